@@ -1,0 +1,82 @@
+# Needs Python 3.11 or later, and git only to fetch the code. `make` lists the targets.
+# PYTHON=python3.12 chooses the interpreter, WORKERS=4 the number of test processes, and ARGS="..."
+# goes to the command that a target runs. Where packages come from is for pip's own settings to say.
+
+PYTHON ?= python3
+WORKERS ?= 2
+ARGS ?=
+
+BIN := .venv/bin
+PIP := pip --disable-pip-version-check
+UV := uv==0.13.9
+
+.DELETE_ON_ERROR:
+.SUFFIXES:
+.PHONY: help demo test check lint format check-migrations wheel check-wheel bench lock venv clean
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-17s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: venv ## Show the main job from end to end, with its proof
+	@$(BIN)/domicile demo $(ARGS)
+
+test: venv ## Run all tests
+	$(BIN)/pytest -n $(WORKERS) $(ARGS)
+
+check: lint test check-wheel ## All that CI runs
+
+lint: venv ## Check the lock, style, types and architecture
+	$(BIN)/$(PIP) check
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo
+
+format: venv ## Format the code and mend what can be mended
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+check-migrations: venv ## Compare the migrations with the tables (part of test)
+	$(BIN)/pytest tests/integration/test_migrations.py $(ARGS)
+
+wheel: venv ## Build the wheel into dist/
+	@rm -rf dist
+	$(BIN)/hatchling build -t wheel
+
+# The wheel alone, with the locked versions of what it declares, away from the source tree and from
+# the settings of whoever runs this.
+check-wheel: wheel ## Install the wheel into an empty environment and run its doctor
+	@rm -rf build && mkdir -p build/empty
+	@sed -e '/^ *--hash=/d' -e 's/ *\\$$//' requirements.lock > build/constraints.txt
+	@$(BIN)/python -m venv build/venv
+	@build/venv/bin/$(PIP) install -qq --no-compile -c build/constraints.txt dist/*.whl
+	cd build/empty && env -i HOME="$$PWD" PATH=/usr/bin:/bin ../venv/bin/domicile doctor
+
+bench: venv ## Measure ingest
+	$(BIN)/python benchmarks/ingest.py $(ARGS)
+
+lock: ## Write requirements.lock; UPGRADE=1 takes newer versions
+	@$(PYTHON) -m venv .venv-lock
+	@.venv-lock/bin/$(PIP) install -qq $(UV)
+	.venv-lock/bin/uv pip compile pyproject.toml --quiet --all-extras --group dev \
+	  --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+	  --custom-compile-command 'make lock' $(if $(UPGRADE),--upgrade) -o requirements.lock
+
+clean: ## Remove all that make and the tools made here
+	rm -rf .venv .venv-lock build dist .hypothesis .import_linter_cache .mypy_cache \
+	  .pytest_cache .ruff_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+venv: .venv/.installed
+
+.venv/.installed: .venv/.dependencies pyproject.toml
+	@$(BIN)/$(PIP) install -qq --no-deps --no-build-isolation -e .
+	@touch $@
+
+.venv/.dependencies: requirements.lock
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo 'Domicile needs Python 3.11 or later: make PYTHON=/path/to/python3.11' >&2; exit 1; }
+	@echo 'Making .venv from requirements.lock. The first time this takes a minute or two.'
+	@$(PYTHON) -m venv --clear .venv
+	@$(BIN)/$(PIP) install -qq --no-compile --require-hashes -r requirements.lock
+	@touch $@

@@ -1,0 +1,1 @@
+"""The schema of a region's catalog: one Alembic environment, run for every region."""

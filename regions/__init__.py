@@ -1,0 +1,1 @@
+"""The topology: jurisdictions, regions, sub-processors, backends and data classes, as data."""

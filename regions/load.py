@@ -1,0 +1,162 @@
+"""Reads a topology from TOML files, and refuses one that contradicts itself.
+
+A directory holds ``regions/*.toml`` (one region each, named like its file), ``sub_processors.toml``
+(``[[sub_processors]]``), ``residencies.toml`` (``[[residencies]]``) and ``classes.toml``
+(``[[classes]]``, ``[[cascades]]``, ``[bounds]``).
+"""
+
+import json
+import tomllib
+from collections.abc import Iterator, Sequence
+from importlib.resources import files
+from importlib.resources.abc import Traversable
+from pathlib import Path
+from typing import TypeVar
+
+from pydantic import ValidationError
+
+from regions import check
+from regions.errors import TopologyProblem
+from regions.model import (
+    Bounds,
+    Cascade,
+    ClassRule,
+    Model,
+    Region,
+    Residency,
+    SubProcessor,
+    Topology,
+)
+
+__all__ = ["TopologyProblem", "load_topology"]
+
+
+class _SubProcessors(Model):
+    sub_processors: tuple[SubProcessor, ...]
+
+
+class _Residencies(Model):
+    residencies: tuple[Residency, ...]
+
+
+class _Classes(Model):
+    classes: tuple[ClassRule, ...]
+    cascades: tuple[Cascade, ...] = ()
+    bounds: Bounds = Bounds()
+
+
+def load_topology(directory: Path | None = None) -> Topology:
+    """The topology of a directory, checked as a whole (None: the example that ships).
+
+    Raises TopologyProblem for the first thing that is wrong. A topology that loads names only what
+    exists, keeps every region within its jurisdiction, and has deadlines that can be met.
+    """
+    root: Traversable = files("regions") / "data" if directory is None else directory
+    processors = _sub_processors(root / "sub_processors.toml")
+    residencies = _residencies(root / "residencies.toml")
+    rules = _classes(root / "classes.toml")
+    return Topology(
+        regions=_regions(root / "regions", processors),
+        sub_processors=processors,
+        residencies=residencies,
+        classes={rule.name: rule for rule in rules.classes},
+        cascades=rules.cascades,
+        bounds=rules.bounds,
+    )
+
+
+def _sub_processors(file: Traversable) -> dict[str, SubProcessor]:
+    entries = _read(file, _SubProcessors).sub_processors
+    _refuse(file, check.unique("sub_processors", [entry.name for entry in entries]))
+    for entry in entries:
+        _refuse(file, check.sub_processor(entry))
+    return {entry.name: entry for entry in entries}
+
+
+def _residencies(file: Traversable) -> dict[str, Residency]:
+    entries = _read(file, _Residencies).residencies
+    _refuse(file, check.unique("residencies", [entry.name for entry in entries]))
+    for entry in entries:
+        _refuse(file, check.residency(entry))
+    return {entry.name: entry for entry in entries}
+
+
+def _classes(file: Traversable) -> _Classes:
+    rules = _read(file, _Classes)
+    _refuse(file, check.unique("classes", [rule.name for rule in rules.classes]))
+    _refuse(file, check.bounds(rules.bounds))
+    for rule in rules.classes:
+        _refuse(file, check.class_rule(rule, rules.bounds))
+    _refuse(file, check.cascades(rules.cascades, {rule.name for rule in rules.classes}))
+    return rules
+
+
+def _regions(folder: Traversable, processors: dict[str, SubProcessor]) -> dict[str, Region]:
+    regions: dict[str, Region] = {}
+    for file in _toml_files(folder):
+        region = _read(file, Region)
+        _refuse(file, check.region(region, file.name.removesuffix(".toml"), processors))
+        _refuse(file, check.distinct(region, tuple(regions.values())))
+        regions[region.name] = region
+    return regions
+
+
+def _toml_files(folder: Traversable) -> list[Traversable]:
+    """The TOML files of a folder by name, at least one."""
+    try:
+        found = [entry for entry in folder.iterdir() if entry.name.endswith(".toml")]
+    except OSError as error:
+        raise TopologyProblem(str(folder), "", f"cannot be read: {error.strerror}") from error
+    if not found:
+        raise TopologyProblem(str(folder), "", "holds no region: put one TOML file per region here")
+    return sorted(found, key=lambda entry: entry.name)
+
+
+_M = TypeVar("_M", bound=Model)
+
+
+def _read(file: Traversable, model: type[_M]) -> _M:
+    """One file as a model. Raises TopologyProblem for the first thing wrong with its form."""
+    try:
+        document = tomllib.loads(file.read_bytes().decode())
+    except OSError as error:
+        raise TopologyProblem(str(file), "", f"cannot be read: {error.strerror}") from error
+    except ValueError as error:
+        raise TopologyProblem(str(file), "", f"is not valid TOML: {error}") from error
+    try:
+        # By way of JSON: pydantic's strict mode takes lists for sets and text for enums only there.
+        return model.model_validate_json(json.dumps(document, default=str), strict=True)
+    except ValidationError as error:
+        key, reason = _first(error, document)
+        raise TopologyProblem(str(file), key, reason) from error
+
+
+def _first(error: ValidationError, document: object) -> tuple[str, str]:
+    """Key and reason of the first fault; a key that nobody knows comes before one that is missing.
+
+    That is because a misspelt key is both, and the misspelling is what a person has to look at.
+    """
+    fault = min(error.errors(), key=lambda each: each["type"] != "extra_forbidden")
+    plain = {"missing": "is missing", "extra_forbidden": "is not a known key"}
+    reason = fault["msg"].replace("Input should", "should")
+    return _dotted(document, fault["loc"]), plain.get(fault["type"], reason)
+
+
+def _dotted(document: object, path: Sequence[int | str]) -> str:
+    """``backends.eu-a.bucket``: entries of a list by name, or by place (from 1) without one."""
+    keys, here = [], document
+    for part in path:
+        if isinstance(part, int) and isinstance(here, list):
+            here = here[part]
+            name = here.get("name") if isinstance(here, dict) else None
+            keys.append(name if isinstance(name, str) else str(part + 1))
+        else:
+            here = here.get(part) if isinstance(here, dict) else None
+            keys.append(str(part))
+    return ".".join(keys)
+
+
+def _refuse(file: Traversable, faults: Iterator[check.Fault]) -> None:
+    """Raises TopologyProblem for the first fault, if there is one."""
+    for key, reason in faults:
+        raise TopologyProblem(str(file), key, reason)

@@ -1,0 +1,1 @@
+"""Places that store bytes. ``registry`` opens them; all have the port ``Backend``."""

@@ -1,0 +1,300 @@
+"""A backend in a directory of a disk. The path of an object below the root is its key.
+
+An object is whole or not there: it is written under another name, made durable, and renamed.
+What stays of a crash names its key, is listed as a temporary file, and goes when the key is purged.
+"""
+
+import os
+import stat
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
+from datetime import timedelta
+from heapq import merge
+from io import BufferedReader
+from operator import attrgetter
+from pathlib import Path
+
+from storage.backends.keys import checked, is_empty
+from storage.backends.probing import exercise
+from storage.backends.root import (
+    NOT_KEYS,
+    TEMPORARY,
+    free_bytes,
+    names_in,
+    opened_root,
+    parents,
+    sync,
+    translating,
+)
+from storage.backends.uploads import AbortingUpload
+from storage.errors import (
+    BackendError,
+    BackendFull,
+    BackendTimeout,
+    BackendUnavailable,
+    KeyAbsent,
+    PurgeIncomplete,
+)
+from storage.model import Entropy
+from storage.ports import Trace, TraceKind
+
+_NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
+_ABSENT = (FileNotFoundError, NotADirectoryError, IsADirectoryError)
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """A root, and what is needed to write below it."""
+
+    name: str
+    root: Path
+    clock: Callable[[], float]
+    entropy: Entropy
+    reserve: int
+    free: Callable[[int], int]
+
+    @contextmanager
+    def opened(self) -> Iterator[int]:
+        with translating(self.name), opened_root(self.name, self.root) as root:
+            yield root
+
+
+class DirectoryBackend:
+    """A directory that ``create_root`` has made. It is never made here: see ``opened_root``.
+
+    ``clock`` gives monotonic seconds; ``entropy`` makes names of temporary files; ``reserve`` is
+    how many bytes ``free`` must still find after a write. A timeout cannot interrupt the operating
+    system; but nothing appears under its key once the time of the attempt is over.
+    """
+
+    sees = frozenset({TraceKind.OBJECT, TraceKind.TEMPORARY})
+
+    def __init__(
+        self,
+        name: str,
+        root: Path,
+        *,
+        clock: Callable[[], float],
+        entropy: Entropy,
+        reserve: int = 0,
+        longest_request: timedelta = timedelta(),
+        free: Callable[[int], int] = free_bytes,
+    ) -> None:
+        self.name = name
+        self.longest_request = longest_request
+        self._place = _Place(name, root, clock, entropy, reserve, free)
+
+    def put(self, key: str, data: bytes, *, timeout: float) -> None:
+        deadline = self._place.clock() + timeout
+        with DirectoryUpload(self._place, checked(key), timeout) as upload:
+            upload.write(data)
+            upload.publish(deadline)
+
+    def upload(self, key: str, *, timeout: float) -> "DirectoryUpload":
+        return DirectoryUpload(self._place, checked(key), timeout)
+
+    def get(
+        self, key: str, start: int = 0, stop: int | None = None, *, version: str | None = None
+    ) -> bytes:
+        checked(key)
+        if is_empty(start, stop):
+            return b""
+        if version is not None:
+            raise KeyAbsent(self.name)
+        with self._place.opened() as root:
+            try:
+                with _opened_file(key, root) as file:
+                    file.seek(start)
+                    return file.read(None if stop is None else stop - start)
+            except _ABSENT:
+                raise KeyAbsent(self.name) from None
+
+    def purge(self, key: str) -> None:
+        checked(key)
+        refused: list[BackendError] = []
+        with self._place.opened() as root:
+            # Temporary files first: one that is being renamed is then found under its key.
+            names = [name for of, name in _temporary_files(root) if of == key]
+            for path in [*names, key]:
+                try:
+                    with translating(self.name), suppress(*_ABSENT):
+                        os.unlink(path, dir_fd=root)
+                except BackendError as error:
+                    refused.append(error)
+            # Also what was absent already: who removed it may have crashed before this.
+            sync(TEMPORARY, root)
+            _remove_empty_parents(key, root)
+        if refused:
+            message = f"{len(refused)} of its files could not be removed"
+            raise PurgeIncomplete(self.name, message) from refused[0]
+
+    def traces(self, key: str) -> list[Trace]:
+        checked(key)
+        with self._place.opened() as root:
+            found = [t for t in _temporary_traces(root) if t.key == key]
+            return [*found, *_trace(key, TraceKind.OBJECT, key, root)]
+
+    def scan(self, prefix: str = "") -> Iterator[Trace]:
+        with self._place.opened() as root:
+            unfinished = [t for t in _temporary_traces(root) if t.key.startswith(prefix)]
+            yield from merge(unfinished, _walk("", prefix, root), key=attrgetter("key"))
+
+    def probe(self, key: str) -> None:
+        exercise(self, key, timeout=60)
+
+    def close(self) -> None:
+        """Nothing is open between calls."""
+
+
+class DirectoryUpload(AbortingUpload):
+    """A temporary file that becomes an object."""
+
+    def __init__(self, place: _Place, key: str, timeout: float) -> None:
+        super().__init__()
+        self._place, self._key, self._timeout = place, key, timeout
+        unique = place.entropy(8).hex()
+        self._temporary = f"{TEMPORARY}/{key.replace('/', '+')}~{unique}"
+        with ExitStack() as stack:
+            self._root = stack.enter_context(place.opened())
+            self._check_room(0)
+            self._file = os.open(self._temporary, _NEW, 0o600, dir_fd=self._root)
+            stack.callback(os.close, self._file)
+            self._opened = stack.pop_all()
+
+    def write(self, data: bytes) -> None:
+        self._check_open()
+        with translating(self._place.name):
+            self._check_room(len(data))
+            rest = memoryview(data)
+            while rest:
+                rest = rest[os.write(self._file, rest) :]
+
+    def finish(self) -> None:
+        self.publish(self._place.clock() + self._timeout)
+
+    def publish(self, deadline: float) -> None:
+        """As ``finish``, if the clock does not show ``deadline`` by then."""
+        self._check_open()
+        with translating(self._place.name):
+            os.fsync(self._file)
+            # A process may stand still here for hours. What it does then must come to nothing:
+            # either it sees that it is late, or its file has been purged.
+            if self._place.clock() >= deadline:
+                raise BackendUnavailable(self._place.name, "the disk was too slow")
+            self._rename()
+        try:
+            for parent in parents(self._key):
+                sync(parent, self._root)
+        except OSError:
+            message = "the object is there, but nobody knows whether it is durable"
+            raise BackendTimeout(self._place.name, message) from None
+        self.finished = True
+        self._close()
+
+    def abort(self) -> None:
+        if self._file < 0:
+            return
+        try:
+            with translating(self._place.name), suppress(FileNotFoundError):
+                os.unlink(self._temporary, dir_fd=self._root)
+        finally:
+            self._close()
+
+    def _check_open(self) -> None:
+        if self._file < 0:
+            raise BackendUnavailable(self._place.name, "the upload has ended")
+
+    def _check_room(self, size: int) -> None:
+        if self._place.free(self._root) - size < self._place.reserve:
+            raise BackendFull(self._place.name, "what is left of the disk is kept for deletion")
+
+    def _rename(self) -> None:
+        while os.fstat(self._file).st_nlink:
+            _make_parents(self._key, self._root)
+            with suppress(FileNotFoundError):  # a purge of a neighbour removed an empty parent
+                os.rename(self._temporary, self._key, src_dir_fd=self._root, dst_dir_fd=self._root)
+                return
+        raise BackendUnavailable(self._place.name, "the object was purged before it was whole")
+
+    def _close(self) -> None:
+        self._opened.close()
+        self._root = self._file = -1  # the numbers may soon mean other files
+
+
+def _opened_file(key: str, root: int) -> BufferedReader:
+    def opener(path: str, flags: int) -> int:
+        return os.open(path, flags | os.O_NOFOLLOW, dir_fd=root)
+
+    return open(key, "rb", opener=opener)
+
+
+def _make_parents(key: str, root: int) -> None:
+    for parent in reversed([p for p in parents(key) if p]):
+        with suppress(FileExistsError):
+            os.mkdir(parent, 0o700, dir_fd=root)
+
+
+def _remove_empty_parents(key: str, root: int) -> None:
+    """Remove what is empty, and make it durable that the key is gone."""
+    for parent in parents(key):
+        with suppress(FileNotFoundError, NotADirectoryError):
+            if parent and _removed(parent, root):
+                continue
+            sync(parent, root)
+            return
+
+
+def _removed(folder: str, root: int) -> bool:
+    try:
+        os.rmdir(folder, dir_fd=root)
+    except (FileNotFoundError, NotADirectoryError):
+        raise
+    except OSError:  # it is not empty, or we may not: an empty directory holds no byte
+        return False
+    return True
+
+
+def _temporary_files(root: int) -> list[tuple[str, str]]:
+    """Temporary files: the key that each was to become, and its path."""
+    names = _names(TEMPORARY, root)
+    return sorted((n.rpartition("~")[0].replace("+", "/"), f"{TEMPORARY}/{n}") for n in names)
+
+
+def _temporary_traces(root: int) -> Iterator[Trace]:
+    for key, path in _temporary_files(root):
+        yield from _trace(key, TraceKind.TEMPORARY, path, root)
+
+
+def _walk(folder: str, prefix: str, root: int) -> Iterator[Trace]:
+    """The objects below a folder ("" or ending in "/") whose keys have the prefix, in key order."""
+    for name in _names(folder, root):
+        path = folder + name
+        if not folder and name.rstrip("/") in NOT_KEYS:
+            continue
+        if name.endswith("/"):
+            if path.startswith(prefix) or prefix.startswith(path):
+                yield from _walk(path, prefix, root)
+        elif path.startswith(prefix):
+            yield from _trace(path, TraceKind.OBJECT, path, root)
+
+
+def _names(folder: str, root: int) -> list[str]:
+    """What is in a folder. Folders end in "/", so that names sort as the keys below them do."""
+    try:
+        handle = os.open(folder or ".", os.O_RDONLY | os.O_DIRECTORY, dir_fd=root)
+    except _ABSENT:
+        return []
+    try:
+        return names_in(handle)
+    finally:
+        os.close(handle)
+
+
+def _trace(key: str, kind: TraceKind, path: str, root: int) -> list[Trace]:
+    """The file at that path as a trace of the key, if it is there."""
+    try:
+        found = os.stat(path, dir_fd=root, follow_symlinks=False)
+    except _ABSENT:
+        return []
+    return [] if stat.S_ISDIR(found.st_mode) else [Trace(key, kind, found.st_size)]

@@ -1,0 +1,100 @@
+"""Remembers that a backend has just failed, so that a writer can take another one."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+
+from storage.backends.uploads import AbortingUpload
+from storage.errors import BackendTimeout, BackendUnavailable
+from storage.ports import Backend, Trace, TraceKind, Upload
+
+
+class WatchedBackend:
+    """A backend that becomes ``suspect`` for some seconds when it does not answer.
+
+    Nothing else changes: every call still goes through. ``clock`` gives monotonic seconds.
+    """
+
+    def __init__(self, inner: Backend, *, clock: Callable[[], float], seconds: float) -> None:
+        self._inner, self._clock, self._seconds = inner, clock, seconds
+        self._suspect_until = float("-inf")
+
+    @property
+    def suspect(self) -> bool:
+        """Whether it failed to answer within the last ``seconds``."""
+        return self._clock() < self._suspect_until
+
+    @property
+    def name(self) -> str:
+        return self._inner.name
+
+    @property
+    def sees(self) -> frozenset[TraceKind]:
+        return self._inner.sees
+
+    @property
+    def longest_request(self) -> timedelta:
+        return self._inner.longest_request
+
+    def put(self, key: str, data: bytes, *, timeout: float) -> None:
+        with self.watching():
+            self._inner.put(key, data, timeout=timeout)
+
+    def upload(self, key: str, *, timeout: float) -> "WatchedUpload":
+        with self.watching():
+            return WatchedUpload(self, self._inner.upload(key, timeout=timeout))
+
+    def get(
+        self, key: str, start: int = 0, stop: int | None = None, *, version: str | None = None
+    ) -> bytes:
+        with self.watching():
+            return self._inner.get(key, start, stop, version=version)
+
+    def purge(self, key: str) -> None:
+        with self.watching():
+            self._inner.purge(key)
+
+    def traces(self, key: str) -> list[Trace]:
+        with self.watching():
+            return self._inner.traces(key)
+
+    def scan(self, prefix: str = "") -> Iterator[Trace]:
+        with self.watching():
+            yield from self._inner.scan(prefix)
+
+    def probe(self, key: str) -> None:
+        with self.watching():
+            self._inner.probe(key)
+
+    def close(self) -> None:
+        self._inner.close()
+
+    @contextmanager
+    def watching(self) -> Iterator[None]:
+        """Becomes suspect if what is done within finds no answer."""
+        try:
+            yield
+        except (BackendUnavailable, BackendTimeout):
+            self._suspect_until = self._clock() + self._seconds
+            raise
+
+
+class WatchedUpload(AbortingUpload):
+    """An upload to a watched backend."""
+
+    def __init__(self, backend: WatchedBackend, inner: Upload) -> None:
+        super().__init__()
+        self._backend, self._inner = backend, inner
+
+    def write(self, data: bytes) -> None:
+        with self._backend.watching():
+            self._inner.write(data)
+
+    def finish(self) -> None:
+        with self._backend.watching():
+            self._inner.finish()
+        self.finished = True
+
+    def abort(self) -> None:
+        with self._backend.watching():
+            self._inner.abort()

@@ -1,0 +1,158 @@
+"""A backend in memory, for tests. With versions and markers, if it is to have them."""
+
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import timedelta
+from itertools import count
+
+from storage.backends.keys import checked, is_empty
+from storage.backends.probing import exercise
+from storage.backends.uploads import AbortingUpload
+from storage.errors import BackendUnavailable, KeyAbsent
+from storage.ports import Trace, TraceKind
+
+
+@dataclass(frozen=True, slots=True)
+class _Version:
+    handle: str | None
+    data: bytes | None  # None: a delete marker
+
+
+@dataclass(slots=True)
+class _Upload:
+    key: str
+    data: bytearray = field(default_factory=bytearray)
+
+
+class _Contents:
+    """What a bucket holds. Whoever touches it holds the lock."""
+
+    def __init__(self, *, versioned: bool) -> None:
+        self.lock = threading.Lock()
+        self.numbers = count(1)
+        self.versions: dict[str, list[_Version]] = {}  # the current one is the last
+        self.uploads: dict[str, _Upload] = {}  # by handle
+        self._versioned = versioned
+
+    def add(self, key: str, data: bytes) -> None:
+        handle = f"version-{next(self.numbers)}" if self._versioned else None
+        before = self.versions.get(key, []) if self._versioned else []
+        self.versions[key] = [*before, _Version(handle, data)]
+
+    def delete(self, key: str) -> None:
+        if self._versioned:
+            marker = _Version(f"version-{next(self.numbers)}", None)
+            self.versions.setdefault(key, []).append(marker)
+        else:
+            self.versions.pop(key, None)
+
+    def traces(self, key: str) -> list[Trace]:
+        found = [
+            Trace(key, TraceKind.UPLOAD, len(upload.data), handle)
+            for handle, upload in self.uploads.items()
+            if upload.key == key
+        ]
+        versions = self.versions.get(key, [])
+        for version in reversed(versions):
+            if version.data is None:
+                found.append(Trace(key, TraceKind.MARKER, 0, version.handle))
+            else:
+                kind = TraceKind.OBJECT if version is versions[-1] else TraceKind.VERSION
+                found.append(Trace(key, kind, len(version.data), version.handle))
+        return found
+
+
+class MemoryBackend:
+    """Keeps what it is given until the process ends."""
+
+    def __init__(
+        self, name: str, *, versioned: bool = False, longest_request: timedelta = timedelta()
+    ) -> None:
+        self.name = name
+        self.longest_request = longest_request
+        self.sees = frozenset(
+            {TraceKind.OBJECT, TraceKind.UPLOAD}
+            | ({TraceKind.VERSION, TraceKind.MARKER} if versioned else set())
+        )
+        self._contents = _Contents(versioned=versioned)
+
+    def put(self, key: str, data: bytes, *, timeout: float) -> None:
+        with self._contents.lock:
+            self._contents.add(checked(key), bytes(data))
+
+    def upload(self, key: str, *, timeout: float) -> "MemoryUpload":
+        return MemoryUpload(self.name, self._contents, checked(key))
+
+    def delete(self, key: str) -> None:
+        """What somebody else's plain delete does: it leaves a marker, if there are versions."""
+        with self._contents.lock:
+            self._contents.delete(checked(key))
+
+    def get(
+        self, key: str, start: int = 0, stop: int | None = None, *, version: str | None = None
+    ) -> bytes:
+        if is_empty(start, stop):
+            return b""
+        with self._contents.lock:
+            found = self._contents.versions.get(checked(key), [])
+        wanted = found[-1:] if version is None else [v for v in found if v.handle == version]
+        if not wanted or wanted[0].data is None:
+            raise KeyAbsent(self.name)
+        return wanted[0].data[start:stop]
+
+    def purge(self, key: str) -> None:
+        checked(key)
+        with self._contents.lock:
+            self._contents.versions.pop(key, None)
+            for handle, upload in list(self._contents.uploads.items()):
+                if upload.key == key:
+                    del self._contents.uploads[handle]
+
+    def traces(self, key: str) -> list[Trace]:
+        with self._contents.lock:
+            return self._contents.traces(checked(key))
+
+    def scan(self, prefix: str = "") -> Iterator[Trace]:
+        with self._contents.lock:
+            keys = {upload.key for upload in self._contents.uploads.values()}
+            keys |= self._contents.versions.keys()
+        for key in sorted(key for key in keys if key.startswith(prefix)):
+            yield from self.traces(key)
+
+    def probe(self, key: str) -> None:
+        exercise(self, key, timeout=1)
+
+    def close(self) -> None:
+        """There is nothing to give back."""
+
+
+class MemoryUpload(AbortingUpload):
+    """An upload to memory."""
+
+    def __init__(self, backend: str, contents: _Contents, key: str) -> None:
+        super().__init__()
+        self._backend, self._contents = backend, contents
+        with contents.lock:
+            self._handle = f"upload-{next(contents.numbers)}"
+            contents.uploads[self._handle] = _Upload(key)
+
+    def write(self, data: bytes) -> None:
+        with self._contents.lock:
+            self._opened().data.extend(data)
+
+    def finish(self) -> None:
+        with self._contents.lock:
+            upload = self._opened()
+            self._contents.add(upload.key, bytes(upload.data))
+            del self._contents.uploads[self._handle]
+        self.finished = True
+
+    def abort(self) -> None:
+        with self._contents.lock:
+            self._contents.uploads.pop(self._handle, None)
+
+    def _opened(self) -> _Upload:
+        if self._handle not in self._contents.uploads:
+            raise BackendUnavailable(self._backend, "the upload is no longer there")
+        return self._contents.uploads[self._handle]

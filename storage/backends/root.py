@@ -1,0 +1,145 @@
+"""The root of a directory backend: made once, and known again by its marker."""
+
+import errno
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from storage.errors import (
+    BackendError,
+    BackendForbidden,
+    BackendFull,
+    BackendMisplaced,
+    BackendUnavailable,
+)
+
+MARKER = ".domicile"
+TEMPORARY = ".tmp"
+NOT_KEYS = frozenset({MARKER, MARKER + ".new", TEMPORARY, "lost+found"})
+
+_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY
+_NEW = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW
+_ERRORS: dict[int | None, type[BackendError]] = {
+    errno.ENOSPC: BackendFull,
+    errno.EDQUOT: BackendFull,
+    errno.EACCES: BackendForbidden,
+    errno.EPERM: BackendForbidden,
+    errno.EROFS: BackendForbidden,
+}
+
+
+def create_root(name: str, root: Path) -> None:
+    """Make the root of the backend ``name``, or find it made. Only ``domicile init`` may do so.
+
+    Raises BackendMisplaced if the directory is another backend's, or holds what is not ours.
+    """
+    with translating(name):
+        root.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with _opened(name, root) as handle:
+            found = set(names_in(handle))
+            if MARKER in found:
+                check_marker(name, handle)
+            elif {name.rstrip("/") for name in found} <= NOT_KEYS:
+                _mark(name, handle)
+            else:
+                raise BackendMisplaced(name, "its directory holds files that are not ours")
+            with suppress(FileExistsError):
+                os.mkdir(TEMPORARY, 0o700, dir_fd=handle)
+            os.fsync(handle)
+        with _opened(name, root.parent) as parent:
+            os.fsync(parent)
+
+
+@contextmanager
+def opened_root(name: str, root: Path) -> Iterator[int]:
+    """A descriptor of the root, for as long as the context lasts.
+
+    What is done relative to it stays on the disk whose marker was seen, also if another one is
+    mounted or unmounted meanwhile. Raises BackendUnavailable if the root or its marker is not
+    there, BackendMisplaced if the marker names another backend.
+    """
+    with _opened(name, root) as handle:
+        check_marker(name, handle)
+        yield handle
+
+
+def check_marker(name: str, handle: int) -> None:
+    """Raises as ``opened_root`` does."""
+    try:
+        file = os.open(MARKER, os.O_RDONLY | os.O_NOFOLLOW, dir_fd=handle)
+    except FileNotFoundError:
+        raise BackendUnavailable(
+            name,
+            f"its directory has no {MARKER} file.",
+            advice="Is the disk mounted? `domicile init` makes the file in a new place.",
+        ) from None
+    with os.fdopen(file, "rb") as marker:
+        if marker.read(256) != _content(name):
+            raise BackendMisplaced(name, f"its directory has the {MARKER} file of another one")
+
+
+@contextmanager
+def translating(name: str) -> Iterator[None]:
+    """Turn errors of the operating system into ours. They leave out the path, which has the key."""
+    try:
+        yield
+    except OSError as error:
+        code = errno.errorcode.get(error.errno or 0, "an error without a number")
+        kind = _ERRORS.get(error.errno, BackendUnavailable)
+        raise kind(name, f"the disk answers {code} ({os.strerror(error.errno or 0)})") from None
+
+
+def parents(key: str) -> Iterator[str]:
+    """The directories of a key, the nearest first; the last is the root (empty)."""
+    while key:
+        key = key.rpartition("/")[0]
+        yield key
+
+
+def sync(path: str, root: int) -> None:
+    """Make the entries of a directory durable. ``path`` is relative to ``root``, or empty."""
+    handle = os.open(path or ".", _DIRECTORY, dir_fd=root)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def names_in(handle: int) -> list[str]:
+    """What is in an open directory, sorted. Names of directories end in "/"."""
+    with os.scandir(handle) as found:
+        return sorted(e.name + "/" * e.is_dir(follow_symlinks=False) for e in found)
+
+
+def free_bytes(root: int) -> int:
+    """How much an ordinary user may still write on the disk of that directory."""
+    found = os.fstatvfs(root)
+    return found.f_bavail * found.f_frsize
+
+
+@contextmanager
+def _opened(name: str, path: Path) -> Iterator[int]:
+    try:
+        handle = os.open(path, _DIRECTORY)
+    except (FileNotFoundError, NotADirectoryError):
+        raise BackendUnavailable(
+            name, "its directory is not there.", advice="Is the disk mounted? See `domicile init`."
+        ) from None
+    try:
+        yield handle
+    finally:
+        os.close(handle)
+
+
+def _mark(name: str, handle: int) -> None:
+    file = os.open(MARKER + ".new", _NEW, 0o600, dir_fd=handle)
+    with os.fdopen(file, "wb") as marker:
+        marker.write(_content(name))
+        marker.flush()
+        os.fsync(file)
+    os.rename(MARKER + ".new", MARKER, src_dir_fd=handle, dst_dir_fd=handle)
+
+
+def _content(name: str) -> bytes:
+    return f"The files here are those of the Domicile backend\n{name}\n".encode()

@@ -1,0 +1,153 @@
+"""The backend itself: the port, told in requests of S3."""
+
+from collections.abc import Iterator
+from collections.abc import Set as AbstractSet
+from contextlib import closing
+from datetime import timedelta
+from heapq import merge
+from http import HTTPStatus
+from operator import attrgetter
+from typing import TYPE_CHECKING, Any, Literal
+
+from botocore.exceptions import ClientError
+
+from storage.backends.keys import checked, is_empty
+from storage.backends.probing import exercise, purged
+from storage.backends.s3.bucket import Bucket
+from storage.backends.s3.failures import ABSENT, refusal
+from storage.backends.s3.listing import objects, uploads, versions
+from storage.backends.s3.upload import S3Upload, abort, begin, put
+from storage.errors import (
+    BackendError,
+    BackendForbidden,
+    BackendUnavailable,
+    PurgeIncomplete,
+)
+from storage.ports import Trace, TraceKind
+
+if TYPE_CHECKING:
+    from types_boto3_s3 import S3Client
+
+Attested = Literal["versions", "uploads"]
+
+_LISTED: dict[Attested, set[TraceKind]] = {
+    "versions": {TraceKind.VERSION, TraceKind.MARKER},
+    "uploads": {TraceKind.UPLOAD},
+}
+_MOST_DELETES = 1000
+
+
+class S3Backend:
+    """A bucket as a backend.
+
+    ``attested_off`` says what the server cannot list: it is not asked for it, and ``sees`` lacks
+    it. Nothing is assumed of a server that refuses a listing without that: the error stands.
+    """
+
+    def __init__(
+        self,
+        bucket: Bucket,
+        *,
+        attested_off: AbstractSet[Attested] = frozenset(),
+        longest_request: timedelta = timedelta(minutes=16),
+    ) -> None:
+        self.name = bucket.backend
+        self.longest_request = longest_request
+        listed = [_LISTED[what] for what in _LISTED.keys() - attested_off]
+        self.sees = frozenset({TraceKind.OBJECT}.union(*listed))
+        self._bucket = bucket
+
+    def put(self, key: str, data: bytes, *, timeout: float) -> None:
+        put(self._bucket, checked(key), data, timeout=timeout)
+
+    def upload(self, key: str, *, timeout: float) -> S3Upload:
+        return S3Upload(self._bucket, checked(key), timeout)
+
+    def get(
+        self, key: str, start: int = 0, stop: int | None = None, *, version: str | None = None
+    ) -> bytes:
+        wanted = {"Bucket": self._bucket.name, "Key": checked(key)}
+        if is_empty(start, stop):
+            return b""
+        if start or stop is not None:
+            wanted["Range"] = f"bytes={start}-{'' if stop is None else stop - 1}"
+        if version is not None:
+            wanted["VersionId"] = version
+        return self._bucket.ask(lambda s3: _fetch(s3, wanted, start, stop))
+
+    def purge(self, key: str) -> None:
+        refused: list[BackendError] = []
+        # Uploads first: one that is being completed is then found among the versions.
+        for trace in [trace for trace in self._uploads(checked(key)) if trace.key == key]:
+            try:
+                abort(self._bucket, key, trace.handle or "")
+            except BackendForbidden as error:
+                refused.append(error)
+        refused += self._delete([trace for trace in self._stored(key) if trace.key == key])
+        if refused:
+            worst = next((e for e in refused if isinstance(e, BackendForbidden)), refused[0])
+            message = f"{len(refused)} of what is left of a key could not be removed"
+            raise PurgeIncomplete(self.name, message) from worst
+
+    def traces(self, key: str) -> list[Trace]:
+        found = [*self._uploads(checked(key)), *self._stored(key)]
+        return [trace for trace in found if trace.key == key]
+
+    def scan(self, prefix: str = "") -> Iterator[Trace]:
+        return merge(self._uploads(prefix), self._stored(prefix), key=attrgetter("key"))
+
+    def probe(self, key: str) -> None:
+        self._bucket.check_place()
+        exercise(self, key, timeout=self._bucket.timeout)
+        if TraceKind.UPLOAD not in self.sees:
+            return
+        begin(self._bucket, key, timeout=self._bucket.timeout)
+        if not self.traces(key):
+            raise BackendUnavailable(
+                self.name,
+                "it does not list an unfinished upload.",
+                advice="If it keeps none, say so: attested_off.",
+            )
+        purged(self, key)
+
+    def close(self) -> None:
+        self._bucket.close()
+
+    def _stored(self, prefix: str) -> Iterator[Trace]:
+        seen = TraceKind.VERSION in self.sees
+        return versions(self._bucket, prefix) if seen else objects(self._bucket, prefix)
+
+    def _uploads(self, prefix: str) -> Iterator[Trace]:
+        seen = TraceKind.UPLOAD in self.sees
+        return uploads(self._bucket, prefix) if seen else iter(())
+
+    def _delete(self, found: list[Trace]) -> list[BackendError]:
+        """Delete by version. What is refused is said inside of an answer that says 200."""
+        refused: list[BackendError] = []
+        for first in range(0, len(found), _MOST_DELETES):
+            chunk: Any = [
+                {"Key": t.key, "VersionId": t.handle} if t.handle else {"Key": t.key}
+                for t in found[first : first + _MOST_DELETES]
+            ]
+            answer = self._bucket.ask(
+                lambda s3, chunk=chunk: s3.delete_objects(  # type: ignore[misc]
+                    Bucket=self._bucket.name, Delete={"Objects": chunk, "Quiet": True}
+                )
+            )
+            codes = [str(error.get("Code")) for error in answer.get("Errors", ())]
+            refused += [refusal(self.name, code) for code in codes if code not in ABSENT]
+        return refused
+
+
+def _fetch(s3: "S3Client", wanted: dict[str, Any], start: int, stop: int | None) -> bytes:
+    try:
+        answer = s3.get_object(**wanted)
+    except ClientError as error:
+        status = error.response["ResponseMetadata"]["HTTPStatusCode"]
+        if status == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
+            return b""
+        raise
+    with closing(answer["Body"]) as body:
+        if answer["ResponseMetadata"]["HTTPStatusCode"] == HTTPStatus.PARTIAL_CONTENT:
+            return body.read()
+        return body.read(stop)[start:]  # the whole was asked for, or the server knows no ranges

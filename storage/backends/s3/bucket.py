@@ -1,0 +1,173 @@
+"""One bucket, and the one door through which every request to it goes."""
+
+import math
+import re
+import threading
+from collections.abc import Callable
+from io import BytesIO
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+
+from storage.backends.credentials import Credentials
+from storage.backends.s3.failures import meaning
+from storage.backends.s3.lock import RegionLock, check_url, is_loopback
+from storage.errors import BackendMisplaced, ConfigurationError
+
+if TYPE_CHECKING:
+    from types_boto3_s3 import S3Client
+
+T = TypeVar("T")
+
+# How an attempt may spend its time. A timeout of boto3's is for one wait, of which there are many:
+# to connect, for each 16 KiB of the body, for the answer. So the body has an end of its own, after
+# which its last piece may take as long as connecting may.
+_CONNECT, _SEND, _ANSWER = 1 / 6, 1 / 3, 1 / 2
+_BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")  # no ARN: it could be of any region
+_LEGACY_LOCATIONS = {"": "us-east-1", "EU": "eu-west-1"}
+
+
+class Bucket:
+    """A bucket in a region. ``backend`` is the name that errors show.
+
+    ``timeout`` (seconds) is for requests that have none of their own; ``clock`` gives monotonic
+    seconds. Without ``credentials`` boto3 looks for some.
+
+    Raises ConfigurationError for a URL that is neither https nor on loopback, or a bucket name that
+    is none. Nothing is sent before the first request.
+    """
+
+    def __init__(
+        self,
+        backend: str,
+        bucket: str,
+        region: str,
+        *,
+        endpoint_url: str | None,
+        credentials: Credentials | None,
+        timeout: float,
+        clock: Callable[[], float],
+    ) -> None:
+        if endpoint_url is not None:
+            check_url(backend, endpoint_url)
+        if not _BUCKET.fullmatch(bucket) or bucket.endswith("--x-s3"):
+            raise ConfigurationError(f"{backend}: bucket is not the name of one")
+        self.backend, self.name, self.timeout = backend, bucket, timeout
+        self._region, self._endpoint_url, self._credentials = region, endpoint_url, credentials
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._session: boto3.session.Session | None = None
+        self._clients: dict[float, S3Client] = {}
+        self._in_place = False
+
+    def ask(self, call: "Callable[[S3Client], T]", *, timeout: float | None = None) -> T:
+        """The answer to a request that stores nothing. Raises BackendError."""
+        return self._send(call, timeout or self.timeout, writes=False)
+
+    def write(self, call: "Callable[[S3Client, float], T]", *, timeout: float) -> T:
+        """The answer to a request that stores something, sent once. ``call`` is told its timeout.
+
+        Before the first of them the bucket is asked where it is. Raises BackendTimeout if nobody
+        knows whether it was stored, another BackendError if it was not.
+        """
+        if not self._in_place:
+            before = self._clock()
+            self.check_place(timeout=timeout / 2)
+            timeout -= self._clock() - before
+        return self._send(lambda s3: call(s3, timeout), timeout, writes=True)
+
+    def sending(self, data: bytes, timeout: float) -> "TimedBody":
+        """These bytes as a body that an attempt which began just now can send in time."""
+        return TimedBody(data, self._clock, self._clock() + timeout * _SEND)
+
+    def check_place(self, *, timeout: float | None = None) -> None:
+        """Raises BackendMisplaced if the bucket is not where the topology says."""
+        answer = self.ask(lambda s3: s3.get_bucket_location(Bucket=self.name), timeout=timeout)
+        constraint: str | None = answer.get("LocationConstraint")
+        found = constraint or ""
+        if _LEGACY_LOCATIONS.get(found, found) != self._region:
+            raise BackendMisplaced(self.backend, f"its bucket is not in {self._region}")
+        self._in_place = True
+
+    def close(self) -> None:
+        """Give back the connections."""
+        with self._lock:
+            clients, self._clients = list(self._clients.values()), {}
+        for client in clients:
+            client.close()
+
+    def _send(self, call: "Callable[[S3Client], T]", timeout: float, *, writes: bool) -> T:
+        try:
+            return call(self._client(timeout))
+        except (BotoCoreError, ClientError) as error:
+            failure = meaning(self.backend, error, writes=writes)
+        raise failure  # not in the handler: boto3's error has the URL, and so the key, in its text
+
+    def _client(self, timeout: float) -> "S3Client":
+        """A client whose attempts end in time. There is one for about as much time."""
+        rounded = 2.0 ** (math.floor(4 * math.log2(max(timeout, 0.1))) / 4)
+        with self._lock:
+            if rounded not in self._clients:
+                self._clients[rounded] = self._new_client(rounded)
+            return self._clients[rounded]
+
+    def _new_client(self, timeout: float) -> "S3Client":
+        self._session = self._session or self._new_session()
+        client = self._session.client(
+            "s3",
+            region_name=self._region,
+            endpoint_url=self._endpoint_url,
+            config=Config(**self._options(timeout)),
+        )
+        check_url(self.backend, client.meta.endpoint_url)
+        RegionLock(self.backend, self.name, self._region).install(client)
+        return client
+
+    def _new_session(self) -> boto3.session.Session:
+        own = self._credentials
+        return boto3.session.Session(
+            aws_access_key_id=own.access_key if own else None,
+            aws_secret_access_key=own.secret_key if own else None,
+            aws_session_token=own.session_token if own else None,
+        )
+
+    def _options(self, timeout: float) -> dict[str, Any]:
+        local = self._endpoint_url is not None and is_loopback(self._endpoint_url)
+        return {
+            "signature_version": "s3v4",
+            "retries": {"total_max_attempts": 1, "mode": "standard"},
+            "connect_timeout": timeout * _CONNECT,
+            "read_timeout": timeout * _ANSWER,
+            "max_pool_connections": 64,
+            # Ceph refuses the checksums that boto3 would add by itself; we send Content-MD5
+            "request_checksum_calculation": "when_required",
+            "response_checksum_validation": "when_required",
+            # what is configured for other programs must not choose where our bytes go
+            "ignore_configured_endpoint_urls": True,
+            "proxies": {} if local else None,
+            "s3": {
+                "addressing_style": "virtual" if self._endpoint_url is None else "path",
+                "us_east_1_regional_endpoint": "regional",
+                "use_accelerate_endpoint": False,
+                "use_arn_region": False,
+            },
+        }
+
+
+class TimedBody(BytesIO):
+    """A body that cannot be read any more when its time is over.
+
+    A slow server then has a part of it, and makes no object of a part.
+    """
+
+    def __init__(self, data: bytes, clock: Callable[[], float], end: float) -> None:
+        super().__init__(data)
+        self._clock, self._end = clock, end
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        """Raises TimeoutError if it is too late."""
+        if self._clock() >= self._end:
+            raise TimeoutError("the body was not sent in time")
+        return super().read(size)

@@ -1,0 +1,127 @@
+"""What an error of S3 means: which of ours it is, and whether a write may have happened.
+
+Our messages hold the server's code and request id. They leave out its message and the URL, which
+name the object, and sometimes show what was signed.
+"""
+
+import re
+import ssl
+from http import HTTPStatus
+
+from botocore import exceptions as boto
+
+from storage.errors import (
+    BackendError,
+    BackendForbidden,
+    BackendFull,
+    BackendMisplaced,
+    BackendTimeout,
+    BackendUnavailable,
+    KeyAbsent,
+)
+
+_MISPLACED = (
+    "AuthorizationHeaderMalformed",  # signed for another region
+    "IllegalLocationConstraintException",
+    "NoSuchBucket",
+    "PermanentRedirect",
+    "Redirect",
+    "TemporaryRedirect",
+)
+_FULL = ("InsufficientStorage", "QuotaExceeded", "ServiceQuotaExceeded", "XMinioStorageFull")
+_FORBIDDEN = (
+    "AccessDenied",
+    "AllAccessDisabled",
+    "ExpiredToken",
+    "InvalidAccessKeyId",
+    "InvalidToken",
+    "RequestTimeTooSkewed",
+    "SignatureDoesNotMatch",
+)
+ABSENT = frozenset({"NoSuchKey", "NoSuchUpload", "NoSuchVersion"})
+"""Codes that say that there is nothing to delete."""
+
+_BY_CODE: dict[str, type[BackendError]] = {
+    **dict.fromkeys(_MISPLACED, BackendMisplaced),
+    **dict.fromkeys(_FULL, BackendFull),
+    **dict.fromkeys(_FORBIDDEN, BackendForbidden),
+    **dict.fromkeys(ABSENT, KeyAbsent),
+    "RequestTimeout": BackendTimeout,
+}
+_BY_STATUS: dict[int, type[BackendError]] = {
+    HTTPStatus.MOVED_PERMANENTLY: BackendMisplaced,
+    HTTPStatus.FOUND: BackendMisplaced,
+    HTTPStatus.TEMPORARY_REDIRECT: BackendMisplaced,
+    HTTPStatus.PERMANENT_REDIRECT: BackendMisplaced,
+    HTTPStatus.UNAUTHORIZED: BackendForbidden,
+    HTTPStatus.FORBIDDEN: BackendForbidden,
+    HTTPStatus.NOT_FOUND: KeyAbsent,
+    HTTPStatus.METHOD_NOT_ALLOWED: KeyAbsent,  # a GET of the version that is a marker
+    HTTPStatus.NOT_IMPLEMENTED: BackendUnavailable,
+    HTTPStatus.INSUFFICIENT_STORAGE: BackendFull,
+}
+_NOTHING_SENT = (
+    boto.ConnectTimeoutError,
+    boto.EndpointConnectionError,
+    boto.ProxyConnectionError,
+)
+_NO_CREDENTIALS = (
+    boto.CredentialRetrievalError,
+    boto.NoCredentialsError,
+    boto.PartialCredentialsError,
+    boto.TokenRetrievalError,
+)
+
+
+def refusal(backend: str, code: str) -> BackendError:
+    """Our error for what ``DeleteObjects`` says of one of its keys."""
+    return _BY_CODE.get(code, BackendUnavailable)(backend, f"it answers {_plain(code)} to a delete")
+
+
+def meaning(backend: str, error: Exception, *, writes: bool) -> BackendError:
+    """Our error for one of boto3's. ``writes``: the request was to store something.
+
+    A write of which nobody can know whether it happened is BackendTimeout, whatever the server
+    said or did not say.
+    """
+    if isinstance(error, boto.ClientError):
+        return _of_answer(backend, error, writes=writes)
+    name = type(error).__name__
+    if isinstance(error, _NO_CREDENTIALS):
+        return BackendForbidden(backend, f"there are no credentials ({name})")
+    if isinstance(error, _NOTHING_SENT):
+        return BackendUnavailable(backend, f"no connection ({name})")
+    if isinstance(error, boto.SSLError) and _is_certificate(error):
+        return BackendUnavailable(backend, "its certificate is not one that we trust")
+    if writes or isinstance(error, boto.ReadTimeoutError):
+        return BackendTimeout(backend, f"no answer ({name})")
+    return BackendUnavailable(backend, f"no answer ({name})")
+
+
+def _of_answer(backend: str, error: boto.ClientError, *, writes: bool) -> BackendError:
+    answer = error.response.get("ResponseMetadata", {})
+    status, code = answer.get("HTTPStatusCode", 0), error.response.get("Error", {}).get("Code", "")
+    kind = _BY_CODE.get(code) or _BY_STATUS.get(status)
+    if kind is None:
+        unknown = writes and status >= HTTPStatus.INTERNAL_SERVER_ERROR
+        kind = BackendTimeout if unknown else BackendUnavailable
+    if writes and kind is KeyAbsent:  # the upload was purged meanwhile
+        kind = BackendUnavailable
+    request = _plain(answer.get("RequestId", ""))
+    message = f"it answers {_plain(code)} ({status}) to {error.operation_name} [{request}]"
+    return kind(backend, message)
+
+
+def _plain(text: str) -> str:
+    """What looks like a code or a number of the server's; anything else might be ours to hide."""
+    return text if re.fullmatch(r"[A-Za-z0-9-]{1,64}", text) else "-"
+
+
+def _is_certificate(error: boto.SSLError) -> bool:
+    """Whether the handshake failed; later, TLS may break when the request has been sent."""
+    cause: object = error.kwargs.get("error")
+    while isinstance(cause, BaseException):
+        if isinstance(cause, ssl.SSLCertVerificationError):
+            return True
+        cause = cause.args[0] if cause.args else None
+    return False

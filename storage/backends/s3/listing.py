@@ -1,0 +1,76 @@
+"""What is in a bucket, page by page, keys ascending."""
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+from storage.backends.s3.bucket import Bucket
+from storage.errors import BackendUnavailable
+from storage.ports import Trace, TraceKind
+
+if TYPE_CHECKING:
+    from types_boto3_s3 import S3Client
+
+Ask = Callable[["S3Client", dict[str, str]], Mapping[str, Any]]
+
+
+def versions(bucket: Bucket, prefix: str) -> Iterator[Trace]:
+    """Every version and delete marker. In a bucket without versions, the objects."""
+
+    def ask(s3: "S3Client", marks: dict[str, Any]) -> Mapping[str, Any]:
+        return s3.list_object_versions(Bucket=bucket.name, Prefix=prefix, **marks)
+
+    for page in _pages(bucket, ask, "KeyMarker", "VersionIdMarker"):
+        found = [_version(entry) for entry in page.get("Versions", ())]
+        found += [
+            Trace(entry["Key"], TraceKind.MARKER, 0, entry["VersionId"])
+            for entry in page.get("DeleteMarkers", ())
+        ]
+        yield from sorted(found, key=_by_key)
+
+
+def objects(bucket: Bucket, prefix: str) -> Iterator[Trace]:
+    """The current objects, for a server that cannot list versions."""
+
+    def ask(s3: "S3Client", marks: dict[str, Any]) -> Mapping[str, Any]:
+        return s3.list_objects_v2(Bucket=bucket.name, Prefix=prefix, **marks)
+
+    for page in _pages(bucket, ask, "ContinuationToken"):
+        for entry in page.get("Contents", ()):
+            yield Trace(entry["Key"], TraceKind.OBJECT, entry["Size"])
+
+
+def uploads(bucket: Bucket, prefix: str) -> Iterator[Trace]:
+    """Every unfinished upload. Its size is not known without asking for each: 0."""
+
+    def ask(s3: "S3Client", marks: dict[str, Any]) -> Mapping[str, Any]:
+        return s3.list_multipart_uploads(Bucket=bucket.name, Prefix=prefix, **marks)
+
+    for page in _pages(bucket, ask, "KeyMarker", "UploadIdMarker"):
+        found = [
+            Trace(entry["Key"], TraceKind.UPLOAD, 0, entry["UploadId"])
+            for entry in page.get("Uploads", ())
+        ]
+        yield from sorted(found, key=_by_key)
+
+
+def _pages(bucket: Bucket, ask: Ask, *names: str) -> Iterator[Mapping[str, Any]]:
+    """All pages. A listing that breaks off or goes round in circles must not look like the end."""
+    marks: dict[str, str] = {}
+    while True:
+        page = bucket.ask(lambda s3, marks=marks: ask(s3, marks))  # type: ignore[misc]
+        yield page
+        if not page.get("IsTruncated"):
+            return
+        following = {name: page[f"Next{name}"] for name in names if page.get(f"Next{name}")}
+        if not following or following == marks:
+            raise BackendUnavailable(bucket.backend, "its listing breaks off")
+        marks = following
+
+
+def _version(entry: Mapping[str, Any]) -> Trace:
+    kind = TraceKind.OBJECT if entry["IsLatest"] else TraceKind.VERSION
+    return Trace(entry["Key"], kind, entry["Size"], entry["VersionId"])
+
+
+def _by_key(trace: Trace) -> str:
+    return trace.key

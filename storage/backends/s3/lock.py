@@ -1,0 +1,74 @@
+"""The region lock: no request leaves for a place that the topology does not name.
+
+boto3 follows a redirect into another region by itself, body included, and reports success. Three
+guards, each enough alone for what it sees. tests/integration/test_s3_region_lock.py fails when a
+new botocore gets past them.
+"""
+
+import ipaddress
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from botocore.awsrequest import AWSPreparedRequest, AWSResponse
+
+from storage.errors import BackendMisplaced, ConfigurationError
+
+if TYPE_CHECKING:
+    from types_boto3_s3 import S3Client
+
+_REDIRECTS = (301, 302, 307, 308)
+
+
+def is_loopback(url: str) -> bool:
+    """Whether the host of a URL is this machine."""
+    host = urlsplit(url).hostname or ""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def check_url(backend: str, url: str) -> None:
+    """Raises ConfigurationError unless it is https, or does not leave this machine."""
+    parts = urlsplit(url)
+    if parts.username or parts.password:
+        raise ConfigurationError(f"{backend}: credentials do not belong into endpoint_url")
+    if not parts.hostname or parts.scheme not in {"https", "http"}:
+        raise ConfigurationError(f"{backend}: endpoint_url is not a URL")
+    if parts.scheme != "https" and not is_loopback(url):
+        raise ConfigurationError(
+            f"{backend}: endpoint_url is not https", advice="Only loopback may do without."
+        )
+
+
+class RegionLock:
+    """Keeps the requests of a client with one bucket in one region."""
+
+    def __init__(self, backend: str, bucket: str, region: str) -> None:
+        self._backend, self._bucket, self._region = backend, bucket, region
+
+    def install(self, client: "S3Client") -> None:
+        """Guard every request that the client makes from now on."""
+        own = urlsplit(client.meta.endpoint_url).netloc
+        hosts = frozenset({own, f"{self._bucket}.{own}"})
+
+        def stay_at_home(request: AWSPreparedRequest, **_: object) -> None:
+            if urlsplit(request.url).netloc not in hosts:
+                raise BackendMisplaced(self._backend, "it sends us to another host")
+
+        events = client.meta.events
+        events.register_first("needs-retry.s3", _call_it_redirected)
+        events.register_first("before-send.s3", stay_at_home)
+        events.register_first("after-call.s3", self._check_answer)
+
+    def _check_answer(self, http_response: AWSResponse, **_: object) -> None:
+        elsewhere = http_response.headers.get("x-amz-bucket-region", self._region)
+        if elsewhere != self._region:
+            raise BackendMisplaced(self._backend, f"its bucket is not in {self._region}")
+        if http_response.status_code in _REDIRECTS:
+            raise BackendMisplaced(self._backend, "it sends us elsewhere")
+
+
+def _call_it_redirected(request_dict: dict[str, Any], **_: object) -> None:
+    # botocore's S3RegionRedirectorv2 follows, and asks HeadBucket where to, once for each request.
+    request_dict["context"].setdefault("s3_redirect", {})["redirected"] = True

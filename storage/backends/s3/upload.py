@@ -1,0 +1,120 @@
+"""An upload to a bucket: parts of 8 MiB, or one request if it is less."""
+
+import base64
+import hashlib
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from storage.backends.s3.bucket import Bucket
+from storage.backends.uploads import AbortingUpload
+from storage.errors import BackendFull, BackendUnavailable, KeyAbsent
+
+if TYPE_CHECKING:
+    from types_boto3_s3.type_defs import CompletedPartTypeDef
+
+PART = 8 * 1024 * 1024
+"""Bytes of a part. S3 wants 5 MiB or more, and takes 10,000 of them: 78 GiB."""
+
+_MOST_PARTS = 10_000
+
+
+def put(bucket: Bucket, key: str, data: bytes, *, timeout: float) -> None:
+    """Store an object in one request."""
+    digest = md5(data)
+    bucket.write(
+        lambda s3, left: s3.put_object(
+            Bucket=bucket.name, Key=key, Body=bucket.sending(data, left), ContentMD5=digest
+        ),
+        timeout=timeout,
+    )
+
+
+def begin(bucket: Bucket, key: str, *, timeout: float) -> str:
+    """The id of a new multipart upload."""
+    answer = bucket.write(
+        lambda s3, _: s3.create_multipart_upload(Bucket=bucket.name, Key=key), timeout=timeout
+    )
+    return answer["UploadId"]
+
+
+def abort(bucket: Bucket, key: str, upload: str) -> None:
+    """Remove an upload and its parts. One that is not there is gone already."""
+    with suppress(KeyAbsent):
+        bucket.ask(
+            lambda s3: s3.abort_multipart_upload(Bucket=bucket.name, Key=key, UploadId=upload)
+        )
+
+
+def md5(data: bytes) -> str:
+    """What Content-MD5 says of these bytes, so that the server refuses others."""
+    return base64.b64encode(hashlib.md5(data, usedforsecurity=False).digest()).decode()
+
+
+class S3Upload(AbortingUpload):
+    """Holds one part in memory, and its copy while it is sent."""
+
+    def __init__(self, bucket: Bucket, key: str, timeout: float) -> None:
+        super().__init__()
+        self._bucket, self._key, self._timeout = bucket, key, timeout
+        self._id: str | None = None  # of the multipart upload, once there is one
+        self._buffer = bytearray()
+        self._parts: list[CompletedPartTypeDef] = []
+        self._aborted = False
+
+    def write(self, data: bytes) -> None:
+        self._check()
+        rest = memoryview(data)
+        while rest:
+            room = PART - len(self._buffer)
+            self._buffer += rest[:room]
+            rest = rest[room:]
+            if len(self._buffer) == PART:
+                self._send_part()
+
+    def finish(self) -> None:
+        self._check()
+        if self._id is None:
+            put(self._bucket, self._key, bytes(self._buffer), timeout=self._timeout)
+        else:
+            if self._buffer:
+                self._send_part()
+            self._complete(self._id)
+        self.finished = True
+
+    def abort(self) -> None:
+        self._aborted = True
+        self._buffer.clear()
+        if self._id is not None and not self.finished:
+            abort(self._bucket, self._key, self._id)
+
+    def _send_part(self) -> None:
+        if self._id is None:
+            self._id = begin(self._bucket, self._key, timeout=self._timeout)
+        upload = self._id
+        number = len(self._parts) + 1
+        if number > _MOST_PARTS:
+            raise BackendFull(self._bucket.backend, f"an upload may have {_MOST_PARTS} parts")
+        data = bytes(self._buffer)
+        digest = md5(data)
+        self._buffer.clear()
+        answer = self._bucket.write(
+            lambda s3, left: s3.upload_part(
+                Bucket=self._bucket.name, Key=self._key, UploadId=upload, PartNumber=number,
+                Body=self._bucket.sending(data, left), ContentMD5=digest,
+            ),
+            timeout=self._timeout,
+        )  # fmt: skip
+        self._parts.append({"PartNumber": number, "ETag": answer["ETag"]})
+
+    def _complete(self, upload: str) -> None:
+        self._bucket.write(
+            lambda s3, _: s3.complete_multipart_upload(
+                Bucket=self._bucket.name, Key=self._key, UploadId=upload,
+                MultipartUpload={"Parts": self._parts},
+            ),
+            timeout=self._timeout,
+        )  # fmt: skip
+
+    def _check(self) -> None:
+        if self._aborted or self.finished:
+            raise BackendUnavailable(self._bucket.backend, "the upload has ended")

@@ -1,0 +1,237 @@
+"""Putting it together: from settings and topology to an opened store. The only place that does."""
+
+import os
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from uuid import uuid4
+
+from structlog.typing import FilteringBoundLogger
+
+from regions.errors import TopologyProblem
+from regions.load import load_topology
+from regions.model import BackendSpec, Region, Topology
+from storage import embedded
+from storage.backends.credentials import Credentials
+from storage.backends.health import WatchedBackend
+from storage.backends.registry import create_place, open_backend
+from storage.catalog import days, objects, schema
+from storage.catalog.engine import Catalog
+from storage.catalog.objects import NewObject, ObjectKind
+from storage.clock import CatalogClock, steady
+from storage.crypto.pseudonym import Pseudonyms
+from storage.crypto.root import LocalRootKeys, create
+from storage.errors import BackendUnavailable, SettingsError, TopologyError
+from storage.logs import make_logger
+from storage.policy import horizon_wanted
+from storage.ports import Backend, Clock
+from storage.region import Limits, OpenRegion
+from storage.settings import RegionSettings, Settings, load_settings
+from storage.store import Served, Store
+from storage.workers.loop import Worker, duties
+
+_SUSPECT = 5.0  # seconds for which a backend that failed is left out of writes
+_SENDERS, _FLUSHERS = 16, 8
+
+
+@dataclass(frozen=True, slots=True)
+class Means:
+    """What a process opens regions with; tests bring other means than a service does."""
+
+    clock: Callable[[Catalog], Clock] = CatalogClock
+    backend: Callable[[BackendSpec, Settings], Backend] | None = None
+    limits: Limits = Limits()
+    suspect: float = _SUSPECT
+    pause: Callable[[float], None] = time.sleep
+    entropy: Callable[[int], bytes] = os.urandom
+
+
+def topology_of(settings: Settings) -> Topology:
+    """The topology that the settings name, or the shipped example. Raises TopologyError."""
+    try:
+        return load_topology(settings.topology)
+    except TopologyProblem as problem:
+        raise TopologyError(problem.file, problem.key, problem.reason) from problem
+
+
+def catalog_urls(settings: Settings) -> dict[str, str]:
+    """Where the catalogs are that the settings name. Not for the embedded server."""
+    return {name: r.catalog_url.get_secret_value() for name, r in settings.regions.items()}
+
+
+@contextmanager
+def open_store(
+    settings: Settings | None = None, *, means: Means | None = None,
+    log: FilteringBoundLogger | None = None,
+) -> Iterator[Store]:  # fmt: skip
+    """A store of the regions that the settings name; the embedded default is made if need be.
+
+    Raises ConfigurationError if the configuration is wrong, a catalog is unsafe or of another
+    revision, or a backend lacks a right or is not where the topology says.
+    """
+    settings = settings or load_settings()
+    if settings.embedded and not (settings.home / "keys").exists():
+        init(settings, means=means)
+    means = means or Means()
+    log = log or make_logger()
+    with ExitStack() as stack:
+        regions = stack.enter_context(open_regions(settings, means))
+        for region in regions:
+            region.catalog.check()
+            probe(region, log)
+        flushers = stack.enter_context(ThreadPoolExecutor(_FLUSHERS, "flush"))
+        served = {region.name: Served.of(region, flushers) for region in regions}
+        with Store(served, pause=means.pause, on_close=lambda: None) as store:
+            yield store
+
+
+def worker_of(store: Store, log: FilteringBoundLogger) -> Worker:
+    """A worker for all regions of a store."""
+    todo = [
+        duty for served in store.regions.values() for duty in duties(served.open, served.keys, log)
+    ]
+    return Worker(todo, log)
+
+
+@contextmanager
+def open_regions(settings: Settings, means: Means) -> Iterator[list[OpenRegion]]:
+    """The regions of the settings, opened but not yet checked."""
+    topology = topology_of(settings)
+    with ExitStack() as stack:
+        places = stack.enter_context(places_of(settings, topology))
+        pool = stack.enter_context(ThreadPoolExecutor(_SENDERS, "send"))
+        yield [
+            _open(stack, settings, means, topology, topology.regions[name], place, pool)
+            for name, place in places.items()
+        ]
+
+
+@contextmanager
+def places_of(settings: Settings, topology: Topology) -> Iterator[dict[str, RegionSettings]]:
+    """Catalog and keys of each region that this process serves. Raises SettingsError."""
+    unknown = set(settings.regions) - set(topology.regions)
+    if unknown:
+        raise SettingsError(
+            f"The settings name regions that the topology has not: {', '.join(sorted(unknown))}.",
+            advice=f"It has: {', '.join(topology.regions)}.",
+        )
+    if not settings.embedded:
+        yield dict(settings.regions)
+        return
+    url, leave = embedded.start(settings.home / "postgres")
+    try:
+        yield {
+            name: RegionSettings.model_validate(
+                {
+                    "catalog_url": embedded.with_database(url, name),
+                    "keys_file": settings.home / "keys" / f"{name}.toml",
+                }
+            )
+            for name in topology.regions
+        }
+    finally:
+        leave()
+
+
+def init(settings: Settings, *, means: Means | None = None) -> list[str]:
+    """Bring every region of the settings to life: database, schema, keys, places, partitions.
+
+    Safe to repeat; nothing that exists is replaced. Gives the names of the regions.
+    """
+    means = means or Means()
+    topology = topology_of(settings)
+    settings.home.mkdir(parents=True, exist_ok=True, mode=0o700)
+    with places_of(settings, topology) as places:
+        for name, place in places.items():
+            _init_region(settings, means, topology, topology.regions[name], place)
+    return list(places)
+
+
+def probe(region: OpenRegion, log: FilteringBoundLogger) -> None:
+    """Use each right that storing and deleting need, on every backend, on an announced key.
+
+    A backend that does not answer is no reason not to start; one that refuses is.
+    """
+    now = region.clock.now()
+    deadline = region.deadline(now)
+    names = tuple(region.backends)
+    new = NewObject(region.new_uuid(now), ObjectKind.CANARY, None, None, names, now, deadline)
+    targets = {b: (region.new_uuid(now), region.lands_by(b, deadline)) for b in names}
+    with region.catalog.begin() as connection:
+        attempts = objects.announce(connection, new, targets)
+    try:
+        for attempt in attempts:
+            try:
+                region.backends[attempt.backend].probe(attempt.key)
+            except BackendUnavailable as error:
+                log.warning("backend_down", backend=attempt.backend, error=error.code)
+    finally:
+        with region.catalog.begin() as connection:
+            objects.doom(connection, [new.id], region.clock.now())
+
+
+def _open(
+    stack: ExitStack, settings: Settings, means: Means, topology: Topology, region: Region,
+    place: RegionSettings, pool: ThreadPoolExecutor,
+) -> OpenRegion:  # fmt: skip
+    catalog = Catalog(
+        region.name, place.catalog_url.get_secret_value(), connections=settings.connections
+    )
+    stack.callback(catalog.close)
+    roots = LocalRootKeys.load(place.keys_file, means.entropy, region=region.name)
+    signing = roots.signing_keys()
+    make = means.backend or _backend
+    backends = {
+        spec.name: WatchedBackend(make(spec, settings), clock=steady, seconds=means.suspect)
+        for spec in region.backends
+    }
+    for backend in backends.values():
+        stack.callback(backend.close)
+    return OpenRegion(
+        topology, region, catalog, backends, roots, Pseudonyms(roots.pseudonym_keys()),
+        signing[max(signing)], means.clock(catalog), means.entropy, pool, means.limits,
+    )  # fmt: skip
+
+
+def _backend(spec: BackendSpec, settings: Settings) -> Backend:
+    given = settings.backends.get(spec.name)
+    credentials = None
+    if given is not None:
+        token = given.session_token
+        credentials = Credentials(
+            given.access_key.get_secret_value(),
+            given.secret_key.get_secret_value(),
+            token.get_secret_value() if token else None,
+        )
+    return open_backend(spec, data_dir=settings.home, credentials=credentials)
+
+
+def _init_region(
+    settings: Settings, means: Means, topology: Topology, region: Region, place: RegionSettings
+) -> None:
+    url = place.catalog_url.get_secret_value()
+    if settings.embedded:
+        server = url.replace(f"/{embedded.database_name(region.name)}?", "/postgres?", 1)
+        embedded.ensure_database(server, region.name)
+    if not place.keys_file.exists():
+        place.keys_file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        create(place.keys_file, means.entropy, region=region.name)
+    for spec in region.backends:
+        create_place(spec, data_dir=settings.home)
+    catalog = Catalog(region.name, url, connections=2)
+    try:
+        with catalog.begin() as connection:
+            schema.upgrade(connection)
+            schema.name_catalog(connection, region.name, uuid4())
+        catalog.check()
+        today = means.clock(catalog).now().date()
+        until = horizon_wanted(topology, today)
+        with catalog.begin() as connection:
+            days.lock_making(connection)
+            ahead = range(1, (until - today).days + 1)
+            days.make(connection, [today + timedelta(days=n) for n in ahead])
+    finally:
+        catalog.close()

@@ -1,0 +1,191 @@
+"""Expiry days and their partitions: made ahead, detached without stopping readers, dropped.
+
+A plain DROP of a partition takes ACCESS EXCLUSIVE on the parent and so waits for, and blocks,
+every reader of the region. DETACH CONCURRENTLY waits for nobody who matters; it runs outside a
+transaction, and what a crash leaves of it is finished by FINALIZE.
+"""
+
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from datetime import date, datetime
+from enum import StrEnum
+from uuid import UUID
+
+from sqlalchemy import Connection, Engine, func, or_, select, text, update
+from sqlalchemy.dialects.postgresql import insert
+
+from storage.catalog import tables as t
+
+d, o = t.day.c, t.object_.c
+
+
+class DayState(StrEnum):
+    """The life of an expiry day."""
+
+    OPEN = "open"
+    EXPIRING = "expiring"
+    DROPPED = "dropped"  # the partition is gone; packs and day keys may not be, yet
+
+
+@dataclass(frozen=True, slots=True)
+class Overdue:
+    """A day that has come, and is not done."""
+
+    day: date
+    state: DayState
+
+
+def partition_name(day: date) -> str:
+    """The table of one expiry day."""
+    return f"record_{day:%Y%m%d}"
+
+
+def make(connection: Connection, days: Iterable[date]) -> int:
+    """Make the partitions of days that have none. Readers and writers of other days go on.
+
+    Made as a table of its own and then attached: CREATE ... PARTITION OF would lock the parent.
+    """
+    known = set(connection.scalars(select(d.day)))
+    made = 0
+    for day in sorted(set(days) - known):
+        name = partition_name(day)
+        connection.execute(text(f"CREATE TABLE {name} (LIKE record INCLUDING ALL)"))
+        connection.execute(
+            text(f"ALTER TABLE record ATTACH PARTITION {name} FOR VALUES IN ('{day.isoformat()}')")
+        )
+        connection.execute(insert(t.day).values(day=day, state=DayState.OPEN))
+        made += 1
+    return made
+
+
+def lock_making(connection: Connection) -> None:
+    """One process makes partitions at a time; the others find them made."""
+    connection.execute(text("SELECT pg_advisory_xact_lock(hashtextextended('partitions', 0))"))
+
+
+def missing(connection: Connection, wanted: Collection[date]) -> bool:
+    """Whether any of these days has no partition."""
+    there = connection.scalar(select(func.count()).where(d.day.in_(wanted))) or 0
+    return there < len(wanted)
+
+
+def is_open(connection: Connection, day: date) -> bool:
+    """Whether records may be added to the day; it stays so until the transaction ends."""
+    query = select(d.state).where(d.day == day).with_for_update(read=True)
+    return connection.scalar(query) == DayState.OPEN
+
+
+def horizon(connection: Connection) -> date | None:
+    """The last day that has a partition."""
+    return connection.scalar(select(func.max(d.day)).where(d.state == DayState.OPEN))
+
+
+def begin_expiry(connection: Connection, now: datetime) -> date | None:
+    """Turn the oldest day that has come to ``expiring``: nobody adds to it any more."""
+    day = connection.scalar(
+        select(d.day)
+        .where(d.day <= now.date(), d.state == DayState.OPEN)
+        .order_by(d.day)
+        .limit(1)
+        .with_for_update(skip_locked=True)
+    )
+    if day is not None:
+        connection.execute(
+            update(t.day).where(d.day == day).values(state=DayState.EXPIRING, expiring_at=now)
+        )
+    return day
+
+
+def overdue(connection: Connection, moment: datetime) -> int:
+    """How many days began to expire before that moment and are not done."""
+    query = select(func.count()).where(d.day < moment.date())
+    return connection.scalar(query) or 0
+
+
+def claim_due(
+    connection: Connection, now: datetime, lease_until: datetime, limit: int
+) -> list[Overdue]:
+    """Take days that have come and are not done, oldest first, until ``lease_until``."""
+    some = (
+        select(d.day)
+        .where(d.day <= now.date(), d.state != DayState.OPEN)
+        .where(or_(d.next_attempt.is_(None), d.next_attempt <= now))
+        .order_by(d.day)
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+    )
+    rows = connection.execute(
+        update(t.day)
+        .where(d.day.in_(some.scalar_subquery()))
+        .values(next_attempt=lease_until)
+        .returning(d.day, d.state)
+    )
+    return sorted((Overdue(x[0], DayState(x[1])) for x in rows), key=lambda due: due.day)
+
+
+def release(connection: Connection, day: date, at: datetime) -> None:
+    """Done with the day for now; look again then."""
+    connection.execute(update(t.day).where(d.day == day).values(next_attempt=at))
+
+
+def objects_to_go(
+    connection: Connection, day: date, kinds: Iterable[str], limit: int
+) -> list[UUID]:
+    """Ids of objects of the day that are not on their way out yet."""
+    return list(
+        connection.scalars(
+            select(o.id)
+            .where(
+                o.day == day,
+                o.kind.in_(list(kinds)),
+                or_(o.state == "writing", o.state == "stored"),
+            )
+            .order_by(o.id)
+            .limit(limit)
+        )
+    )
+
+
+def drop_partition(engine: Engine, day: date) -> None:
+    """Detach the day's partition without blocking anybody, and drop it. Safe to repeat.
+
+    The caller has claimed the day. Raises OperationalError if an old reader is waited for in vain.
+    """
+    name = partition_name(day)
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        connection.execute(text("SET lock_timeout = '10s'"))
+        try:
+            pending = connection.execute(
+                text(
+                    "SELECT i.inhdetachpending FROM pg_inherits i "
+                    "JOIN pg_class c ON c.oid = i.inhrelid "
+                    "WHERE i.inhparent = 'record'::regclass AND c.relname = :name"
+                ),
+                {"name": name},
+            ).one_or_none()
+            if pending is not None:
+                how = "FINALIZE" if pending[0] else "CONCURRENTLY"
+                connection.execute(text(f"ALTER TABLE record DETACH PARTITION {name} {how}"))
+            connection.execute(text(f"DROP TABLE IF EXISTS {name}"))
+        finally:
+            connection.execute(text("RESET lock_timeout"))
+
+
+def mark_dropped(connection: Connection, day: date, now: datetime) -> None:
+    """The partition is gone."""
+    connection.execute(
+        update(t.day)
+        .where(d.day == day, d.state == DayState.EXPIRING)
+        .values(state=DayState.DROPPED, dropped_at=now)
+    )
+
+
+def unfinished(connection: Connection, day: date) -> int:
+    """How many objects of an expiry day are not gone yet."""
+    query = select(func.count()).where(o.day == day, o.state != "gone")
+    return connection.scalar(query) or 0
+
+
+def forget(connection: Connection, day: date) -> None:
+    """Everything of the day is gone: so is the day."""
+    connection.execute(t.day.delete().where(d.day == day, d.state == DayState.DROPPED))

@@ -1,0 +1,159 @@
+"""A region's database: connections, transactions, and what must hold of it."""
+
+import hashlib
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import TypeVar
+
+import psycopg
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    Connection,
+    Engine,
+    create_engine,
+    func,
+    literal,
+    select,
+    text,
+)
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+
+from storage.catalog import tables as t
+from storage.errors import CatalogUnavailable, CatalogUnsafe, CatalogUnsupported
+
+CODE_REVISION = 1
+"""What this code asks of a catalog. A catalog states the range that it supports."""
+
+T = TypeVar("T")
+
+_AGAIN = (psycopg.errors.DeadlockDetected, psycopg.errors.SerializationFailure)
+_ATTEMPTS = 5
+
+
+class Catalog:
+    """The database of one region. Every method that fails to reach it raises CatalogUnavailable."""
+
+    def __init__(self, region: str, url: str, *, connections: int = 10) -> None:
+        """``connections`` is the most that this process holds to this database."""
+        self.region = region
+        self.engine = _engine(url, connections)
+
+    @contextmanager
+    def begin(self) -> Iterator[Connection]:
+        """A transaction, committed at the end of the block."""
+        try:
+            with self.engine.begin() as connection:
+                yield connection
+        except (OperationalError, InterfaceError) as error:
+            if isinstance(error.orig, _AGAIN):
+                raise
+            raise unavailable(self.region) from error
+
+    def run(self, work: Callable[[Connection], T]) -> T:
+        """``work`` in a transaction, again from the start after a deadlock. It must be repeatable."""
+        for _ in range(_ATTEMPTS - 1):
+            try:
+                with self.begin() as connection:
+                    return work(connection)
+            except OperationalError as error:
+                if not isinstance(error.orig, _AGAIN):
+                    raise
+        with self.begin() as connection:
+            return work(connection)
+
+    def clock_offset(self, local: Callable[[], float]) -> tuple[float, timedelta]:
+        """The database's clock minus ``local`` (seconds since the epoch), and how exact that is."""
+        with self.begin() as connection:
+            connection.execute(text("SELECT 1"))
+            before = local()
+            there = connection.scalar(select(func.extract("epoch", func.clock_timestamp())))
+            after = local()
+        return float(there or 0) - (before + after) / 2, timedelta(seconds=(after - before) / 2)
+
+    def check(self) -> None:
+        """That it is safe, is this region's, and supports this code.
+
+        Raises CatalogUnsafe or CatalogUnsupported.
+        """
+        with self.begin() as connection:
+            for name in ("fsync", "synchronous_commit", "full_page_writes"):
+                if connection.scalar(text(f"SHOW {name}")) == "off":
+                    raise CatalogUnsafe(
+                        f"The catalog of {self.region} runs with {name}=off.",
+                        advice="Turn it on: an acknowledged write must survive a crash.",
+                    )
+            if not connection.scalar(select(func.to_regclass("catalog_info").is_not(None))):
+                raise CatalogUnsupported(
+                    f"The catalog of {self.region} is empty.", advice="Run: domicile init"
+                )
+            info = connection.execute(select(t.catalog_info)).one()
+        if info.region != self.region:
+            raise CatalogUnsupported(
+                f"The catalog given for {self.region} is that of {info.region}.",
+                advice="Check the region's catalog_url.",
+            )
+        if not info.oldest_code <= CODE_REVISION <= info.newest_code:
+            raise CatalogUnsupported(
+                f"The catalog of {self.region} supports code {info.oldest_code} to "
+                f"{info.newest_code}; this is {CODE_REVISION}.",
+                advice="Run: domicile init, or deploy the code that fits.",
+            )
+
+    def close(self) -> None:
+        """Close the connections."""
+        self.engine.dispose()
+
+
+def unavailable(region: str) -> CatalogUnavailable:
+    """The error for a database that does not answer."""
+    return CatalogUnavailable(
+        f"The catalog of {region} does not answer.", advice="Try again; see: domicile doctor"
+    )
+
+
+def disconnected(error: BaseException) -> bool:
+    """Whether an error leaves it open if a transaction was committed."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, DBAPIError) and cause.connection_invalidated:
+            return True
+        if isinstance(cause, OperationalError | InterfaceError):
+            return True
+        cause = cause.__cause__
+    return False
+
+
+def lock_number(tenant: str) -> int:
+    """The advisory lock of a tenant: a signed 64-bit number."""
+    return int.from_bytes(hashlib.sha256(b"tenant\0" + tenant.encode()).digest()[:8], signed=True)
+
+
+def share_tenants(connection: Connection, tenants: Iterable[str]) -> None:
+    """Until the transaction ends, no erasure of these tenants commits a fence.
+
+    What is checked in a *later* statement then stays true until the commit.
+    """
+    numbers = sorted({lock_number(tenant) for tenant in tenants})
+    given = func.unnest(literal(numbers, ARRAY(BigInteger))).column_valued("number")
+    connection.execute(select(func.pg_advisory_xact_lock_shared(given)))
+
+
+def own_tenant(connection: Connection, tenant: str) -> None:
+    """Until the transaction ends, no write of this tenant is announced or committed."""
+    connection.execute(select(func.pg_advisory_xact_lock(lock_number(tenant))))
+
+
+def _engine(url: str, connections: int) -> Engine:
+    # prepare_threshold: a prepared statement is session state, which a transaction pooler breaks.
+    # hide_parameters: an error must not carry keys or pseudonyms into a log.
+    return create_engine(
+        url.replace("postgresql://", "postgresql+psycopg://", 1),
+        pool_size=connections,
+        max_overflow=0,
+        pool_timeout=30,
+        pool_pre_ping=True,
+        hide_parameters=True,
+        connect_args={"prepare_threshold": None, "connect_timeout": 5},
+    )

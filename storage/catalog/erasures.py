@@ -1,0 +1,344 @@
+"""Erasures: fenced, planned in bounded batches, complete when every object is gone."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import (
+    ARRAY,
+    Connection,
+    LargeBinary,
+    Text,
+    and_,
+    any_,
+    exists,
+    func,
+    literal,
+    or_,
+    select,
+    update,
+)
+from sqlalchemy.dialects.postgresql import insert
+
+from storage.catalog import tables as t
+from storage.catalog.objects import ObjectKind, ObjectState
+from storage.model import Erasure, ErasureState, Left, Reason, ReplicaState, ScopeKind
+
+e, eo, f, o, r = t.erasure.c, t.erasure_object.c, t.fence.c, t.object_.c, t.replica.c
+
+
+@dataclass(frozen=True, slots=True)
+class NewErasure:
+    """A request, with what it covers: pseudonyms, or the unique part of an id."""
+
+    id: UUID
+    tenant: str
+    scope: ScopeKind
+    sought: tuple[bytes, ...]
+    reason: Reason
+    ticket: str | None
+    requested: datetime
+    cutoff: datetime
+    until: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class OpenErasure:
+    """An erasure that a worker has taken."""
+
+    id: UUID
+    tenant: str
+    scope: ScopeKind
+    sought: tuple[bytes, ...]
+    cutoff: datetime
+    awaited: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """A planned erasure."""
+
+    tenant: str
+    scope: ScopeKind
+    reason: Reason
+    requested: datetime
+    planned: datetime
+    deleted: int
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """One replica that is gone: where, when, and how that is known."""
+
+    object_id: UUID
+    backend: str
+    how: str
+    gone_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """What a write asks of the fences. ``origin`` is the oldest minting that it derives from."""
+
+    tenant: str
+    uids: tuple[bytes, ...]
+    subject: bytes | None
+    group: bytes | None
+    origin: datetime
+
+
+def fence(connection: Connection, new: NewErasure) -> None:
+    """Insert the erasure and its fences. The caller owns the tenant's lock."""
+    connection.execute(
+        insert(t.erasure).values(
+            id=new.id,
+            tenant=new.tenant,
+            scope=new.scope,
+            sought=list(new.sought),
+            reason=new.reason,
+            ticket=new.ticket,
+            state=ErasureState.FENCED,
+            requested=new.requested,
+            cutoff=new.cutoff,
+        )  # fmt: skip
+    )
+    connection.execute(
+        insert(t.fence),
+        [
+            {"tenant": new.tenant, "scope": new.scope, "value": value, "erasure_id": new.id,
+             "cutoff": new.cutoff, "until": new.until}
+            for value in new.sought or (b"",)
+        ],
+    )  # fmt: skip
+
+
+def covering(connection: Connection, probes: Sequence[Probe]) -> dict[int, set[UUID]]:
+    """Which of these writes an erasure covers, by position. One statement for the whole batch."""
+    lines: list[tuple[int, str, str, bytes, datetime]] = []
+    for n, probe in enumerate(probes):
+        lines.append((n, probe.tenant, ScopeKind.TENANT, b"", probe.origin))
+        lines += [(n, probe.tenant, ScopeKind.RECORD, uid, probe.origin) for uid in probe.uids]
+        if probe.subject is not None:
+            lines.append((n, probe.tenant, ScopeKind.SUBJECT, probe.subject, probe.origin))
+        if probe.group is not None:
+            lines.append((n, probe.tenant, ScopeKind.GROUP, probe.group, probe.origin))
+    columns = list(zip(*lines, strict=True))
+    given = (
+        func.unnest(
+            literal(list(columns[0]), ARRAY(t.replica.c.attempts.type)),
+            literal(list(columns[1]), ARRAY(Text)),
+            literal([str(scope) for scope in columns[2]], ARRAY(Text)),
+            literal(list(columns[3]), ARRAY(LargeBinary)),
+            literal(list(columns[4]), ARRAY(f.cutoff.type)),
+        )
+        .table_valued("n", "tenant", "scope", "value", "origin")
+        .render_derived(name="given")
+    )
+    g = given.c
+    rows = connection.execute(
+        select(g.n, f.erasure_id).where(
+            f.tenant == g.tenant, f.scope == g.scope, f.value == g.value, f.cutoff >= g.origin
+        )
+    )
+    found: dict[int, set[UUID]] = {}
+    for n, erasure in rows:
+        found.setdefault(n, set()).add(erasure)
+    return found
+
+
+def fenced_by_name(connection: Connection, tenant: str, uid: bytes, minted: datetime) -> bool:
+    """Whether a record that is not there was erased by its id, or with its whole tenant."""
+    return bool(covering(connection, [Probe(tenant, (uid,), None, None, minted)]))
+
+
+def take_fenced(connection: Connection) -> OpenErasure | None:
+    """The oldest erasure that is still to be planned and that no other worker has."""
+    row = connection.execute(
+        select(e.id, e.tenant, e.scope, e.sought, e.cutoff, e.awaited)
+        .where(e.state == ErasureState.FENCED)
+        .order_by(e.requested)
+        .limit(1)
+        .with_for_update(skip_locked=True)
+    ).one_or_none()
+    if row is None:
+        return None
+    return OpenErasure(row[0], row[1], ScopeKind(row[2]), tuple(row[3] or ()), row[4], row[5])
+
+
+def await_writers(connection: Connection, erasure: OpenErasure) -> None:
+    """Note every object that was being written when the fence was committed.
+
+    What is announced later has been checked against the fence before a byte of it was sent.
+    """
+    writing = select(literal(erasure.id), o.id, literal(False)).where(  # noqa: FBT003
+        o.state == ObjectState.WRITING,
+        o.kind.in_((ObjectKind.PACK, ObjectKind.FILE_KEY)),
+        or_(o.tenant.is_(None), o.tenant == erasure.tenant),
+    )
+    connection.execute(
+        insert(t.erasure_object)
+        .from_select(["erasure_id", "object_id", "holds_ranges"], writing)
+        .on_conflict_do_nothing()
+    )
+    connection.execute(update(t.erasure).where(e.id == erasure.id).values(awaited=True))
+
+
+def note_objects(connection: Connection, erasure: UUID, objects: Collection[UUID]) -> None:
+    """The erasure waits until these objects are gone, and all that share bytes with them.
+
+    A compaction shares bytes with what it copies, for as long as either is on a backend.
+    """
+    if not objects:
+        return
+    families = select(o.family).where(o.id.in_(objects))
+    sharing = select(literal(erasure), o.id, literal(True)).where(  # noqa: FBT003
+        o.family.in_(families), o.state != ObjectState.GONE
+    )
+    query = insert(t.erasure_object).from_select(
+        ["erasure_id", "object_id", "holds_ranges"], sharing
+    )
+    connection.execute(
+        query.on_conflict_do_update(
+            index_elements=["erasure_id", "object_id"], set_={"holds_ranges": True}
+        )
+    )
+
+
+def open_among(connection: Connection, erasures: Collection[UUID]) -> list[UUID]:
+    """Those of the erasures that are not complete; they stay so until the transaction ends."""
+    return list(
+        connection.scalars(
+            select(e.id)
+            .where(e.id.in_(erasures), e.state != ErasureState.COMPLETE)
+            .order_by(e.id)
+            .with_for_update(read=True)
+        )
+    )
+
+
+def count(connection: Connection, erasure: UUID, deleted: int) -> None:
+    """So many more records are deleted."""
+    connection.execute(update(t.erasure).where(e.id == erasure).values(deleted=e.deleted + deleted))
+
+
+def mark_planned(connection: Connection, erasure: UUID, now: datetime) -> None:
+    """All rows are gone. The erasure forgets whom it was about; the fence still knows for a while."""
+    connection.execute(
+        update(t.erasure)
+        .where(e.id == erasure)
+        .values(state=ErasureState.PURGING, planned=now, sought=None)
+    )
+
+
+def take_complete(connection: Connection, limit: int) -> list[UUID]:
+    """Planned erasures that wait for nothing any more, locked."""
+    waiting = exists().where(
+        eo.erasure_id == e.id,
+        o.id == eo.object_id,
+        o.state != ObjectState.GONE,
+        ~and_(~eo.holds_ranges, o.state == ObjectState.STORED),
+    )
+    return list(
+        connection.scalars(
+            select(e.id)
+            .where(e.state == ErasureState.PURGING, ~waiting)
+            .order_by(e.requested)
+            .limit(limit)
+            .with_for_update(skip_locked=True)
+        )
+    )
+
+
+def facts(connection: Connection, erasure: UUID) -> Facts:
+    """What a receipt says of the request itself."""
+    row = connection.execute(
+        select(e.tenant, e.scope, e.reason, e.requested, e.planned, e.deleted).where(
+            e.id == erasure
+        )
+    ).one()
+    return Facts(row[0], ScopeKind(row[1]), Reason(row[2]), row[3], row[4], row[5])
+
+
+def evidence(connection: Connection, erasure: UUID) -> list[Evidence]:
+    """Every replica that had to go for this erasure."""
+    rows = connection.execute(
+        select(r.object_id, r.backend, r.how, r.gone_at)
+        .join(t.object_, o.id == r.object_id)
+        .join(t.erasure_object, eo.object_id == o.id)
+        .where(eo.erasure_id == erasure, o.state == ObjectState.GONE, r.state == ReplicaState.GONE)
+        .order_by(r.object_id, r.backend, r.gone_at)
+    )
+    return [Evidence(*row) for row in rows]
+
+
+def complete(connection: Connection, erasure: UUID, token: str, now: datetime) -> None:
+    """Keep the receipt, and wait for nothing any more."""
+    connection.execute(insert(t.receipt).values(erasure_id=erasure, token=token, issued=now))
+    connection.execute(t.erasure_object.delete().where(eo.erasure_id == erasure))
+    connection.execute(
+        update(t.erasure).where(e.id == erasure).values(state=ErasureState.COMPLETE, completed=now)
+    )
+
+
+def drop_fences(connection: Connection, now: datetime, limit: int) -> int:
+    """Forget fences when their rows are gone and no id that they cover can be written any more."""
+    old = (
+        select(f.tenant, f.scope, f.value, f.erasure_id)
+        .join(t.erasure, e.id == f.erasure_id)
+        .where(f.until < now, e.state != ErasureState.FENCED)
+        .limit(limit)
+        .subquery()
+    )
+    done = connection.execute(
+        t.fence.delete().where(
+            f.tenant == old.c.tenant,
+            f.scope == old.c.scope,
+            f.value == old.c.value,
+            f.erasure_id == old.c.erasure_id,
+        )  # fmt: skip
+    )
+    return done.rowcount
+
+
+def show(connection: Connection, region: str, ids: Sequence[UUID]) -> list[Erasure]:
+    """Erasures, with what is left of each and where."""
+    rows = connection.execute(
+        select(t.erasure, t.receipt.c.token)
+        .outerjoin(t.receipt, t.receipt.c.erasure_id == e.id)
+        .where(e.id == any_(literal(list(ids), ARRAY(e.id.type))))
+        .order_by(e.requested, e.id)
+    ).all()
+    left = _left(connection, [row.id for row in rows])
+    return [
+        Erasure(
+            row.id, region, row.tenant, ScopeKind(row.scope), Reason(row.reason),
+            ErasureState(row.state), row.requested, row.completed, row.deleted,
+            tuple(left.get(row.id, ())), row.token,
+        )
+        for row in rows
+    ]  # fmt: skip
+
+
+def page(connection: Connection, after: UUID | None, limit: int) -> list[UUID]:
+    """Ids of erasures, newest first, before one of them."""
+    query = select(e.id).order_by(e.id.desc()).limit(limit)
+    return list(connection.scalars(query if after is None else query.where(e.id < after)))
+
+
+def _left(connection: Connection, ids: Sequence[UUID]) -> dict[UUID, list[Left]]:
+    rows = connection.execute(
+        select(
+            eo.erasure_id, r.backend, func.count(), func.max(r.last_error), func.min(r.next_attempt)
+        )
+        .join(t.replica, r.object_id == eo.object_id)
+        .join(t.object_, o.id == eo.object_id)
+        .where(eo.erasure_id.in_(ids), r.state != ReplicaState.GONE)
+        .where(~and_(~eo.holds_ranges, o.state == ObjectState.STORED))
+        .group_by(eo.erasure_id, r.backend)
+        .order_by(eo.erasure_id, r.backend)
+    )
+    found: dict[UUID, list[Left]] = {}
+    for erasure, *rest in rows:
+        found.setdefault(erasure, []).append(Left(*rest))
+    return found

@@ -1,0 +1,400 @@
+"""Objects on backends, and their replicas: announced, stored, purged, gone.
+
+Invariant 2: a row is committed before the first byte is sent. A replica is one attempt to write
+one object to one backend under a key of its own, so an attempt that lands late cannot bring back
+what another attempt's purge has removed.
+"""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from enum import StrEnum
+from uuid import UUID
+
+from sqlalchemy import Connection, and_, exists, func, or_, select, update
+from sqlalchemy.dialects.postgresql import insert
+
+from storage.catalog import tables as t
+from storage.model import ReplicaState
+
+o, r = t.object_.c, t.replica.c
+
+
+class ObjectKind(StrEnum):
+    """What an object holds."""
+
+    PACK = "pack"
+    DAY_KEY = "day_key"
+    FILE_KEY = "file_key"
+    CANARY = "canary"
+
+
+class ObjectState(StrEnum):
+    """The life of an object."""
+
+    WRITING = "writing"
+    STORED = "stored"
+    PURGING = "purging"
+    GONE = "gone"
+
+
+@dataclass(frozen=True, slots=True)
+class StoredObject:
+    """An object as the catalog knows it."""
+
+    id: UUID
+    kind: ObjectKind
+    state: ObjectState
+    day: date | None
+    tenant: str | None
+    backends: tuple[str, ...]
+    size: int | None
+    digest: bytes | None
+    family: UUID
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """A replica row: where it is, and how it stands."""
+
+    id: UUID
+    object_id: UUID
+    backend: str
+    key: str
+    state: ReplicaState
+    land_by: datetime
+    attempts: int
+
+
+@dataclass(frozen=True, slots=True)
+class NewObject:
+    """What is about to be written."""
+
+    id: UUID
+    kind: ObjectKind
+    day: date | None
+    tenant: str | None
+    backends: tuple[str, ...]
+    announced: datetime
+    deadline: datetime
+    family: UUID | None = None  # of the pack that this one compacts
+
+
+def new_id(now: datetime, entropy: bytes) -> UUID:
+    """An id that sorts by time (RFC 9562, version 7), of 10 random bytes."""
+    milliseconds = int(now.timestamp() * 1000).to_bytes(6)
+    raw = bytearray(milliseconds + entropy[:10])
+    raw[6] = raw[6] & 0x0F | 0x70
+    raw[8] = raw[8] & 0x3F | 0x80
+    return UUID(bytes=bytes(raw))
+
+
+def key_of(new: NewObject, attempt: UUID) -> str:
+    """The key of an attempt: kind, day, object, attempt. Nothing personal."""
+    return f"{new.kind}/{new.day or 'kept'}/{new.id.hex}/{attempt.hex}"
+
+
+def announce(
+    connection: Connection, new: NewObject, attempts: Mapping[str, tuple[UUID, datetime]]
+) -> list[Attempt]:
+    """Insert the object and one replica per backend of ``attempts`` (its id, and when it has landed)."""
+    connection.execute(
+        insert(t.object_).values(
+            id=new.id,
+            kind=new.kind,
+            state=ObjectState.WRITING,
+            day=new.day,
+            tenant=new.tenant,
+            backends=list(new.backends),
+            announced=new.announced,
+            deadline=new.deadline,
+            family=new.family or new.id,
+        )  # fmt: skip
+    )
+    return add_attempts(connection, new, attempts)
+
+
+def add_attempts(
+    connection: Connection, new: NewObject, attempts: Mapping[str, tuple[UUID, datetime]]
+) -> list[Attempt]:
+    """Insert one more replica, still to be written, per backend."""
+    made = [
+        Attempt(number, new.id, backend, key_of(new, number), ReplicaState.WRITING, land_by, 0)
+        for backend, (number, land_by) in attempts.items()
+    ]
+    if made:
+        connection.execute(
+            insert(t.replica),
+            [
+                {"id": a.id, "object_id": a.object_id, "backend": a.backend, "key": a.key,
+                 "state": a.state, "land_by": a.land_by}
+                for a in made
+            ],
+        )  # fmt: skip
+    return made
+
+
+def settle(
+    connection: Connection, stored: Collection[UUID], failed: Mapping[UUID, str], now: datetime
+) -> None:
+    """Say which attempts the backends acknowledged; the others must go. ``failed``: id to error code.
+
+    What was acknowledged has landed, and cannot land again: nothing sends it twice.
+    """
+    if stored:
+        connection.execute(
+            update(t.replica)
+            .where(r.id.in_(stored), r.state == ReplicaState.WRITING)
+            .values(state=ReplicaState.STORED, land_by=now)
+        )
+    for number, error in failed.items():
+        connection.execute(
+            update(t.replica)
+            .where(r.id == number, r.state.in_((ReplicaState.WRITING, ReplicaState.STORED)))
+            .values(
+                state=ReplicaState.PURGING, next_attempt=now, purging_since=now, last_error=error
+            )
+        )
+
+
+def finish(
+    connection: Connection, object_id: UUID, size: int, digest: bytes, *,
+    replicate_at: datetime | None, compact_at: datetime | None = None,
+) -> bool:  # fmt: skip
+    """Compare and set writing to stored. False: it was abandoned meanwhile, and nothing changed."""
+    done = connection.execute(
+        update(t.object_)
+        .where(o.id == object_id, o.state == ObjectState.WRITING)
+        .values(
+            state=ObjectState.STORED,
+            size=size,
+            digest=digest,
+            replicate_at=replicate_at,
+            compact_at=compact_at,
+        )  # fmt: skip
+    )
+    return done.rowcount == 1
+
+
+def renew(connection: Connection, object_id: UUID, deadline: datetime, land_by: datetime) -> bool:
+    """Put off the deadline of a long upload. False: it was abandoned, stop."""
+    done = connection.execute(
+        update(t.object_)
+        .where(o.id == object_id, o.state == ObjectState.WRITING)
+        .values(deadline=deadline)
+    )
+    connection.execute(
+        update(t.replica)
+        .where(r.object_id == object_id, r.state == ReplicaState.WRITING)
+        .values(land_by=land_by)
+    )
+    return done.rowcount == 1
+
+
+def doom(connection: Connection, object_ids: Collection[UUID], now: datetime) -> int:
+    """These objects must go, with every replica. The purge queue takes over. Says how many it were."""
+    if not object_ids:
+        return 0
+    done = connection.execute(
+        update(t.object_)
+        .where(o.id.in_(object_ids), o.state.in_((ObjectState.WRITING, ObjectState.STORED)))
+        .values(state=ObjectState.PURGING, compact_at=None, replicate_at=None)
+    )
+    connection.execute(
+        update(t.replica)
+        .where(
+            r.object_id.in_(object_ids),
+            r.state.in_((ReplicaState.WRITING, ReplicaState.STORED)),
+            exists().where(o.id == r.object_id, o.state == ObjectState.PURGING),
+        )
+        .values(state=ReplicaState.PURGING, next_attempt=now, purging_since=now)
+    )
+    return done.rowcount
+
+
+def doom_unused_keys(
+    connection: Connection, now: datetime, ids: Collection[UUID] | None = None,
+    before: datetime | None = None, limit: int = 1000,
+) -> int:  # fmt: skip
+    """File keys that no file uses must go: these, or all that were announced before a moment."""
+    query = select(o.id).where(
+        o.kind == ObjectKind.FILE_KEY,
+        o.state == ObjectState.STORED,
+        ~exists().where(t.file.c.key_id == o.id),
+    )
+    if ids is not None:
+        query = query.where(o.id.in_(ids))
+    if before is not None:
+        query = query.where(o.announced < before)
+    return doom(connection, connection.scalars(query.limit(limit)).all(), now)
+
+
+def abandon_stale(connection: Connection, now: datetime, limit: int) -> int:
+    """Give up on objects still being written after their deadline. Their writer then loses."""
+    stale = connection.scalars(
+        select(o.id)
+        .where(o.state == ObjectState.WRITING, o.deadline < now)
+        .order_by(o.deadline)
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+    ).all()
+    return doom(connection, stale, now)
+
+
+def claim_purges(
+    connection: Connection, now: datetime, lease_until: datetime, limit: int
+) -> list[Attempt]:
+    """Take due replicas off the purge queue until ``lease_until``; a worker that dies leaves them due."""
+    due = (
+        select(r.id)
+        .where(r.state == ReplicaState.PURGING, r.next_attempt <= now)
+        .order_by(r.next_attempt)
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+    )
+    rows = connection.execute(
+        update(t.replica)
+        .where(r.id.in_(due.scalar_subquery()))
+        .values(next_attempt=lease_until, attempts=r.attempts + 1)
+        .returning(r.id, r.object_id, r.backend, r.key, r.state, r.land_by, r.attempts)
+    )
+    return [Attempt(x[0], x[1], x[2], x[3], ReplicaState(x[4]), x[5], x[6]) for x in rows]
+
+
+def purge_later(connection: Connection, attempt: UUID, error: str | None, at: datetime) -> None:
+    """The replica is still there, or nobody can say: try again. There is no last time."""
+    connection.execute(
+        update(t.replica)
+        .where(r.id == attempt, r.state == ReplicaState.PURGING)
+        .values(next_attempt=at, last_error=error)
+    )
+
+
+def mark_gone(connection: Connection, attempt: Attempt, how: str, now: datetime) -> None:
+    """The replica has been seen absent; with its last replica the object is gone too."""
+    connection.execute(
+        update(t.replica)
+        .where(r.id == attempt.id, r.state == ReplicaState.PURGING)
+        .values(state=ReplicaState.GONE, gone_at=now, next_attempt=None, last_error=None, how=how)
+    )
+    left = exists().where(r.object_id == attempt.object_id, r.state != ReplicaState.GONE)
+    connection.execute(
+        update(t.object_)
+        .where(o.id == attempt.object_id, o.state == ObjectState.PURGING, ~left)
+        .values(state=ObjectState.GONE, gone_at=now)
+    )
+
+
+def stored_object(
+    connection: Connection, object_id: UUID, *, lock: bool = False
+) -> StoredObject | None:
+    """One object; ``lock``: nobody else changes it until the transaction ends."""
+    query = select(t.object_).where(o.id == object_id)
+    row = connection.execute(query.with_for_update() if lock else query).one_or_none()
+    if row is None:
+        return None
+    return StoredObject(
+        row.id, ObjectKind(row.kind), ObjectState(row.state), row.day, row.tenant,
+        tuple(row.backends), row.size, row.digest, row.family,
+    )  # fmt: skip
+
+
+def attempts_of(
+    connection: Connection, object_ids: Iterable[UUID], states: Collection[ReplicaState]
+) -> dict[UUID, list[Attempt]]:
+    """The replicas of objects that are in one of these states."""
+    found: dict[UUID, list[Attempt]] = {}
+    rows = connection.execute(
+        select(r.id, r.object_id, r.backend, r.key, r.state, r.land_by, r.attempts).where(
+            r.object_id.in_(list(object_ids)), r.state.in_(states)
+        )
+    )
+    for x in rows:
+        found.setdefault(x[1], []).append(
+            Attempt(x[0], x[1], x[2], x[3], ReplicaState(x[4]), x[5], x[6])
+        )
+    return found
+
+
+def claim_due(
+    connection: Connection, column: str, now: datetime, lease_until: datetime, limit: int
+) -> list[UUID]:
+    """Take stored objects whose ``replicate_at`` or ``compact_at`` has come, until ``lease_until``."""
+    due_at = t.object_.c[column]
+    due = (
+        select(o.id)
+        .where(due_at <= now, o.state == ObjectState.STORED)
+        .order_by(due_at)
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+    )
+    return list(
+        connection.scalars(
+            update(t.object_)
+            .where(o.id.in_(due.scalar_subquery()))
+            .values({column: lease_until})
+            .returning(o.id)
+        )
+    )
+
+
+def set_due(connection: Connection, object_id: UUID, column: str, at: datetime | None) -> None:
+    """When the object is to be replicated or compacted next; None: it need not."""
+    connection.execute(update(t.object_).where(o.id == object_id).values({column: at}))
+
+
+def spoil(connection: Connection, attempt: UUID, now: datetime) -> None:
+    """A stored replica gave back bad bytes: purge it, and make another."""
+    done = connection.execute(
+        update(t.replica)
+        .where(r.id == attempt, r.state == ReplicaState.STORED)
+        .values(
+            state=ReplicaState.PURGING, next_attempt=now, purging_since=now, last_error="Corrupt"
+        )
+        .returning(r.object_id)
+    ).scalar_one_or_none()
+    if done is not None:
+        connection.execute(
+            update(t.object_)
+            .where(o.id == done, o.state == ObjectState.STORED)
+            .values(replicate_at=now)
+        )
+
+
+def prune_gone(connection: Connection, now: datetime, limit: int) -> int:
+    """Forget objects that are gone, landed for good, and awaited by no erasure."""
+    e = t.erasure_object.c
+    forgettable = connection.scalars(
+        select(o.id)
+        .where(
+            o.state == ObjectState.GONE,
+            o.gone_at <= now,
+            ~exists().where(e.object_id == o.id),
+            ~exists().where(and_(r.object_id == o.id, or_(r.state != "gone", r.land_by >= now))),
+        )
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+    ).all()
+    if forgettable:
+        connection.execute(t.object_.delete().where(o.id.in_(forgettable)))
+    return len(forgettable)
+
+
+def lock(connection: Connection, object_ids: Sequence[UUID]) -> dict[UUID, date | None]:
+    """Keep objects as they are until the transaction ends, in one order for all; their days.
+
+    Two erasures that empty one pack then see each other's deletions, one after the other.
+    """
+    rows = connection.execute(
+        select(o.id, o.day).where(o.id.in_(object_ids)).order_by(o.id).with_for_update()
+    )
+    return {x[0]: x[1] for x in rows}
+
+
+def compact_by(connection: Connection, object_id: UUID, at: datetime) -> None:
+    """Compact then, unless it is to be compacted earlier."""
+    connection.execute(
+        update(t.object_)
+        .where(o.id == object_id, o.state == ObjectState.STORED)
+        .values(compact_at=func.least(o.compact_at, at))
+    )

@@ -1,0 +1,265 @@
+"""Records: rows of content. Those that expire lie in ``record``, the others in ``file``.
+
+A row holds the only copy of the wrapped record key, so a record whose row is deleted cannot be
+opened any more, wherever its bytes are.
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from uuid import UUID
+
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    Column,
+    ColumnElement,
+    Connection,
+    LargeBinary,
+    Table,
+    and_,
+    exists,
+    func,
+    literal,
+    or_,
+    select,
+    tuple_,
+    update,
+)
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.sql.base import ReadOnlyColumnCollection
+
+from regions.model import DataClass
+from storage.catalog import tables as t
+from storage.model import RecordId, ScopeKind
+
+f = t.fence.c
+Columns = ReadOnlyColumnCollection[str, Column[object]]
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A record as the catalog knows it."""
+
+    id: RecordId
+    tenant: str
+    origin: datetime
+    written: datetime
+    subject: bytes | None
+    group: bytes | None
+    ancestors: tuple[bytes, ...]
+    object_id: UUID
+    start: int
+    length: int
+    size: int
+    streamed: bool
+    incomplete: bool
+    key_id: UUID
+    wrapped_key: bytes
+    sealed_metadata: bytes | None
+    fingerprint: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A row, and whether an erasure covers it."""
+
+    row: Row
+    fenced: bool
+
+
+def table_of(day: date | None) -> Table:
+    """Where a record of that expiry day lies."""
+    return t.file if day is None else t.record
+
+
+def find(connection: Connection, tenant: str, record_id: RecordId) -> Found | None:
+    """A record and its fences, in one statement."""
+    table = table_of(record_id.day)
+    row = connection.execute(
+        select(table, fenced(table.c).label("fenced")).where(
+            *_is(table, record_id), table.c.tenant == tenant
+        )
+    ).one_or_none()
+    return None if row is None else Found(_row(row._mapping, record_id.day), row.fenced)
+
+
+def find_all(
+    connection: Connection, names: Collection[tuple[str, RecordId]]
+) -> dict[tuple[str, bytes], Found]:
+    """Several records at once, by tenant and unique part."""
+    found: dict[tuple[str, bytes], Found] = {}
+    for table in (t.file, t.record):
+        some = [(name, i) for name, i in names if table_of(i.day) is table]
+        if not some:
+            continue
+        rows = connection.execute(
+            select(table, fenced(table.c).label("fenced")).where(_any_of(table, some))
+        )
+        for row in rows:
+            day = row.expiry_day if table is t.record else None
+            found[row.tenant, row.uid] = Found(_row(row._mapping, day), row.fenced)
+    return found
+
+
+def add(connection: Connection, day: date | None, rows: Sequence[Row]) -> set[tuple[str, bytes]]:
+    """Insert rows of one expiry day. Gives tenant and unique part of those that were not there yet."""
+    table = table_of(day)
+    extra = {} if day is None else {"expiry_day": day}
+    added = connection.execute(
+        insert(table).on_conflict_do_nothing().returning(table.c.tenant, table.c.uid),
+        [{**_values(row), **extra} for row in rows],
+    )
+    return {(x[0], x[1]) for x in added}
+
+
+def fenced(c: Columns) -> ColumnElement[bool]:
+    """SQL: whether an erasure covers the row. One index probe per scope."""
+
+    def probe(scope: ScopeKind, value: ColumnElement[bool]) -> ColumnElement[bool]:
+        return exists().where(
+            f.tenant == c.tenant, f.scope == scope.value, value, f.cutoff >= c.origin
+        )
+
+    own = func.array_append(func.coalesce(c.ancestors, literal([], ARRAY(LargeBinary))), c.uid)
+    return or_(
+        probe(ScopeKind.TENANT, f.value == b""),
+        probe(ScopeKind.SUBJECT, f.value == c.subject),
+        probe(ScopeKind.GROUP, f.value == c.grp),
+        probe(ScopeKind.RECORD, f.value == func.any(own)),
+    )
+
+
+def delete_scope(
+    connection: Connection, table: Table, tenant: str, scope: ScopeKind,
+    sought: Sequence[bytes], cutoff: datetime, limit: int,
+) -> list[tuple[UUID, UUID]]:  # fmt: skip
+    """Delete up to ``limit`` rows that an erasure covers; gives object and key object of each.
+
+    A row that a compaction moves at the same moment is waited for, and deleted where it is then.
+    """
+    c = table.c
+    keys = [c.tenant, c.uid] if table is t.file else [c.expiry_day, c.tenant, c.uid]
+    covered = [c.tenant == tenant, c.origin <= cutoff, _in_scope(c, scope, sought)]
+    some = select(*keys).where(*covered).limit(limit).with_for_update().subquery()
+    gone = connection.execute(
+        table.delete().where(tuple_(*keys).in_(select(*some.c))).returning(c.object_id, c.key_id)
+    )
+    return [(x[0], x[1]) for x in gone]
+
+
+def live(connection: Connection, day: date | None, object_ids: Sequence[UUID]) -> dict[UUID, int]:
+    """How many records each object still holds."""
+    c = table_of(day).c
+    where = [c.object_id.in_(object_ids)]
+    if day is not None:
+        where.append(c.expiry_day == day)
+    counted = connection.execute(
+        select(c.object_id, func.count()).where(*where).group_by(c.object_id)
+    )
+    return {x[0]: x[1] for x in counted}
+
+
+def in_object(connection: Connection, day: date, object_id: UUID) -> list[Row]:
+    """The records that a pack still holds, in the order of their bytes."""
+    c = t.record.c
+    rows = connection.execute(
+        select(t.record).where(c.expiry_day == day, c.object_id == object_id).order_by(c.start)
+    )
+    return [_row(row._mapping, day) for row in rows]
+
+
+def move(
+    connection: Connection, day: date, source: UUID, target: UUID, starts: Mapping[int, int]
+) -> int:
+    """Point records from one pack to another. Says how many were still there to be moved."""
+    c = t.record.c
+    g = func.unnest(
+        literal(list(starts), ARRAY(BigInteger)), literal(list(starts.values()), ARRAY(BigInteger))
+    ).table_valued("was", "start").render_derived(name="given").c  # fmt: skip
+    moved = connection.execute(
+        update(t.record)
+        .where(c.expiry_day == day, c.object_id == source, c.start == g.was)
+        .values(object_id=target, start=g.start)
+    )
+    return moved.rowcount
+
+
+def page(
+    connection: Connection, tenant: str, *, data_class: DataClass | None, subjects: Sequence[bytes],
+    groups: Sequence[bytes], after: RecordId | None, now: datetime, limit: int,
+) -> list[Row]:  # fmt: skip
+    """Readable records of a tenant in the order of their minting, after one of them."""
+    found: list[Row] = []
+    for table in (t.record, t.file):
+        c = table.c
+        where = [c.tenant == tenant, ~fenced(c)]
+        if table is t.record:
+            where.append(c.expiry_day > now.date())
+        if data_class is not None:
+            where.append(c.data_class == data_class.value)
+        if subjects:
+            where.append(c.subject.in_(subjects))
+        if groups:
+            where.append(c.grp.in_(groups))
+        if after is not None:
+            where.append(
+                tuple_(c.minted, c.uid) > tuple_(literal(after.minted), literal(after.unique))
+            )
+        rows = connection.execute(
+            select(table).where(*where).order_by(c.minted, c.uid).limit(limit)
+        )
+        found += [_row(x._mapping, x.expiry_day if table is t.record else None) for x in rows]
+    return sorted(found, key=lambda row: (row.id.minted, row.id.unique))[:limit]
+
+
+def _in_scope(c: Columns, scope: ScopeKind, sought: Sequence[bytes]) -> ColumnElement[bool]:
+    match scope:
+        case ScopeKind.SUBJECT:
+            return c.subject.in_(sought)
+        case ScopeKind.GROUP:
+            return c.grp.in_(sought)
+        case ScopeKind.RECORD:
+            derived = c.ancestors.op("&&")(literal(list(sought), ARRAY(LargeBinary)))
+            return or_(c.uid.in_(sought), and_(c.ancestors.is_not(None), derived))
+        case _:
+            return literal(True)  # noqa: FBT003
+
+
+def _is(table: Table, record_id: RecordId) -> list[ColumnElement[bool]]:
+    same = [table.c.uid == record_id.unique, table.c.data_class == record_id.data_class.value]
+    return same if record_id.day is None else [table.c.expiry_day == record_id.day, *same]
+
+
+def _any_of(table: Table, names: Sequence[tuple[str, RecordId]]) -> ColumnElement[bool]:
+    c = table.c
+    if table is t.file:
+        return tuple_(c.tenant, c.uid).in_([(name, i.unique) for name, i in names])
+    # the days alone prune partitions; the triples alone would not
+    return and_(
+        c.expiry_day.in_({i.day for _, i in names}),
+        tuple_(c.expiry_day, c.tenant, c.uid).in_([(i.day, name, i.unique) for name, i in names]),
+    )
+
+
+def _row(m: object, day: date | None) -> Row:
+    x = dict(m)  # type: ignore[call-overload]
+    record_id = RecordId(DataClass(x["data_class"]), x["born"], x["minted"], day, x["uid"])
+    return Row(
+        record_id, x["tenant"], x["origin"], x["written"], x["subject"], x["grp"],
+        tuple(x["ancestors"] or ()), x["object_id"], x["start"], x["length"], x["size"],
+        x["streamed"], x["incomplete"], x["key_id"], x["wrapped_key"], x["sealed_metadata"],
+        x["fingerprint"],
+    )  # fmt: skip
+
+
+def _values(row: Row) -> dict[str, object]:
+    return {
+        "uid": row.id.unique, "tenant": row.tenant, "data_class": row.id.data_class.value,
+        "born": row.id.region, "minted": row.id.minted, "origin": row.origin,
+        "written": row.written, "subject": row.subject, "grp": row.group,
+        "ancestors": list(row.ancestors) or None, "object_id": row.object_id, "start": row.start,
+        "length": row.length, "size": row.size, "streamed": row.streamed,
+        "incomplete": row.incomplete, "key_id": row.key_id, "wrapped_key": row.wrapped_key,
+        "sealed_metadata": row.sealed_metadata, "fingerprint": row.fingerprint,
+    }  # fmt: skip

@@ -1,0 +1,269 @@
+"""The tables of a region's catalog. ``migrations`` makes them; a test holds the two together.
+
+No foreign key points to a partitioned table, and there is no DEFAULT partition: either would keep
+a partition from being detached concurrently.
+"""
+
+from datetime import UTC, datetime
+
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    Date,
+    DateTime,
+    Dialect,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    SmallInteger,
+    Table,
+    Text,
+    TypeDecorator,
+    Uuid,
+    text,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+
+metadata = MetaData()
+
+
+class Moment(TypeDecorator[datetime]):
+    """A time in UTC, whatever zone the session is in."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """What the database gave, in UTC."""
+        return None if value is None else value.astimezone(UTC)
+
+
+_MOMENT = Moment()
+
+catalog_info = Table(
+    "catalog_info",
+    metadata,
+    Column("id", SmallInteger, primary_key=True, autoincrement=False),
+    Column("region", Text, nullable=False),
+    Column("catalog_id", Uuid, nullable=False),
+    Column("oldest_code", Integer, nullable=False),
+    Column("newest_code", Integer, nullable=False),
+    CheckConstraint("id = 1", name="catalog_info_one_row"),
+)
+
+tenant = Table(
+    "tenant",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("account", Text, nullable=False),
+    Column("home", Text, nullable=False),
+    Column("residency", Text, nullable=False),
+    Column("service", Text, nullable=False),
+    Column("dedicated", Boolean, nullable=False),
+    Column("retention", JSONB, nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("created", _MOMENT, nullable=False),
+    Index("tenant_account", "account"),
+)
+
+agreement = Table(
+    "agreement",
+    metadata,
+    Column("tenant", Text, ForeignKey("tenant.id"), primary_key=True),
+    Column("kind", Text, primary_key=True),
+    Column("signed", Date, primary_key=True),
+    Column("until", Date),
+)
+
+directory = Table(  # all that a region knows of tenants at home elsewhere
+    "directory",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("account", Text, nullable=False),
+    Column("home", Text, nullable=False),
+    Index("directory_account", "account"),
+)
+
+object_ = Table(  # a thing on backends: a pack, or a key object
+    "object",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("kind", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("day", Date),
+    Column("tenant", Text),  # set: it holds this tenant's bytes only
+    Column("backends", ARRAY(Text), nullable=False),
+    Column("size", BigInteger),
+    Column("digest", LargeBinary),
+    Column("announced", _MOMENT, nullable=False),
+    Column("deadline", _MOMENT, nullable=False),  # still writing after it: abandoned
+    Column("family", Uuid, nullable=False),  # a pack and all compactions of it
+    Column("compact_at", _MOMENT),
+    Column("replicate_at", _MOMENT),
+    Column("gone_at", _MOMENT),
+    CheckConstraint("kind IN ('pack', 'day_key', 'file_key', 'canary')", name="object_kind"),
+    CheckConstraint("state IN ('writing', 'stored', 'purging', 'gone')", name="object_state"),
+    Index("object_writing", "deadline", postgresql_where=text("state = 'writing'")),
+    Index("object_day", "day", "kind"),
+    Index("object_family", "family"),
+    Index("object_compact", "compact_at", postgresql_where=text("compact_at IS NOT NULL")),
+    Index("object_replicate", "replicate_at", postgresql_where=text("replicate_at IS NOT NULL")),
+    Index("object_file_key", "announced", postgresql_where=text("kind = 'file_key'")),
+    Index("object_gone", "gone_at", postgresql_where=text("gone_at IS NOT NULL")),
+)
+
+replica = Table(  # one attempt to write one object to one backend, under a key of its own
+    "replica",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("object_id", Uuid, ForeignKey("object.id", ondelete="CASCADE"), nullable=False),
+    Column("backend", Text, nullable=False),
+    Column("key", Text, nullable=False, unique=True),
+    Column("state", Text, nullable=False),
+    Column("land_by", _MOMENT, nullable=False),  # no attempt to write it can take effect later
+    Column("next_attempt", _MOMENT),
+    Column("attempts", Integer, nullable=False, server_default=text("0")),
+    Column("last_error", Text),
+    Column("purging_since", _MOMENT),
+    Column("gone_at", _MOMENT),
+    Column("how", Text),  # 'seen' or 'attested' to be absent
+    CheckConstraint("state IN ('writing', 'stored', 'purging', 'gone')", name="replica_state"),
+    Index("replica_object", "object_id"),
+    Index("replica_purge", "next_attempt", postgresql_where=text("state = 'purging'")),
+)
+
+day = Table(  # a day on which records expire, and its partition
+    "day",
+    metadata,
+    Column("day", Date, primary_key=True),
+    Column("state", Text, nullable=False),
+    Column("expiring_at", _MOMENT),
+    Column("dropped_at", _MOMENT),
+    Column("next_attempt", _MOMENT),  # a worker is at it until then
+    CheckConstraint("state IN ('open', 'expiring', 'dropped')", name="day_state"),
+)
+
+day_key = Table(  # the key itself lies on the backends only
+    "day_key",
+    metadata,
+    Column("object_id", Uuid, ForeignKey("object.id", ondelete="CASCADE"), primary_key=True),
+    Column("day", Date, nullable=False),
+    Column("shard", SmallInteger, nullable=False),
+    Column("tenant", Text, nullable=False),  # '' unless dedicated
+    Column("ready", Boolean, nullable=False),
+    Index("day_key_ready", "day", "shard", "tenant", unique=True, postgresql_where=text("ready")),
+)
+
+
+def _content_columns() -> list[Column[object]]:
+    return [
+        Column("tenant", Text, primary_key=True),  # an id means nothing under another tenant
+        Column("uid", LargeBinary, primary_key=True),
+        Column("data_class", Text, nullable=False),
+        Column("born", Text, nullable=False),  # the region that the id names
+        Column("minted", _MOMENT, nullable=False),
+        Column("origin", _MOMENT, nullable=False),  # the oldest minting of what it derives from
+        Column("written", _MOMENT, nullable=False),
+        Column("subject", LargeBinary),
+        Column("grp", LargeBinary),
+        Column("ancestors", ARRAY(LargeBinary)),
+        Column("object_id", Uuid, nullable=False),
+        Column("start", BigInteger, nullable=False),
+        Column("length", BigInteger, nullable=False),  # sealed
+        Column("size", BigInteger, nullable=False),  # plain
+        Column("streamed", Boolean, nullable=False),
+        Column("incomplete", Boolean, nullable=False),
+        Column("key_id", Uuid, nullable=False),  # the key object that wraps the record key
+        Column("wrapped_key", LargeBinary, nullable=False),
+        Column("sealed_metadata", LargeBinary),
+        Column("fingerprint", LargeBinary, nullable=False),
+    ]
+
+
+def _content_indexes(name: str) -> list[Index]:
+    return [
+        Index(f"{name}_object", "object_id"),
+        Index(f"{name}_tenant", "tenant", "minted", "uid"),
+        Index(f"{name}_subject", "tenant", "subject", postgresql_where=text("subject IS NOT NULL")),
+        Index(f"{name}_grp", "tenant", "grp", postgresql_where=text("grp IS NOT NULL")),
+        Index(
+            f"{name}_ancestors",
+            "ancestors",
+            postgresql_using="gin",
+            postgresql_where=text("ancestors IS NOT NULL"),
+        ),
+    ]
+
+
+record = Table(  # prompts and completions; one partition per expiry day
+    "record",
+    metadata,
+    Column("expiry_day", Date, primary_key=True),
+    *_content_columns(),
+    *_content_indexes("record"),
+    postgresql_partition_by="LIST (expiry_day)",
+)
+
+file = Table(  # what is kept until the customer deletes it
+    "file",
+    metadata,
+    *_content_columns(),
+    *_content_indexes("file"),
+    Index("file_key", "key_id"),
+)
+
+erasure = Table(
+    "erasure",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("tenant", Text, nullable=False),
+    Column("scope", Text, nullable=False),
+    Column("sought", ARRAY(LargeBinary)),  # pseudonyms or a unique part; forgotten when planned
+    Column("reason", Text, nullable=False),
+    Column("ticket", Text),
+    Column("state", Text, nullable=False),
+    Column("requested", _MOMENT, nullable=False),
+    Column("cutoff", _MOMENT, nullable=False),
+    Column("awaited", Boolean, nullable=False, server_default=text("false")),
+    Column("planned", _MOMENT),
+    Column("completed", _MOMENT),
+    Column("deleted", BigInteger, nullable=False, server_default=text("0")),
+    CheckConstraint("state IN ('fenced', 'purging', 'complete')", name="erasure_state"),
+    Index("erasure_open", "requested", postgresql_where=text("state <> 'complete'")),
+    Index("erasure_tenant", "tenant", "requested"),
+)
+
+fence = Table(  # what makes an erasure true at once
+    "fence",
+    metadata,
+    Column("tenant", Text, primary_key=True),
+    Column("scope", Text, primary_key=True),
+    Column("value", LargeBinary, primary_key=True),
+    Column("erasure_id", Uuid, ForeignKey("erasure.id"), primary_key=True),
+    Column("cutoff", _MOMENT, nullable=False),
+    Column("until", _MOMENT, nullable=False),
+    Index("fence_until", "until"),
+    Index("fence_erasure", "erasure_id"),
+)
+
+erasure_object = Table(  # an object that an erasure waits for, until it is complete
+    "erasure_object",
+    metadata,
+    Column("erasure_id", Uuid, ForeignKey("erasure.id"), primary_key=True),
+    Column("object_id", Uuid, ForeignKey("object.id"), primary_key=True),
+    Column("holds_ranges", Boolean, nullable=False),  # else: was being written, content unknown
+    Index("erasure_object_object", "object_id"),
+)
+
+receipt = Table(
+    "receipt",
+    metadata,
+    Column("erasure_id", Uuid, ForeignKey("erasure.id"), primary_key=True),
+    Column("token", Text, nullable=False),
+    Column("issued", _MOMENT, nullable=False),
+)

@@ -1,0 +1,137 @@
+"""Tenants: in full at home, by name elsewhere."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from sqlalchemy import Connection, select, union_all
+from sqlalchemy.dialects.postgresql import insert
+
+from regions.model import DataClass
+from storage.catalog import tables as t
+from storage.errors import TenantConflict
+from storage.model import Agreement, TenantSpec
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """A tenant, and the version of its row, which a write compares again before it commits."""
+
+    spec: TenantSpec
+    version: int
+
+
+def find(connection: Connection, tenant: str) -> Known | None:
+    """A tenant that is at home in this region."""
+    row = connection.execute(select(t.tenant).where(t.tenant.c.id == tenant)).one_or_none()
+    if row is None:
+        return None
+    a = t.agreement.c
+    agreements = tuple(
+        Agreement(kind, signed, until)
+        for kind, signed, until in connection.execute(
+            select(a.kind, a.signed, a.until).where(a.tenant == tenant).order_by(a.kind, a.signed)
+        )
+    )
+    retention = {DataClass(name): days for name, days in row.retention.items()}
+    spec = TenantSpec(
+        row.id,
+        row.account,
+        row.home,
+        row.residency,
+        row.service,
+        agreements,
+        retention,
+        row.dedicated,
+    )
+    return Known(spec, row.version)
+
+
+def home_of(connection: Connection, tenant: str) -> str | None:
+    """The home of a tenant, as far as this region has heard of it."""
+    d, h = t.directory.c, t.tenant.c
+    return connection.scalar(
+        union_all(select(h.home).where(h.id == tenant), select(d.home).where(d.id == tenant)).limit(
+            1
+        )
+    )
+
+
+def ensure(connection: Connection, spec: TenantSpec, now: datetime) -> None:
+    """Insert or update a tenant at home. Raises TenantConflict if account or home would change."""
+    known = find(connection, spec.id)
+    if known is not None and (known.spec.account, known.spec.home) != (spec.account, spec.home):
+        raise conflict(spec.id)
+    wanted = replace(spec, agreements=tuple(sorted(spec.agreements, key=_agreement_order)))
+    if known is not None and known.spec == wanted:
+        return
+    values = {
+        "account": spec.account, "home": spec.home, "residency": spec.residency,
+        "service": spec.service, "dedicated": spec.dedicated,
+        "retention": {cls.value: days for cls, days in spec.retention.items()},
+    }  # fmt: skip
+    connection.execute(
+        insert(t.tenant)
+        .values(id=spec.id, version=1, created=now, **values)
+        .on_conflict_do_update(
+            index_elements=["id"], set_={**values, "version": t.tenant.c.version + 1}
+        )
+    )
+    connection.execute(t.agreement.delete().where(t.agreement.c.tenant == spec.id))
+    if wanted.agreements:
+        connection.execute(
+            insert(t.agreement),
+            [
+                {"tenant": spec.id, "kind": a.kind, "signed": a.signed, "until": a.until}
+                for a in wanted.agreements
+            ],
+        )
+
+
+def note(connection: Connection, spec: TenantSpec) -> None:
+    """Remember where a tenant of another region is at home."""
+    home = home_of(connection, spec.id)
+    if home is not None and home != spec.home:
+        raise conflict(spec.id)
+    connection.execute(
+        insert(t.directory)
+        .values(id=spec.id, account=spec.account, home=spec.home)
+        .on_conflict_do_nothing()
+    )
+
+
+def conflict(tenant: str) -> TenantConflict:
+    """The error for a tenant that would change its account or home."""
+    return TenantConflict(
+        f"Tenant {tenant} exists with another account or home.",
+        reasons=("tenant_conflict",),
+        advice="A tenant keeps both; choose another id.",
+    )
+
+
+def versions(connection: Connection, ids: Iterable[str]) -> dict[str, int]:
+    """The versions of tenants' rows as they are now."""
+    h = t.tenant.c
+    return {i: v for i, v in connection.execute(select(h.id, h.version).where(h.id.in_(list(ids))))}
+
+
+def page(connection: Connection, after: str, limit: int) -> list[str]:
+    """Ids of tenants at home, ascending, after one."""
+    h = t.tenant.c
+    return list(connection.scalars(select(h.id).where(h.id > after).order_by(h.id).limit(limit)))
+
+
+def of_account(connection: Connection, account: str) -> list[tuple[str, str]]:
+    """The tenants of an account that this region knows of, each with its home."""
+    h, d = t.tenant.c, t.directory.c
+    rows = connection.execute(
+        union_all(
+            select(h.id, h.home).where(h.account == account),
+            select(d.id, d.home).where(d.account == account),
+        )
+    )
+    return sorted({(i, home) for i, home in rows})
+
+
+def _agreement_order(agreement: Agreement) -> tuple[str, str]:
+    return agreement.kind, agreement.signed.isoformat()

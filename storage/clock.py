@@ -1,0 +1,52 @@
+"""The region's time: that of its database, told between questions by a steady local counter."""
+
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+from storage.catalog.engine import Catalog
+from storage.errors import CatalogUnavailable
+
+_BOUND = timedelta(milliseconds=50)
+_ASK_AGAIN = 60.0  # seconds
+_TRIES = 5
+
+
+def steady() -> float:
+    """Seconds that go on evenly, also while the machine sleeps."""
+    return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
+
+
+class CatalogClock:
+    """Asks the database once a minute. Never more than ``error`` away from it."""
+
+    def __init__(self, catalog: Catalog, local: Callable[[], float] = steady) -> None:
+        """Asks at first use."""
+        self._catalog = catalog
+        self._local = local
+        self._offset = 0.0
+        self._asked: float | None = None
+
+    @property
+    def error(self) -> timedelta:
+        """The same for all processes: whoever cannot keep it has no time."""
+        return _BOUND
+
+    def now(self) -> datetime:
+        """The time in UTC. Raises CatalogUnavailable if the database answers too slowly to tell."""
+        local = self._local()
+        if self._asked is None or local - self._asked > _ASK_AGAIN:
+            self._ask()
+            local = self._local()
+        return datetime.fromtimestamp(local + self._offset, UTC)
+
+    def _ask(self) -> None:
+        for _ in range(_TRIES):
+            offset, error = self._catalog.clock_offset(self._local)
+            if error < _BOUND / 2:
+                self._offset, self._asked = offset, self._local()
+                return
+        raise CatalogUnavailable(
+            f"The catalog of {self._catalog.region} answers too slowly to tell the time.",
+            advice="Run Domicile near its database.",
+        )

@@ -1,0 +1,241 @@
+"""Root keys in a file on this machine: one per region, and the only secrets outside of it all.
+
+The file is JSON: the region's name, and three sections of 32-byte keys in base64 by version (1 to
+255, the highest is current): ``root`` wraps day keys, ``pseudonym`` names subjects and groups,
+``signing`` holds the Ed25519 seeds (RFC 8032) of receipts. Whoever loses it loses the region's
+content; whoever restores an old copy loses what newer versions wrapped.
+"""
+
+import base64
+import fcntl
+import json
+import os
+import stat
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final, Literal, Self
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from storage.errors import KeyUnavailable, SettingsError
+from storage.model import Entropy
+
+Section = Literal["root", "pseudonym", "signing"]
+_SECTIONS: Final[tuple[Section, ...]] = ("root", "pseudonym", "signing")
+_Keys = dict[Section, dict[int, bytes]]
+
+_SIZE: Final = 32  # bytes of every key
+_NONCE: Final = 12  # bytes, random: a root key wraps many keys, but far fewer than 2**32
+_WRAPPED: Final = 1 + _NONCE + _SIZE + 16  # version, nonce, key, tag
+
+
+class LocalRootKeys:
+    """The root keys of one region, from its key file. Safe to use from many threads.
+
+    Implements ``storage.ports.RootKeys``. No ``repr`` and no error shows a key.
+    """
+
+    def __init__(self, region: str, keys: _Keys, entropy: Entropy) -> None:
+        """Use ``load``. ``entropy`` gives the nonces of ``wrap``."""
+        self.region = region
+        self._keys = keys
+        self._entropy = entropy
+
+    @classmethod
+    def load(cls, path: Path, entropy: Entropy, *, region: str) -> Self:
+        """Read a key file.
+
+        Raises SettingsError if it is absent, readable for others than its owner, damaged, or of
+        another region.
+        """
+        return cls(region, _load(path, region), entropy)
+
+    def __repr__(self) -> str:
+        versions = {section: sorted(keys) for section, keys in self._keys.items()}
+        return f"LocalRootKeys(region={self.region!r}, versions={versions})"
+
+    @property
+    def current(self) -> int:
+        return max(self._keys["root"])
+
+    def wrap(self, key: bytes, context: bytes) -> bytes:
+        """61 bytes: version, random nonce, AES-256-GCM of the key with ``context`` as AAD."""
+        if len(key) != _SIZE:
+            raise ValueError("keys have 32 bytes")
+        version, nonce = self.current, _random(self._entropy, _NONCE)
+        sealed = AESGCM(self._keys["root"][version]).encrypt(nonce, key, context)
+        return bytes([version]) + nonce + sealed
+
+    def unwrap(self, sealed: bytes, context: bytes) -> bytes:
+        if len(sealed) != _WRAPPED:
+            raise KeyUnavailable("A wrapped key has the wrong size.")
+        version, nonce, rest = sealed[0], sealed[1 : 1 + _NONCE], sealed[1 + _NONCE :]
+        root = self._keys["root"].get(version)
+        if root is None:
+            raise KeyUnavailable(
+                f"The key file of {self.region} has no root key of version {version}.",
+                advice="Restore the newest key file.",
+            )
+        try:
+            return AESGCM(root).decrypt(nonce, rest, context)
+        except InvalidTag as error:
+            raise KeyUnavailable("A key is not what the root key wrapped for it.") from error
+
+    def pseudonym_keys(self) -> dict[int, bytes]:
+        return dict(self._keys["pseudonym"])
+
+    def signing_keys(self) -> dict[int, Ed25519PrivateKey]:
+        """The keys that sign receipts, by version; the highest is for new ones."""
+        seeds = self._keys["signing"].items()
+        return {version: Ed25519PrivateKey.from_private_bytes(seed) for version, seed in seeds}
+
+
+def create(path: Path, entropy: Entropy, *, region: str) -> None:
+    """Make a key file with one new key in each section, durably, readable for its owner alone.
+
+    Never overwrites: of two processes that create it one succeeds. Raises SettingsError if
+    there is one already, or if it cannot be written.
+    """
+    keys: _Keys = {section: {1: _random(entropy, _SIZE)} for section in _SECTIONS}
+    with _changing(path) as directory:
+        temporary = _write_beside(path, _format(region, keys))
+        os.link(temporary, path)  # unlike a rename, a link fails if the name is taken
+        temporary.unlink()
+        os.fsync(directory)
+
+
+def rotate(path: Path, entropy: Entropy, *, region: str, section: Section = "root") -> int:
+    """Add a new version to a section, durably and at once; older versions stay. Says which.
+
+    A process that runs keeps what it read. Without the new root version it cannot open new day
+    keys, and says so. Without the new pseudonym version an erasure would miss what others store
+    under it: stop every process of the region before that section is rotated.
+    Raises SettingsError as ``load`` does, or if the versions are used up.
+    """
+    path = path.resolve()
+    with _changing(path) as directory:
+        keys = _load(path, region)
+        version = max(keys[section]) + 1
+        if version > 255:
+            raise SettingsError(f"{path} has no version left in {section}.")
+        keys[section][version] = _random(entropy, _SIZE)
+        _write_beside(path, _format(region, keys), owner=path.stat()).replace(path)
+        os.fsync(directory)
+    return version
+
+
+@contextmanager
+def _changing(path: Path) -> Iterator[int]:
+    """One change at a time in the file's directory, whose descriptor it gives.
+
+    Without the lock the later of two rotations would take away the key that the earlier one added,
+    with everything wrapped by then. No temporary file is left, not even of a change that was
+    killed before.
+    """
+    try:
+        with _locked(path.parent) as directory:
+            _beside(path).unlink(missing_ok=True)
+            try:
+                yield directory
+            finally:
+                _beside(path).unlink(missing_ok=True)
+    except FileExistsError as error:
+        advice = "Use it, or rotate it; a new one would open nothing of what is stored."
+        raise SettingsError(f"{path} exists already.", advice=advice) from error
+    except OSError as error:
+        raise SettingsError(f"{path} cannot be written: {error.strerror}.") from error
+
+
+@contextmanager
+def _locked(folder: Path) -> Iterator[int]:
+    directory = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fcntl.flock(directory, fcntl.LOCK_EX)
+        yield directory
+    finally:
+        os.close(directory)
+
+
+def _beside(path: Path) -> Path:
+    return path.with_name(f".{path.name}.tmp")
+
+
+def _write_beside(path: Path, content: bytes, *, owner: os.stat_result | None = None) -> Path:
+    """A temporary file in the same directory with the content, durable, 0600."""
+    temporary = _beside(path)
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with open(descriptor, "wb") as file:  # noqa: PTH123 - there is no path to open again
+        if owner is not None and os.geteuid() == 0:  # root rotates for a service that must read it
+            os.fchown(descriptor, owner.st_uid, owner.st_gid)
+        file.write(content)
+        file.flush()
+        os.fsync(descriptor)
+    return temporary
+
+
+def _load(path: Path, region: str) -> _Keys:
+    parsed = _parse(_read(path))
+    if parsed is None:
+        raise SettingsError(f"{path} is not a key file.", advice="Restore it from its backup.")
+    found, keys = parsed
+    if found != region:
+        raise SettingsError(
+            f"{path} holds the keys of {found}, not of {region}.",
+            advice="Give each region a key file of its own.",
+        )
+    return keys
+
+
+def _read(path: Path) -> bytes:
+    try:
+        with path.open("rb") as file:
+            mode = os.fstat(file.fileno()).st_mode
+            if stat.S_IMODE(mode) & 0o077:
+                raise SettingsError(
+                    f"{path} can be read or written by others than its owner.",
+                    advice=f"Run: chmod 600 {path}. If others could read it, rotate it too.",
+                )
+            return file.read()
+    except FileNotFoundError as error:
+        advice = "Run domicile init for a new region; restore the file for one with content."
+        raise SettingsError(f"There is no key file {path}.", advice=advice) from error
+    except OSError as error:
+        raise SettingsError(f"{path} cannot be read: {error.strerror}.") from error
+
+
+def _random(entropy: Entropy, size: int) -> bytes:
+    data = entropy(size)
+    if len(data) != size:
+        raise ValueError("the source of randomness gave too little")
+    return data
+
+
+def _format(region: str, keys: _Keys) -> bytes:
+    document: dict[str, object] = {"region": region}
+    for section, versions in keys.items():
+        encoded = {str(v): base64.b64encode(key).decode() for v, key in sorted(versions.items())}
+        document[section] = encoded
+    return (json.dumps(document, indent=2) + "\n").encode()
+
+
+def _parse(content: bytes) -> tuple[str, _Keys] | None:
+    """Region and keys, or None. No exception leaves here: json's own carries the whole text."""
+    try:
+        document = json.loads(content)
+        if not isinstance(document, dict) or set(document) != {"region", *_SECTIONS}:
+            return None
+        keys = {section: _parse_section(document[section]) for section in _SECTIONS}
+    except (ValueError, TypeError, AttributeError, RecursionError):
+        return None
+    return str(document["region"]), keys
+
+
+def _parse_section(versions: Mapping[str, str]) -> dict[int, bytes]:
+    keys = {int(version): base64.b64decode(key, validate=True) for version, key in versions.items()}
+    sound = all(len(key) == _SIZE for key in keys.values()) and all(1 <= v <= 255 for v in keys)
+    if not keys or not sound or [str(version) for version in keys] != list(versions):
+        raise ValueError("not a section of a key file")
+    return keys

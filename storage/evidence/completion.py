@@ -1,0 +1,62 @@
+"""The receipt of an erasure that is complete, from what the catalog has noted."""
+
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from sqlalchemy import Connection
+
+from storage.catalog import erasures
+from storage.catalog.erasures import Evidence
+from storage.evidence.receipts import Leaf, Receipt, key_id, sign
+from storage.region import OpenRegion
+from storage.ports import TraceKind
+
+_ATTESTED = {
+    "versions": (TraceKind.VERSION, TraceKind.MARKER),
+    "uploads": (TraceKind.UPLOAD,),
+}
+
+
+def receipt_for(region: OpenRegion, connection: Connection, erasure: UUID, now: datetime) -> str:
+    """A signed receipt. The caller has seen that the erasure waits for nothing."""
+    facts = erasures.facts(connection, erasure)
+    leaves = tuple(
+        leaf for seen in erasures.evidence(connection, erasure) for leaf in _leaves(region, seen)
+    )
+    absent = max([facts.planned, *(leaf.absent_at for leaf in leaves)])
+    receipt = Receipt(
+        erasure=erasure,
+        region=region.name,
+        tenant=facts.tenant,
+        scope=facts.scope,
+        reason=facts.reason,
+        requested=facts.requested,
+        fenced=facts.requested,
+        unreadable_since=facts.requested,
+        absent_since=absent,
+        last_key_copy_gone_by=absent + timedelta(days=region.region.catalog_backup_days),
+        deleted=facts.deleted,
+        leaves=leaves,
+        issued_at=max(now, absent),
+    )
+    return sign(receipt, region.signing, key_id(region.signing.public_key()))
+
+
+def _leaves(region: OpenRegion, seen: Evidence) -> list[Leaf]:
+    """What was seen to be absent, and what is only attested to be impossible there."""
+    spec = next(s for s in region.region.backends if s.name == seen.backend)
+    sees = region.backends[seen.backend].sees
+    attested = {k for off in spec.attested_off for k in _ATTESTED[off]} - sees
+    looked = [("seen", sees), ("attested", attested)]
+    return [
+        Leaf(
+            object=seen.object_id.hex,
+            backend=seen.backend,
+            sub_processor=spec.sub_processor,
+            how=how,
+            absent_at=seen.gone_at,
+            looked_for=tuple(sorted(kinds)),
+        )
+        for how, kinds in looked
+        if kinds
+    ]

@@ -1,0 +1,74 @@
+"""How a region is, in numbers. Counts stop at a million: a status must not burden its catalog."""
+
+from datetime import timedelta
+
+from sqlalchemy import Connection, Table, and_, func, select
+
+from storage.catalog import days
+from storage.catalog import tables as t
+from storage.model import BackendState, RegionStatus
+from storage.policy import horizon_alarm
+from storage.region import OpenRegion
+
+COUNTED = 1_000_000
+
+o, r = t.object_.c, t.replica.c
+
+
+def region_status(region: OpenRegion) -> RegionStatus:
+    """Records, bytes, backlog, overdue deletion, missing replicas, partition horizon."""
+    now = region.clock.now()
+    with region.catalog.begin() as connection:
+        horizon = days.horizon(connection)
+        return RegionStatus(
+            region=region.name,
+            records=_count(connection, t.record),
+            files=_count(connection, t.file),
+            bytes=_bytes(connection),
+            open_erasures=_open(connection),
+            overdue_days=days.overdue(connection, now - region.topology.bounds.purge),
+            backends=tuple(
+                _backend(region, connection, spec.name) for spec in region.region.backends
+            ),
+            partition_horizon=horizon,
+            horizon_alarm=horizon_alarm(region.topology, now.date(), horizon),
+        )
+
+
+def _count(connection: Connection, table: Table) -> int:
+    some = select(table.c.uid).limit(COUNTED).subquery()
+    return connection.scalar(select(func.count()).select_from(some)) or 0
+
+
+def _bytes(connection: Connection) -> int:
+    query = select(func.coalesce(func.sum(o.size), 0)).where(o.state == "stored")
+    return int(connection.scalar(query) or 0)
+
+
+def _open(connection: Connection) -> int:
+    query = select(func.count()).where(t.erasure.c.state != "complete")
+    return connection.scalar(query) or 0
+
+
+def _backend(region: OpenRegion, connection: Connection, name: str) -> BackendState:
+    """``oldest_overdue``: since when something should be gone that was tried and is not."""
+    now = region.clock.now()
+    stored, held = connection.execute(
+        select(func.count(), func.coalesce(func.sum(o.size), 0))
+        .select_from(t.replica)
+        .join(t.object_, o.id == r.object_id)
+        .where(r.backend == name, r.state == "stored", o.state == "stored")
+    ).one()
+    missing = connection.scalar(
+        select(func.count())
+        .select_from(t.object_)
+        .outerjoin(t.replica, and_(r.object_id == o.id, r.backend == name, r.state == "stored"))
+        .where(o.replicate_at.is_not(None), o.backends.any(name), r.id.is_(None))
+    )
+    purging, oldest = connection.execute(
+        select(func.count(), func.min(r.purging_since)).where(
+            r.backend == name, r.state == "purging"
+        )
+    ).one()
+    late = oldest is not None and oldest < now - timedelta(hours=1)
+    return BackendState(name, stored, int(held), missing or 0, purging, oldest if late else None)

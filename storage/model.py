@@ -1,0 +1,356 @@
+"""The vocabulary: what callers give and get, as frozen values.
+
+``repr`` of a value never shows content, metadata, a subject, a group or a file name.
+"""
+
+import base64
+import hashlib
+import hmac
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+from enum import StrEnum
+from typing import Self
+from uuid import UUID
+
+from regions.model import AgreementKind, DataClass, Purpose
+from storage.errors import DomicileError, MalformedId, NaiveDatetime
+
+__all__ = [
+    "AccountErasure", "Agreement", "BackendState", "DataClass", "Dpa", "Entropy", "Erasure", "ErasureState", "Explanation", "Left",
+    "NewRecord", "Purpose", "PutFailure", "PutResult", "Reason", "Record", "RecordId", "RecordInfo", "RegionStatus",
+    "Replica", "ReplicaState", "Scope", "ScopeKind", "TenantSpec", "Verdict", "utc",
+]  # fmt: skip
+
+Entropy = Callable[[int], bytes]
+"""So many random bytes: ``os.urandom``, or something that a test can repeat."""
+
+_DAY_ZERO = date(2020, 1, 1)
+_RAW = 24  # bytes of an id: 6 of milliseconds, 2 of day, 16 that are unique
+
+
+def utc(moment: datetime) -> datetime:
+    """The same moment in UTC. Raises NaiveDatetime if it has no time zone."""
+    if moment.tzinfo is None:
+        raise NaiveDatetime(advice="Give datetime(..., tzinfo=UTC).")
+    return moment.astimezone(UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class RecordId:
+    """The name of a record, minted before it is written. It holds nothing personal.
+
+    ``day`` is the expiry day (None: kept until deleted) and so names the one partition in which
+    the record can ever be; ``unique`` is what makes the id one of its kind.  Text form:
+    ``prompt.eu-central-1.<39 characters>``.
+    """
+
+    data_class: DataClass
+    region: str
+    minted: datetime
+    day: date | None
+    unique: bytes = field(repr=False)
+
+    @classmethod
+    def mint(
+        cls, data_class: DataClass, region: str, now: datetime, day: date | None, *,
+        tenant: str, entropy: Entropy, key: str | None = None, secret: bytes = b"",
+    ) -> Self:  # fmt: skip
+        """A new id. The same ``key`` on the same day and for the same retention: the same record.
+
+        ``secret`` keys the hash, so that an id does not give away the key that it was made of.
+        """
+        minted = now.replace(microsecond=now.microsecond // 1000 * 1000)
+        if key is None:
+            unique = entropy(16)
+        else:
+            parts = (tenant, data_class.value, minted.date().isoformat(), str(day), key)
+            framed = b"".join(len(p.encode()).to_bytes(4) + p.encode() for p in parts)
+            unique = hmac.digest(secret, b"domicile id" + framed, hashlib.sha256)[:16]
+        return cls(data_class, region, minted, day, unique)
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Read the text form. Raises MalformedId."""
+        try:
+            name, region, packed = text.split(".")
+            raw = base64.b32hexdecode(packed.upper() + "=")
+            if len(raw) != _RAW or packed != packed.lower():
+                raise ValueError
+            minted = datetime.fromtimestamp(0, UTC) + timedelta(
+                milliseconds=int.from_bytes(raw[:6])
+            )
+            days = int.from_bytes(raw[6:8])
+            day = _DAY_ZERO + timedelta(days=days) if days else None
+            return cls(DataClass(name), region, minted, day, raw[8:])
+        except (ValueError, OverflowError, AttributeError):
+            raise MalformedId(
+                advice="An id looks like prompt.eu-central-1.<39 characters>."
+            ) from None
+
+    def __str__(self) -> str:
+        """The text form."""
+        since = self.minted - datetime.fromtimestamp(0, UTC)
+        days = (self.day - _DAY_ZERO).days if self.day else 0
+        raw = (since // timedelta(milliseconds=1)).to_bytes(6) + days.to_bytes(2) + self.unique
+        return f"{self.data_class}.{self.region}.{base64.b32hexencode(raw).decode().rstrip('=').lower()}"
+
+
+@dataclass(frozen=True, slots=True)
+class Agreement:
+    """A signed agreement of a customer with us."""
+
+    kind: AgreementKind
+    signed: date
+    until: date | None = None  # the first day on which it does not hold any more
+
+    def in_force(self, on: date) -> bool:
+        """Whether it holds on that day."""
+        return self.signed <= on and (self.until is None or on < self.until)
+
+
+def Dpa(*, signed: date, until: date | None = None) -> Agreement:  # noqa: N802 - reads as the value it makes
+    """A data processing agreement (GDPR, article 28)."""
+    return Agreement("dpa", signed, until)
+
+
+@dataclass(frozen=True, slots=True)
+class TenantSpec:
+    """A customer's project: where it lives, and on what terms.
+
+    ``retention`` shortens the topology's retention per class, in days; 0 stores nothing.
+    ``dedicated`` gives it packs and day keys of its own.
+    """
+
+    id: str
+    account: str
+    home: str
+    residency: str
+    service: str = "api"
+    agreements: tuple[Agreement, ...] | list[Agreement] = ()
+    retention: Mapping[DataClass, int] = field(default_factory=dict)
+    dedicated: bool = False
+
+
+class ScopeKind(StrEnum):
+    """What an erasure covers."""
+
+    RECORD = "record"
+    SUBJECT = "subject"
+    GROUP = "group"
+    TENANT = "tenant"
+    ACCOUNT = "account"
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """What to erase. Everything that derives from it goes too, where the topology says so."""
+
+    kind: ScopeKind
+    value: str = field(default="", repr=False)
+
+    @classmethod
+    def record(cls, record_id: RecordId | str) -> Self:
+        """One record, and what derives from it."""
+        return cls(ScopeKind.RECORD, str(record_id))
+
+    @classmethod
+    def subject(cls, name: str) -> Self:
+        """Everything about one end user of the tenant."""
+        return cls(ScopeKind.SUBJECT, name)
+
+    @classmethod
+    def group(cls, name: str) -> Self:
+        """One conversation of the tenant."""
+        return cls(ScopeKind.GROUP, name)
+
+    @classmethod
+    def tenant(cls) -> Self:
+        """All records of the tenant."""
+        return cls(ScopeKind.TENANT)
+
+    @classmethod
+    def account(cls, account: str) -> Self:
+        """All records of all tenants of an account (``store.erase``)."""
+        return cls(ScopeKind.ACCOUNT, account)
+
+
+class Reason(StrEnum):
+    """Why something is erased."""
+
+    SUBJECT_REQUEST = "subject_request"
+    CUSTOMER_REQUEST = "customer_request"
+    CONTRACT_END = "contract_end"
+
+
+@dataclass(frozen=True, slots=True)
+class NewRecord:
+    """A record to be stored."""
+
+    data_class: DataClass
+    body: bytes = field(repr=False)
+    id: RecordId | None = None
+    subject: str | None = field(default=None, repr=False)
+    group: str | None = field(default=None, repr=False)
+    metadata: Mapping[str, object] = field(default_factory=dict, repr=False)
+    derived_from: tuple[RecordId, ...] = ()
+    incomplete: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class PutResult:
+    """What became of a write.
+
+    ``stored`` is False under zero retention: nothing was written anywhere. ``deadline`` is when
+    its bytes are gone at the latest (None: kept until deleted); readable until a purge bound before.
+    """
+
+    id: RecordId
+    stored: bool
+    deadline: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class RecordInfo:
+    """What is known of a record without opening it. ``size`` is of the body, in bytes."""
+
+    id: RecordId
+    data_class: DataClass
+    size: int
+    written: datetime
+    deadline: datetime | None
+    incomplete: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """An opened record."""
+
+    info: RecordInfo
+    body: bytes = field(repr=False)
+    metadata: Mapping[str, object] = field(repr=False)
+
+    @property
+    def id(self) -> RecordId:
+        """Its id."""
+        return self.info.id
+
+
+class ErasureState(StrEnum):
+    """How far an erasure is: reads refuse from FENCED on."""
+
+    FENCED = "fenced"  # nothing it covers can be read; rows and bytes are still to go
+    PURGING = "purging"  # rows and record keys are gone; bytes are still to go
+    COMPLETE = "complete"  # every byte has been seen to be absent; there is a receipt
+
+
+@dataclass(frozen=True, slots=True)
+class Left:
+    """What an erasure still waits for on one backend."""
+
+    backend: str
+    replicas: int
+    last_error: str | None
+    next_attempt: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Erasure:
+    """One durable request to destroy a scope, and how far it is."""
+
+    id: UUID
+    region: str
+    tenant: str
+    scope: ScopeKind
+    reason: Reason
+    state: ErasureState
+    requested: datetime
+    completed: datetime | None
+    deleted: int  # records deleted so far
+    left: tuple[Left, ...]
+    receipt: str | None = field(default=None, repr=False)  # compact JWS
+
+
+@dataclass(frozen=True, slots=True)
+class AccountErasure:
+    """The erasures of all tenants of an account, one per tenant.
+
+    ``not_reached`` names the regions in which nothing is fenced yet: ask again there.
+    """
+
+    account: str
+    erasures: tuple[Erasure, ...]
+    not_reached: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PutFailure:
+    """What kept one record of ``put_many`` from being stored."""
+
+    id: RecordId | None
+    error: DomicileError
+
+
+class ReplicaState(StrEnum):
+    """A replica is one attempt to write one object to one backend."""
+
+    WRITING = "writing"  # announced; the PUT may be under way until its deadline
+    STORED = "stored"  # the backend acknowledged it
+    PURGING = "purging"  # must go; tried again until it is seen to be absent
+    GONE = "gone"  # seen absent, later than any attempt to write it could land
+
+
+@dataclass(frozen=True, slots=True)
+class Replica:
+    """A replica of the object that holds a record."""
+
+    backend: str
+    state: ReplicaState
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """Whether a backend may hold a record, with the reason code."""
+
+    backend: str
+    region: str
+    allowed: bool
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """Why a record is here and not there."""
+
+    id: RecordId
+    verdicts: tuple[Verdict, ...]
+    replicas: tuple[Replica, ...]
+    readable_until: datetime | None
+    deadline: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class BackendState:
+    """A backend as its region's catalog sees it."""
+
+    backend: str
+    replicas: int
+    bytes: int
+    missing: int
+    purging: int
+    oldest_overdue: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class RegionStatus:
+    """How a region is."""
+
+    region: str
+    records: int
+    files: int
+    bytes: int
+    open_erasures: int
+    overdue_days: int
+    backends: tuple[BackendState, ...]
+    partition_horizon: date | None
+    horizon_alarm: bool

@@ -1,0 +1,120 @@
+"""Compaction: copy what is alive of a pack, still sealed, into a new one; the old one must go.
+
+The switch is one transaction that moves the rows and locks the source. If an erasure took a row
+meanwhile, fewer rows move than were copied, and the copy is given up: it holds what must go. Both
+packs are of one family, so that the erasure waits for whichever holds its bytes.
+"""
+
+import hashlib
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import Connection
+
+from storage.catalog import objects, records
+from storage.catalog.objects import Attempt, NewObject, ObjectKind, ObjectState, StoredObject
+from storage.catalog.records import Row
+from storage.errors import BackendError
+from storage.model import ReplicaState
+from storage.region import OpenRegion
+from storage.packs.transfer import Sent, send
+
+
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    source: StoredObject
+    rows: list[Row]
+    new: NewObject
+    attempts: list[Attempt]
+
+
+def compact(region: OpenRegion, object_id: UUID) -> bool:
+    """Rewrite one pack. False: it has to be tried again, because no replica could be read."""
+    plan = region.catalog.run(lambda connection: _begin(region, connection, object_id))
+    if plan is None:
+        return True
+    data = read_whole(region, plan.source)
+    if data is None:
+        _abandon(region, plan.new.id)
+        return False
+    parts = [data[row.start : row.start + row.length] for row in plan.rows]
+    copy = b"".join(parts)
+    sent = send(region, plan.attempts, copy)
+    if len(sent.stored) < region.region.required:
+        _abandon(region, plan.new.id)
+        return False
+    return region.catalog.run(lambda connection: _switch(region, connection, plan, sent, copy))
+
+
+def read_whole(region: OpenRegion, source: StoredObject) -> bytes | None:
+    """An object as it was written, from the first replica that still gives it back so."""
+    with region.catalog.begin() as connection:
+        stored = objects.attempts_of(connection, [source.id], [ReplicaState.STORED])
+    for attempt in stored.get(source.id, []):
+        try:
+            data = region.backends[attempt.backend].get(attempt.key)
+        except BackendError:
+            continue
+        if hashlib.sha256(data).digest() == source.digest:
+            return data
+    return None
+
+
+def _begin(region: OpenRegion, connection: Connection, object_id: UUID) -> _Plan | None:
+    now = region.clock.now()
+    source = objects.stored_object(connection, object_id, lock=True)
+    if source is None or source.state is not ObjectState.STORED or source.day is None:
+        return None
+    rows = records.in_object(connection, source.day, source.id)
+    if not rows:
+        objects.doom(connection, [source.id], now)
+        return None
+    deadline = region.deadline(now, region.limits.stall)
+    new = NewObject(
+        region.new_uuid(now), ObjectKind.PACK, source.day, source.tenant, source.backends, now,
+        deadline, source.family,
+    )  # fmt: skip
+    targets = {b: (region.new_uuid(now), region.lands_by(b, deadline)) for b in source.backends}
+    return _Plan(source, rows, new, objects.announce(connection, new, targets))
+
+
+def _switch(
+    region: OpenRegion, connection: Connection, plan: _Plan, sent: Sent, copy: bytes
+) -> bool:
+    now = region.clock.now()
+    objects.settle(connection, sent.stored, sent.failed, now)
+    source = objects.stored_object(connection, plan.source.id, lock=True)
+    if source is None or source.state is not ObjectState.STORED or source.day is None:
+        objects.doom(connection, [plan.new.id], now)
+        return True
+    starts, start = {}, 0
+    for row in plan.rows:
+        starts[row.start] = start
+        start += row.length
+    again = now if len(sent.stored) < len(source.backends) else None
+    digest = hashlib.sha256(copy).digest()
+    kept = objects.finish(connection, plan.new.id, len(copy), digest, replicate_at=again)
+    if not kept or not _move_all(connection, source, plan.new.id, starts):
+        objects.doom(connection, [plan.new.id], now)
+        return False
+    objects.doom(connection, [source.id], now)
+    return True
+
+
+def _move_all(
+    connection: Connection, source: StoredObject, target: UUID, starts: dict[int, int]
+) -> bool:
+    """Move every row, or none."""
+    assert source.day is not None
+    with connection.begin_nested() as savepoint:
+        if records.move(connection, source.day, source.id, target, starts) == len(starts):
+            return True
+        savepoint.rollback()
+    return False
+
+
+def _abandon(region: OpenRegion, object_id: UUID) -> None:
+    now: datetime = region.clock.now()
+    with region.catalog.begin() as connection:
+        objects.doom(connection, [object_id], now)

@@ -1,0 +1,70 @@
+"""The first step of an erasure: the fence, which makes it true at once."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+from sqlalchemy import Connection
+
+from storage.catalog import erasures
+from storage.catalog.engine import own_tenant
+from storage.catalog.erasures import NewErasure
+from storage.errors import InvalidRequest
+from storage.model import Erasure, Reason, RecordId, Scope, ScopeKind
+from storage.region import OpenRegion
+from storage.policy import cutoff, fence_until
+
+Pause = Callable[[float], None]
+
+_TICK = timedelta(milliseconds=1)  # what an id tells apart
+_ALWAYS = datetime(9999, 12, 31, tzinfo=UTC)  # an id has no younger namesake
+
+
+def fence(
+    region: OpenRegion, tenant: str, scope: Scope, reason: Reason, ticket: str | None, pause: Pause
+) -> Erasure:
+    """Commit an erasure and its fence. No read that begins later gives what it covers.
+
+    Returns when the clocks of all processes are past its cutoff, so that an id that is minted
+    after the return is never covered.
+    """
+    sought = _sought(region, tenant, scope)
+
+    def work(connection: Connection) -> NewErasure:
+        own_tenant(connection, tenant)
+        now = region.clock.now()
+        covered = _covered(region, now)
+        new = NewErasure(
+            region.new_uuid(now), tenant, scope.kind, sought, reason, ticket, now,
+            _ALWAYS if scope.kind is ScopeKind.RECORD else covered,
+            fence_until(covered, region.topology.bounds),
+        )  # fmt: skip
+        erasures.fence(connection, new)
+        return new
+
+    new = region.catalog.run(work)
+    over = _covered(region, new.requested) + _TICK
+    while (left := over - region.clock.now()) > timedelta():
+        pause(left.total_seconds())
+    with region.catalog.begin() as connection:
+        return erasures.show(connection, region.name, [new.id])[0]
+
+
+def _covered(region: OpenRegion, now: datetime) -> datetime:
+    """The cutoff, on a whole tick as the times in ids are."""
+    covered = cutoff(now, 2 * region.clock.error)
+    return covered + (datetime.min.replace(tzinfo=UTC) - covered) % _TICK
+
+
+def _sought(region: OpenRegion, tenant: str, scope: Scope) -> tuple[bytes, ...]:
+    """What the catalog knows the scope by."""
+    match scope.kind:
+        case ScopeKind.RECORD:
+            return (RecordId.parse(scope.value).unique,)
+        case ScopeKind.SUBJECT:
+            return tuple(region.pseudonyms.all(tenant, "subject", scope.value))
+        case ScopeKind.GROUP:
+            return tuple(region.pseudonyms.all(tenant, "group", scope.value))
+        case ScopeKind.TENANT:
+            return ()
+        case ScopeKind.ACCOUNT:
+            raise InvalidRequest("A tenant cannot erase its account.", advice="Use store.erase.")

@@ -1,0 +1,181 @@
+"""Day keys and file keys: made once, kept beside the packs, never in the catalog.
+
+A key is announced in the catalog, written once per backend, read back, and only then used. Which
+key objects exist is in the catalog; what they hold is on the backends, sealed by the root key.
+"""
+
+import hashlib
+import hmac
+import threading
+from collections import OrderedDict
+from collections.abc import Sequence
+from datetime import date
+from uuid import UUID
+
+from storage.catalog import daykeys, objects
+from storage.catalog.objects import Attempt, NewObject, ObjectKind
+from storage.crypto.record import new_key
+from storage.errors import BackendError, KeyUnavailable, TooFewReplicas
+from storage.model import ReplicaState, TenantSpec
+from storage.region import OpenRegion
+from storage.packs.transfer import Sent, send
+
+SHARDS = 64
+_REMEMBERED = 4096
+
+
+def shard_of(tenant: str) -> int:
+    """Which of a day's shared keys a tenant uses."""
+    return hashlib.sha256(b"shard\0" + tenant.encode()).digest()[0] % SHARDS
+
+
+class KeyRing:
+    """The opened keys of one region. Safe to use from many threads."""
+
+    def __init__(self, region: OpenRegion) -> None:
+        """Nothing is read before it is needed."""
+        self._region = region
+        self._opened: OrderedDict[UUID, bytes] = OrderedDict()
+        self._current: OrderedDict[tuple[date, int, str], UUID] = OrderedDict()
+        self._lock = threading.Lock()
+        self._making = threading.Lock()
+
+    def day_key(
+        self, day: date, tenant: TenantSpec, backends: Sequence[str], required: int
+    ) -> tuple[UUID, bytes]:
+        """The key that wraps a tenant's record keys for an expiry day; made if there is none."""
+        slot = (day, -1, tenant.id) if tenant.dedicated else (day, shard_of(tenant.id), "")
+        with self._lock:
+            known = self._current.get(slot)
+        if known is None:
+            with self._making:
+                known = self._find_or_make(slot, backends, required)
+        return known, self.open(known)
+
+    def file_key(
+        self, tenant: TenantSpec, backends: Sequence[str], required: int
+    ) -> tuple[UUID, bytes]:
+        """A new key for one file."""
+        made, key = self._write(ObjectKind.FILE_KEY, None, tenant.id, backends, required, None)
+        return made, key
+
+    def open(self, key_id: UUID) -> bytes:
+        """A key by the id of its object. Raises KeyUnavailable."""
+        with self._lock:
+            if key_id in self._opened:
+                self._opened.move_to_end(key_id)
+                return self._opened[key_id]
+        key = self._fetch(key_id)
+        self._remember(key_id, key)
+        return key
+
+    def forget(self, day: date) -> None:
+        """The day is over: its keys are not to be used any more."""
+        with self._lock:
+            for slot in [slot for slot in self._current if slot[0] == day]:
+                self._opened.pop(self._current.pop(slot), None)
+
+    def _remember(self, key_id: UUID, key: bytes) -> None:
+        with self._lock:
+            self._opened[key_id] = key
+            while len(self._opened) > _REMEMBERED:
+                self._opened.popitem(last=False)
+
+    def _find_or_make(
+        self, slot: tuple[date, int, str], backends: Sequence[str], required: int
+    ) -> UUID:
+        with self._lock:
+            if slot in self._current:
+                return self._current[slot]
+        with self._region.catalog.begin() as connection:
+            known = daykeys.ready(connection, *slot)
+        if known is None:
+            made, _ = self._write(ObjectKind.DAY_KEY, slot[0], slot[2], backends, required, slot)
+            known = made
+        with self._lock:
+            self._current[slot] = known
+            while len(self._current) > _REMEMBERED:
+                self._current.popitem(last=False)
+        return known
+
+    def _write(
+        self, kind: ObjectKind, day: date | None, tenant: str, backends: Sequence[str],
+        required: int, slot: tuple[date, int, str] | None,
+    ) -> tuple[UUID, bytes]:  # fmt: skip
+        region, now = self._region, self._region.clock.now()
+        deadline = region.deadline(now)
+        new = NewObject(
+            region.new_uuid(now), kind, day, tenant or None, tuple(backends), now, deadline
+        )
+        targets = {b: (region.new_uuid(now), region.lands_by(b, deadline)) for b in backends}
+        key = new_key(region.entropy)
+        sealed = region.roots.wrap(key, _context(new.id))
+        with region.catalog.begin() as connection:
+            attempts = objects.announce(connection, new, targets)
+            if slot is not None:
+                daykeys.announce(connection, new.id, *slot)
+        sent = self._read_back(attempts, send(region, attempts, sealed), sealed)
+        return self._settle(new, sent, sealed, key, required, slot)
+
+    def _read_back(self, attempts: Sequence[Attempt], sent: Sent, sealed: bytes) -> Sent:
+        """Count only what a backend gives back: a lost key would lose a day of records."""
+        stored, failed, causes = [], dict(sent.failed), dict(sent.causes)
+        for attempt in attempts:
+            if attempt.id not in sent.stored:
+                continue
+            try:
+                same = hmac.compare_digest(
+                    self._region.backends[attempt.backend].get(attempt.key), sealed
+                )
+                code = None if same else "Corrupt"
+            except BackendError as error:
+                code = error.code
+            if code is None:
+                stored.append(attempt.id)
+            else:
+                failed[attempt.id] = causes[attempt.backend] = code
+        return Sent(tuple(stored), failed, causes)
+
+    def _settle(
+        self, new: NewObject, sent: Sent, sealed: bytes, key: bytes, required: int,
+        slot: tuple[date, int, str] | None,
+    ) -> tuple[UUID, bytes]:  # fmt: skip
+        now = self._region.clock.now()
+        with self._region.catalog.begin() as connection:
+            objects.settle(connection, sent.stored, sent.failed, now)
+            if len(sent.stored) < required:
+                objects.doom(connection, [new.id], now)
+                used = None
+            else:
+                digest = hashlib.sha256(sealed).digest()
+                again = now if sent.failed else None
+                kept = objects.finish(connection, new.id, len(sealed), digest, replicate_at=again)
+                used = new.id if kept else None
+                if used is not None and slot is not None:
+                    used = daykeys.claim(connection, new.id, *slot)
+                    if used != new.id:  # another process was first
+                        objects.doom(connection, [new.id], now)
+        if used is None:
+            raise TooFewReplicas(sent.causes)
+        if used == new.id:
+            self._remember(used, key)
+            return used, key
+        return used, self.open(used)
+
+    def _fetch(self, key_id: UUID) -> bytes:
+        with self._region.catalog.begin() as connection:
+            found = objects.attempts_of(connection, [key_id], [ReplicaState.STORED])
+        last: BackendError | KeyUnavailable | None = None
+        for attempt in found.get(key_id, []):
+            try:
+                sealed = self._region.backends[attempt.backend].get(attempt.key)
+                return self._region.roots.unwrap(sealed, _context(key_id))
+            except (BackendError, KeyUnavailable) as error:
+                last = error
+        raise KeyUnavailable(
+            "The key of that record cannot be had.", advice="Try again when its backends answer."
+        ) from last
+
+
+def _context(key_id: UUID) -> bytes:
+    return b"domicile key object " + key_id.bytes

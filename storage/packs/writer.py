@@ -1,0 +1,162 @@
+"""From a record to its pack: place it, mint its key, seal it, queue it."""
+
+import hashlib
+import json
+from collections.abc import Iterable
+from concurrent.futures import Future, ThreadPoolExecutor
+from datetime import date
+from typing import Literal
+
+from storage.catalog import days
+from storage.catalog.tenants import Known
+from storage.crypto.record import (
+    associated,
+    fingerprint,
+    framed,
+    new_key,
+    seal_body,
+    seal_metadata,
+    wrap_key,
+)
+from storage.errors import BodyTooLarge, InvalidRequest, UnknownClass
+from storage.model import DataClass, NewRecord, PutResult, RecordId
+from storage.packs.flush import write_pack
+from storage.packs.item import Item, Lineage, Where
+from storage.packs.keyring import KeyRing
+from storage.packs.lanes import Lanes
+from storage.packs.large import write_large
+from storage.region import OpenRegion
+from storage.packs.transfer import send
+from storage.policy import Placement, Term, accept_id, place, retain
+
+
+class Writer:
+    """Writes records of one region. Safe to use from many threads."""
+
+    def __init__(self, region: OpenRegion, keys: KeyRing, flushers: ThreadPoolExecutor) -> None:
+        """``flushers`` run the flushes; the region's pool sends the bytes."""
+        self._region = region
+        self._keys = keys
+        self._days: set[date] = set()
+        self._lanes = Lanes(
+            region.limits,
+            lambda items: write_pack(region, keys, items, lambda a, data: send(region, a, data)),
+            flushers,
+        )
+
+    def new_id(self, known: Known, data_class: DataClass, key: str | None) -> RecordId:
+        """An id for a record of that class, if it is written soon."""
+        region, spec = self._region, known.spec
+        now = region.clock.now()
+        term = retain(region.topology, spec, _class(data_class), now)
+        return RecordId.mint(
+            data_class, region.name, now, term.expiry_day, tenant=spec.id, entropy=region.entropy,
+            key=key, secret=region.pseudonyms.id_secret(),
+        )  # fmt: skip
+
+    def put(self, known: Known, new: NewRecord, *, bulk: bool = False) -> Future[PutResult]:
+        """Queue a record. The future gives what became of it; refusals are raised at once."""
+        if not isinstance(new.body, bytes):
+            raise InvalidRequest("A body is bytes.", advice="Encode text first.")
+        if len(new.body) > self._region.limits.body:
+            raise BodyTooLarge
+        item = self._prepare(known, new, own_pack=len(new.body) >= self._region.limits.own_pack)
+        if isinstance(item, Future):
+            return item
+        if item.streamed:
+            return self._stream(item, [new.body])
+        item.sealed = seal_body(item.record_key, new.body, associated(item.id, item.tenant))
+        item.size = len(new.body)
+        item.content = (hashlib.sha256(new.body).digest(), *item.content)
+        item.fingerprint = fingerprint(item.record_key, item.content)
+        return self._lanes.submit(item, bulk=bulk, wait=self._region.limits.wait)
+
+    def stream(self, known: Known, new: NewRecord, chunks: Iterable[bytes]) -> Future[PutResult]:
+        """Store a body of any length as a pack of its own, in the caller's thread."""
+        item = self._prepare(known, new, own_pack=True)
+        return item if isinstance(item, Future) else self._stream(item, chunks)
+
+    def _stream(self, item: Item, chunks: Iterable[bytes]) -> Future[PutResult]:
+        write_large(self._region, self._keys, item, chunks)
+        return item.future
+
+    def close(self) -> None:
+        """Wait for what is queued."""
+        self._lanes.close()
+
+    def _prepare(self, known: Known, new: NewRecord, *, own_pack: bool) -> Item | Future[PutResult]:
+        """Everything but the body. A future: nothing is to be stored."""
+        region, spec = self._region, known.spec
+        record_id = new.id or self.new_id(known, new.data_class, None)
+        now = region.clock.now()
+        placement = place(region.topology, spec, _class(new.data_class), now.date()).lawful()
+        if record_id.data_class is not new.data_class:
+            raise InvalidRequest(
+                f"The id is of a {record_id.data_class}, the record is a {new.data_class}."
+            )
+        term = accept_id(region.topology, spec, record_id, now, 2 * region.clock.error)
+        if not term.stored:
+            return _nothing(record_id)
+        own_pack = own_pack or term.expiry_day is None
+        where = self._where(known, placement, term, own_pack=own_pack)
+        item = Item(known, record_id, term.deadline, where, new_key(region.entropy), own_pack)
+        self._describe(item, new)
+        if where.day is not None:
+            item.key_id, wrapping = self._keys.day_key(
+                where.day, spec, where.keys_on, where.required
+            )
+            item.wrapped_key = wrap_key(wrapping, item.record_key)
+        return item
+
+    def _describe(self, item: Item, new: NewRecord) -> None:
+        """Whom it is about, what it derives from, and all of its content but the body."""
+        aad = associated(item.id, item.tenant)
+        if new.metadata:
+            item.sealed_metadata = seal_metadata(item.record_key, new.metadata, aad)
+        item.lineage = Lineage(
+            self._pseudonym(item.tenant, "subject", new.subject),
+            self._pseudonym(item.tenant, "group", new.group),
+            (),
+            item.id.minted,
+        )
+        item.parents = tuple(dict.fromkeys(new.derived_from))
+        item.incomplete = new.incomplete
+        item.content = (
+            json.dumps(dict(new.metadata), sort_keys=True).encode(),
+            framed((new.subject or "").encode(), (new.group or "").encode()),
+            b"".join(parent.unique for parent in item.parents),
+            bytes([new.incomplete]),
+        )
+
+    def _where(self, known: Known, placement: Placement, term: Term, *, own_pack: bool) -> Where:
+        self._ensure_day(term.expiry_day)
+        home = self._region.name
+        lawful = tuple(v.backend for v in placement.verdicts if v.allowed and v.region == home)
+        own = known.spec.id if known.spec.dedicated or own_pack else None
+        return Where(placement.backends, lawful, placement.required, term.expiry_day, own)
+
+    def _ensure_day(self, day: date | None) -> None:
+        """The worker makes partitions ahead; where none runs yet, the first write does."""
+        if day is None or day in self._days:
+            return
+        with self._region.catalog.begin() as connection:
+            days.lock_making(connection)
+            days.make(connection, [day])
+        self._days.add(day)
+
+    def _pseudonym(
+        self, tenant: str, kind: Literal["subject", "group"], name: str | None
+    ) -> bytes | None:
+        return None if name is None else self._region.pseudonyms.of(tenant, kind, name)
+
+
+def _class(data_class: DataClass) -> DataClass:
+    if not isinstance(data_class, DataClass):
+        raise UnknownClass(advice="Use DataClass.PROMPT and the like.")
+    return data_class
+
+
+def _nothing(record_id: RecordId) -> Future[PutResult]:
+    future: Future[PutResult] = Future()
+    future.set_result(PutResult(record_id, stored=False, deadline=None))
+    return future

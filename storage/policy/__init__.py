@@ -1,0 +1,40 @@
+"""Decisions, and the reasons for them. Pure: no I/O, no clock, no SQL; ``now`` is an argument."""
+
+from storage.policy.access import OPEN_PURPOSES, Access, may_open
+from storage.policy.erasure import (
+    Absence,
+    ObjectPlan,
+    Permit,
+    absent,
+    cutoff,
+    fence_until,
+    may_destroy,
+    plan_object,
+)
+from storage.policy.horizon import horizon_alarm, horizon_wanted
+from storage.policy.placement import Placement, admit, place
+from storage.policy.retention import Term, accept_id, retain, term_of, too_old
+
+__all__ = [
+    "OPEN_PURPOSES",
+    "Absence",
+    "Access",
+    "ObjectPlan",
+    "Permit",
+    "Placement",
+    "Term",
+    "absent",
+    "accept_id",
+    "admit",
+    "cutoff",
+    "fence_until",
+    "horizon_alarm",
+    "horizon_wanted",
+    "may_destroy",
+    "may_open",
+    "place",
+    "plan_object",
+    "retain",
+    "term_of",
+    "too_old",
+]

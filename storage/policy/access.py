@@ -1,0 +1,70 @@
+"""Who may open a record, and what for."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from regions.model import DataClass, Purpose, Topology
+from storage.errors import DomicileError, Erased, Expired, PurposeRefused
+from storage.model import utc
+
+OPEN_PURPOSES = frozenset({Purpose.SERVE, Purpose.FINE_TUNE})
+"""What this version opens content for. A topology may name others; they stay shut."""
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """Whether a record may be opened.
+
+    Reason codes: ``allowed``, ``erased``, ``expired``, ``unknown_class``, ``purpose_not_open`` (in
+    this version) and ``purpose_not_allowed`` (for the class).
+    """
+
+    allowed: bool
+    reason: str
+
+    def demand(self) -> None:
+        """Raises Erased, Expired or PurposeRefused, unless it is allowed."""
+        if not self.allowed:
+            raise self._error()
+
+    def _error(self) -> DomicileError:
+        match self.reason:
+            case "erased":
+                return Erased()
+            case "expired":
+                return Expired()
+            case reason:
+                return PurposeRefused(
+                    reasons=(reason,), advice="classes.toml says what each class may be opened for."
+                )
+
+
+def may_open(
+    topology: Topology,
+    *,
+    data_class: DataClass,
+    purpose: Purpose,
+    now: datetime,
+    readable_until: datetime | None,
+    fenced: bool,
+) -> Access:
+    """Whether a record may be opened now for that purpose.
+
+    ``fenced``: an erasure covers it. ``readable_until`` is from its Term (None: no end). What is
+    said first: erased, then expired, then the purpose.
+    """
+    reason = _against(topology, data_class, purpose)
+    if readable_until is not None and utc(now) >= utc(readable_until):
+        reason = "expired"
+    if fenced:
+        reason = "erased"
+    return Access(reason is None, reason or "allowed")
+
+
+def _against(topology: Topology, data_class: DataClass, purpose: Purpose) -> str | None:
+    rule = topology.classes.get(data_class)
+    if rule is None:
+        return "unknown_class"
+    if purpose not in OPEN_PURPOSES:
+        return "purpose_not_open"
+    return None if purpose in rule.purposes else "purpose_not_allowed"

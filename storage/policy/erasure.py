@@ -1,0 +1,127 @@
+"""What is destroyed, when, and when that may be called done."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from typing import Literal
+
+from regions.model import Bounds
+from storage.model import ReplicaState, utc
+
+Action = Literal["purge", "compact", "expires"]
+Target = Literal["replica", "key", "partition"]
+
+_EVIDENT = frozenset({"object", "version", "upload"})
+_EXPIRED_DAYS = {"partition": ("expiring",), "key": ("expiring", "dropped")}
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectPlan:
+    """What becomes of an object that an erasure has taken records from.
+
+    ``purge`` it, ``compact`` it (copy the survivors, then purge), or leave it because it
+    ``expires`` first; from ``at`` on. Reason codes: ``nothing_alive``, ``survivors``,
+    ``expires_first``.
+    """
+
+    action: Action
+    at: datetime
+    reason: str
+
+
+def plan_object(*, live: int, expiry_day: date | None, now: datetime, bounds: Bounds) -> ObjectPlan:
+    """What to do with an object in which ``live`` records are left, held ones included.
+
+    Whichever it is, it begins within a compaction window. That is counted from the first erasure
+    that asks: a plan to compact that exists already stands, and serves the later ones.
+    """
+    moment = utc(now)
+    if live <= 0:
+        return ObjectPlan("purge", moment, "nothing_alive")
+    rewrite = moment + bounds.compaction
+    end = _midnight(expiry_day) if expiry_day is not None else None
+    if end is not None and end <= rewrite:
+        return ObjectPlan("expires", end, "expires_first")
+    return ObjectPlan("compact", rewrite, "survivors")
+
+
+@dataclass(frozen=True, slots=True)
+class Permit:
+    """Whether something may be destroyed.
+
+    Reason codes: ``allowed``; ``held``; ``not_purging`` (nobody has given the replica up);
+    ``day_not_expiring`` (records may still be added to the day); ``day_not_over`` (or still read).
+    """
+
+    allowed: bool
+    reason: str
+
+
+def may_destroy(
+    *, what: Target, state: str, held: bool, now: datetime, day: date | None = None
+) -> Permit:
+    """Whether it may be destroyed now. Every path that destroys asks this, whatever its reason.
+
+    ``replica``: an object on a backend, with the replica's ``state``. ``partition``: all rows of
+    the expiry day ``day``, and ``key``: the day keys of that day, with the day's ``state``.
+    ``held``: something under a legal hold still needs it. The caller has locked what it tells.
+    """
+    if held:
+        return Permit(allowed=False, reason="held")
+    if what == "replica":
+        reason = None if state == ReplicaState.PURGING else "not_purging"
+    elif state not in _EXPIRED_DAYS[what]:
+        reason = "day_not_expiring"
+    else:
+        reason = None if day is not None and utc(now) >= _midnight(day) else "day_not_over"
+    return Permit(reason is None, reason or "allowed")
+
+
+@dataclass(frozen=True, slots=True)
+class Absence:
+    """Whether an attempt to write an object counts as absent, and how that is known.
+
+    ``seen``: the backend would have shown any trace. ``attested``: of some kind of trace only a
+    person vouches that it cannot be there. Reason codes: ``absent``, ``left``, ``may_still_land``.
+    """
+
+    done: bool
+    seen: Literal["seen", "attested"]
+    reason: str
+
+
+def absent(*, left: int, sees: Collection[str], now: datetime, land_by: datetime) -> Absence:
+    """Whether an attempt is over for good: nothing is left of it, and nothing can land any more.
+
+    ``left`` is the number of traces that were listed, no earlier than ``now``; ``sees`` are the
+    kinds that the backend lists (``TraceKind``), with those that cannot exist there; ``land_by`` is
+    the last moment at which the attempt could still have taken effect.
+    """
+    how: Literal["seen", "attested"] = "seen" if frozenset(sees) >= _EVIDENT else "attested"
+    if left:
+        return Absence(done=False, seen=how, reason="left")
+    if utc(now) <= utc(land_by):
+        return Absence(done=False, seen=how, reason="may_still_land")
+    return Absence(done=True, seen=how, reason="absent")
+
+
+def cutoff(now: datetime, error: timedelta) -> datetime:
+    """An erasure at ``now`` covers what was minted up to here.
+
+    ``error``: how far any clock that mints may be ahead of the one that gave ``now``.
+    """
+    return utc(now) + error
+
+
+def fence_until(covered: datetime, bounds: Bounds) -> datetime:
+    """When nothing that was minted up to the cutoff ``covered`` is written any more.
+
+    After that a fence may go, once its rows are gone. Holds only if a write asks ``too_old`` in the
+    transaction that inserts it, by the same clock.
+    """
+    return utc(covered) + bounds.write_window
+
+
+def _midnight(day: date) -> datetime:
+    """The moment at which a UTC day begins."""
+    return datetime.combine(day, time.min, UTC)

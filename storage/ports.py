@@ -1,0 +1,173 @@
+"""What the rest of Domicile asks of the outside world. Ask for the smallest port that will do."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from types import TracebackType
+from typing import Protocol, Self
+
+
+class Clock(Protocol):
+    """Time, as the region's database sees it. A process's own clock may be wrong."""
+
+    @property
+    def error(self) -> timedelta:
+        """How far ``now`` may be from the database's clock, either way."""
+        ...
+
+    def now(self) -> datetime:
+        """The time in UTC."""
+        ...
+
+
+class TraceKind(StrEnum):
+    """What can be left of a key on a backend."""
+
+    OBJECT = "object"  # readable under its key
+    VERSION = "version"  # readable by its version only
+    MARKER = "marker"  # a delete marker
+    UPLOAD = "upload"  # an unfinished multipart upload
+    TEMPORARY = "temporary"  # an unfinished file
+
+
+@dataclass(frozen=True, slots=True)
+class Trace:
+    """One thing that a backend holds. ``handle`` names a version or an upload of ``key``."""
+
+    key: str
+    kind: TraceKind
+    size: int
+    handle: str | None = None
+
+
+class Upload(Protocol):
+    """A body on its way to a backend. Nothing is readable before ``finish``.
+
+    Leaving the context without ``finish`` aborts. An abort that fails raises: what is left then is
+    for ``Backend.purge`` of the same key.
+    """
+
+    def write(self, data: bytes) -> None:
+        """Send the next bytes. They may be buffered, up to 16 MiB."""
+        ...
+
+    def finish(self) -> None:
+        """Make the whole readable, durably. Raises BackendError; BackendTimeout if unknown."""
+        ...
+
+    def abort(self) -> None:
+        """Take back what was sent."""
+        ...
+
+    def __enter__(self) -> Self:
+        """The upload itself."""
+        ...
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Abort, unless finished."""
+        ...
+
+
+class Reader(Protocol):
+    """A place to read objects from."""
+
+    @property
+    def name(self) -> str:
+        """The backend's name in the topology."""
+        ...
+
+    def get(
+        self, key: str, start: int = 0, stop: int | None = None, *, version: str | None = None
+    ) -> bytes:
+        """Bytes ``start`` to ``stop`` (exclusive; None: the end) of an object, in one request.
+
+        Raises KeyAbsent if there is none, BackendError otherwise. A range past the end gives what
+        there is, which may be nothing; a reader checks what it got.
+        """
+        ...
+
+
+class Backend(Reader, Protocol):
+    """One place that stores bytes under keys.
+
+    Keys are ASCII, ``/`` separates, and a key is written once: a second ``put`` of the same key may
+    replace it or add a version, and nobody relies on which. Methods are safe to call from many
+    threads. Errors are BackendError; no method retries a write by itself.
+    """
+
+    @property
+    def sees(self) -> frozenset[TraceKind]:
+        """The kinds of trace that this backend can list. Of the others nothing can be *seen* absent."""
+        ...
+
+    @property
+    def longest_request(self) -> timedelta:
+        """How long after its deadline an abandoned write may still take effect."""
+        ...
+
+    def put(self, key: str, data: bytes, *, timeout: float) -> None:
+        """Store an object durably, in one attempt of at most ``timeout`` seconds.
+
+        Raises BackendTimeout if the answer is unknown; BackendFull, BackendForbidden,
+        BackendMisplaced or BackendUnavailable if it is known to have failed.
+        """
+        ...
+
+    def upload(self, key: str, *, timeout: float) -> Upload:
+        """Begin to store an object whose size is not known. ``timeout`` is for each request."""
+        ...
+
+    def purge(self, key: str) -> None:
+        """Remove every version, marker, upload and temporary file of exactly this key.
+
+        What is absent already is not an error. Raises PurgeIncomplete if the backend refused any
+        part, BackendError if it did not answer. A normal return is no proof: ask ``traces``.
+        """
+        ...
+
+    def traces(self, key: str) -> list[Trace]:
+        """Everything that is left of exactly this key, of the kinds that the backend sees."""
+        ...
+
+    def scan(self, prefix: str = "") -> Iterator[Trace]:
+        """Everything under a prefix, keys ascending, any number of them, in constant memory."""
+        ...
+
+    def probe(self, key: str) -> None:
+        """Check the place, and each right that storing and deleting need by using it on ``key``.
+
+        The caller has announced the key in the catalog, and purges it when this raises
+        BackendMisplaced, BackendForbidden, BackendFull or BackendUnavailable half way.
+        """
+        ...
+
+    def close(self) -> None:
+        """Give back connections."""
+        ...
+
+
+class RootKeys(Protocol):
+    """Wraps day keys. The only secrets that live outside catalog and backends."""
+
+    @property
+    def current(self) -> int:
+        """The version that wraps new keys."""
+        ...
+
+    def wrap(self, key: bytes, context: bytes) -> bytes:
+        """Seal a 32-byte key for ``context`` under the current version, which the result names."""
+        ...
+
+    def unwrap(self, sealed: bytes, context: bytes) -> bytes:
+        """Open it again. Raises KeyUnavailable if the version is not there or the seal is broken."""
+        ...
+
+    def pseudonym_keys(self) -> dict[int, bytes]:
+        """The keys that turn names into pseudonyms, by version; the highest is for new ones."""
+        ...

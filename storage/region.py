@@ -1,0 +1,69 @@
+"""An opened region: what its writer, reader and workers share."""
+
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from regions.model import Region, Topology
+from storage.backends.health import WatchedBackend
+from storage.catalog.engine import Catalog
+from storage.catalog.objects import new_id
+from storage.crypto.pseudonym import Pseudonyms
+from storage.model import Entropy
+from storage.ports import Clock, RootKeys
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How much a process may hold and how long it may wait. Sizes in bytes, times in seconds."""
+
+    attempt: float = 10.0  # one PUT of one pack to one backend
+    pack: int = 8 * 1024 * 1024
+    pack_records: int = 4096
+    buffer: int = 64 * 1024 * 1024  # sealed bytes that wait to be flushed
+    linger: float = 0.25  # how long bulk writes wait for a pack to fill
+    own_pack: int = 256 * 1024  # a body from here on is a pack of its own
+    body: int = 16 * 1024 * 1024  # a body may have so much; a file has no limit
+    stall: float = 120.0  # a streamed body may pause so long
+    wait: float = 30.0  # how long a caller waits for room in the buffer
+
+
+@dataclass(frozen=True, slots=True)
+class OpenRegion:
+    """One region that this process serves."""
+
+    topology: Topology
+    region: Region
+    catalog: Catalog
+    backends: Mapping[str, WatchedBackend]
+    roots: RootKeys
+    pseudonyms: Pseudonyms
+    signing: Ed25519PrivateKey
+    clock: Clock
+    entropy: Entropy
+    pool: ThreadPoolExecutor
+    limits: Limits
+
+    @property
+    def name(self) -> str:
+        """The region's name."""
+        return self.region.name
+
+    def new_uuid(self, now: datetime) -> UUID:
+        """An id for a row or a key: by time, then random."""
+        return new_id(now, self.entropy(10))
+
+    def lands_by(self, backend: str, deadline: datetime) -> datetime:
+        """When an attempt that ends at ``deadline`` can no longer take effect on that backend."""
+        return deadline + self.backends[backend].longest_request
+
+    def deadline(self, now: datetime, patience: float | None = None) -> datetime:
+        """When an attempt that begins now ends at the latest, with the clock's error on top.
+
+        ``patience``: in seconds, if it may take longer than one PUT.
+        """
+        return now + timedelta(seconds=patience or self.limits.attempt) + 2 * self.clock.error

@@ -1,0 +1,84 @@
+"""Settings: addresses and secrets, from ``DOMICILE_*``. What lives where is in the topology."""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from storage.errors import SettingsError
+
+PREFIX = "DOMICILE_"
+
+
+def _dashed(given: object) -> object:
+    """Environment variables cannot hold the hyphens of names."""
+    if isinstance(given, Mapping):
+        return {str(name).lower().replace("_", "-"): value for name, value in given.items()}
+    return given
+
+
+def default_home() -> Path:
+    """``~/.domicile``; for root a place whose parents others may enter, as PostgreSQL needs."""
+    return Path("/var/lib/domicile") if os.geteuid() == 0 else Path.home() / ".domicile"
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class RegionSettings(_Part):
+    """What a process needs to serve a region. ``keys_file`` holds its root keys (mode 0600)."""
+
+    catalog_url: SecretStr
+    keys_file: Path
+
+
+class BackendSettings(_Part):
+    """Credentials of an S3 backend. Without any, boto3's own search applies."""
+
+    access_key: SecretStr
+    secret_key: SecretStr
+    session_token: SecretStr | None = None
+
+
+class Settings(BaseSettings):
+    """All settings of a process. Without ``regions`` it serves the whole topology, embedded.
+
+    ``DOMICILE_REGIONS__EU_CENTRAL_1__CATALOG_URL=postgresql://...`` and so on: ``__`` separates,
+    ``_`` stands for the hyphens of a name.
+    """
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, env_nested_delimiter="__", frozen=True, extra="forbid",
+        hide_input_in_errors=True,
+    )  # fmt: skip
+
+    home: Path = Field(default_factory=default_home)
+    topology: Path | None = None
+    regions: Annotated[dict[str, RegionSettings], BeforeValidator(_dashed)] = {}
+    backends: Annotated[dict[str, BackendSettings], BeforeValidator(_dashed)] = {}
+    connections: int = Field(default=10, ge=2, le=100)
+
+    @property
+    def embedded(self) -> bool:
+        """Whether PostgreSQL and all data live under ``home``."""
+        return not self.regions
+
+
+def load_settings(environment: Mapping[str, str] = os.environ) -> Settings:
+    """The settings of the environment. Raises SettingsError; no message shows a value."""
+    known = {f"{PREFIX}{name}".upper() for name in Settings.model_fields}
+    for name in environment:
+        if name.upper().startswith(PREFIX) and name.upper().split("__")[0] not in known:
+            raise SettingsError(
+                f"{name} is no setting.", advice=f"There are: {', '.join(sorted(known))}."
+            )
+    try:
+        return Settings()
+    except ValidationError as error:
+        first = error.errors(include_input=False, include_url=False)[0]
+        where = "__".join(str(part) for part in first["loc"]).upper().replace("-", "_")
+        raise SettingsError(f"{PREFIX}{where}: {first['msg']}.") from None

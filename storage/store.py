@@ -1,0 +1,273 @@
+"""The facade that services use: a store of the regions that this process serves."""
+
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from time import monotonic
+from types import TracebackType
+from typing import Self
+from uuid import UUID
+
+from storage.catalog import erasures, tenants
+from storage.catalog.tenants import Known
+from storage.errors import CatalogUnavailable, InvalidRequest, NotFound, UnknownTenant, WrongRegion
+from storage.evidence.status import region_status
+from storage.model import (
+    AccountErasure,
+    Erasure,
+    Reason,
+    RegionStatus,
+    Scope,
+    ScopeKind,
+    TenantSpec,
+)
+from storage.packs.eraser import Pause, fence
+from storage.packs.keyring import KeyRing
+from storage.packs.reader import Reader
+from storage.region import OpenRegion
+from storage.packs.writer import Writer
+from storage.policy import admit
+from storage.tenant import Tenant
+
+_REMEMBER = 5.0  # seconds for which a tenant's terms are taken as read; a commit compares them
+PAGE = 1000  # the most that one call lists
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """A region with its reader and writer."""
+
+    open: OpenRegion
+    keys: KeyRing
+    writer: Writer
+    reader: Reader
+
+    @classmethod
+    def of(cls, region: OpenRegion, flushers: ThreadPoolExecutor) -> Self:
+        """Around an opened region."""
+        keys = KeyRing(region)
+        return cls(region, keys, Writer(region, keys, flushers), Reader(region, keys))
+
+
+class Store:
+    """Stores API data in the region where its tenant is at home, and nowhere else.
+
+    Safe to use from many threads. Close it, or use it as a context, so that what is queued is
+    written. Every method may raise CatalogUnavailable.
+    """
+
+    def __init__(
+        self, regions: Mapping[str, Served], *, pause: Pause, on_close: Callable[[], None]
+    ) -> None:
+        """Made by ``open_store``. ``pause`` sleeps for so many seconds."""
+        self._regions = dict(regions)
+        self._pause = pause
+        self._on_close = on_close
+        self._known: dict[str, tuple[float, Served, Known]] = {}
+        self._lock = threading.Lock()
+        self.admin = Admin(self)
+
+    @property
+    def regions(self) -> Mapping[str, Served]:
+        """The regions that this process serves."""
+        return self._regions
+
+    def tenant(self, tenant: str) -> Tenant:
+        """The tenant's own store. Raises UnknownTenant, or WrongRegion, which names the home."""
+        self.find(tenant)
+        return Tenant(self, tenant, self._pause)
+
+    def find(self, tenant: str) -> tuple[Served, Known]:
+        """Where a tenant is at home, and on what terms, a few seconds old at most."""
+        with self._lock:
+            cached = self._known.get(tenant)
+        if cached is not None and monotonic() - cached[0] < _REMEMBER:
+            return cached[1], cached[2]
+        homes: set[str] = set()
+        for served in self._regions.values():
+            with served.open.catalog.begin() as connection:
+                known = tenants.find(connection, tenant)
+                home = None if known else tenants.home_of(connection, tenant)
+            if known is not None:
+                with self._lock:
+                    self._known[tenant] = (monotonic(), served, known)
+                return served, known
+            homes |= {home} if home else set()
+        if homes:
+            raise _elsewhere(tenant, homes.pop())
+        raise UnknownTenant(
+            f"No tenant {tenant!r}.",
+            reasons=("unknown_tenant",),
+            advice="Make it with tenant ensure.",
+        )
+
+    def forget(self, tenant: str) -> None:
+        """Read the tenant's terms again next time."""
+        with self._lock:
+            self._known.pop(tenant, None)
+
+    def erase(self, scope: Scope, *, reason: Reason, ticket: str | None = None) -> AccountErasure:
+        """Erase all tenants of an account, in every region that this process serves.
+
+        Returns when all are fenced; ``not_reached`` names the regions where that is still to be
+        asked for. For other scopes use ``Tenant.erase``.
+        """
+        if scope.kind is not ScopeKind.ACCOUNT:
+            raise InvalidRequest("A store erases accounts.", advice="Use store.tenant(id).erase.")
+        homes: dict[str, str] = {}
+        silent: set[str] = set()
+        for name, served in self._regions.items():
+            try:
+                with served.open.catalog.begin() as connection:
+                    homes |= dict(tenants.of_account(connection, scope.value))
+            except CatalogUnavailable:
+                silent.add(name)
+        done: list[Erasure] = []
+        for tenant, home in sorted(homes.items()):
+            if home not in self._regions:
+                silent.add(home)
+                continue
+            try:
+                done.append(
+                    fence(
+                        self._regions[home].open,
+                        tenant,
+                        Scope.tenant(),
+                        reason,
+                        ticket,
+                        self._pause,
+                    )
+                )
+            except CatalogUnavailable:
+                silent.add(home)
+        return AccountErasure(scope.value, tuple(done), tuple(sorted(silent)))
+
+    def erasure(self, erasure_id: UUID | str) -> Erasure:
+        """How far an erasure is, and its receipt when it is complete. Raises NotFound."""
+        wanted = erasure_id if isinstance(erasure_id, UUID) else _uuid(erasure_id)
+        for name, served in self._regions.items():
+            with served.open.catalog.begin() as connection:
+                found = erasures.show(connection, name, [wanted])
+            if found:
+                return found[0]
+        raise NotFound("No such erasure in the regions of this process.")
+
+    def erasures(
+        self, region: str, *, after: UUID | None = None, limit: int = 100
+    ) -> list[Erasure]:
+        """Erasures of a region, newest first, before one of them."""
+        check_limit(limit)
+        with self.served(region).open.catalog.begin() as connection:
+            ids = erasures.page(connection, after, limit)
+            found = {e.id: e for e in erasures.show(connection, region, ids)}
+        return [found[i] for i in ids]
+
+    def status(self) -> list[RegionStatus]:
+        """How every region is."""
+        return [region_status(served.open) for served in self._regions.values()]
+
+    def served(self, region: str) -> Served:
+        """A region by name. Raises WrongRegion if this process does not serve it."""
+        try:
+            return self._regions[region]
+        except KeyError:
+            raise WrongRegion(
+                f"This process does not serve {region}.",
+                home=region,
+                advice=f"It serves: {', '.join(self._regions)}.",
+            ) from None
+
+    def close(self) -> None:
+        """Write what is queued, and give everything back."""
+        for served in self._regions.values():
+            served.writer.close()
+        self._on_close()
+
+    def __enter__(self) -> Self:
+        """The store itself."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Close it."""
+        self.close()
+
+
+class Admin:
+    """What operators do."""
+
+    def __init__(self, store: Store) -> None:
+        """Of a store."""
+        self.tenants = Tenants(store)
+
+
+class Tenants:
+    """The tenants of the regions that a process serves."""
+
+    def __init__(self, store: Store) -> None:
+        """Of a store."""
+        self._store = store
+
+    def ensure(self, spec: TenantSpec) -> None:
+        """Make the tenant, or bring it to these terms. The same call again changes nothing.
+
+        Raises what ``storage.policy.admit`` raises, TenantConflict if it exists with another
+        account or home, WrongRegion if this process does not serve its home.
+        """
+        spec = replace(spec, agreements=tuple(spec.agreements))
+        home = self._home(spec)
+        admit(home.open.topology, spec)
+        for name, served in self._store.regions.items():
+            if name != spec.home:
+                with served.open.catalog.begin() as connection:
+                    tenants.note(connection, spec)
+        home.open.catalog.run(
+            lambda connection: tenants.ensure(connection, spec, home.open.clock.now())
+        )
+        self._store.forget(spec.id)
+
+    def get(self, tenant: str) -> TenantSpec:
+        """A tenant's terms. Raises UnknownTenant or WrongRegion."""
+        return self._store.find(tenant)[1].spec
+
+    def list(self, region: str, *, after: str = "", limit: int = 100) -> Sequence[TenantSpec]:
+        """Tenants at home in a region, by id, after one of them."""
+        check_limit(limit)
+        served = self._store.served(region)
+        with served.open.catalog.begin() as connection:
+            ids = tenants.page(connection, after, limit)
+            found = [tenants.find(connection, i) for i in ids]
+        return [known.spec for known in found if known is not None]
+
+    def _home(self, spec: TenantSpec) -> Served:
+        known = next(iter(self._store.regions.values())).open.topology
+        if spec.home in known.regions and spec.home not in self._store.regions:
+            raise _elsewhere(spec.id, spec.home)
+        # an unknown home is refused by ``admit``, with the reason
+        return self._store.regions.get(spec.home) or next(iter(self._store.regions.values()))
+
+
+def check_limit(limit: int) -> None:
+    """Every listing is bounded."""
+    if not 1 <= limit <= PAGE:
+        raise InvalidRequest(f"A limit is 1 to {PAGE}.")
+
+
+def _uuid(text: str) -> UUID:
+    try:
+        return UUID(text)
+    except ValueError:
+        raise NotFound("That is no id of an erasure.") from None
+
+
+def _elsewhere(tenant: str, home: str) -> WrongRegion:
+    return WrongRegion(
+        f"Tenant {tenant!r} is at home in {home}, which this process does not serve.",
+        home=home,
+        advice=f"Ask a process that serves {home}.",
+    )

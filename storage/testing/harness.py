@@ -1,0 +1,221 @@
+"""A whole Domicile for tests: real PostgreSQL, backends to take down, a clock to turn."""
+
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+from itertools import count
+from pathlib import Path
+from typing import Literal
+
+import structlog
+from pydantic import SecretStr
+from sqlalchemy import create_engine, select, text
+
+from regions.load import load_topology
+from regions.model import BackendSpec
+from storage import embedded
+from storage.backends.directory import DirectoryBackend
+from storage.backends.memory import MemoryBackend
+from storage.backends.registry import create_place
+from storage.backends.s3 import S3Backend
+from storage.bootstrap import Means, init, open_store, worker_of
+from storage.catalog import days, tables
+from storage.catalog.engine import Catalog
+from storage.model import Dpa, TenantSpec
+from storage.ports import Backend
+from storage.region import Limits
+from storage.settings import RegionSettings, Settings
+from storage.store import Store
+from storage.tenant import Tenant
+from storage.testing.clock import FakeClock
+from storage.testing.faults import FaultyBackend
+from storage.testing.s3 import CREDENTIALS, S3Server
+
+Kind = Literal["memory", "directory", "s3"]
+
+
+class Server:
+    """An embedded PostgreSQL, and catalogs on it that tests take turns to use."""
+
+    def __init__(self) -> None:
+        # not under pytest's own folder: PostgreSQL runs as another user when we are root
+        self.directory = Path(tempfile.mkdtemp(prefix="dom-"))
+        self.topology = load_topology()
+        self._url, self._leave = embedded.start(self.directory / "pg")
+        self._numbers = count(1)
+        self._free: list[dict[str, SecretStr]] = []
+
+    def make(self) -> Settings:
+        """Settings of a new, empty Domicile: empty catalogs, keys of its own."""
+        number = next(self._numbers)
+        urls = self._free.pop() if self._free else self._create(number)
+        home = self.directory / f"home{number}"
+        regions = {
+            region: RegionSettings(catalog_url=url, keys_file=home / "keys" / f"{region}.toml")
+            for region, url in urls.items()
+        }
+        settings = Settings(home=home, regions=regions)
+        init(settings, means=Means(clock=lambda _: FakeClock()))
+        return settings
+
+    def take_back(self, settings: Settings) -> None:
+        """Empty its catalogs, for the next one to use."""
+        for region, given in settings.regions.items():
+            _empty(Catalog(region, given.catalog_url.get_secret_value(), connections=1))
+        self._free.append({name: given.catalog_url for name, given in settings.regions.items()})
+        shutil.rmtree(settings.home)
+
+    def close(self) -> None:
+        """Stop the server and remove its data."""
+        self._leave()
+        shutil.rmtree(self.directory, ignore_errors=True)
+
+    def _create(self, number: int) -> dict[str, SecretStr]:
+        names = {region: f"d{number}_{n}" for n, region in enumerate(self.topology.regions)}
+        engine = create_engine(
+            self._url.replace("postgresql://", "postgresql+psycopg://", 1),
+            isolation_level="AUTOCOMMIT",
+        )
+        with engine.connect() as connection:
+            for name in names.values():
+                connection.execute(text(f"CREATE DATABASE {name}"))
+        engine.dispose()
+        return {
+            region: SecretStr(self._url.replace("/postgres?", f"/{name}?", 1))
+            for region, name in names.items()
+        }
+
+
+def _empty(catalog: Catalog) -> None:
+    """Delete every row, and the partitions of days that are not open any more."""
+    with catalog.begin() as connection:
+        over = connection.scalars(
+            select(tables.day.c.day).where(tables.day.c.state != "open")
+        ).all()
+    for day in over:
+        days.drop_partition(catalog.engine, day)
+    with catalog.begin() as connection:
+        connection.execute(tables.day.delete().where(tables.day.c.day.in_(over)))
+        for table in reversed(tables.metadata.sorted_tables):
+            if table not in (tables.day, tables.catalog_info):
+                connection.execute(table.delete())
+    catalog.close()
+
+
+@dataclass
+class Domicile:
+    """What the fixture ``domicile`` gives.
+
+    ``store`` is open; ``backends`` are those of all regions by name, each with faults to set;
+    ``clock`` is everybody's time.
+    """
+
+    settings: Settings
+    kind: Kind = "memory"
+    limits: Limits = field(default_factory=Limits)
+    clock: FakeClock = field(default_factory=FakeClock)
+    backends: dict[str, FaultyBackend] = field(default_factory=dict)
+    stack: ExitStack = field(default_factory=ExitStack)
+    log: structlog.typing.FilteringBoundLogger = field(default_factory=structlog.get_logger)
+    _store: Store | None = None
+    _server: S3Server | None = None
+
+    @property
+    def store(self) -> Store:
+        """The opened store."""
+        assert self._store is not None
+        return self._store
+
+    def open(self) -> Store:
+        """Open the store, as a new process would. Closes the one that was open."""
+        self.stack.close()
+        means = Means(
+            clock=lambda _: self.clock, backend=self._backend, limits=self.limits, suspect=0.0,
+            pause=self.clock.sleep,
+        )  # fmt: skip
+        self._store = self.stack.enter_context(open_store(self.settings, means=means, log=self.log))
+        return self._store
+
+    def tenant(
+        self, tenant: str = "acme-eu", home: str = "eu-central-1", residency: str = "EU",
+        **terms: object,
+    ) -> Tenant:  # fmt: skip
+        """A tenant with a signed DPA, made if it is not there."""
+        given: dict[str, object] = {"account": "acme", "agreements": [Dpa(signed=date(2026, 1, 5))]}
+        spec = TenantSpec(tenant, home=home, residency=residency, **(given | terms))  # type: ignore[arg-type]
+        self.store.admin.tenants.ensure(spec)
+        return self.store.tenant(tenant)
+
+    def take_down(self, *names: str) -> None:
+        """These backends do not answer any more."""
+        for name in names:
+            self.backends[name].down = True
+
+    def bring_back(self, *names: str) -> None:
+        """They answer again, with what they had."""
+        for name in names:
+            self.backends[name].down = False
+
+    def run_worker(self) -> dict[str, int]:
+        """Everything that a worker can do now, in all regions."""
+        return worker_of(self.store, self.log).run_once()
+
+    def pass_time(self, **by: float) -> None:
+        """``pass_time(days=30)``: the clock moves, and nobody works meanwhile."""
+        self.clock.advance(timedelta(**by))
+
+    def close(self) -> None:
+        """Close the store and the S3 server, if there is one."""
+        self.stack.close()
+        if self._server is not None:
+            self._server.close()
+
+    def _backend(self, spec: BackendSpec, settings: Settings) -> Backend:
+        """The same place again after a reopening: bytes outlive a process."""
+        if spec.name not in self.backends:
+            self.backends[spec.name] = FaultyBackend(self._make(spec, settings))
+        return self.backends[spec.name]
+
+    def _make(self, spec: BackendSpec, settings: Settings) -> Backend:
+        makers: dict[Kind, Callable[[], Backend]] = {
+            "memory": lambda: MemoryBackend(spec.name, versioned=True),
+            "directory": lambda: self._directory(spec, settings),
+            "s3": lambda: self._s3(spec),
+        }
+        return makers[self.kind]()
+
+    def _directory(self, spec: BackendSpec, settings: Settings) -> Backend:
+        create_place(spec, data_dir=settings.home)
+        assert spec.path is not None
+        return DirectoryBackend(
+            spec.name, settings.home / spec.path, clock=lambda: 0.0, entropy=os.urandom, reserve=0
+        )
+
+    def _s3(self, spec: BackendSpec) -> Backend:
+        if self._server is None:
+            self._server = S3Server()
+            self._server.__enter__()
+        bucket = f"{spec.name}-{self.settings.home.name}"
+        region = "us-east-1" if spec.name.startswith("us") else "eu-central-1"
+        self._server.make_bucket(bucket, region, versioned=True)
+        return S3Backend(
+            spec.name, bucket, aws_region=region, endpoint_url=self._server.url,
+            credentials=CREDENTIALS,
+        )  # fmt: skip
+
+
+@contextmanager
+def new_domicile(server: Server, kind: Kind, limits: Limits | None = None) -> Iterator[Domicile]:
+    """A new, empty Domicile on a server."""
+    settings = server.make()
+    made = Domicile(settings, kind, limits or Limits())
+    try:
+        made.open()
+        yield made
+    finally:
+        made.close()
+        server.take_back(settings)

@@ -1,0 +1,178 @@
+"""S3 over real HTTP on loopback, from moto; and a server that answers whatever a test says.
+
+moto's own server wants Flask and dozens of other packages; this needs moto's S3 alone.
+"""
+
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from types import TracebackType
+from typing import Self
+from urllib.parse import parse_qsl, urlsplit
+
+from moto.core.models import DEFAULT_ACCOUNT_ID
+from moto.core.request import Request as MotoRequest
+from moto.s3.models import S3Backend as MotoBuckets
+from moto.s3.models import s3_backends
+from moto.s3.responses import S3Response
+
+from storage.backends.credentials import Credentials
+
+CREDENTIALS = Credentials("AKIAIOSFODNN7EXAMPLE", "a secret that nobody checks")
+"""What the server accepts; it accepts anything."""
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What a server was asked. ``query`` holds what stands after the question mark."""
+
+    method: str
+    path: str
+    query: Mapping[str, str]
+    headers: Mapping[str, str]
+    body: bytes = field(repr=False)
+    target: str = field(repr=False)  # path and query as they were sent
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a server answers."""
+
+    status: int = 200
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: bytes = b""
+
+    @classmethod
+    def error(cls, status: int, code: str, headers: Mapping[str, str] | None = None) -> "Answer":
+        """An error as S3 puts it."""
+        body = f"<Error><Code>{code}</Code><Message>-</Message></Error>".encode()
+        return cls(status, headers or {}, body)
+
+
+class LoopbackServer:
+    """An HTTP server on a free port of this machine, for as long as the context lasts.
+
+    ``requests`` are those that came so far. ``answer`` may be set anew at any time.
+    """
+
+    def __init__(self, answer: Callable[[Request], Answer]) -> None:
+        self.answer = answer
+        self.requests: list[Request] = []
+        self._server = _Server(self)
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,))
+
+    @property
+    def url(self) -> str:
+        """Where it listens."""
+        return f"http://127.0.0.1:{self._server.server_port}"
+
+    def close(self) -> None:
+        """Listen no more."""
+        self._server.shutdown()
+        self._thread.join()
+        self._server.server_close()
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+class S3Server(LoopbackServer):
+    """The S3 of moto. ``instead`` may answer a request itself, or let it go on with None."""
+
+    def __init__(self) -> None:
+        super().__init__(self._from_moto)
+        self.instead: Callable[[Request], Answer | None] = lambda _: None
+        self._names: list[str] = []
+        self._one_at_a_time = threading.Lock()  # moto does not expect threads
+
+    def make_bucket(self, name: str, region: str, *, versioned: bool = False) -> None:
+        """Make a bucket. It goes when the server closes."""
+        self._buckets.create_bucket(name, region)
+        if versioned:
+            self._buckets.put_bucket_versioning(name, "Enabled")
+        self._names.append(name)
+
+    def close(self) -> None:
+        super().close()
+        for name in self._names:
+            del self._buckets.buckets[name]
+
+    @property
+    def _buckets(self) -> MotoBuckets:
+        return s3_backends[DEFAULT_ACCOUNT_ID]["aws"]
+
+    def _from_moto(self, request: Request) -> Answer:
+        if answer := self.instead(request):
+            return answer
+        host = "s3.eu-central-1.amazonaws.com"  # moto goes by the bucket, not by the region
+        asked = MotoRequest.from_primitives(
+            request.method,
+            f"https://{host}{request.target}",
+            {**request.headers, "Host": host},
+            request.body,
+        )
+        of_bucket = "/" not in request.path.strip("/")
+        handle = S3Response.bucket_dispatch if of_bucket else S3Response.key_dispatch
+        with self._one_at_a_time:
+            try:
+                status, headers, body = handle(asked, asked.raw_url, asked.headers)
+            except KeyError:  # moto has no answer to a part of an upload that was aborted
+                return Answer.error(404, "NoSuchUpload")
+        data = body.encode() if isinstance(body, str) else bytes(body)
+        return Answer(status, {name: str(value) for name, value in headers.items()}, data)
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def __init__(self, owner: LoopbackServer) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.owner = owner
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+
+    def handle_one_request(self) -> None:
+        try:
+            super().handle_one_request()
+        except ConnectionError:  # the client gave up
+            self.close_connection = True
+
+    def _handle(self) -> None:
+        assert isinstance(self.server, _Server)
+        url = urlsplit(self.path)
+        body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        query = dict(parse_qsl(url.query, keep_blank_values=True))
+        request = Request(
+            self.command, url.path, query, dict(self.headers.items()), body, self.path
+        )
+        owner = self.server.owner
+        owner.requests.append(request)
+        self._send(owner.answer(request))
+
+    def _send(self, answer: Answer) -> None:
+        self.send_response(answer.status)
+        for name, value in answer.headers.items():
+            if name.lower() != "content-length":
+                self.send_header(name, value)
+        self.send_header("Content-Length", str(len(answer.body)))
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(answer.body)
+
+    do_GET = do_PUT = do_POST = do_DELETE = do_HEAD = _handle  # noqa: N815 - the names of http.server
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Servers of tests are silent."""

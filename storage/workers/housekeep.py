@@ -1,0 +1,47 @@
+"""Housekeeping: partitions made ahead, stale writers given up, what is over forgotten."""
+
+from datetime import timedelta
+
+from structlog.typing import FilteringBoundLogger
+
+from storage.catalog import days, erasures, objects
+from storage.policy import horizon_wanted
+from storage.region import OpenRegion
+
+_BATCH = 1000
+_UNUSED = timedelta(hours=1)
+
+
+def make_partitions(region: OpenRegion, log: FilteringBoundLogger) -> int:
+    """Make the partitions that are missing up to the horizon."""
+    today = region.clock.now().date()
+    until = horizon_wanted(region.topology, today)
+    wanted = [today + timedelta(days=n) for n in range(1, (until - today).days + 1)]
+    with region.catalog.begin() as connection:
+        if days.missing(connection, wanted):
+            days.lock_making(connection)
+            made = days.make(connection, wanted)
+            log.info("partitions_made", region=region.name, count=made, horizon=str(until))
+    return 0
+
+
+def reap(region: OpenRegion, log: FilteringBoundLogger) -> int:
+    """Give up what a writer left unfinished, and keys of files that did not come to be."""
+    now = region.clock.now()
+    with region.catalog.begin() as connection:
+        stale = objects.abandon_stale(connection, now - 2 * region.clock.error, _BATCH)
+        unused = objects.doom_unused_keys(connection, now, before=now - _UNUSED, limit=_BATCH)
+    if stale or unused:
+        log.info("reaped", region=region.name, objects=stale, keys=unused)
+    return int(max(stale, unused) == _BATCH)
+
+
+def forget(region: OpenRegion, log: FilteringBoundLogger) -> int:
+    """Forget fences that guard nothing any more, and objects that are gone for good."""
+    now = region.clock.now()
+    with region.catalog.begin() as connection:
+        fences = erasures.drop_fences(connection, now - 2 * region.clock.error, _BATCH)
+        gone = objects.prune_gone(connection, now, _BATCH)
+    if fences or gone:
+        log.debug("forgotten", region=region.name, fences=fences, objects=gone)
+    return int(max(fences, gone) == _BATCH)

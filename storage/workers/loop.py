@@ -1,0 +1,92 @@
+"""The loop: every duty in turn, a bounded piece at a time, until told to stop."""
+
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from structlog.typing import FilteringBoundLogger
+
+from storage.errors import DomicileError
+from storage.packs.keyring import KeyRing
+from storage.region import OpenRegion
+from storage.workers.compact import compact
+from storage.workers.erase import complete, plan
+from storage.workers.expire import expire
+from storage.workers.housekeep import forget, make_partitions, reap
+from storage.workers.purge import purge
+from storage.workers.replicate import replicate
+
+Piece = Callable[[], int]
+"""Does one bounded piece; says whether there is more to do at once (0: no)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Duty:
+    """Something a worker does, by name."""
+
+    name: str
+    piece: Piece
+
+
+def duties(region: OpenRegion, keys: KeyRing, log: FilteringBoundLogger) -> list[Duty]:
+    """All duties of one region, in the order in which they help each other."""
+    return [
+        Duty("partitions", lambda: make_partitions(region, log)),
+        Duty("reap", lambda: reap(region, log)),
+        Duty("plan", lambda: plan(region, log)),
+        Duty("expire", lambda: expire(region, keys, log)),
+        Duty("replicate", lambda: replicate(region, log)),
+        Duty("compact", lambda: compact(region, log)),
+        Duty("purge", lambda: purge(region, log)),
+        Duty("complete", lambda: complete(region, log)),
+        Duty("forget", lambda: forget(region, log)),
+    ]
+
+
+class Worker:
+    """Does the duties of the regions that this process serves."""
+
+    def __init__(self, todo: Sequence[Duty], log: FilteringBoundLogger) -> None:
+        """Several workers may have the same duties, in one process or in many."""
+        self._duties = todo
+        self._log = log
+        self._stop = threading.Event()
+
+    def stop(self) -> None:
+        """Finish the piece at hand, then end. Safe in a signal handler."""
+        self._stop.set()
+
+    def run_once(self) -> dict[str, int]:
+        """Everything that can be done now. Gives pieces by duty.
+
+        A duty that fails is left for the next round; the first such error is raised at the end.
+        """
+        done: dict[str, int] = {}
+        failed: DomicileError | None = None
+        for duty in self._duties:
+            try:
+                done[duty.name] = done.get(duty.name, 0) + self._exhaust(duty)
+            except DomicileError as error:
+                self._log.exception("duty_failed", duty=duty.name, error=error.code)
+                failed = failed or error
+        if failed is not None:
+            raise failed
+        return done
+
+    def run_forever(self, pause: float) -> None:
+        """Round after round, ``pause`` seconds apart, until ``stop``. An error ends no round."""
+        while not self._stop.is_set():
+            try:
+                self.run_once()
+            except DomicileError as error:
+                self._log.warning("round_incomplete", error=error.code)
+            self._stop.wait(pause)
+
+    def _exhaust(self, duty: Duty) -> int:
+        pieces = 0
+        while not self._stop.is_set():
+            more = duty.piece()
+            pieces += bool(more)
+            if not more:
+                break
+        return pieces

@@ -1,0 +1,72 @@
+"""Purge: what is given up is removed from its backend, and looked for until it is seen absent."""
+
+from datetime import datetime, timedelta
+
+from structlog.typing import FilteringBoundLogger
+
+from storage.catalog import objects
+from storage.catalog.objects import Attempt
+from storage.errors import BackendError
+from storage.model import ReplicaState
+from storage.region import OpenRegion
+from storage.policy import absent, may_destroy
+
+BATCH = 64
+_LEASE = timedelta(minutes=10)
+_FIRST, _LONGEST = timedelta(seconds=5), timedelta(hours=1)
+
+
+def purge(region: OpenRegion, log: FilteringBoundLogger) -> int:
+    """Try a batch of due replicas. Says how many it tried; each is gone, or due again later."""
+    now = region.clock.now()
+    with region.catalog.begin() as connection:
+        claimed = objects.claim_purges(connection, now, now + _LEASE, BATCH)
+    for failed in filter(None, region.pool.map(lambda a: _purge_one(region, a), claimed)):
+        log.warning("purge_failed", region=region.name, **failed)
+    return len(claimed)
+
+
+def _purge_one(region: OpenRegion, attempt: Attempt) -> dict[str, object] | None:
+    """What went wrong, if anything did; it is due again then. There is no last attempt."""
+    now = region.clock.now()
+    backend = region.backends.get(attempt.backend)
+    held = False
+    permit = may_destroy(what="replica", state=ReplicaState.PURGING, held=held, now=now)
+    if backend is None or not permit.allowed:
+        reason = permit.reason if backend is not None else "BackendUnknown"
+        return _again(region, attempt, reason, now + _delay(attempt))
+    try:
+        backend.purge(attempt.key)
+        looked = region.clock.now()
+        left = backend.traces(attempt.key)
+    except BackendError as error:
+        return _again(region, attempt, error.code, now + _delay(attempt))
+    verdict = absent(
+        left=len(left), sees=_sees(region, attempt.backend), now=looked, land_by=attempt.land_by
+    )
+    if verdict.done:
+        with region.catalog.begin() as connection:
+            objects.mark_gone(connection, attempt, verdict.seen, looked)
+        return None
+    if verdict.reason == "may_still_land":
+        later = attempt.land_by + timedelta(milliseconds=1)
+        _again(region, attempt, None, later)
+        return None
+    return _again(region, attempt, "PurgeIncomplete", now + _delay(attempt))
+
+
+def _again(
+    region: OpenRegion, attempt: Attempt, code: str | None, at: datetime
+) -> dict[str, object]:
+    with region.catalog.begin() as connection:
+        objects.purge_later(connection, attempt.id, code, at)
+    return {"backend": attempt.backend, "error": code, "attempts": attempt.attempts}
+
+
+def _delay(attempt: Attempt) -> timedelta:
+    """Longer each time, up to an hour: a backend that returns is then purged within the hour."""
+    return min(_LONGEST, _FIRST * 2 ** min(attempt.attempts, 12))
+
+
+def _sees(region: OpenRegion, backend: str) -> frozenset[str]:
+    return frozenset(kind.value for kind in region.backends[backend].sees)

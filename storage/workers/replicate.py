@@ -1,0 +1,109 @@
+"""Replicate: an object that lacks a replica gets it from one that still has what was written."""
+
+import hashlib
+from collections.abc import Iterator
+from datetime import timedelta
+from uuid import UUID
+
+from sqlalchemy import Connection
+from structlog.typing import FilteringBoundLogger
+
+from storage.catalog import objects
+from storage.catalog.objects import Attempt, NewObject, ObjectState, StoredObject
+from storage.errors import BackendError
+from storage.model import ReplicaState
+from storage.region import OpenRegion
+
+BATCH = 16
+_LEASE = timedelta(minutes=30)
+_AGAIN = timedelta(minutes=1)
+_PIECE = 8 * 1024 * 1024
+_HERE = (ReplicaState.STORED, ReplicaState.WRITING)
+
+
+def replicate(region: OpenRegion, log: FilteringBoundLogger) -> int:
+    """Complete a batch of objects that lack replicas. Says how many it looked at."""
+    now = region.clock.now()
+    with region.catalog.begin() as connection:
+        due = objects.claim_due(connection, "replicate_at", now, now + _LEASE, BATCH)
+    for object_id in due:
+        missing = _complete(region, object_id)
+        if missing:
+            log.warning("replicas_missing", region=region.name, backends=sorted(missing))
+    return len(due)
+
+
+def _complete(region: OpenRegion, object_id: UUID) -> set[str]:
+    """Make what is missing; the backends on which that failed."""
+    work = region.catalog.run(lambda connection: _announce(region, connection, object_id))
+    if work is None:
+        return set()
+    source, sources, targets, missing = work
+    for target in targets:
+        code = _copy(region, source, sources, target)
+        with region.catalog.begin() as connection:
+            now = region.clock.now()
+            failed = {target.id: code} if code else {}
+            objects.settle(connection, [] if code else [target.id], failed, now)
+        if code is None:
+            missing.discard(target.backend)
+    with region.catalog.begin() as connection:
+        at = region.clock.now() + _AGAIN if missing else None
+        objects.set_due(connection, object_id, "replicate_at", at)
+    return missing
+
+
+def _announce(
+    region: OpenRegion, connection: Connection, object_id: UUID
+) -> tuple[StoredObject, list[Attempt], list[Attempt], set[str]] | None:
+    now = region.clock.now()
+    source = objects.stored_object(connection, object_id, lock=True)
+    if source is None or source.state is not ObjectState.STORED:
+        return None
+    here = objects.attempts_of(connection, [object_id], _HERE).get(object_id, [])
+    missing = set(source.backends) - {attempt.backend for attempt in here}
+    deadline = region.deadline(now, _LEASE.total_seconds())
+    lawful = [b for b in source.backends if b in missing and _lawful(region, b)]
+    new = NewObject(
+        source.id, source.kind, source.day, source.tenant, source.backends, now, deadline
+    )
+    targets = {b: (region.new_uuid(now), region.lands_by(b, deadline)) for b in lawful}
+    stored = [attempt for attempt in here if attempt.state is ReplicaState.STORED]
+    return source, stored, objects.add_attempts(connection, new, targets), missing
+
+
+def _lawful(region: OpenRegion, backend: str) -> bool:
+    """Whether its sub-processor may still be given bytes today."""
+    spec = next((s for s in region.region.backends if s.name == backend), None)
+    if spec is None:
+        return False
+    company = region.topology.sub_processors[spec.sub_processor]
+    return company.active(region.clock.now().date())
+
+
+def _copy(
+    region: OpenRegion, source: StoredObject, sources: list[Attempt], target: Attempt
+) -> str | None:
+    """Copy from the first good replica. Gives the code of what went wrong."""
+    code: str | None = "KeyAbsent"
+    for attempt in sources:
+        try:
+            backend = region.backends[target.backend]
+            with backend.upload(target.key, timeout=region.limits.attempt) as upload:
+                digest = hashlib.sha256()
+                for piece in _pieces(region, attempt, source.size or 0):
+                    digest.update(piece)
+                    upload.write(piece)
+                if digest.digest() == source.digest:
+                    upload.finish()
+                    return None
+            code = "Corrupt"
+        except BackendError as error:
+            code = error.code
+    return code
+
+
+def _pieces(region: OpenRegion, attempt: Attempt, size: int) -> Iterator[bytes]:
+    backend = region.backends[attempt.backend]
+    for start in range(0, size, _PIECE):
+        yield backend.get(attempt.key, start, min(start + _PIECE, size))

@@ -1,0 +1,130 @@
+"""The life of records through the whole store: put, get, erase, expire, and what is left."""
+
+import os
+from datetime import timedelta
+from io import BytesIO
+
+import pytest
+
+from storage.errors import Erased, Expired, NotFound
+from storage.model import DataClass, ErasureState, NewRecord, Purpose, Reason, Scope
+from storage.testing import Domicile
+
+
+def test_what_is_put_is_got(domicile: Domicile) -> None:
+    """Body and metadata come back as they were given."""
+    t = domicile.tenant()
+    put = t.put(DataClass.PROMPT, b"hello", subject="u", group="g", metadata={"model": "m-1"})
+
+    record = t.get(put.id, purpose=Purpose.SERVE)
+
+    assert (record.body, record.metadata) == (b"hello", {"model": "m-1"})
+
+
+def test_a_file_of_several_chunks_is_read_in_ranges(domicile: Domicile) -> None:
+    """Any range of a streamed file is what was written there."""
+    t = domicile.tenant()
+    body = os.urandom(3 * 1024 * 1024 + 5)
+    put = t.put_file(BytesIO(body), filename="train.jsonl")
+
+    with t.open(put.id, purpose=Purpose.FINE_TUNE) as file:
+        ranges = [file.read_range(a, b) for a, b in ((0, 1), (1048570, 1048590), (0, 9**9))]
+
+    assert ranges == [body[0:1], body[1048570:1048590], body]
+    assert file.metadata == {"filename": "train.jsonl"}
+
+
+def test_an_erased_subject_is_gone_at_once_and_its_bytes_later(domicile: Domicile) -> None:
+    """Reads refuse from the return of erase; when the receipt is there, no byte is."""
+    t = domicile.tenant()
+    prompt = t.put(DataClass.PROMPT, b"mine", subject="user-7").id
+    answer = t.put(DataClass.COMPLETION, b"yours", derived_from=[prompt]).id
+    other = t.put(DataClass.PROMPT, b"other", subject="user-8").id
+
+    erasure = t.erase(Scope.subject("user-7"), reason=Reason.SUBJECT_REQUEST)
+    for gone in (prompt, answer):
+        with pytest.raises(Erased):
+            t.get(gone, purpose=Purpose.SERVE)
+    domicile.run_worker()
+    domicile.pass_time(hours=73)
+    domicile.run_worker()
+    done = domicile.store.erasure(erasure.id)
+
+    assert (done.state, done.deleted, done.left) == (ErasureState.COMPLETE, 2, ())
+    assert done.receipt is not None
+    assert t.get(other, purpose=Purpose.SERVE).body == b"other"
+    with pytest.raises(NotFound):
+        t.get(prompt, purpose=Purpose.SERVE)
+
+
+def test_new_data_of_an_erased_subject_is_stored(domicile: Domicile) -> None:
+    """An erasure is about the past."""
+    t = domicile.tenant()
+    stale = t.new_id(DataClass.PROMPT)
+    t.erase(Scope.subject("user-7"), reason=Reason.SUBJECT_REQUEST)
+
+    fresh = t.put(DataClass.PROMPT, b"again", subject="user-7")
+
+    assert t.get(fresh.id, purpose=Purpose.SERVE).body == b"again"
+    with pytest.raises(Erased):
+        t.put(DataClass.PROMPT, b"old", id=stale, subject="user-7")
+
+
+def test_thirty_days_later_nothing_is_left(domicile: Domicile) -> None:
+    """A prompt expires, is gone from every backend, and its day with it; a file stays."""
+    t = domicile.tenant()
+    prompt = t.put(DataClass.PROMPT, b"short-lived").id
+    file = t.put_file(BytesIO(b"kept")).id
+    domicile.pass_time(days=29)
+    with pytest.raises(Expired):
+        t.get(prompt, purpose=Purpose.SERVE)
+
+    domicile.run_worker()
+    domicile.run_worker()
+    domicile.pass_time(hours=1)
+    domicile.run_worker()
+
+    left = {
+        trace.key.split("/")[0]
+        for backend in domicile.backends.values()
+        for trace in backend.scan()
+    }
+    assert left == {"pack", "file_key"}
+    assert len([b for b in domicile.backends.values() for _ in b.scan("pack/")]) == 2
+    assert t.get(file, purpose=Purpose.SERVE).body == b"kept"
+    with pytest.raises(NotFound):
+        t.get(prompt, purpose=Purpose.SERVE)
+
+
+def test_a_backend_that_was_down_gets_its_replicas(domicile: Domicile) -> None:
+    """A write goes on with one of two backends; the other catches up and can serve alone."""
+    t = domicile.tenant()
+    domicile.take_down("eu-a")
+    put = t.put(DataClass.PROMPT, b"hello")
+    domicile.bring_back("eu-a")
+    domicile.pass_time(hours=1)
+    domicile.run_worker()
+    domicile.take_down("eu-b")
+
+    assert t.get(put.id, purpose=Purpose.SERVE).body == b"hello"
+
+
+def test_many_in_order(domicile: Domicile) -> None:
+    """put_many gives one result per record, in order, also where one derives from another."""
+    t = domicile.tenant()
+    records = []
+    for n in range(200):
+        prompt = NewRecord(DataClass.PROMPT, b"p%d" % n, t.new_id(DataClass.PROMPT), f"u{n}")
+        answer = NewRecord(
+            DataClass.COMPLETION,
+            b"c%d" % n,
+            t.new_id(DataClass.COMPLETION),
+            derived_from=(prompt.id,),
+        )  # type: ignore[arg-type]
+        records += [prompt, answer]
+
+    results = list(t.put_many(records))
+
+    assert [r.id for r in results] == [r.id for r in records]
+    assert len(t.list(subject="u7")) == 2
+    assert timedelta() < timedelta(1)

@@ -1,0 +1,208 @@
+"""What is destroyed and when, and when that counts as done."""
+
+from datetime import UTC, date, datetime, timedelta
+from itertools import product
+from typing import get_args
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from regions.load import load_topology
+from regions.model import Bounds, DataClass
+from storage.errors import NaiveDatetime, StaleId
+from storage.model import RecordId, ReplicaState, TenantSpec
+from storage.policy import (
+    Absence,
+    ObjectPlan,
+    Permit,
+    absent,
+    accept_id,
+    cutoff,
+    fence_until,
+    may_destroy,
+    plan_object,
+    retain,
+)
+from storage.policy.erasure import Target
+from storage.ports import TraceKind
+
+NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
+TODAY = NOW.date()
+BOUNDS = Bounds()
+SHIPPED = load_topology()
+ERROR = timedelta(seconds=2)
+MOMENT = timedelta(microseconds=1)
+ALL = frozenset(TraceKind)
+
+
+@given(day=st.none() | st.dates(date(2026, 2, 1), date(2026, 6, 1)))
+def test_an_object_with_nothing_alive_goes_at_once(day: date | None) -> None:
+    """No window is waited for when there is nobody to copy."""
+    plan = plan_object(live=0, expiry_day=day, now=NOW, bounds=BOUNDS)
+
+    assert plan == ObjectPlan("purge", NOW, "nothing_alive")
+
+
+@given(
+    live=st.integers(1, 10_000),
+    day=st.none() | st.dates(date(2026, 2, 1), date(2026, 6, 1)),
+    hours=st.integers(0, 720),
+)
+def test_survivors_make_it_wait_for_a_window_at_most(
+    live: int, day: date | None, hours: int
+) -> None:
+    """Erased bytes are on their way out within the window: rewritten, or expired before that."""
+    bounds = Bounds(compaction_hours=hours)
+    plan = plan_object(live=live, expiry_day=day, now=NOW, bounds=bounds)
+
+    assert plan.at <= NOW + bounds.compaction
+    if plan.action == "expires":
+        assert day is not None
+        assert plan.at == datetime(day.year, day.month, day.day, tzinfo=UTC)
+        assert plan.reason == "expires_first"
+    else:
+        assert plan == ObjectPlan("compact", NOW + bounds.compaction, "survivors")
+        assert day is None or datetime(day.year, day.month, day.day, tzinfo=UTC) > plan.at
+
+
+def test_an_object_that_expires_within_the_window_is_not_rewritten() -> None:
+    """Three days from noon on the first is noon on the fourth: the midnights around it differ."""
+    assert plan_object(live=1, expiry_day=date(2026, 3, 4), now=NOW, bounds=BOUNDS) == ObjectPlan(
+        "expires", datetime(2026, 3, 4, tzinfo=UTC), "expires_first"
+    )
+    assert plan_object(live=1, expiry_day=date(2026, 3, 5), now=NOW, bounds=BOUNDS) == ObjectPlan(
+        "compact", datetime(2026, 3, 4, 12, tzinfo=UTC), "survivors"
+    )
+
+
+@pytest.mark.parametrize(
+    ("what", "state"),
+    list(product(get_args(Target), [*ReplicaState, "open", "expiring", "dropped"])),
+)
+def test_what_is_held_is_destroyed_by_no_path(what: Target, state: str) -> None:
+    """A hold stands against every target in every state, long after its day."""
+    permit = may_destroy(what=what, state=state, held=True, now=NOW, day=date(2020, 1, 1))
+
+    assert permit == Permit(allowed=False, reason="held")
+
+
+@pytest.mark.parametrize("state", [*ReplicaState, "", "expiring"])
+def test_a_replica_goes_only_when_it_was_given_up(state: str) -> None:
+    """What is written, stored or unknown is not purged by a task that comes late."""
+    permit = may_destroy(what="replica", state=state, held=False, now=NOW)
+
+    assert permit.allowed == (state == ReplicaState.PURGING)
+    assert permit.reason == ("allowed" if permit.allowed else "not_purging")
+
+
+@pytest.mark.parametrize(
+    ("what", "state", "reason"),
+    [
+        ("partition", "open", "day_not_expiring"),
+        ("partition", "expiring", "allowed"),
+        ("partition", "dropped", "day_not_expiring"),
+        ("partition", "purging", "day_not_expiring"),
+        ("key", "open", "day_not_expiring"),
+        ("key", "expiring", "allowed"),
+        ("key", "dropped", "allowed"),
+        ("key", "purging", "day_not_expiring"),
+    ],
+)
+def test_a_day_goes_only_when_nobody_can_add_to_it(what: Target, state: str, reason: str) -> None:
+    """Rows and day keys of an open day are safe; its keys may go after its rows."""
+    permit = may_destroy(what=what, state=state, held=False, now=NOW, day=TODAY)
+
+    assert permit == Permit(reason == "allowed", reason)
+
+
+@pytest.mark.parametrize("what", ["partition", "key"])
+def test_a_day_goes_only_when_its_records_can_not_be_read_any_more(what: Target) -> None:
+    """From its first midnight on, in UTC; a day that nobody names is not over."""
+    midnight = datetime(2026, 3, 1, tzinfo=UTC)
+
+    def ask(now: datetime, day: date | None) -> Permit:
+        return may_destroy(what=what, state="expiring", held=False, now=now, day=day)
+
+    assert ask(midnight, TODAY).allowed
+    assert ask(midnight - MOMENT, TODAY) == Permit(allowed=False, reason="day_not_over")
+    assert ask(midnight, None) == Permit(allowed=False, reason="day_not_over")
+
+
+@given(
+    left=st.integers(0, 3),
+    late=st.timedeltas(-timedelta(hours=1), timedelta(hours=1)),
+    sees=st.frozensets(st.sampled_from(TraceKind)),
+)
+def test_an_attempt_is_absent_only_when_nothing_is_left_and_nothing_can_land(
+    left: int, late: timedelta, sees: frozenset[TraceKind]
+) -> None:
+    """A look before the last moment proves nothing, and neither does a time without a look."""
+    absence = absent(left=left, sees=sees, now=NOW + late, land_by=NOW)
+
+    assert absence.done == (left == 0 and late > timedelta(0))
+
+
+def test_the_moment_until_which_it_may_land_is_not_over() -> None:
+    """At ``land_by`` itself it may still land."""
+    assert absent(left=0, sees=ALL, now=NOW, land_by=NOW) == Absence(
+        done=False, seen="seen", reason="may_still_land"
+    )
+    assert absent(left=0, sees=ALL, now=NOW + MOMENT, land_by=NOW) == Absence(
+        done=True, seen="seen", reason="absent"
+    )
+    assert absent(left=1, sees=ALL, now=NOW + MOMENT, land_by=NOW).reason == "left"
+
+
+@pytest.mark.parametrize("kind", TraceKind)
+def test_what_the_backend_can_not_show_is_attested_never_seen(kind: TraceKind) -> None:
+    """A receipt says ``seen`` only where an object, a version or an upload would have shown."""
+    absence = absent(left=0, sees=ALL - {kind}, now=NOW + MOMENT, land_by=NOW)
+
+    needed = {TraceKind.OBJECT, TraceKind.VERSION, TraceKind.UPLOAD}
+    assert absence.seen == ("attested" if kind in needed else "seen")
+
+
+@given(
+    after=st.timedeltas(timedelta(0), timedelta(days=3)),
+    skew=st.floats(-1, 1),
+)
+def test_no_id_that_a_fence_covers_is_written_after_the_fence_is_gone(
+    after: timedelta, skew: float
+) -> None:
+    """While an id minted before the erasure is good the fence stands, so it is never written."""
+    erased = NOW
+    covered = cutoff(erased, ERROR)
+    tenant = TenantSpec("acme-eu", "acme", "eu-central-1", "EU")
+    # minted at the same moment by a clock that is wrong by as much as a clock may be
+    minted = erased + skew * ERROR
+    day = retain(SHIPPED, tenant, DataClass.PROMPT, minted).expiry_day
+    record_id = RecordId.mint(
+        DataClass.PROMPT, "eu-central-1", minted, day, tenant=tenant.id, entropy=bytes
+    )
+    now = erased + after
+
+    assert record_id.minted <= covered
+    if now > fence_until(covered, SHIPPED.bounds):
+        with pytest.raises(StaleId):
+            accept_id(SHIPPED, tenant, record_id, now, ERROR)
+
+
+def test_a_fence_stands_a_write_window_beyond_what_it_covers() -> None:
+    """The figures: two seconds of clock error, a day of write window."""
+    assert cutoff(NOW, ERROR) == NOW + ERROR
+    assert fence_until(NOW, BOUNDS) == NOW + timedelta(hours=24)
+
+
+def test_moments_without_a_zone_are_refused() -> None:
+    """When something may be destroyed is not guessed."""
+    naive = NOW.replace(tzinfo=None)
+
+    with pytest.raises(NaiveDatetime):
+        plan_object(live=0, expiry_day=None, now=naive, bounds=BOUNDS)
+    with pytest.raises(NaiveDatetime):
+        absent(left=0, sees=ALL, now=NOW, land_by=naive)
+    with pytest.raises(NaiveDatetime):
+        may_destroy(what="key", state="expiring", held=False, now=naive, day=TODAY)
+    with pytest.raises(NaiveDatetime):
+        cutoff(naive, ERROR)

@@ -1,0 +1,373 @@
+"""Where a record may live, and who is refused."""
+
+from collections.abc import Iterator, Mapping
+from datetime import date, timedelta
+from itertools import product
+
+import pytest
+
+from regions.load import load_topology
+from regions.model import DataClass, SubProcessor, Topology
+from storage.errors import (
+    AgreementMissing,
+    ConsumerTenant,
+    DomicileError,
+    InvalidRequest,
+    NoLawfulPlace,
+    Refused,
+    ResidencyUnsatisfied,
+    UnknownClass,
+)
+from storage.model import Agreement, Dpa, TenantSpec
+from storage.policy import Placement, admit, place
+
+DAY = date(2026, 3, 1)
+SIGNED = Dpa(signed=date(2026, 1, 5))
+SHIPPED = load_topology()
+
+STATES: Mapping[str, tuple[date, date | None]] = {
+    "active": (date(2025, 1, 1), None),
+    "not_yet": (DAY + timedelta(1), None),
+    "ended": (date(2025, 1, 1), DAY),
+}
+
+
+def tenant(
+    home: str = "eu-central-1",
+    residency: str = "EU",
+    *,
+    service: str = "api",
+    agreements: tuple[Agreement, ...] = (SIGNED,),
+    retention: Mapping[DataClass, int] | None = None,
+    name: str = "acme-eu",
+    account: str = "acme",
+) -> TenantSpec:
+    """A tenant that is served, unless told otherwise."""
+    return TenantSpec(
+        name, account, home, residency, service, agreements, retention=retention or {}
+    )
+
+
+def with_states(states: Mapping[str, str]) -> Topology:
+    """The shipped topology, with sub-processors active, not yet or ended on DAY."""
+    companies: dict[str, SubProcessor] = dict(SHIPPED.sub_processors)
+    for name, state in states.items():
+        since, until = STATES[state]
+        companies[name] = companies[name].model_copy(update={"since": since, "until": until})
+    return SHIPPED.model_copy(update={"sub_processors": companies})
+
+
+def with_region(**changes: object) -> Topology:
+    """The shipped topology, with another eu-central-1."""
+    region = SHIPPED.regions["eu-central-1"].model_copy(update=changes)
+    return SHIPPED.model_copy(update={"regions": {**SHIPPED.regions, region.name: region}})
+
+
+def reasons(placement: Placement) -> dict[str, str]:
+    """The reason code of each backend."""
+    return {verdict.backend: verdict.reason for verdict in placement.verdicts}
+
+
+def refused(placement: Placement) -> Refused:
+    """The refusal, when it is one of policy."""
+    assert isinstance(placement.refusal, Refused)
+    return placement.refusal
+
+
+def table() -> Iterator[tuple[dict[str, str], DataClass, str, str]]:
+    """Every state of every company x class x residency x home of the shipped topology."""
+    companies = sorted(SHIPPED.sub_processors)
+    for states in product(STATES, repeat=len(companies)):
+        for row in product(SHIPPED.classes, SHIPPED.residencies, SHIPPED.regions):
+            yield dict(zip(companies, states, strict=True)), *row
+
+
+def expected_reason(states: Mapping[str, str], residency: str, home: str, backend: str) -> str:
+    """What the table says of one backend; written without the policy's help.
+
+    In the shipped topology a residency is named like its one jurisdiction, no region has spares,
+    and one company runs a region's database, keys and backups.
+    """
+    region = next(
+        region
+        for region in SHIPPED.regions.values()
+        if backend in {spec.name for spec in region.backends}
+    )
+    company = {spec.name: spec.sub_processor for spec in region.backends}[backend]
+    if region.jurisdiction != residency:
+        return "outside_residency"
+    if region.name != home:
+        return "other_region"
+    if states[region.catalog.sub_processor] != "active":
+        return f"catalog_sub_processor_{states[region.catalog.sub_processor]}"
+    return "allowed" if states[company] == "active" else f"sub_processor_{states[company]}"
+
+
+def test_the_whole_table_of_the_shipped_topology() -> None:
+    """Bytes go to active companies of a home within the residency; else nowhere, with why."""
+    rows = 0
+    backends = [spec.name for r in SHIPPED.regions.values() for spec in r.backends]
+    for states, data_class, residency, home in table():
+        placement = place(with_states(states), tenant(home, residency), data_class, DAY)
+
+        said = {name: expected_reason(states, residency, home, name) for name in backends}
+        wanted = tuple(name for name in backends if said[name] == "allowed")
+        resident = SHIPPED.regions[home].jurisdiction == residency
+        error = NoLawfulPlace if resident else ResidencyUnsatisfied
+        rows += 1
+        assert reasons(placement) == said
+        assert placement.backends == wanted
+        assert {v.backend for v in placement.verdicts if v.allowed} == set(wanted)
+        assert type(placement.refusal) is (type(None) if wanted else error)
+        assert placement.required == (1 if wanted else 0)
+
+    assert rows == 3**6 * 3 * 3 * 2
+
+
+def test_a_record_goes_to_the_home_region_primary_first() -> None:
+    """The order of the topology is the order of preference."""
+    placement = place(SHIPPED, tenant(), DataClass.PROMPT, DAY).lawful()
+
+    assert placement.backends == ("eu-a", "eu-b")
+    assert placement.required == 1
+    assert reasons(placement) == {
+        "eu-a": "allowed",
+        "eu-b": "allowed",
+        "us-a": "outside_residency",
+        "us-b": "outside_residency",
+    }
+
+
+def test_a_backend_more_than_wanted_is_spare_until_it_is_needed() -> None:
+    """A spare may hold the record but is not asked, except in the place of one that may not."""
+    topology = with_region(replicas=1)
+    placement = place(topology, tenant(), DataClass.PROMPT, DAY)
+
+    assert placement.backends == ("eu-a",)
+    assert [v.allowed for v in placement.verdicts[:2]] == [True, True]
+    assert reasons(placement)["eu-b"] == "spare"
+
+    ended = topology.model_copy(
+        update={"sub_processors": with_states({"lindenhost": "ended"}).sub_processors}
+    )
+
+    assert place(ended, tenant(), DataClass.PROMPT, DAY).backends == ("eu-b",)
+
+
+def test_another_region_of_the_same_residency_is_not_used() -> None:
+    """A tenant lives in its home, also where the law would allow a neighbour."""
+    wide = SHIPPED.residencies["EU"].model_copy(update={"jurisdictions": frozenset({"EU", "US"})})
+    topology = SHIPPED.model_copy(update={"residencies": {"EU": wide}})
+
+    placement = place(topology, tenant(), DataClass.PROMPT, DAY)
+
+    assert placement.backends == ("eu-a", "eu-b")
+    assert reasons(placement)["us-a"] == "other_region"
+
+
+def test_one_lawful_copy_fewer_is_stored_but_fewer_than_required_is_not() -> None:
+    """Below the wanted number is a repair to do, below the required one a refusal."""
+    states = with_states({"lindenhost": "ended"})
+
+    assert place(states, tenant(), DataClass.PROMPT, DAY).backends == ("eu-b",)
+
+    strict = with_region(required=2).model_copy(update={"sub_processors": states.sub_processors})
+    placement = place(strict, tenant(), DataClass.PROMPT, DAY)
+
+    assert isinstance(placement.refusal, NoLawfulPlace)
+    assert (placement.backends, placement.required) == ((), 0)
+    assert refused(placement).reasons == ("sub_processor_ended",)
+    assert "eu-a: sub_processor_ended" in refused(placement).message
+
+
+@pytest.mark.parametrize("role", ["catalog", "keys", "backups"])
+@pytest.mark.parametrize("state", ["not_yet", "ended"])
+def test_nothing_is_stored_where_rows_keys_or_backups_may_not_be(role: str, state: str) -> None:
+    """The place of a record is also that of the rows and keys about it."""
+    topology = with_states({"ledgerline": state})
+    steward = SHIPPED.regions["eu-central-1"].keys.model_copy(
+        update={"sub_processor": "ledgerline"}
+    )
+    region = SHIPPED.regions["eu-central-1"].model_copy(update={role: steward})
+    topology = topology.model_copy(update={"regions": {region.name: region}})
+
+    placement = place(topology, tenant(), DataClass.PROMPT, DAY)
+
+    code = f"{role}_sub_processor_{state}"
+    assert isinstance(placement.refusal, NoLawfulPlace)
+    assert refused(placement).reasons == (code,)
+    assert set(reasons(placement).values()) == {code}
+
+
+def test_dates_count_from_the_first_day_until_before_the_last() -> None:
+    """A company that ends on a day holds nothing new from that day on."""
+    topology = with_states({"lindenhost": "ended"})
+    before = place(topology, tenant(), DataClass.PROMPT, DAY - timedelta(1))
+
+    assert before.backends == ("eu-a", "eu-b")
+
+    topology = with_states({"lindenhost": "not_yet"})
+    after = place(topology, tenant(), DataClass.PROMPT, DAY + timedelta(1))
+
+    assert after.backends == ("eu-a", "eu-b")
+
+
+@pytest.mark.parametrize("service", ["consumer", "chat", "", "API"])
+def test_only_api_tenants_are_served(service: str) -> None:
+    """Consumer products are refused at the door and again at every write."""
+    consumer = tenant(service=service)
+
+    with pytest.raises(ConsumerTenant):
+        admit(SHIPPED, consumer)
+    with pytest.raises(ConsumerTenant):
+        place(SHIPPED, consumer, DataClass.PROMPT, DAY).lawful()
+
+
+@pytest.mark.parametrize(
+    ("agreements", "code"),
+    [
+        ((), "dpa_missing"),
+        ((Dpa(signed=DAY + timedelta(1)),), "dpa_not_yet"),
+        ((Dpa(signed=date(2025, 1, 1), until=DAY),), "dpa_expired"),
+        (
+            (Dpa(signed=date(2025, 1, 1), until=DAY), Dpa(signed=DAY + timedelta(1))),
+            "dpa_not_yet",
+        ),
+    ],
+)
+def test_a_required_agreement_must_be_in_force(
+    agreements: tuple[Agreement, ...], code: str
+) -> None:
+    """Without it nothing is stored, and the refusal names the agreement and why; admit is fine."""
+    customer = tenant(agreements=agreements)
+    placement = place(SHIPPED, customer, DataClass.PROMPT, DAY)
+
+    admit(SHIPPED, customer)
+    assert isinstance(placement.refusal, AgreementMissing)
+    assert refused(placement).reasons == (code,)
+    assert "dpa" in refused(placement).message
+    assert reasons(placement)["eu-a"] == code
+
+
+def test_one_agreement_in_force_is_enough() -> None:
+    """A renewed agreement counts, whatever became of the one before."""
+    renewed = (Dpa(signed=date(2025, 1, 1), until=DAY), Dpa(signed=DAY))
+
+    place(SHIPPED, tenant(agreements=renewed), DataClass.PROMPT, DAY).lawful()
+
+
+def test_a_residency_without_agreements_asks_for_none() -> None:
+    """Which agreements are required is data of the residency."""
+    free = SHIPPED.residencies["EU"].model_copy(update={"agreements": frozenset()})
+    topology = SHIPPED.model_copy(update={"residencies": {"EU": free}})
+
+    place(topology, tenant(agreements=()), DataClass.PROMPT, DAY).lawful()
+
+
+@pytest.mark.parametrize(
+    ("home", "residency", "code", "said"),
+    [
+        ("us-east-1", "EU", "outside_residency", "eu-central-1"),
+        ("eu-central-1", "CH", "outside_residency", "none in this topology"),
+        ("mars-1", "EU", "unknown_home", "eu-central-1"),
+        ("eu-central-1", "UK", "unknown_residency", "CH, EU, US"),
+    ],
+)
+def test_a_residency_that_the_home_does_not_satisfy_is_refused_with_advice(
+    home: str, residency: str, code: str, said: str
+) -> None:
+    """The customer is told what would do; nothing is stored elsewhere in the meantime."""
+    customer = tenant(home, residency)
+    placement = place(SHIPPED, customer, DataClass.PROMPT, DAY)
+
+    assert isinstance(placement.refusal, ResidencyUnsatisfied)
+    assert refused(placement).reasons == (code,)
+    assert said in refused(placement).advice
+    assert (placement.backends, placement.required) == ((), 0)
+    assert not any(verdict.allowed for verdict in placement.verdicts)
+    with pytest.raises(ResidencyUnsatisfied):
+        admit(SHIPPED, customer)
+
+
+def test_a_class_that_the_topology_does_not_have_is_refused() -> None:
+    """What has no rule has no place."""
+    files_only = {DataClass.FINE_TUNING_FILE: SHIPPED.classes[DataClass.FINE_TUNING_FILE]}
+    topology = SHIPPED.model_copy(update={"classes": files_only})
+    placement = place(topology, tenant(), DataClass.PROMPT, DAY)
+
+    assert isinstance(placement.refusal, UnknownClass)
+    assert "fine_tuning_file" in placement.refusal.advice
+    assert reasons(placement)["eu-a"] == "unknown_class"
+
+
+def test_a_refused_placement_names_no_place_and_says_so_every_time() -> None:
+    """Who forgets to ask ``lawful`` has nowhere to write; asking twice collects no traceback."""
+    placement = place(SHIPPED, tenant(service="consumer"), DataClass.PROMPT, DAY)
+    depths = []
+    for _ in range(2):
+        with pytest.raises(ConsumerTenant) as caught:
+            placement.lawful()
+        depths.append(len(caught.traceback))
+
+    assert placement.backends == ()
+    assert depths[0] == depths[1]
+
+
+@pytest.mark.parametrize(
+    "bad", ["", "-a", ".a", "a b", "a" * 65, "a\n", "ä", "a/b", "user@example.org"]
+)
+def test_a_malformed_id_is_refused_and_not_repeated(bad: str) -> None:
+    """An id that is not one may be somebody's address: the message does not say it again."""
+    for customer in (tenant(name=bad), tenant(account=bad)):
+        with pytest.raises(InvalidRequest) as caught:
+            admit(SHIPPED, customer)
+
+        assert not bad or bad not in str(caught.value)
+
+
+@pytest.mark.parametrize("good", ["a", "A.b_c-9", "0", "a" * 64])
+def test_a_well_formed_tenant_is_admitted(good: str) -> None:
+    """Ids have 1 to 64 characters of a small alphabet."""
+    admit(SHIPPED, tenant(name=good, account=good))
+
+
+@pytest.mark.parametrize(
+    ("data_class", "days", "error"),
+    [
+        (DataClass.PROMPT, 30, None),
+        (DataClass.PROMPT, 2, None),
+        (DataClass.PROMPT, 0, None),
+        (DataClass.PROMPT, 31, InvalidRequest),
+        (DataClass.PROMPT, 1, InvalidRequest),
+        (DataClass.PROMPT, -1, InvalidRequest),
+        (DataClass.FINE_TUNING_FILE, 365, None),
+        (DataClass.FINE_TUNING_FILE, 10**9, InvalidRequest),
+    ],
+)
+def test_a_tenant_may_shorten_retention_and_never_lengthen_it(
+    data_class: DataClass, days: int, error: type[DomicileError] | None
+) -> None:
+    """Zero included; what is above the ceiling, or too short to be read, is refused."""
+    customer = tenant(retention={data_class: days})
+
+    if error is None:
+        admit(SHIPPED, customer)
+    else:
+        with pytest.raises(error):
+            admit(SHIPPED, customer)
+
+
+def test_a_retention_for_a_class_that_is_not_there_is_refused() -> None:
+    """A setting that would have no effect is a mistake."""
+    prompts = {DataClass.PROMPT: SHIPPED.classes[DataClass.PROMPT]}
+    topology = SHIPPED.model_copy(update={"classes": prompts})
+
+    with pytest.raises(UnknownClass):
+        admit(topology, tenant(retention={DataClass.COMPLETION: 5}))
+
+
+def test_the_same_question_has_the_same_answer() -> None:
+    """Placement depends on its arguments alone."""
+    asked = [place(SHIPPED, tenant(), DataClass.PROMPT, DAY) for _ in range(2)]
+
+    assert asked[0] == asked[1]
