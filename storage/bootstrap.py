@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from uuid import uuid4
 
@@ -43,7 +43,7 @@ class Means:
 
     clock: Callable[[Catalog], Clock] = CatalogClock
     backend: Callable[[BackendSpec, Settings], Backend] | None = None
-    limits: Limits = Limits()
+    limits: Limits = field(default_factory=Limits)
     suspect: float = _SUSPECT
     pause: Callable[[float], None] = time.sleep
     entropy: Callable[[int], bytes] = os.urandom
@@ -104,7 +104,15 @@ def open_regions(settings: Settings, means: Means) -> Iterator[list[OpenRegion]]
         places = stack.enter_context(places_of(settings, topology))
         pool = stack.enter_context(ThreadPoolExecutor(_SENDERS, "send"))
         yield [
-            _open(stack, settings, means, topology, topology.regions[name], place, pool)
+            _open(
+                stack,
+                settings,
+                means,
+                topology.regions[name],
+                topology=topology,
+                place=place,
+                pool=pool,
+            )
             for name, place in places.items()
         ]
 
@@ -174,8 +182,8 @@ def probe(region: OpenRegion, log: FilteringBoundLogger) -> None:
 
 
 def _open(
-    stack: ExitStack, settings: Settings, means: Means, topology: Topology, region: Region,
-    place: RegionSettings, pool: ThreadPoolExecutor,
+    stack: ExitStack, settings: Settings, means: Means, region: Region, *,
+    topology: Topology, place: RegionSettings, pool: ThreadPoolExecutor,
 ) -> OpenRegion:  # fmt: skip
     catalog = Catalog(
         region.name, place.catalog_url.get_secret_value(), connections=settings.connections

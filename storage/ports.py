@@ -103,7 +103,7 @@ class Backend(Reader, Protocol):
 
     @property
     def sees(self) -> frozenset[TraceKind]:
-        """The kinds of trace that this backend can list. Of the others nothing can be *seen* absent."""
+        """The kinds of trace that it can list. Of the others nothing can be *seen* absent."""
         ...
 
     @property
@@ -165,7 +165,7 @@ class RootKeys(Protocol):
         ...
 
     def unwrap(self, sealed: bytes, context: bytes) -> bytes:
-        """Open it again. Raises KeyUnavailable if the version is not there or the seal is broken."""
+        """Open it again. Raises KeyUnavailable if the version is absent or the seal is broken."""
         ...
 
     def pseudonym_keys(self) -> dict[int, bytes]:

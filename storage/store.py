@@ -25,9 +25,9 @@ from storage.model import (
 from storage.packs.eraser import Pause, fence
 from storage.packs.keyring import KeyRing
 from storage.packs.reader import Reader
-from storage.region import OpenRegion
 from storage.packs.writer import Writer
 from storage.policy import admit
+from storage.region import OpenRegion
 from storage.tenant import Tenant
 
 _REMEMBER = 5.0  # seconds for which a tenant's terms are taken as read; a commit compares them
@@ -134,9 +134,9 @@ class Store:
                         self._regions[home].open,
                         tenant,
                         Scope.tenant(),
-                        reason,
-                        ticket,
-                        self._pause,
+                        reason=reason,
+                        ticket=ticket,
+                        pause=self._pause,
                     )
                 )
             except CatalogUnavailable:

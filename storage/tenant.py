@@ -30,9 +30,9 @@ from storage.packs.eraser import Pause, fence
 from storage.packs.keyring import KeyRing
 from storage.packs.large import read_chunks
 from storage.packs.reader import Reader, info
-from storage.region import OpenRegion
 from storage.packs.writer import Writer
 from storage.policy import place, term_of
+from storage.region import OpenRegion
 
 _WINDOW = 4096  # records of put_many that may be under way
 _PAGE = 1000
@@ -89,7 +89,7 @@ class Tenant:
         return served.writer.new_id(known, data_class, key)
 
     def put(
-        self, data_class: DataClass, body: bytes, *, id: Id | None = None,  # noqa: A002
+        self, data_class: DataClass, body: bytes, *, id: Id | None = None,
         subject: str | None = None, group: str | None = None,
         metadata: Mapping[str, object] | None = None, derived_from: Iterable[Id] = (),
     ) -> PutResult:  # fmt: skip
@@ -113,7 +113,7 @@ class Tenant:
         return future
 
     def put_many(self, records: Iterable[NewRecord]) -> Iterator[PutResult | PutFailure]:
-        """Store many, in bounded memory; one result per record, in order, as soon as it is known."""
+        """Store many, in bounded memory; a result per record, in order, as soon as it is known."""
         window: deque[tuple[RecordId | None, Future[PutResult]]] = deque()
         pending: dict[RecordId, Future[PutResult]] = {}
         for record in records:
@@ -126,7 +126,7 @@ class Tenant:
 
     def put_file(
         self, stream: BinaryIO | Iterable[bytes], *, filename: str | None = None,
-        id: Id | None = None, subject: str | None = None,  # noqa: A002
+        id: Id | None = None, subject: str | None = None,
         metadata: Mapping[str, object] | None = None,
     ) -> PutResult:  # fmt: skip
         """Store a fine-tuning file of any size, in constant memory.
@@ -141,7 +141,7 @@ class Tenant:
         return future.result()
 
     def capture(
-        self, data_class: DataClass, *, id: Id | None = None,  # noqa: A002
+        self, data_class: DataClass, *, id: Id | None = None,
         subject: str | None = None, group: str | None = None,
         metadata: Mapping[str, object] | None = None, derived_from: Iterable[Id] = (),
     ) -> "Capture":  # fmt: skip
@@ -157,12 +157,12 @@ class Tenant:
         )  # fmt: skip
         return Capture(self, record)
 
-    def get(self, id: Id, *, purpose: Purpose) -> Record:  # noqa: A002
+    def get(self, id: Id, *, purpose: Purpose) -> Record:
         """Open a record."""
         served, _ = self._homes.find(self.id)
         return served.reader.get(self.id, RecordId.parse(str(id)), purpose)
 
-    def open(self, id: Id, *, purpose: Purpose) -> "OpenFile":  # noqa: A002
+    def open(self, id: Id, *, purpose: Purpose) -> "OpenFile":
         """Open a record of any size, to read ranges of it."""
         served, _ = self._homes.find(self.id)
         record_id = RecordId.parse(str(id))
@@ -193,9 +193,9 @@ class Tenant:
         Rows and bytes go behind the scenes; ``Store.erasure`` says how far that is.
         """
         served, _ = self._homes.find(self.id)
-        return fence(served.open, self.id, scope, reason, ticket, self._pause)
+        return fence(served.open, self.id, scope, reason=reason, ticket=ticket, pause=self._pause)
 
-    def explain(self, id: Id) -> Explanation:  # noqa: A002
+    def explain(self, id: Id) -> Explanation:
         """Why a record is here and not there. Raises NotFound."""
         served, known = self._homes.find(self.id)
         region, record_id = served.open, RecordId.parse(str(id))

@@ -77,7 +77,8 @@ def is_open(connection: Connection, day: date) -> bool:
 
 def horizon(connection: Connection) -> date | None:
     """The last day that has a partition."""
-    return connection.scalar(select(func.max(d.day)).where(d.state == DayState.OPEN))
+    last: date | None = connection.scalar(select(func.max(d.day)).where(d.state == DayState.OPEN))
+    return last
 
 
 def begin_expiry(connection: Connection, now: datetime) -> date | None:

@@ -52,7 +52,7 @@ class Catalog:
             raise unavailable(self.region) from error
 
     def run(self, work: Callable[[Connection], T]) -> T:
-        """``work`` in a transaction, again from the start after a deadlock. It must be repeatable."""
+        """``work`` in a transaction; again from the start after a deadlock, so it is repeatable."""
         for _ in range(_ATTEMPTS - 1):
             try:
                 with self.begin() as connection:

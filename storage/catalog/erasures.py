@@ -101,7 +101,7 @@ def fence(connection: Connection, new: NewErasure) -> None:
             state=ErasureState.FENCED,
             requested=new.requested,
             cutoff=new.cutoff,
-        )  # fmt: skip
+        )
     )
     connection.execute(
         insert(t.fence),
@@ -171,7 +171,7 @@ def await_writers(connection: Connection, erasure: OpenErasure) -> None:
 
     What is announced later has been checked against the fence before a byte of it was sent.
     """
-    writing = select(literal(erasure.id), o.id, literal(False)).where(  # noqa: FBT003
+    writing = select(literal(erasure.id), o.id, literal(False)).where(
         o.state == ObjectState.WRITING,
         o.kind.in_((ObjectKind.PACK, ObjectKind.FILE_KEY)),
         or_(o.tenant.is_(None), o.tenant == erasure.tenant),
@@ -192,7 +192,7 @@ def note_objects(connection: Connection, erasure: UUID, objects: Collection[UUID
     if not objects:
         return
     families = select(o.family).where(o.id.in_(objects))
-    sharing = select(literal(erasure), o.id, literal(True)).where(  # noqa: FBT003
+    sharing = select(literal(erasure), o.id, literal(True)).where(
         o.family.in_(families), o.state != ObjectState.GONE
     )
     query = insert(t.erasure_object).from_select(
@@ -223,7 +223,7 @@ def count(connection: Connection, erasure: UUID, deleted: int) -> None:
 
 
 def mark_planned(connection: Connection, erasure: UUID, now: datetime) -> None:
-    """All rows are gone. The erasure forgets whom it was about; the fence still knows for a while."""
+    """All rows are gone. The erasure forgets whom it was about; the fence, a while later."""
     connection.execute(
         update(t.erasure)
         .where(e.id == erasure)
@@ -296,7 +296,7 @@ def drop_fences(connection: Connection, now: datetime, limit: int) -> int:
             f.scope == old.c.scope,
             f.value == old.c.value,
             f.erasure_id == old.c.erasure_id,
-        )  # fmt: skip
+        )
     )
     return done.rowcount
 

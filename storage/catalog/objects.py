@@ -97,7 +97,7 @@ def key_of(new: NewObject, attempt: UUID) -> str:
 def announce(
     connection: Connection, new: NewObject, attempts: Mapping[str, tuple[UUID, datetime]]
 ) -> list[Attempt]:
-    """Insert the object and one replica per backend of ``attempts`` (its id, and when it has landed)."""
+    """Insert the object and a replica per backend: its id, and when it has landed at the latest."""
     connection.execute(
         insert(t.object_).values(
             id=new.id,
@@ -109,7 +109,7 @@ def announce(
             announced=new.announced,
             deadline=new.deadline,
             family=new.family or new.id,
-        )  # fmt: skip
+        )
     )
     return add_attempts(connection, new, attempts)
 
@@ -137,7 +137,7 @@ def add_attempts(
 def settle(
     connection: Connection, stored: Collection[UUID], failed: Mapping[UUID, str], now: datetime
 ) -> None:
-    """Say which attempts the backends acknowledged; the others must go. ``failed``: id to error code.
+    """Say which attempts were acknowledged; the others must go. ``failed``: id to error code.
 
     What was acknowledged has landed, and cannot land again: nothing sends it twice.
     """
@@ -171,7 +171,7 @@ def finish(
             digest=digest,
             replicate_at=replicate_at,
             compact_at=compact_at,
-        )  # fmt: skip
+        )
     )
     return done.rowcount == 1
 
@@ -192,7 +192,7 @@ def renew(connection: Connection, object_id: UUID, deadline: datetime, land_by: 
 
 
 def doom(connection: Connection, object_ids: Collection[UUID], now: datetime) -> int:
-    """These objects must go, with every replica. The purge queue takes over. Says how many it were."""
+    """These objects must go, with every replica, by the purge queue. Says how many it were."""
     if not object_ids:
         return 0
     done = connection.execute(
@@ -244,7 +244,7 @@ def abandon_stale(connection: Connection, now: datetime, limit: int) -> int:
 def claim_purges(
     connection: Connection, now: datetime, lease_until: datetime, limit: int
 ) -> list[Attempt]:
-    """Take due replicas off the purge queue until ``lease_until``; a worker that dies leaves them due."""
+    """Take due replicas off the purge queue until ``lease_until``: then they are due again."""
     due = (
         select(r.id)
         .where(r.state == ReplicaState.PURGING, r.next_attempt <= now)
@@ -271,7 +271,11 @@ def purge_later(connection: Connection, attempt: UUID, error: str | None, at: da
 
 
 def mark_gone(connection: Connection, attempt: Attempt, how: str, now: datetime) -> None:
-    """The replica has been seen absent; with its last replica the object is gone too."""
+    """The replica has been seen absent; with its last replica the object is gone too.
+
+    The object is locked first: two last replicas that go at once must not miss each other.
+    """
+    lock(connection, [attempt.object_id])
     connection.execute(
         update(t.replica)
         .where(r.id == attempt.id, r.state == ReplicaState.PURGING)
@@ -319,7 +323,7 @@ def attempts_of(
 def claim_due(
     connection: Connection, column: str, now: datetime, lease_until: datetime, limit: int
 ) -> list[UUID]:
-    """Take stored objects whose ``replicate_at`` or ``compact_at`` has come, until ``lease_until``."""
+    """Take objects whose ``replicate_at`` or ``compact_at`` has come, until ``lease_until``."""
     due_at = t.object_.c[column]
     due = (
         select(o.id)

@@ -103,7 +103,7 @@ def find_all(
 
 
 def add(connection: Connection, day: date | None, rows: Sequence[Row]) -> set[tuple[str, bytes]]:
-    """Insert rows of one expiry day. Gives tenant and unique part of those that were not there yet."""
+    """Insert rows of one expiry day. Gives tenant and unique part of those that were new."""
     table = table_of(day)
     extra = {} if day is None else {"expiry_day": day}
     added = connection.execute(
@@ -131,7 +131,7 @@ def fenced(c: Columns) -> ColumnElement[bool]:
 
 
 def delete_scope(
-    connection: Connection, table: Table, tenant: str, scope: ScopeKind,
+    connection: Connection, table: Table, tenant: str, scope: ScopeKind, *,
     sought: Sequence[bytes], cutoff: datetime, limit: int,
 ) -> list[tuple[UUID, UUID]]:  # fmt: skip
     """Delete up to ``limit`` rows that an erasure covers; gives object and key object of each.
@@ -151,7 +151,7 @@ def delete_scope(
 def live(connection: Connection, day: date | None, object_ids: Sequence[UUID]) -> dict[UUID, int]:
     """How many records each object still holds."""
     c = table_of(day).c
-    where = [c.object_id.in_(object_ids)]
+    where: list[ColumnElement[bool]] = [c.object_id.in_(object_ids)]
     if day is not None:
         where.append(c.expiry_day == day)
     counted = connection.execute(
@@ -223,7 +223,7 @@ def _in_scope(c: Columns, scope: ScopeKind, sought: Sequence[bytes]) -> ColumnEl
             derived = c.ancestors.op("&&")(literal(list(sought), ARRAY(LargeBinary)))
             return or_(c.uid.in_(sought), and_(c.ancestors.is_not(None), derived))
         case _:
-            return literal(True)  # noqa: FBT003
+            return literal(True)
 
 
 def _is(table: Table, record_id: RecordId) -> list[ColumnElement[bool]]:

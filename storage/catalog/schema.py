@@ -52,8 +52,8 @@ def is_ours(
     _item: SchemaItem,
     name: str | None,
     kind: str,
-    _reflected: bool,
-    _other: SchemaItem | None,  # noqa: FBT001
+    _reflected: bool,  # noqa: FBT001 - Alembic calls it
+    _other: SchemaItem | None,
 ) -> bool:
     """Whether Alembic compares it: partitions come and go by themselves."""
     return not (kind in ("table", "index") and name is not None and _PARTITION.fullmatch(name))

@@ -50,11 +50,12 @@ def find(connection: Connection, tenant: str) -> Known | None:
 def home_of(connection: Connection, tenant: str) -> str | None:
     """The home of a tenant, as far as this region has heard of it."""
     d, h = t.directory.c, t.tenant.c
-    return connection.scalar(
+    home: str | None = connection.scalar(
         union_all(select(h.home).where(h.id == tenant), select(d.home).where(d.id == tenant)).limit(
             1
         )
     )
+    return home
 
 
 def ensure(connection: Connection, spec: TenantSpec, now: datetime) -> None:
@@ -112,7 +113,8 @@ def conflict(tenant: str) -> TenantConflict:
 def versions(connection: Connection, ids: Iterable[str]) -> dict[str, int]:
     """The versions of tenants' rows as they are now."""
     h = t.tenant.c
-    return {i: v for i, v in connection.execute(select(h.id, h.version).where(h.id.in_(list(ids))))}
+    rows = connection.execute(select(h.id, h.version).where(h.id.in_(list(ids))))
+    return {row[0]: row[1] for row in rows}
 
 
 def page(connection: Connection, after: str, limit: int) -> list[str]:

@@ -1,6 +1,8 @@
 """The receipt of an erasure that is complete, from what the catalog has noted."""
 
+from collections.abc import Set as AbstractSet
 from datetime import datetime, timedelta
+from typing import Literal
 from uuid import UUID
 
 from sqlalchemy import Connection
@@ -8,8 +10,8 @@ from sqlalchemy import Connection
 from storage.catalog import erasures
 from storage.catalog.erasures import Evidence
 from storage.evidence.receipts import Leaf, Receipt, key_id, sign
-from storage.region import OpenRegion
 from storage.ports import TraceKind
+from storage.region import OpenRegion
 
 _ATTESTED = {
     "versions": (TraceKind.VERSION, TraceKind.MARKER),
@@ -47,6 +49,7 @@ def _leaves(region: OpenRegion, seen: Evidence) -> list[Leaf]:
     spec = next(s for s in region.region.backends if s.name == seen.backend)
     sees = region.backends[seen.backend].sees
     attested = {k for off in spec.attested_off for k in _ATTESTED[off]} - sees
+    looked: list[tuple[Literal["seen", "attested"], AbstractSet[TraceKind]]]
     looked = [("seen", sees), ("attested", attested)]
     return [
         Leaf(

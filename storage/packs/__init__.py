@@ -1,0 +1,1 @@
+"""Packs: the objects that hold the ciphertext of one or many records."""

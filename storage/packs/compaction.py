@@ -17,8 +17,8 @@ from storage.catalog.objects import Attempt, NewObject, ObjectKind, ObjectState,
 from storage.catalog.records import Row
 from storage.errors import BackendError
 from storage.model import ReplicaState
-from storage.region import OpenRegion
 from storage.packs.transfer import Sent, send
+from storage.region import OpenRegion
 
 
 @dataclass(frozen=True, slots=True)

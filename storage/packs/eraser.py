@@ -10,8 +10,8 @@ from storage.catalog.engine import own_tenant
 from storage.catalog.erasures import NewErasure
 from storage.errors import InvalidRequest
 from storage.model import Erasure, Reason, RecordId, Scope, ScopeKind
-from storage.region import OpenRegion
 from storage.policy import cutoff, fence_until
+from storage.region import OpenRegion
 
 Pause = Callable[[float], None]
 
@@ -20,7 +20,13 @@ _ALWAYS = datetime(9999, 12, 31, tzinfo=UTC)  # an id has no younger namesake
 
 
 def fence(
-    region: OpenRegion, tenant: str, scope: Scope, reason: Reason, ticket: str | None, pause: Pause
+    region: OpenRegion,
+    tenant: str,
+    scope: Scope,
+    *,
+    reason: Reason,
+    ticket: str | None,
+    pause: Pause,
 ) -> Erasure:
     """Commit an erasure and its fence. No read that begins later gives what it covers.
 

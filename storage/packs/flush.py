@@ -33,9 +33,9 @@ from storage.errors import (
 from storage.model import PutResult
 from storage.packs.item import Item, Lineage, erased, inherit, lineage_of
 from storage.packs.keyring import KeyRing
-from storage.region import OpenRegion
 from storage.packs.transfer import Sent
 from storage.policy import plan_object, term_of, too_old
+from storage.region import OpenRegion
 
 Verdicts = list[tuple[Item, DomicileError | Row | None]]  # None: stored; a row: it was there before
 
@@ -174,7 +174,7 @@ def _commit(
     if not added:
         objects.doom(connection, [new.id], now)
     elif not _finish(
-        region, connection, pack, sent, digest, now, bytes_lost=len(added) < len(pack.items)
+        region, connection, pack, sent, digest, now=now, bytes_lost=len(added) < len(pack.items)
     ):
         raise Abandoned
     verdicts: Verdicts = []
@@ -189,8 +189,8 @@ def _commit(
 
 
 def _finish(
-    region: OpenRegion, connection: Connection, pack: Announced, sent: Sent, digest: bytes,
-    now: datetime, *, bytes_lost: bool,
+    region: OpenRegion, connection: Connection, pack: Announced, sent: Sent, digest: bytes, *,
+    now: datetime, bytes_lost: bool,
 ) -> bool:  # fmt: skip
     """``bytes_lost``: some of the pack's bytes belong to no record, so it is to be compacted."""
     new = pack.new

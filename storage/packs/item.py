@@ -100,10 +100,10 @@ class Item:
 
 
 def inherit(own: Lineage, parents: Sequence[tuple[bytes, Lineage, bool]]) -> Lineage:
-    """What a record takes over from its parents: each with its unique part, its lineage, and
-    whether erasing it erases this one.
+    """What a record takes over from its parents.
 
-    A record that derives from a subject's data is about that subject, so that an erasure finds it.
+    Each parent comes with its unique part, its lineage, and whether erasing it erases this one. A
+    record that derives from a subject's data is about that subject, so that an erasure finds it.
     Raises LineageConflict if that makes it be about two.
     """
     subjects = {s for s in (own.subject, *(p.subject for _, p, _ in parents)) if s is not None}

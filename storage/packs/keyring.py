@@ -9,16 +9,19 @@ import hmac
 import threading
 from collections import OrderedDict
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import date
 from uuid import UUID
 
-from storage.catalog import daykeys, objects
+from sqlalchemy import Connection
+
+from storage.catalog import daykeys, days, objects
 from storage.catalog.objects import Attempt, NewObject, ObjectKind
 from storage.crypto.record import new_key
 from storage.errors import BackendError, KeyUnavailable, TooFewReplicas
 from storage.model import ReplicaState, TenantSpec
-from storage.region import OpenRegion
 from storage.packs.transfer import Sent, send
+from storage.region import OpenRegion
 
 SHARDS = 64
 _REMEMBERED = 4096
@@ -27,6 +30,17 @@ _REMEMBERED = 4096
 def shard_of(tenant: str) -> int:
     """Which of a day's shared keys a tenant uses."""
     return hashlib.sha256(b"shard\0" + tenant.encode()).digest()[0] % SHARDS
+
+
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    """A key to be made. ``slot``: day, shard and tenant of a day key."""
+
+    kind: ObjectKind
+    backends: tuple[str, ...]
+    required: int
+    tenant: str | None
+    slot: tuple[date, int, str] | None
 
 
 class KeyRing:
@@ -56,8 +70,7 @@ class KeyRing:
         self, tenant: TenantSpec, backends: Sequence[str], required: int
     ) -> tuple[UUID, bytes]:
         """A new key for one file."""
-        made, key = self._write(ObjectKind.FILE_KEY, None, tenant.id, backends, required, None)
-        return made, key
+        return self._make(_Wanted(ObjectKind.FILE_KEY, tuple(backends), required, tenant.id, None))
 
     def open(self, key_id: UUID) -> bytes:
         """A key by the id of its object. Raises KeyUnavailable."""
@@ -90,32 +103,36 @@ class KeyRing:
         with self._region.catalog.begin() as connection:
             known = daykeys.ready(connection, *slot)
         if known is None:
-            made, _ = self._write(ObjectKind.DAY_KEY, slot[0], slot[2], backends, required, slot)
-            known = made
+            kind = ObjectKind.DAY_KEY
+            known, _ = self._make(_Wanted(kind, tuple(backends), required, slot[2] or None, slot))
         with self._lock:
             self._current[slot] = known
             while len(self._current) > _REMEMBERED:
                 self._current.popitem(last=False)
         return known
 
-    def _write(
-        self, kind: ObjectKind, day: date | None, tenant: str, backends: Sequence[str],
-        required: int, slot: tuple[date, int, str] | None,
-    ) -> tuple[UUID, bytes]:  # fmt: skip
+    def _make(self, wanted: _Wanted) -> tuple[UUID, bytes]:
+        """Write a key, and give the one to use: another process may have been first."""
         region, now = self._region, self._region.clock.now()
         deadline = region.deadline(now)
+        day = wanted.slot[0] if wanted.slot else None
         new = NewObject(
-            region.new_uuid(now), kind, day, tenant or None, tuple(backends), now, deadline
+            region.new_uuid(now), wanted.kind, day, wanted.tenant, wanted.backends, now, deadline
         )
-        targets = {b: (region.new_uuid(now), region.lands_by(b, deadline)) for b in backends}
+        targets = {b: (region.new_uuid(now), region.lands_by(b, deadline)) for b in wanted.backends}
         key = new_key(region.entropy)
         sealed = region.roots.wrap(key, _context(new.id))
         with region.catalog.begin() as connection:
             attempts = objects.announce(connection, new, targets)
-            if slot is not None:
-                daykeys.announce(connection, new.id, *slot)
+            if wanted.slot is not None:
+                daykeys.announce(connection, new.id, *wanted.slot)
         sent = self._read_back(attempts, send(region, attempts, sealed), sealed)
-        return self._settle(new, sent, sealed, key, required, slot)
+        used = region.catalog.run(lambda c: self._settle(c, wanted, new, sent, sealed))
+        if used is None:
+            raise TooFewReplicas(sent.causes)
+        if used == new.id:
+            self._remember(used, key)
+        return used, self.open(used)
 
     def _read_back(self, attempts: Sequence[Attempt], sent: Sent, sealed: bytes) -> Sent:
         """Count only what a backend gives back: a lost key would lose a day of records."""
@@ -137,30 +154,21 @@ class KeyRing:
         return Sent(tuple(stored), failed, causes)
 
     def _settle(
-        self, new: NewObject, sent: Sent, sealed: bytes, key: bytes, required: int,
-        slot: tuple[date, int, str] | None,
-    ) -> tuple[UUID, bytes]:  # fmt: skip
+        self, connection: Connection, wanted: _Wanted, new: NewObject, sent: Sent, sealed: bytes
+    ) -> UUID | None:
+        """The key to use from now on, if it is on enough backends and its day is still open."""
         now = self._region.clock.now()
-        with self._region.catalog.begin() as connection:
-            objects.settle(connection, sent.stored, sent.failed, now)
-            if len(sent.stored) < required:
-                objects.doom(connection, [new.id], now)
-                used = None
-            else:
-                digest = hashlib.sha256(sealed).digest()
-                again = now if sent.failed else None
-                kept = objects.finish(connection, new.id, len(sealed), digest, replicate_at=again)
-                used = new.id if kept else None
-                if used is not None and slot is not None:
-                    used = daykeys.claim(connection, new.id, *slot)
-                    if used != new.id:  # another process was first
-                        objects.doom(connection, [new.id], now)
-        if used is None:
-            raise TooFewReplicas(sent.causes)
-        if used == new.id:
-            self._remember(used, key)
-            return used, key
-        return used, self.open(used)
+        objects.settle(connection, sent.stored, sent.failed, now)
+        used: UUID | None = None
+        open_day = wanted.slot is None or days.is_open(connection, wanted.slot[0])
+        if len(sent.stored) >= wanted.required and open_day:
+            digest, again = hashlib.sha256(sealed).digest(), now if sent.failed else None
+            if objects.finish(connection, new.id, len(sealed), digest, replicate_at=again):
+                slot = wanted.slot
+                used = daykeys.claim(connection, new.id, *slot) if slot else new.id
+        if used != new.id:
+            objects.doom(connection, [new.id], now)
+        return used
 
     def _fetch(self, key_id: UUID) -> bytes:
         with self._region.catalog.begin() as connection:

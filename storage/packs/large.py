@@ -2,17 +2,17 @@
 
 import hashlib
 from collections.abc import Iterable, Iterator
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from storage.catalog import objects
 from storage.crypto.record import associated, fingerprint, wrap_key
 from storage.crypto.stream import Sealer
-from storage.errors import Abandoned, DomicileError, InvalidRequest, StreamFailed, TooFewReplicas
+from storage.errors import Abandoned, DomicileError, InvalidRequest, StreamFailed
 from storage.packs.flush import Announced, announce, commit, give_up
 from storage.packs.item import Item
 from storage.packs.keyring import KeyRing
+from storage.packs.transfer import Fan, Sent
 from storage.region import OpenRegion
-from storage.packs.transfer import Fan
 
 _PIECE = 1024 * 1024
 
@@ -29,18 +29,15 @@ def write_large(region: OpenRegion, keys: KeyRing, item: Item, chunks: Iterable[
         return
     fan = Fan(region, pack.attempts)
     try:
-        _send(region, pack, fan, body)
-        sent = fan.finish()
-        if len(sent.stored) < item.where.required:
-            raise TooFewReplicas(sent.causes)
+        sent = _send(region, pack, fan, body)
         if item.where.day is None:
             _make_file_key(keys, item)
     except BaseException as error:
         fan.abort()
-        give_up(region, pack, error if isinstance(error, DomicileError) else _failed(error))
-        if not isinstance(error, Exception):
-            raise
-        return
+        give_up(region, pack, error if isinstance(error, DomicileError) else StreamFailed())
+        if isinstance(error, DomicileError):
+            return
+        raise
     item.size, item.length = body.size, body.length
     item.fingerprint = fingerprint(item.record_key, item.whole())
     commit(region, keys, pack, sent, body.sealed.digest())
@@ -56,20 +53,21 @@ def _make_file_key(keys: KeyRing, item: Item) -> None:
     item.wrapped_key = wrap_key(wrapping, item.record_key)
 
 
-def _send(region: OpenRegion, pack: Announced, fan: Fan, body: "_Body") -> None:
+def _send(region: OpenRegion, pack: Announced, fan: Fan, body: "_Body") -> Sent:
     """Renews the pack's deadline as it goes, and stops when it has been given up meanwhile."""
-    required = pack.items[0].where.required
-    renew_at = pack.new.announced + (pack.new.deadline - pack.new.announced) / 3
+    patience = region.limits.stall
+    renew_at = pack.new.announced + timedelta(seconds=patience / 3)
     for sealed in body:
         now = region.clock.now()
         if now >= renew_at:
-            deadline = region.deadline(now, region.limits.stall)
-            _renew(region, pack, deadline)
-            renew_at = now + (deadline - now) / 3
+            _renew(region, pack, region.deadline(now, patience))
+            renew_at = now + timedelta(seconds=patience / 3)
         fan.write(sealed)
-        if fan.alive < required:
-            raise TooFewReplicas({str(number): code for number, code in fan.failed.items()})
-    _renew(region, pack, region.deadline(region.clock.now(), region.limits.stall))
+        fan.demand(pack.items[0].where.required)
+    _renew(region, pack, region.deadline(region.clock.now(), patience))
+    sent = fan.finish()
+    fan.demand(pack.items[0].where.required)
+    return sent
 
 
 def _renew(region: OpenRegion, pack: Announced, deadline: datetime) -> None:
@@ -93,21 +91,30 @@ class _Body:
 
     def drain(self) -> bytes:
         """Read what is left; the SHA-256 of the whole. Raises StreamFailed."""
-        try:
-            for chunk in self._chunks:
-                self.plain.update(chunk)
-        except Exception as error:
-            raise _failed(error) from error
+        for chunk in self._given():
+            self.plain.update(chunk)
         return self.plain.digest()
 
     def __iter__(self) -> Iterator[bytes]:
-        for chunk in self._chunks:
+        for chunk in self._given():
             for start in range(0, len(chunk), _PIECE):
                 piece = chunk[start : start + _PIECE]
                 self.plain.update(piece)
                 self.size += len(piece)
                 yield from self._out(self._sealer.update(piece))
         yield from self._out(self._sealer.finish())
+
+    def _given(self) -> Iterator[bytes]:
+        """The chunks; what goes wrong in making them is the caller's, and named so."""
+        chunks = iter(self._chunks)
+        while True:
+            try:
+                chunk = next(chunks, None)
+            except Exception as error:
+                raise StreamFailed(advice="Nothing is stored; try again.") from error
+            if chunk is None:
+                return
+            yield chunk
 
     def _out(self, sealed: bytes) -> Iterator[bytes]:
         if sealed:
@@ -116,14 +123,8 @@ class _Body:
             yield sealed
 
 
-def _failed(error: BaseException) -> DomicileError:
-    failed = StreamFailed("The stream ended with an error. Nothing is stored.")
-    failed.__cause__ = error
-    return failed
-
-
 def read_chunks(stream: object, size: int = _PIECE) -> Iterator[bytes]:
-    """What a binary file, or any iterable of bytes, holds. Raises InvalidRequest for anything else."""
+    """What a binary file or an iterable of bytes holds. Raises InvalidRequest for other things."""
     read = getattr(stream, "read", None)
     if read is None:
         if isinstance(stream, bytes | str) or not isinstance(stream, Iterable):

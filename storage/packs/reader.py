@@ -24,8 +24,8 @@ from storage.errors import (
 )
 from storage.model import Purpose, Record, RecordId, RecordInfo, ReplicaState
 from storage.packs.keyring import KeyRing
-from storage.region import OpenRegion
 from storage.policy import may_open, term_of
+from storage.region import OpenRegion
 
 T = TypeVar("T")
 
@@ -55,7 +55,10 @@ class Reader:
         self._keys = keys
 
     def get(self, tenant: str, record_id: RecordId, purpose: Purpose) -> Record:
-        """A whole record. Raises NotFound, Erased, Expired, PurposeRefused, Corrupt, Unavailable."""
+        """A whole record.
+
+        Raises NotFound, Erased, Expired, PurposeRefused, Corrupt or Unavailable.
+        """
 
         def read(opened: Opened) -> Record:
             row = opened.row

@@ -1,15 +1,16 @@
 """Bytes to several backends at once: whole packs, or a stream of unknown length."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future, wait
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from uuid import UUID
 
 from storage.catalog.objects import Attempt
-from storage.errors import BackendError, DomicileError
-from storage.region import OpenRegion
+from storage.errors import BackendError, DomicileError, TooFewReplicas
 from storage.ports import Upload
+from storage.region import OpenRegion
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,18 +71,18 @@ class Fan:
             except BackendError as error:
                 self.failed[attempt.id] = error.code
 
-    @property
-    def alive(self) -> int:
-        """How many backends still follow."""
-        return len(self._open)
-
     def write(self, data: bytes) -> None:
         """Send the next bytes to all that are left."""
-        self._each([(number, up.write, (data,)) for number, up in self._open.items()])
+        self._each([(number, partial(up.write, data)) for number, up in self._open.items()])
+
+    def demand(self, required: int) -> None:
+        """Raises TooFewReplicas if too few are left."""
+        if len(self._open) < required:
+            raise TooFewReplicas({self._backend[n]: code for n, code in self.failed.items()})
 
     def finish(self) -> Sent:
         """Make the whole readable on all that are left."""
-        self._each([(number, up.finish, ()) for number, up in self._open.items()])
+        self._each([(number, up.finish) for number, up in self._open.items()])
         causes = {self._backend[number]: code for number, code in self.failed.items()}
         return Sent(tuple(self._open), dict(self.failed), causes)
 
@@ -92,8 +93,8 @@ class Fan:
                 upload.abort()
         self._open.clear()
 
-    def _each(self, calls: Iterable[tuple[UUID, object, tuple[bytes, ...]]]) -> None:
-        running = {number: self._region.pool.submit(call, *given) for number, call, given in calls}  # type: ignore[arg-type,call-arg]
+    def _each(self, calls: Iterable[tuple[UUID, Callable[[], None]]]) -> None:
+        running = {number: self._region.pool.submit(call) for number, call in calls}
         for number, future in running.items():
             error = future.exception()
             if error is None:

@@ -25,9 +25,9 @@ from storage.packs.item import Item, Lineage, Where
 from storage.packs.keyring import KeyRing
 from storage.packs.lanes import Lanes
 from storage.packs.large import write_large
-from storage.region import OpenRegion
 from storage.packs.transfer import send
 from storage.policy import Placement, Term, accept_id, place, retain
+from storage.region import OpenRegion
 
 
 class Writer:

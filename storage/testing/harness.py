@@ -1,6 +1,5 @@
 """A whole Domicile for tests: real PostgreSQL, backends to take down, a clock to turn."""
 
-import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
@@ -18,10 +17,8 @@ from sqlalchemy import create_engine, select, text
 from regions.load import load_topology
 from regions.model import BackendSpec
 from storage import embedded
-from storage.backends.directory import DirectoryBackend
 from storage.backends.memory import MemoryBackend
-from storage.backends.registry import create_place
-from storage.backends.s3 import S3Backend
+from storage.backends.registry import create_place, open_backend
 from storage.bootstrap import Means, init, open_store, worker_of
 from storage.catalog import days, tables
 from storage.catalog.engine import Catalog
@@ -184,28 +181,32 @@ class Domicile:
         makers: dict[Kind, Callable[[], Backend]] = {
             "memory": lambda: MemoryBackend(spec.name, versioned=True),
             "directory": lambda: self._directory(spec, settings),
-            "s3": lambda: self._s3(spec),
+            "s3": lambda: self._s3(spec, settings),
         }
         return makers[self.kind]()
 
     def _directory(self, spec: BackendSpec, settings: Settings) -> Backend:
-        create_place(spec, data_dir=settings.home)
-        assert spec.path is not None
-        return DirectoryBackend(
-            spec.name, settings.home / spec.path, clock=lambda: 0.0, entropy=os.urandom, reserve=0
-        )
+        roomy = spec.model_copy(update={"reserve_mib": 0})
+        create_place(roomy, data_dir=settings.home)
+        return open_backend(roomy, data_dir=settings.home)
 
-    def _s3(self, spec: BackendSpec) -> Backend:
+    def _s3(self, spec: BackendSpec, settings: Settings) -> Backend:
         if self._server is None:
             self._server = S3Server()
             self._server.__enter__()
-        bucket = f"{spec.name}-{self.settings.home.name}"
         region = "us-east-1" if spec.name.startswith("us") else "eu-central-1"
+        bucket = f"{spec.name}-{settings.home.name}"
         self._server.make_bucket(bucket, region, versioned=True)
-        return S3Backend(
-            spec.name, bucket, aws_region=region, endpoint_url=self._server.url,
-            credentials=CREDENTIALS,
-        )  # fmt: skip
+        place = {
+            "kind": "s3",
+            "path": None,
+            "bucket": bucket,
+            "aws_region": region,
+            "endpoint_url": self._server.url,
+        }
+        return open_backend(
+            spec.model_copy(update=place), data_dir=settings.home, credentials=CREDENTIALS
+        )
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 moto's own server wants Flask and dozens of other packages; this needs moto's S3 alone.
 """
 
+import ssl
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -37,11 +38,12 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a server answers."""
+    """What a server answers. It closes before the end if it ``announced`` more than the body."""
 
     status: int = 200
     headers: Mapping[str, str] = field(default_factory=dict)
     body: bytes = b""
+    announced: int | None = None
 
     @classmethod
     def error(cls, status: int, code: str, headers: Mapping[str, str] | None = None) -> "Answer":
@@ -53,19 +55,29 @@ class Answer:
 class LoopbackServer:
     """An HTTP server on a free port of this machine, for as long as the context lasts.
 
-    ``requests`` are those that came so far. ``answer`` may be set anew at any time.
+    ``requests`` are those that came so far. ``answer`` may be set anew at any time; if it raises
+    ConnectionError, the connection is closed without an answer.
     """
 
-    def __init__(self, answer: Callable[[Request], Answer]) -> None:
+    def __init__(
+        self, answer: Callable[[Request], Answer], *, tls: ssl.SSLContext | None = None
+    ) -> None:
         self.answer = answer
         self.requests: list[Request] = []
         self._server = _Server(self)
+        if tls is not None:
+            self._server.socket = tls.wrap_socket(self._server.socket, server_side=True)
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,))
 
     @property
-    def url(self) -> str:
+    def port(self) -> int:
         """Where it listens."""
-        return f"http://127.0.0.1:{self._server.server_port}"
+        return self._server.server_port
+
+    @property
+    def url(self) -> str:
+        """Where it listens, unless with TLS."""
+        return f"http://127.0.0.1:{self.port}"
 
     def close(self) -> None:
         """Listen no more."""
@@ -101,6 +113,11 @@ class S3Server(LoopbackServer):
         if versioned:
             self._buckets.put_bucket_versioning(name, "Enabled")
         self._names.append(name)
+
+    def store(self, bucket: str, key: str, data: bytes) -> None:
+        """An object that somebody else has stored, quickly."""
+        with self._one_at_a_time:
+            self._buckets.put_object(bucket, key, data)
 
     def close(self) -> None:
         super().close()
@@ -147,7 +164,7 @@ class _Handler(BaseHTTPRequestHandler):
     def handle_one_request(self) -> None:
         try:
             super().handle_one_request()
-        except ConnectionError:  # the client gave up
+        except ConnectionError:  # the client gave up, or is to believe that we did
             self.close_connection = True
 
     def _handle(self) -> None:
@@ -167,10 +184,12 @@ class _Handler(BaseHTTPRequestHandler):
         for name, value in answer.headers.items():
             if name.lower() != "content-length":
                 self.send_header(name, value)
-        self.send_header("Content-Length", str(len(answer.body)))
+        length = len(answer.body) if answer.announced is None else answer.announced
+        self.send_header("Content-Length", str(length))
         self.end_headers()
         if self.command != "HEAD":
             self.wfile.write(answer.body)
+        self.close_connection |= length > len(answer.body)
 
     do_GET = do_PUT = do_POST = do_DELETE = do_HEAD = _handle  # noqa: N815 - the names of http.server
 

@@ -11,8 +11,8 @@ from storage.catalog import erasures, objects, records
 from storage.catalog import tables as t
 from storage.catalog.erasures import OpenErasure
 from storage.evidence.completion import receipt_for
-from storage.region import OpenRegion
 from storage.policy import plan_object
+from storage.region import OpenRegion
 
 ROWS = 1000
 RECEIPTS = 50
@@ -44,8 +44,8 @@ def _plan(region: OpenRegion, connection: Connection, log: FilteringBoundLogger)
     deleted = 0
     for table in (t.record, t.file):
         gone = records.delete_scope(
-            connection, table, erasure.tenant, erasure.scope, erasure.sought, erasure.cutoff,
-            ROWS - deleted,
+            connection, table, erasure.tenant, erasure.scope, sought=erasure.sought,
+            cutoff=erasure.cutoff, limit=ROWS - deleted,
         )  # fmt: skip
         deleted += len(gone)
         _release(region, connection, erasure, gone)
@@ -72,7 +72,7 @@ def _release(
     file_keys = {key_id for object_id, key_id in gone if locked[object_id] is None}
     erasures.note_objects(connection, erasure.id, [*touched, *file_keys])
     doomed = list(file_keys)
-    for day in {day for day in locked.values()}:
+    for day in set(locked.values()):
         some = [object_id for object_id in touched if locked[object_id] == day]
         doomed += _emptied(region, connection, day, some)
     objects.doom(connection, doomed, now)

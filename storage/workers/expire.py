@@ -9,8 +9,8 @@ from storage.catalog import days, objects
 from storage.catalog.days import DayState, Overdue
 from storage.catalog.objects import ObjectKind
 from storage.packs.keyring import KeyRing
-from storage.region import OpenRegion
 from storage.policy import may_destroy
+from storage.region import OpenRegion
 
 _BATCH = 1000
 _LEASE = timedelta(minutes=10)

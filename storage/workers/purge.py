@@ -8,8 +8,8 @@ from storage.catalog import objects
 from storage.catalog.objects import Attempt
 from storage.errors import BackendError
 from storage.model import ReplicaState
-from storage.region import OpenRegion
 from storage.policy import absent, may_destroy
+from storage.region import OpenRegion
 
 BATCH = 64
 _LEASE = timedelta(minutes=10)
@@ -65,7 +65,8 @@ def _again(
 
 def _delay(attempt: Attempt) -> timedelta:
     """Longer each time, up to an hour: a backend that returns is then purged within the hour."""
-    return min(_LONGEST, _FIRST * 2 ** min(attempt.attempts, 12))
+    grown: timedelta = _FIRST * 2 ** min(attempt.attempts, 12)
+    return min(_LONGEST, grown)
 
 
 def _sees(region: OpenRegion, backend: str) -> frozenset[str]:

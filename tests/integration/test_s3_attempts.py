@@ -1,0 +1,187 @@
+"""A write is sent once, ends in time, and what is not known of it is said to be unknown."""
+
+import threading
+import time
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+
+import pytest
+
+from storage.backends.credentials import Credentials
+from storage.backends.s3 import S3Backend
+from storage.backends.s3.upload import PART
+from storage.errors import BackendError, BackendTimeout, BackendUnavailable
+from storage.testing.s3 import CREDENTIALS, Answer, LoopbackServer, Request
+from tests.support.s3 import BODY, CALLS, KEY, UPLOAD_ID, at_home, backend_at, put
+
+
+@pytest.fixture
+def home() -> Iterator[LoopbackServer]:
+    """The server of the topology. A test says what it answers."""
+    with LoopbackServer(lambda _: Answer()) as server:
+        yield server
+
+
+@pytest.fixture
+def backend(home: LoopbackServer) -> Iterator[S3Backend]:
+    """A backend at home."""
+    made = backend_at(home.url)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def hanging() -> Iterator[Callable[[Request], Answer]]:
+    """An answer that does not come before the test is over."""
+    over = threading.Event()
+
+    def wait(_: Request) -> Answer:
+        over.wait(60)
+        raise ConnectionAbortedError
+
+    with ExitStack() as stack:
+        stack.callback(over.set)
+        yield wait
+
+
+def test_a_write_that_hangs_is_unknown_and_not_repeated(
+    home: LoopbackServer, hanging: Callable[[Request], Answer]
+) -> None:
+    """One request, then BackendTimeout, within the time of the attempt."""
+    home.answer = at_home(hanging)
+    backend = backend_at(home.url)
+    before = time.monotonic()
+
+    with pytest.raises(BackendTimeout) as caught:
+        backend.put(KEY, BODY, timeout=1)
+
+    assert caught.value.outcome == "unknown"
+    assert time.monotonic() - before < 1.5
+    assert [r.method for r in home.requests] == ["GET", "PUT"]
+    backend.close()
+
+
+@pytest.mark.parametrize("step", ["POST uploads", "PUT", "POST"])
+def test_an_upload_that_hangs_is_unknown_and_not_repeated(
+    home: LoopbackServer, hanging: Callable[[Request], Answer], step: str
+) -> None:
+    """Whichever request it is; then the upload is aborted."""
+
+    def answer(request: Request) -> Answer:
+        if request.method + (" uploads" if "uploads" in request.query else "") == step:
+            return hanging(request)
+        return Answer(headers={"ETag": '"e"'}, body=b"" if request.method == "PUT" else UPLOAD_ID)
+
+    home.answer = at_home(answer)
+    backend = backend_at(home.url)
+
+    def store() -> None:
+        with backend.upload(KEY, timeout=1) as started:
+            started.write(b"x" * PART)
+            started.finish()
+
+    with pytest.raises(BackendTimeout):
+        store()
+
+    sent = [r.method + (" uploads" if "uploads" in r.query else "") for r in home.requests]
+    assert sent.count(step) == 1
+    assert ("DELETE" in sent) == (step != "POST uploads")
+    backend.close()
+
+
+def test_a_read_that_hangs_is_a_timeout(
+    home: LoopbackServer, hanging: Callable[[Request], Answer]
+) -> None:
+    """So that the reader takes another replica."""
+    home.answer = hanging
+    backend = backend_at(home.url, timeout=0.5)
+
+    with pytest.raises(BackendTimeout):
+        backend.get(KEY)
+
+    assert len(home.requests) == 1
+    backend.close()
+
+
+def dropped(_: Request) -> Answer:
+    """The connection ends without an answer."""
+    raise ConnectionAbortedError
+
+
+UNKNOWN: dict[str, Callable[[Request], Answer]] = {
+    "500": lambda _: Answer.error(500, "InternalError"),
+    "502": lambda _: Answer(502, {}, b"<html>a proxy</html>"),
+    "503": lambda _: Answer.error(503, "SlowDown"),
+    "504": lambda _: Answer(504),
+    "400-timeout": lambda _: Answer.error(400, "RequestTimeout"),
+    "dropped": dropped,
+}
+
+
+@pytest.mark.parametrize("answer", UNKNOWN.values(), ids=UNKNOWN)
+def test_a_write_that_nobody_confirms_is_unknown(
+    home: LoopbackServer, backend: S3Backend, answer: Callable[[Request], Answer]
+) -> None:
+    """The server may have stored it; and it is not asked again."""
+    home.answer = at_home(answer)
+
+    with pytest.raises(BackendTimeout):
+        put(backend)
+
+    assert [r.method for r in home.requests] == ["GET", "PUT"]
+
+
+@pytest.mark.parametrize("name", ["500", "503", "dropped"])
+def test_a_read_without_an_answer_is_not_repeated(
+    home: LoopbackServer, backend: S3Backend, name: str
+) -> None:
+    """The reader has other replicas, and knows better when to try again."""
+    home.answer = UNKNOWN[name]
+
+    with pytest.raises(BackendUnavailable):
+        backend.get(KEY)
+
+    assert len(home.requests) == 1
+
+
+def test_a_server_that_is_not_there_has_stored_nothing() -> None:
+    """No connection, no bytes: the outcome is known."""
+    with LoopbackServer(lambda _: Answer()) as server:
+        url = server.url
+    backend = backend_at(url)
+
+    with pytest.raises(BackendUnavailable) as caught:
+        put(backend)
+
+    assert caught.value.outcome == "not_stored"
+    backend.close()
+
+
+def test_a_body_that_ends_early_is_no_answer(home: LoopbackServer, backend: S3Backend) -> None:
+    """Fewer bytes than the server announced are not taken for the object."""
+    home.answer = lambda _: Answer(body=b"short", announced=100)
+
+    with pytest.raises(BackendUnavailable):
+        backend.get(KEY)
+
+
+def test_errors_show_no_secret(home: LoopbackServer, backend: S3Backend) -> None:
+    """Not the key of the object, not our credentials, not the body, however they are printed."""
+    own = Credentials("AKIAPLANTED", "planted-secret", "planted-token")
+    planted = ["secret-name", "planted", "must not leave", CREDENTIALS.access_key]
+    echo = (
+        f"<Error><Code>SignatureDoesNotMatch</Code><Message>{KEY} planted-secret</Message>"
+        f"<AWSAccessKeyId>AKIAPLANTED</AWSAccessKeyId><RequestId>planted {KEY}</RequestId></Error>"
+    )
+    odd = f"<Error><Code>{KEY} planted</Code><Message>planted</Message></Error>"
+    answers = [Answer(403, {}, echo.encode()), Answer(400, {}, odd.encode()), Answer(500)]
+    for answer in answers:
+        home.answer = lambda _, answer=answer: answer
+        for call in CALLS.values():
+            with pytest.raises(BackendError) as caught:
+                call(backend)
+            shown = "".join(traceback.format_exception(caught.value)) + repr(caught.value)
+            assert [word for word in planted if word in shown] == []
+            assert caught.value.__context__ is None
+    assert "planted" not in repr(own) + str(own)

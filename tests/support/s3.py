@@ -1,0 +1,61 @@
+"""An S3 backend in front of a server that answers what a test says."""
+
+import time
+from collections.abc import Callable
+
+from storage.backends.s3 import Bucket, S3Backend
+from storage.backends.s3.upload import PART
+from storage.testing.s3 import CREDENTIALS, Answer, Request
+
+HOME, OTHER = "eu-central-1", "us-east-1"
+KEY, BODY = "pack/2026-01-02/secret-name", b"the body that must not leave"
+UPLOAD_ID = b"<R><Bucket>b</Bucket><Key>k</Key><UploadId>u-1</UploadId></R>"
+
+
+def location(region: str) -> Answer:
+    """What GetBucketLocation answers."""
+    body = f'<LocationConstraint xmlns="http://s3.amazonaws.com/doc/2006-03-01/">{region}</LocationConstraint>'
+    return Answer(body=body.encode())
+
+
+def is_location(request: Request) -> bool:
+    """Whether the bucket is asked where it is."""
+    return request.method == "GET" and "location" in request.query
+
+
+def at_home(answer: Callable[[Request], Answer]) -> Callable[[Request], Answer]:
+    """A bucket that is where it should be, and then answers as the test wants."""
+    return lambda request: location(HOME) if is_location(request) else answer(request)
+
+
+def backend_at(url: str | None, *, timeout: float = 10) -> S3Backend:
+    """A backend for that URL; without one, for AWS."""
+    return S3Backend(
+        Bucket(
+            "eu-s3", "domicile-eu", HOME,
+            endpoint_url=url, credentials=CREDENTIALS, timeout=timeout, clock=time.monotonic,
+        )
+    )  # fmt: skip
+
+
+def put(backend: S3Backend) -> None:
+    """A small object."""
+    backend.put(KEY, BODY, timeout=10)
+
+
+def upload(backend: S3Backend) -> None:
+    """A large object."""
+    with backend.upload(KEY, timeout=10) as started:
+        started.write(BODY * (PART // len(BODY) + 1))
+        started.finish()
+
+
+CALLS: dict[str, Callable[[S3Backend], object]] = {
+    "put": put,
+    "upload": upload,
+    "get": lambda backend: backend.get(KEY),
+    "traces": lambda backend: backend.traces(KEY),
+    "purge": lambda backend: backend.purge(KEY),
+    "scan": lambda backend: list(backend.scan()),
+    "probe": lambda backend: backend.probe(KEY),
+}
