@@ -14,6 +14,11 @@ down_revision: str | None = ${repr(down_revision)}
 branch_labels: str | Sequence[str] | None = ${repr(branch_labels)}
 depends_on: str | Sequence[str] | None = ${repr(depends_on)}
 
+kind: str = "pre"  # run before the code that needs it; "post": when no older code runs any more
+code: tuple[int, int] = (1, 1)  # the revisions of the code that this catalog supports
+
+# What a process may do with a new table or column, it is granted here: see 0002_roles.py.
+
 
 def upgrade() -> None:
     """Up."""

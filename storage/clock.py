@@ -1,15 +1,18 @@
 """The region's time: that of its database, told between questions by a steady local counter."""
 
+import threading
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 from storage.catalog.engine import Catalog
 from storage.errors import CatalogUnavailable
+from storage.model import utc
 
 _BOUND = timedelta(milliseconds=50)
 _ASK_AGAIN = 60.0  # seconds
 _TRIES = 5
+_TICK = timedelta(milliseconds=1)
 
 
 def steady() -> float:
@@ -50,3 +53,33 @@ class CatalogClock:
             f"The catalog of {self._catalog.region} answers too slowly to tell the time.",
             advice="Run Domicile near its database.",
         )
+
+
+class SimulatedClock:
+    """Moves by a millisecond each time it is asked, and by whatever its owner says."""
+
+    def __init__(self, start: datetime = datetime(2026, 3, 1, 12, tzinfo=UTC)) -> None:
+        self._now = utc(start)
+        self._lock = threading.Lock()
+
+    @property
+    def error(self) -> timedelta:
+        """None: everybody shares it."""
+        return timedelta()
+
+    def now(self) -> datetime:
+        """The time in UTC, later at each call."""
+        with self._lock:
+            self._now += _TICK
+            return self._now
+
+    def advance(self, by: timedelta) -> None:
+        """Let time pass. It never goes back."""
+        if by < timedelta():
+            raise ValueError("time does not go back")
+        with self._lock:
+            self._now += by
+
+    def sleep(self, seconds: float) -> None:
+        """What ``time.sleep`` is to a real clock."""
+        self.advance(timedelta(seconds=max(seconds, 0)))

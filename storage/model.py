@@ -76,6 +76,10 @@ class RecordId:
     day: date | None
     unique: bytes = field(repr=False)
 
+    def __post_init__(self) -> None:
+        """Raises NaiveDatetime if ``minted`` has no time zone."""
+        utc(self.minted)
+
     @classmethod
     def mint(
         cls, data_class: DataClass, region: str, now: datetime, day: date | None, *,

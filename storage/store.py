@@ -94,7 +94,7 @@ class Store:
                     self._known[tenant] = (monotonic(), served, known)
                 return served, known
             homes |= {home} if home else set()
-        if homes:
+        if homes - self._regions.keys():
             raise _elsewhere(tenant, homes.pop())
         raise UnknownTenant(
             f"No tenant {tenant!r}.",
@@ -113,6 +113,7 @@ class Store:
         Returns when all are fenced; ``not_reached`` names the regions where that is still to be
         asked for. For other scopes use ``Tenant.erase``.
         """
+        check_erasure(scope, reason, ticket)
         if scope.kind is not ScopeKind.ACCOUNT:
             raise InvalidRequest("A store erases accounts.", advice="Use store.tenant(id).erase.")
         homes: dict[str, str] = {}
@@ -223,7 +224,7 @@ class Tenants:
         home = self._home(spec)
         admit(home.open.topology, spec)
         for name, served in self._store.regions.items():
-            if name != spec.home:
+            if name != spec.home:  # the others first: so two homes cannot both take the name
                 with served.open.catalog.begin() as connection:
                     tenants.note(connection, spec)
         home.open.catalog.run(

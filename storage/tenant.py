@@ -1,15 +1,12 @@
 """One tenant's store: bound once, so that a slip into another tenant cannot be typed."""
 
-from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
-from dataclasses import replace
-from types import TracebackType
-from typing import BinaryIO, Protocol, Self
+from typing import BinaryIO, Protocol
 
 from storage.catalog import objects, records
 from storage.catalog.tenants import Known
-from storage.errors import BodyTooLarge, DomicileError, InvalidRequest, NotFound, TermsChanged
+from storage.errors import NotFound, TermsChanged
 from storage.model import (
     DataClass,
     Erasure,
@@ -26,18 +23,28 @@ from storage.model import (
     ReplicaState,
     Scope,
 )
+from storage.packs.capture import Capture
 from storage.packs.eraser import Pause, fence
 from storage.packs.keyring import KeyRing
 from storage.packs.large import read_chunks
+from storage.packs.open_file import OpenFile
 from storage.packs.reader import Reader, info
+from storage.packs.request import (
+    Id,
+    as_id,
+    check_class,
+    check_erasure,
+    check_limit,
+    check_name,
+    check_purpose,
+    check_record,
+    new_record,
+    with_filename,
+)
+from storage.packs.window import Source, Window
 from storage.packs.writer import Writer
 from storage.policy import place, term_of
 from storage.region import OpenRegion
-
-_WINDOW = 4096  # records of put_many that may be under way
-_PAGE = 1000
-
-Id = RecordId | str
 
 
 class Served(Protocol):
@@ -68,9 +75,16 @@ class Homes(Protocol):
 class Tenant:
     """Reads and writes the records of one tenant. Safe to use from many threads.
 
-    Writes raise InvalidRequest, Refused, Erased, Unavailable (nothing is stored: try again) or
-    OutcomeUnknown (ask again with the same id). Reads raise NotFound, Erased, Expired,
-    PurposeRefused, Unavailable or Corrupt. An id of another tenant is NotFound.
+    An ``id`` is a RecordId or its text. ``subject`` and ``group`` are text of one character or
+    more, stored as pseudonyms. ``metadata`` is JSON, at most 4 KiB, sealed like the body; it comes
+    back with the record. ``derived_from`` are records of this tenant: subject and group are
+    inherited from them, and erasing one erases what derives from it where the topology says so.
+
+    Every method raises InvalidRequest for what is malformed (MalformedId, UnknownClass, ...),
+    WrongRegion when the tenant is at home elsewhere, and CatalogUnavailable. Writes also raise
+    Refused (``reasons`` says why), Erased, Unavailable (nothing is stored: try again) or
+    OutcomeUnknown (ask again with the same id). Reads also raise NotFound, Erased, Expired,
+    PurposeRefused, Unavailable, KeyUnavailable or Corrupt. An id of another tenant is NotFound.
     """
 
     def __init__(self, homes: Homes, tenant: str, pause: Pause) -> None:
@@ -82,9 +96,12 @@ class Tenant:
     def new_id(self, data_class: DataClass, *, key: str | None = None) -> RecordId:
         """Mint the id of a record that is about to be written.
 
-        With the same ``key``, class, UTC day and retention it is the same record: two processes
-        that carry out the same request agree. Good for writing for the topology's write window.
+        With the same ``key`` (text), class, UTC day and retention it is the same record: two
+        processes that carry out the same request agree. Good for writing for the topology's write
+        window (24 hours in the shipped one), then StaleId.
         """
+        check_class(data_class)
+        check_name("key", key)
         served, known = self._homes.find(self.id)
         return served.writer.new_id(known, data_class, key)
 
@@ -95,34 +112,39 @@ class Tenant:
     ) -> PutResult:  # fmt: skip
         """Store a record of at most 16 MiB; returns when it is durable on the required replicas.
 
-        ``metadata`` is JSON of at most 4 KiB. The same id with the same content gives the same
-        answer; with other content it raises IdConflict.
+        The same id with the same content gives the same answer; with other content it raises
+        IdConflict. Without an id, a new one is minted. Under zero retention ``stored`` is False.
         """
-        return self.submit(
-            NewRecord(
-                data_class, body, as_id(id), subject, group, metadata or {},
-                tuple(RecordId.parse(str(i)) for i in derived_from),
-            )
-        ).result()  # fmt: skip
+        new = new_record(
+            data_class, body, id=id, subject=subject, group=group, metadata=metadata,
+            derived_from=derived_from,
+        )  # fmt: skip
+        return self.submit(new).result()
 
-    def submit(self, record: NewRecord, *, bulk: bool = False) -> Future[PutResult]:
-        """``put`` without waiting. What is refused at once is raised at once."""
-        served, known = self._homes.find(self.id)
-        future = served.writer.put(known, record, bulk=bulk)
-        future.add_done_callback(self._heed)
-        return future
+    def submit(self, record: NewRecord) -> Future[PutResult]:
+        """``put`` without waiting for the pack. What is refused at once is raised at once.
+
+        Waits for room in the write buffer, at most 30 s (then Busy), and, from 256 KiB on, for the
+        backends. The future cannot be cancelled.
+        """
+        check_record(record)
+        return self._submit(record, bulk=False)
 
     def put_many(self, records: Iterable[NewRecord]) -> Iterator[PutResult | PutFailure]:
-        """Store many, in bounded memory; a result per record, in order, as soon as it is known."""
-        window: deque[tuple[RecordId | None, Future[PutResult]]] = deque()
-        pending: dict[RecordId, Future[PutResult]] = {}
-        for record in records:
-            future = self._queue(record, pending)
-            window.append((record.id, future))
-            while window and (window[0][1].done() or len(window) >= _WINDOW):
-                yield _outcome(*window.popleft(), pending)
+        """Store many in bounded memory: one result per record, in the order of the records.
+
+        Takes a record when it needs one, at most 4096 ahead of the result it gives. What is wrong
+        with one record is a PutFailure in its place. If ``records`` raises, the results of what
+        came before are given first. What was taken is written even if nobody asks for its result.
+        """
+        source, window = Source(records), self.window()
+        for record in source:
+            window.add(record)
+            while window.ready or not window.room:
+                yield window.take()
         while window:
-            yield _outcome(*window.popleft(), pending)
+            yield window.take()
+        source.check()
 
     def put_file(
         self, stream: BinaryIO | Iterable[bytes], *, filename: str | None = None,
@@ -131,41 +153,50 @@ class Tenant:
     ) -> PutResult:  # fmt: skip
         """Store a fine-tuning file of any size, in constant memory.
 
-        The file name is metadata: sealed with it. A stream that raises leaves nothing behind.
+        ``stream`` is a file in binary mode, or an iterable of bytes. The file name is metadata:
+        sealed with it. A stream that raises leaves nothing behind: StreamFailed, with the stream's
+        own error as its cause. One that pauses for over two minutes may be given up: Abandoned.
         """
+        new = new_record(
+            DataClass.FINE_TUNING_FILE, b"", id=id, subject=subject, group=None,
+            metadata=with_filename(metadata, filename), derived_from=(),
+        )  # fmt: skip
+        check_record(new)
+        chunks = read_chunks(stream)
         served, known = self._homes.find(self.id)
-        told = dict(metadata or {}) | ({"filename": filename} if filename is not None else {})
-        record = NewRecord(DataClass.FINE_TUNING_FILE, b"", as_id(id), subject, None, told)
-        future = served.writer.stream(known, record, read_chunks(stream))
-        future.add_done_callback(self._heed)
-        return future.result()
+        return self._heeded(served.writer.stream(known, new, chunks)).result()
 
     def capture(
         self, data_class: DataClass, *, id: Id | None = None,
         subject: str | None = None, group: str | None = None,
         metadata: Mapping[str, object] | None = None, derived_from: Iterable[Id] = (),
-    ) -> "Capture":  # fmt: skip
-        """A context that takes a streamed body chunk by chunk and stores it at its end.
+    ) -> Capture:  # fmt: skip
+        """A context that takes a streamed body chunk by chunk, 16 MiB in all, and stores it.
 
         If the block is left by an exception, what was produced is stored, marked incomplete, and
         the exception goes on.
         """
-        record_id = as_id(id) or self.new_id(data_class)
-        record = NewRecord(
-            data_class, b"", record_id, subject, group, metadata or {},
-            tuple(RecordId.parse(str(i)) for i in derived_from),
+        new = new_record(
+            data_class, b"", id=id, subject=subject, group=group, metadata=metadata,
+            derived_from=derived_from,
         )  # fmt: skip
-        return Capture(self, record)
+        check_record(new)
+        served, _ = self._homes.find(self.id)
+        record_id = new.id or self.new_id(data_class)
+        return Capture(new, record_id, self.submit, served.open.limits.body)
 
     def get(self, id: Id, *, purpose: Purpose) -> Record:
-        """Open a record."""
+        """Open a record: body, metadata and what is known of it."""
+        record_id = as_id(id)
+        check_purpose(purpose)
         served, _ = self._homes.find(self.id)
-        return served.reader.get(self.id, RecordId.parse(str(id)), purpose)
+        return served.reader.get(self.id, record_id, purpose)
 
-    def open(self, id: Id, *, purpose: Purpose) -> "OpenFile":
+    def open(self, id: Id, *, purpose: Purpose) -> OpenFile:
         """Open a record of any size, to read ranges of it."""
+        record_id = as_id(id)
+        check_purpose(purpose)
         served, _ = self._homes.find(self.id)
-        record_id = RecordId.parse(str(id))
         found = served.reader.metadata(self.id, record_id, purpose)
         return OpenFile(served.reader, self.id, purpose, found)
 
@@ -173,32 +204,40 @@ class Tenant:
         self, *, data_class: DataClass | None = None, subject: str | None = None,
         group: str | None = None, after: Id | None = None, limit: int = 100,
     ) -> Sequence[RecordInfo]:  # fmt: skip
-        """What is stored and readable, oldest first, after one of the records."""
-        if not 1 <= limit <= _PAGE:
-            raise InvalidRequest(f"A limit is 1 to {_PAGE}.")
+        """What is stored and readable, oldest first: 1 to 1000 records after one of them."""
+        check_limit(limit)
+        check_name("subject", subject)
+        check_name("group", group)
+        if data_class is not None:
+            check_class(data_class)
+        last = None if after is None else as_id(after)
         served, _ = self._homes.find(self.id)
         region, names = served.open, served.open.pseudonyms
+        now = region.clock.now()
         with region.catalog.begin() as connection:
             rows = records.page(
                 connection, self.id, data_class=data_class,
                 subjects=names.all(self.id, "subject", subject) if subject is not None else (),
                 groups=names.all(self.id, "group", group) if group is not None else (),
-                after=as_id(after), now=region.clock.now(), limit=limit,
+                after=last, now=now, limit=limit,
             )  # fmt: skip
         return [info(region, row) for row in rows]
 
     def erase(self, scope: Scope, *, reason: Reason, ticket: str | None = None) -> Erasure:
         """Erase a record, subject, group or everything. On return nothing of it can be read.
 
-        Rows and bytes go behind the scenes; ``Store.erasure`` says how far that is.
+        Rows and bytes go behind the scenes; ``Store.erasure`` says how far that is. ``ticket`` is
+        a reference of yours, of at most 200 characters, that the catalog keeps: nothing personal.
         """
+        check_erasure(scope, reason, ticket)
         served, _ = self._homes.find(self.id)
         return fence(served.open, self.id, scope, reason=reason, ticket=ticket, pause=self._pause)
 
     def explain(self, id: Id) -> Explanation:
-        """Why a record is here and not there. Raises NotFound."""
+        """Why a record is here and not there, and how long. Raises NotFound."""
+        record_id = as_id(id)
         served, known = self._homes.find(self.id)
-        region, record_id = served.open, RecordId.parse(str(id))
+        region = served.open
         with region.catalog.begin() as connection:
             found = records.find(connection, self.id, record_id)
             if found is None or found.fenced:
@@ -213,118 +252,23 @@ class Tenant:
             found.row.id, placement.verdicts, tuple(replicas), term.readable_until, term.deadline
         )
 
-    def _heed(self, future: Future[PutResult]) -> None:
-        if isinstance(future.exception(), TermsChanged):
-            self._homes.forget(self.id)
+    def window(self) -> Window:
+        """What ``put_many`` writes through, here and in ``async_store``."""
+        served, _ = self._homes.find(self.id)
+        return Window(
+            lambda record: self._submit(record, bulk=True), self.new_id, served.open.limits.own_pack
+        )
 
-    def _queue(
-        self, record: NewRecord, pending: dict[RecordId, Future[PutResult]]
-    ) -> Future[PutResult]:
-        """Submit one of many; what is refused at once becomes a failed future."""
-        for parent in record.derived_from:
-            # of one day, parent and child go through one lane, in this order
-            if parent in pending and (record.id is None or parent.day != record.id.day):
-                pending[parent].exception()
-        try:
-            future = self.submit(record, bulk=True)
-        except DomicileError as error:
-            future = Future()
-            future.set_exception(error)
-        if record.id is not None:
-            pending[record.id] = future
+    def _submit(self, record: NewRecord, *, bulk: bool) -> Future[PutResult]:
+        served, known = self._homes.find(self.id)
+        return self._heeded(served.writer.put(known, record, bulk=bulk))
+
+    def _heeded(self, future: Future[PutResult]) -> Future[PutResult]:
+        """If the terms have changed, the next write goes by the new ones."""
+
+        def heed(done: Future[PutResult]) -> None:
+            if isinstance(done.exception(), TermsChanged):
+                self._homes.forget(self.id)
+
+        future.add_done_callback(heed)
         return future
-
-
-class Capture:
-    """A body that is still being produced. ``result`` is there after the block."""
-
-    def __init__(self, tenant: Tenant, record: NewRecord) -> None:
-        """Made by ``Tenant.capture``."""
-        self._tenant = tenant
-        self._record = record
-        self._body = bytearray()
-        self._ended = False
-        self.id = record.id
-        self.result: PutResult | None = None
-
-    def write(self, chunk: bytes) -> None:
-        """Take the next chunk. Raises BodyTooLarge over 16 MiB: what came before is stored."""
-        if self._ended:
-            raise InvalidRequest("The capture has ended.")
-        if len(self._body) + len(chunk) > 16 * 1024 * 1024:
-            raise BodyTooLarge
-        self._body += chunk
-
-    def end(self, *, incomplete: bool) -> Future[PutResult]:
-        """Store what was produced."""
-        self._ended = True
-        body = bytes(self._body)
-        return self._tenant.submit(replace(self._record, body=body, incomplete=incomplete))
-
-    def __enter__(self) -> Self:
-        """Where to write."""
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """Store it, incomplete if the block failed."""
-        self.result = self.end(incomplete=error is not None).result()
-
-
-class OpenFile:
-    """A record opened for ranges. Every read asks again whether it is still allowed."""
-
-    def __init__(self, reader: Reader, tenant: str, purpose: Purpose, found: Record) -> None:
-        """Made by ``Tenant.open``."""
-        self._reader, self._tenant, self._purpose = reader, tenant, purpose
-        self.info = found.info
-        self.metadata = found.metadata
-
-    @property
-    def size(self) -> int:
-        """Its length in bytes."""
-        return self.info.size
-
-    def read_range(self, start: int, stop: int) -> bytes:
-        """Bytes ``start`` to ``stop`` (exclusive), or up to the end."""
-        return self._reader.read_range(self._tenant, self.info.id, self._purpose, start, stop)
-
-    def chunks(self, size: int = 1024 * 1024) -> Iterator[bytes]:
-        """The whole, piece by piece."""
-        for start in range(0, self.size, size):
-            yield self.read_range(start, start + size)
-
-    def __enter__(self) -> Self:
-        """The file itself."""
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """Nothing is held open."""
-
-
-def as_id(given: Id | None) -> RecordId | None:
-    """An id from its text, if it is text. Raises MalformedId."""
-    return RecordId.parse(given) if isinstance(given, str) else given
-
-
-def _outcome(
-    record_id: RecordId | None, future: Future[PutResult],
-    pending: dict[RecordId, Future[PutResult]],
-) -> PutResult | PutFailure:  # fmt: skip
-    error = future.exception()
-    if record_id is not None:
-        pending.pop(record_id, None)
-    if error is None:
-        return future.result()
-    if isinstance(error, DomicileError):
-        return PutFailure(record_id, error)
-    raise error

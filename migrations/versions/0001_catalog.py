@@ -15,6 +15,9 @@ down_revision: str | None = None
 branch_labels: str | Sequence[str] | None = None
 depends_on: str | Sequence[str] | None = None
 
+kind: str = "pre"
+code: tuple[int, int] = (0, 0)
+
 
 def upgrade() -> None:
     """Up."""
@@ -303,6 +306,7 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("tenant", "scope", "value", "erasure_id"),
     )
+    op.create_index("fence_cutoff", "fence", ["tenant", "scope", "cutoff"], unique=False)
     op.create_index("fence_erasure", "fence", ["erasure_id"], unique=False)
     op.create_index("fence_until", "fence", ["until"], unique=False)
     op.create_table(
@@ -357,6 +361,7 @@ def downgrade() -> None:
     op.drop_table("receipt")
     op.drop_index("fence_until", table_name="fence")
     op.drop_index("fence_erasure", table_name="fence")
+    op.drop_index("fence_cutoff", table_name="fence")
     op.drop_table("fence")
     op.drop_index("erasure_object_object", table_name="erasure_object")
     op.drop_table("erasure_object")

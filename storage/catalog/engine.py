@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
+from functools import cache
 from typing import TypeVar
 
 import psycopg
@@ -12,9 +13,10 @@ from sqlalchemy import (
     BigInteger,
     Connection,
     Engine,
+    Select,
+    bindparam,
     create_engine,
     func,
-    literal,
     select,
     text,
 )
@@ -136,8 +138,13 @@ def share_tenants(connection: Connection, tenants: Iterable[str]) -> None:
     What is checked in a *later* statement then stays true until the commit.
     """
     numbers = sorted({lock_number(tenant) for tenant in tenants})
-    given = func.unnest(literal(numbers, ARRAY(BigInteger))).column_valued("number")
-    connection.execute(select(func.pg_advisory_xact_lock_shared(given)))
+    connection.execute(_share(), {"numbers": numbers})
+
+
+@cache
+def _share() -> Select[object]:
+    given = func.unnest(bindparam("numbers", type_=ARRAY(BigInteger))).column_valued("number")
+    return select(func.pg_advisory_xact_lock_shared(given))
 
 
 def own_tenant(connection: Connection, tenant: str) -> None:

@@ -3,15 +3,19 @@
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from uuid import UUID
 
 from sqlalchemy import (
     ARRAY,
     Connection,
+    Integer,
     LargeBinary,
+    Select,
     Text,
     and_,
     any_,
+    bindparam,
     exists,
     func,
     literal,
@@ -26,6 +30,8 @@ from storage.catalog.objects import ObjectKind, ObjectState
 from storage.model import Erasure, ErasureState, Left, Reason, ReplicaState, ScopeKind
 
 e, eo, f, o, r = t.erasure.c, t.erasure_object.c, t.fence.c, t.object_.c, t.replica.c
+
+_FENCED = (ScopeKind.TENANT, ScopeKind.SUBJECT, ScopeKind.GROUP, ScopeKind.RECORD)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +93,15 @@ class Probe:
     group: bytes | None
     origin: datetime
 
+    def values(self) -> list[tuple[ScopeKind, bytes]]:
+        """What fences of each scope would have to name to cover it."""
+        found = [(ScopeKind.TENANT, b""), *((ScopeKind.RECORD, uid) for uid in self.uids)]
+        if self.subject is not None:
+            found.append((ScopeKind.SUBJECT, self.subject))
+        if self.group is not None:
+            found.append((ScopeKind.GROUP, self.group))
+        return found
+
 
 def fence(connection: Connection, new: NewErasure) -> None:
     """Insert the erasure and its fences. The caller owns the tenant's lock."""
@@ -114,23 +129,27 @@ def fence(connection: Connection, new: NewErasure) -> None:
 
 
 def covering(connection: Connection, probes: Sequence[Probe]) -> dict[int, set[UUID]]:
-    """Which of these writes an erasure covers, by position. One statement for the whole batch."""
+    """Which of these writes an erasure covers, by position. Two statements for the whole batch."""
+    active = _active(connection, probes)
     lines: list[tuple[int, str, str, bytes, datetime]] = []
     for n, probe in enumerate(probes):
-        lines.append((n, probe.tenant, ScopeKind.TENANT, b"", probe.origin))
-        lines += [(n, probe.tenant, ScopeKind.RECORD, uid, probe.origin) for uid in probe.uids]
-        if probe.subject is not None:
-            lines.append((n, probe.tenant, ScopeKind.SUBJECT, probe.subject, probe.origin))
-        if probe.group is not None:
-            lines.append((n, probe.tenant, ScopeKind.GROUP, probe.group, probe.origin))
-    columns = list(zip(*lines, strict=True))
+        lines += [
+            (n, probe.tenant, scope.value, value, probe.origin)
+            for scope, value in probe.values()
+            if (probe.tenant, scope.value) in active
+        ]
+    if not lines:
+        return {}
+    numbers, tenants, scopes, values, origins = (
+        list(column) for column in zip(*lines, strict=True)
+    )
     given = (
         func.unnest(
-            literal(list(columns[0]), ARRAY(t.replica.c.attempts.type)),
-            literal(list(columns[1]), ARRAY(Text)),
-            literal([str(scope) for scope in columns[2]], ARRAY(Text)),
-            literal(list(columns[3]), ARRAY(LargeBinary)),
-            literal(list(columns[4]), ARRAY(f.cutoff.type)),
+            literal(numbers, ARRAY(Integer)),
+            literal(tenants, ARRAY(Text)),
+            literal(scopes, ARRAY(Text)),
+            literal(values, ARRAY(LargeBinary)),
+            literal(origins, ARRAY(f.cutoff.type)),
         )
         .table_valued("n", "tenant", "scope", "value", "origin")
         .render_derived(name="given")
@@ -145,6 +164,35 @@ def covering(connection: Connection, probes: Sequence[Probe]) -> dict[int, set[U
     for n, erasure in rows:
         found.setdefault(n, set()).add(erasure)
     return found
+
+
+def _active(connection: Connection, probes: Sequence[Probe]) -> set[tuple[str, str]]:
+    """The tenants and scopes with a fence that could cover any of these: mostly none at all."""
+    if not probes:
+        return set()
+    tenants = sorted({probe.tenant for probe in probes})
+    pairs = [(tenant, scope.value) for tenant in tenants for scope in _FENCED]
+    rows = connection.execute(
+        _any_fence(),
+        {
+            "tenants": [tenant for tenant, _ in pairs],
+            "scopes": [scope for _, scope in pairs],
+            "oldest": min(probe.origin for probe in probes),
+        },
+    )
+    return {(row[0], row[1]) for row in rows}
+
+
+@cache
+def _any_fence() -> Select[str, str]:
+    given = (
+        func.unnest(bindparam("tenants", type_=ARRAY(Text)), bindparam("scopes", type_=ARRAY(Text)))
+        .table_valued("tenant", "scope")
+        .render_derived(name="given")
+    )
+    oldest = bindparam("oldest", type_=f.cutoff.type)
+    there = exists().where(f.tenant == given.c.tenant, f.scope == given.c.scope, f.cutoff >= oldest)
+    return select(given.c.tenant, given.c.scope).where(there)
 
 
 def fenced_by_name(connection: Connection, tenant: str, uid: bytes, minted: datetime) -> bool:

@@ -91,7 +91,7 @@ def new_id(now: datetime, entropy: bytes) -> UUID:
 
 def key_of(new: NewObject, attempt: UUID) -> str:
     """The key of an attempt: kind, day, object, attempt. Nothing personal."""
-    return f"{new.kind}/{new.day or 'kept'}/{new.id.hex}/{attempt.hex}"
+    return f"{new.kind}/{new.day or 'kept'}/{new.id.hex}-{attempt.hex}"
 
 
 def announce(

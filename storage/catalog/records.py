@@ -7,17 +7,24 @@ opened any more, wherever its bytes are.
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from functools import cache
+from typing import cast
 from uuid import UUID
 
+import psycopg
 from sqlalchemy import (
     ARRAY,
     BigInteger,
     Column,
     ColumnElement,
     Connection,
+    Date,
     LargeBinary,
+    Select,
     Table,
+    Text,
     and_,
+    bindparam,
     exists,
     func,
     literal,
@@ -27,6 +34,7 @@ from sqlalchemy import (
     update,
 )
 from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.sql.base import ReadOnlyColumnCollection
 
 from regions.model import DataClass
@@ -34,6 +42,9 @@ from storage.catalog import tables as t
 from storage.model import RecordId, ScopeKind
 
 f = t.fence.c
+_MANY = 32  # rows from which COPY pays
+_COPY_TYPES = {"timestamp with time zone": "timestamptz", "bigint": "int8", "boolean": "bool"}
+
 Columns = ReadOnlyColumnCollection[str, Column[object]]
 
 
@@ -75,42 +86,83 @@ def table_of(day: date | None) -> Table:
 
 def find(connection: Connection, tenant: str, record_id: RecordId) -> Found | None:
     """A record and its fences, in one statement."""
-    table = table_of(record_id.day)
-    row = connection.execute(
-        select(table, fenced(table.c).label("fenced")).where(
-            *_is(table, record_id), table.c.tenant == tenant
-        )
-    ).one_or_none()
-    return None if row is None else Found(_row(row._mapping, record_id.day), row.fenced)
+    return find_all(connection, [(tenant, record_id)]).get((tenant, record_id.unique))
 
 
 def find_all(
     connection: Connection, names: Collection[tuple[str, RecordId]]
 ) -> dict[tuple[str, bytes], Found]:
-    """Several records at once, by tenant and unique part."""
+    """Several records at once, by tenant and unique part. An id of another class finds nothing."""
     found: dict[tuple[str, bytes], Found] = {}
     for table in (t.file, t.record):
         some = [(name, i) for name, i in names if table_of(i.day) is table]
         if not some:
             continue
-        rows = connection.execute(
-            select(table, fenced(table.c).label("fenced")).where(_any_of(table, some))
-        )
-        for row in rows:
+        classes = {(name, i.unique): i.data_class for name, i in some}
+        given = {
+            "tenants": [name for name, _ in some],
+            "uids": [i.unique for _, i in some],
+            "named_days": [i.day for _, i in some],
+            "days": sorted({i.day for _, i in some if i.day}),
+        }
+        for row in connection.execute(_find(table), given):
             day = row.expiry_day if table is t.record else None
-            found[row.tenant, row.uid] = Found(_row(row._mapping, day), row.fenced)
+            known = Found(_row(row._mapping, day), row.fenced)
+            if known.row.id.data_class is classes[row.tenant, row.uid]:
+                found[row.tenant, row.uid] = known
     return found
+
+
+@cache
+def _find(table: Table) -> Select[object]:
+    c = table.c
+    columns = [c.tenant, c.uid]
+    arrays = [
+        bindparam("tenants", type_=ARRAY(Text)),
+        bindparam("uids", type_=ARRAY(LargeBinary)),
+    ]
+    query = select(table, fenced(c).label("fenced"))
+    if table is t.record:
+        columns.append(c.expiry_day)
+        arrays.append(bindparam("named_days", type_=ARRAY(Date)))
+        # the days alone prune partitions; the triples alone would not
+        query = query.where(c.expiry_day == func.any(bindparam("days", type_=ARRAY(Date))))
+    given = func.unnest(*arrays).table_valued(*(column.name for column in columns))
+    return query.where(tuple_(*columns).in_(select(*given.render_derived(name="named").c)))
 
 
 def add(connection: Connection, day: date | None, rows: Sequence[Row]) -> set[tuple[str, bytes]]:
     """Insert rows of one expiry day. Gives tenant and unique part of those that were new."""
+    if len(rows) >= _MANY and _copied(connection, day, rows):
+        return {(row.tenant, row.id.unique) for row in rows}
     table = table_of(day)
-    extra = {} if day is None else {"expiry_day": day}
     added = connection.execute(
         insert(table).on_conflict_do_nothing().returning(table.c.tenant, table.c.uid),
-        [{**_values(row), **extra} for row in rows],
+        [_values(row) for row in rows],
     )
     return {(x[0], x[1]) for x in added}
+
+
+def _copied(connection: Connection, day: date | None, rows: Sequence[Row]) -> bool:
+    """COPY them, which takes a quarter of the time. False, and nothing done, if one is there."""
+    values = [_values(row) for row in rows]
+    table, columns = table_of(day), list(values[0])
+    types = [str(table.c[name].type.compile(connection.dialect)) for name in columns]
+    statement = f"COPY {table.name} ({', '.join(columns)}) FROM STDIN (FORMAT BINARY)"
+    savepoint = connection.begin_nested()
+    try:
+        cursor = cast(psycopg.Connection, connection.connection.driver_connection).cursor()
+        with cursor, cursor.copy(statement) as copy:
+            copy.set_types([_COPY_TYPES.get(name.lower(), name.lower()) for name in types])
+            for value in values:
+                copy.write_row(tuple(value.values()))
+    except psycopg.errors.UniqueViolation:
+        savepoint.rollback()
+        return False
+    except psycopg.OperationalError as error:
+        raise OperationalError(statement, None, error) from error
+    savepoint.commit()
+    return True
 
 
 def fenced(c: Columns) -> ColumnElement[bool]:
@@ -139,13 +191,22 @@ def delete_scope(
     A row that a compaction moves at the same moment is waited for, and deleted where it is then.
     """
     c = table.c
-    keys = [c.tenant, c.uid] if table is t.file else [c.expiry_day, c.tenant, c.uid]
+    day = literal(None, Date) if table is t.file else c.expiry_day
     covered = [c.tenant == tenant, c.origin <= cutoff, _in_scope(c, scope, sought)]
-    some = select(*keys).where(*covered).limit(limit).with_for_update().subquery()
-    gone = connection.execute(
-        table.delete().where(tuple_(*keys).in_(select(*some.c))).returning(c.object_id, c.key_id)
-    )
-    return [(x[0], x[1]) for x in gone]
+    found: dict[date | None, list[bytes]] = {}
+    for row in connection.execute(
+        select(day, c.uid).where(*covered).limit(limit).with_for_update()
+    ):
+        found.setdefault(row[0], []).append(row[1])
+    gone: list[tuple[UUID, UUID]] = []
+    for one_day, uids in sorted(found.items(), key=str):
+        # by day and name: a join with the rows that were found may scan every partition
+        where = [c.tenant == tenant, c.uid.in_(uids)]
+        if one_day is not None:
+            where.append(c.expiry_day == one_day)
+        deleted = connection.execute(table.delete().where(*where).returning(c.object_id, c.key_id))
+        gone += [(x[0], x[1]) for x in deleted]
+    return gone
 
 
 def live(connection: Connection, day: date | None, object_ids: Sequence[UUID]) -> dict[UUID, int]:
@@ -226,22 +287,6 @@ def _in_scope(c: Columns, scope: ScopeKind, sought: Sequence[bytes]) -> ColumnEl
             return literal(True)
 
 
-def _is(table: Table, record_id: RecordId) -> list[ColumnElement[bool]]:
-    same = [table.c.uid == record_id.unique, table.c.data_class == record_id.data_class.value]
-    return same if record_id.day is None else [table.c.expiry_day == record_id.day, *same]
-
-
-def _any_of(table: Table, names: Sequence[tuple[str, RecordId]]) -> ColumnElement[bool]:
-    c = table.c
-    if table is t.file:
-        return tuple_(c.tenant, c.uid).in_([(name, i.unique) for name, i in names])
-    # the days alone prune partitions; the triples alone would not
-    return and_(
-        c.expiry_day.in_({i.day for _, i in names}),
-        tuple_(c.expiry_day, c.tenant, c.uid).in_([(i.day, name, i.unique) for name, i in names]),
-    )
-
-
 def _row(m: object, day: date | None) -> Row:
     x = dict(m)  # type: ignore[call-overload]
     record_id = RecordId(DataClass(x["data_class"]), x["born"], x["minted"], day, x["uid"])
@@ -254,7 +299,9 @@ def _row(m: object, day: date | None) -> Row:
 
 
 def _values(row: Row) -> dict[str, object]:
+    expiry = {} if row.id.day is None else {"expiry_day": row.id.day}
     return {
+        **expiry,
         "uid": row.id.unique, "tenant": row.tenant, "data_class": row.id.data_class.value,
         "born": row.id.region, "minted": row.id.minted, "origin": row.origin,
         "written": row.written, "subject": row.subject, "grp": row.group,

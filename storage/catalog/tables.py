@@ -247,6 +247,7 @@ fence = Table(  # what makes an erasure true at once
     Column("erasure_id", Uuid, ForeignKey("erasure.id"), primary_key=True),
     Column("cutoff", _MOMENT, nullable=False),
     Column("until", _MOMENT, nullable=False),
+    Index("fence_cutoff", "tenant", "scope", "cutoff"),
     Index("fence_until", "until"),
     Index("fence_erasure", "erasure_id"),
 )

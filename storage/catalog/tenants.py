@@ -61,7 +61,9 @@ def home_of(connection: Connection, tenant: str) -> str | None:
 def ensure(connection: Connection, spec: TenantSpec, now: datetime) -> None:
     """Insert or update a tenant at home. Raises TenantConflict if account or home would change."""
     known = find(connection, spec.id)
-    if known is not None and (known.spec.account, known.spec.home) != (spec.account, spec.home):
+    if home_of(connection, spec.id) not in (None, spec.home):
+        raise conflict(spec.id)
+    if known is not None and known.spec.account != spec.account:
         raise conflict(spec.id)
     wanted = replace(spec, agreements=tuple(sorted(spec.agreements, key=_agreement_order)))
     if known is not None and known.spec == wanted:

@@ -113,7 +113,12 @@ def open_body(key: bytes, sealed: bytes, aad: bytes, size: int) -> bytes:
 
 
 def seal_metadata(key: bytes, metadata: Mapping[str, object], aad: bytes) -> bytes:
-    """Metadata as canonical JSON (sorted keys, no spaces, UTF-8) under AES-256-GCM.
+    """Metadata, as its text, under AES-256-GCM. Raises what ``metadata_text`` raises."""
+    return AESGCM(key).encrypt(_METADATA_NONCE, metadata_text(metadata), aad)
+
+
+def metadata_text(metadata: Mapping[str, object]) -> bytes:
+    """Metadata as canonical JSON (sorted keys, no spaces, UTF-8).
 
     Raises MetadataTooLarge over 4 KiB of JSON, InvalidRequest for what JSON would not give back
     as it was (a tuple, NaN, a key that is not text). No error shows a name or a value.
@@ -126,7 +131,7 @@ def seal_metadata(key: bytes, metadata: Mapping[str, object], aad: bytes) -> byt
         )
     if len(text) > METADATA_LIMIT:
         raise MetadataTooLarge(f"Metadata may have {METADATA_LIMIT} bytes of JSON.")
-    return AESGCM(key).encrypt(_METADATA_NONCE, text, aad)
+    return text
 
 
 def open_metadata(key: bytes, sealed: bytes, aad: bytes) -> dict[str, object]:

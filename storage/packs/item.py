@@ -15,6 +15,13 @@ from storage.model import PutResult, RecordId
 LINEAGE = 64  # records that one record may derive from, all generations together
 
 
+def uncancellable() -> Future[PutResult]:
+    """A future that a caller cannot cancel: its record is in a pack with the records of others."""
+    future: Future[PutResult] = Future()
+    future.set_running_or_notify_cancel()
+    return future
+
+
 @dataclass(frozen=True, slots=True)
 class Where:
     """Where a record goes: the lane is made of this."""
@@ -59,7 +66,7 @@ class Item:
     length: int = 0
     start: int = 0
     unread: Callable[[], bytes] | None = field(default=None, repr=False)  # reads on, and digests
-    future: Future[PutResult] = field(default_factory=Future, repr=False)
+    future: Future[PutResult] = field(default_factory=uncancellable, repr=False)
 
     @property
     def tenant(self) -> str:

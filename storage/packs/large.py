@@ -124,17 +124,22 @@ class _Body:
 
 
 def read_chunks(stream: object, size: int = _PIECE) -> Iterator[bytes]:
-    """What a binary file or an iterable of bytes holds. Raises InvalidRequest for other things."""
+    """What a binary file or an iterable of bytes holds, as it is asked for.
+
+    Raises InvalidRequest at once for other things, and on the way for chunks that are not bytes.
+    """
     read = getattr(stream, "read", None)
-    if read is None:
-        if isinstance(stream, bytes | str) or not isinstance(stream, Iterable):
-            raise InvalidRequest("Give a binary file, or an iterable of bytes.")
-        yield from stream
-        return
-    while True:
-        chunk = read(size)
+    if callable(read):
+        return _checked(iter(lambda: read(size), b""))
+    if isinstance(stream, bytes | str) or not isinstance(stream, Iterable):
+        raise InvalidRequest("Give a binary file, or an iterable of bytes.")
+    return _checked(stream)
+
+
+def _checked(chunks: Iterable[object]) -> Iterator[bytes]:
+    for chunk in chunks:
         if not isinstance(chunk, bytes):
-            raise InvalidRequest("The file gives text.", advice="Open it in binary mode.")
-        if not chunk:
-            return
+            raise InvalidRequest(
+                "The stream gives something else than bytes.", advice="Open files in binary mode."
+            )
         yield chunk

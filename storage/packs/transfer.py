@@ -47,6 +47,8 @@ def _sum_up(running: Mapping[Future[None], Attempt]) -> Sent:
 
 
 def _code(future: Future[None]) -> str | None:
+    if future.cancel():
+        return "BackendUnavailable"  # it never began, and never will
     if not future.done():
         return "BackendTimeout"
     error = future.exception()

@@ -18,7 +18,7 @@ from storage.crypto.record import (
     seal_metadata,
     wrap_key,
 )
-from storage.errors import BodyTooLarge, InvalidRequest, UnknownClass
+from storage.errors import BodyTooLarge
 from storage.model import DataClass, NewRecord, PutResult, RecordId
 from storage.packs.flush import write_pack
 from storage.packs.item import Item, Lineage, Where
@@ -31,12 +31,13 @@ from storage.region import OpenRegion
 
 
 class Writer:
-    """Writes records of one region. Safe to use from many threads."""
+    """Writes records of one region, which the caller has checked. Safe to use from many threads."""
 
     def __init__(self, region: OpenRegion, keys: KeyRing, flushers: ThreadPoolExecutor) -> None:
         """``flushers`` run the flushes; the region's pool sends the bytes."""
         self._region = region
         self._keys = keys
+        self._secret = region.pseudonyms.id_secret()
         self._days: set[date] = set()
         self._lanes = Lanes(
             region.limits,
@@ -48,16 +49,14 @@ class Writer:
         """An id for a record of that class, if it is written soon."""
         region, spec = self._region, known.spec
         now = region.clock.now()
-        term = retain(region.topology, spec, _class(data_class), now)
+        term = retain(region.topology, spec, data_class, now)
         return RecordId.mint(
             data_class, region.name, now, term.expiry_day, tenant=spec.id, entropy=region.entropy,
-            key=key, secret=region.pseudonyms.id_secret(),
+            key=key, secret=self._secret,
         )  # fmt: skip
 
     def put(self, known: Known, new: NewRecord, *, bulk: bool = False) -> Future[PutResult]:
         """Queue a record. The future gives what became of it; refusals are raised at once."""
-        if not isinstance(new.body, bytes):
-            raise InvalidRequest("A body is bytes.", advice="Encode text first.")
         if len(new.body) > self._region.limits.body:
             raise BodyTooLarge
         item = self._prepare(known, new, own_pack=len(new.body) >= self._region.limits.own_pack)
@@ -89,11 +88,7 @@ class Writer:
         region, spec = self._region, known.spec
         record_id = new.id or self.new_id(known, new.data_class, None)
         now = region.clock.now()
-        placement = place(region.topology, spec, _class(new.data_class), now.date()).lawful()
-        if record_id.data_class is not new.data_class:
-            raise InvalidRequest(
-                f"The id is of a {record_id.data_class}, the record is a {new.data_class}."
-            )
+        placement = place(region.topology, spec, new.data_class, now.date()).lawful()
         term = accept_id(region.topology, spec, record_id, now, 2 * region.clock.error)
         if not term.stored:
             return _nothing(record_id)
@@ -148,12 +143,6 @@ class Writer:
         self, tenant: str, kind: Literal["subject", "group"], name: str | None
     ) -> bytes | None:
         return None if name is None else self._region.pseudonyms.of(tenant, kind, name)
-
-
-def _class(data_class: DataClass) -> DataClass:
-    if not isinstance(data_class, DataClass):
-        raise UnknownClass(advice="Use DataClass.PROMPT and the like.")
-    return data_class
 
 
 def _nothing(record_id: RecordId) -> Future[PutResult]:

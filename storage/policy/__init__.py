@@ -12,7 +12,7 @@ from storage.policy.erasure import (
     plan_object,
 )
 from storage.policy.horizon import horizon_alarm, horizon_wanted
-from storage.policy.placement import Placement, admit, place
+from storage.policy.placement import Placement, admit, place, well_formed
 from storage.policy.retention import Term, accept_id, retain, term_of, too_old
 
 __all__ = [
@@ -37,4 +37,5 @@ __all__ = [
     "retain",
     "term_of",
     "too_old",
+    "well_formed",
 ]

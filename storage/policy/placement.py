@@ -72,7 +72,7 @@ def admit(topology: Topology, tenant: TenantSpec) -> None:
     ResidencyUnsatisfied.
     """
     for what, value in (("tenant", tenant.id), ("account", tenant.account)):
-        if not _ID.fullmatch(value):
+        if not well_formed(value):
             raise InvalidRequest(
                 f"That is no {what} id.",
                 advice="Use 1 to 64 letters, digits, dots, underscores and hyphens; "
@@ -83,6 +83,11 @@ def admit(topology: Topology, tenant: TenantSpec) -> None:
         raise refusal
     for data_class, days in tenant.retention.items():
         check_retention(topology, data_class, days)
+
+
+def well_formed(value: str) -> bool:
+    """Whether that can be the id of a tenant or an account."""
+    return _ID.fullmatch(value) is not None
 
 
 def _refusal(

@@ -122,7 +122,8 @@ class S3Server(LoopbackServer):
     def close(self) -> None:
         super().close()
         for name in self._names:
-            del self._buckets.buckets[name]
+            self._buckets.buckets.pop(name).keys.clear()
+            s3_backends.bucket_accounts.pop(name)
 
     @property
     def _buckets(self) -> MotoBuckets:
@@ -170,7 +171,10 @@ class _Handler(BaseHTTPRequestHandler):
     def _handle(self) -> None:
         assert isinstance(self.server, _Server)
         url = urlsplit(self.path)
-        body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        length = int(self.headers.get("Content-Length", 0))
+        body = self.rfile.read(length)
+        if len(body) < length:
+            raise ConnectionAbortedError  # of a part of a body no server makes an object
         query = dict(parse_qsl(url.query, keep_blank_values=True))
         request = Request(
             self.command, url.path, query, dict(self.headers.items()), body, self.path

@@ -117,6 +117,12 @@ UNKNOWN: dict[str, Callable[[Request], Answer]] = {
     "400-timeout": lambda _: Answer.error(400, "RequestTimeout"),
     "dropped": dropped,
 }
+NO_XML: dict[str, Callable[[S3Backend], object]] = {
+    "traces": lambda backend: backend.traces(KEY),
+    "purge": lambda backend: backend.purge(KEY),
+    "probe": lambda backend: backend.probe(KEY),
+    "put": put,
+}
 
 
 @pytest.mark.parametrize("answer", UNKNOWN.values(), ids=UNKNOWN)
@@ -145,6 +151,18 @@ def test_a_read_without_an_answer_is_not_repeated(
     assert len(home.requests) == 1
 
 
+@pytest.mark.parametrize("call", NO_XML.values(), ids=NO_XML)
+@pytest.mark.parametrize("body", [b"", b"<html>a portal</html>", b"no XML <", b"<R><Contents>"])
+def test_what_is_no_answer_of_s3_is_none(
+    home: LoopbackServer, backend: S3Backend, call: Callable[[S3Backend], object], body: bytes
+) -> None:
+    """A proxy that says 200 to everything has not shown that a key is absent."""
+    home.answer = lambda _: Answer(body=body)
+
+    with pytest.raises(BackendError):
+        call(backend)
+
+
 def test_a_server_that_is_not_there_has_stored_nothing() -> None:
     """No connection, no bytes: the outcome is known."""
     with LoopbackServer(lambda _: Answer()) as server:
@@ -166,6 +184,11 @@ def test_a_body_that_ends_early_is_no_answer(home: LoopbackServer, backend: S3Ba
         backend.get(KEY)
 
 
+def always(answer: Answer) -> Callable[[Request], Answer]:
+    """The same answer to everything."""
+    return lambda _: answer
+
+
 def test_errors_show_no_secret(home: LoopbackServer, backend: S3Backend) -> None:
     """Not the key of the object, not our credentials, not the body, however they are printed."""
     own = Credentials("AKIAPLANTED", "planted-secret", "planted-token")
@@ -177,7 +200,7 @@ def test_errors_show_no_secret(home: LoopbackServer, backend: S3Backend) -> None
     odd = f"<Error><Code>{KEY} planted</Code><Message>planted</Message></Error>"
     answers = [Answer(403, {}, echo.encode()), Answer(400, {}, odd.encode()), Answer(500)]
     for answer in answers:
-        home.answer = lambda _, answer=answer: answer
+        home.answer = always(answer)
         for call in CALLS.values():
             with pytest.raises(BackendError) as caught:
                 call(backend)

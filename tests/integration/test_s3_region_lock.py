@@ -258,6 +258,9 @@ def tls(tmp_path_factory: pytest.TempPathFactory) -> tuple[ssl.SSLContext, Path]
     return context, folder / "certificate"
 
 
+OWN_NAMES = {f"s3.{HOME}.amazonaws.com", f"domicile-eu.s3.{HOME}.amazonaws.com"}
+
+
 class Aws:
     """Two regions of AWS on loopback: what each was asked, and every name that was looked up."""
 
@@ -304,7 +307,7 @@ def test_nothing_goes_from_one_region_of_aws_to_another(aws: Aws) -> None:
     with backend_at_aws() as backend, pytest.raises(BackendMisplaced):
         put(backend)
 
-    assert set(aws.names) == {f"domicile-eu.s3.{HOME}.amazonaws.com"}
+    assert set(aws.names) == OWN_NAMES
     assert aws.other.requests == []
 
 
@@ -316,7 +319,7 @@ def test_either_guard_is_enough(aws: Aws, monkeypatch: pytest.MonkeyPatch, guard
         put(backend)
 
     assert aws.other.requests == []
-    assert set(aws.names) == {f"domicile-eu.s3.{HOME}.amazonaws.com"}
+    assert set(aws.names) == OWN_NAMES
 
 
 def test_without_the_guards_the_body_goes_abroad(aws: Aws, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -344,7 +347,7 @@ def test_settings_of_other_programs_do_not_choose_the_place(
     with backend_at_aws() as backend:
         put(backend)
 
-    assert set(aws.names) == {f"domicile-eu.s3.{HOME}.amazonaws.com"}
+    assert set(aws.names) == OWN_NAMES
     assert [r.method for r in aws.home.requests] == ["GET", "PUT"]
 
 

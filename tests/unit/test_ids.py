@@ -106,7 +106,6 @@ def test_what_is_no_id_is_refused_and_not_repeated(text: str) -> None:
     assert caught.value.__cause__ is None
 
 
-@pytest.mark.xfail(reason="RecordId.parse takes several spellings, and any text for a region")
 @pytest.mark.parametrize(
     "text",
     [

@@ -6,10 +6,13 @@ import threading
 from collections.abc import Callable
 from io import BytesIO
 from typing import TYPE_CHECKING, Any, TypeVar
+from xml.etree.ElementTree import ParseError
 
 import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
+from botocore.parsers import ResponseParserError
+from urllib3.exceptions import HTTPError
 
 from storage.backends.credentials import Credentials
 from storage.backends.s3.failures import meaning
@@ -22,9 +25,11 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 # How an attempt may spend its time. A timeout of boto3's is for one wait, of which there are many:
-# to connect, for each 16 KiB of the body, for the answer. So the body has an end of its own, after
+# to connect, for each piece of the body, for the answer. So the body has an end of its own, after
 # which its last piece may take as long as connecting may.
 _CONNECT, _SEND, _ANSWER = 1 / 6, 1 / 3, 1 / 2
+# Of these the first two are botocore's own; the others it lets through.
+_ERRORS = (BotoCoreError, ClientError, ResponseParserError, ParseError, HTTPError, OSError)
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")  # no ARN: it could be of any region
 _LEGACY_LOCATIONS = {"": "us-east-1", "EU": "eu-west-1"}
 
@@ -101,7 +106,7 @@ class Bucket:
     def _send(self, call: "Callable[[S3Client], T]", timeout: float, *, writes: bool) -> T:
         try:
             return call(self._client(timeout))
-        except (BotoCoreError, ClientError) as error:
+        except _ERRORS as error:
             failure = meaning(self.backend, error, writes=writes)
         raise failure  # not in the handler: boto3's error has the URL, and so the key, in its text
 

@@ -54,12 +54,14 @@ def uploads(bucket: Bucket, prefix: str) -> Iterator[Trace]:
 
 
 def _pages(bucket: Bucket, ask: Ask, *names: str) -> Iterator[Mapping[str, Any]]:
-    """All pages. A listing that breaks off or goes round in circles must not look like the end."""
+    """All pages. One that does not say whether more follow is no proof that anything is absent."""
     marks: dict[str, str] = {}
     while True:
         page = bucket.ask(lambda s3, marks=marks: ask(s3, marks))  # type: ignore[misc]
+        if "IsTruncated" not in page:
+            raise BackendUnavailable(bucket.backend, "its answer to a listing is none")
         yield page
-        if not page.get("IsTruncated"):
+        if not page["IsTruncated"]:
             return
         following = {name: page[f"Next{name}"] for name in names if page.get(f"Next{name}")}
         if not following or following == marks:

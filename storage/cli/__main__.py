@@ -1,0 +1,5 @@
+"""``python -m storage.cli`` is ``domicile``."""
+
+from storage.cli import main
+
+main()

@@ -1,0 +1,98 @@
+"""All commands of ``domicile``, by name."""
+
+from importlib import metadata
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from typer import Option, Typer
+
+from storage.cli import (
+    doctor,
+    erasing,
+    exits,
+    policies,
+    putting,
+    reading,
+    receipts,
+    setup,
+    status,
+    tenants,
+    working,
+)
+from storage.cli.guard import Guarded
+from storage.cli.output import say
+
+_RECORDS, _EVIDENCE, _OPERATION = "Records", "Erasure and evidence", "Operation"
+
+app = Typer(
+    cls=Guarded, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False,
+    rich_markup_mode="markdown",
+    epilog=exits.listing(),
+)  # fmt: skip
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        say(metadata.version("domicile"))
+        raise typer.Exit
+
+
+@app.callback()
+def domicile(
+    version: Annotated[
+        bool, Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Stores LLM API data in its place, for as long as it may be there, and no longer.
+
+    Settings come from DOMICILE_*; without any, everything lives under one directory of this
+    machine. Every command takes --json and then prints one document: the result, or
+    {"error": {...}} with the exit code below.
+    """
+
+
+def demo(
+    file: Annotated[
+        Path | None,
+        Option("--input", metavar="FILE", help="Your own: JSONL in the OpenAI chat format."),
+    ] = None,
+) -> None:
+    """Show the main job from end to end on two regions of this machine, with its proof."""
+    from storage.cli.demo import demo as run  # noqa: PLC0415 - nothing else needs it
+
+    run(file)
+
+
+def _group(name: str, about: str, panel: str) -> Typer:
+    group = Typer(help=about, no_args_is_help=True)
+    app.add_typer(group, name=name, rich_help_panel=panel)
+    return group
+
+
+app.command()(setup.init)
+app.command()(doctor.doctor)
+app.command()(demo)
+
+app.command(rich_help_panel=_RECORDS)(putting.put)
+app.command(rich_help_panel=_RECORDS)(reading.get)
+app.command("list", rich_help_panel=_RECORDS)(reading.list_records)
+app.command(rich_help_panel=_RECORDS)(reading.explain)
+
+app.command(rich_help_panel=_EVIDENCE)(erasing.erase)
+_erasure = _group("erasure", "How far erasures are.", _EVIDENCE)
+_erasure.command("show")(erasing.show)
+_erasure.command("list")(erasing.list_erasures)
+_receipt = _group("receipt", "The evidence of an erasure.", _EVIDENCE)
+_receipt.command("verify")(receipts.verify)
+_receipt.command("key")(receipts.key)
+
+app.command(rich_help_panel=_OPERATION)(working.worker)
+app.command(rich_help_panel=_OPERATION)(status.status)
+_tenant = _group("tenant", "Customers' projects.", _OPERATION)
+_tenant.command("ensure")(tenants.ensure)
+_tenant.command("list")(tenants.list_tenants)
+_region = _group("region", "Where machines stand.", _OPERATION)
+_region.command("list")(setup.region_list)
+_policy = _group("policy", "What the configuration amounts to.", _OPERATION)
+_policy.command("explain")(policies.explain)

@@ -1,0 +1,127 @@
+"""The input: chat conversations, one JSON object per line, in the OpenAI chat format."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from importlib.resources import files
+from importlib.resources.abc import Traversable
+from itertools import cycle
+from pathlib import Path
+from typing import Final, Literal, NoReturn
+
+from pydantic import BaseModel, Field, ValidationError
+
+from storage.errors import InvalidRequest
+
+MOST: Final = 2000
+"""Conversations that one demonstration takes, so that it stays short."""
+
+_FORM = 'A line is: {"id": ..., "user": ..., "model": ..., "messages": [{"role", "content"}, ...]}'
+
+
+class Message(BaseModel):
+    """What somebody said."""
+
+    role: Literal["system", "developer", "user", "assistant", "tool"]
+    content: str = Field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """What was sent to the model, and its answer, if there is one."""
+
+    prompt: bytes = field(repr=False)
+    completion: bytes | None = field(repr=False)
+
+
+class Conversation(BaseModel):
+    """A conversation of one user with one model. What else a line holds is left out."""
+
+    id: str = Field(min_length=1, repr=False)
+    user: str = Field(min_length=1, repr=False)
+    model: str = Field(min_length=1)
+    messages: list[Message] = Field(min_length=1, repr=False)
+
+    def turns(self) -> Iterator[Turn]:
+        """Each request to the model, with what it answered."""
+        asked: list[Message] = []
+        for message in self.messages:
+            if message.role == "assistant":
+                yield Turn(_body(asked), message.content.encode())
+                asked = []
+            else:
+                asked.append(message)
+        if asked:
+            yield Turn(_body(asked), None)
+
+
+def read_conversations(path: Path | None) -> list[Conversation]:
+    """The first conversations of a file (None: of the one that ships).
+
+    Raises InvalidRequest, with the number of the line, for the first that is not of the form. No
+    message shows what a line holds.
+    """
+    source: Traversable = _shipped("conversations.jsonl") if path is None else path
+    lines: dict[str, int] = {}
+    found: list[Conversation] = []
+    try:
+        with source.open("rb") as file:
+            for number, line in enumerate(file, 1):
+                if not line.strip():
+                    continue
+                made = _parse(line, number)
+                if made.id in lines:
+                    _refuse(number, f'"id" is that of line {lines[made.id]}')
+                lines[made.id] = number
+                found.append(made)
+                if len(found) == MOST:
+                    break
+    except OSError as error:
+        raise InvalidRequest(f"The input cannot be read: {error.strerror}.") from error
+    if not found:
+        raise InvalidRequest("The input holds no conversation.", advice=_FORM)
+    return found
+
+
+def tuning_file(size: int, piece: int = 64 * 1024) -> Iterator[bytes]:
+    """A fine-tuning file of ``size`` bytes, in pieces: the lines that ship, again and again."""
+    held = bytearray()
+    for line in cycle(_shipped("fine_tuning.jsonl").read_bytes().splitlines(keepends=True)):
+        held += line
+        while size and len(held) >= min(piece, size):
+            now = min(piece, size)
+            yield bytes(held[:now])
+            del held[:now]
+            size -= now
+        if not size:
+            return
+
+
+def _shipped(name: str) -> Traversable:
+    return files("storage.cli") / "data" / name
+
+
+def _body(messages: list[Message]) -> bytes:
+    """A request as a service would store it."""
+    told = [message.model_dump() for message in messages]
+    return json.dumps({"messages": told}, ensure_ascii=False).encode()
+
+
+def _parse(line: bytes, number: int) -> Conversation:
+    try:
+        given = json.loads(line)
+    except json.JSONDecodeError as error:
+        _refuse(number, f"it is not JSON (see column {error.colno})")
+    except (UnicodeDecodeError, RecursionError):
+        _refuse(number, "it is not JSON in UTF-8")
+    try:
+        return Conversation.model_validate(given)
+    except ValidationError as error:
+        first = error.errors(include_input=False, include_url=False, include_context=False)[0]
+        key = ".".join(str(part) for part in first["loc"])
+        wrong = first["msg"].replace("Input should", "should").replace("Field required", "missing")
+    _refuse(number, f'"{key}" {wrong}' if key else "it is not a JSON object")
+
+
+def _refuse(number: int, wrong: str) -> NoReturn:
+    raise InvalidRequest(f"Line {number} of the input: {wrong}.", advice=_FORM)

@@ -1,0 +1,168 @@
+"""Scene 6: a user asks to be erased: at once, with everything derived, and with a receipt."""
+
+from collections import Counter
+from time import perf_counter
+from typing import Final
+
+from sqlalchemy import Table
+
+from storage.catalog import tables as t
+from storage.cli.demonstration.narrate import lasted
+from storage.cli.demonstration.stage import (
+    AMERICANS,
+    ERASED,
+    EU,
+    FILE,
+    OTHERS,
+    PARTIES,
+    US,
+    Kept,
+    Stage,
+    short,
+)
+from storage.cli.demonstration.traces import collect
+from storage.cli.output import several
+from storage.errors import DomicileError, ReceiptInvalid
+from storage.evidence.receipts import Receipt, export_public_key, import_public_key, verify
+from storage.model import DataClass, Erasure, Purpose, Reason, RecordId, Scope
+
+_REGION: Final = "eu-central-1"
+
+
+def erase(stage: Stage) -> None:
+    """Erase the EU user with the most records; see the bytes go, and verify the receipt."""
+    stage.world.pass_time(days=2)
+    stage.world.work()
+    stage.tell.section(
+        "A user asks to be erased", stage.when(),
+        "True at once for every read; then the bytes go from every replica; evidence comes last.",
+    )  # fmt: skip
+    user = Counter(kept.user for kept in stage.kept[EU]).most_common(1)[0][0]
+    mine = [kept for kept in stage.kept[EU] if kept.user == user]
+    _look_before(stage, user)
+    erasure = _fence(stage, user, mine)
+    stage.kept[EU] = [kept for kept in stage.kept[EU] if kept.user != user]
+    rows = _let_it_happen(stage, erasure)
+    stage.tell.table(["simulated time", "what happened"], rows, wide=1)
+    _show_receipt(stage, stage.world.store.erasure(erasure.id))
+    _others_are_untouched(stage)
+    stage.world.pass_time(hours=1)
+    with stage.tell.step("Searching everything"):
+        stage.proof.search(f"day {stage.world.day()}", {OTHERS, AMERICANS, FILE})
+
+
+def _look_before(stage: Stage, user: str) -> None:
+    """Note the traces of everybody, and find them all."""
+    names = stage.world.store.served(_REGION).open.pseudonyms.all(EU, "subject", user)
+
+    def whose(table: Table, tenant: str, subject: bytes | None) -> str:
+        if table is t.file:
+            return FILE
+        if tenant == US:
+            return AMERICANS
+        return ERASED if subject in names else OTHERS
+
+    with stage.tell.step("Noting the traces of every record"):
+        stage.world.analyze()
+        stage.proof.traces = collect(stage.world.store, PARTIES, whose)
+        stage.proof.search(f"day {stage.world.day()}", set(PARTIES))
+
+
+def _fence(stage: Stage, user: str, mine: list[Kept]) -> Erasure:
+    tenant = stage.tenant(EU)
+    listed = Counter(info.data_class for info in tenant.list(subject=user, limit=1000))
+    told = ", ".join(several(count, kind.value) for kind, count in sorted(listed.items()))
+    stage.tell.say(f"{user} has {told}; the completions never named the user, they derive")
+    stale = tenant.new_id(DataClass.PROMPT)
+    began = perf_counter()
+    erasure = tenant.erase(Scope.subject(user), reason=Reason.SUBJECT_REQUEST, ticket="T-1")
+    stage.tell.good("erase() has returned", perf_counter() - began)
+    answers = Counter(_outcome(stage, kept.id) for kept in mine)
+    stage.tell.check(
+        set(answers) == {"Erased"}, f"All {len(mine)} are read again at once: every read says Erased",
+        f"Reads say: {dict(answers)}",
+    )  # fmt: skip
+    try:
+        tenant.put(DataClass.PROMPT, b"late", id=stale, subject=user)
+        stage.tell.bad("A write from before the erasure was accepted after it")
+    except DomicileError as error:
+        stage.tell.check(
+            error.code == "Erased", "A write of this user that began before it is refused: Erased"
+        )
+    return erasure
+
+
+def _let_it_happen(stage: Stage, erasure: Erasure) -> list[list[str]]:
+    """The worker looks in now, in the middle of the compaction window, and after it."""
+    world, window = stage.world, stage.world.topology.bounds.compaction_hours
+    rows = [[short(erasure.requested), "the fence is committed: nothing of it can be read"]]
+    for hours in (0, window / 2, window / 2 + 1):
+        world.pass_time(hours=hours)
+        world.work()
+        now = world.store.erasure(erasure.id)
+        rows.append([short(world.clock.now()), _state(now)])
+    return rows
+
+
+def _state(erasure: Erasure) -> str:
+    gone = f"{several(erasure.deleted, 'row')} with their record keys deleted"
+    if erasure.receipt is not None:
+        return f"{gone}; packs rewritten, the old ones seen absent; receipt signed"
+    left = ", ".join(f"{left.backend} {left.replicas}" for left in erasure.left)
+    return f"{gone}; packs shared with others wait to be rewritten ({left})"
+
+
+def _show_receipt(stage: Stage, erasure: Erasure) -> None:
+    if erasure.receipt is None:
+        left = ", ".join(f"{left.replicas} on {left.backend}" for left in erasure.left)
+        stage.tell.bad(f"No receipt: the erasure is {erasure.state.value}, replicas are left: {left}")
+        return
+    key = stage.world.store.served(_REGION).open.signing.public_key()
+    public = import_public_key(export_public_key(key))  # what an auditor was given
+    began = perf_counter()
+    receipt = verify(erasure.receipt, public)
+    stage.tell.good("The receipt is genuine: Ed25519 signature, checked with the public key alone",
+                    perf_counter() - began)  # fmt: skip
+    stage.tell.table(["the receipt says", ""], _said(receipt), wide=1)
+    head, payload, signature = erasure.receipt.split(".")
+    forged = ".".join((head, payload[:-2] + ("A" if payload[-2] != "A" else "B") + payload[-1], signature))
+    try:
+        verify(forged, public)
+        stage.tell.bad("A receipt with one character changed was accepted")
+    except ReceiptInvalid:
+        stage.tell.good("With one character changed it is refused")
+
+
+def _said(receipt: Receipt) -> list[list[str]]:
+    places = Counter((leaf.backend, leaf.sub_processor, leaf.how) for leaf in receipt.leaves)
+    return [
+        ["records", f"{receipt.deleted} deleted ({receipt.scope.value}, {receipt.reason.value})"],
+        ["unreadable since", short(receipt.unreadable_since)],
+        ["absent since", short(receipt.absent_since)],
+        ["last key copy gone by", f"{short(receipt.last_key_copy_gone_by)} (catalog backups and logs)"],
+        *(
+            [f"{backend}", f"{several(count, 'object')} {how} absent at {company}"]
+            for (backend, company, how), count in sorted(places.items())
+        ),
+    ]
+
+
+def _others_are_untouched(stage: Stage) -> None:
+    if not stage.kept[EU]:
+        return
+    began = perf_counter()
+    answers = Counter(_outcome(stage, kept.id) for kept in stage.kept[EU])
+    stage.tell.check(
+        set(answers) == {"read"},
+        f"All {len(stage.kept[EU])} records of other users, from rewritten packs too, are read "
+        f"({lasted(perf_counter() - began)})",
+        f"Records of other users: {dict(answers)}",
+    )
+
+
+def _outcome(stage: Stage, record_id: RecordId) -> str:
+    try:
+        stage.tenant(EU).get(record_id, purpose=Purpose.SERVE)
+    except DomicileError as error:
+        return error.code
+    return "read"

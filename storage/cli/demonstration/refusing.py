@@ -1,0 +1,65 @@
+"""Scene 2: what has no lawful place is refused, and is nowhere."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Final
+
+from storage.cli.demonstration.stage import EU, NEVER, UNSIGNED, Stage
+from storage.errors import DomicileError, Refused, TooFewReplicas
+from storage.model import DataClass, TenantSpec
+
+_HOME: Final = "eu-central-1"
+
+
+def refuse(stage: Stage) -> None:
+    """Three writes without a lawful place."""
+    stage.tell.section(
+        "No lawful place left: refused, never put elsewhere", stage.when(),
+        "A write that its places cannot take fails; no other place is good enough.",
+    )  # fmt: skip
+    before = stage.world.objects()
+    with _down(stage, "eu-a", "eu-b"):
+        rows = [["both EU backends are down,\nthose in the US are up", *_ask(lambda: _put(stage, EU))]]
+    rows += [
+        ["a tenant in the EU that has\nsigned no DPA", *_ask(lambda: _put(stage, UNSIGNED))],
+        ["a tenant that asks for CH;\nno region is there", *_ask(lambda: _swiss(stage))],
+    ]
+    stage.tell.table(["the write", "answer", "said"], rows, wide=2, gaps=(0, 1))
+    after = stage.world.objects()
+    told = ", ".join(f"{name} {count}" for name, count in after.items())
+    stage.tell.check(
+        all(row[1] != "stored" for row in rows) and before == after,
+        f"As many objects as before on every backend, the US ones too ({told})",
+        f"Something was written: before {before}, after {after}",
+    )
+
+
+@contextmanager
+def _down(stage: Stage, *backends: str) -> Iterator[None]:
+    stage.world.take_down(*backends)
+    try:
+        yield
+    finally:
+        stage.world.bring_back(*backends)
+
+
+def _put(stage: Stage, tenant: str) -> None:
+    stage.tenant(tenant).put(DataClass.PROMPT, NEVER, subject="nobody-at-all")
+
+
+def _swiss(stage: Stage) -> None:
+    spec = TenantSpec("alpine-ch", account="alpine", home=_HOME, residency="CH")
+    stage.world.store.admin.tenants.ensure(spec)
+
+
+def _ask(write: Callable[[], None]) -> list[str]:
+    """The error's name and what it says, with its reasons."""
+    try:
+        write()
+    except TooFewReplicas as error:
+        return [error.code, error.message]
+    except Refused as error:
+        return [error.code, f"{error.message} [{', '.join(error.reasons)}]"]
+    except DomicileError as error:
+        return [error.code, error.message]
+    return ["stored", "It was stored."]

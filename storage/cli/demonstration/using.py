@@ -1,0 +1,92 @@
+"""Scenes 3 and 4: reads, and a fine-tuning file that is streamed."""
+
+import hashlib
+import tracemalloc
+from collections.abc import Callable, Iterable, Iterator
+from statistics import median
+from time import perf_counter
+from typing import Final
+
+from storage.cli.demonstration.conversations import tuning_file
+from storage.cli.demonstration.stage import EU, FILE_NAME, US, Stage
+from storage.cli.output import size
+from storage.errors import DomicileError
+from storage.model import Purpose
+
+_READS: Final = 200
+_FILE: Final = 8 * 1024 * 1024 + 12_345
+_START, _STOP = 1024 * 1024 - 50, 1024 * 1024 + 50  # across the end of a sealed chunk
+
+
+def read(stage: Stage) -> None:
+    """Read records, and ask for what may not be read."""
+    stage.tell.section(
+        "Reads: one ranged request for exactly the record's bytes", stage.when(),
+        "Content is opened for a purpose that the policy allows, for the tenant whose it is.",
+    )  # fmt: skip
+    tenant, kept = stage.tenant(EU), stage.kept[EU]
+    took = [_timed(lambda i=one.id: tenant.get(i, purpose=Purpose.SERVE)) for one in kept[:_READS]]
+    stage.tell.good(f"{len(took)} records read and decrypted, {median(took) * 1000:.1f} ms each (median)")
+    first = kept[0].id
+    stranger = stage.tenant(US)
+    answers = [
+        ["its own tenant, to train a model", _answer(lambda: tenant.get(first, purpose=Purpose.TRAIN))],
+        ["its own tenant, for a legal matter", _answer(lambda: tenant.get(first, purpose=Purpose.LEGAL))],
+        ["another tenant, who knows the id", _answer(lambda: stranger.get(first, purpose=Purpose.SERVE))],
+    ]
+    stage.tell.table(["one of these records, asked for by", "answer"], answers, wide=1)
+
+
+def stream_file(stage: Stage) -> None:
+    """Store a file from a stream, read it back whole and in part."""
+    stage.tell.section(
+        "A fine-tuning file, streamed in and out", stage.when(),
+        "Any size in constant memory; a range is read without the rest; kept until its owner "
+        "deletes it.",
+    )  # fmt: skip
+    tenant = stage.tenant(EU)
+    sent, received = hashlib.sha256(), hashlib.sha256()
+    tracemalloc.start()
+    began = perf_counter()
+    put = tenant.put_file(_through(sent, tuning_file(_FILE)), filename=FILE_NAME)
+    stored = perf_counter()
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    stage.file = put.id
+    stage.tell.good(
+        f"{size(_FILE)} in pieces of 64 KiB sealed and stored on two backends; "
+        f"at no time more than {size(peak)} in memory",
+        stored - began,
+    )
+    began = perf_counter()
+    with tenant.open(put.id, purpose=Purpose.FINE_TUNE) as file:
+        for _ in _through(received, file.chunks()):
+            pass
+        took = perf_counter() - began
+        part = file.read_range(_START, _STOP)
+    same = sent.digest() == received.digest()
+    stage.tell.check(same, f"Read back: the same SHA-256, {received.hexdigest()[:16]}...", "Other bytes!")
+    whole = b"".join(tuning_file(_FILE))
+    stage.tell.check(
+        part == whole[_START:_STOP], f"Bytes {_START:,} to {_STOP:,} alone: as they were", "Other bytes!"
+    )
+
+
+def _through(digest: "hashlib._Hash", pieces: Iterable[bytes]) -> Iterator[bytes]:
+    for piece in pieces:
+        digest.update(piece)
+        yield piece
+
+
+def _timed(work: Callable[[], object]) -> float:
+    began = perf_counter()
+    work()
+    return perf_counter() - began
+
+
+def _answer(ask: Callable[[], object]) -> str:
+    try:
+        ask()
+    except DomicileError as error:
+        return f"{error.code}: {error.message}"
+    return "It was given."

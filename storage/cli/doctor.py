@@ -1,0 +1,100 @@
+"""``doctor``: whether Domicile can work here, and what to do if it cannot."""
+
+from collections.abc import Iterator, Sequence
+
+import typer
+from rich.text import Text
+
+from storage import bootstrap
+from storage.cli import examine, packages
+from storage.cli.common import AsJson
+from storage.cli.exits import Exit
+from storage.cli.findings import Finding, State, failed
+from storage.cli.output import bad, busy, document, doubtful, good, note, several, table
+from storage.errors import DomicileError
+from storage.settings import Settings, load_settings
+
+_SHOWN = {"ok": good, "warn": doubtful, "fail": bad}
+
+
+def doctor(as_json: AsJson = False) -> None:
+    """Check packages, settings, key files, catalogs, and every right on every backend.
+
+    It stores nothing but a canary on each backend, which it removes. Where nothing is set up yet,
+    it tries the embedded default in a temporary directory. Ends with 7 if anything fails.
+    """
+    with busy("Looking..."):
+        found = list(_findings())
+    wrong = [finding for finding in found if finding.state == "fail"]
+    if as_json:
+        document({"ok": not wrong, "findings": found})
+    else:
+        _show(found)
+    if wrong:
+        raise typer.Exit(Exit.CONFIGURATION)
+
+
+def _findings() -> Iterator[Finding]:
+    yield from packages.findings()
+    try:
+        settings = load_settings()
+    except DomicileError as error:
+        yield failed("settings", "DOMICILE_*", error)
+        return
+    yield _settings(settings)
+    try:
+        topology = bootstrap.topology_of(settings)
+    except DomicileError as error:
+        yield failed("settings", "topology", error)
+        return
+    where = settings.topology or "the example that ships with Domicile"
+    yield Finding("settings", "topology", "ok", f"{', '.join(topology.regions)}, from {where}")
+    if settings.embedded and not (settings.home / "keys").exists():
+        yield from _empty(settings)
+    else:
+        yield from examine.regions(settings, topology)
+
+
+def _settings(settings: Settings) -> Finding:
+    if settings.embedded:
+        return Finding("settings", "regions", "ok", f"None are set: embedded, in {settings.home}")
+    return Finding("settings", "regions", "ok", f"Serves {', '.join(settings.regions)}")
+
+
+def _empty(settings: Settings) -> Iterator[Finding]:
+    """Nothing is set up: try what would be."""
+    topology = bootstrap.topology_of(settings)
+    if not examine.may_try(topology):
+        says = "Nothing is set up yet, and the topology has places outside of it."
+        yield Finding("settings", "home", "warn", says, "Run: domicile init")
+        return
+    says = "Nothing is set up yet; what follows was tried in a temporary directory."
+    yield Finding("settings", "home", "ok", says, "To set it up: domicile init")
+    try:
+        with examine.trial(settings) as tried_out:
+            yield from examine.regions(tried_out, topology)
+    except DomicileError as error:
+        yield failed("catalog", "postgresql", error)
+
+
+def _show(found: Sequence[Finding]) -> None:
+    table(
+        ("", "check", "what", "found"),
+        [(_state(f.state), f.check, f.what, _says(f)) for f in found],
+    )
+    counts = {state: sum(1 for f in found if f.state == state) for state in _SHOWN}
+    if counts["fail"]:
+        note(bad(f"{several(counts['fail'], 'check')} failed."))
+    elif counts["warn"]:
+        note(doubtful(f"It works; look at {several(counts['warn'], 'warning')}."))
+    else:
+        note(good("All is well."))
+
+
+def _state(state: State) -> Text:
+    return _SHOWN[state](state)
+
+
+def _says(finding: Finding) -> Text:
+    text = Text(finding.says)
+    return text.append(f"\n{finding.advice}", style="italic") if finding.advice else text

@@ -1,0 +1,152 @@
+"""What a doctor looks at in each region: key file, catalog, and the rights on every backend."""
+
+import os
+import shutil
+import stat
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import date
+from io import StringIO
+from pathlib import Path
+
+from sqlalchemy import Connection, func, select, text
+
+from regions.model import Topology
+from storage import bootstrap
+from storage.bootstrap import Means
+from storage.catalog import days, schema
+from storage.catalog.engine import Catalog
+from storage.cli.findings import Finding, failed, tried
+from storage.cli.output import several
+from storage.crypto.root import LocalRootKeys
+from storage.errors import DomicileError
+from storage.logs import make_logger
+from storage.policy import horizon_alarm
+from storage.region import OpenRegion
+from storage.settings import RegionSettings, Settings
+
+TESTED, OLDEST = 18, 14
+"""PostgreSQL that our tests run on, and the first that detaches a partition concurrently."""
+
+
+@contextmanager
+def trial(settings: Settings) -> Iterator[Settings]:
+    """The same settings in a new home that is removed again, to try what is not there yet."""
+    home = Path(tempfile.mkdtemp(prefix="domicile-"))  # PostgreSQL's sockets want a short path
+    try:
+        tried_out = settings.model_copy(update={"home": home})
+        bootstrap.init(tried_out)
+        yield tried_out
+    finally:
+        shutil.rmtree(home, ignore_errors=True)
+
+
+def may_try(topology: Topology) -> bool:
+    """Whether all backends of an embedded home would lie in it, so that it can be thrown away."""
+    return all(
+        spec.kind == "directory" and not Path(spec.path or "/").is_absolute()
+        for region in topology.regions.values()
+        for spec in region.backends
+    )
+
+
+def regions(settings: Settings, topology: Topology) -> Iterator[Finding]:
+    """Every region of the settings."""
+    try:
+        with bootstrap.places_of(settings, topology) as places:
+            for name, place in places.items():
+                yield from _region(settings, topology, name, place)
+    except DomicileError as error:
+        yield failed("catalog", "postgresql", error)
+
+
+def _region(
+    settings: Settings, topology: Topology, name: str, place: RegionSettings
+) -> Iterator[Finding]:
+    own = [tried("keys", name, lambda: _keys(place.keys_file, name))]
+    own += _catalog(topology, name, place)
+    yield from own
+    if any(finding.state == "fail" for finding in own):
+        yield Finding("backends", name, "warn", "Not tried, because of what is wrong above.")
+        return
+    alone = settings.model_copy(update={"regions": {name: place}})
+    try:
+        with bootstrap.open_regions(alone, Means()) as opened:
+            yield from _backends(opened[0])
+    except DomicileError as error:
+        yield failed("backends", name, error)
+
+
+def _keys(file: Path, region: str) -> str:
+    roots = LocalRootKeys.load(file, os.urandom, region=region)
+    mode = stat.S_IMODE(file.stat().st_mode)
+    return f"{file} (mode {mode:04o}, root version {roots.current})"
+
+
+def _catalog(topology: Topology, name: str, place: RegionSettings) -> Iterator[Finding]:
+    try:
+        catalog = Catalog(name, place.catalog_url.get_secret_value(), connections=2)
+    except DomicileError as error:
+        yield failed("catalog", name, error)
+        return
+    try:
+        with catalog.begin() as connection:
+            yield _server(name, connection)
+        catalog.check()
+        yield Finding("catalog", name, "ok", "It is this region's, safe, and fits this code.")
+        with catalog.begin() as connection:
+            yield _revision(name, connection)
+            yield _horizon(topology, name, connection)
+    except DomicileError as error:
+        yield failed("catalog", name, error)
+    finally:
+        catalog.close()
+
+
+def _server(name: str, connection: Connection) -> Finding:
+    version = str(connection.scalar(text("SHOW server_version")))
+    says, major = f"PostgreSQL {version}", int(version.partition(".")[0])
+    if major < OLDEST:
+        return Finding("catalog", name, "fail", says, f"It takes {OLDEST} or later.")
+    if major != TESTED:
+        return Finding("catalog", name, "warn", says, f"Domicile is tested on PostgreSQL {TESTED}.")
+    return Finding("catalog", name, "ok", says)
+
+
+def _revision(name: str, connection: Connection) -> Finding:
+    here, newest = schema.revisions(connection)
+    if here == newest:
+        return Finding("catalog", name, "ok", f"Its schema is the newest, {newest}.")
+    says = f"Its schema is {here}; the newest that this code knows is {newest}."
+    return Finding("catalog", name, "warn", says, "Run: domicile init")
+
+
+def _horizon(topology: Topology, name: str, connection: Connection) -> Finding:
+    until, today = days.horizon(connection), connection.scalar(select(func.current_date()))
+    if horizon_alarm(topology, today or date.max, until):
+        says = f"Partitions are made up to {until}: too few days ahead."
+        return Finding("catalog", name, "warn", says, "Let a worker run: domicile worker")
+    return Finding("catalog", name, "ok", f"Partitions are made up to {until}.")
+
+
+def _backends(region: OpenRegion) -> Iterator[Finding]:
+    """Each alone, so that one that fails does not hide the others."""
+    silent = []
+    for name, backend in region.backends.items():
+        one = replace(region, backends={name: backend})
+        finding = tried("backends", name, lambda: _rights(one))  # noqa: B023 - called at once
+        if finding.state == "ok" and backend.suspect:
+            silent.append(name)
+            says = "It does not answer. Until it does, others of the region take its part."
+            finding = Finding("backends", name, "warn", says, "Can it be reached from here?")
+        yield finding
+    if len(region.backends) - len(silent) < region.region.required:
+        says = f"A write needs {several(region.region.required, 'backend')}; fewer answer."
+        yield Finding("backends", region.name, "fail", says, "Writes fail until they do.")
+
+
+def _rights(region: OpenRegion) -> str:
+    bootstrap.probe(region, make_logger(StringIO()))
+    return "It can be written, read, listed and purged, and is where the topology says."

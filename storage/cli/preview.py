@@ -1,0 +1,86 @@
+"""What an erasure would cover, counted as far as that is cheap."""
+
+from dataclasses import dataclass
+
+from storage.catalog import tenants
+from storage.cli.output import several
+from storage.model import RecordId, Scope, ScopeKind
+from storage.store import PAGE, Store
+
+_COUNTED = 10 * PAGE  # records; then it is "more than"
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """``records``: readable now, at least; all if ``exact``. ``cascades``: parent, child.
+
+    ``elsewhere``: regions with tenants that this process does not serve.
+    """
+
+    tenants: tuple[str, ...]
+    records: int
+    exact: bool
+    cascades: tuple[tuple[str, str], ...]
+    elsewhere: tuple[str, ...] = ()
+
+    def told(self) -> dict[str, object]:
+        """As JSON."""
+        return {
+            "tenants": self.tenants,
+            "records": {"at_least": self.records, "exact": self.exact},
+            "cascades": [{"parent": p, "child": c} for p, c in self.cascades],
+            "not_served": self.elsewhere,
+        }
+
+    def lines(self) -> list[tuple[str, str]]:
+        """For people."""
+        count = several(self.records, "record") + ("" if self.exact else " or more")
+        found = [("tenants", ", ".join(self.tenants) or "none"), ("readable now", count)]
+        found += [("takes along", f"each {c} that derives from a {p}") for p, c in self.cascades]
+        found += [("not served here", region) for region in self.elsewhere]
+        return found
+
+
+def tenant_preview(store: Store, tenant: str, scope: Scope) -> Preview:
+    """Of one scope of a tenant. Raises what reading does."""
+    if scope.kind is ScopeKind.RECORD:
+        record_id = RecordId.parse(scope.value)
+        store.tenant(tenant).explain(record_id)
+        return Preview((tenant,), 1, exact=False, cascades=_cascades(store))
+    count = _count(store, tenant, scope)
+    return Preview((tenant,), count, count < _COUNTED, _cascades(store))
+
+
+def account_preview(store: Store, account: str) -> Preview:
+    """Of all tenants of an account that the regions of this process know of."""
+    homes: dict[str, str] = {}
+    for served in store.regions.values():
+        with served.open.catalog.begin() as connection:
+            homes |= dict(tenants.of_account(connection, account))
+    here = sorted(tenant for tenant, home in homes.items() if home in store.regions)
+    total = 0
+    for tenant in here:
+        total += _count(store, tenant, Scope.tenant(), at_most=_COUNTED - total)
+    elsewhere = tuple(sorted({home for home in homes.values() if home not in store.regions}))
+    return Preview(tuple(here), total, total < _COUNTED, _cascades(store), elsewhere)
+
+
+def _count(store: Store, tenant: str, scope: Scope, at_most: int = _COUNTED) -> int:
+    """Readable records of a subject, a group or a tenant. Derived records have their subject."""
+    bound, count, after = store.tenant(tenant), 0, None
+    while count < at_most:
+        page = bound.list(
+            subject=scope.value if scope.kind is ScopeKind.SUBJECT else None,
+            group=scope.value if scope.kind is ScopeKind.GROUP else None,
+            after=after, limit=PAGE,
+        )  # fmt: skip
+        count += len(page)
+        if len(page) < PAGE:
+            break
+        after = page[-1].id
+    return count
+
+
+def _cascades(store: Store) -> tuple[tuple[str, str], ...]:
+    topology = next(iter(store.regions.values())).open.topology
+    return tuple((c.parent.value, c.child.value) for c in topology.cascades)

@@ -1,0 +1,134 @@
+"""``get``, ``list`` and ``explain``: what is stored, and why there."""
+
+import base64
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import Annotated
+
+from typer import Option
+
+from storage.cli import files
+from storage.cli.common import AsJson, Given, Group, Limit, RecordText, Subject, TenantId, opened
+from storage.cli.output import bad, document, facts, good, moment, note, say, size, table, transfer
+from storage.cli.words import reason
+from storage.errors import BodyTooLarge, InvalidRequest
+from storage.model import DataClass, Purpose, RecordInfo
+from storage.packs.open_file import OpenFile
+
+_SHOWN = 16 * 1024 * 1024  # bytes of a body that JSON may hold
+
+
+def get(
+    tenant: TenantId,
+    record_id: RecordText,
+    *,
+    purpose: Annotated[Purpose, Option(help="Why it is opened.")],
+    output: Annotated[Path | None, Option("--output", "-o", help="Where to write it.")] = None,
+    force: Annotated[bool, Option(help="Replace the file that is there.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Open a record: its bytes go to stdout, or whole into a file that only you can read.
+
+    With --json its metadata comes too, and without --output its body in base64.
+    """
+    if output is not None:
+        files.check_new(output, force=force)
+    with opened() as store, store.tenant(tenant).open(record_id, purpose=purpose) as file:
+        if output is not None:
+            with transfer("Reading", file.size) as seen:
+                files.write_new(output, _counted(file.chunks(), seen), force=force)
+        elif not as_json:
+            _to_stdout(file)
+        body = _body(file) if as_json and output is None else None
+    if as_json:
+        document({"record": file.info, "metadata": file.metadata, "body": body})
+    elif output is not None:
+        note(f"Written: {size(file.size)}.")
+
+
+def list_records(
+    tenant: TenantId,
+    *,
+    data_class: Annotated[DataClass | None, Option("--class", help="Only of this class.")] = None,
+    subject: Subject = None,
+    group: Group = None,
+    after: Annotated[str | None, Option(metavar="ID", help="Go on after this record.")] = None,
+    limit: Limit = 100,
+    as_json: AsJson = False,
+) -> None:
+    """What a tenant has stored and may read, oldest first."""
+    given = Given()
+    subject, group = given.text(subject), given.text(group)
+    with opened() as store:
+        found = store.tenant(tenant).list(
+            data_class=data_class, subject=subject, group=group, after=after, limit=limit
+        )
+    following = str(found[-1].id) if len(found) == limit else None
+    if as_json:
+        document({"records": found, "next": following})
+        return
+    table(("record", "size", "written", "gone by"), [_row(info) for info in found])
+    if following:
+        note(f"There may be more: --after {following}")
+
+
+def explain(tenant: TenantId, record_id: RecordText, as_json: AsJson = False) -> None:
+    """Why a record is here and not there: what the policy says of every backend."""
+    with opened() as store:
+        found = store.tenant(tenant).explain(record_id)
+    if as_json:
+        document(found)
+        return
+    held = {replica.backend: replica.state.value for replica in found.replicas}
+    facts(
+        [
+            ("record", str(found.id)),
+            ("readable until", moment(found.readable_until, never="it is erased")),
+            ("bytes gone by", moment(found.deadline, never="it is erased")),
+        ]
+    )
+    say()
+    table(
+        ("backend", "region", "allowed", "reason", "replica"),
+        [
+            (v.backend, v.region, good("yes") if v.allowed else bad("no"), reason(v.reason),
+             held.get(v.backend, "-"))
+            for v in found.verdicts
+        ],
+    )  # fmt: skip
+
+
+def _row(info: RecordInfo) -> tuple[str, str, str, str]:
+    whole = size(info.size) + (" (incomplete)" if info.incomplete else "")
+    return str(info.id), whole, moment(info.written), moment(info.deadline, never="when erased")
+
+
+def _to_stdout(file: OpenFile) -> None:
+    """On a terminal only text: other bytes may be commands to the terminal."""
+    if not sys.stdout.isatty():
+        for chunk in file.chunks():
+            sys.stdout.buffer.write(chunk)
+        sys.stdout.buffer.flush()
+        return
+    try:
+        text = b"".join(file.chunks()).decode()
+    except UnicodeDecodeError:
+        text = "\0"
+    if not all(char.isprintable() or char in "\n\t" for char in text):
+        raise InvalidRequest(
+            "It holds what is no plain text.", advice="Give --output FILE, or a pipe."
+        )
+    say(text)
+
+
+def _body(file: OpenFile) -> str:
+    if file.size > _SHOWN:
+        raise BodyTooLarge("That is too much for one JSON document.", advice="Give --output FILE.")
+    return base64.b64encode(b"".join(file.chunks())).decode()
+
+
+def _counted(pieces: Iterable[bytes], seen: Callable[[int], None]) -> Iterator[bytes]:
+    for piece in pieces:
+        seen(len(piece))
+        yield piece

@@ -1,0 +1,59 @@
+"""``init`` and ``region list``: what there is, before anything is stored."""
+
+from storage import bootstrap
+from storage.cli.common import AsJson
+from storage.cli.output import busy, document, good, note, say, table
+from storage.settings import load_settings
+
+
+def init(as_json: AsJson = False) -> None:
+    """Bring every region of the settings to life: database, schema, keys, places, partitions.
+
+    Safe to repeat: nothing that exists is replaced. Without settings it makes the embedded
+    default under DOMICILE_HOME.
+    """
+    settings = load_settings()
+    with busy("Preparing catalogs, keys and backends..."):
+        regions = bootstrap.init(settings)
+    if as_json:
+        document({"home": str(settings.home), "embedded": settings.embedded, "regions": regions})
+        return
+    for name in regions:
+        say(good("ready"), " ", name)
+    note("Back up the key files now: without them nothing that is stored can be opened.")
+
+
+def region_list(as_json: AsJson = False) -> None:
+    """The regions of the topology, and which of them this process serves."""
+    settings = load_settings()
+    topology = bootstrap.topology_of(settings)
+    rows = [
+        {
+            "region": region.name,
+            "jurisdiction": region.jurisdiction,
+            "served": settings.embedded or region.name in settings.regions,
+            "replicas": region.replicas,
+            "required": region.required,
+            "backends": [
+                {"backend": b.name, "kind": b.kind, "sub_processor": b.sub_processor}
+                for b in region.backends
+            ],
+        }
+        for region in topology.regions.values()
+    ]
+    if as_json:
+        document({"regions": rows})
+        return
+    table(
+        ("region", "jurisdiction", "served", "copies", "backends"),
+        [
+            (
+                region.name,
+                region.jurisdiction,
+                "yes" if row["served"] else "no",
+                f"{region.replicas}, {region.required} before a write is acknowledged",
+                ", ".join(f"{b.name} ({b.sub_processor})" for b in region.backends),
+            )
+            for region, row in zip(topology.regions.values(), rows, strict=True)
+        ],
+    )

@@ -1,0 +1,96 @@
+"""``status``: how every region is, in numbers."""
+
+import dataclasses
+
+from rich.text import Text
+
+from storage.cli.common import AsJson, opened
+from storage.cli.output import (
+    bad,
+    document,
+    doubtful,
+    facts,
+    good,
+    moment,
+    say,
+    several,
+    size,
+    table,
+)
+from storage.evidence.status import COUNTED
+from storage.model import BackendState, RegionStatus
+
+
+def status(as_json: AsJson = False) -> None:
+    """Records, bytes, backlog, what is overdue, missing replicas, and the partition horizon.
+
+    It ends with 0 whatever it finds; with --json, watch "overdue" of each region.
+    """
+    with opened() as store:
+        found = store.status()
+    if as_json:
+        told = [dataclasses.asdict(region) | {"overdue": late(region)} for region in found]
+        document({"regions": told})
+        return
+    for number, region in enumerate(found):
+        if number:
+            say()
+        _show(region)
+
+
+def late(region: RegionStatus) -> bool:
+    """Whether something should be gone and is not."""
+    return bool(region.overdue_days) or any(b.oldest_overdue for b in region.backends)
+
+
+def _show(region: RegionStatus) -> None:
+    say(Text(region.region, style="bold"))
+    facts(
+        [
+            ("records", f"{_counted(region.records)}, {several(region.files, 'file')}"),
+            ("sealed bytes", size(region.bytes)),
+            ("open erasures", str(region.open_erasures)),
+            ("deletion", _deletion(region)),
+            ("partitions", _horizon(region)),
+        ],
+        indent=2,
+    )
+    say()
+    table(
+        ("backend", "objects", "sealed bytes", "missing", "to be purged", "overdue since"),
+        [_row(backend) for backend in region.backends],
+        indent=2,
+    )
+
+
+def _counted(count: int) -> str:
+    return f"{count:,} or more" if count >= COUNTED else f"{count:,}"
+
+
+def _deletion(region: RegionStatus) -> Text:
+    since = [b.oldest_overdue for b in region.backends if b.oldest_overdue is not None]
+    if since:
+        return bad(f"OVERDUE: something should have been gone since {moment(min(since))}")
+    if region.overdue_days:
+        days = several(region.overdue_days, "expiry day")
+        return bad(f"OVERDUE: {days} not done. Is a worker running?")
+    return good("nothing is overdue")
+
+
+def _horizon(region: RegionStatus) -> Text:
+    until = f"made up to {region.partition_horizon}" if region.partition_horizon else "none"
+    if region.horizon_alarm:
+        return bad(f"{until}: too few days ahead. Is a worker running?")
+    return Text(until)
+
+
+def _row(backend: BackendState) -> tuple[Text | str, ...]:
+    missing, overdue = str(backend.missing), moment(backend.oldest_overdue)
+    return (
+        backend.backend,
+        str(backend.replicas),
+        size(backend.bytes),
+        doubtful(missing) if backend.missing else missing,
+        str(backend.purging),
+        bad(overdue) if backend.oldest_overdue else overdue,
+    )

@@ -1,0 +1,77 @@
+"""``worker``: what happens behind the scenes, once or for ever."""
+
+import signal
+from types import FrameType
+from typing import Annotated
+
+from typer import Option
+
+from storage.bootstrap import worker_of
+from storage.cli.common import AsJson, opened
+from storage.cli.due import COUNTED, due
+from storage.cli.output import busy, document, note, say, table
+from storage.errors import InvalidRequest
+from storage.logs import make_logger
+from storage.store import Store
+from storage.workers.loop import Worker
+
+
+def worker(
+    once: Annotated[bool, Option("--once", help="One round, then end.")] = False,
+    pause: Annotated[float, Option(min=0.1, help="Seconds between rounds.")] = 5.0,
+    dry_run: Annotated[bool, Option("--dry-run", help="Say what is due, and do nothing.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Erase, expire, purge, compact, replicate: all that is due in the regions of this process.
+
+    Any number of workers may run at once, and may be killed at any moment. SIGTERM and SIGINT
+    finish the piece at hand; the second one stops at once. What happens is in the log, on stderr.
+    """
+    if dry_run and once:
+        raise InvalidRequest("Give --once or --dry-run, not both.")
+    with opened() as store:
+        if dry_run:
+            _show_due(store, as_json=as_json)
+            return
+        made = worker_of(store, make_logger())
+        _stop_on_signals(made)
+        if once:
+            with busy("Working: one round of all duties..."):
+                done = made.run_once()
+        else:
+            done = {}
+            made.run_forever(pause)
+    if as_json:
+        document({"pieces": done} if once else {"stopped": True})
+    elif once:
+        _show_done(done)
+
+
+def _stop_on_signals(made: Worker) -> None:
+    def stop(_number: int, _frame: FrameType | None) -> None:
+        made.stop()
+        for each in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(each, signal.default_int_handler)
+
+    for each in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(each, stop)
+
+
+def _show_due(store: Store, *, as_json: bool) -> None:
+    found = {name: due(served.open) for name, served in store.regions.items()}
+    if as_json:
+        document({"dry_run": True, "due": found})
+        return
+    duties = next(iter(found.values())).keys()
+    rows = [(duty, *(_counted(found[name][duty]) for name in found)) for duty in duties]
+    table(("due now", *found), rows)
+    note("Nothing was done. Doing one may make another due.")
+
+
+def _counted(count: int) -> str:
+    return f"{count:,} or more" if count >= COUNTED else f"{count:,}"
+
+
+def _show_done(done: dict[str, int]) -> None:
+    worked = [f"{name} {pieces}" for name, pieces in done.items() if pieces]
+    say(f"Done: {', '.join(worked)}." if worked else "Nothing was due.")

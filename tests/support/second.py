@@ -1,0 +1,25 @@
+"""A second process, as far as the catalog and the backends can tell: a store of its own."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import structlog
+
+from storage.bootstrap import Means, open_store
+from storage.catalog.engine import Catalog
+from storage.ports import Clock
+from storage.store import Store
+from storage.testing import Domicile
+
+
+@contextmanager
+def second(
+    domicile: Domicile, clock: Callable[[Catalog], Clock] | None = None
+) -> Iterator[Store]:
+    """Another store on the same catalogs and backends; ``clock`` is its own, if it has one."""
+    means = Means(
+        clock=clock or (lambda _: domicile.clock), backend=domicile._backend,
+        limits=domicile.limits, suspect=0.0, pause=domicile.clock.sleep,
+    )  # fmt: skip
+    with open_store(domicile.settings, means=means, log=structlog.get_logger()) as store:
+        yield store
