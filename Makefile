@@ -44,13 +44,16 @@ wheel: venv ## Build the wheel into dist/
 	$(BIN)/hatchling build -t wheel
 
 # The wheel alone, with the locked versions of what it declares, away from the source tree and from
-# the settings of whoever runs this.
+# the settings of whoever runs this. The doctor tries the embedded server, in a home that is empty.
+# PATH has sbin because for root that server is run by a user who is made for it.
 check-wheel: wheel ## Install the wheel into an empty environment and run its doctor
 	@rm -rf build && mkdir -p build/empty
 	@sed -e '/^ *--hash=/d' -e 's/ *\\$$//' requirements.lock > build/constraints.txt
 	@$(BIN)/python -m venv build/venv
-	@build/venv/bin/$(PIP) install -qq --no-compile -c build/constraints.txt dist/*.whl
-	cd build/empty && env -i HOME="$$PWD" PATH=/usr/bin:/bin ../venv/bin/domicile doctor
+	@build/venv/bin/$(PIP) install -qq --no-compile -c build/constraints.txt \
+	  "$$(echo dist/*.whl)[embedded]"
+	cd build/empty && env -i HOME="$$PWD" DOMICILE_HOME="$$PWD/home" \
+	  PATH=/usr/sbin:/usr/bin:/sbin:/bin ../venv/bin/domicile doctor
 
 bench: venv ## Measure ingest
 	$(BIN)/python benchmarks/ingest.py $(ARGS)

@@ -1,15 +1,16 @@
 """Run by Alembic: for the connection that it is given, or else for every region of the settings."""
 
 from typing import Literal
+from uuid import uuid4
 
 from alembic import context
 from sqlalchemy import Connection
 
-from storage.bootstrap import catalog_urls
+from storage.bootstrap import places_of, topology_of
 from storage.catalog.engine import Catalog
-from storage.catalog.schema import is_ours
+from storage.catalog.schema import is_ours, name_catalog
 from storage.catalog.tables import Moment, metadata
-from storage.settings import Settings
+from storage.settings import load_settings
 
 
 def render(kind: str, item: object, _context: object) -> str | Literal[False]:
@@ -22,7 +23,7 @@ def migrate(connection: Connection) -> None:
     context.configure(
         connection=connection,
         target_metadata=metadata,
-        include_object=is_ours,
+        include_name=is_ours,
         compare_server_default=True,
         render_item=render,
     )
@@ -31,12 +32,15 @@ def migrate(connection: Connection) -> None:
 
 
 def migrate_all() -> None:
-    """Every region that this process has settings for."""
-    for region, url in catalog_urls(Settings()).items():
-        catalog = Catalog(region, url, connections=1)
-        with catalog.begin() as connection:
-            migrate(connection)
-        catalog.close()
+    """Every region that this process has settings for, each in a transaction of its own."""
+    settings = load_settings()
+    with places_of(settings, topology_of(settings)) as places:
+        for region, place in places.items():
+            catalog = Catalog(region, place.catalog_url.get_secret_value(), connections=1)
+            with catalog.begin() as connection:
+                migrate(connection)
+                name_catalog(connection, region, uuid4())
+            catalog.close()
 
 
 given = context.config.attributes.get("connection")

@@ -2,9 +2,9 @@
 
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractAsyncContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from uuid import uuid4
@@ -15,17 +15,25 @@ from regions.errors import TopologyProblem
 from regions.load import load_topology
 from regions.model import BackendSpec, Region, Topology
 from storage import embedded
+from storage.async_store import AsyncStore, opened
 from storage.backends.credentials import Credentials
 from storage.backends.health import WatchedBackend
 from storage.backends.registry import create_place, open_backend
-from storage.catalog import days, objects, schema
+from storage.catalog import days, objects
 from storage.catalog.engine import Catalog
 from storage.catalog.objects import NewObject, ObjectKind
 from storage.clock import CatalogClock, steady
 from storage.crypto.pseudonym import Pseudonyms
 from storage.crypto.root import LocalRootKeys, create
-from storage.errors import BackendUnavailable, SettingsError, TopologyError
+from storage.errors import (
+    BackendFull,
+    BackendTimeout,
+    BackendUnavailable,
+    SettingsError,
+    TopologyError,
+)
 from storage.logs import make_logger
+from storage.model import Entropy
 from storage.policy import horizon_wanted
 from storage.ports import Backend, Clock
 from storage.region import Limits, OpenRegion
@@ -47,6 +55,7 @@ class Means:
     suspect: float = _SUSPECT
     pause: Callable[[float], None] = time.sleep
     entropy: Callable[[int], bytes] = os.urandom
+    probing: bool = True  # use every right at opening; not for who must look when one is missing
 
 
 def topology_of(settings: Settings) -> Topology:
@@ -81,11 +90,20 @@ def open_store(
         regions = stack.enter_context(open_regions(settings, means))
         for region in regions:
             region.catalog.check()
-            probe(region, log)
+            if means.probing:
+                probe(region, log)
         flushers = stack.enter_context(ThreadPoolExecutor(_FLUSHERS, "flush"))
         served = {region.name: Served.of(region, flushers) for region in regions}
         with Store(served, pause=means.pause, on_close=lambda: None) as store:
             yield store
+
+
+def open_async_store(
+    settings: Settings | None = None, *, means: Means | None = None,
+    log: FilteringBoundLogger | None = None,
+) -> AbstractAsyncContextManager[AsyncStore]:  # fmt: skip
+    """``open_store`` for asyncio."""
+    return opened(open_store(settings, means=means, log=log))
 
 
 def worker_of(store: Store, log: FilteringBoundLogger) -> Worker:
@@ -120,12 +138,9 @@ def open_regions(settings: Settings, means: Means) -> Iterator[list[OpenRegion]]
 @contextmanager
 def places_of(settings: Settings, topology: Topology) -> Iterator[dict[str, RegionSettings]]:
     """Catalog and keys of each region that this process serves. Raises SettingsError."""
-    unknown = set(settings.regions) - set(topology.regions)
-    if unknown:
-        raise SettingsError(
-            f"The settings name regions that the topology has not: {', '.join(sorted(unknown))}.",
-            advice=f"It has: {', '.join(topology.regions)}.",
-        )
+    backends = [spec.name for region in topology.regions.values() for spec in region.backends]
+    _check_known("regions", settings.regions, topology.regions)
+    _check_known("backends", settings.backends, backends)
     if not settings.embedded:
         yield dict(settings.regions)
         return
@@ -142,6 +157,16 @@ def places_of(settings: Settings, topology: Topology) -> Iterator[dict[str, Regi
         }
     finally:
         leave()
+
+
+def _check_known(what: str, named: Iterable[str], known: Collection[str]) -> None:
+    """A misspelt name would leave what is meant without its settings, and nobody would be told."""
+    unknown = sorted(set(named) - set(known))
+    if unknown:
+        raise SettingsError(
+            f"The settings name {what} that the topology has not: {', '.join(unknown)}.",
+            advice=f"It has: {', '.join(known)}.",
+        )
 
 
 def init(settings: Settings, *, means: Means | None = None) -> list[str]:
@@ -174,7 +199,7 @@ def probe(region: OpenRegion, log: FilteringBoundLogger) -> None:
         for attempt in attempts:
             try:
                 region.backends[attempt.backend].probe(attempt.key)
-            except BackendUnavailable as error:
+            except (BackendUnavailable, BackendTimeout, BackendFull) as error:
                 log.warning("backend_down", backend=attempt.backend, error=error.code)
     finally:
         with region.catalog.begin() as connection:
@@ -220,21 +245,22 @@ def _backend(spec: BackendSpec, settings: Settings) -> Backend:
 def _init_region(
     settings: Settings, means: Means, topology: Topology, region: Region, place: RegionSettings
 ) -> None:
+    from storage.catalog import schema  # noqa: PLC0415 - Alembic: no service needs it
+
     url = place.catalog_url.get_secret_value()
     if settings.embedded:
         server = url.replace(f"/{embedded.database_name(region.name)}?", "/postgres?", 1)
         embedded.ensure_database(server, region.name)
-    if not place.keys_file.exists():
-        place.keys_file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        create(place.keys_file, means.entropy, region=region.name)
-    for spec in region.backends:
-        create_place(spec, data_dir=settings.home)
     catalog = Catalog(region.name, url, connections=2)
     try:
+        catalog.check_safe()
         with catalog.begin() as connection:
             schema.upgrade(connection)
-            schema.name_catalog(connection, region.name, uuid4())
+            new = schema.name_catalog(connection, region.name, uuid4())
+            _ensure_keys(place, region.name, means.entropy, new=new)
         catalog.check()
+        for spec in region.backends:
+            create_place(spec, data_dir=settings.home)
         today = means.clock(catalog).now().date()
         until = horizon_wanted(topology, today)
         with catalog.begin() as connection:
@@ -243,3 +269,19 @@ def _init_region(
             days.make(connection, [today + timedelta(days=n) for n in ahead])
     finally:
         catalog.close()
+
+
+def _ensure_keys(place: RegionSettings, region: str, entropy: Entropy, *, new: bool) -> None:
+    """Only a catalog that is new gets new keys: no others open what is stored, or find a subject.
+
+    Before it has its name: after a crash in between, the keys are there for the catalog.
+    """
+    if place.keys_file.exists():
+        return
+    if not new:
+        raise SettingsError(
+            f"The catalog of {region} is in use, but its key file {place.keys_file} is not there.",
+            advice="Restore it, or copy it from where the region was made: no other one will do.",
+        )
+    place.keys_file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    create(place.keys_file, entropy, region=region)

@@ -11,7 +11,7 @@ from storage.model import utc
 
 _BOUND = timedelta(milliseconds=50)
 _ASK_AGAIN = 60.0  # seconds
-_TRIES = 5
+_TRIES = 20
 _TICK = timedelta(milliseconds=1)
 
 

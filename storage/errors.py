@@ -25,7 +25,8 @@
     ├── Corrupt                 no replica gives back what was written
     ├── KeyUnavailable          a key that should be there cannot be had
     ├── ConfigurationError
-    │   ├── TopologyError  SettingsError  CatalogUnsafe  CatalogUnsupported
+    │   ├── TopologyError  SettingsError
+    │   ├── CatalogUnsafe  CatalogUnsupported  CatalogForbidden
     └── ReceiptInvalid
 
 ``retryable``: the same call may succeed later. ``outcome``: what a failed write left behind.
@@ -281,6 +282,10 @@ class CatalogUnsafe(ConfigurationError):
 
 class CatalogUnsupported(ConfigurationError):
     """The catalog's revision and this code do not fit."""
+
+
+class CatalogForbidden(ConfigurationError):
+    """The database does not let this login do what its work needs."""
 
 
 class ReceiptInvalid(DomicileError):

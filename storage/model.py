@@ -52,6 +52,8 @@ Entropy = Callable[[int], bytes]
 _DAY_ZERO = date(2020, 1, 1)
 _REGION = re.compile(r"[a-z0-9-]{1,63}")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_UNIQUE = 16  # bytes
+_LOOKS = "An id looks like prompt.eu-central-1.<39 characters>."
 
 
 def utc(moment: datetime) -> datetime:
@@ -77,8 +79,10 @@ class RecordId:
     unique: bytes = field(repr=False)
 
     def __post_init__(self) -> None:
-        """Raises NaiveDatetime if ``minted`` has no time zone."""
+        """Raises NaiveDatetime if ``minted`` has no time zone, MalformedId on another length."""
         utc(self.minted)
+        if len(self.unique) != _UNIQUE:
+            raise MalformedId(advice=_LOOKS)
 
     @classmethod
     def mint(
@@ -112,7 +116,7 @@ class RecordId:
         except (ValueError, OverflowError, AttributeError):
             made = None
         if made is None or str(made) != text or not _REGION.fullmatch(made.region):
-            raise MalformedId(advice="An id looks like prompt.eu-central-1.<39 characters>.")
+            raise MalformedId(advice=_LOOKS)
         return made
 
     def __str__(self) -> str:

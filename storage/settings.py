@@ -7,6 +7,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import SettingsError as UnreadableSetting
 
 from storage.errors import SettingsError
 
@@ -78,6 +79,11 @@ def load_settings(environment: Mapping[str, str] = os.environ) -> Settings:
             )
     try:
         return Settings()
+    except UnreadableSetting as error:  # it names the field, and shows no value
+        raise SettingsError(
+            f"A {PREFIX}* setting cannot be read: {error}.",
+            advice=f"Set {PREFIX}REGIONS__EU_CENTRAL_1__CATALOG_URL and the like, one by one.",
+        ) from None
     except ValidationError as error:
         first = error.errors(include_input=False, include_url=False)[0]
         where = "__".join(str(part) for part in first["loc"]).upper().replace("-", "_")

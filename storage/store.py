@@ -25,13 +25,15 @@ from storage.model import (
 from storage.packs.eraser import Pause, fence
 from storage.packs.keyring import KeyRing
 from storage.packs.reader import Reader
+from storage.packs.request import PAGE, check_erasure, check_limit, check_spec
 from storage.packs.writer import Writer
-from storage.policy import admit
+from storage.policy import admit, well_formed
 from storage.region import OpenRegion
 from storage.tenant import Tenant
 
+__all__ = ["PAGE", "Admin", "Served", "Store", "Tenants"]
+
 _REMEMBER = 5.0  # seconds for which a tenant's terms are taken as read; a commit compares them
-PAGE = 1000  # the most that one call lists
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +56,7 @@ class Store:
     """Stores API data in the region where its tenant is at home, and nowhere else.
 
     Safe to use from many threads. Close it, or use it as a context, so that what is queued is
-    written. Every method may raise CatalogUnavailable.
+    written. Every method may raise CatalogUnavailable, and InvalidRequest for what is malformed.
     """
 
     def __init__(
@@ -75,6 +77,8 @@ class Store:
 
     def tenant(self, tenant: str) -> Tenant:
         """The tenant's own store. Raises UnknownTenant, or WrongRegion, which names the home."""
+        if not isinstance(tenant, str):
+            raise InvalidRequest("The id of a tenant is text.")
         self.find(tenant)
         return Tenant(self, tenant, self._pause)
 
@@ -84,23 +88,29 @@ class Store:
             cached = self._known.get(tenant)
         if cached is not None and monotonic() - cached[0] < _REMEMBER:
             return cached[1], cached[2]
+        served, read = self._look_up(tenant)
+        with self._lock:
+            self._known[tenant] = (monotonic(), served, read)
+        return served, read
+
+    def _look_up(self, tenant: str) -> tuple[Served, Known]:
+        """A region whose catalog does not answer keeps nobody from the tenants of the others."""
         homes: set[str] = set()
-        for served in self._regions.values():
-            with served.open.catalog.begin() as connection:
-                known = tenants.find(connection, tenant)
-                home = None if known else tenants.home_of(connection, tenant)
+        silent: CatalogUnavailable | None = None
+        for served in self._regions.values() if well_formed(tenant) else ():
+            try:
+                with served.open.catalog.begin() as connection:
+                    known = tenants.find(connection, tenant)
+                    home = None if known else tenants.home_of(connection, tenant)
+            except CatalogUnavailable as error:
+                silent = error
+                continue
             if known is not None:
-                with self._lock:
-                    self._known[tenant] = (monotonic(), served, known)
                 return served, known
             homes |= {home} if home else set()
-        if homes - self._regions.keys():
-            raise _elsewhere(tenant, homes.pop())
-        raise UnknownTenant(
-            f"No tenant {tenant!r}.",
-            reasons=("unknown_tenant",),
-            advice="Make it with tenant ensure.",
-        )
+        for home in homes - self._regions.keys():
+            raise _elsewhere(tenant, home)
+        raise silent or _unknown("tenant", tenant)
 
     def forget(self, tenant: str) -> None:
         """Read the tenant's terms again next time."""
@@ -111,7 +121,8 @@ class Store:
         """Erase all tenants of an account, in every region that this process serves.
 
         Returns when all are fenced; ``not_reached`` names the regions where that is still to be
-        asked for. For other scopes use ``Tenant.erase``.
+        asked for. For other scopes use ``Tenant.erase``. Raises UnknownTenant if no region has
+        heard of a tenant of that account.
         """
         check_erasure(scope, reason, ticket)
         if scope.kind is not ScopeKind.ACCOUNT:
@@ -124,43 +135,46 @@ class Store:
                     homes |= dict(tenants.of_account(connection, scope.value))
             except CatalogUnavailable:
                 silent.add(name)
+        if not homes and not silent:
+            raise _unknown("account", scope.value)
         done: list[Erasure] = []
         for tenant, home in sorted(homes.items()):
             if home not in self._regions:
                 silent.add(home)
                 continue
+            region, all_of_it = self._regions[home].open, Scope.tenant()
             try:
-                done.append(
-                    fence(
-                        self._regions[home].open,
-                        tenant,
-                        Scope.tenant(),
-                        reason=reason,
-                        ticket=ticket,
-                        pause=self._pause,
-                    )
+                made = fence(
+                    region, tenant, all_of_it, reason=reason, ticket=ticket, pause=self._pause
                 )
+                done.append(made)
             except CatalogUnavailable:
                 silent.add(home)
         return AccountErasure(scope.value, tuple(done), tuple(sorted(silent)))
 
     def erasure(self, erasure_id: UUID | str) -> Erasure:
         """How far an erasure is, and its receipt when it is complete. Raises NotFound."""
-        wanted = erasure_id if isinstance(erasure_id, UUID) else _uuid(erasure_id)
+        wanted = _uuid(erasure_id)
+        silent: CatalogUnavailable | None = None
         for name, served in self._regions.items():
-            with served.open.catalog.begin() as connection:
-                found = erasures.show(connection, name, [wanted])
+            try:
+                with served.open.catalog.begin() as connection:
+                    found = erasures.show(connection, name, [wanted])
+            except CatalogUnavailable as error:
+                silent = error
+                continue
             if found:
                 return found[0]
-        raise NotFound("No such erasure in the regions of this process.")
+        raise silent or NotFound("No such erasure in the regions of this process.")
 
     def erasures(
-        self, region: str, *, after: UUID | None = None, limit: int = 100
+        self, region: str, *, after: UUID | str | None = None, limit: int = 100
     ) -> list[Erasure]:
-        """Erasures of a region, newest first, before one of them."""
+        """Erasures of a region, newest first: 1 to 1000 before one of them. Raises WrongRegion."""
         check_limit(limit)
+        before = None if after is None else _uuid(after)
         with self.served(region).open.catalog.begin() as connection:
-            ids = erasures.page(connection, after, limit)
+            ids = erasures.page(connection, before, limit)
             found = {e.id: e for e in erasures.show(connection, region, ids)}
         return [found[i] for i in ids]
 
@@ -220,6 +234,7 @@ class Tenants:
         Raises what ``storage.policy.admit`` raises, TenantConflict if it exists with another
         account or home, WrongRegion if this process does not serve its home.
         """
+        check_spec(spec)
         spec = replace(spec, agreements=tuple(spec.agreements))
         home = self._home(spec)
         admit(home.open.topology, spec)
@@ -234,11 +249,16 @@ class Tenants:
 
     def get(self, tenant: str) -> TenantSpec:
         """A tenant's terms. Raises UnknownTenant or WrongRegion."""
+        self._store.tenant(tenant)
         return self._store.find(tenant)[1].spec
 
     def list(self, region: str, *, after: str = "", limit: int = 100) -> Sequence[TenantSpec]:
-        """Tenants at home in a region, by id, after one of them."""
+        """Tenants at home in a region, by id: 1 to 1000 after one of them. Raises WrongRegion."""
         check_limit(limit)
+        if not isinstance(after, str):
+            raise InvalidRequest("The id of a tenant is text.")
+        if after and not well_formed(after):
+            raise _unknown("tenant", after)
         served = self._store.served(region)
         with served.open.catalog.begin() as connection:
             ids = tenants.page(connection, after, limit)
@@ -253,17 +273,22 @@ class Tenants:
         return self._store.regions.get(spec.home) or next(iter(self._store.regions.values()))
 
 
-def check_limit(limit: int) -> None:
-    """Every listing is bounded."""
-    if not 1 <= limit <= PAGE:
-        raise InvalidRequest(f"A limit is 1 to {PAGE}.")
-
-
-def _uuid(text: str) -> UUID:
+def _uuid(given: object) -> UUID:
+    if isinstance(given, UUID):
+        return given
     try:
-        return UUID(text)
+        return UUID(str(given))
     except ValueError:
         raise NotFound("That is no id of an erasure.") from None
+
+
+def _unknown(what: str, given: str) -> UnknownTenant:
+    """What is no id may be a name: it is not repeated."""
+    return UnknownTenant(
+        f"No {what} {given!r}." if well_formed(given) else f"No such {what}.",
+        reasons=(f"unknown_{what}",),
+        advice="Make it with tenant ensure.",
+    )
 
 
 def _elsewhere(tenant: str, home: str) -> WrongRegion:

@@ -1,8 +1,10 @@
 """Remembers that a backend has just failed, so that a writer can take another one."""
 
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 from contextlib import contextmanager
 from datetime import timedelta
+from typing import Any
 
 from storage.backends.uploads import AbortingUpload
 from storage.errors import BackendTimeout, BackendUnavailable
@@ -10,7 +12,7 @@ from storage.ports import Backend, Trace, TraceKind, Upload
 
 
 class WatchedBackend:
-    """A backend that becomes ``suspect`` for some seconds when it does not answer.
+    """A backend that becomes ``suspect`` for a while when it does not answer.
 
     Nothing else changes: every call still goes through. ``clock`` gives monotonic seconds.
     """
@@ -18,11 +20,20 @@ class WatchedBackend:
     def __init__(self, inner: Backend, *, clock: Callable[[], float], seconds: float) -> None:
         self._inner, self._clock, self._seconds = inner, clock, seconds
         self._suspect_until = float("-inf")
+        self._owed: set[Future[Any]] = set()
 
     @property
     def suspect(self) -> bool:
-        """Whether it failed to answer within the last ``seconds``."""
-        return self._clock() < self._suspect_until
+        """Whether it failed to answer within the last ``seconds``, or still owes an answer."""
+        return bool(self._owed) or self._clock() < self._suspect_until
+
+    def owes(self, call: Future[Any]) -> None:
+        """Nobody waits for this call any more: the backend is suspect until it ends.
+
+        Else one that hangs would take every thread that there is for sending, one by one.
+        """
+        self._owed.add(call)
+        call.add_done_callback(self._owed.discard)
 
     @property
     def name(self) -> str:

@@ -12,7 +12,6 @@ from enum import StrEnum
 from uuid import UUID
 
 from sqlalchemy import Connection, Engine, func, or_, select, text, update
-from sqlalchemy.dialects.postgresql import insert
 
 from storage.catalog import tables as t
 
@@ -46,10 +45,10 @@ def make(connection: Connection, days: Iterable[date]) -> int:
     The database does it itself: what writes records may not change tables.
     """
     known = set(connection.scalars(select(d.day)))
-    missing = sorted(set(days) - known)
-    for day in missing:
+    made = sorted(set(days) - known)
+    for day in made:
         connection.execute(select(func.make_partition(day)))
-    return len(missing)
+    return len(made)
 
 
 def lock_making(connection: Connection) -> None:
@@ -89,6 +88,11 @@ def begin_expiry(connection: Connection, now: datetime) -> date | None:
             update(t.day).where(d.day == day).values(state=DayState.EXPIRING, expiring_at=now)
         )
     return day
+
+
+def began(connection: Connection, day: date) -> datetime | None:
+    """When the day began to expire."""
+    return connection.scalar(select(d.expiring_at).where(d.day == day))
 
 
 def overdue(connection: Connection, moment: datetime) -> int:
@@ -163,7 +167,7 @@ def drop_partition(engine: Engine, day: date) -> None:
                 connection.execute(text(f"ALTER TABLE record DETACH PARTITION {name} {how}"))
             connection.execute(text(f"DROP TABLE IF EXISTS {name}"))
         finally:
-            connection.execute(text("RESET lock_timeout"))
+            connection.invalidate()  # the setting goes with it, also if it is lost already
 
 
 def mark_dropped(connection: Connection, day: date, now: datetime) -> None:

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import timedelta
 from functools import cache
 from typing import TypeVar
@@ -10,6 +10,7 @@ from typing import TypeVar
 import psycopg
 from sqlalchemy import (
     ARRAY,
+    URL,
     BigInteger,
     Connection,
     Engine,
@@ -17,30 +18,53 @@ from sqlalchemy import (
     bindparam,
     create_engine,
     func,
+    make_url,
     select,
     text,
 )
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import (
+    ArgumentError,
+    DBAPIError,
+    InterfaceError,
+    OperationalError,
+    SQLAlchemyError,
+)
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from storage.catalog import tables as t
-from storage.errors import CatalogUnavailable, CatalogUnsafe, CatalogUnsupported
+from storage.errors import (
+    CatalogForbidden,
+    CatalogUnavailable,
+    CatalogUnsafe,
+    CatalogUnsupported,
+    DomicileError,
+    SettingsError,
+)
 
 CODE_REVISION = 1
 """What this code asks of a catalog. A catalog states the range that it supports."""
 
 T = TypeVar("T")
 
+_DRIVER = "postgresql+psycopg"
 _AGAIN = (psycopg.errors.DeadlockDetected, psycopg.errors.SerializationFailure)
 _ATTEMPTS = 5
 
 
 class Catalog:
-    """The database of one region. Every method that fails to reach it raises CatalogUnavailable."""
+    """The database of one region.
+
+    Every method that fails to reach it raises CatalogUnavailable; CatalogForbidden if the login
+    may not do what was asked.
+    """
 
     def __init__(self, region: str, url: str, *, connections: int = 10) -> None:
-        """``connections`` is the most that this process holds to this database."""
+        """``connections`` is the most that this process holds to this database.
+
+        Raises SettingsError if that is no URL of PostgreSQL.
+        """
         self.region = region
-        self.engine = _engine(url, connections)
+        self.engine = _engine(_url(region, url), connections)
 
     @contextmanager
     def begin(self) -> Iterator[Connection]:
@@ -48,10 +72,11 @@ class Catalog:
         try:
             with self.engine.begin() as connection:
                 yield connection
-        except (OperationalError, InterfaceError) as error:
-            if isinstance(error.orig, _AGAIN):
+        except SQLAlchemyError as error:
+            refusal = _refusal(self.region, error)
+            if refusal is None:
                 raise
-            raise unavailable(self.region) from error
+            raise refusal from error
 
     def run(self, work: Callable[[Connection], T]) -> T:
         """``work`` in a transaction; again from the start after a deadlock, so it is repeatable."""
@@ -59,8 +84,8 @@ class Catalog:
             try:
                 with self.begin() as connection:
                     return work(connection)
-            except OperationalError as error:
-                if not isinstance(error.orig, _AGAIN):
+            except CatalogUnavailable as error:
+                if not isinstance(_said(error.__cause__), _AGAIN):
                     raise
         with self.begin() as connection:
             return work(connection)
@@ -74,11 +99,8 @@ class Catalog:
             after = local()
         return float(there or 0) - (before + after) / 2, timedelta(seconds=(after - before) / 2)
 
-    def check(self) -> None:
-        """That it is safe, is this region's, and supports this code.
-
-        Raises CatalogUnsafe or CatalogUnsupported.
-        """
+    def check_safe(self) -> None:
+        """That what it commits survives a crash. Raises CatalogUnsafe."""
         with self.begin() as connection:
             for name in ("fsync", "synchronous_commit", "full_page_writes"):
                 if connection.scalar(text(f"SHOW {name}")) == "off":
@@ -86,16 +108,25 @@ class Catalog:
                         f"The catalog of {self.region} runs with {name}=off.",
                         advice="Turn it on: an acknowledged write must survive a crash.",
                     )
+
+    def check(self) -> None:
+        """That it is safe, is this region's, and supports this code.
+
+        Raises CatalogUnsafe or CatalogUnsupported.
+        """
+        self.check_safe()
+        with self.begin() as connection:
             if not connection.scalar(select(func.to_regclass("catalog_info").is_not(None))):
                 raise CatalogUnsupported(
                     f"The catalog of {self.region} is empty.", advice="Run: domicile init"
                 )
-            info = connection.execute(select(t.catalog_info)).one()
-        if info.region != self.region:
+            info = connection.execute(select(t.catalog_info)).one_or_none()
+        if info is None:
             raise CatalogUnsupported(
-                f"The catalog given for {self.region} is that of {info.region}.",
-                advice="Check the region's catalog_url.",
+                f"The catalog of {self.region} has no name yet.", advice="Run: domicile init"
             )
+        if info.region != self.region:
+            raise another(self.region, info.region)
         if not info.oldest_code <= CODE_REVISION <= info.newest_code:
             raise CatalogUnsupported(
                 f"The catalog of {self.region} supports code {info.oldest_code} to "
@@ -112,6 +143,14 @@ def unavailable(region: str) -> CatalogUnavailable:
     """The error for a database that does not answer."""
     return CatalogUnavailable(
         f"The catalog of {region} does not answer.", advice="Try again; see: domicile doctor"
+    )
+
+
+def another(region: str, found: str) -> CatalogUnsupported:
+    """The error for a catalog that is another region's."""
+    return CatalogUnsupported(
+        f"The catalog given for {region} is that of {found}.",
+        advice="Check the region's catalog_url.",
     )
 
 
@@ -152,11 +191,43 @@ def own_tenant(connection: Connection, tenant: str) -> None:
     connection.execute(select(func.pg_advisory_xact_lock(lock_number(tenant))))
 
 
-def _engine(url: str, connections: int) -> Engine:
+def _refusal(region: str, error: SQLAlchemyError) -> DomicileError | None:
+    """Our error for what keeps the database from its work. None: the mistake is in our code."""
+    said = _said(error)
+    if isinstance(said, psycopg.errors.InsufficientPrivilege):
+        return CatalogForbidden(
+            f"The catalog of {region} does not let this login do that.",
+            advice="Make it a member of the role of its work: see migrations.",
+        )
+    down = isinstance(error, OperationalError | InterfaceError | PoolTimeout)
+    # after a failover, what was written to before may be read only
+    if down or isinstance(said, psycopg.errors.ReadOnlySqlTransaction):
+        return unavailable(region)
+    return None
+
+
+def _said(error: BaseException | None) -> BaseException | None:
+    """What the database itself said."""
+    return error.orig if isinstance(error, DBAPIError) else None
+
+
+def _url(region: str, given: str) -> URL:
+    url = None
+    with suppress(ArgumentError, ValueError):  # ValueErrors show a part of it
+        url = make_url(given)
+    if url is None or url.drivername not in ("postgresql", _DRIVER):
+        raise SettingsError(
+            f"The catalog_url of {region} is no URL of PostgreSQL.",
+            advice="Such a URL looks like postgresql://user@host/database.",
+        )
+    return url.set(drivername=_DRIVER)
+
+
+def _engine(url: URL, connections: int) -> Engine:
     # prepare_threshold: a prepared statement is session state, which a transaction pooler breaks.
     # hide_parameters: an error must not carry keys or pseudonyms into a log.
     return create_engine(
-        url.replace("postgresql://", "postgresql+psycopg://", 1),
+        url,
         pool_size=connections,
         max_overflow=0,
         pool_timeout=30,

@@ -215,12 +215,17 @@ def take_fenced(connection: Connection) -> OpenErasure | None:
 
 
 def await_writers(connection: Connection, erasure: OpenErasure) -> None:
-    """Note every object that was being written when the fence was committed.
+    """Note every object that may hold what the fence covers, and of which no row tells.
 
-    What is announced later has been checked against the fence before a byte of it was sent.
+    That is what was being written when the fence was committed (what is announced later has been
+    checked against the fence before a byte of it was sent), and what was given up before it was
+    stored and is not gone yet.
     """
     writing = select(literal(erasure.id), o.id, literal(False)).where(
-        o.state == ObjectState.WRITING,
+        or_(
+            o.state == ObjectState.WRITING,
+            and_(o.state == ObjectState.PURGING, o.size.is_(None)),
+        ),
         o.kind.in_((ObjectKind.PACK, ObjectKind.FILE_KEY)),
         or_(o.tenant.is_(None), o.tenant == erasure.tenant),
     )
@@ -230,6 +235,34 @@ def await_writers(connection: Connection, erasure: OpenErasure) -> None:
         .on_conflict_do_nothing()
     )
     connection.execute(update(t.erasure).where(e.id == erasure.id).values(awaited=True))
+
+
+def await_earlier(connection: Connection, erasure: OpenErasure) -> None:
+    """Note what earlier erasures of the tenant still wait for: it may hold what this one covers.
+
+    Asked when all rows are deleted. What an earlier one deleted of them, it has noted by then.
+    """
+    earlier = (
+        select(literal(erasure.id), eo.object_id, func.bool_or(eo.holds_ranges))
+        .join(t.erasure, e.id == eo.erasure_id)
+        .where(e.tenant == erasure.tenant, e.id != erasure.id)
+        .group_by(eo.object_id)
+    )
+    query = insert(t.erasure_object).from_select(
+        ["erasure_id", "object_id", "holds_ranges"], earlier
+    )
+    connection.execute(
+        query.on_conflict_do_update(
+            index_elements=["erasure_id", "object_id"],
+            set_={"holds_ranges": or_(eo.holds_ranges, query.excluded.holds_ranges)},
+        )
+    )
+
+
+def unplanned(connection: Connection, before: datetime) -> bool:
+    """Whether the rows of any erasure that was requested by then are still to be deleted."""
+    query = select(exists().where(e.state == ErasureState.FENCED, e.requested <= before))
+    return bool(connection.scalar(query))
 
 
 def note_objects(connection: Connection, erasure: UUID, objects: Collection[UUID]) -> None:

@@ -195,6 +195,7 @@ def doom(connection: Connection, object_ids: Collection[UUID], now: datetime) ->
     """These objects must go, with every replica, by the purge queue. Says how many it were."""
     if not object_ids:
         return 0
+    lock(connection, list(object_ids))
     done = connection.execute(
         update(t.object_)
         .where(o.id.in_(object_ids), o.state.in_((ObjectState.WRITING, ObjectState.STORED)))
@@ -226,7 +227,17 @@ def doom_unused_keys(
         query = query.where(o.id.in_(ids))
     if before is not None:
         query = query.where(o.announced < before)
-    return doom(connection, connection.scalars(query.limit(limit)).all(), now)
+    query = query.limit(limit).with_for_update(of=t.object_, skip_locked=True)
+    locked = connection.scalars(query).all()
+    # asked again under the lock: the file may have been committed in between
+    used = set(connection.scalars(select(t.file.c.key_id).where(t.file.c.key_id.in_(locked))))
+    return doom(connection, [key for key in locked if key not in used], now)
+
+
+def keep(connection: Connection, key_id: UUID) -> bool:
+    """Whether a key is stored; then nobody dooms it as unused until the transaction ends."""
+    query = select(o.state).where(o.id == key_id).with_for_update(read=True)
+    return connection.scalar(query) == ObjectState.STORED
 
 
 def abandon_stale(connection: Connection, now: datetime, limit: int) -> int:

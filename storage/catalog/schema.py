@@ -6,18 +6,25 @@ from uuid import UUID
 from alembic import command
 from alembic.config import Config
 from alembic.migration import MigrationContext
-from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, select
+from alembic.script import Script, ScriptDirectory
+from alembic.util import CommandError
+from sqlalchemy import Connection, select, text
 from sqlalchemy.dialects.postgresql import insert
-from sqlalchemy.schema import SchemaItem
 
 from storage.catalog import tables as t
+from storage.catalog.engine import another
+from storage.errors import CatalogUnsupported
 
-_PARTITION = re.compile(r"record_\d{8}(_.*)?")
+_PARTITION = re.compile(r"record_\d{8}")
 
 
 def upgrade(connection: Connection, revision: str = "head") -> None:
-    """Run migrations up to a revision, in the caller's transaction."""
+    """Run migrations up to a revision, in the caller's transaction; one caller at a time.
+
+    Raises CatalogUnsupported if the catalog is at a revision that this code does not know.
+    """
+    connection.execute(text("SELECT pg_advisory_xact_lock(hashtextextended('migrations', 0))"))
+    _known(connection, _config(connection))
     command.upgrade(_config(connection), revision)
 
 
@@ -37,26 +44,45 @@ def revisions(connection: Connection) -> tuple[str | None, str | None]:
     return MigrationContext.configure(connection).get_current_revision(), script.get_current_head()
 
 
-def name_catalog(connection: Connection, region: str, catalog_id: UUID) -> None:
-    """Say whose catalog this is, once and for all. What it supports, the migrations say."""
+def name_catalog(connection: Connection, region: str, catalog_id: UUID) -> bool:
+    """Say whose catalog this is, once and for all, and which code its revision supports.
+
+    True: it had no name before. Raises CatalogUnsupported if it is another region's.
+    """
+    revision = _known(connection, _config(connection))
+    if revision is None:
+        return False
+    oldest, newest = revision.module.code
     there = connection.scalar(select(t.catalog_info.c.region))
-    if there is None:
-        connection.execute(
-            insert(t.catalog_info)
-            .values(id=1, region=region, catalog_id=catalog_id, oldest_code=1, newest_code=1)
-            .on_conflict_do_nothing()
+    if there not in (None, region):
+        raise another(region, there)
+    connection.execute(
+        insert(t.catalog_info)
+        .values(id=1, region=region, catalog_id=catalog_id, oldest_code=oldest, newest_code=newest)
+        .on_conflict_do_update(
+            index_elements=["id"], set_={"oldest_code": oldest, "newest_code": newest}
         )
+    )
+    return there is None
 
 
-def is_ours(
-    _item: SchemaItem,
-    name: str | None,
-    kind: str,
-    _reflected: bool,  # noqa: FBT001 - Alembic calls it
-    _other: SchemaItem | None,
-) -> bool:
-    """Whether Alembic compares it: partitions come and go by themselves."""
-    return not (kind in ("table", "index") and name is not None and _PARTITION.fullmatch(name))
+def is_ours(name: str | None, kind: str, _parents: object) -> bool:
+    """Whether Alembic looks at it at all: partitions come and go by themselves."""
+    return kind != "table" or name is None or not _PARTITION.fullmatch(name)
+
+
+def _known(connection: Connection, config: Config) -> Script | None:
+    """The revision that the catalog is at, if it is at any."""
+    current = MigrationContext.configure(connection).get_current_revision()
+    if current is None:
+        return None
+    try:
+        return ScriptDirectory.from_config(config).get_revision(current)
+    except CommandError as error:
+        raise CatalogUnsupported(
+            f"A catalog is at revision {current}, which this code does not know.",
+            advice="Deploy the code that fits.",
+        ) from error
 
 
 def _config(connection: Connection) -> Config:

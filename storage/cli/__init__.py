@@ -1,6 +1,6 @@
 """The command ``domicile``. Its entry point is ``main``."""
 
-from storage.cli.app import app
+from storage.cli.commands import app
 
 
 def main() -> None:

@@ -7,8 +7,8 @@ from typing import Annotated
 
 from typer import Argument, Option
 
-from storage.bootstrap import open_store
-from storage.cli.output import busy
+from storage.bootstrap import Means, open_store
+from storage.cli.progress import busy
 from storage.errors import InvalidRequest
 from storage.logs import make_logger
 from storage.store import Store
@@ -25,12 +25,16 @@ OneRegion = Annotated[str | None, Option(help="Only this region.", metavar="NAME
 
 
 @contextmanager
-def opened() -> Iterator[Store]:
-    """The store of the regions that this process serves. Its log goes to stderr."""
+def opened(*, probing: bool = False) -> Iterator[Store]:
+    """The store of the regions that this process serves. Its log goes to stderr.
+
+    ``probing``: only if it has every right on every backend. Who looks, erases or purges must be
+    able to do so just then when a right is missing on one of them.
+    """
     log = make_logger()
     with ExitStack() as stack:
         with busy("Opening..."):
-            store = stack.enter_context(open_store(log=log))
+            store = stack.enter_context(open_store(means=Means(probing=probing), log=log))
         yield store
 
 

@@ -10,7 +10,8 @@ from storage.cli import examine, packages
 from storage.cli.common import AsJson
 from storage.cli.exits import Exit
 from storage.cli.findings import Finding, State, failed
-from storage.cli.output import bad, busy, document, doubtful, good, note, several, table
+from storage.cli.output import bad, document, doubtful, good, note, several, table
+from storage.cli.progress import busy
 from storage.errors import DomicileError
 from storage.settings import Settings, load_settings
 

@@ -17,6 +17,7 @@ from storage.cli.output import (
     doubtful,
     facts,
     good,
+    minute,
     moment,
     note,
     say,
@@ -51,7 +52,7 @@ class _Request:
 
 
 def erase(  # noqa: PLR0913 - one per option
-    tenant: Annotated[str | None, Argument(metavar="[TENANT]", help="The tenant's id.")] = None,
+    tenant: Annotated[str | None, Argument(metavar="TENANT", help="The tenant's id.")] = None,
     *,
     reason: Annotated[Reason, Option(help="Why; the receipt says it.")],
     subject: Annotated[str | None, Option(help="An end user; - reads it from stdin.")] = None,
@@ -127,9 +128,9 @@ def list_erasures(
         document({"erasures": page, "next": following})
         return
     table(
-        ("erasure", "state", "requested", "tenant", "scope", "deleted"),
+        ("erasure", "state", "requested (UTC)", "tenant", "scope", "deleted"),
         [
-            (str(e.id), _state(e), moment(e.requested), e.tenant, e.scope.value, str(e.deleted))
+            (str(e.id), _state(e), minute(e.requested), e.tenant, e.scope.value, str(e.deleted))
             for e in page
         ],
     )
@@ -174,8 +175,13 @@ def _show_preview(request: _Request, preview: Preview, *, as_json: bool) -> None
     facts(preview.lines(), indent=2)
 
 
+def at_terminal() -> bool:
+    """Whether there is somebody to ask."""
+    return sys.stdin.isatty()
+
+
 def _confirm(request: _Request) -> None:
-    if not sys.stdin.isatty():
+    if not at_terminal():
         raise InvalidRequest(
             "There is no terminal to ask on.", advice="Give --yes, or --dry-run first."
         )
@@ -213,9 +219,9 @@ def _show(erasure: Erasure) -> None:
     if erasure.left:
         say()
         table(
-            ("waits for", "objects", "next attempt", "last error"),
+            ("waits for", "objects", "next attempt (UTC)", "last error"),
             [
-                (x.backend, str(x.replicas), moment(x.next_attempt), x.last_error or "-")
+                (x.backend, str(x.replicas), minute(x.next_attempt), x.last_error or "-")
                 for x in erasure.left
             ],
         )

@@ -149,4 +149,4 @@ def _backends(region: OpenRegion) -> Iterator[Finding]:
 
 def _rights(region: OpenRegion) -> str:
     bootstrap.probe(region, make_logger(StringIO()))
-    return "It can be written, read, listed and purged, and is where the topology says."
+    return "Every right is there, and it is where the topology says."

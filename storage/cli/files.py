@@ -26,10 +26,13 @@ def source(name: str) -> Iterator[tuple[BinaryIO, int | None]]:
         yield file, known.st_size or None
 
 
-def content(name: str) -> bytes:
-    """All of a file, or of stdin for ``-``. Raises InvalidRequest."""
+def content(name: str, *, most: int) -> bytes:
+    """All of a file, or of stdin for ``-``; of what has more than ``most`` bytes, one more.
+
+    Raises InvalidRequest.
+    """
     with source(name) as (file, _), _reading():
-        return file.read()
+        return file.read(most + 1)
 
 
 def metered(file: BinaryIO, seen: Callable[[int], None]) -> Iterator[bytes]:

@@ -1,8 +1,6 @@
-"""Whatever goes wrong in a command becomes a message and an exit code, never a traceback.
+"""Whatever goes wrong in a command becomes a message and an exit code, never a traceback."""
 
-No message repeats what was given on the command line: it may be a name, or content.
-"""
-
+import errno
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -13,10 +11,14 @@ from typer import Abort, TyperException
 from typer.core import TyperGroup
 
 from storage.cli.exits import Exit, code_of
+from storage.cli.misuse import misuse, shows_help
 from storage.cli.output import document, note
-from storage.errors import DomicileError, InvalidRequest, Refused
+from storage.errors import DomicileError, Refused, SettingsError
 from storage.logs import make_logger
 
+_FORBIDDEN = {
+    errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.ENOTDIR,
+}  # fmt: skip
 _REPORT = "Please report it, with the traceback from the log: it shows no content."
 
 
@@ -46,28 +48,37 @@ def _wants_json(args: Sequence[str]) -> bool:
 
 def _guarded(work: Callable[[], object], *, as_json: bool) -> int:
     try:
+        return _ended(work, as_json=as_json)
+    except Exception as error:  # noqa: BLE001 - the last resort
+        return _failed(_ours(error), as_json=as_json)
+
+
+def _ended(work: Callable[[], object], *, as_json: bool) -> int:
+    try:
         code = work()  # typer gives the code of an Exit, or what the command returned
         sys.stdout.flush()
-    except (Abort, SystemExit, BrokenPipeError) as error:
-        return _ended(error)
+    except Abort:
+        note("Nothing was done.")
+        return Exit.DECLINED
+    except (SystemExit, BrokenPipeError):  # typer makes the one of the other
+        _close_stdout()
+        return Exit.NO_READER
+    except TyperException as error:
+        return Exit.INVALID if shows_help(error) else _failed(misuse(error), as_json=as_json)
     except DomicileError as error:
         return _failed(error, as_json=as_json)
-    except TyperException as error:
-        # to make that error is to show the help
-        shown = type(error).__name__ == "NoArgsIsHelpError"
-        return Exit.INVALID if shown else _failed(_misused(error), as_json=as_json)
-    except Exception:  # noqa: BLE001 - the last resort
-        make_logger().exception("unexpected_error")
-        return _failed(_Unexpected(), as_json=as_json)
     return code if isinstance(code, int) else Exit.DONE
 
 
-def _ended(error: BaseException) -> int:
-    if isinstance(error, Abort):
-        note("Nothing was done.")
-        return Exit.DECLINED
-    _close_stdout()  # typer makes a SystemExit of the broken pipe
-    return Exit.NO_READER
+def _ours(error: Exception) -> DomicileError:
+    """What the operating system forbids is no bug; all else is, and goes to the log."""
+    if isinstance(error, OSError) and error.errno in _FORBIDDEN:
+        return SettingsError(
+            f"The operating system does not allow it: {error.strerror}.",
+            advice="Look at DOMICILE_HOME: who may write there, and how much room is left?",
+        )
+    make_logger().error("unexpected_error", exc_info=error)
+    return _Unexpected()
 
 
 def _close_stdout() -> None:
@@ -92,7 +103,7 @@ class _Unexpected(DomicileError):
 
 def _failed(error: DomicileError, *, as_json: bool) -> int:
     if as_json:
-        document({"error": told(error)})
+        document({"error": _told(error)})
     else:
         note(f"Error: {error.message}", style="bold red")
         if error.advice:
@@ -100,7 +111,7 @@ def _failed(error: DomicileError, *, as_json: bool) -> int:
     return Exit.BUG if isinstance(error, _Unexpected) else code_of(type(error))
 
 
-def told(error: DomicileError) -> dict[str, object]:
+def _told(error: DomicileError) -> dict[str, object]:
     """An error as JSON."""
     return {
         "code": error.code,
@@ -110,25 +121,3 @@ def told(error: DomicileError) -> dict[str, object]:
         "retryable": error.retryable,
         "outcome": error.outcome,
     }
-
-
-def _misused(error: TyperException) -> InvalidRequest:
-    """What is wrong with the command line. Typer's own messages quote it."""
-    context = getattr(error, "ctx", None)
-    command = context.command_path if context is not None else "domicile"
-    advice = f"See: {command} --help"
-    kind, param = type(error).__name__, getattr(error, "param", None)
-    if kind == "MissingParameter" and param is not None:
-        return InvalidRequest(f"Missing: {param.get_error_hint()}.", advice=advice)
-    if kind == "NoSuchOption":
-        return InvalidRequest(f"There is no option {error.option_name}.", advice=advice)  # type: ignore[attr-defined]
-    if param is not None:
-        choices = getattr(param.type, "choices", ())
-        given = f"It is one of: {', '.join(str(c) for c in choices)}. " if choices else ""
-        return InvalidRequest(
-            f"That is no value for {param.get_error_hint()}.", advice=f"{given}{advice}"
-        )
-    if context is not None and isinstance(context.command, TyperGroup):
-        names = ", ".join(context.command.list_commands(context))
-        return InvalidRequest("There is no such command.", advice=f"The commands are: {names}.")
-    return InvalidRequest("There is too much, or too little, on the command line.", advice=advice)

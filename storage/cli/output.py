@@ -7,25 +7,21 @@ does not fit into the terminal is shown as a list, so that an id can still be co
 import dataclasses
 import json
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime
 from uuid import UUID
 
-from rich import box
+from rich.cells import cell_len
 from rich.console import Console, RenderableType
 from rich.padding import Padding
-from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 from rich.table import Table
 from rich.text import Text
 
 from storage.model import RecordId
 
 Cell = str | Text
-Meter = Callable[[int], None]
-"""Told how many bytes more have gone by."""
-
 _WIDE = 10_000  # columns: nothing is broken in a pipe or a file
+_LAST = 24  # columns: the least that a text is broken into
 _NAMES = ("B", "KiB", "MiB", "GiB", "TiB", "PiB")
 
 
@@ -33,14 +29,12 @@ def people(*, stderr: bool = False) -> Console:
     """Where to write for people. Nothing in a text is taken for markup."""
     stream = sys.stderr if stderr else sys.stdout
     width = None if stream.isatty() else _WIDE
-    return Console(
-        stderr=stderr, width=width, markup=False, highlight=False, emoji=False, soft_wrap=False
-    )
+    return Console(stderr=stderr, width=width, markup=False, highlight=False, emoji=False)
 
 
 def say(*parts: Cell, style: str | None = None) -> None:
-    """A line on stdout."""
-    people().print(*parts, style=style)
+    """A line on stdout, however long: it may be an id, which nobody could copy in pieces."""
+    people().print(*parts, style=style, soft_wrap=True)
 
 
 def note(*parts: Cell, style: str | None = None) -> None:
@@ -54,23 +48,23 @@ def document(value: object) -> None:
 
 
 def table(heads: Sequence[str], rows: Sequence[Sequence[Cell]], *, indent: int = 0) -> None:
-    """Rows under heads on stdout; a list of them where the terminal is too narrow."""
+    """Rows under heads on stdout. Where the terminal is too narrow for them, a list.
+
+    Only the last column is ever broken into lines, and not if less than ``_LAST`` is left of it.
+    """
     console = people()
-    made = Table(
-        box=box.SIMPLE_HEAD if console.is_terminal else None,
-        pad_edge=False, padding=(0, 2, 0, 0), header_style="bold",
-    )  # fmt: skip
-    for head in heads:
-        made.add_column(head, overflow="fold")
+    widths = [max(map(_width, column)) for column in zip(heads, *rows, strict=True)]
+    least = sum(widths[:-1]) + min(widths[-1], _LAST) + 2 * (len(widths) - 1)
+    if least + indent > console.width:
+        _list(console, heads, rows, indent)
+        return
+    made = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+    for head in heads[:-1]:
+        made.add_column(head, no_wrap=True)
+    made.add_column(heads[-1], overflow="fold")
     for row in rows:
         made.add_row(*row)
-    if console.measure(made).maximum + indent <= console.width:
-        console.print(_indented(made, indent))
-        return
-    for row in rows:
-        console.print(Text(" " * indent).append_text(_styled(row[0], "bold")))
-        for head, cell in zip(heads[1:], row[1:], strict=True):
-            console.print(_indented(_pair(head, cell), indent + 2))
+    _put(console, made, indent)
 
 
 def facts(pairs: Iterable[tuple[str, Cell]], *, indent: int = 0) -> None:
@@ -80,12 +74,17 @@ def facts(pairs: Iterable[tuple[str, Cell]], *, indent: int = 0) -> None:
     made.add_column(overflow="fold")
     for name, value in pairs:
         made.add_row(name, value)
-    people().print(_indented(made, indent))
+    _put(people(), made, indent)
 
 
 def moment(at: datetime | None, *, never: str = "-") -> str:
     """``2026-03-01 12:00 UTC``."""
     return f"{at:%Y-%m-%d %H:%M} UTC" if at is not None else never
+
+
+def minute(at: datetime | None, *, never: str = "-") -> str:
+    """``2026-03-01 12:00``, under a head that says that it is UTC."""
+    return f"{at:%Y-%m-%d %H:%M}" if at is not None else never
 
 
 def size(count: int) -> str:
@@ -116,32 +115,6 @@ def doubtful(text: str) -> Text:
     return Text(text, style="yellow")
 
 
-@contextmanager
-def busy(doing: str) -> Iterator[None]:
-    """Show on a terminal that something is being done."""
-    console = people(stderr=True)
-    if not console.is_terminal:
-        yield
-        return
-    with console.status(doing):
-        yield
-
-
-@contextmanager
-def transfer(doing: str, total: int | None) -> Iterator[Meter]:
-    """Show on a terminal how many bytes have gone by, of how many (None: nobody knows)."""
-    console = people(stderr=True)
-    columns = (
-        TextColumn("{task.description}"), BarColumn(bar_width=24), DownloadColumn(True),
-        TransferSpeedColumn(),
-    )  # fmt: skip
-    with Progress(
-        *columns, console=console, transient=True, disable=not console.is_terminal
-    ) as progress:
-        task = progress.add_task(doing, total=total)
-        yield lambda count: progress.advance(task, count)
-
-
 def _plain(value: object) -> object:
     """What json does not know: ids as text, times in UTC, everything else by its parts."""
     if isinstance(value, RecordId | UUID):
@@ -155,8 +128,29 @@ def _plain(value: object) -> object:
     raise TypeError(f"no JSON for a {type(value).__name__}")
 
 
-def _indented(what: RenderableType, by: int) -> RenderableType:
-    return Padding(what, (0, 0, 0, by)) if by else what
+def _list(
+    console: Console, heads: Sequence[str], rows: Sequence[Sequence[Cell]], indent: int
+) -> None:
+    for row in rows:
+        _put(console, _styled(row[0], "bold"), indent)
+        for head, cell in zip(heads[1:], row[1:], strict=True):
+            _put(console, _pair(head, cell), indent + 2)
+
+
+def _width(cell: Cell) -> int:
+    return max((cell_len(line) for line in str(cell).splitlines()), default=0)
+
+
+def _put(console: Console, what: RenderableType, indent: int) -> None:
+    """Print it; into a pipe or a file without the spaces at the ends of lines."""
+    padded = Padding(what, (0, 0, 0, indent), expand=False)
+    if console.is_terminal:
+        console.print(padded)
+        return
+    with console.capture() as captured:
+        console.print(padded)
+    for line in captured.get().splitlines():
+        console.out(line.rstrip())
 
 
 def _styled(cell: Cell, style: str) -> Text:

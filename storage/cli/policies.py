@@ -44,22 +44,22 @@ def erasure_terms(topology: Topology, region: Region) -> list[Term]:
     landing = max(spec.longest_request_minutes for spec in region.backends)
     return [
         Term("reads refuse", "at once", "a fence in the catalog"),
-        Term("rows and record keys are deleted", "one round of a worker", "worker --pause"),
+        Term("rows and record keys deleted", "a worker's round", "worker --pause"),
         Term(
-            "a pack that others still need is rewritten",
+            "a shared pack rewritten",
             f"{bounds.compaction_hours} h",
             "bounds.compaction_hours",
         ),
-        Term("bytes are purged, seen absent", f"{bounds.purge_hours} h", "bounds.purge_hours"),
+        Term("bytes purged, seen absent", f"{bounds.purge_hours} h", "bounds.purge_hours"),
         Term(
-            "a write that was under way can no longer land",
+            "an unfinished write cannot land",
             f"{landing} min",
             "longest_request_minutes",
         ),
         Term(
-            "the last catalog backup with a key is gone",
+            "last catalog backup with a key gone",
             f"{region.catalog_backup_days} days",
-            f"{region.name}: catalog_backup_days",
+            "catalog_backup_days",
         ),
     ]
 
@@ -72,6 +72,6 @@ def _kept(topology: Topology, rule: ClassRule) -> Term:
         return Term(rule.name.value, "never stored", "retention_days = 0")
     return Term(
         rule.name.value,
-        f"{days} days after it was written; readable until {purge} h or more before that",
+        f"{days} days; readable until {purge} to {purge + 24} h before their end",
         f"retention_days = {days}, purge_hours = {purge}",
     )

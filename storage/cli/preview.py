@@ -1,6 +1,8 @@
 """What an erasure would cover, counted as far as that is cheap."""
 
 from dataclasses import dataclass
+from itertools import groupby
+from operator import itemgetter
 
 from storage.catalog import tenants
 from storage.cli.output import several
@@ -36,7 +38,9 @@ class Preview:
         """For people."""
         count = several(self.records, "record") + ("" if self.exact else " or more")
         found = [("tenants", ", ".join(self.tenants) or "none"), ("readable now", count)]
-        found += [("takes along", f"each {c} that derives from a {p}") for p, c in self.cascades]
+        for parent, some in groupby(sorted(self.cascades), key=itemgetter(0)):
+            children = " and ".join(child for _, child in some)
+            found.append(("takes along", f"each {children} that derives from a {parent}"))
         found += [("not served here", region) for region in self.elsewhere]
         return found
 

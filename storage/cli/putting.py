@@ -1,6 +1,7 @@
 """``put``: one record, from a file or stdin."""
 
 import json
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,10 +11,13 @@ from typer import Argument, Option
 
 from storage.cli import files
 from storage.cli.common import AsJson, Given, Group, Subject, TenantId, opened
-from storage.cli.output import document, moment, note, say, transfer
+from storage.cli.output import document, moment, note, say
+from storage.cli.progress import transfer
 from storage.errors import InvalidRequest
 from storage.model import DataClass, PutResult, RecordId
 from storage.tenant import Tenant
+
+_BODY = 16 * 1024 * 1024  # bytes; of more than that the store says that it is too much
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +35,7 @@ class _Told:
 
 def put(  # noqa: PLR0913 - one per option
     tenant: TenantId,
-    file: Annotated[str, Argument(metavar="[FILE]", help="What to store; - is stdin.")] = "-",
+    file: Annotated[str, Argument(metavar="FILE", help="What to store; - is stdin.")] = "-",
     *,
     data_class: Annotated[DataClass, Option("--class", help="What it is.")],
     record_id: Annotated[str | None, Option("--id", help="An id that was minted before.")] = None,
@@ -56,8 +60,10 @@ def put(  # noqa: PLR0913 - one per option
     given = Given()
     if file == files.STDIN:
         given.take()
+        if sys.stdin.isatty():
+            note("Type it; Ctrl-D ends it.")
     names = given.text(subject), given.text(group), _metadata(given.text(metadata))
-    with opened() as store:
+    with opened(probing=True) as store:
         bound = store.tenant(tenant)
         minted = _id(bound, data_class, record_id, key)
         told = _Told(data_class, minted, *names, tuple(derived_from or ()), filename)
@@ -67,8 +73,8 @@ def put(  # noqa: PLR0913 - one per option
         return
     say(str(result.id))
     if result.stored:
-        until = moment(result.deadline, never="the day you erase it")
-        note(f"Stored. Its bytes are gone by {until}.")
+        until = f"Its bytes are gone by {moment(result.deadline)}."
+        note(f"Stored. {until if result.deadline else 'It is kept until it is erased.'}")
     else:
         note("Nothing was stored: the tenant keeps none of this class (zero retention).")
 
@@ -80,8 +86,9 @@ def _is_file(told: _Told) -> bool:
 def _store(tenant: Tenant, told: _Told, file: str) -> PutResult:
     if told.filename is not None:
         raise InvalidRequest(f"A {told.data_class} has no file name.", advice="Use --metadata.")
+    body = files.content(file, most=_BODY)
     return tenant.put(
-        told.data_class, files.content(file), id=told.id, subject=told.subject, group=told.group,
+        told.data_class, body, id=told.id, subject=told.subject, group=told.group,
         metadata=told.metadata, derived_from=told.derived_from,
     )  # fmt: skip
 

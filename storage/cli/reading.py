@@ -10,11 +10,11 @@ from typer import Option
 
 from storage.cli import files
 from storage.cli.common import AsJson, Given, Group, Limit, RecordText, Subject, TenantId, opened
-from storage.cli.output import bad, document, facts, good, moment, note, say, size, table, transfer
+from storage.cli.output import bad, document, facts, good, minute, moment, note, say, size, table
+from storage.cli.progress import transfer
 from storage.cli.words import reason
 from storage.errors import BodyTooLarge, InvalidRequest
 from storage.model import DataClass, Purpose, RecordInfo
-from storage.packs.open_file import OpenFile
 
 _SHOWN = 16 * 1024 * 1024  # bytes of a body that JSON may hold
 
@@ -34,13 +34,17 @@ def get(
     """
     if output is not None:
         files.check_new(output, force=force)
+    body: str | None = None
     with opened() as store, store.tenant(tenant).open(record_id, purpose=purpose) as file:
         if output is not None:
             with transfer("Reading", file.size) as seen:
                 files.write_new(output, _counted(file.chunks(), seen), force=force)
         elif not as_json:
-            _to_stdout(file)
-        body = _body(file) if as_json and output is None else None
+            _to_stdout(file.chunks())
+        elif file.size <= _SHOWN:
+            body = base64.b64encode(b"".join(file.chunks())).decode()
+        else:
+            raise BodyTooLarge("It is too much for JSON.", advice="Give --output FILE.")
     if as_json:
         document({"record": file.info, "metadata": file.metadata, "body": body})
     elif output is not None:
@@ -68,7 +72,7 @@ def list_records(
     if as_json:
         document({"records": found, "next": following})
         return
-    table(("record", "size", "written", "gone by"), [_row(info) for info in found])
+    table(("record", "size", "written (UTC)", "gone by (UTC)"), [_row(info) for info in found])
     if following:
         note(f"There may be more: --after {following}")
 
@@ -101,31 +105,25 @@ def explain(tenant: TenantId, record_id: RecordText, as_json: AsJson = False) ->
 
 def _row(info: RecordInfo) -> tuple[str, str, str, str]:
     whole = size(info.size) + (" (incomplete)" if info.incomplete else "")
-    return str(info.id), whole, moment(info.written), moment(info.deadline, never="when erased")
+    return str(info.id), whole, minute(info.written), minute(info.deadline, never="erased")
 
 
-def _to_stdout(file: OpenFile) -> None:
+def _to_stdout(chunks: Iterator[bytes]) -> None:
     """On a terminal only text: other bytes may be commands to the terminal."""
     if not sys.stdout.isatty():
-        for chunk in file.chunks():
+        for chunk in chunks:
             sys.stdout.buffer.write(chunk)
         sys.stdout.buffer.flush()
         return
     try:
-        text = b"".join(file.chunks()).decode()
+        text = b"".join(chunks).decode()
     except UnicodeDecodeError:
         text = "\0"
     if not all(char.isprintable() or char in "\n\t" for char in text):
         raise InvalidRequest(
             "It holds what is no plain text.", advice="Give --output FILE, or a pipe."
         )
-    say(text)
-
-
-def _body(file: OpenFile) -> str:
-    if file.size > _SHOWN:
-        raise BodyTooLarge("That is too much for one JSON document.", advice="Give --output FILE.")
-    return base64.b64encode(b"".join(file.chunks())).decode()
+    sys.stdout.write(text if text.endswith("\n") else f"{text}\n")
 
 
 def _counted(pieces: Iterable[bytes], seen: Callable[[int], None]) -> Iterator[bytes]:

@@ -11,12 +11,14 @@ from typer import Argument, Option
 from storage import bootstrap
 from storage.cli import files
 from storage.cli.common import AsJson
-from storage.cli.output import document, facts, good, moment, note, say, table
+from storage.cli.output import document, facts, good, minute, moment, note, say, table
 from storage.crypto.root import LocalRootKeys
 from storage.errors import InvalidRequest, ReceiptInvalid, WrongRegion
 from storage.evidence.receipts import Leaf, Receipt, export_public_key, import_public_key, key_id
 from storage.evidence.receipts import verify as check
 from storage.settings import load_settings
+
+_MOST = 64 * 1024 * 1024  # bytes of a receipt
 
 
 def verify(
@@ -25,12 +27,12 @@ def verify(
     as_json: AsJson = False,
 ) -> None:
     """Check a receipt offline: whether that key signed exactly this, and what it says."""
-    public = import_public_key(_text(files.content(str(key))))
-    receipt = check(_text(files.content(file)).strip(), public)
+    public = import_public_key(_text(files.content(str(key), most=_MOST)))
+    receipt = check(_text(files.content(file, most=_MOST)).strip(), public)
     if as_json:
         document({"valid": True, "kid": key_id(public), "receipt": receipt.model_dump()})
         return
-    say(good("The receipt is genuine."), f" Signed with key {key_id(public)}.")
+    say(good("The receipt is genuine."), f"Signed with key {key_id(public)}.")
     say()
     facts(
         [
@@ -83,10 +85,10 @@ def _show_leaves(receipt: Receipt) -> None:
     say()
     rows = [(*kind, list(some)) for kind, some in groupby(sorted(receipt.leaves, key=of), key=of)]
     table(
-        ("backend", "sub-processor", "objects", "looked for", "absent at"),
+        ("backend", "sub-processor", "objects", "looked for", "absent at (UTC)"),
         [
             (backend, company, str(len(some)), _looked(how, some),
-             moment(max(leaf.absent_at for leaf in some)))
+             minute(max(leaf.absent_at for leaf in some)))
             for backend, company, how, some in rows
         ],
     )  # fmt: skip

@@ -2,7 +2,8 @@
 
 from storage import bootstrap
 from storage.cli.common import AsJson
-from storage.cli.output import busy, document, good, note, say, table
+from storage.cli.output import document, good, note, say, table
+from storage.cli.progress import busy
 from storage.settings import load_settings
 
 
@@ -19,7 +20,7 @@ def init(as_json: AsJson = False) -> None:
         document({"home": str(settings.home), "embedded": settings.embedded, "regions": regions})
         return
     for name in regions:
-        say(good("ready"), " ", name)
+        say(good("ready"), name)
     note("Back up the key files now: without them nothing that is stored can be opened.")
 
 
@@ -45,13 +46,14 @@ def region_list(as_json: AsJson = False) -> None:
         document({"regions": rows})
         return
     table(
-        ("region", "jurisdiction", "served", "copies", "backends"),
+        ("region", "jurisdiction", "served", "copies", "required", "backends"),
         [
             (
                 region.name,
                 region.jurisdiction,
                 "yes" if row["served"] else "no",
-                f"{region.replicas}, {region.required} before a write is acknowledged",
+                str(region.replicas),
+                str(region.required),
                 ", ".join(f"{b.name} ({b.sub_processor})" for b in region.backends),
             )
             for region, row in zip(topology.regions.values(), rows, strict=True)

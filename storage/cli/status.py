@@ -11,6 +11,7 @@ from storage.cli.output import (
     doubtful,
     facts,
     good,
+    minute,
     moment,
     say,
     several,
@@ -35,7 +36,7 @@ def status(as_json: AsJson = False) -> None:
     for number, region in enumerate(found):
         if number:
             say()
-        _show(region)
+        show(region)
 
 
 def late(region: RegionStatus) -> bool:
@@ -43,11 +44,13 @@ def late(region: RegionStatus) -> bool:
     return bool(region.overdue_days) or any(b.oldest_overdue for b in region.backends)
 
 
-def _show(region: RegionStatus) -> None:
+def show(region: RegionStatus) -> None:
+    """One region for people."""
     say(Text(region.region, style="bold"))
     facts(
         [
-            ("records", f"{_counted(region.records)}, {several(region.files, 'file')}"),
+            ("records", _counted(region.records)),
+            ("files", _counted(region.files)),
             ("sealed bytes", size(region.bytes)),
             ("open erasures", str(region.open_erasures)),
             ("deletion", _deletion(region)),
@@ -57,7 +60,7 @@ def _show(region: RegionStatus) -> None:
     )
     say()
     table(
-        ("backend", "objects", "sealed bytes", "missing", "to be purged", "overdue since"),
+        ("backend", "objects", "sealed bytes", "missing", "to be purged", "overdue since (UTC)"),
         [_row(backend) for backend in region.backends],
         indent=2,
     )
@@ -85,7 +88,7 @@ def _horizon(region: RegionStatus) -> Text:
 
 
 def _row(backend: BackendState) -> tuple[Text | str, ...]:
-    missing, overdue = str(backend.missing), moment(backend.oldest_overdue)
+    missing, overdue = str(backend.missing), minute(backend.oldest_overdue)
     return (
         backend.backend,
         str(backend.replicas),

@@ -1,6 +1,7 @@
 """``worker``: what happens behind the scenes, once or for ever."""
 
 import signal
+from threading import Thread
 from types import FrameType
 from typing import Annotated
 
@@ -9,7 +10,8 @@ from typer import Option
 from storage.bootstrap import worker_of
 from storage.cli.common import AsJson, opened
 from storage.cli.due import COUNTED, due
-from storage.cli.output import busy, document, note, say, table
+from storage.cli.output import document, note, say, table
+from storage.cli.progress import busy
 from storage.errors import InvalidRequest
 from storage.logs import make_logger
 from storage.store import Store
@@ -33,14 +35,17 @@ def worker(
         if dry_run:
             _show_due(store, as_json=as_json)
             return
-        made = worker_of(store, make_logger())
+        log = make_logger()
+        made = worker_of(store, log)
         _stop_on_signals(made)
         if once:
             with busy("Working: one round of all duties..."):
                 done = made.run_once()
         else:
             done = {}
+            log.info("worker_started", regions=list(store.regions))
             made.run_forever(pause)
+            log.info("worker_stopped")
     if as_json:
         document({"pieces": done} if once else {"stopped": True})
     elif once:
@@ -49,7 +54,8 @@ def worker(
 
 def _stop_on_signals(made: Worker) -> None:
     def stop(_number: int, _frame: FrameType | None) -> None:
-        made.stop()
+        # in a thread: this one may hold the lock of the event that it waits for
+        Thread(target=made.stop).start()
         for each in (signal.SIGTERM, signal.SIGINT):
             signal.signal(each, signal.default_int_handler)
 

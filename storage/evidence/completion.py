@@ -25,7 +25,8 @@ def receipt_for(region: OpenRegion, connection: Connection, erasure: UUID, now: 
     leaves = tuple(
         leaf for seen in erasures.evidence(connection, erasure) for leaf in _leaves(region, seen)
     )
-    absent = max([facts.planned, *(leaf.absent_at for leaf in leaves)])
+    # another process's clock may be a little behind that of the request
+    absent = max([facts.requested, facts.planned, *(leaf.absent_at for leaf in leaves)])
     receipt = Receipt(
         erasure=erasure,
         region=region.name,

@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from sqlalchemy import Connection, Table, and_, func, select
+from sqlalchemy import Connection, Table, and_, any_, func, literal, select
 
 from storage.catalog import days
 from storage.catalog import tables as t
@@ -63,7 +63,7 @@ def _backend(region: OpenRegion, connection: Connection, name: str) -> BackendSt
         select(func.count())
         .select_from(t.object_)
         .outerjoin(t.replica, and_(r.object_id == o.id, r.backend == name, r.state == "stored"))
-        .where(o.replicate_at.is_not(None), o.backends.any(name), r.id.is_(None))
+        .where(o.replicate_at.is_not(None), literal(name) == any_(o.backends), r.id.is_(None))
     )
     purging, oldest = connection.execute(
         select(func.count(), func.min(r.purging_since)).where(

@@ -40,7 +40,7 @@ def compact(region: OpenRegion, object_id: UUID) -> bool:
         return False
     parts = [data[row.start : row.start + row.length] for row in plan.rows]
     copy = b"".join(parts)
-    sent = send(region, plan.attempts, copy)
+    sent = send(region, plan.attempts, copy, until=plan.new.deadline)
     if len(sent.stored) < region.region.required:
         _abandon(region, plan.new.id)
         return False
@@ -83,6 +83,7 @@ def _switch(
     region: OpenRegion, connection: Connection, plan: _Plan, sent: Sent, copy: bytes
 ) -> bool:
     now = region.clock.now()
+    objects.lock(connection, [plan.source.id, plan.new.id])  # before replicas, as the reaper does
     objects.settle(connection, sent.stored, sent.failed, now)
     source = objects.stored_object(connection, plan.source.id, lock=True)
     if source is None or source.state is not ObjectState.STORED or source.day is None:

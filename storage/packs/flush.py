@@ -7,7 +7,7 @@ an erasure sees every pack that may hold its bytes: what was announced before it
 
 import hashlib
 import hmac
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -15,7 +15,7 @@ from sqlalchemy import Connection
 
 from storage.catalog import days, erasures, objects, records, tenants
 from storage.catalog.engine import disconnected, share_tenants, unavailable
-from storage.catalog.objects import Attempt, NewObject, ObjectKind, ObjectState
+from storage.catalog.objects import Attempt, NewObject, ObjectKind
 from storage.catalog.records import Found, Row
 from storage.crypto.record import fingerprint, unwrap_key
 from storage.errors import (
@@ -161,31 +161,33 @@ def _inherit(
 def _commit(
     region: OpenRegion, connection: Connection, pack: Announced, sent: Sent, digest: bytes
 ) -> Verdicts:
-    now, new = region.clock.now(), pack.new
-    share_tenants(connection, [item.tenant for item in pack.items])
+    now, new, items = region.clock.now(), pack.new, pack.items
+    share_tenants(connection, [item.tenant for item in items])
     refusals = _refusals(region, connection, pack, now)
-    fit = [item for item in pack.items if id(item) not in refusals]
+    if new.day is None and not objects.keep(connection, items[0].key_id):
+        raise Abandoned
+    fit = [item for item in items if id(item) not in refusals]
     added = records.add(connection, new.day, [i.row(new.id, now) for i in fit]) if fit else set()
-    duplicates = [item for item in fit if item.name not in added]
-    there = (
-        records.find_all(connection, {(i.tenant, i.id) for i in duplicates}) if duplicates else {}
-    )
+    there = records.find_all(connection, {(i.tenant, i.id) for i in fit if i.name not in added})
+    # the object before its replicas, as the reaper does: else the two would wait for each other
+    if not added:
+        objects.lock(connection, [new.id])
+    elif not _finish(
+        region, connection, pack, sent, digest, now=now, bytes_lost=len(added) < len(items)
+    ):
+        raise Abandoned
     objects.settle(connection, sent.stored, sent.failed, now)
     if not added:
         objects.doom(connection, [new.id], now)
-    elif not _finish(
-        region, connection, pack, sent, digest, now=now, bytes_lost=len(added) < len(pack.items)
-    ):
-        raise Abandoned
-    verdicts: Verdicts = []
-    for item in pack.items:
-        if id(item) in refusals:
-            verdicts.append((item, refusals[id(item)]))
-        elif item.name in added:
-            verdicts.append((item, None))
-        else:
-            verdicts.append((item, there[item.name].row))
-    return verdicts
+    return [
+        (i, None if i.name in added else refusals.get(id(i)) or _taken(i, there)) for i in items
+    ]
+
+
+def _taken(item: Item, there: Mapping[tuple[str, bytes], Found]) -> DomicileError | Row:
+    """Who has its id. Nobody: it was there at our insert, and an erasure has taken it since."""
+    found = there.get(item.name)
+    return erased() if found is None else found.row
 
 
 def _finish(
@@ -233,7 +235,7 @@ def _after_lost_commit(
 
     def work(connection: Connection) -> Verdicts | None:
         known = objects.stored_object(connection, pack.new.id, lock=True)
-        if known is None or known.state is not ObjectState.STORED:
+        if known is not None and known.size is None:  # it was never stored
             objects.doom(connection, [pack.new.id], region.clock.now())
             return None
         there = records.find_all(connection, {(i.tenant, i.id) for i in pack.items})
@@ -282,7 +284,7 @@ def _targets(region: OpenRegion, backends: Sequence[str], required: int) -> list
 
 def write_pack(
     region: OpenRegion, keys: KeyRing, items: Sequence[Item],
-    transmit: Callable[[Sequence[Attempt], bytes], Sent],
+    transmit: Callable[[Sequence[Attempt], bytes, datetime], Sent],
 ) -> None:  # fmt: skip
     """All three steps for records that are in memory."""
     pack = announce(region, keys, items, patience=region.limits.attempt * 2)
@@ -293,7 +295,7 @@ def write_pack(
         item.start, item.length = start, len(item.sealed)
         start += item.length
     data = b"".join(item.sealed for item in pack.items)
-    sent = transmit(pack.attempts, data)
+    sent = transmit(pack.attempts, data, pack.new.deadline)
     if len(sent.stored) < items[0].where.required:
         give_up(region, pack, TooFewReplicas(sent.causes))
         return

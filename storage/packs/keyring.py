@@ -126,7 +126,7 @@ class KeyRing:
             attempts = objects.announce(connection, new, targets)
             if wanted.slot is not None:
                 daykeys.announce(connection, new.id, *wanted.slot)
-        sent = self._read_back(attempts, send(region, attempts, sealed), sealed)
+        sent = self._read_back(attempts, send(region, attempts, sealed, until=deadline), sealed)
         used = region.catalog.run(lambda c: self._settle(c, wanted, new, sent, sealed))
         if used is None:
             raise TooFewReplicas(sent.causes)
@@ -158,6 +158,7 @@ class KeyRing:
     ) -> UUID | None:
         """The key to use from now on, if it is on enough backends and its day is still open."""
         now = self._region.clock.now()
+        objects.lock(connection, [new.id])  # before its replicas, as the reaper does
         objects.settle(connection, sent.stored, sent.failed, now)
         used: UUID | None = None
         open_day = wanted.slot is None or days.is_open(connection, wanted.slot[0])

@@ -2,12 +2,13 @@
 
 import hashlib
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from datetime import datetime, timedelta
 
 from storage.catalog import objects
 from storage.crypto.record import associated, fingerprint, wrap_key
 from storage.crypto.stream import Sealer
-from storage.errors import Abandoned, DomicileError, InvalidRequest, StreamFailed
+from storage.errors import Abandoned, DomicileError, InvalidRequest, StreamFailed, Unavailable
 from storage.packs.flush import Announced, announce, commit, give_up
 from storage.packs.item import Item
 from storage.packs.keyring import KeyRing
@@ -27,7 +28,7 @@ def write_large(region: OpenRegion, keys: KeyRing, item: Item, chunks: Iterable[
     pack = announce(region, keys, [item], patience=region.limits.stall)
     if pack is None:
         return
-    fan = Fan(region, pack.attempts)
+    fan = Fan(region, pack.attempts, until=pack.new.deadline)
     try:
         sent = _send(region, pack, fan, body)
         if item.where.day is None:
@@ -41,9 +42,8 @@ def write_large(region: OpenRegion, keys: KeyRing, item: Item, chunks: Iterable[
     item.size, item.length = body.size, body.length
     item.fingerprint = fingerprint(item.record_key, item.whole())
     commit(region, keys, pack, sent, body.sealed.digest())
-    if item.where.day is None and item.future.exception() is not None:
-        with region.catalog.begin() as connection:
-            objects.doom_unused_keys(connection, region.clock.now(), [item.key_id])
+    if item.where.day is None:
+        _drop_unused_key(region, item)
 
 
 def _make_file_key(keys: KeyRing, item: Item) -> None:
@@ -53,6 +53,14 @@ def _make_file_key(keys: KeyRing, item: Item) -> None:
     item.wrapped_key = wrap_key(wrapping, item.record_key)
 
 
+def _drop_unused_key(region: OpenRegion, item: Item) -> None:
+    """If the file is known not to be stored. What cannot be dropped now, the reaper finds."""
+    failed = item.future.exception()
+    if isinstance(failed, DomicileError) and failed.outcome == "not_stored":
+        with suppress(Unavailable), region.catalog.begin() as connection:
+            objects.doom_unused_keys(connection, region.clock.now(), [item.key_id])
+
+
 def _send(region: OpenRegion, pack: Announced, fan: Fan, body: "_Body") -> Sent:
     """Renews the pack's deadline as it goes, and stops when it has been given up meanwhile."""
     patience = region.limits.stall
@@ -60,29 +68,30 @@ def _send(region: OpenRegion, pack: Announced, fan: Fan, body: "_Body") -> Sent:
     for sealed in body:
         now = region.clock.now()
         if now >= renew_at:
-            _renew(region, pack, region.deadline(now, patience))
+            fan.until = _renew(region, pack, region.deadline(now, patience))
             renew_at = now + timedelta(seconds=patience / 3)
         fan.write(sealed)
         fan.demand(pack.items[0].where.required)
-    _renew(region, pack, region.deadline(region.clock.now(), patience))
+    fan.until = _renew(region, pack, region.deadline(region.clock.now(), patience))
     sent = fan.finish()
     fan.demand(pack.items[0].where.required)
     return sent
 
 
-def _renew(region: OpenRegion, pack: Announced, deadline: datetime) -> None:
+def _renew(region: OpenRegion, pack: Announced, deadline: datetime) -> datetime:
     lands = max(region.lands_by(a.backend, deadline) for a in pack.attempts)
     with region.catalog.begin() as connection:
         kept = objects.renew(connection, pack.new.id, deadline, lands)
     if not kept:
         raise Abandoned(advice="Try again.")
+    return deadline
 
 
 class _Body:
     """The chunks of a stream, sealed, with what has to be known of the whole."""
 
     def __init__(self, item: Item, chunks: Iterable[bytes]) -> None:
-        self._chunks = chunks
+        self._chunks = iter(chunks)  # one iterator: `drain` goes on where the upload has ended
         self._sealer = Sealer(item.record_key, associated(item.id, item.tenant))
         self.plain = hashlib.sha256()
         self.sealed = hashlib.sha256()

@@ -58,7 +58,7 @@ def check_record(new: object) -> None:
     check_class(new.data_class)
     if not isinstance(new.body, bytes):
         raise InvalidRequest("A body is bytes.", advice="Encode text first.")
-    parents = new.derived_from
+    parents: object = new.derived_from
     if not isinstance(parents, tuple) or not all(isinstance(p, RecordId) for p in parents):
         raise MalformedId("derived_from is a tuple of RecordIds.", advice="Use RecordId.parse.")
     if new.id is not None:
@@ -159,7 +159,8 @@ def check_spec(spec: object) -> None:
             raise InvalidRequest(f"The {what} of a tenant is text.")
     if not isinstance(spec.dedicated, bool):
         raise InvalidRequest("dedicated is True or False.")
-    if not isinstance(spec.agreements, list | tuple) or not all(map(_agreement, spec.agreements)):
+    agreements: object = spec.agreements
+    if not isinstance(agreements, list | tuple) or not all(map(_agreement, agreements)):
         raise InvalidRequest(
             "Agreements are a list of agreements, with dates and not times.",
             advice="Give [Dpa(signed=date(2026, 1, 5))].",

@@ -1,16 +1,22 @@
 """Bytes to several backends at once: whole packs, or a stream of unknown length."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, wait
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import datetime
 from functools import partial
+from typing import TypeVar
 from uuid import UUID
 
 from storage.catalog.objects import Attempt
-from storage.errors import BackendError, DomicileError, TooFewReplicas
+from storage.errors import BackendError, BackendUnavailable, TooFewReplicas
 from storage.ports import Upload
 from storage.region import OpenRegion
+
+T = TypeVar("T")
+
+_REQUESTS = 3  # attempts that one call of an upload may last: to begin late, and send two parts
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,17 +28,32 @@ class Sent:
     causes: Mapping[str, str]  # by backend
 
 
-def send(region: OpenRegion, attempts: Sequence[Attempt], data: bytes) -> Sent:
-    """PUT the same bytes to every backend in parallel, one attempt each."""
+def send(region: OpenRegion, attempts: Sequence[Attempt], data: bytes, *, until: datetime) -> Sent:
+    """PUT the same bytes to every backend in parallel: one attempt each, none after ``until``."""
 
     def put(attempt: Attempt) -> None:
-        region.backends[attempt.backend].put(attempt.key, data, timeout=region.limits.attempt)
+        left = time_left(region, attempt.backend, until)
+        timeout = min(left, region.limits.attempt)
+        region.backends[attempt.backend].put(attempt.key, data, timeout=timeout)
 
     # a backend that ignores its timeout must not hold the pack: its attempt then has failed,
     # and what it may still write is purged after ``land_by``
     running = {region.pool.submit(put, attempt): attempt for attempt in attempts}
-    wait(running, timeout=region.limits.attempt * 1.5)
+    for call in wait(running, timeout=region.limits.attempt * 1.5).not_done:
+        region.backends[running[call].backend].owes(call)
     return _sum_up(running)
+
+
+def time_left(region: OpenRegion, backend: str, until: datetime) -> float:
+    """Seconds until then, to be asked right before sending. Raises BackendUnavailable if none.
+
+    A process may have stood still since it announced what it sends, and whoever gave it up has
+    looked for the last time: what is sent then would be there without a row.
+    """
+    left = (until - 2 * region.clock.error - region.clock.now()).total_seconds()
+    if left <= 0:
+        raise BackendUnavailable(backend, "the time of the attempt was over before it began")
+    return left
 
 
 def _sum_up(running: Mapping[Future[None], Attempt]) -> Sent:
@@ -46,7 +67,7 @@ def _sum_up(running: Mapping[Future[None], Attempt]) -> Sent:
     return Sent(tuple(stored), failed, causes)
 
 
-def _code(future: Future[None]) -> str | None:
+def _code(future: Future[T]) -> str | None:
     if future.cancel():
         return "BackendUnavailable"  # it never began, and never will
     if not future.done():
@@ -60,49 +81,72 @@ def _code(future: Future[None]) -> str | None:
 class Fan:
     """One stream to several backends. A backend that fails is left out from then on."""
 
-    def __init__(self, region: OpenRegion, attempts: Sequence[Attempt]) -> None:
-        """Begins an upload per attempt."""
+    def __init__(self, region: OpenRegion, attempts: Sequence[Attempt], *, until: datetime) -> None:
+        """Begins an upload per attempt. Nothing is sent after ``until``, which may be put off."""
         self._region = region
-        self._open: dict[UUID, Upload] = {}
-        self._backend = {attempt.id: attempt.backend for attempt in attempts}
+        self.until = until
+        self._backends = {a.id: region.backends[a.backend] for a in attempts}
         self.failed: dict[UUID, str] = {}
-        for attempt in attempts:
-            backend = region.backends[attempt.backend]
-            try:
-                self._open[attempt.id] = backend.upload(attempt.key, timeout=region.limits.attempt)
-            except BackendError as error:
-                self.failed[attempt.id] = error.code
+        timeout = region.limits.attempt
+        self._open: dict[UUID, Upload] = {}
+        begin = {
+            a.id: partial(self._backends[a.id].upload, a.key, timeout=timeout) for a in attempts
+        }
+        for number, call in self._call(begin).items():
+            if not self._note(number, call):
+                self._open[number] = call.result()
 
     def write(self, data: bytes) -> None:
         """Send the next bytes to all that are left."""
-        self._each([(number, partial(up.write, data)) for number, up in self._open.items()])
+        self._each({number: partial(up.write, data) for number, up in self._open.items()})
 
     def demand(self, required: int) -> None:
         """Raises TooFewReplicas if too few are left."""
         if len(self._open) < required:
-            raise TooFewReplicas({self._backend[n]: code for n, code in self.failed.items()})
+            raise TooFewReplicas(self._causes())
 
     def finish(self) -> Sent:
         """Make the whole readable on all that are left."""
-        self._each([(number, up.finish) for number, up in self._open.items()])
-        causes = {self._backend[number]: code for number, code in self.failed.items()}
-        return Sent(tuple(self._open), dict(self.failed), causes)
+        self._each({number: up.finish for number, up in self._open.items()})
+        return Sent(tuple(self._open), dict(self.failed), self._causes())
 
     def abort(self) -> None:
         """Take everything back. What cannot be taken back now, the purge queue removes."""
         for upload in self._open.values():
-            with suppress(BackendError):
-                upload.abort()
+            _take_back(upload)
         self._open.clear()
 
-    def _each(self, calls: Iterable[tuple[UUID, Callable[[], None]]]) -> None:
-        running = {number: self._region.pool.submit(call) for number, call in calls}
-        for number, future in running.items():
-            error = future.exception()
-            if error is None:
-                continue
-            if not isinstance(error, DomicileError):
-                raise error
-            self.failed[number] = error.code
-            with suppress(BackendError):
-                self._open.pop(number).abort()
+    def _causes(self) -> dict[str, str]:
+        return {self._backends[number].name: code for number, code in self.failed.items()}
+
+    def _each(self, calls: Mapping[UUID, Callable[[], None]]) -> None:
+        for number, call in self._call(calls).items():
+            if self._note(number, call):
+                upload = self._open.pop(number)
+                call.add_done_callback(lambda _, upload=upload: _take_back(upload))  # type: ignore[misc]
+
+    def _call(self, calls: Mapping[UUID, Callable[[], T]]) -> dict[UUID, Future[T]]:
+        """All at once, each in time. Returns when all have ended, or have had time enough."""
+
+        def in_time(number: UUID, call: Callable[[], T]) -> T:
+            time_left(self._region, self._backends[number].name, self.until)
+            return call()
+
+        pool = self._region.pool
+        running = {number: pool.submit(in_time, number, call) for number, call in calls.items()}
+        wait(running.values(), timeout=self._region.limits.attempt * _REQUESTS)
+        return running
+
+    def _note(self, number: UUID, call: Future[T]) -> bool:
+        """Whether the call failed; then it is noted why."""
+        code = _code(call)
+        if code is not None:
+            self.failed[number] = code
+        if not call.done():
+            self._backends[number].owes(call)
+        return code is not None
+
+
+def _take_back(upload: Upload) -> None:
+    with suppress(BackendError):
+        upload.abort()

@@ -106,17 +106,20 @@ class Window:
             check_record(record)
             record_id = record.id or self._new_id(record.data_class)
             record = replace(record, id=record_id) if record.id is None else record
-            self._await_parents(record, record_id)
+            self._await_earlier(record, record_id)
             return record_id, self._submit(record)
         except DomicileError as error:
             refused: Future[PutResult] = Future()
             refused.set_exception(error)
             return record_id, refused
 
-    def _await_parents(self, record: NewRecord, record_id: RecordId) -> None:
-        """Of one day, small parents and children go through one lane, in this order."""
+    def _await_earlier(self, record: NewRecord, record_id: RecordId) -> None:
+        """Of one day, small records go through one lane, in this order; others would overtake.
+
+        Neither its parents may come after a record, nor what has its id and came before it.
+        """
         apart = len(record.body) >= self._own_pack
-        for parent in record.derived_from:
-            under_way = self._pending.get(parent)
-            if under_way is not None and (apart or parent.day != record_id.day):
+        for earlier in (*record.derived_from, record_id):
+            under_way = self._pending.get(earlier)
+            if under_way is not None and (apart or earlier.day != record_id.day):
                 under_way.exception()

@@ -41,7 +41,9 @@ class Writer:
         self._days: set[date] = set()
         self._lanes = Lanes(
             region.limits,
-            lambda items: write_pack(region, keys, items, lambda a, data: send(region, a, data)),
+            lambda items: write_pack(
+                region, keys, items, lambda a, data, until: send(region, a, data, until=until)
+            ),
             flushers,
         )
 

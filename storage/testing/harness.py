@@ -10,9 +10,9 @@ from itertools import count
 from pathlib import Path
 from typing import Literal
 
-import structlog
 from pydantic import SecretStr
 from sqlalchemy import create_engine, select, text
+from structlog.typing import FilteringBoundLogger
 
 from regions.load import load_topology
 from regions.model import BackendSpec
@@ -22,6 +22,7 @@ from storage.backends.registry import create_place, open_backend
 from storage.bootstrap import Means, init, open_store, worker_of
 from storage.catalog import days, tables
 from storage.catalog.engine import Catalog
+from storage.logs import make_logger
 from storage.model import Dpa, TenantSpec
 from storage.ports import Backend
 from storage.region import Limits
@@ -98,7 +99,7 @@ def _empty(catalog: Catalog) -> None:
     with catalog.begin() as connection:
         connection.execute(tables.day.delete().where(tables.day.c.day.in_(over)))
         for table in reversed(tables.metadata.sorted_tables):
-            if table not in (tables.day, tables.catalog_info):
+            if table is not tables.day:
                 connection.execute(table.delete())
     catalog.close()
 
@@ -117,7 +118,7 @@ class Domicile:
     clock: FakeClock = field(default_factory=FakeClock)
     backends: dict[str, FaultyBackend] = field(default_factory=dict)
     stack: ExitStack = field(default_factory=ExitStack)
-    log: structlog.typing.FilteringBoundLogger = field(default_factory=structlog.get_logger)
+    log: FilteringBoundLogger = field(default_factory=make_logger)
     _store: Store | None = None
     _server: S3Server | None = None
 

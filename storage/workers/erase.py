@@ -54,6 +54,7 @@ def _plan(region: OpenRegion, connection: Connection, log: FilteringBoundLogger)
     now = region.clock.now()
     erasures.count(connection, erasure.id, deleted)
     if deleted < ROWS:
+        erasures.await_earlier(connection, erasure)
         erasures.mark_planned(connection, erasure.id, now)
         log.info("erasure_planned", region=region.name, erasure=str(erasure.id))
     return 1

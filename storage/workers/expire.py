@@ -5,7 +5,7 @@ from datetime import timedelta
 from sqlalchemy.exc import DBAPIError
 from structlog.typing import FilteringBoundLogger
 
-from storage.catalog import days, objects
+from storage.catalog import days, erasures, objects
 from storage.catalog.days import DayState, Overdue
 from storage.catalog.objects import ObjectKind
 from storage.packs.keyring import KeyRing
@@ -18,7 +18,10 @@ _AGAIN = timedelta(minutes=1)
 
 
 def expire(region: OpenRegion, keys: KeyRing, log: FilteringBoundLogger) -> int:
-    """Take one day that has come a step further. Says 1 if that left more to do at once."""
+    """Take one day that has come a step further. Says 0 if none can go further now.
+
+    A day that has to wait must not hold up the others: it is due again later, and counts.
+    """
     now = region.clock.now()
     with region.catalog.begin() as connection:
         begun = days.begin_expiry(connection, now)
@@ -26,23 +29,27 @@ def expire(region: OpenRegion, keys: KeyRing, log: FilteringBoundLogger) -> int:
     if begun is not None:
         keys.forget(begun)
         log.info("day_expiring", region=region.name, day=str(begun))
-    return max([int(begun is not None), *(_advance(region, day, log) for day in due)])
+    for day in due:
+        _advance(region, day, log)
+    return len(due) + int(begun is not None)
 
 
-def _advance(region: OpenRegion, due: Overdue, log: FilteringBoundLogger) -> int:
+def _advance(region: OpenRegion, due: Overdue, log: FilteringBoundLogger) -> None:
     kind = ObjectKind.PACK if due.state is DayState.EXPIRING else ObjectKind.DAY_KEY
     if _doom(region, due, kind):
-        return _later(region, due, timedelta())
+        _later(region, due, timedelta())
+        return
     if due.state is DayState.EXPIRING:
-        return _drop_rows(region, due, log)
+        _later(region, due, _drop_rows(region, due, log))
+        return
     with region.catalog.begin() as connection:
         left = days.unfinished(connection, due.day)
         if not left:
             days.forget(connection, due.day)
     if left:
-        return _later(region, due, _AGAIN)
-    log.info("day_gone", region=region.name, day=str(due.day))
-    return 1
+        _later(region, due, _AGAIN)
+    else:
+        log.info("day_gone", region=region.name, day=str(due.day))
 
 
 def _doom(region: OpenRegion, due: Overdue, kind: ObjectKind) -> int:
@@ -57,26 +64,31 @@ def _doom(region: OpenRegion, due: Overdue, kind: ObjectKind) -> int:
         return objects.doom(connection, some, now)
 
 
-def _drop_rows(region: OpenRegion, due: Overdue, log: FilteringBoundLogger) -> int:
-    """With its partition go the day's record keys: nothing of it can be opened any more."""
+def _drop_rows(region: OpenRegion, due: Overdue, log: FilteringBoundLogger) -> timedelta:
+    """With its partition go the day's record keys: nothing of it can be opened any more.
+
+    Says how long to wait until the next step.
+    """
     held = False
     now = region.clock.now()
     permit = may_destroy(what="partition", state=due.state, held=held, now=now, day=due.day)
-    if not permit.allowed:
-        return _later(region, due, _AGAIN)
+    with region.catalog.begin() as connection:
+        # an erasure knows what it waits for from the rows: they stay until it has read them
+        unread = erasures.unplanned(connection, before=days.began(connection, due.day) or now)
+    if unread or not permit.allowed:
+        return _AGAIN
     try:
         days.drop_partition(region.catalog.engine, due.day)
     except DBAPIError as error:
         log.warning(
             "partition_busy", region=region.name, day=str(due.day), error=type(error).__name__
         )
-        return _later(region, due, _AGAIN)
+        return _AGAIN
     with region.catalog.begin() as connection:
         days.mark_dropped(connection, due.day, now)
-    return _later(region, due, timedelta())
+    return timedelta()
 
 
-def _later(region: OpenRegion, due: Overdue, delay: timedelta) -> int:
+def _later(region: OpenRegion, due: Overdue, delay: timedelta) -> None:
     with region.catalog.begin() as connection:
         days.release(connection, due.day, region.clock.now() + delay)
-    return int(not delay)

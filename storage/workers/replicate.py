@@ -2,7 +2,8 @@
 
 import hashlib
 from collections.abc import Iterator
-from datetime import timedelta
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from sqlalchemy import Connection
@@ -12,6 +13,7 @@ from storage.catalog import objects
 from storage.catalog.objects import Attempt, NewObject, ObjectState, StoredObject
 from storage.errors import BackendError
 from storage.model import ReplicaState
+from storage.packs.transfer import time_left
 from storage.region import OpenRegion
 
 BATCH = 16
@@ -19,6 +21,16 @@ _LEASE = timedelta(minutes=30)
 _AGAIN = timedelta(minutes=1)
 _PIECE = 8 * 1024 * 1024
 _HERE = (ReplicaState.STORED, ReplicaState.WRITING)
+
+
+@dataclass(frozen=True, slots=True)
+class _Work:
+    """What is missing, and where it is to be had."""
+
+    source: StoredObject
+    sources: list[Attempt]
+    targets: list[Attempt]
+    deadline: datetime
 
 
 def replicate(region: OpenRegion, log: FilteringBoundLogger) -> int:
@@ -38,30 +50,36 @@ def _complete(region: OpenRegion, object_id: UUID) -> set[str]:
     work = region.catalog.run(lambda connection: _announce(region, connection, object_id))
     if work is None:
         return set()
-    source, sources, targets, missing = work
-    for target in targets:
-        code = _copy(region, source, sources, target)
+    for target in work.targets:
+        code = _copy(region, work, target)
         with region.catalog.begin() as connection:
             now = region.clock.now()
             failed = {target.id: code} if code else {}
             objects.settle(connection, [] if code else [target.id], failed, now)
-        if code is None:
-            missing.discard(target.backend)
-    with region.catalog.begin() as connection:
-        at = region.clock.now() + _AGAIN if missing else None
-        objects.set_due(connection, object_id, "replicate_at", at)
+    return region.catalog.run(lambda connection: _what_is_missing(region, connection, work.source))
+
+
+def _what_is_missing(region: OpenRegion, connection: Connection, source: StoredObject) -> set[str]:
+    """Asked again under the lock: a reader may have found another replica bad meanwhile."""
+    objects.lock(connection, [source.id])
+    stored = objects.attempts_of(connection, [source.id], [ReplicaState.STORED])
+    missing = set(source.backends) - {attempt.backend for attempt in stored.get(source.id, [])}
+    at = region.clock.now() + _AGAIN if missing else None
+    objects.set_due(connection, source.id, "replicate_at", at)
     return missing
 
 
-def _announce(
-    region: OpenRegion, connection: Connection, object_id: UUID
-) -> tuple[StoredObject, list[Attempt], list[Attempt], set[str]] | None:
+def _announce(region: OpenRegion, connection: Connection, object_id: UUID) -> _Work | None:
     now = region.clock.now()
     source = objects.stored_object(connection, object_id, lock=True)
     if source is None or source.state is not ObjectState.STORED:
         return None
     here = objects.attempts_of(connection, [object_id], _HERE).get(object_id, [])
-    missing = set(source.backends) - {attempt.backend for attempt in here}
+    # what a worker has left that was killed: it cannot land any more, and must not stay
+    over = now - 2 * region.clock.error
+    left = {a.id: "Abandoned" for a in here if a.state is ReplicaState.WRITING and a.land_by < over}
+    objects.settle(connection, [], left, now)
+    missing = set(source.backends) - {a.backend for a in here if a.id not in left}
     deadline = region.deadline(now, _LEASE.total_seconds())
     lawful = [b for b in source.backends if b in missing and _lawful(region, b)]
     new = NewObject(
@@ -69,7 +87,7 @@ def _announce(
     )
     targets = {b: (region.new_uuid(now), region.lands_by(b, deadline)) for b in lawful}
     stored = [attempt for attempt in here if attempt.state is ReplicaState.STORED]
-    return source, stored, objects.add_attempts(connection, new, targets), missing
+    return _Work(source, stored, objects.add_attempts(connection, new, targets), deadline)
 
 
 def _lawful(region: OpenRegion, backend: str) -> bool:
@@ -81,12 +99,11 @@ def _lawful(region: OpenRegion, backend: str) -> bool:
     return company.active(region.clock.now().date())
 
 
-def _copy(
-    region: OpenRegion, source: StoredObject, sources: list[Attempt], target: Attempt
-) -> str | None:
+def _copy(region: OpenRegion, work: _Work, target: Attempt) -> str | None:
     """Copy from the first good replica. Gives the code of what went wrong."""
     code: str | None = "KeyAbsent"
-    for attempt in sources:
+    source = work.source
+    for attempt in work.sources:
         try:
             backend = region.backends[target.backend]
             with backend.upload(target.key, timeout=region.limits.attempt) as upload:
@@ -95,11 +112,14 @@ def _copy(
                     digest.update(piece)
                     upload.write(piece)
                 if digest.digest() == source.digest:
+                    time_left(region, target.backend, work.deadline)
                     upload.finish()
                     return None
             code = "Corrupt"
         except BackendError as error:
             code = error.code
+            if error.backend == target.backend:
+                return code  # it may still land: nothing is sent twice under one key
     return code
 
 

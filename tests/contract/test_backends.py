@@ -116,7 +116,7 @@ def bucket(server: S3Server, *, versioned: bool, listable: bool = True) -> Place
         "eu-central-1",
         endpoint_url=server.url,
         credentials=CREDENTIALS,
-        timeout=30,
+        timeout=120,
         clock=time.monotonic,
     )
     backend = S3Backend(place, attested_off=set() if listable else {"versions", "uploads"})

@@ -5,9 +5,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from storage.testing import Domicile
+from storage.testing import Domicile, Gate
 from tests.support.commits import CatalogFaults, watching
-from tests.support.looking import home
+from tests.support.seeing import home
 
 
 @pytest.fixture
@@ -15,6 +15,14 @@ def aside() -> Iterator[ThreadPoolExecutor]:
     """Threads for what waits while the test goes on."""
     with ThreadPoolExecutor(8, "aside") as pool:
         yield pool
+
+
+@pytest.fixture
+def gate(aside: ThreadPoolExecutor) -> Iterator[Gate]:
+    """A gate that does not stay shut when a test fails."""
+    made = Gate()
+    yield made
+    made.open.set()
 
 
 @pytest.fixture

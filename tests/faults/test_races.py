@@ -1,93 +1,59 @@
-"""Put, get, erase, compact, expire and purge, stopped in the middle while another one goes on."""
+"""Two puts, or a put and an erasure, stopped in the middle while the other one goes on."""
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 
 import pytest
 
-from storage.errors import BackendUnavailable, Erased, NotFound
-from storage.model import DataClass, Erasure, ErasureState, Purpose, Reason, RecordId, Scope
-from storage.tenant import Tenant
+from storage.errors import BackendUnavailable, Erased, IdConflict
+from storage.model import DataClass, NewRecord, RecordId, Scope
 from storage.testing import Domicile, Gate
-from tests.support.commits import ANNOUNCING, COMMITTING, CatalogFaults
-from tests.support.looking import contents, eventually
-
-GONE = (Erased, NotFound)
-Stop = Callable[[Domicile, CatalogFaults, Gate], None]
-
-
-def erase(t: Tenant, subject: str = "u") -> Erasure:
-    """Erase a subject."""
-    return t.erase(Scope.subject(subject), reason=Reason.SUBJECT_REQUEST)
-
-
-def get(t: Tenant, record_id: RecordId) -> bytes:
-    """Read for the tenant's own use."""
-    return t.get(record_id, purpose=Purpose.SERVE).body
-
-
-def work(domicile: Domicile, **time: float) -> None:
-    """Let the time pass, and the worker do what there is."""
-    domicile.pass_time(**time)
-    domicile.run_worker()
-
-
-def is_complete(domicile: Domicile, erasure: Erasure) -> bool:
-    """Whether there is a receipt."""
-    return domicile.store.erasure(erasure.id).state is ErasureState.COMPLETE
-
-
-def packs_on(domicile: Domicile) -> list[str]:
-    """The keys of packs that are on any backend, in any version."""
-    return [trace.key for b in domicile.backends.values() for trace in b.scan("pack/")]
-
-
-# --- erase and put -------------------------------------------------------------------------------
-
-
-def after_announce(domicile: Domicile, faults: CatalogFaults, gate: Gate) -> None:
-    """The pack is announced, and nothing of it is sent."""
-    faults.at_commit(ANNOUNCING, after=lambda _: gate.wait())
-
-
-def during_put(domicile: Domicile, faults: CatalogFaults, gate: Gate) -> None:
-    """One backend has the bytes, the other is about to get them."""
-    domicile.backends["eu-b"].gates["put"] = gate
-
-
-def after_put(domicile: Domicile, faults: CatalogFaults, gate: Gate) -> None:
-    """All bytes are there, and nothing is committed."""
-    domicile.backends["eu-b"].fail_after["put"] = lambda _: gate.wait()  # type: ignore[func-returns-value]
-
-
-STOPS: list[Stop] = [after_announce, during_put, after_put]
+from tests.support.commits import ANNOUNCING, COMMITTING, CatalogFaults, next_is
+from tests.support.doing import (
+    GONE,
+    duty,
+    erase,
+    get,
+    is_complete,
+    packs_on,
+    put_file,
+    put_prompt,
+    work,
+)
+from tests.support.second import second
+from tests.support.seeing import eventually, home, states
+from tests.support.stops import STOPS, Stop
 
 
 @pytest.mark.parametrize("planned", [False, True])
 @pytest.mark.parametrize("stop", STOPS)
 def test_an_erasure_between_the_steps_of_a_put(
-    domicile: Domicile, faults: CatalogFaults, aside: ThreadPoolExecutor, stop: Stop, planned: bool
+    gate: Gate,
+    domicile: Domicile,
+    faults: CatalogFaults,
+    aside: ThreadPoolExecutor,
+    *,
+    stop: Stop,
+    planned: bool,
 ) -> None:
     """The put is refused, and there is no receipt while a backend has its bytes."""
     t = domicile.tenant()
     t.put(DataClass.PROMPT, b"the day key is made")
-    gate = Gate()
     stop(domicile, faults, gate)
     minted = t.new_id(DataClass.PROMPT)
     put = aside.submit(t.put, DataClass.PROMPT, b"mine", id=minted, subject="u")
-    gate.reached.wait(30)
+    assert gate.reached.wait(30)
     erasure = erase(t)
     if planned:
         domicile.run_worker()
     stuck = domicile.backends["eu-b"]
-    stuck.fail_before["purge"] = stuck.fail_before["purge"] = lambda _: BackendUnavailable("eu-b")
+    stuck.fail_before["purge"] = lambda _: BackendUnavailable("eu-b")
     gate.open.set()
     with pytest.raises(Erased):
         put.result(30)
 
     work(domicile)
-    with pytest.raises(Erased):
+    with pytest.raises(GONE):
         get(t, minted)
     assert not is_complete(domicile, erasure)
     stuck.fail_before.clear()
@@ -95,3 +61,178 @@ def test_an_erasure_between_the_steps_of_a_put(
     assert is_complete(domicile, erasure)
     assert domicile.store.erasure(erasure.id).deleted == 0
     assert len(packs_on(domicile)) == 2
+
+
+@pytest.mark.parametrize("put", [put_prompt, put_file])
+def test_an_erasure_while_an_insert_is_not_committed(
+    gate: Gate,
+    domicile: Domicile,
+    faults: CatalogFaults,
+    aside: ThreadPoolExecutor,
+    put: Callable[[Domicile, str], RecordId],
+) -> None:
+    """The erasure waits for the insert, and erases it, for good."""
+    t = domicile.tenant()
+    put(domicile, "somebody else")
+    faults.at_commit(COMMITTING, before=lambda _: gate.wait())
+    writing = aside.submit(put, domicile, "u")
+    assert gate.reached.wait(30)
+    erasing = aside.submit(erase, t)
+    eventually(lambda: erasing.done() or faults.waiting() > 0)
+    waited = not erasing.done()
+    domicile.run_worker()
+    gate.open.set()
+    written, erasure = writing.result(30), erasing.result(30)
+
+    with pytest.raises(GONE):
+        get(t, written)
+    work(domicile)
+    work(domicile, hours=26)  # the fence is gone by then
+    with pytest.raises(GONE):
+        get(t, written)
+    assert waited
+    assert is_complete(domicile, erasure)
+    assert domicile.store.erasure(erasure.id).deleted == 1
+
+
+def test_an_id_that_is_erased_between_an_insert_and_its_answer(
+    gate: Gate, domicile: Domicile, faults: CatalogFaults, aside: ThreadPoolExecutor
+) -> None:
+    """Who finds the id taken, and then finds nothing there, hears that it was erased."""
+    t = domicile.tenant()
+    minted = t.new_id(DataClass.PROMPT)
+    with second(domicile) as other:
+        u = other.tenant(t.id)
+        u.put(DataClass.PROMPT, b"the day key is made")
+        faults.at_commit(ANNOUNCING, after=lambda _: gate.wait())
+        put = aside.submit(t.put, DataClass.PROMPT, b"other content", id=minted)
+        assert gate.reached.wait(30)
+        u.put(DataClass.PROMPT, b"first", id=minted, subject="u")
+        erase(u)
+        faults.at_statement(
+            next_is("SELECT record", "INSERT INTO record"), lambda _: duty(domicile, "plan")
+        )
+        gate.open.set()
+
+        with pytest.raises(Erased):
+            put.result(30)
+
+
+def test_a_parent_that_is_erased_while_its_child_is_put(
+    gate: Gate, domicile: Domicile, faults: CatalogFaults, aside: ThreadPoolExecutor
+) -> None:
+    """What derives from an erased record is refused, though it named no subject itself."""
+    t = domicile.tenant()
+    parent = t.put(DataClass.PROMPT, b"question", subject="u").id
+    faults.at_commit(ANNOUNCING, after=lambda _: gate.wait())
+    child = t.new_id(DataClass.COMPLETION)
+    put = aside.submit(t.put, DataClass.COMPLETION, b"answer", id=child, derived_from=[parent])
+    assert gate.reached.wait(30)
+    erasures = [erase(t), erase(t, Scope.record(parent))]
+    work(domicile)
+    gate.open.set()
+    with pytest.raises(Erased):
+        put.result(30)
+
+    work(domicile, hours=1)
+    assert all(is_complete(domicile, e) for e in erasures)
+    assert packs_on(domicile) == []
+    with pytest.raises(GONE):
+        get(t, child)
+
+
+@pytest.mark.parametrize("content", [b"same", b"other"])
+@pytest.mark.parametrize("stop", STOPS)
+def test_two_processes_put_one_id(
+    gate: Gate,
+    domicile: Domicile,
+    faults: CatalogFaults,
+    aside: ThreadPoolExecutor,
+    *,
+    stop: Stop,
+    content: bytes,
+) -> None:
+    """The same content is stored once and answered twice; of other content one is refused."""
+    t = domicile.tenant()
+    t.put(DataClass.PROMPT, b"the day key is made")
+    minted = t.new_id(DataClass.PROMPT)
+    with second(domicile) as other:
+        stop(domicile, faults, gate)
+        slow = aside.submit(t.put, DataClass.PROMPT, b"same", id=minted)
+        assert gate.reached.wait(30)
+        domicile.backends["eu-b"].gates.clear()
+        domicile.backends["eu-b"].fail_after.clear()
+        fast = other.tenant(t.id).put(DataClass.PROMPT, content, id=minted)
+        gate.open.set()
+        if content == b"same":
+            assert slow.result(30) == fast
+        else:
+            with pytest.raises(IdConflict):
+                slow.result(30)
+
+    assert get(t, minted) == content
+    work(domicile, hours=1)
+    assert get(t, minted) == content
+    assert states(home(domicile)) == {"stored": 2}
+    assert len(packs_on(domicile)) == 4
+
+
+def test_one_process_puts_one_id_while_its_insert_is_not_committed(
+    gate: Gate, domicile: Domicile, faults: CatalogFaults, aside: ThreadPoolExecutor
+) -> None:
+    """The second waits for the first, and is told the truth."""
+    t = domicile.tenant()
+    t.put(DataClass.PROMPT, b"the day key is made")
+    minted = t.new_id(DataClass.PROMPT)
+    faults.at_commit(COMMITTING, before=lambda _: gate.wait())
+    first = aside.submit(t.put, DataClass.PROMPT, b"first", id=minted)
+    assert gate.reached.wait(30)
+    with second(domicile) as other:
+        u = other.tenant(t.id)
+        same = aside.submit(u.put, DataClass.PROMPT, b"first", id=minted)
+        unlike = aside.submit(t.put, DataClass.PROMPT, b"second", id=minted)
+        eventually(lambda: faults.waiting() > 0)
+        gate.open.set()
+
+        assert first.result(30) == same.result(30)
+        with pytest.raises(IdConflict):
+            unlike.result(30)
+
+
+def test_two_processes_make_one_day_key(
+    gate: Gate, domicile: Domicile, aside: ThreadPoolExecutor
+) -> None:
+    """One of the keys is used by both, the other goes; a third process reads both records."""
+    t = domicile.tenant()
+    slow = domicile.backends["eu-b"]
+    with second(domicile) as other:
+        slow.gates["put"] = gate
+        before = slow.count("put")
+        puts = [
+            aside.submit(u.put, DataClass.PROMPT, b"%d" % n)
+            for n, u in enumerate((t, other.tenant(t.id)))
+        ]
+        eventually(lambda: slow.count("put") == before + 2)
+        gate.open.set()
+        ids = [put.result(30).id for put in puts]
+
+    assert states(home(domicile), "day_key") == {"stored": 1, "purging": 1}
+    work(domicile, hours=1)
+    domicile.open()
+    t = domicile.store.tenant(t.id)
+    assert [get(t, i) for i in ids] == [b"0", b"1"]
+    assert len([k for b in domicile.backends.values() for k in b.scan("day_key/")]) == 2
+
+
+def test_a_future_that_its_caller_gave_up_harms_no_other(gate: Gate, domicile: Domicile) -> None:
+    """What is under way is stored; nobody else in the pack hears a wrong answer."""
+    t = domicile.tenant()
+    t.put(DataClass.PROMPT, b"the day key is made")
+    domicile.backends["eu-b"].gates["put"] = gate
+    futures = [t.submit(NewRecord(DataClass.PROMPT, b"%d" % n)) for n in range(3)]
+    assert gate.reached.wait(30)
+    futures[1].cancel()
+    gate.open.set()
+
+    assert [get(t, f.result(30).id) for f in (futures[0], futures[2])] == [b"0", b"2"]
+    assert len(t.list()) == 4

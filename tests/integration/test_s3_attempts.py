@@ -49,16 +49,34 @@ def test_a_write_that_hangs_is_unknown_and_not_repeated(
     home: LoopbackServer, hanging: Callable[[Request], Answer]
 ) -> None:
     """One request, then BackendTimeout, within the time of the attempt."""
-    home.answer = at_home(hanging)
     backend = backend_at(home.url)
+    home.answer = at_home(lambda _: Answer())
+    put(backend)  # asks for the place
+    home.requests.clear()
+    home.answer = hanging
     before = time.monotonic()
 
     with pytest.raises(BackendTimeout) as caught:
-        backend.put(KEY, BODY, timeout=1)
+        backend.put(KEY, BODY, timeout=3)
 
     assert caught.value.outcome == "unknown"
-    assert time.monotonic() - before < 1.5
-    assert [r.method for r in home.requests] == ["GET", "PUT"]
+    assert time.monotonic() - before < 3
+    assert [r.method for r in home.requests] == ["PUT"]
+    backend.close()
+
+
+def test_a_place_that_is_not_told_leaves_nothing_unknown(
+    home: LoopbackServer, hanging: Callable[[Request], Answer]
+) -> None:
+    """The write was never sent: it is known not to be stored."""
+    home.answer = hanging
+    backend = backend_at(home.url)
+
+    with pytest.raises(BackendUnavailable) as caught:
+        backend.put(KEY, BODY, timeout=1)
+
+    assert caught.value.outcome == "not_stored"
+    assert all(request.method == "GET" for request in home.requests)
     backend.close()
 
 
@@ -73,11 +91,14 @@ def test_an_upload_that_hangs_is_unknown_and_not_repeated(
             return hanging(request)
         return Answer(headers={"ETag": '"e"'}, body=b"" if request.method == "PUT" else UPLOAD_ID)
 
-    home.answer = at_home(answer)
     backend = backend_at(home.url)
+    home.answer = at_home(lambda _: Answer())
+    put(backend)  # asks for the place
+    home.requests.clear()
+    home.answer = answer
 
     def store() -> None:
-        with backend.upload(KEY, timeout=1) as started:
+        with backend.upload(KEY, timeout=3) as started:
             started.write(b"x" * PART)
             started.finish()
 

@@ -207,6 +207,21 @@ def test_the_place_is_asked_for_once(home: LoopbackServer, backend: S3Backend) -
     assert [r.method for r in home.requests] == ["GET", "GET", "PUT", "PUT"]
 
 
+def test_a_probe_asks_for_the_place_again(home: LoopbackServer, backend: S3Backend) -> None:
+    """A bucket may be deleted, and made again elsewhere under the same name."""
+    home.answer = at_home(lambda _: Answer())
+    put(backend)
+    home.requests.clear()
+    home.answer = lambda _: location(OTHER)
+
+    with pytest.raises(BackendMisplaced):
+        backend.probe("canary/1")
+    with pytest.raises(BackendMisplaced):
+        put(backend)
+
+    assert all(is_location(request) for request in home.requests)
+
+
 def test_who_may_not_ask_for_the_place_writes_nothing(
     home: LoopbackServer, backend: S3Backend
 ) -> None:

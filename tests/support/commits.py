@@ -4,10 +4,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from threading import Lock
-from typing import Any
+from typing import cast
 
 import psycopg
-from sqlalchemy import Connection, Engine, create_engine, event, text
+from sqlalchemy import Connection, Engine, PoolProxiedConnection, create_engine, event, text
 
 from storage.catalog.engine import Catalog
 
@@ -33,7 +33,7 @@ COMMITTING = ran("pg_advisory_xact_lock_shared", "UPDATE object SET")
 FENCING = ran("INSERT INTO fence")
 PLANNING = ran("DELETE FROM record")
 SWITCHING = ran("UPDATE record SET")
-GOING = ran("UPDATE replica SET state=%(state)s::VARCHAR, gone_at")
+GOING = ran("gone_at=%(gone_at)s")
 
 
 @dataclass(slots=True)
@@ -60,7 +60,9 @@ class CatalogFaults:
     _early: list[_Trap] = field(default_factory=list)
     _lock: Lock = field(default_factory=Lock)
 
-    def at_commit(self, which: Which, *, before: Act | None = None, after: Act | None = None) -> None:
+    def at_commit(
+        self, which: Which, *, before: Act | None = None, after: Act | None = None
+    ) -> None:
         """Once: act before or after the commit of such a transaction."""
         self._traps.append(_Trap(which, before, after))
 
@@ -136,7 +138,7 @@ def watching(catalog: Catalog) -> Iterator[CatalogFaults]:
         if faults.down:
             raise psycopg.OperationalError("connection refused")
 
-    def commit(link: Any) -> None:  # noqa: ANN401 - what the pool hands out has no public type
+    def commit(link: PoolProxiedConnection) -> None:
         trap = faults.take(link.info.get("statements", []))
         pid = pid_of(link)
         if trap and trap.before:
@@ -152,7 +154,7 @@ def watching(catalog: Catalog) -> Iterator[CatalogFaults]:
     ]
     for name, hook in hooks:
         event.listen(engine, name, hook)
-    engine.dialect.do_commit = commit  # type: ignore[method-assign]
+    engine.dialect.do_commit = commit  # type: ignore[method-assign,assignment]
     try:
         yield faults
     finally:
@@ -162,7 +164,6 @@ def watching(catalog: Catalog) -> Iterator[CatalogFaults]:
         other.dispose()
 
 
-def pid_of(link: Any) -> int:  # noqa: ANN401 - as above
+def pid_of(link: PoolProxiedConnection) -> int:
     """The process id of the server behind a connection."""
-    driver: psycopg.Connection = link.dbapi_connection
-    return driver.info.backend_pid
+    return cast(psycopg.Connection, link.driver_connection).info.backend_pid

@@ -1,119 +1,209 @@
-"""What tests look for: bytes on backends, and rows in catalogs, whatever the store says."""
+"""Looking at what is really there: bytes on backends, rows in catalogs."""
 
-import time
-from collections.abc import Callable, Iterable, Mapping
+from collections import Counter
+from collections.abc import Iterable
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import func, select
+from sqlalchemy import Connection, func, select, text, union
 
 from storage.catalog import tables as t
-from storage.model import ReplicaState
-from storage.ports import Backend, Trace, TraceKind
-from storage.region import OpenRegion
-from storage.store import Store
-from storage.testing import Domicile
-
-HOME = "eu-central-1"
-_READABLE = (TraceKind.OBJECT, TraceKind.VERSION)
+from storage.evidence.receipts import verify
+from storage.model import Erasure, ErasureState
+from storage.ports import TraceKind
+from tests.support.model import Model, Rec
+from tests.support.world import World
 
 o, r = t.object_.c, t.replica.c
 
-
-def home(domicile: Domicile) -> OpenRegion:
-    """The region that the tests work in."""
-    return home_of(domicile.store)
+PLAIN = b"in-the-clear"  # is in every body, subject and metadata
 
 
-def home_of(store: Store) -> OpenRegion:
-    """The same of any store."""
-    return store.served(HOME).open
-
-
-def eventually(what: Callable[[], bool], seconds: float = 30.0) -> None:
-    """Wait until it is so. Raises AssertionError if that does not come to pass in time."""
-    until = time.monotonic() + seconds
-    while not what():
-        if time.monotonic() > until:
-            raise AssertionError("it did not come to pass")
-        time.sleep(0.005)
-
-
-def sealed(domicile: Domicile, *ids: object) -> list[bytes]:
-    """The ciphertext of records as it lies on the backends now."""
-    region = home(domicile)
-    found = []
-    for record_id in ids:
-        unique = getattr(record_id, "unique")  # noqa: B009 - an id of any kind
-        for table in (t.record, t.file):
-            c = table.c
-            query = (
-                select(c.start, c.length, r.backend, r.key)
-                .join(t.replica, r.object_id == c.object_id)
-                .where(c.uid == unique, r.state == ReplicaState.STORED)
+def sample_of(world: World, region: str, rec: Rec) -> bytes:
+    """32 bytes from the middle of a record's ciphertext; fewer if it is shorter."""
+    table = t.file if rec.id.day is None else t.record
+    with world.looking(region) as connection:
+        row = connection.execute(
+            select(table.c.object_id, table.c.start, table.c.length).where(
+                table.c.tenant == rec.tenant, table.c.uid == rec.id.unique
             )
-            with region.catalog.begin() as connection:
-                rows = connection.execute(query).all()
-            found += [
-                region.backends[row.backend].get(row.key, row.start, row.start + row.length)
-                for row in rows[:1]
-            ]
-    assert len(found) == len(ids)
-    return found
+        ).one_or_none()
+        if row is None:  # erased in the same moment
+            return b""
+        places = connection.execute(
+            select(r.backend, r.key).where(r.object_id == row.object_id, r.state == "stored")
+        ).all()
+    middle = max(0, row.length // 2 - 16)
+    for backend, key in places:
+        versions = world.memory(backend)._contents.versions.get(key)
+        if versions and versions[-1].data is not None:
+            sealed = versions[-1].data[row.start : row.start + row.length]
+            return sealed[middle : middle + 32]
+    return b""
 
 
-def holders(domicile: Domicile, sample: bytes) -> set[str]:
-    """The backends that hold these bytes in any version of any object."""
-    return {
-        name
-        for name, backend in domicile.backends.items()
-        if any(sample in data for data in contents(backend.inner))
-    }
+def no_byte_without_a_row(world: World) -> None:
+    """What is on a backend was announced in its own region's catalog, and is not called gone."""
+    for region in world.topology.regions:
+        with world.looking(region) as connection:
+            rows = {x.key: x for x in connection.execute(select(r.key, r.backend, r.state))}
+        for spec in world.topology.regions[region].backends:
+            held = world.memory(spec.name)._contents
+            for key in {*held.versions, *(upload.key for upload in held.uploads.values())}:
+                assert key in rows, f"{spec.name} holds {key}, which no row of {region} announces"
+                row = rows[key]
+                assert row.backend == spec.name, f"{key} belongs on {row.backend}: {spec.name}"
+                assert row.state != "gone", f"{spec.name} holds {key}, which is said to be gone"
+    assert not world.misplaced, world.misplaced
 
 
-def contents(backend: Backend) -> Iterable[bytes]:
-    """Every version of every object."""
-    for trace in backend.scan():
-        if trace.kind in _READABLE:
-            yield backend.get(trace.key, version=trace.handle)
+def no_row_abroad(world: World, model: Model) -> None:
+    """A catalog has rows of its own tenants only, and a pack of one tenant has no other's."""
+    for region in world.topology.regions:
+        home = {name for name, terms in model.tenants.items() if terms.home == region}
+        dedicated = {name for name in home if model.tenants[name].dedicated}
+        content = (t.record, t.file, t.erasure, t.fence, t.tenant)
+        with world.looking(region) as connection:
+            names = [select(x.c.tenant if x is not t.tenant else x.c.id) for x in content]
+            found = set(connection.scalars(union(*names, select(o.tenant)))) - {None}
+            rows = select(t.record.c.tenant, t.record.c.object_id).union(
+                select(t.file.c.tenant, t.file.c.object_id)
+            )
+            rows_of = rows.subquery()
+            owned = connection.execute(
+                select(rows_of.c.tenant, o.tenant).join(t.object_, o.id == rows_of.c.object_id)
+            ).all()
+        assert found <= home, f"{region} has rows of {found - home}"
+        for tenant, owner in owned:
+            assert owner in (None, tenant), f"a row of {tenant} is in a pack of {owner}"
+            assert owner or tenant not in dedicated, f"{tenant} is in a shared pack"
 
 
-def unknown(region: OpenRegion) -> list[Trace]:
-    """What backends hold and no row knows of: invariant 2 says that there is none."""
-    with region.catalog.begin() as connection:
-        known = set(connection.scalars(select(r.key).where(r.state != ReplicaState.GONE)))
-    return [
-        trace
-        for backend in region.backends.values()
-        for trace in backend.scan()
-        if trace.key not in known
-    ]
+def complete_in(world: World, region: str) -> set[UUID]:
+    """The erasures that are said to be complete."""
+    with world.looking(region) as connection:
+        e = t.erasure.c
+        return set(connection.scalars(select(e.id).where(e.state == ErasureState.COMPLETE)))
 
 
-def states(region: OpenRegion, kind: str = "pack") -> Mapping[str, int]:
-    """How many objects of that kind are in which state."""
-    with region.catalog.begin() as connection:
-        rows = connection.execute(
-            select(o.state, func.count()).where(o.kind == kind).group_by(o.state)
-        )
-        return {row[0]: row[1] for row in rows}
+def certified(world: World, region: str, erasure: Erasure) -> None:
+    """The erasure is complete, and its receipt says so."""
+    served = world.processes[0].store.served(region).open
+    assert erasure.receipt is not None
+    receipt = verify(erasure.receipt, served.signing.public_key())
+    own = {spec.name for spec in served.region.backends}
+    told = (receipt.erasure, receipt.tenant, receipt.region, receipt.deleted, receipt.scope)
+
+    assert erasure.left == ()
+    assert told == (erasure.id, erasure.tenant, region, erasure.deleted, erasure.scope)
+    assert {leaf.backend for leaf in receipt.leaves} <= own
+    assert all(leaf.how == "seen" for leaf in receipt.leaves)
 
 
-def replica_states(region: OpenRegion, object_id: UUID) -> set[tuple[str, str]]:
-    """Backend and state of each replica of an object."""
-    with region.catalog.begin() as connection:
-        rows = connection.execute(select(r.backend, r.state).where(r.object_id == object_id))
-        return {(row[0], row[1]) for row in rows}
+def nothing_left(world: World, region: str, recs: Iterable[Rec], because: str) -> None:
+    """No version and no upload on any backend of the region holds a byte of these."""
+    recs = list(recs)
+    keys = {(backend, key) for rec in recs for backend, key in rec.written}
+    samples = {rec.sample: rec for rec in recs if rec.sample}
+    for backend, key, data in world.contents(region):
+        assert (backend, key) not in keys, f"{backend} holds {key}, written in vain; {because}"
+        for sample, rec in samples.items():
+            assert sample not in data, f"{backend} holds {rec} in {key}; {because}"
 
 
-def packs(region: OpenRegion) -> list[UUID]:
-    """The packs that the catalog knows, oldest first."""
-    with region.catalog.begin() as connection:
-        return list(connection.scalars(select(o.id).where(o.kind == "pack").order_by(o.id)))
+def no_plaintext(world: World) -> None:
+    """Nothing on any backend is in the clear."""
+    for region in world.topology.regions:
+        for backend, key, data in world.contents(region):
+            assert PLAIN not in data, f"plaintext on {backend} under {key}"
 
 
-def last_landing(region: OpenRegion) -> datetime:
-    """When the last attempt that the catalog knows can have taken effect."""
-    with region.catalog.begin() as connection:
-        latest: datetime = connection.execute(select(func.max(r.land_by))).scalar_one()
-        return latest
+# when all is well, and there was time
+
+
+def at_rest(world: World, region: str, now: datetime) -> None:
+    """Nothing is on its way any more, and nothing is there that should not be."""
+    with world.looking(region) as connection:
+        _objects_rest(world, connection, now)
+        _packs_are_whole(connection)
+        _keys_are_used(connection, now)
+        _days_are_over(connection, now)
+        held = Counter(_held(world, region))
+        said = connection.execute(select(r.backend, r.key).where(r.state == "stored"))
+        assert held == Counter((x.backend, x.key, TraceKind.OBJECT) for x in said)
+
+
+def _objects_rest(world: World, connection: Connection, now: datetime) -> None:
+    objects = connection.execute(select(o.id, o.kind, o.state, o.backends)).all()
+    replicas = connection.execute(select(r.object_id, r.backend, r.state)).all()
+    for row in objects:
+        own = [(x.backend, x.state) for x in replicas if x.object_id == row.id]
+        stored = sorted(backend for backend, state in own if state == "stored")
+        lawful = {b for b in row.backends if world.active(b, now.date())}
+
+        assert row.state == "stored", f"a {row.kind} is still {row.state}: {own}"
+        assert {state for _, state in own} <= {"stored", "gone"}, f"a {row.kind} has {own}"
+        assert lawful <= set(stored) <= set(row.backends), f"a {row.kind} is on {stored} alone"
+        assert len(stored) == len(set(stored)), f"a {row.kind} is twice on one of {stored}"
+    waiting = connection.scalar(select(func.count()).select_from(t.erasure_object))
+    assert not waiting, "a complete erasure still waits"
+
+
+def _packs_are_whole(connection: Connection) -> None:
+    """Every byte of every pack belongs to a record."""
+    rows = union(
+        select(t.record.c.object_id, t.record.c.start, t.record.c.length),
+        select(t.file.c.object_id, t.file.c.start, t.file.c.length),
+    ).subquery()
+    alive = (
+        select(rows.c.object_id, func.sum(rows.c.length).label("bytes"))
+        .group_by(rows.c.object_id)
+        .subquery()
+    )
+    packs = connection.execute(
+        select(o.id, o.day, o.size, alive.c.bytes)
+        .outerjoin(alive, alive.c.object_id == o.id)
+        .where(o.kind == "pack")
+    )
+    for pack in packs:
+        assert pack.size == pack.bytes, f"a pack of {pack.size} bytes has {pack.bytes} alive"
+
+
+def _keys_are_used(connection: Connection, now: datetime) -> None:
+    files = select(t.file.c.key_id)
+    unused = connection.scalars(select(o.id).where(o.kind == "file_key", o.id.not_in(files))).all()
+    assert not unused, f"keys of no file: {unused}"
+    ready = select(t.day_key.c.object_id).where(t.day_key.c.ready)
+    idle = select(o.id).where(o.kind == "day_key", o.id.not_in(ready))
+    assert not connection.scalars(idle).all(), "day keys that nobody uses"
+    over = select(o.kind, o.day, o.state, o.announced).where(o.day <= now.date())
+    late = connection.execute(over).all()
+    assert not late, f"objects of days that are over: {late}"
+
+
+def _days_are_over(connection: Connection, now: datetime) -> None:
+    days = set(connection.scalars(select(t.day.c.day)))
+    names = connection.scalars(
+        text("SELECT inhrelid::regclass::text FROM pg_inherits WHERE inhparent = 'record'::regclass")
+    )
+    assert not {day for day in days if day <= now.date()}, "days that are over and still there"
+    assert set(names) == {f"record_{day:%Y%m%d}" for day in days}
+    orphans = connection.scalars(
+        text("SELECT relname FROM pg_class WHERE relname ~ '^record_[0-9]{8}$'")
+    )
+    assert {f"record_{day:%Y%m%d}" for day in days} == set(orphans)
+    late = select(func.count()).select_from(t.fence).where(t.fence.c.until < now)
+    assert not connection.scalar(late), "fences that guard nothing any more"
+
+
+def deleted_rows(connection: Connection) -> int:
+    """How many records the erasures say that they deleted."""
+    return connection.scalar(select(func.coalesce(func.sum(t.erasure.c.deleted), 0))) or 0
+
+
+def _held(world: World, region: str) -> Iterable[tuple[str, str, TraceKind]]:
+    for spec in world.topology.regions[region].backends:
+        for trace in world.memory(spec.name).scan():
+            yield spec.name, trace.key, trace.kind
+
+

@@ -13,9 +13,7 @@ from storage.testing import Domicile
 
 
 @contextmanager
-def second(
-    domicile: Domicile, clock: Callable[[Catalog], Clock] | None = None
-) -> Iterator[Store]:
+def second(domicile: Domicile, clock: Callable[[Catalog], Clock] | None = None) -> Iterator[Store]:
     """Another store on the same catalogs and backends; ``clock`` is its own, if it has one."""
     means = Means(
         clock=clock or (lambda _: domicile.clock), backend=domicile._backend,

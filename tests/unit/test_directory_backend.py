@@ -569,6 +569,28 @@ def test_a_purge_finds_what_gets_its_name_meanwhile(
     assert files(root) == []
 
 
+def test_a_purge_leaves_no_moment_to_slip_through(
+    backend: DirectoryBackend, root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who finishes just when the key has been removed has no temporary file any more."""
+    upload = backend.upload(KEY, timeout=10)
+    upload.write(b"data")
+    real = os.unlink
+
+    def unlink(path: str, *, dir_fd: int) -> None:
+        try:
+            real(path, dir_fd=dir_fd)
+        finally:
+            if path == KEY:
+                with pytest.raises(BackendUnavailable, match="purged"):
+                    upload.finish()
+
+    monkeypatch.setattr(os, "unlink", unlink)
+    backend.purge(KEY)
+
+    assert files(root) == []
+
+
 # --- Names
 
 

@@ -372,6 +372,17 @@ def test_other_files_beside_the_regions_are_let_be(data: Path) -> None:
     assert len(load_topology(data).regions) == 2
 
 
+def test_a_reserve_is_for_directories(data: Path) -> None:
+    """A setting that would have no effect is a mistake."""
+    edit(data / EU, 'kind = "directory"', 'kind = "memory"')
+    edit(data / EU, 'path = "backends/eu-a"', "reserve_mib = 64")
+
+    found = problem(data)
+
+    assert found.key == "backends.eu-a.reserve_mib"
+    assert found.reason == "is not for a backend of kind memory"
+
+
 def test_two_regions_may_not_share_a_bucket(data: Path) -> None:
     """Two copies in one bucket are one copy, under whatever name."""
     for file, name in ((EU, "eu-a"), (US, "us-a")):
@@ -427,6 +438,13 @@ def test_what_is_exactly_at_a_bound_loads(data: Path) -> None:
 
     assert topology.regions["eu-central-1"].required == 2
     assert topology.bounds.compaction_hours == 696
+
+
+def test_a_region_of_one_copy_loads(data: Path) -> None:
+    """How many copies there are is the adopter's to decide; the other backend is a spare."""
+    edit(data / EU, "replicas = 2", "replicas = 1")
+
+    assert load_topology(data).regions["eu-central-1"].replicas == 1
 
 
 def test_bounds_and_cascades_may_be_left_out(data: Path) -> None:

@@ -4,20 +4,27 @@ import math
 import re
 import threading
 from collections.abc import Callable
+from functools import cache
 from io import BytesIO
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 from xml.etree.ElementTree import ParseError
 
-import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
+from botocore.loaders import Loader, create_loader
 from botocore.parsers import ResponseParserError
+from botocore.session import get_session
 from urllib3.exceptions import HTTPError
 
 from storage.backends.credentials import Credentials
 from storage.backends.s3.failures import meaning
 from storage.backends.s3.lock import RegionLock, check_url, is_loopback
-from storage.errors import BackendMisplaced, ConfigurationError
+from storage.errors import (
+    BackendMisplaced,
+    BackendTimeout,
+    BackendUnavailable,
+    ConfigurationError,
+)
 
 if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
@@ -63,7 +70,8 @@ class Bucket:
         self._region, self._endpoint_url, self._credentials = region, endpoint_url, credentials
         self._clock = clock
         self._lock = threading.Lock()
-        self._session: boto3.session.Session | None = None
+        self._session = get_session()
+        self._session.register_component("data_loader", _loader())
         self._clients: dict[float, S3Client] = {}
         self._in_place = False
 
@@ -88,8 +96,15 @@ class Bucket:
         return TimedBody(data, self._clock, self._clock() + timeout * _SEND)
 
     def check_place(self, *, timeout: float | None = None) -> None:
-        """Raises BackendMisplaced if the bucket is not where the topology says."""
-        answer = self.ask(lambda s3: s3.get_bucket_location(Bucket=self.name), timeout=timeout)
+        """Raises BackendMisplaced if the bucket is not where the topology says.
+
+        Another BackendError if that is not known; never BackendTimeout, as nothing was stored.
+        """
+        self._in_place = False
+        try:
+            answer = self.ask(lambda s3: s3.get_bucket_location(Bucket=self.name), timeout=timeout)
+        except BackendTimeout:
+            raise BackendUnavailable(self.backend, "it does not say where its bucket is") from None
         constraint: str | None = answer.get("LocationConstraint")
         found = constraint or ""
         if _LEGACY_LOCATIONS.get(found, found) != self._region:
@@ -119,24 +134,20 @@ class Bucket:
             return self._clients[rounded]
 
     def _new_client(self, timeout: float) -> "S3Client":
-        self._session = self._session or self._new_session()
-        client = self._session.client(
+        own = self._credentials
+        made = self._session.create_client(
             "s3",
             region_name=self._region,
             endpoint_url=self._endpoint_url,
-            config=Config(**self._options(timeout)),
-        )
-        check_url(self.backend, client.meta.endpoint_url)
-        RegionLock(self.backend, self.name, self._region).install(client)
-        return client
-
-    def _new_session(self) -> boto3.session.Session:
-        own = self._credentials
-        return boto3.session.Session(
             aws_access_key_id=own.access_key if own else None,
             aws_secret_access_key=own.secret_key if own else None,
             aws_session_token=own.session_token if own else None,
+            config=Config(**self._options(timeout)),
         )
+        client = cast("S3Client", made)
+        check_url(self.backend, client.meta.endpoint_url)
+        RegionLock(self.backend, self.name, self._region).install(client)
+        return client
 
     def _options(self, timeout: float) -> dict[str, Any]:
         local = self._endpoint_url is not None and is_loopback(self._endpoint_url)
@@ -176,3 +187,9 @@ class TimedBody(BytesIO):
         if self._clock() >= self._end:
             raise TimeoutError("the body was not sent in time")
         return super().read(size)
+
+
+@cache
+def _loader() -> Loader:
+    """Botocore's descriptions of AWS, read once and not for every bucket."""
+    return create_loader()

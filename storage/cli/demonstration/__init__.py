@@ -1,10 +1,6 @@
 """The demonstration: the main job from end to end on a simulated clock, and the proof of it.
 
-``play`` runs all scenes. Beside it: what is stored (``conversations``), the world it happens in
-(``world``), how it is told (``narrate``), the scenes, and the proof: what is looked for
+``play.play`` runs all scenes. Beside it: what is stored (``conversations``), the world it happens
+in (``world``), how it is told (``narrate``), the scenes, and the proof: what is looked for
 (``traces``), where (``corpus``), how (``search``) and what that has to give (``proof``).
 """
-
-from storage.cli.demonstration.play import play
-
-__all__ = ["play"]

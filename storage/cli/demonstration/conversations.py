@@ -13,7 +13,7 @@ from pydantic import BaseModel, Field, ValidationError
 
 from storage.errors import InvalidRequest
 
-MOST: Final = 2000
+MOST: Final = 1000
 """Conversations that one demonstration takes, so that it stays short."""
 
 _FORM = 'A line is: {"id": ..., "user": ..., "model": ..., "messages": [{"role", "content"}, ...]}'
@@ -117,10 +117,15 @@ def _parse(line: bytes, number: int) -> Conversation:
     try:
         return Conversation.model_validate(given)
     except ValidationError as error:
-        first = error.errors(include_input=False, include_url=False, include_context=False)[0]
-        key = ".".join(str(part) for part in first["loc"])
-        wrong = first["msg"].replace("Input should", "should").replace("Field required", "missing")
-    _refuse(number, f'"{key}" {wrong}' if key else "it is not a JSON object")
+        _refuse(number, _wrong(error))
+
+
+def _wrong(error: ValidationError) -> str:
+    """The first thing that is wrong, without what was given."""
+    first = error.errors(include_input=False, include_url=False, include_context=False)[0]
+    key = ".".join(str(part) for part in first["loc"])
+    what = first["msg"].replace("Input should", "should").replace("Field required", "is missing")
+    return f'"{key}" {what}' if key else "it is not a JSON object"
 
 
 def _refuse(number: int, wrong: str) -> NoReturn:

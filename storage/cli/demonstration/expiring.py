@@ -4,6 +4,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from storage.cli.demonstration.stage import EU, US, Stage, short
+from storage.cli.demonstration.world import BEGIN
 from storage.errors import DomicileError
 from storage.model import Erasure, Purpose, Reason, RecordId, Scope
 
@@ -22,7 +23,6 @@ def expire(stage: Stage) -> None:
         _tell_term(stage, name, kept[0].id)
     _delete_file(stage)
     with stage.tell.step("Searching everything"):
-        stage.world.analyze()
         stage.proof.search(f"day {stage.world.day()}", set())
         stage.proof.search_disk()
 
@@ -38,8 +38,8 @@ def _tell_term(stage: Stage, name: str, record_id: RecordId) -> None:
         world.pass_until(moment)
         rows.append([short(moment), f"a read says: {_read(stage, name, record_id)}"])
     gone = _wait_until_gone(stage, term.readable_until)
-    seen = short(gone) if gone is not None else "-"
-    rows.append([seen, "the worker has seen the last byte and the last day key absent"])
+    if gone is not None:
+        rows.append([short(gone), "the worker has seen the last byte and the last day key absent"])
     rows.append([short(term.deadline), "gone by: the deadline that put() had answered"])
     stage.tell.table(["simulated time", "a prompt of 30 days' retention"], rows, wide=1)
     if gone is None:
@@ -70,12 +70,13 @@ def _left(stage: Stage, day: datetime) -> int:
 
 
 def _delete_file(stage: Stage) -> None:
-    """The file has no term: it is there after a month, and goes when its owner deletes it."""
+    """The file has no term: it is there after 30 days, and goes when its owner deletes it."""
     assert stage.file is not None
     world, tenant = stage.world, stage.tenant(EU)
-    world.pass_time(hours=9)
+    world.pass_until(BEGIN + timedelta(days=30))
     stage.tell.check(
-        _read_file(stage, stage.file) == "read", "The fine-tuning file has no term: it is still read"
+        _read_file(stage, stage.file) == "read",
+        "The fine-tuning file has no term: it is still read",
     )
     erasure = tenant.erase(Scope.record(stage.file), reason=Reason.CUSTOMER_REQUEST)
     stage.tell.check(_read_file(stage, stage.file) == "Erased", "Its owner deletes it: Erased")

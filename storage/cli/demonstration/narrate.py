@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from textwrap import wrap
 from time import perf_counter
 
 from rich import box
@@ -10,35 +11,38 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-_WIDEST = 88
-_INDENT = 3
+_WIDEST, _NARROW = 88, 80  # columns
+_INDENT = 4
 
 Cell = str | Text
 
 
-def console_of(width: int | None = None) -> Console:
-    """Where people read: colours on a terminal, plain 80 columns elsewhere."""
-    console = Console(markup=False, highlight=False, emoji=False, width=width)
-    if width is None:
-        console.width = min(console.width, _WIDEST) if console.is_terminal else 80
+def make_console() -> Console:
+    """Where people read: colours on a terminal, plain text of 80 columns elsewhere."""
+    console = Console(markup=False, highlight=False, emoji=False)
+    console.width = min(console.width, _WIDEST) if console.is_terminal else _NARROW
     return console
 
 
 class Narrator:
-    """Writes the story. Nothing in a text is taken for markup."""
+    """Writes the story. Nothing in a text is taken for markup.
+
+    ``troubles``: what was not as it should be.
+    """
 
     def __init__(self, console: Console) -> None:
+        self.troubles: list[str] = []
         self._console = console
         self._sections = 0
-        ascii_only = console.options.ascii_only
-        self._good, self._bad = ("ok", "!!") if ascii_only else ("✓", "✗")
+        self._room = False  # the last thing needs an empty line after it
+        self._good, self._bad = ("ok", "!!") if console.options.ascii_only else ("✓", "✗")
 
-    def title(self, text: str, *more: str) -> None:
+    def title(self, text: str, *sentences: str) -> None:
         """What it is all about."""
         self._console.print()
         self._console.print(Text(text, style="bold"))
-        for sentence in more:
-            self._console.print(Text(sentence))
+        for sentence in sentences:
+            self._console.print("\n".join(wrap(sentence, self._console.width)))
 
     def section(self, title: str, when: str, why: str) -> None:
         """A new part: what it is, at which simulated time, and why one should care."""
@@ -46,37 +50,35 @@ class Narrator:
         head = Table.grid(expand=True)
         head.add_column()
         head.add_column(justify="right", no_wrap=True)
-        head.add_row(
-            Text(f"{self._sections}. {title}", style="bold cyan"), Text(when, style="dim")
-        )
+        told = Text(f"{self._sections}. {title}", style="bold cyan")
+        head.add_row(told, Text(when, style="dim"))
+        self._room = False
         self._console.print()
         self._console.rule(style="dim")
         self._console.print(head)
         self.say(why, style="italic")
+        self._room = True
 
-    def say(self, *sentences: str, style: str = "") -> None:
-        """Sentences, each as a paragraph."""
-        for sentence in sentences:
-            self._console.print(Padding(Text(sentence, style=style), (0, 0, 0, _INDENT)))
-
-    def blank(self) -> None:
-        """An empty line."""
-        self._console.print()
+    def say(self, sentence: str, style: str = "") -> None:
+        """A sentence, as a paragraph."""
+        self._line(" ", sentence, style)
 
     def good(self, text: str, seconds: float | None = None) -> None:
         """Something that was as it should be, and how long it took."""
-        self._mark(self._good, "green", text, seconds)
+        took = "" if seconds is None else f"  {lasted(seconds):>8}"
+        self._line(self._good, text, "", Text(self._good, style="green"), took)
 
     def bad(self, text: str) -> None:
         """Something that was not."""
-        self._mark(self._bad, "bold red", text, None)
+        self.troubles.append(text)
+        self._line(self._bad, text, "", Text(self._bad, style="bold red"))
 
-    def check(self, well: bool, text: str, otherwise: str = "") -> None:  # noqa: FBT001
+    def check(self, well: bool, text: str, otherwise: str = "") -> None:
         """One or the other."""
         if well:
             self.good(text)
         else:
-            self.bad(otherwise or text)
+            self.bad(otherwise or f"Not so: {text}")
 
     @contextmanager
     def step(self, doing: str, done: str = "") -> Iterator[None]:
@@ -94,15 +96,16 @@ class Narrator:
         self, heads: Sequence[str], rows: Sequence[Sequence[Cell]], *, right: Sequence[int] = (),
         wide: int | None = None, gaps: Sequence[int] = (),
     ) -> None:  # fmt: skip
-        """Rows under heads. ``right``: columns of numbers; ``wide``: the one that takes the rest.
+        """Rows under heads, which may be none.
 
-        ``gaps``: rows after which a line is drawn.
+        ``right``: columns of numbers; ``wide``: the one that takes the rest of the width, and is
+        wrapped; ``gaps``: rows after which some room is left.
         """
         made = Table(
             box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold",
-            expand=wide is not None, show_edge=False,
+            expand=wide is not None, show_edge=False, show_header=bool(heads),
         )  # fmt: skip
-        for n, head in enumerate(heads):
+        for n, head in enumerate(heads or [""] * len(rows[0])):
             made.add_column(
                 Text(head), justify="right" if n in right else "left", no_wrap=n != wide,
                 ratio=1 if n == wide else None,
@@ -110,28 +113,38 @@ class Narrator:
         for n, row in enumerate(rows):
             cells = [cell if isinstance(cell, Text) else Text(cell) for cell in row]
             made.add_row(*cells, end_section=n in gaps)
-        self.blank()
-        self._console.print(Padding(made, (0, 0, 0, _INDENT)))
-        self.blank()
-
-    def verdict(self, well: bool, text: str) -> None:  # noqa: FBT001
-        """The last word."""
         self._console.print()
-        self._console.rule(style="green" if well else "red")
-        self._console.print(Text(text, style="bold green" if well else "bold red"))
+        self._console.print(Padding(made, (0, 0, 0, _INDENT), expand=False))
+        self._room = True
 
-    def _mark(self, mark: str, style: str, text: str, seconds: float | None) -> None:
-        line = Table.grid(padding=(0, 1, 0, 0), expand=True)
-        line.add_column(no_wrap=True)
-        line.add_column(ratio=1)
-        line.add_column(justify="right", no_wrap=True)
-        took = "" if seconds is None else lasted(seconds)
-        line.add_row(Text(mark, style=style), Text(text), Text(took, style="dim"))
-        self._console.print(Padding(line, (0, 0, 0, _INDENT)))
+    def verdict(self, well: bool, text: str) -> None:
+        """The last word."""
+        style = "green" if well else "red"
+        self._console.print()
+        self._console.rule(style=style)
+        told = "\n".join(wrap(text, self._console.width))
+        self._console.print(Text(told, style=f"bold {style}"))
+        self._room = False
+
+    def _line(
+        self, mark: str, text: str, style: str, marked: Text | None = None, took: str = ""
+    ) -> None:
+        """A paragraph under its mark, with a time at the right end of its first line."""
+        if self._room:
+            self._console.print()
+        self._room = False
+        before = " " * (_INDENT - 1 - len(mark) if marked else _INDENT - 1)
+        lines = wrap(text, self._console.width - _INDENT - len(took), break_on_hyphens=False)
+        room = self._console.width - _INDENT - len(took)
+        first = Text(before).append_text(marked or Text()).append(" ")
+        first.append(lines[0].ljust(room) if took else lines[0], style=style)
+        self._console.print(first.append(took, style="dim"))
+        for line in lines[1:]:
+            self._console.print(Text(" " * _INDENT).append(line, style=style))
 
 
 def lasted(seconds: float) -> str:
-    """``3.1 ms``, ``12 s``."""
+    """``3.1 ms``, ``12.0 s``."""
     if seconds < 1:
         return f"{seconds * 1000:.1f} ms"
     return f"{seconds:.1f} s"

@@ -1,7 +1,7 @@
 """The proof: what is there when it should be, is gone when it should be, and is nowhere else."""
 
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
-from collections import defaultdict
 from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
@@ -10,6 +10,8 @@ from storage.cli.demonstration.corpus import Piece, in_catalogs, on_backends, on
 from storage.cli.demonstration.search import Finder
 from storage.cli.demonstration.traces import Traces
 from storage.store import Store
+
+_SHOWN = 28  # characters of a key
 
 
 @dataclass
@@ -22,14 +24,14 @@ class Searched:
     when: str
     alive: frozenset[str] = frozenset()
     found: defaultdict[str, dict[bytes, str]] = field(default_factory=lambda: defaultdict(dict))
-    items: int = 0
-    bytes: int = 0
+    items: Counter[str] = field(default_factory=Counter)  # by place
+    size: int = 0  # bytes
     unread: list[str] = field(default_factory=list)
 
     def take(self, finder: Finder, piece: Piece) -> None:
         """Search one piece."""
-        self.items += piece.items
-        self.bytes += len(piece.data)
+        self.items[piece.place] += piece.items
+        self.size += len(piece.data)
         if not piece.whole:
             self.unread.append(f"{piece.place}: {piece.name}")
         for value in finder.find(piece.data):
@@ -48,10 +50,11 @@ class Proof:
 
     def __init__(self, store: Store, home: Path, plain: frozenset[bytes]) -> None:
         self._store, self._home = store, home
-        self.traces: list[Traces] = []
+        self.traces: Sequence[Traces] = ()
         self.searches: list[Searched] = []
-        self.plain = plain - self._anywhere(Finder(plain)).keys()
+        self.plain = plain - self._anywhere(Finder(plain))
         self.chance = len(plain) - len(self.plain)
+        self._finder = Finder(())
         self.disk = Searched("the end")
 
     def control(self, plain_text: Sequence[bytes]) -> int:
@@ -59,12 +62,19 @@ class Proof:
         finder = Finder(self.plain)
         return len({value for text in plain_text for value in finder.find(text)})
 
+    def note(self, traces: Sequence[Traces]) -> None:
+        """These are to be looked for from now on."""
+        self.traces = traces
+        self._finder = Finder(chain(self.plain, *(some.values for some in traces)))
+
     def search(self, when: str, alive: set[str]) -> None:
-        """Look for all traces, and for all plain text, on all backends and in all catalogs."""
-        finder = Finder(chain(self.plain, *(traces.values for traces in self.traces)))
+        """Look for all traces, and for all plain text, on all backends and in all catalogs.
+
+        ``alive``: the parties whose traces must be there.
+        """
         made = Searched(when, frozenset(alive))
         for piece in chain(on_backends(self._store), in_catalogs(self._store)):
-            made.take(finder, piece)
+            made.take(self._finder, piece)
         self.searches.append(made)
 
     def search_disk(self) -> None:
@@ -102,21 +112,20 @@ class Proof:
             if len(here) < wanted:
                 yield f"{what}: {len(here)} of {wanted} on {place}"
             elif len(here) > wanted:
-                name = made.found[place][min(here)]
-                yield f"{what}: {len(here)} still on {place}, in {name}"
+                yield f"{what}: {len(here)} on {place}, in {_shown(made.found[place][min(here)])}"
 
     def _plain(self, made: Searched) -> Iterator[str]:
         for place, values in made.found.items():
             names = sorted({name for value, name in values.items() if value in self.plain})
             if names:
-                yield f"{made.when}: plain text on {place}, in {', '.join(names[:3])}"
+                yield f"{made.when}: plain text on {place}, in {_shown(names[0])}"
 
-    def _anywhere(self, finder: Finder) -> dict[bytes, str]:
+    def _anywhere(self, finder: Finder) -> frozenset[bytes]:
         """What is there by chance, before anything is stored."""
-        made = Searched("before")
-        everything = chain(
-            on_backends(self._store), in_catalogs(self._store), on_disk(self._home)
-        )
-        for piece in everything:
-            made.take(finder, piece)
-        return {value: name for found in made.found.values() for value, name in found.items()}
+        pieces = chain(on_backends(self._store), in_catalogs(self._store), on_disk(self._home))
+        return frozenset(value for piece in pieces for value in finder.find(piece.data))
+
+
+def _shown(name: str) -> str:
+    """A key or table, short enough to be read."""
+    return name if len(name) <= _SHOWN else f"{name[:_SHOWN]}..."

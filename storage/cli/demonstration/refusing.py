@@ -5,10 +5,11 @@ from contextlib import contextmanager
 from typing import Final
 
 from storage.cli.demonstration.stage import EU, NEVER, UNSIGNED, Stage
-from storage.errors import DomicileError, Refused, TooFewReplicas
+from storage.errors import DomicileError, Refused
 from storage.model import DataClass, TenantSpec
 
 _HOME: Final = "eu-central-1"
+_STORED: Final = "It was stored."
 
 
 def refuse(stage: Stage) -> None:
@@ -19,17 +20,17 @@ def refuse(stage: Stage) -> None:
     )  # fmt: skip
     before = stage.world.objects()
     with _down(stage, "eu-a", "eu-b"):
-        rows = [["both EU backends are down,\nthose in the US are up", *_ask(lambda: _put(stage, EU))]]
+        rows = [["both EU backends are\ndown, the US ones up", _ask(lambda: _put(stage, EU))]]
     rows += [
-        ["a tenant in the EU that has\nsigned no DPA", *_ask(lambda: _put(stage, UNSIGNED))],
-        ["a tenant that asks for CH;\nno region is there", *_ask(lambda: _swiss(stage))],
+        ["the tenant has signed\nno DPA", _ask(lambda: _put(stage, UNSIGNED))],
+        ["a tenant wants CH, and\nno region is there", _ask(lambda: _swiss(stage))],
     ]
-    stage.tell.table(["the write", "answer", "said"], rows, wide=2, gaps=(0, 1))
+    stage.tell.table(["the write", "the answer"], rows, wide=1, gaps=(0, 1))
     after = stage.world.objects()
     told = ", ".join(f"{name} {count}" for name, count in after.items())
     stage.tell.check(
-        all(row[1] != "stored" for row in rows) and before == after,
-        f"As many objects as before on every backend, the US ones too ({told})",
+        all(row[1] != _STORED for row in rows) and before == after,
+        f"Objects on the backends as before, in the US too: {told}",
         f"Something was written: before {before}, after {after}",
     )
 
@@ -52,14 +53,12 @@ def _swiss(stage: Stage) -> None:
     stage.world.store.admin.tenants.ensure(spec)
 
 
-def _ask(write: Callable[[], None]) -> list[str]:
-    """The error's name and what it says, with its reasons."""
+def _ask(write: Callable[[], None]) -> str:
+    """The name of the error, what it says, and its reason codes."""
     try:
         write()
-    except TooFewReplicas as error:
-        return [error.code, error.message]
     except Refused as error:
-        return [error.code, f"{error.message} [{', '.join(error.reasons)}]"]
+        return f"{error.code} ({', '.join(error.reasons)}): {error.message}"
     except DomicileError as error:
-        return [error.code, error.message]
-    return ["stored", "It was stored."]
+        return f"{error.code}: {error.message}"
+    return _STORED

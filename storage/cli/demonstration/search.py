@@ -6,42 +6,49 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from typing import Final
 
-SHORTEST: Final = 5
-"""Bytes. What is shorter turns up in random data by chance, so that finding it means nothing."""
+_WORD: Final = 4  # bytes
+_BLOCK: Final = 1024  # words that are dismissed at once
 
-_HEAD = 4
+SHORTEST: Final = 2 * _WORD - 1
+"""Bytes. What has fewer may cover no whole word; and three or four turn up by chance anyway."""
 
 
 class Finder:
     """Finds byte strings wherever they begin: as they are, in hexadecimal, or within base64.
 
-    An index of their first four bytes is held against every position of the data, so that the time
-    does not grow with the number of strings.
+    Data is looked at as a row of words of four bytes. Wherever a string begins, it covers one of
+    them that is one of its first four possible words: of those there is an index, so the time does
+    not grow with the number of strings.
     """
 
     def __init__(self, sought: Iterable[bytes]) -> None:
-        self._heads: defaultdict[int, list[tuple[bytes, bytes]]] = defaultdict(list)
+        self._index: defaultdict[int, list[tuple[bytes, int, bytes]]] = defaultdict(list)
         for one in sought:
             for form in forms(one):
-                self._heads[int.from_bytes(form[:_HEAD], sys.byteorder)].append((form, one))
-        self._known = frozenset(self._heads)
+                for skip in range(_WORD):
+                    word = int.from_bytes(form[skip : skip + _WORD], sys.byteorder)
+                    self._index[word].append((form, skip, one))
+        self._known = frozenset(self._index)
 
     def find(self, data: bytes) -> set[bytes]:
         """Those that are in the data."""
-        return {one for at, head in self._positions(data)
-                for form, one in self._heads[head] if data.startswith(form, at)}  # fmt: skip
+        return {
+            one
+            for at, word in self._hits(data)
+            for form, skip, one in self._index[word]
+            if at >= skip and data.startswith(form, at - skip)
+        }
 
-    def _positions(self, data: bytes) -> Iterator[tuple[int, int]]:
-        """Where one of the first four bytes are, and which."""
-        view = memoryview(data)
-        for shift in range(min(_HEAD, len(data))):
-            whole = (len(data) - shift) // _HEAD * _HEAD
-            words = view[shift : shift + whole].cast("I")
-            if self._known.isdisjoint(words):  # much faster than what follows
+    def _hits(self, data: bytes) -> Iterator[tuple[int, int]]:
+        """Where a word of the index is, and which."""
+        words = memoryview(data)[: len(data) // _WORD * _WORD].cast("I")
+        for first in range(0, len(words), _BLOCK):
+            block = words[first : first + _BLOCK]
+            if self._known.isdisjoint(block):  # nearly always, and fast
                 continue
-            for number, word in enumerate(words):
+            for number, word in enumerate(block, first):
                 if word in self._known:
-                    yield number * _HEAD + shift, word
+                    yield number * _WORD, word
 
 
 def forms(one: bytes) -> Iterator[bytes]:

@@ -43,6 +43,7 @@ class Stage:
     homes: dict[str, list[Conversation]]  # by tenant
     later: list[Conversation]  # of the EU tenant, kept back for when a backend is down
     proof: Proof
+    short_names: int = 0  # that cannot be looked for
     kept: dict[str, list[Kept]] = field(default_factory=dict)  # by tenant
     file: RecordId | None = None
 
@@ -86,5 +87,9 @@ def records_of(tenant: Tenant, conversation: Conversation) -> Iterator[NewRecord
         if turn.completion is not None:
             answer = tenant.new_id(DataClass.COMPLETION, key=key)
             yield NewRecord(
-                DataClass.COMPLETION, turn.completion, answer, metadata=model, derived_from=(prompt,)
+                DataClass.COMPLETION,
+                turn.completion,
+                answer,
+                metadata=model,
+                derived_from=(prompt,),
             )

@@ -7,7 +7,6 @@ from typing import Final
 
 from sqlalchemy import func, select
 
-from regions.model import Topology
 from storage.catalog import tables as t
 from storage.cli.demonstration.conversations import Conversation
 from storage.cli.demonstration.stage import EU, US, Kept, Stage, records_of
@@ -16,12 +15,12 @@ from storage.store import Store
 from storage.tenant import Tenant
 
 _WORDS: Final = {
-    "allowed": "lawful: the home region, and the agreement with {company} is in force",
+    "allowed": "lawful: home, agreement in force",
     "spare": "lawful, but enough others come first",
     "other_region": "lawful, but not the tenant's home region",
-    "outside_residency": "never: {jurisdiction} is outside of what the tenant asked for",
-    "sub_processor_not_yet": "not before the agreement with {company} begins",
-    "sub_processor_ended": "no more: the agreement with {company} has ended",
+    "outside_residency": "never: {jurisdiction} is outside its residency",
+    "sub_processor_not_yet": "not before the agreement begins",
+    "sub_processor_ended": "no more: the agreement has ended",
 }
 
 
@@ -38,8 +37,8 @@ def store_conversations(stage: Stage) -> None:
     records = sum(map(len, stage.kept.values()))
     seconds = perf_counter() - began
     stage.tell.good(
-        f"{records:,} prompts and completions encrypted, stored and committed, each on two backends "
-        f"({records / seconds:,.0f} a second)",
+        f"{records:,} prompts and completions encrypted, stored and committed, each on two "
+        f"backends ({records / seconds:,.0f} a second)",
         seconds,
     )
     _tell_where(stage)
@@ -91,21 +90,16 @@ def _tell_where(stage: Stage) -> None:
 
 
 def _tell_why(stage: Stage) -> None:
+    """What ``explain`` says of one record of each tenant."""
+    rows, gaps = [], []
     for name in (EU, US):
-        if not stage.kept[name]:
-            continue
-        verdicts = stage.tenant(name).explain(stage.kept[name][0].id).verdicts
-        stage.tell.say(f"Why, for {name}:")
-        stage.tell.table(
-            ["backend", "reason code", "in words"],
-            [[v.backend, v.reason, _in_words(stage.world.topology, v)] for v in verdicts],
-            wide=2,
-        )
+        for kept in stage.kept[name][:1]:
+            verdicts = stage.tenant(name).explain(kept.id).verdicts
+            rows += [[name, v.backend, v.reason, _in_words(stage, v)] for v in verdicts]
+            gaps.append(len(rows) - 1)
+    stage.tell.table(["why, for", "there", "reason code", "in words"], rows, wide=3, gaps=gaps)
 
 
-def _in_words(topology: Topology, verdict: Verdict) -> str:
-    region = topology.regions[verdict.region]
-    spec = next(spec for spec in region.backends if spec.name == verdict.backend)
-    company = topology.sub_processors[spec.sub_processor]
+def _in_words(stage: Stage, verdict: Verdict) -> str:
     words = _WORDS.get(verdict.reason, "refused before any place was looked at")
-    return words.format(company=company.title.split(" (")[0], jurisdiction=region.jurisdiction)
+    return words.format(jurisdiction=stage.world.topology.regions[verdict.region].jurisdiction)

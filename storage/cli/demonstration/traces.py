@@ -1,8 +1,8 @@
 """What the proof looks for: the traces that each record leaves, all of them unreadable.
 
 Everything is encrypted, so looking for plain text would prove nothing. Every record leaves bytes
-that are its own: ciphertext on the backends; its wrapped key, sealed metadata and id, and the
-pseudonyms of whom it is about, in the catalog.
+that are its own: ciphertext on the backends; in the catalog its wrapped key, its sealed metadata
+and the pseudonyms of its user and its conversation. (Its id stays with its caller in any case.)
 """
 
 from collections import defaultdict
@@ -17,7 +17,6 @@ from storage.catalog import objects
 from storage.catalog import tables as t
 from storage.cli.demonstration.conversations import Conversation
 from storage.cli.demonstration.corpus import catalog_name
-from storage.cli.demonstration.search import SHORTEST
 from storage.model import ReplicaState
 from storage.region import OpenRegion
 from storage.store import Store
@@ -34,7 +33,6 @@ class Kind(StrEnum):
     SAMPLE = "samples of ciphertext"
     KEY = "wrapped record keys"
     METADATA = "sealed metadata"
-    ID = "record ids"
     PSEUDONYM = "pseudonyms"
 
 
@@ -51,9 +49,10 @@ class Traces:
 def collect(
     store: Store, parties: Sequence[str], whose: Callable[[Table, str, bytes | None], str]
 ) -> list[Traces]:
-    """The traces of all records that there are. ``whose``: the party of a table's tenant and subject.
+    """The traces of all records that there are.
 
-    ``parties`` are in the order in which they go: what several share goes with the last of them.
+    ``whose`` gives the party of a row's table, tenant and subject. ``parties`` are in the order in
+    which they go: what several of them share goes with the last.
     """
     found: list[Traces] = []
     for served in store.regions.values():
@@ -75,9 +74,8 @@ def texts_of(conversations: Iterable[Conversation]) -> frozenset[bytes]:
 
 
 def names_of(conversations: Iterable[Conversation]) -> frozenset[bytes]:
-    """The names of users and conversations, but for those too short to be looked for."""
-    names = (name.encode() for c in conversations for name in (c.user, c.id))
-    return frozenset(name for name in names if len(name) >= SHORTEST)
+    """The names of users and conversations."""
+    return frozenset(name.encode() for c in conversations for name in (c.user, c.id))
 
 
 def _of(region: OpenRegion, party: str, rows: Sequence[Row[Any]]) -> list[Traces]:
@@ -91,7 +89,6 @@ def _of(region: OpenRegion, party: str, rows: Sequence[Row[Any]]) -> list[Traces
             party, Kind.METADATA, catalog,
             frozenset(row.sealed_metadata for row in rows if row.sealed_metadata is not None),
         ),
-        Traces(party, Kind.ID, catalog, frozenset(row.uid for row in rows)),
         Traces(party, Kind.PSEUDONYM, catalog, frozenset(pseudonyms)),
     ]  # fmt: skip
 

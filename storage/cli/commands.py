@@ -34,7 +34,10 @@ app = Typer(
 
 def _version(wanted: bool) -> None:
     if wanted:
-        say(metadata.version("domicile"))
+        try:
+            say(metadata.version("domicile"))
+        except metadata.PackageNotFoundError:
+            say("not installed: it runs from a source tree")
         raise typer.Exit
 
 

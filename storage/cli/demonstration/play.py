@@ -1,0 +1,99 @@
+"""All scenes, in the order of simulated time."""
+
+from contextlib import ExitStack
+from datetime import date
+from time import perf_counter
+
+from rich.console import Console
+
+from storage.cli.demonstration.conversations import Conversation
+from storage.cli.demonstration.erasing import erase
+from storage.cli.demonstration.expiring import expire
+from storage.cli.demonstration.narrate import Narrator, lasted
+from storage.cli.demonstration.outage import survive_an_outage
+from storage.cli.demonstration.proof import Proof
+from storage.cli.demonstration.proving import prove, tell_next
+from storage.cli.demonstration.refusing import refuse
+from storage.cli.demonstration.search import SHORTEST
+from storage.cli.demonstration.stage import (
+    EU,
+    FILE_NAME,
+    NEVER,
+    UNSIGNED,
+    US,
+    Stage,
+    homes_of,
+)
+from storage.cli.demonstration.storing import store_conversations
+from storage.cli.demonstration.traces import names_of, texts_of
+from storage.cli.demonstration.using import read, stream_file
+from storage.cli.demonstration.world import World, open_world
+from storage.model import Dpa, TenantSpec
+
+_SIGNED = date(2026, 1, 5)
+_LATER = 6  # conversations that are kept back
+_SCENES = (store_conversations, refuse, read, stream_file, survive_an_outage, erase, expire)
+
+
+def play(conversations: list[Conversation], console: Console) -> bool:
+    """Show everything. Says whether the proof holds."""
+    tell = Narrator(console)
+    began = perf_counter()
+    tell.title(
+        "Domicile, from end to end",
+        f"{len(conversations)} conversations, two regions, real encryption, a real PostgreSQL and "
+        "real directories, in a temporary folder that is removed at the end. Only the clock is "
+        "simulated, so that a month fits into a minute.",
+    )
+    with ExitStack() as stack:
+        with tell.step("Starting PostgreSQL, making keys, schemas and places"):
+            world = stack.enter_context(open_world())
+        started = perf_counter() - began
+        stage = _set_up(world, tell, conversations)
+        _tell_topology(stage, started)
+        for scene in _SCENES:
+            scene(stage)
+        well = prove(stage)
+    tell.say(f"This took {lasted(perf_counter() - began)}; the temporary folder is removed.")
+    if well:
+        tell_next(stage)
+    return well
+
+
+def _set_up(world: World, tell: Narrator, conversations: list[Conversation]) -> Stage:
+    """Make the tenants, and note what is there before anything is stored."""
+    for tenant, home, residency in ((EU, "eu-central-1", "EU"), (US, "us-east-1", "US")):
+        world.store.admin.tenants.ensure(
+            TenantSpec(tenant, "atlas", home, residency, agreements=(Dpa(signed=_SIGNED),))
+        )
+    world.store.admin.tenants.ensure(TenantSpec(UNSIGNED, "newcomer", "eu-central-1", "EU"))
+    homes = homes_of(conversations)
+    first = len(homes[EU]) - min(_LATER, len(homes[EU]) // 2)
+    later = homes[EU][first:] or homes[EU]  # one conversation is had twice
+    homes[EU] = homes[EU][:first]
+    names = names_of(conversations)
+    long = frozenset(name for name in names if len(name) >= SHORTEST)
+    plain = texts_of(conversations) | long | {FILE_NAME.encode(), NEVER}
+    with tell.step("Noting what is there before anything is stored"):
+        proof = Proof(world.store, world.home, plain)
+    return Stage(world, tell, homes, later, proof, len(names) - len(long))
+
+
+def _tell_topology(stage: Stage, seconds: float) -> None:
+    topology = stage.world.topology
+    rows = [
+        [
+            region.name,
+            region.jurisdiction,
+            spec.name,
+            topology.sub_processors[spec.sub_processor].title,
+        ]
+        for region in topology.regions.values()
+        for spec in region.backends
+    ]
+    stage.tell.table(["region", "in", "backend", "sub-processor"], rows, wide=3)
+    stage.tell.good("PostgreSQL started; a catalog, keys and two backends for each region", seconds)
+    stage.tell.say(
+        f"Tenants: {EU} and {US}, each with a signed data processing agreement (DPA), and "
+        f"{UNSIGNED}, which has none. Users are shared out between the first two."
+    )

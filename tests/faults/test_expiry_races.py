@@ -1,0 +1,134 @@
+"""A day that expires while its records are put, erased and read."""
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+
+import pytest
+from sqlalchemy import text
+
+from storage.errors import BackendUnavailable, DomicileError, Expired, NotFound
+from storage.model import DataClass
+from storage.testing import Domicile, Gate
+from tests.support.commits import COMMITTING, CatalogFaults
+from tests.support.doing import duty, erase, get, is_complete, packs_on, work
+from tests.support.seeing import eventually, holders, home, sealed, unknown
+from tests.support.stops import TWO_DAYS, Stop, after_announce, after_put
+
+
+@pytest.mark.parametrize("stop", [after_announce, after_put])
+def test_a_day_that_expires_between_the_steps_of_a_put(
+    gate: Gate, domicile: Domicile, faults: CatalogFaults, aside: ThreadPoolExecutor, stop: Stop
+) -> None:
+    """The put is refused, and leaves nothing behind."""
+    t = domicile.tenant(retention=TWO_DAYS)
+    t.put(DataClass.PROMPT, b"the day key is made")
+    stop(domicile, faults, gate)
+    put = aside.submit(t.put, DataClass.PROMPT, b"mine", subject="u")
+    assert gate.reached.wait(30)
+    work(domicile, hours=13)
+    work(domicile, hours=1)
+    gate.open.set()
+    with pytest.raises(DomicileError) as caught:
+        put.result(30)
+
+    assert caught.value.outcome == "not_stored"
+    for _ in range(3):
+        work(domicile, hours=1)
+    assert unknown(home(domicile)) == []
+    assert packs_on(domicile) == []
+
+
+def test_a_day_does_not_begin_to_expire_under_a_commit(
+    gate: Gate, domicile: Domicile, faults: CatalogFaults, aside: ThreadPoolExecutor
+) -> None:
+    """What is being committed is committed, and expires with its day."""
+    t = domicile.tenant(retention=TWO_DAYS)
+    t.put(DataClass.PROMPT, b"the day key is made")
+    faults.at_commit(COMMITTING, before=lambda _: gate.wait())
+    put = aside.submit(t.put, DataClass.PROMPT, b"mine")
+    assert gate.reached.wait(30)
+    work(domicile, hours=13)
+    gate.open.set()
+    written = put.result(30).id
+
+    with pytest.raises(Expired):
+        get(t, written)
+    for _ in range(3):
+        work(domicile, hours=1)
+    assert packs_on(domicile) == []
+    with pytest.raises(NotFound):
+        get(t, written)
+
+
+def test_no_receipt_for_an_erasure_that_a_partition_was_dropped_under(domicile: Domicile) -> None:
+    """The day expires before the erasure is planned, and a backend still has the bytes."""
+    t = domicile.tenant(retention=TWO_DAYS)
+    put = t.put(DataClass.PROMPT, b"mine", subject="u")
+    (sample,) = sealed(domicile, put.id)
+    stuck = domicile.backends["eu-b"]
+    stuck.fail_before["purge"] = lambda _: BackendUnavailable("eu-b")
+    erasure = erase(t)
+    domicile.pass_time(hours=13)
+    for _ in range(3):
+        duty(domicile, "expire")
+        domicile.pass_time(hours=1)
+    work(domicile, hours=1)
+    assert holders(domicile, sample) == {"eu-b"}
+    assert not is_complete(domicile, erasure)
+
+    stuck.fail_before.clear()
+    for _ in range(3):
+        work(domicile, hours=1)
+    assert holders(domicile, sample) == set()
+    assert is_complete(domicile, erasure)
+
+
+def detaching(faults: CatalogFaults) -> list[int]:
+    """The servers that wait to detach a partition."""
+    query = text(
+        "SELECT pid FROM pg_stat_activity WHERE datname = current_database() "
+        "AND query LIKE 'ALTER TABLE record DETACH%' AND wait_event_type = 'Lock'"
+    )
+    with faults.other.connect() as connection:
+        return list(connection.scalars(query))
+
+
+@contextmanager
+def old_reader(domicile: Domicile) -> Iterator[None]:
+    """A transaction that has read a record of some other day, and stays open."""
+    with home(domicile).catalog.engine.connect() as reader, reader.begin():
+        reader.execute(text("SELECT count(*) FROM record WHERE expiry_day = '2026-03-30'"))
+        yield
+
+
+@pytest.mark.parametrize("worker", ["lives", "dies"])
+def test_an_old_reader_of_another_day_stops_nobody_but_the_drop(
+    domicile: Domicile, faults: CatalogFaults, aside: ThreadPoolExecutor, worker: str
+) -> None:
+    """A partition waits for the reader; other readers and writers wait for neither."""
+    t, other = domicile.tenant(), domicile.tenant("short-lived", retention=TWO_DAYS)
+    kept = t.put(DataClass.PROMPT, b"kept").id
+    gone = [other.put(DataClass.PROMPT, b"gone").id]
+    domicile.pass_time(days=1)
+    gone.append(other.put(DataClass.PROMPT, b"gone").id)
+    domicile.pass_time(hours=13)
+    with old_reader(domicile):
+        working = aside.submit(domicile.run_worker)
+        eventually(lambda: bool(detaching(faults)))
+        assert aside.submit(get, t, kept).result(5) == b"kept"
+        put = aside.submit(t.put, DataClass.PROMPT, b"new").result(5)
+        if worker == "dies":
+            faults.kill(detaching(faults)[0])
+            working.result(30)
+            assert aside.submit(get, t, kept).result(5) == b"kept"
+    working.result(30)
+    for _ in range(2):
+        work(domicile, hours=1)
+
+    assert [get(t, i) for i in (kept, put.id)] == [b"kept", b"new"]
+    for record_id in gone:
+        with pytest.raises((Expired, NotFound)):
+            get(other, record_id)
+    days = {trace.key.split("/")[1] for b in domicile.backends.values() for trace in b.scan()}
+    assert days == {"2026-03-30", "2026-04-01"}

@@ -1,0 +1,137 @@
+"""Writers and workers killed at random moments: what was acknowledged stays, what is left goes.
+
+``FAULTS_KILLS`` is how many of each are killed (16), ``FAULTS_SEED`` the seed of the moments.
+"""
+
+import hashlib
+import os
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from random import Random
+
+import pytest
+
+from storage.model import (
+    DataClass,
+    Erasure,
+    ErasureState,
+    NewRecord,
+    Purpose,
+    PutResult,
+    Reason,
+    Scope,
+)
+from storage.store import Store
+from storage.testing import Server
+from tests.support import processes
+from tests.support.doing import GONE
+from tests.support.processes import TENANT, Job, Note, notes, starting
+from tests.support.realm import Realm, make_realm
+from tests.support.seeing import home_of, unknown
+
+KILLS = int(os.environ.get("FAULTS_KILLS", "16"))
+
+
+@pytest.fixture
+def chance() -> Random:
+    """Random moments, that can be had again."""
+    seed = int(os.environ.get("FAULTS_SEED") or time.time_ns() % 10**6)
+    print(f"FAULTS_SEED={seed}")  # noqa: T201 - to have it again
+    return Random(seed)
+
+
+@pytest.fixture
+def realm(domicile_server: Server, tmp_path: Path) -> Realm:
+    """A Domicile for real processes."""
+    return make_realm(domicile_server, tmp_path)
+
+
+def killed(role: processes.Role, job: Job, store: Store, chance: Random) -> None:
+    """Start a process and kill it: mostly at its work, sometimes at its start."""
+    with starting(role, job) as process:
+        if chance.random() < 0.8:
+            process.wait_until_ready()
+            after = chance.randrange(8)
+            until = time.monotonic() + 3  # a worker notes nothing, and has nothing more to do then
+            while len(notes(job.log)) < after and time.monotonic() < until:
+                time.sleep(0.001)
+            time.sleep(chance.uniform(0, 0.05))
+        else:
+            time.sleep(chance.uniform(0, 0.3))
+        process.kill()
+    assert unknown(home_of(store)) == []
+
+
+def check_told(store: Store, told: list[Note]) -> None:
+    """All that was acknowledged is there as it was put."""
+    t = store.tenant(TENANT)
+    for note in told:
+        if note.said == "stored":
+            body = t.get(note.id, purpose=Purpose.SERVE).body
+            assert hashlib.sha256(body).hexdigest() == note.digest
+
+
+def test_a_writer_is_killed(realm: Realm, tmp_path: Path, chance: Random) -> None:
+    """Every byte has a row, every acknowledged record its bytes, and in the end nothing is left."""
+    with realm.store() as store:
+        for n in range(KILLS):
+            killed(processes.put, Job(realm.settings, tmp_path / f"put{n}.log", n), store, chance)
+        told = [note for n in range(KILLS) for note in notes(tmp_path / f"put{n}.log")]
+        check_told(store, told)
+        realm.recover(store)
+        realm.check_packs(store)
+        check_told(store, told)
+
+    assert {note.said for note in told} <= {"stored", "CatalogUnavailable", "Abandoned"}
+    assert len(told) > KILLS
+
+
+@dataclass
+class Given:
+    """What the workers are given to do, and what must come of it."""
+
+    store: Store
+    kept: dict[str, bytes] = field(default_factory=dict)
+    erased: list[str] = field(default_factory=list)
+    erasures: list[Erasure] = field(default_factory=list)
+
+    def more(self, alone: Store) -> None:
+        """Packs to compact, packs that lack a replica, and a subject to erase from both."""
+        subject = f"user-{len(self.erasures)}"
+        for t in (self.store.tenant(TENANT), alone.tenant(TENANT)):
+            body = os.urandom(100)
+            gone, kept = t.put_many(
+                NewRecord(DataClass.PROMPT, body, subject=s) for s in (subject, None)
+            )
+            assert isinstance(gone, PutResult)
+            assert isinstance(kept, PutResult)
+            self.erased.append(str(gone.id))
+            self.kept[str(kept.id)] = body
+        t = self.store.tenant(TENANT)
+        self.erasures.append(t.erase(Scope.subject(subject), reason=Reason.SUBJECT_REQUEST))
+
+    def check(self) -> None:
+        """What is erased cannot be read, what is not is as it was put."""
+        t = self.store.tenant(TENANT)
+        assert {i: t.get(i, purpose=Purpose.SERVE).body for i in self.kept} == self.kept
+        for record_id in self.erased:
+            with pytest.raises(GONE):
+                t.get(record_id, purpose=Purpose.SERVE)
+
+
+def test_a_worker_is_killed(realm: Realm, tmp_path: Path, chance: Random) -> None:
+    """Erasing, compacting, replicating or purging: another one ends what it was at."""
+    with realm.store() as store, realm.store(without="eu-b") as alone:
+        given = Given(store)
+        for _ in range(KILLS):
+            given.more(alone)
+            killed(processes.work, Job(realm.settings, tmp_path / "work.log"), store, chance)
+            given.check()
+        realm.recover(store)
+        realm.check_packs(store)
+        given.check()
+        done = [store.erasure(erasure.id) for erasure in given.erasures]
+
+    assert {(e.state, e.deleted) for e in done} == {(ErasureState.COMPLETE, 2)}
+    assert all(e.receipt for e in done)

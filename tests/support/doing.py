@@ -1,0 +1,61 @@
+"""Short words for what tests do again and again."""
+
+from io import BytesIO
+
+import structlog
+
+from storage.errors import Erased, NotFound
+from storage.model import DataClass, Erasure, ErasureState, Purpose, Reason, RecordId, Scope
+from storage.store import Store
+from storage.tenant import Tenant
+from storage.testing import Domicile
+from storage.workers.loop import duties
+from tests.support.seeing import HOME
+
+GONE = (Erased, NotFound)
+"""What a read of an erased record raises: a fence is not kept for ever."""
+
+
+def put_prompt(domicile: Domicile, subject: str) -> RecordId:
+    """Put a short prompt about somebody."""
+    t = domicile.store.tenant("acme-eu")
+    return t.put(DataClass.PROMPT, b"mine", subject=subject).id
+
+
+def put_file(domicile: Domicile, subject: str) -> RecordId:
+    """Put a small file about somebody."""
+    return domicile.store.tenant("acme-eu").put_file(BytesIO(b"mine"), subject=subject).id
+
+
+def get(t: Tenant, record_id: RecordId) -> bytes:
+    """Read for the tenant's own use."""
+    return t.get(record_id, purpose=Purpose.SERVE).body
+
+
+def erase(t: Tenant, scope: Scope | None = None) -> Erasure:
+    """Erase the subject ``u``, or what is said."""
+    return t.erase(scope or Scope.subject("u"), reason=Reason.SUBJECT_REQUEST)
+
+
+def is_complete(domicile: Domicile, erasure: Erasure) -> bool:
+    """Whether there is a receipt."""
+    return domicile.store.erasure(erasure.id).state is ErasureState.COMPLETE
+
+
+def work(domicile: Domicile, **time: float) -> None:
+    """Let the time pass, and the worker do what there is."""
+    domicile.pass_time(**time)
+    domicile.run_worker()
+
+
+def duty(domicile: Domicile, name: str, store: Store | None = None) -> None:
+    """One duty of a worker, until it finds no more to do."""
+    served = (store or domicile.store).served(HOME)
+    todo = {d.name: d for d in duties(served.open, served.keys, structlog.get_logger())}
+    while todo[name].piece():
+        pass
+
+
+def packs_on(domicile: Domicile) -> list[str]:
+    """The keys of packs that are on any backend, in any version."""
+    return [trace.key for b in domicile.backends.values() for trace in b.scan("pack/")]

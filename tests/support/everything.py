@@ -1,0 +1,26 @@
+"""What a test compares before and after something that must leave nothing behind."""
+
+from typing import Any
+
+from sqlalchemy import select
+
+from storage.catalog import tables
+from storage.testing import Domicile
+
+
+def everything(domicile: Domicile) -> list[object]:
+    """Each row of each table of each catalog, and each trace and each call of each backend."""
+    found: list[object] = []
+    for served in domicile.store.regions.values():
+        with served.open.catalog.begin() as connection:
+            for table in tables.metadata.sorted_tables:
+                rows = connection.execute(select(table)).all()
+                found.append((served.open.name, table.name, sorted(map(str, rows))))
+    for name, backend in sorted(domicile.backends.items()):
+        found.append((name, list(backend.inner.scan()), len(backend.calls)))
+    return found
+
+
+def wrong(value: object) -> Any:  # noqa: ANN401 - that is what it is for
+    """A value of another type than a signature says, for mypy to let pass."""
+    return value

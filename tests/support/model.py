@@ -1,0 +1,313 @@
+"""What a Domicile should hold, as dictionaries: records, erasures, and what each call may answer.
+
+It knows nothing of packs, fences or workers. Where the answer depends on how far a worker is, it
+allows every answer that is right at some moment of the call.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+from uuid import UUID
+
+from storage.model import DataClass, RecordId, ScopeKind
+
+WINDOW = timedelta(hours=24)  # an id is good for so long
+PURGE = timedelta(hours=24)
+MANY = 64  # ancestors
+FILE = DataClass.FINE_TUNING_FILE
+
+STORED, NOTHING = "stored", "nothing"
+UNWELL = frozenset({"TooFewReplicas", "KeyUnavailable"})
+
+Name = tuple[str, bytes]  # tenant and unique part of an id
+
+
+@dataclass(frozen=True)
+class Terms:
+    """A tenant: ``retention`` in days by class; None: until deleted; 0: nothing is stored."""
+
+    account: str
+    home: str
+    retention: Mapping[DataClass, int | None]
+    dedicated: bool = False
+
+    def expiry(self, data_class: DataClass, minted: datetime) -> date | None:
+        """The day on which reading ends."""
+        days = self.retention[data_class]
+        return None if not days else (minted + timedelta(days=days) - PURGE).date()
+
+
+@dataclass(frozen=True)
+class Content:
+    """All that a caller says of a record. A second put must say the same."""
+
+    body: bytes = field(repr=False)
+    subject: str | None = None
+    group: str | None = None
+    metadata: tuple[tuple[str, str], ...] = ()
+    parents: tuple[RecordId, ...] = ()
+
+    def told(self) -> tuple[object, ...]:
+        """What two puts of one id have in common."""
+        parents = tuple(dict.fromkeys(parent.unique for parent in self.parents))
+        return self.body, self.subject, self.group, self.metadata, parents
+
+
+@dataclass(frozen=True)
+class Lineage:
+    """Whom a record is about and what it comes from, its parents' share included."""
+
+    subject: str | None
+    group: str | None
+    ancestors: frozenset[bytes]
+    origin: datetime
+
+
+@dataclass(eq=False)
+class Era:
+    """An erasure. ``value``: a name, or the unique part of an id."""
+
+    id: UUID
+    tenant: str
+    kind: ScopeKind
+    value: str | bytes
+    cutoff: datetime
+    complete: bool = False
+
+    @property
+    def until(self) -> datetime:
+        """Its fence stands until then at least."""
+        return self.cutoff + WINDOW
+
+    def covers(self, tenant: str, unique: bytes, lineage: Lineage) -> bool:
+        """Whether it covers a record, stored or about to be."""
+        if tenant != self.tenant:
+            return False
+        if self.kind is ScopeKind.RECORD:
+            return self.value in {unique, *lineage.ancestors}
+        if lineage.origin > self.cutoff:
+            return False
+        named = {ScopeKind.SUBJECT: lineage.subject, ScopeKind.GROUP: lineage.group}
+        return self.kind is ScopeKind.TENANT or named[self.kind] == self.value
+
+
+@dataclass(eq=False)
+class Rec:
+    """A record that was stored, or (``written``) a write that failed and may have left bytes.
+
+    ``sample`` is of its ciphertext. Only erasures from number ``since`` on are about it.
+    """
+
+    tenant: str
+    id: RecordId
+    content: Content = field(repr=False)
+    lineage: Lineage
+    since: int
+    erased_by: Era | None = None
+    sample: bytes = field(default=b"", repr=False)
+    written: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def name(self) -> Name:
+        """What is unique about it."""
+        return self.tenant, self.id.unique
+
+    def expired(self, now: datetime) -> bool:
+        """Whether its time is over."""
+        return self.id.day is not None and now.date() >= self.id.day
+
+    def covered(self, eras: Iterable[Era]) -> Era | None:
+        """The first of the erasures that covers it."""
+        found = (e for e in eras if e.covers(self.tenant, self.id.unique, self.lineage))
+        return next(found, None)
+
+
+@dataclass(frozen=True)
+class During:
+    """When a call happened: between which moments, after how many erasures.
+
+    ``can``: enough backends would take a write. ``well``: all are up. ``slow``: it was held up.
+    """
+
+    since: datetime
+    until: datetime
+    eras: int
+    can: bool
+    well: bool
+
+    @property
+    def slow(self) -> bool:
+        """Whether the call took so long that its write may have been given up."""
+        return self.until - self.since > timedelta(seconds=10)
+
+
+@dataclass(frozen=True)
+class Wish:
+    """A put that is about to be judged. ``fresh``: its id was minted by the put itself."""
+
+    tenant: str
+    id: RecordId
+    content: Content
+    fresh: bool = False
+
+    @property
+    def name(self) -> Name:
+        """What is unique about it."""
+        return self.tenant, self.id.unique
+
+
+class Model:
+    """The dictionary. ``wishes`` and ``coming`` are calls that are still under way."""
+
+    def __init__(self, tenants: Mapping[str, Terms]) -> None:
+        self.tenants = tenants
+        self.records: dict[Name, Rec] = {}
+        self.past: list[Rec] = []  # erased, and their ids used again; and writes that failed
+        self.eras: list[Era] = []
+        self.wishes: list[Wish] = []
+        self.coming: list[Era] = []
+
+    def of(self, tenant: str) -> list[Rec]:
+        """The tenant's records, whatever became of them."""
+        return [rec for rec in self.records.values() if rec.tenant == tenant]
+
+    def live(self, tenant: str, now: datetime) -> list[Rec]:
+        """What can be read now, in the order in which it is listed."""
+        found = [r for r in self.of(tenant) if not r.erased_by and not r.expired(now)]
+        return sorted(found, key=lambda r: (r.id.minted, r.id.unique))
+
+    def ever(self) -> list[Rec]:
+        """Everything that was ever written."""
+        return [*self.records.values(), *self.past]
+
+    # what a put may answer
+
+    def allowed(self, wish: Wish, during: During) -> set[str]:
+        """The answers that are right."""
+        answers, over = _by_age(wish, during)
+        if over:
+            return answers
+        if self.tenants[wish.tenant].retention[wish.id.data_class] == 0:
+            return answers | {NOTHING}
+        answers |= set() if during.well else UNWELL
+        answers |= UNWELL | {"Abandoned"} if during.slow else set()
+        if any(other.name == wish.name for other in self.wishes):
+            answers |= {STORED, "IdConflict"}
+        there = self.records.get(wish.name)
+        if there is None or there.erased_by is not None:
+            answers |= self._fresh(wish, during, row_left=there is not None)
+        if there is not None and self._was_there(there, during):
+            same = there.content.told() == wish.content.told()
+            answers |= {STORED} if same else {"IdConflict"}
+            answers |= {"Erased"} if there.erased_by or there.covered(self.coming) else set()
+        return answers
+
+    def _was_there(self, rec: Rec, during: During) -> bool:
+        """Whether it was not erased when the call began."""
+        return rec.erased_by is None or rec.erased_by not in self.eras[: during.eras]
+
+    def _fresh(self, wish: Wish, during: During, *, row_left: bool) -> set[str]:
+        """For an id that names nothing, or something that was erased."""
+        parents = [self.records.get((wish.tenant, p.unique)) for p in wish.content.parents]
+        answers: set[str] = set()
+        if any(p is None or p.erased_by or p.covered(self.coming) for p in parents):
+            answers |= {"LineageConflict", "Erased"}
+        if any(p is None or not self._was_there(p, during) for p in parents):
+            return answers
+        if any(p is not None and p.expired(during.until) for p in parents):
+            answers |= {"LineageConflict"}
+        lineage = self.lineage(wish)
+        if lineage is None:
+            return answers | {"LineageConflict"}
+        covered = [e for e in (*self.eras, *self.coming) if e.covers(*wish.name, lineage)]
+        answers |= {"Erased"} if covered or row_left else set()
+        stood = [e for e in covered if e in self.eras[: during.eras] and during.until <= e.until]
+        if not stood and during.can:
+            answers |= {STORED}
+        return answers
+
+    def lineage(self, wish: Wish) -> Lineage | None:
+        """What it takes over from its parents. None: it would be about two subjects or groups."""
+        content = wish.content
+        parents = [self.records[wish.tenant, p.unique] for p in content.parents]
+        subjects = {content.subject, *(p.lineage.subject for p in parents)} - {None}
+        groups = {content.group, *(p.lineage.group for p in parents)} - {None}
+        ancestors = {
+            uid
+            for p in parents
+            if _cascades(p.id.data_class, wish.id.data_class)
+            for uid in (p.id.unique, *p.lineage.ancestors)
+        }
+        if len(subjects) > 1 or len(groups) > 1 or len(ancestors) > MANY:
+            return None
+        origin = min([wish.id.minted, *(p.lineage.origin for p in parents)])
+        return Lineage(
+            next(iter(subjects), None), next(iter(groups), None), frozenset(ancestors), origin
+        )
+
+    # what has happened
+
+    def stored(self, wish: Wish, during: During) -> Rec:
+        """The put was acknowledged; an erasure that came in between covers it already."""
+        there = self.records.get(wish.name)
+        if there is not None:
+            same = there.content.told() == wish.content.told()
+            if there.erased_by is None or (same and self._was_there(there, during)):
+                return there
+            self.past.append(self.records.pop(there.name))
+        lineage = self.lineage(wish)
+        assert lineage is not None
+        rec = Rec(wish.tenant, wish.id, wish.content, lineage, during.eras)
+        rec.erased_by = rec.covered(self.eras[during.eras :])
+        self.records[rec.name] = rec
+        return rec
+
+    def failed(self, wish: Wish, during: During, written: Sequence[tuple[str, str]]) -> None:
+        """The put failed, and may have left bytes where it tried."""
+        known = all((wish.tenant, p.unique) in self.records for p in wish.content.parents)
+        lineage = self.lineage(wish) if known else None
+        if lineage is not None and written:
+            rec = Rec(wish.tenant, wish.id, wish.content, lineage, during.eras)
+            rec.written = tuple(written)
+            self.past.append(rec)
+
+    def erased(self, era: Era) -> None:
+        """It was acknowledged: everything it covers is gone."""
+        self.eras.append(era)
+        for rec in self.records.values():
+            if rec.erased_by is None and rec.covered([era]):
+                rec.erased_by = era
+
+    def about(self, era: Era) -> list[Rec]:
+        """Everything whose bytes must be gone when that erasure is complete."""
+        number = self.eras.index(era)
+        return [rec for rec in self.ever() if number >= rec.since and rec.covered([era])]
+
+    # what a get may answer
+
+    def readable(self, rec: Rec, during: During) -> set[str]:
+        """The answers that are right: ``stored`` is its content."""
+        answers = {"Erased", "NotFound"} if rec.erased_by or rec.covered(self.coming) else set()
+        if rec.expired(during.until):
+            answers |= {"Expired", "NotFound"}
+        if self._was_there(rec, during) and not rec.expired(during.since):
+            answers |= {STORED}
+        return answers
+
+
+def _by_age(wish: Wish, during: During) -> tuple[set[str], bool]:
+    """Whether its id is too old, and whether it certainly is."""
+    minted, day = wish.id.minted, wish.id.day
+    if wish.fresh:
+        return set(), False
+    if during.since > minted + WINDOW or (day is not None and during.since.date() >= day):
+        return {"StaleId"}, True
+    answers = {"StaleId"} if during.until > minted + WINDOW else set()
+    if day is not None and during.until.date() >= day:
+        answers |= {"StaleId", "Expired"}
+    return answers, False
+
+
+def _cascades(parent: DataClass, child: DataClass) -> bool:
+    """Whether erasing the parent erases the child: files are in no cascade."""
+    return FILE not in (parent, child)

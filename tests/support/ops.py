@@ -1,0 +1,164 @@
+"""What may be done to a Domicile, as values that Hypothesis can draw.
+
+A number stands for something that is there when the operation runs: the n-th, counted round.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from hypothesis import strategies as st
+
+from storage.model import DataClass, ScopeKind
+
+Size = Literal["none", "small", "own_pack", "chunks"]
+Naming = Literal["given", "none", "key", "minted", "taken", "same", "batch"]
+"""How a put gets its id: minted before or by the put, of an idempotency key, minted long ago, taken
+by other content, taken by the same content, or taken earlier in the same batch.
+"""
+
+NUMBER = st.integers(0, 15)
+PROCESS = st.integers(0, 1)
+
+
+@dataclass(frozen=True)
+class Item:
+    """One record of a put."""
+
+    data_class: DataClass
+    size: Size
+    subject: str | None
+    group: str | None
+    parents: tuple[int, ...]
+    naming: Naming
+    number: int
+
+
+@dataclass(frozen=True)
+class Put:
+    """``put``, ``put_file`` for a file that derives from nothing, or ``put_many``."""
+
+    tenant: int
+    items: tuple[Item, ...]
+    many: bool
+
+
+@dataclass(frozen=True)
+class Mint:
+    """Mint an id, for later."""
+
+    tenant: int
+    data_class: DataClass
+    key: int | None
+
+
+@dataclass(frozen=True)
+class Get:
+    """Read a record whole, in ranges, or as another tenant."""
+
+    tenant: int
+    number: int
+    how: Literal["get", "ranges", "stranger", "train"]
+
+
+@dataclass(frozen=True)
+class Search:
+    """List by class, subject and group, in pages."""
+
+    tenant: int
+    data_class: DataClass | None
+    subject: str | None
+    group: str | None
+
+
+@dataclass(frozen=True)
+class Erase:
+    """Erase a scope."""
+
+    tenant: int
+    kind: ScopeKind
+    number: int
+
+
+@dataclass(frozen=True)
+class Work:
+    """A worker does everything, or some pieces of one duty."""
+
+    duty: int | None
+    pieces: int
+
+
+@dataclass(frozen=True)
+class Wait:
+    """Time passes; to the end of the day: ``minutes`` before or after midnight."""
+
+    minutes: int
+    midnight: bool = False
+    lands: bool = True
+
+
+@dataclass(frozen=True)
+class Kill:
+    """The process that is at work ends."""
+
+
+Op = Put | Mint | Get | Search | Erase | Work | Wait | Kill
+
+CLASSES = st.sampled_from(list(DataClass))
+SUBJECTS = st.sampled_from([None, "ann", "ben"])
+GROUPS = st.sampled_from([None, None, "thread-1", "thread-2"])
+_PARENTS = st.lists(NUMBER, max_size=2).map(tuple)
+
+items = st.builds(
+    Item,
+    data_class=st.sampled_from([DataClass.PROMPT, DataClass.COMPLETION, *DataClass]),
+    size=st.sampled_from(["small"] * 5 + ["none", "own_pack", "chunks"]),
+    subject=SUBJECTS,
+    group=GROUPS,
+    parents=st.one_of(st.just(()), _PARENTS),
+    naming=st.sampled_from(["given", "none", "given", "key", "minted", "taken", "same", "batch"]),
+    number=NUMBER,
+)
+plain_items = st.builds(
+    Item,
+    data_class=st.sampled_from([DataClass.PROMPT, DataClass.COMPLETION]),
+    size=st.just("small"),
+    subject=SUBJECTS,
+    group=GROUPS,
+    parents=st.one_of(st.just(()), _PARENTS),
+    naming=st.just("given"),
+    number=st.just(0),
+)
+puts = st.builds(Put, NUMBER, st.tuples(items), st.just(value=False))
+batches = st.builds(
+    Put,
+    NUMBER,
+    st.lists(st.one_of(plain_items, items), min_size=2, max_size=6).map(tuple),
+    st.just(value=True),
+)
+mints = st.builds(Mint, NUMBER, CLASSES, st.one_of(st.none(), st.integers(0, 2)))
+gets = st.builds(Get, NUMBER, NUMBER, st.sampled_from(["get", "ranges", "stranger", "train"]))
+searches = st.builds(Search, NUMBER, st.one_of(st.none(), CLASSES), SUBJECTS, GROUPS)
+erasures = st.builds(
+    Erase,
+    NUMBER,
+    st.sampled_from(
+        [ScopeKind.RECORD, ScopeKind.SUBJECT, ScopeKind.RECORD, ScopeKind.GROUP, *ScopeKind]
+    ),
+    NUMBER,
+)
+works = st.one_of(
+    st.builds(Work, st.none(), st.just(1)),
+    st.builds(Work, st.integers(0, 31), st.integers(1, 3)),
+)
+waits = st.one_of(
+    st.builds(Wait, st.integers(1, 120), lands=st.booleans()),
+    st.builds(Wait, st.integers(2, 80).map(lambda hours: hours * 60), lands=st.booleans()),
+    st.builds(Wait, st.integers(1, 31).map(lambda days: days * 1440), lands=st.booleans()),
+    st.builds(Wait, st.integers(-2, 2), st.just(value=True), st.booleans()),
+)
+moments = st.builds(Wait, st.integers(1, 7), lands=st.booleans())
+
+interruptions = st.one_of(
+    erasures, works, erasures, works, puts, batches, st.just(Kill()), moments, gets
+)
+interrupted = st.one_of(puts, batches, works, erasures, works, gets)

@@ -1,0 +1,158 @@
+"""A Domicile on real directories with the database's own time, for tests of real processes."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+from importlib.resources import as_file, files
+from pathlib import Path
+from shutil import copytree
+
+import structlog
+from sqlalchemy import func, select
+
+from regions.model import BackendSpec
+from storage.backends.registry import open_backend
+from storage.bootstrap import Means, init, open_store, worker_of
+from storage.catalog import tables as t
+from storage.catalog.engine import Catalog
+from storage.clock import CatalogClock
+from storage.model import Dpa, ErasureState, TenantSpec
+from storage.ports import Backend, TraceKind
+from storage.region import Limits
+from storage.settings import Settings
+from storage.store import Store
+from storage.testing import FaultyBackend, Server
+from tests.support.processes import TENANT
+from tests.support.seeing import home_of, unknown
+
+o, r, e = t.object_.c, t.replica.c, t.erasure.c
+
+
+@dataclass
+class Later:
+    """The time that the test says is added to the database's."""
+
+    by: timedelta = timedelta()
+
+    def clock(self, catalog: Catalog) -> "LaterClock":
+        """A clock of one region."""
+        return LaterClock(CatalogClock(catalog), self)
+
+
+@dataclass(frozen=True)
+class LaterClock:
+    """A region's clock, put forward."""
+
+    inner: CatalogClock
+    later: Later
+
+    @property
+    def error(self) -> timedelta:
+        """As that of the clock itself."""
+        return self.inner.error
+
+    def now(self) -> datetime:
+        """The time in UTC."""
+        return self.inner.now() + self.later.by
+
+
+@dataclass
+class Realm:
+    """Settings for processes, and a store of the test's own that lives in its future."""
+
+    settings: Settings
+    later: Later = field(default_factory=Later)
+
+    @contextmanager
+    def store(self, *, without: str = "") -> Iterator[Store]:
+        """What a fresh process opens; a backend may be out of its reach."""
+
+        def backend(spec: BackendSpec, settings: Settings) -> Backend:
+            made = FaultyBackend(open_backend(spec, data_dir=settings.home))
+            made.down = spec.name == without
+            return made
+
+        means = Means(clock=self.later.clock, backend=backend, limits=Limits(linger=0.01))
+        with open_store(self.settings, means=means, log=structlog.get_logger()) as store:
+            yield store
+
+    def recover(self, store: Store) -> None:
+        """Time passes, and a worker works, until nothing is left to be done."""
+        for hours in (0.0, 0.5, 1, 1, 1, 1):
+            self.later.by += timedelta(hours=hours)
+            worker_of(store, structlog.get_logger()).run_once()
+        self.check_idle(store)
+
+    def check_idle(self, store: Store) -> None:
+        """Nothing is half done: in the catalog, on the backends, or between the two."""
+        region = home_of(store)
+        assert unknown(region) == []
+        with region.catalog.begin() as connection:
+            unfinished = connection.execute(
+                select(o.kind, o.state, r.state, func.count())
+                .join(t.replica, r.object_id == o.id)
+                .where(o.state.not_in(["stored", "gone"]) | r.state.not_in(["stored", "gone"]))
+                .group_by(o.kind, o.state, r.state)
+            ).all()
+            open_erasures = connection.execute(
+                select(e.id, e.state).where(e.state != ErasureState.COMPLETE)
+            ).all()
+            stored = {
+                (row[0], row[1])
+                for row in connection.execute(select(r.backend, r.key).where(r.state == "stored"))
+            }
+        assert unfinished == []
+        assert open_erasures == []
+        found = [(b.name, trace) for b in region.backends.values() for trace in b.scan()]
+        assert {trace.kind for _, trace in found} <= {TraceKind.OBJECT}
+        assert {(name, trace.key) for name, trace in found} == stored
+
+    def check_packs(self, store: Store) -> None:
+        """Every pack is on every backend, and has no byte that belongs to no record."""
+        with home_of(store).catalog.begin() as connection:
+            replicas = (
+                select(func.count())
+                .where(r.object_id == o.id, r.state == "stored")
+                .scalar_subquery()
+            )
+            records, files_ = (
+                select(func.coalesce(func.sum(table.c.length), 0))
+                .where(table.c.object_id == o.id)
+                .scalar_subquery()
+                for table in (t.record, t.file)
+            )
+            rows = connection.execute(
+                select(o.id, o.size, records, files_, replicas).where(
+                    o.kind == "pack", o.state == "stored"
+                )
+            ).all()
+        assert [row for row in rows if row[1] != row[2] + row[3] or row[4] != 2] == []
+
+    def cutoffs(self, store: Store) -> dict[str, datetime]:
+        """Up to which minting each erasure covers."""
+        with home_of(store).catalog.begin() as connection:
+            return {str(row[0]): row[1] for row in connection.execute(select(e.id, e.cutoff))}
+
+
+def make_realm(server: Server, folder: Path) -> Realm:
+    """A new one, with a tenant, in which a compaction is due as soon as it is wanted.
+
+    Its catalogs are not taken back: they have the partitions of these days.
+    """
+    topology = folder / "topology"
+    with as_file(files("regions") / "data") as shipped:
+        copytree(shipped, topology)
+    classes = topology / "classes.toml"
+    text = classes.read_text()
+    assert "compaction_hours = 72" in text
+    classes.write_text(text.replace("compaction_hours = 72", "compaction_hours = 0"))
+    realm = Realm(server.make().model_copy(update={"topology": topology}))
+    init(realm.settings)
+    with realm.store() as store:
+        today = datetime.now(UTC).date()
+        spec = TenantSpec(
+            TENANT, "acme", "eu-central-1", "EU", agreements=[Dpa(signed=date(today.year, 1, 1))]
+        )
+        store.admin.tenants.ensure(spec)
+    return realm
