@@ -29,6 +29,7 @@ class CatalogClock:
         self._local = local
         self._offset = 0.0
         self._asked: float | None = None
+        self._asking = threading.Lock()
 
     @property
     def error(self) -> timedelta:
@@ -37,11 +38,14 @@ class CatalogClock:
 
     def now(self) -> datetime:
         """The time in UTC. Raises CatalogUnavailable if the database answers too slowly to tell."""
-        local = self._local()
-        if self._asked is None or local - self._asked > _ASK_AGAIN:
-            self._ask()
-            local = self._local()
-        return datetime.fromtimestamp(local + self._offset, UTC)
+        if self._stale():
+            with self._asking:  # one asks, and the others wait for its answer
+                if self._stale():
+                    self._ask()
+        return datetime.fromtimestamp(self._local() + self._offset, UTC)
+
+    def _stale(self) -> bool:
+        return self._asked is None or self._local() - self._asked > _ASK_AGAIN
 
     def _ask(self) -> None:
         for _ in range(_TRIES):

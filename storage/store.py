@@ -6,8 +6,10 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from time import monotonic
 from types import TracebackType
-from typing import Self
+from typing import Self, TypeVar
 from uuid import UUID
+
+from sqlalchemy import Connection
 
 from storage.catalog import erasures, tenants
 from storage.catalog.tenants import Known
@@ -22,16 +24,18 @@ from storage.model import (
     ScopeKind,
     TenantSpec,
 )
-from storage.packs.eraser import Pause, fence
+from storage.packs.eraser import Pause
 from storage.packs.keyring import KeyRing
 from storage.packs.reader import Reader
-from storage.packs.request import PAGE, check_erasure, check_limit, check_spec
+from storage.packs.request import PAGE, as_erasure_id, check_erasure, check_limit, check_spec
 from storage.packs.writer import Writer
 from storage.policy import admit, well_formed
 from storage.region import OpenRegion
 from storage.tenant import Tenant
 
 __all__ = ["PAGE", "Admin", "Served", "Store", "Tenants"]
+
+T = TypeVar("T")
 
 _REMEMBER = 5.0  # seconds for which a tenant's terms are taken as read; a commit compares them
 
@@ -68,6 +72,7 @@ class Store:
         self._on_close = on_close
         self._known: dict[str, tuple[float, Served, Known]] = {}
         self._lock = threading.Lock()
+        self._closed = False
         self.admin = Admin(self)
 
     @property
@@ -84,33 +89,28 @@ class Store:
 
     def find(self, tenant: str) -> tuple[Served, Known]:
         """Where a tenant is at home, and on what terms, a few seconds old at most."""
+        if self._closed:
+            raise InvalidRequest("The store is closed.")
         with self._lock:
             cached = self._known.get(tenant)
         if cached is not None and monotonic() - cached[0] < _REMEMBER:
             return cached[1], cached[2]
-        served, read = self._look_up(tenant)
-        with self._lock:
-            self._known[tenant] = (monotonic(), served, read)
-        return served, read
+        homes: set[str | None] = set()
 
-    def _look_up(self, tenant: str) -> tuple[Served, Known]:
-        """A region whose catalog does not answer keeps nobody from the tenants of the others."""
-        homes: set[str] = set()
-        silent: CatalogUnavailable | None = None
-        for served in self._regions.values() if well_formed(tenant) else ():
-            try:
-                with served.open.catalog.begin() as connection:
-                    known = tenants.find(connection, tenant)
-                    home = None if known else tenants.home_of(connection, tenant)
-            except CatalogUnavailable as error:
-                silent = error
-                continue
-            if known is not None:
-                return served, known
-            homes |= {home} if home else set()
-        for home in homes - self._regions.keys():
-            raise _elsewhere(tenant, home)
-        raise silent or _unknown("tenant", tenant)
+        def look(served: Served, connection: Connection) -> tuple[Served, Known] | None:
+            known = tenants.find(connection, tenant)
+            if known is None:
+                homes.add(tenants.home_of(connection, tenant))
+            return (served, known) if known is not None else None
+
+        found = self._first(look) if well_formed(tenant) else None
+        if found is None:
+            for home in homes - {None} - self._regions.keys():
+                raise _elsewhere(tenant, str(home))
+            raise _unknown("tenant", tenant)
+        with self._lock:
+            self._known[tenant] = (monotonic(), *found)
+        return found
 
     def forget(self, tenant: str) -> None:
         """Read the tenant's terms again next time."""
@@ -142,37 +142,27 @@ class Store:
             if home not in self._regions:
                 silent.add(home)
                 continue
-            region, all_of_it = self._regions[home].open, Scope.tenant()
+            one = Tenant(self, tenant, self._pause)
             try:
-                made = fence(
-                    region, tenant, all_of_it, reason=reason, ticket=ticket, pause=self._pause
-                )
-                done.append(made)
+                done.append(one.erase(Scope.tenant(), reason=reason, ticket=ticket))
             except CatalogUnavailable:
                 silent.add(home)
         return AccountErasure(scope.value, tuple(done), tuple(sorted(silent)))
 
     def erasure(self, erasure_id: UUID | str) -> Erasure:
         """How far an erasure is, and its receipt when it is complete. Raises NotFound."""
-        wanted = _uuid(erasure_id)
-        silent: CatalogUnavailable | None = None
-        for name, served in self._regions.items():
-            try:
-                with served.open.catalog.begin() as connection:
-                    found = erasures.show(connection, name, [wanted])
-            except CatalogUnavailable as error:
-                silent = error
-                continue
-            if found:
-                return found[0]
-        raise silent or NotFound("No such erasure in the regions of this process.")
+        wanted = as_erasure_id(erasure_id)
+        found = self._first(lambda s, connection: erasures.show(connection, s.open.name, [wanted]))
+        if not found:
+            raise NotFound("No such erasure in the regions of this process.")
+        return found[0]
 
     def erasures(
         self, region: str, *, after: UUID | str | None = None, limit: int = 100
     ) -> list[Erasure]:
         """Erasures of a region, newest first: 1 to 1000 before one of them. Raises WrongRegion."""
         check_limit(limit)
-        before = None if after is None else _uuid(after)
+        before = None if after is None else as_erasure_id(after)
         with self.served(region).open.catalog.begin() as connection:
             ids = erasures.page(connection, before, limit)
             found = {e.id: e for e in erasures.show(connection, region, ids)}
@@ -193,8 +183,28 @@ class Store:
                 advice=f"It serves: {', '.join(self._regions)}.",
             ) from None
 
+    def _first(self, ask: Callable[[Served, Connection], T]) -> T | None:
+        """What the first region answers that knows. None: all have said that they do not.
+
+        One whose catalog does not answer keeps nobody from what the others have.
+        """
+        silent: CatalogUnavailable | None = None
+        for served in self._regions.values():
+            try:
+                with served.open.catalog.begin() as connection:
+                    found = ask(served, connection)
+            except CatalogUnavailable as error:
+                silent = error
+                continue
+            if found:
+                return found
+        if silent is not None:
+            raise silent
+        return None
+
     def close(self) -> None:
-        """Write what is queued, and give everything back."""
+        """Write what is queued, and give everything back. Tenants refuse from here on."""
+        self._closed = True
         for served in self._regions.values():
             served.writer.close()
         self._on_close()
@@ -271,15 +281,6 @@ class Tenants:
             raise _elsewhere(spec.id, spec.home)
         # an unknown home is refused by ``admit``, with the reason
         return self._store.regions.get(spec.home) or next(iter(self._store.regions.values()))
-
-
-def _uuid(given: object) -> UUID:
-    if isinstance(given, UUID):
-        return given
-    try:
-        return UUID(str(given))
-    except ValueError:
-        raise NotFound("That is no id of an erasure.") from None
 
 
 def _unknown(what: str, given: str) -> UnknownTenant:

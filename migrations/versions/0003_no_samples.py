@@ -27,12 +27,13 @@ CONTENT = "subject", "grp", "wrapped_key", "sealed_metadata", "fingerprint"
 SOUGHT = {"erasure": "sought", "fence": "value"}
 PARTITIONS = "SELECT inhrelid::regclass::text FROM pg_inherits WHERE inhparent = 'record'::regclass"
 
+_TARGETS = ", ".join(f"ALTER {column} SET STATISTICS 0" for column in CONTENT)
 # LIKE copies everything but this. The shares: a subject has 20 records in a table, a group has 5.
 UNSAMPLE = f"""
 CREATE FUNCTION unsample(name text) RETURNS void LANGUAGE plpgsql
 AS $$
 BEGIN
-  EXECUTE format('ALTER TABLE %I {", ".join(f"ALTER {x} SET STATISTICS 0" for x in CONTENT)}', name);
+  EXECUTE format('ALTER TABLE %I {_TARGETS}', name);
   PERFORM pg_restore_attribute_stats(
     'schemaname', current_schema()::text, 'relname', name, 'attname', told.attname,
     'inherited', false, 'null_frac', 0::real, 'avg_width', 33, 'n_distinct', told.share)

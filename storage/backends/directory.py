@@ -211,8 +211,8 @@ class DirectoryUpload(AbortingUpload):
 
     def _rename(self) -> None:
         while os.fstat(self._file).st_nlink:
-            _make_parents(self._key, self._root)
             with suppress(FileNotFoundError):  # a purge of a neighbour removed an empty parent
+                _make_parents(self._key, self._root)
                 os.rename(self._temporary, self._key, src_dir_fd=self._root, dst_dir_fd=self._root)
                 return
         raise BackendUnavailable(self._place.name, "the object was purged before it was whole")

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from datetime import timedelta
 from functools import cache
 from typing import TypeVar
@@ -64,13 +64,18 @@ class Catalog:
         Raises SettingsError if that is no URL of PostgreSQL.
         """
         self.region = region
-        self.engine = _engine(_url(region, url), connections)
+        # who asks the time may hold a connection: if all did, nobody would ever get another
+        self._timing = _engine(_url(region, url), 1)
+        self.engine = _engine(_url(region, url), max(1, connections - 1))
+
+    def begin(self) -> AbstractContextManager[Connection]:
+        """A transaction, committed at the end of the block."""
+        return self._begin(self.engine)
 
     @contextmanager
-    def begin(self) -> Iterator[Connection]:
-        """A transaction, committed at the end of the block."""
+    def _begin(self, engine: Engine) -> Iterator[Connection]:
         try:
-            with self.engine.begin() as connection:
+            with engine.begin() as connection:
                 yield connection
         except SQLAlchemyError as error:
             refusal = _refusal(self.region, error)
@@ -92,7 +97,7 @@ class Catalog:
 
     def clock_offset(self, local: Callable[[], float]) -> tuple[float, timedelta]:
         """The database's clock minus ``local`` (seconds since the epoch), and how exact that is."""
-        with self.begin() as connection:
+        with self._begin(self._timing) as connection:
             connection.execute(text("SELECT 1"))
             before = local()
             there = connection.scalar(select(func.extract("epoch", func.clock_timestamp())))
@@ -137,6 +142,7 @@ class Catalog:
     def close(self) -> None:
         """Close the connections."""
         self.engine.dispose()
+        self._timing.dispose()
 
 
 def unavailable(region: str) -> CatalogUnavailable:

@@ -83,8 +83,14 @@ def erase(  # noqa: PLR0913 - one per option
             _confirm(request)
         if request.scope.kind is ScopeKind.ACCOUNT:
             _erase_account(store, request, reason, ticket, as_json=as_json)
-            return
-        done = store.tenant(request.of).erase(request.scope, reason=reason, ticket=ticket)
+        else:
+            _erase_one(store, request, reason, ticket, as_json=as_json)
+
+
+def _erase_one(
+    store: Store, request: _Request, reason: Reason, ticket: str | None, *, as_json: bool
+) -> None:
+    done = store.tenant(request.of).erase(request.scope, reason=reason, ticket=ticket)
     if as_json:
         document({"erasure": done})
     else:

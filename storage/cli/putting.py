@@ -17,6 +17,16 @@ from storage.errors import InvalidRequest
 from storage.model import DataClass, PutResult, RecordId
 from storage.tenant import Tenant
 
+Metadata = Annotated[
+    str | None, Option(metavar="JSON", help="An object of at most 4 KiB; - reads stdin.")
+]
+Parents = Annotated[
+    list[str] | None, Option(metavar="ID", help="A record that it derives from. Repeatable.")
+]
+FileName = Annotated[
+    str | None, Option(help="The name of a fine-tuning file; else that of FILE. Sealed.")
+]
+
 _BODY = 16 * 1024 * 1024  # bytes; of more than that the store says that it is too much
 
 
@@ -42,15 +52,9 @@ def put(  # noqa: PLR0913 - one per option
     key: Annotated[str | None, Option(help="The same key on the same day: the same id.")] = None,
     subject: Subject = None,
     group: Group = None,
-    metadata: Annotated[
-        str | None, Option(metavar="JSON", help="An object of at most 4 KiB; - reads stdin.")
-    ] = None,
-    derived_from: Annotated[
-        list[str] | None, Option(metavar="ID", help="A record that it derives from. Repeatable.")
-    ] = None,
-    filename: Annotated[
-        str | None, Option(help="The name of a fine-tuning file; else that of FILE. Sealed.")
-    ] = None,
+    metadata: Metadata = None,
+    derived_from: Parents = None,
+    filename: FileName = None,
     as_json: AsJson = False,
 ) -> None:
     """Store a record. Prints its id when it is durable on the required replicas.

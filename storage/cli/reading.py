@@ -85,19 +85,20 @@ def explain(tenant: TenantId, record_id: RecordText, as_json: AsJson = False) ->
         document(found)
         return
     held = {replica.backend: replica.state.value for replica in found.replicas}
+    say(str(found.id), style="bold")
     facts(
         [
-            ("record", str(found.id)),
             ("readable until", moment(found.readable_until, never="it is erased")),
             ("bytes gone by", moment(found.deadline, never="it is erased")),
-        ]
+        ],
+        indent=2,
     )
     say()
     table(
-        ("backend", "region", "allowed", "reason", "replica"),
+        ("backend", "region", "allowed", "replica", "reason"),
         [
-            (v.backend, v.region, good("yes") if v.allowed else bad("no"), reason(v.reason),
-             held.get(v.backend, "-"))
+            (v.backend, v.region, good("yes") if v.allowed else bad("no"),
+             held.get(v.backend, "-"), reason(v.reason))
             for v in found.verdicts
         ],
     )  # fmt: skip

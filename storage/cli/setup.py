@@ -1,10 +1,11 @@
 """``init`` and ``region list``: what there is, before anything is stored."""
 
+from regions.model import Region
 from storage import bootstrap
 from storage.cli.common import AsJson
 from storage.cli.output import document, good, note, say, table
 from storage.cli.progress import busy
-from storage.settings import load_settings
+from storage.settings import Settings, load_settings
 
 
 def init(as_json: AsJson = False) -> None:
@@ -27,23 +28,10 @@ def init(as_json: AsJson = False) -> None:
 def region_list(as_json: AsJson = False) -> None:
     """The regions of the topology, and which of them this process serves."""
     settings = load_settings()
-    topology = bootstrap.topology_of(settings)
-    rows = [
-        {
-            "region": region.name,
-            "jurisdiction": region.jurisdiction,
-            "served": settings.embedded or region.name in settings.regions,
-            "replicas": region.replicas,
-            "required": region.required,
-            "backends": [
-                {"backend": b.name, "kind": b.kind, "sub_processor": b.sub_processor}
-                for b in region.backends
-            ],
-        }
-        for region in topology.regions.values()
-    ]
+    regions = bootstrap.topology_of(settings).regions
+    found = [_told(region, settings) for region in regions.values()]
     if as_json:
-        document({"regions": rows})
+        document({"regions": found})
         return
     table(
         ("region", "jurisdiction", "served", "copies", "required", "backends"),
@@ -51,11 +39,30 @@ def region_list(as_json: AsJson = False) -> None:
             (
                 region.name,
                 region.jurisdiction,
-                "yes" if row["served"] else "no",
+                "yes" if _served(region, settings) else "no",
                 str(region.replicas),
                 str(region.required),
                 ", ".join(f"{b.name} ({b.sub_processor})" for b in region.backends),
             )
-            for region, row in zip(topology.regions.values(), rows, strict=True)
+            for region in regions.values()
         ],
     )
+
+
+def _served(region: Region, settings: Settings) -> bool:
+    return settings.embedded or region.name in settings.regions
+
+
+def _told(region: Region, settings: Settings) -> dict[str, object]:
+    backends = [
+        {"backend": b.name, "kind": b.kind, "sub_processor": b.sub_processor}
+        for b in region.backends
+    ]
+    return {
+        "region": region.name,
+        "jurisdiction": region.jurisdiction,
+        "served": _served(region, settings),
+        "replicas": region.replicas,
+        "required": region.required,
+        "backends": backends,
+    }

@@ -3,10 +3,11 @@
 from collections.abc import Iterable, Mapping
 from datetime import date, datetime
 from typing import get_args
+from uuid import UUID
 
 from regions.model import AgreementKind
 from storage.crypto.record import metadata_text
-from storage.errors import InvalidRequest, MalformedId, UnknownClass
+from storage.errors import InvalidRequest, MalformedId, NotFound, UnknownClass
 from storage.model import (
     Agreement,
     DataClass,
@@ -33,6 +34,16 @@ def as_id(given: object) -> RecordId:
     if isinstance(given, str):
         return RecordId.parse(given)
     raise MalformedId(advice="Give a RecordId, or its text.")
+
+
+def as_erasure_id(given: object) -> UUID:
+    """The id of an erasure, from its text if it is text. Raises NotFound."""
+    if isinstance(given, UUID):
+        return given
+    try:
+        return UUID(str(given))
+    except ValueError:
+        raise NotFound("That is no id of an erasure.") from None
 
 
 def new_record(

@@ -1,6 +1,8 @@
 """The demonstration as a newcomer runs it, and as it has to fail when bytes stay."""
 
+import base64
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -9,6 +11,7 @@ import pytest
 import typer
 
 from storage.cli.demo import demo
+from storage.cli.demonstration.search import Finder
 from storage.errors import InvalidRequest
 
 Conversation = dict[str, Any]
@@ -98,3 +101,19 @@ def test_an_input_that_is_not_there(tmp_path: Path) -> None:
         demo(tmp_path / "absent.jsonl")
     with pytest.raises(InvalidRequest, match="holds no conversation"):
         demo(tmp_path / "empty.jsonl")
+
+
+@pytest.mark.parametrize("before", range(8))
+def test_what_is_looked_for_is_found(before: int) -> None:
+    """The proof's search finds bytes wherever they begin, also in hexadecimal and in base64."""
+    sought, other = os.urandom(32), os.urandom(32)
+    finder = Finder([sought, other, b"somebody"])
+    around = os.urandom(before), os.urandom(20)
+    plain, name = sought.join(around), b"somebody".join(around)
+
+    found = [finder.find(data) for data in (plain, base64.urlsafe_b64encode(plain), name)]
+
+    assert found == [{sought}, {sought}, {b"somebody"}]
+    assert finder.find(b" " * before + base64.b64encode(name)) == {b"somebody"}
+    assert finder.find(b" " * before + sought.hex().encode()) == {sought}
+    assert finder.find(sought[1:] + other[:-1]) == set()

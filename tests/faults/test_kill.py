@@ -28,7 +28,7 @@ from tests.support import processes
 from tests.support.doing import GONE
 from tests.support.processes import TENANT, Job, Note, notes, starting
 from tests.support.realm import Realm, make_realm
-from tests.support.seeing import home_of, unknown
+from tests.support.seeing import eventually, home_of, unknown
 
 KILLS = int(os.environ.get("FAULTS_KILLS", "16"))
 
@@ -52,11 +52,10 @@ def killed(role: processes.Role, job: Job, store: Store, chance: Random) -> None
     with starting(role, job) as process:
         if chance.random() < 0.8:
             process.wait_until_ready()
-            after = chance.randrange(8)
-            until = time.monotonic() + 3  # a worker notes nothing, and has nothing more to do then
-            while len(notes(job.log)) < after and time.monotonic() < until:
-                time.sleep(0.001)
-            time.sleep(chance.uniform(0, 0.05))
+            if role is processes.put:
+                puts = chance.randrange(10)
+                eventually(lambda: len(notes(job.log)) >= puts)
+            time.sleep(chance.uniform(0, 0.05 if role is processes.put else 0.4))
         else:
             time.sleep(chance.uniform(0, 0.3))
         process.kill()

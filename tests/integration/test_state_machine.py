@@ -72,15 +72,11 @@ class Orders(RuleBasedStateMachine):
         """Erase a record, subject, group, tenant or account."""
         self._play(op, process)
 
-    @rule(op=ops.works, process=ops.PROCESS)
-    def work(self, op: Op, process: int) -> None:
-        """Let a worker do something."""
-        self._play(op, process)
-
-    @rule(op=ops.waits)
-    def wait(self, op: Op) -> None:
-        """Let time pass."""
-        self._play(op, 0)
+    @rule(waits=st.lists(ops.waits, max_size=1), works=st.lists(ops.works, max_size=3))
+    def proceed(self, waits: list[Op], works: list[Op]) -> None:
+        """Let time pass, and workers in both processes do something."""
+        for number, op in enumerate([*waits, *works]):
+            self._play(op, number % 2)
 
     @rule(
         op=ops.interrupted,

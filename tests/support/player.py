@@ -182,7 +182,7 @@ class Player:
                 answers = self._put_all(op, process, tenant, wishes)
             finally:
                 del self.model.wishes[-len(wishes) :]
-            written = process.life.written[before:]
+            written = [to for to in process.life.written[before:] if to[1].startswith("pack/")]
             for wish, answer in zip(wishes, answers, strict=True):
                 alone = written if len(wishes) == 1 else ()
                 self._judge(wish, answer, over(), alone)

@@ -337,27 +337,36 @@ def _tap(catalog: Catalog, life: Life) -> None:
     catalog.begin = tapped  # type: ignore[method-assign]
 
 
-def changed_topology(data: Path, directory: Path) -> Path:
-    """The shipped topology, with a third backend in the EU, the end of a contract on 4 March, a
-    shorter compaction window, and two replicas before a write is acknowledged in the US.
-    """  # noqa: D205
+def small_topology(data: Path, directory: Path, *, changes: bool) -> Path:
+    """The shipped topology with shorter times, so that few days pass until all has happened.
+
+    ``changes``: the EU has a third backend, and the contract of the first ends on 4 March; the US
+    wants two replicas before a write is acknowledged.
+    """
     for source in data.rglob("*.toml"):
         target = directory / source.relative_to(data)
         target.parent.mkdir(parents=True, exist_ok=True)
         text = source.read_text()
-        if source.name == "sub_processors.toml":
-            text = text.replace("since = 2025-01-01", "since = 2025-01-01\nuntil = 2026-03-04", 1)
-        if source.name == "eu-central-1.toml":
-            third = 'kind = "directory"\nsub_processor = "quellwerk"\npath = "backends/eu-c"\n'
-            text += f'\n[[backends]]\nname = "eu-c"\n{third}'
-        if source.name == "classes.toml":
-            text = text.replace("compaction_hours = 72", "compaction_hours = 5")
-        if source.name == "us-east-1.toml":
-            text = text.replace("required = 1", "required = 2")
+        for old, new in _SHORTER | (_CHANGES.get(source.name, {}) if changes else {}):
+            text = text.replace(old, new, 1)
         target.write_text(text)
     return directory
 
 
+_SHORTER = {
+    ("retention_days = 30\nceiling_days = 30", "retention_days = 7\nceiling_days = 7"),
+    ("compaction_hours = 72", "compaction_hours = 5"),
+}
+_THIRD = """
+[[backends]]
+name = "eu-c"
+kind = "directory"
+sub_processor = "quellwerk"
+path = "backends/eu-c"
+
+[[backends]]
+name = "eu-b"
+"""
 def wanted(topology: Topology, region: str, on: date) -> Iterable[str]:
     """The backends that a record of the region goes to on that day."""
     home = topology.regions[region]

@@ -117,6 +117,13 @@ class Narrator:
         self._console.print(Padding(made, (0, 0, 0, _INDENT), expand=False))
         self._room = True
 
+    def shell(self, what: str, *commands: str) -> None:
+        """Commands to copy."""
+        self._console.print()
+        self.say(what)
+        for command in commands:
+            self._console.print(Text(" " * (_INDENT + 2) + command, style="bold"), soft_wrap=True)
+
     def verdict(self, well: bool, text: str) -> None:
         """The last word."""
         style = "green" if well else "red"

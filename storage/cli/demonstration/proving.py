@@ -1,6 +1,9 @@
 """The end: the proof, what is left of it all, and what to try next."""
 
+import sys
 from collections.abc import Iterator
+from pathlib import Path
+from shutil import which
 
 from rich.text import Text
 
@@ -10,8 +13,10 @@ from storage.cli.demonstration.search import SHORTEST
 from storage.cli.demonstration.stage import FILE_NAME, NEVER, PARTIES, Stage
 from storage.cli.demonstration.traces import Traces
 from storage.cli.output import several, size
+from storage.settings import default_home
 
 _MOST = 12  # failures that are named
+_ME = sys.argv[0] if Path(sys.argv[0]).name == "domicile" and not which("domicile") else "domicile"
 
 
 def prove(stage: Stage) -> bool:
@@ -143,17 +148,20 @@ def _found(made: Searched, traces: Traces) -> int:
 
 
 def tell_next(stage: Stage) -> None:
-    """What there is to try."""
+    """What there is to try, in an environment where nothing is set yet."""
     stage.tell.title("What to try next")
-    stage.tell.table(
-        [],
-        [
-            ["domicile demo --input FILE", "the same with conversations of your own"],
-            ["domicile init && domicile doctor", "a Domicile that stays, under ~/.domicile"],
-            ["domicile tenant ensure --help", "a customer, its home and its terms"],
-            ["domicile put --help", "a record; then get, list, explain, erase"],
-            ["domicile worker --once", "what goes on behind the service"],
-            ["domicile status", "how each region is"],
-        ],
-        wide=1,
+    stage.tell.shell("The same with conversations of your own", f"{_ME} demo --input FILE")
+    stage.tell.shell(
+        f"A Domicile that stays, in {default_home()}, and a customer",
+        f"{_ME} init",
+        f"{_ME} tenant ensure acme --account acme \\",
+        "    --home eu-central-1 --residency EU --dpa 2026-01-05",
+    )
+    stage.tell.shell(
+        "A record, its reasons, and its end",
+        f"echo 'Where is my bicycle?' | {_ME} put acme --class prompt --subject u-1",
+        f"{_ME} list acme",
+        f"{_ME} erase acme --subject u-1 --reason subject_request",
+        f"{_ME} worker --once",
+        f"{_ME} erasure list",
     )

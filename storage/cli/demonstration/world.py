@@ -1,7 +1,9 @@
 """The world of the demonstration: everything is real but the clock, and gone afterwards."""
 
 import shutil
+import signal
 import tempfile
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -21,6 +23,7 @@ from storage.store import Store
 
 BEGIN: Final = datetime(2026, 3, 2, 9, tzinfo=UTC)
 
+_SIGNALS = signal.SIGTERM, signal.SIGHUP
 _ROUNDS = 5  # of a worker, until it finds nothing more to do
 
 
@@ -95,9 +98,27 @@ def open_world() -> Iterator[World]:
     clock = SimulatedClock(BEGIN)
     means = Means(clock=lambda _: clock, suspect=0.0, pause=clock.sleep)
     try:
-        with (home / "domicile.log").open("w", buffering=1) as stream:
+        with _tidy_end(), (home / "domicile.log").open("w", buffering=1) as stream:
             log = make_logger(stream)
             with open_store(settings, means=means, log=log) as store:
                 yield World(home, topology_of(settings), clock, store, log)
     finally:
         shutil.rmtree(home, ignore_errors=True)
+
+
+@contextmanager
+def _tidy_end() -> Iterator[None]:
+    """Ended by a signal, or with its terminal: as at an exit, PostgreSQL is stopped."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {number: signal.signal(number, _leave) for number in _SIGNALS}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _leave(number: int, _frame: object) -> None:
+    raise SystemExit(128 + number)

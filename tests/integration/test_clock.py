@@ -1,0 +1,28 @@
+"""Asking the database for the time while everybody is busy."""
+
+from concurrent.futures import ThreadPoolExecutor
+
+from storage import DataClass, Purpose, open_store
+from storage.bootstrap import Means
+from storage.clock import _ASK_AGAIN, CatalogClock, steady
+from storage.testing import Domicile
+
+
+def test_nobody_waits_for_a_connection_to_ask_the_time(domicile: Domicile) -> None:
+    """Once a minute all threads want the time, each with one of the few connections in its hand."""
+    domicile.tenant()
+    minutes = 0
+    settings = domicile.settings.model_copy(update={"connections": 3})
+    means = Means(
+        clock=lambda catalog: CatalogClock(catalog, lambda: steady() + minutes * _ASK_AGAIN),
+        backend=domicile._backend,
+    )
+    with (
+        open_store(settings, means=means, log=domicile.log) as store,
+        ThreadPoolExecutor(16) as pool,
+    ):
+        t = store.tenant("acme-eu")
+        put = t.put(DataClass.PROMPT, b"hello")
+        for minutes in range(1, 4):  # noqa: B007 - the clock reads it
+            asks = [pool.submit(t.get, put.id, purpose=Purpose.SERVE) for _ in range(64)]
+            assert {ask.result().body for ask in asks} == {b"hello"}
