@@ -59,10 +59,11 @@ class AsyncCapture:
         """Store it, marked incomplete if the block failed."""
         capture = self._capture
         try:
-            # begun before the first await: some frameworks cancel again at every one
+            # begun before the first await: some frameworks cancel again at every one, and a call
+            # that still waits for a thread must not be cancelled with it
             ending = self._threads.write(capture.end, incomplete=error is not None)
             future = await asyncio.shield(ending)
-            capture.result = await asyncio.shield(asyncio.wrap_future(future))
+            capture.result = await asyncio.wrap_future(future)
         except DomicileError as failure:
             capture.fail(failure, error)
 

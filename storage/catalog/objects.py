@@ -191,6 +191,16 @@ def renew(connection: Connection, object_id: UUID, deadline: datetime, land_by: 
     return done.rowcount == 1
 
 
+def put_off(connection: Connection, attempt: UUID, land_by: datetime) -> bool:
+    """The same for one attempt to copy. False: it was given up."""
+    done = connection.execute(
+        update(t.replica)
+        .where(r.id == attempt, r.state == ReplicaState.WRITING)
+        .values(land_by=land_by)
+    )
+    return done.rowcount == 1
+
+
 def doom(connection: Connection, object_ids: Collection[UUID], now: datetime) -> int:
     """These objects must go, with every replica, by the purge queue. Says how many it were."""
     if not object_ids:

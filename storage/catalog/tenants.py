@@ -9,6 +9,7 @@ from sqlalchemy.dialects.postgresql import insert
 
 from regions.model import DataClass
 from storage.catalog import tables as t
+from storage.catalog.engine import own_tenant
 from storage.errors import TenantConflict
 from storage.model import Agreement, TenantSpec
 
@@ -60,6 +61,7 @@ def home_of(connection: Connection, tenant: str) -> str | None:
 
 def ensure(connection: Connection, spec: TenantSpec, now: datetime) -> None:
     """Insert or update a tenant at home. Raises TenantConflict if account or home would change."""
+    own_tenant(connection, spec.id)
     known = find(connection, spec.id)
     if home_of(connection, spec.id) not in (None, spec.home):
         raise conflict(spec.id)
@@ -93,6 +95,7 @@ def ensure(connection: Connection, spec: TenantSpec, now: datetime) -> None:
 
 def note(connection: Connection, spec: TenantSpec) -> None:
     """Remember where a tenant of another region is at home."""
+    own_tenant(connection, spec.id)
     home = home_of(connection, spec.id)
     if home is not None and home != spec.home:
         raise conflict(spec.id)

@@ -9,6 +9,7 @@ from sqlalchemy import Connection
 
 from storage.catalog import erasures
 from storage.catalog.erasures import Evidence
+from storage.errors import ConfigurationError
 from storage.evidence.receipts import Leaf, Receipt, key_id, sign
 from storage.ports import TraceKind
 from storage.region import OpenRegion
@@ -20,7 +21,10 @@ _ATTESTED = {
 
 
 def receipt_for(region: OpenRegion, connection: Connection, erasure: UUID, now: datetime) -> str:
-    """A signed receipt. The caller has seen that the erasure waits for nothing."""
+    """A signed receipt. The caller has seen that the erasure waits for nothing.
+
+    Raises ConfigurationError if the topology has forgotten a backend that had to be purged.
+    """
     facts = erasures.facts(connection, erasure)
     leaves = tuple(
         leaf for seen in erasures.evidence(connection, erasure) for leaf in _leaves(region, seen)
@@ -47,7 +51,12 @@ def receipt_for(region: OpenRegion, connection: Connection, erasure: UUID, now: 
 
 def _leaves(region: OpenRegion, seen: Evidence) -> list[Leaf]:
     """What was seen to be absent, and what is only attested to be impossible there."""
-    spec = next(s for s in region.region.backends if s.name == seen.backend)
+    spec = next((s for s in region.region.backends if s.name == seen.backend), None)
+    if spec is None:
+        raise ConfigurationError(
+            f"A receipt has to name the backend {seen.backend}, which the topology has not.",
+            advice="Keep a backend in the topology until no open erasure waits for it.",
+        )
     sees = region.backends[seen.backend].sees
     attested = {k for off in spec.attested_off for k in _ATTESTED[off]} - sees
     looked: list[tuple[Literal["seen", "attested"], AbstractSet[TraceKind]]]

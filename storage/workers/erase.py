@@ -10,6 +10,7 @@ from structlog.typing import FilteringBoundLogger
 from storage.catalog import erasures, objects, records
 from storage.catalog import tables as t
 from storage.catalog.erasures import OpenErasure
+from storage.errors import DomicileError
 from storage.evidence.completion import receipt_for
 from storage.policy import plan_object
 from storage.region import OpenRegion
@@ -27,12 +28,17 @@ def complete(region: OpenRegion, log: FilteringBoundLogger) -> int:
     """Sign receipts of erasures that wait for nothing any more."""
     now = region.clock.now()
     with region.catalog.begin() as connection:
-        done = erasures.take_complete(connection, RECEIPTS)
-        for erasure in done:
-            token = receipt_for(region, connection, erasure, now)
+        done = 0
+        for erasure in erasures.take_complete(connection, RECEIPTS):
+            try:
+                token = receipt_for(region, connection, erasure, now)
+            except DomicileError as error:  # the others must not wait for this one
+                log.exception("receipt_failed", erasure=str(erasure), error=error.code)
+                continue
             erasures.complete(connection, erasure, token, now)
             log.info("erasure_complete", region=region.name, erasure=str(erasure))
-    return len(done)
+            done += 1
+    return done
 
 
 def _plan(region: OpenRegion, connection: Connection, log: FilteringBoundLogger) -> int:

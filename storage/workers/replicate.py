@@ -11,7 +11,7 @@ from structlog.typing import FilteringBoundLogger
 
 from storage.catalog import objects
 from storage.catalog.objects import Attempt, NewObject, ObjectState, StoredObject
-from storage.errors import BackendError
+from storage.errors import BackendError, BackendUnavailable
 from storage.model import ReplicaState
 from storage.packs.transfer import time_left
 from storage.region import OpenRegion
@@ -31,6 +31,26 @@ class _Work:
     sources: list[Attempt]
     targets: list[Attempt]
     deadline: datetime
+
+
+@dataclass(slots=True)
+class _Term:
+    """Until when a copy may go on: put off as it goes, unless it was given up meanwhile."""
+
+    region: OpenRegion
+    target: Attempt
+    until: datetime
+
+    def check(self) -> None:
+        """To be asked before each step. Raises BackendUnavailable if nothing more may be sent."""
+        region, backend, lease = self.region, self.target.backend, _LEASE.total_seconds()
+        if time_left(region, backend, self.until) > lease / 2:
+            return
+        until = region.deadline(region.clock.now(), lease)
+        with region.catalog.begin() as connection:
+            if not objects.put_off(connection, self.target.id, region.lands_by(backend, until)):
+                raise BackendUnavailable(backend, "the copy was given up")
+        self.until = until
 
 
 def replicate(region: OpenRegion, log: FilteringBoundLogger) -> int:
@@ -61,7 +81,9 @@ def _complete(region: OpenRegion, object_id: UUID) -> set[str]:
 
 def _what_is_missing(region: OpenRegion, connection: Connection, source: StoredObject) -> set[str]:
     """Asked again under the lock: a reader may have found another replica bad meanwhile."""
-    objects.lock(connection, [source.id])
+    known = objects.stored_object(connection, source.id, lock=True)
+    if known is None or known.state is not ObjectState.STORED:
+        return set()
     stored = objects.attempts_of(connection, [source.id], [ReplicaState.STORED])
     missing = set(source.backends) - {attempt.backend for attempt in stored.get(source.id, [])}
     at = region.clock.now() + _AGAIN if missing else None
@@ -102,7 +124,7 @@ def _lawful(region: OpenRegion, backend: str) -> bool:
 def _copy(region: OpenRegion, work: _Work, target: Attempt) -> str | None:
     """Copy from the first good replica. Gives the code of what went wrong."""
     code: str | None = "KeyAbsent"
-    source = work.source
+    source, term = work.source, _Term(region, target, work.deadline)
     for attempt in work.sources:
         try:
             backend = region.backends[target.backend]
@@ -110,9 +132,10 @@ def _copy(region: OpenRegion, work: _Work, target: Attempt) -> str | None:
                 digest = hashlib.sha256()
                 for piece in _pieces(region, attempt, source.size or 0):
                     digest.update(piece)
+                    term.check()
                     upload.write(piece)
                 if digest.digest() == source.digest:
-                    time_left(region, target.backend, work.deadline)
+                    term.check()
                     upload.finish()
                     return None
             code = "Corrupt"

@@ -2,11 +2,12 @@
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import pytest
 
-from storage.errors import BackendUnavailable, Erased, IdConflict
-from storage.model import DataClass, NewRecord, RecordId, Scope
+from storage.errors import BackendUnavailable, Erased, IdConflict, TenantConflict
+from storage.model import DataClass, NewRecord, PutFailure, PutResult, RecordId, Scope
 from storage.testing import Domicile, Gate
 from tests.support.commits import ANNOUNCING, COMMITTING, CatalogFaults, next_is
 from tests.support.doing import (
@@ -61,6 +62,46 @@ def test_an_erasure_between_the_steps_of_a_put(
     assert is_complete(domicile, erasure)
     assert domicile.store.erasure(erasure.id).deleted == 0
     assert len(packs_on(domicile)) == 2
+
+
+@pytest.mark.parametrize("planned", [False, True])
+@pytest.mark.parametrize("stop", STOPS)
+def test_an_erasure_of_one_record_of_a_pack_that_is_being_put(
+    gate: Gate,
+    domicile: Domicile,
+    faults: CatalogFaults,
+    aside: ThreadPoolExecutor,
+    *,
+    stop: Stop,
+    planned: bool,
+) -> None:
+    """The other one is stored, beside bytes of no record: they are awaited, and go."""
+    t = domicile.tenant()
+    t.put(DataClass.PROMPT, b"the day key is made")
+    stop(domicile, faults, gate)
+    records = [
+        NewRecord(DataClass.PROMPT, b"mine", t.new_id(DataClass.PROMPT), subject)
+        for subject in ("u", "somebody else")
+    ]
+    putting = aside.submit(lambda: list(t.put_many(records)))
+    assert gate.reached.wait(30)
+    erasure = erase(t)
+    if planned:
+        domicile.run_worker()
+    gate.open.set()
+    refused, stored = putting.result(30)
+    assert isinstance(refused, PutFailure)
+    assert isinstance(refused.error, Erased)
+    assert isinstance(stored, PutResult)
+
+    size = domicile.store.status()[0].bytes
+    for _ in range(2):
+        work(domicile, hours=1)
+        assert not is_complete(domicile, erasure)
+    work(domicile, hours=73)
+    assert is_complete(domicile, erasure)
+    assert domicile.store.status()[0].bytes < size
+    assert get(t, stored.id) == b"mine"
 
 
 @pytest.mark.parametrize("put", [put_prompt, put_file])
@@ -236,3 +277,23 @@ def test_a_future_that_its_caller_gave_up_harms_no_other(gate: Gate, domicile: D
 
     assert [get(t, f.result(30).id) for f in (futures[0], futures[2])] == [b"0", b"2"]
     assert len(t.list()) == 4
+
+
+def test_two_processes_make_one_tenant(
+    gate: Gate, domicile: Domicile, faults: CatalogFaults, aside: ThreadPoolExecutor
+) -> None:
+    """Of two accounts the first one has it, though neither saw the other."""
+    domicile.tenant("taken")
+    mine = replace(domicile.store.admin.tenants.get("taken"), id="wanted")
+    faults.at_statement(next_is("INSERT INTO tenant", "FROM tenant"), lambda _: gate.wait())
+    first = aside.submit(domicile.store.admin.tenants.ensure, mine)
+    assert gate.reached.wait(30)
+    with second(domicile) as other:
+        later = aside.submit(other.admin.tenants.ensure, replace(mine, account="somebody-else"))
+        eventually(lambda: later.done() or faults.waiting() > 0)
+        gate.open.set()
+        first.result(30)
+        with pytest.raises(TenantConflict):
+            later.result(30)
+
+    assert domicile.store.admin.tenants.get("wanted") == mine

@@ -1,16 +1,20 @@
 """Workers: two at a time, killed in the middle, with clocks apart, and with backends that fail."""
 
+import os
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import datetime, timedelta
+from io import BytesIO
 
 import pytest
+import structlog
 
 from storage.catalog import objects
 from storage.errors import BackendError, BackendFull, BackendTimeout, BackendUnavailable
-from storage.model import DataClass, NewRecord, PutResult, ReplicaState, Scope
+from storage.model import DataClass, Erasure, NewRecord, Purpose, PutResult, ReplicaState, Scope
 from storage.ports import Clock, TraceKind
 from storage.testing import Domicile, Gate
+from storage.workers.erase import complete
 from storage.workers.replicate import _copy, _Work
 from tests.support.commits import FENCING, CatalogFaults, ran
 from tests.support.doing import duty, erase, get, is_complete, work
@@ -151,11 +155,71 @@ def test_a_copy_of_unknown_outcome_is_not_sent_again_under_its_key(domicile: Dom
     assert source is not None
     good = [attempt for attempt in here if attempt.backend == "eu-a"]
     target = replace(good[0], backend="eu-b", key="pack/kept/again")
-    deadline = region.deadline(region.clock.now())
+    deadline = region.deadline(region.clock.now(), 1800)
     code = _copy(region, _Work(source, good * 2, [target], deadline), target)
 
     assert code == "BackendTimeout"
     assert late.count("upload") == 1
+
+
+def test_a_copy_may_take_longer_than_a_lease(domicile: Domicile) -> None:
+    """It is put off as it goes; a slow backend is no reason to begin again."""
+    t = domicile.tenant()
+    domicile.take_down("eu-b")
+    put = t.put_file(BytesIO(os.urandom(20 * 1024 * 1024)))
+    domicile.bring_back("eu-b")
+    domicile.backends["eu-b"].calls.clear()
+    domicile.backends["eu-a"].fail_before["get"] = lambda _: domicile.pass_time(minutes=20)
+    work(domicile, hours=1)
+    domicile.backends["eu-a"].fail_before.clear()
+    domicile.take_down("eu-a")
+
+    assert len(t.get(put.id, purpose=Purpose.SERVE).body) == 20 * 1024 * 1024
+    calls = domicile.backends["eu-b"].calls
+    assert len([key for name, key in calls if name == "upload" and key.startswith("pack/")]) == 1
+
+
+def test_a_copy_that_was_given_up_leaves_nothing(domicile: Domicile) -> None:
+    """Its object was erased while it went on."""
+    t = domicile.tenant()
+    domicile.take_down("eu-b")
+    t.put_file(BytesIO(os.urandom(20 * 1024 * 1024)), subject="u")
+    domicile.bring_back("eu-b")
+    erasures: list[Erasure] = []
+
+    def slow(_: str) -> None:
+        domicile.pass_time(minutes=20)
+        if not erasures:
+            erasures.append(erase(t))
+            duty(domicile, "plan")
+
+    domicile.backends["eu-a"].fail_before["get"] = slow
+    duty(domicile, "replicate")
+    work(domicile, hours=1)
+
+    assert is_complete(domicile, erasures[0])
+    assert [trace for b in domicile.backends.values() for trace in b.scan("pack/")] == []
+
+
+def test_a_backend_that_the_topology_has_forgotten_stops_one_receipt_only(
+    domicile: Domicile,
+) -> None:
+    """Nobody can say who held the bytes: that erasure stays open, and all others go on."""
+    t = domicile.tenant()
+    t.put(DataClass.PROMPT, b"mine", subject="u")
+    erasures = [erase(t)]
+    for name in ("plan", "purge", "purge"):
+        duty(domicile, name)
+    erasures.append(erase(domicile.tenant("other")))
+    duty(domicile, "plan")
+    region = home(domicile)
+    kept = tuple(spec for spec in region.region.backends if spec.name == "eu-a")
+    fewer = region.region.model_copy(update={"backends": kept})
+    complete(replace(region, region=fewer), structlog.get_logger())
+
+    assert [is_complete(domicile, e) for e in erasures] == [False, True]
+    duty(domicile, "complete")
+    assert is_complete(domicile, erasures[0])
 
 
 @pytest.mark.parametrize("error", [BackendFull, BackendTimeout, BackendUnavailable])

@@ -643,6 +643,26 @@ def test_a_request_that_is_cancelled_again_and_again(domicile: Domicile) -> None
     assert captured(domicile, run(domicile, work)) == (b"it is ", True)
 
 
+def test_a_request_that_is_cancelled_twice_while_no_thread_is_free(domicile: Domicile) -> None:
+    """What it has waits for its turn to be stored, though nobody waits for it any more."""
+
+    async def work(store: AsyncStore, t: AsyncTenant) -> RecordId:
+        request = Request(t)
+        answering = asyncio.create_task(request.answer())
+        await request.wrote.wait()
+        gate = hold(domicile, "upload")
+        large = [asyncio.create_task(t.put(PROMPT, bytes(300_000))) for _ in range(40)]
+        await reached(gate.reached)
+        while not answering.done():
+            answering.cancel()
+            await asyncio.sleep(0)
+        gate.open.set()
+        await asyncio.gather(*large)
+        return request.id
+
+    assert captured(domicile, run(domicile, work)) == (b"it is ", True)
+
+
 def test_a_timeout_stays_a_timeout_when_storing_fails(domicile: Domicile) -> None:
     """Another error in place of the CancelledError would be taken for the block's own."""
     domicile.tenant()

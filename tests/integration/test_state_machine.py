@@ -29,7 +29,7 @@ from storage.testing import Server
 from tests.support import looking, ops
 from tests.support.ops import Op
 from tests.support.player import NAMES, TENANTS, Player
-from tests.support.world import Mode, World, changed_topology
+from tests.support.world import Mode, World, small_topology
 
 _PROFILES = {"quick": (15, 25), "deep": (400, 50)}  # examples, steps
 _EXAMPLES, _STEPS = _PROFILES.get(os.environ.get("HYPOTHESIS_PROFILE", "quick"), (15, 25))
@@ -40,9 +40,9 @@ _BACKENDS = ("eu-a", "eu-b", "us-a", "us-b", "eu-c")
 class Orders(RuleBasedStateMachine):
     """What Hypothesis may ask for. ``threads``: as in production, and not the same every time."""
 
-    def __init__(self, server: Server, changed: Path, *, threads: bool) -> None:
+    def __init__(self, server: Server, topologies: tuple[Path, Path], *, threads: bool) -> None:
         super().__init__()
-        self.server, self.changed, self.threads = server, changed, threads
+        self.server, self.topologies, self.threads = server, topologies, threads
         self.broken = False
         self.turn = 0
         self.settings = server.make()
@@ -50,9 +50,9 @@ class Orders(RuleBasedStateMachine):
 
     @initialize(changed=st.booleans(), first=ops.batches)
     def begin(self, changed: bool, first: Op) -> None:  # noqa: FBT001
-        """With the shipped topology, or one in which a contract ends."""
-        if changed:
-            self.settings = self.settings.model_copy(update={"topology": self.changed})
+        """In a topology that stays as it is, or in one in which a contract ends."""
+        topology = self.topologies[changed]
+        self.settings = self.settings.model_copy(update={"topology": topology})
         self.world = World(self.settings, threads=self.threads)
         self.player = Player(self.world)
         self._play(first, 0)
@@ -184,21 +184,25 @@ class Orders(RuleBasedStateMachine):
 
 
 @pytest.fixture(scope="module")
-def changed(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A topology that is not the shipped one."""
-    directory = tmp_path_factory.mktemp("topology")
-    changed_topology(Path(regions.__file__).parent / "data", directory)
-    return directory
+def topologies(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """Two topologies: in the second one things change."""
+    data = Path(regions.__file__).parent / "data"
+    same, changing = (tmp_path_factory.mktemp("topology") for _ in range(2))
+    small_topology(data, same, changes=False)
+    small_topology(data, changing, changes=True)
+    return same, changing
 
 
 @pytest.mark.timeout(0)
 @pytest.mark.parametrize("threads", [False, True], ids=["alone", "threads"])
 def test_it_tells_the_story_of_a_dictionary(
-    domicile_server: Server, changed: Path, threads: bool  # noqa: FBT001
+    domicile_server: Server,
+    topologies: tuple[Path, Path],
+    threads: bool,  # noqa: FBT001
 ) -> None:
     """Whatever is done, in whatever order, and wherever it is interrupted."""
     run_state_machine_as_test(  # type: ignore[no-untyped-call]
-        lambda: Orders(domicile_server, changed, threads=threads),
+        lambda: Orders(domicile_server, topologies, threads=threads),
         settings=settings(
             max_examples=_EXAMPLES,
             stateful_step_count=_STEPS,

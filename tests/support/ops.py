@@ -153,7 +153,7 @@ works = st.one_of(
 waits = st.one_of(
     st.builds(Wait, st.integers(1, 120), lands=st.booleans()),
     st.builds(Wait, st.integers(2, 80).map(lambda hours: hours * 60), lands=st.booleans()),
-    st.builds(Wait, st.integers(1, 31).map(lambda days: days * 1440), lands=st.booleans()),
+    st.builds(Wait, st.integers(1, 9).map(lambda days: days * 1440), lands=st.booleans()),
     st.builds(Wait, st.integers(-2, 2), st.just(value=True), st.booleans()),
 )
 moments = st.builds(Wait, st.integers(1, 7), lands=st.booleans())

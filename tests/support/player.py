@@ -36,14 +36,13 @@ from tests.support.world import Killed, Process, World, wanted
 PROMPT, COMPLETION = DataClass.PROMPT, DataClass.COMPLETION
 EU, US = "eu-central-1", "us-east-1"
 _FOREVER = datetime(9999, 12, 31, tzinfo=UTC)
-_READ = 40  # hours: a record of 30 days is readable for 28 to 29
 
 TENANTS = {
-    "plain": Terms("acme", EU, {PROMPT: 30, COMPLETION: 30, FILE: None}),
+    "plain": Terms("acme", EU, {PROMPT: 7, COMPLETION: 7, FILE: None}),
     "brief": Terms("acme", EU, {PROMPT: 3, COMPLETION: 2, FILE: None}),
-    "alone": Terms("other", EU, {PROMPT: 30, COMPLETION: 4, FILE: None}, dedicated=True),
+    "alone": Terms("other", EU, {PROMPT: 7, COMPLETION: 4, FILE: None}, dedicated=True),
     "zero": Terms("other", EU, {PROMPT: 0, COMPLETION: 0, FILE: None}),
-    "abroad": Terms("acme", US, {PROMPT: 30, COMPLETION: 30, FILE: 5}),
+    "abroad": Terms("acme", US, {PROMPT: 7, COMPLETION: 7, FILE: 5}),
 }
 NAMES = tuple(TENANTS)
 SIZES: dict[Size, int] = {"none": 0, "small": 60, "own_pack": 256 * 1024, "chunks": 1024 * 1024 + 9}

@@ -213,7 +213,7 @@ class World:
         self.modes: dict[str, Mode] = {}
         self.late_since: datetime | None = None
         self.misplaced: list[str] = []
-        self.processes = [self._start(), self._start()]
+        self.processes = [self._start(probing=True), self._start()]
 
     def restart(self, number: int) -> Process:
         """A new process in the place of one, which ends in peace if it has not been killed."""
@@ -292,7 +292,7 @@ class World:
             with suppress(Killed):
                 process.stack.close()
 
-    def _start(self) -> Process:
+    def _start(self, *, probing: bool = False) -> Process:
         life = Life(busy=True)
         stack = ExitStack()
         means = Means(
@@ -301,6 +301,7 @@ class World:
             limits=Limits(linger=0.02),
             suspect=0.0,
             pause=self.clock.sleep,
+            probing=probing,
         )
         store = stack.enter_context(open_store(self.settings, means=means, log=quiet()))
         for served in store.regions.values():
@@ -347,26 +348,29 @@ def small_topology(data: Path, directory: Path, *, changes: bool) -> Path:
         target = directory / source.relative_to(data)
         target.parent.mkdir(parents=True, exist_ok=True)
         text = source.read_text()
-        for old, new in _SHORTER | (_CHANGES.get(source.name, {}) if changes else {}):
-            text = text.replace(old, new, 1)
-        target.write_text(text)
+        for old, new in _SHORTER:
+            text = text.replace(old, new)
+        old, new = _CHANGES.get(source.name, ("", "")) if changes else ("", "")
+        target.write_text(text.replace(old, new, 1))
     return directory
 
 
-_SHORTER = {
-    ("retention_days = 30\nceiling_days = 30", "retention_days = 7\nceiling_days = 7"),
+_SHORTER = (
+    ("retention_days = 30", "retention_days = 7"),
+    ("ceiling_days = 30", "ceiling_days = 7"),
     ("compaction_hours = 72", "compaction_hours = 5"),
+)
+_BACKEND = 'kind = "directory"\nsub_processor = "quellwerk"\npath = "backends/eu-c"\n'
+_CHANGES = {
+    "sub_processors.toml": ("since = 2025-01-01", "since = 2025-01-01\nuntil = 2026-03-04"),
+    "us-east-1.toml": ("required = 1", "required = 2"),
+    "eu-central-1.toml": (
+        'path = "backends/eu-b"\n',
+        f'path = "backends/eu-b"\n\n[[backends]]\nname = "eu-c"\n{_BACKEND}',
+    ),
 }
-_THIRD = """
-[[backends]]
-name = "eu-c"
-kind = "directory"
-sub_processor = "quellwerk"
-path = "backends/eu-c"
 
-[[backends]]
-name = "eu-b"
-"""
+
 def wanted(topology: Topology, region: str, on: date) -> Iterable[str]:
     """The backends that a record of the region goes to on that day."""
     home = topology.regions[region]

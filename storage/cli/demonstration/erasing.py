@@ -111,10 +111,13 @@ def _let_it_happen(stage: Stage, erasure: Erasure) -> list[list[str]]:
 
 
 def _deleted(stage: Stage, erasure: Erasure) -> str:
+    rows = f"{several(erasure.deleted, 'row')} deleted, each with its record key"
+    if erasure.receipt is not None:
+        return f"{rows}; their packs, which held nothing else, seen absent; receipt signed"
     hours = stage.world.topology.bounds.compaction_hours
     return (
-        f"{several(erasure.deleted, 'row')} deleted, each with its record key; packs that others "
-        f"share are rewritten once in {hours} h; waited for: {_left(erasure)}"
+        f"{rows}; packs that others share are rewritten once in {hours} h; "
+        f"waited for: {_left(erasure)}"
     )
 
 
@@ -130,9 +133,11 @@ def _unfenced(stage: Stage, erasure: Erasure) -> str:
     )
 
 
-def _over(_: Stage, erasure: Erasure) -> str:
-    if erasure.receipt is None:
+def _over(stage: Stage, erasure: Erasure) -> str:
+    if erasure.completed is None:
         return f"still waited for: {_left(erasure)}"
+    if erasure.completed - erasure.requested < stage.world.topology.bounds.compaction:
+        return "nothing is left to be done"
     return "packs rewritten without them, the old ones purged and seen absent; receipt signed"
 
 

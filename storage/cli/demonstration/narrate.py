@@ -1,7 +1,9 @@
 """Telling it: sections, sentences, tables and ticks, for a terminal of 80 columns or a file."""
 
+import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from io import TextIOWrapper
 from textwrap import wrap
 from time import perf_counter
 
@@ -19,6 +21,8 @@ Cell = str | Text
 
 def make_console() -> Console:
     """Where people read: colours on a terminal, plain text of 80 columns elsewhere."""
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # a name that the terminal cannot show
     console = Console(markup=False, highlight=False, emoji=False)
     console.width = min(console.width, _WIDEST) if console.is_terminal else _NARROW
     return console
@@ -35,7 +39,8 @@ class Narrator:
         self._console = console
         self._sections = 0
         self._room = False  # the last thing needs an empty line after it
-        self._good, self._bad = ("ok", "!!") if console.options.ascii_only else ("✓", "✗")
+        simple = console.options.ascii_only
+        self._good, self._bad, self._rule = ("ok", "!!", "-") if simple else ("✓", "✗", "─")
 
     def title(self, text: str, *sentences: str) -> None:
         """What it is all about."""
@@ -54,7 +59,7 @@ class Narrator:
         head.add_row(told, Text(when, style="dim"))
         self._room = False
         self._console.print()
-        self._console.rule(style="dim")
+        self._console.rule(style="dim", characters=self._rule)
         self._console.print(head)
         self.say(why, style="italic")
         self._room = True
@@ -128,7 +133,7 @@ class Narrator:
         """The last word."""
         style = "green" if well else "red"
         self._console.print()
-        self._console.rule(style=style)
+        self._console.rule(style=style, characters=self._rule)
         told = "\n".join(wrap(text, self._console.width))
         self._console.print(Text(told, style=f"bold {style}"))
         self._room = False

@@ -28,6 +28,7 @@ from storage.cli.demonstration.storing import store_conversations
 from storage.cli.demonstration.traces import names_of, texts_of
 from storage.cli.demonstration.using import read, stream_file
 from storage.cli.demonstration.world import World, open_world
+from storage.cli.output import several
 from storage.model import Dpa, TenantSpec
 
 _SIGNED = date(2026, 1, 5)
@@ -41,9 +42,9 @@ def play(conversations: list[Conversation], console: Console) -> bool:
     began = perf_counter()
     tell.title(
         "Domicile, from end to end",
-        f"{len(conversations)} conversations, two regions, real encryption, a real PostgreSQL and "
-        "real directories, in a temporary folder that is removed at the end. Only the clock is "
-        "simulated, so that a month fits into a minute.",
+        f"{several(len(conversations), 'conversation')}, two regions, real encryption, a real "
+        "PostgreSQL and real directories, in a temporary folder that is removed at the end. Only "
+        "the clock is simulated, so that a month fits into a minute.",
     )
     with ExitStack() as stack:
         with tell.step("Starting PostgreSQL, making keys, schemas and places"):
