@@ -70,9 +70,8 @@ def accept_id(
         raise StaleId(f"The id was minted more than {hours} hours ago.", advice=_MINT)
     if record_id.minted > moment + error:
         raise StaleId("The id was minted in the future.", advice="Compare the clocks. " + _MINT)
-    moment = max(
-        moment, record_id.minted
-    )  # else a clock ahead at midnight makes ids that we refuse
+    # A clock that is ahead at midnight mints for the next day: the id was good where it was minted.
+    moment = max(moment, utc(record_id.minted))
     term = retain(topology, tenant, record_id.data_class, moment)
     if not term.stored:
         return term

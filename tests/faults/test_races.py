@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from datetime import UTC, datetime
 
 import pytest
 
@@ -23,7 +24,7 @@ from tests.support.doing import (
 )
 from tests.support.second import second
 from tests.support.seeing import eventually, home, states
-from tests.support.stops import STOPS, Stop
+from tests.support.stops import STOPS, Stop, after_announce, after_put
 
 
 @pytest.mark.parametrize("planned", [False, True])
@@ -65,7 +66,7 @@ def test_an_erasure_between_the_steps_of_a_put(
 
 
 @pytest.mark.parametrize("planned", [False, True])
-@pytest.mark.parametrize("stop", STOPS)
+@pytest.mark.parametrize("stop", [after_announce, after_put])
 def test_an_erasure_of_one_record_of_a_pack_that_is_being_put(
     gate: Gate,
     domicile: Domicile,
@@ -159,6 +160,22 @@ def test_an_id_that_is_erased_between_an_insert_and_its_answer(
             put.result(30)
 
 
+def test_a_name_that_is_erased_stays_so_for_its_day(domicile: Domicile) -> None:
+    """An id that is minted for the same request later that day is the same record."""
+    t = domicile.tenant()
+    domicile.clock.advance(datetime(2026, 3, 2, 0, 1, tzinfo=UTC) - domicile.clock.now())
+    put = t.put(DataClass.PROMPT, b"mine", id=t.new_id(DataClass.PROMPT, key="request"))
+    erasure = erase(t, Scope.record(put.id))
+    work(domicile)
+    domicile.pass_time(hours=23, minutes=50)
+    again = t.new_id(DataClass.PROMPT, key="request")
+    work(domicile, minutes=30)  # a day after the erasure
+
+    assert (again.unique, is_complete(domicile, erasure)) == (put.id.unique, True)
+    with pytest.raises(Erased):
+        t.put(DataClass.PROMPT, b"mine", id=again)
+
+
 def test_a_parent_that_is_erased_while_its_child_is_put(
     gate: Gate, domicile: Domicile, faults: CatalogFaults, aside: ThreadPoolExecutor
 ) -> None:
@@ -183,7 +200,7 @@ def test_a_parent_that_is_erased_while_its_child_is_put(
 
 
 @pytest.mark.parametrize("content", [b"same", b"other"])
-@pytest.mark.parametrize("stop", STOPS)
+@pytest.mark.parametrize("stop", [after_announce, after_put])
 def test_two_processes_put_one_id(
     gate: Gate,
     domicile: Domicile,
@@ -238,6 +255,31 @@ def test_one_process_puts_one_id_while_its_insert_is_not_committed(
         assert first.result(30) == same.result(30)
         with pytest.raises(IdConflict):
             unlike.result(30)
+
+
+def test_two_processes_put_the_same_bulk(
+    gate: Gate, domicile: Domicile, faults: CatalogFaults, aside: ThreadPoolExecutor
+) -> None:
+    """The COPY of one waits for that of the other, and both hear of what is stored."""
+    t = domicile.tenant()
+    t.put(DataClass.PROMPT, b"the day key is made")
+    records = [
+        NewRecord(DataClass.PROMPT, b"%d" % n, t.new_id(DataClass.PROMPT)) for n in range(40)
+    ]
+    faults.at_commit(COMMITTING, before=lambda _: gate.wait())
+    slow = aside.submit(lambda: list(t.put_many(records)))
+    assert gate.reached.wait(30)
+    with second(domicile) as other:
+        u = other.tenant(t.id)
+        fast = aside.submit(lambda: list(u.put_many([*records, NewRecord(DataClass.PROMPT, b"x")])))
+        eventually(lambda: faults.waiting() > 0)
+        gate.open.set()
+        told = slow.result(30)
+        assert fast.result(30)[:40] == told
+
+    assert all(isinstance(result, PutResult) for result in told)
+    assert [get(t, r.id) for r in told if isinstance(r, PutResult)] == [r.body for r in records]
+    assert len(t.list()) == 42
 
 
 def test_two_processes_make_one_day_key(

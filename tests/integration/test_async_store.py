@@ -498,6 +498,21 @@ def test_an_upload_that_is_cancelled_leaves_nothing(domicile: Domicile, kind: st
     assert domicile.tenant().list() == []
 
 
+def test_an_upload_that_is_cancelled_as_it_begins(domicile: Domicile) -> None:
+    """Before its stream was asked for anything: its thread does not wait for ever."""
+
+    async def work(store: AsyncStore, t: AsyncTenant) -> None:
+        putting = asyncio.create_task(t.put_file(each(pieces())))
+        await asyncio.sleep(0)
+        putting.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await putting
+
+    run(domicile, work)
+
+    assert packs_left(domicile) == []
+
+
 def test_an_upload_fails_at_once_though_its_client_stalls(domicile: Domicile) -> None:
     """When no backend is left, nobody waits for the next chunk."""
     domicile.tenant()

@@ -5,6 +5,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
@@ -239,6 +240,8 @@ class TestUpAndDown:
         for region, url in urls.items():
             catalog = Catalog(region, url, connections=1)
             catalog.check()
+            with catalog.begin() as connection:
+                schema.downgrade(connection, "base")
             catalog.close()
 
     def test_the_wheel_has_them_all(self, tmp_path: Path) -> None:
@@ -410,6 +413,21 @@ class TestInit:
         init(domicile.settings, means=MEANS)
 
         assert everything() == before
+
+    def test_two_at_the_same_time_make_one(self, alone: Throwaway, tmp_path: Path) -> None:
+        """Several processes that start at once find one schema and one key file."""
+        url = alone.make("made_twice")
+        place = RegionSettings(catalog_url=SecretStr(url), keys_file=tmp_path / "keys" / "eu")
+        settings = Settings(home=tmp_path, regions={HOME: place})
+        with ThreadPoolExecutor(2) as pool:
+            made = list(pool.map(lambda _: init(settings, means=MEANS), range(2)))
+
+        catalog = Catalog(HOME, url)
+        catalog.check()
+        with catalog.begin() as connection:
+            schema.downgrade(connection, "base")
+        catalog.close()
+        assert made == [[HOME], [HOME]]
 
     def test_keys_that_are_lost_are_not_made_anew(self, domicile: Domicile) -> None:
         """Under new keys an erasure would find nobody, and say that nothing is left."""
