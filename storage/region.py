@@ -14,7 +14,12 @@ from storage.catalog.engine import Catalog
 from storage.catalog.objects import new_id
 from storage.crypto.pseudonym import Pseudonyms
 from storage.model import Entropy
-from storage.ports import Clock, RootKeys
+from storage.ports import Clock, RootKeys, TraceKind
+
+_KINDS = {
+    "versions": (TraceKind.VERSION, TraceKind.MARKER),
+    "uploads": (TraceKind.UPLOAD,),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +58,13 @@ class OpenRegion:
         """The region's name."""
         return self.region.name
 
+    def lawful(self) -> tuple[str, ...]:
+        """The backends whose sub-processors may be given bytes today, in order of preference."""
+        today, companies = self.clock.now().date(), self.topology.sub_processors
+        return tuple(
+            spec.name for spec in self.region.backends if companies[spec.sub_processor].active(today)
+        )
+
     def new_uuid(self, now: datetime) -> UUID:
         """An id for a row or a key: by time, then random."""
         return new_id(now, self.entropy(10))
@@ -60,6 +72,13 @@ class OpenRegion:
     def lands_by(self, backend: str, deadline: datetime) -> datetime:
         """When an attempt that ends at ``deadline`` can no longer take effect on that backend."""
         return deadline + self.backends[backend].longest_request
+
+    def attested(self, backend: str) -> frozenset[TraceKind]:
+        """What that backend cannot list, and a person vouches cannot be there."""
+        spec = next((s for s in self.region.backends if s.name == backend), None)
+        off = spec.attested_off if spec is not None else ()
+        kinds = frozenset(kind for what in off for kind in _KINDS[what])
+        return kinds - self.backends[backend].sees
 
     def deadline(self, now: datetime, patience: float | None = None) -> datetime:
         """When an attempt that begins now ends at the latest, with the clock's error on top.

@@ -14,11 +14,6 @@ from storage.evidence.receipts import Leaf, Receipt, key_id, sign
 from storage.ports import TraceKind
 from storage.region import OpenRegion
 
-_ATTESTED = {
-    "versions": (TraceKind.VERSION, TraceKind.MARKER),
-    "uploads": (TraceKind.UPLOAD,),
-}
-
 
 def receipt_for(region: OpenRegion, connection: Connection, erasure: UUID, now: datetime) -> str:
     """A signed receipt. The caller has seen that the erasure waits for nothing.
@@ -58,7 +53,7 @@ def _leaves(region: OpenRegion, seen: Evidence) -> list[Leaf]:
             advice="Keep a backend in the topology until no open erasure waits for it.",
         )
     sees = region.backends[seen.backend].sees
-    attested = {k for off in spec.attested_off for k in _ATTESTED[off]} - sees
+    attested = region.attested(seen.backend)
     looked: list[tuple[Literal["seen", "attested"], AbstractSet[TraceKind]]]
     looked = [("seen", sees), ("attested", attested)]
     return [

@@ -30,8 +30,14 @@ class _Plan:
 
 
 def compact(region: OpenRegion, object_id: UUID) -> bool:
-    """Rewrite one pack. False: it has to be tried again, because no replica could be read."""
-    plan = region.catalog.run(lambda connection: _begin(region, connection, object_id))
+    """Rewrite one pack, to where a record may be written today.
+
+    False: it has to be tried again, because no replica could be read, or too few places are left.
+    """
+    targets = region.lawful()[: region.region.replicas]
+    if len(targets) < region.region.required:
+        return False
+    plan = region.catalog.run(lambda connection: _begin(region, connection, object_id, targets))
     if plan is None:
         return True
     data = read_whole(region, plan.source)
@@ -61,7 +67,9 @@ def read_whole(region: OpenRegion, source: StoredObject) -> bytes | None:
     return None
 
 
-def _begin(region: OpenRegion, connection: Connection, object_id: UUID) -> _Plan | None:
+def _begin(
+    region: OpenRegion, connection: Connection, object_id: UUID, backends: tuple[str, ...]
+) -> _Plan | None:
     now = region.clock.now()
     source = objects.stored_object(connection, object_id, lock=True)
     if source is None or source.state is not ObjectState.STORED or source.day is None:
@@ -72,10 +80,10 @@ def _begin(region: OpenRegion, connection: Connection, object_id: UUID) -> _Plan
         return None
     deadline = region.deadline(now, region.limits.stall)
     new = NewObject(
-        region.new_uuid(now), ObjectKind.PACK, source.day, source.tenant, source.backends, now,
-        deadline, source.family,
+        region.new_uuid(now), ObjectKind.PACK, source.day, source.tenant, backends, now, deadline,
+        source.family,
     )  # fmt: skip
-    targets = {b: (region.new_uuid(now), region.lands_by(b, deadline)) for b in source.backends}
+    targets = {b: (region.new_uuid(now), region.lands_by(b, deadline)) for b in backends}
     return _Plan(source, rows, new, objects.announce(connection, new, targets))
 
 
@@ -93,7 +101,7 @@ def _switch(
     for row in plan.rows:
         starts[row.start] = start
         start += row.length
-    again = now if len(sent.stored) < len(source.backends) else None
+    again = now if len(sent.stored) < len(plan.new.backends) else None
     digest = hashlib.sha256(copy).digest()
     kept = objects.finish(connection, plan.new.id, len(copy), digest, replicate_at=again)
     if not kept or not _move_all(connection, source, plan.new.id, starts):

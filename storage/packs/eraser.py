@@ -16,7 +16,8 @@ from storage.region import OpenRegion
 Pause = Callable[[float], None]
 
 _TICK = timedelta(milliseconds=1)  # what an id tells apart
-_ALWAYS = datetime(9999, 12, 31, tzinfo=UTC)  # an id has no younger namesake
+_ALWAYS = datetime(9999, 12, 31, tzinfo=UTC)  # an id names its record whenever it was minted
+_NAMESAKES = timedelta(days=1)  # the same request makes the same id until its UTC day is over
 
 
 def fence(
@@ -33,7 +34,7 @@ def fence(
     Returns when the clocks of all processes are past its cutoff, so that an id that is minted
     after the return is never covered.
     """
-    sought = _sought(region, tenant, scope)
+    sought, named = _sought(region, tenant, scope), scope.kind is ScopeKind.RECORD
 
     def work(connection: Connection) -> NewErasure:
         own_tenant(connection, tenant)
@@ -41,8 +42,8 @@ def fence(
         covered = _covered(region, now)
         new = NewErasure(
             region.new_uuid(now), tenant, scope.kind, sought, reason, ticket, now,
-            _ALWAYS if scope.kind is ScopeKind.RECORD else covered,
-            fence_until(covered, region.topology.bounds),
+            _ALWAYS if named else covered,
+            fence_until(covered + _NAMESAKES if named else covered, region.topology.bounds),
         )  # fmt: skip
         erasures.fence(connection, new)
         return new

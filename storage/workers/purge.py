@@ -9,6 +9,7 @@ from storage.catalog.objects import Attempt
 from storage.errors import BackendError
 from storage.model import ReplicaState
 from storage.policy import absent, may_destroy
+from storage.ports import TraceKind
 from storage.region import OpenRegion
 
 BATCH = 64
@@ -42,7 +43,7 @@ def _purge_one(region: OpenRegion, attempt: Attempt) -> dict[str, object] | None
     except BackendError as error:
         return _again(region, attempt, error.code, now + _delay(attempt))
     verdict = absent(
-        left=len(left), sees=_sees(region, attempt.backend), now=looked, land_by=attempt.land_by
+        left=len(left), sees=_evident(region, attempt.backend), now=looked, land_by=attempt.land_by
     )
     if verdict.done:
         with region.catalog.begin() as connection:
@@ -69,5 +70,6 @@ def _delay(attempt: Attempt) -> timedelta:
     return min(_LONGEST, grown)
 
 
-def _sees(region: OpenRegion, backend: str) -> frozenset[str]:
-    return frozenset(kind.value for kind in region.backends[backend].sees)
+def _evident(region: OpenRegion, backend: str) -> frozenset[str]:
+    """The kinds that it lists, or that cannot be there; without those that are only attested."""
+    return frozenset(TraceKind) - region.attested(backend)

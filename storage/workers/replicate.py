@@ -103,22 +103,13 @@ def _announce(region: OpenRegion, connection: Connection, object_id: UUID) -> _W
     objects.settle(connection, [], left, now)
     missing = set(source.backends) - {a.backend for a in here if a.id not in left}
     deadline = region.deadline(now, _LEASE.total_seconds())
-    lawful = [b for b in source.backends if b in missing and _lawful(region, b)]
+    lawful = [b for b in region.lawful() if b in missing]
     new = NewObject(
         source.id, source.kind, source.day, source.tenant, source.backends, now, deadline
     )
     targets = {b: (region.new_uuid(now), region.lands_by(b, deadline)) for b in lawful}
     stored = [attempt for attempt in here if attempt.state is ReplicaState.STORED]
     return _Work(source, stored, objects.add_attempts(connection, new, targets), deadline)
-
-
-def _lawful(region: OpenRegion, backend: str) -> bool:
-    """Whether its sub-processor may still be given bytes today."""
-    spec = next((s for s in region.region.backends if s.name == backend), None)
-    if spec is None:
-        return False
-    company = region.topology.sub_processors[spec.sub_processor]
-    return company.active(region.clock.now().date())
 
 
 def _copy(region: OpenRegion, work: _Work, target: Attempt) -> str | None:

@@ -8,7 +8,7 @@ from functools import partial
 from io import BytesIO
 
 import pytest
-from sqlalchemy import Connection, text
+from sqlalchemy import text
 
 from storage.errors import (
     CatalogUnavailable,
@@ -231,13 +231,12 @@ def test_a_bulk_insert_loses_its_connection(
     records = [
         NewRecord(DataClass.PROMPT, b"%d" % n, t.new_id(DataClass.PROMPT)) for n in range(40)
     ]
-    with faults.other.connect().execution_options(isolation_level="READ COMMITTED") as other:
-        with other.begin():
-            other.execute(text("LOCK TABLE record IN SHARE MODE"))
-            putting = aside.submit(lambda: list(t.put_many(records)))
-            eventually(lambda: len(copying(other)) == 1)
-            faults.kill(copying(other)[0])
-        told = putting.result(30)
+    with home(domicile).catalog.engine.connect() as other, other.begin():
+        other.execute(text("LOCK TABLE record IN SHARE MODE"))
+        putting = aside.submit(lambda: list(t.put_many(records)))
+        eventually(lambda: len(copying(faults)) == 1)
+        faults.kill(copying(faults)[0])
+    told = putting.result(30)
 
     assert {type(failed.error) for failed in told if isinstance(failed, PutFailure)} == {
         CatalogUnavailable
@@ -248,13 +247,14 @@ def test_a_bulk_insert_loses_its_connection(
     check_order(domicile, 2)
 
 
-def copying(connection: Connection) -> list[int]:
+def copying(faults: CatalogFaults) -> list[int]:
     """The servers whose COPY waits for a lock."""
     query = text(
         "SELECT pid FROM pg_stat_activity WHERE datname = current_database() "
         "AND query LIKE 'COPY record%' AND wait_event_type = 'Lock'"
     )
-    return list(connection.scalars(query))
+    with faults.other.connect() as connection:
+        return list(connection.scalars(query))
 
 
 # --- at every statement ------------------------------------------------------------------------

@@ -1,6 +1,7 @@
 """Workers: two at a time, killed in the middle, with clocks apart, and with backends that fail."""
 
 import os
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -10,10 +11,16 @@ import pytest
 import structlog
 
 from storage.catalog import objects
-from storage.errors import BackendError, BackendFull, BackendTimeout, BackendUnavailable
+from storage.errors import (
+    BackendError,
+    BackendFull,
+    BackendTimeout,
+    BackendUnavailable,
+    PurgeIncomplete,
+)
 from storage.model import DataClass, Erasure, NewRecord, Purpose, PutResult, ReplicaState, Scope
 from storage.ports import Clock, TraceKind
-from storage.testing import Domicile, Gate
+from storage.testing import Domicile, FaultyBackend, Gate
 from storage.workers.erase import complete
 from storage.workers.replicate import _copy, _Work
 from tests.support.commits import FENCING, CatalogFaults, ran
@@ -43,6 +50,45 @@ def test_two_workers_do_not_purge_one_replica_at_the_same_time(
 
     work(domicile)
     assert is_complete(domicile, erasure)
+
+
+def lies(backend: FaultyBackend) -> None:
+    """It says that it purged, and did not."""
+    backend.inner.purge = lambda _: None  # type: ignore[method-assign,assignment]
+
+
+def purges_in_part(backend: FaultyBackend) -> None:
+    """It refuses one of the versions."""
+    backend.fail_before["purge"] = lambda _: PurgeIncomplete(backend.name)
+
+
+def does_not_say(backend: FaultyBackend) -> None:
+    """It purges, and does not list what is left."""
+    backend.fail_before["traces"] = lambda _: BackendTimeout(backend.name)
+
+
+@pytest.mark.parametrize("fault", [lies, purges_in_part, does_not_say])
+def test_no_receipt_from_a_backend_that_lies_or_errs(
+    domicile: Domicile, fault: Callable[[FaultyBackend], None]
+) -> None:
+    """It is asked again and again, and there is no horizon after which that would end."""
+    t = domicile.tenant()
+    put = t.put(DataClass.PROMPT, b"mine", subject="u")
+    (sample,) = sealed(domicile, put.id)
+    backend = domicile.backends["eu-b"]
+    real = backend.inner.purge
+    fault(backend)
+    erasure = erase(t)
+    for hours in (0, 1, 10):
+        work(domicile, hours=hours)
+        assert not is_complete(domicile, erasure)
+    assert [left.backend for left in domicile.store.erasure(erasure.id).left] == ["eu-b"]
+
+    backend.inner.purge = real  # type: ignore[method-assign]
+    backend.fail_before.clear()
+    work(domicile, hours=2)
+    assert is_complete(domicile, erasure)
+    assert holders(domicile, sample) == set()
 
 
 def test_the_last_two_replicas_of_an_object_go_at_once(

@@ -847,23 +847,27 @@ def test_an_opening_that_fails_says_why(domicile: Domicile) -> None:
 
 
 def test_what_has_begun_is_finished_before_the_store_is_closed(domicile: Domicile) -> None:
-    """Also when the process's last request is cancelled twice while it stores what it has."""
+    """Also what nobody waits for any more, and what still waits for a thread."""
     domicile.tenant()
     opening = Opening(domicile.store)
     opening.go_on.set()
-    gate = hold(domicile, "put")
+    gate = hold(domicile, "upload")
     found: list[RecordId] = []
 
     async def serve() -> None:
         async with opened(opening()) as store:
-            request = Request(await store.tenant("acme-eu"))
+            t = await store.tenant("acme-eu")
+            request = Request(t)
             answering = asyncio.create_task(request.answer())
             await request.wrote.wait()
             found.append(request.id)
+            large = [asyncio.create_task(t.put(PROMPT, bytes(300_000))) for _ in range(40)]
+            await reached(gate.reached)
             while not answering.done():
                 answering.cancel()
                 await asyncio.sleep(0)
             asyncio.get_running_loop().call_later(0, gate.open.set)
+        await asyncio.gather(*large)
 
     asyncio.run(serve())
 

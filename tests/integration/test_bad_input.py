@@ -618,8 +618,11 @@ def calls(t: Tenant, store: Store, record: RecordId) -> dict[str, Callable[[], o
     }
 
 
-def test_a_database_that_is_down(mortal: Server, subtests: pytest.Subtests) -> None:
+def test_a_database_that_is_down(
+    mortal: Server, subtests: pytest.Subtests, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Every call says so, and that one may try again; when it is back, the same store goes on."""
+    monkeypatch.setattr("storage.store._REMEMBER", 1e9)  # seconds for which a tenant is known
     with new_domicile(mortal, "memory") as domicile:
         t = ready(domicile)
         record = t.put(PROMPT, b"hello").id

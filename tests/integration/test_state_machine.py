@@ -142,11 +142,12 @@ class Orders(RuleBasedStateMachine):
             looking.no_row_abroad(world, player.model)
         process = world.processes[self.turn % 2]
         for n, name in enumerate(NAMES):
-            if everything or (n + self.turn) % len(NAMES) == 0:
+            turn = (n + self.turn) % len(NAMES)
+            if everything or turn == 0:
                 player.compare_list(name, process)
             recs = player.model.of(name)
             for m, rec in enumerate(recs):
-                if everything or (m + self.turn) % len(recs) == 0:
+                if everything or (turn < 2 and (m + self.turn) % len(recs) == 0):
                     player.read(rec, process, ranges=everything and bool(m % 2))
 
     def _certify(self) -> None:

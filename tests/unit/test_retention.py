@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import UTC, date, datetime, timedelta, timezone
 
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from regions.load import load_topology
@@ -206,6 +206,8 @@ def test_an_id_stays_good_for_the_write_window_or_until_its_day_comes(
     assert term.deadline <= later + timedelta(days=days)
 
 
+@example(now=datetime(2026, 3, 1, tzinfo=timezone(timedelta(minutes=1))), days=2, ahead=1.0)
+@example(now=datetime(2026, 3, 2, tzinfo=UTC) - ERROR / 2, days=30, ahead=1.0)
 @given(now=moments, days=st.integers(2, 3650), ahead=st.floats(0, 1))
 def test_an_id_of_a_clock_that_is_ahead_within_the_error_is_accepted(
     now: datetime, days: int, ahead: float

@@ -52,15 +52,15 @@ class Proof:
         self._store, self._home = store, home
         self.traces: Sequence[Traces] = ()
         self.searches: list[Searched] = []
-        self.plain = plain - self._anywhere(Finder(plain))
+        self._plain_finder = self._finder = Finder(plain)
+        self.plain = plain - self._anywhere()
         self.chance = len(plain) - len(self.plain)
-        self._finder = Finder(())
         self.disk = Searched("the end")
 
     def control(self, plain_text: Sequence[bytes]) -> int:
         """How much of ``plain`` is found in text that does hold it: that the search can find."""
-        finder = Finder(self.plain)
-        return len({value for text in plain_text for value in finder.find(text)})
+        found = {value for text in plain_text for value in self._plain_finder.find(text)}
+        return len(found & self.plain)
 
     def note(self, traces: Sequence[Traces]) -> None:
         """These are to be looked for from now on."""
@@ -79,9 +79,8 @@ class Proof:
 
     def search_disk(self) -> None:
         """Look for plain text in every file that there is."""
-        finder = Finder(self.plain)
         for piece in on_disk(self._home):
-            self.disk.take(finder, piece)
+            self.disk.take(self._plain_finder, piece)
 
     def failures(self) -> list[str]:
         """What is where it should not be, or not where it should be: nothing, if all is well."""
@@ -120,10 +119,11 @@ class Proof:
             if names:
                 yield f"{made.when}: plain text on {place}, in {_shown(names[0])}"
 
-    def _anywhere(self, finder: Finder) -> frozenset[bytes]:
+    def _anywhere(self) -> frozenset[bytes]:
         """What is there by chance, before anything is stored."""
         pieces = chain(on_backends(self._store), in_catalogs(self._store), on_disk(self._home))
-        return frozenset(value for piece in pieces for value in finder.find(piece.data))
+        found = (self._plain_finder.find(piece.data) for piece in pieces)
+        return frozenset(chain.from_iterable(found))
 
 
 def _shown(name: str) -> str:

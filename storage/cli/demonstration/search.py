@@ -1,6 +1,7 @@
 """Looking for many byte strings at once, in any amount of data."""
 
 import base64
+import hashlib
 import sys
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
@@ -29,15 +30,22 @@ class Finder:
                     word = int.from_bytes(form[skip : skip + _WORD], sys.byteorder)
                     self._index[word].append((form, skip, one))
         self._known = frozenset(self._index)
+        self._nothing: set[bytes] = set()  # digests of data in which nothing was
 
     def find(self, data: bytes) -> set[bytes]:
-        """Those that are in the data."""
-        return {
+        """Those that are in the data. The same data again takes no time, if there was nothing."""
+        digest = hashlib.sha256(data).digest()
+        if digest in self._nothing:
+            return set()
+        found = {
             one
             for at, word in self._hits(data)
             for form, skip, one in self._index[word]
             if at >= skip and data.startswith(form, at - skip)
         }
+        if not found:
+            self._nothing.add(digest)
+        return found
 
     def _hits(self, data: bytes) -> Iterator[tuple[int, int]]:
         """Where a word of the index is, and which."""

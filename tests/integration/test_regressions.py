@@ -1,0 +1,85 @@
+"""What once went wrong, each as small as it can be made."""
+
+from collections.abc import Mapping
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+import regions
+from storage.errors import IdConflict
+from storage.model import DataClass, NewRecord, Purpose, PutFailure, Reason, Scope
+from storage.testing import Domicile
+from tests.support.world import small_topology
+
+
+def keys(domicile: Domicile) -> Mapping[str, set[str]]:
+    """What lies on each backend, canaries apart."""
+    return {
+        name: {trace.key for trace in backend.scan() if not trace.key.startswith("canary/")}
+        for name, backend in domicile.backends.items()
+    }
+
+
+def test_a_day_that_waits_does_not_hold_up_the_others(domicile: Domicile) -> None:
+    """A worker that runs now and then found the oldest day due each time, and took no other."""
+    t = domicile.tenant(retention={DataClass.PROMPT: 3, DataClass.COMPLETION: 2})
+    for data_class in (DataClass.COMPLETION, DataClass.PROMPT):
+        t.put(data_class, b"of a day of its own")
+    domicile.take_down("eu-b")
+    domicile.pass_time(days=4)
+    for _ in range(3):
+        domicile.run_worker()
+        domicile.pass_time(hours=1)
+    domicile.bring_back("eu-b")
+
+    assert keys(domicile)["eu-a"] == set()
+    assert len(keys(domicile)["eu-b"]) == 4
+
+
+def test_of_two_records_with_one_id_the_first_is_stored(domicile: Domicile) -> None:
+    """The second was written at once, for its size, and overtook the first."""
+    t = domicile.tenant()
+    one = t.new_id(DataClass.PROMPT)
+
+    first, second = t.put_many(
+        [NewRecord(DataClass.PROMPT, b"first", one), NewRecord(DataClass.PROMPT, bytes(2**18), one)]
+    )
+
+    assert not isinstance(first, PutFailure)
+    assert isinstance(second, PutFailure)
+    assert isinstance(second.error, IdConflict)
+    assert t.get(one, purpose=Purpose.SERVE).body == b"first"
+
+
+@pytest.fixture
+def ending(domicile: Domicile, tmp_path: Path) -> Domicile:
+    """The contract with the sub-processor of eu-a ends on 4 March."""
+    topology = small_topology(
+        Path(regions.__file__).parent / "data", tmp_path / "topology", changes=True
+    )
+    domicile.settings = domicile.settings.model_copy(update={"topology": topology})
+    domicile.open()
+    return domicile
+
+
+def test_a_compaction_writes_nothing_to_a_backend_whose_contract_has_ended(
+    ending: Domicile,
+) -> None:
+    """What is there stays there until it expires; a copy of it goes to lawful places alone."""
+    t = ending.tenant()
+    many = [NewRecord(DataClass.PROMPT, b"%d" % n, subject=f"user-{n}") for n in range(2)]
+    gone, kept = t.put_many(many)
+    before = keys(ending)
+    ending.pass_time(days=3)
+    t.erase(Scope.subject("user-0"), reason=Reason.SUBJECT_REQUEST)
+    ending.run_worker()
+    ending.clock.advance(timedelta(hours=6))
+    ending.run_worker()
+    after = keys(ending)
+
+    assert after["eu-a"] < before["eu-a"]
+    assert after["eu-b"] != before["eu-b"]
+    assert not isinstance(kept, PutFailure)
+    assert t.get(kept.id, purpose=Purpose.SERVE).body == b"1"
+    assert not isinstance(gone, PutFailure)
