@@ -108,7 +108,8 @@ def main() -> None:
         with open_region.catalog.begin() as connection:
             connection.execute(
                 text(
-                    "CREATE TABLE naive (key text PRIMARY KEY, tenant text, at timestamptz, size int)"
+                    "CREATE TABLE naive "
+                    "(key text PRIMARY KEY, tenant text, at timestamptz, size int)"
                 )
             )
         many = bodies(given.records)

@@ -111,9 +111,10 @@ class Backend(Reader, Protocol):
         """How long after its deadline an abandoned write may still take effect."""
         ...
 
-    def put(self, key: str, data: bytes, *, timeout: float) -> None:
+    def put(self, key: str, data: bytes, *, timeout: float, urgent: bool = False) -> None:
         """Store an object durably, in one attempt of at most ``timeout`` seconds.
 
+        ``urgent``: deletion needs it; it may use the room that is kept for that.
         Raises BackendTimeout if the answer is unknown; BackendFull, BackendForbidden,
         BackendMisplaced or BackendUnavailable if it is known to have failed.
         """

@@ -62,7 +62,9 @@ class OpenRegion:
         """The backends whose sub-processors may be given bytes today, in order of preference."""
         today, companies = self.clock.now().date(), self.topology.sub_processors
         return tuple(
-            spec.name for spec in self.region.backends if companies[spec.sub_processor].active(today)
+            spec.name
+            for spec in self.region.backends
+            if companies[spec.sub_processor].active(today)
         )
 
     def new_uuid(self, now: datetime) -> UUID:

@@ -125,6 +125,7 @@ class Feed:
         """For one body."""
         self._loop = asyncio.get_running_loop()
         self._room = asyncio.Semaphore(2)
+        self._stopped = False
         self._chunks: SimpleQueue[bytes | Exception | None] = SimpleQueue()
 
     async def fill(self, chunks: AsyncIterable[bytes]) -> None:
@@ -132,6 +133,8 @@ class Feed:
         try:
             async for chunk in chunks:
                 await self._room.acquire()
+                if self._stopped:
+                    return
                 self._chunks.put(chunk)
             self._chunks.put(None)
         except Exception as error:  # noqa: BLE001 - the thread raises it
@@ -141,8 +144,10 @@ class Feed:
             raise
 
     def stop(self) -> None:
-        """Nothing more comes: whoever still waits for it fails."""
+        """Nothing more comes, whatever is given: the thread fails if it has not seen the end."""
+        self._stopped = True
         self._chunks.put(_stopped())
+        self._room.release()
 
     def __iter__(self) -> Iterator[bytes]:
         """The chunks, for the thread."""

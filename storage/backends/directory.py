@@ -8,7 +8,7 @@ import os
 import stat
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from heapq import merge
 from io import BufferedReader
@@ -85,9 +85,10 @@ class DirectoryBackend:
         self.longest_request = longest_request
         self._place = _Place(name, root, clock, entropy, reserve, free)
 
-    def put(self, key: str, data: bytes, *, timeout: float) -> None:
+    def put(self, key: str, data: bytes, *, timeout: float, urgent: bool = False) -> None:
         deadline = self._place.clock() + timeout
-        with DirectoryUpload(self._place, checked(key), timeout) as upload:
+        place = replace(self._place, reserve=0) if urgent else self._place
+        with DirectoryUpload(place, checked(key), timeout) as upload:
             upload.write(data)
             upload.publish(deadline)
 

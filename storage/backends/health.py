@@ -47,9 +47,9 @@ class WatchedBackend:
     def longest_request(self) -> timedelta:
         return self._inner.longest_request
 
-    def put(self, key: str, data: bytes, *, timeout: float) -> None:
+    def put(self, key: str, data: bytes, *, timeout: float, urgent: bool = False) -> None:
         with self.watching():
-            self._inner.put(key, data, timeout=timeout)
+            self._inner.put(key, data, timeout=timeout, urgent=urgent)
 
     def upload(self, key: str, *, timeout: float) -> "WatchedUpload":
         with self.watching():

@@ -77,7 +77,7 @@ class MemoryBackend:
         )
         self._contents = _Contents(versioned=versioned)
 
-    def put(self, key: str, data: bytes, *, timeout: float) -> None:
+    def put(self, key: str, data: bytes, *, timeout: float, urgent: bool = False) -> None:
         with self._contents.lock:
             self._contents.add(checked(key), bytes(data))
 

@@ -8,6 +8,7 @@ from uuid import UUID
 
 from sqlalchemy import (
     ARRAY,
+    ColumnElement,
     Connection,
     Integer,
     LargeBinary,
@@ -21,6 +22,7 @@ from sqlalchemy import (
     literal,
     or_,
     select,
+    union,
     update,
 )
 from sqlalchemy.dialects.postgresql import insert
@@ -238,14 +240,27 @@ def await_writers(connection: Connection, erasure: OpenErasure) -> None:
 
 
 def await_earlier(connection: Connection, erasure: OpenErasure) -> None:
-    """Note what earlier erasures of the tenant still wait for: it may hold what this one covers.
+    """Note what other erasures still wait for whose scope may overlap: it holds covered bytes.
 
-    Asked when all rows are deleted. What an earlier one deleted of them, it has noted by then.
+    Asked when all rows are deleted: what another one deleted of them, it has noted by then. Two
+    subjects or two groups do not overlap; of two records one may derive from the other.
     """
+    own, other = t.fence.alias("own"), t.fence.alias("other")
+    overlapping = (
+        select(other.c.erasure_id)
+        .join(own, own.c.tenant == other.c.tenant)
+        .where(own.c.erasure_id == erasure.id, other.c.erasure_id != erasure.id)
+        .where(
+            or_(
+                own.c.scope != other.c.scope,
+                own.c.scope == ScopeKind.RECORD,
+                own.c.value == other.c.value,
+            )
+        )
+    )
     earlier = (
         select(literal(erasure.id), eo.object_id, func.bool_or(eo.holds_ranges))
-        .join(t.erasure, e.id == eo.erasure_id)
-        .where(e.tenant == erasure.tenant, e.id != erasure.id)
+        .where(eo.erasure_id.in_(overlapping))
         .group_by(eo.object_id)
     )
     query = insert(t.erasure_object).from_select(
@@ -323,11 +338,25 @@ def take_complete(connection: Connection, limit: int) -> list[UUID]:
     return list(
         connection.scalars(
             select(e.id)
-            .where(e.state == ErasureState.PURGING, ~waiting)
+            .where(e.state == ErasureState.PURGING, ~waiting, ~exists().where(_expired()))
             .order_by(e.requested)
             .limit(limit)
             .with_for_update(skip_locked=True)
         )
+    )
+
+
+def _expired() -> ColumnElement[bool]:
+    """SQL: an object of a day that was over when the erasure was planned, and is not gone.
+
+    The rows of that day may have been dropped before the erasure could read them, so it may hold
+    what the erasure covers. It is on its way out, and gone soon.
+    """
+    return and_(
+        o.day <= func.date(func.timezone("UTC", e.planned)),
+        o.kind == ObjectKind.PACK,
+        o.state != ObjectState.GONE,
+        or_(o.tenant.is_(None), o.tenant == e.tenant),
     )
 
 
@@ -363,11 +392,14 @@ def complete(connection: Connection, erasure: UUID, token: str, now: datetime) -
 
 
 def drop_fences(connection: Connection, now: datetime, limit: int) -> int:
-    """Forget fences when their rows are gone and no id that they cover can be written any more."""
+    """Forget fences that no write can meet any more, and whose erasures are complete.
+
+    Until then they say which later erasure has to wait for the same bytes.
+    """
     old = (
         select(f.tenant, f.scope, f.value, f.erasure_id)
         .join(t.erasure, e.id == f.erasure_id)
-        .where(f.until < now, e.state != ErasureState.FENCED)
+        .where(f.until < now, e.state == ErasureState.COMPLETE)
         .limit(limit)
         .subquery()
     )
@@ -408,16 +440,29 @@ def page(connection: Connection, after: UUID | None, limit: int) -> list[UUID]:
 
 
 def _left(connection: Connection, ids: Sequence[UUID]) -> dict[UUID, list[Left]]:
+    noted = (
+        select(eo.erasure_id, eo.object_id)
+        .join(t.object_, o.id == eo.object_id)
+        .where(eo.erasure_id.in_(ids), ~and_(~eo.holds_ranges, o.state == ObjectState.STORED))
+    )
+    expired = (
+        select(e.id, o.id)
+        .join(t.object_, _expired())
+        .where(e.id.in_(ids), e.state == ErasureState.PURGING)
+    )
+    waiting = union(noted, expired).subquery().c
     rows = connection.execute(
         select(
-            eo.erasure_id, r.backend, func.count(), func.max(r.last_error), func.min(r.next_attempt)
+            waiting.erasure_id,
+            r.backend,
+            func.count(),
+            func.max(r.last_error),
+            func.min(r.next_attempt),
         )
-        .join(t.replica, r.object_id == eo.object_id)
-        .join(t.object_, o.id == eo.object_id)
-        .where(eo.erasure_id.in_(ids), r.state != ReplicaState.GONE)
-        .where(~and_(~eo.holds_ranges, o.state == ObjectState.STORED))
-        .group_by(eo.erasure_id, r.backend)
-        .order_by(eo.erasure_id, r.backend)
+        .join(t.replica, r.object_id == waiting.object_id)
+        .where(r.state != ReplicaState.GONE)
+        .group_by(waiting.erasure_id, r.backend)
+        .order_by(waiting.erasure_id, r.backend)
     )
     found: dict[UUID, list[Left]] = {}
     for erasure, *rest in rows:

@@ -1,0 +1,1 @@
+"""Keys, sealed bodies and metadata, streams, pseudonyms."""

@@ -46,7 +46,7 @@ def compact(region: OpenRegion, object_id: UUID) -> bool:
         return False
     parts = [data[row.start : row.start + row.length] for row in plan.rows]
     copy = b"".join(parts)
-    sent = send(region, plan.attempts, copy, until=plan.new.deadline)
+    sent = send(region, plan.attempts, copy, until=plan.new.deadline, urgent=True)
     if len(sent.stored) < region.region.required:
         _abandon(region, plan.new.id)
         return False

@@ -28,13 +28,20 @@ class Sent:
     causes: Mapping[str, str]  # by backend
 
 
-def send(region: OpenRegion, attempts: Sequence[Attempt], data: bytes, *, until: datetime) -> Sent:
+def send(
+    region: OpenRegion,
+    attempts: Sequence[Attempt],
+    data: bytes,
+    *,
+    until: datetime,
+    urgent: bool = False,
+) -> Sent:
     """PUT the same bytes to every backend in parallel: one attempt each, none after ``until``."""
 
     def put(attempt: Attempt) -> None:
         left = time_left(region, attempt.backend, until)
         timeout = min(left, region.limits.attempt)
-        region.backends[attempt.backend].put(attempt.key, data, timeout=timeout)
+        region.backends[attempt.backend].put(attempt.key, data, timeout=timeout, urgent=urgent)
 
     # a backend that ignores its timeout must not hold the pack: its attempt then has failed,
     # and what it may still write is purged after ``land_by``

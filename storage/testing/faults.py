@@ -77,8 +77,8 @@ class FaultyBackend:
         """How often a method has been called."""
         return sum(1 for called, _ in self.calls if called == method)
 
-    def put(self, key: str, data: bytes, *, timeout: float) -> None:
-        self.write("put", key, lambda: self.inner.put(key, data, timeout=timeout))
+    def put(self, key: str, data: bytes, *, timeout: float, urgent: bool = False) -> None:
+        self.write("put", key, lambda: self.inner.put(key, data, timeout=timeout, urgent=urgent))
 
     def upload(self, key: str, *, timeout: float) -> "FaultyUpload":
         self.before("upload", key)

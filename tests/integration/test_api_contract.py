@@ -421,3 +421,19 @@ def test_importing_is_light() -> None:
 def test_kinds_of_scope_are_all_checked() -> None:
     """A kind that is added must be thought of in ``check_erasure``."""
     assert {kind.value for kind in ScopeKind} == {"record", "subject", "group", "tenant", "account"}
+
+
+def test_a_store_that_is_closed_says_so(domicile: Domicile) -> None:
+    """Neither a wait for room that never comes, nor a new connection that nobody closes."""
+    t = domicile.tenant()
+    put = t.put(PROMPT, b"hello")
+    domicile.store.close()
+
+    for call in (
+        lambda: t.put(PROMPT, b"late"),
+        lambda: t.put_file(BytesIO(b"late")),
+        lambda: t.get(put.id, purpose=Purpose.SERVE),
+        lambda: domicile.store.tenant("acme-eu"),
+    ):
+        with pytest.raises(InvalidRequest, match="closed"):
+            call()

@@ -777,7 +777,6 @@ def test_a_full_disk_takes_nothing_and_lets_go(domicile: Domicile) -> None:
     assert t.put(PROMPT, BODY).stored
 
 
-@pytest.mark.xfail(strict=True, reason="a compaction may not use the reserve")
 def test_a_full_disk_does_not_keep_what_shares_a_pack(domicile: Domicile) -> None:
     """To delete a part of a pack, the rest is written anew: that is what the reserve is for."""
     disk = Disk(1024 * MIB)

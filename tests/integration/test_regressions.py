@@ -8,7 +8,15 @@ import pytest
 
 import regions
 from storage.errors import IdConflict
-from storage.model import DataClass, NewRecord, Purpose, PutFailure, Reason, Scope
+from storage.model import (
+    DataClass,
+    ErasureState,
+    NewRecord,
+    Purpose,
+    PutFailure,
+    Reason,
+    Scope,
+)
 from storage.testing import Domicile
 from tests.support.world import small_topology
 
@@ -83,3 +91,61 @@ def test_a_compaction_writes_nothing_to_a_backend_whose_contract_has_ended(
     assert not isinstance(kept, PutFailure)
     assert t.get(kept.id, purpose=Purpose.SERVE).body == b"1"
     assert not isinstance(gone, PutFailure)
+
+
+def test_no_receipt_while_an_earlier_erasure_of_the_same_record_is_open(domicile: Domicile) -> None:
+    """Also after the fence of the earlier one is gone: its row was the last that named the pack."""
+    t = domicile.tenant()
+    one = t.put(DataClass.PROMPT, b"on both backends", subject="user-7").id
+    domicile.take_down("eu-b")
+    t.erase(Scope.record(one), reason=Reason.CUSTOMER_REQUEST)
+    for _ in range(3):
+        domicile.run_worker()
+        domicile.pass_time(hours=13)
+    later = t.erase(Scope.subject("user-7"), reason=Reason.SUBJECT_REQUEST)
+    domicile.run_worker()
+
+    assert domicile.store.erasure(later.id).state is not ErasureState.COMPLETE
+
+    domicile.bring_back("eu-b")
+    domicile.pass_time(hours=1)
+    domicile.run_worker()
+
+    assert domicile.store.erasure(later.id).state is ErasureState.COMPLETE
+    assert not any(key.startswith("pack/") for key in keys(domicile)["eu-b"])
+
+
+def test_no_receipt_while_the_erasure_of_a_parent_is_open(domicile: Domicile) -> None:
+    """The child went with it, so the child's own erasure finds no row."""
+    t = domicile.tenant()
+    parent = t.put(DataClass.PROMPT, b"on both backends").id
+    child = t.put(DataClass.COMPLETION, b"on both, too", derived_from=[parent]).id
+    domicile.take_down("eu-b")
+    t.erase(Scope.record(parent), reason=Reason.CUSTOMER_REQUEST)
+    domicile.run_worker()
+    later = t.erase(Scope.record(child), reason=Reason.CUSTOMER_REQUEST)
+    domicile.run_worker()
+
+    assert domicile.store.erasure(later.id).state is not ErasureState.COMPLETE
+
+
+def test_no_receipt_while_an_expired_record_is_on_a_backend(domicile: Domicile) -> None:
+    """Its partition is dropped, so no row says whose bytes the dead backend still has."""
+    t = domicile.tenant(retention={DataClass.PROMPT: 2})
+    t.put(DataClass.PROMPT, b"on both backends", subject="user-7")
+    domicile.take_down("eu-b")
+    domicile.pass_time(days=1)
+    domicile.run_worker()
+    erasure = t.erase(Scope.subject("user-7"), reason=Reason.SUBJECT_REQUEST)
+    domicile.run_worker()
+    waiting = domicile.store.erasure(erasure.id)
+
+    assert waiting.state is not ErasureState.COMPLETE
+    assert [left.backend for left in waiting.left] == ["eu-b"]
+
+    domicile.bring_back("eu-b")
+    domicile.pass_time(hours=1)
+    domicile.run_worker()
+
+    assert domicile.store.erasure(erasure.id).state is ErasureState.COMPLETE
+    assert keys(domicile)["eu-b"] == set()

@@ -92,14 +92,16 @@ class Orders(RuleBasedStateMachine):
         mode=st.sampled_from(["up", "up", "down", "full", "lossy", "late", "land", "lose", None]),
         process=ops.PROCESS,
     )
-    def disturb(self, backend: str, mode: Mode | Literal["land", "lose"] | None, process: int) -> None:
+    def disturb(
+        self, backend: str, mode: Mode | Literal["land", "lose"] | None, process: int
+    ) -> None:
         """A backend begins to behave otherwise, what was under way arrives or does not, or a new
         process takes the place of one.
         """  # noqa: D205
         assert self.world is not None
         if mode is None:
             self.world.restart(process)
-        elif mode in ("land", "lose"):
+        elif mode == "land" or mode == "lose":  # noqa: PLR1714 - mypy
             self.world.settle_late(lands=mode == "land")
         elif backend in self.world.backends:
             self.world.set_mode(backend, mode)
@@ -202,8 +204,8 @@ def test_it_tells_the_story_of_a_dictionary(
     threads: bool,  # noqa: FBT001
 ) -> None:
     """Whatever is done, in whatever order, and wherever it is interrupted."""
-    run_state_machine_as_test(  # type: ignore[no-untyped-call]
-        lambda: Orders(domicile_server, topologies, threads=threads),
+    run_state_machine_as_test(
+        lambda: Orders(domicile_server, topologies, threads=threads),  # type: ignore[arg-type]
         settings=settings(
             max_examples=_EXAMPLES,
             stateful_step_count=_STEPS,

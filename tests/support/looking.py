@@ -184,7 +184,9 @@ def _keys_are_used(connection: Connection, now: datetime) -> None:
 def _days_are_over(connection: Connection, now: datetime) -> None:
     days = set(connection.scalars(select(t.day.c.day)))
     names = connection.scalars(
-        text("SELECT inhrelid::regclass::text FROM pg_inherits WHERE inhparent = 'record'::regclass")
+        text(
+            "SELECT inhrelid::regclass::text FROM pg_inherits WHERE inhparent = 'record'::regclass"
+        )
     )
     assert not {day for day in days if day <= now.date()}, "days that are over and still there"
     assert set(names) == {f"record_{day:%Y%m%d}" for day in days}
@@ -205,5 +207,3 @@ def _held(world: World, region: str) -> Iterable[tuple[str, str, TraceKind]]:
     for spec in world.topology.regions[region].backends:
         for trace in world.memory(spec.name).scan():
             yield spec.name, trace.key, trace.kind
-
-

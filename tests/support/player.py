@@ -3,7 +3,7 @@
 import itertools
 import random
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
 from io import BytesIO
@@ -148,15 +148,21 @@ class Player:
         try:
             return Answer(STORED, call())
         except Killed:
-            return Answer("killed")
+            return self._killed(process)
         except DomicileError as error:
             if process.life.dead:
-                return Answer("killed")
+                return self._killed(process)
             if self.trouble:
                 raise self.trouble[0] from error
             if error.__cause__ is not None and not isinstance(error.__cause__, DomicileError):
                 raise
             return Answer(error.code)
+
+    def _killed(self, process: Process) -> Answer:
+        """Once its other threads have come to their end too."""
+        with suppress(Killed):
+            process.stack.close()
+        return Answer("killed")
 
     def tenant(self, number: int) -> str:
         """The n-th tenant."""
@@ -197,7 +203,17 @@ class Player:
             return [answer] * len(wishes)
         results = answer.result
         assert isinstance(results, list)
-        return [_answer(process, result) for result in results]
+        return [self._answer(process, result) for result in results]
+
+    def _answer(self, process: Process, result: PutResult | PutFailure) -> Answer:
+        if isinstance(result, PutResult):
+            return Answer(STORED, result)
+        if process.life.dead:
+            return self._killed(process)
+        cause = result.error.__cause__
+        if cause is not None and not isinstance(cause, DomicileError):
+            raise result.error
+        return Answer(result.error.code)
 
     def _put_one(self, tenant: Tenant, wish: Wish) -> PutResult:
         content = wish.content
@@ -294,9 +310,7 @@ class Player:
         assert result.deadline == end
         assert result.id.unique == wish.id.unique
 
-    def _reconcile(
-        self, wish: Wish, during: During, written: Sequence[tuple[str, str]]
-    ) -> None:
+    def _reconcile(self, wish: Wish, during: During, written: Sequence[tuple[str, str]]) -> None:
         """The process ended before it could answer: the catalog knows whether it was stored."""
         table = t.file if wish.id.day is None else t.record
         with self.world.looking(TENANTS[wish.tenant].home) as connection:
@@ -313,7 +327,8 @@ class Player:
     def _mint(self, op: Mint, process: Process) -> None:
         name = self.tenant(op.tenant)
         key = None if op.key is None else f"key-{op.key}"
-        answer = self._ask(process, lambda: process.store.tenant(name).new_id(op.data_class, key=key))
+        tenant = process.store.tenant(name)
+        answer = self._ask(process, lambda: tenant.new_id(op.data_class, key=key))
         if isinstance(answer.result, RecordId):
             self.minted[name].append(answer.result)
 
@@ -461,25 +476,24 @@ class Player:
         return found
 
     def _scope(self, op: Erase, name: str) -> tuple[Scope, str | bytes]:
-        match op.kind:
-            case ScopeKind.RECORD:
-                rec = self.record(name, op.number)
-                minted = self.minted[name]
-                if rec is not None and (op.number % 4 or not minted):
-                    return Scope.record(rec.id), rec.id.unique
-                if minted:
-                    return Scope.record(minted[-1]), minted[-1].unique
-                return Scope.tenant(), ""
-            case ScopeKind.SUBJECT:
-                who = ("ann", "ben")[op.number % 2]
-                return Scope.subject(who), who
-            case ScopeKind.GROUP:
-                which = ("thread-1", "thread-2")[op.number % 2]
-                return Scope.group(which), which
-            case ScopeKind.TENANT:
-                return Scope.tenant(), ""
-            case ScopeKind.ACCOUNT:
-                return Scope.account(TENANTS[name].account), ""
+        who, which = ("ann", "ben")[op.number % 2], ("thread-1", "thread-2")[op.number % 2]
+        named: dict[ScopeKind, tuple[Scope, str | bytes]] = {
+            ScopeKind.SUBJECT: (Scope.subject(who), who),
+            ScopeKind.GROUP: (Scope.group(which), which),
+            ScopeKind.TENANT: (Scope.tenant(), ""),
+            ScopeKind.ACCOUNT: (Scope.account(TENANTS[name].account), ""),
+        }
+        if op.kind in named:
+            return named[op.kind]
+        rec, minted = self.record(name, op.number), self.minted[name]
+        if rec is not None and (op.number % 4 or not minted):
+            return Scope.record(rec.id), rec.id.unique
+        one = minted[-1] if minted else self._mint_one(name)
+        return Scope.record(one), one.unique
+
+    def _mint_one(self, name: str) -> RecordId:
+        """An id that nobody has ever used."""
+        return self.world.processes[0].store.tenant(name).new_id(PROMPT)
 
     # work and time
 
@@ -520,14 +534,3 @@ def _record(wish: Wish) -> NewRecord:
         wish.id.data_class, content.body, None if wish.fresh else wish.id, content.subject,
         content.group, dict(content.metadata), content.parents,
     )  # fmt: skip
-
-
-def _answer(process: Process, result: PutResult | PutFailure) -> Answer:
-    if isinstance(result, PutResult):
-        return Answer(STORED, result)
-    if process.life.dead:
-        return Answer("killed")
-    cause = result.error.__cause__
-    if cause is not None and not isinstance(cause, DomicileError):
-        raise result.error
-    return Answer(result.error.code)

@@ -108,9 +108,9 @@ class Tapped:
     def longest_request(self) -> timedelta:
         return self.inner.longest_request
 
-    def put(self, key: str, data: bytes, *, timeout: float) -> None:
+    def put(self, key: str, data: bytes, *, timeout: float, urgent: bool = False) -> None:
         with self.write(key):
-            self.inner.put(key, data, timeout=timeout)
+            self.inner.put(key, data, timeout=timeout, urgent=urgent)
 
     def upload(self, key: str, *, timeout: float) -> "TappedUpload":
         with self.write(key):
@@ -198,8 +198,11 @@ class Process:
 
 def quiet() -> structlog.typing.FilteringBoundLogger:
     """A log that nobody reads."""
-    silent = structlog.make_filtering_bound_logger(logging.CRITICAL)
-    return silent(structlog.ReturnLogger(), [], {})
+    level = structlog.make_filtering_bound_logger(logging.CRITICAL)
+    log: structlog.typing.FilteringBoundLogger = structlog.wrap_logger(
+        structlog.ReturnLogger(), wrapper_class=level, processors=[]
+    )
+    return log
 
 
 class World:
@@ -234,9 +237,9 @@ class World:
     def advance(self, by: timedelta, *, lands: bool) -> None:
         """Time passes. What is still under way lands before it is too late, or never."""
         self.note_late()
-        if self.late_since is not None:
-            if self.clock.now() + by >= self.late_since + LANDS_WITHIN - timedelta(seconds=1):
-                self.settle_late(lands=lands)
+        soon = LANDS_WITHIN - timedelta(seconds=1)
+        if self.late_since is not None and self.clock.now() + by >= self.late_since + soon:
+            self.settle_late(lands=lands)
         self.clock.advance(by)
 
     def note_late(self) -> None:
@@ -283,7 +286,8 @@ class World:
 
     def active(self, backend: str, on: date) -> bool:
         """Whether the backend's sub-processor may be given anything on that day."""
-        spec = next(s for r in self.topology.regions.values() for s in r.backends if s.name == backend)
+        regions = self.topology.regions.values()
+        spec = next(spec for r in regions for spec in r.backends if spec.name == backend)
         return self.topology.sub_processors[spec.sub_processor].active(on)
 
     def close(self) -> None:

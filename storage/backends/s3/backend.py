@@ -57,7 +57,7 @@ class S3Backend:
         self.sees = frozenset({TraceKind.OBJECT}.union(*listed))
         self._bucket = bucket
 
-    def put(self, key: str, data: bytes, *, timeout: float) -> None:
+    def put(self, key: str, data: bytes, *, timeout: float, urgent: bool = False) -> None:
         put(self._bucket, checked(key), data, timeout=timeout)
 
     def upload(self, key: str, *, timeout: float) -> S3Upload:

@@ -159,7 +159,7 @@ def tell_next(stage: Stage) -> None:
     )
     stage.tell.shell(
         "A record, its reasons, and its end",
-        f"echo 'Where is my bicycle?' | {_ME} put acme --class prompt --subject u-1",
+        f"echo 'Hello, model' | {_ME} put acme --class prompt --subject u-1",
         f"{_ME} list acme",
         f"{_ME} erase acme --subject u-1 --reason subject_request",
         f"{_ME} worker --once",

@@ -1,0 +1,404 @@
+"""Captures, uploads, puts, openings: what becomes of them when somebody stops waiting."""
+
+import asyncio
+import threading
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import aclosing, contextmanager, suppress
+from dataclasses import dataclass, field
+
+import pytest
+
+from storage import (
+    AsyncCapture,
+    AsyncStore,
+    AsyncTenant,
+    DomicileError,
+    NotFound,
+    RecordId,
+    Store,
+    TooFewReplicas,
+)
+from storage.async_store import opened
+from storage.testing import Domicile
+from tests.support.loops import (
+    BODY,
+    COMPLETION,
+    PATIENCE,
+    PROMPT,
+    SERVE,
+    Request,
+    captured,
+    each,
+    hold,
+    packs_left,
+    pieces,
+    reached,
+    run,
+)
+
+
+@pytest.mark.parametrize("kind", ["async", "stubborn", "sync"])
+def test_an_upload_that_is_cancelled_leaves_nothing(domicile: Domicile, kind: str) -> None:
+    """Its stream is told, and what was sent is taken back."""
+    sent, go_on = threading.Event(), threading.Event()
+    ended = []
+
+    def stalled() -> Iterator[bytes]:
+        yield BODY
+        sent.set()
+        assert go_on.wait(PATIENCE)
+        yield BODY
+
+    async def async_stalled() -> AsyncIterator[bytes]:
+        try:
+            yield BODY
+            yield BODY
+            sent.set()
+            await asyncio.Event().wait()
+        finally:
+            ended.append("source")
+
+    async def stubborn() -> AsyncIterator[bytes]:
+        """Goes on to its end when it is cancelled."""
+        with suppress(asyncio.CancelledError):
+            async for chunk in async_stalled():
+                yield chunk
+        for chunk in pieces():
+            yield chunk
+
+    streams: dict[str, Callable[[], AsyncIterator[bytes] | Iterator[bytes]]] = {
+        "async": async_stalled,
+        "stubborn": stubborn,
+        "sync": stalled,
+    }
+
+    async def work(store: AsyncStore, t: AsyncTenant) -> None:
+        putting = asyncio.create_task(t.put_file(streams[kind]()))
+        await reached(sent)
+        putting.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await putting
+        go_on.set()
+
+        assert ended == ([] if kind == "sync" else ["source"])
+
+    run(domicile, work)
+
+    assert packs_left(domicile) == []
+    assert domicile.tenant().list() == []
+
+
+def test_an_upload_that_is_cancelled_as_it_begins(domicile: Domicile) -> None:
+    """Before its stream was asked for anything: its thread does not wait for ever."""
+
+    async def work(store: AsyncStore, t: AsyncTenant) -> None:
+        putting = asyncio.create_task(t.put_file(each(pieces())))
+        await asyncio.sleep(0)
+        putting.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await putting
+
+    run(domicile, work)
+
+    assert packs_left(domicile) == []
+
+
+# captures, and what is cancelled
+
+
+def test_a_capture_that_ends_is_complete(domicile: Domicile) -> None:
+    """Chunk by chunk; the result is there after the block."""
+
+    async def work(store: AsyncStore, t: AsyncTenant) -> RecordId:
+        prompt = await t.put(PROMPT, b"?", subject="u")
+        async with t.capture(COMPLETION, derived_from=[prompt.id], metadata={"a": 1}) as sink:
+            await sink.write(b"it is ")
+            await sink.write(b"done")
+
+        assert sink.result is not None
+        assert (sink.result.id, sink.result.stored, sink.failure) == (sink.id, True, None)
+        assert len(await t.list(subject="u")) == 2
+        return sink.id
+
+    assert captured(domicile, run(domicile, work)) == (b"it is done", False)
+
+
+def test_a_capture_that_fails_is_incomplete(domicile: Domicile) -> None:
+    """The block's own error goes on, with a note if storing fails too."""
+
+    async def work(store: AsyncStore, t: AsyncTenant) -> RecordId:
+        async def answer(sink: AsyncCapture) -> None:
+            async with sink:
+                await sink.write(b"it is ")
+                raise OSError("upstream")
+
+        sink, lost = t.capture(COMPLETION), t.capture(COMPLETION)
+        with pytest.raises(OSError, match="upstream") as caught:
+            await answer(sink)
+        assert not hasattr(caught.value, "__notes__")
+        domicile.take_down("eu-a", "eu-b")
+        with pytest.raises(OSError, match="upstream") as caught:
+            await answer(lost)
+        assert isinstance(lost.failure, TooFewReplicas)
+        assert "TooFewReplicas" in caught.value.__notes__[0]
+        with pytest.raises(TooFewReplicas):
+            async with t.capture(COMPLETION):
+                pass
+        domicile.bring_back("eu-a", "eu-b")
+        return sink.id
+
+    assert captured(domicile, run(domicile, work)) == (b"it is ", True)
+
+
+def test_a_cancelled_request_stores_what_it_has(domicile: Domicile) -> None:
+    """It is marked incomplete, the result is known, and the CancelledError goes on."""
+
+    async def work(store: AsyncStore, t: AsyncTenant) -> RecordId:
+        request = Request(t)
+        answering = asyncio.create_task(request.answer())
+        await request.wrote.wait()
+        answering.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await answering
+
+        assert request.sink is not None
+        assert request.sink.result is not None
+        return request.id
+
+    assert captured(domicile, run(domicile, work)) == (b"it is ", True)
+
+
+def test_a_request_that_is_cancelled_again_and_again(domicile: Domicile) -> None:
+    """As by frameworks that cancel at every await: it leaves, and storing goes on without it."""
+
+    async def work(store: AsyncStore, t: AsyncTenant) -> RecordId:
+        request = Request(t)
+        gate = hold(domicile, "put")
+        answering = asyncio.create_task(request.answer())
+        await request.wrote.wait()
+        while not answering.done():
+            answering.cancel()
+            await asyncio.sleep(0)
+        gate.open.set()
+
+        assert answering.cancelled()
+        return request.id
+
+    assert captured(domicile, run(domicile, work)) == (b"it is ", True)
+
+
+def test_a_request_that_is_cancelled_twice_while_no_thread_is_free(domicile: Domicile) -> None:
+    """What it has waits for its turn to be stored, though nobody waits for it any more."""
+
+    async def work(store: AsyncStore, t: AsyncTenant) -> RecordId:
+        request = Request(t)
+        answering = asyncio.create_task(request.answer())
+        await request.wrote.wait()
+        gate = hold(domicile, "upload")
+        large = [asyncio.create_task(t.put(PROMPT, bytes(300_000))) for _ in range(40)]
+        await reached(gate.reached)
+        while not answering.done():
+            answering.cancel()
+            await asyncio.sleep(0)
+        gate.open.set()
+        await asyncio.gather(*large)
+        return request.id
+
+    assert captured(domicile, run(domicile, work)) == (b"it is ", True)
+
+
+def test_a_timeout_stays_a_timeout_when_storing_fails(domicile: Domicile) -> None:
+    """Another error in place of the CancelledError would be taken for the block's own."""
+    domicile.tenant()
+    domicile.take_down("eu-a", "eu-b")
+
+    async def work(store: AsyncStore, t: AsyncTenant) -> None:
+        request = Request(t)
+        limit = asyncio.timeout(None)
+        wrote = asyncio.create_task(request.wrote.wait())
+        wrote.add_done_callback(lambda _: limit.reschedule(0))
+        with pytest.raises(TimeoutError):
+            async with limit:
+                await request.answer()
+
+        assert request.sink is not None
+        assert isinstance(request.sink.failure, TooFewReplicas)
+
+    run(domicile, work)
+
+
+def test_an_answer_whose_reader_has_gone(domicile: Domicile) -> None:
+    """A generator that is closed at its yield stores what it has, as a streaming response's."""
+
+    async def work(store: AsyncStore, t: AsyncTenant) -> RecordId:
+        sink = t.capture(COMPLETION)
+
+        async def answer() -> AsyncIterator[bytes]:
+            async with sink:
+                for chunk in (b"it ", b"is ", b"done"):
+                    await sink.write(chunk)
+                    yield chunk
+
+        async with aclosing(answer()) as chunks:  # type: ignore[type-var]
+            await anext(chunks)
+            await anext(chunks)
+        return sink.id
+
+    assert captured(domicile, run(domicile, work)) == (b"it is ", True)
+
+
+def test_a_cancelled_put_becomes_what_it_becomes(domicile: Domicile) -> None:
+    """It was on its way: it is stored, its neighbours too, and the same call says so."""
+
+    async def work(store: AsyncStore, t: AsyncTenant) -> None:
+        ids = [await t.new_id(PROMPT) for _ in range(20)]
+        gate = hold(domicile, "put")
+        puts = [asyncio.create_task(t.put(PROMPT, b"a", id=i)) for i in ids]
+        await reached(gate.reached)
+        puts[0].cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await puts[0]
+        gate.open.set()
+        await asyncio.gather(*puts[1:])
+        again = await t.put(PROMPT, b"a", id=ids[0])
+
+        assert again.stored
+        assert [(await t.get(i, purpose=SERVE)).body for i in ids] == [b"a"] * 20
+
+    run(domicile, work)
+
+
+def test_a_put_that_is_cancelled_anywhere_is_there_or_not(domicile: Domicile) -> None:
+    """Readable as it was given, or not at all; and the same call brings it about."""
+
+    async def work(store: AsyncStore, t: AsyncTenant) -> None:
+        ids = [await t.new_id(PROMPT) for _ in range(60)]
+        for steps, i in enumerate(ids):
+            putting = asyncio.create_task(t.put(PROMPT, b"%d" % steps, id=i))
+            for _ in range(steps):
+                await asyncio.sleep(0)
+            putting.cancel()
+            await asyncio.wait({putting})
+        for n, i in enumerate(ids):
+            try:
+                body = (await t.get(i, purpose=SERVE)).body
+            except NotFound:
+                body = b"%d" % n
+            assert body == b"%d" % n
+        for n, i in enumerate(ids):
+            assert (await t.put(PROMPT, b"%d" % n, id=i)).stored
+
+    run(domicile, work)
+
+
+def test_a_put_that_is_cancelled_before_it_began_never_begins(domicile: Domicile) -> None:
+    """While all threads are taken by large bodies, it waits for its turn; then it does not come."""
+
+    async def work(store: AsyncStore, t: AsyncTenant) -> None:
+        i = await t.new_id(PROMPT)
+        gate = hold(domicile, "upload")
+        large = [asyncio.create_task(t.put(PROMPT, bytes(300_000))) for _ in range(16)]
+        await reached(gate.reached)
+        putting = asyncio.create_task(t.put(PROMPT, b"a", id=i))
+        await asyncio.sleep(0)
+        putting.cancel()
+        await asyncio.wait({putting})
+        gate.open.set()
+        await asyncio.gather(*large)
+
+        assert putting.cancelled()
+        with pytest.raises(NotFound):
+            await t.get(i, purpose=SERVE)
+
+    run(domicile, work)
+
+
+# opening and closing
+
+
+@dataclass
+class Opening:
+    """A store that takes its time to open."""
+
+    store: Store
+    begun: threading.Event = field(default_factory=threading.Event)
+    go_on: threading.Event = field(default_factory=threading.Event)
+    steps: list[str] = field(default_factory=list)
+
+    @contextmanager
+    def __call__(self) -> Iterator[Store]:
+        """Open it."""
+        self.begun.set()
+        assert self.go_on.wait(PATIENCE)
+        self.steps.append("opened")
+        try:
+            yield self.store
+        finally:
+            self.store.close()
+            self.steps.append("closed")
+
+
+def test_a_store_is_closed_though_its_opening_is_cancelled(domicile: Domicile) -> None:
+    """No server, pool or thread is left of it."""
+    opening = Opening(domicile.store)
+
+    async def serve() -> None:
+        async with opened(opening()):
+            raise AssertionError
+
+    async def main() -> None:
+        serving = asyncio.create_task(serve())
+        await reached(opening.begun)
+        serving.cancel()
+        await asyncio.sleep(0)
+        opening.go_on.set()
+        with pytest.raises(asyncio.CancelledError):
+            await serving
+
+    asyncio.run(main())
+
+    assert opening.steps == ["opened", "closed"]
+
+
+def test_an_opening_that_fails_says_why(domicile: Domicile) -> None:
+    """And there is nothing to close."""
+
+    @contextmanager
+    def failing() -> Iterator[Store]:
+        yield domicile.store.tenant("nobody")  # type: ignore[misc]
+
+    async def main() -> None:
+        with pytest.raises(DomicileError, match="nobody"):
+            async with opened(failing()):
+                raise AssertionError
+
+    asyncio.run(main())
+
+
+def test_what_has_begun_is_finished_before_the_store_is_closed(domicile: Domicile) -> None:
+    """Also what nobody waits for any more, and what still waits for a thread."""
+    domicile.tenant()
+    opening = Opening(domicile.store)
+    opening.go_on.set()
+    gate = hold(domicile, "upload")
+    found: list[RecordId] = []
+
+    async def serve() -> None:
+        async with opened(opening()) as store:
+            t = await store.tenant("acme-eu")
+            request = Request(t)
+            answering = asyncio.create_task(request.answer())
+            await request.wrote.wait()
+            found.append(request.id)
+            large = [asyncio.create_task(t.put(PROMPT, bytes(300_000))) for _ in range(40)]
+            await reached(gate.reached)
+            while not answering.done():
+                answering.cancel()
+                await asyncio.sleep(0)
+            asyncio.get_running_loop().call_later(0, gate.open.set)
+        await asyncio.gather(*large)
+
+    asyncio.run(serve())
+
+    assert opening.steps == ["opened", "closed"]
+    assert captured(domicile, found[0]) == (b"it is ", True)

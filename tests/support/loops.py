@@ -1,0 +1,98 @@
+"""What tests of the asynchronous store share."""
+
+import asyncio
+import threading
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from storage import (
+    AsyncCapture,
+    AsyncStore,
+    AsyncTenant,
+    DataClass,
+    Purpose,
+    RecordId,
+)
+from storage.testing import Domicile, Gate
+
+T = TypeVar("T")
+
+PROMPT, COMPLETION = DataClass.PROMPT, DataClass.COMPLETION
+SERVE = Purpose.SERVE
+BODY = bytes(range(256)) * 12_000  # about 3 MiB
+PATIENCE = 60.0  # seconds until a test that waits for something fails
+
+
+def run(domicile: Domicile, work: Callable[[AsyncStore, AsyncTenant], Awaitable[T]]) -> T:
+    """``work`` in an event loop of its own, with the store and its tenant ``acme-eu``."""
+    domicile.tenant()
+
+    async def main() -> T:
+        async with asyncio.timeout(PATIENCE), AsyncStore(domicile.store) as store:
+            return await work(store, await store.tenant("acme-eu"))
+
+    return asyncio.run(main())
+
+
+async def reached(event: threading.Event) -> None:
+    """Wait for something that a thread does."""
+    assert await asyncio.to_thread(event.wait, PATIENCE)
+
+
+def hold(domicile: Domicile, call: str, *names: str) -> Gate:
+    """From now on such calls of the backends wait at the gate. The day has its key before."""
+    domicile.store.tenant("acme-eu").put(PROMPT, b"the first of its day")
+    gate = Gate()
+    for name in names or ("eu-a", "eu-b"):
+        domicile.backends[name].gates[call] = gate
+    return gate
+
+
+async def each(things: Iterator[T]) -> AsyncIterator[T]:
+    """The same, asynchronously."""
+    for thing in things:
+        await asyncio.sleep(0)
+        yield thing
+
+
+def pieces() -> Iterator[bytes]:
+    """The body in parts of no particular size."""
+    for start in range(0, len(BODY), 700_001):
+        yield BODY[start : start + 700_001]
+
+
+def packs_left(domicile: Domicile) -> list[object]:
+    """What is left of packs when the worker has had its time."""
+    for _ in range(2):
+        domicile.run_worker()
+        domicile.pass_time(hours=1)
+    return [trace for b in domicile.backends.values() for trace in b.inner.scan("pack/")]
+
+
+def captured(domicile: Domicile, record_id: RecordId) -> tuple[bytes, bool]:
+    """The body that is stored when the store is closed, and whether it is marked incomplete."""
+    record = domicile.open().tenant("acme-eu").get(record_id, purpose=SERVE)
+    return record.body, record.info.incomplete
+
+
+@dataclass
+class Request:
+    """A request that streams an answer, and is cancelled in the middle of it."""
+
+    t: AsyncTenant
+    wrote: asyncio.Event = field(default_factory=asyncio.Event)
+    sink: AsyncCapture | None = None
+
+    async def answer(self) -> None:
+        """What its handler does."""
+        async with self.t.capture(COMPLETION, subject="u") as self.sink:
+            await self.sink.write(b"it is ")
+            self.wrote.set()
+            await asyncio.Event().wait()
+
+    @property
+    def id(self) -> RecordId:
+        """What it captures."""
+        assert self.sink is not None
+        return self.sink.id
