@@ -79,6 +79,8 @@ class Tenant:
     more, stored as pseudonyms. ``metadata`` is JSON, at most 4 KiB, sealed like the body; it comes
     back with the record. ``derived_from`` are records of this tenant: subject and group are
     inherited from them, and erasing one erases what derives from it where the topology says so.
+    From what is not stored, as under zero retention, nothing derives (LineageConflict): without it
+    nobody would know whom the record is about. Give subject and group instead.
 
     Every method raises InvalidRequest for what is malformed (MalformedId, UnknownClass, ...),
     WrongRegion when the tenant is at home elsewhere, and CatalogUnavailable. Writes also raise

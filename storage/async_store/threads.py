@@ -54,7 +54,8 @@ class Threads:
 
 def _run(pool: Executor, work: Callable[[], T]) -> asyncio.Future[T]:
     """In the caller's context, as ``asyncio.to_thread`` does it."""
+    loop = asyncio.get_running_loop()
     try:
-        return asyncio.get_running_loop().run_in_executor(pool, copy_context().run, work)
+        return loop.run_in_executor(pool, copy_context().run, work)
     except RuntimeError as error:
         raise InvalidRequest("The store is closed.") from error

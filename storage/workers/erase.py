@@ -12,7 +12,6 @@ from storage.catalog import tables as t
 from storage.catalog.erasures import OpenErasure
 from storage.errors import DomicileError
 from storage.evidence.completion import receipt_for
-from storage.model import ScopeKind
 from storage.policy import plan_object
 from storage.region import OpenRegion
 
@@ -61,8 +60,7 @@ def _plan(region: OpenRegion, connection: Connection, log: FilteringBoundLogger)
     now = region.clock.now()
     erasures.count(connection, erasure.id, deleted)
     if deleted < ROWS:
-        if not deleted or erasure.scope is not ScopeKind.RECORD:  # else its bytes are noted: all
-            erasures.await_earlier(connection, erasure)
+        erasures.await_earlier(connection, erasure)
         erasures.mark_planned(connection, erasure.id, now)
         log.info("erasure_planned", region=region.name, erasure=str(erasure.id))
     return 1

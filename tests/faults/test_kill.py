@@ -11,7 +11,9 @@ from pathlib import Path
 from random import Random
 
 import pytest
+from sqlalchemy import func, literal, select, union_all
 
+from storage.catalog import tables as t
 from storage.model import (
     DataClass,
     Erasure,
@@ -55,19 +57,43 @@ def killed(role: processes.Role, job: Job, store: Store, chance: Random) -> None
             if role is processes.put:
                 puts = chance.randrange(10)
                 eventually(lambda: len(notes(job.log)) >= puts)
-            time.sleep(chance.uniform(0, 0.05 if role is processes.put else 0.4))
+            else:
+                watch(store, chance.randrange(25))
+            time.sleep(chance.uniform(0, 0.05))
         else:
             time.sleep(chance.uniform(0, 0.3))
         process.kill()
     assert unknown(home_of(store)) == []
 
 
+def watch(store: Store, steps: int) -> None:
+    """Return when a worker has changed the catalog so many times, or has nothing more to change."""
+    seen, last = what_is_where(store), time.monotonic()
+    while steps and time.monotonic() < last + 1:
+        now = what_is_where(store)
+        if now != seen:
+            seen, last, steps = now, time.monotonic(), steps - 1
+        time.sleep(0.001)
+
+
+def what_is_where(store: Store) -> list[tuple[object, ...]]:
+    """How many objects, replicas and erasures are in which state."""
+    query = union_all(
+        *(
+            select(literal(table.name), table.c.state, func.count()).group_by(table.c.state)
+            for table in (t.object_, t.replica, t.erasure)
+        )
+    )
+    with home_of(store).catalog.begin() as connection:
+        return sorted(tuple(row) for row in connection.execute(query))
+
+
 def check_told(store: Store, told: list[Note]) -> None:
     """All that was acknowledged is there as it was put."""
-    t = store.tenant(TENANT)
+    tenant = store.tenant(TENANT)
     for note in told:
         if note.said == "stored":
-            body = t.get(note.id, purpose=Purpose.SERVE).body
+            body = tenant.get(note.id, purpose=Purpose.SERVE).body
             assert hashlib.sha256(body).hexdigest() == note.digest
 
 
@@ -98,25 +124,26 @@ class Given:
     def more(self, alone: Store) -> None:
         """Packs to compact, packs that lack a replica, and a subject to erase from both."""
         subject = f"user-{len(self.erasures)}"
-        for t in (self.store.tenant(TENANT), alone.tenant(TENANT)):
+        for some in (self.store, alone):
             body = os.urandom(100)
-            gone, kept = t.put_many(
+            gone, kept = some.tenant(TENANT).put_many(
                 NewRecord(DataClass.PROMPT, body, subject=s) for s in (subject, None)
             )
             assert isinstance(gone, PutResult)
             assert isinstance(kept, PutResult)
             self.erased.append(str(gone.id))
             self.kept[str(kept.id)] = body
-        t = self.store.tenant(TENANT)
-        self.erasures.append(t.erase(Scope.subject(subject), reason=Reason.SUBJECT_REQUEST))
+        scope = Scope.subject(subject)
+        tenant = self.store.tenant(TENANT)
+        self.erasures.append(tenant.erase(scope, reason=Reason.SUBJECT_REQUEST))
 
     def check(self) -> None:
         """What is erased cannot be read, what is not is as it was put."""
-        t = self.store.tenant(TENANT)
-        assert {i: t.get(i, purpose=Purpose.SERVE).body for i in self.kept} == self.kept
+        tenant = self.store.tenant(TENANT)
+        assert {i: tenant.get(i, purpose=Purpose.SERVE).body for i in self.kept} == self.kept
         for record_id in self.erased:
             with pytest.raises(GONE):
-                t.get(record_id, purpose=Purpose.SERVE)
+                tenant.get(record_id, purpose=Purpose.SERVE)
 
 
 def test_a_worker_is_killed(realm: Realm, tmp_path: Path, chance: Random) -> None:

@@ -22,7 +22,7 @@ ROUNDS = 24  # of the eraser, 0.1 s each at least
 REFUSALS = {"Erased", "LineageConflict"}
 """What a put may be told here: that it is covered, or that what it derives from is gone."""
 
-PASSING = {"CatalogUnavailable", "Abandoned", "TooFewReplicas"}
+PASSING = {"CatalogUnavailable", "Abandoned", "TooFewReplicas", "KeyUnavailable"}
 """What it may be told on a machine with too much to do. Nothing is stored then."""
 
 

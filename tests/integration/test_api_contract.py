@@ -112,6 +112,17 @@ def test_zero_retention_writes_nothing_anywhere(domicile: Domicile, data_class: 
         t.get(minted, purpose=Purpose.SERVE)
 
 
+def test_nothing_derives_from_what_is_not_stored(domicile: Domicile) -> None:
+    """It would not inherit the subject, and no erasure of the subject would find it."""
+    t = domicile.tenant(retention={PROMPT: 0})
+    prompt = t.put(PROMPT, b"?", subject="u")
+
+    assert not prompt.stored
+    with pytest.raises(LineageConflict):
+        t.put(COMPLETION, b"!", derived_from=[prompt.id])
+    assert t.put(COMPLETION, b"!", subject="u").stored
+
+
 def test_bad_arguments_are_refused_under_zero_retention_too(domicile: Domicile) -> None:
     """What is wrong does not become right because nothing is stored."""
     t = domicile.tenant(retention=dict.fromkeys(DataClass, 0))

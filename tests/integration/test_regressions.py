@@ -18,7 +18,7 @@ from storage.model import (
     Scope,
 )
 from storage.testing import Domicile
-from tests.support.world import small_topology
+from tests.support.topologies import small_topology
 
 
 def keys(domicile: Domicile) -> Mapping[str, set[str]]:
@@ -62,7 +62,7 @@ def test_of_two_records_with_one_id_the_first_is_stored(domicile: Domicile) -> N
 
 @pytest.fixture
 def ending(domicile: Domicile, tmp_path: Path) -> Domicile:
-    """The contract with the sub-processor of eu-a ends on 4 March."""
+    """The contract with the sub-processor of eu-a ends on 2 March."""
     topology = small_topology(
         Path(regions.__file__).parent / "data", tmp_path / "topology", changes=True
     )
@@ -115,15 +115,22 @@ def test_no_receipt_while_an_earlier_erasure_of_the_same_record_is_open(domicile
     assert not any(key.startswith("pack/") for key in keys(domicile)["eu-b"])
 
 
-def test_no_receipt_while_the_erasure_of_a_parent_is_open(domicile: Domicile) -> None:
-    """The child went with it, so the child's own erasure finds no row."""
+@pytest.mark.parametrize("parent_first", [True, False])
+def test_no_receipt_while_another_erasure_has_bytes_of_a_child(
+    domicile: Domicile,
+    parent_first: bool,  # noqa: FBT001
+) -> None:
+    """Whichever deleted its row first: the other one covers it too, and finds none."""
     t = domicile.tenant()
     parent = t.put(DataClass.PROMPT, b"on both backends").id
     child = t.put(DataClass.COMPLETION, b"on both, too", derived_from=[parent]).id
     domicile.take_down("eu-b")
-    t.erase(Scope.record(parent), reason=Reason.CUSTOMER_REQUEST)
+    order = [parent, child] if parent_first else [child, parent]
+    t.erase(Scope.record(order[0]), reason=Reason.CUSTOMER_REQUEST)
     domicile.run_worker()
-    later = t.erase(Scope.record(child), reason=Reason.CUSTOMER_REQUEST)
+    if not parent_first:  # what the parent was in goes, and only the child is left
+        domicile.bring_back("eu-b")
+    later = t.erase(Scope.record(order[1]), reason=Reason.CUSTOMER_REQUEST)
     domicile.run_worker()
 
     assert domicile.store.erasure(later.id).state is not ErasureState.COMPLETE

@@ -20,6 +20,7 @@ from hypothesis.stateful import (
     RuleBasedStateMachine,
     initialize,
     invariant,
+    precondition,
     rule,
     run_state_machine_as_test,
 )
@@ -27,9 +28,11 @@ from hypothesis.stateful import (
 import regions
 from storage.testing import Server
 from tests.support import looking, ops
+from tests.support.calls import NAMES, TENANTS
 from tests.support.ops import Op
-from tests.support.player import NAMES, TENANTS, Player
-from tests.support.world import Mode, World, small_topology
+from tests.support.player import Player
+from tests.support.topologies import small_topology
+from tests.support.world import Mode, World
 
 _PROFILES = {"quick": (15, 25), "deep": (400, 50)}  # examples, steps
 _EXAMPLES, _STEPS = _PROFILES.get(os.environ.get("HYPOTHESIS_PROFILE", "quick"), (15, 25))
@@ -62,11 +65,13 @@ class Orders(RuleBasedStateMachine):
         """Write one record or many."""
         self._play(op, process)
 
+    @precondition(lambda self: self.player.model.any_left())
     @rule(op=st.one_of(ops.gets, ops.searches, ops.mints), process=ops.PROCESS)
     def get(self, op: Op, process: int) -> None:
         """Read or list, or mint an id for later."""
         self._play(op, process)
 
+    @precondition(lambda self: self.player.model.any_left())
     @rule(op=ops.erasures, process=ops.PROCESS)
     def erase(self, op: Op, process: int) -> None:
         """Erase a record, subject, group, tenant or account."""

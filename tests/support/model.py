@@ -176,6 +176,10 @@ class Model:
         found = [r for r in self.of(tenant) if not r.erased_by and not r.expired(now)]
         return sorted(found, key=lambda r: (r.id.minted, r.id.unique))
 
+    def any_left(self) -> bool:
+        """Whether anything was stored that has not been erased."""
+        return any(rec.erased_by is None for rec in self.records.values())
+
     def ever(self) -> list[Rec]:
         """Everything that was ever written."""
         return [*self.records.values(), *self.past]

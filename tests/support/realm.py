@@ -20,11 +20,11 @@ from storage.clock import CatalogClock
 from storage.model import Dpa, ErasureState, TenantSpec
 from storage.ports import Backend, TraceKind
 from storage.region import Limits
-from storage.settings import Settings
+from storage.settings import RegionSettings, Settings
 from storage.store import Store
 from storage.testing import FaultyBackend, Server
 from tests.support.processes import TENANT
-from tests.support.seeing import home_of, unknown
+from tests.support.seeing import HOME, home_of, unknown
 
 o, r, e = t.object_.c, t.replica.c, t.erasure.c
 
@@ -136,9 +136,9 @@ class Realm:
 
 
 def make_realm(server: Server, folder: Path) -> Realm:
-    """A new one, with a tenant, in which a compaction is due as soon as it is wanted.
+    """A new one, of one region, with a tenant, where a compaction is due as soon as it is wanted.
 
-    Its catalogs are not taken back: they have the partitions of these days.
+    Its catalog is not taken back: it has the partitions of these days.
     """
     topology = folder / "topology"
     with as_file(files("regions") / "data") as shipped:
@@ -147,12 +147,17 @@ def make_realm(server: Server, folder: Path) -> Realm:
     text = classes.read_text()
     assert "compaction_hours = 72" in text
     classes.write_text(text.replace("compaction_hours = 72", "compaction_hours = 0"))
-    realm = Realm(server.make().model_copy(update={"topology": topology}))
+    number = next(server._numbers)
+    given = RegionSettings(
+        catalog_url=server._create(number)[HOME], keys_file=folder / "keys" / f"{HOME}.toml"
+    )
+    home = server.directory / f"home{number}"
+    realm = Realm(Settings(home=home, topology=topology, regions={HOME: given}))
     init(realm.settings)
     with realm.store() as store:
         today = datetime.now(UTC).date()
         spec = TenantSpec(
-            TENANT, "acme", "eu-central-1", "EU", agreements=[Dpa(signed=date(today.year, 1, 1))]
+            TENANT, "acme", HOME, "EU", agreements=[Dpa(signed=date(today.year, 1, 1))]
         )
         store.admin.tenants.ensure(spec)
     return realm

@@ -1,18 +1,11 @@
-"""Several processes over the same catalogs and backends, interrupted where a test says.
-
-Every call of a backend and both ends of every transaction are moments. At one of them another
-process may do something, or the process itself may end: nothing it does afterwards has any effect.
-"""
+"""Several processes over the same catalogs and backends."""
 
 import logging
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Executor, Future
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from pathlib import Path
-from threading import Lock
-from typing import Literal, ParamSpec, TypeVar
+from typing import Literal
 
 import structlog
 from sqlalchemy import Connection
@@ -20,161 +13,20 @@ from sqlalchemy import Connection
 from regions.load import load_topology
 from regions.model import BackendSpec, Topology
 from storage.backends.memory import MemoryBackend
-from storage.backends.uploads import AbortingUpload
 from storage.bootstrap import Means, open_store
 from storage.catalog.engine import Catalog
 from storage.errors import BackendError
-from storage.ports import Trace, TraceKind, Upload
 from storage.region import Limits
 from storage.settings import Settings
 from storage.store import Store
 from storage.testing import FakeClock, FaultyBackend
 from storage.workers.loop import Duty, Worker, duties
-
-P = ParamSpec("P")
-T = TypeVar("T")
+from tests.support.moments import Inline, Killed, Life, Tapped, tap_catalog
 
 Mode = Literal["up", "down", "full", "lossy", "late"]
 """``lossy``: writes happen and their answer is lost. ``late``: the same, and they happen later."""
 
 LANDS_WITHIN = timedelta(minutes=16)
-
-
-class Killed(BaseException):
-    """The process has ended."""
-
-
-class Inline(Executor):
-    """Does at once what it is given: the same run twice is the same run."""
-
-    def submit(self, call: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
-        future: Future[T] = Future()
-        try:
-            future.set_result(call(*args, **kwargs))
-        except BaseException as error:  # noqa: BLE001 - as any executor does
-            future.set_exception(error)
-        return future
-
-
-@dataclass
-class Life:
-    """The moments of one process, and what happens at some of them."""
-
-    due: list[tuple[int, Callable[[], None]]] = field(default_factory=list)
-    dead: bool = False
-    busy: bool = False  # somebody else is at it: those moments are not ours
-    seen: int = 0
-    written: list[tuple[str, str]] = field(default_factory=list)  # backend and key, in this call
-    lock: Lock = field(default_factory=Lock)
-
-    def moment(self) -> None:
-        """Do what is due. Raises Killed if that was the end of the process."""
-        if self.dead:
-            raise Killed
-        if self.busy:
-            return
-        with self.lock:
-            self.seen += 1
-            now = [happen for at, happen in self.due if at <= self.seen]
-            self.due = [later for later in self.due if later[0] > self.seen]
-            self.busy = bool(now)
-        for happen in now:
-            happen()
-        if now:
-            self.busy = False
-        if self.dead:
-            raise Killed
-
-    def end(self) -> None:
-        """Kill it."""
-        self.dead = True
-
-
-class Tapped:
-    """A backend as one process sees it."""
-
-    def __init__(self, inner: FaultyBackend, life: Life, wrote: Callable[[str, str], None]) -> None:
-        self.inner, self._life, self._wrote = inner, life, wrote
-
-    @property
-    def name(self) -> str:
-        return self.inner.name
-
-    @property
-    def sees(self) -> frozenset[TraceKind]:
-        return self.inner.sees
-
-    @property
-    def longest_request(self) -> timedelta:
-        return self.inner.longest_request
-
-    def put(self, key: str, data: bytes, *, timeout: float, urgent: bool = False) -> None:
-        with self.write(key):
-            self.inner.put(key, data, timeout=timeout, urgent=urgent)
-
-    def upload(self, key: str, *, timeout: float) -> "TappedUpload":
-        with self.write(key):
-            return TappedUpload(self, key, self.inner.upload(key, timeout=timeout))
-
-    def get(
-        self, key: str, start: int = 0, stop: int | None = None, *, version: str | None = None
-    ) -> bytes:
-        with self.around():
-            return self.inner.get(key, start, stop, version=version)
-
-    def purge(self, key: str) -> None:
-        with self.around():
-            self.inner.purge(key)
-
-    def traces(self, key: str) -> list[Trace]:
-        with self.around():
-            return self.inner.traces(key)
-
-    def scan(self, prefix: str = "") -> Iterator[Trace]:
-        yield from self.inner.scan(prefix)
-
-    def probe(self, key: str) -> None:
-        self.inner.probe(key)
-
-    def close(self) -> None:
-        """It outlives the process."""
-
-    @contextmanager
-    def around(self) -> Iterator[None]:
-        """A moment before and a moment after."""
-        self._life.moment()
-        yield
-        self._life.moment()
-
-    @contextmanager
-    def write(self, key: str) -> Iterator[None]:
-        """The same around something that writes."""
-        self._life.moment()
-        self._wrote(self.name, key)
-        self._life.written.append((self.name, key))
-        yield
-        self._life.moment()
-
-
-class TappedUpload(AbortingUpload):
-    """An upload as one process sees it."""
-
-    def __init__(self, backend: Tapped, key: str, inner: Upload) -> None:
-        super().__init__()
-        self._backend, self._key, self._inner = backend, key, inner
-
-    def write(self, data: bytes) -> None:
-        with self._backend.write(self._key):
-            self._inner.write(data)
-
-    def finish(self) -> None:
-        with self._backend.write(self._key):
-            self._inner.finish()
-        self.finished = True
-
-    def abort(self) -> None:
-        with self._backend.around():
-            self._inner.abort()
 
 
 @dataclass
@@ -216,6 +68,10 @@ class World:
         self.modes: dict[str, Mode] = {}
         self.late_since: datetime | None = None
         self.misplaced: list[str] = []
+        self._catalogs = {
+            name: Catalog(name, given.catalog_url.get_secret_value(), connections=2)
+            for name, given in settings.regions.items()
+        }
         self.processes = [self._start(probing=True), self._start()]
 
     def restart(self, number: int) -> Process:
@@ -274,14 +130,10 @@ class World:
             for upload in held.uploads.values():
                 yield spec.name, upload.key, bytes(upload.data)
 
-    def catalog(self, region: str) -> Catalog:
-        """A region's catalog, for looking."""
-        return self.processes[0].store.served(region).open.catalog
-
     @contextmanager
     def looking(self, region: str) -> Iterator[Connection]:
         """A transaction that is no moment of anybody."""
-        with self.catalog(region).engine.begin() as connection:
+        with self._catalogs[region].begin() as connection:
             yield connection
 
     def active(self, backend: str, on: date) -> bool:
@@ -295,6 +147,8 @@ class World:
         for process in self.processes:
             with suppress(Killed):
                 process.stack.close()
+        for catalog in self._catalogs.values():
+            catalog.close()
 
     def _start(self, *, probing: bool = False) -> Process:
         life = Life(busy=True)
@@ -309,7 +163,7 @@ class World:
         )
         store = stack.enter_context(open_store(self.settings, means=means, log=quiet()))
         for served in store.regions.values():
-            _tap(served.open.catalog, life)
+            tap_catalog(served.open.catalog, life)
             if not self.threads:
                 object.__setattr__(served.open, "pool", Inline())
         life.busy = False
@@ -326,57 +180,3 @@ class World:
         today = self.clock.now().date()
         if not key.startswith("canary/") and not self.active(backend, today):
             self.misplaced.append(f"{key} to {backend} on {today}, which holds nothing any more")
-
-
-def _tap(catalog: Catalog, life: Life) -> None:
-    """Make both ends of every transaction a moment."""
-    begin = catalog.begin
-
-    @contextmanager
-    def tapped() -> Iterator[Connection]:
-        life.moment()
-        with begin() as connection:
-            yield connection
-        life.moment()
-
-    catalog.begin = tapped  # type: ignore[method-assign]
-
-
-def small_topology(data: Path, directory: Path, *, changes: bool) -> Path:
-    """The shipped topology with shorter times, so that few days pass until all has happened.
-
-    ``changes``: the EU has a third backend, and the contract of the first ends on 4 March; the US
-    wants two replicas before a write is acknowledged.
-    """
-    for source in data.rglob("*.toml"):
-        target = directory / source.relative_to(data)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        text = source.read_text()
-        for old, new in _SHORTER:
-            text = text.replace(old, new)
-        old, new = _CHANGES.get(source.name, ("", "")) if changes else ("", "")
-        target.write_text(text.replace(old, new, 1))
-    return directory
-
-
-_SHORTER = (
-    ("retention_days = 30", "retention_days = 7"),
-    ("ceiling_days = 30", "ceiling_days = 7"),
-    ("compaction_hours = 72", "compaction_hours = 5"),
-)
-_BACKEND = 'kind = "directory"\nsub_processor = "quellwerk"\npath = "backends/eu-c"\n'
-_CHANGES = {
-    "sub_processors.toml": ("since = 2025-01-01", "since = 2025-01-01\nuntil = 2026-03-04"),
-    "us-east-1.toml": ("required = 1", "required = 2"),
-    "eu-central-1.toml": (
-        'path = "backends/eu-b"\n',
-        f'path = "backends/eu-b"\n\n[[backends]]\nname = "eu-c"\n{_BACKEND}',
-    ),
-}
-
-
-def wanted(topology: Topology, region: str, on: date) -> Iterable[str]:
-    """The backends that a record of the region goes to on that day."""
-    home = topology.regions[region]
-    lawful = [b.name for b in home.backends if topology.sub_processors[b.sub_processor].active(on)]
-    return lawful[: home.replicas]

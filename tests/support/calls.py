@@ -1,0 +1,107 @@
+"""What all calls have in common: who makes them, when, and what may come of it."""
+
+import itertools
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from datetime import date
+
+from storage.errors import DomicileError
+from storage.model import DataClass, Dpa, RecordId, TenantSpec
+from tests.support.model import FILE, STORED, During, Model, Rec, Terms
+from tests.support.moments import Killed
+from tests.support.topologies import wanted
+from tests.support.world import Process, World
+
+PROMPT, COMPLETION = DataClass.PROMPT, DataClass.COMPLETION
+EU, US = "eu-central-1", "us-east-1"
+
+TENANTS = {
+    "plain": Terms("acme", EU, {PROMPT: 7, COMPLETION: 7, FILE: None}),
+    "brief": Terms("acme", EU, {PROMPT: 3, COMPLETION: 2, FILE: None}),
+    "alone": Terms("other", EU, {PROMPT: 7, COMPLETION: 4, FILE: None}, dedicated=True),
+    "zero": Terms("other", EU, {PROMPT: 0, COMPLETION: 0, FILE: None}),
+    "abroad": Terms("acme", US, {PROMPT: 7, COMPLETION: 7, FILE: 5}),
+}
+NAMES = tuple(TENANTS)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a call gave: the code of its error, ``stored`` and a result, or ``killed``."""
+
+    code: str
+    result: object = None
+
+
+class Calls:
+    """A world and its model, and how calls are made in it."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+        self.model = Model(TENANTS)
+        self.minted: dict[str, list[RecordId]] = {name: [] for name in NAMES}
+        self.numbers = itertools.count(1)
+        self.trouble: list[BaseException] = []
+        for name, terms in TENANTS.items():
+            given = {c: days for c, days in terms.retention.items() if days is not None}
+            spec = TenantSpec(
+                name, terms.account, terms.home, "EU" if terms.home == EU else "US",
+                agreements=[Dpa(signed=date(2026, 1, 5))], retention=given,
+                dedicated=terms.dedicated,
+            )  # fmt: skip
+            world.processes[0].store.admin.tenants.ensure(spec)
+
+    @contextmanager
+    def during(self, region: str) -> Iterator[Callable[[], During]]:
+        """When the call within happens: to be asked when it is over."""
+        since, eras = self.world.clock.now(), len(self.model.eras)
+        can, well = self.can_take(region), self.well(region)
+
+        def over() -> During:
+            now = self.world.clock.now()
+            return During(since, now, eras, can and self.can_take(region), well)
+
+        yield over
+
+    def well(self, region: str) -> bool:
+        """Whether all backends of the region are up."""
+        names = [spec.name for spec in self.world.topology.regions[region].backends]
+        return all(self.world.modes[name] == "up" for name in names)
+
+    def can_take(self, region: str) -> bool:
+        """Whether so many of them as a write needs are."""
+        today = self.world.clock.now().date()
+        takers = wanted(self.world.topology, region, today)
+        up = [name for name in takers if self.world.modes[name] == "up"]
+        return len(up) >= self.world.topology.regions[region].required
+
+    def ask(self, process: Process, call: Callable[[], object]) -> Answer:
+        """What a call gives, or how it fails. A failure that nobody foresaw is raised."""
+        try:
+            return Answer(STORED, call())
+        except Killed:
+            return self.killed(process)
+        except DomicileError as error:
+            if process.life.dead:
+                return self.killed(process)
+            if self.trouble:
+                raise self.trouble[0] from error
+            if error.__cause__ is not None and not isinstance(error.__cause__, DomicileError):
+                raise
+            return Answer(error.code)
+
+    def killed(self, process: Process) -> Answer:
+        """Once its other threads have come to their end too."""
+        with suppress(Killed):
+            process.stack.close()
+        return Answer("killed")
+
+    def tenant(self, number: int) -> str:
+        """The n-th tenant."""
+        return NAMES[number % len(NAMES)]
+
+    def record(self, tenant: str, number: int) -> Rec | None:
+        """The n-th record of a tenant, from the youngest."""
+        recs = self.model.of(tenant)
+        return recs[-1 - number % len(recs)] if recs else None

@@ -1,0 +1,90 @@
+"""Erasures, on a Domicile and on the model."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+from sqlalchemy import select
+
+from storage.catalog import tables as t
+from storage.model import Erasure, Reason, RecordId, Scope, ScopeKind
+from tests.support.calls import NAMES, PROMPT, TENANTS, Calls
+from tests.support.model import STORED, Era
+from tests.support.ops import Erase
+from tests.support.world import Process
+
+_FOREVER = datetime(9999, 12, 31, tzinfo=UTC)
+
+
+class Erasing(Calls):
+    """Every erasure tells the model what is gone."""
+
+    def erase(self, op: Erase, process: Process) -> None:
+        """Erase, and tell the model."""
+        name = self.tenant(op.tenant)
+        scope, value = self._scope(op, name)
+        tenants = [name]
+        if op.kind is ScopeKind.ACCOUNT:
+            account = TENANTS[name].account
+            tenants = [other for other in NAMES if TENANTS[other].account == account]
+        kind = ScopeKind.TENANT if op.kind is ScopeKind.ACCOUNT else op.kind
+        coming = [Era(UUID(int=0), other, kind, value, _FOREVER) for other in tenants]
+        self.model.coming += coming
+        try:
+            answer = self.ask(process, lambda: self._erase_in(process, name, scope))
+        finally:
+            self.model.coming = [era for era in self.model.coming if era not in coming]
+        assert answer.code in (STORED, "killed"), answer.code
+        found = answer.result if answer.code == STORED else self._unknown(tenants)
+        assert isinstance(found, list)
+        assert answer.code == "killed" or len(found) == len(tenants)
+        for done in found:
+            cutoff = done[2] + (datetime.min.replace(tzinfo=UTC) - done[2]) % timedelta(
+                milliseconds=1
+            )
+            self.model.erased(Era(done[0], done[1], kind, value, cutoff))
+
+    def _erase_in(
+        self, process: Process, name: str, scope: Scope
+    ) -> list[tuple[UUID, str, datetime]]:
+        reason = Reason.SUBJECT_REQUEST
+        if scope.kind is ScopeKind.ACCOUNT:
+            whole = process.store.erase(scope, reason=reason)
+            assert whole.not_reached == ()
+            done: Sequence[Erasure] = whole.erasures
+        else:
+            done = [process.store.tenant(name).erase(scope, reason=reason, ticket="T-1")]
+        return [(erasure.id, erasure.tenant, erasure.requested) for erasure in done]
+
+    def _unknown(self, tenants: Sequence[str]) -> list[tuple[UUID, str, datetime]]:
+        """Erasures of which nobody was told: the process ended first."""
+        known = {era.id for era in self.model.eras}
+        e = t.erasure.c
+        found: list[tuple[UUID, str, datetime]] = []
+        for region in self.world.topology.regions:
+            with self.world.looking(region) as connection:
+                rows = connection.execute(
+                    select(e.id, e.tenant, e.requested).where(e.tenant.in_(tenants))
+                )
+                found += [(x[0], x[1], x[2]) for x in rows if x[0] not in known]
+        return found
+
+    def _scope(self, op: Erase, name: str) -> tuple[Scope, str | bytes]:
+        who, which = ("ann", "ben")[op.number % 2], ("thread-1", "thread-2")[op.number % 2]
+        named: dict[ScopeKind, tuple[Scope, str | bytes]] = {
+            ScopeKind.SUBJECT: (Scope.subject(who), who),
+            ScopeKind.GROUP: (Scope.group(which), which),
+            ScopeKind.TENANT: (Scope.tenant(), ""),
+            ScopeKind.ACCOUNT: (Scope.account(TENANTS[name].account), ""),
+        }
+        if op.kind in named:
+            return named[op.kind]
+        rec, minted = self.record(name, op.number), self.minted[name]
+        if rec is not None and (op.number % 4 or not minted):
+            return Scope.record(rec.id), rec.id.unique
+        one = minted[-1] if minted else self._mint_one(name)
+        return Scope.record(one), one.unique
+
+    def _mint_one(self, name: str) -> RecordId:
+        """An id that nobody has ever used."""
+        return self.world.processes[0].store.tenant(name).new_id(PROMPT)

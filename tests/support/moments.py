@@ -1,0 +1,174 @@
+"""The moments of a process: every call of a backend, and both ends of every transaction.
+
+At one of them another process may do something, or the process itself may end: nothing that it does
+afterwards has any effect.
+"""
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import Executor, Future
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import timedelta
+from threading import Lock
+from typing import ParamSpec, TypeVar
+
+from sqlalchemy import Connection
+
+from storage.backends.uploads import AbortingUpload
+from storage.catalog.engine import Catalog
+from storage.ports import Trace, TraceKind, Upload
+from storage.testing import FaultyBackend
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+class Killed(BaseException):
+    """The process has ended."""
+
+
+class Inline(Executor):
+    """Does at once what it is given: the same run twice is the same run."""
+
+    def submit(self, call: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
+        future: Future[T] = Future()
+        try:
+            future.set_result(call(*args, **kwargs))
+        except BaseException as error:  # noqa: BLE001 - as any executor does
+            future.set_exception(error)
+        return future
+
+
+@dataclass
+class Life:
+    """The moments of one process, and what happens at some of them."""
+
+    due: list[tuple[int, Callable[[], None]]] = field(default_factory=list)
+    dead: bool = False
+    busy: bool = False  # somebody else is at it: those moments are not ours
+    seen: int = 0
+    written: list[tuple[str, str]] = field(default_factory=list)  # backend and key, in this call
+    lock: Lock = field(default_factory=Lock)
+
+    def moment(self) -> None:
+        """Do what is due. Raises Killed if that was the end of the process."""
+        if self.dead:
+            raise Killed
+        if self.busy:
+            return
+        with self.lock:
+            self.seen += 1
+            now = [happen for at, happen in self.due if at <= self.seen]
+            self.due = [later for later in self.due if later[0] > self.seen]
+            self.busy = bool(now)
+        for happen in now:
+            happen()
+        if now:
+            self.busy = False
+        if self.dead:
+            raise Killed
+
+    def end(self) -> None:
+        """Kill it."""
+        self.dead = True
+
+
+class Tapped:
+    """A backend as one process sees it."""
+
+    def __init__(self, inner: FaultyBackend, life: Life, wrote: Callable[[str, str], None]) -> None:
+        self.inner, self._life, self._wrote = inner, life, wrote
+
+    @property
+    def name(self) -> str:
+        return self.inner.name
+
+    @property
+    def sees(self) -> frozenset[TraceKind]:
+        return self.inner.sees
+
+    @property
+    def longest_request(self) -> timedelta:
+        return self.inner.longest_request
+
+    def put(self, key: str, data: bytes, *, timeout: float, urgent: bool = False) -> None:
+        with self.write(key):
+            self.inner.put(key, data, timeout=timeout, urgent=urgent)
+
+    def upload(self, key: str, *, timeout: float) -> "TappedUpload":
+        with self.write(key):
+            return TappedUpload(self, key, self.inner.upload(key, timeout=timeout))
+
+    def get(
+        self, key: str, start: int = 0, stop: int | None = None, *, version: str | None = None
+    ) -> bytes:
+        with self.around():
+            return self.inner.get(key, start, stop, version=version)
+
+    def purge(self, key: str) -> None:
+        with self.around():
+            self.inner.purge(key)
+
+    def traces(self, key: str) -> list[Trace]:
+        with self.around():
+            return self.inner.traces(key)
+
+    def scan(self, prefix: str = "") -> Iterator[Trace]:
+        yield from self.inner.scan(prefix)
+
+    def probe(self, key: str) -> None:
+        self.inner.probe(key)
+
+    def close(self) -> None:
+        """It outlives the process."""
+
+    @contextmanager
+    def around(self) -> Iterator[None]:
+        """A moment before and a moment after."""
+        self._life.moment()
+        yield
+        self._life.moment()
+
+    @contextmanager
+    def write(self, key: str) -> Iterator[None]:
+        """The same around something that writes."""
+        self._life.moment()
+        self._wrote(self.name, key)
+        self._life.written.append((self.name, key))
+        yield
+        self._life.moment()
+
+
+class TappedUpload(AbortingUpload):
+    """An upload as one process sees it."""
+
+    def __init__(self, backend: Tapped, key: str, inner: Upload) -> None:
+        super().__init__()
+        self._backend, self._key, self._inner = backend, key, inner
+
+    def write(self, data: bytes) -> None:
+        with self._backend.write(self._key):
+            self._inner.write(data)
+
+    def finish(self) -> None:
+        with self._backend.write(self._key):
+            self._inner.finish()
+        self.finished = True
+
+    def abort(self) -> None:
+        with self._backend.around():
+            self._inner.abort()
+
+
+def tap_catalog(catalog: Catalog, life: Life) -> None:
+    """Make both ends of every transaction a moment."""
+    begin = catalog.begin
+
+    @contextmanager
+    def tapped() -> Iterator[Connection]:
+        life.moment()
+        with begin() as connection:
+            yield connection
+        life.moment()
+
+    catalog.begin = tapped  # type: ignore[method-assign]

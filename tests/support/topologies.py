@@ -1,0 +1,45 @@
+"""Topologies in which little time has to pass until all has happened."""
+
+from datetime import date
+from pathlib import Path
+
+from regions.model import Topology
+
+_SHORTER = (
+    ("retention_days = 30", "retention_days = 7"),
+    ("ceiling_days = 30", "ceiling_days = 7"),
+    ("compaction_hours = 72", "compaction_hours = 5"),
+)
+_BACKEND = 'kind = "directory"\nsub_processor = "quellwerk"\npath = "backends/eu-c"\n'
+_CHANGES = {
+    "sub_processors.toml": ("since = 2025-01-01", "since = 2025-01-01\nuntil = 2026-03-02"),
+    "us-east-1.toml": ("required = 1", "required = 2"),
+    "eu-central-1.toml": (
+        'path = "backends/eu-b"\n',
+        f'path = "backends/eu-b"\n\n[[backends]]\nname = "eu-c"\n{_BACKEND}',
+    ),
+}
+
+
+def small_topology(data: Path, directory: Path, *, changes: bool) -> Path:
+    """The shipped topology with shorter times, so that few days pass until all has happened.
+
+    ``changes``: the EU has a third backend, and the contract of the first ends on 2 March; the US
+    wants two replicas before a write is acknowledged.
+    """
+    for source in data.rglob("*.toml"):
+        target = directory / source.relative_to(data)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        text = source.read_text()
+        for old, new in _SHORTER:
+            text = text.replace(old, new)
+        old, new = _CHANGES.get(source.name, ("", "")) if changes else ("", "")
+        target.write_text(text.replace(old, new, 1))
+    return directory
+
+
+def wanted(topology: Topology, region: str, on: date) -> list[str]:
+    """The backends that a record of the region goes to on that day."""
+    home = topology.regions[region]
+    lawful = [b.name for b in home.backends if topology.sub_processors[b.sub_processor].active(on)]
+    return lawful[: home.replicas]

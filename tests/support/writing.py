@@ -1,0 +1,192 @@
+"""Puts, on a Domicile and on the model."""
+
+import random
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, time, timedelta
+from io import BytesIO
+
+from sqlalchemy import select
+
+from storage.catalog import tables as t
+from storage.errors import DomicileError
+from storage.model import NewRecord, PutFailure, PutResult, RecordId
+from storage.tenant import Tenant
+from tests.support import looking
+from tests.support.calls import TENANTS, Answer, Calls
+from tests.support.model import FILE, NOTHING, STORED, Content, During, Wish
+from tests.support.ops import Item, Mint, Put, Size
+from tests.support.world import Process
+
+SIZES: dict[Size, int] = {"none": 0, "small": 60, "own_pack": 256 * 1024, "chunks": 1024 * 1024 + 9}
+
+
+class Writing(Calls):
+    """Every put asserts what is right about its answer."""
+
+    def put(self, op: Put, process: Process) -> None:
+        """Put, and compare each answer."""
+        name = self.tenant(op.tenant)
+        tenant = process.store.tenant(name)
+        region = TENANTS[name].home
+        with self.during(region) as over:
+            wishes = self._wishes(op, tenant)
+            self.model.wishes += wishes
+            before = len(process.life.written)
+            try:
+                answers = self._put_all(op, process, tenant, wishes)
+            finally:
+                del self.model.wishes[-len(wishes) :]
+            written = [to for to in process.life.written[before:] if to[1].startswith("pack/")]
+            for wish, answer in zip(wishes, answers, strict=True):
+                alone = written if len(wishes) == 1 else ()
+                self._judge(wish, answer, over(), alone)
+
+    def _put_all(
+        self, op: Put, process: Process, tenant: Tenant, wishes: list[Wish]
+    ) -> list[Answer]:
+        if not op.many:
+            return [self.ask(process, lambda: self._put_one(tenant, wishes[0]))]
+        given = [_record(wish) for wish in wishes]
+        answer = self.ask(process, lambda: list(tenant.put_many(given)))
+        if answer.code != STORED:
+            return [answer] * len(wishes)
+        results = answer.result
+        assert isinstance(results, list)
+        return [self._answer(process, result) for result in results]
+
+    def _answer(self, process: Process, result: PutResult | PutFailure) -> Answer:
+        if isinstance(result, PutResult):
+            return Answer(STORED, result)
+        if process.life.dead:
+            return self.killed(process)
+        cause = result.error.__cause__
+        if cause is not None and not isinstance(cause, DomicileError):
+            raise result.error
+        return Answer(result.error.code)
+
+    def _put_one(self, tenant: Tenant, wish: Wish) -> PutResult:
+        content = wish.content
+        record_id = None if wish.fresh else wish.id
+        metadata = dict(content.metadata)
+        if wish.id.data_class is FILE and not content.parents and content.group is None:
+            return tenant.put_file(
+                BytesIO(content.body), id=record_id, subject=content.subject, metadata=metadata
+            )
+        return tenant.put(
+            wish.id.data_class, content.body, id=record_id, subject=content.subject,
+            group=content.group, metadata=metadata, derived_from=content.parents,
+        )  # fmt: skip
+
+    def _wishes(self, op: Put, tenant: Tenant) -> list[Wish]:
+        wishes: list[Wish] = []
+        for item in op.items:
+            wishes.append(self._wish(item, tenant, wishes))
+        return wishes
+
+    def _wish(self, item: Item, tenant: Tenant, earlier: list[Wish]) -> Wish:
+        rec = self.record(tenant.id, item.number)
+        if item.naming == "same" and rec is not None:
+            return Wish(tenant.id, rec.id, rec.content)
+        content = Content(
+            self._body(item.size),
+            item.subject,
+            item.group,
+            (("title", f"{looking.PLAIN.decode()} {next(self.numbers)}"),),
+            tuple(self._parents(item, tenant.id, earlier)),
+        )
+        named = self._named(item, tenant, earlier)
+        if named is not None:
+            return Wish(tenant.id, named, content)
+        key = f"key-{item.number % 3}" if item.naming == "key" else None
+        made = tenant.new_id(item.data_class, key=key)
+        return Wish(tenant.id, made, content, fresh=item.naming == "none")
+
+    def _named(self, item: Item, tenant: Tenant, earlier: list[Wish]) -> RecordId | None:
+        """The id of something that is there, if the item asks for that and it is."""
+        pools: dict[str, list[RecordId]] = {
+            "minted": self.minted[tenant.id],
+            "taken": [rec.id for rec in self.model.of(tenant.id)],
+            "batch": [wish.id for wish in earlier if not wish.fresh],
+        }
+        pool = pools.get(item.naming)
+        return pool[-1 - item.number % len(pool)] if pool else None
+
+    def _parents(self, item: Item, tenant: str, earlier: list[Wish]) -> Iterator[RecordId]:
+        there = [rec.id for rec in self.model.of(tenant)]
+        there += [wish.id for wish in earlier if not wish.fresh]
+        for number in item.parents if there else ():
+            yield there[-1 - number % len(there)]
+
+    def _body(self, size: Size) -> bytes:
+        number = next(self.numbers)
+        if size == "none":
+            return b""
+        filler = random.Random(number).randbytes(SIZES[size])
+        return looking.PLAIN + b" %d " % number + filler
+
+    def _judge(
+        self, wish: Wish, answer: Answer, during: During, written: Sequence[tuple[str, str]]
+    ) -> None:
+        if answer.code == "killed":
+            self._reconcile(wish, during, written)
+            return
+        code, result = answer.code, answer.result
+        if isinstance(result, PutResult):
+            code = STORED if result.stored else NOTHING
+            wish = replace(wish, id=result.id) if wish.fresh else wish
+        allowed = self.model.allowed(wish, during)
+        assert code in allowed, f"{code}, not {allowed}: {wish}, {during}"
+        if code == STORED:
+            assert isinstance(result, PutResult)
+            self._check_term(wish, result)
+            self._remember(wish, during)
+        elif code != NOTHING:
+            self.model.failed(wish, during, written)
+        else:
+            assert not written, f"zero retention, and yet {written}"
+
+    def _remember(self, wish: Wish, during: During) -> None:
+        rec = self.model.stored(wish, during)
+        if not rec.sample:
+            rec.sample = looking.sample_of(self.world, TENANTS[rec.tenant].home, rec)
+
+    def _check_term(self, wish: Wish, result: PutResult) -> None:
+        terms = TENANTS[wish.tenant]
+        day = terms.expiry(wish.id.data_class, wish.id.minted)
+        end = None if day is None else datetime.combine(day, time(), UTC) + timedelta(days=1)
+
+        assert wish.id.day == day
+        assert result.deadline == end
+        assert result.id.unique == wish.id.unique
+
+    def _reconcile(self, wish: Wish, during: During, written: Sequence[tuple[str, str]]) -> None:
+        """The process ended before it could answer: the catalog knows whether it was stored."""
+        table = t.file if wish.id.day is None else t.record
+        with self.world.looking(TENANTS[wish.tenant].home) as connection:
+            there = connection.scalar(
+                select(table.c.uid).where(
+                    table.c.tenant == wish.tenant, table.c.uid == wish.id.unique
+                )
+            )
+        if there is None or wish.name in self.model.records:
+            self.model.failed(wish, during, written)
+        else:
+            self._remember(wish, during)
+
+    def mint(self, op: Mint, process: Process) -> None:
+        """Mint an id for later."""
+        name = self.tenant(op.tenant)
+        key = None if op.key is None else f"key-{op.key}"
+        tenant = process.store.tenant(name)
+        answer = self.ask(process, lambda: tenant.new_id(op.data_class, key=key))
+        if isinstance(answer.result, RecordId):
+            self.minted[name].append(answer.result)
+
+
+def _record(wish: Wish) -> NewRecord:
+    content = wish.content
+    return NewRecord(
+        wish.id.data_class, content.body, None if wish.fresh else wish.id, content.subject,
+        content.group, dict(content.metadata), content.parents,
+    )  # fmt: skip
