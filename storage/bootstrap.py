@@ -19,7 +19,7 @@ from storage.async_store import AsyncStore, opened
 from storage.backends.credentials import Credentials
 from storage.backends.health import WatchedBackend
 from storage.backends.registry import create_place, open_backend
-from storage.catalog import days, objects
+from storage.catalog import days, objects, pseudonym_keys
 from storage.catalog.engine import Catalog
 from storage.catalog.objects import NewObject, ObjectKind
 from storage.clock import CatalogClock, steady
@@ -89,7 +89,7 @@ def open_store(
     with ExitStack() as stack:
         regions = stack.enter_context(open_regions(settings, means))
         for region in regions:
-            region.catalog.check()
+            check_catalog(region)
             if means.probing:
                 probe(region, log)
         flushers = stack.enter_context(ThreadPoolExecutor(_FLUSHERS, "flush"))
@@ -183,6 +183,16 @@ def init(settings: Settings, *, means: Means | None = None) -> list[str]:
     return list(places)
 
 
+def check_catalog(region: OpenRegion) -> None:
+    """That the catalog is safe, fits this code, and is used with these keys.
+
+    Raises CatalogUnsafe, CatalogUnsupported or SettingsError.
+    """
+    region.catalog.check()
+    with region.catalog.begin() as connection:
+        pseudonym_keys.check(connection, region.name, region.pseudonyms.checks())
+
+
 def probe(region: OpenRegion, log: FilteringBoundLogger) -> None:
     """Use each right that storing and deleting need, on every backend, on an announced key.
 
@@ -258,6 +268,9 @@ def _init_region(
             schema.upgrade(connection)
             new = schema.name_catalog(connection, region.name, uuid4())
             _ensure_keys(place, region.name, means.entropy, new=new)
+            roots = LocalRootKeys.load(place.keys_file, means.entropy, region=region.name)
+            checks = Pseudonyms(roots.pseudonym_keys()).checks()
+            pseudonym_keys.register(connection, region.name, checks)
         catalog.check()
         for spec in region.backends:
             create_place(spec, data_dir=settings.home)

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from typing import BinaryIO, Protocol
 
-from storage.catalog import objects, records
+from storage.catalog import objects, pseudonym_keys, records
 from storage.catalog.tenants import Known
 from storage.errors import NotFound, TermsChanged
 from storage.model import (
@@ -206,7 +206,10 @@ class Tenant:
         self, *, data_class: DataClass | None = None, subject: str | None = None,
         group: str | None = None, after: Id | None = None, limit: int = 100,
     ) -> Sequence[RecordInfo]:  # fmt: skip
-        """What is stored and readable, oldest first: 1 to 1000 records after one of them."""
+        """What is stored and readable, oldest first: 1 to 1000 records after one of them.
+
+        Raises KeyUnavailable if others know a newer pseudonym key than this process does.
+        """
         check_limit(limit)
         check_name("subject", subject)
         check_name("group", group)
@@ -217,6 +220,8 @@ class Tenant:
         region, names = served.open, served.open.pseudonyms
         now = region.clock.now()
         with region.catalog.begin() as connection:
+            if subject is not None or group is not None:
+                pseudonym_keys.check_complete(connection, region.name, names.versions)
             rows = records.page(
                 connection, self.id, data_class=data_class,
                 subjects=names.all(self.id, "subject", subject) if subject is not None else (),

@@ -41,7 +41,7 @@ from storage.errors import (
     SettingsError,
 )
 
-CODE_REVISION = 1
+CODE_REVISION = 2
 """What this code asks of a catalog. A catalog states the range that it supports."""
 
 T = TypeVar("T")

@@ -87,22 +87,25 @@ class Evidence:
 
 @dataclass(frozen=True, slots=True)
 class Probe:
-    """What a write asks of the fences. ``origin`` is the oldest minting that it derives from."""
+    """What a write asks of the fences. ``origin`` is the oldest minting that it derives from.
+
+    Of subject and group, every pseudonym: the fence may be older than the newest pseudonym key.
+    """
 
     tenant: str
     uids: tuple[bytes, ...]
-    subject: bytes | None
-    group: bytes | None
+    subject: tuple[bytes, ...]
+    group: tuple[bytes, ...]
     origin: datetime
 
     def values(self) -> list[tuple[ScopeKind, bytes]]:
         """What fences of each scope would have to name to cover it."""
-        found = [(ScopeKind.TENANT, b""), *((ScopeKind.RECORD, uid) for uid in self.uids)]
-        if self.subject is not None:
-            found.append((ScopeKind.SUBJECT, self.subject))
-        if self.group is not None:
-            found.append((ScopeKind.GROUP, self.group))
-        return found
+        return [
+            (ScopeKind.TENANT, b""),
+            *((ScopeKind.RECORD, uid) for uid in self.uids),
+            *((ScopeKind.SUBJECT, name) for name in self.subject),
+            *((ScopeKind.GROUP, name) for name in self.group),
+        ]
 
 
 def fence(connection: Connection, new: NewErasure) -> None:
@@ -199,7 +202,7 @@ def _any_fence() -> Select[str, str]:
 
 def fenced_by_name(connection: Connection, tenant: str, uid: bytes, minted: datetime) -> bool:
     """Whether a record that is not there was erased by its id, or with its whole tenant."""
-    return bool(covering(connection, [Probe(tenant, (uid,), None, None, minted)]))
+    return bool(covering(connection, [Probe(tenant, (uid,), (), (), minted)]))
 
 
 def take_fenced(connection: Connection) -> OpenErasure | None:

@@ -56,6 +56,13 @@ catalog_info = Table(
     CheckConstraint("id = 1", name="catalog_info_one_row"),
 )
 
+pseudonym_key = Table(  # the versions in use, each with what tells its key from another
+    "pseudonym_key",
+    metadata,
+    Column("version", SmallInteger, primary_key=True, autoincrement=False),
+    Column("check_value", LargeBinary, nullable=False),
+)
+
 tenant = Table(
     "tenant",
     metadata,

@@ -74,6 +74,7 @@ def _region(
     alone = settings.model_copy(update={"regions": {name: place}})
     try:
         with bootstrap.open_regions(alone, Means()) as opened:
+            bootstrap.check_catalog(opened[0])
             yield from _backends(opened[0])
     except DomicileError as error:
         yield failed("backends", name, error)

@@ -34,6 +34,18 @@ class Pseudonyms:
     def __repr__(self) -> str:
         return f"Pseudonyms(versions={sorted(self._keys)})"
 
+    def checks(self) -> dict[int, bytes]:
+        """By version, 32 bytes that tell one key from another and help nobody to compute with it.
+
+        A catalog keeps them: under other keys than its own, an erasure of a subject finds nobody.
+        """
+        return {v: self._make(v, b"domicile pseudonym key 1")[1:] for v in sorted(self._keys)}
+
+    @property
+    def versions(self) -> frozenset[int]:
+        """The versions that it knows."""
+        return frozenset(self._keys)
+
     @property
     def current(self) -> int:
         """The version of new pseudonyms."""

@@ -110,9 +110,9 @@ def create(path: Path, entropy: Entropy, *, region: str) -> None:
 def rotate(path: Path, entropy: Entropy, *, region: str, section: Section = "root") -> int:
     """Add a new version to a section, durably and at once; older versions stay. Says which.
 
-    A process that runs keeps what it read. Without the new root version it cannot open new day
-    keys, and says so. Without the new pseudonym version an erasure would miss what others store
-    under it: stop every process of the region before that section is rotated.
+    A process that runs keeps what it read, and must be started again. Without the new root version
+    it cannot open new day keys, and says so. A pseudonym version is used once ``init`` has told
+    the catalog of it; from then on a process without it neither erases nor lists by name.
     Raises SettingsError as ``load`` does, or if the versions are used up.
     """
     path = path.resolve()

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import Connection
 
-from storage.catalog import erasures
+from storage.catalog import erasures, pseudonym_keys
 from storage.catalog.engine import own_tenant
 from storage.catalog.erasures import NewErasure
 from storage.errors import InvalidRequest
@@ -38,6 +38,7 @@ def fence(
 
     def work(connection: Connection) -> NewErasure:
         own_tenant(connection, tenant)
+        pseudonym_keys.check_complete(connection, region.name, region.pseudonyms.versions)
         now = region.clock.now()
         covered = _covered(region, now)
         new = NewErasure(

@@ -1,6 +1,6 @@
 """One record on its way into a pack."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from datetime import date, datetime
@@ -35,10 +35,13 @@ class Where:
 
 @dataclass(frozen=True, slots=True)
 class Lineage:
-    """Whom a record is about, and what it derives from, its parents' share included."""
+    """Whom a record is about, and what it derives from, its parents' share included.
 
-    subject: bytes | None
-    group: bytes | None
+    Subject and group: every pseudonym that is known of the name, the one to store first.
+    """
+
+    subject: tuple[bytes, ...]
+    group: tuple[bytes, ...]
     ancestors: tuple[bytes, ...]
     origin: datetime
 
@@ -92,7 +95,8 @@ class Item:
         """Its row in the catalog."""
         lineage = self.lineage
         return Row(
-            self.id, self.tenant, lineage.origin, written, lineage.subject, lineage.group,
+            self.id, self.tenant, lineage.origin, written,
+            next(iter(lineage.subject), None), next(iter(lineage.group), None),
             lineage.ancestors, object_id, self.start, self.length, self.size, self.streamed,
             self.incomplete, self.key_id, self.wrapped_key, self.sealed_metadata, self.fingerprint,
         )  # fmt: skip
@@ -113,13 +117,8 @@ def inherit(own: Lineage, parents: Sequence[tuple[bytes, Lineage, bool]]) -> Lin
     record that derives from a subject's data is about that subject, so that an erasure finds it.
     Raises LineageConflict if that makes it be about two.
     """
-    subjects = {s for s in (own.subject, *(p.subject for _, p, _ in parents)) if s is not None}
-    groups = {g for g in (own.group, *(p.group for _, p, _ in parents)) if g is not None}
-    if len(subjects) > 1 or len(groups) > 1:
-        raise LineageConflict(
-            "The record and what it derives from have different subjects or groups.",
-            advice="Leave subject and group out: they are inherited.",
-        )
+    subject = _one_name(own.subject, [p.subject for _, p, _ in parents])
+    group = _one_name(own.group, [p.group for _, p, _ in parents])
     ancestors = {
         uid for unique, p, cascades in parents if cascades for uid in (unique, *p.ancestors)
     }
@@ -129,14 +128,29 @@ def inherit(own: Lineage, parents: Sequence[tuple[bytes, Lineage, bool]]) -> Lin
             advice="Use a group for a long conversation.",
         )
     origin = min([own.origin, *(p.origin for _, p, _ in parents)])
-    return Lineage(
-        next(iter(subjects), None), next(iter(groups), None), tuple(sorted(ancestors)), origin
-    )
+    return Lineage(subject, group, tuple(sorted(ancestors)), origin)
+
+
+def _one_name(own: tuple[bytes, ...], inherited: Iterable[tuple[bytes, ...]]) -> tuple[bytes, ...]:
+    """Pseudonyms of one name that they all have, if any has one."""
+    for other in inherited:
+        if own and other and set(own).isdisjoint(other):
+            raise LineageConflict(
+                "The record and what it derives from have different subjects or groups.",
+                advice="Leave subject and group out: they are inherited.",
+            )
+        own = tuple(dict.fromkeys((*own, *other)))
+    return own
 
 
 def lineage_of(row: Row) -> Lineage:
     """The lineage of a record that is stored."""
-    return Lineage(row.subject, row.group, row.ancestors, row.origin)
+    return Lineage(
+        () if row.subject is None else (row.subject,),
+        () if row.group is None else (row.group,),
+        row.ancestors,
+        row.origin,
+    )
 
 
 def erased() -> DomicileError:

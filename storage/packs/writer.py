@@ -111,8 +111,8 @@ class Writer:
         if new.metadata:
             item.sealed_metadata = seal_metadata(item.record_key, new.metadata, aad)
         item.lineage = Lineage(
-            self._pseudonym(item.tenant, "subject", new.subject),
-            self._pseudonym(item.tenant, "group", new.group),
+            self._pseudonyms(item.tenant, "subject", new.subject),
+            self._pseudonyms(item.tenant, "group", new.group),
             (),
             item.id.minted,
         )
@@ -141,10 +141,10 @@ class Writer:
             days.make(connection, [day])
         self._days.add(day)
 
-    def _pseudonym(
+    def _pseudonyms(
         self, tenant: str, kind: Literal["subject", "group"], name: str | None
-    ) -> bytes | None:
-        return None if name is None else self._region.pseudonyms.of(tenant, kind, name)
+    ) -> tuple[bytes, ...]:
+        return () if name is None else tuple(self._region.pseudonyms.all(tenant, kind, name))
 
 
 def _nothing(record_id: RecordId) -> Future[PutResult]:

@@ -1,0 +1,123 @@
+"""New versions of keys: what was stored under older ones is read, found and erased as before."""
+
+import os
+from typing import cast
+
+import pytest
+
+from storage.bootstrap import Means, init
+from storage.crypto.root import Section, rotate
+from storage.errors import Erased, KeyUnavailable, LineageConflict, SettingsError
+from storage.model import DataClass, ErasureState, Purpose, Reason, Scope
+from storage.testing import Domicile, FakeClock
+
+HOME = "eu-central-1"
+PROMPT, SERVE = DataClass.PROMPT, Purpose.SERVE
+MEANS = Means(clock=lambda _: FakeClock())
+
+
+def rotated(domicile: Domicile, section: Section = "pseudonym") -> None:
+    """A new version in the key file, told to the catalog, and read by a new process."""
+    rotate(domicile.settings.regions[HOME].keys_file, os.urandom, region=HOME, section=section)
+    init(domicile.settings, means=MEANS)
+    domicile.open()
+
+
+def test_a_subject_is_found_under_every_version(domicile: Domicile) -> None:
+    """One list, one erasure: whatever key the name was stored under."""
+    before = domicile.tenant().put(PROMPT, b"before", subject="u", group="g").id
+    rotated(domicile)
+    t = domicile.tenant()
+    after = t.put(PROMPT, b"after", subject="u", group="g").id
+
+    assert {r.id for r in t.list(subject="u")} == {r.id for r in t.list(group="g")}
+    assert {r.id for r in t.list(subject="u")} == {before, after}
+    erasure = t.erase(Scope.subject("u"), reason=Reason.SUBJECT_REQUEST)
+    for gone in (before, after):
+        with pytest.raises(Erased):
+            t.get(gone, purpose=SERVE)
+    domicile.run_worker()
+    domicile.pass_time(days=4)
+    domicile.run_worker()
+    assert domicile.store.erasure(erasure.id).state is ErasureState.COMPLETE
+
+
+def test_a_fence_holds_across_a_rotation(domicile: Domicile) -> None:
+    """An id that was minted before an erasure is refused after it, whoever writes it."""
+    t = domicile.tenant()
+    early = t.new_id(PROMPT)
+    t.erase(Scope.subject("u"), reason=Reason.SUBJECT_REQUEST)
+    t.erase(Scope.group("g"), reason=Reason.SUBJECT_REQUEST)
+    rotated(domicile)
+    t = domicile.tenant()
+
+    for about in ({"subject": "u"}, {"group": "g"}):
+        with pytest.raises(Erased):
+            t.put(PROMPT, b"late", id=early, **about)  # type: ignore[arg-type]
+
+
+def test_a_record_derives_from_one_of_before(domicile: Domicile) -> None:
+    """It is about the same subject, though its pseudonym is another one by now."""
+    parent = domicile.tenant().put(PROMPT, b"before", subject="u").id
+    rotated(domicile)
+    t = domicile.tenant()
+    child = t.put(DataClass.COMPLETION, b"after", subject="u", derived_from=[parent]).id
+
+    with pytest.raises(LineageConflict):
+        t.put(DataClass.COMPLETION, b"x", subject="someone else", derived_from=[parent])
+    t.erase(Scope.subject("u"), reason=Reason.SUBJECT_REQUEST)
+    with pytest.raises(Erased):
+        t.get(child, purpose=SERVE)
+
+
+def test_a_version_is_not_used_before_its_catalog_knows_it(domicile: Domicile) -> None:
+    """Else processes that have not heard of it would erase without it."""
+    file = domicile.settings.regions[HOME].keys_file
+    rotate(file, os.urandom, region=HOME, section="pseudonym")
+
+    with pytest.raises(SettingsError, match="Run domicile init"):
+        domicile.open()
+    init(domicile.settings, means=MEANS)
+    domicile.open()
+
+
+def test_a_process_that_knows_too_few_versions_says_so(domicile: Domicile) -> None:
+    """Started before the rotation, it would leave out what others have stored since."""
+    t = domicile.tenant()
+    rotate(domicile.settings.regions[HOME].keys_file, os.urandom, region=HOME, section="pseudonym")
+    init(domicile.settings, means=MEANS)
+
+    with pytest.raises(KeyUnavailable, match="newest key file"):
+        t.list(subject="u")
+    with pytest.raises(KeyUnavailable, match="newest key file"):
+        t.erase(Scope.subject("u"), reason=Reason.SUBJECT_REQUEST)
+    assert domicile.store.erasures(HOME) == []
+
+
+def test_an_older_copy_of_the_key_file(domicile: Domicile) -> None:
+    """Restored from a backup of before the rotation, it is refused: it finds too little."""
+    file = domicile.settings.regions[HOME].keys_file
+    older = file.read_bytes()
+    rotated(domicile)
+    file.write_bytes(older)
+
+    with pytest.raises(SettingsError, match="Restore the newest one"):
+        domicile.open()
+    with pytest.raises(SettingsError, match="Restore the newest one"):
+        init(domicile.settings, means=MEANS)
+
+
+@pytest.mark.parametrize("section", ["root", "signing"])
+def test_the_other_keys(domicile: Domicile, section: str) -> None:
+    """What was stored before is read after, and what is erased has a receipt."""
+    before = domicile.tenant().put(PROMPT, b"before").id
+    rotated(domicile, cast(Section, section))
+    t = domicile.tenant()
+    after = t.put(PROMPT, b"after").id
+
+    assert [t.get(i, purpose=SERVE).body for i in (before, after)] == [b"before", b"after"]
+    erasure = t.erase(Scope.tenant(), reason=Reason.CONTRACT_END)
+    domicile.run_worker()
+    domicile.pass_time(days=4)
+    domicile.run_worker()
+    assert domicile.store.erasure(erasure.id).receipt
