@@ -1,77 +1,121 @@
 """``policy explain``: how long anything can take, term by term, from the configuration."""
 
-from dataclasses import dataclass
+from datetime import timedelta
+from typing import Annotated
 
-from regions.model import ClassRule, Region, Topology
+import typer
+from rich.text import Text
+from typer import Option
+
+from regions.model import Bounds, ClassRule, Region, Topology
 from storage import bootstrap
-from storage.cli.common import AsJson
-from storage.cli.output import document, say, table
+from storage.cli.common import AsJson, OneRegion
+from storage.cli.exits import Exit
+from storage.cli.output import bad, document, good, say, table
+from storage.errors import InvalidRequest
+from storage.policy import Lateness, Pace, Step, erasure_lateness, expiry_lateness, key_copies
 from storage.settings import load_settings
+from storage.workers.pace import pace
 
 
-@dataclass(frozen=True, slots=True)
-class Term:
-    """One step, how long it takes at most, and the key that says so."""
+def explain(
+    region: OneRegion = None,
+    pause: Annotated[float, Option(min=0.1, help="Seconds between workers' rounds.")] = 5.0,
+    as_json: AsJson = False,
+) -> None:
+    """How long data can live, term by term: with every backend up, and a worker that keeps up.
 
-    step: str
-    at_most: str
-    set_by: str
-
-
-def explain(as_json: AsJson = False) -> None:
-    """How long data lives, and how long an erasure takes, with every backend up and a worker."""
+    Ends with 7 if the terms add up to more than the configuration promises.
+    """
     topology = bootstrap.topology_of(load_settings())
-    kept = [_kept(topology, rule) for rule in topology.classes.values()]
-    erased = {region.name: erasure_terms(topology, region) for region in topology.regions.values()}
+    if region is not None and region not in topology.regions:
+        known = ", ".join(topology.regions)
+        raise InvalidRequest(f"The topology has no region {region}.", advice=f"It has: {known}.")
+    chosen = [r for r in topology.regions.values() if region in (None, r.name)]
+    found = {r.name: _bounds(r, topology.bounds, pace(pause)) for r in chosen}
     if as_json:
-        document({"expiry": kept, "erasure": erased})
-        return
+        document({"classes": list(map(_told, topology.classes.values())), "regions": _json(found)})
+    else:
+        _show(topology, chosen, found)
+    if not all(bound.fits for bounds in found.values() for bound in bounds):
+        raise typer.Exit(Exit.CONFIGURATION)
+
+
+def _bounds(region: Region, bounds: Bounds, given: Pace) -> tuple[Lateness, Lateness]:
+    return expiry_lateness(region, bounds, given), erasure_lateness(region, bounds, given)
+
+
+def _json(found: dict[str, tuple[Lateness, Lateness]]) -> dict[str, object]:
+    return {name: [_as_json(bound) for bound in bounds] for name, bounds in found.items()}
+
+
+def _as_json(bound: Lateness) -> dict[str, object]:
+    """Times in seconds."""
+    return {
+        "begins": bound.begins,
+        "steps": [
+            {"what": step.what, "at_most": step.at_most.total_seconds(), "set_by": step.set_by}
+            for step in bound.steps
+        ],
+        "at_most": bound.at_most.total_seconds(),
+        "limit": bound.limit.total_seconds(),
+        "set_by": bound.set_by,
+        "fits": bound.fits,
+    }
+
+
+def _told(rule: ClassRule) -> dict[str, object]:
+    return {"class": rule.name, "retention_days": rule.retention_days}
+
+
+def _show(
+    topology: Topology, chosen: list[Region], found: dict[str, tuple[Lateness, Lateness]]
+) -> None:
     say("A record is gone")
-    table(("class", "at most", "set by"), [(t.step, t.at_most, t.set_by) for t in kept], indent=2)
-    for region, terms in erased.items():
-        say()
-        say(f"An erasure in {region}")
-        rows = [(t.step, t.at_most, t.set_by) for t in terms]
-        table(("step", "at most", "set by"), rows, indent=2)
+    rows = [_kept(topology, rule) for rule in topology.classes.values()]
+    table(("class", "at most after it was written", "set by"), rows, indent=2)
+    for region in chosen:
+        for bound in found[region.name]:
+            say()
+            say(f"{region.name}: from the moment when {bound.begins}, and nothing is read any more")
+            rows = [_row(step) for step in bound.steps]
+            table(("may have to wait until", "at most", "set by"), rows, indent=2)
+            say(_verdict(bound))
+        copies = key_copies(region)
+        say(f"  {copies.what} {_time(copies.at_most)} later ({copies.set_by}): it may")
+        say("  hold pseudonyms until then, and record keys that open nothing by themselves.")
     say()
-    say("While a backend does not answer, the bound counts from its return; until then it is")
-    say("shown as overdue in domicile status.")
+    say("While a backend does not answer, its bound counts from its return; until then it is shown")
+    say("as overdue in domicile status.")
 
 
-def erasure_terms(topology: Topology, region: Region) -> list[Term]:
-    """From the request to the last copy of a key, each step counted from the one before."""
-    bounds = topology.bounds
-    landing = max(spec.longest_request_minutes for spec in region.backends)
-    return [
-        Term("reads refuse", "at once", "a fence in the catalog"),
-        Term("rows and record keys deleted", "a worker's round", "worker --pause"),
-        Term(
-            "a shared pack rewritten",
-            f"{bounds.compaction_hours} h",
-            "bounds.compaction_hours",
-        ),
-        Term("bytes purged, seen absent", f"{bounds.purge_hours} h", "bounds.purge_hours"),
-        Term(
-            "an unfinished write cannot land",
-            f"{landing} min",
-            "longest_request_minutes",
-        ),
-        Term(
-            "last catalog backup with a key gone",
-            f"{region.catalog_backup_days} days",
-            "catalog_backup_days",
-        ),
-    ]
+def _row(step: Step) -> tuple[str, str, str]:
+    return step.what, _time(step.at_most), step.set_by
 
 
-def _kept(topology: Topology, rule: ClassRule) -> Term:
+def _verdict(bound: Lateness) -> Text:
+    says = f"  No byte is left after {_time(bound.at_most)}; promised: {_time(bound.limit)}"
+    says += f" ({bound.set_by})."
+    return good(says) if bound.fits else bad(says + " THAT CANNOT BE KEPT.")
+
+
+def _kept(topology: Topology, rule: ClassRule) -> tuple[str, str, str]:
     if rule.retention_days is None:
-        return Term(rule.name.value, "when it is erased", "classes.toml: no retention_days")
+        return rule.name.value, "when it is erased", "classes.toml: no retention_days"
     days, purge = rule.retention_days, topology.bounds.purge_hours
     if not days:
-        return Term(rule.name.value, "never stored", "retention_days = 0")
-    return Term(
+        return rule.name.value, "never stored", "retention_days = 0"
+    return (
         rule.name.value,
         f"{days} days; readable until {purge} to {purge + 24} h before their end",
         f"retention_days = {days}, purge_hours = {purge}",
     )
+
+
+def _time(span: timedelta) -> str:
+    """``2 days``, ``3 h 16 min``, ``5 s``; ``no time``."""
+    minutes, seconds = divmod(round(span.total_seconds()), 60)
+    hours, minutes = divmod(minutes, 60)
+    days, hours = divmod(hours, 24)
+    told = [(days, "day" if days == 1 else "days"), (hours, "h"), (minutes, "min"), (seconds, "s")]
+    return " ".join(f"{count} {unit}" for count, unit in told if count) or "no time"

@@ -12,6 +12,14 @@ from storage.policy.erasure import (
     plan_object,
 )
 from storage.policy.horizon import horizon_alarm, horizon_wanted
+from storage.policy.lateness import (
+    Lateness,
+    Pace,
+    Step,
+    erasure_lateness,
+    expiry_lateness,
+    key_copies,
+)
 from storage.policy.placement import Placement, admit, place, well_formed
 from storage.policy.retention import Term, accept_id, retain, term_of, too_old
 
@@ -19,17 +27,23 @@ __all__ = [
     "OPEN_PURPOSES",
     "Absence",
     "Access",
+    "Lateness",
     "ObjectPlan",
+    "Pace",
     "Permit",
     "Placement",
+    "Step",
     "Term",
     "absent",
     "accept_id",
     "admit",
     "cutoff",
+    "erasure_lateness",
+    "expiry_lateness",
     "fence_until",
     "horizon_alarm",
     "horizon_wanted",
+    "key_copies",
     "may_destroy",
     "may_open",
     "place",

@@ -11,10 +11,9 @@ from storage.catalog.objects import ObjectKind
 from storage.packs.keyring import KeyRing
 from storage.policy import may_destroy
 from storage.region import OpenRegion
+from storage.workers.pace import LEASE, WAITING
 
 _BATCH = 1000
-_LEASE = timedelta(minutes=10)
-_AGAIN = timedelta(minutes=1)
 
 
 def expire(region: OpenRegion, keys: KeyRing, log: FilteringBoundLogger) -> int:
@@ -25,7 +24,7 @@ def expire(region: OpenRegion, keys: KeyRing, log: FilteringBoundLogger) -> int:
     now = region.clock.now()
     with region.catalog.begin() as connection:
         begun = days.begin_expiry(connection, now)
-        due = days.claim_due(connection, now, now + _LEASE, 1)
+        due = days.claim_due(connection, now, now + LEASE, 1)
     if begun is not None:
         keys.forget(begun)
         log.info("day_expiring", region=region.name, day=str(begun))
@@ -47,7 +46,7 @@ def _advance(region: OpenRegion, due: Overdue, log: FilteringBoundLogger) -> Non
         if not left:
             days.forget(connection, due.day)
     if left:
-        _later(region, due, _AGAIN)
+        _later(region, due, WAITING)
     else:
         log.info("day_gone", region=region.name, day=str(due.day))
 
@@ -76,14 +75,14 @@ def _drop_rows(region: OpenRegion, due: Overdue, log: FilteringBoundLogger) -> t
         # an erasure knows what it waits for from the rows: they stay until it has read them
         unread = erasures.unplanned(connection, before=days.began(connection, due.day) or now)
     if unread or not permit.allowed:
-        return _AGAIN
+        return WAITING
     try:
         days.drop_partition(region.catalog.engine, due.day)
     except DBAPIError as error:
         log.warning(
             "partition_busy", region=region.name, day=str(due.day), error=type(error).__name__
         )
-        return _AGAIN
+        return WAITING
     with region.catalog.begin() as connection:
         days.mark_dropped(connection, due.day, now)
     return timedelta()

@@ -11,17 +11,16 @@ from storage.model import ReplicaState
 from storage.policy import absent, may_destroy
 from storage.ports import TraceKind
 from storage.region import OpenRegion
+from storage.workers.pace import FIRST_RETRY, LAST_RETRY, LEASE
 
 BATCH = 64
-_LEASE = timedelta(minutes=10)
-_FIRST, _LONGEST = timedelta(seconds=5), timedelta(hours=1)
 
 
 def purge(region: OpenRegion, log: FilteringBoundLogger) -> int:
     """Try a batch of due replicas. Says how many it tried; each is gone, or due again later."""
     now = region.clock.now()
     with region.catalog.begin() as connection:
-        claimed = objects.claim_purges(connection, now, now + _LEASE, BATCH)
+        claimed = objects.claim_purges(connection, now, now + LEASE, BATCH)
     for failed in filter(None, region.pool.map(lambda a: _purge_one(region, a), claimed)):
         log.warning("purge_failed", region=region.name, **failed)
     return len(claimed)
@@ -66,8 +65,8 @@ def _again(
 
 def _delay(attempt: Attempt) -> timedelta:
     """Longer each time, up to an hour: a backend that returns is then purged within the hour."""
-    grown: timedelta = _FIRST * 2 ** min(attempt.attempts, 12)
-    return min(_LONGEST, grown)
+    grown: timedelta = FIRST_RETRY * 2 ** min(attempt.attempts, 12)
+    return min(LAST_RETRY, grown)
 
 
 def _evident(region: OpenRegion, backend: str) -> frozenset[str]:

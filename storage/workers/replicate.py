@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import Connection
@@ -15,10 +15,9 @@ from storage.errors import BackendError, BackendUnavailable
 from storage.model import ReplicaState
 from storage.packs.transfer import time_left
 from storage.region import OpenRegion
+from storage.workers.pace import COPYING, WAITING
 
 BATCH = 16
-_LEASE = timedelta(minutes=30)
-_AGAIN = timedelta(minutes=1)
 _PIECE = 8 * 1024 * 1024
 _HERE = (ReplicaState.STORED, ReplicaState.WRITING)
 
@@ -43,7 +42,7 @@ class _Term:
 
     def check(self) -> None:
         """To be asked before each step. Raises BackendUnavailable if nothing more may be sent."""
-        region, backend, lease = self.region, self.target.backend, _LEASE.total_seconds()
+        region, backend, lease = self.region, self.target.backend, COPYING.total_seconds()
         if time_left(region, backend, self.until) > lease / 2:
             return
         until = region.deadline(region.clock.now(), lease)
@@ -57,7 +56,7 @@ def replicate(region: OpenRegion, log: FilteringBoundLogger) -> int:
     """Complete a batch of objects that lack replicas. Says how many it looked at."""
     now = region.clock.now()
     with region.catalog.begin() as connection:
-        due = objects.claim_due(connection, "replicate_at", now, now + _LEASE, BATCH)
+        due = objects.claim_due(connection, "replicate_at", now, now + COPYING, BATCH)
     for object_id in due:
         missing = _complete(region, object_id)
         if missing:
@@ -86,7 +85,7 @@ def _what_is_missing(region: OpenRegion, connection: Connection, source: StoredO
         return set()
     stored = objects.attempts_of(connection, [source.id], [ReplicaState.STORED])
     missing = set(source.backends) - {attempt.backend for attempt in stored.get(source.id, [])}
-    at = region.clock.now() + _AGAIN if missing else None
+    at = region.clock.now() + WAITING if missing else None
     objects.set_due(connection, source.id, "replicate_at", at)
     return missing
 
@@ -102,7 +101,7 @@ def _announce(region: OpenRegion, connection: Connection, object_id: UUID) -> _W
     left = {a.id: "Abandoned" for a in here if a.state is ReplicaState.WRITING and a.land_by < over}
     objects.settle(connection, [], left, now)
     missing = set(source.backends) - {a.backend for a in here if a.id not in left}
-    deadline = region.deadline(now, _LEASE.total_seconds())
+    deadline = region.deadline(now, COPYING.total_seconds())
     lawful = [b for b in region.lawful() if b in missing]
     new = NewObject(
         source.id, source.kind, source.day, source.tenant, source.backends, now, deadline

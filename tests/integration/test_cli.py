@@ -168,14 +168,23 @@ class TestSettingUp:
         assert "eu-a (lindenhost), eu-b (meerspeicher)" in text
 
     def test_the_policy_is_explained_from_the_configuration(self, line: Line) -> None:
-        """Every bound names the key that sets it."""
-        told = line.told("policy", "explain")
+        """Every term names what sets it, they add up, and the verdict is the exit code."""
+        told = line.told("policy", "explain", "--region", "eu-central-1")
+        shown = line("policy", "explain")
+        slow = line("policy", "explain", "--pause", str(24 * 3600))
 
-        prompt = next(term for term in told["expiry"] if term["step"] == "prompt")
-        assert prompt["at_most"] == "30 days; readable until 24 to 48 h before their end"
-        assert {"step": "a shared pack rewritten", "at_most": "72 h",
-                "set_by": "bounds.compaction_hours"} in told["erasure"]["eu-central-1"]  # fmt: skip
-        assert "7 days" in line("policy", "explain").stdout
+        expiry, erasure = told["regions"]["eu-central-1"]
+        compaction = {"what": "a pack with survivors is rewritten", "at_most": 72 * 3600,
+                      "set_by": "bounds.compaction_hours = 72"}  # fmt: skip
+        assert compaction in erasure["steps"]
+        for bound in (expiry, erasure):
+            assert bound["at_most"] == sum(step["at_most"] for step in bound["steps"])
+            assert bound["fits"]
+        assert expiry["limit"] == 24 * 3600
+        assert "30 days; readable until 24 to 48 h before their end" in shown.stdout
+        assert "7 days later" in shown.stdout
+        assert (shown.exit_code, slow.exit_code) == (Exit.DONE, Exit.CONFIGURATION)
+        assert "THAT CANNOT BE KEPT" in slow.stdout
 
     def test_what_the_settings_get_wrong_is_said(self, line: Line) -> None:
         """A misspelt setting is an error of the configuration, and shows no value."""

@@ -1,0 +1,68 @@
+"""How late things can be, as the configuration has it."""
+
+from datetime import timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from regions.load import load_topology
+from regions.model import Region
+from storage.policy import Pace, erasure_lateness, expiry_lateness, key_copies
+
+HOUR = timedelta(hours=1)
+PACE = Pace(
+    timedelta(seconds=5), timedelta(minutes=10), timedelta(minutes=30), HOUR, timedelta(minutes=1)
+)
+TOPOLOGY = load_topology()
+BOUNDS = TOPOLOGY.bounds
+REGION = TOPOLOGY.regions["eu-central-1"]
+
+
+def with_request(minutes: int) -> Region:
+    """The region, one of whose backends may answer so late."""
+    slow = REGION.backends[1].model_copy(update={"longest_request_minutes": minutes})
+    return REGION.model_copy(update={"backends": (REGION.backends[0], slow)})
+
+
+@given(st.integers(0, 1440))
+def test_the_slowest_backend_counts(minutes: int) -> None:
+    """Another minute for a request is another minute of every bound."""
+    for bound in (expiry_lateness, erasure_lateness):
+        fast, slow = (bound(with_request(m), BOUNDS, PACE) for m in (16, max(minutes, 16)))
+
+        assert slow.at_most - fast.at_most == timedelta(minutes=max(minutes, 16) - 16)
+
+
+def test_only_an_erasure_waits_for_a_compaction() -> None:
+    """A day that is over takes its packs with it; a pack that others need is rewritten first."""
+    longer = BOUNDS.model_copy(update={"compaction_hours": BOUNDS.compaction_hours + 7})
+
+    assert expiry_lateness(REGION, longer, PACE) == expiry_lateness(REGION, BOUNDS, PACE)
+    grown = erasure_lateness(REGION, longer, PACE).at_most
+    assert grown == erasure_lateness(REGION, BOUNDS, PACE).at_most + 7 * HOUR
+
+
+@pytest.mark.parametrize(("minutes", "fits"), [(16, True), (1440, False)])
+def test_a_promise_that_cannot_be_kept_is_seen(minutes: int, fits: bool) -> None:  # noqa: FBT001
+    """A request that may land a day later does not fit into a purge bound of a day."""
+    bound = expiry_lateness(with_request(minutes), BOUNDS, PACE)
+
+    assert (bound.fits, bound.limit) == (fits, BOUNDS.purge)
+
+
+def test_what_is_only_attested_is_said() -> None:
+    """A backend that cannot list versions: a person vouches for it, by name."""
+    spec = REGION.backends[0].model_copy(update={"attested_off": frozenset({"versions"})})
+    region = REGION.model_copy(update={"backends": (spec,)})
+
+    steps = expiry_lateness(region, BOUNDS, PACE).steps
+
+    assert [s.set_by for s in steps if s.what.startswith(spec.name)] == [
+        "attested to be off: versions"
+    ]
+
+
+def test_keys_live_on_in_backups() -> None:
+    """As long as the region says that its backups do."""
+    assert key_copies(REGION).at_most == timedelta(days=REGION.catalog_backup_days)
