@@ -23,10 +23,14 @@ def steady() -> float:
 class CatalogClock:
     """Asks the database once a minute. Never more than ``error`` away from it."""
 
-    def __init__(self, catalog: Catalog, local: Callable[[], float] = steady) -> None:
-        """Asks at first use."""
+    def __init__(
+        self, catalog: Catalog, local: Callable[[], float] = steady,
+        wall: Callable[[], float] = time.time,
+    ) -> None:  # fmt: skip
+        """Asks at first use. ``wall``: the machine's own idea of the time, since the epoch."""
         self._catalog = catalog
         self._local = local
+        self._wall = wall
         self._offset = 0.0
         self._asked: float | None = None
         self._asking = threading.Lock()
@@ -43,6 +47,10 @@ class CatalogClock:
                 if self._stale():
                     self._ask()
         return datetime.fromtimestamp(self._local() + self._offset, UTC)
+
+    def apart(self) -> timedelta:
+        """Asks the database like ``now``."""
+        return abs(timedelta(seconds=self._wall() - self.now().timestamp()))
 
     def _stale(self) -> bool:
         return self._asked is None or self._local() - self._asked > _ASK_AGAIN
@@ -64,6 +72,7 @@ class SimulatedClock:
 
     def __init__(self, start: datetime = datetime(2026, 3, 1, 12, tzinfo=UTC)) -> None:
         self._now = utc(start)
+        self.machine_ahead = timedelta()  # of the machine's own clock; its owner may turn it
         self._lock = threading.Lock()
 
     @property
@@ -76,6 +85,10 @@ class SimulatedClock:
         with self._lock:
             self._now += _TICK
             return self._now
+
+    def apart(self) -> timedelta:
+        """As its owner says."""
+        return abs(self.machine_ahead)
 
     def advance(self, by: timedelta) -> None:
         """Let time pass. It never goes back."""

@@ -387,3 +387,4 @@ class RegionStatus:
     backends: tuple[BackendState, ...]
     partition_horizon: date | None
     horizon_alarm: bool
+    clocks_apart: bool  # this machine's clock and the database's: nothing is destroyed meanwhile

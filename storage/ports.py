@@ -20,6 +20,10 @@ class Clock(Protocol):
         """The time in UTC."""
         ...
 
+    def apart(self) -> timedelta:
+        """How far the machine's own clock is from it, either way: one of the two may be wrong."""
+        ...
+
 
 class TraceKind(StrEnum):
     """What can be left of a key on a backend."""

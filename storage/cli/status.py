@@ -55,6 +55,7 @@ def show(region: RegionStatus) -> None:
             ("open erasures", str(region.open_erasures)),
             ("deletion", _deletion(region)),
             ("partitions", _horizon(region)),
+            ("clocks", _clocks(region)),
         ],
         indent=2,
     )
@@ -85,6 +86,12 @@ def _horizon(region: RegionStatus) -> Text:
     if region.horizon_alarm:
         return bad(f"{until}: too few days ahead. Is a worker running?")
     return Text(until)
+
+
+def _clocks(region: RegionStatus) -> Text:
+    if region.clocks_apart:
+        return bad("this machine and the database DISAGREE: workers here destroy nothing")
+    return good("this machine and the database agree")
 
 
 def _row(backend: BackendState) -> tuple[Text | str, ...]:

@@ -7,7 +7,7 @@ from sqlalchemy import Connection, Table, and_, any_, func, literal, select
 from storage.catalog import days
 from storage.catalog import tables as t
 from storage.model import BackendState, RegionStatus
-from storage.policy import horizon_alarm
+from storage.policy import clocks_agree, horizon_alarm
 from storage.region import OpenRegion
 
 COUNTED = 1_000_000
@@ -32,6 +32,7 @@ def region_status(region: OpenRegion) -> RegionStatus:
             ),
             partition_horizon=horizon,
             horizon_alarm=horizon_alarm(region.topology, now.date(), horizon),
+            clocks_apart=not clocks_agree(region.clock.apart()),
         )
 
 

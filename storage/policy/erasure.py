@@ -12,6 +12,7 @@ Action = Literal["purge", "compact", "expires"]
 Target = Literal["replica", "key", "partition"]
 
 _EVIDENT = frozenset({"object", "version", "upload"})
+_APART = timedelta(minutes=1)
 _EXPIRED_DAYS = {"partition": ("expiring",), "key": ("expiring", "dropped")}
 
 
@@ -75,6 +76,15 @@ def may_destroy(
     else:
         reason = None if day is not None and utc(now) >= _midnight(day) else "day_not_over"
     return Permit(reason is None, reason or "allowed")
+
+
+def clocks_agree(apart: timedelta) -> bool:
+    """Whether anything may be destroyed by the time: the database's clock or ours may be wrong.
+
+    Nobody needs this to read: a record that is read a moment too long can still be destroyed, and
+    one that was destroyed too early is lost.
+    """
+    return apart <= _APART
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from structlog.typing import FilteringBoundLogger
 
 from storage.errors import DomicileError
 from storage.packs.keyring import KeyRing
+from storage.policy import clocks_agree
 from storage.region import OpenRegion
 from storage.workers.compact import compact
 from storage.workers.erase import complete, plan
@@ -30,17 +31,30 @@ class Duty:
 
 def duties(region: OpenRegion, keys: KeyRing, log: FilteringBoundLogger) -> list[Duty]:
     """All duties of one region, in the order in which they help each other."""
+
+    def destroying(piece: Piece) -> Piece:
+        return lambda: piece() if clocks_agree(region.clock.apart()) else 0
+
     return [
+        Duty("clocks", lambda: compare_clocks(region, log)),
         Duty("partitions", lambda: make_partitions(region, log)),
-        Duty("reap", lambda: reap(region, log)),
-        Duty("plan", lambda: plan(region, log)),
-        Duty("expire", lambda: expire(region, keys, log)),
+        Duty("reap", destroying(lambda: reap(region, log))),
+        Duty("plan", destroying(lambda: plan(region, log))),
+        Duty("expire", destroying(lambda: expire(region, keys, log))),
         Duty("replicate", lambda: replicate(region, log)),
-        Duty("compact", lambda: compact(region, log)),
-        Duty("purge", lambda: purge(region, log)),
-        Duty("complete", lambda: complete(region, log)),
-        Duty("forget", lambda: forget(region, log)),
+        Duty("compact", destroying(lambda: compact(region, log))),
+        Duty("purge", destroying(lambda: purge(region, log))),
+        Duty("complete", destroying(lambda: complete(region, log))),
+        Duty("forget", destroying(lambda: forget(region, log))),
     ]
+
+
+def compare_clocks(region: OpenRegion, log: FilteringBoundLogger) -> int:
+    """Say if what destroys stands still, because the machine's clock and the database's differ."""
+    apart = region.clock.apart()
+    if not clocks_agree(apart):
+        log.error("clocks_disagree", region=region.name, seconds=round(apart.total_seconds()))
+    return 0
 
 
 class Worker:

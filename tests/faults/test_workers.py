@@ -153,6 +153,10 @@ class Apart:
         """The time in UTC."""
         return self._inner.now() - timedelta(milliseconds=90)
 
+    def apart(self) -> timedelta:
+        """As the other's."""
+        return self._inner.apart()
+
 
 def test_a_receipt_by_a_worker_whose_clock_is_behind(
     domicile: Domicile, faults: CatalogFaults

@@ -578,7 +578,7 @@ class TestOperation:
         assert [r["region"] for r in told["regions"]] == ["eu-central-1", "us-east-1"]
         assert set(told["regions"][0]) == {
             "region", "records", "files", "bytes", "open_erasures", "overdue_days", "backends",
-            "partition_horizon", "horizon_alarm", "overdue",
+            "partition_horizon", "horizon_alarm", "clocks_apart", "overdue",
         }  # fmt: skip
         assert told["regions"][0]["overdue"] is False
         assert "nothing is overdue" in text
@@ -591,6 +591,7 @@ class TestOperation:
         region = RegionStatus(
             "eu-central-1", 1_000_000, 1, 2048, 3, 2,
             (BackendState("eu-a", 1, 2048, 4, 5, since),), date(2026, 3, 4), True,
+            clocks_apart=True,
         )  # fmt: skip
 
         status.show(region)
@@ -599,6 +600,7 @@ class TestOperation:
         assert status.late(region)
         assert "OVERDUE: something should have been gone since 2026-03-01 12:00 UTC" in shown
         assert "too few days ahead" in shown
+        assert "DISAGREE: workers here destroy nothing" in shown
         assert "1,000,000 or more" in shown
 
     def test_a_worker_ends_its_piece_and_then_itself(self, line: Line) -> None:

@@ -56,6 +56,10 @@ class LaterClock:
         """The time in UTC."""
         return self.inner.now() + self.later.by
 
+    def apart(self) -> timedelta:
+        """As that of the clock itself: the machine is put forward too."""
+        return self.inner.apart()
+
 
 @dataclass
 class Realm:

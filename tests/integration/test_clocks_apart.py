@@ -1,0 +1,59 @@
+"""When the machine's clock and the database's disagree, one of them would destroy too early."""
+
+from datetime import timedelta
+
+import pytest
+
+from storage import DataClass, NotFound, Purpose, Reason, Scope
+from storage.clock import CatalogClock
+from storage.errors import Expired
+from storage.model import ErasureState
+from storage.testing import Domicile
+
+HOME, PROMPT, SERVE = "eu-central-1", DataClass.PROMPT, Purpose.SERVE
+
+
+@pytest.mark.parametrize("ahead", [timedelta(minutes=2), -timedelta(days=400)])
+def test_nothing_is_destroyed_until_they_agree(domicile: Domicile, ahead: timedelta) -> None:
+    """Reads and writes go on; what is due waits, is seen to wait, and goes afterwards."""
+    t = domicile.tenant()
+    kept = t.put(PROMPT, b"kept").id
+    erasure = t.erase(Scope.record(t.put(PROMPT, b"erased").id), reason=Reason.CUSTOMER_REQUEST)
+    domicile.clock.machine_ahead = ahead
+
+    domicile.run_worker()
+
+    assert t.get(kept, purpose=SERVE).body == b"kept"
+    assert t.put(PROMPT, b"later").stored
+    assert domicile.store.erasure(erasure.id).state is ErasureState.FENCED
+    assert domicile.store.status()[0].clocks_apart
+    domicile.pass_time(days=31)
+    before = held(domicile)
+    domicile.run_worker()
+    assert held(domicile) == before
+    with pytest.raises(Expired):
+        t.get(kept, purpose=SERVE)
+
+    domicile.clock.machine_ahead = timedelta()
+    domicile.run_worker()
+    domicile.pass_time(hours=1)
+    domicile.run_worker()
+    assert held(domicile) == 0
+    assert not domicile.store.status()[0].clocks_apart
+    with pytest.raises(NotFound):
+        t.get(kept, purpose=SERVE)
+
+
+def held(domicile: Domicile) -> int:
+    """How many objects the backends hold."""
+    return sum(sum(1 for _ in backend.scan("")) for backend in domicile.backends.values())
+
+
+def test_a_machine_whose_clock_is_wrong_is_found_out(domicile: Domicile) -> None:
+    """The database's clock is asked, and compared with what the machine believes."""
+    catalog = domicile.store.served(HOME).open.catalog
+    real = CatalogClock(catalog)
+    wrong = CatalogClock(catalog, wall=lambda: real.now().timestamp() + 3600)
+
+    assert real.apart() < timedelta(seconds=5)
+    assert timedelta(minutes=59) < wrong.apart() < timedelta(minutes=61)
