@@ -44,12 +44,13 @@ class DomicileError(Exception):
 
     retryable: ClassVar[bool] = False
     outcome: ClassVar[Outcome] = "not_stored"
+    usual_advice: ClassVar[str] = "See docs/operations.md."
 
     def __init__(self, message: str = "", *, advice: str = "") -> None:
         """``message`` says what is wrong, ``advice`` what to do about it."""
         self.message = message or (type(self).__doc__ or "").strip().splitlines()[0]
-        self.advice = advice
-        super().__init__(f"{self.message} {advice}".strip())
+        self.advice = advice or self.usual_advice
+        super().__init__(f"{self.message} {self.advice}")
 
     @property
     def code(self) -> str:
@@ -60,45 +61,67 @@ class DomicileError(Exception):
 class InvalidRequest(DomicileError):
     """The request cannot be carried out as it is."""
 
+    usual_advice = "Change the request; the same again is refused again."
+
 
 class MalformedId(InvalidRequest):
     """That is not a record id."""
+
+    usual_advice = "An id comes from new_id, or from the result of a put."
 
 
 class StaleId(InvalidRequest):
     """The id was minted too long ago, or for another retention, to be written now."""
 
+    usual_advice = "Mint a new id for this write."
+
 
 class UnknownClass(InvalidRequest):
     """The topology has no such data class."""
+
+    usual_advice = "classes.toml of the topology names the classes."
 
 
 class NaiveDatetime(InvalidRequest):
     """A datetime without a time zone was given."""
 
+    usual_advice = "Give it a time zone, such as UTC."
+
 
 class MetadataTooLarge(InvalidRequest):
     """Metadata may have 4 KiB."""
+
+    usual_advice = "Put what is larger into the body."
 
 
 class BodyTooLarge(InvalidRequest):
     """A record may have 16 MiB; use put_file for more."""
 
+    usual_advice = "Use put_file."
+
 
 class StreamFailed(InvalidRequest):
     """The stream that was being stored ended with an error."""
+
+    usual_advice = "Nothing is stored. Send it again from its beginning."
 
 
 class LineageConflict(InvalidRequest):
     """What the record derives from is absent, or is about somebody else."""
 
+    usual_advice = "Store what it derives from first; give both the same subject and group."
+
 
 class IdConflict(InvalidRequest):
     """That id is taken by other content."""
 
+    usual_advice = "Mint another id; the record that has this one stays."
+
 
 class Refused(DomicileError):
     """The policy does not allow it."""
+
+    usual_advice = "The reasons are codes of storage.policy; the topology says what is allowed."
 
     def __init__(self, message: str = "", *, reasons: Sequence[str] = (), advice: str = "") -> None:
         """``reasons`` are reason codes of ``storage.policy``."""
@@ -146,19 +169,26 @@ class PurposeRefused(Refused):
 class NotFound(DomicileError):
     """The tenant has no such record."""
 
+    usual_advice = "Check the id and the tenant."
+
 
 class Erased(DomicileError):
     """The record was erased, or its id was minted before an erasure that covers it."""
 
+    usual_advice = "Nothing brings it back. For new data, mint a new id."
+
 
 class Expired(DomicileError):
     """The record's time is over."""
+
+    usual_advice = "Nothing brings it back. For new data, mint a new id."
 
 
 class Unavailable(DomicileError):
     """A part of the system does not answer."""
 
     retryable = True
+    usual_advice = "Try again; see: domicile doctor"
 
 
 class CatalogUnavailable(Unavailable):
@@ -168,13 +198,19 @@ class CatalogUnavailable(Unavailable):
 class Busy(Unavailable):
     """The write buffer was full for longer than the caller would wait."""
 
+    usual_advice = "Try again more slowly, or put_many, which waits for room."
+
 
 class Abandoned(Unavailable):
     """The write took too long and was given up; nothing is stored."""
 
+    usual_advice = "Try again."
+
 
 class TermsChanged(Unavailable):
     """The tenant's terms changed during the write; nothing is stored."""
+
+    usual_advice = "Try again."
 
 
 class TooFewReplicas(Unavailable):
@@ -214,27 +250,34 @@ class BackendTimeout(BackendError):
 class BackendFull(BackendError):
     """The backend has no room left."""
 
+    usual_advice = "Make room on it, or add a backend to its region."
+
 
 class BackendForbidden(BackendError):
     """The backend refuses our credentials for this."""
 
     retryable = False
+    usual_advice = "Give its credentials that right; see: domicile doctor"
 
 
 class BackendMisplaced(BackendError):
     """The backend is not where the topology says, or sends us elsewhere."""
 
     retryable = False
+    usual_advice = "Compare its entry in the topology with where it is; see: domicile doctor"
 
 
 class KeyAbsent(BackendError):
     """Nothing is stored under that key."""
 
     retryable = False
+    usual_advice = "Another replica is used, if there is one; see: domicile status"
 
 
 class PurgeIncomplete(BackendError):
     """Something is left of a key that was to go."""
+
+    usual_advice = "It is tried again by itself; see: domicile status"
 
 
 class OutcomeUnknown(DomicileError):
@@ -252,19 +295,26 @@ class OutcomeUnknown(DomicileError):
 class Corrupt(DomicileError):
     """No replica gives back what was written."""
 
+    usual_advice = "Restore the object on one of its backends, if you can."
+
 
 class KeyUnavailable(DomicileError):
     """A key that should be there cannot be had."""
 
     retryable = True
+    usual_advice = "Try again when its backends answer; see: domicile doctor"
 
 
 class ConfigurationError(DomicileError):
     """The configuration does not allow a start."""
 
+    usual_advice = "See: domicile doctor"
+
 
 class TopologyError(ConfigurationError):
     """The topology contradicts itself."""
+
+    usual_advice = "Change the file at that key; docs/extending.md says what it may hold."
 
     def __init__(self, file: str, key: str, reason: str) -> None:
         """Says where: the file, the key in it (empty: all of it), and what is wrong with it."""
@@ -275,6 +325,8 @@ class TopologyError(ConfigurationError):
 class SettingsError(ConfigurationError):
     """A setting is missing or wrong."""
 
+    usual_advice = "docs/operations.md lists the settings; see also: domicile doctor"
+
 
 class CatalogUnsafe(ConfigurationError):
     """The database may lose what it acknowledged."""
@@ -283,6 +335,8 @@ class CatalogUnsafe(ConfigurationError):
 class CatalogUnsupported(ConfigurationError):
     """The catalog's revision and this code do not fit."""
 
+    usual_advice = "Run: domicile init"
+
 
 class CatalogForbidden(ConfigurationError):
     """The database does not let this login do what its work needs."""
@@ -290,3 +344,5 @@ class CatalogForbidden(ConfigurationError):
 
 class ReceiptInvalid(DomicileError):
     """The receipt is not what its key signed."""
+
+    usual_advice = "Ask who issued it for the receipt again, and for the public key."

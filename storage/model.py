@@ -364,7 +364,12 @@ class Explanation:
 
 @dataclass(frozen=True, slots=True)
 class BackendState:
-    """A backend as its region's catalog sees it."""
+    """A backend as its region's catalog sees it.
+
+    ``replicas`` and ``bytes`` (sealed): what is stored there. ``missing``: replicas that are still
+    to be made. ``purging``: replicas that must go. ``oldest_overdue``: since when the oldest of
+    them has to, if that is more than an hour ago.
+    """
 
     backend: str
     replicas: int
@@ -376,15 +381,25 @@ class BackendState:
 
 @dataclass(frozen=True, slots=True)
 class RegionStatus:
-    """How a region is."""
+    """How a region is.
+
+    ``records`` (that expire) and ``files`` are counted up to 1,000,000. ``bytes``: sealed, of all
+    stored objects, once. ``open_erasures``: not complete. ``overdue_erasure``: when the oldest was
+    asked for whose rows are there after an hour, or whose bytes are after the compaction window and
+    the purge bound. ``overdue_days``: expiry days that were over a purge bound ago, and of which
+    anything is left. ``partition_horizon``: the last day that has a partition; ``horizon_alarm``:
+    too few days ahead. ``clocks_apart``: this machine's clock and the database's are, so nothing is
+    destroyed by workers on this machine.
+    """
 
     region: str
     records: int
     files: int
     bytes: int
     open_erasures: int
+    overdue_erasure: datetime | None
     overdue_days: int
     backends: tuple[BackendState, ...]
     partition_horizon: date | None
     horizon_alarm: bool
-    clocks_apart: bool  # this machine's clock and the database's: nothing is destroyed meanwhile
+    clocks_apart: bool

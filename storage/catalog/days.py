@@ -11,7 +11,7 @@ from datetime import date, datetime
 from enum import StrEnum
 from uuid import UUID
 
-from sqlalchemy import Connection, Engine, func, or_, select, text, update
+from sqlalchemy import Connection, Engine, exists, func, or_, select, text, update
 
 from storage.catalog import tables as t
 
@@ -96,8 +96,10 @@ def began(connection: Connection, day: date) -> datetime | None:
 
 
 def overdue(connection: Connection, moment: datetime) -> int:
-    """How many days began to expire before that moment and are not done."""
-    query = select(func.count()).where(d.day < moment.date())
+    """How many days were over before that moment, and still have records or objects."""
+    rows = exists().where(t.record.c.expiry_day == d.day)
+    there = exists().where(o.day == d.day, o.state != "gone")
+    query = select(func.count()).where(d.day < moment.date(), or_(rows, there))
     return connection.scalar(query) or 0
 
 

@@ -42,6 +42,7 @@ from storage.errors import (
 )
 
 CODE_REVISION = 2
+OLDEST_SERVER = 18
 """What this code asks of a catalog. A catalog states the range that it supports."""
 
 T = TypeVar("T")
@@ -105,8 +106,9 @@ class Catalog:
         return float(there or 0) - (before + after) / 2, timedelta(seconds=(after - before) / 2)
 
     def check_safe(self) -> None:
-        """That what it commits survives a crash. Raises CatalogUnsafe."""
+        """That what it commits survives a crash. Raises CatalogUnsafe or CatalogUnsupported."""
         with self.begin() as connection:
+            check_server(self.region, int(connection.scalar(text("SHOW server_version_num"))))
             for name in ("fsync", "synchronous_commit", "full_page_writes"):
                 if connection.scalar(text(f"SHOW {name}")) == "off":
                     raise CatalogUnsafe(
@@ -143,6 +145,15 @@ class Catalog:
         """Close the connections."""
         self.engine.dispose()
         self._timing.dispose()
+
+
+def check_server(region: str, version: int) -> None:
+    """That the server has what our migrations use. ``version``: its ``server_version_num``."""
+    if version < OLDEST_SERVER * 10_000:
+        raise CatalogUnsupported(
+            f"The catalog of {region} is on PostgreSQL {version // 10_000}.",
+            advice=f"Domicile needs PostgreSQL {OLDEST_SERVER} or later.",
+        )
 
 
 def unavailable(region: str) -> CatalogUnavailable:

@@ -283,6 +283,20 @@ def unplanned(connection: Connection, before: datetime) -> bool:
     return bool(connection.scalar(query))
 
 
+def oldest_late(
+    connection: Connection, fenced_by: datetime, requested_by: datetime
+) -> datetime | None:
+    """When the oldest erasure was asked for that should be planned, or complete, by now."""
+    query = select(func.min(e.requested)).where(
+        or_(
+            and_(e.state == ErasureState.FENCED, e.requested <= fenced_by),
+            and_(e.state != ErasureState.COMPLETE, e.requested <= requested_by),
+        )
+    )
+    oldest: datetime | None = connection.scalar(query)
+    return oldest
+
+
 def note_objects(connection: Connection, erasure: UUID, objects: Collection[UUID]) -> None:
     """The erasure waits until these objects are gone, and all that share bytes with them.
 

@@ -20,6 +20,7 @@ from storage.cli import (
     tenants,
     working,
 )
+from storage.cli.common import AsJson
 from storage.cli.guard import Guarded
 from storage.cli.output import say
 
@@ -60,11 +61,12 @@ def demo(
         Path | None,
         Option("--input", metavar="FILE", help="Your own: JSONL in the OpenAI chat format."),
     ] = None,
+    as_json: AsJson = False,
 ) -> None:
     """Show the main job from end to end on two regions of this machine, with its proof."""
     from storage.cli.demo import demo as run  # noqa: PLC0415 - nothing else needs it
 
-    run(file)
+    run(file, as_json=as_json)
 
 
 def _group(name: str, about: str, panel: str) -> Typer:

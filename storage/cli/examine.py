@@ -17,7 +17,7 @@ from regions.model import Topology
 from storage import bootstrap
 from storage.bootstrap import Means
 from storage.catalog import days, schema
-from storage.catalog.engine import Catalog
+from storage.catalog.engine import OLDEST_SERVER, Catalog
 from storage.cli.findings import Finding, failed, tried
 from storage.cli.output import several
 from storage.crypto.root import LocalRootKeys
@@ -27,8 +27,8 @@ from storage.policy import horizon_alarm
 from storage.region import OpenRegion
 from storage.settings import RegionSettings, Settings
 
-TESTED, OLDEST = 18, 14
-"""PostgreSQL that our tests run on, and the first that detaches a partition concurrently."""
+TESTED = 18
+"""PostgreSQL that our tests run on."""
 
 
 @contextmanager
@@ -109,8 +109,8 @@ def _catalog(topology: Topology, name: str, place: RegionSettings) -> Iterator[F
 def _server(name: str, connection: Connection) -> Finding:
     version = str(connection.scalar(text("SHOW server_version")))
     says, major = f"PostgreSQL {version}", int(version.partition(".")[0])
-    if major < OLDEST:
-        return Finding("catalog", name, "fail", says, f"It takes {OLDEST} or later.")
+    if major < OLDEST_SERVER:
+        return Finding("catalog", name, "fail", says, f"It takes {OLDEST_SERVER} or later.")
     if major != TESTED:
         return Finding("catalog", name, "warn", says, f"Domicile is tested on PostgreSQL {TESTED}.")
     return Finding("catalog", name, "ok", says)

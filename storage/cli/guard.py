@@ -106,8 +106,7 @@ def _failed(error: DomicileError, *, as_json: bool) -> int:
         document({"error": _told(error)})
     else:
         note(f"Error: {error.message}", style="bold red")
-        if error.advice:
-            note(error.advice)
+        note(error.advice)
     return Exit.BUG if isinstance(error, _Unexpected) else code_of(type(error))
 
 

@@ -41,7 +41,8 @@ def status(as_json: AsJson = False) -> None:
 
 def late(region: RegionStatus) -> bool:
     """Whether something should be gone and is not."""
-    return bool(region.overdue_days) or any(b.oldest_overdue for b in region.backends)
+    late = region.overdue_days or region.overdue_erasure
+    return bool(late) or any(b.oldest_overdue for b in region.backends)
 
 
 def show(region: RegionStatus) -> None:
@@ -75,6 +76,9 @@ def _deletion(region: RegionStatus) -> Text:
     since = [b.oldest_overdue for b in region.backends if b.oldest_overdue is not None]
     if since:
         return bad(f"OVERDUE: something should have been gone since {moment(min(since))}")
+    if region.overdue_erasure:
+        asked = moment(region.overdue_erasure)
+        return bad(f"OVERDUE: an erasure of {asked} is not done. See: domicile erasure list")
     if region.overdue_days:
         days = several(region.overdue_days, "expiry day")
         return bad(f"OVERDUE: {days} not done. Is a worker running?")

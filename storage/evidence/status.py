@@ -4,20 +4,21 @@ from datetime import timedelta
 
 from sqlalchemy import Connection, Table, and_, any_, func, literal, select
 
-from storage.catalog import days
+from storage.catalog import days, erasures
 from storage.catalog import tables as t
 from storage.model import BackendState, RegionStatus
 from storage.policy import clocks_agree, horizon_alarm
 from storage.region import OpenRegion
 
 COUNTED = 1_000_000
+_SOON = timedelta(hours=1)  # what a worker does at once has been done
 
 o, r = t.object_.c, t.replica.c
 
 
 def region_status(region: OpenRegion) -> RegionStatus:
     """Records, bytes, backlog, overdue deletion, missing replicas, partition horizon."""
-    now = region.clock.now()
+    now, bounds = region.clock.now(), region.topology.bounds
     with region.catalog.begin() as connection:
         horizon = days.horizon(connection)
         return RegionStatus(
@@ -26,7 +27,10 @@ def region_status(region: OpenRegion) -> RegionStatus:
             files=_count(connection, t.file),
             bytes=_bytes(connection),
             open_erasures=_open(connection),
-            overdue_days=days.overdue(connection, now - region.topology.bounds.purge),
+            overdue_erasure=erasures.oldest_late(
+                connection, now - _SOON, now - bounds.compaction - bounds.purge
+            ),
+            overdue_days=days.overdue(connection, now - bounds.purge),
             backends=tuple(
                 _backend(region, connection, spec.name) for spec in region.region.backends
             ),
@@ -71,5 +75,5 @@ def _backend(region: OpenRegion, connection: Connection, name: str) -> BackendSt
             r.backend == name, r.state == "purging"
         )
     ).one()
-    late = oldest is not None and oldest < now - timedelta(hours=1)
+    late = oldest is not None and oldest < now - _SOON
     return BackendState(name, stored, int(held), missing or 0, purging, oldest if late else None)

@@ -11,6 +11,7 @@ import pytest
 import typer
 
 from storage.cli.demo import demo
+from storage.cli.demonstration.conversations import read_conversations
 from storage.cli.demonstration.search import Finder
 from storage.errors import InvalidRequest
 
@@ -51,6 +52,43 @@ def test_the_proof_holds(conversations: Path, capsys: pytest.CaptureFixture[str]
     assert max(map(len, told.splitlines())) <= 80
 
 
+def test_files_as_other_tools_write_them(tmp_path: Path) -> None:
+    """Without names, with parts instead of a text, and with calls of tools in between."""
+    parts = [{"type": "text", "text": "What is in this picture?"}]
+    call = {"id": "call_1", "type": "function", "function": {"name": "look", "arguments": "{}"}}
+    messages = [
+        {"role": "user", "content": parts},
+        {"role": "assistant", "content": None, "tool_calls": [call]},
+        {"role": "tool", "tool_call_id": "call_1", "content": "a bicycle"},
+        {"role": "assistant", "content": "A bicycle."},
+    ]
+    path = tmp_path / "chat.jsonl"
+    path.write_text(f"{json.dumps({'messages': messages})}\n" * 2)
+
+    first, second = read_conversations(path)
+
+    assert (first.id, second.id) == ("conversation-1", "conversation-2")
+    assert json.loads(first.messages[0].content) == parts
+    assert json.loads(first.messages[1].content) == {"tool_calls": [call]}
+    assert [turn.completion for turn in first.turns()][1] == b"A bicycle."
+
+
+def test_a_user_may_be_called_anything(
+    conversations: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A word that the catalog writes by itself proves nothing. As JSON, the same in numbers."""
+    named = conversations.read_text().replace("somebody-1", "subject_request")
+    conversations.write_text(named)
+
+    demo(conversations, as_json=True)
+
+    told = json.loads(capsys.readouterr().out)
+    first, *_, last, disk = told["searches"]
+    assert (told["proved"], told["findings"]) == (True, [])
+    assert first["traces_found"] > 0
+    assert (last["traces_found"], last["plain_found"], disk["plain_found"]) == (0, 0, 0)
+
+
 @pytest.mark.parametrize("duty", ["purge", "compact"])
 def test_the_proof_fails_if_bytes_stay(
     duty: str, conversations: Path, monkeypatch: pytest.MonkeyPatch,
@@ -74,7 +112,8 @@ def test_the_proof_fails_if_bytes_stay(
     [
         (lambda line: line[:-5], "Line 3 of the input: it is not JSON (see column "),
         (lambda _: "[1]", "Line 3 of the input: it is not a JSON object."),
-        (lambda line: line.replace('"user": "som', '"who": "som'), 'input: "user" is missing.'),
+        (lambda line: line.replace('"messages"', '"said"'), 'input: "messages" is missing.'),
+        (lambda line: line.replace('"content": "', '"content": 7, "x": "'), "be a valid string."),
         (lambda line: line.replace('"m-1"', "7"), 'input: "model" should be a valid string.'),
         (lambda line: line.replace("assistant", "robot"), '"messages.1.role" should be '),
         (lambda line: line.replace("-002", "-000"), 'Line 3 of the input: "id" is that of line 1.'),

@@ -577,8 +577,9 @@ class TestOperation:
 
         assert [r["region"] for r in told["regions"]] == ["eu-central-1", "us-east-1"]
         assert set(told["regions"][0]) == {
-            "region", "records", "files", "bytes", "open_erasures", "overdue_days", "backends",
-            "partition_horizon", "horizon_alarm", "clocks_apart", "overdue",
+            "region", "records", "files", "bytes", "open_erasures", "overdue_erasure",
+            "overdue_days", "backends", "partition_horizon", "horizon_alarm", "clocks_apart",
+            "overdue",
         }  # fmt: skip
         assert told["regions"][0]["overdue"] is False
         assert "nothing is overdue" in text
@@ -589,7 +590,7 @@ class TestOperation:
         """Since when, and that no partitions are made."""
         since = datetime(2026, 3, 1, 12, tzinfo=UTC)
         region = RegionStatus(
-            "eu-central-1", 1_000_000, 1, 2048, 3, 2,
+            "eu-central-1", 1_000_000, 1, 2048, 3, None, 2,
             (BackendState("eu-a", 1, 2048, 4, 5, since),), date(2026, 3, 4), True,
             clocks_apart=True,
         )  # fmt: skip

@@ -27,7 +27,7 @@ from regions.load import load_topology
 from storage import embedded
 from storage.bootstrap import Means, init, open_store
 from storage.catalog import days, schema
-from storage.catalog.engine import CODE_REVISION, Catalog
+from storage.catalog.engine import CODE_REVISION, Catalog, check_server
 from storage.catalog.tables import metadata
 from storage.errors import (
     CatalogForbidden,
@@ -394,6 +394,15 @@ class TestWhatIsRefused:
         finally:
             catalog.close()
             alone.execute(f"ALTER SYSTEM RESET {setting}", "SELECT pg_reload_conf()")
+
+    @pytest.mark.parametrize(("version", "fits"), [(170009, False), (180000, True), (190001, True)])
+    def test_a_server_that_is_too_old(self, version: int, fits: bool) -> None:  # noqa: FBT001
+        """Said before anything is migrated: not in the middle, as a function that is not there."""
+        if fits:
+            check_server(HOME, version)
+        else:
+            with pytest.raises(CatalogUnsupported, match=r"PostgreSQL 17\. .*needs PostgreSQL 18"):
+                check_server(HOME, version)
 
 
 class TestInit:

@@ -9,21 +9,33 @@ from itertools import cycle
 from pathlib import Path
 from typing import Final, Literal, NoReturn
 
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import BaseModel, Field, ValidationError, model_validator
 
 from storage.errors import InvalidRequest
 
 MOST: Final = 1000
 """Conversations that one demonstration takes, so that it stays short."""
 
-_FORM = 'A line is: {"id": ..., "user": ..., "model": ..., "messages": [{"role", "content"}, ...]}'
+_FORM = 'A line is: {"messages": [{"role": ..., "content": ...}, ...]}, with "id", "user", "model"'
+_USERS = 7  # who share the conversations that do not say whose they are
 
 
 class Message(BaseModel):
-    """What somebody said."""
+    """What somebody said: a text, or in JSON what else there was: parts, calls of tools."""
 
-    role: Literal["system", "developer", "user", "assistant", "tool"]
+    role: Literal["system", "developer", "user", "assistant", "tool", "function"]
     content: str = Field(repr=False)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _as_text(cls, given: object) -> object:
+        if not isinstance(given, dict) or isinstance(given.get("content"), str):
+            return given
+        parts = given.get("content")
+        if parts is not None and not isinstance(parts, list):
+            return given
+        rest = {key: value for key, value in given.items() if key not in ("role", "content")}
+        return given | {"content": json.dumps(parts or rest, ensure_ascii=False)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,11 +47,14 @@ class Turn:
 
 
 class Conversation(BaseModel):
-    """A conversation of one user with one model. What else a line holds is left out."""
+    """A conversation of one user with one model. What else a line holds is left out.
+
+    A line need not say which conversation it is, whose, or with which model.
+    """
 
     id: str = Field(min_length=1, repr=False)
     user: str = Field(min_length=1, repr=False)
-    model: str = Field(min_length=1)
+    model: str = Field(default="some-model", min_length=1)
     messages: list[Message] = Field(min_length=1, repr=False)
 
     def turns(self) -> Iterator[Turn]:
@@ -77,7 +92,9 @@ def read_conversations(path: Path | None) -> list[Conversation]:
                 if len(found) == MOST:
                     break
     except OSError as error:
-        raise InvalidRequest(f"The input cannot be read: {error.strerror}.") from error
+        raise InvalidRequest(
+            f"The input cannot be read: {error.strerror}.", advice=_FORM
+        ) from error
     if not found:
         raise InvalidRequest("The input holds no conversation.", advice=_FORM)
     return found
@@ -114,6 +131,9 @@ def _parse(line: bytes, number: int) -> Conversation:
         _refuse(number, f"it is not JSON (see column {error.colno})")
     except (UnicodeDecodeError, RecursionError):
         _refuse(number, "it is not JSON in UTF-8")
+    if isinstance(given, dict):
+        unnamed = {"id": f"conversation-{number}", "user": f"somebody-{number % _USERS}"}
+        given = unnamed | given
     try:
         return Conversation.model_validate(given)
     except ValidationError as error:

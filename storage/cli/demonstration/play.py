@@ -1,6 +1,7 @@
 """All scenes, in the order of simulated time."""
 
 from contextlib import ExitStack
+from dataclasses import dataclass
 from datetime import date
 from time import perf_counter
 
@@ -36,8 +37,17 @@ _LATER = 6  # conversations that are kept back
 _SCENES = (store_conversations, refuse, read, stream_file, survive_an_outage, erase, expire)
 
 
-def play(conversations: list[Conversation], console: Console) -> bool:
-    """Show everything. Says whether the proof holds."""
+@dataclass(frozen=True, slots=True)
+class Played:
+    """How it ended: whether the proof holds, what it rests on, and what was not as it should be."""
+
+    well: bool
+    proof: Proof
+    findings: list[str]
+
+
+def play(conversations: list[Conversation], console: Console) -> Played:
+    """Show everything."""
     tell = Narrator(console)
     began = perf_counter()
     tell.title(
@@ -58,7 +68,7 @@ def play(conversations: list[Conversation], console: Console) -> bool:
     tell.say(f"This took {lasted(perf_counter() - began)}; the temporary folder is removed.")
     if well:
         tell_next(stage)
-    return well
+    return Played(well, stage.proof, [*stage.proof.failures(), *tell.troubles])
 
 
 def _set_up(world: World, tell: Narrator, conversations: list[Conversation]) -> Stage:

@@ -1,0 +1,68 @@
+"""What a process may hold at most, whatever it is asked to do."""
+
+import tracemalloc
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from random import Random
+
+import pytest
+from sqlalchemy import text
+
+from storage import DataClass, Purpose, open_store
+from storage.bootstrap import Means
+from storage.testing import Domicile
+from storage.testing.harness import Kind
+
+MIB = 1024 * 1024
+SIZE = 96 * MIB
+
+
+@pytest.fixture
+def domicile_backends() -> Kind:
+    """Real files: memory would count what the backend holds."""
+    return "directory"
+
+
+def pieces(size: int) -> Iterator[bytes]:
+    """A file that nobody has in one piece."""
+    random = Random(1)
+    for _ in range(size // MIB):
+        yield random.randbytes(MIB)
+
+
+def test_a_file_of_any_size_takes_the_same_memory(domicile: Domicile) -> None:
+    """In and out: much less than it is long, in two replicas at the same time."""
+    t = domicile.tenant()
+    t.put_file(pieces(MIB))  # what is loaded once is not counted
+    tracemalloc.start()
+    try:
+        file = t.put_file(pieces(SIZE)).id
+        written = tracemalloc.get_traced_memory()[1]
+        tracemalloc.reset_peak()
+        with t.open(file, purpose=Purpose.FINE_TUNE) as opened:
+            for n, piece in enumerate(pieces(SIZE)):
+                assert opened.read_range(n * MIB, (n + 1) * MIB) == piece
+        read = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+    assert written < SIZE / 3
+    assert read < SIZE / 3
+
+
+def test_no_more_connections_than_the_settings_allow(domicile: Domicile) -> None:
+    """Thirty-two threads share three, and one more that asks for the time."""
+    domicile.tenant()
+    settings = domicile.settings.model_copy(update={"connections": 3})
+    domicile.stack.close()
+    means = Means(backend=domicile._backend, probing=False)
+    with open_store(settings, means=means, log=domicile.log) as store:
+        t = store.tenant("acme-eu")
+        with ThreadPoolExecutor(32) as pool:
+            list(pool.map(lambda n: t.put(DataClass.PROMPT, b"%d" % n), range(200)))
+        catalog = store.served("eu-central-1").open.catalog
+        with catalog.begin() as connection:
+            query = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
+            open_now = connection.scalar(text(query))
+
+    assert 2 <= open_now <= 4

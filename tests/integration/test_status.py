@@ -1,0 +1,108 @@
+"""The status says what is late, and nothing else is."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from io import BytesIO
+
+import pytest
+
+from storage import DataClass, Reason, Scope
+from storage.cli.status import late
+from storage.errors import BackendForbidden
+from storage.model import NewRecord, PutResult, RegionStatus
+from storage.policy import horizon_alarm, horizon_wanted
+from storage.tenant import Tenant
+from storage.testing import Domicile
+
+PROMPT = DataClass.PROMPT
+BACKENDS = ("eu-a", "eu-b")
+
+
+def status(domicile: Domicile) -> RegionStatus:
+    """That of the region where everything happens."""
+    return next(s for s in domicile.store.status() if s.region == "eu-central-1")
+
+
+def erase_one_of_two(t: Tenant) -> None:
+    """Two records in one pack, of which one must go: what is left of the pack is rewritten."""
+    first, _ = list(t.put_many([NewRecord(PROMPT, b"one"), NewRecord(PROMPT, b"two")]))
+    assert isinstance(first, PutResult)
+    t.erase(Scope.record(first.id), reason=Reason.SUBJECT_REQUEST)
+
+
+def fill(domicile: Domicile) -> None:
+    """No backend takes anything any more, not even what makes room."""
+    for name in BACKENDS:
+        domicile.backends[name].full = True
+
+
+def forbid_reading(domicile: Domicile) -> None:
+    """A right is lost that compaction needs."""
+    for name in BACKENDS:
+        domicile.backends[name].fail_before["get"] = lambda _: BackendForbidden("it")
+
+
+@pytest.mark.parametrize("trouble", [fill, forbid_reading])
+def test_an_erasure_that_cannot_finish_is_overdue(
+    domicile: Domicile, trouble: Callable[[Domicile], None]
+) -> None:
+    """However it is that its pack cannot be rewritten: after the promised time, and not before."""
+    erase_one_of_two(domicile.tenant())
+    asked = domicile.clock.now()
+    trouble(domicile)
+    domicile.run_worker()
+    domicile.pass_time(hours=90)
+    domicile.run_worker()
+    assert not late(status(domicile))
+
+    domicile.pass_time(hours=7)
+    domicile.run_worker()
+
+    told = status(domicile)
+    assert late(told)
+    assert told.overdue_erasure is not None
+    assert abs(told.overdue_erasure - asked) < timedelta(seconds=5)
+
+
+def test_an_erasure_that_no_worker_takes_up_is_overdue(domicile: Domicile) -> None:
+    """Within the hour: its rows, and so the keys of its records, should be gone at once."""
+    t = domicile.tenant()
+    file = t.put_file(BytesIO(b"a file"))
+    t.erase(Scope.record(file.id), reason=Reason.CUSTOMER_REQUEST)
+    assert not late(status(domicile))
+
+    domicile.pass_time(minutes=61)
+    assert late(status(domicile))
+
+    domicile.run_worker()
+    assert not late(status(domicile))
+
+
+def test_a_day_is_overdue_only_if_anything_is_left_of_it(domicile: Domicile) -> None:
+    """Partitions are made ahead; one that nothing was ever stored in is nobody's trouble."""
+    domicile.tenant().put(PROMPT, b"hello")
+    domicile.pass_time(days=15)
+    assert status(domicile).overdue_days == 0
+
+    domicile.pass_time(days=16)
+
+    assert status(domicile).overdue_days == 1
+    domicile.run_worker()
+    domicile.pass_time(hours=2)
+    domicile.run_worker()
+    assert status(domicile).overdue_days == 0
+
+
+def test_somebody_is_told_when_no_worker_makes_partitions(domicile: Domicile) -> None:
+    """Before writes have to make their own: with days to spare, and until a worker has run."""
+    topology, today = domicile.store.served("eu-central-1").open.topology, domicile.clock.now()
+    assert not status(domicile).horizon_alarm
+    assert not horizon_alarm(topology, today.date(), horizon_wanted(topology, today.date()))
+
+    horizon = status(domicile).partition_horizon
+    assert horizon is not None
+    domicile.pass_time(days=(horizon - today.date()).days - 32)
+
+    assert status(domicile).horizon_alarm
+    domicile.run_worker()
+    assert not status(domicile).horizon_alarm

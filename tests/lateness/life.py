@@ -1,0 +1,280 @@
+"""A year of days: customers write and erase, backends fail for hours to weeks, workers are killed.
+
+After every round of the worker, all that the backends hold is compared with the bound that the
+configuration promises, and some of what is stored is read.
+"""
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, time, timedelta
+from random import Random
+
+from regions.model import Topology
+from storage.cli.status import late
+from storage.errors import DomicileError, Erased, Expired, NotFound, Unavailable
+from storage.model import (
+    DataClass,
+    ErasureState,
+    NewRecord,
+    Purpose,
+    PutFailure,
+    Reason,
+    RecordId,
+    Scope,
+)
+from storage.policy import erasure_lateness, expiry_lateness
+from storage.testing import Domicile, FakeClock, FaultyBackend
+from storage.workers.pace import pace
+
+HOME = "eu-central-1"
+TENANTS = {"month": 30, "week": 7, "short": 2}  # days for which each keeps its records
+SUBJECTS = 12
+_ROUND = timedelta(hours=1)
+_BOUND_OF_ROUND = timedelta(hours=1, seconds=30)  # the clock moves a little by itself
+_LONGEST_OUTAGE = timedelta(days=20)
+_GONE = (Erased, Expired, NotFound)
+
+
+class Killed(BaseException):
+    """What ends a worker at once. Nothing catches it."""
+
+
+@dataclass(slots=True)
+class Kept:
+    """A record that was acknowledged."""
+
+    tenant: str
+    id: RecordId
+    body: bytes
+    subject: str
+    readable_until: datetime | None
+
+
+@dataclass(slots=True)
+class Tally:
+    """What happened, and how late the latest was."""
+
+    counts: Counter[str] = field(default_factory=Counter)
+    latest_expiry: timedelta = timedelta()  # with every backend up since the day began
+    latest_return: timedelta = timedelta()  # after a backend came back
+    latest_erasure: timedelta = timedelta()
+    violations: list[str] = field(default_factory=list)
+
+
+class Life:
+    """One region, from its first day on."""
+
+    def __init__(self, domicile: Domicile, seed: int) -> None:
+        self.domicile, self.random = domicile, Random(seed)
+        self.tally = Tally()
+        topology: Topology = domicile.store.served(HOME).open.topology
+        region, pauses = topology.regions[HOME], pace(_BOUND_OF_ROUND.total_seconds())
+        self.expiry = expiry_lateness(region, topology.bounds, pauses)
+        self.erasure = erasure_lateness(region, topology.bounds, pauses)
+        self.backends = {spec.name: domicile.backends[spec.name] for spec in region.backends}
+        self.since = dict.fromkeys(self.backends, self.now)  # up, with a worker that may destroy
+        self.returns = dict.fromkeys(self.backends, self.now)
+        self.stopped_until = self.now
+        self.kept: list[Kept] = []
+        self.erased: dict[str, datetime] = {}
+        for tenant, days in TENANTS.items():
+            retention = {DataClass.PROMPT: days, DataClass.COMPLETION: days}
+            domicile.tenant(tenant, retention=retention)
+
+    @property
+    def now(self) -> datetime:
+        """Everybody's time."""
+        return self.domicile.clock.now()
+
+    def live(self, days: int) -> Tally:
+        """So many days. Gives what happened; at the end every backend is up, and all is done."""
+        end = self.now + timedelta(days=days)
+        while self.now < end:
+            self._round(quiet=False)
+        for name in self.backends:
+            self._bring_back(name)
+        self.domicile.clock.machine_ahead = timedelta()
+        for _ in range(24 * 5):
+            self._round(quiet=True)
+        self._all_complete()
+        return self.tally
+
+    def _round(self, *, quiet: bool) -> None:
+        self.domicile.clock.advance(_ROUND)
+        self._trouble(quiet=quiet)
+        if not quiet:
+            self._customers()
+        self._work()
+        self._look_at_bytes()
+        self._look_at_erasures()
+        self._read()
+
+    def _customers(self) -> None:
+        for tenant in TENANTS:
+            if self.random.random() < 0.15:
+                self._write(tenant)
+        if self.random.random() < 0.03:
+            self._erase(self.random.choice(list(TENANTS)))
+
+    def _write(self, tenant: str) -> None:
+        t = self.domicile.store.tenant(tenant)
+        wishes = [
+            NewRecord(
+                self.random.choice([DataClass.PROMPT, DataClass.COMPLETION]),
+                self.random.randbytes(self.random.randrange(1, 200)),
+                subject=f"u{self.random.randrange(SUBJECTS)}",
+            )
+            for _ in range(self.random.randrange(1, 6))
+        ]
+        for wish, result in zip(wishes, t.put_many(wishes), strict=True):
+            if isinstance(result, PutFailure):
+                self.tally.counts["writes refused"] += 1
+                continue
+            self.tally.counts["records"] += 1
+            until = None if result.id.day is None else midnight(result.id.day)
+            self.kept.append(Kept(tenant, result.id, wish.body, wish.subject or "", until))
+
+    def _erase(self, tenant: str) -> None:
+        t, subject = self.domicile.store.tenant(tenant), f"u{self.random.randrange(SUBJECTS)}"
+        erasure = t.erase(Scope.subject(subject), reason=Reason.SUBJECT_REQUEST)
+        self.tally.counts["erasures"] += 1
+        self.erased[str(erasure.id)] = self.now
+        self.kept = [k for k in self.kept if (k.tenant, k.subject) != (tenant, subject)]
+
+    def _trouble(self, *, quiet: bool) -> None:
+        for name, backend in self.backends.items():
+            if backend.down and self.now >= self.returns[name]:
+                self._bring_back(name)
+            elif not quiet and not backend.down and self.random.random() < 0.004:
+                backend.down = True
+                outage = _LONGEST_OUTAGE * self.random.random() ** 4 + timedelta(minutes=30)
+                self.returns[name] = self.now + outage
+                self.tally.counts["outages"] += 1
+        clock = self.domicile.clock
+        if clock.machine_ahead and self.now >= self.stopped_until:
+            clock.machine_ahead = timedelta()
+            self.since = dict.fromkeys(self.since, self.now)
+        elif not quiet and not clock.machine_ahead and self.random.random() < 0.001:
+            clock.machine_ahead = timedelta(hours=self.random.choice([-30, 2, 700]))
+            self.stopped_until = self.now + timedelta(hours=self.random.randrange(1, 60))
+            self.tally.counts["clocks apart"] += 1
+
+    def _bring_back(self, name: str) -> None:
+        self.backends[name].down = False
+        self.since[name] = self.now
+
+    def _work(self) -> None:
+        """A round of the worker, which may be killed in the middle of a purge."""
+        if self.random.random() < 0.02:
+            after = self.random.randrange(1, 4)
+            for backend in self.backends.values():
+                backend.fail_before["purge"] = killing(after)
+        try:
+            self.domicile.run_worker()
+        except Killed:
+            self.tally.counts["workers killed"] += 1
+        except DomicileError:
+            self.tally.counts["rounds that failed"] += 1
+        for backend in self.backends.values():
+            backend.fail_before.pop("purge", None)
+
+    def _look_at_bytes(self) -> None:
+        overdue = False
+        for name, backend in self.backends.items():
+            if self.domicile.clock.machine_ahead:
+                overdue = False
+                break
+            for day in days_held(backend):
+                over = self.now - midnight(day)
+                overdue |= over > self.expiry.at_most
+                if backend.down or over <= timedelta():
+                    continue
+                since_up = self.now - self.since[name]
+                waited = min(over, since_up)
+                if waited > self.expiry.at_most:
+                    self._blame(f"{name} holds bytes of {day}, {waited} after they had to go")
+                elif over <= since_up:
+                    self.tally.latest_expiry = max(self.tally.latest_expiry, waited)
+                else:
+                    self.tally.latest_return = max(self.tally.latest_return, waited)
+        if overdue and not late(self.domicile.store.status()[0]):
+            self._blame(f"at {self.now} bytes are overdue, and the status does not say so")
+
+    def _look_at_erasures(self) -> None:
+        up_since = max(self.since.values())
+        trouble = any(b.down for b in self.backends.values()) or self.domicile.clock.machine_ahead
+        for erasure, asked in list(self.erased.items()):
+            if self.domicile.store.erasure(erasure).state is ErasureState.COMPLETE:
+                took = self.now - asked
+                if up_since <= asked:
+                    self.tally.latest_erasure = max(self.tally.latest_erasure, took)
+                del self.erased[erasure]
+            elif not trouble and self.now - max(asked, up_since) > self.erasure.at_most:
+                self._blame(f"erasure {erasure} is open {self.now - max(asked, up_since)} later")
+
+    def _all_complete(self) -> None:
+        if self.erased:
+            self._blame(f"{len(self.erased)} erasures are not complete at the end")
+
+    def _read(self) -> None:
+        """What is over is not read, from the first moment on; what is not over is."""
+        over = [k for k in self.kept if k.readable_until and k.readable_until <= self.now]
+        for kept in over:
+            self._expect(kept, gone=True)
+        self.kept = [k for k in self.kept if k not in over]
+        for kept in self.random.sample(self.kept, min(2, len(self.kept))):
+            self._expect(kept, gone=False)
+
+    def _expect(self, kept: Kept, *, gone: bool) -> None:
+        self.tally.counts["reads"] += 1
+        try:
+            body = self.domicile.store.tenant(kept.tenant).get(kept.id, purpose=Purpose.SERVE).body
+        except _GONE as error:
+            if not gone:
+                self._blame(f"{kept.id} is lost: {error.code}")
+            return
+        except Unavailable:
+            if gone or not any(b.down for b in self.backends.values()):
+                self._blame(f"{kept.id} cannot be read, though nothing is down")
+            return
+        if gone:
+            self._blame(f"{kept.id} is readable at {self.now}, until {kept.readable_until}")
+        elif body != kept.body:
+            self._blame(f"{kept.id} has another body")
+
+    def _blame(self, what: str) -> None:
+        if len(self.tally.violations) < 20:
+            self.tally.violations.append(what)
+
+
+def killing(after: int) -> "_Killing":
+    """A fault that ends the worker at so many calls."""
+    return _Killing(after)
+
+
+@dataclass(slots=True)
+class _Killing:
+    left: int
+
+    def __call__(self, key: str) -> None:
+        """Not a BackendError, which would be handled."""
+        self.left -= 1
+        if self.left <= 0:
+            raise Killed
+
+
+def midnight(day: date) -> datetime:
+    """When a UTC day begins."""
+    return datetime.combine(day, time.min, UTC)
+
+
+def days_held(backend: FaultyBackend) -> Iterator[date]:
+    """The expiry days of which it has anything: they are in the keys."""
+    days = {trace.key.split("/")[1] for trace in backend.inner.scan("")}
+    return (date.fromisoformat(day) for day in sorted(days - {"kept"}) if day[:2] == "20")
+
+
+def clock_from(start: datetime) -> FakeClock:
+    """A clock that begins then."""
+    return FakeClock(start)
