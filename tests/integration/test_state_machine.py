@@ -9,9 +9,8 @@ left of what was erased or has expired.
 """
 
 import os
-from datetime import timedelta
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Literal
 
 import pytest
 from hypothesis import HealthCheck, Phase, settings
@@ -27,12 +26,10 @@ from hypothesis.stateful import (
 
 import regions
 from storage.testing import Server
-from tests.support import looking, ops
-from tests.support.calls import NAMES, TENANTS
+from tests.support import ops
 from tests.support.ops import Op
-from tests.support.player import Player
+from tests.support.runner import Runner, Trouble
 from tests.support.topologies import small_topology
-from tests.support.world import Mode, World
 
 _PROFILES = {"quick": (15, 25), "deep": (400, 50)}  # examples, steps
 _EXAMPLES, _STEPS = _PROFILES.get(os.environ.get("HYPOTHESIS_PROFILE", "quick"), (15, 25))
@@ -47,17 +44,15 @@ class Orders(RuleBasedStateMachine):
         super().__init__()
         self.server, self.topologies, self.threads = server, topologies, threads
         self.broken = False
-        self.turn = 0
         self.settings = server.make()
-        self.world: World | None = None
+        self.runner: Runner | None = None
 
     @initialize(changed=st.booleans(), first=ops.batches)
     def begin(self, changed: bool, first: Op) -> None:  # noqa: FBT001
         """In a topology that stays as it is, or in one in which a contract ends."""
         topology = self.topologies[changed]
         self.settings = self.settings.model_copy(update={"topology": topology})
-        self.world = World(self.settings, threads=self.threads)
-        self.player = Player(self.world)
+        self.runner = Runner(self.settings, threads=self.threads)
         self._play(first, 0)
 
     @rule(op=st.one_of(ops.puts, ops.puts, ops.batches), process=ops.PROCESS)
@@ -65,13 +60,13 @@ class Orders(RuleBasedStateMachine):
         """Write one record or many."""
         self._play(op, process)
 
-    @precondition(lambda self: self.player.model.any_left())
+    @precondition(lambda self: self.runner.player.model.any_left())
     @rule(op=st.one_of(ops.gets, ops.searches, ops.mints), process=ops.PROCESS)
     def get(self, op: Op, process: int) -> None:
         """Read or list, or mint an id for later."""
         self._play(op, process)
 
-    @precondition(lambda self: self.player.model.any_left())
+    @precondition(lambda self: self.runner.player.model.any_left())
     @rule(op=ops.erasures, process=ops.PROCESS)
     def erase(self, op: Op, process: int) -> None:
         """Erase a record, subject, group, tenant or account."""
@@ -94,101 +89,41 @@ class Orders(RuleBasedStateMachine):
 
     @rule(
         backend=st.sampled_from(_BACKENDS),
-        mode=st.sampled_from(["up", "up", "down", "full", "lossy", "late", "land", "lose", None]),
+        trouble=st.sampled_from(
+            ["up", "up", "down", "full", "lossy", "late", "land", "lose", None]
+        ),
         process=ops.PROCESS,
     )
-    def disturb(
-        self, backend: str, mode: Mode | Literal["land", "lose"] | None, process: int
-    ) -> None:
-        """A backend begins to behave otherwise, what was under way arrives or does not, or a new
-        process takes the place of one.
-        """  # noqa: D205
-        assert self.world is not None
-        if mode is None:
-            self.world.restart(process)
-        elif mode == "land" or mode == "lose":  # noqa: PLR1714 - mypy
-            self.world.settle_late(lands=mode == "land")
-        elif backend in self.world.backends:
-            self.world.set_mode(backend, mode)
+    def disturb(self, backend: str, trouble: Trouble, process: int) -> None:
+        """A backend begins to behave otherwise, or a process ends."""
+        self._do(lambda runner: runner.disturb(backend, trouble, process))
 
     @invariant()
     def holds(self) -> None:
         """What must hold at every moment."""
-        if self.world is None:
-            return
-        try:
-            self._look(everything=False)
-        except BaseException:
-            self.broken = True
-            raise
+        if self.runner is not None:
+            self._do(Runner.look)
 
     def teardown(self) -> None:
         """Make all well, and look at the rest."""
         try:
-            if self.world is not None and not self.broken:
-                self._heal()
+            if self.runner is not None and not self.broken:
+                self.runner.heal()
         finally:
-            if self.world is not None:
-                self.world.close()
+            if self.runner is not None:
+                self.runner.close()
             self.server.take_back(self.settings)
 
-    def _play(self, op: Op, process: int, between: list[tuple[int, Op]] | None = None) -> None:
+    def _play(self, op: Op, process: int, between: Sequence[tuple[int, Op]] = ()) -> None:
+        self._do(lambda runner: runner.play(op, process, between))
+
+    def _do(self, what: Callable[[Runner], None]) -> None:
+        assert self.runner is not None
         try:
-            self.player.play(op, process, between or [])
+            what(self.runner)
         except BaseException:
             self.broken = True
             raise
-
-    def _look(self, *, everything: bool) -> None:
-        world, player = self.world, self.player
-        assert world is not None
-        self.turn += 1
-        looking.no_byte_without_a_row(world)
-        self._certify()
-        if everything or self.turn % 4 == 0:
-            looking.no_row_abroad(world, player.model)
-        process = world.processes[self.turn % 2]
-        for n, name in enumerate(NAMES):
-            turn = (n + self.turn) % len(NAMES)
-            if everything or turn == 0:
-                player.compare_list(name, process)
-            recs = player.model.of(name)
-            for m, rec in enumerate(recs):
-                if everything or (turn < 2 and (m + self.turn) % len(recs) == 0):
-                    player.read(rec, process, ranges=everything and bool(m % 2))
-
-    def _certify(self) -> None:
-        """What has become complete since the last look."""
-        world, model = self.world, self.player.model
-        assert world is not None
-        for region in world.topology.regions:
-            complete = looking.complete_in(world, region)
-            for era in model.eras:
-                if era.id in complete and not era.complete:
-                    era.complete = True
-                    erasure = world.processes[0].store.erasure(era.id)
-                    looking.certified(world, region, erasure)
-                    looking.nothing_left(world, region, model.about(era), "there is a receipt")
-
-    def _heal(self) -> None:
-        world, model = self.world, self.player.model
-        assert world is not None
-        world.settle_late(lands=True)
-        for backend in world.backends:
-            world.set_mode(backend, "up")
-        hour, window = timedelta(hours=1), world.topology.bounds.compaction
-        for by in (timedelta(), hour, window, hour):
-            world.advance(by, lands=True)
-            world.processes[0].work()
-        self._look(everything=True)
-        now = world.clock.now()
-        assert all(era.complete for era in model.eras)
-        for region in world.topology.regions:
-            looking.at_rest(world, region, now)
-            own = [rec for rec in model.ever() if TENANTS[rec.tenant].home == region]
-            over = [r for r in own if r.erased_by or r.expired(now) or r.written]
-            looking.nothing_left(world, region, over, "all was made well")
-        looking.no_plaintext(world)
 
 
 @pytest.fixture(scope="module")

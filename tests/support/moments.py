@@ -5,12 +5,10 @@ afterwards has any effect.
 """
 
 from collections.abc import Callable, Iterator
-from concurrent.futures import Executor, Future
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from threading import Lock
-from typing import ParamSpec, TypeVar
 
 from sqlalchemy import Connection
 
@@ -19,24 +17,9 @@ from storage.catalog.engine import Catalog
 from storage.ports import Trace, TraceKind, Upload
 from storage.testing import FaultyBackend
 
-P = ParamSpec("P")
-T = TypeVar("T")
-
 
 class Killed(BaseException):
     """The process has ended."""
-
-
-class Inline(Executor):
-    """Does at once what it is given: the same run twice is the same run."""
-
-    def submit(self, call: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
-        future: Future[T] = Future()
-        try:
-            future.set_result(call(*args, **kwargs))
-        except BaseException as error:  # noqa: BLE001 - as any executor does
-            future.set_exception(error)
-        return future
 
 
 @dataclass

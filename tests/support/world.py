@@ -1,6 +1,7 @@
 """Several processes over the same catalogs and backends."""
 
 import logging
+import os
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
@@ -16,12 +17,14 @@ from storage.backends.memory import MemoryBackend
 from storage.bootstrap import Means, open_store
 from storage.catalog.engine import Catalog
 from storage.errors import BackendError
+from storage.model import Entropy
 from storage.region import Limits
 from storage.settings import Settings
 from storage.store import Store
 from storage.testing import FakeClock, FaultyBackend
 from storage.workers.loop import Duty, Worker, duties
-from tests.support.moments import Inline, Killed, Life, Tapped, tap_catalog
+from tests.support.inorder import Inline, InOrder
+from tests.support.moments import Killed, Life, Tapped, tap_catalog
 
 Mode = Literal["up", "down", "full", "lossy", "late"]
 """``lossy``: writes happen and their answer is lost. ``late``: the same, and they happen later."""
@@ -60,8 +63,10 @@ def quiet() -> structlog.typing.FilteringBoundLogger:
 class World:
     """The backends, the clock, and the processes. ``wrote`` hears of every write to a backend."""
 
-    def __init__(self, settings: Settings, *, threads: bool) -> None:
-        self.settings, self.threads = settings, threads
+    def __init__(
+        self, settings: Settings, *, threads: bool, entropy: Entropy | None = None
+    ) -> None:
+        self.settings, self.threads, self.entropy = settings, threads, entropy or os.urandom
         self.topology: Topology = load_topology(settings.topology)
         self.clock = FakeClock()
         self.backends: dict[str, FaultyBackend] = {}
@@ -156,16 +161,18 @@ class World:
         means = Means(
             clock=lambda _: self.clock,
             backend=lambda spec, _: Tapped(self._backend(spec), life, self._wrote),
-            limits=Limits(linger=0.02),
+            limits=Limits(linger=0.02 if self.threads else 0),
             suspect=0.0,
             pause=self.clock.sleep,
             probing=probing,
+            entropy=self.entropy,
         )
         store = stack.enter_context(open_store(self.settings, means=means, log=quiet()))
         for served in store.regions.values():
             tap_catalog(served.open.catalog, life)
             if not self.threads:
                 object.__setattr__(served.open, "pool", Inline())
+                served.writer._lanes = InOrder(served.writer._lanes)
         life.busy = False
         return Process(life, store, stack)
 

@@ -1,0 +1,75 @@
+"""One thread does it all, one thing after the other: the same story twice is the same run."""
+
+from collections.abc import Callable
+from concurrent.futures import Executor, Future
+from typing import ParamSpec, TypeVar
+
+from storage.model import PutResult
+from storage.packs.item import Item
+from storage.packs.lanes import Lanes
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+class Inline(Executor):
+    """Does at once what it is given: the same run twice is the same run."""
+
+    def submit(self, call: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
+        future: Future[T] = Future()
+        try:
+            future.set_result(call(*args, **kwargs))
+        except BaseException as error:  # noqa: BLE001 - as any executor does
+            future.set_exception(error)
+        return future
+
+
+class Later(Executor):
+    """Does what it is given when somebody cannot wait any longer."""
+
+    def __init__(self) -> None:
+        self._waiting: list[Callable[[], object]] = []
+
+    def submit(self, call: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
+        future: Future[T] = Future()
+        self._waiting.append(lambda: call(*args, **kwargs))
+        return future
+
+    def run(self) -> None:
+        """All of it, now."""
+        while self._waiting:
+            self._waiting.pop(0)()
+
+
+class Awaited(Future[PutResult]):
+    """The result of a put: asking for it is what makes the flush happen."""
+
+    def __init__(self, inner: Future[PutResult], later: Later) -> None:
+        super().__init__()
+        self._inner, self._later = inner, later
+
+    def done(self) -> bool:
+        return self._inner.done()
+
+    def result(self, timeout: float | None = None) -> PutResult:
+        self._later.run()
+        return self._inner.result(0)
+
+    def exception(self, timeout: float | None = None) -> BaseException | None:
+        self._later.run()
+        return self._inner.exception(0)
+
+
+class InOrder(Lanes):
+    """Lanes whose flushes run in the thread of whoever waits for one."""
+
+    def __init__(self, lanes: Lanes) -> None:
+        self._later = Later()
+        super().__init__(lanes._limits, lanes._flush, self._later)  # type: ignore[arg-type]
+
+    def submit(self, item: Item, *, bulk: bool, wait: float) -> Future[PutResult]:
+        return Awaited(super().submit(item, bulk=bulk, wait=wait), self._later)
+
+    def close(self) -> None:
+        self._later.run()
+        super().close()

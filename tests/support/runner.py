@@ -1,0 +1,96 @@
+"""Plays a story on a Domicile and its model, and looks for the invariants after each step."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Literal
+
+from storage.model import Entropy
+from storage.settings import Settings
+from tests.support import looking
+from tests.support.calls import NAMES, TENANTS
+from tests.support.ops import Op
+from tests.support.player import Player
+from tests.support.world import Mode, World
+
+Trouble = Mode | Literal["land", "lose"] | None
+"""What a backend does from now on; or what is under way arrives, or does not; or (None) a new
+process takes the place of one.
+"""
+
+
+class Runner:
+    """``threads``: as in production, and not the same every time."""
+
+    def __init__(
+        self, settings: Settings, *, threads: bool, entropy: Entropy | None = None
+    ) -> None:
+        self.world = World(settings, threads=threads, entropy=entropy)
+        self.player = Player(self.world)
+        self._turn = 0
+
+    def play(self, op: Op, process: int, between: Sequence[tuple[int, Op]] = ()) -> None:
+        """Do something, and other things at some of its moments."""
+        self.player.play(op, process, between)
+
+    def disturb(self, backend: str, trouble: Trouble, process: int) -> None:
+        """A backend begins to behave otherwise."""
+        if trouble is None:
+            self.world.restart(process)
+        elif trouble == "land" or trouble == "lose":  # noqa: PLR1714 - mypy
+            self.world.settle_late(lands=trouble == "land")
+        elif backend in self.world.backends:
+            self.world.set_mode(backend, trouble)
+
+    def look(self, *, everything: bool = False) -> None:
+        """What must hold at every moment. Raises AssertionError."""
+        world, player = self.world, self.player
+        self._turn += 1
+        looking.no_byte_without_a_row(world)
+        self._certify()
+        if everything or self._turn % 4 == 0:
+            looking.no_row_abroad(world, player.model)
+        process = world.processes[self._turn % 2]
+        for n, name in enumerate(NAMES):
+            turn = (n + self._turn) % len(NAMES)
+            if everything or turn == 0:
+                player.compare_list(name, process)
+            recs = player.model.of(name)
+            for m, rec in enumerate(recs):
+                if everything or (turn < 2 and (m + self._turn) % len(recs) == 0):
+                    player.read(rec, process, ranges=everything and bool(m % 2))
+
+    def heal(self) -> None:
+        """All is made well, time passes, and nothing may be left of what has to go."""
+        world, model = self.world, self.player.model
+        world.settle_late(lands=True)
+        for backend in world.backends:
+            world.set_mode(backend, "up")
+        hour, window = timedelta(hours=1), world.topology.bounds.compaction
+        for by in (timedelta(), hour, window, hour):
+            world.advance(by, lands=True)
+            world.processes[0].work()
+        self.look(everything=True)
+        now = world.clock.now()
+        assert all(era.complete for era in model.eras)
+        for region in world.topology.regions:
+            looking.at_rest(world, region, now)
+            own = [rec for rec in model.ever() if TENANTS[rec.tenant].home == region]
+            over = [r for r in own if r.erased_by or r.expired(now) or r.written]
+            looking.nothing_left(world, region, over, "all was made well")
+        looking.no_plaintext(world)
+
+    def close(self) -> None:
+        """End all processes."""
+        self.world.close()
+
+    def _certify(self) -> None:
+        """What has become complete since the last look."""
+        world, model = self.world, self.player.model
+        for region in world.topology.regions:
+            complete = looking.complete_in(world, region)
+            for era in model.eras:
+                if era.id in complete and not era.complete:
+                    era.complete = True
+                    erasure = world.processes[0].store.erasure(era.id)
+                    looking.certified(world, region, erasure)
+                    looking.nothing_left(world, region, model.about(era), "there is a receipt")
