@@ -4,6 +4,8 @@
 
 PYTHON ?= python3
 WORKERS ?= 2
+SEEDS ?= 1000
+DAYS ?= 400
 ARGS ?=
 
 BIN := .venv/bin
@@ -12,7 +14,8 @@ UV := uv==0.13.9
 
 .DELETE_ON_ERROR:
 .SUFFIXES:
-.PHONY: help demo test check lint format check-migrations wheel check-wheel bench lock venv clean
+.PHONY: help demo test check lint format check-migrations wheel check-wheel bench simulate lateness \
+  lock venv clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-17s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -57,6 +60,12 @@ check-wheel: wheel ## Install the wheel into an empty environment and run its do
 
 bench: venv ## Measure ingest
 	$(BIN)/python benchmarks/ingest.py $(ARGS)
+
+simulate: venv ## Play stories drawn from SEEDS seeds, and tell the first that fails
+	$(BIN)/python -m tests.simulation --seeds $(SEEDS) --workers $(WORKERS) $(ARGS)
+
+lateness: venv ## Live through DAYS days of trouble, and say how late anything was
+	$(BIN)/python -m tests.lateness --days $(DAYS) $(ARGS)
 
 lock: ## Write requirements.lock; UPGRADE=1 takes newer versions
 	@$(PYTHON) -m venv .venv-lock

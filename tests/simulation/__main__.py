@@ -1,0 +1,114 @@
+"""``python -m tests.simulation --seeds 1000``: every seed a story; the first that fails is told.
+
+``--seed N`` plays one again. Exactly the same happens, in this and in any other process.
+"""
+
+import argparse
+import os
+import sys
+import time
+import traceback
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import dataclass
+
+from tests.simulation.run import Failure, Stage
+from tests.simulation.story import Story, story_of
+
+_PIECE = 25  # seeds that a process takes at a time
+
+
+@dataclass(frozen=True)
+class Done:
+    """What some seeds came to."""
+
+    seeds: int
+    days: float
+    records: int
+    erasures: int
+    failed: int | None
+
+
+def main() -> int:
+    """Play, and tell. 1 if a seed failed."""
+    if os.environ.get("PYTHONHASHSEED") != "0":  # the order of sets is part of the story
+        os.environ["PYTHONHASHSEED"] = "0"
+        os.execv(sys.executable, [sys.executable, "-m", "tests.simulation", *sys.argv[1:]])  # noqa: S606
+    parser = argparse.ArgumentParser(prog="python -m tests.simulation")
+    parser.add_argument("--seeds", type=int, default=200, help="how many")
+    parser.add_argument("--start", type=int, default=1, help="the first of them")
+    parser.add_argument("--seed", type=int, help="only this one")
+    parser.add_argument("--workers", type=int, default=2, help="processes")
+    parser.add_argument("--whole", action="store_true", help="tell a failure without shortening it")
+    given = parser.parse_args()
+    if given.seed is not None:
+        return _one(given.seed, whole=given.whole)
+    failed = _many(range(given.start, given.start + given.seeds), given.workers)
+    return 0 if failed is None else _one(failed, whole=given.whole)
+
+
+def _many(seeds: range, workers: int) -> int | None:
+    """Gives the first seed that failed."""
+    began, total = time.perf_counter(), Done(0, 0, 0, 0, None)
+    pieces = [seeds[n : n + _PIECE] for n in range(0, len(seeds), _PIECE)]
+    with ProcessPoolExecutor(workers) as pool:
+        futures = [pool.submit(play, piece) for piece in pieces]
+        for future in as_completed(futures):
+            total = _sum(total, future.result())
+            if sys.stderr.isatty():
+                sys.stderr.write(f"\r{total.seeds:,} of {len(seeds):,} seeds")
+            if total.failed is not None:
+                pool.shutdown(cancel_futures=True)
+                break
+    took = time.perf_counter() - began
+    sys.stdout.write(
+        f"\n{total.seeds:,} seeds, {total.days / 365.25:,.1f} simulated years, "
+        f"{total.records:,} records, {total.erasures:,} erasures, "
+        f"{workers * took / max(total.seeds, 1):.2f} s of a process a seed: "
+        f"{'no failure' if total.failed is None else f'SEED {total.failed} FAILED'}\n"
+    )
+    return total.failed
+
+
+def play(seeds: range) -> Done:
+    """Some seeds, up to the first that fails."""
+    done = Done(0, 0, 0, 0, None)
+    with Stage() as stage:
+        for seed in seeds:
+            outcome = stage.run(story_of(seed))
+            failed = seed if outcome.failure else None
+            one = Done(1, outcome.days, outcome.records, outcome.erasures, failed)
+            done = _sum(done, one)
+            if failed is not None:
+                break
+    return done
+
+
+def _sum(one: Done, other: Done) -> Done:
+    failed = [seed for seed in (one.failed, other.failed) if seed is not None]
+    return Done(
+        one.seeds + other.seeds, one.days + other.days, one.records + other.records,
+        one.erasures + other.erasures, min(failed, default=None),
+    )  # fmt: skip
+
+
+def _one(seed: int, *, whole: bool) -> int:
+    story = story_of(seed)
+    with Stage() as stage:
+        failure = stage.run(story).failure
+        if failure is None:
+            sys.stdout.write(f"seed {seed} does not fail\n")
+            return 0
+        short = story if whole else stage.shortest(story, failure)
+        again = stage.run(short).failure or failure
+    _tell(short, again)
+    return 1
+
+
+def _tell(story: Story, failure: Failure) -> None:
+    where = "when all was made well" if failure.step is None else f"at step {failure.step + 1}"
+    trace = "".join(traceback.format_exception(failure.error)[-3:])
+    sys.stdout.write(f"{story.told()}\n{where}: {failure.kind}\n{trace}\n")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

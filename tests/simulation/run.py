@@ -1,0 +1,125 @@
+"""Running a story on a Domicile of its own, and finding the shortest one that fails as it does."""
+
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from random import Random
+from types import TracebackType
+from typing import Self
+
+import regions
+from storage.testing import Server
+from tests.simulation.story import Disturb, Step, Story
+from tests.support.runner import Runner
+from tests.support.topologies import small_topology
+
+
+@dataclass(frozen=True)
+class Failure:
+    """How a story failed: at which step (None: when all was made well), and with what."""
+
+    step: int | None
+    error: Exception
+
+    @property
+    def kind(self) -> str:
+        """What makes two failures the same one."""
+        return type(self.error).__name__
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """``days`` of simulated time, ``moments`` in which something else could have happened."""
+
+    days: float
+    records: int
+    erasures: int
+    failure: Failure | None
+    digest: tuple[object, ...]
+
+
+class Stage:
+    """A server, and topologies, for many stories one after the other."""
+
+    def __init__(self) -> None:
+        self._server = Server()
+        self._folder = tempfile.TemporaryDirectory(prefix="dom-stories-")
+        data, here = Path(regions.__file__).parent / "data", Path(self._folder.name)
+        self._topologies = {
+            changed: small_topology(data, here / str(changed), changes=changed)
+            for changed in (False, True)
+        }
+
+    def run(self, story: Story) -> Outcome:
+        """From the first step to the end of all things."""
+        made = self._server.make()
+        settings = made.model_copy(update={"topology": self._topologies[story.changed]})
+        entropy = Random(story.seed).randbytes
+        runner = Runner(settings, threads=False, entropy=entropy)
+        began = runner.world.clock.now()
+        failure = None
+        try:
+            failure = _play(runner, story.steps)
+            model = runner.player.model
+            days = (runner.world.clock.now() - began).total_seconds() / 86400
+            held = sorted(key for region in runner.world.topology.regions
+                          for _, key, _ in runner.world.contents(region))  # fmt: skip
+            digest = (days, tuple(held))
+            return Outcome(days, len(model.ever()), len(model.eras), failure, digest)
+        finally:
+            runner.close()
+            self._server.take_back(made)
+
+    def shortest(self, story: Story, failure: Failure) -> Story:
+        """The same failure in fewer steps: none of those that are left can be left out."""
+        steps = story.steps if failure.step is None else story.steps[: failure.step + 1]
+        story, size = replace(story, steps=steps), max(len(steps) // 2, 1)
+        while True:
+            shorter = self._without(story, size, failure.kind)
+            if shorter is not None:
+                story = shorter
+            elif size > 1:
+                size = max(size // 2, 1)
+            else:
+                return story
+
+    def _without(self, story: Story, size: int, kind: str) -> Story | None:
+        for start in range(0, len(story.steps), size):
+            rest = story.steps[:start] + story.steps[start + size :]
+            shorter = replace(story, steps=rest)
+            again = self.run(shorter).failure
+            if again is not None and again.kind == kind:
+                return shorter
+        return None
+
+    def __enter__(self) -> Self:
+        """The stage itself."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Stop the server, and remove everything."""
+        self._server.close()
+        self._folder.cleanup()
+
+
+def _play(runner: Runner, steps: Sequence[Step]) -> Failure | None:
+    for at, step in enumerate(steps):
+        try:
+            if isinstance(step, Disturb):
+                runner.disturb(step.backend, step.trouble, step.process)
+            else:
+                runner.play(step.op, step.process, step.between)
+            runner.look()
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is what was looked for
+            return Failure(at, error)
+    try:
+        runner.heal()
+    except Exception as error:  # noqa: BLE001
+        return Failure(None, error)
+    return None

@@ -1,0 +1,186 @@
+"""A story: what customers, operators, backends, processes and time do, drawn from one seed."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from random import Random
+from typing import TypeVar
+
+from storage.model import DataClass, ScopeKind
+from tests.support.ops import (
+    Erase,
+    Get,
+    Item,
+    Kill,
+    Mint,
+    Naming,
+    Op,
+    Put,
+    Search,
+    Size,
+    Wait,
+    Work,
+)
+from tests.support.runner import Trouble
+
+T = TypeVar("T")
+
+BACKENDS = ("eu-a", "eu-b", "us-a", "us-b", "eu-c")
+_NUMBERS = 16  # "the n-th" of something, counted round
+_PROCESSES = 2
+_MOMENTS = 24  # how deep in an operation another may happen
+
+_CLASSES = (DataClass.PROMPT, DataClass.COMPLETION, *DataClass)
+_SIZES: tuple[Size, ...] = ("small", "small", "small", "small", "none", "own_pack", "chunks")
+_NAMINGS: tuple[Naming, ...] = ("given", "given", "none", "key", "minted", "taken", "same", "batch")
+_SCOPES = (ScopeKind.RECORD, ScopeKind.SUBJECT, ScopeKind.SUBJECT, ScopeKind.GROUP, *ScopeKind)
+_TROUBLES: tuple[Trouble, ...] = (
+    "up", "up", "up", "down", "down", "full", "lossy", "late", "land", "lose", None,
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Do:
+    """One process does something; others do something in the middle of it."""
+
+    op: Op
+    process: int
+    between: tuple[tuple[int, Op], ...] = ()
+
+
+@dataclass(frozen=True)
+class Disturb:
+    """A backend or a process has trouble, or is well again."""
+
+    backend: str
+    trouble: Trouble
+    process: int
+
+
+Step = Do | Disturb
+
+
+@dataclass(frozen=True)
+class Story:
+    """``changed``: in a topology in which a contract ends and one region needs two replicas."""
+
+    seed: int
+    changed: bool
+    steps: tuple[Step, ...]
+
+    def told(self) -> str:
+        """One line per step, to be read."""
+        where = "a contract ends" if self.changed else "nothing changes"
+        lines = [f"seed {self.seed}: a topology in which {where}"]
+        lines += [f"  {n:>3}. {_told(step)}" for n, step in enumerate(self.steps, 1)]
+        return "\n".join(lines)
+
+
+def story_of(seed: int, length: int = 16) -> Story:
+    """The story of a seed: months, if many of its waits are long."""
+    random = Random(seed)
+    first = Do(_put(random), 0)
+    steps = (first, *(_step(random) for _ in range(random.randrange(length // 2, length * 3 // 2))))
+    return Story(seed, random.random() < 0.5, steps)
+
+
+def _step(random: Random) -> Step:
+    kinds: list[tuple[int, Callable[[Random], Step]]] = [
+        (6, lambda r: Do(_put(r), _process(r))),
+        (2, lambda r: Do(_look(r), _process(r))),
+        (3, lambda r: Do(_erase(r), _process(r))),
+        (5, lambda r: Do(_wait(r), 0)),
+        (5, lambda r: Do(_work(r), _process(r))),
+        (5, _interrupted),
+        (3, lambda r: Disturb(r.choice(BACKENDS), r.choice(_TROUBLES), _process(r))),
+    ]
+    return _weighed(random, kinds)(random)
+
+
+def _interrupted(random: Random) -> Do:
+    makers: list[tuple[int, Callable[[Random], Op]]] = [
+        (3, _put), (3, _work), (2, _erase), (1, _look),
+    ]  # fmt: skip
+    op = _weighed(random, makers)(random)
+    between = tuple(
+        (random.randrange(1, _MOMENTS + 1), _interruption(random))
+        for _ in range(random.randrange(1, 3))
+    )
+    return Do(op, _process(random), between)
+
+
+def _interruption(random: Random) -> Op:
+    makers: list[tuple[int, Callable[[Random], Op]]] = [
+        (3, _erase), (4, _work), (2, _put), (2, lambda _: Kill()), (1, _look),
+        (1, lambda r: Wait(r.randrange(1, 8), lands=r.random() < 0.5)),
+    ]  # fmt: skip
+    return _weighed(random, makers)(random)
+
+
+def _put(random: Random) -> Put:
+    many = random.random() < 0.4
+    items = tuple(_item(random) for _ in range(random.randrange(2, 6) if many else 1))
+    return Put(random.randrange(_NUMBERS), items, many)
+
+
+def _item(random: Random) -> Item:
+    parents = tuple(random.randrange(_NUMBERS) for _ in range(random.choice((0, 0, 1, 2))))
+    return Item(
+        random.choice(_CLASSES),
+        random.choice(_SIZES),
+        random.choice((None, "ann", "ben")),
+        random.choice((None, None, "thread-1", "thread-2")),
+        parents,
+        random.choice(_NAMINGS),
+        random.randrange(_NUMBERS),
+    )
+
+
+def _look(random: Random) -> Op:
+    tenant, number = random.randrange(_NUMBERS), random.randrange(_NUMBERS)
+    match random.randrange(3):
+        case 0:
+            return Mint(tenant, random.choice(_CLASSES), random.choice((None, 0, 1, 2)))
+        case 1:
+            how = random.choice(("get", "ranges", "stranger", "train"))
+            return Get(tenant, number, how)  # type: ignore[arg-type]
+        case _:
+            subject, group = random.choice((None, "ann")), random.choice((None, "thread-1"))
+            return Search(tenant, random.choice((None, *_CLASSES)), subject, group)
+
+
+def _erase(random: Random) -> Erase:
+    return Erase(random.randrange(_NUMBERS), random.choice(_SCOPES), random.randrange(_NUMBERS))
+
+
+def _work(random: Random) -> Work:
+    if random.random() < 0.4:
+        return Work(None, 1)
+    return Work(random.randrange(32), random.randrange(1, 4))
+
+
+def _wait(random: Random) -> Wait:
+    lands = random.random() < 0.5
+    match random.randrange(5):
+        case 0:
+            return Wait(random.randrange(1, 120), lands=lands)
+        case 1:
+            return Wait(random.randrange(2, 80) * 60, lands=lands)
+        case 2:
+            return Wait(random.randrange(-2, 3), midnight=True, lands=lands)
+        case _:
+            return Wait(random.randrange(1, 21) * 1440, lands=lands)
+
+
+def _process(random: Random) -> int:
+    return random.randrange(_PROCESSES)
+
+
+def _weighed(random: Random, among: list[tuple[int, T]]) -> T:
+    return random.choices([it for _, it in among], [weight for weight, _ in among])[0]
+
+
+def _told(step: Step) -> str:
+    if isinstance(step, Disturb):
+        return f"{step.backend}: {step.trouble or f'process {step.process} is replaced'}"
+    within = "".join(f"\n         at its moment {at}: {op}" for at, op in step.between)
+    return f"process {step.process}: {step.op}{within}"
