@@ -10,6 +10,7 @@ from regions.model import (
     Cascade,
     ClassRule,
     DataClass,
+    JurisdictionRule,
     Region,
     Residency,
     SubProcessor,
@@ -105,6 +106,19 @@ def region(entry: Region, file: str, known: Mapping[str, SubProcessor]) -> Itera
         yield "replicas", f"is {entry.replicas}, above the number of backends"
     for place, spec in enumerate(entry.backends):
         yield from _apart(spec, entry.backends[:place])
+
+
+def evidence(entry: Region, known: Mapping[str, JurisdictionRule]) -> Iterator[Fault]:
+    """Its jurisdiction says how long receipts are kept: not less than a backup of the catalog.
+
+    A backup that is restored brings back what was erased since, and it has to be erased again.
+    """
+    rule = known.get(entry.jurisdiction)
+    if rule is None:
+        yield "jurisdiction", f"{entry.jurisdiction} is not in jurisdictions.toml"
+    elif rule.receipts.days < entry.catalog_backup_days:
+        days = rule.receipts.days
+        yield "catalog_backup_days", f"is above the {days} days for which receipts are kept"
 
 
 def distinct(entry: Region, others: Iterable[Region]) -> Iterator[Fault]:

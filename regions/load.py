@@ -1,8 +1,8 @@
 """Reads a topology from TOML files, and refuses one that contradicts itself.
 
 A directory holds ``regions/*.toml`` (one region each, named like its file), ``sub_processors.toml``
-(``[[sub_processors]]``), ``residencies.toml`` (``[[residencies]]``) and ``classes.toml``
-(``[[classes]]``, ``[[cascades]]``, ``[bounds]``).
+(``[[sub_processors]]``), ``residencies.toml`` (``[[residencies]]``), ``jurisdictions.toml``
+(``[[jurisdictions]]``) and ``classes.toml`` (``[[classes]]``, ``[[cascades]]``, ``[bounds]``).
 """
 
 import json
@@ -21,6 +21,7 @@ from regions.model import (
     Bounds,
     Cascade,
     ClassRule,
+    JurisdictionRule,
     Model,
     Region,
     Residency,
@@ -39,6 +40,10 @@ class _Residencies(Model):
     residencies: tuple[Residency, ...]
 
 
+class _Jurisdictions(Model):
+    jurisdictions: tuple[JurisdictionRule, ...]
+
+
 class _Classes(Model):
     classes: tuple[ClassRule, ...]
     cascades: tuple[Cascade, ...] = ()
@@ -54,11 +59,13 @@ def load_topology(directory: Path | None = None) -> Topology:
     root: Traversable = files("regions") / "data" if directory is None else directory
     processors = _sub_processors(root / "sub_processors.toml")
     residencies = _residencies(root / "residencies.toml")
+    jurisdictions = _jurisdictions(root / "jurisdictions.toml")
     rules = _classes(root / "classes.toml")
     return Topology(
-        regions=_regions(root / "regions", processors),
+        regions=_regions(root / "regions", processors, jurisdictions),
         sub_processors=processors,
         residencies=residencies,
+        jurisdictions=jurisdictions,
         classes={rule.name: rule for rule in rules.classes},
         cascades=rules.cascades,
         bounds=rules.bounds,
@@ -81,6 +88,12 @@ def _residencies(file: Traversable) -> dict[str, Residency]:
     return {entry.name: entry for entry in entries}
 
 
+def _jurisdictions(file: Traversable) -> dict[str, JurisdictionRule]:
+    entries = _read(file, _Jurisdictions).jurisdictions
+    _refuse(file, check.unique("jurisdictions", [entry.name for entry in entries]))
+    return {entry.name: entry for entry in entries}
+
+
 def _classes(file: Traversable) -> _Classes:
     rules = _read(file, _Classes)
     _refuse(file, check.unique("classes", [rule.name for rule in rules.classes]))
@@ -91,11 +104,16 @@ def _classes(file: Traversable) -> _Classes:
     return rules
 
 
-def _regions(folder: Traversable, processors: dict[str, SubProcessor]) -> dict[str, Region]:
+def _regions(
+    folder: Traversable,
+    processors: dict[str, SubProcessor],
+    jurisdictions: dict[str, JurisdictionRule],
+) -> dict[str, Region]:
     regions: dict[str, Region] = {}
     for file in _toml_files(folder):
         region = _read(file, Region)
         _refuse(file, check.region(region, file.name.removesuffix(".toml"), processors))
+        _refuse(file, check.evidence(region, jurisdictions))
         _refuse(file, check.distinct(region, tuple(regions.values())))
         regions[region.name] = region
     return regions

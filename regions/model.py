@@ -110,6 +110,20 @@ class Region(Model):
         return ("catalog", self.catalog), ("keys", self.keys), ("backups", self.backups)
 
 
+class Keeping(Model):
+    """How long a kind of evidence is kept, and the reason, for whoever asks."""
+
+    days: int = Field(ge=1, le=LONGEST_RETENTION_DAYS)
+    reason: str = Field(min_length=1)
+
+
+class JurisdictionRule(Model):
+    """What the law of a place asks of evidence: an erasure that is complete, and its receipt."""
+
+    name: Jurisdiction
+    receipts: Keeping
+
+
 class Residency(Model):
     """What a customer may ask for: where data lives, and what must be signed first."""
 
@@ -174,6 +188,7 @@ class Topology(Model):
     regions: dict[str, Region]
     sub_processors: dict[str, SubProcessor]
     residencies: dict[str, Residency]
+    jurisdictions: dict[str, JurisdictionRule]
     classes: dict[DataClass, ClassRule]
     cascades: tuple[Cascade, ...]
     bounds: Bounds

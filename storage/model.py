@@ -301,7 +301,7 @@ class Erasure:
     completed: datetime | None
     deleted: int  # records deleted so far
     left: tuple[Left, ...]
-    receipt: str | None = field(default=None, repr=False)  # compact JWS
+    receipt: str | None = field(default=None, repr=False)  # one line; see storage.evidence.receipts
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from regions.model import Region, Topology
 from storage.backends.health import WatchedBackend
 from storage.catalog.engine import Catalog
-from storage.catalog.objects import new_id
+from storage.catalog.objects import Look, new_id
 from storage.crypto.pseudonym import Pseudonyms
 from storage.model import Entropy
 from storage.ports import Clock, RootKeys, TraceKind
@@ -75,12 +75,12 @@ class OpenRegion:
         """When an attempt that ends at ``deadline`` can no longer take effect on that backend."""
         return deadline + self.backends[backend].longest_request
 
-    def attested(self, backend: str) -> frozenset[TraceKind]:
-        """What that backend cannot list, and a person vouches cannot be there."""
-        spec = next((s for s in self.region.backends if s.name == backend), None)
-        off = spec.attested_off if spec is not None else ()
-        kinds = frozenset(kind for what in off for kind in _KINDS[what])
-        return kinds - self.backends[backend].sees
+    def look(self, backend: str) -> Look:
+        """What a look at that backend shows today. Raises KeyError if it is none of the region."""
+        spec = {spec.name: spec for spec in self.region.backends}[backend]
+        sees = self.backends[backend].sees
+        vouched = {kind for what in spec.attested_off for kind in _KINDS[what]}
+        return Look(spec.sub_processor, tuple(sorted(sees)), tuple(sorted(vouched - sees)))
 
     def deadline(self, now: datetime, patience: float | None = None) -> datetime:
         """When an attempt that begins now ends at the latest, with the clock's error on top.

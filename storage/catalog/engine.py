@@ -41,7 +41,7 @@ from storage.errors import (
     SettingsError,
 )
 
-CODE_REVISION = 2
+CODE_REVISION = 3
 OLDEST_SERVER = 18
 """What this code asks of a catalog. A catalog states the range that it supports."""
 

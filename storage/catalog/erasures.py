@@ -17,6 +17,7 @@ from sqlalchemy import (
     and_,
     any_,
     bindparam,
+    case,
     exists,
     func,
     literal,
@@ -32,6 +33,14 @@ from storage.catalog.objects import ObjectKind, ObjectState
 from storage.model import Erasure, ErasureState, Left, Reason, ReplicaState, ScopeKind
 
 e, eo, f, o, r = t.erasure.c, t.erasure_object.c, t.fence.c, t.object_.c, t.replica.c
+
+# former code noted ``how`` alone: of that, the least that it can mean
+_OBJECT_ONLY: ColumnElement[list[str]] = literal(["object"], ARRAY(Text))
+_NOT_LISTED = case(
+    (r.how == "attested", literal(["upload", "version"], ARRAY(Text))),
+    else_=literal([], ARRAY(Text)),
+)
+_NOTED = func.coalesce(r.seen, _OBJECT_ONLY), func.coalesce(r.attested, _NOT_LISTED)
 
 _FENCED = (ScopeKind.TENANT, ScopeKind.SUBJECT, ScopeKind.GROUP, ScopeKind.RECORD)
 
@@ -77,11 +86,16 @@ class Facts:
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """One replica that is gone: where, when, and how that is known."""
+    """One replica that is gone: where, when, and how that is known, as it was noted then.
+
+    ``seen`` and ``attested`` are kinds of trace. ``sub_processor`` is None if former code noted it.
+    """
 
     object_id: UUID
     backend: str
-    how: str
+    sub_processor: str | None
+    seen: tuple[str, ...]
+    attested: tuple[str, ...]
     gone_at: datetime
 
 
@@ -390,13 +404,13 @@ def facts(connection: Connection, erasure: UUID) -> Facts:
 def evidence(connection: Connection, erasure: UUID) -> list[Evidence]:
     """Every replica that had to go for this erasure."""
     rows = connection.execute(
-        select(r.object_id, r.backend, r.how, r.gone_at)
+        select(r.object_id, r.backend, r.sub_processor, *_NOTED, r.gone_at)
         .join(t.object_, o.id == r.object_id)
         .join(t.erasure_object, eo.object_id == o.id)
         .where(eo.erasure_id == erasure, o.state == ObjectState.GONE, r.state == ReplicaState.GONE)
         .order_by(r.object_id, r.backend, r.gone_at)
     )
-    return [Evidence(*row) for row in rows]
+    return [Evidence(x[0], x[1], x[2], tuple(x[3]), tuple(x[4]), x[5]) for x in rows]
 
 
 def complete(connection: Connection, erasure: UUID, token: str, now: datetime) -> None:
@@ -429,6 +443,14 @@ def drop_fences(connection: Connection, now: datetime, limit: int) -> int:
         )
     )
     return done.rowcount
+
+
+def forget(connection: Connection, before: datetime, limit: int) -> int:
+    """Forget erasures that were complete before then, with their receipts, the oldest first.
+
+    By a function of the catalog: nobody's login may delete a receipt by itself.
+    """
+    return connection.scalar(select(func.forget_erasures(before, limit))) or 0
 
 
 def show(connection: Connection, region: str, ids: Sequence[UUID]) -> list[Erasure]:

@@ -67,6 +67,18 @@ class Attempt:
 
 
 @dataclass(frozen=True, slots=True)
+class Look:
+    """What a look at a backend can show: kinds of trace that it lists, and whose backend it is.
+
+    ``attested``: the kinds that it does not list, and that a person vouches cannot be there.
+    """
+
+    sub_processor: str
+    seen: tuple[str, ...]
+    attested: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class NewObject:
     """What is about to be written."""
 
@@ -291,16 +303,25 @@ def purge_later(connection: Connection, attempt: UUID, error: str | None, at: da
     )
 
 
-def mark_gone(connection: Connection, attempt: Attempt, how: str, now: datetime) -> None:
+def mark_gone(connection: Connection, attempt: Attempt, look: Look, now: datetime) -> None:
     """The replica has been seen absent; with its last replica the object is gone too.
 
-    The object is locked first: two last replicas that go at once must not miss each other.
+    How that is known is noted for receipts: what the topology says later is no evidence. The
+    object is locked first: two last replicas that go at once must not miss each other.
     """
     lock(connection, [attempt.object_id])
     connection.execute(
         update(t.replica)
         .where(r.id == attempt.id, r.state == ReplicaState.PURGING)
-        .values(state=ReplicaState.GONE, gone_at=now, next_attempt=None, last_error=None, how=how)
+        .values(
+            state=ReplicaState.GONE,
+            gone_at=now,
+            next_attempt=None,
+            last_error=None,
+            sub_processor=look.sub_processor,
+            seen=list(look.seen),
+            attested=list(look.attested),
+        )
     )
     left = exists().where(r.object_id == attempt.object_id, r.state != ReplicaState.GONE)
     connection.execute(
@@ -403,6 +424,28 @@ def prune_gone(connection: Connection, now: datetime, limit: int) -> int:
     if forgettable:
         connection.execute(t.object_.delete().where(o.id.in_(forgettable)))
     return len(forgettable)
+
+
+def prune_replicas(connection: Connection, now: datetime, limit: int) -> int:
+    """Forget attempts that are gone of objects that are not: else a long outage leaves them all.
+
+    Only those that cannot land any more, and that no open erasure has to give account of.
+    """
+    e = t.erasure_object.c
+    old = (
+        select(r.id)
+        .join(t.object_, o.id == r.object_id)
+        .where(
+            r.state == ReplicaState.GONE,
+            r.land_by < now,
+            o.state != ObjectState.GONE,
+            ~exists().where(e.object_id == r.object_id),
+        )
+        .order_by(r.gone_at)
+        .limit(limit)
+        .with_for_update(of=t.replica, skip_locked=True)
+    )
+    return connection.execute(t.replica.delete().where(r.id.in_(old.scalar_subquery()))).rowcount
 
 
 def lock(connection: Connection, object_ids: Sequence[UUID]) -> dict[UUID, date | None]:

@@ -63,6 +63,15 @@ pseudonym_key = Table(  # the versions in use, each with what tells its key from
     Column("check_value", LargeBinary, nullable=False),
 )
 
+signing_key = Table(  # the keys that have signed receipts, and from when to when
+    "signing_key",
+    metadata,
+    Column("kid", Text, primary_key=True),
+    Column("public_key", LargeBinary, nullable=False),
+    Column("first_signed", _MOMENT, nullable=False),
+    Column("last_signed", _MOMENT, nullable=False),
+)
+
 tenant = Table(
     "tenant",
     metadata,
@@ -138,10 +147,14 @@ replica = Table(  # one attempt to write one object to one backend, under a key 
     Column("last_error", Text),
     Column("purging_since", _MOMENT),
     Column("gone_at", _MOMENT),
-    Column("how", Text),  # 'seen' or 'attested' to be absent
+    Column("how", Text),  # all that former code notes: 'seen' or 'attested' to be absent
+    Column("sub_processor", Text),  # whose backend it was when it was seen to be absent
+    Column("seen", ARRAY(Text)),  # the kinds of trace that were listed then
+    Column("attested", ARRAY(Text)),  # those that a person vouched could not be there
     CheckConstraint("state IN ('writing', 'stored', 'purging', 'gone')", name="replica_state"),
     Index("replica_object", "object_id"),
     Index("replica_purge", "next_attempt", postgresql_where=text("state = 'purging'")),
+    Index("replica_gone", "gone_at", postgresql_where=text("state = 'gone'")),
 )
 
 day = Table(  # a day on which records expire, and its partition
@@ -242,6 +255,7 @@ erasure = Table(
     Column("deleted", BigInteger, nullable=False, server_default=text("0")),
     CheckConstraint("state IN ('fenced', 'purging', 'complete')", name="erasure_state"),
     Index("erasure_open", "requested", postgresql_where=text("state <> 'complete'")),
+    Index("erasure_complete", "completed", postgresql_where=text("state = 'complete'")),
     Index("erasure_tenant", "tenant", "requested"),
 )
 

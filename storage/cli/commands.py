@@ -11,6 +11,7 @@ from storage.cli import (
     doctor,
     erasing,
     exits,
+    keys,
     policies,
     putting,
     reading,
@@ -90,7 +91,7 @@ _erasure.command("show")(erasing.show)
 _erasure.command("list")(erasing.list_erasures)
 _receipt = _group("receipt", "The evidence of an erasure.", _EVIDENCE)
 _receipt.command("verify")(receipts.verify)
-_receipt.command("key")(receipts.key)
+_receipt.command("key")(keys.public)
 
 app.command(rich_help_panel=_OPERATION)(working.worker)
 app.command(rich_help_panel=_OPERATION)(status.status)
@@ -99,5 +100,7 @@ _tenant.command("ensure")(tenants.ensure)
 _tenant.command("list")(tenants.list_tenants)
 _region = _group("region", "Where machines stand.", _OPERATION)
 _region.command("list")(setup.region_list)
+_key = _group("key", "The keys of a region.", _OPERATION)
+_key.command("rotate")(keys.rotate)
 _policy = _group("policy", "What the configuration amounts to.", _OPERATION)
 _policy.command("explain")(policies.explain)

@@ -34,7 +34,9 @@ def explain(
     chosen = [r for r in topology.regions.values() if region in (None, r.name)]
     found = {r.name: _bounds(r, topology.bounds, pace(pause)) for r in chosen}
     if as_json:
-        document({"classes": list(map(_told, topology.classes.values())), "regions": _json(found)})
+        classes = list(map(_told, topology.classes.values()))
+        receipts = {j.name: j.receipts.model_dump() for j in topology.jurisdictions.values()}
+        document({"classes": classes, "regions": _json(found), "receipts": receipts})
     else:
         _show(topology, chosen, found)
     if not all(bound.fits for bounds in found.values() for bound in bounds):
@@ -84,6 +86,14 @@ def _show(
         copies = key_copies(region)
         say(f"  {copies.what} {_time(copies.at_most)} later ({copies.set_by}): it may")
         say("  hold pseudonyms until then, and record keys that open nothing by themselves.")
+    say()
+    say("A receipt is kept")
+    keeping = [(j.name, j.receipts) for j in topology.jurisdictions.values()]
+    table(
+        ("jurisdiction", "for", "because"),
+        [(name, f"{kept.days} days", kept.reason) for name, kept in keeping],
+        indent=2,
+    )
     say()
     say("While a backend does not answer, its bound counts from its return; until then it is shown")
     say("as overdue in domicile status.")

@@ -1,6 +1,5 @@
-"""``receipt verify`` and ``receipt key``."""
+"""``receipt verify``: offline, with nothing but the receipt and the public key."""
 
-import os
 from collections.abc import Sequence
 from itertools import groupby
 from pathlib import Path
@@ -8,31 +7,32 @@ from typing import Annotated
 
 from typer import Argument, Option
 
-from storage import bootstrap
 from storage.cli import files
 from storage.cli.common import AsJson
 from storage.cli.output import document, facts, good, minute, moment, note, say, table
-from storage.crypto.root import LocalRootKeys
-from storage.errors import InvalidRequest, ReceiptInvalid, WrongRegion
-from storage.evidence.receipts import Leaf, Receipt, export_public_key, import_public_key, key_id
+from storage.errors import ReceiptInvalid
+from storage.evidence.keys import import_public_keys
+from storage.evidence.receipts import Leaf, Receipt, signer
 from storage.evidence.receipts import verify as check
-from storage.settings import load_settings
 
 _MOST = 64 * 1024 * 1024  # bytes of a receipt
 
 
 def verify(
     file: Annotated[str, Argument(metavar="FILE", help="The receipt; - is stdin.")],
-    key: Annotated[Path, Option(metavar="PEM", help="The public key of the region that signed.")],
+    key: Annotated[
+        Path, Option(metavar="FILE", help="Public keys of the region, as PEM or as a JWK set.")
+    ],
     as_json: AsJson = False,
 ) -> None:
-    """Check a receipt offline: whether that key signed exactly this, and what it says."""
-    public = import_public_key(_text(files.content(str(key), most=_MOST)))
-    receipt = check(_text(files.content(file, most=_MOST)).strip(), public)
+    """Check a receipt offline: whether one of the keys signed exactly this, and what it says."""
+    keys = import_public_keys(_text(files.content(str(key), most=_MOST)))
+    token = _text(files.content(file, most=_MOST)).strip()
+    receipt, kid = check(token, keys), signer(token)
     if as_json:
-        document({"valid": True, "kid": key_id(public), "receipt": receipt.model_dump()})
+        document({"valid": True, "kid": kid, "receipt": receipt.model_dump()})
         return
-    say(good("The receipt is genuine."), f"Signed with key {key_id(public)}.")
+    say(good("The receipt is genuine."), f"Signed with key {kid}.")
     say()
     facts(
         [
@@ -47,32 +47,7 @@ def verify(
         ]
     )
     _show_leaves(receipt)
-
-
-def key(
-    region: Annotated[str, Option(metavar="NAME", help="Whose receipts it verifies.")],
-    version: Annotated[int | None, Option(help="An older one; else the newest.")] = None,
-    as_json: AsJson = False,
-) -> None:
-    """The public key of a region as PEM, to give to whoever checks its receipts."""
-    settings = load_settings()
-    with bootstrap.places_of(settings, bootstrap.topology_of(settings)) as places:
-        if region not in places:
-            raise WrongRegion(home=region, advice=f"This process serves: {', '.join(places)}.")
-        roots = LocalRootKeys.load(places[region].keys_file, os.urandom, region=region)
-    keys = roots.signing_keys()
-    wanted = max(keys) if version is None else version
-    if wanted not in keys:
-        raise InvalidRequest(
-            "There is no signing key of that version.",
-            advice=f"There are: {', '.join(str(v) for v in sorted(keys))}.",
-        )
-    public = keys[wanted].public_key()
-    pem = export_public_key(public)
-    if as_json:
-        document({"region": region, "version": wanted, "kid": key_id(public), "pem": pem})
-    else:
-        say(pem.strip())
+    _show_others(receipt)
 
 
 def _show_leaves(receipt: Receipt) -> None:
@@ -92,6 +67,25 @@ def _show_leaves(receipt: Receipt) -> None:
             for backend, company, how, some in rows
         ],
     )  # fmt: skip
+
+
+def _show_others(receipt: Receipt) -> None:
+    """Processors that had copies, and what was held for a time."""
+    if receipt.processors:
+        say()
+        table(
+            ("processor", "deletion", "at (UTC)", "document (SHA-256)"),
+            [(p.processor, p.how, minute(p.at), p.digest) for p in receipt.processors],
+        )
+    if receipt.deferred:
+        say()
+        table(
+            ("legal hold", "records", "from (UTC)", "until (UTC)"),
+            [
+                (str(d.hold), str(d.records), minute(d.since), minute(d.until))
+                for d in receipt.deferred
+            ],
+        )
 
 
 def _looked(how: str, leaves: Sequence[Leaf]) -> str:

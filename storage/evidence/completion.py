@@ -1,6 +1,6 @@
-"""The receipt of an erasure that is complete, from what the catalog has noted."""
+"""The receipt of an erasure that is complete, from what the catalog noted when it was seen."""
 
-from collections.abc import Set as AbstractSet
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Literal
 from uuid import UUID
@@ -9,24 +9,30 @@ from sqlalchemy import Connection
 
 from storage.catalog import erasures
 from storage.catalog.erasures import Evidence
-from storage.errors import ConfigurationError
-from storage.evidence.receipts import Leaf, Receipt, key_id, sign
+from storage.evidence.receipts import Acknowledgement, Deferral, Leaf, Receipt
 from storage.ports import TraceKind
 from storage.region import OpenRegion
 
+_NOBODY = "not-noted"
 
-def receipt_for(region: OpenRegion, connection: Connection, erasure: UUID, now: datetime) -> str:
-    """A signed receipt. The caller has seen that the erasure waits for nothing.
 
-    Raises ConfigurationError if the topology has forgotten a backend that had to be purged.
+def receipt_for(
+    region: OpenRegion, connection: Connection, erasure: UUID, now: datetime, *,
+    processors: Sequence[Acknowledgement] = (), deferred: Sequence[Deferral] = (),
+) -> Receipt:  # fmt: skip
+    """A receipt, to be signed. The caller has seen that the erasure waits for nothing.
+
+    ``processors``: what those say that had a copy. ``deferred``: what was held, and is gone now.
     """
     facts = erasures.facts(connection, erasure)
     leaves = tuple(
         leaf for seen in erasures.evidence(connection, erasure) for leaf in _leaves(region, seen)
     )
+    seen_last = [leaf.absent_at for leaf in leaves]
+    said_last = [*(said.at for said in processors), *(hold.until for hold in deferred)]
     # another process's clock may be a little behind that of the request
-    absent = max([facts.requested, facts.planned, *(leaf.absent_at for leaf in leaves)])
-    receipt = Receipt(
+    absent = max([facts.requested, facts.planned, *seen_last, *said_last])
+    return Receipt(
         erasure=erasure,
         region=region.name,
         tenant=facts.tenant,
@@ -39,32 +45,31 @@ def receipt_for(region: OpenRegion, connection: Connection, erasure: UUID, now: 
         last_key_copy_gone_by=absent + timedelta(days=region.region.catalog_backup_days),
         deleted=facts.deleted,
         leaves=leaves,
+        processors=tuple(processors),
+        deferred=tuple(deferred),
         issued_at=max(now, absent),
     )
-    return sign(receipt, region.signing, key_id(region.signing.public_key()))
 
 
 def _leaves(region: OpenRegion, seen: Evidence) -> list[Leaf]:
-    """What was seen to be absent, and what is only attested to be impossible there."""
-    spec = next((s for s in region.region.backends if s.name == seen.backend), None)
-    if spec is None:
-        raise ConfigurationError(
-            f"A receipt has to name the backend {seen.backend}, which the topology has not.",
-            advice="Keep a backend in the topology until no open erasure waits for it.",
-        )
-    sees = region.backends[seen.backend].sees
-    attested = region.attested(seen.backend)
-    looked: list[tuple[Literal["seen", "attested"], AbstractSet[TraceKind]]]
-    looked = [("seen", sees), ("attested", attested)]
+    """What was seen to be absent, and what was only attested to be impossible there."""
+    looked: list[tuple[Literal["seen", "attested"], tuple[str, ...]]]
+    looked = [("seen", seen.seen), ("attested", seen.attested)]
     return [
         Leaf(
             object=seen.object_id.hex,
             backend=seen.backend,
-            sub_processor=spec.sub_processor,
+            sub_processor=seen.sub_processor or _of_today(region, seen.backend),
             how=how,
             absent_at=seen.gone_at,
-            looked_for=tuple(sorted(kinds)),
+            looked_for=tuple(TraceKind(kind) for kind in kinds),
         )
         for how, kinds in looked
         if kinds
     ]
+
+
+def _of_today(region: OpenRegion, backend: str) -> str:
+    """Whose backend it is, for what former code saw: it did not note that."""
+    named = {spec.name: spec.sub_processor for spec in region.region.backends}
+    return named.get(backend, _NOBODY)

@@ -1,26 +1,26 @@
 """Receipts: what was erased, when, and where it was seen to be absent, signed.
 
-A receipt is a JSON Web Signature in compact form (RFC 7515) with Ed25519 (``EdDSA``, RFC 8037)
-over canonical JSON: sorted keys, no spaces, UTF-8, times in UTC. Anyone with the public key can
-check it, offline and with other software. It holds no content, no pseudonym and no free text.
+A receipt is one line of three parts with ``~`` in between:
+
+- a JSON Web Signature in compact form (RFC 7515) with Ed25519 (``EdDSA``, RFC 8037) over the root
+  of a Merkle tree (RFC 9162): region, number of receipts, root hash, time;
+- the receipt itself, one of those that the tree was made of;
+- its place among them, and its inclusion path.
+
+All is canonical JSON (sorted keys, no spaces, UTF-8, times in UTC) in base64url. Anyone with the
+public key can check it, offline and with other software. It holds no content, no pseudonym and no
+free text. Format 1, a JWS over the receipt alone, is verified and no longer issued.
 """
 
 import base64
-import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Annotated, Final, Literal, Self
+from typing import Annotated, Final, Literal, Self, TypeVar
 from uuid import UUID
 
 import jwt
-from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
-from cryptography.hazmat.primitives.serialization import (
-    Encoding,
-    PublicFormat,
-    load_pem_public_key,
-)
 from pydantic import (
     AfterValidator,
     AwareDatetime,
@@ -32,15 +32,21 @@ from pydantic import (
 )
 
 from regions.model import Name
-from storage.errors import InvalidRequest, ReceiptInvalid
+from storage.errors import ReceiptInvalid
+from storage.evidence.keys import key_id
+from storage.evidence.merkle import inclusion_path, leaf_hash, root_from, root_hash
 from storage.model import Reason, ScopeKind
 from storage.ports import TraceKind
 
-TYPE: Final = "domicile-receipt+jwt"
+TYPE: Final = "domicile-receipts+jwt"
+TYPE_1: Final = "domicile-receipt+jwt"
 _ALGORITHM: Final = "EdDSA"
+_SINCE_2: Final = {"processors", "deferred"}
 
 Moment = Annotated[AwareDatetime, AfterValidator(lambda moment: moment.astimezone(UTC))]
 OpaqueId = Annotated[str, StringConstraints(pattern=r"\A[0-9a-f]{16,64}\z")]
+Digest = Annotated[str, StringConstraints(pattern=r"\A[0-9a-f]{64}\z")]  # SHA-256
+PublicKeys = Mapping[str, Ed25519PublicKey] | Ed25519PublicKey
 
 
 class _Signed(BaseModel):
@@ -62,15 +68,38 @@ class Leaf(_Signed):
     looked_for: tuple[TraceKind, ...] = Field(min_length=1)
 
 
+class Acknowledgement(_Signed):
+    """What a processor that had a copy says of its deletion.
+
+    ``acknowledged`` by a message that it signed, or ``attested`` by a document; ``digest`` is the
+    SHA-256 of either.
+    """
+
+    processor: Name
+    how: Literal["acknowledged", "attested"]
+    at: Moment
+    digest: Digest
+
+
+class Deferral(_Signed):
+    """How many records a legal hold kept from being destroyed, and from when until when."""
+
+    hold: UUID
+    records: int = Field(ge=1)
+    since: Moment
+    until: Moment
+
+
 class Receipt(_Signed):
     """One erasure in one region, complete. All times are by the region's database clock.
 
     ``unreadable_since``: no read gives plaintext. ``absent_since``: the last byte was seen to be
     absent. ``last_key_copy_gone_by``: the last backup that holds a key is gone. ``deleted``: how
-    many records. A receipt that contradicts itself cannot be made (ValueError).
+    many records. ``processors`` and ``deferred`` are of format 2. A receipt that contradicts
+    itself cannot be made (ValueError).
     """
 
-    format: Literal[1] = 1
+    format: Literal[1, 2] = 2
     erasure: UUID
     region: Name
     tenant: str = Field(min_length=1)
@@ -83,6 +112,8 @@ class Receipt(_Signed):
     last_key_copy_gone_by: Moment
     deleted: int = Field(ge=0)
     leaves: tuple[Leaf, ...]
+    processors: tuple[Acknowledgement, ...] = ()
+    deferred: tuple[Deferral, ...] = ()
     issued_at: Moment
 
     @model_validator(mode="after")
@@ -91,76 +122,147 @@ class Receipt(_Signed):
         times += [self.absent_since, self.issued_at]
         if times != sorted(times):
             raise ValueError("the times of a receipt are out of order")
-        if any(leaf.absent_at > self.absent_since for leaf in self.leaves):
-            raise ValueError("a leaf was absent later than everything was")
+        parts = [leaf.absent_at for leaf in self.leaves]
+        parts += [said.at for said in self.processors]
+        parts += [hold.until for hold in self.deferred]
+        if any(moment > self.absent_since for moment in parts):
+            raise ValueError("a part was absent later than everything was")
+        if any(hold.since > hold.until for hold in self.deferred):
+            raise ValueError("a hold ended before it began")
         return self
 
 
-def sign(receipt: Receipt, signing_key: Ed25519PrivateKey, kid: str) -> str:
-    """The receipt as a compact JWS. ``kid`` is the ``key_id`` of the signing key."""
-    return jwt.PyJWS(algorithms=[_ALGORITHM]).encode(
-        _canonical(receipt), signing_key, algorithm=_ALGORITHM, headers={"typ": TYPE, "kid": kid}
+class _Root(_Signed):
+    """What is signed: the root of a tree of so many receipts."""
+
+    format: Literal[2] = 2
+    region: Name
+    size: int = Field(ge=1, le=2**32)
+    root: Digest
+    issued_at: Moment
+
+
+class _Proof(_Signed):
+    """Where in the tree a receipt is (from 0), and the hashes that lead from it to the root."""
+
+    index: int = Field(ge=0)
+    path: tuple[Digest, ...]
+
+
+_M = TypeVar("_M", bound=_Signed)
+
+
+def sign(
+    receipts: Sequence[Receipt], signing_key: Ed25519PrivateKey, *, issued_at: datetime
+) -> list[str]:
+    """The receipts, of one region, under one signature: a line for each, in their order.
+
+    Raises ValueError if there is none, or one of another region, another format, or of later.
+    """
+    leaves = [leaf_hash(_canonical(receipt)) for receipt in receipts]
+    if not leaves:
+        raise ValueError("nothing to sign")
+    root = _Root(
+        region=receipts[0].region,
+        size=len(leaves),
+        root=root_hash(leaves).hex(),
+        issued_at=issued_at,
     )
+    for receipt in receipts:
+        _check_fits(receipt, root)
+    jws = _jws().encode(
+        _canonical(root),
+        signing_key,
+        algorithm=_ALGORITHM,
+        headers={"typ": TYPE, "kid": key_id(signing_key.public_key())},
+    )
+    return [
+        _joined(jws, receipt, _Proof(index=n, path=_path(leaves, n)))
+        for n, receipt in enumerate(receipts)
+    ]
 
 
-def verify(token: str, public_keys: Mapping[str, Ed25519PublicKey] | Ed25519PublicKey) -> Receipt:
-    """What the receipt says, if one of the keys signed exactly this token.
+def verify(token: str, public_keys: PublicKeys) -> Receipt:
+    """What the receipt says, if one of the keys signed exactly this.
 
     Of a mapping the key named by ``kid`` is used; one key alone is used whatever ``kid`` says.
-    Raises ReceiptInvalid on any other token; the cause says why.
+    Raises ReceiptInvalid on anything else; the cause says why.
     """
     try:
-        jws = jwt.PyJWS(algorithms=[_ALGORITHM])
-        kid = str(jws.get_unverified_header(token).get("kid"))
-        key = public_keys[kid] if isinstance(public_keys, Mapping) else public_keys
-        parts = jws.decode_complete(token, key, algorithms=[_ALGORITHM])
-        receipt = Receipt.model_validate_json(parts["payload"])
-        if token != _compact(receipt, kid, parts["signature"]):
-            raise ValueError("not in canonical form")  # noqa: TRY301 - one cause among others
+        return _verified(token, public_keys)
     except KeyError as error:
         raise ReceiptInvalid("The receipt was signed with a key that is not known.") from error
     except (jwt.PyJWTError, ValueError) as error:
         raise ReceiptInvalid from error
+
+
+def signer(token: str) -> str:
+    """The name of the key that a receipt says it was signed with. ``verify`` it first."""
+    return str(_jws().get_unverified_header(token.split("~", maxsplit=1)[0]).get("kid"))
+
+
+def _verified(token: str, public_keys: PublicKeys) -> Receipt:
+    jws, *rest = token.split("~")
+    if not rest:
+        return _of_format_1(jws, public_keys)
+    root = _signed(jws, public_keys, TYPE, _Root)
+    part, place = rest
+    receipt, proof = _read(part, Receipt), _read(place, _Proof)
+    if token != _joined(jws, receipt, proof):
+        raise ValueError("not in canonical form")
+    _check_fits(receipt, root)
+    path = [bytes.fromhex(digest) for digest in proof.path]
+    if root_from(leaf_hash(_canonical(receipt)), proof.index, root.size, path).hex() != root.root:
+        raise ValueError("not in the tree whose root is signed")
     return receipt
 
 
-def key_id(key: Ed25519PublicKey) -> str:
-    """The name of a public key: its thumbprint (RFC 7638, RFC 8037 appendix A.3)."""
-    fields = {"crv": "Ed25519", "kty": "OKP", "x": _base64url(key.public_bytes_raw())}
-    return _base64url(hashlib.sha256(_json(fields)).digest())
+def _of_format_1(jws: str, public_keys: PublicKeys) -> Receipt:
+    receipt = _signed(jws, public_keys, TYPE_1, Receipt)
+    if receipt.format != 1:
+        raise ValueError("a receipt of this format is not signed alone")
+    return receipt
 
 
-def export_public_key(key: Ed25519PublicKey) -> str:
-    """The key as PEM (SubjectPublicKeyInfo, RFC 8410), to give to whoever checks receipts."""
-    return key.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
+def _signed(jws: str, public_keys: PublicKeys, kind: str, model: type[_M]) -> _M:
+    """What a JWS says, if one of the keys signed it, and if it is in the only form it may have."""
+    kid = str(_jws().get_unverified_header(jws).get("kid"))
+    key = public_keys[kid] if isinstance(public_keys, Mapping) else public_keys
+    decoded = _jws().decode_complete(jws, key, algorithms=[_ALGORITHM])
+    said = model.model_validate_json(decoded["payload"])
+    header = _json({"alg": _ALGORITHM, "kid": kid, "typ": kind})
+    exact = ".".join(_base64url(x) for x in (header, _canonical(said), decoded["signature"]))
+    if jws != exact:
+        raise ValueError("not in canonical form")
+    return said
 
 
-def import_public_key(pem: str) -> Ed25519PublicKey:
-    """The key from PEM. Raises InvalidRequest if it is anything else than an Ed25519 public key."""
-    try:
-        key = load_pem_public_key(pem.encode())
-    except (ValueError, UnsupportedAlgorithm) as error:
-        raise _not_a_key() from error
-    if not isinstance(key, Ed25519PublicKey):
-        raise _not_a_key()
-    return key
+def _jws() -> jwt.PyJWS:
+    return jwt.PyJWS(algorithms=[_ALGORITHM])
 
 
-def _not_a_key() -> InvalidRequest:
-    return InvalidRequest(
-        "That is not an Ed25519 public key in PEM.",
-        advice="Ask who issued the receipt for it; it begins with -----BEGIN PUBLIC KEY-----.",
-    )
+def _check_fits(receipt: Receipt, root: _Root) -> None:
+    fits = receipt.format == root.format and receipt.region == root.region
+    if not fits or receipt.issued_at > root.issued_at:
+        raise ValueError("a receipt that cannot be under that root")
 
 
-def _compact(receipt: Receipt, kid: str, signature: bytes) -> str:
-    """The one token that says this. Base64url and JSON have many ways to say the same."""
-    header = _json({"alg": _ALGORITHM, "kid": kid, "typ": TYPE})
-    return ".".join(_base64url(part) for part in (header, _canonical(receipt), signature))
+def _path(leaves: Sequence[bytes], index: int) -> tuple[str, ...]:
+    return tuple(node.hex() for node in inclusion_path(leaves, index))
 
 
-def _canonical(receipt: Receipt) -> bytes:
-    return _json(receipt.model_dump(mode="json"))
+def _joined(jws: str, receipt: Receipt, proof: _Proof) -> str:
+    """The one line that says this. Base64url and JSON have many ways to say the same."""
+    return "~".join((jws, _base64url(_canonical(receipt)), _base64url(_canonical(proof))))
+
+
+def _read(part: str, model: type[_M]) -> _M:
+    return model.model_validate_json(base64.urlsafe_b64decode(part + "=" * (-len(part) % 4)))
+
+
+def _canonical(said: _Signed) -> bytes:
+    former = isinstance(said, Receipt) and said.format == 1
+    return _json(said.model_dump(mode="json", exclude=_SINCE_2 if former else None))
 
 
 def _json(value: Mapping[str, object]) -> bytes:

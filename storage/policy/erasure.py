@@ -1,6 +1,5 @@
 """What is destroyed, when, and when that may be called done."""
 
-from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Literal
@@ -11,7 +10,6 @@ from storage.model import ReplicaState, utc
 Action = Literal["purge", "compact", "expires"]
 Target = Literal["replica", "key", "partition"]
 
-_EVIDENT = frozenset({"object", "version", "upload"})
 _APART = timedelta(minutes=1)
 _EXPIRED_DAYS = {"partition": ("expiring",), "key": ("expiring", "dropped")}
 
@@ -89,30 +87,26 @@ def clocks_agree(apart: timedelta) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Absence:
-    """Whether an attempt to write an object counts as absent, and how that is known.
+    """Whether an attempt to write an object counts as absent.
 
-    ``seen``: the backend would have shown any trace. ``attested``: of some kind of trace only a
-    person vouches that it cannot be there. Reason codes: ``absent``, ``left``, ``may_still_land``.
+    Reason codes: ``absent``, ``left``, ``may_still_land``.
     """
 
     done: bool
-    seen: Literal["seen", "attested"]
     reason: str
 
 
-def absent(*, left: int, sees: Collection[str], now: datetime, land_by: datetime) -> Absence:
+def absent(*, left: int, now: datetime, land_by: datetime) -> Absence:
     """Whether an attempt is over for good: nothing is left of it, and nothing can land any more.
 
-    ``left`` is the number of traces that were listed, no earlier than ``now``; ``sees`` are the
-    kinds that the backend lists (``TraceKind``), with those that cannot exist there; ``land_by`` is
-    the last moment at which the attempt could still have taken effect.
+    ``left`` is the number of traces that were listed, no earlier than ``now``; ``land_by`` is the
+    last moment at which the attempt could still have taken effect.
     """
-    how: Literal["seen", "attested"] = "seen" if frozenset(sees) >= _EVIDENT else "attested"
     if left:
-        return Absence(done=False, seen=how, reason="left")
+        return Absence(done=False, reason="left")
     if utc(now) <= utc(land_by):
-        return Absence(done=False, seen=how, reason="may_still_land")
-    return Absence(done=True, seen=how, reason="absent")
+        return Absence(done=False, reason="may_still_land")
+    return Absence(done=True, reason="absent")
 
 
 def cutoff(now: datetime, error: timedelta) -> datetime:

@@ -7,11 +7,12 @@ from uuid import UUID
 from sqlalchemy import Connection
 from structlog.typing import FilteringBoundLogger
 
-from storage.catalog import erasures, objects, records
+from storage.catalog import erasures, objects, records, signing_keys
 from storage.catalog import tables as t
 from storage.catalog.erasures import OpenErasure
-from storage.errors import DomicileError
 from storage.evidence.completion import receipt_for
+from storage.evidence.keys import key_id
+from storage.evidence.receipts import sign
 from storage.policy import plan_object
 from storage.region import OpenRegion
 
@@ -25,20 +26,21 @@ def plan(region: OpenRegion, log: FilteringBoundLogger) -> int:
 
 
 def complete(region: OpenRegion, log: FilteringBoundLogger) -> int:
-    """Sign receipts of erasures that wait for nothing any more."""
+    """Sign receipts of erasures that wait for nothing any more: one signature for all of them."""
     now = region.clock.now()
     with region.catalog.begin() as connection:
-        done = 0
-        for erasure in erasures.take_complete(connection, RECEIPTS):
-            try:
-                token = receipt_for(region, connection, erasure, now)
-            except DomicileError as error:  # the others must not wait for this one
-                log.exception("receipt_failed", erasure=str(erasure), error=error.code)
-                continue
+        ready = erasures.take_complete(connection, RECEIPTS)
+        receipts = [receipt_for(region, connection, erasure, now) for erasure in ready]
+        if not receipts:
+            return 0
+        issued_at = max(receipt.issued_at for receipt in receipts)
+        tokens = sign(receipts, region.signing, issued_at=issued_at)
+        for erasure, token in zip(ready, tokens, strict=True):
             erasures.complete(connection, erasure, token, now)
             log.info("erasure_complete", region=region.name, erasure=str(erasure))
-            done += 1
-    return done
+        public = region.signing.public_key()
+        signing_keys.note(connection, key_id(public), public.public_bytes_raw(), issued_at)
+    return len(ready)
 
 
 def _plan(region: OpenRegion, connection: Connection, log: FilteringBoundLogger) -> int:

@@ -37,11 +37,16 @@ def reap(region: OpenRegion, log: FilteringBoundLogger) -> int:
 
 
 def forget(region: OpenRegion, log: FilteringBoundLogger) -> int:
-    """Forget fences that guard nothing any more, and objects that are gone for good."""
+    """Forget what guards nothing any more, what is gone for good, and evidence past its time."""
     now = region.clock.now()
+    kept = region.topology.jurisdictions[region.region.jurisdiction].receipts
     with region.catalog.begin() as connection:
-        fences = erasures.drop_fences(connection, now - 2 * region.clock.error, _BATCH)
-        gone = objects.prune_gone(connection, now, _BATCH)
-    if fences or gone:
-        log.debug("forgotten", region=region.name, fences=fences, objects=gone)
-    return int(max(fences, gone) == _BATCH)
+        gone = {
+            "fences": erasures.drop_fences(connection, now - 2 * region.clock.error, _BATCH),
+            "objects": objects.prune_gone(connection, now, _BATCH),
+            "replicas": objects.prune_replicas(connection, now, _BATCH),
+            "erasures": erasures.forget(connection, now - timedelta(days=kept.days), _BATCH),
+        }
+    if any(gone.values()):
+        log.debug("forgotten", region=region.name, **gone)
+    return int(max(gone.values()) == _BATCH)

@@ -9,7 +9,6 @@ from storage.catalog.objects import Attempt
 from storage.errors import BackendError
 from storage.model import ReplicaState
 from storage.policy import absent, may_destroy
-from storage.ports import TraceKind
 from storage.region import OpenRegion
 from storage.workers.pace import FIRST_RETRY, LAST_RETRY, LEASE
 
@@ -41,12 +40,10 @@ def _purge_one(region: OpenRegion, attempt: Attempt) -> dict[str, object] | None
         left = backend.traces(attempt.key)
     except BackendError as error:
         return _again(region, attempt, error.code, now + _delay(attempt))
-    verdict = absent(
-        left=len(left), sees=_evident(region, attempt.backend), now=looked, land_by=attempt.land_by
-    )
+    verdict = absent(left=len(left), now=looked, land_by=attempt.land_by)
     if verdict.done:
         with region.catalog.begin() as connection:
-            objects.mark_gone(connection, attempt, verdict.seen, looked)
+            objects.mark_gone(connection, attempt, region.look(attempt.backend), looked)
         return None
     if verdict.reason == "may_still_land":
         later = attempt.land_by + timedelta(milliseconds=1)
@@ -67,8 +64,3 @@ def _delay(attempt: Attempt) -> timedelta:
     """Longer each time, up to an hour: a backend that returns is then purged within the hour."""
     grown: timedelta = FIRST_RETRY * 2 ** min(attempt.attempts, 12)
     return min(LAST_RETRY, grown)
-
-
-def _evident(region: OpenRegion, backend: str) -> frozenset[str]:
-    """The kinds that it lists, or that cannot be there; without those that are only attested."""
-    return frozenset(TraceKind) - region.attested(backend)

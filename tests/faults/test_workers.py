@@ -8,7 +8,6 @@ from datetime import datetime, timedelta
 from io import BytesIO
 
 import pytest
-import structlog
 
 from storage.catalog import objects
 from storage.errors import (
@@ -21,7 +20,6 @@ from storage.errors import (
 from storage.model import DataClass, Erasure, NewRecord, Purpose, PutResult, ReplicaState, Scope
 from storage.ports import Clock, TraceKind
 from storage.testing import Domicile, FaultyBackend, Gate
-from storage.workers.erase import complete
 from storage.workers.replicate import _copy, _Work
 from tests.support.commits import FENCING, CatalogFaults, ran
 from tests.support.doing import duty, erase, get, is_complete, work
@@ -256,27 +254,6 @@ def test_a_copy_that_was_given_up_leaves_nothing(domicile: Domicile) -> None:
 
     assert is_complete(domicile, erasures[0])
     assert [trace for b in domicile.backends.values() for trace in b.scan("pack/")] == []
-
-
-def test_a_backend_that_the_topology_has_forgotten_stops_one_receipt_only(
-    domicile: Domicile,
-) -> None:
-    """Nobody can say who held the bytes: that erasure stays open, and all others go on."""
-    t = domicile.tenant()
-    t.put(DataClass.PROMPT, b"mine", subject="u")
-    erasures = [erase(t)]
-    for name in ("plan", "purge", "purge"):
-        duty(domicile, name)
-    erasures.append(erase(domicile.tenant("other")))
-    duty(domicile, "plan")
-    region = home(domicile)
-    kept = tuple(spec for spec in region.region.backends if spec.name == "eu-a")
-    fewer = region.region.model_copy(update={"backends": kept})
-    complete(replace(region, region=fewer), structlog.get_logger())
-
-    assert [is_complete(domicile, e) for e in erasures] == [False, True]
-    duty(domicile, "complete")
-    assert is_complete(domicile, erasures[0])
 
 
 @pytest.mark.parametrize("error", [BackendFull, BackendTimeout, BackendUnavailable])

@@ -183,6 +183,8 @@ class TestSettingUp:
         assert expiry["limit"] == 24 * 3600
         assert "30 days; readable until 24 to 48 h before their end" in shown.stdout
         assert "7 days later" in shown.stdout
+        assert told["receipts"]["EU"]["days"] == 1461
+        assert "CCPA" in shown.stdout
         assert (shown.exit_code, slow.exit_code) == (Exit.DONE, Exit.CONFIGURATION)
         assert "THAT CANNOT BE KEPT" in slow.stdout
 

@@ -25,7 +25,6 @@ from storage.policy import (
     retain,
 )
 from storage.policy.erasure import Target
-from storage.ports import TraceKind
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 TODAY = NOW.date()
@@ -33,7 +32,6 @@ BOUNDS = Bounds()
 SHIPPED = load_topology()
 ERROR = timedelta(seconds=2)
 MOMENT = timedelta(microseconds=1)
-ALL = frozenset(TraceKind)
 
 
 @given(day=st.none() | st.dates(date(2026, 2, 1), date(2026, 6, 1)))
@@ -132,35 +130,21 @@ def test_a_day_goes_only_when_its_records_can_not_be_read_any_more(what: Target)
 @given(
     left=st.integers(0, 3),
     late=st.timedeltas(-timedelta(hours=1), timedelta(hours=1)),
-    sees=st.frozensets(st.sampled_from(TraceKind)),
 )
 def test_an_attempt_is_absent_only_when_nothing_is_left_and_nothing_can_land(
-    left: int, late: timedelta, sees: frozenset[TraceKind]
+    left: int, late: timedelta
 ) -> None:
     """A look before the last moment proves nothing, and neither does a time without a look."""
-    absence = absent(left=left, sees=sees, now=NOW + late, land_by=NOW)
+    absence = absent(left=left, now=NOW + late, land_by=NOW)
 
     assert absence.done == (left == 0 and late > timedelta(0))
 
 
 def test_the_moment_until_which_it_may_land_is_not_over() -> None:
     """At ``land_by`` itself it may still land."""
-    assert absent(left=0, sees=ALL, now=NOW, land_by=NOW) == Absence(
-        done=False, seen="seen", reason="may_still_land"
-    )
-    assert absent(left=0, sees=ALL, now=NOW + MOMENT, land_by=NOW) == Absence(
-        done=True, seen="seen", reason="absent"
-    )
-    assert absent(left=1, sees=ALL, now=NOW + MOMENT, land_by=NOW).reason == "left"
-
-
-@pytest.mark.parametrize("kind", TraceKind)
-def test_what_the_backend_can_not_show_is_attested_never_seen(kind: TraceKind) -> None:
-    """A receipt says ``seen`` only where an object, a version or an upload would have shown."""
-    absence = absent(left=0, sees=ALL - {kind}, now=NOW + MOMENT, land_by=NOW)
-
-    needed = {TraceKind.OBJECT, TraceKind.VERSION, TraceKind.UPLOAD}
-    assert absence.seen == ("attested" if kind in needed else "seen")
+    assert absent(left=0, now=NOW, land_by=NOW) == Absence(done=False, reason="may_still_land")
+    assert absent(left=0, now=NOW + MOMENT, land_by=NOW) == Absence(done=True, reason="absent")
+    assert absent(left=1, now=NOW + MOMENT, land_by=NOW).reason == "left"
 
 
 @given(
@@ -201,7 +185,7 @@ def test_moments_without_a_zone_are_refused() -> None:
     with pytest.raises(NaiveDatetime):
         plan_object(live=0, expiry_day=None, now=naive, bounds=BOUNDS)
     with pytest.raises(NaiveDatetime):
-        absent(left=0, sees=ALL, now=NOW, land_by=naive)
+        absent(left=0, now=NOW, land_by=naive)
     with pytest.raises(NaiveDatetime):
         may_destroy(what="key", state="expiring", held=False, now=naive, day=TODAY)
     with pytest.raises(NaiveDatetime):

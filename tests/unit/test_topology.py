@@ -20,6 +20,7 @@ US = "regions/us-east-1.toml"
 COMPANIES = "sub_processors.toml"
 RESIDENCIES = "residencies.toml"
 CLASSES = "classes.toml"
+JURISDICTIONS = "jurisdictions.toml"
 
 Refuse = Callable[[], TopologyProblem]
 
@@ -217,6 +218,25 @@ BROKEN = [
         "residencies.EU.jurisdictions",
         "at least one",
     ),
+    # evidence
+    (JURISDICTIONS, 'name = "EU"', 'name = "Europe"', "jurisdictions.Europe.name", "match pattern"),
+    (JURISDICTIONS, 'name = "US"', 'name = "EU"', "jurisdictions.EU.name", "twice"),
+    (
+        JURISDICTIONS,
+        "reason =",
+        "reason = ''\nwhy =",
+        "jurisdictions.EU.receipts.why",
+        "not a known key",
+    ),
+    (JURISDICTIONS, "days = 1461", "", "jurisdictions.EU.receipts.days", "is missing"),
+    (JURISDICTIONS, "days = 1461", "days = 0", "jurisdictions.EU.receipts.days", "equal to 1"),
+    (
+        EU,
+        "catalog_backup_days = 7",
+        "catalog_backup_days = 1462",
+        "catalog_backup_days",
+        "above the 1461 days for which receipts are kept",
+    ),
     # copies and kinds
     (EU, "\nrequired = 1", "\nrequired = 3", "required", "above replicas (2)"),
     (EU, "replicas = 2", "replicas = 3", "replicas", "above the number of backends"),
@@ -321,6 +341,17 @@ def test_a_cascade_of_a_class_that_is_not_kept_is_refused(data: Path) -> None:
     found = problem(data)
 
     assert (found.key, found.reason) == ("cascades.1.child", "completion is not among the classes")
+
+
+def test_a_region_whose_jurisdiction_says_nothing_of_evidence_is_refused(data: Path) -> None:
+    """How long receipts are kept there would be nobody's decision."""
+    text = (data / JURISDICTIONS).read_text()
+    (data / JURISDICTIONS).write_text(text[: text.index('[[jurisdictions]]\nname = "US"')])
+
+    found = problem(data)
+
+    assert (found.file, found.key) == (str(data / US), "jurisdiction")
+    assert found.reason == "US is not in jurisdictions.toml"
 
 
 def test_bad_toml_is_refused_with_its_line(data: Path) -> None:
@@ -477,5 +508,5 @@ def test_the_problem_becomes_an_error_of_the_one_tree(data: Path) -> None:
     error = TopologyError(found.file, found.key, found.reason)
 
     assert isinstance(error, DomicileError)
-    assert str(error) == str(found)
-    assert str(TopologyError("f", "", "r")) == str(TopologyProblem("f", "", "r")) == "f: r"
+    assert error.message == str(found)
+    assert TopologyError("f", "", "r").message == str(TopologyProblem("f", "", "r")) == "f: r"

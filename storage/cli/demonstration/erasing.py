@@ -24,7 +24,8 @@ from storage.cli.demonstration.stage import (
 from storage.cli.demonstration.traces import collect
 from storage.cli.output import several
 from storage.errors import DomicileError, ReceiptInvalid
-from storage.evidence.receipts import Receipt, export_public_key, import_public_key, verify
+from storage.evidence.keys import export_pem, import_public_keys
+from storage.evidence.receipts import Receipt, verify
 from storage.model import DataClass, Erasure, Purpose, Reason, RecordId, Scope
 
 _REGION: Final = "eu-central-1"
@@ -152,16 +153,14 @@ def _show_receipt(stage: Stage, erasure: Erasure) -> None:
         stage.tell.bad(f"No receipt: the erasure is {erasure.state}, it waits for {_left(erasure)}")
         return
     key = stage.world.store.served(_REGION).open.signing.public_key()
-    public = import_public_key(export_public_key(key))  # what an auditor was given
+    public = import_public_keys(export_pem(key))  # what an auditor was given
     began = perf_counter()
     receipt = verify(erasure.receipt, public)
     stage.tell.good("The receipt is genuine: Ed25519 signature, checked with the public key alone",
                     perf_counter() - began)  # fmt: skip
     stage.tell.table(["the receipt says", ""], _said(receipt), wide=1)
-    head, payload, signature = erasure.receipt.split(".")
-    forged = ".".join(
-        (head, payload[:-2] + ("A" if payload[-2] != "A" else "B") + payload[-1], signature)
-    )
+    root, said, proof = erasure.receipt.split("~")
+    forged = "~".join((root, said[:-2] + ("A" if said[-2] != "A" else "B") + said[-1], proof))
     try:
         verify(forged, public)
         stage.tell.bad("A receipt with one character changed was accepted")

@@ -1,0 +1,243 @@
+"""Receipts as a worker issues them: what they say is what was seen, when it was seen."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+import pytest
+import structlog
+from sqlalchemy import update
+
+from regions.model import BackendSpec
+from storage.catalog import tables as t
+from storage.evidence.completion import receipt_for
+from storage.evidence.keys import PublishedKey, export_jwk_set
+from storage.evidence.receipts import Acknowledgement, Deferral, Leaf, Receipt, verify
+from storage.model import DataClass, Erasure, Scope
+from storage.ports import TraceKind
+from storage.testing import Domicile
+from storage.workers.erase import complete
+from storage.workers.purge import purge
+from tests.support.doing import duty, erase, is_complete, put_prompt, work
+from tests.support.rfc_9162 import read_receipt
+from tests.support.seeing import home
+
+r = t.replica.c
+
+# joserfc says at every use that RFC 9864 would rather call EdDSA Ed25519
+pytestmark = pytest.mark.filterwarnings("ignore:EdDSA is deprecated")
+
+
+def token_of(domicile: Domicile, erasure: Erasure) -> str:
+    """The receipt as it is kept."""
+    token = domicile.store.erasure(erasure.id).receipt
+    assert token is not None
+    return token
+
+
+def receipt_of(domicile: Domicile, erasure: Erasure) -> Receipt:
+    """What it says, checked."""
+    return verify(token_of(domicile, erasure), home(domicile).signing.public_key())
+
+
+def purged(domicile: Domicile, *subjects: str) -> list[Erasure]:
+    """Erasures of records that are gone from every backend, and have no receipt yet."""
+    t = domicile.tenant()
+    found = []
+    for subject in subjects:
+        t.put(DataClass.PROMPT, b"mine", subject=subject)
+        found.append(erase(t, Scope.subject(subject)))
+        duty(domicile, "plan")
+    duty(domicile, "purge")
+    return found
+
+
+def complete_with(domicile: Domicile, backends: Sequence[BackendSpec], **more: Any) -> None:  # noqa: ANN401
+    """What a worker does whose topology has these backends today."""
+    region = home(domicile)
+    today = region.region.model_copy(update={"backends": tuple(backends), **more})
+    complete(replace(region, region=today), structlog.get_logger())
+
+
+def leaves(receipt: Receipt) -> set[tuple[str, str, str, tuple[str, ...]]]:
+    """Where, whose, how, and what was looked for."""
+    return {
+        (leaf.backend, leaf.sub_processor, leaf.how, tuple(leaf.looked_for))
+        for leaf in receipt.leaves
+    }
+
+
+def test_one_signature_for_all_that_is_complete(domicile: Domicile) -> None:
+    """A worker signs once, and each receipt can be checked alone, by other software too."""
+    erasures = purged(domicile, "a", "b", "c")
+    duty(domicile, "complete")
+    tokens = [token_of(domicile, erasure) for erasure in erasures]
+    key = home(domicile).signing.public_key()
+    keys = export_jwk_set([PublishedKey(key, 1, None, None)])
+
+    assert len({token.split("~")[0] for token in tokens}) == 1
+    assert len(set(tokens)) == 3
+    assert [read_receipt(token, keys)["erasure"] for token in tokens] == [
+        str(erasure.id) for erasure in erasures
+    ]
+
+
+def test_says_what_was_looked_for_on_each_backend_and_when(domicile: Domicile) -> None:
+    """A memory backend lists all that it can have; each has its own time."""
+    erasure = erase_with_one_backend_later(domicile)
+    receipt = receipt_of(domicile, erasure)
+    kinds = tuple(sorted(home(domicile).backends["eu-a"].sees))
+    at = {leaf.backend: leaf.absent_at for leaf in receipt.leaves}
+
+    assert leaves(receipt) == {
+        ("eu-a", "lindenhost", "seen", kinds),
+        ("eu-b", "meerspeicher", "seen", kinds),
+    }
+    assert at["eu-b"] - at["eu-a"] > timedelta(hours=1)
+    assert receipt.absent_since == at["eu-b"]
+    assert receipt.unreadable_since == erasure.requested
+    assert receipt.last_key_copy_gone_by == at["eu-b"] + timedelta(days=7)
+    assert (receipt.processors, receipt.deferred) == ((), ())
+
+
+def erase_with_one_backend_later(domicile: Domicile) -> Erasure:
+    """One of two does not answer for two hours."""
+    put_prompt_of(domicile)
+    domicile.take_down("eu-b")
+    erasure = erase(domicile.store.tenant("acme-eu"))
+    work(domicile)
+    domicile.bring_back("eu-b")
+    work(domicile, hours=2)
+    return erasure
+
+
+def put_prompt_of(domicile: Domicile) -> None:
+    """A prompt of a tenant that is made for it, on both backends."""
+    domicile.tenant()
+    put_prompt(domicile, "u")
+    work(domicile)
+
+
+@pytest.mark.parametrize("forgotten", ["eu-a", "eu-b"])
+def test_a_backend_that_the_topology_has_forgotten(domicile: Domicile, forgotten: str) -> None:
+    """What was noted when it was seen is in the receipt, whatever the topology says since."""
+    (erasure,) = purged(domicile, "u")
+    kept = [spec for spec in home(domicile).region.backends if spec.name != forgotten]
+
+    complete_with(domicile, kept)
+
+    assert {
+        (leaf.backend, leaf.sub_processor) for leaf in receipt_of(domicile, erasure).leaves
+    } == {
+        ("eu-a", "lindenhost"),
+        ("eu-b", "meerspeicher"),
+    }
+
+
+def test_a_backend_that_is_described_otherwise_since(domicile: Domicile) -> None:
+    """Neither a new company nor a new attestation changes what was seen before."""
+    (erasure,) = purged(domicile, "u")
+    changed = [
+        spec.model_copy(
+            update={"sub_processor": "quellwerk", "attested_off": frozenset({"versions"})}
+        )
+        for spec in home(domicile).region.backends
+    ]
+
+    complete_with(domicile, changed)
+    receipt = receipt_of(domicile, erasure)
+
+    assert {leaf.sub_processor for leaf in receipt.leaves} == {"lindenhost", "meerspeicher"}
+    assert {leaf.how for leaf in receipt.leaves} == {"seen"}
+
+
+def test_what_a_backend_cannot_list_is_attested_never_seen(domicile: Domicile) -> None:
+    """In leaves of its own, beside those of what was listed."""
+    sees = frozenset({TraceKind.OBJECT, TraceKind.MARKER, TraceKind.VERSION})
+    domicile.backends["eu-b"].inner.sees = sees  # type: ignore[misc]
+    region = home(domicile).region
+    off = region.backends[1].model_copy(update={"attested_off": frozenset({"uploads"})})
+    t = domicile.tenant()
+    t.put(DataClass.PROMPT, b"mine", subject="u")
+    work(domicile)
+    erasure = erase(t)
+    duty(domicile, "plan")
+    attesting = replace(
+        home(domicile),
+        region=region.model_copy(update={"backends": (region.backends[0], off)}),
+    )
+    purge(attesting, structlog.get_logger())
+    duty(domicile, "complete")
+
+    found = {x for x in leaves(receipt_of(domicile, erasure)) if x[0] == "eu-b"}
+    assert found == {
+        ("eu-b", "meerspeicher", "seen", ("marker", "object", "version")),
+        ("eu-b", "meerspeicher", "attested", ("upload",)),
+    }
+
+
+@pytest.mark.parametrize("how", ["seen", "attested"])
+def test_what_former_code_noted(domicile: Domicile, how: str) -> None:
+    """It noted one word: of that, a receipt says the least that it can mean."""
+    (erasure,) = purged(domicile, "u")
+    with home(domicile).catalog.begin() as connection:
+        connection.execute(
+            update(t.replica)
+            .where(r.state == "gone")
+            .values(sub_processor=None, seen=None, attested=None, how=how)
+        )
+    kept = [spec for spec in home(domicile).region.backends if spec.name != "eu-b"]
+    complete_with(domicile, kept)
+
+    seen = {("eu-a", "lindenhost", "seen", ("object",)), ("eu-b", "not-noted", "seen", ("object",))}
+    attested = {
+        ("eu-a", "lindenhost", "attested", ("upload", "version")),
+        ("eu-b", "not-noted", "attested", ("upload", "version")),
+    }
+    assert leaves(receipt_of(domicile, erasure)) == (seen | attested if how == "attested" else seen)
+
+
+def test_processors_and_holds_are_part_of_the_whole(domicile: Domicile) -> None:
+    """Bytes are absent when the last processor has said so and the last hold is released."""
+    (erasure,) = purged(domicile, "u")
+    region, now = home(domicile), domicile.clock.now()
+    said = Acknowledgement(
+        processor="screening-one", how="attested", at=now + timedelta(hours=3), digest="0" * 64
+    )
+    held = Deferral(hold=UUID(int=1), records=2, since=now, until=now + timedelta(hours=5))
+    with region.catalog.begin() as connection:
+        receipt = receipt_for(
+            region, connection, erasure.id, now, processors=[said], deferred=[held]
+        )
+
+    assert (receipt.processors, receipt.deferred) == ((said,), (held,))
+    assert receipt.absent_since == held.until
+    assert receipt.issued_at == held.until
+    assert receipt.last_key_copy_gone_by == held.until + timedelta(days=7)
+
+
+def test_nothing_found_is_a_receipt_too(domicile: Domicile) -> None:
+    """An erasure of what was never stored can be proved all the same."""
+    erasure = erase(domicile.tenant(), Scope.subject("nobody"))
+    work(domicile)
+    receipt = receipt_of(domicile, erasure)
+
+    assert is_complete(domicile, erasure)
+    assert (receipt.leaves, receipt.deleted) == ((), 0)
+
+
+def test_a_leaf_for_every_pack_and_backend(domicile: Domicile) -> None:
+    """And none for what others still use."""
+    (erasure,) = purged(domicile, "u")
+    put_prompt(domicile, "someone else")
+    duty(domicile, "complete")
+    found: list[Leaf] = list(receipt_of(domicile, erasure).leaves)
+
+    assert sorted((leaf.object, leaf.backend) for leaf in found) == sorted(
+        (object_id, backend)
+        for object_id in {leaf.object for leaf in found}
+        for backend in ("eu-a", "eu-b")
+    )
+    assert len({leaf.object for leaf in found}) == 1

@@ -1,0 +1,251 @@
+"""Side tables stay small: no row per record, and an end to everything that is noted."""
+
+from collections import Counter
+from datetime import timedelta
+from itertools import islice
+
+import pytest
+from sqlalchemy import Connection, func, select
+
+from storage.catalog import erasures, objects
+from storage.catalog import tables as t
+from storage.evidence.receipts import verify
+from storage.model import DataClass, Erasure, NewRecord, PutResult, Reason, Scope
+from storage.region import OpenRegion
+from storage.testing import Domicile
+from tests.support.doing import duty, erase, is_complete, put_prompt, work
+from tests.support.seeing import home, packs
+
+r = t.replica.c
+
+CONTENT = {"record", "file"}
+KEPT = timedelta(days=1461)  # what the shipped topology says of the EU
+
+
+def rows(connection: Connection) -> Counter[str]:
+    """How many rows each table has, but for content."""
+    return Counter(
+        {
+            table.name: connection.scalar(select(func.count()).select_from(table)) or 0
+            for table in t.metadata.sorted_tables
+            if table.name not in CONTENT
+        }
+    )
+
+
+def side(region: OpenRegion) -> Counter[str]:
+    """The same, of a region."""
+    with region.catalog.begin() as connection:
+        return rows(connection)
+
+
+def replicas(region: OpenRegion) -> Counter[tuple[str, str]]:
+    """How many replicas of packs there are, by backend and state."""
+    with region.catalog.begin() as connection:
+        found = connection.execute(
+            select(r.backend, r.state)
+            .join(t.object_, t.object_.c.id == r.object_id)
+            .where(t.object_.c.kind == "pack")
+        )
+        return Counter((row[0], row[1]) for row in found)
+
+
+def leave(domicile: Domicile, name: str, count: int) -> tuple[Counter[str], int]:
+    """A tenant with so many records leaves. The most rows that there were on the way, and packs."""
+    region, tenant = home(domicile), domicile.tenant(name, account=name)
+    body = (NewRecord(DataClass.PROMPT, b"%d" % n, subject=f"u{n}") for n in range(count))
+    stored = [result for result in tenant.put_many(body) if isinstance(result, PutResult)]
+    assert len(stored) == count
+    work(domicile)
+    before, held = side(region), len(packs(region))
+    erasure = tenant.erase(Scope.tenant(), reason=Reason.CONTRACT_END)
+    most = side(region) - before
+    for step in ("plan", "expire", "replicate", "compact", "purge", "complete"):
+        duty(domicile, step)
+        most |= side(region) - before
+    for _ in range(3):
+        work(domicile, days=16)
+    assert is_complete(domicile, erasure)
+    assert domicile.store.erasure(erasure.id).deleted == count
+    return most, held
+
+
+def test_a_tenant_that_leaves_writes_no_row_per_record(domicile: Domicile) -> None:
+    """Ten times as many records, the same rows: a fence, a note for each pack, a receipt."""
+    work(domicile)
+    left, most = [], []
+    for number, count in enumerate((250, 2500)):
+        before = side(home(domicile))
+        found, held = leave(domicile, f"tenant-{number}", count)
+        left.append(side(home(domicile)) - before)
+        assert found.pop("erasure_object", 0) <= held < count / 20
+        most.append(found)
+
+    new = Counter(tenant=1, agreement=1, erasure=1, receipt=1)
+    assert left == [new + Counter(signing_key=1), new]
+    assert most[0] - Counter(signing_key=1) == most[1] == Counter(erasure=1, fence=1, receipt=1)
+
+
+def complete(domicile: Domicile, count: int) -> list[Erasure]:
+    """Erasures that found nothing, a day apart, each with its receipt and without its fence."""
+    found = []
+    for _ in range(count):
+        domicile.pass_time(days=1)
+        found.append(erase(domicile.tenant()))
+        duty(domicile, "plan")
+        duty(domicile, "complete")
+    domicile.pass_time(days=2)
+    duty(domicile, "forget")
+    return found
+
+
+def known(domicile: Domicile) -> list[Erasure]:
+    """The erasures that the home region knows, oldest first."""
+    return list(reversed(domicile.store.erasures("eu-central-1")))
+
+
+def test_a_receipt_is_kept_as_long_as_its_jurisdiction_says(domicile: Domicile) -> None:
+    """To the minute; then it goes with its erasure, and later ones stay."""
+    first, later = complete(domicile, 2)
+    completed = domicile.store.erasure(first.id).completed
+    assert completed is not None
+    domicile.clock.advance(completed + KEPT - domicile.clock.now() - timedelta(minutes=1))
+    duty(domicile, "forget")
+    assert [e.id for e in known(domicile)] == [first.id, later.id]
+
+    domicile.pass_time(minutes=2)
+    duty(domicile, "forget")
+
+    assert [e.id for e in known(domicile)] == [later.id]
+    assert known(domicile)[0].receipt is not None
+    assert side(home(domicile))["receipt"] == 1
+
+
+def test_each_jurisdiction_has_its_own_time(domicile: Domicile) -> None:
+    """The shipped topology keeps receipts for longer in the EU than in the US."""
+    american = domicile.tenant("acme-us", home="us-east-1", residency="US")
+    mine, other = erase(domicile.tenant()), erase(american)
+    work(domicile)
+    domicile.pass_time(days=731)
+    domicile.run_worker()
+
+    assert [e.id for e in known(domicile)] == [mine.id]
+    assert domicile.store.erasures("us-east-1") == []
+    assert is_complete(domicile, mine)
+    assert other.region == "us-east-1"
+
+
+def test_an_open_erasure_is_never_forgotten(domicile: Domicile) -> None:
+    """Nor is one that has a fence left: however long a backend does not answer."""
+    t = domicile.tenant()
+    put_prompt(domicile, "u")
+    work(domicile)
+    domicile.take_down("eu-a")
+    erasure = erase(t)
+    duty(domicile, "plan")
+    domicile.pass_time(days=5 * 365)
+    duty(domicile, "forget")
+    before = [(e.id, e.receipt) for e in known(domicile)]
+    domicile.bring_back("eu-a")
+    duty(domicile, "purge")
+    duty(domicile, "complete")
+    duty(domicile, "forget")
+
+    assert before == [(erasure.id, None)]
+    assert is_complete(domicile, erasure)
+
+
+def test_they_go_in_bounded_pieces_the_oldest_first(domicile: Domicile) -> None:
+    """So that a worker which comes late does not burden the catalog."""
+    found = complete(domicile, 5)
+    domicile.pass_time(days=2000)
+    with home(domicile).catalog.begin() as connection:
+        forgotten = erasures.forget(connection, domicile.clock.now(), 2)
+
+    assert forgotten == 2
+    assert [e.id for e in known(domicile)] == [e.id for e in found[2:]]
+    duty(domicile, "forget")
+    assert known(domicile) == []
+
+
+def test_attempts_of_a_long_outage_are_forgotten(domicile: Domicile) -> None:
+    """Of an object that lives on, nothing stays of what could not be written."""
+    region = home(domicile)
+    domicile.tenant()
+    domicile.take_down("eu-b")
+    put_prompt(domicile, "u")
+    for _ in range(6):
+        work(domicile, hours=1)
+    during = replicas(region)
+    domicile.bring_back("eu-b")
+    for _ in range(3):
+        work(domicile, hours=1)
+
+    assert sum(during.values()) > 6
+    assert replicas(region) == Counter({("eu-a", "stored"): 1, ("eu-b", "stored"): 1})
+
+
+def test_what_may_still_land_is_not_forgotten(domicile: Domicile) -> None:
+    """A row is all that tells of such a write: whoever finds its bytes has to know."""
+    region = home(domicile)
+    domicile.tenant()
+    domicile.take_down("eu-b")
+    put_prompt(domicile, "u")
+    domicile.bring_back("eu-b")
+    landing = domicile.clock.now() + timedelta(days=1)
+    with region.catalog.begin() as connection:
+        connection.execute(
+            t.replica.update()
+            .where(r.backend == "eu-b")
+            .values(state="gone", gone_at=domicile.clock.now(), land_by=landing)
+        )
+    domicile.pass_time(hours=23)
+    duty(domicile, "forget")
+    before = replicas(region)
+    domicile.pass_time(hours=2)
+    duty(domicile, "forget")
+
+    assert before["eu-b", "gone"] == 1
+    assert replicas(region)["eu-b", "gone"] == 0
+
+
+def test_what_an_open_erasure_has_to_account_for_is_kept(domicile: Domicile) -> None:
+    """Every attempt that had bytes of its pack is in the receipt, however long it waits."""
+    tenant, region = domicile.tenant(), home(domicile)
+    domicile.take_down("eu-b")
+    both = (NewRecord(DataClass.PROMPT, b"%d" % n, subject=f"u{n}") for n in range(2))
+    assert len(list(islice(tenant.put_many(both), 2))) == 2
+    erasure = erase(tenant, Scope.subject("u0"))
+    for _ in range(4):
+        work(domicile, hours=1)
+    tried = replicas(region)["eu-b", "purging"]
+    domicile.bring_back("eu-b")
+    for _ in range(3):
+        work(domicile, hours=2)
+    gone = replicas(region)["eu-b", "gone"]
+    work(domicile, hours=73)
+    work(domicile, hours=1)
+    token = domicile.store.erasure(erasure.id).receipt
+    receipt = verify(token or "", region.signing.public_key())
+
+    assert gone >= tried > 1
+    assert len([leaf for leaf in receipt.leaves if leaf.backend == "eu-b"]) >= gone
+    assert {state for _, state in replicas(region)} == {"stored"}
+
+
+@pytest.mark.parametrize("limit", [1, 2])
+def test_no_more_replicas_at_once_than_are_asked_for(domicile: Domicile, limit: int) -> None:
+    """Bounded pieces here too."""
+    region = home(domicile)
+    domicile.tenant()
+    domicile.take_down("eu-b")
+    put_prompt(domicile, "u")
+    for _ in range(4):
+        duty(domicile, "replicate")
+        domicile.pass_time(hours=1)
+    domicile.bring_back("eu-b")
+    duty(domicile, "purge")
+    with region.catalog.begin() as connection:
+        forgotten = objects.prune_replicas(connection, domicile.clock.now(), limit)
+
+    assert forgotten == limit
