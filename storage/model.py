@@ -368,7 +368,8 @@ class BackendState:
 
     ``replicas`` and ``bytes`` (sealed): what is stored there. ``missing``: replicas that are still
     to be made. ``purging``: replicas that must go. ``oldest_overdue``: since when the oldest of
-    them has to, if that is more than an hour ago.
+    them has to, if that is more than an hour ago. ``scrubbed``: when a scrub last came to its end;
+    ``unmended``: how much that could not mend.
     """
 
     backend: str
@@ -377,6 +378,8 @@ class BackendState:
     missing: int
     purging: int
     oldest_overdue: datetime | None
+    scrubbed: datetime | None = None
+    unmended: int = 0
 
 
 @dataclass(frozen=True, slots=True)

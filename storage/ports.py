@@ -140,8 +140,11 @@ class Backend(Reader, Protocol):
         """Everything that is left of exactly this key, of the kinds that the backend sees."""
         ...
 
-    def scan(self, prefix: str = "") -> Iterator[Trace]:
-        """Everything under a prefix, keys ascending, any number of them, in constant memory."""
+    def scan(self, prefix: str = "", *, after: str = "") -> Iterator[Trace]:
+        """Everything under a prefix, keys ascending as bytes, any number, in constant memory.
+
+        ``after``: only keys that come after this one, without reading those before it.
+        """
         ...
 
     def probe(self, key: str) -> None:

@@ -136,10 +136,13 @@ class DirectoryBackend:
             found = [t for t in _temporary_traces(root) if t.key == key]
             return [*found, *_trace(key, TraceKind.OBJECT, key, root)]
 
-    def scan(self, prefix: str = "") -> Iterator[Trace]:
+    def scan(self, prefix: str = "", *, after: str = "") -> Iterator[Trace]:
         with self._place.opened() as root:
-            unfinished = [t for t in _temporary_traces(root) if t.key.startswith(prefix)]
-            yield from merge(unfinished, _walk("", prefix, root), key=attrgetter("key"))
+            unfinished = (
+                t for t in _temporary_traces(root) if t.key.startswith(prefix) and t.key > after
+            )
+            walked = _walk("", prefix, after, root)
+            yield from merge(unfinished, walked, key=attrgetter("key"))
 
     def probe(self, key: str) -> None:
         exercise(self, key, timeout=60)
@@ -267,16 +270,21 @@ def _temporary_traces(root: int) -> Iterator[Trace]:
         yield from _trace(key, TraceKind.TEMPORARY, path, root)
 
 
-def _walk(folder: str, prefix: str, root: int) -> Iterator[Trace]:
-    """The objects below a folder ("" or ending in "/") whose keys have the prefix, in key order."""
+def _walk(folder: str, prefix: str, after: str, root: int) -> Iterator[Trace]:
+    """The objects below a folder ("" or ending in "/") whose keys have the prefix, in key order.
+
+    Folders in which no key comes after ``after`` are not opened.
+    """
     for name in _names(folder, root):
         path = folder + name
         if not folder and name.rstrip("/") in NOT_KEYS:
             continue
+        if path <= after and not after.startswith(path):
+            continue
         if name.endswith("/"):
             if path.startswith(prefix) or prefix.startswith(path):
-                yield from _walk(path, prefix, root)
-        elif path.startswith(prefix):
+                yield from _walk(path, prefix, after, root)
+        elif path.startswith(prefix) and path > after:
             yield from _trace(path, TraceKind.OBJECT, path, root)
 
 

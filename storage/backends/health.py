@@ -69,9 +69,9 @@ class WatchedBackend:
         with self.watching():
             return self._inner.traces(key)
 
-    def scan(self, prefix: str = "") -> Iterator[Trace]:
+    def scan(self, prefix: str = "", *, after: str = "") -> Iterator[Trace]:
         with self.watching():
-            yield from self._inner.scan(prefix)
+            yield from self._inner.scan(prefix, after=after)
 
     def probe(self, key: str) -> None:
         with self.watching():

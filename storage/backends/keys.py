@@ -13,9 +13,14 @@ _KEY = re.compile(rf"{_PART}(?:/{_PART})*")
 
 def checked(key: str) -> str:
     """The key itself. Raises ValueError, which does not show it, if no backend may have it."""
-    if len(key) > LONGEST or not _KEY.fullmatch(key):
+    if not is_key(key):
         raise ValueError("not a key: lower-case ASCII parts with '/' between, 200 bytes at most")
     return key
+
+
+def is_key(text: str) -> bool:
+    """Whether a backend may have something of that name."""
+    return len(text) <= LONGEST and _KEY.fullmatch(text) is not None
 
 
 def is_empty(start: int, stop: int | None) -> bool:

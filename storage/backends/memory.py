@@ -113,11 +113,11 @@ class MemoryBackend:
         with self._contents.lock:
             return self._contents.traces(checked(key))
 
-    def scan(self, prefix: str = "") -> Iterator[Trace]:
+    def scan(self, prefix: str = "", *, after: str = "") -> Iterator[Trace]:
         with self._contents.lock:
             keys = {upload.key for upload in self._contents.uploads.values()}
             keys |= self._contents.versions.keys()
-        for key in sorted(key for key in keys if key.startswith(prefix)):
+        for key in sorted(key for key in keys if key.startswith(prefix) and key > after):
             yield from self.traces(key)
 
     def probe(self, key: str) -> None:

@@ -15,6 +15,7 @@ from sqlalchemy import (
     Date,
     DateTime,
     Dialect,
+    Float,
     ForeignKey,
     Index,
     Integer,
@@ -139,7 +140,7 @@ replica = Table(  # one attempt to write one object to one backend, under a key 
     Column("id", Uuid, primary_key=True),
     Column("object_id", Uuid, ForeignKey("object.id", ondelete="CASCADE"), nullable=False),
     Column("backend", Text, nullable=False),
-    Column("key", Text, nullable=False, unique=True),
+    Column("key", Text(collation="C"), nullable=False, unique=True),  # sorts as backends list
     Column("state", Text, nullable=False),
     Column("land_by", _MOMENT, nullable=False),  # no attempt to write it can take effect later
     Column("next_attempt", _MOMENT),
@@ -153,6 +154,7 @@ replica = Table(  # one attempt to write one object to one backend, under a key 
     Column("attested", ARRAY(Text)),  # those that a person vouched could not be there
     CheckConstraint("state IN ('writing', 'stored', 'purging', 'gone')", name="replica_state"),
     Index("replica_object", "object_id"),
+    Index("replica_listing", "backend", "key"),
     Index("replica_purge", "next_attempt", postgresql_where=text("state = 'purging'")),
     Index("replica_gone", "gone_at", postgresql_where=text("state = 'gone'")),
 )
@@ -288,4 +290,28 @@ receipt = Table(
     Column("erasure_id", Uuid, ForeignKey("erasure.id"), primary_key=True),
     Column("token", Text, nullable=False),
     Column("issued", _MOMENT, nullable=False),
+)
+
+scrub = Table(  # how far each backend has been compared with this catalog
+    "scrub",
+    metadata,
+    Column("backend", Text, primary_key=True),
+    Column("due", _MOMENT, nullable=False),  # when the next round begins
+    Column("started", _MOMENT),  # unset: no round is under way
+    Column("after", Text, nullable=False),  # the last key that is done
+    Column("seed", LargeBinary, nullable=False),
+    Column("share", Float, nullable=False),  # of the objects, those that are read as a whole
+    Column("tally", JSONB, nullable=False),
+    Column("lease", _MOMENT),  # a process is at it until then
+    Column("finished", _MOMENT),
+    Column("unmended", Integer, nullable=False),  # by the last round that finished
+)
+
+stray = Table(  # what a backend holds and no row knows of
+    "stray",
+    metadata,
+    Column("backend", Text, primary_key=True),
+    Column("key", Text(collation="C"), primary_key=True),
+    Column("first_seen", _MOMENT, nullable=False),
+    Column("last_seen", _MOMENT, nullable=False),
 )

@@ -16,6 +16,7 @@ from storage.cli import (
     putting,
     reading,
     receipts,
+    scrubbing,
     setup,
     status,
     tenants,
@@ -94,6 +95,7 @@ _receipt.command("verify")(receipts.verify)
 _receipt.command("key")(keys.public)
 
 app.command(rich_help_panel=_OPERATION)(working.worker)
+app.command(rich_help_panel=_OPERATION)(scrubbing.scrub)
 app.command(rich_help_panel=_OPERATION)(status.status)
 _tenant = _group("tenant", "Customers' projects.", _OPERATION)
 _tenant.command("ensure")(tenants.ensure)

@@ -34,6 +34,7 @@ def _queries(now: datetime) -> dict[str, _Query]:
         "replicate": (t.object_, (o.replicate_at <= now) & (o.state == "stored")),
         "compact": (t.object_, (o.compact_at <= now) & (o.state == "stored")),
         "purge": (t.replica, (r.state == "purging") & (r.next_attempt <= now)),
+        "scrub": (t.scrub, t.scrub.c.due <= now),
     }
 
 

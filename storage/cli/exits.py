@@ -19,6 +19,7 @@ class Exit(IntEnum):
     CONFIGURATION = 7
     DAMAGED = 8
     DECLINED = 9
+    UNMENDED = 10
     INTERRUPTED = 130  # as a shell says of SIGINT
     NO_READER = 141  # as a shell says of SIGPIPE
 
@@ -34,6 +35,7 @@ MEANING: Mapping[Exit, str] = {
     Exit.CONFIGURATION: "settings, topology or rights are wrong: see domicile doctor",
     Exit.DAMAGED: "a receipt is not genuine, or no replica gives back what was written",
     Exit.DECLINED: "not confirmed: nothing was done",
+    Exit.UNMENDED: "a scrub found what it cannot mend",
     Exit.INTERRUPTED: "interrupted",
     Exit.NO_READER: "who read the output has gone",
 }

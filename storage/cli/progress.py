@@ -3,12 +3,19 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TransferSpeedColumn,
+)
 
 from storage.cli.output import people
 
 Meter = Callable[[int], None]
-"""Told how many bytes more have gone by."""
+"""Told how much more has gone by, or how far it is."""
 
 
 @contextmanager
@@ -35,3 +42,15 @@ def transfer(doing: str, total: int | None) -> Iterator[Meter]:
     ) as progress:
         task = progress.add_task(doing, total=total)
         yield lambda count: progress.advance(task, count)
+
+
+@contextmanager
+def counting(doing: str, total: int) -> Iterator[Meter]:
+    """Show on a terminal how far something is, of about how many; told how far, not how much."""
+    console = people(stderr=True)
+    columns = (TextColumn("{task.description}"), BarColumn(bar_width=24), MofNCompleteColumn())
+    with Progress(
+        *columns, console=console, transient=True, disable=not console.is_terminal
+    ) as progress:
+        task = progress.add_task(doing, total=total)
+        yield lambda count: progress.update(task, completed=count, total=max(total, count))

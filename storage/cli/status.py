@@ -62,7 +62,16 @@ def show(region: RegionStatus) -> None:
     )
     say()
     table(
-        ("backend", "objects", "sealed bytes", "missing", "to be purged", "overdue since (UTC)"),
+        (
+            "backend",
+            "objects",
+            "sealed bytes",
+            "missing",
+            "to be purged",
+            "scrubbed (UTC)",
+            "not mended",
+            "overdue since (UTC)",
+        ),
         [_row(backend) for backend in region.backends],
         indent=2,
     )
@@ -106,5 +115,7 @@ def _row(backend: BackendState) -> tuple[Text | str, ...]:
         size(backend.bytes),
         doubtful(missing) if backend.missing else missing,
         str(backend.purging),
+        minute(backend.scrubbed, never="never"),
+        bad(str(backend.unmended)) if backend.unmended else "0",
         bad(overdue) if backend.oldest_overdue else overdue,
     )

@@ -76,4 +76,10 @@ def _backend(region: OpenRegion, connection: Connection, name: str) -> BackendSt
         )
     ).one()
     late = oldest is not None and oldest < now - _SOON
-    return BackendState(name, stored, int(held), missing or 0, purging, oldest if late else None)
+    scrub = connection.execute(
+        select(t.scrub.c.finished, t.scrub.c.unmended).where(t.scrub.c.backend == name)
+    ).one_or_none()
+    return BackendState(
+        name, stored, int(held), missing or 0, purging, oldest if late else None,
+        scrub.finished if scrub else None, scrub.unmended if scrub else 0,
+    )  # fmt: skip

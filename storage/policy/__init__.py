@@ -2,6 +2,7 @@
 
 from storage.policy.access import OPEN_PURPOSES, Access, may_open
 from storage.policy.erasure import (
+    STRAY_GRACE,
     Absence,
     ObjectPlan,
     Permit,
@@ -23,11 +24,16 @@ from storage.policy.lateness import (
 )
 from storage.policy.placement import Placement, admit, place, well_formed
 from storage.policy.retention import Term, accept_id, retain, term_of, too_old
+from storage.policy.scrub import Done, Expected, Finding, judge, next_scrub, rehomed, sampled
 
 __all__ = [
     "OPEN_PURPOSES",
+    "STRAY_GRACE",
     "Absence",
     "Access",
+    "Done",
+    "Expected",
+    "Finding",
     "Lateness",
     "ObjectPlan",
     "Pace",
@@ -45,12 +51,16 @@ __all__ = [
     "fence_until",
     "horizon_alarm",
     "horizon_wanted",
+    "judge",
     "key_copies",
     "may_destroy",
     "may_open",
+    "next_scrub",
     "place",
     "plan_object",
+    "rehomed",
     "retain",
+    "sampled",
     "term_of",
     "too_old",
     "well_formed",

@@ -8,10 +8,14 @@ from regions.model import Bounds
 from storage.model import ReplicaState, utc
 
 Action = Literal["purge", "compact", "expires"]
-Target = Literal["replica", "key", "partition"]
+Target = Literal["replica", "key", "partition", "stray"]
 
 _APART = timedelta(minutes=1)
 _EXPIRED_DAYS = {"partition": ("expiring",), "key": ("expiring", "dropped")}
+
+STRAY_GRACE = timedelta(days=3)
+"""How long what no row knows of is left, for a person to see: a weekend, and more than any write
+that was announced may need (a day after its deadline, at most)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +53,8 @@ class Permit:
     """Whether something may be destroyed.
 
     Reason codes: ``allowed``; ``held``; ``not_purging`` (nobody has given the replica up);
-    ``day_not_expiring`` (records may still be added to the day); ``day_not_over`` (or still read).
+    ``day_not_expiring`` (records may still be added to the day); ``day_not_over`` (or still read);
+    ``announced`` (a row knows of it); ``in_grace`` (it was seen for the first time lately).
     """
 
     allowed: bool
@@ -57,23 +62,35 @@ class Permit:
 
 
 def may_destroy(
-    *, what: Target, state: str, held: bool, now: datetime, day: date | None = None
-) -> Permit:
+    *, what: Target, state: str, held: bool, now: datetime, day: date | None = None,
+    since: datetime | None = None,
+) -> Permit:  # fmt: skip
     """Whether it may be destroyed now. Every path that destroys asks this, whatever its reason.
 
     ``replica``: an object on a backend, with the replica's ``state``. ``partition``: all rows of
     the expiry day ``day``, and ``key``: the day keys of that day, with the day's ``state``.
+    ``stray``: what a backend has shown ``since`` then under a key of which no row of that backend
+    is known; ``state`` is "unknown", or that of the row if there is one now.
     ``held``: something under a legal hold still needs it. The caller has locked what it tells.
     """
     if held:
         return Permit(allowed=False, reason="held")
+    reason: str | None
     if what == "replica":
         reason = None if state == ReplicaState.PURGING else "not_purging"
+    elif what == "stray":
+        reason = _of_stray(state, since, now)
     elif state not in _EXPIRED_DAYS[what]:
         reason = "day_not_expiring"
     else:
         reason = None if day is not None and utc(now) >= _midnight(day) else "day_not_over"
     return Permit(reason is None, reason or "allowed")
+
+
+def _of_stray(state: str, since: datetime | None, now: datetime) -> str | None:
+    if state != "unknown":
+        return "announced"
+    return None if since is not None and utc(now) >= utc(since) + STRAY_GRACE else "in_grace"
 
 
 def clocks_agree(apart: timedelta) -> bool:

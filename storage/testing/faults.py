@@ -105,9 +105,9 @@ class FaultyBackend:
         self.after("traces", key)
         return found
 
-    def scan(self, prefix: str = "") -> Iterator[Trace]:
+    def scan(self, prefix: str = "", *, after: str = "") -> Iterator[Trace]:
         self.before("scan", prefix)
-        yield from self.inner.scan(prefix)
+        yield from self.inner.scan(prefix, after=after)
         self.after("scan", prefix)
 
     def probe(self, key: str) -> None:

@@ -10,10 +10,11 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 from typing import Self
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from moto.core.models import DEFAULT_ACCOUNT_ID
 from moto.core.request import Request as MotoRequest
+from moto.core.utils import unix_time_millis
 from moto.s3.models import S3Backend as MotoBuckets
 from moto.s3.models import s3_backends
 from moto.s3.responses import S3Response
@@ -135,7 +136,7 @@ class S3Server(LoopbackServer):
         host = "s3.eu-central-1.amazonaws.com"  # moto goes by the bucket, not by the region
         asked = MotoRequest.from_primitives(
             request.method,
-            f"https://{host}{request.target}",
+            f"https://{host}{self._target(request)}",
             {**request.headers, "Host": host},
             request.body,
         )
@@ -148,6 +149,25 @@ class S3Server(LoopbackServer):
                 return Answer.error(404, "NoSuchUpload")
         data = body.encode() if isinstance(body, str) else bytes(body)
         return Answer(status, {name: str(value) for name, value in headers.items()}, data)
+
+    def _target(self, request: Request) -> str:
+        """What moto is to be asked for.
+
+        After a key without a version, S3 lists what comes after all of its versions; moto leaves
+        out one entry, whichever it is. So it is told the last version that is not to come.
+        """
+        query = dict(request.query)
+        if "versions" not in query or "key-marker" not in query or "version-id-marker" in query:
+            return request.target
+        after = query.pop("key-marker")
+        with self._one_at_a_time:
+            held = list(self._buckets.buckets[request.path.strip("/")].keys.iterlists())
+        before = [version for key, versions in held for version in versions if key <= after]
+        if before:
+            before.sort(key=lambda v: (v.name, -unix_time_millis(v.last_modified)))
+            last = before[-1]
+            query |= {"key-marker": last.name, "version-id-marker": str(last.version_id)}
+        return f"{request.path}?{urlencode(query)}"
 
 
 class _Server(ThreadingHTTPServer):

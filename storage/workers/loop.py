@@ -16,6 +16,7 @@ from storage.workers.expire import expire
 from storage.workers.housekeep import forget, make_partitions, reap
 from storage.workers.purge import purge
 from storage.workers.replicate import replicate
+from storage.workers.scrub import scrub
 
 Piece = Callable[[], int]
 """Does one bounded piece; says whether there is more to do at once (0: no)."""
@@ -46,6 +47,7 @@ def duties(region: OpenRegion, keys: KeyRing, log: FilteringBoundLogger) -> list
         Duty("purge", destroying(lambda: purge(region, log))),
         Duty("complete", destroying(lambda: complete(region, log))),
         Duty("forget", destroying(lambda: forget(region, log))),
+        Duty("scrub", destroying(lambda: scrub(region, log))),
     ]
 
 

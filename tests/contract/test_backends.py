@@ -455,6 +455,24 @@ def test_more_than_a_page_of_versions_is_purged(
     assert len(place.backend.traces("a/b0")) == (10 if place.versioned else 1)
 
 
+def test_a_listing_goes_on_after_any_key(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whole or unfinished, whether the key is there or not; of a key all is given, or nothing."""
+    monkeypatch.setenv("MOTO_S3_DEFAULT_MAX_KEYS", "3")
+    for key in ["a", "b/a-b", "b/a/b", "b/a/b", "b/a/c", "b/ab", "b/ab", "c/1", "d"]:
+        put(place.backend, key)
+    begun = [place.backend.upload(key, timeout=30) for key in ("b/a/b", "b/b", "e")]
+    whole = list(place.backend.scan())
+
+    for after in ["", "a", "aa", "b", "b/", "b/a", "b/a-b", "b/a/b", "b/a/bb", "b/ab", "c", "e"]:
+        expected = [trace for trace in whole if trace.key > after]
+        within = [trace for trace in expected if trace.key.startswith("b/a")]
+
+        assert list(place.backend.scan(after=after)) == expected
+        assert list(place.backend.scan("b/a", after=after)) == within
+    for upload in begun:
+        upload.abort()
+
+
 part = st.from_regex(r"[a-c0=_-][a-c0.=_-]{0,3}", fullmatch=True)
 key_sets = st.sets(st.lists(part, min_size=1, max_size=3).map("/".join), max_size=8)
 

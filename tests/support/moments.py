@@ -96,8 +96,8 @@ class Tapped:
         with self.around():
             return self.inner.traces(key)
 
-    def scan(self, prefix: str = "") -> Iterator[Trace]:
-        yield from self.inner.scan(prefix)
+    def scan(self, prefix: str = "", *, after: str = "") -> Iterator[Trace]:
+        yield from self.inner.scan(prefix, after=after)
 
     def probe(self, key: str) -> None:
         self.inner.probe(key)

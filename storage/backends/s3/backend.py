@@ -93,8 +93,11 @@ class S3Backend:
         found = [*self._uploads(checked(key)), *self._stored(key)]
         return [trace for trace in found if trace.key == key]
 
-    def scan(self, prefix: str = "") -> Iterator[Trace]:
-        return merge(self._uploads(prefix), self._stored(prefix), key=attrgetter("key"))
+    def scan(self, prefix: str = "", *, after: str = "") -> Iterator[Trace]:
+        found = merge(
+            self._uploads(prefix, after), self._stored(prefix, after), key=attrgetter("key")
+        )
+        return (trace for trace in found if trace.key > after)  # some servers begin at the mark
 
     def probe(self, key: str) -> None:
         self._bucket.check_place()
@@ -113,13 +116,13 @@ class S3Backend:
     def close(self) -> None:
         self._bucket.close()
 
-    def _stored(self, prefix: str) -> Iterator[Trace]:
-        seen = TraceKind.VERSION in self.sees
-        return versions(self._bucket, prefix) if seen else objects(self._bucket, prefix)
+    def _stored(self, prefix: str, after: str = "") -> Iterator[Trace]:
+        listed = versions if TraceKind.VERSION in self.sees else objects
+        return listed(self._bucket, prefix, after)
 
-    def _uploads(self, prefix: str) -> Iterator[Trace]:
+    def _uploads(self, prefix: str, after: str = "") -> Iterator[Trace]:
         seen = TraceKind.UPLOAD in self.sees
-        return uploads(self._bucket, prefix) if seen else iter(())
+        return uploads(self._bucket, prefix, after) if seen else iter(())
 
     def _delete(self, found: list[Trace]) -> list[BackendError]:
         """Delete by version. What is refused is said inside of an answer that says 200."""

@@ -1,6 +1,6 @@
-"""What is in a bucket, page by page, keys ascending."""
+"""What is in a bucket, page by page, keys ascending; from the first one after a mark."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from storage.backends.s3.bucket import Bucket
@@ -13,13 +13,13 @@ if TYPE_CHECKING:
 Ask = Callable[["S3Client", dict[str, str]], Mapping[str, Any]]
 
 
-def versions(bucket: Bucket, prefix: str) -> Iterator[Trace]:
+def versions(bucket: Bucket, prefix: str, after: str = "") -> Iterator[Trace]:
     """Every version and delete marker. In a bucket without versions, the objects."""
 
     def ask(s3: "S3Client", marks: dict[str, Any]) -> Mapping[str, Any]:
         return s3.list_object_versions(Bucket=bucket.name, Prefix=prefix, **marks)
 
-    for page in _pages(bucket, ask, "KeyMarker", "VersionIdMarker"):
+    for page in _pages(bucket, ask, ("KeyMarker", "VersionIdMarker"), _from("KeyMarker", after)):
         found = [_version(entry) for entry in page.get("Versions", ())]
         found += [
             Trace(entry["Key"], TraceKind.MARKER, 0, entry["VersionId"])
@@ -28,24 +28,24 @@ def versions(bucket: Bucket, prefix: str) -> Iterator[Trace]:
         yield from sorted(found, key=_by_key)
 
 
-def objects(bucket: Bucket, prefix: str) -> Iterator[Trace]:
+def objects(bucket: Bucket, prefix: str, after: str = "") -> Iterator[Trace]:
     """The current objects, for a server that cannot list versions."""
 
     def ask(s3: "S3Client", marks: dict[str, Any]) -> Mapping[str, Any]:
         return s3.list_objects_v2(Bucket=bucket.name, Prefix=prefix, **marks)
 
-    for page in _pages(bucket, ask, "ContinuationToken"):
+    for page in _pages(bucket, ask, ("ContinuationToken",), _from("StartAfter", after)):
         for entry in page.get("Contents", ()):
             yield Trace(entry["Key"], TraceKind.OBJECT, entry["Size"])
 
 
-def uploads(bucket: Bucket, prefix: str) -> Iterator[Trace]:
+def uploads(bucket: Bucket, prefix: str, after: str = "") -> Iterator[Trace]:
     """Every unfinished upload. Its size is not known without asking for each: 0."""
 
     def ask(s3: "S3Client", marks: dict[str, Any]) -> Mapping[str, Any]:
         return s3.list_multipart_uploads(Bucket=bucket.name, Prefix=prefix, **marks)
 
-    for page in _pages(bucket, ask, "KeyMarker", "UploadIdMarker"):
+    for page in _pages(bucket, ask, ("KeyMarker", "UploadIdMarker"), _from("KeyMarker", after)):
         found = [
             Trace(entry["Key"], TraceKind.UPLOAD, 0, entry["UploadId"])
             for entry in page.get("Uploads", ())
@@ -53,9 +53,10 @@ def uploads(bucket: Bucket, prefix: str) -> Iterator[Trace]:
         yield from sorted(found, key=_by_key)
 
 
-def _pages(bucket: Bucket, ask: Ask, *names: str) -> Iterator[Mapping[str, Any]]:
+def _pages(
+    bucket: Bucket, ask: Ask, names: Sequence[str], marks: dict[str, str]
+) -> Iterator[Mapping[str, Any]]:
     """All pages. One that does not say whether more follow is no proof that anything is absent."""
-    marks: dict[str, str] = {}
     while True:
         page = bucket.ask(lambda s3, marks=marks: ask(s3, marks))  # type: ignore[misc]
         if "IsTruncated" not in page:
@@ -67,6 +68,10 @@ def _pages(bucket: Bucket, ask: Ask, *names: str) -> Iterator[Mapping[str, Any]]
         if not following or following == marks:
             raise BackendUnavailable(bucket.backend, "its listing breaks off")
         marks = following
+
+
+def _from(name: str, after: str) -> dict[str, str]:
+    return {name: after} if after else {}
 
 
 def _version(entry: Mapping[str, Any]) -> Trace:

@@ -1,0 +1,186 @@
+"""A scrub beside puts, purges, copies and compactions: it takes none of their work for damage."""
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from storage.model import DataClass
+from storage.ports import Trace
+from storage.testing import Domicile, Gate
+from tests.support.commits import CatalogFaults
+from tests.support.doing import erase, get, is_complete, packs_on, work
+from tests.support.moments import Life, tap_catalog
+from tests.support.scrubbing import Listing, keys_of, scrubbed, traces_of
+from tests.support.seeing import home
+from tests.support.stops import STOPS, Stop
+
+CALLS = ("scan", "traces", "get", "purge")
+MOMENTS = 18  # of a scrub of two objects and more
+
+
+def put(domicile: Domicile) -> None:
+    """Somebody writes."""
+    domicile.store.tenant("acme-eu").put(DataClass.PROMPT, b"new", subject="u")
+
+
+def purge(domicile: Domicile) -> None:
+    """All that is there of somebody is erased, purged and forgotten, and something new written."""
+    erase(domicile.store.tenant("acme-eu"))
+    domicile.run_worker()
+    put(domicile)
+
+
+def replicate(domicile: Domicile) -> None:
+    """One backend missed a write, and gets its copy."""
+    domicile.take_down("eu-a")
+    put(domicile)
+    domicile.bring_back("eu-a")
+    domicile.run_worker()
+
+
+@pytest.fixture
+def life(domicile: Domicile) -> Life:
+    """Some packs; and every call of a scrub of them is a moment."""
+    domicile.tenant()
+    for _ in range(3):
+        put(domicile)
+    domicile.run_worker()
+    made = Life(busy=True)
+    tap_catalog(home(domicile).catalog, made)
+    for call in CALLS:
+        domicile.backends["eu-a"].fail_before[call] = lambda _: made.moment()
+        domicile.backends["eu-a"].fail_after[call] = lambda _: made.moment()
+    return made
+
+
+@pytest.mark.parametrize("other", [put, purge, replicate])
+def test_at_every_moment_of_a_scrub(
+    domicile: Domicile, life: Life, other: Callable[[Domicile], None]
+) -> None:
+    """Something else happens between two steps, wherever that is: nothing is found to be wrong."""
+    for moment in range(1, MOMENTS):
+        life.seen, life.busy = 0, False
+        life.due = [(moment, lambda: other(domicile))]
+        found = scrubbed(domicile, share=1.0)
+        life.busy = True
+
+        assert (found, life.due) == ({}, []), moment
+    domicile.run_worker()
+    assert scrubbed(domicile, "eu-b", 1.0) == {}
+
+
+@pytest.mark.parametrize("stop", STOPS)
+def test_in_the_middle_of_a_put(
+    domicile: Domicile, gate: Gate, faults: CatalogFaults, aside: ThreadPoolExecutor, stop: Stop
+) -> None:
+    """Announced, on one backend, or on both and not committed."""
+    domicile.tenant()
+    put(domicile)
+    stop(domicile, faults, gate)
+    putting = aside.submit(put, domicile)
+    assert gate.reached.wait(30)
+    found = [scrubbed(domicile, name, 1.0) for name in ("eu-a", "eu-b")]
+    gate.open.set()
+    putting.result(30)
+
+    assert found == [{}, {}]
+    assert len(keys_of(domicile)) == len(keys_of(domicile, "eu-b")) == 2
+
+
+@pytest.mark.parametrize("other", [put, purge, replicate])
+def test_a_listing_of_before(domicile: Domicile, other: Callable[[Domicile], None]) -> None:
+    """A page may be old when it is read: what it shows is asked for again."""
+    domicile.tenant()
+    put(domicile)
+    domicile.run_worker()
+
+    def stale(found: Iterator[Trace]) -> Iterator[Trace]:
+        page = list(found)
+        other(domicile)
+        return iter(page)
+
+    Listing(domicile.backends["eu-a"], stale)
+
+    assert scrubbed(domicile, share=1.0) == {}
+
+
+def test_a_purge_while_it_looks_again(domicile: Domicile) -> None:
+    """It was shown a moment ago, and its row is gone now: that is no copy that came back."""
+    domicile.tenant()
+    put(domicile)
+    domicile.run_worker()
+    backend = domicile.backends["eu-a"]
+    Listing(backend, lambda _: iter(()))
+
+    def purged(_: str) -> None:
+        backend.fail_after.clear()
+        domicile.take_down("eu-b")  # so that the row is still remembered
+        purge(domicile)
+        domicile.bring_back("eu-b")
+
+    backend.fail_after["traces"] = purged
+
+    assert scrubbed(domicile) == {}
+
+
+def test_a_listing_that_leaves_everything_out(domicile: Domicile) -> None:
+    """The backend has all of it when it is asked again: nothing is given up."""
+    t = domicile.tenant()
+    made = t.put(DataClass.PROMPT, b"mine").id
+    domicile.run_worker()
+    Listing(domicile.backends["eu-a"], lambda _: iter(()))
+
+    assert scrubbed(domicile, share=1.0) == {}
+    assert get(t, made) == b"mine"
+
+
+def test_a_backend_that_shows_nothing_loses_nothing_for_good(domicile: Domicile) -> None:
+    """Another bucket is behind its name, and empty. Each object keeps a copy that is good."""
+    t = domicile.tenant()
+    made = t.put(DataClass.PROMPT, b"mine").id
+    domicile.run_worker()
+    for name in ("eu-a", "eu-b"):
+        inner = domicile.backends[name].inner
+        for trace in list(inner.scan()):
+            if name == "eu-a":
+                inner.purge(trace.key)
+
+    assert scrubbed(domicile, "eu-a") == {"missing/replacing": 2}
+    assert scrubbed(domicile, "eu-b", 1.0) == {}
+    work(domicile, hours=1)
+    assert get(t, made) == b"mine"
+    assert scrubbed(domicile, "eu-a", 1.0) == {}
+
+
+def test_what_lands_late_is_purged_and_no_damage(domicile: Domicile) -> None:
+    """A write that its client gave up: while it may land, its row waits for it."""
+    domicile.tenant()
+    domicile.backends["eu-a"].land_late = True
+    put(domicile)
+    domicile.backends["eu-a"].land_late = False
+    domicile.run_worker()
+    domicile.backends["eu-a"].land()
+
+    assert scrubbed(domicile, share=1.0) == {}
+    work(domicile, hours=1)
+    assert scrubbed(domicile, share=1.0) == {}
+    assert len(packs_on(domicile)) == 2
+
+
+def test_an_erasure_while_a_lost_replica_is_made_anew(domicile: Domicile) -> None:
+    """No copy is made of what has been erased meanwhile, and there is a receipt in the end."""
+    t = domicile.tenant()
+    put(domicile)
+    domicile.run_worker()
+    (key,) = keys_of(domicile)
+    domicile.backends["eu-a"].inner.purge(key)
+    found = scrubbed(domicile)
+    erasure = erase(t)
+    work(domicile, hours=1)
+    work(domicile, hours=1)
+
+    assert found == {"missing/replacing": 1}
+    assert traces_of(domicile, key) == []
+    assert packs_on(domicile) == []
+    assert is_complete(domicile, erasure)

@@ -1,0 +1,182 @@
+"""Scrub on buckets with versions, and where a sub-processor may hold nothing any more."""
+
+from pathlib import Path
+
+import pytest
+from sqlalchemy import text
+
+import regions
+from storage.model import DataClass, RecordId
+from storage.ports import TraceKind
+from storage.testing import Domicile, Server, new_domicile
+from storage.testing.harness import Kind
+from tests.support.doing import get, work
+from tests.support.scrubbing import keys_of, scrubbed, state_of, traces_of
+from tests.support.seeing import home
+from tests.support.topologies import small_topology
+
+
+@pytest.fixture
+def domicile_backends(request: pytest.FixtureRequest) -> Kind:
+    """Buckets, where a test does not say another."""
+    kind: Kind = getattr(request, "param", "s3")
+    return kind
+
+
+@pytest.fixture
+def put(domicile: Domicile) -> RecordId:
+    """A record, on both backends of its region."""
+    made = domicile.tenant().put(DataClass.PROMPT, b"mine", subject="u").id
+    domicile.run_worker()
+    return made
+
+
+def in_bucket(domicile: Domicile, backend: str = "eu-a") -> str:
+    """The bucket of a backend."""
+    return f"{backend}-{domicile.settings.home.name}"
+
+
+def delete(domicile: Domicile, key: str) -> None:
+    """What somebody else's plain delete does: a marker."""
+    assert domicile._server is not None
+    domicile._server._buckets.delete_object(in_bucket(domicile), key)
+
+
+def rewrite(domicile: Domicile, key: str) -> None:
+    """The same bytes once more: another version."""
+    inner = domicile.backends["eu-a"].inner
+    inner.put(key, inner.get(key), timeout=30)
+
+
+def begin(domicile: Domicile, key: str) -> None:
+    """An upload that nobody will finish."""
+    upload = domicile.backends["eu-a"].inner.upload(key, timeout=30)
+    upload.write(bytes(9 * 1024 * 1024))
+
+
+@pytest.mark.parametrize(
+    ("plant", "kind", "found"),
+    [
+        (delete, TraceKind.MARKER, "missing/replacing"),
+        (rewrite, TraceKind.VERSION, "leftover/replacing"),
+        (begin, TraceKind.UPLOAD, "leftover/replacing"),
+    ],
+)
+def test_versions_markers_and_uploads_go_with_their_replica(
+    domicile: Domicile, put: RecordId, plant: object, kind: TraceKind, found: str
+) -> None:
+    """In a bucket with versions a plain delete leaves all bytes there."""
+    (key,) = keys_of(domicile)
+    assert callable(plant)
+    plant(domicile, key)
+    assert kind in {trace.kind for trace in traces_of(domicile, key)}
+
+    assert scrubbed(domicile) == {found: 1}
+    work(domicile, hours=1)
+
+    assert traces_of(domicile, key) == []
+    (new,) = keys_of(domicile)
+    assert [trace.kind for trace in traces_of(domicile, new)] == [TraceKind.OBJECT]
+    assert scrubbed(domicile, share=1.0) == {}
+    assert get(domicile.store.tenant("acme-eu"), put) == b"mine"
+
+
+def test_an_unfinished_upload_that_no_row_knows_of(domicile: Domicile) -> None:
+    """After the grace time it is aborted, and so are versions and markers removed."""
+    backend = domicile.backends["eu-a"].inner
+    for key in ("stray/1", "stray/2"):
+        backend.put(key, b"one", timeout=30)
+        backend.put(key, b"two", timeout=30)
+    delete(domicile, "stray/2")
+    begin(domicile, "stray/3")
+
+    assert scrubbed(domicile) == {"orphan/waiting": 3}
+    domicile.pass_time(days=3)
+    assert scrubbed(domicile) == {"orphan/purged": 3}
+    assert list(backend.scan("stray/")) == []
+
+
+def test_names_that_are_no_keys_are_counted_and_not_kept(domicile: Domicile, put: RecordId) -> None:
+    """No row ever knew of them. Their names may say anything, so nobody shows them."""
+    assert domicile._server is not None
+    for name in ("Holiday Photos/1.JPG", "pack/ünicode", "~"):
+        domicile._server.store(in_bucket(domicile), name, b"whose")
+
+    assert scrubbed(domicile) == {"foreign/unmended": 3}
+    assert [found.keys for found in state_of(domicile).tally.found.values()] == [[]]
+
+
+def test_keys_sort_by_their_bytes_whatever_the_database(domicile: Domicile) -> None:
+    """As backends list them: a database may be made with the order of a language."""
+    query = (
+        "SELECT table_name FROM information_schema.columns "
+        "WHERE column_name = 'key' AND collation_name = 'C' AND table_schema = 'public'"
+    )
+    with home(domicile).catalog.begin() as connection:
+        assert set(connection.scalars(text(query))) == {"replica", "stray"}
+
+
+class TestSubProcessors:
+    @pytest.fixture
+    def changed(
+        self, domicile: Domicile, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> Domicile:
+        """A third backend, and the contract of the first ends on 2 March."""
+        data = Path(regions.__file__).parent / "data"
+        topology = small_topology(data, tmp_path, changes=True)
+        domicile.settings = domicile.settings.model_copy(update={"topology": topology})
+        domicile.open()
+        domicile.tenant().put(DataClass.COMPLETION, b"mine", subject="u")
+        domicile.run_worker()
+        return domicile
+
+    @pytest.mark.parametrize("domicile_backends", ["memory"], indirect=True)
+    def test_what_a_company_may_not_hold_any_more_moves(self, changed: Domicile) -> None:
+        """Its copies go, the third backend gets them, and nothing is left to be mended."""
+        before = keys_of(changed), keys_of(changed, kind="day_key")
+        changed.pass_time(days=1)
+
+        assert scrubbed(changed) == {"wrong_place/replacing": 2}
+        work(changed, hours=1)
+        work(changed, hours=1)
+
+        assert [len(keys) for keys in before] == [1, 1]
+        assert list(changed.backends["eu-a"].inner.scan()) == []
+        for kind in ("pack", "day_key"):
+            assert [len(keys_of(changed, name, kind)) for name in ("eu-a", "eu-b", "eu-c")] == [
+                0, 1, 1,
+            ]  # fmt: skip
+        assert all(scrubbed(changed, name, 1.0) == {} for name in ("eu-a", "eu-b", "eu-c"))
+        (region, _) = changed.store.status()
+        assert [backend.missing for backend in region.backends] == [0, 0, 0]
+
+    @pytest.mark.parametrize("domicile_backends", ["memory"], indirect=True)
+    def test_the_last_copy_is_moved_before_it_goes(self, changed: Domicile) -> None:
+        """It is first made where it may be."""
+        (pack,) = keys_of(changed, "eu-b")
+        changed.backends["eu-b"].inner.purge(pack)
+        changed.pass_time(days=1)
+
+        assert scrubbed(changed) == {"wrong_place/moving": 1, "wrong_place/replacing": 1}
+        assert len(keys_of(changed)) == 1
+        work(changed, hours=1)
+        assert len(keys_of(changed, "eu-c")) == 1
+        assert scrubbed(changed) == {"wrong_place/replacing": 1}
+        work(changed, hours=1)
+
+        assert scrubbed(changed, "eu-b") == {"missing/replacing": 1}
+        work(changed, hours=1)
+        assert all(scrubbed(changed, name, 1.0) == {} for name in ("eu-a", "eu-b", "eu-c"))
+
+
+def test_with_one_backend_nothing_is_given_up(domicile_server: Server) -> None:
+    """What lies beside the only replica stays too, and is reported."""
+    with new_domicile(domicile_server, "memory") as domicile:
+        t = domicile.tenant()
+        domicile.take_down("eu-b")
+        t.put(DataClass.PROMPT, b"mine")
+        (key,) = keys_of(domicile)
+        rewrite(domicile, key)
+
+        assert scrubbed(domicile) == {"leftover/unmended": 1}
+        assert len(traces_of(domicile, key)) == 2

@@ -1,0 +1,333 @@
+"""Rounds of a scrub: stopped and gone on with, in constant memory, and no faster than allowed."""
+
+import gc
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from itertools import count, pairwise
+
+import pytest
+import structlog
+from sqlalchemy import text
+
+from storage.catalog.scrubs import Row
+from storage.errors import BackendError, BackendUnavailable
+from storage.model import DataClass
+from storage.ports import Trace, TraceKind
+from storage.testing import Domicile, Gate
+from storage.workers import scrub as scrubbing
+from storage.workers.mend import Place, Shown
+from storage.workers.rate import Rate
+from storage.workers.scrub import scrub, whole_round
+from tests.support.doing import work
+from tests.support.scrubbing import (
+    Listing,
+    findings,
+    keys_of,
+    place,
+    run,
+    scrubbed,
+    state_of,
+)
+from tests.support.second import second
+from tests.support.seeing import home
+
+MANY = 200_000
+MAKE_MANY = """
+WITH made AS (
+  INSERT INTO object
+    (id, kind, state, day, backends, size, digest, announced, deadline, family)
+  SELECT lpad(to_hex(n), 32, '0')::uuid, 'pack', 'stored', '2026-04-01', '{eu-a}', 7, '', now(),
+    now(), lpad(to_hex(n), 32, '0')::uuid
+  FROM generate_series(1, :many) AS n
+  RETURNING id
+)
+INSERT INTO replica (id, object_id, backend, key, state, land_by)
+SELECT id, id, 'eu-a', 'pack/2026-04-01/' || replace(id::text, '-', ''), 'stored', now() FROM made
+"""
+
+
+def many_keys(after: str) -> Iterator[Trace]:
+    """As many keys, one at a time."""
+    first = int(after.rpartition("/")[2], 16) + 1 if after else 1
+    for number in range(first, MANY + 1):
+        yield Trace(f"pack/2026-04-01/{number:032x}", TraceKind.OBJECT, 7)
+
+
+def test_memory_does_not_grow_with_the_number_of_keys(domicile: Domicile) -> None:
+    """A page of rows and one key of the listing are held at a time, whatever there is."""
+    with home(domicile).catalog.begin() as connection:
+        connection.execute(text(MAKE_MANY), {"many": MANY})
+        connection.execute(text("ANALYZE object"))
+        connection.execute(text("ANALYZE replica"))
+    held: list[int] = []
+    looks = count()
+
+    def scan(prefix: str = "", *, after: str = "") -> Iterator[Trace]:
+        for number, trace in enumerate(many_keys(after)):
+            if number % 999 == 998 and next(looks) % 10 == 0:
+                objects = gc.get_objects()
+                held.append(sum(1 for o in objects if isinstance(o, Row | Trace | Shown)))
+                del objects
+            yield trace
+
+    domicile.backends["eu-a"].inner.scan = scan  # type: ignore[method-assign]
+    tally = run(domicile).tally
+
+    assert tally.found == {}
+    assert tally.keys - MANY in (0, 1)  # there may be a canary
+    assert len(held) >= 5
+    assert max(held) < 2 * scrubbing._PAGE
+
+
+@pytest.fixture
+def wrong(domicile: Domicile) -> list[str]:
+    """Packs on both backends, of which every other one is lost on the first."""
+    t = domicile.tenant()
+    for number in range(12):
+        t.put(DataClass.PROMPT, b"%d" % number)
+    domicile.run_worker()
+    lost = keys_of(domicile)[::2]
+    for key in lost:
+        domicile.backends["eu-a"].inner.purge(key)
+    return lost
+
+
+@pytest.mark.parametrize("call", range(1, 7))
+@pytest.mark.usefixtures("wrong")
+def test_another_process_goes_on_where_one_was_killed(
+    domicile: Domicile, monkeypatch: pytest.MonkeyPatch, call: int
+) -> None:
+    """Nothing is left out, and nothing counted twice, wherever it was."""
+    monkeypatch.setattr(scrubbing, "KEYS", 2)
+    asked = iter(range(1, 1000))
+
+    def die(_: str) -> BackendError | None:
+        if next(asked) == call:
+            raise SystemExit
+        return None
+
+    domicile.backends["eu-a"].fail_before["traces"] = die
+    with pytest.raises(SystemExit):
+        run(domicile)
+    domicile.backends["eu-a"].fail_before.clear()
+    half = state_of(domicile)
+    assert half.started is not None
+
+    with second(domicile) as other:
+        domicile.pass_time(minutes=3)
+        done = whole_round(place(domicile, store=other), 0, tell=print, wait=_nobody)
+
+    assert findings(done.tally) == {"missing/replacing": 6}
+    work(domicile, hours=1)
+    assert scrubbed(domicile, share=1.0) == {}
+
+
+def test_a_backend_that_fails_on_the_way(
+    domicile: Domicile, wrong: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was done by then stays done, and the worker goes on when the backend is back."""
+    monkeypatch.setattr(scrubbing, "KEYS", 4)
+    backend = domicile.backends["eu-a"]
+    calls = iter(range(1000))
+    backend.fail_before["traces"] = lambda _: (
+        BackendUnavailable("eu-a") if next(calls) > 2 else None
+    )
+
+    with pytest.raises(BackendUnavailable):
+        run(domicile)
+    assert findings(state_of(domicile).tally) == {"missing/replacing": 3}
+    domicile.take_down("eu-a")
+    work(domicile, minutes=2)
+    assert findings(state_of(domicile).tally) == {"missing/replacing": 3}
+
+    backend.fail_before.clear()
+    domicile.bring_back("eu-a")
+    for _ in range(4):
+        work(domicile, minutes=2)
+    state = state_of(domicile)
+    assert (state.started, findings(state.tally)) == (None, {"missing/replacing": 6})
+
+
+def test_a_listing_out_of_order_is_not_believed(domicile: Domicile, wrong: list[str]) -> None:
+    """Nothing is judged missing because a backend has lost its way."""
+    Listing(domicile.backends["eu-a"], lambda found: iter(sorted(found, key=_backwards)))
+
+    with pytest.raises(BackendUnavailable, match="order"):
+        run(domicile)
+
+
+def _backwards(trace: Trace) -> str:
+    return trace.key[::-1]
+
+
+def test_two_processes_do_not_scrub_one_backend_at_the_same_time(
+    domicile: Domicile, wrong: list[str]
+) -> None:
+    """The second one waits, and finds the round done."""
+    gate = Gate()
+    backend = domicile.backends["eu-a"]
+    backend.gates["traces"] = gate
+    waited: list[float] = []
+
+    def wait(seconds: float) -> None:
+        waited.append(seconds)
+        gate.open.set()
+
+    with ThreadPoolExecutor(1) as aside, second(domicile) as other:
+        first = aside.submit(run, domicile)
+        assert gate.reached.wait(30)
+        scans = backend.count("scan")
+        done = whole_round(place(domicile, store=other), 0, tell=print, wait=wait)
+        first.result(30)
+
+    assert waited
+    assert backend.count("scan") == scans
+    assert findings(done.tally) == {"missing/replacing": len(wrong)}
+
+
+def test_a_process_that_stood_still_changes_nothing_when_it_goes_on(
+    domicile: Domicile, wrong: list[str]
+) -> None:
+    """Its lease was over, and another one has finished the round."""
+    gate = Gate()
+    backend = domicile.backends["eu-a"]
+    backend.gates["traces"] = gate
+    with ThreadPoolExecutor(1) as aside, second(domicile) as other:
+        first = aside.submit(run, domicile)
+        assert gate.reached.wait(30)
+        del backend.gates["traces"]
+        domicile.pass_time(minutes=3)
+        done = whole_round(place(domicile, store=other), 0, tell=print, wait=_nobody)
+        gate.open.set()
+        late = first.result(30)
+
+    assert state_of(domicile) == late == done
+    assert findings(done.tally) == {"missing/replacing": len(wrong)}
+
+
+def test_each_page_of_a_listing_is_a_request(domicile: Domicile) -> None:
+    """However little is wrong with what it shows."""
+    names = (Trace(f"No key {number:04}", TraceKind.OBJECT, 1) for number in range(2500))
+    Listing(domicile.backends["eu-a"], lambda _: names)
+    scrubbed_place = place(domicile)
+
+    whole_round(scrubbed_place, 0, tell=lambda _: None, wait=_nobody)
+
+    assert scrubbed_place.rate.taken == 3
+
+
+@pytest.mark.parametrize("rate", [2.0, 40.0])
+def test_requests_come_no_faster_than_the_rate(
+    domicile: Domicile, wrong: list[str], rate: float
+) -> None:
+    """Listings, looks, reads and purges together; and evenly, so that there is no burst."""
+    now = [0.0]
+    sent: list[float] = []
+
+    def at(_: str) -> None:
+        sent.append(now[0])
+
+    def sleep(seconds: float) -> None:
+        now[0] += seconds
+
+    for name in ("eu-a", "eu-b"):
+        for call in ("scan", "traces", "get", "purge"):
+            domicile.backends[name].fail_before[call] = at
+    limit = Rate(rate, clock=lambda: now[0], sleep=sleep)
+    slow = Place(home(domicile), "eu-a", limit, structlog.get_logger())
+    whole_round(slow, 1.0, tell=lambda _: None, wait=_nobody)
+
+    assert len(sent) >= 20  # a listing, seven reads, two looks for each that is lost
+    assert all(later - before >= 0.999 / rate for before, later in pairwise(sent))
+
+
+def test_time_that_was_not_used_makes_no_burst() -> None:
+    """After an hour of nothing the second request waits as ever."""
+    now = [0.0]
+    slept: list[float] = []
+    limit = Rate(10, clock=lambda: now[0], sleep=slept.append)
+    now[0] = 3600.0
+
+    limit.take()
+    limit.take()
+
+    assert slept == [pytest.approx(0.1)]
+
+
+def test_the_worker_scrubs_each_backend_once_a_week(domicile: Domicile) -> None:
+    """A piece a round, and never without need."""
+    domicile.tenant().put(DataClass.PROMPT, b"mine")
+    domicile.run_worker()
+    names = ("eu-a", "eu-b")
+    counts = []
+    for days in (6.9, 0.2, 6.9, 0.2):
+        domicile.pass_time(days=days)
+        for _ in range(3):
+            scrub(home(domicile), structlog.get_logger())
+        counts.append([domicile.backends[name].count("scan") for name in names])
+
+    assert counts == [[0, 0], [1, 1], [1, 1], [2, 2]]
+
+
+@pytest.mark.parametrize("limit", ["KEYS", "REQUESTS"])
+@pytest.mark.usefixtures("wrong")
+def test_a_piece_of_the_worker_is_bounded(
+    domicile: Domicile, monkeypatch: pytest.MonkeyPatch, limit: str
+) -> None:
+    """In keys and in requests, so that its other duties do not wait."""
+    monkeypatch.setattr(scrubbing, limit, 3)
+    domicile.run_worker()
+    domicile.pass_time(days=8)
+    region, backend = home(domicile), domicile.backends["eu-a"]
+    pieces = []
+    for _ in range(40):
+        before, keys = len(backend.calls), state_of(domicile).tally.keys
+        assert scrub(region, structlog.get_logger()) == 0
+        pieces.append((state_of(domicile).tally.keys - keys, len(backend.calls) - before))
+
+    assert max(keys for keys, _ in pieces) <= (3 if limit == "KEYS" else 13)
+    assert max(calls for _, calls in pieces) <= 8
+    assert findings(state_of(domicile).tally) == {"missing/replacing": 6}
+    assert state_of(domicile).finished is not None
+
+
+@pytest.mark.parametrize(("first", "then", "read"), [(0.0, 1.0, 13), (1.0, 0.0, 13), (0.0, 0.0, 0)])
+def test_a_round_that_reads_less_is_begun_anew(
+    domicile: Domicile, monkeypatch: pytest.MonkeyPatch, first: float, then: float, read: int
+) -> None:
+    """Who asks for all bytes to be read gets that; a round that reads more is gone on with."""
+    monkeypatch.setattr(scrubbing, "KEYS", 2)
+    t = domicile.tenant()
+    for number in range(12):
+        t.put(DataClass.PROMPT, b"%d" % number)
+    domicile.run_worker()
+    backend = domicile.backends["eu-a"]
+    scans = iter(range(1000))
+    backend.fail_before["scan"] = lambda _: BackendUnavailable("eu-a") if next(scans) > 2 else None
+    with pytest.raises(BackendUnavailable):
+        run(domicile, share=first)
+    backend.fail_before.clear()
+
+    assert run(domicile, share=then).tally.read == read
+
+
+def test_a_sample_is_a_share_and_another_each_time(domicile: Domicile) -> None:
+    """So that in the end every object is read."""
+    t = domicile.tenant()
+    for number in range(40):
+        t.put(DataClass.PROMPT, b"%d" % number)
+    domicile.run_worker()
+    samples = []
+    for _ in range(2):
+        before = len(domicile.backends["eu-a"].calls)
+        tally = run(domicile, share=0.5).tally
+        calls = domicile.backends["eu-a"].calls[before:]
+        samples.append({key for name, key in calls if name == "get"})
+        assert tally.read == len(samples[-1])
+
+    assert all(5 < len(sample) < 35 for sample in samples)
+    assert samples[0] != samples[1]
+
+
+def _nobody(_: float) -> None:
+    raise AssertionError("nobody else is at it")

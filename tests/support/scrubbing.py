@@ -1,0 +1,97 @@
+"""Short words for tests of scrubbing."""
+
+from collections.abc import Callable, Iterator
+
+import structlog
+from sqlalchemy import select
+
+from storage.catalog import scrubs
+from storage.catalog import tables as t
+from storage.catalog.scrubs import Round, Tally
+from storage.model import ReplicaState
+from storage.ports import Backend, Trace
+from storage.store import Store
+from storage.testing import Domicile, FaultyBackend
+from storage.workers.mend import Place
+from storage.workers.rate import Rate
+from storage.workers.scrub import whole_round
+from tests.support.seeing import HOME, home
+
+Findings = dict[str, int]
+"""How often each thing was found, as ``finding/done``."""
+
+
+def unpaced() -> Rate:
+    """As fast as can be."""
+    return Rate(float("inf"), clock=lambda: 0.0, sleep=lambda _: None)
+
+
+def place(domicile: Domicile, backend: str = "eu-a", store: Store | None = None) -> Place:
+    """A backend of the home region, to be scrubbed."""
+    region = (store or domicile.store).served(HOME).open
+    return Place(region, backend, unpaced(), structlog.get_logger())
+
+
+def scrubbed(domicile: Domicile, backend: str = "eu-a", share: float = 0.0) -> Findings:
+    """A whole round of a backend, and what it found."""
+    domicile.pass_time(seconds=1)
+    return findings(run(domicile, backend, share).tally)
+
+
+def run(domicile: Domicile, backend: str = "eu-a", share: float = 0.0) -> Round:
+    """A whole round of a backend."""
+
+    def wait(_: float) -> None:
+        raise AssertionError("nobody else is at it")
+
+    return whole_round(place(domicile, backend), share, tell=lambda _: None, wait=wait)
+
+
+def findings(tally: Tally) -> Findings:
+    """The counts alone."""
+    return {f"{finding}/{done}": found.count for (finding, done), found in tally.found.items()}
+
+
+def state_of(domicile: Domicile, backend: str = "eu-a") -> Round:
+    """How far the scrub of a backend is."""
+    with home(domicile).catalog.begin() as connection:
+        return scrubs.show(connection, [backend])[backend]
+
+
+def keys_of(domicile: Domicile, backend: str = "eu-a", kind: str = "pack") -> list[str]:
+    """The keys of stored replicas, oldest first."""
+    o, r = t.object_.c, t.replica.c
+    query = (
+        select(r.key)
+        .join(t.object_, o.id == r.object_id)
+        .where(r.backend == backend, r.state == ReplicaState.STORED, o.kind == kind)
+        .order_by(o.id)
+    )
+    with home(domicile).catalog.begin() as connection:
+        return list(connection.scalars(query))
+
+
+def traces_of(domicile: Domicile, key: str, backend: str = "eu-a") -> list[Trace]:
+    """What a backend really has of a key."""
+    return domicile.backends[backend].inner.traces(key)
+
+
+def overwrite(backend: Backend, key: str, data: bytes) -> None:
+    """Other bytes under a key, and no trace of what was there."""
+    backend.purge(key)
+    backend.put(key, data, timeout=30)
+
+
+class Listing:
+    """Stands in for the listing of a backend: what it says is given to ``instead``."""
+
+    def __init__(
+        self, backend: FaultyBackend, instead: Callable[[Iterator[Trace]], Iterator[Trace]]
+    ) -> None:
+        """From now on."""
+        real = backend.inner.scan
+
+        def scan(prefix: str = "", *, after: str = "") -> Iterator[Trace]:
+            return instead(real(prefix, after=after))
+
+        backend.inner.scan = scan  # type: ignore[method-assign]

@@ -1,0 +1,126 @@
+"""What is wrong with a key of a backend, and what may be done about it."""
+
+from datetime import UTC, datetime, timedelta
+from itertools import product
+from typing import TypedDict
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from storage.model import ReplicaState
+from storage.policy import STRAY_GRACE, Expected, Finding, judge, may_destroy, rehomed, sampled
+
+NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
+GOOD = Expected(ReplicaState.STORED, stored=True, size=7, wanted=True)
+UNWANTED = Expected(ReplicaState.STORED, stored=True, size=7, wanted=False)
+GONE = Expected(ReplicaState.GONE, stored=True, size=7, wanted=True)
+
+
+class Seen(TypedDict):
+    """What a backend shows of a key, and what else there is to know."""
+
+    readable: int | None
+    others: int
+    elsewhere: bool
+    lawful: bool
+
+
+def _seen(
+    readable: int | None, others: int, *, elsewhere: bool = False, lawful: bool = True
+) -> Seen:
+    return Seen(readable=readable, others=others, elsewhere=elsewhere, lawful=lawful)
+
+
+@pytest.mark.parametrize(
+    ("expected", "seen", "found"),
+    [
+        (GOOD, _seen(7, 0), None),
+        (GOOD, _seen(None, 0), Finding.MISSING),
+        (GOOD, _seen(None, 2), Finding.MISSING),  # a marker hides it
+        (GOOD, _seen(6, 0), Finding.WRONG_SIZE),
+        (GOOD, _seen(7, 1), Finding.LEFTOVER),
+        (GOOD, _seen(7, 0, lawful=False), Finding.WRONG_PLACE),
+        (UNWANTED, _seen(7, 0), Finding.WRONG_PLACE),
+        (GONE, _seen(None, 0), None),
+        (GONE, _seen(7, 0), Finding.CAME_BACK),
+        (GONE, _seen(None, 1), Finding.CAME_BACK),
+        (None, _seen(None, 0), None),
+        (None, _seen(7, 0), Finding.ORPHAN),
+        (None, _seen(None, 1), Finding.ORPHAN),
+        (None, _seen(7, 0, elsewhere=True), Finding.WRONG_PLACE),
+    ],
+)
+def test_each_thing_that_can_be_wrong(
+    expected: Expected | None, seen: Seen, found: Finding | None
+) -> None:
+    """By what the row says and what the backend shows."""
+    assert judge(expected, **seen) is found
+
+
+@pytest.mark.parametrize("state", [ReplicaState.WRITING, ReplicaState.PURGING])
+def test_what_is_being_written_or_purged_is_nobody_elses_business(state: ReplicaState) -> None:
+    """Whatever the backend shows of it, and whether it may."""
+    for stored, readable, others, lawful in product([True, False], [None, 3, 7], [0, 1], [0, 1]):
+        expected = Expected(state, stored, 7, wanted=True)
+        seen = judge(
+            expected, readable=readable, others=others, elsewhere=False, lawful=bool(lawful)
+        )
+        assert seen is None
+
+
+@given(st.timedeltas(timedelta(), timedelta(days=30)))
+def test_a_stray_goes_when_its_grace_time_is_over(age: timedelta) -> None:
+    """To the microsecond, and not before."""
+    permit = may_destroy(what="stray", state="unknown", held=False, now=NOW, since=NOW - age)
+
+    assert permit.allowed == (age >= STRAY_GRACE)
+    assert permit.reason == ("allowed" if permit.allowed else "in_grace")
+
+
+@pytest.mark.parametrize("state", list(ReplicaState))
+def test_what_has_a_row_is_no_stray(state: ReplicaState) -> None:
+    """However long ago it was seen without one: it was announced meanwhile."""
+    old = NOW - 10 * STRAY_GRACE
+    permit = may_destroy(what="stray", state=state, held=False, now=NOW, since=old)
+
+    assert (permit.allowed, permit.reason) == (False, "announced")
+
+
+def test_a_stray_that_nobody_has_seen_before_stays() -> None:
+    """And one that is held does, whatever its age."""
+    old = NOW - 10 * STRAY_GRACE
+
+    assert not may_destroy(what="stray", state="unknown", held=False, now=NOW).allowed
+    assert not may_destroy(what="stray", state="unknown", held=True, now=NOW, since=old).allowed
+
+
+@pytest.mark.parametrize(
+    ("backends", "lawful", "home"),
+    [
+        (("a", "b"), ("a", "b", "c"), ("a", "b")),
+        (("a", "b"), ("b", "c"), ("b", "c")),
+        (("a", "b"), ("b",), ("b",)),
+        (("a", "b"), ("c", "d", "e"), ("c", "d")),
+        (("a",), (), ()),
+    ],
+)
+def test_an_object_moves_to_as_many_lawful_places(
+    backends: tuple[str, ...], lawful: tuple[str, ...], home: tuple[str, ...]
+) -> None:
+    """It stays where it may be; to others it goes in the order of preference."""
+    assert rehomed(backends, lawful) == home
+
+
+@given(st.binary(min_size=16, max_size=16))
+def test_a_sample_has_about_its_share(seed: bytes) -> None:
+    """Of 0 nothing, of 1 everything, and what a smaller one has a larger one has too."""
+    keys = [f"pack/2026-03-01/{number}" for number in range(1000)]
+
+    def sample(share: float) -> set[str]:
+        return {key for key in keys if sampled(seed, key, share)}
+
+    assert sample(0) == set()
+    assert sample(1) == set(keys)
+    assert 120 < len(sample(0.2)) < 290
+    assert sample(0.2) <= sample(0.5)
