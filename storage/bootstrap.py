@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Collection, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractAsyncContextManager, ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from uuid import uuid4
 
@@ -29,17 +29,20 @@ from storage.errors import (
     BackendFull,
     BackendTimeout,
     BackendUnavailable,
+    CatalogUnavailable,
     SettingsError,
     TopologyError,
+    WrongRegion,
 )
 from storage.logs import make_logger
 from storage.model import Entropy
+from storage.packs.guard import AGE, Guard
 from storage.policy import horizon_wanted
 from storage.ports import Backend, Clock
 from storage.region import Limits, OpenRegion
 from storage.settings import RegionSettings, Settings, load_settings
 from storage.store import Served, Store
-from storage.workers.loop import Worker, duties
+from storage.workers.loop import Duty, Worker, duties
 
 _SUSPECT = 5.0  # seconds for which a backend that failed is left out of writes
 _SENDERS, _FLUSHERS = 16, 8
@@ -90,7 +93,7 @@ def open_store(
         regions = stack.enter_context(open_regions(settings, means))
         for region in regions:
             check_catalog(region)
-            if means.probing:
+            if guard_catalog(region, log) and means.probing:
                 probe(region, log)
         flushers = stack.enter_context(ThreadPoolExecutor(_FLUSHERS, "flush"))
         served = {region.name: Served.of(region, flushers) for region in regions}
@@ -108,9 +111,11 @@ def open_async_store(
 
 def worker_of(store: Store, log: FilteringBoundLogger) -> Worker:
     """A worker for all regions of a store."""
-    todo = [
-        duty for served in store.regions.values() for duty in duties(served.open, served.keys, log)
-    ]
+    todo: list[Duty] = []
+    for served in store.regions.values():
+        # what destroys asks in each transaction whether the catalog is a copy
+        strict = replace(served.open, catalog=served.open.catalog.strict())
+        todo += duties(strict, served.keys, log)
     return Worker(todo, log)
 
 
@@ -133,6 +138,26 @@ def open_regions(settings: Settings, means: Means) -> Iterator[list[OpenRegion]]
             )
             for name, place in places.items()
         ]
+
+
+@contextmanager
+def open_copies(
+    settings: Settings, *, means: Means | None = None, only: str | None = None
+) -> Iterator[list[OpenRegion]]:
+    """Regions whose catalogs may be copies, to be recovered; ``only``: this one.
+
+    Raises WrongRegion if the settings do not have it, and what ``check_catalog`` raises.
+    """
+    with open_regions(settings, means or Means()) as regions:
+        copies = [region for region in regions if only in (None, region.name)]
+        if only is not None and not copies:
+            served = ", ".join(region.name for region in regions)
+            raise WrongRegion(
+                f"This process does not serve {only}.", home=only, advice=f"It serves: {served}."
+            )
+        for copy in copies:
+            check_catalog(copy)
+        yield copies
 
 
 @contextmanager
@@ -191,6 +216,21 @@ def check_catalog(region: OpenRegion) -> None:
     region.catalog.check()
     with region.catalog.begin() as connection:
         pseudonym_keys.check(connection, region.name, region.pseudonyms.checks())
+
+
+def guard_catalog(region: OpenRegion, log: FilteringBoundLogger) -> bool:
+    """From here on nothing goes on if the catalog is a copy. Raises CatalogRestored.
+
+    False: no backend answers, against whose ledger it would be compared. That is done at first use.
+    """
+    region.catalog.watch(Guard(region), steady, AGE)
+    try:
+        with region.catalog.begin():
+            pass
+    except CatalogUnavailable as error:
+        log.warning("catalog_not_compared", region=region.name, error=error.code)
+        return False
+    return True
 
 
 def probe(region: OpenRegion, log: FilteringBoundLogger) -> None:

@@ -16,6 +16,7 @@
     ├── Unavailable             a part of the system does not answer; try again
     │   ├── CatalogUnavailable  Busy  Abandoned  TermsChanged
     │   ├── TooFewReplicas      fewer backends took it than required; nothing is stored
+    │   │   └── LedgerUnwritten  the same of an event, which so has not happened
     │   └── BackendError        ``backend`` names it
     │       ├── BackendUnavailable  BackendTimeout
     │       ├── BackendFull  BackendForbidden  BackendMisplaced
@@ -27,6 +28,7 @@
     ├── ConfigurationError
     │   ├── TopologyError  SettingsError
     │   ├── CatalogUnsafe  CatalogUnsupported  CatalogForbidden
+    │   └── CatalogRestored     a copy, which may have forgotten erasures
     └── ReceiptInvalid
 
 ``retryable``: the same call may succeed later. ``outcome``: what a failed write left behind.
@@ -226,6 +228,18 @@ class TooFewReplicas(Unavailable):
         self.failures = dict(failures)
 
 
+class LedgerUnwritten(TooFewReplicas):
+    """Fewer backends took the entry of the ledger than the region requires."""
+
+    def __init__(self, failures: Mapping[str, str]) -> None:
+        """``failures``: what each backend answered, as error codes."""
+        super().__init__(failures)
+        told = ", ".join(f"{backend}: {code}" for backend, code in sorted(failures.items()))
+        self.message = f"Too few backends took the entry of the ledger ({told}). Nothing is erased."
+        self.advice = "Try again when they answer: a restored catalog would forget it."
+        self.args = (f"{self.message} {self.advice}",)
+
+
 class BackendError(Unavailable):
     """A backend failed."""
 
@@ -340,6 +354,10 @@ class CatalogUnsupported(ConfigurationError):
 
 class CatalogForbidden(ConfigurationError):
     """The database does not let this login do what its work needs."""
+
+
+class CatalogRestored(ConfigurationError):
+    """The catalog is a copy, and may have forgotten what was erased since."""
 
 
 class ReceiptInvalid(DomicileError):

@@ -298,6 +298,7 @@ class Erasure:
     reason: Reason
     state: ErasureState
     requested: datetime
+    fenced: datetime  # since when nothing of it can be read
     completed: datetime | None
     deleted: int  # records deleted so far
     left: tuple[Left, ...]

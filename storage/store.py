@@ -13,7 +13,15 @@ from sqlalchemy import Connection
 
 from storage.catalog import erasures, tenants
 from storage.catalog.tenants import Known
-from storage.errors import CatalogUnavailable, InvalidRequest, NotFound, UnknownTenant, WrongRegion
+from storage.errors import (
+    CatalogRestored,
+    CatalogUnavailable,
+    InvalidRequest,
+    NotFound,
+    Unavailable,
+    UnknownTenant,
+    WrongRegion,
+)
 from storage.evidence.status import region_status
 from storage.model import (
     AccountErasure,
@@ -145,7 +153,7 @@ class Store:
             one = Tenant(self, tenant, self._pause)
             try:
                 done.append(one.erase(Scope.tenant(), reason=reason, ticket=ticket))
-            except CatalogUnavailable:
+            except Unavailable:
                 silent.add(home)
         return AccountErasure(scope.value, tuple(done), tuple(sorted(silent)))
 
@@ -186,14 +194,14 @@ class Store:
     def _first(self, ask: Callable[[Served, Connection], T]) -> T | None:
         """What the first region answers that knows. None: all have said that they do not.
 
-        One whose catalog does not answer keeps nobody from what the others have.
+        One whose catalog does not answer, or must not, keeps nobody from what the others have.
         """
-        silent: CatalogUnavailable | None = None
+        silent: CatalogUnavailable | CatalogRestored | None = None
         for served in self._regions.values():
             try:
                 with served.open.catalog.begin() as connection:
                     found = ask(served, connection)
-            except CatalogUnavailable as error:
+            except (CatalogUnavailable, CatalogRestored) as error:
                 silent = error
                 continue
             if found:

@@ -233,6 +233,10 @@ class Tenant:
     def erase(self, scope: Scope, *, reason: Reason, ticket: str | None = None) -> Erasure:
         """Erase a record, subject, group or everything. On return nothing of it can be read.
 
+        Written to the region's ledger first, so that a restored catalog does not forget it. Raises
+        LedgerUnwritten or Abandoned (nothing is erased: try again), and CatalogUnavailable if the
+        answer was lost: ask again, or look at ``Store.erasures``.
+
         Rows and bytes go behind the scenes; ``Store.erasure`` says how far that is. ``ticket`` is
         a reference of yours, of at most 200 characters, that the catalog keeps: nothing personal.
         """

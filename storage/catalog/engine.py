@@ -3,6 +3,8 @@
 import hashlib
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
+from copy import copy
+from dataclasses import dataclass
 from datetime import timedelta
 from functools import cache
 from typing import TypeVar
@@ -17,6 +19,7 @@ from sqlalchemy import (
     Select,
     bindparam,
     create_engine,
+    event,
     func,
     make_url,
     select,
@@ -68,15 +71,36 @@ class Catalog:
         # who asks the time may hold a connection: if all did, nobody would ever get another
         self._timing = _engine(_url(region, url), 1)
         self.engine = _engine(_url(region, url), max(1, connections - 1))
+        self._watch: _Watch | None = None
+
+    def watch(
+        self, check: Callable[[Connection], None], clock: Callable[[], float], age: float
+    ) -> None:
+        """From now on a transaction begins with ``check``, which raises what forbids to go on.
+
+        It is left out if it was passed at most ``age`` seconds ago (``clock``), and no connection
+        has been made since.
+        """
+        self._watch = _Watch(check, clock, age)
+        event.listen(self.engine, "connect", self._watch.forget)
+
+    def strict(self) -> "Catalog":
+        """The same catalog, but every transaction begins with the check: for who destroys."""
+        other = copy(self)
+        if self._watch is not None:
+            other.watch(self._watch.check, self._watch.clock, age=-1.0)
+        return other
 
     def begin(self) -> AbstractContextManager[Connection]:
         """A transaction, committed at the end of the block."""
-        return self._begin(self.engine)
+        return self._begin(self.engine, self._watch)
 
     @contextmanager
-    def _begin(self, engine: Engine) -> Iterator[Connection]:
+    def _begin(self, engine: Engine, watch: "_Watch | None" = None) -> Iterator[Connection]:
         try:
             with engine.begin() as connection:
+                if watch is not None:
+                    watch.look(connection)
                 yield connection
         except SQLAlchemyError as error:
             refusal = _refusal(self.region, error)
@@ -127,7 +151,8 @@ class Catalog:
                 raise CatalogUnsupported(
                     f"The catalog of {self.region} is empty.", advice="Run: domicile init"
                 )
-            info = connection.execute(select(t.catalog_info)).one_or_none()
+            c = t.catalog_info.c  # not what other revisions may lack
+            info = connection.execute(select(c.region, c.oldest_code, c.newest_code)).one_or_none()
         if info is None:
             raise CatalogUnsupported(
                 f"The catalog of {self.region} has no name yet.", advice="Run: domicile init"
@@ -154,6 +179,27 @@ def check_server(region: str, version: int) -> None:
             f"The catalog of {region} is on PostgreSQL {version // 10_000}.",
             advice=f"Domicile needs PostgreSQL {OLDEST_SERVER} or later.",
         )
+
+
+@dataclass(slots=True)
+class _Watch:
+    """Whether the catalog is still the one that it was, asked now and then."""
+
+    check: Callable[[Connection], None]
+    clock: Callable[[], float]
+    age: float
+    passed: float = float("-inf")
+
+    def look(self, connection: Connection) -> None:
+        """Ask, unless that was done a moment ago."""
+        now = self.clock()
+        if now - self.passed > self.age:
+            self.check(connection)
+            self.passed = now
+
+    def forget(self, *_: object) -> None:
+        """Ask next time: it may be another server that answers now."""
+        self.passed = float("-inf")
 
 
 def unavailable(region: str) -> CatalogUnavailable:

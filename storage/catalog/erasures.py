@@ -30,6 +30,7 @@ from sqlalchemy.dialects.postgresql import insert
 
 from storage.catalog import tables as t
 from storage.catalog.objects import ObjectKind, ObjectState
+from storage.events import NewErasure
 from storage.model import Erasure, ErasureState, Left, Reason, ReplicaState, ScopeKind
 
 e, eo, f, o, r = t.erasure.c, t.erasure_object.c, t.fence.c, t.object_.c, t.replica.c
@@ -43,21 +44,6 @@ _NOT_LISTED = case(
 _NOTED = func.coalesce(r.seen, _OBJECT_ONLY), func.coalesce(r.attested, _NOT_LISTED)
 
 _FENCED = (ScopeKind.TENANT, ScopeKind.SUBJECT, ScopeKind.GROUP, ScopeKind.RECORD)
-
-
-@dataclass(frozen=True, slots=True)
-class NewErasure:
-    """A request, with what it covers: pseudonyms, or the unique part of an id."""
-
-    id: UUID
-    tenant: str
-    scope: ScopeKind
-    sought: tuple[bytes, ...]
-    reason: Reason
-    ticket: str | None
-    requested: datetime
-    cutoff: datetime
-    until: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +66,7 @@ class Facts:
     scope: ScopeKind
     reason: Reason
     requested: datetime
+    fenced: datetime
     planned: datetime
     deleted: int
 
@@ -122,10 +109,14 @@ class Probe:
         ]
 
 
-def fence(connection: Connection, new: NewErasure) -> None:
-    """Insert the erasure and its fences. The caller owns the tenant's lock."""
-    connection.execute(
-        insert(t.erasure).values(
+def fence(connection: Connection, new: NewErasure, now: datetime) -> bool:
+    """Insert the erasure and its fences. The caller owns the tenant's lock.
+
+    False: it is there already, however far it is, and stays as it is.
+    """
+    new_here = connection.scalar(
+        insert(t.erasure)
+        .values(
             id=new.id,
             tenant=new.tenant,
             scope=new.scope,
@@ -135,8 +126,13 @@ def fence(connection: Connection, new: NewErasure) -> None:
             state=ErasureState.FENCED,
             requested=new.requested,
             cutoff=new.cutoff,
+            fenced=max(now, new.requested),
         )
+        .on_conflict_do_nothing()
+        .returning(e.id)
     )
+    if new_here is None:
+        return False
     connection.execute(
         insert(t.fence),
         [
@@ -145,6 +141,7 @@ def fence(connection: Connection, new: NewErasure) -> None:
             for value in new.sought or (b"",)
         ],
     )  # fmt: skip
+    return True
 
 
 def covering(connection: Connection, probes: Sequence[Probe]) -> dict[int, set[UUID]]:
@@ -394,11 +391,12 @@ def _expired() -> ColumnElement[bool]:
 def facts(connection: Connection, erasure: UUID) -> Facts:
     """What a receipt says of the request itself."""
     row = connection.execute(
-        select(e.tenant, e.scope, e.reason, e.requested, e.planned, e.deleted).where(
-            e.id == erasure
-        )
-    ).one()
-    return Facts(row[0], ScopeKind(row[1]), Reason(row[2]), row[3], row[4], row[5])
+        select(
+            e.tenant, e.scope, e.reason, e.requested, func.coalesce(e.fenced, e.requested),
+            e.planned, e.deleted,
+        ).where(e.id == erasure)
+    ).one()  # fmt: skip
+    return Facts(row[0], ScopeKind(row[1]), Reason(row[2]), *row[3:])
 
 
 def evidence(connection: Connection, erasure: UUID) -> list[Evidence]:
@@ -419,6 +417,18 @@ def complete(connection: Connection, erasure: UUID, token: str, now: datetime) -
     connection.execute(t.erasure_object.delete().where(eo.erasure_id == erasure))
     connection.execute(
         update(t.erasure).where(e.id == erasure).values(state=ErasureState.COMPLETE, completed=now)
+    )
+
+
+def await_stray(connection: Connection, object_id: UUID) -> None:
+    """Every erasure that is not complete waits for this object: nobody knows what it holds."""
+    waiting = select(e.id, literal(object_id), literal(False)).where(
+        e.state != ErasureState.COMPLETE
+    )
+    connection.execute(
+        insert(t.erasure_object)
+        .from_select(["erasure_id", "object_id", "holds_ranges"], waiting)
+        .on_conflict_do_nothing()
     )
 
 
@@ -465,7 +475,8 @@ def show(connection: Connection, region: str, ids: Sequence[UUID]) -> list[Erasu
     return [
         Erasure(
             row.id, region, row.tenant, ScopeKind(row.scope), Reason(row.reason),
-            ErasureState(row.state), row.requested, row.completed, row.deleted,
+            ErasureState(row.state), row.requested, row.fenced or row.requested, row.completed,
+            row.deleted,
             tuple(left.get(row.id, ())), row.token,
         )
         for row in rows

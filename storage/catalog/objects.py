@@ -27,6 +27,7 @@ class ObjectKind(StrEnum):
     DAY_KEY = "day_key"
     FILE_KEY = "file_key"
     CANARY = "canary"
+    LEDGER = "ledger"
 
 
 class ObjectState(StrEnum):
@@ -51,6 +52,7 @@ class StoredObject:
     size: int | None
     digest: bytes | None
     family: UUID
+    number: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +92,7 @@ class NewObject:
     announced: datetime
     deadline: datetime
     family: UUID | None = None  # of the pack that this one compacts
+    number: int | None = None  # of an entry of the ledger
 
 
 def new_id(now: datetime, entropy: bytes) -> UUID:
@@ -102,28 +105,35 @@ def new_id(now: datetime, entropy: bytes) -> UUID:
 
 
 def key_of(new: NewObject, attempt: UUID) -> str:
-    """The key of an attempt: kind, day, object, attempt. Nothing personal."""
-    return f"{new.kind}/{new.day or 'kept'}/{new.id.hex}-{attempt.hex}"
+    """The key of an attempt: kind, day or number, object, attempt. Nothing personal."""
+    shelf = str(new.day or "kept") if new.number is None else numbered(new.number)
+    return f"{new.kind}/{shelf}/{new.id.hex}-{attempt.hex}"
+
+
+def attempt_of(key: str) -> UUID:
+    """The attempt that a key is of."""
+    return UUID(key[-32:])
+
+
+def numbered(number: int) -> str:
+    """The part of a key that says the number of a ledger's entry, so that keys sort by it."""
+    return f"{number:016d}"
 
 
 def announce(
     connection: Connection, new: NewObject, attempts: Mapping[str, tuple[UUID, datetime]]
 ) -> list[Attempt]:
     """Insert the object and a replica per backend: its id, and when it has landed at the latest."""
-    connection.execute(
-        insert(t.object_).values(
-            id=new.id,
-            kind=new.kind,
-            state=ObjectState.WRITING,
-            day=new.day,
-            tenant=new.tenant,
-            backends=list(new.backends),
-            announced=new.announced,
-            deadline=new.deadline,
-            family=new.family or new.id,
-        )
-    )
+    connection.execute(insert(t.object_).values(_as_row(new)))
     return add_attempts(connection, new, attempts)
+
+
+def _as_row(new: NewObject) -> dict[str, object]:
+    return {
+        "id": new.id, "kind": new.kind, "state": ObjectState.WRITING, "day": new.day,
+        "tenant": new.tenant, "backends": list(new.backends), "announced": new.announced,
+        "deadline": new.deadline, "family": new.family or new.id, "number": new.number,
+    }  # fmt: skip
 
 
 def add_attempts(
@@ -144,6 +154,30 @@ def add_attempts(
             ],
         )  # fmt: skip
     return made
+
+
+def adopt(connection: Connection, new: NewObject, at: Mapping[str, str], land_by: datetime) -> None:
+    """Know of an object that backends hold: ``at`` are its keys, with the backend of each.
+
+    It counts as being written until somebody finishes or dooms it.
+    """
+    values = _as_row(new)
+    connection.execute(insert(t.object_).values(values).on_conflict_do_nothing())
+    rows = [
+        {"id": attempt_of(key), "object_id": new.id, "backend": backend, "key": key,
+         "state": ReplicaState.STORED, "land_by": land_by}
+        for key, backend in at.items()
+    ]  # fmt: skip
+    if rows:
+        query = insert(t.replica)
+        connection.execute(
+            query.on_conflict_do_update(
+                index_elements=["id"],
+                set_={"state": query.excluded.state, "land_by": query.excluded.land_by},
+                where=r.state == ReplicaState.WRITING,
+            ),
+            rows,
+        )
 
 
 def settle(
@@ -263,10 +297,13 @@ def keep(connection: Connection, key_id: UUID) -> bool:
 
 
 def abandon_stale(connection: Connection, now: datetime, limit: int) -> int:
-    """Give up on objects still being written after their deadline. Their writer then loses."""
+    """Give up on objects still being written after their deadline. Their writer then loses.
+
+    Not on entries of the ledger: what they tell may have been acknowledged before a restore.
+    """
     stale = connection.scalars(
         select(o.id)
-        .where(o.state == ObjectState.WRITING, o.deadline < now)
+        .where(o.state == ObjectState.WRITING, o.deadline < now, o.kind != ObjectKind.LEDGER)
         .order_by(o.deadline)
         .limit(limit)
         .with_for_update(skip_locked=True)
@@ -341,7 +378,7 @@ def stored_object(
         return None
     return StoredObject(
         row.id, ObjectKind(row.kind), ObjectState(row.state), row.day, row.tenant,
-        tuple(row.backends), row.size, row.digest, row.family,
+        tuple(row.backends), row.size, row.digest, row.family, row.number,
     )  # fmt: skip
 
 

@@ -4,7 +4,7 @@ A row holds the only copy of the wrapped record key, so a record whose row is de
 opened any more, wherever its bytes are.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from functools import cache
@@ -43,6 +43,7 @@ from storage.model import RecordId, ScopeKind
 
 f = t.fence.c
 _MANY = 32  # rows from which COPY pays
+_PAGE = 1000
 _COPY_TYPES = {"timestamp with time zone": "timestamptz", "bigint": "int8", "boolean": "bool"}
 
 Columns = ReadOnlyColumnCollection[str, Column[object]]
@@ -219,6 +220,20 @@ def live(connection: Connection, day: date | None, object_ids: Sequence[UUID]) -
         select(c.object_id, func.count()).where(*where).group_by(c.object_id)
     )
     return {x[0]: x[1] for x in counted}
+
+
+def needing(
+    connection: Connection, day: date | None, object_id: UUID
+) -> Iterator[tuple[str, RecordId]]:
+    """Records that no erasure covers and that cannot be opened without a pack or a key object."""
+    table = table_of(day)
+    c = table.c
+    where = [or_(c.object_id == object_id, c.key_id == object_id), ~fenced(c)]
+    if day is not None:
+        where.append(c.expiry_day == day)
+    query = select(c.tenant, c.data_class, c.born, c.minted, c.uid).where(*where)
+    for x in connection.execute(query, execution_options={"yield_per": _PAGE}):
+        yield x[0], RecordId(DataClass(x[1]), x[2], x[3], day, x[4])
 
 
 def in_object(connection: Connection, day: date, object_id: UUID) -> list[Row]:

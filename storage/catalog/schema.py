@@ -11,6 +11,7 @@ from alembic.util import CommandError
 from sqlalchemy import Connection, select, text
 from sqlalchemy.dialects.postgresql import insert
 
+from storage.catalog import identity
 from storage.catalog import tables as t
 from storage.catalog.engine import another
 from storage.errors import CatalogUnsupported
@@ -56,6 +57,7 @@ def name_catalog(connection: Connection, region: str, catalog_id: UUID) -> bool:
     there = connection.scalar(select(t.catalog_info.c.region))
     if there not in (None, region):
         raise another(region, there)
+    new = there is None
     connection.execute(
         insert(t.catalog_info)
         .values(id=1, region=region, catalog_id=catalog_id, oldest_code=oldest, newest_code=newest)
@@ -63,7 +65,9 @@ def name_catalog(connection: Connection, region: str, catalog_id: UUID) -> bool:
             index_elements=["id"], set_={"oldest_code": oldest, "newest_code": newest}
         )
     )
-    return there is None
+    if new:
+        identity.settle(connection)
+    return new
 
 
 def is_ours(name: str | None, kind: str, _parents: object) -> bool:

@@ -54,6 +54,9 @@ catalog_info = Table(
     Column("catalog_id", Uuid, nullable=False),
     Column("oldest_code", Integer, nullable=False),
     Column("newest_code", Integer, nullable=False),
+    Column("identity", Text),  # the place it is in; not set while it is being recovered
+    # backends that nobody has read the ledger of since a restore
+    Column("unread", ARRAY(Text), nullable=False, server_default=text("'{}'")),
     CheckConstraint("id = 1", name="catalog_info_one_row"),
 )
 
@@ -106,7 +109,7 @@ directory = Table(  # all that a region knows of tenants at home elsewhere
     Index("directory_account", "account"),
 )
 
-object_ = Table(  # a thing on backends: a pack, or a key object
+object_ = Table(  # a thing on backends: a pack, a key object, an entry of the ledger
     "object",
     metadata,
     Column("id", Uuid, primary_key=True),
@@ -123,7 +126,11 @@ object_ = Table(  # a thing on backends: a pack, or a key object
     Column("compact_at", _MOMENT),
     Column("replicate_at", _MOMENT),
     Column("gone_at", _MOMENT),
-    CheckConstraint("kind IN ('pack', 'day_key', 'file_key', 'canary')", name="object_kind"),
+    Column("number", BigInteger),  # of an entry of the ledger
+    CheckConstraint(
+        "kind IN ('pack', 'day_key', 'file_key', 'canary', 'ledger')", name="object_kind"
+    ),
+    CheckConstraint("(kind = 'ledger') = (number IS NOT NULL)", name="object_number"),
     CheckConstraint("state IN ('writing', 'stored', 'purging', 'gone')", name="object_state"),
     Index("object_writing", "deadline", postgresql_where=text("state = 'writing'")),
     Index("object_day", "day", "kind"),
@@ -131,6 +138,7 @@ object_ = Table(  # a thing on backends: a pack, or a key object
     Index("object_compact", "compact_at", postgresql_where=text("compact_at IS NOT NULL")),
     Index("object_replicate", "replicate_at", postgresql_where=text("replicate_at IS NOT NULL")),
     Index("object_file_key", "announced", postgresql_where=text("kind = 'file_key'")),
+    Index("object_number", "number", postgresql_where=text("number IS NOT NULL")),
     Index("object_gone", "gone_at", postgresql_where=text("gone_at IS NOT NULL")),
 )
 
@@ -251,6 +259,7 @@ erasure = Table(
     Column("state", Text, nullable=False),
     Column("requested", _MOMENT, nullable=False),
     Column("cutoff", _MOMENT, nullable=False),
+    Column("fenced", _MOMENT),  # since when it is true in this catalog; as requested if not set
     Column("awaited", Boolean, nullable=False, server_default=text("false")),
     Column("planned", _MOMENT),
     Column("completed", _MOMENT),

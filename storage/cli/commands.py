@@ -16,6 +16,7 @@ from storage.cli import (
     putting,
     reading,
     receipts,
+    recovering,
     scrubbing,
     setup,
     status,
@@ -97,6 +98,7 @@ _receipt.command("key")(keys.public)
 app.command(rich_help_panel=_OPERATION)(working.worker)
 app.command(rich_help_panel=_OPERATION)(scrubbing.scrub)
 app.command(rich_help_panel=_OPERATION)(status.status)
+app.command(rich_help_panel=_OPERATION)(recovering.recover)
 _tenant = _group("tenant", "Customers' projects.", _OPERATION)
 _tenant.command("ensure")(tenants.ensure)
 _tenant.command("list")(tenants.list_tenants)

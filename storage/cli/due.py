@@ -27,8 +27,10 @@ def due(region: OpenRegion) -> dict[str, int]:
 
 def _queries(now: datetime) -> dict[str, _Query]:
     o, r, e = t.object_.c, t.replica.c, t.erasure.c
+    stale = (o.state == "writing") & (o.deadline < now)
     return {
-        "reap": (t.object_, (o.state == "writing") & (o.deadline < now)),
+        "reap": (t.object_, stale & (o.kind != "ledger")),
+        "settle": (t.object_, stale & (o.kind == "ledger")),
         "plan": (t.erasure, e.state == "fenced"),
         "expire": (t.day, t.day.c.day <= now.date()),
         "replicate": (t.object_, (o.replicate_at <= now) & (o.state == "stored")),

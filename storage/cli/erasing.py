@@ -217,7 +217,7 @@ def _show(erasure: Erasure) -> None:
             ("tenant", f"{erasure.tenant} in {erasure.region}"),
             ("scope", f"{erasure.scope.value}, because of {erasure.reason.value}"),
             ("state", _state(erasure)),
-            ("unreadable since", moment(erasure.requested)),
+            ("unreadable since", moment(erasure.fenced)),
             ("bytes gone", moment(erasure.completed, never="not yet")),
             ("records deleted", str(erasure.deleted)),
         ]

@@ -34,7 +34,7 @@ MEANING: Mapping[Exit, str] = {
     Exit.UNKNOWN: "nobody knows yet whether it was stored: put the same again",
     Exit.CONFIGURATION: "settings, topology or rights are wrong: see domicile doctor",
     Exit.DAMAGED: "a receipt is not genuine, or no replica gives back what was written",
-    Exit.DECLINED: "not confirmed: nothing was done",
+    Exit.DECLINED: "not confirmed: nothing was destroyed",
     Exit.UNMENDED: "a scrub found what it cannot mend",
     Exit.INTERRUPTED: "interrupted",
     Exit.NO_READER: "who read the output has gone",

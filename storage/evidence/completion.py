@@ -31,7 +31,7 @@ def receipt_for(
     seen_last = [leaf.absent_at for leaf in leaves]
     said_last = [*(said.at for said in processors), *(hold.until for hold in deferred)]
     # another process's clock may be a little behind that of the request
-    absent = max([facts.requested, facts.planned, *seen_last, *said_last])
+    absent = max([facts.fenced, facts.planned, *seen_last, *said_last])
     return Receipt(
         erasure=erasure,
         region=region.name,
@@ -39,8 +39,8 @@ def receipt_for(
         scope=facts.scope,
         reason=facts.reason,
         requested=facts.requested,
-        fenced=facts.requested,
-        unreadable_since=facts.requested,
+        fenced=facts.fenced,
+        unreadable_since=facts.fenced,
         absent_since=absent,
         last_key_copy_gone_by=absent + timedelta(days=region.region.catalog_backup_days),
         deleted=facts.deleted,

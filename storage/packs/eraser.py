@@ -3,13 +3,11 @@
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
-from sqlalchemy import Connection
-
 from storage.catalog import erasures, pseudonym_keys
-from storage.catalog.engine import own_tenant
-from storage.catalog.erasures import NewErasure
 from storage.errors import InvalidRequest
+from storage.events import NewErasure
 from storage.model import Erasure, Reason, RecordId, Scope, ScopeKind
+from storage.packs.ledger import enact
 from storage.policy import cutoff, fence_until
 from storage.region import OpenRegion
 
@@ -31,27 +29,22 @@ def fence(
 ) -> Erasure:
     """Commit an erasure and its fence. No read that begins later gives what it covers.
 
-    Returns when the clocks of all processes are past its cutoff, so that an id that is minted
-    after the return is never covered.
+    It covers what was minted before the call. Returns when the clocks of all processes are past
+    its cutoff, so that an id that is minted after the return is never covered. Raises what
+    ``enact`` raises.
     """
-    sought, named = _sought(region, tenant, scope), scope.kind is ScopeKind.RECORD
-
-    def work(connection: Connection) -> NewErasure:
-        own_tenant(connection, tenant)
-        pseudonym_keys.check_complete(connection, region.name, region.pseudonyms.versions)
-        now = region.clock.now()
-        covered = _covered(region, now)
-        new = NewErasure(
-            region.new_uuid(now), tenant, scope.kind, sought, reason, ticket, now,
-            _ALWAYS if named else covered,
-            fence_until(covered + _NAMESAKES if named else covered, region.topology.bounds),
-        )  # fmt: skip
-        erasures.fence(connection, new)
-        return new
-
-    new = region.catalog.run(work)
-    over = _covered(region, new.requested) + _TICK
-    while (left := over - region.clock.now()) > timedelta():
+    named = scope.kind is ScopeKind.RECORD
+    now = region.clock.now()
+    covered = _covered(region, now)
+    new = NewErasure(
+        id=region.new_uuid(now), tenant=tenant, scope=scope.kind,
+        sought=_sought(region, tenant, scope), reason=reason, ticket=ticket, requested=now,
+        cutoff=_ALWAYS if named else covered,
+        until=fence_until(covered + _NAMESAKES if named else covered, region.topology.bounds),
+    )  # fmt: skip
+    versions = region.pseudonyms.versions
+    enact(region, new, lambda c: pseudonym_keys.check_complete(c, region.name, versions))
+    while (left := covered + _TICK - region.clock.now()) > timedelta():
         pause(left.total_seconds())
     with region.catalog.begin() as connection:
         return erasures.show(connection, region.name, [new.id])[0]

@@ -33,7 +33,7 @@ from storage.errors import (
 from storage.model import PutResult
 from storage.packs.item import Item, Lineage, erased, inherit, lineage_of
 from storage.packs.keyring import KeyRing
-from storage.packs.transfer import Sent
+from storage.packs.transfer import Sent, healthy
 from storage.policy import plan_object, term_of, too_old
 from storage.region import OpenRegion
 
@@ -64,7 +64,7 @@ def announce(
     )
     targets = {
         b: (region.new_uuid(now), region.lands_by(b, deadline))
-        for b in _targets(region, where.backends, where.required)
+        for b in healthy(region, where.backends, where.required)
     }
 
     def work(connection: Connection) -> tuple[Verdicts, list[Item], list[Attempt]]:
@@ -274,12 +274,6 @@ def _same_answer(region: OpenRegion, keys: KeyRing, item: Item, row: Row) -> Non
         item.future.set_result(PutResult(row.id, stored=True, deadline=deadline))
     else:
         item.fail(IdConflict(advice="Mint another id; the record that has this one stays."))
-
-
-def _targets(region: OpenRegion, backends: Sequence[str], required: int) -> list[str]:
-    """Backends to try now: one that has just failed is left to the replicate worker."""
-    healthy = [b for b in backends if not region.backends[b].suspect]
-    return healthy if len(healthy) >= required else list(backends)
 
 
 def write_pack(

@@ -28,6 +28,12 @@ class Sent:
     causes: Mapping[str, str]  # by backend
 
 
+def healthy(region: OpenRegion, backends: Sequence[str], required: int) -> list[str]:
+    """Backends to try now: one that has just failed is left to the replicate worker."""
+    well = [b for b in backends if not region.backends[b].suspect]
+    return well if len(well) >= required else list(backends)
+
+
 def send(
     region: OpenRegion,
     attempts: Sequence[Attempt],

@@ -10,6 +10,7 @@ from storage.policy.erasure import (
     clocks_agree,
     cutoff,
     fence_until,
+    ledger_from,
     may_destroy,
     plan_object,
 )
@@ -53,6 +54,7 @@ __all__ = [
     "horizon_wanted",
     "judge",
     "key_copies",
+    "ledger_from",
     "may_destroy",
     "may_open",
     "next_scrub",

@@ -11,6 +11,7 @@ Action = Literal["purge", "compact", "expires"]
 Target = Literal["replica", "key", "partition", "stray"]
 
 _APART = timedelta(minutes=1)
+_RECOVERING = timedelta(days=7)
 _EXPIRED_DAYS = {"partition": ("expiring",), "key": ("expiring", "dropped")}
 
 STRAY_GRACE = timedelta(days=3)
@@ -141,6 +142,14 @@ def fence_until(covered: datetime, bounds: Bounds) -> datetime:
     transaction that inserts it, by the same clock.
     """
     return utc(covered) + bounds.write_window
+
+
+def ledger_from(now: datetime, backups: timedelta) -> datetime:
+    """What the ledger told before then is in every backup of the catalog that there is.
+
+    ``backups``: how long such a backup lives. A week more, for a recovery that takes its time.
+    """
+    return utc(now) - backups - _RECOVERING
 
 
 def _midnight(day: date) -> datetime:

@@ -131,12 +131,17 @@ class Domicile:
     def open(self) -> Store:
         """Open the store, as a new process would. Closes the one that was open."""
         self.stack.close()
-        means = Means(
+        opening = open_store(self.settings, means=self.means, log=self.log)
+        self._store = self.stack.enter_context(opening)
+        return self._store
+
+    @property
+    def means(self) -> Means:
+        """What it is opened with."""
+        return Means(
             clock=lambda _: self.clock, backend=self._backend, limits=self.limits, suspect=0.0,
             pause=self.clock.sleep,
         )  # fmt: skip
-        self._store = self.stack.enter_context(open_store(self.settings, means=means, log=self.log))
-        return self._store
 
     def tenant(
         self, tenant: str = "acme-eu", home: str = "eu-central-1", residency: str = "EU",

@@ -14,7 +14,9 @@ from storage.workers.compact import compact
 from storage.workers.erase import complete, plan
 from storage.workers.expire import expire
 from storage.workers.housekeep import forget, make_partitions, reap
+from storage.workers.ledger import prune_ledger, settle_ledger
 from storage.workers.purge import purge
+from storage.workers.recover import catch_up
 from storage.workers.replicate import replicate
 from storage.workers.scrub import scrub
 
@@ -40,6 +42,8 @@ def duties(region: OpenRegion, keys: KeyRing, log: FilteringBoundLogger) -> list
         Duty("clocks", lambda: compare_clocks(region, log)),
         Duty("partitions", lambda: make_partitions(region, log)),
         Duty("reap", destroying(lambda: reap(region, log))),
+        Duty("settle", lambda: settle_ledger(region, log)),
+        Duty("catch_up", lambda: catch_up(region, log)),
         Duty("plan", destroying(lambda: plan(region, log))),
         Duty("expire", destroying(lambda: expire(region, keys, log))),
         Duty("replicate", lambda: replicate(region, log)),
@@ -47,6 +51,7 @@ def duties(region: OpenRegion, keys: KeyRing, log: FilteringBoundLogger) -> list
         Duty("purge", destroying(lambda: purge(region, log))),
         Duty("complete", destroying(lambda: complete(region, log))),
         Duty("forget", destroying(lambda: forget(region, log))),
+        Duty("prune", destroying(lambda: prune_ledger(region, log))),
         Duty("scrub", destroying(lambda: scrub(region, log))),
     ]
 

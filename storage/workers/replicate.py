@@ -104,8 +104,9 @@ def _announce(region: OpenRegion, connection: Connection, object_id: UUID) -> _W
     deadline = region.deadline(now, COPYING.total_seconds())
     lawful = [b for b in region.lawful() if b in missing]
     new = NewObject(
-        source.id, source.kind, source.day, source.tenant, source.backends, now, deadline
-    )
+        source.id, source.kind, source.day, source.tenant, source.backends, now, deadline,
+        number=source.number,
+    )  # fmt: skip
     targets = {b: (region.new_uuid(now), region.lands_by(b, deadline)) for b in lawful}
     stored = [attempt for attempt in here if attempt.state is ReplicaState.STORED]
     return _Work(source, stored, objects.add_attempts(connection, new, targets), deadline)

@@ -20,11 +20,13 @@ from storage.model import (
 from storage.testing import Domicile
 from tests.support.topologies import small_topology
 
+APART = "canary/", "ledger/"
+
 
 def keys(domicile: Domicile) -> Mapping[str, set[str]]:
-    """What lies on each backend, canaries apart."""
+    """What lies on each backend, canaries and the ledger apart."""
     return {
-        name: {trace.key for trace in backend.scan() if not trace.key.startswith("canary/")}
+        name: {key for key in (x.key for x in backend.scan()) if not key.startswith(APART)}
         for name, backend in domicile.backends.items()
     }
 

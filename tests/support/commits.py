@@ -28,8 +28,10 @@ def next_is(part: str, *parts: str) -> Which:
     return lambda statements: part in statements[-1] and earlier(statements[:-1])
 
 
-ANNOUNCING = ran("pg_advisory_xact_lock_shared", "INSERT INTO object")
-COMMITTING = ran("pg_advisory_xact_lock_shared", "UPDATE object SET")
+_TENANTS = "pg_advisory_xact_lock_shared(number"  # the ledger has a lock of its own
+
+ANNOUNCING = ran(_TENANTS, "INSERT INTO object")
+COMMITTING = ran(_TENANTS, "UPDATE object SET")
 FENCING = ran("INSERT INTO fence")
 PLANNING = ran("DELETE FROM record")
 SWITCHING = ran("UPDATE record SET")

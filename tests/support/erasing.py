@@ -1,23 +1,43 @@
 """Erasures, on a Domicile and on the model."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 
 from storage.catalog import tables as t
 from storage.model import Erasure, Reason, RecordId, Scope, ScopeKind
 from tests.support.calls import NAMES, PROMPT, TENANTS, Calls
 from tests.support.model import STORED, Era
 from tests.support.ops import Erase
-from tests.support.world import Process
+from tests.support.world import Process, World
 
 _FOREVER = datetime(9999, 12, 31, tzinfo=UTC)
 
 
+@dataclass(frozen=True)
+class _Open:
+    """An erasure whose process has ended: when it was asked for, and what may come of it."""
+
+    coming: list[Era]
+    since: datetime
+    until: datetime
+
+
+def _era(done: tuple[UUID, str, datetime], kind: ScopeKind, value: str | bytes) -> Era:
+    tick = timedelta(milliseconds=1)
+    cutoff = done[2] + (datetime.min.replace(tzinfo=UTC) - done[2]) % tick
+    return Era(done[0], done[1], kind, value, cutoff)
+
+
 class Erasing(Calls):
     """Every erasure tells the model what is gone."""
+
+    def __init__(self, world: World) -> None:
+        super().__init__(world)
+        self.open: list[_Open] = []
 
     def erase(self, op: Erase, process: Process) -> None:
         """Erase, and tell the model."""
@@ -30,19 +50,48 @@ class Erasing(Calls):
         kind = ScopeKind.TENANT if op.kind is ScopeKind.ACCOUNT else op.kind
         coming = [Era(UUID(int=0), other, kind, value, _FOREVER) for other in tenants]
         self.model.coming += coming
+        since = self.world.clock.now()
+        well = all(self.well(TENANTS[other].home) for other in tenants)
         try:
             answer = self.ask(process, lambda: self._erase_in(process, name, scope))
-        finally:
-            self.model.coming = [era for era in self.model.coming if era not in coming]
-        assert answer.code in (STORED, "killed"), answer.code
-        found = answer.result if answer.code == STORED else self._unknown(tenants)
+        except BaseException:
+            self._come_no_more(coming)
+            raise
+        if answer.code == "killed":  # what it has put into the ledger becomes true by itself
+            self.open.append(_Open(coming, since, self.world.clock.now()))
+            self.learn()
+            return
+        self._come_no_more(coming)
+        found = answer.result if answer.code == STORED else []
         assert isinstance(found, list)
-        assert answer.code == "killed" or len(found) == len(tenants)
+        assert answer.code == STORED or (answer.code == "LedgerUnwritten" and not well), answer.code
+        assert not well or len(found) == len(tenants)
         for done in found:
-            cutoff = done[2] + (datetime.min.replace(tzinfo=UTC) - done[2]) % timedelta(
-                milliseconds=1
-            )
-            self.model.erased(Era(done[0], done[1], kind, value, cutoff))
+            self.model.erased(_era(done, kind, value))
+
+    def learn(self) -> None:
+        """What has become of erasures whose process has ended before it was told."""
+        settled = not any(self._writing(region) for region in self.world.topology.regions)
+        for it in list(self.open):
+            for era in it.coming:
+                for done in self._unknown([era.tenant]):
+                    if it.since <= done[2] <= it.until:
+                        self.model.erased(_era(done, era.kind, era.value))
+            if settled:
+                self.open.remove(it)
+                self._come_no_more(it.coming)
+
+    def _come_no_more(self, coming: Sequence[Era]) -> None:
+        self.model.coming = [
+            era for era in self.model.coming if not any(era is other for other in coming)
+        ]
+
+    def _writing(self, region: str) -> int:
+        """How many entries of the ledger nobody knows the end of yet."""
+        o = t.object_.c
+        query = select(func.count()).where(o.kind == "ledger", o.state == "writing")
+        with self.world.looking(region) as connection:
+            return connection.scalar(query) or 0
 
     def _erase_in(
         self, process: Process, name: str, scope: Scope
@@ -50,7 +99,7 @@ class Erasing(Calls):
         reason = Reason.SUBJECT_REQUEST
         if scope.kind is ScopeKind.ACCOUNT:
             whole = process.store.erase(scope, reason=reason)
-            assert whole.not_reached == ()
+            assert not any(self.well(region) for region in whole.not_reached)
             done: Sequence[Erasure] = whole.erasures
         else:
             done = [process.store.tenant(name).erase(scope, reason=reason, ticket="T-1")]

@@ -86,6 +86,7 @@ class Runner:
     def _certify(self) -> None:
         """What has become complete since the last look."""
         world, model = self.world, self.player.model
+        self.player.learn()
         for region in world.topology.regions:
             complete = looking.complete_in(world, region)
             for era in model.eras:

@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from storage.model import DataClass
 from storage.testing import Domicile, Gate
+from storage.testing.faults import Fault
 from tests.support.commits import ANNOUNCING, CatalogFaults
 
 TWO_DAYS = {DataClass.PROMPT: 2}  # what is written at noon expires at midnight
@@ -18,12 +19,17 @@ def after_announce(domicile: Domicile, faults: CatalogFaults, gate: Gate) -> Non
 
 def during_put(domicile: Domicile, faults: CatalogFaults, gate: Gate) -> None:
     """One backend has the bytes, the other is about to get them."""
-    domicile.backends["eu-b"].gates["put"] = gate
+    domicile.backends["eu-b"].fail_before["put"] = _at(gate)
 
 
 def after_put(domicile: Domicile, faults: CatalogFaults, gate: Gate) -> None:
     """All bytes are there, and nothing is committed."""
-    domicile.backends["eu-b"].fail_after["put"] = lambda _: gate.wait()
+    domicile.backends["eu-b"].fail_after["put"] = _at(gate)
+
+
+def _at(gate: Gate) -> Fault:
+    """Packs wait; what else is written goes on."""
+    return lambda key: gate.wait() if key.startswith("pack/") else None
 
 
 STOPS: list[Stop] = [after_announce, during_put, after_put]

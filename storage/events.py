@@ -1,0 +1,85 @@
+"""What the ledger tells: the events that a restored catalog must not have forgotten.
+
+A closed union. What an entry holds is one of these, and ``encode`` and ``decode`` are the only
+place that writes and reads them.
+"""
+
+import json
+from datetime import UTC, datetime
+from typing import Annotated, Literal
+from uuid import UUID
+
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
+
+from storage.errors import Corrupt
+from storage.model import Reason, ScopeKind
+
+_Moment = Annotated[AwareDatetime, AfterValidator(lambda moment: moment.astimezone(UTC))]
+
+
+class _Told(BaseModel):
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", ser_json_bytes="base64", val_json_bytes="base64"
+    )
+
+
+class NewErasure(_Told):
+    """A request to erase, with what it covers: pseudonyms, or the unique part of an id.
+
+    It covers what was minted up to ``cutoff``, and its fence may go after ``until``.
+    """
+
+    kind: Literal["erasure"] = "erasure"
+    id: UUID
+    tenant: str
+    scope: ScopeKind
+    sought: tuple[bytes, ...] = Field(repr=False)
+    reason: Reason
+    ticket: str | None = Field(repr=False)
+    requested: _Moment
+    cutoff: _Moment
+    until: _Moment
+
+
+Event = NewErasure
+
+_ORDER = ("erasure",)  # kinds of events, in the order in which they are replayed
+
+
+class Entry(_Told):
+    """An event in its place: ``number`` counts from 1, ``before`` is the entry that it follows.
+
+    Of two events at once neither knows of the other: both follow the same entry, with the same
+    number. ``before`` is the SHA-256 of that entry as it lies on the backends, empty for the first.
+    """
+
+    format: Literal[1] = 1
+    number: int = Field(ge=1)
+    before: bytes
+    region: str
+    catalog: UUID
+    at: _Moment
+    event: Event
+
+
+def encode(entry: Entry) -> bytes:
+    """Canonical JSON: sorted keys, no spaces, UTF-8, bytes in base64, times in UTC."""
+    told = entry.model_dump(mode="json")
+    return json.dumps(told, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+
+
+def decode(text: bytes) -> Entry:
+    """The entry again. Raises Corrupt, which does not show it, if this code cannot read it."""
+    entry: Entry | None = None
+    try:
+        entry = Entry.model_validate_json(text)
+    except ValidationError:  # it quotes the values
+        entry = None
+    if entry is None:
+        raise Corrupt("An entry of the ledger is not of a format that this version reads.")
+    return entry
+
+
+def in_order(entry: Entry) -> tuple[int, int, datetime]:
+    """What to sort entries by, so that they can be replayed one after the other."""
+    return _ORDER.index(entry.event.kind), entry.number, entry.at

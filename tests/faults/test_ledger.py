@@ -1,0 +1,194 @@
+"""The ledger under faults: an erasure is in it before it is true, or it is not true."""
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from sqlalchemy import text
+
+from storage.catalog import ledger
+from storage.errors import (
+    BackendUnavailable,
+    CatalogRestored,
+    CatalogUnavailable,
+    Erased,
+    LedgerUnwritten,
+)
+from storage.model import DataClass, Scope
+from storage.testing import Domicile, Gate
+from tests.support.commits import FENCING, CatalogFaults
+from tests.support.copies import Dump, recovered
+from tests.support.doing import GONE, duty, erase, get, is_complete, work
+from tests.support.seeing import HOME, home, states, unknown
+
+PROMPT = DataClass.PROMPT
+
+
+def entries(domicile: Domicile) -> Iterator[str]:
+    """The keys of the ledger, on every backend."""
+    return (x.key for b in domicile.backends.values() for x in b.scan("ledger/"))
+
+
+def test_an_erasure_whose_entry_cannot_be_written(domicile: Domicile) -> None:
+    """It says so, nothing is erased, and nothing is left behind."""
+    t = domicile.tenant()
+    mine = t.put(PROMPT, b"mine", subject="u").id
+    for name in ("eu-a", "eu-b"):
+        backend = domicile.backends[name]
+        backend.fail_after["put"] = lambda _, name=name: BackendUnavailable(name)  # type: ignore[misc]
+
+    with pytest.raises(LedgerUnwritten, match="eu-a: BackendUnavailable") as failed:
+        erase(t)
+
+    assert failed.value.retryable
+    assert failed.value.outcome == "not_stored"
+    assert get(t, mine) == b"mine"
+    assert domicile.store.erasures(HOME) == []
+    for name in ("eu-a", "eu-b"):
+        domicile.backends[name].fail_after.clear()
+    work(domicile, hours=1)
+    assert list(entries(domicile)) == []
+    assert get(t, mine) == b"mine"
+    assert states(home(domicile), "ledger").keys() <= {"gone"}
+
+
+def test_one_backend_is_enough_and_the_other_gets_it_later(domicile: Domicile) -> None:
+    """As of a record: the required replicas acknowledge, the worker makes the others."""
+    t = domicile.tenant()
+    domicile.take_down("eu-a")
+    erase(t)
+    assert len(list(domicile.backends["eu-b"].scan("ledger/"))) == 1
+
+    domicile.bring_back("eu-a")
+    work(domicile, hours=1)
+    one, other = (list(domicile.backends[name].scan("ledger/")) for name in ("eu-a", "eu-b"))
+    assert [x.key[:54] for x in one] == [x.key[:54] for x in other]
+    assert unknown(home(domicile)) == []
+
+
+def test_two_erasures_at_once(domicile: Domicile, gate: Gate, aside: ThreadPoolExecutor) -> None:
+    """Neither knows of the other; both are true, and a restored catalog learns of both."""
+    t = domicile.tenant()
+    records = {name: t.put(PROMPT, b"mine", subject=name).id for name in ("u", "v")}
+    dump = Dump.of(domicile)
+    domicile.backends["eu-b"].gates["put"] = gate
+    first = aside.submit(erase, t, Scope.subject("u"))
+    assert gate.reached.wait(30)
+    second = aside.submit(erase, t, Scope.subject("v"))
+    while domicile.backends["eu-a"].count("put") < 2 + len(records) + 1:
+        pass
+    gate.open.set()
+    erasures = [first.result(30), second.result(30)]
+    assert {key.split("/")[1] for key in entries(domicile)} == {f"{1:016d}"}
+    erase(t, Scope.subject("w"))
+
+    dump.restore(domicile)
+    report = recovered(domicile)
+
+    assert (report.events, report.missing) == (3, 0)
+    for record_id in records.values():
+        with pytest.raises(Erased):
+            get(domicile.store.tenant("acme-eu"), record_id)
+    work(domicile, hours=1)
+    assert all(is_complete(domicile, erasure) for erasure in erasures)
+
+
+@pytest.mark.parametrize("lost", ["before", "after"])
+def test_an_erasure_whose_commit_is_not_answered(
+    domicile: Domicile, faults: CatalogFaults, lost: str
+) -> None:
+    """Its entry is there: so it becomes true, by itself, if it was not already."""
+    t = domicile.tenant()
+    mine = t.put(PROMPT, b"mine", subject="u").id
+    faults.at_commit(FENCING, **{lost: faults.kill if lost == "before" else faults.lose})
+
+    with pytest.raises(CatalogUnavailable):
+        erase(t)
+    work(domicile, minutes=1)
+
+    with pytest.raises(GONE):
+        get(t, mine)
+    assert [e.scope for e in domicile.store.erasures(HOME)] == ["subject"]
+    assert states(home(domicile), "ledger") == {"stored": 1}
+
+
+def test_a_writer_that_died_before_it_sent_anything(
+    domicile: Domicile, faults: CatalogFaults
+) -> None:
+    """Nobody has its entry: it is given up, when every backend has said so."""
+    t = domicile.tenant()
+    faults.at_commit(lambda ran: "INSERT INTO object" in ran[-2], after=faults.lose)
+    with pytest.raises(CatalogUnavailable):
+        erase(t)
+    assert states(home(domicile), "ledger") == {"writing": 1}
+    domicile.take_down("eu-b")
+    work(domicile, minutes=1)
+    assert states(home(domicile), "ledger") == {"writing": 1}
+
+    domicile.bring_back("eu-b")
+    work(domicile, hours=1)
+    assert states(home(domicile), "ledger").keys() <= {"gone"}
+    assert domicile.store.erasures(HOME) == []
+
+
+def test_a_worker_notices_a_copy_in_the_transaction(domicile: Domicile) -> None:
+    """It destroys nothing more, not even what it could have taken a moment ago."""
+    t = domicile.tenant()
+    t.put(PROMPT, b"mine", subject="u")
+    erase(t)
+    region = home(domicile)
+    with region.catalog.begin() as connection:
+        connection.execute(text("UPDATE catalog_info SET identity = '1/1/1/1'"))
+    own = [domicile.backends[name] for name in region.backends]
+    for backend in own:
+        backend.calls.clear()
+
+    with pytest.raises(CatalogRestored):
+        domicile.run_worker()
+
+    assert not any(backend.count("purge") for backend in own)
+    region.catalog.engine.dispose()
+    with pytest.raises(CatalogRestored):
+        t.put(PROMPT, b"mine too")
+
+
+def test_nothing_is_served_while_no_backend_shows_its_ledger(domicile: Domicile) -> None:
+    """The process starts, says that it must wait, and goes on by itself when one answers."""
+    mine = domicile.tenant().put(PROMPT, b"mine").id
+    domicile.take_down("eu-a", "eu-b")
+    domicile.open()
+
+    with pytest.raises(CatalogUnavailable, match="cannot be compared with the ledger"):
+        domicile.store.tenant("acme-eu")
+    domicile.bring_back("eu-b")
+    assert get(domicile.store.tenant("acme-eu"), mine) == b"mine"
+
+
+def test_old_entries_go_but_never_the_newest(domicile: Domicile) -> None:
+    """After the longest life of a backup and a week; from the newest the next number is counted."""
+    t = domicile.tenant()
+    for name in ("u", "v"):
+        erase(t, Scope.subject(name))
+    work(domicile, days=13)
+    assert len(set(entries(domicile))) == 4
+    work(domicile, days=2)
+    work(domicile, hours=1)
+    assert {key.split("/")[1] for key in entries(domicile)} == {f"{2:016d}"}
+
+    erase(t, Scope.subject("w"))
+    with home(domicile).catalog.begin() as connection:
+        assert ledger.head(connection).number == 3
+    domicile.open()
+
+
+def test_a_stale_entry_is_settled_once(domicile: Domicile, faults: CatalogFaults) -> None:
+    """Two workers at once: one erasure."""
+    t = domicile.tenant()
+    faults.at_commit(FENCING, before=faults.kill)
+    with pytest.raises(CatalogUnavailable):
+        erase(t)
+    domicile.pass_time(minutes=1)
+    with ThreadPoolExecutor() as pool:
+        for done in [pool.submit(duty, domicile, "settle") for _ in range(2)]:
+            done.result(30)
+    assert len(domicile.store.erasures(HOME)) == 1

@@ -1,0 +1,76 @@
+"""``domicile recover``, as an operator meets it."""
+
+import json
+
+import pytest
+from typer.testing import CliRunner
+
+from storage.bootstrap import Means
+from storage.cli import recovering
+from storage.cli.commands import app
+from storage.cli.exits import Exit
+from storage.errors import CatalogRestored
+from storage.model import DataClass
+from storage.testing import Domicile
+from tests.support.copies import Dump
+from tests.support.doing import erase
+from tests.support.seeing import HOME
+
+
+@pytest.fixture
+def command(domicile: Domicile, monkeypatch: pytest.MonkeyPatch) -> CliRunner:
+    """A command line that has the settings and backends of the test's Domicile."""
+    real = recovering.bootstrap.open_copies
+
+    def with_means(
+        settings: object, *, only: str | None = None, means: Means | None = None
+    ) -> object:
+        return real(domicile.settings, means=domicile.means, only=only)
+
+    monkeypatch.setattr(recovering, "load_settings", lambda: domicile.settings)
+    monkeypatch.setattr(recovering.bootstrap, "open_copies", with_means)
+    return CliRunner()
+
+
+def test_from_a_restore_to_service(domicile: Domicile, command: CliRunner) -> None:
+    """A rehearsal, a report that waits for the word, the word; the second time nothing is left."""
+    t = domicile.tenant()
+    t.put(DataClass.PROMPT, b"mine", subject="somebody")
+    dump = Dump.of(domicile)
+    lost = t.put(DataClass.PROMPT, b"after the backup")
+    erase(t)
+    dump.restore(domicile)
+
+    rehearsal = command.invoke(app, ["recover", "--region", HOME, "--dry-run", "--json"])
+    told = json.loads(rehearsal.stdout)
+    waiting = command.invoke(app, ["recover", "--region", HOME])
+    with pytest.raises(CatalogRestored):
+        domicile.open()
+    done = command.invoke(app, ["recover", "--confirm"])
+    again = command.invoke(app, ["recover"])
+
+    assert (rehearsal.exit_code, told["dry_run"]) == (Exit.DONE, True)
+    (region,) = told["regions"]
+    assert region == {
+        "region": HOME, "moved": ["database", "table"], "entries": 1, "replayed": 1,
+        "unreadable": 0, "missing": 0, "silent": [], "lost_records": 0, "lost": [],
+        "forgotten": region["forgotten"], "recovered": False,
+    }  # fmt: skip
+    assert [(x["kind"], x["day"], x["objects"]) for x in region["forgotten"]] == [
+        ("pack", lost.id.day.isoformat() if lost.id.day else None, 1)
+    ]
+    assert waiting.exit_code == Exit.DECLINED
+    assert "its database, table changed" in waiting.stdout
+    assert "Nothing is served or destroyed there yet" in waiting.stderr
+    assert done.exit_code == Exit.DONE
+    assert f"{HOME}: workers and services may start" in done.stdout
+    assert "there is nothing to do" in again.stdout
+    assert "somebody" not in rehearsal.output + waiting.output + done.output
+    domicile.open()
+
+
+def test_what_cannot_be_asked_for(command: CliRunner) -> None:
+    """Both at once, and a region that this process does not serve."""
+    both = command.invoke(app, ["recover", "--dry-run", "--confirm"])
+    foreign = command.invoke(app, ["recover", "--region", "mars-1"])
+    assert (both.exit_code, foreign.exit_code) == (Exit.INVALID, Exit.REFUSED)

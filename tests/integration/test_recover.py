@@ -1,0 +1,289 @@
+"""A catalog that was restored from a dump: it forgets nothing that was erased."""
+
+import pytest
+
+from storage.catalog import identity
+from storage.errors import BackendUnavailable, CatalogRestored, Corrupt, Erased, Expired, NotFound
+from storage.model import DataClass, NewRecord, PutResult, Reason, Scope
+from storage.testing import Domicile
+from storage.workers import recover
+from tests.support.copies import Dump, recovered, rehearsed, started
+from tests.support.doing import GONE, erase, get, is_complete, packs_on, work
+from tests.support.seeing import home, unknown
+
+PROMPT = DataClass.PROMPT
+
+
+def ledger_on(domicile: Domicile) -> dict[str, list[str]]:
+    """The keys of entries that are on each backend of the region."""
+    return {
+        name: [x.key for x in domicile.backends[name].scan("ledger/")] for name in ("eu-a", "eu-b")
+    }
+
+
+def test_what_was_erased_after_the_backup_stays_erased(domicile: Domicile) -> None:
+    """By every scope: nobody reads it again, and it goes on to its receipts."""
+    t, leaver = domicile.tenant(), domicile.tenant("leaver-eu")
+    kept = t.put(PROMPT, b"kept", subject="kept").id
+    gone = {
+        "record": t.put(PROMPT, b"by record").id,
+        "subject": t.put(PROMPT, b"by subject", subject="u").id,
+        "group": t.put(PROMPT, b"by group", group="g").id,
+        "file": t.put_file([b"a file"], subject="u").id,
+    }
+    left = leaver.put(PROMPT, b"of who leaves").id
+    dump = Dump.of(domicile)
+    scopes = [Scope.record(gone["record"]), Scope.subject("u"), Scope.group("g")]
+    erasures = [erase(t, scope) for scope in scopes]
+    erasures.append(leaver.erase(Scope.tenant(), reason=Reason.CONTRACT_END))
+    domicile.run_worker()
+
+    dump.restore(domicile)
+    with pytest.raises(CatalogRestored, match="domicile recover --region eu-central-1"):
+        domicile.open()
+    report = recovered(domicile)
+
+    assert (report.events, report.missing, report.lost_records) == (4, 0, 0)
+    t, leaver = domicile.store.tenant("acme-eu"), domicile.store.tenant("leaver-eu")
+    assert get(t, kept) == b"kept"
+    for record_id in gone.values():
+        with pytest.raises(Erased):
+            get(t, record_id)
+    with pytest.raises(Erased):
+        get(leaver, left)
+    domicile.run_worker()
+    work(domicile, days=4)
+    assert all(is_complete(domicile, erasure) for erasure in erasures)
+    assert len(packs_on(domicile)) == 2
+    assert get(t, kept) == b"kept"
+    assert unknown(home(domicile)) == []
+
+
+def test_a_rehearsal_changes_nothing(domicile: Domicile) -> None:
+    """It says what a recovery would find, as often as one likes."""
+    t = domicile.tenant()
+    t.put(PROMPT, b"mine", subject="u")
+    dump = Dump.of(domicile)
+    erase(t)
+    t.put(PROMPT, b"after the backup")
+    assert rehearsed(domicile) is None
+
+    dump.restore(domicile)
+    first, again = rehearsed(domicile), rehearsed(domicile)
+
+    assert first == again
+    assert first is not None
+    assert first.moved == ("database", "table")
+    assert (first.entries, first.events) == (1, 1)
+    with pytest.raises(CatalogRestored, match="database, table changed"):
+        domicile.open()
+
+
+def test_what_was_put_after_the_backup_is_reported_and_goes(domicile: Domicile) -> None:
+    """Its rows are lost, and with them its keys: no receipt is issued while its bytes are there."""
+    t = domicile.tenant()
+    before = t.put(PROMPT, b"before").id
+    dump = Dump.of(domicile)
+    after = t.put(PROMPT, b"after", subject="u").id
+    file = t.put_file([b"a file of after"]).id
+    erasure = erase(t)
+
+    dump.restore(domicile)
+    report = started(domicile)
+    assert report is not None
+    assert len(packs_on(domicile)) == 6
+    assert sorted((kind, count) for (kind, _), count in report.forgotten.items()) == [
+        ("file_key", 1), ("pack", 1), ("pack", 1),
+    ]  # fmt: skip
+    recovered(domicile)
+
+    t = domicile.store.tenant("acme-eu")
+    domicile.backends["eu-b"].fail_before["purge"] = lambda _: BackendUnavailable("eu-b")
+    domicile.run_worker()
+    assert not is_complete(domicile, erasure)
+    domicile.backends["eu-b"].fail_before.clear()
+    work(domicile, hours=2)
+    assert is_complete(domicile, erasure)
+    assert get(t, before) == b"before"
+    for lost in (after, file):
+        with pytest.raises(GONE):
+            get(t, lost)
+    assert len(packs_on(domicile)) == 2
+    assert unknown(home(domicile)) == []
+
+
+def test_what_has_lost_its_bytes_is_named(domicile: Domicile) -> None:
+    """A survivor of a compaction: the copy knows the old pack, which is gone."""
+    t = domicile.tenant()
+    survivor, goes = (
+        result.id
+        for result in t.put_many(
+            [NewRecord(PROMPT, b"survivor"), NewRecord(PROMPT, b"goes", subject="u")]
+        )
+        if isinstance(result, PutResult)
+    )
+    whole = t.put(PROMPT, b"in a pack of its own").id
+    dump = Dump.of(domicile)
+    erase(t)
+    domicile.run_worker()
+    work(domicile, days=4)
+    assert get(t, survivor) == b"survivor"
+
+    dump.restore(domicile)
+    report = recovered(domicile)
+
+    assert [(lost.tenant, lost.id) for lost in report.lost] == [("acme-eu", survivor)]
+    t = domicile.store.tenant("acme-eu")
+    with pytest.raises(Corrupt):
+        get(t, survivor)
+    with pytest.raises(Erased):
+        get(t, goes)
+    assert get(t, whole) == b"in a pack of its own"
+
+
+def test_what_expired_after_the_backup_stays_expired(domicile: Domicile) -> None:
+    """It is no loss: the copy lets it expire again, and there is nothing left to purge."""
+    t = domicile.tenant(retention={PROMPT: 2})
+    expired = t.put(PROMPT, b"mine").id
+    dump = Dump.of(domicile)
+    work(domicile, days=3)
+    assert packs_on(domicile) == []
+
+    dump.restore(domicile)
+    report = recovered(domicile)
+
+    assert (report.events, report.lost_records, report.forgotten) == (0, 0, {})
+    with pytest.raises(Expired):
+        get(domicile.store.tenant("acme-eu"), expired)
+    domicile.run_worker()
+    with pytest.raises(NotFound):
+        get(domicile.store.tenant("acme-eu"), expired)
+
+
+def test_a_backend_that_is_down_throughout(domicile: Domicile) -> None:
+    """The others have the ledger; there is no receipt before the last one has shown its own."""
+    t = domicile.tenant()
+    mine = t.put(PROMPT, b"mine", subject="u").id
+    dump = Dump.of(domicile)
+    domicile.take_down("eu-b")
+    erasure = erase(t)
+
+    dump.restore(domicile)
+    report = recovered(domicile)
+    assert (report.events, report.silent) == (1, {"eu-b"})
+    with pytest.raises(Erased):
+        get(domicile.store.tenant("acme-eu"), mine)
+    work(domicile, hours=1)
+    assert not is_complete(domicile, erasure)
+
+    domicile.bring_back("eu-b")
+    domicile.run_worker()
+    work(domicile, hours=2)
+    assert is_complete(domicile, erasure)
+    assert packs_on(domicile) == []
+
+
+def test_an_entry_that_only_a_silent_backend_has(domicile: Domicile) -> None:
+    """It is replayed when the backend answers, and its receipt waits for what was forgotten."""
+    t = domicile.tenant()
+    mine = t.put(PROMPT, b"mine", subject="u").id
+    dump = Dump.of(domicile)
+    domicile.take_down("eu-a")
+    t.put(PROMPT, b"lost, and on eu-b alone", subject="u")
+    erasure = erase(t)
+
+    dump.restore(domicile)
+    domicile.bring_back("eu-a")
+    domicile.take_down("eu-b")
+    assert recovered(domicile).events == 0
+    assert get(domicile.store.tenant("acme-eu"), mine) == b"mine"
+    domicile.bring_back("eu-b")
+    domicile.backends["eu-b"].fail_before["purge"] = lambda _: BackendUnavailable("eu-b")
+    domicile.run_worker()
+
+    with pytest.raises(GONE):
+        get(domicile.store.tenant("acme-eu"), mine)
+    work(domicile, hours=1)
+    assert not is_complete(domicile, erasure)
+    domicile.backends["eu-b"].fail_before.clear()
+    work(domicile, hours=2)
+    assert is_complete(domicile, erasure)
+    assert packs_on(domicile) == []
+
+
+@pytest.mark.parametrize("at", range(4))
+def test_a_recovery_that_is_killed(
+    domicile: Domicile, monkeypatch: pytest.MonkeyPatch, at: int
+) -> None:
+    """Wherever that is, nothing is served before it has been made to the end."""
+    t = domicile.tenant()
+    mine = t.put(PROMPT, b"mine", subject="u").id
+    kept = t.put(PROMPT, b"kept").id
+    dump = Dump.of(domicile)
+    t.put(PROMPT, b"after the backup", subject="u")
+    t.put(PROMPT, b"after it, and by itself")
+    erasure = erase(t)
+    dump.restore(domicile)
+
+    step = [(recover, "replay"), (recover, "_note"), (recover, "_mend"), (identity, "settle")][at]
+    real = getattr(*step)
+
+    def killed(*given: object) -> object:
+        real(*given)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(*step, killed)
+    with pytest.raises(KeyboardInterrupt):
+        recovered(domicile)
+    monkeypatch.undo()
+    with pytest.raises(CatalogRestored):
+        domicile.open()
+    recovered(domicile)
+
+    t = domicile.store.tenant("acme-eu")
+    with pytest.raises(Erased):
+        get(t, mine)
+    assert get(t, kept) == b"kept"
+    work(domicile, hours=1)
+    assert is_complete(domicile, erasure)
+    assert len(packs_on(domicile)) == 2
+
+
+def test_a_second_restore_of_the_same_backup(domicile: Domicile) -> None:
+    """What the first recovery replayed, and what was erased after it, is replayed again."""
+    t = domicile.tenant()
+    first, second = (t.put(PROMPT, b"mine", subject=name).id for name in ("u", "v"))
+    dump = Dump.of(domicile)
+    erase(t)
+    dump.restore(domicile)
+    assert recovered(domicile).events == 1
+    erase(domicile.store.tenant("acme-eu"), Scope.subject("v"))
+
+    dump.restore(domicile)
+    report = recovered(domicile)
+
+    assert (report.events, report.missing) == (2, 0)
+    for record_id in (first, second):
+        with pytest.raises(Erased):
+            get(domicile.store.tenant("acme-eu"), record_id)
+
+
+def test_an_entry_that_is_missing_or_unreadable_is_told(domicile: Domicile) -> None:
+    """The next one names it; the operator hears of it once, and goes on."""
+    t = domicile.tenant()
+    t.put(PROMPT, b"mine", subject="u")
+    dump = Dump.of(domicile)
+    for name in ("u", "v", "w"):
+        erase(t, Scope.subject(name))
+    entries = sorted(ledger_on(domicile)["eu-a"])
+    for backend in ("eu-a", "eu-b"):
+        first, second, _ = sorted(ledger_on(domicile)[backend])
+        domicile.backends[backend].inner.purge(first)
+        domicile.backends[backend].inner.put(second, b"damaged", timeout=1)
+
+    dump.restore(domicile)
+    report = recovered(domicile)
+
+    assert len(entries) == 3
+    assert (report.entries, report.events, report.unreadable, report.missing) == (2, 1, 1, 1)
+    assert rehearsed(domicile) is None

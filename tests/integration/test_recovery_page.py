@@ -1,0 +1,201 @@
+"""Whole servers that are restored, set back or failed over, by the commands of docs/recovery.md."""
+
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack, suppress
+from datetime import datetime
+from pathlib import Path
+
+import pytest
+from pydantic import SecretStr
+from sqlalchemy import create_engine, text
+
+from storage import embedded
+from storage.bootstrap import Means, init
+from storage.errors import CatalogRestored, Erased
+from storage.model import DataClass, Scope
+from storage.settings import RegionSettings, Settings
+from storage.testing import Domicile, FakeClock
+from tests.support.copies import binaries, hand_over, recovered, run, server_user, use
+from tests.support.doing import GONE, erase, get, is_complete, work
+from tests.support.seeing import HOME, eventually
+
+PROMPT = DataClass.PROMPT
+
+
+class Machine:
+    """A PostgreSQL server of a test's own, and a Domicile on it."""
+
+    def __init__(self, home: Path) -> None:
+        self.home = hand_over(home)
+        self.data = home / "pg"
+        self.url, self._leave = embedded.start(self.data)
+        self.servers = [self.data]
+        place = RegionSettings(
+            catalog_url=SecretStr(embedded.ensure_database(self.url, HOME)), keys_file=home / "keys"
+        )
+        settings = Settings(home=home / "domicile", regions={HOME: place})
+        init(settings, means=Means(clock=lambda _: FakeClock()))
+        self.domicile = Domicile(settings)
+        self.domicile.open()
+
+    def ask(self, statement: str, url: str = "") -> str:
+        """One answer of the server."""
+        made = (url or self.url).replace("postgresql://", "postgresql+psycopg://", 1)
+        engine = create_engine(made, isolation_level="AUTOCOMMIT")
+        with engine.connect() as connection:
+            done = connection.execute(text(statement))
+            answer = str(done.scalar()) if done.returns_rows else ""
+        engine.dispose()
+        return answer
+
+    def control(self, *arguments: str, data: Path | None = None) -> None:
+        """``pg_ctl`` on the server, or another one."""
+        command = [binaries() / "pg_ctl", "--wait", "--silent", "--pgdata", data or self.data]
+        subprocess.run([*command, *arguments], check=True, user=server_user(), cwd="/")
+
+    def start(self) -> None:
+        """Start the server again, where it was."""
+        self.control("start", "--log", str(self.data / "log"), "-o", f"-h '' -k {self.data}")
+
+    def stop(self) -> None:
+        """Stop the server."""
+        self.control("stop", "--mode", "fast")
+
+    def copy(self, source: Path, target: Path) -> None:
+        """A folder with all that is in it, and whose it is."""
+        subprocess.run([shutil.which("cp") or "cp", "-a", source, target], check=True)
+
+    def new(self, name: str) -> tuple[dict[str, object], str]:
+        """What the commands want to know of a second server, and the URL that it will have."""
+        data, sockets = self.home / name, hand_over(self.home / f"{name}-sockets")
+        self.servers.append(data)
+        given = {"SERVER_URL": self.url, "NEW_DATA": data, "OPTIONS": f"-h '' -k {sockets}"}
+        return given, self.url.replace(f"host={self.data}", f"host={sockets}")
+
+    def move(self, url: str) -> None:
+        """The catalog of the region is on another server from now on."""
+        self.domicile.stack.close()
+        use(self.domicile, embedded.with_database(url, HOME))
+
+    def close(self) -> None:
+        """Stop all servers."""
+        self.domicile.close()
+        for data in self.servers[1:]:
+            with suppress(subprocess.CalledProcessError):  # it may never have started
+                self.control("stop", "--mode", "immediate", data=data)
+        self._leave()
+
+
+@pytest.fixture
+def machine() -> Iterator[Machine]:
+    """A server that may be restarted and set back."""
+    # not under pytest's own folder: PostgreSQL runs as another user when we are root
+    home = Path(tempfile.mkdtemp(prefix="dom-"))
+    home.chmod(0o755)
+    with ExitStack() as stack:
+        stack.callback(shutil.rmtree, home, ignore_errors=True)
+        made = Machine(home)
+        stack.callback(made.close)
+        yield made
+
+
+def test_a_server_that_is_set_back_in_its_place(machine: Machine) -> None:
+    """Server, timeline and tables are the same: the ledger tells, and running processes notice."""
+    domicile = machine.domicile
+    t = domicile.tenant()
+    mine = t.put(PROMPT, b"mine", subject="u").id
+    machine.stop()
+    snapshot = machine.home / "snapshot"
+    machine.copy(machine.data, snapshot)
+    machine.start()
+    erasure = erase(t)
+    machine.stop()
+    shutil.rmtree(machine.data)
+    machine.copy(snapshot, machine.data)
+    machine.start()
+
+    with pytest.raises(CatalogRestored, match="the ledger has entries that it does not know"):
+        get(t, mine)
+    with pytest.raises(CatalogRestored):
+        domicile.run_worker()
+    with pytest.raises(CatalogRestored):
+        domicile.open()
+    report = recovered(domicile)
+
+    assert (report.moved, report.events) == ((), 1)
+    with pytest.raises(Erased):
+        get(domicile.store.tenant("acme-eu"), mine)
+    work(domicile, hours=1)
+    assert is_complete(domicile, erasure)
+
+
+def test_a_standby_that_lags(machine: Machine) -> None:
+    """Promoted, it has another timeline, and lacks the last erasure and the last put."""
+    domicile = machine.domicile
+    t = domicile.tenant()
+    mine, kept = (t.put(PROMPT, b"mine", subject=name).id for name in ("u", "kept"))
+    names, there = machine.new("standby")
+    run("standby", names)
+    erase(t, Scope.subject("somebody else"))
+    written = machine.ask("SELECT pg_current_wal_lsn()")
+    caught_up = f"SELECT pg_last_wal_replay_lsn() >= '{written}'"
+    eventually(lambda: machine.ask(caught_up, there) == "True")
+    machine.ask("ALTER SYSTEM SET primary_conninfo = ''", there)
+    machine.ask("SELECT pg_reload_conf()", there)
+    connected = "SELECT count(*) FROM pg_stat_wal_receiver"
+    eventually(lambda: machine.ask(connected, there) == "0")
+    erasure = erase(t)
+    t.put(PROMPT, b"lost", subject="u")
+    machine.stop()
+
+    run("promote", names)
+    machine.move(there)
+    with pytest.raises(CatalogRestored, match="its timeline changed"):
+        domicile.open()
+    report = recovered(domicile)
+
+    t = domicile.store.tenant("acme-eu")
+    assert get(t, kept) == b"mine"
+    with pytest.raises(GONE):
+        get(t, mine)
+    work(domicile, hours=1)
+    assert is_complete(domicile, erasure)
+    assert (report.events, report.missing, sum(report.forgotten.values())) == (1, 0, 1)
+
+
+def test_a_restore_to_a_moment(machine: Machine) -> None:
+    """A base backup and the WAL since: what came after the moment is lost, but no erasure is."""
+    domicile = machine.domicile
+    t = domicile.tenant()
+    backup = hand_over(machine.home / "backup")
+    hand_over(backup / "wal")
+    names, there = machine.new("fresh")
+    names["BACKUP"] = backup
+    run("archive", names)
+    machine.stop()
+    machine.start()
+    mine = t.put(PROMPT, b"mine", subject="u").id
+    run("base", names)
+    kept = t.put(PROMPT, b"after the base backup").id
+    moment = datetime.fromisoformat(machine.ask("SELECT clock_timestamp()"))
+    erasure = erase(t)
+    machine.ask("SELECT pg_switch_wal()")
+    machine.stop()
+
+    run("moment", names | {"MOMENT": moment.isoformat()})
+    machine.move(there)
+    eventually(lambda: machine.ask("SELECT pg_is_in_recovery()", there) == "False")
+    with pytest.raises(CatalogRestored, match="its timeline changed"):
+        domicile.open()
+    report = recovered(domicile)
+
+    assert (report.events, report.lost_records) == (1, 0)
+    t = domicile.store.tenant("acme-eu")
+    assert get(t, kept) == b"after the base backup"
+    with pytest.raises(Erased):
+        get(t, mine)
+    work(domicile, hours=1)
+    assert is_complete(domicile, erasure)

