@@ -37,6 +37,7 @@ from storage.errors import (
 from storage.logs import make_logger
 from storage.model import Entropy
 from storage.packs.guard import AGE, Guard
+from storage.packs.holding import know_names
 from storage.policy import horizon_wanted
 from storage.ports import Backend, Clock
 from storage.region import Limits, OpenRegion
@@ -309,8 +310,9 @@ def _init_region(
             new = schema.name_catalog(connection, region.name, uuid4())
             _ensure_keys(place, region.name, means.entropy, new=new)
             roots = LocalRootKeys.load(place.keys_file, means.entropy, region=region.name)
-            checks = Pseudonyms(roots.pseudonym_keys()).checks()
-            pseudonym_keys.register(connection, region.name, checks)
+            names = Pseudonyms(roots.pseudonym_keys())
+            pseudonym_keys.register(connection, region.name, names.checks())
+            know_names(connection, roots, names)
         catalog.check()
         for spec in region.backends:
             create_place(spec, data_dir=settings.home)

@@ -9,7 +9,7 @@
     ├── Refused                 the policy says no; ``reasons`` says why
     │   ├── UnknownTenant  WrongRegion  ConsumerTenant  TenantConflict
     │   ├── AgreementMissing  ResidencyUnsatisfied  NoLawfulPlace
-    │   └── PurposeRefused
+    │   └── PurposeRefused  Held
     ├── NotFound                no such record for this tenant
     ├── Erased                  erased, or minted before an erasure that covers it
     ├── Expired                 past its time
@@ -168,6 +168,10 @@ class PurposeRefused(Refused):
     """The record may not be opened for that purpose."""
 
 
+class Held(Refused):
+    """A legal hold still needs it, so it is not destroyed."""
+
+
 class NotFound(DomicileError):
     """The tenant has no such record."""
 
@@ -235,7 +239,9 @@ class LedgerUnwritten(TooFewReplicas):
         """``failures``: what each backend answered, as error codes."""
         super().__init__(failures)
         told = ", ".join(f"{backend}: {code}" for backend, code in sorted(failures.items()))
-        self.message = f"Too few backends took the entry of the ledger ({told}). Nothing is erased."
+        self.message = (
+            f"Too few backends took the entry of the ledger ({told}). Nothing has happened."
+        )
         self.advice = "Try again when they answer: a restored catalog would forget it."
         self.args = (f"{self.message} {self.advice}",)
 

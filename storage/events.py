@@ -5,12 +5,13 @@ place that writes and reads them.
 """
 
 import json
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Annotated, Literal
 from uuid import UUID
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
+from regions.model import DataClass
 from storage.errors import Corrupt
 from storage.model import Reason, ScopeKind
 
@@ -41,9 +42,43 @@ class NewErasure(_Told):
     until: _Moment
 
 
-Event = NewErasure
+class NewHold(_Told):
+    """A legal hold, with what the catalog knows its scope by: pseudonyms, or part of an id.
 
-_ORDER = ("erasure",)  # kinds of events, in the order in which they are replayed
+    ``sealed_name``: of whom it is about, if it covers what is stored later. ``cutoff``: the last
+    minting that it covers otherwise.
+    """
+
+    kind: Literal["hold"] = "hold"
+    id: UUID
+    tenant: str
+    scope: ScopeKind
+    sought: tuple[bytes, ...] = Field(repr=False)
+    sealed_name: bytes | None = Field(repr=False)
+    classes: tuple[DataClass, ...]
+    minted_from: _Moment | None
+    minted_to: _Moment | None
+    cutoff: _Moment | None
+    matter: str = Field(repr=False)
+    authority: str = Field(repr=False)
+    issuer: str = Field(repr=False)
+    placed: _Moment
+    review: date
+
+
+class HoldRelease(_Told):
+    """The end of the hold of that id."""
+
+    kind: Literal["release"] = "release"
+    id: UUID
+    tenant: str
+    why: str = Field(repr=False)
+    at: _Moment
+
+
+Event = NewErasure | NewHold | HoldRelease
+
+_ORDER = ("hold", "release", "erasure")  # kinds of events, in the order in which they are replayed
 
 
 class Entry(_Told):
@@ -59,7 +94,7 @@ class Entry(_Told):
     region: str
     catalog: UUID
     at: _Moment
-    event: Event
+    event: Event = Field(discriminator="kind")
 
 
 def encode(entry: Entry) -> bytes:

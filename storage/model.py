@@ -22,13 +22,18 @@ __all__ = [
     "Agreement",
     "BackendState",
     "DataClass",
+    "Deferral",
     "Dpa",
     "Entropy",
     "Erasure",
     "ErasureState",
+    "ExpiringDay",
     "Explanation",
+    "Hold",
+    "HoldSpec",
     "Left",
     "NewRecord",
+    "PlacedHold",
     "Purpose",
     "PutFailure",
     "PutResult",
@@ -165,7 +170,7 @@ class TenantSpec:
 
 
 class ScopeKind(StrEnum):
-    """What an erasure covers."""
+    """What an erasure or a hold covers."""
 
     RECORD = "record"
     SUBJECT = "subject"
@@ -176,7 +181,11 @@ class ScopeKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """What to erase. Everything that derives from it goes too, where the topology says so."""
+    """What to erase, or to hold.
+
+    An erasure takes along what derives from it, where the topology says so; a hold of a record is
+    of that record alone.
+    """
 
     kind: ScopeKind
     value: str = field(default="", repr=False)
@@ -273,6 +282,7 @@ class ErasureState(StrEnum):
     """How far an erasure is: reads refuse from FENCED on."""
 
     FENCED = "fenced"  # nothing it covers can be read; rows and bytes are still to go
+    DEFERRED = "deferred"  # a hold keeps some of it; the rest goes, and this when it is released
     PURGING = "purging"  # rows and record keys are gone; bytes are still to go
     COMPLETE = "complete"  # every byte has been seen to be absent; there is a receipt
 
@@ -285,6 +295,19 @@ class Left:
     replicas: int
     last_error: str | None
     next_attempt: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Deferral:
+    """How many records of an erasure a hold has kept, and for how long (None: it still does).
+
+    Counting stops at 10,000.
+    """
+
+    hold: UUID
+    records: int
+    since: datetime
+    until: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -303,6 +326,7 @@ class Erasure:
     deleted: int  # records deleted so far
     left: tuple[Left, ...]
     receipt: str | None = field(default=None, repr=False)  # one line; see storage.evidence.receipts
+    deferred: tuple[Deferral, ...] = ()  # never complete while one of them has no end
 
 
 @dataclass(frozen=True, slots=True)
@@ -315,6 +339,70 @@ class AccountErasure:
     account: str
     erasures: tuple[Erasure, ...]
     not_reached: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class HoldSpec:
+    """A legal hold to be placed: what it covers, why, and when somebody must look at it again.
+
+    ``future``: whether it covers what is minted after it was placed. No ``classes``: all of them.
+    ``minted_from`` and ``minted_to`` (exclusive) say when the record's id was minted. ``matter``,
+    ``authority`` and ``issuer`` are short texts of yours; they are in no log and in no error.
+    """
+
+    tenant: str
+    scope: Scope
+    matter: str = field(repr=False)
+    authority: str = field(repr=False)
+    issuer: str = field(repr=False)
+    review: date
+    future: bool
+    classes: tuple[DataClass, ...] = ()
+    minted_from: datetime | None = None
+    minted_to: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """A legal hold as the catalog has it. In force until ``released``."""
+
+    id: UUID
+    region: str
+    tenant: str
+    scope: ScopeKind
+    classes: tuple[DataClass, ...]
+    minted_from: datetime | None
+    minted_to: datetime | None
+    future: bool
+    matter: str = field(repr=False)
+    authority: str = field(repr=False)
+    issuer: str = field(repr=False)
+    placed: datetime
+    review: date
+    released: datetime | None
+    released_why: str | None = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class ExpiringDay:
+    """An expiry day that had begun to go before a hold came, and how many of its records."""
+
+    day: date
+    records: int
+
+
+@dataclass(frozen=True, slots=True)
+class PlacedHold:
+    """A hold, and what it found. Counting stops at 10,000.
+
+    ``records`` are held from now on. It came too late for the records in ``expiring``, and for
+    those that ``erasures`` had deleted by then: they are gone, unless another hold keeps them.
+    """
+
+    hold: Hold
+    records: int
+    expiring: tuple[ExpiringDay, ...]
+    erasures: tuple[UUID, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -407,3 +495,6 @@ class RegionStatus:
     partition_horizon: date | None
     horizon_alarm: bool
     clocks_apart: bool
+    holds: int = 0  # in force
+    overdue_reviews: int = 0  # of those, somebody should have looked again
+    deferred_erasures: int = 0

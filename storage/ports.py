@@ -136,6 +136,19 @@ class Backend(Reader, Protocol):
         """
         ...
 
+    def preserve(self, key: str) -> None:
+        """Have the place itself refuse to delete this object until ``release``, if it can.
+
+        Where it has object locks that is a legal hold, never a retention: that could not be taken
+        back. Elsewhere nothing happens. Raises KeyAbsent if there is no such object, where that is
+        noticed, and BackendError.
+        """
+        ...
+
+    def release(self, key: str) -> None:
+        """Undo ``preserve``, for every version of exactly this key. What is absent is no error."""
+        ...
+
     def traces(self, key: str) -> list[Trace]:
         """Everything that is left of exactly this key, of the kinds that the backend sees."""
         ...

@@ -23,6 +23,7 @@ from storage.errors import (
     WrongRegion,
 )
 from storage.evidence.status import region_status
+from storage.holds import Holds
 from storage.model import (
     AccountErasure,
     Erasure,
@@ -111,7 +112,7 @@ class Store:
                 homes.add(tenants.home_of(connection, tenant))
             return (served, known) if known is not None else None
 
-        found = self._first(look) if well_formed(tenant) else None
+        found = self.first(look) if well_formed(tenant) else None
         if found is None:
             for home in homes - {None} - self._regions.keys():
                 raise _elsewhere(tenant, str(home))
@@ -160,7 +161,7 @@ class Store:
     def erasure(self, erasure_id: UUID | str) -> Erasure:
         """How far an erasure is, and its receipt when it is complete. Raises NotFound."""
         wanted = as_erasure_id(erasure_id)
-        found = self._first(lambda s, connection: erasures.show(connection, s.open.name, [wanted]))
+        found = self.first(lambda s, connection: erasures.show(connection, s.open.name, [wanted]))
         if not found:
             raise NotFound("No such erasure in the regions of this process.")
         return found[0]
@@ -191,7 +192,7 @@ class Store:
                 advice=f"It serves: {', '.join(self._regions)}.",
             ) from None
 
-    def _first(self, ask: Callable[[Served, Connection], T]) -> T | None:
+    def first(self, ask: Callable[[Served, Connection], T]) -> T | None:
         """What the first region answers that knows. None: all have said that they do not.
 
         One whose catalog does not answer, or must not, keeps nobody from what the others have.
@@ -237,6 +238,7 @@ class Admin:
     def __init__(self, store: Store) -> None:
         """Of a store."""
         self.tenants = Tenants(store)
+        self.holds = Holds(store)
 
 
 class Tenants:

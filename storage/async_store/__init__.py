@@ -13,6 +13,7 @@ from typing import Self
 from uuid import UUID
 
 from storage.async_store.handles import AsyncCapture, AsyncOpenFile
+from storage.async_store.holds import AsyncHolds
 from storage.async_store.sources import AsyncFile
 from storage.async_store.tenant import AsyncTenant
 from storage.async_store.threads import Threads
@@ -95,6 +96,7 @@ class AsyncAdmin:
     def __init__(self, store: Store, threads: Threads) -> None:
         """Of a store."""
         self.tenants = AsyncTenants(store, threads)
+        self.holds = AsyncHolds(store.admin.holds, threads)
 
 
 class AsyncTenants:

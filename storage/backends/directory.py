@@ -111,6 +111,14 @@ class DirectoryBackend:
             except _ABSENT:
                 raise KeyAbsent(self.name) from None
 
+    def preserve(self, key: str) -> None:
+        """Nothing: whoever may write in a directory may delete there."""
+        checked(key)
+
+    def release(self, key: str) -> None:
+        """Nothing, as there is nothing to undo."""
+        checked(key)
+
     def purge(self, key: str) -> None:
         checked(key)
         refused: list[BackendError] = []

@@ -61,6 +61,14 @@ class WatchedBackend:
         with self.watching():
             return self._inner.get(key, start, stop, version=version)
 
+    def preserve(self, key: str) -> None:
+        with self.watching():
+            self._inner.preserve(key)
+
+    def release(self, key: str) -> None:
+        with self.watching():
+            self._inner.release(key)
+
     def purge(self, key: str) -> None:
         with self.watching():
             self._inner.purge(key)

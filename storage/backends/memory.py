@@ -9,7 +9,7 @@ from itertools import count
 from storage.backends.keys import checked, is_empty
 from storage.backends.probing import exercise
 from storage.backends.uploads import AbortingUpload
-from storage.errors import BackendUnavailable, KeyAbsent
+from storage.errors import BackendUnavailable, KeyAbsent, PurgeIncomplete
 from storage.ports import Trace, TraceKind
 
 
@@ -67,14 +67,18 @@ class MemoryBackend:
     """Keeps what it is given until the process ends."""
 
     def __init__(
-        self, name: str, *, versioned: bool = False, longest_request: timedelta = timedelta()
-    ) -> None:
+        self, name: str, *, versioned: bool = False, locks: bool = False,
+        longest_request: timedelta = timedelta(),
+    ) -> None:  # fmt: skip
+        """``locks``: it has object locks, as a bucket of S3 may have them."""
         self.name = name
         self.longest_request = longest_request
         self.sees = frozenset(
             {TraceKind.OBJECT, TraceKind.UPLOAD}
             | ({TraceKind.VERSION, TraceKind.MARKER} if versioned else set())
         )
+        self._locks = locks
+        self._preserved: set[str] = set()
         self._contents = _Contents(versioned=versioned)
 
     def put(self, key: str, data: bytes, *, timeout: float, urgent: bool = False) -> None:
@@ -101,9 +105,22 @@ class MemoryBackend:
             raise KeyAbsent(self.name)
         return wanted[0].data[start:stop]
 
+    def preserve(self, key: str) -> None:
+        with self._contents.lock:
+            if self._locks and checked(key) not in self._contents.versions:
+                raise KeyAbsent(self.name)
+            if self._locks:
+                self._preserved.add(key)
+
+    def release(self, key: str) -> None:
+        with self._contents.lock:
+            self._preserved.discard(checked(key))
+
     def purge(self, key: str) -> None:
         checked(key)
         with self._contents.lock:
+            if key in self._preserved:
+                raise PurgeIncomplete(self.name, "it is preserved")
             self._contents.versions.pop(key, None)
             for handle, upload in list(self._contents.uploads.items()):
                 if upload.key == key:

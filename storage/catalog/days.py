@@ -13,7 +13,9 @@ from uuid import UUID
 
 from sqlalchemy import Connection, Engine, exists, func, or_, select, text, update
 
+from storage.catalog import holds
 from storage.catalog import tables as t
+from storage.policy import Permit, may_destroy
 
 d, o = t.day.c, t.object_.c
 
@@ -75,7 +77,11 @@ def horizon(connection: Connection) -> date | None:
 
 
 def begin_expiry(connection: Connection, now: datetime) -> date | None:
-    """Turn the oldest day that has come to ``expiring``: nobody adds to it any more."""
+    """Turn the oldest day that has come to ``expiring``: nobody adds to it any more.
+
+    It notes which holds came before: no later one keeps anything of it.
+    """
+    holds.share(connection)
     day = connection.scalar(
         select(d.day)
         .where(d.day <= now.date(), d.state == DayState.OPEN)
@@ -85,7 +91,9 @@ def begin_expiry(connection: Connection, now: datetime) -> date | None:
     )
     if day is not None:
         connection.execute(
-            update(t.day).where(d.day == day).values(state=DayState.EXPIRING, expiring_at=now)
+            update(t.day)
+            .where(d.day == day)
+            .values(state=DayState.EXPIRING, expiring_at=now, holds=holds.last_number())
         )
     return day
 
@@ -132,7 +140,8 @@ def release(connection: Connection, day: date, at: datetime) -> None:
 def objects_to_go(
     connection: Connection, day: date, kinds: Iterable[str], limit: int
 ) -> list[UUID]:
-    """Ids of objects of the day that are not on their way out yet."""
+    """Ids of objects of the day that are not on their way out yet, and hold nothing held."""
+    holds.share(connection)
     return list(
         connection.scalars(
             select(o.id)
@@ -140,6 +149,7 @@ def objects_to_go(
                 o.day == day,
                 o.kind.in_(list(kinds)),
                 or_(o.state == "writing", o.state == "stored"),
+                ~holds.in_held_pack(o.id, day),
             )
             .order_by(o.id)
             .limit(limit)
@@ -147,11 +157,25 @@ def objects_to_go(
     )
 
 
-def drop_partition(engine: Engine, day: date) -> None:
+def may_drop(connection: Connection, due: Overdue, now: datetime) -> Permit:
+    """Whether the rows of a day may go. Of a day that expires, ever less is held: so it stays."""
+    held = holds_rows(connection, due.day)
+    return may_destroy(what="partition", state=due.state, held=held, now=now, day=due.day)
+
+
+def holds_rows(connection: Connection, day: date) -> bool:
+    """Whether anything is held among the rows of the day."""
+    holds.share(connection)
+    return bool(holds.packs_held(connection, day, 1))
+
+
+def drop_partition(engine: Engine, day: date, permit: Permit) -> None:
     """Detach the day's partition without blocking anybody, and drop it. Safe to repeat.
 
-    The caller has claimed the day. Raises OperationalError if an old reader is waited for in vain.
+    The caller has claimed the day. Raises OperationalError if an old reader is waited for in vain,
+    and what ``permit.demand`` raises.
     """
+    permit.demand()
     name = partition_name(day)
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         connection.execute(text("SET lock_timeout = '10s'"))

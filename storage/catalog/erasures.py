@@ -31,9 +31,11 @@ from sqlalchemy.dialects.postgresql import insert
 from storage.catalog import tables as t
 from storage.catalog.objects import ObjectKind, ObjectState
 from storage.events import NewErasure
-from storage.model import Erasure, ErasureState, Left, Reason, ReplicaState, ScopeKind
+from storage.model import Deferral, Erasure, ErasureState, Left, Reason, ReplicaState, ScopeKind
 
 e, eo, f, o, r = t.erasure.c, t.erasure_object.c, t.fence.c, t.object_.c, t.replica.c
+
+_CONTENT = (ObjectKind.PACK, ObjectKind.FILE_KEY, ObjectKind.HELD, ObjectKind.HOLD_KEY)
 
 # former code noted ``how`` alone: of that, the least that it can mean
 _OBJECT_ONLY: ColumnElement[list[str]] = literal(["object"], ARRAY(Text))
@@ -242,7 +244,7 @@ def await_writers(connection: Connection, erasure: OpenErasure) -> None:
             o.state == ObjectState.WRITING,
             and_(o.state == ObjectState.PURGING, o.size.is_(None)),
         ),
-        o.kind.in_((ObjectKind.PACK, ObjectKind.FILE_KEY)),
+        o.kind.in_(_CONTENT),
         or_(o.tenant.is_(None), o.tenant == erasure.tenant),
     )
     connection.execute(
@@ -311,13 +313,15 @@ def oldest_late(
 def note_objects(connection: Connection, erasure: UUID, objects: Collection[UUID]) -> None:
     """The erasure waits until these objects are gone, and all that share bytes with them.
 
-    A compaction shares bytes with what it copies, for as long as either is on a backend.
+    A compaction shares bytes with what it copies, for as long as either is on a backend. What was
+    carried out of a pack, and is there to stay, has only what rows of its own tell of.
     """
     if not objects:
         return
     families = select(o.family).where(o.id.in_(objects))
+    carried = and_(o.kind == ObjectKind.HELD, o.state == ObjectState.STORED, o.id.not_in(objects))
     sharing = select(literal(erasure), o.id, literal(True)).where(
-        o.family.in_(families), o.state != ObjectState.GONE
+        o.family.in_(families), o.state != ObjectState.GONE, ~carried
     )
     query = insert(t.erasure_object).from_select(
         ["erasure_id", "object_id", "holds_ranges"], sharing
@@ -366,7 +370,12 @@ def take_complete(connection: Connection, limit: int) -> list[UUID]:
     return list(
         connection.scalars(
             select(e.id)
-            .where(e.state == ErasureState.PURGING, ~waiting, ~exists().where(_expired()))
+            .where(
+                e.state == ErasureState.PURGING,
+                ~waiting,
+                ~exists().where(_expired()),
+                ~exists().where(_let_go()),
+            )
             .order_by(e.requested)
             .limit(limit)
             .with_for_update(skip_locked=True)
@@ -385,6 +394,18 @@ def _expired() -> ColumnElement[bool]:
         o.kind == ObjectKind.PACK,
         o.state != ObjectState.GONE,
         or_(o.tenant.is_(None), o.tenant == e.tenant),
+    )
+
+
+def _let_go() -> ColumnElement[bool]:
+    """SQL: an object of the tenant that a hold kept and has let go, in part or in whole.
+
+    The rows may be deleted already, so here too only the object itself says that bytes are left.
+    """
+    return and_(
+        o.kind.in_((ObjectKind.HELD, ObjectKind.HOLD_KEY)),
+        o.tenant == e.tenant,
+        or_(o.state == ObjectState.PURGING, o.compact_at.is_not(None)),
     )
 
 
@@ -471,13 +492,14 @@ def show(connection: Connection, region: str, ids: Sequence[UUID]) -> list[Erasu
         .where(e.id == any_(literal(list(ids), ARRAY(e.id.type))))
         .order_by(e.requested, e.id)
     ).all()
-    left = _left(connection, [row.id for row in rows])
+    found = [row.id for row in rows]
+    left, deferred = _left(connection, found), _deferred(connection, found)
     return [
         Erasure(
             row.id, region, row.tenant, ScopeKind(row.scope), Reason(row.reason),
             ErasureState(row.state), row.requested, row.fenced or row.requested, row.completed,
             row.deleted,
-            tuple(left.get(row.id, ())), row.token,
+            tuple(left.get(row.id, ())), row.token, tuple(deferred.get(row.id, ())),
         )
         for row in rows
     ]  # fmt: skip
@@ -489,18 +511,33 @@ def page(connection: Connection, after: UUID | None, limit: int) -> list[UUID]:
     return list(connection.scalars(query if after is None else query.where(e.id < after)))
 
 
+def _deferred(connection: Connection, ids: Sequence[UUID]) -> dict[UUID, list[Deferral]]:
+    """What holds keep, or have kept, of each, in the order in which that began."""
+    c = t.deferral.c
+    rows = connection.execute(
+        select(c.erasure_id, c.hold_id, c.records, c.since, c.until)
+        .where(c.erasure_id.in_(ids))
+        .order_by(c.since, c.hold_id)
+    )
+    found: dict[UUID, list[Deferral]] = {}
+    for erasure, *rest in rows:
+        found.setdefault(erasure, []).append(Deferral(*rest))
+    return found
+
+
 def _left(connection: Connection, ids: Sequence[UUID]) -> dict[UUID, list[Left]]:
     noted = (
         select(eo.erasure_id, eo.object_id)
         .join(t.object_, o.id == eo.object_id)
         .where(eo.erasure_id.in_(ids), ~and_(~eo.holds_ranges, o.state == ObjectState.STORED))
     )
-    expired = (
+    unread = [
         select(e.id, o.id)
-        .join(t.object_, _expired())
+        .join(t.object_, some)
         .where(e.id.in_(ids), e.state == ErasureState.PURGING)
-    )
-    waiting = union(noted, expired).subquery().c
+        for some in (_expired(), _let_go())
+    ]
+    waiting = union(noted, *unread).subquery().c
     rows = connection.execute(
         select(
             waiting.erasure_id,

@@ -11,11 +11,13 @@ from datetime import date, datetime
 from enum import StrEnum
 from uuid import UUID
 
-from sqlalchemy import Connection, and_, exists, func, or_, select, update
+from sqlalchemy import Connection, Select, and_, exists, func, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 
+from storage.catalog import holds
 from storage.catalog import tables as t
 from storage.model import ReplicaState
+from storage.policy import may_destroy
 
 o, r = t.object_.c, t.replica.c
 
@@ -28,6 +30,8 @@ class ObjectKind(StrEnum):
     FILE_KEY = "file_key"
     CANARY = "canary"
     LEDGER = "ledger"
+    HELD = "held"  # records of one tenant that a hold keeps beyond their day
+    HOLD_KEY = "hold_key"
 
 
 class ObjectState(StrEnum):
@@ -53,6 +57,15 @@ class StoredObject:
     digest: bytes | None
     family: UUID
     number: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What an object is, and how far."""
+
+    kind: ObjectKind
+    state: ObjectState
+    day: date | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -248,36 +261,47 @@ def put_off(connection: Connection, attempt: UUID, land_by: datetime) -> bool:
 
 
 def doom(connection: Connection, object_ids: Collection[UUID], now: datetime) -> int:
-    """These objects must go, with every replica, by the purge queue. Says how many it were."""
+    """These objects must go, with every replica, by the purge queue. Says how many it were.
+
+    Those that are on their way out already, or gone, are left as they are. Raises Held if a record
+    under a hold needs one of them.
+    """
     if not object_ids:
         return 0
-    lock(connection, list(object_ids))
-    done = connection.execute(
+    holds.share(connection)
+    found = lock(connection, list(object_ids))
+    there = {i: x for i, x in found.items() if x.state in (ObjectState.WRITING, ObjectState.STORED)}
+    needed = holds.needed(connection, {i: x.day for i, x in there.items()})
+    for i, x in there.items():
+        may_destroy(what="object", state=x.state, held=i in needed, now=now).demand()
+    if not there:
+        return 0
+    connection.execute(
         update(t.object_)
-        .where(o.id.in_(object_ids), o.state.in_((ObjectState.WRITING, ObjectState.STORED)))
+        .where(o.id.in_(there))
         .values(state=ObjectState.PURGING, compact_at=None, replicate_at=None)
     )
     connection.execute(
         update(t.replica)
-        .where(
-            r.object_id.in_(object_ids),
-            r.state.in_((ReplicaState.WRITING, ReplicaState.STORED)),
-            exists().where(o.id == r.object_id, o.state == ObjectState.PURGING),
-        )
+        .where(r.object_id.in_(there), r.state.in_((ReplicaState.WRITING, ReplicaState.STORED)))
         .values(state=ReplicaState.PURGING, next_attempt=now, purging_since=now)
     )
-    return done.rowcount
+    return len(there)
 
 
 def doom_unused_keys(
-    connection: Connection, now: datetime, ids: Collection[UUID] | None = None,
-    before: datetime | None = None, limit: int = 1000,
+    connection: Connection, now: datetime, ids: Collection[UUID] | None = None, *,
+    before: datetime | None = None, limit: int = 1000, kind: ObjectKind = ObjectKind.FILE_KEY,
 ) -> int:  # fmt: skip
-    """File keys that no file uses must go: these, or all that were announced before a moment."""
+    """Keys that no row uses must go: these, or all that were announced before a moment.
+
+    ``kind``: file keys, or hold keys.
+    """
+    used_by = t.held if kind is ObjectKind.HOLD_KEY else t.file
     query = select(o.id).where(
-        o.kind == ObjectKind.FILE_KEY,
+        o.kind == kind,
         o.state == ObjectState.STORED,
-        ~exists().where(t.file.c.key_id == o.id),
+        ~exists().where(used_by.c.key_id == o.id),
     )
     if ids is not None:
         query = query.where(o.id.in_(ids))
@@ -285,8 +309,8 @@ def doom_unused_keys(
         query = query.where(o.announced < before)
     query = query.limit(limit).with_for_update(of=t.object_, skip_locked=True)
     locked = connection.scalars(query).all()
-    # asked again under the lock: the file may have been committed in between
-    used = set(connection.scalars(select(t.file.c.key_id).where(t.file.c.key_id.in_(locked))))
+    # asked again under the lock: the row may have been committed in between
+    used = set(connection.scalars(select(used_by.c.key_id).where(used_by.c.key_id.in_(locked))))
     return doom(connection, [key for key in locked if key not in used], now)
 
 
@@ -485,15 +509,26 @@ def prune_replicas(connection: Connection, now: datetime, limit: int) -> int:
     return connection.execute(t.replica.delete().where(r.id.in_(old.scalar_subquery()))).rowcount
 
 
-def lock(connection: Connection, object_ids: Sequence[UUID]) -> dict[UUID, date | None]:
-    """Keep objects as they are until the transaction ends, in one order for all; their days.
+def lock(connection: Connection, object_ids: Sequence[UUID]) -> dict[UUID, Known]:
+    """Keep objects as they are until the transaction ends, in one order for all.
 
     Two erasures that empty one pack then see each other's deletions, one after the other.
     """
-    rows = connection.execute(
-        select(o.id, o.day).where(o.id.in_(object_ids)).order_by(o.id).with_for_update()
-    )
-    return {x[0]: x[1] for x in rows}
+    return _known(connection, _by_id(object_ids).order_by(o.id).with_for_update())
+
+
+def known(connection: Connection, object_ids: Collection[UUID]) -> dict[UUID, Known]:
+    """What these objects are."""
+    return _known(connection, _by_id(object_ids))
+
+
+def _by_id(object_ids: Collection[UUID]) -> Select[UUID, str, str, date | None]:
+    return select(o.id, o.kind, o.state, o.day).where(o.id.in_(object_ids))
+
+
+def _known(connection: Connection, query: Select[UUID, str, str, date | None]) -> dict[UUID, Known]:
+    rows = connection.execute(query)
+    return {x[0]: Known(ObjectKind(x[1]), ObjectState(x[2]), x[3]) for x in rows}
 
 
 def compact_by(connection: Connection, object_id: UUID, at: datetime) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from functools import cache
-from typing import cast
+from typing import Any, cast
 from uuid import UUID
 
 import psycopg
@@ -33,13 +33,16 @@ from sqlalchemy import (
     tuple_,
     update,
 )
+from sqlalchemy import Row as SqlRow
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.sql.base import ReadOnlyColumnCollection
 
 from regions.model import DataClass
+from storage.catalog import holds
 from storage.catalog import tables as t
 from storage.model import RecordId, ScopeKind
+from storage.policy import may_destroy
 
 f = t.fence.c
 _MANY = 32  # rows from which COPY pays
@@ -139,14 +142,14 @@ def add(connection: Connection, day: date | None, rows: Sequence[Row]) -> set[tu
     table = table_of(day)
     added = connection.execute(
         insert(table).on_conflict_do_nothing().returning(table.c.tenant, table.c.uid),
-        [_values(row) for row in rows],
+        [values_of(row) for row in rows],
     )
     return {(x[0], x[1]) for x in added}
 
 
 def _copied(connection: Connection, day: date | None, rows: Sequence[Row]) -> bool:
     """COPY them, which takes a quarter of the time. False, and nothing done, if one is there."""
-    values = [_values(row) for row in rows]
+    values = [values_of(row) for row in rows]
     table, columns = table_of(day), list(values[0])
     types = [str(table.c[name].type.compile(connection.dialect)) for name in columns]
     statement = f"COPY {table.name} ({', '.join(columns)}) FROM STDIN (FORMAT BINARY)"
@@ -185,19 +188,22 @@ def fenced(c: Columns) -> ColumnElement[bool]:
 
 def delete_scope(
     connection: Connection, table: Table, tenant: str, scope: ScopeKind, *,
-    sought: Sequence[bytes], cutoff: datetime, limit: int,
+    sought: Sequence[bytes], cutoff: datetime, now: datetime, limit: int,
 ) -> list[tuple[UUID, UUID]]:  # fmt: skip
-    """Delete up to ``limit`` rows that an erasure covers; gives object and key object of each.
+    """Delete up to ``limit`` rows that an erasure covers and no hold; gives object and key of each.
 
     A row that a compaction moves at the same moment is waited for, and deleted where it is then.
+    The caller shares the lock of the holds.
     """
     c = table.c
     day = literal(None, Date) if table is t.file else c.expiry_day
-    covered = [c.tenant == tenant, c.origin <= cutoff, _in_scope(c, scope, sought)]
+    covered = in_erasure(table, tenant, scope, sought, cutoff)
+    held = holds.held(table)
     found: dict[date | None, list[bytes]] = {}
     for row in connection.execute(
-        select(day, c.uid).where(*covered).limit(limit).with_for_update()
+        select(day, c.uid, held.label("held")).where(covered, ~held).limit(limit).with_for_update()
     ):
+        may_destroy(what="record", state="erased", held=row.held, now=now).demand()
         found.setdefault(row[0], []).append(row[1])
     gone: list[tuple[UUID, UUID]] = []
     for one_day, uids in sorted(found.items(), key=str):
@@ -210,11 +216,97 @@ def delete_scope(
     return gone
 
 
-def live(connection: Connection, day: date | None, object_ids: Sequence[UUID]) -> dict[UUID, int]:
-    """How many records each object still holds."""
-    c = table_of(day).c
+def delete_released(
+    connection: Connection, tenant: str, now: datetime, limit: int
+) -> list[tuple[UUID, UUID]]:
+    """Delete rows of ``held`` that no hold in force covers; gives object and key of each.
+
+    What an erasure covers is left to it: it has to know where the bytes are. The caller shares the
+    lock of the holds.
+    """
+    c, held = t.held.c, holds.held(t.held)
+    names = []
+    for row in connection.execute(
+        select(c.expiry_day, c.uid, held.label("held"))
+        .where(c.tenant == tenant, ~held, ~fenced(c))
+        .limit(limit)
+        .with_for_update()
+    ):
+        may_destroy(what="record", state="released", held=row.held, now=now).demand()
+        names.append((row.expiry_day, row.uid))
+    gone = connection.execute(
+        t.held.delete()
+        .where(c.tenant == tenant, tuple_(c.expiry_day, c.uid).in_(names))
+        .returning(c.object_id, c.key_id)
+    )
+    return [(x[0], x[1]) for x in gone]
+
+
+def held_in_pack(connection: Connection, day: date, pack: UUID) -> list[Row]:
+    """What is held of a pack, in the order of the bytes."""
+    where = [*_within(t.record, day, pack), holds.held(t.record)]
+    rows = connection.execute(select(t.record).where(*where).order_by(t.record.c.start))
+    return [row_of(row) for row in rows]
+
+
+def carry(connection: Connection, source: UUID, rows: Sequence[Row]) -> bool:
+    """Move rows of a pack and day to ``held``, as they are to be there: every one, or none.
+
+    One that is not there any more, or not held, stops them all.
+    """
+    c, day = t.record.c, rows[0].id.day
+    with connection.begin_nested() as savepoint:
+        taken = connection.execute(
+            t.record.delete().where(
+                *_within(t.record, day, source),
+                c.tenant == rows[0].tenant,
+                c.uid.in_([row.id.unique for row in rows]),
+                holds.held(t.record),
+            )
+        )
+        if taken.rowcount != len(rows):
+            savepoint.rollback()
+            return False
+        connection.execute(insert(t.held), [values_of(row) for row in rows])
+    return True
+
+
+def under_hold(
+    connection: Connection, hold: UUID, tenant: str, *, only: RecordId | None = None,
+    after: RecordId | None = None, limit: int = 1,
+) -> list[Row]:  # fmt: skip
+    """Records that one hold keeps, in the order of their minting; erased and expired ones too."""
+    found: list[Row] = []
+    for table in (t.record, t.file, t.held):
+        c = table.c
+        where = [c.tenant == tenant, holds.held(table, t.hold.c.id == hold)]
+        if only is not None:
+            where += [c.uid == only.unique, c.data_class == only.data_class.value]
+        if only is not None and table is t.record:
+            where.append(c.expiry_day == only.day)
+        if after is not None:
+            last = tuple_(literal(after.minted), literal(after.unique))
+            where.append(tuple_(c.minted, c.uid) > last)
+        query = select(table).where(*where).order_by(c.minted, c.uid).limit(limit)
+        found += [row_of(row) for row in connection.execute(query)]
+    return sorted(found, key=lambda row: (row.id.minted, row.id.unique))[:limit]
+
+
+def in_erasure(
+    table: Table, tenant: str, scope: ScopeKind, sought: Sequence[bytes], cutoff: datetime
+) -> ColumnElement[bool]:
+    """SQL: an erasure of that scope covers the row, whatever holds there may be."""
+    c = table.c
+    return and_(c.tenant == tenant, c.origin <= cutoff, _in_scope(c, scope, sought))
+
+
+def live(
+    connection: Connection, table: Table, day: date | None, object_ids: Sequence[UUID]
+) -> dict[UUID, int]:
+    """How many records each object still holds. ``day``: theirs, in ``record``."""
+    c = table.c
     where: list[ColumnElement[bool]] = [c.object_id.in_(object_ids)]
-    if day is not None:
+    if table is t.record:
         where.append(c.expiry_day == day)
     counted = connection.execute(
         select(c.object_id, func.count()).where(*where).group_by(c.object_id)
@@ -236,26 +328,32 @@ def needing(
         yield x[0], RecordId(DataClass(x[1]), x[2], x[3], day, x[4])
 
 
-def in_object(connection: Connection, day: date, object_id: UUID) -> list[Row]:
-    """The records that a pack still holds, in the order of their bytes."""
-    c = t.record.c
+def in_object(connection: Connection, table: Table, day: date | None, object_id: UUID) -> list[Row]:
+    """The records of ``record`` or ``held`` that an object still holds, in order of their bytes."""
+    c = table.c
     rows = connection.execute(
-        select(t.record).where(c.expiry_day == day, c.object_id == object_id).order_by(c.start)
+        select(table).where(*_within(table, day, object_id)).order_by(c.start)
     )
-    return [_row(row._mapping, day) for row in rows]
+    return [row_of(row) for row in rows]
+
+
+def _within(table: Table, day: date | None, object_id: UUID) -> list[ColumnElement[bool]]:
+    inside = [table.c.object_id == object_id]
+    return [table.c.expiry_day == day, *inside] if table is t.record else inside
 
 
 def move(
-    connection: Connection, day: date, source: UUID, target: UUID, starts: Mapping[int, int]
-) -> int:
+    connection: Connection, table: Table, day: date | None, source: UUID, *, target: UUID,
+    starts: Mapping[int, int],
+) -> int:  # fmt: skip
     """Point records from one pack to another. Says how many were still there to be moved."""
-    c = t.record.c
+    c = table.c
     g = func.unnest(
         literal(list(starts), ARRAY(BigInteger)), literal(list(starts.values()), ARRAY(BigInteger))
     ).table_valued("was", "start").render_derived(name="given").c  # fmt: skip
     moved = connection.execute(
-        update(t.record)
-        .where(c.expiry_day == day, c.object_id == source, c.start == g.was)
+        update(table)
+        .where(*_within(table, day, source), c.start == g.was)
         .values(object_id=target, start=g.start)
     )
     return moved.rowcount
@@ -302,6 +400,11 @@ def _in_scope(c: Columns, scope: ScopeKind, sought: Sequence[bytes]) -> ColumnEl
             return literal(True)
 
 
+def row_of(found: SqlRow[Any]) -> Row:
+    """A whole row of ``record``, ``file`` or ``held``."""
+    return _row(found._mapping, found._mapping.get("expiry_day"))
+
+
 def _row(m: object, day: date | None) -> Row:
     x = dict(m)  # type: ignore[call-overload]
     record_id = RecordId(DataClass(x["data_class"]), x["born"], x["minted"], day, x["uid"])
@@ -313,7 +416,8 @@ def _row(m: object, day: date | None) -> Row:
     )  # fmt: skip
 
 
-def _values(row: Row) -> dict[str, object]:
+def values_of(row: Row) -> dict[str, object]:
+    """The columns of a row."""
     expiry = {} if row.id.day is None else {"expiry_day": row.id.day}
     return {
         **expiry,

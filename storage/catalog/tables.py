@@ -128,7 +128,8 @@ object_ = Table(  # a thing on backends: a pack, a key object, an entry of the l
     Column("gone_at", _MOMENT),
     Column("number", BigInteger),  # of an entry of the ledger
     CheckConstraint(
-        "kind IN ('pack', 'day_key', 'file_key', 'canary', 'ledger')", name="object_kind"
+        "kind IN ('pack', 'day_key', 'file_key', 'canary', 'ledger', 'held', 'hold_key')",
+        name="object_kind",
     ),
     CheckConstraint("(kind = 'ledger') = (number IS NOT NULL)", name="object_number"),
     CheckConstraint("state IN ('writing', 'stored', 'purging', 'gone')", name="object_state"),
@@ -139,6 +140,7 @@ object_ = Table(  # a thing on backends: a pack, a key object, an entry of the l
     Index("object_replicate", "replicate_at", postgresql_where=text("replicate_at IS NOT NULL")),
     Index("object_file_key", "announced", postgresql_where=text("kind = 'file_key'")),
     Index("object_number", "number", postgresql_where=text("number IS NOT NULL")),
+    Index("object_held", "tenant", postgresql_where=text("kind IN ('held', 'hold_key')")),
     Index("object_gone", "gone_at", postgresql_where=text("gone_at IS NOT NULL")),
 )
 
@@ -175,6 +177,7 @@ day = Table(  # a day on which records expire, and its partition
     Column("expiring_at", _MOMENT),
     Column("dropped_at", _MOMENT),
     Column("next_attempt", _MOMENT),  # a worker is at it until then
+    Column("holds", BigInteger),  # the number of the last hold that came before ``expiring``
     CheckConstraint("state IN ('open', 'expiring', 'dropped')", name="day_state"),
 )
 
@@ -247,6 +250,58 @@ file = Table(  # what is kept until the customer deletes it
     Index("file_key", "key_id"),
 )
 
+held = Table(  # records that a hold has kept beyond their expiry day
+    "held",
+    metadata,
+    Column("expiry_day", Date, primary_key=True),
+    *_content_columns(),
+    *_content_indexes("held"),
+    Index("held_key", "key_id"),
+)
+
+hold = Table(  # a legal hold: a predicate, and no row per record that it covers
+    "hold",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("number", BigInteger, nullable=False, unique=True),  # in the order of placing
+    Column("tenant", Text, nullable=False),
+    Column("scope", Text, nullable=False),
+    Column("sought", ARRAY(LargeBinary)),  # pseudonyms or a unique part
+    Column("sealed_name", LargeBinary),  # of whom it is about, if it covers the future
+    Column("classes", ARRAY(Text)),  # none: all
+    Column("minted_from", _MOMENT),
+    Column("minted_to", _MOMENT),  # exclusive
+    Column("cutoff", _MOMENT),  # none: it covers what is minted later too
+    Column("matter", Text, nullable=False),
+    Column("authority", Text, nullable=False),
+    Column("issuer", Text, nullable=False),
+    Column("placed", _MOMENT, nullable=False),
+    Column("review", Date, nullable=False),
+    Column("released", _MOMENT),
+    Column("released_why", Text),
+    Column("resumed", _MOMENT),  # what it deferred goes on since then
+    CheckConstraint("scope IN ('record', 'subject', 'group', 'tenant')", name="hold_scope"),
+    Index("hold_in_force", "tenant", postgresql_where=text("released IS NULL")),
+    Index(
+        "hold_to_resume",
+        "released",
+        postgresql_where=text("released IS NOT NULL AND resumed IS NULL"),
+    ),
+)
+
+audit = Table(  # who opened what for a purpose that is not the tenant's own
+    "audit",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("at", _MOMENT, nullable=False),
+    Column("actor", Text, nullable=False),
+    Column("purpose", Text, nullable=False),
+    Column("tenant", Text, nullable=False),
+    Column("hold_id", Uuid, nullable=False),
+    Column("uid", LargeBinary, nullable=False),
+    Index("audit_hold", "hold_id", "id"),
+)
+
 erasure = Table(
     "erasure",
     metadata,
@@ -264,7 +319,7 @@ erasure = Table(
     Column("planned", _MOMENT),
     Column("completed", _MOMENT),
     Column("deleted", BigInteger, nullable=False, server_default=text("0")),
-    CheckConstraint("state IN ('fenced', 'purging', 'complete')", name="erasure_state"),
+    CheckConstraint("state IN ('fenced', 'deferred', 'purging', 'complete')", name="erasure_state"),
     Index("erasure_open", "requested", postgresql_where=text("state <> 'complete'")),
     Index("erasure_complete", "completed", postgresql_where=text("state = 'complete'")),
     Index("erasure_tenant", "tenant", "requested"),
@@ -291,6 +346,17 @@ erasure_object = Table(  # an object that an erasure waits for, until it is comp
     Column("object_id", Uuid, ForeignKey("object.id"), primary_key=True),
     Column("holds_ranges", Boolean, nullable=False),  # else: was being written, content unknown
     Index("erasure_object_object", "object_id"),
+)
+
+deferral = Table(  # what a hold keeps of what an erasure covers, and since when
+    "deferral",
+    metadata,
+    Column("erasure_id", Uuid, ForeignKey("erasure.id", ondelete="CASCADE"), primary_key=True),
+    Column("hold_id", Uuid, ForeignKey("hold.id"), primary_key=True),
+    Column("since", _MOMENT, primary_key=True),
+    Column("until", _MOMENT),
+    Column("records", BigInteger, nullable=False),
+    Index("deferral_hold", "hold_id"),
 )
 
 receipt = Table(

@@ -11,6 +11,7 @@ from storage.cli import (
     doctor,
     erasing,
     exits,
+    holding,
     keys,
     policies,
     putting,
@@ -91,6 +92,13 @@ app.command(rich_help_panel=_EVIDENCE)(erasing.erase)
 _erasure = _group("erasure", "How far erasures are.", _EVIDENCE)
 _erasure.command("show")(erasing.show)
 _erasure.command("list")(erasing.list_erasures)
+_hold = _group("hold", "Legal holds.", _EVIDENCE)
+_hold.command("place")(holding.place)
+_hold.command("list")(holding.list_holds)
+_hold.command("show")(holding.show)
+_hold.command("release")(holding.release)
+_hold.command("records")(holding.records)
+_hold.command("get")(holding.get)
 _receipt = _group("receipt", "The evidence of an erasure.", _EVIDENCE)
 _receipt.command("verify")(receipts.verify)
 _receipt.command("key")(keys.public)

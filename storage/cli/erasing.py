@@ -222,6 +222,9 @@ def _show(erasure: Erasure) -> None:
             ("records deleted", str(erasure.deleted)),
         ]
     )
+    waiting = [deferral for deferral in erasure.deferred if deferral.until is None]
+    for deferral in waiting:
+        note(f"Hold {deferral.hold} keeps {several(deferral.records, 'record')} of it.")
     if erasure.left:
         say()
         table(

@@ -40,11 +40,10 @@ def get(
             with transfer("Reading", file.size) as seen:
                 files.write_new(output, _counted(file.chunks(), seen), force=force)
         elif not as_json:
-            _to_stdout(file.chunks())
-        elif file.size <= _SHOWN:
-            body = base64.b64encode(b"".join(file.chunks())).decode()
+            to_stdout(file.chunks())
         else:
-            raise BodyTooLarge("It is too much for JSON.", advice="Give --output FILE.")
+            too_much_for_json(file.size)
+            body = base64.b64encode(b"".join(file.chunks())).decode()
     if as_json:
         document({"record": file.info, "metadata": file.metadata, "body": body})
     elif output is not None:
@@ -109,7 +108,13 @@ def _row(info: RecordInfo) -> tuple[str, str, str, str]:
     return str(info.id), whole, minute(info.written), minute(info.deadline, never="erased")
 
 
-def _to_stdout(chunks: Iterator[bytes]) -> None:
+def too_much_for_json(size: int) -> None:
+    """Raises BodyTooLarge if a body of so many bytes is."""
+    if size > _SHOWN:
+        raise BodyTooLarge("It is too much for JSON.", advice="Give --output FILE.")
+
+
+def to_stdout(chunks: Iterator[bytes]) -> None:
     """On a terminal only text: other bytes may be commands to the terminal."""
     if not sys.stdout.isatty():
         for chunk in chunks:

@@ -54,6 +54,7 @@ def show(region: RegionStatus) -> None:
             ("files", _counted(region.files)),
             ("sealed bytes", size(region.bytes)),
             ("open erasures", str(region.open_erasures)),
+            ("holds", _holds(region)),
             ("deletion", _deletion(region)),
             ("partitions", _horizon(region)),
             ("clocks", _clocks(region)),
@@ -92,6 +93,15 @@ def _deletion(region: RegionStatus) -> Text:
         days = several(region.overdue_days, "expiry day")
         return bad(f"OVERDUE: {days} not done. Is a worker running?")
     return good("nothing is overdue")
+
+
+def _holds(region: RegionStatus) -> Text:
+    told = several(region.holds, "legal hold")
+    if region.deferred_erasures:
+        told += f", for which {several(region.deferred_erasures, 'erasure')} cannot end"
+    if region.overdue_reviews:
+        return bad(f"{told}; {several(region.overdue_reviews, 'review')} OVERDUE")
+    return Text(told if region.holds else "none")
 
 
 def _horizon(region: RegionStatus) -> Text:

@@ -1,15 +1,14 @@
 """The receipt of an erasure that is complete, from what the catalog noted when it was seen."""
 
-from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Literal
 from uuid import UUID
 
 from sqlalchemy import Connection
 
-from storage.catalog import erasures
+from storage.catalog import deferrals, erasures
 from storage.catalog.erasures import Evidence
-from storage.evidence.receipts import Acknowledgement, Deferral, Leaf, Receipt
+from storage.evidence.receipts import Deferral, Leaf, Receipt
 from storage.ports import TraceKind
 from storage.region import OpenRegion
 
@@ -17,19 +16,19 @@ _NOBODY = "not-noted"
 
 
 def receipt_for(
-    region: OpenRegion, connection: Connection, erasure: UUID, now: datetime, *,
-    processors: Sequence[Acknowledgement] = (), deferred: Sequence[Deferral] = (),
-) -> Receipt:  # fmt: skip
-    """A receipt, to be signed. The caller has seen that the erasure waits for nothing.
-
-    ``processors``: what those say that had a copy. ``deferred``: what was held, and is gone now.
-    """
+    region: OpenRegion, connection: Connection, erasure: UUID, now: datetime
+) -> Receipt:
+    """A receipt, to be signed. The caller has seen that the erasure waits for nothing."""
+    deferred = [
+        Deferral(hold=hold, records=records, since=since, until=until)
+        for hold, records, since, until in deferrals.ended(connection, erasure)
+    ]
     facts = erasures.facts(connection, erasure)
     leaves = tuple(
         leaf for seen in erasures.evidence(connection, erasure) for leaf in _leaves(region, seen)
     )
     seen_last = [leaf.absent_at for leaf in leaves]
-    said_last = [*(said.at for said in processors), *(hold.until for hold in deferred)]
+    said_last = [hold.until for hold in deferred]
     # another process's clock may be a little behind that of the request
     absent = max([facts.fenced, facts.planned, *seen_last, *said_last])
     return Receipt(
@@ -45,7 +44,6 @@ def receipt_for(
         last_key_copy_gone_by=absent + timedelta(days=region.region.catalog_backup_days),
         deleted=facts.deleted,
         leaves=leaves,
-        processors=tuple(processors),
         deferred=tuple(deferred),
         issued_at=max(now, absent),
     )

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 from sqlalchemy import Connection, Table, and_, any_, func, literal, select
 
-from storage.catalog import days, erasures
+from storage.catalog import days, erasures, holds
 from storage.catalog import tables as t
 from storage.model import BackendState, RegionStatus
 from storage.policy import clocks_agree, horizon_alarm
@@ -21,6 +21,7 @@ def region_status(region: OpenRegion) -> RegionStatus:
     now, bounds = region.clock.now(), region.topology.bounds
     with region.catalog.begin() as connection:
         horizon = days.horizon(connection)
+        in_force, late_reviews = holds.tell(connection, now.date())
         return RegionStatus(
             region=region.name,
             records=_count(connection, t.record),
@@ -37,6 +38,9 @@ def region_status(region: OpenRegion) -> RegionStatus:
             partition_horizon=horizon,
             horizon_alarm=horizon_alarm(region.topology, now.date(), horizon),
             clocks_apart=not clocks_agree(region.clock.apart()),
+            holds=in_force,
+            overdue_reviews=late_reviews,
+            deferred_erasures=_deferred(connection),
         )
 
 
@@ -52,6 +56,11 @@ def _bytes(connection: Connection) -> int:
 
 def _open(connection: Connection) -> int:
     query = select(func.count()).where(t.erasure.c.state != "complete")
+    return connection.scalar(query) or 0
+
+
+def _deferred(connection: Connection) -> int:
+    query = select(func.count()).where(t.erasure.c.state == "deferred")
     return connection.scalar(query) or 0
 
 

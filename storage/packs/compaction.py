@@ -10,14 +10,15 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, Table
 
 from storage.catalog import objects, records
+from storage.catalog import tables as t
 from storage.catalog.objects import Attempt, NewObject, ObjectKind, ObjectState, StoredObject
 from storage.catalog.records import Row
 from storage.errors import BackendError
 from storage.model import ReplicaState
-from storage.packs.transfer import Sent, send
+from storage.packs.transfer import Sent, preserve, send
 from storage.region import OpenRegion
 
 
@@ -47,6 +48,7 @@ def compact(region: OpenRegion, object_id: UUID) -> bool:
     parts = [data[row.start : row.start + row.length] for row in plan.rows]
     copy = b"".join(parts)
     sent = send(region, plan.attempts, copy, until=plan.new.deadline, urgent=True)
+    sent = preserve(region, plan.new.kind, plan.attempts, sent)
     if len(sent.stored) < region.region.required:
         _abandon(region, plan.new.id)
         return False
@@ -72,15 +74,15 @@ def _begin(
 ) -> _Plan | None:
     now = region.clock.now()
     source = objects.stored_object(connection, object_id, lock=True)
-    if source is None or source.state is not ObjectState.STORED or source.day is None:
+    if source is None or source.state is not ObjectState.STORED or _is_file(source):
         return None
-    rows = records.in_object(connection, source.day, source.id)
+    rows = records.in_object(connection, _rows_of(source), source.day, source.id)
     if not rows:
         objects.doom(connection, [source.id], now)
         return None
     deadline = region.deadline(now, region.limits.stall)
     new = NewObject(
-        region.new_uuid(now), ObjectKind.PACK, source.day, source.tenant, backends, now, deadline,
+        region.new_uuid(now), source.kind, source.day, source.tenant, backends, now, deadline,
         source.family,
     )  # fmt: skip
     targets = {b: (region.new_uuid(now), region.lands_by(b, deadline)) for b in backends}
@@ -94,7 +96,7 @@ def _switch(
     objects.lock(connection, [plan.source.id, plan.new.id])  # before replicas, as the reaper does
     objects.settle(connection, sent.stored, sent.failed, now)
     source = objects.stored_object(connection, plan.source.id, lock=True)
-    if source is None or source.state is not ObjectState.STORED or source.day is None:
+    if source is None or source.state is not ObjectState.STORED:
         objects.doom(connection, [plan.new.id], now)
         return True
     starts, start = {}, 0
@@ -115,12 +117,23 @@ def _move_all(
     connection: Connection, source: StoredObject, target: UUID, starts: dict[int, int]
 ) -> bool:
     """Move every row, or none."""
-    assert source.day is not None
     with connection.begin_nested() as savepoint:
-        if records.move(connection, source.day, source.id, target, starts) == len(starts):
+        moved = records.move(
+            connection, _rows_of(source), source.day, source.id, target=target, starts=starts
+        )
+        if moved == len(starts):
             return True
         savepoint.rollback()
     return False
+
+
+def _is_file(source: StoredObject) -> bool:
+    """A file is a pack of its own: with its one row it goes as a whole."""
+    return source.kind is ObjectKind.PACK and source.day is None
+
+
+def _rows_of(source: StoredObject) -> Table:
+    return t.held if source.kind is ObjectKind.HELD else t.record
 
 
 def _abandon(region: OpenRegion, object_id: UUID) -> None:

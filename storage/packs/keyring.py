@@ -20,7 +20,7 @@ from storage.catalog.objects import Attempt, NewObject, ObjectKind
 from storage.crypto.record import new_key
 from storage.errors import BackendError, KeyUnavailable, TooFewReplicas
 from storage.model import ReplicaState, TenantSpec
-from storage.packs.transfer import Sent, send
+from storage.packs.transfer import Sent, preserve, send
 from storage.region import OpenRegion
 
 SHARDS = 64
@@ -71,6 +71,10 @@ class KeyRing:
     ) -> tuple[UUID, bytes]:
         """A new key for one file."""
         return self._make(_Wanted(ObjectKind.FILE_KEY, tuple(backends), required, tenant.id, None))
+
+    def hold_key(self, tenant: str, backends: Sequence[str], required: int) -> tuple[UUID, bytes]:
+        """A new key for what is held of one pack. Raises TooFewReplicas."""
+        return self._make(_Wanted(ObjectKind.HOLD_KEY, tuple(backends), required, tenant, None))
 
     def open(self, key_id: UUID) -> bytes:
         """A key by the id of its object. Raises KeyUnavailable."""
@@ -127,6 +131,7 @@ class KeyRing:
             if wanted.slot is not None:
                 daykeys.announce(connection, new.id, *wanted.slot)
         sent = self._read_back(attempts, send(region, attempts, sealed, until=deadline), sealed)
+        sent = preserve(region, wanted.kind, attempts, sent)
         used = region.catalog.run(lambda c: self._settle(c, wanted, new, sent, sealed))
         if used is None:
             raise TooFewReplicas(sent.causes)

@@ -8,11 +8,12 @@ as said: one that is there although its event was refused, or its writer died, d
 import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import Connection
 
-from storage.catalog import erasures, identity, ledger, objects
+from storage.catalog import erasures, holds, identity, ledger, objects
 from storage.catalog.engine import own_tenant
 from storage.catalog.objects import Attempt, NewObject, ObjectKind, ObjectState
 from storage.crypto.ledger import open_entry, seal_entry
@@ -26,7 +27,7 @@ from storage.errors import (
     KeyUnavailable,
     LedgerUnwritten,
 )
-from storage.events import Entry, Event
+from storage.events import Entry, Event, HoldRelease, NewErasure, NewHold
 from storage.model import ReplicaState
 from storage.packs.transfer import Sent, healthy, send
 from storage.region import OpenRegion
@@ -63,18 +64,19 @@ class Read:
     entry: Entry | None
 
 
-def enact(region: OpenRegion, event: Event, ready: Ready) -> None:
+def enact(region: OpenRegion, event: Event, ready: Ready, then: Ready = lambda _: None) -> None:
     """Write an event to the ledger, then make it true. On return it is.
 
-    Raises LedgerUnwritten if too few backends take it, Abandoned if that took too long, and what
-    ``ready`` raises: then nothing has happened. CatalogUnavailable leaves that open.
+    ``then`` is asked in the same transaction, once it is true. Raises LedgerUnwritten if too few
+    backends take it, Abandoned if that took too long, and what ``ready`` raises: then nothing has
+    happened. CatalogUnavailable leaves that open.
     """
     pending = _announce(region, event)
     sent = send(region, pending.attempts, pending.sealed, until=pending.new.deadline, urgent=True)
     try:
         if len(sent.stored) < region.region.required:
             raise LedgerUnwritten(sent.causes)
-        true = region.catalog.run(lambda c: _commit(region, c, pending, sent, ready))
+        true = region.catalog.run(lambda c: _commit(region, c, pending, sent, (ready, then)))
     except CatalogUnavailable:
         raise  # it may be true: whoever takes stale entries finds out
     except DomicileError:
@@ -83,7 +85,7 @@ def enact(region: OpenRegion, event: Event, ready: Ready) -> None:
         raise
     if not true:
         raise Abandoned(
-            "It took too long and was given up; nothing is erased.", advice="Try again."
+            "It took too long and was given up; nothing has happened.", advice="Try again."
         )
 
 
@@ -113,22 +115,42 @@ def _announce(region: OpenRegion, event: Event) -> _Pending:
 
 
 def _commit(
-    region: OpenRegion, connection: Connection, pending: _Pending, sent: Sent, ready: Ready
-) -> bool:
+    region: OpenRegion, connection: Connection, pending: _Pending, sent: Sent,
+    around: tuple[Ready, Ready],
+) -> bool:  # fmt: skip
     now = region.clock.now()
     event, new = pending.entry.event, pending.new
-    own_tenant(connection, event.tenant)
-    ready(connection)
+    _own(connection, event)
+    around[0](connection)
     ledger.lock_truth(connection)
     objects.lock(connection, [new.id])  # before its replicas, as the reaper does
     objects.settle(connection, sent.stored, sent.failed, now)
     again = now if len(sent.stored) < len(new.backends) else None
     digest = hashlib.sha256(pending.sealed).digest()
     if objects.finish(connection, new.id, len(pending.sealed), digest, replicate_at=again):
-        erasures.fence(connection, event, now)
+        _make_true(connection, event, now)
+        around[1](connection)
         return True
     known = objects.stored_object(connection, new.id)  # a worker took it for stale
     return known is not None and known.state is ObjectState.STORED
+
+
+def _own(connection: Connection, event: Event) -> None:
+    """What nobody else may be at while it becomes true."""
+    own_tenant(connection, event.tenant)
+    if not isinstance(event, NewErasure):
+        holds.own(connection)
+
+
+def _make_true(connection: Connection, event: Event, now: datetime) -> bool:
+    """False: it was true already."""
+    match event:
+        case NewErasure():
+            return erasures.fence(connection, event, now)
+        case NewHold():
+            return holds.place(connection, event)
+        case HoldRelease():
+            return holds.release(connection, event.id, event.why, now)
 
 
 def open_found(region: OpenRegion, found: Found) -> Read:
@@ -159,8 +181,8 @@ def replay(region: OpenRegion, connection: Connection, read: Read) -> bool:
     found, entry = read.found, read.entry
     new_event = False
     if entry is not None:
-        own_tenant(connection, entry.event.tenant)
-        new_event = erasures.fence(connection, entry.event, now)
+        _own(connection, entry.event)
+        new_event = _make_true(connection, entry.event, now)
     ledger.lock_truth(connection)
     new = NewObject(
         found.object_id, ObjectKind.LEDGER, None, None, region.lawful(), now, now,

@@ -7,6 +7,9 @@ a good one is made in its place. Bad bytes are never returned.
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TypeVar
+from uuid import UUID
+
+from sqlalchemy import Connection
 
 from storage.catalog import erasures, objects, records
 from storage.catalog.objects import Attempt
@@ -24,10 +27,13 @@ from storage.errors import (
 )
 from storage.model import Purpose, Record, RecordId, RecordInfo, ReplicaState
 from storage.packs.keyring import KeyRing
-from storage.policy import may_open, term_of
+from storage.policy import may_open, may_open_held, term_of
 from storage.region import OpenRegion
 
 T = TypeVar("T")
+
+Find = Callable[[Connection, str, RecordId, Purpose], Row]
+"""Gives the row of a tenant's record, if it may be opened for a purpose; raises if it may not."""
 
 _MOVES = 3  # a pack may be compacted while it is read, and once more; then something is wrong
 
@@ -49,10 +55,11 @@ class Opened:
 class Reader:
     """Reads records of one region. Safe to use from many threads."""
 
-    def __init__(self, region: OpenRegion, keys: KeyRing) -> None:
-        """Shares the keys with the region's writer."""
+    def __init__(self, region: OpenRegion, keys: KeyRing, find: Find | None = None) -> None:
+        """Shares the keys with the region's writer. Without ``find``, as the tenant may read."""
         self._region = region
         self._keys = keys
+        self._find = find or self._own
 
     def get(self, tenant: str, record_id: RecordId, purpose: Purpose) -> Record:
         """A whole record.
@@ -120,23 +127,24 @@ class Reader:
     def _open(self, tenant: str, record_id: RecordId, purpose: Purpose) -> Opened:
         region = self._region
         with region.catalog.begin() as connection:
-            found = records.find(connection, tenant, record_id)
-            if found is None:
-                self._absent(
-                    erasures.fenced_by_name(connection, tenant, record_id.unique, record_id.minted)
-                )
-            row = self._permitted(found, purpose)
+            row = self._find(connection, tenant, record_id, purpose)
             stored = objects.attempts_of(connection, [row.object_id], [ReplicaState.STORED])
         order = {spec.name: n for n, spec in enumerate(region.region.backends)}
         attempts = sorted(stored.get(row.object_id, []), key=lambda a: order.get(a.backend, 99))
         key = unwrap_key(self._keys.open(row.key_id), row.wrapped_key)
         return Opened(row, key, tuple(attempts))
 
-    def _absent(self, fenced: bool) -> None:  # noqa: FBT001
-        raise Erased if fenced else NotFound(advice="Check the id and the tenant.")
+    def _own(
+        self, connection: Connection, tenant: str, record_id: RecordId, purpose: Purpose
+    ) -> Row:
+        found = records.find(connection, tenant, record_id)
+        if found is not None:
+            return self._permitted(found, purpose)
+        if erasures.fenced_by_name(connection, tenant, record_id.unique, record_id.minted):
+            raise Erased
+        raise NotFound(advice="Check the id and the tenant.")
 
-    def _permitted(self, found: Found | None, purpose: Purpose) -> Row:
-        assert found is not None
+    def _permitted(self, found: Found, purpose: Purpose) -> Row:
         term = term_of(found.row.id.day, self._region.topology.bounds)
         may_open(
             self._region.topology, data_class=found.row.id.data_class, purpose=purpose,
@@ -185,6 +193,17 @@ class Reader:
     def _metadata(self, opened: Opened) -> Mapping[str, object]:
         sealed = opened.row.sealed_metadata
         return {} if sealed is None else open_metadata(opened.key, sealed, opened.aad)
+
+
+def under_hold(hold: UUID) -> Find:
+    """How a record is found that a hold keeps, whether it is erased, expired or neither."""
+
+    def find(connection: Connection, tenant: str, record_id: RecordId, _purpose: Purpose) -> Row:
+        rows = records.under_hold(connection, hold, tenant, only=record_id)
+        may_open_held(covered=bool(rows)).demand()
+        return rows[0]
+
+    return find
 
 
 def info(region: OpenRegion, row: Row) -> RecordInfo:

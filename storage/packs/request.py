@@ -11,6 +11,7 @@ from storage.errors import InvalidRequest, MalformedId, NotFound, UnknownClass
 from storage.model import (
     Agreement,
     DataClass,
+    HoldSpec,
     NewRecord,
     Purpose,
     Reason,
@@ -18,13 +19,14 @@ from storage.model import (
     Scope,
     ScopeKind,
     TenantSpec,
+    utc,
 )
 
 Id = RecordId | str
 """A record's id, or its text form."""
 
 PAGE = 1000  # the most that one call lists
-_TICKET = 200  # characters
+_TICKET = _NOTE = 200  # characters
 
 
 def as_id(given: object) -> RecordId:
@@ -141,15 +143,7 @@ def check_range(start: object, stop: object) -> None:
 
 def check_erasure(scope: object, reason: object, ticket: object) -> None:
     """Whether that can be erased. Raises InvalidRequest or MalformedId."""
-    if not isinstance(scope, Scope) or not isinstance(scope.kind, ScopeKind):
-        raise InvalidRequest("That is no scope.", advice="Use Scope.subject(name) and the like.")
-    match scope.kind:
-        case ScopeKind.RECORD:
-            as_id(scope.value)
-        case ScopeKind.SUBJECT | ScopeKind.GROUP | ScopeKind.ACCOUNT:
-            check_text(scope.kind.value, scope.value)
-        case ScopeKind.TENANT:
-            pass
+    _check_scope(scope)
     if not isinstance(reason, Reason):
         raise InvalidRequest("That is no reason.", advice="Use Reason.SUBJECT_REQUEST and so on.")
     if ticket is not None and not (
@@ -159,6 +153,69 @@ def check_erasure(scope: object, reason: object, ticket: object) -> None:
             f"A ticket is 1 to {_TICKET} printable characters.",
             advice="Give the number of your ticket; nothing personal.",
         )
+
+
+def _check_scope(scope: object) -> None:
+    if not isinstance(scope, Scope) or not isinstance(scope.kind, ScopeKind):
+        raise InvalidRequest("That is no scope.", advice="Use Scope.subject(name) and the like.")
+    match scope.kind:
+        case ScopeKind.RECORD:
+            as_id(scope.value)
+        case ScopeKind.SUBJECT | ScopeKind.GROUP | ScopeKind.ACCOUNT:
+            check_text(scope.kind.value, scope.value)
+        case ScopeKind.TENANT:
+            pass
+
+
+def as_hold_id(given: object) -> UUID:
+    """The id of a hold, from its text if it is text. Raises NotFound."""
+    if isinstance(given, UUID):
+        return given
+    try:
+        return UUID(str(given))
+    except ValueError:
+        raise NotFound("That is no id of a hold.") from None
+
+
+def check_note(what: str, text: object) -> None:
+    """Whether it is a short text for people. Raises InvalidRequest."""
+    if not isinstance(text, str) or not 1 <= len(text) <= _NOTE or not text.isprintable():
+        raise InvalidRequest(f"The {what} of a hold is 1 to {_NOTE} printable characters.")
+
+
+def check_actor(actor: object) -> None:
+    """Whether it says who reads. Raises InvalidRequest."""
+    if not isinstance(actor, str) or not 1 <= len(actor) <= _NOTE or not actor.isprintable():
+        raise InvalidRequest(
+            f"An actor is 1 to {_NOTE} printable characters.",
+            advice="Give the id that your identity provider has for the person.",
+        )
+
+
+def check_hold(spec: object) -> None:
+    """Whether that can be held. Raises InvalidRequest, MalformedId, UnknownClass, NaiveDatetime."""
+    if not isinstance(spec, HoldSpec) or not isinstance(spec.tenant, str):
+        raise InvalidRequest("That is no hold.", advice="Give HoldSpec(tenant, scope, ...).")
+    _check_scope(spec.scope)
+    for what in ("matter", "authority", "issuer"):
+        check_note(what, getattr(spec, what))
+    if not _date(spec.review):
+        raise InvalidRequest("A hold has a date of review.", advice="Give date(2027, 1, 15).")
+    if not isinstance(spec.future, bool):
+        raise InvalidRequest("Say whether it covers what is minted later: future=True or False.")
+    if not isinstance(spec.classes, tuple):
+        raise InvalidRequest("The classes of a hold are a tuple.", advice="Empty: all of them.")
+    for data_class in spec.classes:
+        check_class(data_class)
+    span = [_moment(at) for at in (spec.minted_from, spec.minted_to) if at is not None]
+    if span != sorted(span):
+        raise InvalidRequest("The time span of a hold ends before it begins.")
+
+
+def _moment(at: object) -> datetime:
+    if not isinstance(at, datetime):
+        raise InvalidRequest("The time span of a hold is given in datetimes.")
+    return utc(at)
 
 
 def check_spec(spec: object) -> None:

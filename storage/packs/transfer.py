@@ -9,12 +9,15 @@ from functools import partial
 from typing import TypeVar
 from uuid import UUID
 
-from storage.catalog.objects import Attempt
+from storage.catalog.objects import Attempt, ObjectKind
 from storage.errors import BackendError, BackendUnavailable, TooFewReplicas
 from storage.ports import Upload
 from storage.region import OpenRegion
 
 T = TypeVar("T")
+
+KEPT = frozenset({ObjectKind.HELD, ObjectKind.HOLD_KEY})
+"""What a backend locks, if it can, for as long as a hold needs it."""
 
 _REQUESTS = 3  # attempts that one call of an upload may last: to begin late, and send two parts
 
@@ -55,6 +58,23 @@ def send(
     for call in wait(running, timeout=region.limits.attempt * 1.5).not_done:
         region.backends[running[call].backend].owes(call)
     return _sum_up(running)
+
+
+def preserve(region: OpenRegion, kind: ObjectKind, attempts: Sequence[Attempt], sent: Sent) -> Sent:
+    """Have the backends lock what holds held records. One that fails at it has not stored it."""
+    if kind not in KEPT:
+        return sent
+    stored, failed, causes = [], dict(sent.failed), dict(sent.causes)
+    for attempt in attempts:
+        if attempt.id not in sent.stored:
+            continue
+        try:
+            region.backends[attempt.backend].preserve(attempt.key)
+        except BackendError as error:
+            failed[attempt.id] = causes[attempt.backend] = error.code
+        else:
+            stored.append(attempt.id)
+    return Sent(tuple(stored), failed, causes)
 
 
 def time_left(region: OpenRegion, backend: str, until: datetime) -> float:

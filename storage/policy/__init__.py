@@ -1,6 +1,6 @@
 """Decisions, and the reasons for them. Pure: no I/O, no clock, no SQL; ``now`` is an argument."""
 
-from storage.policy.access import OPEN_PURPOSES, Access, may_open
+from storage.policy.access import OPEN_PURPOSES, Access, may_open, may_open_held
 from storage.policy.erasure import (
     STRAY_GRACE,
     Absence,
@@ -57,6 +57,7 @@ __all__ = [
     "ledger_from",
     "may_destroy",
     "may_open",
+    "may_open_held",
     "next_scrub",
     "place",
     "plan_object",

@@ -34,6 +34,11 @@ class Access:
             case "expired":
                 return Expired()
             case reason:
+                if reason == "not_held":
+                    return PurposeRefused(
+                        "That hold is not in force, or does not cover this record.",
+                        reasons=(reason,), advice="See: domicile hold records",
+                    )  # fmt: skip
                 return PurposeRefused(
                     reasons=(reason,), advice="classes.toml says what each class may be opened for."
                 )
@@ -59,6 +64,15 @@ def may_open(
     if fenced:
         reason = "erased"
     return Access(reason is None, reason or "allowed")
+
+
+def may_open_held(*, covered: bool) -> Access:
+    """Whether a record may be opened for the purpose ``legal``, erased or expired as it may be.
+
+    ``covered``: the hold that is named is in force and covers it. Reason codes: ``allowed``,
+    ``not_held``.
+    """
+    return Access(covered, "allowed" if covered else "not_held")
 
 
 def _against(topology: Topology, data_class: DataClass, purpose: Purpose) -> str | None:

@@ -1,18 +1,35 @@
 """What is destroyed, when, and when that may be called done."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Literal
 
 from regions.model import Bounds
+from storage.errors import Held, Refused
 from storage.model import ReplicaState, utc
 
 Action = Literal["purge", "compact", "expires"]
-Target = Literal["replica", "key", "partition", "stray"]
+Target = Literal["record", "object", "replica", "key", "partition", "stray"]
 
 _APART = timedelta(minutes=1)
 _RECOVERING = timedelta(days=7)
-_EXPIRED_DAYS = {"partition": ("expiring",), "key": ("expiring", "dropped")}
+_STATES: Mapping[Target, tuple[str, ...]] = {
+    "record": ("erased", "released"),
+    "object": ("writing", "stored"),
+    "replica": (ReplicaState.PURGING,),
+    "key": ("expiring", "dropped"),
+    "partition": ("expiring",),
+    "stray": ("unknown",),
+}
+_UNTIMELY: Mapping[Target, str] = {
+    "record": "not_given_up",
+    "object": "not_there",
+    "replica": "not_purging",
+    "key": "day_not_expiring",
+    "partition": "day_not_expiring",
+    "stray": "announced",
+}
 
 STRAY_GRACE = timedelta(days=3)
 """How long what no row knows of is left, for a person to see: a weekend, and more than any write
@@ -53,13 +70,22 @@ def plan_object(*, live: int, expiry_day: date | None, now: datetime, bounds: Bo
 class Permit:
     """Whether something may be destroyed.
 
-    Reason codes: ``allowed``; ``held``; ``not_purging`` (nobody has given the replica up);
-    ``day_not_expiring`` (records may still be added to the day); ``day_not_over`` (or still read);
-    ``announced`` (a row knows of it); ``in_grace`` (it was seen for the first time lately).
+    Reason codes: ``allowed``; ``held``; ``not_given_up`` (no erasure covers the record, and no hold
+    has let it go); ``not_there`` (the object is on its way out already); ``not_purging`` (nobody
+    has given the replica up); ``day_not_expiring`` (records may still be added to the day);
+    ``day_not_over`` (or still read); ``announced`` (a row knows of it); ``in_grace`` (it was seen
+    for the first time lately).
     """
 
     allowed: bool
     reason: str
+
+    def demand(self) -> None:
+        """Raises Held, or Refused for any other reason, unless it is allowed."""
+        if self.reason == "held":
+            raise Held(reasons=("held",), advice="See: domicile hold list")
+        if not self.allowed:
+            raise Refused("It may not be destroyed now.", reasons=(self.reason,))
 
 
 def may_destroy(
@@ -68,24 +94,24 @@ def may_destroy(
 ) -> Permit:  # fmt: skip
     """Whether it may be destroyed now. Every path that destroys asks this, whatever its reason.
 
-    ``replica``: an object on a backend, with the replica's ``state``. ``partition``: all rows of
+    ``record``: a row with its record key; its ``state`` says why: ``erased``, or ``released`` (kept
+    by a hold beyond its day, and by none any more). ``object``: a pack or a key object with all its
+    replicas, and ``replica``: one of them, each with its own ``state``. ``partition``: all rows of
     the expiry day ``day``, and ``key``: the day keys of that day, with the day's ``state``.
     ``stray``: what a backend has shown ``since`` then under a key of which no row of that backend
     is known; ``state`` is "unknown", or that of the row if there is one now.
     ``held``: something under a legal hold still needs it. The caller has locked what it tells.
     """
+    moment = utc(now)
     if held:
         return Permit(allowed=False, reason="held")
-    reason: str | None
-    if what == "replica":
-        reason = None if state == ReplicaState.PURGING else "not_purging"
-    elif what == "stray":
-        reason = _of_stray(state, since, now)
-    elif state not in _EXPIRED_DAYS[what]:
-        reason = "day_not_expiring"
-    else:
-        reason = None if day is not None and utc(now) >= _midnight(day) else "day_not_over"
-    return Permit(reason is None, reason or "allowed")
+    if state not in _STATES[what]:
+        return Permit(allowed=False, reason=_UNTIMELY[what])
+    if what in ("key", "partition") and (day is None or moment < _midnight(day)):
+        return Permit(allowed=False, reason="day_not_over")
+    if what == "stray" and (since is None or moment < utc(since) + STRAY_GRACE):
+        return Permit(allowed=False, reason="in_grace")
+    return Permit(allowed=True, reason="allowed")
 
 
 def _of_stray(state: str, since: datetime | None, now: datetime) -> str | None:

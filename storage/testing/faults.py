@@ -94,6 +94,16 @@ class FaultyBackend:
         self.after("get", key)
         return data
 
+    def preserve(self, key: str) -> None:
+        self.before("preserve", key)
+        self.inner.preserve(key)
+        self.after("preserve", key)
+
+    def release(self, key: str) -> None:
+        self.before("release", key)
+        self.inner.release(key)
+        self.after("release", key)
+
     def purge(self, key: str) -> None:
         self.before("purge", key)
         self.inner.purge(key)

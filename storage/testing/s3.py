@@ -108,11 +108,14 @@ class S3Server(LoopbackServer):
         self._names: list[str] = []
         self._one_at_a_time = threading.Lock()  # moto does not expect threads
 
-    def make_bucket(self, name: str, region: str, *, versioned: bool = False) -> None:
-        """Make a bucket. It goes when the server closes."""
+    def make_bucket(
+        self, name: str, region: str, *, versioned: bool = False, locks: bool = False
+    ) -> None:
+        """Make a bucket, with object lock if it is to have it. It goes when the server closes."""
         self._buckets.create_bucket(name, region)
         if versioned:
             self._buckets.put_bucket_versioning(name, "Enabled")
+        self._buckets.buckets[name].object_lock_enabled = locks
         self._names.append(name)
 
     def store(self, bucket: str, key: str, data: bytes) -> None:
@@ -147,6 +150,8 @@ class S3Server(LoopbackServer):
                 status, headers, body = handle(asked, asked.raw_url, asked.headers)
             except KeyError:  # moto has no answer to a part of an upload that was aborted
                 return Answer.error(404, "NoSuchUpload")
+            except AttributeError:  # nor to a legal hold on what is not there
+                return Answer.error(404, "NoSuchKey")
         data = body.encode() if isinstance(body, str) else bytes(body)
         return Answer(status, {name: str(value) for name, value in headers.items()}, data)
 

@@ -1,19 +1,15 @@
 """Erase: from a fence to deleted rows, to purged or compacted packs, to a receipt."""
 
-from collections.abc import Sequence
-from datetime import date
-from uuid import UUID
-
 from sqlalchemy import Connection
 from structlog.typing import FilteringBoundLogger
 
-from storage.catalog import erasures, identity, objects, records, signing_keys
+from storage.catalog import deferrals, erasures, holds, identity, records, signing_keys
 from storage.catalog import tables as t
 from storage.catalog.erasures import OpenErasure
 from storage.evidence.completion import receipt_for
 from storage.evidence.keys import key_id
 from storage.evidence.receipts import sign
-from storage.policy import plan_object
+from storage.packs.letting_go import let_go
 from storage.region import OpenRegion
 
 ROWS = 1000
@@ -46,60 +42,39 @@ def complete(region: OpenRegion, log: FilteringBoundLogger) -> int:
 
 
 def _plan(region: OpenRegion, connection: Connection, log: FilteringBoundLogger) -> int:
+    holds.share(connection)
     erasure = erasures.take_fenced(connection)
     if erasure is None:
         return 0
     if not erasure.awaited:
         erasures.await_writers(connection, erasure)
-    deleted = 0
-    for table in (t.record, t.file):
+    deleted, now = 0, region.clock.now()
+    for table in (t.record, t.file, t.held):
         gone = records.delete_scope(
             connection, table, erasure.tenant, erasure.scope, sought=erasure.sought,
-            cutoff=erasure.cutoff, limit=ROWS - deleted,
+            cutoff=erasure.cutoff, now=now, limit=ROWS - deleted,
         )  # fmt: skip
         deleted += len(gone)
-        _release(region, connection, erasure, gone)
+        if gone:
+            erasures.note_objects(connection, erasure.id, let_go(region, connection, table, gone))
         if deleted >= ROWS:
             break
-    now = region.clock.now()
     erasures.count(connection, erasure.id, deleted)
     if deleted < ROWS:
-        erasures.await_earlier(connection, erasure)
-        erasures.mark_planned(connection, erasure.id, now)
-        log.info("erasure_planned", region=region.name, erasure=str(erasure.id))
+        _planned(region, connection, erasure, log)
     return 1
 
 
-def _release(
-    region: OpenRegion, connection: Connection, erasure: OpenErasure,
-    gone: Sequence[tuple[UUID, UUID]],
-) -> None:  # fmt: skip
-    """What becomes of the objects that the deleted rows were in, and of the keys of files."""
-    if not gone:
-        return
+def _planned(
+    region: OpenRegion, connection: Connection, erasure: OpenErasure, log: FilteringBoundLogger
+) -> None:
+    """All rows are gone but those that a hold keeps: while there is one, it is never complete."""
     now = region.clock.now()
-    touched = sorted({object_id for object_id, _ in gone})
-    locked = objects.lock(connection, touched)
-    file_keys = {key_id for object_id, key_id in gone if locked[object_id] is None}
-    erasures.note_objects(connection, erasure.id, [*touched, *file_keys])
-    doomed = list(file_keys)
-    for day in set(locked.values()):
-        some = [object_id for object_id in touched if locked[object_id] == day]
-        doomed += _emptied(region, connection, day, some)
-    objects.doom(connection, doomed, now)
-
-
-def _emptied(
-    region: OpenRegion, connection: Connection, day: date | None, some: Sequence[UUID]
-) -> list[UUID]:
-    """Those of the objects in which nothing is alive; the others are put down for compaction."""
-    now, bounds = region.clock.now(), region.topology.bounds
-    live = records.live(connection, day, some)
-    empty = []
-    for object_id in some:
-        verdict = plan_object(live=live.get(object_id, 0), expiry_day=day, now=now, bounds=bounds)
-        if verdict.action == "purge":
-            empty.append(object_id)
-        elif verdict.action == "compact":
-            objects.compact_by(connection, object_id, verdict.at)
-    return empty
+    kept_by = deferrals.kept(connection, erasure)
+    if kept_by:
+        deferrals.defer(connection, erasure.id, kept_by, now)
+        log.info("erasure_deferred", region=region.name, erasure=str(erasure.id))
+        return
+    erasures.await_earlier(connection, erasure)
+    erasures.mark_planned(connection, erasure.id, now)
+    log.info("erasure_planned", region=region.name, erasure=str(erasure.id))

@@ -5,15 +5,17 @@ from datetime import timedelta
 from sqlalchemy.exc import DBAPIError
 from structlog.typing import FilteringBoundLogger
 
-from storage.catalog import days, erasures, objects
+from storage.catalog import days, erasures, holds, objects
 from storage.catalog.days import DayState, Overdue
 from storage.catalog.objects import ObjectKind
+from storage.packs.carrying import carry
 from storage.packs.keyring import KeyRing
 from storage.policy import may_destroy
 from storage.region import OpenRegion
 from storage.workers.pace import LEASE, WAITING
 
 _BATCH = 1000
+_CARRIED = 16  # packs at a time
 
 
 def expire(region: OpenRegion, keys: KeyRing, log: FilteringBoundLogger) -> int:
@@ -29,17 +31,18 @@ def expire(region: OpenRegion, keys: KeyRing, log: FilteringBoundLogger) -> int:
         keys.forget(begun)
         log.info("day_expiring", region=region.name, day=str(begun))
     for day in due:
-        _advance(region, day, log)
+        _advance(region, keys, day, log)
     return len(due) + int(begun is not None)
 
 
-def _advance(region: OpenRegion, due: Overdue, log: FilteringBoundLogger) -> None:
+def _advance(region: OpenRegion, keys: KeyRing, due: Overdue, log: FilteringBoundLogger) -> None:
     kind = ObjectKind.PACK if due.state is DayState.EXPIRING else ObjectKind.DAY_KEY
     if _doom(region, due, kind):
         _later(region, due, timedelta())
         return
     if due.state is DayState.EXPIRING:
-        _later(region, due, _drop_rows(region, due, log))
+        waits = _carry(region, keys, due, log)
+        _later(region, due, _drop_rows(region, due, log) if waits is None else waits)
         return
     with region.catalog.begin() as connection:
         left = days.unfinished(connection, due.day)
@@ -52,15 +55,37 @@ def _advance(region: OpenRegion, due: Overdue, log: FilteringBoundLogger) -> Non
 
 
 def _doom(region: OpenRegion, due: Overdue, kind: ObjectKind) -> int:
-    """Give up a batch of the day's objects."""
+    """Give up a batch of the day's objects; packs in which something is held stay for now."""
     now = region.clock.now()
-    held = False
-    permit = may_destroy(what="key", state=due.state, held=held, now=now, day=due.day)
-    if not permit.allowed:
-        return 0
     with region.catalog.begin() as connection:
+        held = kind is ObjectKind.DAY_KEY and days.holds_rows(connection, due.day)
+        permit = may_destroy(what="key", state=due.state, held=held, now=now, day=due.day)
+        if not permit.allowed:
+            return 0
         some = days.objects_to_go(connection, due.day, [kind], _BATCH)
         return objects.doom(connection, some, now)
+
+
+def _carry(
+    region: OpenRegion, keys: KeyRing, due: Overdue, log: FilteringBoundLogger
+) -> timedelta | None:
+    """Take what is held out of a batch of packs. None: there is nothing; else how long to wait.
+
+    A pack that cannot be carried now holds up the day, and no other pack.
+    """
+    with region.catalog.begin() as connection:
+        packs = holds.packs_held(connection, due.day, _BATCH)
+    if not packs:
+        return None
+    carried, until = 0, region.clock.now() + LEASE / 2
+    for pack in packs:
+        if carried == _CARRIED or region.clock.now() > until:
+            break
+        if carry(region, keys, due.day, pack):
+            carried += 1
+        else:
+            log.warning("carrying_put_off", region=region.name, day=str(due.day), object=pack.hex)
+    return timedelta() if carried else WAITING
 
 
 def _drop_rows(region: OpenRegion, due: Overdue, log: FilteringBoundLogger) -> timedelta:
@@ -68,16 +93,15 @@ def _drop_rows(region: OpenRegion, due: Overdue, log: FilteringBoundLogger) -> t
 
     Says how long to wait until the next step.
     """
-    held = False
     now = region.clock.now()
-    permit = may_destroy(what="partition", state=due.state, held=held, now=now, day=due.day)
     with region.catalog.begin() as connection:
+        permit = days.may_drop(connection, due, now)
         # an erasure knows what it waits for from the rows: they stay until it has read them
         unread = erasures.unplanned(connection, before=days.began(connection, due.day) or now)
     if unread or not permit.allowed:
         return WAITING
     try:
-        days.drop_partition(region.catalog.engine, due.day)
+        days.drop_partition(region.catalog.engine, due.day, permit)
     except DBAPIError as error:
         log.warning(
             "partition_busy", region=region.name, day=str(due.day), error=type(error).__name__

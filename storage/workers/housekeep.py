@@ -5,6 +5,7 @@ from datetime import timedelta
 from structlog.typing import FilteringBoundLogger
 
 from storage.catalog import days, erasures, objects
+from storage.catalog.objects import ObjectKind
 from storage.policy import horizon_wanted
 from storage.region import OpenRegion
 
@@ -30,7 +31,10 @@ def reap(region: OpenRegion, log: FilteringBoundLogger) -> int:
     now = region.clock.now()
     with region.catalog.begin() as connection:
         stale = objects.abandon_stale(connection, now - 2 * region.clock.error, _BATCH)
-        unused = objects.doom_unused_keys(connection, now, before=now - _UNUSED, limit=_BATCH)
+        unused = max(
+            objects.doom_unused_keys(connection, now, before=now - _UNUSED, limit=_BATCH, kind=kind)
+            for kind in (ObjectKind.FILE_KEY, ObjectKind.HOLD_KEY)
+        )
     if stale or unused:
         log.info("reaped", region=region.name, objects=stale, keys=unused)
     return int(max(stale, unused) == _BATCH)

@@ -17,6 +17,7 @@ from storage.workers.housekeep import forget, make_partitions, reap
 from storage.workers.ledger import prune_ledger, settle_ledger
 from storage.workers.purge import purge
 from storage.workers.recover import catch_up
+from storage.workers.release import release
 from storage.workers.replicate import replicate
 from storage.workers.scrub import scrub
 
@@ -44,6 +45,7 @@ def duties(region: OpenRegion, keys: KeyRing, log: FilteringBoundLogger) -> list
         Duty("reap", destroying(lambda: reap(region, log))),
         Duty("settle", lambda: settle_ledger(region, log)),
         Duty("catch_up", lambda: catch_up(region, log)),
+        Duty("release", destroying(lambda: release(region, log))),
         Duty("plan", destroying(lambda: plan(region, log))),
         Duty("expire", destroying(lambda: expire(region, keys, log))),
         Duty("replicate", lambda: replicate(region, log)),

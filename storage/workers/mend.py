@@ -15,7 +15,7 @@ from sqlalchemy import Connection
 from structlog.typing import FilteringBoundLogger
 
 from storage.catalog import objects, scrubs
-from storage.catalog.objects import Attempt, ObjectState
+from storage.catalog.objects import Attempt, ObjectKind, ObjectState
 from storage.catalog.scrubs import Row
 from storage.errors import BackendError, KeyAbsent
 from storage.model import ReplicaState
@@ -108,9 +108,13 @@ def mend(place: Place, finding: Finding, key: str, row: Row | None) -> Done:
     return _replace(place, finding, row)
 
 
+_UNDER_HOLD = (f"{ObjectKind.HELD}/", f"{ObjectKind.HOLD_KEY}/")
+
+
 def _stray(place: Place, key: str) -> Done:
     """Bytes without a row are noted, and purged by the first scrub after their grace time."""
-    region, held = place.region, False  # what no row knows of, no hold can name
+    region = place.region
+    held = key.startswith(_UNDER_HOLD)  # a restored catalog may have forgotten which hold it was
     with region.catalog.begin() as connection:
         row, now = scrubs.row_of(connection, key), region.clock.now()
         known = row is not None and row.backend == place.backend

@@ -31,6 +31,7 @@ SHOWN = 1000
 T = TypeVar("T")
 
 _BATCH = 500
+_UNDER_HOLD = (ObjectKind.HELD, ObjectKind.HOLD_KEY)
 _WRITING = 1800.0  # seconds for which what an old process sends may still be on its way
 
 
@@ -211,6 +212,8 @@ def _mend(region: OpenRegion, connection: Connection, difference: Difference) ->
     """Know of what is there, so that it goes or is of use; make again what is absent."""
     now = region.clock.now()
     name = difference.name
+    if name.kind in _UNDER_HOLD and difference.state is None:
+        return  # what a hold kept stays, though nobody can open it: the hold is in the ledger
     # asked again: what was announced while the backends were listed is no stray
     strays = ledger.unknown(connection, difference.strays)
     at = {key: difference.strays[key] for key in strays}

@@ -13,7 +13,7 @@ from storage.catalog import objects
 from storage.catalog.objects import Attempt, NewObject, ObjectState, StoredObject
 from storage.errors import BackendError, BackendUnavailable
 from storage.model import ReplicaState
-from storage.packs.transfer import time_left
+from storage.packs.transfer import KEPT, time_left
 from storage.region import OpenRegion
 from storage.workers.pace import COPYING, WAITING
 
@@ -128,6 +128,8 @@ def _copy(region: OpenRegion, work: _Work, target: Attempt) -> str | None:
                 if digest.digest() == source.digest:
                     term.check()
                     upload.finish()
+                    if source.kind in KEPT:
+                        backend.preserve(target.key)
                     return None
             code = "Corrupt"
         except BackendError as error:

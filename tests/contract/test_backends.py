@@ -23,7 +23,7 @@ from storage.backends.health import WatchedBackend
 from storage.backends.memory import MemoryBackend
 from storage.backends.root import create_root
 from storage.backends.s3 import Bucket, S3Backend
-from storage.errors import BackendError, KeyAbsent
+from storage.errors import BackendError, KeyAbsent, PurgeIncomplete
 from storage.ports import Backend, Trace, TraceKind
 from storage.testing.faults import FaultyBackend
 from storage.testing.s3 import CREDENTIALS, S3Server
@@ -90,6 +90,17 @@ def faulty(tmp_path: Path, server: S3Server) -> Place:
     return Place(FaultyBackend(inner.backend), versioned=True, plain_delete=inner.plain_delete)
 
 
+def memory_locked(tmp_path: Path, server: S3Server) -> Place:
+    """In memory, with object locks."""
+    backend = MemoryBackend("memory", versioned=True, locks=True)
+    return Place(backend, versioned=True, plain_delete=backend.delete)
+
+
+def s3_locked(tmp_path: Path, server: S3Server) -> Place:
+    """A bucket with object lock, which has versions."""
+    return bucket(server, versioned=True, locks=True)
+
+
 PLACES = [
     memory,
     memory_versioned,
@@ -97,19 +108,24 @@ PLACES = [
     s3,
     s3_versioned,
     s3_unlistable,
+    memory_locked,
+    s3_locked,
     watched,
     faulty,
 ]
-VERSIONED = [memory_versioned, s3_versioned, watched, faulty]
+LOCKED = [memory_locked, s3_locked]
+VERSIONED = [memory_versioned, memory_locked, s3_versioned, s3_locked, watched, faulty]
 LISTS_UPLOADS = [make for make in PLACES if make is not s3_unlistable]
 NAME = attrgetter("__name__")
 NUMBERS = count()
 
 
-def bucket(server: S3Server, *, versioned: bool, listable: bool = True) -> Place:
+def bucket(
+    server: S3Server, *, versioned: bool, listable: bool = True, locks: bool = False
+) -> Place:
     """A new bucket of the server."""
     name = f"bucket-{next(NUMBERS)}"
-    server.make_bucket(name, "eu-central-1", versioned=versioned)
+    server.make_bucket(name, "eu-central-1", versioned=versioned, locks=locks)
     place = Bucket(
         "s3",
         name,
@@ -399,6 +415,37 @@ def test_versions_are_read_by_their_handle(place: Place) -> None:
     }
 
     assert found == {TraceKind.VERSION: b"one", TraceKind.OBJECT: b"two"}
+
+
+def test_what_was_preserved_is_purged_when_it_is_released(backend: Backend) -> None:
+    """Whatever the place can do about it; twice is once, and what is absent is no error."""
+    put(backend, "held/kept/a")
+    for _ in range(2):
+        backend.preserve("held/kept/a")
+    assert backend.get("held/kept/a") == b"data"
+    for _ in range(2):
+        backend.release("held/kept/a")
+    backend.purge("held/kept/a")
+
+    assert backend.traces("held/kept/a") == []
+    backend.release("held/kept/a")
+
+
+@pytest.mark.parametrize("place", LOCKED, ids=NAME, indirect=True)
+def test_a_place_with_locks_refuses_to_delete_what_is_preserved(place: Place) -> None:
+    """Not by a purge, and not by whoever deletes another version; its neighbour is free."""
+    backend = place.backend
+    for key in ("held/kept/a", "held/kept/ab"):
+        put(backend, key)
+    backend.preserve("held/kept/a")
+
+    with pytest.raises(PurgeIncomplete):
+        backend.purge("held/kept/a")
+    backend.purge("held/kept/ab")
+    assert backend.get("held/kept/a") == b"data"
+    assert backend.traces("held/kept/ab") == []
+    with pytest.raises(KeyAbsent):
+        backend.preserve("held/kept/none")
 
 
 NEIGHBOURS = ["a/b-c", "a/b.c", "a/b0", "a/bb", "a/bc/d", "a/c", "ab", "a-b"]

@@ -37,7 +37,9 @@ from storage import (
     UnknownTenant,
 )
 from storage.async_store import AsyncAdmin, AsyncTenants
+from storage.async_store.holds import AsyncHolds
 from storage.async_store.sources import AHEAD
+from storage.holds import Holds
 from storage.packs.window import WINDOW
 from storage.store import Admin, Tenants
 from storage.testing import Domicile
@@ -60,9 +62,10 @@ from tests.support.loops import (
 @pytest.mark.parametrize(
     ("ours", "theirs", "without"),
     [
-        (AsyncStore, Store, {"find", "forget", "served", "regions"}),
+        (AsyncStore, Store, {"find", "first", "forget", "served", "regions"}),
         (AsyncAdmin, Admin, set()),
         (AsyncTenants, Tenants, set()),
+        (AsyncHolds, Holds, set()),
         (AsyncTenant, Tenant, {"submit", "window"}),
         (AsyncCapture, Capture, {"end", "fail"}),
         (AsyncOpenFile, OpenFile, {"ranges"}),

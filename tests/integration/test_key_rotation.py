@@ -10,6 +10,7 @@ from storage.crypto.root import Section, rotate
 from storage.errors import Erased, KeyUnavailable, LineageConflict, SettingsError
 from storage.model import DataClass, ErasureState, Purpose, Reason, Scope
 from storage.testing import Domicile, FakeClock
+from tests.support.holding import kept, opened, place
 
 HOME = "eu-central-1"
 PROMPT, SERVE = DataClass.PROMPT, Purpose.SERVE
@@ -121,3 +122,32 @@ def test_the_other_keys(domicile: Domicile, section: str) -> None:
     domicile.pass_time(days=4)
     domicile.run_worker()
     assert domicile.store.erasure(erasure.id).receipt
+
+
+def test_a_hold_finds_its_subject_under_keys_that_came_later(domicile: Domicile) -> None:
+    """What is stored under a newer key is held from the first moment, if it covers the future."""
+    t = domicile.tenant()
+    before = t.put(PROMPT, b"before", subject="u", group="g").id
+    by_subject = place(domicile, future=True)
+    by_group = place(domicile, Scope.group("g"), future=True)
+    past = place(domicile)
+    rotated(domicile)
+    rotated(domicile)
+    t = domicile.tenant()
+    domicile.pass_time(minutes=1)
+    after = t.put(PROMPT, b"after", subject="u", group="g").id
+    t.put(PROMPT, b"other", subject="v", group="h")
+
+    assert kept(domicile, by_subject) == kept(domicile, by_group) == {before, after}
+    assert kept(domicile, past) == {before}
+    assert opened(domicile, by_subject, after) == b"after"
+
+
+def test_a_hold_that_is_placed_later_finds_what_was_stored_under_an_older_key(
+    domicile: Domicile,
+) -> None:
+    """By every pseudonym of the name."""
+    before = domicile.tenant().put(PROMPT, b"before", subject="u").id
+    rotated(domicile)
+
+    assert kept(domicile, place(domicile)) == {before}

@@ -38,8 +38,11 @@ from storage.errors import (
     SettingsError,
 )
 from storage.model import DataClass, ErasureState, NewRecord, Purpose, PutFailure, Reason, Scope
+from storage.policy import Permit
 from storage.settings import RegionSettings, Settings
 from storage.testing import Domicile, FakeClock, Server
+from tests.support.holding import SOON, place, release
+from tests.support.holding import opened as opened_for_counsel
 
 ROOT = Path(__file__).parents[2]
 REGIONS = list(load_topology().regions)
@@ -216,7 +219,7 @@ class TestUpAndDown:
             days.make(connection, [DAY])
         catalog = Catalog(HOME, as_role(url, "domicile_worker"))
 
-        days.drop_partition(catalog.engine, DAY)
+        days.drop_partition(catalog.engine, DAY, Permit(allowed=True, reason="allowed"))
         catalog.close()
         with opened(HOME, url) as connection:
             schema.downgrade(connection, "base")
@@ -544,6 +547,34 @@ class TestRoles:
         assert [status.overdue_days for status in roles.store.status()] == [0, 0]
         assert roles.store.tenant("acme-eu").list() == []
 
+    def test_a_hold_needs_admin_and_worker_and_no_more(self, roles: Domicile) -> None:
+        """Admin places, opens and releases; the worker carries, defers and resumes."""
+        original = roles.settings
+        t = roles.tenant(retention=SOON)
+        mine = t.put(DataClass.PROMPT, b"mine", subject="u").id
+        erasure = t.erase(Scope.subject("u"), reason=Reason.SUBJECT_REQUEST)
+        turn_into(roles, "domicile_service", original)
+        with pytest.raises(CatalogForbidden):
+            place(roles)
+        turn_into(roles, "domicile_admin", original)
+        placed = place(roles)
+        turn_into(roles, "domicile_worker", original)
+        for hours in (13, 1, 1):
+            roles.pass_time(hours=hours)
+            roles.run_worker()
+        with pytest.raises(CatalogForbidden):
+            release(roles, placed)
+        turn_into(roles, "domicile_admin", original)
+        assert opened_for_counsel(roles, placed, mine) == b"mine"
+        release(roles, placed)
+        turn_into(roles, "domicile_worker", original)
+        for hours in (1, 73, 1):
+            roles.run_worker()
+            roles.pass_time(hours=hours)
+        roles.run_worker()
+
+        assert roles.store.erasure(erasure.id).state is ErasureState.COMPLETE
+
     def test_a_service_destroys_nothing(self, roles: Domicile) -> None:
         """The duties of a worker are refused, by one error of the tree, and all is still there."""
         original = roles.settings
@@ -587,7 +618,9 @@ class TestRoles:
                     "UPDATE tenant SET dedicated = true", "DROP FUNCTION make_partition",
                     "SET ROLE domicile_worker", "SELECT forget_erasures(now(), 1)",
                     "INSERT INTO signing_key VALUES ('', '', now(), now())",
-                    "UPDATE signing_key SET last_signed = now()",
+                    "UPDATE signing_key SET last_signed = now()", "DELETE FROM held",
+                    "DELETE FROM hold", "UPDATE hold SET released = now()",
+                    "INSERT INTO audit SELECT * FROM audit", "UPDATE deferral SET until = now()",
                 ],
             ),
             (
@@ -597,6 +630,8 @@ class TestRoles:
                     "UPDATE tenant SET dedicated = true", "DELETE FROM agreement",
                     "DROP TABLE receipt", "UPDATE catalog_info SET region = ''",
                     "CREATE ROLE mine", "DELETE FROM signing_key",
+                    "UPDATE hold SET released = now()", "DELETE FROM hold",
+                    "DELETE FROM audit", "UPDATE audit SET actor = ''",
                 ],
             ),
             (
@@ -607,6 +642,9 @@ class TestRoles:
                     "DROP TABLE record", "UPDATE erasure SET state = 'complete'",
                     "UPDATE catalog_info SET region = ''", "SELECT forget_erasures(now(), 1)",
                     "DELETE FROM erasure", "INSERT INTO signing_key VALUES ('', '', now(), now())",
+                    "DELETE FROM held", "DELETE FROM hold",
+                    "UPDATE hold SET sought = NULL", "DELETE FROM audit",
+                    "UPDATE audit SET actor = ''",
                 ],
             ),
         ],

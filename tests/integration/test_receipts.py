@@ -2,9 +2,8 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Any
-from uuid import UUID
 
 import pytest
 import structlog
@@ -12,10 +11,9 @@ from sqlalchemy import update
 
 from regions.model import BackendSpec
 from storage.catalog import tables as t
-from storage.evidence.completion import receipt_for
 from storage.evidence.keys import PublishedKey, export_jwk_set
-from storage.evidence.receipts import Acknowledgement, Deferral, Leaf, Receipt, verify
-from storage.model import DataClass, Erasure, Scope
+from storage.evidence.receipts import Leaf, Receipt, verify
+from storage.model import DataClass, Erasure, HoldSpec, Scope
 from storage.ports import TraceKind
 from storage.testing import Domicile
 from storage.workers.erase import complete
@@ -199,23 +197,26 @@ def test_what_former_code_noted(domicile: Domicile, how: str) -> None:
     assert leaves(receipt_of(domicile, erasure)) == (seen | attested if how == "attested" else seen)
 
 
-def test_processors_and_holds_are_part_of_the_whole(domicile: Domicile) -> None:
-    """Bytes are absent when the last processor has said so and the last hold is released."""
-    (erasure,) = purged(domicile, "u")
-    region, now = home(domicile), domicile.clock.now()
-    said = Acknowledgement(
-        processor="screening-one", how="attested", at=now + timedelta(hours=3), digest="0" * 64
+def test_a_hold_is_part_of_the_whole(domicile: Domicile) -> None:
+    """Bytes are absent when the last hold is released, and the receipt says what waited for it."""
+    t = domicile.tenant()
+    t.put(DataClass.PROMPT, b"kept for a while", subject="u")
+    spec = HoldSpec(
+        t.id, Scope.subject("u"), "M-1", "a court", "counsel", date(2030, 1, 1), future=False
     )
-    held = Deferral(hold=UUID(int=1), records=2, since=now, until=now + timedelta(hours=5))
-    with region.catalog.begin() as connection:
-        receipt = receipt_for(
-            region, connection, erasure.id, now, processors=[said], deferred=[held]
-        )
+    hold = domicile.store.admin.holds.place(spec).hold
+    erasure = erase(t, Scope.subject("u"))
+    work(domicile, hours=73)
+    assert not is_complete(domicile, erasure)
 
-    assert (receipt.processors, receipt.deferred) == ((said,), (held,))
-    assert receipt.absent_since == held.until
-    assert receipt.issued_at == held.until
-    assert receipt.last_key_copy_gone_by == held.until + timedelta(days=7)
+    domicile.store.admin.holds.release(hold.id, why="settled")
+    work(domicile)
+    work(domicile, hours=73)
+
+    receipt = receipt_of(domicile, erasure)
+    (deferred,) = receipt.deferred
+    assert (deferred.hold, deferred.records) == (hold.id, 1)
+    assert receipt.unreadable_since < deferred.since < deferred.until <= receipt.absent_since
 
 
 def test_nothing_found_is_a_receipt_too(domicile: Domicile) -> None:

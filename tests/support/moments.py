@@ -88,6 +88,14 @@ class Tapped:
         with self.around():
             return self.inner.get(key, start, stop, version=version)
 
+    def preserve(self, key: str) -> None:
+        with self.around():
+            self.inner.preserve(key)
+
+    def release(self, key: str) -> None:
+        with self.around():
+            self.inner.release(key)
+
     def purge(self, key: str) -> None:
         with self.around():
             self.inner.purge(key)

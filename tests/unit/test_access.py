@@ -8,7 +8,7 @@ import pytest
 from regions.load import load_topology
 from regions.model import ClassRule, DataClass, Purpose
 from storage.errors import DomicileError, Erased, Expired, NaiveDatetime, PurposeRefused
-from storage.policy import OPEN_PURPOSES, Access, may_open
+from storage.policy import OPEN_PURPOSES, Access, may_open, may_open_held
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 SHIPPED = load_topology()
@@ -71,6 +71,15 @@ def test_a_purpose_that_is_not_open_stays_shut_whatever_the_topology_says() -> N
 
         assert access.allowed == (purpose in OPEN_PURPOSES)
         assert access.reason == ("allowed" if access.allowed else "purpose_not_open")
+
+
+def test_for_counsel_only_a_hold_counts() -> None:
+    """Neither fence nor expiry nor the class; without a hold the reason says so."""
+    may_open_held(covered=True).demand()
+    with pytest.raises(PurposeRefused) as caught:
+        may_open_held(covered=False).demand()
+
+    assert caught.value.reasons == ("not_held",)
 
 
 def test_a_class_may_keep_an_open_purpose_out() -> None:

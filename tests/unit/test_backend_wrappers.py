@@ -61,6 +61,8 @@ CALLS: dict[str, Callable[[Backend], object]] = {
     "upload.write": upload,
     "upload.finish": upload,
     "get": lambda backend: backend.get("a"),
+    "preserve": lambda backend: backend.preserve("a"),
+    "release": lambda backend: backend.release("a"),
     "purge": lambda backend: backend.purge("a"),
     "traces": lambda backend: backend.traces("a"),
     "scan": lambda backend: list(backend.scan("a")),

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from collections.abc import Set as AbstractSet
-from contextlib import closing
+from contextlib import closing, suppress
 from datetime import timedelta
 from heapq import merge
 from http import HTTPStatus
@@ -21,6 +21,7 @@ from storage.errors import (
     BackendError,
     BackendForbidden,
     BackendUnavailable,
+    KeyAbsent,
     PurgeIncomplete,
 )
 from storage.ports import Trace, TraceKind
@@ -75,6 +76,23 @@ class S3Backend:
             wanted["VersionId"] = version
         return self._bucket.ask(lambda s3: _fetch(s3, wanted, start, stop))
 
+    def preserve(self, key: str) -> None:
+        if self._bucket.has_locks():
+            self._bucket.ask(lambda s3: _legal_hold(s3, self._bucket.name, checked(key), "ON"))
+
+    def release(self, key: str) -> None:
+        if not self._bucket.has_locks():
+            return
+        for trace in [t for t in self._stored(checked(key)) if t.key == key]:
+            if trace.kind is TraceKind.MARKER:
+                continue
+            with suppress(KeyAbsent):
+                self._bucket.ask(
+                    lambda s3, of=trace.handle: _legal_hold(  # type: ignore[misc]
+                        s3, self._bucket.name, key, "OFF", of
+                    )
+                )
+
     def purge(self, key: str) -> None:
         refused: list[BackendError] = []
         # Uploads first: one that is being completed is then found among the versions.
@@ -102,6 +120,11 @@ class S3Backend:
     def probe(self, key: str) -> None:
         self._bucket.check_place()
         exercise(self, key, timeout=self._bucket.timeout)
+        if self._bucket.has_locks():
+            self.put(key, b"A canary of Domicile.", timeout=self._bucket.timeout)
+            self.preserve(key)
+            self.release(key)
+            purged(self, key)
         if TraceKind.UPLOAD not in self.sees:
             return
         begin(self._bucket, key, timeout=self._bucket.timeout)
@@ -140,6 +163,14 @@ class S3Backend:
             codes = [str(error.get("Code")) for error in answer.get("Errors", ())]
             refused += [refusal(self.name, code) for code in codes if code not in ABSENT]
         return refused
+
+
+def _legal_hold(
+    s3: "S3Client", bucket: str, key: str, status: Literal["ON", "OFF"], version: str | None = None
+) -> None:
+    """On the newest version, or on the one that is named."""
+    named: Any = {} if version is None else {"VersionId": version}
+    s3.put_object_legal_hold(Bucket=bucket, Key=key, LegalHold={"Status": status}, **named)
 
 
 def _fetch(s3: "S3Client", wanted: dict[str, Any], start: int, stop: int | None) -> bytes:

@@ -38,6 +38,7 @@ _CONNECT, _SEND, _ANSWER = 1 / 6, 1 / 3, 1 / 2
 # Of these the first two are botocore's own; the others it lets through.
 _ERRORS = (BotoCoreError, ClientError, ResponseParserError, ParseError, HTTPError, OSError)
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")  # no ARN: it could be of any region
+_NO_LOCKS = ("MethodNotAllowed", "NotImplemented", "ObjectLockConfigurationNotFoundError")
 _LEGACY_LOCATIONS = {"": "us-east-1", "EU": "eu-west-1"}
 
 
@@ -74,6 +75,7 @@ class Bucket:
         self._session.register_component("data_loader", _loader())
         self._clients: dict[float, S3Client] = {}
         self._in_place = False
+        self._locks: bool | None = None
 
     def ask(self, call: "Callable[[S3Client], T]", *, timeout: float | None = None) -> T:
         """The answer to a request that stores nothing. Raises BackendError."""
@@ -110,6 +112,21 @@ class Bucket:
         if _LEGACY_LOCATIONS.get(found, found) != self._region:
             raise BackendMisplaced(self.backend, f"its bucket is not in {self._region}")
         self._in_place = True
+
+    def has_locks(self) -> bool:
+        """Whether object lock is enabled here, asked once. A server that knows none has none."""
+        if self._locks is None:
+            self._locks = self.ask(self._asks_for_locks)
+        return self._locks
+
+    def _asks_for_locks(self, s3: "S3Client") -> bool:
+        try:
+            answer = s3.get_object_lock_configuration(Bucket=self.name)
+        except ClientError as error:
+            if error.response["Error"].get("Code") in _NO_LOCKS:
+                return False
+            raise
+        return answer["ObjectLockConfiguration"].get("ObjectLockEnabled") == "Enabled"
 
     def close(self) -> None:
         """Give back the connections."""

@@ -1,0 +1,32 @@
+"""Release: what a hold kept goes its way when the hold is released."""
+
+from sqlalchemy import Connection
+from structlog.typing import FilteringBoundLogger
+
+from storage.catalog import deferrals, holds, records
+from storage.catalog import tables as t
+from storage.packs.letting_go import let_go
+from storage.region import OpenRegion
+
+ROWS = 1000
+
+
+def release(region: OpenRegion, log: FilteringBoundLogger) -> int:
+    """Of one released hold: have its erasures planned again, and delete what nothing else keeps."""
+    return region.catalog.run(lambda connection: _release(region, connection, log))
+
+
+def _release(region: OpenRegion, connection: Connection, log: FilteringBoundLogger) -> int:
+    holds.share(connection)
+    taken = holds.take_released(connection)
+    if taken is None:
+        return 0
+    (hold, tenant), now = taken, region.clock.now()
+    resumed = deferrals.resume(connection, tenant, now)
+    gone = records.delete_released(connection, tenant, now, ROWS)
+    if gone:
+        let_go(region, connection, t.held, gone)
+    if len(gone) < ROWS:
+        holds.mark_resumed(connection, hold, now)
+        log.info("hold_resumed", region=region.name, hold=str(hold), erasures=len(resumed))
+    return 1

@@ -1,0 +1,261 @@
+"""A hold and what destroys the same records, at once: held, or gone and the answer says which."""
+
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from storage.errors import PurposeRefused
+from storage.model import DataClass, ErasureState, NewRecord, PutResult, RecordId, Scope
+from storage.testing import Domicile, Gate
+from tests.support.commits import PLANNING, CatalogFaults, ran
+from tests.support.doing import duty, erase, is_complete, work
+from tests.support.holding import SOON, carried, kept, opened, place, release
+from tests.support.seeing import eventually, holders, home, sealed, states, unknown
+
+PLACING = ran("INSERT INTO hold ")
+TURNING = ran("UPDATE day SET state")
+CARRYING = ran("INSERT INTO held")
+
+
+@pytest.fixture
+def pair(domicile: Domicile) -> tuple[RecordId, RecordId]:
+    """Two prompts of one pack, of the subjects ``u`` and ``v``, that expire at midnight."""
+    t = domicile.tenant(retention=SOON)
+    new = (NewRecord(DataClass.PROMPT, n.encode(), subject=n) for n in ("u", "v"))
+    a, b = (r.id for r in t.put_many(new) if isinstance(r, PutResult))
+    return a, b
+
+
+def ends_well(domicile: Domicile) -> None:
+    """Whatever happened: nothing is on its way any more, and nothing is there without a row."""
+    for hours in (1, 1, 73, 1, 1):
+        work(domicile, hours=hours)
+    assert unknown(home(domicile)) == []
+    assert states(home(domicile), "day_key") == {}
+    assert states(home(domicile)) == {}
+
+
+def test_an_erasure_deletes_while_a_hold_is_placed(
+    domicile: Domicile,
+    faults: CatalogFaults,
+    aside: ThreadPoolExecutor,
+    gate: Gate,
+    pair: tuple[RecordId, RecordId],
+) -> None:
+    """The hold waits for the deletions, keeps what is left, and names the erasure."""
+    t = domicile.store.tenant("acme-eu")
+    erasure = erase(t)
+    faults.at_commit(PLANNING, before=lambda _: gate.wait())
+    planning = aside.submit(duty, domicile, "plan")
+    assert gate.reached.wait(30)
+    placing = aside.submit(place, domicile, Scope.tenant())
+    eventually(lambda: placing.done() or faults.waiting() > 0)
+    assert not placing.done()
+    gate.open.set()
+    planning.result(30)
+    placed = placing.result(30)
+
+    assert (placed.records, placed.erasures) == (1, (erasure.id,))
+    assert kept(domicile, placed) == {pair[1]}
+    work(domicile, hours=13)
+    ends_well(domicile)
+    assert is_complete(domicile, erasure)
+    assert opened(domicile, placed, pair[1]) == b"v"
+
+
+def test_a_hold_is_placed_while_an_erasure_is_planned(
+    domicile: Domicile,
+    faults: CatalogFaults,
+    aside: ThreadPoolExecutor,
+    gate: Gate,
+    pair: tuple[RecordId, RecordId],
+) -> None:
+    """The plan waits for the hold, and takes nothing of what it covers."""
+    erasure = erase(domicile.store.tenant("acme-eu"))
+    faults.at_commit(PLACING, before=lambda _: gate.wait())
+    placing = aside.submit(place, domicile)
+    assert gate.reached.wait(30)
+    planning = aside.submit(duty, domicile, "plan")
+    eventually(lambda: planning.done() or faults.waiting() > 0)
+    assert not planning.done()
+    gate.open.set()
+    placed = placing.result(30)
+    planning.result(30)
+
+    assert (placed.records, placed.erasures) == (1, ())
+    assert domicile.store.erasure(erasure.id).state is ErasureState.DEFERRED
+    assert opened(domicile, placed, pair[0]) == b"u"
+
+
+def test_a_day_begins_to_expire_while_a_hold_is_placed(
+    domicile: Domicile,
+    faults: CatalogFaults,
+    aside: ThreadPoolExecutor,
+    gate: Gate,
+    pair: tuple[RecordId, RecordId],
+) -> None:
+    """The hold comes too late for the day, says how many records of it, and keeps none half."""
+    (sample,) = sealed(domicile, pair[0])
+    domicile.pass_time(hours=13)
+    faults.at_commit(TURNING, before=lambda _: gate.wait())
+    expiring = aside.submit(duty, domicile, "expire")
+    assert gate.reached.wait(30)
+    placing = aside.submit(place, domicile)
+    eventually(lambda: placing.done() or faults.waiting() > 0)
+    gate.open.set()
+    placed = placing.result(30)
+    expiring.result(30)
+
+    assert placed.records == 0
+    assert [(day.day, day.records) for day in placed.expiring] == [(pair[0].day, 1)]
+    assert kept(domicile, placed) == set()
+    with pytest.raises(PurposeRefused):
+        opened(domicile, placed, pair[0])
+    ends_well(domicile)
+    assert holders(domicile, sample) == set()
+
+
+def test_a_hold_is_placed_while_a_day_is_about_to_expire(
+    domicile: Domicile,
+    faults: CatalogFaults,
+    aside: ThreadPoolExecutor,
+    gate: Gate,
+    pair: tuple[RecordId, RecordId],
+) -> None:
+    """The day waits for the hold, and what it covers is carried."""
+    domicile.pass_time(hours=13)
+    faults.at_commit(PLACING, before=lambda _: gate.wait())
+    placing = aside.submit(place, domicile)
+    assert gate.reached.wait(30)
+    expiring = aside.submit(duty, domicile, "expire")
+    eventually(lambda: expiring.done() or faults.waiting() > 0)
+    assert not expiring.done()
+    gate.open.set()
+    placed = placing.result(30)
+    expiring.result(30)
+
+    assert (placed.records, placed.expiring) == (1, ())
+    ends_well(domicile)
+    assert carried(domicile) == {pair[0].unique}
+    assert opened(domicile, placed, pair[0]) == b"u"
+
+
+def test_a_later_hold_keeps_nothing_of_a_day_that_an_earlier_one_still_keeps(
+    domicile: Domicile, pair: tuple[RecordId, RecordId]
+) -> None:
+    """Until that is carried: from then on each hold that covers it keeps it."""
+    earlier = place(domicile)
+    for backend in ("eu-a", "eu-b"):
+        domicile.backends[backend].full = True
+    work(domicile, hours=13)
+    later = place(domicile, Scope.tenant())
+    assert (later.records, [day.records for day in later.expiring]) == (0, [2])
+    assert kept(domicile, later) == set()
+    for backend in ("eu-a", "eu-b"):
+        domicile.backends[backend].full = False
+    ends_well(domicile)
+
+    release(domicile, earlier)
+    ends_well(domicile)
+    assert kept(domicile, later) == {pair[0]}
+    assert opened(domicile, later, pair[0]) == b"u"
+
+
+@pytest.mark.parametrize("moment", ["copying", "switching"])
+def test_a_hold_is_released_while_its_records_are_carried(
+    domicile: Domicile,
+    faults: CatalogFaults,
+    aside: ThreadPoolExecutor,
+    gate: Gate,
+    pair: tuple[RecordId, RecordId],
+    *,
+    moment: str,
+) -> None:
+    """Carried or not: all of it goes, and no copy is left behind."""
+    samples = sealed(domicile, *pair)
+    placed = place(domicile)
+    domicile.pass_time(hours=13)
+    if moment == "copying":
+        domicile.backends["eu-b"].gates["upload"] = gate
+    else:
+        faults.at_commit(CARRYING, before=lambda _: gate.wait())
+    expiring = aside.submit(duty, domicile, "expire")
+    assert gate.reached.wait(30)
+    releasing = aside.submit(release, domicile, placed)
+    eventually(lambda: releasing.done() or faults.waiting() > 0)
+    assert releasing.done() == (moment == "copying")
+    gate.open.set()
+    releasing.result(30)
+    expiring.result(30)
+
+    ends_well(domicile)
+    assert carried(domicile) == set()
+    assert [holders(domicile, sample) for sample in samples] == [set(), set()]
+    assert {trace.key for b in domicile.backends.values() for trace in b.scan()} == set()
+
+
+@pytest.mark.parametrize("answer", ["before", "after"])
+def test_a_carrying_whose_commit_is_lost(
+    domicile: Domicile, faults: CatalogFaults, pair: tuple[RecordId, RecordId], answer: str
+) -> None:
+    """The next worker ends the job, and nothing is there twice."""
+    (sample,) = sealed(domicile, pair[0])
+    placed = place(domicile)
+    domicile.pass_time(hours=13)
+    if answer == "before":
+        faults.at_commit(CARRYING, before=faults.kill)
+    else:
+        faults.at_commit(CARRYING, after=faults.lose)
+    with pytest.raises(Exception, match="does not answer"):
+        duty(domicile, "expire")
+    assert opened(domicile, placed, pair[0]) == b"u"
+
+    ends_well(domicile)
+    assert carried(domicile) == {pair[0].unique}
+    assert states(home(domicile), "held")["stored"] == 1
+    assert holders(domicile, sample) == {"eu-a", "eu-b"}
+    assert opened(domicile, placed, pair[0]) == b"u"
+
+
+def test_an_erasure_of_others_in_a_pack_does_not_wait_for_what_was_carried_out_of_it(
+    domicile: Domicile, pair: tuple[RecordId, RecordId]
+) -> None:
+    """The held copy has none of their bytes."""
+    t = domicile.store.tenant("acme-eu")
+    place(domicile)
+    stuck = domicile.backends["eu-b"]
+    stuck.fail_before["purge"] = stuck.lost
+    work(domicile, hours=13)
+    assert carried(domicile) == {pair[0].unique}
+    erasure = erase(t, Scope.subject("v"))
+    work(domicile)
+    assert not is_complete(domicile, erasure)
+
+    stuck.fail_before.clear()
+    ends_well(domicile)
+    assert is_complete(domicile, erasure)
+
+
+def test_no_receipt_while_what_a_hold_let_go_is_on_a_backend(
+    domicile: Domicile, pair: tuple[RecordId, RecordId]
+) -> None:
+    """Its row is deleted by the release, before the erasure is asked for, and one copy is left."""
+    (sample,) = sealed(domicile, pair[0])
+    placed = place(domicile)
+    for hours in (13, 1, 1):
+        work(domicile, hours=hours)
+    stuck = domicile.backends["eu-b"]
+    stuck.fail_before["purge"] = stuck.lost
+    release(domicile, placed)
+    work(domicile)
+    assert carried(domicile) == set()
+    assert holders(domicile, sample) == {"eu-b"}
+    erasure = erase(domicile.store.tenant("acme-eu"))
+    work(domicile)
+    assert not is_complete(domicile, erasure)
+    assert [left.backend for left in domicile.store.erasure(erasure.id).left] == ["eu-b"]
+
+    stuck.fail_before.clear()
+    ends_well(domicile)
+    assert is_complete(domicile, erasure)
+    assert holders(domicile, sample) == set()

@@ -1,0 +1,92 @@
+"""Legal holds on the command line."""
+
+import json
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from storage.cli.exits import Exit
+from tests.integration.test_cli import Line, _ensure, _server
+
+WHY = ["--matter", "Doe v. Acme", "--authority", "court", "--issuer", "counsel"]
+
+
+@pytest.fixture(scope="module")
+def line() -> Iterator[Line]:
+    """A Domicile that is set up, with a tenant."""
+    home = Path(tempfile.mkdtemp(prefix="dom-cli-"))
+    with _server(home):
+        made = Line(home)
+        assert made("init").exit_code == 0
+        _ensure(made, "acme-eu", "eu-central-1", "EU")
+        yield made
+    shutil.rmtree(home, ignore_errors=True)
+
+
+def test_a_hold_from_placing_to_release(line: Line, tmp_path: Path) -> None:
+    """Place, see what it keeps, erase, read for counsel, release."""
+    record = line.put("my prompt", "--subject", "user-7")
+    placed = line.told(
+        "hold", "place", "acme-eu", "--subject", "-", "--no-future", "--review", "2999-01-15",
+        *WHY, stdin="user-7\n",
+    )  # fmt: skip
+    hold = placed["hold"]["id"]
+    assert (placed["records"], placed["erasures"], placed["expiring"]) == (1, [], [])
+
+    why = ["--reason", "subject_request", "--yes"]
+    erasure = line.told("erase", "acme-eu", "--subject", "user-7", *why)["erasure"]["id"]
+    assert line("worker", "--once").exit_code == 0
+    shown = line.told("erasure", "show", erasure)["erasure"]
+    assert (shown["state"], shown["deferred"][0]["hold"]) == ("deferred", hold)
+    assert hold in line("erasure", "show", erasure).output
+    assert line("get", "acme-eu", record, "--purpose", "serve").exit_code == Exit.NOT_THERE
+    assert [r["id"] for r in line.told("hold", "records", hold)["records"]] == [record]
+    assert line("hold", "get", hold, record, "--actor", "counsel-1").stdout == "my prompt"
+    copy = tmp_path / "copy"
+    assert line("hold", "get", hold, record, "--actor", "x", "-o", copy).exit_code == 0
+    assert copy.read_text() == "my prompt"
+
+    regions = line.told("status")["regions"]
+    assert (regions[0]["holds"], regions[0]["deferred_erasures"]) == (1, 1)
+    assert "1 legal hold, for which 1 erasure cannot end" in line("status").stdout
+    assert hold in line("hold", "list").stdout
+    assert "Doe v. Acme" in line("hold", "show", hold).stdout
+
+    released = line.told("hold", "release", hold, "--why", "settled")["hold"]
+    assert released["released"] is not None
+    assert line("worker", "--once").exit_code == 0
+    assert line.told("erasure", "show", erasure)["erasure"]["state"] == "complete"
+    assert line.told("hold", "list")["holds"] == []
+    code, error = line.error("hold", "get", hold, record, "--actor", "counsel-1")
+    assert (code, error["reasons"]) == (Exit.REFUSED, ["not_held"])
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        ["--no-future", "--review", "2999-01-15"],
+        ["--no-future", "--review", "2999-01-15", "--all", "--group", "g"],
+        ["--no-future", "--review", "soon", "--all"],
+        ["--review", "2999-01-15", "--all"],
+        ["--no-future", "--all"],
+        ["--no-future", "--review", "2999-01-15", "--all", "--from", "now"],
+        ["--no-future", "--review", "2999-01-15", "--all", "--from", "2026-02-01", "--to",
+         "2026-01-01"],
+    ],
+)  # fmt: skip
+def test_what_is_missing_or_wrong_is_said(line: Line, wrong: list[str]) -> None:
+    """Nothing is placed, and the message does not repeat what was given."""
+    code, error = line.error("hold", "place", "acme-eu", *WHY, *wrong)
+
+    assert code == Exit.INVALID
+    assert "Doe" not in json.dumps(error)
+    assert line.told("hold", "list")["holds"] == []
+
+
+def test_a_hold_that_is_not_there(line: Line) -> None:
+    """As for any other thing."""
+    for args in (["show"], ["records"], ["release", "--why", "w"]):
+        assert line.error("hold", args[0], "none", *args[1:])[0] == Exit.NOT_THERE

@@ -1,0 +1,65 @@
+"""Legal holds where the bucket has object lock: it refuses too."""
+
+import pytest
+from sqlalchemy import select
+
+from storage.catalog import tables as t
+from storage.errors import BackendForbidden, PurgeIncomplete
+from storage.model import DataClass
+from storage.testing import Domicile
+from storage.testing.harness import Kind
+from tests.support.doing import work
+from tests.support.holding import SOON, carried, opened, place, release
+from tests.support.seeing import home, states
+
+
+@pytest.fixture
+def domicile_backends() -> Kind:
+    """S3, with versions and object lock."""
+    return "s3"
+
+
+def keys(domicile: Domicile) -> list[tuple[str, str]]:
+    """Backend and key of everything that a hold keeps beyond its day."""
+    o, r = t.object_.c, t.replica.c
+    query = (
+        select(r.backend, r.key)
+        .join(t.object_, o.id == r.object_id)
+        .where(o.kind.in_(("held", "hold_key")), r.state == "stored")
+    )
+    with home(domicile).catalog.begin() as connection:
+        return [(x[0], x[1]) for x in connection.execute(query)]
+
+
+def test_the_bucket_itself_keeps_what_is_held(domicile: Domicile) -> None:
+    """Copy and key on each backend; the lock goes before the bytes when the hold is released."""
+    tenant = domicile.tenant(retention=SOON)
+    mine = tenant.put(DataClass.PROMPT, b"mine", subject="u").id
+    domicile.backends["eu-b"].full = True
+    placed = place(domicile)
+    for hours in (13, 1):
+        work(domicile, hours=hours)
+    domicile.backends["eu-b"].full = False  # what it lacked is copied, and locked too
+    for hours in (1, 1):
+        work(domicile, hours=hours)
+    assert carried(domicile) == {mine.unique}
+    assert opened(domicile, placed, mine) == b"mine"
+    kept = keys(domicile)
+    assert len(kept) == 4
+    for backend, key in kept:
+        with pytest.raises(PurgeIncomplete):
+            domicile.backends[backend].inner.purge(key)
+
+    release(domicile, placed)
+    stuck = domicile.backends["eu-a"]
+    stuck.fail_before["release"] = lambda _: BackendForbidden("eu-a")
+    for hours in (1, 1):
+        work(domicile, hours=hours)
+    left = {b for b, key in kept if domicile.backends[b].inner.traces(key)}
+    assert left == {"eu-a"}
+    stuck.fail_before.clear()
+    for hours in (1, 1):
+        work(domicile, hours=hours)
+    assert states(home(domicile), "held").get("stored", 0) == 0
+    for backend, key in kept:
+        assert domicile.backends[backend].inner.traces(key) == []

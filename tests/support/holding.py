@@ -1,0 +1,53 @@
+"""Short words for tests of legal holds."""
+
+from datetime import date
+
+from sqlalchemy import select
+
+from storage.catalog import tables as t
+from storage.model import DataClass, HoldSpec, PlacedHold, RecordId, Scope
+from storage.testing import Domicile
+from tests.support.seeing import home
+
+SOON = {DataClass.PROMPT: 2, DataClass.COMPLETION: 2}  # what is written at noon expires at midnight
+
+
+def spec(
+    scope: Scope, *, tenant: str = "acme-eu", future: bool = False, **more: object
+) -> HoldSpec:
+    """A hold of Acme's."""
+    return HoldSpec(
+        tenant, scope, matter="Doe v. Acme", authority="court", issuer="counsel",
+        review=date(2027, 1, 15), future=future, **more,  # type: ignore[arg-type]
+    )  # fmt: skip
+
+
+def place(
+    domicile: Domicile, scope: Scope | None = None, *, future: bool = False, **more: object
+) -> PlacedHold:
+    """Hold the subject ``u``, or what is said."""
+    found = spec(scope or Scope.subject("u"), future=future, **more)  # type: ignore[arg-type]
+    return domicile.store.admin.holds.place(found)
+
+
+def release(domicile: Domicile, *holds: PlacedHold) -> None:
+    """Release them."""
+    for placed in holds:
+        domicile.store.admin.holds.release(placed.hold.id, why="settled")
+
+
+def opened(domicile: Domicile, placed: PlacedHold, record_id: RecordId) -> bytes:
+    """Read a record for the purpose ``legal``."""
+    with domicile.store.admin.holds.open(placed.hold.id, record_id, actor="counsel-1") as file:
+        return b"".join(file.chunks())
+
+
+def kept(domicile: Domicile, placed: PlacedHold) -> set[RecordId]:
+    """What a hold keeps."""
+    return {info.id for info in domicile.store.admin.holds.records(placed.hold.id)}
+
+
+def carried(domicile: Domicile) -> set[bytes]:
+    """The unique parts of records that are kept beyond their day."""
+    with home(domicile).catalog.begin() as connection:
+        return set(connection.scalars(select(t.held.c.uid)))

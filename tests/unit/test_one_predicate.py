@@ -1,0 +1,151 @@
+"""Every path that destroys asks one predicate: this looks for what destroys in the source itself.
+
+A function that gives something up, deletes rows of content, drops a partition or purges a backend
+has to ask ``may_destroy``, or to take its permit as an argument and demand it. Whoever writes
+another such function has to name it here, and has to ask.
+"""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import storage
+from storage.errors import Held, Refused
+from storage.model import ReplicaState
+from storage.policy import Permit, may_destroy
+from tests.unit.test_erasure_policy import NOW, TODAY
+
+ROOT = Path(storage.__file__).parent
+
+ASKS = {
+    "catalog/objects.py:doom",  # objects, and with them keys
+    "catalog/records.py:delete_scope",
+    "catalog/records.py:delete_released",
+    "catalog/days.py:drop_partition",
+    "workers/mend.py:_stray",
+    "workers/purge.py:_purge_one",
+}
+"""What destroys content, and asks."""
+
+OTHERWISE = {
+    "catalog/objects.py:settle": "an attempt to write that no backend has acknowledged",
+    "catalog/objects.py:spoil": "a replica with bad bytes, of an object that has good ones",
+    "catalog/records.py:carry": "the rows go on in another table, in the same transaction",
+    "catalog/scrubs.py:revive": "a replica that had been purged, and is there again",
+    "backends/probing.py:purged": "a canary",
+}
+"""What looks like it and destroys nothing of a record; the bytes go through ``_purge_one``."""
+
+CONTENT = {"record", "file", "held"}
+WRAPPERS = {"backends/health.py", "testing/faults.py"}  # they do what they are asked
+
+
+def functions() -> Iterator[tuple[str, ast.FunctionDef]]:
+    """Every function of the package, by file and name."""
+    for path in sorted(ROOT.rglob("*.py")):
+        file = path.relative_to(ROOT).as_posix()
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.FunctionDef):
+                yield f"{file}:{node.name}", node
+
+
+def destroys(function: ast.FunctionDef) -> bool:
+    """Whether it does one of the things that destroy."""
+    nodes = list(ast.walk(function))
+    calls = [n for n in nodes if isinstance(n, ast.Call) and isinstance(n.func, ast.Attribute)]
+    texts = [n.value for n in nodes if isinstance(n, ast.Constant) and isinstance(n.value, str)]
+    docstring = ast.get_docstring(function, clean=False)
+    statements = [text for text in texts if text != docstring]
+    return (
+        any(_purges(call) or _deletes_content(call) or _gives_up(call) for call in calls)
+        or any("DROP TABLE" in text or "DETACH PARTITION" in text for text in statements)
+        or any("DELETE FROM" in text or "TRUNCATE" in text for text in statements)
+    )
+
+
+def _purges(call: ast.Call) -> bool:
+    assert isinstance(call.func, ast.Attribute)
+    return call.func.attr == "purge" and len(call.args) == 1
+
+
+def _deletes_content(call: ast.Call) -> bool:
+    """``t.record.delete()``, ``table.delete()``: any table that may be one of content."""
+    assert isinstance(call.func, ast.Attribute)
+    of = call.func.value
+    if call.func.attr != "delete" or call.args:
+        return False
+    return isinstance(of, ast.Name) or (isinstance(of, ast.Attribute) and of.attr in CONTENT)
+
+
+def _gives_up(call: ast.Call) -> bool:
+    """``.values(state=...PURGING)``: it will be purged."""
+    assert isinstance(call.func, ast.Attribute)
+    given = {ast.unparse(k.value) for k in call.keywords if k.arg == "state"}
+    purging = {"ObjectState.PURGING", "ReplicaState.PURGING"}
+    return call.func.attr == "values" and bool(given & purging)
+
+
+def asks(function: ast.FunctionDef) -> bool:
+    """Whether it calls ``may_destroy``, or demands the permit that it was given."""
+    for node in ast.walk(function):
+        if isinstance(node, ast.Call):
+            if isinstance(node.func, ast.Name) and node.func.id == "may_destroy":
+                return True
+            if isinstance(node.func, ast.Attribute) and ast.unparse(node.func) == "permit.demand":
+                return "permit" in {argument.arg for argument in function.args.args}
+    return False
+
+
+def ours() -> dict[str, ast.FunctionDef]:
+    """The functions of Domicile itself that destroy."""
+    mine = {name: node for name, node in functions() if destroys(node)}
+    skipped = (*WRAPPERS, "testing/")
+    return {name: node for name, node in mine.items() if not name.startswith(skipped)}
+
+
+def test_what_destroys_is_known() -> None:
+    """Nothing has been added, and the list names nothing that is gone."""
+    assert set(ours()) == ASKS | OTHERWISE.keys()
+
+
+@pytest.mark.parametrize("name", sorted(ASKS))
+def test_what_destroys_asks(name: str) -> None:
+    """Within the function itself."""
+    assert asks(ours()[name])
+
+
+def test_nobody_answers_for_the_policy() -> None:
+    """A permit is made by the policy alone; and no caller says by itself that nothing is held."""
+    for path in sorted(ROOT.rglob("*.py")):
+        file = path.relative_to(ROOT).as_posix()
+        if file.startswith("testing/"):
+            continue
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+                assert node.func.id != "Permit" or file == "policy/erasure.py", file
+                if node.func.id == "may_destroy":
+                    (held,) = [k.value for k in node.keywords if k.arg == "held"]
+                    assert not isinstance(held, ast.Constant), file
+
+
+@pytest.mark.parametrize(
+    ("what", "state"),
+    [
+        ("record", "erased"), ("record", "released"), ("object", "writing"), ("object", "stored"),
+        ("replica", ReplicaState.PURGING), ("key", "expiring"), ("key", "dropped"),
+        ("partition", "expiring"),
+    ],
+)  # fmt: skip
+def test_the_predicate_says_no_to_whatever_is_held(what: str, state: str) -> None:
+    """And yes to the same, if it is not; and no in any other state."""
+
+    def ask(state: str, *, held: bool) -> Permit:
+        return may_destroy(what=what, state=state, held=held, now=NOW, day=TODAY)  # type: ignore[arg-type]
+
+    ask(state, held=False).demand()
+    with pytest.raises(Held):
+        ask(state, held=True).demand()
+    with pytest.raises(Refused):
+        ask("another", held=False).demand()
