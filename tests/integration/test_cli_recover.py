@@ -5,6 +5,7 @@ import json
 import pytest
 from typer.testing import CliRunner
 
+from storage import bootstrap
 from storage.bootstrap import Means
 from storage.cli import recovering
 from storage.cli.commands import app
@@ -20,7 +21,7 @@ from tests.support.seeing import HOME
 @pytest.fixture
 def command(domicile: Domicile, monkeypatch: pytest.MonkeyPatch) -> CliRunner:
     """A command line that has the settings and backends of the test's Domicile."""
-    real = recovering.bootstrap.open_copies
+    real = bootstrap.open_copies
 
     def with_means(
         settings: object, *, only: str | None = None, means: Means | None = None
@@ -28,7 +29,7 @@ def command(domicile: Domicile, monkeypatch: pytest.MonkeyPatch) -> CliRunner:
         return real(domicile.settings, means=domicile.means, only=only)
 
     monkeypatch.setattr(recovering, "load_settings", lambda: domicile.settings)
-    monkeypatch.setattr(recovering.bootstrap, "open_copies", with_means)
+    monkeypatch.setattr(bootstrap, "open_copies", with_means)
     return CliRunner()
 
 

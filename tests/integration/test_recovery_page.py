@@ -53,7 +53,12 @@ class Machine:
 
     def control(self, *arguments: str, data: Path | None = None) -> None:
         """``pg_ctl`` on the server, or another one."""
-        command = [binaries() / "pg_ctl", "--wait", "--silent", "--pgdata", data or self.data]
+        command = [
+            str(binaries() / "pg_ctl"),
+            "--wait",
+            "--silent",
+            f"--pgdata={data or self.data}",
+        ]
         subprocess.run([*command, *arguments], check=True, user=server_user(), cwd="/")
 
     def start(self) -> None:
