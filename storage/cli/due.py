@@ -31,6 +31,7 @@ def _queries(now: datetime) -> dict[str, _Query]:
     return {
         "reap": (t.object_, stale & (o.kind != "ledger")),
         "settle": (t.object_, stale & (o.kind == "ledger")),
+        "release": (t.hold, t.hold.c.released.is_not(None) & t.hold.c.resumed.is_(None)),
         "plan": (t.erasure, e.state == "fenced"),
         "expire": (t.day, t.day.c.day <= now.date()),
         "replicate": (t.object_, (o.replicate_at <= now) & (o.state == "stored")),

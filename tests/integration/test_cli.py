@@ -581,7 +581,7 @@ class TestOperation:
         assert set(told["regions"][0]) == {
             "region", "records", "files", "bytes", "open_erasures", "overdue_erasure",
             "overdue_days", "backends", "partition_horizon", "horizon_alarm", "clocks_apart",
-            "overdue",
+            "overdue", "holds", "overdue_reviews", "deferred_erasures",
         }  # fmt: skip
         assert told["regions"][0]["overdue"] is False
         assert "nothing is overdue" in text
