@@ -14,8 +14,8 @@ UV := uv==0.13.9
 
 .DELETE_ON_ERROR:
 .SUFFIXES:
-.PHONY: help demo test check lint format check-migrations wheel check-wheel bench simulate lateness \
-  lock venv clean
+.PHONY: help demo test check lint format check-migrations crashpoints wheel check-wheel bench simulate \
+  lateness lock venv clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-17s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -41,6 +41,9 @@ format: venv ## Format the code and mend what can be mended
 
 check-migrations: venv ## Compare the migrations with the tables (part of test)
 	$(BIN)/pytest tests/integration/test_migrations.py $(ARGS)
+
+crashpoints: venv ## End every operation at every effect, and run pairs of them within each other
+	@$(BIN)/python -W ignore -m tests.crashpoints $(ARGS)
 
 wheel: venv ## Build the wheel into dist/
 	@rm -rf dist

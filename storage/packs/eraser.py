@@ -44,7 +44,8 @@ def fence(
     )  # fmt: skip
     versions = region.pseudonyms.versions
     enact(region, new, lambda c: pseudonym_keys.check_complete(c, region.name, versions))
-    while (left := covered + _TICK - region.clock.now()) > timedelta():
+    over = covered + 2 * region.clock.error + _TICK
+    while (left := over - region.clock.now()) > timedelta():
         pause(left.total_seconds())
     with region.catalog.begin() as connection:
         return erasures.show(connection, region.name, [new.id])[0]

@@ -10,21 +10,60 @@ from collections.abc import Iterator
 import pytest
 
 from storage.region import Limits
-from storage.testing.clock import FakeClock
-from storage.testing.faults import FaultyBackend, Gate
+from storage.testing.clock import FakeClock, SkewedClock
+from storage.testing.connections import CatalogFaults
+from storage.testing.failures import (
+    duplicate,
+    fail,
+    fill_up,
+    forbid,
+    half,
+    hanging,
+    keep_bytes,
+    land_late,
+    landing_after,
+    lingering,
+    lose_answer,
+    redirect,
+    refuse_locked,
+    refuse_some,
+    stale,
+    time_out,
+)
+from storage.testing.faults import Call, Fault, FaultyBackend, Gate
 from storage.testing.harness import Domicile, Kind, Server, new_domicile
 
 __all__ = [
+    "Call",
+    "CatalogFaults",
     "Domicile",
     "FakeClock",
+    "Fault",
     "FaultyBackend",
     "Gate",
     "Server",
+    "SkewedClock",
     "domicile",
     "domicile_backends",
     "domicile_limits",
     "domicile_server",
+    "duplicate",
+    "fail",
+    "fill_up",
+    "forbid",
+    "half",
+    "hanging",
+    "keep_bytes",
+    "land_late",
+    "landing_after",
+    "lingering",
+    "lose_answer",
     "new_domicile",
+    "redirect",
+    "refuse_locked",
+    "refuse_some",
+    "stale",
+    "time_out",
 ]
 
 

@@ -1,18 +1,26 @@
-"""A backend that fails as a test says."""
+"""A backend that fails as a test says: each call passes through the faults that were chosen for it.
 
+What there is to choose from is in ``storage.testing.failures``.
+"""
+
+import threading
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
+from functools import partial
 from threading import Event
+from typing import TypeVar, cast
 
 from storage.backends.uploads import AbortingUpload
 from storage.errors import BackendError, BackendFull, BackendTimeout, BackendUnavailable
 from storage.ports import Backend, Trace, TraceKind, Upload
 
-Fault = Callable[[str], BackendError | None]
-"""Given the key (for ``scan`` the prefix), the error to raise, or None to go on."""
+T = TypeVar("T")
 
 _PATIENCE = 60.0  # seconds until a test that never opens its gate fails
+_WRITES = ("put", "upload.finish")
+_FILLS = (*_WRITES, "upload.write")
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,15 +37,83 @@ class Gate:
             raise AssertionError("nobody opened the gate")
 
 
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One call of a backend on its way. ``happen`` lets it take effect, and gives its answer.
+
+    ``data`` is what a put or the write of an upload brings, ``start`` and ``stop`` what a get asks
+    for. ``inner`` is the backend itself, past all faults.
+    """
+
+    backend: "FaultyBackend"
+    method: str
+    key: str  # for ``scan`` the prefix
+    happen: Callable[[], object]
+    data: bytes = b""
+    start: int = 0
+    stop: int | None = None
+    landings: list["Landing"] = field(default_factory=list)
+
+    @property
+    def inner(self) -> Backend:
+        """The backend past all faults."""
+        return self.backend.inner
+
+    def later(self) -> "Landing":
+        """It takes effect when it lands, or once more if it has already."""
+        self.landings.append(self.backend.defer(self.happen))
+        return self.landings[-1]
+
+
+Fault = Callable[[Call], object]
+"""Stands between a client and a backend for one call: lets it happen or not, answers or raises."""
+
+
+@dataclass(slots=True, eq=False)
+class Landing:
+    """An effect that is under way. It happens once at most."""
+
+    happen: Callable[[], object]
+    over: bool = False
+
+    def land(self) -> None:
+        """It happens now, whatever has been purged since. Too late for an upload is no error."""
+        if not self.over:
+            self.over = True
+            with suppress(BackendError):
+                self.happen()
+
+
+@dataclass(slots=True, eq=False)
+class Rule:
+    """Which calls meet a fault: of these methods (none: all), under a prefix, from a number on."""
+
+    fault: Fault
+    methods: tuple[str, ...]
+    prefix: str
+    nth: int
+    times: int | None
+    met: int = 0  # calls that it was for so far
+
+    def takes(self, method: str, key: str) -> bool:
+        """Whether this call meets the fault. Counts it."""
+        meant = not self.methods or method in self.methods
+        if not meant or not key.startswith(self.prefix):
+            return False
+        self.met += 1
+        return self.met >= self.nth and (self.times is None or self.met < self.nth + self.times)
+
+
 class FaultyBackend:
-    """Does what ``inner`` does, and notes each call, until a test sets one of its fields.
+    """Does what ``inner`` does, and notes each call, until a test says otherwise.
 
     Calls are named after their method; those of an upload are ``upload.write``, ``upload.finish``
-    and ``upload.abort``. In the order in which they act:
+    and ``upload.abort``. ``inject`` lets chosen calls meet a fault. For all calls there are
+    switches, which act before the faults, in this order:
 
     ``gates``: a call of that name waits.
     ``down``: every call fails, and nothing happens. ``full``: the same for writes.
-    ``fail_before``: a call of that name fails as the function says, and nothing happens.
+    ``fail_before``: a call of that name fails as a function of its key says, and nothing happens.
     ``land_late``: a write answers BackendTimeout and happens when the test calls ``land``.
     ``fail_after``: a call of that name has happened, and then fails as the function says.
     """
@@ -47,9 +123,65 @@ class FaultyBackend:
         self.calls: list[tuple[str, str]] = []
         self.gates: dict[str, Gate] = {}
         self.down = self.full = self.land_late = False
-        self.fail_before: dict[str, Fault] = {}
-        self.fail_after: dict[str, Fault] = {}
-        self._late: list[Callable[[], None]] = []
+        self.fail_before: dict[str, Callable[[str], BackendError | None]] = {}
+        self.fail_after: dict[str, Callable[[str], BackendError | None]] = {}
+        self._rules: list[Rule] = []
+        self._late: list[Landing] = []
+        self._lock = threading.Lock()
+
+    def inject(
+        self, fault: Fault, *methods: str, prefix: str = "", nth: int = 1, times: int | None = None
+    ) -> Rule:
+        """Let calls meet a fault: of these methods (none: all), of keys with that prefix.
+
+        From the ``nth`` such call on, ``times`` of them (None: all). Of several faults that a call
+        meets, the one that was injected last acts first, and lets the others happen.
+        """
+        rule = Rule(fault, methods, prefix, nth, times)
+        with self._lock:
+            self._rules.append(rule)
+        return rule
+
+    def heal(self, *rules: Rule) -> None:
+        """Take these faults back; without any, all faults and switches. What is late stays so."""
+        with self._lock:
+            self._rules = [rule for rule in self._rules if rules and rule not in rules]
+        if not rules:
+            self.down = self.full = self.land_late = False
+            for switches in (self.gates, self.fail_before, self.fail_after):
+                switches.clear()
+
+    @property
+    def late(self) -> int:
+        """How many effects are still under way."""
+        with self._lock:
+            self._late = [landing for landing in self._late if not landing.over]
+            return len(self._late)
+
+    def land(self) -> None:
+        """Let what is under way happen now, whatever has been purged since."""
+        for landing in self._take_late():
+            landing.land()
+
+    def drop_late(self) -> None:
+        """What is under way never happens."""
+        for landing in self._take_late():
+            landing.over = True
+
+    def defer(self, happen: Callable[[], object]) -> Landing:
+        """An effect that happens when it lands."""
+        landing = Landing(happen)
+        with self._lock:
+            self._late.append(landing)
+        return landing
+
+    def lost(self, key: str) -> BackendError:
+        """A function for ``fail_after``: it has happened, and the answer does not come."""
+        return BackendTimeout(self.name)
+
+    def count(self, method: str) -> int:
+        """How often a method has been called."""
+        return sum(1 for called, _ in self.calls if called == method)
 
     @property
     def name(self) -> str:
@@ -63,100 +195,85 @@ class FaultyBackend:
     def longest_request(self) -> timedelta:
         return self.inner.longest_request
 
-    def lost(self, key: str) -> BackendError:
-        """A fault for ``fail_after``: it has happened, and the answer does not come."""
-        return BackendTimeout(self.name)
-
-    def land(self) -> None:
-        """Let the late writes happen now, whatever has been purged since."""
-        late, self._late = self._late, []
-        for happen in late:
-            happen()
-
-    def count(self, method: str) -> int:
-        """How often a method has been called."""
-        return sum(1 for called, _ in self.calls if called == method)
-
     def put(self, key: str, data: bytes, *, timeout: float, urgent: bool = False) -> None:
-        self.write("put", key, lambda: self.inner.put(key, data, timeout=timeout, urgent=urgent))
+        happen = partial(self.inner.put, key, data, timeout=timeout, urgent=urgent)
+        self.pass_through(Call(self, "put", key, happen, data))
 
     def upload(self, key: str, *, timeout: float) -> "FaultyUpload":
-        self.before("upload", key)
-        upload = FaultyUpload(self, key, self.inner.upload(key, timeout=timeout))
-        self.after("upload", key)
-        return upload
+        inner = self.ask("upload", key, lambda: self.inner.upload(key, timeout=timeout))
+        return FaultyUpload(self, key, inner)
 
     def get(
         self, key: str, start: int = 0, stop: int | None = None, *, version: str | None = None
     ) -> bytes:
-        self.before("get", key)
-        data = self.inner.get(key, start, stop, version=version)
-        self.after("get", key)
-        return data
+        happen = partial(self.inner.get, key, start, stop, version=version)
+        found = self.pass_through(Call(self, "get", key, happen, start=start, stop=stop))
+        return cast(bytes, found)
 
     def preserve(self, key: str) -> None:
-        self.before("preserve", key)
-        self.inner.preserve(key)
-        self.after("preserve", key)
+        self.ask("preserve", key, lambda: self.inner.preserve(key))
 
     def release(self, key: str) -> None:
-        self.before("release", key)
-        self.inner.release(key)
-        self.after("release", key)
+        self.ask("release", key, lambda: self.inner.release(key))
 
     def purge(self, key: str) -> None:
-        self.before("purge", key)
-        self.inner.purge(key)
-        self.after("purge", key)
+        self.ask("purge", key, lambda: self.inner.purge(key))
 
     def traces(self, key: str) -> list[Trace]:
-        self.before("traces", key)
-        found = self.inner.traces(key)
-        self.after("traces", key)
-        return found
+        return self.ask("traces", key, lambda: self.inner.traces(key))
 
     def scan(self, prefix: str = "", *, after: str = "") -> Iterator[Trace]:
-        self.before("scan", prefix)
-        yield from self.inner.scan(prefix, after=after)
-        self.after("scan", prefix)
+        yield from self.ask("scan", prefix, lambda: self.inner.scan(prefix, after=after))
+        self._fail(self.fail_after, "scan", prefix)  # it breaks off
 
     def probe(self, key: str) -> None:
-        self.before("probe", key)
-        self.inner.probe(key)
-        self.after("probe", key)
+        self.ask("probe", key, lambda: self.inner.probe(key))
 
     def close(self) -> None:
         self.inner.close()
 
-    def before(self, method: str, key: str) -> None:
-        """Note the call, and what comes before it happens."""
-        self.calls.append((method, key))
-        if gate := self.gates.get(method):
+    def ask(self, method: str, key: str, happen: Callable[[], T]) -> T:
+        """A call that brings nothing along, through its faults."""
+        return cast(T, self.pass_through(Call(self, method, key, happen)))
+
+    def pass_through(self, call: Call) -> object:
+        """Note the call, and let it meet what was chosen for it."""
+        self.calls.append((call.method, call.key))
+        with self._lock:
+            chosen = [rule.fault for rule in self._rules if rule.takes(call.method, call.key)]
+        for fault in chosen:
+            call = replace(call, happen=partial(fault, call))
+        return self._switches(call)
+
+    def _switches(self, call: Call) -> object:
+        """What all calls meet first."""
+        if gate := self.gates.get(call.method):
             gate.wait()
         if self.down:
             raise BackendUnavailable(self.name)
-        self._fail(self.fail_before, method, key)
-
-    def after(self, method: str, key: str) -> None:
-        """What comes after it has happened."""
-        self._fail(self.fail_after, method, key)
-
-    def write(self, method: str, key: str, happen: Callable[[], None]) -> None:
-        """A call that stores something: now, late, or not at all."""
-        self.before(method, key)
-        if self.full:
+        self._fail(self.fail_before, call.method, call.key)
+        if self.full and call.method in _FILLS:
             raise BackendFull(self.name)
-        if self.land_late:
-            self._late.append(happen)
+        if self.land_late and call.method in _WRITES:
+            call.later()
             raise BackendTimeout(self.name)
-        happen()
-        self.after(method, key)
+        answer = call.happen()
+        if call.method != "scan":
+            self._fail(self.fail_after, call.method, call.key)
+        return answer
 
-    def _fail(self, faults: dict[str, Fault], method: str, key: str) -> None:
+    def _fail(
+        self, faults: dict[str, Callable[[str], BackendError | None]], method: str, key: str
+    ) -> None:
         fault = faults.get(method)
         error = fault(key) if fault else None
         if error is not None:
             raise error
+
+    def _take_late(self) -> list[Landing]:
+        with self._lock:
+            late, self._late = self._late, []
+        return late
 
 
 class FaultyUpload(AbortingUpload):
@@ -164,23 +281,26 @@ class FaultyUpload(AbortingUpload):
 
     def __init__(self, backend: FaultyBackend, key: str, inner: Upload) -> None:
         super().__init__()
-        self._backend, self._key, self._inner = backend, key, inner
+        self._backend, self._key, self.inner = backend, key, inner
         self._late = False
 
     def write(self, data: bytes) -> None:
-        self._backend.before("upload.write", self._key)
-        if self._backend.full:
-            raise BackendFull(self._backend.name)
-        self._inner.write(data)
-        self._backend.after("upload.write", self._key)
+        happen = partial(self.inner.write, data)
+        self._backend.pass_through(Call(self._backend, "upload.write", self._key, happen, data))
 
     def finish(self) -> None:
-        self._late = self._backend.land_late
-        self._backend.write("upload.finish", self._key, self._inner.finish)
+        call = Call(self._backend, "upload.finish", self._key, self.inner.finish)
+        try:
+            self._backend.pass_through(call)
+        finally:
+            self._late = bool(call.landings)
         self.finished = True
 
     def abort(self) -> None:
-        self._backend.before("upload.abort", self._key)
-        if not self._late:  # it comes to the server before what lands late
-            self._inner.abort()
-        self._backend.after("upload.abort", self._key)
+        # an abort comes to the server before what lands late
+        self._backend.ask(
+            "upload.abort", self._key, self._nothing if self._late else self.inner.abort
+        )
+
+    def _nothing(self) -> None:
+        """What an abort does to an upload that is finished on its way."""

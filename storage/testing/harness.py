@@ -25,12 +25,13 @@ from storage.catalog.engine import Catalog
 from storage.logs import make_logger
 from storage.model import Dpa, TenantSpec
 from storage.policy import Permit
-from storage.ports import Backend
+from storage.ports import Backend, Clock
 from storage.region import Limits
 from storage.settings import RegionSettings, Settings
 from storage.store import Store
 from storage.tenant import Tenant
 from storage.testing.clock import FakeClock
+from storage.testing.connections import CatalogFaults, watching
 from storage.testing.faults import FaultyBackend
 from storage.testing.s3 import CREDENTIALS, S3Server
 
@@ -132,17 +133,35 @@ class Domicile:
     def open(self) -> Store:
         """Open the store, as a new process would. Closes the one that was open."""
         self.stack.close()
-        opening = open_store(self.settings, means=self.means, log=self.log)
-        self._store = self.stack.enter_context(opening)
+        self._store = self.stack.enter_context(self.another())
         return self._store
 
     @property
     def means(self) -> Means:
         """What it is opened with."""
+        return self._means(self.clock)
+
+    @contextmanager
+    def another(self, clock: Clock | None = None) -> Iterator[Store]:
+        """The store of another process, on the same catalogs and backends.
+
+        ``clock``: its own, as ``domicile.clock.skewed`` gives it.
+        """
+        means = self._means(clock or self.clock)
+        with open_store(self.settings, means=means, log=self.log) as store:
+            yield store
+
+    def _means(self, clock: Clock) -> Means:
         return Means(
-            clock=lambda _: self.clock, backend=self._backend, limits=self.limits, suspect=0.0,
+            clock=lambda _: clock, backend=self._backend, limits=self.limits, suspect=0.0,
             pause=self.clock.sleep,
         )  # fmt: skip
+
+    @contextmanager
+    def catalog_faults(self, region: str = "eu-central-1") -> Iterator[CatalogFaults]:
+        """Faults between the open store and the catalog of a region."""
+        with watching(self.store.served(region).open.catalog) as faults:
+            yield faults
 
     def tenant(
         self, tenant: str = "acme-eu", home: str = "eu-central-1", residency: str = "EU",

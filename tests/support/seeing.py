@@ -90,6 +90,19 @@ def unknown(region: OpenRegion) -> list[Trace]:
     ]
 
 
+def unannounced(domicile: Domicile) -> list[Trace]:
+    """The same of all that the home region's backends hold, whatever they answer."""
+    region = home(domicile)
+    with region.catalog.begin() as connection:
+        known = set(connection.scalars(select(r.key).where(r.state != ReplicaState.GONE)))
+    return [
+        trace
+        for name in region.backends
+        for trace in domicile.backends[name].inner.scan()
+        if trace.key not in known
+    ]
+
+
 def states(region: OpenRegion, kind: str = "pack") -> Mapping[str, int]:
     """How many objects of that kind are in which state."""
     with region.catalog.begin() as connection:

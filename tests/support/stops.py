@@ -2,9 +2,9 @@
 
 from collections.abc import Callable
 
+from storage.errors import BackendError
 from storage.model import DataClass
 from storage.testing import Domicile, Gate
-from storage.testing.faults import Fault
 from tests.support.commits import ANNOUNCING, CatalogFaults
 
 TWO_DAYS = {DataClass.PROMPT: 2}  # what is written at noon expires at midnight
@@ -27,7 +27,7 @@ def after_put(domicile: Domicile, faults: CatalogFaults, gate: Gate) -> None:
     domicile.backends["eu-b"].fail_after["put"] = _at(gate)
 
 
-def _at(gate: Gate) -> Fault:
+def _at(gate: Gate) -> Callable[[str], BackendError | None]:
     """Packs wait; what else is written goes on."""
     return lambda key: gate.wait() if key.startswith("pack/") else None
 

@@ -16,7 +16,6 @@ from regions.model import BackendSpec, Topology
 from storage.backends.memory import MemoryBackend
 from storage.bootstrap import Means, open_store
 from storage.catalog.engine import Catalog
-from storage.errors import BackendError
 from storage.model import Entropy
 from storage.region import Limits
 from storage.settings import Settings
@@ -64,7 +63,12 @@ class World:
     """The backends, the clock, and the processes. ``wrote`` hears of every write to a backend."""
 
     def __init__(
-        self, settings: Settings, *, threads: bool, entropy: Entropy | None = None
+        self,
+        settings: Settings,
+        *,
+        threads: bool,
+        processes: int = 2,
+        entropy: Entropy | None = None,
     ) -> None:
         self.settings, self.threads, self.entropy = settings, threads, entropy or os.urandom
         self.topology: Topology = load_topology(settings.topology)
@@ -77,7 +81,7 @@ class World:
             name: Catalog(name, given.catalog_url.get_secret_value(), connections=2)
             for name, given in settings.regions.items()
         }
-        self.processes = [self._start(probing=True), self._start()]
+        self.processes = [self._start(probing=number == 0) for number in range(processes)]
 
     def restart(self, number: int) -> Process:
         """A new process in the place of one, which ends in peace if it has not been killed."""
@@ -105,7 +109,7 @@ class World:
 
     def note_late(self) -> None:
         """Remember since when something is under way."""
-        if not any(backend._late for backend in self.backends.values()):
+        if not any(backend.late for backend in self.backends.values()):
             self.late_since = None
         elif self.late_since is None:
             self.late_since = self.clock.now()
@@ -113,10 +117,10 @@ class World:
     def settle_late(self, *, lands: bool) -> None:
         """What is under way arrives, or is lost."""
         for backend in self.backends.values():
-            late, backend._late = backend._late, []
-            for happen in late if lands else []:
-                with suppress(BackendError):  # a finished upload may have been purged before
-                    happen()
+            if lands:
+                backend.land()
+            else:
+                backend.drop_late()
         self.late_since = None
 
     def memory(self, backend: str) -> MemoryBackend:

@@ -1,0 +1,102 @@
+"""Try every crash point and every pair, and print how many there were, by operation.
+
+    python -m tests.crashpoints [--only OPERATION] ...
+
+Ends with 1 and the story of each failure if an invariant broke.
+"""
+
+import argparse
+import sys
+import tempfile
+import time
+import traceback
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from storage.testing import Server
+from tests.crashpoints import birth
+from tests.crashpoints.operations import OPERATIONS
+from tests.crashpoints.pairs import PAIRS, cuts_of, try_cut
+from tests.crashpoints.points import find_moments, points_of, try_point
+from tests.crashpoints.stage import Ground, make_ground
+
+_LINE = "{:<34}{:>9}{:>9}{:>9}{:>9}{:>9}"
+
+
+@dataclass
+class Report:
+    """What was tried, line by line, and what failed."""
+
+    failures: list[str] = field(default_factory=list)
+    tried: int = 0
+
+    def attempt(self, name: str, what: Callable[[], object]) -> None:
+        """One trial."""
+        self.tried += 1
+        try:
+            what()
+        except Exception as error:  # noqa: BLE001 - all of them are told at the end
+            where = traceback.extract_tb(error.__traceback__)[-1]
+            told = [f"{type(error).__name__}: {error}", *getattr(error, "__notes__", ())]
+            self.failures.append("\n".join([f"{name} ({where.name})", *told]))
+            print(f"\n--- {self.failures[-1]}\n", flush=True)
+
+
+def main() -> int:
+    """Says 1 if anything failed."""
+    arguments = argparse.ArgumentParser(prog="crashpoints", description="Try every crash point.")
+    arguments.add_argument(
+        "--only", action="append", default=[], metavar="NAME", help="operations or pairs so named"
+    )
+    only = arguments.parse_args().only
+    began, report = time.monotonic(), Report()
+    server = Server()
+    try:
+        with tempfile.TemporaryDirectory() as folder:
+            ground = make_ground(server, Path(folder))
+            _crash(ground, [name for name in OPERATIONS if not only or name in only], report)
+            if not only or "init" in only:
+                _init(ground, report)
+            _cut(ground, [name for name in PAIRS if not only or name in only], report)
+    finally:
+        server.close()
+    minutes, seconds = divmod(round(time.monotonic() - began), 60)
+    print(f"\n{report.tried} trials in {minutes} min {seconds} s, {len(report.failures)} failures")
+    return bool(report.failures)
+
+
+def _crash(ground: Ground, names: Iterable[str], report: Report) -> None:
+    print(_LINE.format("operation", "effects", "crashes", "late", "others", "failures"))
+    for name in names:
+        before, counts = len(report.failures), dict.fromkeys(("stop", "late", "others"), 0)
+        moments = find_moments(ground, name)
+        for point in points_of(name, moments):
+            counts[point.how] += 1
+            report.attempt(str(point), lambda point=point: try_point(ground, point))  # type: ignore[misc]
+        effects, failed = sum(m.changes for m in moments), len(report.failures) - before
+        print(_LINE.format(name, effects, *counts.values(), failed), flush=True)
+
+
+def _init(ground: Ground, report: Report) -> None:
+    before, moments = len(report.failures), birth.find_moments(ground)
+    numbers = [number for number, moment in enumerate(moments) if moment.changes]
+    for number in numbers:
+        report.attempt(f"init {number}", lambda number=number: birth.try_point(ground, number))  # type: ignore[misc]
+    failed = len(report.failures) - before
+    print(_LINE.format("init", len(numbers), len(numbers), 0, 0, failed), flush=True)
+
+
+def _cut(ground: Ground, names: Iterable[str], report: Report) -> None:
+    print()
+    print(_LINE.format("one within the other", "moments", "cuts", "", "", "failures"))
+    for name in names:
+        before, cuts = len(report.failures), list(cuts_of(ground, name))
+        for cut in cuts:
+            report.attempt(str(cut), lambda cut=cut: try_cut(ground, cut))  # type: ignore[misc]
+        failed = len(report.failures) - before
+        print(_LINE.format(name, len(cuts), len(cuts), "", "", failed), flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,62 @@
+"""A region that comes to life, ended at each effect: ``init`` again makes it whole."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from itertools import count
+
+from storage.bootstrap import Means, init, open_store
+from storage.errors import ConfigurationError, Unavailable
+from storage.model import DataClass, Purpose
+from storage.settings import RegionSettings, Settings
+from storage.testing import FakeClock
+from tests.crashpoints.effects import Crash, Moment, Tape, taped_engines, taped_files
+from tests.crashpoints.stage import HOME, MORNING, Ground, tenant_spec
+from tests.support.world import quiet
+
+_NUMBERS = count(1000)
+
+
+def find_moments(ground: Ground) -> tuple[Moment, ...]:
+    """What ``init`` does to a region that is new."""
+    tape = Tape()
+    with _unborn(ground) as settings:
+        _init(settings, tape)
+    return tuple(tape.moments)
+
+
+def try_point(ground: Ground, number: int) -> None:
+    """End it there, and begin again. Raises AssertionError if that does not make it whole."""
+    tape = Tape(stop=number)
+    with _unborn(ground) as settings:
+        with suppress(Crash):
+            _init(settings, tape)
+        assert tape.dead, "it has not come so far"
+        with suppress(ConfigurationError, Unavailable):  # or it lacks nothing that this needs
+            _use(settings)
+        _init(settings, Tape())
+        _use(settings)
+
+
+def _init(settings: Settings, tape: Tape) -> None:
+    with taped_engines(tape), taped_files(settings.home, tape), tape.record():
+        init(settings, means=Means(clock=lambda _: FakeClock(MORNING)))
+
+
+def _use(settings: Settings) -> None:
+    """Store and read. A region that cannot refuses, and nothing is lost by that."""
+    means = Means(clock=lambda _: FakeClock(MORNING), suspect=0.0)
+    with open_store(settings, means=means, log=quiet()) as store:
+        store.admin.tenants.ensure(tenant_spec())
+        t = store.tenant(tenant_spec().id)
+        put = t.put(DataClass.PROMPT, b"mine")
+        assert t.get(put.id, purpose=Purpose.SERVE).body == b"mine"
+
+
+@contextmanager
+def _unborn(ground: Ground) -> Iterator[Settings]:
+    """Settings of a region of which nothing is there but an empty database."""
+    number = next(_NUMBERS)
+    url = ground.server._create(number)[HOME]
+    home = ground.server.directory / f"home{number}"
+    given = RegionSettings(catalog_url=url, keys_file=home / "keys" / f"{HOME}.toml")
+    yield Settings(home=home, topology=ground.settings.topology, regions={HOME: given})

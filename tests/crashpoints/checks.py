@@ -1,0 +1,158 @@
+"""What must hold after the end of a process: at once, while others go on, and when all is done.
+
+Each raises AssertionError with a sentence that says what is wrong.
+"""
+
+from collections.abc import Iterable
+from datetime import datetime
+
+from sqlalchemy import select
+
+from storage.catalog import tables as t
+from storage.evidence.receipts import verify
+from storage.model import ErasureState
+from tests.crashpoints.stage import HOME, Actor, Fact, Request, Stage
+from tests.support import looking
+
+STORED = "stored"
+GONE = {"Erased", "NotFound"}
+
+e, r = t.erasure.c, t.replica.c
+
+
+def at_any_moment(stage: Stage, actor: Actor) -> None:
+    """No byte without a row; erased is unreadable; stored is readable; no receipt too early."""
+    looking.no_byte_without_a_row(stage)
+    learn_of_erasures(stage)
+    learn_samples(stage)
+    for fact in stage.facts:
+        _read(stage, actor, fact)
+    _receipts_are_true(stage, actor)
+
+
+def learn_samples(stage: Stage) -> None:
+    """Bytes by which each record is known, from where the catalog says that it is."""
+    for fact in stage.facts:
+        if not fact.sample:
+            _learn_sample(stage, fact)
+
+
+def learn_of_erasures(stage: Stage) -> None:
+    """Of those that nobody was told of, the catalog knows. What has come of none, never will."""
+    known = {number for request in stage.requests for number in request.ids or ()}
+    open_ = [q for q in stage.requests if q.ids is None and not q.refused]
+    if not open_:
+        return
+    with stage.looking(HOME) as connection:
+        rows = connection.execute(select(e.id, e.scope, e.requested).order_by(e.requested)).all()
+    for request in open_:
+        kind = "tenant" if request.scope.kind == "account" else request.scope.kind
+        found = {
+            row.id: row.requested
+            for row in rows
+            if row.id not in known and row.scope == kind and row.requested >= request.asked
+        }
+        if found:
+            stage.granted(request, found)
+            known |= found.keys()
+        else:
+            request.refused = True
+
+
+def at_rest(stage: Stage, actor: Actor) -> None:
+    """There was time enough: nothing is under way, what had to go is gone, and certified."""
+    at_any_moment(stage, actor)
+    now = stage.clock.now()
+    looking.at_rest(stage, HOME, now)
+    looking.no_plaintext(stage)
+    for request in granted(stage):
+        for number in request.ids or ():
+            erasure = actor.store.erasure(number)
+            assert erasure.state is ErasureState.COMPLETE, f"an erasure still waits: {erasure.left}"
+            looking.certified(stage, HOME, erasure)
+    over = [f for f in stage.facts if _erased(stage, f) or _expired(f, now) or not f.told]
+    _nothing_left(stage, over, "all is done")
+    _everything_else_there(stage, [f for f in stage.facts if f not in over])
+
+
+def may_be_put(stage: Stage, fact: Fact) -> bool:
+    """Whether a put of it is right now to be answered with success."""
+    gone = _erased(stage, fact) or _expired(fact, stage.clock.now())
+    return not gone and all(parent.told for parent in fact.parents)
+
+
+def granted(stage: Stage) -> list[Request]:
+    """The erasures that are known to be so."""
+    return [request for request in stage.requests if request.ids is not None]
+
+
+def _read(stage: Stage, actor: Actor, fact: Fact) -> None:
+    answer = actor.read(fact)
+    now = stage.clock.now()
+    allowed = _allowed(stage, fact, now)
+    code = STORED if isinstance(answer, bytes) else answer
+    assert code in allowed, f"a read of {fact} gives {code}, and not one of {sorted(allowed)}"
+    assert code != STORED or answer == fact.body, f"a read of {fact} gives other bytes"
+    if fact.told is None:
+        fact.told = code == STORED  # from now on it stays so
+
+
+def _allowed(stage: Stage, fact: Fact, now: datetime) -> set[str]:
+    if _erased(stage, fact):
+        return GONE | ({"Expired"} if _expired(fact, now) else set())
+    if _expired(fact, now):
+        return {"Expired", "NotFound"}
+    if fact.told is None:
+        return {STORED, "NotFound"}
+    return {STORED} if fact.told else {"NotFound"}
+
+
+def _erased(stage: Stage, fact: Fact) -> bool:
+    return any(request.covers(fact) for request in granted(stage))
+
+
+def _expired(fact: Fact, now: datetime) -> bool:
+    return fact.expires is not None and fact.expires <= now
+
+
+def _learn_sample(stage: Stage, fact: Fact) -> None:
+    for table in (t.record, t.file):
+        with stage.looking(HOME) as connection:
+            row = connection.execute(
+                select(table.c.start, table.c.length, r.backend, r.key)
+                .join(t.replica, r.object_id == table.c.object_id)
+                .where(table.c.uid == fact.id.unique, r.state == STORED)
+            ).first()
+        if row is not None:
+            data = stage.memory(row.backend).get(row.key, row.start, row.start + row.length)
+            fact.sample = data[len(data) // 2 - 12 :][:24]
+
+
+def _receipts_are_true(stage: Stage, actor: Actor) -> None:
+    for request in granted(stage):
+        for number in request.ids or ():
+            erasure = actor.store.erasure(number)
+            if erasure.receipt is None:
+                continue
+            served = actor.store.served(HOME).open
+            verify(erasure.receipt, served.signing.public_key())
+            about = [fact for fact in stage.facts if request.covers(fact)]
+            _nothing_left(stage, about, "there is a receipt")
+
+
+def _nothing_left(stage: Stage, facts: Iterable[Fact], because: str) -> None:
+    """Not of what was stored, wherever it is by now; and not of what was written in vain."""
+    about = list(facts)
+    vain = {place for fact in about if not fact.told for place in fact.written}
+    samples = [fact for fact in about if fact.sample]
+    for backend, key, data in stage.contents(HOME):
+        assert (backend, key) not in vain, f"{backend} has {key}, written in vain; {because}"
+        for fact in samples:
+            assert fact.sample not in data, f"{backend} has bytes of {fact} in {key}; {because}"
+
+
+def _everything_else_there(stage: Stage, facts: Iterable[Fact]) -> None:
+    for fact in facts:
+        assert fact.sample, f"nobody knows where {fact} is"
+        on = {backend for backend, _, data in stage.contents(HOME) if fact.sample in data}
+        assert on == {"eu-a", "eu-b"}, f"{fact} is on {sorted(on)} alone"

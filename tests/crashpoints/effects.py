@@ -1,0 +1,269 @@
+"""What a process does to the world outside of it, one effect after the other; and its end.
+
+An effect is a call that changes a backend, the COMMIT of a transaction that changed something, a
+statement that is its own transaction, or a change of a file. All of them pass here, so that a new
+one is found by itself. Between two effects nothing outside changes: to end before an effect is to
+end after the one before it.
+"""
+
+import os
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import Executor, Future
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Literal, ParamSpec, TypeVar, cast
+
+import psycopg
+from sqlalchemy import Connection, Engine, event
+
+from storage.backends.probing import exercise
+from storage.testing import Call, FaultyBackend
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+How = Literal["stop", "late", "others"]
+"""What becomes of requests that have left the process when it ends: ``stop``: there are none.
+``late``: that of the effect itself comes to its backend much later. ``others``: those that are sent
+at the same time as the effect come there, and the effect does not."""
+
+_CHANGES = ("put", "upload", "upload.write", "upload.finish", "upload.abort", "purge")
+_LANDS = ("put", "upload.finish")
+_AUDITED = {"open": 0, "os.rename": 1, "os.link": 1, "os.remove": 0, "os.mkdir": 0}
+_QUOTES = '("'
+_WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC
+
+
+class Crash(BaseException):
+    """The process has ended."""
+
+
+@dataclass(frozen=True)
+class Moment:
+    """Something that a process does. ``changes``: it is an effect. ``lands``: it can come late.
+
+    ``request``: to a backend. ``sent``: others may have been sent at the same time.
+    """
+
+    name: str
+    changes: bool = True
+    lands: bool = False
+    sent: bool = False
+    request: bool = False
+
+    def __str__(self) -> str:
+        return self.name
+
+
+@dataclass
+class Tape:
+    """The moments of one process, while it records; and when it ends.
+
+    ``stop``: at the moment of that number, counted from 0, or of a name that begins so.
+    ``pause``: what happens before that of its number; ``slow``: or before the next one that is no
+    request.
+    """
+
+    moments: list[Moment] = field(default_factory=list)
+    written: list[tuple[str, str]] = field(default_factory=list)  # backend and key of each pack
+    recording: bool = False
+    dead: bool = False
+    stop: int | str | None = None
+    how: How = "stop"
+    pause: tuple[int, Callable[[], None]] | None = None
+    slow: bool = False
+    _sending: bool = False
+    _spared: bool = False  # one request that had left already may still come to its backend
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def meet(self, moment: Moment, later: Callable[[], object] | None = None) -> None:
+        """It is about to happen. Raises Crash if it does not, as the process has ended."""
+        if self.dead:
+            if self._spared and later is not None:
+                self._spared = False
+                return
+            raise Crash
+        if not self.recording:
+            return
+        with self._lock:
+            number = len(self.moments)
+            self.moments.append(moment)
+        if number == self.stop or (
+            isinstance(self.stop, str) and moment.name.startswith(self.stop)
+        ):
+            self.dead, self._spared = True, False
+            if self.how == "late" and later is not None:
+                later()
+            raise Crash
+        if (
+            self.pause is not None
+            and number >= self.pause[0]
+            and not (self.slow and moment.request)
+        ):
+            meanwhile, self.pause = self.pause[1], None
+            meanwhile()
+
+    @property
+    def sending_now(self) -> bool:
+        """Whether what is done now is one of several requests that may be sent at once."""
+        return self._sending
+
+    @contextmanager
+    def sending(self) -> Iterator[None]:
+        """What is sent within may have left already when the process ends."""
+        self._sending, self._spared = True, self.how == "others"
+        try:
+            yield
+        finally:
+            self._sending = self._spared = False
+
+    @contextmanager
+    def record(self) -> Iterator[None]:
+        """Note what happens within. What was to happen at the end of it happens."""
+        self.recording = True
+        try:
+            yield
+        finally:
+            self.recording = False
+
+
+class InTurn(Executor):
+    """Does at once what it is given: the same run twice is the same run."""
+
+    def __init__(self, tape: Tape) -> None:
+        self._tape = tape
+
+    def submit(self, call: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
+        future: Future[T] = Future()
+        try:
+            with self._tape.sending():
+                future.set_result(call(*args, **kwargs))
+        except BaseException as error:  # noqa: BLE001 - as any executor does
+            future.set_exception(error)
+        return future
+
+
+def tape_backend(inner: FaultyBackend, tape: Tape) -> FaultyBackend:
+    """The backend as one process sees it."""
+    taped = FaultyBackend(inner)
+
+    def fault(call: Call) -> object:
+        kind = call.key.partition("/")[0]
+        moment = Moment(
+            f"{call.method} {kind} on {inner.name}", call.method in _CHANGES,
+            call.method in _LANDS, tape.sending_now, request=True,
+        )  # fmt: skip
+        if call.method in ("put", "upload") and kind == "pack":
+            tape.written.append((inner.name, call.key))
+        tape.meet(moment, partial(inner.defer, call.happen))
+        return call.happen()
+
+    taped.inject(fault)
+    taped.probe = lambda key: exercise(taped, key, timeout=1)  # type: ignore[method-assign]
+    taped.close = lambda: None  # type: ignore[method-assign] # it outlives the process
+    return taped
+
+
+def tape_engine(engine: Engine, tape: Tape) -> None:
+    """The same for the catalog, for as long as there is the engine."""
+    for name, hook in _hooks(tape):
+        event.listen(engine, name, hook)
+
+
+@contextmanager
+def taped_engines(tape: Tape) -> Iterator[None]:
+    """Whatever is asked of any database within is asked by this process."""
+    hooks = _hooks(tape)
+    for name, hook in hooks:
+        event.listen(Engine, name, hook)
+    try:
+        yield
+    finally:
+        for name, hook in hooks:
+            event.remove(Engine, name, hook)
+
+
+def _hooks(tape: Tape) -> list[tuple[str, Callable[..., None]]]:
+    def execute(connection: Connection, _: object, statement: str, *rest: object) -> None:
+        words = " ".join(statement.split())
+        connection.info.setdefault("told", []).append(words)
+        if tape.dead:
+            raise Crash
+        own = connection.get_execution_options().get("isolation_level") == "AUTOCOMMIT"
+        if own and not words.startswith(("SELECT", "SET")):
+            tape.meet(Moment(words.split(" record_")[0].lower()))
+
+    def begin(connection: Connection) -> None:
+        connection.info["told"] = []
+
+    def commit(connection: Connection) -> None:
+        changed = _has_changed(connection)
+        told = _summary(connection.info.get("told", [])) or (
+            "by function" if changed else "nothing"
+        )
+        tape.meet(Moment(f"commit {told}", changed))
+
+    return [("before_cursor_execute", execute), ("begin", begin), ("commit", commit)]
+
+
+def _has_changed(connection: Connection) -> bool:
+    """Whether the transaction changed anything, as the database knows it."""
+    link = cast(psycopg.Connection, connection.connection.driver_connection)
+    row = link.execute("SELECT pg_current_xact_id_if_assigned() IS NOT NULL").fetchone()
+    return bool(row and row[0])
+
+
+def _summary(statements: list[str]) -> str:
+    """Which tables it changed, and how."""
+    found: dict[str, None] = {}
+    for statement in statements:
+        words = statement.lower().replace("delete from", "delete").split()
+        if words[0] in ("insert", "update", "delete", "copy", "alter", "create"):
+            skip = 2 if words[0] == "insert" or words[1] == "table" else 1
+            found[f"{words[0]} {words[skip].strip(_QUOTES)}"] = None
+    return ", ".join(found)
+
+
+class _Files:
+    """Changes of files under a folder, as the interpreter tells them."""
+
+    def __init__(self) -> None:
+        self.watched: dict[Path, Tape] = {}
+        self._hooked = False
+
+    def watch(self, folder: Path, tape: Tape) -> None:
+        if not self._hooked:  # a hook stays for good
+            self._hooked = True
+            sys.addaudithook(self._hook)
+        self.watched[folder] = tape
+
+    def _hook(self, name: str, given: tuple[object, ...]) -> None:
+        if not self.watched or name not in _AUDITED:
+            return
+        if name == "open" and not (isinstance(given[2], int) and given[2] & _WRITES):
+            return
+        path = given[_AUDITED[name]]
+        if not isinstance(path, str | Path):
+            return
+        for folder, tape in self.watched.items():
+            if Path(path).is_relative_to(folder):
+                tape.meet(
+                    Moment(f"{name.removeprefix('os.')} {Path(path).suffix or 'folder'} file")
+                )
+
+
+_FILES = _Files()
+
+
+@contextmanager
+def taped_files(folder: Path, tape: Tape) -> Iterator[None]:
+    """What happens to files under a folder is the doing of this process."""
+    _FILES.watch(folder, tape)
+    try:
+        yield
+    finally:
+        del _FILES.watched[folder]

@@ -1,0 +1,294 @@
+"""The operations, one function each. To add one: a function that prepares, and gives the act.
+
+The act is what a process does. All of its effects are found by running it once.
+"""
+
+import os
+from collections.abc import Callable
+
+from storage.crypto.root import rotate
+from storage.model import Scope
+from tests.crashpoints.checks import learn_samples
+from tests.crashpoints.effects import Tape, taped_files
+from tests.crashpoints.stage import COMPLETION, FILE, HOME, Act, Actor, Fact, Stage
+
+Operation = Callable[[Stage, Actor], Act]
+
+OPERATIONS: dict[str, Operation] = {}
+LARGE = 300_000  # a pack of its own
+
+
+def operation(made: Operation) -> Operation:
+    """One more, under its name."""
+    OPERATIONS[made.__name__.replace("_", " ").strip()] = made
+    return made
+
+
+# --- writes ------------------------------------------------------------------------------------
+
+
+@operation
+def put(stage: Stage, other: Actor) -> Act:
+    """The first record of its day: with its day key."""
+    fact = stage.fact("ann")
+    return lambda actor: actor.put(fact)
+
+
+@operation
+def put_derived(stage: Stage, other: Actor) -> Act:
+    """A record that derives from another."""
+    parent = stage.fact("ann")
+    other.put(parent)
+    fact = stage.fact(data_class=COMPLETION, parents=[parent])
+    return lambda actor: actor.put(fact)
+
+
+@operation
+def put_again(stage: Stage, other: Actor) -> Act:
+    """The same id with the same content: the same answer."""
+    fact = stage.fact("ann")
+    other.put(fact)
+    return lambda actor: actor.put(fact)
+
+
+@operation
+def put_large(stage: Stage, other: Actor) -> Act:
+    """A pack of its own."""
+    fact = stage.fact("ann", size=LARGE)
+    return lambda actor: actor.put(fact)
+
+
+@operation
+def put_many(stage: Stage, other: Actor) -> Act:
+    """Two packs, one after the other."""
+    facts = [stage.fact(f"user {n}") for n in range(6)]
+    return lambda actor: actor.put_many(facts)
+
+
+@operation
+def put_file(stage: Stage, other: Actor) -> Act:
+    """A file, with a key of its own."""
+    fact = stage.fact("ann", data_class=FILE, size=2_000_000)
+    return lambda actor: actor.put(fact)
+
+
+@operation
+def capture(stage: Stage, other: Actor) -> Act:
+    """What was streamed."""
+    fact = stage.fact("ann", data_class=COMPLETION)
+    return lambda actor: actor.capture(fact)
+
+
+# --- replicas ----------------------------------------------------------------------------------
+
+
+@operation
+def replicate(stage: Stage, other: Actor) -> Act:
+    """A pack, a file and their keys that lack a replica."""
+    with stage.one_down("eu-b"):
+        other.put(stage.fact("ann"))
+        other.put(stage.fact("ben", data_class=FILE))
+    return lambda actor: actor.duty("replicate")
+
+
+@operation
+def repair(stage: Stage, other: Actor) -> Act:
+    """A read finds a replica that is not what was written, and a worker makes another."""
+    fact = stage.fact("ann")
+    other.put(fact)
+    learn_samples(stage)
+    held = stage.memory("eu-a")
+    pack = next(trace.key for trace in held.scan("pack/"))
+    data = held.get(pack)
+    held.purge(pack)
+    held.put(pack, bytes(len(data)), timeout=1)
+
+    def act(actor: Actor) -> None:
+        assert actor.read(fact) == fact.body
+        actor.duty("replicate", "purge")
+
+    return act
+
+
+# --- erasures ----------------------------------------------------------------------------------
+
+
+def some_records(stage: Stage, other: Actor) -> list[Fact]:
+    """One pack of three, of which one is about Ann; what derives from that; and a file of hers."""
+    facts = [stage.fact(name, group="talk" if name == "ann" else None) for name in _NAMES]
+    other.put_many(facts)
+    child = stage.fact(data_class=COMPLETION, parents=facts[:1])
+    other.put(child)
+    file = stage.fact("ann", data_class=FILE)
+    other.put(file)
+    return [*facts, child, file]
+
+
+_NAMES = ("ann", "ben", "eve")
+
+
+@operation
+def erase_record(stage: Stage, other: Actor) -> Act:
+    """One record, and what derives from it."""
+    facts = some_records(stage, other)
+    return lambda actor: actor.erase(Scope.record(facts[0].id))
+
+
+@operation
+def erase_subject(stage: Stage, other: Actor) -> Act:
+    """All of a person."""
+    some_records(stage, other)
+    return lambda actor: actor.erase(Scope.subject("ann"))
+
+
+@operation
+def erase_group(stage: Stage, other: Actor) -> Act:
+    """All of a conversation."""
+    some_records(stage, other)
+    return lambda actor: actor.erase(Scope.group("talk"))
+
+
+@operation
+def erase_tenant(stage: Stage, other: Actor) -> Act:
+    """All of a tenant."""
+    some_records(stage, other)
+    return lambda actor: actor.erase(Scope.tenant())
+
+
+@operation
+def erase_account(stage: Stage, other: Actor) -> Act:
+    """All of a customer."""
+    some_records(stage, other)
+    return lambda actor: actor.erase(Scope.account("acme"))
+
+
+@operation
+def plan(stage: Stage, other: Actor) -> Act:
+    """Delete the rows, and note what holds their bytes."""
+    some_records(stage, other)
+    other.erase(Scope.subject("ann"))
+    other.erase(Scope.tenant())
+    return lambda actor: actor.duty("plan")
+
+
+@operation
+def purge(stage: Stage, other: Actor) -> Act:
+    """Remove what is planned, and see it absent."""
+    some_records(stage, other)
+    other.erase(Scope.tenant())
+    other.duty("plan")
+    return lambda actor: actor.duty("purge")
+
+
+@operation
+def complete(stage: Stage, other: Actor) -> Act:
+    """Sign the receipts."""
+    some_records(stage, other)
+    other.erase(Scope.subject("ben"))
+    other.erase(Scope.tenant())
+    other.duty("plan", "purge")
+    return lambda actor: actor.duty("complete")
+
+
+@operation
+def compact(stage: Stage, other: Actor) -> Act:
+    """Copy what is alive of a pack, and give the old one up."""
+    some_records(stage, other)
+    other.erase(Scope.subject("ann"))
+    other.duty("plan", "purge")
+    stage.pass_time(hours=5)
+    return lambda actor: actor.duty("compact")
+
+
+# --- time --------------------------------------------------------------------------------------
+
+
+@operation
+def expire(stage: Stage, other: Actor) -> Act:
+    """A day is over: packs, rows, keys. All duties, until it is forgotten."""
+    some_records(stage, other)
+    stage.pass_midnight()
+
+    def act(actor: Actor) -> None:
+        for _ in range(3):
+            actor.work()
+            stage.pass_time(hours=1)
+
+    return act
+
+
+@operation
+def expire_and_erase(stage: Stage, other: Actor) -> Act:
+    """A day is over before an erasure of what it holds was planned."""
+    some_records(stage, other)
+    other.erase(Scope.subject("ann"))
+    stage.pass_midnight()
+
+    def act(actor: Actor) -> None:
+        actor.duty("expire", "plan", "expire", "purge", "complete")
+
+    return act
+
+
+@operation
+def reap(stage: Stage, other: Actor) -> Act:
+    """Give up what was being written by a process that has ended."""
+    stage.start(Tape(stop="put day_key")).put_and_end(stage.fact("ben", data_class=COMPLETION))
+    stage.start(Tape(stop="put pack on eu-b")).put_and_end(stage.fact("ann"))
+    stage.pass_time(hours=2)
+    return lambda actor: actor.duty("reap")
+
+
+@operation
+def reap_keys(stage: Stage, other: Actor) -> Act:
+    """Give up the key of a file that did not come to be."""
+    file = stage.fact("ann", data_class=FILE)
+    stage.start(Tape(stop="commit insert file")).put_and_end(file)
+    stage.pass_time(hours=2)
+    return lambda actor: actor.duty("reap")
+
+
+@operation
+def make_partitions(stage: Stage, other: Actor) -> Act:
+    """Partitions, ahead of their days."""
+    stage.pass_time(hours=24)
+    return lambda actor: actor.duty("partitions")
+
+
+@operation
+def forget(stage: Stage, other: Actor) -> Act:
+    """Fences that guard nothing any more, and objects that are gone."""
+    other.put(stage.fact("ann", data_class=FILE))
+    other.erase(Scope.subject("ann"))
+    other.duty("plan", "purge", "complete")
+    stage.pass_time(hours=25)
+    return lambda actor: actor.duty("forget")
+
+
+# --- processes ---------------------------------------------------------------------------------
+
+
+@operation
+def make_tenant(stage: Stage, other: Actor) -> Act:
+    """New terms for a tenant."""
+    other.put(stage.fact("ann"))
+    return lambda actor: stage.make_tenant(actor, dedicated=True)
+
+
+@operation
+def open_store(stage: Stage, other: Actor) -> Act:
+    """A process starts, and uses every right that it will need."""
+    return lambda actor: stage.start(actor.tape, probing=True)
+
+
+@operation
+def rotate_keys(stage: Stage, other: Actor) -> Act:
+    """New versions of a region's own keys."""
+    other.put(stage.fact("ann"))
+    path = stage.settings.regions[HOME].keys_file
+
+    def act(actor: Actor) -> None:
+        with taped_files(path.parent, actor.tape):
+            rotate(path, os.urandom, region=HOME)
+
+    return act

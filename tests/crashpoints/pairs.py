@@ -1,0 +1,295 @@
+"""Two operations of two processes: one runs whole at some moment of the other.
+
+If it has to wait for a lock that the other holds, it goes on when that is released.
+"""
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+
+from sqlalchemy import text
+
+from storage.errors import DomicileError
+from storage.model import Scope
+from tests.crashpoints.effects import Moment, Tape
+from tests.crashpoints.operations import some_records
+from tests.crashpoints.points import recover
+from tests.crashpoints.stage import COMPLETION, FILE, HOME, Act, Actor, Ground, Stage
+
+Pair = Callable[[Stage, Actor], tuple[Act, Act]]
+"""Prepares, and gives what is stopped, and what runs meanwhile."""
+
+PAIRS: dict[str, Pair] = {}
+_SLOW: set[str] = set()
+_PATIENCE = 60.0  # seconds
+
+
+@dataclass(frozen=True)
+class Cut:
+    """Where the first operation stops, and lets the second run."""
+
+    pair: str
+    number: int
+
+    def __str__(self) -> str:
+        return f"{self.pair} {self.number}"
+
+    def story(self, moments: Sequence[Moment]) -> str:
+        """What the first one did, line by line, and where."""
+        lines = [f"  {moment}" for moment in moments]
+        lines.insert(self.number, "> here the second one runs")
+        return "\n".join([f"{self.pair}:", *lines])
+
+
+def pair(name: str, *, slow: bool = False) -> Callable[[Pair], Pair]:
+    """One more, under this name. ``slow``: time passes while the first one is stopped.
+
+    Then it is not stopped at a request to a backend: one that took longer than the backend's
+    longest request would break what everything rests on.
+    """
+
+    def add(made: Pair) -> Pair:
+        PAIRS[name] = made
+        if slow:
+            _SLOW.add(name)
+        return made
+
+    return add
+
+
+def cuts_of(ground: Ground, name: str) -> Iterator[Cut]:
+    """Every moment of the first one, as found by running it before the second."""
+    tape = Tape()
+    _try(ground, name, tape)
+    for number, moment in enumerate(tape.moments):
+        if name not in _SLOW or not moment.request:
+            yield Cut(name, number)
+
+
+def try_cut(ground: Ground, cut: Cut) -> None:
+    """Let the second one run there. Raises AssertionError with the story."""
+    tape = Tape()
+    try:
+        _try(ground, cut.pair, tape, cut.number)
+    except Exception as error:
+        error.add_note(cut.story(tape.moments))
+        raise
+
+
+@dataclass
+class _Second:
+    """The second operation, in a thread of its own."""
+
+    stage: Stage
+    act: Callable[[], object]
+    pool: ThreadPoolExecutor
+    running: list[Future[object]] = field(default_factory=list)
+
+    def run(self) -> None:
+        """Returns when it is done, or waits for a lock."""
+        done = self.pool.submit(self.act)
+        self.running.append(done)
+        until = time.monotonic() + _PATIENCE
+        while not done.done() and not _somebody_waits(self.stage):
+            assert time.monotonic() < until, "the second one neither ends nor waits"
+            time.sleep(0.002)
+
+
+def _try(ground: Ground, name: str, tape: Tape, number: int | None = None) -> None:
+    stage = Stage(ground)
+    try:
+        with ThreadPoolExecutor(1, "second") as pool:
+            one, other = stage.start(tape), stage.start()
+            stage.make_tenant(other)
+            act, meanwhile = PAIRS[name](stage, other)
+            second = _Second(stage, lambda: _told(meanwhile, other), pool)
+            if number is not None:
+                tape.pause, tape.slow = (number, second.run), name in _SLOW
+            with tape.record():
+                _told(act, one)
+            if not second.running:
+                second.run()
+            for done in second.running:
+                done.result(_PATIENCE)
+        recover(stage)
+    finally:
+        stage.finish()
+        ground.clear()
+
+
+def _told(act: Act, actor: Actor) -> None:
+    """It may be refused: that is an answer too, unless it is our mistake."""
+    try:
+        act(actor)
+    except DomicileError as error:
+        if type(error) is DomicileError:
+            raise
+
+
+def _somebody_waits(stage: Stage) -> bool:
+    query = (
+        "SELECT count(*) FROM pg_stat_activity "
+        "WHERE datname = current_database() AND wait_event_type = 'Lock'"
+    )
+    with stage.looking(HOME) as connection:
+        return bool(connection.scalar(text(query)))
+
+
+@pair("put x erase subject")
+def _put_and_erase(stage: Stage, other: Actor) -> tuple[Act, Act]:
+    some_records(stage, other)
+    fact = stage.fact("ann")
+    return lambda one: one.put(fact), lambda two: two.erase(Scope.subject("ann"))
+
+
+@pair("put x erase and plan")
+def _put_and_plan(stage: Stage, other: Actor) -> tuple[Act, Act]:
+    fact = stage.fact("ann")
+    return lambda one: one.put(fact), _erase_all
+
+
+@pair("put derived x erase parent")
+def _derive_and_erase(stage: Stage, other: Actor) -> tuple[Act, Act]:
+    parent = stage.fact("ann")
+    other.put(parent)
+    fact = stage.fact(data_class=COMPLETION, parents=[parent])
+    return lambda one: one.put(fact), lambda two: _erase_all(two, Scope.record(parent.id))
+
+
+@pair("put file x erase and plan")
+def _file_and_erase(stage: Stage, other: Actor) -> tuple[Act, Act]:
+    fact = stage.fact("ann", data_class=FILE, size=2_000_000)
+    return lambda one: one.put(fact), _erase_all
+
+
+@pair("put x the same put")
+def _twice(stage: Stage, other: Actor) -> tuple[Act, Act]:
+    fact = stage.fact("ann")
+    return lambda one: one.put(fact), lambda two: two.put(fact)
+
+
+@pair("put x expire", slow=True)
+def _put_and_expire(stage: Stage, other: Actor) -> tuple[Act, Act]:
+    other.put(stage.fact("ben"))
+    fact = stage.fact("ann")
+
+    def expire(two: Actor) -> None:
+        stage.pass_midnight()
+        two.duty("expire", "purge")
+
+    return lambda one: one.put(fact), expire
+
+
+@pair("put x reap and purge", slow=True)
+def _put_and_reap(stage: Stage, other: Actor) -> tuple[Act, Act]:
+    fact = stage.fact("ann")
+
+    def reap(two: Actor) -> None:
+        stage.pass_time(hours=1)
+        two.duty("reap", "purge", "forget")
+
+    return lambda one: one.put(fact), reap
+
+
+@pair("compact x erase and plan")
+def _compact_and_erase(stage: Stage, other: Actor) -> tuple[Act, Act]:
+    _to_compact(stage, other)
+    return lambda one: one.duty("compact"), lambda two: _erase_all(two, Scope.subject("ben"))
+
+
+@pair("plan x compact")
+def _plan_and_compact(stage: Stage, other: Actor) -> tuple[Act, Act]:
+    _to_compact(stage, other)
+    other.erase(Scope.subject("ben"))
+    return lambda one: one.duty("plan"), lambda two: two.duty("compact", "purge", "complete")
+
+
+@pair("compact x replicate")
+def _compact_and_replicate(stage: Stage, other: Actor) -> tuple[Act, Act]:
+    with stage.one_down("eu-b"):
+        _to_compact(stage, other)
+    return lambda one: one.duty("compact"), lambda two: two.duty("replicate", "purge")
+
+
+@pair("compact x compact")
+def _compact_twice(stage: Stage, other: Actor) -> tuple[Act, Act]:
+    _to_compact(stage, other)
+    return lambda one: one.duty("compact"), lambda two: two.duty("compact", "purge")
+
+
+@pair("compact x expire", slow=True)
+def _compact_and_expire(stage: Stage, other: Actor) -> tuple[Act, Act]:
+    _to_compact(stage, other)
+
+    def expire(two: Actor) -> None:
+        stage.pass_midnight()
+        two.duty("expire", "purge")
+
+    return lambda one: one.duty("compact"), expire
+
+
+@pair("replicate x erase and plan")
+def _replicate_and_erase(stage: Stage, other: Actor) -> tuple[Act, Act]:
+    with stage.one_down("eu-b"):
+        other.put(stage.fact("ann"))
+        other.put(stage.fact("ann", data_class=FILE))
+    return lambda one: one.duty("replicate"), _erase_all
+
+
+@pair("replicate x replicate")
+def _replicate_twice(stage: Stage, other: Actor) -> tuple[Act, Act]:
+    with stage.one_down("eu-b"):
+        other.put(stage.fact("ann"))
+    return lambda one: one.duty("replicate"), lambda two: two.duty("replicate")
+
+
+@pair("purge x purge")
+def _purge_twice(stage: Stage, other: Actor) -> tuple[Act, Act]:
+    some_records(stage, other)
+    other.erase(Scope.tenant())
+    other.duty("plan")
+    return lambda one: one.duty("purge"), lambda two: two.duty("purge", "complete")
+
+
+@pair("plan x plan")
+def _plan_twice(stage: Stage, other: Actor) -> tuple[Act, Act]:
+    some_records(stage, other)
+    other.erase(Scope.subject("ann"))
+    other.erase(Scope.tenant())
+    return lambda one: one.duty("plan"), lambda two: two.duty("plan", "purge", "complete")
+
+
+@pair("expire x erase and plan")
+def _expire_and_erase(stage: Stage, other: Actor) -> tuple[Act, Act]:
+    some_records(stage, other)
+    stage.pass_midnight()
+    return lambda one: one.duty("expire", "purge"), _erase_all
+
+
+@pair("expire x expire")
+def _expire_twice(stage: Stage, other: Actor) -> tuple[Act, Act]:
+    some_records(stage, other)
+    stage.pass_midnight()
+    return lambda one: one.duty("expire"), lambda two: two.duty("expire", "purge")
+
+
+@pair("all duties x all duties")
+def _work_twice(stage: Stage, other: Actor) -> tuple[Act, Act]:
+    _to_compact(stage, other)
+    other.erase(Scope.subject("ben"))
+    return lambda one: one.work(), lambda two: two.work()
+
+
+def _erase_all(two: Actor, scope: Scope | None = None) -> None:
+    """An erasure, and all that a worker can do for it now."""
+    two.erase(scope or Scope.subject("ann"))
+    two.duty("plan", "purge", "complete")
+
+
+def _to_compact(stage: Stage, other: Actor) -> None:
+    """A pack of which one record is erased, and whose window is over."""
+    some_records(stage, other)
+    other.erase(Scope.subject("ann"))
+    other.duty("plan", "purge")
+    stage.pass_time(hours=5)

@@ -1,0 +1,119 @@
+"""One operation, ended at one of its effects, and all that must hold from then on."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+
+from storage.errors import DomicileError
+from tests.crashpoints import checks
+from tests.crashpoints.effects import Crash, How, Moment, Tape
+from tests.crashpoints.operations import OPERATIONS
+from tests.crashpoints.stage import Actor, Ground, Stage
+from tests.support import looking
+
+
+@dataclass(frozen=True)
+class Point:
+    """Where an operation is ended: at the moment of this number."""
+
+    operation: str
+    number: int
+    how: How = "stop"
+
+    def __str__(self) -> str:
+        return f"{self.operation} {self.number} {self.how}"
+
+    def story(self, moments: Sequence[Moment]) -> str:
+        """What was done until then, line by line."""
+        ends = {
+            "stop": "the process ends here",
+            "late": "the process ends here, and the request comes to the backend much later",
+            "others": "the process ends here; what was sent at the same time still comes there",
+        }
+        lines = [f"  {moment}" for moment in moments[:-1] if moment.changes]
+        return "\n".join([f"{self.operation}:", *lines, f"> {moments[-1]}: {ends[self.how]}"])
+
+
+def find_moments(ground: Ground, operation: str) -> tuple[Moment, ...]:
+    """What the operation does, found by running it; and that it leaves all well."""
+    tape = Tape()
+    try_it(ground, operation, tape)
+    return tuple(tape.moments)
+
+
+def points_of(operation: str, moments: Sequence[Moment]) -> Iterator[Point]:
+    """Every way to end it. The run that found the moments came to its end already."""
+    for number, moment in enumerate(moments):
+        if not moment.changes:
+            continue
+        yield Point(operation, number)
+        if moment.lands:
+            yield Point(operation, number, "late")
+        if moment.sent:
+            yield Point(operation, number, "others")
+
+
+def try_point(ground: Ground, point: Point) -> None:
+    """End the operation there. Raises AssertionError with the story if an invariant breaks."""
+    tape = Tape(stop=point.number, how=point.how)
+    try:
+        try_it(ground, point.operation, tape)
+        assert tape.dead, "it has not come so far"
+    except Exception as error:
+        error.add_note(point.story(tape.moments))
+        raise
+
+
+def try_it(ground: Ground, operation: str, tape: Tape) -> None:
+    """Run an operation in a new Domicile, end its process, and let others go on."""
+    stage = Stage(ground)
+    try:
+        other = stage.start()
+        stage.make_tenant(other)
+        act = OPERATIONS[operation](stage, other)
+        actor = stage.start(tape)
+        with suppress(Crash):
+            try:
+                with tape.record():
+                    act(actor)
+            except DomicileError:
+                if not tape.dead:
+                    raise
+        actor.end()
+        recover(stage)
+    finally:
+        stage.finish()
+        ground.clear()
+
+
+def recover(stage: Stage) -> None:
+    """Time passes, and a new process works, until nothing is left to do; then until all expires."""
+    looking.no_byte_without_a_row(stage)
+    fresh = stage.start()
+    checks.at_any_moment(stage, fresh)
+    _work(stage, fresh)
+    _work(stage, fresh, minutes=10)
+    _ask_again(stage, fresh)
+    for hours in (1, 5, 1):
+        _work(stage, fresh, hours=hours)
+    checks.at_rest(stage, fresh)
+    stage.pass_midnight()
+    for _ in range(3):
+        _work(stage, fresh, hours=1)
+    checks.at_rest(stage, fresh)
+
+
+def _work(stage: Stage, actor: Actor, **time: float) -> None:
+    stage.pass_time(**time)
+    actor.work()
+    checks.at_any_moment(stage, actor)
+
+
+def _ask_again(stage: Stage, actor: Actor) -> None:
+    """Who was not answered asks again, with the same id; and is answered."""
+    for request in [request for request in stage.requests if request.refused]:
+        actor.erase(request.scope)
+    for fact in stage.facts:
+        if checks.may_be_put(stage, fact):
+            actor.put(fact)
+    checks.at_any_moment(stage, actor)

@@ -1,0 +1,375 @@
+"""Where operations are tried: one Domicile, its processes, and what they were told.
+
+What a process is told before it ends counts; what it would have been told later does not.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, time, timedelta
+from io import BytesIO
+from pathlib import Path
+from random import Random
+from shutil import copytree
+from uuid import UUID
+
+from sqlalchemy import Row, insert, select
+
+import regions
+from regions.load import load_topology
+from storage.bootstrap import Means, open_store
+from storage.catalog import days
+from storage.catalog import tables as t
+from storage.catalog.engine import Catalog
+from storage.errors import DomicileError
+from storage.model import (
+    DataClass,
+    Dpa,
+    NewRecord,
+    Purpose,
+    PutResult,
+    Reason,
+    RecordId,
+    Scope,
+    TenantSpec,
+)
+from storage.policy import Permit, horizon_wanted
+from storage.region import Limits
+from storage.settings import Settings
+from storage.store import Store
+from storage.testing import FakeClock, Server
+from storage.workers.loop import Duty, Worker, duties
+from tests.crashpoints.effects import (
+    Crash,
+    InTurn,
+    Tape,
+    tape_backend,
+    tape_engine,
+)
+from tests.support.looking import PLAIN
+from tests.support.moments import Life
+from tests.support.topologies import small_topology
+from tests.support.world import Process, World, quiet
+
+HOME, TENANT = "eu-central-1", "acme-eu"
+PROMPT, COMPLETION, FILE = DataClass.PROMPT, DataClass.COMPLETION, DataClass.FINE_TUNING_FILE
+TWO_DAYS = {PROMPT: 2, COMPLETION: 2}  # what is written at noon expires at midnight
+MORNING = datetime(2026, 3, 1, 6, tzinfo=UTC)  # leaves time to compact before midnight
+
+
+@dataclass
+class Fact:
+    """A record that somebody asked to be stored, and what is known of that.
+
+    ``told``: None until somebody has been told, or has seen. ``sample``: of its ciphertext.
+    ``written``: where it was tried to be written.
+    """
+
+    id: RecordId
+    body: bytes = field(repr=False)
+    subject: str | None
+    group: str | None
+    parents: tuple["Fact", ...] = ()
+    told: bool | None = None
+    sample: bytes = field(default=b"", repr=False)
+    written: list[tuple[str, str]] = field(default_factory=list, repr=False)
+
+    def family(self) -> Iterator["Fact"]:
+        """It and all that it derives from."""
+        yield self
+        for parent in self.parents:
+            yield from parent.family()
+
+    @property
+    def expires(self) -> datetime | None:
+        """When it cannot be read any more."""
+        return None if self.id.day is None else datetime.combine(self.id.day, time(), UTC)
+
+
+@dataclass
+class Request:
+    """An erasure that somebody asked for. ``ids``: None until that is told or seen to be so."""
+
+    scope: Scope
+    asked: datetime
+    ids: tuple[UUID, ...] | None = None
+    refused: bool = False  # it was seen that nothing has come of it
+    cutoff: datetime | None = None
+
+    def covers(self, fact: Fact) -> bool:
+        """Whether the record is of its scope, and old enough."""
+        if fact.id.minted > (self.cutoff or datetime.max.replace(tzinfo=UTC)):
+            return False
+        wanted = self.scope.value
+        return any(
+            {
+                "record": str(one.id) == wanted,
+                "subject": one.subject == wanted,
+                "group": one.group == wanted,
+            }.get(self.scope.kind, True)
+            for one in fact.family()
+        )
+
+
+@dataclass(frozen=True)
+class Ground:
+    """Settings of one region, and the rows of its catalog and its keys when it was new."""
+
+    server: Server
+    full: Settings
+    settings: Settings
+    rows: Mapping[str, Sequence[Row[tuple[object, ...]]]]
+    keys: bytes = field(repr=False)
+
+    def clear(self) -> None:
+        """As it was when it was new."""
+        self.settings.regions[HOME].keys_file.write_bytes(self.keys)
+        url = self.settings.regions[HOME].catalog_url.get_secret_value()
+        catalog = Catalog(HOME, url, connections=1)
+        with catalog.begin() as connection:
+            there = {row.day: row.state for row in connection.execute(select(t.day))}
+        wanted = [row.day for row in self.rows["day"]]
+        over = [day for day, state in there.items() if state != "open" or day not in wanted]
+        for day in over:
+            days.drop_partition(catalog.engine, day, Permit(allowed=True, reason="allowed"))
+        with catalog.begin() as connection:
+            connection.execute(t.day.delete().where(t.day.c.day.in_(over)))
+            for table in reversed(t.metadata.sorted_tables):
+                if table is not t.day:
+                    connection.execute(table.delete())
+            days.make(connection, wanted)
+            for table in t.metadata.sorted_tables:
+                if table is not t.day and self.rows[table.name]:
+                    connection.execute(
+                        insert(table), [dict(row._mapping) for row in self.rows[table.name]]
+                    )
+        catalog.close()
+
+
+def make_ground(server: Server, folder: Path) -> Ground:
+    """A new one: one region, in a topology in which little time has to pass."""
+    topology = folder / "topology"
+    if not topology.exists():
+        data = Path(regions.__file__).parent / "data"
+        copytree(data, topology)
+        small_topology(data, topology, changes=False)
+        (topology / "regions" / "us-east-1.toml").unlink()
+    full = server.make()
+    settings = full.model_copy(update={"regions": {HOME: full.regions[HOME]}, "topology": topology})
+    catalog = Catalog(HOME, settings.regions[HOME].catalog_url.get_secret_value(), connections=1)
+    with catalog.begin() as connection:
+        rows = {
+            table.name: connection.execute(select(table)).all()
+            for table in t.metadata.sorted_tables
+        }
+    catalog.close()
+    ahead = horizon_wanted(load_topology(topology), MORNING.date())
+    rows["day"] = [row for row in rows["day"] if row.day <= ahead]
+    ground = Ground(server, full, settings, rows, settings.regions[HOME].keys_file.read_bytes())
+    ground.clear()
+    return ground
+
+
+@dataclass
+class Actor(Process):
+    """A process, with the words in which operations are written. ``tape``: what it does."""
+
+    tape: Tape
+    stage: "Stage"
+
+    def put(self, fact: Fact) -> None:
+        """Store a record."""
+        before = len(self.tape.written)
+        try:
+            self._told(fact, self._put_one(fact))
+        finally:
+            fact.written += self.tape.written[before:]
+
+    def put_many(self, facts: Sequence[Fact]) -> None:
+        """Store records in bulk."""
+        new = [
+            NewRecord(f.id.data_class, f.body, f.id, f.subject, f.group, {}, _ids(f)) for f in facts
+        ]
+        results = self.store.tenant(TENANT).put_many(new)
+        for fact, result in zip(facts, results, strict=True):
+            if not isinstance(result, PutResult):
+                raise result.error
+            self._told(fact, result)
+
+    def capture(self, fact: Fact) -> None:
+        """Store what is streamed."""
+        with self.store.tenant(TENANT).capture(
+            fact.id.data_class, id=fact.id, subject=fact.subject, group=fact.group,
+            derived_from=_ids(fact),
+        ) as sink:  # fmt: skip
+            sink.write(fact.body[:4])
+            sink.write(fact.body[4:])
+        assert sink.result is not None
+        self._told(fact, sink.result)
+
+    def erase(self, scope: Scope) -> Request:
+        """Erase, and be told so."""
+        request = self.stage.request(scope)
+        if scope.kind == "account":
+            whole = self.store.erase(scope, reason=Reason.SUBJECT_REQUEST)
+            done = list(whole.erasures)
+        else:
+            done = [self.store.tenant(TENANT).erase(scope, reason=Reason.SUBJECT_REQUEST)]
+        if not self.tape.dead:
+            self.stage.granted(request, {e.id: e.requested for e in done})
+        return request
+
+    def put_and_end(self, fact: Fact) -> None:
+        """Store a record, and end in the middle of it, where the tape says."""
+        with suppress(Crash, DomicileError), self.tape.record():
+            self.put(fact)
+        assert self.tape.dead, "it did not come there"
+        self.end()
+
+    def read(self, fact: Fact) -> str | bytes:
+        """The body, or the code of what was raised instead."""
+        try:
+            return self.store.tenant(TENANT).get(fact.id, purpose=Purpose.SERVE).body
+        except DomicileError as error:
+            return error.code
+
+    def duty(self, *names: str) -> None:
+        """Duties of a worker, each until it finds no more to do."""
+        todo = {duty.name: duty for duty in self.duties()}
+        for name in names:
+            pieces = 0
+            while todo[name].piece():
+                pieces += 1
+                assert pieces < 1000, f"{name} does not end"
+
+    def duties(self) -> list[Duty]:
+        served = self.store.regions[HOME]
+        return duties(served.open, served.keys, quiet())
+
+    def work(self) -> None:
+        Worker(self.duties(), quiet()).run_once()
+
+    def end(self) -> None:
+        """Whether it was killed or not."""
+        with suppress(Crash):
+            self.stack.close()
+
+    def _put_one(self, fact: Fact) -> PutResult:
+        tenant = self.store.tenant(TENANT)
+        if fact.id.data_class is FILE:
+            return tenant.put_file(BytesIO(fact.body), id=fact.id, subject=fact.subject)
+        return tenant.put(
+            fact.id.data_class, fact.body, id=fact.id, subject=fact.subject, group=fact.group,
+            derived_from=_ids(fact),
+        )  # fmt: skip
+
+    def _told(self, fact: Fact, result: PutResult) -> None:
+        if not self.tape.dead:
+            assert result.id == fact.id
+            assert result.stored
+            fact.told = True
+
+
+class Stage(World):
+    """One Domicile for one trial."""
+
+    def __init__(self, ground: Ground) -> None:
+        self.facts: list[Fact] = []
+        self.requests: list[Request] = []
+        self.stack = ExitStack()
+        self.tapes: list[Tape] = []
+        super().__init__(ground.settings, threads=False, processes=0)
+        self.clock = FakeClock(MORNING)
+
+    def start(self, tape: Tape | None = None, *, probing: bool = False) -> Actor:
+        """A new process."""
+        tape = tape or Tape()
+        stack = ExitStack()
+
+        def clock(catalog: Catalog) -> FakeClock:
+            tape_engine(catalog.engine, tape)
+            return self.clock
+
+        means = Means(
+            clock=clock,
+            backend=lambda spec, _: tape_backend(self._backend(spec), tape),
+            limits=Limits(linger=5.0, pack_records=3),
+            suspect=0.0,
+            pause=self.clock.sleep,
+            entropy=Random(len(self.processes)).randbytes,  # the same run twice is the same run
+            probing=probing,
+        )
+        store: Store = stack.enter_context(open_store(self.settings, means=means, log=quiet()))
+        for served in store.regions.values():
+            object.__setattr__(served.open, "pool", InTurn(tape))
+        actor = Actor(Life(), store, stack, tape, self)
+        self.processes.append(actor)
+        return actor
+
+    def make_tenant(self, actor: Actor, *, dedicated: bool = False) -> None:
+        """The one that all operations are about."""
+        actor.store.admin.tenants.ensure(tenant_spec(dedicated=dedicated))
+
+    def fact(
+        self, subject: str | None = None, *, data_class: DataClass = PROMPT, size: int = 60,
+        group: str | None = None, parents: Sequence[Fact] = (),
+    ) -> Fact:  # fmt: skip
+        """A record that is about to be stored."""
+        maker = next(p for p in self.processes if isinstance(p, Actor) and not p.tape.dead)
+        number = len(self.facts)
+        body = (b"%d %s " % (number, PLAIN) * (size // 8))[:size]
+        minted = maker.store.tenant(TENANT).new_id(data_class)
+        fact = Fact(minted, body, subject, group, tuple(parents))
+        self.facts.append(fact)
+        return fact
+
+    def request(self, scope: Scope) -> Request:
+        """An erasure that is about to be asked for."""
+        self.requests.append(Request(scope, self.clock.now()))
+        return self.requests[-1]
+
+    def granted(self, request: Request, requested: Mapping[UUID, datetime]) -> None:
+        """It is known to be so. ``requested``: when, by erasure."""
+        request.ids = tuple(requested)
+        request.cutoff = max(requested.values())
+
+    def pass_time(self, **by: float) -> None:
+        """The clock moves; what is under way lands before it is too late."""
+        self.advance(timedelta(**by), lands=True)
+
+    def pass_midnight(self) -> None:
+        """The next UTC day begins."""
+        now = self.clock.now()
+        tomorrow = datetime.combine(now.date() + timedelta(days=1), time(), UTC)
+        self.advance(tomorrow + timedelta(minutes=1) - now, lands=True)
+
+    def finish(self) -> None:
+        """End all processes."""
+        for actor in self.processes:
+            if isinstance(actor, Actor):
+                actor.end()
+        for catalog in self._catalogs.values():
+            catalog.close()
+
+    @contextmanager
+    def one_down(self, backend: str) -> Iterator[None]:
+        """A backend that does not answer."""
+        self.set_mode(backend, "down")
+        yield
+        self.set_mode(backend, "up")
+
+
+def tenant_spec(*, dedicated: bool = False) -> TenantSpec:
+    """The tenant, and what it keeps for how long."""
+    return TenantSpec(
+        TENANT, "acme", HOME, "EU", agreements=[Dpa(signed=date(2026, 1, 5))],
+        retention=TWO_DAYS, dedicated=dedicated,
+    )  # fmt: skip
+
+
+def _ids(fact: Fact) -> tuple[RecordId, ...]:
+    return tuple(parent.id for parent in fact.parents)
+
+
+Act = Callable[[Actor], object]
+"""What a process does, and in the middle of which it is ended."""

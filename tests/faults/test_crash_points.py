@@ -1,0 +1,98 @@
+"""A sample of the crash points and of the pairs: ``make crashpoints`` tries them all."""
+
+from collections.abc import Iterator
+from random import Random
+
+import pytest
+
+from storage.catalog import objects
+from storage.testing import Server
+from tests.crashpoints import birth
+from tests.crashpoints.effects import Crash, Tape
+from tests.crashpoints.operations import OPERATIONS
+from tests.crashpoints.pairs import PAIRS, Cut, try_cut
+from tests.crashpoints.points import Point, find_moments, try_it, try_point
+from tests.crashpoints.stage import Ground, Stage, make_ground
+from tests.support.looking import no_byte_without_a_row
+
+
+@pytest.fixture(scope="module")
+def ground(domicile_server: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ground]:
+    """Where all of them take turns."""
+    made = make_ground(domicile_server, tmp_path_factory.mktemp("ground"))
+    yield made
+    domicile_server.take_back(made.full)
+
+
+@pytest.mark.parametrize("name", OPERATIONS)
+def test_an_operation_ends_in_the_middle(ground: Ground, name: str) -> None:
+    """Somewhere, or not at all if it is over by then."""
+    number = Random(name).randrange(12)
+    how = Random(name).choice(["stop", "late", "others"])
+    try_it(ground, name, Tape(stop=number, how=how))  # type: ignore[arg-type]
+
+
+def test_a_region_comes_to_life_in_the_middle(ground: Ground) -> None:
+    """The key file is there, and the catalog does not know it yet."""
+    birth.try_point(ground, 5)
+
+
+@pytest.mark.parametrize("name", PAIRS)
+def test_an_operation_within_another(ground: Ground, name: str) -> None:
+    """Somewhere, or after it if it is over by then."""
+    try_cut(ground, Cut(name, Random(name).randrange(8)))
+
+
+# --- the method itself -------------------------------------------------------------------------
+
+
+def test_effects_are_found(ground: Ground) -> None:
+    """The steps of a put, as the design tells them."""
+    moments = find_moments(ground, "put")
+
+    assert [str(moment) for moment in moments if moment.changes] == [
+        "commit insert object, insert replica, insert day_key",
+        "put day_key on eu-a",
+        "put day_key on eu-b",
+        "commit update replica, update object, update day_key",
+        "commit insert object, insert replica",
+        "put pack on eu-a",
+        "put pack on eu-b",
+        "commit insert record, update object, update replica",
+    ]
+
+
+def test_who_has_ended_does_nothing(ground: Ground) -> None:
+    """No call, no statement and no commit, whoever catches what."""
+    stage = Stage(ground)
+    try:
+        other = stage.start()
+        stage.make_tenant(other)
+        fact = stage.fact("ann")
+        tape = Tape(stop="put pack on eu-a")
+        actor = stage.start(tape)
+        actor.put_and_end(fact)
+        before = {name: list(backend.calls) for name, backend in stage.backends.items()}
+        served = actor.store.regions["eu-central-1"].open
+        for backend in served.backends.values():
+            with pytest.raises(Crash):
+                backend.purge("pack/x")
+        with pytest.raises(Crash), served.catalog.begin() as connection:
+            objects.doom(connection, [served.new_uuid(stage.clock.now())], stage.clock.now())
+
+        assert {name: backend.calls for name, backend in stage.backends.items()} == before
+        no_byte_without_a_row(stage)
+    finally:
+        stage.finish()
+        ground.clear()
+
+
+def test_a_broken_promise_is_told(ground: Ground, monkeypatch: pytest.MonkeyPatch) -> None:
+    """If nobody gave up what a dead writer has left, the story would say after what."""
+    monkeypatch.setattr(objects, "abandon_stale", lambda *_: 0)
+
+    with pytest.raises(AssertionError, match="a pack is still writing") as caught:
+        try_point(ground, Point("put", 11))
+
+    (story,) = caught.value.__notes__
+    assert story.endswith("> put pack on eu-b: the process ends here")

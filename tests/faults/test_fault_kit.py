@@ -1,0 +1,195 @@
+"""Every fault of the kit, on a store that puts, reads, erases and purges."""
+
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+import pytest
+
+from storage.errors import CatalogUnavailable, Erased, Expired, NotFound, Unavailable
+from storage.model import DataClass, Erasure, Scope
+from storage.tenant import Tenant
+from storage.testing import (
+    Domicile,
+    Fault,
+    duplicate,
+    fail,
+    fill_up,
+    forbid,
+    half,
+    keep_bytes,
+    land_late,
+    landing_after,
+    lingering,
+    lose_answer,
+    redirect,
+    refuse_locked,
+    refuse_some,
+    stale,
+    time_out,
+)
+from tests.support.doing import GONE, erase, get, is_complete, work
+from tests.support.seeing import holders, home, sealed, states, unannounced
+
+WRITES = ("put", "upload.finish")
+SECONDS = timedelta(seconds=8)  # a write that began so long ago may still land
+
+Make = Callable[[Domicile], Fault]
+
+
+def always(fault: Fault) -> Make:
+    """A fault that needs nothing of the Domicile."""
+    return lambda _: fault
+
+
+FAULTS: dict[str, tuple[Make, tuple[str, ...]]] = {
+    "fail": (always(fail), ()),
+    "fail writes": (always(fail), WRITES),
+    "fill up": (always(fill_up), ("put", "upload.write")),
+    "time out": (always(time_out), ()),
+    "lose answer": (always(lose_answer), (*WRITES, "purge", "traces")),
+    "land late": (always(land_late), WRITES),
+    "purge late": (always(land_late), ("purge",)),
+    "land after": (lambda d: landing_after(d.clock, SECONDS), WRITES),
+    "duplicate": (always(duplicate), (*WRITES, "purge")),
+    "half": (always(half), ("put", "upload.write", "get", "purge")),
+    "refuse some": (always(refuse_some), ("purge",)),
+    "keep bytes": (always(keep_bytes), ("purge",)),
+    "object lock": (always(refuse_locked), ("purge",)),
+    "no right to purge": (always(forbid), ("purge",)),
+    "no right to write": (always(forbid), WRITES),
+    "no right to list": (always(forbid), ("traces", "scan")),
+    "redirect": (always(redirect), ()),
+    "stale listing": (lambda d: stale(d.backends["eu-a"]), ("traces", "scan")),
+    "lingering": (lambda _: lingering(), ("purge", "traces", "get")),
+}
+
+
+@dataclass
+class Story:
+    """Three records of three people, put while something is wrong; one of them is erased."""
+
+    domicile: Domicile
+    t: Tenant
+    samples: dict[str, bytes] = field(default_factory=dict)
+
+    def put(self, name: str) -> None:
+        """Put, and read what was acknowledged. What failed is put again, with the same id."""
+        minted = self.t.new_id(DataClass.PROMPT)
+        for _ in range(2):
+            with suppress(Unavailable):
+                self.t.put(DataClass.PROMPT, name.encode(), id=minted, subject=name)
+                break
+        else:
+            return
+        assert get(self.t, minted) == name.encode()
+        (self.samples[name],) = sealed(self.domicile, minted)
+
+    def truthful(self, erasure: Erasure, name: str) -> None:
+        """What is erased is not read, and there is no receipt while a byte is left."""
+        for info in self.t.list():
+            assert get(self.t, info.id) != name.encode()
+        if is_complete(self.domicile, erasure):
+            assert holders(self.domicile, self.samples.get(name, b"-")) == set()
+        assert unannounced(self.domicile) == []
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_the_store_keeps_its_promises(domicile: Domicile, name: str) -> None:
+    """Whatever one backend does: and when it is well again, everything comes to its end."""
+    story = Story(domicile, domicile.tenant())
+    make, methods = FAULTS[name]
+    bad = domicile.backends["eu-a"]
+    bad.inject(make(domicile), *methods)
+    for person in ("ann", "ben", "eve"):
+        story.put(person)
+    erasure = erase(story.t, Scope.subject("ann"))
+    story.truthful(erasure, "ann")
+    for minutes in (0, 0, 5):
+        domicile.pass_time(seconds=2 if not minutes else 0, minutes=minutes)
+        domicile.run_worker()
+        if bad.late and not minutes:
+            bad.land()
+        story.truthful(erasure, "ann")
+    bad.land()
+    bad.heal()
+    for hours in (1, 73, 1, 1):
+        work(domicile, hours=hours)
+        story.truthful(erasure, "ann")
+
+    assert is_complete(domicile, erasure)
+    for person in {"ben", "eve"} & story.samples.keys():
+        assert holders(domicile, story.samples[person]) == {"eu-a", "eu-b"}
+    assert len(story.t.list()) == len({"ben", "eve"} & story.samples.keys())
+    assert states(home(domicile)).keys() <= {"stored"}
+
+
+@pytest.mark.parametrize("moment", ["before", "after"])
+def test_a_connection_that_drops_at_a_commit(domicile: Domicile, moment: str) -> None:
+    """The put says what is so, and the same put again is answered."""
+    t = domicile.tenant()
+    t.put(DataClass.PROMPT, b"the day key is made")
+    minted = t.new_id(DataClass.PROMPT)
+    with domicile.catalog_faults() as faults:
+        drop = faults.drop_before_commit if moment == "before" else faults.drop_after_commit
+        drop("INSERT INTO record")
+        if moment == "before":
+            with pytest.raises(CatalogUnavailable):
+                t.put(DataClass.PROMPT, b"mine", id=minted)
+            with pytest.raises(NotFound):
+                get(t, minted)
+        else:
+            t.put(DataClass.PROMPT, b"mine", id=minted)
+
+    assert t.put(DataClass.PROMPT, b"mine", id=minted).stored
+    assert get(t, minted) == b"mine"
+
+
+@pytest.mark.parametrize("ahead", [-0.04, 0.04])
+def test_a_process_whose_clock_is_apart(domicile: Domicile, ahead: float) -> None:
+    """What it put before an erasure is erased, and what it puts afterwards is kept."""
+    domicile.tenant()
+    with domicile.another(domicile.clock.skewed(timedelta(seconds=ahead))) as other:
+        theirs, ours = other.tenant("acme-eu"), domicile.store.tenant("acme-eu")
+        before = theirs.put(DataClass.PROMPT, b"before", subject="ann").id
+        erasure = erase(ours, Scope.subject("ann"))
+        after = theirs.put(DataClass.PROMPT, b"after", subject="ann").id
+        with pytest.raises(Erased):
+            get(theirs, before)
+        work(domicile, hours=1)
+        work(domicile, hours=73)
+
+        assert is_complete(domicile, erasure)
+        assert get(ours, after) == b"after"
+
+
+def test_a_clock_that_is_set_back(domicile: Domicile) -> None:
+    """An erasure stays true: a put of the same person is refused until time has passed again."""
+    t = domicile.tenant()
+    before = t.put(DataClass.PROMPT, b"before", subject="ann").id
+    erasure = erase(t, Scope.subject("ann"))
+    domicile.clock.jump(timedelta(hours=-2))
+    with pytest.raises(GONE):
+        get(t, before)
+    with pytest.raises(Erased):
+        t.put(DataClass.PROMPT, b"too early", subject="ann")
+    work(domicile, hours=3)
+
+    assert is_complete(domicile, erasure)
+    kept = t.put(DataClass.PROMPT, b"after", subject="ann").id
+    assert get(t, kept) == b"after"
+
+
+def test_a_clock_that_is_set_forward(domicile: Domicile) -> None:
+    """A day that seems to have come is over: its records are not read, and none comes back."""
+    t = domicile.tenant()
+    put = t.put(DataClass.PROMPT, b"mine").id
+    domicile.clock.jump(timedelta(days=31))
+    with pytest.raises(Expired):
+        get(t, put)
+    work(domicile)
+    domicile.clock.jump(timedelta(days=-31))
+
+    with pytest.raises(NotFound):
+        get(t, put)
