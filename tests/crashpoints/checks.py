@@ -24,7 +24,9 @@ def at_any_moment(stage: Stage, actor: Actor) -> None:
     """No byte without a row; erased is unreadable; stored is readable; no receipt too early."""
     looking.no_byte_without_a_row(stage)
     learn_of_erasures(stage)
+    learn_of_holds(stage)
     learn_samples(stage)
+    _held_is_kept(stage, actor)
     for fact in stage.facts:
         _read(stage, actor, fact)
     _receipts_are_true(stage, actor)
@@ -57,6 +59,25 @@ def learn_of_erasures(stage: Stage) -> None:
             known |= found.keys()
         else:
             request.refused = True
+
+
+def learn_of_holds(stage: Stage) -> None:
+    """The same of holds; what has come of none may still come true by itself."""
+    known = {holding.id for holding in stage.holdings}
+    with stage.looking(HOME) as connection:
+        placed = connection.scalars(select(t.hold.c.id).order_by(t.hold.c.number)).all()
+    new = [number for number in placed if number not in known]
+    for holding in [holding for holding in stage.holdings if holding.id is None]:
+        if new:
+            holding.id = new.pop(0)
+            stage.in_force(holding)
+
+
+def _held_is_kept(stage: Stage, actor: Actor) -> None:
+    """What nothing had begun to destroy when the hold was in force, counsel reads."""
+    for holding in stage.holdings:
+        for fact in holding.kept:
+            assert actor.open_held(holding, fact) == fact.body, f"{fact} is not kept"
 
 
 def at_rest(stage: Stage, actor: Actor) -> None:

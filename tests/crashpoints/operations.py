@@ -200,6 +200,81 @@ def compact(stage: Stage, other: Actor) -> Act:
     return lambda actor: actor.duty("compact")
 
 
+# --- holds -------------------------------------------------------------------------------------
+
+
+@operation
+def hold(stage: Stage, other: Actor) -> Act:
+    """All of a person is kept from now on."""
+    some_records(stage, other)
+    holding = stage.holding("ann")
+    return lambda actor: actor.hold(holding)
+
+
+@operation
+def plan_what_is_held(stage: Stage, other: Actor) -> Act:
+    """An erasure is deferred, another is not."""
+    some_records(stage, other)
+    other.hold(stage.holding("ann"))
+    other.erase(Scope.tenant())
+    return lambda actor: actor.duty("plan", "purge", "complete")
+
+
+@operation
+def compact_what_is_held(stage: Stage, other: Actor) -> Act:
+    """A pack of which one record is erased, and another is held."""
+    some_records(stage, other)
+    other.hold(stage.holding("ann"))
+    other.erase(Scope.subject("ben"))
+    other.duty("plan", "purge")
+    stage.pass_time(hours=5)
+    return lambda actor: actor.duty("compact", "purge")
+
+
+@operation
+def expire_what_is_held(stage: Stage, other: Actor) -> Act:
+    """A day is over, and some of it is carried out of it."""
+    some_records(stage, other)
+    other.hold(stage.holding("ann"))
+    other.erase(Scope.subject("ann"))
+    stage.pass_midnight()
+
+    def act(actor: Actor) -> None:
+        for _ in range(3):
+            actor.work()
+            stage.pass_time(hours=1)
+
+    return act
+
+
+@operation
+def release(stage: Stage, other: Actor) -> Act:
+    """What a hold deferred goes on, though its day is over."""
+    some_records(stage, other)
+    holding = stage.holding("ann")
+    other.hold(holding)
+    other.erase(Scope.subject("ann"))
+    stage.pass_midnight()
+    for _ in range(3):
+        other.work()
+        stage.pass_time(hours=1)
+
+    def act(actor: Actor) -> None:
+        actor.release(holding)
+        actor.duty("release", "plan", "purge", "complete")
+
+    return act
+
+
+@operation
+def open_what_is_held(stage: Stage, other: Actor) -> Act:
+    """Counsel reads: first there is a line in the audit log."""
+    facts = some_records(stage, other)
+    holding = stage.holding("ann")
+    other.hold(holding)
+    return lambda actor: actor.open_held(holding, facts[0])
+
+
 # --- time --------------------------------------------------------------------------------------
 
 
@@ -263,6 +338,27 @@ def forget(stage: Stage, other: Actor) -> Act:
     other.duty("plan", "purge", "complete")
     stage.pass_time(hours=25)
     return lambda actor: actor.duty("forget")
+
+
+@operation
+def scrub(stage: Stage, other: Actor) -> Act:
+    """Every key of every backend, and one that is not what was written."""
+    fact = stage.fact("ann")
+    other.put(fact)
+    learn_samples(stage)
+    held = stage.memory("eu-b")
+    pack = next(trace.key for trace in held.scan("pack/"))
+    held.purge(pack)
+    return lambda actor: actor.duty("scrub", "replicate", "purge")
+
+
+@operation
+def settle(stage: Stage, other: Actor) -> Act:
+    """An entry of the ledger whose writer has ended."""
+    some_records(stage, other)
+    stage.start(Tape(stop="commit insert fence")).erase_and_end(Scope.subject("ann"))
+    stage.pass_time(hours=1)
+    return lambda actor: actor.duty("settle")
 
 
 # --- processes ---------------------------------------------------------------------------------

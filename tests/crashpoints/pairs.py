@@ -281,6 +281,56 @@ def _work_twice(stage: Stage, other: Actor) -> tuple[Act, Act]:
     return lambda one: one.work(), lambda two: two.work()
 
 
+@pair("hold x erase and plan")
+def _hold_and_erase(stage: Stage, other: Actor) -> tuple[Act, Act]:
+    some_records(stage, other)
+    holding = stage.holding("ann")
+    return lambda one: one.hold(holding), _erase_all
+
+
+@pair("erase and plan x hold")
+def _erase_and_hold(stage: Stage, other: Actor) -> tuple[Act, Act]:
+    some_records(stage, other)
+    holding = stage.holding("ann")
+    return _erase_all, lambda two: two.hold(holding)
+
+
+@pair("hold x expire", slow=True)
+def _hold_and_expire(stage: Stage, other: Actor) -> tuple[Act, Act]:
+    some_records(stage, other)
+    holding = stage.holding("ann")
+
+    def expire(two: Actor) -> None:
+        stage.pass_midnight()
+        two.duty("expire", "purge")
+
+    return lambda one: one.hold(holding), expire
+
+
+@pair("expire x hold")
+def _expire_and_hold(stage: Stage, other: Actor) -> tuple[Act, Act]:
+    some_records(stage, other)
+    stage.pass_midnight()
+    holding = stage.holding("ann")
+    return lambda one: one.duty("expire", "purge"), lambda two: two.hold(holding)
+
+
+@pair("release x expire")
+def _release_and_expire(stage: Stage, other: Actor) -> tuple[Act, Act]:
+    some_records(stage, other)
+    holding = stage.holding("ann")
+    other.hold(holding)
+    stage.pass_midnight()
+    return lambda one: one.release(holding), lambda two: two.duty("expire", "purge", "release")
+
+
+@pair("compact x hold")
+def _compact_and_hold(stage: Stage, other: Actor) -> tuple[Act, Act]:
+    _to_compact(stage, other)
+    holding = stage.holding("ben")
+    return lambda one: one.duty("compact"), lambda two: two.hold(holding)
+
+
 def _erase_all(two: Actor, scope: Scope | None = None) -> None:
     """An erasure, and all that a worker can do for it now."""
     two.erase(scope or Scope.subject("ann"))

@@ -8,7 +8,7 @@ from storage.errors import DomicileError
 from tests.crashpoints import checks
 from tests.crashpoints.effects import Crash, How, Moment, Tape
 from tests.crashpoints.operations import OPERATIONS
-from tests.crashpoints.stage import Actor, Ground, Stage
+from tests.crashpoints.stage import HOME, Actor, Ground, Stage
 from tests.support import looking
 
 
@@ -94,6 +94,7 @@ def recover(stage: Stage) -> None:
     _work(stage, fresh)
     _work(stage, fresh, minutes=10)
     _ask_again(stage, fresh)
+    _end_holds(stage, fresh)
     for hours in (1, 5, 1):
         _work(stage, fresh, hours=hours)
     checks.at_rest(stage, fresh)
@@ -101,6 +102,19 @@ def recover(stage: Stage) -> None:
     for _ in range(3):
         _work(stage, fresh, hours=1)
     checks.at_rest(stage, fresh)
+
+
+def _end_holds(stage: Stage, actor: Actor) -> None:
+    """Holds outlast the day of what they hold; then they are released, and all goes on."""
+    if not stage.holdings:
+        return
+    stage.pass_midnight()
+    for _ in range(3):
+        _work(stage, actor, hours=1)
+    for holding in stage.holdings:
+        holding.kept = []
+    for hold in actor.store.admin.holds.list(HOME):  # also one that came true after all
+        actor.store.admin.holds.release(hold.id, why="settled")
 
 
 def _work(stage: Stage, actor: Actor, **time: float) -> None:
@@ -111,6 +125,8 @@ def _work(stage: Stage, actor: Actor, **time: float) -> None:
 
 def _ask_again(stage: Stage, actor: Actor) -> None:
     """Who was not answered asks again, with the same id; and is answered."""
+    for holding in [holding for holding in stage.holdings if holding.id is None]:
+        actor.hold(holding)
     for request in [request for request in stage.requests if request.refused]:
         actor.erase(request.scope)
     for fact in stage.facts:

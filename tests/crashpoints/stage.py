@@ -25,6 +25,7 @@ from storage.errors import DomicileError
 from storage.model import (
     DataClass,
     Dpa,
+    HoldSpec,
     NewRecord,
     Purpose,
     PutResult,
@@ -109,6 +110,22 @@ class Request:
             }.get(self.scope.kind, True)
             for one in fact.family()
         )
+
+
+@dataclass
+class Holding:
+    """A hold on all of somebody. ``id``: None until that is told or seen to be so.
+
+    ``kept``: what it must keep, because nothing had begun to go when it was known to be in force.
+    """
+
+    subject: str
+    id: UUID | None = None
+    kept: list[Fact] = field(default_factory=list)
+
+    def covers(self, fact: Fact) -> bool:
+        """Whether it is about whom the record is about."""
+        return any(one.subject == self.subject for one in fact.family())
 
 
 @dataclass(frozen=True)
@@ -219,10 +236,43 @@ class Actor(Process):
             self.stage.granted(request, {e.id: e.requested for e in done})
         return request
 
+    def hold(self, holding: Holding) -> None:
+        """Place a hold, and be told so."""
+        spec = HoldSpec(
+            TENANT, Scope.subject(holding.subject), "M-1", "a court", "counsel",
+            date(2030, 1, 1), future=True,
+        )  # fmt: skip
+        placed = self.store.admin.holds.place(spec)
+        if not self.tape.dead:
+            holding.id = placed.hold.id
+            self.stage.in_force(holding)
+
+    def release(self, holding: Holding) -> None:
+        """End a hold."""
+        assert holding.id is not None
+        holding.kept = []  # from the call on, it may be over
+        self.store.admin.holds.release(holding.id, why="settled")
+
+    def open_held(self, holding: Holding, fact: Fact) -> str | bytes:
+        """What counsel sees."""
+        assert holding.id is not None
+        try:
+            with self.store.admin.holds.open(holding.id, fact.id, actor="counsel-1") as opened:
+                return opened.read_range(0, opened.size)
+        except DomicileError as error:
+            return error.code
+
     def put_and_end(self, fact: Fact) -> None:
         """Store a record, and end in the middle of it, where the tape says."""
         with suppress(Crash, DomicileError), self.tape.record():
             self.put(fact)
+        assert self.tape.dead, "it did not come there"
+        self.end()
+
+    def erase_and_end(self, scope: Scope) -> None:
+        """Erase, and end in the middle of it, where the tape says."""
+        with suppress(Crash, DomicileError), self.tape.record():
+            self.erase(scope)
         assert self.tape.dead, "it did not come there"
         self.end()
 
@@ -276,6 +326,7 @@ class Stage(World):
     def __init__(self, ground: Ground) -> None:
         self.facts: list[Fact] = []
         self.requests: list[Request] = []
+        self.holdings: list[Holding] = []
         self.stack = ExitStack()
         self.tapes: list[Tape] = []
         super().__init__(ground.settings, threads=False, processes=0)
@@ -332,6 +383,22 @@ class Stage(World):
         """It is known to be so. ``requested``: when, by erasure."""
         request.ids = tuple(requested)
         request.cutoff = max(requested.values())
+
+    def holding(self, subject: str) -> Holding:
+        """A hold that is about to be placed."""
+        self.holdings.append(Holding(subject))
+        return self.holdings[-1]
+
+    def in_force(self, holding: Holding) -> None:
+        """It is known to be so."""
+        now = self.clock.now()
+        holding.kept = [
+            fact
+            for fact in self.facts
+            if fact.told and holding.covers(fact)
+            and not any(request.covers(fact) for request in self.requests if not request.refused)
+            and (fact.expires is None or fact.expires > now)
+        ]  # fmt: skip
 
     def pass_time(self, **by: float) -> None:
         """The clock moves; what is under way lands before it is too late."""
