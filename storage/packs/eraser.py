@@ -44,6 +44,7 @@ def fence(
     )  # fmt: skip
     versions = region.pseudonyms.versions
     enact(region, new, lambda c: pseudonym_keys.check_complete(c, region.name, versions))
+    # those that are behind must be past it too
     over = covered + 2 * region.clock.error + _TICK
     while (left := over - region.clock.now()) > timedelta():
         pause(left.total_seconds())

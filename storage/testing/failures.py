@@ -131,7 +131,7 @@ def stale(backend: FaultyBackend) -> Fault:
 
     def fault(call: Call) -> object:
         if call.method == "scan":
-            return iter([trace for trace in then if trace.key.startswith(call.key)])
+            return iter([t for t in then if t.key.startswith(call.key) and t.key > call.after])
         return [trace for trace in then if trace.key == call.key]
 
     return fault

@@ -42,7 +42,7 @@ class Call:
     """One call of a backend on its way. ``happen`` lets it take effect, and gives its answer.
 
     ``data`` is what a put or the write of an upload brings, ``start`` and ``stop`` what a get asks
-    for. ``inner`` is the backend itself, past all faults.
+    for, ``after`` what a scan. ``inner`` is the backend itself, past all faults.
     """
 
     backend: "FaultyBackend"
@@ -52,6 +52,7 @@ class Call:
     data: bytes = b""
     start: int = 0
     stop: int | None = None
+    after: str = ""
     landings: list["Landing"] = field(default_factory=list)
 
     @property
@@ -223,7 +224,9 @@ class FaultyBackend:
         return self.ask("traces", key, lambda: self.inner.traces(key))
 
     def scan(self, prefix: str = "", *, after: str = "") -> Iterator[Trace]:
-        yield from self.ask("scan", prefix, lambda: self.inner.scan(prefix, after=after))
+        happen = partial(self.inner.scan, prefix, after=after)
+        found = self.pass_through(Call(self, "scan", prefix, happen, after=after))
+        yield from cast(Iterator[Trace], found)
         self._fail(self.fail_after, "scan", prefix)  # it breaks off
 
     def probe(self, key: str) -> None:

@@ -4,7 +4,7 @@ import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from itertools import count
 from pathlib import Path
@@ -139,7 +139,10 @@ class Domicile:
     @property
     def means(self) -> Means:
         """What it is opened with."""
-        return self._means(self.clock)
+        return Means(
+            clock=lambda _: self.clock, backend=self._backend, limits=self.limits, suspect=0.0,
+            pause=self.clock.sleep,
+        )  # fmt: skip
 
     @contextmanager
     def another(self, clock: Clock | None = None) -> Iterator[Store]:
@@ -147,15 +150,9 @@ class Domicile:
 
         ``clock``: its own, as ``domicile.clock.skewed`` gives it.
         """
-        means = self._means(clock or self.clock)
+        means = self.means if clock is None else replace(self.means, clock=lambda _: clock)
         with open_store(self.settings, means=means, log=self.log) as store:
             yield store
-
-    def _means(self, clock: Clock) -> Means:
-        return Means(
-            clock=lambda _: clock, backend=self._backend, limits=self.limits, suspect=0.0,
-            pause=self.clock.sleep,
-        )  # fmt: skip
 
     @contextmanager
     def catalog_faults(self, region: str = "eu-central-1") -> Iterator[CatalogFaults]:

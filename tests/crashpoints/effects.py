@@ -31,7 +31,7 @@ How = Literal["stop", "late", "others"]
 ``late``: that of the effect itself comes to its backend much later. ``others``: those that are sent
 at the same time as the effect come there, and the effect does not."""
 
-_CHANGES = ("put", "upload", "upload.write", "upload.finish", "upload.abort", "purge")
+_READS = ("get", "traces", "scan")
 _LANDS = ("put", "upload.finish")
 _AUDITED = {"open": 0, "os.rename": 1, "os.link": 1, "os.remove": 0, "os.mkdir": 0}
 _QUOTES = '("'
@@ -154,7 +154,7 @@ def tape_backend(inner: FaultyBackend, tape: Tape) -> FaultyBackend:
     def fault(call: Call) -> object:
         kind = call.key.partition("/")[0]
         moment = Moment(
-            f"{call.method} {kind} on {inner.name}", call.method in _CHANGES,
+            f"{call.method} {kind} on {inner.name}", call.method not in _READS,
             call.method in _LANDS, tape.sending_now, request=True,
         )  # fmt: skip
         if call.method in ("put", "upload") and kind == "pack":
