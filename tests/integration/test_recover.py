@@ -211,6 +211,31 @@ def test_an_entry_that_only_a_silent_backend_has(domicile: Domicile) -> None:
     assert packs_on(domicile) == []
 
 
+def test_forgotten_bytes_that_only_a_silent_backend_has(domicile: Domicile) -> None:
+    """No receipt is issued while it is silent, nor, when it answers, before they are gone."""
+    t = domicile.tenant()
+    t.put(PROMPT, b"somebody else's", subject="v")
+    dump = Dump.of(domicile)
+    domicile.take_down("eu-a")
+    t.put(PROMPT, b"on eu-b alone", subject="u")
+    domicile.bring_back("eu-a")
+    erasure = erase(t)
+
+    dump.restore(domicile)
+    domicile.take_down("eu-b")
+    assert recovered(domicile).events == 1
+    work(domicile, hours=1)
+    assert not is_complete(domicile, erasure)
+    domicile.bring_back("eu-b")
+    domicile.backends["eu-b"].fail_before["purge"] = lambda _: BackendUnavailable("eu-b")
+    work(domicile, hours=1)
+    assert not is_complete(domicile, erasure)
+    domicile.backends["eu-b"].fail_before.clear()
+    work(domicile, hours=2)
+    assert is_complete(domicile, erasure)
+    assert len(packs_on(domicile)) == 2
+
+
 @pytest.mark.parametrize("at", range(4))
 def test_a_recovery_that_is_killed(
     domicile: Domicile, monkeypatch: pytest.MonkeyPatch, at: int
