@@ -31,7 +31,7 @@ from tests.support.scrubbing import (
 from tests.support.second import second
 from tests.support.seeing import home
 
-MANY = 200_000
+MANY = 50_000
 MAKE_MANY = """
 WITH made AS (
   INSERT INTO object
