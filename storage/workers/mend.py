@@ -26,6 +26,8 @@ from storage.workers.rate import Rate
 
 _PIECE = 8 * 1024 * 1024
 _LOOKS = 3
+# a restored catalog may have forgotten a hold, and what the ledger says is for ``recover`` to read
+_NEVER = tuple(f"{kind}/" for kind in (ObjectKind.HELD, ObjectKind.HOLD_KEY, ObjectKind.LEDGER))
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,19 +110,19 @@ def mend(place: Place, finding: Finding, key: str, row: Row | None) -> Done:
     return _replace(place, finding, row)
 
 
-_UNDER_HOLD = (f"{ObjectKind.HELD}/", f"{ObjectKind.HOLD_KEY}/")
-
-
 def _stray(place: Place, key: str) -> Done:
     """Bytes without a row are noted, and purged by the first scrub after their grace time."""
     region = place.region
-    held = key.startswith(_UNDER_HOLD)  # a restored catalog may have forgotten which hold it was
+    held = key.startswith(_NEVER)
     with region.catalog.begin() as connection:
         row, now = scrubs.row_of(connection, key), region.clock.now()
         known = row is not None and row.backend == place.backend
         state = row.state.value if row is not None and known else "unknown"
         since = scrubs.note_stray(connection, place.backend, key, now)
     permit = may_destroy(what="stray", state=state, held=held, now=now, since=since)
+    if held:
+        place.log.error("stray_not_to_purge", backend=place.backend, key=key)
+        return Done.UNMENDED
     if not permit.allowed:
         return Done.WAITING
     place.rate.take()
