@@ -1,7 +1,9 @@
 """What must hold in a topology beyond its form. Pure: each check yields faults, the first first."""
 
+import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import PurePosixPath
+from urllib.parse import urlsplit
 
 from regions.model import (
     BackendKind,
@@ -9,16 +11,19 @@ from regions.model import (
     Bounds,
     Cascade,
     ClassRule,
+    ConnectorSpec,
     DataClass,
     JurisdictionRule,
     Region,
     Residency,
+    Service,
     SubProcessor,
 )
 
 Fault = tuple[str, str]
 """A dotted key, and what is wrong there in plain words."""
 
+_LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 _ERASURE_HOURS = 30 * 24  # an erasure must be over within a month: GDPR, article 12(3)
 
 _NEEDED: Mapping[BackendKind, frozenset[str]] = {
@@ -42,9 +47,39 @@ def unique(table: str, names: Sequence[str]) -> Iterator[Fault]:
 
 
 def sub_processor(entry: SubProcessor) -> Iterator[Fault]:
-    """Its dates leave it at least one day."""
+    """Its dates leave it at least one day; a connector can do its work."""
+    key = f"sub_processors.{entry.name}"
     if entry.until is not None and entry.until <= entry.since:
-        yield f"sub_processors.{entry.name}.until", f"must be after since ({entry.since})"
+        yield f"{key}.until", f"must be after since ({entry.since})"
+    if entry.connector is not None and entry.service is Service.HOSTING:
+        yield f"{key}.connector", "is not for hosting: what it holds are backends"
+    elif entry.connector is not None:
+        yield from _connector(entry.connector, f"{key}.connector")
+
+
+def _connector(spec: ConnectorSpec, key: str) -> Iterator[Fault]:
+    """It has what its kind needs, and time to delete before a copy must be gone."""
+    for name in ("url", "acknowledgement_key"):
+        given = getattr(spec, name) is not None
+        if given and spec.kind != "http":
+            yield f"{key}.{name}", f"is not for a connector of kind {spec.kind}"
+        if not given and spec.kind == "http":
+            yield f"{key}.{name}", "is missing: a connector of kind http needs it"
+    if spec.url is not None and not safe_url(spec.url):
+        yield f"{key}.url", "must be https, without user, query and fragment (http: loopback only)"
+    if spec.lead >= spec.longest:
+        yield f"{key}.lead_hours", f"leaves no time to use a copy within max_days ({spec.max_days})"
+
+
+def safe_url(url: str) -> bool:
+    """Whether content may be sent there: encrypted, or to this machine itself."""
+    try:
+        parts = urlsplit(url)
+        host, _ = parts.hostname or "", parts.port  # a port that is no number raises
+    except ValueError:
+        return False
+    plain = bool(host) and url.isascii() and not re.search(r"[\s?#@]", url)
+    return plain and (parts.scheme == "https" or (parts.scheme == "http" and host in _LOOPBACK))
 
 
 def residency(entry: Residency) -> Iterator[Fault]:
@@ -66,6 +101,8 @@ def class_rule(rule: ClassRule, limits: Bounds) -> Iterator[Fault]:
     """
     key = f"classes.{rule.name}"
     days, ceiling = rule.retention_days, rule.ceiling_days
+    if Service.HOSTING in rule.handed_to:
+        yield f"{key}.handed_to", "names hosting: what is stored goes to backends"
     if days is None:
         if ceiling is not None:
             yield f"{key}.retention_days", "is missing: a class with a ceiling needs a retention"
@@ -136,7 +173,7 @@ def _host(name: str, key: str, entry: Region, known: Mapping[str, SubProcessor])
     company = known.get(name)
     if company is None:
         yield key, f"{name} is not in sub_processors.toml"
-    elif company.service != "hosting":
+    elif company.service is not Service.HOSTING:
         yield key, f"{name} is there for {company.service}, not for hosting"
     elif entry.jurisdiction not in company.jurisdictions:
         yield key, f"{name} is not permitted in {entry.jurisdiction} (its jurisdictions)"

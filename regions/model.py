@@ -14,9 +14,14 @@ Jurisdiction = Annotated[str, StringConstraints(pattern=r"^[A-Z]{2,3}$")]
 
 BackendKind = Literal["s3", "directory", "memory"]
 AgreementKind = Literal["dpa"]
+ConnectorKind = Literal["http", "manual"]
+PublicKey = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{43}$")]
 
 LONGEST_RETENTION_DAYS = 36_500
 """The most days that any retention may have: the expiry day must fit into a record id."""
+
+LONGEST_COPY_DAYS = 30
+"""The most days that a copy may be at a processor, whatever it is a copy of."""
 
 
 class DataClass(StrEnum):
@@ -39,10 +44,46 @@ class Purpose(StrEnum):
     LEGAL = "legal"
 
 
+class Service(StrEnum):
+    """What a sub-processor is there for. All but hosting are given copies, through a connector."""
+
+    HOSTING = "hosting"
+    MODERATION = "moderation"
+    HUMAN_REVIEW = "human_review"
+
+
 class Model(BaseModel):
     """Frozen, and a key that nobody defined is an error."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class ConnectorSpec(Model):
+    """How copies get to a processor, and how their deletion is asked for and known."""
+
+    kind: ConnectorKind
+    url: str | None = None  # http: copies are below it
+    # http: the Ed25519 key that signs its acknowledgements, as the ``x`` of a JWK (RFC 8037)
+    acknowledgement_key: PublicKey | None = None
+    lead_hours: int = Field(ge=0)  # how long it takes to delete, once it is asked
+    max_days: int = Field(default=LONGEST_COPY_DAYS, ge=1, le=LONGEST_COPY_DAYS)
+    # http: how long after its deadline a delivery may still be carried out
+    longest_request_minutes: int = Field(default=16, ge=0, le=1440)
+
+    @property
+    def lead(self) -> timedelta:
+        """How long before it must be gone the deletion of a copy is asked for, at the latest."""
+        return timedelta(hours=self.lead_hours)
+
+    @property
+    def longest(self) -> timedelta:
+        """The most that a copy may live there."""
+        return timedelta(days=self.max_days)
+
+    @property
+    def longest_request(self) -> timedelta:
+        """How long after its deadline an abandoned delivery may still be carried out."""
+        return timedelta(minutes=self.longest_request_minutes)
 
 
 class SubProcessor(Model):
@@ -50,15 +91,21 @@ class SubProcessor(Model):
 
     name: Name
     title: str
-    service: Literal["hosting", "moderation", "human_review"]
+    service: Service
     jurisdictions: frozenset[Jurisdiction]
     agreement: str
     since: date
     until: date | None = None  # the first day on which it may hold nothing any more
+    connector: ConnectorSpec | None = None  # without one it is given no copy
 
     def active(self, on: date) -> bool:
         """Whether the agreement covers that day."""
         return self.since <= on and (self.until is None or on < self.until)
+
+    @property
+    def by_hand(self) -> bool:
+        """Whether people carry copies there, and record that they are gone."""
+        return self.connector is not None and self.connector.kind == "manual"
 
 
 class BackendSpec(Model):
@@ -133,7 +180,7 @@ class Residency(Model):
 
 
 class ClassRule(Model):
-    """How long a class is kept, and what may open it."""
+    """How long a class is kept, what may open it, and who may be given a copy."""
 
     name: DataClass
     # None: until the customer deletes it
@@ -141,6 +188,8 @@ class ClassRule(Model):
     # the most that a tenant may set; None: no ceiling
     ceiling_days: int | None = Field(default=None, ge=0, le=LONGEST_RETENTION_DAYS)
     purposes: frozenset[Purpose]
+    # to processors of which service a copy may be handed over
+    handed_to: frozenset[Service] = frozenset()
 
 
 class Cascade(Model):

@@ -9,11 +9,12 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from uuid import uuid4
 
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from structlog.typing import FilteringBoundLogger
 
 from regions.errors import TopologyProblem
 from regions.load import load_topology
-from regions.model import BackendSpec, Region, Topology
+from regions.model import BackendSpec, Region, SubProcessor, Topology
 from storage import embedded
 from storage.async_store import AsyncStore, opened
 from storage.backends.credentials import Credentials
@@ -39,7 +40,9 @@ from storage.model import Entropy
 from storage.packs.guard import AGE, Guard
 from storage.packs.holding import know_names
 from storage.policy import horizon_wanted
-from storage.ports import Backend, Clock
+from storage.ports import Backend, Clock, Connector
+from storage.processors.registry import open_connector
+from storage.processors.signing import derive_key, key_id
 from storage.region import Limits, OpenRegion
 from storage.settings import RegionSettings, Settings, load_settings
 from storage.store import Served, Store
@@ -55,6 +58,7 @@ class Means:
 
     clock: Callable[[Catalog], Clock] = CatalogClock
     backend: Callable[[BackendSpec, Settings], Backend] | None = None
+    connector: Callable[[SubProcessor], Connector] | None = None
     limits: Limits = field(default_factory=Limits)
     suspect: float = _SUSPECT
     pause: Callable[[float], None] = time.sleep
@@ -274,10 +278,29 @@ def _open(
     }
     for backend in backends.values():
         stack.callback(backend.close)
+    clock = means.clock(catalog)
+    connectors = _connectors(topology, signing[max(signing)], means, clock)
     return OpenRegion(
-        topology, region, catalog, backends, roots, Pseudonyms(roots.pseudonym_keys()),
-        signing[max(signing)], means.clock(catalog), means.entropy, pool, means.limits,
+        topology, region, catalog, backends, connectors, roots,
+        Pseudonyms(roots.pseudonym_keys()), signing[max(signing)], clock, means.entropy, pool,
+        means.limits,
     )  # fmt: skip
+
+
+def _connectors(
+    topology: Topology, signing: Ed25519PrivateKey, means: Means, clock: Clock
+) -> dict[str, Connector]:
+    """The ways to all processors, also to one whose agreement has ended: it may have copies."""
+    key = derive_key(signing)
+    kid = key_id(key.public_key())
+
+    def make(company: SubProcessor) -> Connector:
+        if means.connector is not None:
+            return means.connector(company)
+        return open_connector(company, key=key, kid=kid, clock=clock, entropy=means.entropy)
+
+    companies = topology.sub_processors.values()
+    return {company.name: make(company) for company in companies if company.connector is not None}
 
 
 def _backend(spec: BackendSpec, settings: Settings) -> Backend:

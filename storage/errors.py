@@ -9,7 +9,7 @@
     ├── Refused                 the policy says no; ``reasons`` says why
     │   ├── UnknownTenant  WrongRegion  ConsumerTenant  TenantConflict
     │   ├── AgreementMissing  ResidencyUnsatisfied  NoLawfulPlace
-    │   └── PurposeRefused  Held
+    │   └── PurposeRefused  HandOverRefused  Held
     ├── NotFound                no such record for this tenant
     ├── Erased                  erased, or minted before an erasure that covers it
     ├── Expired                 past its time
@@ -17,11 +17,15 @@
     │   ├── CatalogUnavailable  Busy  Abandoned  TermsChanged
     │   ├── TooFewReplicas      fewer backends took it than required; nothing is stored
     │   │   └── LedgerUnwritten  the same of an event, which so has not happened
-    │   └── BackendError        ``backend`` names it
-    │       ├── BackendUnavailable  BackendTimeout
-    │       ├── BackendFull  BackendForbidden  BackendMisplaced
-    │       ├── KeyAbsent       nothing under that key
-    │       └── PurgeIncomplete  something is left of a key that was to go
+    │   ├── BackendError        ``backend`` names it
+    │   │   ├── BackendUnavailable  BackendTimeout
+    │   │   ├── BackendFull  BackendForbidden  BackendMisplaced
+    │   │   ├── KeyAbsent       nothing under that key
+    │   │   └── PurgeIncomplete  something is left of a key that was to go
+    │   └── ProcessorError      ``processor`` names it
+    │       ├── ProcessorUnavailable  ProcessorTimeout
+    │       ├── ProcessorForbidden  ProcessorMisplaced
+    │       └── AcknowledgementInvalid  it does not show that this copy is gone
     ├── OutcomeUnknown          stored or not, nobody can say yet; ask again with the same id
     ├── Corrupt                 no replica gives back what was written
     ├── KeyUnavailable          a key that should be there cannot be had
@@ -168,6 +172,12 @@ class PurposeRefused(Refused):
     """The record may not be opened for that purpose."""
 
 
+class HandOverRefused(Refused):
+    """A copy of the record may not be handed over to that processor."""
+
+    usual_advice = "See: domicile processor list"
+
+
 class Held(Refused):
     """A legal hold still needs it, so it is not destroyed."""
 
@@ -298,6 +308,49 @@ class PurgeIncomplete(BackendError):
     """Something is left of a key that was to go."""
 
     usual_advice = "It is tried again by itself; see: domicile status"
+
+
+class ProcessorError(Unavailable):
+    """A processor failed."""
+
+    usual_advice = "What may have arrived is asked back by itself; see: domicile processor copies"
+
+    def __init__(self, processor: str, message: str = "", *, advice: str = "") -> None:
+        """``processor`` is its name in the topology."""
+        super().__init__(
+            f"{processor}: {message or (type(self).__doc__ or '').strip()}", advice=advice
+        )
+        self.processor = processor
+
+
+class ProcessorUnavailable(ProcessorError):
+    """The processor does not answer, or not in the way that was agreed."""
+
+
+class ProcessorTimeout(ProcessorError):
+    """The processor did not answer in time; what was asked may still happen."""
+
+    outcome = "unknown"
+
+
+class ProcessorForbidden(ProcessorError):
+    """The processor refuses our request."""
+
+    retryable = False
+    usual_advice = "Give it the public key of our requests; see: domicile processor key"
+
+
+class ProcessorMisplaced(ProcessorError):
+    """The processor sends us elsewhere."""
+
+    retryable = False
+    usual_advice = "Compare its url in sub_processors.toml with where it is."
+
+
+class AcknowledgementInvalid(ProcessorError):
+    """What the processor signed does not show that this copy is gone."""
+
+    usual_advice = "The copy counts as being there. Ask the processor; compare its public key."
 
 
 class OutcomeUnknown(DomicileError):

@@ -21,6 +21,8 @@ __all__ = [
     "AccountErasure",
     "Agreement",
     "BackendState",
+    "Copy",
+    "CopyState",
     "DataClass",
     "Deferral",
     "Dpa",
@@ -29,11 +31,13 @@ __all__ = [
     "ErasureState",
     "ExpiringDay",
     "Explanation",
+    "HandedOver",
     "Hold",
     "HoldSpec",
     "Left",
     "NewRecord",
     "PlacedHold",
+    "ProcessorState",
     "Purpose",
     "PutFailure",
     "PutResult",
@@ -287,9 +291,56 @@ class ErasureState(StrEnum):
     COMPLETE = "complete"  # every byte has been seen to be absent; there is a receipt
 
 
+class CopyState(StrEnum):
+    """A copy is what one processor was handed of one record."""
+
+    ANNOUNCED = "announced"  # it may be on its way, or have arrived
+    DELIVERED = "delivered"  # the processor has it
+    REQUESTED = "requested"  # it must go; asked for until the processor says that it is gone
+    CONFIRMED = "confirmed"  # acknowledged by the processor, or attested by a person
+
+
+@dataclass(frozen=True, slots=True)
+class Copy:
+    """A copy of a record at a processor. By ``deadline`` it is to be gone.
+
+    ``how``: ``acknowledged`` (signed by the processor) or ``attested`` (recorded by a person), and
+    ``digest`` is the SHA-256 of the signed acknowledgement, or of the person's document.
+    """
+
+    id: UUID
+    tenant: str
+    processor: str
+    data_class: DataClass
+    state: CopyState
+    announced: datetime
+    deadline: datetime
+    requested: datetime | None
+    attempts: int
+    next_attempt: datetime | None
+    last_error: str | None
+    acknowledged: datetime | None
+    how: str | None
+    digest: bytes | None
+
+
+@dataclass(frozen=True, slots=True)
+class HandedOver:
+    """A copy that was handed over.
+
+    ``content`` is None if the connector has delivered it. Where people carry it (connectors of kind
+    manual) it is the copy, to be taken there under its id.
+    """
+
+    copy: UUID
+    processor: str
+    deadline: datetime
+    content: bytes | None = field(default=None, repr=False)
+
+
 @dataclass(frozen=True, slots=True)
 class Left:
-    """What an erasure still waits for on one backend."""
+    """What an erasure still waits for on one backend; at a processor ``replicas`` are copies."""
 
     backend: str
     replicas: int
@@ -472,6 +523,20 @@ class BackendState:
 
 
 @dataclass(frozen=True, slots=True)
+class ProcessorState:
+    """A processor as a region's catalog sees it: copies there, and those that should be gone.
+
+    ``overdue_since`` is the deadline of the oldest that is overdue.
+    """
+
+    processor: str
+    copies: int
+    requested: int
+    overdue: int
+    overdue_since: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
 class RegionStatus:
     """How a region is.
 
@@ -498,3 +563,4 @@ class RegionStatus:
     holds: int = 0  # in force
     overdue_reviews: int = 0  # of those, somebody should have looked again
     deferred_erasures: int = 0
+    processors: tuple[ProcessorState, ...] = ()

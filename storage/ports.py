@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from types import TracebackType
 from typing import Protocol, Self
+from uuid import UUID
 
 
 class Clock(Protocol):
@@ -170,6 +171,53 @@ class Backend(Reader, Protocol):
 
     def close(self) -> None:
         """Give back connections."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Acknowledgement:
+    """A processor's word that a copy is gone: since when, and the SHA-256 of what it signed."""
+
+    deleted_at: datetime
+    digest: bytes
+
+
+class Connector(Protocol):
+    """The way to a processor: a sub-processor that is given copies, and deletes them when asked.
+
+    A copy has an id that says nothing, and is delivered once. Methods are safe to call from many
+    threads, take a bounded time, and repeat nothing by themselves. Errors are ProcessorError; none
+    shows what was sent or answered.
+    """
+
+    @property
+    def name(self) -> str:
+        """The processor's name in the topology."""
+        ...
+
+    @property
+    def longest_request(self) -> timedelta:
+        """How long after its deadline an abandoned delivery may still be carried out."""
+        ...
+
+    def deliver(self, copy: UUID, content: bytes, *, timeout: float) -> None:
+        """Hand over a copy, in one attempt of at most ``timeout`` seconds.
+
+        The caller has announced it in the catalog. Raises ProcessorTimeout if the answer is
+        unknown. After any other error, too, the copy may be there.
+        """
+        ...
+
+    def request_deletion(self, copy: UUID) -> None:
+        """Ask that the copy be deleted. To ask again, or for one that never came, is no error."""
+        ...
+
+    def confirm(self, copy: UUID) -> Acknowledgement | None:
+        """The processor's word that it has deleted exactly this copy; None if it has not yet.
+
+        Raises AcknowledgementInvalid if the answer is signed with another key, or speaks of another
+        copy or processor.
+        """
         ...
 
 

@@ -14,7 +14,7 @@ from storage.catalog.engine import Catalog
 from storage.catalog.objects import Look, new_id
 from storage.crypto.pseudonym import Pseudonyms
 from storage.model import Entropy
-from storage.ports import Clock, RootKeys, TraceKind
+from storage.ports import Clock, Connector, RootKeys, TraceKind
 
 _KINDS = {
     "versions": (TraceKind.VERSION, TraceKind.MARKER),
@@ -27,6 +27,7 @@ class Limits:
     """How much a process may hold and how long it may wait. Sizes in bytes, times in seconds."""
 
     attempt: float = 10.0  # one PUT of one pack to one backend
+    delivery: float = 30.0  # one copy to one processor
     pack: int = 8 * 1024 * 1024
     pack_records: int = 4096
     buffer: int = 64 * 1024 * 1024  # sealed bytes that wait to be flushed
@@ -45,6 +46,7 @@ class OpenRegion:
     region: Region
     catalog: Catalog
     backends: Mapping[str, WatchedBackend]
+    connectors: Mapping[str, Connector]
     roots: RootKeys
     pseudonyms: Pseudonyms
     signing: Ed25519PrivateKey

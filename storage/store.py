@@ -11,7 +11,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection
 
-from storage.catalog import erasures, tenants
+from storage.catalog import copies, erasures, tenants
 from storage.catalog.tenants import Known
 from storage.errors import (
     CatalogRestored,
@@ -26,6 +26,7 @@ from storage.evidence.status import region_status
 from storage.holds import Holds
 from storage.model import (
     AccountErasure,
+    Copy,
     Erasure,
     Reason,
     RegionStatus,
@@ -34,15 +35,25 @@ from storage.model import (
     TenantSpec,
 )
 from storage.packs.eraser import Pause
+from storage.packs.hand_over import attest
 from storage.packs.keyring import KeyRing
 from storage.packs.reader import Reader
-from storage.packs.request import PAGE, as_erasure_id, check_erasure, check_limit, check_spec
+from storage.packs.request import (
+    PAGE,
+    as_copy_id,
+    as_erasure_id,
+    check_attestation,
+    check_erasure,
+    check_limit,
+    check_processor,
+    check_spec,
+)
 from storage.packs.writer import Writer
 from storage.policy import admit, well_formed
 from storage.region import OpenRegion
 from storage.tenant import Tenant
 
-__all__ = ["PAGE", "Admin", "Served", "Store", "Tenants"]
+__all__ = ["PAGE", "Admin", "Processors", "Served", "Store", "Tenants"]
 
 T = TypeVar("T")
 
@@ -239,6 +250,7 @@ class Admin:
         """Of a store."""
         self.tenants = Tenants(store)
         self.holds = Holds(store)
+        self.processors = Processors(store)
 
 
 class Tenants:
@@ -291,6 +303,44 @@ class Tenants:
             raise _elsewhere(spec.id, spec.home)
         # an unknown home is refused by ``admit``, with the reason
         return self._store.regions.get(spec.home) or next(iter(self._store.regions.values()))
+
+
+class Processors:
+    """Copies at the processors to which the tenants of a process's regions hand over."""
+
+    def __init__(self, store: Store) -> None:
+        """Of a store."""
+        self._store = store
+
+    def copies(
+        self, region: str, *, processor: str | None = None, after: UUID | str | None = None,
+        limit: int = 100,
+    ) -> Sequence[Copy]:  # fmt: skip
+        """Copies that are not known to be gone, oldest first: 1 to 1000 after one of them.
+
+        Raises WrongRegion.
+        """
+        check_limit(limit)
+        if processor is not None:
+            check_processor(processor)
+        last = None if after is None else as_copy_id(after)
+        with self._store.served(region).open.catalog.begin() as connection:
+            return copies.page(connection, last, limit, processor=processor)
+
+    def attest(self, copy: UUID | str, *, digest: bytes, actor: str) -> Copy:
+        """Record a processor's word, given to a person, that it has deleted a copy.
+
+        ``digest`` is the SHA-256 of the document that says so, ``actor`` an opaque id of who
+        records it; a receipt names the digest. Only where people deal with the processor (connector
+        of kind manual). The first word stands. Raises NotFound and HandOverRefused.
+        """
+        wanted = as_copy_id(copy)
+        check_attestation(digest, actor)
+        for served in self._store.regions.values():
+            found = attest(served.open, wanted, digest, actor)
+            if found is not None:
+                return found
+        raise NotFound("No such copy in the regions of this process.")
 
 
 def _unknown(what: str, given: str) -> UnknownTenant:

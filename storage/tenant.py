@@ -11,6 +11,7 @@ from storage.model import (
     DataClass,
     Erasure,
     Explanation,
+    HandedOver,
     NewRecord,
     Purpose,
     PutFailure,
@@ -25,6 +26,7 @@ from storage.model import (
 )
 from storage.packs.capture import Capture
 from storage.packs.eraser import Pause, fence
+from storage.packs.hand_over import hand_over
 from storage.packs.keyring import KeyRing
 from storage.packs.large import read_chunks
 from storage.packs.open_file import OpenFile
@@ -36,6 +38,7 @@ from storage.packs.request import (
     check_erasure,
     check_limit,
     check_name,
+    check_processor,
     check_purpose,
     check_record,
     new_record,
@@ -229,6 +232,19 @@ class Tenant:
                 after=last, now=now, limit=limit,
             )  # fmt: skip
         return [info(region, row) for row in rows]
+
+    def hand_over(self, id: Id, processor: str) -> HandedOver:
+        """Hand a copy of a record's body, of at most 16 MiB, to a sub-processor with a connector.
+
+        The topology says which class may go to which service. The processor learns the copy's id
+        and content, and nothing of tenant, subject or record. Each call makes another copy, which
+        lives for 30 days at most, and never longer than its record. If this raises, whatever may
+        have arrived is asked back. Raises HandOverRefused, BodyTooLarge and ProcessorError too.
+        """
+        record_id = as_id(id)
+        check_processor(processor)
+        served, known = self._homes.find(self.id)
+        return hand_over(served.open, served.reader, known.spec, record_id, processor)
 
     def erase(self, scope: Scope, *, reason: Reason, ticket: str | None = None) -> Erasure:
         """Erase a record, subject, group or everything. On return nothing of it can be read.

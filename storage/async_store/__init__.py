@@ -17,7 +17,7 @@ from storage.async_store.holds import AsyncHolds
 from storage.async_store.sources import AsyncFile
 from storage.async_store.tenant import AsyncTenant
 from storage.async_store.threads import Threads
-from storage.model import AccountErasure, Erasure, Reason, RegionStatus, Scope, TenantSpec
+from storage.model import AccountErasure, Copy, Erasure, Reason, RegionStatus, Scope, TenantSpec
 from storage.store import Store
 
 __all__ = [
@@ -25,6 +25,7 @@ __all__ = [
     "AsyncCapture",
     "AsyncFile",
     "AsyncOpenFile",
+    "AsyncProcessors",
     "AsyncStore",
     "AsyncTenant",
     "AsyncTenants",
@@ -97,6 +98,7 @@ class AsyncAdmin:
         """Of a store."""
         self.tenants = AsyncTenants(store, threads)
         self.holds = AsyncHolds(store.admin.holds, threads)
+        self.processors = AsyncProcessors(store, threads)
 
 
 class AsyncTenants:
@@ -118,6 +120,28 @@ class AsyncTenants:
     async def list(self, region: str, *, after: str = "", limit: int = 100) -> Sequence[TenantSpec]:
         """See ``Tenants.list``."""
         return await self._threads.call(self._tenants.list, region, after=after, limit=limit)
+
+
+class AsyncProcessors:
+    """``Processors`` for asyncio."""
+
+    def __init__(self, store: Store, threads: Threads) -> None:
+        """Of a store."""
+        self._processors = store.admin.processors
+        self._threads = threads
+
+    async def copies(
+        self, region: str, *, processor: str | None = None, after: UUID | str | None = None,
+        limit: int = 100,
+    ) -> Sequence[Copy]:  # fmt: skip
+        """See ``Processors.copies``."""
+        return await self._threads.call(
+            self._processors.copies, region, processor=processor, after=after, limit=limit
+        )
+
+    async def attest(self, copy: UUID | str, *, digest: bytes, actor: str) -> Copy:
+        """See ``Processors.attest``."""
+        return await self._threads.call(self._processors.attest, copy, digest=digest, actor=actor)
 
 
 @asynccontextmanager

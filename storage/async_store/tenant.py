@@ -30,6 +30,7 @@ from storage.model import (
     DataClass,
     Erasure,
     Explanation,
+    HandedOver,
     NewRecord,
     Purpose,
     PutFailure,
@@ -152,6 +153,10 @@ class AsyncTenant:
             self._tenant.list, data_class=data_class, subject=subject, group=group, after=after,
             limit=limit,
         )  # fmt: skip
+
+    async def hand_over(self, id: Id, processor: str) -> HandedOver:
+        """See ``Tenant.hand_over``."""
+        return await self._threads.call(self._tenant.hand_over, id, processor)
 
     async def erase(self, scope: Scope, *, reason: Reason, ticket: str | None = None) -> Erasure:
         """See ``Tenant.erase``."""

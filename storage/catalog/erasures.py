@@ -31,9 +31,19 @@ from sqlalchemy.dialects.postgresql import insert
 from storage.catalog import tables as t
 from storage.catalog.objects import ObjectKind, ObjectState
 from storage.events import NewErasure
-from storage.model import Deferral, Erasure, ErasureState, Left, Reason, ReplicaState, ScopeKind
+from storage.model import (
+    CopyState,
+    Deferral,
+    Erasure,
+    ErasureState,
+    Left,
+    Reason,
+    ReplicaState,
+    ScopeKind,
+)
 
 e, eo, f, o, r = t.erasure.c, t.erasure_object.c, t.fence.c, t.object_.c, t.replica.c
+ec, pc = t.erasure_copy.c, t.processor_copy.c
 
 _CONTENT = (ObjectKind.PACK, ObjectKind.FILE_KEY, ObjectKind.HELD, ObjectKind.HOLD_KEY)
 
@@ -367,15 +377,14 @@ def take_complete(connection: Connection, limit: int) -> list[UUID]:
         o.state != ObjectState.GONE,
         ~and_(~eo.holds_ranges, o.state == ObjectState.STORED),
     )
+    at_processors = exists().where(
+        ec.erasure_id == e.id, pc.id == ec.copy_id, pc.state != CopyState.CONFIRMED
+    )
     return list(
         connection.scalars(
             select(e.id)
-            .where(
-                e.state == ErasureState.PURGING,
-                ~waiting,
-                ~exists().where(_expired()),
-                ~exists().where(_let_go()),
-            )
+            .where(e.state == ErasureState.PURGING, ~waiting, ~at_processors)
+            .where(~exists().where(_expired()), ~exists().where(_let_go()))
             .order_by(e.requested)
             .limit(limit)
             .with_for_update(skip_locked=True)
@@ -436,6 +445,7 @@ def complete(connection: Connection, erasure: UUID, token: str, now: datetime) -
     """Keep the receipt, and wait for nothing any more."""
     connection.execute(insert(t.receipt).values(erasure_id=erasure, token=token, issued=now))
     connection.execute(t.erasure_object.delete().where(eo.erasure_id == erasure))
+    connection.execute(t.erasure_copy.delete().where(ec.erasure_id == erasure))
     connection.execute(
         update(t.erasure).where(e.id == erasure).values(state=ErasureState.COMPLETE, completed=now)
     )
@@ -551,7 +561,20 @@ def _left(connection: Connection, ids: Sequence[UUID]) -> dict[UUID, list[Left]]
         .group_by(waiting.erasure_id, r.backend)
         .order_by(waiting.erasure_id, r.backend)
     )
+    copies = connection.execute(
+        select(
+            ec.erasure_id,
+            pc.processor,
+            func.count(),
+            func.max(pc.last_error),
+            func.min(pc.next_attempt),
+        )
+        .join(t.processor_copy, pc.id == ec.copy_id)
+        .where(ec.erasure_id.in_(ids), pc.state != CopyState.CONFIRMED)
+        .group_by(ec.erasure_id, pc.processor)
+        .order_by(ec.erasure_id, pc.processor)
+    )
     found: dict[UUID, list[Left]] = {}
-    for erasure, *rest in rows:
+    for erasure, *rest in [*rows, *copies]:
         found.setdefault(erasure, []).append(Left(*rest))
     return found

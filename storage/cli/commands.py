@@ -14,6 +14,7 @@ from storage.cli import (
     holding,
     keys,
     policies,
+    processors,
     putting,
     reading,
     receipts,
@@ -110,6 +111,11 @@ app.command(rich_help_panel=_OPERATION)(recovering.recover)
 _tenant = _group("tenant", "Customers' projects.", _OPERATION)
 _tenant.command("ensure")(tenants.ensure)
 _tenant.command("list")(tenants.list_tenants)
+_processor = _group("processor", "Copies at sub-processors without a bucket.", _OPERATION)
+_processor.command("list")(processors.list_processors)
+_processor.command("copies")(processors.list_copies)
+_processor.command("attest")(processors.attest)
+_processor.command("key")(processors.key)
 _region = _group("region", "Where machines stand.", _OPERATION)
 _region.command("list")(setup.region_list)
 _key = _group("key", "The keys of a region.", _OPERATION)

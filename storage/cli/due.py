@@ -26,7 +26,7 @@ def due(region: OpenRegion) -> dict[str, int]:
 
 
 def _queries(now: datetime) -> dict[str, _Query]:
-    o, r, e = t.object_.c, t.replica.c, t.erasure.c
+    o, r, e, c = t.object_.c, t.replica.c, t.erasure.c, t.processor_copy.c
     stale = (o.state == "writing") & (o.deadline < now)
     return {
         "reap": (t.object_, stale & (o.kind != "ledger")),
@@ -37,6 +37,7 @@ def _queries(now: datetime) -> dict[str, _Query]:
         "replicate": (t.object_, (o.replicate_at <= now) & (o.state == "stored")),
         "compact": (t.object_, (o.compact_at <= now) & (o.state == "stored")),
         "purge": (t.replica, (r.state == "purging") & (r.next_attempt <= now)),
+        "ask_back": (t.processor_copy, (c.state != "confirmed") & (c.next_attempt <= now)),
         "scrub": (t.scrub, t.scrub.c.due <= now),
     }
 

@@ -48,9 +48,11 @@ _CODES: Mapping[type[errors.DomicileError], Exit] = {
     errors.Expired: Exit.NOT_THERE,
     errors.Unavailable: Exit.UNAVAILABLE,
     errors.KeyUnavailable: Exit.UNAVAILABLE,
-    # These two a person has to mend first; trying again is of no use.
+    # These a person has to mend first; trying again is of no use.
     errors.BackendForbidden: Exit.CONFIGURATION,
     errors.BackendMisplaced: Exit.CONFIGURATION,
+    errors.ProcessorForbidden: Exit.CONFIGURATION,
+    errors.ProcessorMisplaced: Exit.CONFIGURATION,
     errors.KeyAbsent: Exit.DAMAGED,
     errors.OutcomeUnknown: Exit.UNKNOWN,
     errors.ConfigurationError: Exit.CONFIGURATION,

@@ -7,13 +7,22 @@ import typer
 from rich.text import Text
 from typer import Option
 
-from regions.model import Bounds, ClassRule, Region, Topology
+from regions.model import ClassRule, Region, Topology
 from storage import bootstrap
 from storage.cli.common import AsJson, OneRegion
 from storage.cli.exits import Exit
 from storage.cli.output import bad, document, good, say, table
 from storage.errors import InvalidRequest
-from storage.policy import Lateness, Pace, Step, erasure_lateness, expiry_lateness, key_copies
+from storage.policy import (
+    Lateness,
+    Pace,
+    Step,
+    copy_lateness,
+    erasure_lateness,
+    expiry_lateness,
+    key_copies,
+    processors_of,
+)
 from storage.settings import load_settings
 from storage.workers.pace import pace
 
@@ -32,7 +41,7 @@ def explain(
         known = ", ".join(topology.regions)
         raise InvalidRequest(f"The topology has no region {region}.", advice=f"It has: {known}.")
     chosen = [r for r in topology.regions.values() if region in (None, r.name)]
-    found = {r.name: _bounds(r, topology.bounds, pace(pause)) for r in chosen}
+    found = {r.name: _bounds(topology, r, pace(pause)) for r in chosen}
     if as_json:
         classes = list(map(_told, topology.classes.values()))
         receipts = {j.name: j.receipts.model_dump() for j in topology.jurisdictions.values()}
@@ -43,11 +52,17 @@ def explain(
         raise typer.Exit(Exit.CONFIGURATION)
 
 
-def _bounds(region: Region, bounds: Bounds, given: Pace) -> tuple[Lateness, Lateness]:
-    return expiry_lateness(region, bounds, given), erasure_lateness(region, bounds, given)
+def _bounds(topology: Topology, region: Region, given: Pace) -> tuple[Lateness, ...]:
+    """Of an expiry, of an erasure, and of the copies at each processor."""
+    processors = processors_of(topology, region)
+    return (
+        expiry_lateness(region, topology.bounds, given, processors),
+        erasure_lateness(region, topology.bounds, given, processors),
+        *(copy_lateness(company, given) for company in processors),
+    )
 
 
-def _json(found: dict[str, tuple[Lateness, Lateness]]) -> dict[str, object]:
+def _json(found: dict[str, tuple[Lateness, ...]]) -> dict[str, object]:
     return {name: [_as_json(bound) for bound in bounds] for name, bounds in found.items()}
 
 
@@ -70,16 +85,14 @@ def _told(rule: ClassRule) -> dict[str, object]:
     return {"class": rule.name, "retention_days": rule.retention_days}
 
 
-def _show(
-    topology: Topology, chosen: list[Region], found: dict[str, tuple[Lateness, Lateness]]
-) -> None:
+def _show(topology: Topology, chosen: list[Region], found: dict[str, tuple[Lateness, ...]]) -> None:
     say("A record is gone")
     rows = [_kept(topology, rule) for rule in topology.classes.values()]
     table(("class", "at most after it was written", "set by"), rows, indent=2)
     for region in chosen:
         for bound in found[region.name]:
             say()
-            say(f"{region.name}: from the moment when {bound.begins}, and nothing is read any more")
+            say(f"{region.name}: from the moment when {bound.begins}")
             rows = [_row(step) for step in bound.steps]
             table(("may have to wait until", "at most", "set by"), rows, indent=2)
             say(_verdict(bound))
@@ -104,7 +117,7 @@ def _row(step: Step) -> tuple[str, str, str]:
 
 
 def _verdict(bound: Lateness) -> Text:
-    says = f"  No byte is left after {_time(bound.at_most)}; promised: {_time(bound.limit)}"
+    says = f"  No byte of it is left after {_time(bound.at_most)}; promised: {_time(bound.limit)}"
     says += f" ({bound.set_by})."
     return good(says) if bound.fits else bad(says + " THAT CANNOT BE KEPT.")
 

@@ -74,8 +74,11 @@ def _show_others(receipt: Receipt) -> None:
     if receipt.processors:
         say()
         table(
-            ("processor", "deletion", "at (UTC)", "document (SHA-256)"),
-            [(p.processor, p.how, minute(p.at), p.digest) for p in receipt.processors],
+            ("copy", "processor", "how", "gone at (UTC)", "SHA-256 of what says so"),
+            [
+                (str(p.copy_id), p.processor, p.how, minute(p.at), p.digest)
+                for p in receipt.processors
+            ],
         )
     if receipt.deferred:
         say()

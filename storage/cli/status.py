@@ -18,12 +18,13 @@ from storage.cli.output import (
     size,
     table,
 )
+from storage.cli.processors import STATE_HEADS, state_cells
 from storage.evidence.status import COUNTED
 from storage.model import BackendState, RegionStatus
 
 
 def status(as_json: AsJson = False) -> None:
-    """Records, bytes, backlog, what is overdue, missing replicas, and the partition horizon.
+    """Records, bytes, backlog, what is overdue, missing replicas, copies, and the horizon.
 
     It ends with 0 whatever it finds; with --json, watch "overdue" of each region.
     """
@@ -42,7 +43,8 @@ def status(as_json: AsJson = False) -> None:
 def late(region: RegionStatus) -> bool:
     """Whether something should be gone and is not."""
     late = region.overdue_days or region.overdue_erasure
-    return bool(late) or any(b.oldest_overdue for b in region.backends)
+    at_processors = any(processor.overdue for processor in region.processors)
+    return bool(late) or at_processors or any(b.oldest_overdue for b in region.backends)
 
 
 def show(region: RegionStatus) -> None:
@@ -76,6 +78,13 @@ def show(region: RegionStatus) -> None:
         [_row(backend) for backend in region.backends],
         indent=2,
     )
+    if region.processors:
+        say()
+        table(
+            ("processor", *STATE_HEADS),
+            [(state.processor, *state_cells(state)) for state in region.processors],
+            indent=2,
+        )
 
 
 def _counted(count: int) -> str:
@@ -83,7 +92,9 @@ def _counted(count: int) -> str:
 
 
 def _deletion(region: RegionStatus) -> Text:
-    since = [b.oldest_overdue for b in region.backends if b.oldest_overdue is not None]
+    moments = [b.oldest_overdue for b in region.backends]
+    moments += [processor.overdue_since for processor in region.processors]
+    since = [at for at in moments if at is not None]
     if since:
         return bad(f"OVERDUE: something should have been gone since {moment(min(since))}")
     if region.overdue_erasure:

@@ -6,9 +6,9 @@ from uuid import UUID
 
 from sqlalchemy import Connection
 
-from storage.catalog import deferrals, erasures
+from storage.catalog import copies, deferrals, erasures
 from storage.catalog.erasures import Evidence
-from storage.evidence.receipts import Deferral, Leaf, Receipt
+from storage.evidence.receipts import Acknowledgement, Deferral, Leaf, Receipt
 from storage.ports import TraceKind
 from storage.region import OpenRegion
 
@@ -27,8 +27,15 @@ def receipt_for(
     leaves = tuple(
         leaf for seen in erasures.evidence(connection, erasure) for leaf in _leaves(region, seen)
     )
+    processors = [
+        Acknowledgement(
+            copy_id=word.copy, processor=word.processor, how=word.how, at=word.acknowledged,
+            digest=word.digest.hex(),
+        )
+        for word in copies.words(connection, erasure)
+    ]  # fmt: skip
     seen_last = [leaf.absent_at for leaf in leaves]
-    said_last = [hold.until for hold in deferred]
+    said_last = [*(word.at for word in processors), *(hold.until for hold in deferred)]
     # another process's clock may be a little behind that of the request
     absent = max([facts.fenced, facts.planned, *seen_last, *said_last])
     return Receipt(
@@ -44,6 +51,7 @@ def receipt_for(
         last_key_copy_gone_by=absent + timedelta(days=region.region.catalog_backup_days),
         deleted=facts.deleted,
         leaves=leaves,
+        processors=tuple(processors),
         deferred=tuple(deferred),
         issued_at=max(now, absent),
     )

@@ -69,12 +69,13 @@ class Leaf(_Signed):
 
 
 class Acknowledgement(_Signed):
-    """What a processor that had a copy says of its deletion.
+    """One copy at a processor, and how it is known to be gone there since ``at``.
 
-    ``acknowledged`` by a message that it signed, or ``attested`` by a document; ``digest`` is the
-    SHA-256 of either.
+    ``acknowledged``: the processor signed it, and ``digest`` is the SHA-256 of what it signed;
+    ``attested``: a person recorded it, with the SHA-256 of the processor's document.
     """
 
+    copy_id: UUID
     processor: Name
     how: Literal["acknowledged", "attested"]
     at: Moment

@@ -4,10 +4,10 @@ from datetime import timedelta
 
 from sqlalchemy import Connection, Table, and_, any_, func, literal, select
 
-from storage.catalog import days, erasures, holds
+from storage.catalog import copies, days, erasures, holds
 from storage.catalog import tables as t
 from storage.model import BackendState, RegionStatus
-from storage.policy import clocks_agree, horizon_alarm
+from storage.policy import clocks_agree, horizon_alarm, processors_of
 from storage.region import OpenRegion
 
 COUNTED = 1_000_000
@@ -17,8 +17,9 @@ o, r = t.object_.c, t.replica.c
 
 
 def region_status(region: OpenRegion) -> RegionStatus:
-    """Records, bytes, backlog, overdue deletion, missing replicas, partition horizon."""
+    """Records, bytes, backlog, overdue deletion, missing replicas, copies, partition horizon."""
     now, bounds = region.clock.now(), region.topology.bounds
+    processors = [company.name for company in processors_of(region.topology, region.region)]
     with region.catalog.begin() as connection:
         horizon = days.horizon(connection)
         in_force, late_reviews = holds.tell(connection, now.date())
@@ -41,6 +42,7 @@ def region_status(region: OpenRegion) -> RegionStatus:
             holds=in_force,
             overdue_reviews=late_reviews,
             deferred_erasures=_deferred(connection),
+            processors=tuple(copies.states(connection, processors, now, COUNTED)),
         )
 
 

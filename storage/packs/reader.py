@@ -11,6 +11,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection
 
+from regions.model import Service
 from storage.catalog import erasures, objects, records
 from storage.catalog.objects import Attempt
 from storage.catalog.records import Found, Row
@@ -32,8 +33,11 @@ from storage.region import OpenRegion
 
 T = TypeVar("T")
 
-Find = Callable[[Connection, str, RecordId, Purpose], Row]
-"""Gives the row of a tenant's record, if it may be opened for a purpose; raises if it may not."""
+Use = Purpose | Service
+"""What content is opened for: a purpose, or to be copied to a processor of that service."""
+
+Find = Callable[[Connection, str, RecordId, Use], Row]
+"""Gives the row of a tenant's record, if it may be opened for that; raises if it may not."""
 
 _MOVES = 3  # a pack may be compacted while it is read, and once more; then something is wrong
 
@@ -61,7 +65,7 @@ class Reader:
         self._keys = keys
         self._find = find or self._own
 
-    def get(self, tenant: str, record_id: RecordId, purpose: Purpose) -> Record:
+    def get(self, tenant: str, record_id: RecordId, purpose: Use) -> Record:
         """A whole record.
 
         Raises NotFound, Erased, Expired, PurposeRefused, Corrupt or Unavailable.
@@ -81,13 +85,13 @@ class Reader:
 
         return self._with(tenant, record_id, purpose, read)
 
-    def metadata(self, tenant: str, record_id: RecordId, purpose: Purpose) -> Record:
+    def metadata(self, tenant: str, record_id: RecordId, purpose: Use) -> Record:
         """A record without its body: ``body`` is empty. Raises like ``get``."""
         opened = self._open(tenant, record_id, purpose)
         return Record(info(self._region, opened.row), b"", self._metadata(opened))
 
     def read_range(
-        self, tenant: str, record_id: RecordId, purpose: Purpose, start: int, stop: int
+        self, tenant: str, record_id: RecordId, purpose: Use, start: int, stop: int
     ) -> bytes:
         """Bytes of a streamed record. Everything is checked again. Raises like ``get``."""
         return self._with(
@@ -110,7 +114,7 @@ class Reader:
         return whole[start:stop]
 
     def _with(
-        self, tenant: str, record_id: RecordId, purpose: Purpose, read: Callable[[Opened], T]
+        self, tenant: str, record_id: RecordId, purpose: Use, read: Callable[[Opened], T]
     ) -> T:
         """Read; if the bytes are not where the row said, look at the row again."""
         opened = self._open(tenant, record_id, purpose)
@@ -124,7 +128,7 @@ class Reader:
                 opened = again
         return read(opened)
 
-    def _open(self, tenant: str, record_id: RecordId, purpose: Purpose) -> Opened:
+    def _open(self, tenant: str, record_id: RecordId, purpose: Use) -> Opened:
         region = self._region
         with region.catalog.begin() as connection:
             row = self._find(connection, tenant, record_id, purpose)
@@ -134,9 +138,7 @@ class Reader:
         key = unwrap_key(self._keys.open(row.key_id), row.wrapped_key)
         return Opened(row, key, tuple(attempts))
 
-    def _own(
-        self, connection: Connection, tenant: str, record_id: RecordId, purpose: Purpose
-    ) -> Row:
+    def _own(self, connection: Connection, tenant: str, record_id: RecordId, purpose: Use) -> Row:
         found = records.find(connection, tenant, record_id)
         if found is not None:
             return self._permitted(found, purpose)
@@ -144,7 +146,7 @@ class Reader:
             raise Erased
         raise NotFound(advice="Check the id and the tenant.")
 
-    def _permitted(self, found: Found, purpose: Purpose) -> Row:
+    def _permitted(self, found: Found, purpose: Use) -> Row:
         term = term_of(found.row.id.day, self._region.topology.bounds)
         may_open(
             self._region.topology, data_class=found.row.id.data_class, purpose=purpose,
@@ -198,7 +200,7 @@ class Reader:
 def under_hold(hold: UUID) -> Find:
     """How a record is found that a hold keeps, whether it is erased, expired or neither."""
 
-    def find(connection: Connection, tenant: str, record_id: RecordId, _purpose: Purpose) -> Row:
+    def find(connection: Connection, tenant: str, record_id: RecordId, _use: Use) -> Row:
         rows = records.under_hold(connection, hold, tenant, only=record_id)
         may_open_held(covered=bool(rows)).demand()
         return rows[0]

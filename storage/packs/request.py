@@ -21,6 +21,7 @@ from storage.model import (
     TenantSpec,
     utc,
 )
+from storage.policy import well_formed
 
 Id = RecordId | str
 """A record's id, or its text form."""
@@ -109,6 +110,33 @@ def check_class(data_class: object) -> None:
     """Whether it is a class of data. Raises UnknownClass."""
     if not isinstance(data_class, DataClass):
         raise UnknownClass(advice="Use DataClass.PROMPT and the like.")
+
+
+def check_processor(processor: object) -> None:
+    """Whether that can name a processor. Raises InvalidRequest."""
+    if not isinstance(processor, str):
+        raise InvalidRequest("The name of a processor is text.")
+
+
+def check_attestation(digest: object, actor: object) -> None:
+    """Whether it is a SHA-256 digest, and an actor's opaque id. Raises InvalidRequest."""
+    if not isinstance(digest, bytes) or len(digest) != 32:
+        raise InvalidRequest("The digest of a document is the 32 bytes of its SHA-256.")
+    if not isinstance(actor, str) or not well_formed(actor):
+        raise InvalidRequest(
+            "That is no id of an actor.",
+            advice="Use 1 to 64 letters, digits, dots, underscores and hyphens; nothing personal.",
+        )
+
+
+def as_copy_id(given: object) -> UUID:
+    """The id of a copy, from its text if it is text. Raises NotFound."""
+    if isinstance(given, UUID):
+        return given
+    try:
+        return UUID(str(given))
+    except ValueError:
+        raise NotFound("That is no id of a copy.") from None
 
 
 def check_purpose(purpose: object) -> None:

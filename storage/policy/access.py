@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from regions.model import DataClass, Purpose, Topology
+from regions.model import DataClass, Purpose, Service, Topology
 from storage.errors import DomicileError, Erased, Expired, PurposeRefused
 from storage.model import utc
 
@@ -16,7 +16,7 @@ class Access:
     """Whether a record may be opened.
 
     Reason codes: ``allowed``, ``erased``, ``expired``, ``unknown_class``, ``purpose_not_open`` (in
-    this version) and ``purpose_not_allowed`` (for the class).
+    this version), ``purpose_not_allowed`` and ``service_not_allowed`` (for the class).
     """
 
     allowed: bool
@@ -48,13 +48,14 @@ def may_open(
     topology: Topology,
     *,
     data_class: DataClass,
-    purpose: Purpose,
+    purpose: Purpose | Service,
     now: datetime,
     readable_until: datetime | None,
     fenced: bool,
 ) -> Access:
     """Whether a record may be opened now for that purpose.
 
+    A service in the place of the purpose: a copy is made for a processor of that service.
     ``fenced``: an erasure covers it. ``readable_until`` is from its Term (None: no end). What is
     said first: erased, then expired, then the purpose.
     """
@@ -75,10 +76,12 @@ def may_open_held(*, covered: bool) -> Access:
     return Access(covered, "allowed" if covered else "not_held")
 
 
-def _against(topology: Topology, data_class: DataClass, purpose: Purpose) -> str | None:
+def _against(topology: Topology, data_class: DataClass, purpose: Purpose | Service) -> str | None:
     rule = topology.classes.get(data_class)
     if rule is None:
         return "unknown_class"
+    if isinstance(purpose, Service):
+        return None if purpose in rule.handed_to else "service_not_allowed"
     if purpose not in OPEN_PURPOSES:
         return "purpose_not_open"
     return None if purpose in rule.purposes else "purpose_not_allowed"

@@ -7,10 +7,10 @@ from typing import Literal
 
 from regions.model import Bounds
 from storage.errors import Held, Refused
-from storage.model import ReplicaState, utc
+from storage.model import CopyState, ReplicaState, utc
 
 Action = Literal["purge", "compact", "expires"]
-Target = Literal["record", "object", "replica", "key", "partition", "stray"]
+Target = Literal["record", "object", "replica", "key", "partition", "stray", "copy"]
 
 _APART = timedelta(minutes=1)
 _RECOVERING = timedelta(days=7)
@@ -21,6 +21,7 @@ _STATES: Mapping[Target, tuple[str, ...]] = {
     "key": ("expiring", "dropped"),
     "partition": ("expiring",),
     "stray": ("unknown",),
+    "copy": (CopyState.REQUESTED,),
 }
 _UNTIMELY: Mapping[Target, str] = {
     "record": "not_given_up",
@@ -29,6 +30,7 @@ _UNTIMELY: Mapping[Target, str] = {
     "key": "day_not_expiring",
     "partition": "day_not_expiring",
     "stray": "announced",
+    "copy": "not_requested",
 }
 
 STRAY_GRACE = timedelta(days=3)
@@ -74,7 +76,7 @@ class Permit:
     has let it go); ``not_there`` (the object is on its way out already); ``not_purging`` (nobody
     has given the replica up); ``day_not_expiring`` (records may still be added to the day);
     ``day_not_over`` (or still read); ``announced`` (a row knows of it); ``in_grace`` (it was seen
-    for the first time lately).
+    for the first time lately); ``not_requested`` (nobody has asked the copy back).
     """
 
     allowed: bool
@@ -99,7 +101,8 @@ def may_destroy(
     replicas, and ``replica``: one of them, each with its own ``state``. ``partition``: all rows of
     the expiry day ``day``, and ``key``: the day keys of that day, with the day's ``state``.
     ``stray``: what a backend has shown ``since`` then under a key of which no row of that backend
-    is known; ``state`` is "unknown", or that of the row if there is one now.
+    is known; ``state`` is "unknown", or that of the row if there is one now. ``copy``: a copy at a
+    processor, with its ``state``.
     ``held``: something under a legal hold still needs it. The caller has locked what it tells.
     """
     moment = utc(now)

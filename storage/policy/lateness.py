@@ -1,9 +1,11 @@
 """How late things can be: the bound on every deletion, term by term, from the configuration."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
-from regions.model import BackendSpec, Bounds, Region
+from regions.model import BackendSpec, Bounds, Region, SubProcessor
+from storage.policy.copies import ASKING
 
 _NONE = timedelta()
 _MONTH = timedelta(days=30)  # an erasure must be over within a month: GDPR, article 12(3)
@@ -59,8 +61,14 @@ class Lateness:
         return self.at_most <= self.limit
 
 
-def expiry_lateness(region: Region, bounds: Bounds, pace: Pace) -> Lateness:
-    """From the beginning of an expiry day, when reading ends, until its bytes are gone."""
+def expiry_lateness(
+    region: Region, bounds: Bounds, pace: Pace, processors: Sequence[SubProcessor] = ()
+) -> Lateness:
+    """From the beginning of an expiry day, when reading ends, until its bytes are gone.
+
+    Copies at processors take no time of their own here: they were asked back ahead of it, so that
+    each is gone by the same deadline (``copy_lateness``).
+    """
     steps = (
         Step("a worker comes to it", pace.round, "worker --pause"),
         Step("one that was killed at it is replaced", pace.lease, "fixed"),
@@ -69,13 +77,21 @@ def expiry_lateness(region: Region, bounds: Bounds, pace: Pace) -> Lateness:
         Step("its partition is in use, or an erasure still reads it", pace.waiting, "fixed"),
         Step("a worker comes to its day keys", pace.round, "worker --pause"),
         Step("a day key's backend failed once", pace.retry, "fixed"),
+        *(_asked_ahead(company) for company in processors),
     )
     limit = f"bounds.purge_hours = {bounds.purge_hours}"
-    return Lateness("the expiry day begins", steps, bounds.purge, limit)
+    return Lateness(
+        "the expiry day begins, and nothing is read any more", steps, bounds.purge, limit
+    )
 
 
-def erasure_lateness(region: Region, bounds: Bounds, pace: Pace) -> Lateness:
-    """From a request to erase, when reading ends, until its bytes are gone and it has a receipt."""
+def erasure_lateness(
+    region: Region, bounds: Bounds, pace: Pace, processors: Sequence[SubProcessor] = ()
+) -> Lateness:
+    """From a request to erase, when reading ends, until its bytes are gone and it has a receipt.
+
+    The processors are asked at once, side by side with the rest: the bound adds the slowest.
+    """
     window = f"bounds.compaction_hours = {bounds.compaction_hours}"
     steps = (
         Step("a worker deletes rows and record keys", pace.round, "worker --pause"),
@@ -84,9 +100,31 @@ def erasure_lateness(region: Region, bounds: Bounds, pace: Pace) -> Lateness:
         Step("one that was killed at it is replaced", pace.lease, "fixed"),
         *_writing(region, pace),
         *_purging(region, pace),
+        *_slowest(processors, pace),
         Step("a worker signs the receipt", pace.round, "worker --pause"),
     )
-    return Lateness("an erasure is asked for", steps, _MONTH, "GDPR, article 12(3)")
+    return Lateness(
+        "an erasure is asked for, and nothing is read any more",
+        steps,
+        _MONTH,
+        "GDPR, article 12(3)",
+    )
+
+
+def copy_lateness(company: SubProcessor, pace: Pace) -> Lateness:
+    """From the moment when a copy at a processor is asked back until the processor says it is gone.
+
+    The limit is the copy's deadline: that moment is so long before it.
+    """
+    assert company.connector is not None
+    steps = (
+        Step("a worker comes to it", pace.round, "worker --pause"),
+        Step("one that was killed at it is replaced", pace.lease, "fixed"),
+        *_slowest((company,), pace),
+    )
+    ahead = f"asked for ahead: lead_hours = {company.connector.lead_hours}, and 2 hours"
+    begins = f"copies at {company.name} are asked back"
+    return Lateness(begins, steps, company.connector.lead + ASKING, ahead)
 
 
 def key_copies(region: Region) -> Step:
@@ -114,6 +152,26 @@ def _purging(region: Region, pace: Pace) -> tuple[Step, ...]:
         Step("a purge that failed is tried again", pace.retry, "fixed"),
         *(_traces(spec) for spec in region.backends),
     )
+
+
+def _asked_ahead(company: SubProcessor) -> Step:
+    what = f"{company.name}: its copies were asked back in time"
+    return Step(what, _NONE, f"lead_hours = {_lead(company) // timedelta(hours=1)}")
+
+
+def _slowest(processors: Sequence[SubProcessor], pace: Pace) -> tuple[Step, ...]:
+    if not processors:
+        return ()
+    company = max(processors, key=_lead)
+    hours = f"{company.name}: lead_hours = {_lead(company) // timedelta(hours=1)}"
+    return (
+        Step("a processor has deleted its copies", _lead(company), hours),
+        Step("it is asked again", pace.retry, "fixed"),
+    )
+
+
+def _lead(company: SubProcessor) -> timedelta:
+    return company.connector.lead if company.connector is not None else _NONE
 
 
 def _traces(spec: BackendSpec) -> Step:

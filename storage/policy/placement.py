@@ -54,7 +54,7 @@ def place(topology: Topology, tenant: TenantSpec, data_class: DataClass, on: dat
     The refusal, if there is one, is UnknownClass, ConsumerTenant, ResidencyUnsatisfied,
     AgreementMissing or NoLawfulPlace. Nothing else raises.
     """
-    refusal = _refusal(topology, tenant, data_class, on)
+    refusal = storable(topology, tenant, data_class, on)
     verdicts = tuple(_verdicts(topology, tenant, on, refusal))
     home = topology.regions.get(tenant.home)
     if refusal is None and home is not None:
@@ -90,7 +90,7 @@ def well_formed(value: str) -> bool:
     return _ID.fullmatch(value) is not None
 
 
-def _refusal(
+def storable(
     topology: Topology, tenant: TenantSpec, data_class: DataClass, on: date
 ) -> Refusal | None:
     """What stands against storing it anywhere, whatever the backends are; the first thing."""
@@ -176,7 +176,7 @@ def _not_stewarded(topology: Topology, tenant: TenantSpec, on: date) -> NoLawful
     """Who runs the home region's database, keys and backups may do so on that day."""
     home = topology.regions[tenant.home]
     for role, steward in home.stewards:
-        state = _inactive(topology.sub_processors[steward.sub_processor], on)
+        state = inactive(topology.sub_processors[steward.sub_processor], on)
         if state is not None:
             return NoLawfulPlace(
                 f"The {role} of {home.name} is run by {steward.sub_processor}, "
@@ -187,7 +187,7 @@ def _not_stewarded(topology: Topology, tenant: TenantSpec, on: date) -> NoLawful
     return None
 
 
-def _inactive(company: SubProcessor, on: date) -> str | None:
+def inactive(company: SubProcessor, on: date) -> str | None:
     """Why it may hold nothing on that day, as a reason code."""
     if company.active(on):
         return None
@@ -215,7 +215,7 @@ def _of_region(topology: Topology, region: Region, on: date, bar: str | None) ->
     """The region's backends in order of preference; ``bar`` is what stands against all of them."""
     wanted = 0
     for spec in region.backends:
-        reason = bar or _inactive(topology.sub_processors[spec.sub_processor], on)
+        reason = bar or inactive(topology.sub_processors[spec.sub_processor], on)
         if reason is not None:
             yield Verdict(spec.name, region.name, allowed=False, reason=reason)
             continue

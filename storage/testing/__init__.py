@@ -32,12 +32,14 @@ from storage.testing.failures import (
 )
 from storage.testing.faults import Call, Fault, FaultyBackend, Gate
 from storage.testing.harness import Domicile, Kind, Server, new_domicile
+from storage.testing.processors import FakeProcessor
 
 __all__ = [
     "Call",
     "CatalogFaults",
     "Domicile",
     "FakeClock",
+    "FakeProcessor",
     "Fault",
     "FaultyBackend",
     "Gate",

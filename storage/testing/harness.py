@@ -15,7 +15,7 @@ from sqlalchemy import create_engine, select, text
 from structlog.typing import FilteringBoundLogger
 
 from regions.load import load_topology
-from regions.model import BackendSpec
+from regions.model import BackendSpec, SubProcessor
 from storage import embedded
 from storage.backends.memory import MemoryBackend
 from storage.backends.registry import create_place, open_backend
@@ -25,7 +25,8 @@ from storage.catalog.engine import Catalog
 from storage.logs import make_logger
 from storage.model import Dpa, TenantSpec
 from storage.policy import Permit
-from storage.ports import Backend, Clock
+from storage.ports import Backend, Clock, Connector
+from storage.processors.manual import ManualConnector
 from storage.region import Limits
 from storage.settings import RegionSettings, Settings
 from storage.store import Store
@@ -33,6 +34,7 @@ from storage.tenant import Tenant
 from storage.testing.clock import FakeClock
 from storage.testing.connections import CatalogFaults, watching
 from storage.testing.faults import FaultyBackend
+from storage.testing.processors import FakeProcessor
 from storage.testing.s3 import CREDENTIALS, S3Server
 
 Kind = Literal["memory", "directory", "s3"]
@@ -110,8 +112,8 @@ def _empty(catalog: Catalog) -> None:
 class Domicile:
     """What the fixture ``domicile`` gives.
 
-    ``store`` is open; ``backends`` are those of all regions by name, each with faults to set;
-    ``clock`` is everybody's time.
+    ``store`` is open; ``backends`` are those of all regions by name, and ``processors`` stand for
+    those with a connector of kind http, each with faults to set; ``clock`` is everybody's time.
     """
 
     settings: Settings
@@ -119,6 +121,7 @@ class Domicile:
     limits: Limits = field(default_factory=Limits)
     clock: FakeClock = field(default_factory=FakeClock)
     backends: dict[str, FaultyBackend] = field(default_factory=dict)
+    processors: dict[str, FakeProcessor] = field(default_factory=dict)
     stack: ExitStack = field(default_factory=ExitStack)
     log: FilteringBoundLogger = field(default_factory=make_logger)
     _store: Store | None = None
@@ -140,8 +143,8 @@ class Domicile:
     def means(self) -> Means:
         """What it is opened with."""
         return Means(
-            clock=lambda _: self.clock, backend=self._backend, limits=self.limits, suspect=0.0,
-            pause=self.clock.sleep,
+            clock=lambda _: self.clock, backend=self._backend, connector=self._connector,
+            limits=self.limits, suspect=0.0, pause=self.clock.sleep,
         )  # fmt: skip
 
     @contextmanager
@@ -199,6 +202,16 @@ class Domicile:
         if spec.name not in self.backends:
             self.backends[spec.name] = FaultyBackend(self._make(spec, settings))
         return self.backends[spec.name]
+
+    def _connector(self, company: SubProcessor) -> Connector:
+        """The same processor again after a reopening; those of kind manual are people anyway."""
+        assert company.connector is not None
+        late = company.connector.longest_request
+        if company.connector.kind == "manual":
+            return ManualConnector(company.name, late)
+        if company.name not in self.processors:
+            self.processors[company.name] = FakeProcessor(company.name, late, self.clock)
+        return self.processors[company.name]
 
     def _make(self, spec: BackendSpec, settings: Settings) -> Backend:
         makers: dict[Kind, Callable[[], Backend]] = {

@@ -3,13 +3,14 @@
 from sqlalchemy import Connection
 from structlog.typing import FilteringBoundLogger
 
-from storage.catalog import deferrals, erasures, holds, identity, records, signing_keys
+from storage.catalog import copies, deferrals, erasures, holds, identity, records, signing_keys
 from storage.catalog import tables as t
 from storage.catalog.erasures import OpenErasure
 from storage.evidence.completion import receipt_for
 from storage.evidence.keys import key_id
 from storage.evidence.receipts import sign
 from storage.packs.letting_go import let_go
+from storage.policy import ASKING
 from storage.region import OpenRegion
 
 ROWS = 1000
@@ -49,6 +50,9 @@ def _plan(region: OpenRegion, connection: Connection, log: FilteringBoundLogger)
     if not erasure.awaited:
         erasures.await_writers(connection, erasure)
     deleted, now = 0, region.clock.now()
+    # copies first: with the rows go the keys of what there is to ask back
+    if copies.note(connection, erasure, now, ASKING, ROWS) == ROWS:
+        return 1
     for table in (t.record, t.file, t.held):
         gone = records.delete_scope(
             connection, table, erasure.tenant, erasure.scope, sought=erasure.sought,

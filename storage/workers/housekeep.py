@@ -4,7 +4,7 @@ from datetime import timedelta
 
 from structlog.typing import FilteringBoundLogger
 
-from storage.catalog import days, erasures, objects
+from storage.catalog import copies, days, erasures, objects
 from storage.catalog.objects import ObjectKind
 from storage.policy import horizon_wanted
 from storage.region import OpenRegion
@@ -49,6 +49,7 @@ def forget(region: OpenRegion, log: FilteringBoundLogger) -> int:
             "fences": erasures.drop_fences(connection, now - 2 * region.clock.error, _BATCH),
             "objects": objects.prune_gone(connection, now, _BATCH),
             "replicas": objects.prune_replicas(connection, now, _BATCH),
+            "copies": copies.prune(connection, _BATCH),
             "erasures": erasures.forget(connection, now - timedelta(days=kept.days), _BATCH),
         }
     if any(gone.values()):

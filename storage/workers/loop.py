@@ -10,6 +10,7 @@ from storage.errors import DomicileError
 from storage.packs.keyring import KeyRing
 from storage.policy import clocks_agree
 from storage.region import OpenRegion
+from storage.workers.ask_back import ask_back
 from storage.workers.compact import compact
 from storage.workers.erase import complete, plan
 from storage.workers.expire import expire
@@ -51,6 +52,7 @@ def duties(region: OpenRegion, keys: KeyRing, log: FilteringBoundLogger) -> list
         Duty("replicate", lambda: replicate(region, log)),
         Duty("compact", destroying(lambda: compact(region, log))),
         Duty("purge", destroying(lambda: purge(region, log))),
+        Duty("ask_back", destroying(lambda: ask_back(region, log))),
         Duty("complete", destroying(lambda: complete(region, log))),
         Duty("forget", destroying(lambda: forget(region, log))),
         Duty("prune", destroying(lambda: prune_ledger(region, log))),

@@ -1,6 +1,7 @@
 """The command line, as a person and as a script meet it."""
 
 import base64
+import hashlib
 import json
 import os
 import shutil
@@ -15,17 +16,20 @@ from datetime import UTC, date, datetime
 from importlib import metadata
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import pytest
 from rich.console import Console
 from typer.testing import CliRunner, Result
 
+from storage.bootstrap import open_store
 from storage.cli import common, exits, files, output, packages, status
 from storage.cli.commands import app
 from storage.cli.exits import Exit
 from storage.cli.words import reason
 from storage.errors import DomicileError, InvalidRequest
-from storage.model import BackendState, RegionStatus
+from storage.model import BackendState, ProcessorState, RegionStatus
+from storage.settings import Settings
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -173,11 +177,14 @@ class TestSettingUp:
         shown = line("policy", "explain")
         slow = line("policy", "explain", "--pause", str(24 * 3600))
 
-        expiry, erasure = told["regions"]["eu-central-1"]
+        expiry, erasure, *copies = told["regions"]["eu-central-1"]
         compaction = {"what": "a pack with survivors is rewritten", "at_most": 72 * 3600,
                       "set_by": "bounds.compaction_hours = 72"}  # fmt: skip
         assert compaction in erasure["steps"]
-        for bound in (expiry, erasure):
+        assert [bound["begins"] for bound in copies] == [
+            "copies at klarblick are asked back", "copies at vier-augen are asked back",
+        ]  # fmt: skip
+        for bound in (expiry, erasure, *copies):
             assert bound["at_most"] == sum(step["at_most"] for step in bound["steps"])
             assert bound["fits"]
         assert expiry["limit"] == 24 * 3600
@@ -581,7 +588,7 @@ class TestOperation:
         assert set(told["regions"][0]) == {
             "region", "records", "files", "bytes", "open_erasures", "overdue_erasure",
             "overdue_days", "backends", "partition_horizon", "horizon_alarm", "clocks_apart",
-            "overdue", "holds", "overdue_reviews", "deferred_erasures",
+            "overdue", "holds", "overdue_reviews", "deferred_erasures", "processors",
         }  # fmt: skip
         assert told["regions"][0]["overdue"] is False
         assert "nothing is overdue" in text
@@ -627,6 +634,89 @@ class TestOperation:
 
         assert set(told["pieces"]) >= {"plan", "expire", "purge", "complete"}
         assert "due now" in line("worker", "--dry-run").stdout
+
+
+class TestProcessors:
+    def test_a_copy_from_hand_over_to_attestation(self, line: Line, tmp_path: Path) -> None:
+        """Listed, attested by the digest of a document, and not listed any more."""
+        put = line.put("to be reviewed")
+        with open_store(Settings(home=line.home)) as store:
+            copy = str(store.tenant("acme-eu").hand_over(put, "vier-augen").copy)
+        listed = line.told("processor", "copies", "--processor", "vier-augen")
+        shown = line("processor", "copies").stdout
+        counted = line.told("processor", "list")["processors"]
+        said = tmp_path / "letter.pdf"
+        said.write_bytes(b"we have deleted it")
+        attest = ("processor", "attest", copy, "--actor", "officer-7", "--document")
+        told = line.told(*attest, said)["copy"]
+        said.write_bytes(b"another letter")
+        again = line(*attest, said)
+
+        assert [c["id"] for c in listed["copies"]] == [copy]
+        assert copy in shown
+        assert {c["copies"] for c in counted if c["processor"] == "vier-augen"} == {1}
+        assert (told["state"], told["how"]) == ("confirmed", "attested")
+        assert told["digest"] == hashlib.sha256(b"we have deleted it").hexdigest()
+        assert "the first one stands" in again.stderr
+        assert line.told("processor", "copies")["copies"] == []
+
+    @pytest.mark.parametrize(
+        ("copy", "actor", "code"),
+        [
+            (str(UUID(int=1)), "officer-7", Exit.NOT_THERE),
+            ("nothing", "officer-7", Exit.NOT_THERE),
+            (str(UUID(int=1)), "Hypatia of Alexandria", Exit.INVALID),
+        ],
+    )
+    def test_what_cannot_be_attested(
+        self, line: Line, tmp_path: Path, copy: str, actor: str, code: Exit
+    ) -> None:
+        """A copy that is not there, and somebody's name in the place of an id."""
+        said = tmp_path / "letter.pdf"
+        said.write_bytes(b"we have deleted it")
+        found, _ = line.error(
+            "processor", "attest", copy, "--actor", actor, "--document", str(said)
+        )
+
+        assert found == code
+
+    def test_a_processor_gets_the_key_of_its_requests(self, line: Line) -> None:
+        """Not that of receipts."""
+        told = line.told("processor", "key", "--region", "eu-central-1")
+
+        assert told["pem"].startswith("-----BEGIN PUBLIC KEY-----")
+        receipts = line.told("receipt", "key", "--region", "eu-central-1")
+        assert told["kid"] != receipts["kid"]
+
+    def test_terms_are_shown(self, line: Line) -> None:
+        """Who, where, by which connector, on what terms."""
+        told = line.told("processor", "list")["processors"]
+        shown = line("processor", "list").stdout
+        status = line("status").stdout
+
+        assert [(p["processor"], p["connector"], p["lead_hours"], p["max_days"]) for p in told] == [
+            ("klarblick", "http", 24, 14), ("vier-augen", "manual", 72, 30),
+            ("clearwater-screening", "http", 24, 14), ("second-look", "manual", 72, 30),
+        ]  # fmt: skip
+        for name in ("klarblick", "second-look"):
+            assert name in shown
+            assert name in status
+
+    def test_overdue_copies_cannot_be_overlooked(self, capsys: pytest.CaptureFixture[str]) -> None:
+        """Since which deadline."""
+        since = datetime(2026, 3, 1, 12, tzinfo=UTC)
+        late = ProcessorState("klarblick", 3, 2, 1, since)
+        region = RegionStatus(
+            "eu-central-1", 0, 0, 0, 1, None, 0, (), date(2026, 5, 1), False,
+            clocks_apart=False, processors=(late,),
+        )  # fmt: skip
+
+        status.show(region)
+
+        assert status.late(region)
+        assert "OVERDUE: something should have been gone since 2026-03-01 12:00 UTC" in (
+            capsys.readouterr().out
+        )
 
 
 class TestDoctor:

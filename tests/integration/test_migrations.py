@@ -37,7 +37,16 @@ from storage.errors import (
     Erased,
     SettingsError,
 )
-from storage.model import DataClass, ErasureState, NewRecord, Purpose, PutFailure, Reason, Scope
+from storage.model import (
+    CopyState,
+    DataClass,
+    ErasureState,
+    NewRecord,
+    Purpose,
+    PutFailure,
+    Reason,
+    Scope,
+)
 from storage.policy import Permit
 from storage.settings import RegionSettings, Settings
 from storage.testing import Domicile, FakeClock, Server
@@ -533,8 +542,13 @@ class TestRoles:
         roles.take_down("eu-a")
         t.put(DataClass.COMPLETION, b"to be replicated", derived_from=[gone])
         roles.bring_back("eu-a")
+        asked, attested = (t.hand_over(gone, name) for name in ("klarblick", "vier-augen"))
         body = t.get(kept, purpose=Purpose.SERVE).body
         erasure = t.erase(Scope.subject(str(gone)), reason=Reason.SUBJECT_REQUEST)
+        turn_into(roles, "domicile_admin", original)
+        roles.pass_time(hours=1)
+        attest = roles.store.admin.processors.attest
+        confirmed = attest(attested.copy, digest=bytes(32), actor="officer-7")
         turn_into(roles, "domicile_worker", original)
         for hours in (1, 73, 24 * 30, 1):
             roles.run_worker()
@@ -543,6 +557,9 @@ class TestRoles:
         turn_into(roles, "domicile_admin", original)
 
         assert body == b"hello"
+        assert (confirmed.state, asked.copy in roles.processors["klarblick"].held) == (
+            CopyState.CONFIRMED, False,
+        )  # fmt: skip
         assert roles.store.erasure(erasure.id).state is ErasureState.COMPLETE
         assert [status.overdue_days for status in roles.store.status()] == [0, 0]
         assert roles.store.tenant("acme-eu").list() == []
@@ -615,6 +632,8 @@ class TestRoles:
                     "UPDATE record SET wrapped_key = ''", "UPDATE catalog_info SET region = ''",
                     "INSERT INTO receipt VALUES (gen_random_uuid(), '', now())",
                     "INSERT INTO directory VALUES ('a', 'b', 'c')", "DELETE FROM agreement",
+                    "UPDATE processor_copy SET acknowledged = now()",
+                    "DELETE FROM processor_copy", "DELETE FROM erasure_copy",
                     "UPDATE tenant SET dedicated = true", "DROP FUNCTION make_partition",
                     "SET ROLE domicile_worker", "SELECT forget_erasures(now(), 1)",
                     "INSERT INTO signing_key VALUES ('', '', now(), now())",
@@ -638,6 +657,7 @@ class TestRoles:
                 "domicile_admin",
                 [
                     "DELETE FROM object", "DELETE FROM tenant", "DELETE FROM record",
+                    "DELETE FROM processor_copy", "DELETE FROM erasure_copy",
                     "INSERT INTO receipt VALUES (gen_random_uuid(), '', now())",
                     "DROP TABLE record", "UPDATE erasure SET state = 'complete'",
                     "UPDATE catalog_info SET region = ''", "SELECT forget_erasures(now(), 1)",

@@ -18,7 +18,12 @@ from typer.testing import CliRunner
 from storage.catalog import tables
 from storage.cli.commands import app
 from storage.crypto.record import unwrap_key
-from storage.errors import BackendForbidden, CatalogUnavailable, DomicileError
+from storage.errors import (
+    BackendForbidden,
+    CatalogUnavailable,
+    DomicileError,
+    ProcessorTimeout,
+)
 from storage.logs import make_logger
 from storage.model import (
     DataClass,
@@ -201,6 +206,9 @@ class TestTheStore:
             sink.write(BODY.encode())
             seen.value("a capture", sink)
         seen.value("a record", t.get(prompt, purpose=Purpose.SERVE))
+        for name in ("klarblick", "vier-augen"):
+            seen.value("a copy handed over", t.hand_over(prompt, name))
+        seen.value("copies", domicile.store.admin.processors.copies("eu-central-1"))
         seen.value("an explanation", t.explain(prompt))
         seen.value("a list", t.list(subject=SUBJECT, group=GROUP))
         new = NewRecord(
@@ -218,6 +226,12 @@ class TestTheStore:
         seen.note("a receipt", done.receipt or "")
         seen.value("a status", domicile.store.status())
 
+        assert done.left
+        for copy in domicile.store.admin.processors.copies("eu-central-1"):
+            domicile.store.admin.processors.attest(copy.id, digest=bytes(32), actor="officer-7")
+        domicile.run_worker()
+        done = domicile.store.erasure(erasure.id)
+        seen.note("a receipt", done.receipt or "")
         assert done.receipt
         assert "erasure_complete" in seen.logs[log].getvalue()
 
@@ -277,6 +291,11 @@ class TestTheStore:
         for backend in eu:
             backend.land_late = False
             backend.fail_before["purge"] = lambda _: BackendForbidden("eu-a")
+        processor = domicile.processors["klarblick"]
+        processor.fail_after["deliver"] = ProcessorTimeout("klarblick")
+        seen.expect("a lost delivery", lambda: t.hand_over(prompt, "klarblick"))
+        processor.down = True
+        seen.expect("no processor", lambda: t.hand_over(prompt, "klarblick"))
         domicile.run_worker()
         domicile.take_down("eu-a", "eu-b")
         seen.expect("down", lambda: _prompt(t))
@@ -287,6 +306,7 @@ class TestTheStore:
         seen.expect("corrupt", lambda: domicile.tenant().get(prompt, purpose=Purpose.SERVE))
 
         assert "purge_failed" in seen.logs[log].getvalue()
+        assert "copy_not_gone" in seen.logs[log].getvalue()
         assert seen.kinds >= {"TooFewReplicas", "Corrupt"}
 
     @pytest.mark.parametrize(

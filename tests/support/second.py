@@ -17,6 +17,7 @@ def second(domicile: Domicile, clock: Callable[[Catalog], Clock] | None = None) 
     """Another store on the same catalogs and backends; ``clock`` is its own, if it has one."""
     means = Means(
         clock=clock or (lambda _: domicile.clock), backend=domicile._backend,
+        connector=domicile._connector,
         limits=domicile.limits, suspect=0.0, pause=domicile.clock.sleep,
     )  # fmt: skip
     with open_store(domicile.settings, means=means, log=structlog.get_logger()) as store:

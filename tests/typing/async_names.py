@@ -16,6 +16,7 @@ from storage import (
     DomicileError,
     Erasure,
     Explanation,
+    HandedOver,
     NewRecord,
     Purpose,
     PutFailure,
@@ -102,6 +103,7 @@ async def reading(t: AsyncTenant, p: RecordId) -> None:
         assert_type(file.metadata, Mapping[str, object])
     assert_type(await t.list(data_class=DataClass.PROMPT, limit=9), Sequence[RecordInfo])
     assert_type(await t.explain(p), Explanation)
+    assert_type(await t.hand_over(p, "klarblick"), HandedOver)
     assert_type(await t.erase(Scope.tenant(), reason=Reason.CONTRACT_END, ticket="T-1"), Erasure)
 
 

@@ -11,11 +11,13 @@ from uuid import UUID
 from storage import (
     AccountErasure,
     Capture,
+    Copy,
     DataClass,
     DomicileError,
     Erasure,
     ErasureState,
     Explanation,
+    HandedOver,
     Left,
     NewRecord,
     OpenFile,
@@ -65,6 +67,9 @@ def operating(store: Store, spec: TenantSpec, erasure_id: UUID) -> None:
     assert_type(store.erasure("0199c9d3-0000-7000-8000-000000000000"), Erasure)
     assert_type(store.erasures("eu-central-1", after=erasure_id, limit=9), list[Erasure])
     assert_type(store.status(), list[RegionStatus])
+    processors = store.admin.processors
+    assert_type(processors.copies("eu-central-1", processor="klarblick"), Sequence[Copy])
+    assert_type(processors.attest(erasure_id, digest=bytes(32), actor="a"), Copy)
 
 
 def writing(t: Tenant, p: RecordId, text: str, record: NewRecord) -> None:
@@ -103,6 +108,8 @@ def reading(t: Tenant, p: RecordId, text: str) -> None:
     found = t.list(data_class=DataClass.PROMPT, subject="u", group="g", after=text, limit=9)
     assert_type(found, Sequence[RecordInfo])
     assert_type(t.explain(p), Explanation)
+    assert_type(t.hand_over(p, "klarblick"), HandedOver)
+    assert_type(t.hand_over(text, "klarblick").content, bytes | None)
     assert_type(t.erase(Scope.record(p), reason=Reason.SUBJECT_REQUEST, ticket="T-1"), Erasure)
 
 

@@ -1,8 +1,8 @@
 """Every path that destroys asks one predicate: this looks for what destroys in the source itself.
 
-A function that gives something up, deletes rows of content, drops a partition or purges a backend
-has to ask ``may_destroy``, or to take its permit as an argument and demand it. Whoever writes
-another such function has to name it here, and has to ask.
+A function that gives something up, deletes rows of content, drops a partition, purges a backend or
+asks a processor to delete has to ask ``may_destroy``, or to take its permit as an argument and
+demand it. Whoever writes another such function has to name it here, and has to ask.
 """
 
 import ast
@@ -13,7 +13,7 @@ import pytest
 
 import storage
 from storage.errors import Held, Refused
-from storage.model import ReplicaState
+from storage.model import CopyState, ReplicaState
 from storage.policy import Permit, may_destroy
 from tests.unit.test_erasure_policy import NOW, TODAY
 
@@ -24,6 +24,7 @@ ASKS = {
     "catalog/records.py:delete_scope",
     "catalog/records.py:delete_released",
     "catalog/days.py:drop_partition",
+    "workers/ask_back.py:_word",
     "workers/mend.py:_stray",
     "workers/purge.py:_purge_one",
 }
@@ -59,7 +60,7 @@ def destroys(function: ast.FunctionDef) -> bool:
     docstring = ast.get_docstring(function, clean=False)
     statements = [text for text in texts if text != docstring]
     return (
-        any(_purges(call) or _deletes_content(call) or _gives_up(call) for call in calls)
+        any(_purges(c) or _asks_back(c) or _deletes_content(c) or _gives_up(c) for c in calls)
         or any("DROP TABLE" in text or "DETACH PARTITION" in text for text in statements)
         or any("DELETE FROM" in text or "TRUNCATE" in text for text in statements)
     )
@@ -68,6 +69,11 @@ def destroys(function: ast.FunctionDef) -> bool:
 def _purges(call: ast.Call) -> bool:
     assert isinstance(call.func, ast.Attribute)
     return call.func.attr == "purge" and len(call.args) == 1
+
+
+def _asks_back(call: ast.Call) -> bool:
+    assert isinstance(call.func, ast.Attribute)
+    return call.func.attr == "request_deletion"
 
 
 def _deletes_content(call: ast.Call) -> bool:
@@ -135,7 +141,7 @@ def test_nobody_answers_for_the_policy() -> None:
     [
         ("record", "erased"), ("record", "released"), ("object", "writing"), ("object", "stored"),
         ("replica", ReplicaState.PURGING), ("key", "expiring"), ("key", "dropped"),
-        ("partition", "expiring"),
+        ("partition", "expiring"), ("copy", CopyState.REQUESTED),
     ],
 )  # fmt: skip
 def test_the_predicate_says_no_to_whatever_is_held(what: str, state: str) -> None:

@@ -76,7 +76,7 @@ def refused(placement: Placement) -> Refused:
 
 def table() -> Iterator[tuple[dict[str, str], DataClass, str, str]]:
     """Every state of every company x class x residency x home of the shipped topology."""
-    companies = sorted(SHIPPED.sub_processors)
+    companies = sorted(c.name for c in SHIPPED.sub_processors.values() if c.service == "hosting")
     for states in product(STATES, repeat=len(companies)):
         for row in product(SHIPPED.classes, SHIPPED.residencies, SHIPPED.regions):
             yield dict(zip(companies, states, strict=True)), *row

@@ -166,7 +166,7 @@ class TestFormat:
         assert (
             " ".join(Leaf.model_fields) == "object backend sub_processor how absent_at looked_for"
         )
-        assert " ".join(Acknowledgement.model_fields) == "processor how at digest"
+        assert " ".join(Acknowledgement.model_fields) == "copy_id processor how at digest"
         assert " ".join(Deferral.model_fields) == "hold records since until"
 
     def test_says_nothing_of_the_others(self) -> None:

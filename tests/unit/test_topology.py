@@ -211,6 +211,37 @@ BROKEN = [
         "sub_processors.lindenhost.until",
         "after since",
     ),
+    # connectors
+    (
+        COMPANIES,
+        'service = "moderation"',
+        'service = "hosting"',
+        "sub_processors.klarblick.connector",
+        "not for hosting",
+    ),
+    *(
+        (COMPANIES, old, new, f"sub_processors.{place}", reason)
+        for old, new, place, reason in (
+            ('kind = "http"\n', 'kind = "fax"\n', "klarblick.connector.kind", "'http'"),
+            ('kind = "http"\n', 'kind = "manual"\n', "klarblick.connector.url", "of kind manual"),
+            ('kind = "manual"', 'kind = "http"', "vier-augen.connector.url", "is missing"),
+            ("https://", "http://", "klarblick.connector.url", "must be https"),
+            ("https://", "https://user:secret@", "klarblick.connector.url", "must be https"),
+            ("/v1", "/v1?key=1", "klarblick.connector.url", "must be https"),
+            ("example/v1", "example:port/v1", "klarblick.connector.url", "must be https"),
+            ("S7tR", "+7tR", "klarblick.connector.acknowledgement_key", "match pattern"),
+            ("lead_hours = 24", "lead_hours = 336", "klarblick.connector.lead_hours", "no time"),
+            ("max_days = 30", "max_days = 31", "vier-augen.connector.max_days", "equal to 30"),
+            ("max_days = 14", "max_days = 0", "klarblick.connector.max_days", "equal to 1"),
+        )
+    ),
+    (
+        CLASSES,
+        'handed_to = ["moderation", "human_review"]',
+        'handed_to = ["hosting"]',
+        "classes.prompt.handed_to",
+        "names hosting",
+    ),
     (
         RESIDENCIES,
         'jurisdictions = ["EU"]',

@@ -1,0 +1,1 @@
+"""The ways to processors: one module per kind of connector."""

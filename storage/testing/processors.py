@@ -1,0 +1,78 @@
+"""A processor that keeps its copies in memory, and fails as a test says."""
+
+import hashlib
+from collections.abc import Callable
+from datetime import timedelta
+from uuid import UUID
+
+from storage.errors import ProcessorError, ProcessorTimeout, ProcessorUnavailable
+from storage.ports import Acknowledgement, Clock
+from storage.testing.faults import Gate
+
+
+class FakeProcessor:
+    """Takes copies, deletes them when asked, and gives its word. ``held`` is what it has.
+
+    ``gates``: a call of that name waits. ``down``: every call fails, and nothing happens.
+    ``pending``: it is asked, and does not delete yet. ``land_late``: a delivery times out, and
+    happens when the test calls ``land``. ``fail_after``: a call of that name has happened, and then
+    fails with that error.
+    """
+
+    def __init__(self, name: str, longest_request: timedelta, clock: Clock) -> None:
+        self._name, self._longest_request, self._clock = name, longest_request, clock
+        self.held: dict[UUID, bytes] = {}
+        self.asked: set[UUID] = set()
+        self.calls: list[tuple[str, UUID]] = []
+        self.gates: dict[str, Gate] = {}
+        self.down = self.pending = self.land_late = False
+        self.fail_after: dict[str, ProcessorError] = {}
+        self._late: list[Callable[[], None]] = []
+
+    @property
+    def name(self) -> str:
+        return self._name
+
+    @property
+    def longest_request(self) -> timedelta:
+        return self._longest_request
+
+    def deliver(self, copy: UUID, content: bytes, *, timeout: float) -> None:
+        self._begin("deliver", copy)
+        if self.land_late:
+            self._late.append(lambda: self.held.update({copy: content}))
+            raise ProcessorTimeout(self._name)
+        self.held[copy] = content
+        self._end("deliver")
+
+    def request_deletion(self, copy: UUID) -> None:
+        self._begin("request_deletion", copy)
+        self.asked.add(copy)
+        if not self.pending:
+            self.held.pop(copy, None)
+        self._end("request_deletion")
+
+    def confirm(self, copy: UUID) -> Acknowledgement | None:
+        self._begin("confirm", copy)
+        said = None
+        if copy in self.asked and copy not in self.held and not self.pending:
+            said = Acknowledgement(self._clock.now(), hashlib.sha256(copy.bytes).digest())
+        self._end("confirm")
+        return said
+
+    def land(self) -> None:
+        """Let the late deliveries happen now, whatever has been asked since."""
+        late, self._late = self._late, []
+        for happen in late:
+            happen()
+
+    def _begin(self, method: str, copy: UUID) -> None:
+        self.calls.append((method, copy))
+        if gate := self.gates.get(method):
+            gate.wait()
+        if self.down:
+            raise ProcessorUnavailable(self._name)
+
+    def _end(self, method: str) -> None:
+        if error := self.fail_after.get(method):
+            raise error

@@ -1,0 +1,305 @@
+"""Copies at processors: killed at every moment, raced by erasures, and landed late."""
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from datetime import timedelta
+from itertools import count
+from uuid import UUID
+
+import pytest
+
+from storage.errors import CatalogUnavailable, Erased, ProcessorTimeout
+from storage.model import CopyState, Erasure
+from storage.ports import Acknowledgement, Connector
+from storage.testing import Domicile, FakeProcessor, Gate
+from tests.support.commits import CatalogFaults, ran
+from tests.support.doing import duty, erase, is_complete, put_prompt, work
+from tests.support.moments import Killed, Life, tap_catalog
+from tests.support.second import second
+from tests.support.seeing import HOME, eventually, home
+
+NAME = "klarblick"
+ANNOUNCING_COPY = ran("INSERT INTO processor_copy")
+DELIVERED = ran("UPDATE processor_copy SET", "land_by=")
+CONFIRMING = ran("UPDATE processor_copy SET", "acknowledged=")
+
+
+class Tapped:
+    """A connector as one process sees it: a moment before and after each call."""
+
+    def __init__(self, inner: Connector, life: Life) -> None:
+        self._inner, self._life = inner, life
+
+    @property
+    def name(self) -> str:
+        return self._inner.name
+
+    @property
+    def longest_request(self) -> timedelta:
+        return self._inner.longest_request
+
+    def deliver(self, copy: UUID, content: bytes, *, timeout: float) -> None:
+        self._life.moment()
+        self._inner.deliver(copy, content, timeout=timeout)
+        self._life.moment()
+
+    def request_deletion(self, copy: UUID) -> None:
+        self._life.moment()
+        self._inner.request_deletion(copy)
+        self._life.moment()
+
+    def confirm(self, copy: UUID) -> Acknowledgement | None:
+        self._life.moment()
+        said = self._inner.confirm(copy)
+        self._life.moment()
+        return said
+
+
+@contextmanager
+def dying(domicile: Domicile, moment: int) -> Iterator[Life]:
+    """The process ends at its n-th moment; then another one is started."""
+    life = Life()
+    life.due.append((moment, life.end))
+    region = home(domicile)
+    assert isinstance(region.connectors, dict)
+    region.connectors[NAME] = Tapped(region.connectors[NAME], life)
+    tap_catalog(region.catalog, life)
+    try:
+        yield life
+    finally:
+        life.dead, life.busy = False, True  # what closes it is not the process
+        domicile.open()
+
+
+def processor(domicile: Domicile) -> FakeProcessor:
+    """What it really has."""
+    return domicile.processors[NAME]
+
+
+def known(domicile: Domicile) -> set[UUID]:
+    """The copies that the catalog does not know to be gone."""
+    return {copy.id for copy in domicile.store.admin.processors.copies(HOME)}
+
+
+def finish(domicile: Domicile, *erasures: Erasure) -> None:
+    """Work until the erasures are complete. No receipt comes while the processor has a copy."""
+    for _ in range(8):
+        work(domicile, minutes=20)
+        for erasure in erasures:
+            assert not (is_complete(domicile, erasure) and processor(domicile).held)
+    assert processor(domicile).held == {}
+    assert known(domicile) == set()
+    assert all(is_complete(domicile, erasure) for erasure in erasures)
+
+
+def killed_at(domicile: Domicile, moment: int, call: Callable[[], object]) -> bool:
+    """Whether a process that does this comes to its n-th moment, and so to its end."""
+    with dying(domicile, moment):
+        try:
+            call()
+        except Killed:
+            return True
+    return False
+
+
+def test_a_hand_over_that_dies_at_any_moment_leaves_nothing_unknown(domicile: Domicile) -> None:
+    """What the processor has, the catalog knows; what nobody uses is asked back by itself."""
+    domicile.tenant()
+    put = put_prompt(domicile, "u")
+
+    def hand_over() -> object:
+        return domicile.store.tenant("acme-eu").hand_over(put, NAME)
+
+    announced = arrived = 0
+    for moment in count(1):
+        before = known(domicile)
+        died = killed_at(domicile, moment, hand_over)
+        held, left = set(processor(domicile).held) - before, known(domicile) - before
+        assert held <= left
+        delivered = {
+            copy.id
+            for copy in domicile.store.admin.processors.copies(HOME)
+            if copy.state is CopyState.DELIVERED
+        }
+        announced, arrived = announced + bool(left), arrived + bool(held)
+        for _ in range(2):
+            work(domicile, minutes=20)
+        assert set(processor(domicile).held) - before == left & delivered
+        if not died:
+            break
+
+    # after its row; before and after it is sent; before and after that is noted; not at all
+    assert (announced, arrived) == (6, 4)
+    finish(domicile, erase(domicile.store.tenant("acme-eu")))
+
+
+@pytest.mark.parametrize(("name", "least"), [("plan", 2), ("ask_back", 8)])
+def test_a_worker_can_die_at_any_moment(domicile: Domicile, name: str, least: int) -> None:
+    """Planned or not, asked or not: the next one goes on, and no receipt comes before the word."""
+    domicile.tenant()
+    for moment in count(1):
+        t = domicile.store.tenant("acme-eu")
+        t.hand_over(put_prompt(domicile, "u"), NAME)
+        erasure = erase(t)
+        if name == "ask_back":
+            duty(domicile, "plan")
+        died = killed_at(domicile, moment, lambda: duty(domicile, name))
+        finish(domicile, erasure)
+        if not died:
+            break
+
+    assert moment > least
+
+
+def test_an_erasure_while_the_record_is_read_stops_the_hand_over(
+    gate: Gate, domicile: Domicile, aside: ThreadPoolExecutor
+) -> None:
+    """The fence comes before the announcement: nothing is sent, and there is no row."""
+    t = domicile.tenant()
+    put = put_prompt(domicile, "u")
+    for backend in ("eu-a", "eu-b"):
+        domicile.backends[backend].gates["get"] = gate
+    handing = aside.submit(t.hand_over, put, NAME)
+    assert gate.reached.wait(30)
+    erasure = erase(t)
+    gate.open.set()
+
+    with pytest.raises(Erased):
+        handing.result(30)
+    assert processor(domicile).calls == []
+    assert known(domicile) == set()
+    finish(domicile, erasure)
+
+
+def test_an_erasure_waits_for_an_announcement_and_finds_it(
+    gate: Gate, domicile: Domicile, faults: CatalogFaults, aside: ThreadPoolExecutor
+) -> None:
+    """The fence commits after the row: so it is asked back, though it is delivered later."""
+    t = domicile.tenant()
+    put = put_prompt(domicile, "u")
+    faults.at_commit(ANNOUNCING_COPY, before=lambda _: gate.wait())
+    handing = aside.submit(t.hand_over, put, NAME)
+    assert gate.reached.wait(30)
+    erasing = aside.submit(erase, t)
+    eventually(lambda: faults.waiting() == 1)
+    gate.open.set()
+    handing.exception(30)
+    erasure = erasing.result(30)
+
+    assert len(known(domicile)) == 1
+    finish(domicile, erasure)
+
+
+def test_a_delivery_that_is_under_way_when_it_is_erased(
+    gate: Gate, domicile: Domicile, aside: ThreadPoolExecutor
+) -> None:
+    """It arrives after its deletion was asked for and acknowledged: that word was too early."""
+    t = domicile.tenant()
+    put = put_prompt(domicile, "u")
+    there = processor(domicile)
+    there.gates["deliver"] = gate
+    handing = aside.submit(t.hand_over, put, NAME)
+    assert gate.reached.wait(30)
+    erasure = erase(t)
+    work(domicile)
+    assert ("confirm", next(iter(known(domicile)))) in there.calls
+    assert not is_complete(domicile, erasure)
+    gate.open.set()
+    with pytest.raises(Erased):
+        handing.result(30)
+
+    assert len(there.held) == 1
+    work(domicile)
+    assert not is_complete(domicile, erasure)
+    finish(domicile, erasure)
+
+
+def test_a_delivery_that_lands_when_nobody_waits_for_it(domicile: Domicile) -> None:
+    """Within the longest request; no word counts that was asked for before that is over."""
+    t = domicile.tenant()
+    put = put_prompt(domicile, "u")
+    there = processor(domicile)
+    there.land_late = True
+    with pytest.raises(ProcessorTimeout):
+        t.hand_over(put, NAME)
+    erasure = erase(t)
+    for _ in range(3):
+        work(domicile, minutes=5)
+    assert not is_complete(domicile, erasure)
+    there.land()
+    assert len(there.held) == 1
+
+    finish(domicile, erasure)
+
+
+@pytest.mark.parametrize("which", [ANNOUNCING_COPY, DELIVERED], ids=["announcing", "delivered"])
+def test_a_commit_whose_answer_is_lost(
+    domicile: Domicile,
+    faults: CatalogFaults,
+    which: Callable[[list[str]], bool],
+) -> None:
+    """The caller gets an error, and the copy is in the queue all the same."""
+    t = domicile.tenant()
+    put = put_prompt(domicile, "u")
+    faults.at_commit(which, after=faults.lose)
+
+    with pytest.raises(CatalogUnavailable):
+        t.hand_over(put, NAME)
+
+    assert set(processor(domicile).held) <= known(domicile)
+    assert len(known(domicile)) == 1
+    finish(domicile, erase(t))
+
+
+def test_a_word_whose_commit_is_lost_is_asked_for_again(
+    domicile: Domicile, faults: CatalogFaults
+) -> None:
+    """To confirm twice is to confirm."""
+    t = domicile.tenant()
+    t.hand_over(put_prompt(domicile, "u"), NAME)
+    erasure = erase(t)
+    faults.at_commit(CONFIRMING, before=faults.lose)
+    with pytest.raises(CatalogUnavailable):
+        work(domicile)
+    assert not is_complete(domicile, erasure)
+
+    finish(domicile, erasure)
+
+
+def test_two_workers_do_not_ask_for_one_copy_at_the_same_time(
+    gate: Gate, domicile: Domicile, aside: ThreadPoolExecutor
+) -> None:
+    """What one has taken is not taken by another until its lease is over."""
+    t = domicile.tenant()
+    t.hand_over(put_prompt(domicile, "u"), NAME)
+    erase(t)
+    duty(domicile, "plan")
+    there = processor(domicile)
+    there.gates["request_deletion"] = gate
+    first = aside.submit(duty, domicile, "ask_back")
+    assert gate.reached.wait(30)
+    with second(domicile) as other:
+        duty(domicile, "ask_back", other)
+    gate.open.set()
+    first.result(30)
+
+    assert [call for call, _ in there.calls].count("request_deletion") == 1
+
+
+def test_a_processor_that_hangs_holds_up_nothing_else(domicile: Domicile) -> None:
+    """A few are waited for, the others are put off; and all are asked for when it is back."""
+    t = domicile.tenant()
+    put = put_prompt(domicile, "u")
+    for _ in range(100):
+        t.hand_over(put, NAME)
+    erasure = erase(t)
+    duty(domicile, "plan")
+    there = processor(domicile)
+    there.calls.clear()
+    there.fail_after["request_deletion"] = ProcessorTimeout(NAME)
+    duty(domicile, "ask_back")
+
+    assert 1 <= len(there.calls) < 64
+    there.fail_after.clear()
+    finish(domicile, erasure)

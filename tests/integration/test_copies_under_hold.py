@@ -1,0 +1,56 @@
+"""Copies at processors of what a hold keeps, and by clocks that nobody can trust."""
+
+from datetime import timedelta
+
+from storage.evidence.receipts import verify
+from storage.model import ErasureState
+from storage.testing import Domicile
+from tests.support.doing import erase, is_complete, put_prompt, work
+from tests.support.holding import opened, place, release
+from tests.support.seeing import home
+
+MODERATION = "klarblick"
+
+
+def test_a_hold_keeps_what_is_here_and_no_copy(domicile: Domicile) -> None:
+    """The copy goes with the erasure that the hold defers; the receipt tells of both."""
+    tenant = domicile.tenant()
+    put = put_prompt(domicile, "u")
+    made = tenant.hand_over(put, MODERATION)
+    placed = place(domicile)
+
+    erasure = erase(tenant)
+    work(domicile, minutes=1)
+    held = domicile.processors[MODERATION].held
+    state = domicile.store.erasure(erasure.id).state
+
+    assert made.copy not in held
+    assert state is ErasureState.DEFERRED
+    assert opened(domicile, placed, put) == b"mine"
+
+    release(domicile, placed)
+    work(domicile, minutes=1)
+    work(domicile, hours=73)
+    work(domicile, hours=1)
+
+    assert is_complete(domicile, erasure)
+    token = domicile.store.erasure(erasure.id).receipt
+    assert token is not None
+    receipt = verify(token, home(domicile).signing.public_key())
+    assert [word.copy_id for word in receipt.processors] == [made.copy]
+    assert [deferred.hold for deferred in receipt.deferred] == [placed.hold.id]
+
+
+def test_nobody_is_asked_while_clocks_disagree(domicile: Domicile) -> None:
+    """A copy that may still be of use cannot be had back from a processor that was asked early."""
+    tenant = domicile.tenant()
+    made = tenant.hand_over(put_prompt(domicile, "u"), MODERATION)
+    processor = domicile.processors[MODERATION]
+
+    domicile.clock.machine_ahead = timedelta(hours=1)
+    work(domicile, hours=24 * 14)
+    before = made.copy in processor.asked
+    domicile.clock.machine_ahead = timedelta()
+    work(domicile, minutes=1)
+
+    assert (before, made.copy in processor.asked) == (False, True)

@@ -1,0 +1,202 @@
+"""Who may be given a copy, for how long, and when it is known to be gone."""
+
+from datetime import UTC, date, datetime, time, timedelta
+from itertools import product
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from regions.load import load_topology
+from regions.model import ConnectorSpec, DataClass, Service, SubProcessor, Topology
+from storage.errors import AgreementMissing, HandOverRefused
+from storage.model import CopyState, Dpa, TenantSpec
+from storage.policy import (
+    ASKING,
+    Pace,
+    copy_lateness,
+    copy_term,
+    erasure_lateness,
+    expiry_lateness,
+    has_to_end,
+    may_destroy,
+    may_hand_over,
+    processors_of,
+    settled,
+    term_of,
+)
+
+TOPOLOGY = load_topology()
+NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
+HOUR, DAY = timedelta(hours=1), timedelta(days=1)
+HOMES = {"EU": "eu-central-1", "US": "us-east-1"}
+PROCESSORS = {"klarblick": "EU", "vier-augen": "EU", "clearwater-screening": "US",
+              "second-look": "US"}  # fmt: skip
+
+
+def tenant(residency: str = "EU") -> TenantSpec:
+    """One with a signed DPA."""
+    agreements = [Dpa(signed=date(2026, 1, 5))]
+    return TenantSpec("acme", "acme", HOMES[residency], residency, agreements=agreements)
+
+
+def changed(processor: str = "klarblick", /, **fields: object) -> Topology:
+    """The shipped topology, in which a company is otherwise."""
+    company = TOPOLOGY.sub_processors[processor].model_copy(update=fields)
+    companies = TOPOLOGY.sub_processors | {processor: company}
+    return TOPOLOGY.model_copy(update={"sub_processors": companies})
+
+
+def company(lead: int = 24, most: int = 14, until: date | None = None) -> SubProcessor:
+    """A processor on these terms."""
+    spec = ConnectorSpec(kind="manual", lead_hours=lead, max_days=most)
+    return TOPOLOGY.sub_processors["vier-augen"].model_copy(
+        update={"connector": spec, "until": until}
+    )
+
+
+def test_every_class_to_every_company_of_the_shipped_topology() -> None:
+    """Within the residency, to the services that the class names, to nobody else."""
+    for name, data_class, residency in product(TOPOLOGY.sub_processors, DataClass, HOMES):
+        verdict = may_hand_over(TOPOLOGY, tenant(residency), data_class, name, NOW)
+
+        file = data_class is DataClass.FINE_TUNING_FILE
+        review = TOPOLOGY.sub_processors[name].service is Service.HUMAN_REVIEW
+        expected = "allowed" if PROCESSORS.get(name) == residency else "outside_residency"
+        if file and review:
+            expected = "service_not_allowed"
+        if name not in PROCESSORS:
+            expected = "no_connector"
+        assert (verdict.reason, verdict.allowed) == (expected, expected == "allowed")
+
+
+@pytest.mark.parametrize(
+    ("fields", "reason"),
+    [
+        ({"since": date(2026, 3, 2)}, "sub_processor_not_yet"),
+        ({"until": date(2026, 3, 1)}, "sub_processor_ended"),
+        ({"jurisdictions": frozenset({"EU", "US"})}, "outside_residency"),
+        ({"jurisdictions": frozenset()}, "outside_residency"),
+        ({"connector": None}, "no_connector"),
+        ({"service": Service.HOSTING}, "service_not_allowed"),
+    ],
+)
+def test_a_company_that_may_not_have_it(fields: dict[str, object], reason: str) -> None:
+    """Not active today, or free to hold data where the tenant's may not be."""
+    verdict = may_hand_over(changed(**fields), tenant(), DataClass.PROMPT, "klarblick", NOW)
+
+    assert verdict.reason == reason
+    with pytest.raises(HandOverRefused) as caught:
+        verdict.lawful()
+    assert caught.value.reasons == (reason,)
+
+
+def test_what_may_not_be_stored_is_handed_to_nobody() -> None:
+    """Without an agreement of the customer there is no copy either; nor for an unknown company."""
+    bare = TenantSpec("acme", "acme", "eu-central-1", "EU")
+    verdict = may_hand_over(TOPOLOGY, bare, DataClass.PROMPT, "klarblick", NOW)
+
+    with pytest.raises(AgreementMissing):
+        verdict.lawful()
+    unknown = may_hand_over(TOPOLOGY, tenant(), DataClass.PROMPT, "nobody", NOW)
+    assert unknown.reason == "unknown_processor"
+
+
+def test_each_region_has_the_processors_of_its_jurisdiction() -> None:
+    """As the shipped example has them."""
+    found = {
+        r.name: [c.name for c in processors_of(TOPOLOGY, r)] for r in TOPOLOGY.regions.values()
+    }
+
+    assert found == {
+        "eu-central-1": ["klarblick", "vier-augen"],
+        "us-east-1": ["clearwater-screening", "second-look"],
+    }
+
+
+@given(
+    st.integers(0, 900),
+    st.integers(1, 30),
+    st.none() | st.integers(1, 60),
+    st.none() | st.integers(1, 60),
+)
+def test_a_copy_lives_no_longer_than_anything_allows(
+    lead: int, most: int, expires: int | None, ends: int | None
+) -> None:
+    """Nor than 30 days; it is asked back so early that it is gone by then, and never read late."""
+    day = None if expires is None else NOW.date() + expires * DAY
+    until = None if ends is None else NOW.date() + ends * DAY
+    term = term_of(day, TOPOLOGY.bounds)
+    found = copy_term(company(lead, most, until), term, NOW)
+
+    assert found.deadline <= NOW + min(most, 30) * DAY
+    assert term.deadline is None or found.deadline <= term.deadline
+    assert until is None or found.deadline <= datetime.combine(until, time.min, UTC)
+    assert found.ask_at <= found.deadline - lead * HOUR - ASKING
+    assert term.readable_until is None or found.ask_at <= term.readable_until
+    assert (found.reason == "allowed") == (found.ask_at > NOW)
+
+
+def test_it_is_not_asked_back_earlier_than_need_be() -> None:
+    """A file that is kept, at a company with a lead time of a day: thirteen days less two hours."""
+    found = copy_term(company(24, 14), term_of(None, TOPOLOGY.bounds), NOW)
+
+    assert found.deadline - NOW == 14 * DAY
+    assert found.deadline - found.ask_at == 24 * HOUR + ASKING
+
+
+@pytest.mark.parametrize(
+    ("days", "expected"), [(0, True), (1, True), (2, True), (3, False), (None, False)]
+)
+def test_copies_are_asked_back_before_an_agreement_ends(
+    days: int | None,
+    expected: bool,  # noqa: FBT001
+) -> None:
+    """By the lead time, so that none is there on the first day on which none may be."""
+    until = None if days is None else NOW.date() + days * DAY
+
+    assert has_to_end(company(lead=36, until=until), NOW) is expected
+
+
+@pytest.mark.parametrize(
+    ("deleted", "asked", "reason"),
+    [
+        (HOUR, HOUR, "gone"),
+        (timedelta(), HOUR, "gone"),
+        (timedelta(minutes=-4), HOUR, "gone"),
+        (timedelta(minutes=-6), HOUR, "before_delivery"),
+        (HOUR + timedelta(minutes=4), HOUR, "gone"),
+        (HOUR + timedelta(minutes=6), HOUR, "in_the_future"),
+        (timedelta(minutes=1), timedelta(minutes=17), "may_still_land"),
+    ],
+)
+def test_whose_word_settles_the_matter(deleted: timedelta, asked: timedelta, reason: str) -> None:
+    """A deletion after the delivery, not in the future, asked for when nothing could arrive."""
+    land_by = NOW + timedelta(minutes=17)
+    verdict = settled(deleted_at=NOW + deleted, announced=NOW, land_by=land_by, asked=NOW + asked)
+
+    assert (verdict.reason, verdict.done) == (reason, reason == "gone")
+
+
+@pytest.mark.parametrize("state", CopyState)
+def test_only_a_copy_that_was_given_up_is_deleted(state: CopyState) -> None:
+    """As with everything that is destroyed, one predicate says so."""
+    permit = may_destroy(what="copy", state=state, held=False, now=NOW)
+
+    assert permit.allowed is (state is CopyState.REQUESTED)
+
+
+def test_lead_times_are_terms_of_the_bounds() -> None:
+    """An erasure waits for the slowest; an expiry for none, because they were asked ahead."""
+    region, bounds = TOPOLOGY.regions["eu-central-1"], TOPOLOGY.bounds
+    pace = Pace(timedelta(seconds=5), 10 * HOUR / 60, HOUR / 2, HOUR, HOUR / 60)
+    slow, slower = [company(lead=24)], [company(lead=24), company(lead=100)]
+
+    none, some, more = (erasure_lateness(region, bounds, pace, p) for p in ([], slow, slower))
+    assert some.at_most - none.at_most == 24 * HOUR + pace.retry
+    assert more.at_most - some.at_most == 76 * HOUR
+    assert expiry_lateness(region, bounds, pace, slower).at_most == (
+        expiry_lateness(region, bounds, pace).at_most
+    )
+    assert copy_lateness(company(lead=100), pace).fits
+    assert not copy_lateness(company(), Pace(HOUR, HOUR, HOUR, HOUR, HOUR)).fits
