@@ -175,6 +175,18 @@ def test_what_no_row_knows_of_goes_after_a_grace_time(
     assert domicile.store.tenant("acme-eu").get(put, purpose=Purpose.SERVE).body == b"mine"
 
 
+@pytest.mark.parametrize("kind", ["held", "hold_key", "ledger"])
+def test_what_may_be_kept_is_never_purged(domicile: Domicile, kind: str) -> None:
+    """A restored catalog has forgotten it; a hold may keep it, or a recovery has to read it."""
+    key = STRAY.replace("pack/", f"{kind}/", 1)
+    domicile.backends["eu-a"].inner.put(key, b"whose", timeout=30)
+
+    assert scrubbed(domicile) == {"orphan/unmended": 1}
+    domicile.pass_time(days=30)
+    assert scrubbed(domicile) == {"orphan/unmended": 1}
+    assert len(traces_of(domicile, key)) == 1
+
+
 def test_the_grace_time_begins_anew_for_what_had_been_gone(domicile: Domicile) -> None:
     """It may be another thing of the same name."""
     whole(domicile)

@@ -1,0 +1,67 @@
+"""A catalog that was restored from a dump forgets no legal hold, nor its end."""
+
+import pytest
+
+from storage.errors import Erased, LedgerUnwritten
+from storage.model import DataClass, Scope
+from storage.testing import Domicile
+from tests.support.copies import Dump, recovered
+from tests.support.doing import erase, get, is_complete, work
+from tests.support.holding import kept, opened, place, release
+
+PROMPT = DataClass.PROMPT
+
+
+def test_a_hold_is_replayed_before_the_erasure_that_it_defers(domicile: Domicile) -> None:
+    """In whichever order they came: what both cover is kept, and goes when the hold ends."""
+    t = domicile.tenant()
+    held = t.put(PROMPT, b"held", subject="u").id
+    dump = Dump.of(domicile)
+    placed = place(domicile)
+    erasure = erase(t, Scope.subject("u"))
+
+    dump.restore(domicile)
+    assert recovered(domicile).events == 2
+
+    t = domicile.store.tenant("acme-eu")
+    work(domicile, days=4)
+    assert kept(domicile, placed) == {held}
+    assert opened(domicile, placed, held) == b"held"
+    assert not is_complete(domicile, erasure)
+    with pytest.raises(Erased):
+        get(t, held)
+    release(domicile, placed)
+    work(domicile)
+    work(domicile, days=4)
+    assert is_complete(domicile, erasure)
+
+
+def test_a_release_is_not_forgotten(domicile: Domicile) -> None:
+    """A hold that is in the copy, and was ended after it, keeps nothing."""
+    t = domicile.tenant()
+    t.put(PROMPT, b"held", subject="u")
+    placed = place(domicile)
+    erasure = erase(t, Scope.subject("u"))
+    dump = Dump.of(domicile)
+    release(domicile, placed)
+
+    dump.restore(domicile)
+    recovered(domicile)
+
+    assert domicile.store.admin.holds.show(placed.hold.id).released is not None
+    work(domicile)
+    work(domicile, days=4)
+    assert is_complete(domicile, erasure)
+
+
+def test_a_hold_that_the_ledger_does_not_have_is_not_placed(domicile: Domicile) -> None:
+    """It would be lost with the catalog: who asks is told to ask again."""
+    domicile.tenant().put(PROMPT, b"mine", subject="u")
+    domicile.take_down("eu-a", "eu-b")
+
+    with pytest.raises(LedgerUnwritten, match="[Nn]othing (has )?happened"):
+        place(domicile)
+
+    domicile.bring_back("eu-a", "eu-b")
+    assert domicile.store.admin.holds.list("eu-central-1") == []
+    assert place(domicile).records == 1
