@@ -117,12 +117,6 @@ def may_destroy(
     return Permit(allowed=True, reason="allowed")
 
 
-def _of_stray(state: str, since: datetime | None, now: datetime) -> str | None:
-    if state != "unknown":
-        return "announced"
-    return None if since is not None and utc(now) >= utc(since) + STRAY_GRACE else "in_grace"
-
-
 def clocks_agree(apart: timedelta) -> bool:
     """Whether anything may be destroyed by the time: the database's clock or ours may be wrong.
 
