@@ -685,8 +685,8 @@ class TestProcessors:
         told = line.told("processor", "key", "--region", "eu-central-1")
 
         assert told["pem"].startswith("-----BEGIN PUBLIC KEY-----")
-        receipts = line.told("receipt", "key", "--region", "eu-central-1")
-        assert told["kid"] != receipts["kid"]
+        (key,) = line.told("receipt", "key", "--region", "eu-central-1")["keys"]
+        assert told["kid"] != key["kid"]
 
     def test_terms_are_shown(self, line: Line) -> None:
         """Who, where, by which connector, on what terms."""
