@@ -15,7 +15,7 @@ UV := uv==0.13.9
 .DELETE_ON_ERROR:
 .SUFFIXES:
 .PHONY: help demo test check lint format check-migrations crashpoints wheel check-wheel bench simulate \
-  lateness lock venv clean
+  mutants lateness lock venv clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-17s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -66,6 +66,9 @@ bench: venv ## Measure ingest
 
 simulate: venv ## Play stories drawn from SEEDS seeds, and tell the first that fails
 	$(BIN)/python -m tests.simulation --seeds $(SEEDS) --workers $(WORKERS) $(ARGS)
+
+mutants: venv ## Put bugs into copies of the source, one at a time, and see the tests notice
+	$(BIN)/python -m tests.mutants $(ARGS)
 
 lateness: venv ## Live through DAYS days of trouble, and say how late anything was
 	$(BIN)/python -m tests.lateness --days $(DAYS) $(ARGS)

@@ -1,5 +1,6 @@
 """A whole Domicile for tests: real PostgreSQL, backends to take down, a clock to turn."""
 
+import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
@@ -39,13 +40,22 @@ from storage.testing.s3 import CREDENTIALS, S3Server
 
 Kind = Literal["memory", "directory", "s3"]
 
+_PLENTY = 4 * 1024**3  # bytes
+
+
+def _quick() -> str | None:
+    """Memory, if there is plenty: nobody will miss a test's database after a loss of power."""
+    memory = Path("/dev/shm")  # noqa: S108
+    there = memory.is_dir() and os.access(memory, os.W_OK)
+    return str(memory) if there and shutil.disk_usage(memory).free > _PLENTY else None
+
 
 class Server:
     """An embedded PostgreSQL, and catalogs on it that tests take turns to use."""
 
     def __init__(self) -> None:
         # not under pytest's own folder: PostgreSQL runs as another user when we are root
-        self.directory = Path(tempfile.mkdtemp(prefix="dom-"))
+        self.directory = Path(tempfile.mkdtemp(prefix="dom-", dir=_quick()))
         self.topology = load_topology()
         self._url, self._leave = embedded.start(self.directory / "pg")
         self._numbers = count(1)

@@ -95,7 +95,8 @@ def test_says_what_was_looked_for_on_each_backend_and_when(domicile: Domicile) -
     }
     assert at["eu-b"] - at["eu-a"] > timedelta(hours=1)
     assert receipt.absent_since == at["eu-b"]
-    assert receipt.unreadable_since == erasure.requested
+    assert receipt.requested == erasure.requested
+    assert receipt.unreadable_since == erasure.fenced
     assert receipt.last_key_copy_gone_by == at["eu-b"] + timedelta(days=7)
     assert (receipt.processors, receipt.deferred) == ((), ())
 

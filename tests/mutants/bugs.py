@@ -77,7 +77,8 @@ BUGS = (
     _bug(
         "a lost answer to a commit is a failure", "packs/flush.py",
         "        if not isinstance(error, CatalogUnavailable) and not disconnected(error):\n"
-        "            raise\n        _after_lost_commit(region, keys, pack, error)\n        return\n",
+        "            raise\n        _after_lost_commit(region, keys, pack, error)\n"
+        "        return\n",
         "        raise\n", "tests/faults/test_lost_commits.py",
     ),
     _bug(
@@ -164,7 +165,8 @@ BUGS = (
     ),
     _bug(
         "writers that an erasure meets are not waited for", "workers/erase.py",
-        "        erasures.await_writers(connection, erasure)\n", "        pass\n", RACES, LATE, STORY,
+        "        erasures.await_writers(connection, erasure)\n", "        pass\n", RACES,
+        LATE, STORY,
     ),
     _bug(
         "what another erasure deleted is not waited for", "workers/erase.py",
