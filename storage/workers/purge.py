@@ -32,14 +32,31 @@ class _Purge:
     locked: bool
 
 
+@dataclass(frozen=True, slots=True)
+class _Outcome:
+    """``gone``: when it was seen absent; else it is due ``again``, and ``error`` says why."""
+
+    attempt: Attempt
+    gone: datetime | None = None
+    again: datetime | None = None
+    error: str | None = None
+
+
 def purge(region: OpenRegion, log: FilteringBoundLogger) -> int:
     """Try a batch of due replicas. Says how many it tried; each is gone, or due again later."""
     now = region.clock.now()
     with region.catalog.begin() as connection:
         claimed = objects.claim_purges(connection, now, now + LEASE, BATCH)
         todo = _todo(connection, claimed)
-    for failed in filter(None, region.pool.map(lambda one: _purge_one(region, one), todo)):
-        log.warning("purge_failed", region=region.name, **failed)
+    outcomes = list(region.pool.map(lambda one: _purge_one(region, one), todo))
+    if outcomes:
+        region.catalog.run(lambda connection: _note(region, connection, outcomes))
+    for outcome in outcomes:
+        if outcome.error is not None:
+            log.warning(
+                "purge_failed", region=region.name, backend=outcome.attempt.backend,
+                error=outcome.error, attempts=outcome.attempt.attempts,
+            )  # fmt: skip
     return len(claimed)
 
 
@@ -58,14 +75,15 @@ def _todo(connection: Connection, claimed: Sequence[Attempt]) -> list[_Purge]:
     ]
 
 
-def _purge_one(region: OpenRegion, one: _Purge) -> dict[str, object] | None:
-    """What went wrong, if anything did; it is due again then. There is no last attempt."""
+def _purge_one(region: OpenRegion, one: _Purge) -> _Outcome:
+    """What has come of it. There is no last attempt."""
     now, attempt = region.clock.now(), one.attempt
+    later = now + _delay(attempt)
     backend = region.backends.get(attempt.backend)
     permit = may_destroy(what="replica", state=attempt.state, held=one.held, now=now)
     if backend is None or not permit.allowed:
         reason = permit.reason if backend is not None else "BackendUnknown"
-        return _again(region, attempt, reason, now + _delay(attempt))
+        return _Outcome(attempt, again=later, error=reason)
     try:
         if one.locked:
             backend.release(attempt.key)
@@ -73,25 +91,24 @@ def _purge_one(region: OpenRegion, one: _Purge) -> dict[str, object] | None:
         looked = region.clock.now()
         left = backend.traces(attempt.key)
     except BackendError as error:
-        return _again(region, attempt, error.code, now + _delay(attempt))
+        return _Outcome(attempt, again=later, error=error.code)
     verdict = absent(left=len(left), now=looked, land_by=attempt.land_by)
     if verdict.done:
-        with region.catalog.begin() as connection:
-            objects.mark_gone(connection, attempt, region.look(attempt.backend), looked)
-        return None
+        return _Outcome(attempt, gone=looked)
     if verdict.reason == "may_still_land":
-        later = attempt.land_by + timedelta(milliseconds=1)
-        _again(region, attempt, None, later)
-        return None
-    return _again(region, attempt, "PurgeIncomplete", now + _delay(attempt))
+        return _Outcome(attempt, again=attempt.land_by + timedelta(milliseconds=1))
+    return _Outcome(attempt, again=later, error="PurgeIncomplete")
 
 
-def _again(
-    region: OpenRegion, attempt: Attempt, code: str | None, at: datetime
-) -> dict[str, object]:
-    with region.catalog.begin() as connection:
-        objects.purge_later(connection, attempt.id, code, at)
-    return {"backend": attempt.backend, "error": code, "attempts": attempt.attempts}
+def _note(region: OpenRegion, connection: Connection, outcomes: Sequence[_Outcome]) -> None:
+    """All in one transaction; the objects are locked in one order, before their replicas."""
+    objects.lock(connection, [outcome.attempt.object_id for outcome in outcomes])
+    for outcome in outcomes:
+        attempt = outcome.attempt
+        if outcome.gone is not None:
+            objects.mark_gone(connection, attempt, region.look(attempt.backend), outcome.gone)
+        elif outcome.again is not None:
+            objects.purge_later(connection, attempt.id, outcome.error, outcome.again)
 
 
 def _delay(attempt: Attempt) -> timedelta:

@@ -6,6 +6,9 @@ The act is what a process does. All of its effects are found by running it once.
 import os
 from collections.abc import Callable
 
+from sqlalchemy import update
+
+from storage.catalog import tables as t
 from storage.crypto.root import rotate
 from storage.model import Scope
 from tests.crashpoints.checks import learn_samples
@@ -342,21 +345,21 @@ def forget(stage: Stage, other: Actor) -> Act:
 
 @operation
 def scrub(stage: Stage, other: Actor) -> Act:
-    """Every key of every backend, and one that is not what was written."""
-    fact = stage.fact("ann")
-    other.put(fact)
-    learn_samples(stage)
-    held = stage.memory("eu-b")
-    pack = next(trace.key for trace in held.scan("pack/"))
-    held.purge(pack)
-    return lambda actor: actor.duty("scrub", "replicate", "purge")
+    """Every key of every backend, a week after the last time."""
+    other.put(stage.fact("ann"))
+    other.duty("scrub")
+    with stage.looking(HOME) as connection:
+        connection.execute(update(t.scrub).values(due=stage.clock.now()))
+    return lambda actor: actor.duty("scrub")
 
 
 @operation
 def settle(stage: Stage, other: Actor) -> Act:
     """An entry of the ledger whose writer has ended."""
     some_records(stage, other)
-    stage.start(Tape(stop="commit insert fence")).erase_and_end(Scope.subject("ann"))
+    stage.start(Tape(stop="commit update replica, update object, insert erasure")).erase_and_end(
+        Scope.subject("ann")
+    )
     stage.pass_time(hours=1)
     return lambda actor: actor.duty("settle")
 

@@ -6,10 +6,10 @@ import pytest
 
 from storage.errors import PurposeRefused
 from storage.model import DataClass, ErasureState, NewRecord, PutResult, RecordId, Scope
-from storage.testing import Domicile, Gate
+from storage.testing import Domicile, Gate, fill_up
 from tests.support.commits import PLANNING, CatalogFaults, ran
 from tests.support.doing import duty, erase, is_complete, work
-from tests.support.holding import SOON, carried, kept, opened, place, release
+from tests.support.holding import SOON, carried, content, kept, opened, place, release
 from tests.support.seeing import eventually, holders, home, sealed, states, unknown
 
 PLACING = ran("INSERT INTO hold ")
@@ -146,13 +146,13 @@ def test_a_later_hold_keeps_nothing_of_a_day_that_an_earlier_one_still_keeps(
     """Until that is carried: from then on each hold that covers it keeps it."""
     earlier = place(domicile)
     for backend in ("eu-a", "eu-b"):
-        domicile.backends[backend].full = True
+        domicile.backends[backend].inject(fill_up, prefix="held/")
     work(domicile, hours=13)
     later = place(domicile, Scope.tenant())
     assert (later.records, [day.records for day in later.expiring]) == (0, [2])
     assert kept(domicile, later) == set()
     for backend in ("eu-a", "eu-b"):
-        domicile.backends[backend].full = False
+        domicile.backends[backend].heal()
     ends_well(domicile)
 
     release(domicile, earlier)
@@ -191,7 +191,7 @@ def test_a_hold_is_released_while_its_records_are_carried(
     ends_well(domicile)
     assert carried(domicile) == set()
     assert [holders(domicile, sample) for sample in samples] == [set(), set()]
-    assert {trace.key for b in domicile.backends.values() for trace in b.scan()} == set()
+    assert content(domicile) == set()
 
 
 @pytest.mark.parametrize("answer", ["before", "after"])

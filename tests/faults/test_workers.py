@@ -90,9 +90,11 @@ def test_no_receipt_from_a_backend_that_lies_or_errs(
 
 
 def test_the_last_two_replicas_of_an_object_go_at_once(
-    gate: Gate, domicile: Domicile, faults: CatalogFaults, aside: ThreadPoolExecutor
-) -> None:
-    """Neither misses the other: the object is gone, and its erasure complete."""
+    gate: Gate, domicile: Domicile, faults: CatalogFaults, aside: ThreadPoolExecutor,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    """Neither of two workers misses the other: the object is gone, and its erasure complete."""
+    monkeypatch.setattr("storage.workers.purge.BATCH", 1)
     t = domicile.tenant()
     t.put(DataClass.PROMPT, b"mine", subject="u")
     work(domicile)
@@ -101,9 +103,11 @@ def test_the_last_two_replicas_of_an_object_go_at_once(
     faults.at_commit(ran("gone_at=%(gone_at)s"), before=lambda _: gate.wait())
     purging = aside.submit(duty, domicile, "purge")
     assert gate.reached.wait(30)
+    other = aside.submit(duty, domicile, "purge")
     eventually(lambda: faults.waiting() > 0 or len(_going(domicile)) == 1)
     gate.open.set()
     purging.result(30)
+    other.result(30)
 
     work(domicile)
     assert is_complete(domicile, erasure)

@@ -12,7 +12,7 @@ from storage.model import DataClass, ErasureState, NewRecord, PutResult, Reason,
 from storage.tenant import Tenant
 from storage.testing import Domicile
 from tests.support.doing import GONE, erase, get, is_complete, packs_on, work
-from tests.support.holding import SOON, carried, kept, opened, place, release
+from tests.support.holding import SOON, carried, content, kept, opened, place, release
 from tests.support.seeing import holders, home, sealed, states, unknown
 
 
@@ -174,7 +174,7 @@ def test_what_is_held_outlives_its_day_and_goes_when_it_is_released(domicile: Do
     rest(domicile)
     assert holders(domicile, mine_bytes) == set()
     assert carried(domicile) == set()
-    assert {trace.key for b in domicile.backends.values() for trace in b.scan()} == set()
+    assert content(domicile) == set()
     assert unknown(home(domicile)) == []
 
 

@@ -325,7 +325,7 @@ class TestOpening:
 
         asked = [r.method for r in s3.requests if r.path.startswith("/misplaced")]
         assert set(asked) == {"GET"}
-        assert str(caught.value) == "eu-a: its bucket is not in eu-central-1"
+        assert caught.value.message == "eu-a: its bucket is not in eu-central-1"
         assert not caught.value.retryable
 
     def test_credentials_without_a_right(

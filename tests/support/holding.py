@@ -51,3 +51,9 @@ def carried(domicile: Domicile) -> set[bytes]:
     """The unique parts of records that are kept beyond their day."""
     with home(domicile).catalog.begin() as connection:
         return set(connection.scalars(select(t.held.c.uid)))
+
+
+def content(domicile: Domicile) -> set[str]:
+    """All keys on backends, but those of the ledger, which outlives what it tells of."""
+    traces = (trace for backend in domicile.backends.values() for trace in backend.scan())
+    return {trace.key for trace in traces if not trace.key.startswith("ledger/")}
