@@ -34,7 +34,7 @@ from storage.model import PutResult
 from storage.packs.item import Item, Lineage, erased, inherit, lineage_of
 from storage.packs.keyring import KeyRing
 from storage.packs.transfer import Sent, healthy
-from storage.policy import plan_object, term_of, too_old
+from storage.policy import plan_erasure, term_of, too_old
 from storage.region import OpenRegion
 
 Verdicts = list[tuple[Item, DomicileError | Row | None]]  # None: stored; a row: it was there before
@@ -199,7 +199,7 @@ def _finish(
     short = len(sent.stored) < len(new.backends)
     compact_at = None
     if bytes_lost:
-        plan = plan_object(live=1, expiry_day=new.day, now=now, bounds=region.topology.bounds)
+        plan = plan_erasure(live=1, expiry_day=new.day, now=now, bounds=region.topology.bounds)
         compact_at = plan.at if plan.action == "compact" else None
     size = sum(item.length for item in pack.items)
     return objects.finish(

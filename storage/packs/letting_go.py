@@ -8,7 +8,7 @@ from sqlalchemy import Connection, Table, select
 
 from storage.catalog import objects, records
 from storage.catalog import tables as t
-from storage.policy import plan_object
+from storage.policy import plan_erasure
 from storage.region import OpenRegion
 
 
@@ -41,7 +41,7 @@ def _emptied(
     live = records.live(connection, table, day, some)
     empty = []
     for object_id in some:
-        verdict = plan_object(live=live.get(object_id, 0), expiry_day=day, now=now, bounds=bounds)
+        verdict = plan_erasure(live=live.get(object_id, 0), expiry_day=day, now=now, bounds=bounds)
         if verdict.action == "purge":
             empty.append(object_id)
         elif verdict.action == "compact":

@@ -24,7 +24,7 @@ from storage.policy.erasure import (
     fence_until,
     ledger_from,
     may_destroy,
-    plan_object,
+    plan_erasure,
 )
 from storage.policy.horizon import horizon_alarm, horizon_wanted
 from storage.policy.lateness import (
@@ -82,7 +82,7 @@ __all__ = [
     "may_open_held",
     "next_scrub",
     "place",
-    "plan_object",
+    "plan_erasure",
     "processors_of",
     "rehomed",
     "retain",

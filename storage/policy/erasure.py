@@ -52,7 +52,9 @@ class ObjectPlan:
     reason: str
 
 
-def plan_object(*, live: int, expiry_day: date | None, now: datetime, bounds: Bounds) -> ObjectPlan:
+def plan_erasure(
+    *, live: int, expiry_day: date | None, now: datetime, bounds: Bounds
+) -> ObjectPlan:
     """What to do with an object in which ``live`` records are left, held ones included.
 
     Whichever it is, it begins within a compaction window. That is counted from the first erasure

@@ -21,7 +21,7 @@ from storage.policy import (
     cutoff,
     fence_until,
     may_destroy,
-    plan_object,
+    plan_erasure,
     retain,
 )
 from storage.policy.erasure import Target
@@ -37,7 +37,7 @@ MOMENT = timedelta(microseconds=1)
 @given(day=st.none() | st.dates(date(2026, 2, 1), date(2026, 6, 1)))
 def test_an_object_with_nothing_alive_goes_at_once(day: date | None) -> None:
     """No window is waited for when there is nobody to copy."""
-    plan = plan_object(live=0, expiry_day=day, now=NOW, bounds=BOUNDS)
+    plan = plan_erasure(live=0, expiry_day=day, now=NOW, bounds=BOUNDS)
 
     assert plan == ObjectPlan("purge", NOW, "nothing_alive")
 
@@ -52,7 +52,7 @@ def test_survivors_make_it_wait_for_a_window_at_most(
 ) -> None:
     """Erased bytes are on their way out within the window: rewritten, or expired before that."""
     bounds = Bounds(compaction_hours=hours)
-    plan = plan_object(live=live, expiry_day=day, now=NOW, bounds=bounds)
+    plan = plan_erasure(live=live, expiry_day=day, now=NOW, bounds=bounds)
 
     assert plan.at <= NOW + bounds.compaction
     if plan.action == "expires":
@@ -66,10 +66,10 @@ def test_survivors_make_it_wait_for_a_window_at_most(
 
 def test_an_object_that_expires_within_the_window_is_not_rewritten() -> None:
     """Three days from noon on the first is noon on the fourth: the midnights around it differ."""
-    assert plan_object(live=1, expiry_day=date(2026, 3, 4), now=NOW, bounds=BOUNDS) == ObjectPlan(
+    assert plan_erasure(live=1, expiry_day=date(2026, 3, 4), now=NOW, bounds=BOUNDS) == ObjectPlan(
         "expires", datetime(2026, 3, 4, tzinfo=UTC), "expires_first"
     )
-    assert plan_object(live=1, expiry_day=date(2026, 3, 5), now=NOW, bounds=BOUNDS) == ObjectPlan(
+    assert plan_erasure(live=1, expiry_day=date(2026, 3, 5), now=NOW, bounds=BOUNDS) == ObjectPlan(
         "compact", datetime(2026, 3, 4, 12, tzinfo=UTC), "survivors"
     )
 
@@ -183,7 +183,7 @@ def test_moments_without_a_zone_are_refused() -> None:
     naive = NOW.replace(tzinfo=None)
 
     with pytest.raises(NaiveDatetime):
-        plan_object(live=0, expiry_day=None, now=naive, bounds=BOUNDS)
+        plan_erasure(live=0, expiry_day=None, now=naive, bounds=BOUNDS)
     with pytest.raises(NaiveDatetime):
         absent(left=0, now=NOW, land_by=naive)
     with pytest.raises(NaiveDatetime):
