@@ -13,7 +13,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection
 
-from storage.catalog import days, erasures, objects, records, tenants
+from storage.catalog import days, erasures, fences, objects, records, tenants
 from storage.catalog.engine import disconnected, share_tenants, unavailable
 from storage.catalog.objects import Attempt, NewObject, ObjectKind
 from storage.catalog.records import Found, Row
@@ -130,7 +130,7 @@ def _sift(
             continue
         left[item.name] = item
     waiting = list(left.values())
-    fenced = erasures.covering(connection, [item.probe() for item in waiting]) if waiting else {}
+    fenced = fences.covering(connection, [item.probe() for item in waiting]) if waiting else {}
     refused += [(item, erased()) for n, item in enumerate(waiting) if n in fenced]
     return refused, [item for n, item in enumerate(waiting) if n not in fenced]
 
@@ -214,7 +214,7 @@ def _refusals(
     day = pack.new.day
     if day is not None and (now.date() >= day or not days.is_open(connection, day)):
         return {id(item): Expired("Its expiry day has come.") for item in pack.items}
-    fenced = erasures.covering(connection, [item.probe() for item in pack.items])
+    fenced = fences.covering(connection, [item.probe() for item in pack.items])
     refusals: dict[int, DomicileError] = {id(pack.items[n]): erased() for n in fenced}
     refusals |= {
         id(item): StaleId() for item in pack.items if too_old(item.id, now, region.topology.bounds)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from uuid import UUID
 
-from storage.catalog.erasures import Probe
+from storage.catalog.fences import Probe
 from storage.catalog.records import Row
 from storage.catalog.tenants import Known
 from storage.errors import DomicileError, Erased, LineageConflict

@@ -12,7 +12,7 @@ from uuid import UUID
 from sqlalchemy import Connection
 
 from regions.model import Service
-from storage.catalog import erasures, objects, records
+from storage.catalog import fences, objects, records
 from storage.catalog.objects import Attempt
 from storage.catalog.records import Found, Row
 from storage.crypto.record import associated, open_body, open_metadata, unwrap_key
@@ -142,7 +142,7 @@ class Reader:
         found = records.find(connection, tenant, record_id)
         if found is not None:
             return self._permitted(found, purpose)
-        if erasures.fenced_by_name(connection, tenant, record_id.unique, record_id.minted):
+        if fences.fenced_by_name(connection, tenant, record_id.unique, record_id.minted):
             raise Erased
         raise NotFound(advice="Check the id and the tenant.")
 

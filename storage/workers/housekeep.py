@@ -4,7 +4,7 @@ from datetime import timedelta
 
 from structlog.typing import FilteringBoundLogger
 
-from storage.catalog import copies, days, erasures, objects
+from storage.catalog import copies, days, erasures, fences, objects
 from storage.catalog.objects import ObjectKind
 from storage.policy import horizon_wanted
 from storage.region import OpenRegion
@@ -46,7 +46,7 @@ def forget(region: OpenRegion, log: FilteringBoundLogger) -> int:
     kept = region.topology.jurisdictions[region.region.jurisdiction].receipts
     with region.catalog.begin() as connection:
         gone = {
-            "fences": erasures.drop_fences(connection, now - 2 * region.clock.error, _BATCH),
+            "fences": fences.drop(connection, now - 2 * region.clock.error, _BATCH),
             "objects": objects.prune_gone(connection, now, _BATCH),
             "replicas": objects.prune_replicas(connection, now, _BATCH),
             "copies": copies.prune(connection, _BATCH),

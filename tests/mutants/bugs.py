@@ -51,7 +51,7 @@ def _bug(name: str, file: str, old: str, new: str, *tests: str) -> Bug:
 BUGS = (
     _bug(
         "a fence is not checked when a flush commits", "packs/flush.py",
-        "    fenced = erasures.covering(connection, [item.probe() for item in pack.items])\n",
+        "    fenced = fences.covering(connection, [item.probe() for item in pack.items])\n",
         "    fenced: dict[int, set[object]] = {}\n", RACES,
     ),
     _bug(
@@ -158,7 +158,7 @@ BUGS = (
         ".where(e.state == ErasureState.PURGING, ~waiting)", HAND_OVER,
     ),
     _bug(
-        "fences go while a write may meet them", "catalog/erasures.py",
+        "fences go while a write may meet them", "catalog/fences.py",
         ".where(f.until < now, e.state == ErasureState.COMPLETE)",
         ".where(e.state == ErasureState.COMPLETE)", LIFE, WORKERS,
         "tests/integration/test_regressions.py", STORY,
