@@ -116,10 +116,12 @@ class Window:
     def _await_earlier(self, record: NewRecord, record_id: RecordId) -> None:
         """Of one day, small records go through one lane, in this order; others would overtake.
 
-        Neither its parents may come after a record, nor what has its id and came before it.
+        Neither its parents may come after a record, nor what has its id and came before it. Of one
+        id a pack has one record: the second would come after what derives from it.
         """
         apart = len(record.body) >= self._own_pack
         for earlier in (*record.derived_from, record_id):
             under_way = self._pending.get(earlier)
-            if under_way is not None and (apart or earlier.day != record_id.day):
+            overtakes = apart or earlier.day != record_id.day or earlier == record_id
+            if under_way is not None and overtakes:
                 under_way.exception()

@@ -14,6 +14,7 @@ from storage.model import (
     NewRecord,
     Purpose,
     PutFailure,
+    PutResult,
     Reason,
     Scope,
 )
@@ -158,3 +159,20 @@ def test_no_receipt_while_an_expired_record_is_on_a_backend(domicile: Domicile) 
 
     assert domicile.store.erasure(erasure.id).state is ErasureState.COMPLETE
     assert keys(domicile)["eu-b"] == set()
+
+
+def test_what_derives_from_an_id_that_is_given_twice(domicile: Domicile) -> None:
+    """The first with that id is refused, so the second has it, before what derives from it."""
+    t = domicile.tenant()
+    absent, twice = t.new_id(DataClass.COMPLETION), t.new_id(DataClass.COMPLETION)
+    results = list(
+        t.put_many(
+            [
+                NewRecord(DataClass.COMPLETION, b"first", twice, derived_from=(absent,)),
+                NewRecord(DataClass.COMPLETION, b"second", twice),
+                NewRecord(DataClass.COMPLETION, b"third", derived_from=(twice,)),
+            ]
+        )
+    )
+
+    assert [isinstance(result, PutResult) for result in results] == [False, True, True]
