@@ -12,7 +12,14 @@ from random import Random
 
 from regions.model import Topology
 from storage.cli.status import late
-from storage.errors import DomicileError, Erased, Expired, NotFound, Unavailable
+from storage.errors import (
+    DomicileError,
+    Erased,
+    Expired,
+    LedgerUnwritten,
+    NotFound,
+    Unavailable,
+)
 from storage.model import (
     DataClass,
     ErasureState,
@@ -137,7 +144,11 @@ class Life:
 
     def _erase(self, tenant: str) -> None:
         t, subject = self.domicile.store.tenant(tenant), f"u{self.random.randrange(SUBJECTS)}"
-        erasure = t.erase(Scope.subject(subject), reason=Reason.SUBJECT_REQUEST)
+        try:
+            erasure = t.erase(Scope.subject(subject), reason=Reason.SUBJECT_REQUEST)
+        except LedgerUnwritten:
+            self.tally.counts["erasures refused"] += 1
+            return
         self.tally.counts["erasures"] += 1
         self.erased[str(erasure.id)] = self.now
         self.kept = [k for k in self.kept if (k.tenant, k.subject) != (tenant, subject)]

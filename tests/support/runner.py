@@ -69,6 +69,9 @@ class Runner:
         for by in (timedelta(), hour, window, hour):
             world.advance(by, lands=True)
             world.processes[0].work()
+        while world.clock.now().hour < 2:  # a day that has just come takes a few rounds to go
+            world.advance(hour, lands=True)
+            world.processes[0].work()
         self.look(everything=True)
         now = world.clock.now()
         assert all(era.complete for era in model.eras)
