@@ -146,16 +146,17 @@ def region(entry: Region, file: str, known: Mapping[str, SubProcessor]) -> Itera
 
 
 def evidence(entry: Region, known: Mapping[str, JurisdictionRule]) -> Iterator[Fault]:
-    """Its jurisdiction says how long receipts are kept: not less than a backup of the catalog.
+    """Its jurisdiction says how long evidence is kept: not less than a backup of the catalog.
 
     A backup that is restored brings back what was erased since, and it has to be erased again.
     """
     rule = known.get(entry.jurisdiction)
     if rule is None:
         yield "jurisdiction", f"{entry.jurisdiction} is not in jurisdictions.toml"
-    elif rule.receipts.days < entry.catalog_backup_days:
-        days = rule.receipts.days
-        yield "catalog_backup_days", f"is above the {days} days for which receipts are kept"
+        return
+    for what, kept in (("receipts", rule.receipts), ("holds", rule.holds)):
+        if kept.days < entry.catalog_backup_days:
+            yield "catalog_backup_days", f"is above the {kept.days} days for which {what} are kept"
 
 
 def distinct(entry: Region, others: Iterable[Region]) -> Iterator[Fault]:

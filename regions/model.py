@@ -165,10 +165,15 @@ class Keeping(Model):
 
 
 class JurisdictionRule(Model):
-    """What the law of a place asks of evidence: an erasure that is complete, and its receipt."""
+    """How long the law of a place has evidence kept.
+
+    ``receipts``: an erasure that is complete, with its receipt. ``holds``: a hold that has been
+    released, with who looked at what it kept.
+    """
 
     name: Jurisdiction
     receipts: Keeping
+    holds: Keeping
 
 
 class Residency(Model):

@@ -214,6 +214,15 @@ def mark_resumed(connection: Connection, hold: UUID, now: datetime) -> None:
     connection.execute(update(t.hold).where(h.id == hold).values(resumed=now))
 
 
+def forget(connection: Connection, before: datetime, limit: int) -> int:
+    """Forget holds that were released before then, with who looked, the oldest first.
+
+    By a function of the catalog: nobody's login may delete one by itself. Those that an erasure
+    names which is still known stay, and the newest: the next has to get a higher number.
+    """
+    return connection.scalar(select(func.forget_holds(before, limit))) or 0
+
+
 def last_number() -> ColumnElement[int]:
     """SQL: the number of the newest hold."""
     return select(func.coalesce(func.max(h.number), 0)).scalar_subquery()

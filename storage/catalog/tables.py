@@ -288,6 +288,7 @@ hold = Table(  # a legal hold: a predicate, and no row per record that it covers
         "released",
         postgresql_where=text("released IS NOT NULL AND resumed IS NULL"),
     ),
+    Index("hold_over", "released", postgresql_where=text("resumed IS NOT NULL")),
 )
 
 audit = Table(  # who opened what for a purpose that is not the tenant's own

@@ -7,7 +7,7 @@ import typer
 from rich.text import Text
 from typer import Option
 
-from regions.model import ClassRule, Region, Topology
+from regions.model import ClassRule, Keeping, Region, Topology
 from storage import bootstrap
 from storage.cli.common import AsJson, OneRegion
 from storage.cli.exits import Exit
@@ -44,8 +44,11 @@ def explain(
     found = {r.name: _bounds(topology, r, pace(pause)) for r in chosen}
     if as_json:
         classes = list(map(_told, topology.classes.values()))
-        receipts = {j.name: j.receipts.model_dump() for j in topology.jurisdictions.values()}
-        document({"classes": classes, "regions": _json(found), "receipts": receipts})
+        rules = topology.jurisdictions.values()
+        receipts = {rule.name: rule.receipts.model_dump() for rule in rules}
+        holds = {rule.name: rule.holds.model_dump() for rule in rules}
+        told = {"classes": classes, "regions": _json(found), "receipts": receipts, "holds": holds}
+        document(told)
     else:
         _show(topology, chosen, found)
     if not all(bound.fits for bounds in found.values() for bound in bounds):
@@ -100,16 +103,19 @@ def _show(topology: Topology, chosen: list[Region], found: dict[str, tuple[Laten
         say(f"  {copies.what} {_time(copies.at_most)} later ({copies.set_by}): it may")
         say("  hold pseudonyms until then, and record keys that open nothing by themselves.")
     say()
-    say("A receipt is kept")
-    keeping = [(j.name, j.receipts) for j in topology.jurisdictions.values()]
-    table(
-        ("jurisdiction", "for", "because"),
-        [(name, f"{kept.days} days", kept.reason) for name, kept in keeping],
-        indent=2,
-    )
+    rules = topology.jurisdictions.values()
+    _show_keeping("A receipt is kept", [(j.name, j.receipts) for j in rules])
+    say()
+    _show_keeping("A released hold, and who looked, is kept", [(j.name, j.holds) for j in rules])
     say()
     say("While a backend does not answer, its bound counts from its return; until then it is shown")
     say("as overdue in domicile status.")
+
+
+def _show_keeping(what: str, keeping: list[tuple[str, Keeping]]) -> None:
+    say(what)
+    rows = [(name, f"{kept.days} days", kept.reason) for name, kept in keeping]
+    table(("jurisdiction", "for", "because"), rows, indent=2)
 
 
 def _row(step: Step) -> tuple[str, str, str]:

@@ -4,7 +4,8 @@ from datetime import timedelta
 
 from structlog.typing import FilteringBoundLogger
 
-from storage.catalog import copies, days, erasures, fences, objects
+from regions.model import Keeping
+from storage.catalog import copies, days, erasures, fences, holds, objects
 from storage.catalog.objects import ObjectKind
 from storage.policy import horizon_wanted
 from storage.region import OpenRegion
@@ -43,15 +44,20 @@ def reap(region: OpenRegion, log: FilteringBoundLogger) -> int:
 def forget(region: OpenRegion, log: FilteringBoundLogger) -> int:
     """Forget what guards nothing any more, what is gone for good, and evidence past its time."""
     now = region.clock.now()
-    kept = region.topology.jurisdictions[region.region.jurisdiction].receipts
+    rule = region.topology.jurisdictions[region.region.jurisdiction]
     with region.catalog.begin() as connection:
         gone = {
             "fences": fences.drop(connection, now - 2 * region.clock.error, _BATCH),
             "objects": objects.prune_gone(connection, now, _BATCH),
             "replicas": objects.prune_replicas(connection, now, _BATCH),
             "copies": copies.prune(connection, _BATCH),
-            "erasures": erasures.forget(connection, now - timedelta(days=kept.days), _BATCH),
+            "erasures": erasures.forget(connection, now - _days(rule.receipts), _BATCH),
+            "holds": holds.forget(connection, now - _days(rule.holds), _BATCH),
         }
     if any(gone.values()):
         log.debug("forgotten", region=region.name, **gone)
     return int(max(gone.values()) == _BATCH)
+
+
+def _days(kept: Keeping) -> timedelta:
+    return timedelta(days=kept.days)

@@ -191,6 +191,7 @@ class TestSettingUp:
         assert "30 days; readable until 24 to 48 h before their end" in shown.stdout
         assert "7 days later" in shown.stdout
         assert told["receipts"]["EU"]["days"] == 1461
+        assert told["holds"]["EU"]["days"] == 1096
         assert "CCPA" in shown.stdout
         assert (shown.exit_code, slow.exit_code) == (Exit.DONE, Exit.CONFIGURATION)
         assert "THAT CANNOT BE KEPT" in slow.stdout

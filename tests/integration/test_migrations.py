@@ -640,6 +640,7 @@ class TestRoles:
                     "UPDATE signing_key SET last_signed = now()", "DELETE FROM held",
                     "DELETE FROM hold", "UPDATE hold SET released = now()",
                     "INSERT INTO audit SELECT * FROM audit", "UPDATE deferral SET until = now()",
+                    "SELECT forget_holds(now(), 1)",
                 ],
             ),
             (
@@ -664,7 +665,7 @@ class TestRoles:
                     "DELETE FROM erasure", "INSERT INTO signing_key VALUES ('', '', now(), now())",
                     "DELETE FROM held", "DELETE FROM hold",
                     "UPDATE hold SET sought = NULL", "DELETE FROM audit",
-                    "UPDATE audit SET actor = ''",
+                    "UPDATE audit SET actor = ''", "SELECT forget_holds(now(), 1)",
                 ],
             ),
         ],

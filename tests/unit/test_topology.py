@@ -268,6 +268,13 @@ BROKEN = [
         "catalog_backup_days",
         "above the 1461 days for which receipts are kept",
     ),
+    (
+        EU,
+        "catalog_backup_days = 7",
+        "catalog_backup_days = 1097",
+        "catalog_backup_days",
+        "above the 1096 days for which holds are kept",
+    ),
     # copies and kinds
     (EU, "\nrequired = 1", "\nrequired = 3", "required", "above replicas (2)"),
     (EU, "replicas = 2", "replicas = 3", "replicas", "above the number of backends"),

@@ -1,0 +1,118 @@
+"""What is known of a hold, and of who looked at what it kept, has an end; the newest hold stays."""
+
+from datetime import timedelta
+from uuid import UUID
+
+import structlog
+from sqlalchemy import func, select
+
+from storage.catalog import holds
+from storage.catalog import tables as t
+from storage.model import PlacedHold, RecordId, Scope
+from storage.testing import Domicile
+from storage.workers.expire import expire
+from tests.support.doing import duty, erase, is_complete, put_prompt, work
+from tests.support.holding import SOON, opened, place, release
+from tests.support.seeing import home
+
+KEPT = timedelta(days=1096)  # what the shipped topology says of the EU
+
+
+def known(domicile: Domicile) -> set[UUID]:
+    """The holds that the catalog knows."""
+    listed = domicile.store.admin.holds.list("eu-central-1", released=True)
+    return {hold.id for hold in listed}
+
+
+def looked(domicile: Domicile) -> int:
+    """The lines of the audit log."""
+    with home(domicile).catalog.begin() as connection:
+        return connection.scalar(select(func.count()).select_from(t.audit)) or 0
+
+
+def held_prompt(domicile: Domicile) -> tuple[RecordId, PlacedHold]:
+    """A record about ``u``, and a hold that keeps it."""
+    domicile.tenant(retention=SOON)
+    return put_prompt(domicile, "u"), place(domicile)
+
+
+def test_a_released_hold_is_kept_as_long_as_its_jurisdiction_says(domicile: Domicile) -> None:
+    """From its release, to the minute, with who looked; then both go."""
+    prompt, placed = held_prompt(domicile)
+    opened(domicile, placed, prompt)
+    domicile.pass_time(days=3 * 366)
+    duty(domicile, "forget")
+    before = known(domicile), looked(domicile)
+    release(domicile, placed)
+    newer = place(domicile)
+    duty(domicile, "release")
+    domicile.clock.advance(KEPT - timedelta(minutes=1))
+    duty(domicile, "forget")
+    meanwhile = known(domicile), looked(domicile)
+    domicile.pass_time(minutes=2)
+    duty(domicile, "forget")
+
+    assert before == ({placed.hold.id}, 1)
+    assert meanwhile == ({placed.hold.id, newer.hold.id}, 1)
+    assert (known(domicile), looked(domicile)) == ({newer.hold.id}, 0)
+
+
+def test_a_hold_that_an_erasure_names_stays_as_long_as_that(domicile: Domicile) -> None:
+    """Its receipt says under which hold it was deferred, and somebody may ask which that was."""
+    _, placed = held_prompt(domicile)
+    erasure = erase(domicile.tenant())
+    work(domicile)
+    release(domicile, placed)
+    newer = place(domicile, Scope.subject("somebody else"))
+    work(domicile, hours=1)
+    domicile.pass_time(days=1100)
+    duty(domicile, "forget")
+    before = known(domicile)
+    complete = is_complete(domicile, erasure)
+    domicile.pass_time(days=400)
+    duty(domicile, "forget")
+    duty(domicile, "forget")
+
+    assert complete
+    assert before == {placed.hold.id, newer.hold.id}
+    assert known(domicile) == {newer.hold.id}
+
+
+def test_a_number_is_never_given_twice(domicile: Domicile) -> None:
+    """The newest hold stays: a day that is expiring has noted its number as the last in time.
+
+    A later hold with that number would seem to have come in time for records that are going.
+    """
+    domicile.tenant(retention=SOON)
+    prompt = put_prompt(domicile, "u")
+    release(domicile, place(domicile, Scope.subject("somebody else")))
+    duty(domicile, "release")
+    domicile.pass_time(days=1)
+    served = domicile.store.served("eu-central-1")
+    expire(served.open, served.keys, structlog.get_logger())  # the first step of the day
+    domicile.clock.advance(KEPT)
+    duty(domicile, "forget")
+    placed = place(domicile)
+
+    assert [(day.day, day.records) for day in placed.expiring] == [(prompt.day, 1)]
+
+
+def test_they_go_in_bounded_pieces(domicile: Domicile) -> None:
+    """Lines of the log and holds count together, and no hold goes before its lines."""
+    domicile.tenant(retention=SOON)
+    ids = []
+    for n in range(3):
+        prompt = put_prompt(domicile, f"u{n}")
+        placed = place(domicile, Scope.record(prompt))
+        opened(domicile, placed, prompt)
+        ids.append(placed)
+    release(domicile, *ids)
+    duty(domicile, "release")
+    left = []
+    domicile.clock.advance(KEPT + timedelta(days=1))
+    for _ in range(4):
+        with home(domicile).catalog.begin() as connection:
+            holds.forget(connection, domicile.clock.now() - KEPT, 2)
+        left.append((looked(domicile), len(known(domicile))))
+
+    assert left == [(1, 3), (0, 2), (0, 1), (0, 1)]
