@@ -52,10 +52,16 @@ _SUSPECT = 5.0  # seconds for which a backend that failed is left out of writes
 _SENDERS, _FLUSHERS = 16, 8
 
 
+def make_catalog(region: str, url: str, connections: int) -> Catalog:
+    """A region's catalog, with connections of its own."""
+    return Catalog(region, url, connections=connections)
+
+
 @dataclass(frozen=True, slots=True)
 class Means:
     """What a process opens regions with; tests bring other means than a service does."""
 
+    catalog: Callable[[str, str, int], Catalog] = make_catalog
     clock: Callable[[Catalog], Clock] = CatalogClock
     backend: Callable[[BackendSpec, Settings], Backend] | None = None
     connector: Callable[[SubProcessor], Connector] | None = None
@@ -265,9 +271,8 @@ def _open(
     stack: ExitStack, settings: Settings, means: Means, region: Region, *,
     topology: Topology, place: RegionSettings, pool: ThreadPoolExecutor,
 ) -> OpenRegion:  # fmt: skip
-    catalog = Catalog(
-        region.name, place.catalog_url.get_secret_value(), connections=settings.connections
-    )
+    url = place.catalog_url.get_secret_value()
+    catalog = means.catalog(region.name, url, settings.connections)
     stack.callback(catalog.close)
     roots = LocalRootKeys.load(place.keys_file, means.entropy, region=region.name)
     signing = roots.signing_keys()

@@ -9,9 +9,27 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
+from functools import cache
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, Engine, exists, func, or_, select, text, update
+from sqlalchemy import (
+    ARRAY,
+    Connection,
+    Date,
+    Engine,
+    Integer,
+    Select,
+    String,
+    any_,
+    bindparam,
+    exists,
+    func,
+    or_,
+    select,
+    text,
+    update,
+)
 
 from storage.catalog import holds
 from storage.catalog import tables as t
@@ -142,18 +160,23 @@ def objects_to_go(
 ) -> list[UUID]:
     """Ids of objects of the day that are not on their way out yet, and hold nothing held."""
     holds.share(connection)
-    return list(
-        connection.scalars(
-            select(o.id)
-            .where(
-                o.day == day,
-                o.kind.in_(list(kinds)),
-                or_(o.state == "writing", o.state == "stored"),
-                ~holds.in_held_pack(o.id, day),
-            )
-            .order_by(o.id)
-            .limit(limit)
+    given = {"day": day, "kinds": list(kinds), "limit": limit}
+    return list(connection.scalars(_to_go(), given))
+
+
+@cache
+def _to_go() -> Select[Any]:
+    day = bindparam("day", type_=Date)
+    return (
+        select(o.id)
+        .where(
+            o.day == day,
+            o.kind == any_(bindparam("kinds", type_=ARRAY(String))),
+            or_(o.state == "writing", o.state == "stored"),
+            ~holds.in_held_pack(o.id, day),
         )
+        .order_by(o.id)
+        .limit(bindparam("limit", type_=Integer))
     )
 
 
@@ -192,8 +215,10 @@ def drop_partition(engine: Engine, day: date, permit: Permit) -> None:
                 how = "FINALIZE" if pending[0] else "CONCURRENTLY"
                 connection.execute(text(f"ALTER TABLE record DETACH PARTITION {name} {how}"))
             connection.execute(text(f"DROP TABLE IF EXISTS {name}"))
-        finally:
+            connection.execute(text("RESET lock_timeout"))
+        except BaseException:
             connection.invalidate()  # the setting goes with it, also if it is lost already
+            raise
 
 
 def mark_dropped(connection: Connection, day: date, now: datetime) -> None:

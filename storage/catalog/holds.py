@@ -19,6 +19,7 @@ from sqlalchemy import (
     CompoundSelect,
     Connection,
     Date,
+    Integer,
     Select,
     Table,
     Uuid,
@@ -103,7 +104,7 @@ def needed(connection: Connection, objects: Mapping[UUID, date | None]) -> set[U
 
     ``objects``: each with its expiry day.
     """
-    if not connection.scalar(select(_any_in_force())):
+    if not connection.scalar(_in_force_at_all()):
         return set()
     days = sorted({day for day in objects.values() if day is not None})
     given = {"ids": list(objects), "days": days}
@@ -128,17 +129,29 @@ def _needed() -> Select[Any]:
 
 def packs_held(connection: Connection, day: date, limit: int) -> list[UUID]:
     """Packs of an expiry day in which something is held."""
-    some = _packs_held(day).subquery()
-    return list(connection.scalars(select(some.c[0]).distinct().order_by(some.c[0]).limit(limit)))
+    if not connection.scalar(_in_force_at_all()):
+        return []
+    return list(connection.scalars(_packs(), {"day": day, "limit": limit}))
 
 
-def _packs_held(day: date) -> CompoundSelect[Any]:
+@cache
+def _in_force_at_all() -> Select[Any]:
+    return select(_any_in_force())
+
+
+@cache
+def _packs() -> Select[Any]:
+    some = _packs_held(bindparam("day", type_=Date)).subquery()
+    return select(some.c[0]).distinct().order_by(some.c[0]).limit(bindparam("limit", type_=Integer))
+
+
+def _packs_held(day: ColumnElement[date]) -> CompoundSelect[Any]:
     return covered(t.record, t.record.c.object_id, t.record.c.expiry_day == day)
 
 
-def in_held_pack(pack: ColumnElement[Any], day: date) -> ColumnElement[bool]:
+def in_held_pack(pack: ColumnElement[Any], day: ColumnElement[date]) -> ColumnElement[bool]:
     """SQL: something is held in the pack of that day."""
-    return pack.in_(_packs_held(day))
+    return and_(_any_in_force(), pack.in_(_packs_held(day)))
 
 
 def place(connection: Connection, new: NewHold) -> bool:

@@ -13,13 +13,9 @@ from random import Random
 from shutil import copytree
 from uuid import UUID
 
-from sqlalchemy import Row, insert, select
-
 import regions
 from regions.load import load_topology
 from storage.bootstrap import Means, open_store
-from storage.catalog import days
-from storage.catalog import tables as t
 from storage.catalog.engine import Catalog
 from storage.errors import DomicileError
 from storage.model import (
@@ -34,7 +30,6 @@ from storage.model import (
     Scope,
     TenantSpec,
 )
-from storage.policy import Permit, horizon_wanted
 from storage.region import Limits
 from storage.settings import Settings
 from storage.store import Store
@@ -49,6 +44,7 @@ from tests.crashpoints.effects import (
 )
 from tests.support.looking import PLAIN
 from tests.support.moments import Life
+from tests.support.newborn import Newborn, newborn
 from tests.support.topologies import small_topology
 from tests.support.world import Process, World, quiet
 
@@ -135,32 +131,11 @@ class Ground:
     server: Server
     full: Settings
     settings: Settings
-    rows: Mapping[str, Sequence[Row[tuple[object, ...]]]]
-    keys: bytes = field(repr=False)
+    region: Newborn
 
     def clear(self) -> None:
         """As it was when it was new."""
-        self.settings.regions[HOME].keys_file.write_bytes(self.keys)
-        url = self.settings.regions[HOME].catalog_url.get_secret_value()
-        catalog = Catalog(HOME, url, connections=1)
-        with catalog.begin() as connection:
-            there = {row.day: row.state for row in connection.execute(select(t.day))}
-        wanted = [row.day for row in self.rows["day"]]
-        over = [day for day, state in there.items() if state != "open" or day not in wanted]
-        for day in over:
-            days.drop_partition(catalog.engine, day, Permit(allowed=True, reason="allowed"))
-        with catalog.begin() as connection:
-            connection.execute(t.day.delete().where(t.day.c.day.in_(over)))
-            for table in reversed(t.metadata.sorted_tables):
-                if table is not t.day:
-                    connection.execute(table.delete())
-            days.make(connection, wanted)
-            for table in t.metadata.sorted_tables:
-                if table is not t.day and self.rows[table.name]:
-                    connection.execute(
-                        insert(table), [dict(row._mapping) for row in self.rows[table.name]]
-                    )
-        catalog.close()
+        self.region.restore()
 
 
 def make_ground(server: Server, folder: Path) -> Ground:
@@ -173,18 +148,7 @@ def make_ground(server: Server, folder: Path) -> Ground:
         (topology / "regions" / "us-east-1.toml").unlink()
     full = server.make()
     settings = full.model_copy(update={"regions": {HOME: full.regions[HOME]}, "topology": topology})
-    catalog = Catalog(HOME, settings.regions[HOME].catalog_url.get_secret_value(), connections=1)
-    with catalog.begin() as connection:
-        rows = {
-            table.name: connection.execute(select(table)).all()
-            for table in t.metadata.sorted_tables
-        }
-    catalog.close()
-    ahead = horizon_wanted(load_topology(topology), MORNING.date())
-    rows["day"] = [row for row in rows["day"] if row.day <= ahead]
-    ground = Ground(server, full, settings, rows, settings.regions[HOME].keys_file.read_bytes())
-    ground.clear()
-    return ground
+    return Ground(server, full, settings, newborn(settings, HOME, load_topology(topology)))
 
 
 @dataclass

@@ -199,12 +199,12 @@ BUGS = (
     ),
     _bug(
         "what is being written outlives its day", "catalog/days.py",
-        '                or_(o.state == "writing", o.state == "stored"),\n',
-        '                o.state == "stored",\n', EXPIRY, LATE, STORY,
+        '            or_(o.state == "writing", o.state == "stored"),\n',
+        '            o.state == "stored",\n', EXPIRY, LATE, STORY,
     ),
     _bug(
         "expiry forgets what is held", "catalog/days.py",
-        "                ~holds.in_held_pack(o.id, day),\n", "", HOLDS, HOLD_RACES,
+        "            ~holds.in_held_pack(o.id, day),\n", "", HOLDS, HOLD_RACES,
     ),
     _bug(
         "an erasure is planned while a hold is placed", "workers/erase.py",

@@ -9,8 +9,10 @@ from types import TracebackType
 from typing import Self
 
 import regions
+from regions.load import load_topology
 from storage.testing import Server
 from tests.simulation.story import Disturb, Step, Story
+from tests.support.newborn import newborn
 from tests.support.runner import Runner
 from tests.support.topologies import small_topology
 
@@ -50,13 +52,18 @@ class Stage:
             changed: small_topology(data, here / str(changed), changes=changed)
             for changed in (False, True)
         }
+        self._settings = self._server.make()
+        topology = load_topology(self._topologies[False])
+        self._regions = [newborn(self._settings, name, topology) for name in topology.regions]
 
     def run(self, story: Story) -> Outcome:
         """From the first step to the end of all things."""
-        made = self._server.make()
-        settings = made.model_copy(update={"topology": self._topologies[story.changed]})
+        for region in self._regions:
+            region.restore()
+        settings = self._settings.model_copy(update={"topology": self._topologies[story.changed]})
         entropy = Random(story.seed).randbytes
-        runner = Runner(settings, threads=False, entropy=entropy)
+        catalogs = {region.catalog.region: region.catalog for region in self._regions}
+        runner = Runner(settings, threads=False, entropy=entropy, catalogs=catalogs)
         began = runner.world.clock.now()
         failure = None
         try:
@@ -69,7 +76,6 @@ class Stage:
             return Outcome(days, len(model.ever()), len(model.eras), failure, digest)
         finally:
             runner.close()
-            self._server.take_back(made)
 
     def shortest(self, story: Story, failure: Failure) -> Story:
         """The same failure in fewer steps: none of those that are left can be left out."""
@@ -104,6 +110,8 @@ class Stage:
         trace: TracebackType | None,
     ) -> None:
         """Stop the server, and remove everything."""
+        for region in self._regions:
+            region.close()
         self._server.close()
         self._folder.cleanup()
 

@@ -77,6 +77,8 @@ class Erasing(Calls):
 
     def learn(self) -> None:
         """What has become of erasures whose process has ended before it was told."""
+        if not self.open:
+            return
         settled = not any(self._writing(region) for region in self.world.topology.regions)
         for it in list(self.open):
             for era in it.coming:

@@ -1,9 +1,10 @@
 """Plays a story on a Domicile and its model, and looks for the invariants after each step."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Literal
 
+from storage.catalog.engine import Catalog
 from storage.model import Entropy
 from storage.settings import Settings
 from tests.support import looking
@@ -22,9 +23,14 @@ class Runner:
     """``threads``: as in production, and not the same every time."""
 
     def __init__(
-        self, settings: Settings, *, threads: bool, entropy: Entropy | None = None
+        self,
+        settings: Settings,
+        *,
+        threads: bool,
+        entropy: Entropy | None = None,
+        catalogs: Mapping[str, Catalog] | None = None,
     ) -> None:
-        self.world = World(settings, threads=threads, entropy=entropy)
+        self.world = World(settings, threads=threads, entropy=entropy, catalogs=catalogs)
         self.player = Player(self.world)
         self._turn = 0
 

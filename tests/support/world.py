@@ -2,8 +2,9 @@
 
 import logging
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
+from copy import copy
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Literal
@@ -59,6 +60,20 @@ def quiet() -> structlog.typing.FilteringBoundLogger:
     return log
 
 
+class Borrowed(Catalog):
+    """A process's own view of a catalog whose connections, and statements, others use too.
+
+    Nobody connects to it anew, so the guard looks once.
+    """
+
+    def __init__(self, lender: Catalog) -> None:
+        self.__dict__.update(copy(lender).__dict__)
+        self._watch = None
+
+    def close(self) -> None:
+        """They stay open."""
+
+
 class World:
     """The backends, the clock, and the processes. ``wrote`` hears of every write to a backend."""
 
@@ -69,7 +84,9 @@ class World:
         threads: bool,
         processes: int = 2,
         entropy: Entropy | None = None,
+        catalogs: Mapping[str, Catalog] | None = None,
     ) -> None:
+        """``catalogs``: whose connections all processes share, and which stay open."""
         self.settings, self.threads, self.entropy = settings, threads, entropy or os.urandom
         self.topology: Topology = load_topology(settings.topology)
         self.clock = FakeClock()
@@ -77,7 +94,8 @@ class World:
         self.modes: dict[str, Mode] = {}
         self.late_since: datetime | None = None
         self.misplaced: list[str] = []
-        self._catalogs = {
+        self._shared = catalogs is not None
+        self._catalogs = catalogs or {
             name: Catalog(name, given.catalog_url.get_secret_value(), connections=2)
             for name, given in settings.regions.items()
         }
@@ -156,13 +174,20 @@ class World:
         for process in self.processes:
             with suppress(Killed):
                 process.stack.close()
-        for catalog in self._catalogs.values():
-            catalog.close()
+        if not self._shared:
+            for catalog in self._catalogs.values():
+                catalog.close()
+
+    def _catalog(self, region: str, url: str, connections: int) -> Catalog:
+        if self._shared:
+            return Borrowed(self._catalogs[region])
+        return Catalog(region, url, connections=connections)
 
     def _start(self, *, probing: bool = False) -> Process:
         life = Life(busy=True)
         stack = ExitStack()
         means = Means(
+            catalog=self._catalog,
             clock=lambda _: self.clock,
             backend=lambda spec, _: Tapped(self._backend(spec), life, self._wrote),
             limits=Limits(linger=0.02 if self.threads else 0),
