@@ -2,15 +2,10 @@
 
 import argparse
 import sys
-from datetime import UTC, datetime, timedelta
-from io import StringIO
+from datetime import timedelta
 
-from storage.logs import make_logger
-from storage.testing import Domicile, FakeClock
 from storage.testing.harness import Server
-from tests.lateness.life import Life, Tally
-
-START = datetime(2027, 12, 1, tzinfo=UTC)  # 2028 has a 29th of February
+from tests.lateness.life import START, Life, Tally, one_region
 
 
 def main() -> int:
@@ -21,11 +16,9 @@ def main() -> int:
     given = parser.parse_args()
     server = Server()
     try:
-        made = Domicile(server.make(), clock=FakeClock(START), log=make_logger(StringIO()))
-        made.open()
-        life = Life(made, given.seed)
-        tally = life.live(given.days)
-        made.close()
+        with one_region(server) as made:
+            life = Life(made, given.seed)
+            tally = life.live(given.days)
     finally:
         server.close()
     report(life, tally, given.days, given.seed)

@@ -6,8 +6,10 @@ configuration promises, and some of what is stored is read.
 
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
+from io import StringIO
 from random import Random
 
 from regions.model import Topology
@@ -20,6 +22,7 @@ from storage.errors import (
     NotFound,
     Unavailable,
 )
+from storage.logs import make_logger
 from storage.model import (
     DataClass,
     ErasureState,
@@ -31,16 +34,34 @@ from storage.model import (
     Scope,
 )
 from storage.policy import erasure_lateness, expiry_lateness
+from storage.region import Limits
 from storage.testing import Domicile, FakeClock, FaultyBackend
+from storage.testing.harness import Server
 from storage.workers.pace import pace
 
 HOME = "eu-central-1"
 TENANTS = {"month": 30, "week": 7, "short": 2}  # days for which each keeps its records
 SUBJECTS = 12
-_ROUND = timedelta(hours=1)
-_BOUND_OF_ROUND = timedelta(hours=1, seconds=30)  # the clock moves a little by itself
+_ROUND = timedelta(hours=2)
+_BOUND_OF_ROUND = _ROUND + timedelta(seconds=30)  # the clock moves a little by itself
 _LONGEST_OUTAGE = timedelta(days=20)
 _GONE = (Erased, Expired, NotFound)
+
+
+START = datetime(2027, 12, 1, tzinfo=UTC)  # 2028 has a 29th of February
+
+
+@contextmanager
+def one_region(server: Server) -> Iterator[Domicile]:
+    """A new Domicile of the home region alone, in memory, on a day of 2027."""
+    settings = server.make()
+    alone = settings.model_copy(update={"regions": {HOME: settings.regions[HOME]}})
+    made = Domicile(
+        alone, limits=Limits(linger=0), clock=FakeClock(START), log=make_logger(StringIO())
+    )
+    made.open()
+    yield made
+    made.close()
 
 
 class Killed(BaseException):
@@ -102,7 +123,7 @@ class Life:
         for name in self.backends:
             self._bring_back(name)
         self.domicile.clock.machine_ahead = timedelta()
-        for _ in range(24 * 5):
+        for _ in range(timedelta(days=5) // _ROUND):
             self._round(quiet=True)
         self._all_complete()
         return self.tally
@@ -119,9 +140,9 @@ class Life:
 
     def _customers(self) -> None:
         for tenant in TENANTS:
-            if self.random.random() < 0.15:
+            if self.random.random() < 0.3:
                 self._write(tenant)
-        if self.random.random() < 0.03:
+        if self.random.random() < 0.06:
             self._erase(self.random.choice(list(TENANTS)))
 
     def _write(self, tenant: str) -> None:
@@ -157,7 +178,7 @@ class Life:
         for name, backend in self.backends.items():
             if backend.down and self.now >= self.returns[name]:
                 self._bring_back(name)
-            elif not quiet and not backend.down and self.random.random() < 0.004:
+            elif not quiet and not backend.down and self.random.random() < 0.008:
                 backend.down = True
                 outage = _LONGEST_OUTAGE * self.random.random() ** 4 + timedelta(minutes=30)
                 self.returns[name] = self.now + outage
@@ -166,7 +187,7 @@ class Life:
         if clock.machine_ahead and self.now >= self.stopped_until:
             clock.machine_ahead = timedelta()
             self.since = dict.fromkeys(self.since, self.now)
-        elif not quiet and not clock.machine_ahead and self.random.random() < 0.001:
+        elif not quiet and not clock.machine_ahead and self.random.random() < 0.002:
             clock.machine_ahead = timedelta(hours=self.random.choice([-30, 2, 700]))
             self.stopped_until = self.now + timedelta(hours=self.random.randrange(1, 60))
             self.tally.counts["clocks apart"] += 1
@@ -284,8 +305,3 @@ def days_held(backend: FaultyBackend) -> Iterator[date]:
     """The expiry days of which it has anything: they are in the keys."""
     days = {trace.key.split("/")[1] for trace in backend.inner.scan("")}
     return (date.fromisoformat(day) for day in sorted(days - {"kept"}) if day[:2] == "20")
-
-
-def clock_from(start: datetime) -> FakeClock:
-    """A clock that begins then."""
-    return FakeClock(start)
