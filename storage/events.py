@@ -5,7 +5,7 @@ place that writes and reads them.
 """
 
 import json
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import Annotated, Literal
 from uuid import UUID
 
@@ -76,9 +76,32 @@ class HoldRelease(_Told):
     at: _Moment
 
 
-Event = NewErasure | NewHold | HoldRelease
+class NewCopy(_Told):
+    """A copy of a record that is about to be handed to a processor, with whom it is about.
 
-_ORDER = ("hold", "release", "erasure")  # kinds of events, in the order in which they are replayed
+    That is in the words of the record's row. ``land_by``: its delivery cannot be carried out later.
+    """
+
+    kind: Literal["copy"] = "copy"
+    id: UUID
+    tenant: str
+    uid: bytes = Field(repr=False)
+    data_class: DataClass
+    expiry_day: date | None
+    origin: _Moment
+    subject: bytes | None = Field(repr=False)
+    group: bytes | None = Field(repr=False)
+    ancestors: tuple[bytes, ...] = Field(repr=False)
+    processor: str
+    announced: _Moment
+    land_by: _Moment
+    deadline: _Moment
+    lead: timedelta
+
+
+Event = NewErasure | NewHold | HoldRelease | NewCopy
+
+_ORDER = ("hold", "release", "copy", "erasure")  # kinds, in the order in which they are replayed
 
 
 class Entry(_Told):

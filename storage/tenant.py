@@ -240,6 +240,9 @@ class Tenant:
         and content, and nothing of tenant, subject or record. Each call makes another copy, which
         lives for 30 days at most, and never longer than its record. If this raises, whatever may
         have arrived is asked back. Raises HandOverRefused, BodyTooLarge and ProcessorError too.
+
+        Written to the region's ledger first, so that a restored catalog does not forget it. Raises
+        LedgerUnwritten or Abandoned: nothing was sent, try again.
         """
         record_id = as_id(id)
         check_processor(processor)

@@ -1,8 +1,9 @@
 """Copies at processors: announced, delivered, asked back, confirmed to be gone.
 
-Invariant 2 holds for them too: a row is committed before the first byte leaves. The row knows whom
-the copy is about in the words of its record, so that an erasure finds it when the record's own row
-is gone already. ``next_attempt`` *is* the queue: whatever a crash leaves behind is due then.
+Invariant 2 holds for them too: a row is committed before the first byte leaves, and before that the
+ledger has it. The row knows whom the copy is about in the words of its record, so that an erasure
+finds it when the record's own row is gone already. ``next_attempt`` *is* the queue: whatever a
+crash leaves behind is due then.
 """
 
 from collections.abc import Sequence
@@ -15,9 +16,11 @@ from sqlalchemy import Connection, Row, and_, delete, exists, func, literal, or_
 from sqlalchemy.dialects.postgresql import insert
 
 from regions.model import DataClass
-from storage.catalog import records
+from storage.catalog import erasures, fences, records
 from storage.catalog import tables as t
 from storage.catalog.erasures import OpenErasure
+from storage.catalog.fences import Probe
+from storage.events import NewCopy
 from storage.model import Copy, CopyState, ProcessorState
 
 c, ec = t.processor_copy.c, t.erasure_copy.c
@@ -26,18 +29,6 @@ _SENT = (CopyState.ANNOUNCED, CopyState.DELIVERED)
 _OPEN = c.state != CopyState.CONFIRMED
 
 How = Literal["acknowledged", "attested"]
-
-
-@dataclass(frozen=True, slots=True)
-class NewCopy:
-    """What is about to be handed over. ``land_by``: its delivery cannot be carried out later."""
-
-    id: UUID
-    processor: str
-    announced: datetime
-    land_by: datetime
-    deadline: datetime
-    lead: timedelta
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,17 +54,46 @@ class Word:
     digest: bytes
 
 
-def announce(connection: Connection, new: NewCopy, of: records.Row) -> None:
-    """Insert the row. Until ``delivered`` is told otherwise, nobody uses the copy: it goes."""
-    connection.execute(
-        insert(t.processor_copy).values(
-            id=new.id, tenant=of.tenant, uid=of.id.unique, data_class=of.id.data_class,
-            expiry_day=of.id.day, origin=of.origin, subject=of.subject, grp=of.group,
-            ancestors=list(of.ancestors) or None, processor=new.processor,
+def announce(connection: Connection, new: NewCopy) -> bool:
+    """Insert the row. Until ``delivered`` is told otherwise, nobody uses the copy: it goes.
+
+    False: it is there already, however far it is, and stays as it is. The caller shares the
+    tenant's lock.
+    """
+    new_here = connection.scalar(
+        insert(t.processor_copy)
+        .values(
+            id=new.id, tenant=new.tenant, uid=new.uid, data_class=new.data_class,
+            expiry_day=new.expiry_day, origin=new.origin, subject=new.subject, grp=new.group,
+            ancestors=list(new.ancestors) or None, processor=new.processor,
             state=CopyState.ANNOUNCED, announced=new.announced, land_by=new.land_by,
             deadline=new.deadline, lead=new.lead, next_attempt=new.land_by,
         )
+        .on_conflict_do_nothing()
+        .returning(c.id)
     )  # fmt: skip
+    if new_here is None:
+        return False
+    _await(connection, new)
+    return True
+
+
+def _await(connection: Connection, new: NewCopy) -> None:
+    """Erasures that cover it wait for it: a restored catalog may have planned them without it."""
+    uids = (new.uid, *new.ancestors)
+    subjects, groups = (() if name is None else (name,) for name in (new.subject, new.group))
+    probe = Probe(new.tenant, uids, subjects, groups, new.origin)
+    covering = fences.covering(connection, [probe]).get(0)
+    if covering:
+        waiting = erasures.open_among(connection, covering)
+        _wait_for(connection, [(erasure, new.id) for erasure in waiting])
+
+
+def _wait_for(connection: Connection, pairs: Sequence[tuple[UUID, UUID]]) -> None:
+    """Erasures, and the copy that each waits for."""
+    if pairs:
+        rows = [{"erasure_id": erasure, "copy_id": copy} for erasure, copy in pairs]
+        connection.execute(insert(t.erasure_copy), rows)
 
 
 def delivered(connection: Connection, copy: UUID, now: datetime, ask_at: datetime) -> bool:
@@ -100,7 +120,7 @@ def note(
 ) -> int:
     """The erasure waits for the copies that it covers; they are asked back at once.
 
-    Says how many were noted, up to ``limit``. No copy that it covers can come to be later: who
+    Says how many were noted, up to ``limit``. No copy that it covers can be handed over later: who
     announces one has looked for the fence.
     """
     noted = exists().where(ec.erasure_id == erasure.id, ec.copy_id == c.id)
@@ -118,9 +138,7 @@ def note(
     ).all()
     if not found:
         return 0
-    connection.execute(
-        insert(t.erasure_copy), [{"erasure_id": erasure.id, "copy_id": copy} for copy in found]
-    )
+    _wait_for(connection, [(erasure.id, copy) for copy in found])
     connection.execute(
         update(t.processor_copy)
         .where(c.id.in_(found), c.state.in_(_SENT))

@@ -283,6 +283,7 @@ def take_complete(connection: Connection, limit: int) -> list[UUID]:
             select(e.id)
             .where(e.state == ErasureState.PURGING, ~waiting, ~at_processors)
             .where(~exists().where(_expired()), ~exists().where(_let_go()))
+            .where(~exists().where(_untold()))
             .order_by(e.requested)
             .limit(limit)
             .with_for_update(skip_locked=True)
@@ -313,6 +314,16 @@ def _let_go() -> ColumnElement[bool]:
         o.kind.in_((ObjectKind.HELD, ObjectKind.HOLD_KEY)),
         o.tenant == e.tenant,
         or_(o.state == ObjectState.PURGING, o.compact_at.is_not(None)),
+    )
+
+
+def _untold() -> ColumnElement[bool]:
+    """SQL: an entry of the ledger that was on its way when the erasure was fenced, and still is.
+
+    If the server was set back since, it may tell of a copy that a processor has.
+    """
+    return and_(
+        o.kind == ObjectKind.LEDGER, o.state == ObjectState.WRITING, o.announced <= e.fenced
     )
 
 

@@ -45,10 +45,11 @@ def recover(
 ) -> None:
     """Bring a restored or failed-over catalog up to date, and into service again.
 
-    The ledger on the backends is replayed: what was erased stays so. Then it says which
-    acknowledged data the copy has lost, and waits for your word. Nothing is served or destroyed
-    before; then bytes of which the catalog knows no record any more go too. Can be repeated, also
-    after it was killed. Where no catalog was restored it does nothing.
+    The ledger on the backends is replayed: what was erased stays so, and copies that processors
+    were given are asked back. Then it says which acknowledged data the copy has lost, and waits
+    for your word. Nothing is served or destroyed before; then bytes of which the catalog knows no
+    record any more go too. Can be repeated, also after it was killed. Where no catalog was restored
+    it does nothing.
     """
     if dry_run and confirm:
         raise InvalidRequest("Give --dry-run or --confirm, not both.")
@@ -96,7 +97,7 @@ def _show(report: Report) -> None:
             ("region", report.region),
             ("the catalog is a copy", identity.why(report.moved)),
             ("ledger", f"{several(report.entries, 'entry', 'entries')} it did not know"),
-            ("replayed", several(report.events, "erasure")),
+            ("replayed", several(report.events, "event")),
             ("unreadable entries", _count(report.unreadable)),
             ("missing entries", _count(report.missing)),
             ("silent backends", bad(", ".join(sorted(report.silent))) if report.silent else "none"),

@@ -1,11 +1,11 @@
 """Handing a copy of a record to a processor: announced, delivered, and asked back by a worker.
 
-The row of the copy is committed before the first byte leaves, under the tenant's lock and after a
-look at the fences: an erasure finds every copy, or the copy is not made. Whoever fails or dies in
-between leaves a copy that is asked back, whether it has arrived or not.
+The copy is in the ledger, and its row committed, before the first byte leaves: under the tenant's
+lock and after a look at the fences. An erasure finds every copy, or the copy is not made; and a
+restored catalog learns of it. Whoever fails or dies in between leaves a copy that is asked back,
+whether it has arrived or not.
 """
 
-from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
@@ -13,8 +13,6 @@ from sqlalchemy import Connection
 
 from regions.model import SubProcessor
 from storage.catalog import copies, records, tenants
-from storage.catalog.copies import NewCopy
-from storage.catalog.engine import share_tenants
 from storage.errors import (
     BodyTooLarge,
     Erased,
@@ -23,21 +21,12 @@ from storage.errors import (
     ProcessorUnavailable,
     UnknownTenant,
 )
+from storage.events import NewCopy
 from storage.model import Copy, CopyState, HandedOver, RecordId, TenantSpec
+from storage.packs.ledger import enact
 from storage.packs.reader import Reader
-from storage.policy import copy_term, may_hand_over, may_open, term_of
+from storage.policy import CopyTerm, copy_term, may_hand_over, may_open, term_of
 from storage.region import OpenRegion
-
-
-@dataclass(frozen=True, slots=True)
-class _Announced:
-    """A copy that may be sent until ``until``, and is to be asked back at ``ask_at``."""
-
-    id: UUID
-    company: SubProcessor
-    until: datetime
-    deadline: datetime
-    ask_at: datetime
 
 
 def hand_over(
@@ -46,34 +35,41 @@ def hand_over(
     """Deliver a copy of a record, or give its content to who carries it there.
 
     Each call makes a copy of its own. Raises what reading raises, HandOverRefused or another
-    Refused, BodyTooLarge, and ProcessorError: then what may have arrived is asked back.
+    Refused, BodyTooLarge, what ``enact`` raises (then nothing was sent), and ProcessorError: then
+    what may have arrived is asked back.
     """
     now = region.clock.now()
     may_hand_over(region.topology, spec, record_id.data_class, processor, now).lawful()
-    service = region.topology.sub_processors[processor].service
-    size = reader.metadata(spec.id, record_id, service).info.size
+    company = region.topology.sub_processors[processor]
+    size = reader.metadata(spec.id, record_id, company.service).info.size
     if size > region.limits.body:
         raise BodyTooLarge("A copy may have 16 MiB: this record is larger.")
-    content = reader.get(spec.id, record_id, service).body
-    made = region.catalog.run(lambda c: _announce(region, c, spec.id, record_id, processor))
+    content = reader.get(spec.id, record_id, company.service).body
+    with region.catalog.begin() as connection:
+        row, term = _permitted(region, connection, spec.id, record_id, company)
+    now, longest = region.clock.now(), region.connectors[processor].longest_request
+    until = region.deadline(now, region.limits.attempt + region.limits.delivery)
+    new = _new(region, row, company, now=now, land_by=until + longest, deadline=term.deadline)
+    # asked again under the tenant's lock: no erasure commits its fence until the row is committed
+    enact(region, new, lambda c: _permitted(region, c, spec.id, record_id, company))
     try:
-        _deliver(region, made, content)
+        _deliver(region, new, until, content)
     except ProcessorError as error:
         with region.catalog.begin() as connection:
-            copies.give_up(connection, made.id, error.code, region.clock.now())
+            copies.give_up(connection, new.id, error.code, region.clock.now())
         raise
     with region.catalog.begin() as connection:
-        if not copies.delivered(connection, made.id, region.clock.now(), made.ask_at):
+        if not copies.delivered(connection, new.id, region.clock.now(), term.ask_at):
             raise Erased  # meanwhile: the copy is being asked back
-    carried = content if made.company.by_hand else None
-    return HandedOver(made.id, processor, made.deadline, carried)
+    carried = content if company.by_hand else None
+    return HandedOver(new.id, processor, new.deadline, carried)
 
 
-def _announce(
-    region: OpenRegion, connection: Connection, tenant: str, record_id: RecordId, processor: str
-) -> _Announced:
-    """Everything is asked again: no erasure of the tenant commits until this is committed."""
-    share_tenants(connection, [tenant])
+def _permitted(
+    region: OpenRegion, connection: Connection, tenant: str, record_id: RecordId,
+    company: SubProcessor,
+) -> tuple[records.Row, CopyTerm]:  # fmt: skip
+    """The record, and how long a copy of it may live. Raises what stands against making one."""
     known, found = tenants.find(connection, tenant), records.find(connection, tenant, record_id)
     if known is None:
         raise UnknownTenant(reasons=("unknown_tenant",))
@@ -81,31 +77,36 @@ def _announce(
         raise Erased
     now, data_class = region.clock.now(), found.row.id.data_class
     term = term_of(found.row.id.day, region.topology.bounds)
-    may_hand_over(region.topology, known.spec, data_class, processor, now).lawful()
-    company = region.topology.sub_processors[processor]
+    may_hand_over(region.topology, known.spec, data_class, company.name, now).lawful()
     may_open(
         region.topology, data_class=data_class, purpose=company.service, now=now,
         readable_until=term.readable_until, fenced=found.fenced,
     ).demand()  # fmt: skip
     lives = copy_term(company, term, now)
     lives.demand()
-    until, connector = region.deadline(now, region.limits.delivery), region.connectors[processor]
+    return found.row, lives
+
+
+def _new(
+    region: OpenRegion, of: records.Row, company: SubProcessor, *, now: datetime,
+    land_by: datetime, deadline: datetime,
+) -> NewCopy:  # fmt: skip
     assert company.connector is not None
-    new = NewCopy(
-        region.new_uuid(now), processor, now, until + connector.longest_request, lives.deadline,
-        company.connector.lead,
+    return NewCopy(
+        id=region.new_uuid(now), tenant=of.tenant, uid=of.id.unique, data_class=of.id.data_class,
+        expiry_day=of.id.day, origin=of.origin, subject=of.subject, group=of.group,
+        ancestors=of.ancestors, processor=company.name, announced=now, land_by=land_by,
+        deadline=deadline, lead=company.connector.lead,
     )  # fmt: skip
-    copies.announce(connection, new, found.row)
-    return _Announced(new.id, company, until, lives.deadline, lives.ask_at)
 
 
-def _deliver(region: OpenRegion, made: _Announced, content: bytes) -> None:
+def _deliver(region: OpenRegion, new: NewCopy, until: datetime, content: bytes) -> None:
     """In one attempt, and only as long as nobody has reason to think that it is over."""
-    left = (made.until - 2 * region.clock.error - region.clock.now()).total_seconds()
+    left = (until - 2 * region.clock.error - region.clock.now()).total_seconds()
     if left <= 0:
-        raise ProcessorUnavailable(made.company.name, "the delivery was begun too late")
+        raise ProcessorUnavailable(new.processor, "the delivery was begun too late")
     timeout = min(left, region.limits.delivery)
-    region.connectors[made.company.name].deliver(made.id, content, timeout=timeout)
+    region.connectors[new.processor].deliver(new.id, content, timeout=timeout)
 
 
 def attest(region: OpenRegion, copy: UUID, digest: bytes, actor: str) -> Copy | None:

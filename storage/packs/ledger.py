@@ -13,8 +13,8 @@ from uuid import UUID
 
 from sqlalchemy import Connection
 
-from storage.catalog import erasures, holds, identity, ledger, objects
-from storage.catalog.engine import own_tenant
+from storage.catalog import copies, erasures, holds, identity, ledger, objects
+from storage.catalog.engine import own_tenant, share_tenants
 from storage.catalog.objects import Attempt, NewObject, ObjectKind, ObjectState
 from storage.crypto.ledger import open_entry, seal_entry
 from storage.errors import (
@@ -27,12 +27,12 @@ from storage.errors import (
     KeyUnavailable,
     LedgerUnwritten,
 )
-from storage.events import Entry, Event, HoldRelease, NewErasure, NewHold
+from storage.events import Entry, Event, HoldRelease, NewCopy, NewErasure, NewHold
 from storage.model import ReplicaState
 from storage.packs.transfer import Sent, healthy, send
 from storage.region import OpenRegion
 
-Ready = Callable[[Connection], None]
+Ready = Callable[[Connection], object]
 """Asked under the tenant's lock before an event becomes true; raises what stands against it."""
 
 
@@ -137,9 +137,14 @@ def _commit(
 
 def _own(connection: Connection, event: Event) -> None:
     """What nobody else may be at while it becomes true."""
-    own_tenant(connection, event.tenant)
-    if not isinstance(event, NewErasure):
-        holds.own(connection)
+    match event:
+        case NewCopy():  # many at once, and no erasure
+            share_tenants(connection, [event.tenant])
+        case NewErasure():
+            own_tenant(connection, event.tenant)
+        case NewHold() | HoldRelease():
+            own_tenant(connection, event.tenant)
+            holds.own(connection)
 
 
 def _make_true(connection: Connection, event: Event, now: datetime) -> bool:
@@ -151,6 +156,8 @@ def _make_true(connection: Connection, event: Event, now: datetime) -> bool:
             return holds.place(connection, event)
         case HoldRelease():
             return holds.release(connection, event.id, event.why, now)
+        case NewCopy():
+            return copies.announce(connection, event)
 
 
 def open_found(region: OpenRegion, found: Found) -> Read:

@@ -9,10 +9,10 @@ from uuid import UUID
 
 import pytest
 
-from storage.errors import CatalogUnavailable, Erased, ProcessorTimeout
+from storage.errors import CatalogUnavailable, Erased, ProcessorTimeout, ProcessorUnavailable
 from storage.model import CopyState, Erasure
 from storage.ports import Acknowledgement, Connector
-from storage.testing import Domicile, FakeProcessor, Gate
+from storage.testing import Call, Domicile, FakeProcessor, Gate, hanging
 from tests.support.commits import CatalogFaults, ran
 from tests.support.doing import duty, erase, is_complete, put_prompt, work
 from tests.support.moments import Killed, Life, tap_catalog
@@ -177,11 +177,14 @@ def test_an_erasure_waits_for_an_announcement_and_finds_it(
 ) -> None:
     """The fence commits after the row: so it is asked back, though it is delivered later."""
     t = domicile.tenant()
-    put = put_prompt(domicile, "u")
+    put, sent = put_prompt(domicile, "u"), Gate()
+    domicile.backends["eu-a"].inject(hanging(sent), "put", prefix="ledger/", times=1)
+    erasing = aside.submit(erase, t)
+    assert sent.reached.wait(30)
     faults.at_commit(ANNOUNCING_COPY, before=lambda _: gate.wait())
     handing = aside.submit(t.hand_over, put, NAME)
     assert gate.reached.wait(30)
-    erasing = aside.submit(erase, t)
+    sent.open.set()  # only the commit of the fence is left
     eventually(lambda: faults.waiting() == 1)
     gate.open.set()
     handing.exception(30)
@@ -189,6 +192,64 @@ def test_an_erasure_waits_for_an_announcement_and_finds_it(
 
     assert len(known(domicile)) == 1
     finish(domicile, erasure)
+
+
+@pytest.mark.parametrize("seconds", [9, 39, 41])
+def test_a_ledger_that_takes_its_time(domicile: Domicile, seconds: int) -> None:
+    """It takes none from the delivery, unless that would be later than all may be over."""
+    t = domicile.tenant()
+    put, there, given = put_prompt(domicile, "u"), processor(domicile), list[float]()
+    real = there.deliver
+
+    def deliver(copy: UUID, content: bytes, *, timeout: float) -> None:
+        given.append(timeout)
+        real(copy, content, timeout=timeout)
+
+    def slow(call: Call) -> object:
+        domicile.clock.advance(timedelta(seconds=seconds))
+        return call.happen()
+
+    there.deliver = deliver  # type: ignore[method-assign]
+    domicile.backends["eu-a"].inject(slow, "put", prefix="ledger/", times=1)
+    if seconds > 40:
+        with pytest.raises(ProcessorUnavailable, match="begun too late"):
+            t.hand_over(put, NAME)
+        assert given == []
+    else:
+        t.hand_over(put, NAME)
+        assert given == [30.0] if seconds < 10 else 0 < given[0] <= 1
+
+    finish(domicile, erase(t))
+
+
+def test_a_ledger_entry_that_a_worker_settles_first(
+    gate: Gate, domicile: Domicile, aside: ThreadPoolExecutor
+) -> None:
+    """Its writer was slow, and hands over after all: there is a row, and an erasure finds it."""
+    t = domicile.tenant()
+    put = put_prompt(domicile, "u")
+    domicile.backends["eu-b"].inject(late(gate), "put", prefix="ledger/", times=1)
+    handing = aside.submit(t.hand_over, put, NAME)
+    assert gate.reached.wait(30)
+    domicile.pass_time(seconds=11)
+    duty(domicile, "settle")
+    (copy,) = known(domicile)
+    gate.open.set()
+
+    assert handing.result(30).copy == copy
+    assert set(processor(domicile).held) == {copy}
+    finish(domicile, erase(t))
+
+
+def late(gate: Gate) -> Callable[[Call], object]:
+    """It has happened, and is answered when the gate opens."""
+
+    def fault(call: Call) -> object:
+        done = call.happen()
+        gate.wait()
+        return done
+
+    return fault
 
 
 def test_a_delivery_that_is_under_way_when_it_is_erased(

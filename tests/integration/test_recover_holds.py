@@ -54,6 +54,24 @@ def test_a_release_is_not_forgotten(domicile: Domicile) -> None:
     assert is_complete(domicile, erasure)
 
 
+def test_a_hold_that_began_and_ended_after_the_backup(domicile: Domicile) -> None:
+    """It is over, whatever else is replayed."""
+    t = domicile.tenant()
+    t.put(PROMPT, b"held", subject="u")
+    dump = Dump.of(domicile)
+    placed = place(domicile)
+    release(domicile, placed)
+    erasure = erase(t, Scope.subject("u"))
+
+    dump.restore(domicile)
+    assert recovered(domicile).events == 3
+
+    assert domicile.store.admin.holds.show(placed.hold.id).released is not None
+    work(domicile)
+    work(domicile, days=4)
+    assert is_complete(domicile, erasure)
+
+
 def test_a_hold_that_the_ledger_does_not_have_is_not_placed(domicile: Domicile) -> None:
     """It would be lost with the catalog: who asks is told to ask again."""
     domicile.tenant().put(PROMPT, b"mine", subject="u")

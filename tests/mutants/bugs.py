@@ -23,6 +23,7 @@ RECOVER, LEDGER, SCRUB = (
     "tests/integration/test_scrub.py",
 )
 RECOVER_HOLDS = "tests/integration/test_recover_holds.py"
+RECOVER_COPIES = "tests/integration/test_recover_copies.py"
 HAND_OVER, COPIES = "tests/integration/test_hand_over.py", "tests/faults/test_copies.py"
 POLICY, RETENTION, ACCESS, PLACEMENT = (
     "tests/unit/test_erasure_policy.py",
@@ -230,7 +231,8 @@ BUGS = (
     ),
     _bug(
         "erasures are replayed before holds", "events.py",
-        '_ORDER = ("hold", "release", "erasure")', '_ORDER = ("erasure", "release", "hold")',
+        '_ORDER = ("hold", "release", "copy", "erasure")',
+        '_ORDER = ("erasure", "release", "copy", "hold")',
         RECOVER_HOLDS,
     ),
     _bug(
@@ -254,8 +256,22 @@ BUGS = (
         "!= root.root:", "    if root_from is None:", "tests/unit/test_receipts.py",
     ),
     _bug(
-        "a hand-over does not hold off erasures", "packs/hand_over.py",
-        "    share_tenants(connection, [tenant])\n", "", COPIES,
+        "a hand-over does not hold off erasures", "packs/ledger.py",
+        "            share_tenants(connection, [event.tenant])\n", "            pass\n", COPIES,
+    ),
+    _bug(
+        "a copy is handed over before the ledger has it", "packs/hand_over.py",
+        "    enact(region, new, lambda c: _permitted(region, c, spec.id, record_id, company))\n",
+        "    with region.catalog.begin() as connection:\n"
+        "        copies.announce(connection, new)\n", RECOVER_COPIES,
+    ),
+    _bug(
+        "an erasure that was planned does not wait for a copy that is replayed",
+        "catalog/copies.py", "    if covering:\n", "    if covering is None:\n", RECOVER_COPIES,
+    ),
+    _bug(
+        "a receipt does not wait for what the ledger has still to tell", "catalog/erasures.py",
+        "            .where(~exists().where(_untold()))\n", "", RECOVER_COPIES,
     ),
     _bug(
         "an erasure by name forgets older pseudonym keys", "packs/writer.py",

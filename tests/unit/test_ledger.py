@@ -1,7 +1,7 @@
 """An entry of the ledger: what it holds, how it is sealed, and in what order it is replayed."""
 
 import json
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -12,7 +12,8 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from storage.crypto.ledger import open_entry, seal_entry
 from storage.crypto.root import LocalRootKeys
 from storage.errors import Corrupt, KeyUnavailable
-from storage.events import Entry, decode, encode, in_order
+from storage.events import Entry, NewCopy, decode, encode, in_order
+from storage.model import DataClass
 from storage.policy import ledger_from
 
 VECTOR: dict[str, Any] = json.loads((Path(__file__).parent / "vectors/ledger.json").read_text())
@@ -30,6 +31,18 @@ def roots(root: str = VECTOR["root"]) -> LocalRootKeys:
 def entry() -> Entry:
     """That of the vector."""
     return decode(json.dumps(VECTOR["plain"]).encode())
+
+
+def copy() -> NewCopy:
+    """A copy that is handed over."""
+    at = datetime(2026, 3, 1, 12, tzinfo=UTC)
+    return NewCopy(
+        id=OBJECT, tenant="acme-eu", uid=bytes(16), data_class=DataClass.PROMPT,
+        expiry_day=date(2026, 3, 30), origin=at, subject=bytes(33), group=b"\xff" * 33,
+        ancestors=(b"\1" * 16, b"\2" * 16), processor="klarblick", announced=at,
+        land_by=at + timedelta(minutes=16), deadline=at + timedelta(days=14),
+        lead=timedelta(hours=24),
+    )  # fmt: skip
 
 
 def test_the_vector() -> None:
@@ -78,6 +91,17 @@ def test_no_repr_shows_whom_it_is_about() -> None:
     """Pseudonyms are personal data."""
     assert "sought" not in repr(entry())
     assert "T-7" not in repr(entry())
+    for name in ("uid", "subject", "group", "ancestors"):
+        assert name not in repr(copy())
+
+
+@pytest.mark.parametrize(
+    "change", [{}, {"expiry_day": None, "subject": None, "group": None, "ancestors": ()}]
+)
+def test_a_copy_comes_back_as_it_was_written(change: dict[str, object]) -> None:
+    """With or without an expiry day, and somebody whom it is about."""
+    told = entry().model_copy(update={"event": copy().model_copy(update=change)})
+    assert decode(encode(told)) == told
 
 
 def test_the_order_of_replay() -> None:

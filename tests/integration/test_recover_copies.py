@@ -1,0 +1,202 @@
+"""A catalog that was restored from a dump forgets no copy that was handed to a processor since."""
+
+import hashlib
+
+import pytest
+
+from storage.bootstrap import open_copies
+from storage.catalog import identity
+from storage.errors import BackendUnavailable, Erased, LedgerUnwritten
+from storage.evidence.receipts import verify
+from storage.model import CopyState, DataClass, Erasure
+from storage.testing import Call, Domicile, FakeProcessor
+from tests.support.commits import ran, watching
+from tests.support.copies import Dump, recovered
+from tests.support.doing import duty, erase, get, is_complete, put_prompt, work
+from tests.support.seeing import HOME, home, states
+
+MODERATION, REVIEW = "klarblick", "vier-augen"
+DIGEST = hashlib.sha256(b"we have deleted it").digest()
+
+
+def processor(domicile: Domicile) -> FakeProcessor:
+    """The one that answers by itself."""
+    return domicile.processors[MODERATION]
+
+
+def words(domicile: Domicile, erasure: Erasure) -> set[object]:
+    """The copies that the receipt tells of."""
+    token = domicile.store.erasure(erasure.id).receipt
+    assert token is not None
+    told = verify(token, home(domicile).signing.public_key())
+    return {word.copy_id for word in told.processors}
+
+
+def stay_in_place(domicile: Domicile) -> None:
+    """The restored catalog is opened as a snapshot of its disk would be: its place is the same."""
+    with (
+        open_copies(domicile.settings, means=domicile.means, only=HOME) as found,
+        found[0].catalog.begin() as connection,
+    ):
+        identity.settle(connection)
+    domicile.open()
+
+
+def test_an_erasure_waits_for_a_copy_that_the_backup_lacks(domicile: Domicile) -> None:
+    """The copy is asked back at once; there is no receipt before the processor has said so."""
+    t = domicile.tenant()
+    answer = t.put(DataClass.COMPLETION, b"answer", derived_from=[put_prompt(domicile, "u")]).id
+    dump = Dump.of(domicile)
+    made = t.hand_over(answer, MODERATION)
+    there = processor(domicile)
+    erasure = erase(t)
+    there.pending = True
+    there.asked.clear()
+
+    dump.restore(domicile)
+    assert recovered(domicile).events == 2
+
+    work(domicile, hours=1)
+    assert there.asked == set(there.held) == {made.copy}
+    assert not is_complete(domicile, erasure)
+    there.pending = False
+    work(domicile, hours=1)
+    assert there.held == {}
+    assert is_complete(domicile, erasure)
+    assert words(domicile, erasure) == {made.copy}
+
+
+def test_a_copy_of_what_nobody_erased_is_asked_back(domicile: Domicile) -> None:
+    """Whether it arrived is not in the ledger, so nobody may rely on it; the record stays."""
+    t = domicile.tenant()
+    put = put_prompt(domicile, "u")
+    dump = Dump.of(domicile)
+    made = t.hand_over(put, MODERATION)
+
+    dump.restore(domicile)
+    recovered(domicile)
+    (copy,) = domicile.store.admin.processors.copies(HOME)
+    assert (copy.id, copy.state, copy.deadline) == (made.copy, CopyState.ANNOUNCED, made.deadline)
+
+    work(domicile, hours=1)
+    assert processor(domicile).held == {}
+    assert list(domicile.store.admin.processors.copies(HOME)) == []
+    assert get(domicile.store.tenant("acme-eu"), put) == b"mine"
+
+
+def test_what_was_attested_after_the_backup_is_attested_again(domicile: Domicile) -> None:
+    """The word was lost with the catalog, and the receipt needs it."""
+    t = domicile.tenant()
+    put = put_prompt(domicile, "u")
+    dump = Dump.of(domicile)
+    made = t.hand_over(put, REVIEW)
+    erasure = erase(t)
+    work(domicile, hours=2)
+    domicile.store.admin.processors.attest(made.copy, digest=DIGEST, actor="officer-7")
+    work(domicile)
+    assert is_complete(domicile, erasure)
+
+    dump.restore(domicile)
+    recovered(domicile)
+    work(domicile, hours=1)
+    assert not is_complete(domicile, erasure)
+    domicile.store.admin.processors.attest(made.copy, digest=DIGEST, actor="officer-7")
+    work(domicile)
+    assert is_complete(domicile, erasure)
+
+
+def test_a_copy_of_which_only_a_silent_backend_knows(domicile: Domicile) -> None:
+    """The erasure was planned without it, and waits for it when the backend answers."""
+    t = domicile.tenant()
+    put = put_prompt(domicile, "u")
+    dump = Dump.of(domicile)
+    domicile.take_down("eu-a")
+    made = t.hand_over(put, MODERATION)
+    domicile.bring_back("eu-a")
+    domicile.take_down("eu-b")
+    erasure = erase(t)
+
+    dump.restore(domicile)
+    assert recovered(domicile).events == 1
+    work(domicile, hours=1)
+    assert list(domicile.store.admin.processors.copies(HOME)) == []
+    domicile.bring_back("eu-b")
+    processor(domicile).pending = True
+    work(domicile, hours=1)
+    work(domicile, hours=1)
+    left = domicile.store.erasure(erasure.id).left
+    assert [(x.backend, x.replicas) for x in left] == [(MODERATION, 1)]
+
+    processor(domicile).pending = False
+    work(domicile, hours=1)
+    assert is_complete(domicile, erasure)
+    assert words(domicile, erasure) == {made.copy}
+
+
+def test_a_server_that_was_set_back_while_a_copy_was_announced(domicile: Domicile) -> None:
+    """Nobody notices, as the entry had been announced; no receipt comes before it is settled."""
+    t = domicile.tenant()
+    put, dumps = put_prompt(domicile, "u"), list[Dump]()
+    with watching(home(domicile).catalog) as faults:
+        announcing = ran("INSERT INTO processor_copy")
+        faults.at_commit(announcing, before=lambda _: dumps.append(Dump.of(domicile)))
+        made = t.hand_over(put, MODERATION)
+    dumps[0].restore(domicile)
+    stay_in_place(domicile)
+
+    erasure = erase(domicile.store.tenant("acme-eu"))
+    for name in ("plan", "purge", "complete"):
+        duty(domicile, name)
+    assert not is_complete(domicile, erasure)
+    processor(domicile).pending = True
+    work(domicile, hours=1)
+    assert not is_complete(domicile, erasure)
+    processor(domicile).pending = False
+    work(domicile, hours=1)
+    assert processor(domicile).held == {}
+    assert is_complete(domicile, erasure)
+    assert words(domicile, erasure) == {made.copy}
+
+
+def test_a_copy_that_the_ledger_does_not_have_is_not_handed_over(domicile: Domicile) -> None:
+    """It would be lost with the catalog: nothing is sent, there is no row, and the record stays."""
+    t = domicile.tenant()
+    put = put_prompt(domicile, "u")
+    for name in ("eu-a", "eu-b"):
+        domicile.backends[name].fail_before["put"] = lambda _, name=name: BackendUnavailable(name)  # type: ignore[misc]
+
+    with pytest.raises(LedgerUnwritten, match="Nothing has happened"):
+        t.hand_over(put, MODERATION)
+
+    assert processor(domicile).calls == []
+    assert list(domicile.store.admin.processors.copies(HOME)) == []
+    for name in ("eu-a", "eu-b"):
+        domicile.backends[name].fail_before.clear()
+    work(domicile, hours=1)
+    assert states(home(domicile), "ledger").keys() <= {"gone"}
+    made = t.hand_over(put, MODERATION)
+    assert set(processor(domicile).held) == {made.copy}
+
+
+def test_a_copy_whose_record_is_erased_meanwhile_is_in_the_ledger_alone(domicile: Domicile) -> None:
+    """It was refused. A restored catalog takes the entry as said, and asks for what never came."""
+    t = domicile.tenant()
+    put = put_prompt(domicile, "u")
+    dump = Dump.of(domicile)
+    erasures: list[Erasure] = []
+
+    def meanwhile(call: Call) -> object:
+        erasures.append(erase(t))
+        return call.happen()
+
+    domicile.backends["eu-a"].inject(meanwhile, "put", prefix="ledger/", times=1)
+    with pytest.raises(Erased):
+        t.hand_over(put, MODERATION)
+    assert processor(domicile).calls == []
+
+    dump.restore(domicile)
+    assert recovered(domicile).events == 2
+    for _ in range(2):
+        work(domicile, hours=1)
+    assert is_complete(domicile, erasures[0])
+    assert list(domicile.store.admin.processors.copies(HOME)) == []
