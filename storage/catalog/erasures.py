@@ -323,7 +323,9 @@ def _untold() -> ColumnElement[bool]:
     If the server was set back since, it may tell of a copy that a processor has.
     """
     return and_(
-        o.kind == ObjectKind.LEDGER, o.state == ObjectState.WRITING, o.announced <= e.fenced
+        o.kind == ObjectKind.LEDGER,
+        o.state == ObjectState.WRITING,
+        o.announced <= func.coalesce(e.fenced, e.requested),
     )
 
 
