@@ -3,7 +3,7 @@
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Literal
 
 from pydantic import SecretStr
-from sqlalchemy import create_engine, select, text
+from sqlalchemy import create_engine, text
 from structlog.typing import FilteringBoundLogger
 
 from regions.load import load_topology
@@ -21,11 +21,8 @@ from storage import embedded
 from storage.backends.memory import MemoryBackend
 from storage.backends.registry import create_place, open_backend
 from storage.bootstrap import Means, init, open_store, worker_of
-from storage.catalog import days, tables
-from storage.catalog.engine import Catalog
 from storage.logs import make_logger
 from storage.model import Dpa, TenantSpec
-from storage.policy import Permit
 from storage.ports import Backend, Clock, Connector
 from storage.processors.manual import ManualConnector
 from storage.region import Limits
@@ -35,6 +32,7 @@ from storage.tenant import Tenant
 from storage.testing.clock import FakeClock
 from storage.testing.connections import CatalogFaults, watching
 from storage.testing.faults import FaultyBackend
+from storage.testing.newborn import Newborn, newborn
 from storage.testing.processors import FakeProcessor
 from storage.testing.s3 import CREDENTIALS, S3Server
 
@@ -59,30 +57,46 @@ class Server:
         self.topology = load_topology()
         self._url, self._leave = embedded.start(self.directory / "pg")
         self._numbers = count(1)
-        self._free: list[dict[str, SecretStr]] = []
+        self._free: list[tuple[dict[str, SecretStr], list[Newborn]]] = []
+        self._lent: dict[Path, list[Newborn]] = {}
 
     def make(self) -> Settings:
-        """Settings of a new, empty Domicile: empty catalogs, keys of its own."""
+        """Settings of a new, empty Domicile: empty catalogs, and a home of its own."""
         number = next(self._numbers)
-        urls = self._free.pop() if self._free else self._create(number)
+        urls, regions = self._free.pop() if self._free else (self._create(number), [])
         home = self.directory / f"home{number}"
-        regions = {
+        settings = Settings(home=home, regions={
             region: RegionSettings(catalog_url=url, keys_file=home / "keys" / f"{region}.toml")
             for region, url in urls.items()
-        }
-        settings = Settings(home=home, regions=regions)
-        init(settings, means=Means(clock=lambda _: FakeClock()))
+        })  # fmt: skip
+        if regions:
+            self._renew(settings, regions)
+        else:
+            init(settings, means=Means(clock=lambda _: FakeClock()))
+            regions = [newborn(settings, region, self.topology, connections=1) for region in urls]
+        self._lent[home] = regions
         return settings
 
     def take_back(self, settings: Settings) -> None:
-        """Empty its catalogs, for the next one to use."""
-        for region, given in settings.regions.items():
-            _empty(Catalog(region, given.catalog_url.get_secret_value(), connections=1))
-        self._free.append({name: given.catalog_url for name, given in settings.regions.items()})
+        """Its catalogs, and the keys that they are used with, for the next one to use."""
         shutil.rmtree(settings.home)
+        urls = {name: given.catalog_url for name, given in settings.regions.items()}
+        self._free.append((urls, self._lent.pop(settings.home)))
+
+    def _renew(self, settings: Settings, regions: Sequence[Newborn]) -> None:
+        for region in regions:
+            spec = self.topology.regions[region.catalog.region]
+            keys_file = settings.regions[spec.name].keys_file
+            keys_file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            region.restore(keys_file)
+            for backend in spec.backends:
+                create_place(backend, data_dir=settings.home)
 
     def close(self) -> None:
         """Stop the server and remove its data."""
+        for regions in (*self._lent.values(), *(regions for _, regions in self._free)):
+            for region in regions:
+                region.close()
         self._leave()
         shutil.rmtree(self.directory, ignore_errors=True)
 
@@ -100,22 +114,6 @@ class Server:
             region: SecretStr(self._url.replace("/postgres?", f"/{name}?", 1))
             for region, name in names.items()
         }
-
-
-def _empty(catalog: Catalog) -> None:
-    """Delete every row, and the partitions of days that are not open any more."""
-    with catalog.begin() as connection:
-        over = connection.scalars(
-            select(tables.day.c.day).where(tables.day.c.state != "open")
-        ).all()
-    for day in over:
-        days.drop_partition(catalog.engine, day, Permit(allowed=True, reason="allowed"))
-    with catalog.begin() as connection:
-        connection.execute(tables.day.delete().where(tables.day.c.day.in_(over)))
-        for table in reversed(tables.metadata.sorted_tables):
-            if table is not tables.day:
-                connection.execute(table.delete())
-    catalog.close()
 
 
 @dataclass

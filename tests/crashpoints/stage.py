@@ -34,6 +34,7 @@ from storage.region import Limits
 from storage.settings import Settings
 from storage.store import Store
 from storage.testing import FakeClock, Server
+from storage.testing.newborn import Newborn, newborn
 from storage.workers.loop import Duty, Worker, duties
 from tests.crashpoints.effects import (
     Crash,
@@ -44,7 +45,6 @@ from tests.crashpoints.effects import (
 )
 from tests.support.looking import PLAIN
 from tests.support.moments import Life
-from tests.support.newborn import Newborn, newborn
 from tests.support.topologies import small_topology
 from tests.support.world import Process, World, quiet
 
@@ -135,7 +135,7 @@ class Ground:
 
     def clear(self) -> None:
         """As it was when it was new."""
-        self.region.restore()
+        self.region.restore(self.settings.regions[HOME].keys_file)
 
 
 def make_ground(server: Server, folder: Path) -> Ground:

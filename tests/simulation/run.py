@@ -11,8 +11,8 @@ from typing import Self
 import regions
 from regions.load import load_topology
 from storage.testing import Server
+from storage.testing.newborn import newborn
 from tests.simulation.story import Disturb, Step, Story
-from tests.support.newborn import newborn
 from tests.support.runner import Runner
 from tests.support.topologies import small_topology
 
@@ -59,7 +59,7 @@ class Stage:
     def run(self, story: Story) -> Outcome:
         """From the first step to the end of all things."""
         for region in self._regions:
-            region.restore()
+            region.restore(self._settings.regions[region.catalog.region].keys_file)
         settings = self._settings.model_copy(update={"topology": self._topologies[story.changed]})
         entropy = Random(story.seed).randbytes
         catalogs = {region.catalog.region: region.catalog for region in self._regions}

@@ -20,13 +20,13 @@ class Newborn:
     """The rows of a region's catalog, and its keys, when it was new."""
 
     catalog: Catalog
-    keys_file: Path
     keys: bytes = field(repr=False)
     rows: Mapping[str, Sequence[Row[tuple[object, ...]]]] = field(repr=False)
 
-    def restore(self) -> None:
-        """As it was when it was new. Nobody else is at it."""
-        self.keys_file.write_bytes(self.keys)
+    def restore(self, keys_file: Path) -> None:
+        """As it was when it was new, with its keys in that file. Nobody else is at it."""
+        keys_file.touch(mode=0o600)
+        keys_file.write_bytes(self.keys)
         wanted = {row.day for row in self.rows["day"]}
         with self.catalog.begin() as connection:
             there = {row.day: row.state for row in connection.execute(select(t.day))}
@@ -48,10 +48,12 @@ class Newborn:
         self.catalog.close()
 
 
-def newborn(settings: Settings, region: str, topology: Topology) -> Newborn:
+def newborn(
+    settings: Settings, region: str, topology: Topology, *, connections: int = 4
+) -> Newborn:
     """What has just been made, with partitions for as many days as the topology wants."""
     given = settings.regions[region]
-    catalog = Catalog(region, given.catalog_url.get_secret_value(), connections=4)
+    catalog = Catalog(region, given.catalog_url.get_secret_value(), connections=connections)
     with catalog.begin() as connection:
         rows = {
             table.name: connection.execute(select(table)).all()
@@ -59,6 +61,6 @@ def newborn(settings: Settings, region: str, topology: Topology) -> Newborn:
         }
     ahead = horizon_wanted(topology, NOON.date())
     rows["day"] = [row for row in rows["day"] if row.day <= ahead]
-    made = Newborn(catalog, given.keys_file, given.keys_file.read_bytes(), rows)
-    made.restore()
+    made = Newborn(catalog, given.keys_file.read_bytes(), rows)
+    made.restore(given.keys_file)
     return made
