@@ -40,7 +40,7 @@ class FakeProcessor:
     def deliver(self, copy: UUID, content: bytes, *, timeout: float) -> None:
         self._begin("deliver", copy)
         if self.land_late:
-            self._late.append(lambda: self.held.update({copy: content}))
+            self.defer(copy, content)
             raise ProcessorTimeout(self._name)
         self.held[copy] = content
         self._end("deliver")
@@ -59,6 +59,15 @@ class FakeProcessor:
             said = Acknowledgement(self._clock.now(), hashlib.sha256(copy.bytes).digest())
         self._end("confirm")
         return said
+
+    def defer(self, copy: UUID, content: bytes) -> None:
+        """A delivery is under way, until ``land`` is called."""
+        self._late.append(lambda: self.held.update({copy: content}))
+
+    @property
+    def late(self) -> int:
+        """How many deliveries are still under way."""
+        return len(self._late)
 
     def land(self) -> None:
         """Let the late deliveries happen now, whatever has been asked since."""

@@ -5,12 +5,13 @@ Each raises AssertionError with a sentence that says what is wrong.
 
 from collections.abc import Iterable
 from datetime import datetime
+from uuid import UUID
 
 from sqlalchemy import exists, select
 
 from storage.catalog import tables as t
 from storage.evidence.receipts import verify
-from storage.model import ErasureState
+from storage.model import CopyState, ErasureState
 from tests.crashpoints.stage import HOME, Actor, Fact, Request, Stage
 from tests.support import looking
 
@@ -23,6 +24,7 @@ e, o, r = t.erasure.c, t.object_.c, t.replica.c
 def at_any_moment(stage: Stage, actor: Actor) -> None:
     """No byte without a row; erased is unreadable; stored is readable; no receipt too early."""
     looking.no_byte_without_a_row(stage)
+    no_copy_without_a_row(stage)
     learn_of_erasures(stage)
     learn_of_holds(stage)
     learn_samples(stage)
@@ -30,6 +32,14 @@ def at_any_moment(stage: Stage, actor: Actor) -> None:
     for fact in stage.facts:
         _read(stage, actor, fact)
     _receipts_are_true(stage, actor)
+
+
+def no_copy_without_a_row(stage: Stage) -> None:
+    """What a processor has, the catalog knows, and does not call gone."""
+    known = _copies(stage)
+    for processor in stage.processors.values():
+        for copy in processor.held:
+            assert copy in known, f"{processor.name} has a copy that nobody knows of"
 
 
 def learn_samples(stage: Stage) -> None:
@@ -96,6 +106,9 @@ def at_rest(stage: Stage, actor: Actor) -> None:
             erasure = actor.store.erasure(number)
             assert erasure.state is ErasureState.COMPLETE, f"an erasure still waits: {erasure.left}"
             looking.certified(stage, HOME, erasure)
+    for processor in stage.processors.values():
+        waits = _copies(stage, processor.name) - processor.held.keys()
+        assert not waits, f"{processor.name} is still asked for what it has not"
     over = [f for f in stage.facts if _erased(stage, f) or _expired(f, now) or not f.told]
     _nothing_left(stage, over, "all is done")
     _everything_else_there(stage, [f for f in stage.facts if f not in over])
@@ -175,6 +188,20 @@ def _nothing_left(stage: Stage, facts: Iterable[Fact], because: str) -> None:
         assert (backend, key) not in vain, f"{backend} has {key}, written in vain; {because}"
         for fact in samples:
             assert fact.sample not in data, f"{backend} has bytes of {fact} in {key}; {because}"
+    copied = {data for processor in stage.processors.values() for data in processor.held.values()}
+    for fact in about:
+        assert fact.body not in copied, f"a processor has a copy of {fact}; {because}"
+
+
+def _copies(stage: Stage, processor: str | None = None) -> set[UUID]:
+    """The copies that are not known to be gone."""
+    c = t.processor_copy.c
+    query = select(c.id).where(c.state != CopyState.CONFIRMED)
+    with stage.looking(HOME) as connection:
+        found = connection.scalars(
+            query if processor is None else query.where(c.processor == processor)
+        )
+        return set(found)
 
 
 def _everything_else_there(stage: Stage, facts: Iterable[Fact]) -> None:

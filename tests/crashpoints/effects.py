@@ -1,9 +1,9 @@
 """What a process does to the world outside of it, one effect after the other; and its end.
 
-An effect is a call that changes a backend, the COMMIT of a transaction that changed something, a
-statement that is its own transaction, or a change of a file. All of them pass here, so that a new
-one is found by itself. Between two effects nothing outside changes: to end before an effect is to
-end after the one before it.
+An effect is a call that changes a backend or a processor, the COMMIT of a transaction that changed
+something, a statement that is its own transaction, or a change of a file. All of them pass here, so
+that a new one is found by itself. Between two effects nothing outside changes: to end before an
+effect is to end after the one before it.
 """
 
 import os
@@ -13,15 +13,18 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import timedelta
 from functools import partial
 from pathlib import Path
 from typing import Literal, ParamSpec, TypeVar, cast
+from uuid import UUID
 
 import psycopg
 from sqlalchemy import Connection, Engine, event
 
 from storage.backends.probing import exercise
-from storage.testing import Call, FaultyBackend
+from storage.ports import Acknowledgement
+from storage.testing import Call, FakeProcessor, FaultyBackend
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -46,7 +49,7 @@ class Crash(BaseException):
 class Moment:
     """Something that a process does. ``changes``: it is an effect. ``lands``: it can come late.
 
-    ``request``: to a backend. ``sent``: others may have been sent at the same time.
+    ``request``: to a backend or a processor. ``sent``: others may have been sent at the same time.
     """
 
     name: str
@@ -166,6 +169,38 @@ def tape_backend(inner: FaultyBackend, tape: Tape) -> FaultyBackend:
     taped.probe = lambda key: exercise(taped, key, timeout=1)  # type: ignore[method-assign]
     taped.close = lambda: None  # type: ignore[method-assign] # it outlives the process
     return taped
+
+
+class TapedProcessor:
+    """A processor as one process sees it. Its word is asked for, which changes nothing."""
+
+    def __init__(self, inner: FakeProcessor, tape: Tape) -> None:
+        self._inner, self._tape = inner, tape
+
+    @property
+    def name(self) -> str:
+        return self._inner.name
+
+    @property
+    def longest_request(self) -> timedelta:
+        return self._inner.longest_request
+
+    def deliver(self, copy: UUID, content: bytes, *, timeout: float) -> None:
+        moment = Moment(f"deliver to {self.name}", lands=True, request=True)
+        self._tape.meet(moment, partial(self._inner.defer, copy, content))
+        self._inner.deliver(copy, content, timeout=timeout)
+
+    def request_deletion(self, copy: UUID) -> None:
+        self._meet("request_deletion", changes=True)
+        self._inner.request_deletion(copy)
+
+    def confirm(self, copy: UUID) -> Acknowledgement | None:
+        self._meet("confirm", changes=False)
+        return self._inner.confirm(copy)
+
+    def _meet(self, call: str, *, changes: bool) -> None:
+        sent = self._tape.sending_now
+        self._tape.meet(Moment(f"{call} of {self.name}", changes, sent=sent, request=True))
 
 
 def tape_engine(engine: Engine, tape: Tape) -> None:

@@ -331,6 +331,43 @@ def _compact_and_hold(stage: Stage, other: Actor) -> tuple[Act, Act]:
     return lambda one: one.duty("compact"), lambda two: two.hold(holding)
 
 
+@pair("hand over x erase")
+def _hand_over_and_erase(stage: Stage, other: Actor) -> tuple[Act, Act]:
+    fact = stage.fact("ann")
+    other.put(fact)
+    return lambda one: one.hand_over(fact), _erase_and_ask
+
+
+@pair("hand over x erase, much later", slow=True)
+def _hand_over_and_erase_later(stage: Stage, other: Actor) -> tuple[Act, Act]:
+    fact = stage.fact("ann")
+    other.put(fact)
+
+    def erase(two: Actor) -> None:
+        stage.pass_time(hours=1)
+        two.duty("settle", "ask_back")
+        _erase_and_ask(two)
+
+    return lambda one: one.hand_over(fact), erase
+
+
+@pair("ask back x erase")
+def _ask_back_and_erase(stage: Stage, other: Actor) -> tuple[Act, Act]:
+    facts = [stage.fact("ann"), stage.fact("ann")]
+    other.put_many(facts)
+    for fact in facts:
+        ends = stage.start(Tape(stop="commit update processor_copy"))
+        ends.hand_over_and_end(fact)
+    stage.pass_time(hours=1)
+    return lambda one: one.duty("ask_back", "complete"), _erase_and_ask
+
+
+def _erase_and_ask(two: Actor) -> None:
+    """An erasure, and all that a worker can do for it now, at processors too."""
+    two.erase(Scope.subject("ann"))
+    two.duty("plan", "purge", "ask_back", "complete")
+
+
 def _erase_all(two: Actor, scope: Scope | None = None) -> None:
     """An erasure, and all that a worker can do for it now."""
     two.erase(scope or Scope.subject("ann"))

@@ -5,8 +5,9 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from storage.errors import DomicileError
-from tests.crashpoints import checks
+from tests.crashpoints import checks, handing  # noqa: F401 - more operations
 from tests.crashpoints.effects import Crash, How, Moment, Tape
+from tests.crashpoints.loss import make_good
 from tests.crashpoints.operations import OPERATIONS
 from tests.crashpoints.stage import HOME, Actor, Ground, Stage
 from tests.support import looking
@@ -88,7 +89,10 @@ def try_it(ground: Ground, operation: str, tape: Tape) -> None:
 
 def recover(stage: Stage) -> None:
     """Time passes, and a new process works, until nothing is left to do; then until all expires."""
+    if stage.restored:
+        make_good(stage)
     looking.no_byte_without_a_row(stage)
+    checks.no_copy_without_a_row(stage)
     fresh = stage.start()
     checks.at_any_moment(stage, fresh)
     _work(stage, fresh)

@@ -15,6 +15,7 @@ from uuid import UUID
 
 import regions
 from regions.load import load_topology
+from regions.model import SubProcessor
 from storage.bootstrap import Means, open_store
 from storage.catalog.engine import Catalog
 from storage.errors import DomicileError
@@ -33,22 +34,23 @@ from storage.model import (
 from storage.region import Limits
 from storage.settings import Settings
 from storage.store import Store
-from storage.testing import FakeClock, Server
+from storage.testing import FakeClock, FakeProcessor, Server
 from storage.testing.newborn import Newborn, newborn
 from storage.workers.loop import Duty, Worker, duties
 from tests.crashpoints.effects import (
     Crash,
     InTurn,
     Tape,
+    TapedProcessor,
     tape_backend,
     tape_engine,
 )
 from tests.support.looking import PLAIN
 from tests.support.moments import Life
 from tests.support.topologies import small_topology
-from tests.support.world import Process, World, quiet
+from tests.support.world import LANDS_WITHIN, Process, World, quiet
 
-HOME, TENANT = "eu-central-1", "acme-eu"
+HOME, TENANT, PROCESSOR = "eu-central-1", "acme-eu", "klarblick"
 PROMPT, COMPLETION, FILE = DataClass.PROMPT, DataClass.COMPLETION, DataClass.FINE_TUNING_FILE
 TWO_DAYS = {PROMPT: 2, COMPLETION: 2}  # what is written at noon expires at midnight
 MORNING = datetime(2026, 3, 1, 6, tzinfo=UTC)  # leaves time to compact before midnight
@@ -200,6 +202,10 @@ class Actor(Process):
             self.stage.granted(request, {e.id: e.requested for e in done})
         return request
 
+    def hand_over(self, fact: Fact) -> None:
+        """Hand a copy of a record to the processor."""
+        self.store.tenant(TENANT).hand_over(fact.id, PROCESSOR)
+
     def hold(self, holding: Holding) -> None:
         """Place a hold, and be told so."""
         spec = HoldSpec(
@@ -237,6 +243,13 @@ class Actor(Process):
         """Erase, and end in the middle of it, where the tape says."""
         with suppress(Crash, DomicileError), self.tape.record():
             self.erase(scope)
+        assert self.tape.dead, "it did not come there"
+        self.end()
+
+    def hand_over_and_end(self, fact: Fact) -> None:
+        """Hand a copy over, and end in the middle of it, where the tape says."""
+        with suppress(Crash, DomicileError), self.tape.record():
+            self.hand_over(fact)
         assert self.tape.dead, "it did not come there"
         self.end()
 
@@ -291,6 +304,8 @@ class Stage(World):
         self.facts: list[Fact] = []
         self.requests: list[Request] = []
         self.holdings: list[Holding] = []
+        self.processors: dict[str, FakeProcessor] = {}
+        self.restored = False  # its catalog is a copy, and nobody has recovered it
         self.stack = ExitStack()
         self.tapes: list[Tape] = []
         super().__init__(ground.settings, threads=False, processes=0)
@@ -299,27 +314,31 @@ class Stage(World):
     def start(self, tape: Tape | None = None, *, probing: bool = False) -> Actor:
         """A new process."""
         tape = tape or Tape()
-        stack = ExitStack()
-
-        def clock(catalog: Catalog) -> FakeClock:
-            tape_engine(catalog.engine, tape)
-            return self.clock
-
-        means = Means(
-            clock=clock,
-            backend=lambda spec, _: tape_backend(self._backend(spec), tape),
-            limits=Limits(linger=5.0, pack_records=3),
-            suspect=0.0,
-            pause=self.clock.sleep,
-            entropy=Random(len(self.processes)).randbytes,  # the same run twice is the same run
-            probing=probing,
-        )
+        stack, means = ExitStack(), self.means(tape, probing=probing)
         store: Store = stack.enter_context(open_store(self.settings, means=means, log=quiet()))
         for served in store.regions.values():
             object.__setattr__(served.open, "pool", InTurn(tape))
         actor = Actor(Life(), store, stack, tape, self)
         self.processes.append(actor)
         return actor
+
+    def means(self, tape: Tape, *, probing: bool = False) -> Means:
+        """What a new process has, with each of its effects on the tape."""
+
+        def clock(catalog: Catalog) -> FakeClock:
+            tape_engine(catalog.engine, tape)
+            return self.clock
+
+        return Means(
+            clock=clock,
+            backend=lambda spec, _: tape_backend(self._backend(spec), tape),
+            connector=lambda company: TapedProcessor(self._processor(company), tape),
+            limits=Limits(linger=5.0, pack_records=3),
+            suspect=0.0,
+            pause=self.clock.sleep,
+            entropy=Random(len(self.processes)).randbytes,  # the same run twice is the same run
+            probing=probing,
+        )
 
     def make_tenant(self, actor: Actor, *, dedicated: bool = False) -> None:
         """The one that all operations are about."""
@@ -381,6 +400,25 @@ class Stage(World):
                 actor.end()
         for catalog in self._catalogs.values():
             catalog.close()
+
+    def note_late(self) -> None:
+        """A delivery may be under way too."""
+        before = self.late_since
+        super().note_late()
+        if any(processor.late for processor in self.processors.values()):
+            self.late_since = self.late_since or before or self.clock.now()
+
+    def settle_late(self, *, lands: bool) -> None:
+        """It arrives, just in time."""
+        super().settle_late(lands=lands)
+        for processor in self.processors.values():
+            processor.land()
+
+    def _processor(self, company: SubProcessor) -> FakeProcessor:
+        if company.name not in self.processors:
+            made = FakeProcessor(company.name, LANDS_WITHIN, self.clock)
+            self.processors[company.name] = made
+        return self.processors[company.name]
 
     @contextmanager
     def one_down(self, backend: str) -> Iterator[None]:

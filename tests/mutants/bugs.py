@@ -267,7 +267,7 @@ BUGS = (
     ),
     _bug(
         "an erasure that was planned does not wait for a copy that is replayed",
-        "catalog/copies.py", "    if covering:\n", "    if covering is None:\n", RECOVER_COPIES,
+        "catalog/copies.py", "    if covering:\n", "    if covering == set():\n", RECOVER_COPIES,
     ),
     _bug(
         "a receipt does not wait for what the ledger has still to tell", "catalog/erasures.py",

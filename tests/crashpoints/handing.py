@@ -1,0 +1,82 @@
+"""More operations: copies at processors, and a catalog that was restored."""
+
+from storage.model import Scope
+from tests.crashpoints import loss
+from tests.crashpoints.effects import Tape
+from tests.crashpoints.operations import operation, some_records
+from tests.crashpoints.stage import Act, Actor, Stage
+
+
+@operation
+def hand_over(stage: Stage, other: Actor) -> Act:
+    """Two copies, of which one has to go when somebody erases."""
+    facts = [stage.fact("ann"), stage.fact("ben")]
+    other.put_many(facts)
+    stage.request(Scope.subject("ann")).refused = True  # asked for when all is well
+
+    def act(actor: Actor) -> None:
+        for fact in facts:
+            actor.hand_over(fact)
+
+    return act
+
+
+@operation
+def ask_back(stage: Stage, other: Actor) -> Act:
+    """A copy whose record is erased, and one that nobody knows to have arrived; then receipts."""
+    facts = [stage.fact("ann"), stage.fact("ben")]
+    other.put_many(facts)
+    other.hand_over(facts[0])
+    stage.start(Tape(stop="commit update processor_copy")).hand_over_and_end(facts[1])
+    other.erase(Scope.subject("ann"))
+    other.duty("plan", "purge")
+    stage.pass_time(hours=1)
+    return lambda actor: actor.duty("ask_back", "complete", "forget")
+
+
+@operation
+def settle_a_copy(stage: Stage, other: Actor) -> Act:
+    """An entry of the ledger that tells of a copy, and whose writer has ended."""
+    fact, tape = stage.fact("ann"), Tape(stop="commit update replica, update object, insert proc")
+    other.put(fact)
+    stage.start(tape).hand_over_and_end(fact)
+    other.erase(Scope.subject("ann"))
+    other.duty("plan", "purge")
+    stage.pass_time(hours=1)
+    return lambda actor: actor.duty("settle", "ask_back", "complete")
+
+
+@operation
+def recover(stage: Stage, other: Actor) -> Act:
+    """From a dump: an erasure and copies are forgotten, and a record that was put since is lost."""
+    facts = some_records(stage, other)
+    backup = loss.back_up(stage)
+    other.put(stage.fact("zoe"))
+    for fact in facts[:2]:
+        other.hand_over(fact)
+    other.erase(Scope.subject("ann"))
+    other.duty("plan", "purge", "complete")
+
+    def act(actor: Actor) -> None:
+        loss.restore(stage, backup, elsewhere=True)
+        loss.recover(stage, actor.tape)
+
+    return act
+
+
+@operation
+def recover_in_place(stage: Stage, other: Actor) -> Act:
+    """From a snapshot: a hold is forgotten too, and a copy that was there is confirmed since."""
+    facts = some_records(stage, other)
+    other.hand_over(facts[1])
+    backup = loss.back_up(stage)
+    other.hold(stage.holding("ben"))
+    other.hand_over(facts[0])
+    other.erase(Scope.tenant())
+    other.duty("plan", "purge", "ask_back", "complete")
+
+    def act(actor: Actor) -> None:
+        loss.restore(stage, backup, elsewhere=False)
+        loss.recover(stage, actor.tape)
+
+    return act

@@ -1,0 +1,74 @@
+"""A catalog that is lost, restored as it was at an earlier moment, and recovered."""
+
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+
+from sqlalchemy import Row, insert, select, update
+
+from storage.bootstrap import open_copies
+from storage.catalog import tables as t
+from storage.errors import CatalogRestored
+from storage.workers.recover import finish, start
+from tests.crashpoints.checks import learn_samples
+from tests.crashpoints.effects import Tape
+from tests.crashpoints.stage import HOME, Fact, Stage
+
+_ELSEWHERE = "1/00000001/1/1"
+
+
+@dataclass(frozen=True)
+class Backup:
+    """The rows of a catalog, and what was told until then."""
+
+    rows: Mapping[str, Sequence[Row[tuple[object, ...]]]]
+    told: Sequence[Fact]
+
+
+def back_up(stage: Stage) -> Backup:
+    """The catalog as it is now."""
+    learn_samples(stage)  # a row that comes back may tell of bytes that are gone
+    with stage.looking(HOME) as connection:
+        rows = {
+            table.name: connection.execute(select(table)).all()
+            for table in t.metadata.sorted_tables
+        }
+    return Backup(rows, [fact for fact in stage.facts if fact.told])
+
+
+def restore(stage: Stage, backup: Backup, *, elsewhere: bool) -> None:
+    """Every process has ended, and the catalog is what it was. On the same UTC day only.
+
+    ``elsewhere``: in another place, as a dump; or in its own, as a snapshot of the disk is.
+    """
+    with stage.looking(HOME) as connection:
+        for table in reversed(t.metadata.sorted_tables):
+            connection.execute(table.delete())
+        for table in t.metadata.sorted_tables:
+            if backup.rows[table.name]:
+                rows = [dict(row._mapping) for row in backup.rows[table.name]]
+                connection.execute(insert(table), rows)
+        if elsewhere:
+            connection.execute(update(t.catalog_info).values(identity=_ELSEWHERE))
+    stage.restored = True
+    for fact in stage.facts:
+        if fact.told and fact not in backup.told:
+            fact.told, fact.sample = False, b""  # it may be put again, under another key
+
+
+def recover(stage: Stage, tape: Tape) -> None:
+    """What ``domicile recover --confirm`` does."""
+    with open_copies(stage.settings, means=stage.means(tape), only=HOME) as copies:
+        report = start(copies[0])
+        if report is not None:
+            assert not report.lost, "what was acknowledged before the backup is lost"
+            finish(copies[0], report.silent)
+    stage.restored = False
+
+
+def make_good(stage: Stage) -> None:
+    """Nobody serves before it is recovered to the end; then that is done again."""
+    with suppress(CatalogRestored):
+        stage.start()
+        raise AssertionError("a copy of a catalog is served")
+    recover(stage, Tape())
