@@ -35,6 +35,17 @@ def ask_back(stage: Stage, other: Actor) -> Act:
 
 
 @operation
+def ask_back_too_early(stage: Stage, other: Actor) -> Act:
+    """A delivery is still under way when the processor says that it has nothing of the copy."""
+    fact = stage.fact("ann")
+    other.put(fact)
+    stage.start(Tape(stop="deliver", how="late")).hand_over_and_end(fact)
+    other.erase(Scope.subject("ann"))
+    other.duty("plan", "purge")
+    return lambda actor: actor.duty("ask_back", "complete", "forget")
+
+
+@operation
 def settle_a_copy(stage: Stage, other: Actor) -> Act:
     """An entry of the ledger that tells of a copy, and whose writer has ended."""
     fact, tape = stage.fact("ann"), Tape(stop="commit update replica, update object, insert proc")
