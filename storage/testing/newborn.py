@@ -44,7 +44,7 @@ class Newborn:
                     connection.execute(insert(table), rows)
 
     def close(self) -> None:
-        """Close its connections."""
+        """Close its connections. It may be restored again."""
         self.catalog.close()
 
 
@@ -63,4 +63,5 @@ def newborn(
     rows["day"] = [row for row in rows["day"] if row.day <= ahead]
     made = Newborn(catalog, given.keys_file.read_bytes(), rows)
     made.restore(given.keys_file)
+    made.close()
     return made

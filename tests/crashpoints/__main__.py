@@ -59,7 +59,6 @@ def main() -> int:
             if not only or "init" in only:
                 _init(ground, report)
             _cut(ground, [name for name in PAIRS if not only or name in only], report)
-            ground.region.close()
     finally:
         server.close()
     minutes, seconds = divmod(round(time.monotonic() - began), 60)

@@ -138,6 +138,7 @@ class Ground:
     def clear(self) -> None:
         """As it was when it was new."""
         self.region.restore(self.settings.regions[HOME].keys_file)
+        self.region.close()
 
 
 def make_ground(server: Server, folder: Path) -> Ground:

@@ -21,7 +21,6 @@ def ground(domicile_server: Server, tmp_path_factory: pytest.TempPathFactory) ->
     """Where all of them take turns."""
     made = make_ground(domicile_server, tmp_path_factory.mktemp("ground"))
     yield made
-    made.region.close()
     domicile_server.take_back(made.full)
 
 

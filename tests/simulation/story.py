@@ -9,14 +9,19 @@ from storage.model import DataClass, ScopeKind
 from tests.support.ops import (
     Erase,
     Get,
+    HandOver,
+    Hold,
     Item,
     Kill,
     Mint,
     Naming,
     Op,
     Put,
+    Release,
+    Scrub,
     Search,
     Size,
+    Spoil,
     Wait,
     Work,
 )
@@ -25,6 +30,7 @@ from tests.support.runner import Trouble
 T = TypeVar("T")
 
 BACKENDS = ("eu-a", "eu-b", "us-a", "us-b", "eu-c")
+PROCESSORS = ("klarblick", "clearwater-screening")
 _NUMBERS = 16  # "the n-th" of something, counted round
 _PROCESSES = 2
 _MOMENTS = 24  # how deep in an operation another may happen
@@ -36,6 +42,7 @@ _SCOPES = (ScopeKind.RECORD, ScopeKind.SUBJECT, ScopeKind.SUBJECT, ScopeKind.GRO
 _TROUBLES: tuple[Trouble, ...] = (
     "up", "up", "up", "down", "down", "full", "lossy", "late", "land", "lose", None,
 )  # fmt: skip
+_BOTHERS: tuple[Trouble, ...] = ("up", "up", "down", "pending", "lossy", "late")
 
 
 @dataclass(frozen=True)
@@ -92,13 +99,17 @@ def _step(random: Random) -> Step:
         (5, lambda r: Do(_work(r), _process(r))),
         (5, _interrupted),
         (3, lambda r: Disturb(r.choice(BACKENDS), r.choice(_TROUBLES), _process(r))),
+        (1, lambda r: Disturb(r.choice(PROCESSORS), r.choice(_BOTHERS), _process(r))),
+        (3, lambda r: Do(_keep(r), _process(r))),
+        (2, lambda r: Do(_hand_over(r), _process(r))),
+        (2, lambda r: Do(_wear(r), _process(r))),
     ]
     return _weighed(random, kinds)(random)
 
 
 def _interrupted(random: Random) -> Do:
     makers: list[tuple[int, Callable[[Random], Op]]] = [
-        (3, _put), (3, _work), (2, _erase), (1, _look),
+        (3, _put), (3, _work), (2, _erase), (1, _look), (1, _keep), (1, _hand_over), (1, _wear),
     ]  # fmt: skip
     op = _weighed(random, makers)(random)
     between = tuple(
@@ -111,6 +122,7 @@ def _interrupted(random: Random) -> Do:
 def _interruption(random: Random) -> Op:
     makers: list[tuple[int, Callable[[Random], Op]]] = [
         (3, _erase), (4, _work), (2, _put), (2, lambda _: Kill()), (1, _look),
+        (1, _keep), (1, _hand_over), (1, _wear),
         (1, lambda r: Wait(r.randrange(1, 8), lands=r.random() < 0.5)),
     ]  # fmt: skip
     return _weighed(random, makers)(random)
@@ -150,6 +162,26 @@ def _look(random: Random) -> Op:
 
 def _erase(random: Random) -> Erase:
     return Erase(random.randrange(_NUMBERS), random.choice(_SCOPES), random.randrange(_NUMBERS))
+
+
+def _keep(random: Random) -> Op:
+    if random.random() < 0.3:
+        return Release(random.randrange(_NUMBERS))
+    scopes = [scope for scope in _SCOPES if scope is not ScopeKind.ACCOUNT]
+    future = random.random() < 0.5
+    number = random.randrange(_NUMBERS)
+    return Hold(random.randrange(_NUMBERS), random.choice(scopes), number, future)
+
+
+def _hand_over(random: Random) -> HandOver:
+    return HandOver(random.randrange(_NUMBERS), random.randrange(_NUMBERS))
+
+
+def _wear(random: Random) -> Op:
+    """Disks wear out, and somebody looks."""
+    if random.random() < 0.4:
+        return Scrub(random.randrange(_NUMBERS))
+    return Spoil(random.randrange(_NUMBERS), random.random() < 0.5)
 
 
 def _work(random: Random) -> Work:

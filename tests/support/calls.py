@@ -101,6 +101,12 @@ class Calls:
         """The n-th tenant."""
         return NAMES[number % len(NAMES)]
 
+    def busy_tenant(self, number: int) -> str:
+        """The n-th of those that have something to be read now; of all, if none has."""
+        now = self.world.clock.now()
+        busy = [name for name in NAMES if self.model.live(name, now)] or NAMES
+        return busy[number % len(busy)]
+
     def record(self, tenant: str, number: int) -> Rec | None:
         """The n-th record of a tenant, from the youngest."""
         recs = self.model.of(tenant)

@@ -198,6 +198,15 @@ def _days_are_over(connection: Connection, now: datetime) -> None:
     assert not connection.scalar(late), "fences that guard nothing any more"
 
 
+def in_force(world: World) -> list[UUID]:
+    """The holds that are not released."""
+    found: list[UUID] = []
+    for region in world.topology.regions:
+        with world.looking(region) as connection:
+            found += connection.scalars(select(t.hold.c.id).where(t.hold.c.released.is_(None)))
+    return found
+
+
 def deleted_rows(connection: Connection) -> int:
     """How many records the erasures say that they deleted."""
     return connection.scalar(select(func.coalesce(func.sum(t.erasure.c.deleted), 0))) or 0

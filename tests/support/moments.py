@@ -9,12 +9,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from threading import Lock
+from uuid import UUID
 
 from sqlalchemy import Connection
 
 from storage.backends.uploads import AbortingUpload
 from storage.catalog.engine import Catalog
-from storage.ports import Trace, TraceKind, Upload
+from storage.ports import Acknowledgement, Connector, Trace, TraceKind, Upload
 from storage.testing import FaultyBackend
 
 
@@ -149,6 +150,37 @@ class TappedUpload(AbortingUpload):
     def abort(self) -> None:
         with self._backend.around():
             self._inner.abort()
+
+
+class TappedConnector:
+    """A processor as one process sees it."""
+
+    def __init__(self, inner: Connector, life: Life) -> None:
+        self.inner, self._life = inner, life
+
+    @property
+    def name(self) -> str:
+        return self.inner.name
+
+    @property
+    def longest_request(self) -> timedelta:
+        return self.inner.longest_request
+
+    def deliver(self, copy: UUID, content: bytes, *, timeout: float) -> None:
+        self._life.moment()
+        self.inner.deliver(copy, content, timeout=timeout)
+        self._life.moment()
+
+    def request_deletion(self, copy: UUID) -> None:
+        self._life.moment()
+        self.inner.request_deletion(copy)
+        self._life.moment()
+
+    def confirm(self, copy: UUID) -> Acknowledgement | None:
+        self._life.moment()
+        said = self.inner.confirm(copy)
+        self._life.moment()
+        return said
 
 
 def tap_catalog(catalog: Catalog, life: Life) -> None:

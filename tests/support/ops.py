@@ -88,6 +88,46 @@ class Work:
 
 
 @dataclass(frozen=True)
+class Hold:
+    """Place a legal hold on a scope; ``future``: also on what is minted later."""
+
+    tenant: int
+    kind: ScopeKind
+    number: int
+    future: bool
+
+
+@dataclass(frozen=True)
+class Release:
+    """End the n-th hold that is in force, from the youngest."""
+
+    number: int
+
+
+@dataclass(frozen=True)
+class Scrub:
+    """Compare all that a backend has with the catalog, byte by byte."""
+
+    backend: int
+
+
+@dataclass(frozen=True)
+class Spoil:
+    """A replica of a stored pack is lost, or a bit of it is flipped, while another is well."""
+
+    number: int
+    flip: bool
+
+
+@dataclass(frozen=True)
+class HandOver:
+    """Hand a copy of a record to a processor."""
+
+    tenant: int
+    number: int
+
+
+@dataclass(frozen=True)
 class Wait:
     """Time passes; to the end of the day: ``minutes`` before or after midnight."""
 
@@ -101,7 +141,10 @@ class Kill:
     """The process that is at work ends."""
 
 
-Op = Put | Mint | Get | Search | Erase | Work | Wait | Kill
+Op = (
+    Put | Mint | Get | Search | Erase | Work | Wait | Kill
+    | Hold | Release | Scrub | Spoil | HandOver
+)  # fmt: skip
 
 CLASSES = st.sampled_from(list(DataClass))
 SUBJECTS = st.sampled_from([None, "ann", "ben"])
@@ -150,6 +193,17 @@ works = st.one_of(
     st.builds(Work, st.none(), st.just(1)),
     st.builds(Work, st.integers(0, 31), st.integers(1, 3)),
 )
+holds = st.builds(
+    Hold,
+    NUMBER,
+    st.sampled_from([kind for kind in ScopeKind if kind is not ScopeKind.ACCOUNT]),
+    NUMBER,
+    st.booleans(),
+)
+releases = st.builds(Release, NUMBER)
+scrubs = st.builds(Scrub, NUMBER)
+spoils = st.builds(Spoil, NUMBER, st.booleans())
+hand_overs = st.builds(HandOver, NUMBER, NUMBER)
 waits = st.one_of(
     st.builds(Wait, st.integers(1, 120), lands=st.booleans()),
     st.builds(Wait, st.integers(2, 80).map(lambda hours: hours * 60), lands=st.booleans()),

@@ -4,14 +4,32 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, time, timedelta
 
 from tests.support.erasing import Erasing
+from tests.support.handing import Handing
+from tests.support.keeping import Keeping
 from tests.support.moments import Killed
-from tests.support.ops import Erase, Get, Kill, Mint, Op, Put, Search, Wait, Work
+from tests.support.ops import (
+    Erase,
+    Get,
+    HandOver,
+    Hold,
+    Kill,
+    Mint,
+    Op,
+    Put,
+    Release,
+    Scrub,
+    Search,
+    Spoil,
+    Wait,
+    Work,
+)
 from tests.support.reading import Reading
+from tests.support.spoiling import Spoiling
 from tests.support.world import Process
 from tests.support.writing import Writing
 
 
-class Player(Writing, Reading, Erasing):
+class Player(Writing, Reading, Erasing, Keeping, Spoiling, Handing):
     """Every operation asserts what is right about its answer."""
 
     def play(self, op: Op, number: int, between: Sequence[tuple[int, Op]] = ()) -> None:
@@ -60,6 +78,21 @@ class Player(Writing, Reading, Erasing):
                 self._wait(op)
             case Kill():
                 process.life.end()
+            case _:
+                self._run_more(op, process)
+
+    def _run_more(self, op: Hold | Release | Scrub | Spoil | HandOver, process: Process) -> None:
+        match op:
+            case Hold():
+                self.hold(op, process)
+            case Release():
+                self.release(op, process)
+            case Scrub():
+                self.scrub(op, process)
+            case Spoil():
+                self.spoil(op)
+            case HandOver():
+                self.hand_over(op, process)
 
     def _work(self, op: Work, process: Process) -> None:
         duties = process.duties()

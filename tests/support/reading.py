@@ -70,7 +70,11 @@ class Reading(Calls):
                 return False
             at = [
                 connection.scalars(
-                    select(r.backend).where(r.object_id == thing, r.state == "stored")
+                    select(r.backend).where(
+                        r.object_id == thing,
+                        r.state == "stored",
+                        r.key.not_in(self.world.damaged),
+                    )
                 ).all()
                 for thing in row
             ]

@@ -11,9 +11,9 @@ from tests.support import looking
 from tests.support.calls import NAMES, TENANTS
 from tests.support.ops import Op
 from tests.support.player import Player
-from tests.support.world import Mode, World
+from tests.support.world import Bother, Mode, World
 
-Trouble = Mode | Literal["land", "lose"] | None
+Trouble = Mode | Bother | Literal["land", "lose"] | None
 """What a backend does from now on; or what is under way arrives, or does not; or (None) a new
 process takes the place of one.
 """
@@ -44,7 +44,11 @@ class Runner:
             self.world.restart(process)
         elif trouble == "land" or trouble == "lose":  # noqa: PLR1714 - mypy
             self.world.settle_late(lands=trouble == "land")
+        elif backend in self.world.processors:
+            assert trouble != "full"
+            self.world.set_trouble(backend, trouble)
         elif backend in self.world.backends:
+            assert trouble != "pending"
             self.world.set_mode(backend, trouble)
 
     def look(self, *, everything: bool = False) -> None:
@@ -56,6 +60,7 @@ class Runner:
         if everything or self._turn % 4 == 0:
             looking.no_row_abroad(world, player.model)
         process = world.processes[self._turn % 2]
+        player.look_at_held(process, everything=everything)
         for n, name in enumerate(NAMES):
             turn = (n + self._turn) % len(NAMES)
             if everything or turn == 0:
@@ -67,10 +72,15 @@ class Runner:
 
     def heal(self) -> None:
         """All is made well, time passes, and nothing may be left of what has to go."""
-        world, model = self.world, self.player.model
+        world, player, model = self.world, self.player, self.player.model
         world.settle_late(lands=True)
         for backend in world.backends:
             world.set_mode(backend, "up")
+        for processor in world.processors:
+            world.set_trouble(processor, "up")
+        self._release_all()
+        if world.damaged:
+            player.scrub_all(world.processes[0])
         hour, window = timedelta(hours=1), world.topology.bounds.compaction
         for by in (timedelta(), hour, window, hour):
             world.advance(by, lands=True)
@@ -86,11 +96,25 @@ class Runner:
             own = [rec for rec in model.ever() if TENANTS[rec.tenant].home == region]
             over = [r for r in own if r.erased_by or r.expired(now) or r.written]
             looking.nothing_left(world, region, over, "all was made well")
+            player.no_copy_of(over, "all was made well")
+        assert not player.spoilt(), "a replica is still bad"
         looking.no_plaintext(world)
 
     def close(self) -> None:
         """End all processes."""
         self.world.close()
+
+    def _release_all(self) -> None:
+        """Holds too of which nobody was told: what is in the ledger becomes true now."""
+        world, player = self.world, self.player
+        if any(held.id is None for held in player.holds):
+            world.advance(timedelta(hours=1), lands=True)
+            world.processes[0].work()
+        player.look_at_held(world.processes[0], everything=True)
+        for held in list(player.holds):
+            if held.id is not None:
+                assert player.end(held, world.processes[0])
+        assert not looking.in_force(world)
 
     def _certify(self) -> None:
         """What has become complete since the last look."""
@@ -104,3 +128,4 @@ class Runner:
                     erasure = world.processes[0].store.erasure(era.id)
                     looking.certified(world, region, erasure)
                     looking.nothing_left(world, region, model.about(era), "there is a receipt")
+                    self.player.no_copy_of(model.about(era), "there is a receipt")

@@ -5,7 +5,7 @@ import os
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from copy import copy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from typing import Literal
 
@@ -13,21 +13,27 @@ import structlog
 from sqlalchemy import Connection
 
 from regions.load import load_topology
-from regions.model import BackendSpec, Topology
+from regions.model import BackendSpec, SubProcessor, Topology
 from storage.backends.memory import MemoryBackend
 from storage.bootstrap import Means, open_store
 from storage.catalog.engine import Catalog
+from storage.errors import ProcessorError, ProcessorTimeout
 from storage.model import Entropy
+from storage.ports import Connector
+from storage.processors.manual import ManualConnector
 from storage.region import Limits
 from storage.settings import Settings
 from storage.store import Store
-from storage.testing import FakeClock, FaultyBackend
+from storage.testing import FakeClock, FakeProcessor, FaultyBackend
 from storage.workers.loop import Duty, Worker, duties
 from tests.support.inorder import Inline, InOrder
-from tests.support.moments import Killed, Life, Tapped, tap_catalog
+from tests.support.moments import Killed, Life, Tapped, TappedConnector, tap_catalog
 
 Mode = Literal["up", "down", "full", "lossy", "late"]
 """``lossy``: writes happen and their answer is lost. ``late``: the same, and they happen later."""
+
+Bother = Literal["up", "down", "pending", "lossy", "late"]
+"""The same for a processor; ``pending``: it does not delete yet what it is asked to."""
 
 LANDS_WITHIN = timedelta(minutes=16)
 
@@ -92,6 +98,9 @@ class World:
         self.clock = FakeClock()
         self.backends: dict[str, FaultyBackend] = {}
         self.modes: dict[str, Mode] = {}
+        self.processors: dict[str, FakeProcessor] = {}
+        self.troubles: dict[str, Bother] = {}
+        self.damaged: set[str] = set()  # keys, also of what has gone since
         self.late_since: datetime | None = None
         self.misplaced: list[str] = []
         self._shared = catalogs is not None
@@ -117,17 +126,44 @@ class World:
         lost = {"put": faulty.lost, "upload.finish": faulty.lost}
         faulty.fail_after = dict(lost) if mode == "lossy" else {}
 
+    def set_trouble(self, processor: str, trouble: Bother) -> None:
+        """From now on the processor behaves so."""
+        fake = self.processors[processor]
+        self.troubles[processor] = trouble
+        fake.down, fake.pending, fake.land_late = (
+            trouble == "down", trouble == "pending", trouble == "late",
+        )  # fmt: skip
+        lost: dict[str, ProcessorError] = {
+            name: ProcessorTimeout(processor) for name in ("deliver", "request_deletion", "confirm")
+        }
+        fake.fail_after = lost if trouble == "lossy" else {}
+
+    def damage(self, backend: str, key: str, *, flip: bool) -> None:
+        """What a disk does to a replica: it is gone, or one bit of it is another."""
+        self.damaged.add(key)
+        held = self.memory(backend)._contents
+        versions = held.versions[key]
+        data = versions[-1].data
+        if not flip or not data:
+            del held.versions[key]
+            return
+        middle = len(data) // 2
+        changed = data[:middle] + bytes([data[middle] ^ 1]) + data[middle + 1 :]
+        held.versions[key] = [*versions[:-1], replace(versions[-1], data=changed)]
+
     def advance(self, by: timedelta, *, lands: bool) -> None:
         """Time passes. What is still under way lands before it is too late, or never."""
         self.note_late()
-        soon = LANDS_WITHIN - timedelta(seconds=1)
+        soon = LANDS_WITHIN - timedelta(seconds=1)  # the example's processors have as long
         if self.late_since is not None and self.clock.now() + by >= self.late_since + soon:
             self.settle_late(lands=lands)
         self.clock.advance(by)
 
     def note_late(self) -> None:
         """Remember since when something is under way."""
-        if not any(backend.late for backend in self.backends.values()):
+        late = [backend.late for backend in self.backends.values()]
+        late += [len(processor._late) for processor in self.processors.values()]
+        if not any(late):
             self.late_since = None
         elif self.late_since is None:
             self.late_since = self.clock.now()
@@ -139,6 +175,10 @@ class World:
                 backend.land()
             else:
                 backend.drop_late()
+        for processor in self.processors.values():
+            if not lands:
+                processor._late.clear()
+            processor.land()
         self.late_since = None
 
     def memory(self, backend: str) -> MemoryBackend:
@@ -190,6 +230,7 @@ class World:
             catalog=self._catalog,
             clock=lambda _: self.clock,
             backend=lambda spec, _: Tapped(self._backend(spec), life, self._wrote),
+            connector=lambda company: self._connector(company, life),
             limits=Limits(linger=0.02 if self.threads else 0),
             suspect=0.0,
             pause=self.clock.sleep,
@@ -211,6 +252,17 @@ class World:
             self.backends[spec.name] = FaultyBackend(memory)
             self.modes[spec.name] = "up"
         return self.backends[spec.name]
+
+    def _connector(self, company: SubProcessor, life: Life) -> Connector:
+        spec = company.connector
+        assert spec is not None
+        if spec.kind == "manual":
+            return ManualConnector(company.name, spec.longest_request)
+        if company.name not in self.processors:
+            fake = FakeProcessor(company.name, spec.longest_request, self.clock)
+            self.processors[company.name] = fake
+            self.troubles[company.name] = "up"
+        return TappedConnector(self.processors[company.name], life)
 
     def _wrote(self, backend: str, key: str) -> None:
         today = self.clock.now().date()

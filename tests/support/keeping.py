@@ -1,0 +1,187 @@
+"""Legal holds, on a Domicile and on the model."""
+
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+from uuid import UUID
+
+from sqlalchemy import select
+
+from storage.catalog import tables as t
+from storage.model import HoldSpec, PlacedHold, RecordInfo, Scope, ScopeKind
+from tests.support.calls import TENANTS, Calls
+from tests.support.model import STORED, Rec
+from tests.support.ops import Hold, Release
+from tests.support.world import Process, World
+
+LATEST = datetime.max.replace(tzinfo=UTC)
+_SILENT = {"KeyUnavailable", "BackendUnavailable", "Corrupt", "killed"}
+_UNSURE = {"killed", "LedgerUnwritten", "Abandoned"}
+
+
+@dataclass(eq=False)
+class Held:
+    """A hold. ``id``: None until somebody is told of it, or sees it in the catalog.
+
+    ``kept`` is what it keeps for certain, until somebody begins to end it (``ending``).
+    """
+
+    tenant: str
+    kind: ScopeKind
+    value: str | bytes
+    future: bool
+    asked: datetime
+    until: datetime
+    id: UUID | None = None
+    placed: datetime = LATEST
+    kept: list[Rec] = field(default_factory=list)
+    ending: bool = False
+
+    def covers(self, rec: Rec) -> bool:
+        """Whether it is about that record."""
+        if rec.tenant != self.tenant or (not self.future and rec.id.minted > self.placed):
+            return False
+        named: dict[ScopeKind, str | bytes | None] = {
+            ScopeKind.TENANT: "",
+            ScopeKind.RECORD: rec.id.unique,
+            ScopeKind.SUBJECT: rec.lineage.subject,
+            ScopeKind.GROUP: rec.lineage.group,
+        }
+        return named[self.kind] == self.value
+
+
+class Keeping(Calls):
+    """What a hold keeps is there, whatever else happens, until the hold is released."""
+
+    def __init__(self, world: World) -> None:
+        super().__init__(world)
+        self.holds: list[Held] = []
+        self._turn = 0
+
+    def hold(self, op: Hold, process: Process) -> None:
+        """Place a hold, and compare what it says that it keeps."""
+        name = self.busy_tenant(op.tenant)
+        found = self._held_scope(op, name)
+        if found is None:
+            return
+        scope, value = found
+        since, well = self.world.clock.now(), self.well(TENANTS[name].home)
+        spec = HoldSpec(
+            name, scope, "M-1", "a court", "counsel", date(2030, 1, 1), future=op.future
+        )
+        held = Held(name, op.kind, value, op.future, since, LATEST)
+        self.holds.append(held)
+        answer = self.ask(process, lambda: process.store.admin.holds.place(spec))
+        held.until = now = self.world.clock.now()
+        if isinstance(answer.result, PlacedHold):
+            self._in_force(held, answer.result.hold.id, answer.result.hold.placed)
+            return
+        slow = (now - since).total_seconds() > 10
+        allowed = _UNSURE if slow or not well else {"killed"}
+        assert answer.code in allowed, f"a hold: {answer.code}, not {allowed}"
+
+    def release(self, op: Release, process: Process) -> None:
+        """End a hold: from the call on, it may be over."""
+        known = [held for held in self.holds if held.id is not None]
+        if known:
+            self.end(known[-1 - op.number % len(known)], process)
+
+    def end(self, held: Held, process: Process) -> bool:
+        """Whether the hold is known to be over."""
+        well, since = self.well(TENANTS[held.tenant].home), self.world.clock.now()
+        number, held.ending = held.id, True
+        assert number is not None
+        answer = self.ask(process, lambda: process.store.admin.holds.release(number, why="settled"))
+        slow = (self.world.clock.now() - since).total_seconds() > 10
+        allowed = {STORED, *_UNSURE} if slow or not well else {STORED, "killed"}
+        assert answer.code in allowed, f"a release: {answer.code}, not {allowed}"
+        if answer.code == STORED and held in self.holds:
+            self.holds.remove(held)
+        return answer.code == STORED
+
+    def look_at_held(self, process: Process, *, everything: bool = False) -> None:
+        """What is held is there, all of it is said to be, and counsel can read it."""
+        self._turn += 1
+        for number, held in enumerate(list(self.holds)):
+            if held.id is None:
+                self._seek(held)
+            if held.id is None or held.ending:
+                continue
+            self._note_new(held)
+            if not everything and number != self._turn % len(self.holds):
+                continue
+            self._is_listed(held, process)
+            for n, rec in enumerate(held.kept):
+                if everything or n == self._turn // len(self.holds) % len(held.kept):
+                    self._is_opened(held, rec, process)
+
+    def _in_force(self, held: Held, number: UUID, placed: datetime) -> None:
+        held.id, held.placed = number, placed
+        self._note_new(held)
+
+    def _note_new(self, held: Held) -> None:
+        """What can be read now, and will not be told to be erased, is kept from now on."""
+        now, coming = self.world.clock.now(), self.model.coming
+        held.kept += [
+            rec
+            for rec in self.model.live(held.tenant, now)
+            if held.covers(rec) and rec not in held.kept and not rec.covered(coming)
+        ]
+
+    def _seek(self, held: Held) -> None:
+        """The process ended before it was told: the catalog knows, perhaps later."""
+        known = {other.id for other in self.holds}
+        h = t.hold.c
+        with self.world.looking(TENANTS[held.tenant].home) as connection:
+            rows = connection.execute(
+                select(h.id, h.placed)
+                .where(h.tenant == held.tenant, h.scope == held.kind.value)
+                .where(h.placed.between(held.asked, held.until))
+            ).all()
+        new = [row for row in rows if row.id not in known]
+        if new:
+            self._in_force(held, new[0].id, new[0].placed)
+
+    def _is_listed(self, held: Held, process: Process) -> None:
+        found: list[RecordInfo] = []
+        number = held.id
+        assert number is not None
+        after = None
+        while page := process.store.admin.holds.records(number, after=after):
+            found += page
+            after = page[-1].id
+        listed = {info.id.unique for info in found}
+        for rec in held.kept:
+            assert rec.id.unique in listed, f"{rec} is not kept by a hold on {held.kind}"
+        ever = {rec.id.unique for rec in self.model.ever() if held.covers(rec)}
+        assert listed <= ever, "a hold keeps what it is not about"
+
+    def _is_opened(self, held: Held, rec: Rec, process: Process) -> None:
+        number, body = held.id, rec.content.body
+        assert number is not None
+
+        def read() -> bytes:
+            opened = process.store.admin.holds.open(number, rec.id, actor="counsel-1")
+            with opened as file:
+                return file.read_range(0, file.size)
+
+        answer = self.ask(process, read)
+        if answer.code == STORED:
+            assert answer.result == body, f"counsel reads other bytes of {rec}"
+            return
+        region = self.world.topology.regions[TENANTS[rec.tenant].home]
+        down = any(self.world.modes[spec.name] == "down" for spec in region.backends)
+        allowed = _SILENT if down else {"killed"}
+        assert answer.code in allowed, f"counsel cannot read {rec}: {answer.code}"
+
+    def _held_scope(self, op: Hold, name: str) -> tuple[Scope, str | bytes] | None:
+        who, which = ("ann", "ben")[op.number % 2], ("thread-1", "thread-2")[op.number % 2]
+        rec = self.record(name, op.number)
+        match op.kind:
+            case ScopeKind.SUBJECT:
+                return Scope.subject(who), who
+            case ScopeKind.GROUP:
+                return Scope.group(which), which
+            case ScopeKind.TENANT:
+                return Scope.tenant(), ""
+            case _:
+                return None if rec is None else (Scope.record(rec.id), rec.id.unique)

@@ -1,0 +1,95 @@
+"""Replicas that go bad, and scrubs that mend them."""
+
+import hashlib
+import math
+
+from sqlalchemy import select
+
+from storage.catalog import tables as t
+from storage.workers.mend import Place
+from storage.workers.rate import Rate
+from storage.workers.scrub import whole_round
+from tests.support.calls import Calls
+from tests.support.model import STORED
+from tests.support.ops import Scrub, Spoil
+from tests.support.world import Process, quiet
+
+o, r = t.object_.c, t.replica.c
+
+
+class Spoiling(Calls):
+    """One replica at a time is bad, so that nothing is lost."""
+
+    def spoil(self, op: Spoil) -> None:
+        """Somebody takes a replica of a pack away, or flips a bit of it."""
+        if self.spoilt():
+            return
+        found = [
+            (backend, key)
+            for region in self.world.topology.regions
+            for backend, key in self._one_of_many(region)
+        ]
+        if found:
+            backend, key = found[op.number % len(found)]
+            self.world.damage(backend, key, flip=op.flip)
+
+    def scrub(self, op: Scrub, process: Process) -> None:
+        """A whole round on one backend."""
+        names = sorted(self.world.backends)
+        name = names[op.backend % len(names)]
+        answer = self.ask(process, lambda: self._scrub(name, process))
+        silent = any(self.world.modes[other] != "up" for other in names)
+        allowed = {STORED, "killed"} | (
+            {"BackendUnavailable", "BackendTimeout"} if silent else set()
+        )
+        assert answer.code in allowed, f"a scrub of {name}: {answer.code}"
+
+    def scrub_all(self, process: Process) -> None:
+        """Every backend, and everything on it."""
+        for name in sorted(self.world.backends):
+            self._scrub(name, process)
+
+    def spoilt(self) -> list[str]:
+        """Keys of replicas that are said to be stored, and are not as they were written."""
+        return [
+            key
+            for region in self.world.topology.regions
+            for key, _, well in self._replicas(region)
+            if not well
+        ]
+
+    def _scrub(self, name: str, process: Process) -> None:
+        region = next(
+            served.open for served in process.store.regions.values() if name in served.open.backends
+        )
+        rate = Rate(math.inf, clock=lambda: 0.0, sleep=lambda _: None)
+        place = Place(region, name, rate, quiet())
+        whole_round(place, 1.0, tell=lambda _: None, wait=self.world.clock.sleep)
+
+    def _one_of_many(self, region: str) -> list[tuple[str, str]]:
+        """Backend and key of every stored replica of a pack that another one stands in for."""
+        with self.world.looking(region) as connection:
+            rows = connection.execute(
+                select(r.object_id, r.backend, r.key)
+                .join(t.object_, o.id == r.object_id)
+                .where(o.kind == "pack", o.state == "stored", r.state == "stored")
+                .order_by(r.key)
+            ).all()
+        many = {row.object_id for row in rows}
+        counts = {one: sum(row.object_id == one for row in rows) for one in many}
+        return [(row.backend, row.key) for row in rows if counts[row.object_id] > 1]
+
+    def _replicas(self, region: str) -> list[tuple[str, str, bool]]:
+        with self.world.looking(region) as connection:
+            rows = connection.execute(
+                select(r.backend, r.key, o.digest)
+                .join(t.object_, o.id == r.object_id)
+                .where(o.state == "stored", r.state == "stored")
+            ).all()
+        found = []
+        for row in rows:
+            versions = self.world.memory(row.backend)._contents.versions.get(row.key)
+            data = versions[-1].data if versions else None
+            well = data is not None and hashlib.sha256(data).digest() == row.digest
+            found.append((row.key, row.backend, well))
+        return found
