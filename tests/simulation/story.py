@@ -42,7 +42,7 @@ _SCOPES = (ScopeKind.RECORD, ScopeKind.SUBJECT, ScopeKind.SUBJECT, ScopeKind.GRO
 _TROUBLES: tuple[Trouble, ...] = (
     "up", "up", "up", "down", "down", "full", "lossy", "late", "land", "lose", None,
 )  # fmt: skip
-_BOTHERS: tuple[Trouble, ...] = ("up", "up", "down", "pending", "lossy", "late")
+_BOTHERS: tuple[Trouble, ...] = ("up", "down", "pending", "lossy", "late")
 
 
 @dataclass(frozen=True)
@@ -99,7 +99,7 @@ def _step(random: Random) -> Step:
         (5, lambda r: Do(_work(r), _process(r))),
         (5, _interrupted),
         (3, lambda r: Disturb(r.choice(BACKENDS), r.choice(_TROUBLES), _process(r))),
-        (1, lambda r: Disturb(r.choice(PROCESSORS), r.choice(_BOTHERS), _process(r))),
+        (2, lambda r: Disturb(r.choice(PROCESSORS), r.choice(_BOTHERS), _process(r))),
         (3, lambda r: Do(_keep(r), _process(r))),
         (2, lambda r: Do(_hand_over(r), _process(r))),
         (2, lambda r: Do(_wear(r), _process(r))),

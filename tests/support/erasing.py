@@ -42,7 +42,8 @@ class Erasing(Calls):
 
     def erase(self, op: Erase, process: Process) -> None:
         """Erase, and tell the model."""
-        name = self.tenant(op.tenant)
+        # now and then of a tenant that may have nothing
+        name = self.busy_tenant(op.tenant) if op.number % 4 else self.tenant(op.tenant)
         scope, value = self._scope(op, name)
         tenants = [name]
         if op.kind is ScopeKind.ACCOUNT:
