@@ -107,9 +107,10 @@ class Runner:
     def _release_all(self) -> None:
         """Holds too of which nobody was told: what is in the ledger becomes true now."""
         world, player = self.world, self.player
-        if any(held.id is None for held in player.holds):
-            world.advance(timedelta(hours=1), lands=True)
-            world.processes[0].work()
+        if player.holds:  # all that can go, but for them, goes first
+            for by in (timedelta(hours=1), world.topology.bounds.compaction):
+                world.advance(by, lands=True)
+                world.processes[0].work()
         player.look_at_held(world.processes[0], everything=True)
         for held in list(player.holds):
             if held.id is not None:
