@@ -76,13 +76,14 @@ class Runner:
         world.settle_late(lands=True)
         for backend in world.backends:
             world.set_mode(backend, "up")
-        for processor in world.processors:
-            world.set_trouble(processor, "up")
         self._release_all()
+        self._wait_for_processors()
         if world.damaged:
             player.scrub_all(world.processes[0])
         hour, window = timedelta(hours=1), world.topology.bounds.compaction
         for by in (timedelta(), hour, window, hour):
+            if by == window and player.was_scrubbed():  # what was to be moved first goes now
+                player.scrub_all(world.processes[0])
             world.advance(by, lands=True)
             world.processes[0].work()
         while world.clock.now().hour < 2:  # a day that has just come takes a few rounds to go
@@ -108,14 +109,27 @@ class Runner:
         """Holds too of which nobody was told: what is in the ledger becomes true now."""
         world, player = self.world, self.player
         if player.holds:  # all that can go, but for them, goes first
-            for by in (timedelta(hours=1), world.topology.bounds.compaction):
-                world.advance(by, lands=True)
-                world.processes[0].work()
+            self._go_on()
         player.look_at_held(world.processes[0], everything=True)
         for held in list(player.holds):
             if held.id is not None:
                 assert player.end(held, world.processes[0])
         assert not looking.in_force(world)
+
+    def _wait_for_processors(self) -> None:
+        """What is at one that is in trouble is in no receipt until it is well."""
+        world = self.world
+        if any(trouble != "up" for trouble in world.troubles.values()):
+            self._go_on()
+            self._certify()
+        for processor in world.processors:
+            world.set_trouble(processor, "up")
+
+    def _go_on(self) -> None:
+        world = self.world
+        for by in (timedelta(hours=1), world.topology.bounds.compaction):
+            world.advance(by, lands=True)
+            world.processes[0].work()
 
     def _certify(self) -> None:
         """What has become complete since the last look."""

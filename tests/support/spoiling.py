@@ -3,7 +3,7 @@
 import hashlib
 import math
 
-from sqlalchemy import select
+from sqlalchemy import or_, select
 
 from storage.catalog import tables as t
 from storage.workers.mend import Place
@@ -15,6 +15,7 @@ from tests.support.ops import Scrub, Spoil
 from tests.support.world import Process, quiet
 
 o, r = t.object_.c, t.replica.c
+_BEGUN = or_(t.scrub.c.started.is_not(None), t.scrub.c.finished.is_not(None))
 
 
 class Spoiling(Calls):
@@ -48,6 +49,14 @@ class Spoiling(Calls):
         """Every backend, and everything on it."""
         for name in sorted(self.world.backends):
             self._scrub(name, process)
+
+    def was_scrubbed(self) -> bool:
+        """Whether a scrub may have found something in a wrong place: it is moved, and then goes."""
+        for region in self.world.topology.regions:
+            with self.world.looking(region) as connection:
+                if connection.scalar(select(t.scrub.c.backend).where(_BEGUN).limit(1)):
+                    return True
+        return False
 
     def spoilt(self) -> list[str]:
         """Keys of replicas that are said to be stored, and are not as they were written."""
