@@ -89,6 +89,7 @@ class Runner:
         while world.clock.now().hour < 2:  # a day that has just come takes a few rounds to go
             world.advance(hour, lands=True)
             world.processes[0].work()
+        world.processes[0].work()  # entries of the ledger are given up last of all, then purged
         self.look(everything=True)
         now = world.clock.now()
         assert all(era.complete for era in model.eras)
