@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import event, text
 
 from storage.errors import BackendUnavailable, DomicileError, Expired, NotFound
 from storage.model import DataClass
@@ -132,3 +132,18 @@ def test_an_old_reader_of_another_day_stops_nobody_but_the_drop(
             get(other, record_id)
     days = {trace.key.split("/")[1] for b in domicile.backends.values() for trace in b.scan()}
     assert days == {"2026-03-30", "2026-04-01"}
+
+
+def test_a_dropped_day_costs_no_connection_and_leaves_no_setting(domicile: Domicile) -> None:
+    """What waits at most ten seconds for a lock is the drop, and nothing that comes after it."""
+    catalog, opened = home(domicile).catalog, list[object]()
+    event.listen(catalog.engine, "connect", lambda *_: opened.append(1))
+    with catalog.begin() as connection:
+        before = connection.scalar(text("SELECT pg_backend_pid()"))
+
+    work(domicile, days=3)
+
+    assert opened == []
+    with catalog.begin() as connection:
+        assert connection.scalar(text("SELECT pg_backend_pid()")) == before
+        assert connection.scalar(text("SHOW lock_timeout")) == "0"
