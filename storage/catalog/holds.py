@@ -325,12 +325,14 @@ def page(
     return list(connection.scalars(query if after is None else query.where(h.id < after)))
 
 
+@cache
 def _any_in_force() -> ColumnElement[bool]:
     """SQL: asked once per statement, so that a region without holds pays nothing per row."""
     other = t.hold.alias("any_hold")
     return exists().where(other.c.released.is_(None))
 
 
+@cache
 def _matches(table: Table, scope: ScopeKind) -> ColumnElement[bool]:
     """SQL: the row is what a hold of that scope is about. One index probe per scope."""
     c = table.c
@@ -351,6 +353,7 @@ def _matches(table: Table, scope: ScopeKind) -> ColumnElement[bool]:
     )
 
 
+@cache
 def _in_time(table: Table) -> ColumnElement[bool]:
     """SQL: the hold came before the row's day turned to ``expiring``, if it has."""
     if table is not t.record:

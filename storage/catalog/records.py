@@ -125,7 +125,7 @@ def _find(table: Table) -> Select[object]:
         bindparam("tenants", type_=ARRAY(Text)),
         bindparam("uids", type_=ARRAY(LargeBinary)),
     ]
-    query = select(table, fenced(c).label("fenced"))
+    query = select(table, fenced(table).label("fenced"))
     if table is t.record:
         columns.append(c.expiry_day)
         arrays.append(bindparam("named_days", type_=ARRAY(Date)))
@@ -169,8 +169,10 @@ def _copied(connection: Connection, day: date | None, rows: Sequence[Row]) -> bo
     return True
 
 
-def fenced(c: Columns) -> ColumnElement[bool]:
+@cache
+def fenced(table: Table) -> ColumnElement[bool]:
     """SQL: whether an erasure covers the row. One index probe per scope."""
+    c = table.c
 
     def probe(scope: ScopeKind, value: ColumnElement[bool]) -> ColumnElement[bool]:
         return exists().where(
@@ -228,7 +230,7 @@ def delete_released(
     names = []
     for row in connection.execute(
         select(c.expiry_day, c.uid, held.label("held"))
-        .where(c.tenant == tenant, ~held, ~fenced(c))
+        .where(c.tenant == tenant, ~held, ~fenced(t.held))
         .limit(limit)
         .with_for_update()
     ):
@@ -320,7 +322,7 @@ def needing(
     """Records that no erasure covers and that cannot be opened without a pack or a key object."""
     table = table_of(day)
     c = table.c
-    where = [or_(c.object_id == object_id, c.key_id == object_id), ~fenced(c)]
+    where = [or_(c.object_id == object_id, c.key_id == object_id), ~fenced(table)]
     if day is not None:
         where.append(c.expiry_day == day)
     query = select(c.tenant, c.data_class, c.born, c.minted, c.uid).where(*where)
@@ -367,7 +369,7 @@ def page(
     found: list[Row] = []
     for table in (t.record, t.file):
         c = table.c
-        where = [c.tenant == tenant, ~fenced(c)]
+        where = [c.tenant == tenant, ~fenced(table)]
         if table is t.record:
             where.append(c.expiry_day > now.date())
         if data_class is not None:

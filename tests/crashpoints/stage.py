@@ -147,8 +147,7 @@ def make_ground(server: Server, folder: Path) -> Ground:
     if not topology.exists():
         data = Path(regions.__file__).parent / "data"
         copytree(data, topology)
-        small_topology(data, topology, changes=False)
-        (topology / "regions" / "us-east-1.toml").unlink()
+        small_topology(data, topology, changes=False, alone=True)
     full = server.make()
     settings = full.model_copy(update={"regions": {HOME: full.regions[HOME]}, "topology": topology})
     return Ground(server, full, settings, newborn(settings, HOME, load_topology(topology)))

@@ -49,20 +49,27 @@ class Stage:
         self._folder = tempfile.TemporaryDirectory(prefix="dom-stories-")
         data, here = Path(regions.__file__).parent / "data", Path(self._folder.name)
         self._topologies = {
-            changed: small_topology(data, here / str(changed), changes=changed)
+            (changed, alone): small_topology(
+                data, here / f"{changed}-{alone}", changes=changed, alone=alone
+            )
             for changed in (False, True)
+            for alone in (False, True)
         }
         self._settings = self._server.make()
-        topology = load_topology(self._topologies[False])
-        self._regions = [newborn(self._settings, name, topology) for name in topology.regions]
+        topology = load_topology(self._topologies[False, False])
+        self._regions = {name: newborn(self._settings, name, topology) for name in topology.regions}
+        for region in self._regions.values():
+            region.catalog.engine.pool._pre_ping = False  # nobody cuts these connections
 
     def run(self, story: Story) -> Outcome:
         """From the first step to the end of all things."""
-        for region in self._regions:
-            region.restore(self._settings.regions[region.catalog.region].keys_file)
-        settings = self._settings.model_copy(update={"topology": self._topologies[story.changed]})
+        topology = self._topologies[story.changed, story.alone]
+        served = {name: self._settings.regions[name] for name in load_topology(topology).regions}
+        for name, given in served.items():
+            self._regions[name].restore(given.keys_file)
+        settings = self._settings.model_copy(update={"topology": topology, "regions": served})
         entropy = Random(story.seed).randbytes
-        catalogs = {region.catalog.region: region.catalog for region in self._regions}
+        catalogs = {name: self._regions[name].catalog for name in served}
         runner = Runner(settings, threads=False, entropy=entropy, catalogs=catalogs)
         began = runner.world.clock.now()
         failure = None
@@ -110,7 +117,7 @@ class Stage:
         trace: TracebackType | None,
     ) -> None:
         """Stop the server, and remove everything."""
-        for region in self._regions:
+        for region in self._regions.values():
             region.close()
         self._server.close()
         self._folder.cleanup()

@@ -68,16 +68,21 @@ Step = Do | Disturb
 
 @dataclass(frozen=True)
 class Story:
-    """``changed``: in a topology in which a contract ends and one region needs two replicas."""
+    """``changed``: in a topology in which a contract ends and one region needs two replicas.
+
+    ``alone``: of one region.
+    """
 
     seed: int
     changed: bool
+    alone: bool
     steps: tuple[Step, ...]
 
     def told(self) -> str:
         """One line per step, to be read."""
-        where = "a contract ends" if self.changed else "nothing changes"
-        lines = [f"seed {self.seed}: a topology in which {where}"]
+        where = "one region" if self.alone else "two regions"
+        change = "a contract ends" if self.changed else "nothing changes"
+        lines = [f"seed {self.seed}: a topology of {where} in which {change}"]
         lines += [f"  {n:>3}. {_told(step)}" for n, step in enumerate(self.steps, 1)]
         return "\n".join(lines)
 
@@ -87,7 +92,7 @@ def story_of(seed: int, length: int = 16) -> Story:
     random = Random(seed)
     first = Do(_put(random), 0)
     steps = (first, *(_step(random) for _ in range(random.randrange(length // 2, length * 3 // 2))))
-    return Story(seed, random.random() < 0.5, steps)
+    return Story(seed, random.random() < 0.5, random.random() < 0.75, steps)
 
 
 def _step(random: Random) -> Step:

@@ -23,7 +23,6 @@ TENANTS = {
     "zero": Terms("other", EU, {PROMPT: 0, COMPLETION: 0, FILE: None}),
     "abroad": Terms("acme", US, {PROMPT: 7, COMPLETION: 7, FILE: 5}),
 }
-NAMES = tuple(TENANTS)
 
 
 @dataclass(frozen=True)
@@ -35,15 +34,18 @@ class Answer:
 
 
 class Calls:
-    """A world and its model, and how calls are made in it."""
+    """A world and its model, and how calls are made in it. ``names``: tenants at home there."""
 
     def __init__(self, world: World) -> None:
         self.world = world
+        regions = world.topology.regions
+        self.names = tuple(name for name, terms in TENANTS.items() if terms.home in regions)
         self.model = Model(TENANTS)
-        self.minted: dict[str, list[RecordId]] = {name: [] for name in NAMES}
+        self.minted: dict[str, list[RecordId]] = {name: [] for name in self.names}
         self.numbers = itertools.count(1)
         self.trouble: list[BaseException] = []
-        for name, terms in TENANTS.items():
+        for name in self.names:
+            terms = TENANTS[name]
             given = {c: days for c, days in terms.retention.items() if days is not None}
             spec = TenantSpec(
                 name, terms.account, terms.home, "EU" if terms.home == EU else "US",
@@ -99,12 +101,12 @@ class Calls:
 
     def tenant(self, number: int) -> str:
         """The n-th tenant."""
-        return NAMES[number % len(NAMES)]
+        return self.names[number % len(self.names)]
 
     def busy_tenant(self, number: int) -> str:
         """The n-th of those that have something to be read now; of all, if none has."""
         now = self.world.clock.now()
-        busy = [name for name in NAMES if self.model.live(name, now)] or NAMES
+        busy = [name for name in self.names if self.model.live(name, now)] or self.names
         return busy[number % len(busy)]
 
     def record(self, tenant: str, number: int) -> Rec | None:

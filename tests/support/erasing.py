@@ -9,7 +9,7 @@ from sqlalchemy import func, select
 
 from storage.catalog import tables as t
 from storage.model import Erasure, Reason, RecordId, Scope, ScopeKind
-from tests.support.calls import NAMES, PROMPT, TENANTS, Calls
+from tests.support.calls import PROMPT, TENANTS, Calls
 from tests.support.model import STORED, Era
 from tests.support.ops import Erase
 from tests.support.world import Process, World
@@ -48,7 +48,7 @@ class Erasing(Calls):
         tenants = [name]
         if op.kind is ScopeKind.ACCOUNT:
             account = TENANTS[name].account
-            tenants = [other for other in NAMES if TENANTS[other].account == account]
+            tenants = [other for other in self.names if TENANTS[other].account == account]
         kind = ScopeKind.TENANT if op.kind is ScopeKind.ACCOUNT else op.kind
         coming = [Era(UUID(int=0), other, kind, value, _FOREVER) for other in tenants]
         self.model.coming += coming

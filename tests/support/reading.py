@@ -5,7 +5,7 @@ from sqlalchemy import select
 from storage.catalog import tables as t
 from storage.model import Purpose, RecordId
 from storage.tenant import Tenant
-from tests.support.calls import NAMES, TENANTS, Calls
+from tests.support.calls import TENANTS, Calls
 from tests.support.model import STORED, Rec
 from tests.support.ops import Get, Search
 from tests.support.world import Process
@@ -31,7 +31,7 @@ class Reading(Calls):
             self.read(rec, process, ranges=op.how == "ranges")
 
     def _read_as_stranger(self, rec: Rec, process: Process) -> None:
-        stranger = next(name for name in NAMES if name != rec.tenant)
+        stranger = next(name for name in self.names if name != rec.tenant)
         answer = self.ask(
             process, lambda: process.store.tenant(stranger).get(rec.id, purpose=Purpose.SERVE)
         )

@@ -8,7 +8,7 @@ from storage.catalog.engine import Catalog
 from storage.model import Entropy
 from storage.settings import Settings
 from tests.support import looking
-from tests.support.calls import NAMES, TENANTS
+from tests.support.calls import TENANTS
 from tests.support.ops import Op
 from tests.support.player import Player
 from tests.support.world import Bother, Mode, World
@@ -61,8 +61,8 @@ class Runner:
             looking.no_row_abroad(world, player.model)
         process = world.processes[self._turn % 2]
         player.look_at_held(process, everything=everything)
-        for n, name in enumerate(NAMES):
-            turn = (n + self._turn) % len(NAMES)
+        for n, name in enumerate(player.names):
+            turn = (n + self._turn) % len(player.names)
             if everything or turn == 0:
                 player.compare_list(name, process)
             recs = player.model.of(name)
@@ -76,8 +76,7 @@ class Runner:
         world.settle_late(lands=True)
         for backend in world.backends:
             world.set_mode(backend, "up")
-        self._release_all()
-        self._wait_for_processors()
+        self._end_what_delays()
         if world.damaged:
             player.scrub_all(world.processes[0])
         hour, window = timedelta(hours=1), world.topology.bounds.compaction
@@ -106,31 +105,24 @@ class Runner:
         """End all processes."""
         self.world.close()
 
-    def _release_all(self) -> None:
-        """Holds too of which nobody was told: what is in the ledger becomes true now."""
+    def _end_what_delays(self) -> None:
+        """Holds end, and trouble of processors: but first goes all that can, but for them.
+
+        Holds too of which nobody was told: what is in the ledger becomes true then.
+        """
         world, player = self.world, self.player
-        if player.holds:  # all that can go, but for them, goes first
-            self._go_on()
+        if player.holds or any(trouble != "up" for trouble in world.troubles.values()):
+            for by in (timedelta(hours=1), world.topology.bounds.compaction):
+                world.advance(by, lands=True)
+                world.processes[0].work()
+            self._certify()
         player.look_at_held(world.processes[0], everything=True)
         for held in list(player.holds):
             if held.id is not None:
                 assert player.end(held, world.processes[0])
         assert not looking.in_force(world)
-
-    def _wait_for_processors(self) -> None:
-        """What is at one that is in trouble is in no receipt until it is well."""
-        world = self.world
-        if any(trouble != "up" for trouble in world.troubles.values()):
-            self._go_on()
-            self._certify()
         for processor in world.processors:
             world.set_trouble(processor, "up")
-
-    def _go_on(self) -> None:
-        world = self.world
-        for by in (timedelta(hours=1), world.topology.bounds.compaction):
-            world.advance(by, lands=True)
-            world.processes[0].work()
 
     def _certify(self) -> None:
         """What has become complete since the last look."""

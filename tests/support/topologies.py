@@ -21,11 +21,11 @@ _CHANGES = {
 }
 
 
-def small_topology(data: Path, directory: Path, *, changes: bool) -> Path:
+def small_topology(data: Path, directory: Path, *, changes: bool, alone: bool = False) -> Path:
     """The shipped topology with shorter times, so that few days pass until all has happened.
 
     ``changes``: the EU has a third backend, and the contract of the first ends on 2 March; the US
-    wants two replicas before a write is acknowledged.
+    wants two replicas before a write is acknowledged. ``alone``: without the US.
     """
     for source in data.rglob("*.toml"):
         target = directory / source.relative_to(data)
@@ -35,6 +35,8 @@ def small_topology(data: Path, directory: Path, *, changes: bool) -> Path:
             text = text.replace(old, new)
         old, new = _CHANGES.get(source.name, ("", "")) if changes else ("", "")
         target.write_text(text.replace(old, new, 1))
+    if alone:
+        (directory / "regions" / "us-east-1.toml").unlink()
     return directory
 
 
