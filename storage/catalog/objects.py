@@ -11,7 +11,7 @@ from datetime import date, datetime
 from enum import StrEnum
 from uuid import UUID
 
-from sqlalchemy import Connection, Select, and_, exists, func, or_, select, update
+from sqlalchemy import Connection, Select, and_, bindparam, exists, func, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from storage.catalog import holds
@@ -355,13 +355,24 @@ def claim_purges(
     return [Attempt(x[0], x[1], x[2], x[3], ReplicaState(x[4]), x[5], x[6]) for x in rows]
 
 
-def purge_later(connection: Connection, attempt: UUID, error: str | None, at: datetime) -> None:
-    """The replica is still there, or nobody can say: try again. There is no last time."""
-    connection.execute(
-        update(t.replica)
-        .where(r.id == attempt, r.state == ReplicaState.PURGING)
-        .values(next_attempt=at, last_error=error)
-    )
+@dataclass(frozen=True, slots=True)
+class Again:
+    """A replica that is still there, or nobody can say; it is tried again ``at`` some time."""
+
+    attempt: UUID
+    error: str | None
+    at: datetime
+
+
+def purge_later(connection: Connection, some: Sequence[Again]) -> None:
+    """Try these again. There is no last time."""
+    if some:
+        connection.execute(
+            update(t.replica)
+            .where(r.id == bindparam("a"), r.state == ReplicaState.PURGING)
+            .values(next_attempt=bindparam("n"), last_error=bindparam("e")),
+            [{"a": x.attempt, "e": x.error, "n": x.at} for x in some],
+        )
 
 
 def mark_gone(connection: Connection, attempt: Attempt, look: Look, now: datetime) -> None:

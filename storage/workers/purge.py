@@ -8,7 +8,7 @@ from sqlalchemy import Connection
 from structlog.typing import FilteringBoundLogger
 
 from storage.catalog import holds, objects
-from storage.catalog.objects import Attempt
+from storage.catalog.objects import Again, Attempt
 from storage.errors import BackendError
 from storage.model import ReplicaState
 from storage.packs.transfer import KEPT
@@ -104,11 +104,13 @@ def _note(region: OpenRegion, connection: Connection, outcomes: Sequence[_Outcom
     """All in one transaction; the objects are locked in one order, before their replicas."""
     objects.lock(connection, [outcome.attempt.object_id for outcome in outcomes])
     for outcome in outcomes:
-        attempt = outcome.attempt
         if outcome.gone is not None:
-            objects.mark_gone(connection, attempt, region.look(attempt.backend), outcome.gone)
-        elif outcome.again is not None:
-            objects.purge_later(connection, attempt.id, outcome.error, outcome.again)
+            look = region.look(outcome.attempt.backend)
+            objects.mark_gone(connection, outcome.attempt, look, outcome.gone)
+    objects.purge_later(
+        connection,
+        [Again(x.attempt.id, x.error, x.again) for x in outcomes if x.again is not None],
+    )
 
 
 def _delay(attempt: Attempt) -> timedelta:
