@@ -2,11 +2,17 @@
 
 from collections.abc import Iterable
 from datetime import UTC, datetime, time, timedelta
+from uuid import UUID
 
+from sqlalchemy import select
+
+from storage.catalog import tables as t
 from tests.support.calls import EU, TENANTS, Calls
 from tests.support.model import STORED, Rec
 from tests.support.ops import HandOver
 from tests.support.world import Process
+
+c = t.processor_copy.c
 
 _COMPANY = {EU: "klarblick"}
 _ELSEWHERE = "clearwater-screening"
@@ -40,6 +46,18 @@ class Handing(Calls):
             midnight = datetime.combine(rec.id.day, time(), UTC)
             allowed |= {"HandOverRefused"} if during.until >= midnight - _NO_TIME else set()
         assert answer.code in allowed, f"{answer.code}, not {allowed}: a copy of {rec}, {during}"
+
+    def copies_are_known(self, *, over: datetime | None = None) -> None:
+        """Every copy at a processor has a row, and (``over``) none its deadline behind it."""
+        at = {copy for processor in self.world.processors.values() for copy in processor.held}
+        known: dict[UUID, datetime] = {}
+        for region in self.world.topology.regions if at else ():
+            with self.world.looking(region) as connection:
+                rows = connection.execute(select(c.id, c.deadline).where(c.id.in_(at)))
+                known |= {row[0]: row[1] for row in rows}
+        assert known.keys() == at, f"nobody knows of {at - known.keys()}"
+        late = [copy for copy, deadline in known.items() if over is not None and deadline <= over]
+        assert late == [], f"past their deadlines: {late}"
 
     def no_copy_of(self, recs: Iterable[Rec], because: str) -> None:
         """No processor has a copy of any of these."""

@@ -61,6 +61,7 @@ class Runner:
             looking.no_row_abroad(world, player.model)
         process = world.processes[self._turn % 2]
         player.look_at_held(process, everything=everything)
+        player.copies_are_known()
         for n, name in enumerate(player.names):
             turn = (n + self._turn) % len(player.names)
             if everything or turn == 0:
@@ -98,6 +99,7 @@ class Runner:
             over = [r for r in own if r.erased_by or r.expired(now) or r.written]
             looking.nothing_left(world, region, over, "all was made well")
             player.no_copy_of(over, "all was made well")
+        player.copies_are_known(over=now)
         assert not player.spoilt(), "a replica is still bad"
         looking.no_plaintext(world)
 
