@@ -67,7 +67,15 @@ class Tally:
     @property
     def unmended(self) -> int:
         """How much a person has to see to."""
-        return sum(f.count for (_, done), f in self.found.items() if done is Done.UNMENDED)
+        return self._done(Done.UNMENDED)
+
+    @property
+    def unfinished(self) -> int:
+        """How much the next scrub has to see to again: what is moved goes by then, for one."""
+        return self._done(Done.UNMENDED, Done.MOVING, Done.WAITING)
+
+    def _done(self, *kinds: Done) -> int:
+        return sum(found.count for (_, done), found in self.found.items() if done in kinds)
 
     def written(self) -> dict[str, object]:
         """As the catalog keeps it."""

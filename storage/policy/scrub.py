@@ -82,6 +82,6 @@ def sampled(seed: bytes, key: str, share: float) -> bool:
     return drawn < share * 2**64
 
 
-def next_scrub(now: datetime, *, unmended: int) -> datetime:
-    """When to begin again: in a week, or tomorrow if something is still wrong."""
-    return now + (_SOON if unmended else _EVERY)
+def next_scrub(now: datetime, *, unfinished: int) -> datetime:
+    """When to begin again: in a week, or tomorrow if something is left for the next scrub."""
+    return now + (_SOON if unfinished else _EVERY)

@@ -43,7 +43,7 @@ def scrub(region: OpenRegion, log: FilteringBoundLogger) -> int:
     """
     names, now = list(region.backends), region.clock.now()
     with region.catalog.begin() as connection:
-        scrubs.register(connection, names, next_scrub(now, unmended=0))
+        scrubs.register(connection, names, next_scrub(now, unfinished=0))
         scrubs.begin_due(connection, names, now, seed=region.entropy(16), share=SHARE)
         due = scrubs.claim(connection, names, now, now + _LEASE, due=True)
     if due is None:
@@ -99,7 +99,7 @@ def piece(place: Place, round_: Round) -> None:
         now, tally = place.region.clock.now(), walk.tally
         with place.region.catalog.begin() as connection:
             if over:
-                again = next_scrub(now, unmended=tally.unmended)
+                again = next_scrub(now, unfinished=tally.unfinished)
                 scrubs.finish(connection, round_, tally, now, due=again)
             else:
                 scrubs.save(connection, round_, walk.after, tally, due=due)

@@ -10,7 +10,7 @@ from storage.model import DataClass, RecordId
 from storage.ports import TraceKind
 from storage.testing import Domicile, Server, new_domicile
 from storage.testing.harness import Kind
-from tests.support.doing import get, work
+from tests.support.doing import get, put_file, work
 from tests.support.scrubbing import keys_of, scrubbed, state_of, traces_of
 from tests.support.seeing import home
 from tests.support.topologies import small_topology
@@ -167,6 +167,23 @@ class TestSubProcessors:
         assert scrubbed(changed, "eu-b") == {"missing/replacing": 1}
         work(changed, hours=1)
         assert all(scrubbed(changed, name, 1.0) == {} for name in ("eu-a", "eu-b", "eu-c"))
+
+    @pytest.mark.parametrize("domicile_backends", ["memory"], indirect=True)
+    def test_workers_alone_empty_a_place_that_may_hold_nothing_any_more(
+        self, changed: Domicile
+    ) -> None:
+        """Also of what had no other copy: that goes a day later, not a week."""
+        file = put_file(changed, "u")
+        changed.run_worker()
+        for key in keys_of(changed, "eu-b"):
+            changed.backends["eu-b"].inner.purge(key)
+        for _ in range(9):
+            changed.pass_time(days=1)
+            for _ in range(4):  # a piece of one backend each
+                changed.run_worker()
+
+        assert list(changed.backends["eu-a"].inner.scan()) == []
+        assert get(changed.tenant(), file) == b"mine"
 
 
 def test_with_one_backend_nothing_is_given_up(domicile_server: Server) -> None:
