@@ -10,14 +10,15 @@ from sqlalchemy import Connection
 from structlog.typing import FilteringBoundLogger
 
 from storage.catalog import objects
-from storage.catalog.objects import Attempt, NewObject, ObjectState, StoredObject
-from storage.errors import BackendError, BackendUnavailable
+from storage.catalog.objects import Attempt, NewObject, ObjectKind, ObjectState, StoredObject
+from storage.errors import BackendError, BackendTimeout, BackendUnavailable
 from storage.model import ReplicaState
 from storage.packs.transfer import KEPT, time_left
 from storage.region import OpenRegion
 from storage.workers.pace import COPYING, WAITING
 
 BATCH = 16
+_NOTHING = f"{ObjectKind.CANARY}/nothing"  # a key that no object has
 _PIECE = 8 * 1024 * 1024
 _HERE = (ReplicaState.STORED, ReplicaState.WRITING)
 
@@ -57,16 +58,35 @@ def replicate(region: OpenRegion, log: FilteringBoundLogger) -> int:
     now = region.clock.now()
     with region.catalog.begin() as connection:
         due = objects.claim_due(connection, "replicate_at", now, now + COPYING, BATCH)
+    answering = _answering(region) if due else set()
     for object_id in due:
-        missing = _complete(region, object_id)
+        missing = _complete(region, object_id, answering)
         if missing:
             log.warning("replicas_missing", region=region.name, backends=sorted(missing))
     return len(due)
 
 
-def _complete(region: OpenRegion, object_id: UUID) -> set[str]:
+def _answering(region: OpenRegion) -> set[str]:
+    """The backends that answer a question.
+
+    To others nothing is announced: each attempt is a row that stays until its absence is seen, and
+    an outage of days would leave one for every object and minute.
+    """
+    found = set()
+    for name in region.lawful():
+        try:
+            region.backends[name].traces(_NOTHING)
+        except (BackendUnavailable, BackendTimeout):
+            continue
+        except BackendError:
+            pass  # that is an answer
+        found.add(name)
+    return found
+
+
+def _complete(region: OpenRegion, object_id: UUID, answering: set[str]) -> set[str]:
     """Make what is missing; the backends on which that failed."""
-    work = region.catalog.run(lambda connection: _announce(region, connection, object_id))
+    work = region.catalog.run(lambda c: _announce(region, c, object_id, answering))
     if work is None:
         return set()
     for target in work.targets:
@@ -90,7 +110,9 @@ def _what_is_missing(region: OpenRegion, connection: Connection, source: StoredO
     return missing
 
 
-def _announce(region: OpenRegion, connection: Connection, object_id: UUID) -> _Work | None:
+def _announce(
+    region: OpenRegion, connection: Connection, object_id: UUID, answering: set[str]
+) -> _Work | None:
     now = region.clock.now()
     source = objects.stored_object(connection, object_id, lock=True)
     if source is None or source.state is not ObjectState.STORED:
@@ -102,7 +124,7 @@ def _announce(region: OpenRegion, connection: Connection, object_id: UUID) -> _W
     objects.settle(connection, [], left, now)
     missing = set(source.backends) - {a.backend for a in here if a.id not in left}
     deadline = region.deadline(now, COPYING.total_seconds())
-    lawful = [b for b in region.lawful() if b in missing]
+    lawful = [b for b in region.lawful() if b in missing & answering]
     new = NewObject(
         source.id, source.kind, source.day, source.tenant, source.backends, now, deadline,
         number=source.number,

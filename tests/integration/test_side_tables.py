@@ -9,6 +9,7 @@ from sqlalchemy import Connection, func, select
 
 from storage.catalog import erasures, objects
 from storage.catalog import tables as t
+from storage.errors import BackendUnavailable
 from storage.evidence.receipts import verify
 from storage.model import DataClass, Erasure, NewRecord, PutResult, Reason, Scope
 from storage.region import OpenRegion
@@ -170,16 +171,41 @@ def test_they_go_in_bounded_pieces_the_oldest_first(domicile: Domicile) -> None:
     assert known(domicile) == []
 
 
-def test_attempts_of_a_long_outage_are_forgotten(domicile: Domicile) -> None:
-    """Of an object that lives on, nothing stays of what could not be written."""
+def answer_nothing_but_questions(domicile: Domicile, name: str) -> None:
+    """The backend can be looked at, and what is asked of it beyond that finds no answer."""
+    for call in ("put", "upload", "purge"):
+        domicile.backends[name].fail_before[call] = lambda _: BackendUnavailable(name)
+
+
+def test_an_outage_leaves_no_row_for_each_time_that_a_copy_was_due(domicile: Domicile) -> None:
+    """However long it is: to a backend that does not answer nothing is announced."""
     region = home(domicile)
     domicile.tenant()
     domicile.take_down("eu-b")
     put_prompt(domicile, "u")
-    for _ in range(6):
+    work(domicile)
+    before = replicas(region)
+    for _ in range(12):
         work(domicile, hours=1)
     during = replicas(region)
     domicile.bring_back("eu-b")
+    work(domicile, hours=1)
+    work(domicile, hours=1)
+
+    assert during == before
+    assert replicas(region) == Counter({("eu-a", "stored"): 1, ("eu-b", "stored"): 1})
+
+
+def test_attempts_of_a_long_outage_are_forgotten(domicile: Domicile) -> None:
+    """Of an object that lives on, nothing stays of what could not be written."""
+    region = home(domicile)
+    domicile.tenant()
+    answer_nothing_but_questions(domicile, "eu-b")
+    put_prompt(domicile, "u")
+    for _ in range(6):
+        work(domicile, hours=1)
+    during = replicas(region)
+    domicile.backends["eu-b"].fail_before.clear()
     for _ in range(3):
         work(domicile, hours=1)
 
@@ -214,14 +240,14 @@ def test_what_may_still_land_is_not_forgotten(domicile: Domicile) -> None:
 def test_what_an_open_erasure_has_to_account_for_is_kept(domicile: Domicile) -> None:
     """Every attempt that had bytes of its pack is in the receipt, however long it waits."""
     tenant, region = domicile.tenant(), home(domicile)
-    domicile.take_down("eu-b")
+    answer_nothing_but_questions(domicile, "eu-b")
     both = (NewRecord(DataClass.PROMPT, b"%d" % n, subject=f"u{n}") for n in range(2))
     assert len(list(islice(tenant.put_many(both), 2))) == 2
     erasure = erase(tenant, Scope.subject("u0"))
     for _ in range(4):
         work(domicile, hours=1)
     tried = replicas(region)["eu-b", "purging"]
-    domicile.bring_back("eu-b")
+    domicile.backends["eu-b"].fail_before.clear()
     for _ in range(3):
         work(domicile, hours=2)
     gone = replicas(region)["eu-b", "gone"]
@@ -240,12 +266,12 @@ def test_no_more_replicas_at_once_than_are_asked_for(domicile: Domicile, limit: 
     """Bounded pieces here too."""
     region = home(domicile)
     domicile.tenant()
-    domicile.take_down("eu-b")
+    answer_nothing_but_questions(domicile, "eu-b")
     put_prompt(domicile, "u")
     for _ in range(4):
         duty(domicile, "replicate")
         domicile.pass_time(hours=1)
-    domicile.bring_back("eu-b")
+    domicile.backends["eu-b"].fail_before.clear()
     duty(domicile, "purge")
     with region.catalog.begin() as connection:
         forgotten = objects.prune_replicas(connection, domicile.clock.now(), limit)
