@@ -1,0 +1,63 @@
+"""What a write began with may hold no longer when it is committed: that is asked again."""
+
+from collections.abc import Callable
+
+import pytest
+
+from storage.errors import StaleId, TermsChanged
+from storage.model import DataClass
+from storage.testing import Domicile
+from tests.support.doing import work
+
+
+def meanwhile(domicile: Domicile, happens: Callable[[], object]) -> None:
+    """Something happens once, while the next bytes are on their way."""
+    todo = [happens]
+
+    def once(_: str) -> None:
+        if todo:
+            todo.pop()()
+
+    domicile.backends["eu-a"].fail_before["put"] = once
+
+
+def packs(domicile: Domicile) -> list[str]:
+    """The packs that are on any backend."""
+    return [trace.key for b in domicile.backends.values() for trace in b.inner.scan("pack/")]
+
+
+def test_an_id_that_grows_too_old_while_it_is_written(domicile: Domicile) -> None:
+    """The fence that it would have to meet may be gone by then."""
+    t = domicile.tenant()
+    first = t.new_id(DataClass.PROMPT)
+    t.put(DataClass.PROMPT, b"the day's key", subject="u")
+    domicile.pass_time(hours=23)
+    meanwhile(domicile, lambda: domicile.pass_time(hours=2))
+
+    with pytest.raises(StaleId):
+        t.put(DataClass.PROMPT, b"mine", id=first, subject="u")
+
+    assert len(t.list()) == 1
+    work(domicile, hours=1)
+    assert len(packs(domicile)) == 2
+
+
+@pytest.mark.parametrize("days", [0, 7])
+def test_what_was_agreed_before_does_not_hold_for_a_write_under_way(
+    domicile: Domicile, days: int
+) -> None:
+    """A customer has just asked for less: nothing is stored, and the next try goes by that."""
+    t = domicile.tenant()
+    before = t.put(DataClass.PROMPT, b"before", subject="u")
+    meanwhile(domicile, lambda: domicile.tenant(retention={DataClass.PROMPT: days}))
+
+    with pytest.raises(TermsChanged) as caught:
+        t.put(DataClass.PROMPT, b"mine", subject="u")
+    again = t.put(DataClass.PROMPT, b"mine", subject="u")
+
+    assert caught.value.retryable
+    assert again.stored == bool(days)
+    assert before.deadline is not None
+    assert again.deadline is None or (before.deadline - again.deadline).days == 30 - days
+    work(domicile, hours=1)
+    assert len(packs(domicile)) == 2 * (1 + again.stored)
