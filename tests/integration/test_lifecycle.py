@@ -56,6 +56,22 @@ def test_an_erased_subject_is_gone_at_once_and_its_bytes_later(domicile: Domicil
         t.get(prompt, purpose=Purpose.SERVE)
 
 
+def test_what_derives_from_an_erased_record_is_gone_with_it(domicile: Domicile) -> None:
+    """At once, through as many steps as there are; and nothing that it derives from itself."""
+    t = domicile.tenant()
+    asked = t.put(DataClass.PROMPT, b"asked").id
+    prompt = t.put(DataClass.PROMPT, b"mine", derived_from=[asked]).id
+    answer = t.put(DataClass.COMPLETION, b"yours", derived_from=[prompt]).id
+    later = t.put(DataClass.PROMPT, b"and then", derived_from=[answer]).id
+
+    t.erase(Scope.record(prompt), reason=Reason.SUBJECT_REQUEST)
+
+    for gone in (prompt, answer, later):
+        with pytest.raises(Erased):
+            t.get(gone, purpose=Purpose.SERVE)
+    assert [info.id for info in t.list()] == [asked]
+
+
 def test_new_data_of_an_erased_subject_is_stored(domicile: Domicile) -> None:
     """An erasure is about the past."""
     t = domicile.tenant()
