@@ -290,3 +290,21 @@ def test_a_replica_is_not_called_corrupt_because_its_pack_was_compacted(
     assert get(pack.tenant, pack.ids["c"]) == b"c"
     assert done
     pack.ends_well()
+
+
+def test_bytes_that_an_earlier_compaction_left_are_waited_for(pack: Pack) -> None:
+    """The pack that it was copied from cannot be purged from one backend."""
+    backend = pack.domicile.backends["eu-a"]
+    (stuck,) = (trace.key for trace in backend.scan("pack/"))
+    refused = BackendUnavailable("eu-a")
+    backend.fail_before["purge"] = lambda key: refused if key == stuck else None
+    work(pack.domicile)
+    later = pack.erase("b")
+    for hours in (0, 73, 1, 1):
+        work(pack.domicile, hours=hours)
+        pack.honest(b=later)
+    left = holders(pack.domicile, pack.samples["b"])
+    backend.fail_before.clear()
+
+    assert left == {"eu-a"}
+    pack.ends_well(b=later)

@@ -85,6 +85,22 @@ def test_new_data_of_an_erased_subject_is_stored(domicile: Domicile) -> None:
         t.put(DataClass.PROMPT, b"old", id=stale, subject="user-7")
 
 
+def test_an_erasure_that_is_complete_still_refuses_what_was_minted_before_it(
+    domicile: Domicile,
+) -> None:
+    """Its fence stands as long as such an id is good for a write, receipt or no receipt."""
+    t = domicile.tenant()
+    stale = t.new_id(DataClass.PROMPT)
+    erasure = t.erase(Scope.subject("user-7"), reason=Reason.SUBJECT_REQUEST)
+    for _ in range(2):
+        domicile.run_worker()
+        domicile.pass_time(hours=11)
+
+    assert domicile.store.erasure(erasure.id).receipt is not None
+    with pytest.raises(Erased):
+        t.put(DataClass.PROMPT, b"old", id=stale, subject="user-7")
+
+
 def test_thirty_days_later_nothing_is_left(domicile: Domicile) -> None:
     """A prompt expires, is gone from every backend, and its day with it; a file stays."""
     t = domicile.tenant()
