@@ -8,6 +8,7 @@ import pytest
 from sqlalchemy import event, text
 
 from storage.errors import BackendUnavailable, DomicileError, Expired, NotFound
+from storage.evidence.receipts import verify
 from storage.model import DataClass
 from storage.testing import Domicile, Gate
 from tests.support.commits import COMMITTING, CatalogFaults
@@ -59,6 +60,26 @@ def test_a_day_does_not_begin_to_expire_under_a_commit(
     assert packs_on(domicile) == []
     with pytest.raises(NotFound):
         get(t, written)
+
+
+def test_a_receipt_tells_what_its_erasure_covers_also_of_a_day_that_goes(
+    domicile: Domicile,
+) -> None:
+    """The rows of the day stay until the erasure has read them: else it would have found nothing."""
+    t = domicile.tenant(retention=TWO_DAYS)
+    t.put(DataClass.PROMPT, b"mine", subject="u")
+    erasure = erase(t)
+    domicile.pass_time(hours=13)
+    for _ in range(3):
+        duty(domicile, "expire")
+        domicile.pass_time(minutes=2)
+    for _ in range(3):
+        work(domicile, hours=1)
+    done = domicile.store.erasure(erasure.id)
+    receipt = verify(done.receipt or "", home(domicile).signing.public_key())
+
+    assert done.deleted == 1
+    assert {leaf.backend for leaf in receipt.leaves} == {"eu-a", "eu-b"}
 
 
 def test_no_receipt_for_an_erasure_that_a_partition_was_dropped_under(domicile: Domicile) -> None:
