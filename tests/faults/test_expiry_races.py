@@ -65,7 +65,7 @@ def test_a_day_does_not_begin_to_expire_under_a_commit(
 def test_a_receipt_tells_what_its_erasure_covers_also_of_a_day_that_goes(
     domicile: Domicile,
 ) -> None:
-    """The rows of the day stay until the erasure has read them: else it would have found nothing."""
+    """The rows of the day stay until the erasure has read them: else it would find nothing."""
     t = domicile.tenant(retention=TWO_DAYS)
     t.put(DataClass.PROMPT, b"mine", subject="u")
     erasure = erase(t)

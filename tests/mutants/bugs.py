@@ -210,7 +210,8 @@ BUGS = (
     ),
     _bug(
         "a hold of one class keeps all", "catalog/holds.py",
-        "        or_(h.classes.is_(None), c.data_class == any_(h.classes)),\n", "", PREDICATE,
+        "        or_(h.classes.is_(None), c.data_class == any_(h.classes)),\n", "",
+        PREDICATE, HOLDS,
     ),
     _bug(
         "a hold keeps what came after it", "catalog/holds.py",
