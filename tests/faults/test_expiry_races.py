@@ -13,7 +13,7 @@ from storage.model import DataClass
 from storage.testing import Domicile, Gate
 from tests.support.commits import COMMITTING, CatalogFaults
 from tests.support.doing import duty, erase, get, is_complete, packs_on, work
-from tests.support.seeing import eventually, holders, home, sealed, unknown
+from tests.support.seeing import eventually, holders, home, sealed, states, unknown
 from tests.support.stops import TWO_DAYS, Stop, after_announce, after_put
 
 
@@ -38,6 +38,27 @@ def test_a_day_that_expires_between_the_steps_of_a_put(
         work(domicile, hours=1)
     assert unknown(home(domicile)) == []
     assert packs_on(domicile) == []
+
+
+def test_a_day_that_goes_gives_up_what_is_still_being_written(
+    gate: Gate, domicile: Domicile, faults: CatalogFaults, aside: ThreadPoolExecutor
+) -> None:
+    """At once, and not when its writer is given up: that may be dead."""
+    t = domicile.tenant(retention=TWO_DAYS)
+    t.put(DataClass.PROMPT, b"the day key is made")
+    after_announce(domicile, faults, gate)
+    put = aside.submit(t.put, DataClass.PROMPT, b"mine", subject="u")
+    assert gate.reached.wait(30)
+    domicile.pass_time(hours=13)
+    before = states(home(domicile))
+    duty(domicile, "expire")
+    after = states(home(domicile))
+    gate.open.set()
+
+    with pytest.raises(DomicileError):
+        put.result(30)
+    assert "writing" in before
+    assert "writing" not in after
 
 
 def test_a_day_does_not_begin_to_expire_under_a_commit(
