@@ -11,11 +11,10 @@ import pytest
 
 from storage.errors import CatalogUnavailable, Erased, ProcessorTimeout, ProcessorUnavailable
 from storage.model import CopyState, Erasure
-from storage.ports import Acknowledgement, Connector
 from storage.testing import Call, Domicile, FakeProcessor, Gate, hanging
 from tests.support.commits import CatalogFaults, ran
 from tests.support.doing import duty, erase, is_complete, put_prompt, work
-from tests.support.moments import Killed, Life, tap_catalog
+from tests.support.moments import Killed, Life, TappedConnector, tap_catalog
 from tests.support.second import second
 from tests.support.seeing import HOME, eventually, home
 
@@ -25,37 +24,6 @@ DELIVERED = ran("UPDATE processor_copy SET", "land_by=")
 CONFIRMING = ran("UPDATE processor_copy SET", "acknowledged=")
 
 
-class Tapped:
-    """A connector as one process sees it: a moment before and after each call."""
-
-    def __init__(self, inner: Connector, life: Life) -> None:
-        self._inner, self._life = inner, life
-
-    @property
-    def name(self) -> str:
-        return self._inner.name
-
-    @property
-    def longest_request(self) -> timedelta:
-        return self._inner.longest_request
-
-    def deliver(self, copy: UUID, content: bytes, *, timeout: float) -> None:
-        self._life.moment()
-        self._inner.deliver(copy, content, timeout=timeout)
-        self._life.moment()
-
-    def request_deletion(self, copy: UUID) -> None:
-        self._life.moment()
-        self._inner.request_deletion(copy)
-        self._life.moment()
-
-    def confirm(self, copy: UUID) -> Acknowledgement | None:
-        self._life.moment()
-        said = self._inner.confirm(copy)
-        self._life.moment()
-        return said
-
-
 @contextmanager
 def dying(domicile: Domicile, moment: int) -> Iterator[Life]:
     """The process ends at its n-th moment; then another one is started."""
@@ -63,7 +31,7 @@ def dying(domicile: Domicile, moment: int) -> Iterator[Life]:
     life.due.append((moment, life.end))
     region = home(domicile)
     assert isinstance(region.connectors, dict)
-    region.connectors[NAME] = Tapped(region.connectors[NAME], life)
+    region.connectors[NAME] = TappedConnector(region.connectors[NAME], life)
     tap_catalog(region.catalog, life)
     try:
         yield life
