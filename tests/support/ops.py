@@ -193,17 +193,6 @@ works = st.one_of(
     st.builds(Work, st.none(), st.just(1)),
     st.builds(Work, st.integers(0, 31), st.integers(1, 3)),
 )
-holds = st.builds(
-    Hold,
-    NUMBER,
-    st.sampled_from([kind for kind in ScopeKind if kind is not ScopeKind.ACCOUNT]),
-    NUMBER,
-    st.booleans(),
-)
-releases = st.builds(Release, NUMBER)
-scrubs = st.builds(Scrub, NUMBER)
-spoils = st.builds(Spoil, NUMBER, st.booleans())
-hand_overs = st.builds(HandOver, NUMBER, NUMBER)
 waits = st.one_of(
     st.builds(Wait, st.integers(1, 120), lands=st.booleans()),
     st.builds(Wait, st.integers(2, 80).map(lambda hours: hours * 60), lands=st.booleans()),
