@@ -1,7 +1,7 @@
 """Records: rows of content. Those that expire lie in ``record``, the others in ``file``.
 
 A row holds the only copy of the wrapped record key, so a record whose row is deleted cannot be
-opened any more, wherever its bytes are.
+opened any more, wherever its bytes are. (Of what is in ``held`` its object has a copy too.)
 """
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -81,6 +81,16 @@ class Found:
 
     row: Row
     fenced: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """Where a record's bytes lie, in whichever object this is about."""
+
+    tenant: str
+    uid: bytes
+    start: int
+    length: int
 
 
 def table_of(day: date | None) -> Table:
@@ -271,6 +281,70 @@ def carry(connection: Connection, source: UUID, rows: Sequence[Row]) -> bool:
             return False
         connection.execute(insert(t.held), [values_of(row) for row in rows])
     return True
+
+
+def under_any_hold(connection: Connection, rows: Sequence[Row]) -> list[Row]:
+    """Those of the rows that a hold in force would cover, were they in ``held``."""
+    c = t.held.c
+    given = [(row.id.day, row.tenant, row.id.unique) for row in rows]
+    covered = select(c.expiry_day, c.tenant, c.uid).where(
+        tuple_(c.expiry_day, c.tenant, c.uid).in_(given), holds.held(t.held)
+    )
+    with connection.begin_nested() as attempt:  # what a hold covers is said of rows that are there
+        values = [values_of(row) for row in rows]
+        connection.execute(insert(t.held).on_conflict_do_nothing(), values)
+        found = {tuple(x) for x in connection.execute(covered)}
+        attempt.rollback()
+    return [row for row, name in zip(rows, given, strict=True) if name in found]
+
+
+def keep(connection: Connection, rows: Sequence[Row], homeless: Collection[UUID]) -> int:
+    """Have rows in ``held``, as they are to be there, and not in ``record``. Says how many.
+
+    Not those that ``held`` has already, but in one of the objects that are ``homeless``.
+    """
+    c, query = t.record.c, insert(t.held)
+    new = {name: query.excluded[name] for name in ("object_id", "start", "key_id", "wrapped_key")}
+    kept = connection.execute(
+        query.on_conflict_do_update(
+            index_elements=["expiry_day", "tenant", "uid"], set_=new,
+            where=t.held.c.object_id.in_(homeless),
+        ).returning(t.held.c.expiry_day, t.held.c.tenant, t.held.c.uid),
+        [values_of(row) for row in rows],
+    ).all()  # fmt: skip
+    names = [tuple(x) for x in kept]
+    connection.execute(
+        t.record.delete().where(
+            c.expiry_day.in_({day for day, _, _ in names}),  # it alone prunes partitions
+            tuple_(c.expiry_day, c.tenant, c.uid).in_(names),
+        )
+    )
+    return len(names)
+
+
+def find_again(
+    connection: Connection, day: date, target: UUID, moved: Sequence[Moved],
+    homeless: Collection[UUID],
+) -> int:  # fmt: skip
+    """Point records of objects that are ``homeless`` to where their bytes are. Says how many."""
+    c = t.record.c
+    arrays = [
+        literal([m.tenant for m in moved], ARRAY(Text)),
+        literal([m.uid for m in moved], ARRAY(LargeBinary)),
+        literal([m.start for m in moved], ARRAY(BigInteger)),
+        literal([m.length for m in moved], ARRAY(BigInteger)),
+    ]
+    named = func.unnest(*arrays).table_valued("tenant", "uid", "start", "length")
+    g = named.render_derived(name="moved").c
+    found = connection.execute(
+        update(t.record)
+        .where(
+            c.expiry_day == day, c.object_id.in_(homeless),
+            c.tenant == g.tenant, c.uid == g.uid, c.length == g.length,
+        )
+        .values(object_id=target, start=g.start)
+    )  # fmt: skip
+    return found.rowcount
 
 
 def under_hold(

@@ -101,6 +101,7 @@ def _show(report: Report) -> None:
             ("unreadable entries", _count(report.unreadable)),
             ("missing entries", _count(report.missing)),
             ("silent backends", bad(", ".join(sorted(report.silent))) if report.silent else "none"),
+            ("found where they were moved to", several(report.found_again, "record")),
             ("records lost", _count(report.lost_records)),
         ]
     )
@@ -142,6 +143,7 @@ def _told(report: Report) -> dict[str, object]:
             {"kind": kind, "day": day, "objects": count, "bytes": report.forgotten_bytes[kind, day]}
             for (kind, day), count in sorted(report.forgotten.items(), key=str)
         ],
+        "found_again": report.found_again,
         "lost_records": report.lost_records,
         "lost": report.lost,
     }

@@ -1,11 +1,12 @@
 """Carrying: what is held of a day that expires is taken out of it before its keys die.
 
-The sealed bodies are copied as they are, the record keys wrapped again under a hold key. Rows, copy
-and key become true in one transaction, which asks again what is held.
+The sealed bodies are copied as they are, the record keys wrapped again under a hold key. The copy
+says itself what it holds, for a catalog that is restored from before. Rows, copy and key become
+true in one transaction, which asks again what is held.
 """
 
 import hashlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from itertools import groupby
@@ -18,9 +19,17 @@ from storage.catalog import holds, objects, records
 from storage.catalog.objects import Attempt, NewObject, ObjectKind, ObjectState, StoredObject
 from storage.catalog.records import Row
 from storage.crypto.record import unwrap_key, wrap_key
-from storage.errors import Abandoned, Corrupt, DomicileError, TooFewReplicas, Unavailable
+from storage.errors import (
+    Abandoned,
+    Corrupt,
+    DomicileError,
+    KeyUnavailable,
+    TooFewReplicas,
+    Unavailable,
+)
 from storage.model import ReplicaState
 from storage.packs.keyring import KeyRing
+from storage.packs.manifest import Manifest, ending
 from storage.packs.transfer import Fan, Sent, preserve
 from storage.region import OpenRegion
 
@@ -40,6 +49,7 @@ class _Copied:
     sent: Sent
     size: int
     digest: bytes
+    rows: list[Row]  # as they are to be
 
 
 def carry(region: OpenRegion, keys: KeyRing, day: date, pack: UUID) -> bool:
@@ -71,19 +81,16 @@ def _carry(
     plan = region.catalog.run(lambda c: _announce(region, c, source, rows, backends))
     required = region.region.required
     try:
-        copied = _copy(region, plan, replica)
+        copied = _copy(region, keys, plan, replica)
         if len(copied.sent.stored) < required:
             raise TooFewReplicas(copied.sent.causes)
-        # last of all, so that hardly ever a key is left of what was not carried
-        key_id, wrapping = keys.hold_key(rows[0].tenant, backends, required)
-        moved = _as_held(keys, plan, key_id, wrapping)
-    except (Unavailable, Corrupt):
+    except (Unavailable, KeyUnavailable, Corrupt):
         _abandon(region, plan.new.id)
         return False
     except DomicileError:
         _abandon(region, plan.new.id)
         raise
-    return region.catalog.run(lambda c: _switch(region, c, plan, copied, moved))
+    return region.catalog.run(lambda c: _switch(region, c, plan, copied))
 
 
 def _announce(
@@ -100,8 +107,11 @@ def _announce(
     return _Plan(source, rows, new, objects.announce(connection, new, targets))
 
 
-def _copy(region: OpenRegion, plan: _Plan, replica: Attempt) -> _Copied:
-    """Read all of the source, to know that it is whole; send what is held of it."""
+def _copy(region: OpenRegion, keys: KeyRing, plan: _Plan, replica: Attempt) -> _Copied:
+    """Read all of the source, to know that it is whole; send what is held of it, and which it is.
+
+    The hold key is made last of all, so that hardly ever one is left of what was not carried.
+    """
     whole, copy, size = hashlib.sha256(), hashlib.sha256(), 0
     spans = [(row.start, row.start + row.length) for row in plan.rows]
     fan = Fan(region, plan.attempts, until=plan.new.deadline)
@@ -115,12 +125,18 @@ def _copy(region: OpenRegion, plan: _Plan, replica: Attempt) -> _Copied:
             if part:
                 fan.write(part)
         _check(whole.digest() == plan.source.digest)
+        fan.demand(region.region.required)
+        moved = _as_held(region, keys, plan)
+        end = ending(region, plan.new.id, Manifest(bodies=copy.digest(), rows=tuple(moved)))
+        copy.update(end)
+        fan.until = _renewed(region, plan, fan.until)
+        fan.write(end)
         sent = fan.finish()
     except BaseException:
         fan.abort()
         raise
     sent = preserve(region, plan.new.kind, plan.attempts, sent)
-    return _Copied(sent, size, copy.digest())
+    return _Copied(sent, size + len(end), copy.digest(), moved)
 
 
 def _check(whole: bool) -> None:  # noqa: FBT001
@@ -155,14 +171,17 @@ def _renewed(region: OpenRegion, plan: _Plan, until: datetime) -> datetime:
     return later
 
 
-def _as_held(keys: KeyRing, plan: _Plan, key_id: UUID, wrapping: bytes) -> list[Row]:
-    """The rows as they are to be: at their new places, with their keys under the hold key."""
+def _as_held(region: OpenRegion, keys: KeyRing, plan: _Plan) -> list[Row]:
+    """The rows as they are to be: at their new places, with their keys under a hold key."""
+    tenant, required = plan.rows[0].tenant, region.region.required
+    opened = {key_id: keys.open(key_id) for key_id in {row.key_id for row in plan.rows}}
+    hold_key, wrapping = keys.hold_key(tenant, plan.new.backends, required)
     moved, start = [], 0
     for row in plan.rows:
-        key = unwrap_key(keys.open(row.key_id), row.wrapped_key)
+        key = unwrap_key(opened[row.key_id], row.wrapped_key)
         moved.append(
             replace(
-                row, object_id=plan.new.id, start=start, key_id=key_id,
+                row, object_id=plan.new.id, start=start, key_id=hold_key,
                 wrapped_key=wrap_key(wrapping, key),
             )
         )  # fmt: skip
@@ -170,9 +189,7 @@ def _as_held(keys: KeyRing, plan: _Plan, key_id: UUID, wrapping: bytes) -> list[
     return moved
 
 
-def _switch(
-    region: OpenRegion, connection: Connection, plan: _Plan, copied: _Copied, moved: Sequence[Row]
-) -> bool:
+def _switch(region: OpenRegion, connection: Connection, plan: _Plan, copied: _Copied) -> bool:
     now = region.clock.now()
     holds.share(connection)
     found = objects.lock(connection, [plan.source.id, plan.new.id])
@@ -180,9 +197,9 @@ def _switch(
     again = now if len(copied.sent.stored) < len(plan.new.backends) else None
     carried = (
         found[plan.source.id].state is ObjectState.STORED
-        and objects.keep(connection, moved[0].key_id)
+        and objects.keep(connection, copied.rows[0].key_id)
         and objects.finish(connection, plan.new.id, copied.size, copied.digest, replicate_at=again)
-        and records.carry(connection, plan.source.id, moved)
+        and records.carry(connection, plan.source.id, copied.rows)
     )
     if not carried:
         objects.doom(connection, [plan.new.id], now)

@@ -6,8 +6,9 @@ packs are of one family, so that the erasure waits for whichever holds its bytes
 """
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
+from itertools import accumulate
 from uuid import UUID
 
 from sqlalchemy import Connection, Table
@@ -15,9 +16,10 @@ from sqlalchemy import Connection, Table
 from storage.catalog import objects, records
 from storage.catalog import tables as t
 from storage.catalog.objects import Attempt, NewObject, ObjectKind, ObjectState, StoredObject
-from storage.catalog.records import Row
+from storage.catalog.records import Moved, Row
 from storage.errors import BackendError
 from storage.model import ReplicaState
+from storage.packs.manifest import Manifest, ending
 from storage.packs.transfer import Sent, preserve, send
 from storage.region import OpenRegion
 
@@ -28,6 +30,12 @@ class _Plan:
     rows: list[Row]
     new: NewObject
     attempts: list[Attempt]
+
+    @property
+    def starts(self) -> dict[int, int]:
+        """Where each body is to begin, by where it began."""
+        ends = accumulate((row.length for row in self.rows), initial=0)
+        return {row.start: end for row, end in zip(self.rows, ends, strict=False)}
 
 
 def compact(region: OpenRegion, object_id: UUID) -> bool:
@@ -45,8 +53,7 @@ def compact(region: OpenRegion, object_id: UUID) -> bool:
     if data is None:
         _abandon(region, plan.new.id)
         return False
-    parts = [data[row.start : row.start + row.length] for row in plan.rows]
-    copy = b"".join(parts)
+    copy = _copy_of(region, plan, data)
     sent = send(region, plan.attempts, copy, until=plan.new.deadline, urgent=True)
     sent = preserve(region, plan.new.kind, plan.attempts, sent)
     if len(sent.stored) < region.region.required:
@@ -67,6 +74,19 @@ def read_whole(region: OpenRegion, source: StoredObject) -> bytes | None:
         if hashlib.sha256(data).digest() == source.digest:
             return data
     return None
+
+
+def _copy_of(region: OpenRegion, plan: _Plan, data: bytes) -> bytes:
+    """What is alive of a pack, one after the other, and what it is."""
+    bodies = b"".join(data[row.start : row.start + row.length] for row in plan.rows)
+    starts, digest = plan.starts, hashlib.sha256(bodies).digest()
+    if plan.source.kind is ObjectKind.HELD:
+        rows = [replace(r, object_id=plan.new.id, start=starts[r.start]) for r in plan.rows]
+        manifest = Manifest(bodies=digest, rows=tuple(rows))
+    else:
+        moved = (Moved(r.tenant, r.id.unique, starts[r.start], r.length) for r in plan.rows)
+        manifest = Manifest(bodies=digest, moved=tuple(moved))
+    return bodies + ending(region, plan.new.id, manifest)
 
 
 def _begin(
@@ -99,14 +119,10 @@ def _switch(
     if source is None or source.state is not ObjectState.STORED:
         objects.doom(connection, [plan.new.id], now)
         return True
-    starts, start = {}, 0
-    for row in plan.rows:
-        starts[row.start] = start
-        start += row.length
     again = now if len(sent.stored) < len(plan.new.backends) else None
     digest = hashlib.sha256(copy).digest()
     kept = objects.finish(connection, plan.new.id, len(copy), digest, replicate_at=again)
-    if not kept or not _move_all(connection, source, plan.new.id, starts):
+    if not kept or not _move_all(connection, source, plan.new.id, plan.starts):
         objects.doom(connection, [plan.new.id], now)
         return False
     objects.doom(connection, [source.id], now)

@@ -18,7 +18,7 @@ from sqlalchemy import Connection
 from storage.catalog import daykeys, days, objects
 from storage.catalog.objects import Attempt, NewObject, ObjectKind
 from storage.crypto.record import new_key
-from storage.errors import BackendError, KeyUnavailable, TooFewReplicas
+from storage.errors import BackendError, Corrupt, KeyUnavailable, TooFewReplicas
 from storage.model import ReplicaState, TenantSpec
 from storage.packs.transfer import Sent, preserve, send
 from storage.region import OpenRegion
@@ -189,6 +189,15 @@ class KeyRing:
         raise KeyUnavailable(
             "The key of that record cannot be had.", advice="Try again when its backends answer."
         ) from last
+
+
+def opens(region: OpenRegion, key_id: UUID, sealed: bytes) -> bool:
+    """Whether that is what a key object of that id holds, and a root key opens it."""
+    try:
+        region.roots.unwrap(sealed, _context(key_id))
+    except (Corrupt, KeyUnavailable):
+        return False
+    return True
 
 
 def _context(key_id: UUID) -> bytes:

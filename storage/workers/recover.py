@@ -15,7 +15,7 @@ from uuid import UUID
 from sqlalchemy import Connection
 from structlog.typing import FilteringBoundLogger
 
-from storage.catalog import erasures, identity, ledger, objects, records
+from storage.catalog import erasures, holds, identity, ledger, objects, records
 from storage.catalog.objects import NewObject, ObjectKind, ObjectState
 from storage.errors import BackendError
 from storage.events import in_order
@@ -23,7 +23,8 @@ from storage.model import RecordId
 from storage.packs.ledger import Found, Read, open_found, replay
 from storage.ports import TraceKind
 from storage.region import OpenRegion
-from storage.workers.survey import Difference, name_of, survey
+from storage.workers.survey import Difference, name_of, shelves, survey
+from storage.workers.take_up import take_up
 
 SHOWN = 1000
 """The most lost records that a report names; it counts them all."""
@@ -53,7 +54,8 @@ class Report:
     no backend shows. ``silent``: backends that did not answer: what they hold is not in here.
     ``forgotten``: objects on backends by kind and expiry day, with their bytes, of which the
     catalog has forgotten what they hold: their records are lost, and they have to go.
-    ``lost``: records of which the catalog knows and the bytes are gone, ``lost_records`` of them.
+    ``found_again``: records that were moved since, and that objects say they hold. ``lost``:
+    records of which the catalog knows and the bytes are gone, ``lost_records`` of them.
     """
 
     region: str
@@ -65,6 +67,7 @@ class Report:
     silent: set[str] = field(default_factory=set)
     forgotten: Counter[tuple[ObjectKind, date | None]] = field(default_factory=Counter)
     forgotten_bytes: Counter[tuple[ObjectKind, date | None]] = field(default_factory=Counter)
+    found_again: int = 0
     lost_records: int = 0
     lost: list[Lost] = field(default_factory=list)
 
@@ -79,8 +82,14 @@ def _examine(region: OpenRegion, connection: Connection) -> Report | None:
         return None
     identity.unsettle(connection)
     _replay(region, connection, found, report)
-    for difference in survey(region, connection, names, report.silent):
-        _note(connection, difference, report)
+    taken: set[UUID] = set()
+    for shelf in shelves(survey(region, connection, names, report.silent)):
+        again = take_up(region, connection, shelf)
+        report.found_again += again.records
+        taken |= again.objects
+        for difference in shelf:
+            if difference.name.object_id not in taken:
+                _note(connection, difference, report)
     return report
 
 
@@ -202,17 +211,25 @@ def _note(connection: Connection, difference: Difference, report: Report) -> Non
 
 
 def _mend_all(region: OpenRegion, differences: Iterable[Difference]) -> None:
-    for some in _batches(differences):
+    for shelf in shelves(differences):
         with region.catalog.begin() as connection:
-            for difference in some:
-                _mend(region, connection, difference)
+            holds.share(connection)
+            found = take_up(region, connection, shelf)
+        left = (d for d in shelf if d.name.object_id not in found.objects)
+        for some in _batches(left):
+            with region.catalog.begin() as connection:
+                for difference in some:
+                    _mend(region, connection, difference, found.unwanted)
 
 
-def _mend(region: OpenRegion, connection: Connection, difference: Difference) -> None:
+def _mend(
+    region: OpenRegion, connection: Connection, difference: Difference, unwanted: Collection[UUID]
+) -> None:
     """Know of what is there, so that it goes or is of use; make again what is absent."""
     now = region.clock.now()
     name = difference.name
-    if name.kind in _UNDER_HOLD and difference.state is None:
+    readable = name.object_id in unwanted
+    if name.kind in _UNDER_HOLD and difference.state is None and not readable:
         return  # what a hold kept stays, though nobody can open it: the hold is in the ledger
     # asked again: what was announced while the backends were listed is no stray
     strays = ledger.unknown(connection, difference.strays)

@@ -52,14 +52,16 @@ class Listed:
 class Difference:
     """One object on which catalog and backends do not agree.
 
-    ``strays``: keys that the catalog does not know, with the backend of each. ``absent``: stored
-    attempts that their backend does not show. ``state``: None if the catalog lacks the object.
+    ``listed``: keys that backends show, with the backend of each; ``strays``: those of them that
+    the catalog does not know. ``absent``: stored attempts that their backend does not show.
+    ``state``: None if the catalog lacks the object.
     ``lost``: it should be there for a while yet, and no backend that answers has it.
     """
 
     name: Name
     state: ObjectState | None
     size: int
+    listed: Mapping[str, str]
     strays: Mapping[str, str]
     absent: Collection[UUID]
     lost: bool
@@ -94,6 +96,12 @@ def survey(
                 yield difference
 
 
+def shelves(differences: Iterable[Difference]) -> Iterator[list[Difference]]:
+    """Those of one kind and expiry day at a time."""
+    for _, some in groupby(differences, key=lambda d: (d.name.kind, d.name.day)):
+        yield list(some)
+
+
 def _listing(region: OpenRegion, name: str, silent: set[str]) -> Iterator[Listed]:
     try:
         for trace in region.backends[name].scan():
@@ -119,4 +127,5 @@ def _judge(
     if not (strays or absent or unfinished):
         return None
     size = max((x.size for x in listed.values()), default=0)
-    return Difference(name, state, size, strays, absent, lost, unfinished)
+    at = {key: x.backend for key, x in listed.items()}
+    return Difference(name, state, size, at, strays, absent, lost, unfinished)

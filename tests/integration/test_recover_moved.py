@@ -1,0 +1,231 @@
+"""A restored catalog finds again what was moved after its backup: carried for a hold, compacted."""
+
+import pytest
+from sqlalchemy import Connection
+
+from storage.errors import Erased
+from storage.model import DataClass, NewRecord, PutResult, RecordId, Scope
+from storage.packs import carrying
+from storage.region import OpenRegion
+from storage.testing import Domicile
+from tests.support.copies import Dump, recovered, rehearsed
+from tests.support.doing import erase, get, is_complete, packs_on, put_prompt, work
+from tests.support.holding import SOON, carried, content, kept, opened, place, release
+from tests.support.seeing import home, unknown
+
+
+def put_together(domicile: Domicile, *subjects: str) -> list[RecordId]:
+    """A prompt about each, in one pack; their bodies are the subjects' names."""
+    new = [NewRecord(DataClass.PROMPT, name.encode(), subject=name) for name in subjects]
+    results = domicile.store.tenant("acme-eu").put_many(new)
+    return [result.id for result in results if isinstance(result, PutResult)]
+
+
+def days_go_by(domicile: Domicile, days: int = 4) -> None:
+    """Every few hours there is work."""
+    for _ in range(days * 4):
+        work(domicile, hours=6)
+
+
+def damage(domicile: Domicile, backend: str, prefix: str) -> None:
+    """Bits flip in all that it has there."""
+    there = domicile.backends[backend]
+    for trace in list(there.scan(prefix)):
+        good = there.get(trace.key)
+        there.purge(trace.key)
+        there.put(trace.key, bytes([good[0] ^ 1]) + good[1:], timeout=1)
+
+
+def overdue(domicile: Domicile) -> int:
+    """Days that should be gone, and are not."""
+    return sum(status.overdue_days for status in domicile.store.status())
+
+
+def test_what_a_hold_carried_since_the_backup_can_be_opened(domicile: Domicile) -> None:
+    """Its day key is gone for good: the object says itself what it holds, and how to open it."""
+    domicile.tenant(retention=SOON)
+    held, other = put_prompt(domicile, "u"), put_prompt(domicile, "w")
+    placed = place(domicile)
+    dump = Dump.of(domicile)
+    days_go_by(domicile, 2)
+    assert carried(domicile) == {held.unique}
+
+    dump.restore(domicile)
+    report = recovered(domicile)
+
+    assert (report.found_again, report.lost_records, dict(report.forgotten)) == (1, 0, {})
+    assert carried(domicile) == {held.unique}
+    assert kept(domicile, placed) == {held}
+    assert opened(domicile, placed, held) == b"mine"
+    days_go_by(domicile)
+    assert overdue(domicile) == 0
+    assert opened(domicile, placed, held) == b"mine"
+    assert other.unique not in carried(domicile)
+
+
+def test_what_was_put_held_and_carried_since_the_backup(domicile: Domicile) -> None:
+    """Nothing in the copy tells of it: neither its row nor its hold."""
+    domicile.tenant(retention=SOON)
+    dump = Dump.of(domicile)
+    held = put_prompt(domicile, "u")
+    placed = place(domicile)
+    days_go_by(domicile, 2)
+
+    dump.restore(domicile)
+    assert recovered(domicile).found_again == 1
+
+    assert opened(domicile, placed, held) == b"mine"
+    days_go_by(domicile)
+    assert opened(domicile, placed, held) == b"mine"
+
+
+def test_a_rehearsal_finds_it_and_takes_up_nothing(domicile: Domicile) -> None:
+    """As with all that it finds."""
+    domicile.tenant(retention=SOON)
+    put_prompt(domicile, "u")
+    place(domicile)
+    dump = Dump.of(domicile)
+    days_go_by(domicile, 2)
+    dump.restore(domicile)
+
+    for _ in range(2):
+        report = rehearsed(domicile)
+        assert report is not None
+        assert (report.found_again, report.lost_records) == (1, 0)
+
+
+def test_what_was_let_go_since_the_backup_is_not_taken_up(domicile: Domicile) -> None:
+    """The hold was released, and the release is in the ledger: nothing of it stays."""
+    domicile.tenant(retention=SOON)
+    put_prompt(domicile, "u")
+    placed = place(domicile)
+    dump = Dump.of(domicile)
+    days_go_by(domicile, 2)
+    release(domicile, placed)
+
+    dump.restore(domicile)
+    assert recovered(domicile).found_again == 0
+    days_go_by(domicile, 6)
+
+    assert carried(domicile) == set()
+    assert content(domicile) == set()
+
+
+def test_what_was_being_carried_when_the_backup_was_made(
+    domicile: Domicile, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The copy knows the object, and no end of its writing: it must not be given up."""
+    domicile.tenant(retention=SOON)
+    held = put_prompt(domicile, "u")
+    placed = place(domicile)
+    dumps, switch = [], carrying._switch
+
+    def dumped(region: OpenRegion, connection: Connection, *given: object) -> bool:
+        dumps.append(Dump.of(domicile))
+        return switch(region, connection, *given)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(carrying, "_switch", dumped)
+    days_go_by(domicile, 2)
+
+    dumps[0].restore(domicile)
+    assert recovered(domicile).found_again == 1
+
+    days_go_by(domicile)
+    assert opened(domicile, placed, held) == b"mine"
+
+
+def test_a_replica_that_is_damaged_is_not_believed(domicile: Domicile) -> None:
+    """Another one is. Where there is none, what a hold kept stays as it lies there."""
+    domicile.tenant(retention=SOON)
+    held = put_prompt(domicile, "u")
+    placed = place(domicile)
+    dump = Dump.of(domicile)
+    days_go_by(domicile, 2)
+    damage(domicile, "eu-a", "held/")
+
+    dump.restore(domicile)
+    assert recovered(domicile).found_again == 1
+    assert opened(domicile, placed, held) == b"mine"
+
+    there = content(domicile)
+    damage(domicile, "eu-b", "held/")
+    dump.restore(domicile)
+    assert recovered(domicile).found_again == 0
+    work(domicile)
+    assert content(domicile) == there
+
+
+def test_what_only_a_silent_backend_has_is_taken_up_when_it_answers(domicile: Domicile) -> None:
+    """As with all that it alone knows."""
+    domicile.tenant(retention=SOON)
+    held = put_prompt(domicile, "u")
+    placed = place(domicile)
+    dump = Dump.of(domicile)
+    days_go_by(domicile, 2)
+    for prefix in ("held/", "hold_key/"):
+        for trace in list(domicile.backends["eu-a"].scan(prefix)):
+            domicile.backends["eu-a"].purge(trace.key)
+    domicile.take_down("eu-b")
+
+    dump.restore(domicile)
+    assert recovered(domicile).found_again == 0
+
+    domicile.bring_back("eu-b")
+    days_go_by(domicile)
+    assert opened(domicile, placed, held) == b"mine"
+    assert overdue(domicile) == 0
+    assert len([key for key in content(domicile) if key.startswith("held/")]) == 2
+
+
+def test_what_is_held_and_was_moved_again(domicile: Domicile) -> None:
+    """Two were carried together, one of them was let go: the rest lies in a new object."""
+    domicile.tenant(retention=SOON)
+    first, second = put_together(domicile, "u", "w")
+    placed, ended = place(domicile), place(domicile, Scope.subject("w"))
+    days_go_by(domicile, 2)
+    assert carried(domicile) == {first.unique, second.unique}
+    dump = Dump.of(domicile)
+    release(domicile, ended)
+    days_go_by(domicile)
+    assert carried(domicile) == {first.unique}
+
+    dump.restore(domicile)
+    report = recovered(domicile)
+
+    assert report.lost_records == 0
+    assert opened(domicile, placed, first) == b"u"
+    days_go_by(domicile)
+    assert opened(domicile, placed, first) == b"u"
+    assert carried(domicile) == {first.unique}
+
+
+def test_what_is_left_of_a_pack_that_was_compacted(domicile: Domicile) -> None:
+    """The copy knows the old pack, which is gone: the new one says what it holds, and how far."""
+    t = domicile.tenant()
+    goes, *stay = put_together(domicile, "u", "v", "w")
+    dump = Dump.of(domicile)
+    first = erase(t)
+    work(domicile)
+    days_go_by(domicile)
+    second = erase(t, Scope.subject("v"))
+    work(domicile)
+    days_go_by(domicile)
+    assert is_complete(domicile, first)
+    assert is_complete(domicile, second)
+    assert len(packs_on(domicile)) == 2
+
+    dump.restore(domicile)
+    report = recovered(domicile)
+
+    assert (report.found_again, report.lost_records, dict(report.forgotten)) == (1, 0, {})
+    t = domicile.store.tenant("acme-eu")
+    assert get(t, stay[1]) == b"w"
+    for record_id in (goes, stay[0]):
+        with pytest.raises(Erased):
+            get(t, record_id)
+    days_go_by(domicile)
+    assert is_complete(domicile, first)
+    assert is_complete(domicile, second)
+    assert get(t, stay[1]) == b"w"
+    assert len(packs_on(domicile)) == 2
+    assert unknown(home(domicile)) == []
