@@ -436,7 +436,7 @@ def _left(connection: Connection, ids: Sequence[UUID]) -> dict[UUID, list[Left]]
         select(e.id, o.id)
         .join(t.object_, some)
         .where(e.id.in_(ids), e.state == ErasureState.PURGING)
-        for some in (_expired(), _let_go())
+        for some in (_expired(), _let_go(), _untold())
     ]
     waiting = union(noted, *unread).subquery().c
     rows = connection.execute(

@@ -148,6 +148,8 @@ def test_a_server_that_was_set_back_while_a_copy_was_announced(domicile: Domicil
     for name in ("plan", "purge", "complete"):
         duty(domicile, name)
     assert not is_complete(domicile, erasure)
+    waits_for = {left.backend for left in domicile.store.erasure(erasure.id).left}
+    assert waits_for == {"eu-a", "eu-b"}, "whoever may have the entry is named"
     processor(domicile).pending = True
     work(domicile, hours=1)
     assert not is_complete(domicile, erasure)
