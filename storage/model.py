@@ -546,7 +546,8 @@ class RegionStatus:
     the purge bound. ``overdue_days``: expiry days that were over a purge bound ago, and of which
     anything is left. ``partition_horizon``: the last day that has a partition; ``horizon_alarm``:
     too few days ahead. ``clocks_apart``: this machine's clock and the database's are, so nothing is
-    destroyed by workers on this machine.
+    destroyed by workers on this machine. ``unread``: backends that were silent when the catalog was
+    recovered, and still are: there is no receipt before what they alone know has been read.
     """
 
     region: str
@@ -564,3 +565,4 @@ class RegionStatus:
     overdue_reviews: int = 0  # of those, somebody should have looked again
     deferred_erasures: int = 0
     processors: tuple[ProcessorState, ...] = ()
+    unread: tuple[str, ...] = ()

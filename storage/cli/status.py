@@ -60,6 +60,7 @@ def show(region: RegionStatus) -> None:
             ("deletion", _deletion(region)),
             ("partitions", _horizon(region)),
             ("clocks", _clocks(region)),
+            *_unread(region),
         ],
         indent=2,
     )
@@ -126,6 +127,13 @@ def _clocks(region: RegionStatus) -> Text:
     if region.clocks_apart:
         return bad("this machine and the database DISAGREE: workers here destroy nothing")
     return good("this machine and the database agree")
+
+
+def _unread(region: RegionStatus) -> list[tuple[str, Text]]:
+    if not region.unread:
+        return []
+    names = ", ".join(region.unread)
+    return [("recovery", bad(f"{names} did NOT ANSWER and is read later: no receipts until then"))]
 
 
 def _row(backend: BackendState) -> tuple[Text | str, ...]:

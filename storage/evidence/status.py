@@ -4,7 +4,7 @@ from datetime import timedelta
 
 from sqlalchemy import Connection, Table, and_, any_, func, literal, select
 
-from storage.catalog import copies, days, erasures, holds
+from storage.catalog import copies, days, erasures, holds, identity
 from storage.catalog import tables as t
 from storage.model import BackendState, RegionStatus
 from storage.policy import clocks_agree, horizon_alarm, processors_of
@@ -43,6 +43,7 @@ def region_status(region: OpenRegion) -> RegionStatus:
             overdue_reviews=late_reviews,
             deferred_erasures=_deferred(connection),
             processors=tuple(copies.states(connection, processors, now, COUNTED)),
+            unread=tuple(identity.unread(connection)),
         )
 
 

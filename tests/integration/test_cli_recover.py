@@ -54,7 +54,8 @@ def test_from_a_restore_to_service(domicile: Domicile, command: CliRunner) -> No
     (region,) = told["regions"]
     assert region == {
         "region": HOME, "moved": ["database", "table"], "entries": 1, "replayed": 1,
-        "unreadable": 0, "missing": 0, "silent": [], "lost_records": 0, "lost": [],
+        "unreadable": 0, "missing": 0, "silent": [], "found_again": 0, "lost_records": 0,
+            "lost": [],
         "forgotten": region["forgotten"], "recovered": False,
     }  # fmt: skip
     assert [(x["kind"], x["day"], x["objects"]) for x in region["forgotten"]] == [

@@ -3,6 +3,7 @@
 import pytest
 
 from storage.catalog import identity
+from storage.cli.status import show
 from storage.errors import BackendUnavailable, CatalogRestored, Corrupt, Erased, Expired, NotFound
 from storage.model import DataClass, NewRecord, PutResult, Reason, Scope
 from storage.testing import Domicile
@@ -207,7 +208,9 @@ def test_an_entry_that_only_a_silent_backend_has(domicile: Domicile) -> None:
     assert packs_on(domicile) == []
 
 
-def test_forgotten_bytes_that_only_a_silent_backend_has(domicile: Domicile) -> None:
+def test_forgotten_bytes_that_only_a_silent_backend_has(
+    domicile: Domicile, capsys: pytest.CaptureFixture[str]
+) -> None:
     """No receipt is issued while it is silent, nor, when it answers, before they are gone."""
     t = domicile.tenant()
     t.put(PROMPT, b"somebody else's", subject="v")
@@ -222,6 +225,10 @@ def test_forgotten_bytes_that_only_a_silent_backend_has(domicile: Domicile) -> N
     assert recovered(domicile).events == 1
     work(domicile, hours=1)
     assert not is_complete(domicile, erasure)
+    (told,) = [region for region in domicile.store.status() if region.unread]
+    assert told.unread == ("eu-b",)
+    show(told)
+    assert "eu-b did NOT ANSWER" in capsys.readouterr().out
     domicile.bring_back("eu-b")
     domicile.backends["eu-b"].fail_before["purge"] = lambda _: BackendUnavailable("eu-b")
     work(domicile, hours=1)
@@ -229,6 +236,7 @@ def test_forgotten_bytes_that_only_a_silent_backend_has(domicile: Domicile) -> N
     domicile.backends["eu-b"].fail_before.clear()
     work(domicile, hours=2)
     assert is_complete(domicile, erasure)
+    assert not any(region.unread for region in domicile.store.status())
     assert len(packs_on(domicile)) == 2
 
 
