@@ -30,6 +30,7 @@ from sqlalchemy import (
     text,
     update,
 )
+from sqlalchemy.sql.dml import ReturningUpdate
 
 from storage.catalog import holds
 from storage.catalog import tables as t
@@ -100,13 +101,7 @@ def begin_expiry(connection: Connection, now: datetime) -> date | None:
     It notes which holds came before: no later one keeps anything of it.
     """
     holds.share(connection)
-    day = connection.scalar(
-        select(d.day)
-        .where(d.day <= now.date(), d.state == DayState.OPEN)
-        .order_by(d.day)
-        .limit(1)
-        .with_for_update(skip_locked=True)
-    )
+    day: date | None = connection.scalar(_come(), {"today": now.date()})
     if day is not None:
         connection.execute(
             update(t.day)
@@ -114,6 +109,17 @@ def begin_expiry(connection: Connection, now: datetime) -> date | None:
             .values(state=DayState.EXPIRING, expiring_at=now, holds=holds.last_number())
         )
     return day
+
+
+@cache
+def _come() -> Select[Any]:
+    return (
+        select(d.day)
+        .where(d.day <= bindparam("today", type_=Date), d.state == DayState.OPEN)
+        .order_by(d.day)
+        .limit(1)
+        .with_for_update(skip_locked=True)
+    )
 
 
 def began(connection: Connection, day: date) -> datetime | None:
@@ -133,21 +139,28 @@ def claim_due(
     connection: Connection, now: datetime, lease_until: datetime, limit: int
 ) -> list[Overdue]:
     """Take days that have come and are not done, oldest first, until ``lease_until``."""
+    given = {"today": now.date(), "now": now, "lease": lease_until, "limit": limit}
+    rows = connection.execute(_claim(), given)
+    return sorted((Overdue(x[0], DayState(x[1])) for x in rows), key=lambda due: due.day)
+
+
+@cache
+def _claim() -> ReturningUpdate[Any]:
+    now = bindparam("now", type_=d.next_attempt.type)
     some = (
         select(d.day)
-        .where(d.day <= now.date(), d.state != DayState.OPEN)
+        .where(d.day <= bindparam("today", type_=Date), d.state != DayState.OPEN)
         .where(or_(d.next_attempt.is_(None), d.next_attempt <= now))
         .order_by(d.day)
-        .limit(limit)
+        .limit(bindparam("limit", type_=Integer))
         .with_for_update(skip_locked=True)
     )
-    rows = connection.execute(
+    return (
         update(t.day)
         .where(d.day.in_(some.scalar_subquery()))
-        .values(next_attempt=lease_until)
+        .values(next_attempt=bindparam("lease", type_=d.next_attempt.type))
         .returning(d.day, d.state)
     )
-    return sorted((Overdue(x[0], DayState(x[1])) for x in rows), key=lambda due: due.day)
 
 
 def release(connection: Connection, day: date, at: datetime) -> None:

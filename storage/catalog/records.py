@@ -19,6 +19,7 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     Date,
+    Integer,
     LargeBinary,
     Select,
     Table,
@@ -352,20 +353,31 @@ def under_hold(
     after: RecordId | None = None, limit: int = 1,
 ) -> list[Row]:  # fmt: skip
     """Records that one hold keeps, in the order of their minting; erased and expired ones too."""
+    given: dict[str, object] = {"hold": hold, "tenant": tenant, "limit": limit}
+    if only is not None:
+        given |= {"uid": only.unique, "data_class": only.data_class.value, "day": only.day}
+    if after is not None:
+        given |= {"minted": after.minted, "last": after.unique}
     found: list[Row] = []
     for table in (t.record, t.file, t.held):
-        c = table.c
-        where = [c.tenant == tenant, holds.held(table, t.hold.c.id == hold)]
-        if only is not None:
-            where += [c.uid == only.unique, c.data_class == only.data_class.value]
-        if only is not None and table is t.record:
-            where.append(c.expiry_day == only.day)
-        if after is not None:
-            last = tuple_(literal(after.minted), literal(after.unique))
-            where.append(tuple_(c.minted, c.uid) > last)
-        query = select(table).where(*where).order_by(c.minted, c.uid).limit(limit)
-        found += [row_of(row) for row in connection.execute(query)]
+        query = _under_hold(table, only=only is not None, after=after is not None)
+        found += [row_of(row) for row in connection.execute(query, given)]
     return sorted(found, key=lambda row: (row.id.minted, row.id.unique))[:limit]
+
+
+@cache
+def _under_hold(table: Table, *, only: bool, after: bool) -> Select[Any]:
+    c = table.c
+    where = [c.tenant == bindparam("tenant"), holds.held(table, t.hold.c.id == bindparam("hold"))]
+    if only:
+        where += [c.uid == bindparam("uid"), c.data_class == bindparam("data_class")]
+    if only and table is t.record:
+        where.append(c.expiry_day == bindparam("day"))
+    if after:
+        last = tuple_(bindparam("minted", type_=c.minted.type), bindparam("last", type_=c.uid.type))
+        where.append(tuple_(c.minted, c.uid) > last)
+    limit = bindparam("limit", type_=Integer)
+    return select(table).where(*where).order_by(c.minted, c.uid).limit(limit)
 
 
 def in_erasure(

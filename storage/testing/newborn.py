@@ -31,12 +31,14 @@ class Newborn:
         with self.catalog.begin() as connection:
             there = {row.day: row.state for row in connection.execute(select(t.day))}
             over = [day for day, state in there.items() if state != "open" or day not in wanted]
-            for day in over:
-                connection.execute(text(f"DROP TABLE IF EXISTS {days.partition_name(day)}"))
-            connection.execute(t.day.delete().where(t.day.c.day.in_(over)))
-            for table in reversed(t.metadata.sorted_tables):
-                if table is not t.day:
-                    connection.execute(table.delete())
+            gone = [f"DROP TABLE IF EXISTS {days.partition_name(day)}" for day in over]
+            gone += [f"DELETE FROM day WHERE day = '{day}'" for day in over]
+            gone += [
+                f"DELETE FROM {table.name}"  # noqa: S608 - our own names
+                for table in reversed(t.metadata.sorted_tables)
+                if table is not t.day
+            ]
+            connection.execute(text(";".join(gone)))  # one round trip
             days.make(connection, wanted)
             for table in t.metadata.sorted_tables:
                 if table is not t.day and self.rows[table.name]:

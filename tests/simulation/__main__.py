@@ -4,11 +4,14 @@
 """
 
 import argparse
+import gc
 import os
 import sys
 import time
 import traceback
+from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from tests.simulation.run import Failure, Stage
@@ -72,8 +75,9 @@ def _many(seeds: range, workers: int) -> int | None:
 def play(seeds: range) -> Done:
     """Some seeds, up to the first that fails."""
     done = Done(0, 0, 0, 0, None)
-    with Stage() as stage:
+    with Stage() as stage, _rarely_collected() as collect:
         for seed in seeds:
+            collect()
             outcome = stage.run(story_of(seed))
             failed = seed if outcome.failure else None
             one = Done(1, outcome.days, outcome.records, outcome.erasures, failed)
@@ -81,6 +85,19 @@ def play(seeds: range) -> Done:
             if failed is not None:
                 break
     return done
+
+
+@contextmanager
+def _rarely_collected() -> Iterator[Callable[[], int]]:
+    """Nothing is collected but by what this gives: a fifth quicker."""
+    gc.collect()
+    gc.freeze()  # what is there stays
+    gc.disable()
+    try:
+        yield gc.collect
+    finally:
+        gc.enable()
+        gc.unfreeze()
 
 
 def _sum(one: Done, other: Done) -> Done:

@@ -8,13 +8,20 @@ from random import Random
 from types import TracebackType
 from typing import Self
 
+import psycopg
+from psycopg._preparing import PrepareManager
+from sqlalchemy import event
+
 import regions
 from regions.load import load_topology
+from storage.policy import horizon
 from storage.testing import Server
 from storage.testing.newborn import newborn
 from tests.simulation.story import Disturb, Step, Story
 from tests.support.runner import Runner
 from tests.support.topologies import small_topology
+
+_AHEAD = 1  # days for which partitions are made ahead of need: each of them costs time
 
 
 @dataclass(frozen=True)
@@ -45,6 +52,7 @@ class Stage:
     """A server, and topologies, for many stories one after the other."""
 
     def __init__(self) -> None:
+        self._ahead, horizon._AHEAD = horizon._AHEAD, _AHEAD
         self._server = Server()
         self._folder = tempfile.TemporaryDirectory(prefix="dom-stories-")
         data, here = Path(regions.__file__).parent / "data", Path(self._folder.name)
@@ -60,6 +68,7 @@ class Stage:
         self._regions = {name: newborn(self._settings, name, topology) for name in topology.regions}
         for region in self._regions.values():
             region.catalog.engine.pool._pre_ping = False  # nobody cuts these connections
+            event.listen(region.catalog.engine, "connect", _prepare)
 
     def run(self, story: Story) -> Outcome:
         """From the first step to the end of all things."""
@@ -121,6 +130,7 @@ class Stage:
             region.close()
         self._server.close()
         self._folder.cleanup()
+        horizon._AHEAD = self._ahead
 
 
 def _play(runner: Runner, steps: Sequence[Step]) -> Failure | None:
@@ -138,3 +148,18 @@ def _play(runner: Runner, steps: Sequence[Step]) -> Failure | None:
     except Exception as error:  # noqa: BLE001
         return Failure(None, error)
     return None
+
+
+class _Kept(PrepareManager):
+    """Statements stay prepared when a partition goes: it is always made anew with its own name."""
+
+    def _should_discard(self, *_: object) -> bool:
+        return False
+
+
+def _prepare(connection: psycopg.Connection[object], _: object) -> None:
+    """No pooler stands between: a statement is parsed and planned once, not every time."""
+    connection._prepared = _Kept()
+    connection.prepare_threshold, connection.prepared_max = 1, 1000
+    connection.execute("SET plan_cache_mode = force_generic_plan; SET jit = off")
+    connection.commit()

@@ -204,8 +204,10 @@ def _wait(random: Random) -> Wait:
             return Wait(random.randrange(2, 80) * 60, lands=lands)
         case 2:
             return Wait(random.randrange(-2, 3), midnight=True, lands=lands)
+        case 3:
+            return Wait(random.randrange(1, 11) * 1440, lands=lands)
         case _:
-            return Wait(random.randrange(1, 21) * 1440, lands=lands)
+            return Wait(random.randrange(3, 27) * 7 * 1440, lands=lands)
 
 
 def _process(random: Random) -> int:

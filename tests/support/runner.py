@@ -57,7 +57,7 @@ class Runner:
         self._turn += 1
         looking.no_byte_without_a_row(world)
         self._certify()
-        if everything or self._turn % 4 == 0:
+        if everything or self._turn % 8 == 0:
             looking.no_row_abroad(world, player.model)
         process = world.processes[self._turn % 2]
         player.look_at_held(process, everything=everything)
@@ -81,15 +81,18 @@ class Runner:
         if world.damaged:
             player.scrub_all(world.processes[0])
         hour, window = timedelta(hours=1), world.topology.bounds.compaction
-        for by in (timedelta(), hour, window, hour):
+        for by in (hour, window, hour):
             if by == window and player.was_scrubbed():  # what was to be moved first goes now
                 player.scrub_all(world.processes[0])
             world.advance(by, lands=True)
             world.processes[0].work()
+            if self._rests():
+                break
         while world.clock.now().hour < 2:  # a day that has just come takes a few rounds to go
             world.advance(hour, lands=True)
             world.processes[0].work()
-        world.processes[0].work()  # entries of the ledger are given up last of all, then purged
+        if not self._rests():  # entries of the ledger are given up last of all, then purged
+            world.processes[0].work()
         self.look(everything=True)
         now = world.clock.now()
         assert all(era.complete for era in model.eras)
@@ -107,6 +110,17 @@ class Runner:
         """End all processes."""
         self.world.close()
 
+    def _rests(self) -> bool:
+        """Whether nothing is left to be done: no later round would change anything."""
+        self._certify()
+        now = self.world.clock.now()
+        try:
+            for region in self.world.topology.regions:
+                looking.at_rest(self.world, region, now)
+        except AssertionError:
+            return False
+        return all(era.complete for era in self.player.model.eras)
+
     def _end_what_delays(self) -> None:
         """Holds end, and trouble of processors: but first goes all that can, but for them.
 
@@ -117,7 +131,9 @@ class Runner:
             for by in (timedelta(hours=1), world.topology.bounds.compaction):
                 world.advance(by, lands=True)
                 world.processes[0].work()
-            self._certify()
+                self._certify()
+                if all(era.complete for era in self.player.model.eras):
+                    break
         player.look_at_held(world.processes[0], everything=True)
         for held in list(player.holds):
             if held.id is not None:
