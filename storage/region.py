@@ -11,7 +11,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from regions.model import Region, Topology
 from storage.backends.health import WatchedBackend
 from storage.catalog.engine import Catalog
-from storage.catalog.objects import Look, new_id
+from storage.catalog.objects import new_id
+from storage.catalog.purges import Look
 from storage.crypto.pseudonym import Pseudonyms
 from storage.model import Entropy
 from storage.ports import Clock, Connector, RootKeys, TraceKind

@@ -15,7 +15,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection
 
-from storage.catalog import holds, objects, records
+from storage.catalog import holds, moving, objects
 from storage.catalog.objects import Attempt, NewObject, ObjectKind, ObjectState, StoredObject
 from storage.catalog.records import Row
 from storage.crypto.record import unwrap_key, wrap_key
@@ -60,7 +60,7 @@ def carry(region: OpenRegion, keys: KeyRing, day: date, pack: UUID) -> bool:
     with region.catalog.begin() as connection:
         holds.share(connection)
         source = objects.stored_object(connection, pack)
-        rows = records.held_in_pack(connection, day, pack)
+        rows = moving.held_in_pack(connection, day, pack)
         stored = objects.attempts_of(connection, [pack], [ReplicaState.STORED])
     if source is None or source.state is not ObjectState.STORED:
         return not rows
@@ -199,7 +199,7 @@ def _switch(region: OpenRegion, connection: Connection, plan: _Plan, copied: _Co
         found[plan.source.id].state is ObjectState.STORED
         and objects.keep(connection, copied.rows[0].key_id)
         and objects.finish(connection, plan.new.id, copied.size, copied.digest, replicate_at=again)
-        and records.carry(connection, plan.source.id, copied.rows)
+        and moving.carry(connection, plan.source.id, copied.rows)
     )
     if not carried:
         objects.doom(connection, [plan.new.id], now)

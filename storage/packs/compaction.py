@@ -13,10 +13,11 @@ from uuid import UUID
 
 from sqlalchemy import Connection, Table
 
-from storage.catalog import objects, records
+from storage.catalog import moving, objects
 from storage.catalog import tables as t
+from storage.catalog.moving import Moved
 from storage.catalog.objects import Attempt, NewObject, ObjectKind, ObjectState, StoredObject
-from storage.catalog.records import Moved, Row
+from storage.catalog.records import Row
 from storage.errors import BackendError
 from storage.model import ReplicaState
 from storage.packs.manifest import Manifest, ending
@@ -96,7 +97,7 @@ def _begin(
     source = objects.stored_object(connection, object_id, lock=True)
     if source is None or source.state is not ObjectState.STORED or _is_file(source):
         return None
-    rows = records.in_object(connection, _rows_of(source), source.day, source.id)
+    rows = moving.in_object(connection, _rows_of(source), source.day, source.id)
     if not rows:
         objects.doom(connection, [source.id], now)
         return None
@@ -134,7 +135,7 @@ def _move_all(
 ) -> bool:
     """Move every row, or none."""
     with connection.begin_nested() as savepoint:
-        moved = records.move(
+        moved = moving.move(
             connection, _rows_of(source), source.day, source.id, target=target, starts=starts
         )
         if moved == len(starts):

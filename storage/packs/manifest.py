@@ -15,7 +15,8 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from storage.catalog.records import Moved, Row
+from storage.catalog.moving import Moved
+from storage.catalog.records import Row
 from storage.crypto.sealed_once import open_once, seal_once
 from storage.errors import BackendError, Corrupt, KeyUnavailable
 from storage.region import OpenRegion

@@ -5,7 +5,7 @@ from datetime import timedelta
 from structlog.typing import FilteringBoundLogger
 
 from regions.model import Keeping
-from storage.catalog import copies, days, erasures, fences, holds, objects
+from storage.catalog import copies, days, erasures, fences, holds, objects, purges
 from storage.catalog.objects import ObjectKind
 from storage.policy import horizon_wanted
 from storage.region import OpenRegion
@@ -48,8 +48,8 @@ def forget(region: OpenRegion, log: FilteringBoundLogger) -> int:
     with region.catalog.begin() as connection:
         gone = {
             "fences": fences.drop(connection, now - 2 * region.clock.error, _BATCH),
-            "objects": objects.prune_gone(connection, now, _BATCH),
-            "replicas": objects.prune_replicas(connection, now, _BATCH),
+            "objects": purges.prune_gone(connection, now, _BATCH),
+            "replicas": purges.prune_replicas(connection, now, _BATCH),
             "copies": copies.prune(connection, _BATCH),
             "erasures": erasures.forget(connection, now - _days(rule.receipts), _BATCH),
             "holds": holds.forget(connection, now - _days(rule.holds), _BATCH),

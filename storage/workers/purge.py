@@ -7,8 +7,9 @@ from datetime import datetime, timedelta
 from sqlalchemy import Connection
 from structlog.typing import FilteringBoundLogger
 
-from storage.catalog import holds, objects
-from storage.catalog.objects import Again, Attempt
+from storage.catalog import holds, objects, purges
+from storage.catalog.objects import Attempt
+from storage.catalog.purges import Again
 from storage.errors import BackendError
 from storage.model import ReplicaState
 from storage.packs.transfer import KEPT
@@ -46,7 +47,7 @@ def purge(region: OpenRegion, log: FilteringBoundLogger) -> int:
     """Try a batch of due replicas. Says how many it tried; each is gone, or due again later."""
     now = region.clock.now()
     with region.catalog.begin() as connection:
-        claimed = objects.claim_purges(connection, now, now + LEASE, BATCH)
+        claimed = purges.claim_purges(connection, now, now + LEASE, BATCH)
         todo = _todo(connection, claimed)
     outcomes = list(region.pool.map(lambda one: _purge_one(region, one), todo))
     if outcomes:
@@ -106,8 +107,8 @@ def _note(region: OpenRegion, connection: Connection, outcomes: Sequence[_Outcom
     for outcome in outcomes:
         if outcome.gone is not None:
             look = region.look(outcome.attempt.backend)
-            objects.mark_gone(connection, outcome.attempt, look, outcome.gone)
-    objects.purge_later(
+            purges.mark_gone(connection, outcome.attempt, look, outcome.gone)
+    purges.purge_later(
         connection,
         [Again(x.attempt.id, x.error, x.again) for x in outcomes if x.again is not None],
     )

@@ -12,7 +12,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection
 
-from storage.catalog import erasures, objects, records
+from storage.catalog import erasures, moving, objects, records
 from storage.catalog import tables as t
 from storage.catalog.objects import NewObject, ObjectKind, ObjectState
 from storage.errors import BackendError
@@ -82,10 +82,10 @@ def _claim(
     """How many records are in that object from now on."""
     claimed = 0
     for start in range(0, len(manifest.rows), _BATCH):
-        rows = records.under_any_hold(connection, manifest.rows[start : start + _BATCH])
-        claimed += records.keep(connection, rows, homeless) if rows else 0
+        rows = moving.under_any_hold(connection, manifest.rows[start : start + _BATCH])
+        claimed += moving.keep(connection, rows, homeless) if rows else 0
     if day is not None and manifest.moved:
-        claimed += records.find_again(connection, day, object_id, manifest.moved, homeless)
+        claimed += moving.find_again(connection, day, object_id, manifest.moved, homeless)
     return claimed
 
 

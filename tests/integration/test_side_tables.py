@@ -7,7 +7,7 @@ from itertools import islice
 import pytest
 from sqlalchemy import Connection, func, select
 
-from storage.catalog import erasures, objects
+from storage.catalog import erasures, purges
 from storage.catalog import tables as t
 from storage.errors import BackendUnavailable
 from storage.evidence.receipts import verify
@@ -274,6 +274,6 @@ def test_no_more_replicas_at_once_than_are_asked_for(domicile: Domicile, limit: 
     domicile.backends["eu-b"].fail_before.clear()
     duty(domicile, "purge")
     with region.catalog.begin() as connection:
-        forgotten = objects.prune_replicas(connection, domicile.clock.now(), limit)
+        forgotten = purges.prune_replicas(connection, domicile.clock.now(), limit)
 
     assert forgotten == limit

@@ -144,7 +144,7 @@ BUGS = (
         "tests/unit/test_s3_backend.py", "tests/contract/test_backends.py",
     ),
     _bug(
-        "an object is gone with its first replica", "catalog/objects.py",
+        "an object is gone with its first replica", "catalog/purges.py",
         "o.state == ObjectState.PURGING, ~left)", "o.state == ObjectState.PURGING)", WORKERS,
         LATE, LIFE, STORY,
     ),

@@ -33,8 +33,8 @@ ASKS = {
 OTHERWISE = {
     "catalog/objects.py:settle": "an attempt to write that no backend has acknowledged",
     "catalog/objects.py:spoil": "a replica with bad bytes, of an object that has good ones",
-    "catalog/records.py:carry": "the rows go on in another table, in the same transaction",
-    "catalog/records.py:keep": "the same, of rows that a restored catalog has where they were",
+    "catalog/moving.py:carry": "the rows go on in another table, in the same transaction",
+    "catalog/moving.py:keep": "the same, of rows that a restored catalog has where they were",
     "catalog/scrubs.py:revive": "a replica that had been purged, and is there again",
     "backends/probing.py:purged": "a canary",
 }
