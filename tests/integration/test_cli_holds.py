@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from storage.cli.exits import Exit
-from tests.integration.test_cli import Line, _ensure, _server
+from tests.support.line import Held, Line, ensure
 
 WHY = ["--matter", "Doe v. Acme", "--authority", "court", "--issuer", "counsel"]
 
@@ -18,10 +18,10 @@ WHY = ["--matter", "Doe v. Acme", "--authority", "court", "--issuer", "counsel"]
 def line() -> Iterator[Line]:
     """A Domicile that is set up, with a tenant."""
     home = Path(tempfile.mkdtemp(prefix="dom-cli-"))
-    with _server(home):
+    with Held(home / "postgres"):
         made = Line(home)
         assert made("init").exit_code == 0
-        _ensure(made, "acme-eu", "eu-central-1", "EU")
+        ensure(made, "acme-eu", "eu-central-1", "EU")
         yield made
     shutil.rmtree(home, ignore_errors=True)
 

@@ -1,0 +1,5 @@
+"""Fixtures that several modules of this folder share."""
+
+from tests.support.line import line
+
+__all__ = ["line"]

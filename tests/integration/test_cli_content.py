@@ -1,0 +1,365 @@
+"""The command line: tenants, records, files, and how they are erased."""
+
+import base64
+import os
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from storage.cli import files
+from storage.cli.exits import Exit
+from storage.errors import InvalidRequest
+from tests.support.line import Line, ensure
+
+
+class TestTenants:
+    def test_terms_are_kept_and_listed(self, line: Line) -> None:
+        """What ensure is told, list tells."""
+        more = ["--retention", "prompt=7", "--dedicated", "--dpa-until", "2030-01-01"]
+        ensure(line, "beta-us", "us-east-1", "US", *more)
+
+        told = line.told("tenant", "list", "--region", "us-east-1")
+
+        assert told["next"] is None
+        assert told["tenants"] == [
+            {
+                "id": "beta-us", "account": "acme", "home": "us-east-1", "residency": "US",
+                "service": "api", "retention": {"prompt": 7}, "dedicated": True,
+                "agreements": [{"kind": "dpa", "signed": "2026-01-05", "until": "2030-01-01"}],
+            }
+        ]  # fmt: skip
+        assert "dpa 2026-01-05 until 2030-01-01" in line("tenant", "list").stdout
+
+    def test_a_page_says_where_the_next_begins(self, line: Line) -> None:
+        """As long as there may be more."""
+        first = line.told("tenant", "list", "--limit", "1")
+        second = line.told("tenant", "list", "--limit", "1", "--after", first["next"])
+
+        assert first["tenants"][0]["id"] == first["next"] == "acme-eu"
+        assert second["tenants"][0]["id"] > "acme-eu"
+
+    @pytest.mark.parametrize(
+        ("terms", "code"),
+        [
+            (["--residency", "CH"], Exit.REFUSED),
+            (["--residency", "EU", "--service", "chat"], Exit.REFUSED),
+            (["--residency", "EU", "--dpa", "yesterday"], Exit.INVALID),
+            (["--residency", "EU", "--dpa-until", "2027-01-01"], Exit.INVALID),
+            (["--residency", "EU", "--retention", "prompt"], Exit.INVALID),
+            (["--residency", "EU", "--retention", "prompt=99"], Exit.INVALID),
+        ],
+    )
+    def test_bad_terms_are_refused(self, line: Line, terms: list[str], code: Exit) -> None:
+        """Each with a reason, and advice."""
+        given = ["tenant", "ensure", "other", "--account", "acme", "--home", "eu-central-1"]
+
+        ended, error = line.error(*given, *terms)
+
+        assert ended == code
+        assert error["message"]
+        assert error["advice"] or error["message"].startswith("--dpa-until")
+
+
+class TestRecords:
+    def test_what_is_put_is_got(self, line: Line) -> None:
+        """Bytes come back as they were, also those that are no text."""
+        body = bytes(range(256))
+        put = line("put", "acme-eu", "--class", "prompt", stdin=body)
+        got = line("get", "acme-eu", put.stdout.strip(), "--purpose", "serve")
+
+        assert put.exit_code == got.exit_code == 0
+        assert "Stored. Its bytes are gone by" in put.stderr
+        assert got.stdout_bytes == body
+
+    def test_json_has_metadata_and_body(self, line: Line) -> None:
+        """All that is known of a record, in one document."""
+        put = line.put("hello", "--metadata", '{"model": "m-1"}')
+        told = line.told("get", "acme-eu", put, "--purpose", "serve")
+
+        assert told["metadata"] == {"model": "m-1"}
+        assert base64.b64decode(told["body"]) == b"hello"
+        assert told["record"]["id"] == put
+        assert told["record"]["size"] == 5
+        assert told["record"]["written"].endswith("Z")
+
+    def test_the_same_key_is_the_same_record(self, line: Line) -> None:
+        """So a script can try again. Other content under that key is a conflict."""
+        first, second = line.put("once", "--key", "k-1"), line.put("once", "--key", "k-1")
+        given = ["put", "acme-eu", "--class", "prompt", "--key", "k-1"]
+        code, error = line.error(*given, stdin="twice")
+
+        assert first == second
+        assert (code, error["code"]) == (Exit.INVALID, "IdConflict")
+
+    def test_names_may_come_from_stdin(self, line: Line, tmp_path: Path) -> None:
+        """What is an argument stays in a shell's history."""
+        body = tmp_path / "body"
+        body.write_text("about somebody")
+        given: list[str | Path] = ["put", "acme-eu", body, "--class", "prompt", "--subject", "-"]
+        put = line.told(*given, stdin="user-stdin\n")
+        found = line.told("list", "acme-eu", "--subject", "-", stdin="user-stdin\n")
+        both, _ = line.error("list", "acme-eu", "--subject", "-", "--group", "-", stdin="x\ny\n")
+        nothing, _ = line.error("list", "acme-eu", "--subject", "-", stdin="")
+
+        assert [record["id"] for record in found["records"]] == [put["id"]]
+        assert both == nothing == Exit.INVALID
+
+    def test_a_list_is_filtered_and_paged(self, line: Line) -> None:
+        """By class and group; a full page says where the next begins."""
+        first = line.put("one", "--group", "paged")
+        given = ["--class", "completion", "--derived-from", first]
+        second = line.told("put", "acme-eu", *given, stdin="two")["id"]
+
+        both = line.told("list", "acme-eu", "--group", "paged")
+        completions = line.told("list", "acme-eu", "--group", "paged", "--class", "completion")
+        page = line.told("list", "acme-eu", "--group", "paged", "--limit", "1")
+        rest = line.told("list", "acme-eu", "--group", "paged", "--after", page["next"])
+
+        assert [r["id"] for r in both["records"]] == [first, second]
+        assert [r["id"] for r in completions["records"]] == [second]
+        assert page["next"] == first
+        assert [r["id"] for r in rest["records"]] == [second]
+        assert rest["next"] is None
+        assert first in line("list", "acme-eu", "--group", "paged").stdout
+
+    def test_zero_retention_stores_nothing_and_says_so(self, line: Line) -> None:
+        """It is no error."""
+        ensure(line, "zero-eu", "eu-central-1", "EU", "--retention", "prompt=0")
+
+        told = line.told("put", "zero-eu", "--class", "prompt", stdin="gone")
+        text = line("put", "zero-eu", "--class", "prompt", stdin="gone")
+
+        assert told["stored"] is False
+        assert "Nothing was stored" in text.stderr
+
+    def test_explain_says_why_in_plain_words(self, line: Line) -> None:
+        """Every backend of every region, with the reason."""
+        put = line.put("why")
+
+        text = line("explain", "acme-eu", put).stdout
+        told = line.told("explain", "acme-eu", put)
+
+        assert "outside the residency that the tenant asked for" in text
+        assert [(v["backend"], v["allowed"]) for v in told["verdicts"]] == [
+            ("eu-a", True), ("eu-b", True), ("us-a", False), ("us-b", False),
+        ]  # fmt: skip
+        assert {r["state"] for r in told["replicas"]} == {"stored"}
+
+    @pytest.mark.parametrize(
+        ("args", "code", "name"),
+        [
+            (["get", "nobody", "x", "--purpose", "serve"], Exit.REFUSED, "UnknownTenant"),
+            (["get", "acme-eu", "x", "--purpose", "serve"], Exit.INVALID, "MalformedId"),
+            (["explain", "acme-eu", "x"], Exit.INVALID, "MalformedId"),
+            (["put", "acme-eu", "--class", "prompt", "/nowhere"], Exit.INVALID, "InvalidRequest"),
+            (["put", "acme-eu", "--class", "prompt", "/"], Exit.INVALID, "InvalidRequest"),
+            (["put", "acme-eu", "--class", "prompt", "--metadata", "[]"], 2, "InvalidRequest"),
+            (["put", "acme-eu", "--class", "prompt", "--filename", "x"], 2, "InvalidRequest"),
+            (["put", "acme-eu", "--class", "fine_tuning_file", "--group", "g"], 2,
+             "InvalidRequest"),
+            (["put", "acme-eu", "--class", "prompt", "--id", "x", "--key", "y"], 2,
+             "InvalidRequest"),
+            (["tenant", "list", "--region", "mars-1"], Exit.REFUSED, "WrongRegion"),
+            (["receipt", "key", "--region", "mars-1"], Exit.REFUSED, "WrongRegion"),
+            (["receipt", "key", "--region", "us-east-1", "--version", "9"], 2, "InvalidRequest"),
+            (["erasure", "show", "x"], Exit.NOT_THERE, "NotFound"),
+            (["erasure", "list", "--after", "x"], Exit.INVALID, "InvalidRequest"),
+            (["worker", "--once", "--dry-run"], Exit.INVALID, "InvalidRequest"),
+        ],
+    )  # fmt: skip
+    def test_refusals(self, line: Line, args: list[str], code: int, name: str) -> None:
+        """Each with its exit code, and the same five things in JSON."""
+        ended, error = line.error(*args, stdin="body")
+
+        assert (ended, error["code"]) == (code, name)
+        assert set(error) == {"code", "message", "advice", "reasons", "retryable", "outcome"}
+        assert error["outcome"] == "not_stored"
+        assert error["retryable"] is False
+
+    def test_a_purpose_that_is_not_open_is_refused(self, line: Line) -> None:
+        """With the reason code, in JSON."""
+        put = line.put("private")
+
+        code, error = line.error("get", "acme-eu", put, "--purpose", "train")
+
+        assert (code, error["reasons"]) == (Exit.REFUSED, ["purpose_not_open"])
+
+
+class TestFiles:
+    def test_a_file_comes_back_whole_and_private(self, line: Line, tmp_path: Path) -> None:
+        """Its name is metadata; the copy is readable for its owner alone."""
+        source, target = tmp_path / "train.jsonl", tmp_path / "back"
+        source.write_bytes(os.urandom(3 * 1024 * 1024 + 7))
+        put = line("put", "acme-eu", source, "--class", "fine_tuning_file").stdout.strip()
+        get: list[str | Path] = [
+            "get",
+            "acme-eu",
+            put,
+            "--purpose",
+            "fine_tune",
+            "--output",
+            target,
+        ]
+
+        told = line.told(*get)
+
+        assert target.read_bytes() == source.read_bytes()
+        assert stat.S_IMODE(target.stat().st_mode) == 0o600
+        assert told["metadata"] == {"filename": "train.jsonl"}
+        assert told["body"] is None
+
+    def test_nothing_is_overwritten_unless_forced(self, line: Line, tmp_path: Path) -> None:
+        """And a read that fails leaves what was there."""
+        put, target = line.put("new"), tmp_path / "target"
+        target.write_text("old")
+        get: list[str | Path] = ["get", "acme-eu", put, "--purpose", "serve", "--output", target]
+
+        code, _ = line.error(*get)
+        refused = line("get", "acme-eu", put, "--purpose", "legal", "-o", target, "--force")
+        kept = target.read_text()
+        forced = line(*get, "--force")
+
+        assert (code, refused.exit_code) == (Exit.INVALID, Exit.REFUSED)
+        assert kept == "old"
+        assert forced.exit_code == 0
+        assert target.read_text() == "new"
+        assert os.listdir(tmp_path) == ["target"]  # noqa: PTH208
+
+    def test_half_a_file_is_never_left(self, tmp_path: Path) -> None:
+        """Also not under another name."""
+
+        def broken() -> Iterator[bytes]:
+            yield b"half"
+            raise ZeroDivisionError
+
+        with pytest.raises(ZeroDivisionError):
+            files.write_new(tmp_path / "target", broken(), force=False)
+
+        assert not list(tmp_path.iterdir())
+
+    def test_a_file_that_appears_meanwhile_stays(self, tmp_path: Path) -> None:
+        """Between the first look and the end, somebody else may have made it."""
+        target = tmp_path / "target"
+        files.check_new(target, force=False)
+
+        def slow() -> Iterator[bytes]:
+            target.write_text("theirs")
+            yield b"ours"
+
+        with pytest.raises(InvalidRequest):
+            files.write_new(target, slow(), force=False)
+
+        assert target.read_text() == "theirs"
+
+
+class TestErasing:
+    def test_a_dry_run_says_what_and_does_nothing(self, line: Line) -> None:
+        """Scope, readable records, and what cascades."""
+        put = line.put("kept", "--subject", "dry")
+        given = ["erase", "acme-eu", "--subject", "dry", "--reason", "subject_request"]
+
+        told = line.told(*given, "--dry-run")
+        text = line(*given, "--dry-run").stdout
+
+        assert told["records"] == {"at_least": 1, "exact": True}
+        assert told["scope"] == "subject"
+        assert {"parent": "prompt", "child": "completion"} in told["cascades"]
+        assert "Nothing was done" in text
+        assert line("get", "acme-eu", put, "--purpose", "serve").stdout == "kept"
+
+    def test_nobody_is_erased_without_being_asked(self, line: Line) -> None:
+        """Where there is no terminal, --yes is asked for."""
+        code, error = line.error("erase", "acme-eu", "--all", "--reason", "contract_end")
+
+        assert code == Exit.INVALID
+        assert "--yes" in error["advice"]
+
+    def test_an_erased_subject_is_gone_and_a_receipt_proves_it(
+        self, line: Line, tmp_path: Path
+    ) -> None:
+        """The whole way: erase, worker, receipt, and its verification offline."""
+        put = line.put("mine", "--subject", "gone")
+        given = ["erase", "acme-eu", "--subject", "-", "--reason", "subject_request", "--yes"]
+        erasure = line(*given, stdin="gone\n").stdout.strip()
+        early, _ = line.error("erasure", "show", erasure, "--receipt")
+        code, error = line.error("get", "acme-eu", put, "--purpose", "serve")
+        due = line.told("worker", "--dry-run")["due"]["eu-central-1"]["plan"]
+        worked = line("worker", "--once")
+        shown = line.told("erasure", "show", erasure)["erasure"]
+        listed = line.told("erasure", "list", "--limit", "1")["erasures"]
+        receipt, key = tmp_path / "receipt", tmp_path / "key.pem"
+        receipt.write_text(line("erasure", "show", erasure, "--receipt").stdout)
+        key.write_text(line("receipt", "key", "--region", "eu-central-1").stdout)
+        verified = line.told("receipt", "verify", receipt, "--key", key)
+        text = line("receipt", "verify", receipt, "--key", key).stdout
+
+        assert (early, code, error["code"]) == (Exit.NOT_THERE, Exit.NOT_THERE, "Erased")
+        assert due == 1
+        assert worked.exit_code == 0
+        assert "plan 1" in worked.stdout
+        assert (shown["state"], shown["deleted"], shown["left"]) == ("complete", 1, [])
+        assert [e["id"] for e in listed] == [erasure]
+        assert verified["valid"]
+        assert verified["receipt"]["erasure"] == erasure
+        assert "The receipt is genuine." in text
+        assert "lindenhost" in text
+
+    def test_a_receipt_that_was_changed_is_not_genuine(self, line: Line, tmp_path: Path) -> None:
+        """Nor is one that is none, or signed with another key."""
+        key = tmp_path / "key.pem"
+        key.write_text(line("receipt", "key", "--region", "eu-central-1").stdout)
+
+        for text in ("", "x.y.z", "e30.e30.AAAA", "\x00", "ä"):
+            code, error = line.error("receipt", "verify", "-", "--key", key, stdin=text)
+            assert (code, error["code"]) == (Exit.DAMAGED, "ReceiptInvalid")
+        code, error = line.error("receipt", "verify", "-", "--key", tmp_path / "none", stdin="")
+
+        assert (code, error["code"]) == (Exit.INVALID, "InvalidRequest")
+
+    def test_a_record_and_a_tenant(self, line: Line) -> None:
+        """The other scopes; of a record what derives from it is not counted."""
+        ensure(line, "short-eu", "eu-central-1", "EU")
+        put = line.told("put", "short-eu", "--class", "prompt", stdin="1")["id"]
+        line.told("put", "short-eu", "--class", "prompt", stdin="2")
+        why = ["--reason", "contract_end"]
+
+        record = line.told("erase", "short-eu", "--record", put, *why, "--dry-run")
+        one = line.told("erase", "short-eu", "--record", put, *why, "--yes")["erasure"]
+        left = line.told("list", "short-eu")["records"]
+        all_ = line.told("erase", "short-eu", "--all", *why, "--yes")["erasure"]
+
+        assert record["records"] == {"at_least": 1, "exact": False}
+        assert (one["scope"], all_["scope"]) == ("record", "tenant")
+        assert len(left) == 1
+        assert line.told("list", "short-eu")["records"] == []
+
+    def test_an_account(self, line: Line) -> None:
+        """All of its tenants, wherever this process serves them."""
+        for tenant, home in (("x-eu", "eu-central-1"), ("x-us", "us-east-1")):
+            terms = ["--account", "xco", "--home", home, "--residency", tenant[2:].upper()]
+            line("tenant", "ensure", tenant, *terms, "--dpa", "2026-01-05")
+            line.told("put", tenant, "--class", "prompt", stdin="x")
+        given = ["erase", "--account", "xco", "--reason", "contract_end"]
+
+        dry = line.told(*given, "--dry-run")
+        done = line.told(*given, "--yes")
+
+        assert (dry["tenants"], dry["records"]["at_least"]) == (["x-eu", "x-us"], 2)
+        assert [e["tenant"] for e in done["erasures"]] == ["x-eu", "x-us"]
+        assert done["not_reached"] == []
+        assert line.told("list", "x-us")["records"] == []
+
+    @pytest.mark.parametrize(
+        "given",
+        [
+            [], ["acme-eu"], ["acme-eu", "--all", "--subject", "x"], ["--all"],
+            ["acme-eu", "--account", "a"], ["--subject", "x"],
+        ],
+    )  # fmt: skip
+    def test_one_scope_of_one_tenant(self, line: Line, given: list[str]) -> None:
+        """Anything else is refused before anything is opened."""
+        code, _ = line.error("erase", *given, "--reason", "contract_end", "--yes")
+
+        assert code == Exit.INVALID

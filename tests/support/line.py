@@ -1,0 +1,111 @@
+"""A command line with a Domicile of its own, on a server that stays up."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from storage.cli.commands import app
+
+ROOT = Path(__file__).resolve().parents[2]
+_HOLD = """
+import sys
+from pathlib import Path
+from storage import embedded
+leave = embedded.start(Path(sys.argv[1]))[1]
+print("up", flush=True)
+sys.stdin.read()
+leave()
+"""
+
+
+@dataclass(frozen=True)
+class Line:
+    """A command line with a Domicile of its own."""
+
+    home: Path
+
+    @property
+    def environment(self) -> dict[str, str | None]:
+        """What its settings are, whatever those of the machine may be."""
+        others = dict.fromkeys(name for name in os.environ if name.startswith("DOMICILE_"))
+        return {**others, "DOMICILE_HOME": str(self.home)}
+
+    def __call__(
+        self, *args: str | Path, stdin: str | bytes | None = None,
+        environment: Mapping[str, str | None] | None = None,
+    ) -> Result:  # fmt: skip
+        """Run a command in this process."""
+        given = self.environment | dict(environment or {})
+        return CliRunner(env=given).invoke(app, [str(arg) for arg in args], input=stdin)
+
+    def told(self, *args: str | Path, stdin: str | bytes | None = None) -> Any:  # noqa: ANN401
+        """What a command that succeeds says with --json."""
+        result = self(*args, "--json", stdin=stdin)
+        assert result.exit_code == 0, result.output
+        return json.loads(result.stdout)
+
+    def error(self, *args: str | Path, stdin: str | None = None) -> tuple[int, dict[str, Any]]:
+        """How a command fails: the exit code, and the error with --json."""
+        result = self(*args, "--json", stdin=stdin)
+        return result.exit_code, json.loads(result.stdout)["error"]
+
+    def put(self, body: str, *args: str) -> str:
+        """The id of a new prompt."""
+        told = self.told("put", "acme-eu", "--class", "prompt", *args, stdin=body)
+        return str(told["id"])
+
+
+@pytest.fixture(scope="module")
+def line() -> Iterator[Line]:
+    """A Domicile that is set up, on a server that stays up between commands."""
+    # not under pytest's own folder: PostgreSQL runs as another user when we are root
+    home = Path(tempfile.mkdtemp(prefix="dom-cli-"))
+    with Held(home / "postgres"):
+        made = Line(home)
+        assert made("init").exit_code == 0
+        ensure(made, "acme-eu", "eu-central-1", "EU")
+        yield made
+    shutil.rmtree(home, ignore_errors=True)
+
+
+class Held:
+    """Another process that uses the server, so that the commands do not stop it."""
+
+    def __init__(self, data: Path) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, "-W", "ignore", "-c", _HOLD, data],
+            cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+        )  # fmt: skip
+
+    def __enter__(self) -> None:
+        assert self._process.stdout is not None
+        assert self._process.stdout.readline() == b"up\n"
+
+    def __exit__(self, *_: object) -> None:
+        self._process.communicate()
+
+
+def ensure(line: Line, tenant: str, home: str, residency: str, *more: str) -> None:
+    """Have a tenant of Acme's."""
+    terms = ["--account", "acme", "--home", home, "--residency", residency, "--dpa", "2026-01-05"]
+    assert line("tenant", "ensure", tenant, *terms, *more).exit_code == 0
+
+
+def started(line: Line, *args: str, **how: Any) -> subprocess.Popen[bytes]:  # noqa: ANN401
+    """A command in a process of its own."""
+    environment = os.environ | line.environment
+    return subprocess.Popen(
+        [sys.executable, "-m", "storage.cli", *args], cwd=ROOT,
+        env={name: value for name, value in environment.items() if value is not None},
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, **how,
+    )  # fmt: skip
