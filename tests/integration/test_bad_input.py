@@ -1,122 +1,53 @@
-"""What goes wrong around a request: one clear error, which says what to do and shows nothing.
+"""What is asked for cannot be: one clear error, which says what to do and shows nothing.
 
 Arguments of the wrong type or form are in test_api_refusals.py; catalogs for other code in
 test_migrations.py.
 """
 
-import json
 import os
 import shutil
-import subprocess
-import sys
-import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
-from functools import partial
 from importlib.resources import as_file, files
 from io import BytesIO, StringIO
 from pathlib import Path
 
-import psycopg
 import pytest
-from sqlalchemy import Connection, select, text
-from sqlalchemy.exc import OperationalError
-from sqlalchemy.pool import QueuePool
 
-from storage import embedded
-from storage.backends.directory import DirectoryBackend
 from storage.bootstrap import init, open_store
-from storage.catalog import tables
 from storage.crypto.root import create
 from storage.errors import (
-    BackendError,
-    BackendForbidden,
-    BackendMisplaced,
-    BackendTimeout,
-    BackendUnavailable,
-    CatalogUnavailable,
     DomicileError,
     InvalidRequest,
-    KeyUnavailable,
     MalformedId,
     MetadataTooLarge,
     NaiveDatetime,
     SettingsError,
     StreamFailed,
-    TooFewReplicas,
     TopologyError,
     UnknownClass,
 )
 from storage.model import (
-    DataClass,
-    ErasureState,
     NewRecord,
-    Purpose,
     PutFailure,
     Reason,
     RecordId,
     Scope,
 )
-from storage.ports import TraceKind
-from storage.region import Limits
-from storage.settings import Settings
-from storage.store import Store
-from storage.tenant import Tenant
-from storage.testing import Domicile, FaultyBackend, Gate, Server, new_domicile
-
-PROMPT, FILE, SERVE = DataClass.PROMPT, DataClass.FINE_TUNING_FILE, Purpose.SERVE
-HOME, EU = "eu-central-1", ("eu-a", "eu-b")
-PLANTED = "planted-secret"
-BODY = PLANTED.encode() * 40
-MIB = 1024 * 1024
-
-
-def told(error: BaseException) -> str:
-    """All that an error shows, and what caused it."""
-    shown = ""
-    here: BaseException | None = error
-    while here is not None:
-        shown += f"{here!s} {here!r} {here.args} "
-        here = here.__cause__ or here.__context__
-    return shown
-
-
-def left(domicile: Domicile) -> list[object]:
-    """Each row of each catalog, and all that is on each backend."""
-    found: list[object] = []
-    for served in domicile.store.regions.values():
-        with served.open.catalog.begin() as connection:
-            for table in tables.metadata.sorted_tables:
-                rows = connection.execute(select(table)).all()
-                found.append((served.open.name, table.name, sorted(map(str, rows))))
-    return found + [(name, list(b.inner.scan())) for name, b in domicile.backends.items()]
-
-
-def settle(domicile: Domicile) -> None:
-    """Let everything land that still can, and the worker do all its work."""
-    for _ in range(2):
-        domicile.pass_time(minutes=30)
-        domicile.run_worker()
-
-
-def ready(domicile: Domicile) -> Tenant:
-    """A tenant that has stored something today, and nothing is left to be done."""
-    t = domicile.tenant()
-    t.put(PROMPT, b"before", subject="u")
-    settle(domicile)
-    return t
-
-
-WRITES: dict[str, Callable[[Tenant], object]] = {
-    "put": lambda t: t.put(PROMPT, BODY, subject=PLANTED, metadata={PLANTED: PLANTED}),
-    "put, large": lambda t: t.put(PROMPT, os.urandom(300 * 1024), group=PLANTED),
-    "put_file": lambda t: t.put_file(BytesIO(bytes(3 * MIB)), filename=PLANTED),
-}
-
-
-# The topology
+from storage.testing import Domicile
+from tests.support.refusing import (
+    FILE,
+    HOME,
+    MIB,
+    PLANTED,
+    PROMPT,
+    SERVE,
+    left,
+    ready,
+    settle,
+    told,
+)
 
 
 @dataclass(frozen=True)
@@ -182,8 +113,6 @@ def test_a_bad_topology(
         pass
     assert not (tmp_path / "home").exists()
 
-
-# Settings
 
 REGION = "DOMICILE_REGIONS__EU_CENTRAL_1__"
 URL = "postgresql://nobody@localhost:1/none"
@@ -270,9 +199,6 @@ def test_other_keys_of_the_same_region(domicile: Domicile) -> None:
         domicile.open()
     with pytest.raises(SettingsError, match=r"not the one that its catalog is used with"):
         init(domicile.settings)
-
-
-# Ids, metadata, times
 
 
 def answer(call: Callable[[], object]) -> tuple[type[BaseException], str]:
@@ -374,9 +300,6 @@ def test_a_time_without_a_zone_and_an_id_of_another_length() -> None:
             RecordId.parse(text_form)
 
 
-# Streams
-
-
 class Interrupted(BaseException):
     """What is no Exception, as KeyboardInterrupt."""
 
@@ -414,449 +337,3 @@ def test_a_stream_that_fails_leaves_nothing(domicile: Domicile, subtests: pytest
                 assert (caught.value.retryable, caught.value.outcome) == (False, "not_stored")
         settle(domicile)
         assert left(domicile) == before, name
-
-
-# Backends
-
-
-def failing(*methods: str, error: type[BackendError]) -> Callable[[FaultyBackend], None]:
-    """Calls of these names fail, and nothing happens."""
-
-    def spoil(backend: FaultyBackend) -> None:
-        backend.fail_before = dict.fromkeys(methods, lambda _: error(backend.name))
-
-    return spoil
-
-
-def down(backend: FaultyBackend) -> None:
-    """It does not answer."""
-    backend.down = True
-
-
-def full(backend: FaultyBackend) -> None:
-    """It has no room."""
-    backend.full = True
-
-
-def late(backend: FaultyBackend) -> None:
-    """What it is asked to write it answers nothing to, and writes later."""
-    backend.land_late = True
-
-
-SENDING = ("put", "upload", "upload.write", "upload.finish")
-BACKENDS: dict[str, tuple[Callable[[FaultyBackend], None], str]] = {
-    "down": (down, "BackendUnavailable"),
-    "full": (full, "BackendFull"),
-    "slow": (failing(*SENDING, error=BackendTimeout), "BackendTimeout"),
-    "late": (late, "BackendTimeout"),
-    "forbidden": (failing(*SENDING, error=BackendForbidden), "BackendForbidden"),
-    "in another region": (failing(*SENDING, error=BackendMisplaced), "BackendMisplaced"),
-}
-
-
-def mend(domicile: Domicile) -> None:
-    """All backends are as before; what they were late with lands."""
-    for backend in domicile.backends.values():
-        backend.down = backend.full = backend.land_late = False
-        backend.fail_before = {}
-        backend.land()
-
-
-def test_when_no_backend_takes_it_nothing_is_stored(
-    domicile: Domicile, subtests: pytest.Subtests
-) -> None:
-    """Whatever is wrong with them, and whatever is written; also while keys are made."""
-    t, new = ready(domicile), domicile.tenant("new-eu", dedicated=True)  # which has no key today
-    before = left(domicile)
-    for fault, (spoil, code) in BACKENDS.items():
-        for what, write in [*WRITES.items(), ("first put", WRITES["put"])]:
-            for name in EU:
-                spoil(domicile.backends[name])
-            with subtests.test(msg=f"{fault}: {what}"):
-                with pytest.raises(TooFewReplicas) as caught:
-                    write(new if what == "first put" else t)
-                assert caught.value.failures == dict.fromkeys(EU, code)
-                assert (caught.value.retryable, caught.value.outcome) == (True, "not_stored")
-                assert "Nothing is stored" in caught.value.message
-                assert "never stored elsewhere" in caught.value.advice
-                assert PLANTED not in told(caught.value)
-            mend(domicile)
-        settle(domicile)
-        assert left(domicile) == before, fault
-
-
-def test_when_one_backend_takes_it_it_is_stored(domicile: Domicile) -> None:
-    """And on the other one too, when that is well again; no trace is left of what went wrong."""
-    t = ready(domicile)
-    for spoil, _ in BACKENDS.values():
-        spoil(domicile.backends["eu-a"])
-        put = t.put(PROMPT, BODY)
-        file = t.put_file(BytesIO(BODY))
-        mend(domicile)
-        settle(domicile)
-        for name in EU:
-            domicile.take_down(name)
-            assert t.get(put.id, purpose=SERVE).body == BODY
-            assert t.get(file.id, purpose=SERVE).body == BODY
-            domicile.bring_back(name)
-    scanned = [sorted(t.size for t in domicile.backends[name].inner.scan("pack/")) for name in EU]
-    assert scanned[0] == scanned[1]
-    assert len(scanned[0]) == 1 + 2 * len(BACKENDS)
-
-
-def test_a_read_when_no_backend_answers(domicile: Domicile) -> None:
-    """It may be tried again, whether or not the key is known; the record is not given up."""
-    t = ready(domicile)
-    put = t.put(PROMPT, BODY)
-    for error in (BackendUnavailable, BackendTimeout, BackendForbidden, BackendMisplaced):
-        for backend in domicile.backends.values():
-            failing("get", error=error)(backend)
-
-        with pytest.raises(BackendUnavailable, match="No replica can be read now") as caught:
-            t.get(put.id, purpose=SERVE)
-        served = domicile.store.served(HOME)
-        served.keys._opened.clear()
-        with pytest.raises(KeyUnavailable, match="Try again") as unknown_key:
-            t.get(put.id, purpose=SERVE)
-        mend(domicile)
-
-        assert (caught.value.retryable, unknown_key.value.retryable) == (True, True)
-        assert t.get(put.id, purpose=SERVE).body == BODY
-    settle(domicile)
-    assert len(list(domicile.backends["eu-a"].inner.scan("pack/"))) == 2
-
-
-class TestSlow:
-    @pytest.fixture
-    def domicile_limits(self) -> Limits:
-        """An attempt takes no time."""
-        return Limits(attempt=0.1)
-
-    def test_a_backend_that_hangs(self, domicile: Domicile) -> None:
-        """It holds up nobody, more often than there are threads; what lands late is purged."""
-        t = ready(domicile)
-        gate = Gate()
-        for name in EU:
-            domicile.backends[name].gates["put"] = gate
-        before = left(domicile)
-        with pytest.raises(TooFewReplicas) as caught:
-            t.put(PROMPT, BODY)
-        gate.open.set()
-        settle(domicile)
-
-        assert caught.value.failures == dict.fromkeys(EU, "BackendTimeout")
-        assert left(domicile) == before
-
-        domicile.backends["eu-b"].gates.clear()
-        gate.open.clear()
-        try:
-            ids = [t.put(PROMPT, BODY).id for _ in range(20)]
-        finally:
-            gate.open.set()
-        domicile.backends["eu-a"].gates.clear()
-        settle(domicile)
-        assert [t.get(i, purpose=SERVE).body for i in ids] == [BODY] * 20
-
-    @pytest.mark.parametrize("call", ["upload", "upload.write", "upload.finish"])
-    def test_a_backend_that_hangs_over_a_file(self, domicile: Domicile, call: str) -> None:
-        """The file is stored on the other one; what was begun there is taken back."""
-        t = ready(domicile)
-        gate = domicile.backends["eu-a"].gates[call] = Gate()
-        body = os.urandom(3 * MIB)
-        try:
-            file = t.put_file(BytesIO(body))
-        finally:
-            gate.open.set()
-        settle(domicile)
-
-        for name in EU:
-            domicile.take_down(name)
-            assert t.get(file.id, purpose=SERVE).body == body
-            domicile.bring_back(name)
-        region = domicile.store.served(HOME).open
-        with region.catalog.begin() as connection:
-            r = tables.replica.c
-            known = set(connection.scalars(select(r.key).where(r.state != "gone")))
-        found = [trace for name in EU for trace in domicile.backends[name].inner.scan()]
-        assert {trace.key for trace in found} == known
-        assert {trace.kind for trace in found} == {TraceKind.OBJECT}
-
-
-# The catalog
-
-
-@pytest.fixture(scope="module")
-def mortal() -> Iterator[Server]:
-    """A PostgreSQL that a test stops and starts."""
-    server = Server()
-    yield server
-    server.close()
-
-
-@contextmanager
-def stopped(server: Server) -> Iterator[None]:
-    """It is down meanwhile."""
-    server._leave()
-    try:
-        yield
-    finally:
-        _, server._leave = embedded.start(server.directory / "pg")
-
-
-def calls(t: Tenant, store: Store, record: RecordId) -> dict[str, Callable[[], object]]:
-    """All that a service does."""
-    return {
-        **{name: partial(write, t) for name, write in WRITES.items()},
-        "get": lambda: t.get(record, purpose=SERVE),
-        "open": lambda: t.open(record, purpose=SERVE),
-        "list": lambda: t.list(subject=PLANTED),
-        "explain": lambda: t.explain(record),
-        "erase": lambda: t.erase(Scope.subject(PLANTED), reason=Reason.SUBJECT_REQUEST),
-        "a tenant that is not in memory": lambda: store.tenant("other"),
-        "erasure": lambda: store.erasure("0199c9d3-0000-7000-8000-000000000000"),
-        "status": store.status,
-        "tenants": lambda: store.admin.tenants.list(HOME),
-    }
-
-
-def test_a_database_that_is_down(
-    mortal: Server, subtests: pytest.Subtests, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Every call says so, and that one may try again; when it is back, the same store goes on."""
-    monkeypatch.setattr("storage.store._REMEMBER", 1e9)  # seconds for which a tenant is known
-    with new_domicile(mortal, "memory") as domicile:
-        t = ready(domicile)
-        record = t.put(PROMPT, b"hello").id
-        settle(domicile)
-        before = left(domicile)
-        with stopped(mortal):
-            for name, call in calls(t, domicile.store, record).items():
-                with subtests.test(msg=name):
-                    with pytest.raises(CatalogUnavailable) as caught:
-                        call()
-                    assert (caught.value.retryable, caught.value.outcome) == (True, "not_stored")
-                    assert "domicile doctor" in caught.value.advice
-                    assert PLANTED not in told(caught.value)
-            (failure,) = t.put_many([NewRecord(PROMPT, BODY)])
-            done = domicile.store.erase(Scope.account("acme"), reason=Reason.CONTRACT_END)
-            with pytest.raises(CatalogUnavailable):
-                domicile.run_worker()
-
-        assert isinstance(failure, PutFailure)
-        assert isinstance(failure.error, CatalogUnavailable)
-        assert (done.erasures, done.not_reached) == ((), (HOME, "us-east-1"))
-        assert left(domicile) == before
-        for name, call in calls(t, domicile.store, record).items():
-            if name not in ("a tenant that is not in memory", "erasure"):
-                call()
-        settle(domicile)
-
-
-def test_a_database_that_goes_down_while_a_file_is_stored(mortal: Server) -> None:
-    """Nothing of the file is left when both are back."""
-    with new_domicile(mortal, "memory") as domicile:
-        t = ready(domicile)
-        before = left(domicile)
-        outage = stopped(mortal)
-
-        def stream() -> Iterator[bytes]:
-            yield bytes(3 * MIB)
-            outage.__enter__()
-
-        with pytest.raises(CatalogUnavailable):
-            t.put_file(stream())
-        outage.__exit__(None, None, None)
-        settle(domicile)
-
-        assert left(domicile) == before
-
-
-def test_a_database_that_became_read_only(domicile: Domicile) -> None:
-    """As after a failover: that is an outage, and over when it is writable again."""
-    t = ready(domicile)
-    engine = domicile.store.served(HOME).open.catalog.engine
-    with engine.begin() as connection:
-        alter = f"ALTER DATABASE {engine.url.database} SET default_transaction_read_only"
-        connection.execute(text(f"{alter} = on"))
-    engine.dispose()
-    try:
-        for call in (
-            lambda: t.put(PROMPT, BODY),
-            lambda: t.put_file(BytesIO(BODY)),
-            lambda: t.erase(Scope.subject("u"), reason=Reason.SUBJECT_REQUEST),
-            domicile.run_worker,
-        ):
-            with pytest.raises(CatalogUnavailable):
-                call()
-    finally:
-        with engine.begin() as connection:
-            connection.execute(text("SET TRANSACTION READ WRITE"))
-            connection.execute(text(f"{alter} = off"))
-        engine.dispose()
-    assert t.put(PROMPT, BODY).stored
-
-
-def test_a_database_that_has_no_connection_left(domicile: Domicile) -> None:
-    """Who waits for one too long is told so, by an error of the tree."""
-    t = ready(domicile)
-    catalog = domicile.store.served(HOME).open.catalog
-    pool = catalog.engine.pool
-    assert isinstance(pool, QueuePool)
-    pool._timeout = 0.1
-    held = [catalog.engine.connect() for _ in range(pool.size())]
-    try:
-        with pytest.raises(CatalogUnavailable):
-            t.put(PROMPT, BODY)
-    finally:
-        for connection in held:
-            connection.close()
-    assert t.put(PROMPT, BODY).stored
-
-
-def test_a_deadlock_that_does_not_end(domicile: Domicile) -> None:
-    """What is tried in vain again and again is an outage, and no error of the driver."""
-    tried: list[Connection] = []
-
-    def work(connection: Connection) -> None:
-        tried.append(connection)
-        raise OperationalError("", None, psycopg.errors.DeadlockDetected())
-
-    with pytest.raises(CatalogUnavailable):
-        domicile.store.served(HOME).open.catalog.run(work)
-
-    assert len(tried) == 5
-
-
-# A full disk
-
-
-@dataclass
-class Disk:
-    """How much of a disk is free."""
-
-    free: int
-
-    def mount(self, domicile: Domicile) -> None:
-        """Put the backends of the EU on it, with a reserve of 64 MiB."""
-        for name in EU:
-            domicile.backends[name].inner = DirectoryBackend(
-                name, domicile.settings.home / "backends" / name, clock=time.monotonic,
-                entropy=os.urandom, reserve=64 * MIB, free=lambda _: self.free,
-            )  # fmt: skip
-
-
-def test_a_full_disk_takes_nothing_and_lets_go(domicile: Domicile) -> None:
-    """Writes are refused while deletion goes on to its receipt, also by who starts only then."""
-    disk = Disk(1024 * MIB)
-    disk.mount(domicile)
-    t = ready(domicile)
-    gone = t.put_file(BytesIO(BODY), subject="v").id
-    kept = t.put(PROMPT, BODY).id
-    settle(domicile)
-    disk.free = 64 * MIB
-    before = left(domicile)
-    for write in WRITES.values():
-        with pytest.raises(TooFewReplicas) as caught:
-            write(t)
-        assert caught.value.failures == dict.fromkeys(EU, "BackendFull")
-    settle(domicile)
-    assert left(domicile) == before
-
-    domicile.open()
-    t = domicile.tenant()
-    erasures = [
-        t.erase(scope, reason=Reason.SUBJECT_REQUEST)
-        for scope in (Scope.subject("u"), Scope.record(gone))
-    ]
-    settle(domicile)
-
-    states = [domicile.store.erasure(erasure.id).state for erasure in erasures]
-    assert states == [ErasureState.COMPLETE] * 2
-    assert t.get(kept, purpose=SERVE).body == BODY
-    assert [len(list(domicile.backends[name].inner.scan("pack/"))) for name in EU] == [1, 1]
-    disk.free = 1024 * MIB
-    assert t.put(PROMPT, BODY).stored
-
-
-def test_a_full_disk_does_not_keep_what_shares_a_pack(domicile: Domicile) -> None:
-    """To delete a part of a pack, the rest is written anew: that is what the reserve is for."""
-    disk = Disk(1024 * MIB)
-    disk.mount(domicile)
-    t = domicile.tenant()
-    list(t.put_many([NewRecord(PROMPT, BODY, subject=f"u{n}") for n in range(2)]))
-    disk.free = 64 * MIB
-
-    erasure = t.erase(Scope.subject("u0"), reason=Reason.SUBJECT_REQUEST)
-    domicile.run_worker()
-    domicile.pass_time(hours=73)
-    settle(domicile)
-
-    assert domicile.store.erasure(erasure.id).state is ErasureState.COMPLETE
-
-
-# Two processes and one id
-
-RACER = """
-import json, sys
-from storage import DataClass, IdConflict, open_store
-
-name, ids = sys.argv[1], json.loads(sys.argv[2])
-with open_store() as store:
-    tenant = store.tenant("acme-eu")
-    print("ready", flush=True)
-    sys.stdin.readline()
-    done = {}
-    for number, record_id in enumerate(ids):
-        body = name.encode() if number % 2 else b"the same"
-        try:
-            done[record_id] = tenant.put(DataClass.PROMPT, body, id=record_id).stored
-        except IdConflict:
-            done[record_id] = False
-    print(json.dumps(done), flush=True)
-"""
-
-
-def environment(settings: Settings) -> dict[str, str]:
-    """What a process of its own needs to have the same settings."""
-    found = {**os.environ, "DOMICILE_HOME": str(settings.home), "PYTHONPATH": os.getcwd()}  # noqa: PTH109
-    for region, given in settings.regions.items():
-        name = f"DOMICILE_REGIONS__{region.upper().replace('-', '_')}__"
-        found[f"{name}CATALOG_URL"] = given.catalog_url.get_secret_value()
-        found[f"{name}KEYS_FILE"] = str(given.keys_file)
-    return found
-
-
-def race(settings: Settings, ids: list[RecordId]) -> list[dict[str, bool]]:
-    """Two processes that put under the same ids at the same time: what each was told."""
-    racers = [
-        subprocess.Popen(
-            [sys.executable, "-c", RACER, name, json.dumps([str(i) for i in ids])],
-            env=environment(settings), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
-        )
-        for name in ("one", "two")
-    ]  # fmt: skip
-    for racer in racers:
-        assert racer.stdout is not None
-        assert racer.stdout.readline() == "ready\n"
-    for racer in racers:
-        assert racer.stdin is not None
-        racer.stdin.write("go\n")
-        racer.stdin.flush()
-    return [json.loads(racer.communicate(timeout=60)[0]) for racer in racers]
-
-
-def test_two_processes_race_with_the_same_ids(domicile_server: Server) -> None:
-    """Of the same content both get the same answer; of other content one wins, and is read."""
-    settings = domicile_server.make()  # not given back: these processes have a real clock
-    with open_store(settings) as store:
-        t = Domicile(settings, _store=store).tenant()
-        ids = [t.new_id(PROMPT) for _ in range(24)]
-        one, two = race(settings, ids)
-
-        for number, i in enumerate(str(i) for i in ids):
-            body = t.get(i, purpose=SERVE).body
-            if number % 2:
-                assert (one[i], two[i]) == (body == b"one", body == b"two")
-            else:
-                assert (body, one[i], two[i]) == (b"the same", True, True)
-        assert len(t.list(limit=1000)) == len(ids)

@@ -1,0 +1,272 @@
+"""Backends that fail or are slow, and full disks: one clear error, and nothing is left."""
+
+import os
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from io import BytesIO
+
+import pytest
+from sqlalchemy import select
+
+from storage.backends.directory import DirectoryBackend
+from storage.catalog import tables
+from storage.errors import (
+    BackendError,
+    BackendForbidden,
+    BackendMisplaced,
+    BackendTimeout,
+    BackendUnavailable,
+    KeyUnavailable,
+    TooFewReplicas,
+)
+from storage.model import (
+    ErasureState,
+    NewRecord,
+    Reason,
+    Scope,
+)
+from storage.ports import TraceKind
+from storage.region import Limits
+from storage.testing import Domicile, FaultyBackend, Gate
+from tests.support.refusing import (
+    BODY,
+    EU,
+    HOME,
+    MIB,
+    PLANTED,
+    PROMPT,
+    SERVE,
+    WRITES,
+    left,
+    ready,
+    settle,
+    told,
+)
+
+
+def failing(*methods: str, error: type[BackendError]) -> Callable[[FaultyBackend], None]:
+    """Calls of these names fail, and nothing happens."""
+
+    def spoil(backend: FaultyBackend) -> None:
+        backend.fail_before = dict.fromkeys(methods, lambda _: error(backend.name))
+
+    return spoil
+
+
+def down(backend: FaultyBackend) -> None:
+    """It does not answer."""
+    backend.down = True
+
+
+def full(backend: FaultyBackend) -> None:
+    """It has no room."""
+    backend.full = True
+
+
+def late(backend: FaultyBackend) -> None:
+    """What it is asked to write it answers nothing to, and writes later."""
+    backend.land_late = True
+
+
+SENDING = ("put", "upload", "upload.write", "upload.finish")
+BACKENDS: dict[str, tuple[Callable[[FaultyBackend], None], str]] = {
+    "down": (down, "BackendUnavailable"),
+    "full": (full, "BackendFull"),
+    "slow": (failing(*SENDING, error=BackendTimeout), "BackendTimeout"),
+    "late": (late, "BackendTimeout"),
+    "forbidden": (failing(*SENDING, error=BackendForbidden), "BackendForbidden"),
+    "in another region": (failing(*SENDING, error=BackendMisplaced), "BackendMisplaced"),
+}
+
+
+def mend(domicile: Domicile) -> None:
+    """All backends are as before; what they were late with lands."""
+    for backend in domicile.backends.values():
+        backend.down = backend.full = backend.land_late = False
+        backend.fail_before = {}
+        backend.land()
+
+
+def test_when_no_backend_takes_it_nothing_is_stored(
+    domicile: Domicile, subtests: pytest.Subtests
+) -> None:
+    """Whatever is wrong with them, and whatever is written; also while keys are made."""
+    t, new = ready(domicile), domicile.tenant("new-eu", dedicated=True)  # which has no key today
+    before = left(domicile)
+    for fault, (spoil, code) in BACKENDS.items():
+        for what, write in [*WRITES.items(), ("first put", WRITES["put"])]:
+            for name in EU:
+                spoil(domicile.backends[name])
+            with subtests.test(msg=f"{fault}: {what}"):
+                with pytest.raises(TooFewReplicas) as caught:
+                    write(new if what == "first put" else t)
+                assert caught.value.failures == dict.fromkeys(EU, code)
+                assert (caught.value.retryable, caught.value.outcome) == (True, "not_stored")
+                assert "Nothing is stored" in caught.value.message
+                assert "never stored elsewhere" in caught.value.advice
+                assert PLANTED not in told(caught.value)
+            mend(domicile)
+        settle(domicile)
+        assert left(domicile) == before, fault
+
+
+def test_when_one_backend_takes_it_it_is_stored(domicile: Domicile) -> None:
+    """And on the other one too, when that is well again; no trace is left of what went wrong."""
+    t = ready(domicile)
+    for spoil, _ in BACKENDS.values():
+        spoil(domicile.backends["eu-a"])
+        put = t.put(PROMPT, BODY)
+        file = t.put_file(BytesIO(BODY))
+        mend(domicile)
+        settle(domicile)
+        for name in EU:
+            domicile.take_down(name)
+            assert t.get(put.id, purpose=SERVE).body == BODY
+            assert t.get(file.id, purpose=SERVE).body == BODY
+            domicile.bring_back(name)
+    scanned = [sorted(t.size for t in domicile.backends[name].inner.scan("pack/")) for name in EU]
+    assert scanned[0] == scanned[1]
+    assert len(scanned[0]) == 1 + 2 * len(BACKENDS)
+
+
+def test_a_read_when_no_backend_answers(domicile: Domicile) -> None:
+    """It may be tried again, whether or not the key is known; the record is not given up."""
+    t = ready(domicile)
+    put = t.put(PROMPT, BODY)
+    for error in (BackendUnavailable, BackendTimeout, BackendForbidden, BackendMisplaced):
+        for backend in domicile.backends.values():
+            failing("get", error=error)(backend)
+
+        with pytest.raises(BackendUnavailable, match="No replica can be read now") as caught:
+            t.get(put.id, purpose=SERVE)
+        served = domicile.store.served(HOME)
+        served.keys._opened.clear()
+        with pytest.raises(KeyUnavailable, match="Try again") as unknown_key:
+            t.get(put.id, purpose=SERVE)
+        mend(domicile)
+
+        assert (caught.value.retryable, unknown_key.value.retryable) == (True, True)
+        assert t.get(put.id, purpose=SERVE).body == BODY
+    settle(domicile)
+    assert len(list(domicile.backends["eu-a"].inner.scan("pack/"))) == 2
+
+
+class TestSlow:
+    @pytest.fixture
+    def domicile_limits(self) -> Limits:
+        """An attempt takes no time."""
+        return Limits(attempt=0.1)
+
+    def test_a_backend_that_hangs(self, domicile: Domicile) -> None:
+        """It holds up nobody, more often than there are threads; what lands late is purged."""
+        t = ready(domicile)
+        gate = Gate()
+        for name in EU:
+            domicile.backends[name].gates["put"] = gate
+        before = left(domicile)
+        with pytest.raises(TooFewReplicas) as caught:
+            t.put(PROMPT, BODY)
+        gate.open.set()
+        settle(domicile)
+
+        assert caught.value.failures == dict.fromkeys(EU, "BackendTimeout")
+        assert left(domicile) == before
+
+        domicile.backends["eu-b"].gates.clear()
+        gate.open.clear()
+        try:
+            ids = [t.put(PROMPT, BODY).id for _ in range(20)]
+        finally:
+            gate.open.set()
+        domicile.backends["eu-a"].gates.clear()
+        settle(domicile)
+        assert [t.get(i, purpose=SERVE).body for i in ids] == [BODY] * 20
+
+    @pytest.mark.parametrize("call", ["upload", "upload.write", "upload.finish"])
+    def test_a_backend_that_hangs_over_a_file(self, domicile: Domicile, call: str) -> None:
+        """The file is stored on the other one; what was begun there is taken back."""
+        t = ready(domicile)
+        gate = domicile.backends["eu-a"].gates[call] = Gate()
+        body = os.urandom(3 * MIB)
+        try:
+            file = t.put_file(BytesIO(body))
+        finally:
+            gate.open.set()
+        settle(domicile)
+
+        for name in EU:
+            domicile.take_down(name)
+            assert t.get(file.id, purpose=SERVE).body == body
+            domicile.bring_back(name)
+        region = domicile.store.served(HOME).open
+        with region.catalog.begin() as connection:
+            r = tables.replica.c
+            known = set(connection.scalars(select(r.key).where(r.state != "gone")))
+        found = [trace for name in EU for trace in domicile.backends[name].inner.scan()]
+        assert {trace.key for trace in found} == known
+        assert {trace.kind for trace in found} == {TraceKind.OBJECT}
+
+
+@dataclass
+class Disk:
+    """How much of a disk is free."""
+
+    free: int
+
+    def mount(self, domicile: Domicile) -> None:
+        """Put the backends of the EU on it, with a reserve of 64 MiB."""
+        for name in EU:
+            domicile.backends[name].inner = DirectoryBackend(
+                name, domicile.settings.home / "backends" / name, clock=time.monotonic,
+                entropy=os.urandom, reserve=64 * MIB, free=lambda _: self.free,
+            )  # fmt: skip
+
+
+def test_a_full_disk_takes_nothing_and_lets_go(domicile: Domicile) -> None:
+    """Writes are refused while deletion goes on to its receipt, also by who starts only then."""
+    disk = Disk(1024 * MIB)
+    disk.mount(domicile)
+    t = ready(domicile)
+    gone = t.put_file(BytesIO(BODY), subject="v").id
+    kept = t.put(PROMPT, BODY).id
+    settle(domicile)
+    disk.free = 64 * MIB
+    before = left(domicile)
+    for write in WRITES.values():
+        with pytest.raises(TooFewReplicas) as caught:
+            write(t)
+        assert caught.value.failures == dict.fromkeys(EU, "BackendFull")
+    settle(domicile)
+    assert left(domicile) == before
+
+    domicile.open()
+    t = domicile.tenant()
+    erasures = [
+        t.erase(scope, reason=Reason.SUBJECT_REQUEST)
+        for scope in (Scope.subject("u"), Scope.record(gone))
+    ]
+    settle(domicile)
+
+    states = [domicile.store.erasure(erasure.id).state for erasure in erasures]
+    assert states == [ErasureState.COMPLETE] * 2
+    assert t.get(kept, purpose=SERVE).body == BODY
+    assert [len(list(domicile.backends[name].inner.scan("pack/"))) for name in EU] == [1, 1]
+    disk.free = 1024 * MIB
+    assert t.put(PROMPT, BODY).stored
+
+
+def test_a_full_disk_does_not_keep_what_shares_a_pack(domicile: Domicile) -> None:
+    """To delete a part of a pack, the rest is written anew: that is what the reserve is for."""
+    disk = Disk(1024 * MIB)
+    disk.mount(domicile)
+    t = domicile.tenant()
+    list(t.put_many([NewRecord(PROMPT, BODY, subject=f"u{n}") for n in range(2)]))
+    disk.free = 64 * MIB
+
+    erasure = t.erase(Scope.subject("u0"), reason=Reason.SUBJECT_REQUEST)
+    domicile.run_worker()
+    domicile.pass_time(hours=73)
+    settle(domicile)
+
+    assert domicile.store.erasure(erasure.id).state is ErasureState.COMPLETE

@@ -1,0 +1,64 @@
+"""For tests of refusals and failures: a secret that nobody may be shown, and what is left."""
+
+import os
+from collections.abc import Callable
+from io import BytesIO
+
+from sqlalchemy import select
+
+from storage.catalog import tables
+from storage.model import (
+    DataClass,
+    Purpose,
+)
+from storage.tenant import Tenant
+from storage.testing import Domicile
+
+PROMPT, FILE, SERVE = DataClass.PROMPT, DataClass.FINE_TUNING_FILE, Purpose.SERVE
+HOME, EU = "eu-central-1", ("eu-a", "eu-b")
+PLANTED = "planted-secret"
+BODY = PLANTED.encode() * 40
+MIB = 1024 * 1024
+
+
+def told(error: BaseException) -> str:
+    """All that an error shows, and what caused it."""
+    shown = ""
+    here: BaseException | None = error
+    while here is not None:
+        shown += f"{here!s} {here!r} {here.args} "
+        here = here.__cause__ or here.__context__
+    return shown
+
+
+def left(domicile: Domicile) -> list[object]:
+    """Each row of each catalog, and all that is on each backend."""
+    found: list[object] = []
+    for served in domicile.store.regions.values():
+        with served.open.catalog.begin() as connection:
+            for table in tables.metadata.sorted_tables:
+                rows = connection.execute(select(table)).all()
+                found.append((served.open.name, table.name, sorted(map(str, rows))))
+    return found + [(name, list(b.inner.scan())) for name, b in domicile.backends.items()]
+
+
+def settle(domicile: Domicile) -> None:
+    """Let everything land that still can, and the worker do all its work."""
+    for _ in range(2):
+        domicile.pass_time(minutes=30)
+        domicile.run_worker()
+
+
+def ready(domicile: Domicile) -> Tenant:
+    """A tenant that has stored something today, and nothing is left to be done."""
+    t = domicile.tenant()
+    t.put(PROMPT, b"before", subject="u")
+    settle(domicile)
+    return t
+
+
+WRITES: dict[str, Callable[[Tenant], object]] = {
+    "put": lambda t: t.put(PROMPT, BODY, subject=PLANTED, metadata={PLANTED: PLANTED}),
+    "put, large": lambda t: t.put(PROMPT, os.urandom(300 * 1024), group=PLANTED),
+    "put_file": lambda t: t.put_file(BytesIO(bytes(3 * MIB)), filename=PLANTED),
+}
