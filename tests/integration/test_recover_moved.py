@@ -3,7 +3,7 @@
 import pytest
 from sqlalchemy import Connection
 
-from storage.errors import Erased
+from storage.errors import BackendUnavailable, Erased
 from storage.model import DataClass, NewRecord, PutResult, RecordId, Scope
 from storage.packs import carrying
 from storage.region import OpenRegion
@@ -197,6 +197,32 @@ def test_what_is_held_and_was_moved_again(domicile: Domicile) -> None:
     days_go_by(domicile)
     assert opened(domicile, placed, first) == b"u"
     assert carried(domicile) == {first.unique}
+
+
+def test_what_was_let_go_and_lies_beside_what_is_held(domicile: Domicile) -> None:
+    """It goes with a compaction, and an erasure that covers it waits for that."""
+    domicile.tenant(retention=SOON)
+    first, _ = put_together(domicile, "u", "w")
+    placed, ended = place(domicile), place(domicile, Scope.subject("w"))
+    dump = Dump.of(domicile)
+    days_go_by(domicile, 2)
+    erasure = erase(domicile.store.tenant("acme-eu"), Scope.subject("w"))
+    release(domicile, ended)
+    before = {key for key in content(domicile) if key.startswith("held/")}
+
+    dump.restore(domicile)
+    assert recovered(domicile).found_again == 1
+
+    domicile.backends["eu-b"].fail_before["purge"] = lambda _: BackendUnavailable("eu-b")
+    for _ in range(8):
+        work(domicile, hours=6)
+    assert opened(domicile, placed, first) == b"u"
+    assert not is_complete(domicile, erasure)
+    domicile.backends["eu-b"].fail_before.clear()
+    days_go_by(domicile)
+    assert is_complete(domicile, erasure)
+    assert before.isdisjoint(content(domicile))
+    assert opened(domicile, placed, first) == b"u"
 
 
 def test_what_is_left_of_a_pack_that_was_compacted(domicile: Domicile) -> None:
