@@ -362,12 +362,9 @@ def complete(connection: Connection, erasure: UUID, token: str, now: datetime) -
     )
 
 
-def await_stray(connection: Connection, object_id: UUID, *, to_the_end: bool = False) -> None:
-    """Every erasure that is not complete waits for this object: nobody knows what it holds.
-
-    ``to_the_end``: until it is gone, also if it is stored for good meanwhile.
-    """
-    waiting = select(e.id, literal(object_id), literal(to_the_end)).where(
+def await_stray(connection: Connection, object_id: UUID) -> None:
+    """Every erasure that is not complete waits for this object: nobody knows what it holds."""
+    waiting = select(e.id, literal(object_id), literal(False)).where(
         e.state != ErasureState.COMPLETE
     )
     connection.execute(

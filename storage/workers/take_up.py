@@ -12,7 +12,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection
 
-from storage.catalog import erasures, moving, objects, records
+from storage.catalog import moving, objects, records
 from storage.catalog import tables as t
 from storage.catalog.objects import NewObject, ObjectKind, ObjectState
 from storage.errors import BackendError
@@ -93,17 +93,16 @@ def _store(
     region: OpenRegion, connection: Connection, difference: Difference, whole: Whole, *,
     all_of_it: bool,
 ) -> None:  # fmt: skip
-    """Know the object. What nobody needs of it goes with the next compaction.
+    """Know the object. What nobody needs of it goes with a compaction at once.
 
-    It is of no other's family: what it has of another's bytes is known, record by record.
+    An erasure waits for that as for all that a hold has let go. It is of no other's family: what
+    it has of another's bytes is known, record by record.
     """
     name, now, rows = difference.name, region.clock.now(), whole.manifest.rows
     tenant, backends = rows[0].tenant if rows else None, _backends(region)
     new = NewObject(name.object_id, name.kind, name.day, tenant, backends, now, now)
     at, compact_at = difference.listed, None if all_of_it else now
     _know(connection, new, at, (whole.size, whole.digest), compact_at)
-    if not all_of_it:
-        erasures.await_stray(connection, name.object_id, to_the_end=True)
 
 
 def _know(

@@ -288,8 +288,8 @@ BUGS = (
         "if bodies.digest() != manifest.bodies:", "if False:", RECOVER_MOVED,
     ),
     _bug(
-        "nobody waits for what was found with something else", "workers/take_up.py",
-        "    if not all_of_it:\n", "    if False:\n", RECOVER_MOVED,
+        "what lies beside what was found stays", "workers/take_up.py",
+        "None if all_of_it else now", "None", RECOVER_MOVED,
     ),
     _bug(
         "an erasure by name forgets older pseudonym keys", "packs/writer.py",
