@@ -32,13 +32,13 @@ class Newborn:
             there = {row.day: row.state for row in connection.execute(select(t.day))}
             over = [day for day, state in there.items() if state != "open" or day not in wanted]
             gone = [f"DROP TABLE IF EXISTS {days.partition_name(day)}" for day in over]
-            gone += [f"DELETE FROM day WHERE day = '{day}'" for day in over]  # noqa: S608 - dates
             gone += [
                 f"DELETE FROM {table.name}"  # noqa: S608 - our own names
                 for table in reversed(t.metadata.sorted_tables)
                 if table is not t.day
             ]
             connection.execute(text(";".join(gone)))  # one round trip
+            connection.execute(t.day.delete().where(t.day.c.day.in_(over)))
             days.make(connection, wanted)
             for table in t.metadata.sorted_tables:
                 if table is not t.day and self.rows[table.name]:

@@ -5,19 +5,21 @@
 
 import argparse
 import gc
+import multiprocessing
 import os
+import signal
 import sys
 import time
 import traceback
 from collections.abc import Callable, Iterator
-from concurrent.futures import ProcessPoolExecutor, as_completed
 from contextlib import contextmanager
 from dataclasses import dataclass
+from multiprocessing import Pipe, Process
+from multiprocessing.connection import Connection, wait
+from multiprocessing.synchronize import Event
 
 from tests.simulation.run import Failure, Stage
 from tests.simulation.story import Story, story_of
-
-_PIECE = 25  # seeds that a process takes at a time
 
 
 @dataclass(frozen=True)
@@ -50,18 +52,31 @@ def main() -> int:
 
 
 def _many(seeds: range, workers: int) -> int | None:
-    """Gives the first seed that failed."""
-    began, total = time.perf_counter(), Done(0, 0, 0, 0, None)
-    pieces = [seeds[n : n + _PIECE] for n in range(0, len(seeds), _PIECE)]
-    with ProcessPoolExecutor(workers) as pool:
-        futures = [pool.submit(play, piece) for piece in pieces]
-        for future in as_completed(futures):
-            total = _sum(total, future.result())
+    """Gives the first seed that failed. An interrupt ends it after the stories under way."""
+    began, total, stop = time.perf_counter(), Done(0, 0, 0, 0, None), multiprocessing.Event()
+    signal.signal(signal.SIGINT, lambda *_: stop.set())
+    stories, processes = [], []
+    for n in range(workers):
+        ours, theirs = Pipe(duplex=False)
+        process = Process(target=_play, args=(seeds[n::workers], theirs, stop))
+        process.start()
+        theirs.close()
+        stories.append(ours)
+        processes.append(process)
+    while stories:
+        for ready in wait(stories):
+            assert isinstance(ready, Connection)
+            try:
+                total = _sum(total, ready.recv())
+            except EOFError:
+                stories.remove(ready)
+                continue
+            if total.failed is not None:
+                stop.set()
             if sys.stderr.isatty():
                 sys.stderr.write(f"\r{total.seeds:,} of {len(seeds):,} seeds")
-            if total.failed is not None:
-                pool.shutdown(cancel_futures=True)
-                break
+    for process in processes:
+        process.join()
     took = time.perf_counter() - began
     sys.stdout.write(
         f"\n{total.seeds:,} seeds, {total.days / 365.25:,.1f} simulated years, "
@@ -69,22 +84,22 @@ def _many(seeds: range, workers: int) -> int | None:
         f"{workers * took / max(total.seeds, 1):.2f} s of a process a seed: "
         f"{'no failure' if total.failed is None else f'SEED {total.failed} FAILED'}\n"
     )
+    if any(process.exitcode for process in processes):
+        raise RuntimeError("a process ended before its stories did")
     return total.failed
 
 
-def play(seeds: range) -> Done:
-    """Some seeds, up to the first that fails."""
-    done = Done(0, 0, 0, 0, None)
-    with Stage() as stage, _rarely_collected() as collect:
+def _play(seeds: range, tell: Connection, stop: Event) -> None:
+    """Stories one after the other, in a process of their own, up to the first that fails."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    with tell, Stage() as stage, _rarely_collected() as collect:
         for seed in seeds:
-            collect()
             outcome = stage.run(story_of(seed))
+            collect()
             failed = seed if outcome.failure else None
-            one = Done(1, outcome.days, outcome.records, outcome.erasures, failed)
-            done = _sum(done, one)
-            if failed is not None:
+            tell.send(Done(1, outcome.days, outcome.records, outcome.erasures, failed))
+            if stop.is_set() or failed is not None:
                 break
-    return done
 
 
 @contextmanager

@@ -64,7 +64,7 @@ class Runner:
         player.copies_are_known()
         for n, name in enumerate(player.names):
             turn = (n + self._turn) % len(player.names)
-            if everything or turn == 0:
+            if everything or (turn == 0 and self._turn % 2):
                 player.compare_list(name, process)
             recs = player.model.of(name)
             for m, rec in enumerate(recs):
@@ -81,23 +81,27 @@ class Runner:
         if world.damaged:
             player.scrub_all(world.processes[0])
         hour, window = timedelta(hours=1), world.topology.bounds.compaction
+        unrest: AssertionError | None = None
         for by in (hour, window, hour):
             if by == window and player.was_scrubbed():  # what was to be moved first goes now
                 player.scrub_all(world.processes[0])
             world.advance(by, lands=True)
             world.processes[0].work()
-            if self._rests():
+            unrest = self._rest()
+            if unrest is None:
                 break
         while world.clock.now().hour < 2:  # a day that has just come takes a few rounds to go
             world.advance(hour, lands=True)
             world.processes[0].work()
-        if not self._rests():  # entries of the ledger are given up last of all, then purged
+            unrest = self._rest()
+        if unrest is not None:  # entries of the ledger are given up last of all, then purged
             world.processes[0].work()
+            unrest = self._rest()
         self.look(everything=True)
+        if unrest is not None:
+            raise unrest
         now = world.clock.now()
-        assert all(era.complete for era in model.eras)
         for region in world.topology.regions:
-            looking.at_rest(world, region, now)
             own = [rec for rec in model.ever() if TENANTS[rec.tenant].home == region]
             over = [r for r in own if r.erased_by or r.expired(now) or r.written]
             looking.nothing_left(world, region, over, "all was made well")
@@ -110,16 +114,17 @@ class Runner:
         """End all processes."""
         self.world.close()
 
-    def _rests(self) -> bool:
-        """Whether nothing is left to be done: no later round would change anything."""
+    def _rest(self) -> AssertionError | None:
+        """What is still to be done, if anything is: else no later round would change a thing."""
+        world, now = self.world, self.world.clock.now()
         self._certify()
-        now = self.world.clock.now()
         try:
-            for region in self.world.topology.regions:
-                looking.at_rest(self.world, region, now)
-        except AssertionError:
-            return False
-        return all(era.complete for era in self.player.model.eras)
+            assert all(era.complete for era in self.player.model.eras), "an erasure is not complete"
+            for region in world.topology.regions:
+                looking.at_rest(world, region, now)
+        except AssertionError as error:
+            return error
+        return None
 
     def _end_what_delays(self) -> None:
         """Holds end, and trouble of processors: but first goes all that can, but for them.
