@@ -54,7 +54,7 @@ def main() -> int:
 def _many(seeds: range, workers: int) -> int | None:
     """Gives the first seed that failed. An interrupt ends it after the stories under way."""
     began, total, stop = time.perf_counter(), Done(0, 0, 0, 0, None), multiprocessing.Event()
-    signal.signal(signal.SIGINT, lambda *_: stop.set())
+    usual = signal.signal(signal.SIGINT, lambda *_: stop.set())
     stories, processes = [], []
     for n in range(workers):
         ours, theirs = Pipe(duplex=False)
@@ -77,6 +77,7 @@ def _many(seeds: range, workers: int) -> int | None:
                 sys.stderr.write(f"\r{total.seeds:,} of {len(seeds):,} seeds")
     for process in processes:
         process.join()
+    signal.signal(signal.SIGINT, usual)
     took = time.perf_counter() - began
     sys.stdout.write(
         f"\n{total.seeds:,} seeds, {total.days / 365.25:,.1f} simulated years, "

@@ -57,14 +57,14 @@ class Runner:
         self._turn += 1
         looking.no_byte_without_a_row(world)
         self._certify()
-        if everything or self._turn % 8 == 0:
+        if everything or self._turn % 4 == 0:
             looking.no_row_abroad(world, player.model)
         process = world.processes[self._turn % 2]
         player.look_at_held(process, everything=everything)
         player.copies_are_known()
         for n, name in enumerate(player.names):
             turn = (n + self._turn) % len(player.names)
-            if everything or (turn == 0 and self._turn % 2):
+            if everything or turn == 0:
                 player.compare_list(name, process)
             recs = player.model.of(name)
             for m, rec in enumerate(recs):

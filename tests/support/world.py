@@ -2,7 +2,7 @@
 
 import logging
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from copy import copy
 from dataclasses import dataclass, replace
@@ -16,7 +16,7 @@ from regions.load import load_topology
 from regions.model import BackendSpec, SubProcessor, Topology
 from storage.backends.memory import MemoryBackend
 from storage.bootstrap import Means, open_store
-from storage.catalog.engine import Catalog
+from storage.catalog.engine import Catalog, _Watch
 from storage.errors import ProcessorError, ProcessorTimeout
 from storage.model import Entropy
 from storage.ports import Connector
@@ -75,6 +75,12 @@ class Borrowed(Catalog):
     def __init__(self, lender: Catalog) -> None:
         self.__dict__.update(copy(lender).__dict__)
         self._watch = None
+
+    def watch(
+        self, check: Callable[[Connection], None], clock: Callable[[], float], age: float
+    ) -> None:
+        """The lender, who lives longer, does not come to know of it."""
+        self._watch = _Watch(check, clock, age)
 
     def close(self) -> None:
         """They stay open."""
