@@ -107,11 +107,11 @@ class Keeping(Calls):
             if held.id is None or held.ending:
                 continue
             self._note_new(held)
-            if not everything and 2 * number != self._turn % (2 * len(self.holds)):
+            if not everything and number != self._turn % len(self.holds):
                 continue
             self._is_listed(held, process)
             for n, rec in enumerate(held.kept):
-                if everything or n == self._turn // (2 * len(self.holds)) % len(held.kept):
+                if everything or n == self._turn // len(self.holds) % len(held.kept):
                     self._is_opened(held, rec, process)
 
     def _in_force(self, held: Held, number: UUID, placed: datetime) -> None:
