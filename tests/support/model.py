@@ -203,6 +203,9 @@ class Model:
         if there is not None and self._was_there(there, during):
             same = there.content.told() == wish.content.told()
             answers |= {STORED} if same else {"IdConflict"}
+            parents = [self.records.get((wish.tenant, p.unique)) for p in wish.content.parents]
+            if not same and any(p is None or p.expired(during.until) for p in parents):
+                answers |= {"LineageConflict"}  # which of the two is seen first is not said
             answers |= {"Erased"} if there.erased_by or there.covered(self.coming) else set()
         return answers
 
