@@ -1,0 +1,232 @@
+"""What each process may do in a catalog: the roles of the database."""
+
+from collections.abc import Iterator, Sequence
+from datetime import date
+
+import pytest
+from psycopg.errors import InsufficientPrivilege
+from sqlalchemy import Connection, text
+from sqlalchemy.exc import ProgrammingError
+
+from storage.catalog import days
+from storage.errors import (
+    CatalogForbidden,
+)
+from storage.model import (
+    CopyState,
+    DataClass,
+    ErasureState,
+    NewRecord,
+    Purpose,
+    Reason,
+    Scope,
+)
+from storage.settings import Settings
+from storage.testing import Domicile
+from tests.support.catalogs import as_role, catalog_of, with_urls
+from tests.support.holding import SOON, place, release
+from tests.support.holding import opened as opened_for_counsel
+
+DAY, OLD = date(2027, 5, 1), date(2027, 4, 30)
+
+
+def turn_into(domicile: Domicile, role: str, original: Settings) -> None:
+    """Open the store as a process with that role would."""
+    urls = {n: as_role(r.catalog_url.get_secret_value(), role) for n, r in original.regions.items()}
+    domicile.settings = with_urls(original, urls)
+    domicile.open()
+
+
+@pytest.fixture
+def roles(domicile: Domicile) -> Iterator[Domicile]:
+    """A Domicile whose settings are put back at the end."""
+    original = domicile.settings
+    yield domicile
+    domicile.settings = original
+
+
+def is_forbidden(connection: Connection, statement: str) -> bool:
+    """Whether the database refuses it for want of a right."""
+    try:
+        connection.execute(text(statement))
+    except ProgrammingError as error:
+        return isinstance(error.orig, InsufficientPrivilege)
+    return False
+
+
+class TestRoles:
+    def test_each_process_can_do_its_work(self, roles: Domicile) -> None:
+        """Admin makes a tenant, service writes, reads and asks for erasure, worker destroys."""
+        original = roles.settings
+        turn_into(roles, "domicile_admin", original)
+        roles.tenant(retention={DataClass.FINE_TUNING_FILE: 400})
+        turn_into(roles, "domicile_service", original)
+        t = roles.store.tenant("acme-eu")
+        kept, gone = (t.new_id(DataClass.PROMPT) for _ in range(2))
+        both = [NewRecord(DataClass.PROMPT, b"hello", i, str(i)) for i in (kept, gone)]
+        assert [result.id for result in t.put_many(both)] == [kept, gone]
+        t.put_file([b"far away"], subject=str(gone))  # makes a partition that no worker has made
+        roles.take_down("eu-a")
+        t.put(DataClass.COMPLETION, b"to be replicated", derived_from=[gone])
+        roles.bring_back("eu-a")
+        asked, attested = (t.hand_over(gone, name) for name in ("klarblick", "vier-augen"))
+        body = t.get(kept, purpose=Purpose.SERVE).body
+        erasure = t.erase(Scope.subject(str(gone)), reason=Reason.SUBJECT_REQUEST)
+        turn_into(roles, "domicile_admin", original)
+        roles.pass_time(hours=1)
+        attest = roles.store.admin.processors.attest
+        confirmed = attest(attested.copy, digest=bytes(32), actor="officer-7")
+        turn_into(roles, "domicile_worker", original)
+        for hours in (1, 73, 24 * 30, 1):
+            roles.run_worker()
+            roles.pass_time(hours=hours)
+        roles.run_worker()
+        turn_into(roles, "domicile_admin", original)
+
+        assert body == b"hello"
+        assert (confirmed.state, asked.copy in roles.processors["klarblick"].held) == (
+            CopyState.CONFIRMED, False,
+        )  # fmt: skip
+        assert roles.store.erasure(erasure.id).state is ErasureState.COMPLETE
+        assert [status.overdue_days for status in roles.store.status()] == [0, 0]
+        assert roles.store.tenant("acme-eu").list() == []
+
+    def test_a_hold_needs_admin_and_worker_and_no_more(self, roles: Domicile) -> None:
+        """Admin places, opens and releases; the worker carries, defers and resumes."""
+        original = roles.settings
+        t = roles.tenant(retention=SOON)
+        mine = t.put(DataClass.PROMPT, b"mine", subject="u").id
+        erasure = t.erase(Scope.subject("u"), reason=Reason.SUBJECT_REQUEST)
+        turn_into(roles, "domicile_service", original)
+        with pytest.raises(CatalogForbidden):
+            place(roles)
+        turn_into(roles, "domicile_admin", original)
+        placed = place(roles)
+        turn_into(roles, "domicile_worker", original)
+        for hours in (13, 1, 1):
+            roles.pass_time(hours=hours)
+            roles.run_worker()
+        with pytest.raises(CatalogForbidden):
+            release(roles, placed)
+        turn_into(roles, "domicile_admin", original)
+        assert opened_for_counsel(roles, placed, mine) == b"mine"
+        release(roles, placed)
+        turn_into(roles, "domicile_worker", original)
+        for hours in (1, 73, 1):
+            roles.run_worker()
+            roles.pass_time(hours=hours)
+        roles.run_worker()
+
+        assert roles.store.erasure(erasure.id).state is ErasureState.COMPLETE
+
+    def test_a_service_destroys_nothing(self, roles: Domicile) -> None:
+        """The duties of a worker are refused, by one error of the tree, and all is still there."""
+        original = roles.settings
+        t = roles.tenant()
+        put = t.put(DataClass.PROMPT, b"hello", subject="u")
+        t.put(DataClass.PROMPT, b"bye", subject="v")
+        t.erase(Scope.subject("v"), reason=Reason.SUBJECT_REQUEST)
+        turn_into(roles, "domicile_service", original)
+
+        with pytest.raises(CatalogForbidden) as caught:
+            roles.run_worker()
+        with pytest.raises(CatalogForbidden):
+            roles.tenant("other")
+        roles.pass_time(days=31)
+        with pytest.raises(CatalogForbidden):
+            roles.run_worker()
+
+        assert not caught.value.retryable
+        with catalog_of(original) as connection:
+            here = connection.execute(text("SELECT tenant FROM record")).all()
+        assert len(here) == 2
+        assert put.stored
+
+    @pytest.mark.parametrize(
+        ("role", "statements"),
+        [
+            (
+                "domicile_service",
+                [
+                    "DELETE FROM object", "DELETE FROM day", "DELETE FROM receipt",
+                    "DELETE FROM erasure", "DELETE FROM fence", "DELETE FROM record",
+                    "DELETE FROM file", "DELETE FROM replica", "DELETE FROM record_20260401",
+                    "SELECT * FROM record_20260401", "TRUNCATE record", "DROP TABLE record",
+                    "DROP TABLE record_20260401", "DROP TABLE tenant", "CREATE TABLE mine ()",
+                    "ALTER TABLE record DETACH PARTITION record_20260401",
+                    "UPDATE replica SET gone_at = now()", "UPDATE erasure SET state = 'complete'",
+                    "UPDATE fence SET until = now()", "UPDATE day SET state = 'dropped'",
+                    "UPDATE record SET wrapped_key = ''", "UPDATE catalog_info SET region = ''",
+                    "INSERT INTO receipt VALUES (gen_random_uuid(), '', now())",
+                    "INSERT INTO directory VALUES ('a', 'b', 'c')", "DELETE FROM agreement",
+                    "UPDATE processor_copy SET acknowledged = now()",
+                    "DELETE FROM processor_copy", "DELETE FROM erasure_copy",
+                    "UPDATE tenant SET dedicated = true", "DROP FUNCTION make_partition",
+                    "SET ROLE domicile_worker", "SELECT forget_erasures(now(), 1)",
+                    "INSERT INTO signing_key VALUES ('', '', now(), now())",
+                    "UPDATE signing_key SET last_signed = now()", "DELETE FROM held",
+                    "DELETE FROM hold", "UPDATE hold SET released = now()",
+                    "INSERT INTO audit SELECT * FROM audit", "UPDATE deferral SET until = now()",
+                    "SELECT forget_holds(now(), 1)",
+                ],
+            ),
+            (
+                "domicile_worker",
+                [
+                    "DELETE FROM receipt", "UPDATE receipt SET token = ''", "DELETE FROM erasure",
+                    "UPDATE tenant SET dedicated = true", "DELETE FROM agreement",
+                    "DROP TABLE receipt", "UPDATE catalog_info SET region = ''",
+                    "CREATE ROLE mine", "DELETE FROM signing_key",
+                    "UPDATE hold SET released = now()", "DELETE FROM hold",
+                    "DELETE FROM audit", "UPDATE audit SET actor = ''",
+                ],
+            ),
+            (
+                "domicile_admin",
+                [
+                    "DELETE FROM object", "DELETE FROM tenant", "DELETE FROM record",
+                    "DELETE FROM processor_copy", "DELETE FROM erasure_copy",
+                    "INSERT INTO receipt VALUES (gen_random_uuid(), '', now())",
+                    "DROP TABLE record", "UPDATE erasure SET state = 'complete'",
+                    "UPDATE catalog_info SET region = ''", "SELECT forget_erasures(now(), 1)",
+                    "DELETE FROM erasure", "INSERT INTO signing_key VALUES ('', '', now(), now())",
+                    "DELETE FROM held", "DELETE FROM hold",
+                    "UPDATE hold SET sought = NULL", "DELETE FROM audit",
+                    "UPDATE audit SET actor = ''", "SELECT forget_holds(now(), 1)",
+                ],
+            ),
+        ],
+    )  # fmt: skip
+    def test_what_a_role_may_not_do(
+        self, domicile: Domicile, role: str, statements: Sequence[str]
+    ) -> None:
+        """Destroying and forging is refused by the database, whatever our code does."""
+        allowed = []
+        with catalog_of(domicile.settings) as connection:
+            connection.execute(text(f"SET SESSION AUTHORIZATION {role}"))
+            for statement in statements:
+                with connection.begin_nested() as savepoint:
+                    if not is_forbidden(connection, statement):
+                        allowed.append(statement)
+                    savepoint.rollback()
+            connection.rollback()
+
+        assert allowed == []
+
+    def test_no_partition_is_made_with_what_the_caller_has_put_in_its_way(
+        self, domicile: Domicile
+    ) -> None:
+        """A temporary table of the same name is not taken for the catalog's own."""
+        with catalog_of(domicile.settings) as connection:
+            connection.execute(text("SET ROLE domicile_service"))
+            connection.execute(text("CREATE TEMP TABLE day (day date, state text)"))
+            days.make(connection, [DAY])
+            made = connection.scalar(
+                text("SELECT state FROM public.day WHERE day = :day"), {"day": DAY}
+            )
+            owner = connection.scalar(
+                text("SELECT tableowner FROM pg_tables WHERE tablename = 'record_20270501'")
+            )
+            connection.rollback()
+
+        assert (made, owner) == ("open", "domicile_worker")

@@ -1,0 +1,109 @@
+"""Catalogs that no store has open, and servers of a test's own."""
+
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from pydantic import SecretStr
+from sqlalchemy import Connection, create_engine, text
+
+from regions.load import load_topology
+from storage import embedded
+from storage.bootstrap import Means, open_store
+from storage.catalog.engine import Catalog
+from storage.errors import (
+    ConfigurationError,
+)
+from storage.settings import RegionSettings, Settings
+from storage.testing import FakeClock
+
+REGIONS = list(load_topology().regions)
+
+HOME = "eu-central-1"
+
+MEANS = Means(clock=lambda _: FakeClock())
+
+ROLES = {"domicile_service", "domicile_worker", "domicile_admin"}
+
+
+@dataclass(frozen=True)
+class Throwaway:
+    """A PostgreSQL server of a test's own, to change as a whole."""
+
+    url: str
+
+    def execute(self, *statements: str) -> None:
+        """Each in a transaction of its own."""
+        url = self.url.replace("postgresql://", "postgresql+psycopg://", 1)
+        engine = create_engine(url, isolation_level="AUTOCOMMIT")
+        with engine.connect() as connection:
+            for statement in statements:
+                connection.execute(text(statement))
+        engine.dispose()
+
+    def url_of(self, name: str, user: str = "postgres") -> str:
+        """A database of it, as somebody."""
+        return self.url.replace("/postgres?", f"/{name}?").replace("//postgres:@", f"//{user}:@")
+
+    def make(self, name: str, owner: str = "postgres") -> str:
+        """A new, empty database."""
+        self.execute(f"CREATE DATABASE {name} OWNER {owner}")
+        return self.url_of(name, owner)
+
+    def roles(self) -> set[str]:
+        """Our roles on it."""
+        with opened("any", self.url) as connection:
+            return set(connection.scalars(text("SELECT rolname FROM pg_roles"))) & ROLES
+
+
+@pytest.fixture(scope="module")
+def alone() -> Iterator[Throwaway]:
+    """A server with no catalog but those that a test makes."""
+    directory = Path(tempfile.mkdtemp(prefix="dom-alone-"))
+    url, leave = embedded.start(directory)
+    yield Throwaway(url)
+    leave()
+    shutil.rmtree(directory, ignore_errors=True)
+
+
+@contextmanager
+def opened(region: str, url: str) -> Iterator[Connection]:
+    """A transaction on a catalog that no store has open."""
+    catalog = Catalog(region, url, connections=2)
+    try:
+        with catalog.begin() as connection:
+            yield connection
+    finally:
+        catalog.close()
+
+
+@contextmanager
+def catalog_of(settings: Settings, region: str = HOME) -> Iterator[Connection]:
+    """The same, on a region of the settings."""
+    with opened(region, settings.regions[region].catalog_url.get_secret_value()) as connection:
+        yield connection
+
+
+def with_urls(settings: Settings, urls: dict[str, str]) -> Settings:
+    """The same settings with other catalogs."""
+    changed = {
+        name: RegionSettings(catalog_url=SecretStr(urls[name]), keys_file=given.keys_file)
+        for name, given in settings.regions.items()
+    }
+    return settings.model_copy(update={"regions": changed})
+
+
+def refused(settings: Settings) -> ConfigurationError:
+    """What ``open_store`` says."""
+    with pytest.raises(ConfigurationError) as caught, open_store(settings, means=MEANS):
+        pass
+    return caught.value
+
+
+def as_role(url: str, role: str) -> str:
+    """The URL of a connection that may do what the role may, and no more."""
+    return f"{url}&options=-c%20role%3D{role}"
