@@ -1,0 +1,64 @@
+"""A directory as a backend, for tests of what goes wrong around it."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from storage.backends.directory import DirectoryBackend
+from storage.backends.root import MARKER, create_root
+
+KEY = "pack/2026-01-02/secret-name"
+
+
+class Clock:
+    """A monotonic clock that a test turns."""
+
+    now = 100.0
+
+    def __call__(self) -> float:
+        """The time."""
+        return self.now
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """The root of an empty backend."""
+    create_root("eu-a", tmp_path / "root")
+    return tmp_path / "root"
+
+
+@pytest.fixture
+def clock() -> Clock:
+    """The clock of the backend."""
+    return Clock()
+
+
+@pytest.fixture
+def backend(root: Path, clock: Clock) -> DirectoryBackend:
+    """A backend in that root."""
+    return DirectoryBackend("eu-a", root, clock=clock, entropy=os.urandom)
+
+
+def files(root: Path) -> list[str]:
+    """All files below the root, but for the marker."""
+    found = (path for path in root.rglob("*") if not path.is_dir())
+    return sorted(str(path.relative_to(root)) for path in found if path.name != MARKER)
+
+
+def put(backend: DirectoryBackend, key: str = KEY, data: bytes = b"data") -> None:
+    """Store an object."""
+    backend.put(key, data, timeout=10)
+
+
+CALLS: dict[str, Callable[[DirectoryBackend], object]] = {
+    "put": put,
+    "upload": lambda backend: backend.upload(KEY, timeout=10),
+    "get": lambda backend: backend.get(KEY),
+    "purge": lambda backend: backend.purge(KEY),
+    "traces": lambda backend: backend.traces(KEY),
+    "scan": lambda backend: list(backend.scan()),
+    "probe": lambda backend: backend.probe(KEY),
+}
+every_call = pytest.mark.parametrize("call", CALLS.values(), ids=CALLS)
