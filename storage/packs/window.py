@@ -59,7 +59,7 @@ class Window:
         self._new_id = new_id
         self._own_pack = own_pack
         self._waiting: deque[tuple[RecordId | None, Future[PutResult]]] = deque()
-        self._pending: dict[RecordId, Future[PutResult]] = {}
+        self._pending: dict[bytes, Future[PutResult]] = {}  # by what is unique about an id
 
     def __len__(self) -> int:
         """How many are under way."""
@@ -84,15 +84,15 @@ class Window:
         """Begin to write a record. Waits for what it derives from, if that is in another lane."""
         record_id, future = self._begin(record)
         if record_id is not None:
-            self._pending[record_id] = future
+            self._pending[record_id.unique] = future
         self._waiting.append((record_id, future))
 
     def take(self) -> Result:
         """The oldest result. Waits for it."""
         record_id, future = self._waiting.popleft()
         error = future.exception()
-        if record_id is not None:
-            self._pending.pop(record_id, None)
+        if record_id is not None and self._pending.get(record_id.unique) is future:
+            del self._pending[record_id.unique]
         if error is None:
             return future.result()
         if isinstance(error, DomicileError):
@@ -117,11 +117,13 @@ class Window:
         """Of one day, small records go through one lane, in this order; others would overtake.
 
         Neither its parents may come after a record, nor what has its id and came before it. Of one
-        id a pack has one record: the second would come after what derives from it.
+        id a pack has one record: the second would come after what derives from it. Two ids that
+        were minted with one idempotency key differ in their time, and are one.
         """
         apart = len(record.body) >= self._own_pack
         for earlier in (*record.derived_from, record_id):
-            under_way = self._pending.get(earlier)
-            overtakes = apart or earlier.day != record_id.day or earlier == record_id
+            under_way = self._pending.get(earlier.unique)
+            same = earlier.unique == record_id.unique
+            overtakes = apart or earlier.day != record_id.day or same
             if under_way is not None and overtakes:
                 under_way.exception()

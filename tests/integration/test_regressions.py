@@ -176,3 +176,26 @@ def test_what_derives_from_an_id_that_is_given_twice(domicile: Domicile) -> None
     )
 
     assert [isinstance(result, PutResult) for result in results] == [False, True, True]
+
+
+def test_an_idempotency_key_of_which_an_id_is_minted_twice(domicile: Domicile) -> None:
+    """The two ids differ in their time, and name one record: the first that is given has it."""
+    t = domicile.tenant()
+    first = t.new_id(DataClass.PROMPT, key="order-7")
+    domicile.pass_time(seconds=1)
+    second = t.new_id(DataClass.PROMPT, key="order-7")
+    assert (first != second, first.unique) == (True, second.unique)
+    large = bytes(512 * 1024)  # goes in a pack of its own, at once
+
+    results = list(
+        t.put_many(
+            [
+                NewRecord(DataClass.PROMPT, b"first", first),
+                NewRecord(DataClass.PROMPT, large, second),
+                NewRecord(DataClass.PROMPT, large, derived_from=(second,)),
+            ]
+        )
+    )
+
+    assert [isinstance(result, PutResult) for result in results] == [True, False, True]
+    assert t.get(second, purpose=Purpose.SERVE).body == b"first"

@@ -203,9 +203,6 @@ class Model:
         if there is not None and self._was_there(there, during):
             same = there.content.told() == wish.content.told()
             answers |= {STORED} if same else {"IdConflict"}
-            parents = [self.records.get((wish.tenant, p.unique)) for p in wish.content.parents]
-            if not same and any(p is None or p.expired(during.until) for p in parents):
-                answers |= {"LineageConflict"}  # which of the two is seen first is not said
             answers |= {"Erased"} if there.erased_by or there.covered(self.coming) else set()
         return answers
 
@@ -216,7 +213,7 @@ class Model:
     def _fresh(self, wish: Wish, during: During, *, row_left: bool) -> set[str]:
         """For an id that names nothing, or something that was erased."""
         parents = [self.records.get((wish.tenant, p.unique)) for p in wish.content.parents]
-        answers: set[str] = set()
+        answers = {"Erased"} if row_left else set()
         if any(p is None or p.erased_by or p.covered(self.coming) for p in parents):
             answers |= {"LineageConflict", "Erased"}
         if any(p is None or not self._was_there(p, during) for p in parents):
@@ -227,7 +224,7 @@ class Model:
         if lineage is None:
             return answers | {"LineageConflict"}
         covered = [e for e in (*self.eras, *self.coming) if e.covers(*wish.name, lineage)]
-        answers |= {"Erased"} if covered or row_left else set()
+        answers |= {"Erased"} if covered else set()
         stood = [e for e in covered if e in self.eras[: during.eras] and during.until <= e.until]
         if not stood and during.can:
             answers |= {STORED}
