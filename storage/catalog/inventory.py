@@ -36,5 +36,6 @@ def inventory(connection: Connection) -> Iterator[Known]:
         .join(t.object_, o.id == r.object_id)
         .order_by(r.key.collate("C"))
     )
-    for x in connection.execute(query, execution_options={"yield_per": _PAGE}):
-        yield Known(x[0], x[1], x[2], ReplicaState(x[3]), x[4], ObjectState(x[5]), x[6])
+    with connection.execute(query, execution_options={"yield_per": _PAGE}) as rows:
+        for x in rows:
+            yield Known(x[0], x[1], x[2], ReplicaState(x[3]), x[4], ObjectState(x[5]), x[6])

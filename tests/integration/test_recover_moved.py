@@ -8,6 +8,7 @@ from storage.model import DataClass, NewRecord, PutResult, RecordId, Scope
 from storage.packs import carrying
 from storage.region import OpenRegion
 from storage.testing import Domicile
+from storage.workers import recover
 from tests.support.copies import Dump, recovered, rehearsed
 from tests.support.doing import erase, get, is_complete, packs_on, put_prompt, work
 from tests.support.holding import SOON, carried, content, kept, opened, place, release
@@ -92,6 +93,36 @@ def test_a_rehearsal_finds_it_and_takes_up_nothing(domicile: Domicile) -> None:
         report = rehearsed(domicile)
         assert report is not None
         assert (report.found_again, report.lost_records) == (1, 0)
+
+
+@pytest.mark.parametrize("step", ["take_up", "_mend_all"])
+def test_a_recovery_that_is_killed_takes_it_up_the_next_time(
+    domicile: Domicile, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    """Once, wherever it was."""
+    domicile.tenant(retention=SOON)
+    held = put_prompt(domicile, "u")
+    placed = place(domicile)
+    dump = Dump.of(domicile)
+    days_go_by(domicile, 2)
+    dump.restore(domicile)
+    real = getattr(recover, step)
+
+    def killed(*given: object) -> object:
+        real(*given)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(recover, step, killed)
+    with pytest.raises(KeyboardInterrupt):
+        recovered(domicile)
+    monkeypatch.undo()
+
+    recovered(domicile)
+
+    assert carried(domicile) == {held.unique}
+    days_go_by(domicile)
+    assert opened(domicile, placed, held) == b"mine"
+    assert len([key for key in content(domicile) if key.startswith("held/")]) == 2
 
 
 def test_what_was_let_go_since_the_backup_is_not_taken_up(domicile: Domicile) -> None:
