@@ -10,7 +10,7 @@ from sqlalchemy import select
 
 from storage.catalog import tables as t
 from storage.errors import DomicileError
-from storage.model import NewRecord, PutFailure, PutResult, RecordId
+from storage.model import DataClass, NewRecord, PutFailure, PutResult, RecordId
 from storage.tenant import Tenant
 from tests.support import looking
 from tests.support.calls import TENANTS, Answer, Calls
@@ -32,11 +32,13 @@ class Writing(Calls):
         with self.during(region) as over:
             wishes = self._wishes(op, tenant)
             self.model.wishes += wishes
-            before = len(process.life.written)
+            before, minted = len(process.life.written), _noting(tenant)
             try:
                 answers = self._put_all(op, process, tenant, wishes)
             finally:
                 del self.model.wishes[-len(wishes) :]
+            own = iter(minted)  # in the order of the records; of a killed put nobody else knows
+            wishes = [replace(w, id=next(own, w.id)) if w.fresh else w for w in wishes]
             written = [to for to in process.life.written[before:] if to[1].startswith("pack/")]
             for wish, answer in zip(wishes, answers, strict=True):
                 alone = written if len(wishes) == 1 else ()
@@ -182,6 +184,19 @@ class Writing(Calls):
         answer = self.ask(process, lambda: tenant.new_id(op.data_class, key=key))
         if isinstance(answer.result, RecordId):
             self.minted[name].append(answer.result)
+
+
+def _noting(tenant: Tenant) -> list[RecordId]:
+    """The ids that the tenant mints from now on."""
+    minted: list[RecordId] = []
+    mint = tenant.new_id
+
+    def noted(data_class: DataClass, *, key: str | None = None) -> RecordId:
+        minted.append(mint(data_class, key=key))
+        return minted[-1]
+
+    tenant.new_id = noted  # type: ignore[method-assign]
+    return minted
 
 
 def _record(wish: Wish) -> NewRecord:
