@@ -222,14 +222,15 @@ def note_objects(connection: Connection, erasure: UUID, objects: Collection[UUID
     """The erasure waits until these objects are gone, and all that share bytes with them.
 
     A compaction shares bytes with what it copies, for as long as either is on a backend. What was
-    carried out of a pack, and is there to stay, has only what rows of its own tell of.
+    carried out of a pack, and is there to stay, has only what rows of its own tell of. One that is
+    gone already is noted too: the receipt says so.
     """
     if not objects:
         return
     families = select(o.family).where(o.id.in_(objects))
     carried = and_(o.kind == ObjectKind.HELD, o.state == ObjectState.STORED, o.id.not_in(objects))
     sharing = select(literal(erasure), o.id, literal(True)).where(
-        o.family.in_(families), o.state != ObjectState.GONE, ~carried
+        o.family.in_(families), or_(o.state != ObjectState.GONE, o.id.in_(objects)), ~carried
     )
     query = insert(t.erasure_object).from_select(
         ["erasure_id", "object_id", "holds_ranges"], sharing

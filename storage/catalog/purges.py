@@ -95,14 +95,19 @@ def mark_gone(connection: Connection, attempt: Attempt, look: Look, now: datetim
 
 
 def prune_gone(connection: Connection, now: datetime, limit: int) -> int:
-    """Forget objects that are gone, landed for good, and awaited by no erasure."""
-    e = t.erasure_object.c
+    """Forget objects that are gone, landed for good, and awaited by no erasure.
+
+    Not those of a day that goes and has its rows yet: they name them, and erasures read them.
+    """
+    e, d = t.erasure_object.c, t.day.c
+    has_rows = exists().where(d.day == o.day, d.state == "expiring")
     forgettable = connection.scalars(
         select(o.id)
         .where(
             o.state == ObjectState.GONE,
             o.gone_at <= now,
             ~exists().where(e.object_id == o.id),
+            ~has_rows,
             ~exists().where(and_(r.object_id == o.id, or_(r.state != "gone", r.land_by >= now))),
         )
         .limit(limit)

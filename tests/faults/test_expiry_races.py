@@ -103,6 +103,27 @@ def test_a_receipt_tells_what_its_erasure_covers_also_of_a_day_that_goes(
     assert {leaf.backend for leaf in receipt.leaves} == {"eu-a", "eu-b"}
 
 
+def test_a_pack_is_not_forgotten_before_the_rows_that_name_it(domicile: Domicile) -> None:
+    """A worker comes late, and the pack of a day is gone before an erasure has read its rows."""
+    t = domicile.tenant(retention=TWO_DAYS)
+    t.put(DataClass.PROMPT, b"mine", subject="u")
+    domicile.pass_time(days=3)
+    erasure = erase(t)
+    for name in ("expire", "purge", "forget"):
+        duty(domicile, name)
+    assert packs_on(domicile) == []
+
+    for _ in range(3):
+        work(domicile, hours=1)
+
+    done = domicile.store.erasure(erasure.id)
+    receipt = verify(done.receipt or "", home(domicile).signing.public_key())
+    assert done.deleted == 1
+    assert {leaf.backend for leaf in receipt.leaves} == {"eu-a", "eu-b"}
+    with home(domicile).catalog.begin() as connection:
+        assert not connection.scalar(text("SELECT count(*) FROM object WHERE kind = 'pack'"))
+
+
 def test_no_receipt_for_an_erasure_that_a_partition_was_dropped_under(domicile: Domicile) -> None:
     """The day expires before the erasure is planned, and a backend still has the bytes."""
     t = domicile.tenant(retention=TWO_DAYS)
