@@ -273,6 +273,10 @@ BUGS = (
         "            .where(~exists().where(_untold()))\n", "", RECOVER_COPIES,
     ),
     _bug(
+        "a pack is forgotten while rows name it", "catalog/purges.py",
+        "            ~has_rows,\n", "", EXPIRY,
+    ),
+    _bug(
         "what a hold carries does not say what it is", "packs/carrying.py",
         "        end = ending(region, plan.new.id, "
         "Manifest(bodies=copy.digest(), rows=tuple(moved)))\n",
