@@ -99,13 +99,18 @@ def _complete(region: OpenRegion, object_id: UUID, answering: set[str]) -> set[s
 
 
 def _what_is_missing(region: OpenRegion, connection: Connection, source: StoredObject) -> set[str]:
-    """Asked again under the lock: a reader may have found another replica bad meanwhile."""
+    """Asked again under the lock: a reader may have found another replica bad meanwhile.
+
+    What a killed process has left may be on a backend where nothing is wanted: it is settled too.
+    """
     known = objects.stored_object(connection, source.id, lock=True)
     if known is None or known.state is not ObjectState.STORED:
         return set()
-    stored = objects.attempts_of(connection, [source.id], [ReplicaState.STORED])
-    missing = set(source.backends) - {attempt.backend for attempt in stored.get(source.id, [])}
-    at = region.clock.now() + WAITING if missing else None
+    here = objects.attempts_of(connection, [source.id], _HERE).get(source.id, [])
+    stored = {attempt.backend for attempt in here if attempt.state is ReplicaState.STORED}
+    missing = set(source.backends) - stored
+    unsettled = any(attempt.state is ReplicaState.WRITING for attempt in here)
+    at = region.clock.now() + WAITING if missing or unsettled else None
     objects.set_due(connection, source.id, "replicate_at", at)
     return missing
 

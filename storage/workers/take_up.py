@@ -109,10 +109,9 @@ def _know(
     connection: Connection, new: NewObject, at: Mapping[str, str], what: tuple[int, bytes],
     compact_at: datetime | None = None,
 ) -> None:  # fmt: skip
-    """``what``: its size and digest."""
+    """``what``: its size and digest. What is missing, or was never settled, is seen to later."""
     objects.adopt(connection, new, at, new.announced)
-    again = new.announced if set(new.backends) - set(at.values()) else None
-    objects.finish(connection, new.id, *what, replicate_at=again, compact_at=compact_at)
+    objects.finish(connection, new.id, *what, replicate_at=new.announced, compact_at=compact_at)
 
 
 def _take_up_key(

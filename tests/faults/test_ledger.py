@@ -2,12 +2,15 @@
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 from sqlalchemy import text
 
+import regions
 from storage.catalog import ledger
 from storage.errors import (
+    BackendFull,
     BackendUnavailable,
     CatalogRestored,
     CatalogUnavailable,
@@ -16,10 +19,11 @@ from storage.errors import (
 )
 from storage.model import DataClass, Scope
 from storage.testing import Domicile, Gate
-from tests.support.commits import FENCING, CatalogFaults
+from tests.support.commits import FENCING, CatalogFaults, watching
 from tests.support.copies import Dump, recovered
 from tests.support.doing import GONE, duty, erase, get, is_complete, work
 from tests.support.seeing import HOME, home, states, unknown
+from tests.support.topologies import small_topology
 
 PROMPT = DataClass.PROMPT
 
@@ -192,3 +196,28 @@ def test_a_stale_entry_is_settled_once(domicile: Domicile, faults: CatalogFaults
         for done in [pool.submit(duty, domicile, "settle") for _ in range(2)]:
             done.result(30)
     assert len(domicile.store.erasures(HOME)) == 1
+
+
+def test_what_a_dead_writer_left_where_nothing_is_wanted_any_more(
+    domicile: Domicile, tmp_path: Path
+) -> None:
+    """The contract of eu-a ends; the others have the entry. The attempt on eu-a is settled too."""
+    data = Path(regions.__file__).parent / "data"
+    topology = small_topology(data, tmp_path / "topology", changes=True)
+    domicile.settings = domicile.settings.model_copy(update={"topology": topology})
+    domicile.open()
+    t = domicile.tenant()
+    t.put(PROMPT, b"mine", subject="u")
+    domicile.backends["eu-a"].fail_before["put"] = lambda _: BackendFull("eu-a")
+    with watching(home(domicile).catalog) as faults:
+        faults.at_commit(FENCING, before=faults.kill)
+        with pytest.raises(CatalogUnavailable):
+            erase(t)
+    domicile.backends["eu-a"].fail_before.clear()
+
+    for _ in range(4):
+        work(domicile, hours=12)
+
+    with home(domicile).catalog.begin() as connection:
+        left = connection.scalars(text("SELECT backend FROM replica WHERE state = 'writing'"))
+        assert list(left) == []
