@@ -21,7 +21,7 @@ from storage.errors import ProcessorError, ProcessorTimeout
 from storage.model import Entropy
 from storage.ports import Connector
 from storage.processors.manual import ManualConnector
-from storage.region import Limits
+from storage.region import Limits, OpenRegion
 from storage.settings import Settings
 from storage.store import Store
 from storage.testing import FakeClock, FakeProcessor, FaultyBackend
@@ -245,12 +245,23 @@ class World:
         )
         store = stack.enter_context(open_store(self.settings, means=means, log=quiet()))
         for served in store.regions.values():
+            self._compare(served.open)
             tap_catalog(served.open.catalog, life)
             if not self.threads:
                 object.__setattr__(served.open, "pool", Inline())
                 served.writer._lanes = InOrder(served.writer._lanes)
         life.busy = False
         return Process(life, store, stack)
+
+    def _compare(self, region: OpenRegion) -> None:
+        """Have a new process see a ledger: while it cannot, it does nothing at all."""
+        first = self.backends[region.region.backends[0].name]
+        was, first.down = first.down, False
+        try:
+            with region.catalog.begin():
+                pass
+        finally:
+            first.down = was
 
     def _backend(self, spec: BackendSpec) -> FaultyBackend:
         if spec.name not in self.backends:
