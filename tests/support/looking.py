@@ -12,6 +12,7 @@ from storage.evidence.receipts import verify
 from storage.model import Erasure, ErasureState
 from storage.ports import TraceKind
 from tests.support.model import Model, Rec
+from tests.support.seeing import manifest_in
 from tests.support.world import World
 
 o, r = t.object_.c, t.replica.c
@@ -150,12 +151,12 @@ def _objects_rest(world: World, connection: Connection, now: datetime) -> None:
 
 
 def _manifests(world: World, region: str) -> dict[UUID, int]:
-    """How many bytes at the end of a pack say what was moved to it."""
-    ends = {}
-    for _, key, data in world.contents(region):
-        if key.startswith("pack/") and data.endswith(b"domicile"):
-            ends[UUID(key.split("/")[-1][:32])] = int.from_bytes(data[-16:-8]) + 16
-    return ends
+    """How many bytes of each pack say what was moved to it."""
+    return {
+        UUID(key.split("/")[-1][:32]): manifest_in(data)
+        for _, key, data in world.contents(region)
+        if key.startswith("pack/")
+    }
 
 
 def _packs_are_whole(connection: Connection, manifests: Mapping[UUID, int]) -> None:

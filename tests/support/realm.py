@@ -7,6 +7,7 @@ from datetime import UTC, date, datetime, timedelta
 from importlib.resources import as_file, files
 from pathlib import Path
 from shutil import copytree
+from uuid import UUID
 
 import structlog
 from sqlalchemy import func, select
@@ -24,7 +25,7 @@ from storage.settings import RegionSettings, Settings
 from storage.store import Store
 from storage.testing import FaultyBackend, Server
 from tests.support.processes import TENANT
-from tests.support.seeing import HOME, home_of, unknown
+from tests.support.seeing import HOME, home_of, manifest_in, unknown
 
 o, r, e = t.object_.c, t.replica.c, t.erasure.c
 
@@ -131,7 +132,16 @@ class Realm:
                     o.kind == "pack", o.state == "stored"
                 )
             ).all()
-        assert [row for row in rows if row[1] != row[2] + row[3] or row[4] != 2] == []
+        ends = self._manifests(store)
+        assert [x for x in rows if x[1] - ends[x[0]] != x[2] + x[3] or x[4] != 2] == []
+
+    def _manifests(self, store: Store) -> dict[UUID, int]:
+        """How many bytes of each pack say what was moved to it."""
+        backend = next(iter(home_of(store).backends.values()))
+        return {
+            UUID(trace.key.split("/")[-1][:32]): manifest_in(backend.get(trace.key))
+            for trace in backend.scan("pack/")
+        }
 
     def cutoffs(self, store: Store) -> dict[str, datetime]:
         """Up to which minting each erasure covers."""

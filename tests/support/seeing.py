@@ -20,6 +20,11 @@ _READABLE = (TraceKind.OBJECT, TraceKind.VERSION)
 o, r = t.object_.c, t.replica.c
 
 
+def manifest_in(pack: bytes) -> int:
+    """How many bytes at the end of a pack say what was moved to it."""
+    return int.from_bytes(pack[-16:-8]) + 16 if pack.endswith(b"domicile") else 0
+
+
 def home(domicile: Domicile) -> OpenRegion:
     """The region that the tests work in."""
     return home_of(domicile.store)
