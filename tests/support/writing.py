@@ -105,11 +105,15 @@ class Writing(Calls):
         return Wish(tenant.id, made, content, fresh=item.naming == "none")
 
     def _named(self, item: Item, tenant: Tenant, earlier: list[Wish]) -> RecordId | None:
-        """The id of something that is there, if the item asks for that and it is."""
+        """The id of something that is there, if the item asks for that and it is.
+
+        Of this batch: one from which nothing of it derives yet. What does might see either.
+        """
+        needed = {parent for wish in earlier for parent in wish.content.parents}
         pools: dict[str, list[RecordId]] = {
             "minted": self.minted[tenant.id],
             "taken": [rec.id for rec in self.model.of(tenant.id)],
-            "batch": [wish.id for wish in earlier if not wish.fresh],
+            "batch": [w.id for w in earlier if not w.fresh and w.id not in needed],
         }
         pool = pools.get(item.naming)
         return pool[-1 - item.number % len(pool)] if pool else None
