@@ -40,7 +40,9 @@ class Writing(Calls):
             own = iter(minted)  # in the order of the records; of a killed put nobody else knows
             wishes = [replace(w, id=next(own, w.id)) if w.fresh else w for w in wishes]
             written = [to for to in process.life.written[before:] if to[1].startswith("pack/")]
-            for wish, answer in zip(wishes, answers, strict=True):
+            told = list(zip(wishes, answers, strict=True))
+            told.sort(key=lambda one: one[1].code == "killed")  # whose a row is, an answer tells
+            for wish, answer in told:
                 alone = written if len(wishes) == 1 else ()
                 self._judge(wish, answer, over(), alone)
 
