@@ -1,29 +1,14 @@
 """Legal holds on the command line."""
 
 import json
-import shutil
-import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from storage.cli.exits import Exit
-from tests.support.line import Held, Line, ensure
+from tests.support.line import Line
 
 WHY = ["--matter", "Doe v. Acme", "--authority", "court", "--issuer", "counsel"]
-
-
-@pytest.fixture(scope="module")
-def line() -> Iterator[Line]:
-    """A Domicile that is set up, with a tenant."""
-    home = Path(tempfile.mkdtemp(prefix="dom-cli-"))
-    with Held(home / "postgres"):
-        made = Line(home)
-        assert made("init").exit_code == 0
-        ensure(made, "acme-eu", "eu-central-1", "EU")
-        yield made
-    shutil.rmtree(home, ignore_errors=True)
 
 
 def test_a_hold_from_placing_to_release(line: Line, tmp_path: Path) -> None:

@@ -8,14 +8,20 @@ from storage.catalog import tables
 from storage.testing import Domicile
 
 
-def everything(domicile: Domicile) -> list[object]:
-    """Each row of each table of each catalog, and each trace and each call of each backend."""
+def rows_of(domicile: Domicile) -> list[object]:
+    """Each row of each table of each catalog."""
     found: list[object] = []
     for served in domicile.store.regions.values():
         with served.open.catalog.begin() as connection:
             for table in tables.metadata.sorted_tables:
                 rows = connection.execute(select(table)).all()
                 found.append((served.open.name, table.name, sorted(map(str, rows))))
+    return found
+
+
+def everything(domicile: Domicile) -> list[object]:
+    """Each row of each table of each catalog, and each trace and each call of each backend."""
+    found = rows_of(domicile)
     for name, backend in sorted(domicile.backends.items()):
         found.append((name, list(backend.inner.scan()), len(backend.calls)))
     return found

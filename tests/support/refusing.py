@@ -4,15 +4,13 @@ import os
 from collections.abc import Callable
 from io import BytesIO
 
-from sqlalchemy import select
-
-from storage.catalog import tables
 from storage.model import (
     DataClass,
     Purpose,
 )
 from storage.tenant import Tenant
 from storage.testing import Domicile
+from tests.support.everything import rows_of
 
 PROMPT, FILE, SERVE = DataClass.PROMPT, DataClass.FINE_TUNING_FILE, Purpose.SERVE
 HOME, EU = "eu-central-1", ("eu-a", "eu-b")
@@ -33,12 +31,7 @@ def told(error: BaseException) -> str:
 
 def left(domicile: Domicile) -> list[object]:
     """Each row of each catalog, and all that is on each backend."""
-    found: list[object] = []
-    for served in domicile.store.regions.values():
-        with served.open.catalog.begin() as connection:
-            for table in tables.metadata.sorted_tables:
-                rows = connection.execute(select(table)).all()
-                found.append((served.open.name, table.name, sorted(map(str, rows))))
+    found = rows_of(domicile)
     return found + [(name, list(b.inner.scan())) for name, b in domicile.backends.items()]
 
 
