@@ -17,10 +17,10 @@ from uuid import uuid4
 
 from sqlalchemy import Connection, text
 
+from storage.client.store import Store
+from storage.client.tenant import Tenant
 from storage.model import DataClass, NewRecord, PutResult
 from storage.ports import Backend
-from storage.store import Store
-from storage.tenant import Tenant
 from storage.testing import Domicile, Server, new_domicile
 
 THREADS = 32

@@ -6,7 +6,7 @@ from uuid import uuid4
 from alembic import context
 from sqlalchemy import Connection
 
-from storage.bootstrap import places_of, topology_of
+from storage.bootstrap import region_settings, topology_of
 from storage.catalog.engine import Catalog
 from storage.catalog.schema import is_ours, name_catalog
 from storage.catalog.tables import Moment, metadata
@@ -34,7 +34,7 @@ def migrate(connection: Connection) -> None:
 def migrate_all() -> None:
     """Every region that this process has settings for, each in a transaction of its own."""
     settings = load_settings()
-    with places_of(settings, topology_of(settings)) as places:
+    with region_settings(settings, topology_of(settings)) as places:
         for region, place in places.items():
             catalog = Catalog(region, place.catalog_url.get_secret_value(), connections=1)
             with catalog.begin() as connection:

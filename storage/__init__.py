@@ -1,12 +1,16 @@
 """Domicile: a data-residency-aware storage layer for LLM API data. These are its public names."""
 
-from storage.async_store import (
+from storage.bootstrap import open_async_store, open_store
+from storage.client.aio import (
     AsyncCapture,
     AsyncOpenFile,
     AsyncStore,
     AsyncTenant,
 )
-from storage.bootstrap import open_async_store, open_store
+from storage.client.capture import Capture
+from storage.client.files import OpenFile
+from storage.client.store import Store
+from storage.client.tenant import Tenant
 from storage.errors import (
     Abandoned,
     AcknowledgementInvalid,
@@ -101,11 +105,7 @@ from storage.model import (
     TenantSpec,
     Verdict,
 )
-from storage.packs.capture import Capture
-from storage.packs.open_file import OpenFile
 from storage.settings import BackendSettings, RegionSettings, Settings
-from storage.store import Store
-from storage.tenant import Tenant
 
 __all__ = [
     "Abandoned",

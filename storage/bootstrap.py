@@ -16,13 +16,14 @@ from regions.errors import TopologyProblem
 from regions.load import load_topology
 from regions.model import BackendSpec, Region, SubProcessor, Topology
 from storage import embedded
-from storage.async_store import AsyncStore, opened
 from storage.backends.credentials import Credentials
 from storage.backends.health import WatchedBackend
-from storage.backends.registry import create_place, open_backend
+from storage.backends.registry import create_storage, open_backend
 from storage.catalog import days, objects, pseudonym_keys
 from storage.catalog.engine import Catalog
 from storage.catalog.objects import NewObject, ObjectKind
+from storage.client.aio import AsyncStore, opened
+from storage.client.store import ServedRegion, Store
 from storage.clock import CatalogClock, steady
 from storage.crypto.pseudonym import Pseudonyms
 from storage.crypto.root import LocalRootKeys, create
@@ -35,17 +36,16 @@ from storage.errors import (
     TopologyError,
     WrongRegion,
 )
+from storage.ledger.guard import AGE, Guard
+from storage.ledger.holds import know_names
 from storage.logs import make_logger
 from storage.model import Entropy
-from storage.packs.guard import AGE, Guard
-from storage.packs.holding import know_names
 from storage.policy import horizon_wanted
 from storage.ports import Backend, Clock, Connector
 from storage.processors.registry import open_connector
 from storage.processors.signing import derive_key, key_id
 from storage.region import Limits, OpenRegion
 from storage.settings import RegionSettings, Settings, load_settings
-from storage.store import Served, Store
 from storage.workers.loop import Duty, Worker, duties
 
 _SUSPECT = 5.0  # seconds for which a backend that failed is left out of writes
@@ -58,8 +58,8 @@ def make_catalog(region: str, url: str, connections: int) -> Catalog:
 
 
 @dataclass(frozen=True, slots=True)
-class Means:
-    """What a process opens regions with; tests bring other means than a service does."""
+class Dependencies:
+    """What a process opens regions with; tests bring other dependencies than a service does."""
 
     catalog: Callable[[str, str, int], Catalog] = make_catalog
     clock: Callable[[Catalog], Clock] = CatalogClock
@@ -87,9 +87,11 @@ def catalog_urls(settings: Settings) -> dict[str, str]:
 
 @contextmanager
 def open_store(
-    settings: Settings | None = None, *, means: Means | None = None,
+    settings: Settings | None = None,
+    *,
+    dependencies: Dependencies | None = None,
     log: FilteringBoundLogger | None = None,
-) -> Iterator[Store]:  # fmt: skip
+) -> Iterator[Store]:
     """A store of the regions that the settings name; the embedded default is made if need be.
 
     Raises ConfigurationError if the configuration is wrong, a catalog is unsafe or of another
@@ -97,27 +99,29 @@ def open_store(
     """
     settings = settings or load_settings()
     if settings.embedded and not (settings.home / "keys").exists():
-        init(settings, means=means)
-    means = means or Means()
+        init(settings, dependencies=dependencies)
+    dependencies = dependencies or Dependencies()
     log = log or make_logger()
     with ExitStack() as stack:
-        regions = stack.enter_context(open_regions(settings, means))
+        regions = stack.enter_context(open_regions(settings, dependencies))
         for region in regions:
             check_catalog(region)
-            if guard_catalog(region, log) and means.probing:
+            if guard_catalog(region, log) and dependencies.probing:
                 probe(region, log)
         flushers = stack.enter_context(ThreadPoolExecutor(_FLUSHERS, "flush"))
-        served = {region.name: Served.of(region, flushers) for region in regions}
-        with Store(served, pause=means.pause, on_close=lambda: None) as store:
+        served = {region.name: ServedRegion.of(region, flushers) for region in regions}
+        with Store(served, pause=dependencies.pause, on_close=lambda: None) as store:
             yield store
 
 
 def open_async_store(
-    settings: Settings | None = None, *, means: Means | None = None,
+    settings: Settings | None = None,
+    *,
+    dependencies: Dependencies | None = None,
     log: FilteringBoundLogger | None = None,
-) -> AbstractAsyncContextManager[AsyncStore]:  # fmt: skip
+) -> AbstractAsyncContextManager[AsyncStore]:
     """``open_store`` for asyncio."""
-    return opened(open_store(settings, means=means, log=log))
+    return opened(open_store(settings, dependencies=dependencies, log=log))
 
 
 def worker_of(store: Store, log: FilteringBoundLogger) -> Worker:
@@ -131,17 +135,17 @@ def worker_of(store: Store, log: FilteringBoundLogger) -> Worker:
 
 
 @contextmanager
-def open_regions(settings: Settings, means: Means) -> Iterator[list[OpenRegion]]:
+def open_regions(settings: Settings, dependencies: Dependencies) -> Iterator[list[OpenRegion]]:
     """The regions of the settings, opened but not yet checked."""
     topology = topology_of(settings)
     with ExitStack() as stack:
-        places = stack.enter_context(places_of(settings, topology))
+        places = stack.enter_context(region_settings(settings, topology))
         pool = stack.enter_context(ThreadPoolExecutor(_SENDERS, "send"))
         yield [
             _open(
                 stack,
                 settings,
-                means,
+                dependencies,
                 topology.regions[name],
                 topology=topology,
                 place=place,
@@ -152,14 +156,14 @@ def open_regions(settings: Settings, means: Means) -> Iterator[list[OpenRegion]]
 
 
 @contextmanager
-def open_copies(
-    settings: Settings, *, means: Means | None = None, only: str | None = None
+def open_restored(
+    settings: Settings, *, dependencies: Dependencies | None = None, only: str | None = None
 ) -> Iterator[list[OpenRegion]]:
     """Regions whose catalogs may be copies, to be recovered; ``only``: this one.
 
     Raises WrongRegion if the settings do not have it, and what ``check_catalog`` raises.
     """
-    with open_regions(settings, means or Means()) as regions:
+    with open_regions(settings, dependencies or Dependencies()) as regions:
         copies = [region for region in regions if only in (None, region.name)]
         if only is not None and not copies:
             served = ", ".join(region.name for region in regions)
@@ -172,7 +176,7 @@ def open_copies(
 
 
 @contextmanager
-def places_of(settings: Settings, topology: Topology) -> Iterator[dict[str, RegionSettings]]:
+def region_settings(settings: Settings, topology: Topology) -> Iterator[dict[str, RegionSettings]]:
     """Catalog and keys of each region that this process serves. Raises SettingsError."""
     backends = [spec.name for region in topology.regions.values() for spec in region.backends]
     _check_known("regions", settings.regions, topology.regions)
@@ -205,17 +209,17 @@ def _check_known(what: str, named: Iterable[str], known: Collection[str]) -> Non
         )
 
 
-def init(settings: Settings, *, means: Means | None = None) -> list[str]:
+def init(settings: Settings, *, dependencies: Dependencies | None = None) -> list[str]:
     """Bring every region of the settings to life: database, schema, keys, places, partitions.
 
     Safe to repeat; nothing that exists is replaced. Gives the names of the regions.
     """
-    means = means or Means()
+    dependencies = dependencies or Dependencies()
     topology = topology_of(settings)
     settings.home.mkdir(parents=True, exist_ok=True, mode=0o700)
-    with places_of(settings, topology) as places:
+    with region_settings(settings, topology) as places:
         for name, place in places.items():
-            _init_region(settings, means, topology, topology.regions[name], place)
+            _init_region(settings, dependencies, topology, topology.regions[name], place)
     return list(places)
 
 
@@ -264,45 +268,60 @@ def probe(region: OpenRegion, log: FilteringBoundLogger) -> None:
                 log.warning("backend_down", backend=attempt.backend, error=error.code)
     finally:
         with region.catalog.begin() as connection:
-            objects.doom(connection, [new.id], region.clock.now())
+            objects.mark_for_purge(connection, [new.id], region.clock.now())
 
 
 def _open(
-    stack: ExitStack, settings: Settings, means: Means, region: Region, *,
-    topology: Topology, place: RegionSettings, pool: ThreadPoolExecutor,
-) -> OpenRegion:  # fmt: skip
+    stack: ExitStack,
+    settings: Settings,
+    dependencies: Dependencies,
+    region: Region,
+    *,
+    topology: Topology,
+    place: RegionSettings,
+    pool: ThreadPoolExecutor,
+) -> OpenRegion:
     url = place.catalog_url.get_secret_value()
-    catalog = means.catalog(region.name, url, settings.connections)
+    catalog = dependencies.catalog(region.name, url, settings.connections)
     stack.callback(catalog.close)
-    roots = LocalRootKeys.load(place.keys_file, means.entropy, region=region.name)
+    roots = LocalRootKeys.load(place.keys_file, dependencies.entropy, region=region.name)
     signing = roots.signing_keys()
-    make = means.backend or _backend
+    make = dependencies.backend or _backend
     backends = {
-        spec.name: WatchedBackend(make(spec, settings), clock=steady, seconds=means.suspect)
+        spec.name: WatchedBackend(make(spec, settings), clock=steady, seconds=dependencies.suspect)
         for spec in region.backends
     }
     for backend in backends.values():
         stack.callback(backend.close)
-    clock = means.clock(catalog)
-    connectors = _connectors(topology, signing[max(signing)], means, clock)
+    clock = dependencies.clock(catalog)
+    connectors = _connectors(topology, signing[max(signing)], dependencies, clock)
     return OpenRegion(
-        topology, region, catalog, backends, connectors, roots,
-        Pseudonyms(roots.pseudonym_keys()), signing[max(signing)], clock, means.entropy, pool,
-        means.limits,
-    )  # fmt: skip
+        topology,
+        region,
+        catalog,
+        backends,
+        connectors,
+        roots,
+        Pseudonyms(roots.pseudonym_keys()),
+        signing[max(signing)],
+        clock,
+        dependencies.entropy,
+        pool,
+        dependencies.limits,
+    )
 
 
 def _connectors(
-    topology: Topology, signing: Ed25519PrivateKey, means: Means, clock: Clock
+    topology: Topology, signing: Ed25519PrivateKey, dependencies: Dependencies, clock: Clock
 ) -> dict[str, Connector]:
     """The ways to all processors, also to one whose agreement has ended: it may have copies."""
     key = derive_key(signing)
     kid = key_id(key.public_key())
 
     def make(company: SubProcessor) -> Connector:
-        if means.connector is not None:
-            return means.connector(company)
-        return open_connector(company, key=key, kid=kid, clock=clock, entropy=means.entropy)
+        if dependencies.connector is not None:
+            return dependencies.connector(company)
+        return open_connector(company, key=key, kid=kid, clock=clock, entropy=dependencies.entropy)
 
     companies = topology.sub_processors.values()
     return {company.name: make(company) for company in companies if company.connector is not None}
@@ -322,7 +341,11 @@ def _backend(spec: BackendSpec, settings: Settings) -> Backend:
 
 
 def _init_region(
-    settings: Settings, means: Means, topology: Topology, region: Region, place: RegionSettings
+    settings: Settings,
+    dependencies: Dependencies,
+    topology: Topology,
+    region: Region,
+    place: RegionSettings,
 ) -> None:
     from storage.catalog import schema  # noqa: PLC0415 - Alembic: no service needs it
 
@@ -336,15 +359,15 @@ def _init_region(
         with catalog.begin() as connection:
             schema.upgrade(connection)
             new = schema.name_catalog(connection, region.name, uuid4())
-            _ensure_keys(place, region.name, means.entropy, new=new)
-            roots = LocalRootKeys.load(place.keys_file, means.entropy, region=region.name)
+            _ensure_keys(place, region.name, dependencies.entropy, new=new)
+            roots = LocalRootKeys.load(place.keys_file, dependencies.entropy, region=region.name)
             names = Pseudonyms(roots.pseudonym_keys())
             pseudonym_keys.register(connection, region.name, names.checks())
             know_names(connection, roots, names)
         catalog.check()
         for spec in region.backends:
-            create_place(spec, data_dir=settings.home)
-        today = means.clock(catalog).now().date()
+            create_storage(spec, data_dir=settings.home)
+        today = dependencies.clock(catalog).now().date()
         until = horizon_wanted(topology, today)
         with catalog.begin() as connection:
             days.lock_making(connection)

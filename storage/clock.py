@@ -24,9 +24,11 @@ class CatalogClock:
     """Asks the database once a minute. Never more than ``error`` away from it."""
 
     def __init__(
-        self, catalog: Catalog, local: Callable[[], float] = steady,
+        self,
+        catalog: Catalog,
+        local: Callable[[], float] = steady,
         wall: Callable[[], float] = time.time,
-    ) -> None:  # fmt: skip
+    ) -> None:
         """Asks at first use. ``wall``: the machine's own idea of the time, since the epoch."""
         self._catalog = catalog
         self._local = local

@@ -95,9 +95,17 @@ class RecordId:
 
     @classmethod
     def mint(
-        cls, data_class: DataClass, region: str, now: datetime, day: date | None, *,
-        tenant: str, entropy: Entropy, key: str | None = None, secret: bytes = b"",
-    ) -> Self:  # fmt: skip
+        cls,
+        data_class: DataClass,
+        region: str,
+        now: datetime,
+        day: date | None,
+        *,
+        tenant: str,
+        entropy: Entropy,
+        key: str | None = None,
+        secret: bytes = b"",
+    ) -> Self:
         """A new id. The same ``key`` on the same day and for the same retention: the same record.
 
         ``secret`` keys the hash, so that an id does not give away the key that it was made of.
@@ -509,7 +517,7 @@ class BackendState:
     ``replicas`` and ``bytes`` (sealed): what is stored there. ``missing``: replicas that are still
     to be made. ``purging``: replicas that must go. ``oldest_overdue``: since when the oldest of
     them has to, if that is more than an hour ago. ``scrubbed``: when a scrub last came to its end;
-    ``unmended``: how much that could not mend.
+    ``unmended``: how much that could not repair.
     """
 
     backend: str

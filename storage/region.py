@@ -12,7 +12,7 @@ from regions.model import Region, Topology
 from storage.backends.health import WatchedBackend
 from storage.catalog.engine import Catalog
 from storage.catalog.objects import new_id
-from storage.catalog.purges import Look
+from storage.catalog.purges import Visibility
 from storage.crypto.pseudonym import Pseudonyms
 from storage.model import Entropy
 from storage.ports import Clock, Connector, RootKeys, TraceKind
@@ -78,12 +78,12 @@ class OpenRegion:
         """When an attempt that ends at ``deadline`` can no longer take effect on that backend."""
         return deadline + self.backends[backend].longest_request
 
-    def look(self, backend: str) -> Look:
+    def look(self, backend: str) -> Visibility:
         """What a look at that backend shows today. Raises KeyError if it is none of the region."""
         spec = {spec.name: spec for spec in self.region.backends}[backend]
         sees = self.backends[backend].sees
         vouched = {kind for what in spec.attested_off for kind in _KINDS[what]}
-        return Look(spec.sub_processor, tuple(sorted(sees)), tuple(sorted(vouched - sees)))
+        return Visibility(spec.sub_processor, tuple(sorted(sees)), tuple(sorted(vouched - sees)))
 
     def deadline(self, now: datetime, patience: float | None = None) -> datetime:
         """When an attempt that begins now ends at the latest, with the clock's error on top.

@@ -53,9 +53,12 @@ class Settings(BaseSettings):
     """
 
     model_config = SettingsConfigDict(
-        env_prefix=PREFIX, env_nested_delimiter="__", frozen=True, extra="forbid",
+        env_prefix=PREFIX,
+        env_nested_delimiter="__",
+        frozen=True,
+        extra="forbid",
         hide_input_in_errors=True,
-    )  # fmt: skip
+    )
 
     home: Path = Field(default_factory=default_home)
     topology: Path | None = None

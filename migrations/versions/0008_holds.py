@@ -166,7 +166,11 @@ def _make_held() -> None:
             f"held_{column}", "held", ["tenant", column], unique=False, postgresql_where=some
         )
     op.create_index(
-        "held_ancestors", "held", ["ancestors"], unique=False, postgresql_using="gin",
+        "held_ancestors",
+        "held",
+        ["ancestors"],
+        unique=False,
+        postgresql_using="gin",
         postgresql_where=sa.text("ancestors IS NOT NULL"),
-    )  # fmt: skip
+    )
     op.execute("SELECT unsample('held')")

@@ -82,9 +82,11 @@ def upgrade() -> None:
         "processor_copy_due", "processor_copy", ["next_attempt"], postgresql_where=unconfirmed
     )
     op.create_index(
-        "processor_copy_open", "processor_copy", ["processor", "deadline"],
+        "processor_copy_open",
+        "processor_copy",
+        ["processor", "deadline"],
         postgresql_where=unconfirmed,
-    )  # fmt: skip
+    )
     op.create_index("processor_copy_tenant", "processor_copy", ["tenant"])
     op.create_index("processor_copy_over", "processor_copy", ["id"], postgresql_where=confirmed)
     for column in ("subject", "grp"):  # as of records: PostgreSQL keeps no samples of them

@@ -67,9 +67,13 @@ class MemoryBackend:
     """Keeps what it is given until the process ends."""
 
     def __init__(
-        self, name: str, *, versioned: bool = False, locks: bool = False,
+        self,
+        name: str,
+        *,
+        versioned: bool = False,
+        locks: bool = False,
         longest_request: timedelta = timedelta(),
-    ) -> None:  # fmt: skip
+    ) -> None:
         """``locks``: it has object locks, as a bucket of S3 may have them."""
         self.name = name
         self.longest_request = longest_request

@@ -45,7 +45,7 @@ def open_backend(
     return _KINDS[spec.kind](spec, _Means(data_dir, credentials, timeout, clock, entropy))
 
 
-def create_place(spec: BackendSpec, *, data_dir: Path) -> None:
+def create_storage(spec: BackendSpec, *, data_dir: Path) -> None:
     """Make what a backend needs before its first use, if we can; else it is there or it is not.
 
     Only ``domicile init`` calls this. What is made already stays as it is. Raises BackendError.

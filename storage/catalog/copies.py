@@ -19,7 +19,7 @@ from regions.model import DataClass
 from storage.catalog import erasures, fences, records
 from storage.catalog import tables as t
 from storage.catalog.erasures import OpenErasure
-from storage.catalog.fences import Probe
+from storage.catalog.fences import FenceQuery
 from storage.events import NewCopy
 from storage.model import Copy, CopyState, ProcessorState
 
@@ -44,7 +44,7 @@ class Due:
 
 
 @dataclass(frozen=True, slots=True)
-class Word:
+class Confirmation:
     """What is known of a copy that is gone: by whom, how, since when, with which digest."""
 
     copy: UUID
@@ -63,15 +63,26 @@ def announce(connection: Connection, new: NewCopy) -> bool:
     new_here = connection.scalar(
         insert(t.processor_copy)
         .values(
-            id=new.id, tenant=new.tenant, uid=new.uid, data_class=new.data_class,
-            expiry_day=new.expiry_day, origin=new.origin, subject=new.subject, grp=new.group,
-            ancestors=list(new.ancestors) or None, processor=new.processor,
-            state=CopyState.ANNOUNCED, announced=new.announced, land_by=new.land_by,
-            deadline=new.deadline, lead=new.lead, next_attempt=new.land_by,
+            id=new.id,
+            tenant=new.tenant,
+            uid=new.uid,
+            data_class=new.data_class,
+            expiry_day=new.expiry_day,
+            origin=new.origin,
+            subject=new.subject,
+            grp=new.group,
+            ancestors=list(new.ancestors) or None,
+            processor=new.processor,
+            state=CopyState.ANNOUNCED,
+            announced=new.announced,
+            land_by=new.land_by,
+            deadline=new.deadline,
+            lead=new.lead,
+            next_attempt=new.land_by,
         )
         .on_conflict_do_nothing()
         .returning(c.id)
-    )  # fmt: skip
+    )
     if new_here is None:
         return False
     _await(connection, new)
@@ -82,7 +93,7 @@ def _await(connection: Connection, new: NewCopy) -> None:
     """Erasures that cover it wait for it: a restored catalog may have planned them without it."""
     uids = (new.uid, *new.ancestors)
     subjects, groups = (() if name is None else (name,) for name in (new.subject, new.group))
-    probe = Probe(new.tenant, uids, subjects, groups, new.origin)
+    probe = FenceQuery(new.tenant, uids, subjects, groups, new.origin)
     covering = fences.covering(connection, [probe]).get(0)
     if covering:
         waiting = erasures.open_among(connection, covering)
@@ -106,7 +117,7 @@ def delivered(connection: Connection, copy: UUID, now: datetime, ask_at: datetim
     return done.rowcount == 1
 
 
-def give_up(connection: Connection, copy: UUID, error: str, now: datetime) -> None:
+def delivery_failed(connection: Connection, copy: UUID, error: str, now: datetime) -> None:
     """Whether it has arrived is not known: it has to go, from now on."""
     connection.execute(
         update(t.processor_copy)
@@ -115,7 +126,7 @@ def give_up(connection: Connection, copy: UUID, error: str, now: datetime) -> No
     )
 
 
-def note(
+def await_covered(
     connection: Connection, erasure: OpenErasure, now: datetime, asking: timedelta, limit: int
 ) -> int:
     """The erasure waits for the copies that it covers; they are asked back at once.
@@ -153,9 +164,13 @@ def note(
 
 
 def claim(
-    connection: Connection, now: datetime, lease_until: datetime, limit: int, *,
+    connection: Connection,
+    now: datetime,
+    lease_until: datetime,
+    limit: int,
+    *,
     ending: Sequence[str] = (),
-) -> list[Due]:  # fmt: skip
+) -> list[Due]:
     """Take due copies off the queue until ``lease_until``: then they are due again.
 
     From here on each of them has to go, and is asked for until it is known to be gone. At
@@ -195,28 +210,41 @@ def ask_later(connection: Connection, copy: UUID, error: str | None, at: datetim
 
 
 def confirm(
-    connection: Connection, copy: UUID, how: How, digest: bytes, now: datetime, *,
+    connection: Connection,
+    copy: UUID,
+    how: How,
+    digest: bytes,
+    now: datetime,
+    *,
     actor: str | None = None,
-) -> bool:  # fmt: skip
+) -> bool:
     """It is gone. The row forgets whom it was about. False: that was known already."""
     done = connection.execute(
         update(t.processor_copy)
         .where(c.id == copy, _OPEN)
         .values(
-            state=CopyState.CONFIRMED, requested=func.coalesce(c.requested, now),
-            acknowledged=now, how=how, digest=digest, actor=actor, next_attempt=None,
-            last_error=None, subject=None, grp=None, ancestors=None,
+            state=CopyState.CONFIRMED,
+            requested=func.coalesce(c.requested, now),
+            acknowledged=now,
+            how=how,
+            digest=digest,
+            actor=actor,
+            next_attempt=None,
+            last_error=None,
+            subject=None,
+            grp=None,
+            ancestors=None,
         )
-    )  # fmt: skip
+    )
     return done.rowcount == 1
 
 
-def is_settled(connection: Connection, copy: UUID, now: datetime) -> bool:
+def delivery_is_over(connection: Connection, copy: UUID, now: datetime) -> bool:
     """Whether nothing of it can arrive any more."""
     return bool(connection.scalar(select(c.land_by < now).where(c.id == copy)))
 
 
-def words(connection: Connection, erasure: UUID) -> list[Word]:
+def confirmations(connection: Connection, erasure: UUID) -> list[Confirmation]:
     """What is known of every copy that an erasure has waited for."""
     rows = connection.execute(
         select(c.id, c.processor, c.how, c.acknowledged, c.digest)
@@ -224,7 +252,7 @@ def words(connection: Connection, erasure: UUID) -> list[Word]:
         .where(ec.erasure_id == erasure, c.state == CopyState.CONFIRMED)
         .order_by(c.processor, c.id)
     )
-    return [Word(*row) for row in rows]
+    return [Confirmation(*row) for row in rows]
 
 
 def show(connection: Connection, copy: UUID) -> Copy | None:
@@ -283,7 +311,18 @@ def prune(connection: Connection, limit: int) -> int:
 def _copy(row: Row[object]) -> Copy:
     m = row._mapping
     return Copy(
-        m["id"], m["tenant"], m["processor"], DataClass(m["data_class"]), CopyState(m["state"]),
-        m["announced"], m["deadline"], m["requested"], m["attempts"], m["next_attempt"],
-        m["last_error"], m["acknowledged"], m["how"], m["digest"],
-    )  # fmt: skip
+        m["id"],
+        m["tenant"],
+        m["processor"],
+        DataClass(m["data_class"]),
+        CopyState(m["state"]),
+        m["announced"],
+        m["deadline"],
+        m["requested"],
+        m["attempts"],
+        m["next_attempt"],
+        m["last_error"],
+        m["acknowledged"],
+        m["how"],
+        m["digest"],
+    )

@@ -163,7 +163,7 @@ def _claim() -> ReturningUpdate[Any]:
     )
 
 
-def release(connection: Connection, day: date, at: datetime) -> None:
+def reschedule(connection: Connection, day: date, at: datetime) -> None:
     """Done with the day for now; look again then."""
     connection.execute(update(t.day).where(d.day == day).values(next_attempt=at))
 
@@ -249,6 +249,6 @@ def unfinished(connection: Connection, day: date) -> int:
     return connection.scalar(query) or 0
 
 
-def forget(connection: Connection, day: date) -> None:
+def delete(connection: Connection, day: date) -> None:
     """Everything of the day is gone: so is the day."""
     connection.execute(t.day.delete().where(d.day == day, d.state == DayState.DROPPED))

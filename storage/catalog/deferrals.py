@@ -14,7 +14,7 @@ from storage.model import ErasureState
 e, f, h = t.deferral.c, t.erasure.c, t.hold.c
 
 
-def kept(connection: Connection, erasure: OpenErasure) -> dict[UUID, int]:
+def count_held(connection: Connection, erasure: OpenErasure) -> dict[UUID, int]:
     """How many records of the erasure each hold in force keeps, as far as that is counted.
 
     The caller shares the lock of the holds.

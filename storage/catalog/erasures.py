@@ -91,7 +91,7 @@ class Evidence:
     gone_at: datetime
 
 
-def fence(connection: Connection, new: NewErasure, now: datetime) -> bool:
+def add(connection: Connection, new: NewErasure, now: datetime) -> bool:
     """Insert the erasure and its fences. The caller owns the tenant's lock.
 
     False: it is there already, however far it is, and stays as it is.
@@ -118,11 +118,17 @@ def fence(connection: Connection, new: NewErasure, now: datetime) -> bool:
     connection.execute(
         insert(t.fence),
         [
-            {"tenant": new.tenant, "scope": new.scope, "value": value, "erasure_id": new.id,
-             "cutoff": new.cutoff, "until": new.until}
+            {
+                "tenant": new.tenant,
+                "scope": new.scope,
+                "value": value,
+                "erasure_id": new.id,
+                "cutoff": new.cutoff,
+                "until": new.until,
+            }
             for value in new.sought or (b"",)
         ],
-    )  # fmt: skip
+    )
     return True
 
 
@@ -218,7 +224,7 @@ def oldest_late(
     return oldest
 
 
-def note_objects(connection: Connection, erasure: UUID, objects: Collection[UUID]) -> None:
+def await_objects(connection: Connection, erasure: UUID, objects: Collection[UUID]) -> None:
     """The erasure waits until these objects are gone, and all that share bytes with them.
 
     A compaction shares bytes with what it copies, for as long as either is on a backend. What was
@@ -334,10 +340,15 @@ def facts(connection: Connection, erasure: UUID) -> Facts:
     """What a receipt says of the request itself."""
     row = connection.execute(
         select(
-            e.tenant, e.scope, e.reason, e.requested, func.coalesce(e.fenced, e.requested),
-            e.planned, e.deleted,
+            e.tenant,
+            e.scope,
+            e.reason,
+            e.requested,
+            func.coalesce(e.fenced, e.requested),
+            e.planned,
+            e.deleted,
         ).where(e.id == erasure)
-    ).one()  # fmt: skip
+    ).one()
     return Facts(row[0], ScopeKind(row[1]), Reason(row[2]), *row[3:])
 
 
@@ -363,7 +374,7 @@ def complete(connection: Connection, erasure: UUID, token: str, now: datetime) -
     )
 
 
-def await_stray(connection: Connection, object_id: UUID) -> None:
+def await_orphan(connection: Connection, object_id: UUID) -> None:
     """Every erasure that is not complete waits for this object: nobody knows what it holds."""
     waiting = select(e.id, literal(object_id), literal(False)).where(
         e.state != ErasureState.COMPLETE
@@ -375,7 +386,7 @@ def await_stray(connection: Connection, object_id: UUID) -> None:
     )
 
 
-def forget(connection: Connection, before: datetime, limit: int) -> int:
+def prune(connection: Connection, before: datetime, limit: int) -> int:
     """Forget erasures that were complete before then, with their receipts, the oldest first.
 
     By a function of the catalog: nobody's login may delete a receipt by itself.
@@ -395,13 +406,22 @@ def show(connection: Connection, region: str, ids: Sequence[UUID]) -> list[Erasu
     left, deferred = _left(connection, found), _deferred(connection, found)
     return [
         Erasure(
-            row.id, region, row.tenant, ScopeKind(row.scope), Reason(row.reason),
-            ErasureState(row.state), row.requested, row.fenced or row.requested, row.completed,
+            row.id,
+            region,
+            row.tenant,
+            ScopeKind(row.scope),
+            Reason(row.reason),
+            ErasureState(row.state),
+            row.requested,
+            row.fenced or row.requested,
+            row.completed,
             row.deleted,
-            tuple(left.get(row.id, ())), row.token, tuple(deferred.get(row.id, ())),
+            tuple(left.get(row.id, ())),
+            row.token,
+            tuple(deferred.get(row.id, ())),
         )
         for row in rows
-    ]  # fmt: skip
+    ]
 
 
 def page(connection: Connection, after: UUID | None, limit: int) -> list[UUID]:

@@ -29,7 +29,7 @@ _FENCED = (ScopeKind.TENANT, ScopeKind.SUBJECT, ScopeKind.GROUP, ScopeKind.RECOR
 
 
 @dataclass(frozen=True, slots=True)
-class Probe:
+class FenceQuery:
     """What a write asks of the fences. ``origin`` is the oldest minting that it derives from.
 
     Of subject and group, every pseudonym: the fence may be older than the newest pseudonym key.
@@ -51,7 +51,7 @@ class Probe:
         ]
 
 
-def covering(connection: Connection, probes: Sequence[Probe]) -> dict[int, set[UUID]]:
+def covering(connection: Connection, probes: Sequence[FenceQuery]) -> dict[int, set[UUID]]:
     """Which of these writes an erasure covers, by position. Two statements for the whole batch."""
     active = _active(connection, probes)
     lines: list[tuple[int, str, str, bytes, datetime]] = []
@@ -89,7 +89,7 @@ def covering(connection: Connection, probes: Sequence[Probe]) -> dict[int, set[U
     return found
 
 
-def _active(connection: Connection, probes: Sequence[Probe]) -> set[tuple[str, str]]:
+def _active(connection: Connection, probes: Sequence[FenceQuery]) -> set[tuple[str, str]]:
     """The tenants and scopes with a fence that could cover any of these: mostly none at all."""
     if not probes:
         return set()
@@ -120,10 +120,10 @@ def _any_fence() -> Select[str, str]:
 
 def fenced_by_name(connection: Connection, tenant: str, uid: bytes, minted: datetime) -> bool:
     """Whether a record that is not there was erased by its id, or with its whole tenant."""
-    return bool(covering(connection, [Probe(tenant, (uid,), (), (), minted)]))
+    return bool(covering(connection, [FenceQuery(tenant, (uid,), (), (), minted)]))
 
 
-def drop(connection: Connection, now: datetime, limit: int) -> int:
+def prune(connection: Connection, now: datetime, limit: int) -> int:
     """Forget fences that no write can meet any more, and whose erasures are complete.
 
     Until then they say which later erasure has to wait for the same bytes.

@@ -154,7 +154,7 @@ def in_held_pack(pack: ColumnElement[Any], day: ColumnElement[date]) -> ColumnEl
     return and_(_any_in_force(), pack.in_(_packs_held(day)))
 
 
-def place(connection: Connection, new: NewHold) -> bool:
+def add(connection: Connection, new: NewHold) -> bool:
     """Insert it, with the next number. The caller owns the lock.
 
     False: it is there already, and stays as it is.
@@ -205,7 +205,7 @@ def named(connection: Connection) -> list[Named]:
     return [Named(x[0], x[1], ScopeKind(x[2]), x[3]) for x in rows]
 
 
-def seek(connection: Connection, hold: UUID, sought: Sequence[bytes]) -> None:
+def set_match_values(connection: Connection, hold: UUID, sought: Sequence[bytes]) -> None:
     """These are all the pseudonyms of whom the hold is about."""
     connection.execute(update(t.hold).where(h.id == hold).values(sought=list(sought)))
 
@@ -227,7 +227,7 @@ def mark_resumed(connection: Connection, hold: UUID, now: datetime) -> None:
     connection.execute(update(t.hold).where(h.id == hold).values(resumed=now))
 
 
-def forget(connection: Connection, before: datetime, limit: int) -> int:
+def prune(connection: Connection, before: datetime, limit: int) -> int:
     """Forget holds that were released before then, with who looked, the oldest first.
 
     By a function of the catalog: nobody's login may delete one by itself. Those that an erasure
@@ -289,7 +289,7 @@ def in_force(connection: Connection, tenant: str) -> list[UUID]:
     return list(connection.scalars(query))
 
 
-def tell(connection: Connection, today: date) -> tuple[int, int]:
+def count_in_force(connection: Connection, today: date) -> tuple[int, int]:
     """How many holds are in force, and how many of them should have been reviewed before today."""
     row = connection.execute(
         select(func.count(), func.count().filter(h.review < today)).where(h.released.is_(None))
@@ -304,13 +304,24 @@ def show(connection: Connection, region: str, ids: Sequence[UUID]) -> list[Hold]
     )
     return [
         Hold(
-            x.id, region, x.tenant, ScopeKind(x.scope),
-            tuple(DataClass(name) for name in x.classes or ()), x.minted_from, x.minted_to,
-            x.cutoff is None, x.matter, x.authority, x.issuer, x.placed, x.review, x.released,
+            x.id,
+            region,
+            x.tenant,
+            ScopeKind(x.scope),
+            tuple(DataClass(name) for name in x.classes or ()),
+            x.minted_from,
+            x.minted_to,
+            x.cutoff is None,
+            x.matter,
+            x.authority,
+            x.issuer,
+            x.placed,
+            x.review,
+            x.released,
             x.released_why,
         )
         for x in rows
-    ]  # fmt: skip
+    ]
 
 
 def page(

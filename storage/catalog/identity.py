@@ -35,7 +35,7 @@ _SET: Final = text(f"""
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class Identity:
     """What has another value than the catalog says, and since when its server runs."""
 
     moved: tuple[str, ...]
@@ -51,21 +51,21 @@ def why(moved: Sequence[str]) -> str:
     return f"its {', '.join(moved)} changed"
 
 
-def look(connection: Connection) -> Seen:
+def look(connection: Connection) -> Identity:
     """Compare. ``moved`` is ("recovery",) in a catalog whose recovery is not finished."""
     said, here, started = connection.execute(_LOOK).one()
     if said is None:
-        return Seen((_UNFINISHED,), started)
+        return Identity((_UNFINISHED,), started)
     pairs = zip(_PARTS, said.split("/"), here.split("/"), strict=True)
-    return Seen(tuple(part for part, was, is_now in pairs if was != is_now), started)
+    return Identity(tuple(part for part, was, is_now in pairs if was != is_now), started)
 
 
-def settle(connection: Connection, unread: Sequence[str] = ()) -> None:
+def accept(connection: Connection, unread: Sequence[str] = ()) -> None:
     """This is the catalog from now on. ``unread``: backends whose ledger is still to be read."""
     connection.execute(_SET, {"unread": list(unread)})
 
 
-def unsettle(connection: Connection) -> None:
+def begin_recovery(connection: Connection) -> None:
     """Nobody uses this catalog until it is settled again."""
     connection.execute(update(t.catalog_info).values(identity=None))
 
@@ -75,7 +75,7 @@ def unread(connection: Connection) -> list[str]:
     return list(connection.scalar(select(i.unread)) or ())
 
 
-def was_read(connection: Connection, left: Sequence[str]) -> None:
+def set_unread(connection: Connection, left: Sequence[str]) -> None:
     """These are left."""
     connection.execute(update(t.catalog_info).values(unread=list(left)))
 

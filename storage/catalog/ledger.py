@@ -46,7 +46,7 @@ def lock_numbers(connection: Connection) -> None:
     connection.execute(select(func.pg_advisory_xact_lock(_LOCK)))
 
 
-def lock_truth(connection: Connection) -> None:
+def lock_events(connection: Connection) -> None:
     """Until the transaction ends, no number is given out."""
     connection.execute(select(func.pg_advisory_xact_lock_shared(_LOCK)))
 

@@ -60,7 +60,7 @@ class StoredObject:
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
+class ObjectSummary:
     """What an object is, and how far."""
 
     kind: ObjectKind
@@ -69,7 +69,7 @@ class Known:
 
 
 @dataclass(frozen=True, slots=True)
-class Attempt:
+class Replica:
     """A replica row: where it is, and how it stands."""
 
     id: UUID
@@ -107,11 +107,11 @@ def new_id(now: datetime, entropy: bytes) -> UUID:
 
 def key_of(new: NewObject, attempt: UUID) -> str:
     """The key of an attempt: kind, day or number, object, attempt. Nothing personal."""
-    shelf = str(new.day or "kept") if new.number is None else numbered(new.number)
-    return f"{new.kind}/{shelf}/{new.id.hex}-{attempt.hex}"
+    partition = str(new.day or "kept") if new.number is None else numbered(new.number)
+    return f"{new.kind}/{partition}/{new.id.hex}-{attempt.hex}"
 
 
-def attempt_of(key: str) -> UUID:
+def replica_of(key: str) -> UUID:
     """The attempt that a key is of."""
     return UUID(key[-32:])
 
@@ -123,37 +123,50 @@ def numbered(number: int) -> str:
 
 def announce(
     connection: Connection, new: NewObject, attempts: Mapping[str, tuple[UUID, datetime]]
-) -> list[Attempt]:
+) -> list[Replica]:
     """Insert the object and a replica per backend: its id, and when it has landed at the latest."""
     connection.execute(insert(t.object_).values(_as_row(new)))
-    return add_attempts(connection, new, attempts)
+    return add_replicas(connection, new, attempts)
 
 
 def _as_row(new: NewObject) -> dict[str, object]:
     return {
-        "id": new.id, "kind": new.kind, "state": ObjectState.WRITING, "day": new.day,
-        "tenant": new.tenant, "backends": list(new.backends), "announced": new.announced,
-        "deadline": new.deadline, "family": new.family or new.id, "number": new.number,
-    }  # fmt: skip
+        "id": new.id,
+        "kind": new.kind,
+        "state": ObjectState.WRITING,
+        "day": new.day,
+        "tenant": new.tenant,
+        "backends": list(new.backends),
+        "announced": new.announced,
+        "deadline": new.deadline,
+        "family": new.family or new.id,
+        "number": new.number,
+    }
 
 
-def add_attempts(
+def add_replicas(
     connection: Connection, new: NewObject, attempts: Mapping[str, tuple[UUID, datetime]]
-) -> list[Attempt]:
+) -> list[Replica]:
     """Insert one more replica, still to be written, per backend."""
     made = [
-        Attempt(number, new.id, backend, key_of(new, number), ReplicaState.WRITING, land_by, 0)
+        Replica(number, new.id, backend, key_of(new, number), ReplicaState.WRITING, land_by, 0)
         for backend, (number, land_by) in attempts.items()
     ]
     if made:
         connection.execute(
             insert(t.replica),
             [
-                {"id": a.id, "object_id": a.object_id, "backend": a.backend, "key": a.key,
-                 "state": a.state, "land_by": a.land_by}
+                {
+                    "id": a.id,
+                    "object_id": a.object_id,
+                    "backend": a.backend,
+                    "key": a.key,
+                    "state": a.state,
+                    "land_by": a.land_by,
+                }
                 for a in made
             ],
-        )  # fmt: skip
+        )
     return made
 
 
@@ -165,10 +178,16 @@ def adopt(connection: Connection, new: NewObject, at: Mapping[str, str], land_by
     values = _as_row(new)
     connection.execute(insert(t.object_).values(values).on_conflict_do_nothing())
     rows = [
-        {"id": attempt_of(key), "object_id": new.id, "backend": backend, "key": key,
-         "state": ReplicaState.STORED, "land_by": land_by}
+        {
+            "id": replica_of(key),
+            "object_id": new.id,
+            "backend": backend,
+            "key": key,
+            "state": ReplicaState.STORED,
+            "land_by": land_by,
+        }
         for key, backend in at.items()
-    ]  # fmt: skip
+    ]
     if rows:
         query = insert(t.replica)
         connection.execute(
@@ -181,7 +200,7 @@ def adopt(connection: Connection, new: NewObject, at: Mapping[str, str], land_by
         )
 
 
-def settle(
+def record_results(
     connection: Connection, stored: Collection[UUID], failed: Mapping[UUID, str], now: datetime
 ) -> None:
     """Say which attempts were acknowledged; the others must go. ``failed``: id to error code.
@@ -205,9 +224,14 @@ def settle(
 
 
 def finish(
-    connection: Connection, object_id: UUID, size: int, digest: bytes, *,
-    replicate_at: datetime | None, compact_at: datetime | None = None,
-) -> bool:  # fmt: skip
+    connection: Connection,
+    object_id: UUID,
+    size: int,
+    digest: bytes,
+    *,
+    replicate_at: datetime | None,
+    compact_at: datetime | None = None,
+) -> bool:
     """Compare and set writing to stored. False: it was abandoned meanwhile, and nothing changed."""
     done = connection.execute(
         update(t.object_)
@@ -238,7 +262,7 @@ def renew(connection: Connection, object_id: UUID, deadline: datetime, land_by: 
     return done.rowcount == 1
 
 
-def put_off(connection: Connection, attempt: UUID, land_by: datetime) -> bool:
+def renew_replica(connection: Connection, attempt: UUID, land_by: datetime) -> bool:
     """The same for one attempt to copy. False: it was given up."""
     done = connection.execute(
         update(t.replica)
@@ -248,7 +272,7 @@ def put_off(connection: Connection, attempt: UUID, land_by: datetime) -> bool:
     return done.rowcount == 1
 
 
-def doom(connection: Connection, object_ids: Collection[UUID], now: datetime) -> int:
+def mark_for_purge(connection: Connection, object_ids: Collection[UUID], now: datetime) -> int:
     """These objects must go, with every replica, by the purge queue. Says how many it were.
 
     Those that are on their way out already, or gone, are left as they are. Raises Held if a record
@@ -277,10 +301,15 @@ def doom(connection: Connection, object_ids: Collection[UUID], now: datetime) ->
     return len(there)
 
 
-def doom_unused_keys(
-    connection: Connection, now: datetime, ids: Collection[UUID] | None = None, *,
-    before: datetime | None = None, limit: int = 1000, kind: ObjectKind = ObjectKind.FILE_KEY,
-) -> int:  # fmt: skip
+def mark_unused_keys(
+    connection: Connection,
+    now: datetime,
+    ids: Collection[UUID] | None = None,
+    *,
+    before: datetime | None = None,
+    limit: int = 1000,
+    kind: ObjectKind = ObjectKind.FILE_KEY,
+) -> int:
     """Keys that no row uses must go: these, or all that were announced before a moment.
 
     ``kind``: file keys, or hold keys.
@@ -299,10 +328,10 @@ def doom_unused_keys(
     locked = connection.scalars(query).all()
     # asked again under the lock: the row may have been committed in between
     used = set(connection.scalars(select(used_by.c.key_id).where(used_by.c.key_id.in_(locked))))
-    return doom(connection, [key for key in locked if key not in used], now)
+    return mark_for_purge(connection, [key for key in locked if key not in used], now)
 
 
-def keep(connection: Connection, key_id: UUID) -> bool:
+def lock_stored_key(connection: Connection, key_id: UUID) -> bool:
     """Whether a key is stored; then nobody dooms it as unused until the transaction ends."""
     query = select(o.state).where(o.id == key_id).with_for_update(read=True)
     return connection.scalar(query) == ObjectState.STORED
@@ -320,10 +349,10 @@ def abandon_stale(connection: Connection, now: datetime, limit: int) -> int:
         .limit(limit)
         .with_for_update(skip_locked=True)
     ).all()
-    return doom(connection, stale, now)
+    return mark_for_purge(connection, stale, now)
 
 
-def stored_object(
+def find_object(
     connection: Connection, object_id: UUID, *, lock: bool = False
 ) -> StoredObject | None:
     """One object; ``lock``: nobody else changes it until the transaction ends."""
@@ -332,16 +361,24 @@ def stored_object(
     if row is None:
         return None
     return StoredObject(
-        row.id, ObjectKind(row.kind), ObjectState(row.state), row.day, row.tenant,
-        tuple(row.backends), row.size, row.digest, row.family, row.number,
-    )  # fmt: skip
+        row.id,
+        ObjectKind(row.kind),
+        ObjectState(row.state),
+        row.day,
+        row.tenant,
+        tuple(row.backends),
+        row.size,
+        row.digest,
+        row.family,
+        row.number,
+    )
 
 
-def attempts_of(
+def replicas_of(
     connection: Connection, object_ids: Iterable[UUID], states: Collection[ReplicaState]
-) -> dict[UUID, list[Attempt]]:
+) -> dict[UUID, list[Replica]]:
     """The replicas of objects that are in one of these states."""
-    found: dict[UUID, list[Attempt]] = {}
+    found: dict[UUID, list[Replica]] = {}
     rows = connection.execute(
         select(r.id, r.object_id, r.backend, r.key, r.state, r.land_by, r.attempts).where(
             r.object_id.in_(list(object_ids)), r.state.in_(states)
@@ -349,7 +386,7 @@ def attempts_of(
     )
     for x in rows:
         found.setdefault(x[1], []).append(
-            Attempt(x[0], x[1], x[2], x[3], ReplicaState(x[4]), x[5], x[6])
+            Replica(x[0], x[1], x[2], x[3], ReplicaState(x[4]), x[5], x[6])
         )
     return found
 
@@ -376,12 +413,12 @@ def claim_due(
     )
 
 
-def set_due(connection: Connection, object_id: UUID, column: str, at: datetime | None) -> None:
+def schedule(connection: Connection, object_id: UUID, column: str, at: datetime | None) -> None:
     """When the object is to be replicated or compacted next; None: it need not."""
     connection.execute(update(t.object_).where(o.id == object_id).values({column: at}))
 
 
-def spoil(connection: Connection, attempt: UUID, now: datetime) -> None:
+def mark_corrupt(connection: Connection, attempt: UUID, now: datetime) -> None:
     """A stored replica gave back bad bytes: purge it, and make another."""
     done = connection.execute(
         update(t.replica)
@@ -399,7 +436,7 @@ def spoil(connection: Connection, attempt: UUID, now: datetime) -> None:
         )
 
 
-def lock(connection: Connection, object_ids: Sequence[UUID]) -> dict[UUID, Known]:
+def lock(connection: Connection, object_ids: Sequence[UUID]) -> dict[UUID, ObjectSummary]:
     """Keep objects as they are until the transaction ends, in one order for all.
 
     Two erasures that empty one pack then see each other's deletions, one after the other.
@@ -407,7 +444,7 @@ def lock(connection: Connection, object_ids: Sequence[UUID]) -> dict[UUID, Known
     return _known(connection, _by_id(object_ids).order_by(o.id).with_for_update())
 
 
-def known(connection: Connection, object_ids: Collection[UUID]) -> dict[UUID, Known]:
+def known(connection: Connection, object_ids: Collection[UUID]) -> dict[UUID, ObjectSummary]:
     """What these objects are."""
     return _known(connection, _by_id(object_ids))
 
@@ -416,9 +453,11 @@ def _by_id(object_ids: Collection[UUID]) -> Select[UUID, str, str, date | None]:
     return select(o.id, o.kind, o.state, o.day).where(o.id.in_(object_ids))
 
 
-def _known(connection: Connection, query: Select[UUID, str, str, date | None]) -> dict[UUID, Known]:
+def _known(
+    connection: Connection, query: Select[UUID, str, str, date | None]
+) -> dict[UUID, ObjectSummary]:
     rows = connection.execute(query)
-    return {x[0]: Known(ObjectKind(x[1]), ObjectState(x[2]), x[3]) for x in rows}
+    return {x[0]: ObjectSummary(ObjectKind(x[1]), ObjectState(x[2]), x[3]) for x in rows}
 
 
 def compact_by(connection: Connection, object_id: UUID, at: datetime) -> None:

@@ -8,14 +8,14 @@ from uuid import UUID
 from sqlalchemy import Connection, and_, bindparam, exists, or_, select, update
 
 from storage.catalog import tables as t
-from storage.catalog.objects import Attempt, ObjectState, lock
+from storage.catalog.objects import ObjectState, Replica, lock
 from storage.model import ReplicaState
 
 o, r = t.object_.c, t.replica.c
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class Visibility:
     """What a look at a backend can show: kinds of trace that it lists, and whose backend it is.
 
     ``attested``: the kinds that it does not list, and that a person vouches cannot be there.
@@ -26,9 +26,9 @@ class Look:
     attested: tuple[str, ...]
 
 
-def claim_purges(
+def claim(
     connection: Connection, now: datetime, lease_until: datetime, limit: int
-) -> list[Attempt]:
+) -> list[Replica]:
     """Take due replicas off the purge queue until ``lease_until``: then they are due again."""
     due = (
         select(r.id)
@@ -43,11 +43,11 @@ def claim_purges(
         .values(next_attempt=lease_until, attempts=r.attempts + 1)
         .returning(r.id, r.object_id, r.backend, r.key, r.state, r.land_by, r.attempts)
     )
-    return [Attempt(x[0], x[1], x[2], x[3], ReplicaState(x[4]), x[5], x[6]) for x in rows]
+    return [Replica(x[0], x[1], x[2], x[3], ReplicaState(x[4]), x[5], x[6]) for x in rows]
 
 
 @dataclass(frozen=True, slots=True)
-class Again:
+class Retry:
     """A replica that is still there, or nobody can say; it is tried again ``at`` some time."""
 
     attempt: UUID
@@ -55,7 +55,7 @@ class Again:
     at: datetime
 
 
-def purge_later(connection: Connection, some: Sequence[Again]) -> None:
+def retry_later(connection: Connection, some: Sequence[Retry]) -> None:
     """Try these again. There is no last time."""
     if some:
         connection.execute(
@@ -66,7 +66,7 @@ def purge_later(connection: Connection, some: Sequence[Again]) -> None:
         )
 
 
-def mark_gone(connection: Connection, attempt: Attempt, look: Look, now: datetime) -> None:
+def mark_gone(connection: Connection, attempt: Replica, look: Visibility, now: datetime) -> None:
     """The replica has been seen absent; with its last replica the object is gone too.
 
     How that is known is noted for receipts: what the topology says later is no evidence. The

@@ -188,9 +188,16 @@ def fenced(table: Table) -> ColumnElement[bool]:
 
 
 def delete_scope(
-    connection: Connection, table: Table, tenant: str, scope: ScopeKind, *,
-    sought: Sequence[bytes], cutoff: datetime, now: datetime, limit: int,
-) -> list[tuple[UUID, UUID]]:  # fmt: skip
+    connection: Connection,
+    table: Table,
+    tenant: str,
+    scope: ScopeKind,
+    *,
+    sought: Sequence[bytes],
+    cutoff: datetime,
+    now: datetime,
+    limit: int,
+) -> list[tuple[UUID, UUID]]:
     """Delete up to ``limit`` rows that an erasure covers and no hold; gives object and key of each.
 
     A row that a compaction moves at the same moment is waited for, and deleted where it is then.
@@ -244,9 +251,14 @@ def delete_released(
 
 
 def under_hold(
-    connection: Connection, hold: UUID, tenant: str, *, only: RecordId | None = None,
-    after: RecordId | None = None, limit: int = 1,
-) -> list[Row]:  # fmt: skip
+    connection: Connection,
+    hold: UUID,
+    tenant: str,
+    *,
+    only: RecordId | None = None,
+    after: RecordId | None = None,
+    limit: int = 1,
+) -> list[Row]:
     """Records that one hold keeps, in the order of their minting; erased and expired ones too."""
     given: dict[str, object] = {"hold": hold, "tenant": tenant, "limit": limit}
     if only is not None:
@@ -312,9 +324,16 @@ def needing(
 
 
 def page(
-    connection: Connection, tenant: str, *, data_class: DataClass | None, subjects: Sequence[bytes],
-    groups: Sequence[bytes], after: RecordId | None, now: datetime, limit: int,
-) -> list[Row]:  # fmt: skip
+    connection: Connection,
+    tenant: str,
+    *,
+    data_class: DataClass | None,
+    subjects: Sequence[bytes],
+    groups: Sequence[bytes],
+    after: RecordId | None,
+    now: datetime,
+    limit: int,
+) -> list[Row]:
     """Readable records of a tenant in the order of their minting, after one of them."""
     found: list[Row] = []
     for table in (t.record, t.file):
@@ -361,11 +380,24 @@ def _row(m: object, day: date | None) -> Row:
     x = dict(m)  # type: ignore[call-overload]
     record_id = RecordId(DataClass(x["data_class"]), x["born"], x["minted"], day, x["uid"])
     return Row(
-        record_id, x["tenant"], x["origin"], x["written"], x["subject"], x["grp"],
-        tuple(x["ancestors"] or ()), x["object_id"], x["start"], x["length"], x["size"],
-        x["streamed"], x["incomplete"], x["key_id"], x["wrapped_key"], x["sealed_metadata"],
+        record_id,
+        x["tenant"],
+        x["origin"],
+        x["written"],
+        x["subject"],
+        x["grp"],
+        tuple(x["ancestors"] or ()),
+        x["object_id"],
+        x["start"],
+        x["length"],
+        x["size"],
+        x["streamed"],
+        x["incomplete"],
+        x["key_id"],
+        x["wrapped_key"],
+        x["sealed_metadata"],
         x["fingerprint"],
-    )  # fmt: skip
+    )
 
 
 def values_of(row: Row) -> dict[str, object]:
@@ -373,11 +405,24 @@ def values_of(row: Row) -> dict[str, object]:
     expiry = {} if row.id.day is None else {"expiry_day": row.id.day}
     return {
         **expiry,
-        "uid": row.id.unique, "tenant": row.tenant, "data_class": row.id.data_class.value,
-        "born": row.id.region, "minted": row.id.minted, "origin": row.origin,
-        "written": row.written, "subject": row.subject, "grp": row.group,
-        "ancestors": list(row.ancestors) or None, "object_id": row.object_id, "start": row.start,
-        "length": row.length, "size": row.size, "streamed": row.streamed,
-        "incomplete": row.incomplete, "key_id": row.key_id, "wrapped_key": row.wrapped_key,
-        "sealed_metadata": row.sealed_metadata, "fingerprint": row.fingerprint,
-    }  # fmt: skip
+        "uid": row.id.unique,
+        "tenant": row.tenant,
+        "data_class": row.id.data_class.value,
+        "born": row.id.region,
+        "minted": row.id.minted,
+        "origin": row.origin,
+        "written": row.written,
+        "subject": row.subject,
+        "grp": row.group,
+        "ancestors": list(row.ancestors) or None,
+        "object_id": row.object_id,
+        "start": row.start,
+        "length": row.length,
+        "size": row.size,
+        "streamed": row.streamed,
+        "incomplete": row.incomplete,
+        "key_id": row.key_id,
+        "wrapped_key": row.wrapped_key,
+        "sealed_metadata": row.sealed_metadata,
+        "fingerprint": row.fingerprint,
+    }

@@ -66,7 +66,7 @@ def name_catalog(connection: Connection, region: str, catalog_id: UUID) -> bool:
         )
     )
     if new:
-        identity.settle(connection)
+        identity.accept(connection)
     return new
 
 

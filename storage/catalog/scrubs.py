@@ -15,7 +15,7 @@ from storage.catalog.objects import ObjectState
 from storage.model import ReplicaState
 from storage.policy import Done, Expected, Finding
 
-o, r, s, y = t.object_.c, t.replica.c, t.scrub.c, t.stray.c
+o, r, s, y = t.object_.c, t.replica.c, t.scrub.c, t.orphan.c
 
 _SHOWN = 10  # keys of each kind that are kept as examples
 
@@ -67,12 +67,12 @@ class Tally:
     @property
     def unmended(self) -> int:
         """How much a person has to see to."""
-        return self._done(Done.UNMENDED)
+        return self._done(Done.UNREPAIRED)
 
     @property
     def unfinished(self) -> int:
         """How much the next scrub has to see to again: what is moved goes by then, for one."""
-        return self._done(Done.UNMENDED, Done.MOVING, Done.WAITING)
+        return self._done(Done.UNREPAIRED, Done.MOVING, Done.WAITING)
 
     def _done(self, *kinds: Done) -> int:
         return sum(found.count for (_, done), found in self.found.items() if done in kinds)
@@ -109,10 +109,17 @@ class Round:
 def register(connection: Connection, backends: Collection[str], due: datetime) -> None:
     """Backends that were not scrubbed yet are to be, from then on."""
     new = [
-        {"backend": name, "due": due, "after": "", "seed": b"", "share": 0.0, "tally": {},
-         "unmended": 0}
+        {
+            "backend": name,
+            "due": due,
+            "after": "",
+            "seed": b"",
+            "share": 0.0,
+            "tally": {},
+            "unmended": 0,
+        }
         for name in backends
-    ]  # fmt: skip
+    ]
     connection.execute(insert(t.scrub).values(new).on_conflict_do_nothing())
 
 
@@ -133,9 +140,13 @@ def begin_now(
 
 
 def claim(
-    connection: Connection, backends: Collection[str], now: datetime, lease: datetime, *,
+    connection: Connection,
+    backends: Collection[str],
+    now: datetime,
+    lease: datetime,
+    *,
     due: bool,
-) -> Round | None:  # fmt: skip
+) -> Round | None:
     """Take a round that nobody is at, until ``lease``; ``due``: only if its next piece is."""
     query = (
         select(t.scrub)
@@ -174,10 +185,15 @@ def finish(
     """The round is over, and the next is ``due`` then. What is gone by itself is no stray."""
     connection.execute(
         _same(before).values(
-            started=None, after="", tally=tally.written(), lease=None, finished=now,
-            unmended=tally.unmended, due=due,
+            started=None,
+            after="",
+            tally=tally.written(),
+            lease=None,
+            finished=now,
+            unmended=tally.unmended,
+            due=due,
         )
-    )  # fmt: skip
+    )
 
 
 def rows(connection: Connection, backend: str, after: str, limit: int) -> list[Row]:
@@ -198,17 +214,21 @@ def expected(connection: Connection, backend: str) -> int:
     return connection.scalar(select(func.count()).select_from(some)) or 0
 
 
-def revive(connection: Connection, row: Row, now: datetime) -> bool:
+def purge_again(connection: Connection, row: Row, now: datetime) -> bool:
     """A replica that was gone is there again: it must go again. False: it is no longer gone."""
     objects.lock(connection, [row.object_id])
     done = connection.execute(
         update(t.replica)
         .where(r.id == row.id, r.state == ReplicaState.GONE)
         .values(
-            state=ReplicaState.PURGING, next_attempt=now, purging_since=now, gone_at=None,
-            how=None, last_error="CameBack",
+            state=ReplicaState.PURGING,
+            next_attempt=now,
+            purging_since=now,
+            gone_at=None,
+            how=None,
+            last_error="CameBack",
         )
-    )  # fmt: skip
+    )
     if done.rowcount == 0:
         return False
     connection.execute(
@@ -219,7 +239,9 @@ def revive(connection: Connection, row: Row, now: datetime) -> bool:
     return True
 
 
-def rehome(connection: Connection, object_id: UUID, backends: Sequence[str], now: datetime) -> None:
+def move_to_backends(
+    connection: Connection, object_id: UUID, backends: Sequence[str], now: datetime
+) -> None:
     """The object is to be on these backends, and is copied to those that lack it."""
     connection.execute(
         update(t.object_)
@@ -228,9 +250,9 @@ def rehome(connection: Connection, object_id: UUID, backends: Sequence[str], now
     )
 
 
-def note_stray(connection: Connection, backend: str, key: str, now: datetime) -> datetime:
+def note_orphan(connection: Connection, backend: str, key: str, now: datetime) -> datetime:
     """A backend holds what no row knows of. Says when that was seen for the first time."""
-    query = insert(t.stray).values(backend=backend, key=key, first_seen=now, last_seen=now)
+    query = insert(t.orphan).values(backend=backend, key=key, first_seen=now, last_seen=now)
     found: datetime = connection.execute(
         query.on_conflict_do_update(
             index_elements=["backend", "key"], set_={"last_seen": now}
@@ -239,16 +261,18 @@ def note_stray(connection: Connection, backend: str, key: str, now: datetime) ->
     return found
 
 
-def forget_stray(connection: Connection, backend: str, key: str) -> None:
+def delete_orphan(connection: Connection, backend: str, key: str) -> None:
     """It is gone."""
-    connection.execute(t.stray.delete().where(y.backend == backend, y.key == key))
+    connection.execute(t.orphan.delete().where(y.backend == backend, y.key == key))
 
 
-def forget_unseen(connection: Connection, backend: str, before: datetime, limit: int) -> int:
-    """Forget strays that a whole round has not seen. Says how many it were."""
+def delete_unseen_orphans(
+    connection: Connection, backend: str, before: datetime, limit: int
+) -> int:
+    """Forget orphans that a whole round has not seen. Says how many it were."""
     some = select(y.key).where(y.backend == backend, y.last_seen < before).limit(limit)
     done = connection.execute(
-        t.stray.delete().where(y.backend == backend, y.key.in_(some.scalar_subquery()))
+        t.orphan.delete().where(y.backend == backend, y.key.in_(some.scalar_subquery()))
     )
     return done.rowcount
 
@@ -267,21 +291,40 @@ def _same(before: Round) -> Update:
 
 def _rows() -> Select[Any]:
     return select(
-        r.id, r.object_id, r.backend, r.key, r.state, o.state.label("object_state"),
-        func.coalesce(o.size, 0).label("size"), func.coalesce(o.digest, b"").label("digest"),
+        r.id,
+        r.object_id,
+        r.backend,
+        r.key,
+        r.state,
+        o.state.label("object_state"),
+        func.coalesce(o.size, 0).label("size"),
+        func.coalesce(o.digest, b"").label("digest"),
         o.backends,
-    ).join(t.object_, o.id == r.object_id)  # fmt: skip
+    ).join(t.object_, o.id == r.object_id)
 
 
 def _row(found: Any) -> Row:  # noqa: ANN401 - a row of _rows
     return Row(
-        found.id, found.object_id, found.backend, found.key, ReplicaState(found.state),
-        ObjectState(found.object_state), found.size, found.digest, tuple(found.backends),
-    )  # fmt: skip
+        found.id,
+        found.object_id,
+        found.backend,
+        found.key,
+        ReplicaState(found.state),
+        ObjectState(found.object_state),
+        found.size,
+        found.digest,
+        tuple(found.backends),
+    )
 
 
 def _round(row: Any) -> Round:  # noqa: ANN401 - a row of the table
     return Round(
-        row.backend, row.started, row.after, row.seed, row.share, Tally.of(row.tally),
-        row.finished, row.unmended,
-    )  # fmt: skip
+        row.backend,
+        row.started,
+        row.after,
+        row.seed,
+        row.share,
+        Tally.of(row.tally),
+        row.finished,
+        row.unmended,
+    )

@@ -384,7 +384,7 @@ scrub = Table(  # how far each backend has been compared with this catalog
     Column("unmended", Integer, nullable=False),  # by the last round that finished
 )
 
-stray = Table(  # what a backend holds and no row knows of
+orphan = Table(  # what a backend holds and no row knows of
     "stray",
     metadata,
     Column("backend", Text, primary_key=True),

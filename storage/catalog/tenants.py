@@ -15,14 +15,14 @@ from storage.model import Agreement, TenantSpec
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
+class TenantTerms:
     """A tenant, and the version of its row, which a write compares again before it commits."""
 
     spec: TenantSpec
     version: int
 
 
-def find(connection: Connection, tenant: str) -> Known | None:
+def find(connection: Connection, tenant: str) -> TenantTerms | None:
     """A tenant that is at home in this region."""
     row = connection.execute(select(t.tenant).where(t.tenant.c.id == tenant)).one_or_none()
     if row is None:
@@ -45,7 +45,7 @@ def find(connection: Connection, tenant: str) -> Known | None:
         retention,
         row.dedicated,
     )
-    return Known(spec, row.version)
+    return TenantTerms(spec, row.version)
 
 
 def home_of(connection: Connection, tenant: str) -> str | None:
@@ -71,10 +71,13 @@ def ensure(connection: Connection, spec: TenantSpec, now: datetime) -> None:
     if known is not None and known.spec == wanted:
         return
     values = {
-        "account": spec.account, "home": spec.home, "residency": spec.residency,
-        "service": spec.service, "dedicated": spec.dedicated,
+        "account": spec.account,
+        "home": spec.home,
+        "residency": spec.residency,
+        "service": spec.service,
+        "dedicated": spec.dedicated,
         "retention": {cls.value: days for cls, days in spec.retention.items()},
-    }  # fmt: skip
+    }
     connection.execute(
         insert(t.tenant)
         .values(id=spec.id, version=1, created=now, **values)
@@ -93,7 +96,7 @@ def ensure(connection: Connection, spec: TenantSpec, now: datetime) -> None:
         )
 
 
-def note(connection: Connection, spec: TenantSpec) -> None:
+def note_elsewhere(connection: Connection, spec: TenantSpec) -> None:
     """Remember where a tenant of another region is at home."""
     own_tenant(connection, spec.id)
     home = home_of(connection, spec.id)

@@ -32,10 +32,13 @@ from storage.cli.output import say
 _RECORDS, _EVIDENCE, _OPERATION = "Records", "Erasure and evidence", "Operation"
 
 app = Typer(
-    cls=Guarded, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False,
+    cls=Guarded,
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
     rich_markup_mode="markdown",
     epilog=exits.listing(),
-)  # fmt: skip
+)
 
 
 def _version(wanted: bool) -> None:

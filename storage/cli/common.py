@@ -7,11 +7,11 @@ from typing import Annotated
 
 from typer import Argument, Option
 
-from storage.bootstrap import Means, open_store
+from storage.bootstrap import Dependencies, open_store
 from storage.cli.progress import busy
+from storage.client.store import Store
 from storage.errors import InvalidRequest
 from storage.logs import make_logger
-from storage.store import Store
 
 AsJson = Annotated[bool, Option("--json", help="Print one JSON document.")]
 TenantId = Annotated[str, Argument(metavar="TENANT", help="The tenant's id.")]
@@ -34,7 +34,9 @@ def opened(*, probing: bool = False) -> Iterator[Store]:
     log = make_logger()
     with ExitStack() as stack:
         with busy("Opening..."):
-            store = stack.enter_context(open_store(means=Means(probing=probing), log=log))
+            store = stack.enter_context(
+                open_store(dependencies=Dependencies(probing=probing), log=log)
+            )
         yield store
 
 

@@ -10,10 +10,11 @@ from storage.cli import examine, packages
 from storage.cli.common import AsJson
 from storage.cli.exits import Exit
 from storage.cli.findings import Finding, State, failed
-from storage.cli.output import bad, document, doubtful, good, note, several, table
+from storage.cli.output import bad, document, doubtful, good, note, table
 from storage.cli.progress import busy
 from storage.errors import DomicileError
 from storage.settings import Settings, load_settings
+from storage.text import plural
 
 _SHOWN = {"ok": good, "warn": doubtful, "fail": bad}
 
@@ -85,9 +86,9 @@ def _show(found: Sequence[Finding]) -> None:
     )
     counts = {state: sum(1 for f in found if f.state == state) for state in _SHOWN}
     if counts["fail"]:
-        note(bad(f"{several(counts['fail'], 'check')} failed."))
+        note(bad(f"{plural(counts['fail'], 'check')} failed."))
     elif counts["warn"]:
-        note(doubtful(f"It works; look at {several(counts['warn'], 'warning')}."))
+        note(doubtful(f"It works; look at {plural(counts['warn'], 'warning')}."))
     else:
         note(good("All is well."))
 

@@ -15,7 +15,7 @@ _Query = tuple[Table, ColumnElement[bool]]
 
 
 def due(region: OpenRegion) -> dict[str, int]:
-    """How many things each duty finds due; ``COUNTED`` means that many or more."""
+    """How many things each duty finds due; ``COUNTED`` dependencies that many or more."""
     now = region.clock.now()
     wanted = horizon_wanted(region.topology, now.date())
     with region.catalog.begin() as connection:

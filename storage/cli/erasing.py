@@ -21,13 +21,13 @@ from storage.cli.output import (
     moment,
     note,
     say,
-    several,
     table,
 )
 from storage.cli.preview import Preview, account_preview, tenant_preview
+from storage.client.store import Store
 from storage.errors import InvalidRequest, NotFound
 from storage.model import Erasure, ErasureState, Reason, Scope, ScopeKind
-from storage.store import Store
+from storage.text import plural
 
 _WHAT = {
     ScopeKind.RECORD: "one record of {0}, and what derives from it",
@@ -145,9 +145,14 @@ def list_erasures(
 
 
 def _request(
-    tenant: str | None, account: str | None, subject: str | None, group: str | None,
-    record: str | None, *, everything: bool,
-) -> _Request:  # fmt: skip
+    tenant: str | None,
+    account: str | None,
+    subject: str | None,
+    group: str | None,
+    record: str | None,
+    *,
+    everything: bool,
+) -> _Request:
     """Exactly one scope, of exactly one tenant or account. Raises InvalidRequest."""
     scopes = [
         *([Scope.subject(subject)] if subject is not None else []),
@@ -203,7 +208,7 @@ def _erase_account(
     else:
         for erasure in done.erasures:
             say(str(erasure.id))
-        note(f"Nothing of {several(len(done.erasures), 'tenant')} can be read any more.")
+        note(f"Nothing of {plural(len(done.erasures), 'tenant')} can be read any more.")
         for region in done.not_reached:
             note(bad(f"Not reached: {region}. Ask there, or again: what is erased stays so."))
     if done.not_reached:
@@ -224,7 +229,7 @@ def _show(erasure: Erasure) -> None:
     )
     waiting = [deferral for deferral in erasure.deferred if deferral.until is None]
     for deferral in waiting:
-        note(f"Hold {deferral.hold} keeps {several(deferral.records, 'record')} of it.")
+        note(f"Hold {deferral.hold} keeps {plural(deferral.records, 'record')} of it.")
     if erasure.left:
         say()
         table(

@@ -15,17 +15,17 @@ from sqlalchemy import Connection, func, select, text
 
 from regions.model import Topology
 from storage import bootstrap
-from storage.bootstrap import Means
+from storage.bootstrap import Dependencies
 from storage.catalog import days, schema
 from storage.catalog.engine import OLDEST_SERVER, Catalog
 from storage.cli.findings import Finding, failed, tried
-from storage.cli.output import several
 from storage.crypto.root import LocalRootKeys
 from storage.errors import DomicileError
 from storage.logs import make_logger
 from storage.policy import horizon_alarm
 from storage.region import OpenRegion
 from storage.settings import RegionSettings, Settings
+from storage.text import plural
 
 TESTED = 18
 """PostgreSQL that our tests run on."""
@@ -55,7 +55,7 @@ def may_try(topology: Topology) -> bool:
 def regions(settings: Settings, topology: Topology) -> Iterator[Finding]:
     """Every region of the settings."""
     try:
-        with bootstrap.places_of(settings, topology) as places:
+        with bootstrap.region_settings(settings, topology) as places:
             for name, place in places.items():
                 yield from _region(settings, topology, name, place)
     except DomicileError as error:
@@ -73,7 +73,7 @@ def _region(
         return
     alone = settings.model_copy(update={"regions": {name: place}})
     try:
-        with bootstrap.open_regions(alone, Means()) as opened:
+        with bootstrap.open_regions(alone, Dependencies()) as opened:
             bootstrap.check_catalog(opened[0])
             yield from _backends(opened[0])
     except DomicileError as error:
@@ -144,7 +144,7 @@ def _backends(region: OpenRegion) -> Iterator[Finding]:
             finding = Finding("backends", name, "warn", says, "Can it be reached from here?")
         yield finding
     if len(region.backends) - len(silent) < region.region.required:
-        says = f"A write needs {several(region.region.required, 'backend')}; fewer answer."
+        says = f"A write needs {plural(region.region.required, 'backend')}; fewer answer."
         yield Finding("backends", region.name, "fail", says, "Writes fail until they do.")
 
 

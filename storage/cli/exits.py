@@ -19,7 +19,7 @@ class Exit(IntEnum):
     CONFIGURATION = 7
     DAMAGED = 8
     DECLINED = 9
-    UNMENDED = 10
+    UNREPAIRED = 10
     INTERRUPTED = 130  # as a shell says of SIGINT
     NO_READER = 141  # as a shell says of SIGPIPE
 
@@ -35,7 +35,7 @@ MEANING: Mapping[Exit, str] = {
     Exit.CONFIGURATION: "settings, topology or rights are wrong: see domicile doctor",
     Exit.DAMAGED: "a receipt is not genuine, or no replica gives back what was written",
     Exit.DECLINED: "not confirmed: nothing was destroyed",
-    Exit.UNMENDED: "a scrub found what it cannot mend",
+    Exit.UNREPAIRED: "a scrub found what it cannot repair",
     Exit.INTERRUPTED: "interrupted",
     Exit.NO_READER: "who read the output has gone",
 }
@@ -48,7 +48,7 @@ _CODES: Mapping[type[errors.DomicileError], Exit] = {
     errors.Expired: Exit.NOT_THERE,
     errors.Unavailable: Exit.UNAVAILABLE,
     errors.KeyUnavailable: Exit.UNAVAILABLE,
-    # These a person has to mend first; trying again is of no use.
+    # These a person has to repair first; trying again is of no use.
     errors.BackendForbidden: Exit.CONFIGURATION,
     errors.BackendMisplaced: Exit.CONFIGURATION,
     errors.ProcessorForbidden: Exit.CONFIGURATION,

@@ -17,8 +17,13 @@ from storage.errors import DomicileError, Refused, SettingsError
 from storage.logs import make_logger
 
 _FORBIDDEN = {
-    errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.ENOTDIR,
-}  # fmt: skip
+    errno.EACCES,
+    errno.EPERM,
+    errno.EROFS,
+    errno.ENOSPC,
+    errno.EDQUOT,
+    errno.ENOTDIR,
+}
 _REPORT = "Please report it, with the traceback from the log: it shows no content."
 
 
@@ -26,10 +31,14 @@ class Guarded(TyperGroup):
     """A group of commands that ends the process with a code of ``storage.cli.exits``."""
 
     def main(
-        self, args: Sequence[str] | None = None, prog_name: str | None = None,
-        complete_var: str | None = None, standalone_mode: bool = True,
-        windows_expand_args: bool = True, **extra: Any,  # noqa: ANN401 - as above it
-    ) -> NoReturn:  # fmt: skip
+        self,
+        args: Sequence[str] | None = None,
+        prog_name: str | None = None,
+        complete_var: str | None = None,
+        standalone_mode: bool = True,
+        windows_expand_args: bool = True,
+        **extra: Any,  # noqa: ANN401 - as above it
+    ) -> NoReturn:
         """Run one command and exit."""
         given = list(sys.argv[1:] if args is None else args)
 

@@ -10,22 +10,11 @@ from typer import Argument, Option
 
 from storage.cli import files
 from storage.cli.common import AsJson, Given, Limit, OneRegion, RecordText, TenantId, opened
-from storage.cli.output import (
-    bad,
-    document,
-    facts,
-    good,
-    minute,
-    moment,
-    note,
-    say,
-    several,
-    size,
-    table,
-)
+from storage.cli.output import bad, document, facts, good, minute, moment, note, say, table
 from storage.cli.reading import to_stdout, too_much_for_json
 from storage.errors import InvalidRequest
 from storage.model import DataClass, Hold, HoldSpec, PlacedHold, Scope
+from storage.text import format_size, plural
 
 HoldId = Annotated[str, Argument(metavar="HOLD", help="The hold's id.")]
 
@@ -62,10 +51,17 @@ def place(  # noqa: PLR0913 - one per option
     """
     given = Given()
     spec = HoldSpec(
-        tenant, _scope(given.text(subject), given.text(group), record, everything=everything),
-        matter, authority, issuer, _date(review), future, tuple(data_class or ()),
-        _time(minted_from), _time(minted_to),
-    )  # fmt: skip
+        tenant,
+        _scope(given.text(subject), given.text(group), record, everything=everything),
+        matter,
+        authority,
+        issuer,
+        _date(review),
+        future,
+        tuple(data_class or ()),
+        _time(minted_from),
+        _time(minted_to),
+    )
     with opened() as store:
         placed = store.admin.holds.place(spec)
     if as_json:
@@ -158,7 +154,7 @@ def records(
         return
     table(
         ("record", "size", "written (UTC)"),
-        [(str(info.id), size(info.size), minute(info.written)) for info in found],
+        [(str(info.id), format_size(info.size), minute(info.written)) for info in found],
     )
     if following:
         note(f"There may be more: --after {following}")
@@ -191,7 +187,7 @@ def get(
     if as_json:
         document({"record": file.info, "metadata": file.metadata, "body": body})
     elif output is not None:
-        note(f"Written: {size(file.size)}.")
+        note(f"Written: {format_size(file.size)}.")
 
 
 def _scope(
@@ -213,9 +209,9 @@ def _scope(
 
 def _tell(placed: PlacedHold) -> None:
     say(str(placed.hold.id))
-    note(f"It keeps {several(placed.records, 'record')} that are there now.")
+    note(f"It keeps {plural(placed.records, 'record')} that are there now.")
     for day in placed.expiring:
-        note(bad(f"Too late for {several(day.records, 'record')} of {day.day}: they expire."))
+        note(bad(f"Too late for {plural(day.records, 'record')} of {day.day}: they expire."))
     for erasure in placed.erasures:
         note(bad(f"Too late for what erasure {erasure} has deleted by now."))
 

@@ -76,7 +76,7 @@ def public(
 @contextmanager
 def _place(region: str) -> Iterator[RegionSettings]:
     settings = load_settings()
-    with bootstrap.places_of(settings, bootstrap.topology_of(settings)) as places:
+    with bootstrap.region_settings(settings, bootstrap.topology_of(settings)) as places:
         if region not in places:
             raise WrongRegion(home=region, advice=f"This process serves: {', '.join(places)}.")
         yield places[region]

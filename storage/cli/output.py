@@ -22,7 +22,6 @@ from storage.model import RecordId
 Cell = str | Text
 _WIDE = 10_000  # columns: nothing is broken in a pipe or a file
 _LAST = 24  # columns: the least that a text is broken into
-_NAMES = ("B", "KiB", "MiB", "GiB", "TiB", "PiB")
 
 
 def people(*, stderr: bool = False) -> Console:
@@ -85,19 +84,6 @@ def moment(at: datetime | None, *, never: str = "-") -> str:
 def minute(at: datetime | None, *, never: str = "-") -> str:
     """``2026-03-01 12:00``, under a head that says that it is UTC."""
     return f"{at:%Y-%m-%d %H:%M}" if at is not None else never
-
-
-def size(count: int) -> str:
-    """``2.1 KiB``."""
-    amount, name = float(count), 0
-    while amount >= 1024 and name < len(_NAMES) - 1:
-        amount, name = amount / 1024, name + 1
-    return f"{amount:.1f} {_NAMES[name]}" if name else f"{count} B"
-
-
-def several(count: int, one: str, many: str | None = None) -> str:
-    """``1 record``, ``2 records``."""
-    return f"{count:,} {one if count == 1 else many or one + 's'}"
 
 
 def good(text: str) -> Text:

@@ -90,9 +90,10 @@ def _changed(ours: Distribution, name: str) -> int:
     return sum(
         1
         for file in ours.files or ()
-        if file.parts[0] == name and file.hash is not None
+        if file.parts[0] == name
+        and file.hash is not None
         and _digest(Path(str(file.locate())), file.hash.mode) != file.hash.value
-    )  # fmt: skip
+    )
 
 
 def _digest(path: Path, mode: str) -> str:

@@ -5,9 +5,9 @@ from itertools import groupby
 from operator import itemgetter
 
 from storage.catalog import tenants
-from storage.cli.output import several
+from storage.client.store import PAGE, Store
 from storage.model import RecordId, Scope, ScopeKind
-from storage.store import PAGE, Store
+from storage.text import plural
 
 _COUNTED = 10 * PAGE  # records; then it is "more than"
 
@@ -36,7 +36,7 @@ class Preview:
 
     def lines(self) -> list[tuple[str, str]]:
         """For people."""
-        count = several(self.records, "record") + ("" if self.exact else " or more")
+        count = plural(self.records, "record") + ("" if self.exact else " or more")
         found = [("tenants", ", ".join(self.tenants) or "none"), ("readable now", count)]
         for parent, some in groupby(sorted(self.cascades), key=itemgetter(0)):
             children = " and ".join(child for _, child in some)
@@ -76,8 +76,9 @@ def _count(store: Store, tenant: str, scope: Scope, at_most: int = _COUNTED) -> 
         page = bound.list(
             subject=scope.value if scope.kind is ScopeKind.SUBJECT else None,
             group=scope.value if scope.kind is ScopeKind.GROUP else None,
-            after=after, limit=PAGE,
-        )  # fmt: skip
+            after=after,
+            limit=PAGE,
+        )
         count += len(page)
         if len(page) < PAGE:
             break

@@ -62,11 +62,17 @@ def list_copies(
     table(
         ("copy", "processor", "state", "handed over (UTC)", "gone by (UTC)", "last error"),
         [
-            (str(c.id), c.processor, c.state.value, minute(c.announced), minute(c.deadline),
-             c.last_error or "-")
+            (
+                str(c.id),
+                c.processor,
+                c.state.value,
+                minute(c.announced),
+                minute(c.deadline),
+                c.last_error or "-",
+            )
             for c in page
         ],
-    )  # fmt: skip
+    )
     if following:
         note(f"There may be more: --after {following}")
 
@@ -105,7 +111,7 @@ def key(
 ) -> None:
     """The public key of a region's requests as PEM, to give to its processors."""
     settings = load_settings()
-    with bootstrap.places_of(settings, bootstrap.topology_of(settings)) as places:
+    with bootstrap.region_settings(settings, bootstrap.topology_of(settings)) as places:
         if region not in places:
             raise WrongRegion(home=region, advice=f"This process serves: {', '.join(places)}.")
         roots = LocalRootKeys.load(places[region].keys_file, os.urandom, region=region)

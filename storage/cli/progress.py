@@ -34,9 +34,11 @@ def transfer(doing: str, total: int | None) -> Iterator[Meter]:
     """Show on a terminal how many bytes have gone by, of how many (None: nobody knows)."""
     console = people(stderr=True)
     columns = (
-        TextColumn("{task.description}"), BarColumn(bar_width=24), DownloadColumn(True),
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=24),
+        DownloadColumn(True),
         TransferSpeedColumn(),
-    )  # fmt: skip
+    )
     with Progress(
         *columns, console=console, transient=True, disable=not console.is_terminal
     ) as progress:

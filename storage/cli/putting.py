@@ -13,9 +13,9 @@ from storage.cli import files
 from storage.cli.common import AsJson, Given, Group, Subject, TenantId, opened
 from storage.cli.output import document, moment, note, say
 from storage.cli.progress import transfer
+from storage.client.tenant import Tenant
 from storage.errors import InvalidRequest
 from storage.model import DataClass, PutResult, RecordId
-from storage.tenant import Tenant
 
 Metadata = Annotated[
     str | None, Option(metavar="JSON", help="An object of at most 4 KiB; - reads stdin.")
@@ -92,9 +92,14 @@ def _store(tenant: Tenant, told: _Told, file: str) -> PutResult:
         raise InvalidRequest(f"A {told.data_class} has no file name.", advice="Use --metadata.")
     body = files.content(file, most=_BODY)
     return tenant.put(
-        told.data_class, body, id=told.id, subject=told.subject, group=told.group,
-        metadata=told.metadata, derived_from=told.derived_from,
-    )  # fmt: skip
+        told.data_class,
+        body,
+        id=told.id,
+        subject=told.subject,
+        group=told.group,
+        metadata=told.metadata,
+        derived_from=told.derived_from,
+    )
 
 
 def _store_file(tenant: Tenant, told: _Told, file: str) -> PutResult:
@@ -103,9 +108,12 @@ def _store_file(tenant: Tenant, told: _Told, file: str) -> PutResult:
     name = told.filename or (None if file == files.STDIN else Path(file).name)
     with files.source(file) as (stream, total), transfer("Storing", total) as seen:
         return tenant.put_file(
-            files.metered(stream, seen), filename=name, id=told.id, subject=told.subject,
+            files.metered(stream, seen),
+            filename=name,
+            id=told.id,
+            subject=told.subject,
             metadata=told.metadata,
-        )  # fmt: skip
+        )
 
 
 def _id(tenant: Tenant, data_class: DataClass, given: str | None, key: str | None) -> RecordId:

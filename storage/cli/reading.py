@@ -10,11 +10,12 @@ from typer import Option
 
 from storage.cli import files
 from storage.cli.common import AsJson, Given, Group, Limit, RecordText, Subject, TenantId, opened
-from storage.cli.output import bad, document, facts, good, minute, moment, note, say, size, table
+from storage.cli.output import bad, document, facts, good, minute, moment, note, say, table
 from storage.cli.progress import transfer
 from storage.cli.words import reason
 from storage.errors import BodyTooLarge, InvalidRequest
 from storage.model import DataClass, Purpose, RecordInfo
+from storage.text import format_size
 
 _SHOWN = 16 * 1024 * 1024  # bytes of a body that JSON may hold
 
@@ -47,7 +48,7 @@ def get(
     if as_json:
         document({"record": file.info, "metadata": file.metadata, "body": body})
     elif output is not None:
-        note(f"Written: {size(file.size)}.")
+        note(f"Written: {format_size(file.size)}.")
 
 
 def list_records(
@@ -96,15 +97,20 @@ def explain(tenant: TenantId, record_id: RecordText, as_json: AsJson = False) ->
     table(
         ("backend", "region", "allowed", "replica", "reason"),
         [
-            (v.backend, v.region, good("yes") if v.allowed else bad("no"),
-             held.get(v.backend, "-"), reason(v.reason))
+            (
+                v.backend,
+                v.region,
+                good("yes") if v.allowed else bad("no"),
+                held.get(v.backend, "-"),
+                reason(v.reason),
+            )
             for v in found.verdicts
         ],
-    )  # fmt: skip
+    )
 
 
 def _row(info: RecordInfo) -> tuple[str, str, str, str]:
-    whole = size(info.size) + (" (incomplete)" if info.incomplete else "")
+    whole = format_size(info.size) + (" (incomplete)" if info.incomplete else "")
     return str(info.id), whole, minute(info.written), minute(info.deadline, never="erased")
 
 

@@ -62,11 +62,16 @@ def _show_leaves(receipt: Receipt) -> None:
     table(
         ("backend", "sub-processor", "objects", "looked for", "absent at (UTC)"),
         [
-            (backend, company, str(len(some)), _looked(how, some),
-             minute(max(leaf.absent_at for leaf in some)))
+            (
+                backend,
+                company,
+                str(len(some)),
+                _looked(how, some),
+                minute(max(leaf.absent_at for leaf in some)),
+            )
             for backend, company, how, some in rows
         ],
-    )  # fmt: skip
+    )
 
 
 def _show_others(receipt: Receipt) -> None:

@@ -11,24 +11,13 @@ from storage.catalog import identity
 from storage.cli.common import AsJson, OneRegion
 from storage.cli.erasing import at_terminal
 from storage.cli.exits import Exit
-from storage.cli.output import (
-    Cell,
-    bad,
-    document,
-    doubtful,
-    facts,
-    good,
-    note,
-    say,
-    several,
-    size,
-    table,
-)
+from storage.cli.output import Cell, bad, document, doubtful, facts, good, note, say, table
 from storage.cli.progress import busy
 from storage.errors import InvalidRequest
+from storage.recovery.recover import Report, finish, rehearse, start
 from storage.region import OpenRegion
 from storage.settings import load_settings
-from storage.workers.recover import Report, finish, rehearse, start
+from storage.text import format_size, plural
 
 _LISTED = 20
 
@@ -55,7 +44,7 @@ def recover(
         raise InvalidRequest("Give --dry-run or --confirm, not both.")
     left = False
     told = []
-    with bootstrap.open_copies(load_settings(), only=region) as copies:
+    with bootstrap.open_restored(load_settings(), only=region) as copies:
         for copy, report in _examined(copies, dry_run=dry_run):
             done = not dry_run and _settled(copy, report, confirm=confirm, as_json=as_json)
             left |= not (done or dry_run)
@@ -96,12 +85,12 @@ def _show(report: Report) -> None:
         [
             ("region", report.region),
             ("the catalog is a copy", identity.why(report.moved)),
-            ("ledger", f"{several(report.entries, 'entry', 'entries')} it did not know"),
-            ("replayed", several(report.events, "event")),
+            ("ledger", f"{plural(report.entries, 'entry', 'entries')} it did not know"),
+            ("replayed", plural(report.events, "event")),
             ("unreadable entries", _count(report.unreadable)),
             ("missing entries", _count(report.missing)),
             ("silent backends", bad(", ".join(sorted(report.silent))) if report.silent else "none"),
-            ("found where they were moved to", several(report.found_again, "record")),
+            ("found where they were moved to", plural(report.found_again, "record")),
             ("records lost", _count(report.lost_records)),
         ]
     )
@@ -109,15 +98,19 @@ def _show(report: Report) -> None:
         note("What a silent backend alone knows is replayed when it answers; no receipt before.")
     if report.forgotten:
         say()
-        shelves = sorted(report.forgotten, key=str)
+        by_partition = sorted(report.forgotten, key=str)
         table(
             ("forgotten", "expiry day", "objects", "bytes"),
             [
-                (kind.value, str(day or "kept"), str(report.forgotten[kind, day]),
-                 size(report.forgotten_bytes[kind, day]))
-                for kind, day in shelves
+                (
+                    kind.value,
+                    str(day or "kept"),
+                    str(report.forgotten[kind, day]),
+                    format_size(report.forgotten_bytes[kind, day]),
+                )
+                for kind, day in by_partition
             ],
-        )  # fmt: skip
+        )
         note("Of these the catalog has lost the records, and with them the keys. They will go.")
     if report.lost:
         say()

@@ -13,17 +13,18 @@ from storage.catalog import scrubs
 from storage.catalog.scrubs import Round
 from storage.cli.common import AsJson, OneRegion, opened
 from storage.cli.exits import Exit, code_of
-from storage.cli.output import bad, document, doubtful, good, note, say, several, table
+from storage.cli.output import bad, document, doubtful, good, note, say, table
 from storage.cli.progress import counting
+from storage.client.store import Store
 from storage.clock import steady
 from storage.errors import BackendError, InvalidRequest
 from storage.logs import make_logger
 from storage.policy import Done
 from storage.region import OpenRegion
-from storage.store import Store
-from storage.workers.mend import Place
-from storage.workers.rate import Rate
-from storage.workers.scrub import SHARE, whole_round
+from storage.text import plural
+from storage.workers.scrub.rate import Rate
+from storage.workers.scrub.repair import Place
+from storage.workers.scrub.rounds import SHARE, whole_round
 
 _DONE = {
     Done.PURGED: "purged",
@@ -31,7 +32,7 @@ _DONE = {
     Done.REPLACING: "to be purged and copied anew, by a worker",
     Done.MOVING: "to be copied to where it may be, by a worker; scrub again then",
     Done.WAITING: "to be purged by a scrub after its grace time",
-    Done.UNMENDED: "NOT MENDED",
+    Done.UNREPAIRED: "NOT MENDED",
 }
 
 
@@ -53,7 +54,7 @@ def scrub(
     rate: Annotated[float, Option(min=0.1, max=1000, help="Requests per second, at most.")] = 50.0,
     as_json: AsJson = False,
 ) -> None:
-    """Compare the catalog with what each backend really has, in both directions, and mend.
+    """Compare the catalog with what each backend really has, in both directions, and repair.
 
     It goes on where the last one was stopped, or where the worker is. What it puts down is purged
     and copied by a worker. Ends with 10 if something is found that cannot be mended, else with 5
@@ -70,7 +71,7 @@ def scrub(
         _show(done)
     errors = [one.error for one in done if one.error is not None]
     if unmended:
-        raise typer.Exit(Exit.UNMENDED)
+        raise typer.Exit(Exit.UNREPAIRED)
     if errors:
         raise typer.Exit(code_of(type(errors[0])))
 
@@ -124,7 +125,7 @@ def _told(one: _Scrubbed) -> dict[str, object]:
 def _show(done: Sequence[_Scrubbed]) -> None:
     for one in done:
         tally = one.round.tally
-        read = f"{several(tally.keys, 'key')} looked at, {several(tally.read, 'object')} read"
+        read = f"{plural(tally.keys, 'key')} looked at, {plural(tally.read, 'object')} read"
         say(Text(one.round.backend, style="bold"), f": {read}")
         if one.error is not None:
             say(bad(f"  stopped: {one.error.message}"))
@@ -139,4 +140,4 @@ def _show(done: Sequence[_Scrubbed]) -> None:
 
 
 def _painted(done: Done) -> Text:
-    return bad(_DONE[done]) if done is Done.UNMENDED else doubtful(_DONE[done])
+    return bad(_DONE[done]) if done is Done.UNREPAIRED else doubtful(_DONE[done])

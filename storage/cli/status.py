@@ -5,22 +5,11 @@ import dataclasses
 from rich.text import Text
 
 from storage.cli.common import AsJson, opened
-from storage.cli.output import (
-    bad,
-    document,
-    doubtful,
-    facts,
-    good,
-    minute,
-    moment,
-    say,
-    several,
-    size,
-    table,
-)
+from storage.cli.output import bad, document, doubtful, facts, good, minute, moment, say, table
 from storage.cli.processors import STATE_HEADS, state_cells
-from storage.evidence.status import COUNTED
+from storage.client.status import COUNTED
 from storage.model import BackendState, RegionStatus
+from storage.text import format_size, plural
 
 
 def status(as_json: AsJson = False) -> None:
@@ -54,7 +43,7 @@ def show(region: RegionStatus) -> None:
         [
             ("records", _counted(region.records)),
             ("files", _counted(region.files)),
-            ("sealed bytes", size(region.bytes)),
+            ("sealed bytes", format_size(region.bytes)),
             ("open erasures", str(region.open_erasures)),
             ("holds", _holds(region)),
             ("deletion", _deletion(region)),
@@ -102,17 +91,17 @@ def _deletion(region: RegionStatus) -> Text:
         asked = moment(region.overdue_erasure)
         return bad(f"OVERDUE: an erasure of {asked} is not done. See: domicile erasure list")
     if region.overdue_days:
-        days = several(region.overdue_days, "expiry day")
+        days = plural(region.overdue_days, "expiry day")
         return bad(f"OVERDUE: {days} not done. Is a worker running?")
     return good("nothing is overdue")
 
 
 def _holds(region: RegionStatus) -> Text:
-    told = several(region.holds, "legal hold")
+    told = plural(region.holds, "legal hold")
     if region.deferred_erasures:
-        told += f", for which {several(region.deferred_erasures, 'erasure')} cannot end"
+        told += f", for which {plural(region.deferred_erasures, 'erasure')} cannot end"
     if region.overdue_reviews:
-        return bad(f"{told}; {several(region.overdue_reviews, 'review')} OVERDUE")
+        return bad(f"{told}; {plural(region.overdue_reviews, 'review')} OVERDUE")
     return Text(told if region.holds else "none")
 
 
@@ -141,7 +130,7 @@ def _row(backend: BackendState) -> tuple[Text | str, ...]:
     return (
         backend.backend,
         str(backend.replicas),
-        size(backend.bytes),
+        format_size(backend.bytes),
         doubtful(missing) if backend.missing else missing,
         str(backend.purging),
         minute(backend.scrubbed, never="never"),

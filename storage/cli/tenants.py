@@ -38,9 +38,15 @@ def ensure(  # noqa: PLR0913 - one per option
     Account and home cannot be changed.
     """
     spec = TenantSpec(
-        tenant, account, home, residency, service, _agreements(dpa, dpa_until),
-        dict(_days(given) for given in retention or ()), dedicated,
-    )  # fmt: skip
+        tenant,
+        account,
+        home,
+        residency,
+        service,
+        _agreements(dpa, dpa_until),
+        dict(_days(given) for given in retention or ()),
+        dedicated,
+    )
     with opened() as store:
         store.admin.tenants.ensure(spec)
     if as_json:

@@ -12,9 +12,9 @@ from storage.cli.common import AsJson, opened
 from storage.cli.due import COUNTED, due
 from storage.cli.output import document, note, say, table
 from storage.cli.progress import busy
+from storage.client.store import Store
 from storage.errors import InvalidRequest
 from storage.logs import make_logger
-from storage.store import Store
 from storage.workers.loop import Worker
 
 

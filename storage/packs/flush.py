@@ -15,7 +15,7 @@ from sqlalchemy import Connection
 
 from storage.catalog import days, erasures, fences, objects, records, tenants
 from storage.catalog.engine import disconnected, share_tenants, unavailable
-from storage.catalog.objects import Attempt, NewObject, ObjectKind
+from storage.catalog.objects import NewObject, ObjectKind, Replica
 from storage.catalog.records import Found, Row
 from storage.crypto.record import fingerprint, unwrap_key
 from storage.errors import (
@@ -31,13 +31,15 @@ from storage.errors import (
     TooFewReplicas,
 )
 from storage.model import PutResult
-from storage.packs.item import Item, Lineage, erased, inherit, lineage_of
-from storage.packs.keyring import KeyRing
-from storage.packs.transfer import Sent, healthy
+from storage.objects.keyring import KeyRing
+from storage.objects.transfer import Sent, healthy_backends
+from storage.packs.sealed import Lineage, SealedRecord, erased, inherit, lineage_of
 from storage.policy import plan_erasure, term_of, too_old
 from storage.region import OpenRegion
 
-Verdicts = list[tuple[Item, DomicileError | Row | None]]  # None: stored; a row: it was there before
+Verdicts = list[
+    tuple[SealedRecord, DomicileError | Row | None]
+]  # None: stored; a row: it was there before
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,12 +47,12 @@ class Announced:
     """A pack that may now be sent, and what it will hold."""
 
     new: NewObject
-    attempts: list[Attempt]
-    items: list[Item]
+    attempts: list[Replica]
+    items: list[SealedRecord]
 
 
 def announce(
-    region: OpenRegion, keys: KeyRing, items: Sequence[Item], *, patience: float
+    region: OpenRegion, keys: KeyRing, items: Sequence[SealedRecord], *, patience: float
 ) -> Announced | None:
     """Commit the rows of a pack for these items. Those that need no bytes are resolved at once.
 
@@ -64,10 +66,10 @@ def announce(
     )
     targets = {
         b: (region.new_uuid(now), region.lands_by(b, deadline))
-        for b in healthy(region, where.backends, where.required)
+        for b in healthy_backends(region, where.backends, where.required)
     }
 
-    def work(connection: Connection) -> tuple[Verdicts, list[Item], list[Attempt]]:
+    def work(connection: Connection) -> tuple[Verdicts, list[SealedRecord], list[Replica]]:
         share_tenants(connection, [item.tenant for item in items])
         refused, left = _sift(region, connection, items)
         if not left:
@@ -94,7 +96,7 @@ def commit(region: OpenRegion, keys: KeyRing, pack: Announced, sent: Sent, diges
 def give_up(region: OpenRegion, pack: Announced, error: DomicileError) -> None:
     """Nothing of the pack is to be kept: its replicas must go, its items fail."""
     with region.catalog.begin() as connection:
-        objects.doom(connection, [pack.new.id], region.clock.now())
+        objects.mark_for_purge(connection, [pack.new.id], region.clock.now())
     for item in pack.items:
         item.fail(error)
 
@@ -111,13 +113,13 @@ def resolve(region: OpenRegion, keys: KeyRing, verdicts: Verdicts) -> None:
 
 
 def _sift(
-    region: OpenRegion, connection: Connection, items: Sequence[Item]
-) -> tuple[Verdicts, list[Item]]:
+    region: OpenRegion, connection: Connection, items: Sequence[SealedRecord]
+) -> tuple[Verdicts, list[SealedRecord]]:
     """Which items need bytes; for the others, what they get instead."""
     wanted = {(item.tenant, i) for item in items for i in (item.id, *item.parents)}
     found = records.find_all(connection, wanted)
     refused: Verdicts = []
-    left: dict[tuple[str, bytes], Item] = {}
+    left: dict[tuple[str, bytes], SealedRecord] = {}
     for item in items:
         there = found.get(item.name)
         if there is not None:
@@ -130,15 +132,19 @@ def _sift(
             continue
         left[item.name] = item
     waiting = list(left.values())
-    fenced = fences.covering(connection, [item.probe() for item in waiting]) if waiting else {}
+    fenced = (
+        fences.covering(connection, [item.fence_query() for item in waiting]) if waiting else {}
+    )
     refused += [(item, erased()) for n, item in enumerate(waiting) if n in fenced]
     return refused, [item for n, item in enumerate(waiting) if n not in fenced]
 
 
 def _inherit(
-    region: OpenRegion, item: Item, found: dict[tuple[str, bytes], Found],
-    earlier: dict[tuple[str, bytes], Item],
-) -> Lineage:  # fmt: skip
+    region: OpenRegion,
+    item: SealedRecord,
+    found: dict[tuple[str, bytes], Found],
+    earlier: dict[tuple[str, bytes], SealedRecord],
+) -> Lineage:
     parents = []
     for parent in item.parents:
         name = item.tenant, parent.unique
@@ -164,7 +170,7 @@ def _commit(
     now, new, items = region.clock.now(), pack.new, pack.items
     share_tenants(connection, [item.tenant for item in items])
     refusals = _refusals(region, connection, pack, now)
-    if new.day is None and not objects.keep(connection, items[0].key_id):
+    if new.day is None and not objects.lock_stored_key(connection, items[0].key_id):
         raise Abandoned
     fit = [item for item in items if id(item) not in refusals]
     added = records.add(connection, new.day, [i.row(new.id, now) for i in fit]) if fit else set()
@@ -176,24 +182,30 @@ def _commit(
         region, connection, pack, sent, digest, now=now, bytes_lost=len(added) < len(items)
     ):
         raise Abandoned
-    objects.settle(connection, sent.stored, sent.failed, now)
+    objects.record_results(connection, sent.stored, sent.failed, now)
     if not added:
-        objects.doom(connection, [new.id], now)
+        objects.mark_for_purge(connection, [new.id], now)
     return [
         (i, None if i.name in added else refusals.get(id(i)) or _taken(i, there)) for i in items
     ]
 
 
-def _taken(item: Item, there: Mapping[tuple[str, bytes], Found]) -> DomicileError | Row:
+def _taken(item: SealedRecord, there: Mapping[tuple[str, bytes], Found]) -> DomicileError | Row:
     """Who has its id. Nobody: it was there at our insert, and an erasure has taken it since."""
     found = there.get(item.name)
     return erased() if found is None else found.row
 
 
 def _finish(
-    region: OpenRegion, connection: Connection, pack: Announced, sent: Sent, digest: bytes, *,
-    now: datetime, bytes_lost: bool,
-) -> bool:  # fmt: skip
+    region: OpenRegion,
+    connection: Connection,
+    pack: Announced,
+    sent: Sent,
+    digest: bytes,
+    *,
+    now: datetime,
+    bytes_lost: bool,
+) -> bool:
     """``bytes_lost``: some of the pack's bytes belong to no record, so it is to be compacted."""
     new = pack.new
     short = len(sent.stored) < len(new.backends)
@@ -214,13 +226,13 @@ def _refusals(
     day = pack.new.day
     if day is not None and (now.date() >= day or not days.is_open(connection, day)):
         return {id(item): Expired("Its expiry day has come.") for item in pack.items}
-    fenced = fences.covering(connection, [item.probe() for item in pack.items])
+    fenced = fences.covering(connection, [item.fence_query() for item in pack.items])
     refusals: dict[int, DomicileError] = {id(pack.items[n]): erased() for n in fenced}
     refusals |= {
         id(item): StaleId() for item in pack.items if too_old(item.id, now, region.topology.bounds)
     }
     for erasure in erasures.open_among(connection, set().union(*fenced.values())):
-        erasures.note_objects(connection, erasure, [pack.new.id])
+        erasures.await_objects(connection, erasure, [pack.new.id])
     current = tenants.versions(connection, {item.tenant for item in pack.items})
     for item in pack.items:
         if current.get(item.tenant) != item.known.version:
@@ -234,9 +246,9 @@ def _after_lost_commit(
     """The answer to the commit was lost. Ask what happened, and make sure of it."""
 
     def work(connection: Connection) -> Verdicts | None:
-        known = objects.stored_object(connection, pack.new.id, lock=True)
+        known = objects.find_object(connection, pack.new.id, lock=True)
         if known is not None and known.size is None:  # it was never stored
-            objects.doom(connection, [pack.new.id], region.clock.now())
+            objects.mark_for_purge(connection, [pack.new.id], region.clock.now())
             return None
         there = records.find_all(connection, {(i.tenant, i.id) for i in pack.items})
         return [
@@ -261,7 +273,7 @@ def _after_lost_commit(
         resolve(region, keys, verdicts)
 
 
-def _same_answer(region: OpenRegion, keys: KeyRing, item: Item, row: Row) -> None:
+def _same_answer(region: OpenRegion, keys: KeyRing, item: SealedRecord, row: Row) -> None:
     """The id is taken: by the same content, then it is the same answer."""
     try:
         key = unwrap_key(keys.open(row.key_id), row.wrapped_key)
@@ -277,9 +289,11 @@ def _same_answer(region: OpenRegion, keys: KeyRing, item: Item, row: Row) -> Non
 
 
 def write_pack(
-    region: OpenRegion, keys: KeyRing, items: Sequence[Item],
-    transmit: Callable[[Sequence[Attempt], bytes, datetime], Sent],
-) -> None:  # fmt: skip
+    region: OpenRegion,
+    keys: KeyRing,
+    items: Sequence[SealedRecord],
+    transmit: Callable[[Sequence[Replica], bytes, datetime], Sent],
+) -> None:
     """All three steps for records that are in memory."""
     pack = announce(region, keys, items, patience=region.limits.attempt * 2)
     if pack is None:

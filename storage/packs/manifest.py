@@ -15,8 +15,8 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from storage.catalog.moving import Moved
 from storage.catalog.records import Row
+from storage.catalog.relocation import MovedRecord
 from storage.crypto.sealed_once import open_once, seal_once
 from storage.errors import BackendError, Corrupt, KeyUnavailable
 from storage.region import OpenRegion
@@ -40,7 +40,7 @@ class Manifest(BaseModel):
     format: Literal[1] = 1
     bodies: bytes
     rows: tuple[Row, ...] = Field(default=(), repr=False)
-    moved: tuple[Moved, ...] = Field(default=(), repr=False)
+    moved: tuple[MovedRecord, ...] = Field(default=(), repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,9 +55,12 @@ class Whole:
 def ending(region: OpenRegion, object_id: UUID, manifest: Manifest) -> bytes:
     """What an object of that id has after the bytes of its records."""
     sealed = seal_once(
-        manifest.model_dump_json().encode(), what=_WHAT, context=_context(object_id),
-        roots=region.roots, entropy=region.entropy,
-    )  # fmt: skip
+        manifest.model_dump_json().encode(),
+        what=_WHAT,
+        context=_context(object_id),
+        roots=region.roots,
+        entropy=region.entropy,
+    )
     return sealed + len(sealed).to_bytes(8) + _END
 
 

@@ -13,7 +13,7 @@ from sqlalchemy import Connection
 
 from regions.model import Service
 from storage.catalog import fences, objects, records
-from storage.catalog.objects import Attempt
+from storage.catalog.objects import Replica
 from storage.catalog.records import Found, Row
 from storage.crypto.record import associated, open_body, open_metadata, unwrap_key
 from storage.crypto.stream import chunk_span, open_range
@@ -27,7 +27,7 @@ from storage.errors import (
     NotFound,
 )
 from storage.model import Purpose, Record, RecordId, RecordInfo, ReplicaState
-from storage.packs.keyring import KeyRing
+from storage.objects.keyring import KeyRing
 from storage.policy import may_open, may_open_held, term_of
 from storage.region import OpenRegion
 
@@ -48,7 +48,7 @@ class Opened:
 
     row: Row
     key: bytes
-    attempts: tuple[Attempt, ...]
+    attempts: tuple[Replica, ...]
 
     @property
     def aad(self) -> bytes:
@@ -78,9 +78,11 @@ class Reader:
             else:
                 stop = row.start + row.length
                 body = self._fetch(
-                    opened, row.start, stop,
+                    opened,
+                    row.start,
+                    stop,
                     lambda sealed: open_body(opened.key, sealed, opened.aad, row.size),
-                )  # fmt: skip
+                )
             return Record(info(self._region, row), body, self._metadata(opened))
 
         return self._with(tenant, record_id, purpose, read)
@@ -108,9 +110,11 @@ class Reader:
         if row.streamed:
             return self._fetch_range(opened, start, stop)
         whole = self._fetch(
-            opened, row.start, row.start + row.length,
+            opened,
+            row.start,
+            row.start + row.length,
             lambda sealed: open_body(opened.key, sealed, opened.aad, row.size),
-        )  # fmt: skip
+        )
         return whole[start:stop]
 
     def _with(
@@ -132,7 +136,7 @@ class Reader:
         region = self._region
         with region.catalog.begin() as connection:
             row = self._find(connection, tenant, record_id, purpose)
-            stored = objects.attempts_of(connection, [row.object_id], [ReplicaState.STORED])
+            stored = objects.replicas_of(connection, [row.object_id], [ReplicaState.STORED])
         order = {spec.name: n for n, spec in enumerate(region.region.backends)}
         attempts = sorted(stored.get(row.object_id, []), key=lambda a: order.get(a.backend, 99))
         key = unwrap_key(self._keys.open(row.key_id), row.wrapped_key)
@@ -149,20 +153,26 @@ class Reader:
     def _permitted(self, found: Found, purpose: Use) -> Row:
         term = term_of(found.row.id.day, self._region.topology.bounds)
         may_open(
-            self._region.topology, data_class=found.row.id.data_class, purpose=purpose,
-            now=self._region.clock.now(), readable_until=term.readable_until, fenced=found.fenced,
-        ).demand()  # fmt: skip
+            self._region.topology,
+            data_class=found.row.id.data_class,
+            purpose=purpose,
+            now=self._region.clock.now(),
+            readable_until=term.readable_until,
+            fenced=found.fenced,
+        ).demand()
         return found.row
 
     def _fetch_range(self, opened: Opened, start: int, stop: int) -> bytes:
         size = opened.row.size
         span = chunk_span(start, stop, size)
         return self._fetch(
-            opened, span.start, span.stop,
+            opened,
+            span.start,
+            span.stop,
             lambda sealed: open_range(
                 opened.key, opened.aad, sealed, start=start, stop=stop, size=size
             ),
-        )  # fmt: skip
+        )
 
     def _fetch(
         self, opened: Opened, start: int, stop: int, decrypt: Callable[[bytes], bytes]
@@ -180,17 +190,17 @@ class Reader:
                 failures[attempt.backend] = error
         raise _unreadable(failures)
 
-    def _spoil(self, attempt: Attempt) -> None:
+    def _spoil(self, attempt: Replica) -> None:
         """It does not give back what it acknowledged: remove it, and make another from the rest.
 
         Never the last one: what it holds may yet be of use to a person.
         """
         region = self._region
         with region.catalog.begin() as connection:
-            objects.stored_object(connection, attempt.object_id, lock=True)
-            stored = objects.attempts_of(connection, [attempt.object_id], [ReplicaState.STORED])
+            objects.find_object(connection, attempt.object_id, lock=True)
+            stored = objects.replicas_of(connection, [attempt.object_id], [ReplicaState.STORED])
             if len(stored.get(attempt.object_id, [])) > 1:
-                objects.spoil(connection, attempt.id, region.clock.now())
+                objects.mark_corrupt(connection, attempt.id, region.clock.now())
 
     def _metadata(self, opened: Opened) -> Mapping[str, object]:
         sealed = opened.row.sealed_metadata

@@ -37,8 +37,9 @@ class Access:
                 if reason == "not_held":
                     return PurposeRefused(
                         "That hold is not in force, or does not cover this record.",
-                        reasons=(reason,), advice="See: domicile hold records",
-                    )  # fmt: skip
+                        reasons=(reason,),
+                        advice="See: domicile hold records",
+                    )
                 return PurposeRefused(
                     reasons=(reason,), advice="classes.toml says what each class may be opened for."
                 )

@@ -10,7 +10,7 @@ from storage.errors import Held, Refused
 from storage.model import CopyState, ReplicaState, utc
 
 Action = Literal["purge", "compact", "expires"]
-Target = Literal["record", "object", "replica", "key", "partition", "stray", "copy"]
+Target = Literal["record", "object", "replica", "key", "partition", "orphan", "copy"]
 
 _APART = timedelta(minutes=1)
 _RECOVERING = timedelta(days=7)
@@ -20,7 +20,7 @@ _STATES: Mapping[Target, tuple[str, ...]] = {
     "replica": (ReplicaState.PURGING,),
     "key": ("expiring", "dropped"),
     "partition": ("expiring",),
-    "stray": ("unknown",),
+    "orphan": ("unknown",),
     "copy": (CopyState.REQUESTED,),
 }
 _UNTIMELY: Mapping[Target, str] = {
@@ -29,7 +29,7 @@ _UNTIMELY: Mapping[Target, str] = {
     "replica": "not_purging",
     "key": "day_not_expiring",
     "partition": "day_not_expiring",
-    "stray": "announced",
+    "orphan": "announced",
     "copy": "not_requested",
 }
 
@@ -93,16 +93,21 @@ class Permit:
 
 
 def may_destroy(
-    *, what: Target, state: str, held: bool, now: datetime, day: date | None = None,
+    *,
+    what: Target,
+    state: str,
+    held: bool,
+    now: datetime,
+    day: date | None = None,
     since: datetime | None = None,
-) -> Permit:  # fmt: skip
+) -> Permit:
     """Whether it may be destroyed now. Every path that destroys asks this, whatever its reason.
 
     ``record``: a row with its record key; its ``state`` says why: ``erased``, or ``released`` (kept
     by a hold beyond its day, and by none any more). ``object``: a pack or a key object with all its
     replicas, and ``replica``: one of them, each with its own ``state``. ``partition``: all rows of
     the expiry day ``day``, and ``key``: the day keys of that day, with the day's ``state``.
-    ``stray``: what a backend has shown ``since`` then under a key of which no row of that backend
+    ``orphan``: what a backend has shown ``since`` then under a key of which no row of that backend
     is known; ``state`` is "unknown", or that of the row if there is one now. ``copy``: a copy at a
     processor, with its ``state``.
     ``held``: something under a legal hold still needs it. The caller has locked what it tells.
@@ -114,7 +119,7 @@ def may_destroy(
         return Permit(allowed=False, reason=_UNTIMELY[what])
     if what in ("key", "partition") and (day is None or moment < _midnight(day)):
         return Permit(allowed=False, reason="day_not_over")
-    if what == "stray" and (since is None or moment < utc(since) + STRAY_GRACE):
+    if what == "orphan" and (since is None or moment < utc(since) + STRAY_GRACE):
         return Permit(allowed=False, reason="in_grace")
     return Permit(allowed=True, reason="allowed")
 

@@ -32,7 +32,7 @@ class Done(StrEnum):
     REPLACING = "replacing"  # the purge queue has it, and another is made of one that is good
     MOVING = "moving"  # another is made first, where it may be
     WAITING = "waiting"  # purged by the first scrub after its grace time
-    UNMENDED = "unmended"  # a person has to see to it, or a backend to answer
+    UNREPAIRED = "unmended"  # a person has to see to it, or a backend to answer
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +56,8 @@ def judge(
     """
     there = readable is not None or others > 0
     if expected is None:
-        stray = Finding.WRONG_PLACE if elsewhere else Finding.ORPHAN
-        return stray if there else None
+        orphan = Finding.WRONG_PLACE if elsewhere else Finding.ORPHAN
+        return orphan if there else None
     if expected.state is ReplicaState.GONE:
         return Finding.CAME_BACK if there else None
     if expected.state is not ReplicaState.STORED or not expected.stored:

@@ -51,10 +51,17 @@ class HttpConnector:
     """The connector of one processor. Safe to use from many threads: each request is on its own."""
 
     def __init__(
-        self, name: str, url: str, *, key: Ed25519PrivateKey, kid: str,
-        acknowledged_with: Ed25519PublicKey, longest_request: timedelta, clock: Clock,
+        self,
+        name: str,
+        url: str,
+        *,
+        key: Ed25519PrivateKey,
+        kid: str,
+        acknowledged_with: Ed25519PublicKey,
+        longest_request: timedelta,
+        clock: Clock,
         entropy: Entropy,
-    ) -> None:  # fmt: skip
+    ) -> None:
         """``key`` signs requests. Raises ConfigurationError if the URL is not safe."""
         if not safe_url(url):
             raise ConfigurationError(f"The url of {name} must be https.")
@@ -103,9 +110,15 @@ class HttpConnector:
     ) -> Answer:
         path = self._url.path.rstrip("/") + below
         headers = signed_headers(
-            self._key, self._kid, method=method, authority=_authority(self._url), path=path,
-            body=body, now=self._clock.now(), nonce=self._entropy(16),
-        )  # fmt: skip
+            self._key,
+            self._kid,
+            method=method,
+            authority=_authority(self._url),
+            path=path,
+            body=body,
+            now=self._clock.now(),
+            nonce=self._entropy(16),
+        )
         with self._connected(timeout) as connection:
             connection.request(
                 method,

@@ -32,9 +32,14 @@ def open_connector(
                 where = f"sub_processors.{company.name}.connector.acknowledgement_key"
                 raise TopologyError("sub_processors.toml", where, "is no Ed25519 key") from error
             return HttpConnector(
-                company.name, spec.url or "", key=key, kid=kid,
-                acknowledged_with=acknowledged_with, longest_request=spec.longest_request,
-                clock=clock, entropy=entropy,
-            )  # fmt: skip
+                company.name,
+                spec.url or "",
+                key=key,
+                kid=kid,
+                acknowledged_with=acknowledged_with,
+                longest_request=spec.longest_request,
+                clock=clock,
+                entropy=entropy,
+            )
         case _:
             assert_never(spec.kind)

@@ -53,9 +53,16 @@ def signature_base(components: Mapping[str, str], params: str) -> bytes:
 
 
 def signed_headers(
-    key: Ed25519PrivateKey, kid: str, *, method: str, authority: str, path: str, body: bytes,
-    now: datetime, nonce: bytes,
-) -> dict[str, str]:  # fmt: skip
+    key: Ed25519PrivateKey,
+    kid: str,
+    *,
+    method: str,
+    authority: str,
+    path: str,
+    body: bytes,
+    now: datetime,
+    nonce: bytes,
+) -> dict[str, str]:
     """The headers that make a request one of ours: date, digest, and the signature over them."""
     moment = utc(now)
     date, digest = format_datetime(moment, usegmt=True), content_digest(body)

@@ -169,8 +169,18 @@ def _purge_all_but_newest(call: Call) -> None:
 EVERY: dict[str, Callable[[Call], object]] = {
     f.__name__: f
     for f in (
-        fail, fill_up, time_out, lose_answer, land_late, duplicate, half, refuse_some, keep_bytes,
-        refuse_locked, forbid, redirect,
+        fail,
+        fill_up,
+        time_out,
+        lose_answer,
+        land_late,
+        duplicate,
+        half,
+        refuse_some,
+        keep_bytes,
+        refuse_locked,
+        forbid,
+        redirect,
     )
-}  # fmt: skip
+}
 """All that need nothing but the call, by name: for a test that tries each."""

@@ -19,22 +19,22 @@ from regions.load import load_topology
 from regions.model import BackendSpec, SubProcessor
 from storage import embedded
 from storage.backends.memory import MemoryBackend
-from storage.backends.registry import create_place, open_backend
-from storage.bootstrap import Means, init, open_store, worker_of
+from storage.backends.registry import create_storage, open_backend
+from storage.bootstrap import Dependencies, init, open_store, worker_of
+from storage.client.store import Store
+from storage.client.tenant import Tenant
 from storage.logs import make_logger
 from storage.model import Dpa, TenantSpec
 from storage.ports import Backend, Clock, Connector
 from storage.processors.manual import ManualConnector
 from storage.region import Limits
 from storage.settings import RegionSettings, Settings
-from storage.store import Store
-from storage.tenant import Tenant
 from storage.testing.clock import FakeClock
 from storage.testing.connections import CatalogFaults, watching
 from storage.testing.faults import FaultyBackend
-from storage.testing.newborn import Newborn, newborn
 from storage.testing.processors import FakeProcessor
 from storage.testing.s3 import CREDENTIALS, S3Server
+from storage.testing.snapshot import Snapshot, snapshot
 
 Kind = Literal["memory", "directory", "s3"]
 
@@ -57,23 +57,26 @@ class Server:
         self.topology = load_topology()
         self._url, self._leave = embedded.start(self.directory / "pg")
         self._numbers = count(1)
-        self._free: list[tuple[dict[str, SecretStr], list[Newborn]]] = []
-        self._lent: dict[Path, list[Newborn]] = {}
+        self._free: list[tuple[dict[str, SecretStr], list[Snapshot]]] = []
+        self._lent: dict[Path, list[Snapshot]] = {}
 
     def make(self) -> Settings:
         """Settings of a new, empty Domicile: empty catalogs, and a home of its own."""
         number = next(self._numbers)
         urls, regions = self._free.pop() if self._free else (self._create(number), [])
         home = self.directory / f"home{number}"
-        settings = Settings(home=home, regions={
-            region: RegionSettings(catalog_url=url, keys_file=home / "keys" / f"{region}.toml")
-            for region, url in urls.items()
-        })  # fmt: skip
+        settings = Settings(
+            home=home,
+            regions={
+                region: RegionSettings(catalog_url=url, keys_file=home / "keys" / f"{region}.toml")
+                for region, url in urls.items()
+            },
+        )
         if regions:
             self._renew(settings, regions)
         else:
-            init(settings, means=Means(clock=lambda _: FakeClock()))
-            regions = [newborn(settings, region, self.topology, connections=1) for region in urls]
+            init(settings, dependencies=Dependencies(clock=lambda _: FakeClock()))
+            regions = [snapshot(settings, region, self.topology, connections=1) for region in urls]
         self._lent[home] = regions
         return settings
 
@@ -83,14 +86,14 @@ class Server:
         urls = {name: given.catalog_url for name, given in settings.regions.items()}
         self._free.append((urls, self._lent.pop(settings.home)))
 
-    def _renew(self, settings: Settings, regions: Sequence[Newborn]) -> None:
+    def _renew(self, settings: Settings, regions: Sequence[Snapshot]) -> None:
         for region in regions:
             spec = self.topology.regions[region.catalog.region]
             keys_file = settings.regions[spec.name].keys_file
             keys_file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             region.restore(keys_file)
             for backend in spec.backends:
-                create_place(backend, data_dir=settings.home)
+                create_storage(backend, data_dir=settings.home)
 
     def close(self) -> None:
         """Stop the server and remove its data."""
@@ -148,12 +151,16 @@ class Domicile:
         return self._store
 
     @property
-    def means(self) -> Means:
+    def dependencies(self) -> Dependencies:
         """What it is opened with."""
-        return Means(
-            clock=lambda _: self.clock, backend=self._backend, connector=self._connector,
-            limits=self.limits, suspect=0.0, pause=self.clock.sleep,
-        )  # fmt: skip
+        return Dependencies(
+            clock=lambda _: self.clock,
+            backend=self._backend,
+            connector=self._connector,
+            limits=self.limits,
+            suspect=0.0,
+            pause=self.clock.sleep,
+        )
 
     @contextmanager
     def another(self, clock: Clock | None = None) -> Iterator[Store]:
@@ -161,8 +168,12 @@ class Domicile:
 
         ``clock``: its own, as ``domicile.clock.skewed`` gives it.
         """
-        means = self.means if clock is None else replace(self.means, clock=lambda _: clock)
-        with open_store(self.settings, means=means, log=self.log) as store:
+        dependencies = (
+            self.dependencies
+            if clock is None
+            else replace(self.dependencies, clock=lambda _: clock)
+        )
+        with open_store(self.settings, dependencies=dependencies, log=self.log) as store:
             yield store
 
     @contextmanager
@@ -172,9 +183,12 @@ class Domicile:
             yield faults
 
     def tenant(
-        self, tenant: str = "acme-eu", home: str = "eu-central-1", residency: str = "EU",
+        self,
+        tenant: str = "acme-eu",
+        home: str = "eu-central-1",
+        residency: str = "EU",
         **terms: object,
-    ) -> Tenant:  # fmt: skip
+    ) -> Tenant:
         """A tenant with a signed DPA, made if it is not there."""
         given: dict[str, object] = {"account": "acme", "agreements": [Dpa(signed=date(2026, 1, 5))]}
         spec = TenantSpec(tenant, home=home, residency=residency, **(given | terms))  # type: ignore[arg-type]
@@ -231,7 +245,7 @@ class Domicile:
 
     def _directory(self, spec: BackendSpec, settings: Settings) -> Backend:
         roomy = spec.model_copy(update={"reserve_mib": 0})
-        create_place(roomy, data_dir=settings.home)
+        create_storage(roomy, data_dir=settings.home)
         return open_backend(roomy, data_dir=settings.home)
 
     def _s3(self, spec: BackendSpec, settings: Settings) -> Backend:

@@ -3,7 +3,7 @@
 from structlog.typing import FilteringBoundLogger
 
 from storage.catalog import objects
-from storage.packs.compaction import compact as rewrite
+from storage.packs.compact import compact as rewrite
 from storage.region import OpenRegion
 from storage.workers.pace import LEASE
 

@@ -6,10 +6,10 @@ from structlog.typing import FilteringBoundLogger
 from storage.catalog import copies, deferrals, erasures, holds, identity, records, signing_keys
 from storage.catalog import tables as t
 from storage.catalog.erasures import OpenErasure
-from storage.evidence.completion import receipt_for
+from storage.evidence.issue import receipt_for
 from storage.evidence.keys import key_id
 from storage.evidence.receipts import sign
-from storage.packs.letting_go import let_go
+from storage.objects.release import release_objects
 from storage.policy import ASKING
 from storage.region import OpenRegion
 
@@ -51,16 +51,24 @@ def _plan(region: OpenRegion, connection: Connection, log: FilteringBoundLogger)
         erasures.await_writers(connection, erasure)
     deleted, now = 0, region.clock.now()
     # copies first: with the rows go the keys of what there is to ask back
-    if copies.note(connection, erasure, now, ASKING, ROWS) == ROWS:
+    if copies.await_covered(connection, erasure, now, ASKING, ROWS) == ROWS:
         return 1
     for table in (t.record, t.file, t.held):
         gone = records.delete_scope(
-            connection, table, erasure.tenant, erasure.scope, sought=erasure.sought,
-            cutoff=erasure.cutoff, now=now, limit=ROWS - deleted,
-        )  # fmt: skip
+            connection,
+            table,
+            erasure.tenant,
+            erasure.scope,
+            sought=erasure.sought,
+            cutoff=erasure.cutoff,
+            now=now,
+            limit=ROWS - deleted,
+        )
         deleted += len(gone)
         if gone:
-            erasures.note_objects(connection, erasure.id, let_go(region, connection, table, gone))
+            erasures.await_objects(
+                connection, erasure.id, release_objects(region, connection, table, gone)
+            )
         if deleted >= ROWS:
             break
     erasures.count(connection, erasure.id, deleted)
@@ -74,7 +82,7 @@ def _planned(
 ) -> None:
     """All rows are gone but those that a hold keeps: while there is one, it is never complete."""
     now = region.clock.now()
-    kept_by = deferrals.kept(connection, erasure)
+    kept_by = deferrals.count_held(connection, erasure)
     if kept_by:
         deferrals.defer(connection, erasure.id, kept_by, now)
         log.info("erasure_deferred", region=region.name, erasure=str(erasure.id))

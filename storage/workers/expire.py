@@ -8,8 +8,8 @@ from structlog.typing import FilteringBoundLogger
 from storage.catalog import days, erasures, holds, objects
 from storage.catalog.days import DayState, Overdue
 from storage.catalog.objects import ObjectKind
-from storage.packs.carrying import carry
-from storage.packs.keyring import KeyRing
+from storage.objects.keyring import KeyRing
+from storage.packs.relocate import relocate_held
 from storage.policy import may_destroy
 from storage.region import OpenRegion
 from storage.workers.pace import LEASE, WAITING
@@ -47,7 +47,7 @@ def _advance(region: OpenRegion, keys: KeyRing, due: Overdue, log: FilteringBoun
     with region.catalog.begin() as connection:
         left = days.unfinished(connection, due.day)
         if not left:
-            days.forget(connection, due.day)
+            days.delete(connection, due.day)
     if left:
         _later(region, due, WAITING)
     else:
@@ -63,7 +63,7 @@ def _doom(region: OpenRegion, due: Overdue, kind: ObjectKind) -> int:
         if not permit.allowed:
             return 0
         some = days.objects_to_go(connection, due.day, [kind], _BATCH)
-        return objects.doom(connection, some, now)
+        return objects.mark_for_purge(connection, some, now)
 
 
 def _carry(
@@ -81,7 +81,7 @@ def _carry(
     for pack in packs:
         if carried == _CARRIED or region.clock.now() > until:
             break
-        if carry(region, keys, due.day, pack):
+        if relocate_held(region, keys, due.day, pack):
             carried += 1
         else:
             log.warning("carrying_put_off", region=region.name, day=str(due.day), object=pack.hex)
@@ -114,4 +114,4 @@ def _drop_rows(region: OpenRegion, due: Overdue, log: FilteringBoundLogger) -> t
 
 def _later(region: OpenRegion, due: Overdue, delay: timedelta) -> None:
     with region.catalog.begin() as connection:
-        days.release(connection, due.day, region.clock.now() + delay)
+        days.reschedule(connection, due.day, region.clock.now() + delay)

@@ -33,7 +33,7 @@ def reap(region: OpenRegion, log: FilteringBoundLogger) -> int:
     with region.catalog.begin() as connection:
         stale = objects.abandon_stale(connection, now - 2 * region.clock.error, _BATCH)
         unused = max(
-            objects.doom_unused_keys(connection, now, before=now - _UNUSED, limit=_BATCH, kind=kind)
+            objects.mark_unused_keys(connection, now, before=now - _UNUSED, limit=_BATCH, kind=kind)
             for kind in (ObjectKind.FILE_KEY, ObjectKind.HOLD_KEY)
         )
     if stale or unused:
@@ -47,12 +47,12 @@ def forget(region: OpenRegion, log: FilteringBoundLogger) -> int:
     rule = region.topology.jurisdictions[region.region.jurisdiction]
     with region.catalog.begin() as connection:
         gone = {
-            "fences": fences.drop(connection, now - 2 * region.clock.error, _BATCH),
+            "fences": fences.prune(connection, now - 2 * region.clock.error, _BATCH),
             "objects": purges.prune_gone(connection, now, _BATCH),
             "replicas": purges.prune_replicas(connection, now, _BATCH),
             "copies": copies.prune(connection, _BATCH),
-            "erasures": erasures.forget(connection, now - _days(rule.receipts), _BATCH),
-            "holds": holds.forget(connection, now - _days(rule.holds), _BATCH),
+            "erasures": erasures.prune(connection, now - _days(rule.receipts), _BATCH),
+            "holds": holds.prune(connection, now - _days(rule.holds), _BATCH),
         }
     if any(gone.values()):
         log.debug("forgotten", region=region.name, **gone)

@@ -6,7 +6,7 @@ from structlog.typing import FilteringBoundLogger
 
 from storage.catalog import ledger, objects
 from storage.errors import BackendError
-from storage.packs.ledger import redo
+from storage.ledger.journal import resolve
 from storage.policy import ledger_from
 from storage.region import OpenRegion
 
@@ -14,7 +14,7 @@ _BATCH = 100
 _PRUNED = 1000
 
 
-def settle_ledger(region: OpenRegion, log: FilteringBoundLogger) -> int:
+def resolve_entries(region: OpenRegion, log: FilteringBoundLogger) -> int:
     """Settle a batch of entries that were never finished. What fails is tried again."""
     now = region.clock.now()
     with region.catalog.begin() as connection:
@@ -22,7 +22,7 @@ def settle_ledger(region: OpenRegion, log: FilteringBoundLogger) -> int:
     done = 0
     for entry in stale:
         try:
-            true = region.catalog.run(lambda c, entry=entry: redo(region, c, entry))  # type: ignore[misc]
+            true = region.catalog.run(lambda c, entry=entry: resolve(region, c, entry))  # type: ignore[misc]
         except BackendError as error:
             log.warning("entry_unsettled", backend=error.backend, error=error.code)
             continue
@@ -37,7 +37,7 @@ def prune_ledger(region: OpenRegion, log: FilteringBoundLogger) -> int:
     before = ledger_from(now, timedelta(days=region.region.catalog_backup_days))
     with region.catalog.begin() as connection:
         old = ledger.old(connection, before, _PRUNED)
-        pruned = objects.doom(connection, old, now)
+        pruned = objects.mark_for_purge(connection, old, now)
     if pruned:
         log.debug("ledger_pruned", region=region.name, entries=pruned)
     return int(pruned == _PRUNED)

@@ -7,20 +7,20 @@ from dataclasses import dataclass
 from structlog.typing import FilteringBoundLogger
 
 from storage.errors import DomicileError
-from storage.packs.keyring import KeyRing
+from storage.objects.keyring import KeyRing
 from storage.policy import clocks_agree
+from storage.recovery.recover import catch_up
 from storage.region import OpenRegion
 from storage.workers.ask_back import ask_back
 from storage.workers.compact import compact
 from storage.workers.erase import complete, plan
 from storage.workers.expire import expire
 from storage.workers.housekeep import forget, make_partitions, reap
-from storage.workers.ledger import prune_ledger, settle_ledger
+from storage.workers.ledger import prune_ledger, resolve_entries
 from storage.workers.purge import purge
-from storage.workers.recover import catch_up
 from storage.workers.release import release
 from storage.workers.replicate import replicate
-from storage.workers.scrub import scrub
+from storage.workers.scrub.rounds import scrub
 
 Piece = Callable[[], int]
 """Does one bounded piece; says whether there is more to do at once (0: no)."""
@@ -44,7 +44,7 @@ def duties(region: OpenRegion, keys: KeyRing, log: FilteringBoundLogger) -> list
         Duty("clocks", lambda: compare_clocks(region, log)),
         Duty("partitions", lambda: make_partitions(region, log)),
         Duty("reap", destroying(lambda: reap(region, log))),
-        Duty("settle", lambda: settle_ledger(region, log)),
+        Duty("settle", lambda: resolve_entries(region, log)),
         Duty("catch_up", lambda: catch_up(region, log)),
         Duty("release", destroying(lambda: release(region, log))),
         Duty("plan", destroying(lambda: plan(region, log))),

@@ -8,11 +8,11 @@ from sqlalchemy import Connection
 from structlog.typing import FilteringBoundLogger
 
 from storage.catalog import holds, objects, purges
-from storage.catalog.objects import Attempt
-from storage.catalog.purges import Again
+from storage.catalog.objects import Replica
+from storage.catalog.purges import Retry
 from storage.errors import BackendError
 from storage.model import ReplicaState
-from storage.packs.transfer import KEPT
+from storage.objects.transfer import KEPT
 from storage.policy import absent, may_destroy
 from storage.region import OpenRegion
 from storage.workers.pace import FIRST_RETRY, LAST_RETRY, LEASE
@@ -28,7 +28,7 @@ class _Purge:
     refuse its deletion.
     """
 
-    attempt: Attempt
+    attempt: Replica
     held: bool
     locked: bool
 
@@ -37,7 +37,7 @@ class _Purge:
 class _Outcome:
     """``gone``: when it was seen absent; else it is due ``again``, and ``error`` says why."""
 
-    attempt: Attempt
+    attempt: Replica
     gone: datetime | None = None
     again: datetime | None = None
     error: str | None = None
@@ -47,7 +47,7 @@ def purge(region: OpenRegion, log: FilteringBoundLogger) -> int:
     """Try a batch of due replicas. Says how many it tried; each is gone, or due again later."""
     now = region.clock.now()
     with region.catalog.begin() as connection:
-        claimed = purges.claim_purges(connection, now, now + LEASE, BATCH)
+        claimed = purges.claim(connection, now, now + LEASE, BATCH)
         todo = _todo(connection, claimed)
     outcomes = list(region.pool.map(lambda one: _purge_one(region, one), todo))
     if outcomes:
@@ -55,17 +55,20 @@ def purge(region: OpenRegion, log: FilteringBoundLogger) -> int:
     for outcome in outcomes:
         if outcome.error is not None:
             log.warning(
-                "purge_failed", region=region.name, backend=outcome.attempt.backend,
-                error=outcome.error, attempts=outcome.attempt.attempts,
-            )  # fmt: skip
+                "purge_failed",
+                region=region.name,
+                backend=outcome.attempt.backend,
+                error=outcome.error,
+                attempts=outcome.attempt.attempts,
+            )
     return len(claimed)
 
 
-def _todo(connection: Connection, claimed: Sequence[Attempt]) -> list[_Purge]:
+def _todo(connection: Connection, claimed: Sequence[Replica]) -> list[_Purge]:
     """With a row in ``purging`` nobody makes an object needed again: so it stays as it is told."""
     known = objects.known(connection, {attempt.object_id for attempt in claimed})
     needed = holds.needed(connection, {i: x.day for i, x in known.items()})
-    copies = objects.attempts_of(connection, needed, [ReplicaState.STORED])
+    copies = objects.replicas_of(connection, needed, [ReplicaState.STORED])
     return [
         _Purge(
             a,
@@ -108,13 +111,13 @@ def _note(region: OpenRegion, connection: Connection, outcomes: Sequence[_Outcom
         if outcome.gone is not None:
             look = region.look(outcome.attempt.backend)
             purges.mark_gone(connection, outcome.attempt, look, outcome.gone)
-    purges.purge_later(
+    purges.retry_later(
         connection,
-        [Again(x.attempt.id, x.error, x.again) for x in outcomes if x.again is not None],
+        [Retry(x.attempt.id, x.error, x.again) for x in outcomes if x.again is not None],
     )
 
 
-def _delay(attempt: Attempt) -> timedelta:
+def _delay(attempt: Replica) -> timedelta:
     """Longer each time, up to an hour: a backend that returns is then purged within the hour."""
     grown: timedelta = FIRST_RETRY * 2 ** min(attempt.attempts, 12)
     return min(LAST_RETRY, grown)

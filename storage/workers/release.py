@@ -5,7 +5,7 @@ from structlog.typing import FilteringBoundLogger
 
 from storage.catalog import deferrals, holds, records
 from storage.catalog import tables as t
-from storage.packs.letting_go import let_go
+from storage.objects.release import release_objects
 from storage.region import OpenRegion
 
 ROWS = 1000
@@ -25,7 +25,7 @@ def _release(region: OpenRegion, connection: Connection, log: FilteringBoundLogg
     resumed = deferrals.resume(connection, tenant, now)
     gone = records.delete_released(connection, tenant, now, ROWS)
     if gone:
-        let_go(region, connection, t.held, gone)
+        release_objects(region, connection, t.held, gone)
     if len(gone) < ROWS:
         holds.mark_resumed(connection, hold, now)
         log.info("hold_resumed", region=region.name, hold=str(hold), erasures=len(resumed))

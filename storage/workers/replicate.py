@@ -10,10 +10,10 @@ from sqlalchemy import Connection
 from structlog.typing import FilteringBoundLogger
 
 from storage.catalog import objects
-from storage.catalog.objects import Attempt, NewObject, ObjectKind, ObjectState, StoredObject
+from storage.catalog.objects import NewObject, ObjectKind, ObjectState, Replica, StoredObject
 from storage.errors import BackendError, BackendTimeout, BackendUnavailable
 from storage.model import ReplicaState
-from storage.packs.transfer import KEPT, time_left
+from storage.objects.transfer import KEPT, time_left
 from storage.region import OpenRegion
 from storage.workers.pace import COPYING, WAITING
 
@@ -28,8 +28,8 @@ class _Work:
     """What is missing, and where it is to be had."""
 
     source: StoredObject
-    sources: list[Attempt]
-    targets: list[Attempt]
+    sources: list[Replica]
+    targets: list[Replica]
     deadline: datetime
 
 
@@ -38,7 +38,7 @@ class _Term:
     """Until when a copy may go on: put off as it goes, unless it was given up meanwhile."""
 
     region: OpenRegion
-    target: Attempt
+    target: Replica
     until: datetime
 
     def check(self) -> None:
@@ -48,7 +48,9 @@ class _Term:
             return
         until = region.deadline(region.clock.now(), lease)
         with region.catalog.begin() as connection:
-            if not objects.put_off(connection, self.target.id, region.lands_by(backend, until)):
+            if not objects.renew_replica(
+                connection, self.target.id, region.lands_by(backend, until)
+            ):
                 raise BackendUnavailable(backend, "the copy was given up")
         self.until = until
 
@@ -94,7 +96,7 @@ def _complete(region: OpenRegion, object_id: UUID, answering: set[str]) -> set[s
         with region.catalog.begin() as connection:
             now = region.clock.now()
             failed = {target.id: code} if code else {}
-            objects.settle(connection, [] if code else [target.id], failed, now)
+            objects.record_results(connection, [] if code else [target.id], failed, now)
     return region.catalog.run(lambda connection: _what_is_missing(region, connection, work.source))
 
 
@@ -103,15 +105,15 @@ def _what_is_missing(region: OpenRegion, connection: Connection, source: StoredO
 
     What a killed process has left may be on a backend where nothing is wanted: it is settled too.
     """
-    known = objects.stored_object(connection, source.id, lock=True)
+    known = objects.find_object(connection, source.id, lock=True)
     if known is None or known.state is not ObjectState.STORED:
         return set()
-    here = objects.attempts_of(connection, [source.id], _HERE).get(source.id, [])
+    here = objects.replicas_of(connection, [source.id], _HERE).get(source.id, [])
     stored = {attempt.backend for attempt in here if attempt.state is ReplicaState.STORED}
     missing = set(source.backends) - stored
     unsettled = any(attempt.state is ReplicaState.WRITING for attempt in here)
     at = region.clock.now() + WAITING if missing or unsettled else None
-    objects.set_due(connection, source.id, "replicate_at", at)
+    objects.schedule(connection, source.id, "replicate_at", at)
     return missing
 
 
@@ -119,27 +121,33 @@ def _announce(
     region: OpenRegion, connection: Connection, object_id: UUID, answering: set[str]
 ) -> _Work | None:
     now = region.clock.now()
-    source = objects.stored_object(connection, object_id, lock=True)
+    source = objects.find_object(connection, object_id, lock=True)
     if source is None or source.state is not ObjectState.STORED:
         return None
-    here = objects.attempts_of(connection, [object_id], _HERE).get(object_id, [])
+    here = objects.replicas_of(connection, [object_id], _HERE).get(object_id, [])
     # what a worker has left that was killed: it cannot land any more, and must not stay
     over = now - 2 * region.clock.error
     left = {a.id: "Abandoned" for a in here if a.state is ReplicaState.WRITING and a.land_by < over}
-    objects.settle(connection, [], left, now)
+    objects.record_results(connection, [], left, now)
     missing = set(source.backends) - {a.backend for a in here if a.id not in left}
     deadline = region.deadline(now, COPYING.total_seconds())
     lawful = [b for b in region.lawful() if b in missing & answering]
     new = NewObject(
-        source.id, source.kind, source.day, source.tenant, source.backends, now, deadline,
+        source.id,
+        source.kind,
+        source.day,
+        source.tenant,
+        source.backends,
+        now,
+        deadline,
         number=source.number,
-    )  # fmt: skip
+    )
     targets = {b: (region.new_uuid(now), region.lands_by(b, deadline)) for b in lawful}
     stored = [attempt for attempt in here if attempt.state is ReplicaState.STORED]
-    return _Work(source, stored, objects.add_attempts(connection, new, targets), deadline)
+    return _Work(source, stored, objects.add_replicas(connection, new, targets), deadline)
 
 
-def _copy(region: OpenRegion, work: _Work, target: Attempt) -> str | None:
+def _copy(region: OpenRegion, work: _Work, target: Replica) -> str | None:
     """Copy from the first good replica. Gives the code of what went wrong."""
     code: str | None = "KeyAbsent"
     source, term = work.source, _Term(region, target, work.deadline)
@@ -166,7 +174,7 @@ def _copy(region: OpenRegion, work: _Work, target: Attempt) -> str | None:
     return code
 
 
-def _pieces(region: OpenRegion, attempt: Attempt, size: int) -> Iterator[bytes]:
+def _pieces(region: OpenRegion, attempt: Replica, size: int) -> Iterator[bytes]:
     backend = region.backends[attempt.backend]
     for start in range(0, size, _PIECE):
         yield backend.get(attempt.key, start, min(start + _PIECE, size))

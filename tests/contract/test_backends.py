@@ -252,9 +252,28 @@ def test_what_is_absent_is_absent(backend: Backend) -> None:
 
 @pytest.mark.parametrize(
     "key",
-    ["", "/", "/a", "a/", "a//b", "..", "../a", "a/../b", ".tmp/a", "a/.b", "A", "é", "a b", "a\n",
-     "a\\b", "a~b", "a+b", "a\0", "a" * 201],
-)  # fmt: skip
+    [
+        "",
+        "/",
+        "/a",
+        "a/",
+        "a//b",
+        "..",
+        "../a",
+        "a/../b",
+        ".tmp/a",
+        "a/.b",
+        "A",
+        "é",
+        "a b",
+        "a\n",
+        "a\\b",
+        "a~b",
+        "a+b",
+        "a\0",
+        "a" * 201,
+    ],
+)
 def test_what_is_no_key_is_refused(backend: Backend, key: str) -> None:
     """Nothing is stored, nothing is touched outside the backend, and the text does not show it."""
     calls: list[Callable[[], object]] = [

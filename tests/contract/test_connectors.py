@@ -38,9 +38,15 @@ def http() -> Iterator[Kind]:
     key, clock = Ed25519PrivateKey.generate(), FakeClock()
     with serving(Processor(NAME, clock.now, trusts=key.public_key())) as processor:
         made = HttpConnector(
-            NAME, processor.url, key=key, kid="k", acknowledged_with=public_key(processor.public),
-            longest_request=LATE, clock=clock, entropy=os.urandom,
-        )  # fmt: skip
+            NAME,
+            processor.url,
+            key=key,
+            kid="k",
+            acknowledged_with=public_key(processor.public),
+            longest_request=LATE,
+            clock=clock,
+            entropy=os.urandom,
+        )
         yield Kind(made, lambda: processor.held)
 
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from itertools import count
 
-from storage.bootstrap import Means, init, open_store
+from storage.bootstrap import Dependencies, init, open_store
 from storage.errors import ConfigurationError, Unavailable
 from storage.model import DataClass, Purpose
 from storage.settings import RegionSettings, Settings
@@ -39,13 +39,13 @@ def try_point(ground: Ground, number: int) -> None:
 
 def _init(settings: Settings, tape: Tape) -> None:
     with taped_engines(tape), taped_files(settings.home, tape), tape.record():
-        init(settings, means=Means(clock=lambda _: FakeClock(MORNING)))
+        init(settings, dependencies=Dependencies(clock=lambda _: FakeClock(MORNING)))
 
 
 def _use(settings: Settings) -> None:
     """Store and read. A region that cannot refuses, and nothing is lost by that."""
-    means = Means(clock=lambda _: FakeClock(MORNING), suspect=0.0)
-    with open_store(settings, means=means, log=quiet()) as store:
+    dependencies = Dependencies(clock=lambda _: FakeClock(MORNING), suspect=0.0)
+    with open_store(settings, dependencies=dependencies, log=quiet()) as store:
         store.admin.tenants.ensure(tenant_spec())
         t = store.tenant(tenant_spec().id)
         put = t.put(DataClass.PROMPT, b"mine")

@@ -157,9 +157,12 @@ def tape_backend(inner: FaultyBackend, tape: Tape) -> FaultyBackend:
     def fault(call: Call) -> object:
         kind = call.key.partition("/")[0]
         moment = Moment(
-            f"{call.method} {kind} on {inner.name}", call.method not in _READS,
-            call.method in _LANDS, tape.sending_now, request=True,
-        )  # fmt: skip
+            f"{call.method} {kind} on {inner.name}",
+            call.method not in _READS,
+            call.method in _LANDS,
+            tape.sending_now,
+            request=True,
+        )
         if call.method in ("put", "upload") and kind == "pack":
             tape.written.append((inner.name, call.key))
         tape.meet(moment, partial(inner.defer, call.happen))

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 from sqlalchemy import Row, insert, select, update
 
-from storage.bootstrap import open_copies
+from storage.bootstrap import open_restored
 from storage.catalog import tables as t
 from storage.errors import CatalogRestored
-from storage.workers.recover import finish, start
+from storage.recovery.recover import finish, start
 from tests.crashpoints.checks import learn_samples
 from tests.crashpoints.effects import Tape
 from tests.crashpoints.stage import HOME, Fact, Stage
@@ -58,7 +58,7 @@ def restore(stage: Stage, backup: Backup, *, elsewhere: bool) -> None:
 
 def recover(stage: Stage, tape: Tape) -> None:
     """What ``domicile recover --confirm`` does."""
-    with open_copies(stage.settings, means=stage.means(tape), only=HOME) as copies:
+    with open_restored(stage.settings, dependencies=stage.dependencies(tape), only=HOME) as copies:
         report = start(copies[0])
         if report is not None:
             assert not report.lost, "what was acknowledged before the backup is lost"

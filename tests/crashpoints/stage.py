@@ -16,8 +16,9 @@ from uuid import UUID
 import regions
 from regions.load import load_topology
 from regions.model import SubProcessor
-from storage.bootstrap import Means, open_store
+from storage.bootstrap import Dependencies, open_store
 from storage.catalog.engine import Catalog
+from storage.client.store import Store
 from storage.errors import DomicileError
 from storage.model import (
     DataClass,
@@ -33,9 +34,8 @@ from storage.model import (
 )
 from storage.region import Limits
 from storage.settings import Settings
-from storage.store import Store
 from storage.testing import FakeClock, FakeProcessor, Server
-from storage.testing.newborn import Newborn, newborn
+from storage.testing.snapshot import Snapshot, snapshot
 from storage.workers.loop import Duty, Worker, duties
 from tests.crashpoints.effects import (
     Crash,
@@ -133,7 +133,7 @@ class Ground:
     server: Server
     full: Settings
     settings: Settings
-    region: Newborn
+    region: Snapshot
 
     def clear(self) -> None:
         """As it was when it was new."""
@@ -150,7 +150,7 @@ def make_ground(server: Server, folder: Path) -> Ground:
         small_topology(data, topology, changes=False, alone=True)
     full = server.make()
     settings = full.model_copy(update={"regions": {HOME: full.regions[HOME]}, "topology": topology})
-    return Ground(server, full, settings, newborn(settings, HOME, load_topology(topology)))
+    return Ground(server, full, settings, snapshot(settings, HOME, load_topology(topology)))
 
 
 @dataclass
@@ -182,9 +182,12 @@ class Actor(Process):
     def capture(self, fact: Fact) -> None:
         """Store what is streamed."""
         with self.store.tenant(TENANT).capture(
-            fact.id.data_class, id=fact.id, subject=fact.subject, group=fact.group,
+            fact.id.data_class,
+            id=fact.id,
+            subject=fact.subject,
+            group=fact.group,
             derived_from=_ids(fact),
-        ) as sink:  # fmt: skip
+        ) as sink:
             sink.write(fact.body[:4])
             sink.write(fact.body[4:])
         assert sink.result is not None
@@ -209,9 +212,14 @@ class Actor(Process):
     def hold(self, holding: Holding) -> None:
         """Place a hold, and be told so."""
         spec = HoldSpec(
-            TENANT, Scope.subject(holding.subject), "M-1", "a court", "counsel",
-            date(2030, 1, 1), future=True,
-        )  # fmt: skip
+            TENANT,
+            Scope.subject(holding.subject),
+            "M-1",
+            "a court",
+            "counsel",
+            date(2030, 1, 1),
+            future=True,
+        )
         placed = self.store.admin.holds.place(spec)
         if not self.tape.dead:
             holding.id = placed.hold.id
@@ -286,9 +294,13 @@ class Actor(Process):
         if fact.id.data_class is FILE:
             return tenant.put_file(BytesIO(fact.body), id=fact.id, subject=fact.subject)
         return tenant.put(
-            fact.id.data_class, fact.body, id=fact.id, subject=fact.subject, group=fact.group,
+            fact.id.data_class,
+            fact.body,
+            id=fact.id,
+            subject=fact.subject,
+            group=fact.group,
             derived_from=_ids(fact),
-        )  # fmt: skip
+        )
 
     def _told(self, fact: Fact, result: PutResult) -> None:
         if not self.tape.dead:
@@ -314,22 +326,24 @@ class Stage(World):
     def start(self, tape: Tape | None = None, *, probing: bool = False) -> Actor:
         """A new process."""
         tape = tape or Tape()
-        stack, means = ExitStack(), self.means(tape, probing=probing)
-        store: Store = stack.enter_context(open_store(self.settings, means=means, log=quiet()))
+        stack, dependencies = ExitStack(), self.dependencies(tape, probing=probing)
+        store: Store = stack.enter_context(
+            open_store(self.settings, dependencies=dependencies, log=quiet())
+        )
         for served in store.regions.values():
             object.__setattr__(served.open, "pool", InTurn(tape))
         actor = Actor(Life(), store, stack, tape, self)
         self.processes.append(actor)
         return actor
 
-    def means(self, tape: Tape, *, probing: bool = False) -> Means:
+    def dependencies(self, tape: Tape, *, probing: bool = False) -> Dependencies:
         """What a new process has, with each of its effects on the tape."""
 
         def clock(catalog: Catalog) -> FakeClock:
             tape_engine(catalog.engine, tape)
             return self.clock
 
-        return Means(
+        return Dependencies(
             clock=clock,
             backend=lambda spec, _: tape_backend(self._backend(spec), tape),
             connector=lambda company: TapedProcessor(self._processor(company), tape),
@@ -345,9 +359,14 @@ class Stage(World):
         actor.store.admin.tenants.ensure(tenant_spec(dedicated=dedicated))
 
     def fact(
-        self, subject: str | None = None, *, data_class: DataClass = PROMPT, size: int = 60,
-        group: str | None = None, parents: Sequence[Fact] = (),
-    ) -> Fact:  # fmt: skip
+        self,
+        subject: str | None = None,
+        *,
+        data_class: DataClass = PROMPT,
+        size: int = 60,
+        group: str | None = None,
+        parents: Sequence[Fact] = (),
+    ) -> Fact:
         """A record that is about to be stored."""
         maker = next(p for p in self.processes if isinstance(p, Actor) and not p.tape.dead)
         number = len(self.facts)
@@ -378,10 +397,11 @@ class Stage(World):
         holding.kept = [
             fact
             for fact in self.facts
-            if fact.told and holding.covers(fact)
+            if fact.told
+            and holding.covers(fact)
             and not any(request.covers(fact) for request in self.requests if not request.refused)
             and (fact.expires is None or fact.expires > now)
-        ]  # fmt: skip
+        ]
 
     def pass_time(self, **by: float) -> None:
         """The clock moves; what is under way lands before it is too late."""
@@ -431,9 +451,14 @@ class Stage(World):
 def tenant_spec(*, dedicated: bool = False) -> TenantSpec:
     """The tenant, and what it keeps for how long."""
     return TenantSpec(
-        TENANT, "acme", HOME, "EU", agreements=[Dpa(signed=date(2026, 1, 5))],
-        retention=TWO_DAYS, dedicated=dedicated,
-    )  # fmt: skip
+        TENANT,
+        "acme",
+        HOME,
+        "EU",
+        agreements=[Dpa(signed=date(2026, 1, 5))],
+        retention=TWO_DAYS,
+        dedicated=dedicated,
+    )
 
 
 def _ids(fact: Fact) -> tuple[RecordId, ...]:

@@ -11,8 +11,8 @@ import pytest
 import typer
 
 from storage.cli.demo import demo
-from storage.cli.demonstration.conversations import read_conversations
-from storage.cli.demonstration.search import Finder
+from storage.demo.conversations import read_conversations
+from storage.demo.search import Finder
 from storage.errors import InvalidRequest
 
 Conversation = dict[str, Any]
@@ -91,9 +91,11 @@ def test_a_user_may_be_called_anything(
 
 @pytest.mark.parametrize("duty", ["purge", "compact"])
 def test_the_proof_fails_if_bytes_stay(
-    duty: str, conversations: Path, monkeypatch: pytest.MonkeyPatch,
+    duty: str,
+    conversations: Path,
+    monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
-) -> None:  # fmt: skip
+) -> None:
     """With a duty disabled it ends in time, says what was found where, and exits with 1."""
     monkeypatch.setattr(f"storage.workers.loop.{duty}", lambda _region, _log: 0)
 

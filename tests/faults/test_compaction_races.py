@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import pytest
 
+from storage.client.tenant import Tenant
 from storage.errors import BackendError, BackendUnavailable
 from storage.model import DataClass, Erasure, NewRecord, PutResult, RecordId, Scope
-from storage.tenant import Tenant
 from storage.testing import Domicile, Gate
 from tests.support.commits import PLANNING, SWITCHING, CatalogFaults, ran
 from tests.support.doing import GONE, duty, erase, get, is_complete, packs_on, work

@@ -78,7 +78,9 @@ def test_who_has_ended_does_nothing(ground: Ground) -> None:
             with pytest.raises(Crash):
                 backend.purge("pack/x")
         with pytest.raises(Crash), served.catalog.begin() as connection:
-            objects.doom(connection, [served.new_uuid(stage.clock.now())], stage.clock.now())
+            objects.mark_for_purge(
+                connection, [served.new_uuid(stage.clock.now())], stage.clock.now()
+            )
 
         assert {name: backend.calls for name, backend in stage.backends.items()} == before
         no_byte_without_a_row(stage)

@@ -7,9 +7,9 @@ from datetime import timedelta
 
 import pytest
 
+from storage.client.tenant import Tenant
 from storage.errors import CatalogUnavailable, Erased, Expired, NotFound, Unavailable
 from storage.model import DataClass, Erasure, Scope
-from storage.tenant import Tenant
 from storage.testing import (
     Domicile,
     Fault,

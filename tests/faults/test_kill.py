@@ -14,6 +14,7 @@ import pytest
 from sqlalchemy import func, literal, select, union_all
 
 from storage.catalog import tables as t
+from storage.client.store import Store
 from storage.model import (
     DataClass,
     Erasure,
@@ -24,7 +25,6 @@ from storage.model import (
     Reason,
     Scope,
 )
-from storage.store import Store
 from storage.testing import Server
 from tests.support import processes
 from tests.support.doing import GONE

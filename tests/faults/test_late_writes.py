@@ -5,10 +5,10 @@ from dataclasses import replace
 
 import pytest
 
-from storage.catalog.objects import Attempt, attempts_of
+from storage.catalog.objects import Replica, replicas_of
 from storage.errors import DomicileError
 from storage.model import DataClass, ReplicaState
-from storage.packs.transfer import send
+from storage.objects.transfer import send
 from storage.testing import Domicile, Gate
 from tests.support.commits import ANNOUNCING, CatalogFaults, next_is
 from tests.support.doing import duty, erase, get, is_complete, packs_on, work
@@ -122,9 +122,9 @@ def test_a_writer_that_is_late_does_not_stop_the_worker(
     assert get(t, put.result(30).id) == b"mine"
 
 
-def _attempts(domicile: Domicile) -> list[Attempt]:
+def _attempts(domicile: Domicile) -> list[Replica]:
     """The replicas of the newest pack."""
     region = home(domicile)
     newest = packs(region)[-1]
     with region.catalog.begin() as connection:
-        return attempts_of(connection, [newest], list(ReplicaState))[newest]
+        return replicas_of(connection, [newest], list(ReplicaState))[newest]

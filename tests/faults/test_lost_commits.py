@@ -10,6 +10,7 @@ from io import BytesIO
 import pytest
 from sqlalchemy import text
 
+from storage.client.tenant import Tenant
 from storage.errors import (
     CatalogUnavailable,
     DomicileError,
@@ -20,7 +21,6 @@ from storage.errors import (
 )
 from storage.model import DataClass, Erasure, NewRecord, PutFailure, PutResult, RecordId, Scope
 from storage.region import Limits
-from storage.tenant import Tenant
 from storage.testing import Domicile
 from tests.support.commits import ANNOUNCING, COMMITTING, FENCING, CatalogFaults, Which, ran
 from tests.support.doing import GONE, duty, erase, get, is_complete, packs_on, work

@@ -9,8 +9,8 @@ import pytest
 import structlog
 
 from storage.bootstrap import worker_of
+from storage.client.store import Store
 from storage.model import Purpose
-from storage.store import Store
 from storage.testing import Server
 from tests.support import processes
 from tests.support.doing import GONE

@@ -90,9 +90,12 @@ def test_no_receipt_from_a_backend_that_lies_or_errs(
 
 
 def test_the_last_two_replicas_of_an_object_go_at_once(
-    gate: Gate, domicile: Domicile, faults: CatalogFaults, aside: ThreadPoolExecutor,
+    gate: Gate,
+    domicile: Domicile,
+    faults: CatalogFaults,
+    aside: ThreadPoolExecutor,
     monkeypatch: pytest.MonkeyPatch,
-) -> None:  # fmt: skip
+) -> None:
     """Neither of two workers misses the other: the object is gone, and its erasure complete."""
     monkeypatch.setattr("storage.workers.purge.BATCH", 1)
     t = domicile.tenant()
@@ -209,8 +212,8 @@ def test_a_copy_of_unknown_outcome_is_not_sent_again_under_its_key(domicile: Dom
     late = domicile.backends["eu-b"]
     late.fail_after["upload.finish"] = late.lost
     with region.catalog.begin() as connection:
-        source = objects.stored_object(connection, pack)
-        here = objects.attempts_of(connection, [pack], [ReplicaState.STORED])[pack]
+        source = objects.find_object(connection, pack)
+        here = objects.replicas_of(connection, [pack], [ReplicaState.STORED])[pack]
     assert source is not None
     good = [attempt for attempt in here if attempt.backend == "eu-a"]
     target = replace(good[0], backend="eu-b", key="pack/kept/again")

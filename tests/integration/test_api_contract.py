@@ -94,9 +94,14 @@ def test_zero_retention_writes_nothing_anywhere(domicile: Domicile, data_class: 
     before = everything(domicile)
 
     put = t.put(
-        data_class, b"hello", id=minted, subject="u", group="g", metadata={"a": 1},
+        data_class,
+        b"hello",
+        id=minted,
+        subject="u",
+        group="g",
+        metadata={"a": 1},
         derived_from=[t.new_id(PROMPT)],
-    )  # fmt: skip
+    )
     large = t.put(data_class, bytes(300_000))
     (many,) = t.put_many([NewRecord(data_class, b"hello")])
     file = t.put_file(BytesIO(b"hello"), filename="a.jsonl")

@@ -236,17 +236,26 @@ def cases() -> Iterator[object]:
 def put(t: Tenant, new: NewRecord) -> PutResult:
     """``put`` with the parts of a record."""
     return t.put(
-        new.data_class, new.body, id=new.id, subject=new.subject, group=new.group,
-        metadata=new.metadata, derived_from=new.derived_from,
-    )  # fmt: skip
+        new.data_class,
+        new.body,
+        id=new.id,
+        subject=new.subject,
+        group=new.group,
+        metadata=new.metadata,
+        derived_from=new.derived_from,
+    )
 
 
 def capture(t: Tenant, new: NewRecord) -> Capture:
     """``capture`` with the parts of a record; not entered."""
     return t.capture(
-        new.data_class, id=new.id, subject=new.subject, group=new.group, metadata=new.metadata,
+        new.data_class,
+        id=new.id,
+        subject=new.subject,
+        group=new.group,
+        metadata=new.metadata,
         derived_from=new.derived_from,
-    )  # fmt: skip
+    )
 
 
 def test_bad_arguments_are_refused_and_leave_nothing(

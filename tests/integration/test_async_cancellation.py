@@ -18,7 +18,7 @@ from storage import (
     Store,
     TooFewReplicas,
 )
-from storage.async_store import opened
+from storage.client.aio import opened
 from storage.testing import Domicile
 from tests.support.loops import (
     BODY,

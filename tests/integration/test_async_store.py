@@ -36,12 +36,12 @@ from storage import (
     TooFewReplicas,
     UnknownTenant,
 )
-from storage.async_store import AsyncAdmin, AsyncTenants
-from storage.async_store.holds import AsyncHolds
-from storage.async_store.sources import AHEAD
-from storage.holds import Holds
-from storage.packs.window import WINDOW
-from storage.store import Admin, Tenants
+from storage.client.aio import AsyncAdmin, AsyncTenants
+from storage.client.aio.holds import AsyncHolds
+from storage.client.aio.sources import AHEAD
+from storage.client.bulk import WINDOW
+from storage.client.holds import Holds
+from storage.client.store import Admin, Tenants
 from storage.testing import Domicile
 from tests.support.loops import (
     BODY,

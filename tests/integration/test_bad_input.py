@@ -72,18 +72,27 @@ TOPOLOGIES = {
         "regions/eu-central-1.toml", "\nrequired = 1", "\nrequired = 'one'", "required", "integer"
     ),
     "over the ceiling": BadTopology(
-        "classes.toml", "ceiling_days = 30", "ceiling_days = 7",
-        "classes.prompt.retention_days", "above the ceiling of 7",
+        "classes.toml",
+        "ceiling_days = 30",
+        "ceiling_days = 7",
+        "classes.prompt.retention_days",
+        "above the ceiling of 7",
     ),
     "a company that is not there": BadTopology(
-        "regions/us-east-1.toml", 'sub_processor = "prairie-racks"', 'sub_processor = "nobody"',
-        "backends.us-a.sub_processor", "nobody is not in sub_processors.toml",
+        "regions/us-east-1.toml",
+        'sub_processor = "prairie-racks"',
+        'sub_processor = "nobody"',
+        "backends.us-a.sub_processor",
+        "nobody is not in sub_processors.toml",
     ),
     "another jurisdiction": BadTopology(
-        "regions/eu-central-1.toml", 'keys = { sub_processor = "quellwerk", location = "EU" }',
-        'keys = { sub_processor = "quellwerk", location = "US" }', "keys.location", "jurisdiction",
+        "regions/eu-central-1.toml",
+        'keys = { sub_processor = "quellwerk", location = "EU" }',
+        'keys = { sub_processor = "quellwerk", location = "US" }',
+        "keys.location",
+        "jurisdiction",
     ),
-}  # fmt: skip
+}
 
 
 def test_a_bad_topology(
@@ -230,7 +239,7 @@ def test_an_id_of_another_tenant_is_as_one_that_is_absent(domicile: Domicile) ->
 
     assert domicile.store.erasure(erasure.id).deleted == 0
     assert other.get(theirs, purpose=SERVE).body == b"theirs"
-    # an id means nothing under another tenant: to store under it neither tells nor harms
+    # an id dependencies nothing under another tenant: to store under it neither tells nor harms
     again = mine.new_id(PROMPT)
     assert other.put(PROMPT, b"", id=again).stored
     assert mine.put(PROMPT, b"mine", id=again).stored

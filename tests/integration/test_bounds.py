@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import text
 
 from storage import DataClass, Purpose, open_store
-from storage.bootstrap import Means
+from storage.bootstrap import Dependencies
 from storage.testing import Domicile
 from storage.testing.harness import Kind
 
@@ -55,8 +55,8 @@ def test_no_more_connections_than_the_settings_allow(domicile: Domicile) -> None
     domicile.tenant()
     settings = domicile.settings.model_copy(update={"connections": 3})
     domicile.stack.close()
-    means = Means(backend=domicile._backend, probing=False)
-    with open_store(settings, means=means, log=domicile.log) as store:
+    dependencies = Dependencies(backend=domicile._backend, probing=False)
+    with open_store(settings, dependencies=dependencies, log=domicile.log) as store:
         t = store.tenant("acme-eu")
         with ThreadPoolExecutor(32) as pool:
             list(pool.map(lambda n: t.put(DataClass.PROMPT, b"%d" % n), range(200)))

@@ -18,6 +18,7 @@ from storage.cli.words import reason
 from storage.errors import DomicileError, InvalidRequest
 from storage.model import BackendState, ProcessorState, RegionStatus
 from storage.settings import Settings
+from storage.text import format_size
 from tests.support.line import Line, started
 
 
@@ -33,7 +34,7 @@ class TestExitCodes:
             assert code > Exit.BUG
 
     def test_all_are_in_the_help(self, line: Line) -> None:
-        """Whoever reads the help knows what each means."""
+        """Whoever reads the help knows what each dependencies."""
         help_text = " ".join(line("--help").stdout.split())
 
         assert set(exits.MEANING) == set(Exit)
@@ -49,10 +50,24 @@ class TestOperation:
 
         assert [r["region"] for r in told["regions"]] == ["eu-central-1", "us-east-1"]
         assert set(told["regions"][0]) == {
-            "region", "records", "files", "bytes", "open_erasures", "overdue_erasure",
-            "overdue_days", "backends", "partition_horizon", "horizon_alarm", "clocks_apart",
-            "overdue", "holds", "overdue_reviews", "deferred_erasures", "processors", "unread",
-        }  # fmt: skip
+            "region",
+            "records",
+            "files",
+            "bytes",
+            "open_erasures",
+            "overdue_erasure",
+            "overdue_days",
+            "backends",
+            "partition_horizon",
+            "horizon_alarm",
+            "clocks_apart",
+            "overdue",
+            "holds",
+            "overdue_reviews",
+            "deferred_erasures",
+            "processors",
+            "unread",
+        }
         assert told["regions"][0]["overdue"] is False
         assert "nothing is overdue" in text
 
@@ -62,10 +77,18 @@ class TestOperation:
         """Since when, and that no partitions are made."""
         since = datetime(2026, 3, 1, 12, tzinfo=UTC)
         region = RegionStatus(
-            "eu-central-1", 1_000_000, 1, 2048, 3, None, 2,
-            (BackendState("eu-a", 1, 2048, 4, 5, since),), date(2026, 3, 4), True,
+            "eu-central-1",
+            1_000_000,
+            1,
+            2048,
+            3,
+            None,
+            2,
+            (BackendState("eu-a", 1, 2048, 4, 5, since),),
+            date(2026, 3, 4),
+            True,
             clocks_apart=True,
-        )  # fmt: skip
+        )
 
         status.show(region)
         shown = capsys.readouterr().out
@@ -158,9 +181,11 @@ class TestProcessors:
         status = line("status").stdout
 
         assert [(p["processor"], p["connector"], p["lead_hours"], p["max_days"]) for p in told] == [
-            ("klarblick", "http", 24, 14), ("vier-augen", "manual", 72, 30),
-            ("clearwater-screening", "http", 24, 14), ("second-look", "manual", 72, 30),
-        ]  # fmt: skip
+            ("klarblick", "http", 24, 14),
+            ("vier-augen", "manual", 72, 30),
+            ("clearwater-screening", "http", 24, 14),
+            ("second-look", "manual", 72, 30),
+        ]
         for name in ("klarblick", "second-look"):
             assert name in shown
             assert name in status
@@ -170,9 +195,19 @@ class TestProcessors:
         since = datetime(2026, 3, 1, 12, tzinfo=UTC)
         late = ProcessorState("klarblick", 3, 2, 1, since)
         region = RegionStatus(
-            "eu-central-1", 0, 0, 0, 1, None, 0, (), date(2026, 5, 1), False,
-            clocks_apart=False, processors=(late,),
-        )  # fmt: skip
+            "eu-central-1",
+            0,
+            0,
+            0,
+            1,
+            None,
+            0,
+            (),
+            date(2026, 5, 1),
+            False,
+            clocks_apart=False,
+            processors=(late,),
+        )
 
         status.show(region)
 
@@ -230,20 +265,28 @@ class TestOutput:
 
     def test_sizes(self) -> None:
         """In the units that their names say."""
-        assert [output.size(n) for n in (0, 1023, 1536, 5 * 1024**3)] == [
-            "0 B", "1023 B", "1.5 KiB", "5.0 GiB",
-        ]  # fmt: skip
+        assert [format_size(n) for n in (0, 1023, 1536, 5 * 1024**3)] == [
+            "0 B",
+            "1023 B",
+            "1.5 KiB",
+            "5.0 GiB",
+        ]
 
 
 class TestErrors:
     @pytest.mark.parametrize(
         "args",
         [
-            ["hunter2"], ["put", "acme-eu", "--class", "hunter2"], ["put", "a", "b", "hunter2"],
-            ["list", "acme-eu", "--limit", "hunter2"], ["get", "acme-eu"], ["tenant", "hunter2"],
-            ["erase", "acme-eu", "--reason", "hunter2"], ["list"],
+            ["hunter2"],
+            ["put", "acme-eu", "--class", "hunter2"],
+            ["put", "a", "b", "hunter2"],
+            ["list", "acme-eu", "--limit", "hunter2"],
+            ["get", "acme-eu"],
+            ["tenant", "hunter2"],
+            ["erase", "acme-eu", "--reason", "hunter2"],
+            ["list"],
         ],
-    )  # fmt: skip
+    )
     def test_usage_is_corrected_without_repeating_it(self, line: Line, args: list[str]) -> None:
         """What was typed in the wrong place may be a name, or content."""
         text, (code, error) = line(*args), line.error(*args)

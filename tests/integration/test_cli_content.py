@@ -25,11 +25,16 @@ class TestTenants:
         assert told["next"] is None
         assert told["tenants"] == [
             {
-                "id": "beta-us", "account": "acme", "home": "us-east-1", "residency": "US",
-                "service": "api", "retention": {"prompt": 7}, "dedicated": True,
+                "id": "beta-us",
+                "account": "acme",
+                "home": "us-east-1",
+                "residency": "US",
+                "service": "api",
+                "retention": {"prompt": 7},
+                "dedicated": True,
                 "agreements": [{"kind": "dpa", "signed": "2026-01-05", "until": "2030-01-01"}],
             }
-        ]  # fmt: skip
+        ]
         assert "dpa 2026-01-05 until 2030-01-01" in line("tenant", "list").stdout
 
     def test_a_page_says_where_the_next_begins(self, line: Line) -> None:
@@ -143,8 +148,11 @@ class TestRecords:
 
         assert "outside the residency that the tenant asked for" in text
         assert [(v["backend"], v["allowed"]) for v in told["verdicts"]] == [
-            ("eu-a", True), ("eu-b", True), ("us-a", False), ("us-b", False),
-        ]  # fmt: skip
+            ("eu-a", True),
+            ("eu-b", True),
+            ("us-a", False),
+            ("us-b", False),
+        ]
         assert {r["state"] for r in told["replicas"]} == {"stored"}
 
     @pytest.mark.parametrize(
@@ -157,10 +165,16 @@ class TestRecords:
             (["put", "acme-eu", "--class", "prompt", "/"], Exit.INVALID, "InvalidRequest"),
             (["put", "acme-eu", "--class", "prompt", "--metadata", "[]"], 2, "InvalidRequest"),
             (["put", "acme-eu", "--class", "prompt", "--filename", "x"], 2, "InvalidRequest"),
-            (["put", "acme-eu", "--class", "fine_tuning_file", "--group", "g"], 2,
-             "InvalidRequest"),
-            (["put", "acme-eu", "--class", "prompt", "--id", "x", "--key", "y"], 2,
-             "InvalidRequest"),
+            (
+                ["put", "acme-eu", "--class", "fine_tuning_file", "--group", "g"],
+                2,
+                "InvalidRequest",
+            ),
+            (
+                ["put", "acme-eu", "--class", "prompt", "--id", "x", "--key", "y"],
+                2,
+                "InvalidRequest",
+            ),
             (["tenant", "list", "--region", "mars-1"], Exit.REFUSED, "WrongRegion"),
             (["receipt", "key", "--region", "mars-1"], Exit.REFUSED, "WrongRegion"),
             (["receipt", "key", "--region", "us-east-1", "--version", "9"], 2, "InvalidRequest"),
@@ -168,7 +182,7 @@ class TestRecords:
             (["erasure", "list", "--after", "x"], Exit.INVALID, "InvalidRequest"),
             (["worker", "--once", "--dry-run"], Exit.INVALID, "InvalidRequest"),
         ],
-    )  # fmt: skip
+    )
     def test_refusals(self, line: Line, args: list[str], code: int, name: str) -> None:
         """Each with its exit code, and the same five things in JSON."""
         ended, error = line.error(*args, stdin="body")
@@ -354,10 +368,14 @@ class TestErasing:
     @pytest.mark.parametrize(
         "given",
         [
-            [], ["acme-eu"], ["acme-eu", "--all", "--subject", "x"], ["--all"],
-            ["acme-eu", "--account", "a"], ["--subject", "x"],
+            [],
+            ["acme-eu"],
+            ["acme-eu", "--all", "--subject", "x"],
+            ["--all"],
+            ["acme-eu", "--account", "a"],
+            ["--subject", "x"],
         ],
-    )  # fmt: skip
+    )
     def test_one_scope_of_one_tenant(self, line: Line, given: list[str]) -> None:
         """Anything else is refused before anything is opened."""
         code, _ = line.error("erase", *given, "--reason", "contract_end", "--yes")

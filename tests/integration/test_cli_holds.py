@@ -15,9 +15,17 @@ def test_a_hold_from_placing_to_release(line: Line, tmp_path: Path) -> None:
     """Place, see what it keeps, erase, read for counsel, release."""
     record = line.put("my prompt", "--subject", "user-7")
     placed = line.told(
-        "hold", "place", "acme-eu", "--subject", "-", "--no-future", "--review", "2999-01-15",
-        *WHY, stdin="user-7\n",
-    )  # fmt: skip
+        "hold",
+        "place",
+        "acme-eu",
+        "--subject",
+        "-",
+        "--no-future",
+        "--review",
+        "2999-01-15",
+        *WHY,
+        stdin="user-7\n",
+    )
     hold = placed["hold"]["id"]
     assert (placed["records"], placed["erasures"], placed["expiring"]) == (1, [], [])
 
@@ -58,10 +66,18 @@ def test_a_hold_from_placing_to_release(line: Line, tmp_path: Path) -> None:
         ["--review", "2999-01-15", "--all"],
         ["--no-future", "--all"],
         ["--no-future", "--review", "2999-01-15", "--all", "--from", "now"],
-        ["--no-future", "--review", "2999-01-15", "--all", "--from", "2026-02-01", "--to",
-         "2026-01-01"],
+        [
+            "--no-future",
+            "--review",
+            "2999-01-15",
+            "--all",
+            "--from",
+            "2026-02-01",
+            "--to",
+            "2026-01-01",
+        ],
     ],
-)  # fmt: skip
+)
 def test_what_is_missing_or_wrong_is_said(line: Line, wrong: list[str]) -> None:
     """Nothing is placed, and the message does not repeat what was given."""
     code, error = line.error("hold", "place", "acme-eu", *WHY, *wrong)

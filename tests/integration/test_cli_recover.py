@@ -6,7 +6,7 @@ import pytest
 from typer.testing import CliRunner
 
 from storage import bootstrap
-from storage.bootstrap import Means
+from storage.bootstrap import Dependencies
 from storage.cli import recovering
 from storage.cli.commands import app
 from storage.cli.exits import Exit
@@ -21,15 +21,15 @@ from tests.support.seeing import HOME
 @pytest.fixture
 def command(domicile: Domicile, monkeypatch: pytest.MonkeyPatch) -> CliRunner:
     """A command line that has the settings and backends of the test's Domicile."""
-    real = bootstrap.open_copies
+    real = bootstrap.open_restored
 
     def with_means(
-        settings: object, *, only: str | None = None, means: Means | None = None
+        settings: object, *, only: str | None = None, dependencies: Dependencies | None = None
     ) -> object:
-        return real(domicile.settings, means=domicile.means, only=only)
+        return real(domicile.settings, dependencies=domicile.dependencies, only=only)
 
     monkeypatch.setattr(recovering, "load_settings", lambda: domicile.settings)
-    monkeypatch.setattr(bootstrap, "open_copies", with_means)
+    monkeypatch.setattr(bootstrap, "open_restored", with_means)
     return CliRunner()
 
 
@@ -53,11 +53,19 @@ def test_from_a_restore_to_service(domicile: Domicile, command: CliRunner) -> No
     assert (rehearsal.exit_code, told["dry_run"]) == (Exit.DONE, True)
     (region,) = told["regions"]
     assert region == {
-        "region": HOME, "moved": ["database", "table"], "entries": 1, "replayed": 1,
-        "unreadable": 0, "missing": 0, "silent": [], "found_again": 0, "lost_records": 0,
-            "lost": [],
-        "forgotten": region["forgotten"], "recovered": False,
-    }  # fmt: skip
+        "region": HOME,
+        "moved": ["database", "table"],
+        "entries": 1,
+        "replayed": 1,
+        "unreadable": 0,
+        "missing": 0,
+        "silent": [],
+        "found_again": 0,
+        "lost_records": 0,
+        "lost": [],
+        "forgotten": region["forgotten"],
+        "recovered": False,
+    }
     assert [(x["kind"], x["day"], x["objects"]) for x in region["forgotten"]] == [
         ("pack", lost.id.day.isoformat() if lost.id.day else None, 1)
     ]

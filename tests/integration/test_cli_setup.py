@@ -40,12 +40,16 @@ class TestSettingUp:
         slow = line("policy", "explain", "--pause", str(24 * 3600))
 
         expiry, erasure, *copies = told["regions"]["eu-central-1"]
-        compaction = {"what": "a pack with survivors is rewritten", "at_most": 72 * 3600,
-                      "set_by": "bounds.compaction_hours = 72"}  # fmt: skip
+        compaction = {
+            "what": "a pack with survivors is rewritten",
+            "at_most": 72 * 3600,
+            "set_by": "bounds.compaction_hours = 72",
+        }
         assert compaction in erasure["steps"]
         assert [bound["begins"] for bound in copies] == [
-            "copies at klarblick are asked back", "copies at vier-augen are asked back",
-        ]  # fmt: skip
+            "copies at klarblick are asked back",
+            "copies at vier-augen are asked back",
+        ]
         for bound in (expiry, erasure, *copies):
             assert bound["at_most"] == sum(step["at_most"] for step in bound["steps"])
             assert bound["fits"]
@@ -97,11 +101,18 @@ class TestDoctor:
 
         assert told["ok"]
         assert {f["check"] for f in told["findings"]} == {
-            "versions", "packages", "settings", "keys", "catalog", "backends",
-        }  # fmt: skip
+            "versions",
+            "packages",
+            "settings",
+            "keys",
+            "catalog",
+            "backends",
+        }
         assert {f["what"] for f in told["findings"] if f["check"] == "packages"} >= {
-            "storage", "regions", "migrations",
-        }  # fmt: skip
+            "storage",
+            "regions",
+            "migrations",
+        }
 
     def test_a_key_file_for_all_to_read_fails(self, line: Line) -> None:
         """The advice says what to type; the other region is still looked at."""

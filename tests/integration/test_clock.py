@@ -3,7 +3,7 @@
 from concurrent.futures import ThreadPoolExecutor
 
 from storage import DataClass, Purpose, open_store
-from storage.bootstrap import Means
+from storage.bootstrap import Dependencies
 from storage.clock import _ASK_AGAIN, CatalogClock, steady
 from storage.testing import Domicile
 
@@ -13,12 +13,12 @@ def test_nobody_waits_for_a_connection_to_ask_the_time(domicile: Domicile) -> No
     domicile.tenant()
     minutes = 0
     settings = domicile.settings.model_copy(update={"connections": 3})
-    means = Means(
+    dependencies = Dependencies(
         clock=lambda catalog: CatalogClock(catalog, lambda: steady() + minutes * _ASK_AGAIN),
         backend=domicile._backend,
     )
     with (
-        open_store(settings, means=means, log=domicile.log) as store,
+        open_store(settings, dependencies=dependencies, log=domicile.log) as store,
         ThreadPoolExecutor(16) as pool,
     ):
         t = store.tenant("acme-eu")

@@ -17,6 +17,8 @@ from sqlalchemy.pool import QueuePool
 
 from storage import embedded
 from storage.bootstrap import open_store
+from storage.client.store import Store
+from storage.client.tenant import Tenant
 from storage.errors import (
     CatalogUnavailable,
 )
@@ -28,8 +30,6 @@ from storage.model import (
     Scope,
 )
 from storage.settings import Settings
-from storage.store import Store
-from storage.tenant import Tenant
 from storage.testing import Domicile, Server, new_domicile
 from tests.support.refusing import (
     BODY,
@@ -84,7 +84,9 @@ def test_a_database_that_is_down(
     mortal: Server, subtests: pytest.Subtests, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Every call says so, and that one may try again; when it is back, the same store goes on."""
-    monkeypatch.setattr("storage.store._REMEMBER", 1e9)  # seconds for which a tenant is known
+    monkeypatch.setattr(
+        "storage.client.store._REMEMBER", 1e9
+    )  # seconds for which a tenant is known
     with new_domicile(mortal, "memory") as domicile:
         t = ready(domicile)
         record = t.put(PROMPT, b"hello").id
@@ -223,10 +225,13 @@ def race(settings: Settings, ids: list[RecordId]) -> list[dict[str, bool]]:
     racers = [
         subprocess.Popen(
             [sys.executable, "-c", RACER, name, json.dumps([str(i) for i in ids])],
-            env=environment(settings), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+            env=environment(settings),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
         )
         for name in ("one", "two")
-    ]  # fmt: skip
+    ]
     for racer in racers:
         assert racer.stdout is not None
         assert racer.stdout.readline() == "ready\n"

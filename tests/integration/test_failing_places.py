@@ -80,7 +80,7 @@ BACKENDS: dict[str, tuple[Callable[[FaultyBackend], None], str]] = {
 }
 
 
-def mend(domicile: Domicile) -> None:
+def repair(domicile: Domicile) -> None:
     """All backends are as before; what they were late with lands."""
     for backend in domicile.backends.values():
         backend.down = backend.full = backend.land_late = False
@@ -106,7 +106,7 @@ def test_when_no_backend_takes_it_nothing_is_stored(
                 assert "Nothing is stored" in caught.value.message
                 assert "never stored elsewhere" in caught.value.advice
                 assert PLANTED not in told(caught.value)
-            mend(domicile)
+            repair(domicile)
         settle(domicile)
         assert left(domicile) == before, fault
 
@@ -118,7 +118,7 @@ def test_when_one_backend_takes_it_it_is_stored(domicile: Domicile) -> None:
         spoil(domicile.backends["eu-a"])
         put = t.put(PROMPT, BODY)
         file = t.put_file(BytesIO(BODY))
-        mend(domicile)
+        repair(domicile)
         settle(domicile)
         for name in EU:
             domicile.take_down(name)
@@ -144,7 +144,7 @@ def test_a_read_when_no_backend_answers(domicile: Domicile) -> None:
         served.keys._opened.clear()
         with pytest.raises(KeyUnavailable, match="Try again") as unknown_key:
             t.get(put.id, purpose=SERVE)
-        mend(domicile)
+        repair(domicile)
 
         assert (caught.value.retryable, unknown_key.value.retryable) == (True, True)
         assert t.get(put.id, purpose=SERVE).body == BODY
@@ -218,9 +218,13 @@ class Disk:
         """Put the backends of the EU on it, with a reserve of 64 MiB."""
         for name in EU:
             domicile.backends[name].inner = DirectoryBackend(
-                name, domicile.settings.home / "backends" / name, clock=time.monotonic,
-                entropy=os.urandom, reserve=64 * MIB, free=lambda _: self.free,
-            )  # fmt: skip
+                name,
+                domicile.settings.home / "backends" / name,
+                clock=time.monotonic,
+                entropy=os.urandom,
+                reserve=64 * MIB,
+                free=lambda _: self.free,
+            )
 
 
 def test_a_full_disk_takes_nothing_and_lets_go(domicile: Domicile) -> None:

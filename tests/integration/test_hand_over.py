@@ -14,6 +14,7 @@ from sqlalchemy import func, select
 
 from regions.model import SubProcessor
 from storage.catalog import tables as t
+from storage.client.tenant import Tenant
 from storage.errors import (
     BodyTooLarge,
     Erased,
@@ -29,7 +30,6 @@ from storage.model import Copy, CopyState, DataClass, Erasure, ProcessorState, R
 from storage.ports import Connector
 from storage.processors.acknowledgement import public_key
 from storage.processors.http import HttpConnector
-from storage.tenant import Tenant
 from storage.testing import Domicile, FakeProcessor
 from tests.support.doing import duty, erase, get, is_complete, put_prompt, work
 from tests.support.everything import everything
@@ -51,14 +51,14 @@ def processor(domicile: Domicile) -> FakeProcessor:
     return domicile.processors[MODERATION]
 
 
-def open_copies(domicile: Domicile) -> list[Copy]:
+def open_restored(domicile: Domicile) -> list[Copy]:
     """Those that are not known to be gone."""
     return list(domicile.store.admin.processors.copies(HOME))
 
 
 def one(domicile: Domicile) -> Copy:
     """The only one."""
-    (copy,) = open_copies(domicile)
+    (copy,) = open_restored(domicile)
     return copy
 
 
@@ -171,7 +171,7 @@ class TestHandingOver:
         assert there.held == {}
         assert one(domicile).state is CopyState.REQUESTED  # a late delivery could still arrive
         work(domicile, minutes=20)
-        assert open_copies(domicile) == []
+        assert open_restored(domicile) == []
 
 
 class TestTime:
@@ -214,7 +214,7 @@ class TestTime:
         work(domicile, seconds=(readable_until - domicile.clock.now()).total_seconds() + 60)
 
         assert processor(domicile).held == {}
-        assert open_copies(domicile) == []
+        assert open_restored(domicile) == []
 
     def test_what_has_no_time_left_is_not_handed_over(
         self, domicile: Domicile, tenant: Tenant
@@ -226,7 +226,7 @@ class TestTime:
         with pytest.raises(HandOverRefused) as caught:
             short.hand_over(put.id, REVIEW)
         assert caught.value.reasons == ("too_short",)
-        assert open_copies(domicile) == []
+        assert open_restored(domicile) == []
 
     def test_what_is_overdue_is_shown_until_it_is_gone(
         self, domicile: Domicile, tenant: Tenant
@@ -415,10 +415,15 @@ def over_http(domicile: Domicile) -> Iterator[Processor]:
 
         def connector(self: Domicile, company: SubProcessor) -> Connector:
             return HttpConnector(
-                company.name, there.url, key=key, kid="k",
+                company.name,
+                there.url,
+                key=key,
+                kid="k",
                 acknowledged_with=public_key(there.public),
-                longest_request=timedelta(minutes=16), clock=domicile.clock, entropy=os.urandom,
-            )  # fmt: skip
+                longest_request=timedelta(minutes=16),
+                clock=domicile.clock,
+                entropy=os.urandom,
+            )
 
         patch.setattr(Domicile, "_connector", connector)
         domicile.open()

@@ -112,7 +112,7 @@ def test_they_go_in_bounded_pieces(domicile: Domicile) -> None:
     domicile.clock.advance(KEPT + timedelta(days=1))
     for _ in range(4):
         with home(domicile).catalog.begin() as connection:
-            holds.forget(connection, domicile.clock.now() - KEPT, 2)
+            holds.prune(connection, domicile.clock.now() - KEPT, 2)
         left.append((looked(domicile), len(known(domicile))))
 
     assert left == [(1, 3), (0, 2), (0, 1), (0, 1)]

@@ -60,11 +60,17 @@ class Case:
 
 
 cases = st.builds(
-    Case, st.sampled_from(TENANTS),
+    Case,
+    st.sampled_from(TENANTS),
     st.sampled_from([ScopeKind.TENANT, ScopeKind.SUBJECT, ScopeKind.GROUP, ScopeKind.RECORD]),
-    st.sampled_from(NAMES), st.sampled_from([(), CLASSES[:1], CLASSES]), HOURS, HOURS, HOURS,
-    st.booleans(), st.booleans(),
-)  # fmt: skip
+    st.sampled_from(NAMES),
+    st.sampled_from([(), CLASSES[:1], CLASSES]),
+    HOURS,
+    HOURS,
+    HOURS,
+    st.booleans(),
+    st.booleans(),
+)
 
 
 @st.composite
@@ -76,10 +82,24 @@ def rows(draw: st.DrawFn) -> Row:
     record_id = RecordId(draw(st.sampled_from(CLASSES)), "eu-central-1", minted, day, unique)
     names = st.none() | st.sampled_from(NAMES)
     return Row(
-        record_id, draw(st.sampled_from(TENANTS)), minted, minted, draw(names), draw(names), (),
-        UUID(int=draw(st.integers(1, 3))), 0, 1, 1, False, False,
-        UUID(int=draw(st.integers(4, 6))), b"", None, b"",
-    )  # fmt: skip
+        record_id,
+        draw(st.sampled_from(TENANTS)),
+        minted,
+        minted,
+        draw(names),
+        draw(names),
+        (),
+        UUID(int=draw(st.integers(1, 3))),
+        0,
+        1,
+        1,
+        False,
+        False,
+        UUID(int=draw(st.integers(4, 6))),
+        b"",
+        None,
+        b"",
+    )
 
 
 def store(connection: Connection, table: Table, row: Row) -> None:
@@ -98,12 +118,22 @@ def place(connection: Connection, number: int, case: Case) -> None:
 
     value = case.value.ljust(16) if case.scope is ScopeKind.RECORD else case.value
     new = NewHold(
-        id=UUID(int=number), tenant=case.tenant, scope=case.scope,
-        sought=() if case.scope is ScopeKind.TENANT else (b"another", value), sealed_name=None,
-        classes=case.classes, minted_from=at(case.since), minted_to=at(case.until),
-        cutoff=at(case.cutoff), matter="m", authority="a", issuer="i", placed=NOON, review=OPEN,
-    )  # fmt: skip
-    holds.place(connection, new)
+        id=UUID(int=number),
+        tenant=case.tenant,
+        scope=case.scope,
+        sought=() if case.scope is ScopeKind.TENANT else (b"another", value),
+        sealed_name=None,
+        classes=case.classes,
+        minted_from=at(case.since),
+        minted_to=at(case.until),
+        cutoff=at(case.cutoff),
+        matter="m",
+        authority="a",
+        issuer="i",
+        placed=NOON,
+        review=OPEN,
+    )
+    holds.add(connection, new)
     if case.released:
         holds.release(connection, new.id, "why", NOON)
 

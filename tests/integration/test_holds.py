@@ -7,9 +7,9 @@ import pytest
 from sqlalchemy import select
 
 from storage.catalog import tables as t
+from storage.client.tenant import Tenant
 from storage.errors import Erased, Expired, InvalidRequest, NotFound, PurposeRefused
 from storage.model import DataClass, ErasureState, NewRecord, PutResult, Reason, RecordId, Scope
-from storage.tenant import Tenant
 from storage.testing import Domicile
 from tests.support.doing import GONE, erase, get, is_complete, packs_on, work
 from tests.support.holding import SOON, carried, content, kept, opened, place, release
@@ -218,7 +218,7 @@ def test_what_was_carried_is_compacted_when_a_part_is_released(domicile: Domicil
 
 
 def test_backends_that_do_not_answer_keep_the_day_and_lose_nothing(domicile: Domicile) -> None:
-    """An expiry that cannot carry is overdue and visible; when they return, it ends well."""
+    """An expiry that cannot relocate is overdue and visible; when they return, it ends well."""
     t = domicile.tenant(retention=SOON)
     mine = put(t, b"mine")
     placed = place(domicile)
@@ -361,6 +361,12 @@ def test_every_scope_class_and_time_span(domicile: Domicile) -> None:
         ),
     }
     assert covers == {
-        "subject": {a, c}, "group": {a, b}, "record": {b}, "tenant": {a, b, c}, "class": {b},
-        "from": {b, c}, "to": {a}, "never": set(),
-    }  # fmt: skip
+        "subject": {a, c},
+        "group": {a, b},
+        "record": {b},
+        "tenant": {a, b, c},
+        "class": {b},
+        "from": {b, c},
+        "to": {a},
+        "never": set(),
+    }

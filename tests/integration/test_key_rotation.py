@@ -5,7 +5,7 @@ from typing import cast
 
 import pytest
 
-from storage.bootstrap import Means, init
+from storage.bootstrap import Dependencies, init
 from storage.crypto.root import Section, rotate
 from storage.errors import Erased, KeyUnavailable, LineageConflict, SettingsError
 from storage.model import DataClass, ErasureState, Purpose, Reason, Scope
@@ -14,13 +14,13 @@ from tests.support.holding import kept, opened, place
 
 HOME = "eu-central-1"
 PROMPT, SERVE = DataClass.PROMPT, Purpose.SERVE
-MEANS = Means(clock=lambda _: FakeClock())
+MEANS = Dependencies(clock=lambda _: FakeClock())
 
 
 def rotated(domicile: Domicile, section: Section = "pseudonym") -> None:
     """A new version in the key file, told to the catalog, and read by a new process."""
     rotate(domicile.settings.regions[HOME].keys_file, os.urandom, region=HOME, section=section)
-    init(domicile.settings, means=MEANS)
+    init(domicile.settings, dependencies=MEANS)
     domicile.open()
 
 
@@ -78,7 +78,7 @@ def test_a_version_is_not_used_before_its_catalog_knows_it(domicile: Domicile) -
 
     with pytest.raises(SettingsError, match="Run domicile init"):
         domicile.open()
-    init(domicile.settings, means=MEANS)
+    init(domicile.settings, dependencies=MEANS)
     domicile.open()
 
 
@@ -86,7 +86,7 @@ def test_a_process_that_knows_too_few_versions_says_so(domicile: Domicile) -> No
     """Started before the rotation, it would leave out what others have stored since."""
     t = domicile.tenant()
     rotate(domicile.settings.regions[HOME].keys_file, os.urandom, region=HOME, section="pseudonym")
-    init(domicile.settings, means=MEANS)
+    init(domicile.settings, dependencies=MEANS)
 
     with pytest.raises(KeyUnavailable, match="newest key file"):
         t.list(subject="u")
@@ -105,7 +105,7 @@ def test_an_older_copy_of_the_key_file(domicile: Domicile) -> None:
     with pytest.raises(SettingsError, match="Restore the newest one"):
         domicile.open()
     with pytest.raises(SettingsError, match="Restore the newest one"):
-        init(domicile.settings, means=MEANS)
+        init(domicile.settings, dependencies=MEANS)
 
 
 @pytest.mark.parametrize("section", ["root", "signing"])

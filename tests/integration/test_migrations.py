@@ -222,7 +222,7 @@ class TestAgainstTheTables:
         ],
     )
     def test_a_difference_is_found(self, domicile: Domicile, change: str) -> None:
-        """So that the test before means something."""
+        """So that the test before dependencies something."""
         with catalog_of(domicile.settings) as connection:
             connection.execute(text(change))
 
@@ -257,7 +257,7 @@ class TestWhatIsRefused:
             before = rows(connection)
 
         with pytest.raises(CatalogUnsupported, match=r"9999.*Deploy the code"):
-            init(domicile.settings, means=MEANS)
+            init(domicile.settings, dependencies=MEANS)
         with catalog_of(domicile.settings) as connection:
             after = rows(connection)
             connection.execute(
@@ -291,7 +291,7 @@ class TestWhatIsRefused:
         )
 
         with pytest.raises(CatalogUnsupported, match="catalog_url"):
-            init(swapped, means=MEANS)
+            init(swapped, dependencies=MEANS)
         error = refused(swapped)
 
         assert isinstance(error, CatalogUnsupported)
@@ -308,7 +308,7 @@ class TestWhatIsRefused:
             connection.execute(text(f"ALTER DATABASE {name} SET synchronous_commit = off"))
 
         with pytest.raises(CatalogUnsafe, match="synchronous_commit=off"):
-            init(other, means=MEANS)
+            init(other, dependencies=MEANS)
         error = refused(other)
         with catalog_of(other) as connection:
             left = [name for kind, name in contents(connection) if kind != "right"]
@@ -352,7 +352,7 @@ class TestInit:
             return found
 
         before = everything()
-        init(domicile.settings, means=MEANS)
+        init(domicile.settings, dependencies=MEANS)
 
         assert everything() == before
 
@@ -362,7 +362,7 @@ class TestInit:
         place = RegionSettings(catalog_url=SecretStr(url), keys_file=tmp_path / "keys" / "eu")
         settings = Settings(home=tmp_path, regions={HOME: place})
         with ThreadPoolExecutor(2) as pool:
-            made = list(pool.map(lambda _: init(settings, means=MEANS), range(2)))
+            made = list(pool.map(lambda _: init(settings, dependencies=MEANS), range(2)))
 
         catalog = Catalog(HOME, url)
         catalog.check()
@@ -378,7 +378,7 @@ class TestInit:
         place.keys_file.rename(place.keys_file.with_suffix(".away"))
 
         with pytest.raises(SettingsError, match=r"key file .* is not there. Restore it"):
-            init(domicile.settings, means=MEANS)
+            init(domicile.settings, dependencies=MEANS)
 
         assert not place.keys_file.exists()
 

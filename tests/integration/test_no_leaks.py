@@ -17,6 +17,8 @@ from typer.testing import CliRunner
 
 from storage.catalog import tables
 from storage.cli.commands import app
+from storage.client.store import ServedRegion
+from storage.client.tenant import Tenant
 from storage.crypto.record import unwrap_key
 from storage.errors import (
     BackendForbidden,
@@ -35,8 +37,6 @@ from storage.model import (
     Scope,
     TenantSpec,
 )
-from storage.store import Served
-from storage.tenant import Tenant
 from storage.testing import Domicile
 
 BODY = "body-of-Hypatia-0f3a"
@@ -157,7 +157,7 @@ def _keys(domicile: Domicile) -> Iterator[tuple[str, bytes]]:
         yield from _keys_of_records(served, region)
 
 
-def _keys_of_records(served: Served, region: str) -> Iterator[tuple[str, bytes]]:
+def _keys_of_records(served: ServedRegion, region: str) -> Iterator[tuple[str, bytes]]:
     with served.open.catalog.begin() as connection:
         rows = [
             row
@@ -241,10 +241,20 @@ class TestTheStore:
         _prompt(t)
         served = domicile.store.regions["eu-central-1"]
         for thing in (
-            domicile.settings, domicile.store, t, served, served.open, served.keys, served.reader,
-            served.writer, served.open.roots, served.open.pseudonyms, served.open.signing,
-            served.open.catalog, *domicile.backends.values(),
-        ):  # fmt: skip
+            domicile.settings,
+            domicile.store,
+            t,
+            served,
+            served.open,
+            served.keys,
+            served.reader,
+            served.writer,
+            served.open.roots,
+            served.open.pseudonyms,
+            served.open.signing,
+            served.open.catalog,
+            *domicile.backends.values(),
+        ):
             seen.value(type(thing).__name__, thing)
 
     @pytest.mark.parametrize("log", ["json", "console"])
@@ -270,11 +280,25 @@ class TestTheStore:
         seen.expect("expired", lambda: t.get(late, purpose=Purpose.SERVE))
 
         assert seen.kinds >= {
-            "AgreementMissing", "BodyTooLarge", "ConsumerTenant", "Erased", "Expired",
-            "IdConflict", "InvalidRequest", "LineageConflict", "MalformedId", "MetadataTooLarge",
-            "NotFound", "PurposeRefused", "ResidencyUnsatisfied", "StaleId", "StreamFailed",
-            "TenantConflict", "UnknownClass", "UnknownTenant",
-        }  # fmt: skip
+            "AgreementMissing",
+            "BodyTooLarge",
+            "ConsumerTenant",
+            "Erased",
+            "Expired",
+            "IdConflict",
+            "InvalidRequest",
+            "LineageConflict",
+            "MalformedId",
+            "MetadataTooLarge",
+            "NotFound",
+            "PurposeRefused",
+            "ResidencyUnsatisfied",
+            "StaleId",
+            "StreamFailed",
+            "TenantConflict",
+            "UnknownClass",
+            "UnknownTenant",
+        }
 
     @pytest.mark.parametrize("log", ["json", "console"])
     def test_parts_that_fail(self, domicile: Domicile, seen: Seen, log: str) -> None:

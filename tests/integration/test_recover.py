@@ -6,8 +6,8 @@ from storage.catalog import identity
 from storage.cli.status import show
 from storage.errors import BackendUnavailable, CatalogRestored, Corrupt, Erased, Expired, NotFound
 from storage.model import DataClass, NewRecord, PutResult, Reason, Scope
+from storage.recovery import recover
 from storage.testing import Domicile
-from storage.workers import recover
 from tests.support.copies import Dump, recovered, rehearsed, started
 from tests.support.doing import GONE, erase, get, is_complete, packs_on, work
 from tests.support.seeing import home, unknown
@@ -94,8 +94,10 @@ def test_what_was_put_after_the_backup_is_reported_and_goes(domicile: Domicile) 
     assert report is not None
     assert len(packs_on(domicile)) == 6
     assert sorted((kind, count) for (kind, _), count in report.forgotten.items()) == [
-        ("file_key", 1), ("pack", 1), ("pack", 1),
-    ]  # fmt: skip
+        ("file_key", 1),
+        ("pack", 1),
+        ("pack", 1),
+    ]
     recovered(domicile)
 
     t = domicile.store.tenant("acme-eu")
@@ -254,7 +256,7 @@ def test_a_recovery_that_is_killed(
     erasure = erase(t)
     dump.restore(domicile)
 
-    step = [(recover, "replay"), (recover, "_note"), (recover, "_mend"), (identity, "settle")][at]
+    step = [(recover, "replay"), (recover, "_note"), (recover, "_repair"), (identity, "settle")][at]
     real = getattr(*step)
 
     def killed(*given: object) -> object:

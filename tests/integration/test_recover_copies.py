@@ -4,7 +4,7 @@ import hashlib
 
 import pytest
 
-from storage.bootstrap import open_copies
+from storage.bootstrap import open_restored
 from storage.catalog import identity
 from storage.errors import BackendUnavailable, Erased, LedgerUnwritten
 from storage.evidence.receipts import verify
@@ -35,10 +35,10 @@ def words(domicile: Domicile, erasure: Erasure) -> set[object]:
 def stay_in_place(domicile: Domicile) -> None:
     """The restored catalog is opened as a snapshot of its disk would be: its place is the same."""
     with (
-        open_copies(domicile.settings, means=domicile.means, only=HOME) as found,
+        open_restored(domicile.settings, dependencies=domicile.dependencies, only=HOME) as found,
         found[0].catalog.begin() as connection,
     ):
-        identity.settle(connection)
+        identity.accept(connection)
     domicile.open()
 
 

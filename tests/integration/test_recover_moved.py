@@ -5,10 +5,10 @@ from sqlalchemy import Connection
 
 from storage.errors import BackendUnavailable, Erased
 from storage.model import DataClass, NewRecord, PutResult, RecordId, Scope
-from storage.packs import carrying
+from storage.packs import relocate
+from storage.recovery import recover
 from storage.region import OpenRegion
 from storage.testing import Domicile
-from storage.workers import recover
 from tests.support.copies import Dump, recovered, rehearsed
 from tests.support.doing import erase, get, is_complete, packs_on, put_prompt, work
 from tests.support.holding import SOON, carried, content, kept, opened, place, release
@@ -95,7 +95,7 @@ def test_a_rehearsal_finds_it_and_takes_up_nothing(domicile: Domicile) -> None:
         assert (report.found_again, report.lost_records) == (1, 0)
 
 
-@pytest.mark.parametrize("step", ["take_up", "_mend_all"])
+@pytest.mark.parametrize("step", ["reattach", "_repair_all"])
 def test_a_recovery_that_is_killed_takes_it_up_the_next_time(
     domicile: Domicile, monkeypatch: pytest.MonkeyPatch, step: str
 ) -> None:
@@ -149,13 +149,13 @@ def test_what_was_being_carried_when_the_backup_was_made(
     domicile.tenant(retention=SOON)
     held = put_prompt(domicile, "u")
     placed = place(domicile)
-    dumps, switch = [], carrying._switch
+    dumps, switch = [], relocate._switch
 
     def dumped(region: OpenRegion, connection: Connection, *given: object) -> bool:
         dumps.append(Dump.of(domicile))
         return switch(region, connection, *given)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(carrying, "_switch", dumped)
+    monkeypatch.setattr(relocate, "_switch", dumped)
     days_go_by(domicile, 2)
 
     dumps[0].restore(domicile)

@@ -13,7 +13,7 @@ from pydantic import SecretStr
 from sqlalchemy import create_engine, text
 
 from storage import embedded
-from storage.bootstrap import Means, init
+from storage.bootstrap import Dependencies, init
 from storage.errors import CatalogRestored, Erased
 from storage.model import DataClass, Scope
 from storage.settings import RegionSettings, Settings
@@ -37,7 +37,7 @@ class Machine:
             catalog_url=SecretStr(embedded.ensure_database(self.url, HOME)), keys_file=home / "keys"
         )
         settings = Settings(home=home / "domicile", regions={HOME: place})
-        init(settings, means=Means(clock=lambda _: FakeClock()))
+        init(settings, dependencies=Dependencies(clock=lambda _: FakeClock()))
         self.domicile = Domicile(settings)
         self.domicile.open()
 

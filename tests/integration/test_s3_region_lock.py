@@ -156,9 +156,14 @@ def test_legacy_locations_are_understood(home: LoopbackServer, found: str, own: 
     """Old buckets answer nothing, or EU."""
     home.answer = lambda _: location(found)
     bucket = Bucket(
-        "s3", "bucket", own,
-        endpoint_url=home.url, credentials=CREDENTIALS, timeout=10, clock=time.monotonic,
-    )  # fmt: skip
+        "s3",
+        "bucket",
+        own,
+        endpoint_url=home.url,
+        credentials=CREDENTIALS,
+        timeout=10,
+        clock=time.monotonic,
+    )
 
     bucket.check_place()
 
@@ -396,10 +401,19 @@ def test_a_certificate_that_nobody_trusts_ends_it(
 
 @pytest.mark.parametrize(
     "url",
-    ["http://s3.example.com", "http://10.0.0.1:9000", "http://127.0.0.1.example.com", "ftp://127.0.0.1",
-     "http://0.0.0.0:9000", "http://[2001:db8::1]:9000", "127.0.0.1:9000", "https://", "",
-     "https://user:secret@s3.example.com"],
-)  # fmt: skip
+    [
+        "http://s3.example.com",
+        "http://10.0.0.1:9000",
+        "http://127.0.0.1.example.com",
+        "ftp://127.0.0.1",
+        "http://0.0.0.0:9000",
+        "http://[2001:db8::1]:9000",
+        "127.0.0.1:9000",
+        "https://",
+        "",
+        "https://user:secret@s3.example.com",
+    ],
+)
 def test_only_https_leaves_the_machine(url: str) -> None:
     """Refused before anything is sent, and the text shows no secret."""
     with pytest.raises(ConfigurationError) as caught:
@@ -410,9 +424,14 @@ def test_only_https_leaves_the_machine(url: str) -> None:
 
 @pytest.mark.parametrize(
     "url",
-    ["http://127.0.0.1:9000", "http://127.8.9.10", "http://[::1]:9000", "http://localhost:9000",
-     "https://s3.example.com"],
-)  # fmt: skip
+    [
+        "http://127.0.0.1:9000",
+        "http://127.8.9.10",
+        "http://[::1]:9000",
+        "http://localhost:9000",
+        "https://s3.example.com",
+    ],
+)
 def test_loopback_may_do_without_tls(url: str) -> None:
     """For tests and laptops."""
     backend_at(url).close()
@@ -426,6 +445,11 @@ def test_only_the_name_of_a_bucket_is_one(bucket: str) -> None:
     """An ARN may name a bucket, or many, in any region."""
     with pytest.raises(ConfigurationError):
         Bucket(
-            "s3", bucket, HOME,
-            endpoint_url=None, credentials=None, timeout=1, clock=time.monotonic,
-        )  # fmt: skip
+            "s3",
+            bucket,
+            HOME,
+            endpoint_url=None,
+            credentials=None,
+            timeout=1,
+            clock=time.monotonic,
+        )

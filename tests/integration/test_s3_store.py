@@ -8,6 +8,7 @@ import pytest
 
 from regions.model import BackendSpec
 from storage.backends.registry import open_backend
+from storage.client.tenant import Tenant
 from storage.errors import (
     BackendForbidden,
     BackendMisplaced,
@@ -18,7 +19,6 @@ from storage.errors import (
 )
 from storage.evidence.receipts import verify
 from storage.model import DataClass, ErasureState, NewRecord, Purpose, Reason, RecordId, Scope
-from storage.tenant import Tenant
 from storage.testing import Domicile
 from storage.testing.harness import Kind
 from storage.testing.s3 import CREDENTIALS, Answer, LoopbackServer, Request, S3Server
@@ -314,10 +314,14 @@ class TestOpening:
         s3.make_bucket("misplaced", "us-east-1", versioned=True)
         spec = BackendSpec.model_validate(
             {
-                "name": "eu-a", "kind": "s3", "sub_processor": "lindenhost", "bucket": "misplaced",
-                "aws_region": "eu-central-1", "endpoint_url": s3.url,
+                "name": "eu-a",
+                "kind": "s3",
+                "sub_processor": "lindenhost",
+                "bucket": "misplaced",
+                "aws_region": "eu-central-1",
+                "endpoint_url": s3.url,
             }
-        )  # fmt: skip
+        )
         domicile.backends["eu-a"].inner = open_backend(
             spec, data_dir=domicile.settings.home, credentials=CREDENTIALS
         )

@@ -115,7 +115,7 @@ def test_a_replica_that_is_not_as_written_is_made_anew(
 
 
 def test_the_last_replica_is_never_given_up(domicile: Domicile, put: RecordId) -> None:
-    """Two replicas, both flipped: nobody can mend that, and what is left may be of use."""
+    """Two replicas, both flipped: nobody can repair that, and what is left may be of use."""
     (key,), (other,) = keys_of(domicile), keys_of(domicile, "eu-b")
     flipped(domicile, key)
     inner = domicile.backends["eu-b"].inner
@@ -195,7 +195,7 @@ def test_the_grace_time_begins_anew_for_what_had_been_gone(domicile: Domicile) -
     domicile.pass_time(days=5)
     assert scrubbed(domicile) == {}
     with home(domicile).catalog.begin() as connection:
-        assert connection.execute(t.stray.select()).all() == []
+        assert connection.execute(t.orphan.select()).all() == []
 
     whole(domicile)
     assert scrubbed(domicile) == {"orphan/waiting": 1}

@@ -10,8 +10,8 @@ from typer.testing import CliRunner, Result
 from storage.cli import scrubbing
 from storage.cli.commands import app
 from storage.cli.exits import Exit
+from storage.client.store import Store
 from storage.model import DataClass
-from storage.store import Store
 from storage.testing import Domicile
 from tests.support.scrubbing import keys_of, overwrite
 
@@ -76,7 +76,7 @@ def test_what_it_cannot_mend_ends_with_a_code_of_its_own(
 
     result = ran(scrub, "--backend", "eu-a")
 
-    assert result.exit_code == Exit.UNMENDED
+    assert result.exit_code == Exit.UNREPAIRED
     assert "wrong size" in result.stdout
     assert "NOT MENDED" in result.stdout
     (region, _) = domicile.store.status()

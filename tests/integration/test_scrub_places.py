@@ -144,8 +144,10 @@ class TestSubProcessors:
         assert list(changed.backends["eu-a"].inner.scan()) == []
         for kind in ("pack", "day_key"):
             assert [len(keys_of(changed, name, kind)) for name in ("eu-a", "eu-b", "eu-c")] == [
-                0, 1, 1,
-            ]  # fmt: skip
+                0,
+                1,
+                1,
+            ]
         assert all(scrubbed(changed, name, 1.0) == {} for name in ("eu-a", "eu-b", "eu-c"))
         (region, _) = changed.store.status()
         assert [backend.missing for backend in region.backends] == [0, 0, 0]

@@ -14,10 +14,10 @@ from storage.errors import BackendError, BackendUnavailable
 from storage.model import DataClass
 from storage.ports import Trace, TraceKind
 from storage.testing import Domicile, Gate
-from storage.workers import scrub as scrubbing
-from storage.workers.mend import Place, Shown
-from storage.workers.rate import Rate
-from storage.workers.scrub import scrub, whole_round
+from storage.workers.scrub import rounds as scrubbing
+from storage.workers.scrub.rate import Rate
+from storage.workers.scrub.repair import Place, Shown
+from storage.workers.scrub.rounds import scrub, whole_round
 from tests.support.doing import work
 from tests.support.scrubbing import (
     Listing,

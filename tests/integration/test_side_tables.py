@@ -163,7 +163,7 @@ def test_they_go_in_bounded_pieces_the_oldest_first(domicile: Domicile) -> None:
     found = complete(domicile, 5)
     domicile.pass_time(days=2000)
     with home(domicile).catalog.begin() as connection:
-        forgotten = erasures.forget(connection, domicile.clock.now(), 2)
+        forgotten = erasures.prune(connection, domicile.clock.now(), 2)
 
     assert forgotten == 2
     assert [e.id for e in known(domicile)] == [e.id for e in found[2:]]

@@ -8,10 +8,10 @@ import pytest
 
 from storage import DataClass, Reason, Scope
 from storage.cli.status import late
+from storage.client.tenant import Tenant
 from storage.errors import BackendForbidden
 from storage.model import NewRecord, PutResult, RegionStatus
 from storage.policy import horizon_alarm, horizon_wanted
-from storage.tenant import Tenant
 from storage.testing import Domicile
 
 PROMPT = DataClass.PROMPT

@@ -49,9 +49,13 @@ def noticed(bug: Bug) -> str | None:
         for test in bug.tests:
             run = subprocess.run(
                 [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", test],
-                cwd=copy, env={**os.environ, "PYTHONPATH": folder}, capture_output=True,
-                text=True, timeout=_PATIENCE, check=False,
-            )  # fmt: skip
+                cwd=copy,
+                env={**os.environ, "PYTHONPATH": folder},
+                capture_output=True,
+                text=True,
+                timeout=_PATIENCE,
+                check=False,
+            )
             if run.returncode == 1:
                 return _failed(run.stdout) or test
             if run.returncode != 0:

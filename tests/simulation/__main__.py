@@ -119,9 +119,12 @@ def _rarely_collected() -> Iterator[Callable[[], int]]:
 def _sum(one: Done, other: Done) -> Done:
     failed = [seed for seed in (one.failed, other.failed) if seed is not None]
     return Done(
-        one.seeds + other.seeds, one.days + other.days, one.records + other.records,
-        one.erasures + other.erasures, min(failed, default=None),
-    )  # fmt: skip
+        one.seeds + other.seeds,
+        one.days + other.days,
+        one.records + other.records,
+        one.erasures + other.erasures,
+        min(failed, default=None),
+    )
 
 
 def _one(seed: int, *, whole: bool) -> int:

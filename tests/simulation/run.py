@@ -16,7 +16,7 @@ import regions
 from regions.load import load_topology
 from storage.policy import horizon
 from storage.testing import Server
-from storage.testing.newborn import newborn
+from storage.testing.snapshot import snapshot
 from tests.simulation.story import Disturb, Step, Story
 from tests.support.runner import Runner
 from tests.support.topologies import small_topology
@@ -65,7 +65,9 @@ class Stage:
         }
         self._settings = self._server.make()
         topology = load_topology(self._topologies[False, False])
-        self._regions = {name: newborn(self._settings, name, topology) for name in topology.regions}
+        self._regions = {
+            name: snapshot(self._settings, name, topology) for name in topology.regions
+        }
         for region in self._regions.values():
             region.catalog.engine.pool._pre_ping = False  # nobody cuts these connections
             event.listen(region.catalog.engine, "connect", _prepare)
@@ -86,8 +88,11 @@ class Stage:
             failure = _play(runner, story.steps)
             model = runner.player.model
             days = (runner.world.clock.now() - began).total_seconds() / 86400
-            held = sorted(key for region in runner.world.topology.regions
-                          for _, key, _ in runner.world.contents(region))  # fmt: skip
+            held = sorted(
+                key
+                for region in runner.world.topology.regions
+                for _, key, _ in runner.world.contents(region)
+            )
             digest = (days, tuple(held))
             return Outcome(days, len(model.ever()), len(model.eras), failure, digest)
         finally:

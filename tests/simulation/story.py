@@ -40,8 +40,18 @@ _SIZES: tuple[Size, ...] = ("small", "small", "small", "small", "none", "own_pac
 _NAMINGS: tuple[Naming, ...] = ("given", "given", "none", "key", "minted", "taken", "same", "batch")
 _SCOPES = (ScopeKind.RECORD, ScopeKind.SUBJECT, ScopeKind.SUBJECT, ScopeKind.GROUP, *ScopeKind)
 _TROUBLES: tuple[Trouble, ...] = (
-    "up", "up", "up", "down", "down", "full", "lossy", "late", "land", "lose", None,
-)  # fmt: skip
+    "up",
+    "up",
+    "up",
+    "down",
+    "down",
+    "full",
+    "lossy",
+    "late",
+    "land",
+    "lose",
+    None,
+)
 _BOTHERS: tuple[Trouble, ...] = ("up", "down", "pending", "lossy", "late")
 
 
@@ -114,8 +124,14 @@ def _step(random: Random) -> Step:
 
 def _interrupted(random: Random) -> Do:
     makers: list[tuple[int, Callable[[Random], Op]]] = [
-        (3, _put), (3, _work), (2, _erase), (1, _look), (1, _keep), (1, _hand_over), (1, _wear),
-    ]  # fmt: skip
+        (3, _put),
+        (3, _work),
+        (2, _erase),
+        (1, _look),
+        (1, _keep),
+        (1, _hand_over),
+        (1, _wear),
+    ]
     op = _weighed(random, makers)(random)
     between = tuple(
         (random.randrange(1, _MOMENTS + 1), _interruption(random))
@@ -126,10 +142,16 @@ def _interrupted(random: Random) -> Do:
 
 def _interruption(random: Random) -> Op:
     makers: list[tuple[int, Callable[[Random], Op]]] = [
-        (3, _erase), (4, _work), (2, _put), (2, lambda _: Kill()), (1, _look),
-        (1, _keep), (1, _hand_over), (1, _wear),
+        (3, _erase),
+        (4, _work),
+        (2, _put),
+        (2, lambda _: Kill()),
+        (1, _look),
+        (1, _keep),
+        (1, _hand_over),
+        (1, _wear),
         (1, lambda r: Wait(r.randrange(1, 8), lands=r.random() < 0.5)),
-    ]  # fmt: skip
+    ]
     return _weighed(random, makers)(random)
 
 

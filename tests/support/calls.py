@@ -48,10 +48,14 @@ class Calls:
             terms = TENANTS[name]
             given = {c: days for c, days in terms.retention.items() if days is not None}
             spec = TenantSpec(
-                name, terms.account, terms.home, "EU" if terms.home == EU else "US",
-                agreements=[Dpa(signed=date(2026, 1, 5))], retention=given,
+                name,
+                terms.account,
+                terms.home,
+                "EU" if terms.home == EU else "US",
+                agreements=[Dpa(signed=date(2026, 1, 5))],
+                retention=given,
                 dedicated=terms.dedicated,
-            )  # fmt: skip
+            )
             world.processes[0].store.admin.tenants.ensure(spec)
 
     @contextmanager

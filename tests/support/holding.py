@@ -17,9 +17,15 @@ def spec(
 ) -> HoldSpec:
     """A hold of Acme's."""
     return HoldSpec(
-        tenant, scope, matter="Doe v. Acme", authority="court", issuer="counsel",
-        review=date(2027, 1, 15), future=future, **more,  # type: ignore[arg-type]
-    )  # fmt: skip
+        tenant,
+        scope,
+        matter="Doe v. Acme",
+        authority="court",
+        issuer="counsel",
+        review=date(2027, 1, 15),
+        future=future,
+        **more,  # type: ignore[arg-type]
+    )
 
 
 def place(

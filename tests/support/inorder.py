@@ -5,8 +5,8 @@ from concurrent.futures import Executor, Future
 from typing import ParamSpec, TypeVar
 
 from storage.model import PutResult
-from storage.packs.item import Item
-from storage.packs.lanes import Lanes
+from storage.packs.queue import Lanes
+from storage.packs.sealed import SealedRecord
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -67,7 +67,7 @@ class InOrder(Lanes):
         self._later = Later()
         super().__init__(lanes._limits, lanes._flush, self._later)  # type: ignore[arg-type]
 
-    def submit(self, item: Item, *, bulk: bool, wait: float) -> Future[PutResult]:
+    def submit(self, item: SealedRecord, *, bulk: bool, wait: float) -> Future[PutResult]:
         return Awaited(super().submit(item, bulk=bulk, wait=wait), self._later)
 
     def close(self) -> None:

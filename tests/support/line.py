@@ -41,9 +41,11 @@ class Line:
         return {**others, "DOMICILE_HOME": str(self.home)}
 
     def __call__(
-        self, *args: str | Path, stdin: str | bytes | None = None,
+        self,
+        *args: str | Path,
+        stdin: str | bytes | None = None,
         environment: Mapping[str, str | None] | None = None,
-    ) -> Result:  # fmt: skip
+    ) -> Result:
         """Run a command in this process."""
         given = self.environment | dict(environment or {})
         return CliRunner(env=given).invoke(app, [str(arg) for arg in args], input=stdin)
@@ -84,8 +86,10 @@ class Held:
     def __init__(self, data: Path) -> None:
         self._process = subprocess.Popen(
             [sys.executable, "-W", "ignore", "-c", _HOLD, data],
-            cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-        )  # fmt: skip
+            cwd=ROOT,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+        )
 
     def __enter__(self) -> None:
         assert self._process.stdout is not None
@@ -105,7 +109,10 @@ def started(line: Line, *args: str, **how: Any) -> subprocess.Popen[bytes]:  # n
     """A command in a process of its own."""
     environment = os.environ | line.environment
     return subprocess.Popen(
-        [sys.executable, "-m", "storage.cli", *args], cwd=ROOT,
+        [sys.executable, "-m", "storage.cli", *args],
+        cwd=ROOT,
         env={name: value for name, value in environment.items() if value is not None},
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, **how,
-    )  # fmt: skip
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        **how,
+    )

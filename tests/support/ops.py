@@ -142,9 +142,20 @@ class Kill:
 
 
 Op = (
-    Put | Mint | Get | Search | Erase | Work | Wait | Kill
-    | Hold | Release | Scrub | Spoil | HandOver
-)  # fmt: skip
+    Put
+    | Mint
+    | Get
+    | Search
+    | Erase
+    | Work
+    | Wait
+    | Kill
+    | Hold
+    | Release
+    | Scrub
+    | Spoil
+    | HandOver
+)
 
 CLASSES = st.sampled_from(list(DataClass))
 SUBJECTS = st.sampled_from([None, "ann", "ben"])

@@ -21,6 +21,7 @@ from random import Random
 from typing import cast
 
 from storage.bootstrap import open_store, worker_of
+from storage.client.tenant import Tenant
 from storage.errors import DomicileError
 from storage.logs import make_logger
 from storage.model import (
@@ -34,7 +35,6 @@ from storage.model import (
     Scope,
 )
 from storage.settings import Settings
-from storage.tenant import Tenant
 
 TENANT = "acme-eu"
 SUBJECTS = ("user-0", "user-1", "user-2")
@@ -229,9 +229,14 @@ class _Putter:
         what[0]()
 
     def put_one(
-        self, data_class: DataClass, size: int, *, record_id: RecordId | None = None,
-        subject: str | None = None, parent: Note | None = None,
-    ) -> None:  # fmt: skip
+        self,
+        data_class: DataClass,
+        size: int,
+        *,
+        record_id: RecordId | None = None,
+        subject: str | None = None,
+        parent: Note | None = None,
+    ) -> None:
         """One record, in one call."""
         record_id = record_id or self.mint(data_class)
         body = _body(str(record_id), size)
@@ -298,9 +303,14 @@ class _Putter:
         return "stored"
 
     def _note(
-        self, record_id: RecordId, said: str, *, size: int, subject: str | None,
+        self,
+        record_id: RecordId,
+        said: str,
+        *,
+        size: int,
+        subject: str | None,
         parent: Note | None = None,
-    ) -> None:  # fmt: skip
+    ) -> None:
         digest = hashlib.sha256(_body(str(record_id), size)).hexdigest()
         origin = min([record_id.minted.isoformat(), *([parent.origin] if parent else [])])
         note = Note(

@@ -3,8 +3,8 @@
 from sqlalchemy import select
 
 from storage.catalog import tables as t
+from storage.client.tenant import Tenant
 from storage.model import Purpose, RecordId
-from storage.tenant import Tenant
 from tests.support.calls import TENANTS, Calls
 from tests.support.model import STORED, Rec
 from tests.support.ops import Get, Search

@@ -14,15 +14,15 @@ from sqlalchemy import func, select
 
 from regions.model import BackendSpec
 from storage.backends.registry import open_backend
-from storage.bootstrap import Means, init, open_store, worker_of
+from storage.bootstrap import Dependencies, init, open_store, worker_of
 from storage.catalog import tables as t
 from storage.catalog.engine import Catalog
+from storage.client.store import Store
 from storage.clock import CatalogClock
 from storage.model import Dpa, ErasureState, TenantSpec
 from storage.ports import Backend, TraceKind
 from storage.region import Limits
 from storage.settings import RegionSettings, Settings
-from storage.store import Store
 from storage.testing import FaultyBackend, Server
 from tests.support.processes import TENANT
 from tests.support.seeing import HOME, home_of, manifest_in, unknown
@@ -78,8 +78,12 @@ class Realm:
             made.down = spec.name == without
             return made
 
-        means = Means(clock=self.later.clock, backend=backend, limits=Limits(linger=0.01))
-        with open_store(self.settings, means=means, log=structlog.get_logger()) as store:
+        dependencies = Dependencies(
+            clock=self.later.clock, backend=backend, limits=Limits(linger=0.01)
+        )
+        with open_store(
+            self.settings, dependencies=dependencies, log=structlog.get_logger()
+        ) as store:
             yield store
 
     def recover(self, store: Store) -> None:

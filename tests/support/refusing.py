@@ -4,11 +4,11 @@ import os
 from collections.abc import Callable
 from io import BytesIO
 
+from storage.client.tenant import Tenant
 from storage.model import (
     DataClass,
     Purpose,
 )
-from storage.tenant import Tenant
 from storage.testing import Domicile
 from tests.support.everything import rows_of
 

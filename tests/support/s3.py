@@ -32,10 +32,15 @@ def backend_at(url: str | None, *, timeout: float = 10) -> S3Backend:
     """A backend for that URL; without one, for AWS."""
     return S3Backend(
         Bucket(
-            "eu-s3", "domicile-eu", HOME,
-            endpoint_url=url, credentials=CREDENTIALS, timeout=timeout, clock=time.monotonic,
+            "eu-s3",
+            "domicile-eu",
+            HOME,
+            endpoint_url=url,
+            credentials=CREDENTIALS,
+            timeout=timeout,
+            clock=time.monotonic,
         )
-    )  # fmt: skip
+    )
 
 
 def put(backend: S3Backend) -> None:

@@ -8,13 +8,13 @@ from sqlalchemy import select
 from storage.catalog import scrubs
 from storage.catalog import tables as t
 from storage.catalog.scrubs import Round, Tally
+from storage.client.store import Store
 from storage.model import ReplicaState
 from storage.ports import Backend, Trace
-from storage.store import Store
 from storage.testing import Domicile, FaultyBackend
-from storage.workers.mend import Place
-from storage.workers.rate import Rate
-from storage.workers.scrub import whole_round
+from storage.workers.scrub.rate import Rate
+from storage.workers.scrub.repair import Place
+from storage.workers.scrub.rounds import whole_round
 from tests.support.seeing import HOME, home
 
 Findings = dict[str, int]

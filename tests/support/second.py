@@ -5,20 +5,25 @@ from contextlib import contextmanager
 
 import structlog
 
-from storage.bootstrap import Means, open_store
+from storage.bootstrap import Dependencies, open_store
 from storage.catalog.engine import Catalog
+from storage.client.store import Store
 from storage.ports import Clock
-from storage.store import Store
 from storage.testing import Domicile
 
 
 @contextmanager
 def second(domicile: Domicile, clock: Callable[[Catalog], Clock] | None = None) -> Iterator[Store]:
     """Another store on the same catalogs and backends; ``clock`` is its own, if it has one."""
-    means = Means(
-        clock=clock or (lambda _: domicile.clock), backend=domicile._backend,
+    dependencies = Dependencies(
+        clock=clock or (lambda _: domicile.clock),
+        backend=domicile._backend,
         connector=domicile._connector,
-        limits=domicile.limits, suspect=0.0, pause=domicile.clock.sleep,
-    )  # fmt: skip
-    with open_store(domicile.settings, means=means, log=structlog.get_logger()) as store:
+        limits=domicile.limits,
+        suspect=0.0,
+        pause=domicile.clock.sleep,
+    )
+    with open_store(
+        domicile.settings, dependencies=dependencies, log=structlog.get_logger()
+    ) as store:
         yield store

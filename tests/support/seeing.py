@@ -8,10 +8,10 @@ from uuid import UUID
 from sqlalchemy import func, select
 
 from storage.catalog import tables as t
+from storage.client.store import Store
 from storage.model import ReplicaState
 from storage.ports import Backend, Trace, TraceKind
 from storage.region import OpenRegion
-from storage.store import Store
 from storage.testing import Domicile
 
 HOME = "eu-central-1"

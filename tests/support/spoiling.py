@@ -1,4 +1,4 @@
-"""Replicas that go bad, and scrubs that mend them."""
+"""Replicas that go bad, and scrubs that repair them."""
 
 import hashlib
 import math
@@ -6,9 +6,9 @@ import math
 from sqlalchemy import or_, select
 
 from storage.catalog import tables as t
-from storage.workers.mend import Place
-from storage.workers.rate import Rate
-from storage.workers.scrub import whole_round
+from storage.workers.scrub.rate import Rate
+from storage.workers.scrub.repair import Place
+from storage.workers.scrub.rounds import whole_round
 from tests.support.calls import Calls
 from tests.support.model import STORED
 from tests.support.ops import Scrub, Spoil

@@ -15,15 +15,15 @@ from sqlalchemy import Connection
 from regions.load import load_topology
 from regions.model import BackendSpec, SubProcessor, Topology
 from storage.backends.memory import MemoryBackend
-from storage.bootstrap import Means, open_store
+from storage.bootstrap import Dependencies, open_store
 from storage.catalog.engine import Catalog, _Watch
+from storage.client.store import Store
 from storage.errors import ProcessorError, ProcessorTimeout
 from storage.model import Entropy
 from storage.ports import Connector
 from storage.processors.manual import ManualConnector
 from storage.region import Limits, OpenRegion
 from storage.settings import Settings
-from storage.store import Store
 from storage.testing import FakeClock, FakeProcessor, FaultyBackend
 from storage.workers.loop import Duty, Worker, duties
 from tests.support.inorder import Inline, InOrder
@@ -137,8 +137,10 @@ class World:
         fake = self.processors[processor]
         self.troubles[processor] = trouble
         fake.down, fake.pending, fake.land_late = (
-            trouble == "down", trouble == "pending", trouble == "late",
-        )  # fmt: skip
+            trouble == "down",
+            trouble == "pending",
+            trouble == "late",
+        )
         lost: dict[str, ProcessorError] = {
             name: ProcessorTimeout(processor) for name in ("deliver", "request_deletion", "confirm")
         }
@@ -232,7 +234,7 @@ class World:
     def _start(self, *, probing: bool = False) -> Process:
         life = Life(busy=True)
         stack = ExitStack()
-        means = Means(
+        dependencies = Dependencies(
             catalog=self._catalog,
             clock=lambda _: self.clock,
             backend=lambda spec, _: Tapped(self._backend(spec), life, self._wrote),
@@ -243,7 +245,9 @@ class World:
             probing=probing,
             entropy=self.entropy,
         )
-        store = stack.enter_context(open_store(self.settings, means=means, log=quiet()))
+        store = stack.enter_context(
+            open_store(self.settings, dependencies=dependencies, log=quiet())
+        )
         for served in store.regions.values():
             self._compare(served.open)
             tap_catalog(served.open.catalog, life)

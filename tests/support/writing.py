@@ -9,9 +9,9 @@ from io import BytesIO
 from sqlalchemy import select
 
 from storage.catalog import tables as t
+from storage.client.tenant import Tenant
 from storage.errors import DomicileError
 from storage.model import DataClass, NewRecord, PutFailure, PutResult, RecordId
-from storage.tenant import Tenant
 from tests.support import looking
 from tests.support.calls import TENANTS, Answer, Calls
 from tests.support.model import FILE, NOTHING, STORED, Content, During, Wish
@@ -78,9 +78,14 @@ class Writing(Calls):
                 BytesIO(content.body), id=record_id, subject=content.subject, metadata=metadata
             )
         return tenant.put(
-            wish.id.data_class, content.body, id=record_id, subject=content.subject,
-            group=content.group, metadata=metadata, derived_from=content.parents,
-        )  # fmt: skip
+            wish.id.data_class,
+            content.body,
+            id=record_id,
+            subject=content.subject,
+            group=content.group,
+            metadata=metadata,
+            derived_from=content.parents,
+        )
 
     def _wishes(self, op: Put, tenant: Tenant) -> list[Wish]:
         wishes: list[Wish] = []
@@ -208,6 +213,11 @@ def _noting(tenant: Tenant) -> list[RecordId]:
 def _record(wish: Wish) -> NewRecord:
     content = wish.content
     return NewRecord(
-        wish.id.data_class, content.body, None if wish.fresh else wish.id, content.subject,
-        content.group, dict(content.metadata), content.parents,
-    )  # fmt: skip
+        wish.id.data_class,
+        content.body,
+        None if wish.fresh else wish.id,
+        content.subject,
+        content.group,
+        dict(content.metadata),
+        content.parents,
+    )

@@ -78,9 +78,14 @@ def writing(t: Tenant, p: RecordId, text: str, record: NewRecord) -> None:
     assert_type(t.new_id(DataClass.PROMPT, key="req-123"), RecordId)
     assert_type(t.put(DataClass.PROMPT, b""), PutResult)
     put = t.put(
-        DataClass.PROMPT, b"", id=p, subject="u", group="g", metadata={"a": [1]},
+        DataClass.PROMPT,
+        b"",
+        id=p,
+        subject="u",
+        group="g",
+        metadata={"a": [1]},
         derived_from=[p, text],
-    )  # fmt: skip
+    )
     assert_type(put, PutResult)
     assert_type(t.submit(record), Future[PutResult])
     for result in t.put_many([record]):

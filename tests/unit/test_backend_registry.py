@@ -11,14 +11,19 @@ from storage.backends import registry
 from storage.backends.credentials import Credentials
 from storage.backends.directory import DirectoryBackend
 from storage.backends.memory import MemoryBackend
-from storage.backends.registry import create_place, open_backend
+from storage.backends.registry import create_storage, open_backend
 from storage.backends.s3 import S3Backend
 from storage.errors import BackendFull, BackendUnavailable, ConfigurationError
 
 S3 = BackendSpec(
-    name="eu-a", kind="s3", sub_processor="x", bucket="bucket", aws_region="eu-central-1",
-    attested_off=frozenset({"uploads"}), longest_request_minutes=20,
-)  # fmt: skip
+    name="eu-a",
+    kind="s3",
+    sub_processor="x",
+    bucket="bucket",
+    aws_region="eu-central-1",
+    attested_off=frozenset({"uploads"}),
+    longest_request_minutes=20,
+)
 DIRECTORY = BackendSpec(name="eu-a", kind="directory", sub_processor="x", path="backends/eu-a")
 MEMORY = BackendSpec(name="eu-a", kind="memory", sub_processor="x")
 
@@ -50,11 +55,11 @@ def test_what_is_attested_is_passed_on(tmp_path: Path) -> None:
 
 
 def test_a_directory_is_made_by_init_alone(tmp_path: Path) -> None:
-    """Opening and writing do not make it; ``create_place`` does, below the data directory."""
+    """Opening and writing do not make it; ``create_storage`` does, below the data directory."""
     backend = open_backend(DIRECTORY, data_dir=tmp_path)
     with pytest.raises(BackendUnavailable):
         backend.put("a", b"data", timeout=10)
-    create_place(DIRECTORY, data_dir=tmp_path)
+    create_storage(DIRECTORY, data_dir=tmp_path)
     backend.put("a", b"data", timeout=10)
 
     assert (tmp_path / "backends" / "eu-a" / "a").read_bytes() == b"data"
@@ -63,7 +68,7 @@ def test_a_directory_is_made_by_init_alone(tmp_path: Path) -> None:
 def test_a_path_may_be_absolute(tmp_path: Path) -> None:
     """A disk of its own."""
     spec = DIRECTORY.model_copy(update={"path": str(tmp_path / "disk")})
-    create_place(spec, data_dir=Path("/nowhere"))
+    create_storage(spec, data_dir=Path("/nowhere"))
     open_backend(spec, data_dir=Path("/nowhere")).probe("canary/1")
 
     assert (tmp_path / "disk" / ".domicile").exists()
@@ -72,7 +77,7 @@ def test_a_path_may_be_absolute(tmp_path: Path) -> None:
 def test_the_reserve_is_passed_on(tmp_path: Path) -> None:
     """In MiB in the topology."""
     spec = DIRECTORY.model_copy(update={"reserve_mib": 2**40})
-    create_place(spec, data_dir=tmp_path)
+    create_storage(spec, data_dir=tmp_path)
 
     with pytest.raises(BackendFull):
         open_backend(spec, data_dir=tmp_path).put("a", b"data", timeout=10)
@@ -81,7 +86,7 @@ def test_the_reserve_is_passed_on(tmp_path: Path) -> None:
 @pytest.mark.parametrize("spec", [S3, MEMORY], ids=["s3", "memory"])
 def test_only_directories_are_made(tmp_path: Path, spec: BackendSpec) -> None:
     """A bucket is made by whoever answers for it."""
-    create_place(spec, data_dir=tmp_path)
+    create_storage(spec, data_dir=tmp_path)
 
     assert list(tmp_path.iterdir()) == []
 

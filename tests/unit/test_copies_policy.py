@@ -30,8 +30,12 @@ TOPOLOGY = load_topology()
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 HOMES = {"EU": "eu-central-1", "US": "us-east-1"}
-PROCESSORS = {"klarblick": "EU", "vier-augen": "EU", "clearwater-screening": "US",
-              "second-look": "US"}  # fmt: skip
+PROCESSORS = {
+    "klarblick": "EU",
+    "vier-augen": "EU",
+    "clearwater-screening": "US",
+    "second-look": "US",
+}
 
 
 def tenant(residency: str = "EU") -> TenantSpec:

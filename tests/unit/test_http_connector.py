@@ -62,9 +62,15 @@ def line() -> Iterator[Line]:
 def connect(processor: Processor, clock: FakeClock, key: Ed25519PrivateKey = KEY) -> HttpConnector:
     """A connector to it."""
     return HttpConnector(
-        NAME, processor.url, key=key, kid="kid", acknowledged_with=public_key(processor.public),
-        longest_request=timedelta(minutes=16), clock=clock, entropy=os.urandom,
-    )  # fmt: skip
+        NAME,
+        processor.url,
+        key=key,
+        kid="kid",
+        acknowledged_with=public_key(processor.public),
+        longest_request=timedelta(minutes=16),
+        clock=clock,
+        entropy=os.urandom,
+    )
 
 
 def test_signatures_are_those_of_the_standard() -> None:
@@ -117,9 +123,15 @@ def test_a_processor_learns_nothing_but_id_and_content(line: Line) -> None:
 
     assert path == f"/v1/{copy}"
     assert set(headers) == {
-        "host", "accept-encoding", "date", "content-digest", "content-type", "content-length",
-        "signature-input", "signature",
-    }  # fmt: skip
+        "host",
+        "accept-encoding",
+        "date",
+        "content-digest",
+        "content-type",
+        "content-length",
+        "signature-input",
+        "signature",
+    }
 
 
 FORGED: dict[str, Callable[[Processor, UUID], str]] = {
@@ -246,6 +258,12 @@ def test_content_goes_encrypted_or_nowhere(url: str) -> None:
     """Plain HTTP is for this machine alone, and a URL has no secrets in it."""
     with pytest.raises(ConfigurationError):
         HttpConnector(
-            NAME, url, key=KEY, kid="k", acknowledged_with=KEY.public_key(),
-            longest_request=timedelta(), clock=FakeClock(), entropy=os.urandom,
-        )  # fmt: skip
+            NAME,
+            url,
+            key=KEY,
+            kid="k",
+            acknowledged_with=KEY.public_key(),
+            longest_request=timedelta(),
+            clock=FakeClock(),
+            entropy=os.urandom,
+        )

@@ -39,9 +39,15 @@ def mint(
 ) -> RecordId:
     """An id for a key."""
     return RecordId.mint(
-        data_class, "eu-central-1", now, day,
-        tenant=tenant, entropy=os.urandom, key=key, secret=secret,
-    )  # fmt: skip
+        data_class,
+        "eu-central-1",
+        now,
+        day,
+        tenant=tenant,
+        entropy=os.urandom,
+        key=key,
+        secret=secret,
+    )
 
 
 @given(ids)

@@ -37,12 +37,21 @@ def copy() -> NewCopy:
     """A copy that is handed over."""
     at = datetime(2026, 3, 1, 12, tzinfo=UTC)
     return NewCopy(
-        id=OBJECT, tenant="acme-eu", uid=bytes(16), data_class=DataClass.PROMPT,
-        expiry_day=date(2026, 3, 30), origin=at, subject=bytes(33), group=b"\xff" * 33,
-        ancestors=(b"\1" * 16, b"\2" * 16), processor="klarblick", announced=at,
-        land_by=at + timedelta(minutes=16), deadline=at + timedelta(days=14),
+        id=OBJECT,
+        tenant="acme-eu",
+        uid=bytes(16),
+        data_class=DataClass.PROMPT,
+        expiry_day=date(2026, 3, 30),
+        origin=at,
+        subject=bytes(33),
+        group=b"\xff" * 33,
+        ancestors=(b"\1" * 16, b"\2" * 16),
+        processor="klarblick",
+        announced=at,
+        land_by=at + timedelta(minutes=16),
+        deadline=at + timedelta(days=14),
         lead=timedelta(hours=24),
-    )  # fmt: skip
+    )
 
 
 def test_the_vector() -> None:

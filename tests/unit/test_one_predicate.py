@@ -25,7 +25,7 @@ ASKS = {
     "catalog/records.py:delete_released",
     "catalog/days.py:drop_partition",
     "workers/ask_back.py:_word",
-    "workers/mend.py:_stray",
+    "workers/repair.py:_orphan",
     "workers/purge.py:_purge_one",
 }
 """What destroys content, and asks."""
@@ -33,7 +33,7 @@ ASKS = {
 OTHERWISE = {
     "catalog/objects.py:settle": "an attempt to write that no backend has acknowledged",
     "catalog/objects.py:spoil": "a replica with bad bytes, of an object that has good ones",
-    "catalog/moving.py:carry": "the rows go on in another table, in the same transaction",
+    "catalog/moving.py:relocate_held": "the rows go on in another table, in the same transaction",
     "catalog/moving.py:keep": "the same, of rows that a restored catalog has where they were",
     "catalog/scrubs.py:revive": "a replica that had been purged, and is there again",
     "backends/probing.py:purged": "a canary",
@@ -140,11 +140,17 @@ def test_nobody_answers_for_the_policy() -> None:
 @pytest.mark.parametrize(
     ("what", "state"),
     [
-        ("record", "erased"), ("record", "released"), ("object", "writing"), ("object", "stored"),
-        ("replica", ReplicaState.PURGING), ("key", "expiring"), ("key", "dropped"),
-        ("partition", "expiring"), ("copy", CopyState.REQUESTED),
+        ("record", "erased"),
+        ("record", "released"),
+        ("object", "writing"),
+        ("object", "stored"),
+        ("replica", ReplicaState.PURGING),
+        ("key", "expiring"),
+        ("key", "dropped"),
+        ("partition", "expiring"),
+        ("copy", CopyState.REQUESTED),
     ],
-)  # fmt: skip
+)
 def test_the_predicate_says_no_to_whatever_is_held(what: str, state: str) -> None:
     """And yes to the same, if it is not; and no in any other state."""
 

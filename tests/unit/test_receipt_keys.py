@@ -80,14 +80,18 @@ def test_keys_of_other_types_are_passed_over() -> None:
 @pytest.mark.parametrize(
     "document",
     [
-        {}, {"keys": None}, {"keys": {}}, {"keys": []}, {"keys": [7]},
+        {},
+        {"keys": None},
+        {"keys": {}},
+        {"keys": []},
+        {"keys": [7]},
         {"keys": [{"kty": "OKP", "crv": "Ed25519"}]},
         {"keys": [{"kty": "OKP", "crv": "Ed25519", "x": "AA"}]},
         {"keys": [{"kty": "OKP", "crv": "Ed25519", "x": "A" * 42 + "B"}]},
         {"keys": [{"kty": "OKP", "crv": "Ed25519", "x": "A" * 44}]},
         {"keys": [{"kty": "OKP", "crv": "Ed25519", "x": 7}]},
     ],
-)  # fmt: skip
+)
 def test_anything_else_is_no_jwk_set(document: object) -> None:
     """A key that is broken is refused, not passed over."""
     with pytest.raises(InvalidRequest, match="JWK set"):

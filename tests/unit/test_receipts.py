@@ -277,12 +277,21 @@ class TestRoot:
     @pytest.mark.parametrize(
         "change",
         [
-            {"format": 1}, {"format": 3}, {"region": "us-east-1"}, {"size": 0}, {"size": 2},
-            {"size": "1"}, {"size": 1.0}, {"size": True}, {"root": "0" * 64}, {"root": "x"},
-            {"issued_at": "2026-01-06T11:00:00Z"}, {"issued_at": "2026-01-06T11:00:02+00:00"},
+            {"format": 1},
+            {"format": 3},
+            {"region": "us-east-1"},
+            {"size": 0},
+            {"size": 2},
+            {"size": "1"},
+            {"size": 1.0},
+            {"size": True},
+            {"root": "0" * 64},
+            {"root": "x"},
+            {"issued_at": "2026-01-06T11:00:00Z"},
+            {"issued_at": "2026-01-06T11:00:02+00:00"},
             {"more": 1},
         ],
-    )  # fmt: skip
+    )
     def test_a_root_that_does_not_fit(self, change: dict[str, object]) -> None:
         """Signed by the right key, and of another region, size, format or time than its receipt."""
         assert_invalid(alone(canonical(PAYLOAD), **change))
@@ -290,12 +299,19 @@ class TestRoot:
     @pytest.mark.parametrize(
         "proof",
         [
-            {"index": 1, "path": []}, {"index": -1, "path": []}, {"index": 0.0, "path": []},
-            {"index": False, "path": []}, {"index": 0}, {"path": []}, {"index": 0, "path": ["0"]},
-            {"index": 0, "path": ["0" * 64]}, {"index": 0, "path": [], "more": 1},
-            {"index": 0, "path": {}}, {"index": 0, "path": None},
+            {"index": 1, "path": []},
+            {"index": -1, "path": []},
+            {"index": 0.0, "path": []},
+            {"index": False, "path": []},
+            {"index": 0},
+            {"path": []},
+            {"index": 0, "path": ["0"]},
+            {"index": 0, "path": ["0" * 64]},
+            {"index": 0, "path": [], "more": 1},
+            {"index": 0, "path": {}},
+            {"index": 0, "path": None},
         ],
-    )  # fmt: skip
+    )
     def test_a_proof_that_does_not_fit(self, proof: dict[str, object]) -> None:
         """Another place, a path too long, or no proof at all."""
         jws, receipt, _ = alone(canonical(PAYLOAD)).split("~")
@@ -321,10 +337,17 @@ class TestRoot:
     @pytest.mark.parametrize(
         "change",
         [
-            {"typ": None}, {"typ": "JWT"}, {"typ": "domicile-receipt+jwt"}, {"kid": None},
-            {"kid": 7}, {"jwk": {}}, {"crit": []}, {"crit": ["b64"], "b64": False}, {"x": 1},
+            {"typ": None},
+            {"typ": "JWT"},
+            {"typ": "domicile-receipt+jwt"},
+            {"kid": None},
+            {"kid": 7},
+            {"jwk": {}},
+            {"crit": []},
+            {"crit": ["b64"], "b64": False},
+            {"x": 1},
         ],
-    )  # fmt: skip
+    )
     def test_another_header(self, change: dict[str, object]) -> None:
         """What our key signed for something else is no receipt, and a header has three fields."""
         _, receipt, proof = TOKEN.split("~")

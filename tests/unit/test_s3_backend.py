@@ -117,9 +117,16 @@ def test_a_probe_says_that_deleting_is_forbidden(server: S3Server, backend: S3Ba
 
 @pytest.mark.parametrize(
     ("method", "query"),
-    [("PUT", ""), ("GET", "location"), ("GET", "uploads"), ("GET", "versions"), ("POST", "uploads"),
-     ("POST", "delete"), ("DELETE", "uploadId")],
-)  # fmt: skip
+    [
+        ("PUT", ""),
+        ("GET", "location"),
+        ("GET", "uploads"),
+        ("GET", "versions"),
+        ("POST", "uploads"),
+        ("POST", "delete"),
+        ("DELETE", "uploadId"),
+    ],
+)
 def test_a_probe_uses_every_right(
     server: S3Server, backend: S3Backend, method: str, query: str
 ) -> None:
@@ -238,9 +245,14 @@ def test_a_server_without_versions_has_to_be_attested(
 def test_what_is_attested_is_not_seen(attested: set[str], sees: set[str]) -> None:
     """And not asked for."""
     bucket = Bucket(
-        "s3", "bucket", "eu-central-1",
-        endpoint_url=None, credentials=None, timeout=1, clock=time.monotonic,
-    )  # fmt: skip
+        "s3",
+        "bucket",
+        "eu-central-1",
+        endpoint_url=None,
+        credentials=None,
+        timeout=1,
+        clock=time.monotonic,
+    )
     backend = S3Backend(bucket, attested_off=attested)  # type: ignore[arg-type]
 
     assert backend.sees == sees
@@ -369,9 +381,14 @@ def test_a_slow_server_does_not_get_the_whole_body(scripted: LoopbackServer) -> 
     scripted.answer = at_home(lambda _: Answer())
     ticks = iter(range(10**6))
     bucket = Bucket(
-        "s3", "bucket", "eu-central-1", endpoint_url=scripted.url, credentials=CREDENTIALS,
-        timeout=10, clock=lambda: next(ticks) / 10,
-    )  # fmt: skip
+        "s3",
+        "bucket",
+        "eu-central-1",
+        endpoint_url=scripted.url,
+        credentials=CREDENTIALS,
+        timeout=10,
+        clock=lambda: next(ticks) / 10,
+    )
     backend = S3Backend(bucket)
 
     with pytest.raises(BackendTimeout):

@@ -72,7 +72,7 @@ def test_what_is_being_written_or_purged_is_nobody_elses_business(state: Replica
 @given(st.timedeltas(timedelta(), timedelta(days=30)))
 def test_a_stray_goes_when_its_grace_time_is_over(age: timedelta) -> None:
     """To the microsecond, and not before."""
-    permit = may_destroy(what="stray", state="unknown", held=False, now=NOW, since=NOW - age)
+    permit = may_destroy(what="orphan", state="unknown", held=False, now=NOW, since=NOW - age)
 
     assert permit.allowed == (age >= STRAY_GRACE)
     assert permit.reason == ("allowed" if permit.allowed else "in_grace")
@@ -82,7 +82,7 @@ def test_a_stray_goes_when_its_grace_time_is_over(age: timedelta) -> None:
 def test_what_has_a_row_is_no_stray(state: ReplicaState) -> None:
     """However long ago it was seen without one: it was announced meanwhile."""
     old = NOW - 10 * STRAY_GRACE
-    permit = may_destroy(what="stray", state=state, held=False, now=NOW, since=old)
+    permit = may_destroy(what="orphan", state=state, held=False, now=NOW, since=old)
 
     assert (permit.allowed, permit.reason) == (False, "announced")
 
@@ -91,8 +91,8 @@ def test_a_stray_that_nobody_has_seen_before_stays() -> None:
     """And one that is held does, whatever its age."""
     old = NOW - 10 * STRAY_GRACE
 
-    assert not may_destroy(what="stray", state="unknown", held=False, now=NOW).allowed
-    assert not may_destroy(what="stray", state="unknown", held=True, now=NOW, since=old).allowed
+    assert not may_destroy(what="orphan", state="unknown", held=False, now=NOW).allowed
+    assert not may_destroy(what="orphan", state="unknown", held=True, now=NOW, since=old).allowed
 
 
 @pytest.mark.parametrize(

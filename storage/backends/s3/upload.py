@@ -99,21 +99,27 @@ class S3Upload(AbortingUpload):
         self._buffer.clear()
         answer = self._bucket.write(
             lambda s3, left: s3.upload_part(
-                Bucket=self._bucket.name, Key=self._key, UploadId=upload, PartNumber=number,
-                Body=self._bucket.sending(data, left), ContentMD5=digest,
+                Bucket=self._bucket.name,
+                Key=self._key,
+                UploadId=upload,
+                PartNumber=number,
+                Body=self._bucket.sending(data, left),
+                ContentMD5=digest,
             ),
             timeout=self._timeout,
-        )  # fmt: skip
+        )
         self._parts.append({"PartNumber": number, "ETag": answer["ETag"]})
 
     def _complete(self, upload: str) -> None:
         self._bucket.write(
             lambda s3, _: s3.complete_multipart_upload(
-                Bucket=self._bucket.name, Key=self._key, UploadId=upload,
+                Bucket=self._bucket.name,
+                Key=self._key,
+                UploadId=upload,
                 MultipartUpload={"Parts": self._parts},
             ),
             timeout=self._timeout,
-        )  # fmt: skip
+        )
 
     def _check(self) -> None:
         if self._aborted or self.finished:

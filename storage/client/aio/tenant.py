@@ -1,0 +1,237 @@
+"""One tenant's store, for asyncio."""
+
+import asyncio
+from collections.abc import (
+    AsyncGenerator,
+    AsyncIterable,
+    AsyncIterator,
+    Callable,
+    Iterable,
+    Mapping,
+    Sequence,
+)
+from concurrent.futures import Future
+from contextlib import asynccontextmanager, suppress
+from functools import partial
+from threading import Event
+from typing import BinaryIO
+
+from storage.client.aio.handles import AsyncCapture, AsyncOpenFile
+from storage.client.aio.sources import (
+    Ahead,
+    AsyncFile,
+    Feed,
+    Records,
+    async_chunks,
+    until_stopped,
+)
+from storage.client.aio.threads import Threads
+from storage.client.bulk import Window
+from storage.client.tenant import Tenant
+from storage.client.validate import Id, new_record
+from storage.model import (
+    DataClass,
+    Erasure,
+    Explanation,
+    HandedOver,
+    NewRecord,
+    Purpose,
+    PutFailure,
+    PutResult,
+    Reason,
+    Record,
+    RecordId,
+    RecordInfo,
+    Scope,
+)
+
+
+class AsyncTenant:
+    """``Tenant`` for asyncio: the same methods, arguments and errors. For one event loop.
+
+    A write that is cancelled is not taken back: once it has begun it becomes what it becomes, and
+    the same call with the same id says what that is.
+    """
+
+    def __init__(self, tenant: Tenant, threads: Threads) -> None:
+        """Made by ``AsyncStore.tenant``."""
+        self._tenant = tenant
+        self._threads = threads
+        self.id = tenant.id
+
+    async def new_id(self, data_class: DataClass, *, key: str | None = None) -> RecordId:
+        """See ``Tenant.new_id``."""
+        return await self._threads.call(self._tenant.new_id, data_class, key=key)
+
+    async def put(
+        self,
+        data_class: DataClass,
+        body: bytes,
+        *,
+        id: Id | None = None,
+        subject: str | None = None,
+        group: str | None = None,
+        metadata: Mapping[str, object] | None = None,
+        derived_from: Iterable[Id] = (),
+    ) -> PutResult:
+        """See ``Tenant.put``. No thread waits with it for its pack."""
+        new = new_record(
+            data_class,
+            body,
+            id=id,
+            subject=subject,
+            group=group,
+            metadata=metadata,
+            derived_from=derived_from,
+        )
+        future = await self._threads.write(self._tenant.submit, new)
+        return await asyncio.wrap_future(future)
+
+    async def put_many(self, records: Records) -> AsyncGenerator[PutResult | PutFailure, None]:
+        """See ``Tenant.put_many``. ``records`` may be asynchronous; else a thread reads them.
+
+        A result is given as soon as it and those before it are known, also while ``records`` has
+        nothing more to give yet. At most 64 records are taken before there is room for them.
+        """
+        changed = asyncio.Event()
+        told = _Told(changed)
+        window = await self._threads.call(self._tenant.window)
+        ahead = Ahead(records, self._threads, changed)
+        try:
+            while window or not ahead.over:
+                changed.clear()
+                if window.ready:
+                    yield window.take()
+                elif ahead.arrived and window.room:
+                    await self._threads.write(_add, window, ahead.take(window.room))
+                else:
+                    if window:
+                        told.when_done(window.oldest)
+                    await changed.wait()
+            ahead.check()
+        finally:
+            await ahead.close()
+
+    async def put_file(
+        self,
+        stream: BinaryIO | Iterable[bytes] | AsyncIterable[bytes] | AsyncFile,
+        *,
+        filename: str | None = None,
+        id: Id | None = None,
+        subject: str | None = None,
+        metadata: Mapping[str, object] | None = None,
+    ) -> PutResult:
+        """See ``Tenant.put_file``. ``stream`` may be asynchronous; else a thread reads it.
+
+        Cancelled before the end of the stream, it leaves nothing behind.
+        """
+        put = partial(
+            self._tenant.put_file, filename=filename, id=id, subject=subject, metadata=metadata
+        )
+        chunks = async_chunks(stream)
+        if chunks is not None:
+            return await self._put_fed(put, chunks)
+        stopped = Event()
+        try:
+            return await self._threads.stream(put, until_stopped(stream, stopped))
+        finally:
+            stopped.set()
+
+    def capture(
+        self,
+        data_class: DataClass,
+        *,
+        id: Id | None = None,
+        subject: str | None = None,
+        group: str | None = None,
+        metadata: Mapping[str, object] | None = None,
+        derived_from: Iterable[Id] = (),
+    ) -> AsyncCapture:
+        """See ``Tenant.capture``. Cancelled, it stores what it has, marked incomplete."""
+        begin = partial(
+            self._tenant.capture,
+            data_class,
+            id=id,
+            subject=subject,
+            group=group,
+            metadata=metadata,
+            derived_from=derived_from,
+        )
+        return AsyncCapture(self._threads, begin)
+
+    async def get(self, id: Id, *, purpose: Purpose) -> Record:
+        """See ``Tenant.get``."""
+        return await self._threads.call(self._tenant.get, id, purpose=purpose)
+
+    @asynccontextmanager
+    async def open(self, id: Id, *, purpose: Purpose) -> AsyncIterator[AsyncOpenFile]:
+        """See ``Tenant.open``."""
+        file = await self._threads.call(self._tenant.open, id, purpose=purpose)
+        yield AsyncOpenFile(self._threads, file)
+
+    async def list(
+        self,
+        *,
+        data_class: DataClass | None = None,
+        subject: str | None = None,
+        group: str | None = None,
+        after: Id | None = None,
+        limit: int = 100,
+    ) -> Sequence[RecordInfo]:
+        """See ``Tenant.list``."""
+        return await self._threads.call(
+            self._tenant.list,
+            data_class=data_class,
+            subject=subject,
+            group=group,
+            after=after,
+            limit=limit,
+        )
+
+    async def hand_over(self, id: Id, processor: str) -> HandedOver:
+        """See ``Tenant.hand_over``."""
+        return await self._threads.call(self._tenant.hand_over, id, processor)
+
+    async def erase(self, scope: Scope, *, reason: Reason, ticket: str | None = None) -> Erasure:
+        """See ``Tenant.erase``."""
+        return await self._threads.call(self._tenant.erase, scope, reason=reason, ticket=ticket)
+
+    async def explain(self, id: Id) -> Explanation:
+        """See ``Tenant.explain``."""
+        return await self._threads.call(self._tenant.explain, id)
+
+    async def _put_fed(
+        self, put: Callable[[Iterable[bytes]], PutResult], chunks: AsyncIterable[bytes]
+    ) -> PutResult:
+        feed = Feed()
+        putting = self._threads.stream(put, feed)
+        filling = asyncio.create_task(feed.fill(chunks))
+        try:
+            return await putting
+        finally:
+            feed.stop()
+            filling.cancel()
+            await asyncio.wait({filling})
+
+
+def _add(window: Window, records: Sequence[NewRecord]) -> None:
+    for record in records:
+        window.add(record)
+
+
+class _Told:
+    """Sets an event of the loop when a future of the writer is done."""
+
+    def __init__(self, changed: asyncio.Event) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._changed = changed
+        self._watched: Future[PutResult] | None = None
+
+    def when_done(self, future: Future[PutResult]) -> None:
+        if future is not self._watched:
+            self._watched = future
+            future.add_done_callback(self._tell)
+
+    def _tell(self, _: Future[PutResult]) -> None:
+        with suppress(RuntimeError):  # the loop is closed: nobody waits
+            self._loop.call_soon_threadsafe(self._changed.set)

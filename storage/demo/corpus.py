@@ -1,0 +1,90 @@
+"""Everything that there is: every object version, every catalog row, every file on the disk."""
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, text
+
+from storage.client.store import Store
+from storage.ports import Trace, TraceKind
+from storage.region import OpenRegion
+
+# Statistics too: the planner keeps samples of the values of every table that it has looked at.
+_TABLES = text("""
+    SELECT format('%I.%I', n.nspname, c.relname) FROM pg_class c
+    JOIN pg_namespace n ON n.oid = c.relnamespace
+    WHERE c.relkind IN ('r', 'm') AND n.nspname NOT LIKE 'pg\\_%'
+      AND n.nspname <> 'information_schema'
+    ORDER BY 1
+""")
+_STATISTICS = "pg_catalog.pg_statistic WHERE starelid >= 16384"  # of tables that somebody made
+_READABLE = (TraceKind.OBJECT, TraceKind.VERSION)
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """Something to search: in which place, under what name, and how many items it is.
+
+    Not ``whole``: there is something, as an unfinished upload, whose bytes no request gives back.
+    """
+
+    place: str
+    name: str
+    data: bytes
+    items: int = 1
+    whole: bool = True
+
+
+def catalog_name(region: str) -> str:
+    """The place that a region's catalog is."""
+    return f"catalog {region}"
+
+
+def on_backends(store: Store) -> Iterator[Piece]:
+    """Every version of every object on every backend, each with its key."""
+    for served in store.regions.values():
+        for name, backend in served.open.backends.items():
+            for trace in backend.scan():
+                yield _piece(served.open, name, trace)
+
+
+def in_catalogs(store: Store) -> Iterator[Piece]:
+    """Every column of every row of every table of every region, partitions too, as binary."""
+    for served in store.regions.values():
+        place = catalog_name(served.open.name)
+        with served.open.catalog.begin() as connection:
+            for table in [*connection.scalars(_TABLES), _STATISTICS]:
+                data, rows = _copy(connection, table)
+                yield Piece(place, table.split()[0].removeprefix("public."), data, rows)
+
+
+def on_disk(home: Path) -> Iterator[Piece]:
+    """Every file of the demonstration: those of PostgreSQL, with its write-ahead log, and ours."""
+    for folder, _, names in os.walk(home):
+        for name in names:
+            path = Path(folder, name)
+            try:
+                data = path.read_bytes() if path.is_file() else b""
+            except FileNotFoundError:  # PostgreSQL is at work
+                continue
+            yield Piece("disk", str(path.relative_to(home)), data)
+
+
+def _piece(region: OpenRegion, backend: str, trace: Trace) -> Piece:
+    if trace.kind not in _READABLE:
+        return Piece(backend, trace.key, trace.key.encode(), whole=False)
+    data = region.backends[backend].get(trace.key, version=trace.handle)
+    return Piece(backend, trace.key, trace.key.encode() + b"\n" + data)
+
+
+def _copy(connection: Connection, table: str) -> tuple[bytes, int]:
+    """All rows of a table as PostgreSQL sends them, and how many they are."""
+    driver: Any = connection.connection.driver_connection
+    with driver.cursor() as cursor:
+        query = f"COPY (SELECT * FROM {table}) TO STDOUT (FORMAT binary)"  # noqa: S608 - ours
+        with cursor.copy(query) as copy:
+            data = b"".join(bytes(block) for block in copy)
+        return data, cursor.rowcount

@@ -1,0 +1,89 @@
+"""Scene 5: a backend is down; writes go on, and the worker makes up for it."""
+
+from time import perf_counter
+from typing import Final
+
+from storage.client.tenant import Tenant
+from storage.demo.conversations import Conversation
+from storage.demo.stage import EU, Kept, Stage
+from storage.errors import DomicileError
+from storage.model import DataClass, Purpose
+
+_DOWN: Final = "eu-a"
+_OTHER: Final = "eu-b"
+
+
+def survive_an_outage(stage: Stage) -> None:
+    """Unplug a backend, write, plug it in again, and let the worker repair."""
+    stage.tell.section(
+        "A backend is down",
+        stage.when(),
+        "One lawful place is enough to go on; the copy that is missing is known, and made later.",
+    )
+    before = len(stage.kept[EU])
+    stage.world.take_down(_DOWN)
+    began = perf_counter()
+    for conversation in stage.later:
+        stage.kept[EU] += _live(stage.tenant(EU), conversation)
+    took = perf_counter() - began
+    written = len(stage.kept[EU]) - before
+    stage.tell.good(
+        f"{_DOWN} unplugged; {written} records written all the same, completions as "
+        f"streams of chunks",
+        took,
+    )
+    stage.tell.say(f"{_missing(stage)} objects now lack their copy on {_DOWN}")
+    stage.world.bring_back(_DOWN)
+    stage.world.pass_time(hours=1)
+    began = perf_counter()
+    stage.world.work()
+    took = perf_counter() - began
+    left = _missing(stage)
+    if left:
+        stage.tell.bad(f"{left} objects still lack their copy on {_DOWN}")
+    else:
+        stage.tell.good(f"{_DOWN} is back; the worker has made every copy that was missing", took)
+    _read_from_the_repaired(stage, stage.kept[EU][-1])
+
+
+def _live(tenant: Tenant, conversation: Conversation) -> list[Kept]:
+    """A conversation while it happens: each completion is captured chunk by chunk."""
+    kept: list[Kept] = []
+    for turn in conversation.turns():
+        prompt = tenant.put(
+            DataClass.PROMPT,
+            turn.prompt,
+            subject=conversation.user,
+            group=conversation.id,
+            metadata={"model": conversation.model},
+        ).id
+        kept.append(Kept(prompt, conversation.user))
+        if turn.completion is None:
+            continue
+        answer = tenant.new_id(DataClass.COMPLETION)
+        with tenant.capture(DataClass.COMPLETION, id=answer, derived_from=[prompt]) as sink:
+            for start in range(0, len(turn.completion), 16):
+                sink.write(turn.completion[start : start + 16])
+        kept.append(Kept(answer, conversation.user))
+    return kept
+
+
+def _missing(stage: Stage) -> int:
+    return sum(
+        backend.missing
+        for region in stage.world.store.status()
+        for backend in region.backends
+        if backend.backend == _DOWN
+    )
+
+
+def _read_from_the_repaired(stage: Stage, kept: Kept) -> None:
+    """The proof of a repair: the other backend is not needed any more."""
+    stage.world.take_down(_OTHER)
+    try:
+        stage.tenant(EU).get(kept.id, purpose=Purpose.SERVE)
+        stage.tell.good(f"{_OTHER} unplugged: the newest record is read from {_DOWN} alone")
+    except DomicileError as error:
+        stage.tell.bad(f"{_OTHER} unplugged, and the newest record cannot be read: {error.code}")
+    finally:
+        stage.world.bring_back(_OTHER)

@@ -1,0 +1,106 @@
+"""Scene 1: everything is stored where its tenant's terms say."""
+
+from collections import Counter
+from collections.abc import Iterator
+from time import perf_counter
+from typing import Final
+
+from sqlalchemy import func, select
+
+from storage.catalog import tables as t
+from storage.client.store import Store
+from storage.client.tenant import Tenant
+from storage.demo.conversations import Conversation
+from storage.demo.stage import EU, US, Kept, Stage, records_of
+from storage.model import PutFailure, ReplicaState, Verdict
+
+_WORDS: Final = {
+    "allowed": "lawful: home, agreement in force",
+    "spare": "lawful, but enough others come first",
+    "other_region": "lawful, but not the tenant's home region",
+    "outside_residency": "never: {jurisdiction} is outside its residency",
+    "sub_processor_not_yet": "not before the agreement begins",
+    "sub_processor_ended": "no more: the agreement has ended",
+}
+
+
+def store_conversations(stage: Stage) -> None:
+    """Store all conversations, and say where they went and why."""
+    stage.tell.section(
+        "Everything goes where its tenant's terms say",
+        stage.when(),
+        "The place is decided by a pure function before a byte moves; every verdict has a reason.",
+    )
+    began = perf_counter()
+    with stage.tell.step("Storing the conversations"):
+        for name, conversations in stage.homes.items():
+            stage.kept[name] = list(_store(stage.tenant(name), conversations))
+    records = sum(map(len, stage.kept.values()))
+    seconds = perf_counter() - began
+    stage.tell.good(
+        f"{records:,} prompts and completions encrypted, stored and committed, each on two "
+        f"backends ({records / seconds:,.0f} a second)",
+        seconds,
+    )
+    _tell_where(stage)
+    _tell_why(stage)
+
+
+def where(store: Store) -> Counter[tuple[str, str, str]]:
+    """How many records of each tenant and class each backend has."""
+    found: Counter[tuple[str, str, str]] = Counter()
+    for served in store.regions.values():
+        for table in (t.record, t.file):
+            query = (
+                select(table.c.tenant, table.c.data_class, t.replica.c.backend, func.count())
+                .join(t.replica, t.replica.c.object_id == table.c.object_id)
+                .where(t.replica.c.state == ReplicaState.STORED)
+                .group_by(table.c.tenant, table.c.data_class, t.replica.c.backend)
+            )
+            with served.open.catalog.begin() as connection:
+                for tenant, data_class, backend, count in connection.execute(query):
+                    found[tenant, data_class, backend] += count
+    return found
+
+
+def _store(tenant: Tenant, conversations: list[Conversation]) -> Iterator[Kept]:
+    users = [c.user for c in conversations for _ in _records_in(c)]
+    records = (record for c in conversations for record in records_of(tenant, c))
+    for user, result in zip(users, tenant.put_many(records), strict=True):
+        if isinstance(result, PutFailure):
+            raise result.error
+        yield Kept(result.id, user)
+
+
+def _records_in(conversation: Conversation) -> Iterator[bytes]:
+    for turn in conversation.turns():
+        yield turn.prompt
+        if turn.completion is not None:
+            yield turn.completion
+
+
+def _tell_where(stage: Stage) -> None:
+    found = where(stage.world.store)
+    backends = list(stage.world.objects())
+    kinds = sorted({(tenant, data_class) for tenant, data_class, _ in found})
+    stage.tell.table(
+        ["tenant", "class", *backends],
+        [[*kind, *(str(found[*kind, backend]) for backend in backends)] for kind in kinds],
+        right=range(2, 2 + len(backends)),
+    )
+
+
+def _tell_why(stage: Stage) -> None:
+    """What ``explain`` says of one record of each tenant."""
+    rows, gaps = [], []
+    for name in (EU, US):
+        for kept in stage.kept[name][:1]:
+            verdicts = stage.tenant(name).explain(kept.id).verdicts
+            rows += [[name, v.backend, v.reason, _in_words(stage, v)] for v in verdicts]
+            gaps.append(len(rows) - 1)
+    stage.tell.table(["why, for", "there", "reason code", "in words"], rows, wide=3, gaps=gaps)
+
+
+def _in_words(stage: Stage, verdict: Verdict) -> str:
+    words = _WORDS.get(verdict.reason, "refused before any place was looked at")
+    return words.format(jurisdiction=stage.world.topology.regions[verdict.region].jurisdiction)

@@ -1,0 +1,1 @@
+"""Events that must outlive the catalog: written to the backends, then committed."""

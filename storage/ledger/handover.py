@@ -1,0 +1,158 @@
+"""Handing a copy of a record to a processor: announced, delivered, and asked back by a worker.
+
+The copy is in the ledger, and its row committed, before the first byte leaves: under the tenant's
+lock and after a look at the fences. An erasure finds every copy, or the copy is not made; and a
+restored catalog learns of it. Whoever fails or dies in between leaves a copy that is asked back,
+whether it has arrived or not.
+"""
+
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import Connection
+
+from regions.model import SubProcessor
+from storage.catalog import copies, records, tenants
+from storage.errors import (
+    BodyTooLarge,
+    Erased,
+    HandOverRefused,
+    ProcessorError,
+    ProcessorUnavailable,
+    UnknownTenant,
+)
+from storage.events import NewCopy
+from storage.ledger.journal import commit_event
+from storage.model import Copy, CopyState, HandedOver, RecordId, TenantSpec
+from storage.packs.reader import Reader
+from storage.policy import CopyTerm, copy_term, may_hand_over, may_open, term_of
+from storage.region import OpenRegion
+
+
+def hand_over(
+    region: OpenRegion, reader: Reader, spec: TenantSpec, record_id: RecordId, processor: str
+) -> HandedOver:
+    """Deliver a copy of a record, or give its content to who carries it there.
+
+    Each call makes a copy of its own. Raises what reading raises, HandOverRefused or another
+    Refused, BodyTooLarge, what ``commit_event`` raises (then nothing was sent), and ProcessorError: then
+    what may have arrived is asked back.
+    """
+    now = region.clock.now()
+    may_hand_over(region.topology, spec, record_id.data_class, processor, now).lawful()
+    company = region.topology.sub_processors[processor]
+    size = reader.metadata(spec.id, record_id, company.service).info.size
+    if size > region.limits.body:
+        raise BodyTooLarge("A copy may have 16 MiB: this record is larger.")
+    content = reader.get(spec.id, record_id, company.service).body
+    with region.catalog.begin() as connection:
+        row, term = _permitted(region, connection, spec.id, record_id, company)
+    now, longest = region.clock.now(), region.connectors[processor].longest_request
+    until = region.deadline(now, region.limits.attempt + region.limits.delivery)
+    new = _new(region, row, company, now=now, land_by=until + longest, deadline=term.deadline)
+    # asked again under the tenant's lock: no erasure commits its fence until the row is committed
+    commit_event(region, new, lambda c: _permitted(region, c, spec.id, record_id, company))
+    try:
+        _deliver(region, new, until, content)
+    except ProcessorError as error:
+        with region.catalog.begin() as connection:
+            copies.delivery_failed(connection, new.id, error.code, region.clock.now())
+        raise
+    with region.catalog.begin() as connection:
+        if not copies.delivered(connection, new.id, region.clock.now(), term.ask_at):
+            raise Erased  # meanwhile: the copy is being asked back
+    carried = content if company.by_hand else None
+    return HandedOver(new.id, processor, new.deadline, carried)
+
+
+def _permitted(
+    region: OpenRegion,
+    connection: Connection,
+    tenant: str,
+    record_id: RecordId,
+    company: SubProcessor,
+) -> tuple[records.Row, CopyTerm]:
+    """The record, and how long a copy of it may live. Raises what stands against making one."""
+    known, found = tenants.find(connection, tenant), records.find(connection, tenant, record_id)
+    if known is None:
+        raise UnknownTenant(reasons=("unknown_tenant",))
+    if found is None:  # it was there a moment ago, when it was read
+        raise Erased
+    now, data_class = region.clock.now(), found.row.id.data_class
+    term = term_of(found.row.id.day, region.topology.bounds)
+    may_hand_over(region.topology, known.spec, data_class, company.name, now).lawful()
+    may_open(
+        region.topology,
+        data_class=data_class,
+        purpose=company.service,
+        now=now,
+        readable_until=term.readable_until,
+        fenced=found.fenced,
+    ).demand()
+    lives = copy_term(company, term, now)
+    lives.demand()
+    return found.row, lives
+
+
+def _new(
+    region: OpenRegion,
+    of: records.Row,
+    company: SubProcessor,
+    *,
+    now: datetime,
+    land_by: datetime,
+    deadline: datetime,
+) -> NewCopy:
+    assert company.connector is not None
+    return NewCopy(
+        id=region.new_uuid(now),
+        tenant=of.tenant,
+        uid=of.id.unique,
+        data_class=of.id.data_class,
+        expiry_day=of.id.day,
+        origin=of.origin,
+        subject=of.subject,
+        group=of.group,
+        ancestors=of.ancestors,
+        processor=company.name,
+        announced=now,
+        land_by=land_by,
+        deadline=deadline,
+        lead=company.connector.lead,
+    )
+
+
+def _deliver(region: OpenRegion, new: NewCopy, until: datetime, content: bytes) -> None:
+    """In one attempt, and only as long as nobody has reason to think that it is over."""
+    left = (until - 2 * region.clock.error - region.clock.now()).total_seconds()
+    if left <= 0:
+        raise ProcessorUnavailable(new.processor, "the delivery was begun too late")
+    timeout = min(left, region.limits.delivery)
+    region.connectors[new.processor].deliver(new.id, content, timeout=timeout)
+
+
+def attest(region: OpenRegion, copy: UUID, digest: bytes, actor: str) -> Copy | None:
+    """Record that a person has the processor's word; gives the copy, or None if it is not here.
+
+    Raises HandOverRefused: ``not_manual``, or ``may_still_land`` (a delivery was just begun).
+    """
+    now = region.clock.now()
+    with region.catalog.begin() as connection:
+        found = copies.show(connection, copy)
+        if found is None or found.state is CopyState.CONFIRMED:
+            return found
+        company = region.topology.sub_processors.get(found.processor)
+        if company is None or not company.by_hand:
+            raise HandOverRefused(
+                f"{found.processor} signs its acknowledgements itself.",
+                reasons=("not_manual",),
+                advice="If it cannot any more, make its connector manual in sub_processors.toml.",
+            )
+        if not copies.delivery_is_over(connection, copy, now):
+            raise HandOverRefused(
+                "The copy may still be handed over.",
+                reasons=("may_still_land",),
+                advice="Ask for its deletion again in half an hour.",
+            )
+        copies.confirm(connection, copy, "attested", digest, now, actor=actor)
+        return copies.show(connection, copy)

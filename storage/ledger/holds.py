@@ -1,0 +1,125 @@
+"""Placing and releasing legal holds, and finding who they are about under newer pseudonym keys."""
+
+from uuid import UUID
+
+from sqlalchemy import Connection
+
+from storage.catalog import holds, pseudonym_keys
+from storage.crypto.pseudonym import Kind, Pseudonyms
+from storage.crypto.sealed_name import open_name, seal_name
+from storage.errors import InvalidRequest, NotFound
+from storage.events import HoldRelease, NewHold
+from storage.ledger.journal import commit_event
+from storage.model import Hold, HoldSpec, PlacedHold, RecordId, Scope, ScopeKind
+from storage.policy import cutoff
+from storage.ports import RootKeys
+from storage.region import OpenRegion
+
+_NAMED = (ScopeKind.SUBJECT, ScopeKind.GROUP)
+
+
+def place(region: OpenRegion, spec: HoldSpec) -> PlacedHold:
+    """Commit a hold. What it covers and is there at that moment is destroyed by nothing from then.
+
+    The answer says which of it was decided before: an expiry day that had begun to go, an erasure
+    that had begun to delete. Raises what ``commit_event`` raises.
+    """
+    new = _new(region, spec)
+    versions, answers = region.pseudonyms.versions, list[PlacedHold]()
+    commit_event(
+        region,
+        new,
+        lambda connection: pseudonym_keys.check_complete(connection, region.name, versions),
+        lambda connection: answers.append(_answer(region, connection, new.id)),
+    )
+    if answers:
+        return answers[-1]
+    with region.catalog.begin() as connection:  # a worker has made it true
+        return _answer(region, connection, new.id)
+
+
+def release(region: OpenRegion, hold: UUID, why: str) -> Hold:
+    """End a hold; the worker goes on with what it deferred. Again: nothing changes.
+
+    Raises NotFound, and what ``commit_event`` raises.
+    """
+    known = _show(region, hold)
+    if known.released is not None:
+        return known
+    now = region.clock.now()
+    commit_event(region, HoldRelease(id=hold, tenant=known.tenant, why=why, at=now), lambda _: None)
+    return _show(region, hold)
+
+
+def _show(region: OpenRegion, hold: UUID) -> Hold:
+    with region.catalog.begin() as connection:
+        found = holds.show(connection, region.name, [hold])
+    if not found:
+        raise NotFound("No such hold in this region.")
+    return found[0]
+
+
+def _answer(region: OpenRegion, connection: Connection, hold: UUID) -> PlacedHold:
+    return PlacedHold(
+        holds.show(connection, region.name, [hold])[0],
+        holds.count(connection, hold),
+        tuple(holds.too_late_for(connection, hold)),
+        tuple(holds.begun_erasures(connection, hold)),
+    )
+
+
+def know_names(connection: Connection, roots: RootKeys, pseudonyms: Pseudonyms) -> None:
+    """Have holds that cover the future find their subjects and groups under these keys too.
+
+    In the transaction that registers a new key, before anything is stored under it.
+    """
+    holds.own(connection)
+    for hold in holds.named(connection):
+        name = open_name(roots, hold.sealed_name, _context(hold.id))
+        found = _pseudonyms(pseudonyms, hold.tenant, Scope(hold.scope, name))
+        holds.set_match_values(connection, hold.id, found)
+
+
+def _new(region: OpenRegion, spec: HoldSpec) -> NewHold:
+    now = region.clock.now()
+    hold, sealed = region.new_uuid(now), None
+    if spec.future and spec.scope.kind in _NAMED:
+        sealed = seal_name(region.roots, region.entropy, spec.scope.value, _context(hold))
+    return NewHold(
+        id=hold,
+        tenant=spec.tenant,
+        scope=spec.scope.kind,
+        sought=_sought(region, spec),
+        sealed_name=sealed,
+        classes=spec.classes,
+        minted_from=spec.minted_from,
+        minted_to=spec.minted_to,
+        cutoff=None if spec.future else cutoff(now, 2 * region.clock.error),
+        matter=spec.matter,
+        authority=spec.authority,
+        issuer=spec.issuer,
+        placed=now,
+        review=spec.review,
+    )
+
+
+def _sought(region: OpenRegion, spec: HoldSpec) -> tuple[bytes, ...]:
+    """What the catalog knows the scope by."""
+    match spec.scope.kind:
+        case ScopeKind.RECORD:
+            return (RecordId.parse(spec.scope.value).unique,)
+        case ScopeKind.TENANT:
+            return ()
+        case ScopeKind.ACCOUNT:
+            raise InvalidRequest("A hold is on one tenant.", advice="Place one on each of them.")
+        case ScopeKind.SUBJECT | ScopeKind.GROUP:
+            return _pseudonyms(region.pseudonyms, spec.tenant, spec.scope)
+
+
+def _pseudonyms(pseudonyms: Pseudonyms, tenant: str, scope: Scope) -> tuple[bytes, ...]:
+    kind: Kind = "subject" if scope.kind is ScopeKind.SUBJECT else "group"
+    return tuple(pseudonyms.all(tenant, kind, scope.value))
+
+
+def _context(hold: UUID) -> bytes:
+    return b"domicile hold " + hold.bytes

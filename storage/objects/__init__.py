@@ -1,0 +1,1 @@
+"""Objects on backends: one write protocol, keys, and the release of what nothing needs."""

@@ -1,0 +1,1 @@
+"""Recovery of a restored catalog from the ledger and the backends."""

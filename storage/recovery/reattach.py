@@ -1,0 +1,174 @@
+"""Taking up again what was moved after the backup that a catalog was restored from.
+
+The catalog knows such records where they lay, and there is nothing any more. The objects to which
+they were moved say themselves what they hold. Nothing is destroyed here.
+"""
+
+import hashlib
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from uuid import UUID
+
+from sqlalchemy import Connection
+
+from storage.catalog import objects, records, relocation
+from storage.catalog import tables as t
+from storage.catalog.objects import NewObject, ObjectKind, ObjectState
+from storage.errors import BackendError
+from storage.objects.keyring import opens
+from storage.packs.manifest import Manifest, Whole, read_manifest
+from storage.recovery.reconcile import Difference
+from storage.region import OpenRegion
+
+_BATCH = 1000
+
+
+@dataclass(slots=True)
+class Found:
+    """How many ``records`` were found again, and in which ``objects``, with their keys.
+
+    ``unwanted``: objects that said what they hold, and of which nothing is needed.
+    """
+
+    records: int = 0
+    objects: set[UUID] = field(default_factory=set)
+    unwanted: set[UUID] = field(default_factory=set)
+
+
+def reattach(region: OpenRegion, connection: Connection, partition: Sequence[Difference]) -> Found:
+    """Of one kind and day, what the catalog does not know as stored. Repeatable.
+
+    What was compacted is looked for only if something of its day is absent where the catalog knows
+    it: what came after the backup has no record. What a hold kept is always looked at.
+    """
+    homeless = {d.name.object_id for d in partition if d.absent}
+    found = Found()
+    for difference in partition:
+        name, unknown = difference.name, difference.state is None or difference.unfinished
+        moved = name.kind is ObjectKind.PACK and name.day is not None and homeless
+        if unknown and difference.listed and (moved or name.kind is ObjectKind.HELD):
+            _reattach(region, connection, difference, homeless, found)
+    if found.records:
+        _compact_empty(region, connection, partition[0].name.day, homeless)
+    return found
+
+
+def _reattach(
+    region: OpenRegion,
+    connection: Connection,
+    difference: Difference,
+    homeless: set[UUID],
+    found: Found,
+) -> None:
+    name = difference.name
+    whole = read_manifest(region, name.object_id, difference.listed, difference.size)
+    if whole is None:
+        return
+    keys = {row.key_id for row in whole.manifest.rows}
+    if not all(_reattach_key(region, connection, key, whole.manifest) for key in keys):
+        return
+    claimed = _claim(connection, name.object_id, name.day, whole.manifest, homeless)
+    if not claimed:
+        found.unwanted.add(name.object_id)
+        return
+    known = len(whole.manifest.rows) + len(whole.manifest.moved)
+    _store(region, connection, difference, whole, all_of_it=claimed == known)
+    found.records += claimed
+    found.objects |= {name.object_id, *keys}
+
+
+def _claim(
+    connection: Connection,
+    object_id: UUID,
+    day: date | None,
+    manifest: Manifest,
+    homeless: Collection[UUID],
+) -> int:
+    """How many records are in that object from now on."""
+    claimed = 0
+    for start in range(0, len(manifest.rows), _BATCH):
+        rows = relocation.covered_by_holds(connection, manifest.rows[start : start + _BATCH])
+        claimed += relocation.restore_held_rows(connection, rows, homeless) if rows else 0
+    if day is not None and manifest.moved:
+        claimed += relocation.restore_moved_rows(
+            connection, day, object_id, manifest.moved, homeless
+        )
+    return claimed
+
+
+def _store(
+    region: OpenRegion,
+    connection: Connection,
+    difference: Difference,
+    whole: Whole,
+    *,
+    all_of_it: bool,
+) -> None:
+    """Know the object. What nobody needs of it goes with a compaction at once.
+
+    An erasure waits for that as for all that a hold has let go. It is of no other's family: what
+    it has of another's bytes is known, record by record.
+    """
+    name, now, rows = difference.name, region.clock.now(), whole.manifest.rows
+    tenant, backends = rows[0].tenant if rows else None, _backends(region)
+    new = NewObject(name.object_id, name.kind, name.day, tenant, backends, now, now)
+    at, compact_at = difference.listed, None if all_of_it else now
+    _know(connection, new, at, (whole.size, whole.digest), compact_at)
+
+
+def _know(
+    connection: Connection,
+    new: NewObject,
+    at: Mapping[str, str],
+    what: tuple[int, bytes],
+    compact_at: datetime | None = None,
+) -> None:
+    """``what``: its size and digest. What is missing, or was never settled, is seen to later."""
+    objects.adopt(connection, new, at, new.announced)
+    objects.finish(connection, new.id, *what, replicate_at=new.announced, compact_at=compact_at)
+
+
+def _reattach_key(
+    region: OpenRegion, connection: Connection, key_id: UUID, manifest: Manifest
+) -> bool:
+    """Whether the key that wraps the record keys is one that the catalog knows as stored now."""
+    stored = objects.find_object(connection, key_id)
+    if stored is not None and stored.state is not ObjectState.WRITING:
+        return stored.state is ObjectState.STORED
+    at, sealed = _key_at(region, key_id)
+    if sealed is None:
+        return False
+    now, tenant = region.clock.now(), manifest.rows[0].tenant
+    new = NewObject(key_id, ObjectKind.HOLD_KEY, None, tenant, _backends(region), now, now)
+    _know(connection, new, at, (len(sealed), hashlib.sha256(sealed).digest()))
+    return True
+
+
+def _key_at(region: OpenRegion, key_id: UUID) -> tuple[dict[str, str], bytes | None]:
+    """Where backends have a hold key, and what they have."""
+    at: dict[str, str] = {}
+    found = None
+    for name, backend in region.backends.items():
+        try:
+            for trace in backend.scan(f"{ObjectKind.HOLD_KEY}/kept/{key_id.hex}-"):
+                sealed = backend.get(trace.key)
+                if opens(region, key_id, sealed):
+                    at[trace.key], found = name, sealed
+        except BackendError:
+            continue
+    return at, found
+
+
+def _backends(region: OpenRegion) -> tuple[str, ...]:
+    return region.lawful()[: region.region.replicas]
+
+
+def _compact_empty(
+    region: OpenRegion, connection: Connection, day: date | None, homeless: set[UUID]
+) -> None:
+    """Where all of it was found elsewhere, nothing is left to be found."""
+    table = t.held if day is None else t.record
+    live = records.live(connection, table, day, list(homeless))
+    for object_id in homeless - live.keys():
+        objects.schedule(connection, object_id, "compact_at", region.clock.now())

@@ -1,0 +1,16 @@
+"""Counts and sizes as text for people."""
+
+_NAMES = ("B", "KiB", "MiB", "GiB", "TiB", "PiB")
+
+
+def format_size(count: int) -> str:
+    """``2.1 KiB``."""
+    amount, name = float(count), 0
+    while amount >= 1024 and name < len(_NAMES) - 1:
+        amount, name = amount / 1024, name + 1
+    return f"{amount:.1f} {_NAMES[name]}" if name else f"{count} B"
+
+
+def plural(count: int, one: str, many: str | None = None) -> str:
+    """``1 record``, ``2 records``."""
+    return f"{count:,} {one if count == 1 else many or one + 's'}"

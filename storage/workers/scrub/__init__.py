@@ -1,0 +1,1 @@
+"""Scrub: compare the catalog with what each backend has, and repair the differences."""
