@@ -256,7 +256,7 @@ def test_a_recovery_that_is_killed(
     erasure = erase(t)
     dump.restore(domicile)
 
-    step = [(recover, "replay"), (recover, "_note"), (recover, "_repair"), (identity, "settle")][at]
+    step = [(recover, "replay"), (recover, "_note"), (recover, "_repair"), (identity, "accept")][at]
     real = getattr(*step)
 
     def killed(*given: object) -> object:

@@ -20,22 +20,22 @@ from tests.unit.test_erasure_policy import NOW, TODAY
 ROOT = Path(storage.__file__).parent
 
 ASKS = {
-    "catalog/objects.py:doom",  # objects, and with them keys
+    "catalog/objects.py:mark_for_purge",  # objects, and with them keys
     "catalog/records.py:delete_scope",
     "catalog/records.py:delete_released",
     "catalog/days.py:drop_partition",
     "workers/ask_back.py:_word",
-    "workers/repair.py:_orphan",
+    "workers/scrub/repair.py:_orphan",
     "workers/purge.py:_purge_one",
 }
 """What destroys content, and asks."""
 
 OTHERWISE = {
-    "catalog/objects.py:settle": "an attempt to write that no backend has acknowledged",
-    "catalog/objects.py:spoil": "a replica with bad bytes, of an object that has good ones",
-    "catalog/moving.py:relocate_held": "the rows go on in another table, in the same transaction",
-    "catalog/moving.py:keep": "the same, of rows that a restored catalog has where they were",
-    "catalog/scrubs.py:revive": "a replica that had been purged, and is there again",
+    "catalog/objects.py:record_results": "an attempt to write that no backend has acknowledged",
+    "catalog/objects.py:mark_corrupt": "a replica with bad bytes, of an object that has good ones",
+    "catalog/relocation.py:move_to_held": "the rows go on in another table, in the same transaction",
+    "catalog/relocation.py:restore_held_rows": "the same, of rows that a restored catalog has where they were",
+    "catalog/scrubs.py:purge_again": "a replica that had been purged, and is there again",
     "backends/probing.py:purged": "a canary",
 }
 """What looks like it and destroys nothing of a record; the bytes go through ``_purge_one``."""
