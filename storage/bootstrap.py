@@ -48,7 +48,7 @@ from storage.region import Limits, OpenRegion
 from storage.settings import RegionSettings, Settings, load_settings
 from storage.workers.loop import Duty, Worker, duties
 
-_SUSPECT = 5.0  # seconds for which a backend that failed is left out of writes
+_UNHEALTHY = 5.0  # seconds for which a backend that failed is left out of writes
 _SENDERS, _FLUSHERS = 16, 8
 
 
@@ -66,7 +66,7 @@ class Dependencies:
     backend: Callable[[BackendSpec, Settings], Backend] | None = None
     connector: Callable[[SubProcessor], Connector] | None = None
     limits: Limits = field(default_factory=Limits)
-    suspect: float = _SUSPECT
+    unhealthy_seconds: float = _UNHEALTHY
     pause: Callable[[float], None] = time.sleep
     entropy: Callable[[int], bytes] = os.urandom
     probing: bool = True  # use every right at opening; not for who must look when one is missing
@@ -288,7 +288,9 @@ def _open(
     signing = roots.signing_keys()
     make = dependencies.backend or _backend
     backends = {
-        spec.name: WatchedBackend(make(spec, settings), clock=steady, seconds=dependencies.suspect)
+        spec.name: WatchedBackend(
+            make(spec, settings), clock=steady, seconds=dependencies.unhealthy_seconds
+        )
         for spec in region.backends
     }
     for backend in backends.values():

@@ -50,7 +50,7 @@ class CatalogClock:
                     self._ask()
         return datetime.fromtimestamp(self._local() + self._offset, UTC)
 
-    def apart(self) -> timedelta:
+    def skew(self) -> timedelta:
         """Asks the database like ``now``."""
         return abs(timedelta(seconds=self._wall() - self.now().timestamp()))
 
@@ -88,7 +88,7 @@ class SimulatedClock:
             self._now += _TICK
             return self._now
 
-    def apart(self) -> timedelta:
+    def skew(self) -> timedelta:
         """As its owner says."""
         return abs(self.machine_ahead)
 

@@ -8,7 +8,7 @@
     │   └── IdConflict          the id is taken by other content
     ├── Refused                 the policy says no; ``reasons`` says why
     │   ├── UnknownTenant  WrongRegion  ConsumerTenant  TenantConflict
-    │   ├── AgreementMissing  ResidencyUnsatisfied  NoLawfulPlace
+    │   ├── AgreementMissing  ResidencyUnsatisfied  PlacementUnsatisfied
     │   └── PurposeRefused  HandOverRefused  Held
     ├── NotFound                no such record for this tenant
     ├── Erased                  erased, or minted before an erasure that covers it
@@ -164,7 +164,7 @@ class ResidencyUnsatisfied(Refused):
     """The tenant's home is outside its residency."""
 
 
-class NoLawfulPlace(Refused):
+class PlacementUnsatisfied(Refused):
     """Too few places are left that may hold this record."""
 
 

@@ -21,12 +21,12 @@ class Clock(Protocol):
         """The time in UTC."""
         ...
 
-    def apart(self) -> timedelta:
+    def skew(self) -> timedelta:
         """How far the machine's own clock is from it, either way: one of the two may be wrong."""
         ...
 
 
-class TraceKind(StrEnum):
+class ItemKind(StrEnum):
     """What can be left of a key on a backend."""
 
     OBJECT = "object"  # readable under its key
@@ -37,11 +37,11 @@ class TraceKind(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Trace:
+class StoredItem:
     """One thing that a backend holds. ``handle`` names a version or an upload of ``key``."""
 
     key: str
-    kind: TraceKind
+    kind: ItemKind
     size: int
     handle: str | None = None
 
@@ -107,7 +107,7 @@ class Backend(Reader, Protocol):
     """
 
     @property
-    def sees(self) -> frozenset[TraceKind]:
+    def listable(self) -> frozenset[ItemKind]:
         """The kinds of trace that it can list. Of the others nothing can be *seen* absent."""
         ...
 
@@ -150,11 +150,11 @@ class Backend(Reader, Protocol):
         """Undo ``preserve``, for every version of exactly this key. What is absent is no error."""
         ...
 
-    def traces(self, key: str) -> list[Trace]:
+    def list_key(self, key: str) -> list[StoredItem]:
         """Everything that is left of exactly this key, of the kinds that the backend sees."""
         ...
 
-    def scan(self, prefix: str = "", *, after: str = "") -> Iterator[Trace]:
+    def scan(self, prefix: str = "", *, after: str = "") -> Iterator[StoredItem]:
         """Everything under a prefix, keys ascending as bytes, any number, in constant memory.
 
         ``after``: only keys that come after this one, without reading those before it.

@@ -15,11 +15,11 @@ from storage.catalog.objects import new_id
 from storage.catalog.purges import Visibility
 from storage.crypto.pseudonym import Pseudonyms
 from storage.model import Entropy
-from storage.ports import Clock, Connector, RootKeys, TraceKind
+from storage.ports import Clock, Connector, ItemKind, RootKeys
 
 _KINDS = {
-    "versions": (TraceKind.VERSION, TraceKind.MARKER),
-    "uploads": (TraceKind.UPLOAD,),
+    "versions": (ItemKind.VERSION, ItemKind.MARKER),
+    "uploads": (ItemKind.UPLOAD,),
 }
 
 
@@ -81,7 +81,7 @@ class OpenRegion:
     def look(self, backend: str) -> Visibility:
         """What a look at that backend shows today. Raises KeyError if it is none of the region."""
         spec = {spec.name: spec for spec in self.region.backends}[backend]
-        sees = self.backends[backend].sees
+        sees = self.backends[backend].listable
         vouched = {kind for what in spec.attested_off for kind in _KINDS[what]}
         return Visibility(spec.sub_processor, tuple(sorted(sees)), tuple(sorted(vouched - sees)))
 

@@ -37,7 +37,7 @@ from storage.errors import (
     PurgeIncomplete,
 )
 from storage.model import Entropy
-from storage.ports import Trace, TraceKind
+from storage.ports import ItemKind, StoredItem
 
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
 _ABSENT = (FileNotFoundError, NotADirectoryError, IsADirectoryError)
@@ -68,7 +68,7 @@ class DirectoryBackend:
     system; but nothing appears under its key once the time of the attempt is over.
     """
 
-    sees = frozenset({TraceKind.OBJECT, TraceKind.TEMPORARY})
+    listable = frozenset({ItemKind.OBJECT, ItemKind.TEMPORARY})
 
     def __init__(
         self,
@@ -138,13 +138,13 @@ class DirectoryBackend:
             message = f"{len(refused)} of its files could not be removed"
             raise PurgeIncomplete(self.name, message) from refused[0]
 
-    def traces(self, key: str) -> list[Trace]:
+    def list_key(self, key: str) -> list[StoredItem]:
         checked(key)
         with self._place.opened() as root:
             found = [t for t in _temporary_traces(root) if t.key == key]
-            return [*found, *_trace(key, TraceKind.OBJECT, key, root)]
+            return [*found, *_trace(key, ItemKind.OBJECT, key, root)]
 
-    def scan(self, prefix: str = "", *, after: str = "") -> Iterator[Trace]:
+    def scan(self, prefix: str = "", *, after: str = "") -> Iterator[StoredItem]:
         with self._place.opened() as root:
             unfinished = (
                 t for t in _temporary_traces(root) if t.key.startswith(prefix) and t.key > after
@@ -273,12 +273,12 @@ def _temporary_files(root: int) -> list[tuple[str, str]]:
     return sorted((n.rpartition("~")[0].replace("+", "/"), f"{TEMPORARY}/{n}") for n in names)
 
 
-def _temporary_traces(root: int) -> Iterator[Trace]:
+def _temporary_traces(root: int) -> Iterator[StoredItem]:
     for key, path in _temporary_files(root):
-        yield from _trace(key, TraceKind.TEMPORARY, path, root)
+        yield from _trace(key, ItemKind.TEMPORARY, path, root)
 
 
-def _walk(folder: str, prefix: str, after: str, root: int) -> Iterator[Trace]:
+def _walk(folder: str, prefix: str, after: str, root: int) -> Iterator[StoredItem]:
     """The objects below a folder ("" or ending in "/") whose keys have the prefix, in key order.
 
     Folders in which no key comes after ``after`` are not opened.
@@ -293,7 +293,7 @@ def _walk(folder: str, prefix: str, after: str, root: int) -> Iterator[Trace]:
             if path.startswith(prefix) or prefix.startswith(path):
                 yield from _walk(path, prefix, after, root)
         elif path.startswith(prefix) and path > after:
-            yield from _trace(path, TraceKind.OBJECT, path, root)
+            yield from _trace(path, ItemKind.OBJECT, path, root)
 
 
 def _names(folder: str, root: int) -> list[str]:
@@ -308,10 +308,10 @@ def _names(folder: str, root: int) -> list[str]:
         os.close(handle)
 
 
-def _trace(key: str, kind: TraceKind, path: str, root: int) -> list[Trace]:
+def _trace(key: str, kind: ItemKind, path: str, root: int) -> list[StoredItem]:
     """The file at that path as a trace of the key, if it is there."""
     try:
         found = os.stat(path, dir_fd=root, follow_symlinks=False)
     except _ABSENT:
         return []
-    return [] if stat.S_ISDIR(found.st_mode) else [Trace(key, kind, found.st_size)]
+    return [] if stat.S_ISDIR(found.st_mode) else [StoredItem(key, kind, found.st_size)]

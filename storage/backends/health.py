@@ -8,26 +8,26 @@ from typing import Any
 
 from storage.backends.uploads import AbortingUpload
 from storage.errors import BackendTimeout, BackendUnavailable
-from storage.ports import Backend, Trace, TraceKind, Upload
+from storage.ports import Backend, ItemKind, StoredItem, Upload
 
 
 class WatchedBackend:
-    """A backend that becomes ``suspect`` for a while when it does not answer.
+    """A backend that becomes ``unhealthy`` for a while when it does not answer.
 
     Nothing else changes: every call still goes through. ``clock`` gives monotonic seconds.
     """
 
     def __init__(self, inner: Backend, *, clock: Callable[[], float], seconds: float) -> None:
         self._inner, self._clock, self._seconds = inner, clock, seconds
-        self._suspect_until = float("-inf")
+        self._unhealthy_until = float("-inf")
         self._owed: set[Future[Any]] = set()
 
     @property
-    def suspect(self) -> bool:
+    def unhealthy(self) -> bool:
         """Whether it failed to answer within the last ``seconds``, or still owes an answer."""
-        return bool(self._owed) or self._clock() < self._suspect_until
+        return bool(self._owed) or self._clock() < self._unhealthy_until
 
-    def owes(self, call: Future[Any]) -> None:
+    def track(self, call: Future[Any]) -> None:
         """Nobody waits for this call any more: the backend is suspect until it ends.
 
         Else one that hangs would take every thread that there is for sending, one by one.
@@ -40,8 +40,8 @@ class WatchedBackend:
         return self._inner.name
 
     @property
-    def sees(self) -> frozenset[TraceKind]:
-        return self._inner.sees
+    def listable(self) -> frozenset[ItemKind]:
+        return self._inner.listable
 
     @property
     def longest_request(self) -> timedelta:
@@ -73,11 +73,11 @@ class WatchedBackend:
         with self.watching():
             self._inner.purge(key)
 
-    def traces(self, key: str) -> list[Trace]:
+    def list_key(self, key: str) -> list[StoredItem]:
         with self.watching():
-            return self._inner.traces(key)
+            return self._inner.list_key(key)
 
-    def scan(self, prefix: str = "", *, after: str = "") -> Iterator[Trace]:
+    def scan(self, prefix: str = "", *, after: str = "") -> Iterator[StoredItem]:
         with self.watching():
             yield from self._inner.scan(prefix, after=after)
 
@@ -94,7 +94,7 @@ class WatchedBackend:
         try:
             yield
         except (BackendUnavailable, BackendTimeout):
-            self._suspect_until = self._clock() + self._seconds
+            self._unhealthy_until = self._clock() + self._seconds
             raise
 
 

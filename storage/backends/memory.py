@@ -10,7 +10,7 @@ from storage.backends.keys import checked, is_empty
 from storage.backends.probing import exercise
 from storage.backends.uploads import AbortingUpload
 from storage.errors import BackendUnavailable, KeyAbsent, PurgeIncomplete
-from storage.ports import Trace, TraceKind
+from storage.ports import ItemKind, StoredItem
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,19 +47,19 @@ class _Contents:
         else:
             self.versions.pop(key, None)
 
-    def traces(self, key: str) -> list[Trace]:
+    def list_key(self, key: str) -> list[StoredItem]:
         found = [
-            Trace(key, TraceKind.UPLOAD, len(upload.data), handle)
+            StoredItem(key, ItemKind.UPLOAD, len(upload.data), handle)
             for handle, upload in self.uploads.items()
             if upload.key == key
         ]
         versions = self.versions.get(key, [])
         for version in reversed(versions):
             if version.data is None:
-                found.append(Trace(key, TraceKind.MARKER, 0, version.handle))
+                found.append(StoredItem(key, ItemKind.MARKER, 0, version.handle))
             else:
-                kind = TraceKind.OBJECT if version is versions[-1] else TraceKind.VERSION
-                found.append(Trace(key, kind, len(version.data), version.handle))
+                kind = ItemKind.OBJECT if version is versions[-1] else ItemKind.VERSION
+                found.append(StoredItem(key, kind, len(version.data), version.handle))
         return found
 
 
@@ -77,9 +77,9 @@ class MemoryBackend:
         """``locks``: it has object locks, as a bucket of S3 may have them."""
         self.name = name
         self.longest_request = longest_request
-        self.sees = frozenset(
-            {TraceKind.OBJECT, TraceKind.UPLOAD}
-            | ({TraceKind.VERSION, TraceKind.MARKER} if versioned else set())
+        self.listable = frozenset(
+            {ItemKind.OBJECT, ItemKind.UPLOAD}
+            | ({ItemKind.VERSION, ItemKind.MARKER} if versioned else set())
         )
         self._locks = locks
         self._preserved: set[str] = set()
@@ -130,16 +130,16 @@ class MemoryBackend:
                 if upload.key == key:
                     del self._contents.uploads[handle]
 
-    def traces(self, key: str) -> list[Trace]:
+    def list_key(self, key: str) -> list[StoredItem]:
         with self._contents.lock:
-            return self._contents.traces(checked(key))
+            return self._contents.list_key(checked(key))
 
-    def scan(self, prefix: str = "", *, after: str = "") -> Iterator[Trace]:
+    def scan(self, prefix: str = "", *, after: str = "") -> Iterator[StoredItem]:
         with self._contents.lock:
             keys = {upload.key for upload in self._contents.uploads.values()}
             keys |= self._contents.versions.keys()
         for key in sorted(key for key in keys if key.startswith(prefix) and key > after):
-            yield from self.traces(key)
+            yield from self.list_key(key)
 
     def probe(self, key: str) -> None:
         exercise(self, key, timeout=1)

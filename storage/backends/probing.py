@@ -14,7 +14,7 @@ def exercise(backend: Backend, key: str, *, timeout: float) -> None:
     backend.put(key, _CANARY, timeout=timeout)
     if backend.get(key) != _CANARY:
         raise BackendUnavailable(backend.name, "it gives back other bytes than it was given")
-    if not backend.traces(key):
+    if not backend.list_key(key):
         raise BackendUnavailable(backend.name, "it does not list what it has just stored")
     purged(backend, key)
 
@@ -27,5 +27,5 @@ def purged(backend: Backend, key: str) -> None:
         if isinstance(error.__cause__, BackendForbidden):
             raise error.__cause__ from None
         raise
-    if backend.traces(key):
+    if backend.list_key(key):
         raise PurgeIncomplete(backend.name, "a canary was deleted and is still listed")

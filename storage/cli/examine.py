@@ -138,7 +138,7 @@ def _backends(region: OpenRegion) -> Iterator[Finding]:
     for name, backend in region.backends.items():
         one = replace(region, backends={name: backend})
         finding = tried("backends", name, lambda: _rights(one))  # noqa: B023 - called at once
-        if finding.state == "ok" and backend.suspect:
+        if finding.state == "ok" and backend.unhealthy:
             silent.append(name)
             says = "It does not answer. Until it does, others of the region take its part."
             finding = Finding("backends", name, "warn", says, "Can it be reached from here?")

@@ -38,7 +38,7 @@ def region_status(region: OpenRegion) -> RegionStatus:
             ),
             partition_horizon=horizon,
             horizon_alarm=horizon_alarm(region.topology, now.date(), horizon),
-            clocks_apart=not clocks_agree(region.clock.apart()),
+            clocks_apart=not clocks_agree(region.clock.skew()),
             holds=in_force,
             overdue_reviews=late_reviews,
             deferred_erasures=_deferred(connection),

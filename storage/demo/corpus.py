@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import Connection, text
 
 from storage.client.store import Store
-from storage.ports import Trace, TraceKind
+from storage.ports import ItemKind, StoredItem
 from storage.region import OpenRegion
 
 # Statistics too: the planner keeps samples of the values of every table that it has looked at.
@@ -21,7 +21,7 @@ _TABLES = text("""
     ORDER BY 1
 """)
 _STATISTICS = "pg_catalog.pg_statistic WHERE starelid >= 16384"  # of tables that somebody made
-_READABLE = (TraceKind.OBJECT, TraceKind.VERSION)
+_READABLE = (ItemKind.OBJECT, ItemKind.VERSION)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +73,7 @@ def on_disk(home: Path) -> Iterator[Piece]:
             yield Piece("disk", str(path.relative_to(home)), data)
 
 
-def _piece(region: OpenRegion, backend: str, trace: Trace) -> Piece:
+def _piece(region: OpenRegion, backend: str, trace: StoredItem) -> Piece:
     if trace.kind not in _READABLE:
         return Piece(backend, trace.key, trace.key.encode(), whole=False)
     data = region.backends[backend].get(trace.key, version=trace.handle)

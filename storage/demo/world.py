@@ -96,7 +96,7 @@ def open_world() -> Iterator[World]:
         home=home, topology=None, regions={}, backends={}, connections=10
     )
     clock = SimulatedClock(BEGIN)
-    dependencies = Dependencies(clock=lambda _: clock, suspect=0.0, pause=clock.sleep)
+    dependencies = Dependencies(clock=lambda _: clock, unhealthy_seconds=0.0, pause=clock.sleep)
     try:
         with _tidy_end(), (home / "domicile.log").open("w", buffering=1) as stream:
             log = make_logger(stream)

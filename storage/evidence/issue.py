@@ -9,13 +9,13 @@ from sqlalchemy import Connection
 from storage.catalog import copies, deferrals, erasures
 from storage.catalog.erasures import Evidence
 from storage.evidence.receipts import Acknowledgement, Deferral, Leaf, Receipt
-from storage.ports import TraceKind
+from storage.ports import ItemKind
 from storage.region import OpenRegion
 
 _NOBODY = "not-noted"
 
 
-def receipt_for(
+def build_receipt(
     region: OpenRegion, connection: Connection, erasure: UUID, now: datetime
 ) -> Receipt:
     """A receipt, to be signed. The caller has seen that the erasure waits for nothing."""
@@ -71,7 +71,7 @@ def _leaves(region: OpenRegion, seen: Evidence) -> list[Leaf]:
             sub_processor=seen.sub_processor or _of_today(region, seen.backend),
             how=how,
             absent_at=seen.gone_at,
-            looked_for=tuple(TraceKind(kind) for kind in kinds),
+            looked_for=tuple(ItemKind(kind) for kind in kinds),
         )
         for how, kinds in looked
         if kinds

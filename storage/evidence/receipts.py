@@ -36,7 +36,7 @@ from storage.errors import ReceiptInvalid
 from storage.evidence.keys import key_id
 from storage.evidence.merkle import inclusion_path, leaf_hash, root_from, root_hash
 from storage.model import Reason, ScopeKind
-from storage.ports import TraceKind
+from storage.ports import ItemKind
 
 TYPE: Final = "domicile-receipts+jwt"
 TYPE_1: Final = "domicile-receipt+jwt"
@@ -65,7 +65,7 @@ class Leaf(_Signed):
     sub_processor: Name
     how: Literal["seen", "attested"]
     absent_at: Moment
-    looked_for: tuple[TraceKind, ...] = Field(min_length=1)
+    looked_for: tuple[ItemKind, ...] = Field(min_length=1)
 
 
 class Acknowledgement(_Signed):

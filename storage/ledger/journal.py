@@ -229,7 +229,7 @@ def resolve(region: OpenRegion, connection: Connection, object_id: UUID) -> bool
     at, silent = {}, None
     for attempt in attempts.get(object_id, []):
         try:
-            if region.backends[attempt.backend].traces(attempt.key):
+            if region.backends[attempt.backend].list_key(attempt.key):
                 at[attempt.key] = attempt.backend
         except BackendError as error:
             silent = error

@@ -33,7 +33,7 @@ class Sent:
 
 def healthy_backends(region: OpenRegion, backends: Sequence[str], required: int) -> list[str]:
     """Backends to try now: one that has just failed is left to the replicate worker."""
-    well = [b for b in backends if not region.backends[b].suspect]
+    well = [b for b in backends if not region.backends[b].unhealthy]
     return well if len(well) >= required else list(backends)
 
 
@@ -56,7 +56,7 @@ def send(
     # and what it may still write is purged after ``land_by``
     running = {region.pool.submit(put, attempt): attempt for attempt in attempts}
     for call in wait(running, timeout=region.limits.attempt * 1.5).not_done:
-        region.backends[running[call].backend].owes(call)
+        region.backends[running[call].backend].track(call)
     return _sum_up(running)
 
 
@@ -176,7 +176,7 @@ class MultiUpload:
         if code is not None:
             self.failed[number] = code
         if not call.done():
-            self._backends[number].owes(call)
+            self._backends[number].track(call)
         return code is not None
 
 

@@ -11,7 +11,7 @@ from storage.errors import (
     AgreementMissing,
     ConsumerTenant,
     InvalidRequest,
-    NoLawfulPlace,
+    PlacementUnsatisfied,
     Refused,
     ResidencyUnsatisfied,
     UnknownClass,
@@ -52,7 +52,7 @@ def place(topology: Topology, tenant: TenantSpec, data_class: DataClass, on: dat
     """Where a tenant's record of that class is to be on that UTC day.
 
     The refusal, if there is one, is UnknownClass, ConsumerTenant, ResidencyUnsatisfied,
-    AgreementMissing or NoLawfulPlace. Nothing else raises.
+    AgreementMissing or PlacementUnsatisfied. Nothing else raises.
     """
     refusal = storable(topology, tenant, data_class, on)
     verdicts = tuple(_verdicts(topology, tenant, on, refusal))
@@ -172,13 +172,13 @@ def _lapse(tenant: TenantSpec, kind: str, on: date) -> str | None:
     return "not_yet" if any(on < agreement.signed for agreement in signed) else "expired"
 
 
-def _not_stewarded(topology: Topology, tenant: TenantSpec, on: date) -> NoLawfulPlace | None:
+def _not_stewarded(topology: Topology, tenant: TenantSpec, on: date) -> PlacementUnsatisfied | None:
     """Who runs the home region's database, keys and backups may do so on that day."""
     home = topology.regions[tenant.home]
     for role, steward in home.stewards:
         state = inactive(topology.sub_processors[steward.sub_processor], on)
         if state is not None:
-            return NoLawfulPlace(
+            return PlacementUnsatisfied(
                 f"The {role} of {home.name} is run by {steward.sub_processor}, "
                 f"whose agreement does not cover {on}.",
                 reasons=(f"{role}_{state}",),
@@ -224,14 +224,14 @@ def _of_region(topology: Topology, region: Region, on: date, bar: str | None) ->
         yield Verdict(spec.name, region.name, allowed=True, reason="spare" if spare else "allowed")
 
 
-def _too_few(home: Region, verdicts: tuple[Verdict, ...]) -> NoLawfulPlace | None:
+def _too_few(home: Region, verdicts: tuple[Verdict, ...]) -> PlacementUnsatisfied | None:
     """Fewer backends are left than must have the bytes before a write is acknowledged."""
     own = [verdict for verdict in verdicts if verdict.region == home.name]
     left = sum(verdict.allowed for verdict in own)
     if left >= home.required:
         return None
     why = ", ".join(f"{v.backend}: {v.reason}" for v in own if not v.allowed)
-    return NoLawfulPlace(
+    return PlacementUnsatisfied(
         f"{home.name} has {left} lawful backends, and a write needs {home.required} ({why}).",
         reasons=sorted({verdict.reason for verdict in own if not verdict.allowed}),
         advice="Renew an agreement in sub_processors.toml, or add a backend to the region.",

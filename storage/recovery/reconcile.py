@@ -19,7 +19,7 @@ from storage.catalog.objects import ObjectKind, ObjectState
 from storage.catalog.replicas import KnownReplica, all_replicas
 from storage.errors import BackendError
 from storage.model import ReplicaState
-from storage.ports import TraceKind
+from storage.ports import ItemKind
 from storage.region import OpenRegion
 
 _KEY = re.compile(r"([a-z_]+)/(\d{4}-\d\d-\d\d|\d{16}|kept)/([0-9a-f]{32})-[0-9a-f]{32}")
@@ -107,7 +107,7 @@ def by_partition(differences: Iterable[Difference]) -> Iterator[list[Difference]
 def _listing(region: OpenRegion, name: str, silent: set[str]) -> Iterator[Listed]:
     try:
         for trace in region.backends[name].scan():
-            if trace.kind is not TraceKind.MARKER:
+            if trace.kind is not ItemKind.MARKER:
                 yield Listed(trace.key, name, trace.size)
     except BackendError:
         silent.add(name)

@@ -21,7 +21,7 @@ from storage.errors import BackendError
 from storage.events import in_order
 from storage.ledger.journal import Found, Read, open_found, replay
 from storage.model import RecordId
-from storage.ports import TraceKind
+from storage.ports import ItemKind
 from storage.recovery.reattach import reattach
 from storage.recovery.reconcile import Difference, by_partition, name_of, reconcile
 from storage.region import OpenRegion
@@ -158,7 +158,7 @@ def _entries(
         try:
             for trace in region.backends[name].scan(f"{ObjectKind.LEDGER}/"):
                 said = name_of(trace.key)
-                if said is not None and said.partition.isdigit() and trace.kind is TraceKind.OBJECT:
+                if said is not None and said.partition.isdigit() and trace.kind is ItemKind.OBJECT:
                     new = Found(said.object_id, int(said.partition), {})
                     found.setdefault(said.object_id, new).at[trace.key] = name
         except BackendError:

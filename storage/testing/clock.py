@@ -73,9 +73,9 @@ class SkewedClock:
         """As that of all."""
         return self.clock.error
 
-    def apart(self) -> timedelta:
+    def skew(self) -> timedelta:
         """As that of all: it is the region's time that is seen differently, not the machine's."""
-        return self.clock.apart()
+        return self.clock.skew()
 
     def now(self) -> datetime:
         """The time in UTC, as this process sees it."""

@@ -86,7 +86,7 @@ class CatalogFaults:
         self.engine.pool.dispose()
         self.lose(pid)
 
-    def waiting(self) -> int:
+    def lock_waiters(self) -> int:
         """How many connections to this catalog wait for a lock."""
         query = (
             "SELECT count(*) FROM pg_stat_activity "

@@ -20,7 +20,7 @@ from storage.errors import (
     KeyAbsent,
     PurgeIncomplete,
 )
-from storage.ports import Trace, TraceKind
+from storage.ports import ItemKind, StoredItem
 from storage.testing.clock import FakeClock
 from storage.testing.faults import Call, Fault, FaultyBackend, Gate
 
@@ -42,21 +42,21 @@ def time_out(call: Call) -> Never:
 
 def lose_answer(call: Call) -> Never:
     """It happens, and the answer is lost."""
-    call.happen()
+    call.proceed()
     raise BackendTimeout(call.backend.name)
 
 
 def land_late(call: Call) -> Never:
     """The client gives up, and it happens when the test calls ``FaultyBackend.land``."""
-    call.later()
+    call.postpone()
     raise BackendTimeout(call.backend.name)
 
 
-def landing_after(clock: FakeClock, by: timedelta) -> Fault:
+def land_after(clock: FakeClock, by: timedelta) -> Fault:
     """The client gives up, and it happens when the clock has gone on by so much."""
 
     def fault(call: Call) -> Never:
-        clock.at(clock.now() + by, call.later().land)
+        clock.at(clock.now() + by, call.postpone().land)
         raise BackendTimeout(call.backend.name)
 
     return fault
@@ -64,22 +64,22 @@ def landing_after(clock: FakeClock, by: timedelta) -> Fault:
 
 def duplicate(call: Call) -> object:
     """It happens, and is answered; and it happens once more when it lands."""
-    answer = call.happen()
-    call.later()
+    answer = call.proceed()
+    call.postpone()
     return answer
 
 
-def hanging(gate: Gate) -> Fault:
+def wait_at(gate: Gate) -> Fault:
     """It waits until the test opens the gate, a minute at most, and then happens."""
 
     def fault(call: Call) -> object:
         gate.wait()
-        return call.happen()
+        return call.proceed()
 
     return fault
 
 
-def half(call: Call) -> object:
+def fail_halfway(call: Call) -> object:
     """Half of it happens: then the connection breaks. A read gives half of what was asked for.
 
     Of a put an unfinished upload is left, of an upload a part, of a purge the newest version.
@@ -105,7 +105,7 @@ def refuse_some(call: Call) -> Never:
     raise PurgeIncomplete(call.backend.name, "1 of what is left of a key could not be removed")
 
 
-def keep_bytes(call: Call) -> None:
+def ignore_purge(call: Call) -> None:
     """A purge claims success, and everything is still there."""
 
 
@@ -125,7 +125,7 @@ def redirect(call: Call) -> Never:
     raise BackendMisplaced(call.backend.name, "it answers PermanentRedirect (301)")
 
 
-def stale(backend: FaultyBackend) -> Fault:
+def stale_listing(backend: FaultyBackend) -> Fault:
     """Listings tell what was there when this was called. For ``traces`` and ``scan``."""
     then = list(backend.inner.scan())
 
@@ -137,7 +137,7 @@ def stale(backend: FaultyBackend) -> Fault:
     return fault
 
 
-def lingering() -> Fault:
+def stale_after_purge() -> Fault:
     """What is purged is still listed and read, until the rule is taken back.
 
     For ``purge``, ``traces`` and ``get`` together.
@@ -148,12 +148,12 @@ def lingering() -> Fault:
         if call.method == "purge":
             with suppress(BackendError):
                 deleted[call.key] = call.inner.get(call.key)
-        elif call.key in deleted and call.method == "traces":
+        elif call.key in deleted and call.method == "list_key":
             size = len(deleted[call.key])
-            return [Trace(call.key, TraceKind.OBJECT, size)]
+            return [StoredItem(call.key, ItemKind.OBJECT, size)]
         elif call.key in deleted and call.method == "get":
             return deleted[call.key][call.start : call.stop]
-        return call.happen()
+        return call.proceed()
 
     return fault
 
@@ -175,9 +175,9 @@ EVERY: dict[str, Callable[[Call], object]] = {
         lose_answer,
         land_late,
         duplicate,
-        half,
+        fail_halfway,
         refuse_some,
-        keep_bytes,
+        ignore_purge,
         refuse_locked,
         forbid,
         redirect,

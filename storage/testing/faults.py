@@ -14,7 +14,7 @@ from typing import TypeVar, cast
 
 from storage.backends.uploads import AbortingUpload
 from storage.errors import BackendError, BackendFull, BackendTimeout, BackendUnavailable
-from storage.ports import Backend, Trace, TraceKind, Upload
+from storage.ports import Backend, ItemKind, StoredItem, Upload
 
 T = TypeVar("T")
 
@@ -39,7 +39,7 @@ class Gate:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One call of a backend on its way. ``happen`` lets it take effect, and gives its answer.
+    """One call of a backend on its way. ``proceed`` lets it take effect, and gives its answer.
 
     ``data`` is what a put or the write of an upload brings, ``start`` and ``stop`` what a get asks
     for, ``after`` what a scan. ``inner`` is the backend itself, past all faults.
@@ -48,7 +48,7 @@ class Call:
     backend: "FaultyBackend"
     method: str
     key: str  # for ``scan`` the prefix
-    happen: Callable[[], object]
+    proceed: Callable[[], object]
     data: bytes = b""
     start: int = 0
     stop: int | None = None
@@ -60,9 +60,9 @@ class Call:
         """The backend past all faults."""
         return self.backend.inner
 
-    def later(self) -> "Landing":
+    def postpone(self) -> "Landing":
         """It takes effect when it lands, or once more if it has already."""
-        self.landings.append(self.backend.defer(self.happen))
+        self.landings.append(self.backend.postpone(self.proceed))
         return self.landings[-1]
 
 
@@ -74,7 +74,7 @@ Fault = Callable[[Call], object]
 class Landing:
     """An effect that is under way. It happens once at most."""
 
-    happen: Callable[[], object]
+    proceed: Callable[[], object]
     over: bool = False
 
     def land(self) -> None:
@@ -82,7 +82,7 @@ class Landing:
         if not self.over:
             self.over = True
             with suppress(BackendError):
-                self.happen()
+                self.proceed()
 
 
 @dataclass(slots=True, eq=False)
@@ -164,19 +164,19 @@ class FaultyBackend:
         for landing in self._take_late():
             landing.land()
 
-    def drop_late(self) -> None:
+    def discard_late(self) -> None:
         """What is under way never happens."""
         for landing in self._take_late():
             landing.over = True
 
-    def defer(self, happen: Callable[[], object]) -> Landing:
+    def postpone(self, proceed: Callable[[], object]) -> Landing:
         """An effect that happens when it lands."""
-        landing = Landing(happen)
+        landing = Landing(proceed)
         with self._lock:
             self._late.append(landing)
         return landing
 
-    def lost(self, key: str) -> BackendError:
+    def answer_lost(self, key: str) -> BackendError:
         """A function for ``fail_after``: it has happened, and the answer does not come."""
         return BackendTimeout(self.name)
 
@@ -189,16 +189,16 @@ class FaultyBackend:
         return self.inner.name
 
     @property
-    def sees(self) -> frozenset[TraceKind]:
-        return self.inner.sees
+    def listable(self) -> frozenset[ItemKind]:
+        return self.inner.listable
 
     @property
     def longest_request(self) -> timedelta:
         return self.inner.longest_request
 
     def put(self, key: str, data: bytes, *, timeout: float, urgent: bool = False) -> None:
-        happen = partial(self.inner.put, key, data, timeout=timeout, urgent=urgent)
-        self.pass_through(Call(self, "put", key, happen, data))
+        proceed = partial(self.inner.put, key, data, timeout=timeout, urgent=urgent)
+        self.pass_through(Call(self, "put", key, proceed, data))
 
     def upload(self, key: str, *, timeout: float) -> "FaultyUpload":
         inner = self.ask("upload", key, lambda: self.inner.upload(key, timeout=timeout))
@@ -207,8 +207,8 @@ class FaultyBackend:
     def get(
         self, key: str, start: int = 0, stop: int | None = None, *, version: str | None = None
     ) -> bytes:
-        happen = partial(self.inner.get, key, start, stop, version=version)
-        found = self.pass_through(Call(self, "get", key, happen, start=start, stop=stop))
+        proceed = partial(self.inner.get, key, start, stop, version=version)
+        found = self.pass_through(Call(self, "get", key, proceed, start=start, stop=stop))
         return cast(bytes, found)
 
     def preserve(self, key: str) -> None:
@@ -220,13 +220,13 @@ class FaultyBackend:
     def purge(self, key: str) -> None:
         self.ask("purge", key, lambda: self.inner.purge(key))
 
-    def traces(self, key: str) -> list[Trace]:
-        return self.ask("traces", key, lambda: self.inner.traces(key))
+    def list_key(self, key: str) -> list[StoredItem]:
+        return self.ask("list_key", key, lambda: self.inner.list_key(key))
 
-    def scan(self, prefix: str = "", *, after: str = "") -> Iterator[Trace]:
-        happen = partial(self.inner.scan, prefix, after=after)
-        found = self.pass_through(Call(self, "scan", prefix, happen, after=after))
-        yield from cast(Iterator[Trace], found)
+    def scan(self, prefix: str = "", *, after: str = "") -> Iterator[StoredItem]:
+        proceed = partial(self.inner.scan, prefix, after=after)
+        found = self.pass_through(Call(self, "scan", prefix, proceed, after=after))
+        yield from cast(Iterator[StoredItem], found)
         self._fail(self.fail_after, "scan", prefix)  # it breaks off
 
     def probe(self, key: str) -> None:
@@ -235,9 +235,9 @@ class FaultyBackend:
     def close(self) -> None:
         self.inner.close()
 
-    def ask(self, method: str, key: str, happen: Callable[[], T]) -> T:
+    def ask(self, method: str, key: str, proceed: Callable[[], T]) -> T:
         """A call that brings nothing along, through its faults."""
-        return cast(T, self.pass_through(Call(self, method, key, happen)))
+        return cast(T, self.pass_through(Call(self, method, key, proceed)))
 
     def pass_through(self, call: Call) -> object:
         """Note the call, and let it meet what was chosen for it."""
@@ -245,7 +245,7 @@ class FaultyBackend:
         with self._lock:
             chosen = [rule.fault for rule in self._rules if rule.takes(call.method, call.key)]
         for fault in chosen:
-            call = replace(call, happen=partial(fault, call))
+            call = replace(call, proceed=partial(fault, call))
         return self._switches(call)
 
     def _switches(self, call: Call) -> object:
@@ -258,9 +258,9 @@ class FaultyBackend:
         if self.full and call.method in _FILLS:
             raise BackendFull(self.name)
         if self.land_late and call.method in _WRITES:
-            call.later()
+            call.postpone()
             raise BackendTimeout(self.name)
-        answer = call.happen()
+        answer = call.proceed()
         if call.method != "scan":
             self._fail(self.fail_after, call.method, call.key)
         return answer
@@ -288,8 +288,8 @@ class FaultyUpload(AbortingUpload):
         self._late = False
 
     def write(self, data: bytes) -> None:
-        happen = partial(self.inner.write, data)
-        self._backend.pass_through(Call(self._backend, "upload.write", self._key, happen, data))
+        proceed = partial(self.inner.write, data)
+        self._backend.pass_through(Call(self._backend, "upload.write", self._key, proceed, data))
 
     def finish(self) -> None:
         call = Call(self._backend, "upload.finish", self._key, self.inner.finish)

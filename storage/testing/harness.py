@@ -147,7 +147,7 @@ class Domicile:
     def open(self) -> Store:
         """Open the store, as a new process would. Closes the one that was open."""
         self.stack.close()
-        self._store = self.stack.enter_context(self.another())
+        self._store = self.stack.enter_context(self.open_another())
         return self._store
 
     @property
@@ -158,12 +158,12 @@ class Domicile:
             backend=self._backend,
             connector=self._connector,
             limits=self.limits,
-            suspect=0.0,
+            unhealthy_seconds=0.0,
             pause=self.clock.sleep,
         )
 
     @contextmanager
-    def another(self, clock: Clock | None = None) -> Iterator[Store]:
+    def open_another(self, clock: Clock | None = None) -> Iterator[Store]:
         """The store of another process, on the same catalogs and backends.
 
         ``clock``: its own, as ``domicile.clock.skewed`` gives it.

@@ -11,7 +11,7 @@ from storage.testing.faults import Gate
 
 
 class FakeProcessor:
-    """Takes copies, deletes them when asked, and gives its word. ``held`` is what it has.
+    """Takes copies, deletes them when asked, and gives its word. ``copies`` is what it has.
 
     ``gates``: a call of that name waits. ``down``: every call fails, and nothing happens.
     ``pending``: it is asked, and does not delete yet. ``land_late``: a delivery times out, and
@@ -21,8 +21,8 @@ class FakeProcessor:
 
     def __init__(self, name: str, longest_request: timedelta, clock: Clock) -> None:
         self._name, self._longest_request, self._clock = name, longest_request, clock
-        self.held: dict[UUID, bytes] = {}
-        self.asked: set[UUID] = set()
+        self.copies: dict[UUID, bytes] = {}
+        self.deletion_requests: set[UUID] = set()
         self.calls: list[tuple[str, UUID]] = []
         self.gates: dict[str, Gate] = {}
         self.down = self.pending = self.land_late = False
@@ -40,29 +40,29 @@ class FakeProcessor:
     def deliver(self, copy: UUID, content: bytes, *, timeout: float) -> None:
         self._begin("deliver", copy)
         if self.land_late:
-            self.defer(copy, content)
+            self.postpone(copy, content)
             raise ProcessorTimeout(self._name)
-        self.held[copy] = content
+        self.copies[copy] = content
         self._end("deliver")
 
     def request_deletion(self, copy: UUID) -> None:
         self._begin("request_deletion", copy)
-        self.asked.add(copy)
+        self.deletion_requests.add(copy)
         if not self.pending:
-            self.held.pop(copy, None)
+            self.copies.pop(copy, None)
         self._end("request_deletion")
 
     def confirm(self, copy: UUID) -> Acknowledgement | None:
         self._begin("confirm", copy)
         said = None
-        if copy in self.asked and copy not in self.held and not self.pending:
+        if copy in self.deletion_requests and copy not in self.copies and not self.pending:
             said = Acknowledgement(self._clock.now(), hashlib.sha256(copy.bytes).digest())
         self._end("confirm")
         return said
 
-    def defer(self, copy: UUID, content: bytes) -> None:
+    def postpone(self, copy: UUID, content: bytes) -> None:
         """A delivery is under way, until ``land`` is called."""
-        self._late.append(lambda: self.held.update({copy: content}))
+        self._late.append(lambda: self.copies.update({copy: content}))
 
     @property
     def late(self) -> int:

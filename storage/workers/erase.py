@@ -6,7 +6,7 @@ from structlog.typing import FilteringBoundLogger
 from storage.catalog import copies, deferrals, erasures, holds, identity, records, signing_keys
 from storage.catalog import tables as t
 from storage.catalog.erasures import OpenErasure
-from storage.evidence.issue import receipt_for
+from storage.evidence.issue import build_receipt
 from storage.evidence.keys import key_id
 from storage.evidence.receipts import sign
 from storage.objects.release import release_objects
@@ -29,7 +29,7 @@ def complete(region: OpenRegion, log: FilteringBoundLogger) -> int:
         if identity.unread(connection):  # what they hold may be what an erasure covers
             return 0
         ready = erasures.take_complete(connection, RECEIPTS)
-        receipts = [receipt_for(region, connection, erasure, now) for erasure in ready]
+        receipts = [build_receipt(region, connection, erasure, now) for erasure in ready]
         if not receipts:
             return 0
         issued_at = max(receipt.issued_at for receipt in receipts)

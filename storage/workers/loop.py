@@ -38,7 +38,7 @@ def duties(region: OpenRegion, keys: KeyRing, log: FilteringBoundLogger) -> list
     """All duties of one region, in the order in which they help each other."""
 
     def destroying(piece: Piece) -> Piece:
-        return lambda: piece() if clocks_agree(region.clock.apart()) else 0
+        return lambda: piece() if clocks_agree(region.clock.skew()) else 0
 
     return [
         Duty("clocks", lambda: compare_clocks(region, log)),
@@ -62,7 +62,7 @@ def duties(region: OpenRegion, keys: KeyRing, log: FilteringBoundLogger) -> list
 
 def compare_clocks(region: OpenRegion, log: FilteringBoundLogger) -> int:
     """Say if what destroys stands still, because the machine's clock and the database's differ."""
-    apart = region.clock.apart()
+    apart = region.clock.skew()
     if not clocks_agree(apart):
         log.error("clocks_disagree", region=region.name, seconds=round(apart.total_seconds()))
     return 0

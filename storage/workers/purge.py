@@ -93,7 +93,7 @@ def _purge_one(region: OpenRegion, one: _Purge) -> _Outcome:
             backend.release(attempt.key)
         backend.purge(attempt.key)
         looked = region.clock.now()
-        left = backend.traces(attempt.key)
+        left = backend.list_key(attempt.key)
     except BackendError as error:
         return _Outcome(attempt, again=later, error=error.code)
     verdict = absent(left=len(left), now=looked, land_by=attempt.land_by)

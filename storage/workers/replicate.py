@@ -77,7 +77,7 @@ def _answering(region: OpenRegion) -> set[str]:
     found = set()
     for name in region.lawful():
         try:
-            region.backends[name].traces(_NOTHING)
+            region.backends[name].list_key(_NOTHING)
         except (BackendUnavailable, BackendTimeout):
             continue
         except BackendError:

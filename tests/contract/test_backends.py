@@ -24,12 +24,12 @@ from storage.backends.memory import MemoryBackend
 from storage.backends.root import create_root
 from storage.backends.s3 import Bucket, S3Backend
 from storage.errors import BackendError, KeyAbsent, PurgeIncomplete
-from storage.ports import Backend, Trace, TraceKind
+from storage.ports import Backend, ItemKind, StoredItem
 from storage.testing.faults import FaultyBackend
 from storage.testing.s3 import CREDENTIALS, S3Server
 
 MIB = 1024 * 1024
-UNFINISHED = {TraceKind.UPLOAD, TraceKind.TEMPORARY}
+UNFINISHED = {ItemKind.UPLOAD, ItemKind.TEMPORARY}
 
 
 @dataclass(frozen=True)
@@ -164,7 +164,7 @@ def backend(place: Place) -> Backend:
     return place.backend
 
 
-def kinds(found: list[Trace]) -> list[TraceKind]:
+def kinds(found: list[StoredItem]) -> list[ItemKind]:
     """The kinds of what was found, sorted."""
     return sorted(trace.kind for trace in found)
 
@@ -179,8 +179,8 @@ def test_what_is_put_is_read_and_listed(backend: Backend) -> None:
     put(backend, "pack/2026-01-02/a", b"\x00\xffbytes")
 
     assert backend.get("pack/2026-01-02/a") == b"\x00\xffbytes"
-    assert [(t.key, t.kind, t.size) for t in backend.traces("pack/2026-01-02/a")] == [
-        ("pack/2026-01-02/a", TraceKind.OBJECT, 7)
+    assert [(t.key, t.kind, t.size) for t in backend.list_key("pack/2026-01-02/a")] == [
+        ("pack/2026-01-02/a", ItemKind.OBJECT, 7)
     ]
 
 
@@ -190,7 +190,7 @@ def test_an_empty_object_is_an_object(backend: Backend) -> None:
 
     assert backend.get("empty") == b""
     assert backend.get("empty", 0, 10) == b""
-    assert kinds(backend.traces("empty")) == [TraceKind.OBJECT]
+    assert kinds(backend.list_key("empty")) == [ItemKind.OBJECT]
 
 
 @pytest.mark.parametrize(
@@ -234,7 +234,7 @@ def test_the_same_key_may_be_put_again(backend: Backend) -> None:
 
     backend.purge("a/b")
 
-    assert backend.traces("a/b") == []
+    assert backend.list_key("a/b") == []
 
 
 def test_what_is_absent_is_absent(backend: Backend) -> None:
@@ -244,7 +244,7 @@ def test_what_is_absent_is_absent(backend: Backend) -> None:
 
     assert "some/key" not in str(caught.value)
     assert caught.value.backend == backend.name
-    assert backend.traces("some/key") == []
+    assert backend.list_key("some/key") == []
     assert list(backend.scan()) == []
 
     backend.purge("some/key")
@@ -281,7 +281,7 @@ def test_what_is_no_key_is_refused(backend: Backend, key: str) -> None:
         lambda: backend.upload(key, timeout=30),
         lambda: backend.get(key),
         lambda: backend.purge(key),
-        lambda: backend.traces(key),
+        lambda: backend.list_key(key),
     ]
     for call in calls:
         with pytest.raises(ValueError, match="not a key") as caught:
@@ -299,12 +299,12 @@ def test_an_upload_is_there_when_it_is_finished(backend: Backend) -> None:
             digest.update(piece)
         with pytest.raises(KeyAbsent):
             backend.get("file/kept/a")
-        assert set(kinds(backend.traces("file/kept/a"))) <= UNFINISHED & backend.sees
+        assert set(kinds(backend.list_key("file/kept/a"))) <= UNFINISHED & backend.listable
         upload.finish()
 
     assert hashlib.sha256(backend.get("file/kept/a")).digest() == digest.digest()
     assert backend.get("file/kept/a", 17 * (MIB - 7), 17 * (MIB - 7) + 5) == piece[:5]
-    assert kinds(backend.traces("file/kept/a")) == [TraceKind.OBJECT]
+    assert kinds(backend.list_key("file/kept/a")) == [ItemKind.OBJECT]
 
 
 @pytest.mark.parametrize("size", [0, 1, 8 * MIB - 1, 8 * MIB, 8 * MIB + 1, 16 * MIB])
@@ -330,7 +330,7 @@ def test_an_upload_that_fails_midway_leaves_nothing(backend: Backend, size: int)
     with pytest.raises(RuntimeError, match="the stream broke"):
         store_a_broken_stream()
 
-    assert backend.traces("a/b") == []
+    assert backend.list_key("a/b") == []
     assert list(backend.scan()) == []
     with pytest.raises(KeyAbsent):
         backend.get("a/b")
@@ -348,7 +348,7 @@ def test_an_aborted_upload_cannot_go_on(backend: Backend, size: int) -> None:
         upload.write(b"more")
     with pytest.raises(BackendError):
         upload.finish()
-    assert backend.traces("a/b") == []
+    assert backend.list_key("a/b") == []
 
 
 def test_abort_after_finish_changes_nothing(backend: Backend) -> None:
@@ -371,33 +371,33 @@ def test_a_purged_upload_cannot_finish(backend: Backend) -> None:
         upload.finish()
         pytest.fail("it finished")
 
-    assert backend.traces("a/b") == []
+    assert backend.list_key("a/b") == []
 
 
 def test_purge_takes_everything_of_a_key(place: Place) -> None:
     """Every version, every marker, every upload; however they came to be."""
     backend = place.backend
-    expected = [TraceKind.OBJECT]
+    expected = [ItemKind.OBJECT]
     for data in (b"one", b"two"):
         put(backend, "a/b", data)
     if place.versioned and place.plain_delete is not None:
         place.plain_delete("a/b")
         put(backend, "a/b", b"three")
         place.plain_delete("a/b")
-        expected = [TraceKind.MARKER] * 2 + [TraceKind.VERSION] * 3
+        expected = [ItemKind.MARKER] * 2 + [ItemKind.VERSION] * 3
     uploads = [backend.upload("a/b", timeout=30) for _ in range(2)]
     for upload in uploads:
         upload.write(b"x" * 9 * MIB)
-    if UNFINISHED & backend.sees:
+    if UNFINISHED & backend.listable:
         expected += [
-            TraceKind.TEMPORARY if TraceKind.TEMPORARY in backend.sees else TraceKind.UPLOAD
+            ItemKind.TEMPORARY if ItemKind.TEMPORARY in backend.listable else ItemKind.UPLOAD
         ] * 2
 
-    assert kinds(backend.traces("a/b")) == sorted(expected)
+    assert kinds(backend.list_key("a/b")) == sorted(expected)
 
     backend.purge("a/b")
 
-    assert backend.traces("a/b") == []
+    assert backend.list_key("a/b") == []
     assert list(backend.scan()) == []
     with pytest.raises(KeyAbsent):
         backend.get("a/b")
@@ -416,11 +416,11 @@ def test_a_marker_hides_what_is_still_there(place: Place) -> None:
 
     with pytest.raises(KeyAbsent):
         backend.get("a/b")
-    by_kind = {trace.kind: trace.handle for trace in backend.traces("a/b")}
-    assert by_kind.keys() == {TraceKind.VERSION, TraceKind.MARKER}
-    assert backend.get("a/b", 1, 2, version=by_kind[TraceKind.VERSION]) == b"n"
+    by_kind = {trace.kind: trace.handle for trace in backend.list_key("a/b")}
+    assert by_kind.keys() == {ItemKind.VERSION, ItemKind.MARKER}
+    assert backend.get("a/b", 1, 2, version=by_kind[ItemKind.VERSION]) == b"n"
     with pytest.raises(KeyAbsent):
-        backend.get("a/b", version=by_kind[TraceKind.MARKER])
+        backend.get("a/b", version=by_kind[ItemKind.MARKER])
 
 
 @pytest.mark.parametrize("place", VERSIONED, ids=NAME, indirect=True)
@@ -430,10 +430,10 @@ def test_versions_are_read_by_their_handle(place: Place) -> None:
     put(place.backend, "a/b", b"two")
     found = {
         trace.kind: place.backend.get("a/b", version=trace.handle)
-        for trace in place.backend.traces("a/b")
+        for trace in place.backend.list_key("a/b")
     }
 
-    assert found == {TraceKind.VERSION: b"one", TraceKind.OBJECT: b"two"}
+    assert found == {ItemKind.VERSION: b"one", ItemKind.OBJECT: b"two"}
 
 
 def test_what_was_preserved_is_purged_when_it_is_released(backend: Backend) -> None:
@@ -446,7 +446,7 @@ def test_what_was_preserved_is_purged_when_it_is_released(backend: Backend) -> N
         backend.release("held/kept/a")
     backend.purge("held/kept/a")
 
-    assert backend.traces("held/kept/a") == []
+    assert backend.list_key("held/kept/a") == []
     backend.release("held/kept/a")
 
 
@@ -462,7 +462,7 @@ def test_a_place_with_locks_refuses_to_delete_what_is_preserved(place: Place) ->
         backend.purge("held/kept/a")
     backend.purge("held/kept/ab")
     assert backend.get("held/kept/a") == b"data"
-    assert backend.traces("held/kept/ab") == []
+    assert backend.list_key("held/kept/ab") == []
     with pytest.raises(KeyAbsent):
         backend.preserve("held/kept/none")
 
@@ -478,14 +478,14 @@ def test_purge_leaves_the_neighbours(place: Place) -> None:
         put(backend, key, b"two")
         uploads.append(backend.upload(key, timeout=30))
         uploads[-1].write(b"x" * 9 * MIB)
-    before = {key: backend.traces(key) for key in NEIGHBOURS}
+    before = {key: backend.list_key(key) for key in NEIGHBOURS}
 
-    assert {trace.key for trace in backend.traces("a/b")} == {"a/b"}
+    assert {trace.key for trace in backend.list_key("a/b")} == {"a/b"}
 
     backend.purge("a/b")
 
-    assert backend.traces("a/b") == []
-    assert {key: backend.traces(key) for key in NEIGHBOURS} == before
+    assert backend.list_key("a/b") == []
+    assert {key: backend.list_key(key) for key in NEIGHBOURS} == before
     assert all(backend.get(key) == b"two" for key in NEIGHBOURS)
     for upload in uploads:
         with suppress(BackendError):
@@ -513,12 +513,12 @@ def test_more_than_a_page_of_versions_is_purged(
         place.plain_delete("a/b")
     expected = 12 if place.versioned else int(place.plain_delete is None)
 
-    assert len(place.backend.traces("a/b")) == expected
+    assert len(place.backend.list_key("a/b")) == expected
 
     place.backend.purge("a/b")
 
-    assert place.backend.traces("a/b") == []
-    assert len(place.backend.traces("a/b0")) == (10 if place.versioned else 1)
+    assert place.backend.list_key("a/b") == []
+    assert len(place.backend.list_key("a/b0")) == (10 if place.versioned else 1)
 
 
 def test_a_listing_goes_on_after_any_key(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -560,7 +560,7 @@ def test_a_scan_is_in_the_order_of_keys(
 
     found = list(backend.scan(prefix))
 
-    assert [t.key for t in found if t.kind is TraceKind.OBJECT] == expected
+    assert [t.key for t in found if t.kind is ItemKind.OBJECT] == expected
     assert [t.key for t in found] == sorted(t.key for t in found)
     assert all(t.key.startswith(prefix) for t in found)
     for upload in uploads:
@@ -600,5 +600,5 @@ def test_a_probe_leaves_nothing(backend: Backend) -> None:
 
 def test_it_sees_objects_at_least(backend: Backend) -> None:
     """Of what it cannot see, a receipt must not say that it was seen to be absent."""
-    assert TraceKind.OBJECT in backend.sees
+    assert ItemKind.OBJECT in backend.listable
     assert backend.longest_request.total_seconds() >= 0

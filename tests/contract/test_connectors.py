@@ -60,7 +60,7 @@ def manual() -> Iterator[Kind]:
 def fake() -> Iterator[Kind]:
     """The one that users' tests get."""
     made = FakeProcessor(NAME, LATE, FakeClock())
-    yield Kind(made, lambda: {str(copy): content for copy, content in made.held.items()})
+    yield Kind(made, lambda: {str(copy): content for copy, content in made.copies.items()})
 
 
 KINDS: list[Callable[[], AbstractContextManager[Kind]]] = [http, manual, fake]

@@ -44,7 +44,7 @@ def _init(settings: Settings, tape: Tape) -> None:
 
 def _use(settings: Settings) -> None:
     """Store and read. A region that cannot refuses, and nothing is lost by that."""
-    dependencies = Dependencies(clock=lambda _: FakeClock(MORNING), suspect=0.0)
+    dependencies = Dependencies(clock=lambda _: FakeClock(MORNING), unhealthy_seconds=0.0)
     with open_store(settings, dependencies=dependencies, log=quiet()) as store:
         store.admin.tenants.ensure(tenant_spec())
         t = store.tenant(tenant_spec().id)

@@ -38,7 +38,7 @@ def no_copy_without_a_row(stage: Stage) -> None:
     """What a processor has, the catalog knows, and does not call gone."""
     known = _copies(stage)
     for processor in stage.processors.values():
-        for copy in processor.held:
+        for copy in processor.copies:
             assert copy in known, f"{processor.name} has a copy that nobody knows of"
 
 
@@ -107,7 +107,7 @@ def at_rest(stage: Stage, actor: Actor) -> None:
             assert erasure.state is ErasureState.COMPLETE, f"an erasure still waits: {erasure.left}"
             looking.certified(stage, HOME, erasure)
     for processor in stage.processors.values():
-        waits = _copies(stage, processor.name) - processor.held.keys()
+        waits = _copies(stage, processor.name) - processor.copies.keys()
         assert not waits, f"{processor.name} is still asked for what it has not"
     over = [f for f in stage.facts if _erased(stage, f) or _expired(f, now) or not f.told]
     _nothing_left(stage, over, "all is done")
@@ -188,7 +188,7 @@ def _nothing_left(stage: Stage, facts: Iterable[Fact], because: str) -> None:
         assert (backend, key) not in vain, f"{backend} has {key}, written in vain; {because}"
         for fact in samples:
             assert fact.sample not in data, f"{backend} has bytes of {fact} in {key}; {because}"
-    copied = {data for processor in stage.processors.values() for data in processor.held.values()}
+    copied = {data for processor in stage.processors.values() for data in processor.copies.values()}
     for fact in about:
         assert fact.body not in copied, f"a processor has a copy of {fact}; {because}"
 

@@ -34,7 +34,7 @@ How = Literal["stop", "late", "others"]
 ``late``: that of the effect itself comes to its backend much later. ``others``: those that are sent
 at the same time as the effect come there, and the effect does not."""
 
-_READS = ("get", "traces", "scan")
+_READS = ("get", "list_key", "scan")
 _LANDS = ("put", "upload.finish")
 _AUDITED = {"open": 0, "os.rename": 1, "os.link": 1, "os.remove": 0, "os.mkdir": 0}
 _QUOTES = '("'
@@ -165,8 +165,8 @@ def tape_backend(inner: FaultyBackend, tape: Tape) -> FaultyBackend:
         )
         if call.method in ("put", "upload") and kind == "pack":
             tape.written.append((inner.name, call.key))
-        tape.meet(moment, partial(inner.defer, call.happen))
-        return call.happen()
+        tape.meet(moment, partial(inner.postpone, call.proceed))
+        return call.proceed()
 
     taped.inject(fault)
     taped.probe = lambda key: exercise(taped, key, timeout=1)  # type: ignore[method-assign]
@@ -190,7 +190,7 @@ class TapedProcessor:
 
     def deliver(self, copy: UUID, content: bytes, *, timeout: float) -> None:
         moment = Moment(f"deliver to {self.name}", lands=True, request=True)
-        self._tape.meet(moment, partial(self._inner.defer, copy, content))
+        self._tape.meet(moment, partial(self._inner.postpone, copy, content))
         self._inner.deliver(copy, content, timeout=timeout)
 
     def request_deletion(self, copy: UUID) -> None:

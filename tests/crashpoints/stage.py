@@ -348,7 +348,7 @@ class Stage(World):
             backend=lambda spec, _: tape_backend(self._backend(spec), tape),
             connector=lambda company: TapedProcessor(self._processor(company), tape),
             limits=Limits(linger=5.0, pack_records=3),
-            suspect=0.0,
+            unhealthy_seconds=0.0,
             pause=self.clock.sleep,
             entropy=Random(len(self.processes)).randbytes,  # the same run twice is the same run
             probing=probing,

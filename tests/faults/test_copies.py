@@ -11,7 +11,7 @@ import pytest
 
 from storage.errors import CatalogUnavailable, Erased, ProcessorTimeout, ProcessorUnavailable
 from storage.model import CopyState, Erasure
-from storage.testing import Call, Domicile, FakeProcessor, Gate, hanging
+from storage.testing import Call, Domicile, FakeProcessor, Gate, wait_at
 from tests.support.commits import CatalogFaults, ran
 from tests.support.doing import duty, erase, is_complete, put_prompt, work
 from tests.support.moments import Killed, Life, TappedConnector, tap_catalog
@@ -55,8 +55,8 @@ def finish(domicile: Domicile, *erasures: Erasure) -> None:
     for _ in range(8):
         work(domicile, minutes=20)
         for erasure in erasures:
-            assert not (is_complete(domicile, erasure) and processor(domicile).held)
-    assert processor(domicile).held == {}
+            assert not (is_complete(domicile, erasure) and processor(domicile).copies)
+    assert processor(domicile).copies == {}
     assert known(domicile) == set()
     assert all(is_complete(domicile, erasure) for erasure in erasures)
 
@@ -83,7 +83,7 @@ def test_a_hand_over_that_dies_at_any_moment_leaves_nothing_unknown(domicile: Do
     for moment in count(1):
         before = known(domicile)
         died = killed_at(domicile, moment, hand_over)
-        held, left = set(processor(domicile).held) - before, known(domicile) - before
+        held, left = set(processor(domicile).copies) - before, known(domicile) - before
         assert held <= left
         delivered = {
             copy.id
@@ -93,7 +93,7 @@ def test_a_hand_over_that_dies_at_any_moment_leaves_nothing_unknown(domicile: Do
         announced, arrived = announced + bool(left), arrived + bool(held)
         for _ in range(2):
             work(domicile, minutes=20)
-        assert set(processor(domicile).held) - before == left & delivered
+        assert set(processor(domicile).copies) - before == left & delivered
         if not died:
             break
 
@@ -146,14 +146,14 @@ def test_an_erasure_waits_for_an_announcement_and_finds_it(
     """The fence commits after the row: so it is asked back, though it is delivered later."""
     t = domicile.tenant()
     put, sent = put_prompt(domicile, "u"), Gate()
-    domicile.backends["eu-a"].inject(hanging(sent), "put", prefix="ledger/", times=1)
+    domicile.backends["eu-a"].inject(wait_at(sent), "put", prefix="ledger/", times=1)
     erasing = aside.submit(erase, t)
     assert sent.reached.wait(30)
     faults.at_commit(ANNOUNCING_COPY, before=lambda _: gate.wait())
     handing = aside.submit(t.hand_over, put, NAME)
     assert gate.reached.wait(30)
     sent.open.set()  # only the commit of the fence is left
-    eventually(lambda: faults.waiting() == 1)
+    eventually(lambda: faults.lock_waiters() == 1)
     gate.open.set()
     handing.exception(30)
     erasure = erasing.result(30)
@@ -175,7 +175,7 @@ def test_a_ledger_that_takes_its_time(domicile: Domicile, seconds: int) -> None:
 
     def slow(call: Call) -> object:
         domicile.clock.advance(timedelta(seconds=seconds))
-        return call.happen()
+        return call.proceed()
 
     there.deliver = deliver  # type: ignore[method-assign]
     domicile.backends["eu-a"].inject(slow, "put", prefix="ledger/", times=1)
@@ -205,7 +205,7 @@ def test_a_ledger_entry_that_a_worker_settles_first(
     gate.open.set()
 
     assert handing.result(30).copy == copy
-    assert set(processor(domicile).held) == {copy}
+    assert set(processor(domicile).copies) == {copy}
     finish(domicile, erase(t))
 
 
@@ -213,7 +213,7 @@ def late(gate: Gate) -> Callable[[Call], object]:
     """It has happened, and is answered when the gate opens."""
 
     def fault(call: Call) -> object:
-        done = call.happen()
+        done = call.proceed()
         gate.wait()
         return done
 
@@ -238,7 +238,7 @@ def test_a_delivery_that_is_under_way_when_it_is_erased(
     with pytest.raises(Erased):
         handing.result(30)
 
-    assert len(there.held) == 1
+    assert len(there.copies) == 1
     work(domicile)
     assert not is_complete(domicile, erasure)
     finish(domicile, erasure)
@@ -257,7 +257,7 @@ def test_a_delivery_that_lands_when_nobody_waits_for_it(domicile: Domicile) -> N
         work(domicile, minutes=5)
     assert not is_complete(domicile, erasure)
     there.land()
-    assert len(there.held) == 1
+    assert len(there.copies) == 1
 
     finish(domicile, erasure)
 
@@ -276,7 +276,7 @@ def test_a_commit_whose_answer_is_lost(
     with pytest.raises(CatalogUnavailable):
         t.hand_over(put, NAME)
 
-    assert set(processor(domicile).held) <= known(domicile)
+    assert set(processor(domicile).copies) <= known(domicile)
     assert len(known(domicile)) == 1
     finish(domicile, erase(t))
 

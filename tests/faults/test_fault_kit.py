@@ -15,18 +15,18 @@ from storage.testing import (
     Fault,
     duplicate,
     fail,
+    fail_halfway,
     fill_up,
     forbid,
-    half,
-    keep_bytes,
+    ignore_purge,
+    land_after,
     land_late,
-    landing_after,
-    lingering,
     lose_answer,
     redirect,
     refuse_locked,
     refuse_some,
-    stale,
+    stale_after_purge,
+    stale_listing,
     time_out,
 )
 from tests.support.doing import GONE, erase, get, is_complete, work
@@ -48,21 +48,21 @@ FAULTS: dict[str, tuple[Make, tuple[str, ...]]] = {
     "fail writes": (always(fail), WRITES),
     "fill up": (always(fill_up), ("put", "upload.write")),
     "time out": (always(time_out), ()),
-    "lose answer": (always(lose_answer), (*WRITES, "purge", "traces")),
+    "lose answer": (always(lose_answer), (*WRITES, "purge", "list_key")),
     "land late": (always(land_late), WRITES),
     "purge late": (always(land_late), ("purge",)),
-    "land after": (lambda d: landing_after(d.clock, SECONDS), WRITES),
+    "land after": (lambda d: land_after(d.clock, SECONDS), WRITES),
     "duplicate": (always(duplicate), (*WRITES, "purge")),
-    "half": (always(half), ("put", "upload.write", "get", "purge")),
+    "half": (always(fail_halfway), ("put", "upload.write", "get", "purge")),
     "refuse some": (always(refuse_some), ("purge",)),
-    "keep bytes": (always(keep_bytes), ("purge",)),
+    "keep bytes": (always(ignore_purge), ("purge",)),
     "object lock": (always(refuse_locked), ("purge",)),
     "no right to purge": (always(forbid), ("purge",)),
     "no right to write": (always(forbid), WRITES),
-    "no right to list": (always(forbid), ("traces", "scan")),
+    "no right to list": (always(forbid), ("list_key", "scan")),
     "redirect": (always(redirect), ()),
-    "stale listing": (lambda d: stale(d.backends["eu-a"]), ("traces", "scan")),
-    "lingering": (lambda _: lingering(), ("purge", "traces", "get")),
+    "stale listing": (lambda d: stale_listing(d.backends["eu-a"]), ("list_key", "scan")),
+    "lingering": (lambda _: stale_after_purge(), ("purge", "list_key", "get")),
 }
 
 
@@ -150,7 +150,7 @@ def test_a_connection_that_drops_at_a_commit(domicile: Domicile, moment: str) ->
 def test_a_process_whose_clock_is_apart(domicile: Domicile, ahead: float) -> None:
     """What it put before an erasure is erased, and what it puts afterwards is kept."""
     domicile.tenant()
-    with domicile.another(domicile.clock.skewed(timedelta(seconds=ahead))) as other:
+    with domicile.open_another(domicile.clock.skewed(timedelta(seconds=ahead))) as other:
         theirs, ours = other.tenant("acme-eu"), domicile.store.tenant("acme-eu")
         before = theirs.put(DataClass.PROMPT, b"before", subject="ann").id
         erasure = erase(ours, Scope.subject("ann"))

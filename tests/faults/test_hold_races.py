@@ -49,7 +49,7 @@ def test_an_erasure_deletes_while_a_hold_is_placed(
     planning = aside.submit(duty, domicile, "plan")
     assert gate.reached.wait(30)
     placing = aside.submit(place, domicile, Scope.tenant())
-    eventually(lambda: placing.done() or faults.waiting() > 0)
+    eventually(lambda: placing.done() or faults.lock_waiters() > 0)
     assert not placing.done()
     gate.open.set()
     planning.result(30)
@@ -76,7 +76,7 @@ def test_a_hold_is_placed_while_an_erasure_is_planned(
     placing = aside.submit(place, domicile)
     assert gate.reached.wait(30)
     planning = aside.submit(duty, domicile, "plan")
-    eventually(lambda: planning.done() or faults.waiting() > 0)
+    eventually(lambda: planning.done() or faults.lock_waiters() > 0)
     assert not planning.done()
     gate.open.set()
     placed = placing.result(30)
@@ -101,7 +101,7 @@ def test_a_day_begins_to_expire_while_a_hold_is_placed(
     expiring = aside.submit(duty, domicile, "expire")
     assert gate.reached.wait(30)
     placing = aside.submit(place, domicile)
-    eventually(lambda: placing.done() or faults.waiting() > 0)
+    eventually(lambda: placing.done() or faults.lock_waiters() > 0)
     gate.open.set()
     placed = placing.result(30)
     expiring.result(30)
@@ -128,7 +128,7 @@ def test_a_hold_is_placed_while_a_day_is_about_to_expire(
     placing = aside.submit(place, domicile)
     assert gate.reached.wait(30)
     expiring = aside.submit(duty, domicile, "expire")
-    eventually(lambda: expiring.done() or faults.waiting() > 0)
+    eventually(lambda: expiring.done() or faults.lock_waiters() > 0)
     assert not expiring.done()
     gate.open.set()
     placed = placing.result(30)
@@ -182,7 +182,7 @@ def test_a_hold_is_released_while_its_records_are_carried(
     expiring = aside.submit(duty, domicile, "expire")
     assert gate.reached.wait(30)
     releasing = aside.submit(release, domicile, placed)
-    eventually(lambda: releasing.done() or faults.waiting() > 0)
+    eventually(lambda: releasing.done() or faults.lock_waiters() > 0)
     assert releasing.done() == (moment == "copying")
     gate.open.set()
     releasing.result(30)
@@ -224,7 +224,7 @@ def test_an_erasure_of_others_in_a_pack_does_not_wait_for_what_was_carried_out_o
     t = domicile.store.tenant("acme-eu")
     place(domicile)
     stuck = domicile.backends["eu-b"]
-    stuck.fail_before["purge"] = stuck.lost
+    stuck.fail_before["purge"] = stuck.answer_lost
     work(domicile, hours=13)
     assert carried(domicile) == {pair[0].unique}
     erasure = erase(t, Scope.subject("v"))
@@ -245,7 +245,7 @@ def test_no_receipt_while_what_a_hold_let_go_is_on_a_backend(
     for hours in (13, 1, 1):
         work(domicile, hours=hours)
     stuck = domicile.backends["eu-b"]
-    stuck.fail_before["purge"] = stuck.lost
+    stuck.fail_before["purge"] = stuck.answer_lost
     release(domicile, placed)
     work(domicile)
     assert carried(domicile) == set()

@@ -115,7 +115,7 @@ def test_a_writer_that_is_late_does_not_stop_the_worker(
     assert gate.reached.wait(30)
     domicile.pass_time(minutes=1)
     reaping = aside.submit(duty, domicile, "reap")
-    eventually(lambda: reaping.done() or faults.waiting() > 0)
+    eventually(lambda: reaping.done() or faults.lock_waiters() > 0)
     gate.open.set()
 
     reaping.result(30)

@@ -122,7 +122,7 @@ def test_an_erasure_while_an_insert_is_not_committed(
     writing = aside.submit(put, domicile, "u")
     assert gate.reached.wait(30)
     erasing = aside.submit(erase, t)
-    eventually(lambda: erasing.done() or faults.waiting() > 0)
+    eventually(lambda: erasing.done() or faults.lock_waiters() > 0)
     waited = not erasing.done()
     domicile.run_worker()
     gate.open.set()
@@ -251,7 +251,7 @@ def test_one_process_puts_one_id_while_its_insert_is_not_committed(
         u = other.tenant(t.id)
         same = aside.submit(u.put, DataClass.PROMPT, b"first", id=minted)
         unlike = aside.submit(t.put, DataClass.PROMPT, b"second", id=minted)
-        eventually(lambda: faults.waiting() > 0)
+        eventually(lambda: faults.lock_waiters() > 0)
         gate.open.set()
 
         assert first.result(30) == same.result(30)
@@ -274,7 +274,7 @@ def test_two_processes_put_the_same_bulk(
     with second(domicile) as other:
         u = other.tenant(t.id)
         fast = aside.submit(lambda: list(u.put_many([*records, NewRecord(DataClass.PROMPT, b"x")])))
-        eventually(lambda: faults.waiting() > 0)
+        eventually(lambda: faults.lock_waiters() > 0)
         gate.open.set()
         told = slow.result(30)
         assert fast.result(30)[:40] == told
@@ -334,7 +334,7 @@ def test_two_processes_make_one_tenant(
     assert gate.reached.wait(30)
     with second(domicile) as other:
         later = aside.submit(other.admin.tenants.ensure, replace(mine, account="somebody-else"))
-        eventually(lambda: later.done() or faults.waiting() > 0)
+        eventually(lambda: later.done() or faults.lock_waiters() > 0)
         gate.open.set()
         first.result(30)
         with pytest.raises(TenantConflict):

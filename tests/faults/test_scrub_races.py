@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from storage.model import DataClass
-from storage.ports import Trace
+from storage.ports import StoredItem
 from storage.testing import Domicile, Gate
 from tests.support.commits import CatalogFaults
 from tests.support.doing import erase, get, is_complete, packs_on, work
@@ -15,7 +15,7 @@ from tests.support.scrubbing import Listing, keys_of, scrubbed, traces_of
 from tests.support.seeing import home
 from tests.support.stops import STOPS, Stop
 
-CALLS = ("scan", "traces", "get", "purge")
+CALLS = ("scan", "list_key", "get", "purge")
 MOMENTS = 18  # of a scrub of two objects and more
 
 
@@ -95,7 +95,7 @@ def test_a_listing_of_before(domicile: Domicile, other: Callable[[Domicile], Non
     put(domicile)
     domicile.run_worker()
 
-    def stale(found: Iterator[Trace]) -> Iterator[Trace]:
+    def stale(found: Iterator[StoredItem]) -> Iterator[StoredItem]:
         page = list(found)
         other(domicile)
         return iter(page)
@@ -121,7 +121,7 @@ def test_a_purge_while_it_looks_again(domicile: Domicile) -> None:
         purge(domicile)
         domicile.bring_back("eu-b")
 
-    backend.fail_after["traces"] = purged
+    backend.fail_after["list_key"] = purged
 
     assert scrubbed(domicile) == {}
 

@@ -18,7 +18,7 @@ from storage.errors import (
     PurgeIncomplete,
 )
 from storage.model import DataClass, Erasure, NewRecord, Purpose, PutResult, ReplicaState, Scope
-from storage.ports import Clock, TraceKind
+from storage.ports import Clock, ItemKind
 from storage.testing import Domicile, FaultyBackend, Gate
 from storage.workers.replicate import _copy, _Work
 from tests.support.commits import FENCING, CatalogFaults, ran
@@ -62,7 +62,7 @@ def purges_in_part(backend: FaultyBackend) -> None:
 
 def does_not_say(backend: FaultyBackend) -> None:
     """It purges, and does not list what is left."""
-    backend.fail_before["traces"] = lambda _: BackendTimeout(backend.name)
+    backend.fail_before["list_key"] = lambda _: BackendTimeout(backend.name)
 
 
 @pytest.mark.parametrize("fault", [lies, purges_in_part, does_not_say])
@@ -107,7 +107,7 @@ def test_the_last_two_replicas_of_an_object_go_at_once(
     purging = aside.submit(duty, domicile, "purge")
     assert gate.reached.wait(30)
     other = aside.submit(duty, domicile, "purge")
-    eventually(lambda: faults.waiting() > 0 or len(_going(domicile)) == 1)
+    eventually(lambda: faults.lock_waiters() > 0 or len(_going(domicile)) == 1)
     gate.open.set()
     purging.result(30)
     other.result(30)
@@ -158,9 +158,9 @@ class Apart:
         """The time in UTC."""
         return self._inner.now() - timedelta(milliseconds=90)
 
-    def apart(self) -> timedelta:
+    def skew(self) -> timedelta:
         """As the other's."""
-        return self._inner.apart()
+        return self._inner.skew()
 
 
 def test_a_receipt_by_a_worker_whose_clock_is_behind(
@@ -199,7 +199,7 @@ def test_a_worker_that_is_killed_while_it_replicates(domicile: Domicile) -> None
         ("eu-a", "stored"),
         ("eu-b", "stored"),
     }
-    assert {trace.kind for trace in late.scan()} == {TraceKind.OBJECT}
+    assert {trace.kind for trace in late.scan()} == {ItemKind.OBJECT}
     domicile.take_down("eu-a")
     assert get(t, put.id) == b"mine"
 
@@ -210,7 +210,7 @@ def test_a_copy_of_unknown_outcome_is_not_sent_again_under_its_key(domicile: Dom
     domicile.tenant().put(DataClass.PROMPT, b"mine")
     (pack,) = packs(region)
     late = domicile.backends["eu-b"]
-    late.fail_after["upload.finish"] = late.lost
+    late.fail_after["upload.finish"] = late.answer_lost
     with region.catalog.begin() as connection:
         source = objects.find_object(connection, pack)
         here = objects.replicas_of(connection, [pack], [ReplicaState.STORED])[pack]

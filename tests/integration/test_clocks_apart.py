@@ -56,5 +56,5 @@ def test_a_machine_whose_clock_is_wrong_is_found_out(domicile: Domicile) -> None
     real = CatalogClock(catalog)
     wrong = CatalogClock(catalog, wall=lambda: real.now().timestamp() + 3600)
 
-    assert real.apart() < timedelta(seconds=5)
-    assert timedelta(minutes=59) < wrong.apart() < timedelta(minutes=61)
+    assert real.skew() < timedelta(seconds=5)
+    assert timedelta(minutes=59) < wrong.skew() < timedelta(minutes=61)

@@ -21,7 +21,7 @@ def test_a_hold_keeps_what_is_here_and_no_copy(domicile: Domicile) -> None:
 
     erasure = erase(tenant)
     work(domicile, minutes=1)
-    held = domicile.processors[MODERATION].held
+    held = domicile.processors[MODERATION].copies
     state = domicile.store.erasure(erasure.id).state
 
     assert made.copy not in held
@@ -49,8 +49,8 @@ def test_nobody_is_asked_while_clocks_disagree(domicile: Domicile) -> None:
 
     domicile.clock.machine_ahead = timedelta(hours=1)
     work(domicile, hours=24 * 14)
-    before = made.copy in processor.asked
+    before = made.copy in processor.deletion_requests
     domicile.clock.machine_ahead = timedelta()
     work(domicile, minutes=1)
 
-    assert (before, made.copy in processor.asked) == (False, True)
+    assert (before, made.copy in processor.deletion_requests) == (False, True)

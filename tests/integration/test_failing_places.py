@@ -26,7 +26,7 @@ from storage.model import (
     Reason,
     Scope,
 )
-from storage.ports import TraceKind
+from storage.ports import ItemKind
 from storage.region import Limits
 from storage.testing import Domicile, FaultyBackend, Gate
 from tests.support.refusing import (
@@ -205,7 +205,7 @@ class TestSlow:
             known = set(connection.scalars(select(r.key).where(r.state != "gone")))
         found = [trace for name in EU for trace in domicile.backends[name].inner.scan()]
         assert {trace.key for trace in found} == known
-        assert {trace.kind for trace in found} == {TraceKind.OBJECT}
+        assert {trace.kind for trace in found} == {ItemKind.OBJECT}
 
 
 @dataclass

@@ -84,7 +84,7 @@ class TestHandingOver:
 
         made = tenant.hand_over(put, MODERATION)
 
-        assert processor(domicile).held == {made.copy: b"mine"}
+        assert processor(domicile).copies == {made.copy: b"mine"}
         assert (made.processor, made.content) == (MODERATION, None)
         assert one(domicile).state is CopyState.DELIVERED
         assert one(domicile).deadline == made.deadline
@@ -127,7 +127,7 @@ class TestHandingOver:
             tenant.hand_over(put.id, REVIEW)
         assert caught.value.reasons == ("service_not_allowed",)
         made = tenant.hand_over(put.id, MODERATION)
-        assert processor(domicile).held[made.copy] == b"a file"
+        assert processor(domicile).copies[made.copy] == b"a file"
 
     def test_what_cannot_be_read_is_not_handed_over(
         self, domicile: Domicile, tenant: Tenant
@@ -163,12 +163,12 @@ class TestHandingOver:
         error = ProcessorUnavailable if outcome == "down" else ProcessorTimeout
         with pytest.raises(error):
             tenant.hand_over(put, MODERATION)
-        held = len(there.held)
+        held = len(there.copies)
         there.down = False
         work(domicile)
 
         assert held == (outcome == "lost")
-        assert there.held == {}
+        assert there.copies == {}
         assert one(domicile).state is CopyState.REQUESTED  # a late delivery could still arrive
         work(domicile, minutes=20)
         assert open_restored(domicile) == []
@@ -186,7 +186,7 @@ class TestTime:
         assert timedelta(days=14) <= made.deadline - now < timedelta(days=14, seconds=1)
         assert one(domicile).state is CopyState.DELIVERED
         work(domicile, hours=3)
-        assert processor(domicile).held == {}
+        assert processor(domicile).copies == {}
         assert domicile.clock.now() < made.deadline - timedelta(hours=24)
 
     def test_a_longer_lead_time_is_asked_earlier(self, domicile: Domicile, tenant: Tenant) -> None:
@@ -213,7 +213,7 @@ class TestTime:
 
         work(domicile, seconds=(readable_until - domicile.clock.now()).total_seconds() + 60)
 
-        assert processor(domicile).held == {}
+        assert processor(domicile).copies == {}
         assert open_restored(domicile) == []
 
     def test_what_has_no_time_left_is_not_handed_over(
@@ -254,14 +254,14 @@ class TestTime:
         """A date that is added later: what is there is asked back before it."""
         tenant.hand_over(put_prompt(domicile, "u"), MODERATION)
         work(domicile)
-        assert len(processor(domicile).held) == 1
+        assert len(processor(domicile).copies) == 1
         topology = home(domicile).topology
         company = topology.sub_processors[MODERATION]
         topology.sub_processors[MODERATION] = company.model_copy(update={"until": date(2026, 3, 2)})
 
         work(domicile)
 
-        assert processor(domicile).held == {}
+        assert processor(domicile).copies == {}
 
 
 SCOPES: dict[str, Callable[[RecordId], Scope]] = {
@@ -290,7 +290,7 @@ class TestErasing:
         assert [(x.backend, x.replicas) for x in left] == [(MODERATION, 1)]
         there.pending = False
         work(domicile, hours=1)
-        assert there.held == {}
+        assert there.copies == {}
         (word,) = words(domicile, erasure)
         digest = hashlib.sha256(made.copy.bytes).hexdigest()
         assert (word.copy_id, word.processor, word.how) == (made.copy, MODERATION, "acknowledged")
@@ -312,7 +312,7 @@ class TestErasing:
         work(domicile, hours=73)
         work(domicile, hours=1)
 
-        assert set(processor(domicile).held) == {other.copy}
+        assert set(processor(domicile).copies) == {other.copy}
         assert len(words(domicile, erasure)) == 1
 
     def test_a_copy_of_what_has_expired_keeps_an_erasure_open(
@@ -359,7 +359,7 @@ class TestErasing:
         work(domicile)
         work(domicile, hours=1)
 
-        assert processor(domicile).held == {}
+        assert processor(domicile).copies == {}
         assert len(words(domicile, erasure)) == 7
 
 

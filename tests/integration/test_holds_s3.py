@@ -55,11 +55,11 @@ def test_the_bucket_itself_keeps_what_is_held(domicile: Domicile) -> None:
     stuck.fail_before["release"] = lambda _: BackendForbidden("eu-a")
     for hours in (1, 1):
         work(domicile, hours=hours)
-    left = {b for b, key in kept if domicile.backends[b].inner.traces(key)}
+    left = {b for b, key in kept if domicile.backends[b].inner.list_key(key)}
     assert left == {"eu-a"}
     stuck.fail_before.clear()
     for hours in (1, 1):
         work(domicile, hours=hours)
     assert states(home(domicile), "held").get("stored", 0) == 0
     for backend, key in kept:
-        assert domicile.backends[backend].inner.traces(key) == []
+        assert domicile.backends[backend].inner.list_key(key) == []

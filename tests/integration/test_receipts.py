@@ -14,7 +14,7 @@ from storage.catalog import tables as t
 from storage.evidence.keys import PublishedKey, export_jwk_set
 from storage.evidence.receipts import Leaf, Receipt, verify
 from storage.model import DataClass, Erasure, HoldSpec, Scope
-from storage.ports import TraceKind
+from storage.ports import ItemKind
 from storage.testing import Domicile
 from storage.workers.erase import complete
 from storage.workers.purge import purge
@@ -86,7 +86,7 @@ def test_says_what_was_looked_for_on_each_backend_and_when(domicile: Domicile) -
     """A memory backend lists all that it can have; each has its own time."""
     erasure = erase_with_one_backend_later(domicile)
     receipt = receipt_of(domicile, erasure)
-    kinds = tuple(sorted(home(domicile).backends["eu-a"].sees))
+    kinds = tuple(sorted(home(domicile).backends["eu-a"].listable))
     at = {leaf.backend: leaf.absent_at for leaf in receipt.leaves}
 
     assert leaves(receipt) == {
@@ -154,8 +154,8 @@ def test_a_backend_that_is_described_otherwise_since(domicile: Domicile) -> None
 
 def test_what_a_backend_cannot_list_is_attested_never_seen(domicile: Domicile) -> None:
     """In leaves of its own, beside those of what was listed."""
-    sees = frozenset({TraceKind.OBJECT, TraceKind.MARKER, TraceKind.VERSION})
-    domicile.backends["eu-b"].inner.sees = sees  # type: ignore[misc]
+    sees = frozenset({ItemKind.OBJECT, ItemKind.MARKER, ItemKind.VERSION})
+    domicile.backends["eu-b"].inner.listable = sees  # type: ignore[misc]
     region = home(domicile).region
     off = region.backends[1].model_copy(update={"attested_off": frozenset({"uploads"})})
     t = domicile.tenant()

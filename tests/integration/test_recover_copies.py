@@ -51,17 +51,17 @@ def test_an_erasure_waits_for_a_copy_that_the_backup_lacks(domicile: Domicile) -
     there = processor(domicile)
     erasure = erase(t)
     there.pending = True
-    there.asked.clear()
+    there.deletion_requests.clear()
 
     dump.restore(domicile)
     assert recovered(domicile).events == 2
 
     work(domicile, hours=1)
-    assert there.asked == set(there.held) == {made.copy}
+    assert there.deletion_requests == set(there.copies) == {made.copy}
     assert not is_complete(domicile, erasure)
     there.pending = False
     work(domicile, hours=1)
-    assert there.held == {}
+    assert there.copies == {}
     assert is_complete(domicile, erasure)
     assert words(domicile, erasure) == {made.copy}
 
@@ -79,7 +79,7 @@ def test_a_copy_of_what_nobody_erased_is_asked_back(domicile: Domicile) -> None:
     assert (copy.id, copy.state, copy.deadline) == (made.copy, CopyState.ANNOUNCED, made.deadline)
 
     work(domicile, hours=1)
-    assert processor(domicile).held == {}
+    assert processor(domicile).copies == {}
     assert list(domicile.store.admin.processors.copies(HOME)) == []
     assert get(domicile.store.tenant("acme-eu"), put) == b"mine"
 
@@ -155,7 +155,7 @@ def test_a_server_that_was_set_back_while_a_copy_was_announced(domicile: Domicil
     assert not is_complete(domicile, erasure)
     processor(domicile).pending = False
     work(domicile, hours=1)
-    assert processor(domicile).held == {}
+    assert processor(domicile).copies == {}
     assert is_complete(domicile, erasure)
     assert words(domicile, erasure) == {made.copy}
 
@@ -177,7 +177,7 @@ def test_a_copy_that_the_ledger_does_not_have_is_not_handed_over(domicile: Domic
     work(domicile, hours=1)
     assert states(home(domicile), "ledger").keys() <= {"gone"}
     made = t.hand_over(put, MODERATION)
-    assert set(processor(domicile).held) == {made.copy}
+    assert set(processor(domicile).copies) == {made.copy}
 
 
 def test_a_copy_whose_record_is_erased_meanwhile_is_in_the_ledger_alone(domicile: Domicile) -> None:
@@ -189,7 +189,7 @@ def test_a_copy_whose_record_is_erased_meanwhile_is_in_the_ledger_alone(domicile
 
     def meanwhile(call: Call) -> object:
         erasures.append(erase(t))
-        return call.happen()
+        return call.proceed()
 
     domicile.backends["eu-a"].inject(meanwhile, "put", prefix="ledger/", times=1)
     with pytest.raises(Erased):

@@ -84,7 +84,7 @@ class TestRoles:
         turn_into(roles, "domicile_admin", original)
 
         assert body == b"hello"
-        assert (confirmed.state, asked.copy in roles.processors["klarblick"].held) == (
+        assert (confirmed.state, asked.copy in roles.processors["klarblick"].copies) == (
             CopyState.CONFIRMED,
             False,
         )

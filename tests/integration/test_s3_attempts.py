@@ -139,7 +139,7 @@ UNKNOWN: dict[str, Callable[[Request], Answer]] = {
     "dropped": dropped,
 }
 NO_XML: dict[str, Callable[[S3Backend], object]] = {
-    "traces": lambda backend: backend.traces(KEY),
+    "list_key": lambda backend: backend.list_key(KEY),
     "purge": lambda backend: backend.purge(KEY),
     "probe": lambda backend: backend.probe(KEY),
     "put": put,

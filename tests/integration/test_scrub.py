@@ -7,7 +7,7 @@ import pytest
 
 from storage.catalog import tables as t
 from storage.model import DataClass, Purpose, RecordId
-from storage.ports import TraceKind
+from storage.ports import ItemKind
 from storage.testing import Domicile
 from storage.testing.harness import Kind
 from tests.support.doing import erase, get, is_complete, work
@@ -244,7 +244,7 @@ def test_a_stray_that_cannot_be_purged_is_reported_each_time(domicile: Domicile)
     whole(domicile)
     scrubbed(domicile)
     domicile.pass_time(days=3)
-    domicile.backends["eu-a"].fail_before["purge"] = domicile.backends["eu-a"].lost
+    domicile.backends["eu-a"].fail_before["purge"] = domicile.backends["eu-a"].answer_lost
 
     assert scrubbed(domicile) == {"orphan/unmended": 1}
     finished = state_of(domicile).finished
@@ -263,10 +263,10 @@ def test_what_a_put_left_unfinished_is_no_finding(domicile: Domicile, put: Recor
         raise SystemExit
 
     domicile.backends["eu-a"].fail_before["upload.finish"] = die
-    domicile.backends["eu-a"].fail_before["upload.abort"] = domicile.backends["eu-a"].lost
+    domicile.backends["eu-a"].fail_before["upload.abort"] = domicile.backends["eu-a"].answer_lost
     with pytest.raises(SystemExit):
         domicile.store.tenant("acme-eu").put_file(BytesIO(b"file" * 1000))
     left = {trace.kind for trace in domicile.backends["eu-a"].inner.scan()}
 
-    assert left & {TraceKind.UPLOAD, TraceKind.TEMPORARY}
+    assert left & {ItemKind.UPLOAD, ItemKind.TEMPORARY}
     assert scrubbed(domicile) == {}

@@ -7,7 +7,7 @@ from sqlalchemy import text
 
 import regions
 from storage.model import DataClass, RecordId
-from storage.ports import TraceKind
+from storage.ports import ItemKind
 from storage.testing import Domicile, Server, new_domicile
 from storage.testing.harness import Kind
 from tests.support.doing import get, put_file, work
@@ -57,13 +57,13 @@ def begin(domicile: Domicile, key: str) -> None:
 @pytest.mark.parametrize(
     ("plant", "kind", "found"),
     [
-        (delete, TraceKind.MARKER, "missing/replacing"),
-        (rewrite, TraceKind.VERSION, "leftover/replacing"),
-        (begin, TraceKind.UPLOAD, "leftover/replacing"),
+        (delete, ItemKind.MARKER, "missing/replacing"),
+        (rewrite, ItemKind.VERSION, "leftover/replacing"),
+        (begin, ItemKind.UPLOAD, "leftover/replacing"),
     ],
 )
 def test_versions_markers_and_uploads_go_with_their_replica(
-    domicile: Domicile, put: RecordId, plant: object, kind: TraceKind, found: str
+    domicile: Domicile, put: RecordId, plant: object, kind: ItemKind, found: str
 ) -> None:
     """In a bucket with versions a plain delete leaves all bytes there."""
     (key,) = keys_of(domicile)
@@ -76,7 +76,7 @@ def test_versions_markers_and_uploads_go_with_their_replica(
 
     assert traces_of(domicile, key) == []
     (new,) = keys_of(domicile)
-    assert [trace.kind for trace in traces_of(domicile, new)] == [TraceKind.OBJECT]
+    assert [trace.kind for trace in traces_of(domicile, new)] == [ItemKind.OBJECT]
     assert scrubbed(domicile, share=1.0) == {}
     assert get(domicile.store.tenant("acme-eu"), put) == b"mine"
 

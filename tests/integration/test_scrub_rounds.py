@@ -12,7 +12,7 @@ from sqlalchemy import text
 from storage.catalog.scrubs import Row
 from storage.errors import BackendError, BackendUnavailable
 from storage.model import DataClass
-from storage.ports import Trace, TraceKind
+from storage.ports import ItemKind, StoredItem
 from storage.testing import Domicile, Gate
 from storage.workers.scrub import rounds as scrubbing
 from storage.workers.scrub.rate import Rate
@@ -46,11 +46,11 @@ SELECT id, id, 'eu-a', 'pack/2026-04-01/' || replace(id::text, '-', ''), 'stored
 """
 
 
-def many_keys(after: str) -> Iterator[Trace]:
+def many_keys(after: str) -> Iterator[StoredItem]:
     """As many keys, one at a time."""
     first = int(after.rpartition("/")[2], 16) + 1 if after else 1
     for number in range(first, MANY + 1):
-        yield Trace(f"pack/2026-04-01/{number:032x}", TraceKind.OBJECT, 7)
+        yield StoredItem(f"pack/2026-04-01/{number:032x}", ItemKind.OBJECT, 7)
 
 
 def test_memory_does_not_grow_with_the_number_of_keys(domicile: Domicile) -> None:
@@ -62,11 +62,11 @@ def test_memory_does_not_grow_with_the_number_of_keys(domicile: Domicile) -> Non
     held: list[int] = []
     looks = count()
 
-    def scan(prefix: str = "", *, after: str = "") -> Iterator[Trace]:
+    def scan(prefix: str = "", *, after: str = "") -> Iterator[StoredItem]:
         for number, trace in enumerate(many_keys(after)):
             if number % 999 == 998 and next(looks) % 10 == 0:
                 objects = gc.get_objects()
-                held.append(sum(1 for o in objects if isinstance(o, Row | Trace | Shown)))
+                held.append(sum(1 for o in objects if isinstance(o, Row | StoredItem | Shown)))
                 del objects
             yield trace
 
@@ -106,7 +106,7 @@ def test_another_process_goes_on_where_one_was_killed(
             raise SystemExit
         return None
 
-    domicile.backends["eu-a"].fail_before["traces"] = die
+    domicile.backends["eu-a"].fail_before["list_key"] = die
     with pytest.raises(SystemExit):
         run(domicile)
     domicile.backends["eu-a"].fail_before.clear()
@@ -129,7 +129,7 @@ def test_a_backend_that_fails_on_the_way(
     monkeypatch.setattr(scrubbing, "KEYS", 4)
     backend = domicile.backends["eu-a"]
     calls = iter(range(1000))
-    backend.fail_before["traces"] = lambda _: (
+    backend.fail_before["list_key"] = lambda _: (
         BackendUnavailable("eu-a") if next(calls) > 2 else None
     )
 
@@ -156,7 +156,7 @@ def test_a_listing_out_of_order_is_not_believed(domicile: Domicile, wrong: list[
         run(domicile)
 
 
-def _backwards(trace: Trace) -> str:
+def _backwards(trace: StoredItem) -> str:
     return trace.key[::-1]
 
 
@@ -166,7 +166,7 @@ def test_two_processes_do_not_scrub_one_backend_at_the_same_time(
     """The second one waits, and finds the round done."""
     gate = Gate()
     backend = domicile.backends["eu-a"]
-    backend.gates["traces"] = gate
+    backend.gates["list_key"] = gate
     waited: list[float] = []
 
     def wait(seconds: float) -> None:
@@ -191,11 +191,11 @@ def test_a_process_that_stood_still_changes_nothing_when_it_goes_on(
     """Its lease was over, and another one has finished the round."""
     gate = Gate()
     backend = domicile.backends["eu-a"]
-    backend.gates["traces"] = gate
+    backend.gates["list_key"] = gate
     with ThreadPoolExecutor(1) as aside, second(domicile) as other:
         first = aside.submit(run, domicile)
         assert gate.reached.wait(30)
-        del backend.gates["traces"]
+        del backend.gates["list_key"]
         domicile.pass_time(minutes=3)
         done = whole_round(place(domicile, store=other), 0, tell=print, wait=_nobody)
         gate.open.set()
@@ -207,7 +207,7 @@ def test_a_process_that_stood_still_changes_nothing_when_it_goes_on(
 
 def test_each_page_of_a_listing_is_a_request(domicile: Domicile) -> None:
     """However little is wrong with what it shows."""
-    names = (Trace(f"No key {number:04}", TraceKind.OBJECT, 1) for number in range(2500))
+    names = (StoredItem(f"No key {number:04}", ItemKind.OBJECT, 1) for number in range(2500))
     Listing(domicile.backends["eu-a"], lambda _: names)
     scrubbed_place = place(domicile)
 
@@ -231,7 +231,7 @@ def test_requests_come_no_faster_than_the_rate(
         now[0] += seconds
 
     for name in ("eu-a", "eu-b"):
-        for call in ("scan", "traces", "get", "purge"):
+        for call in ("scan", "list_key", "get", "purge"):
             domicile.backends[name].fail_before[call] = at
     limit = Rate(rate, clock=lambda: now[0], sleep=sleep)
     slow = Place(home(domicile), "eu-a", limit, structlog.get_logger())

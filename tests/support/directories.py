@@ -57,7 +57,7 @@ CALLS: dict[str, Callable[[DirectoryBackend], object]] = {
     "upload": lambda backend: backend.upload(KEY, timeout=10),
     "get": lambda backend: backend.get(KEY),
     "purge": lambda backend: backend.purge(KEY),
-    "traces": lambda backend: backend.traces(KEY),
+    "list_key": lambda backend: backend.list_key(KEY),
     "scan": lambda backend: list(backend.scan()),
     "probe": lambda backend: backend.probe(KEY),
 }

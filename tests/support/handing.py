@@ -49,7 +49,7 @@ class Handing(Calls):
 
     def copies_are_known(self, *, over: datetime | None = None) -> None:
         """Every copy at a processor has a row, and (``over``) none its deadline behind it."""
-        at = {copy for processor in self.world.processors.values() for copy in processor.held}
+        at = {copy for processor in self.world.processors.values() for copy in processor.copies}
         known: dict[UUID, datetime] = {}
         for region in self.world.topology.regions if at else ():
             with self.world.looking(region) as connection:
@@ -63,5 +63,5 @@ class Handing(Calls):
         """No processor has a copy of any of these."""
         bodies = {rec.content.body: rec for rec in recs if rec.content.body}
         for name, processor in self.world.processors.items():
-            for content in processor.held.values():
+            for content in processor.copies.values():
                 assert content not in bodies, f"{name} has {bodies[content]}; {because}"

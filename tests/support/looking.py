@@ -10,7 +10,7 @@ from sqlalchemy import Connection, func, select, text, union
 from storage.catalog import tables as t
 from storage.evidence.receipts import verify
 from storage.model import Erasure, ErasureState
-from storage.ports import TraceKind
+from storage.ports import ItemKind
 from tests.support.model import Model, Rec
 from tests.support.seeing import manifest_in
 from tests.support.world import World
@@ -131,7 +131,7 @@ def at_rest(world: World, region: str, now: datetime) -> None:
         _days_are_over(connection, now)
         held = Counter(_held(world, region))
         said = connection.execute(select(r.backend, r.key).where(r.state == "stored"))
-        assert held == Counter((x.backend, x.key, TraceKind.OBJECT) for x in said)
+        assert held == Counter((x.backend, x.key, ItemKind.OBJECT) for x in said)
 
 
 def _objects_rest(world: World, connection: Connection, now: datetime) -> None:
@@ -223,7 +223,7 @@ def deleted_rows(connection: Connection) -> int:
     return connection.scalar(select(func.coalesce(func.sum(t.erasure.c.deleted), 0))) or 0
 
 
-def _held(world: World, region: str) -> Iterable[tuple[str, str, TraceKind]]:
+def _held(world: World, region: str) -> Iterable[tuple[str, str, ItemKind]]:
     for spec in world.topology.regions[region].backends:
         for trace in world.memory(spec.name).scan():
             yield spec.name, trace.key, trace.kind

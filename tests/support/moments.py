@@ -15,7 +15,7 @@ from sqlalchemy import Connection
 
 from storage.backends.uploads import AbortingUpload
 from storage.catalog.engine import Catalog
-from storage.ports import Acknowledgement, Connector, Trace, TraceKind, Upload
+from storage.ports import Acknowledgement, Connector, ItemKind, StoredItem, Upload
 from storage.testing import FaultyBackend
 
 
@@ -68,8 +68,8 @@ class Tapped:
         return self.inner.name
 
     @property
-    def sees(self) -> frozenset[TraceKind]:
-        return self.inner.sees
+    def listable(self) -> frozenset[ItemKind]:
+        return self.inner.listable
 
     @property
     def longest_request(self) -> timedelta:
@@ -101,11 +101,11 @@ class Tapped:
         with self.around():
             self.inner.purge(key)
 
-    def traces(self, key: str) -> list[Trace]:
+    def list_key(self, key: str) -> list[StoredItem]:
         with self.around():
-            return self.inner.traces(key)
+            return self.inner.list_key(key)
 
-    def scan(self, prefix: str = "", *, after: str = "") -> Iterator[Trace]:
+    def scan(self, prefix: str = "", *, after: str = "") -> Iterator[StoredItem]:
         yield from self.inner.scan(prefix, after=after)
 
     def probe(self, key: str) -> None:

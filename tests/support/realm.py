@@ -20,7 +20,7 @@ from storage.catalog.engine import Catalog
 from storage.client.store import Store
 from storage.clock import CatalogClock
 from storage.model import Dpa, ErasureState, TenantSpec
-from storage.ports import Backend, TraceKind
+from storage.ports import Backend, ItemKind
 from storage.region import Limits
 from storage.settings import RegionSettings, Settings
 from storage.testing import FaultyBackend, Server
@@ -57,9 +57,9 @@ class LaterClock:
         """The time in UTC."""
         return self.inner.now() + self.later.by
 
-    def apart(self) -> timedelta:
+    def skew(self) -> timedelta:
         """As that of the clock itself: the machine is put forward too."""
-        return self.inner.apart()
+        return self.inner.skew()
 
 
 @dataclass
@@ -114,7 +114,7 @@ class Realm:
         assert unfinished == []
         assert open_erasures == []
         found = [(b.name, trace) for b in region.backends.values() for trace in b.scan()]
-        assert {trace.kind for _, trace in found} <= {TraceKind.OBJECT}
+        assert {trace.kind for _, trace in found} <= {ItemKind.OBJECT}
         assert {(name, trace.key) for name, trace in found} == stored
 
     def check_packs(self, store: Store) -> None:

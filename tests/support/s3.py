@@ -59,7 +59,7 @@ CALLS: dict[str, Callable[[S3Backend], object]] = {
     "put": put,
     "upload": upload,
     "get": lambda backend: backend.get(KEY),
-    "traces": lambda backend: backend.traces(KEY),
+    "list_key": lambda backend: backend.list_key(KEY),
     "purge": lambda backend: backend.purge(KEY),
     "scan": lambda backend: list(backend.scan()),
     "probe": lambda backend: backend.probe(KEY),

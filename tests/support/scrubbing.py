@@ -10,7 +10,7 @@ from storage.catalog import tables as t
 from storage.catalog.scrubs import Round, Tally
 from storage.client.store import Store
 from storage.model import ReplicaState
-from storage.ports import Backend, Trace
+from storage.ports import Backend, StoredItem
 from storage.testing import Domicile, FaultyBackend
 from storage.workers.scrub.rate import Rate
 from storage.workers.scrub.repair import Place
@@ -71,9 +71,9 @@ def keys_of(domicile: Domicile, backend: str = "eu-a", kind: str = "pack") -> li
         return list(connection.scalars(query))
 
 
-def traces_of(domicile: Domicile, key: str, backend: str = "eu-a") -> list[Trace]:
+def traces_of(domicile: Domicile, key: str, backend: str = "eu-a") -> list[StoredItem]:
     """What a backend really has of a key."""
-    return domicile.backends[backend].inner.traces(key)
+    return domicile.backends[backend].inner.list_key(key)
 
 
 def overwrite(backend: Backend, key: str, data: bytes) -> None:
@@ -86,12 +86,14 @@ class Listing:
     """Stands in for the listing of a backend: what it says is given to ``instead``."""
 
     def __init__(
-        self, backend: FaultyBackend, instead: Callable[[Iterator[Trace]], Iterator[Trace]]
+        self,
+        backend: FaultyBackend,
+        instead: Callable[[Iterator[StoredItem]], Iterator[StoredItem]],
     ) -> None:
         """From now on."""
         real = backend.inner.scan
 
-        def scan(prefix: str = "", *, after: str = "") -> Iterator[Trace]:
+        def scan(prefix: str = "", *, after: str = "") -> Iterator[StoredItem]:
             return instead(real(prefix, after=after))
 
         backend.inner.scan = scan  # type: ignore[method-assign]

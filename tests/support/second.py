@@ -20,7 +20,7 @@ def second(domicile: Domicile, clock: Callable[[Catalog], Clock] | None = None) 
         backend=domicile._backend,
         connector=domicile._connector,
         limits=domicile.limits,
-        suspect=0.0,
+        unhealthy_seconds=0.0,
         pause=domicile.clock.sleep,
     )
     with open_store(

@@ -10,12 +10,12 @@ from sqlalchemy import func, select
 from storage.catalog import tables as t
 from storage.client.store import Store
 from storage.model import ReplicaState
-from storage.ports import Backend, Trace, TraceKind
+from storage.ports import Backend, ItemKind, StoredItem
 from storage.region import OpenRegion
 from storage.testing import Domicile
 
 HOME = "eu-central-1"
-_READABLE = (TraceKind.OBJECT, TraceKind.VERSION)
+_READABLE = (ItemKind.OBJECT, ItemKind.VERSION)
 
 o, r = t.object_.c, t.replica.c
 
@@ -83,7 +83,7 @@ def contents(backend: Backend) -> Iterable[bytes]:
             yield backend.get(trace.key, version=trace.handle)
 
 
-def unknown(region: OpenRegion) -> list[Trace]:
+def unknown(region: OpenRegion) -> list[StoredItem]:
     """What backends hold and no row knows of: invariant 2 says that there is none."""
     with region.catalog.begin() as connection:
         known = set(connection.scalars(select(r.key).where(r.state != ReplicaState.GONE)))
@@ -95,7 +95,7 @@ def unknown(region: OpenRegion) -> list[Trace]:
     ]
 
 
-def unannounced(domicile: Domicile) -> list[Trace]:
+def unannounced(domicile: Domicile) -> list[StoredItem]:
     """The same of all that the home region's backends hold, whatever they answer."""
     region = home(domicile)
     with region.catalog.begin() as connection:

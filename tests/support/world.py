@@ -129,7 +129,7 @@ class World:
         faulty = self.backends[backend]
         self.modes[backend] = mode
         faulty.down, faulty.full, faulty.land_late = mode == "down", mode == "full", mode == "late"
-        lost = {"put": faulty.lost, "upload.finish": faulty.lost}
+        lost = {"put": faulty.answer_lost, "upload.finish": faulty.answer_lost}
         faulty.fail_after = dict(lost) if mode == "lossy" else {}
 
     def set_trouble(self, processor: str, trouble: Bother) -> None:
@@ -182,7 +182,7 @@ class World:
             if lands:
                 backend.land()
             else:
-                backend.drop_late()
+                backend.discard_late()
         for processor in self.processors.values():
             if not lands:
                 processor._late.clear()
@@ -240,7 +240,7 @@ class World:
             backend=lambda spec, _: Tapped(self._backend(spec), life, self._wrote),
             connector=lambda company: self._connector(company, life),
             limits=Limits(linger=0.02 if self.threads else 0),
-            suspect=0.0,
+            unhealthy_seconds=0.0,
             pause=self.clock.sleep,
             probing=probing,
             entropy=self.entropy,

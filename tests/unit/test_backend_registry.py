@@ -51,7 +51,7 @@ def test_a_backend_is_opened_without_asking_it(
 
 def test_what_is_attested_is_passed_on(tmp_path: Path) -> None:
     """A server that cannot list uploads is not asked for them."""
-    assert open_backend(S3, data_dir=tmp_path).sees == {"object", "version", "marker"}
+    assert open_backend(S3, data_dir=tmp_path).listable == {"object", "version", "marker"}
 
 
 def test_a_directory_is_made_by_init_alone(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from storage.errors import (
     BackendUnavailable,
     KeyAbsent,
 )
-from storage.ports import Backend, TraceKind
+from storage.ports import Backend, ItemKind
 from storage.testing.faults import FaultyBackend, Gate
 
 
@@ -64,7 +64,7 @@ CALLS: dict[str, Callable[[Backend], object]] = {
     "preserve": lambda backend: backend.preserve("a"),
     "release": lambda backend: backend.release("a"),
     "purge": lambda backend: backend.purge("a"),
-    "traces": lambda backend: backend.traces("a"),
+    "list_key": lambda backend: backend.list_key("a"),
     "scan": lambda backend: list(backend.scan("a")),
     "probe": lambda backend: backend.probe("a"),
 }
@@ -93,7 +93,7 @@ def test_who_does_not_answer_is_suspect_for_a_while(
     watched = WatchedBackend(faulty, clock=clock, seconds=30)
     put(memory)
     faulty.fail_before[name] = fails_with(kind("eu-a"))
-    assert not watched.suspect
+    assert not watched.unhealthy
 
     with pytest.raises(kind):
         call(watched)
@@ -101,7 +101,7 @@ def test_who_does_not_answer_is_suspect_for_a_while(
     later = []
     for seconds in (0, 29.9, 0.2):
         clock.now += seconds
-        later.append(watched.suspect)
+        later.append(watched.unhealthy)
     assert later == [True, True, False]
 
 
@@ -114,7 +114,7 @@ def test_who_answers_is_not_suspect(faulty: FaultyBackend, kind: type[BackendErr
     with pytest.raises(kind):
         put(watched)
 
-    assert not watched.suspect
+    assert not watched.unhealthy
 
 
 def test_a_suspect_is_still_asked(faulty: FaultyBackend) -> None:
@@ -126,7 +126,7 @@ def test_a_suspect_is_still_asked(faulty: FaultyBackend) -> None:
     faulty.down = False
     put(watched)
 
-    assert watched.suspect
+    assert watched.unhealthy
     assert watched.get("a") == b"data"
 
 
@@ -134,13 +134,13 @@ def test_a_listing_that_ends_early_makes_suspect(faulty: FaultyBackend) -> None:
     """Also when it fails after the first of many."""
     watched = WatchedBackend(faulty, clock=Clock(), seconds=30)
     put(watched)
-    faulty.fail_after["scan"] = faulty.lost
+    faulty.fail_after["scan"] = faulty.answer_lost
     found = watched.scan()
 
     assert next(found).key == "a"
     with pytest.raises(BackendTimeout):
         next(found)
-    assert watched.suspect
+    assert watched.unhealthy
 
 
 def test_a_watched_upload_that_breaks_is_aborted(memory: MemoryBackend) -> None:
@@ -155,7 +155,7 @@ def test_a_watched_upload_that_breaks_is_aborted(memory: MemoryBackend) -> None:
     with pytest.raises(RuntimeError):
         store()
 
-    assert memory.traces("a") == []
+    assert memory.list_key("a") == []
 
 
 # --- Faults
@@ -167,13 +167,13 @@ def test_down_means_that_nothing_happens(
 ) -> None:
     """Every call fails, and leaves what was."""
     put(memory)
-    before = memory.traces("a")
+    before = memory.list_key("a")
     faulty.down = True
 
     with pytest.raises(BackendUnavailable):
         call(faulty)
 
-    assert memory.traces("a") == before
+    assert memory.list_key("a") == before
 
 
 @every_call
@@ -182,13 +182,13 @@ def test_fail_before_means_that_it_did_not_happen(
 ) -> None:
     """Nothing is stored, nothing is purged."""
     put(memory)
-    before = memory.traces("a")
+    before = memory.list_key("a")
     faulty.fail_before[name] = fails_with(BackendForbidden("eu-a"))
 
     with pytest.raises(BackendForbidden):
         call(faulty)
 
-    assert memory.traces("a") == before
+    assert memory.list_key("a") == before
 
 
 @pytest.mark.parametrize("name", ["put", "upload.finish", "purge"])
@@ -198,13 +198,13 @@ def test_fail_after_means_that_it_happened(
     """Only the answer is lost."""
     if name == "purge":
         put(memory)
-    faulty.fail_after[name] = faulty.lost
+    faulty.fail_after[name] = faulty.answer_lost
 
     with pytest.raises(BackendTimeout):
         CALLS[name](faulty)
 
-    expected = [] if name == "purge" else [TraceKind.OBJECT]
-    assert [trace.kind for trace in memory.traces("a")] == expected
+    expected = [] if name == "purge" else [ItemKind.OBJECT]
+    assert [trace.kind for trace in memory.list_key("a")] == expected
 
 
 def test_a_fault_may_choose_its_key(faulty: FaultyBackend) -> None:
@@ -246,7 +246,7 @@ def test_a_late_write_lands_when_the_test_says(
         faulty.get("a")
     if call is put:
         faulty.purge("a")
-        assert faulty.traces("a") == []
+        assert faulty.list_key("a") == []
 
     faulty.land()
 
@@ -255,7 +255,7 @@ def test_a_late_write_lands_when_the_test_says(
     faulty.purge("a")
     faulty.land()
 
-    assert memory.traces("a") == []
+    assert memory.list_key("a") == []
 
 
 def test_calls_are_noted(faulty: FaultyBackend) -> None:
@@ -276,7 +276,7 @@ def test_a_call_waits_at_its_gate(memory: MemoryBackend, faulty: FaultyBackend) 
     with ThreadPoolExecutor(1) as pool:
         running = pool.submit(put, faulty)
         gate.reached.wait(10)
-        assert memory.traces("a") == []
+        assert memory.list_key("a") == []
         gate.open.set()
         running.result()
 

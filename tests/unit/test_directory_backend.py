@@ -277,7 +277,7 @@ def test_a_folder_is_no_object(backend: DirectoryBackend, root: Path) -> None:
     backend.purge("a/b")
     backend.purge("a/b/c/d")
 
-    assert backend.traces("a/b") == backend.traces("a/b/c/d") == []
+    assert backend.list_key("a/b") == backend.list_key("a/b/c/d") == []
     assert files(root) == ["a/b/c"]
 
 

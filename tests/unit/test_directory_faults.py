@@ -23,7 +23,7 @@ from storage.errors import (
     BackendUnavailable,
     PurgeIncomplete,
 )
-from storage.ports import TraceKind
+from storage.ports import ItemKind
 from tests.support.directories import CALLS, KEY, Clock, files, put
 
 
@@ -119,7 +119,7 @@ def test_what_cannot_be_removed_is_said(
         backend.purge(KEY)
 
     assert isinstance(caught.value.__cause__, BackendForbidden)
-    assert [trace.kind for trace in backend.traces(KEY)] == [TraceKind.OBJECT]
+    assert [trace.kind for trace in backend.list_key(KEY)] == [ItemKind.OBJECT]
     with pytest.raises(BackendForbidden):
         backend.probe(KEY)
 
@@ -142,7 +142,7 @@ def test_an_abort_that_fails_is_said_and_hides_nothing(
 
     with pytest.raises(BackendUnavailable):
         store(None)
-    assert [trace.kind for trace in backend.traces(KEY)] == [TraceKind.TEMPORARY] * 2
+    assert [trace.kind for trace in backend.list_key(KEY)] == [ItemKind.TEMPORARY] * 2
 
 
 def test_a_short_write_is_continued(
@@ -179,14 +179,14 @@ def test_what_a_killed_process_leaves_is_found_and_purged(
         assert process.stdout.readline() == "ready\n"
         process.send_signal(signal.SIGKILL)
     neighbours = [backend.upload(key, timeout=10) for key in ("a/b-c", "a/bc", "a", "ab")]
-    found = backend.traces("a/b")
+    found = backend.list_key("a/b")
 
-    assert [(t.key, t.kind, t.size) for t in found] == [("a/b", TraceKind.TEMPORARY, 10)]
+    assert [(t.key, t.kind, t.size) for t in found] == [("a/b", ItemKind.TEMPORARY, 10)]
     assert [t.key for t in backend.scan()] == ["a", "a/b", "a/b-c", "a/bc", "ab"]
 
     backend.purge("a/b")
 
-    assert backend.traces("a/b") == []
+    assert backend.list_key("a/b") == []
     assert [t.key for t in backend.scan("a/b")] == ["a/b-c", "a/bc"]
     for upload in neighbours:
         upload.abort()

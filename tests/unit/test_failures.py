@@ -16,7 +16,7 @@ from storage.errors import (
     KeyAbsent,
     PurgeIncomplete,
 )
-from storage.ports import TraceKind
+from storage.ports import ItemKind
 from storage.testing import (
     Call,
     FakeClock,
@@ -25,20 +25,20 @@ from storage.testing import (
     Gate,
     duplicate,
     fail,
+    fail_halfway,
     fill_up,
     forbid,
-    half,
-    hanging,
-    keep_bytes,
+    ignore_purge,
+    land_after,
     land_late,
-    landing_after,
-    lingering,
     lose_answer,
     redirect,
     refuse_locked,
     refuse_some,
-    stale,
+    stale_after_purge,
+    stale_listing,
     time_out,
+    wait_at,
 )
 
 
@@ -67,9 +67,9 @@ def upload(backend: FaultyBackend) -> None:
         started.finish()
 
 
-def kinds(backend: MemoryBackend, key: str = "a") -> list[TraceKind]:
+def kinds(backend: MemoryBackend, key: str = "a") -> list[ItemKind]:
     """What is there of a key."""
-    return [trace.kind for trace in backend.traces(key)]
+    return [trace.kind for trace in backend.list_key(key)]
 
 
 # --- which calls -------------------------------------------------------------------------------
@@ -84,7 +84,7 @@ def test_a_fault_is_for_the_calls_that_were_chosen(faulty: FaultyBackend) -> Non
             put(faulty, key)
         except BackendUnavailable:
             failed.append(key)
-    assert faulty.traces("pack/2") == []
+    assert faulty.list_key("pack/2") == []
 
     assert failed == ["pack/2", "pack/3"]
 
@@ -99,7 +99,7 @@ def test_faults_that_a_call_meets_act_one_around_the_other(
         put(faulty)
     faulty.land()
 
-    assert kinds(memory) == [TraceKind.OBJECT, TraceKind.VERSION]
+    assert kinds(memory) == [ItemKind.OBJECT, ItemKind.VERSION]
 
 
 def test_a_fault_is_taken_back(faulty: FaultyBackend) -> None:
@@ -119,7 +119,7 @@ def test_a_fault_of_ones_own_is_a_function(faulty: FaultyBackend) -> None:
     """It sees what is brought, and decides."""
 
     def no_twos(call: Call) -> object:
-        return fail(call) if b"2" in call.data else call.happen()
+        return fail(call) if b"2" in call.data else call.proceed()
 
     faulty.inject(no_twos, "put", "upload.write")
     put(faulty, data=b"1")
@@ -178,12 +178,12 @@ def test_it_lands_late(faulty: FaultyBackend, memory: MemoryBackend, write: Faul
     faulty.inject(land_late, "put", "upload.finish")
     with pytest.raises(BackendTimeout):
         write(faulty)  # type: ignore[arg-type]
-    assert TraceKind.OBJECT not in kinds(memory)
+    assert ItemKind.OBJECT not in kinds(memory)
     assert faulty.late == 1
     faulty.land()
     faulty.land()
 
-    assert kinds(memory) == [TraceKind.OBJECT]
+    assert kinds(memory) == [ItemKind.OBJECT]
     assert faulty.late == 0
 
 
@@ -193,11 +193,11 @@ def test_it_lands_when_the_clock_has_come_there(
     """Also a purge may come late: then it takes what was put since."""
     clock = FakeClock()
     put(memory)
-    faulty.inject(landing_after(clock, timedelta(minutes=10)), "purge")
+    faulty.inject(land_after(clock, timedelta(minutes=10)), "purge")
     with pytest.raises(BackendTimeout):
         faulty.purge("a")
     clock.advance(timedelta(minutes=9))
-    assert kinds(memory) == [TraceKind.OBJECT]
+    assert kinds(memory) == [ItemKind.OBJECT]
     clock.advance(timedelta(minutes=2))
 
     assert kinds(memory) == []
@@ -208,7 +208,7 @@ def test_what_is_late_may_never_land(faulty: FaultyBackend, memory: MemoryBacken
     faulty.inject(land_late, "put")
     with pytest.raises(BackendTimeout):
         put(faulty)
-    faulty.drop_late()
+    faulty.discard_late()
     faulty.land()
 
     assert kinds(memory) == []
@@ -230,7 +230,7 @@ def test_a_duplicate_brings_back_what_was_purged(
 def test_it_hangs_until_it_is_released(faulty: FaultyBackend, memory: MemoryBackend) -> None:
     """And happens then."""
     gate = Gate()
-    faulty.inject(hanging(gate), "put")
+    faulty.inject(wait_at(gate), "put")
     with ThreadPoolExecutor(1) as pool:
         running = pool.submit(put, faulty)
         assert gate.reached.wait(10)
@@ -243,23 +243,23 @@ def test_it_hangs_until_it_is_released(faulty: FaultyBackend, memory: MemoryBack
 
 def test_half_of_a_write_is_left_unfinished(faulty: FaultyBackend, memory: MemoryBackend) -> None:
     """Nothing can be read of it, and it is there."""
-    faulty.inject(half, "put", "upload.write")
+    faulty.inject(fail_halfway, "put", "upload.write")
     with pytest.raises(BackendTimeout):
         put(faulty)
 
-    assert [(x.kind, x.size) for x in memory.traces("a")] == [(TraceKind.UPLOAD, 2)]
+    assert [(x.kind, x.size) for x in memory.list_key("a")] == [(ItemKind.UPLOAD, 2)]
 
 
 def test_half_of_a_read(faulty: FaultyBackend, memory: MemoryBackend) -> None:
     """A connection that ends early, and does not say so."""
     put(memory)
-    faulty.inject(half, "get")
+    faulty.inject(fail_halfway, "get")
 
     assert faulty.get("a") == b"da"
 
 
 @pytest.mark.parametrize(
-    ("fault", "error"), [(half, BackendTimeout), (refuse_some, PurgeIncomplete)]
+    ("fault", "error"), [(fail_halfway, BackendTimeout), (refuse_some, PurgeIncomplete)]
 )
 def test_half_of_a_purge(
     faulty: FaultyBackend, memory: MemoryBackend, fault: Fault, error: type[BackendError]
@@ -271,14 +271,14 @@ def test_half_of_a_purge(
     with pytest.raises(error):
         faulty.purge("a")
 
-    assert kinds(memory) == [TraceKind.OBJECT]
+    assert kinds(memory) == [ItemKind.OBJECT]
     assert memory.get("a") == b"data"
 
 
 def test_a_purge_that_lies(faulty: FaultyBackend, memory: MemoryBackend) -> None:
     """It says that all is gone."""
     put(memory)
-    faulty.inject(keep_bytes, "purge")
+    faulty.inject(ignore_purge, "purge")
     faulty.purge("a")
 
     assert memory.get("a") == b"data"
@@ -298,13 +298,13 @@ def test_an_object_lock(faulty: FaultyBackend, memory: MemoryBackend) -> None:
 def test_a_stale_listing(faulty: FaultyBackend, memory: MemoryBackend) -> None:
     """What has come since is not listed, what has gone since still is; reads are of now."""
     put(memory, "old")
-    faulty.inject(stale(faulty), "traces", "scan")
+    faulty.inject(stale_listing(faulty), "list_key", "scan")
     put(memory, "new")
     memory.purge("old")
 
     assert [trace.key for trace in faulty.scan()] == ["old"]
-    assert [trace.key for trace in faulty.traces("old")] == ["old"]
-    assert faulty.traces("new") == []
+    assert [trace.key for trace in faulty.list_key("old")] == ["old"]
+    assert faulty.list_key("new") == []
     assert faulty.get("new") == b"data"
     with pytest.raises(KeyAbsent):
         faulty.get("old")
@@ -313,13 +313,13 @@ def test_a_stale_listing(faulty: FaultyBackend, memory: MemoryBackend) -> None:
 def test_what_is_purged_lingers(faulty: FaultyBackend, memory: MemoryBackend) -> None:
     """It is read and listed until the fault is taken back."""
     put(memory)
-    rule = faulty.inject(lingering(), "purge", "traces", "get")
+    rule = faulty.inject(stale_after_purge(), "purge", "list_key", "get")
     faulty.purge("a")
     assert faulty.get("a", 1, 3) == b"at"
-    assert [trace.kind for trace in faulty.traces("a")] == [TraceKind.OBJECT]
+    assert [trace.kind for trace in faulty.list_key("a")] == [ItemKind.OBJECT]
     faulty.heal(rule)
 
-    assert faulty.traces("a") == []
+    assert faulty.list_key("a") == []
 
 
 # --- time --------------------------------------------------------------------------------------

@@ -13,7 +13,7 @@ from storage.errors import (
     ConsumerTenant,
     DomicileError,
     InvalidRequest,
-    NoLawfulPlace,
+    PlacementUnsatisfied,
     Refused,
     ResidencyUnsatisfied,
     UnknownClass,
@@ -113,7 +113,7 @@ def test_the_whole_table_of_the_shipped_topology() -> None:
         said = {name: expected_reason(states, residency, home, name) for name in backends}
         wanted = tuple(name for name in backends if said[name] == "allowed")
         resident = SHIPPED.regions[home].jurisdiction == residency
-        error = NoLawfulPlace if resident else ResidencyUnsatisfied
+        error = PlacementUnsatisfied if resident else ResidencyUnsatisfied
         rows += 1
         assert reasons(placement) == said
         assert placement.backends == wanted
@@ -174,7 +174,7 @@ def test_one_lawful_copy_fewer_is_stored_but_fewer_than_required_is_not() -> Non
     strict = with_region(required=2).model_copy(update={"sub_processors": states.sub_processors})
     placement = place(strict, tenant(), DataClass.PROMPT, DAY)
 
-    assert isinstance(placement.refusal, NoLawfulPlace)
+    assert isinstance(placement.refusal, PlacementUnsatisfied)
     assert (placement.backends, placement.required) == ((), 0)
     assert refused(placement).reasons == ("sub_processor_ended",)
     assert "eu-a: sub_processor_ended" in refused(placement).message
@@ -194,7 +194,7 @@ def test_nothing_is_stored_where_rows_keys_or_backups_may_not_be(role: str, stat
     placement = place(topology, tenant(), DataClass.PROMPT, DAY)
 
     code = f"{role}_sub_processor_{state}"
-    assert isinstance(placement.refusal, NoLawfulPlace)
+    assert isinstance(placement.refusal, PlacementUnsatisfied)
     assert refused(placement).reasons == (code,)
     assert set(reasons(placement).values()) == {code}
 

@@ -27,7 +27,7 @@ from storage.errors import (
     KeyAbsent,
     PurgeIncomplete,
 )
-from storage.ports import TraceKind
+from storage.ports import ItemKind
 from storage.testing.s3 import CREDENTIALS, Answer, LoopbackServer, Request, S3Server
 from tests.support.s3 import BODY, KEY, UPLOAD_ID, at_home, backend_at, put
 
@@ -156,7 +156,7 @@ def test_a_refused_abort_does_not_stop_the_purge(server: S3Server, backend: S3Ba
         backend.purge(KEY)
 
     assert isinstance(caught.value.__cause__, BackendForbidden)
-    assert [trace.kind for trace in backend.traces(KEY)] == [TraceKind.UPLOAD]
+    assert [trace.kind for trace in backend.list_key(KEY)] == [ItemKind.UPLOAD]
 
 
 def test_many_versions_go_a_thousand_at_a_time(scripted: LoopbackServer, other: S3Backend) -> None:
@@ -201,11 +201,11 @@ def test_all_pages_of_uploads_are_read(scripted: LoopbackServer, other: S3Backen
     scripted.answer = answer
 
     assert [trace.key for trace in other.scan()] == ["a", "b", "b", "c"]
-    assert len(other.traces("b")) == 2
+    assert len(other.list_key("b")) == 2
 
 
 @pytest.mark.parametrize("more", [" ", "<NextKeyMarker>a</NextKeyMarker>"])
-@pytest.mark.parametrize("call", ["traces", "purge", "scan"])
+@pytest.mark.parametrize("call", ["list_key", "purge", "scan"])
 def test_a_listing_that_breaks_off_is_not_the_end(
     scripted: LoopbackServer, other: S3Backend, call: str, more: str
 ) -> None:
@@ -228,7 +228,7 @@ def test_a_server_without_versions_has_to_be_attested(
     )
 
     with pytest.raises(BackendUnavailable):
-        other.traces(KEY)
+        other.list_key(KEY)
     with pytest.raises(BackendUnavailable):
         other.purge(KEY)
 
@@ -255,7 +255,7 @@ def test_what_is_attested_is_not_seen(attested: set[str], sees: set[str]) -> Non
     )
     backend = S3Backend(bucket, attested_off=attested)  # type: ignore[arg-type]
 
-    assert backend.sees == sees
+    assert backend.listable == sees
 
 
 def test_a_probe_notices_that_uploads_are_not_listed(server: S3Server, backend: S3Backend) -> None:
@@ -320,7 +320,7 @@ def test_an_upload_has_no_more_parts_than_s3_takes(
     with pytest.raises(BackendFull, match="parts"):
         store()
 
-    assert backend.traces(KEY) == []
+    assert backend.list_key(KEY) == []
 
 
 def test_an_error_inside_of_a_completion_is_unknown(

@@ -24,16 +24,16 @@ from storage.errors import (
     KeyAbsent,
     PurgeIncomplete,
 )
-from storage.ports import Trace, TraceKind
+from storage.ports import ItemKind, StoredItem
 
 if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
 
 Attested = Literal["versions", "uploads"]
 
-_LISTED: dict[Attested, set[TraceKind]] = {
-    "versions": {TraceKind.VERSION, TraceKind.MARKER},
-    "uploads": {TraceKind.UPLOAD},
+_LISTED: dict[Attested, set[ItemKind]] = {
+    "versions": {ItemKind.VERSION, ItemKind.MARKER},
+    "uploads": {ItemKind.UPLOAD},
 }
 _MOST_DELETES = 1000
 
@@ -55,7 +55,7 @@ class S3Backend:
         self.name = bucket.backend
         self.longest_request = longest_request
         listed = [_LISTED[what] for what in _LISTED.keys() - attested_off]
-        self.sees = frozenset({TraceKind.OBJECT}.union(*listed))
+        self.listable = frozenset({ItemKind.OBJECT}.union(*listed))
         self._bucket = bucket
 
     def put(self, key: str, data: bytes, *, timeout: float, urgent: bool = False) -> None:
@@ -84,7 +84,7 @@ class S3Backend:
         if not self._bucket.has_locks():
             return
         for trace in [t for t in self._stored(checked(key)) if t.key == key]:
-            if trace.kind is TraceKind.MARKER:
+            if trace.kind is ItemKind.MARKER:
                 continue
             with suppress(KeyAbsent):
                 self._bucket.ask(
@@ -107,11 +107,11 @@ class S3Backend:
             message = f"{len(refused)} of what is left of a key could not be removed"
             raise PurgeIncomplete(self.name, message) from worst
 
-    def traces(self, key: str) -> list[Trace]:
+    def list_key(self, key: str) -> list[StoredItem]:
         found = [*self._uploads(checked(key)), *self._stored(key)]
         return [trace for trace in found if trace.key == key]
 
-    def scan(self, prefix: str = "", *, after: str = "") -> Iterator[Trace]:
+    def scan(self, prefix: str = "", *, after: str = "") -> Iterator[StoredItem]:
         found = merge(
             self._uploads(prefix, after), self._stored(prefix, after), key=attrgetter("key")
         )
@@ -125,10 +125,10 @@ class S3Backend:
             self.preserve(key)
             self.release(key)
             purged(self, key)
-        if TraceKind.UPLOAD not in self.sees:
+        if ItemKind.UPLOAD not in self.listable:
             return
         begin(self._bucket, key, timeout=self._bucket.timeout)
-        if not self.traces(key):
+        if not self.list_key(key):
             raise BackendUnavailable(
                 self.name,
                 "it does not list an unfinished upload.",
@@ -139,15 +139,15 @@ class S3Backend:
     def close(self) -> None:
         self._bucket.close()
 
-    def _stored(self, prefix: str, after: str = "") -> Iterator[Trace]:
-        listed = versions if TraceKind.VERSION in self.sees else objects
+    def _stored(self, prefix: str, after: str = "") -> Iterator[StoredItem]:
+        listed = versions if ItemKind.VERSION in self.listable else objects
         return listed(self._bucket, prefix, after)
 
-    def _uploads(self, prefix: str, after: str = "") -> Iterator[Trace]:
-        seen = TraceKind.UPLOAD in self.sees
+    def _uploads(self, prefix: str, after: str = "") -> Iterator[StoredItem]:
+        seen = ItemKind.UPLOAD in self.listable
         return uploads(self._bucket, prefix, after) if seen else iter(())
 
-    def _delete(self, found: list[Trace]) -> list[BackendError]:
+    def _delete(self, found: list[StoredItem]) -> list[BackendError]:
         """Delete by version. What is refused is said inside of an answer that says 200."""
         refused: list[BackendError] = []
         for first in range(0, len(found), _MOST_DELETES):

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from storage.backends.s3.bucket import Bucket
 from storage.errors import BackendUnavailable
-from storage.ports import Trace, TraceKind
+from storage.ports import ItemKind, StoredItem
 
 if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 Ask = Callable[["S3Client", dict[str, str]], Mapping[str, Any]]
 
 
-def versions(bucket: Bucket, prefix: str, after: str = "") -> Iterator[Trace]:
+def versions(bucket: Bucket, prefix: str, after: str = "") -> Iterator[StoredItem]:
     """Every version and delete marker. In a bucket without versions, the objects."""
 
     def ask(s3: "S3Client", marks: dict[str, Any]) -> Mapping[str, Any]:
@@ -22,13 +22,13 @@ def versions(bucket: Bucket, prefix: str, after: str = "") -> Iterator[Trace]:
     for page in _pages(bucket, ask, ("KeyMarker", "VersionIdMarker"), _from("KeyMarker", after)):
         found = [_version(entry) for entry in page.get("Versions", ())]
         found += [
-            Trace(entry["Key"], TraceKind.MARKER, 0, entry["VersionId"])
+            StoredItem(entry["Key"], ItemKind.MARKER, 0, entry["VersionId"])
             for entry in page.get("DeleteMarkers", ())
         ]
         yield from sorted(found, key=_by_key)
 
 
-def objects(bucket: Bucket, prefix: str, after: str = "") -> Iterator[Trace]:
+def objects(bucket: Bucket, prefix: str, after: str = "") -> Iterator[StoredItem]:
     """The current objects, for a server that cannot list versions."""
 
     def ask(s3: "S3Client", marks: dict[str, Any]) -> Mapping[str, Any]:
@@ -36,10 +36,10 @@ def objects(bucket: Bucket, prefix: str, after: str = "") -> Iterator[Trace]:
 
     for page in _pages(bucket, ask, ("ContinuationToken",), _from("StartAfter", after)):
         for entry in page.get("Contents", ()):
-            yield Trace(entry["Key"], TraceKind.OBJECT, entry["Size"])
+            yield StoredItem(entry["Key"], ItemKind.OBJECT, entry["Size"])
 
 
-def uploads(bucket: Bucket, prefix: str, after: str = "") -> Iterator[Trace]:
+def uploads(bucket: Bucket, prefix: str, after: str = "") -> Iterator[StoredItem]:
     """Every unfinished upload. Its size is not known without asking for each: 0."""
 
     def ask(s3: "S3Client", marks: dict[str, Any]) -> Mapping[str, Any]:
@@ -47,7 +47,7 @@ def uploads(bucket: Bucket, prefix: str, after: str = "") -> Iterator[Trace]:
 
     for page in _pages(bucket, ask, ("KeyMarker", "UploadIdMarker"), _from("KeyMarker", after)):
         found = [
-            Trace(entry["Key"], TraceKind.UPLOAD, 0, entry["UploadId"])
+            StoredItem(entry["Key"], ItemKind.UPLOAD, 0, entry["UploadId"])
             for entry in page.get("Uploads", ())
         ]
         yield from sorted(found, key=_by_key)
@@ -74,10 +74,10 @@ def _from(name: str, after: str) -> dict[str, str]:
     return {name: after} if after else {}
 
 
-def _version(entry: Mapping[str, Any]) -> Trace:
-    kind = TraceKind.OBJECT if entry["IsLatest"] else TraceKind.VERSION
-    return Trace(entry["Key"], kind, entry["Size"], entry["VersionId"])
+def _version(entry: Mapping[str, Any]) -> StoredItem:
+    kind = ItemKind.OBJECT if entry["IsLatest"] else ItemKind.VERSION
+    return StoredItem(entry["Key"], kind, entry["Size"], entry["VersionId"])
 
 
-def _by_key(trace: Trace) -> str:
+def _by_key(trace: StoredItem) -> str:
     return trace.key

@@ -20,7 +20,7 @@ from storage.catalog.scrubs import Row
 from storage.errors import BackendError, KeyAbsent
 from storage.model import ReplicaState
 from storage.policy import Done, Finding, judge, may_destroy, rehomed
-from storage.ports import Trace, TraceKind
+from storage.ports import ItemKind, StoredItem
 from storage.region import OpenRegion
 from storage.workers.scrub.rate import Rate
 
@@ -62,14 +62,14 @@ class Place:
     def traces(self, backend: str, key: str) -> Shown:
         """What a backend shows of a key now. Raises BackendError."""
         self.rate.take()
-        return summed(key, self.region.backends[backend].traces(key))
+        return summed(key, self.region.backends[backend].list_key(key))
 
 
-def summed(key: str, traces: Iterable[Trace]) -> Shown:
+def summed(key: str, traces: Iterable[StoredItem]) -> Shown:
     """All traces of one key."""
     readable, others = None, 0
     for trace in traces:
-        if trace.kind is TraceKind.OBJECT:
+        if trace.kind is ItemKind.OBJECT:
             readable = trace.size
         else:
             others += 1

@@ -21,7 +21,7 @@ from storage.catalog.scrubs import Round, Row
 from storage.errors import BackendError, BackendUnavailable
 from storage.model import ReplicaState
 from storage.policy import Done, Finding, next_scrub, sampled
-from storage.ports import Trace
+from storage.ports import StoredItem
 from storage.region import OpenRegion
 from storage.workers.scrub.rate import Rate
 from storage.workers.scrub.repair import Place, Shown, intact, look, repair, summed
@@ -211,7 +211,7 @@ def _listing(place: Place, after: str) -> Iterator[Shown]:
         after = key
 
 
-def _paced(traces: Iterator[Trace], rate: Rate) -> Iterator[Trace]:
+def _paced(traces: Iterator[StoredItem], rate: Rate) -> Iterator[StoredItem]:
     """A page of a listing is one request."""
     rate.take()
     for number, trace in enumerate(traces, 1):
