@@ -11,18 +11,21 @@ from collections.abc import Iterator, Sequence
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from pathlib import Path
-from typing import TypeVar
+from typing import TypeVar, get_args
 
 from pydantic import ValidationError
+from pydantic_core import ErrorDetails
 
 from regions import check
+from regions.backends import BackendSpec
+from regions.connectors import ConnectorSpec
 from regions.errors import TopologyProblem
+from regions.fields import Fault, Model
 from regions.model import (
     Bounds,
     Cascade,
     ClassRule,
     JurisdictionRule,
-    Model,
     Region,
     Residency,
     SubProcessor,
@@ -30,6 +33,14 @@ from regions.model import (
 )
 
 __all__ = ["TopologyProblem", "load_topology"]
+
+_KEYS_OF_KINDS = frozenset(
+    key
+    for union in (BackendSpec, ConnectorSpec)
+    for kind in get_args(get_args(union)[0])
+    for key in kind.model_fields
+)
+_NO_KIND = frozenset({"union_tag_invalid", "union_tag_not_found"})
 
 
 class _SubProcessors(Model):
@@ -150,31 +161,63 @@ def _read(file: Traversable, model: type[_M]) -> _M:
 
 
 def _first(error: ValidationError, document: object) -> tuple[str, str]:
-    """Key and reason of the first fault; a key that nobody knows comes before one that is missing.
+    """Return key and reason of the first fault.
 
-    That is because a misspelt key is both, and the misspelling is what a person has to look at.
+    A key that no kind knows comes before a missing one, because a misspelt key is both. A key of
+    another kind comes last, because ``kind`` itself may be the mistake.
     """
-    fault = min(error.errors(), key=lambda each: each["type"] != "extra_forbidden")
-    plain = {"missing": "is missing", "extra_forbidden": "is not a known key"}
-    reason = fault["msg"].replace("Input should", "should")
-    return _dotted(document, fault["loc"]), plain.get(fault["type"], reason)
+    fault = min(error.errors(), key=_rank)
+    keys, kind = _walk(document, fault["loc"])
+    if fault["type"] in _NO_KIND:
+        keys.append("kind")
+    return ".".join(keys), _reason(fault, kind)
 
 
-def _dotted(document: object, path: Sequence[int | str]) -> str:
-    """``backends.eu-a.bucket``: entries of a list by name, or by place (from 1) without one."""
-    keys, here = [], document
+def _rank(fault: ErrorDetails) -> int:
+    if fault["type"] != "extra_forbidden":
+        return 1
+    return 2 if fault["loc"][-1] in _KEYS_OF_KINDS else 0
+
+
+def _reason(fault: ErrorDetails, kind: str) -> str:
+    """Return what is wrong, in words; ``kind`` says of what kind the entry is, if it has one."""
+    foreign = bool(kind) and fault["loc"][-1] in _KEYS_OF_KINDS
+    words = {
+        "extra_forbidden": f"is not for {kind}" if foreign else "is not a known key",
+        "missing": f"is missing: {kind} needs it" if kind else "is missing",
+        "string_too_short": "must not be empty",
+        "union_tag_invalid": f"should be one of {fault.get('ctx', {}).get('expected_tags')}",
+        "union_tag_not_found": "is missing",
+    }
+    plain = fault["msg"].removeprefix("Value error, ").replace("Input should", "should")
+    return words.get(fault["type"], plain)
+
+
+def _walk(document: object, path: Sequence[int | str]) -> tuple[list[str], str]:
+    """Return the keys of ``backends.eu-a.bucket`` and ``a backend of kind s3``, if it has a kind.
+
+    An entry of a list goes by its name, or by its position (from 1) without one.
+    """
+    keys: list[str] = []
+    kind, here = "", document
     for part in path:
         if isinstance(part, int) and isinstance(here, list):
             here = here[part]
             name = here.get("name") if isinstance(here, dict) else None
             keys.append(name if isinstance(name, str) else str(part + 1))
+        elif isinstance(here, dict) and part not in here and here.get("kind") == part:
+            kind = f"a {_noun(path)} of kind {part}"  # pydantic's tag, not a key of the file
         else:
             here = here.get(part) if isinstance(here, dict) else None
             keys.append(str(part))
-    return ".".join(keys)
+    return keys, kind
 
 
-def _refuse(file: Traversable, faults: Iterator[check.Fault]) -> None:
-    """Raises TopologyProblem for the first fault, if there is one."""
+def _noun(path: Sequence[int | str]) -> str:
+    return "backend" if path[0] == "backends" else "connector"
+
+
+def _refuse(file: Traversable, faults: Iterator[Fault]) -> None:
+    """Raise TopologyProblem for the first fault, if there is one."""
     for key, reason in faults:
         raise TopologyProblem(str(file), key, reason)

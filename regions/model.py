@@ -7,21 +7,18 @@ from datetime import date, timedelta
 from enum import StrEnum
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import Field, StringConstraints
 
-Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$")]
+from regions.backends import BackendSpec
+from regions.connectors import ConnectorSpec
+from regions.fields import Model, Name
+
 Jurisdiction = Annotated[str, StringConstraints(pattern=r"^[A-Z]{2,3}$")]
 
-BackendKind = Literal["s3", "directory", "memory"]
 AgreementKind = Literal["dpa"]
-ConnectorKind = Literal["http", "manual"]
-PublicKey = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{43}$")]
 
 LONGEST_RETENTION_DAYS = 36_500
 """The most days that any retention may have: the expiry day must fit into a record id."""
-
-LONGEST_COPY_DAYS = 30
-"""The most days that a copy may be at a processor, whatever it is a copy of."""
 
 
 class DataClass(StrEnum):
@@ -52,40 +49,6 @@ class Service(StrEnum):
     HUMAN_REVIEW = "human_review"
 
 
-class Model(BaseModel):
-    """Frozen, and a key that nobody defined is an error."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class ConnectorSpec(Model):
-    """How copies get to a processor, and how their deletion is asked for and known."""
-
-    kind: ConnectorKind
-    url: str | None = None  # http: copies are below it
-    # http: the Ed25519 key that signs its acknowledgements, as the ``x`` of a JWK (RFC 8037)
-    acknowledgement_key: PublicKey | None = None
-    lead_hours: int = Field(ge=0)  # how long it takes to delete, once it is asked
-    max_days: int = Field(default=LONGEST_COPY_DAYS, ge=1, le=LONGEST_COPY_DAYS)
-    # http: how long after its deadline a delivery may still be carried out
-    longest_request_minutes: int = Field(default=16, ge=0, le=1440)
-
-    @property
-    def lead(self) -> timedelta:
-        """How long before it must be gone the deletion of a copy is asked for, at the latest."""
-        return timedelta(hours=self.lead_hours)
-
-    @property
-    def longest(self) -> timedelta:
-        """The most that a copy may live there."""
-        return timedelta(days=self.max_days)
-
-    @property
-    def longest_request(self) -> timedelta:
-        """How long after its deadline an abandoned delivery may still be carried out."""
-        return timedelta(minutes=self.longest_request_minutes)
-
-
 class SubProcessor(Model):
     """A company that holds or handles data for us."""
 
@@ -106,28 +69,6 @@ class SubProcessor(Model):
     def by_hand(self) -> bool:
         """Whether people carry copies there, and record that they are gone."""
         return self.connector is not None and self.connector.kind == "manual"
-
-
-class BackendSpec(Model):
-    """One place that stores bytes: a bucket, or a directory, of one sub-processor in one region."""
-
-    name: Name
-    kind: BackendKind
-    sub_processor: Name
-    path: str | None = None  # directory: relative to the data directory, or absolute
-    bucket: str | None = None  # s3
-    aws_region: str | None = None  # s3: what GetBucketLocation must answer
-    endpoint_url: str | None = None  # s3: unset means AWS
-    # what a human vouches is off
-    attested_off: frozenset[Literal["versions", "uploads"]] = frozenset()
-    # how long after its deadline an attempt may still land
-    longest_request_minutes: int = Field(default=16, ge=0, le=1440)
-    reserve_mib: int = Field(default=64, ge=0)  # directory: kept free, so that deletion works
-
-    @property
-    def longest_request(self) -> timedelta:
-        """How long after its deadline an abandoned write may still take effect."""
-        return timedelta(minutes=self.longest_request_minutes)
 
 
 class Steward(Model):

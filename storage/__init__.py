@@ -1,5 +1,6 @@
 """Domicile: a data-residency-aware storage layer for LLM API data. These are its public names."""
 
+from storage.backends.s3 import S3Credentials
 from storage.bootstrap import open_async_store, open_store
 from storage.client.aio import (
     AsyncCapture,
@@ -105,7 +106,7 @@ from storage.model import (
     TenantSpec,
     Verdict,
 )
-from storage.settings import BackendSettings, RegionSettings, Settings
+from storage.settings import RegionSettings, Settings
 
 __all__ = [
     "Abandoned",
@@ -121,7 +122,6 @@ __all__ = [
     "BackendForbidden",
     "BackendFull",
     "BackendMisplaced",
-    "BackendSettings",
     "BackendState",
     "BackendTimeout",
     "BackendUnavailable",
@@ -191,6 +191,7 @@ __all__ = [
     "Replica",
     "ReplicaState",
     "ResidencyUnsatisfied",
+    "S3Credentials",
     "Scope",
     "ScopeKind",
     "Settings",

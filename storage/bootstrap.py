@@ -12,11 +12,11 @@ from uuid import uuid4
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from structlog.typing import FilteringBoundLogger
 
+from regions.backends import BackendSpec
 from regions.errors import TopologyProblem
 from regions.load import load_topology
-from regions.model import BackendSpec, Region, SubProcessor, Topology
+from regions.model import Region, SubProcessor, Topology
 from storage import embedded
-from storage.backends.credentials import Credentials
 from storage.backends.health import WatchedBackend
 from storage.backends.registry import create_storage, open_backend
 from storage.catalog import days, objects, pseudonym_keys
@@ -330,15 +330,7 @@ def _connectors(
 
 
 def _backend(spec: BackendSpec, settings: Settings) -> Backend:
-    given = settings.backends.get(spec.name)
-    credentials = None
-    if given is not None:
-        token = given.session_token
-        credentials = Credentials(
-            given.access_key.get_secret_value(),
-            given.secret_key.get_secret_value(),
-            token.get_secret_value() if token else None,
-        )
+    credentials = settings.backends.get(spec.name)
     return open_backend(spec, data_dir=settings.home, credentials=credentials)
 
 

@@ -9,6 +9,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, V
 from pydantic_settings import BaseSettings, SettingsConfigDict
 from pydantic_settings import SettingsError as UnreadableSetting
 
+from storage.backends.s3 import S3Credentials
 from storage.errors import SettingsError
 
 PREFIX = "DOMICILE_"
@@ -37,14 +38,6 @@ class RegionSettings(_Part):
     keys_file: Path
 
 
-class BackendSettings(_Part):
-    """Credentials of an S3 backend. Without any, boto3's own search applies."""
-
-    access_key: SecretStr
-    secret_key: SecretStr
-    session_token: SecretStr | None = None
-
-
 class Settings(BaseSettings):
     """All settings of a process. Without ``regions`` it serves the whole topology, embedded.
 
@@ -63,7 +56,7 @@ class Settings(BaseSettings):
     home: Path = Field(default_factory=default_home)
     topology: Path | None = None
     regions: Annotated[dict[str, RegionSettings], BeforeValidator(_dashed)] = {}
-    backends: Annotated[dict[str, BackendSettings], BeforeValidator(_dashed)] = {}
+    backends: Annotated[dict[str, S3Credentials], BeforeValidator(_dashed)] = {}
     connections: int = Field(default=10, ge=2, le=100)
 
     @property

@@ -15,11 +15,13 @@ from io import BufferedReader
 from operator import attrgetter
 from pathlib import Path
 
+from regions.backends import DirectorySpec
 from storage.backends.keys import checked, is_empty
 from storage.backends.probing import exercise
 from storage.backends.root import (
     NOT_KEYS,
     TEMPORARY,
+    create_root,
     free_bytes,
     names_in,
     opened_root,
@@ -58,6 +60,25 @@ class _Place:
     def opened(self) -> Iterator[int]:
         with translating(self.name), opened_root(self.name, self.root) as root:
             yield root
+
+
+def open_directory(
+    spec: DirectorySpec, *, data_dir: Path, clock: Callable[[], float], entropy: Entropy
+) -> "DirectoryBackend":
+    """Return the directory as a backend. A relative path is below ``data_dir``."""
+    return DirectoryBackend(
+        spec.name,
+        data_dir / spec.path,
+        clock=clock,
+        entropy=entropy,
+        reserve=spec.reserve_mib * 1024 * 1024,
+        longest_request=spec.longest_request,
+    )
+
+
+def create_directory(spec: DirectorySpec, *, data_dir: Path) -> None:
+    """Create the directory and its marker; an existing one stays. Raises BackendError."""
+    create_root(spec.name, data_dir / spec.path)
 
 
 class DirectoryBackend:

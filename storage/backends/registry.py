@@ -1,98 +1,48 @@
-"""Which kinds of backend there are. To add one: a module, and a line in ``_KINDS``."""
+"""The kinds of backend. To add one: a module in this package, and a case in ``open_backend``."""
 
 import os
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable
 from pathlib import Path
+from typing import assert_never
 
-from regions.model import BackendKind, BackendSpec
-from storage.backends.credentials import Credentials
-from storage.backends.directory import DirectoryBackend
+from regions.backends import BackendSpec, DirectorySpec, MemorySpec, S3Spec
+from storage.backends.directory import create_directory, open_directory
 from storage.backends.memory import MemoryBackend
-from storage.backends.root import create_root
-from storage.errors import ConfigurationError
+from storage.backends.s3 import S3Credentials, open_s3
 from storage.model import Entropy
 from storage.ports import Backend
-
-
-@dataclass(frozen=True, slots=True)
-class _Means:
-    """What this process brings along, besides what the topology says."""
-
-    data_dir: Path
-    credentials: Credentials | None
-    timeout: float
-    clock: Callable[[], float]
-    entropy: Entropy
 
 
 def open_backend(
     spec: BackendSpec,
     *,
     data_dir: Path,
-    credentials: Credentials | None = None,
+    credentials: S3Credentials | None = None,
     timeout: float = 30,
     clock: Callable[[], float] = time.monotonic,
     entropy: Entropy = os.urandom,
 ) -> Backend:
-    """The backend that the topology describes. Nothing is asked of it yet: see ``Backend.probe``.
+    """Return the backend that the topology describes. Sends no request: see ``Backend.probe``.
 
-    ``timeout`` (seconds) is for requests that are not writes; ``clock`` is monotonic. ``s3``
-    without credentials uses those that boto3 finds. Raises ConfigurationError if the description
-    cannot be used.
+    ``timeout`` (seconds) is for requests that are not writes; ``clock`` is monotonic. Raises
+    ConfigurationError if the description cannot be used.
     """
-    return _KINDS[spec.kind](spec, _Means(data_dir, credentials, timeout, clock, entropy))
+    match spec:
+        case S3Spec():
+            return open_s3(spec, credentials=credentials, timeout=timeout, clock=clock)
+        case DirectorySpec():
+            return open_directory(spec, data_dir=data_dir, clock=clock, entropy=entropy)
+        case MemorySpec():
+            return MemoryBackend(spec.name, longest_request=spec.longest_request)
+        case _:
+            assert_never(spec)
 
 
 def create_storage(spec: BackendSpec, *, data_dir: Path) -> None:
-    """Make what a backend needs before its first use, if we can; else it is there or it is not.
+    """Create what a backend needs before its first use, where Domicile can: a directory.
 
-    Only ``domicile init`` calls this. What is made already stays as it is. Raises BackendError.
+    Only ``domicile init`` calls this. What exists already stays as it is. Raises BackendError.
     """
-    if spec.kind == "directory":
-        create_root(spec.name, data_dir / _given(spec, "path"))
-
-
-def _s3(spec: BackendSpec, means: _Means) -> Backend:
-    from storage.backends.s3 import Bucket, S3Backend  # noqa: PLC0415 - boto3 takes long to import
-
-    bucket = Bucket(
-        spec.name,
-        _given(spec, "bucket"),
-        _given(spec, "aws_region"),
-        endpoint_url=spec.endpoint_url,
-        credentials=means.credentials,
-        timeout=means.timeout,
-        clock=means.clock,
-    )
-    return S3Backend(bucket, attested_off=spec.attested_off, longest_request=spec.longest_request)
-
-
-def _directory(spec: BackendSpec, means: _Means) -> Backend:
-    return DirectoryBackend(
-        spec.name,
-        means.data_dir / _given(spec, "path"),
-        clock=means.clock,
-        entropy=means.entropy,
-        reserve=spec.reserve_mib * 1024 * 1024,
-        longest_request=spec.longest_request,
-    )
-
-
-def _memory(spec: BackendSpec, _: _Means) -> Backend:
-    return MemoryBackend(spec.name, longest_request=spec.longest_request)
-
-
-def _given(spec: BackendSpec, field: str) -> str:
-    value = getattr(spec, field)
-    if not value:
-        raise ConfigurationError(f"{spec.name}: a backend of kind {spec.kind} needs {field}")
-    return str(value)
-
-
-_KINDS: Mapping[BackendKind, Callable[[BackendSpec, _Means], Backend]] = {
-    "directory": _directory,
-    "memory": _memory,
-    "s3": _s3,
-}
+    if isinstance(spec, DirectorySpec):
+        create_directory(spec, data_dir=data_dir)

@@ -46,7 +46,7 @@ def trial(settings: Settings) -> Iterator[Settings]:
 def may_try(topology: Topology) -> bool:
     """Whether all backends of an embedded home would lie in it, so that it can be thrown away."""
     return all(
-        spec.kind == "directory" and not Path(spec.path or "/").is_absolute()
+        spec.kind == "directory" and not Path(spec.path).is_absolute()
         for region in topology.regions.values()
         for spec in region.backends
     )

@@ -84,7 +84,9 @@ class World:
 
     def _root(self, backend: str) -> Path:
         specs = (spec for region in self.topology.regions.values() for spec in region.backends)
-        return self.home / next(spec.path or "" for spec in specs if spec.name == backend)
+        return self.home / next(
+            spec.path for spec in specs if spec.kind == "directory" and spec.name == backend
+        )
 
 
 @contextmanager

@@ -31,7 +31,7 @@ from pydantic import (
     model_validator,
 )
 
-from regions.model import Name
+from regions.fields import Name
 from storage.errors import ReceiptInvalid
 from storage.evidence.keys import key_id
 from storage.evidence.merkle import inclusion_path, leaf_hash, root_from, root_hash

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
-from regions.model import BackendSpec, Bounds, Region, SubProcessor
+from regions.backends import BackendSpec
+from regions.model import Bounds, Region, SubProcessor
 from storage.policy.copies import ASKING
 
 _NONE = timedelta()

@@ -1,9 +1,10 @@
-"""From an entry of the topology to its connector."""
+"""The kinds of connector. To add one: a module in this package, and a case here."""
 
 from typing import assert_never
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from regions.connectors import HttpConnectorSpec, ManualConnectorSpec
 from regions.model import SubProcessor
 from storage.errors import TopologyError
 from storage.model import Entropy
@@ -16,24 +17,25 @@ from storage.processors.manual import ManualConnector
 def open_connector(
     company: SubProcessor, *, key: Ed25519PrivateKey, kid: str, clock: Clock, entropy: Entropy
 ) -> Connector:
-    """The connector of a processor that has one; ``key`` signs what is asked of it.
+    """Return the connector of a processor that has one; ``key`` signs its requests.
 
-    Raises TopologyError if its public key is none.
+    Raises TopologyError if the acknowledgement key of the entry is not a public key.
     """
     spec = company.connector
     assert spec is not None
-    match spec.kind:
-        case "manual":
+    match spec:
+        case ManualConnectorSpec():
             return ManualConnector(company.name, spec.longest_request)
-        case "http":
+        case HttpConnectorSpec():
             try:
-                acknowledged_with = public_key(spec.acknowledgement_key or "")
+                acknowledged_with = public_key(spec.acknowledgement_key)
             except ValueError as error:
                 where = f"sub_processors.{company.name}.connector.acknowledgement_key"
-                raise TopologyError("sub_processors.toml", where, "is no Ed25519 key") from error
+                reason = "is not an Ed25519 public key"
+                raise TopologyError("sub_processors.toml", where, reason) from error
             return HttpConnector(
                 company.name,
-                spec.url or "",
+                spec.url,
                 key=key,
                 kid=kid,
                 acknowledged_with=acknowledged_with,
@@ -42,4 +44,4 @@ def open_connector(
                 entropy=entropy,
             )
         case _:
-            assert_never(spec.kind)
+            assert_never(spec)

@@ -15,8 +15,9 @@ from pydantic import SecretStr
 from sqlalchemy import create_engine, text
 from structlog.typing import FilteringBoundLogger
 
+from regions.backends import BackendSpec, DirectorySpec, S3Spec
 from regions.load import load_topology
-from regions.model import BackendSpec, SubProcessor
+from regions.model import SubProcessor
 from storage import embedded
 from storage.backends.memory import MemoryBackend
 from storage.backends.registry import create_storage, open_backend
@@ -38,6 +39,7 @@ from storage.testing.snapshot import Snapshot, snapshot
 
 Kind = Literal["memory", "directory", "s3"]
 
+_COMMON = ("name", "sub_processor", "attested_off", "longest_request_minutes")
 _PLENTY = 4 * 1024**3  # bytes
 
 
@@ -244,7 +246,9 @@ class Domicile:
         return makers[self.kind]()
 
     def _directory(self, spec: BackendSpec, settings: Settings) -> Backend:
-        roomy = spec.model_copy(update={"reserve_mib": 0})
+        common = spec.model_dump(include=set(_COMMON))
+        path = f"backends/{spec.name}"
+        roomy = DirectorySpec(**common, path=path, reserve_mib=0)
         create_storage(roomy, data_dir=settings.home)
         return open_backend(roomy, data_dir=settings.home)
 
@@ -255,16 +259,9 @@ class Domicile:
         region = "us-east-1" if spec.name.startswith("us") else "eu-central-1"
         bucket = f"{spec.name}-{settings.home.name}"
         self._server.make_bucket(bucket, region, versioned=True, locks=True)
-        place = {
-            "kind": "s3",
-            "path": None,
-            "bucket": bucket,
-            "aws_region": region,
-            "endpoint_url": self._server.url,
-        }
-        return open_backend(
-            spec.model_copy(update=place), data_dir=settings.home, credentials=CREDENTIALS
-        )
+        common = spec.model_dump(include=set(_COMMON))
+        served = S3Spec(**common, bucket=bucket, aws_region=region, endpoint_url=self._server.url)
+        return open_backend(served, data_dir=settings.home, credentials=CREDENTIALS)
 
 
 @contextmanager

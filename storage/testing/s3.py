@@ -18,10 +18,13 @@ from moto.core.utils import unix_time_millis
 from moto.s3.models import S3Backend as MotoBuckets
 from moto.s3.models import s3_backends
 from moto.s3.responses import S3Response
+from pydantic import SecretStr
 
-from storage.backends.credentials import Credentials
+from storage.backends.s3 import S3Credentials
 
-CREDENTIALS = Credentials("AKIAIOSFODNN7EXAMPLE", "a secret that nobody checks")
+CREDENTIALS = S3Credentials(
+    access_key=SecretStr("AKIAIOSFODNN7EXAMPLE"), secret_key=SecretStr("a secret that moto ignores")
+)
 """What the server accepts; it accepts anything."""
 
 

@@ -22,7 +22,8 @@ from storage.backends.directory import DirectoryBackend
 from storage.backends.health import WatchedBackend
 from storage.backends.memory import MemoryBackend
 from storage.backends.root import create_root
-from storage.backends.s3 import Bucket, S3Backend
+from storage.backends.s3.backend import S3Backend
+from storage.backends.s3.bucket import Bucket
 from storage.errors import BackendError, KeyAbsent, PurgeIncomplete
 from storage.ports import Backend, ItemKind, StoredItem
 from storage.testing.faults import FaultyBackend

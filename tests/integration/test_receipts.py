@@ -9,7 +9,7 @@ import pytest
 import structlog
 from sqlalchemy import update
 
-from regions.model import BackendSpec
+from regions.backends import BackendSpec
 from storage.catalog import tables as t
 from storage.evidence.keys import PublishedKey, export_jwk_set
 from storage.evidence.receipts import Leaf, Receipt, verify

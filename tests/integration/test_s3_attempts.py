@@ -7,9 +7,10 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 
 import pytest
+from pydantic import SecretStr
 
-from storage.backends.credentials import Credentials
-from storage.backends.s3 import S3Backend
+from storage.backends.s3 import S3Credentials
+from storage.backends.s3.backend import S3Backend
 from storage.backends.s3.upload import PART
 from storage.errors import BackendError, BackendTimeout, BackendUnavailable
 from storage.testing.s3 import CREDENTIALS, Answer, LoopbackServer, Request
@@ -212,8 +213,17 @@ def always(answer: Answer) -> Callable[[Request], Answer]:
 
 def test_errors_show_no_secret(home: LoopbackServer, backend: S3Backend) -> None:
     """Not the key of the object, not our credentials, not the body, however they are printed."""
-    own = Credentials("AKIAPLANTED", "planted-secret", "planted-token")
-    planted = ["secret-name", "planted", "must not leave", CREDENTIALS.access_key]
+    own = S3Credentials(
+        access_key=SecretStr("AKIAPLANTED"),
+        secret_key=SecretStr("planted-secret"),
+        session_token=SecretStr("planted-token"),
+    )
+    planted = [
+        "secret-name",
+        "planted",
+        "must not leave",
+        CREDENTIALS.access_key.get_secret_value(),
+    ]
     echo = (
         f"<Error><Code>SignatureDoesNotMatch</Code><Message>{KEY} planted-secret</Message>"
         f"<AWSAccessKeyId>AKIAPLANTED</AWSAccessKeyId><RequestId>planted {KEY}</RequestId></Error>"

@@ -18,7 +18,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from storage.backends.s3 import Bucket, S3Backend
+from storage.backends.s3.backend import S3Backend
+from storage.backends.s3.bucket import Bucket
 from storage.backends.s3.lock import RegionLock
 from storage.backends.s3.upload import PART
 from storage.errors import (

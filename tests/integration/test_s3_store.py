@@ -6,7 +6,7 @@ from io import BytesIO
 
 import pytest
 
-from regions.model import BackendSpec
+from regions.backends import S3Spec
 from storage.backends.registry import open_backend
 from storage.client.tenant import Tenant
 from storage.errors import (
@@ -312,7 +312,7 @@ class TestOpening:
     def test_a_bucket_in_another_region(self, domicile: Domicile, s3: S3Server) -> None:
         """It is refused before anything is written to it."""
         s3.make_bucket("misplaced", "us-east-1", versioned=True)
-        spec = BackendSpec.model_validate(
+        spec = S3Spec.model_validate(
             {
                 "name": "eu-a",
                 "kind": "s3",

@@ -12,7 +12,7 @@ from uuid import UUID
 import structlog
 from sqlalchemy import func, select
 
-from regions.model import BackendSpec
+from regions.backends import BackendSpec
 from storage.backends.registry import open_backend
 from storage.bootstrap import Dependencies, init, open_store, worker_of
 from storage.catalog import tables as t

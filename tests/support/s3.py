@@ -3,7 +3,8 @@
 import time
 from collections.abc import Callable
 
-from storage.backends.s3 import Bucket, S3Backend
+from storage.backends.s3.backend import S3Backend
+from storage.backends.s3.bucket import Bucket
 from storage.backends.s3.upload import PART
 from storage.testing.s3 import CREDENTIALS, Answer, Request
 

@@ -12,8 +12,9 @@ from typing import Literal
 import structlog
 from sqlalchemy import Connection
 
+from regions.backends import BackendSpec
 from regions.load import load_topology
-from regions.model import BackendSpec, SubProcessor, Topology
+from regions.model import SubProcessor, Topology
 from storage.backends.memory import MemoryBackend
 from storage.bootstrap import Dependencies, open_store
 from storage.catalog.engine import Catalog, _Watch

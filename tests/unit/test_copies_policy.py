@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from regions.connectors import ManualConnectorSpec
 from regions.load import load_topology
-from regions.model import ConnectorSpec, DataClass, Service, SubProcessor, Topology
+from regions.model import DataClass, Service, SubProcessor, Topology
 from storage.errors import AgreementMissing, HandOverRefused
 from storage.model import CopyState, Dpa, TenantSpec
 from storage.policy import (
@@ -53,7 +54,7 @@ def changed(processor: str = "klarblick", /, **fields: object) -> Topology:
 
 def company(lead: int = 24, most: int = 14, until: date | None = None) -> SubProcessor:
     """A processor on these terms."""
-    spec = ConnectorSpec(kind="manual", lead_hours=lead, max_days=most)
+    spec = ManualConnectorSpec(lead_hours=lead, max_days=most)
     return TOPOLOGY.sub_processors["vier-augen"].model_copy(
         update={"connector": spec, "until": until}
     )

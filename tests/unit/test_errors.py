@@ -1,12 +1,9 @@
 """The tree of errors: each says what is wrong and what to do."""
 
 from collections.abc import Iterator
-from typing import get_args
 
 import pytest
 
-from regions import check
-from regions.model import BackendKind
 from storage import errors
 from storage.errors import DomicileError
 
@@ -37,8 +34,3 @@ def test_what_is_raised_without_advice_has_the_usual_one() -> None:
     assert error.advice == errors.InvalidRequest.usual_advice
     assert str(error) == f"It is wrong. {error.advice}"
     assert errors.NotFound(advice="Look there.").advice == "Look there."
-
-
-def test_every_kind_of_backend_says_what_it_needs() -> None:
-    """A kind that is left out would fail at loading, with an error that nobody understands."""
-    assert set(get_args(BackendKind)) == check._NEEDED.keys() == check._OPTIONAL.keys()

@@ -12,9 +12,9 @@ import urllib3
 from botocore import exceptions as boto
 from botocore.parsers import ResponseParserError
 
-from storage.backends.s3 import Bucket, S3Backend
 from storage.backends.s3 import upload as uploading
-from storage.backends.s3.bucket import TimedBody
+from storage.backends.s3.backend import S3Backend
+from storage.backends.s3.bucket import Bucket, TimedBody
 from storage.backends.s3.failures import meaning
 from storage.backends.s3.upload import PART
 from storage.errors import (

@@ -1,6 +1,44 @@
-"""A backend in a bucket, of AWS or of anything that speaks S3. Only what is here imports boto3."""
+"""A backend in a bucket of AWS, or of another server that speaks S3. Only this package uses boto3.
 
-from storage.backends.s3.backend import S3Backend
-from storage.backends.s3.bucket import Bucket
+``open_s3`` opens one; boto3, which takes long to import, is imported then.
+"""
 
-__all__ = ["Bucket", "S3Backend"]
+from collections.abc import Callable
+
+from pydantic import BaseModel, ConfigDict, SecretStr
+
+from regions.backends import S3Spec
+from storage.ports import Backend
+
+
+class S3Credentials(BaseModel):
+    """An access key for one bucket. Neither ``repr`` nor an error shows any part of it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    access_key: SecretStr
+    secret_key: SecretStr
+    session_token: SecretStr | None = None
+
+
+def open_s3(
+    spec: S3Spec,
+    *,
+    credentials: S3Credentials | None,
+    timeout: float,
+    clock: Callable[[], float],
+) -> Backend:
+    """Return the bucket as a backend. Without ``credentials`` boto3 searches for some."""
+    from storage.backends.s3.backend import S3Backend  # noqa: PLC0415 - imports boto3
+    from storage.backends.s3.bucket import Bucket  # noqa: PLC0415 - imports boto3
+
+    bucket = Bucket(
+        spec.name,
+        spec.bucket,
+        spec.aws_region,
+        endpoint_url=spec.endpoint_url,
+        credentials=credentials,
+        timeout=timeout,
+        clock=clock,
+    )
+    return S3Backend(bucket, attested_off=spec.attested_off, longest_request=spec.longest_request)

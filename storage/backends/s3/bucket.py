@@ -16,7 +16,7 @@ from botocore.parsers import ResponseParserError
 from botocore.session import get_session
 from urllib3.exceptions import HTTPError
 
-from storage.backends.credentials import Credentials
+from storage.backends.s3 import S3Credentials
 from storage.backends.s3.failures import meaning
 from storage.backends.s3.lock import RegionLock, check_url, is_loopback
 from storage.errors import (
@@ -59,7 +59,7 @@ class Bucket:
         region: str,
         *,
         endpoint_url: str | None,
-        credentials: Credentials | None,
+        credentials: S3Credentials | None,
         timeout: float,
         clock: Callable[[], float],
     ) -> None:
@@ -152,13 +152,14 @@ class Bucket:
 
     def _new_client(self, timeout: float) -> "S3Client":
         own = self._credentials
+        token = own.session_token if own else None
         made = self._session.create_client(
             "s3",
             region_name=self._region,
             endpoint_url=self._endpoint_url,
-            aws_access_key_id=own.access_key if own else None,
-            aws_secret_access_key=own.secret_key if own else None,
-            aws_session_token=own.session_token if own else None,
+            aws_access_key_id=own.access_key.get_secret_value() if own else None,
+            aws_secret_access_key=own.secret_key.get_secret_value() if own else None,
+            aws_session_token=token.get_secret_value() if token else None,
             config=Config(**self._options(timeout)),
         )
         client = cast("S3Client", made)
