@@ -35,8 +35,8 @@ def hand_over(
     """Deliver a copy of a record, or give its content to who carries it there.
 
     Each call makes a copy of its own. Raises what reading raises, HandOverRefused or another
-    Refused, BodyTooLarge, what ``commit_event`` raises (then nothing was sent), and ProcessorError: then
-    what may have arrived is asked back.
+    Refused, BodyTooLarge, what ``commit_event`` raises (then nothing was sent), and ProcessorError:
+    then what may have arrived is asked back.
     """
     now = region.clock.now()
     may_hand_over(region.topology, spec, record_id.data_class, processor, now).lawful()

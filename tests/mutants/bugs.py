@@ -387,7 +387,8 @@ BUGS = (
     _bug(
         "a copy is handed over before the ledger has it",
         "packs/hand_over.py",
-        "    commit_event(region, new, lambda c: _permitted(region, c, spec.id, record_id, company))\n",
+        "    commit_event(region, new, lambda c: "
+        "_permitted(region, c, spec.id, record_id, company))\n",
         "    with region.catalog.begin() as connection:\n"
         "        copies.announce(connection, new)\n",
         RECOVER_COPIES,

@@ -33,8 +33,8 @@ ASKS = {
 OTHERWISE = {
     "catalog/objects.py:record_results": "an attempt to write that no backend has acknowledged",
     "catalog/objects.py:mark_corrupt": "a replica with bad bytes, of an object that has good ones",
-    "catalog/relocation.py:move_to_held": "the rows go on in another table, in the same transaction",
-    "catalog/relocation.py:restore_held_rows": "the same, of rows that a restored catalog has where they were",
+    "catalog/relocation.py:move_to_held": "the rows go on in another table, in one transaction",
+    "catalog/relocation.py:restore_held_rows": "the same, of rows that a restored catalog has",
     "catalog/scrubs.py:purge_again": "a replica that had been purged, and is there again",
     "backends/probing.py:purged": "a canary",
 }
