@@ -7,8 +7,8 @@ from itertools import chain
 from pathlib import Path
 
 from storage.client.store import Store
-from storage.demo.corpus import Piece, in_catalogs, on_backends, on_disk
-from storage.demo.search import Finder
+from storage.demo.byte_finder import Finder
+from storage.demo.search_targets import Piece, in_catalogs, on_backends, on_disk
 from storage.demo.traces import Traces
 from storage.model import DataClass, ErasureState, Reason, ScopeKind
 

@@ -6,9 +6,9 @@ from typing import Final
 
 from storage.client.tenant import Tenant
 from storage.demo.conversations import Conversation
-from storage.demo.narrate import Narrator
+from storage.demo.environment import World
+from storage.demo.narrator import Narrator
 from storage.demo.proof import Proof
-from storage.demo.world import World
 from storage.model import DataClass, NewRecord, RecordId
 
 EU: Final = "atlas-eu"

@@ -17,7 +17,7 @@ from storage.catalog import objects
 from storage.catalog import tables as t
 from storage.client.store import Store
 from storage.demo.conversations import Conversation
-from storage.demo.corpus import catalog_name
+from storage.demo.search_targets import catalog_name
 from storage.model import ReplicaState
 from storage.region import OpenRegion
 

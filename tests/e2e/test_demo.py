@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 import typer
 
-from storage.cli.demo import demo
+from storage.cli.commands.demo import demo
+from storage.demo.byte_finder import Finder
 from storage.demo.conversations import read_conversations
-from storage.demo.search import Finder
 from storage.errors import InvalidRequest
 
 Conversation = dict[str, Any]

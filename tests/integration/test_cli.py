@@ -12,9 +12,12 @@ import pytest
 from rich.console import Console
 
 from storage.bootstrap import open_store
-from storage.cli import common, exits, output, status
-from storage.cli.exits import Exit
-from storage.cli.words import reason
+from storage.cli import exit_codes
+from storage.cli import options as common
+from storage.cli import output
+from storage.cli.commands import status
+from storage.cli.exit_codes import Exit
+from storage.cli.reason_texts import reason
 from storage.errors import DomicileError, InvalidRequest
 from storage.model import BackendState, ProcessorState, RegionStatus
 from storage.settings import Settings
@@ -26,7 +29,7 @@ class TestExitCodes:
     def test_every_error_has_one(self) -> None:
         """A class that is added to the tree gets one too, and says 5 or 6 if it can be retried."""
         kinds = list(_below(DomicileError))
-        codes = {kind: exits.code_of(kind) for kind in kinds}
+        codes = {kind: exit_codes.code_of(kind) for kind in kinds}
 
         assert len(kinds) > 30
         for kind, code in codes.items():
@@ -37,8 +40,8 @@ class TestExitCodes:
         """Whoever reads the help knows what each dependencies."""
         help_text = " ".join(line("--help").stdout.split())
 
-        assert set(exits.MEANING) == set(Exit)
-        for code, meaning in exits.MEANING.items():
+        assert set(exit_codes.MEANING) == set(Exit)
+        for code, meaning in exit_codes.MEANING.items():
             assert f"{code.value}: {meaning}" in help_text
 
 
@@ -329,7 +332,7 @@ class TestErrors:
     ) -> None:
         """It has an exit code of its own."""
         put = line.put("kept")
-        monkeypatch.setattr("storage.cli.erasing.at_terminal", lambda: True)
+        monkeypatch.setattr("storage.cli.commands.erase.at_terminal", lambda: True)
         given = ["erase", "acme-eu", "--all", "--reason", "contract_end"]
 
         result = line(*given, stdin="n\n")

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from storage.cli import files
-from storage.cli.exits import Exit
+from storage.cli.exit_codes import Exit
 from storage.errors import InvalidRequest
 from tests.support.line import Line, ensure
 

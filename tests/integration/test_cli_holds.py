@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from storage.cli.exits import Exit
+from storage.cli.exit_codes import Exit
 from tests.support.line import Line
 
 WHY = ["--matter", "Doe v. Acme", "--authority", "court", "--issuer", "counsel"]

@@ -7,9 +7,9 @@ from typer.testing import CliRunner
 
 from storage import bootstrap
 from storage.bootstrap import Dependencies
-from storage.cli import recovering
-from storage.cli.commands import app
-from storage.cli.exits import Exit
+from storage.cli.app import app
+from storage.cli.commands import recover
+from storage.cli.exit_codes import Exit
 from storage.errors import CatalogRestored
 from storage.model import DataClass
 from storage.testing import Domicile
@@ -28,7 +28,7 @@ def command(domicile: Domicile, monkeypatch: pytest.MonkeyPatch) -> CliRunner:
     ) -> object:
         return real(domicile.settings, dependencies=domicile.dependencies, only=only)
 
-    monkeypatch.setattr(recovering, "load_settings", lambda: domicile.settings)
+    monkeypatch.setattr(recover, "load_settings", lambda: domicile.settings)
     monkeypatch.setattr(bootstrap, "open_restored", with_means)
     return CliRunner()
 

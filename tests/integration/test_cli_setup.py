@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from storage.cli import packages
-from storage.cli.exits import Exit
+from storage.cli.exit_codes import Exit
 from tests.support.line import Line
 
 

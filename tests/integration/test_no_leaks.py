@@ -16,7 +16,7 @@ from sqlalchemy import select, text
 from typer.testing import CliRunner
 
 from storage.catalog import tables
-from storage.cli.commands import app
+from storage.cli.app import app
 from storage.client.store import ServedRegion
 from storage.client.tenant import Tenant
 from storage.crypto.record import unwrap_key

@@ -3,7 +3,7 @@
 import pytest
 
 from storage.catalog import identity
-from storage.cli.status import show
+from storage.cli.commands.status import show
 from storage.errors import BackendUnavailable, CatalogRestored, Corrupt, Erased, Expired, NotFound
 from storage.model import DataClass, NewRecord, PutResult, Reason, Scope
 from storage.recovery import recover

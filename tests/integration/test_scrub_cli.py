@@ -7,9 +7,9 @@ from json import loads
 import pytest
 from typer.testing import CliRunner, Result
 
-from storage.cli import scrubbing
-from storage.cli.commands import app
-from storage.cli.exits import Exit
+from storage.cli.app import app
+from storage.cli.commands import scrub as command
+from storage.cli.exit_codes import Exit
 from storage.client.store import Store
 from storage.model import DataClass
 from storage.testing import Domicile
@@ -24,7 +24,7 @@ def scrub(domicile: Domicile, monkeypatch: pytest.MonkeyPatch) -> CliRunner:
     def opened() -> Iterator[Store]:
         yield domicile.store
 
-    monkeypatch.setattr(scrubbing, "opened", opened)
+    monkeypatch.setattr(command, "opened", opened)
     domicile.tenant().put(DataClass.PROMPT, b"mine")
     domicile.run_worker()
     return CliRunner()

@@ -10,8 +10,8 @@ from joserfc.jwk import KeySet
 from typer.testing import CliRunner
 
 from storage.catalog import signing_keys
-from storage.cli.commands import app
-from storage.cli.exits import Exit
+from storage.cli.app import app
+from storage.cli.exit_codes import Exit
 from storage.errors import SettingsError
 from storage.evidence.keys import import_public_keys, key_id
 from storage.evidence.receipts import verify

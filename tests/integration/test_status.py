@@ -7,7 +7,7 @@ from io import BytesIO
 import pytest
 
 from storage import DataClass, Reason, Scope
-from storage.cli.status import late
+from storage.cli.commands.status import late
 from storage.client.tenant import Tenant
 from storage.errors import BackendForbidden
 from storage.model import NewRecord, PutResult, RegionStatus

@@ -13,7 +13,7 @@ from io import StringIO
 from random import Random
 
 from regions.model import Topology
-from storage.cli.status import late
+from storage.cli.commands.status import late
 from storage.errors import (
     DomicileError,
     Erased,

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner, Result
 
-from storage.cli.commands import app
+from storage.cli.app import app
 
 ROOT = Path(__file__).resolve().parents[2]
 _HOLD = """

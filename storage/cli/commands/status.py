@@ -4,9 +4,9 @@ import dataclasses
 
 from rich.text import Text
 
-from storage.cli.common import AsJson, opened
+from storage.cli.commands.processor import STATE_HEADS, state_cells
+from storage.cli.options import AsJson, opened
 from storage.cli.output import bad, document, doubtful, facts, good, minute, moment, say, table
-from storage.cli.processors import STATE_HEADS, state_cells
 from storage.client.status import COUNTED
 from storage.model import BackendState, RegionStatus
 from storage.text import format_size, plural

@@ -8,7 +8,7 @@ from typing import Annotated
 from typer import Argument, Option
 
 from storage.cli import files
-from storage.cli.common import AsJson
+from storage.cli.options import AsJson
 from storage.cli.output import document, facts, good, minute, moment, note, say, table
 from storage.errors import ReceiptInvalid
 from storage.evidence.keys import import_public_keys

@@ -9,8 +9,9 @@ import typer
 from rich.text import Text
 from typer import Argument, Option
 
-from storage.cli.common import AsJson, Given, Limit, OneRegion, opened
-from storage.cli.exits import Exit
+from storage.cli.erase_preview import Preview, account_preview, tenant_preview
+from storage.cli.exit_codes import Exit
+from storage.cli.options import AsJson, Given, Limit, OneRegion, opened
 from storage.cli.output import (
     bad,
     document,
@@ -23,7 +24,6 @@ from storage.cli.output import (
     say,
     table,
 )
-from storage.cli.preview import Preview, account_preview, tenant_preview
 from storage.client.store import Store
 from storage.errors import InvalidRequest, NotFound
 from storage.model import Erasure, ErasureState, Reason, Scope, ScopeKind

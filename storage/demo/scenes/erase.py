@@ -8,7 +8,7 @@ from typing import Final
 from sqlalchemy import Table, func, select
 
 from storage.catalog import tables as t
-from storage.demo.narrate import lasted
+from storage.demo.narrator import lasted
 from storage.demo.stage import (
     AMERICANS,
     ERASED,

@@ -9,8 +9,8 @@ from typer import Option
 
 from regions.model import ClassRule, Keeping, Region, Topology
 from storage import bootstrap
-from storage.cli.common import AsJson, OneRegion
-from storage.cli.exits import Exit
+from storage.cli.exit_codes import Exit
+from storage.cli.options import AsJson, OneRegion
 from storage.cli.output import bad, document, good, say, table
 from storage.errors import InvalidRequest
 from storage.policy import (

@@ -7,15 +7,18 @@ from time import perf_counter
 
 from rich.console import Console
 
+from storage.demo.byte_finder import SHORTEST
 from storage.demo.conversations import Conversation
-from storage.demo.erasing import erase
-from storage.demo.expiring import expire
-from storage.demo.narrate import Narrator, lasted
-from storage.demo.outage import survive_an_outage
+from storage.demo.environment import World, open_world
+from storage.demo.narrator import Narrator, lasted
 from storage.demo.proof import Proof
-from storage.demo.proving import prove, tell_next
-from storage.demo.refusing import refuse
-from storage.demo.search import SHORTEST
+from storage.demo.scenes.erase import erase
+from storage.demo.scenes.expire import expire
+from storage.demo.scenes.outage import survive_an_outage
+from storage.demo.scenes.read import read, stream_file
+from storage.demo.scenes.refuse import refuse
+from storage.demo.scenes.show_proof import prove, tell_next
+from storage.demo.scenes.store import store_conversations
 from storage.demo.stage import (
     EU,
     FILE_NAME,
@@ -25,10 +28,7 @@ from storage.demo.stage import (
     Stage,
     homes_of,
 )
-from storage.demo.storing import store_conversations
 from storage.demo.traces import names_of, texts_of
-from storage.demo.using import read, stream_file
-from storage.demo.world import World, open_world
 from storage.model import Dpa, TenantSpec
 from storage.text import plural
 

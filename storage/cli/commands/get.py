@@ -9,10 +9,10 @@ from typing import Annotated
 from typer import Option
 
 from storage.cli import files
-from storage.cli.common import AsJson, Given, Group, Limit, RecordText, Subject, TenantId, opened
+from storage.cli.options import AsJson, Given, Group, Limit, RecordText, Subject, TenantId, opened
 from storage.cli.output import bad, document, facts, good, minute, moment, note, say, table
 from storage.cli.progress import transfer
-from storage.cli.words import reason
+from storage.cli.reason_texts import reason
 from storage.errors import BodyTooLarge, InvalidRequest
 from storage.model import DataClass, Purpose, RecordInfo
 from storage.text import format_size

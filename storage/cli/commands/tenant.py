@@ -5,7 +5,7 @@ from typing import Annotated
 
 from typer import Option
 
-from storage.cli.common import AsJson, Limit, OneRegion, TenantId, opened
+from storage.cli.options import AsJson, Limit, OneRegion, TenantId, opened
 from storage.cli.output import document, note, table
 from storage.errors import InvalidRequest
 from storage.model import Agreement, DataClass, Dpa, TenantSpec

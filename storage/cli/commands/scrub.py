@@ -11,8 +11,8 @@ from typer import Option
 
 from storage.catalog import scrubs
 from storage.catalog.scrubs import Round
-from storage.cli.common import AsJson, OneRegion, opened
-from storage.cli.exits import Exit, code_of
+from storage.cli.exit_codes import Exit, code_of
+from storage.cli.options import AsJson, OneRegion, opened
 from storage.cli.output import bad, document, doubtful, good, note, say, table
 from storage.cli.progress import counting
 from storage.client.store import Store

@@ -10,7 +10,7 @@ from typing import Annotated
 from typer import Argument, Option
 
 from storage.cli import files
-from storage.cli.common import AsJson, Given, Group, Subject, TenantId, opened
+from storage.cli.options import AsJson, Given, Group, Subject, TenantId, opened
 from storage.cli.output import document, moment, note, say
 from storage.cli.progress import transfer
 from storage.client.tenant import Tenant

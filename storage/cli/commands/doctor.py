@@ -7,9 +7,9 @@ from rich.text import Text
 
 from storage import bootstrap
 from storage.cli import examine, packages
-from storage.cli.common import AsJson
-from storage.cli.exits import Exit
+from storage.cli.exit_codes import Exit
 from storage.cli.findings import Finding, State, failed
+from storage.cli.options import AsJson
 from storage.cli.output import bad, document, doubtful, good, note, table
 from storage.cli.progress import busy
 from storage.errors import DomicileError

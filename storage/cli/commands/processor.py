@@ -11,7 +11,7 @@ from typer import Argument, Option
 from regions.model import SubProcessor
 from storage import bootstrap
 from storage.cli import files
-from storage.cli.common import AsJson, Limit, OneRegion, opened
+from storage.cli.options import AsJson, Limit, OneRegion, opened
 from storage.cli.output import bad, document, minute, moment, note, say, table
 from storage.crypto.root import LocalRootKeys
 from storage.errors import InvalidRequest, WrongRegion

@@ -6,11 +6,11 @@ from pathlib import Path
 import typer
 from rich.console import Console
 
-from storage.cli.exits import Exit
+from storage.cli.exit_codes import Exit
 from storage.cli.output import document
 from storage.demo.conversations import read_conversations
-from storage.demo.narrate import make_console
-from storage.demo.play import Played, play
+from storage.demo.narrator import make_console
+from storage.demo.run import Played, play
 
 
 def demo(input: Path | None = None, *, as_json: bool = False) -> None:

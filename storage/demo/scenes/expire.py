@@ -3,8 +3,8 @@
 from datetime import datetime, timedelta
 from typing import Final
 
+from storage.demo.environment import BEGIN
 from storage.demo.stage import EU, US, Stage, short
-from storage.demo.world import BEGIN
 from storage.errors import DomicileError
 from storage.model import Erasure, Purpose, Reason, RecordId, Scope
 

@@ -8,9 +8,9 @@ from typer import Option
 
 from storage import bootstrap
 from storage.catalog import identity
-from storage.cli.common import AsJson, OneRegion
-from storage.cli.erasing import at_terminal
-from storage.cli.exits import Exit
+from storage.cli.commands.erase import at_terminal
+from storage.cli.exit_codes import Exit
+from storage.cli.options import AsJson, OneRegion
 from storage.cli.output import Cell, bad, document, doubtful, facts, good, note, say, table
 from storage.cli.progress import busy
 from storage.errors import InvalidRequest

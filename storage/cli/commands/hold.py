@@ -9,9 +9,9 @@ from rich.text import Text
 from typer import Argument, Option
 
 from storage.cli import files
-from storage.cli.common import AsJson, Given, Limit, OneRegion, RecordText, TenantId, opened
+from storage.cli.commands.get import to_stdout, too_much_for_json
+from storage.cli.options import AsJson, Given, Limit, OneRegion, RecordText, TenantId, opened
 from storage.cli.output import bad, document, facts, good, minute, moment, note, say, table
-from storage.cli.reading import to_stdout, too_much_for_json
 from storage.errors import InvalidRequest
 from storage.model import DataClass, Hold, HoldSpec, PlacedHold, Scope
 from storage.text import format_size, plural

@@ -7,26 +7,26 @@ from typing import Annotated
 import typer
 from typer import Option, Typer
 
-from storage.cli import (
+from storage.cli import exit_codes
+from storage.cli.commands import (
     doctor,
-    erasing,
-    exits,
-    holding,
-    keys,
-    policies,
-    processors,
-    putting,
-    reading,
-    receipts,
-    recovering,
-    scrubbing,
-    setup,
+    erase,
+    get,
+    hold,
+    init,
+    key,
+    policy,
+    processor,
+    put,
+    receipt,
+    recover,
+    scrub,
     status,
-    tenants,
-    working,
+    tenant,
+    worker,
 )
-from storage.cli.common import AsJson
-from storage.cli.guard import Guarded
+from storage.cli.error_handling import Guarded
+from storage.cli.options import AsJson
 from storage.cli.output import say
 
 _RECORDS, _EVIDENCE, _OPERATION = "Records", "Erasure and evidence", "Operation"
@@ -37,7 +37,7 @@ app = Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode="markdown",
-    epilog=exits.listing(),
+    epilog=exit_codes.listing(),
 )
 
 
@@ -72,7 +72,7 @@ def demo(
     as_json: AsJson = False,
 ) -> None:
     """Show the main job from end to end on two regions of this machine, with its proof."""
-    from storage.cli.demo import demo as run  # noqa: PLC0415 - nothing else needs it
+    from storage.cli.commands.demo import demo as run  # noqa: PLC0415 - nothing else needs it
 
     run(file, as_json=as_json)
 
@@ -83,45 +83,45 @@ def _group(name: str, about: str, panel: str) -> Typer:
     return group
 
 
-app.command()(setup.init)
+app.command()(init.init)
 app.command()(doctor.doctor)
 app.command()(demo)
 
-app.command(rich_help_panel=_RECORDS)(putting.put)
-app.command(rich_help_panel=_RECORDS)(reading.get)
-app.command("list", rich_help_panel=_RECORDS)(reading.list_records)
-app.command(rich_help_panel=_RECORDS)(reading.explain)
+app.command(rich_help_panel=_RECORDS)(put.put)
+app.command(rich_help_panel=_RECORDS)(get.get)
+app.command("list", rich_help_panel=_RECORDS)(get.list_records)
+app.command(rich_help_panel=_RECORDS)(get.explain)
 
-app.command(rich_help_panel=_EVIDENCE)(erasing.erase)
+app.command(rich_help_panel=_EVIDENCE)(erase.erase)
 _erasure = _group("erasure", "How far erasures are.", _EVIDENCE)
-_erasure.command("show")(erasing.show)
-_erasure.command("list")(erasing.list_erasures)
+_erasure.command("show")(erase.show)
+_erasure.command("list")(erase.list_erasures)
 _hold = _group("hold", "Legal holds.", _EVIDENCE)
-_hold.command("place")(holding.place)
-_hold.command("list")(holding.list_holds)
-_hold.command("show")(holding.show)
-_hold.command("release")(holding.release)
-_hold.command("records")(holding.records)
-_hold.command("get")(holding.get)
+_hold.command("place")(hold.place)
+_hold.command("list")(hold.list_holds)
+_hold.command("show")(hold.show)
+_hold.command("release")(hold.release)
+_hold.command("records")(hold.records)
+_hold.command("get")(hold.get)
 _receipt = _group("receipt", "The evidence of an erasure.", _EVIDENCE)
-_receipt.command("verify")(receipts.verify)
-_receipt.command("key")(keys.public)
+_receipt.command("verify")(receipt.verify)
+_receipt.command("key")(key.public)
 
-app.command(rich_help_panel=_OPERATION)(working.worker)
-app.command(rich_help_panel=_OPERATION)(scrubbing.scrub)
+app.command(rich_help_panel=_OPERATION)(worker.worker)
+app.command(rich_help_panel=_OPERATION)(scrub.scrub)
 app.command(rich_help_panel=_OPERATION)(status.status)
-app.command(rich_help_panel=_OPERATION)(recovering.recover)
+app.command(rich_help_panel=_OPERATION)(recover.recover)
 _tenant = _group("tenant", "Customers' projects.", _OPERATION)
-_tenant.command("ensure")(tenants.ensure)
-_tenant.command("list")(tenants.list_tenants)
+_tenant.command("ensure")(tenant.ensure)
+_tenant.command("list")(tenant.list_tenants)
 _processor = _group("processor", "Copies at sub-processors without a bucket.", _OPERATION)
-_processor.command("list")(processors.list_processors)
-_processor.command("copies")(processors.list_copies)
-_processor.command("attest")(processors.attest)
-_processor.command("key")(processors.key)
+_processor.command("list")(processor.list_processors)
+_processor.command("copies")(processor.list_copies)
+_processor.command("attest")(processor.attest)
+_processor.command("key")(processor.key)
 _region = _group("region", "Where machines stand.", _OPERATION)
-_region.command("list")(setup.region_list)
+_region.command("list")(init.region_list)
 _key = _group("key", "The keys of a region.", _OPERATION)
-_key.command("rotate")(keys.rotate)
+_key.command("rotate")(key.rotate)
 _policy = _group("policy", "What the configuration amounts to.", _OPERATION)
-_policy.command("explain")(policies.explain)
+_policy.command("explain")(policy.explain)

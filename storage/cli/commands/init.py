@@ -2,7 +2,7 @@
 
 from regions.model import Region
 from storage import bootstrap
-from storage.cli.common import AsJson
+from storage.cli.options import AsJson
 from storage.cli.output import document, good, note, say, table
 from storage.cli.progress import busy
 from storage.settings import Settings, load_settings

@@ -7,9 +7,9 @@ from shutil import which
 
 from rich.text import Text
 
+from storage.demo.byte_finder import SHORTEST
 from storage.demo.conversations import Conversation
 from storage.demo.proof import Proof, Searched
-from storage.demo.search import SHORTEST
 from storage.demo.stage import FILE_NAME, NEVER, PARTIES, Stage
 from storage.demo.traces import Traces
 from storage.settings import default_home

@@ -11,7 +11,7 @@ from typer import Argument, Option
 from storage import bootstrap
 from storage.catalog import pseudonym_keys, signing_keys
 from storage.catalog.engine import Catalog
-from storage.cli.common import AsJson
+from storage.cli.options import AsJson
 from storage.cli.output import document, note, say
 from storage.crypto import root
 from storage.crypto.pseudonym import Pseudonyms

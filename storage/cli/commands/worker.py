@@ -8,8 +8,8 @@ from typing import Annotated
 from typer import Option
 
 from storage.bootstrap import worker_of
-from storage.cli.common import AsJson, opened
 from storage.cli.due import COUNTED, due
+from storage.cli.options import AsJson, opened
 from storage.cli.output import document, note, say, table
 from storage.cli.progress import busy
 from storage.client.store import Store

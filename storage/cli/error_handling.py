@@ -10,9 +10,9 @@ from typing import Any, NoReturn
 from typer import Abort, TyperException
 from typer.core import TyperGroup
 
-from storage.cli.exits import Exit, code_of
-from storage.cli.misuse import misuse, shows_help
+from storage.cli.exit_codes import Exit, code_of
 from storage.cli.output import document, note
+from storage.cli.usage_errors import misuse, shows_help
 from storage.errors import DomicileError, Refused, SettingsError
 from storage.logs import make_logger
 
@@ -28,7 +28,7 @@ _REPORT = "Please report it, with the traceback from the log: it shows no conten
 
 
 class Guarded(TyperGroup):
-    """A group of commands that ends the process with a code of ``storage.cli.exits``."""
+    """A group of commands that ends the process with a code of ``storage.cli.exit_codes``."""
 
     def main(
         self,
