@@ -12,9 +12,8 @@ import pytest
 from rich.console import Console
 
 from storage.bootstrap import open_store
-from storage.cli import exit_codes
+from storage.cli import exit_codes, output
 from storage.cli import options as common
-from storage.cli import output
 from storage.cli.commands import status
 from storage.cli.exit_codes import Exit
 from storage.cli.reason_texts import reason
