@@ -1,4 +1,7 @@
-"""Counts and sizes as text for people."""
+"""Counts, sizes and suggestions as text for people."""
+
+from collections.abc import Iterable
+from difflib import get_close_matches
 
 _NAMES = ("B", "KiB", "MiB", "GiB", "TiB", "PiB")
 
@@ -14,3 +17,12 @@ def format_size(count: int) -> str:
 def plural(count: int, one: str, many: str | None = None) -> str:
     """``1 record``, ``2 records``."""
     return f"{count:,} {one if count == 1 else many or one + 's'}"
+
+
+def did_you_mean(given: str, known: Iterable[str]) -> str:
+    """``Did you mean prompt?`` for the known names that are close to ``given``; else nothing.
+
+    It never repeats what was given.
+    """
+    close = get_close_matches(given.lower(), list(known), n=2)
+    return f"Did you mean {' or '.join(close)}?" if close else ""

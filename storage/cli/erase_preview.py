@@ -1,4 +1,4 @@
-"""What an erasure would cover, counted as far as that is cheap."""
+"""The preview of ``erase --dry-run``: what an erasure would cover, counted up to a limit."""
 
 from dataclasses import dataclass
 from itertools import groupby
@@ -9,14 +9,16 @@ from storage.client.store import PAGE, Store
 from storage.model import RecordId, Scope, ScopeKind
 from storage.text import plural
 
-_COUNTED = 10 * PAGE  # records; then it is "more than"
+_COUNTED = 10 * PAGE  # records; then the preview says "or more"
 
 
 @dataclass(frozen=True, slots=True)
 class Preview:
-    """``records``: readable now, at least; all if ``exact``. ``cascades``: parent, child.
+    """What an erasure would cover.
 
-    ``elsewhere``: regions with tenants that this process does not serve.
+    ``records`` are readable now: all of them if ``exact``, else at least so many. ``cascades`` are
+    pairs of parent and child class. ``elsewhere``: regions that hold tenants of the account, and
+    that this process does not serve.
     """
 
     tenants: tuple[str, ...]
@@ -25,8 +27,8 @@ class Preview:
     cascades: tuple[tuple[str, str], ...]
     elsewhere: tuple[str, ...] = ()
 
-    def told(self) -> dict[str, object]:
-        """As JSON."""
+    def as_json(self) -> dict[str, object]:
+        """Return the preview for a JSON document."""
         return {
             "tenants": self.tenants,
             "records": {"at_least": self.records, "exact": self.exact},
@@ -34,19 +36,19 @@ class Preview:
             "not_served": self.elsewhere,
         }
 
-    def lines(self) -> list[tuple[str, str]]:
-        """For people."""
+    def facts(self) -> list[tuple[str, str]]:
+        """Return names and values for people."""
         count = plural(self.records, "record") + ("" if self.exact else " or more")
         found = [("tenants", ", ".join(self.tenants) or "none"), ("readable now", count)]
         for parent, some in groupby(sorted(self.cascades), key=itemgetter(0)):
             children = " and ".join(child for _, child in some)
-            found.append(("takes along", f"each {children} that derives from a {parent}"))
-        found += [("not served here", region) for region in self.elsewhere]
+            found.append(("erases also", f"each {children} derived from a {parent}"))
+        found += [("not served by this process", region) for region in self.elsewhere]
         return found
 
 
 def tenant_preview(store: Store, tenant: str, scope: Scope) -> Preview:
-    """Of one scope of a tenant. Raises what reading does."""
+    """Return the preview for one scope of a tenant. Raise what reading raises."""
     if scope.kind is ScopeKind.RECORD:
         record_id = RecordId.parse(scope.value)
         store.tenant(tenant).explain(record_id)
@@ -56,7 +58,7 @@ def tenant_preview(store: Store, tenant: str, scope: Scope) -> Preview:
 
 
 def account_preview(store: Store, account: str) -> Preview:
-    """Of all tenants of an account that the regions of this process know of."""
+    """Return the preview for all tenants of an account that the regions of this process know."""
     homes: dict[str, str] = {}
     for served in store.regions.values():
         with served.open.catalog.begin() as connection:
@@ -70,7 +72,7 @@ def account_preview(store: Store, account: str) -> Preview:
 
 
 def _count(store: Store, tenant: str, scope: Scope, at_most: int = _COUNTED) -> int:
-    """Readable records of a subject, a group or a tenant. Derived records have their subject."""
+    """Count the readable records of a scope, derived records included, up to ``at_most``."""
     bound, count, after = store.tenant(tenant), 0, None
     while count < at_most:
         page = bound.list(

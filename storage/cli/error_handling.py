@@ -1,4 +1,4 @@
-"""Whatever goes wrong in a command becomes a message and an exit code, never a traceback."""
+"""Every failure of a command becomes a message and an exit code, never a traceback."""
 
 import errno
 import os
@@ -10,9 +10,10 @@ from typing import Any, NoReturn
 from typer import Abort, TyperException
 from typer.core import TyperGroup
 
+from storage.cli.advice import for_command_line
 from storage.cli.exit_codes import Exit, code_of
-from storage.cli.output import document, note
-from storage.cli.usage_errors import misuse, shows_help
+from storage.cli.output import print_json, print_note
+from storage.cli.usage_errors import UsageError, shows_help, unknown_command, usage_error
 from storage.errors import DomicileError, Refused, SettingsError
 from storage.logs import make_logger
 
@@ -24,11 +25,26 @@ _FORBIDDEN = {
     errno.EDQUOT,
     errno.ENOTDIR,
 }
-_REPORT = "Please report it, with the traceback from the log: it shows no content."
+_REPORT = "Please report it, with the traceback from the log. It shows no content."
 
 
-class Guarded(TyperGroup):
-    """A group of commands that ends the process with a code of ``storage.cli.exit_codes``."""
+class Group(TyperGroup):
+    """A group of commands that suggests one for a typo."""
+
+    def resolve_command(
+        self,
+        ctx: Any,  # noqa: ANN401 - Typer exports no type for it
+        args: list[str],
+    ) -> tuple[str | None, Any, list[str]]:
+        """Return the command that the arguments name. Raise UsageError if there is none."""
+        name = args[0]
+        if not (ctx.resilient_parsing or name.startswith("-") or name in self.commands):
+            raise unknown_command(name, self, ctx.command_path)
+        return super().resolve_command(ctx, args)
+
+
+class MainGroup(Group):
+    """All commands; it ends the process with a code of ``storage.cli.exit_codes``."""
 
     def main(
         self,
@@ -41,9 +57,11 @@ class Guarded(TyperGroup):
     ) -> NoReturn:
         """Run one command and exit."""
         given = list(sys.argv[1:] if args is None else args)
+        # A shell that asks for completions gets its answer, and the process ends here.
+        self._main_shell_completion(extra, prog_name or "domicile", complete_var)
 
         def work() -> object:
-            return super(Guarded, self).main(
+            return super(MainGroup, self).main(
                 given, prog_name, complete_var, standalone_mode=False, **extra
             )
 
@@ -51,7 +69,7 @@ class Guarded(TyperGroup):
 
 
 def _wants_json(args: Sequence[str]) -> bool:
-    """Known before the command line is understood, because that may fail."""
+    """Return whether --json is given, before the command line is parsed: that may fail."""
     return "--json" in (args[: args.index("--")] if "--" in args else args)
 
 
@@ -59,45 +77,45 @@ def _guarded(work: Callable[[], object], *, as_json: bool) -> int:
     try:
         return _ended(work, as_json=as_json)
     except Exception as error:  # noqa: BLE001 - the last resort
-        return _failed(_ours(error), as_json=as_json)
+        return _report(_as_ours(error), as_json=as_json)
 
 
 def _ended(work: Callable[[], object], *, as_json: bool) -> int:
     try:
-        code = work()  # typer gives the code of an Exit, or what the command returned
+        code = work()  # the code of an Exit, or what the command returned
         sys.stdout.flush()
     except Abort:
-        note("Nothing was done.")
+        print_note("Nothing was done.")
         return Exit.DECLINED
-    except (SystemExit, BrokenPipeError):  # typer makes the one of the other
+    except (SystemExit, BrokenPipeError):  # typer turns EPIPE into SystemExit
         _close_stdout()
         return Exit.NO_READER
     except TyperException as error:
-        return Exit.INVALID if shows_help(error) else _failed(misuse(error), as_json=as_json)
+        return Exit.INVALID if shows_help(error) else _report(usage_error(error), as_json=as_json)
     except DomicileError as error:
-        return _failed(error, as_json=as_json)
+        return _report(error, as_json=as_json)
     return code if isinstance(code, int) else Exit.DONE
 
 
-def _ours(error: Exception) -> DomicileError:
-    """What the operating system forbids is no bug; all else is, and goes to the log."""
+def _as_ours(error: Exception) -> DomicileError:
+    """Return an error of the settings for what the operating system forbids, else a bug."""
     if isinstance(error, OSError) and error.errno in _FORBIDDEN:
         return SettingsError(
-            f"The operating system does not allow it: {error.strerror}.",
-            advice="Look at DOMICILE_HOME: who may write there, and how much room is left?",
+            f"The operating system refused: {error.strerror}.",
+            advice="Check DOMICILE_HOME: its permissions, and the free disk space.",
         )
     make_logger().error("unexpected_error", exc_info=error)
     return _Unexpected()
 
 
 def _close_stdout() -> None:
-    """Else Python complains at its end that it cannot write what is left."""
+    """Keep Python from complaining at exit that it cannot write the rest."""
     with suppress(OSError), open(os.devnull, "wb") as nowhere:  # noqa: PTH123 - not a path
         os.dup2(nowhere.fileno(), sys.stdout.fileno())
 
 
 class _Unexpected(DomicileError):
-    """Domicile has a bug: something happened that it does not expect."""
+    """Domicile has a bug: something unexpected happened."""
 
     outcome = "unknown"
 
@@ -106,26 +124,30 @@ class _Unexpected(DomicileError):
 
     @property
     def code(self) -> str:
-        """Its name in JSON."""
+        """The name in JSON."""
         return "UnexpectedError"
 
 
-def _failed(error: DomicileError, *, as_json: bool) -> int:
+def _report(error: DomicileError, *, as_json: bool) -> int:
+    """Print an error; return the exit code."""
+    shown = for_command_line(error)
     if as_json:
-        document({"error": _told(error)})
+        print_json(
+            {
+                "error": {
+                    "code": error.code,
+                    "message": shown.message,
+                    "advice": shown.advice,
+                    "page": shown.page,
+                    "reasons": list(error.reasons) if isinstance(error, Refused) else [],
+                    "retryable": error.retryable,
+                    "outcome": error.outcome,
+                }
+            }
+        )
     else:
-        note(f"Error: {error.message}", style="bold red")
-        note(error.advice)
+        print_note(f"Error: {shown.message}", style="bold red")
+        print_note(shown.advice)
+        if not isinstance(error, UsageError):
+            print_note(shown.page, style="dim")
     return Exit.BUG if isinstance(error, _Unexpected) else code_of(type(error))
-
-
-def _told(error: DomicileError) -> dict[str, object]:
-    """An error as JSON."""
-    return {
-        "code": error.code,
-        "message": error.message,
-        "advice": error.advice,
-        "reasons": list(error.reasons) if isinstance(error, Refused) else [],
-        "retryable": error.retryable,
-        "outcome": error.outcome,
-    }

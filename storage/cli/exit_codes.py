@@ -1,4 +1,4 @@
-"""Exit codes: one for each thing that a script may want to do next."""
+"""Exit codes: one for each reaction that a script may need."""
 
 from collections.abc import Mapping
 from enum import IntEnum
@@ -20,24 +20,24 @@ class Exit(IntEnum):
     DAMAGED = 8
     DECLINED = 9
     UNREPAIRED = 10
-    INTERRUPTED = 130  # as a shell says of SIGINT
-    NO_READER = 141  # as a shell says of SIGPIPE
+    INTERRUPTED = 130  # 128 + SIGINT
+    NO_READER = 141  # 128 + SIGPIPE
 
 
 MEANING: Mapping[Exit, str] = {
     Exit.DONE: "done",
-    Exit.BUG: "a bug of Domicile: please report it",
-    Exit.INVALID: "the command line, or what it asks for, is invalid",
-    Exit.REFUSED: "the policy refuses it",
+    Exit.BUG: "a bug in Domicile: please report it",
+    Exit.INVALID: "the command line or the request is invalid",
+    Exit.REFUSED: "refused by the policy",
     Exit.NOT_THERE: "not found, erased or expired",
-    Exit.UNAVAILABLE: "a part of the system does not answer: try again",
-    Exit.UNKNOWN: "nobody knows yet whether it was stored: put the same again",
-    Exit.CONFIGURATION: "settings, topology or rights are wrong: see domicile doctor",
-    Exit.DAMAGED: "a receipt is not genuine, or no replica gives back what was written",
+    Exit.UNAVAILABLE: "a part of the system is unavailable: try again",
+    Exit.UNKNOWN: "the outcome of a write is unknown: run the same put again",
+    Exit.CONFIGURATION: "wrong settings, topology or rights: see domicile doctor",
+    Exit.DAMAGED: "a receipt is not genuine, or every replica is corrupt or lost",
     Exit.DECLINED: "not confirmed: nothing was destroyed",
-    Exit.UNREPAIRED: "a scrub found what it cannot repair",
+    Exit.UNREPAIRED: "scrub found damage that it cannot repair",
     Exit.INTERRUPTED: "interrupted",
-    Exit.NO_READER: "who read the output has gone",
+    Exit.NO_READER: "the reader of the output has closed it",
 }
 
 _CODES: Mapping[type[errors.DomicileError], Exit] = {
@@ -48,7 +48,7 @@ _CODES: Mapping[type[errors.DomicileError], Exit] = {
     errors.Expired: Exit.NOT_THERE,
     errors.Unavailable: Exit.UNAVAILABLE,
     errors.KeyUnavailable: Exit.UNAVAILABLE,
-    # These a person has to repair first; trying again is of no use.
+    # A person must correct these first; a retry does not help.
     errors.BackendForbidden: Exit.CONFIGURATION,
     errors.BackendMisplaced: Exit.CONFIGURATION,
     errors.ProcessorForbidden: Exit.CONFIGURATION,
@@ -62,14 +62,14 @@ _CODES: Mapping[type[errors.DomicileError], Exit] = {
 
 
 def code_of(kind: type[errors.DomicileError]) -> Exit:
-    """The exit code of a class of errors: its own, or that of the nearest class above it.
+    """Return the exit code of a class of errors: its own, or that of the nearest base class.
 
-    Raises StopIteration if there is none.
+    Raise StopIteration if there is none.
     """
     return next(_CODES[above] for above in kind.__mro__ if above in _CODES)
 
 
 def listing() -> str:
-    """All codes as a list in Markdown, for the help."""
+    """Return all codes as a list in Markdown, for the help."""
     lines = [f"- {code.value}: {meaning}" for code, meaning in MEANING.items()]
     return "Exit codes:\n\n" + "\n".join(lines)

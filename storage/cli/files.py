@@ -1,21 +1,22 @@
-"""Files that a command reads and writes. No message names them: a name may be personal."""
+"""Files that a command reads and writes. No message names them: file names may be personal."""
 
 import os
 import sys
 import tempfile
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import BinaryIO
 
+from storage.cli.options import STDIN
+from storage.cli.progress import Meter
 from storage.errors import InvalidRequest
-
-STDIN = "-"
 
 
 @contextmanager
 def source(name: str) -> Iterator[tuple[BinaryIO, int | None]]:
-    """A file to read, or stdin for ``-``, and its size if that is known. Raises InvalidRequest."""
+    """Open a file, or stdin for ``-``; yield it and its size, if known. Raise InvalidRequest."""
     if name == STDIN:
         yield sys.stdin.buffer, None
         return
@@ -27,31 +28,36 @@ def source(name: str) -> Iterator[tuple[BinaryIO, int | None]]:
 
 
 def content(name: str, *, most: int) -> bytes:
-    """All of a file, or of stdin for ``-``; of what has more than ``most`` bytes, one more.
+    """Return a file, or stdin for ``-``, up to ``most`` bytes and one more. Raise InvalidRequest.
 
-    Raises InvalidRequest.
+    A result longer than ``most`` means that the file is too large.
     """
     with source(name) as (file, _), _reading():
         return file.read(most + 1)
 
 
-def metered(file: BinaryIO, seen: Callable[[int], None]) -> Iterator[bytes]:
-    """The file piece by piece; ``seen`` is told the size of each."""
-    while piece := file.read(1024 * 1024):
-        seen(len(piece))
+def pieces_of(file: BinaryIO) -> Iterator[bytes]:
+    """Return the file in pieces of 1 MiB."""
+    return iter(partial(file.read, 1024 * 1024), b"")
+
+
+def metered(pieces: Iterable[bytes], progress: Meter) -> Iterator[bytes]:
+    """Yield the pieces; report the size of each."""
+    for piece in pieces:
+        progress(len(piece))
         yield piece
 
 
 def check_new(path: Path, *, force: bool) -> None:
-    """Raises InvalidRequest if writing there would replace something."""
+    """Raise InvalidRequest if a write would replace a file."""
     if not force and os.path.lexists(path):
-        raise _in_the_way()
+        raise _exists()
 
 
 def write_new(path: Path, pieces: Iterable[bytes], *, force: bool) -> int:
-    """Write a file that is whole or not there, readable for its owner alone. Gives its size.
+    """Write a file atomically, readable by its owner alone; return its size.
 
-    Raises InvalidRequest if it cannot be written, or is there already, unless ``force``.
+    Raise InvalidRequest if it cannot be written, or exists and ``force`` is not set.
     """
     with _writing():
         handle, name = tempfile.mkstemp(prefix=".domicile-", dir=path.parent)  # mode 0600
@@ -89,10 +95,10 @@ def _writing() -> Iterator[None]:
     try:
         yield
     except FileExistsError:
-        raise _in_the_way() from None
+        raise _exists() from None
     except OSError as error:
         raise InvalidRequest(f"The file cannot be written: {error.strerror}.") from None
 
 
-def _in_the_way() -> InvalidRequest:
-    return InvalidRequest("The file is there already.", advice="Give --force to replace it.")
+def _exists() -> InvalidRequest:
+    return InvalidRequest("The file exists.", advice="Give --force to replace it.")

@@ -1,64 +1,115 @@
-"""What commands share: their options, and opening the store that the settings name."""
+"""Options and arguments that several commands share."""
 
 import sys
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Collection, Iterable
+from datetime import UTC, date, datetime
 from typing import Annotated
 
 from typer import Argument, Option
 
-from storage.bootstrap import Dependencies, open_store
-from storage.cli.progress import busy
-from storage.client.store import Store
-from storage.errors import InvalidRequest
-from storage.logs import make_logger
+from storage.errors import InvalidRequest, WrongRegion
+from storage.model import Scope
+from storage.text import did_you_mean
+
+STDIN = "-"
+
+
+def one_of(values: Iterable[str]) -> str:
+    """Return the values of an enum as a sentence, for a help text."""
+    return f"One of: {', '.join(values)}."
+
 
 AsJson = Annotated[bool, Option("--json", help="Print one JSON document.")]
-TenantId = Annotated[str, Argument(metavar="TENANT", help="The tenant's id.")]
-RecordText = Annotated[str, Argument(metavar="ID", help="The record's id.")]
+TenantId = Annotated[str, Argument(metavar="TENANT", help="The tenant's id.", show_default=False)]
+RecordText = Annotated[str, Argument(metavar="ID", help="The record's id.", show_default=False)]
 Subject = Annotated[
-    str | None, Option(help="The end user whom it is about; - reads it from stdin.")
+    str | None, Option(metavar="NAME", help="The end user it is about. - reads stdin.")
 ]
-Group = Annotated[str | None, Option(help="The conversation it belongs to; - reads it from stdin.")]
-Limit = Annotated[int, Option(min=1, max=1000, help="The most to list.")]
-OneRegion = Annotated[str | None, Option(help="Only this region.", metavar="NAME")]
+Group = Annotated[
+    str | None, Option(metavar="NAME", help="The conversation it belongs to. - reads stdin.")
+]
+Limit = Annotated[int, Option(metavar="N", min=1, max=1000, help="List at most N, up to 1000.")]
+OneRegion = Annotated[
+    str | None, Option("--region", metavar="REGION", help="Only this region. Default: all.")
+]
 
 
-@contextmanager
-def opened(*, probing: bool = False) -> Iterator[Store]:
-    """The store of the regions that this process serves. Its log goes to stderr.
+class StdinOption:
+    """Options whose value ``-`` means: read it from stdin, to keep it out of the shell's history.
 
-    ``probing``: only if it has every right on every backend. Who looks, erases or purges must be
-    able to do so just then when a right is missing on one of them.
+    Only one of them can read stdin.
     """
-    log = make_logger()
-    with ExitStack() as stack:
-        with busy("Opening..."):
-            store = stack.enter_context(
-                open_store(dependencies=Dependencies(probing=probing), log=log)
-            )
-        yield store
-
-
-class Given:
-    """Values that an option gives, or stdin instead of it: arguments stay in a shell's history."""
 
     def __init__(self) -> None:
-        """One line of stdin may be taken."""
+        """Nothing has been read yet."""
         self._taken = False
 
-    def text(self, value: str | None) -> str | None:
-        """The value, or for ``-`` the first line of stdin. Raises InvalidRequest."""
-        if value != "-":
+    def read(self, value: str | None) -> str | None:
+        """Return the value, or for ``-`` the first line of stdin. Raise InvalidRequest."""
+        if value != STDIN:
             return value
         self.take()
         line = sys.stdin.readline().rstrip("\r\n")
         if not line:
-            raise InvalidRequest("Nothing came on stdin.")
+            raise InvalidRequest("stdin is empty.", advice="Pipe the value into the command.")
         return line
 
     def take(self) -> None:
-        """Claim stdin. Raises InvalidRequest if it is taken."""
+        """Reserve stdin. Raise InvalidRequest if another option has it."""
         if self._taken:
-            raise InvalidRequest("Only one of them can be read from stdin.")
+            raise InvalidRequest(
+                "Only one value can be read from stdin.", advice="Give - only once."
+            )
         self._taken = True
+
+
+def check_region(region: str, served: Collection[str]) -> None:
+    """Raise WrongRegion unless this process serves the region."""
+    if region not in served:
+        advice = f"It serves: {', '.join(served)}. {did_you_mean(region, served)}".strip()
+        raise WrongRegion("This process does not serve that region.", home=region, advice=advice)
+
+
+def parse_date(text: str) -> date:
+    """Return a date. Raise InvalidRequest."""
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise InvalidRequest("Invalid date.", advice="Give it as 2027-01-15.") from None
+
+
+def parse_time(text: str | None) -> datetime | None:
+    """Return a time, in UTC if it names no zone. Raise InvalidRequest."""
+    if text is None:
+        return None
+    try:
+        time = datetime.fromisoformat(text)
+    except ValueError:
+        raise InvalidRequest("Invalid time.", advice="Give it as 2026-03-01T12:00.") from None
+    return time.replace(tzinfo=UTC) if time.tzinfo is None else time
+
+
+def parse_scope(
+    stdin: StdinOption,
+    subject: str | None,
+    group: str | None,
+    record: str | None,
+    *,
+    everything: bool,
+    account: str | None = None,
+) -> Scope:
+    """Return the scope that exactly one of the options names. Raise InvalidRequest."""
+    subject, group = stdin.read(subject), stdin.read(group)
+    scopes = [
+        *([Scope.subject(subject)] if subject is not None else []),
+        *([Scope.group(group)] if group is not None else []),
+        *([Scope.record(record)] if record is not None else []),
+        *([Scope.tenant()] if everything else []),
+        *([Scope.account(account)] if account is not None else []),
+    ]
+    if len(scopes) != 1:
+        raise InvalidRequest(
+            "Exactly one scope is needed.",
+            advice="Give one of --subject, --group, --record and --all. See --help.",
+        )
+    return scopes[0]

@@ -1,7 +1,7 @@
-"""What a command shows: one JSON document for programs, or text for people.
+"""What a command prints: one JSON document for programs, or text for people.
 
-Text goes without colours and at its full width when nobody looks at it on a terminal. A table that
-does not fit into the terminal is shown as a list, so that an id can still be copied.
+Outside a terminal text has no colors and no line breaks of its own. On a terminal it is wrapped
+between words. A table that does not fit is printed as a list, so that ids stay whole.
 """
 
 import dataclasses
@@ -20,40 +20,47 @@ from rich.text import Text
 from storage.model import RecordId
 
 Cell = str | Text
-_WIDE = 10_000  # columns: nothing is broken in a pipe or a file
-_LAST = 24  # columns: the least that a text is broken into
+_UNLIMITED = 10_000  # columns: nothing is wrapped in a pipe or a file
+_NARROWEST = 24  # columns: a last column of long texts is not wrapped to less
 
 
-def people(*, stderr: bool = False) -> Console:
-    """Where to write for people. Nothing in a text is taken for markup."""
+def console_for(*, stderr: bool = False) -> Console:
+    """Return a console for text without markup."""
     stream = sys.stderr if stderr else sys.stdout
-    width = None if stream.isatty() else _WIDE
+    width = None if stream.isatty() else _UNLIMITED
     return Console(stderr=stderr, width=width, markup=False, highlight=False, emoji=False)
 
 
-def say(*parts: Cell, style: str | None = None) -> None:
-    """A line on stdout, however long: it may be an id, which nobody could copy in pieces."""
-    people().print(*parts, style=style, soft_wrap=True)
+def print_value(value: str) -> None:
+    """Print one line on stdout as it is, for values that people copy: ids, keys, receipts."""
+    console_for().print(value, soft_wrap=True)
 
 
-def note(*parts: Cell, style: str | None = None) -> None:
-    """A line on stderr, for what is not the result itself."""
-    people(stderr=True).print(*parts, style=style)
+def print_text(*parts: Cell, style: str | None = None, indent: int = 0) -> None:
+    """Print a sentence on stdout."""
+    console = console_for()
+    _put(console, Text(" ", style or "").join(_text(part) for part in parts), indent)
 
 
-def document(value: object) -> None:
-    """One JSON document on stdout. Values of ``storage.model`` become objects, field by field."""
+def print_note(*parts: Cell, style: str | None = None) -> None:
+    """Print a sentence on stderr: what is not the result itself."""
+    console_for(stderr=True).print(*parts, style=style)
+
+
+def print_json(value: object) -> None:
+    """Print one JSON document. Values of ``storage.model`` become objects, field by field."""
     print(json.dumps(value, default=_plain, indent=2, ensure_ascii=False))  # noqa: T201 - the result
 
 
-def table(heads: Sequence[str], rows: Sequence[Sequence[Cell]], *, indent: int = 0) -> None:
-    """Rows under heads on stdout. Where the terminal is too narrow for them, a list.
+def print_table(heads: Sequence[str], rows: Sequence[Sequence[Cell]], *, indent: int = 0) -> None:
+    """Print rows under heads on stdout; where the terminal is too narrow, a list.
 
-    Only the last column is ever broken into lines, and not if less than ``_LAST`` is left of it.
+    Only the last column is wrapped, and only between words.
     """
-    console = people()
+    console = console_for()
     widths = [max(map(_width, column)) for column in zip(heads, *rows, strict=True)]
-    least = sum(widths[:-1]) + min(widths[-1], _LAST) + 2 * (len(widths) - 1)
+    last = max(map(_longest_word, (heads[-1], *(row[-1] for row in rows))))
+    least = sum(widths[:-1]) + max(min(widths[-1], _NARROWEST), last) + 2 * (len(widths) - 1)
     if least + indent > console.width:
         _list(console, heads, rows, indent)
         return
@@ -66,43 +73,52 @@ def table(heads: Sequence[str], rows: Sequence[Sequence[Cell]], *, indent: int =
     _put(console, made, indent)
 
 
-def facts(pairs: Iterable[tuple[str, Cell]], *, indent: int = 0) -> None:
-    """Names and values, one below the other, on stdout."""
+def print_page(
+    heads: Sequence[str], rows: Sequence[Sequence[Cell]], following: object | None
+) -> None:
+    """Print a table of one page of a list, and how to get the next page."""
+    print_table(heads, rows)
+    if following is not None:
+        print_note(f"There may be more: --after {following}")
+
+
+def print_facts(pairs: Iterable[tuple[str, Cell]], *, indent: int = 0) -> None:
+    """Print names and values on stdout, one pair a line."""
     made = Table.grid(padding=(0, 2, 0, 0))
     made.add_column(style="dim")
     made.add_column(overflow="fold")
     for name, value in pairs:
         made.add_row(name, value)
-    _put(people(), made, indent)
+    _put(console_for(), made, indent)
 
 
-def moment(at: datetime | None, *, never: str = "-") -> str:
-    """``2026-03-01 12:00 UTC``."""
+def format_time(at: datetime | None, *, never: str = "-") -> str:
+    """Return ``2026-03-01 12:00 UTC``."""
     return f"{at:%Y-%m-%d %H:%M} UTC" if at is not None else never
 
 
-def minute(at: datetime | None, *, never: str = "-") -> str:
-    """``2026-03-01 12:00``, under a head that says that it is UTC."""
+def format_minute(at: datetime | None, *, never: str = "-") -> str:
+    """Return ``2026-03-01 12:00``, for a column whose head says UTC."""
     return f"{at:%Y-%m-%d %H:%M}" if at is not None else never
 
 
 def good(text: str) -> Text:
-    """Something that is as it should be."""
+    """Return a text styled as healthy."""
     return Text(text, style="green")
 
 
 def bad(text: str) -> Text:
-    """Something that somebody has to see to."""
+    """Return a text styled as a problem."""
     return Text(text, style="bold red")
 
 
-def doubtful(text: str) -> Text:
-    """Something that somebody should look at."""
+def warning(text: str) -> Text:
+    """Return a text styled as a warning."""
     return Text(text, style="yellow")
 
 
 def _plain(value: object) -> object:
-    """What json does not know: ids as text, times in UTC, everything else by its parts."""
+    """Convert what json does not know: ids to text, times to UTC, dataclasses to objects."""
     if isinstance(value, RecordId | UUID):
         return str(value)
     if isinstance(value, date):
@@ -127,8 +143,12 @@ def _width(cell: Cell) -> int:
     return max((cell_len(line) for line in str(cell).splitlines()), default=0)
 
 
+def _longest_word(cell: Cell) -> int:
+    return max(map(cell_len, str(cell).split()), default=0)
+
+
 def _put(console: Console, what: RenderableType, indent: int) -> None:
-    """Print it; into a pipe or a file without the spaces at the ends of lines."""
+    """Print it; into a pipe or a file without spaces at the ends of lines."""
     padded = Padding(what, (0, 0, 0, indent), expand=False)
     if console.is_terminal:
         console.print(padded)
@@ -139,8 +159,12 @@ def _put(console: Console, what: RenderableType, indent: int) -> None:
         console.out(line.rstrip())
 
 
+def _text(cell: Cell) -> Text:
+    return cell if isinstance(cell, Text) else Text(cell)
+
+
 def _styled(cell: Cell, style: str) -> Text:
-    text = cell.copy() if isinstance(cell, Text) else Text(cell)
+    text = _text(cell).copy()
     text.stylize(style)
     return text
 

@@ -1,4 +1,4 @@
-"""What a terminal shows while something takes long: on stderr, and nowhere else."""
+"""Progress displays on stderr, on a terminal only."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -12,16 +12,16 @@ from rich.progress import (
     TransferSpeedColumn,
 )
 
-from storage.cli.output import people
+from storage.cli.output import console_for
 
 Meter = Callable[[int], None]
-"""Told how much more has gone by, or how far it is."""
+"""Called with the bytes since the last call (``transfer``), or the total so far (``counting``)."""
 
 
 @contextmanager
 def busy(doing: str) -> Iterator[None]:
-    """Show on a terminal that something is being done."""
-    console = people(stderr=True)
+    """Show a spinner while the body runs."""
+    console = console_for(stderr=True)
     if not console.is_terminal:
         yield
         return
@@ -31,8 +31,8 @@ def busy(doing: str) -> Iterator[None]:
 
 @contextmanager
 def transfer(doing: str, total: int | None) -> Iterator[Meter]:
-    """Show on a terminal how many bytes have gone by, of how many (None: nobody knows)."""
-    console = people(stderr=True)
+    """Show how many bytes have been transferred, of a total that may be unknown (None)."""
+    console = console_for(stderr=True)
     columns = (
         TextColumn("{task.description}"),
         BarColumn(bar_width=24),
@@ -48,8 +48,8 @@ def transfer(doing: str, total: int | None) -> Iterator[Meter]:
 
 @contextmanager
 def counting(doing: str, total: int) -> Iterator[Meter]:
-    """Show on a terminal how far something is, of about how many; told how far, not how much."""
-    console = people(stderr=True)
+    """Show a count of about ``total``; the meter is called with the count so far."""
+    console = console_for(stderr=True)
     columns = (TextColumn("{task.description}"), BarColumn(bar_width=24), MofNCompleteColumn())
     with Progress(
         *columns, console=console, transient=True, disable=not console.is_terminal

@@ -1,4 +1,4 @@
-"""Looking for many byte strings at once, in any amount of data."""
+"""Search for many byte strings at once, in any amount of data."""
 
 import base64
 import hashlib
@@ -8,32 +8,32 @@ from collections.abc import Iterable, Iterator
 from typing import Final
 
 _WORD: Final = 4  # bytes
-_BLOCK: Final = 1024  # words that are dismissed at once
+_BLOCK: Final = 1024  # words that are compared at once
 
 SHORTEST: Final = 2 * _WORD - 1
-"""Bytes. What has fewer may cover no whole word; and three or four turn up by chance anyway."""
+"""Bytes. A shorter string may cover no whole word, and is found by chance anyway."""
 
 
 class Finder:
-    """Finds byte strings wherever they begin: as they are, in hexadecimal, or within base64.
+    """Finds byte strings at any offset: raw, in hexadecimal, or within base64.
 
-    Data is looked at as a row of words of four bytes. Wherever a string begins, it covers one of
-    them that is one of its first four possible words: of those there is an index, so the time does
-    not grow with the number of strings.
+    It reads data as words of four bytes. Wherever a string begins, one of its first four possible
+    words is a word of the data. An index of these words makes the time independent of the number of
+    strings.
     """
 
-    def __init__(self, sought: Iterable[bytes]) -> None:
+    def __init__(self, values: Iterable[bytes]) -> None:
         self._index: defaultdict[int, list[tuple[bytes, int, bytes]]] = defaultdict(list)
-        for one in sought:
+        for one in values:
             for form in forms(one):
                 for skip in range(_WORD):
                     word = int.from_bytes(form[skip : skip + _WORD], sys.byteorder)
                     self._index[word].append((form, skip, one))
         self._known = frozenset(self._index)
-        self._nothing: set[bytes] = set()  # digests of data in which nothing was
+        self._nothing: set[bytes] = set()  # digests of data without any match
 
     def find(self, data: bytes) -> set[bytes]:
-        """Those that are in the data. The same data again takes no time, if there was nothing."""
+        """Return the strings in the data. Data without any match is searched once only."""
         digest = hashlib.sha256(data).digest()
         if digest in self._nothing:
             return set()
@@ -48,11 +48,11 @@ class Finder:
         return found
 
     def _hits(self, data: bytes) -> Iterator[tuple[int, int]]:
-        """Where a word of the index is, and which."""
+        """Yield the positions of words of the index, with the words."""
         words = memoryview(data)[: len(data) // _WORD * _WORD].cast("I")
         for first in range(0, len(words), _BLOCK):
             block = words[first : first + _BLOCK]
-            if self._known.isdisjoint(block):  # nearly always, and fast
+            if self._known.isdisjoint(block):  # nearly always
                 continue
             for number, word in enumerate(block, first):
                 if word in self._known:
@@ -60,12 +60,12 @@ class Finder:
 
 
 def forms(one: bytes) -> Iterator[bytes]:
-    """How a byte string may be written: itself, hexadecimal, base64 at each of three offsets."""
+    """Yield the encodings of a string: raw, hexadecimal, base64 at each of three offsets."""
     yield one
     yield one.hex().encode()
     for before in range(3):
         text = base64.b64encode(bytes(before) + one)
-        # the characters that hold nothing but bits of ours
+        # the characters that encode bits of ours alone
         inner = text[-(-before * 8 // 6) : (before + len(one)) * 8 // 6]
         if len(inner) >= SHORTEST:
             yield inner

@@ -13,15 +13,17 @@ from pydantic import BaseModel, Field, ValidationError, model_validator
 
 from storage.errors import InvalidRequest
 
-MOST: Final = 1000
-"""Conversations that one demonstration takes, so that it stays short."""
+LIMIT: Final = 1000
+"""The most conversations that one demonstration reads."""
 
-_FORM = 'A line is: {"messages": [{"role": ..., "content": ...}, ...]}, with "id", "user", "model"'
-_USERS = 7  # who share the conversations that do not say whose they are
+_FORMAT = (
+    'A line is: {"messages": [{"role": ..., "content": ...}, ...]}, with "id", "user", "model"'
+)
+_USERS = 7  # who share the conversations without a user
 
 
 class Message(BaseModel):
-    """What somebody said: a text, or in JSON what else there was: parts, calls of tools."""
+    """One message: a text, or as JSON its parts or tool calls."""
 
     role: Literal["system", "developer", "user", "assistant", "tool", "function"]
     content: str = Field(repr=False)
@@ -40,16 +42,16 @@ class Message(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """What was sent to the model, and its answer, if there is one."""
+    """A request to the model, and its answer if there is one."""
 
     prompt: bytes = field(repr=False)
     completion: bytes | None = field(repr=False)
 
 
 class Conversation(BaseModel):
-    """A conversation of one user with one model. What else a line holds is left out.
+    """A conversation of one user with one model. Other keys of a line are ignored.
 
-    A line need not say which conversation it is, whose, or with which model.
+    The id, the user and the model are optional in a line.
     """
 
     id: str = Field(min_length=1, repr=False)
@@ -58,7 +60,7 @@ class Conversation(BaseModel):
     messages: list[Message] = Field(min_length=1, repr=False)
 
     def turns(self) -> Iterator[Turn]:
-        """Each request to the model, with what it answered."""
+        """Yield each request to the model, with its answer."""
         asked: list[Message] = []
         for message in self.messages:
             if message.role == "assistant":
@@ -71,10 +73,10 @@ class Conversation(BaseModel):
 
 
 def read_conversations(path: Path | None) -> list[Conversation]:
-    """The first conversations of a file (None: of the one that ships).
+    """Return up to ``LIMIT`` conversations of a file (None: of the file that ships).
 
-    Raises InvalidRequest, with the number of the line, for the first that is not of the form. No
-    message shows what a line holds.
+    Raise InvalidRequest, with the line number, for the first invalid line. No message quotes a
+    line.
     """
     source: Traversable = _shipped("conversations.jsonl") if path is None else path
     lines: dict[str, int] = {}
@@ -86,29 +88,29 @@ def read_conversations(path: Path | None) -> list[Conversation]:
                     continue
                 made = _parse(line, number)
                 if made.id in lines:
-                    _refuse(number, f'"id" is that of line {lines[made.id]}')
+                    _refuse(number, f'"id" repeats that of line {lines[made.id]}')
                 lines[made.id] = number
                 found.append(made)
-                if len(found) == MOST:
+                if len(found) == LIMIT:
                     break
     except OSError as error:
         raise InvalidRequest(
-            f"The input cannot be read: {error.strerror}.", advice=_FORM
+            f"The input cannot be read: {error.strerror}.", advice=_FORMAT
         ) from error
     if not found:
-        raise InvalidRequest("The input holds no conversation.", advice=_FORM)
+        raise InvalidRequest("The input has no conversations.", advice=_FORMAT)
     return found
 
 
 def tuning_file(size: int, piece: int = 64 * 1024) -> Iterator[bytes]:
-    """A fine-tuning file of ``size`` bytes, in pieces: the lines that ship, again and again."""
-    held = bytearray()
+    """Yield a fine-tuning file of ``size`` bytes in pieces: the lines that ship, repeated."""
+    buffer = bytearray()
     for line in cycle(_shipped("fine_tuning.jsonl").read_bytes().splitlines(keepends=True)):
-        held += line
-        while size and len(held) >= min(piece, size):
+        buffer += line
+        while size and len(buffer) >= min(piece, size):
             now = min(piece, size)
-            yield bytes(held[:now])
-            del held[:now]
+            yield bytes(buffer[:now])
+            del buffer[:now]
             size -= now
         if not size:
             return
@@ -119,34 +121,34 @@ def _shipped(name: str) -> Traversable:
 
 
 def _body(messages: list[Message]) -> bytes:
-    """A request as a service would store it."""
-    told = [message.model_dump() for message in messages]
-    return json.dumps({"messages": told}, ensure_ascii=False).encode()
+    """Return a request as a service would store it."""
+    dumped = [message.model_dump() for message in messages]
+    return json.dumps({"messages": dumped}, ensure_ascii=False).encode()
 
 
 def _parse(line: bytes, number: int) -> Conversation:
     try:
         given = json.loads(line)
     except json.JSONDecodeError as error:
-        _refuse(number, f"it is not JSON (see column {error.colno})")
+        _refuse(number, f"not JSON (at column {error.colno})")
     except (UnicodeDecodeError, RecursionError):
-        _refuse(number, "it is not JSON in UTF-8")
+        _refuse(number, "not JSON in UTF-8")
     if isinstance(given, dict):
         unnamed = {"id": f"conversation-{number}", "user": f"somebody-{number % _USERS}"}
         given = unnamed | given
     try:
         return Conversation.model_validate(given)
     except ValidationError as error:
-        _refuse(number, _wrong(error))
+        _refuse(number, _describe(error))
 
 
-def _wrong(error: ValidationError) -> str:
-    """The first thing that is wrong, without what was given."""
+def _describe(error: ValidationError) -> str:
+    """Return the first error, without the value."""
     first = error.errors(include_input=False, include_url=False, include_context=False)[0]
     key = ".".join(str(part) for part in first["loc"])
     what = first["msg"].replace("Input should", "should").replace("Field required", "is missing")
-    return f'"{key}" {what}' if key else "it is not a JSON object"
+    return f'"{key}" {what}' if key else "not a JSON object"
 
 
-def _refuse(number: int, wrong: str) -> NoReturn:
-    raise InvalidRequest(f"Line {number} of the input: {wrong}.", advice=_FORM)
+def _refuse(number: int, problem: str) -> NoReturn:
+    raise InvalidRequest(f"Line {number} of the input: {problem}.", advice=_FORMAT)

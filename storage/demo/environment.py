@@ -1,4 +1,4 @@
-"""The world of the demonstration: everything is real but the clock, and gone afterwards."""
+"""The environment of the demonstration: all real except the clock, and removed at the end."""
 
 import shutil
 import signal
@@ -24,12 +24,12 @@ from storage.settings import Settings
 BEGIN: Final = datetime(2026, 3, 2, 9, tzinfo=UTC)
 
 _SIGNALS = signal.SIGTERM, signal.SIGHUP
-_ROUNDS = 5  # of a worker, until it finds nothing more to do
+_ROUNDS = 5  # of a worker, at most
 
 
 @dataclass(frozen=True, slots=True)
-class World:
-    """An opened store on real directories and a real PostgreSQL, with a clock to turn."""
+class Environment:
+    """An open store on real directories and a real PostgreSQL, with a simulated clock."""
 
     home: Path
     topology: Topology
@@ -37,39 +37,39 @@ class World:
     store: Store
     log: FilteringBoundLogger
 
-    def work(self) -> None:
-        """What the worker does when it looks in now."""
+    def run_worker(self) -> None:
+        """Run all due duties until nothing is due."""
         worker = worker_of(self.store, self.log)
         for _ in range(_ROUNDS):
             if not any(worker.run_once().values()):
                 return
 
-    def pass_until(self, moment: datetime) -> None:
-        """Let time pass, while nobody works."""
+    def advance_to(self, moment: datetime) -> None:
+        """Advance the clock to a time; no worker runs meanwhile."""
         self.clock.advance(moment - self.clock.now())
 
-    def pass_time(self, **by: float) -> None:
-        """``pass_time(hours=1)``: the same, by a length of time."""
+    def advance(self, **by: float) -> None:
+        """Advance the clock, as in ``advance(hours=1)``."""
         self.clock.advance(timedelta(**by))
 
     def day(self) -> int:
-        """Days since the demonstration began."""
+        """Return the days since the start of the demonstration."""
         return (self.clock.now() - BEGIN).days
 
     def take_down(self, *backends: str) -> None:
-        """Unplug the disk: the directory of a backend is not there any more."""
+        """Unplug the disks of backends: move their directories away."""
         for name in backends:
             root = self._root(name)
             root.rename(root.with_suffix(".unplugged"))
 
     def bring_back(self, *backends: str) -> None:
-        """Plug it in again, with what it had."""
+        """Plug them in again, with their content."""
         for name in backends:
             root = self._root(name)
             root.with_suffix(".unplugged").rename(root)
 
     def objects(self) -> dict[str, int]:
-        """How many things each backend holds."""
+        """Return the number of objects on each backend."""
         return {
             name: sum(1 for _ in backend.scan())
             for served in self.store.regions.values()
@@ -77,7 +77,7 @@ class World:
         }
 
     def analyze(self) -> None:
-        """Have PostgreSQL sample all tables for its planner, as it does by itself in time."""
+        """Run ANALYZE: the planner then keeps samples of rows, which the proof must search too."""
         for served in self.store.regions.values():
             with served.open.catalog.begin() as connection:
                 connection.execute(text("ANALYZE"))
@@ -90,8 +90,8 @@ class World:
 
 
 @contextmanager
-def open_world() -> Iterator[World]:
-    """A new world in a temporary folder, whatever the settings of this process are."""
+def open_environment() -> Iterator[Environment]:
+    """Open an environment in a temporary directory, whatever the settings of this process are."""
     home = Path(tempfile.mkdtemp(prefix="domicile-demo-"))
     # Not Settings(...): that would read DOMICILE_*, and a simulated clock is not for real data.
     settings = Settings.model_construct(
@@ -100,21 +100,21 @@ def open_world() -> Iterator[World]:
     clock = SimulatedClock(BEGIN)
     dependencies = Dependencies(clock=lambda _: clock, unhealthy_seconds=0.0, pause=clock.sleep)
     try:
-        with _tidy_end(), (home / "domicile.log").open("w", buffering=1) as stream:
+        with _exit_on_signals(), (home / "domicile.log").open("w", buffering=1) as stream:
             log = make_logger(stream)
             with open_store(settings, dependencies=dependencies, log=log) as store:
-                yield World(home, topology_of(settings), clock, store, log)
+                yield Environment(home, topology_of(settings), clock, store, log)
     finally:
         shutil.rmtree(home, ignore_errors=True)
 
 
 @contextmanager
-def _tidy_end() -> Iterator[None]:
-    """Ended by a signal, or with its terminal: as at an exit, PostgreSQL is stopped."""
+def _exit_on_signals() -> Iterator[None]:
+    """Turn SIGTERM and SIGHUP into an exit, so that PostgreSQL is stopped."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    before = {number: signal.signal(number, _leave) for number in _SIGNALS}
+    before = {number: signal.signal(number, _exit) for number in _SIGNALS}
     try:
         yield
     finally:
@@ -122,5 +122,5 @@ def _tidy_end() -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def _leave(number: int, _frame: object) -> None:
+def _exit(number: int, _frame: object) -> None:
     raise SystemExit(128 + number)

@@ -1,4 +1,4 @@
-"""Telling it: sections, sentences, tables and ticks, for a terminal of 80 columns or a file."""
+"""The output of the demonstration: sections, sentences, tables and check marks, 80 columns wide."""
 
 import sys
 from collections.abc import Iterator, Sequence
@@ -20,37 +20,36 @@ Cell = str | Text
 
 
 def make_console() -> Console:
-    """Where people read: colours on a terminal, plain text of 80 columns elsewhere."""
+    """Return a console: colors on a terminal, plain text of 80 columns elsewhere."""
     if isinstance(sys.stdout, TextIOWrapper):
-        sys.stdout.reconfigure(errors="backslashreplace")  # a name that the terminal cannot show
+        sys.stdout.reconfigure(
+            errors="backslashreplace"
+        )  # characters that the terminal cannot show
     console = Console(markup=False, highlight=False, emoji=False)
     console.width = min(console.width, _WIDEST) if console.is_terminal else _NARROW
     return console
 
 
 class Narrator:
-    """Writes the story. Nothing in a text is taken for markup.
-
-    ``troubles``: what was not as it should be.
-    """
+    """Writes the output. No text is parsed as markup. ``problems`` collects what failed."""
 
     def __init__(self, console: Console) -> None:
-        self.troubles: list[str] = []
+        self.problems: list[str] = []
         self._console = console
         self._sections = 0
-        self._room = False  # the last thing needs an empty line after it
+        self._room = False  # whether an empty line is due
         simple = console.options.ascii_only
         self._good, self._bad, self._rule = ("ok", "!!", "-") if simple else ("✓", "✗", "─")
 
     def title(self, text: str, *sentences: str) -> None:
-        """What it is all about."""
+        """Write a heading and paragraphs."""
         self._console.print()
         self._console.print(Text(text, style="bold"))
         for sentence in sentences:
             self._console.print("\n".join(wrap(sentence, self._console.width)))
 
     def section(self, title: str, when: str, why: str) -> None:
-        """A new part: what it is, at which simulated time, and why one should care."""
+        """Start a section: its title, the simulated time, and why it matters."""
         self._sections += 1
         head = Table.grid(expand=True)
         head.add_column()
@@ -61,33 +60,33 @@ class Narrator:
         self._console.print()
         self._console.rule(style="dim", characters=self._rule)
         self._console.print(head)
-        self.say(why, style="italic")
+        self.text(why, style="italic")
         self._room = True
 
-    def say(self, sentence: str, style: str = "") -> None:
-        """A sentence, as a paragraph."""
+    def text(self, sentence: str, style: str = "") -> None:
+        """Write a paragraph."""
         self._line(" ", sentence, style)
 
     def good(self, text: str, seconds: float | None = None) -> None:
-        """Something that was as it should be, and how long it took."""
-        took = "" if seconds is None else f"  {lasted(seconds):>8}"
+        """Write a success, and how long it took."""
+        took = "" if seconds is None else f"  {format_seconds(seconds):>8}"
         self._line(self._good, text, "", Text(self._good, style="green"), took)
 
     def bad(self, text: str) -> None:
-        """Something that was not."""
-        self.troubles.append(text)
+        """Write a problem, and remember it."""
+        self.problems.append(text)
         self._line(self._bad, text, "", Text(self._bad, style="bold red"))
 
     def check(self, well: bool, text: str, otherwise: str = "") -> None:
-        """One or the other."""
+        """Write a success or, if ``well`` is false, a problem."""
         if well:
             self.good(text)
         else:
-            self.bad(otherwise or f"Not so: {text}")
+            self.bad(otherwise or f"Expected, but not found: {text}")
 
     @contextmanager
     def step(self, doing: str, done: str = "") -> Iterator[None]:
-        """Show on a terminal that something goes on; then ``done``, with the time that it took."""
+        """Show a spinner on a terminal; then write ``done``, with the time it took."""
         began = perf_counter()
         if self._console.is_terminal:
             with self._console.status(f"{doing} ..."):
@@ -106,10 +105,10 @@ class Narrator:
         wide: int | None = None,
         gaps: Sequence[int] = (),
     ) -> None:
-        """Rows under heads, which may be none.
+        """Write rows under heads, which may be empty.
 
-        ``right``: columns of numbers; ``wide``: the one that takes the rest of the width, and is
-        wrapped; ``gaps``: rows after which some room is left.
+        ``right``: columns of numbers. ``wide``: the column that takes the remaining width and is
+        wrapped. ``gaps``: rows followed by an empty line.
         """
         made = Table(
             box=box.SIMPLE_HEAD,
@@ -134,15 +133,15 @@ class Narrator:
         self._console.print(Padding(made, (0, 0, 0, _INDENT), expand=False))
         self._room = True
 
-    def shell(self, what: str, *commands: str) -> None:
-        """Commands to copy."""
+    def commands(self, what: str, *commands: str) -> None:
+        """Write commands to copy."""
         self._console.print()
-        self.say(what)
+        self.text(what)
         for command in commands:
             self._console.print(Text(" " * (_INDENT + 2) + command, style="bold"), soft_wrap=True)
 
     def verdict(self, well: bool, text: str) -> None:
-        """The last word."""
+        """Write the result."""
         style = "green" if well else "red"
         self._console.print()
         self._console.rule(style=style, characters=self._rule)
@@ -153,7 +152,7 @@ class Narrator:
     def _line(
         self, mark: str, text: str, style: str, marked: Text | None = None, took: str = ""
     ) -> None:
-        """A paragraph under its mark, with a time at the right end of its first line."""
+        """Write a paragraph after its mark, with a time at the right end of its first line."""
         if self._room:
             self._console.print()
         self._room = False
@@ -167,8 +166,8 @@ class Narrator:
             self._console.print(Text(" " * _INDENT).append(line, style=style))
 
 
-def lasted(seconds: float) -> str:
-    """``3.1 ms``, ``12.0 s``."""
+def format_seconds(seconds: float) -> str:
+    """Return ``3.1 ms`` or ``12.0 s``."""
     if seconds < 1:
         return f"{seconds * 1000:.1f} ms"
     return f"{seconds:.1f} s"

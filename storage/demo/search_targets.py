@@ -1,4 +1,4 @@
-"""Everything that there is: every object version, every catalog row, every file on the disk."""
+"""What the proof searches: every object version, every catalog row, every file on disk."""
 
 import os
 from collections.abc import Iterator
@@ -12,7 +12,7 @@ from storage.client.store import Store
 from storage.ports import ItemKind, StoredItem
 from storage.region import OpenRegion
 
-# Statistics too: the planner keeps samples of the values of every table that it has looked at.
+# Statistics too: for its planner PostgreSQL keeps samples of the values of every table.
 _TABLES = text("""
     SELECT format('%I.%I', n.nspname, c.relname) FROM pg_class c
     JOIN pg_namespace n ON n.oid = c.relnamespace
@@ -20,18 +20,18 @@ _TABLES = text("""
       AND n.nspname <> 'information_schema'
     ORDER BY 1
 """)
-_STATISTICS = "pg_catalog.pg_statistic WHERE starelid >= 16384"  # of tables that somebody made
+_STATISTICS = "pg_catalog.pg_statistic WHERE starelid >= 16384"  # of user tables
 _READABLE = (ItemKind.OBJECT, ItemKind.VERSION)
 
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """Something to search: in which place, under what name, and how many items it is.
+    """Data to search: its location, its name, and the number of items in it.
 
-    Not ``whole``: there is something, as an unfinished upload, whose bytes no request gives back.
+    ``whole`` is false for an unfinished upload, whose bytes no request returns.
     """
 
-    place: str
+    location: str
     name: str
     data: bytes
     items: int = 1
@@ -39,12 +39,12 @@ class Piece:
 
 
 def catalog_name(region: str) -> str:
-    """The place that a region's catalog is."""
+    """Return the name of a region's catalog as a location."""
     return f"catalog {region}"
 
 
 def on_backends(store: Store) -> Iterator[Piece]:
-    """Every version of every object on every backend, each with its key."""
+    """Yield every version of every object on every backend, with its key."""
     for served in store.regions.values():
         for name, backend in served.open.backends.items():
             for trace in backend.scan():
@@ -52,23 +52,23 @@ def on_backends(store: Store) -> Iterator[Piece]:
 
 
 def in_catalogs(store: Store) -> Iterator[Piece]:
-    """Every column of every row of every table of every region, partitions too, as binary."""
+    """Yield every row of every table of every region, partitions included, in binary."""
     for served in store.regions.values():
-        place = catalog_name(served.open.name)
+        location = catalog_name(served.open.name)
         with served.open.catalog.begin() as connection:
             for table in [*connection.scalars(_TABLES), _STATISTICS]:
                 data, rows = _copy(connection, table)
-                yield Piece(place, table.split()[0].removeprefix("public."), data, rows)
+                yield Piece(location, table.split()[0].removeprefix("public."), data, rows)
 
 
 def on_disk(home: Path) -> Iterator[Piece]:
-    """Every file of the demonstration: those of PostgreSQL, with its write-ahead log, and ours."""
+    """Yield every file: PostgreSQL's, with its write-ahead log, and those of the backends."""
     for folder, _, names in os.walk(home):
         for name in names:
             path = Path(folder, name)
             try:
                 data = path.read_bytes() if path.is_file() else b""
-            except FileNotFoundError:  # PostgreSQL is at work
+            except FileNotFoundError:  # PostgreSQL has deleted it
                 continue
             yield Piece("disk", str(path.relative_to(home)), data)
 
@@ -81,7 +81,7 @@ def _piece(region: OpenRegion, backend: str, trace: StoredItem) -> Piece:
 
 
 def _copy(connection: Connection, table: str) -> tuple[bytes, int]:
-    """All rows of a table as PostgreSQL sends them, and how many they are."""
+    """Return all rows of a table as PostgreSQL sends them, and their number."""
     driver: Any = connection.connection.driver_connection
     with driver.cursor() as cursor:
         query = f"COPY (SELECT * FROM {table}) TO STDOUT (FORMAT binary)"  # noqa: S608 - ours

@@ -1,4 +1,4 @@
-"""What the scenes share."""
+"""What the scenes share: names, the tenants' conversations, and the records stored so far."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -6,7 +6,7 @@ from typing import Final
 
 from storage.client.tenant import Tenant
 from storage.demo.conversations import Conversation
-from storage.demo.environment import World
+from storage.demo.environment import Environment
 from storage.demo.narrator import Narrator
 from storage.demo.proof import Proof
 from storage.model import DataClass, NewRecord, RecordId
@@ -20,15 +20,15 @@ OTHERS: Final = "the other EU users"
 AMERICANS: Final = "the US users"
 FILE: Final = "the file"
 PARTIES: Final = (ERASED, OTHERS, AMERICANS, FILE)
-"""Whose traces the proof looks for, in the order in which they go."""
+"""Whose traces the proof looks for, in the order in which they are deleted."""
 
 FILE_NAME: Final = "thistle-support-tuning-v7.jsonl"
-NEVER: Final = b"Kept nowhere: the words of a write that was refused."
+NEVER: Final = b"Stored nowhere: the content of a write that was refused."
 
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """A record that the demonstration has stored."""
+    """A record that the demonstration has stored, and its user."""
 
     id: RecordId
     user: str = field(repr=False)
@@ -36,33 +36,33 @@ class Kept:
 
 @dataclass
 class Stage:
-    """The world, who tells of it, and what has been stored in it so far."""
+    """The environment, the narrator, and what has been stored so far."""
 
-    world: World
-    tell: Narrator
+    world: Environment
+    narrator: Narrator
     homes: dict[str, list[Conversation]]  # by tenant
-    later: list[Conversation]  # of the EU tenant, kept back for when a backend is down
+    later: list[Conversation]  # of the EU tenant, stored while a backend is down
     proof: Proof
-    short_names: int = 0  # that cannot be looked for
+    short_names: int = 0  # too short to search for
     kept: dict[str, list[Kept]] = field(default_factory=dict)  # by tenant
     file: RecordId | None = None
 
     def tenant(self, name: str) -> Tenant:
-        """A tenant's own store."""
+        """Return the store of one tenant."""
         return self.world.store.tenant(name)
 
     def when(self) -> str:
-        """The simulated time: ``day 2, 4 Mar 09:00``."""
+        """Return the simulated time: ``day 2, 4 Mar 09:00``."""
         return f"day {self.world.day()}, {short(self.world.clock.now())}"
 
 
 def short(moment: object) -> str:
-    """``4 Mar 09:00``."""
+    """Return ``4 Mar 09:00``."""
     return f"{moment:%d %b %H:%M}".lstrip("0")
 
 
 def homes_of(conversations: list[Conversation]) -> dict[str, list[Conversation]]:
-    """Which tenant has which conversations: users go to the EU and to the US by turns."""
+    """Return the conversations of each tenant: users alternate between the EU and the US."""
     users = list(dict.fromkeys(conversation.user for conversation in conversations))
     european = set(users[::2])
     homes: dict[str, list[Conversation]] = {EU: [], US: []}
@@ -72,10 +72,10 @@ def homes_of(conversations: list[Conversation]) -> dict[str, list[Conversation]]
 
 
 def records_of(tenant: Tenant, conversation: Conversation) -> Iterator[NewRecord]:
-    """A conversation as a service stores it.
+    """Yield a conversation's records as a service stores them.
 
-    Only the prompts name the user and the conversation: completions inherit both, because they
-    derive from prompts.
+    Only the prompts name the user and the conversation. Completions inherit both from the prompts
+    that they derive from.
     """
     model = {"model": conversation.model}
     for number, turn in enumerate(conversation.turns()):

@@ -1,8 +1,8 @@
-"""What the proof looks for: the traces that each record leaves, all of them unreadable.
+"""What the proof searches for: the encrypted traces that each record leaves.
 
-Everything is encrypted, so looking for plain text would prove nothing. Every record leaves bytes
-that are its own: ciphertext on the backends; in the catalog its wrapped key, its sealed metadata
-and the pseudonyms of its user and its conversation. (Its id stays with its caller in any case.)
+All content is encrypted, so a search for plain text would prove nothing. Each record leaves bytes
+of its own: ciphertext on the backends; in the catalog its wrapped key, its encrypted metadata and
+the pseudonyms of its user and its conversation. (The caller keeps its id in any case.)
 """
 
 from collections import defaultdict
@@ -22,37 +22,37 @@ from storage.model import ReplicaState
 from storage.region import OpenRegion
 
 _SAMPLE: Final = 32  # bytes of ciphertext
-_EVERY: Final = 1024 * 1024  # a large record gives a sample of each so many bytes
-_TEXT: Final = 32  # bytes of a text: long enough to be nobody else's
-_SHORT: Final = 12  # a text of fewer bytes ("Thank you!") is nobody's own
+_EVERY: Final = 1024 * 1024  # bytes of a large record per sample
+_TEXT: Final = 32  # bytes of a text: long enough to be unique
+_SHORT: Final = 12  # shorter texts ("Thank you!") are not unique
 
 
 class Kind(StrEnum):
-    """What a trace is."""
+    """The kinds of traces."""
 
     SAMPLE = "samples of ciphertext"
     KEY = "wrapped record keys"
-    METADATA = "sealed metadata"
+    METADATA = "encrypted metadata"
     PSEUDONYM = "pseudonyms"
 
 
 @dataclass(frozen=True, slots=True)
 class Traces:
-    """Traces of one kind of one party, and the places where they belong: each has all of them."""
+    """Traces of one kind of one party. Each of ``locations`` must have all of them."""
 
     whose: str
     kind: Kind
-    places: tuple[str, ...]
+    locations: tuple[str, ...]
     values: frozenset[bytes]
 
 
 def collect(
     store: Store, parties: Sequence[str], whose: Callable[[Table, str, bytes | None], str]
 ) -> list[Traces]:
-    """The traces of all records that there are.
+    """Return the traces of all records.
 
-    ``whose`` gives the party of a row's table, tenant and subject. ``parties`` are in the order in
-    which they go: what several of them share goes with the last.
+    ``whose`` returns the party for a row's table, tenant and subject. ``parties`` are in the order
+    of their deletion: traces that several parties share belong to the last.
     """
     found: list[Traces] = []
     for served in store.regions.values():
@@ -68,13 +68,13 @@ def collect(
 
 
 def texts_of(conversations: Iterable[Conversation]) -> frozenset[bytes]:
-    """A distinctive piece of every message: what must be nowhere in plain."""
+    """Return a unique piece of every message, which must never be found in plain text."""
     bodies = (m.content.encode() for c in conversations for m in c.messages)
     return frozenset(_middle(body, _TEXT) for body in bodies if len(body) >= _SHORT)
 
 
 def names_of(conversations: Iterable[Conversation]) -> frozenset[bytes]:
-    """The names of users and conversations."""
+    """Return the names of users and conversations."""
     return frozenset(name.encode() for c in conversations for name in (c.user, c.id))
 
 
@@ -98,7 +98,7 @@ def _of(region: OpenRegion, party: str, rows: Sequence[Row[Any]]) -> list[Traces
 def _samples(
     region: OpenRegion, rows: Sequence[Row[Any]]
 ) -> tuple[frozenset[bytes], tuple[str, ...]]:
-    """Ciphertext of each record, read from its place in its pack, and where else it must be."""
+    """Return ciphertext of each record, read from its pack, and the backends that must have it."""
     with region.catalog.begin() as connection:
         ids = {row.object_id for row in rows}
         stored = objects.replicas_of(connection, ids, [ReplicaState.STORED])
@@ -113,7 +113,7 @@ def _samples(
 
 
 def _spans(start: int, length: int) -> Iterator[tuple[int, int]]:
-    """The parts of a record from which a sample is taken."""
+    """Yield the ranges of a record from which samples are taken."""
     for done in range(0, max(length - _SAMPLE, 1), _EVERY):
         yield start + done, min(length - done, _EVERY)
 
@@ -124,9 +124,9 @@ def _middle(data: bytes, size: int) -> bytes:
 
 
 def _disjoint(found: Sequence[Traces]) -> Iterator[Traces]:
-    """Each value with one party only; a party without any of a kind is left out."""
+    """Yield each value for one party only; leave out parties without values of a kind."""
     for n, one in enumerate(found):
         later = [other.values for other in found[n + 1 :] if other.kind is one.kind]
         own = one.values.difference(*later)
         if own:
-            yield Traces(one.whose, one.kind, one.places, own)
+            yield Traces(one.whose, one.kind, one.locations, own)

@@ -10,13 +10,13 @@ from storage.cli import examine, packages
 from storage.cli.exit_codes import Exit
 from storage.cli.findings import Finding, State, failed
 from storage.cli.options import AsJson
-from storage.cli.output import bad, document, doubtful, good, note, table
+from storage.cli.output import bad, good, print_json, print_note, print_table, warning
 from storage.cli.progress import busy
 from storage.errors import DomicileError
 from storage.settings import Settings, load_settings
 from storage.text import plural
 
-_SHOWN = {"ok": good, "warn": doubtful, "fail": bad}
+_SHOWN = {"ok": good, "warn": warning, "fail": bad}
 
 
 def doctor(as_json: AsJson = False) -> None:
@@ -29,7 +29,7 @@ def doctor(as_json: AsJson = False) -> None:
         found = list(_findings())
     wrong = [finding for finding in found if finding.state == "fail"]
     if as_json:
-        document({"ok": not wrong, "findings": found})
+        print_json({"ok": not wrong, "findings": found})
     else:
         _show(found)
     if wrong:
@@ -80,17 +80,17 @@ def _empty(settings: Settings) -> Iterator[Finding]:
 
 
 def _show(found: Sequence[Finding]) -> None:
-    table(
+    print_table(
         ("", "check", "what", "found"),
         [(_state(f.state), f.check, f.what, _says(f)) for f in found],
     )
     counts = {state: sum(1 for f in found if f.state == state) for state in _SHOWN}
     if counts["fail"]:
-        note(bad(f"{plural(counts['fail'], 'check')} failed."))
+        print_note(bad(f"{plural(counts['fail'], 'check')} failed."))
     elif counts["warn"]:
-        note(doubtful(f"It works; look at {plural(counts['warn'], 'warning')}."))
+        print_note(warning(f"It works; look at {plural(counts['warn'], 'warning')}."))
     else:
-        note(good("All is well."))
+        print_note(good("All is well."))
 
 
 def _state(state: State) -> Text:

@@ -1,98 +1,125 @@
-"""``hold place``, ``list``, ``show``, ``release``, ``records`` and ``get``."""
+"""``hold place``, ``list``, ``show``, ``release``, ``records`` and ``get``: legal holds."""
 
-import base64
-from datetime import UTC, date, datetime
-from pathlib import Path
+from datetime import UTC, datetime
 from typing import Annotated
 
 from rich.text import Text
 from typer import Argument, Option
 
 from storage.cli import files
-from storage.cli.commands.get import to_stdout, too_much_for_json
-from storage.cli.options import AsJson, Given, Limit, OneRegion, RecordText, TenantId, opened
-from storage.cli.output import bad, document, facts, good, minute, moment, note, say, table
-from storage.errors import InvalidRequest
-from storage.model import DataClass, Hold, HoldSpec, PlacedHold, Scope
+from storage.cli.commands.get import Force, Output
+from storage.cli.opening import chosen_regions, opened
+from storage.cli.options import (
+    AsJson,
+    Limit,
+    OneRegion,
+    RecordText,
+    StdinOption,
+    TenantId,
+    one_of,
+    parse_date,
+    parse_scope,
+    parse_time,
+)
+from storage.cli.output import (
+    bad,
+    format_minute,
+    format_time,
+    good,
+    print_facts,
+    print_json,
+    print_note,
+    print_page,
+    print_value,
+)
+from storage.cli.terminal import deliver
+from storage.model import DataClass, Hold, HoldSpec, PlacedHold
 from storage.text import format_size, plural
 
-HoldId = Annotated[str, Argument(metavar="HOLD", help="The hold's id.")]
+HoldId = Annotated[str, Argument(metavar="HOLD", help="The hold's id.", show_default=False)]
 
 
 def place(  # noqa: PLR0913 - one per option
     tenant: TenantId,
     *,
-    matter: Annotated[str, Option(help="The case. At most 200 characters.")],
-    authority: Annotated[str, Option(help="Who demands it.")],
-    issuer: Annotated[str, Option(help="Who places it.")],
-    review: Annotated[str, Option(metavar="DATE", help="When somebody must look at it again.")],
+    matter: Annotated[str, Option(metavar="TEXT", help="The case. At most 200 characters.")],
+    authority: Annotated[str, Option(metavar="TEXT", help="The authority that demands it.")],
+    issuer: Annotated[str, Option(metavar="ID", help="The person who places it.")],
+    review: Annotated[str, Option(metavar="DATE", help="When to review it, as 2027-01-15.")],
     future: Annotated[
-        bool, Option("--future/--no-future", help="Cover what is stored later too, or not.")
+        bool, Option("--future/--no-future", help="Whether it covers records stored later.")
     ],
-    subject: Annotated[str | None, Option(help="An end user; - reads it from stdin.")] = None,
-    group: Annotated[str | None, Option(help="A conversation; - reads it from stdin.")] = None,
-    record: Annotated[str | None, Option(metavar="ID", help="A record.")] = None,
-    everything: Annotated[bool, Option("--all", help="All records of the tenant.")] = False,
+    subject: Annotated[
+        str | None, Option(metavar="NAME", help="Hold an end user. - reads stdin.")
+    ] = None,
+    group: Annotated[
+        str | None, Option(metavar="NAME", help="Hold a conversation. - reads stdin.")
+    ] = None,
+    record: Annotated[str | None, Option(metavar="ID", help="Hold one record.")] = None,
+    everything: Annotated[bool, Option("--all", help="Hold all records of the tenant.")] = False,
     data_class: Annotated[
-        list[DataClass] | None, Option("--class", help="Only of this class. Repeatable.")
+        list[DataClass] | None,
+        Option(
+            "--class", metavar="CLASS", help=f"Only this class. Repeatable. {one_of(DataClass)}"
+        ),
     ] = None,
     minted_from: Annotated[
-        str | None, Option("--from", metavar="TIME", help="Only what was minted from then on, UTC.")
+        str | None,
+        Option("--from", metavar="TIME", help="Only ids minted at or after TIME (UTC)."),
     ] = None,
     minted_to: Annotated[
-        str | None, Option("--to", metavar="TIME", help="Only what was minted before then, UTC.")
+        str | None, Option("--to", metavar="TIME", help="Only ids minted before TIME (UTC).")
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Place a legal hold. From then on nothing destroys what it covers, until it is released.
+    """Place a legal hold: until it is released, nothing destroys the records it covers.
 
-    The answer says what it came too late for: an expiry day that had begun to go, an erasure that
-    had begun to delete.
+    The output names what the hold came too late for: expiry days and erasures whose deletion had
+    begun.
     """
-    given = Given()
     spec = HoldSpec(
         tenant,
-        _scope(given.text(subject), given.text(group), record, everything=everything),
+        parse_scope(StdinOption(), subject, group, record, everything=everything),
         matter,
         authority,
         issuer,
-        _date(review),
+        parse_date(review),
         future,
         tuple(data_class or ()),
-        _time(minted_from),
-        _time(minted_to),
+        parse_time(minted_from),
+        parse_time(minted_to),
     )
     with opened() as store:
         placed = store.admin.holds.place(spec)
     if as_json:
-        document(placed)
+        print_json(placed)
     else:
-        _tell(placed)
+        _show_placed(placed)
 
 
 def release(
     hold: HoldId,
     *,
-    why: Annotated[str, Option(help="Why it ends. At most 200 characters.")],
+    why: Annotated[str, Option(metavar="TEXT", help="Why it ends. At most 200 characters.")],
     as_json: AsJson = False,
 ) -> None:
-    """End a hold. The worker goes on with the expiry and the erasures that it has deferred."""
+    """Release a hold. A worker then resumes the expiry and the erasures that it deferred."""
     with opened() as store:
         found = store.admin.holds.release(hold, why=why)
     if as_json:
-        document({"hold": found})
+        print_json({"hold": found})
     else:
-        note(f"Released since {moment(found.released)}.")
+        print_note(f"Released since {format_time(found.released)}.")
 
 
 def show(hold: HoldId, as_json: AsJson = False) -> None:
-    """What a hold covers, why, and since when."""
+    """Show what a hold covers, why, and since when."""
     with opened() as store:
         found = store.admin.holds.show(hold)
     if as_json:
-        document({"hold": found})
+        print_json({"hold": found})
         return
-    facts(
+    print_facts(
         [
             ("hold", str(found.id)),
             ("tenant", f"{found.tenant} in {found.region}"),
@@ -100,120 +127,104 @@ def show(hold: HoldId, as_json: AsJson = False) -> None:
             ("matter", found.matter),
             ("authority", found.authority),
             ("issuer", found.issuer),
-            ("placed", moment(found.placed)),
+            ("placed", format_time(found.placed)),
             ("review", str(found.review)),
-            ("released", moment(found.released, never="in force")),
-            *([("because", found.released_why)] if found.released_why else []),
+            ("released", format_time(found.released, never="in force")),
+            *([("reason", found.released_why)] if found.released_why else []),
         ]
     )
 
 
 def list_holds(  # noqa: PLR0917 - one per option
     region: OneRegion = None,
-    tenant: Annotated[str | None, Option(metavar="TENANT", help="Only on this tenant.")] = None,
-    released: Annotated[bool, Option("--released", help="Those that ended, too.")] = False,
-    after: Annotated[str | None, Option(metavar="HOLD", help="Go on before this one.")] = None,
+    tenant: Annotated[
+        str | None, Option(metavar="TENANT", help="Only holds on this tenant.")
+    ] = None,
+    released: Annotated[bool, Option("--released", help="Include released holds.")] = False,
+    after: Annotated[
+        str | None, Option(metavar="HOLD", help="Start after this hold, for the next page.")
+    ] = None,
     limit: Limit = 100,
     as_json: AsJson = False,
 ) -> None:
-    """Holds in the regions that this process serves, newest first."""
+    """List the holds in the regions that this process serves, newest first."""
     with opened() as store:
         found: list[Hold] = []
-        for name in [region] if region else store.regions:
+        for name in chosen_regions(store, region):
             found += store.admin.holds.list(
                 name, tenant=tenant, released=released, after=after, limit=limit
             )
     page = sorted(found, key=lambda hold: hold.id, reverse=True)[:limit]
     following = str(page[-1].id) if len(found) >= limit and page else None
     if as_json:
-        document({"holds": page, "next": following})
+        print_json({"holds": page, "next": following})
         return
-    table(
+    print_page(
         ("hold", "state", "tenant", "placed (UTC)", "review", "covers"),
         [
-            (str(h.id), _state(h), h.tenant, minute(h.placed), str(h.review), _covers(h))
+            (
+                str(h.id),
+                _state(h),
+                h.tenant,
+                format_minute(h.placed),
+                str(h.review),
+                _covers(h),
+            )
             for h in page
         ],
+        following,
     )
-    if following:
-        note(f"There may be more: --after {following}")
 
 
 def records(
     hold: HoldId,
-    after: Annotated[str | None, Option(metavar="ID", help="Go on after this record.")] = None,
+    after: Annotated[
+        str | None, Option(metavar="ID", help="Start after this record, for the next page.")
+    ] = None,
     limit: Limit = 100,
     as_json: AsJson = False,
 ) -> None:
-    """What a hold keeps, erased and expired records too, oldest first."""
+    """List the records that a hold keeps, oldest first. Erased and expired ones are included."""
     with opened() as store:
         found = store.admin.holds.records(hold, after=after, limit=limit)
     following = str(found[-1].id) if len(found) == limit else None
     if as_json:
-        document({"records": found, "next": following})
+        print_json({"records": found, "next": following})
         return
-    table(
+    print_page(
         ("record", "size", "written (UTC)"),
-        [(str(info.id), format_size(info.size), minute(info.written)) for info in found],
+        [(str(info.id), format_size(info.size), format_minute(info.written)) for info in found],
+        following,
     )
-    if following:
-        note(f"There may be more: --after {following}")
 
 
 def get(
     hold: HoldId,
     record_id: RecordText,
     *,
-    actor: Annotated[str, Option(help="Who reads: your id of the person. It is audited.")],
-    output: Annotated[Path | None, Option("--output", "-o", help="Where to write it.")] = None,
-    force: Annotated[bool, Option(help="Replace the file that is there.")] = False,
+    actor: Annotated[str, Option(metavar="ID", help="Your id of the reader, for the audit log.")],
+    output: Output = None,
+    force: Force = False,
     as_json: AsJson = False,
 ) -> None:
-    """Open a record that a hold keeps, for the purpose legal. Who does is in the audit log first.
+    """Read a record under a hold, for the purpose legal, to stdout or into a file.
 
-    Its bytes go to stdout, or whole into a file that only you can read.
+    The read is in the audit log before the content is decrypted.
     """
     if output is not None:
         files.check_new(output, force=force)
-    body: str | None = None
     with opened() as store, store.admin.holds.open(hold, record_id, actor=actor) as file:
-        if output is not None:
-            files.write_new(output, file.chunks(), force=force)
-        elif not as_json:
-            to_stdout(file.chunks())
-        else:
-            too_much_for_json(file.size)
-            body = base64.b64encode(b"".join(file.chunks())).decode()
-    if as_json:
-        document({"record": file.info, "metadata": file.metadata, "body": body})
-    elif output is not None:
-        note(f"Written: {format_size(file.size)}.")
+        deliver(file, output, force=force, as_json=as_json)
 
 
-def _scope(
-    subject: str | None, group: str | None, record: str | None, *, everything: bool
-) -> Scope:
-    scopes = [
-        *([Scope.subject(subject)] if subject is not None else []),
-        *([Scope.group(group)] if group is not None else []),
-        *([Scope.record(record)] if record is not None else []),
-        *([Scope.tenant()] if everything else []),
-    ]
-    if len(scopes) != 1:
-        raise InvalidRequest(
-            "Say what to hold, and only one thing at a time.",
-            advice="Give --subject, --group, --record or --all.",
-        )
-    return scopes[0]
-
-
-def _tell(placed: PlacedHold) -> None:
-    say(str(placed.hold.id))
-    note(f"It keeps {plural(placed.records, 'record')} that are there now.")
+def _show_placed(placed: PlacedHold) -> None:
+    print_value(str(placed.hold.id))
+    print_note(f"It keeps {plural(placed.records, 'existing record')}.")
     for day in placed.expiring:
-        note(bad(f"Too late for {plural(day.records, 'record')} of {day.day}: they expire."))
+        count = plural(day.records, "record")
+        print_note(bad(f"Too late for {count} of {day.day}: they are expiring."))
     for erasure in placed.erasures:
-        note(bad(f"Too late for what erasure {erasure} has deleted by now."))
+        print_note(bad(f"Too late for what erasure {erasure} has already deleted."))
 
 
 def _state(hold: Hold) -> Text:
@@ -223,29 +234,12 @@ def _state(hold: Hold) -> Text:
 
 
 def _covers(hold: Hold) -> str:
-    """For people. It never names a subject or a group."""
-    what = {"tenant": "everything"}.get(hold.scope.value, f"one {hold.scope.value}")
+    """Describe the scope for people. It never names a subject or a group."""
+    what = {"tenant": "all records"}.get(hold.scope.value, f"one {hold.scope.value}")
     span = [
         *([", ".join(hold.classes)] if hold.classes else []),
         *([f"from {hold.minted_from:%Y-%m-%d %H:%M}"] if hold.minted_from else []),
         *([f"to {hold.minted_to:%Y-%m-%d %H:%M}"] if hold.minted_to else []),
-        *(["also what comes later"] if hold.future else []),
+        *(["records stored later too"] if hold.future else []),
     ]
     return "; ".join([what, *span])
-
-
-def _date(text: str) -> date:
-    try:
-        return date.fromisoformat(text)
-    except ValueError:
-        raise InvalidRequest("That is no date.", advice="Give it as 2027-01-15.") from None
-
-
-def _time(text: str | None) -> datetime | None:
-    if text is None:
-        return None
-    try:
-        given = datetime.fromisoformat(text)
-    except ValueError:
-        raise InvalidRequest("That is no time.", advice="Give it as 2026-03-01T12:00.") from None
-    return given.replace(tzinfo=UTC) if given.tzinfo is None else given

@@ -1,121 +1,70 @@
-"""``key rotate`` and ``receipt key``: the keys of a region, and what is published of them."""
+"""``key rotate``: new versions of a region's keys."""
 
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Annotated, Literal
 
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from typer import Argument, Option
 
-from storage import bootstrap
-from storage.catalog import pseudonym_keys, signing_keys
+from storage.catalog import pseudonym_keys
 from storage.catalog.engine import Catalog
+from storage.cli.opening import settings_of
 from storage.cli.options import AsJson
-from storage.cli.output import document, note, say
+from storage.cli.output import print_json, print_note, print_text
 from storage.crypto import root
 from storage.crypto.pseudonym import Pseudonyms
 from storage.crypto.root import LocalRootKeys
-from storage.errors import InvalidRequest, WrongRegion
-from storage.evidence.keys import PublishedKey, export_jwk_set, export_pem
-from storage.settings import RegionSettings, load_settings
+from storage.settings import RegionSettings
 
 _NEXT = {
-    "root": "Start every process of the region again, and back up the key file.",
-    "pseudonym": "Start every process of the region again, and back up the key file.",
-    "signing": "Start the workers again, back up the key file, and publish: domicile receipt key",
+    "root": "Restart every process of the region, and back up the key file.",
+    "pseudonym": "Restart every process of the region, and back up the key file.",
+    "signing": "Restart the workers, back up the key file, and publish: domicile receipt key",
 }
 
 
 def rotate(
-    region: Annotated[str, Argument(metavar="REGION", help="Whose keys.")],
-    section: Annotated[Literal["root", "pseudonym", "signing"], Option(help="Which of its keys.")],
+    region: Annotated[
+        str, Argument(metavar="REGION", help="The region whose key it is.", show_default=False)
+    ],
+    section: Annotated[
+        Literal["root", "pseudonym", "signing"],
+        Option(metavar="KEY", help="The key. One of: root, pseudonym, signing."),
+    ],
     as_json: AsJson = False,
 ) -> None:
-    """Add a new version of a key of a region. Older versions stay, and go on to open and verify.
+    """Add a new version of a key to a region's key file.
 
-    A process that runs uses what it read when it started, and may refuse until it is started again.
+    Older versions stay: they still decrypt and verify. A running process keeps the keys that it
+    read at its start, and may refuse requests until you restart it.
     """
-    with _place(region) as place:
+    with settings_of(region) as settings:
         if section == "pseudonym":
-            version = _rotate_pseudonyms(region, place)
+            version = _rotate_pseudonym_key(region, settings)
         else:
-            version = root.rotate(place.keys_file, os.urandom, region=region, section=section)
+            version = root.rotate(settings.keys_file, os.urandom, region=region, section=section)
     if as_json:
-        document({"region": region, "section": section, "version": version})
+        print_json({"region": region, "section": section, "version": version})
         return
-    say(f"{section} key version {version}")
-    note(_NEXT[section])
+    print_text(f"{section} key version {version}")
+    print_note(_NEXT[section])
 
 
-def public(
-    region: Annotated[str, Option(metavar="NAME", help="Whose receipts they verify.")],
-    version: Annotated[int | None, Option(help="This one only.")] = None,
-    as_json: AsJson = False,
-) -> None:
-    """The public keys of a region, current and older, to give to whoever checks its receipts.
-
-    As PEM, the newest first; with --json as a JWK set that says from when to when each has signed.
-    """
-    with _place(region) as place:
-        keys = _published(region, place)
-    wanted = [key for key in keys if version in (None, key.version)]
-    if not wanted:
-        known = sorted(key.version for key in keys if key.version is not None)
-        raise InvalidRequest(
-            "There is no signing key of that version.",
-            advice=f"There are: {', '.join(str(v) for v in known)}.",
-        )
-    if as_json:
-        document({"region": region} | export_jwk_set(wanted))
-        return
-    for published in wanted:
-        say(export_pem(published.key).strip())
-
-
-@contextmanager
-def _place(region: str) -> Iterator[RegionSettings]:
-    settings = load_settings()
-    with bootstrap.region_settings(settings, bootstrap.topology_of(settings)) as places:
-        if region not in places:
-            raise WrongRegion(home=region, advice=f"This process serves: {', '.join(places)}.")
-        yield places[region]
-
-
-def _rotate_pseudonyms(region: str, place: RegionSettings) -> int:
-    """The catalog has to answer first: a version that it has not heard of stops every process."""
-    with _catalog(region, place) as catalog, catalog.begin() as connection:
-        pseudonym_keys.check(connection, region, _checks(region, place))
-        version = root.rotate(place.keys_file, os.urandom, region=region, section="pseudonym")
-        pseudonym_keys.register(connection, region, _checks(region, place))
+def _rotate_pseudonym_key(region: str, settings: RegionSettings) -> int:
+    """Check the catalog first: a version that it does not know stops every process."""
+    catalog = Catalog(region, settings.catalog_url.get_secret_value(), connections=1)
+    try:
+        catalog.check()
+        with catalog.begin() as connection:
+            pseudonym_keys.check(connection, region, _checks(region, settings))
+            version = root.rotate(
+                settings.keys_file, os.urandom, region=region, section="pseudonym"
+            )
+            pseudonym_keys.register(connection, region, _checks(region, settings))
+    finally:
+        catalog.close()
     return version
 
 
-def _checks(region: str, place: RegionSettings) -> dict[int, bytes]:
-    keys = LocalRootKeys.load(place.keys_file, os.urandom, region=region)
+def _checks(region: str, settings: RegionSettings) -> dict[int, bytes]:
+    keys = LocalRootKeys.load(settings.keys_file, os.urandom, region=region)
     return Pseudonyms(keys.pseudonym_keys()).checks()
-
-
-def _published(region: str, place: RegionSettings) -> list[PublishedKey]:
-    """Newest first; at the end those that have signed, and that the key file has no more."""
-    roots = LocalRootKeys.load(place.keys_file, os.urandom, region=region)
-    with _catalog(region, place) as catalog, catalog.begin() as connection:
-        signed = {raw: times for raw, *times in signing_keys.history(connection)}
-    found = []
-    for version, private in sorted(roots.signing_keys().items(), reverse=True):
-        key = private.public_key()
-        first, last = signed.pop(key.public_bytes_raw(), (None, None))
-        found.append(PublishedKey(key, version, first, last))
-    for raw, (first, last) in signed.items():
-        found.append(PublishedKey(Ed25519PublicKey.from_public_bytes(raw), None, first, last))
-    return found
-
-
-@contextmanager
-def _catalog(region: str, place: RegionSettings) -> Iterator[Catalog]:
-    catalog = Catalog(region, place.catalog_url.get_secret_value(), connections=1)
-    try:
-        catalog.check()
-        yield catalog
-    finally:
-        catalog.close()

@@ -1,4 +1,4 @@
-"""``policy explain``: how long anything can take, term by term, from the configuration."""
+"""``policy explain``: how long data can live, step by step, from the configuration."""
 
 from datetime import timedelta
 from typing import Annotated
@@ -11,7 +11,7 @@ from regions.model import ClassRule, Keeping, Region, Topology
 from storage import bootstrap
 from storage.cli.exit_codes import Exit
 from storage.cli.options import AsJson, OneRegion
-from storage.cli.output import bad, document, good, say, table
+from storage.cli.output import bad, good, print_json, print_table, print_text
 from storage.errors import InvalidRequest
 from storage.policy import (
     Lateness,
@@ -24,31 +24,38 @@ from storage.policy import (
     processors_of,
 )
 from storage.settings import load_settings
+from storage.text import did_you_mean
 from storage.workers.pace import pace
 
 
 def explain(
     region: OneRegion = None,
-    pause: Annotated[float, Option(min=0.1, help="Seconds between workers' rounds.")] = 5.0,
+    pause: Annotated[
+        float, Option(metavar="SECONDS", min=0.1, help="Seconds between a worker's rounds.")
+    ] = 5.0,
     as_json: AsJson = False,
 ) -> None:
-    """How long data can live, term by term: with every backend up, and a worker that keeps up.
+    """Explain how long data can live, step by step, when all backends and a worker are up.
 
-    Ends with 7 if the terms add up to more than the configuration promises.
+    Ends with 7 if the steps add up to more than the configuration promises.
     """
     topology = bootstrap.topology_of(load_settings())
     if region is not None and region not in topology.regions:
-        known = ", ".join(topology.regions)
-        raise InvalidRequest(f"The topology has no region {region}.", advice=f"It has: {known}.")
+        known = f"Known regions: {', '.join(topology.regions)}."
+        advice = f"{did_you_mean(region, topology.regions)} {known}".strip()
+        raise InvalidRequest("The topology has no such region.", advice=advice)
     chosen = [r for r in topology.regions.values() if region in (None, r.name)]
     found = {r.name: _bounds(topology, r, pace(pause)) for r in chosen}
     if as_json:
-        classes = list(map(_told, topology.classes.values()))
+        classes = [
+            {"class": rule.name, "retention_days": rule.retention_days}
+            for rule in topology.classes.values()
+        ]
         rules = topology.jurisdictions.values()
         receipts = {rule.name: rule.receipts.model_dump() for rule in rules}
         holds = {rule.name: rule.holds.model_dump() for rule in rules}
-        told = {"classes": classes, "regions": _json(found), "receipts": receipts, "holds": holds}
-        document(told)
+        regions = {name: list(map(_bound, bounds)) for name, bounds in found.items()}
+        print_json({"classes": classes, "regions": regions, "receipts": receipts, "holds": holds})
     else:
         _show(topology, chosen, found)
     if not all(bound.fits for bounds in found.values() for bound in bounds):
@@ -56,7 +63,7 @@ def explain(
 
 
 def _bounds(topology: Topology, region: Region, given: Pace) -> tuple[Lateness, ...]:
-    """Of an expiry, of an erasure, and of the copies at each processor."""
+    """Return the bounds of an expiry, an erasure, and the copies at each processor."""
     processors = processors_of(topology, region)
     return (
         expiry_lateness(region, topology.bounds, given, processors),
@@ -65,12 +72,8 @@ def _bounds(topology: Topology, region: Region, given: Pace) -> tuple[Lateness, 
     )
 
 
-def _json(found: dict[str, tuple[Lateness, ...]]) -> dict[str, object]:
-    return {name: [_as_json(bound) for bound in bounds] for name, bounds in found.items()}
-
-
-def _as_json(bound: Lateness) -> dict[str, object]:
-    """Times in seconds."""
+def _bound(bound: Lateness) -> dict[str, object]:
+    """Return a bound for JSON, with times in seconds."""
     return {
         "begins": bound.begins,
         "steps": [
@@ -84,38 +87,41 @@ def _as_json(bound: Lateness) -> dict[str, object]:
     }
 
 
-def _told(rule: ClassRule) -> dict[str, object]:
-    return {"class": rule.name, "retention_days": rule.retention_days}
-
-
 def _show(topology: Topology, chosen: list[Region], found: dict[str, tuple[Lateness, ...]]) -> None:
-    say("A record is gone")
+    print_text("When a record is deleted")
     rows = [_kept(topology, rule) for rule in topology.classes.values()]
-    table(("class", "at most after it was written", "set by"), rows, indent=2)
+    print_table(("class", "at most, after it was written", "set by"), rows, indent=2)
     for region in chosen:
         for bound in found[region.name]:
-            say()
-            say(f"{region.name}: from the moment when {bound.begins}")
+            print_text()
+            print_text(f"{region.name}: counted from when {bound.begins}")
             rows = [_row(step) for step in bound.steps]
-            table(("may have to wait until", "at most", "set by"), rows, indent=2)
-            say(_verdict(bound))
+            print_table(("step", "at most", "set by"), rows, indent=2)
+            print_text(_verdict(bound), indent=2)
         copies = key_copies(region)
-        say(f"  {copies.what} {_time(copies.at_most)} later ({copies.set_by}): it may")
-        say("  hold pseudonyms until then, and record keys that open nothing by themselves.")
-    say()
+        print_text(
+            f"{copies.what} {_time(copies.at_most)} later ({copies.set_by}). Until then it may "
+            "contain pseudonyms, and record keys that decrypt nothing on their own.",
+            indent=2,
+        )
+    print_text()
     rules = topology.jurisdictions.values()
-    _show_keeping("A receipt is kept", [(j.name, j.receipts) for j in rules])
-    say()
-    _show_keeping("A released hold, and who looked, is kept", [(j.name, j.holds) for j in rules])
-    say()
-    say("While a backend does not answer, its bound counts from its return; until then it is shown")
-    say("as overdue in domicile status.")
+    _show_keeping("How long receipts are kept", [(j.name, j.receipts) for j in rules])
+    print_text()
+    _show_keeping(
+        "How long released holds and their audit log are kept", [(j.name, j.holds) for j in rules]
+    )
+    print_text()
+    print_text(
+        "While a backend is unavailable, its bound counts from its return. Until then domicile "
+        "status shows it as overdue."
+    )
 
 
 def _show_keeping(what: str, keeping: list[tuple[str, Keeping]]) -> None:
-    say(what)
+    print_text(what)
     rows = [(name, f"{kept.days} days", kept.reason) for name, kept in keeping]
-    table(("jurisdiction", "for", "because"), rows, indent=2)
+    print_table(("jurisdiction", "for", "reason"), rows, indent=2)
 
 
 def _row(step: Step) -> tuple[str, str, str]:
@@ -123,28 +129,28 @@ def _row(step: Step) -> tuple[str, str, str]:
 
 
 def _verdict(bound: Lateness) -> Text:
-    says = f"  No byte of it is left after {_time(bound.at_most)}; promised: {_time(bound.limit)}"
-    says += f" ({bound.set_by})."
-    return good(says) if bound.fits else bad(says + " THAT CANNOT BE KEPT.")
+    text = f"No byte is left after {_time(bound.at_most)}. Promised: {_time(bound.limit)}"
+    text += f" ({bound.set_by})."
+    return good(text) if bound.fits else bad(f"{text} THE PROMISE CANNOT BE KEPT.")
 
 
 def _kept(topology: Topology, rule: ClassRule) -> tuple[str, str, str]:
     if rule.retention_days is None:
-        return rule.name.value, "when it is erased", "classes.toml: no retention_days"
+        return rule.name.value, "no limit: until it is erased", "classes.toml: no retention_days"
     days, purge = rule.retention_days, topology.bounds.purge_hours
     if not days:
         return rule.name.value, "never stored", "retention_days = 0"
     return (
         rule.name.value,
-        f"{days} days; readable until {purge} to {purge + 24} h before their end",
+        f"{days} days; readable until {purge} to {purge + 24} h before",
         f"retention_days = {days}, purge_hours = {purge}",
     )
 
 
 def _time(span: timedelta) -> str:
-    """``2 days``, ``3 h 16 min``, ``5 s``; ``no time``."""
+    """Return ``2 days``, ``3 h 16 min`` or ``5 s``; ``no time`` for zero."""
     minutes, seconds = divmod(round(span.total_seconds()), 60)
     hours, minutes = divmod(minutes, 60)
     days, hours = divmod(hours, 24)
-    told = [(days, "day" if days == 1 else "days"), (hours, "h"), (minutes, "min"), (seconds, "s")]
-    return " ".join(f"{count} {unit}" for count, unit in told if count) or "no time"
+    parts = [(days, "day" if days == 1 else "days"), (hours, "h"), (minutes, "min"), (seconds, "s")]
+    return " ".join(f"{count} {unit}" for count, unit in parts if count) or "no time"

@@ -1,4 +1,4 @@
-"""``processor list``, ``processor copies``, ``processor attest`` and ``processor key``."""
+"""``processor list``, ``copies``, ``attest`` and ``key``: copies at processors."""
 
 import dataclasses
 import hashlib
@@ -11,125 +11,149 @@ from typer import Argument, Option
 from regions.model import SubProcessor
 from storage import bootstrap
 from storage.cli import files
-from storage.cli.options import AsJson, Limit, OneRegion, opened
-from storage.cli.output import bad, document, minute, moment, note, say, table
+from storage.cli.opening import chosen_regions, opened, settings_of
+from storage.cli.options import AsJson, Limit, OneRegion
+from storage.cli.output import (
+    bad,
+    format_minute,
+    format_time,
+    print_json,
+    print_note,
+    print_page,
+    print_table,
+    print_text,
+    print_value,
+)
 from storage.crypto.root import LocalRootKeys
-from storage.errors import InvalidRequest, WrongRegion
+from storage.errors import InvalidRequest
 from storage.evidence.keys import export_pem
 from storage.model import Copy, ProcessorState
 from storage.processors.signing import derive_key, key_id
 from storage.settings import load_settings
 
-_MOST = 64 * 1024 * 1024  # bytes of a document
+_LARGEST = 64 * 1024 * 1024  # bytes of a document
 
 
 def list_processors(as_json: AsJson = False) -> None:
-    """Who may be given copies, on what terms, and how many each has, by region."""
+    """List the processors that may receive copies, their terms, and their copies, by region."""
     topology = bootstrap.topology_of(load_settings())
     with opened() as store:
         found = [(status.region, state) for status in store.status() for state in status.processors]
     companies = topology.sub_processors
     if as_json:
-        told = [
+        documents = [
             dataclasses.asdict(state) | {"region": region} | _terms(companies.get(state.processor))
             for region, state in found
         ]
-        document({"processors": told})
+        print_json({"processors": documents})
         return
-    heads = ("processor", "region", "service", "connector", "at most", "asked ahead", *STATE_HEADS)
-    table(heads, [_row(region, state, companies.get(state.processor)) for region, state in found])
+    heads = (
+        "processor",
+        "region",
+        "service",
+        "connector",
+        "keeps at most",
+        "lead time",
+        *STATE_HEADS,
+    )
+    print_table(
+        heads, [_row(region, state, companies.get(state.processor)) for region, state in found]
+    )
 
 
 def list_copies(
     region: OneRegion = None,
-    processor: Annotated[str | None, Option(metavar="NAME", help="Only at this one.")] = None,
-    after: Annotated[str | None, Option(metavar="COPY", help="Go on after this one.")] = None,
+    processor: Annotated[
+        str | None, Option(metavar="NAME", help="Only copies at this processor.")
+    ] = None,
+    after: Annotated[
+        str | None, Option(metavar="COPY", help="Start after this copy, for the next page.")
+    ] = None,
     limit: Limit = 100,
     as_json: AsJson = False,
 ) -> None:
-    """Copies that are not known to be gone, oldest first."""
+    """List the copies that no processor has confirmed as deleted, oldest first."""
     with opened() as store:
         found: list[Copy] = []
-        for name in [region] if region else store.regions:
+        for name in chosen_regions(store, region):
             found += store.admin.processors.copies(
                 name, processor=processor, after=after, limit=limit
             )
     page = sorted(found, key=lambda copy: copy.id)[:limit]
     following = str(page[-1].id) if len(found) >= limit and page else None
     if as_json:
-        document({"copies": [_told(copy) for copy in page], "next": following})
+        print_json({"copies": [_as_json(copy) for copy in page], "next": following})
         return
-    table(
-        ("copy", "processor", "state", "handed over (UTC)", "gone by (UTC)", "last error"),
+    print_page(
+        ("copy", "processor", "state", "handed over (UTC)", "delete by (UTC)", "last error"),
         [
             (
                 str(c.id),
                 c.processor,
                 c.state.value,
-                minute(c.announced),
-                minute(c.deadline),
+                format_minute(c.announced),
+                format_minute(c.deadline),
                 c.last_error or "-",
             )
             for c in page
         ],
+        following,
     )
-    if following:
-        note(f"There may be more: --after {following}")
 
 
 def attest(
-    copy: Annotated[str, Argument(metavar="COPY", help="The copy's id.")],
+    copy: Annotated[str, Argument(metavar="COPY", help="The copy's id.", show_default=False)],
     document_: Annotated[
-        str, Option("--document", metavar="FILE", help="The processor's word; - is stdin.")
+        str, Option("--document", metavar="FILE", help="The processor's confirmation. - is stdin.")
     ],
-    actor: Annotated[str, Option(metavar="ID", help="Who records it: an opaque id.")],
+    actor: Annotated[str, Option(metavar="ID", help="Your id of who records it. No name.")],
     as_json: AsJson = False,
 ) -> None:
-    """Record that a processor has said, in a document, that it has deleted a copy.
+    """Record a processor's written confirmation that it has deleted a copy.
 
-    Only the SHA-256 digest of the document is kept: keep the document itself, a receipt refers to
-    it. For processors with a connector of kind manual.
+    Use it for processors whose connector is manual. Only the SHA-256 digest of the document is
+    stored, and a receipt refers to it: keep the document.
     """
-    content = files.content(document_, most=_MOST)
-    if not content or len(content) > _MOST:
-        raise InvalidRequest("A document has 1 byte to 64 MiB.")
+    content = files.content(document_, most=_LARGEST)
+    if not content or len(content) > _LARGEST:
+        raise InvalidRequest(
+            "The document is empty or larger than 64 MiB.", advice="Give another document."
+        )
     with opened() as store:
         found = store.admin.processors.attest(
             copy, digest=hashlib.sha256(content).digest(), actor=actor
         )
     if as_json:
-        document({"copy": _told(found)})
+        print_json({"copy": _as_json(found)})
         return
-    say(f"Copy {found.id} at {found.processor} is gone: {found.how} {moment(found.acknowledged)}.")
+    when = format_time(found.acknowledged)
+    print_text(f"Copy {found.id} at {found.processor} is deleted: {found.how} {when}.")
     if found.digest != hashlib.sha256(content).digest():
-        note(bad("That was recorded before, with another document: the first one stands."))
+        print_note(bad("It was recorded before with another document: the first one stands."))
 
 
 def key(
-    region: Annotated[str, Option(metavar="NAME", help="Whose requests it verifies.")],
+    region: Annotated[str, Option(metavar="REGION", help="The region whose requests it verifies.")],
     as_json: AsJson = False,
 ) -> None:
-    """The public key of a region's requests as PEM, to give to its processors."""
-    settings = load_settings()
-    with bootstrap.region_settings(settings, bootstrap.topology_of(settings)) as places:
-        if region not in places:
-            raise WrongRegion(home=region, advice=f"This process serves: {', '.join(places)}.")
-        roots = LocalRootKeys.load(places[region].keys_file, os.urandom, region=region)
+    """Print the public key of a region's requests as PEM, for its processors."""
+    with settings_of(region) as settings:
+        roots = LocalRootKeys.load(settings.keys_file, os.urandom, region=region)
     signing = roots.signing_keys()
     public = derive_key(signing[max(signing)]).public_key()
     pem = export_pem(public)
     if as_json:
-        document({"region": region, "kid": key_id(public), "pem": pem})
+        print_json({"region": region, "kid": key_id(public), "pem": pem})
     else:
-        say(pem.strip())
+        print_value(pem.strip())
 
 
-STATE_HEADS = ("copies", "asked back", "overdue", "overdue since (UTC)")
+STATE_HEADS = ("copies", "deletion requested", "overdue", "overdue since (UTC)")
 
 
 def state_cells(state: ProcessorState) -> tuple[Text | str, ...]:
-    """How many copies a processor has, in the columns of ``STATE_HEADS``."""
-    since = minute(state.overdue_since)
+    """Return the number of copies at a processor, in the columns of ``STATE_HEADS``."""
+    since = format_minute(state.overdue_since)
     return (
         str(state.copies),
         str(state.requested),
@@ -160,6 +184,6 @@ def _terms(company: SubProcessor | None) -> dict[str, object]:
     }
 
 
-def _told(copy: Copy) -> dict[str, object]:
+def _as_json(copy: Copy) -> dict[str, object]:
     digest = copy.digest.hex() if copy.digest is not None else None
     return dataclasses.asdict(copy) | {"digest": digest}

@@ -1,4 +1,4 @@
-"""``put``: one record, from a file or stdin."""
+"""``put``: store one record from a file or stdin."""
 
 import json
 import sys
@@ -10,29 +10,20 @@ from typing import Annotated
 from typer import Argument, Option
 
 from storage.cli import files
-from storage.cli.options import AsJson, Given, Group, Subject, TenantId, opened
-from storage.cli.output import document, moment, note, say
+from storage.cli.opening import opened
+from storage.cli.options import STDIN, AsJson, Group, StdinOption, Subject, TenantId, one_of
+from storage.cli.output import format_time, print_json, print_note, print_value
 from storage.cli.progress import transfer
 from storage.client.tenant import Tenant
 from storage.errors import InvalidRequest
 from storage.model import DataClass, PutResult, RecordId
 
-Metadata = Annotated[
-    str | None, Option(metavar="JSON", help="An object of at most 4 KiB; - reads stdin.")
-]
-Parents = Annotated[
-    list[str] | None, Option(metavar="ID", help="A record that it derives from. Repeatable.")
-]
-FileName = Annotated[
-    str | None, Option(help="The name of a fine-tuning file; else that of FILE. Sealed.")
-]
-
-_BODY = 16 * 1024 * 1024  # bytes; of more than that the store says that it is too much
+_LARGEST = 16 * 1024 * 1024  # bytes; the store refuses one byte more
 
 
 @dataclass(frozen=True, slots=True)
-class _Told:
-    """What is to be stored, but for its bytes."""
+class _Request:
+    """What to store, without its content."""
 
     data_class: DataClass
     id: RecordId
@@ -45,74 +36,98 @@ class _Told:
 
 def put(  # noqa: PLR0913 - one per option
     tenant: TenantId,
-    file: Annotated[str, Argument(metavar="FILE", help="What to store; - is stdin.")] = "-",
+    file: Annotated[
+        str, Argument(metavar="FILE", help="The content. - is stdin, the default.")
+    ] = STDIN,
     *,
-    data_class: Annotated[DataClass, Option("--class", help="What it is.")],
-    record_id: Annotated[str | None, Option("--id", help="An id that was minted before.")] = None,
-    key: Annotated[str | None, Option(help="The same key on the same day: the same id.")] = None,
+    data_class: Annotated[
+        DataClass, Option("--class", metavar="CLASS", help=f"Its data class. {one_of(DataClass)}")
+    ],
+    record_id: Annotated[
+        str | None, Option("--id", metavar="ID", help="Store under this id, from an earlier put.")
+    ] = None,
+    key: Annotated[
+        str | None,
+        Option(metavar="KEY", help="Idempotency key: the same key on the same day, the same id."),
+    ] = None,
     subject: Subject = None,
     group: Group = None,
-    metadata: Metadata = None,
-    derived_from: Parents = None,
-    filename: FileName = None,
+    metadata: Annotated[
+        str | None, Option(metavar="JSON", help="A JSON object, at most 4 KiB. - reads stdin.")
+    ] = None,
+    derived_from: Annotated[
+        list[str] | None, Option(metavar="ID", help="A record it derives from. Repeatable.")
+    ] = None,
+    filename: Annotated[
+        str | None,
+        Option(metavar="NAME", help="Name of a fine-tuning file. Default: that of FILE."),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Store a record. Prints its id when it is durable on the required replicas.
+    """Store a record, and print its id.
 
-    A prompt or a completion may have 16 MiB. A fine-tuning file has no limit and is streamed.
+    The command returns when the record is durable on the required replicas. A prompt or a
+    completion has at most 16 MiB. A fine-tuning file has no limit and is streamed.
+
+    If it ends with 6, the outcome is unknown: run it again with the id that it names.
     """
-    given = Given()
-    if file == files.STDIN:
-        given.take()
+    stdin = StdinOption()
+    if file == STDIN:
+        stdin.take()
         if sys.stdin.isatty():
-            note("Type it; Ctrl-D ends it.")
-    names = given.text(subject), given.text(group), _metadata(given.text(metadata))
+            print_note("Type the content. End it with Ctrl-D.")
+    names = stdin.read(subject), stdin.read(group), _parse_metadata(stdin.read(metadata))
     with opened(probing=True) as store:
         bound = store.tenant(tenant)
         minted = _id(bound, data_class, record_id, key)
-        told = _Told(data_class, minted, *names, tuple(derived_from or ()), filename)
-        result = _store_file(bound, told, file) if _is_file(told) else _store(bound, told, file)
+        request = _Request(data_class, minted, *names, tuple(derived_from or ()), filename)
+        if data_class is DataClass.FINE_TUNING_FILE:
+            result = _store_file(bound, request, file)
+        else:
+            result = _store(bound, request, file)
     if as_json:
-        document(result)
+        print_json(result)
         return
-    say(str(result.id))
-    if result.stored:
-        until = f"Its bytes are gone by {moment(result.deadline)}."
-        note(f"Stored. {until if result.deadline else 'It is kept until it is erased.'}")
+    print_value(str(result.id))
+    if not result.stored:
+        print_note("Nothing was stored: the tenant's retention for this class is zero.")
+    elif result.deadline:
+        print_note(f"Stored. It will be deleted by {format_time(result.deadline)}.")
     else:
-        note("Nothing was stored: the tenant keeps none of this class (zero retention).")
+        print_note("Stored. It has no deadline: it is kept until you erase it.")
 
 
-def _is_file(told: _Told) -> bool:
-    return told.data_class is DataClass.FINE_TUNING_FILE
-
-
-def _store(tenant: Tenant, told: _Told, file: str) -> PutResult:
-    if told.filename is not None:
-        raise InvalidRequest(f"A {told.data_class} has no file name.", advice="Use --metadata.")
-    body = files.content(file, most=_BODY)
+def _store(tenant: Tenant, request: _Request, file: str) -> PutResult:
+    if request.filename is not None:
+        raise InvalidRequest(
+            f"A {request.data_class} has no file name.", advice="Put the name into --metadata."
+        )
+    body = files.content(file, most=_LARGEST)
     return tenant.put(
-        told.data_class,
+        request.data_class,
         body,
-        id=told.id,
-        subject=told.subject,
-        group=told.group,
-        metadata=told.metadata,
-        derived_from=told.derived_from,
+        id=request.id,
+        subject=request.subject,
+        group=request.group,
+        metadata=request.metadata,
+        derived_from=request.derived_from,
     )
 
 
-def _store_file(tenant: Tenant, told: _Told, file: str) -> PutResult:
-    if told.group is not None or told.derived_from:
-        raise InvalidRequest("A fine-tuning file has neither a group nor records it derives from.")
-    name = told.filename or (None if file == files.STDIN else Path(file).name)
-    with files.source(file) as (stream, total), transfer("Storing", total) as seen:
+def _store_file(tenant: Tenant, request: _Request, file: str) -> PutResult:
+    if request.group is not None or request.derived_from:
+        raise InvalidRequest(
+            "A fine-tuning file has no group and derives from no records.",
+            advice="Leave out --group and --derived-from.",
+        )
+    name = request.filename or (None if file == STDIN else Path(file).name)
+    with files.source(file) as (stream, total), transfer("Storing", total) as progress:
         return tenant.put_file(
-            files.metered(stream, seen),
+            files.metered(files.pieces_of(stream), progress),
             filename=name,
-            id=told.id,
-            subject=told.subject,
-            metadata=told.metadata,
+            id=request.id,
+            subject=request.subject,
+            metadata=request.metadata,
         )
 
 
@@ -120,11 +135,11 @@ def _id(tenant: Tenant, data_class: DataClass, given: str | None, key: str | Non
     if given is None:
         return tenant.new_id(data_class, key=key)
     if key is not None:
-        raise InvalidRequest("Give --id or --key, not both.")
+        raise InvalidRequest("Both --id and --key are given.", advice="Give one of them.")
     return RecordId.parse(given)
 
 
-def _metadata(text: str | None) -> Mapping[str, object]:
+def _parse_metadata(text: str | None) -> Mapping[str, object]:
     if text is None:
         return {}
     try:
@@ -132,5 +147,7 @@ def _metadata(text: str | None) -> Mapping[str, object]:
     except (ValueError, RecursionError):
         found = None
     if not isinstance(found, dict):
-        raise InvalidRequest("--metadata is no JSON object.", advice='Give it as {"model": "m-1"}.')
+        raise InvalidRequest(
+            "--metadata must be a JSON object.", advice='Give it as {"model": "m-1"}.'
+        )
     return found

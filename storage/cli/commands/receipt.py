@@ -1,102 +1,182 @@
-"""``receipt verify``: offline, with nothing but the receipt and the public key."""
+"""``receipt verify`` and ``receipt key``: the evidence of an erasure."""
 
+import os
 from collections.abc import Sequence
 from itertools import groupby
 from pathlib import Path
 from typing import Annotated
 
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from typer import Argument, Option
 
+from storage.catalog import signing_keys
+from storage.catalog.engine import Catalog
 from storage.cli import files
+from storage.cli.opening import settings_of
 from storage.cli.options import AsJson
-from storage.cli.output import document, facts, good, minute, moment, note, say, table
-from storage.errors import ReceiptInvalid
-from storage.evidence.keys import import_public_keys
+from storage.cli.output import (
+    format_minute,
+    format_time,
+    good,
+    print_facts,
+    print_json,
+    print_note,
+    print_table,
+    print_text,
+    print_value,
+)
+from storage.crypto.root import LocalRootKeys
+from storage.errors import InvalidRequest, ReceiptInvalid
+from storage.evidence.keys import (
+    PublishedKey,
+    export_jwk_set,
+    export_pem,
+    import_public_keys,
+)
 from storage.evidence.receipts import Leaf, Receipt, signer
 from storage.evidence.receipts import verify as check
+from storage.settings import RegionSettings
 
-_MOST = 64 * 1024 * 1024  # bytes of a receipt
+_LARGEST = 64 * 1024 * 1024  # bytes of a receipt
 
 
 def verify(
-    file: Annotated[str, Argument(metavar="FILE", help="The receipt; - is stdin.")],
+    file: Annotated[
+        str, Argument(metavar="FILE", help="The receipt. - is stdin.", show_default=False)
+    ],
     key: Annotated[
-        Path, Option(metavar="FILE", help="Public keys of the region, as PEM or as a JWK set.")
+        Path, Option(metavar="FILE", help="The region's public keys: PEM, or a JWK set.")
     ],
     as_json: AsJson = False,
 ) -> None:
-    """Check a receipt offline: whether one of the keys signed exactly this, and what it says."""
-    keys = import_public_keys(_text(files.content(str(key), most=_MOST)))
-    token = _text(files.content(file, most=_MOST)).strip()
+    """Verify a receipt offline, and show what it states.
+
+    It needs the receipt and the public keys only. Ends with 8 if none of the keys signed exactly
+    this receipt.
+    """
+    keys = import_public_keys(_text(files.content(str(key), most=_LARGEST)))
+    token = _text(files.content(file, most=_LARGEST)).strip()
     receipt, kid = check(token, keys), signer(token)
     if as_json:
-        document({"valid": True, "kid": kid, "receipt": receipt.model_dump()})
+        print_json({"valid": True, "kid": kid, "receipt": receipt.model_dump()})
         return
-    say(good("The receipt is genuine."), f"Signed with key {kid}.")
-    say()
-    facts(
+    print_text(good("The receipt is genuine."), f"Signed with key {kid}.")
+    print_text()
+    print_facts(
         [
             ("erasure", str(receipt.erasure)),
             ("tenant", f"{receipt.tenant} in {receipt.region}"),
-            ("scope", f"{receipt.scope.value}, because of {receipt.reason.value}"),
+            ("scope", receipt.scope.value),
+            ("reason", receipt.reason.value),
             ("records deleted", str(receipt.deleted)),
-            ("requested", moment(receipt.requested)),
-            ("unreadable since", moment(receipt.unreadable_since)),
-            ("bytes absent since", moment(receipt.absent_since)),
-            ("last key copy gone by", moment(receipt.last_key_copy_gone_by)),
+            ("requested", format_time(receipt.requested)),
+            ("unreadable since", format_time(receipt.unreadable_since)),
+            ("bytes absent since", format_time(receipt.absent_since)),
+            ("last key copy gone by", format_time(receipt.last_key_copy_gone_by)),
         ]
     )
     _show_leaves(receipt)
-    _show_others(receipt)
+    _show_copies(receipt)
+    _show_holds(receipt)
+
+
+def public(
+    region: Annotated[str, Option(metavar="REGION", help="The region whose receipts they verify.")],
+    version: Annotated[int | None, Option(metavar="N", help="Only this version.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Print the public keys of a region, newest first, for whoever verifies its receipts.
+
+    Prints PEM; with --json a JWK set that says from when to when each key has signed.
+    """
+    with settings_of(region) as settings:
+        keys = _published(region, settings)
+    wanted = [key for key in keys if version in (None, key.version)]
+    if not wanted:
+        known = sorted(key.version for key in keys if key.version is not None)
+        raise InvalidRequest(
+            "The region has no signing key of that version.",
+            advice=f"Known versions: {', '.join(map(str, known))}.",
+        )
+    if as_json:
+        print_json({"region": region} | export_jwk_set(wanted))
+        return
+    for published in wanted:
+        print_value(export_pem(published.key).strip())
+
+
+def _published(region: str, settings: RegionSettings) -> list[PublishedKey]:
+    """Return the keys newest first, then those that have signed and left the key file."""
+    roots = LocalRootKeys.load(settings.keys_file, os.urandom, region=region)
+    catalog = Catalog(region, settings.catalog_url.get_secret_value(), connections=1)
+    try:
+        catalog.check()
+        with catalog.begin() as connection:
+            signed = {raw: times for raw, *times in signing_keys.history(connection)}
+    finally:
+        catalog.close()
+    found = []
+    for version, private in sorted(roots.signing_keys().items(), reverse=True):
+        key = private.public_key()
+        first, last = signed.pop(key.public_bytes_raw(), (None, None))
+        found.append(PublishedKey(key, version, first, last))
+    for raw, (first, last) in signed.items():
+        found.append(PublishedKey(Ed25519PublicKey.from_public_bytes(raw), None, first, last))
+    return found
 
 
 def _show_leaves(receipt: Receipt) -> None:
-    def of(leaf: Leaf) -> tuple[str, str, str]:
+    def group(leaf: Leaf) -> tuple[str, str, str]:
         return leaf.backend, leaf.sub_processor, leaf.how
 
     if not receipt.leaves:
-        note("It had no bytes anywhere.")
+        print_note("No backend stored any bytes of it.")
         return
-    say()
-    rows = [(*kind, list(some)) for kind, some in groupby(sorted(receipt.leaves, key=of), key=of)]
-    table(
+    print_text()
+    leaves = sorted(receipt.leaves, key=group)
+    rows = [(*kind, list(some)) for kind, some in groupby(leaves, key=group)]
+    print_table(
         ("backend", "sub-processor", "objects", "looked for", "absent at (UTC)"),
         [
             (
                 backend,
                 company,
                 str(len(some)),
-                _looked(how, some),
-                minute(max(leaf.absent_at for leaf in some)),
+                _looked_for(how, some),
+                format_minute(max(leaf.absent_at for leaf in some)),
             )
             for backend, company, how, some in rows
         ],
     )
 
 
-def _show_others(receipt: Receipt) -> None:
-    """Processors that had copies, and what was held for a time."""
-    if receipt.processors:
-        say()
-        table(
-            ("copy", "processor", "how", "gone at (UTC)", "SHA-256 of what says so"),
-            [
-                (str(p.copy_id), p.processor, p.how, minute(p.at), p.digest)
-                for p in receipt.processors
-            ],
-        )
-    if receipt.deferred:
-        say()
-        table(
-            ("legal hold", "records", "from (UTC)", "until (UTC)"),
-            [
-                (str(d.hold), str(d.records), minute(d.since), minute(d.until))
-                for d in receipt.deferred
-            ],
-        )
+def _show_copies(receipt: Receipt) -> None:
+    if not receipt.processors:
+        return
+    print_text()
+    print_table(
+        ("copy", "processor", "how", "deleted at (UTC)", "SHA-256 of the confirmation"),
+        [
+            (str(p.copy_id), p.processor, p.how, format_minute(p.at), p.digest)
+            for p in receipt.processors
+        ],
+    )
 
 
-def _looked(how: str, leaves: Sequence[Leaf]) -> str:
+def _show_holds(receipt: Receipt) -> None:
+    if not receipt.deferred:
+        return
+    print_text()
+    print_table(
+        ("legal hold", "records", "from (UTC)", "until (UTC)"),
+        [
+            (str(d.hold), str(d.records), format_minute(d.since), format_minute(d.until))
+            for d in receipt.deferred
+        ],
+    )
+
+
+def _looked_for(how: str, leaves: Sequence[Leaf]) -> str:
     kinds = ", ".join(sorted({kind.value for leaf in leaves for kind in leaf.looked_for}))
     return f"{kinds} ({how})" if how == "seen" else f"{kinds} (attested to be off)"
 

@@ -1,4 +1,4 @@
-"""``recover``: what to do when a catalog was restored, or failed over to a copy."""
+"""``recover``: bring a restored or failed-over catalog back into service."""
 
 from collections.abc import Iterator
 from typing import Annotated
@@ -8,11 +8,21 @@ from typer import Option
 
 from storage import bootstrap
 from storage.catalog import identity
-from storage.cli.commands.erase import at_terminal
 from storage.cli.exit_codes import Exit
 from storage.cli.options import AsJson, OneRegion
-from storage.cli.output import Cell, bad, document, doubtful, facts, good, note, say, table
+from storage.cli.output import (
+    Cell,
+    bad,
+    good,
+    print_facts,
+    print_json,
+    print_note,
+    print_table,
+    print_text,
+    warning,
+)
 from storage.cli.progress import busy
+from storage.cli.terminal import can_ask
 from storage.errors import InvalidRequest
 from storage.recovery.recover import Report, finish, rehearse, start
 from storage.region import OpenRegion
@@ -25,36 +35,42 @@ _LISTED = 20
 def recover(
     region: OneRegion = None,
     dry_run: Annotated[
-        bool, Option("--dry-run", help="Say what is lost, and change nothing.")
+        bool, Option("--dry-run", help="Show what is lost; change nothing.")
     ] = False,
     confirm: Annotated[
-        bool, Option("--confirm", help="Do not ask: what was forgotten goes, and service resumes.")
+        bool, Option("--confirm", help="Do not ask: purge orphans, and resume service.")
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Bring a restored or failed-over catalog up to date, and into service again.
+    """Bring a restored or failed-over catalog up to date, and back into service.
 
-    The ledger on the backends is replayed: what was erased stays so, and copies that processors
-    were given are asked back. Then it says which acknowledged data the copy has lost, and waits
-    for your word. Nothing is served or destroyed before; then bytes of which the catalog knows no
-    record any more go too. Can be repeated, also after it was killed. Where no catalog was restored
-    it does nothing.
+    It replays the ledger from the backends: erased data stays erased, and processors are asked to
+    delete their copies. It then reports which acknowledged data the restored catalog has lost, and
+    asks for a confirmation. Until you confirm, nothing is served or destroyed. After that, objects
+    without a row in the catalog are purged.
+
+    It can be repeated, also after a crash. It does nothing if no catalog was restored. Ends with 9
+    if you have not confirmed.
     """
     if dry_run and confirm:
-        raise InvalidRequest("Give --dry-run or --confirm, not both.")
+        raise InvalidRequest("Both --dry-run and --confirm are given.", advice="Give one of them.")
     left = False
-    told = []
+    found = []
     with bootstrap.open_restored(load_settings(), only=region) as copies:
         for copy, report in _examined(copies, dry_run=dry_run):
-            done = not dry_run and _settled(copy, report, confirm=confirm, as_json=as_json)
+            done = not dry_run and _finished(copy, report, confirm=confirm, as_json=as_json)
             left |= not (done or dry_run)
-            told.append(_told(report) | {"recovered": done})
+            found.append(_as_json(report) | {"recovered": done})
     if as_json:
-        document({"dry_run": dry_run, "regions": told})
-    elif not told:
-        say(good("No catalog was restored: there is nothing to do."))
+        print_json({"dry_run": dry_run, "regions": found})
+    elif not found:
+        print_text(good("No catalog was restored: there is nothing to do."))
     if left:
-        note(doubtful("Nothing is served or destroyed there yet. Run it again with --confirm."))
+        print_note(
+            warning(
+                "Nothing is served or destroyed there yet. To finish: domicile recover --confirm"
+            )
+        )
         raise typer.Exit(Exit.DECLINED)
 
 
@@ -66,73 +82,81 @@ def _examined(copies: list[OpenRegion], *, dry_run: bool) -> Iterator[tuple[Open
             yield copy, report
 
 
-def _settled(copy: OpenRegion, report: Report, *, confirm: bool, as_json: bool) -> bool:
-    """Whether the operator has given the word, and all was done."""
+def _finished(copy: OpenRegion, report: Report, *, confirm: bool, as_json: bool) -> bool:
+    """Return whether the operator has confirmed; then the recovery is finished."""
     if not as_json:
         _show(report)
-    if not confirm and at_terminal() and not as_json:
-        confirm = typer.confirm(f"Take {copy.name} into service with these losses?", err=True)
+    if not confirm and can_ask() and not as_json:
+        confirm = typer.confirm(f"Resume service of {copy.name} with these losses?", err=True)
     if confirm:
-        with busy("Settling..."):
+        with busy("Finishing the recovery..."):
             finish(copy, report.silent)
         if not as_json:
-            say(good("recovered"), f" {copy.name}: workers and services may start.")
+            print_text(good("recovered"), f"{copy.name}: start its workers and services.")
     return confirm
 
 
 def _show(report: Report) -> None:
-    facts(
+    print_facts(
         [
             ("region", report.region),
-            ("the catalog is a copy", identity.why(report.moved)),
-            ("ledger", f"{plural(report.entries, 'entry', 'entries')} it did not know"),
+            ("restored, because", identity.why(report.moved)),
+            ("ledger", f"{plural(report.entries, 'new entry', 'new entries')}"),
             ("replayed", plural(report.events, "event")),
             ("unreadable entries", _count(report.unreadable)),
             ("missing entries", _count(report.missing)),
-            ("silent backends", bad(", ".join(sorted(report.silent))) if report.silent else "none"),
-            ("found where they were moved to", plural(report.found_again, "record")),
+            (
+                "unavailable backends",
+                bad(", ".join(sorted(report.silent))) if report.silent else "none",
+            ),
+            ("found in the held table", plural(report.found_again, "record")),
             ("records lost", _count(report.lost_records)),
         ]
     )
     if report.silent:
-        note("What a silent backend alone knows is replayed when it answers; no receipt before.")
+        print_note(
+            "An unavailable backend may have entries of its own. They are replayed when it "
+            "answers. Until then no receipt is issued."
+        )
     if report.forgotten:
-        say()
+        print_text()
         by_partition = sorted(report.forgotten, key=str)
-        table(
-            ("forgotten", "expiry day", "objects", "bytes"),
+        print_table(
+            ("orphans", "expiry day", "objects", "bytes"),
             [
                 (
                     kind.value,
-                    str(day or "kept"),
+                    str(day or "no expiry"),
                     str(report.forgotten[kind, day]),
                     format_size(report.forgotten_bytes[kind, day]),
                 )
                 for kind, day in by_partition
             ],
         )
-        note("Of these the catalog has lost the records, and with them the keys. They will go.")
+        print_note("The catalog has lost their records and keys. They will be purged.")
     if report.lost:
-        say()
-        table(("tenant", "lost record"), [(x.tenant, str(x.id)) for x in report.lost[:_LISTED]])
+        print_text()
+        print_table(
+            ("tenant", "lost record"), [(x.tenant, str(x.id)) for x in report.lost[:_LISTED]]
+        )
         if report.lost_records > _LISTED:
-            note(f"And {report.lost_records - _LISTED:,} more: see --json.")
+            print_note(f"{report.lost_records - _LISTED:,} more: see --json.")
 
 
 def _count(count: int) -> Cell:
     return bad(str(count)) if count else "0"
 
 
-def _told(report: Report) -> dict[str, object]:
+def _as_json(report: Report) -> dict[str, object]:
     return {
         "region": report.region,
-        "moved": report.moved,
+        "changed": report.moved,
         "entries": report.entries,
         "replayed": report.events,
         "unreadable": report.unreadable,
         "missing": report.missing,
-        "silent": sorted(report.silent),
-        "forgotten": [
+        "unavailable": sorted(report.silent),
+        "orphans": [
             {"kind": kind, "day": day, "objects": count, "bytes": report.forgotten_bytes[kind, day]}
             for (kind, day), count in sorted(report.forgotten.items(), key=str)
         ],

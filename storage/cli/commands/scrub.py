@@ -1,4 +1,4 @@
-"""``scrub``: the catalog against what each backend really has."""
+"""``scrub``: compare the catalog with the objects on each backend, and repair."""
 
 import time
 from collections.abc import Sequence
@@ -12,8 +12,9 @@ from typer import Option
 from storage.catalog import scrubs
 from storage.catalog.scrubs import Round
 from storage.cli.exit_codes import Exit, code_of
-from storage.cli.options import AsJson, OneRegion, opened
-from storage.cli.output import bad, document, doubtful, good, note, say, table
+from storage.cli.opening import chosen_regions, opened
+from storage.cli.options import AsJson, OneRegion
+from storage.cli.output import bad, good, print_json, print_note, print_table, print_text, warning
 from storage.cli.progress import counting
 from storage.client.store import Store
 from storage.clock import steady
@@ -21,18 +22,18 @@ from storage.errors import BackendError, InvalidRequest
 from storage.logs import make_logger
 from storage.policy import Done
 from storage.region import OpenRegion
-from storage.text import plural
+from storage.text import did_you_mean, plural
 from storage.workers.scrub.rate import Rate
 from storage.workers.scrub.repair import Place
 from storage.workers.scrub.rounds import SHARE, whole_round
 
 _DONE = {
     Done.PURGED: "purged",
-    Done.PURGING: "to be purged, by a worker",
-    Done.REPLACING: "to be purged and copied anew, by a worker",
-    Done.MOVING: "to be copied to where it may be, by a worker; scrub again then",
-    Done.WAITING: "to be purged by a scrub after its grace time",
-    Done.UNREPAIRED: "NOT MENDED",
+    Done.PURGING: "a worker will purge it",
+    Done.REPLACING: "a worker will purge and replicate it",
+    Done.MOVING: "a worker will replicate it to an allowed backend; scrub again then",
+    Done.WAITING: "a scrub will purge it after its grace time",
+    Done.UNREPAIRED: "NOT REPAIRED",
 }
 
 
@@ -46,54 +47,63 @@ class _Scrubbed:
 def scrub(
     *,
     region: OneRegion = None,
-    backend: Annotated[str | None, Option(help="Only this backend.", metavar="NAME")] = None,
-    full: Annotated[bool, Option("--full", help="Read every object as a whole.")] = False,
+    backend: Annotated[
+        str | None, Option(metavar="BACKEND", help="Only this backend. Default: all.")
+    ] = None,
+    full: Annotated[bool, Option("--full", help="Read every object completely.")] = False,
     sample: Annotated[
-        float, Option(min=0.0, max=1.0, help="Read this share of the objects as a whole.")
+        float,
+        Option(
+            metavar="SHARE", min=0.0, max=1.0, help="Read this share of the objects completely."
+        ),
     ] = SHARE,
-    rate: Annotated[float, Option(min=0.1, max=1000, help="Requests per second, at most.")] = 50.0,
+    rate: Annotated[
+        float, Option(metavar="N", min=0.1, max=1000, help="At most N requests per second.")
+    ] = 50.0,
     as_json: AsJson = False,
 ) -> None:
-    """Compare the catalog with what each backend really has, in both directions, and repair.
+    """Compare the catalog with the objects on each backend, in both directions, and repair.
 
-    It goes on where the last one was stopped, or where the worker is. What it puts down is purged
-    and copied by a worker. Ends with 10 if something is found that cannot be mended, else with 5
-    or 7 if a backend does not answer or refuses.
+    It continues where the last scrub stopped. A worker purges and replicates what it schedules.
+
+    Ends with 10 if it finds damage that it cannot repair, else with 5 if a backend does not answer
+    or 7 if one refuses.
     """
     limit = Rate(rate, clock=steady, sleep=time.sleep)
     with opened() as store:
         places = _places(store, region, backend, limit)
         done = [_one(place, 1.0 if full else sample) for place in places]
-    unmended = sum(one.round.tally.unmended for one in done)
+    unrepaired = sum(one.round.tally.unmended for one in done)
     if as_json:
-        document({"unmended": unmended, "backends": [_told(one) for one in done]})
+        print_json({"unrepaired": unrepaired, "backends": [_as_json(one) for one in done]})
     else:
         _show(done)
     errors = [one.error for one in done if one.error is not None]
-    if unmended:
+    if unrepaired:
         raise typer.Exit(Exit.UNREPAIRED)
     if errors:
         raise typer.Exit(code_of(type(errors[0])))
 
 
 def _places(store: Store, region: str | None, backend: str | None, limit: Rate) -> list[Place]:
-    """What was asked for. Raises WrongRegion, or InvalidRequest if there is no such backend."""
+    """Return the chosen backends. Raise WrongRegion, or InvalidRequest for an unknown backend."""
     log = make_logger()
-    regions = [store.served(name).open for name in ([region] if region else store.regions)]
+    regions = [store.served(name).open for name in (chosen_regions(store, region))]
     found = [Place(r, b, limit, log) for r in regions for b in r.backends if backend in (None, b)]
     if not found:
-        known = ", ".join(name for r in regions for name in r.backends)
-        raise InvalidRequest("There is no such backend.", advice=f"There are: {known}.")
+        known = [name for r in regions for name in r.backends]
+        advice = f"{did_you_mean(backend or '', known)} Known backends: {', '.join(known)}."
+        raise InvalidRequest("Unknown backend.", advice=advice.strip())
     return found
 
 
 def _one(place: Place, share: float) -> _Scrubbed:
-    """A round of one backend. If it fails on the way, what it found by then."""
+    """Scrub one backend; if it fails, return what was found until then."""
     region, name = place.region, place.backend
-    with counting(f"Scrubbing {name}", _expected(region, name)) as tell:
+    with counting(f"Scrubbing {name}", _expected(region, name)) as progress:
         try:
             return _Scrubbed(
-                region.name, whole_round(place, share, tell=tell, wait=time.sleep), None
+                region.name, whole_round(place, share, tell=progress, wait=time.sleep), None
             )
         except BackendError as error:
             with region.catalog.begin() as connection:
@@ -105,7 +115,7 @@ def _expected(region: OpenRegion, backend: str) -> int:
         return scrubs.expected(connection, backend)
 
 
-def _told(one: _Scrubbed) -> dict[str, object]:
+def _as_json(one: _Scrubbed) -> dict[str, object]:
     state = one.round
     found = [
         {"found": finding, "done": done, "count": found.count, "keys": found.keys}
@@ -125,19 +135,19 @@ def _told(one: _Scrubbed) -> dict[str, object]:
 def _show(done: Sequence[_Scrubbed]) -> None:
     for one in done:
         tally = one.round.tally
-        read = f"{plural(tally.keys, 'key')} looked at, {plural(tally.read, 'object')} read"
-        say(Text(one.round.backend, style="bold"), f": {read}")
+        read = f"{plural(tally.keys, 'key')} checked, {plural(tally.read, 'object')} read"
+        print_text(Text(one.round.backend, style="bold"), f": {read}")
         if one.error is not None:
-            say(bad(f"  stopped: {one.error.message}"))
+            print_text(bad(f"stopped: {one.error.message}"), indent=2)
         rows = [
             (finding.replace("_", " "), str(found.count), _painted(result), ", ".join(found.keys))
             for (finding, result), found in sorted(tally.found.items())
         ]
         if rows:
-            table(("found", "count", "done", "keys, the first ten"), rows, indent=2)
+            print_table(("found", "count", "done", "first ten keys"), rows, indent=2)
     if all(one.error is None and not one.round.tally.found for one in done):
-        note(good("All is as the catalog says."))
+        print_note(good("The backends match the catalog."))
 
 
 def _painted(done: Done) -> Text:
-    return bad(_DONE[done]) if done is Done.UNREPAIRED else doubtful(_DONE[done])
+    return bad(_DONE[done]) if done is Done.UNREPAIRED else warning(_DONE[done])

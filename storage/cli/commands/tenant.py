@@ -1,41 +1,52 @@
-"""``tenant ensure`` and ``tenant list``."""
+"""``tenant ensure`` and ``tenant list``: the customers' projects."""
 
-from datetime import date
 from typing import Annotated
 
 from typer import Option
 
-from storage.cli.options import AsJson, Limit, OneRegion, TenantId, opened
-from storage.cli.output import document, note, table
-from storage.errors import InvalidRequest
+from regions.model import Topology
+from storage import bootstrap
+from storage.cli.opening import chosen_regions, opened
+from storage.cli.options import AsJson, Limit, OneRegion, TenantId, one_of, parse_date
+from storage.cli.output import print_json, print_note, print_page
+from storage.errors import InvalidRequest, Refused
 from storage.model import Agreement, DataClass, Dpa, TenantSpec
+from storage.settings import load_settings
+from storage.text import did_you_mean
 
 Retention = Annotated[
     list[str] | None,
-    Option(metavar="CLASS=DAYS", help="Keep a class for fewer days; 0 stores nothing. Repeatable."),
+    Option(metavar="CLASS=DAYS", help="Keep a class for fewer days. 0: store nothing. Repeatable."),
 ]
 
 
 def ensure(  # noqa: PLR0913 - one per option
     tenant: TenantId,
     *,
-    account: Annotated[str, Option(help="The customer to whom it belongs.")],
-    home: Annotated[str, Option(metavar="REGION", help="Where it lives: see region list.")],
-    residency: Annotated[str, Option(help="What the customer asks for, for example EU.")],
+    account: Annotated[str, Option(metavar="ID", help="The customer it belongs to.")],
+    home: Annotated[
+        str, Option(metavar="REGION", help="Its home region. See: domicile region list")
+    ],
+    residency: Annotated[
+        str,
+        Option(
+            metavar="JURISDICTION", help="The residency the customer asked for, for example EU."
+        ),
+    ],
     dpa: Annotated[
         str | None, Option(metavar="DATE", help="When its data processing agreement was signed.")
     ] = None,
     dpa_until: Annotated[
-        str | None, Option(metavar="DATE", help="The first day on which that does not hold.")
+        str | None, Option(metavar="DATE", help="The first day without that agreement.")
     ] = None,
     retention: Retention = None,
-    service: Annotated[str, Option(help="What it uses.")] = "api",
-    dedicated: Annotated[bool, Option(help="Packs and day keys of its own.")] = False,
+    service: Annotated[str, Option(metavar="NAME", help="The service it uses.")] = "api",
+    dedicated: Annotated[bool, Option(help="Give it its own packs and day keys.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Make a tenant, or bring it to exactly these terms. The same again changes nothing.
+    """Create a tenant, or set its terms to exactly these. A repetition changes nothing.
 
-    Account and home cannot be changed.
+    The account and the home of an existing tenant cannot be changed.
     """
     spec = TenantSpec(
         tenant,
@@ -44,42 +55,58 @@ def ensure(  # noqa: PLR0913 - one per option
         residency,
         service,
         _agreements(dpa, dpa_until),
-        dict(_days(given) for given in retention or ()),
+        dict(_parse_retention(given) for given in retention or ()),
         dedicated,
     )
     with opened() as store:
-        store.admin.tenants.ensure(spec)
+        try:
+            store.admin.tenants.ensure(spec)
+        except Refused as error:
+            _suggest(error, spec, bootstrap.topology_of(load_settings()))
+            raise
     if as_json:
-        document({"tenant": spec})
+        print_json({"tenant": spec})
     else:
-        note(f"Tenant {tenant} is at home in {home}.")
+        print_note(f"The home of tenant {tenant} is {home}.")
         if not spec.agreements:
-            note("No agreement is on record: give --dpa DATE when one has been signed.")
+            print_note("No agreement is recorded. Give --dpa DATE when one is signed.")
 
 
 def list_tenants(
     region: OneRegion = None,
-    after: Annotated[str, Option(metavar="TENANT", help="Go on after this one.")] = "",
+    after: Annotated[
+        str, Option(metavar="TENANT", help="Start after this tenant, for the next page.")
+    ] = "",
     limit: Limit = 100,
     as_json: AsJson = False,
 ) -> None:
-    """The tenants at home in the regions that this process serves, by id."""
+    """List the tenants whose home is a region that this process serves, by id."""
     with opened() as store:
         found: list[TenantSpec] = []
-        for name in [region] if region else store.regions:
+        for name in chosen_regions(store, region):
             found += store.admin.tenants.list(name, after=after, limit=limit)
     found = sorted(found, key=lambda spec: spec.id)
     page = found[:limit]
     following = page[-1].id if len(found) >= limit and page else None
     if as_json:
-        document({"tenants": page, "next": following})
+        print_json({"tenants": page, "next": following})
         return
-    table(
+    print_page(
         ("tenant", "account", "home", "residency", "agreements", "terms"),
         [(s.id, s.account, s.home, s.residency, _signed(s), _terms(s)) for s in page],
+        following,
     )
-    if following:
-        note(f"There may be more: --after {following}")
+
+
+def _suggest(error: Refused, spec: TenantSpec, topology: Topology) -> None:
+    """Name the region or jurisdiction that a refused tenant may have meant."""
+    if "unknown_home" in error.reasons:
+        hint = did_you_mean(spec.home, topology.regions)
+    elif "unknown_residency" in error.reasons:
+        hint = did_you_mean(spec.residency, topology.jurisdictions)
+    else:
+        return
+    error.advice = f"{hint} {error.advice}".strip()
 
 
 def _signed(spec: TenantSpec) -> str:
@@ -99,24 +126,15 @@ def _terms(spec: TenantSpec) -> str:
 def _agreements(signed: str | None, until: str | None) -> tuple[Agreement, ...]:
     if signed is None:
         if until is not None:
-            raise InvalidRequest("--dpa-until goes with --dpa.")
+            raise InvalidRequest("--dpa-until needs --dpa.", advice="Give --dpa DATE too.")
         return ()
-    return (Dpa(signed=_date(signed), until=_date(until) if until is not None else None),)
+    return (Dpa(signed=parse_date(signed), until=parse_date(until) if until is not None else None),)
 
 
-def _date(text: str) -> date:
-    try:
-        return date.fromisoformat(text)
-    except ValueError:
-        raise InvalidRequest("That is no date.", advice="Give it as 2026-01-05.") from None
-
-
-def _days(text: str) -> tuple[DataClass, int]:
+def _parse_retention(text: str) -> tuple[DataClass, int]:
     name, _, days = text.partition("=")
     try:
         return DataClass(name), int(days)
     except ValueError:
-        names = ", ".join(DataClass)
-        raise InvalidRequest(
-            "--retention takes CLASS=DAYS.", advice=f"The classes are: {names}."
-        ) from None
+        advice = f"{did_you_mean(name, DataClass)} {one_of(DataClass)}".strip()
+        raise InvalidRequest("Invalid --retention: give CLASS=DAYS.", advice=advice) from None

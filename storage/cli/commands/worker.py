@@ -1,4 +1,4 @@
-"""``worker``: what happens behind the scenes, once or for ever."""
+"""``worker``: run the background duties, once or forever."""
 
 import signal
 from threading import Thread
@@ -9,8 +9,9 @@ from typer import Option
 
 from storage.bootstrap import worker_of
 from storage.cli.due import COUNTED, due
-from storage.cli.options import AsJson, opened
-from storage.cli.output import document, note, say, table
+from storage.cli.opening import opened
+from storage.cli.options import AsJson
+from storage.cli.output import print_json, print_note, print_table, print_text
 from storage.cli.progress import busy
 from storage.client.store import Store
 from storage.errors import InvalidRequest
@@ -19,18 +20,21 @@ from storage.workers.loop import Worker
 
 
 def worker(
-    once: Annotated[bool, Option("--once", help="One round, then end.")] = False,
-    pause: Annotated[float, Option(min=0.1, help="Seconds between rounds.")] = 5.0,
-    dry_run: Annotated[bool, Option("--dry-run", help="Say what is due, and do nothing.")] = False,
+    once: Annotated[bool, Option("--once", help="Run one round, then end.")] = False,
+    pause: Annotated[
+        float, Option(metavar="SECONDS", min=0.1, help="Seconds between rounds.")
+    ] = 5.0,
+    dry_run: Annotated[bool, Option("--dry-run", help="Show what is due; change nothing.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Erase, expire, purge, compact, replicate: all that is due in the regions of this process.
+    """Run the due duties in the regions of this process: erase, expire, purge, replicate, ...
 
-    Any number of workers may run at once, and may be killed at any moment. SIGTERM and SIGINT
-    finish the piece at hand; the second one stops at once. What happens is in the log, on stderr.
+    Any number of workers can run at once, and a worker can be killed at any time. The first SIGTERM
+    or SIGINT ends the worker after its current piece of work, the second at once. The log is on
+    stderr.
     """
     if dry_run and once:
-        raise InvalidRequest("Give --once or --dry-run, not both.")
+        raise InvalidRequest("Both --once and --dry-run are given.", advice="Give one of them.")
     with opened() as store:
         if dry_run:
             _show_due(store, as_json=as_json)
@@ -47,14 +51,14 @@ def worker(
             made.run_forever(pause)
             log.info("worker_stopped")
     if as_json:
-        document({"pieces": done} if once else {"stopped": True})
+        print_json({"pieces": done} if once else {"stopped": True})
     elif once:
         _show_done(done)
 
 
 def _stop_on_signals(made: Worker) -> None:
     def stop(_number: int, _frame: FrameType | None) -> None:
-        # in a thread: this one may hold the lock of the event that it waits for
+        # in a thread: the main thread may hold the lock of the event that it waits for
         Thread(target=made.stop).start()
         for each in (signal.SIGTERM, signal.SIGINT):
             signal.signal(each, signal.default_int_handler)
@@ -66,12 +70,12 @@ def _stop_on_signals(made: Worker) -> None:
 def _show_due(store: Store, *, as_json: bool) -> None:
     found = {name: due(served.open) for name, served in store.regions.items()}
     if as_json:
-        document({"dry_run": True, "due": found})
+        print_json({"dry_run": True, "due": found})
         return
     duties = next(iter(found.values())).keys()
     rows = [(duty, *(_counted(found[name][duty]) for name in found)) for duty in duties]
-    table(("due now", *found), rows)
-    note("Nothing was done. Doing one may make another due.")
+    print_table(("due now", *found), rows)
+    print_note("Nothing was changed. A duty can make another one due.")
 
 
 def _counted(count: int) -> str:
@@ -80,4 +84,4 @@ def _counted(count: int) -> str:
 
 def _show_done(done: dict[str, int]) -> None:
     worked = [f"{name} {pieces}" for name, pieces in done.items() if pieces]
-    say(f"Done: {', '.join(worked)}." if worked else "Nothing was due.")
+    print_text(f"Done: {', '.join(worked)}." if worked else "Nothing was due.")

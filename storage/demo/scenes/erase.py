@@ -1,4 +1,4 @@
-"""Scene 6: a user asks to be erased: at once, with everything derived, and with a receipt."""
+"""Scene 6: erase a user, with all derived records, and verify the receipt."""
 
 from collections import Counter
 from datetime import timedelta
@@ -8,7 +8,7 @@ from typing import Final
 from sqlalchemy import Table, func, select
 
 from storage.catalog import tables as t
-from storage.demo.narrator import lasted
+from storage.demo.narrator import format_seconds
 from storage.demo.stage import (
     AMERICANS,
     ERASED,
@@ -33,30 +33,30 @@ _READS: Final = 100
 
 
 def erase(stage: Stage) -> None:
-    """Erase the EU user with the most records; see the bytes go, and verify the receipt."""
-    stage.world.pass_time(days=2)
-    stage.world.work()
-    stage.tell.section(
-        "A user asks to be erased",
+    """Erase the EU user with the most records, follow the deletion, and verify the receipt."""
+    stage.world.advance(days=2)
+    stage.world.run_worker()
+    stage.narrator.section(
+        "A user is erased",
         stage.when(),
-        "True at once for every read; then the bytes go from every replica; evidence comes last.",
+        "Reads are refused at once. Then every replica is deleted, and last comes a receipt.",
     )
     user = Counter(kept.user for kept in stage.kept[EU]).most_common(1)[0][0]
     mine = [kept for kept in stage.kept[EU] if kept.user == user]
-    _look_before(stage, user)
+    _search_before(stage, user)
     erasure = _fence(stage, user, mine)
     stage.kept[EU] = [kept for kept in stage.kept[EU] if kept.user != user]
-    rows = _let_it_happen(stage, erasure)
-    stage.tell.table(["simulated time", "what happened"], rows, wide=1)
+    rows = _follow(stage, erasure)
+    stage.narrator.table(["simulated time", "event"], rows, wide=1)
     _show_receipt(stage, stage.world.store.erasure(erasure.id))
-    _others_are_untouched(stage)
-    stage.world.pass_time(hours=1)
-    with stage.tell.step("Searching everything"):
+    _read_others(stage)
+    stage.world.advance(hours=1)
+    with stage.narrator.step("Searching all backends and catalogs"):
         stage.proof.search(f"day {stage.world.day()}", {OTHERS, AMERICANS, FILE})
 
 
-def _look_before(stage: Stage, user: str) -> None:
-    """Note the traces of everybody, and find them all."""
+def _search_before(stage: Stage, user: str) -> None:
+    """Collect the traces of all parties, and find them all."""
     names = stage.world.store.served(_REGION).open.pseudonyms.all(EU, "subject", user)
 
     def whose(table: Table, tenant: str, subject: bytes | None) -> str:
@@ -66,113 +66,121 @@ def _look_before(stage: Stage, user: str) -> None:
             return AMERICANS
         return ERASED if subject in names else OTHERS
 
-    with stage.tell.step("Noting the traces of every record"):
+    with stage.narrator.step("Collecting the traces of every record"):
         stage.world.analyze()
-        stage.proof.note(collect(stage.world.store, PARTIES, whose))
+        stage.proof.expect(collect(stage.world.store, PARTIES, whose))
         stage.proof.search(f"day {stage.world.day()}", set(PARTIES))
 
 
 def _fence(stage: Stage, user: str, mine: list[Kept]) -> Erasure:
     tenant = stage.tenant(EU)
     listed = Counter(info.data_class for info in tenant.list(subject=user, limit=1000))
-    told = ", ".join(
+    counts = " and ".join(
         plural(count, kind.value) for kind, count in sorted(listed.items(), reverse=True)
     )
-    stage.tell.say(f"{user} has {told}; these never named the user, they derive from prompts.")
+    stage.narrator.text(
+        f"{user} has {counts}. The completions never named the user: they derive from prompts."
+    )
     stale = tenant.new_id(DataClass.PROMPT)
     began = perf_counter()
     erasure = tenant.erase(Scope.subject(user), reason=Reason.SUBJECT_REQUEST, ticket="T-1")
-    stage.tell.good("erase() has returned", perf_counter() - began)
+    stage.narrator.good("erase() returned", perf_counter() - began)
     answers = Counter(_outcome(stage, kept.id) for kept in mine[:_READS])
-    stage.tell.check(
+    stage.narrator.check(
         set(answers) == {"Erased"},
-        f"{answers.total()} of {len(mine)} asked for at once: every answer is Erased",
-        f"Reads say: {dict(answers)}",
+        f"{answers.total()} of {len(mine)} records read at once: each read raises Erased",
+        f"Results of reads: {dict(answers)}",
     )
     try:
         tenant.put(DataClass.PROMPT, b"late", id=stale, subject=user)
-        stage.tell.bad("A write from before the erasure was accepted after it")
+        stage.narrator.bad("A write from before the erasure was accepted after it")
     except DomicileError as error:
-        stage.tell.check(
-            error.code == "Erased", "A write of this user that began before it is refused: Erased"
+        stage.narrator.check(
+            error.code == "Erased", "A write with an id from before the erasure is refused: Erased"
         )
     return erasure
 
 
-def _let_it_happen(stage: Stage, erasure: Erasure) -> list[list[str]]:
-    """The worker looks in at once, when the fence is over, and when packs may be rewritten."""
+def _follow(stage: Stage, erasure: Erasure) -> list[list[str]]:
+    """Run a worker at once, when the fence ends, and when packs may be compacted."""
     world, bounds = stage.world, stage.world.topology.bounds
-    rows = [[short(erasure.requested), "the fence is committed: every read says Erased"]]
-    looks = (0, _deleted), (bounds.write_window_hours, _unfenced), (bounds.compaction_hours, _over)
-    for hours, tell in looks:
-        world.pass_until(erasure.requested + timedelta(hours=hours + 1))
-        world.work()
+    rows = [[short(erasure.requested), "erasure committed: every read raises Erased"]]
+    steps = (
+        (0, _after_plan),
+        (bounds.write_window_hours, _after_fence),
+        (bounds.compaction_hours, _after_compaction),
+    )
+    for hours, describe in steps:
+        world.advance_to(erasure.requested + timedelta(hours=hours + 1))
+        world.run_worker()
         now = world.store.erasure(erasure.id)
-        rows.append([short(world.clock.now()), tell(stage, now)])
+        rows.append([short(world.clock.now()), describe(stage, now)])
     return rows
 
 
-def _deleted(stage: Stage, erasure: Erasure) -> str:
+def _after_plan(stage: Stage, erasure: Erasure) -> str:
     rows = f"{plural(erasure.deleted, 'row')} deleted, each with its record key"
     if erasure.receipt is not None:
-        return f"{rows}; their packs, which held nothing else, seen absent; receipt signed"
+        return f"{rows}; their packs held nothing else: purged; receipt signed"
     hours = stage.world.topology.bounds.compaction_hours
     return (
-        f"{rows}; packs that others share are rewritten once in {hours} h; "
-        f"waited for: {_left(erasure)}"
+        f"{rows}; packs shared with others are rewritten within {hours} h; "
+        f"still to delete: {_left(erasure)}"
     )
 
 
-def _unfenced(stage: Stage, erasure: Erasure) -> str:
+def _after_fence(stage: Stage, erasure: Erasure) -> str:
     with stage.world.store.served(_REGION).open.catalog.begin() as connection:
         query = select(func.count()).where(t.fence.c.erasure_id == erasure.id)
         fences = connection.scalar(query)
     if fences:
-        return "the fence is still there"
+        return "the fence, which refuses late writes, is still needed"
     return (
-        "the fence, the last to hold the pseudonym, is dropped: an id that it covers is too old to "
-        "be written"
+        "the fence is deleted, and with it the last pseudonym: the ids it covers are now too old "
+        "to be written"
     )
 
 
-def _over(stage: Stage, erasure: Erasure) -> str:
+def _after_compaction(stage: Stage, erasure: Erasure) -> str:
     if erasure.completed is None:
-        return f"still waited for: {_left(erasure)}"
+        return f"still to delete: {_left(erasure)}"
     if erasure.completed - erasure.requested < stage.world.topology.bounds.compaction:
-        return "nothing is left to be done"
-    return "packs rewritten without them, the old ones purged and seen absent; receipt signed"
+        return "nothing is left to do"
+    return "packs rewritten without these records; old packs purged and seen absent; receipt signed"
 
 
 def _left(erasure: Erasure) -> str:
-    """How many replicas it waits for, and where."""
-    told = (f"{plural(left.replicas, 'object')} on {left.backend}" for left in erasure.left)
-    return ", ".join(told) or "nothing"
+    """Return how many replicas the erasure waits for, by backend."""
+    counts = (f"{plural(left.replicas, 'object')} on {left.backend}" for left in erasure.left)
+    return ", ".join(counts) or "nothing"
 
 
 def _show_receipt(stage: Stage, erasure: Erasure) -> None:
     if erasure.receipt is None:
-        stage.tell.bad(f"No receipt: the erasure is {erasure.state}, it waits for {_left(erasure)}")
+        stage.narrator.bad(
+            f"No receipt: the erasure is {erasure.state} and waits for {_left(erasure)}"
+        )
         return
     key = stage.world.store.served(_REGION).open.signing.public_key()
-    public = import_public_keys(export_pem(key))  # what an auditor was given
+    public = import_public_keys(export_pem(key))  # as published
     began = perf_counter()
     receipt = verify(erasure.receipt, public)
-    stage.tell.good(
-        "The receipt is genuine: Ed25519 signature, checked with the public key alone",
+    stage.narrator.good(
+        "The receipt is genuine: its Ed25519 signature fits the public key",
         perf_counter() - began,
     )
-    stage.tell.table(["the receipt says", ""], _said(receipt), wide=1)
+    stage.narrator.table(["the receipt states", ""], _statements(receipt), wide=1)
     root, said, proof = erasure.receipt.split("~")
     forged = "~".join((root, said[:-2] + ("A" if said[-2] != "A" else "B") + said[-1], proof))
     try:
         verify(forged, public)
-        stage.tell.bad("A receipt with one character changed was accepted")
+        stage.narrator.bad("A receipt with one changed character was accepted")
     except ReceiptInvalid:
-        stage.tell.good("With one character changed it is refused")
+        stage.narrator.good("A receipt with one changed character is refused")
 
 
-def _said(receipt: Receipt) -> list[list[str]]:
-    places = Counter((leaf.backend, leaf.sub_processor, leaf.how) for leaf in receipt.leaves)
+def _statements(receipt: Receipt) -> list[list[str]]:
+    found = Counter((leaf.backend, leaf.sub_processor, leaf.how) for leaf in receipt.leaves)
     return [
         ["records", f"{receipt.deleted} deleted ({receipt.scope.value}, {receipt.reason.value})"],
         ["unreadable since", short(receipt.unreadable_since)],
@@ -183,22 +191,22 @@ def _said(receipt: Receipt) -> list[list[str]]:
         ],
         *(
             [f"{backend}", f"{plural(count, 'object')} {how} absent at {company}"]
-            for (backend, company, how), count in sorted(places.items())
+            for (backend, company, how), count in sorted(found.items())
         ),
     ]
 
 
-def _others_are_untouched(stage: Stage) -> None:
+def _read_others(stage: Stage) -> None:
     some = stage.kept[EU][:_READS]
     if not some:
         return
     began = perf_counter()
     answers = Counter(_outcome(stage, kept.id) for kept in some)
-    stage.tell.check(
+    stage.narrator.check(
         set(answers) == {"read"},
-        f"Of the other users all is left: {len(some)} of {len(stage.kept[EU])} records, out of "
-        f"rewritten packs, read in {lasted(perf_counter() - began)}",
-        f"Records of other users: {dict(answers)}",
+        f"The other users' records are intact: {len(some)} of {len(stage.kept[EU])} read from "
+        f"rewritten packs in {format_seconds(perf_counter() - began)}",
+        f"Reads of the other users' records: {dict(answers)}",
     )
 
 

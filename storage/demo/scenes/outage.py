@@ -1,4 +1,4 @@
-"""Scene 5: a backend is down; writes go on, and the worker makes up for it."""
+"""Scene 5: writes continue while a backend is down; a worker then replicates."""
 
 from time import perf_counter
 from typing import Final
@@ -14,11 +14,12 @@ _OTHER: Final = "eu-b"
 
 
 def survive_an_outage(stage: Stage) -> None:
-    """Unplug a backend, write, plug it in again, and let the worker repair."""
-    stage.tell.section(
-        "A backend is down",
+    """Unplug a backend, write, plug it in again, and let the worker replicate."""
+    stage.narrator.section(
+        "Writes continue while a backend is down",
         stage.when(),
-        "One lawful place is enough to go on; the copy that is missing is known, and made later.",
+        "One lawful backend is enough. The catalog knows the missing replicas, and a worker makes "
+        "them later.",
     )
     before = len(stage.kept[EU])
     stage.world.take_down(_DOWN)
@@ -27,27 +28,26 @@ def survive_an_outage(stage: Stage) -> None:
         stage.kept[EU] += _live(stage.tenant(EU), conversation)
     took = perf_counter() - began
     written = len(stage.kept[EU]) - before
-    stage.tell.good(
-        f"{_DOWN} unplugged; {written} records written all the same, completions as "
-        f"streams of chunks",
+    stage.narrator.good(
+        f"{_DOWN} unplugged: {written} records written, completions streamed in chunks",
         took,
     )
-    stage.tell.say(f"{_missing(stage)} objects now lack their copy on {_DOWN}")
+    stage.narrator.text(f"{_missing(stage)} objects lack their replica on {_DOWN}.")
     stage.world.bring_back(_DOWN)
-    stage.world.pass_time(hours=1)
+    stage.world.advance(hours=1)
     began = perf_counter()
-    stage.world.work()
+    stage.world.run_worker()
     took = perf_counter() - began
     left = _missing(stage)
     if left:
-        stage.tell.bad(f"{left} objects still lack their copy on {_DOWN}")
+        stage.narrator.bad(f"{left} objects still lack their replica on {_DOWN}")
     else:
-        stage.tell.good(f"{_DOWN} is back; the worker has made every copy that was missing", took)
-    _read_from_the_repaired(stage, stage.kept[EU][-1])
+        stage.narrator.good(f"{_DOWN} is back: a worker has made every missing replica", took)
+    _read_from_new_replica(stage, stage.kept[EU][-1])
 
 
 def _live(tenant: Tenant, conversation: Conversation) -> list[Kept]:
-    """A conversation while it happens: each completion is captured chunk by chunk."""
+    """Store a live conversation: each completion is captured chunk by chunk."""
     kept: list[Kept] = []
     for turn in conversation.turns():
         prompt = tenant.put(
@@ -77,13 +77,13 @@ def _missing(stage: Stage) -> int:
     )
 
 
-def _read_from_the_repaired(stage: Stage, kept: Kept) -> None:
-    """The proof of a repair: the other backend is not needed any more."""
+def _read_from_new_replica(stage: Stage, kept: Kept) -> None:
+    """Show that the new replicas are complete: read without the other backend."""
     stage.world.take_down(_OTHER)
     try:
         stage.tenant(EU).get(kept.id, purpose=Purpose.SERVE)
-        stage.tell.good(f"{_OTHER} unplugged: the newest record is read from {_DOWN} alone")
+        stage.narrator.good(f"{_OTHER} unplugged: the newest record is read from {_DOWN} alone")
     except DomicileError as error:
-        stage.tell.bad(f"{_OTHER} unplugged, and the newest record cannot be read: {error.code}")
+        stage.narrator.bad(f"{_OTHER} unplugged: the newest record cannot be read: {error.code}")
     finally:
         stage.world.bring_back(_OTHER)

@@ -1,4 +1,4 @@
-"""Scenes 3 and 4: reads, and a fine-tuning file that is streamed."""
+"""Scenes 3 and 4: reads, and a streamed fine-tuning file."""
 
 import hashlib
 import tracemalloc
@@ -15,49 +15,49 @@ from storage.model import Purpose, RecordId
 from storage.text import format_size
 
 _READS: Final = 100
-_GIVEN: Final = "It was given."
+_OPENED: Final = "opened"
 _FILE: Final = 8 * 1024 * 1024 + 12_345
-_START, _STOP = 1024 * 1024 - 50, 1024 * 1024 + 50  # across the end of a sealed chunk
+_START, _STOP = 1024 * 1024 - 50, 1024 * 1024 + 50  # across a chunk boundary
 
 
 def read(stage: Stage) -> None:
-    """Read records, and ask for what may not be read."""
-    stage.tell.section(
-        "Reads: one ranged request for exactly the record's bytes",
+    """Read records, and try reads that the policy forbids."""
+    stage.narrator.section(
+        "Reads fetch exactly the bytes of the record",
         stage.when(),
-        "Content is opened for a purpose that the policy allows, for the tenant whose it is.",
+        "A record is decrypted for its own tenant only, for a purpose that the policy allows.",
     )
     tenant, kept = stage.tenant(EU), stage.kept[EU]
     took = [_timed(partial(tenant.get, one.id, purpose=Purpose.SERVE)) for one in kept[:_READS]]
-    stage.tell.good(
+    stage.narrator.good(
         f"{len(took)} records read and decrypted, {median(took) * 1000:.1f} ms each (median)"
     )
-    _ask_for(stage, kept[0].id)
+    _try_forbidden_reads(stage, kept[0].id)
 
 
-def _ask_for(stage: Stage, record_id: RecordId) -> None:
-    """Ask for a record as nobody may."""
+def _try_forbidden_reads(stage: Stage, record_id: RecordId) -> None:
+    """Try to read a record in ways that the policy forbids."""
     who = (
         ("its own tenant, to train a model", EU, Purpose.TRAIN),
         ("its own tenant, for a legal matter", EU, Purpose.LEGAL),
-        ("another tenant, who knows the id", US, Purpose.SERVE),
+        ("another tenant that has the id", US, Purpose.SERVE),
     )
     rows = [
-        [told, _answer(partial(stage.tenant(tenant).get, record_id, purpose=purpose))]
-        for told, tenant, purpose in who
+        [reader, _result_of(partial(stage.tenant(tenant).get, record_id, purpose=purpose))]
+        for reader, tenant, purpose in who
     ]
-    stage.tell.table(["the first of them, asked for by", "answer"], rows, wide=1)
-    if any(answer == _GIVEN for _, answer in rows):
-        stage.tell.bad("It was given to one who may not have it")
+    stage.narrator.table(["the first of them, read by", "result"], rows, wide=1)
+    if any(result == _OPENED for _, result in rows):
+        stage.narrator.bad("A forbidden read was answered with content")
 
 
 def stream_file(stage: Stage) -> None:
-    """Store a file from a stream, read it back whole and in part."""
-    stage.tell.section(
-        "A fine-tuning file, streamed in and out",
+    """Store a file from a stream; read all of it, and a range."""
+    stage.narrator.section(
+        "A fine-tuning file is streamed in and out",
         stage.when(),
-        "Any size in constant memory; a range is read without the rest; kept until its owner "
-        "deletes it.",
+        "Any size takes constant memory, and a range is read alone. The file is kept until its "
+        "owner deletes it.",
     )
     tenant = stage.tenant(EU)
     sent, received = hashlib.sha256(), hashlib.sha256()
@@ -68,9 +68,9 @@ def stream_file(stage: Stage) -> None:
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     stage.file = put.id
-    stage.tell.good(
-        f"{format_size(_FILE)} in pieces of 64 KiB sealed and stored on two backends; "
-        f"at no time more than {format_size(peak)} in memory",
+    stage.narrator.good(
+        f"{format_size(_FILE)} encrypted and stored on two backends with at most "
+        f"{format_size(peak)} of memory",
         stored - began,
     )
     with tenant.open(put.id, purpose=Purpose.FINE_TUNE) as file:
@@ -78,14 +78,16 @@ def stream_file(stage: Stage) -> None:
             pass
         part = file.read_range(_START, _STOP)
     same = sent.digest() == received.digest()
-    stage.tell.check(
-        same, f"Read back: the same SHA-256, {received.hexdigest()[:16]}...", "Other bytes!"
+    stage.narrator.check(
+        same,
+        f"Read back with the same SHA-256: {received.hexdigest()[:16]}...",
+        "The file was read back with another SHA-256",
     )
     whole = b"".join(tuning_file(_FILE))
-    stage.tell.check(
+    stage.narrator.check(
         part == whole[_START:_STOP],
-        f"Bytes {_START:,} to {_STOP:,} alone: as they were",
-        "Other bytes!",
+        f"Bytes {_START:,} to {_STOP:,} read alone: correct",
+        "The range was read back with other bytes",
     )
 
 
@@ -101,9 +103,9 @@ def _timed(work: Callable[[], object]) -> float:
     return perf_counter() - began
 
 
-def _answer(ask: Callable[[], object]) -> str:
+def _result_of(ask: Callable[[], object]) -> str:
     try:
         ask()
     except DomicileError as error:
         return f"{error.code}: {error.message}"
-    return _GIVEN
+    return _OPENED

@@ -1,4 +1,4 @@
-"""Scene 2: what has no lawful place is refused, and is nowhere."""
+"""Scene 2: a write without lawful storage is refused, and nothing is stored."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -9,35 +9,35 @@ from storage.errors import DomicileError, Refused
 from storage.model import DataClass, TenantSpec
 
 _HOME: Final = "eu-central-1"
-_STORED: Final = "It was stored."
+_STORED: Final = "stored"
 
 
 def refuse(stage: Stage) -> None:
-    """Three writes without a lawful place."""
-    stage.tell.section(
-        "No lawful place left: refused, never put elsewhere",
+    """Try two writes and a tenant for which no lawful storage is available."""
+    stage.narrator.section(
+        "Without lawful storage a write is refused",
         stage.when(),
-        "A write that its places cannot take fails; no other place is good enough.",
+        "A write that its placement cannot take fails. It never goes to another region instead.",
     )
     before = stage.world.objects()
-    with _down(stage, "eu-a", "eu-b"):
-        rows = [["both EU backends are\ndown, the US ones up", _ask(lambda: _put(stage, EU))]]
+    with _unplugged(stage, "eu-a", "eu-b"):
+        rows = [["both EU backends are\ndown, the US ones up", _attempt(lambda: _put(stage, EU))]]
     rows += [
-        ["the tenant has signed\nno DPA", _ask(lambda: _put(stage, UNSIGNED))],
-        ["a tenant wants CH, and\nno region is there", _ask(lambda: _swiss(stage))],
+        ["the tenant has signed\nno DPA", _attempt(lambda: _put(stage, UNSIGNED))],
+        ["a tenant asks for CH,\nwhich has no region", _attempt(lambda: _swiss(stage))],
     ]
-    stage.tell.table(["the write", "the answer"], rows, wide=1, gaps=(0, 1))
+    stage.narrator.table(["request", "result"], rows, wide=1, gaps=(0, 1))
     after = stage.world.objects()
-    told = ", ".join(f"{name} {count}" for name, count in after.items())
-    stage.tell.check(
+    counts = ", ".join(f"{name} {count}" for name, count in after.items())
+    stage.narrator.check(
         all(row[1] != _STORED for row in rows) and before == after,
-        f"Objects on the backends as before, in the US too: {told}",
-        f"Something was written: before {before}, after {after}",
+        f"No backend has a new object, in the US neither: {counts}",
+        f"An object was written: before {before}, after {after}",
     )
 
 
 @contextmanager
-def _down(stage: Stage, *backends: str) -> Iterator[None]:
+def _unplugged(stage: Stage, *backends: str) -> Iterator[None]:
     stage.world.take_down(*backends)
     try:
         yield
@@ -54,8 +54,8 @@ def _swiss(stage: Stage) -> None:
     stage.world.store.admin.tenants.ensure(spec)
 
 
-def _ask(write: Callable[[], None]) -> str:
-    """The name of the error, what it says, and its reason codes."""
+def _attempt(write: Callable[[], None]) -> str:
+    """Return the name of the error, its message and its reason codes."""
     try:
         write()
     except Refused as error:

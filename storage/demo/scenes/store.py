@@ -1,4 +1,4 @@
-"""Scene 1: everything is stored where its tenant's terms say."""
+"""Scene 1: store all records where their tenants' terms allow."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -15,39 +15,40 @@ from storage.demo.stage import EU, US, Kept, Stage, records_of
 from storage.model import PutFailure, ReplicaState, Verdict
 
 _WORDS: Final = {
-    "allowed": "lawful: home, agreement in force",
-    "spare": "lawful, but enough others come first",
+    "allowed": "lawful: home region, agreement in force",
+    "spare": "lawful, but enough other backends come first",
     "other_region": "lawful, but not the tenant's home region",
-    "outside_residency": "never: {jurisdiction} is outside its residency",
-    "sub_processor_not_yet": "not before the agreement begins",
-    "sub_processor_ended": "no more: the agreement has ended",
+    "outside_residency": "unlawful: {jurisdiction} is outside its residency",
+    "sub_processor_not_yet": "unlawful: the agreement has not begun",
+    "sub_processor_ended": "unlawful: the agreement has ended",
 }
 
 
 def store_conversations(stage: Stage) -> None:
-    """Store all conversations, and say where they went and why."""
-    stage.tell.section(
-        "Everything goes where its tenant's terms say",
+    """Store all conversations, and show where they are and why."""
+    stage.narrator.section(
+        "Records are stored where their tenant's terms allow",
         stage.when(),
-        "The place is decided by a pure function before a byte moves; every verdict has a reason.",
+        "Before a byte is sent, a pure function decides the placement. It gives a reason for each "
+        "backend.",
     )
     began = perf_counter()
-    with stage.tell.step("Storing the conversations"):
+    with stage.narrator.step("Storing the conversations"):
         for name, conversations in stage.homes.items():
             stage.kept[name] = list(_store(stage.tenant(name), conversations))
     records = sum(map(len, stage.kept.values()))
     seconds = perf_counter() - began
-    stage.tell.good(
-        f"{records:,} prompts and completions encrypted, stored and committed, each on two "
-        f"backends ({records / seconds:,.0f} a second)",
+    stage.narrator.good(
+        f"{records:,} prompts and completions encrypted and stored, each on two backends "
+        f"({records / seconds:,.0f} per second)",
         seconds,
     )
-    _tell_where(stage)
-    _tell_why(stage)
+    _show_counts(stage)
+    _show_reasons(stage)
 
 
-def where(store: Store) -> Counter[tuple[str, str, str]]:
-    """How many records of each tenant and class each backend has."""
+def count_by_backend(store: Store) -> Counter[tuple[str, str, str]]:
+    """Return how many records of each tenant and class each backend stores."""
     found: Counter[tuple[str, str, str]] = Counter()
     for served in store.regions.values():
         for table in (t.record, t.file):
@@ -79,28 +80,28 @@ def _records_in(conversation: Conversation) -> Iterator[bytes]:
             yield turn.completion
 
 
-def _tell_where(stage: Stage) -> None:
-    found = where(stage.world.store)
+def _show_counts(stage: Stage) -> None:
+    found = count_by_backend(stage.world.store)
     backends = list(stage.world.objects())
     kinds = sorted({(tenant, data_class) for tenant, data_class, _ in found})
-    stage.tell.table(
+    stage.narrator.table(
         ["tenant", "class", *backends],
         [[*kind, *(str(found[*kind, backend]) for backend in backends)] for kind in kinds],
         right=range(2, 2 + len(backends)),
     )
 
 
-def _tell_why(stage: Stage) -> None:
-    """What ``explain`` says of one record of each tenant."""
+def _show_reasons(stage: Stage) -> None:
+    """Show what ``explain`` returns for one record of each tenant."""
     rows, gaps = [], []
     for name in (EU, US):
         for kept in stage.kept[name][:1]:
             verdicts = stage.tenant(name).explain(kept.id).verdicts
             rows += [[name, v.backend, v.reason, _in_words(stage, v)] for v in verdicts]
             gaps.append(len(rows) - 1)
-    stage.tell.table(["why, for", "there", "reason code", "in words"], rows, wide=3, gaps=gaps)
+    stage.narrator.table(["a record of", "on", "reason code", "meaning"], rows, wide=3, gaps=gaps)
 
 
 def _in_words(stage: Stage, verdict: Verdict) -> str:
-    words = _WORDS.get(verdict.reason, "refused before any place was looked at")
+    words = _WORDS.get(verdict.reason, "refused before any backend was considered")
     return words.format(jurisdiction=stage.world.topology.regions[verdict.region].jurisdiction)

@@ -1,0 +1,130 @@
+"""``erasure show`` and ``erasure list``: the progress of erasures."""
+
+from typing import Annotated
+from uuid import UUID
+
+from rich.text import Text
+from typer import Argument, Option
+
+from storage.cli.opening import chosen_regions, opened
+from storage.cli.options import AsJson, Limit, OneRegion
+from storage.cli.output import (
+    format_minute,
+    format_time,
+    good,
+    print_facts,
+    print_json,
+    print_note,
+    print_page,
+    print_table,
+    print_text,
+    print_value,
+    warning,
+)
+from storage.errors import InvalidRequest, NotFound
+from storage.model import Erasure, ErasureState
+from storage.text import plural
+
+
+def show(
+    erasure: Annotated[str, Argument(metavar="ID", help="The erasure's id.", show_default=False)],
+    receipt: Annotated[bool, Option("--receipt", help="Print only the receipt.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Show how far an erasure is, and what is left on which backend.
+
+    With --receipt it ends with 4 as long as there is no receipt.
+    """
+    with opened() as store:
+        found = store.erasure(erasure)
+    if receipt:
+        if found.receipt is None:
+            raise NotFound(
+                "The erasure has no receipt yet.",
+                advice="Check that a worker runs. What is left: domicile erasure show ID",
+            )
+        print_value(found.receipt)
+    elif as_json:
+        print_json({"erasure": found})
+    else:
+        _show(found)
+
+
+def list_erasures(
+    region: OneRegion = None,
+    after: Annotated[
+        str | None, Option(metavar="ID", help="Start after this erasure, for the next page.")
+    ] = None,
+    limit: Limit = 100,
+    as_json: AsJson = False,
+) -> None:
+    """List the erasures in the regions that this process serves, newest first."""
+    start = _parse_id(after) if after else None
+    with opened() as store:
+        found: list[Erasure] = []
+        for name in chosen_regions(store, region):
+            found += store.erasures(name, after=start, limit=limit)
+    page = sorted(found, key=lambda erasure: erasure.id, reverse=True)[:limit]
+    following = str(page[-1].id) if len(found) >= limit and page else None
+    if as_json:
+        print_json({"erasures": page, "next": following})
+        return
+    print_page(
+        ("erasure", "state", "requested (UTC)", "tenant", "scope", "deleted"),
+        [
+            (
+                str(e.id),
+                _state(e),
+                format_minute(e.requested),
+                e.tenant,
+                e.scope.value,
+                str(e.deleted),
+            )
+            for e in page
+        ],
+        following,
+    )
+
+
+def _show(erasure: Erasure) -> None:
+    print_facts(
+        [
+            ("erasure", str(erasure.id)),
+            ("tenant", f"{erasure.tenant} in {erasure.region}"),
+            ("scope", erasure.scope.value),
+            ("reason", erasure.reason.value),
+            ("state", _state(erasure)),
+            ("unreadable since", format_time(erasure.fenced)),
+            ("completed", format_time(erasure.completed, never="not yet")),
+            ("records deleted", str(erasure.deleted)),
+        ]
+    )
+    for deferral in erasure.deferred:
+        if deferral.until is None:
+            records = plural(deferral.records, "record")
+            print_note(f"Hold {deferral.hold} keeps {records} of it.")
+    if erasure.left:
+        print_text()
+        print_table(
+            ("waits for", "objects", "next try (UTC)", "last error"),
+            [
+                (x.backend, str(x.replicas), format_minute(x.next_attempt), x.last_error or "-")
+                for x in erasure.left
+            ],
+        )
+    if erasure.receipt is not None:
+        print_note(f"Print its receipt: domicile erasure show {erasure.id} --receipt")
+
+
+def _state(erasure: Erasure) -> Text:
+    state = erasure.state.value
+    return good(state) if erasure.state is ErasureState.COMPLETE else warning(state)
+
+
+def _parse_id(text: str) -> UUID:
+    try:
+        return UUID(text)
+    except ValueError:
+        raise InvalidRequest(
+            "Invalid erasure id.", advice="domicile erasure list prints the ids."
+        ) from None

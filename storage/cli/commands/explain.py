@@ -1,0 +1,47 @@
+"""``explain``: why a record is where it is."""
+
+from storage.cli.opening import opened
+from storage.cli.options import AsJson, RecordText, TenantId
+from storage.cli.output import (
+    bad,
+    format_time,
+    good,
+    print_facts,
+    print_json,
+    print_table,
+    print_text,
+    print_value,
+)
+from storage.cli.reason_texts import reason_text
+
+
+def explain(tenant: TenantId, record_id: RecordText, as_json: AsJson = False) -> None:
+    """Explain where a record is stored, and why each other backend was not chosen."""
+    with opened() as store:
+        found = store.tenant(tenant).explain(record_id)
+    if as_json:
+        print_json(found)
+        return
+    states = {replica.backend: replica.state.value for replica in found.replicas}
+    print_value(str(found.id))
+    print_facts(
+        [
+            ("readable until", format_time(found.readable_until, never="you erase it")),
+            ("deleted by", format_time(found.deadline, never="no deadline")),
+        ],
+        indent=2,
+    )
+    print_text()
+    print_table(
+        ("backend", "region", "allowed", "replica", "reason"),
+        [
+            (
+                v.backend,
+                v.region,
+                good("yes") if v.allowed else bad("no"),
+                states.get(v.backend, "-"),
+                reason_text(v.reason),
+            )
+            for v in found.verdicts
+        ],
+    )

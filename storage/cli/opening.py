@@ -1,0 +1,43 @@
+"""Opening the store that the settings name, for a command."""
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+
+from storage.bootstrap import Dependencies, open_store, region_settings, topology_of
+from storage.cli.options import check_region
+from storage.cli.progress import busy
+from storage.client.store import Store
+from storage.logs import make_logger
+from storage.settings import RegionSettings, load_settings
+
+
+@contextmanager
+def opened(*, probing: bool = False) -> Iterator[Store]:
+    """Open the store of the regions that this process serves. Its log goes to stderr.
+
+    With ``probing`` it opens only if it has every right on every backend. Commands that read,
+    erase or purge do without: they must work while a right is missing on one backend.
+    """
+    with ExitStack() as stack:
+        with busy("Opening..."):
+            store = stack.enter_context(
+                open_store(dependencies=Dependencies(probing=probing), log=make_logger())
+            )
+        yield store
+
+
+@contextmanager
+def settings_of(region: str) -> Iterator[RegionSettings]:
+    """Yield the settings of one region. Raise WrongRegion if this process does not serve it."""
+    settings = load_settings()
+    with region_settings(settings, topology_of(settings)) as regions:
+        check_region(region, regions)
+        yield regions[region]
+
+
+def chosen_regions(store: Store, region: str | None) -> list[str]:
+    """Return the region asked for, or all that this process serves. Raise WrongRegion."""
+    if region is None:
+        return list(store.regions)
+    check_region(region, store.regions)
+    return [region]
