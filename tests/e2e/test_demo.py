@@ -1,4 +1,4 @@
-"""The demonstration as a newcomer runs it, and as it has to fail when bytes stay."""
+"""The demonstration as a new user runs it, and its failure when bytes are left."""
 
 import base64
 import json
@@ -41,19 +41,19 @@ def conversations(tmp_path: Path) -> Path:
 
 
 def test_the_proof_holds(conversations: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Everything is found before, and nothing afterwards; it ends with what to try next."""
+    """All traces are found at first and none at the end; the output ends with the next steps."""
     demo(conversations)
 
-    told = capsys.readouterr().out
-    assert "PROVED: looked for" in told
-    assert "found 0" not in told
-    assert ", 0 on day 31, and plain text never." in " ".join(told.split())
-    assert "domicile demo --input FILE" in told
-    assert max(map(len, told.splitlines())) <= 80
+    output = capsys.readouterr().out
+    assert "PROVED: of " in output
+    assert " 0 were found" not in output
+    assert " and 0 on day 31; plain text was never found." in " ".join(output.split())
+    assert "domicile demo --input FILE" in output
+    assert max(map(len, output.splitlines())) <= 80
 
 
 def test_files_as_other_tools_write_them(tmp_path: Path) -> None:
-    """Without names, with parts instead of a text, and with calls of tools in between."""
+    """Lines without names, with parts instead of a text, and with tool calls are read."""
     parts = [{"type": "text", "text": "What is in this picture?"}]
     call = {"id": "call_1", "type": "function", "function": {"name": "look", "arguments": "{}"}}
     messages = [
@@ -76,7 +76,7 @@ def test_files_as_other_tools_write_them(tmp_path: Path) -> None:
 def test_a_user_may_be_called_anything(
     conversations: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A word that the catalog writes by itself proves nothing. As JSON, the same in numbers."""
+    """A name that is a word of the catalog does not fail the proof; JSON has the numbers."""
     named = conversations.read_text().replace("somebody-1", "subject_request")
     conversations.write_text(named)
 
@@ -96,65 +96,70 @@ def test_the_proof_fails_if_bytes_stay(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """With a duty disabled it ends in time, says what was found where, and exits with 1."""
+    """Without a duty it ends, lists what was found where, and exits with 1."""
     monkeypatch.setattr(f"storage.workers.loop.{duty}", lambda _region, _log: 0)
 
     with pytest.raises(typer.Exit) as ended:
         demo(conversations)
 
-    told = " ".join(capsys.readouterr().out.split())
+    output = " ".join(capsys.readouterr().out.split())
     assert ended.value.exit_code == 1
-    assert "PROOF FAILED" in told
-    assert "samples of ciphertext of the erased user" in told.partition("PROOF FAILED")[2]
-    assert "No receipt" in told
+    assert "PROOF FAILED" in output
+    assert "samples of ciphertext of the erased user" in output.partition("PROOF FAILED")[2]
+    assert "No receipt" in output
 
 
 @pytest.mark.parametrize(
-    ("spoil", "said"),
+    ("change", "expected"),
     [
-        (lambda line: line[:-5], "Line 3 of the input: it is not JSON (see column "),
-        (lambda _: "[1]", "Line 3 of the input: it is not a JSON object."),
+        (lambda line: line[:-5], "Line 3 of the input: not JSON (at column "),
+        (lambda _: "[1]", "Line 3 of the input: not a JSON object."),
         (lambda line: line.replace('"messages"', '"said"'), 'input: "messages" is missing.'),
         (lambda line: line.replace('"content": "', '"content": 7, "x": "'), "be a valid string."),
         (lambda line: line.replace('"m-1"', "7"), 'input: "model" should be a valid string.'),
         (lambda line: line.replace("assistant", "robot"), '"messages.1.role" should be '),
-        (lambda line: line.replace("-002", "-000"), 'Line 3 of the input: "id" is that of line 1.'),
+        (
+            lambda line: line.replace("-002", "-000"),
+            'the input: "id" repeats that of line 1.',
+        ),
     ],
 )
-def test_a_bad_line_is_named(spoil: Callable[[str], str], said: str, conversations: Path) -> None:
-    """The error has the number of the line and what is wrong there, and nothing of its content."""
+def test_a_bad_line_is_named(
+    change: Callable[[str], str], expected: str, conversations: Path
+) -> None:
+    """The error has the line number and the problem, and quotes nothing of the line."""
     lines = conversations.read_text().splitlines()
-    lines[2] = spoil(lines[2])
+    lines[2] = change(lines[2])
     conversations.write_text("\n".join(lines))
 
     with pytest.raises(InvalidRequest) as refused:
         demo(conversations)
 
-    assert said in refused.value.message
+    assert expected in refused.value.message
     assert "bicycle" not in str(refused.value)
 
 
-def test_an_input_that_is_not_there(tmp_path: Path) -> None:
-    """What cannot be read, or holds nothing, is said to be so."""
+def test_an_input_without_conversations(tmp_path: Path) -> None:
+    """A missing file and an empty file are refused."""
     (tmp_path / "empty.jsonl").write_text("\n\n")
 
     with pytest.raises(InvalidRequest, match="cannot be read"):
         demo(tmp_path / "absent.jsonl")
-    with pytest.raises(InvalidRequest, match="holds no conversation"):
+    with pytest.raises(InvalidRequest, match="has no conversations"):
         demo(tmp_path / "empty.jsonl")
 
 
 @pytest.mark.parametrize("before", range(8))
-def test_what_is_looked_for_is_found(before: int) -> None:
-    """The proof's search finds bytes wherever they begin, also in hexadecimal and in base64."""
-    sought, other = os.urandom(32), os.urandom(32)
-    finder = Finder([sought, other, b"somebody"])
+def test_the_finder_finds(before: int) -> None:
+    """The search finds bytes at any offset, raw, in hexadecimal and in base64."""
+    value, other = os.urandom(32), os.urandom(32)
+    finder = Finder([value, other, b"somebody"])
     around = os.urandom(before), os.urandom(20)
-    plain, name = sought.join(around), b"somebody".join(around)
+    plain, name = value.join(around), b"somebody".join(around)
 
     found = [finder.find(data) for data in (plain, base64.urlsafe_b64encode(plain), name)]
 
-    assert found == [{sought}, {sought}, {b"somebody"}]
+    assert found == [{value}, {value}, {b"somebody"}]
     assert finder.find(b" " * before + base64.b64encode(name)) == {b"somebody"}
-    assert finder.find(b" " * before + sought.hex().encode()) == {sought}
-    assert finder.find(sought[1:] + other[:-1]) == set()
+    assert finder.find(b" " * before + value.hex().encode()) == {value}
+    assert finder.find(value[1:] + other[:-1]) == set()

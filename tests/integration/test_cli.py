@@ -12,11 +12,11 @@ import pytest
 from rich.console import Console
 
 from storage.bootstrap import open_store
-from storage.cli import exit_codes, output
-from storage.cli import options as common
+from storage.cli import exit_codes, output, terminal
 from storage.cli.commands import status
 from storage.cli.exit_codes import Exit
-from storage.cli.reason_texts import reason
+from storage.cli.options import StdinOption
+from storage.cli.reason_texts import reason_text
 from storage.errors import DomicileError, InvalidRequest
 from storage.model import BackendState, ProcessorState, RegionStatus
 from storage.settings import Settings
@@ -96,9 +96,9 @@ class TestOperation:
         shown = capsys.readouterr().out
 
         assert status.late(region)
-        assert "OVERDUE: something should have been gone since 2026-03-01 12:00 UTC" in shown
+        assert "OVERDUE since 2026-03-01 12:00 UTC" in shown
         assert "too few days ahead" in shown
-        assert "DISAGREE: workers here destroy nothing" in shown
+        assert "DISAGREE: workers here delete nothing" in shown
         assert "1,000,000 or more" in shown
 
     def test_a_worker_ends_its_piece_and_then_itself(self, line: Line) -> None:
@@ -214,9 +214,7 @@ class TestProcessors:
         status.show(region)
 
         assert status.late(region)
-        assert "OVERDUE: something should have been gone since 2026-03-01 12:00 UTC" in (
-            capsys.readouterr().out
-        )
+        assert "OVERDUE since 2026-03-01 12:00 UTC" in (capsys.readouterr().out)
 
 
 class TestOutput:
@@ -246,11 +244,11 @@ class TestOutput:
         heads, rows = ("record", "size"), [("r" * 40, "2.1 KiB")]
         wide, narrow = Console(width=50), Console(width=44)
 
-        monkeypatch.setattr(output, "people", lambda: wide)
-        output.table(heads, rows)
+        monkeypatch.setattr(output, "console_for", lambda: wide)
+        output.print_table(heads, rows)
         table = capsys.readouterr().out
-        monkeypatch.setattr(output, "people", lambda: narrow)
-        output.table(heads, rows)
+        monkeypatch.setattr(output, "console_for", lambda: narrow)
+        output.print_table(heads, rows)
         listed = capsys.readouterr().out
 
         assert table.splitlines() == [f"{'record':40}  size", f"{'r' * 40}  2.1 KiB"]
@@ -258,12 +256,12 @@ class TestOutput:
 
     def test_reasons_are_said_in_words(self) -> None:
         """Also those that are made of two."""
-        assert reason("other_region") == "not the tenant's home region"
-        assert reason("dpa_missing") == "a DPA is required and was never signed"
-        assert reason("backups_sub_processor_ended") == (
-            "the backups is run by a sub-processor whose agreement has ended"
+        assert reason_text("other_region") == "outside the tenant's home region"
+        assert reason_text("dpa_missing") == "a DPA is required and was never signed"
+        assert reason_text("backups_sub_processor_ended") == (
+            "the backups' sub-processor's agreement has ended"
         )
-        assert reason("something_new") == "something new"
+        assert reason_text("something_new") == "something new"
 
     def test_sizes(self) -> None:
         """In the units that their names say."""
@@ -304,7 +302,7 @@ class TestErrors:
         _, purpose = line.error("get", "acme-eu", "x", "--purpose", "fun")
         _, limit = line.error("list", "acme-eu", "--limit", "0")
 
-        assert "It is one of: serve, fine_tune" in purpose["advice"]
+        assert "Choose one of: serve, fine_tune" in purpose["advice"]
         assert "greater than or equal to 1" in limit["advice"]
 
     def test_a_bug_is_one_line_and_its_traceback_is_in_the_log(
@@ -331,24 +329,24 @@ class TestErrors:
     ) -> None:
         """It has an exit code of its own."""
         put = line.put("kept")
-        monkeypatch.setattr("storage.cli.commands.erase.at_terminal", lambda: True)
+        monkeypatch.setattr(terminal, "can_ask", lambda: True)
         given = ["erase", "acme-eu", "--all", "--reason", "contract_end"]
 
         result = line(*given, stdin="n\n")
 
         assert result.exit_code == Exit.DECLINED
-        assert "everything of acme-eu" in result.stderr
+        assert "all records of acme-eu" in result.stderr
         assert line("get", "acme-eu", put, "--purpose", "serve").stdout == "kept"
 
     def test_stdin_can_be_taken_once(self) -> None:
         """Two values cannot both come from it."""
-        given = common.Given()
-        given.take()
+        stdin = StdinOption()
+        stdin.take()
 
         with pytest.raises(InvalidRequest):
-            given.text("-")
-        assert given.text("value") == "value"
-        assert given.text(None) is None
+            stdin.read("-")
+        assert stdin.read("value") == "value"
+        assert stdin.read(None) is None
 
 
 def _below(kind: type[DomicileError]) -> Iterator[type[DomicileError]]:

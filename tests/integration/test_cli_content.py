@@ -75,7 +75,7 @@ class TestRecords:
         got = line("get", "acme-eu", put.stdout.strip(), "--purpose", "serve")
 
         assert put.exit_code == got.exit_code == 0
-        assert "Stored. Its bytes are gone by" in put.stderr
+        assert "Stored. It will be deleted by" in put.stderr
         assert got.stdout_bytes == body
 
     def test_json_has_metadata_and_body(self, line: Line) -> None:
@@ -184,11 +184,19 @@ class TestRecords:
         ],
     )
     def test_refusals(self, line: Line, args: list[str], code: int, name: str) -> None:
-        """Each with its exit code, and the same five things in JSON."""
+        """Each with its exit code, and the same fields in JSON."""
         ended, error = line.error(*args, stdin="body")
 
         assert (ended, error["code"]) == (code, name)
-        assert set(error) == {"code", "message", "advice", "reasons", "retryable", "outcome"}
+        assert set(error) == {
+            "code",
+            "message",
+            "advice",
+            "page",
+            "reasons",
+            "retryable",
+            "outcome",
+        }
         assert error["outcome"] == "not_stored"
         assert error["retryable"] is False
 
@@ -280,7 +288,7 @@ class TestErasing:
         assert told["records"] == {"at_least": 1, "exact": True}
         assert told["scope"] == "subject"
         assert {"parent": "prompt", "child": "completion"} in told["cascades"]
-        assert "Nothing was done" in text
+        assert "Nothing was changed" in text
         assert line("get", "acme-eu", put, "--purpose", "serve").stdout == "kept"
 
     def test_nobody_is_erased_without_being_asked(self, line: Line) -> None:

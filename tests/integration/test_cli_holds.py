@@ -44,7 +44,7 @@ def test_a_hold_from_placing_to_release(line: Line, tmp_path: Path) -> None:
 
     regions = line.told("status")["regions"]
     assert (regions[0]["holds"], regions[0]["deferred_erasures"]) == (1, 1)
-    assert "1 legal hold, for which 1 erasure cannot end" in line("status").stdout
+    assert "1 legal hold, deferring 1 erasure" in line("status").stdout
     assert hold in line("hold", "list").stdout
     assert "Doe v. Acme" in line("hold", "show", hold).stdout
 

@@ -54,26 +54,26 @@ def test_from_a_restore_to_service(domicile: Domicile, command: CliRunner) -> No
     (region,) = told["regions"]
     assert region == {
         "region": HOME,
-        "moved": ["database", "table"],
+        "changed": ["database", "table"],
         "entries": 1,
         "replayed": 1,
         "unreadable": 0,
         "missing": 0,
-        "silent": [],
+        "unavailable": [],
         "found_again": 0,
         "lost_records": 0,
         "lost": [],
-        "forgotten": region["forgotten"],
+        "orphans": region["orphans"],
         "recovered": False,
     }
-    assert [(x["kind"], x["day"], x["objects"]) for x in region["forgotten"]] == [
+    assert [(x["kind"], x["day"], x["objects"]) for x in region["orphans"]] == [
         ("pack", lost.id.day.isoformat() if lost.id.day else None, 1)
     ]
     assert waiting.exit_code == Exit.DECLINED
     assert "its database, table changed" in waiting.stdout
     assert "Nothing is served or destroyed there yet" in waiting.stderr
     assert done.exit_code == Exit.DONE
-    assert f"{HOME}: workers and services may start" in done.stdout
+    assert f"{HOME}: start its workers and services" in done.stdout
     assert "there is nothing to do" in again.stdout
     assert "somebody" not in rehearsal.output + waiting.output + done.output
     domicile.open()

@@ -41,11 +41,11 @@ def test_where_all_is_well(scrub: CliRunner) -> None:
     text = ran(scrub)
 
     assert [b["backend"] for b in told["backends"]] == ["eu-a", "eu-b", "us-a", "us-b"]
-    assert told["unmended"] == 0
+    assert told["unrepaired"] == 0
     assert [b["read"] for b in told["backends"]] == [2, 2, 0, 0]
     assert all(b["findings"] == [] and b["finished"] for b in told["backends"])
     assert text.exit_code == Exit.DONE
-    assert "All is as the catalog says" in text.stderr
+    assert "The backends match the catalog" in text.stderr
 
 
 def test_what_it_finds_and_mends(scrub: CliRunner, domicile: Domicile) -> None:
@@ -78,7 +78,7 @@ def test_what_it_cannot_mend_ends_with_a_code_of_its_own(
 
     assert result.exit_code == Exit.UNREPAIRED
     assert "wrong size" in result.stdout
-    assert "NOT MENDED" in result.stdout
+    assert "NOT REPAIRED" in result.stdout
     (region, _) = domicile.store.status()
     assert [backend.unmended for backend in region.backends] == [1, 0]
 

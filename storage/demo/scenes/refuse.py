@@ -28,10 +28,10 @@ def refuse(stage: Stage) -> None:
     ]
     stage.narrator.table(["request", "result"], rows, wide=1, gaps=(0, 1))
     after = stage.world.objects()
-    counts = ", ".join(f"{name} {count}" for name, count in after.items())
+    counts = ", ".join(f"{name}: {count}" for name, count in after.items())
     stage.narrator.check(
         all(row[1] != _STORED for row in rows) and before == after,
-        f"No backend has a new object, in the US neither: {counts}",
+        f"No backend has a new object, neither in the US ({counts})",
         f"An object was written: before {before}, after {after}",
     )
 

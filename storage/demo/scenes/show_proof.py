@@ -27,8 +27,8 @@ def show_proof(stage: Stage) -> bool:
         "The proof",
         stage.when(),
         "All content is encrypted, so a search for plain text would prove nothing. The search "
-        "looks for the traces that each record leaves: 32 bytes of its ciphertext, its wrapped key, its "
-        "encrypted metadata, and the pseudonyms of its user and its conversation.",
+        "looks for the traces that each record leaves: 32 bytes of its ciphertext, its wrapped "
+        "key, its encrypted metadata, and the pseudonyms of its user and its conversation.",
     )
     _show_traces(stage)
     _show_size(stage)

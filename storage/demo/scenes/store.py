@@ -15,7 +15,7 @@ from storage.demo.stage import EU, US, Kept, Stage, records_of
 from storage.model import PutFailure, ReplicaState, Verdict
 
 _WORDS: Final = {
-    "allowed": "lawful: home region, agreement in force",
+    "allowed": "lawful: home, agreement in force",
     "spare": "lawful, but enough other backends come first",
     "other_region": "lawful, but not the tenant's home region",
     "outside_residency": "unlawful: {jurisdiction} is outside its residency",
@@ -99,7 +99,7 @@ def _show_reasons(stage: Stage) -> None:
             verdicts = stage.tenant(name).explain(kept.id).verdicts
             rows += [[name, v.backend, v.reason, _in_words(stage, v)] for v in verdicts]
             gaps.append(len(rows) - 1)
-    stage.narrator.table(["a record of", "on", "reason code", "meaning"], rows, wide=3, gaps=gaps)
+    stage.narrator.table(["record of", "on", "reason code", "meaning"], rows, wide=3, gaps=gaps)
 
 
 def _in_words(stage: Stage, verdict: Verdict) -> str:
