@@ -36,6 +36,7 @@ from storage.errors import (
     TopologyError,
     WrongRegion,
 )
+from storage.evidence.keys import key_id
 from storage.ledger.guard import AGE, Guard
 from storage.ledger.holds import know_names
 from storage.logs import make_logger
@@ -43,7 +44,7 @@ from storage.model import Entropy
 from storage.policy import horizon_wanted
 from storage.ports import Backend, Clock, Connector
 from storage.processors.registry import open_connector
-from storage.processors.signing import derive_key, key_id
+from storage.processors.signing import derive_key
 from storage.region import Limits, OpenRegion
 from storage.settings import RegionSettings, Settings, load_settings
 from storage.workers.loop import Duty, Worker, duties

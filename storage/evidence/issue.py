@@ -1,5 +1,6 @@
-"""The receipt of an erasure that is complete, from what the catalog noted when it was seen."""
+"""Build the receipt of a complete erasure from the evidence in the catalog."""
 
+from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Literal
 from uuid import UUID
@@ -12,35 +13,29 @@ from storage.evidence.receipts import Acknowledgement, Deferral, Leaf, Receipt
 from storage.ports import ItemKind
 from storage.region import OpenRegion
 
-_NOBODY = "not-noted"
+_UNKNOWN_COMPANY = "not-noted"
 
 
 def build_receipt(
     region: OpenRegion, connection: Connection, erasure: UUID, now: datetime
 ) -> Receipt:
-    """A receipt, to be signed. The caller has seen that the erasure waits for nothing."""
-    deferred = [
-        Deferral(hold=hold, records=records, since=since, until=until)
-        for hold, records, since, until in deferrals.ended(connection, erasure)
-    ]
+    """Return the unsigned receipt of an erasure. The caller has checked that it is complete."""
     facts = erasures.facts(connection, erasure)
     leaves = tuple(
         leaf for seen in erasures.evidence(connection, erasure) for leaf in _leaves(region, seen)
     )
-    processors = [
-        Acknowledgement(
-            copy_id=word.copy,
-            processor=word.processor,
-            how=word.how,
-            at=word.acknowledged,
-            digest=word.digest.hex(),
-        )
-        for word in copies.confirmations(connection, erasure)
+    processors = tuple(_acknowledgements(connection, erasure))
+    deferred = tuple(
+        Deferral(hold=hold, records=records, since=since, until=until)
+        for hold, records, since, until in deferrals.ended(connection, erasure)
+    )
+    ends = [
+        *(leaf.absent_at for leaf in leaves),
+        *(acknowledged.at for acknowledged in processors),
+        *(hold.until for hold in deferred),
     ]
-    seen_last = [leaf.absent_at for leaf in leaves]
-    said_last = [*(word.at for word in processors), *(hold.until for hold in deferred)]
-    # another process's clock may be a little behind that of the request
-    absent = max([facts.fenced, facts.planned, *seen_last, *said_last])
+    # the clock of another process may be a little behind that of the request
+    absent = max([facts.fenced, facts.planned, *ends])
     return Receipt(
         erasure=erasure,
         region=region.name,
@@ -54,31 +49,40 @@ def build_receipt(
         last_key_copy_gone_by=absent + timedelta(days=region.region.catalog_backup_days),
         deleted=facts.deleted,
         leaves=leaves,
-        processors=tuple(processors),
-        deferred=tuple(deferred),
+        processors=processors,
+        deferred=deferred,
         issued_at=max(now, absent),
     )
 
 
-def _leaves(region: OpenRegion, seen: Evidence) -> list[Leaf]:
-    """What was seen to be absent, and what was only attested to be impossible there."""
-    looked: list[tuple[Literal["seen", "attested"], tuple[str, ...]]]
-    looked = [("seen", seen.seen), ("attested", seen.attested)]
-    return [
-        Leaf(
-            object=seen.object_id.hex,
-            backend=seen.backend,
-            sub_processor=seen.sub_processor or _of_today(region, seen.backend),
-            how=how,
-            absent_at=seen.gone_at,
-            looked_for=tuple(ItemKind(kind) for kind in kinds),
+def _acknowledgements(connection: Connection, erasure: UUID) -> Iterator[Acknowledgement]:
+    for confirmed in copies.confirmations(connection, erasure):
+        yield Acknowledgement(
+            copy_id=confirmed.copy,
+            processor=confirmed.processor,
+            how=confirmed.how,
+            at=confirmed.acknowledged,
+            digest=confirmed.digest.hex(),
         )
-        for how, kinds in looked
-        if kinds
-    ]
 
 
-def _of_today(region: OpenRegion, backend: str) -> str:
-    """Whose backend it is, for what former code saw: it did not note that."""
-    named = {spec.name: spec.sub_processor for spec in region.region.backends}
-    return named.get(backend, _NOBODY)
+def _leaves(region: OpenRegion, seen: Evidence) -> Iterator[Leaf]:
+    """Yield a leaf for what was seen to be absent, and one for what was attested to be off."""
+    kinds_by_how: dict[Literal["seen", "attested"], tuple[str, ...]]
+    kinds_by_how = {"seen": seen.seen, "attested": seen.attested}
+    for how, kinds in kinds_by_how.items():
+        if kinds:
+            yield Leaf(
+                object=seen.object_id.hex,
+                backend=seen.backend,
+                sub_processor=seen.sub_processor or _present_company(region, seen.backend),
+                how=how,
+                absent_at=seen.gone_at,
+                looked_for=tuple(ItemKind(kind) for kind in kinds),
+            )
+
+
+def _present_company(region: OpenRegion, backend: str) -> str:
+    """Return the company of the topology, for rows of earlier code, which did not note it."""
+    companies = {spec.name: spec.sub_processor for spec in region.region.backends}
+    return companies.get(backend, _UNKNOWN_COMPANY)

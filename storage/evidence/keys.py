@@ -1,4 +1,4 @@
-"""The public keys that check receipts: their names, and how they are handed over."""
+"""The public keys that verify receipts: their ids, and their export and import."""
 
 import base64
 import hashlib
@@ -25,7 +25,7 @@ _BLOCK = re.compile(r"-----BEGIN PUBLIC KEY-----[^-]*-----END PUBLIC KEY-----\n?
 class PublishedKey:
     """A public key of a region, with the times of the first and the last receipt that it signed.
 
-    ``version`` is that of the key file; None: the file has it no more.
+    ``version`` is its version in the key file; None if the file no longer has it.
     """
 
     key: Ed25519PublicKey
@@ -35,27 +35,27 @@ class PublishedKey:
 
 
 def key_id(key: Ed25519PublicKey) -> str:
-    """The name of a public key: its thumbprint (RFC 7638, RFC 8037 appendix A.3)."""
+    """Return the id (``kid``) of a public key: its thumbprint (RFC 7638, RFC 8037 A.3)."""
     fields = {"crv": "Ed25519", "kty": "OKP", "x": _base64url(key.public_bytes_raw())}
     text = json.dumps(fields, sort_keys=True, separators=(",", ":"))
     return _base64url(hashlib.sha256(text.encode()).digest())
 
 
 def export_pem(key: Ed25519PublicKey) -> str:
-    """The key as PEM (SubjectPublicKeyInfo, RFC 8410), to give to whoever checks receipts."""
+    """Return the key as PEM (SubjectPublicKeyInfo, RFC 8410), for those who verify receipts."""
     return key.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
 
 
 def export_jwk_set(keys: Iterable[PublishedKey]) -> dict[str, object]:
-    """The keys as a JWK set (RFC 7517, RFC 8037) with the times at which each signed."""
+    """Return the keys as a JWK set (RFC 7517, RFC 8037) with the times at which each signed."""
     return {"keys": [_jwk(published) for published in keys]}
 
 
 def import_public_keys(text: str) -> dict[str, Ed25519PublicKey]:
-    """Keys by name, from one or more blocks of PEM, or from a JWK set.
+    """Read keys, by id, from one or more blocks of PEM, or from a JWK set.
 
-    Raises InvalidRequest if it is neither, or has no Ed25519 public key. Of a JWK set, keys of
-    other types are passed over, as RFC 7517 says.
+    Ignores keys of other types in a JWK set, as RFC 7517 says. Raises InvalidRequest if the text is
+    neither, or has no Ed25519 public key.
     """
     try:
         keys = _from_jwk_set(json.loads(text)) if text.lstrip()[:1] == "{" else _from_pem(text)
@@ -82,11 +82,11 @@ def _jwk(published: PublishedKey) -> dict[str, object]:
 
 def _from_pem(text: str) -> list[Ed25519PublicKey]:
     if _BLOCK.sub("", text).strip():
-        raise ValueError("something else than public keys")
+        raise ValueError("the text contains more than public keys")
     found = [load_pem_public_key(block.encode()) for block in _BLOCK.findall(text)]
     keys = [key for key in found if isinstance(key, Ed25519PublicKey)]
     if len(keys) < len(found):
-        raise ValueError("a key of another kind")
+        raise ValueError("not an Ed25519 key")
     return keys
 
 
@@ -99,7 +99,7 @@ def _from_jwk_set(document: object) -> list[Ed25519PublicKey]:
 
 
 def _bytes(text: object) -> bytes:
-    """Exactly what ``_base64url`` makes of 32 bytes."""
+    """Decode 32 bytes. Raises ValueError unless ``_base64url`` would write them like this."""
     if not isinstance(text, str) or not re.fullmatch(r"[A-Za-z0-9_-]{43}", text):
         raise ValueError("not 32 bytes in base64url")
     data = base64.urlsafe_b64decode(text + "=")
@@ -114,6 +114,6 @@ def _base64url(data: bytes) -> str:
 
 def _no_keys() -> InvalidRequest:
     return InvalidRequest(
-        "That is no Ed25519 public key, in PEM or in a JWK set.",
+        "The text contains no Ed25519 public key in PEM or in a JWK set.",
         advice="Ask who issued the receipt; a key in PEM begins with -----BEGIN PUBLIC KEY-----.",
     )

@@ -1,7 +1,7 @@
-"""A Merkle tree (RFC 6962, section 2.1; RFC 9162): one hash stands for many texts.
+"""A Merkle tree (RFC 6962, section 2.1; RFC 9162): one hash covers many texts.
 
-A leaf hash begins with 0x00 and a node hash with 0x01, so that neither can be taken for the other.
-An inclusion path proves that one text is among them, without the others.
+The input of a leaf hash begins with 0x00 and that of a node hash with 0x01, so that neither can be
+mistaken for the other. An inclusion path proves that a text is in the tree without the other texts.
 """
 
 import hashlib
@@ -9,12 +9,12 @@ from collections.abc import Sequence
 
 
 def leaf_hash(text: bytes) -> bytes:
-    """The hash of one text: 32 bytes."""
+    """Return the hash of one text: 32 bytes."""
     return hashlib.sha256(b"\0" + text).digest()
 
 
 def root_hash(leaves: Sequence[bytes]) -> bytes:
-    """The hash of the whole tree over one or more leaf hashes, in their order."""
+    """Return the root hash of a tree over one or more leaf hashes, in their order."""
     if len(leaves) == 1:
         return leaves[0]
     split = _split(len(leaves))
@@ -22,7 +22,7 @@ def root_hash(leaves: Sequence[bytes]) -> bytes:
 
 
 def inclusion_path(leaves: Sequence[bytes], index: int) -> list[bytes]:
-    """The hashes that lead from the leaf at ``index`` (from 0) to the root, lowest first."""
+    """Return the hashes from the leaf at ``index`` (from 0) to the root, lowest first."""
     if len(leaves) == 1:
         return []
     split = _split(len(leaves))
@@ -32,9 +32,9 @@ def inclusion_path(leaves: Sequence[bytes], index: int) -> list[bytes]:
 
 
 def root_from(leaf: bytes, index: int, size: int, path: Sequence[bytes]) -> bytes:
-    """The root of a tree of ``size`` leaves, if the leaf is at ``index`` and this is its path.
+    """Return the root of a tree of ``size`` leaves that has the leaf at ``index``, by its path.
 
-    Raises ValueError if no leaf of such a tree has a path of that length.
+    Raises ValueError if no leaf of a tree of that size has a path of that length.
     """
     if not 0 <= index < size or (size > 1) != bool(path):
         raise ValueError("no such path in a tree of that size")
@@ -51,5 +51,5 @@ def _node(left: bytes, right: bytes) -> bytes:
 
 
 def _split(size: int) -> int:
-    """The largest power of two below ``size``: so many leaves are on the left."""
+    """Return the number of leaves on the left: the largest power of two below ``size``."""
     return 1 << (size - 1).bit_length() - 1

@@ -1,15 +1,15 @@
-"""Receipts: what was erased, when, and where it was seen to be absent, signed.
+"""Receipts: signed evidence of what was erased, when, and where it was seen to be absent.
 
-A receipt is one line of three parts with ``~`` in between:
+A receipt is one line of three parts, separated by ``~``:
 
 - a JSON Web Signature in compact form (RFC 7515) with Ed25519 (``EdDSA``, RFC 8037) over the root
   of a Merkle tree (RFC 9162): region, number of receipts, root hash, time;
-- the receipt itself, one of those that the tree was made of;
-- its place among them, and its inclusion path.
+- the receipt itself, which is one leaf of the tree;
+- the proof: its index among the leaves, and its inclusion path.
 
-All is canonical JSON (sorted keys, no spaces, UTF-8, times in UTC) in base64url. Anyone with the
-public key can check it, offline and with other software. It holds no content, no pseudonym and no
-free text. Format 1, a JWS over the receipt alone, is verified and no longer issued.
+Each part is canonical JSON (sorted keys, no spaces, UTF-8, times in UTC) in base64url. Anyone with
+the public key can check a receipt, offline and with other software. It contains no content, no
+pseudonym and no free text.
 """
 
 import base64
@@ -39,9 +39,7 @@ from storage.model import Reason, ScopeKind
 from storage.ports import ItemKind
 
 TYPE: Final = "domicile-receipts+jwt"
-TYPE_1: Final = "domicile-receipt+jwt"
 _ALGORITHM: Final = "EdDSA"
-_SINCE_2: Final = {"processors", "deferred"}
 
 Moment = Annotated[AwareDatetime, AfterValidator(lambda moment: moment.astimezone(UTC))]
 OpaqueId = Annotated[str, StringConstraints(pattern=r"\A[0-9a-f]{16,64}\z")]
@@ -56,8 +54,8 @@ class _Signed(BaseModel):
 class Leaf(_Signed):
     """One object on one backend, and how it is known to be gone.
 
-    ``how`` speaks of all kinds in ``looked_for``: ``seen`` absent by a listing, or ``attested``
-    by a human because the backend cannot show them. An object may so have two leaves.
+    ``how`` applies to all kinds in ``looked_for``: ``seen`` absent in a listing, or ``attested`` by
+    a person because the backend cannot list them. So an object may have two leaves.
     """
 
     object: OpaqueId
@@ -83,7 +81,7 @@ class Acknowledgement(_Signed):
 
 
 class Deferral(_Signed):
-    """How many records a legal hold kept from being destroyed, and from when until when."""
+    """How many records a legal hold preserved, and from when until when."""
 
     hold: UUID
     records: int = Field(ge=1)
@@ -92,15 +90,14 @@ class Deferral(_Signed):
 
 
 class Receipt(_Signed):
-    """One erasure in one region, complete. All times are by the region's database clock.
+    """One complete erasure in one region. All times are those of the region's database clock.
 
-    ``unreadable_since``: no read gives plaintext. ``absent_since``: the last byte was seen to be
-    absent. ``last_key_copy_gone_by``: the last backup that holds a key is gone. ``deleted``: how
-    many records. ``processors`` and ``deferred`` are of format 2. A receipt that contradicts
-    itself cannot be made (ValueError).
+    ``unreadable_since``: since then no read returns plaintext. ``absent_since``: since then every
+    byte is known to be absent. ``last_key_copy_gone_by``: the last backup with a key is gone.
+    ``deleted`` counts records. A receipt that contradicts itself raises ValueError.
     """
 
-    format: Literal[1, 2] = 2
+    format: Literal[2] = 2
     erasure: UUID
     region: Name
     tenant: str = Field(min_length=1)
@@ -124,7 +121,7 @@ class Receipt(_Signed):
         if times != sorted(times):
             raise ValueError("the times of a receipt are out of order")
         parts = [leaf.absent_at for leaf in self.leaves]
-        parts += [said.at for said in self.processors]
+        parts += [acknowledged.at for acknowledged in self.processors]
         parts += [hold.until for hold in self.deferred]
         if any(moment > self.absent_since for moment in parts):
             raise ValueError("a part was absent later than everything was")
@@ -134,7 +131,7 @@ class Receipt(_Signed):
 
 
 class _Root(_Signed):
-    """What is signed: the root of a tree of so many receipts."""
+    """What is signed: the root of a tree of ``size`` receipts."""
 
     format: Literal[2] = 2
     region: Name
@@ -144,7 +141,7 @@ class _Root(_Signed):
 
 
 class _Proof(_Signed):
-    """Where in the tree a receipt is (from 0), and the hashes that lead from it to the root."""
+    """The index of a receipt in the tree (from 0), and the hashes from it to the root."""
 
     index: int = Field(ge=0)
     path: tuple[Digest, ...]
@@ -156,9 +153,9 @@ _M = TypeVar("_M", bound=_Signed)
 def sign(
     receipts: Sequence[Receipt], signing_key: Ed25519PrivateKey, *, issued_at: datetime
 ) -> list[str]:
-    """The receipts, of one region, under one signature: a line for each, in their order.
+    """Sign receipts of one region under one signature; return a line for each, in order.
 
-    Raises ValueError if there is none, or one of another region, another format, or of later.
+    Raises ValueError without receipts, and for one of another region or issued later.
     """
     leaves = [leaf_hash(_canonical(receipt)) for receipt in receipts]
     if not leaves:
@@ -184,58 +181,48 @@ def sign(
 
 
 def verify(token: str, public_keys: PublicKeys) -> Receipt:
-    """What the receipt says, if one of the keys signed exactly this.
+    """Return the receipt, if one of the keys signed exactly this token.
 
-    Of a mapping the key named by ``kid`` is used; one key alone is used whatever ``kid`` says.
-    Raises ReceiptInvalid on anything else; the cause says why.
+    Of a mapping, the key named by ``kid`` is used; a single key is used whatever ``kid`` says.
+    Raises ReceiptInvalid otherwise; its cause says why.
     """
     try:
         return _verified(token, public_keys)
     except KeyError as error:
-        raise ReceiptInvalid("The receipt was signed with a key that is not known.") from error
+        raise ReceiptInvalid("The key that signed the receipt is not known.") from error
     except (jwt.PyJWTError, ValueError) as error:
         raise ReceiptInvalid from error
 
 
 def signer(token: str) -> str:
-    """The name of the key that a receipt says it was signed with. ``verify`` it first."""
+    """Return the ``kid`` of a receipt: the key that it claims. ``verify`` the receipt first."""
     return str(_jws().get_unverified_header(token.split("~", maxsplit=1)[0]).get("kid"))
 
 
 def _verified(token: str, public_keys: PublicKeys) -> Receipt:
-    jws, *rest = token.split("~")
-    if not rest:
-        return _of_format_1(jws, public_keys)
-    root = _signed(jws, public_keys, TYPE, _Root)
-    part, place = rest
-    receipt, proof = _read(part, Receipt), _read(place, _Proof)
+    jws, leaf, place = token.split("~")
+    root = _signed_root(jws, public_keys)
+    receipt, proof = _read(leaf, Receipt), _read(place, _Proof)
     if token != _joined(jws, receipt, proof):
         raise ValueError("not in canonical form")
     _check_fits(receipt, root)
     path = [bytes.fromhex(digest) for digest in proof.path]
     if root_from(leaf_hash(_canonical(receipt)), proof.index, root.size, path).hex() != root.root:
-        raise ValueError("not in the tree whose root is signed")
+        raise ValueError("the receipt is not in the signed tree")
     return receipt
 
 
-def _of_format_1(jws: str, public_keys: PublicKeys) -> Receipt:
-    receipt = _signed(jws, public_keys, TYPE_1, Receipt)
-    if receipt.format != 1:
-        raise ValueError("a receipt of this format is not signed alone")
-    return receipt
-
-
-def _signed(jws: str, public_keys: PublicKeys, kind: str, model: type[_M]) -> _M:
-    """What a JWS says, if one of the keys signed it, and if it is in the only form it may have."""
+def _signed_root(jws: str, public_keys: PublicKeys) -> _Root:
+    """Return the root that one of the keys signed. Raises ValueError unless canonical."""
     kid = str(_jws().get_unverified_header(jws).get("kid"))
     key = public_keys[kid] if isinstance(public_keys, Mapping) else public_keys
     decoded = _jws().decode_complete(jws, key, algorithms=[_ALGORITHM])
-    said = model.model_validate_json(decoded["payload"])
-    header = _json({"alg": _ALGORITHM, "kid": kid, "typ": kind})
-    exact = ".".join(_base64url(x) for x in (header, _canonical(said), decoded["signature"]))
+    root = _Root.model_validate_json(decoded["payload"])
+    header = _json({"alg": _ALGORITHM, "kid": kid, "typ": TYPE})
+    exact = ".".join(_base64url(x) for x in (header, _canonical(root), decoded["signature"]))
     if jws != exact:
         raise ValueError("not in canonical form")
-    return said
+    return root
 
 
 def _jws() -> jwt.PyJWS:
@@ -243,8 +230,7 @@ def _jws() -> jwt.PyJWS:
 
 
 def _check_fits(receipt: Receipt, root: _Root) -> None:
-    fits = receipt.format == root.format and receipt.region == root.region
-    if not fits or receipt.issued_at > root.issued_at:
+    if receipt.region != root.region or receipt.issued_at > root.issued_at:
         raise ValueError("a receipt that cannot be under that root")
 
 
@@ -253,7 +239,7 @@ def _path(leaves: Sequence[bytes], index: int) -> tuple[str, ...]:
 
 
 def _joined(jws: str, receipt: Receipt, proof: _Proof) -> str:
-    """The one line that says this. Base64url and JSON have many ways to say the same."""
+    """Return the canonical line: base64url and JSON can write the same value in many ways."""
     return "~".join((jws, _base64url(_canonical(receipt)), _base64url(_canonical(proof))))
 
 
@@ -261,9 +247,8 @@ def _read(part: str, model: type[_M]) -> _M:
     return model.model_validate_json(base64.urlsafe_b64decode(part + "=" * (-len(part) % 4)))
 
 
-def _canonical(said: _Signed) -> bytes:
-    former = isinstance(said, Receipt) and said.format == 1
-    return _json(said.model_dump(mode="json", exclude=_SINCE_2 if former else None))
+def _canonical(signed: _Signed) -> bytes:
+    return _json(signed.model_dump(mode="json"))
 
 
 def _json(value: Mapping[str, object]) -> bytes:

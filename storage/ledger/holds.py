@@ -5,8 +5,8 @@ from uuid import UUID
 from sqlalchemy import Connection
 
 from storage.catalog import holds, pseudonym_keys
+from storage.crypto.envelope import open_name, seal_name
 from storage.crypto.pseudonym import Kind, Pseudonyms
-from storage.crypto.sealed_name import open_name, seal_name
 from storage.errors import InvalidRequest, NotFound
 from storage.events import HoldRelease, NewHold
 from storage.ledger.journal import commit_event

@@ -17,7 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from storage.catalog.records import Row
 from storage.catalog.relocation import MovedRecord
-from storage.crypto.sealed_once import open_once, seal_once
+from storage.crypto.envelope import open_object, seal_object
 from storage.errors import BackendError, Corrupt, KeyUnavailable
 from storage.region import OpenRegion
 
@@ -54,7 +54,7 @@ class Whole:
 
 def ending(region: OpenRegion, object_id: UUID, manifest: Manifest) -> bytes:
     """What an object of that id has after the bytes of its records."""
-    sealed = seal_once(
+    sealed = seal_object(
         manifest.model_dump_json().encode(),
         what=_WHAT,
         context=_context(object_id),
@@ -98,7 +98,7 @@ def _read(region: OpenRegion, object_id: UUID, key: str, backend: str, size: int
 
 
 def _opened(region: OpenRegion, object_id: UUID, sealed: bytes) -> Manifest:
-    text = open_once(sealed, what=_WHAT, context=_context(object_id), roots=region.roots)
+    text = open_object(sealed, what=_WHAT, context=_context(object_id), roots=region.roots)
     manifest: Manifest | None = None
     try:
         manifest = Manifest.model_validate_json(text)

@@ -10,7 +10,7 @@ from datetime import datetime
 from email.utils import format_datetime
 from typing import Final
 
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from storage.model import utc
 
@@ -25,13 +25,6 @@ def derive_key(signing: Ed25519PrivateKey) -> Ed25519PrivateKey:
     seed = signing.private_bytes_raw()
     derived = hashlib.blake2b(key=seed, person=b"domicile request", digest_size=32).digest()
     return Ed25519PrivateKey.from_private_bytes(derived)
-
-
-def key_id(key: Ed25519PublicKey) -> str:
-    """How a request names the key that signed it: its thumbprint (RFC 7638, RFC 8037)."""
-    x = base64.urlsafe_b64encode(key.public_bytes_raw()).decode().rstrip("=")
-    member = f'{{"crv":"Ed25519","kty":"OKP","x":"{x}"}}'
-    return base64.urlsafe_b64encode(hashlib.sha256(member.encode()).digest()).decode().rstrip("=")
 
 
 def content_digest(body: bytes) -> str:

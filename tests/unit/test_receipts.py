@@ -1,4 +1,4 @@
-"""Receipts of format 2: many under one signature, each to be checked alone."""
+"""Receipts: many under one signature, each checked alone."""
 
 import base64
 import json
@@ -183,10 +183,9 @@ class TestSigning:
         [
             [],
             [RECEIPT, RECEIPT.model_copy(update={"region": "us-east-1"})],
-            [RECEIPT.model_copy(update={"format": 1})],
             [RECEIPT.model_copy(update={"issued_at": ISSUED + timedelta(seconds=1)})],
         ],
-        ids=["empty", "two regions", "former format", "later"],
+        ids=["empty", "two regions", "later"],
     )
     def test_a_batch_that_nobody_could_verify_is_not_signed(self, batch: list[Receipt]) -> None:
         """It is a mistake of ours, and must not be found out by who needs the receipt."""
@@ -363,7 +362,7 @@ class TestRoot:
             verify(TOKEN, {"another": PUBLIC})
 
     def test_the_root_alone_is_no_receipt(self) -> None:
-        """Nor is a receipt without its root, or one of format 2 signed as one of format 1."""
+        """Nor is a receipt without its root, signed alone."""
         assert_invalid(TOKEN.split("~")[0])
         assert_invalid(signed(canonical(PAYLOAD), header(typ="domicile-receipt+jwt")))
 

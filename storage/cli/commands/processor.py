@@ -26,9 +26,9 @@ from storage.cli.output import (
 )
 from storage.crypto.root import LocalRootKeys
 from storage.errors import InvalidRequest
-from storage.evidence.keys import export_pem
+from storage.evidence.keys import export_pem, key_id
 from storage.model import Copy, ProcessorState
-from storage.processors.signing import derive_key, key_id
+from storage.processors.signing import derive_key
 from storage.settings import load_settings
 
 _LARGEST = 64 * 1024 * 1024  # bytes of a document

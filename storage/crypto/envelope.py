@@ -1,0 +1,77 @@
+"""Sealed envelopes: content under a key of its own, which the region's root key wraps.
+
+There are two formats. An object on a backend (``seal_object``) is one byte, 1; the wrapped key; and
+the content under AES-256-GCM. A name in the catalog (``seal_name``) is the wrapped key and the size
+of the name, each after its length; and the name as ``storage.crypto.record`` seals a body.
+
+Both bind the content to a ``context``, which must be given again to open it.
+"""
+
+from typing import Final
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from storage.crypto.record import framed, new_key, open_body, seal_body
+from storage.errors import Corrupt, KeyUnavailable
+from storage.model import Entropy
+from storage.ports import RootKeys
+
+_FORMAT: Final = b"\1"
+_WRAPPED: Final = 61  # bytes of a wrapped key
+
+
+def seal_object(
+    plain: bytes, *, what: str, context: bytes, roots: RootKeys, entropy: Entropy
+) -> bytes:
+    """Seal the content of an object. ``what`` names its kind in one word, at most 12 bytes."""
+    key = new_key(entropy)
+    return _FORMAT + roots.wrap(key, context) + AESGCM(key).encrypt(_nonce(what), plain, context)
+
+
+def open_object(sealed: bytes, *, what: str, context: bytes, roots: RootKeys) -> bytes:
+    """Open what ``seal_object`` sealed.
+
+    Raises Corrupt if it is not what was sealed for ``context``, KeyUnavailable if no root key
+    opens it.
+    """
+    if sealed[:1] != _FORMAT or len(sealed) <= 1 + _WRAPPED:
+        raise Corrupt(f"The object does not contain a sealed {what}.")
+    wrapped, rest = sealed[1 : 1 + _WRAPPED], sealed[1 + _WRAPPED :]
+    key = roots.unwrap(wrapped, context)
+    try:
+        return AESGCM(key).decrypt(_nonce(what), rest, context)
+    except InvalidTag as error:
+        raise Corrupt(f"The sealed {what} of an object does not match its tag.") from error
+
+
+def seal_name(roots: RootKeys, entropy: Entropy, name: str, context: bytes) -> bytes:
+    """Seal the name of a subject or group, for rows that must outlive a pseudonym key.
+
+    A pseudonym cannot be turned into one under a newer key, so a hold that goes on finding a
+    subject keeps the name too. Only the root key opens it.
+    """
+    key, plain = new_key(entropy), name.encode()
+    wrapped = roots.wrap(key, context)
+    return framed(wrapped, len(plain).to_bytes(4)) + seal_body(key, plain, context)
+
+
+def open_name(roots: RootKeys, sealed: bytes, context: bytes) -> str:
+    """Open what ``seal_name`` sealed. Raises KeyUnavailable, or Corrupt if it was changed."""
+    wrapped, rest = _take(sealed)
+    size, body = _take(rest)
+    key = roots.unwrap(wrapped, context)
+    return open_body(key, body, context, int.from_bytes(size)).decode()
+
+
+def _nonce(what: str) -> bytes:
+    """Return a fixed nonce: a key seals one object, once."""
+    return what.encode().ljust(12, b"\0")
+
+
+def _take(sealed: bytes) -> tuple[bytes, bytes]:
+    """Return the first framed part, and what follows it."""
+    stop = 4 + int.from_bytes(sealed[:4])
+    if len(sealed) < max(stop, 5):
+        raise KeyUnavailable("A sealed name is truncated.")
+    return sealed[4:stop], sealed[stop:]
