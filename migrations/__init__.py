@@ -1,1 +1,1 @@
-"""The schema of a region's catalog: one Alembic environment, run for every region."""
+"""The migrations of a catalog. Alembic finds them by path; no code imports this package."""

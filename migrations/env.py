@@ -1,4 +1,4 @@
-"""Run by Alembic: for the connection that it is given, or else for every region of the settings."""
+"""Alembic runs this file: for the connection that it is given, or else for every region served."""
 
 from typing import Literal
 from uuid import uuid4
@@ -14,12 +14,12 @@ from storage.settings import load_settings
 
 
 def render(kind: str, item: object, _context: object) -> str | Literal[False]:
-    """A revision must not import a type that the code may change later."""
+    """Render our time type as SQLAlchemy's: a revision must not import what may change later."""
     return "sa.DateTime(timezone=True)" if kind == "type" and isinstance(item, Moment) else False
 
 
 def migrate(connection: Connection) -> None:
-    """All revisions that are asked for, in one transaction."""
+    """Run the requested revisions in one transaction."""
     context.configure(
         connection=connection,
         target_metadata=metadata,
@@ -32,11 +32,11 @@ def migrate(connection: Connection) -> None:
 
 
 def migrate_all() -> None:
-    """Every region that this process has settings for, each in a transaction of its own."""
+    """Migrate every region that this process has settings for, each in its own transaction."""
     settings = load_settings()
-    with region_settings(settings, topology_of(settings)) as places:
-        for region, place in places.items():
-            catalog = Catalog(region, place.catalog_url.get_secret_value(), connections=1)
+    with region_settings(settings, topology_of(settings)) as served:
+        for region, own in served.items():
+            catalog = Catalog(region, own.catalog_url.get_secret_value(), connections=1)
             with catalog.begin() as connection:
                 migrate(connection)
                 name_catalog(connection, region, uuid4())

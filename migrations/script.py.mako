@@ -14,17 +14,17 @@ down_revision: str | None = ${repr(down_revision)}
 branch_labels: str | Sequence[str] | None = ${repr(branch_labels)}
 depends_on: str | Sequence[str] | None = ${repr(depends_on)}
 
-kind: str = "pre"  # run before the code that needs it; "post": when no older code runs any more
-code: tuple[int, int] = (1, 1)  # the revisions of the code that this catalog supports
+kind: str = "pre"  # "pre": before the code that needs it; "post": when no older code runs
+code: tuple[int, int] = (1, 1)  # the range of code revisions that this catalog supports
 
-# What a process may do with a new table or column, it is granted here: see 0002_roles.py.
+# Grant here what each role may do with a new table or column: see GRANTS in 0010_catalog.py.
 
 
 def upgrade() -> None:
-    """Up."""
+    """Upgrade."""
     ${upgrades if upgrades else "pass"}
 
 
 def downgrade() -> None:
-    """Down."""
+    """Downgrade."""
     ${downgrades if downgrades else "pass"}

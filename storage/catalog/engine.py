@@ -46,6 +46,7 @@ from storage.errors import (
 
 CODE_REVISION = 3
 OLDEST_SERVER = 18
+OLDEST_REVISION = "0010"
 """What this code asks of a catalog. A catalog states the range that it supports."""
 
 T = TypeVar("T")
@@ -153,6 +154,7 @@ class Catalog:
                 )
             c = t.catalog_info.c  # not what other revisions may lack
             info = connection.execute(select(c.region, c.oldest_code, c.newest_code)).one_or_none()
+            revision = connection.scalar(text("SELECT version_num FROM alembic_version")) or ""
         if info is None:
             raise CatalogUnsupported(
                 f"The catalog of {self.region} has no name yet.", advice="Run: domicile init"
@@ -165,6 +167,8 @@ class Catalog:
                 f"{info.newest_code}; this is {CODE_REVISION}.",
                 advice="Run: domicile init, or deploy the code that fits.",
             )
+        if revision < OLDEST_REVISION:
+            raise outdated(revision)
 
     def close(self) -> None:
         """Close the connections."""
@@ -214,6 +218,15 @@ def another(region: str, found: str) -> CatalogUnsupported:
     return CatalogUnsupported(
         f"The catalog given for {region} is that of {found}.",
         advice="Check the region's catalog_url.",
+    )
+
+
+def outdated(revision: str) -> CatalogUnsupported:
+    """Return the error for a catalog that is older than the oldest migration."""
+    return CatalogUnsupported(
+        f"A catalog is at revision {revision}; this code needs {OLDEST_REVISION} or later.",
+        advice=f"Revisions before {OLDEST_REVISION} were never released. Run domicile init of the "
+        "last commit that has them, then of this one.",
     )
 
 

@@ -1,4 +1,4 @@
-"""What a doctor looks at in each region: key file, catalog, and the rights on every backend."""
+"""The checks of each region: key file, catalog, and the rights on every backend."""
 
 import os
 import shutil
@@ -28,13 +28,13 @@ from storage.settings import RegionSettings, Settings
 from storage.text import plural
 
 TESTED = 18
-"""PostgreSQL that our tests run on."""
+"""The version of PostgreSQL that the tests run on."""
 
 
 @contextmanager
 def trial(settings: Settings) -> Iterator[Settings]:
-    """The same settings in a new home that is removed again, to try what is not there yet."""
-    home = Path(tempfile.mkdtemp(prefix="domicile-"))  # PostgreSQL's sockets want a short path
+    """Set up the same settings in a temporary home, and remove it at the end."""
+    home = Path(tempfile.mkdtemp(prefix="domicile-"))  # the path of a socket must be short
     try:
         tried_out = settings.model_copy(update={"home": home})
         bootstrap.init(tried_out)
@@ -44,7 +44,7 @@ def trial(settings: Settings) -> Iterator[Settings]:
 
 
 def may_try(topology: Topology) -> bool:
-    """Whether all backends of an embedded home would lie in it, so that it can be thrown away."""
+    """Return whether all backends would be inside of the home, so that removing it removes all."""
     return all(
         spec.kind == "directory" and not Path(spec.path).is_absolute()
         for region in topology.regions.values()
@@ -53,25 +53,25 @@ def may_try(topology: Topology) -> bool:
 
 
 def regions(settings: Settings, topology: Topology) -> Iterator[Finding]:
-    """Every region of the settings."""
+    """Check every region of the settings."""
     try:
-        with bootstrap.region_settings(settings, topology) as places:
-            for name, place in places.items():
-                yield from _region(settings, topology, name, place)
+        with bootstrap.region_settings(settings, topology) as served:
+            for name, given in served.items():
+                yield from _region(settings, topology, name, given)
     except DomicileError as error:
         yield failed("catalog", "postgresql", error)
 
 
 def _region(
-    settings: Settings, topology: Topology, name: str, place: RegionSettings
+    settings: Settings, topology: Topology, name: str, given: RegionSettings
 ) -> Iterator[Finding]:
-    own = [tried("keys", name, lambda: _keys(place.keys_file, name))]
-    own += _catalog(topology, name, place)
+    own = [tried("keys", name, lambda: _keys(given.keys_file, name))]
+    own += _catalog(topology, name, given)
     yield from own
     if any(finding.state == "fail" for finding in own):
-        yield Finding("backends", name, "warn", "Not tried, because of what is wrong above.")
+        yield Finding("backends", name, "warn", "Not checked, because of the failure above.")
         return
-    alone = settings.model_copy(update={"regions": {name: place}})
+    alone = settings.model_copy(update={"regions": {name: given}})
     try:
         with bootstrap.open_regions(alone, Dependencies()) as opened:
             bootstrap.check_catalog(opened[0])
@@ -86,9 +86,9 @@ def _keys(file: Path, region: str) -> str:
     return f"{file} (mode {mode:04o}, root version {roots.current})"
 
 
-def _catalog(topology: Topology, name: str, place: RegionSettings) -> Iterator[Finding]:
+def _catalog(topology: Topology, name: str, given: RegionSettings) -> Iterator[Finding]:
     try:
-        catalog = Catalog(name, place.catalog_url.get_secret_value(), connections=2)
+        catalog = Catalog(name, given.catalog_url.get_secret_value(), connections=2)
     except DomicileError as error:
         yield failed("catalog", name, error)
         return
@@ -96,7 +96,7 @@ def _catalog(topology: Topology, name: str, place: RegionSettings) -> Iterator[F
         with catalog.begin() as connection:
             yield _server(name, connection)
         catalog.check()
-        yield Finding("catalog", name, "ok", "It is this region's, safe, and fits this code.")
+        yield Finding("catalog", name, "ok", "Belongs to this region, durable, and fits this code.")
         with catalog.begin() as connection:
             yield _revision(name, connection)
             yield _horizon(topology, name, connection)
@@ -110,7 +110,9 @@ def _server(name: str, connection: Connection) -> Finding:
     version = str(connection.scalar(text("SHOW server_version")))
     says, major = f"PostgreSQL {version}", int(version.partition(".")[0])
     if major < OLDEST_SERVER:
-        return Finding("catalog", name, "fail", says, f"It takes {OLDEST_SERVER} or later.")
+        return Finding(
+            "catalog", name, "fail", says, f"Domicile needs PostgreSQL {OLDEST_SERVER} or later."
+        )
     if major != TESTED:
         return Finding("catalog", name, "warn", says, f"Domicile is tested on PostgreSQL {TESTED}.")
     return Finding("catalog", name, "ok", says)
@@ -119,35 +121,37 @@ def _server(name: str, connection: Connection) -> Finding:
 def _revision(name: str, connection: Connection) -> Finding:
     here, newest = schema.revisions(connection)
     if here == newest:
-        return Finding("catalog", name, "ok", f"Its schema is the newest, {newest}.")
-    says = f"Its schema is {here}; the newest that this code knows is {newest}."
+        return Finding("catalog", name, "ok", f"The schema is {newest}, the newest.")
+    says = f"The schema is {here}; this code knows {newest}."
     return Finding("catalog", name, "warn", says, "Run: domicile init")
 
 
 def _horizon(topology: Topology, name: str, connection: Connection) -> Finding:
     until, today = days.horizon(connection), connection.scalar(select(func.current_date()))
     if horizon_alarm(topology, today or date.max, until):
-        says = f"Partitions are made up to {until}: too few days ahead."
-        return Finding("catalog", name, "warn", says, "Let a worker run: domicile worker")
-    return Finding("catalog", name, "ok", f"Partitions are made up to {until}.")
+        says = f"Partitions exist until {until}: too few days ahead."
+        return Finding("catalog", name, "warn", says, "Run a worker: domicile worker")
+    return Finding("catalog", name, "ok", f"Partitions exist until {until}.")
 
 
 def _backends(region: OpenRegion) -> Iterator[Finding]:
-    """Each alone, so that one that fails does not hide the others."""
-    silent = []
+    """Check each backend alone, so that one failure does not hide another."""
+    unreachable = []
     for name, backend in region.backends.items():
         one = replace(region, backends={name: backend})
         finding = tried("backends", name, lambda: _rights(one))  # noqa: B023 - called at once
         if finding.state == "ok" and backend.unhealthy:
-            silent.append(name)
-            says = "It does not answer. Until it does, others of the region take its part."
-            finding = Finding("backends", name, "warn", says, "Can it be reached from here?")
+            unreachable.append(name)
+            says = "Does not answer. The other backends of the region take its writes."
+            finding = Finding("backends", name, "warn", says, "Check the network and the endpoint.")
         yield finding
-    if len(region.backends) - len(silent) < region.region.required:
+    if len(region.backends) - len(unreachable) < region.region.required:
         says = f"A write needs {plural(region.region.required, 'backend')}; fewer answer."
-        yield Finding("backends", region.name, "fail", says, "Writes fail until they do.")
+        yield Finding(
+            "backends", region.name, "fail", says, "Writes fail until more backends answer."
+        )
 
 
 def _rights(region: OpenRegion) -> str:
     bootstrap.probe(region, make_logger(StringIO()))
-    return "Every right is there, and it is where the topology says."
+    return "All rights are granted; the location is as declared."

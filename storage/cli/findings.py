@@ -1,4 +1,4 @@
-"""What ``domicile doctor`` finds: one line per thing that it looked at."""
+"""The findings of ``domicile doctor``: one for each check."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ State = Literal["ok", "warn", "fail"]
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """``fail``: Domicile will refuse to work. ``warn``: somebody should look at it."""
+    """``fail``: Domicile refuses to work. ``warn``: it works, but an operator should act."""
 
     check: str
     what: str
@@ -23,23 +23,25 @@ class Finding:
 
 
 def tried(check: str, what: str, work: Callable[[], str]) -> Finding:
-    """What ``work`` says, or why it failed."""
+    """Return what ``work`` reports, or why it failed."""
     try:
         return Finding(check, what, "ok", work())
     except DomicileError as error:
         return failed(check, what, error)
-    except Exception as error:  # noqa: BLE001 - a doctor who dies helps nobody
-        says = f"It fails with {type(error).__name__}, which Domicile does not expect."
-        return Finding(check, what, "fail", says, "Please report it.")
+    except Exception as error:  # noqa: BLE001 - one broken check must not hide the others
+        says = f"Failed with {type(error).__name__}, which Domicile does not expect."
+        return Finding(
+            check, what, "fail", says, "Report it: https://github.com/domicile-dev/domicile/issues"
+        )
 
 
 def failed(check: str, what: str, error: DomicileError) -> Finding:
-    """A failure, with what the database driver says if it is about that."""
+    """Return a failure, with the message of the database driver if there was no connection."""
     return Finding(check, what, "fail", f"{error.message}{_driver(error)}", error.advice)
 
 
 def _driver(error: BaseException | None) -> str:
-    """Why there is no connection. libpq tells host, user and database, and never a password."""
+    """Return why the connection failed. libpq names host, user and database, never a password."""
     while error is not None:
         if isinstance(error, psycopg.OperationalError) and error.sqlstate is None:
             lines = str(error).strip().splitlines()

@@ -1,4 +1,4 @@
-"""``doctor``: whether Domicile can work here, and what to do if it cannot."""
+"""``doctor``: check that Domicile can work here, and advise what to do if it cannot."""
 
 from collections.abc import Iterator, Sequence
 
@@ -22,10 +22,10 @@ _SHOWN = {"ok": good, "warn": warning, "fail": bad}
 def doctor(as_json: AsJson = False) -> None:
     """Check packages, settings, key files, catalogs, and every right on every backend.
 
-    It stores nothing but a canary on each backend, which it removes. Where nothing is set up yet,
-    it tries the embedded default in a temporary directory. Ends with 7 if anything fails.
+    Writes one canary to each backend and removes it. Where nothing is set up yet, tries the
+    embedded default in a temporary directory. Exits with status 7 if a check fails.
     """
-    with busy("Looking..."):
+    with busy("Checking..."):
         found = list(_findings())
     wrong = [finding for finding in found if finding.state == "fail"]
     if as_json:
@@ -49,8 +49,8 @@ def _findings() -> Iterator[Finding]:
     except DomicileError as error:
         yield failed("settings", "topology", error)
         return
-    where = settings.topology or "the example that ships with Domicile"
-    yield Finding("settings", "topology", "ok", f"{', '.join(topology.regions)}, from {where}")
+    source = settings.topology or "the example in Domicile"
+    yield Finding("settings", "topology", "ok", f"{', '.join(topology.regions)}, from {source}")
     if settings.embedded and not (settings.home / "keys").exists():
         yield from _empty(settings)
     else:
@@ -59,19 +59,19 @@ def _findings() -> Iterator[Finding]:
 
 def _settings(settings: Settings) -> Finding:
     if settings.embedded:
-        return Finding("settings", "regions", "ok", f"None are set: embedded, in {settings.home}")
+        return Finding("settings", "regions", "ok", f"Embedded, in {settings.home}")
     return Finding("settings", "regions", "ok", f"Serves {', '.join(settings.regions)}")
 
 
 def _empty(settings: Settings) -> Iterator[Finding]:
-    """Nothing is set up: try what would be."""
+    """Check the embedded default in a temporary home, before there is one."""
     topology = bootstrap.topology_of(settings)
     if not examine.may_try(topology):
-        says = "Nothing is set up yet, and the topology has places outside of it."
+        says = "Nothing is set up yet. Backends outside of the home were not tried."
         yield Finding("settings", "home", "warn", says, "Run: domicile init")
         return
-    says = "Nothing is set up yet; what follows was tried in a temporary directory."
-    yield Finding("settings", "home", "ok", says, "To set it up: domicile init")
+    says = "Nothing is set up yet. The checks below used a temporary directory."
+    yield Finding("settings", "home", "ok", says, "To set up: domicile init")
     try:
         with examine.trial(settings) as tried_out:
             yield from examine.regions(tried_out, topology)
@@ -88,9 +88,9 @@ def _show(found: Sequence[Finding]) -> None:
     if counts["fail"]:
         print_note(bad(f"{plural(counts['fail'], 'check')} failed."))
     elif counts["warn"]:
-        print_note(warning(f"It works; look at {plural(counts['warn'], 'warning')}."))
+        print_note(warning(f"Domicile works, with {plural(counts['warn'], 'warning')}."))
     else:
-        print_note(good("All is well."))
+        print_note(good("All checks passed."))
 
 
 def _state(state: State) -> Text:
