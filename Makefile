@@ -49,16 +49,19 @@ wheel: venv ## Build the wheel into dist/
 	@rm -rf dist
 	$(BIN)/hatchling build -t wheel
 
-# The wheel alone, with the locked versions of what it declares, away from the source tree and from
-# the settings of whoever runs this. The doctor tries the embedded server, in a home that is empty.
-# PATH has sbin because for root that server is run by a user who is made for it.
+# The wheel alone, with the locked versions of its dependencies, away from the source tree and from
+# the caller's settings. Doctor tries the embedded server in a temporary home. As root that server
+# runs as a user that is created for it: PATH has sbin. The directory that Python searches first has
+# a `migrations` like that of a service, which fails if it is run.
 check-wheel: wheel ## Install the wheel into an empty environment and run its doctor
-	@rm -rf build && mkdir -p build/empty
+	@rm -rf build && mkdir -p build/empty/migrations
+	@echo 'raise SystemExit("not the migrations of Domicile")' > build/empty/migrations/__init__.py
+	@cp build/empty/migrations/__init__.py build/empty/migrations/env.py
 	@sed -e '/^ *--hash=/d' -e 's/ *\\$$//' requirements.lock > build/constraints.txt
 	@$(BIN)/python -m venv build/venv
 	@build/venv/bin/$(PIP) install -qq --no-compile -c build/constraints.txt \
 	  "$$(echo dist/*.whl)[embedded]"
-	cd build/empty && env -i HOME="$$PWD" DOMICILE_HOME="$$PWD/home" \
+	cd build/empty && env -i HOME="$$PWD" DOMICILE_HOME="$$PWD/home" PYTHONPATH="$$PWD" \
 	  PATH=/usr/sbin:/usr/bin:/sbin:/bin ../venv/bin/domicile doctor
 
 bench: venv ## Measure ingest

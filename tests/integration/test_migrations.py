@@ -1,13 +1,9 @@
-"""The schema of a catalog: up and down, in step with the code, and what each process may do."""
+"""The schema of a catalog: up and down, equal to the tables, and what is refused."""
 
-import shutil
-import subprocess
-import sys
 from concurrent.futures import ThreadPoolExecutor
 from datetime import date
 from pathlib import Path
 from types import ModuleType
-from zipfile import ZipFile
 
 import pytest
 from alembic import command
@@ -21,21 +17,8 @@ from storage.bootstrap import init
 from storage.catalog import days, schema
 from storage.catalog.engine import CODE_REVISION, Catalog, check_server
 from storage.catalog.tables import metadata
-from storage.errors import (
-    CatalogUnsafe,
-    CatalogUnsupported,
-    Erased,
-    SettingsError,
-)
-from storage.model import (
-    DataClass,
-    ErasureState,
-    NewRecord,
-    Purpose,
-    PutFailure,
-    Reason,
-    Scope,
-)
+from storage.errors import CatalogUnsafe, CatalogUnsupported, Erased, SettingsError
+from storage.model import DataClass, ErasureState, NewRecord, Purpose, PutFailure, Reason, Scope
 from storage.policy import Permit
 from storage.settings import RegionSettings, Settings
 from storage.testing import Domicile, Server
@@ -53,20 +36,18 @@ from tests.support.catalogs import (
 )
 
 ROOT = Path(__file__).parents[2]
-DAY, OLD = date(2027, 5, 1), date(2027, 4, 30)
+DAY = date(2027, 5, 1)
+REVISION = "0010"
 
 
 def revisions() -> list[tuple[str, ModuleType]]:
-    """All revisions, the first one first."""
-    config = Config()
-    config.set_main_option("script_location", "migrations:")
-    config.set_main_option("path_separator", "os")
-    scripts = ScriptDirectory.from_config(config).walk_revisions()
+    """Return all revisions, oldest first."""
+    scripts = ScriptDirectory.from_config(Config(ROOT / "alembic.ini")).walk_revisions()
     return [(script.revision, script.module) for script in reversed(list(scripts))]
 
 
 def contents(connection: Connection) -> list[tuple[str, str]]:
-    """Everything that is in a database, but not the table in which Alembic counts."""
+    """Return the names of all that is in a database, without Alembic's own table."""
     found = connection.execute(
         text(
             "SELECT relkind::text, relname FROM pg_class "
@@ -80,15 +61,20 @@ def contents(connection: Connection) -> list[tuple[str, str]]:
 
 
 def rows(connection: Connection) -> dict[str, list[tuple[object, ...]]]:
-    """Every row of every table."""
+    """Return every row of every table."""
     return {
         table.name: sorted((tuple(row) for row in connection.execute(table.select())), key=repr)
         for table in metadata.sorted_tables
     }
 
 
+def set_revision(connection: Connection, revision: str) -> None:
+    """Make a catalog state another revision."""
+    connection.execute(text("UPDATE alembic_version SET version_num = :it"), {"it": revision})
+
+
 def files(home: Path) -> dict[str, bytes | None]:
-    """Every file and folder below a directory."""
+    """Return every file and folder below a directory."""
     return {
         str(path.relative_to(home)): path.read_bytes() if path.is_file() else None
         for path in home.rglob("*")
@@ -97,17 +83,13 @@ def files(home: Path) -> dict[str, bytes | None]:
 
 class TestUpAndDown:
     def test_up_from_nothing_and_down_to_nothing(self, alone: Throwaway) -> None:
-        """Every region: nothing is left, not even of partitions; roles go with the last catalog."""
+        """Nothing is left, not even partitions. Roles are dropped with the last catalog."""
         urls = {region: alone.make(f"up_{n}") for n, region in enumerate(REGIONS)}
         before, after, roles = {}, {}, []
 
         for region, url in urls.items():
             with opened(region, url) as connection:
                 before[region] = contents(connection)
-                schema.upgrade(connection, "0001")
-                connection.execute(
-                    text(f"CREATE TABLE old PARTITION OF record FOR VALUES IN ('{OLD}')")
-                )
                 schema.upgrade(connection)
                 days.make(connection, [DAY])
         for region, url in urls.items():
@@ -120,28 +102,36 @@ class TestUpAndDown:
         assert [*roles, alone.roles()] == [ROLES, ROLES, set()]
 
     def test_every_region_is_at_the_newest_revision(self, domicile: Domicile) -> None:
-        """After ``init``, each catalog says what the newest revision says that it supports."""
+        """After ``init``, each catalog states the code that the newest revision supports."""
         newest, module = revisions()[-1]
         for region in REGIONS:
             with catalog_of(domicile.settings, region) as connection:
                 found = schema.revisions(connection)
                 info = connection.execute(text("SELECT * FROM catalog_info")).one()
-
             assert found == (newest, newest)
             assert (info.region, (info.oldest_code, info.newest_code)) == (region, module.code)
 
-    def test_a_revision_says_when_to_run_it_and_whom_it_serves(self) -> None:
-        """What runs before the new code still serves the old one; what ends that runs after."""
-        oldest, newest = 0, 0
-        for _, module in revisions()[1:]:
+    def test_a_revision_states_when_to_run_it_and_which_code_it_supports(self) -> None:
+        """A "pre" revision still supports the code before it; only a "post" one ends that."""
+        oldest, newest = revisions()[0][1].code
+        for _, module in revisions():
             assert module.kind in ("pre", "post")
-            assert module.kind == "post" or module.code[0] <= max(oldest, 1)
+            assert module.kind == "post" or module.code[0] <= oldest
             assert newest <= module.code[1]
             oldest, newest = module.code
         assert oldest <= CODE_REVISION <= newest
 
-    def test_who_makes_roles_need_not_be_superuser(self, alone: Throwaway) -> None:
-        """An owner with CREATEROLE, as hosted databases have it, goes up and down."""
+    def test_a_catalog_in_use_is_not_dropped(self, domicile: Domicile) -> None:
+        """Its ledger names erasures that a new catalog would not know."""
+        domicile.tenant().erase(Scope.subject("u1"), reason=Reason.SUBJECT_REQUEST)
+        domicile.stack.close()
+
+        refusal = pytest.raises(RuntimeError, match=r"1 ledger entries")
+        with catalog_of(domicile.settings) as connection, refusal:
+            schema.downgrade(connection, "base")
+
+    def test_an_owner_need_not_be_superuser(self, alone: Throwaway) -> None:
+        """CREATEROLE, which hosted databases grant, is enough for up and down."""
         alone.execute("CREATE ROLE keeper LOGIN CREATEROLE")
         url = alone.make("kept", "keeper")
         with opened(HOME, url) as connection:
@@ -161,7 +151,7 @@ class TestUpAndDown:
     def test_alembic_itself_migrates_every_region_of_the_settings(
         self, alone: Throwaway, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """``alembic upgrade head`` does what ``init`` does to catalogs."""
+        """``alembic upgrade head`` migrates and names catalogs as ``init`` does."""
         urls = {region: alone.make(f"by_alembic_{n}") for n, region in enumerate(REGIONS)}
         for region, url in urls.items():
             name = f"DOMICILE_REGIONS__{region.upper().replace('-', '_')}"
@@ -177,31 +167,11 @@ class TestUpAndDown:
                 schema.downgrade(connection, "base")
             catalog.close()
 
-    def test_the_wheel_has_them_all(self, tmp_path: Path) -> None:
-        """An installed Domicile migrates: environment, template and each revision are in it."""
-        shutil.copytree(ROOT / "migrations", tmp_path / "migrations")
-        for name in ("pyproject.toml", "README.md", "LICENSE", "regions", "storage"):
-            if (ROOT / name).exists():
-                (tmp_path / name).symlink_to(ROOT / name)
-        (tmp_path / "README.md").touch()
-        build = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", "out"]
-        subprocess.run(build, cwd=tmp_path, check=True, capture_output=True)
-        with ZipFile(next((tmp_path / "out").iterdir())) as wheel:
-            packed = {name for name in wheel.namelist() if name.startswith("migrations/")}
-
-        there = {
-            str(path.relative_to(ROOT))
-            for path in (ROOT / "migrations").rglob("*")
-            if path.suffix in (".py", ".mako")
-        }
-        assert there <= packed
-        assert {f"migrations/versions/{n}" for n in ("0001_catalog.py", "0002_roles.py")} <= packed
-
 
 class TestAgainstTheTables:
     @pytest.mark.parametrize("region", REGIONS)
     def test_migrations_and_tables_agree(self, domicile: Domicile, region: str) -> None:
-        """Alembic finds no difference, with partitions attached and one that is detached."""
+        """Alembic finds no difference, with attached partitions and a detached one."""
         with catalog_of(domicile.settings, region) as connection:
             days.make(connection, [DAY])
             connection.execute(text("ALTER TABLE record DETACH PARTITION record_20270501"))
@@ -222,7 +192,7 @@ class TestAgainstTheTables:
         ],
     )
     def test_a_difference_is_found(self, domicile: Domicile, change: str) -> None:
-        """So that the test before dependencies something."""
+        """The comparison above sees columns, types, defaults, indexes and tables."""
         with catalog_of(domicile.settings) as connection:
             connection.execute(text(change))
 
@@ -234,7 +204,7 @@ class TestAgainstTheTables:
 class TestWhatIsRefused:
     @pytest.mark.parametrize("supported", [(CODE_REVISION + 1, CODE_REVISION + 3), (-1, 0)])
     def test_a_catalog_for_other_code(self, domicile: Domicile, supported: tuple[int, int]) -> None:
-        """It is not opened, and the error says what to do."""
+        """The store does not open it; the error advises what to do."""
         domicile.stack.close()
         with catalog_of(domicile.settings) as connection:
             connection.execute(
@@ -249,28 +219,35 @@ class TestWhatIsRefused:
         assert "domicile init" in error.advice
         assert not error.retryable
 
-    def test_a_revision_that_this_code_does_not_know(self, domicile: Domicile) -> None:
-        """Old code does not run ``init`` on what newer code has migrated; nothing changes."""
+    @pytest.mark.parametrize(
+        ("revision", "advice"),
+        [("9999", "Deploy the code"), ("0001", "last commit"), ("0009", "last commit")],
+    )
+    def test_a_revision_that_this_code_does_not_know(
+        self, domicile: Domicile, revision: str, advice: str
+    ) -> None:
+        """``init`` changes no catalog of newer code; one before the first is not opened either."""
         domicile.stack.close()
         with catalog_of(domicile.settings) as connection:
-            connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+            set_revision(connection, revision)
             before = rows(connection)
-
-        with pytest.raises(CatalogUnsupported, match=r"9999.*Deploy the code"):
-            init(domicile.settings, dependencies=MEANS)
-        with catalog_of(domicile.settings) as connection:
-            after = rows(connection)
-            connection.execute(
-                text("UPDATE alembic_version SET version_num = :it"), {"it": revisions()[-1][0]}
-            )
+        try:
+            with pytest.raises(CatalogUnsupported, match=rf"{revision}.*{advice}"):
+                init(domicile.settings, dependencies=MEANS)
+            if revision < REVISION:
+                assert isinstance(refused(domicile.settings), CatalogUnsupported)
+        finally:
+            with catalog_of(domicile.settings) as connection:
+                after = rows(connection)
+                set_revision(connection, REVISION)
 
         assert after == before
 
-    @pytest.mark.parametrize("revision", [None, "0001", "0002"])
+    @pytest.mark.parametrize("revision", [None, "head"])
     def test_a_catalog_that_is_not_ready(
         self, domicile: Domicile, domicile_server: Server, revision: str | None
     ) -> None:
-        """Empty, half way, or migrated without a name: the error names ``domicile init``."""
+        """Empty, or migrated without a name: the error names ``domicile init``."""
         urls = domicile_server._create(next(domicile_server._numbers))
         other = with_urls(domicile.settings, {n: u.get_secret_value() for n, u in urls.items()})
         if revision is not None:
@@ -283,7 +260,7 @@ class TestWhatIsRefused:
         assert error.advice == "Run: domicile init"
 
     def test_the_catalog_of_another_region(self, domicile: Domicile) -> None:
-        """Neither opened nor migrated: it would be the wrong place for every row."""
+        """Neither opened nor migrated: every row would be in the wrong region."""
         domicile.stack.close()
         urls = {n: r.catalog_url.get_secret_value() for n, r in domicile.settings.regions.items()}
         swapped = with_urls(
@@ -297,10 +274,10 @@ class TestWhatIsRefused:
         assert isinstance(error, CatalogUnsupported)
         assert error.message == f"The catalog given for {REGIONS[0]} is that of {REGIONS[1]}."
 
-    def test_a_database_that_forgets_what_it_acknowledged(
+    def test_a_database_that_may_lose_commits(
         self, domicile: Domicile, domicile_server: Server
     ) -> None:
-        """synchronous_commit=off, set for that one database: neither made nor opened."""
+        """synchronous_commit=off, set for one database: neither migrated nor opened."""
         urls = domicile_server._create(next(domicile_server._numbers))
         other = with_urls(domicile.settings, {n: u.get_secret_value() for n, u in urls.items()})
         with catalog_of(other) as connection:
@@ -317,8 +294,8 @@ class TestWhatIsRefused:
         assert left == []
 
     @pytest.mark.parametrize("setting", ["fsync", "full_page_writes"])
-    def test_a_server_that_loses_what_it_wrote(self, alone: Throwaway, setting: str) -> None:
-        """What a server sets for all of its databases is seen too."""
+    def test_a_server_that_may_lose_writes(self, alone: Throwaway, setting: str) -> None:
+        """Settings of the whole server are checked too."""
         alone.execute(f"ALTER SYSTEM SET {setting} = off", "SELECT pg_reload_conf()")
         catalog = Catalog(HOME, alone.url)
         try:
@@ -330,7 +307,7 @@ class TestWhatIsRefused:
 
     @pytest.mark.parametrize(("version", "fits"), [(170009, False), (180000, True), (190001, True)])
     def test_a_server_that_is_too_old(self, version: int, fits: bool) -> None:  # noqa: FBT001
-        """Said before anything is migrated: not in the middle, as a function that is not there."""
+        """Refused before the first migration, not by a missing function in the middle."""
         if fits:
             check_server(HOME, version)
         else:
@@ -340,27 +317,27 @@ class TestWhatIsRefused:
 
 class TestInit:
     def test_a_second_time_changes_nothing(self, domicile: Domicile) -> None:
-        """No row, no key, no file: an operator may repeat it at any time."""
+        """No row, key or file changes: an operator may repeat ``init`` at any time."""
         domicile.tenant().put(DataClass.PROMPT, b"hello")
         domicile.stack.close()
 
-        def everything() -> list[object]:
+        def inspect() -> list[object]:
             found: list[object] = [files(domicile.settings.home)]
             for region in REGIONS:
                 with catalog_of(domicile.settings, region) as connection:
                     found += [rows(connection), contents(connection)]
             return found
 
-        before = everything()
+        before = inspect()
         init(domicile.settings, dependencies=MEANS)
 
-        assert everything() == before
+        assert inspect() == before
 
     def test_two_at_the_same_time_make_one(self, alone: Throwaway, tmp_path: Path) -> None:
-        """Several processes that start at once find one schema and one key file."""
+        """Processes that start at the same time make one schema and one key file."""
         url = alone.make("made_twice")
-        place = RegionSettings(catalog_url=SecretStr(url), keys_file=tmp_path / "keys" / "eu")
-        settings = Settings(home=tmp_path, regions={HOME: place})
+        given = RegionSettings(catalog_url=SecretStr(url), keys_file=tmp_path / "keys" / "eu")
+        settings = Settings(home=tmp_path, regions={HOME: given})
         with ThreadPoolExecutor(2) as pool:
             made = list(pool.map(lambda _: init(settings, dependencies=MEANS), range(2)))
 
@@ -371,20 +348,20 @@ class TestInit:
         catalog.close()
         assert made == [[HOME], [HOME]]
 
-    def test_keys_that_are_lost_are_not_made_anew(self, domicile: Domicile) -> None:
-        """Under new keys an erasure would find nobody, and say that nothing is left."""
+    def test_lost_keys_are_not_replaced(self, domicile: Domicile) -> None:
+        """With new keys an erasure would match no subject, and report that nothing is left."""
         domicile.stack.close()
-        place = domicile.settings.regions[HOME]
-        place.keys_file.rename(place.keys_file.with_suffix(".away"))
+        keys = domicile.settings.regions[HOME].keys_file
+        keys.rename(keys.with_suffix(".away"))
 
         with pytest.raises(SettingsError, match=r"key file .* is not there. Restore it"):
             init(domicile.settings, dependencies=MEANS)
 
-        assert not place.keys_file.exists()
+        assert not keys.exists()
 
 
 def test_old_code_works_on_a_newer_schema(domicile: Domicile) -> None:
-    """A column more in every table, as a revision of kind "pre" may add, and all goes on."""
+    """A "pre" revision may add a column to every table: reads, writes and duties go on."""
     tables = [table.name for table in metadata.sorted_tables]
     with catalog_of(domicile.settings) as connection:
         for table in tables:
