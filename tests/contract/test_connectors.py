@@ -18,7 +18,7 @@ from storage.processors.acknowledgement import public_key
 from storage.processors.http import HttpConnector
 from storage.processors.manual import ManualConnector
 from storage.testing import FakeClock, FakeProcessor
-from tests.support.processor import Processor, serving
+from tests.support.processors.http_server import Processor, serving
 
 LATE = timedelta(minutes=7)
 NAME = "klarblick"

@@ -11,7 +11,7 @@ from storage.settings import RegionSettings, Settings
 from storage.testing import FakeClock
 from tests.crashpoints.effects import Crash, Moment, Tape, taped_engines, taped_files
 from tests.crashpoints.stage import HOME, MORNING, Ground, tenant_spec
-from tests.support.world import quiet
+from tests.support.stories.cluster import quiet
 
 _NUMBERS = count(1000)
 

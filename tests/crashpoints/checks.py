@@ -13,7 +13,7 @@ from storage.catalog import tables as t
 from storage.evidence.receipts import verify
 from storage.model import CopyState, ErasureState
 from tests.crashpoints.stage import HOME, Actor, Fact, Request, Stage
-from tests.support import looking
+from tests.support.inspect import invariants
 
 STORED = "stored"
 GONE = {"Erased", "NotFound"}
@@ -23,7 +23,7 @@ e, o, r = t.erasure.c, t.object_.c, t.replica.c
 
 def at_any_moment(stage: Stage, actor: Actor) -> None:
     """No byte without a row; erased is unreadable; stored is readable; no receipt too early."""
-    looking.no_byte_without_a_row(stage)
+    invariants.no_byte_without_a_row(stage)
     no_copy_without_a_row(stage)
     learn_of_erasures(stage)
     learn_of_holds(stage)
@@ -99,13 +99,13 @@ def at_rest(stage: Stage, actor: Actor) -> None:
     """There was time enough: nothing is under way, what had to go is gone, and certified."""
     at_any_moment(stage, actor)
     now = stage.clock.now()
-    looking.at_rest(stage, HOME, now)
-    looking.no_plaintext(stage)
+    invariants.at_rest(stage, HOME, now)
+    invariants.no_plaintext(stage)
     for request in granted(stage):
         for number in request.ids or ():
             erasure = actor.store.erasure(number)
             assert erasure.state is ErasureState.COMPLETE, f"an erasure still waits: {erasure.left}"
-            looking.certified(stage, HOME, erasure)
+            invariants.certified(stage, HOME, erasure)
     for processor in stage.processors.values():
         waits = _copies(stage, processor.name) - processor.copies.keys()
         assert not waits, f"{processor.name} is still asked for what it has not"

@@ -10,7 +10,7 @@ from tests.crashpoints.effects import Crash, How, Moment, Tape
 from tests.crashpoints.loss import make_good
 from tests.crashpoints.operations import OPERATIONS
 from tests.crashpoints.stage import HOME, Actor, Ground, Stage
-from tests.support import looking
+from tests.support.inspect import invariants
 
 
 @dataclass(frozen=True)
@@ -91,7 +91,7 @@ def recover(stage: Stage) -> None:
     """Time passes, and a new process works, until nothing is left to do; then until all expires."""
     if stage.restored:
         make_good(stage)
-    looking.no_byte_without_a_row(stage)
+    invariants.no_byte_without_a_row(stage)
     checks.no_copy_without_a_row(stage)
     fresh = stage.start()
     checks.at_any_moment(stage, fresh)

@@ -45,10 +45,10 @@ from tests.crashpoints.effects import (
     tape_backend,
     tape_engine,
 )
-from tests.support.looking import PLAIN
-from tests.support.moments import Life
+from tests.support.faults.steps import Life
+from tests.support.inspect.invariants import PLAIN
+from tests.support.stories.cluster import LANDS_WITHIN, Process, World, quiet
 from tests.support.topologies import small_topology
-from tests.support.world import LANDS_WITHIN, Process, World, quiet
 
 HOME, TENANT, PROCESSOR = "eu-central-1", "acme-eu", "klarblick"
 PROMPT, COMPLETION, FILE = DataClass.PROMPT, DataClass.COMPLETION, DataClass.FINE_TUNING_FILE

@@ -6,8 +6,8 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from storage.testing import Domicile, Gate
-from tests.support.commits import CatalogFaults, watching
-from tests.support.seeing import home
+from tests.support.faults.transactions import CatalogFaults, watching
+from tests.support.inspect.stored import home
 
 
 @pytest.fixture

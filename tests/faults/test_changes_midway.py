@@ -7,7 +7,7 @@ import pytest
 from storage.errors import StaleId, TermsChanged
 from storage.model import DataClass
 from storage.testing import Domicile
-from tests.support.doing import work
+from tests.support.actions import work
 
 
 def meanwhile(domicile: Domicile, happens: Callable[[], object]) -> None:

@@ -10,9 +10,9 @@ from storage.client.tenant import Tenant
 from storage.errors import BackendError, BackendUnavailable
 from storage.model import DataClass, Erasure, NewRecord, PutResult, RecordId, Scope
 from storage.testing import Domicile, Gate
-from tests.support.commits import PLANNING, SWITCHING, CatalogFaults, ran
-from tests.support.doing import GONE, duty, erase, get, is_complete, packs_on, work
-from tests.support.seeing import eventually, holders, home, sealed, states, unknown
+from tests.support.actions import GONE, duty, erase, get, is_complete, packs_on, work
+from tests.support.faults.transactions import PLANNING, SWITCHING, CatalogFaults, ran
+from tests.support.inspect.stored import eventually, holders, home, sealed, states, unknown
 
 NAMES = ("a", "b", "c", "d")
 

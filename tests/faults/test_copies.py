@@ -12,11 +12,11 @@ import pytest
 from storage.errors import CatalogUnavailable, Erased, ProcessorTimeout, ProcessorUnavailable
 from storage.model import CopyState, Erasure
 from storage.testing import Call, Domicile, FakeProcessor, Gate, wait_at
-from tests.support.commits import CatalogFaults, ran
-from tests.support.doing import duty, erase, is_complete, put_prompt, work
-from tests.support.moments import Killed, Life, TappedConnector, tap_catalog
-from tests.support.second import second
-from tests.support.seeing import HOME, eventually, home
+from tests.support.actions import duty, erase, is_complete, put_prompt, work
+from tests.support.faults.steps import Killed, Life, TappedConnector, tap_catalog
+from tests.support.faults.transactions import CatalogFaults, ran
+from tests.support.inspect.stored import HOME, eventually, home
+from tests.support.second_store import second
 
 NAME = "klarblick"
 ANNOUNCING_COPY = ran("INSERT INTO processor_copy")

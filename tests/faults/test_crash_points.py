@@ -13,7 +13,7 @@ from tests.crashpoints.operations import OPERATIONS
 from tests.crashpoints.pairs import PAIRS, Cut, try_cut
 from tests.crashpoints.points import Point, find_moments, try_it, try_point
 from tests.crashpoints.stage import Ground, Stage, make_ground
-from tests.support.looking import no_byte_without_a_row
+from tests.support.inspect.invariants import no_byte_without_a_row
 
 
 @pytest.fixture(scope="module")

@@ -11,10 +11,10 @@ from storage.errors import BackendUnavailable, DomicileError, Expired, NotFound
 from storage.evidence.receipts import verify
 from storage.model import DataClass
 from storage.testing import Domicile, Gate
-from tests.support.commits import COMMITTING, CatalogFaults
-from tests.support.doing import duty, erase, get, is_complete, packs_on, work
-from tests.support.seeing import eventually, holders, home, sealed, states, unknown
-from tests.support.stops import TWO_DAYS, Stop, after_announce, after_put
+from tests.support.actions import duty, erase, get, is_complete, packs_on, work
+from tests.support.faults.put_gates import TWO_DAYS, Stop, after_announce, after_put
+from tests.support.faults.transactions import COMMITTING, CatalogFaults
+from tests.support.inspect.stored import eventually, holders, home, sealed, states, unknown
 
 
 @pytest.mark.parametrize("stop", [after_announce, after_put])

@@ -5,7 +5,7 @@ import pytest
 from storage.errors import TooFewReplicas
 from storage.model import DataClass
 from storage.testing import Call, Domicile
-from tests.support.doing import duty, get, put_prompt
+from tests.support.actions import duty, get, put_prompt
 
 
 def forget(_: Call) -> None:

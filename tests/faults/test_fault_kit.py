@@ -29,8 +29,8 @@ from storage.testing import (
     stale_listing,
     time_out,
 )
-from tests.support.doing import GONE, erase, get, is_complete, work
-from tests.support.seeing import holders, home, sealed, states, unannounced
+from tests.support.actions import GONE, erase, get, is_complete, work
+from tests.support.inspect.stored import holders, home, sealed, states, unannounced
 
 WRITES = ("put", "upload.finish")
 SECONDS = timedelta(seconds=8)  # a write that began so long ago may still land

@@ -7,10 +7,10 @@ import pytest
 from storage.errors import PurposeRefused
 from storage.model import DataClass, ErasureState, NewRecord, PutResult, RecordId, Scope
 from storage.testing import Domicile, Gate, fill_up
-from tests.support.commits import PLANNING, CatalogFaults, ran
-from tests.support.doing import duty, erase, is_complete, work
-from tests.support.holding import SOON, carried, content, kept, opened, place, release
-from tests.support.seeing import eventually, holders, home, sealed, states, unknown
+from tests.support.actions import duty, erase, is_complete, work
+from tests.support.faults.transactions import PLANNING, CatalogFaults, ran
+from tests.support.holds import SOON, carried, content, kept, opened, place, release
+from tests.support.inspect.stored import eventually, holders, home, sealed, states, unknown
 
 PLACING = ran("INSERT INTO hold ")
 TURNING = ran("UPDATE day SET state")

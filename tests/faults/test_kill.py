@@ -26,11 +26,11 @@ from storage.model import (
     Scope,
 )
 from storage.testing import Server
-from tests.support import processes
-from tests.support.doing import GONE
-from tests.support.processes import TENANT, Job, Note, notes, starting
-from tests.support.realm import Realm, make_realm
-from tests.support.seeing import eventually, home_of, unknown
+from tests.support.actions import GONE
+from tests.support.inspect.stored import eventually, home_of, unknown
+from tests.support.processes import forked
+from tests.support.processes.deployment import Realm, make_realm
+from tests.support.processes.forked import TENANT, Job, Note, notes, starting
 
 KILLS = int(os.environ.get("FAULTS_KILLS", "16"))
 
@@ -49,12 +49,12 @@ def realm(domicile_server: Server, tmp_path: Path) -> Realm:
     return make_realm(domicile_server, tmp_path)
 
 
-def killed(role: processes.Role, job: Job, store: Store, chance: Random) -> None:
+def killed(role: forked.Role, job: Job, store: Store, chance: Random) -> None:
     """Start a process and kill it: mostly at its work, sometimes at its start."""
     with starting(role, job) as process:
         if chance.random() < 0.8:
             process.wait_until_ready()
-            if role is processes.put:
+            if role is forked.put:
                 puts = chance.randrange(10)
                 eventually(lambda: len(notes(job.log)) >= puts)
             else:
@@ -101,7 +101,7 @@ def test_a_writer_is_killed(realm: Realm, tmp_path: Path, chance: Random) -> Non
     """Every byte has a row, every acknowledged record its bytes, and in the end nothing is left."""
     with realm.store() as store:
         for n in range(KILLS):
-            killed(processes.put, Job(realm.settings, tmp_path / f"put{n}.log", n), store, chance)
+            killed(forked.put, Job(realm.settings, tmp_path / f"put{n}.log", n), store, chance)
         told = [note for n in range(KILLS) for note in notes(tmp_path / f"put{n}.log")]
         check_told(store, told)
         realm.recover(store)
@@ -152,7 +152,7 @@ def test_a_worker_is_killed(realm: Realm, tmp_path: Path, chance: Random) -> Non
         given = Given(store)
         for _ in range(KILLS):
             given.more(alone)
-            killed(processes.work, Job(realm.settings, tmp_path / "work.log"), store, chance)
+            killed(forked.work, Job(realm.settings, tmp_path / "work.log"), store, chance)
             given.check()
         realm.recover(store)
         realm.check_packs(store)

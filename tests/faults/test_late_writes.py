@@ -10,9 +10,9 @@ from storage.errors import DomicileError
 from storage.model import DataClass, ReplicaState
 from storage.objects.transfer import send
 from storage.testing import Domicile, Gate
-from tests.support.commits import ANNOUNCING, CatalogFaults, next_is
-from tests.support.doing import duty, erase, get, is_complete, packs_on, work
-from tests.support.seeing import eventually, holders, home, packs, sealed, unknown
+from tests.support.actions import duty, erase, get, is_complete, packs_on, work
+from tests.support.faults.transactions import ANNOUNCING, CatalogFaults, next_is
+from tests.support.inspect.stored import eventually, holders, home, packs, sealed, unknown
 
 
 def test_a_put_that_lands_after_its_client_gave_up(domicile: Domicile) -> None:

@@ -19,10 +19,10 @@ from storage.errors import (
 )
 from storage.model import DataClass, Scope
 from storage.testing import Domicile, Gate
-from tests.support.commits import FENCING, CatalogFaults, watching
-from tests.support.copies import Dump, recovered
-from tests.support.doing import GONE, duty, erase, get, is_complete, work
-from tests.support.seeing import HOME, home, states, unknown
+from tests.support.actions import GONE, duty, erase, get, is_complete, work
+from tests.support.catalogs.backups import Dump, recovered
+from tests.support.faults.transactions import FENCING, CatalogFaults, watching
+from tests.support.inspect.stored import HOME, home, states, unknown
 from tests.support.topologies import small_topology
 
 PROMPT = DataClass.PROMPT

@@ -22,9 +22,16 @@ from storage.errors import (
 from storage.model import DataClass, Erasure, NewRecord, PutFailure, PutResult, RecordId, Scope
 from storage.region import Limits
 from storage.testing import Domicile
-from tests.support.commits import ANNOUNCING, COMMITTING, FENCING, CatalogFaults, Which, ran
-from tests.support.doing import GONE, duty, erase, get, is_complete, packs_on, work
-from tests.support.seeing import eventually, home, states, unknown
+from tests.support.actions import GONE, duty, erase, get, is_complete, packs_on, work
+from tests.support.faults.transactions import (
+    ANNOUNCING,
+    COMMITTING,
+    FENCING,
+    CatalogFaults,
+    Which,
+    ran,
+)
+from tests.support.inspect.stored import eventually, home, states, unknown
 
 
 @pytest.fixture

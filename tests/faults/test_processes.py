@@ -12,10 +12,10 @@ from storage.bootstrap import worker_of
 from storage.client.store import Store
 from storage.model import Purpose
 from storage.testing import Server
-from tests.support import processes
-from tests.support.doing import GONE
-from tests.support.processes import TENANT, Job, Log, Note, Running, notes, starting
-from tests.support.realm import Realm, make_realm
+from tests.support.actions import GONE
+from tests.support.processes import forked
+from tests.support.processes.deployment import Realm, make_realm
+from tests.support.processes.forked import TENANT, Job, Log, Note, Running, notes, starting
 
 ROUNDS = 24  # of the eraser, 0.1 s each at least
 
@@ -30,13 +30,13 @@ def run(realm: Realm, folder: Path) -> None:
     """All five, until the eraser has done its rounds."""
     with ExitStack() as stack:
 
-        def start(role: processes.Role, name: str, seed: int) -> Running:
+        def start(role: forked.Role, name: str, seed: int) -> Running:
             job = Job(realm.settings, folder / f"{name}.log", seed)
             return stack.enter_context(starting(role, job))
 
-        workers = [start(processes.work, f"work{n}", n) for n in range(2)]
-        putters = [start(processes.put, f"put{n}", n) for n in range(2)]
-        eraser = start(processes.erase, "erase", ROUNDS)
+        workers = [start(forked.work, f"work{n}", n) for n in range(2)]
+        putters = [start(forked.put, f"put{n}", n) for n in range(2)]
+        eraser = start(forked.erase, "erase", ROUNDS)
         for process in (*workers, *putters, eraser):
             process.wait_until_ready()
         eraser.end()

@@ -11,8 +11,7 @@ import pytest
 from storage.errors import BackendUnavailable, Erased, IdConflict, TenantConflict
 from storage.model import DataClass, NewRecord, PutFailure, PutResult, RecordId, Scope
 from storage.testing import Domicile, Gate
-from tests.support.commits import ANNOUNCING, COMMITTING, CatalogFaults, next_is
-from tests.support.doing import (
+from tests.support.actions import (
     GONE,
     duty,
     erase,
@@ -23,9 +22,10 @@ from tests.support.doing import (
     put_prompt,
     work,
 )
-from tests.support.second import second
-from tests.support.seeing import eventually, home, states
-from tests.support.stops import STOPS, Stop, after_announce, after_put
+from tests.support.faults.put_gates import STOPS, Stop, after_announce, after_put
+from tests.support.faults.transactions import ANNOUNCING, COMMITTING, CatalogFaults, next_is
+from tests.support.inspect.stored import eventually, home, states
+from tests.support.second_store import second
 
 
 @pytest.mark.parametrize("planned", [False, True])

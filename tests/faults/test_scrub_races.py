@@ -8,12 +8,12 @@ import pytest
 from storage.model import DataClass
 from storage.ports import StoredItem
 from storage.testing import Domicile, Gate
-from tests.support.commits import CatalogFaults
-from tests.support.doing import erase, get, is_complete, packs_on, work
-from tests.support.moments import Life, tap_catalog
-from tests.support.scrubbing import Listing, keys_of, scrubbed, traces_of
-from tests.support.seeing import home
-from tests.support.stops import STOPS, Stop
+from tests.support.actions import erase, get, is_complete, packs_on, work
+from tests.support.faults.put_gates import STOPS, Stop
+from tests.support.faults.steps import Life, tap_catalog
+from tests.support.faults.transactions import CatalogFaults
+from tests.support.inspect.stored import home
+from tests.support.scrubs import Listing, keys_of, scrubbed, traces_of
 
 CALLS = ("scan", "list_key", "get", "purge")
 MOMENTS = 18  # of a scrub of two objects and more

@@ -21,10 +21,10 @@ from storage.model import DataClass, Erasure, NewRecord, Purpose, PutResult, Rep
 from storage.ports import Clock, ItemKind
 from storage.testing import Domicile, FaultyBackend, Gate
 from storage.workers.replicate import _copy, _Work
-from tests.support.commits import FENCING, CatalogFaults, ran
-from tests.support.doing import duty, erase, get, is_complete, work
-from tests.support.second import second
-from tests.support.seeing import eventually, holders, home, packs, replica_states, sealed
+from tests.support.actions import duty, erase, get, is_complete, work
+from tests.support.faults.transactions import FENCING, CatalogFaults, ran
+from tests.support.inspect.stored import eventually, holders, home, packs, replica_states, sealed
+from tests.support.second_store import second
 
 
 def test_two_workers_do_not_purge_one_replica_at_the_same_time(

@@ -41,7 +41,7 @@ from storage import (
     model,
 )
 from storage.testing import Domicile
-from tests.support.everything import everything, wrong
+from tests.support.inspect.rows import everything, wrong
 
 PLANTED = "planted-secret-of-somebody"
 SURROGATE = f"{PLANTED}\ud800"

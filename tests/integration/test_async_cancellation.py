@@ -20,7 +20,7 @@ from storage import (
 )
 from storage.client.aio import opened
 from storage.testing import Domicile
-from tests.support.loops import (
+from tests.support.async_helpers import (
     BODY,
     COMPLETION,
     PATIENCE,

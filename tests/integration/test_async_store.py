@@ -43,7 +43,7 @@ from storage.client.bulk import WINDOW
 from storage.client.holds import Holds
 from storage.client.store import Admin, Tenants
 from storage.testing import Domicile
-from tests.support.loops import (
+from tests.support.async_helpers import (
     BODY,
     COMPLETION,
     PROMPT,

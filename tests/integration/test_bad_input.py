@@ -36,7 +36,7 @@ from storage.model import (
     Scope,
 )
 from storage.testing import Domicile
-from tests.support.refusing import (
+from tests.support.refusals import (
     FILE,
     HOME,
     MIB,

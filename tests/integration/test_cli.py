@@ -21,7 +21,7 @@ from storage.errors import DomicileError, InvalidRequest
 from storage.model import BackendState, ProcessorState, RegionStatus
 from storage.settings import Settings
 from storage.text import format_size
-from tests.support.line import Line, started
+from tests.support.cli_harness import Line, started
 
 
 class TestExitCodes:

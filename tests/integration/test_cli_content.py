@@ -11,7 +11,7 @@ import pytest
 from storage.cli import files
 from storage.cli.exit_codes import Exit
 from storage.errors import InvalidRequest
-from tests.support.line import Line, ensure
+from tests.support.cli_harness import Line, ensure
 
 
 class TestTenants:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from storage.cli.exit_codes import Exit
-from tests.support.line import Line
+from tests.support.cli_harness import Line
 
 WHY = ["--matter", "Doe v. Acme", "--authority", "court", "--issuer", "counsel"]
 

@@ -13,9 +13,9 @@ from storage.cli.exit_codes import Exit
 from storage.errors import CatalogRestored
 from storage.model import DataClass
 from storage.testing import Domicile
-from tests.support.copies import Dump
-from tests.support.doing import erase
-from tests.support.seeing import HOME
+from tests.support.actions import erase
+from tests.support.catalogs.backups import Dump
+from tests.support.inspect.stored import HOME
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ import pytest
 import regions
 from storage.cli import packages
 from storage.cli.exit_codes import Exit
-from tests.support.line import Line
+from tests.support.cli_harness import Line
 
 
 class TestSettingUp:

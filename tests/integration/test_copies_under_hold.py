@@ -5,9 +5,9 @@ from datetime import timedelta
 from storage.evidence.receipts import verify
 from storage.model import ErasureState
 from storage.testing import Domicile
-from tests.support.doing import erase, is_complete, put_prompt, work
-from tests.support.holding import opened, place, release
-from tests.support.seeing import home
+from tests.support.actions import erase, is_complete, put_prompt, work
+from tests.support.holds import opened, place, release
+from tests.support.inspect.stored import home
 
 MODERATION = "klarblick"
 

@@ -31,7 +31,7 @@ from storage.model import (
 )
 from storage.settings import Settings
 from storage.testing import Domicile, Server, new_domicile
-from tests.support.refusing import (
+from tests.support.refusals import (
     BODY,
     HOME,
     MIB,

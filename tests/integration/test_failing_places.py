@@ -29,7 +29,7 @@ from storage.model import (
 from storage.ports import ItemKind
 from storage.region import Limits
 from storage.testing import Domicile, FaultyBackend, Gate
-from tests.support.refusing import (
+from tests.support.refusals import (
     BODY,
     EU,
     HOME,

@@ -31,10 +31,10 @@ from storage.ports import Connector
 from storage.processors.acknowledgement import public_key
 from storage.processors.http import HttpConnector
 from storage.testing import Domicile, FakeProcessor
-from tests.support.doing import duty, erase, get, is_complete, put_prompt, work
-from tests.support.everything import everything
-from tests.support.processor import Processor, serving
-from tests.support.seeing import HOME, home
+from tests.support.actions import duty, erase, get, is_complete, put_prompt, work
+from tests.support.inspect.rows import everything
+from tests.support.inspect.stored import HOME, home
+from tests.support.processors.http_server import Processor, serving
 
 MODERATION, REVIEW = "klarblick", "vier-augen"  # lead times of 24 and 72 hours, 14 and 30 days
 DIGEST = hashlib.sha256(b"we have deleted it").digest()

@@ -11,9 +11,9 @@ from storage.catalog import tables as t
 from storage.model import PlacedHold, RecordId, Scope
 from storage.testing import Domicile
 from storage.workers.expire import expire
-from tests.support.doing import duty, erase, is_complete, put_prompt, work
-from tests.support.holding import SOON, opened, place, release
-from tests.support.seeing import home
+from tests.support.actions import duty, erase, is_complete, put_prompt, work
+from tests.support.holds import SOON, opened, place, release
+from tests.support.inspect.stored import home
 
 KEPT = timedelta(days=1096)  # what the shipped topology says of the EU
 

@@ -15,7 +15,7 @@ from storage.catalog.records import Row
 from storage.events import NewHold
 from storage.model import DataClass, RecordId, ScopeKind
 from storage.testing import Domicile
-from tests.support.seeing import home
+from tests.support.inspect.stored import home
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 OPEN, EXPIRING = date(2026, 3, 30), date(2026, 3, 29)  # both have partitions

@@ -11,9 +11,9 @@ from storage.client.tenant import Tenant
 from storage.errors import Erased, Expired, InvalidRequest, NotFound, PurposeRefused
 from storage.model import DataClass, ErasureState, NewRecord, PutResult, Reason, RecordId, Scope
 from storage.testing import Domicile
-from tests.support.doing import GONE, erase, get, is_complete, packs_on, work
-from tests.support.holding import SOON, carried, content, kept, opened, place, release
-from tests.support.seeing import holders, home, sealed, states, unknown
+from tests.support.actions import GONE, erase, get, is_complete, packs_on, work
+from tests.support.holds import SOON, carried, content, kept, opened, place, release
+from tests.support.inspect.stored import holders, home, sealed, states, unknown
 
 
 def put(t: Tenant, body: bytes, **more: object) -> RecordId:

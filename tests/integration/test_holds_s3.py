@@ -8,9 +8,9 @@ from storage.errors import BackendForbidden, PurgeIncomplete
 from storage.model import DataClass
 from storage.testing import Domicile
 from storage.testing.harness import Kind
-from tests.support.doing import work
-from tests.support.holding import SOON, carried, opened, place, release
-from tests.support.seeing import home, states
+from tests.support.actions import work
+from tests.support.holds import SOON, carried, opened, place, release
+from tests.support.inspect.stored import home, states
 
 
 @pytest.fixture

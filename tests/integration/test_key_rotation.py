@@ -10,7 +10,7 @@ from storage.crypto.root import Section, rotate
 from storage.errors import Erased, KeyUnavailable, LineageConflict, SettingsError
 from storage.model import DataClass, ErasureState, Purpose, Reason, Scope
 from storage.testing import Domicile, FakeClock
-from tests.support.holding import kept, opened, place
+from tests.support.holds import kept, opened, place
 
 HOME = "eu-central-1"
 PROMPT, SERVE = DataClass.PROMPT, Purpose.SERVE

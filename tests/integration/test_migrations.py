@@ -22,7 +22,7 @@ from storage.model import DataClass, ErasureState, NewRecord, Purpose, PutFailur
 from storage.policy import Permit
 from storage.settings import RegionSettings, Settings
 from storage.testing import Domicile, Server
-from tests.support.catalogs import (
+from tests.support.catalogs.databases import (
     HOME,
     MEANS,
     REGIONS,

@@ -18,9 +18,9 @@ from storage.ports import ItemKind
 from storage.testing import Domicile
 from storage.workers.erase import complete
 from storage.workers.purge import purge
-from tests.support.doing import duty, erase, is_complete, put_prompt, work
-from tests.support.rfc_9162 import read_receipt
-from tests.support.seeing import home
+from tests.support.actions import duty, erase, is_complete, put_prompt, work
+from tests.support.inspect.stored import home
+from tests.support.receipt_verifier import read_receipt
 
 r = t.replica.c
 

@@ -8,9 +8,9 @@ from storage.errors import BackendUnavailable, CatalogRestored, Corrupt, Erased,
 from storage.model import DataClass, NewRecord, PutResult, Reason, Scope
 from storage.recovery import recover
 from storage.testing import Domicile
-from tests.support.copies import Dump, recovered, rehearsed, started
-from tests.support.doing import GONE, erase, get, is_complete, packs_on, work
-from tests.support.seeing import home, unknown
+from tests.support.actions import GONE, erase, get, is_complete, packs_on, work
+from tests.support.catalogs.backups import Dump, recovered, rehearsed, started
+from tests.support.inspect.stored import home, unknown
 
 PROMPT = DataClass.PROMPT
 

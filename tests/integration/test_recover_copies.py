@@ -10,10 +10,10 @@ from storage.errors import BackendUnavailable, Erased, LedgerUnwritten
 from storage.evidence.receipts import verify
 from storage.model import CopyState, DataClass, Erasure
 from storage.testing import Call, Domicile, FakeProcessor
-from tests.support.commits import ran, watching
-from tests.support.copies import Dump, recovered
-from tests.support.doing import duty, erase, get, is_complete, put_prompt, work
-from tests.support.seeing import HOME, home, states
+from tests.support.actions import duty, erase, get, is_complete, put_prompt, work
+from tests.support.catalogs.backups import Dump, recovered
+from tests.support.faults.transactions import ran, watching
+from tests.support.inspect.stored import HOME, home, states
 
 MODERATION, REVIEW = "klarblick", "vier-augen"
 DIGEST = hashlib.sha256(b"we have deleted it").digest()

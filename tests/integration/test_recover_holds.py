@@ -5,9 +5,9 @@ import pytest
 from storage.errors import Erased, LedgerUnwritten
 from storage.model import DataClass, Scope
 from storage.testing import Domicile
-from tests.support.copies import Dump, recovered
-from tests.support.doing import erase, get, is_complete, work
-from tests.support.holding import kept, opened, place, release
+from tests.support.actions import erase, get, is_complete, work
+from tests.support.catalogs.backups import Dump, recovered
+from tests.support.holds import kept, opened, place, release
 
 PROMPT = DataClass.PROMPT
 

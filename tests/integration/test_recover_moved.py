@@ -9,10 +9,10 @@ from storage.packs import relocate
 from storage.recovery import recover
 from storage.region import OpenRegion
 from storage.testing import Domicile
-from tests.support.copies import Dump, recovered, rehearsed
-from tests.support.doing import erase, get, is_complete, packs_on, put_prompt, work
-from tests.support.holding import SOON, carried, content, kept, opened, place, release
-from tests.support.seeing import home, unknown
+from tests.support.actions import erase, get, is_complete, packs_on, put_prompt, work
+from tests.support.catalogs.backups import Dump, recovered, rehearsed
+from tests.support.holds import SOON, carried, content, kept, opened, place, release
+from tests.support.inspect.stored import home, unknown
 
 
 def put_together(domicile: Domicile, *subjects: str) -> list[RecordId]:

@@ -18,9 +18,9 @@ from storage.errors import CatalogRestored, Erased
 from storage.model import DataClass, Scope
 from storage.settings import RegionSettings, Settings
 from storage.testing import Domicile, FakeClock
-from tests.support.copies import binaries, hand_over, recovered, run, server_user, use
-from tests.support.doing import GONE, erase, get, is_complete, work
-from tests.support.seeing import HOME, eventually
+from tests.support.actions import GONE, erase, get, is_complete, work
+from tests.support.catalogs.backups import binaries, hand_over, recovered, run, server_user, use
+from tests.support.inspect.stored import HOME, eventually
 
 PROMPT = DataClass.PROMPT
 

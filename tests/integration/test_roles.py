@@ -23,9 +23,9 @@ from storage.model import (
 )
 from storage.settings import Settings
 from storage.testing import Domicile
-from tests.support.catalogs import as_role, catalog_of, with_urls
-from tests.support.holding import SOON, place, release
-from tests.support.holding import opened as opened_for_counsel
+from tests.support.catalogs.databases import as_role, catalog_of, with_urls
+from tests.support.holds import SOON, place, release
+from tests.support.holds import opened as opened_for_counsel
 
 DAY, OLD = date(2027, 5, 1), date(2027, 4, 30)
 

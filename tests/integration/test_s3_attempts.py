@@ -14,7 +14,7 @@ from storage.backends.s3.backend import S3Backend
 from storage.backends.s3.upload import PART
 from storage.errors import BackendError, BackendTimeout, BackendUnavailable
 from storage.testing.s3 import CREDENTIALS, Answer, LoopbackServer, Request
-from tests.support.s3 import BODY, CALLS, KEY, UPLOAD_ID, at_home, backend_at, put
+from tests.support.backends.s3 import BODY, CALLS, KEY, UPLOAD_ID, at_home, backend_at, put
 
 
 @pytest.fixture

@@ -29,7 +29,7 @@ from storage.errors import (
     ConfigurationError,
 )
 from storage.testing.s3 import CREDENTIALS, Answer, LoopbackServer, Request, S3Server
-from tests.support.s3 import (
+from tests.support.backends.s3 import (
     BODY,
     CALLS,
     HOME,

@@ -22,7 +22,7 @@ from storage.model import DataClass, ErasureState, NewRecord, Purpose, Reason, R
 from storage.testing import Domicile
 from storage.testing.harness import Kind
 from storage.testing.s3 import CREDENTIALS, Answer, LoopbackServer, Request, S3Server
-from tests.support.seeing import manifest_in
+from tests.support.inspect.stored import manifest_in
 
 SERVE = Purpose.SERVE
 MIB = 1024 * 1024

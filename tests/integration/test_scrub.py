@@ -10,15 +10,15 @@ from storage.model import DataClass, Purpose, RecordId
 from storage.ports import ItemKind
 from storage.testing import Domicile
 from storage.testing.harness import Kind
-from tests.support.doing import erase, get, is_complete, work
-from tests.support.scrubbing import (
+from tests.support.actions import erase, get, is_complete, work
+from tests.support.inspect.stored import home
+from tests.support.scrubs import (
     keys_of,
     overwrite,
     scrubbed,
     state_of,
     traces_of,
 )
-from tests.support.seeing import home
 
 STRAY = "pack/2026-03-20/0123-4567"
 

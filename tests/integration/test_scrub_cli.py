@@ -13,7 +13,7 @@ from storage.cli.exit_codes import Exit
 from storage.client.store import Store
 from storage.model import DataClass
 from storage.testing import Domicile
-from tests.support.scrubbing import keys_of, overwrite
+from tests.support.scrubs import keys_of, overwrite
 
 
 @pytest.fixture

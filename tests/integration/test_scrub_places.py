@@ -10,9 +10,9 @@ from storage.model import DataClass, RecordId
 from storage.ports import ItemKind
 from storage.testing import Domicile, Server, new_domicile
 from storage.testing.harness import Kind
-from tests.support.doing import get, put_file, work
-from tests.support.scrubbing import keys_of, scrubbed, state_of, traces_of
-from tests.support.seeing import home
+from tests.support.actions import get, put_file, work
+from tests.support.inspect.stored import home
+from tests.support.scrubs import keys_of, scrubbed, state_of, traces_of
 from tests.support.topologies import small_topology
 
 

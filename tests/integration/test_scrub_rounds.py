@@ -18,8 +18,9 @@ from storage.workers.scrub import rounds as scrubbing
 from storage.workers.scrub.rate import Rate
 from storage.workers.scrub.repair import Place, Shown
 from storage.workers.scrub.rounds import scrub, whole_round
-from tests.support.doing import work
-from tests.support.scrubbing import (
+from tests.support.actions import work
+from tests.support.inspect.stored import home
+from tests.support.scrubs import (
     Listing,
     findings,
     keys_of,
@@ -28,8 +29,7 @@ from tests.support.scrubbing import (
     scrubbed,
     state_of,
 )
-from tests.support.second import second
-from tests.support.seeing import home
+from tests.support.second_store import second
 
 MANY = 50_000
 MAKE_MANY = """

@@ -14,8 +14,8 @@ from storage.evidence.receipts import verify
 from storage.model import DataClass, Erasure, NewRecord, PutResult, Reason, Scope
 from storage.region import OpenRegion
 from storage.testing import Domicile
-from tests.support.doing import duty, erase, is_complete, put_prompt, work
-from tests.support.seeing import home, packs
+from tests.support.actions import duty, erase, is_complete, put_prompt, work
+from tests.support.inspect.stored import home, packs
 
 r = t.replica.c
 

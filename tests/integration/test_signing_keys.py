@@ -17,10 +17,10 @@ from storage.evidence.keys import import_public_keys, key_id
 from storage.evidence.receipts import verify
 from storage.model import Scope
 from storage.testing import Domicile
-from tests.support.doing import duty, erase, work
-from tests.support.rfc_9162 import read_receipt
-from tests.support.second import second
-from tests.support.seeing import HOME, home
+from tests.support.actions import duty, erase, work
+from tests.support.inspect.stored import HOME, home
+from tests.support.receipt_verifier import read_receipt
+from tests.support.second_store import second
 
 Command = Callable[..., Any]
 

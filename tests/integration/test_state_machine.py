@@ -26,9 +26,9 @@ from hypothesis.stateful import (
 
 import regions
 from storage.testing import Server
-from tests.support import ops
-from tests.support.ops import Op
-from tests.support.runner import Runner, Trouble
+from tests.support.stories import operations
+from tests.support.stories.operations import Op
+from tests.support.stories.runner import Runner, Trouble
 from tests.support.topologies import small_topology
 
 _PROFILES = {"quick": (15, 25), "deep": (400, 50)}  # examples, steps
@@ -48,7 +48,7 @@ class Orders(RuleBasedStateMachine):
         self.settings = server.make()
         self.runner: Runner | None = None
 
-    @initialize(changed=st.booleans(), first=ops.batches)
+    @initialize(changed=st.booleans(), first=operations.batches)
     def begin(self, changed: bool, first: Op) -> None:  # noqa: FBT001
         """In a topology that stays as it is, or in one in which a contract ends."""
         topology = self.topologies[changed]
@@ -56,33 +56,43 @@ class Orders(RuleBasedStateMachine):
         self.runner = Runner(self.settings, threads=self.threads)
         self._play(first, 0)
 
-    @rule(op=st.one_of(ops.puts, ops.puts, ops.batches), process=ops.PROCESS)
+    @rule(
+        op=st.one_of(operations.puts, operations.puts, operations.batches),
+        process=operations.PROCESS,
+    )
     def put(self, op: Op, process: int) -> None:
         """Write one record or many."""
         self._play(op, process)
 
     @precondition(lambda self: self.runner.player.model.any_left())
-    @rule(op=st.one_of(ops.gets, ops.searches, ops.mints), process=ops.PROCESS)
+    @rule(
+        op=st.one_of(operations.gets, operations.searches, operations.mints),
+        process=operations.PROCESS,
+    )
     def get(self, op: Op, process: int) -> None:
         """Read or list, or mint an id for later."""
         self._play(op, process)
 
     @precondition(lambda self: self.runner.player.model.any_left())
-    @rule(op=ops.erasures, process=ops.PROCESS)
+    @rule(op=operations.erasures, process=operations.PROCESS)
     def erase(self, op: Op, process: int) -> None:
         """Erase a record, subject, group, tenant or account."""
         self._play(op, process)
 
-    @rule(waits=st.lists(ops.waits, max_size=1), works=st.lists(ops.works, max_size=3))
+    @rule(
+        waits=st.lists(operations.waits, max_size=1), works=st.lists(operations.works, max_size=3)
+    )
     def proceed(self, waits: list[Op], works: list[Op]) -> None:
         """Let time pass, and workers in both processes do something."""
         for number, op in enumerate([*waits, *works]):
             self._play(op, number % 2)
 
     @rule(
-        op=ops.interrupted,
-        process=ops.PROCESS,
-        between=st.lists(st.tuples(st.integers(1, 24), ops.interruptions), min_size=1, max_size=2),
+        op=operations.interrupted,
+        process=operations.PROCESS,
+        between=st.lists(
+            st.tuples(st.integers(1, 24), operations.interruptions), min_size=1, max_size=2
+        ),
     )
     def interrupt(self, op: Op, process: int, between: list[tuple[int, Op]]) -> None:
         """Do something in the middle of something else, or kill it there."""
@@ -93,7 +103,7 @@ class Orders(RuleBasedStateMachine):
         trouble=st.sampled_from(
             ["up", "up", "down", "full", "lossy", "late", "land", "lose", None]
         ),
-        process=ops.PROCESS,
+        process=operations.PROCESS,
     )
     def disturb(self, backend: str, trouble: Trouble, process: int) -> None:
         """A backend begins to behave otherwise, or a process ends."""

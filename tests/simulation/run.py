@@ -18,7 +18,7 @@ from storage.policy import horizon
 from storage.testing import Server
 from storage.testing.snapshot import snapshot
 from tests.simulation.story import Disturb, Step, Story
-from tests.support.runner import Runner
+from tests.support.stories.runner import Runner
 from tests.support.topologies import small_topology
 
 _AHEAD = -4  # few partitions are made ahead, most of them on need: each of them costs time

@@ -6,7 +6,7 @@ from random import Random
 from typing import TypeVar
 
 from storage.model import DataClass, ScopeKind
-from tests.support.ops import (
+from tests.support.stories.operations import (
     Erase,
     Get,
     HandOver,
@@ -25,7 +25,7 @@ from tests.support.ops import (
     Wait,
     Work,
 )
-from tests.support.runner import Trouble
+from tests.support.stories.runner import Trouble
 
 T = TypeVar("T")
 

@@ -1,5 +1,5 @@
 """Fixtures that several modules of this folder share."""
 
-from tests.support.directories import backend, clock, root
+from tests.support.backends.directory import backend, clock, root
 
 __all__ = ["backend", "clock", "root"]

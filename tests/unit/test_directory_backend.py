@@ -20,7 +20,7 @@ from storage.errors import (
     BackendUnavailable,
     KeyAbsent,
 )
-from tests.support.directories import KEY, Clock, every_call, files, put
+from tests.support.backends.directory import KEY, Clock, every_call, files, put
 
 
 @every_call

@@ -24,7 +24,7 @@ from storage.errors import (
     PurgeIncomplete,
 )
 from storage.ports import ItemKind
-from tests.support.directories import CALLS, KEY, Clock, files, put
+from tests.support.backends.directory import CALLS, KEY, Clock, files, put
 
 
 @pytest.fixture

@@ -25,7 +25,7 @@ from storage.processors.acknowledgement import public_key
 from storage.processors.http import HttpConnector
 from storage.processors.signing import derive_key, parameters, signature_base
 from storage.testing import FakeClock
-from tests.support.processor import Processor, serving, sign
+from tests.support.processors.http_server import Processor, serving, sign
 
 NAME, SECRET = "klarblick", b"content-of-Hypatia"
 KEY = Ed25519PrivateKey.from_private_bytes(bytes(32))

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from storage.evidence.merkle import inclusion_path, leaf_hash, root_from, root_hash
-from tests.support.rfc_9162 import in_tree, tree_hash
+from tests.support.receipt_verifier import in_tree, tree_hash
 
 VECTOR: dict[str, Any] = json.loads(
     Path(__file__).with_name("vectors").joinpath("merkle.json").read_text()

@@ -27,7 +27,7 @@ from storage.evidence.receipts import (
     signer,
     verify,
 )
-from tests.support.rfc_9162 import read_receipt, tree_hash
+from tests.support.receipt_verifier import read_receipt, tree_hash
 
 VECTOR: dict[str, Any] = json.loads(
     Path(__file__).with_name("vectors").joinpath("receipt.json").read_text()

@@ -29,7 +29,7 @@ from storage.errors import (
 )
 from storage.ports import ItemKind
 from storage.testing.s3 import CREDENTIALS, Answer, LoopbackServer, Request, S3Server
-from tests.support.s3 import BODY, KEY, UPLOAD_ID, at_home, backend_at, put
+from tests.support.backends.s3 import BODY, KEY, UPLOAD_ID, at_home, backend_at, put
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from storage.errors import BackendError
 from storage.model import DataClass
 from storage.testing import Domicile, Gate
-from tests.support.commits import ANNOUNCING, CatalogFaults
+from tests.support.faults.transactions import ANNOUNCING, CatalogFaults
 
 TWO_DAYS = {DataClass.PROMPT: 2}  # what is written at noon expires at midnight
 

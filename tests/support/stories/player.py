@@ -3,11 +3,12 @@
 from collections.abc import Sequence
 from datetime import UTC, datetime, time, timedelta
 
-from tests.support.erasing import Erasing
-from tests.support.handing import Handing
-from tests.support.keeping import Keeping
-from tests.support.moments import Killed
-from tests.support.ops import (
+from tests.support.faults.steps import Killed
+from tests.support.stories.cluster import Process
+from tests.support.stories.corruption import Spoiling
+from tests.support.stories.erasures import Erasing
+from tests.support.stories.holds import Keeping
+from tests.support.stories.operations import (
     Erase,
     Get,
     HandOver,
@@ -23,10 +24,9 @@ from tests.support.ops import (
     Wait,
     Work,
 )
-from tests.support.reading import Reading
-from tests.support.spoiling import Spoiling
-from tests.support.world import Process
-from tests.support.writing import Writing
+from tests.support.stories.processor_copies import Handing
+from tests.support.stories.puts import Writing
+from tests.support.stories.reads import Reading
 
 
 class Player(Writing, Reading, Erasing, Keeping, Spoiling, Handing):

@@ -11,9 +11,9 @@ from storage.catalog import tables as t
 from storage.evidence.receipts import verify
 from storage.model import Erasure, ErasureState
 from storage.ports import ItemKind
-from tests.support.model import Model, Rec
-from tests.support.seeing import manifest_in
-from tests.support.world import World
+from tests.support.inspect.stored import manifest_in
+from tests.support.stories.cluster import World
+from tests.support.stories.model import Model, Rec
 
 o, r = t.object_.c, t.replica.c
 

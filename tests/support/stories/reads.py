@@ -5,10 +5,10 @@ from sqlalchemy import select
 from storage.catalog import tables as t
 from storage.client.tenant import Tenant
 from storage.model import Purpose, RecordId
-from tests.support.calls import TENANTS, Calls
-from tests.support.model import STORED, Rec
-from tests.support.ops import Get, Search
-from tests.support.world import Process
+from tests.support.stories.calls import TENANTS, Calls
+from tests.support.stories.cluster import Process
+from tests.support.stories.model import STORED, Rec
+from tests.support.stories.operations import Get, Search
 
 
 class Reading(Calls):

@@ -40,7 +40,7 @@ TENANT = "acme-eu"
 SUBJECTS = ("user-0", "user-1", "user-2")
 
 _CONTEXT = multiprocessing.get_context("forkserver")
-_CONTEXT.set_forkserver_preload(["tests.support.processes"])
+_CONTEXT.set_forkserver_preload(["tests.support.processes.forked"])
 
 Role = Callable[["Job", Connection], None]
 

@@ -7,11 +7,11 @@ from typing import Literal
 from storage.catalog.engine import Catalog
 from storage.model import Entropy
 from storage.settings import Settings
-from tests.support import looking
-from tests.support.calls import TENANTS
-from tests.support.ops import Op
-from tests.support.player import Player
-from tests.support.world import Bother, Mode, World
+from tests.support.inspect import invariants
+from tests.support.stories.calls import TENANTS
+from tests.support.stories.cluster import Bother, Mode, World
+from tests.support.stories.operations import Op
+from tests.support.stories.player import Player
 
 Trouble = Mode | Bother | Literal["land", "lose"] | None
 """What a backend does from now on; or what is under way arrives, or does not; or (None) a new
@@ -55,10 +55,10 @@ class Runner:
         """What must hold at every moment. Raises AssertionError."""
         world, player = self.world, self.player
         self._turn += 1
-        looking.no_byte_without_a_row(world)
+        invariants.no_byte_without_a_row(world)
         self._certify()
         if everything or self._turn % 4 == 0:
-            looking.no_row_abroad(world, player.model)
+            invariants.no_row_abroad(world, player.model)
         process = world.processes[self._turn % 2]
         player.look_at_held(process, everything=everything)
         player.copies_are_known()
@@ -104,11 +104,11 @@ class Runner:
         for region in world.topology.regions:
             own = [rec for rec in model.ever() if TENANTS[rec.tenant].home == region]
             over = [r for r in own if r.erased_by or r.expired(now) or r.written]
-            looking.nothing_left(world, region, over, "all was made well")
+            invariants.nothing_left(world, region, over, "all was made well")
             player.no_copy_of(over, "all was made well")
         player.copies_are_known(over=now)
         assert not player.spoilt(), "a replica is still bad"
-        looking.no_plaintext(world)
+        invariants.no_plaintext(world)
 
     def close(self) -> None:
         """End all processes."""
@@ -121,7 +121,7 @@ class Runner:
         try:
             assert all(era.complete for era in self.player.model.eras), "an erasure is not complete"
             for region in world.topology.regions:
-                looking.at_rest(world, region, now)
+                invariants.at_rest(world, region, now)
         except AssertionError as error:
             return error
         return None
@@ -143,7 +143,7 @@ class Runner:
         for held in list(player.holds):
             if held.id is not None:
                 assert player.end(held, world.processes[0])
-        assert not looking.in_force(world)
+        assert not invariants.in_force(world)
         for processor in world.processors:
             world.set_trouble(processor, "up")
 
@@ -152,11 +152,11 @@ class Runner:
         world, model = self.world, self.player.model
         self.player.learn()
         for region in world.topology.regions:
-            complete = looking.complete_in(world, region)
+            complete = invariants.complete_in(world, region)
             for era in model.eras:
                 if era.id in complete and not era.complete:
                     era.complete = True
                     erasure = world.processes[0].store.erasure(era.id)
-                    looking.certified(world, region, erasure)
-                    looking.nothing_left(world, region, model.about(era), "there is a receipt")
+                    invariants.certified(world, region, erasure)
+                    invariants.nothing_left(world, region, model.about(era), "there is a receipt")
                     self.player.no_copy_of(model.about(era), "there is a receipt")

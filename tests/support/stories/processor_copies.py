@@ -7,10 +7,10 @@ from uuid import UUID
 from sqlalchemy import select
 
 from storage.catalog import tables as t
-from tests.support.calls import EU, TENANTS, Calls
-from tests.support.model import STORED, Rec
-from tests.support.ops import HandOver
-from tests.support.world import Process
+from tests.support.stories.calls import EU, TENANTS, Calls
+from tests.support.stories.cluster import Process
+from tests.support.stories.model import STORED, Rec
+from tests.support.stories.operations import HandOver
 
 c = t.processor_copy.c
 

@@ -8,10 +8,10 @@ from datetime import date
 
 from storage.errors import DomicileError
 from storage.model import DataClass, Dpa, RecordId, TenantSpec
-from tests.support.model import FILE, STORED, During, Model, Rec, Terms
-from tests.support.moments import Killed
+from tests.support.faults.steps import Killed
+from tests.support.stories.cluster import Process, World
+from tests.support.stories.model import FILE, STORED, During, Model, Rec, Terms
 from tests.support.topologies import wanted
-from tests.support.world import Process, World
 
 PROMPT, COMPLETION = DataClass.PROMPT, DataClass.COMPLETION
 EU, US = "eu-central-1", "us-east-1"

@@ -9,10 +9,10 @@ from storage.catalog import tables as t
 from storage.workers.scrub.rate import Rate
 from storage.workers.scrub.repair import Place
 from storage.workers.scrub.rounds import whole_round
-from tests.support.calls import Calls
-from tests.support.model import STORED
-from tests.support.ops import Scrub, Spoil
-from tests.support.world import Process, quiet
+from tests.support.stories.calls import Calls
+from tests.support.stories.cluster import Process, quiet
+from tests.support.stories.model import STORED
+from tests.support.stories.operations import Scrub, Spoil
 
 o, r = t.object_.c, t.replica.c
 _BEGUN = or_(t.scrub.c.started.is_not(None), t.scrub.c.finished.is_not(None))

@@ -27,8 +27,8 @@ from storage.region import Limits, OpenRegion
 from storage.settings import Settings
 from storage.testing import FakeClock, FakeProcessor, FaultyBackend
 from storage.workers.loop import Duty, Worker, duties
-from tests.support.inorder import Inline, InOrder
-from tests.support.moments import Killed, Life, Tapped, TappedConnector, tap_catalog
+from tests.support.faults.steps import Killed, Life, Tapped, TappedConnector, tap_catalog
+from tests.support.stories.single_thread import Inline, InOrder
 
 Mode = Literal["up", "down", "full", "lossy", "late"]
 """``lossy``: writes happen and their answer is lost. ``late``: the same, and they happen later."""

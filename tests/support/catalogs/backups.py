@@ -16,9 +16,9 @@ from storage.bootstrap import open_restored
 from storage.recovery.recover import Report, finish, rehearse, start
 from storage.settings import RegionSettings
 from storage.testing import Domicile
-from tests.support.seeing import HOME
+from tests.support.inspect.stored import HOME
 
-PAGE = Path(__file__).parents[2] / "docs" / "recovery.md"
+PAGE = Path(__file__).parents[3] / "docs" / "recovery.md"
 _BLOCK = re.compile(r"<!-- (\w+) -->\n```sh\n(.*?)```", re.DOTALL)
 _NUMBERS = count(1)
 

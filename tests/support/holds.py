@@ -7,7 +7,7 @@ from sqlalchemy import select
 from storage.catalog import tables as t
 from storage.model import DataClass, HoldSpec, PlacedHold, RecordId, Scope
 from storage.testing import Domicile
-from tests.support.seeing import home
+from tests.support.inspect.stored import home
 
 SOON = {DataClass.PROMPT: 2, DataClass.COMPLETION: 2}  # what is written at noon expires at midnight
 

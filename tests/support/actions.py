@@ -10,7 +10,7 @@ from storage.errors import Erased, NotFound
 from storage.model import DataClass, Erasure, ErasureState, Purpose, Reason, RecordId, Scope
 from storage.testing import Domicile
 from storage.workers.loop import duties
-from tests.support.seeing import HOME
+from tests.support.inspect.stored import HOME
 
 GONE = (Erased, NotFound)
 """What a read of an erased record raises: a fence is not kept for ever."""

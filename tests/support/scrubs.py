@@ -15,7 +15,7 @@ from storage.testing import Domicile, FaultyBackend
 from storage.workers.scrub.rate import Rate
 from storage.workers.scrub.repair import Place
 from storage.workers.scrub.rounds import whole_round
-from tests.support.seeing import HOME, home
+from tests.support.inspect.stored import HOME, home
 
 Findings = dict[str, int]
 """How often each thing was found, as ``finding/done``."""

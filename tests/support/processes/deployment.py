@@ -24,8 +24,8 @@ from storage.ports import Backend, ItemKind
 from storage.region import Limits
 from storage.settings import RegionSettings, Settings
 from storage.testing import FaultyBackend, Server
-from tests.support.processes import TENANT
-from tests.support.seeing import HOME, home_of, manifest_in, unknown
+from tests.support.inspect.stored import HOME, home_of, manifest_in, unknown
+from tests.support.processes.forked import TENANT
 
 o, r, e = t.object_.c, t.replica.c, t.erasure.c
 

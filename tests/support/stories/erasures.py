@@ -9,10 +9,10 @@ from sqlalchemy import func, select
 
 from storage.catalog import tables as t
 from storage.model import Erasure, Reason, RecordId, Scope, ScopeKind
-from tests.support.calls import PROMPT, TENANTS, Calls
-from tests.support.model import STORED, Era
-from tests.support.ops import Erase
-from tests.support.world import Process, World
+from tests.support.stories.calls import PROMPT, TENANTS, Calls
+from tests.support.stories.cluster import Process, World
+from tests.support.stories.model import STORED, Era
+from tests.support.stories.operations import Erase
 
 _FOREVER = datetime(9999, 12, 31, tzinfo=UTC)
 _ATTEMPT = timedelta(seconds=10)  # then a write to the ledger is given up

@@ -8,10 +8,10 @@ from sqlalchemy import select
 
 from storage.catalog import tables as t
 from storage.model import HoldSpec, PlacedHold, RecordInfo, Scope, ScopeKind
-from tests.support.calls import TENANTS, Calls
-from tests.support.model import STORED, Rec
-from tests.support.ops import Hold, Release
-from tests.support.world import Process, World
+from tests.support.stories.calls import TENANTS, Calls
+from tests.support.stories.cluster import Process, World
+from tests.support.stories.model import STORED, Rec
+from tests.support.stories.operations import Hold, Release
 
 LATEST = datetime.max.replace(tzinfo=UTC)
 _SILENT = {"KeyUnavailable", "BackendUnavailable", "Corrupt", "killed"}

@@ -12,11 +12,11 @@ from storage.catalog import tables as t
 from storage.client.tenant import Tenant
 from storage.errors import DomicileError
 from storage.model import DataClass, NewRecord, PutFailure, PutResult, RecordId
-from tests.support import looking
-from tests.support.calls import TENANTS, Answer, Calls
-from tests.support.model import FILE, NOTHING, STORED, Content, During, Wish
-from tests.support.ops import Item, Mint, Put, Size
-from tests.support.world import Process
+from tests.support.inspect import invariants
+from tests.support.stories.calls import TENANTS, Answer, Calls
+from tests.support.stories.cluster import Process
+from tests.support.stories.model import FILE, NOTHING, STORED, Content, During, Wish
+from tests.support.stories.operations import Item, Mint, Put, Size
 
 SIZES: dict[Size, int] = {"none": 0, "small": 60, "own_pack": 256 * 1024, "chunks": 1024 * 1024 + 9}
 
@@ -101,7 +101,7 @@ class Writing(Calls):
             self._body(item.size),
             item.subject,
             item.group,
-            (("title", f"{looking.PLAIN.decode()} {next(self.numbers)}"),),
+            (("title", f"{invariants.PLAIN.decode()} {next(self.numbers)}"),),
             tuple(self._parents(item, tenant.id, earlier)),
         )
         named = self._named(item, tenant, earlier)
@@ -136,7 +136,7 @@ class Writing(Calls):
         if size == "none":
             return b""
         filler = random.Random(number).randbytes(SIZES[size])
-        return looking.PLAIN + b" %d " % number + filler
+        return invariants.PLAIN + b" %d " % number + filler
 
     def _judge(
         self, wish: Wish, answer: Answer, during: During, written: Sequence[tuple[str, str]]
@@ -162,7 +162,7 @@ class Writing(Calls):
     def _remember(self, wish: Wish, during: During) -> None:
         rec = self.model.stored(wish, during)
         if not rec.sample:
-            rec.sample = looking.sample_of(self.world, TENANTS[rec.tenant].home, rec)
+            rec.sample = invariants.sample_of(self.world, TENANTS[rec.tenant].home, rec)
 
     def _check_term(self, wish: Wish, result: PutResult) -> None:
         terms = TENANTS[wish.tenant]

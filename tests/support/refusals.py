@@ -10,7 +10,7 @@ from storage.model import (
     Purpose,
 )
 from storage.testing import Domicile
-from tests.support.everything import rows_of
+from tests.support.inspect.rows import rows_of
 
 PROMPT, FILE, SERVE = DataClass.PROMPT, DataClass.FINE_TUNING_FILE, Purpose.SERVE
 HOME, EU = "eu-central-1", ("eu-a", "eu-b")
