@@ -283,7 +283,8 @@ def test_a_replica_is_not_called_corrupt_because_its_pack_was_compacted(
 
     def compact_now(_: int) -> None:
         done.append("compacted")
-        work(pack.domicile)
+        for name in ("compact", "purge"):
+            duty(pack.domicile, name)
 
     faults.at_statement(lambda s: "FROM replica" in s[-1] and ran("SELECT record")(s), compact_now)
 
