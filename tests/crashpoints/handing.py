@@ -10,12 +10,12 @@ from tests.crashpoints.stage import Act, Actor, Stage
 @operation
 def hand_over(stage: Stage, other: Actor) -> Act:
     """Two copies, of which one has to go when somebody erases."""
-    facts = [stage.fact("ann"), stage.fact("ben")]
+    facts = [stage.fact(name) for name in ("ann", "ben", "eve")]  # a full pack
     other.put_many(facts)
     stage.request(Scope.subject("ann")).refused = True  # asked for when all is well
 
     def act(actor: Actor) -> None:
-        for fact in facts:
+        for fact in facts[:2]:
             actor.hand_over(fact)
 
     return act
@@ -24,7 +24,7 @@ def hand_over(stage: Stage, other: Actor) -> Act:
 @operation
 def ask_back(stage: Stage, other: Actor) -> Act:
     """A copy whose record is erased, and one that nobody knows to have arrived; then receipts."""
-    facts = [stage.fact("ann"), stage.fact("ben")]
+    facts = [stage.fact(name) for name in ("ann", "ben", "eve")]  # a full pack
     other.put_many(facts)
     other.hand_over(facts[0])
     stage.start(Tape(stop="commit update processor_copy")).hand_over_and_end(facts[1])

@@ -353,9 +353,9 @@ def _hand_over_and_erase_later(stage: Stage, other: Actor) -> tuple[Act, Act]:
 
 @pair("ask back x erase")
 def _ask_back_and_erase(stage: Stage, other: Actor) -> tuple[Act, Act]:
-    facts = [stage.fact("ann"), stage.fact("ann")]
+    facts = [stage.fact(name) for name in ("ann", "ann", "eve")]  # a full pack
     other.put_many(facts)
-    for fact in facts:
+    for fact in facts[:2]:
         ends = stage.start(Tape(stop="commit update processor_copy"))
         ends.hand_over_and_end(fact)
     stage.pass_time(hours=1)

@@ -1,6 +1,7 @@
 """Writers and workers killed at random moments: what was acknowledged stays, what is left goes.
 
-``FAULTS_KILLS`` is how many of each are killed (16), ``FAULTS_SEED`` the seed of the moments.
+``FAULTS_KILLS`` is how many of each are killed (4; ``make deep``: 40), ``FAULTS_SEED`` the seed of
+the moments.
 """
 
 import hashlib
@@ -32,7 +33,7 @@ from tests.support.processes import forked
 from tests.support.processes.deployment import Realm, make_realm
 from tests.support.processes.forked import TENANT, Job, Note, notes, starting
 
-KILLS = int(os.environ.get("FAULTS_KILLS", "16"))
+KILLS = int(os.environ.get("FAULTS_KILLS", "4"))
 
 
 @pytest.fixture

@@ -229,7 +229,7 @@ def test_the_commit_of_a_fence_is_lost(
     check_order(domicile, 0)
 
 
-@pytest.mark.parametrize("domicile_limits", [Limits(linger=3.0)])  # all of it in one pack
+@pytest.mark.parametrize("domicile_limits", [Limits(linger=30, pack_records=40)])  # one pack
 def test_a_bulk_insert_loses_its_connection(
     domicile: Domicile, faults: CatalogFaults, aside: ThreadPoolExecutor
 ) -> None:

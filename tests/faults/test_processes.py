@@ -1,6 +1,7 @@
 """Two processes put, a third erases the same subjects, and two workers do what follows of it."""
 
 import hashlib
+import os
 from contextlib import ExitStack
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -17,7 +18,7 @@ from tests.support.processes import forked
 from tests.support.processes.deployment import Realm, make_realm
 from tests.support.processes.forked import TENANT, Job, Log, Note, Running, notes, starting
 
-ROUNDS = 24  # of the eraser, 0.1 s each at least
+ROUNDS = int(os.environ.get("FAULTS_ROUNDS", "12"))  # of the eraser, 0.1 s each at least
 
 REFUSALS = {"Erased", "LineageConflict"}
 """What a put may be told here: that it is covered, or that what it derives from is gone."""

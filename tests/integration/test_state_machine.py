@@ -31,8 +31,8 @@ from tests.support.stories.operations import Op
 from tests.support.stories.runner import Runner, Trouble
 from tests.support.topologies import small_topology
 
-_PROFILES = {"quick": (15, 25), "deep": (400, 50)}  # examples, steps
-_EXAMPLES, _STEPS = _PROFILES.get(os.environ.get("HYPOTHESIS_PROFILE", "quick"), (15, 25))
+_PROFILES = {"quick": (5, 25), "deep": (400, 50)}  # examples, steps
+_EXAMPLES, _STEPS = _PROFILES[os.environ.get("HYPOTHESIS_PROFILE", "quick")]
 _FIXED = os.environ.get("HYPOTHESIS_PROFILE", "quick") == "quick"
 _PHASES = [p for p in Phase if p.name in os.environ.get("PHASES", "explicit reuse generate shrink")]
 _BACKENDS = ("eu-a", "eu-b", "us-a", "us-b", "eu-c")
