@@ -16,7 +16,7 @@ import pytest
 from storage.catalog import schema
 from storage.errors import ConfigurationError
 from storage.testing import Server
-from tests.support.catalogs import HOME, opened
+from tests.support.catalogs.databases import HOME, opened
 
 ROOT = Path(__file__).parents[2]
 THEIRS = "raise SystemExit('ran the migrations of the service')"
