@@ -37,6 +37,7 @@ __all__ = [
     "Left",
     "NewRecord",
     "PlacedHold",
+    "PlacementReason",
     "ProcessorState",
     "Purpose",
     "PutFailure",
@@ -489,14 +490,38 @@ class Replica:
     state: ReplicaState
 
 
+class PlacementReason(StrEnum):
+    """Why a backend may or may not hold a record."""
+
+    ALLOWED = "allowed"
+    SPARE = "spare"  # allowed, but enough other backends are preferred
+    OTHER_REGION = "other_region"  # within the residency, but not the tenant's home
+    OUTSIDE_RESIDENCY = "outside_residency"
+    SUB_PROCESSOR_NOT_YET = "sub_processor_not_yet"
+    SUB_PROCESSOR_ENDED = "sub_processor_ended"
+    CATALOG_SUB_PROCESSOR_NOT_YET = "catalog_sub_processor_not_yet"
+    CATALOG_SUB_PROCESSOR_ENDED = "catalog_sub_processor_ended"
+    KEYS_SUB_PROCESSOR_NOT_YET = "keys_sub_processor_not_yet"
+    KEYS_SUB_PROCESSOR_ENDED = "keys_sub_processor_ended"
+    BACKUPS_SUB_PROCESSOR_NOT_YET = "backups_sub_processor_not_yet"
+    BACKUPS_SUB_PROCESSOR_ENDED = "backups_sub_processor_ended"
+    UNKNOWN_CLASS = "unknown_class"
+    SERVICE_NOT_SERVED = "service_not_served"
+    UNKNOWN_RESIDENCY = "unknown_residency"
+    UNKNOWN_HOME = "unknown_home"
+    DPA_MISSING = "dpa_missing"
+    DPA_NOT_YET = "dpa_not_yet"
+    DPA_EXPIRED = "dpa_expired"
+
+
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """Whether a backend may hold a record, with the reason code."""
+    """Whether a backend may hold a record, and why."""
 
     backend: str
     region: str
     allowed: bool
-    reason: str
+    reason: PlacementReason
 
 
 @dataclass(frozen=True, slots=True)

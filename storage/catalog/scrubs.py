@@ -72,7 +72,7 @@ class Tally:
     @property
     def unfinished(self) -> int:
         """How much the next scrub has to see to again: what is moved goes by then, for one."""
-        return self._done(Done.UNREPAIRED, Done.MOVING, Done.WAITING)
+        return self._done(Done.UNREPAIRED, Done.REASSIGNING, Done.WAITING)
 
     def _done(self, *kinds: Done) -> int:
         return sum(found.count for (_, done), found in self.found.items() if done in kinds)

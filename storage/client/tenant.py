@@ -46,7 +46,7 @@ from storage.objects.keyring import KeyRing
 from storage.packs.prepare import Writer
 from storage.packs.reader import Reader, info
 from storage.packs.stream import read_chunks
-from storage.policy import place, term_of
+from storage.policy import decide_placement, term_of
 from storage.region import OpenRegion
 
 
@@ -312,7 +312,7 @@ class Tenant:
             if found is None or found.fenced:
                 raise NotFound(advice="Check the id and the tenant.")
             attempts = objects.replicas_of(connection, [found.row.object_id], list(ReplicaState))
-        placement = place(
+        placement = decide_placement(
             region.topology, known.spec, record_id.data_class, region.clock.now().date()
         )
         term = term_of(found.row.id.day, region.topology.bounds)

@@ -39,7 +39,7 @@ def hand_over(
     then what may have arrived is asked back.
     """
     now = region.clock.now()
-    may_hand_over(region.topology, spec, record_id.data_class, processor, now).lawful()
+    may_hand_over(region.topology, spec, record_id.data_class, processor, now).demand()
     company = region.topology.sub_processors[processor]
     size = reader.metadata(spec.id, record_id, company.service).info.size
     if size > region.limits.body:
@@ -80,7 +80,7 @@ def _permitted(
         raise Erased
     now, data_class = region.clock.now(), found.row.id.data_class
     term = term_of(found.row.id.day, region.topology.bounds)
-    may_hand_over(region.topology, known.spec, data_class, company.name, now).lawful()
+    may_hand_over(region.topology, known.spec, data_class, company.name, now).demand()
     may_open(
         region.topology,
         data_class=data_class,

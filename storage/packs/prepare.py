@@ -26,7 +26,7 @@ from storage.packs.flush import write_pack
 from storage.packs.queue import Lanes
 from storage.packs.sealed import LaneKey, Lineage, SealedRecord
 from storage.packs.stream import write_large
-from storage.policy import Placement, Term, accept_id, place, retain
+from storage.policy import Placement, Term, accept_id, decide_placement, retain
 from storage.region import OpenRegion
 
 
@@ -100,7 +100,7 @@ class Writer:
         region, spec = self._region, known.spec
         record_id = new.id or self.new_id(known, new.data_class, None)
         now = region.clock.now()
-        placement = place(region.topology, spec, new.data_class, now.date()).lawful()
+        placement = decide_placement(region.topology, spec, new.data_class, now.date()).demand()
         term = accept_id(region.topology, spec, record_id, now, 2 * region.clock.error)
         if not term.stored:
             return _nothing(record_id)

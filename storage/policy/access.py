@@ -1,47 +1,71 @@
-"""Who may open a record, and what for."""
+"""Decide whether a record may be opened, and for which purpose."""
 
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 
 from regions.model import DataClass, Purpose, Service, Topology
 from storage.errors import DomicileError, Erased, Expired, PurposeRefused
 from storage.model import utc
 
 OPEN_PURPOSES = frozenset({Purpose.SERVE, Purpose.FINE_TUNE})
-"""What this version opens content for. A topology may name others; they stay shut."""
+"""The purposes for which this version opens content. Others stay shut, even if a topology names
+them."""
+
+
+class AccessReason(StrEnum):
+    """Why a record may or may not be opened."""
+
+    ALLOWED = "allowed"
+    ERASED = "erased"
+    EXPIRED = "expired"
+    UNKNOWN_CLASS = "unknown_class"
+    PURPOSE_NOT_OPEN = "purpose_not_open"  # in this version
+    PURPOSE_NOT_ALLOWED = "purpose_not_allowed"  # for the class
+    SERVICE_NOT_ALLOWED = "service_not_allowed"  # for the class
+    NOT_HELD = "not_held"  # the named hold is not in force, or does not cover the record
 
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """Whether a record may be opened.
+    """Whether a record may be opened, and why."""
 
-    Reason codes: ``allowed``, ``erased``, ``expired``, ``unknown_class``, ``purpose_not_open`` (in
-    this version), ``purpose_not_allowed`` and ``service_not_allowed`` (for the class).
-    """
+    reason: AccessReason
 
-    allowed: bool
-    reason: str
+    @property
+    def allowed(self) -> bool:
+        """Whether it may be opened."""
+        return self.reason is AccessReason.ALLOWED
 
     def demand(self) -> None:
-        """Raises Erased, Expired or PurposeRefused, unless it is allowed."""
-        if not self.allowed:
-            raise self._error()
+        """Raise Erased, Expired or PurposeRefused unless it is allowed."""
+        error = self._error()
+        if error is not None:
+            raise error
 
-    def _error(self) -> DomicileError:
+    def _error(self) -> DomicileError | None:
         match self.reason:
-            case "erased":
+            case AccessReason.ALLOWED:
+                return None
+            case AccessReason.ERASED:
                 return Erased()
-            case "expired":
+            case AccessReason.EXPIRED:
                 return Expired()
-            case reason:
-                if reason == "not_held":
-                    return PurposeRefused(
-                        "That hold is not in force, or does not cover this record.",
-                        reasons=(reason,),
-                        advice="See: domicile hold records",
-                    )
+            case AccessReason.NOT_HELD:
                 return PurposeRefused(
-                    reasons=(reason,), advice="classes.toml says what each class may be opened for."
+                    "That hold is not in force, or does not cover this record.",
+                    reasons=(self.reason,),
+                    advice="See: domicile hold records",
+                )
+            case (
+                AccessReason.UNKNOWN_CLASS
+                | AccessReason.PURPOSE_NOT_OPEN
+                | AccessReason.PURPOSE_NOT_ALLOWED
+                | AccessReason.SERVICE_NOT_ALLOWED
+            ):
+                return PurposeRefused(
+                    reasons=(self.reason,),
+                    advice="classes.toml lists the purposes for which each class may be opened.",
                 )
 
 
@@ -54,35 +78,39 @@ def may_open(
     readable_until: datetime | None,
     fenced: bool,
 ) -> Access:
-    """Whether a record may be opened now for that purpose.
+    """Decide whether a record may be opened now for that purpose.
 
-    A service in the place of the purpose: a copy is made for a processor of that service.
-    ``fenced``: an erasure covers it. ``readable_until`` is from its Term (None: no end). What is
-    said first: erased, then expired, then the purpose.
+    Give a service instead of a purpose to make a copy for a processor of that service. ``fenced``:
+    an erasure covers the record. ``readable_until`` is from its Term (None: no end). If several
+    reasons apply, an erasure comes first, then expiry, then the purpose.
     """
-    reason = _against(topology, data_class, purpose)
-    if readable_until is not None and utc(now) >= utc(readable_until):
-        reason = "expired"
     if fenced:
-        reason = "erased"
-    return Access(reason is None, reason or "allowed")
+        return Access(AccessReason.ERASED)
+    if readable_until is not None and utc(now) >= utc(readable_until):
+        return Access(AccessReason.EXPIRED)
+    return Access(_for_purpose(topology, data_class, purpose))
 
 
 def may_open_held(*, covered: bool) -> Access:
-    """Whether a record may be opened for the purpose ``legal``, erased or expired as it may be.
+    """Decide whether a record may be opened for the purpose ``legal``, even if erased or expired.
 
-    ``covered``: the hold that is named is in force and covers it. Reason codes: ``allowed``,
-    ``not_held``.
+    ``covered``: the named hold is in force and covers the record.
     """
-    return Access(covered, "allowed" if covered else "not_held")
+    return Access(AccessReason.ALLOWED if covered else AccessReason.NOT_HELD)
 
 
-def _against(topology: Topology, data_class: DataClass, purpose: Purpose | Service) -> str | None:
+def _for_purpose(
+    topology: Topology, data_class: DataClass, purpose: Purpose | Service
+) -> AccessReason:
     rule = topology.classes.get(data_class)
     if rule is None:
-        return "unknown_class"
+        return AccessReason.UNKNOWN_CLASS
     if isinstance(purpose, Service):
-        return None if purpose in rule.handed_to else "service_not_allowed"
+        if purpose in rule.handed_to:
+            return AccessReason.ALLOWED
+        return AccessReason.SERVICE_NOT_ALLOWED
     if purpose not in OPEN_PURPOSES:
-        return "purpose_not_open"
-    return None if purpose in rule.purposes else "purpose_not_allowed"
+        return AccessReason.PURPOSE_NOT_OPEN
+    if purpose in rule.purposes:
+        return AccessReason.ALLOWED
+    return AccessReason.PURPOSE_NOT_ALLOWED

@@ -1,7 +1,8 @@
-"""What may be handed over to a processor, for how long, and when it is known to be gone there."""
+"""Decide what a processor may be given, for how long, and when a copy there counts as deleted."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
+from enum import StrEnum
 from typing import Final
 
 from regions.model import DataClass, Region, SubProcessor, Topology
@@ -10,64 +11,79 @@ from storage.model import TenantSpec, utc
 from storage.policy.placement import inactive, storable
 from storage.policy.retention import Term
 
-ASKING: Final = timedelta(hours=2)
-"""So long before a processor's lead time begins it is asked: workers die, and networks fail."""
+ASK_AHEAD: Final = timedelta(hours=2)
+"""How long before its lead time begins a processor is asked to delete a copy. It leaves time for
+worker crashes and network failures."""
 
 HELD_AT_PROCESSORS: Final = False
-"""Whether a legal hold keeps copies at processors: it keeps what we have, and that is enough."""
+"""Whether a legal hold keeps copies at processors. It keeps our own replicas, which is enough."""
 
 _SKEW = timedelta(minutes=5)  # how far a processor's clock may be from ours
 
 
+class HandOverReason(StrEnum):
+    """Why a copy may or may not be handed over."""
+
+    ALLOWED = "allowed"
+    NOT_STORABLE = "not_storable"  # storing the record at all is refused
+    UNKNOWN_PROCESSOR = "unknown_processor"
+    NO_CONNECTOR = "no_connector"
+    SERVICE_NOT_ALLOWED = "service_not_allowed"  # for the class
+    OUTSIDE_RESIDENCY = "outside_residency"  # it may hold data outside the tenant's residency
+    SUB_PROCESSOR_NOT_YET = "sub_processor_not_yet"
+    SUB_PROCESSOR_ENDED = "sub_processor_ended"
+
+
 @dataclass(frozen=True, slots=True)
 class HandOver:
-    """Whether a copy may be handed over.
+    """Whether a copy may be handed over, and why.
 
-    Reason codes: ``allowed``; ``unknown_processor``; ``no_connector``; ``service_not_allowed`` (for
-    the class); ``outside_residency`` (it may hold data where the tenant's may not be);
-    ``sub_processor_not_yet`` and ``sub_processor_ended``; or that of ``refusal``, which stands
-    against storing the record at all.
+    ``refusal``: why storing the record at all is refused, if it is.
     """
 
-    allowed: bool
-    reason: str
+    reason: HandOverReason
     refusal: DomicileError | None = None
 
-    def lawful(self) -> None:
-        """Raises HandOverRefused, or what ``place`` refuses the record with."""
+    @property
+    def allowed(self) -> bool:
+        """Whether it may be handed over."""
+        return self.reason is HandOverReason.ALLOWED
+
+    def demand(self) -> None:
+        """Raise HandOverRefused, or the refusal of the record, unless it is allowed."""
         if self.refusal is not None:
             raise self.refusal.with_traceback(None)
         if not self.allowed:
             raise HandOverRefused(
                 reasons=(self.reason,),
-                advice="sub_processors.toml says who may be given a copy, classes.toml of what.",
+                advice="Processors are listed in sub_processors.toml, "
+                "and the services that each class may be handed to in classes.toml.",
             )
 
 
 def may_hand_over(
     topology: Topology, tenant: TenantSpec, data_class: DataClass, processor: str, now: datetime
 ) -> HandOver:
-    """Whether a copy of a tenant's record of that class may go to a processor now."""
+    """Decide whether a copy of a tenant's record of that class may go to a processor now."""
     on = utc(now).date()
     refusal = storable(topology, tenant, data_class, on)
     if refusal is not None:
-        return HandOver(allowed=False, reason="not_storable", refusal=refusal)
+        return HandOver(HandOverReason.NOT_STORABLE, refusal)
     company = topology.sub_processors.get(processor)
     if company is None:
-        return HandOver(allowed=False, reason="unknown_processor")
-    permitted = topology.residencies[tenant.residency].jurisdictions
-    reason = inactive(company, on)
-    if not company.jurisdictions or not company.jurisdictions <= permitted:
-        reason = "outside_residency"
-    if company.service not in topology.classes[data_class].handed_to:
-        reason = "service_not_allowed"
+        return HandOver(HandOverReason.UNKNOWN_PROCESSOR)
     if company.connector is None:
-        reason = "no_connector"
-    return HandOver(reason is None, reason or "allowed")
+        return HandOver(HandOverReason.NO_CONNECTOR)
+    if company.service not in topology.classes[data_class].handed_to:
+        return HandOver(HandOverReason.SERVICE_NOT_ALLOWED)
+    permitted = topology.residencies[tenant.residency].jurisdictions
+    if not company.jurisdictions or not company.jurisdictions <= permitted:
+        return HandOver(HandOverReason.OUTSIDE_RESIDENCY)
+    return HandOver(HandOverReason(inactive(company, on) or HandOverReason.ALLOWED))
 
 
 def processors_of(topology: Topology, region: Region) -> tuple[SubProcessor, ...]:
-    """The processors to which records of tenants at home in a region could be handed over."""
+    """Return the processors that tenants at home in a region could hand records over to."""
     here = [
         r.jurisdictions
         for r in topology.residencies.values()
@@ -82,20 +98,27 @@ def processors_of(topology: Topology, region: Region) -> tuple[SubProcessor, ...
     )
 
 
+class CopyTermReason(StrEnum):
+    """Why a copy may or may not be made for its term."""
+
+    ALLOWED = "allowed"
+    TOO_SHORT = "too_short"  # the processor would have to be asked to delete it at once
+
+
 @dataclass(frozen=True, slots=True)
 class CopyTerm:
-    """How long a copy may live: by ``deadline`` it is gone, from ``ask_at`` on that is asked for.
+    """How long a copy may live.
 
-    Reason codes: ``allowed``; ``too_short`` (its deletion would have to be asked for at once).
+    It is gone by ``deadline``; the processor is asked to delete it from ``ask_at`` on.
     """
 
     deadline: datetime
     ask_at: datetime
-    reason: str
+    reason: CopyTermReason
 
     def demand(self) -> None:
-        """Raises HandOverRefused if there is no time to use the copy."""
-        if self.reason != "allowed":
+        """Raise HandOverRefused if there is no time to use the copy."""
+        if self.reason is not CopyTermReason.ALLOWED:
             raise HandOverRefused(
                 "The copy would have to be deleted at once: it has no time left.",
                 reasons=(self.reason,),
@@ -103,10 +126,11 @@ class CopyTerm:
 
 
 def copy_term(company: SubProcessor, term: Term, now: datetime) -> CopyTerm:
-    """The term of a copy that is handed over now; ``term`` is that of the record.
+    """Return the term of a copy that is handed over now; ``term`` is that of the record.
 
-    It lives no longer than the record, than its processor may keep it, and than the agreement with
-    the processor lasts. It is asked for when the record cannot be read any more, or earlier.
+    The copy lives no longer than the record, than the processor may keep it, and than the agreement
+    with the processor lasts. Its deletion is requested by the time that the record stops being
+    readable.
     """
     assert company.connector is not None
     moment = utc(now)
@@ -116,42 +140,53 @@ def copy_term(company: SubProcessor, term: Term, now: datetime) -> CopyTerm:
     if company.until is not None:
         ends.append(datetime.combine(company.until, time.min, UTC))
     deadline = min(ends)
-    ask_at = deadline - company.connector.lead - ASKING
+    ask_at = deadline - company.connector.lead - ASK_AHEAD
     if term.readable_until is not None:
         ask_at = min(ask_at, term.readable_until)
-    return CopyTerm(deadline, ask_at, "allowed" if ask_at > moment else "too_short")
+    reason = CopyTermReason.ALLOWED if ask_at > moment else CopyTermReason.TOO_SHORT
+    return CopyTerm(deadline, ask_at, reason)
 
 
-def has_to_end(company: SubProcessor, now: datetime) -> bool:
-    """Whether its agreement ends so soon that all copies have to be asked back, or has ended."""
+def agreement_ending(company: SubProcessor, now: datetime) -> bool:
+    """Whether all copies must be asked back: the agreement has ended, or soon will."""
     lead = company.connector.lead if company.connector is not None else timedelta()
-    return company.until is not None and (utc(now) + lead + ASKING).date() >= company.until
+    return company.until is not None and (utc(now) + lead + ASK_AHEAD).date() >= company.until
+
+
+class DeletionReason(StrEnum):
+    """Why a processor's deletion of a copy counts or does not count."""
+
+    GONE = "gone"
+    MAY_STILL_LAND = "may_still_land"  # a delivery that timed out may still arrive
+    BEFORE_DELIVERY = "before_delivery"  # the stated time is impossible
+    IN_THE_FUTURE = "in_the_future"  # the stated time is impossible
 
 
 @dataclass(frozen=True, slots=True)
-class Settled:
-    """Whether a copy counts as gone.
+class Deletion:
+    """Whether a copy counts as deleted, and why."""
 
-    Reason codes: ``gone``; ``may_still_land`` (a delivery that nobody waits for may still
-    arrive); ``before_delivery`` and ``in_the_future`` (it cannot have been then).
-    """
+    reason: DeletionReason
 
-    done: bool
-    reason: str
+    @property
+    def done(self) -> bool:
+        """Whether the copy counts as deleted."""
+        return self.reason is DeletionReason.GONE
 
 
-def settled(
+def confirm_deletion(
     *, deleted_at: datetime, announced: datetime, land_by: datetime, asked: datetime
-) -> Settled:
-    """Whether a processor's word that it deleted a copy settles the matter.
+) -> Deletion:
+    """Decide whether a processor's statement that it deleted a copy confirms the deletion.
 
-    ``asked``: when the deletion was asked for, in the request that the answer follows.
+    ``announced``: when the copy was announced in the catalog. ``land_by``: the last moment at which
+    its delivery could take effect. ``asked``: when the answered request was made.
     """
     deleted = utc(deleted_at)
     if utc(asked) <= utc(land_by):
-        return Settled(done=False, reason="may_still_land")
+        return Deletion(DeletionReason.MAY_STILL_LAND)
     if deleted < utc(announced) - _SKEW:
-        return Settled(done=False, reason="before_delivery")
+        return Deletion(DeletionReason.BEFORE_DELIVERY)
     if deleted > utc(asked) + _SKEW:
-        return Settled(done=False, reason="in_the_future")
-    return Settled(done=True, reason="gone")
+        return Deletion(DeletionReason.IN_THE_FUTURE)
+    return Deletion(DeletionReason.GONE)

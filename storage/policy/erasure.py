@@ -1,9 +1,10 @@
-"""What is destroyed, when, and when that may be called done."""
+"""Decide what is destroyed, when, and when its destruction counts as complete."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
-from typing import Literal
+from enum import StrEnum
+from typing import Final, Literal
 
 from regions.model import Bounds
 from storage.errors import Held, Refused
@@ -12,9 +13,69 @@ from storage.model import CopyState, ReplicaState, utc
 Action = Literal["purge", "compact", "expires"]
 Target = Literal["record", "object", "replica", "key", "partition", "orphan", "copy"]
 
-_APART = timedelta(minutes=1)
-_RECOVERING = timedelta(days=7)
-_STATES: Mapping[Target, tuple[str, ...]] = {
+_CLOCK_TOLERANCE = timedelta(minutes=1)
+_RECOVERY_TIME = timedelta(days=7)
+
+ORPHAN_GRACE: Final = timedelta(days=3)
+"""How long an orphan (bytes without a row) is kept, so that a person can inspect it. It covers a
+weekend, and exceeds the time that any announced write may need (a day after its deadline)."""
+
+
+class PlanReason(StrEnum):
+    """Why an object is purged, compacted or left to expire."""
+
+    NOTHING_ALIVE = "nothing_alive"
+    SURVIVORS = "survivors"
+    EXPIRES_FIRST = "expires_first"
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectPlan:
+    """What happens to an object after an erasure has deleted some of its records.
+
+    From ``at`` on: ``purge`` it, ``compact`` it (rewrite the survivors, then purge), or leave it
+    because it ``expires`` first.
+    """
+
+    action: Action
+    at: datetime
+    reason: PlanReason
+
+
+def plan_erasure(
+    *, live: int, expiry_day: date | None, now: datetime, bounds: Bounds
+) -> ObjectPlan:
+    """Decide what to do with an object that has ``live`` records left, held ones included.
+
+    The action begins within one compaction window, counted from the first erasure that asks: an
+    existing plan to compact stands, and serves later erasures too.
+    """
+    moment = utc(now)
+    if live <= 0:
+        return ObjectPlan("purge", moment, PlanReason.NOTHING_ALIVE)
+    rewrite = moment + bounds.compaction
+    end = _midnight(expiry_day) if expiry_day is not None else None
+    if end is not None and end <= rewrite:
+        return ObjectPlan("expires", end, PlanReason.EXPIRES_FIRST)
+    return ObjectPlan("compact", rewrite, PlanReason.SURVIVORS)
+
+
+class DestroyReason(StrEnum):
+    """Why something may or may not be destroyed."""
+
+    ALLOWED = "allowed"
+    HELD = "held"  # a legal hold needs it
+    NOT_ERASED = "not_given_up"  # no erasure covers the record, and no hold has released it
+    NOT_THERE = "not_there"  # the object is already marked for purge, abandoned or gone
+    NOT_PURGING = "not_purging"  # the replica is not marked for purge
+    DAY_NOT_EXPIRING = "day_not_expiring"  # records may still be added to the day
+    DAY_NOT_OVER = "day_not_over"  # records of the day may still be read
+    ANNOUNCED = "announced"  # a row knows the bytes: they are not an orphan
+    IN_GRACE = "in_grace"  # the orphan was first seen less than ORPHAN_GRACE ago
+    NOT_REQUESTED = "not_requested"  # deletion of the copy was not requested
+
+
+_DESTROYABLE: Mapping[Target, tuple[str, ...]] = {
     "record": ("erased", "released"),
     "object": ("writing", "stored"),
     "replica": (ReplicaState.PURGING,),
@@ -23,73 +84,34 @@ _STATES: Mapping[Target, tuple[str, ...]] = {
     "orphan": ("unknown",),
     "copy": (CopyState.REQUESTED,),
 }
-_UNTIMELY: Mapping[Target, str] = {
-    "record": "not_given_up",
-    "object": "not_there",
-    "replica": "not_purging",
-    "key": "day_not_expiring",
-    "partition": "day_not_expiring",
-    "orphan": "announced",
-    "copy": "not_requested",
+_WRONG_STATE: Mapping[Target, DestroyReason] = {
+    "record": DestroyReason.NOT_ERASED,
+    "object": DestroyReason.NOT_THERE,
+    "replica": DestroyReason.NOT_PURGING,
+    "key": DestroyReason.DAY_NOT_EXPIRING,
+    "partition": DestroyReason.DAY_NOT_EXPIRING,
+    "orphan": DestroyReason.ANNOUNCED,
+    "copy": DestroyReason.NOT_REQUESTED,
 }
-
-STRAY_GRACE = timedelta(days=3)
-"""How long what no row knows of is left, for a person to see: a weekend, and more than any write
-that was announced may need (a day after its deadline, at most)."""
-
-
-@dataclass(frozen=True, slots=True)
-class ObjectPlan:
-    """What becomes of an object that an erasure has taken records from.
-
-    ``purge`` it, ``compact`` it (copy the survivors, then purge), or leave it because it
-    ``expires`` first; from ``at`` on. Reason codes: ``nothing_alive``, ``survivors``,
-    ``expires_first``.
-    """
-
-    action: Action
-    at: datetime
-    reason: str
-
-
-def plan_erasure(
-    *, live: int, expiry_day: date | None, now: datetime, bounds: Bounds
-) -> ObjectPlan:
-    """What to do with an object in which ``live`` records are left, held ones included.
-
-    Whichever it is, it begins within a compaction window. That is counted from the first erasure
-    that asks: a plan to compact that exists already stands, and serves the later ones.
-    """
-    moment = utc(now)
-    if live <= 0:
-        return ObjectPlan("purge", moment, "nothing_alive")
-    rewrite = moment + bounds.compaction
-    end = _midnight(expiry_day) if expiry_day is not None else None
-    if end is not None and end <= rewrite:
-        return ObjectPlan("expires", end, "expires_first")
-    return ObjectPlan("compact", rewrite, "survivors")
 
 
 @dataclass(frozen=True, slots=True)
 class Permit:
-    """Whether something may be destroyed.
+    """Whether something may be destroyed, and why."""
 
-    Reason codes: ``allowed``; ``held``; ``not_given_up`` (no erasure covers the record, and no hold
-    has let it go); ``not_there`` (the object is on its way out already); ``not_purging`` (nobody
-    has given the replica up); ``day_not_expiring`` (records may still be added to the day);
-    ``day_not_over`` (or still read); ``announced`` (a row knows of it); ``in_grace`` (it was seen
-    for the first time lately); ``not_requested`` (nobody has asked the copy back).
-    """
+    reason: DestroyReason
 
-    allowed: bool
-    reason: str
+    @property
+    def allowed(self) -> bool:
+        """Whether it may be destroyed."""
+        return self.reason is DestroyReason.ALLOWED
 
     def demand(self) -> None:
-        """Raises Held, or Refused for any other reason, unless it is allowed."""
-        if self.reason == "held":
-            raise Held(reasons=("held",), advice="See: domicile hold list")
+        """Raise Held under a legal hold, and Refused for any other reason, unless it is allowed."""
+        if self.reason is DestroyReason.HELD:
+            raise Held(reasons=(self.reason,), advice="See: domicile hold list")
         if not self.allowed:
-            raise Refused("It may not be destroyed now.", reasons=(self.reason,))
+            raise Refused("This may not be destroyed now.", reasons=(self.reason,))
 
 
 def may_destroy(
@@ -101,85 +123,101 @@ def may_destroy(
     day: date | None = None,
     since: datetime | None = None,
 ) -> Permit:
-    """Whether it may be destroyed now. Every path that destroys asks this, whatever its reason.
+    """Decide whether something may be destroyed now. Every path that destroys asks this first.
 
-    ``record``: a row with its record key; its ``state`` says why: ``erased``, or ``released`` (kept
-    by a hold beyond its day, and by none any more). ``object``: a pack or a key object with all its
-    replicas, and ``replica``: one of them, each with its own ``state``. ``partition``: all rows of
-    the expiry day ``day``, and ``key``: the day keys of that day, with the day's ``state``.
-    ``orphan``: what a backend has shown ``since`` then under a key of which no row of that backend
-    is known; ``state`` is "unknown", or that of the row if there is one now. ``copy``: a copy at a
-    processor, with its ``state``.
-    ``held``: something under a legal hold still needs it. The caller has locked what it tells.
+    ``what`` and its ``state``:
+
+    - ``record``: a row with its record key. ``erased``, or ``released`` (kept by a hold beyond its
+      day, and by no hold any more).
+    - ``object``: a pack or key object with all its replicas; its state.
+    - ``replica``: one replica; its state.
+    - ``partition``: all rows of the expiry day ``day``; the day's state.
+    - ``key``: the day keys of the expiry day ``day``; the day's state.
+    - ``orphan``: bytes that a backend has shown since ``since`` without a row for that backend.
+      ``unknown``, or the state of the row if one exists now.
+    - ``copy``: a copy at a processor; its state.
+
+    ``held``: something under a legal hold still needs it. The caller holds the locks that keep
+    ``state`` and ``held`` true.
     """
     moment = utc(now)
     if held:
-        return Permit(allowed=False, reason="held")
-    if state not in _STATES[what]:
-        return Permit(allowed=False, reason=_UNTIMELY[what])
+        return Permit(DestroyReason.HELD)
+    if state not in _DESTROYABLE[what]:
+        return Permit(_WRONG_STATE[what])
     if what in ("key", "partition") and (day is None or moment < _midnight(day)):
-        return Permit(allowed=False, reason="day_not_over")
-    if what == "orphan" and (since is None or moment < utc(since) + STRAY_GRACE):
-        return Permit(allowed=False, reason="in_grace")
-    return Permit(allowed=True, reason="allowed")
+        return Permit(DestroyReason.DAY_NOT_OVER)
+    if what == "orphan" and (since is None or moment < utc(since) + ORPHAN_GRACE):
+        return Permit(DestroyReason.IN_GRACE)
+    return Permit(DestroyReason.ALLOWED)
 
 
 def clocks_agree(apart: timedelta) -> bool:
-    """Whether anything may be destroyed by the time: the database's clock or ours may be wrong.
+    """Whether the database's clock and ours agree well enough to destroy anything by the time.
 
-    Nobody needs this to read: a record that is read a moment too long can still be destroyed, and
-    one that was destroyed too early is lost.
+    Reads do not ask this: a record that is read a moment too long can still be destroyed, but one
+    that is destroyed too early is lost.
     """
-    return apart <= _APART
+    return apart <= _CLOCK_TOLERANCE
+
+
+class AbsenceReason(StrEnum):
+    """Why a replica counts or does not count as absent."""
+
+    ABSENT = "absent"
+    LEFT = "left"  # the backend still lists something
+    MAY_STILL_LAND = "may_still_land"  # a write that timed out may still take effect
 
 
 @dataclass(frozen=True, slots=True)
 class Absence:
-    """Whether an attempt to write an object counts as absent.
+    """Whether a replica counts as absent for good, and why."""
 
-    Reason codes: ``absent``, ``left``, ``may_still_land``.
-    """
+    reason: AbsenceReason
 
-    done: bool
-    reason: str
+    @property
+    def done(self) -> bool:
+        """Whether it counts as absent."""
+        return self.reason is AbsenceReason.ABSENT
 
 
 def absent(*, left: int, now: datetime, land_by: datetime) -> Absence:
-    """Whether an attempt is over for good: nothing is left of it, and nothing can land any more.
+    """Decide whether a replica is absent for good: nothing is left, and no write can land any more.
 
     ``left`` is the number of traces that were listed, no earlier than ``now``; ``land_by`` is the
-    last moment at which the attempt could still have taken effect.
+    last moment at which the write could still take effect.
     """
     if left:
-        return Absence(done=False, reason="left")
+        return Absence(AbsenceReason.LEFT)
     if utc(now) <= utc(land_by):
-        return Absence(done=False, reason="may_still_land")
-    return Absence(done=True, reason="absent")
+        return Absence(AbsenceReason.MAY_STILL_LAND)
+    return Absence(AbsenceReason.ABSENT)
 
 
 def cutoff(now: datetime, error: timedelta) -> datetime:
-    """An erasure at ``now`` covers what was minted up to here.
+    """Return the last minting time that an erasure at ``now`` covers.
 
-    ``error``: how far any clock that mints may be ahead of the one that gave ``now``.
+    ``error``: how far the clock of a minting process may be ahead of the one that gave ``now``.
     """
     return utc(now) + error
 
 
 def fence_until(covered: datetime, bounds: Bounds) -> datetime:
-    """When nothing that was minted up to the cutoff ``covered`` is written any more.
+    """Return the moment after which no id minted up to the cutoff ``covered`` can be written.
 
-    After that a fence may go, once its rows are gone. Holds only if a write asks ``too_old`` in the
-    transaction that inserts it, by the same clock.
+    A fence may be pruned after that, once its rows are gone. This holds only if each write calls
+    ``too_old`` in the transaction that inserts it, with the same clock.
     """
     return utc(covered) + bounds.write_window
 
 
 def ledger_from(now: datetime, backups: timedelta) -> datetime:
-    """What the ledger told before then is in every backup of the catalog that there is.
+    """Return the moment from which ledger entries must be kept.
 
-    ``backups``: how long such a backup lives. A week more, for a recovery that takes its time.
+    Older entries are in every backup of the catalog; ``backups`` is how long such a backup lives.
+    A week is added for slow recoveries.
     """
-    return utc(now) - backups - _RECOVERING
+    return utc(now) - backups - _RECOVERY_TIME
 
 
 def _midnight(day: date) -> datetime:

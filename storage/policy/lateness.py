@@ -1,36 +1,49 @@
-"""How late things can be: the bound on every deletion, term by term, from the configuration."""
+"""Compute the bound on every deletion, term by term, from the configuration and workers' pace."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Final, Self
 
 from regions.backends import BackendSpec
 from regions.model import Bounds, Region, SubProcessor
-from storage.policy.copies import ASKING
+from storage.policy.copies import ASK_AHEAD
+
+LEASE: Final = timedelta(minutes=10)  # until another worker takes over from one that died
+REPLICATION_LEASE: Final = timedelta(minutes=30)  # the same for a replication, which renews it
+FIRST_RETRY: Final = timedelta(seconds=5)
+LAST_RETRY: Final = timedelta(hours=1)
+WAITING: Final = timedelta(minutes=1)
 
 _NONE = timedelta()
-_MONTH = timedelta(days=30)  # an erasure must be over within a month: GDPR, article 12(3)
+_MONTH = timedelta(days=30)  # GDPR, article 12(3), allows an erasure one month
 
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """What workers promise, if at least one runs and keeps up with its work.
+    """The times that workers keep, if at least one runs and keeps up with its work.
 
-    ``round``: between two rounds. ``lease``: until another takes over from one that was killed.
-    ``copying``: for so long a copy to a backend may go on before it is put off. ``retry``: between
-    two attempts on a backend that fails. ``waiting``: until a step that has to wait is tried again.
+    ``round``: between two rounds. ``lease``: until another worker takes over from one that died.
+    ``replication``: until an unfinished replication is abandoned, unless its worker renews it.
+    ``retry``: at most between two tries on a failing backend. ``waiting``: until a step that had to
+    wait is tried again.
     """
 
     round: timedelta
     lease: timedelta
-    copying: timedelta
+    replication: timedelta
     retry: timedelta
     waiting: timedelta
+
+    @classmethod
+    def with_pause(cls, seconds: float) -> Self:
+        """Return the pace of workers that pause for so many seconds between rounds."""
+        return cls(timedelta(seconds=seconds), LEASE, REPLICATION_LEASE, LAST_RETRY, WAITING)
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One term of a bound: what may have to be waited for, how long, and what sets that."""
+    """One term of a bound: what happens in it, how long it takes at most, and what sets that."""
 
     what: str
     at_most: timedelta
@@ -39,11 +52,11 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Lateness:
-    """A bound: its terms, one after the other, and the ``limit`` that they must keep within.
+    """A bound: its terms, one after the other, and the ``limit`` that their sum must keep.
 
-    From ``begins`` (in words) until no backend holds a byte, if all of them answer. ``fits`` is
-    whether they do. One that does not answer is tried again every ``Pace.retry``: the bound then
-    counts from its return.
+    It counts from ``begins`` (in words) until no backend holds a byte, if every backend answers.
+    A backend that does not answer is tried again every ``Pace.retry``; the bound then counts from
+    its return.
     """
 
     begins: str
@@ -53,83 +66,76 @@ class Lateness:
 
     @property
     def at_most(self) -> timedelta:
-        """All terms together."""
+        """The sum of all terms."""
         return sum((step.at_most for step in self.steps), _NONE)
 
     @property
     def fits(self) -> bool:
-        """Whether the limit is kept."""
+        """Whether the sum keeps the limit."""
         return self.at_most <= self.limit
 
 
 def expiry_lateness(
     region: Region, bounds: Bounds, pace: Pace, processors: Sequence[SubProcessor] = ()
 ) -> Lateness:
-    """From the beginning of an expiry day, when reading ends, until its bytes are gone.
+    """Return the bound from the start of an expiry day, when reads end, until its bytes are gone.
 
-    Copies at processors take no time of their own here: they were asked back ahead of it, so that
-    each is gone by the same deadline (``copy_lateness``).
+    Copies at processors add no time: their deletion was requested early enough to meet the same
+    deadline (``copy_lateness``).
     """
     steps = (
-        Step("a worker comes to it", pace.round, "worker --pause"),
-        Step("one that was killed at it is replaced", pace.lease, "fixed"),
+        Step("a worker starts on it", pace.round, "worker --pause"),
+        Step("another worker takes over from one that died", pace.lease, "fixed"),
         *_writing(region, pace),
         *_purging(region, pace),
-        Step("its partition is in use, or an erasure still reads it", pace.waiting, "fixed"),
-        Step("a worker comes to its day keys", pace.round, "worker --pause"),
-        Step("a day key's backend failed once", pace.retry, "fixed"),
+        Step("its partition is free, and no erasure reads it", pace.waiting, "fixed"),
+        Step("a worker starts on its day keys", pace.round, "worker --pause"),
+        Step("a backend that kept a day key is tried again", pace.retry, "fixed"),
         *(_asked_ahead(company) for company in processors),
     )
     limit = f"bounds.purge_hours = {bounds.purge_hours}"
-    return Lateness(
-        "the expiry day begins, and nothing is read any more", steps, bounds.purge, limit
-    )
+    return Lateness("the expiry day begins and reads end", steps, bounds.purge, limit)
 
 
 def erasure_lateness(
     region: Region, bounds: Bounds, pace: Pace, processors: Sequence[SubProcessor] = ()
 ) -> Lateness:
-    """From a request to erase, when reading ends, until its bytes are gone and it has a receipt.
+    """Return the bound from an erasure, when reads end, until its receipt is issued.
 
-    The processors are asked at once, side by side with the rest: the bound adds the slowest.
+    All processors are asked at once, in parallel with the rest. The bound adds the slowest.
     """
     window = f"bounds.compaction_hours = {bounds.compaction_hours}"
     steps = (
         Step("a worker deletes rows and record keys", pace.round, "worker --pause"),
         Step("a pack with survivors is rewritten", bounds.compaction, window),
-        Step("a worker comes to it", pace.round, "worker --pause"),
-        Step("one that was killed at it is replaced", pace.lease, "fixed"),
+        Step("a worker starts on it", pace.round, "worker --pause"),
+        Step("another worker takes over from one that died", pace.lease, "fixed"),
         *_writing(region, pace),
         *_purging(region, pace),
         *_slowest(processors, pace),
         Step("a worker signs the receipt", pace.round, "worker --pause"),
     )
-    return Lateness(
-        "an erasure is asked for, and nothing is read any more",
-        steps,
-        _MONTH,
-        "GDPR, article 12(3)",
-    )
+    return Lateness("an erasure is requested and reads end", steps, _MONTH, "GDPR, article 12(3)")
 
 
 def copy_lateness(company: SubProcessor, pace: Pace) -> Lateness:
-    """From the moment when a copy at a processor is asked back until the processor says it is gone.
+    """Return the bound from the request to delete a copy until its processor confirms the deletion.
 
-    The limit is the copy's deadline: that moment is so long before it.
+    The limit is the time from that request to the copy's deadline.
     """
     assert company.connector is not None
     steps = (
-        Step("a worker comes to it", pace.round, "worker --pause"),
-        Step("one that was killed at it is replaced", pace.lease, "fixed"),
+        Step("a worker starts on it", pace.round, "worker --pause"),
+        Step("another worker takes over from one that died", pace.lease, "fixed"),
         *_slowest((company,), pace),
     )
-    ahead = f"asked for ahead: lead_hours = {company.connector.lead_hours}, and 2 hours"
-    begins = f"copies at {company.name} are asked back"
-    return Lateness(begins, steps, company.connector.lead + ASKING, ahead)
+    ahead = f"requested in advance: lead_hours = {company.connector.lead_hours}, plus 2 hours"
+    begins = f"deletion of the copies at {company.name} is requested"
+    return Lateness(begins, steps, company.connector.lead + ASK_AHEAD, ahead)
 
 
 def key_copies(region: Region) -> Step:
-    """After the bytes are gone: until the last backup that holds a record key or a pseudonym is."""
+    """Return how long record keys and pseudonyms live on in backups after the bytes are gone."""
     days = region.catalog_backup_days
     what = "The last backup of the catalog is gone"
     return Step(what, timedelta(days=days), f"catalog_backup_days = {days}")
@@ -138,9 +144,9 @@ def key_copies(region: Region) -> Step:
 def _writing(region: Region, pace: Pace) -> tuple[Step, ...]:
     slowest = max(region.backends, key=lambda spec: spec.longest_request)
     return (
-        Step("a copy that had begun is given up", pace.copying, "fixed"),
+        Step("an unfinished replication is abandoned", pace.replication, "fixed"),
         Step(
-            "a request that nobody waits for may still land",
+            "a write that timed out can no longer land",
             slowest.longest_request,
             f"{slowest.name}: longest_request_minutes = {slowest.longest_request_minutes}",
         ),
@@ -149,14 +155,14 @@ def _writing(region: Region, pace: Pace) -> tuple[Step, ...]:
 
 def _purging(region: Region, pace: Pace) -> tuple[Step, ...]:
     return (
-        Step("one that was killed at the purge is replaced", pace.lease, "fixed"),
-        Step("a purge that failed is tried again", pace.retry, "fixed"),
+        Step("another worker takes over from one that died purging", pace.lease, "fixed"),
+        Step("a failed purge is tried again", pace.retry, "fixed"),
         *(_traces(spec) for spec in region.backends),
     )
 
 
 def _asked_ahead(company: SubProcessor) -> Step:
-    what = f"{company.name}: its copies were asked back in time"
+    what = f"{company.name}: its copies are deleted (requested in advance)"
     return Step(what, _NONE, f"lead_hours = {_lead(company) // timedelta(hours=1)}")
 
 
@@ -166,8 +172,8 @@ def _slowest(processors: Sequence[SubProcessor], pace: Pace) -> tuple[Step, ...]
     company = max(processors, key=_lead)
     hours = f"{company.name}: lead_hours = {_lead(company) // timedelta(hours=1)}"
     return (
-        Step("a processor has deleted its copies", _lead(company), hours),
-        Step("it is asked again", pace.retry, "fixed"),
+        Step("the slowest processor has deleted its copies", _lead(company), hours),
+        Step("a processor that failed is asked again", pace.retry, "fixed"),
     )
 
 
@@ -176,7 +182,7 @@ def _lead(company: SubProcessor) -> timedelta:
 
 
 def _traces(spec: BackendSpec) -> Step:
-    """Old versions and unfinished uploads take no time of their own: a purge removes them."""
+    """Add no time: the purge itself removes older versions and unfinished uploads."""
     off = " and ".join(sorted(spec.attested_off))
-    what = f"{spec.name}: older versions, markers and unfinished uploads go with the purge"
+    what = f"{spec.name}: older versions, markers and unfinished uploads are purged too"
     return Step(what, _NONE, f"attested to be off: {off}" if off else "listed, and seen absent")

@@ -1,4 +1,4 @@
-"""Where a record may live, and whether a tenant may have it stored at all."""
+"""Decide where a record may live, and whether a tenant may store it at all."""
 
 import re
 from collections.abc import Callable, Iterator
@@ -16,7 +16,7 @@ from storage.errors import (
     ResidencyUnsatisfied,
     UnknownClass,
 )
-from storage.model import TenantSpec, Verdict
+from storage.model import PlacementReason, TenantSpec, Verdict
 from storage.policy.retention import check_retention, unknown_class
 
 _SERVICE = "api"
@@ -29,11 +29,10 @@ Refusal = Refused | UnknownClass
 class Placement:
     """Which backends a record goes to, and why not to the others.
 
-    ``backends`` are wanted, the primary first; ``required`` of them must have the bytes before a
-    write is acknowledged. Both are empty (0) if there is a ``refusal``. ``verdicts`` has every
-    backend of every region. Reason codes: ``allowed``; ``spare`` (allowed, but enough others come
-    first); ``other_region``; ``outside_residency``; ``sub_processor_not_yet`` and
-    ``sub_processor_ended``; or, for all backends of the home region, the code of the refusal.
+    ``backends`` get the record, the primary first; ``required`` of them must have its bytes before
+    a write is acknowledged. With a ``refusal`` there are no backends, and ``required`` is 0.
+    ``verdicts`` covers every backend of every region. If the record as such is refused, every
+    backend of the home region has the reason of the refusal.
     """
 
     backends: tuple[str, ...]
@@ -41,18 +40,20 @@ class Placement:
     verdicts: tuple[Verdict, ...]
     refusal: Refusal | None = None
 
-    def lawful(self) -> Self:
-        """Itself, if the record may be stored. Raises the refusal otherwise."""
+    def demand(self) -> Self:
+        """Return the placement. Raise the refusal if there is one."""
         if self.refusal is not None:
             raise self.refusal.with_traceback(None)
         return self
 
 
-def place(topology: Topology, tenant: TenantSpec, data_class: DataClass, on: date) -> Placement:
-    """Where a tenant's record of that class is to be on that UTC day.
+def decide_placement(
+    topology: Topology, tenant: TenantSpec, data_class: DataClass, on: date
+) -> Placement:
+    """Decide which backends a tenant's record of that class goes to on that UTC day.
 
-    The refusal, if there is one, is UnknownClass, ConsumerTenant, ResidencyUnsatisfied,
-    AgreementMissing or PlacementUnsatisfied. Nothing else raises.
+    The function does not raise. A refusal is returned in the placement: UnknownClass,
+    ConsumerTenant, ResidencyUnsatisfied, AgreementMissing or PlacementUnsatisfied.
     """
     refusal = storable(topology, tenant, data_class, on)
     verdicts = tuple(_verdicts(topology, tenant, on, refusal))
@@ -61,12 +62,12 @@ def place(topology: Topology, tenant: TenantSpec, data_class: DataClass, on: dat
         refusal = _too_few(home, verdicts)
     if refusal is not None or home is None:
         return Placement((), 0, verdicts, refusal)
-    wanted = tuple(v.backend for v in verdicts if v.reason == "allowed")
+    wanted = tuple(v.backend for v in verdicts if v.reason is PlacementReason.ALLOWED)
     return Placement(wanted, home.required, verdicts)
 
 
 def admit(topology: Topology, tenant: TenantSpec) -> None:
-    """Whether the tenant may be created. Agreements are not asked for until something is stored.
+    """Raise unless the tenant may be created. Agreements are checked only when data is stored.
 
     Raises InvalidRequest (an id, a retention), UnknownClass, ConsumerTenant or
     ResidencyUnsatisfied.
@@ -74,9 +75,9 @@ def admit(topology: Topology, tenant: TenantSpec) -> None:
     for what, value in (("tenant", tenant.id), ("account", tenant.account)):
         if not well_formed(value):
             raise InvalidRequest(
-                f"That is no {what} id.",
-                advice="Use 1 to 64 letters, digits, dots, underscores and hyphens; "
-                "begin with a letter or digit; no personal data.",
+                f"Invalid {what} id.",
+                advice="Use 1 to 64 letters, digits, dots, underscores and hyphens, beginning with "
+                "a letter or digit. Do not use personal data.",
             )
     refusal = _not_served(tenant) or _not_resident(topology, tenant)
     if refusal is not None:
@@ -86,14 +87,14 @@ def admit(topology: Topology, tenant: TenantSpec) -> None:
 
 
 def well_formed(value: str) -> bool:
-    """Whether that can be the id of a tenant or an account."""
+    """Whether a value is a valid tenant or account id."""
     return _ID.fullmatch(value) is not None
 
 
 def storable(
     topology: Topology, tenant: TenantSpec, data_class: DataClass, on: date
 ) -> Refusal | None:
-    """What stands against storing it anywhere, whatever the backends are; the first thing."""
+    """Return the first reason against storing the record on any backend at all, or None."""
     checks: tuple[Callable[[], Refusal | None], ...] = (
         lambda: _unknown(topology, data_class),
         lambda: _not_served(tenant),
@@ -114,18 +115,19 @@ def _not_served(tenant: TenantSpec) -> ConsumerTenant | None:
     if tenant.service == _SERVICE:
         return None
     return ConsumerTenant(
-        reasons=("service_not_served",), advice=f"Only tenants of service {_SERVICE!r} are."
+        reasons=(PlacementReason.SERVICE_NOT_SERVED,),
+        advice=f"Use a tenant whose service is {_SERVICE!r}.",
     )
 
 
 def _not_resident(topology: Topology, tenant: TenantSpec) -> ResidencyUnsatisfied | None:
-    """The home is a region of the topology, in a jurisdiction of the residency."""
+    """Refuse unless the home is a region of the topology, within the residency."""
     residency = topology.residencies.get(tenant.residency)
     if residency is None:
         return ResidencyUnsatisfied(
             "The topology has no such residency.",
-            reasons=("unknown_residency",),
-            advice=f"The residencies are: {', '.join(sorted(topology.residencies))}.",
+            reasons=(PlacementReason.UNKNOWN_RESIDENCY,),
+            advice=f"Known residencies: {', '.join(sorted(topology.residencies))}.",
         )
     home = topology.regions.get(tenant.home)
     if home is not None and home.jurisdiction in residency.jurisdictions:
@@ -134,28 +136,28 @@ def _not_resident(topology: Topology, tenant: TenantSpec) -> ResidencyUnsatisfie
     regions = f"Regions that satisfy {residency.name}: {', '.join(fit) or 'none in this topology'}."
     if home is None:
         return ResidencyUnsatisfied(
-            "The topology has no region of the home's name.",
-            reasons=("unknown_home",),
+            "The tenant's home is not a region of the topology.",
+            reasons=(PlacementReason.UNKNOWN_HOME,),
             advice=regions,
         )
     return ResidencyUnsatisfied(
         f"The home {home.name} is in {home.jurisdiction}, outside the residency {residency.name}.",
-        reasons=("outside_residency",),
+        reasons=(PlacementReason.OUTSIDE_RESIDENCY,),
         advice=regions,
     )
 
 
 def _not_agreed(topology: Topology, tenant: TenantSpec, on: date) -> AgreementMissing | None:
-    """Every agreement that the residency requires is in force on that day."""
+    """Refuse unless every agreement that the residency requires is in force on that day."""
     required = sorted(topology.residencies[tenant.residency].agreements)
     lapses = [(kind, lapse) for kind in required if (lapse := _lapse(tenant, kind, on))]
     if not lapses:
         return None
-    said = ", ".join(f"{kind} ({_LAPSES[lapse]})" for kind, lapse in lapses)
+    listed = ", ".join(f"{kind} ({_LAPSES[lapse]})" for kind, lapse in lapses)
     return AgreementMissing(
-        f"{tenant.residency} requires agreements that are not in force on {on}: {said}.",
-        reasons=[f"{kind}_{lapse}" for kind, lapse in lapses],
-        advice="Sign them, and record that with tenant ensure.",
+        f"{tenant.residency} requires agreements that are not in force on {on}: {listed}.",
+        reasons=[PlacementReason(f"{kind}_{lapse}") for kind, lapse in lapses],
+        advice="Sign them, then record them with: domicile tenant ensure",
     )
 
 
@@ -163,7 +165,7 @@ _LAPSES = {"missing": "none was signed", "not_yet": "signed for later", "expired
 
 
 def _lapse(tenant: TenantSpec, kind: str, on: date) -> str | None:
-    """Why no agreement of that kind is in force on the day: a key of ``_LAPSES``."""
+    """Return why no agreement of that kind is in force on the day, as a key of ``_LAPSES``."""
     signed = [agreement for agreement in tenant.agreements if agreement.kind == kind]
     if any(agreement.in_force(on) for agreement in signed):
         return None
@@ -173,7 +175,7 @@ def _lapse(tenant: TenantSpec, kind: str, on: date) -> str | None:
 
 
 def _not_stewarded(topology: Topology, tenant: TenantSpec, on: date) -> PlacementUnsatisfied | None:
-    """Who runs the home region's database, keys and backups may do so on that day."""
+    """Refuse unless the agreements for the home's database, keys and backups cover that day."""
     home = topology.regions[tenant.home]
     for role, steward in home.stewards:
         state = inactive(topology.sub_processors[steward.sub_processor], on)
@@ -181,17 +183,19 @@ def _not_stewarded(topology: Topology, tenant: TenantSpec, on: date) -> Placemen
             return PlacementUnsatisfied(
                 f"The {role} of {home.name} is run by {steward.sub_processor}, "
                 f"whose agreement does not cover {on}.",
-                reasons=(f"{role}_{state}",),
+                reasons=(PlacementReason(f"{role}_{state}"),),
                 advice="Renew the agreement in sub_processors.toml, or name another sub-processor.",
             )
     return None
 
 
-def inactive(company: SubProcessor, on: date) -> str | None:
-    """Why it may hold nothing on that day, as a reason code."""
+def inactive(company: SubProcessor, on: date) -> PlacementReason | None:
+    """Return why a sub-processor may not hold data on that day, or None if it may."""
     if company.active(on):
         return None
-    return "sub_processor_not_yet" if on < company.since else "sub_processor_ended"
+    if on < company.since:
+        return PlacementReason.SUB_PROCESSOR_NOT_YET
+    return PlacementReason.SUB_PROCESSOR_ENDED
 
 
 def _verdicts(
@@ -201,31 +205,38 @@ def _verdicts(
     permitted = residency.jurisdictions if residency is not None else frozenset[str]()
     for region in topology.regions.values():
         if region.jurisdiction not in permitted:
-            bar: str | None = "outside_residency"
+            against: PlacementReason | None = PlacementReason.OUTSIDE_RESIDENCY
         elif region.name != tenant.home:
-            bar = "other_region"
-        elif refusal is not None:
-            bar = refusal.reasons[0] if isinstance(refusal, Refused) else "unknown_class"
+            against = PlacementReason.OTHER_REGION
         else:
-            bar = None
-        yield from _of_region(topology, region, on, bar)
+            against = _reason(refusal)
+        yield from _of_region(topology, region, on, against)
 
 
-def _of_region(topology: Topology, region: Region, on: date, bar: str | None) -> Iterator[Verdict]:
-    """The region's backends in order of preference; ``bar`` is what stands against all of them."""
+def _reason(refusal: Refusal | None) -> PlacementReason | None:
+    if isinstance(refusal, UnknownClass):
+        return PlacementReason.UNKNOWN_CLASS
+    return PlacementReason(refusal.reasons[0]) if refusal is not None else None
+
+
+def _of_region(
+    topology: Topology, region: Region, on: date, against: PlacementReason | None
+) -> Iterator[Verdict]:
+    """Yield the region's backends in order of preference; ``against`` rules out all of them."""
     wanted = 0
     for spec in region.backends:
-        reason = bar or inactive(topology.sub_processors[spec.sub_processor], on)
+        reason = against or inactive(topology.sub_processors[spec.sub_processor], on)
         if reason is not None:
             yield Verdict(spec.name, region.name, allowed=False, reason=reason)
             continue
         spare = wanted == region.replicas
         wanted += not spare
-        yield Verdict(spec.name, region.name, allowed=True, reason="spare" if spare else "allowed")
+        reason = PlacementReason.SPARE if spare else PlacementReason.ALLOWED
+        yield Verdict(spec.name, region.name, allowed=True, reason=reason)
 
 
 def _too_few(home: Region, verdicts: tuple[Verdict, ...]) -> PlacementUnsatisfied | None:
-    """Fewer backends are left than must have the bytes before a write is acknowledged."""
+    """Refuse if fewer backends are lawful than a write requires."""
     own = [verdict for verdict in verdicts if verdict.region == home.name]
     left = sum(verdict.allowed for verdict in own)
     if left >= home.required:

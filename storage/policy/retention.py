@@ -1,38 +1,52 @@
-"""How long a record is kept, and what its id must say about that."""
+"""Decide how long a record is kept, which ids a write accepts, and which days need partitions."""
 
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
+from enum import StrEnum
 
 from regions.model import LONGEST_RETENTION_DAYS, Bounds, DataClass, Topology
 from storage.errors import InvalidRequest, StaleId, UnknownClass
 from storage.model import RecordId, TenantSpec, utc
 
 _MINT = "Mint a new id for this write."
+_AHEAD = 14  # days with a partition beyond the longest retention of a class
+_ALARM = 3  # fewer days than this mean that no worker makes partitions
+
+
+class RetentionReason(StrEnum):
+    """What determines how long a record is kept."""
+
+    CLASS_RETENTION = "class_retention"
+    TENANT_RETENTION = "tenant_retention"
+    CEILING = "ceiling"  # the class has a shorter ceiling than the tenant's retention
+    UNTIL_DELETED = "until_deleted"
+    EXPIRY_DAY = "expiry_day"  # the record exists, and its expiry day is fixed
+    ZERO_RETENTION = "zero_retention"
+    TOO_SHORT = "too_short"  # the record would never be readable
 
 
 @dataclass(frozen=True, slots=True)
 class Term:
-    """How long a record lives. The moments are UTC; all None: until it is deleted.
+    """How long a record is kept. Moments are in UTC.
 
-    Not ``stored``: nothing may be written anywhere. ``readable_until`` is the first moment at which
-    it cannot be read any more; by ``deadline`` its bytes are gone. ``reason`` is a code:
-    ``class_retention``, ``tenant_retention``, ``ceiling``, ``until_deleted``, ``expiry_day``,
-    ``zero_retention`` or ``too_short``.
+    ``stored``: False if nothing may be written anywhere. ``readable_until``: the first moment at
+    which the record cannot be read. ``deadline``: the moment by which its bytes are gone. A stored
+    record without these two is kept until it is deleted.
     """
 
     stored: bool
     expiry_day: date | None
     readable_until: datetime | None
     deadline: datetime | None
-    reason: str
+    reason: RetentionReason
 
 
 def retain(
     topology: Topology, tenant: TenantSpec, data_class: DataClass, written: datetime
 ) -> Term:
-    """The term of a record of that class, if it is written at that moment.
+    """Return the term of a record of that class that is written at ``written``.
 
-    Its deadline is never later than ``written`` and the retention. Raises UnknownClass, and
+    Its deadline is never later than ``written`` plus the retention. Raises UnknownClass, and
     NaiveDatetime if ``written`` has no time zone.
     """
     moment = utc(written)
@@ -40,37 +54,40 @@ def retain(
     if days is None:
         return _kept(reason)
     if days <= 0:
-        return _nothing("zero_retention")
+        return _nothing(RetentionReason.ZERO_RETENTION)
     day = (moment + timedelta(days=days) - topology.bounds.purge).date()
     if day <= moment.date():
-        return _nothing("too_short")
+        return _nothing(RetentionReason.TOO_SHORT)
     return _until(day, topology.bounds, reason)
 
 
 def term_of(day: date | None, bounds: Bounds) -> Term:
-    """The term of a record that exists, by its expiry day (None: kept until deleted)."""
-    return _kept("until_deleted") if day is None else _until(day, bounds, "expiry_day")
+    """Return the term of an existing record by its expiry day (None: kept until deleted)."""
+    if day is None:
+        return _kept(RetentionReason.UNTIL_DELETED)
+    return _until(day, bounds, RetentionReason.EXPIRY_DAY)
 
 
 def accept_id(
     topology: Topology, tenant: TenantSpec, record_id: RecordId, now: datetime, error: timedelta
 ) -> Term:
-    """The term that a record gets if it is written now under that id.
+    """Return the term of a record that is written now under that id.
 
-    An id names one partition for ever, so the record expires on the id's own day. The id must be
-    at most a write window old, and its day neither come nor later than the retention allows now.
-    ``error``: how far the clock that minted may be ahead of the one that gave ``now``.
+    An id names one partition for ever, so the record expires on the id's own day. An id is accepted
+    from its minting, with the day that ``retain`` gives, until its write window ends or its day
+    begins. ``error``: how far the clock that minted the id may be ahead of the one that gave
+    ``now``.
 
-    An id is good when it is minted, with the day that ``retain`` gives, and stays so for the write
-    window, or until its day comes. Raises StaleId and UnknownClass.
+    Raises UnknownClass, and StaleId if the id is older than the write window, comes from the
+    future, or has a day that has begun or is later than the retention allows now.
     """
     moment = utc(now)
     if too_old(record_id, moment, topology.bounds):
         hours = topology.bounds.write_window_hours
         raise StaleId(f"The id was minted more than {hours} hours ago.", advice=_MINT)
     if record_id.minted > moment + error:
-        raise StaleId("The id was minted in the future.", advice="Compare the clocks. " + _MINT)
-    # A clock that is ahead at midnight mints for the next day: the id was good where it was minted.
+        raise StaleId("The id was minted in the future.", advice=f"Synchronize the clocks. {_MINT}")
+    # Just before midnight, a clock that is ahead mints ids for the next day. They are good.
     moment = max(moment, utc(record_id.minted))
     term = retain(topology, tenant, record_id.data_class, moment)
     if not term.stored:
@@ -82,65 +99,75 @@ def accept_id(
     if record_id.day > term.expiry_day:
         raise StaleId("Retention was shortened after the id was minted.", advice=_MINT)
     if record_id.day <= moment.date():
-        raise StaleId("The id's expiry day has come.", advice=_MINT)
+        raise StaleId("The id's expiry day has begun.", advice=_MINT)
     return _until(record_id.day, topology.bounds, term.reason)
 
 
 def too_old(record_id: RecordId, now: datetime, bounds: Bounds) -> bool:
-    """Whether the id's write window is over. A fence that covers the id may be gone by then."""
+    """Whether the id's write window is over. A fence that covers the id may be pruned by then."""
     return record_id.minted < utc(now) - bounds.write_window
 
 
 def check_retention(topology: Topology, data_class: DataClass, days: int) -> None:
-    """Whether a tenant may ask for that retention. Raises UnknownClass or InvalidRequest."""
+    """Raise UnknownClass or InvalidRequest unless a tenant may set that retention."""
     rule = topology.classes.get(data_class)
     if rule is None:
         raise unknown_class(topology)
     most = LONGEST_RETENTION_DAYS if rule.ceiling_days is None else rule.ceiling_days
     if days < 0 or days > most:
         raise InvalidRequest(
-            f"A retention of {days} days is not possible for {rule.name}.",
-            advice=f"Give 0 (nothing is stored) to {most} days.",
+            f"A retention of {days} days is out of range for {rule.name}.",
+            advice=f"Use 0 (nothing is stored) to {most} days.",
         )
     if not topology.bounds.allow(days):
         hours = topology.bounds.purge_hours
         raise InvalidRequest(
             f"A retention of {days} days leaves no time to read a {rule.name}.",
-            advice=f"Give 0 (nothing is stored), or at least {hours} hours and a day.",
+            advice=f"Use 0 (nothing is stored), or at least {hours} hours and one day.",
         )
+
+
+def horizon_wanted(topology: Topology, today: date) -> date:
+    """Return the last day that should have a partition."""
+    return today + timedelta(days=_longest(topology) + _AHEAD)
+
+
+def horizon_alarm(topology: Topology, today: date, horizon: date | None) -> bool:
+    """Whether records may soon lack a partition, given the last day that has one."""
+    return horizon is None or horizon < today + timedelta(days=_longest(topology) + _ALARM)
 
 
 def _retention(
     topology: Topology, tenant: TenantSpec, data_class: DataClass
-) -> tuple[int | None, str]:
-    """Days and reason code. A ceiling that was lowered binds tenants that came before it."""
+) -> tuple[int | None, RetentionReason]:
+    """Return days and reason. A lowered ceiling also binds tenants that were created before."""
     rule = topology.classes.get(data_class)
     if rule is None:
         raise unknown_class(topology)
     days = tenant.retention.get(data_class)
     if days is None and rule.retention_days is None:
-        return None, "until_deleted"
+        return None, RetentionReason.UNTIL_DELETED
     if days is None:
-        return rule.retention_days, "class_retention"
+        return rule.retention_days, RetentionReason.CLASS_RETENTION
     if rule.ceiling_days is not None and days > rule.ceiling_days:
-        return rule.ceiling_days, "ceiling"
-    return days, "tenant_retention"
+        return rule.ceiling_days, RetentionReason.CEILING
+    return days, RetentionReason.TENANT_RETENTION
 
 
 def unknown_class(topology: Topology) -> UnknownClass:
-    """The error that names the classes that there are."""
-    return UnknownClass(advice=f"The classes are: {', '.join(sorted(topology.classes))}.")
+    """Return the error that lists the known classes."""
+    return UnknownClass(advice=f"Known classes: {', '.join(sorted(topology.classes))}.")
 
 
-def _kept(reason: str) -> Term:
+def _kept(reason: RetentionReason) -> Term:
     return Term(stored=True, expiry_day=None, readable_until=None, deadline=None, reason=reason)
 
 
-def _nothing(reason: str) -> Term:
+def _nothing(reason: RetentionReason) -> Term:
     return Term(stored=False, expiry_day=None, readable_until=None, deadline=None, reason=reason)
 
 
-def _until(day: date, bounds: Bounds, reason: str) -> Term:
+def _until(day: date, bounds: Bounds, reason: RetentionReason) -> Term:
     midnight = datetime.combine(day, time.min, UTC)
     return Term(
         stored=True,
@@ -149,3 +176,7 @@ def _until(day: date, bounds: Bounds, reason: str) -> Term:
         deadline=midnight + bounds.purge,
         reason=reason,
     )
+
+
+def _longest(topology: Topology) -> int:
+    return max((rule.retention_days or 0 for rule in topology.classes.values()), default=0)

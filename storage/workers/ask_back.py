@@ -7,10 +7,18 @@ from structlog.typing import FilteringBoundLogger
 from storage.catalog import copies
 from storage.catalog.copies import Due
 from storage.errors import AcknowledgementInvalid, ProcessorError, ProcessorTimeout, Refused
-from storage.policy import HELD_AT_PROCESSORS, has_to_end, may_destroy, settled
+from storage.policy import (
+    FIRST_RETRY,
+    HELD_AT_PROCESSORS,
+    LAST_RETRY,
+    LEASE,
+    DeletionReason,
+    agreement_ending,
+    confirm_deletion,
+    may_destroy,
+)
 from storage.ports import Acknowledgement, Connector
 from storage.region import OpenRegion
-from storage.workers.pace import FIRST_RETRY, LAST_RETRY, LEASE
 
 BATCH = 64
 
@@ -25,7 +33,7 @@ def ask_back(region: OpenRegion, log: FilteringBoundLogger) -> int:
     ending = [
         company.name
         for company in region.topology.sub_processors.values()
-        if company.connector is not None and has_to_end(company, now)
+        if company.connector is not None and agreement_ending(company, now)
     ]
     with region.catalog.begin() as connection:
         claimed = copies.claim(connection, now, now + LEASE, BATCH, ending=ending)
@@ -70,12 +78,12 @@ def _word(connector: Connector, due: Due, now: datetime) -> Acknowledgement | No
     said = connector.confirm(due.id)
     if said is None:
         return None
-    verdict = settled(
+    verdict = confirm_deletion(
         deleted_at=said.deleted_at, announced=due.announced, land_by=due.land_by, asked=now
     )
     if verdict.done:
         return said
-    if verdict.reason == "may_still_land":
+    if verdict.reason is DeletionReason.MAY_STILL_LAND:
         return None
     raise AcknowledgementInvalid(due.processor, f"Its time cannot be right: {verdict.reason}.")
 

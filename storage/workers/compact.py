@@ -4,8 +4,8 @@ from structlog.typing import FilteringBoundLogger
 
 from storage.catalog import objects
 from storage.packs.compact import compact as rewrite
+from storage.policy import LEASE
 from storage.region import OpenRegion
-from storage.workers.pace import LEASE
 
 BATCH = 16
 

@@ -10,7 +10,7 @@ from storage.evidence.issue import build_receipt
 from storage.evidence.keys import key_id
 from storage.evidence.receipts import sign
 from storage.objects.release import release_objects
-from storage.policy import ASKING
+from storage.policy import ASK_AHEAD
 from storage.region import OpenRegion
 
 ROWS = 1000
@@ -51,7 +51,7 @@ def _plan(region: OpenRegion, connection: Connection, log: FilteringBoundLogger)
         erasures.await_writers(connection, erasure)
     deleted, now = 0, region.clock.now()
     # copies first: with the rows go the keys of what there is to ask back
-    if copies.await_covered(connection, erasure, now, ASKING, ROWS) == ROWS:
+    if copies.await_covered(connection, erasure, now, ASK_AHEAD, ROWS) == ROWS:
         return 1
     for table in (t.record, t.file, t.held):
         gone = records.delete_scope(

@@ -10,9 +10,8 @@ from storage.catalog.days import DayState, Overdue
 from storage.catalog.objects import ObjectKind
 from storage.objects.keyring import KeyRing
 from storage.packs.relocate import relocate_held
-from storage.policy import may_destroy
+from storage.policy import LEASE, WAITING, may_destroy
 from storage.region import OpenRegion
-from storage.workers.pace import LEASE, WAITING
 
 _BATCH = 1000
 _CARRIED = 16  # packs at a time

@@ -13,9 +13,8 @@ from storage.catalog.purges import Retry
 from storage.errors import BackendError
 from storage.model import ReplicaState
 from storage.objects.transfer import KEPT
-from storage.policy import absent, may_destroy
+from storage.policy import FIRST_RETRY, LAST_RETRY, LEASE, AbsenceReason, absent, may_destroy
 from storage.region import OpenRegion
-from storage.workers.pace import FIRST_RETRY, LAST_RETRY, LEASE
 
 BATCH = 64
 
@@ -99,7 +98,7 @@ def _purge_one(region: OpenRegion, one: _Purge) -> _Outcome:
     verdict = absent(left=len(left), now=looked, land_by=attempt.land_by)
     if verdict.done:
         return _Outcome(attempt, gone=looked)
-    if verdict.reason == "may_still_land":
+    if verdict.reason is AbsenceReason.MAY_STILL_LAND:
         return _Outcome(attempt, again=attempt.land_by + timedelta(milliseconds=1))
     return _Outcome(attempt, again=later, error="PurgeIncomplete")
 

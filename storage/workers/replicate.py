@@ -14,8 +14,8 @@ from storage.catalog.objects import NewObject, ObjectKind, ObjectState, Replica,
 from storage.errors import BackendError, BackendTimeout, BackendUnavailable
 from storage.model import ReplicaState
 from storage.objects.transfer import KEPT, time_left
+from storage.policy import REPLICATION_LEASE, WAITING
 from storage.region import OpenRegion
-from storage.workers.pace import COPYING, WAITING
 
 BATCH = 16
 _NOTHING = f"{ObjectKind.CANARY}/nothing"  # a key that no object has
@@ -43,7 +43,7 @@ class _Term:
 
     def check(self) -> None:
         """To be asked before each step. Raises BackendUnavailable if nothing more may be sent."""
-        region, backend, lease = self.region, self.target.backend, COPYING.total_seconds()
+        region, backend, lease = self.region, self.target.backend, REPLICATION_LEASE.total_seconds()
         if time_left(region, backend, self.until) > lease / 2:
             return
         until = region.deadline(region.clock.now(), lease)
@@ -59,7 +59,7 @@ def replicate(region: OpenRegion, log: FilteringBoundLogger) -> int:
     """Complete a batch of objects that lack replicas. Says how many it looked at."""
     now = region.clock.now()
     with region.catalog.begin() as connection:
-        due = objects.claim_due(connection, "replicate_at", now, now + COPYING, BATCH)
+        due = objects.claim_due(connection, "replicate_at", now, now + REPLICATION_LEASE, BATCH)
     answering = _answering(region) if due else set()
     for object_id in due:
         missing = _complete(region, object_id, answering)
@@ -130,7 +130,7 @@ def _announce(
     left = {a.id: "Abandoned" for a in here if a.state is ReplicaState.WRITING and a.land_by < over}
     objects.record_results(connection, [], left, now)
     missing = set(source.backends) - {a.backend for a in here if a.id not in left}
-    deadline = region.deadline(now, COPYING.total_seconds())
+    deadline = region.deadline(now, REPLICATION_LEASE.total_seconds())
     lawful = [b for b in region.lawful() if b in missing & answering]
     new = NewObject(
         source.id,

@@ -259,7 +259,7 @@ def test_a_class_that_the_topology_has_not(domicile: Domicile, tmp_path: Path) -
     there = left(domicile)
 
     for call in (lambda: t.new_id(FILE), lambda: t.put_file(chunks(error=AssertionError()))):
-        with pytest.raises(UnknownClass, match="The classes are: completion, prompt"):
+        with pytest.raises(UnknownClass, match="Known classes: completion, prompt"):
             call()
     assert left(domicile) == there
 

@@ -51,8 +51,8 @@ class TestSettingUp:
         }
         assert compaction in erasure["steps"]
         assert [bound["begins"] for bound in copies] == [
-            "copies at klarblick are asked back",
-            "copies at vier-augen are asked back",
+            "deletion of the copies at klarblick is requested",
+            "deletion of the copies at vier-augen is requested",
         ]
         for bound in (expiry, erasure, *copies):
             assert bound["at_most"] == sum(step["at_most"] for step in bound["steps"])

@@ -19,7 +19,7 @@ from storage.catalog.engine import CODE_REVISION, Catalog, check_server
 from storage.catalog.tables import metadata
 from storage.errors import CatalogUnsafe, CatalogUnsupported, Erased, SettingsError
 from storage.model import DataClass, ErasureState, NewRecord, Purpose, PutFailure, Reason, Scope
-from storage.policy import Permit
+from storage.policy import DestroyReason, Permit
 from storage.settings import RegionSettings, Settings
 from storage.testing import Domicile, Server
 from tests.support.catalogs.databases import (
@@ -139,7 +139,7 @@ class TestUpAndDown:
             days.make(connection, [DAY])
         catalog = Catalog(HOME, as_role(url, "domicile_worker"))
 
-        days.drop_partition(catalog.engine, DAY, Permit(allowed=True, reason="allowed"))
+        days.drop_partition(catalog.engine, DAY, Permit(DestroyReason.ALLOWED))
         catalog.close()
         with opened(HOME, url) as connection:
             schema.downgrade(connection, "base")

@@ -33,11 +33,10 @@ from storage.model import (
     RecordId,
     Scope,
 )
-from storage.policy import erasure_lateness, expiry_lateness
+from storage.policy import Pace, erasure_lateness, expiry_lateness
 from storage.region import Limits
 from storage.testing import Domicile, FakeClock, FaultyBackend
 from storage.testing.harness import Server
-from storage.workers.pace import pace
 
 HOME = "eu-central-1"
 TENANTS = {"month": 30, "week": 7, "short": 2}  # days for which each keeps its records
@@ -97,7 +96,7 @@ class Life:
         self.domicile, self.random = domicile, Random(seed)
         self.tally = Tally()
         topology: Topology = domicile.store.served(HOME).open.topology
-        region, pauses = topology.regions[HOME], pace(_BOUND_OF_ROUND.total_seconds())
+        region, pauses = topology.regions[HOME], Pace.with_pause(_BOUND_OF_ROUND.total_seconds())
         self.expiry = expiry_lateness(region, topology.bounds, pauses)
         self.erasure = erasure_lateness(region, topology.bounds, pauses)
         self.backends = {spec.name: domicile.backends[spec.name] for spec in region.backends}

@@ -14,7 +14,7 @@ from sqlalchemy import event
 
 import regions
 from regions.load import load_topology
-from storage.policy import horizon
+from storage.policy import retention
 from storage.testing import Server
 from storage.testing.snapshot import snapshot
 from tests.simulation.story import Disturb, Step, Story
@@ -52,7 +52,7 @@ class Stage:
     """A server, and topologies, for many stories one after the other."""
 
     def __init__(self) -> None:
-        self._ahead, horizon._AHEAD = horizon._AHEAD, _AHEAD
+        self._ahead, retention._AHEAD = retention._AHEAD, _AHEAD
         self._server = Server()
         self._folder = tempfile.TemporaryDirectory(prefix="dom-stories-")
         data, here = Path(regions.__file__).parent / "data", Path(self._folder.name)
@@ -135,7 +135,7 @@ class Stage:
             region.close()
         self._server.close()
         self._folder.cleanup()
-        horizon._AHEAD = self._ahead
+        retention._AHEAD = self._ahead
 
 
 def _play(runner: Runner, steps: Sequence[Step]) -> Failure | None:

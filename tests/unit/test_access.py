@@ -1,4 +1,4 @@
-"""What may be opened, and what for."""
+"""Which records may be opened, and for which purposes."""
 
 from datetime import UTC, datetime, timedelta, timezone
 from itertools import product
@@ -8,7 +8,7 @@ import pytest
 from regions.load import load_topology
 from regions.model import ClassRule, DataClass, Purpose
 from storage.errors import DomicileError, Erased, Expired, NaiveDatetime, PurposeRefused
-from storage.policy import OPEN_PURPOSES, Access, may_open, may_open_held
+from storage.policy import OPEN_PURPOSES, Access, AccessReason, may_open, may_open_held
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 SHIPPED = load_topology()
@@ -22,7 +22,7 @@ def ask(
     until: datetime | None = NOW + MOMENT,
     fenced: bool = False,
 ) -> Access:
-    """Whether the shipped topology lets it be opened at NOW."""
+    """Ask the shipped topology at NOW."""
     return may_open(
         SHIPPED,
         data_class=data_class,
@@ -35,7 +35,7 @@ def ask(
 
 @pytest.mark.parametrize(("data_class", "purpose"), list(product(DataClass, Purpose)))
 def test_the_table_of_classes_and_purposes(data_class: DataClass, purpose: Purpose) -> None:
-    """The owner's own reads, and fine-tuning on the owner's files; nothing else opens content."""
+    """Only the owner's reads, and fine-tuning on the owner's files, open content."""
     opens = {
         (DataClass.PROMPT, Purpose.SERVE),
         (DataClass.COMPLETION, Purpose.SERVE),
@@ -46,7 +46,7 @@ def test_the_table_of_classes_and_purposes(data_class: DataClass, purpose: Purpo
 
     assert access.allowed == ((data_class, purpose) in opens)
     if access.allowed:
-        assert access == Access(allowed=True, reason="allowed")
+        assert access == Access(AccessReason.ALLOWED)
         access.demand()
     else:
         with pytest.raises(PurposeRefused) as caught:
@@ -55,7 +55,7 @@ def test_the_table_of_classes_and_purposes(data_class: DataClass, purpose: Purpo
 
 
 def test_a_purpose_that_is_not_open_stays_shut_whatever_the_topology_says() -> None:
-    """Listing ``train`` in a file does not make this version read content for training."""
+    """Listing ``train`` in a topology does not make this version open content for training."""
     rule = ClassRule(name=DataClass.PROMPT, retention_days=30, purposes=frozenset(Purpose))
     eager = SHIPPED.model_copy(update={"classes": {DataClass.PROMPT: rule}})
 
@@ -73,8 +73,8 @@ def test_a_purpose_that_is_not_open_stays_shut_whatever_the_topology_says() -> N
         assert access.reason == ("allowed" if access.allowed else "purpose_not_open")
 
 
-def test_for_counsel_only_a_hold_counts() -> None:
-    """Neither fence nor expiry nor the class; without a hold the reason says so."""
+def test_for_purpose_legal_only_a_hold_counts() -> None:
+    """Fence, expiry and class do not matter; without a hold the reason is ``not_held``."""
     may_open_held(covered=True).demand()
     with pytest.raises(PurposeRefused) as caught:
         may_open_held(covered=False).demand()
@@ -83,12 +83,12 @@ def test_for_counsel_only_a_hold_counts() -> None:
 
 
 def test_a_class_may_keep_an_open_purpose_out() -> None:
-    """A prompt is not for fine-tuning, and the reason says that it is the class."""
+    """A prompt is not for fine-tuning, and the reason names the class rule."""
     assert ask(purpose=Purpose.FINE_TUNE).reason == "purpose_not_allowed"
 
 
 def test_a_class_that_left_the_topology_is_not_opened() -> None:
-    """Without a rule there is no purpose."""
+    """A class without a rule allows no purpose."""
     access = may_open(
         SHIPPED.model_copy(update={"classes": {}}),
         data_class=DataClass.PROMPT,
@@ -98,7 +98,7 @@ def test_a_class_that_left_the_topology_is_not_opened() -> None:
         fenced=False,
     )
 
-    assert access == Access(allowed=False, reason="unknown_class")
+    assert access == Access(AccessReason.UNKNOWN_CLASS)
     with pytest.raises(PurposeRefused):
         access.demand()
 
@@ -110,7 +110,7 @@ def test_a_class_that_left_the_topology_is_not_opened() -> None:
 def test_nothing_is_opened_from_the_end_of_its_time_on(
     *, until: datetime | None, opens: bool
 ) -> None:
-    """To the microsecond; what has no end is open until it is deleted."""
+    """To the microsecond. A record without an end stays open until it is deleted."""
     access = ask(until=until)
 
     assert access.allowed == opens
@@ -120,7 +120,7 @@ def test_nothing_is_opened_from_the_end_of_its_time_on(
 
 
 def test_the_end_is_the_same_in_every_time_zone() -> None:
-    """Moments are compared, not their clocks' faces; without a zone there is no moment."""
+    """Moments in different time zones compare correctly; a naive datetime is refused."""
     tokyo = timezone(timedelta(hours=9))
 
     assert not ask(until=NOW.astimezone(tokyo)).allowed
@@ -131,10 +131,10 @@ def test_the_end_is_the_same_in_every_time_zone() -> None:
 @pytest.mark.parametrize(
     ("fenced", "until", "purpose", "reason", "error"),
     [
-        (True, NOW - MOMENT, Purpose.TRAIN, "erased", Erased),
-        (True, None, Purpose.SERVE, "erased", Erased),
-        (False, NOW - MOMENT, Purpose.TRAIN, "expired", Expired),
-        (False, None, Purpose.TRAIN, "purpose_not_open", PurposeRefused),
+        (True, NOW - MOMENT, Purpose.TRAIN, AccessReason.ERASED, Erased),
+        (True, None, Purpose.SERVE, AccessReason.ERASED, Erased),
+        (False, NOW - MOMENT, Purpose.TRAIN, AccessReason.EXPIRED, Expired),
+        (False, None, Purpose.TRAIN, AccessReason.PURPOSE_NOT_OPEN, PurposeRefused),
     ],
 )
 def test_erased_comes_before_expired_before_the_purpose(
@@ -142,12 +142,12 @@ def test_erased_comes_before_expired_before_the_purpose(
     fenced: bool,
     until: datetime | None,
     purpose: Purpose,
-    reason: str,
+    reason: AccessReason,
     error: type[DomicileError],
 ) -> None:
-    """A fenced record is erased whatever else is true of it, and whatever it was asked for."""
+    """A fenced record is reported as erased, whatever else is true of it."""
     access = ask(purpose=purpose, until=until, fenced=fenced)
 
-    assert access == Access(allowed=False, reason=reason)
+    assert access == Access(reason)
     with pytest.raises(error):
         access.demand()

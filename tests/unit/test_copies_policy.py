@@ -13,17 +13,17 @@ from regions.model import DataClass, Service, SubProcessor, Topology
 from storage.errors import AgreementMissing, HandOverRefused
 from storage.model import CopyState, Dpa, TenantSpec
 from storage.policy import (
-    ASKING,
+    ASK_AHEAD,
     Pace,
+    agreement_ending,
+    confirm_deletion,
     copy_lateness,
     copy_term,
     erasure_lateness,
     expiry_lateness,
-    has_to_end,
     may_destroy,
     may_hand_over,
     processors_of,
-    settled,
     term_of,
 )
 
@@ -92,7 +92,7 @@ def test_a_company_that_may_not_have_it(fields: dict[str, object], reason: str) 
 
     assert verdict.reason == reason
     with pytest.raises(HandOverRefused) as caught:
-        verdict.lawful()
+        verdict.demand()
     assert caught.value.reasons == (reason,)
 
 
@@ -102,7 +102,7 @@ def test_what_may_not_be_stored_is_handed_to_nobody() -> None:
     verdict = may_hand_over(TOPOLOGY, bare, DataClass.PROMPT, "klarblick", NOW)
 
     with pytest.raises(AgreementMissing):
-        verdict.lawful()
+        verdict.demand()
     unknown = may_hand_over(TOPOLOGY, tenant(), DataClass.PROMPT, "nobody", NOW)
     assert unknown.reason == "unknown_processor"
 
@@ -137,7 +137,7 @@ def test_a_copy_lives_no_longer_than_anything_allows(
     assert found.deadline <= NOW + min(most, 30) * DAY
     assert term.deadline is None or found.deadline <= term.deadline
     assert until is None or found.deadline <= datetime.combine(until, time.min, UTC)
-    assert found.ask_at <= found.deadline - lead * HOUR - ASKING
+    assert found.ask_at <= found.deadline - lead * HOUR - ASK_AHEAD
     assert term.readable_until is None or found.ask_at <= term.readable_until
     assert (found.reason == "allowed") == (found.ask_at > NOW)
 
@@ -147,7 +147,7 @@ def test_it_is_not_asked_back_earlier_than_need_be() -> None:
     found = copy_term(company(24, 14), term_of(None, TOPOLOGY.bounds), NOW)
 
     assert found.deadline - NOW == 14 * DAY
-    assert found.deadline - found.ask_at == 24 * HOUR + ASKING
+    assert found.deadline - found.ask_at == 24 * HOUR + ASK_AHEAD
 
 
 @pytest.mark.parametrize(
@@ -160,7 +160,7 @@ def test_copies_are_asked_back_before_an_agreement_ends(
     """By the lead time, so that none is there on the first day on which none may be."""
     until = None if days is None else NOW.date() + days * DAY
 
-    assert has_to_end(company(lead=36, until=until), NOW) is expected
+    assert agreement_ending(company(lead=36, until=until), NOW) is expected
 
 
 @pytest.mark.parametrize(
@@ -178,7 +178,9 @@ def test_copies_are_asked_back_before_an_agreement_ends(
 def test_whose_word_settles_the_matter(deleted: timedelta, asked: timedelta, reason: str) -> None:
     """A deletion after the delivery, not in the future, asked for when nothing could arrive."""
     land_by = NOW + timedelta(minutes=17)
-    verdict = settled(deleted_at=NOW + deleted, announced=NOW, land_by=land_by, asked=NOW + asked)
+    verdict = confirm_deletion(
+        deleted_at=NOW + deleted, announced=NOW, land_by=land_by, asked=NOW + asked
+    )
 
     assert (verdict.reason, verdict.done) == (reason, reason == "gone")
 

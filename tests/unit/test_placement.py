@@ -19,7 +19,7 @@ from storage.errors import (
     UnknownClass,
 )
 from storage.model import Agreement, Dpa, TenantSpec
-from storage.policy import Placement, admit, place
+from storage.policy import Placement, admit, decide_placement
 
 DAY = date(2026, 3, 1)
 SIGNED = Dpa(signed=date(2026, 1, 5))
@@ -108,7 +108,7 @@ def test_the_whole_table_of_the_shipped_topology() -> None:
     rows = 0
     backends = [spec.name for r in SHIPPED.regions.values() for spec in r.backends]
     for states, data_class, residency, home in table():
-        placement = place(with_states(states), tenant(home, residency), data_class, DAY)
+        placement = decide_placement(with_states(states), tenant(home, residency), data_class, DAY)
 
         said = {name: expected_reason(states, residency, home, name) for name in backends}
         wanted = tuple(name for name in backends if said[name] == "allowed")
@@ -126,7 +126,7 @@ def test_the_whole_table_of_the_shipped_topology() -> None:
 
 def test_a_record_goes_to_the_home_region_primary_first() -> None:
     """The order of the topology is the order of preference."""
-    placement = place(SHIPPED, tenant(), DataClass.PROMPT, DAY).lawful()
+    placement = decide_placement(SHIPPED, tenant(), DataClass.PROMPT, DAY).demand()
 
     assert placement.backends == ("eu-a", "eu-b")
     assert placement.required == 1
@@ -141,7 +141,7 @@ def test_a_record_goes_to_the_home_region_primary_first() -> None:
 def test_a_backend_more_than_wanted_is_spare_until_it_is_needed() -> None:
     """A spare may hold the record but is not asked, except in the place of one that may not."""
     topology = with_region(replicas=1)
-    placement = place(topology, tenant(), DataClass.PROMPT, DAY)
+    placement = decide_placement(topology, tenant(), DataClass.PROMPT, DAY)
 
     assert placement.backends == ("eu-a",)
     assert [v.allowed for v in placement.verdicts[:2]] == [True, True]
@@ -151,7 +151,7 @@ def test_a_backend_more_than_wanted_is_spare_until_it_is_needed() -> None:
         update={"sub_processors": with_states({"lindenhost": "ended"}).sub_processors}
     )
 
-    assert place(ended, tenant(), DataClass.PROMPT, DAY).backends == ("eu-b",)
+    assert decide_placement(ended, tenant(), DataClass.PROMPT, DAY).backends == ("eu-b",)
 
 
 def test_another_region_of_the_same_residency_is_not_used() -> None:
@@ -159,7 +159,7 @@ def test_another_region_of_the_same_residency_is_not_used() -> None:
     wide = SHIPPED.residencies["EU"].model_copy(update={"jurisdictions": frozenset({"EU", "US"})})
     topology = SHIPPED.model_copy(update={"residencies": {"EU": wide}})
 
-    placement = place(topology, tenant(), DataClass.PROMPT, DAY)
+    placement = decide_placement(topology, tenant(), DataClass.PROMPT, DAY)
 
     assert placement.backends == ("eu-a", "eu-b")
     assert reasons(placement)["us-a"] == "other_region"
@@ -169,10 +169,10 @@ def test_one_lawful_copy_fewer_is_stored_but_fewer_than_required_is_not() -> Non
     """Below the wanted number is a repair to do, below the required one a refusal."""
     states = with_states({"lindenhost": "ended"})
 
-    assert place(states, tenant(), DataClass.PROMPT, DAY).backends == ("eu-b",)
+    assert decide_placement(states, tenant(), DataClass.PROMPT, DAY).backends == ("eu-b",)
 
     strict = with_region(required=2).model_copy(update={"sub_processors": states.sub_processors})
-    placement = place(strict, tenant(), DataClass.PROMPT, DAY)
+    placement = decide_placement(strict, tenant(), DataClass.PROMPT, DAY)
 
     assert isinstance(placement.refusal, PlacementUnsatisfied)
     assert (placement.backends, placement.required) == ((), 0)
@@ -191,7 +191,7 @@ def test_nothing_is_stored_where_rows_keys_or_backups_may_not_be(role: str, stat
     region = SHIPPED.regions["eu-central-1"].model_copy(update={role: steward})
     topology = topology.model_copy(update={"regions": {region.name: region}})
 
-    placement = place(topology, tenant(), DataClass.PROMPT, DAY)
+    placement = decide_placement(topology, tenant(), DataClass.PROMPT, DAY)
 
     code = f"{role}_sub_processor_{state}"
     assert isinstance(placement.refusal, PlacementUnsatisfied)
@@ -202,12 +202,12 @@ def test_nothing_is_stored_where_rows_keys_or_backups_may_not_be(role: str, stat
 def test_dates_count_from_the_first_day_until_before_the_last() -> None:
     """A company that ends on a day holds nothing new from that day on."""
     topology = with_states({"lindenhost": "ended"})
-    before = place(topology, tenant(), DataClass.PROMPT, DAY - timedelta(1))
+    before = decide_placement(topology, tenant(), DataClass.PROMPT, DAY - timedelta(1))
 
     assert before.backends == ("eu-a", "eu-b")
 
     topology = with_states({"lindenhost": "not_yet"})
-    after = place(topology, tenant(), DataClass.PROMPT, DAY + timedelta(1))
+    after = decide_placement(topology, tenant(), DataClass.PROMPT, DAY + timedelta(1))
 
     assert after.backends == ("eu-a", "eu-b")
 
@@ -220,7 +220,7 @@ def test_only_api_tenants_are_served(service: str) -> None:
     with pytest.raises(ConsumerTenant):
         admit(SHIPPED, consumer)
     with pytest.raises(ConsumerTenant):
-        place(SHIPPED, consumer, DataClass.PROMPT, DAY).lawful()
+        decide_placement(SHIPPED, consumer, DataClass.PROMPT, DAY).demand()
 
 
 @pytest.mark.parametrize(
@@ -240,7 +240,7 @@ def test_a_required_agreement_must_be_in_force(
 ) -> None:
     """Without it nothing is stored, and the refusal names the agreement and why; admit is fine."""
     customer = tenant(agreements=agreements)
-    placement = place(SHIPPED, customer, DataClass.PROMPT, DAY)
+    placement = decide_placement(SHIPPED, customer, DataClass.PROMPT, DAY)
 
     admit(SHIPPED, customer)
     assert isinstance(placement.refusal, AgreementMissing)
@@ -253,7 +253,7 @@ def test_one_agreement_in_force_is_enough() -> None:
     """A renewed agreement counts, whatever became of the one before."""
     renewed = (Dpa(signed=date(2025, 1, 1), until=DAY), Dpa(signed=DAY))
 
-    place(SHIPPED, tenant(agreements=renewed), DataClass.PROMPT, DAY).lawful()
+    decide_placement(SHIPPED, tenant(agreements=renewed), DataClass.PROMPT, DAY).demand()
 
 
 def test_a_residency_without_agreements_asks_for_none() -> None:
@@ -261,7 +261,7 @@ def test_a_residency_without_agreements_asks_for_none() -> None:
     free = SHIPPED.residencies["EU"].model_copy(update={"agreements": frozenset()})
     topology = SHIPPED.model_copy(update={"residencies": {"EU": free}})
 
-    place(topology, tenant(agreements=()), DataClass.PROMPT, DAY).lawful()
+    decide_placement(topology, tenant(agreements=()), DataClass.PROMPT, DAY).demand()
 
 
 @pytest.mark.parametrize(
@@ -278,7 +278,7 @@ def test_a_residency_that_the_home_does_not_satisfy_is_refused_with_advice(
 ) -> None:
     """The customer is told what would do; nothing is stored elsewhere in the meantime."""
     customer = tenant(home, residency)
-    placement = place(SHIPPED, customer, DataClass.PROMPT, DAY)
+    placement = decide_placement(SHIPPED, customer, DataClass.PROMPT, DAY)
 
     assert isinstance(placement.refusal, ResidencyUnsatisfied)
     assert refused(placement).reasons == (code,)
@@ -293,7 +293,7 @@ def test_a_class_that_the_topology_does_not_have_is_refused() -> None:
     """What has no rule has no place."""
     files_only = {DataClass.FINE_TUNING_FILE: SHIPPED.classes[DataClass.FINE_TUNING_FILE]}
     topology = SHIPPED.model_copy(update={"classes": files_only})
-    placement = place(topology, tenant(), DataClass.PROMPT, DAY)
+    placement = decide_placement(topology, tenant(), DataClass.PROMPT, DAY)
 
     assert isinstance(placement.refusal, UnknownClass)
     assert "fine_tuning_file" in placement.refusal.advice
@@ -301,12 +301,12 @@ def test_a_class_that_the_topology_does_not_have_is_refused() -> None:
 
 
 def test_a_refused_placement_names_no_place_and_says_so_every_time() -> None:
-    """Who forgets to ask ``lawful`` has nowhere to write; asking twice collects no traceback."""
-    placement = place(SHIPPED, tenant(service="consumer"), DataClass.PROMPT, DAY)
+    """Who forgets to ask ``demand`` has nowhere to write; asking twice collects no traceback."""
+    placement = decide_placement(SHIPPED, tenant(service="consumer"), DataClass.PROMPT, DAY)
     depths = []
     for _ in range(2):
         with pytest.raises(ConsumerTenant) as caught:
-            placement.lawful()
+            placement.demand()
         depths.append(len(caught.traceback))
 
     assert placement.backends == ()
@@ -368,6 +368,6 @@ def test_a_retention_for_a_class_that_is_not_there_is_refused() -> None:
 
 def test_the_same_question_has_the_same_answer() -> None:
     """Placement depends on its arguments alone."""
-    asked = [place(SHIPPED, tenant(), DataClass.PROMPT, DAY) for _ in range(2)]
+    asked = [decide_placement(SHIPPED, tenant(), DataClass.PROMPT, DAY) for _ in range(2)]
 
     assert asked[0] == asked[1]

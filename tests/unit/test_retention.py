@@ -11,13 +11,17 @@ from regions.load import load_topology
 from regions.model import Bounds, ClassRule, DataClass, Purpose, Topology
 from storage.errors import NaiveDatetime, StaleId, UnknownClass
 from storage.model import RecordId, TenantSpec
-from storage.policy import Term, accept_id, retain, term_of, too_old
+from storage.policy import RetentionReason, Term, accept_id, retain, term_of, too_old
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 SHIPPED = load_topology()
 ERROR = timedelta(seconds=2)
 KEPT = Term(
-    stored=True, expiry_day=None, readable_until=None, deadline=None, reason="until_deleted"
+    stored=True,
+    expiry_day=None,
+    readable_until=None,
+    deadline=None,
+    reason=RetentionReason.UNTIL_DELETED,
 )
 
 moments = st.datetimes(
@@ -63,7 +67,7 @@ def test_thirty_days_are_readable_for_28_to_29() -> None:
         expiry_day=date(2026, 3, 30),
         readable_until=datetime(2026, 3, 30, tzinfo=UTC),
         deadline=datetime(2026, 3, 31, tzinfo=UTC),
-        reason="class_retention",
+        reason=RetentionReason.CLASS_RETENTION,
     )
 
 
@@ -111,7 +115,11 @@ def test_a_retention_that_does_not_load_would_not_always_be_readable(
 def test_zero_retention_stores_nothing() -> None:
     """Of the class or of the tenant: no row, no byte, nowhere."""
     nothing = Term(
-        stored=False, expiry_day=None, readable_until=None, deadline=None, reason="zero_retention"
+        stored=False,
+        expiry_day=None,
+        readable_until=None,
+        deadline=None,
+        reason=RetentionReason.ZERO_RETENTION,
     )
 
     assert retain(topology(0), tenant(), DataClass.PROMPT, NOW) == nothing
@@ -252,8 +260,8 @@ def test_an_id_from_the_future_is_refused() -> None:
         (topology(30), date(2026, 3, 31), "shortened"),
         (topology(None), date(2026, 3, 30), "on or off"),
         (topology(30), None, "on or off"),
-        (topology(30), date(2026, 3, 1), "has come"),
-        (topology(30), date(2026, 2, 20), "has come"),
+        (topology(30), date(2026, 3, 1), "has begun"),
+        (topology(30), date(2026, 2, 20), "has begun"),
     ],
 )
 def test_an_id_for_another_retention_is_refused(

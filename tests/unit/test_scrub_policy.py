@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from storage.model import ReplicaState
-from storage.policy import STRAY_GRACE, Expected, Finding, judge, may_destroy, rehomed, sampled
+from storage.policy import ORPHAN_GRACE, Expected, Finding, judge, may_destroy, reassign, sampled
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 GOOD = Expected(ReplicaState.STORED, stored=True, size=7, wanted=True)
@@ -40,15 +40,15 @@ def _seen(
         (GOOD, _seen(None, 2), Finding.MISSING),  # a marker hides it
         (GOOD, _seen(6, 0), Finding.WRONG_SIZE),
         (GOOD, _seen(7, 1), Finding.LEFTOVER),
-        (GOOD, _seen(7, 0, lawful=False), Finding.WRONG_PLACE),
-        (UNWANTED, _seen(7, 0), Finding.WRONG_PLACE),
+        (GOOD, _seen(7, 0, lawful=False), Finding.WRONG_BACKEND),
+        (UNWANTED, _seen(7, 0), Finding.WRONG_BACKEND),
         (GONE, _seen(None, 0), None),
         (GONE, _seen(7, 0), Finding.CAME_BACK),
         (GONE, _seen(None, 1), Finding.CAME_BACK),
         (None, _seen(None, 0), None),
         (None, _seen(7, 0), Finding.ORPHAN),
         (None, _seen(None, 1), Finding.ORPHAN),
-        (None, _seen(7, 0, elsewhere=True), Finding.WRONG_PLACE),
+        (None, _seen(7, 0, elsewhere=True), Finding.WRONG_BACKEND),
     ],
 )
 def test_each_thing_that_can_be_wrong(
@@ -74,14 +74,14 @@ def test_a_stray_goes_when_its_grace_time_is_over(age: timedelta) -> None:
     """To the microsecond, and not before."""
     permit = may_destroy(what="orphan", state="unknown", held=False, now=NOW, since=NOW - age)
 
-    assert permit.allowed == (age >= STRAY_GRACE)
+    assert permit.allowed == (age >= ORPHAN_GRACE)
     assert permit.reason == ("allowed" if permit.allowed else "in_grace")
 
 
 @pytest.mark.parametrize("state", list(ReplicaState))
 def test_what_has_a_row_is_no_stray(state: ReplicaState) -> None:
     """However long ago it was seen without one: it was announced meanwhile."""
-    old = NOW - 10 * STRAY_GRACE
+    old = NOW - 10 * ORPHAN_GRACE
     permit = may_destroy(what="orphan", state=state, held=False, now=NOW, since=old)
 
     assert (permit.allowed, permit.reason) == (False, "announced")
@@ -89,7 +89,7 @@ def test_what_has_a_row_is_no_stray(state: ReplicaState) -> None:
 
 def test_a_stray_that_nobody_has_seen_before_stays() -> None:
     """And one that is held does, whatever its age."""
-    old = NOW - 10 * STRAY_GRACE
+    old = NOW - 10 * ORPHAN_GRACE
 
     assert not may_destroy(what="orphan", state="unknown", held=False, now=NOW).allowed
     assert not may_destroy(what="orphan", state="unknown", held=True, now=NOW, since=old).allowed
@@ -109,7 +109,7 @@ def test_an_object_moves_to_as_many_lawful_places(
     backends: tuple[str, ...], lawful: tuple[str, ...], home: tuple[str, ...]
 ) -> None:
     """It stays where it may be; to others it goes in the order of preference."""
-    assert rehomed(backends, lawful) == home
+    assert reassign(backends, lawful) == home
 
 
 @given(st.binary(min_size=16, max_size=16))

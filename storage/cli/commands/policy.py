@@ -25,7 +25,6 @@ from storage.policy import (
 )
 from storage.settings import load_settings
 from storage.text import did_you_mean
-from storage.workers.pace import pace
 
 
 def explain(
@@ -45,7 +44,7 @@ def explain(
         advice = f"{did_you_mean(region, topology.regions)} {known}".strip()
         raise InvalidRequest("The topology has no such region.", advice=advice)
     chosen = [r for r in topology.regions.values() if region in (None, r.name)]
-    found = {r.name: _bounds(topology, r, pace(pause)) for r in chosen}
+    found = {r.name: _bounds(topology, r, Pace.with_pause(pause)) for r in chosen}
     if as_json:
         classes = [
             {"class": rule.name, "retention_days": rule.retention_days}

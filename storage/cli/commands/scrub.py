@@ -31,7 +31,7 @@ _DONE = {
     Done.PURGED: "purged",
     Done.PURGING: "a worker will purge it",
     Done.REPLACING: "a worker will purge and replicate it",
-    Done.MOVING: "a worker will replicate it to an allowed backend; scrub again then",
+    Done.REASSIGNING: "a worker will replicate it to an allowed backend; scrub again then",
     Done.WAITING: "a scrub will purge it after its grace time",
     Done.UNREPAIRED: "NOT REPAIRED",
 }

@@ -19,7 +19,7 @@ from storage.catalog.objects import ObjectKind, ObjectState, Replica
 from storage.catalog.scrubs import Row
 from storage.errors import BackendError, KeyAbsent
 from storage.model import ReplicaState
-from storage.policy import Done, Finding, judge, may_destroy, rehomed
+from storage.policy import Done, Finding, judge, may_destroy, reassign
 from storage.ports import ItemKind, StoredItem
 from storage.region import OpenRegion
 from storage.workers.scrub.rate import Rate
@@ -184,14 +184,14 @@ def _give_up(
         return Done.PURGING
     stored = objects.replicas_of(connection, [row.object_id], [ReplicaState.STORED])
     left = {attempt.id for attempt in stored.get(row.object_id, [])}
-    home = rehomed(known.backends, lawful)
+    home = reassign(known.backends, lawful)
     if good & left:
         objects.mark_corrupt(connection, row.id, now)
         scrubs.move_to_backends(connection, row.object_id, home or known.backends, now)
         return Done.REPLACING
-    if finding is Finding.WRONG_PLACE and set(home) - {row.backend}:
+    if finding is Finding.WRONG_BACKEND and set(home) - {row.backend}:
         scrubs.move_to_backends(connection, row.object_id, home, now)
-        return Done.MOVING
+        return Done.REASSIGNING
     return Done.UNREPAIRED
 
 
