@@ -1,8 +1,8 @@
-"""Every path that destroys asks one predicate: this looks for what destroys in the source itself.
+"""Every path that destroys asks one predicate. This test reads the source to find those paths.
 
-A function that gives something up, deletes rows of content, drops a partition, purges a backend or
-asks a processor to delete has to ask ``may_destroy``, or to take its permit as an argument and
-demand it. Whoever writes another such function has to name it here, and has to ask.
+A function that marks anything for purge, deletes rows of content, drops a partition, purges a
+backend or asks a processor to delete must call ``may_destroy``, or take its permit as an argument
+and demand it. A new function of this kind must be listed here, and must ask.
 """
 
 import ast
@@ -28,20 +28,20 @@ ASKS = {
     "workers/scrub/repair.py:_orphan",
     "workers/purge.py:_purge_one",
 }
-"""What destroys content, and asks."""
+"""Functions that destroy content, and ask."""
 
 OTHERWISE = {
-    "catalog/objects.py:record_results": "an attempt to write that no backend has acknowledged",
+    "catalog/objects.py:record_results": "a replica that its backend has not acknowledged",
     "catalog/objects.py:mark_corrupt": "a replica with bad bytes, of an object that has good ones",
-    "catalog/relocation.py:move_to_held": "the rows go on in another table, in one transaction",
-    "catalog/relocation.py:restore_held_rows": "the same, of rows that a restored catalog has",
-    "catalog/scrubs.py:purge_again": "a replica that had been purged, and is there again",
+    "catalog/relocation.py:move_to_held": "the same transaction inserts the rows elsewhere",
+    "catalog/relocation.py:restore_held_rows": "the same, in a restored catalog",
+    "catalog/scrubs.py:purge_again": "a purged replica that came back",
     "backends/probing.py:purged": "a canary",
 }
-"""What looks like it and destroys nothing of a record; the bytes go through ``_purge_one``."""
+"""Functions that look alike but destroy no record. Their bytes go through ``_purge_one``."""
 
 CONTENT = {"record", "file", "held"}
-WRAPPERS = {"backends/health.py", "testing/faults.py"}  # they do what they are asked
+WRAPPERS = {"backends/health.py", "testing/faults.py"}  # they pass calls on
 
 
 def functions() -> Iterator[tuple[str, ast.FunctionDef]]:
@@ -54,14 +54,16 @@ def functions() -> Iterator[tuple[str, ast.FunctionDef]]:
 
 
 def destroys(function: ast.FunctionDef) -> bool:
-    """Whether it does one of the things that destroy."""
+    """Whether the function destroys anything."""
     nodes = list(ast.walk(function))
     calls = [n for n in nodes if isinstance(n, ast.Call) and isinstance(n.func, ast.Attribute)]
     texts = [n.value for n in nodes if isinstance(n, ast.Constant) and isinstance(n.value, str)]
     docstring = ast.get_docstring(function, clean=False)
     statements = [text for text in texts if text != docstring]
     return (
-        any(_purges(c) or _asks_back(c) or _deletes_content(c) or _gives_up(c) for c in calls)
+        any(
+            _purges(c) or _asks_back(c) or _deletes_content(c) or _marks_for_purge(c) for c in calls
+        )
         or any("DROP TABLE" in text or "DETACH PARTITION" in text for text in statements)
         or any("DELETE FROM" in text or "TRUNCATE" in text for text in statements)
     )
@@ -78,7 +80,7 @@ def _asks_back(call: ast.Call) -> bool:
 
 
 def _deletes_content(call: ast.Call) -> bool:
-    """``t.record.delete()``, ``table.delete()``: any table that may be one of content."""
+    """Match ``t.record.delete()`` and ``table.delete()``: tables that may have content."""
     assert isinstance(call.func, ast.Attribute)
     of = call.func.value
     if call.func.attr != "delete" or call.args:
@@ -86,8 +88,8 @@ def _deletes_content(call: ast.Call) -> bool:
     return isinstance(of, ast.Name) or (isinstance(of, ast.Attribute) and of.attr in CONTENT)
 
 
-def _gives_up(call: ast.Call) -> bool:
-    """``.values(state=...PURGING)``: it will be purged."""
+def _marks_for_purge(call: ast.Call) -> bool:
+    """Match ``.values(state=...PURGING)``."""
     assert isinstance(call.func, ast.Attribute)
     given = {ast.unparse(k.value) for k in call.keywords if k.arg == "state"}
     purging = {"ObjectState.PURGING", "ReplicaState.PURGING"}
@@ -95,7 +97,7 @@ def _gives_up(call: ast.Call) -> bool:
 
 
 def asks(function: ast.FunctionDef) -> bool:
-    """Whether it calls ``may_destroy``, or demands the permit that it was given."""
+    """Whether it calls ``may_destroy``, or demands the permit that it is given."""
     for node in ast.walk(function):
         if isinstance(node, ast.Call):
             if isinstance(node.func, ast.Name) and node.func.id == "may_destroy":
@@ -106,14 +108,14 @@ def asks(function: ast.FunctionDef) -> bool:
 
 
 def ours() -> dict[str, ast.FunctionDef]:
-    """The functions of Domicile itself that destroy."""
+    """Return the functions of Domicile itself that destroy."""
     mine = {name: node for name, node in functions() if destroys(node)}
     skipped = (*WRAPPERS, "testing/")
     return {name: node for name, node in mine.items() if not name.startswith(skipped)}
 
 
 def test_what_destroys_is_known() -> None:
-    """Nothing has been added, and the list names nothing that is gone."""
+    """The lists above are complete, and name no function that is gone."""
     assert set(ours()) == ASKS | OTHERWISE.keys()
 
 
@@ -123,8 +125,8 @@ def test_what_destroys_asks(name: str) -> None:
     assert asks(ours()[name])
 
 
-def test_nobody_answers_for_the_policy() -> None:
-    """A permit is made by the policy alone; and no caller says by itself that nothing is held."""
+def test_only_the_policy_makes_permits() -> None:
+    """Only the policy makes a Permit, and no caller passes a constant for ``held``."""
     for path in sorted(ROOT.rglob("*.py")):
         file = path.relative_to(ROOT).as_posix()
         if file.startswith("testing/"):
@@ -152,7 +154,7 @@ def test_nobody_answers_for_the_policy() -> None:
     ],
 )
 def test_the_predicate_says_no_to_whatever_is_held(what: str, state: str) -> None:
-    """And yes to the same, if it is not; and no in any other state."""
+    """The same target without a hold is allowed, and refused in any other state."""
 
     def ask(state: str, *, held: bool) -> Permit:
         return may_destroy(what=what, state=state, held=held, now=NOW, day=TODAY)  # type: ignore[arg-type]

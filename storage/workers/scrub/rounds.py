@@ -1,7 +1,7 @@
 """Scrub: the catalog against what each backend really has, in both directions.
 
 Two streams in the order of keys are merged: replicas, and the backend's listing. What is in one and
-not in the other, or differs, is looked at again and mended (``repair``). How far a round is stands
+not in the other, or differs, is checked again and repaired (``repair``). How far a round is stands
 in the catalog after every piece, so that any process may go on with it; a piece that is done twice
 finds nothing the second time.
 """
