@@ -29,18 +29,14 @@ _EQUIVALENT = Path(__file__).with_name("equivalent.toml")
 
 @dataclass(frozen=True)
 class Job:
-    """A mutant, and the suite that is to notice it."""
+    """A mutant, and the suite that is to notice it.
+
+    ``key`` names it for as long as its module and the suite's tests stay the same.
+    """
 
     mutant: Mutant
     suite: Suite
-
-    @property
-    def key(self) -> str:
-        """Return a name that holds while the module and the suite's tests stay the same."""
-        digest = hashlib.sha256()
-        for file in (self.mutant.file, *self.suite.tests):
-            digest.update((ROOT / file).read_bytes())
-        return f"{self.mutant.place}: {self.mutant.change} {digest.hexdigest()[:16]}"
+    key: str
 
 
 def main() -> int:
@@ -86,10 +82,22 @@ def _options() -> argparse.Namespace:
 
 
 def _chosen(options: argparse.Namespace) -> list[Job]:
-    every = [Job(m, suite) for suite in POLICY for m in suite.mutants()]
-    others = [Job(m, suite) for suite in SAMPLED for m in suite.mutants()]
+    every = [job for suite in POLICY for job in _jobs(suite)]
+    others = [job for suite in SAMPLED for job in _jobs(suite)]
     sample = random.Random(options.seed).sample(others, min(options.sample, len(others)))
     return [job for job in (*every, *sample) if options.only in job.mutant.place]
+
+
+def _jobs(suite: Suite) -> list[Job]:
+    digests = {file: _digest(file, *suite.tests) for file in suite.files()}
+    return [Job(m, suite, f"{m.place}: {m.change} {digests[m.file]}") for m in suite.mutants()]
+
+
+def _digest(*files: str) -> str:
+    found = hashlib.sha256()
+    for file in files:
+        found.update((ROOT / file).read_bytes())
+    return found.hexdigest()[:16]
 
 
 def _load() -> dict[str, str]:
@@ -139,8 +147,8 @@ def _try_all(jobs: Sequence[Job], state: dict[str, str], workers: int) -> list[J
 
 def _start(job: Job, tree: Path) -> tuple[Job, Path, Trial, ExitStack]:
     change = ExitStack()
-    text = (ROOT / job.mutant.file).read_text()
-    change.enter_context(changed(tree, job.mutant.file, job.mutant.apply(text)))
+    text = job.mutant.apply((tree / job.mutant.file).read_text())
+    change.enter_context(changed(tree, job.mutant.file, text))
     return job, tree, Trial(tree, job.suite.tests, job.suite.limit), change
 
 

@@ -166,11 +166,8 @@ def _edits(node: ast.AST) -> Iterator[_Edit]:
             yield from _comparison(node)
         case ast.BoolOp():
             yield from _boolean(node)
-        case ast.UnaryOp(op=ast.Not()):
-            yield node, _text(node.operand)
-        case ast.BinOp():
-            if (swapped := _ARITHMETIC.get(type(node.op))) is not None:
-                yield node, _text(ast.BinOp(node.left, swapped(), node.right))
+        case ast.UnaryOp() | ast.BinOp():
+            yield from _operation(node)
         case ast.Constant():
             yield from _constant(node)
         case ast.Call():
@@ -200,6 +197,15 @@ def _boolean(node: ast.BoolOp) -> Iterator[_Edit]:
     for i in range(len(node.values)):
         left = [*node.values[:i], *node.values[i + 1 :]]
         yield node, _text(left[0] if len(left) == 1 else ast.BoolOp(node.op, left))
+
+
+def _operation(node: ast.UnaryOp | ast.BinOp) -> Iterator[_Edit]:
+    """Leave out ``not``, and swap an arithmetic operator with its inverse."""
+    if isinstance(node, ast.UnaryOp):
+        if isinstance(node.op, ast.Not):
+            yield node, _text(node.operand)
+    elif (swapped := _ARITHMETIC.get(type(node.op))) is not None:
+        yield node, _text(ast.BinOp(node.left, swapped(), node.right))
 
 
 def _constant(node: ast.Constant) -> Iterator[_Edit]:

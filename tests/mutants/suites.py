@@ -29,14 +29,14 @@ class Suite:
 
 
 def _unit(module: str, *names: str) -> Suite:
-    tests = tuple(f"tests/unit/test_{name}.py" for name in names)
+    tests = tuple(f"tests/unit/test_{name}.py" for name in (*names, "reasons"))
     return Suite((f"storage/policy/{module}.py",), tests, 60)
 
 
 POLICY = (
     _unit("access", "access"),
     _unit("copies", "copies_policy"),
-    _unit("erasure", "erasure_policy", "one_predicate", "scrub_policy", "copies_policy"),
+    _unit("erasure", "erasure_policy", "scrub_policy", "copies_policy"),
     _unit("lateness", "lateness", "copies_policy"),
     _unit("placement", "placement", "copies_policy"),
     _unit("retention", "retention", "placement", "erasure_policy"),

@@ -6,7 +6,7 @@ from itertools import product
 import pytest
 
 from regions.load import load_topology
-from regions.model import ClassRule, DataClass, Purpose
+from regions.model import ClassRule, DataClass, Purpose, Service
 from storage.errors import DomicileError, Erased, Expired, NaiveDatetime, PurposeRefused
 from storage.policy import OPEN_PURPOSES, Access, AccessReason, may_open, may_open_held
 
@@ -17,7 +17,7 @@ MOMENT = timedelta(microseconds=1)
 
 def ask(
     data_class: DataClass = DataClass.PROMPT,
-    purpose: Purpose = Purpose.SERVE,
+    purpose: Purpose | Service = Purpose.SERVE,
     *,
     until: datetime | None = NOW + MOMENT,
     fenced: bool = False,
@@ -52,6 +52,17 @@ def test_the_table_of_classes_and_purposes(data_class: DataClass, purpose: Purpo
         with pytest.raises(PurposeRefused) as caught:
             access.demand()
         assert caught.value.reasons == (access.reason,)
+
+
+@pytest.mark.parametrize(("data_class", "service"), list(product(DataClass, Service)))
+def test_the_table_of_classes_and_services(data_class: DataClass, service: Service) -> None:
+    """A copy is made only for a service that the class may be handed to."""
+    access = ask(data_class, service)
+
+    if service in SHIPPED.classes[data_class].handed_to:
+        assert access == Access(AccessReason.ALLOWED)
+    else:
+        assert access == Access(AccessReason.SERVICE_NOT_ALLOWED)
 
 
 def test_a_purpose_that_is_not_open_stays_shut_whatever_the_topology_says() -> None:

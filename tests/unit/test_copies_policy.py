@@ -14,6 +14,7 @@ from storage.errors import AgreementMissing, HandOverRefused
 from storage.model import CopyState, Dpa, TenantSpec
 from storage.policy import (
     ASK_AHEAD,
+    HELD_AT_PROCESSORS,
     Pace,
     agreement_ending,
     confirm_deletion,
@@ -30,6 +31,8 @@ from storage.policy import (
 TOPOLOGY = load_topology()
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
+MOMENT = timedelta(microseconds=1)
+SKEW = timedelta(minutes=5)  # a processor's clock may be so far from ours
 HOMES = {"EU": "eu-central-1", "US": "us-east-1"}
 PROCESSORS = {
     "klarblick": "EU",
@@ -119,6 +122,54 @@ def test_each_region_has_the_processors_of_its_jurisdiction() -> None:
     }
 
 
+@pytest.mark.parametrize(
+    ("fields", "listed"),
+    [
+        ({"jurisdictions": frozenset({"EU"})}, True),
+        ({"jurisdictions": frozenset()}, False),
+        ({"jurisdictions": frozenset({"EU", "US"})}, False),
+        ({"connector": None}, False),
+    ],
+)
+def test_a_processor_is_listed_only_if_a_residency_covers_it(
+    fields: dict[str, object],
+    listed: bool,  # noqa: FBT001
+) -> None:
+    """It has a connector, and some residency of the region permits all of its jurisdictions."""
+    topology = changed(**fields)
+    narrow = topology.residencies["EU"].model_copy(
+        update={"name": "narrow", "jurisdictions": frozenset({"EU", "CH"})}
+    )
+    topology = topology.model_copy(
+        update={"residencies": topology.residencies | {"narrow": narrow}}
+    )
+    found = processors_of(topology, topology.regions["eu-central-1"])
+
+    assert ("klarblick" in {company.name for company in found}) == listed
+
+
+def test_a_residency_that_does_not_cover_a_processor_does_not_hide_it() -> None:
+    """One residency of the region's jurisdiction that covers it is enough."""
+    wide = TOPOLOGY.residencies["EU"].model_copy(
+        update={"name": "wide", "jurisdictions": frozenset({"EU", "US"})}
+    )
+    topology = changed(jurisdictions=frozenset({"EU", "US"}))
+    topology = topology.model_copy(update={"residencies": topology.residencies | {"wide": wide}})
+    found = processors_of(topology, topology.regions["eu-central-1"])
+
+    assert "klarblick" in {company.name for company in found}
+
+
+def test_a_copy_without_time_is_refused() -> None:
+    """Its deletion would have to be requested at once; with a moment left it is allowed."""
+    slow = company(lead=24, most=1)
+    with pytest.raises(HandOverRefused) as caught:
+        copy_term(slow, term_of(None, TOPOLOGY.bounds), NOW).demand()
+    copy_term(company(lead=21, most=1), term_of(None, TOPOLOGY.bounds), NOW).demand()
+
+    assert caught.value.reasons == ("too_short",)
+
+
 @given(
     st.integers(0, 900),
     st.integers(1, 30),
@@ -168,11 +219,12 @@ def test_copies_are_asked_back_before_an_agreement_ends(
     [
         (HOUR, HOUR, "gone"),
         (timedelta(), HOUR, "gone"),
-        (timedelta(minutes=-4), HOUR, "gone"),
-        (timedelta(minutes=-6), HOUR, "before_delivery"),
-        (HOUR + timedelta(minutes=4), HOUR, "gone"),
-        (HOUR + timedelta(minutes=6), HOUR, "in_the_future"),
+        (-SKEW, HOUR, "gone"),
+        (-SKEW - MOMENT, HOUR, "before_delivery"),
+        (HOUR + SKEW, HOUR, "gone"),
+        (HOUR + SKEW + MOMENT, HOUR, "in_the_future"),
         (timedelta(minutes=1), timedelta(minutes=17), "may_still_land"),
+        (timedelta(minutes=1), timedelta(minutes=17) + MOMENT, "gone"),
     ],
 )
 def test_whose_word_settles_the_matter(deleted: timedelta, asked: timedelta, reason: str) -> None:
@@ -191,6 +243,13 @@ def test_only_a_copy_that_was_given_up_is_deleted(state: CopyState) -> None:
     permit = may_destroy(what="copy", state=state, held=False, now=NOW)
 
     assert permit.allowed is (state is CopyState.REQUESTED)
+
+
+def test_a_legal_hold_does_not_keep_copies_at_processors() -> None:
+    """It keeps our own replicas, so a copy is deleted on request all the same."""
+    held = HELD_AT_PROCESSORS
+
+    assert may_destroy(what="copy", state=CopyState.REQUESTED, held=held, now=NOW).allowed
 
 
 def test_lead_times_are_terms_of_the_bounds() -> None:

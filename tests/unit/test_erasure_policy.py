@@ -2,7 +2,6 @@
 
 from datetime import UTC, date, datetime, timedelta
 from itertools import product
-from typing import get_args
 
 import pytest
 from hypothesis import given
@@ -10,9 +9,10 @@ from hypothesis import strategies as st
 
 from regions.load import load_topology
 from regions.model import Bounds, DataClass
-from storage.errors import NaiveDatetime, StaleId
-from storage.model import RecordId, ReplicaState, TenantSpec
+from storage.errors import Held, NaiveDatetime, Refused, StaleId
+from storage.model import CopyState, RecordId, ReplicaState, TenantSpec
 from storage.policy import (
+    ORPHAN_GRACE,
     Absence,
     AbsenceReason,
     DestroyReason,
@@ -21,8 +21,10 @@ from storage.policy import (
     PlanReason,
     absent,
     accept_id,
+    clocks_agree,
     cutoff,
     fence_until,
+    ledger_from,
     may_destroy,
     plan_erasure,
     retain,
@@ -35,6 +37,15 @@ BOUNDS = Bounds()
 SHIPPED = load_topology()
 ERROR = timedelta(seconds=2)
 MOMENT = timedelta(microseconds=1)
+TARGETS: dict[Target, tuple[set[str], DestroyReason]] = {
+    "record": ({"erased", "released"}, DestroyReason.NOT_ERASED),
+    "object": ({"writing", "stored"}, DestroyReason.NOT_THERE),
+    "replica": ({"purging"}, DestroyReason.NOT_PURGING),
+    "key": ({"expiring", "dropped"}, DestroyReason.DAY_NOT_EXPIRING),
+    "partition": ({"expiring"}, DestroyReason.DAY_NOT_EXPIRING),
+    "orphan": ({"unknown"}, DestroyReason.ANNOUNCED),
+    "copy": ({"requested"}, DestroyReason.NOT_REQUESTED),
+}
 
 
 @given(day=st.none() | st.dates(date(2026, 2, 1), date(2026, 6, 1)))
@@ -79,7 +90,7 @@ def test_an_object_that_expires_within_the_window_is_not_rewritten() -> None:
 
 @pytest.mark.parametrize(
     ("what", "state"),
-    list(product(get_args(Target), [*ReplicaState, "open", "expiring", "dropped"])),
+    list(product(TARGETS, [*ReplicaState, "open", "expiring", "dropped"])),
 )
 def test_what_is_held_is_destroyed_by_no_path(what: Target, state: str) -> None:
     """A hold protects every target in every state, even long after its day."""
@@ -88,33 +99,29 @@ def test_what_is_held_is_destroyed_by_no_path(what: Target, state: str) -> None:
     assert permit == Permit(DestroyReason.HELD)
 
 
-@pytest.mark.parametrize("state", [*ReplicaState, "", "expiring"])
-def test_a_replica_goes_only_when_it_is_marked_for_purge(state: str) -> None:
-    """A late task does not purge a replica that is being written, stored or unknown."""
-    permit = may_destroy(what="replica", state=state, held=False, now=NOW)
+@pytest.mark.parametrize("what", TARGETS)
+def test_each_target_goes_only_in_its_states(what: Target) -> None:
+    """In any other state it stays, and the reason says which condition is not met."""
+    states, otherwise = TARGETS[what]
+    others = {*ReplicaState, *CopyState, "open", "erased", "released", "unknown", "dropped", ""}
+    since = NOW - 2 * ORPHAN_GRACE
 
-    assert permit.allowed == (state == ReplicaState.PURGING)
-    assert permit.reason == ("allowed" if permit.allowed else "not_purging")
+    for state in others | states | {"expiring"}:
+        permit = may_destroy(what=what, state=state, held=False, now=NOW, day=TODAY, since=since)
+
+        assert permit.allowed == (state in states)
+        assert permit.reason is (DestroyReason.ALLOWED if state in states else otherwise)
 
 
-@pytest.mark.parametrize(
-    ("what", "state", "reason"),
-    [
-        ("partition", "open", "day_not_expiring"),
-        ("partition", "expiring", "allowed"),
-        ("partition", "dropped", "day_not_expiring"),
-        ("partition", "purging", "day_not_expiring"),
-        ("key", "open", "day_not_expiring"),
-        ("key", "expiring", "allowed"),
-        ("key", "dropped", "allowed"),
-        ("key", "purging", "day_not_expiring"),
-    ],
-)
-def test_a_day_goes_only_when_no_record_can_be_added(what: Target, state: str, reason: str) -> None:
-    """Rows and day keys of an open day stay; its keys may go after its rows."""
-    permit = may_destroy(what=what, state=state, held=False, now=NOW, day=TODAY)
+def test_a_permit_is_demanded() -> None:
+    """Held under a hold, Refused for any other reason; with the reason, and silent if allowed."""
+    Permit(DestroyReason.ALLOWED).demand()
+    for reason in set(DestroyReason) - {DestroyReason.ALLOWED}:
+        with pytest.raises(Held if reason is DestroyReason.HELD else Refused) as caught:
+            Permit(reason).demand()
 
-    assert permit == Permit(DestroyReason(reason))
+        assert caught.value.reasons == (reason,)
+        assert isinstance(caught.value, Held) == (reason is DestroyReason.HELD)
 
 
 @pytest.mark.parametrize("what", ["partition", "key"])
@@ -193,3 +200,18 @@ def test_moments_without_a_zone_are_refused() -> None:
         may_destroy(what="key", state="expiring", held=False, now=naive, day=TODAY)
     with pytest.raises(NaiveDatetime):
         cutoff(naive, ERROR)
+
+
+def test_the_clocks_may_be_a_minute_apart() -> None:
+    """Up to a minute included; beyond that nothing is destroyed."""
+    minute = timedelta(minutes=1)
+
+    assert clocks_agree(timedelta())
+    assert clocks_agree(minute)
+    assert not clocks_agree(minute + MOMENT)
+
+
+@given(backups=st.timedeltas(timedelta(), timedelta(days=365)))
+def test_the_ledger_is_kept_for_the_oldest_backup_and_a_week(backups: timedelta) -> None:
+    """A recovery that takes a week still finds every entry that its backup lacks."""
+    assert ledger_from(NOW, backups) == NOW - backups - timedelta(days=7)

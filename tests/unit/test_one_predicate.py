@@ -12,10 +12,6 @@ from pathlib import Path
 import pytest
 
 import storage
-from storage.errors import Held, Refused
-from storage.model import CopyState, ReplicaState
-from storage.policy import Permit, may_destroy
-from tests.unit.test_erasure_policy import NOW, TODAY
 
 ROOT = Path(storage.__file__).parent
 
@@ -137,30 +133,3 @@ def test_only_the_policy_makes_permits() -> None:
                 if node.func.id == "may_destroy":
                     (held,) = [k.value for k in node.keywords if k.arg == "held"]
                     assert not isinstance(held, ast.Constant), file
-
-
-@pytest.mark.parametrize(
-    ("what", "state"),
-    [
-        ("record", "erased"),
-        ("record", "released"),
-        ("object", "writing"),
-        ("object", "stored"),
-        ("replica", ReplicaState.PURGING),
-        ("key", "expiring"),
-        ("key", "dropped"),
-        ("partition", "expiring"),
-        ("copy", CopyState.REQUESTED),
-    ],
-)
-def test_the_predicate_says_no_to_whatever_is_held(what: str, state: str) -> None:
-    """The same target without a hold is allowed, and refused in any other state."""
-
-    def ask(state: str, *, held: bool) -> Permit:
-        return may_destroy(what=what, state=state, held=held, now=NOW, day=TODAY)  # type: ignore[arg-type]
-
-    ask(state, held=False).demand()
-    with pytest.raises(Held):
-        ask(state, held=True).demand()
-    with pytest.raises(Refused):
-        ask("another", held=False).demand()

@@ -1,0 +1,47 @@
+"""Reason codes are printed, stored and returned to callers, so their values stay."""
+
+from enum import StrEnum
+
+import pytest
+
+from storage.model import PlacementReason
+from storage.policy import (
+    AbsenceReason,
+    AccessReason,
+    CopyTermReason,
+    DeletionReason,
+    DestroyReason,
+    Done,
+    Finding,
+    HandOverReason,
+    PlanReason,
+    RetentionReason,
+)
+
+CODES: dict[type[StrEnum], str] = {
+    AbsenceReason: "absent left may_still_land",
+    AccessReason: "allowed erased expired unknown_class purpose_not_open purpose_not_allowed "
+    "service_not_allowed not_held",
+    CopyTermReason: "allowed too_short",
+    DeletionReason: "gone may_still_land before_delivery in_the_future",
+    DestroyReason: "allowed held not_given_up not_there not_purging day_not_expiring day_not_over "
+    "announced in_grace not_requested",
+    Done: "purged purging replacing moving waiting unmended",
+    Finding: "missing wrong_size corrupt leftover came_back wrong_place orphan foreign",
+    HandOverReason: "allowed not_storable unknown_processor no_connector service_not_allowed "
+    "outside_residency sub_processor_not_yet sub_processor_ended",
+    PlacementReason: "allowed spare other_region outside_residency sub_processor_not_yet "
+    "sub_processor_ended catalog_sub_processor_not_yet catalog_sub_processor_ended "
+    "keys_sub_processor_not_yet keys_sub_processor_ended backups_sub_processor_not_yet "
+    "backups_sub_processor_ended unknown_class service_not_served unknown_residency unknown_home "
+    "dpa_missing dpa_not_yet dpa_expired",
+    PlanReason: "nothing_alive survivors expires_first",
+    RetentionReason: "class_retention tenant_retention ceiling until_deleted expiry_day "
+    "zero_retention too_short",
+}
+
+
+@pytest.mark.parametrize("codes", CODES, ids=lambda enum: enum.__name__)
+def test_every_code_keeps_its_value(codes: type[StrEnum]) -> None:
+    """A new code is added to the list; an old one is never changed."""
+    assert [str(code) for code in codes] == CODES[codes].split()
