@@ -31,7 +31,7 @@ from storage.model import (
     Deferral,
     Erasure,
     ErasureState,
-    Left,
+    Outstanding,
     Reason,
     ReplicaState,
     ScopeKind,
@@ -444,7 +444,7 @@ def _deferred(connection: Connection, ids: Sequence[UUID]) -> dict[UUID, list[De
     return found
 
 
-def _left(connection: Connection, ids: Sequence[UUID]) -> dict[UUID, list[Left]]:
+def _left(connection: Connection, ids: Sequence[UUID]) -> dict[UUID, list[Outstanding]]:
     noted = (
         select(eo.erasure_id, eo.object_id)
         .join(t.object_, o.id == eo.object_id)
@@ -483,7 +483,7 @@ def _left(connection: Connection, ids: Sequence[UUID]) -> dict[UUID, list[Left]]
         .group_by(ec.erasure_id, pc.processor)
         .order_by(ec.erasure_id, pc.processor)
     )
-    found: dict[UUID, list[Left]] = {}
+    found: dict[UUID, list[Outstanding]] = {}
     for erasure, *rest in [*rows, *copies]:
-        found.setdefault(erasure, []).append(Left(*rest))
+        found.setdefault(erasure, []).append(Outstanding(*rest))
     return found

@@ -104,7 +104,9 @@ def at_rest(stage: Stage, actor: Actor) -> None:
     for request in granted(stage):
         for number in request.ids or ():
             erasure = actor.store.erasure(number)
-            assert erasure.state is ErasureState.COMPLETE, f"an erasure still waits: {erasure.left}"
+            assert erasure.state is ErasureState.COMPLETE, (
+                f"an erasure still waits: {erasure.outstanding}"
+            )
             invariants.certified(stage, HOME, erasure)
     for processor in stage.processors.values():
         waits = _copies(stage, processor.name) - processor.copies.keys()

@@ -253,7 +253,7 @@ def test_no_receipt_while_what_a_hold_let_go_is_on_a_backend(
     erasure = erase(domicile.store.tenant("acme-eu"))
     work(domicile)
     assert not is_complete(domicile, erasure)
-    assert [left.backend for left in domicile.store.erasure(erasure.id).left] == ["eu-b"]
+    assert [left.backend for left in domicile.store.erasure(erasure.id).outstanding] == ["eu-b"]
 
     stuck.fail_before.clear()
     ends_well(domicile)

@@ -32,7 +32,7 @@ def test_a_put_that_lands_after_its_client_gave_up(domicile: Domicile) -> None:
     work(domicile)
 
     assert not is_complete(domicile, erasure)
-    assert domicile.store.erasure(erasure.id).left[0].backend == "eu-b"
+    assert domicile.store.erasure(erasure.id).outstanding[0].backend == "eu-b"
     work(domicile, seconds=30)
     assert is_complete(domicile, erasure)
     assert holders(domicile, sample) == set()

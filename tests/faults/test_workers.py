@@ -80,7 +80,7 @@ def test_no_receipt_from_a_backend_that_lies_or_errs(
     for hours in (0, 1, 10):
         work(domicile, hours=hours)
         assert not is_complete(domicile, erasure)
-    assert [left.backend for left in domicile.store.erasure(erasure.id).left] == ["eu-b"]
+    assert [left.backend for left in domicile.store.erasure(erasure.id).outstanding] == ["eu-b"]
 
     backend.inner.purge = real  # type: ignore[method-assign]
     backend.fail_before.clear()

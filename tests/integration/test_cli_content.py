@@ -321,7 +321,7 @@ class TestErasing:
         assert due == 1
         assert worked.exit_code == 0
         assert "plan 1" in worked.stdout
-        assert (shown["state"], shown["deleted"], shown["left"]) == ("complete", 1, [])
+        assert (shown["state"], shown["deleted"], shown["outstanding"]) == ("complete", 1, [])
         assert [e["id"] for e in listed] == [erasure]
         assert verified["valid"]
         assert verified["receipt"]["erasure"] == erasure

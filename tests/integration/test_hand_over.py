@@ -284,7 +284,7 @@ class TestErasing:
         there.pending = True
         erasure = erase(tenant, SCOPES[scope](put))
         work(domicile)
-        left = domicile.store.erasure(erasure.id).left
+        left = domicile.store.erasure(erasure.id).outstanding
 
         assert not is_complete(domicile, erasure)
         assert [(x.backend, x.replicas) for x in left] == [(MODERATION, 1)]
@@ -327,7 +327,7 @@ class TestErasing:
         erasure = erase(tenant)
         work(domicile)
 
-        left = domicile.store.erasure(erasure.id).left
+        left = domicile.store.erasure(erasure.id).outstanding
         assert [(x.backend, x.replicas) for x in left] == [(MODERATION, 1)]
 
     def test_two_erasures_wait_for_one_copy(self, domicile: Domicile, tenant: Tenant) -> None:
@@ -464,7 +464,7 @@ class TestOverHttp:
             there.token = there.acknowledge(**{"copy": str(made.copy)} | false)
             erasure = erase(t)
             work(domicile)
-            (left,) = domicile.store.erasure(erasure.id).left
+            (left,) = domicile.store.erasure(erasure.id).outstanding
 
             assert left.last_error == "AcknowledgementInvalid"
             assert not is_complete(domicile, erasure)
@@ -484,7 +484,7 @@ def test_a_processor_that_the_topology_has_forgotten_is_shown(
     there = connectors.pop(MODERATION)
     work(domicile)
 
-    (left,) = domicile.store.erasure(erasure.id).left
+    (left,) = domicile.store.erasure(erasure.id).outstanding
     assert (left.backend, left.last_error) == (MODERATION, "ProcessorUnknown")
     connectors[MODERATION] = there
     work(domicile, hours=1)

@@ -49,7 +49,7 @@ def test_an_erased_subject_is_gone_at_once_and_its_bytes_later(domicile: Domicil
     domicile.run_worker()
     done = domicile.store.erasure(erasure.id)
 
-    assert (done.state, done.deleted, done.left) == (ErasureState.COMPLETE, 2, ())
+    assert (done.state, done.deleted, done.outstanding) == (ErasureState.COMPLETE, 2, ())
     assert done.receipt is not None
     assert t.get(other, purpose=Purpose.SERVE).body == b"other"
     with pytest.raises(NotFound):

@@ -226,7 +226,7 @@ class TestTheStore:
         seen.note("a receipt", done.receipt or "")
         seen.value("a status", domicile.store.status())
 
-        assert done.left
+        assert done.outstanding
         for copy in domicile.store.admin.processors.copies("eu-central-1"):
             domicile.store.admin.processors.attest(copy.id, digest=bytes(32), actor="officer-7")
         domicile.run_worker()

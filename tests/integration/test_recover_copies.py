@@ -124,7 +124,7 @@ def test_a_copy_of_which_only_a_silent_backend_knows(domicile: Domicile) -> None
     processor(domicile).pending = True
     work(domicile, hours=1)
     work(domicile, hours=1)
-    left = domicile.store.erasure(erasure.id).left
+    left = domicile.store.erasure(erasure.id).outstanding
     assert [(x.backend, x.replicas) for x in left] == [(MODERATION, 1)]
 
     processor(domicile).pending = False
@@ -148,7 +148,7 @@ def test_a_server_that_was_set_back_while_a_copy_was_announced(domicile: Domicil
     for name in ("plan", "purge", "complete"):
         duty(domicile, name)
     assert not is_complete(domicile, erasure)
-    waits_for = {left.backend for left in domicile.store.erasure(erasure.id).left}
+    waits_for = {left.backend for left in domicile.store.erasure(erasure.id).outstanding}
     assert waits_for == {"eu-a", "eu-b"}, "whoever may have the entry is named"
     processor(domicile).pending = True
     work(domicile, hours=1)

@@ -151,7 +151,7 @@ def test_no_receipt_while_an_expired_record_is_on_a_backend(domicile: Domicile) 
     waiting = domicile.store.erasure(erasure.id)
 
     assert waiting.state is not ErasureState.COMPLETE
-    assert [left.backend for left in waiting.left] == ["eu-b"]
+    assert [left.backend for left in waiting.outstanding] == ["eu-b"]
 
     domicile.bring_back("eu-b")
     domicile.pass_time(hours=1)

@@ -234,7 +234,9 @@ def test_no_receipt_while_a_bucket_keeps_a_version(
 
         with subtests.test(msg=name):
             assert (waiting.state, waiting.receipt) == (ErasureState.PURGING, None)
-            assert [(left.backend, left.last_error) for left in waiting.left] == [("eu-b", error)]
+            assert [(left.backend, left.last_error) for left in waiting.outstanding] == [
+                ("eu-b", error)
+            ]
             assert done.state is ErasureState.COMPLETE
             assert packs(s3, *EU) == {}
 

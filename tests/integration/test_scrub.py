@@ -127,7 +127,7 @@ def test_the_last_replica_is_never_given_up(domicile: Domicile, put: RecordId) -
 
     assert [len(traces_of(domicile, key)), len(traces_of(domicile, other, "eu-b"))] == [1, 1]
     (region, _) = domicile.store.status()
-    assert [backend.unmended for backend in region.backends] == [1, 1]
+    assert [backend.unrepaired for backend in region.backends] == [1, 1]
     assert all(backend.scrubbed is not None for backend in region.backends)
 
 

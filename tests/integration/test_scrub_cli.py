@@ -80,7 +80,7 @@ def test_what_it_cannot_mend_ends_with_a_code_of_its_own(
     assert "wrong size" in result.stdout
     assert "NOT REPAIRED" in result.stdout
     (region, _) = domicile.store.status()
-    assert [backend.unmended for backend in region.backends] == [1, 0]
+    assert [backend.unrepaired for backend in region.backends] == [1, 0]
 
 
 def test_a_backend_that_does_not_answer(scrub: CliRunner, domicile: Domicile) -> None:

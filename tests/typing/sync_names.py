@@ -18,10 +18,10 @@ from storage import (
     ErasureState,
     Explanation,
     HandedOver,
-    Left,
     NewRecord,
     OpenFile,
     OutcomeUnknown,
+    Outstanding,
     Purpose,
     PutFailure,
     PutResult,
@@ -126,7 +126,7 @@ def values(
     assert_type((info.size, info.written, info.incomplete), tuple[int, datetime, bool])
     assert_type((why.verdicts, why.replicas), tuple[tuple[Verdict, ...], tuple[Replica, ...]])
     assert_type((erasure.state, erasure.receipt), tuple[ErasureState, str | None])
-    assert_type(erasure.left, tuple[Left, ...])
+    assert_type(erasure.outstanding, tuple[Outstanding, ...])
     assert_type((failed.id, failed.error), tuple[RecordId | None, DomicileError])
 
 

@@ -103,13 +103,13 @@ def _show(erasure: Erasure) -> None:
         if deferral.until is None:
             records = plural(deferral.records, "record")
             print_note(f"Hold {deferral.hold} keeps {records} of it.")
-    if erasure.left:
+    if erasure.outstanding:
         print_text()
         print_table(
             ("waits for", "objects", "next try (UTC)", "last error"),
             [
                 (x.backend, str(x.replicas), format_minute(x.next_attempt), x.last_error or "-")
-                for x in erasure.left
+                for x in erasure.outstanding
             ],
         )
     if erasure.receipt is not None:

@@ -149,6 +149,6 @@ def _row(backend: BackendState) -> tuple[Text | str, ...]:
         warning(missing) if backend.missing else missing,
         str(backend.purging),
         format_minute(backend.scrubbed, never="never"),
-        bad(str(backend.unmended)) if backend.unmended else "0",
+        bad(str(backend.unrepaired)) if backend.unrepaired else "0",
         bad(overdue) if backend.oldest_overdue else overdue,
     )

@@ -151,7 +151,9 @@ def _after_compaction(stage: Stage, erasure: Erasure) -> str:
 
 def _left(erasure: Erasure) -> str:
     """Return how many replicas the erasure waits for, by backend."""
-    counts = (f"{plural(left.replicas, 'object')} on {left.backend}" for left in erasure.left)
+    counts = (
+        f"{plural(left.replicas, 'object')} on {left.backend}" for left in erasure.outstanding
+    )
     return ", ".join(counts) or "nothing"
 
 

@@ -95,7 +95,7 @@ def certified(world: World, region: str, erasure: Erasure) -> None:
     own = {spec.name for spec in served.region.backends}
     told = (receipt.erasure, receipt.tenant, receipt.region, receipt.deleted, receipt.scope)
 
-    assert erasure.left == ()
+    assert erasure.outstanding == ()
     assert told == (erasure.id, erasure.tenant, region, erasure.deleted, erasure.scope)
     assert {leaf.backend for leaf in receipt.leaves} <= own
     assert all(leaf.how == "seen" for leaf in receipt.leaves)

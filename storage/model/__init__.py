@@ -1,0 +1,61 @@
+"""The vocabulary of the interface: what callers pass and receive, as frozen values.
+
+The ``repr`` of a value never shows content, metadata, a subject, a group or a file name.
+"""
+
+from regions.model import DataClass, Purpose
+from storage.model.copies import Copy, CopyState, HandedOver
+from storage.model.erasures import (
+    AccountErasure,
+    Deferral,
+    Erasure,
+    ErasureState,
+    Outstanding,
+    Reason,
+)
+from storage.model.holds import ExpiringDay, Hold, HoldSpec, PlacedHold
+from storage.model.ids import Entropy, RecordId, utc
+from storage.model.placement import Explanation, PlacementReason, Replica, ReplicaState, Verdict
+from storage.model.records import NewRecord, PutFailure, PutResult, Record, RecordInfo
+from storage.model.scopes import Scope, ScopeKind
+from storage.model.status import BackendState, ProcessorState, RegionStatus
+from storage.model.tenants import Agreement, Dpa, TenantSpec
+
+__all__ = [
+    "AccountErasure",
+    "Agreement",
+    "BackendState",
+    "Copy",
+    "CopyState",
+    "DataClass",
+    "Deferral",
+    "Dpa",
+    "Entropy",
+    "Erasure",
+    "ErasureState",
+    "ExpiringDay",
+    "Explanation",
+    "HandedOver",
+    "Hold",
+    "HoldSpec",
+    "NewRecord",
+    "Outstanding",
+    "PlacedHold",
+    "PlacementReason",
+    "ProcessorState",
+    "Purpose",
+    "PutFailure",
+    "PutResult",
+    "Reason",
+    "Record",
+    "RecordId",
+    "RecordInfo",
+    "RegionStatus",
+    "Replica",
+    "ReplicaState",
+    "Scope",
+    "ScopeKind",
+    "TenantSpec",
+    "Verdict",
+    "utc",
+]

@@ -1,0 +1,102 @@
+"""Record ids, and what they are made of."""
+
+import base64
+import hashlib
+import hmac
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+from typing import Self
+
+from regions.model import DataClass
+from storage.errors import MalformedId, NaiveDatetime
+
+Entropy = Callable[[int], bytes]
+"""Returns that many random bytes: ``os.urandom``, or a seeded source in tests."""
+
+_DAY_ZERO = date(2020, 1, 1)
+_REGION = re.compile(r"[a-z0-9-]{1,63}")
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_UNIQUE = 16  # bytes
+_FORM = "An id has the form prompt.eu-central-1.<39 characters>."
+
+
+def utc(moment: datetime) -> datetime:
+    """Return the same moment in UTC. Raises NaiveDatetime if it has no time zone."""
+    if moment.tzinfo is None:
+        raise NaiveDatetime(advice="Pass datetime(..., tzinfo=UTC).")
+    return moment.astimezone(UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class RecordId:
+    """The id of a record, minted before the record is written. It contains nothing personal.
+
+    ``day`` is the expiry day (None: kept until deleted); it names the only partition that can have
+    the record. ``unique`` distinguishes ids of the same class, region and moment. The text form is
+    ``prompt.eu-central-1.<39 characters>``.
+    """
+
+    data_class: DataClass
+    region: str
+    minted: datetime
+    day: date | None
+    unique: bytes = field(repr=False)
+
+    def __post_init__(self) -> None:
+        """Raise NaiveDatetime if ``minted`` has no time zone, MalformedId for a wrong length."""
+        utc(self.minted)
+        if len(self.unique) != _UNIQUE:
+            raise MalformedId(advice=_FORM)
+
+    @classmethod
+    def mint(
+        cls,
+        data_class: DataClass,
+        region: str,
+        now: datetime,
+        day: date | None,
+        *,
+        tenant: str,
+        entropy: Entropy,
+        key: str | None = None,
+        secret: bytes = b"",
+    ) -> Self:
+        """Mint an id. The same ``key`` on the same day and for the same retention names one record.
+
+        ``secret`` keys the hash, so that an id does not disclose ``key``.
+        """
+        minted = now.replace(microsecond=now.microsecond // 1000 * 1000)
+        if key is None:
+            unique = entropy(16)
+        else:
+            parts = (tenant, data_class.value, minted.date().isoformat(), str(day), key)
+            framed = b"".join(len(p.encode()).to_bytes(4) + p.encode() for p in parts)
+            unique = hmac.digest(secret, b"domicile id" + framed, hashlib.sha256)[:16]
+        return cls(data_class, region, minted, day, unique)
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Read the text form. Raises MalformedId."""
+        parsed: Self | None = None
+        try:
+            name, region, packed = text.split(".")
+            raw = base64.b32hexdecode(packed.upper() + "=")
+            minted = _EPOCH + timedelta(milliseconds=int.from_bytes(raw[:6]))
+            days = int.from_bytes(raw[6:8])
+            day = _DAY_ZERO + timedelta(days=days) if days else None
+            parsed = cls(DataClass(name), region, minted, day, raw[8:])
+        except (ValueError, OverflowError, AttributeError):
+            parsed = None
+        if parsed is None or str(parsed) != text or not _REGION.fullmatch(parsed.region):
+            raise MalformedId(advice=_FORM)
+        return parsed
+
+    def __str__(self) -> str:
+        """Return the text form."""
+        since = self.minted - _EPOCH
+        days = (self.day - _DAY_ZERO).days if self.day else 0
+        raw = (since // timedelta(milliseconds=1)).to_bytes(6) + days.to_bytes(2) + self.unique
+        packed = base64.b32hexencode(raw).decode().rstrip("=").lower()
+        return f"{self.data_class}.{self.region}.{packed}"

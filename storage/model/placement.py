@@ -1,0 +1,69 @@
+"""Where a record is, and why."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from storage.model.ids import RecordId
+
+
+class ReplicaState(StrEnum):
+    """The state of a replica. A replica is one attempt to write one object to one backend."""
+
+    WRITING = "writing"  # announced; the PUT may be under way until its deadline
+    STORED = "stored"  # the backend acknowledged it
+    PURGING = "purging"  # must go; purged again until it is seen to be absent
+    GONE = "gone"  # seen absent, later than any attempt to write it could take effect
+
+
+@dataclass(frozen=True, slots=True)
+class Replica:
+    """A replica of the object that contains a record."""
+
+    backend: str
+    state: ReplicaState
+
+
+class PlacementReason(StrEnum):
+    """Why a backend may or may not hold a record."""
+
+    ALLOWED = "allowed"
+    SPARE = "spare"  # allowed, but enough other backends are preferred
+    OTHER_REGION = "other_region"  # within the residency, but not the tenant's home
+    OUTSIDE_RESIDENCY = "outside_residency"
+    SUB_PROCESSOR_NOT_YET = "sub_processor_not_yet"
+    SUB_PROCESSOR_ENDED = "sub_processor_ended"
+    CATALOG_SUB_PROCESSOR_NOT_YET = "catalog_sub_processor_not_yet"
+    CATALOG_SUB_PROCESSOR_ENDED = "catalog_sub_processor_ended"
+    KEYS_SUB_PROCESSOR_NOT_YET = "keys_sub_processor_not_yet"
+    KEYS_SUB_PROCESSOR_ENDED = "keys_sub_processor_ended"
+    BACKUPS_SUB_PROCESSOR_NOT_YET = "backups_sub_processor_not_yet"
+    BACKUPS_SUB_PROCESSOR_ENDED = "backups_sub_processor_ended"
+    UNKNOWN_CLASS = "unknown_class"
+    SERVICE_NOT_SERVED = "service_not_served"
+    UNKNOWN_RESIDENCY = "unknown_residency"
+    UNKNOWN_HOME = "unknown_home"
+    DPA_MISSING = "dpa_missing"
+    DPA_NOT_YET = "dpa_not_yet"
+    DPA_EXPIRED = "dpa_expired"
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """Whether a backend may hold a record, and why."""
+
+    backend: str
+    region: str
+    allowed: bool
+    reason: PlacementReason
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """Why a record is on some backends and not on others."""
+
+    id: RecordId
+    verdicts: tuple[Verdict, ...]
+    replicas: tuple[Replica, ...]
+    readable_until: datetime | None
+    deadline: datetime | None

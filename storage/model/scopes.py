@@ -1,0 +1,54 @@
+"""What an erasure or a legal hold covers."""
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Self
+
+from storage.model.ids import RecordId
+
+
+class ScopeKind(StrEnum):
+    """The kind of a scope."""
+
+    RECORD = "record"
+    SUBJECT = "subject"
+    GROUP = "group"
+    TENANT = "tenant"
+    ACCOUNT = "account"
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """What to erase, or to hold.
+
+    An erasure also covers what derives from it, where the topology says so. A hold of a record
+    covers that record alone.
+    """
+
+    kind: ScopeKind
+    value: str = field(default="", repr=False)
+
+    @classmethod
+    def record(cls, record_id: RecordId | str) -> Self:
+        """One record; an erasure also covers what derives from it."""
+        return cls(ScopeKind.RECORD, str(record_id))
+
+    @classmethod
+    def subject(cls, name: str) -> Self:
+        """All records about one end user of the tenant."""
+        return cls(ScopeKind.SUBJECT, name)
+
+    @classmethod
+    def group(cls, name: str) -> Self:
+        """All records of one conversation of the tenant."""
+        return cls(ScopeKind.GROUP, name)
+
+    @classmethod
+    def tenant(cls) -> Self:
+        """All records of the tenant."""
+        return cls(ScopeKind.TENANT)
+
+    @classmethod
+    def account(cls, account: str) -> Self:
+        """All records of all tenants of an account (``store.erase``)."""
+        return cls(ScopeKind.ACCOUNT, account)

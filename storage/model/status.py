@@ -1,0 +1,71 @@
+"""The status of a region, its backends and its processors."""
+
+from dataclasses import dataclass
+from datetime import date, datetime
+
+
+@dataclass(frozen=True, slots=True)
+class BackendState:
+    """The state of a backend in its region's catalog.
+
+    ``replicas`` and ``bytes`` (sealed): what is stored there. ``missing``: replicas still to make.
+    ``purging``: replicas that must go. ``oldest_overdue``: since when the oldest of them must go,
+    if that is more than an hour ago. ``scrubbed``: when a scrub last completed; ``unrepaired``:
+    how many faults it could not repair.
+    """
+
+    backend: str
+    replicas: int
+    bytes: int
+    missing: int
+    purging: int
+    oldest_overdue: datetime | None
+    scrubbed: datetime | None = None
+    unrepaired: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessorState:
+    """The state of a processor in a region's catalog: copies there, and copies to be deleted.
+
+    ``overdue_since`` is the deadline of the oldest overdue copy.
+    """
+
+    processor: str
+    copies: int
+    requested: int
+    overdue: int
+    overdue_since: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class RegionStatus:
+    """The status of a region.
+
+    ``records`` (that expire) and ``files`` are counted up to 1,000,000. ``bytes``: of all stored
+    objects, sealed, one replica each. ``open_erasures``: not complete. ``overdue_erasure``: when
+    the oldest overdue erasure was requested; it is overdue if rows are left after an hour, or bytes
+    after the compaction window and the purge bound. ``overdue_days``: expiry days that ended more
+    than a purge bound ago and of which anything is left. ``partition_horizon``: the last day that
+    has a partition; ``horizon_alarm``: it is too near. ``clocks_apart``: this machine's clock and
+    the database's clock differ, so workers on this machine destroy nothing. ``unread``: backends
+    that did not answer when the catalog was recovered and still do not; there is no receipt until
+    their ledger entries have been read.
+    """
+
+    region: str
+    records: int
+    files: int
+    bytes: int
+    open_erasures: int
+    overdue_erasure: datetime | None
+    overdue_days: int
+    backends: tuple[BackendState, ...]
+    partition_horizon: date | None
+    horizon_alarm: bool
+    clocks_apart: bool
+    holds: int = 0  # in force
+    overdue_reviews: int = 0  # holds in force whose review date has passed
+    deferred_erasures: int = 0
+    processors: tuple[ProcessorState, ...] = ()
+    unread: tuple[str, ...] = ()

@@ -1,0 +1,43 @@
+"""Tenants, and the agreements with them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date
+
+from regions.model import AgreementKind, DataClass
+
+
+@dataclass(frozen=True, slots=True)
+class Agreement:
+    """A signed agreement between a customer and the provider of the service."""
+
+    kind: AgreementKind
+    signed: date
+    until: date | None = None  # the first day on which it is no longer in force
+
+    def in_force(self, on: date) -> bool:
+        """Return whether the agreement is in force on that day."""
+        return self.signed <= on and (self.until is None or on < self.until)
+
+
+def Dpa(*, signed: date, until: date | None = None) -> Agreement:  # noqa: N802 - reads as a type
+    """Return a data processing agreement (GDPR, article 28)."""
+    return Agreement("dpa", signed, until)
+
+
+@dataclass(frozen=True, slots=True)
+class TenantSpec:
+    """A customer's project: its home region, and its terms.
+
+    ``retention`` shortens the topology's retention of a class, in days; 0 stores nothing.
+    ``dedicated`` tenants have packs and day keys of their own.
+    """
+
+    id: str
+    account: str
+    home: str
+    residency: str
+    service: str = "api"
+    agreements: tuple[Agreement, ...] | list[Agreement] = ()
+    retention: Mapping[DataClass, int] = field(default_factory=dict)
+    dedicated: bool = False
