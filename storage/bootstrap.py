@@ -19,9 +19,9 @@ from regions.model import Region, SubProcessor, Topology
 from storage import embedded
 from storage.backends.health import WatchedBackend
 from storage.backends.registry import create_storage, open_backend
-from storage.catalog import days, objects, pseudonym_keys
+from storage.catalog import days, pseudonym_keys
 from storage.catalog.engine import Catalog
-from storage.catalog.objects import NewObject, ObjectKind
+from storage.catalog.objects import ObjectKind
 from storage.client.aio import AsyncStore, opened
 from storage.client.store import ServedRegion, Store
 from storage.clock import CatalogClock, steady
@@ -38,9 +38,10 @@ from storage.errors import (
 )
 from storage.evidence.keys import key_id
 from storage.ledger.guard import AGE, Guard
-from storage.ledger.holds import know_names
+from storage.ledger.holds import add_pseudonyms
 from storage.logs import make_logger
 from storage.model import Entropy
+from storage.objects.write import Contents, announce
 from storage.policy import horizon_wanted
 from storage.ports import Backend, Clock, Connector
 from storage.processors.registry import open_connector
@@ -254,22 +255,16 @@ def probe(region: OpenRegion, log: FilteringBoundLogger) -> None:
 
     A backend that does not answer is no reason not to start; one that refuses is.
     """
-    now = region.clock.now()
-    deadline = region.deadline(now)
-    names = tuple(region.backends)
-    new = NewObject(region.new_uuid(now), ObjectKind.CANARY, None, None, names, now, deadline)
-    targets = {b: (region.new_uuid(now), region.lands_by(b, deadline)) for b in names}
     with region.catalog.begin() as connection:
-        attempts = objects.announce(connection, new, targets)
+        canary = announce(region, connection, Contents(ObjectKind.CANARY), list(region.backends))
     try:
-        for attempt in attempts:
+        for replica in canary.replicas:
             try:
-                region.backends[attempt.backend].probe(attempt.key)
+                region.backends[replica.backend].probe(replica.key)
             except (BackendUnavailable, BackendTimeout, BackendFull) as error:
-                log.warning("backend_down", backend=attempt.backend, error=error.code)
+                log.warning("backend_down", backend=replica.backend, error=error.code)
     finally:
-        with region.catalog.begin() as connection:
-            objects.mark_for_purge(connection, [new.id], region.clock.now())
+        canary.abandon()
 
 
 def _open(
@@ -358,7 +353,7 @@ def _init_region(
             roots = LocalRootKeys.load(place.keys_file, dependencies.entropy, region=region.name)
             names = Pseudonyms(roots.pseudonym_keys())
             pseudonym_keys.register(connection, region.name, names.checks())
-            know_names(connection, roots, names)
+            add_pseudonyms(connection, roots, names)
         catalog.check()
         for spec in region.backends:
             create_storage(spec, data_dir=settings.home)

@@ -247,29 +247,25 @@ def finish(
     return done.rowcount == 1
 
 
-def renew(connection: Connection, object_id: UUID, deadline: datetime, land_by: datetime) -> bool:
-    """Put off the deadline of a long upload. False: it was abandoned, stop."""
-    done = connection.execute(
+def renew(
+    connection: Connection,
+    object_id: UUID,
+    replicas: Sequence[UUID],
+    deadline: datetime,
+    land_by: datetime,
+) -> bool:
+    """Extend the deadline of a write of these replicas. False: it was abandoned."""
+    connection.execute(
         update(t.object_)
         .where(o.id == object_id, o.state == ObjectState.WRITING)
         .values(deadline=deadline)
     )
-    connection.execute(
-        update(t.replica)
-        .where(r.object_id == object_id, r.state == ReplicaState.WRITING)
-        .values(land_by=land_by)
-    )
-    return done.rowcount == 1
-
-
-def renew_replica(connection: Connection, attempt: UUID, land_by: datetime) -> bool:
-    """The same for one attempt to copy. False: it was given up."""
     done = connection.execute(
         update(t.replica)
-        .where(r.id == attempt, r.state == ReplicaState.WRITING)
+        .where(r.id.in_(replicas), r.state == ReplicaState.WRITING)
         .values(land_by=land_by)
     )
-    return done.rowcount == 1
+    return done.rowcount == len(replicas)
 
 
 def mark_for_purge(connection: Connection, object_ids: Collection[UUID], now: datetime) -> int:

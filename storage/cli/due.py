@@ -30,14 +30,14 @@ def _queries(now: datetime) -> dict[str, _Query]:
     stale = (o.state == "writing") & (o.deadline < now)
     return {
         "reap": (t.object_, stale & (o.kind != "ledger")),
-        "settle": (t.object_, stale & (o.kind == "ledger")),
+        "resolve": (t.object_, stale & (o.kind == "ledger")),
         "release": (t.hold, t.hold.c.released.is_not(None) & t.hold.c.resumed.is_(None)),
         "plan": (t.erasure, e.state == "fenced"),
         "expire": (t.day, t.day.c.day <= now.date()),
         "replicate": (t.object_, (o.replicate_at <= now) & (o.state == "stored")),
         "compact": (t.object_, (o.compact_at <= now) & (o.state == "stored")),
         "purge": (t.replica, (r.state == "purging") & (r.next_attempt <= now)),
-        "ask_back": (t.processor_copy, (c.state != "confirmed") & (c.next_attempt <= now)),
+        "request_deletion": (t.processor_copy, (c.state != "confirmed") & (c.next_attempt <= now)),
         "scrub": (t.scrub, t.scrub.c.due <= now),
     }
 

@@ -1,4 +1,4 @@
-"""The first step of an erasure: the fence, which makes it true at once."""
+"""Commit an erasure and its fence: from then on, no read returns what it covers."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -13,9 +13,9 @@ from storage.region import OpenRegion
 
 Sleep = Callable[[float], None]
 
-_TICK = timedelta(milliseconds=1)  # what an id tells apart
-_ALWAYS = datetime(9999, 12, 31, tzinfo=UTC)  # an id names its record whenever it was minted
-_NAMESAKES = timedelta(days=1)  # the same request makes the same id until its UTC day is over
+_TICK = timedelta(milliseconds=1)  # the resolution of the times in ids
+_ALWAYS = datetime(9999, 12, 31, tzinfo=UTC)  # an id matches whenever it was minted
+_REMINTED = timedelta(days=1)  # an idempotency key mints the same id for the rest of its UTC day
 
 
 def fence(
@@ -27,10 +27,10 @@ def fence(
     ticket: str | None,
     pause: Sleep,
 ) -> Erasure:
-    """Commit an erasure and its fence. No read that begins later gives what it covers.
+    """Commit an erasure and its fence. No read that begins later returns what it covers.
 
-    It covers what was minted before the call. Returns when the clocks of all processes are past
-    its cutoff, so that an id that is minted after the return is never covered. Raises what
+    It covers ids that were minted before the call. Returns when the clocks of all processes are
+    past its cutoff, so an id that is minted after the return is never covered. Raises what
     ``commit_event`` raises.
     """
     named = scope.kind is ScopeKind.RECORD
@@ -40,16 +40,16 @@ def fence(
         id=region.new_uuid(now),
         tenant=tenant,
         scope=scope.kind,
-        sought=_sought(region, tenant, scope),
+        sought=_match_values(region, tenant, scope),
         reason=reason,
         ticket=ticket,
         requested=now,
         cutoff=_ALWAYS if named else covered,
-        until=fence_until(covered + _NAMESAKES if named else covered, region.topology.bounds),
+        until=fence_until(covered + _REMINTED if named else covered, region.topology.bounds),
     )
     versions = region.pseudonyms.versions
     commit_event(region, new, lambda c: pseudonym_keys.check_complete(c, region.name, versions))
-    # those that are behind must be past it too
+    # Clocks that are behind must be past it too.
     over = covered + 2 * region.clock.error + _TICK
     while (left := over - region.clock.now()) > timedelta():
         pause(left.total_seconds())
@@ -58,13 +58,13 @@ def fence(
 
 
 def _covered(region: OpenRegion, now: datetime) -> datetime:
-    """The cutoff, on a whole tick as the times in ids are."""
+    """Return the cutoff, rounded up to the resolution of ids."""
     covered = cutoff(now, 2 * region.clock.error)
     return covered + (datetime.min.replace(tzinfo=UTC) - covered) % _TICK
 
 
-def _sought(region: OpenRegion, tenant: str, scope: Scope) -> tuple[bytes, ...]:
-    """What the catalog knows the scope by."""
+def _match_values(region: OpenRegion, tenant: str, scope: Scope) -> tuple[bytes, ...]:
+    """Return the values by which the catalog finds the scope."""
     match scope.kind:
         case ScopeKind.RECORD:
             return (RecordId.parse(scope.value).unique,)

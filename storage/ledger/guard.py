@@ -1,9 +1,9 @@
-"""The restore guard: nothing is served or destroyed on a catalog that may have forgotten events.
+"""The restore guard: refuse to serve or destroy on a catalog that may lack events.
 
-A copy of a catalog is known by its place: another server, timeline, database or table. A server
-that was set back in its own place, as from a snapshot of its disk, is known by the ledger: there
-is an entry after the head that the catalog never announced. That is asked of the backends once
-for each start of the server.
+A restored catalog is recognized by its identity: another server, timeline, database or table. A
+server that was reset in place, for example from a disk snapshot, is recognized by the ledger: the
+backends have an entry after the head that the catalog never announced. The guard compares the two
+once for each start of the server.
 """
 
 from collections.abc import Sequence
@@ -18,21 +18,21 @@ from storage.errors import BackendError, CatalogRestored, CatalogUnavailable
 from storage.region import OpenRegion
 
 AGE = 1.0
-"""Seconds for which a process takes it that the catalog is the one that it was."""
+"""Seconds for which a passed check of the catalog's identity is good."""
 
-_AT_ONCE = 1000  # entries of one number; more than a few is a sign of something else
+_LISTED = 1000  # entries of one number; more than a few means a different problem
 
 
 class Guard:
-    """Asked at the beginning of transactions. Raises CatalogRestored, or CatalogUnavailable."""
+    """A check at the beginning of transactions. Raises CatalogRestored or CatalogUnavailable."""
 
     def __init__(self, region: OpenRegion) -> None:
-        """Of an opened region."""
+        """Guard an opened region."""
         self._region = region
         self._compared: datetime | None = None  # the start of the server that was compared
 
     def __call__(self, connection: Connection) -> None:
-        """Whether the catalog is the one that the backends know."""
+        """Check that the catalog is the one whose events the backends have."""
         seen = identity.look(connection)
         if seen.moved:
             raise restored(self._region.name, seen.moved)
@@ -46,7 +46,7 @@ class Guard:
         for backend in self._region.backends.values():
             try:
                 found = backend.scan(f"{ObjectKind.LEDGER}/{following}/")
-                keys = {trace.key for trace in islice(found, _AT_ONCE)}
+                keys = {trace.key for trace in islice(found, _LISTED)}
             except BackendError:
                 continue
             answered = True
@@ -60,9 +60,9 @@ class Guard:
             )
 
 
-def restored(region: str, moved: Sequence[str]) -> CatalogRestored:
-    """The error for a catalog that is a copy; ``moved`` as ``identity.Seen`` says."""
+def restored(region: str, changed: Sequence[str]) -> CatalogRestored:
+    """Return the error for a restored catalog. ``changed``: see ``identity.Identity``."""
     return CatalogRestored(
-        f"The catalog of {region} is not the one that was used before: {identity.why(moved)}.",
-        advice=f"Nothing is served or destroyed before you run: domicile recover --region {region}",
+        f"The catalog of {region} was restored or replaced: {identity.why(changed)}.",
+        advice=f"It serves and destroys nothing until you run: domicile recover --region {region}",
     )

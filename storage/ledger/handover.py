@@ -1,9 +1,9 @@
-"""Handing a copy of a record to a processor: announced, delivered, and asked back by a worker.
+"""Hand a copy of a record to a processor.
 
-The copy is in the ledger, and its row committed, before the first byte leaves: under the tenant's
-lock and after a look at the fences. An erasure finds every copy, or the copy is not made; and a
-restored catalog learns of it. Whoever fails or dies in between leaves a copy that is asked back,
-whether it has arrived or not.
+Before the first byte leaves, the copy is in the ledger and its row is committed, under the tenant's
+lock and after a check of the fences: an erasure finds every copy, and so does a restored catalog.
+If a hand-over fails or its process dies, a worker requests the deletion of the copy, whether it
+arrived or not.
 """
 
 from datetime import datetime
@@ -32,11 +32,11 @@ from storage.region import OpenRegion
 def hand_over(
     region: OpenRegion, reader: Reader, spec: TenantSpec, record_id: RecordId, processor: str
 ) -> HandedOver:
-    """Deliver a copy of a record, or give its content to who carries it there.
+    """Deliver a copy of a record, or return its content to be carried to the processor by hand.
 
     Each call makes a copy of its own. Raises what reading raises, HandOverRefused or another
-    Refused, BodyTooLarge, what ``commit_event`` raises (then nothing was sent), and ProcessorError:
-    then what may have arrived is asked back.
+    Refused, BodyTooLarge, what ``commit_event`` raises (nothing was sent), and ProcessorError (the
+    copy may have arrived, so its deletion is requested).
     """
     now = region.clock.now()
     may_hand_over(region.topology, spec, record_id.data_class, processor, now).demand()
@@ -50,7 +50,7 @@ def hand_over(
     now, longest = region.clock.now(), region.connectors[processor].longest_request
     until = region.deadline(now, region.limits.attempt + region.limits.delivery)
     new = _new(region, row, company, now=now, land_by=until + longest, deadline=term.deadline)
-    # asked again under the tenant's lock: no erasure commits its fence until the row is committed
+    # Check again under the tenant's lock: no fence is committed before the row is.
     commit_event(region, new, lambda c: _permitted(region, c, spec.id, record_id, company))
     try:
         _deliver(region, new, until, content)
@@ -60,7 +60,7 @@ def hand_over(
         raise
     with region.catalog.begin() as connection:
         if not copies.delivered(connection, new.id, region.clock.now(), term.ask_at):
-            raise Erased  # meanwhile: the copy is being asked back
+            raise Erased  # a worker requests the copy's deletion
     carried = content if company.by_hand else None
     return HandedOver(new.id, processor, new.deadline, carried)
 
@@ -72,11 +72,11 @@ def _permitted(
     record_id: RecordId,
     company: SubProcessor,
 ) -> tuple[records.Row, CopyTerm]:
-    """The record, and how long a copy of it may live. Raises what stands against making one."""
+    """Return the record's row, and how long a copy may live. Raises if no copy may be made."""
     known, found = tenants.find(connection, tenant), records.find(connection, tenant, record_id)
     if known is None:
         raise UnknownTenant(reasons=("unknown_tenant",))
-    if found is None:  # it was there a moment ago, when it was read
+    if found is None:  # it was there when it was read, a moment ago
         raise Erased
     now, data_class = region.clock.now(), found.row.id.data_class
     term = term_of(found.row.id.day, region.topology.bounds)
@@ -123,18 +123,18 @@ def _new(
 
 
 def _deliver(region: OpenRegion, new: NewCopy, until: datetime, content: bytes) -> None:
-    """In one attempt, and only as long as nobody has reason to think that it is over."""
+    """Deliver in one attempt, before the time at which a worker may confirm its absence."""
     left = (until - 2 * region.clock.error - region.clock.now()).total_seconds()
     if left <= 0:
-        raise ProcessorUnavailable(new.processor, "the delivery was begun too late")
+        raise ProcessorUnavailable(new.processor, "its deadline passed before the delivery began")
     timeout = min(left, region.limits.delivery)
     region.connectors[new.processor].deliver(new.id, content, timeout=timeout)
 
 
 def attest(region: OpenRegion, copy: UUID, digest: bytes, actor: str) -> Copy | None:
-    """Record that a person has the processor's word; gives the copy, or None if it is not here.
+    """Record a person's attestation that a copy is deleted. None: the copy is not in this region.
 
-    Raises HandOverRefused: ``not_manual``, or ``may_still_land`` (a delivery was just begun).
+    Raises HandOverRefused: ``not_manual``, or ``may_still_land`` if the delivery may be under way.
     """
     now = region.clock.now()
     with region.catalog.begin() as connection:
@@ -146,13 +146,13 @@ def attest(region: OpenRegion, copy: UUID, digest: bytes, actor: str) -> Copy | 
             raise HandOverRefused(
                 f"{found.processor} signs its acknowledgements itself.",
                 reasons=("not_manual",),
-                advice="If it cannot any more, make its connector manual in sub_processors.toml.",
+                advice="If it no longer can, set its connector to manual in sub_processors.toml.",
             )
         if not copies.delivery_is_over(connection, copy, now):
             raise HandOverRefused(
-                "The copy may still be handed over.",
+                "The delivery of the copy may still be under way.",
                 reasons=("may_still_land",),
-                advice="Ask for its deletion again in half an hour.",
+                advice="Try again in half an hour.",
             )
         copies.confirm(connection, copy, "attested", digest, now, actor=actor)
         return copies.show(connection, copy)

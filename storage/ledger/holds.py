@@ -1,4 +1,4 @@
-"""Placing and releasing legal holds, and finding who they are about under newer pseudonym keys."""
+"""Place and release legal holds, and keep them effective under new pseudonym keys."""
 
 from uuid import UUID
 
@@ -19,10 +19,10 @@ _NAMED = (ScopeKind.SUBJECT, ScopeKind.GROUP)
 
 
 def place(region: OpenRegion, spec: HoldSpec) -> PlacedHold:
-    """Commit a hold. What it covers and is there at that moment is destroyed by nothing from then.
+    """Commit a hold. From then on nothing destroys what it covers.
 
-    The answer says which of it was decided before: an expiry day that had begun to go, an erasure
-    that had begun to delete. Raises what ``commit_event`` raises.
+    The result names what came first: expiry days that had begun to expire, erasures that had begun
+    to delete. Raises what ``commit_event`` raises.
     """
     new = _new(region, spec)
     versions, answers = region.pseudonyms.versions, list[PlacedHold]()
@@ -34,12 +34,12 @@ def place(region: OpenRegion, spec: HoldSpec) -> PlacedHold:
     )
     if answers:
         return answers[-1]
-    with region.catalog.begin() as connection:  # a worker has made it true
+    with region.catalog.begin() as connection:  # a worker has applied it
         return _answer(region, connection, new.id)
 
 
 def release(region: OpenRegion, hold: UUID, why: str) -> Hold:
-    """End a hold; the worker goes on with what it deferred. Again: nothing changes.
+    """Release a hold; the worker resumes what it deferred. Releasing it again changes nothing.
 
     Raises NotFound, and what ``commit_event`` raises.
     """
@@ -68,10 +68,10 @@ def _answer(region: OpenRegion, connection: Connection, hold: UUID) -> PlacedHol
     )
 
 
-def know_names(connection: Connection, roots: RootKeys, pseudonyms: Pseudonyms) -> None:
-    """Have holds that cover the future find their subjects and groups under these keys too.
+def add_pseudonyms(connection: Connection, roots: RootKeys, pseudonyms: Pseudonyms) -> None:
+    """Add the pseudonyms of named subjects and groups under these keys to the holds on them.
 
-    In the transaction that registers a new key, before anything is stored under it.
+    Call it in the transaction that registers a new key, before anything is stored under the key.
     """
     holds.own(connection)
     for hold in holds.named(connection):
@@ -89,7 +89,7 @@ def _new(region: OpenRegion, spec: HoldSpec) -> NewHold:
         id=hold,
         tenant=spec.tenant,
         scope=spec.scope.kind,
-        sought=_sought(region, spec),
+        sought=_match_values(region, spec),
         sealed_name=sealed,
         classes=spec.classes,
         minted_from=spec.minted_from,
@@ -103,8 +103,8 @@ def _new(region: OpenRegion, spec: HoldSpec) -> NewHold:
     )
 
 
-def _sought(region: OpenRegion, spec: HoldSpec) -> tuple[bytes, ...]:
-    """What the catalog knows the scope by."""
+def _match_values(region: OpenRegion, spec: HoldSpec) -> tuple[bytes, ...]:
+    """Return the values by which the catalog finds the scope."""
     match spec.scope.kind:
         case ScopeKind.RECORD:
             return (RecordId.parse(spec.scope.value).unique,)

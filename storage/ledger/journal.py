@@ -1,12 +1,12 @@
-"""The ledger: what must outlive the catalog is written to the backends before it becomes true.
+"""The ledger: events that must outlive the catalog are written to the backends first.
 
-Announce the entry with the next number, send it, and in one transaction make true what it tells
-and make it the head. No lock is held while it is sent. Whoever reads the ledger takes every entry
-as said: one that is there although its event was refused, or its writer died, does no harm.
+Announce the entry with the next number, send it, and in one transaction apply its event and make it
+the head. No lock is held while it is sent. A reader of the ledger applies every entry that it
+finds: an entry whose event was refused, or whose writer died, does no harm.
 """
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -15,7 +15,7 @@ from sqlalchemy import Connection
 
 from storage.catalog import copies, erasures, holds, identity, ledger, objects
 from storage.catalog.engine import own_tenant, share_tenants
-from storage.catalog.objects import NewObject, ObjectKind, ObjectState, Replica
+from storage.catalog.objects import NewObject, ObjectKind, ObjectState
 from storage.crypto.ledger import open_entry, seal_entry
 from storage.errors import (
     Abandoned,
@@ -29,26 +29,30 @@ from storage.errors import (
 )
 from storage.events import Entry, Event, HoldRelease, NewCopy, NewErasure, NewHold
 from storage.model import ReplicaState
-from storage.objects.transfer import Sent, healthy_backends, send
+from storage.objects import write
+from storage.objects.transfer import Sent, healthy_backends
+from storage.objects.write import Contents, Write
 from storage.region import OpenRegion
 
-Ready = Callable[[Connection], object]
-"""Asked under the tenant's lock before an event becomes true; raises what stands against it."""
+Check = Callable[[Connection], object]
+"""Runs under the tenant's lock, before an event is applied. Raises what stands against it."""
+
+Then = Callable[[Connection], object]
+"""Runs in the same transaction, after the event is applied."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Pending:
-    """An entry that is announced, and not yet true."""
+    """An announced entry whose event is not in force yet."""
 
-    entry: Entry
-    new: NewObject
-    attempts: Sequence[Replica]
+    write: Write
+    event: Event
     sealed: bytes
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """An object of the ledger as backends have it: its keys there, with the backend of each."""
+    """A ledger entry on the backends: its keys there, each with its backend."""
 
     object_id: UUID
     number: int
@@ -57,7 +61,7 @@ class Found:
 
 @dataclass(frozen=True, slots=True)
 class Read:
-    """What was found, opened. ``entry``: None if no backend gives back one that can be read."""
+    """A found entry, opened. ``entry``: None if no backend returns one that can be read."""
 
     found: Found
     sealed: bytes
@@ -65,59 +69,52 @@ class Read:
 
 
 def commit_event(
-    region: OpenRegion, event: Event, ready: Ready, then: Ready = lambda _: None
+    region: OpenRegion, event: Event, check: Check, then: Then = lambda _: None
 ) -> None:
-    """Write an event to the ledger, then make it true. On return it is.
+    """Write an event to the ledger, then apply it. It is in force on return.
 
-    ``then`` is asked in the same transaction, once it is true. Raises LedgerUnwritten if too few
-    backends take it, Abandoned if that took too long, and what ``ready`` raises: then nothing has
-    happened. CatalogUnavailable leaves that open.
+    Raises LedgerUnwritten if too few backends take it, Abandoned if that took too long, and what
+    ``check`` raises: in these cases the event is not in force. After CatalogUnavailable it may be.
     """
     pending = _announce(region, event)
-    sent = send(region, pending.attempts, pending.sealed, until=pending.new.deadline, urgent=True)
+    sent = pending.write.send(pending.sealed, urgent=True)
     try:
-        if len(sent.stored) < region.region.required:
+        if len(sent.good) < region.region.required:
             raise LedgerUnwritten(sent.causes)
-        true = region.catalog.run(lambda c: _commit(region, c, pending, sent, (ready, then)))
-    except CatalogUnavailable:
-        raise  # it may be true: whoever takes stale entries finds out
-    except DomicileError:
-        with region.catalog.begin() as connection:
-            _abandon(region, connection, pending.new.id)
-        raise
-    if not true:
-        raise Abandoned(
-            "It took too long and was given up; nothing has happened.", advice="Try again."
+        in_force = region.catalog.run(
+            lambda c: _commit(region, c, pending, sent, check=check, then=then)
         )
+    except CatalogUnavailable:
+        raise  # it may be in force: the worker that resolves pending entries finds out
+    except DomicileError:
+        pending.write.abandon()
+        raise
+    if not in_force:
+        raise Abandoned("The write took too long and was abandoned; nothing has happened.")
 
 
 def _announce(region: OpenRegion, event: Event) -> _Pending:
-    now = region.clock.now()
-    deadline = region.deadline(now)
     backends = region.lawful()
-    number = region.new_uuid(now)
-    sent_to = healthy_backends(region, backends, region.region.required)
-    targets = {b: (region.new_uuid(now), region.lands_by(b, deadline)) for b in sent_to}
+    send_to = healthy_backends(region, backends, region.region.required)
 
-    def work(connection: Connection) -> tuple[Entry, NewObject, list[Replica]]:
+    def work(connection: Connection) -> tuple[Write, Entry]:
         ledger.lock_numbers(connection)
-        head = ledger.head(connection)
+        head, catalog = ledger.head(connection), identity.catalog_id(connection)
+        number = head.number + 1
+        contents = Contents(ObjectKind.LEDGER, number=number)
+        new = write.announce(region, connection, contents, backends, send_to=send_to)
         entry = Entry(
-            number=head.number + 1,
+            number=number,
             before=head.digest,
             region=region.name,
-            catalog=identity.catalog_id(connection),
-            at=now,
+            catalog=catalog,
+            at=new.new.announced,
             event=event,
         )
-        new = NewObject(
-            number, ObjectKind.LEDGER, None, None, backends, now, deadline, number=entry.number
-        )
-        return entry, new, objects.announce(connection, new, targets)
+        return new, entry
 
-    entry, new, attempts = region.catalog.run(work)
-    sealed = seal_entry(entry, new.id, region.roots, region.entropy)
-    return _Pending(entry, new, attempts, sealed)
+    new, entry = region.catalog.run(work)
+    return _Pending(new, event, seal_entry(entry, new.id, region.roots, region.entropy))
 
 
 def _commit(
@@ -125,29 +122,27 @@ def _commit(
     connection: Connection,
     pending: _Pending,
     sent: Sent,
-    around: tuple[Ready, Ready],
+    *,
+    check: Check,
+    then: Then,
 ) -> bool:
-    now = region.clock.now()
-    event, new = pending.entry.event, pending.new
-    _own(connection, event)
-    around[0](connection)
+    new, sealed = pending.write, pending.sealed
+    _lock(connection, pending.event)
+    check(connection)
     ledger.lock_events(connection)
-    objects.lock(connection, [new.id])  # before its replicas, as the reaper does
-    objects.record_results(connection, sent.stored, sent.failed, now)
-    again = now if len(sent.stored) < len(new.backends) else None
-    digest = hashlib.sha256(pending.sealed).digest()
-    if objects.finish(connection, new.id, len(pending.sealed), digest, replicate_at=again):
-        _make_true(connection, event, now)
-        around[1](connection)
+    digest = hashlib.sha256(sealed).digest()
+    if new.commit(connection, sent, size=len(sealed), digest=digest):
+        _apply(connection, pending.event, region.clock.now())
+        then(connection)
         return True
-    known = objects.find_object(connection, new.id)  # a worker took it for stale
-    return known is not None and known.state is ObjectState.STORED
+    known = objects.find_object(connection, new.id)
+    return known is not None and known.state is ObjectState.STORED  # a worker has resolved it
 
 
-def _own(connection: Connection, event: Event) -> None:
-    """What nobody else may be at while it becomes true."""
+def _lock(connection: Connection, event: Event) -> None:
+    """Take the locks that must be held while the event is applied."""
     match event:
-        case NewCopy():  # many at once, and no erasure
+        case NewCopy():  # many at once, but no erasure
             share_tenants(connection, [event.tenant])
         case NewErasure():
             own_tenant(connection, event.tenant)
@@ -156,8 +151,8 @@ def _own(connection: Connection, event: Event) -> None:
             holds.own(connection)
 
 
-def _make_true(connection: Connection, event: Event, now: datetime) -> bool:
-    """False: it was true already."""
+def _apply(connection: Connection, event: Event, now: datetime) -> bool:
+    """Put an event into force. False: it was in force already."""
     match event:
         case NewErasure():
             return erasures.add(connection, event, now)
@@ -170,9 +165,9 @@ def _make_true(connection: Connection, event: Event, now: datetime) -> bool:
 
 
 def open_found(region: OpenRegion, found: Found) -> Read:
-    """An entry from the first backend that gives it back as it was written.
+    """Read an entry from the first backend that returns it as it was written.
 
-    Raises BackendError if one that may have it does not answer.
+    Raises BackendError if a backend that may have it does not answer.
     """
     sealed, silent = b"", None
     for key, backend in found.at.items():
@@ -189,16 +184,16 @@ def open_found(region: OpenRegion, found: Found) -> Read:
 
 
 def replay(region: OpenRegion, connection: Connection, read: Read) -> bool:
-    """Make true what an entry tells, and the entry one that the catalog knows. Repeatable.
+    """Apply an entry that was found on the backends, and record it in the catalog. Repeatable.
 
-    False: it was true already.
+    False: its event was in force already.
     """
     now = region.clock.now()
     found, entry = read.found, read.entry
-    new_event = False
+    applied = False
     if entry is not None:
-        _own(connection, entry.event)
-        new_event = _make_true(connection, entry.event, now)
+        _lock(connection, entry.event)
+        applied = _apply(connection, entry.event, now)
     ledger.lock_events(connection)
     new = NewObject(
         found.object_id,
@@ -212,25 +207,25 @@ def replay(region: OpenRegion, connection: Connection, read: Read) -> bool:
     )
     objects.adopt(connection, new, found.at, now)
     digest = hashlib.sha256(read.sealed).digest()
-    # looked at in any case: its writer may have left an attempt that nobody else settles
+    # Always have it replicated: its writer may have left a replica in ``writing``.
     objects.finish(connection, new.id, len(read.sealed), digest, replicate_at=now)
-    return new_event
+    return applied
 
 
 def resolve(region: OpenRegion, connection: Connection, object_id: UUID) -> bool:
-    """Settle an entry whose writer has died: if a backend has it, what it tells becomes true.
+    """Resolve an entry whose writer died: apply its event if a backend has it.
 
-    False: no backend has it, and it is given up. Raises BackendError if one does not answer.
+    False: no backend has it, and it is abandoned. Raises BackendError if one does not answer.
     """
     known = objects.find_object(connection, object_id)
     if known is None or known.state is not ObjectState.WRITING or known.number is None:
         return False
-    attempts = objects.replicas_of(connection, [object_id], [ReplicaState.WRITING])
+    replicas = objects.replicas_of(connection, [object_id], [ReplicaState.WRITING])
     at, silent = {}, None
-    for attempt in attempts.get(object_id, []):
+    for replica in replicas.get(object_id, []):
         try:
-            if region.backends[attempt.backend].list_key(attempt.key):
-                at[attempt.key] = attempt.backend
+            if region.backends[replica.backend].list_key(replica.key):
+                at[replica.key] = replica.backend
         except BackendError as error:
             silent = error
     read = open_found(region, Found(object_id, known.number, at))
@@ -239,12 +234,5 @@ def resolve(region: OpenRegion, connection: Connection, object_id: UUID) -> bool
         return True
     if silent is not None:
         raise silent
-    _abandon(region, connection, object_id)
+    write.abandon(region, connection, object_id)
     return False
-
-
-def _abandon(region: OpenRegion, connection: Connection, object_id: UUID) -> None:
-    """Give it up, unless somebody has made it true."""
-    known = objects.find_object(connection, object_id, lock=True)
-    if known is not None and known.state is ObjectState.WRITING:
-        objects.mark_for_purge(connection, [object_id], region.clock.now())

@@ -1,7 +1,7 @@
-"""Day keys and file keys: made once, kept beside the packs, never in the catalog.
+"""Day keys, file keys and hold keys: written once beside the packs, never in the catalog.
 
-A key is announced in the catalog, written once per backend, read back, and only then used. Which
-key objects exist is in the catalog; what they hold is on the backends, sealed by the root key.
+A key is announced in the catalog, written once per backend, read back, and only then used. The
+catalog knows which key objects exist; the backends hold the keys, wrapped by the root key.
 """
 
 import hashlib
@@ -9,55 +9,48 @@ import hmac
 import threading
 from collections import OrderedDict
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import date
 from uuid import UUID
 
 from sqlalchemy import Connection
 
 from storage.catalog import daykeys, days, objects
-from storage.catalog.objects import NewObject, ObjectKind, Replica
+from storage.catalog.objects import ObjectKind
 from storage.crypto.record import new_key
 from storage.errors import BackendError, Corrupt, KeyUnavailable, TooFewReplicas
 from storage.model import ReplicaState, TenantSpec
-from storage.objects.transfer import Sent, preserve, send
+from storage.objects import write
+from storage.objects.transfer import Sent
+from storage.objects.write import Contents, Write
 from storage.region import OpenRegion
 
 SHARDS = 64
-_REMEMBERED = 4096
+_CACHED = 4096
+
+Slot = tuple[date, int, str]
+"""Day, shard and tenant of a day key. Tenant: empty unless dedicated."""
 
 
 def shard_of(tenant: str) -> int:
-    """Which of a day's shared keys a tenant uses."""
+    """Return the number of the shared day key that a tenant uses."""
     return hashlib.sha256(b"shard\0" + tenant.encode()).digest()[0] % SHARDS
 
 
-@dataclass(frozen=True, slots=True)
-class _Wanted:
-    """A key to be made. ``slot``: day, shard and tenant of a day key."""
-
-    kind: ObjectKind
-    backends: tuple[str, ...]
-    required: int
-    tenant: str | None
-    slot: tuple[date, int, str] | None
-
-
 class KeyRing:
-    """The opened keys of one region. Safe to use from many threads."""
+    """The opened keys of one region. Safe for many threads."""
 
     def __init__(self, region: OpenRegion) -> None:
-        """Nothing is read before it is needed."""
+        """Read nothing before it is needed."""
         self._region = region
         self._opened: OrderedDict[UUID, bytes] = OrderedDict()
-        self._current: OrderedDict[tuple[date, int, str], UUID] = OrderedDict()
+        self._current: OrderedDict[Slot, UUID] = OrderedDict()
         self._lock = threading.Lock()
         self._making = threading.Lock()
 
     def day_key(
         self, day: date, tenant: TenantSpec, backends: Sequence[str], required: int
     ) -> tuple[UUID, bytes]:
-        """The key that wraps a tenant's record keys for an expiry day; made if there is none."""
+        """Return the key that wraps a tenant's record keys for an expiry day. Make it if absent."""
         slot = (day, -1, tenant.id) if tenant.dedicated else (day, shard_of(tenant.id), "")
         with self._lock:
             known = self._current.get(slot)
@@ -66,133 +59,130 @@ class KeyRing:
                 known = self._find_or_make(slot, backends, required)
         return known, self.open(known)
 
-    def file_key(
-        self, tenant: TenantSpec, backends: Sequence[str], required: int
-    ) -> tuple[UUID, bytes]:
-        """A new key for one file."""
-        return self._make(_Wanted(ObjectKind.FILE_KEY, tuple(backends), required, tenant.id, None))
+    def file_key(self, tenant: str, backends: Sequence[str], required: int) -> tuple[UUID, bytes]:
+        """Make a key for one file. Raises TooFewReplicas."""
+        return self._make(ObjectKind.FILE_KEY, backends, required, tenant=tenant)
 
     def hold_key(self, tenant: str, backends: Sequence[str], required: int) -> tuple[UUID, bytes]:
-        """A new key for what is held of one pack. Raises TooFewReplicas."""
-        return self._make(_Wanted(ObjectKind.HOLD_KEY, tuple(backends), required, tenant, None))
+        """Make a key for the held records of one pack. Raises TooFewReplicas."""
+        return self._make(ObjectKind.HOLD_KEY, backends, required, tenant=tenant)
 
     def open(self, key_id: UUID) -> bytes:
-        """A key by the id of its object. Raises KeyUnavailable."""
+        """Return a key by the id of its object. Raises KeyUnavailable."""
         with self._lock:
             if key_id in self._opened:
                 self._opened.move_to_end(key_id)
                 return self._opened[key_id]
         key = self._fetch(key_id)
-        self._remember(key_id, key)
+        self._cache(key_id, key)
         return key
 
-    def forget(self, day: date) -> None:
-        """The day is over: its keys are not to be used any more."""
+    def evict(self, day: date) -> None:
+        """Remove the keys of an expired day from the cache."""
         with self._lock:
             for slot in [slot for slot in self._current if slot[0] == day]:
                 self._opened.pop(self._current.pop(slot), None)
 
-    def _remember(self, key_id: UUID, key: bytes) -> None:
+    def _cache(self, key_id: UUID, key: bytes) -> None:
         with self._lock:
             self._opened[key_id] = key
-            while len(self._opened) > _REMEMBERED:
+            while len(self._opened) > _CACHED:
                 self._opened.popitem(last=False)
 
-    def _find_or_make(
-        self, slot: tuple[date, int, str], backends: Sequence[str], required: int
-    ) -> UUID:
+    def _find_or_make(self, slot: Slot, backends: Sequence[str], required: int) -> UUID:
         with self._lock:
             if slot in self._current:
                 return self._current[slot]
         with self._region.catalog.begin() as connection:
             known = daykeys.ready(connection, *slot)
         if known is None:
-            kind = ObjectKind.DAY_KEY
-            known, _ = self._make(_Wanted(kind, tuple(backends), required, slot[2] or None, slot))
+            tenant = slot[2] or None
+            known, _ = self._make(ObjectKind.DAY_KEY, backends, required, tenant=tenant, slot=slot)
         with self._lock:
             self._current[slot] = known
-            while len(self._current) > _REMEMBERED:
+            while len(self._current) > _CACHED:
                 self._current.popitem(last=False)
         return known
 
-    def _make(self, wanted: _Wanted) -> tuple[UUID, bytes]:
-        """Write a key, and give the one to use: another process may have been first."""
-        region, now = self._region, self._region.clock.now()
-        deadline = region.deadline(now)
-        day = wanted.slot[0] if wanted.slot else None
-        new = NewObject(
-            region.new_uuid(now), wanted.kind, day, wanted.tenant, wanted.backends, now, deadline
-        )
-        targets = {b: (region.new_uuid(now), region.lands_by(b, deadline)) for b in wanted.backends}
-        key = new_key(region.entropy)
-        sealed = region.roots.wrap(key, _context(new.id))
+    def _make(
+        self,
+        kind: ObjectKind,
+        backends: Sequence[str],
+        required: int,
+        *,
+        tenant: str | None,
+        slot: Slot | None = None,
+    ) -> tuple[UUID, bytes]:
+        """Write a key. Return the one to use: another process may have made it first."""
+        region, key = self._region, new_key(self._region.entropy)
         with region.catalog.begin() as connection:
-            attempts = objects.announce(connection, new, targets)
-            if wanted.slot is not None:
-                daykeys.announce(connection, new.id, *wanted.slot)
-        sent = self._read_back(attempts, send(region, attempts, sealed, until=deadline), sealed)
-        sent = preserve(region, wanted.kind, attempts, sent)
-        used = region.catalog.run(lambda c: self._settle(c, wanted, new, sent, sealed))
+            day = slot[0] if slot else None
+            new = write.announce(region, connection, Contents(kind, day, tenant), backends)
+            if slot is not None:
+                daykeys.announce(connection, new.id, *slot)
+            sealed = region.roots.wrap(key, _context(new.id))
+        sent = self._read_back(new.send(sealed), sealed)
+        used = region.catalog.run(
+            lambda c: self._commit(c, new, sent, sealed=sealed, required=required, slot=slot)
+        )
         if used is None:
             raise TooFewReplicas(sent.causes)
         if used == new.id:
-            self._remember(used, key)
+            self._cache(used, key)
         return used, self.open(used)
 
-    def _read_back(self, attempts: Sequence[Replica], sent: Sent, sealed: bytes) -> Sent:
-        """Count only what a backend gives back: a lost key would lose a day of records."""
-        stored, failed, causes = [], dict(sent.failed), dict(sent.causes)
-        for attempt in attempts:
-            if attempt.id not in sent.stored:
-                continue
+    def _read_back(self, sent: Sent, sealed: bytes) -> Sent:
+        """Count a replica only if its backend returns the key: losing it would lose a day."""
+        failed = {}
+        for replica in sent.good:
             try:
-                same = hmac.compare_digest(
-                    self._region.backends[attempt.backend].get(attempt.key), sealed
-                )
-                code = None if same else "Corrupt"
+                found = self._region.backends[replica.backend].get(replica.key)
+                if not hmac.compare_digest(found, sealed):
+                    failed[replica.id] = Corrupt.__name__
             except BackendError as error:
-                code = error.code
-            if code is None:
-                stored.append(attempt.id)
-            else:
-                failed[attempt.id] = causes[attempt.backend] = code
-        return Sent(tuple(stored), failed, causes)
+                failed[replica.id] = error.code
+        return sent.without(failed)
 
-    def _settle(
-        self, connection: Connection, wanted: _Wanted, new: NewObject, sent: Sent, sealed: bytes
+    def _commit(
+        self,
+        connection: Connection,
+        new: Write,
+        sent: Sent,
+        *,
+        sealed: bytes,
+        required: int,
+        slot: Slot | None,
     ) -> UUID | None:
-        """The key to use from now on, if it is on enough backends and its day is still open."""
-        now = self._region.clock.now()
-        objects.lock(connection, [new.id])  # before its replicas, as the reaper does
-        objects.record_results(connection, sent.stored, sent.failed, now)
-        used: UUID | None = None
-        open_day = wanted.slot is None or days.is_open(connection, wanted.slot[0])
-        if len(sent.stored) >= wanted.required and open_day:
-            digest, again = hashlib.sha256(sealed).digest(), now if sent.failed else None
-            if objects.finish(connection, new.id, len(sealed), digest, replicate_at=again):
-                slot = wanted.slot
-                used = daykeys.claim(connection, new.id, *slot) if slot else new.id
+        """Return the key to use from now on. None: too few replicas, or the day has expired."""
+        open_day = slot is None or days.is_open(connection, slot[0])
+        if len(sent.good) < required or not open_day:
+            new.reject(connection, sent)
+            return None
+        digest = hashlib.sha256(sealed).digest()
+        if not new.commit(connection, sent, size=len(sealed), digest=digest):
+            return None
+        used = daykeys.claim(connection, new.id, *slot) if slot else new.id
         if used != new.id:
-            objects.mark_for_purge(connection, [new.id], now)
+            objects.mark_for_purge(connection, [new.id], self._region.clock.now())
         return used
 
     def _fetch(self, key_id: UUID) -> bytes:
         with self._region.catalog.begin() as connection:
             found = objects.replicas_of(connection, [key_id], [ReplicaState.STORED])
         last: BackendError | KeyUnavailable | None = None
-        for attempt in found.get(key_id, []):
+        for replica in found.get(key_id, []):
             try:
-                sealed = self._region.backends[attempt.backend].get(attempt.key)
+                sealed = self._region.backends[replica.backend].get(replica.key)
                 return self._region.roots.unwrap(sealed, _context(key_id))
             except (BackendError, KeyUnavailable) as error:
                 last = error
         raise KeyUnavailable(
-            "The key of that record cannot be had.", advice="Try again when its backends answer."
+            "The key of that record is not available.", advice="Try again when its backends answer."
         ) from last
 
 
 def opens(region: OpenRegion, key_id: UUID, sealed: bytes) -> bool:
-    """Whether that is what a key object of that id holds, and a root key opens it."""
+    """Return whether a root key opens these bytes as the key object of that id."""
     try:
         region.roots.unwrap(sealed, _context(key_id))
     except (Corrupt, KeyUnavailable):

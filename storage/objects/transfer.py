@@ -1,45 +1,70 @@
-"""Bytes to several backends at once: whole packs, or a stream of unknown length."""
+"""Bytes to several backends at once, and back in pieces."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, wait
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
-from typing import TypeVar
+from types import TracebackType
+from typing import Self, TypeVar
 from uuid import UUID
 
+from storage.backends.health import WatchedBackend
 from storage.catalog.objects import ObjectKind, Replica
 from storage.errors import BackendError, BackendUnavailable, TooFewReplicas
-from storage.ports import Upload
+from storage.ports import Reader, Upload
 from storage.region import OpenRegion
 
 T = TypeVar("T")
 
 KEPT = frozenset({ObjectKind.HELD, ObjectKind.HOLD_KEY})
-"""What a backend locks, if it can, for as long as a hold needs it."""
+"""Kinds of objects that a backend locks, if it can, for as long as a hold needs them."""
 
-_REQUESTS = 3  # attempts that one call of an upload may last: to begin late, and send two parts
+_REQUESTS = 3  # PUT timeouts that one call of an upload may last: a late start, and two parts
+_PIECE = 8 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """Which attempts a backend acknowledged, and what became of the others (error codes)."""
+    """The result of one transfer. ``failed``: error codes of the replicas that are not stored."""
 
-    stored: tuple[UUID, ...]
+    replicas: Sequence[Replica]
     failed: Mapping[UUID, str]
-    causes: Mapping[str, str]  # by backend
+
+    @property
+    def good(self) -> list[Replica]:
+        """The replicas that their backends acknowledged."""
+        return [replica for replica in self.replicas if replica.id not in self.failed]
+
+    @property
+    def stored(self) -> list[UUID]:
+        """The ids of these replicas."""
+        return [replica.id for replica in self.good]
+
+    @property
+    def causes(self) -> dict[str, str]:
+        """Error codes by backend."""
+        return {r.backend: self.failed[r.id] for r in self.replicas if r.id in self.failed}
+
+    def require(self, required: int) -> None:
+        """Raise TooFewReplicas if fewer replicas than that are stored."""
+        if len(self.good) < required:
+            raise TooFewReplicas(self.causes)
+
+    def without(self, failed: Mapping[UUID, str]) -> "Sent":
+        """The same result, with more failures."""
+        return Sent(self.replicas, {**self.failed, **failed})
 
 
 def healthy_backends(region: OpenRegion, backends: Sequence[str], required: int) -> list[str]:
-    """Backends to try now: one that has just failed is left to the replicate worker."""
-    well = [b for b in backends if not region.backends[b].unhealthy]
-    return well if len(well) >= required else list(backends)
+    """Return the backends to try now. The replicate worker writes to those that just failed."""
+    healthy = [b for b in backends if not region.backends[b].unhealthy]
+    return healthy if len(healthy) >= required else list(backends)
 
 
 def send(
     region: OpenRegion,
-    attempts: Sequence[Replica],
+    replicas: Sequence[Replica],
     data: bytes,
     *,
     until: datetime,
@@ -47,62 +72,148 @@ def send(
 ) -> Sent:
     """PUT the same bytes to every backend in parallel: one attempt each, none after ``until``."""
 
-    def put(attempt: Replica) -> None:
-        left = time_left(region, attempt.backend, until)
+    def put(replica: Replica) -> None:
+        left = time_left(region, replica.backend, until)
         timeout = min(left, region.limits.attempt)
-        region.backends[attempt.backend].put(attempt.key, data, timeout=timeout, urgent=urgent)
+        region.backends[replica.backend].put(replica.key, data, timeout=timeout, urgent=urgent)
 
-    # a backend that ignores its timeout must not hold the pack: its attempt then has failed,
-    # and what it may still write is purged after ``land_by``
-    running = {region.pool.submit(put, attempt): attempt for attempt in attempts}
-    for call in wait(running, timeout=region.limits.attempt * 1.5).not_done:
-        region.backends[running[call].backend].track(call)
-    return _sum_up(running)
+    # A backend that ignores its timeout must not delay the others: its replica counts as failed,
+    # and the purge queue looks for it after ``land_by``.
+    running = {replica.id: region.pool.submit(put, replica) for replica in replicas}
+    wait(running.values(), timeout=region.limits.attempt * 1.5)
+    for replica in replicas:
+        if not running[replica.id].done():
+            region.backends[replica.backend].track(running[replica.id])
+    codes = {number: _code(call) for number, call in running.items()}
+    return Sent(replicas, {number: code for number, code in codes.items() if code is not None})
 
 
-def preserve(region: OpenRegion, kind: ObjectKind, attempts: Sequence[Replica], sent: Sent) -> Sent:
-    """Have the backends lock what holds held records. One that fails at it has not stored it."""
+def preserve(region: OpenRegion, kind: ObjectKind, sent: Sent) -> Sent:
+    """Lock an object that a hold needs on its backends. A lock that fails fails its replica."""
     if kind not in KEPT:
         return sent
-    stored, failed, causes = [], dict(sent.failed), dict(sent.causes)
-    for attempt in attempts:
-        if attempt.id not in sent.stored:
-            continue
+    failed = {}
+    for replica in sent.good:
         try:
-            region.backends[attempt.backend].preserve(attempt.key)
+            region.backends[replica.backend].preserve(replica.key)
         except BackendError as error:
-            failed[attempt.id] = causes[attempt.backend] = error.code
-        else:
-            stored.append(attempt.id)
-    return Sent(tuple(stored), failed, causes)
+            failed[replica.id] = error.code
+    return sent.without(failed)
 
 
 def time_left(region: OpenRegion, backend: str, until: datetime) -> float:
-    """Seconds until then, to be asked right before sending. Raises BackendUnavailable if none.
+    """Return the seconds that are left. Call it right before sending.
 
-    A process may have stood still since it announced what it sends, and whoever gave it up has
-    looked for the last time: what is sent then would be there without a row.
+    Raises BackendUnavailable if none are left. The process may have been suspended since it
+    announced the write, and the reaper may already have made its final absence check: bytes that
+    are sent after it would have no row.
     """
     left = (until - 2 * region.clock.error - region.clock.now()).total_seconds()
     if left <= 0:
-        raise BackendUnavailable(backend, "the time of the attempt was over before it began")
+        raise BackendUnavailable(backend, "the deadline of the write passed before it was sent")
     return left
 
 
-def _sum_up(running: Mapping[Future[None], Replica]) -> Sent:
-    stored, failed, causes = [], {}, {}
-    for future, attempt in running.items():
-        code = _code(future)
-        if code is None:
-            stored.append(attempt.id)
-        else:
-            failed[attempt.id] = causes[attempt.backend] = code
-    return Sent(tuple(stored), failed, causes)
+def read_pieces(
+    backend: Reader, key: str, size: int, *, before_each: Callable[[], None] = lambda: None
+) -> Iterator[bytes]:
+    """Read an object of ``size`` bytes in pieces of 8 MiB, one request each."""
+    for start in range(0, size, _PIECE):
+        before_each()
+        yield backend.get(key, start, min(start + _PIECE, size))
+
+
+class MultiUpload:
+    """One stream to several backends. A backend that fails gets nothing more.
+
+    Leaving the context without ``finish`` aborts every upload that is left.
+    """
+
+    def __init__(
+        self, region: OpenRegion, replicas: Sequence[Replica], until: Callable[[], datetime]
+    ) -> None:
+        """Begin an upload per replica. Nothing is sent after ``until()``."""
+        self._region = region
+        self._until = until
+        self._replicas = {replica.id: replica for replica in replicas}
+        self._failed: dict[UUID, str] = {}
+        self._open: dict[UUID, Upload] = {}
+        self.aborted = False  # on every backend, without an error
+        timeout = region.limits.attempt
+        calls = {
+            number: partial(self._backend(number).upload, replica.key, timeout=timeout)
+            for number, replica in self._replicas.items()
+        }
+        for number, call in self._call(calls).items():
+            if not self._failure(number, call):
+                self._open[number] = call.result()
+
+    def write(self, data: bytes) -> None:
+        """Send the next bytes to every backend that is left."""
+        self._each({number: partial(up.write, data) for number, up in self._open.items()})
+
+    def require(self, required: int) -> None:
+        """Raise TooFewReplicas if fewer backends than that are left."""
+        if len(self._open) < required:
+            raise TooFewReplicas(self._sent().causes)
+
+    def finish(self) -> Sent:
+        """Make the object readable on every backend that is left."""
+        self._each({number: up.finish for number, up in self._open.items()})
+        self._open.clear()
+        return self._sent()
+
+    def __enter__(self) -> Self:
+        """Return the upload itself."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Abort, unless finished. The purge queue removes what an abort leaves behind."""
+        self.aborted = all([_abort(up) for up in self._open.values()])  # noqa: C419 - abort every one
+
+    def _sent(self) -> Sent:
+        return Sent(tuple(self._replicas.values()), dict(self._failed))
+
+    def _backend(self, number: UUID) -> WatchedBackend:
+        return self._region.backends[self._replicas[number].backend]
+
+    def _each(self, calls: Mapping[UUID, Callable[[], None]]) -> None:
+        for number, call in self._call(calls).items():
+            if self._failure(number, call):
+                upload = self._open.pop(number)
+                call.add_done_callback(lambda _, upload=upload: _abort(upload))  # type: ignore[misc]
+
+    def _call(self, calls: Mapping[UUID, Callable[[], T]]) -> dict[UUID, Future[T]]:
+        """Run all calls at once. Return when all have ended or have had time enough."""
+
+        def in_time(number: UUID, call: Callable[[], T]) -> T:
+            time_left(self._region, self._replicas[number].backend, self._until())
+            return call()
+
+        pool = self._region.pool
+        running = {number: pool.submit(in_time, number, call) for number, call in calls.items()}
+        wait(running.values(), timeout=self._region.limits.attempt * _REQUESTS)
+        return running
+
+    def _failure(self, number: UUID, call: Future[T]) -> bool:
+        """Return whether the call failed, and record its error code if so."""
+        code = _code(call)
+        if code is not None:
+            self._failed[number] = code
+        if not call.done():
+            self._backend(number).track(call)
+        return code is not None
 
 
 def _code(future: Future[T]) -> str | None:
+    """Return the error code of a call, None if it succeeded."""
     if future.cancel():
-        return "BackendUnavailable"  # it never began, and never will
+        return "BackendUnavailable"  # it did not begin, and never will
     if not future.done():
         return "BackendTimeout"
     error = future.exception()
@@ -111,75 +222,10 @@ def _code(future: Future[T]) -> str | None:
     return error.code if error is not None else None
 
 
-class MultiUpload:
-    """One stream to several backends. A backend that fails is left out from then on."""
-
-    def __init__(self, region: OpenRegion, attempts: Sequence[Replica], *, until: datetime) -> None:
-        """Begins an upload per attempt. Nothing is sent after ``until``, which may be put off."""
-        self._region = region
-        self.until = until
-        self._backends = {a.id: region.backends[a.backend] for a in attempts}
-        self.failed: dict[UUID, str] = {}
-        timeout = region.limits.attempt
-        self._open: dict[UUID, Upload] = {}
-        begin = {
-            a.id: partial(self._backends[a.id].upload, a.key, timeout=timeout) for a in attempts
-        }
-        for number, call in self._call(begin).items():
-            if not self._note(number, call):
-                self._open[number] = call.result()
-
-    def write(self, data: bytes) -> None:
-        """Send the next bytes to all that are left."""
-        self._each({number: partial(up.write, data) for number, up in self._open.items()})
-
-    def demand(self, required: int) -> None:
-        """Raises TooFewReplicas if too few are left."""
-        if len(self._open) < required:
-            raise TooFewReplicas(self._causes())
-
-    def finish(self) -> Sent:
-        """Make the whole readable on all that are left."""
-        self._each({number: up.finish for number, up in self._open.items()})
-        return Sent(tuple(self._open), dict(self.failed), self._causes())
-
-    def abort(self) -> None:
-        """Take everything back. What cannot be taken back now, the purge queue removes."""
-        for upload in self._open.values():
-            _take_back(upload)
-        self._open.clear()
-
-    def _causes(self) -> dict[str, str]:
-        return {self._backends[number].name: code for number, code in self.failed.items()}
-
-    def _each(self, calls: Mapping[UUID, Callable[[], None]]) -> None:
-        for number, call in self._call(calls).items():
-            if self._note(number, call):
-                upload = self._open.pop(number)
-                call.add_done_callback(lambda _, upload=upload: _take_back(upload))  # type: ignore[misc]
-
-    def _call(self, calls: Mapping[UUID, Callable[[], T]]) -> dict[UUID, Future[T]]:
-        """All at once, each in time. Returns when all have ended, or have had time enough."""
-
-        def in_time(number: UUID, call: Callable[[], T]) -> T:
-            time_left(self._region, self._backends[number].name, self.until)
-            return call()
-
-        pool = self._region.pool
-        running = {number: pool.submit(in_time, number, call) for number, call in calls.items()}
-        wait(running.values(), timeout=self._region.limits.attempt * _REQUESTS)
-        return running
-
-    def _note(self, number: UUID, call: Future[T]) -> bool:
-        """Whether the call failed; then it is noted why."""
-        code = _code(call)
-        if code is not None:
-            self.failed[number] = code
-        if not call.done():
-            self._backends[number].track(call)
-        return code is not None
-
-
-def _take_back(upload: Upload) -> None:
-    with suppress(BackendError):
+def _abort(upload: Upload) -> bool:
+    """Return whether the backend has taken back what was sent."""
+    try:
         upload.abort()
+    except BackendError:
+        return False
+    return True

@@ -1,13 +1,12 @@
-"""Compaction: copy what is alive of a pack, still sealed, into a new one; the old one must go.
+"""Compaction: copy the live records of a pack, still sealed, into a new one, and purge the old one.
 
-The switch is one transaction that moves the rows and locks the source. If an erasure took a row
-meanwhile, fewer rows move than were copied, and the copy is given up: it holds what must go. Both
-packs are of one family, so that the erasure waits for whichever holds its bytes.
+The switch is one transaction that moves the rows and locks the source. If an erasure deleted a row
+meanwhile, fewer rows move than were copied, and the new pack is abandoned: it holds erased bytes.
+Both packs are of one family, so an erasure waits for each pack that holds its bytes.
 """
 
 import hashlib
 from dataclasses import dataclass, replace
-from datetime import datetime
 from itertools import accumulate
 from uuid import UUID
 
@@ -15,12 +14,14 @@ from sqlalchemy import Connection, Table
 
 from storage.catalog import objects, relocation
 from storage.catalog import tables as t
-from storage.catalog.objects import NewObject, ObjectKind, ObjectState, Replica, StoredObject
+from storage.catalog.objects import ObjectKind, ObjectState, StoredObject
 from storage.catalog.records import Row
 from storage.catalog.relocation import MovedRecord
 from storage.errors import BackendError
 from storage.model import ReplicaState
-from storage.objects.transfer import Sent, preserve, send
+from storage.objects import write
+from storage.objects.transfer import Sent
+from storage.objects.write import Contents, Write
 from storage.packs.manifest import Manifest, ending
 from storage.region import OpenRegion
 
@@ -29,47 +30,45 @@ from storage.region import OpenRegion
 class _Plan:
     source: StoredObject
     rows: list[Row]
-    new: NewObject
-    attempts: list[Replica]
+    target: Write
 
     @property
     def starts(self) -> dict[int, int]:
-        """LaneKey each body is to begin, by where it began."""
+        """The new offset of each body, by its old offset."""
         ends = accumulate((row.length for row in self.rows), initial=0)
         return {row.start: end for row, end in zip(self.rows, ends, strict=False)}
 
 
-def compact(region: OpenRegion, object_id: UUID) -> bool:
-    """Rewrite one pack, to where a record may be written today.
+def compact_pack(region: OpenRegion, object_id: UUID) -> bool:
+    """Rewrite one pack to the backends that are lawful today.
 
-    False: it has to be tried again, because no replica could be read, or too few places are left.
+    False: try again later, because no replica can be read or too few backends are left.
     """
-    targets = region.lawful()[: region.region.replicas]
-    if len(targets) < region.region.required:
+    backends = region.lawful()[: region.region.replicas]
+    if len(backends) < region.region.required:
         return False
-    plan = region.catalog.run(lambda connection: _begin(region, connection, object_id, targets))
+    plan = region.catalog.run(lambda connection: _begin(region, connection, object_id, backends))
     if plan is None:
         return True
     data = read_whole(region, plan.source)
     if data is None:
-        _abandon(region, plan.new.id)
+        plan.target.abandon()
         return False
-    copy = _copy_of(region, plan, data)
-    sent = send(region, plan.attempts, copy, until=plan.new.deadline, urgent=True)
-    sent = preserve(region, plan.new.kind, plan.attempts, sent)
-    if len(sent.stored) < region.region.required:
-        _abandon(region, plan.new.id)
+    live = _live_part(region, plan, data)
+    sent = plan.target.send(live, urgent=True)
+    if len(sent.good) < region.region.required:
+        plan.target.abandon()
         return False
-    return region.catalog.run(lambda connection: _switch(region, connection, plan, sent, copy))
+    return region.catalog.run(lambda connection: _switch(region, connection, plan, sent, live))
 
 
 def read_whole(region: OpenRegion, source: StoredObject) -> bytes | None:
-    """An object as it was written, from the first replica that still gives it back so."""
+    """Read an object from the first replica that returns it as it was written."""
     with region.catalog.begin() as connection:
         stored = objects.replicas_of(connection, [source.id], [ReplicaState.STORED])
-    for attempt in stored.get(source.id, []):
+    for replica in stored.get(source.id, []):
         try:
-            data = region.backends[attempt.backend].get(attempt.key)
+            data = region.backends[replica.backend].get(replica.key)
         except BackendError:
             continue
         if hashlib.sha256(data).digest() == source.digest:
@@ -77,62 +76,55 @@ def read_whole(region: OpenRegion, source: StoredObject) -> bytes | None:
     return None
 
 
-def _copy_of(region: OpenRegion, plan: _Plan, data: bytes) -> bytes:
-    """What is alive of a pack, one after the other, and what it is."""
+def _live_part(region: OpenRegion, plan: _Plan, data: bytes) -> bytes:
+    """Return the live bodies of a pack, and the manifest that lists them."""
     bodies = b"".join(data[row.start : row.start + row.length] for row in plan.rows)
-    starts, digest = plan.starts, hashlib.sha256(bodies).digest()
+    starts, digest, target = plan.starts, hashlib.sha256(bodies).digest(), plan.target.id
     if plan.source.kind is ObjectKind.HELD:
-        rows = [replace(r, object_id=plan.new.id, start=starts[r.start]) for r in plan.rows]
+        rows = [replace(r, object_id=target, start=starts[r.start]) for r in plan.rows]
         manifest = Manifest(bodies=digest, rows=tuple(rows))
     else:
         moved = (MovedRecord(r.tenant, r.id.unique, starts[r.start], r.length) for r in plan.rows)
         manifest = Manifest(bodies=digest, moved=tuple(moved))
-    return bodies + ending(region, plan.new.id, manifest)
+    return bodies + ending(region, target, manifest)
 
 
 def _begin(
     region: OpenRegion, connection: Connection, object_id: UUID, backends: tuple[str, ...]
 ) -> _Plan | None:
-    now = region.clock.now()
     source = objects.find_object(connection, object_id, lock=True)
     if source is None or source.state is not ObjectState.STORED or _is_file(source):
         return None
-    rows = relocation.rows_in_object(connection, _rows_of(source), source.day, source.id)
+    rows = relocation.rows_in_object(connection, _table_of(source), source.day, source.id)
     if not rows:
-        objects.mark_for_purge(connection, [source.id], now)
+        objects.mark_for_purge(connection, [source.id], region.clock.now())
         return None
-    deadline = region.deadline(now, region.limits.stall)
-    new = NewObject(
-        region.new_uuid(now),
-        source.kind,
-        source.day,
-        source.tenant,
+    target = write.announce(
+        region,
+        connection,
+        Contents(source.kind, source.day, source.tenant, source.family),
         backends,
-        now,
-        deadline,
-        source.family,
+        lasts=region.limits.stall,
     )
-    targets = {b: (region.new_uuid(now), region.lands_by(b, deadline)) for b in backends}
-    return _Plan(source, rows, new, objects.announce(connection, new, targets))
+    return _Plan(source, rows, target)
 
 
 def _switch(
-    region: OpenRegion, connection: Connection, plan: _Plan, sent: Sent, copy: bytes
+    region: OpenRegion, connection: Connection, plan: _Plan, sent: Sent, live: bytes
 ) -> bool:
-    now = region.clock.now()
-    objects.lock(connection, [plan.source.id, plan.new.id])  # before replicas, as the reaper does
-    objects.record_results(connection, sent.stored, sent.failed, now)
-    source = objects.find_object(connection, plan.source.id, lock=True)
+    """Move all rows to the new pack and mark the old one for purge, or abandon the new one."""
+    target = plan.target
+    objects.lock(connection, [plan.source.id, target.id])  # both, in the order of their ids
+    source = objects.find_object(connection, plan.source.id)
     if source is None or source.state is not ObjectState.STORED:
-        objects.mark_for_purge(connection, [plan.new.id], now)
+        target.reject(connection, sent)
         return True
-    again = now if len(sent.stored) < len(plan.new.backends) else None
-    digest = hashlib.sha256(copy).digest()
-    kept = objects.finish(connection, plan.new.id, len(copy), digest, replicate_at=again)
-    if not kept or not _move_all(connection, source, plan.new.id, plan.starts):
-        objects.mark_for_purge(connection, [plan.new.id], now)
+    digest = hashlib.sha256(live).digest()
+    stored = target.commit(connection, sent, size=len(live), digest=digest)
+    if not stored or not _move_all(connection, source, target.id, plan.starts):
+        target.reject(connection, sent)
         return False
-    objects.mark_for_purge(connection, [source.id], now)
+    objects.mark_for_purge(connection, [source.id], region.clock.now())
     return True
 
 
@@ -142,7 +134,7 @@ def _move_all(
     """Move every row, or none."""
     with connection.begin_nested() as savepoint:
         moved = relocation.move_rows(
-            connection, _rows_of(source), source.day, source.id, target=target, starts=starts
+            connection, _table_of(source), source.day, source.id, target=target, starts=starts
         )
         if moved == len(starts):
             return True
@@ -151,15 +143,9 @@ def _move_all(
 
 
 def _is_file(source: StoredObject) -> bool:
-    """A file is a pack of its own: with its one row it goes as a whole."""
+    """A file is a pack of its own, with one row: it is purged as a whole."""
     return source.kind is ObjectKind.PACK and source.day is None
 
 
-def _rows_of(source: StoredObject) -> Table:
+def _table_of(source: StoredObject) -> Table:
     return t.held if source.kind is ObjectKind.HELD else t.record
-
-
-def _abandon(region: OpenRegion, object_id: UUID) -> None:
-    now: datetime = region.clock.now()
-    with region.catalog.begin() as connection:
-        objects.mark_for_purge(connection, [object_id], now)

@@ -1,10 +1,11 @@
-"""Manifests: an object to which records were moved says at its end which they are, and where.
+"""Manifests: an object to which records were relocated ends with a list of them.
 
-A catalog that is restored from a backup knows them where they lay before. What a hold carried out
-of its day comes with its whole rows, record keys too, under the hold key: the day key is destroyed.
-Of what was only moved there is no key in it: with its row a record is closed for good.
+A catalog that is restored from an older backup still points to where the records were before, and
+finds them again with the manifest. For held records it contains whole rows with their record keys,
+wrapped by the hold key, because the day key is destroyed. For compacted records it contains no
+keys: a record whose row is deleted cannot be opened again.
 
-The bytes of the records; the manifest, sealed; its length (8 bytes, big-endian); ``domicile``.
+Layout: the bodies; the sealed manifest; its length (8 bytes, big-endian); ``domicile``.
 """
 
 import hashlib
@@ -19,18 +20,18 @@ from storage.catalog.records import Row
 from storage.catalog.relocation import MovedRecord
 from storage.crypto.envelope import open_object, seal_object
 from storage.errors import BackendError, Corrupt, KeyUnavailable
+from storage.objects.transfer import read_pieces
 from storage.region import OpenRegion
 
 _WHAT: Final = "manifest"
 _END: Final = b"domicile"
 _TAIL: Final = 8 + len(_END)
-_PIECE: Final = 8 * 1024 * 1024
 
 
 class Manifest(BaseModel):
-    """What an object holds. ``bodies``: the SHA-256 of all that comes before this.
+    """The contents of an object. ``bodies``: the SHA-256 of the bytes before the manifest.
 
-    ``rows`` of what is kept beyond its day, as they are to be; ``moved``: of anything else.
+    ``rows``: those of held records, as they are after the move. ``moved``: any other records.
     """
 
     model_config = ConfigDict(
@@ -45,7 +46,7 @@ class Manifest(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class Whole:
-    """An object that was read from its first byte to its last."""
+    """An object that was read completely."""
 
     manifest: Manifest
     size: int
@@ -53,7 +54,7 @@ class Whole:
 
 
 def ending(region: OpenRegion, object_id: UUID, manifest: Manifest) -> bytes:
-    """What an object of that id has after the bytes of its records."""
+    """Return the bytes that follow the bodies in the object of that id."""
     sealed = seal_object(
         manifest.model_dump_json().encode(),
         what=_WHAT,
@@ -67,7 +68,7 @@ def ending(region: OpenRegion, object_id: UUID, manifest: Manifest) -> bytes:
 def read_manifest(
     region: OpenRegion, object_id: UUID, at: Mapping[str, str], size: int
 ) -> Whole | None:
-    """The object, from the first of its keys (with the backend of each) that gives it back whole.
+    """Read an object from the first of its keys (each with its backend) that returns it whole.
 
     None: no backend does, or it has no manifest that can be opened.
     """
@@ -80,7 +81,7 @@ def read_manifest(
 
 
 def _read(region: OpenRegion, object_id: UUID, key: str, backend: str, size: int) -> Whole:
-    """Two looks at its end, then all of it."""
+    """Read the end twice, to find the manifest, then the whole object."""
     replica = region.backends[backend]
     tail = replica.get(key, max(size - _TAIL, 0), size)
     start = size - _TAIL - int.from_bytes(tail[:8])
@@ -88,12 +89,13 @@ def _read(region: OpenRegion, object_id: UUID, key: str, backend: str, size: int
         raise Corrupt("An object has no manifest.")
     manifest = _opened(region, object_id, replica.get(key, start, size - _TAIL))
     whole, bodies = hashlib.sha256(), hashlib.sha256()
-    for at in range(0, size, _PIECE):
-        piece = replica.get(key, at, min(at + _PIECE, size))
+    at = 0
+    for piece in read_pieces(replica, key, size):
         whole.update(piece)
         bodies.update(piece[: max(start - at, 0)])
+        at += len(piece)
     if bodies.digest() != manifest.bodies:
-        raise Corrupt("An object is not what its manifest says.")
+        raise Corrupt("An object does not match its manifest.")
     return Whole(manifest, size, whole.digest())
 
 
@@ -102,10 +104,10 @@ def _opened(region: OpenRegion, object_id: UUID, sealed: bytes) -> Manifest:
     manifest: Manifest | None = None
     try:
         manifest = Manifest.model_validate_json(text)
-    except ValidationError:  # it quotes the values
+    except ValidationError:  # its message contains the values
         manifest = None
     if manifest is None:
-        raise Corrupt("A manifest is not of a format that this version reads.")
+        raise Corrupt("A manifest has a format that this version cannot read.")
     return manifest
 
 

@@ -1,12 +1,11 @@
 """From an id to plaintext: row and fences, key, one ranged GET, decrypt.
 
-A replica that fails is passed over for the next; one that gives back bad bytes is doomed, so that
-a good one is made in its place. Bad bytes are never returned.
+A replica that fails is skipped; a replica that returns bad bytes is also marked corrupt, so that a
+good one replaces it. Bad bytes are never returned.
 """
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TypeVar
 from uuid import UUID
 
 from sqlalchemy import Connection
@@ -21,8 +20,8 @@ from storage.errors import (
     BackendError,
     BackendUnavailable,
     Corrupt,
+    DomicileError,
     Erased,
-    InvalidRequest,
     KeyAbsent,
     NotFound,
 )
@@ -31,184 +30,135 @@ from storage.objects.keyring import KeyRing
 from storage.policy import may_open, may_open_held, term_of
 from storage.region import OpenRegion
 
-T = TypeVar("T")
-
 Use = Purpose | Service
-"""What content is opened for: a purpose, or to be copied to a processor of that service."""
+"""Why content is opened: for a purpose, or to hand a copy to a processor of that service."""
 
 Find = Callable[[Connection, str, RecordId, Use], Row]
-"""Gives the row of a tenant's record, if it may be opened for that; raises if it may not."""
+"""Returns the row of a tenant's record if it may be opened for that use; raises if not."""
 
-_MOVES = 3  # a pack may be compacted while it is read, and once more; then something is wrong
+_COMPACTIONS = 3  # how often a pack may be compacted while it is read
 
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """A record that may be opened now: its row, its key, and where its bytes are."""
+    """A record that may be opened now: its row, its key, and its replicas, primary first."""
 
     row: Row
     key: bytes
-    attempts: tuple[Replica, ...]
+    replicas: tuple[Replica, ...]
 
     @property
     def aad(self) -> bytes:
-        """What its parts are bound to."""
+        """The additional data that binds ciphertext to this record."""
         return associated(self.row.id, self.row.tenant)
 
 
 class Reader:
-    """Reads records of one region. Safe to use from many threads."""
+    """Reads records of one region. Safe for many threads."""
 
     def __init__(self, region: OpenRegion, keys: KeyRing, find: Find | None = None) -> None:
-        """Shares the keys with the region's writer. Without ``find``, as the tenant may read."""
+        """Share the keys with the region's writer. ``find``: default is what a tenant may read."""
         self._region = region
         self._keys = keys
-        self._find = find or self._own
+        self._find = find or self._find_for_tenant
 
-    def get(self, tenant: str, record_id: RecordId, purpose: Use) -> Record:
-        """A whole record.
+    def get(self, tenant: str, record_id: RecordId, use: Use) -> Record:
+        """Return a whole record.
 
-        Raises NotFound, Erased, Expired, PurposeRefused, Corrupt or Unavailable.
+        Raises NotFound, Erased, Expired, PurposeRefused, Corrupt, KeyUnavailable or Unavailable.
         """
+        opened, body = self._read(tenant, record_id, use, 0, None)
+        return Record(info(self._region, opened.row), body, _metadata(opened))
 
-        def read(opened: Opened) -> Record:
-            row = opened.row
-            if row.streamed:
-                body = self._fetch_range(opened, 0, row.size)
-            else:
-                stop = row.start + row.length
-                body = self._fetch(
-                    opened,
-                    row.start,
-                    stop,
-                    lambda sealed: open_body(opened.key, sealed, opened.aad, row.size),
-                )
-            return Record(info(self._region, row), body, self._metadata(opened))
-
-        return self._with(tenant, record_id, purpose, read)
-
-    def metadata(self, tenant: str, record_id: RecordId, purpose: Use) -> Record:
-        """A record without its body: ``body`` is empty. Raises like ``get``."""
-        opened = self._open(tenant, record_id, purpose)
-        return Record(info(self._region, opened.row), b"", self._metadata(opened))
+    def metadata(self, tenant: str, record_id: RecordId, use: Use) -> Record:
+        """Return a record with an empty body. Raises like ``get``."""
+        opened = self._open(tenant, record_id, use)
+        return Record(info(self._region, opened.row), b"", _metadata(opened))
 
     def read_range(
-        self, tenant: str, record_id: RecordId, purpose: Use, start: int, stop: int
+        self, tenant: str, record_id: RecordId, use: Use, start: int, stop: int
     ) -> bytes:
-        """Bytes of a streamed record. Everything is checked again. Raises like ``get``."""
-        return self._with(
-            tenant, record_id, purpose, lambda opened: self._range(opened, start, stop)
-        )
+        """Return bytes of a record that may still be read. Raises like ``get``."""
+        return self._read(tenant, record_id, use, start, stop)[1]
 
-    def _range(self, opened: Opened, start: int, stop: int) -> bytes:
-        if not 0 <= start <= stop:
-            raise InvalidRequest(
-                "A range begins at 0 or later, and ends no earlier than it begins."
-            )
-        row = opened.row
-        start, stop = min(start, row.size), min(stop, row.size)
-        if row.streamed:
-            return self._fetch_range(opened, start, stop)
-        whole = self._fetch(
-            opened,
-            row.start,
-            row.start + row.length,
-            lambda sealed: open_body(opened.key, sealed, opened.aad, row.size),
-        )
-        return whole[start:stop]
-
-    def _with(
-        self, tenant: str, record_id: RecordId, purpose: Use, read: Callable[[Opened], T]
-    ) -> T:
-        """Read; if the bytes are not where the row said, look at the row again."""
-        opened = self._open(tenant, record_id, purpose)
-        for _ in range(_MOVES):
+    def _read(
+        self, tenant: str, record_id: RecordId, use: Use, start: int, stop: int | None
+    ) -> tuple[Opened, bytes]:
+        opened = self._open(tenant, record_id, use)
+        for _ in range(_COMPACTIONS):
             try:
-                return read(opened)
-            except (KeyAbsent, Corrupt, BackendUnavailable):
-                again = self._open(tenant, record_id, purpose)
+                return opened, self._read_from_replicas(opened, start, stop)
+            except (BackendUnavailable, Corrupt):
+                again = self._open(tenant, record_id, use)
                 if again.row.object_id == opened.row.object_id:
                     raise
-                opened = again
-        return read(opened)
+                opened = again  # its pack was compacted meanwhile
+        return opened, self._read_from_replicas(opened, start, stop)
 
-    def _open(self, tenant: str, record_id: RecordId, purpose: Use) -> Opened:
+    def _read_from_replicas(self, opened: Opened, start: int, stop: int | None) -> bytes:
+        """Return the range from the first replica that returns it as it was written."""
+        row, failures = opened.row, dict[str, DomicileError]()
+        start, stop = min(start, row.size), row.size if stop is None else min(stop, row.size)
+        first, last = 0, row.length
+        if row.streamed:
+            span = chunk_span(start, stop, row.size)
+            first, last = span.start, span.stop
+        for replica in opened.replicas:
+            try:
+                backend = self._region.backends[replica.backend]
+                sealed = backend.get(replica.key, row.start + first, row.start + last)
+                return _decrypt(opened, sealed, start, stop)
+            except (KeyAbsent, Corrupt) as error:
+                self._mark_corrupt(replica)
+                failures[replica.backend] = error
+            except BackendError as error:
+                failures[replica.backend] = error
+        raise _unreadable(failures)
+
+    def _open(self, tenant: str, record_id: RecordId, use: Use) -> Opened:
         region = self._region
         with region.catalog.begin() as connection:
-            row = self._find(connection, tenant, record_id, purpose)
+            row = self._find(connection, tenant, record_id, use)
             stored = objects.replicas_of(connection, [row.object_id], [ReplicaState.STORED])
         order = {spec.name: n for n, spec in enumerate(region.region.backends)}
-        attempts = sorted(stored.get(row.object_id, []), key=lambda a: order.get(a.backend, 99))
+        replicas = sorted(stored.get(row.object_id, []), key=lambda r: order.get(r.backend, 99))
         key = unwrap_key(self._keys.open(row.key_id), row.wrapped_key)
-        return Opened(row, key, tuple(attempts))
+        return Opened(row, key, tuple(replicas))
 
-    def _own(self, connection: Connection, tenant: str, record_id: RecordId, purpose: Use) -> Row:
+    def _find_for_tenant(
+        self, connection: Connection, tenant: str, record_id: RecordId, use: Use
+    ) -> Row:
         found = records.find(connection, tenant, record_id)
         if found is not None:
-            return self._permitted(found, purpose)
+            return self._permitted(found, use)
         if fences.fenced_by_name(connection, tenant, record_id.unique, record_id.minted):
             raise Erased
         raise NotFound(advice="Check the id and the tenant.")
 
-    def _permitted(self, found: Found, purpose: Use) -> Row:
+    def _permitted(self, found: Found, use: Use) -> Row:
         term = term_of(found.row.id.day, self._region.topology.bounds)
         may_open(
             self._region.topology,
             data_class=found.row.id.data_class,
-            purpose=purpose,
+            purpose=use,
             now=self._region.clock.now(),
             readable_until=term.readable_until,
             fenced=found.fenced,
         ).demand()
         return found.row
 
-    def _fetch_range(self, opened: Opened, start: int, stop: int) -> bytes:
-        size = opened.row.size
-        span = chunk_span(start, stop, size)
-        return self._fetch(
-            opened,
-            span.start,
-            span.stop,
-            lambda sealed: open_range(
-                opened.key, opened.aad, sealed, start=start, stop=stop, size=size
-            ),
-        )
-
-    def _fetch(
-        self, opened: Opened, start: int, stop: int, decrypt: Callable[[bytes], bytes]
-    ) -> bytes:
-        """The range from the first replica that gives it back as it was written."""
-        failures: dict[str, Exception] = {}
-        for attempt in opened.attempts:
-            try:
-                sealed = self._region.backends[attempt.backend].get(attempt.key, start, stop)
-                return decrypt(sealed)
-            except (KeyAbsent, Corrupt) as error:
-                self._spoil(attempt)
-                failures[attempt.backend] = error
-            except BackendError as error:
-                failures[attempt.backend] = error
-        raise _unreadable(failures)
-
-    def _spoil(self, attempt: Replica) -> None:
-        """It does not give back what it acknowledged: remove it, and make another from the rest.
-
-        Never the last one: what it holds may yet be of use to a person.
-        """
+    def _mark_corrupt(self, replica: Replica) -> None:
+        """Have a replica replaced. Never the last one: a person may still recover data from it."""
         region = self._region
         with region.catalog.begin() as connection:
-            objects.find_object(connection, attempt.object_id, lock=True)
-            stored = objects.replicas_of(connection, [attempt.object_id], [ReplicaState.STORED])
-            if len(stored.get(attempt.object_id, [])) > 1:
-                objects.mark_corrupt(connection, attempt.id, region.clock.now())
-
-    def _metadata(self, opened: Opened) -> Mapping[str, object]:
-        sealed = opened.row.sealed_metadata
-        return {} if sealed is None else open_metadata(opened.key, sealed, opened.aad)
+            objects.find_object(connection, replica.object_id, lock=True)
+            stored = objects.replicas_of(connection, [replica.object_id], [ReplicaState.STORED])
+            if len(stored.get(replica.object_id, [])) > 1:
+                objects.mark_corrupt(connection, replica.id, region.clock.now())
 
 
 def under_hold(hold: UUID) -> Find:
-    """How a record is found that a hold keeps, whether it is erased, expired or neither."""
+    """Return a ``Find`` for the records that a hold keeps, erased and expired ones included."""
 
     def find(connection: Connection, tenant: str, record_id: RecordId, _use: Use) -> Row:
         rows = records.under_hold(connection, hold, tenant, only=record_id)
@@ -219,18 +169,31 @@ def under_hold(hold: UUID) -> Find:
 
 
 def info(region: OpenRegion, row: Row) -> RecordInfo:
-    """What may be known of a record without opening it."""
+    """Return what may be known of a record without opening it."""
     deadline = term_of(row.id.day, region.topology.bounds).deadline
     return RecordInfo(row.id, row.id.data_class, row.size, row.written, deadline, row.incomplete)
 
 
-def _unreadable(failures: Mapping[str, Exception]) -> Exception:
-    told = ", ".join(f"{name}: {type(e).__name__}" for name, e in sorted(failures.items()))
+def _decrypt(opened: Opened, sealed: bytes, start: int, stop: int) -> bytes:
+    """Return the range from its sealed chunks, or from the whole sealed body. Raises Corrupt."""
+    size = opened.row.size
+    if opened.row.streamed:
+        return open_range(opened.key, opened.aad, sealed, start=start, stop=stop, size=size)
+    return open_body(opened.key, sealed, opened.aad, size)[start:stop]
+
+
+def _metadata(opened: Opened) -> Mapping[str, object]:
+    sealed = opened.row.sealed_metadata
+    return {} if sealed is None else open_metadata(opened.key, sealed, opened.aad)
+
+
+def _unreadable(failures: Mapping[str, DomicileError]) -> DomicileError:
+    codes = ", ".join(f"{name}: {error.code}" for name, error in sorted(failures.items()))
     for name, failure in failures.items():
         if isinstance(failure, BackendError) and not isinstance(failure, KeyAbsent):
-            error = BackendUnavailable(name, f"No replica can be read now ({told}).")
+            error = BackendUnavailable(name, f"No replica can be read now ({codes}).")
             error.__cause__ = failure
             return error
-    corrupt = Corrupt(f"No replica gives back what was written ({told or 'there is none'}).")
+    corrupt = Corrupt(f"No replica returns what was written ({codes or 'it has none'}).")
     corrupt.__cause__ = next(iter(failures.values()), None)
     return corrupt

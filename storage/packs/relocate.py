@@ -1,14 +1,14 @@
-"""Carrying: what is held of a day that expires is taken out of it before its keys die.
+"""Relocation: held records are moved out of an expiring day before its keys are destroyed.
 
-The sealed bodies are copied as they are, the record keys wrapped again under a hold key. The copy
-says itself what it holds, for a catalog that is restored from before. Rows, copy and key become
-true in one transaction, which asks again what is held.
+The sealed bodies are copied unchanged; the record keys are wrapped again under a hold key. The new
+object lists its records in a manifest, for a catalog that is restored from an older backup. Rows,
+object and key are committed in one transaction, which checks again what is held.
 """
 
 import hashlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from datetime import date, datetime
+from datetime import date
 from itertools import groupby
 from operator import attrgetter
 from uuid import UUID
@@ -16,46 +16,38 @@ from uuid import UUID
 from sqlalchemy import Connection
 
 from storage.catalog import holds, objects, relocation
-from storage.catalog.objects import NewObject, ObjectKind, ObjectState, Replica, StoredObject
+from storage.catalog.objects import ObjectKind, ObjectState, Replica, StoredObject
 from storage.catalog.records import Row
 from storage.crypto.record import unwrap_key, wrap_key
-from storage.errors import (
-    Abandoned,
-    Corrupt,
-    DomicileError,
-    KeyUnavailable,
-    TooFewReplicas,
-    Unavailable,
-)
+from storage.errors import Corrupt, DomicileError, KeyUnavailable, Unavailable
 from storage.model import ReplicaState
+from storage.objects import write
 from storage.objects.keyring import KeyRing
-from storage.objects.transfer import MultiUpload, Sent, preserve
+from storage.objects.transfer import Sent, read_pieces
+from storage.objects.write import Contents, Write
 from storage.packs.manifest import Manifest, ending
 from storage.region import OpenRegion
-
-_PIECE = 8 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
 class _Plan:
     source: StoredObject
     rows: list[Row]
-    new: NewObject
-    attempts: list[Replica]
+    target: Write
 
 
 @dataclass(frozen=True, slots=True)
-class _Copied:
+class _Written:
     sent: Sent
     size: int
     digest: bytes
-    rows: list[Row]  # as they are to be
+    rows: list[Row]  # as they will be
 
 
 def relocate_held(region: OpenRegion, keys: KeyRing, day: date, pack: UUID) -> bool:
-    """Take what is held out of one pack, to where a record may be written today.
+    """Move the held records of one pack to objects on the backends that are lawful today.
 
-    False: it has to be tried again, because no replica could be read, or too few places are left.
+    False: try again later, because no replica can be read or too few backends are left.
     """
     with region.catalog.begin() as connection:
         holds.share(connection)
@@ -64,160 +56,114 @@ def relocate_held(region: OpenRegion, keys: KeyRing, day: date, pack: UUID) -> b
         stored = objects.replicas_of(connection, [pack], [ReplicaState.STORED])
     if source is None or source.state is not ObjectState.STORED:
         return not rows
-    own = groupby(sorted(rows, key=attrgetter("tenant")), key=attrgetter("tenant"))
-    tenants = [sorted(some, key=attrgetter("start")) for _, some in own]
+    by_tenant = groupby(sorted(rows, key=attrgetter("tenant")), key=attrgetter("tenant"))
+    tenants = [sorted(some, key=attrgetter("start")) for _, some in by_tenant]
     done = [
-        any(_carry(region, keys, source, replica, some) for replica in stored.get(pack, []))
+        any(_relocate(region, keys, source, replica, some) for replica in stored.get(pack, []))
         for some in tenants
     ]
     return all(done)
 
 
-def _carry(
+def _relocate(
     region: OpenRegion, keys: KeyRing, source: StoredObject, replica: Replica, rows: list[Row]
 ) -> bool:
-    """What one tenant has in the pack, from one of its replicas."""
-    backends = region.lawful()[: region.region.replicas]
-    plan = region.catalog.run(lambda c: _announce(region, c, source, rows, backends))
-    required = region.region.required
+    """Move the records of one tenant, read from one replica of the pack."""
+    plan = region.catalog.run(lambda c: _begin(region, c, source, rows))
     try:
-        copied = _copy(region, keys, plan, replica)
-        if len(copied.sent.stored) < required:
-            raise TooFewReplicas(copied.sent.causes)
+        written = _write(region, keys, plan, replica)
+        written.sent.require(region.region.required)
     except (Unavailable, KeyUnavailable, Corrupt):
-        _abandon(region, plan.new.id)
+        plan.target.abandon()
         return False
     except DomicileError:
-        _abandon(region, plan.new.id)
+        plan.target.abandon()
         raise
-    return region.catalog.run(lambda c: _switch(region, c, plan, copied))
+    return region.catalog.run(lambda c: _switch(c, plan, written))
 
 
-def _announce(
-    region: OpenRegion,
-    connection: Connection,
-    source: StoredObject,
-    rows: list[Row],
-    backends: tuple[str, ...],
+def _begin(
+    region: OpenRegion, connection: Connection, source: StoredObject, rows: list[Row]
 ) -> _Plan:
-    now = region.clock.now()
-    deadline = region.deadline(now, region.limits.stall)
-    new = NewObject(
-        region.new_uuid(now),
-        ObjectKind.HELD,
-        None,
-        rows[0].tenant,
-        backends,
-        now,
-        deadline,
-        source.family,
+    target = write.announce(
+        region,
+        connection,
+        Contents(ObjectKind.HELD, tenant=rows[0].tenant, family=source.family),
+        region.lawful()[: region.region.replicas],
+        lasts=region.limits.stall,
     )
-    targets = {b: (region.new_uuid(now), region.lands_by(b, deadline)) for b in backends}
-    return _Plan(source, rows, new, objects.announce(connection, new, targets))
+    return _Plan(source, rows, target)
 
 
-def _copy(region: OpenRegion, keys: KeyRing, plan: _Plan, replica: Replica) -> _Copied:
-    """Read all of the source, to know that it is whole; send what is held of it, and which it is.
+def _write(region: OpenRegion, keys: KeyRing, plan: _Plan, replica: Replica) -> _Written:
+    """Read the whole source, to verify its digest, and write its held bodies and their manifest.
 
-    The hold key is made last of all, so that hardly ever one is left of what was not carried.
+    The hold key is made last, so that a failure rarely leaves one behind.
     """
-    whole, copy, size = hashlib.sha256(), hashlib.sha256(), 0
+    whole, held, size = hashlib.sha256(), hashlib.sha256(), 0
     spans = [(row.start, row.start + row.length) for row in plan.rows]
-    fan = MultiUpload(region, plan.attempts, until=plan.new.deadline)
-    try:
-        for at, piece in _pieces(region, replica, plan.source.size or 0):
+    backend, at = region.backends[replica.backend], 0
+    with plan.target.upload() as upload:
+        for piece in read_pieces(backend, replica.key, plan.source.size or 0):
             whole.update(piece)
-            fan.until = _renewed(region, plan, fan.until)
+            plan.target.renew()
             part = b"".join(_cut(at, piece, spans))
-            copy.update(part)
+            at += len(piece)
+            held.update(part)
             size += len(part)
             if part:
-                fan.write(part)
-        _check(whole.digest() == plan.source.digest)
-        fan.demand(region.region.required)
-        moved = _as_held(region, keys, plan)
-        end = ending(region, plan.new.id, Manifest(bodies=copy.digest(), rows=tuple(moved)))
-        copy.update(end)
-        fan.until = _renewed(region, plan, fan.until)
-        fan.write(end)
-        sent = fan.finish()
-    except BaseException:
-        fan.abort()
-        raise
-    sent = preserve(region, plan.new.kind, plan.attempts, sent)
-    return _Copied(sent, size + len(end), copy.digest(), moved)
-
-
-def _check(whole: bool) -> None:  # noqa: FBT001
-    if not whole:
-        raise Corrupt("A replica does not give back what was written.")
-
-
-def _pieces(region: OpenRegion, replica: Replica, size: int) -> Iterator[tuple[int, bytes]]:
-    backend = region.backends[replica.backend]
-    for start in range(0, size, _PIECE):
-        yield start, backend.get(replica.key, start, min(start + _PIECE, size))
+                upload.write(part)
+        if whole.digest() != plan.source.digest:
+            raise Corrupt("A replica does not return what was written.")
+        upload.require(region.region.required)
+        rows = _rewrapped(region, keys, plan)
+        end = ending(region, plan.target.id, Manifest(bodies=held.digest(), rows=tuple(rows)))
+        held.update(end)
+        plan.target.renew()
+        upload.write(end)
+        sent = plan.target.finish(upload)
+    return _Written(sent, size + len(end), held.digest(), rows)
 
 
 def _cut(at: int, piece: bytes, spans: Iterable[tuple[int, int]]) -> Iterator[bytes]:
-    """What the spans have of a piece that begins at ``at``."""
+    """Yield the parts of the spans that lie in a piece that begins at ``at``."""
     for start, stop in spans:
         low, high = max(start - at, 0), min(stop - at, len(piece))
         if low < high:
             yield piece[low:high]
 
 
-def _renewed(region: OpenRegion, plan: _Plan, until: datetime) -> datetime:
-    """Until when may be sent: put off as it goes, unless it was given up meanwhile."""
-    now, patience = region.clock.now(), region.limits.stall
-    if (until - now).total_seconds() > patience / 2:
-        return until
-    later = region.deadline(now, patience)
-    lands = max(region.lands_by(a.backend, later) for a in plan.attempts)
-    with region.catalog.begin() as connection:
-        if not objects.renew(connection, plan.new.id, later, lands):
-            raise Abandoned
-    return later
-
-
-def _as_held(region: OpenRegion, keys: KeyRing, plan: _Plan) -> list[Row]:
-    """The rows as they are to be: at their new places, with their keys under a hold key."""
+def _rewrapped(region: OpenRegion, keys: KeyRing, plan: _Plan) -> list[Row]:
+    """Return the rows as they will be: at their new offsets, with their keys under a hold key."""
     tenant, required = plan.rows[0].tenant, region.region.required
     opened = {key_id: keys.open(key_id) for key_id in {row.key_id for row in plan.rows}}
-    hold_key, wrapping = keys.hold_key(tenant, plan.new.backends, required)
-    moved, start = [], 0
+    hold_key, wrapping = keys.hold_key(tenant, plan.target.new.backends, required)
+    rows, start = [], 0
     for row in plan.rows:
         key = unwrap_key(opened[row.key_id], row.wrapped_key)
-        moved.append(
+        rows.append(
             replace(
                 row,
-                object_id=plan.new.id,
+                object_id=plan.target.id,
                 start=start,
                 key_id=hold_key,
                 wrapped_key=wrap_key(wrapping, key),
             )
         )
         start += row.length
-    return moved
+    return rows
 
 
-def _switch(region: OpenRegion, connection: Connection, plan: _Plan, copied: _Copied) -> bool:
-    now = region.clock.now()
+def _switch(connection: Connection, plan: _Plan, written: _Written) -> bool:
+    """Commit object, key and rows together, or mark the new object for purge."""
     holds.share(connection)
-    found = objects.lock(connection, [plan.source.id, plan.new.id])
-    objects.record_results(connection, copied.sent.stored, copied.sent.failed, now)
-    again = now if len(copied.sent.stored) < len(plan.new.backends) else None
-    carried = (
+    found = objects.lock(connection, [plan.source.id, plan.target.id])
+    if (
         found[plan.source.id].state is ObjectState.STORED
-        and objects.lock_stored_key(connection, copied.rows[0].key_id)
-        and objects.finish(connection, plan.new.id, copied.size, copied.digest, replicate_at=again)
-        and relocation.move_to_held(connection, plan.source.id, copied.rows)
-    )
-    if not carried:
-        objects.mark_for_purge(connection, [plan.new.id], now)
-    return carried
-
-
-def _abandon(region: OpenRegion, object_id: UUID) -> None:
-    with region.catalog.begin() as connection:
-        objects.mark_for_purge(connection, [object_id], region.clock.now())
+        and objects.lock_stored_key(connection, written.rows[0].key_id)
+        and plan.target.commit(connection, written.sent, size=written.size, digest=written.digest)
+        and relocation.move_to_held(connection, plan.source.id, written.rows)
+    ):
+        return True
+    plan.target.reject(connection, written.sent)
+    return False

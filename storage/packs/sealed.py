@@ -12,11 +12,14 @@ from storage.catalog.tenants import TenantTerms
 from storage.errors import DomicileError, Erased, LineageConflict
 from storage.model import PutResult, RecordId
 
-LINEAGE = 64  # records that one record may derive from, all generations together
+Name = tuple[str, bytes]
+"""Tenant and unique part of an id: what identifies a record in a region."""
+
+LINEAGE = 64  # the most records that one record may derive from, over all generations
 
 
 def uncancellable() -> Future[PutResult]:
-    """A future that a caller cannot cancel: its record is in a pack with the records of others."""
+    """Return a future that cannot be cancelled: its record shares a pack with other records."""
     future: Future[PutResult] = Future()
     future.set_running_or_notify_cancel()
     return future
@@ -24,10 +27,10 @@ def uncancellable() -> Future[PutResult]:
 
 @dataclass(frozen=True, slots=True)
 class LaneKey:
-    """LaneKey a record goes: the lane is made of this."""
+    """What all records of one lane have in common."""
 
     backends: tuple[str, ...]
-    keys_on: tuple[str, ...]  # every lawful backend of the region
+    keys_on: tuple[str, ...]  # every lawful backend of the region: day keys go to all of them
     required: int
     day: date | None
     tenant: str | None  # set: the pack is this tenant's alone
@@ -35,9 +38,10 @@ class LaneKey:
 
 @dataclass(frozen=True, slots=True)
 class Lineage:
-    """Whom a record is about, and what it derives from, its parents' share included.
+    """The subject and group of a record, and the records that it derives from.
 
-    Subject and group: every pseudonym that is known of the name, the one to store first.
+    ``subject`` and ``group``: every known pseudonym of the name, first the one to store.
+    ``origin``: when the oldest of these records was minted.
     """
 
     subject: tuple[bytes, ...]
@@ -50,15 +54,15 @@ class Lineage:
 class SealedRecord:
     """A sealed record that waits for its pack. Its future is resolved exactly once."""
 
-    known: TenantTerms
+    terms: TenantTerms
     id: RecordId
     deadline: datetime | None
-    where: LaneKey
+    lane: LaneKey
     record_key: bytes = field(repr=False)
     streamed: bool
-    lineage: Lineage = field(init=False)  # as given; replaced by what it inherits
+    lineage: Lineage = field(init=False)  # as given, then with that of its parents
     parents: tuple[RecordId, ...] = ()
-    key_id: UUID = field(init=False)  # a file's is made when its bytes are written
+    key_id: UUID = field(init=False)  # of a file: made when its bytes are written
     wrapped_key: bytes = field(init=False, repr=False)
     sealed_metadata: bytes | None = field(default=None, repr=False)
     incomplete: bool = False
@@ -68,31 +72,31 @@ class SealedRecord:
     size: int = 0
     length: int = 0
     start: int = 0
-    unread: Callable[[], bytes] | None = field(default=None, repr=False)  # reads on, and digests
+    unread: Callable[[], bytes] | None = field(default=None, repr=False)  # to the end
     future: Future[PutResult] = field(default_factory=uncancellable, repr=False)
 
     @property
     def tenant(self) -> str:
-        """Its tenant."""
-        return self.known.spec.id
+        """The id of its tenant."""
+        return self.terms.spec.id
 
     @property
-    def name(self) -> tuple[str, bytes]:
-        """What is unique about it."""
+    def name(self) -> Name:
+        """Tenant and unique part of the id."""
         return self.tenant, self.id.unique
 
     def whole(self) -> tuple[bytes, ...]:
-        """What its fingerprint covers; a stream that nobody has read is read for it."""
+        """Return what the fingerprint covers. Reads a stream to its end first."""
         return (self.unread(), *self.content) if self.unread is not None else self.content
 
     def fence_query(self) -> FenceQuery:
-        """What to ask the fences."""
+        """Return the query that tells whether a fence covers it."""
         lineage = self.lineage
         uids = (self.id.unique, *lineage.ancestors)
         return FenceQuery(self.tenant, uids, lineage.subject, lineage.group, lineage.origin)
 
     def row(self, object_id: UUID, written: datetime) -> Row:
-        """Its row in the catalog."""
+        """Return its catalog row."""
         lineage = self.lineage
         return Row(
             self.id,
@@ -115,20 +119,20 @@ class SealedRecord:
         )
 
     def succeed(self) -> None:
-        """Stored."""
+        """Resolve the future: stored."""
         self.future.set_result(PutResult(self.id, stored=True, deadline=self.deadline))
 
     def fail(self, error: BaseException) -> None:
-        """Not stored, or nobody knows."""
+        """Resolve the future: not stored, or unknown."""
         self.future.set_exception(error)
 
 
 def inherit(own: Lineage, parents: Sequence[tuple[bytes, Lineage, bool]]) -> Lineage:
-    """What a record takes over from its parents.
+    """Add the lineage of a record's parents to its own.
 
-    Each parent comes with its unique part, its lineage, and whether erasing it erases this one. A
-    record that derives from a subject's data is about that subject, so that an erasure finds it.
-    Raises LineageConflict if that makes it be about two.
+    ``parents``: unique part, lineage, and whether erasing the parent erases this record. A record
+    that derives from a subject's data gets that subject, so that an erasure finds it. Raises
+    LineageConflict if it would have two.
     """
     subject = _one_name(own.subject, [p.subject for _, p, _ in parents])
     group = _one_name(own.group, [p.group for _, p, _ in parents])
@@ -145,7 +149,7 @@ def inherit(own: Lineage, parents: Sequence[tuple[bytes, Lineage, bool]]) -> Lin
 
 
 def _one_name(own: tuple[bytes, ...], inherited: Iterable[tuple[bytes, ...]]) -> tuple[bytes, ...]:
-    """Pseudonyms of one name that they all have, if any has one."""
+    """Merge the pseudonyms of one name."""
     for other in inherited:
         if own and other and set(own).isdisjoint(other):
             raise LineageConflict(
@@ -157,7 +161,7 @@ def _one_name(own: tuple[bytes, ...], inherited: Iterable[tuple[bytes, ...]]) ->
 
 
 def lineage_of(row: Row) -> Lineage:
-    """The lineage of a record that is stored."""
+    """Return the lineage of a stored record."""
     return Lineage(
         () if row.subject is None else (row.subject,),
         () if row.group is None else (row.group,),
@@ -167,7 +171,7 @@ def lineage_of(row: Row) -> Lineage:
 
 
 def erased() -> DomicileError:
-    """The refusal of a write that an erasure covers."""
+    """Return the error for a write that an erasure covers."""
     return Erased(
         "An erasure covers this record: its id, or what it derives from, is older.",
         advice="For new data, mint a new id.",

@@ -3,15 +3,14 @@
 import hashlib
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
-from datetime import datetime, timedelta
 
 from storage.catalog import objects
 from storage.crypto.record import associated, fingerprint, wrap_key
 from storage.crypto.stream import Sealer
-from storage.errors import Abandoned, DomicileError, InvalidRequest, StreamFailed, Unavailable
+from storage.errors import DomicileError, InvalidRequest, StreamFailed, Unavailable
 from storage.objects.keyring import KeyRing
-from storage.objects.transfer import MultiUpload, Sent
-from storage.packs.flush import Announced, announce, commit, give_up
+from storage.objects.transfer import Sent
+from storage.packs.flush import Pack, abandon, announce, commit
 from storage.packs.sealed import SealedRecord
 from storage.region import OpenRegion
 
@@ -19,89 +18,74 @@ _PIECE = 1024 * 1024
 
 
 def write_large(
-    region: OpenRegion, keys: KeyRing, item: SealedRecord, chunks: Iterable[bytes]
+    region: OpenRegion, keys: KeyRing, record: SealedRecord, chunks: Iterable[bytes]
 ) -> None:
-    """Stream one record to its backends and resolve its item.
+    """Stream one record to its backends and resolve its future.
 
-    If ``chunks`` raises, nothing is kept and the item fails with StreamFailed.
+    If ``chunks`` raises, nothing is stored and the future fails with StreamFailed.
     """
-    body = _Body(item, chunks)
-    item.unread = body.drain
-    pack = announce(region, keys, [item], patience=region.limits.stall)
+    body = _Body(record, chunks)
+    record.unread = body.drain
+    pack = announce(region, keys, [record], lasts=region.limits.stall)
     if pack is None:
         return
-    fan = MultiUpload(region, pack.attempts, until=pack.new.deadline)
     try:
-        sent = _send(region, pack, fan, body)
-        if item.where.day is None:
-            _make_file_key(keys, item)
+        sent = _send(pack, body)
+        if record.lane.day is None:
+            _make_file_key(keys, record)
     except BaseException as error:
-        fan.abort()
-        give_up(region, pack, error if isinstance(error, DomicileError) else StreamFailed())
+        abandon(pack, error if isinstance(error, DomicileError) else StreamFailed())
         if isinstance(error, DomicileError):
             return
         raise
-    item.size, item.length = body.size, body.length
-    item.fingerprint = fingerprint(item.record_key, item.whole())
+    record.size, record.length = body.size, body.length
+    record.fingerprint = fingerprint(record.record_key, record.whole())
     commit(region, keys, pack, sent, body.sealed.digest())
-    if item.where.day is None:
-        _drop_unused_key(region, item)
+    if record.lane.day is None:
+        _release_unused_key(region, record)
 
 
-def _make_file_key(keys: KeyRing, item: SealedRecord) -> None:
-    """Last of all, so that hardly ever a key is left of a file that did not come to be."""
-    where = item.where
-    item.key_id, wrapping = keys.file_key(item.known.spec, where.keys_on, where.required)
-    item.wrapped_key = wrap_key(wrapping, item.record_key)
+def _make_file_key(keys: KeyRing, record: SealedRecord) -> None:
+    """Make the key last, so that a failed upload rarely leaves one behind."""
+    lane = record.lane
+    record.key_id, wrapping = keys.file_key(record.tenant, lane.keys_on, lane.required)
+    record.wrapped_key = wrap_key(wrapping, record.record_key)
 
 
-def _drop_unused_key(region: OpenRegion, item: SealedRecord) -> None:
-    """If the file is known not to be stored. What cannot be dropped now, the reaper finds."""
-    failed = item.future.exception()
+def _release_unused_key(region: OpenRegion, record: SealedRecord) -> None:
+    """Mark the key for purge if the file is known not to be stored. Otherwise the reaper does."""
+    failed = record.future.exception()
     if isinstance(failed, DomicileError) and failed.outcome == "not_stored":
         with suppress(Unavailable), region.catalog.begin() as connection:
-            objects.mark_unused_keys(connection, region.clock.now(), [item.key_id])
+            objects.mark_unused_keys(connection, region.clock.now(), [record.key_id])
 
 
-def _send(region: OpenRegion, pack: Announced, fan: MultiUpload, body: "_Body") -> Sent:
-    """Renews the pack's deadline as it goes, and stops when it has been given up meanwhile."""
-    patience = region.limits.stall
-    renew_at = pack.new.announced + timedelta(seconds=patience / 3)
-    for sealed in body:
-        now = region.clock.now()
-        if now >= renew_at:
-            fan.until = _renew(region, pack, region.deadline(now, patience))
-            renew_at = now + timedelta(seconds=patience / 3)
-        fan.write(sealed)
-        fan.demand(pack.items[0].where.required)
-    fan.until = _renew(region, pack, region.deadline(region.clock.now(), patience))
-    sent = fan.finish()
-    fan.demand(pack.items[0].where.required)
+def _send(pack: Pack, body: "_Body") -> Sent:
+    required = pack.batch[0].lane.required
+    with pack.write.upload() as upload:
+        for sealed in body:
+            pack.write.renew()
+            upload.write(sealed)
+            upload.require(required)
+        pack.write.renew()
+        sent = pack.write.finish(upload)
+    sent.require(required)
     return sent
 
 
-def _renew(region: OpenRegion, pack: Announced, deadline: datetime) -> datetime:
-    lands = max(region.lands_by(a.backend, deadline) for a in pack.attempts)
-    with region.catalog.begin() as connection:
-        kept = objects.renew(connection, pack.new.id, deadline, lands)
-    if not kept:
-        raise Abandoned(advice="Try again.")
-    return deadline
-
-
 class _Body:
-    """The chunks of a stream, sealed, with what has to be known of the whole."""
+    """The chunks of a stream, sealed, with the size and digest of the whole."""
 
-    def __init__(self, item: SealedRecord, chunks: Iterable[bytes]) -> None:
-        self._chunks = iter(chunks)  # one iterator: `drain` goes on where the upload has ended
-        self._sealer = Sealer(item.record_key, associated(item.id, item.tenant))
+    def __init__(self, record: SealedRecord, chunks: Iterable[bytes]) -> None:
+        self._chunks = iter(chunks)  # one iterator: ``drain`` continues where the upload ended
+        self._sealer = Sealer(record.record_key, associated(record.id, record.tenant))
         self.plain = hashlib.sha256()
         self.sealed = hashlib.sha256()
         self.size = 0
         self.length = 0
 
     def drain(self) -> bytes:
-        """Read what is left; the SHA-256 of the whole. Raises StreamFailed."""
+        """Read the rest and return the SHA-256 of the whole body. Raises StreamFailed."""
         for chunk in self._given():
             self.plain.update(chunk)
         return self.plain.digest()
@@ -116,11 +100,10 @@ class _Body:
         yield from self._out(self._sealer.finish())
 
     def _given(self) -> Iterator[bytes]:
-        """The chunks; what goes wrong in making them is the caller's, and named so."""
-        chunks = iter(self._chunks)
+        """Yield the chunks. An error of the caller's iterable becomes StreamFailed."""
         while True:
             try:
-                chunk = next(chunks, None)
+                chunk = next(self._chunks, None)
             except Exception as error:
                 raise StreamFailed(advice="Nothing is stored; try again.") from error
             if chunk is None:
@@ -135,9 +118,9 @@ class _Body:
 
 
 def read_chunks(stream: object, size: int = _PIECE) -> Iterator[bytes]:
-    """What a binary file or an iterable of bytes holds, as it is asked for.
+    """Read a binary file or an iterable of bytes, on demand.
 
-    Raises InvalidRequest at once for other things, and on the way for chunks that are not bytes.
+    Raises InvalidRequest at once for other types, and later for a chunk that is not bytes.
     """
     read = getattr(stream, "read", None)
     if callable(read):
@@ -151,6 +134,7 @@ def _checked(chunks: Iterable[object]) -> Iterator[bytes]:
     for chunk in chunks:
         if not isinstance(chunk, bytes):
             raise InvalidRequest(
-                "The stream gives something else than bytes.", advice="Open files in binary mode."
+                "The stream returned a chunk that is not bytes.",
+                advice="Open files in binary mode.",
             )
         yield chunk

@@ -124,7 +124,7 @@ def _know(
     what: tuple[int, bytes],
     compact_at: datetime | None = None,
 ) -> None:
-    """``what``: its size and digest. What is missing, or was never settled, is seen to later."""
+    """``what``: its size and digest. What is missing, or was never confirmed, is seen to later."""
     objects.adopt(connection, new, at, new.announced)
     objects.finish(connection, new.id, *what, replicate_at=new.announced, compact_at=compact_at)
 

@@ -1,32 +1,54 @@
-"""Erase: from a fence to deleted rows, to purged or compacted packs, to a receipt."""
+"""Erase: delete the rows of fenced erasures, compact their packs, sign receipts."""
 
 from sqlalchemy import Connection
 from structlog.typing import FilteringBoundLogger
 
-from storage.catalog import copies, deferrals, erasures, holds, identity, records, signing_keys
+from storage.catalog import (
+    copies,
+    deferrals,
+    erasures,
+    holds,
+    identity,
+    objects,
+    records,
+    signing_keys,
+)
 from storage.catalog import tables as t
 from storage.catalog.erasures import OpenErasure
 from storage.evidence.issue import build_receipt
 from storage.evidence.keys import key_id
 from storage.evidence.receipts import sign
 from storage.objects.release import release_objects
-from storage.policy import ASK_AHEAD
+from storage.packs.compact import compact_pack
+from storage.policy import ASK_AHEAD, LEASE
 from storage.region import OpenRegion
 
 ROWS = 1000
+PACKS = 16
 RECEIPTS = 50
 
 
 def plan(region: OpenRegion, log: FilteringBoundLogger) -> int:
-    """Delete one batch of rows of one erasure, and note the objects that hold their bytes."""
+    """Delete one batch of rows of one erasure, and record the objects that hold their bytes."""
     return region.catalog.run(lambda connection: _plan(region, connection, log))
 
 
-def complete(region: OpenRegion, log: FilteringBoundLogger) -> int:
-    """Sign receipts of erasures that wait for nothing any more: one signature for all of them."""
+def compact(region: OpenRegion, log: FilteringBoundLogger) -> int:
+    """Compact a batch of packs that are due. A pack that fails is due again later."""
     now = region.clock.now()
     with region.catalog.begin() as connection:
-        if identity.unread(connection):  # what they hold may be what an erasure covers
+        due = objects.claim_due(connection, "compact_at", now, now + LEASE, PACKS)
+    for object_id in due:
+        if not compact_pack(region, object_id):
+            log.warning("compaction_postponed", region=region.name, object=object_id.hex)
+    return len(due)
+
+
+def complete(region: OpenRegion, log: FilteringBoundLogger) -> int:
+    """Sign receipts for erasures that wait for nothing: one signature for a batch."""
+    now = region.clock.now()
+    with region.catalog.begin() as connection:
+        if identity.unread(connection):  # these backends may hold bytes that an erasure covers
             return 0
         ready = erasures.take_complete(connection, RECEIPTS)
         receipts = [build_receipt(region, connection, erasure, now) for erasure in ready]
@@ -50,7 +72,7 @@ def _plan(region: OpenRegion, connection: Connection, log: FilteringBoundLogger)
     if not erasure.awaited:
         erasures.await_writers(connection, erasure)
     deleted, now = 0, region.clock.now()
-    # copies first: with the rows go the keys of what there is to ask back
+    # Copies first: without the rows, nothing tells which copies to request the deletion of.
     if copies.await_covered(connection, erasure, now, ASK_AHEAD, ROWS) == ROWS:
         return 1
     for table in (t.record, t.file, t.held):
@@ -80,7 +102,7 @@ def _plan(region: OpenRegion, connection: Connection, log: FilteringBoundLogger)
 def _planned(
     region: OpenRegion, connection: Connection, erasure: OpenErasure, log: FilteringBoundLogger
 ) -> None:
-    """All rows are gone but those that a hold keeps: while there is one, it is never complete."""
+    """Finish planning. Rows that a hold keeps defer the erasure until the hold is released."""
     now = region.clock.now()
     kept_by = deferrals.count_held(connection, erasure)
     if kept_by:

@@ -1,4 +1,4 @@
-"""Expire: a day that has come loses its packs, its rows and its keys."""
+"""Expire: an expired day loses its packs, then its rows, then its keys."""
 
 from datetime import timedelta
 
@@ -14,47 +14,71 @@ from storage.policy import LEASE, WAITING, may_destroy
 from storage.region import OpenRegion
 
 _BATCH = 1000
-_CARRIED = 16  # packs at a time
+_RELOCATED = 16  # packs at a time
+_NOW = timedelta()
 
 
 def expire(region: OpenRegion, keys: KeyRing, log: FilteringBoundLogger) -> int:
-    """Take one day that has come a step further. Says 0 if none can go further now.
+    """Take one expired day one step further. Return 0 if none can proceed now.
 
-    A day that has to wait must not hold up the others: it is due again later, and counts.
+    A day that has to wait does not delay the others: it is rescheduled, and counts.
     """
     now = region.clock.now()
     with region.catalog.begin() as connection:
         begun = days.begin_expiry(connection, now)
         due = days.claim_due(connection, now, now + LEASE, 1)
     if begun is not None:
-        keys.forget(begun)
+        keys.evict(begun)
         log.info("day_expiring", region=region.name, day=str(begun))
     for day in due:
-        _advance(region, keys, day, log)
+        expiring = day.state is DayState.EXPIRING
+        again = _expiring(region, keys, day, log) if expiring else _dropped(region, day, log)
+        if again is not None:
+            with region.catalog.begin() as connection:
+                days.reschedule(connection, day.day, region.clock.now() + again)
     return len(due) + int(begun is not None)
 
 
-def _advance(region: OpenRegion, keys: KeyRing, due: Overdue, log: FilteringBoundLogger) -> None:
-    kind = ObjectKind.PACK if due.state is DayState.EXPIRING else ObjectKind.DAY_KEY
-    if _doom(region, due, kind):
-        _later(region, due, timedelta())
-        return
-    if due.state is DayState.EXPIRING:
-        waits = _carry(region, keys, due, log)
-        _later(region, due, _drop_rows(region, due, log) if waits is None else waits)
-        return
+def _expiring(
+    region: OpenRegion, keys: KeyRing, due: Overdue, log: FilteringBoundLogger
+) -> timedelta:
+    """Purge the packs, relocate what is held, drop the rows. Return when to come again."""
+    if _mark_for_purge(region, due, ObjectKind.PACK):
+        return _NOW
     with region.catalog.begin() as connection:
-        left = days.unfinished(connection, due.day)
-        if not left:
-            days.delete(connection, due.day)
-    if left:
-        _later(region, due, WAITING)
-    else:
-        log.info("day_gone", region=region.name, day=str(due.day))
+        packs = holds.packs_held(connection, due.day, _BATCH)
+    if not packs:
+        return _drop_rows(region, due, log)
+    relocated, until = 0, region.clock.now() + LEASE / 2
+    for pack in packs:
+        if relocated == _RELOCATED or region.clock.now() > until:
+            break
+        if relocate_held(region, keys, due.day, pack):
+            relocated += 1
+        else:  # it delays the day, but no other pack
+            log.warning(
+                "relocation_postponed", region=region.name, day=str(due.day), object=pack.hex
+            )
+    return _NOW if relocated else WAITING
 
 
-def _doom(region: OpenRegion, due: Overdue, kind: ObjectKind) -> int:
-    """Give up a batch of the day's objects; packs in which something is held stay for now."""
+def _dropped(region: OpenRegion, due: Overdue, log: FilteringBoundLogger) -> timedelta | None:
+    """Purge the day keys, and delete the day when every object of it is gone.
+
+    Returns when to come again, None if the day is deleted.
+    """
+    if _mark_for_purge(region, due, ObjectKind.DAY_KEY):
+        return _NOW
+    with region.catalog.begin() as connection:
+        if days.unfinished(connection, due.day):
+            return WAITING
+        days.delete(connection, due.day)
+    log.info("day_gone", region=region.name, day=str(due.day))
+    return None
+
+
+def _mark_for_purge(region: OpenRegion, due: Overdue, kind: ObjectKind) -> int:
+    """Mark a batch of the day's objects; return how many. Packs with held records stay for now."""
     now = region.clock.now()
     with region.catalog.begin() as connection:
         held = kind is ObjectKind.DAY_KEY and days.holds_rows(connection, due.day)
@@ -65,37 +89,15 @@ def _doom(region: OpenRegion, due: Overdue, kind: ObjectKind) -> int:
         return objects.mark_for_purge(connection, some, now)
 
 
-def _carry(
-    region: OpenRegion, keys: KeyRing, due: Overdue, log: FilteringBoundLogger
-) -> timedelta | None:
-    """Take what is held out of a batch of packs. None: there is nothing; else how long to wait.
-
-    A pack that cannot be carried now holds up the day, and no other pack.
-    """
-    with region.catalog.begin() as connection:
-        packs = holds.packs_held(connection, due.day, _BATCH)
-    if not packs:
-        return None
-    carried, until = 0, region.clock.now() + LEASE / 2
-    for pack in packs:
-        if carried == _CARRIED or region.clock.now() > until:
-            break
-        if relocate_held(region, keys, due.day, pack):
-            carried += 1
-        else:
-            log.warning("carrying_put_off", region=region.name, day=str(due.day), object=pack.hex)
-    return timedelta() if carried else WAITING
-
-
 def _drop_rows(region: OpenRegion, due: Overdue, log: FilteringBoundLogger) -> timedelta:
-    """With its partition go the day's record keys: nothing of it can be opened any more.
+    """Drop the day's partition, and with it the record keys. Return when to come again.
 
-    Says how long to wait until the next step.
+    From here on no record of the day can be opened, wherever its bytes are.
     """
     now = region.clock.now()
     with region.catalog.begin() as connection:
         permit = days.may_drop(connection, due, now)
-        # an erasure knows what it waits for from the rows: they stay until it has read them
+        # An erasure learns from the rows what to wait for: keep them until it has read them.
         unread = erasures.unplanned(connection, before=days.began(connection, due.day) or now)
     if unread or not permit.allowed:
         return WAITING
@@ -108,9 +110,4 @@ def _drop_rows(region: OpenRegion, due: Overdue, log: FilteringBoundLogger) -> t
         return WAITING
     with region.catalog.begin() as connection:
         days.mark_dropped(connection, due.day, now)
-    return timedelta()
-
-
-def _later(region: OpenRegion, due: Overdue, delay: timedelta) -> None:
-    with region.catalog.begin() as connection:
-        days.reschedule(connection, due.day, region.clock.now() + delay)
+    return _NOW

@@ -1,4 +1,4 @@
-"""Housekeeping: partitions made ahead, stale writers given up, what is over forgotten."""
+"""Housekeeping: make partitions ahead, abandon stale writes, prune old rows."""
 
 from datetime import timedelta
 
@@ -15,7 +15,7 @@ _UNUSED = timedelta(hours=1)
 
 
 def make_partitions(region: OpenRegion, log: FilteringBoundLogger) -> int:
-    """Make the partitions that are missing up to the horizon."""
+    """Make the missing partitions up to the horizon."""
     today = region.clock.now().date()
     until = horizon_wanted(region.topology, today)
     wanted = [today + timedelta(days=n) for n in range(1, (until - today).days + 1)]
@@ -28,7 +28,7 @@ def make_partitions(region: OpenRegion, log: FilteringBoundLogger) -> int:
 
 
 def reap(region: OpenRegion, log: FilteringBoundLogger) -> int:
-    """Give up what a writer left unfinished, and keys of files that did not come to be."""
+    """Abandon writes after their deadline, and purge keys that no row uses."""
     now = region.clock.now()
     with region.catalog.begin() as connection:
         stale = objects.abandon_stale(connection, now - 2 * region.clock.error, _BATCH)
@@ -41,12 +41,12 @@ def reap(region: OpenRegion, log: FilteringBoundLogger) -> int:
     return int(max(stale, unused) == _BATCH)
 
 
-def forget(region: OpenRegion, log: FilteringBoundLogger) -> int:
-    """Forget what guards nothing any more, what is gone for good, and evidence past its time."""
+def prune(region: OpenRegion, log: FilteringBoundLogger) -> int:
+    """Delete a batch of rows that nothing needs: old fences, gone objects, old evidence."""
     now = region.clock.now()
     rule = region.topology.jurisdictions[region.region.jurisdiction]
     with region.catalog.begin() as connection:
-        gone = {
+        pruned = {
             "fences": fences.prune(connection, now - 2 * region.clock.error, _BATCH),
             "objects": purges.prune_gone(connection, now, _BATCH),
             "replicas": purges.prune_replicas(connection, now, _BATCH),
@@ -54,9 +54,9 @@ def forget(region: OpenRegion, log: FilteringBoundLogger) -> int:
             "erasures": erasures.prune(connection, now - _days(rule.receipts), _BATCH),
             "holds": holds.prune(connection, now - _days(rule.holds), _BATCH),
         }
-    if any(gone.values()):
-        log.debug("forgotten", region=region.name, **gone)
-    return int(max(gone.values()) == _BATCH)
+    if any(pruned.values()):
+        log.debug("pruned", region=region.name, **pruned)
+    return int(max(pruned.values()) == _BATCH)
 
 
 def _days(kept: Keeping) -> timedelta:

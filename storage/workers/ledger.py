@@ -1,4 +1,4 @@
-"""The ledger's own duties: entries whose writer died are settled, and old ones are given up."""
+"""Ledger duties: resolve entries whose writer died, prune old entries."""
 
 from datetime import timedelta
 
@@ -15,24 +15,24 @@ _PRUNED = 1000
 
 
 def resolve_entries(region: OpenRegion, log: FilteringBoundLogger) -> int:
-    """Settle a batch of entries that were never finished. What fails is tried again."""
+    """Resolve a batch of pending entries. An entry that fails is tried again."""
     now = region.clock.now()
     with region.catalog.begin() as connection:
         stale = ledger.take_stale(connection, now - 2 * region.clock.error, _BATCH)
     done = 0
     for entry in stale:
         try:
-            true = region.catalog.run(lambda c, entry=entry: resolve(region, c, entry))  # type: ignore[misc]
+            in_force = region.catalog.run(lambda c, entry=entry: resolve(region, c, entry))  # type: ignore[misc]
         except BackendError as error:
-            log.warning("entry_unsettled", backend=error.backend, error=error.code)
+            log.warning("entry_pending", backend=error.backend, error=error.code)
             continue
         done += 1
-        log.info("entry_settled", region=region.name, true=true)
+        log.info("entry_resolved", region=region.name, in_force=in_force)
     return int(done == _BATCH)
 
 
 def prune_ledger(region: OpenRegion, log: FilteringBoundLogger) -> int:
-    """Give up a batch of entries that are older than any backup of the catalog."""
+    """Mark a batch of entries for purge that are older than any backup of the catalog."""
     now = region.clock.now()
     before = ledger_from(now, timedelta(days=region.region.catalog_backup_days))
     with region.catalog.begin() as connection:

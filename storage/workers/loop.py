@@ -1,4 +1,4 @@
-"""The loop: every duty in turn, a bounded piece at a time, until told to stop."""
+"""The worker loop: every duty in turn, one bounded piece at a time, until it is stopped."""
 
 import threading
 from collections.abc import Callable, Sequence
@@ -11,31 +11,30 @@ from storage.objects.keyring import KeyRing
 from storage.policy import clocks_agree
 from storage.recovery.recover import catch_up
 from storage.region import OpenRegion
-from storage.workers.ask_back import ask_back
-from storage.workers.compact import compact
-from storage.workers.erase import complete, plan
+from storage.workers.erase import compact, complete, plan
 from storage.workers.expire import expire
-from storage.workers.housekeep import forget, make_partitions, reap
+from storage.workers.housekeep import make_partitions, prune, reap
 from storage.workers.ledger import prune_ledger, resolve_entries
 from storage.workers.purge import purge
 from storage.workers.release import release
 from storage.workers.replicate import replicate
+from storage.workers.request_deletion import request_deletion
 from storage.workers.scrub.rounds import scrub
 
 Piece = Callable[[], int]
-"""Does one bounded piece; says whether there is more to do at once (0: no)."""
+"""Does one bounded piece of work. Returns 0 when there is nothing more to do now."""
 
 
 @dataclass(frozen=True, slots=True)
 class Duty:
-    """Something a worker does, by name."""
+    """A named task of a worker."""
 
     name: str
     piece: Piece
 
 
 def duties(region: OpenRegion, keys: KeyRing, log: FilteringBoundLogger) -> list[Duty]:
-    """All duties of one region, in the order in which they help each other."""
+    """Return the duties of one region, in the order in which one prepares work for the next."""
 
     def destroying(piece: Piece) -> Piece:
         return lambda: piece() if clocks_agree(region.clock.skew()) else 0
@@ -44,7 +43,7 @@ def duties(region: OpenRegion, keys: KeyRing, log: FilteringBoundLogger) -> list
         Duty("clocks", lambda: compare_clocks(region, log)),
         Duty("partitions", lambda: make_partitions(region, log)),
         Duty("reap", destroying(lambda: reap(region, log))),
-        Duty("settle", lambda: resolve_entries(region, log)),
+        Duty("resolve", lambda: resolve_entries(region, log)),
         Duty("catch_up", lambda: catch_up(region, log)),
         Duty("release", destroying(lambda: release(region, log))),
         Duty("plan", destroying(lambda: plan(region, log))),
@@ -52,16 +51,16 @@ def duties(region: OpenRegion, keys: KeyRing, log: FilteringBoundLogger) -> list
         Duty("replicate", lambda: replicate(region, log)),
         Duty("compact", destroying(lambda: compact(region, log))),
         Duty("purge", destroying(lambda: purge(region, log))),
-        Duty("ask_back", destroying(lambda: ask_back(region, log))),
+        Duty("request_deletion", destroying(lambda: request_deletion(region, log))),
         Duty("complete", destroying(lambda: complete(region, log))),
-        Duty("forget", destroying(lambda: forget(region, log))),
-        Duty("prune", destroying(lambda: prune_ledger(region, log))),
+        Duty("prune", destroying(lambda: prune(region, log))),
+        Duty("prune_ledger", destroying(lambda: prune_ledger(region, log))),
         Duty("scrub", destroying(lambda: scrub(region, log))),
     ]
 
 
 def compare_clocks(region: OpenRegion, log: FilteringBoundLogger) -> int:
-    """Say if what destroys stands still, because the machine's clock and the database's differ."""
+    """Log an error if destructive duties are paused because the clocks disagree."""
     apart = region.clock.skew()
     if not clocks_agree(apart):
         log.error("clocks_disagree", region=region.name, seconds=round(apart.total_seconds()))
@@ -69,22 +68,22 @@ def compare_clocks(region: OpenRegion, log: FilteringBoundLogger) -> int:
 
 
 class Worker:
-    """Does the duties of the regions that this process serves."""
+    """Runs the duties of the regions that this process serves."""
 
     def __init__(self, todo: Sequence[Duty], log: FilteringBoundLogger) -> None:
-        """Several workers may have the same duties, in one process or in many."""
+        """Several workers may run the same duties, in one process or in many."""
         self._duties = todo
         self._log = log
         self._stop = threading.Event()
 
     def stop(self) -> None:
-        """Finish the piece at hand, then end. Safe in a signal handler."""
+        """Finish the current piece, then stop. Safe in a signal handler."""
         self._stop.set()
 
     def run_once(self) -> dict[str, int]:
-        """Everything that can be done now. Gives pieces by duty.
+        """Do everything that is due now. Return the number of pieces by duty.
 
-        A duty that fails is left for the next round; the first such error is raised at the end.
+        A duty that fails is left for the next round. The first error is raised at the end.
         """
         done: dict[str, int] = {}
         failed: DomicileError | None = None
@@ -99,7 +98,7 @@ class Worker:
         return done
 
     def run_forever(self, pause: float) -> None:
-        """Round after round, ``pause`` seconds apart, until ``stop``. An error ends no round."""
+        """Run rounds, ``pause`` seconds apart, until ``stop``. Errors are logged."""
         while not self._stop.is_set():
             try:
                 self.run_once()

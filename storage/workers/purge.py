@@ -1,4 +1,4 @@
-"""Purge: what is given up is removed from its backend, and looked for until it is seen absent."""
+"""Purge: delete replicas from their backends, and list them until they are seen absent."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -21,10 +21,10 @@ BATCH = 64
 
 @dataclass(frozen=True, slots=True)
 class _Purge:
-    """A replica to be purged.
+    """A replica to purge.
 
-    ``held``: it is the last that is left of what a hold needs. ``locked``: its backend was told to
-    refuse its deletion.
+    ``held``: it is the last stored replica of an object that a hold needs. ``locked``: its backend
+    was asked to refuse deletion.
     """
 
     attempt: Replica
@@ -34,7 +34,7 @@ class _Purge:
 
 @dataclass(frozen=True, slots=True)
 class _Outcome:
-    """``gone``: when it was seen absent; else it is due ``again``, and ``error`` says why."""
+    """``gone``: when it was seen absent. Otherwise it is due ``again``, because of ``error``."""
 
     attempt: Replica
     gone: datetime | None = None
@@ -43,7 +43,7 @@ class _Outcome:
 
 
 def purge(region: OpenRegion, log: FilteringBoundLogger) -> int:
-    """Try a batch of due replicas. Says how many it tried; each is gone, or due again later."""
+    """Purge a batch of due replicas. Return how many were tried; each is gone or due again."""
     now = region.clock.now()
     with region.catalog.begin() as connection:
         claimed = purges.claim(connection, now, now + LEASE, BATCH)
@@ -64,7 +64,7 @@ def purge(region: OpenRegion, log: FilteringBoundLogger) -> int:
 
 
 def _todo(connection: Connection, claimed: Sequence[Replica]) -> list[_Purge]:
-    """With a row in ``purging`` nobody makes an object needed again: so it stays as it is told."""
+    """Read what the purges need to know. It stays true: no purging object becomes needed again."""
     known = objects.known(connection, {attempt.object_id for attempt in claimed})
     needed = holds.needed(connection, {i: x.day for i, x in known.items()})
     copies = objects.replicas_of(connection, needed, [ReplicaState.STORED])
@@ -79,7 +79,7 @@ def _todo(connection: Connection, claimed: Sequence[Replica]) -> list[_Purge]:
 
 
 def _purge_one(region: OpenRegion, one: _Purge) -> _Outcome:
-    """What has come of it. There is no last attempt."""
+    """Try one purge. It is tried again until the replica is seen absent."""
     now, attempt = region.clock.now(), one.attempt
     later = now + _delay(attempt)
     backend = region.backends.get(attempt.backend)
@@ -104,7 +104,7 @@ def _purge_one(region: OpenRegion, one: _Purge) -> _Outcome:
 
 
 def _note(region: OpenRegion, connection: Connection, outcomes: Sequence[_Outcome]) -> None:
-    """All in one transaction; the objects are locked in one order, before their replicas."""
+    """Record the outcomes in one transaction. Objects are locked in order, before replicas."""
     objects.lock(connection, [outcome.attempt.object_id for outcome in outcomes])
     for outcome in outcomes:
         if outcome.gone is not None:
@@ -117,6 +117,6 @@ def _note(region: OpenRegion, connection: Connection, outcomes: Sequence[_Outcom
 
 
 def _delay(attempt: Replica) -> timedelta:
-    """Longer each time, up to an hour: a backend that returns is then purged within the hour."""
+    """Return the delay, longer each time, up to an hour."""
     grown: timedelta = FIRST_RETRY * 2 ** min(attempt.attempts, 12)
     return min(LAST_RETRY, grown)

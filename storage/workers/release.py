@@ -1,4 +1,4 @@
-"""Release: what a hold kept goes its way when the hold is released."""
+"""Release: resume what a released hold deferred."""
 
 from sqlalchemy import Connection
 from structlog.typing import FilteringBoundLogger
@@ -12,7 +12,7 @@ ROWS = 1000
 
 
 def release(region: OpenRegion, log: FilteringBoundLogger) -> int:
-    """Of one released hold: have its erasures planned again, and delete what nothing else keeps."""
+    """Resume the erasures of one released hold, and delete rows that no other hold keeps."""
     return region.catalog.run(lambda connection: _release(region, connection, log))
 
 

@@ -1,62 +1,43 @@
-"""Replicate: an object that lacks a replica gets it from one that still has what was written."""
+"""Replicate: copy an object to the backends that lack it, from a replica with the right digest."""
 
 import hashlib
-from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import Connection
 from structlog.typing import FilteringBoundLogger
 
 from storage.catalog import objects
-from storage.catalog.objects import NewObject, ObjectKind, ObjectState, Replica, StoredObject
-from storage.errors import BackendError, BackendTimeout, BackendUnavailable
+from storage.catalog.objects import ObjectKind, ObjectState, Replica, StoredObject
+from storage.errors import (
+    Abandoned,
+    BackendError,
+    BackendTimeout,
+    BackendUnavailable,
+    Corrupt,
+    KeyAbsent,
+    TooFewReplicas,
+)
 from storage.model import ReplicaState
-from storage.objects.transfer import KEPT, time_left
+from storage.objects.transfer import read_pieces
+from storage.objects.write import Write, announce_replica
 from storage.policy import REPLICATION_LEASE, WAITING
 from storage.region import OpenRegion
 
 BATCH = 16
-_NOTHING = f"{ObjectKind.CANARY}/nothing"  # a key that no object has
-_PIECE = 8 * 1024 * 1024
-_HERE = (ReplicaState.STORED, ReplicaState.WRITING)
+_ABSENT = f"{ObjectKind.CANARY}/nothing"  # a key that no object has
+_PRESENT = (ReplicaState.STORED, ReplicaState.WRITING)
 
 
 @dataclass(frozen=True, slots=True)
-class _Work:
-    """What is missing, and where it is to be had."""
-
+class _Plan:
     source: StoredObject
-    sources: list[Replica]
-    targets: list[Replica]
-    deadline: datetime
-
-
-@dataclass(slots=True)
-class _Term:
-    """Until when a copy may go on: put off as it goes, unless it was given up meanwhile."""
-
-    region: OpenRegion
-    target: Replica
-    until: datetime
-
-    def check(self) -> None:
-        """To be asked before each step. Raises BackendUnavailable if nothing more may be sent."""
-        region, backend, lease = self.region, self.target.backend, REPLICATION_LEASE.total_seconds()
-        if time_left(region, backend, self.until) > lease / 2:
-            return
-        until = region.deadline(region.clock.now(), lease)
-        with region.catalog.begin() as connection:
-            if not objects.renew_replica(
-                connection, self.target.id, region.lands_by(backend, until)
-            ):
-                raise BackendUnavailable(backend, "the copy was given up")
-        self.until = until
+    stored: list[Replica]
+    writes: list[Write]  # one per missing replica
 
 
 def replicate(region: OpenRegion, log: FilteringBoundLogger) -> int:
-    """Complete a batch of objects that lack replicas. Says how many it looked at."""
+    """Complete a batch of objects that lack replicas. Return how many it looked at."""
     now = region.clock.now()
     with region.catalog.begin() as connection:
         due = objects.claim_due(connection, "replicate_at", now, now + REPLICATION_LEASE, BATCH)
@@ -69,112 +50,102 @@ def replicate(region: OpenRegion, log: FilteringBoundLogger) -> int:
 
 
 def _answering(region: OpenRegion) -> set[str]:
-    """The backends that answer a question.
+    """Return the lawful backends that answer a request.
 
-    To others nothing is announced: each attempt is a row that stays until its absence is seen, and
+    Nothing is announced to the others: each announced replica is a row until it is seen absent, and
     an outage of days would leave one for every object and minute.
     """
     found = set()
     for name in region.lawful():
         try:
-            region.backends[name].list_key(_NOTHING)
+            region.backends[name].list_key(_ABSENT)
         except (BackendUnavailable, BackendTimeout):
             continue
         except BackendError:
-            pass  # that is an answer
+            pass  # an error is an answer
         found.add(name)
     return found
 
 
 def _complete(region: OpenRegion, object_id: UUID, answering: set[str]) -> set[str]:
-    """Make what is missing; the backends on which that failed."""
-    work = region.catalog.run(lambda c: _announce(region, c, object_id, answering))
-    if work is None:
+    """Write the missing replicas. Return the backends that still lack one."""
+    plan = region.catalog.run(lambda c: _begin(region, c, object_id, answering))
+    if plan is None:
         return set()
-    for target in work.targets:
-        code = _copy(region, work, target)
+    for target in plan.writes:
+        code, number = _copy(region, plan, target), target.replicas[0].id
         with region.catalog.begin() as connection:
-            now = region.clock.now()
-            failed = {target.id: code} if code else {}
-            objects.record_results(connection, [] if code else [target.id], failed, now)
-    return region.catalog.run(lambda connection: _what_is_missing(region, connection, work.source))
+            stored, failed = ([], {number: code}) if code else ([number], {})
+            objects.record_results(connection, stored, failed, region.clock.now())
+    return region.catalog.run(lambda connection: _reschedule(region, connection, plan.source))
 
 
-def _what_is_missing(region: OpenRegion, connection: Connection, source: StoredObject) -> set[str]:
-    """Asked again under the lock: a reader may have found another replica bad meanwhile.
+def _reschedule(region: OpenRegion, connection: Connection, source: StoredObject) -> set[str]:
+    """Schedule the object again if it still lacks a replica. Return the backends that lack one.
 
-    What a killed process has left may be on a backend where nothing is wanted: it is settled too.
+    Checked under the lock: a reader may have marked another replica corrupt meanwhile. A replica
+    that a killed process left in ``writing`` counts too, also on a backend that needs none.
     """
     known = objects.find_object(connection, source.id, lock=True)
     if known is None or known.state is not ObjectState.STORED:
         return set()
-    here = objects.replicas_of(connection, [source.id], _HERE).get(source.id, [])
-    stored = {attempt.backend for attempt in here if attempt.state is ReplicaState.STORED}
+    present = objects.replicas_of(connection, [source.id], _PRESENT).get(source.id, [])
+    stored = {replica.backend for replica in present if replica.state is ReplicaState.STORED}
     missing = set(source.backends) - stored
-    unsettled = any(attempt.state is ReplicaState.WRITING for attempt in here)
-    at = region.clock.now() + WAITING if missing or unsettled else None
+    pending = any(replica.state is ReplicaState.WRITING for replica in present)
+    at = region.clock.now() + WAITING if missing or pending else None
     objects.schedule(connection, source.id, "replicate_at", at)
     return missing
 
 
-def _announce(
+def _begin(
     region: OpenRegion, connection: Connection, object_id: UUID, answering: set[str]
-) -> _Work | None:
+) -> _Plan | None:
     now = region.clock.now()
     source = objects.find_object(connection, object_id, lock=True)
     if source is None or source.state is not ObjectState.STORED:
         return None
-    here = objects.replicas_of(connection, [object_id], _HERE).get(object_id, [])
-    # what a worker has left that was killed: it cannot land any more, and must not stay
+    present = objects.replicas_of(connection, [object_id], _PRESENT).get(object_id, [])
+    # Replicas that a killed worker left can no longer take effect, and must not stay.
     over = now - 2 * region.clock.error
-    left = {a.id: "Abandoned" for a in here if a.state is ReplicaState.WRITING and a.land_by < over}
-    objects.record_results(connection, [], left, now)
-    missing = set(source.backends) - {a.backend for a in here if a.id not in left}
-    deadline = region.deadline(now, REPLICATION_LEASE.total_seconds())
-    lawful = [b for b in region.lawful() if b in missing & answering]
-    new = NewObject(
-        source.id,
-        source.kind,
-        source.day,
-        source.tenant,
-        source.backends,
-        now,
-        deadline,
-        number=source.number,
-    )
-    targets = {b: (region.new_uuid(now), region.lands_by(b, deadline)) for b in lawful}
-    stored = [attempt for attempt in here if attempt.state is ReplicaState.STORED]
-    return _Work(source, stored, objects.add_replicas(connection, new, targets), deadline)
+    abandoned = {
+        r.id: Abandoned.__name__
+        for r in present
+        if r.state is ReplicaState.WRITING and r.land_by < over
+    }
+    objects.record_results(connection, [], abandoned, now)
+    missing = set(source.backends) - {r.backend for r in present if r.id not in abandoned}
+    lawful = [name for name in region.lawful() if name in missing & answering]
+    stored = [replica for replica in present if replica.state is ReplicaState.STORED]
+    lasts = REPLICATION_LEASE.total_seconds()
+    writes = [announce_replica(region, connection, source, name, lasts) for name in lawful]
+    return _Plan(source, stored, writes)
 
 
-def _copy(region: OpenRegion, work: _Work, target: Replica) -> str | None:
-    """Copy from the first good replica. Gives the code of what went wrong."""
-    code: str | None = "KeyAbsent"
-    source, term = work.source, _Term(region, target, work.deadline)
-    for attempt in work.sources:
+def _copy(region: OpenRegion, plan: _Plan, target: Write) -> str | None:
+    """Copy from the first good replica. Return the error code, None if it is stored."""
+    code, source = KeyAbsent.__name__, plan.source
+    for replica in plan.stored:
+        digest, backend = hashlib.sha256(), region.backends[replica.backend]
         try:
-            backend = region.backends[target.backend]
-            with backend.upload(target.key, timeout=region.limits.attempt) as upload:
-                digest = hashlib.sha256()
-                for piece in _pieces(region, attempt, source.size or 0):
+            with target.upload() as upload:
+                for piece in read_pieces(backend, replica.key, source.size or 0):
                     digest.update(piece)
-                    term.check()
+                    target.renew()
                     upload.write(piece)
+                    upload.require(1)
                 if digest.digest() == source.digest:
-                    term.check()
-                    upload.finish()
-                    if source.kind in KEPT:
-                        backend.preserve(target.key)
+                    target.renew()
+                    target.finish(upload).require(1)
                     return None
-            code = "Corrupt"
-        except BackendError as error:
+        except TooFewReplicas as error:  # it may still take effect: send nothing twice to one key
+            return next(iter(error.failures.values()))
+        except Abandoned as error:
+            return error.code
+        except BackendError as error:  # of the source: go on with the next one
             code = error.code
-            if error.backend == target.backend:
-                return code  # it may still land: nothing is sent twice under one key
+            continue
+        code = Corrupt.__name__
+        if not upload.aborted:
+            return code
     return code
-
-
-def _pieces(region: OpenRegion, attempt: Replica, size: int) -> Iterator[bytes]:
-    backend = region.backends[attempt.backend]
-    for start in range(0, size, _PIECE):
-        yield backend.get(attempt.key, start, min(start + _PIECE, size))

@@ -340,7 +340,7 @@ def forget(stage: Stage, other: Actor) -> Act:
     other.erase(Scope.subject("ann"))
     other.duty("plan", "purge", "complete")
     stage.pass_time(hours=25)
-    return lambda actor: actor.duty("forget")
+    return lambda actor: actor.duty("prune")
 
 
 @operation
@@ -361,7 +361,7 @@ def settle(stage: Stage, other: Actor) -> Act:
         Scope.subject("ann")
     )
     stage.pass_time(hours=1)
-    return lambda actor: actor.duty("settle")
+    return lambda actor: actor.duty("resolve")
 
 
 # --- processes ---------------------------------------------------------------------------------

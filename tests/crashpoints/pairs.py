@@ -187,7 +187,7 @@ def _put_and_reap(stage: Stage, other: Actor) -> tuple[Act, Act]:
 
     def reap(two: Actor) -> None:
         stage.pass_time(hours=1)
-        two.duty("reap", "purge", "forget")
+        two.duty("reap", "purge", "prune")
 
     return lambda one: one.put(fact), reap
 
@@ -345,7 +345,7 @@ def _hand_over_and_erase_later(stage: Stage, other: Actor) -> tuple[Act, Act]:
 
     def erase(two: Actor) -> None:
         stage.pass_time(hours=1)
-        two.duty("settle", "ask_back")
+        two.duty("resolve", "request_deletion")
         _erase_and_ask(two)
 
     return lambda one: one.hand_over(fact), erase
@@ -359,13 +359,13 @@ def _ask_back_and_erase(stage: Stage, other: Actor) -> tuple[Act, Act]:
         ends = stage.start(Tape(stop="commit update processor_copy"))
         ends.hand_over_and_end(fact)
     stage.pass_time(hours=1)
-    return lambda one: one.duty("ask_back", "complete"), _erase_and_ask
+    return lambda one: one.duty("request_deletion", "complete"), _erase_and_ask
 
 
 def _erase_and_ask(two: Actor) -> None:
     """An erasure, and all that a worker can do for it now, at processors too."""
     two.erase(Scope.subject("ann"))
-    two.duty("plan", "purge", "ask_back", "complete")
+    two.duty("plan", "purge", "request_deletion", "complete")
 
 
 def _erase_all(two: Actor, scope: Scope | None = None) -> None:

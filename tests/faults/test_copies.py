@@ -102,7 +102,7 @@ def test_a_hand_over_that_dies_at_any_moment_leaves_nothing_unknown(domicile: Do
     finish(domicile, erase(domicile.store.tenant("acme-eu")))
 
 
-@pytest.mark.parametrize(("name", "least"), [("plan", 2), ("ask_back", 8)])
+@pytest.mark.parametrize(("name", "least"), [("plan", 2), ("request_deletion", 8)])
 def test_a_worker_can_die_at_any_moment(domicile: Domicile, name: str, least: int) -> None:
     """Planned or not, asked or not: the next one goes on, and no receipt comes before the word."""
     domicile.tenant()
@@ -110,7 +110,7 @@ def test_a_worker_can_die_at_any_moment(domicile: Domicile, name: str, least: in
         t = domicile.store.tenant("acme-eu")
         t.hand_over(put_prompt(domicile, "u"), NAME)
         erasure = erase(t)
-        if name == "ask_back":
+        if name == "request_deletion":
             duty(domicile, "plan")
         died = killed_at(domicile, moment, lambda: duty(domicile, name))
         finish(domicile, erasure)
@@ -200,7 +200,7 @@ def test_a_ledger_entry_that_a_worker_settles_first(
     handing = aside.submit(t.hand_over, put, NAME)
     assert gate.reached.wait(30)
     domicile.pass_time(seconds=11)
-    duty(domicile, "settle")
+    duty(domicile, "resolve")
     (copy,) = known(domicile)
     gate.open.set()
 
@@ -306,10 +306,10 @@ def test_two_workers_do_not_ask_for_one_copy_at_the_same_time(
     duty(domicile, "plan")
     there = processor(domicile)
     there.gates["request_deletion"] = gate
-    first = aside.submit(duty, domicile, "ask_back")
+    first = aside.submit(duty, domicile, "request_deletion")
     assert gate.reached.wait(30)
     with second(domicile) as other:
-        duty(domicile, "ask_back", other)
+        duty(domicile, "request_deletion", other)
     gate.open.set()
     first.result(30)
 
@@ -327,7 +327,7 @@ def test_a_processor_that_hangs_holds_up_nothing_else(domicile: Domicile) -> Non
     there = processor(domicile)
     there.calls.clear()
     there.fail_after["request_deletion"] = ProcessorTimeout(NAME)
-    duty(domicile, "ask_back")
+    duty(domicile, "request_deletion")
 
     assert 1 <= len(there.calls) < 64
     there.fail_after.clear()

@@ -109,7 +109,7 @@ def test_a_pack_is_not_forgotten_before_the_rows_that_name_it(domicile: Domicile
     t.put(DataClass.PROMPT, b"mine", subject="u")
     domicile.pass_time(days=3)
     erasure = erase(t)
-    for name in ("expire", "purge", "forget"):
+    for name in ("expire", "purge", "prune"):
         duty(domicile, name)
     assert packs_on(domicile) == []
 

@@ -100,7 +100,7 @@ def test_what_waits_for_a_sender_is_not_sent_after_its_time(
         sent = send(narrow, [attempt], b"late", until=region.deadline(region.clock.now()))
         busy.open.set()
 
-    assert sent.stored == ()
+    assert sent.stored == []
     assert domicile.backends[attempt.backend].count("put") == before
 
 

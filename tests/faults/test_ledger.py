@@ -193,7 +193,7 @@ def test_a_stale_entry_is_settled_once(domicile: Domicile, faults: CatalogFaults
         erase(t)
     domicile.pass_time(minutes=1)
     with ThreadPoolExecutor() as pool:
-        for done in [pool.submit(duty, domicile, "settle") for _ in range(2)]:
+        for done in [pool.submit(duty, domicile, "resolve") for _ in range(2)]:
             done.result(30)
     assert len(domicile.store.erasures(HOME)) == 1
 

@@ -10,6 +10,7 @@ from io import BytesIO
 import pytest
 
 from storage.catalog import objects
+from storage.catalog.objects import NewObject
 from storage.errors import (
     BackendError,
     BackendFull,
@@ -18,9 +19,10 @@ from storage.errors import (
     PurgeIncomplete,
 )
 from storage.model import DataClass, Erasure, NewRecord, Purpose, PutResult, ReplicaState, Scope
+from storage.objects.write import Write
 from storage.ports import Clock, ItemKind
 from storage.testing import Domicile, FaultyBackend, Gate
-from storage.workers.replicate import _copy, _Work
+from storage.workers.replicate import _copy, _Plan
 from tests.support.actions import duty, erase, get, is_complete, work
 from tests.support.faults.transactions import FENCING, CatalogFaults, ran
 from tests.support.inspect.stored import eventually, holders, home, packs, replica_states, sealed
@@ -217,8 +219,11 @@ def test_a_copy_of_unknown_outcome_is_not_sent_again_under_its_key(domicile: Dom
     assert source is not None
     good = [attempt for attempt in here if attempt.backend == "eu-a"]
     target = replace(good[0], backend="eu-b", key="pack/kept/again")
-    deadline = region.deadline(region.clock.now(), 1800)
-    code = _copy(region, _Work(source, good * 2, [target], deadline), target)
+    now = region.clock.now()
+    until = region.deadline(now, 1800)
+    new = NewObject(source.id, source.kind, source.day, None, source.backends, now, until)
+    write = Write(region, new, [target], until, 1800)
+    code = _copy(region, _Plan(source, good * 2, [write]), write)
 
     assert code == "BackendTimeout"
     assert late.count("upload") == 1

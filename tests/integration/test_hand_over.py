@@ -502,5 +502,5 @@ def test_a_page_of_copies(domicile: Domicile, tenant: Tenant) -> None:
     assert [c.id for c in copies(HOME)] == made
     assert [c.id for c in copies(HOME, after=made[0], limit=1)] == made[1:2]
     assert [c.id for c in copies(HOME, processor=REVIEW)] == [made[1]]
-    duty(domicile, "ask_back")
+    duty(domicile, "request_deletion")
     assert [c.state for c in copies(HOME)] == [CopyState.DELIVERED] * 3

@@ -41,16 +41,16 @@ def test_a_released_hold_is_kept_as_long_as_its_jurisdiction_says(domicile: Domi
     prompt, placed = held_prompt(domicile)
     opened(domicile, placed, prompt)
     domicile.pass_time(days=3 * 366)
-    duty(domicile, "forget")
+    duty(domicile, "prune")
     before = known(domicile), looked(domicile)
     release(domicile, placed)
     newer = place(domicile)
     duty(domicile, "release")
     domicile.clock.advance(KEPT - timedelta(minutes=1))
-    duty(domicile, "forget")
+    duty(domicile, "prune")
     meanwhile = known(domicile), looked(domicile)
     domicile.pass_time(minutes=2)
-    duty(domicile, "forget")
+    duty(domicile, "prune")
 
     assert before == ({placed.hold.id}, 1)
     assert meanwhile == ({placed.hold.id, newer.hold.id}, 1)
@@ -66,12 +66,12 @@ def test_a_hold_that_an_erasure_names_stays_as_long_as_that(domicile: Domicile) 
     newer = place(domicile, Scope.subject("somebody else"))
     work(domicile, hours=1)
     domicile.pass_time(days=1100)
-    duty(domicile, "forget")
+    duty(domicile, "prune")
     before = known(domicile)
     complete = is_complete(domicile, erasure)
     domicile.pass_time(days=400)
-    duty(domicile, "forget")
-    duty(domicile, "forget")
+    duty(domicile, "prune")
+    duty(domicile, "prune")
 
     assert complete
     assert before == {placed.hold.id, newer.hold.id}
@@ -91,7 +91,7 @@ def test_a_number_is_never_given_twice(domicile: Domicile) -> None:
     served = domicile.store.served("eu-central-1")
     expire(served.open, served.keys, structlog.get_logger())  # the first step of the day
     domicile.clock.advance(KEPT)
-    duty(domicile, "forget")
+    duty(domicile, "prune")
     placed = place(domicile)
 
     assert [(day.day, day.records) for day in placed.expiring] == [(prompt.day, 1)]

@@ -16,7 +16,7 @@ from storage.ports import ItemKind, StoredItem
 from storage.testing import Domicile, Gate
 from storage.workers.scrub import rounds as scrubbing
 from storage.workers.scrub.rate import Rate
-from storage.workers.scrub.repair import Place, Shown
+from storage.workers.scrub.repair import Target, Traces
 from storage.workers.scrub.rounds import scrub, whole_round
 from tests.support.actions import work
 from tests.support.inspect.stored import home
@@ -66,7 +66,7 @@ def test_memory_does_not_grow_with_the_number_of_keys(domicile: Domicile) -> Non
         for number, trace in enumerate(many_keys(after)):
             if number % 999 == 998 and next(looks) % 10 == 0:
                 objects = gc.get_objects()
-                held.append(sum(1 for o in objects if isinstance(o, Row | StoredItem | Shown)))
+                held.append(sum(1 for o in objects if isinstance(o, Row | StoredItem | Traces)))
                 del objects
             yield trace
 
@@ -234,7 +234,7 @@ def test_requests_come_no_faster_than_the_rate(
         for call in ("scan", "list_key", "get", "purge"):
             domicile.backends[name].fail_before[call] = at
     limit = Rate(rate, clock=lambda: now[0], sleep=sleep)
-    slow = Place(home(domicile), "eu-a", limit, structlog.get_logger())
+    slow = Target(home(domicile), "eu-a", limit, structlog.get_logger())
     whole_round(slow, 1.0, tell=lambda _: None, wait=_nobody)
 
     assert len(sent) >= 20  # a listing, seven reads, two looks for each that is lost

@@ -98,7 +98,7 @@ def complete(domicile: Domicile, count: int) -> list[Erasure]:
         duty(domicile, "plan")
         duty(domicile, "complete")
     domicile.pass_time(days=2)
-    duty(domicile, "forget")
+    duty(domicile, "prune")
     return found
 
 
@@ -113,11 +113,11 @@ def test_a_receipt_is_kept_as_long_as_its_jurisdiction_says(domicile: Domicile) 
     completed = domicile.store.erasure(first.id).completed
     assert completed is not None
     domicile.clock.advance(completed + KEPT - domicile.clock.now() - timedelta(minutes=1))
-    duty(domicile, "forget")
+    duty(domicile, "prune")
     assert [e.id for e in known(domicile)] == [first.id, later.id]
 
     domicile.pass_time(minutes=2)
-    duty(domicile, "forget")
+    duty(domicile, "prune")
 
     assert [e.id for e in known(domicile)] == [later.id]
     assert known(domicile)[0].receipt is not None
@@ -147,12 +147,12 @@ def test_an_open_erasure_is_never_forgotten(domicile: Domicile) -> None:
     erasure = erase(t)
     duty(domicile, "plan")
     domicile.pass_time(days=5 * 365)
-    duty(domicile, "forget")
+    duty(domicile, "prune")
     before = [(e.id, e.receipt) for e in known(domicile)]
     domicile.bring_back("eu-a")
     duty(domicile, "purge")
     duty(domicile, "complete")
-    duty(domicile, "forget")
+    duty(domicile, "prune")
 
     assert before == [(erasure.id, None)]
     assert is_complete(domicile, erasure)
@@ -167,7 +167,7 @@ def test_they_go_in_bounded_pieces_the_oldest_first(domicile: Domicile) -> None:
 
     assert forgotten == 2
     assert [e.id for e in known(domicile)] == [e.id for e in found[2:]]
-    duty(domicile, "forget")
+    duty(domicile, "prune")
     assert known(domicile) == []
 
 
@@ -228,10 +228,10 @@ def test_what_may_still_land_is_not_forgotten(domicile: Domicile) -> None:
             .values(state="gone", gone_at=domicile.clock.now(), land_by=landing)
         )
     domicile.pass_time(hours=23)
-    duty(domicile, "forget")
+    duty(domicile, "prune")
     before = replicas(region)
     domicile.pass_time(hours=2)
-    duty(domicile, "forget")
+    duty(domicile, "prune")
 
     assert before["eu-b", "gone"] == 1
     assert replicas(region)["eu-b", "gone"] == 0

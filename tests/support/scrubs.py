@@ -13,7 +13,7 @@ from storage.model import ReplicaState
 from storage.ports import Backend, StoredItem
 from storage.testing import Domicile, FaultyBackend
 from storage.workers.scrub.rate import Rate
-from storage.workers.scrub.repair import Place
+from storage.workers.scrub.repair import Target
 from storage.workers.scrub.rounds import whole_round
 from tests.support.inspect.stored import HOME, home
 
@@ -26,10 +26,10 @@ def unpaced() -> Rate:
     return Rate(float("inf"), clock=lambda: 0.0, sleep=lambda _: None)
 
 
-def place(domicile: Domicile, backend: str = "eu-a", store: Store | None = None) -> Place:
+def place(domicile: Domicile, backend: str = "eu-a", store: Store | None = None) -> Target:
     """A backend of the home region, to be scrubbed."""
     region = (store or domicile.store).served(HOME).open
-    return Place(region, backend, unpaced(), structlog.get_logger())
+    return Target(region, backend, unpaced(), structlog.get_logger())
 
 
 def scrubbed(domicile: Domicile, backend: str = "eu-a", share: float = 0.0) -> Findings:

@@ -20,7 +20,7 @@ ASKS = {
     "catalog/records.py:delete_scope",
     "catalog/records.py:delete_released",
     "catalog/days.py:drop_partition",
-    "workers/ask_back.py:_word",
+    "workers/request_deletion.py:_confirmation",
     "workers/scrub/repair.py:_orphan",
     "workers/purge.py:_purge_one",
 }

@@ -24,7 +24,7 @@ from storage.policy import Done
 from storage.region import OpenRegion
 from storage.text import did_you_mean, plural
 from storage.workers.scrub.rate import Rate
-from storage.workers.scrub.repair import Place
+from storage.workers.scrub.repair import Target
 from storage.workers.scrub.rounds import SHARE, whole_round
 
 _DONE = {
@@ -85,11 +85,11 @@ def scrub(
         raise typer.Exit(code_of(type(errors[0])))
 
 
-def _places(store: Store, region: str | None, backend: str | None, limit: Rate) -> list[Place]:
+def _places(store: Store, region: str | None, backend: str | None, limit: Rate) -> list[Target]:
     """Return the chosen backends. Raise WrongRegion, or InvalidRequest for an unknown backend."""
     log = make_logger()
     regions = [store.served(name).open for name in (chosen_regions(store, region))]
-    found = [Place(r, b, limit, log) for r in regions for b in r.backends if backend in (None, b)]
+    found = [Target(r, b, limit, log) for r in regions for b in r.backends if backend in (None, b)]
     if not found:
         known = [name for r in regions for name in r.backends]
         advice = f"{did_you_mean(backend or '', known)} Known backends: {', '.join(known)}."
@@ -97,7 +97,7 @@ def _places(store: Store, region: str | None, backend: str | None, limit: Rate) 
     return found
 
 
-def _one(place: Place, share: float) -> _Scrubbed:
+def _one(place: Target, share: float) -> _Scrubbed:
     """Scrub one backend; if it fails, return what was found until then."""
     region, name = place.region, place.backend
     with counting(f"Scrubbing {name}", _expected(region, name)) as progress:

@@ -1,9 +1,8 @@
-"""Scrub: the catalog against what each backend really has, in both directions.
+"""Scrub rounds: merge the replicas of a backend with its listing, both in the order of keys.
 
-Two streams in the order of keys are merged: replicas, and the backend's listing. What is in one and
-not in the other, or differs, is checked again and repaired (``repair``). How far a round is stands
-in the catalog after every piece, so that any process may go on with it; a piece that is done twice
-finds nothing the second time.
+A key that is in one of them only, or that differs, is inspected again and repaired. The progress of
+a round is saved in the catalog after every piece, so any process can continue it. A piece that runs
+twice finds nothing the second time.
 """
 
 import math
@@ -24,22 +23,22 @@ from storage.policy import Done, Finding, next_scrub, sampled
 from storage.ports import StoredItem
 from storage.region import OpenRegion
 from storage.workers.scrub.rate import Rate
-from storage.workers.scrub.repair import Place, Shown, intact, look, repair, summed
+from storage.workers.scrub.repair import Target, Traces, inspect, intact, repair, summarize
 
-KEYS, REQUESTS = 1000, 100  # a piece ends after so many
-SHARE = 0.01  # of the objects, those that the worker reads as a whole in one round
-_PAGE = 500  # rows that are held at a time
+KEYS, REQUESTS = 1000, 100  # a piece ends after one of these counts
+SHARE = 0.01  # of the objects, the share that a worker reads in full in one round
+_PAGE = 500  # rows per query
 _LISTED = 1000  # traces that a backend lists in one request
 _LEASE = timedelta(minutes=2)
 _AGAIN = timedelta(minutes=1)
 _WAIT = 1.0  # seconds
-_FORGET = 1000
+_PRUNE = 1000
 
 
 def scrub(region: OpenRegion, log: FilteringBoundLogger) -> int:
-    """One piece of one backend whose turn it is. Says 0: more of it is for the next round.
+    """Scrub one piece of one backend that is due. Always return 0: the rest waits for later rounds.
 
-    So scrubbing takes a small part of a worker's time, however much there is to look at.
+    So scrubbing takes a small part of a worker's time, however many objects there are.
     """
     names, now = list(region.backends), region.clock.now()
     with region.catalog.begin() as connection:
@@ -50,21 +49,20 @@ def scrub(region: OpenRegion, log: FilteringBoundLogger) -> int:
         return 0
     unlimited = Rate(math.inf, clock=lambda: 0.0, sleep=lambda _: None)
     try:
-        piece(Place(region, due.backend, unlimited, log), due)
+        piece(Target(region, due.backend, unlimited, log), due)
     except BackendError as error:
-        log.warning("scrub_put_off", region=region.name, backend=due.backend, error=error.code)
+        log.warning("scrub_postponed", region=region.name, backend=due.backend, error=error.code)
     return 0
 
 
 def whole_round(
-    place: Place, share: float, *, tell: Callable[[int], None], wait: Callable[[float], None]
+    target: Target, share: float, *, tell: Callable[[int], None], wait: Callable[[float], None]
 ) -> Round:
-    """A whole round of one backend, or the rest of one that is under way and reads as much.
+    """Scrub a whole backend, or finish a round under way that reads no smaller share.
 
-    ``tell`` hears how many keys the round has looked at. Raises BackendError; what is done by then
-    stays done.
+    ``tell`` is called with the number of keys so far. Raises BackendError; finished pieces count.
     """
-    region, name = place.region, place.backend
+    region, name = target.region, target.backend
     now = region.clock.now()
     with region.catalog.begin() as connection:
         scrubs.register(connection, [name], now)
@@ -78,26 +76,26 @@ def whole_round(
         if state.started is None:
             return state
         if claimed is not None:
-            piece(place, claimed)
+            piece(target, claimed)
         else:
             wait(_WAIT)  # another process is at it
 
 
-def piece(place: Place, round_: Round) -> None:
-    """Go on with a claimed round for one bounded piece, and give it back.
+def piece(target: Target, round_: Round) -> None:
+    """Continue a claimed round for one bounded piece, and release it.
 
-    Raises BackendError; the round is then due again a little later.
+    Raises BackendError; the round is then due again after a minute.
     """
-    walk = _Walk(place, round_)
-    over, due = False, place.region.clock.now() + _AGAIN
+    walk = _Walk(target, round_)
+    over, due = False, target.region.clock.now() + _AGAIN
     try:
         over = walk.go()
-        due = place.region.clock.now()
+        due = target.region.clock.now()
         if over:
-            _forget_unseen(place, round_)
+            _forget_unseen(target, round_)
     finally:
-        now, tally = place.region.clock.now(), walk.tally
-        with place.region.catalog.begin() as connection:
+        now, tally = target.region.clock.now(), walk.tally
+        with target.region.catalog.begin() as connection:
             if over:
                 again = next_scrub(now, unfinished=tally.unfinished)
                 scrubs.finish(connection, round_, tally, now, due=again)
@@ -107,20 +105,20 @@ def piece(place: Place, round_: Round) -> None:
 
 
 class _Walk:
-    """One piece on its way: ``after`` is the last key that is done."""
+    """One piece under way. ``after``: the last key that is done."""
 
-    def __init__(self, place: Place, round_: Round) -> None:
+    def __init__(self, target: Target, round_: Round) -> None:
         self.after, self.tally = round_.after, deepcopy(round_.tally)
-        self._place, self._round = place, round_
+        self._target, self._round = target, round_
 
     def go(self) -> bool:
         """Whether the end of the listing is reached."""
-        begun, asked, marked = self.tally.keys, self._place.rate.taken, False
-        shown = _listing(self._place, self.after)
-        rows = _rows(self._place, self.after)
+        begun, asked, marked = self.tally.keys, self._target.rate.taken, False
+        shown = _listing(self._target, self.after)
+        rows = _rows(self._target, self.after)
         for key, row, there in _merge(rows, shown):
             looked = self.tally.keys - begun >= KEYS
-            if marked and (looked or self._place.rate.taken - asked >= REQUESTS):
+            if marked and (looked or self._target.rate.taken - asked >= REQUESTS):
                 return False
             self.tally.keys += 1
             marked = is_key(key)  # what is no key is no mark to go on from
@@ -137,32 +135,32 @@ class _Walk:
             before = self._round.tally.found.get((finding, done))
             count = found.count - (before.count if before else 0)
             if count:
-                self._place.log.warning(
+                self._target.log.warning(
                     "scrub_found",
-                    region=self._place.region.name,
-                    backend=self._place.backend,
+                    region=self._target.region.name,
+                    backend=self._target.backend,
                     finding=finding.value,
                     done=done.value,
                     count=count,
                 )
 
-    def _examine(self, key: str, row: Row | None, there: Shown) -> None:
-        place = self._place
-        finding, spoilt = place.judge(row, there), False
+    def _examine(self, key: str, row: Row | None, there: Traces) -> None:
+        target = self._target
+        finding, corrupt = target.judge(row, there), False
         if finding is None and row is not None and self._to_be_read(row):
             self.tally.read += 1
-            spoilt = not self._reads_well(row)
-        if finding is None and not spoilt:
+            corrupt = not self._reads_well(row)
+        if finding is None and not corrupt:
             return
-        looked = look(place, key)
-        if looked is None:
+        inspected = inspect(target, key)
+        if inspected is None:
             return
-        again, now_there = looked
-        finding = place.judge(again, now_there)
-        if finding is None and spoilt and again == row:
+        again, now = inspected
+        finding = target.judge(again, now)
+        if finding is None and corrupt and again == row:
             finding = Finding.CORRUPT
         if finding is not None:
-            self.tally.add(finding, repair(place, finding, key, again), key)
+            self.tally.add(finding, repair(target, finding, key, again), key)
 
     def _to_be_read(self, row: Row) -> bool:
         stored = row.state is ReplicaState.STORED and row.expected.stored
@@ -170,19 +168,19 @@ class _Walk:
 
     def _reads_well(self, row: Row) -> bool:
         """Asked twice, if need be: bytes may be lost on the way, too."""
-        place = self._place
-        return any(intact(place, place.backend, row.key, row) for _ in range(2))
+        target = self._target
+        return any(intact(target, target.backend, row.key, row) for _ in range(2))
 
 
 def _merge(
-    rows: Iterator[Row], listing: Iterator[Shown]
-) -> Iterator[tuple[str, Row | None, Shown]]:
+    rows: Iterator[Row], listing: Iterator[Traces]
+) -> Iterator[tuple[str, Row | None, Traces]]:
     """Each key that is in either stream, once, in their order."""
     row, shown = next(rows, None), next(listing, None)
     while row is not None or shown is not None:
         if shown is None or (row is not None and row.key < shown.key):
             assert row is not None
-            yield row.key, row, Shown(row.key, None, 0)
+            yield row.key, row, Traces(row.key, None, 0)
             row = next(rows, None)
         elif row is None or shown.key < row.key:
             yield shown.key, None, shown
@@ -192,22 +190,22 @@ def _merge(
             row, shown = next(rows, None), next(listing, None)
 
 
-def _rows(place: Place, after: str) -> Iterator[Row]:
+def _rows(target: Target, after: str) -> Iterator[Row]:
     while True:
-        with place.region.catalog.begin() as connection:
-            page = scrubs.rows(connection, place.backend, after, _PAGE)
+        with target.region.catalog.begin() as connection:
+            page = scrubs.rows(connection, target.backend, after, _PAGE)
         yield from page
         if len(page) < _PAGE:
             return
         after = page[-1].key
 
 
-def _listing(place: Place, after: str) -> Iterator[Shown]:
-    found = place.region.backends[place.backend].scan(after=after)
-    for key, traces in groupby(_paced(found, place.rate), key=attrgetter("key")):
+def _listing(target: Target, after: str) -> Iterator[Traces]:
+    found = target.region.backends[target.backend].scan(after=after)
+    for key, traces in groupby(_paced(found, target.rate), key=attrgetter("key")):
         if key <= after:
-            raise BackendUnavailable(place.backend, "its listing is not in the order of keys")
-        yield summed(key, traces)
+            raise BackendUnavailable(target.backend, "its listing is not in the order of keys")
+        yield summarize(key, traces)
         after = key
 
 
@@ -220,11 +218,11 @@ def _paced(traces: Iterator[StoredItem], rate: Rate) -> Iterator[StoredItem]:
             rate.take()
 
 
-def _forget_unseen(place: Place, round_: Round) -> None:
+def _forget_unseen(target: Target, round_: Round) -> None:
     """Strays that the whole round has not seen are gone by themselves."""
     assert round_.started is not None
     while True:
-        with place.region.catalog.begin() as connection:
-            gone = scrubs.delete_unseen_orphans(connection, place.backend, round_.started, _FORGET)
-        if gone < _FORGET:
+        with target.region.catalog.begin() as connection:
+            gone = scrubs.delete_unseen_orphans(connection, target.backend, round_.started, _PRUNE)
+        if gone < _PRUNE:
             return

@@ -7,7 +7,7 @@ from sqlalchemy import or_, select
 
 from storage.catalog import tables as t
 from storage.workers.scrub.rate import Rate
-from storage.workers.scrub.repair import Place
+from storage.workers.scrub.repair import Target
 from storage.workers.scrub.rounds import whole_round
 from tests.support.stories.calls import Calls
 from tests.support.stories.cluster import Process, quiet
@@ -72,7 +72,7 @@ class Spoiling(Calls):
             served.open for served in process.store.regions.values() if name in served.open.backends
         )
         rate = Rate(math.inf, clock=lambda: 0.0, sleep=lambda _: None)
-        place = Place(region, name, rate, quiet())
+        place = Target(region, name, rate, quiet())
         whole_round(place, 1.0, tell=lambda _: None, wait=self.world.clock.sleep)
 
     def _one_of_many(self, region: str) -> list[tuple[str, str]]:

@@ -1,4 +1,4 @@
-"""Ask back: copies at processors whose time has come, until each is known to be gone."""
+"""Request deletion: of due copies at processors, until each deletion is confirmed."""
 
 from datetime import datetime, timedelta
 
@@ -23,11 +23,11 @@ from storage.region import OpenRegion
 BATCH = 64
 
 
-def ask_back(region: OpenRegion, log: FilteringBoundLogger) -> int:
-    """Ask for a batch of due copies. Says how many; each is gone, or due again later.
+def request_deletion(region: OpenRegion, log: FilteringBoundLogger) -> int:
+    """Request the deletion of a batch of due copies. Return how many; unconfirmed ones stay due.
 
-    A processor that hangs is not waited for again in the same batch, and what else is due comes in
-    the next round: the worker has other duties.
+    A processor that times out gets no more requests in this batch, and the rest of the batch waits
+    for the next round, so that the other duties are not delayed.
     """
     now = region.clock.now()
     ending = [
@@ -40,12 +40,12 @@ def ask_back(region: OpenRegion, log: FilteringBoundLogger) -> int:
     silent: set[str] = set()
     asked = region.pool.map(lambda due: _ask_one(region, due, silent), claimed)
     for failed in filter(None, asked):
-        log.warning("copy_not_gone", region=region.name, **failed)
+        log.warning("copy_not_deleted", region=region.name, **failed)
     return 0 if silent else len(claimed)
 
 
 def _ask_one(region: OpenRegion, due: Due, silent: set[str]) -> dict[str, object] | None:
-    """What went wrong, if anything did; it is asked for again then. There is no last time."""
+    """Process one copy. Return what failed, for the log; the request is then repeated later."""
     now = region.clock.now()
     connector = region.connectors.get(due.processor)
     if connector is None:
@@ -53,39 +53,41 @@ def _ask_one(region: OpenRegion, due: Due, silent: set[str]) -> dict[str, object
     if due.processor in silent:
         return _again(region, due, ProcessorTimeout.__name__, now + _delay(due))
     try:
-        said = _word(connector, due, now)
+        confirmed = _confirmation(connector, due, now)
     except (ProcessorError, Refused) as error:
         if isinstance(error, ProcessorTimeout):
             silent.add(due.processor)
         return _again(region, due, error.code, now + _delay(due))
-    if said is not None:
+    if confirmed is not None:
         with region.catalog.begin() as connection:
-            copies.confirm(connection, due.id, "acknowledged", said.digest, region.clock.now())
+            copies.confirm(connection, due.id, "acknowledged", confirmed.digest, region.clock.now())
         return None
-    # what may still arrive is asked for again when it cannot any more
+    # A delivery that may still arrive is checked again when it no longer can.
     waits = due.land_by + timedelta(milliseconds=1) if now <= due.land_by else now + _delay(due)
     _again(region, due, None, waits)
     return None
 
 
-def _word(connector: Connector, due: Due, now: datetime) -> Acknowledgement | None:
-    """The processor's word, asked for now, that settles the matter; None: not yet.
+def _confirmation(connector: Connector, due: Due, now: datetime) -> Acknowledgement | None:
+    """Request deletion, and return the acknowledgement that proves it. None: not yet.
 
-    Raises ProcessorError, and Refused if it may not be asked for.
+    Raises ProcessorError, and Refused if the policy does not allow the request.
     """
     may_destroy(what="copy", state=due.state, held=HELD_AT_PROCESSORS, now=now).demand()
     connector.request_deletion(due.id)
-    said = connector.confirm(due.id)
-    if said is None:
+    answer = connector.confirm(due.id)
+    if answer is None:
         return None
     verdict = confirm_deletion(
-        deleted_at=said.deleted_at, announced=due.announced, land_by=due.land_by, asked=now
+        deleted_at=answer.deleted_at, announced=due.announced, land_by=due.land_by, asked=now
     )
     if verdict.done:
-        return said
+        return answer
     if verdict.reason is DeletionReason.MAY_STILL_LAND:
         return None
-    raise AcknowledgementInvalid(due.processor, f"Its time cannot be right: {verdict.reason}.")
+    raise AcknowledgementInvalid(
+        due.processor, f"Its deletion time is impossible: {verdict.reason}."
+    )
 
 
 def _again(region: OpenRegion, due: Due, code: str | None, at: datetime) -> dict[str, object]:
@@ -95,6 +97,6 @@ def _again(region: OpenRegion, due: Due, code: str | None, at: datetime) -> dict
 
 
 def _delay(due: Due) -> timedelta:
-    """Longer each time, up to an hour."""
+    """Return the delay, longer each time, up to an hour."""
     grown: timedelta = FIRST_RETRY * 2 ** min(due.attempts, 12)
     return min(LAST_RETRY, grown)

@@ -1,0 +1,201 @@
+"""The write protocol: announce, send, commit. Invariant 2, no byte without a row, rests on it.
+
+1. ``announce`` inserts, in the caller's transaction, the object (``writing``) and one replica per
+   backend. Each replica has a key of its own, and a time after which no attempt to write it can
+   take effect. The caller commits before it sends a byte.
+2. ``Write.send`` or ``Write.upload`` transfers the bytes: one attempt per replica, and none after
+   ``Write.until``. ``Write.renew`` moves that time while a long upload goes on.
+3. ``Write.commit`` sets the object to ``stored``, in the transaction that inserts the rows that
+   need it. ``Write.abandon`` marks everything that may have been sent for purge.
+
+A writer that dies leaves an object in ``writing``. After its deadline the reaper marks it for
+purge. The two compare and set the same row, so one of them loses: a writer that comes too late gets
+False from ``commit``, and Abandoned from ``renew``.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from uuid import UUID
+
+from sqlalchemy import Connection
+
+from storage.catalog import objects
+from storage.catalog.objects import NewObject, ObjectKind, ObjectState, Replica, StoredObject
+from storage.errors import Abandoned
+from storage.objects.transfer import MultiUpload, Sent, preserve, send
+from storage.region import OpenRegion
+
+
+@dataclass(frozen=True, slots=True)
+class Contents:
+    """What a new object holds.
+
+    ``tenant``: set if it holds the bytes of this tenant alone. ``family``: that of the object whose
+    bytes it shares. ``number``: of a ledger entry.
+    """
+
+    kind: ObjectKind
+    day: date | None = None
+    tenant: str | None = None
+    family: UUID | None = None
+    number: int | None = None
+
+
+@dataclass(slots=True)
+class Write:
+    """One object, or one more replica of an object, on its way to its backends.
+
+    ``until``: no byte is sent later. ``lasts``: seconds for which a renewal is good.
+    """
+
+    region: OpenRegion
+    new: NewObject
+    replicas: Sequence[Replica]
+    until: datetime
+    lasts: float
+
+    @property
+    def id(self) -> UUID:
+        """The id of the object."""
+        return self.new.id
+
+    def send(self, data: bytes, *, urgent: bool = False) -> Sent:
+        """Write the whole object to every backend in parallel, one attempt each.
+
+        ``urgent``: deletion depends on it, so it may use the room that a backend reserves for that.
+        """
+        sent = send(self.region, self.replicas, data, until=self.until, urgent=urgent)
+        return preserve(self.region, self.new.kind, sent)
+
+    def upload(self) -> MultiUpload:
+        """Begin to stream the object to every backend. Pass the result to ``finish``."""
+        return MultiUpload(self.region, self.replicas, lambda: self.until)
+
+    def finish(self, upload: MultiUpload) -> Sent:
+        """Make a streamed object readable on every backend that took all of it."""
+        return preserve(self.region, self.new.kind, upload.finish())
+
+    def renew(self) -> None:
+        """Extend ``until`` when a third of ``lasts`` has passed. Call it before each piece.
+
+        Raises Abandoned if the reaper was first: it may already have made its final absence check,
+        so nothing more may be sent.
+        """
+        region, now = self.region, self.region.clock.now()
+        if (self.until - now).total_seconds() > self.lasts * 2 / 3:
+            return
+        until = region.deadline(now, self.lasts)
+        land_by = max(region.lands_by(replica.backend, until) for replica in self.replicas)
+        ids = [replica.id for replica in self.replicas]
+        with region.catalog.begin() as connection:
+            if not objects.renew(connection, self.id, ids, until, land_by):
+                raise Abandoned
+        self.until = until
+
+    def commit(
+        self,
+        connection: Connection,
+        sent: Sent,
+        *,
+        size: int,
+        digest: bytes,
+        compact_at: datetime | None = None,
+    ) -> bool:
+        """Set the object to ``stored``, and schedule the replicas that are missing.
+
+        ``digest``: SHA-256 of the object. False: it was abandoned meanwhile, and nothing changed.
+        """
+        now, missing = self.region.clock.now(), len(sent.stored) < len(self.new.backends)
+        # This locks the object before its replicas, as the reaper does: otherwise the two deadlock.
+        stored = objects.finish(
+            connection,
+            self.id,
+            size,
+            digest,
+            replicate_at=now if missing else None,
+            compact_at=compact_at,
+        )
+        objects.record_results(connection, sent.stored, sent.failed, now)
+        return stored
+
+    def reject(self, connection: Connection, sent: Sent) -> None:
+        """Mark what was sent for purge, in a transaction that has found no use for it."""
+        now = self.region.clock.now()
+        objects.lock(connection, [self.id])  # before its replicas, as in ``commit``
+        objects.record_results(connection, sent.stored, sent.failed, now)
+        objects.mark_for_purge(connection, [self.id], now)
+
+    def abandon(self) -> None:
+        """Mark what may have been sent for purge, unless the object was committed after all."""
+        with self.region.catalog.begin() as connection:
+            abandon(self.region, connection, self.id)
+
+
+def announce(
+    region: OpenRegion,
+    connection: Connection,
+    contents: Contents,
+    backends: Sequence[str],
+    *,
+    send_to: Sequence[str] | None = None,
+    lasts: float | None = None,
+) -> Write:
+    """Insert a new object and its replicas. Commit before you send.
+
+    ``backends``: where the object belongs. ``send_to``: those to write to now (default: all; the
+    replicate worker adds the others). ``lasts``: seconds until the write must be committed or
+    renewed (default: one PUT).
+    """
+    lasts = lasts or region.limits.attempt
+    now = region.clock.now()
+    until = region.deadline(now, lasts)
+    new = NewObject(
+        region.new_uuid(now),
+        contents.kind,
+        contents.day,
+        contents.tenant,
+        tuple(backends),
+        now,
+        until,
+        contents.family,
+        contents.number,
+    )
+    targets = _targets(region, backends if send_to is None else send_to, now, until)
+    return Write(region, new, objects.announce(connection, new, targets), until, lasts)
+
+
+def announce_replica(
+    region: OpenRegion, connection: Connection, stored: StoredObject, backend: str, lasts: float
+) -> Write:
+    """Insert one more replica of a stored object. Commit before you send.
+
+    ``lasts``: seconds until its result must be recorded, or the write renewed.
+    """
+    now = region.clock.now()
+    until = region.deadline(now, lasts)
+    new = NewObject(
+        stored.id,
+        stored.kind,
+        stored.day,
+        stored.tenant,
+        stored.backends,
+        now,
+        until,
+        number=stored.number,
+    )
+    targets = _targets(region, [backend], now, until)
+    return Write(region, new, objects.add_replicas(connection, new, targets), until, lasts)
+
+
+def _targets(
+    region: OpenRegion, backends: Sequence[str], now: datetime, until: datetime
+) -> Mapping[str, tuple[UUID, datetime]]:
+    return {b: (region.new_uuid(now), region.lands_by(b, until)) for b in backends}
+
+
+def abandon(region: OpenRegion, connection: Connection, object_id: UUID) -> None:
+    """Mark an announced object for purge, unless it was committed after all."""
+    known = objects.find_object(connection, object_id, lock=True)
+    if known is not None and known.state is ObjectState.WRITING:
+        objects.mark_for_purge(connection, [object_id], region.clock.now())
