@@ -79,7 +79,7 @@ lateness: venv ## Live through DAYS days of trouble, and say how late anything w
 lock: ## Write requirements.lock; UPGRADE=1 takes newer versions
 	@$(PYTHON) -m venv .venv-lock
 	@.venv-lock/bin/$(PIP) install -qq $(UV)
-	.venv-lock/bin/uv pip compile pyproject.toml --quiet --all-extras --group dev \
+	.venv-lock/bin/uv pip compile pyproject.toml --quiet --all-extras --group dev --group docs \
 	  --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	  --custom-compile-command 'make lock' $(if $(UPGRADE),--upgrade) -o requirements.lock
 

@@ -1,0 +1,273 @@
+"""Pages that MkDocs generates from the code and from the files beside ``docs/``.
+
+Nothing generated is checked in, so no page can disagree with the code that it describes.
+"""
+
+import re
+import subprocess
+import sys
+import tomllib
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from posixpath import dirname, normpath
+from types import ModuleType
+from typing import get_args
+
+from mkdocs.config.defaults import MkDocsConfig
+from mkdocs.structure.files import File, Files
+from mkdocs.structure.pages import Page
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+
+import storage
+import storage.testing
+from storage.errors import DomicileError
+from storage.settings import PREFIX, BackendSettings, RegionSettings, Settings
+
+ROOT = Path(__file__).parents[1]
+
+# Files beside docs/ that are pages too.
+_BESIDE = {
+    "README.md": "index.md",
+    "CONTRIBUTING.md": "contributing.md",
+    "CHANGELOG.md": "changelog.md",
+    "SECURITY.md": "security.md",
+}
+_LINK = re.compile(r"\[(?P<text>[^\]\n]+)\]\((?P<path>[^)#\s:]+)(?P<anchor>#[^)\s]*)?\)")
+
+
+def on_config(config: MkDocsConfig) -> MkDocsConfig:
+    """Take the addresses from the package's metadata, where there are any."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    urls: dict[str, str] = project.get("urls", {})
+    config.site_url = urls.get("Documentation", config.site_url)
+    config.repo_url = urls.get("Source", urls.get("Repository", config.repo_url))
+    return config
+
+
+def on_files(files: Files, *, config: MkDocsConfig) -> Files:
+    """Add the generated pages."""
+    for path, page in pages().items():
+        files.append(File.generated(config, path, content=page()))
+    for source, path in _BESIDE.items():
+        text = (ROOT / source).read_text()
+        files.append(File.generated(config, path, content=relinked(text, source, config.repo_url)))
+    return files
+
+
+def on_page_markdown(markdown: str, *, page: Page, config: MkDocsConfig, files: Files) -> str:
+    """Lead links that leave ``docs/`` to where they can be followed."""
+    source = page.file.src_uri
+    if page.file.generated_by:
+        return markdown
+    return relinked(markdown, f"docs/{source}", config.repo_url)
+
+
+def pages() -> dict[str, Callable[[], str]]:
+    """Return the generated pages: path in the site, and the function that makes it."""
+    return {
+        "api/store.md": store_page,
+        "api/async.md": async_page,
+        "api/values.md": values_page,
+        "api/testing.md": testing_page,
+        "errors.md": errors_page,
+        "settings.md": settings_page,
+        "cli.md": cli_page,
+        "decisions/index.md": decisions_page,
+    }
+
+
+def relinked(markdown: str, source: str, repository: str | None) -> str:
+    """Return the text of the file ``source`` with its links as the site needs them.
+
+    A link to a file that is no page leads to ``repository``; without one, only its text is left.
+    """
+    at = dirname(next((page for file, page in _BESIDE.items() if file == source), source[5:]))
+
+    def follow(found: re.Match[str]) -> str:
+        target = normpath(f"{dirname(source)}/{found['path']}".lstrip("/"))
+        page = _BESIDE.get(target, target[5:] if target.startswith("docs/") else None)
+        if page is not None and page.endswith(".md"):
+            return f"[{found['text']}]({'../' * len(Path(at).parts)}{page}{found['anchor'] or ''})"
+        if repository:
+            return f"[{found['text']}]({repository}/blob/main/{target})"
+        return found["text"]
+
+    return _LINK.sub(follow, markdown)
+
+
+def store_page() -> str:
+    """Return the reference of the synchronous store."""
+    names = ["open_store", "Store", "Tenant", "Capture", "OpenFile"]
+    return "\n\n".join(
+        [
+            "# Store and tenants",
+            "A service opens a store, and binds a tenant once per request or once for ever. "
+            "Operators use `store.admin`.",
+            *_all_of(storage, names),
+            *_all_of("storage.client.store", ["Admin", "Tenants", "Processors"]),
+            *_all_of("storage.client.holds", ["Holds"]),
+        ]
+    )
+
+
+def async_page() -> str:
+    """Return the reference of the asynchronous store."""
+    names = ["open_async_store", "AsyncStore", "AsyncTenant", "AsyncCapture", "AsyncOpenFile"]
+    return "\n\n".join(
+        [
+            "# Asynchronous store",
+            "The same objects for asyncio. Where a method only says where to look, its arguments, "
+            "results and errors are those of the [synchronous one](store.md).",
+            *_all_of(storage, names),
+            *_all_of("storage.client.aio", ["AsyncAdmin", "AsyncTenants", "AsyncProcessors"]),
+            *_all_of("storage.client.aio.holds", ["AsyncHolds"]),
+        ]
+    )
+
+
+def values_page() -> str:
+    """Return the reference of what callers give and get."""
+    shown = store_page() + async_page()
+    names = [n for n in storage.__all__ if f"storage.{n}\n" not in shown and not _elsewhere(n)]
+    return "\n\n".join(
+        [
+            "# Values",
+            "What callers give and get. All values are frozen, and `repr` of a value shows neither "
+            "content, metadata, a subject, a group nor a file name.",
+            *_all_of(storage, names, "show_if_no_docstring: true"),
+        ]
+    )
+
+
+def testing_page() -> str:
+    """Return the reference of ``storage.testing``."""
+    return "\n\n".join(
+        [
+            "# storage.testing",
+            "What your own tests use: [how to test your service](../howto/test-your-service.md).",
+            *_all_of(storage.testing, storage.testing.__all__),
+        ]
+    )
+
+
+def _elsewhere(name: str) -> bool:
+    """Whether a public name has its reference on the page of errors or of settings."""
+    value = getattr(storage, name)
+    return isinstance(value, type) and issubclass(value, DomicileError | BaseModel)
+
+
+def _all_of(module: ModuleType | str, names: Iterable[str], option: str = "") -> Iterator[str]:
+    """Return a directive of mkdocstrings for each name."""
+    path = module if isinstance(module, str) else module.__name__
+    for name in names:
+        options = f"    options:\n      {option}\n" if option else ""
+        yield f"::: {path}.{name}\n{options}"
+
+
+def errors_page() -> str:
+    """Return the page of errors: a section for each class, with its class name as anchor."""
+    head = (
+        "# Errors\n\n"
+        "Every error is a `DomicileError`. Its text says what happened and what to do; no text "
+        "shows content, metadata, a subject, a file name or a key. `code` is the stable name for "
+        "logs and JSON, `retryable` says whether the same call may succeed later, and `outcome` "
+        "what a failed write left behind.\n\n"
+        f"```text\n{_tree(DomicileError)}\n```"
+    )
+    return "\n\n".join([head, *(_error(kind) for kind in _below(DomicileError))])
+
+
+def _below(kind: type[DomicileError]) -> Iterator[type[DomicileError]]:
+    """Return the public classes of errors in the order of their definition, base first."""
+    if kind.__module__ == "storage.errors":
+        yield kind
+    for sub in kind.__subclasses__():
+        yield from _below(sub)
+
+
+def _tree(kind: type[DomicileError], indent: str = "") -> str:
+    subs = [sub for sub in kind.__subclasses__() if sub.__module__ == "storage.errors"]
+    return "\n".join([indent + kind.__name__, *(_tree(sub, indent + "    ") for sub in subs)])
+
+
+def _error(kind: type[DomicileError]) -> str:
+    retry = "yes" if kind.retryable else "no"
+    outcome = {
+        "not_stored": "Nothing was stored or changed.",
+        "unknown": "The effect is unknown: what was asked may have happened, or still happen.",
+    }[kind.outcome]
+    base = "" if kind is DomicileError else f"A kind of [{kind.__base__.__name__}]"
+    base += "" if kind is DomicileError else f"(#{kind.__base__.__name__.lower()}). "
+    return "\n\n".join(
+        [
+            f"## {kind.__name__} {{ #{kind.__name__.lower()} }}",
+            f"{base}{_literals(kind.__doc__)}",
+            f"- **Retry:** {retry}. {outcome}\n- **What to do:** {kind.usual_advice}",
+        ]
+    )
+
+
+def _literals(docstring: str | None) -> str:
+    """Return a docstring as Markdown."""
+    lines = (docstring or "").strip().splitlines()
+    return "\n".join(line.strip() for line in lines).replace("``", "`")
+
+
+def settings_page() -> str:
+    """Return the page of settings: a row for each environment variable."""
+    parts = {"regions": RegionSettings, "backends": BackendSettings}
+    rows: list[str] = []
+    for name, field in Settings.model_fields.items():
+        if name in parts:
+            of = f"{name.upper()}__<{name.upper().removesuffix('S')}>"
+            sub = parts[name].model_fields.items()
+            rows += [_setting(f"{of}__{key.upper()}", value) for key, value in sub]
+        else:
+            rows.append(_setting(name.upper(), field))
+    return "\n".join(
+        [
+            "# Settings\n",
+            "Settings are environment variables. Addresses and secrets are settings; what lives "
+            "where is in the [topology](howto/add-a-region.md).\n",
+            f"{_literals(Settings.__doc__)}\n",
+            "| variable | type | default | meaning |",
+            "|---|---|---|---|",
+            *rows,
+            "\nAn unknown variable that begins with `DOMICILE_` is an error "
+            "([SettingsError](errors.md#settingserror)). `domicile doctor` checks all of them.",
+        ]
+    )
+
+
+def _setting(name: str, field: FieldInfo) -> str:
+    kind = next(iter(get_args(field.annotation)), field.annotation)
+    shown = {"SecretStr": "secret", "Path": "path", "int": "number"}[getattr(kind, "__name__", "")]
+    default = "required" if field.is_required() else f"`{field.default}`"
+    if field.default_factory is not None:
+        default = "`~/.domicile`; for root `/var/lib/domicile`"
+    unset = "unset" if field.default is None else default
+    return f"| `{PREFIX}{name}` | {shown} | {unset} | {_literals(field.description)} |"
+
+
+def cli_page() -> str:
+    """Return the reference of the command line, as Typer writes it."""
+    command = [sys.executable, "-m", "typer", "storage.cli.commands", "utils", "docs"]
+    made = subprocess.run(  # noqa: S603 - no part of it comes from outside
+        [*command, "--name", "domicile", "--title", "Command line"],
+        capture_output=True,
+        check=True,
+        cwd=ROOT,
+        text=True,
+    )
+    return made.stdout
+
+
+def decisions_page() -> str:
+    """Return the list of decision records."""
+    rows = ["# Decisions\n", "| record | status |", "|---|---|"]
+    for file in sorted((ROOT / "docs/decisions").glob("[0-9]*.md")):
+        lines = file.read_text().splitlines()
+        status = next(line for line in lines if line.startswith("Status: "))
+        rows.append(f"| [{lines[0].lstrip('# ')}]({file.name}) | {status.split(': ', 1)[1]} |")
+    return "\n".join(rows)
