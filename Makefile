@@ -15,7 +15,7 @@ UV := uv==0.13.9
 .DELETE_ON_ERROR:
 .SUFFIXES:
 .PHONY: help demo test check lint format check-migrations crashpoints wheel check-wheel bench simulate \
-  mutants lateness lock venv clean
+  mutants lateness docs changelog lock venv clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-17s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -26,7 +26,7 @@ demo: venv ## Show the main job from end to end, with its proof
 test: venv ## Run all tests
 	$(BIN)/pytest -n $(WORKERS) $(ARGS)
 
-check: lint test check-wheel ## All that CI runs
+check: lint docs test check-wheel ## All that CI runs
 
 lint: venv ## Check the lock, style, types and architecture
 	$(BIN)/$(PIP) check
@@ -35,7 +35,7 @@ lint: venv ## Check the lock, style, types and architecture
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
 
-format: venv ## Format the code and mend what can be mended
+format: venv ## Format the code and fix what can be fixed
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 
@@ -76,6 +76,12 @@ mutants: venv ## Put bugs into copies of the source, one at a time, and see the 
 lateness: venv ## Live through DAYS days of trouble, and say how late anything was
 	$(BIN)/python -m tests.lateness --days $(DAYS) $(ARGS)
 
+docs: venv ## Build the documentation site into site/, without the network
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+
+changelog: venv ## Print what is in the next release
+	@$(BIN)/python changelog/collect.py
+
 lock: ## Write requirements.lock; UPGRADE=1 takes newer versions
 	@$(PYTHON) -m venv .venv-lock
 	@.venv-lock/bin/$(PIP) install -qq $(UV)
@@ -84,7 +90,7 @@ lock: ## Write requirements.lock; UPGRADE=1 takes newer versions
 	  --custom-compile-command 'make lock' $(if $(UPGRADE),--upgrade) -o requirements.lock
 
 clean: ## Remove all that make and the tools made here
-	rm -rf .venv .venv-lock build dist .hypothesis .import_linter_cache .mypy_cache \
+	rm -rf .venv .venv-lock build dist site .hypothesis .import_linter_cache .mypy_cache \
 	  .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 

@@ -8,10 +8,11 @@ import subprocess
 import sys
 import tomllib
 from collections.abc import Callable, Iterable, Iterator
+from enum import Enum
 from pathlib import Path
 from posixpath import dirname, normpath
 from types import ModuleType
-from typing import get_args
+from typing import TypeGuard, get_args
 
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
@@ -22,7 +23,7 @@ from pydantic.fields import FieldInfo
 import storage
 import storage.testing
 from storage.errors import DomicileError
-from storage.settings import PREFIX, BackendSettings, RegionSettings, Settings
+from storage.settings import PREFIX, Settings
 
 ROOT = Path(__file__).parents[1]
 
@@ -33,6 +34,7 @@ _BESIDE = {
     "CHANGELOG.md": "changelog.md",
     "SECURITY.md": "security.md",
 }
+_SHORTENED = re.compile(r"^(\* `[a-z]+`): .*\.\.\.$", re.MULTILINE)
 _LINK = re.compile(r"\[(?P<text>[^\]\n]+)\]\((?P<path>[^)#\s:]+)(?P<anchor>#[^)\s]*)?\)")
 
 
@@ -55,7 +57,7 @@ def on_files(files: Files, *, config: MkDocsConfig) -> Files:
     return files
 
 
-def on_page_markdown(markdown: str, *, page: Page, config: MkDocsConfig, files: Files) -> str:
+def on_page_markdown(markdown: str, *, page: Page, config: MkDocsConfig, **_: object) -> str:
     """Lead links that leave ``docs/`` to where they can be followed."""
     source = page.file.src_uri
     if page.file.generated_by:
@@ -102,8 +104,7 @@ def store_page() -> str:
     return "\n\n".join(
         [
             "# Store and tenants",
-            "A service opens a store, and binds a tenant once per request or once for ever. "
-            "Operators use `store.admin`.",
+            "A service opens a store and binds a tenant. Operators use `store.admin`.",
             *_all_of(storage, names),
             *_all_of("storage.client.store", ["Admin", "Tenants", "Processors"]),
             *_all_of("storage.client.holds", ["Holds"]),
@@ -117,8 +118,10 @@ def async_page() -> str:
     return "\n\n".join(
         [
             "# Asynchronous store",
-            "The same objects for asyncio. Where a method only says where to look, its arguments, "
-            "results and errors are those of the [synchronous one](store.md).",
+            (
+                "The same objects for asyncio: arguments, results and errors are those of the "
+                "[synchronous ones](store.md)."
+            ),
             *_all_of(storage, names),
             *_all_of("storage.client.aio", ["AsyncAdmin", "AsyncTenants", "AsyncProcessors"]),
             *_all_of("storage.client.aio.holds", ["AsyncHolds"]),
@@ -133,9 +136,11 @@ def values_page() -> str:
     return "\n\n".join(
         [
             "# Values",
-            "What callers give and get. All values are frozen, and `repr` of a value shows neither "
-            "content, metadata, a subject, a group nor a file name.",
-            *_all_of(storage, names, "show_if_no_docstring: true"),
+            (
+                "What callers give and get. All are frozen, and the `repr` of one shows neither "
+                "content, metadata, a subject, a group nor a file name."
+            ),
+            *(_value(name) for name in names),
         ]
     )
 
@@ -157,12 +162,18 @@ def _elsewhere(name: str) -> bool:
     return isinstance(value, type) and issubclass(value, DomicileError | BaseModel)
 
 
-def _all_of(module: ModuleType | str, names: Iterable[str], option: str = "") -> Iterator[str]:
+def _all_of(module: ModuleType | str, names: Iterable[str]) -> Iterator[str]:
     """Return a directive of mkdocstrings for each name."""
     path = module if isinstance(module, str) else module.__name__
-    for name in names:
-        options = f"    options:\n      {option}\n" if option else ""
-        yield f"::: {path}.{name}\n{options}"
+    return (f"::: {path}.{name}\n" for name in names)
+
+
+def _value(name: str) -> str:
+    """Return the directive for a value: the members of an enum, the fields of a dataclass."""
+    value = getattr(storage, name)
+    enum = isinstance(value, type) and issubclass(value, Enum)
+    option = "show_if_no_docstring" if enum else "merge_init_into_class"
+    return f"::: storage.{name}\n    options:\n      {option}: true\n"
 
 
 def errors_page() -> str:
@@ -197,8 +208,8 @@ def _error(kind: type[DomicileError]) -> str:
         "not_stored": "Nothing was stored or changed.",
         "unknown": "The effect is unknown: what was asked may have happened, or still happen.",
     }[kind.outcome]
-    base = "" if kind is DomicileError else f"A kind of [{kind.__base__.__name__}]"
-    base += "" if kind is DomicileError else f"(#{kind.__base__.__name__.lower()}). "
+    above = kind.__mro__[1].__name__
+    base = "" if kind is DomicileError else f"A kind of [{above}](#{above.lower()}). "
     return "\n\n".join(
         [
             f"## {kind.__name__} {{ #{kind.__name__.lower()} }}",
@@ -216,28 +227,35 @@ def _literals(docstring: str | None) -> str:
 
 def settings_page() -> str:
     """Return the page of settings: a row for each environment variable."""
-    parts = {"regions": RegionSettings, "backends": BackendSettings}
     rows: list[str] = []
     for name, field in Settings.model_fields.items():
-        if name in parts:
-            of = f"{name.upper()}__<{name.upper().removesuffix('S')}>"
-            sub = parts[name].model_fields.items()
-            rows += [_setting(f"{of}__{key.upper()}", value) for key, value in sub]
-        else:
+        part = next((a for a in get_args(field.annotation) if _is_model(a)), None)
+        if part is None:
             rows.append(_setting(name.upper(), field))
+            continue
+        of = f"{name.upper()}__<{name.upper().removesuffix('S')}>"
+        rows += [_setting(f"{of}__{key.upper()}", f) for key, f in part.model_fields.items()]
     return "\n".join(
         [
             "# Settings\n",
-            "Settings are environment variables. Addresses and secrets are settings; what lives "
-            "where is in the [topology](howto/add-a-region.md).\n",
+            (
+                "Settings are environment variables: addresses and secrets. What lives where is in "
+                "the [topology](howto/add-a-region.md).\n"
+            ),
             f"{_literals(Settings.__doc__)}\n",
             "| variable | type | default | meaning |",
             "|---|---|---|---|",
             *rows,
-            "\nAn unknown variable that begins with `DOMICILE_` is an error "
-            "([SettingsError](errors.md#settingserror)). `domicile doctor` checks all of them.",
+            (
+                "\nAn unknown variable that begins with `DOMICILE_` is an error "
+                "([SettingsError](errors.md#settingserror)). `domicile doctor` checks all of them."
+            ),
         ]
     )
+
+
+def _is_model(kind: object) -> TypeGuard[type[BaseModel]]:
+    return isinstance(kind, type) and issubclass(kind, BaseModel)
 
 
 def _setting(name: str, field: FieldInfo) -> str:
@@ -260,7 +278,7 @@ def cli_page() -> str:
         cwd=ROOT,
         text=True,
     )
-    return made.stdout
+    return _SHORTENED.sub(r"\1", made.stdout)
 
 
 def decisions_page() -> str:

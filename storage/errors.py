@@ -387,7 +387,7 @@ class ConfigurationError(DomicileError):
 class TopologyError(ConfigurationError):
     """The topology contradicts itself."""
 
-    usual_advice = "Change the file at that key; docs/extending.md says what it may hold."
+    usual_advice = "Change the file at that key; docs/howto/add-a-region.md says what it may hold."
 
     def __init__(self, file: str, key: str, reason: str) -> None:
         """Says where: the file, the key in it (empty: all of it), and what is wrong with it."""

@@ -28,14 +28,16 @@ def default_home() -> Path:
 
 
 class _Part(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
 
 class RegionSettings(_Part):
-    """What a process needs to serve a region. ``keys_file`` holds its root keys (mode 0600)."""
+    """What a process needs to serve a region."""
 
     catalog_url: SecretStr
+    """The region's database, ``postgresql://...``. A process serves the regions that have one."""
     keys_file: Path
+    """The region's key file (mode 0600)."""
 
 
 class Settings(BaseSettings):
@@ -51,13 +53,19 @@ class Settings(BaseSettings):
         frozen=True,
         extra="forbid",
         hide_input_in_errors=True,
+        use_attribute_docstrings=True,
     )
 
     home: Path = Field(default_factory=default_home)
+    """The directory of the embedded PostgreSQL, the keys and relative paths of backends."""
     topology: Path | None = None
+    """A directory of TOML files like ``regions/data``. Unset: the shipped example."""
     regions: Annotated[dict[str, RegionSettings], BeforeValidator(_dashed)] = {}
+    """The regions that this process serves. None: it runs embedded."""
     backends: Annotated[dict[str, S3Credentials], BeforeValidator(_dashed)] = {}
+    """The credentials of S3 backends."""
     connections: int = Field(default=10, ge=2, le=100)
+    """Connections to each catalog, 2 to 100."""
 
     @property
     def embedded(self) -> bool:

@@ -14,13 +14,15 @@ from pathlib import Path
 import pytest
 
 PAGE = Path(__file__).parents[2] / "docs/tutorial.md"
-_BLOCK = re.compile(r'^```(?P<kind>\S*)(?: title="(?P<file>[^"]+)")?\n(?P<text>.*?)^```$', re.M | re.S)
+_BLOCK = re.compile(
+    r'^```(?P<kind>\S*)(?: title="(?P<file>[^"]+)")?\n(?P<text>.*?)^```$', re.MULTILINE | re.DOTALL
+)
 _END = "---- end of a block ----"
 
 
 @dataclass(frozen=True)
 class Block:
-    """A code block: ``sh`` is run, ``python`` is a file, ``text`` is what the last ``sh`` prints."""
+    """A code block: ``sh`` is run, ``python`` is a file, ``text`` is what ``sh`` printed."""
 
     kind: str
     file: str | None
@@ -63,7 +65,7 @@ def test_every_block_runs_in_order(directory: Path) -> None:
     environment["PATH"] = f"{Path(sys.executable).parent}:{environment['PATH']}"
 
     done = subprocess.run(
-        ["bash", "-euo", "pipefail", "-c", script(page)],
+        ["/usr/bin/env", "bash", "-euo", "pipefail", "-c", script(page)],
         cwd=directory,
         env=environment,
         capture_output=True,

@@ -51,7 +51,8 @@ async def each(things: Iterable[T]) -> AsyncIterator[T]:
 
 def test_the_readme_example_runs_from_nothing(capsys: pytest.CaptureFixture[str]) -> None:
     """Pasted verbatim, with no setting but the data directory. User 7 is gone, nobody else."""
-    [code] = re.findall(r"^```python\n(.*?)^```", (ROOT / "README.md").read_text(), re.M | re.S)
+    page = (ROOT / "README.md").read_text()
+    [code] = re.findall(r"^```python\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
     names: dict[str, Any] = {}
     exec(compile(code, "README.md", "exec"), names)  # noqa: S102 - our own README
 
@@ -66,7 +67,7 @@ def test_the_readme_example_runs_from_nothing(capsys: pytest.CaptureFixture[str]
         assert len(left) == 20 + 1
         assert not {prompt, answer.id} & set(left)
         assert store.erasure(names["erasure"].id).state is ErasureState.FENCED
-        assert t.get(file.id, purpose=Purpose.FINE_TUNE).body == b'{"messages": []}\n'
+        assert t.get(file.id, purpose=Purpose.FINE_TUNE).body == b'{"messages": []}'
         for gone in (prompt, answer.id):
             with pytest.raises(Erased):
                 t.get(gone, purpose=Purpose.SERVE)

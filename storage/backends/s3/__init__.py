@@ -14,11 +14,16 @@ from storage.ports import Backend
 class S3Credentials(BaseModel):
     """An access key for one bucket. Neither ``repr`` nor an error shows any part of it."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", hide_input_in_errors=True, use_attribute_docstrings=True
+    )
 
     access_key: SecretStr
+    """The access key of an S3 backend. Without credentials, boto3's own search applies."""
     secret_key: SecretStr
+    """The secret key of an S3 backend."""
     session_token: SecretStr | None = None
+    """The session token of temporary credentials."""
 
 
 def open_s3(
