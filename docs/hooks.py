@@ -270,7 +270,7 @@ def _setting(name: str, field: FieldInfo) -> str:
 
 def cli_page() -> str:
     """Return the reference of the command line, as Typer writes it."""
-    command = [sys.executable, "-m", "typer", "storage.cli.commands", "utils", "docs"]
+    command = [sys.executable, "-m", "typer", "storage.cli", "utils", "docs"]
     made = subprocess.run(  # noqa: S603 - no part of it comes from outside
         [*command, "--name", "domicile", "--title", "Command line"],
         capture_output=True,
