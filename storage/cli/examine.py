@@ -96,7 +96,7 @@ def _catalog(topology: Topology, name: str, given: RegionSettings) -> Iterator[F
         with catalog.begin() as connection:
             yield _server(name, connection)
         catalog.check()
-        yield Finding("catalog", name, "ok", "Belongs to this region, durable, and fits this code.")
+        yield Finding("catalog", name, "ok", "Region, durability and supported code are right.")
         with catalog.begin() as connection:
             yield _revision(name, connection)
             yield _horizon(topology, name, connection)
@@ -154,4 +154,4 @@ def _backends(region: OpenRegion) -> Iterator[Finding]:
 
 def _rights(region: OpenRegion) -> str:
     bootstrap.probe(region, make_logger(StringIO()))
-    return "All rights are granted; the location is as declared."
+    return "All rights granted, in the declared location."

@@ -11,7 +11,9 @@ import pytest
 
 import regions
 from storage.cli import packages
+from storage.cli.commands import doctor
 from storage.cli.exit_codes import Exit
+from storage.cli.findings import Finding
 from tests.support.cli_harness import Line
 
 
@@ -58,13 +60,13 @@ class TestSettingUp:
             assert bound["at_most"] == sum(step["at_most"] for step in bound["steps"])
             assert bound["fits"]
         assert expiry["limit"] == 24 * 3600
-        assert "30 days; readable until 24 to 48 h before their end" in shown.stdout
+        assert "30 days; readable until 24 to 48 h before" in shown.stdout
         assert "7 days later" in shown.stdout
         assert told["receipts"]["EU"]["days"] == 1461
         assert told["holds"]["EU"]["days"] == 1096
         assert "CCPA" in shown.stdout
         assert (shown.exit_code, slow.exit_code) == (Exit.DONE, Exit.CONFIGURATION)
-        assert "THAT CANNOT BE KEPT" in slow.stdout
+        assert "THE PROMISE CANNOT BE KEPT" in slow.stdout
 
     def test_a_misspelled_setting_is_reported(self, line: Line) -> None:
         """The error names the setting and shows no value."""
@@ -116,6 +118,21 @@ class TestDoctor:
             "storage",
             "regions",
         }
+
+    @pytest.mark.parametrize("width", [40, 60, 80])
+    def test_no_word_is_broken(self, width: int) -> None:
+        """A path that does not fit beside the columns goes below them, in one piece."""
+        path = "/srv/app/.venv/lib/python3.12/site-packages/storage"
+        finding = Finding(
+            "packages", "storage", "fail", f"Files differ in {path}.", "Reinstall it."
+        )
+
+        shown = doctor._shown(finding, "fail  packages  storage       ", width).plain
+
+        assert (
+            shown.split() == f"fail packages storage Files differ in {path}. Reinstall it.".split()
+        )
+        assert all(len(line) <= width or path in line for line in shown.splitlines())
 
     def test_a_readable_key_file_fails(self, line: Line) -> None:
         """The advice is a command to run; the other region is still checked."""

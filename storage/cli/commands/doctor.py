@@ -1,6 +1,7 @@
 """``doctor``: check that Domicile can work here, and advise what to do if it cannot."""
 
 from collections.abc import Iterator, Sequence
+from textwrap import TextWrapper
 
 import typer
 from rich.text import Text
@@ -8,9 +9,9 @@ from rich.text import Text
 from storage import bootstrap
 from storage.cli import examine, packages
 from storage.cli.exit_codes import Exit
-from storage.cli.findings import Finding, State, failed
+from storage.cli.findings import Finding, failed
 from storage.cli.options import AsJson
-from storage.cli.output import bad, good, print_json, print_note, print_table, warning
+from storage.cli.output import bad, console_for, good, print_json, print_note, warning
 from storage.cli.progress import busy
 from storage.errors import DomicileError
 from storage.settings import Settings, load_settings
@@ -49,8 +50,8 @@ def _findings() -> Iterator[Finding]:
     except DomicileError as error:
         yield failed("settings", "topology", error)
         return
-    source = settings.topology or "the example in Domicile"
-    yield Finding("settings", "topology", "ok", f"{', '.join(topology.regions)}, from {source}")
+    source = settings.topology or "the bundled example"
+    yield Finding("settings", "topology", "ok", f"{', '.join(topology.regions)} ({source})")
     if settings.embedded and not (settings.home / "keys").exists():
         yield from _empty(settings)
     else:
@@ -80,10 +81,11 @@ def _empty(settings: Settings) -> Iterator[Finding]:
 
 
 def _show(found: Sequence[Finding]) -> None:
-    print_table(
-        ("", "check", "what", "found"),
-        [(_state(f.state), f.check, f.what, _says(f)) for f in found],
-    )
+    console = console_for()
+    longest = max(len(finding.what) for finding in found)
+    for finding in found:
+        columns = f"{finding.state:<6}{finding.check:<10}{finding.what:<{longest}}  "
+        console.print(_shown(finding, columns, console.width), soft_wrap=True)
     counts = {state: sum(1 for f in found if f.state == state) for state in _SHOWN}
     if counts["fail"]:
         print_note(bad(f"{plural(counts['fail'], 'check')} failed."))
@@ -93,10 +95,17 @@ def _show(found: Sequence[Finding]) -> None:
         print_note(good("All checks passed."))
 
 
-def _state(state: State) -> Text:
-    return _SHOWN[state](state)
+def _shown(finding: Finding, columns: str, width: int) -> Text:
+    """Return a finding in lines of at most ``width``, unless a single word is longer.
 
-
-def _says(finding: Finding) -> Text:
-    text = Text(finding.says)
-    return text.append(f"\n{finding.advice}", style="italic") if finding.advice else text
+    Text goes beside the columns, or below them if one of its words, such as a path, does not fit.
+    """
+    text = [part for part in (finding.says, finding.advice) if part]
+    below = max(map(len, " ".join(text).split())) + len(columns) > width
+    indent = 6 if below else len(columns)
+    fill = TextWrapper(width - indent, break_long_words=False, break_on_hyphens=False)
+    lines = [line for part in text for line in fill.wrap(part)]
+    first = [columns.rstrip()] if below else [columns + lines.pop(0)]
+    shown = Text("\n".join(first + [" " * indent + line for line in lines]))
+    shown.stylize(_SHOWN[finding.state]("").style, 0, len(finding.state))
+    return shown
