@@ -1,7 +1,7 @@
-"""Taking up again what was moved after the backup that a catalog was restored from.
+"""Reattach records that were relocated after the backup from which a catalog was restored.
 
-The catalog knows such records where they lay, and there is nothing any more. The objects to which
-they were moved say themselves what they hold. Nothing is destroyed here.
+The catalog points to where they were before. The objects to which they were relocated list them in
+a manifest. Nothing is destroyed here.
 """
 
 import hashlib
@@ -26,9 +26,9 @@ _BATCH = 1000
 
 @dataclass(slots=True)
 class Found:
-    """How many ``records`` were found again, and in which ``objects``, with their keys.
+    """The number of reattached ``records``, and the ``objects`` that hold them and their keys.
 
-    ``unwanted``: objects that said what they hold, and of which nothing is needed.
+    ``unwanted``: objects whose manifest lists no record that is needed.
     """
 
     records: int = 0
@@ -37,20 +37,20 @@ class Found:
 
 
 def reattach(region: OpenRegion, connection: Connection, partition: Sequence[Difference]) -> Found:
-    """Of one kind and day, what the catalog does not know as stored. Repeatable.
+    """Reattach records of one kind and expiry day to objects that the catalog lacks. Repeatable.
 
-    What was compacted is looked for only if something of its day is absent where the catalog knows
-    it: what came after the backup has no record. What a hold kept is always looked at.
+    Compacted packs are read only if an object of their day is absent: records that were written
+    after the backup have no row. Objects of held records are always read.
     """
-    homeless = {d.name.object_id for d in partition if d.absent}
+    absent = {d.name.object_id for d in partition if d.absent}
     found = Found()
     for difference in partition:
         name, unknown = difference.name, difference.state is None or difference.unfinished
-        moved = name.kind is ObjectKind.PACK and name.day is not None and homeless
+        moved = name.kind is ObjectKind.PACK and name.day is not None and absent
         if unknown and difference.listed and (moved or name.kind is ObjectKind.HELD):
-            _reattach(region, connection, difference, homeless, found)
+            _reattach(region, connection, difference, absent, found)
     if found.records:
-        _compact_empty(region, connection, partition[0].name.day, homeless)
+        _compact_empty(region, connection, partition[0].name.day, absent)
     return found
 
 
@@ -58,7 +58,7 @@ def _reattach(
     region: OpenRegion,
     connection: Connection,
     difference: Difference,
-    homeless: set[UUID],
+    absent: set[UUID],
     found: Found,
 ) -> None:
     name = difference.name
@@ -68,7 +68,7 @@ def _reattach(
     keys = {row.key_id for row in whole.manifest.rows}
     if not all(_reattach_key(region, connection, key, whole.manifest) for key in keys):
         return
-    claimed = _claim(connection, name.object_id, name.day, whole.manifest, homeless)
+    claimed = _claim(connection, name.object_id, name.day, whole.manifest, absent)
     if not claimed:
         found.unwanted.add(name.object_id)
         return
@@ -83,17 +83,15 @@ def _claim(
     object_id: UUID,
     day: date | None,
     manifest: Manifest,
-    homeless: Collection[UUID],
+    absent: Collection[UUID],
 ) -> int:
-    """How many records are in that object from now on."""
+    """Point rows to the object; return how many."""
     claimed = 0
     for start in range(0, len(manifest.rows), _BATCH):
         rows = relocation.covered_by_holds(connection, manifest.rows[start : start + _BATCH])
-        claimed += relocation.restore_held_rows(connection, rows, homeless) if rows else 0
+        claimed += relocation.restore_held_rows(connection, rows, absent) if rows else 0
     if day is not None and manifest.moved:
-        claimed += relocation.restore_moved_rows(
-            connection, day, object_id, manifest.moved, homeless
-        )
+        claimed += relocation.restore_moved_rows(connection, day, object_id, manifest.moved, absent)
     return claimed
 
 
@@ -105,10 +103,10 @@ def _store(
     *,
     all_of_it: bool,
 ) -> None:
-    """Know the object. What nobody needs of it goes with a compaction at once.
+    """Insert the object. Bytes in it that no row needs are removed by a compaction at once.
 
-    An erasure waits for that as for all that a hold has let go. It is of no other's family: what
-    it has of another's bytes is known, record by record.
+    Erasures wait for that compaction, as for all objects that a hold released. The object starts a
+    family of its own: its contents are known record by record.
     """
     name, now, rows = difference.name, region.clock.now(), whole.manifest.rows
     tenant, backends = rows[0].tenant if rows else None, _backends(region)
@@ -124,7 +122,7 @@ def _know(
     what: tuple[int, bytes],
     compact_at: datetime | None = None,
 ) -> None:
-    """``what``: its size and digest. What is missing, or was never confirmed, is seen to later."""
+    """``what``: its size and digest. The replicate worker adds the missing replicas."""
     objects.adopt(connection, new, at, new.announced)
     objects.finish(connection, new.id, *what, replicate_at=new.announced, compact_at=compact_at)
 
@@ -132,7 +130,7 @@ def _know(
 def _reattach_key(
     region: OpenRegion, connection: Connection, key_id: UUID, manifest: Manifest
 ) -> bool:
-    """Whether the key that wraps the record keys is one that the catalog knows as stored now."""
+    """Return whether the key that wraps the record keys is stored, after adopting it if needed."""
     stored = objects.find_object(connection, key_id)
     if stored is not None and stored.state is not ObjectState.WRITING:
         return stored.state is ObjectState.STORED
@@ -146,7 +144,7 @@ def _reattach_key(
 
 
 def _key_at(region: OpenRegion, key_id: UUID) -> tuple[dict[str, str], bytes | None]:
-    """Where backends have a hold key, and what they have."""
+    """Return where backends have a hold key, and its sealed bytes."""
     at: dict[str, str] = {}
     found = None
     for name, backend in region.backends.items():
@@ -165,10 +163,10 @@ def _backends(region: OpenRegion) -> tuple[str, ...]:
 
 
 def _compact_empty(
-    region: OpenRegion, connection: Connection, day: date | None, homeless: set[UUID]
+    region: OpenRegion, connection: Connection, day: date | None, absent: set[UUID]
 ) -> None:
-    """Where all of it was found elsewhere, nothing is left to be found."""
+    """Compact the absent objects of which every record was reattached."""
     table = t.held if day is None else t.record
-    live = records.live(connection, table, day, list(homeless))
-    for object_id in homeless - live.keys():
+    live = records.live(connection, table, day, list(absent))
+    for object_id in absent - live.keys():
         objects.schedule(connection, object_id, "compact_at", region.clock.now())

@@ -1,7 +1,7 @@
-"""The reconcile: a restored catalog against what the backends hold, in one pass over both.
+"""Reconcile: compare a restored catalog with its backends, in one pass over both.
 
-Both sides come in the order of their keys, in which all attempts to write one object are
-neighbours. So an object is judged when its last key has passed, and only one is held at a time.
+Both sides are read in the order of keys, in which all replicas of an object are neighbors. So an
+object is compared when its last key has passed, and only one is in memory at a time.
 """
 
 import re
@@ -27,7 +27,7 @@ _KEY = re.compile(r"([a-z_]+)/(\d{4}-\d\d-\d\d|\d{16}|kept)/([0-9a-f]{32})-[0-9a
 
 @dataclass(frozen=True, slots=True)
 class Name:
-    """What a key says of the object. ``partition``: its day, or the number of a ledger's entry."""
+    """The parts of a key. ``partition``: expiry day, ``kept``, or the number of a ledger entry."""
 
     kind: ObjectKind
     partition: str
@@ -35,13 +35,13 @@ class Name:
 
     @property
     def day(self) -> date | None:
-        """The expiry day of what it holds."""
+        """The expiry day of its records."""
         return date.fromisoformat(self.partition) if "-" in self.partition else None
 
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """A key that a backend shows."""
+    """A key that a backend lists."""
 
     key: str
     backend: str
@@ -50,12 +50,11 @@ class Listed:
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """One object on which catalog and backends do not agree.
+    """One object on which catalog and backends disagree.
 
-    ``listed``: keys that backends show, with the backend of each; ``orphans``: those of them that
-    the catalog does not know. ``absent``: stored attempts that their backend does not show.
-    ``state``: None if the catalog lacks the object.
-    ``lost``: it should be there for a while yet, and no backend that answers has it.
+    ``listed``: keys that backends list, each with its backend; ``orphans``: those of them that the
+    catalog lacks. ``absent``: stored replicas that their backend does not list. ``state``: None if
+    the catalog lacks the object. ``lost``: it has not expired, and no answering backend has it.
     """
 
     name: Name
@@ -65,11 +64,11 @@ class Difference:
     orphans: Mapping[str, str]
     absent: Collection[UUID]
     lost: bool
-    unfinished: bool  # the catalog knows no end of its writing, and it is there
+    unfinished: bool  # ``writing`` in the catalog, and on a backend
 
 
 def name_of(key: str) -> Name | None:
-    """What a key says; None if it is none of ours."""
+    """Parse a key. None: it is not a key of Domicile."""
     found = _KEY.fullmatch(key)
     if found is None or found[1] not in set(ObjectKind):
         return None
@@ -79,10 +78,9 @@ def name_of(key: str) -> Name | None:
 def reconcile(
     region: OpenRegion, connection: Connection, backends: Collection[str], silent: set[str]
 ) -> Iterator[Difference]:
-    """Every object on which they do not agree, but for the ledger.
+    """Yield every object on which catalog and backends disagree, except ledger entries.
 
-    ``backends`` are asked; those that do not answer are added to ``silent``, and nothing is said
-    to be absent from a backend that is in it.
+    A backend that does not answer is added to ``silent``; nothing counts as absent from it.
     """
     today = region.clock.now().date()
     listings = [_listing(region, name, silent) for name in backends]
@@ -99,7 +97,7 @@ def reconcile(
 
 
 def by_partition(differences: Iterable[Difference]) -> Iterator[list[Difference]]:
-    """Those of one kind and expiry day at a time."""
+    """Group the differences by kind and expiry day."""
     for _, some in groupby(differences, key=lambda d: (d.name.kind, d.name.day)):
         yield list(some)
 

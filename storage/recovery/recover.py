@@ -1,6 +1,6 @@
-"""Recovery of a restored catalog: the ledger is replayed, losses are told, then it is settled.
+"""Recovery of a restored catalog: replay the ledger, report losses, then accept the catalog.
 
-Nothing is destroyed or served before ``finish``. Every step can be cut off and made again.
+Nothing is destroyed or served before ``finish``. Every step can be interrupted and repeated.
 """
 
 import hashlib
@@ -27,18 +27,18 @@ from storage.recovery.reconcile import Difference, by_partition, name_of, reconc
 from storage.region import OpenRegion
 
 SHOWN = 1000
-"""The most lost records that a report names; it counts them all."""
+"""The most lost records that a report lists. It counts all of them."""
 
 T = TypeVar("T")
 
 _BATCH = 500
 _UNDER_HOLD = (ObjectKind.HELD, ObjectKind.HOLD_KEY)
-_WRITING = 1800.0  # seconds for which what an old process sends may still be on its way
+_WRITING = 1800.0  # seconds for which requests of an old process may still be under way
 
 
 @dataclass(frozen=True, slots=True)
 class Lost:
-    """A record of which no backend has the bytes or the key any more."""
+    """A record whose bytes or key are on no backend."""
 
     tenant: str
     id: RecordId
@@ -46,55 +46,55 @@ class Lost:
 
 @dataclass(slots=True)
 class Report:
-    """What a recovery found.
+    """The findings of a recovery.
 
-    ``moved``: what of the catalog's place has changed (empty: it was set back in its place).
-    ``entries``: how many of the ledger it did not know, of which ``events`` were news to it;
-    ``unreadable``: that nobody can open; ``missing``: that others name as the one before, and that
-    no backend shows. ``silent``: backends that did not answer: what they hold is not in here.
-    ``forgotten``: objects on backends by kind and expiry day, with their bytes, of which the
-    catalog has forgotten what they hold: their records are lost, and they have to go.
-    ``found_again``: records that were moved since, and that objects say they hold. ``lost``:
-    records of which the catalog knows and the bytes are gone, ``lost_records`` of them.
+    ``changed``: the parts of the catalog's identity that changed (empty: it was reset in place).
+    ``entries``: ledger entries that the catalog lacked; ``events``: how many of their events were
+    not in force. ``unreadable``: entries that no key opens. ``missing``: entries that others name
+    as their predecessor, and that no backend lists. ``silent``: backends that did not answer, whose
+    contents are not in this report. ``orphaned``: objects that the catalog lacks, by kind and
+    expiry day: their records are lost and they will be purged. ``reattached``: records that were
+    relocated since the backup, and that a manifest lists. ``lost``: records in the catalog whose
+    bytes are gone; ``lost_records`` is their number.
     """
 
     region: str
-    moved: tuple[str, ...]
+    changed: tuple[str, ...]
     entries: int = 0
     events: int = 0
     unreadable: int = 0
     missing: int = 0
     silent: set[str] = field(default_factory=set)
-    forgotten: Counter[tuple[ObjectKind, date | None]] = field(default_factory=Counter)
-    forgotten_bytes: Counter[tuple[ObjectKind, date | None]] = field(default_factory=Counter)
-    found_again: int = 0
+    orphaned: Counter[tuple[ObjectKind, date | None]] = field(default_factory=Counter)
+    orphaned_bytes: Counter[tuple[ObjectKind, date | None]] = field(default_factory=Counter)
+    reattached: int = 0
     lost_records: int = 0
     lost: list[Lost] = field(default_factory=list)
 
 
 def _examine(region: OpenRegion, connection: Connection) -> Report | None:
-    moved = identity.look(connection).moved
+    changed = identity.look(connection).moved
     names = list(region.backends)
-    report = Report(region.name, moved)
+    report = Report(region.name, changed)
     found = _entries(region, connection, names, report.silent)
-    strangers = ledger.unknown(connection, [key for entry in found for key in entry.at])
-    if not moved and not strangers:
+    unknown = ledger.unknown(connection, [key for entry in found for key in entry.at])
+    if not changed and not unknown:
         return None
     identity.begin_recovery(connection)
     _replay(region, connection, found, report)
-    taken: set[UUID] = set()
+    reattached: set[UUID] = set()
     for partition in by_partition(reconcile(region, connection, names, report.silent)):
         again = reattach(region, connection, partition)
-        report.found_again += again.records
-        taken |= again.objects
+        report.reattached += again.records
+        reattached |= again.objects
         for difference in partition:
-            if difference.name.object_id not in taken:
+            if difference.name.object_id not in reattached:
                 _note(connection, difference, report)
     return report
 
 
 def rehearse(region: OpenRegion) -> Report | None:
-    """What ``start`` would find. Nothing is changed."""
+    """Return the report of ``start`` without changing anything."""
     with region.catalog.begin() as connection, connection.begin_nested() as attempt:
         report = _examine(region, connection)
         attempt.rollback()
@@ -102,19 +102,19 @@ def rehearse(region: OpenRegion) -> Report | None:
 
 
 def start(region: OpenRegion) -> Report | None:
-    """Replay the ledger, and say what else was forgotten. None: no copy, and nothing is done.
+    """Replay the ledger and report what else is missing. None: the catalog was not restored.
 
-    From then on until ``finish`` nobody uses the catalog.
+    From then on the catalog refuses all use, until ``finish``.
     """
     with region.catalog.begin() as connection:
         return _examine(region, connection)
 
 
 def finish(region: OpenRegion, silent: Collection[str]) -> None:
-    """The operator's word: what was forgotten goes, and the catalog is used from now on.
+    """Mark orphans for purge and accept the catalog. Call it when the operator confirms.
 
-    ``silent``: backends that did not answer when it was examined. What they hold is dealt with by
-    ``catch_up`` when they do, and no erasure is complete before.
+    ``silent``: backends that did not answer. ``catch_up`` reads them when they do; no erasure
+    completes before that.
     """
     unread = set(silent)
     with region.catalog.begin() as connection:
@@ -124,7 +124,7 @@ def finish(region: OpenRegion, silent: Collection[str]) -> None:
 
 
 def catch_up(region: OpenRegion, log: FilteringBoundLogger) -> int:
-    """Read what backends hold that did not answer during a recovery, once they answer."""
+    """Read the backends that did not answer during a recovery, once they answer."""
     with region.catalog.begin() as connection:
         unread = identity.unread(connection)
     left = [name for name in unread if not _caught_up(region, name)]
@@ -152,7 +152,7 @@ def _caught_up(region: OpenRegion, name: str) -> bool:
 def _entries(
     region: OpenRegion, connection: Connection, names: Iterable[str], silent: set[str]
 ) -> list[Found]:
-    """The entries that backends show, and of which the catalog does not know the end."""
+    """Return the entries on the backends that are not resolved in the catalog."""
     found: dict[UUID, Found] = {}
     for name in names:
         try:
@@ -172,7 +172,7 @@ def _entries(
 def _replay(
     region: OpenRegion, connection: Connection, found: Sequence[Found], report: Report
 ) -> None:
-    """In order: by kind of event, then by number. The order of the two of one number is open."""
+    """Replay in order: by kind of event, then by number."""
     opened: list[Read] = []
     for entry in found:
         try:
@@ -184,13 +184,13 @@ def _replay(
     for read in sorted(readable, key=lambda x: in_order(x.entry)):  # type: ignore[arg-type]
         report.events += replay(region, connection, read)
     for read in opened:
-        if read.entry is None:  # known from now on, so that it is told once
+        if read.entry is None:  # record it, so that it is reported once
             replay(region, connection, read)
     report.missing = _missing(connection, readable)
 
 
 def _missing(connection: Connection, readable: Sequence[Read]) -> int:
-    """How many entries are named as the one before, and are nowhere."""
+    """Return how many entries are named as a predecessor but found nowhere."""
     named = {read.entry.before for read in readable if read.entry is not None} - {b""}
     here = {hashlib.sha256(read.sealed).digest() for read in readable}
     wanted = named - here
@@ -201,8 +201,8 @@ def _note(connection: Connection, difference: Difference, report: Report) -> Non
     name = difference.name
     partition = (name.kind, name.day)
     if difference.unfinished or (difference.orphans and difference.state is None):
-        report.forgotten[partition] += 1
-        report.forgotten_bytes[partition] += difference.size
+        report.orphaned[partition] += 1
+        report.orphaned_bytes[partition] += difference.size
     if difference.lost:
         for tenant, record_id in records.needing(connection, name.day, name.object_id):
             report.lost_records += 1
@@ -225,13 +225,13 @@ def _repair_all(region: OpenRegion, differences: Iterable[Difference]) -> None:
 def _repair(
     region: OpenRegion, connection: Connection, difference: Difference, unwanted: Collection[UUID]
 ) -> None:
-    """Know of what is there, so that it goes or is of use; make again what is absent."""
+    """Adopt what the catalog lacks, and replace what the backends lack."""
     now = region.clock.now()
     name = difference.name
     readable = name.object_id in unwanted
     if name.kind in _UNDER_HOLD and difference.state is None and not readable:
-        return  # what a hold kept stays, though nobody can open it: the hold is in the ledger
-    # asked again: what was announced while the backends were listed is no orphan
+        return  # keep it although no key opens it: its hold may be in the ledger
+    # Check again: a replica may have been announced while the backends were listed.
     orphans = ledger.unknown(connection, difference.orphans)
     at = {key: difference.orphans[key] for key in orphans}
     if at:
@@ -244,7 +244,7 @@ def _repair(
         if difference.state is not ObjectState.STORED:
             objects.mark_for_purge(connection, [name.object_id], now)
             erasures.await_orphan(connection, name.object_id)
-    if not difference.lost:  # the last replica is left: it may yet be found
+    if not difference.lost:  # keep the last replica: it may be found later
         for attempt in difference.absent:
             objects.mark_corrupt(connection, attempt, now)
 

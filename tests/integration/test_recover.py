@@ -74,7 +74,7 @@ def test_a_rehearsal_changes_nothing(domicile: Domicile) -> None:
 
     assert first == again
     assert first is not None
-    assert first.moved == ("database", "table")
+    assert first.changed == ("database", "table")
     assert (first.entries, first.events) == (1, 1)
     with pytest.raises(CatalogRestored, match="database, table changed"):
         domicile.open()
@@ -93,7 +93,7 @@ def test_what_was_put_after_the_backup_is_reported_and_goes(domicile: Domicile) 
     report = started(domicile)
     assert report is not None
     assert len(packs_on(domicile)) == 6
-    assert sorted((kind, count) for (kind, _), count in report.forgotten.items()) == [
+    assert sorted((kind, count) for (kind, _), count in report.orphaned.items()) == [
         ("file_key", 1),
         ("pack", 1),
         ("pack", 1),
@@ -151,7 +151,7 @@ def test_what_expired_after_the_backup_stays_expired(domicile: Domicile) -> None
     dump.restore(domicile)
     report = recovered(domicile)
 
-    assert (report.events, report.lost_records, report.forgotten) == (0, 0, {})
+    assert (report.events, report.lost_records, report.orphaned) == (0, 0, {})
     with pytest.raises(Expired):
         get(domicile.store.tenant("acme-eu"), expired)
     domicile.run_worker()

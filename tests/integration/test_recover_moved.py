@@ -54,7 +54,7 @@ def test_what_a_hold_carried_since_the_backup_can_be_opened(domicile: Domicile) 
     dump.restore(domicile)
     report = recovered(domicile)
 
-    assert (report.found_again, report.lost_records, dict(report.forgotten)) == (1, 0, {})
+    assert (report.reattached, report.lost_records, dict(report.orphaned)) == (1, 0, {})
     assert carried(domicile) == {held.unique}
     assert kept(domicile, placed) == {held}
     assert opened(domicile, placed, held) == b"mine"
@@ -73,7 +73,7 @@ def test_what_was_put_held_and_carried_since_the_backup(domicile: Domicile) -> N
     days_go_by(domicile, 2)
 
     dump.restore(domicile)
-    assert recovered(domicile).found_again == 1
+    assert recovered(domicile).reattached == 1
 
     assert opened(domicile, placed, held) == b"mine"
     days_go_by(domicile)
@@ -92,7 +92,7 @@ def test_a_rehearsal_finds_it_and_takes_up_nothing(domicile: Domicile) -> None:
     for _ in range(2):
         report = rehearsed(domicile)
         assert report is not None
-        assert (report.found_again, report.lost_records) == (1, 0)
+        assert (report.reattached, report.lost_records) == (1, 0)
 
 
 @pytest.mark.parametrize("step", ["reattach", "_repair_all"])
@@ -135,7 +135,7 @@ def test_what_was_let_go_since_the_backup_is_not_taken_up(domicile: Domicile) ->
     release(domicile, placed)
 
     dump.restore(domicile)
-    assert recovered(domicile).found_again == 0
+    assert recovered(domicile).reattached == 0
     days_go_by(domicile, 6)
 
     assert carried(domicile) == set()
@@ -159,7 +159,7 @@ def test_what_was_being_carried_when_the_backup_was_made(
     days_go_by(domicile, 2)
 
     dumps[0].restore(domicile)
-    assert recovered(domicile).found_again == 1
+    assert recovered(domicile).reattached == 1
 
     days_go_by(domicile)
     assert opened(domicile, placed, held) == b"mine"
@@ -175,13 +175,13 @@ def test_a_replica_that_is_damaged_is_not_believed(domicile: Domicile) -> None:
     damage(domicile, "eu-a", "held/")
 
     dump.restore(domicile)
-    assert recovered(domicile).found_again == 1
+    assert recovered(domicile).reattached == 1
     assert opened(domicile, placed, held) == b"mine"
 
     there = content(domicile)
     damage(domicile, "eu-b", "held/")
     dump.restore(domicile)
-    assert recovered(domicile).found_again == 0
+    assert recovered(domicile).reattached == 0
     work(domicile)
     assert content(domicile) == there
 
@@ -199,7 +199,7 @@ def test_what_only_a_silent_backend_has_is_taken_up_when_it_answers(domicile: Do
     domicile.take_down("eu-b")
 
     dump.restore(domicile)
-    assert recovered(domicile).found_again == 0
+    assert recovered(domicile).reattached == 0
 
     domicile.bring_back("eu-b")
     days_go_by(domicile)
@@ -242,7 +242,7 @@ def test_what_was_let_go_and_lies_beside_what_is_held(domicile: Domicile) -> Non
     before = {key for key in content(domicile) if key.startswith("held/")}
 
     dump.restore(domicile)
-    assert recovered(domicile).found_again == 1
+    assert recovered(domicile).reattached == 1
 
     domicile.backends["eu-b"].fail_before["purge"] = lambda _: BackendUnavailable("eu-b")
     for _ in range(8):
@@ -274,7 +274,7 @@ def test_what_is_left_of_a_pack_that_was_compacted(domicile: Domicile) -> None:
     dump.restore(domicile)
     report = recovered(domicile)
 
-    assert (report.found_again, report.lost_records, dict(report.forgotten)) == (1, 0, {})
+    assert (report.reattached, report.lost_records, dict(report.orphaned)) == (1, 0, {})
     t = domicile.store.tenant("acme-eu")
     assert get(t, stay[1]) == b"w"
     for record_id in (goes, stay[0]):

@@ -130,7 +130,7 @@ def test_a_server_that_is_set_back_in_its_place(machine: Machine) -> None:
         domicile.open()
     report = recovered(domicile)
 
-    assert (report.moved, report.events) == ((), 1)
+    assert (report.changed, report.events) == ((), 1)
     with pytest.raises(Erased):
         get(domicile.store.tenant("acme-eu"), mine)
     work(domicile, hours=1)
@@ -168,7 +168,7 @@ def test_a_standby_that_lags(machine: Machine) -> None:
         get(t, mine)
     work(domicile, hours=1)
     assert is_complete(domicile, erasure)
-    assert (report.events, report.missing, sum(report.forgotten.values())) == (1, 0, 1)
+    assert (report.events, report.missing, sum(report.orphaned.values())) == (1, 0, 1)
 
 
 def test_a_restore_to_a_moment(machine: Machine) -> None:

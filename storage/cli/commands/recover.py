@@ -100,7 +100,7 @@ def _show(report: Report) -> None:
     print_facts(
         [
             ("region", report.region),
-            ("restored, because", identity.why(report.moved)),
+            ("restored, because", identity.why(report.changed)),
             ("ledger", f"{plural(report.entries, 'new entry', 'new entries')}"),
             ("replayed", plural(report.events, "event")),
             ("unreadable entries", _count(report.unreadable)),
@@ -109,7 +109,7 @@ def _show(report: Report) -> None:
                 "unavailable backends",
                 bad(", ".join(sorted(report.silent))) if report.silent else "none",
             ),
-            ("found in the held table", plural(report.found_again, "record")),
+            ("found in the held table", plural(report.reattached, "record")),
             ("records lost", _count(report.lost_records)),
         ]
     )
@@ -118,17 +118,17 @@ def _show(report: Report) -> None:
             "An unavailable backend may have entries of its own. They are replayed when it "
             "answers. Until then no receipt is issued."
         )
-    if report.forgotten:
+    if report.orphaned:
         print_text()
-        by_partition = sorted(report.forgotten, key=str)
+        by_partition = sorted(report.orphaned, key=str)
         print_table(
             ("orphans", "expiry day", "objects", "bytes"),
             [
                 (
                     kind.value,
                     str(day or "no expiry"),
-                    str(report.forgotten[kind, day]),
-                    format_size(report.forgotten_bytes[kind, day]),
+                    str(report.orphaned[kind, day]),
+                    format_size(report.orphaned_bytes[kind, day]),
                 )
                 for kind, day in by_partition
             ],
@@ -150,17 +150,17 @@ def _count(count: int) -> Cell:
 def _as_json(report: Report) -> dict[str, object]:
     return {
         "region": report.region,
-        "changed": report.moved,
+        "changed": report.changed,
         "entries": report.entries,
         "replayed": report.events,
         "unreadable": report.unreadable,
         "missing": report.missing,
         "unavailable": sorted(report.silent),
         "orphans": [
-            {"kind": kind, "day": day, "objects": count, "bytes": report.forgotten_bytes[kind, day]}
-            for (kind, day), count in sorted(report.forgotten.items(), key=str)
+            {"kind": kind, "day": day, "objects": count, "bytes": report.orphaned_bytes[kind, day]}
+            for (kind, day), count in sorted(report.orphaned.items(), key=str)
         ],
-        "found_again": report.found_again,
+        "reattached": report.reattached,
         "lost_records": report.lost_records,
         "lost": report.lost,
     }
