@@ -191,14 +191,14 @@ def errors_page() -> str:
 
 def _below(kind: type[DomicileError]) -> Iterator[type[DomicileError]]:
     """Return the public classes of errors in the order of their definition, base first."""
-    if kind.__module__ == "storage.errors":
+    if kind.__module__.startswith("storage.errors"):
         yield kind
     for sub in kind.__subclasses__():
         yield from _below(sub)
 
 
 def _tree(kind: type[DomicileError], indent: str = "") -> str:
-    subs = [sub for sub in kind.__subclasses__() if sub.__module__ == "storage.errors"]
+    subs = [sub for sub in kind.__subclasses__() if sub.__module__.startswith("storage.errors")]
     return "\n".join([indent + kind.__name__, *(_tree(sub, indent + "    ") for sub in subs)])
 
 

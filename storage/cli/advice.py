@@ -10,8 +10,6 @@ from dataclasses import dataclass
 
 from storage import errors
 
-_PAGE = "https://domicile.readthedocs.io/en/latest/errors/"
-
 _PYTHON = re.compile(
     r"""
     \w\(                                            # a call
@@ -64,7 +62,7 @@ def for_command_line(error: errors.DomicileError) -> CommandLineError:
         message = _MESSAGES.get(kind, "The request is invalid.")
     if names_python(advice):
         advice = next(_ADVICE[above] for above in kind.__mro__ if above in _ADVICE)
-    return CommandLineError(message, advice, f"{_PAGE}#{error.code.lower()}")
+    return CommandLineError(message, advice, error.url)
 
 
 def names_python(text: str) -> bool:

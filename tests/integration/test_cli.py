@@ -352,6 +352,6 @@ class TestErrors:
 def _below(kind: type[DomicileError]) -> Iterator[type[DomicileError]]:
     """All classes of the tree, those of the command line's own excepted."""
     for below in kind.__subclasses__():
-        if below.__module__ == DomicileError.__module__:
+        if below.__module__.startswith("storage.errors"):
             yield below
             yield from _below(below)

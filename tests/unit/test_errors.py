@@ -1,6 +1,8 @@
 """The tree of errors: each says what is wrong and what to do."""
 
+import tomllib
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -15,7 +17,9 @@ def tree(kind: type[DomicileError]) -> Iterator[type[DomicileError]]:
         yield from tree(below)
 
 
-KINDS = sorted((k for k in tree(DomicileError) if k.__module__ == errors.__name__), key=str)
+KINDS = sorted(
+    (k for k in tree(DomicileError) if k.__module__.startswith(errors.__name__)), key=str
+)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -27,6 +31,15 @@ def test_each_is_in_the_picture_and_gives_advice(kind: type[DomicileError]) -> N
     assert getattr(errors, kind.__name__) is kind
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_each_is_explained_to_a_user_of_the_wheel(kind: type[DomicileError]) -> None:
+    """It points to its section of the site, and no advice names a file of the repository."""
+    error = kind.__new__(kind)
+
+    assert error.url == f"{errors.DOCUMENTATION}errors/#{kind.__name__.lower()}"
+    assert "docs/" not in kind.usual_advice.replace(errors.DOCUMENTATION, "")
+
+
 def test_what_is_raised_without_advice_has_the_usual_one() -> None:
     """Also in its text, for whoever prints an exception."""
     error = errors.InvalidRequest("It is wrong.")
@@ -34,3 +47,10 @@ def test_what_is_raised_without_advice_has_the_usual_one() -> None:
     assert error.advice == errors.InvalidRequest.usual_advice
     assert str(error) == f"It is wrong. {error.advice}"
     assert errors.NotFound(advice="Look there.").advice == "Look there."
+
+
+def test_the_documentation_site_is_that_of_the_distribution() -> None:
+    """The address in the errors is the one in the metadata."""
+    project = tomllib.loads(Path("pyproject.toml").read_text())["project"]
+
+    assert project["urls"]["Documentation"] == errors.DOCUMENTATION

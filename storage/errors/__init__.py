@@ -1,0 +1,167 @@
+"""Every error that Domicile raises.
+
+    DomicileError
+    ├── InvalidRequest           the caller must change the request
+    │   ├── MalformedId  StaleId  UnknownClass  NaiveDatetime
+    │   ├── MetadataTooLarge  BodyTooLarge  StreamFailed
+    │   ├── LineageConflict      a record that it derives from is missing, or of another subject
+    │   └── IdConflict           the id belongs to other content
+    ├── Refused                  the policy forbids it; ``reasons`` has the reason codes
+    │   ├── UnknownTenant  WrongRegion  ConsumerTenant  TenantConflict
+    │   ├── AgreementMissing  ResidencyUnsatisfied  PlacementUnsatisfied
+    │   └── PurposeRefused  HandOverRefused  Held
+    ├── NotFound                 the tenant has no such record
+    ├── Erased                   erased, or minted before an erasure that covers it
+    ├── Expired                  past its retention
+    ├── Unavailable              a part of the system did not respond; try again
+    │   ├── CatalogUnavailable  Busy  Abandoned  TermsChanged
+    │   ├── TooFewReplicas       fewer backends stored it than required; nothing is stored
+    │   │   └── LedgerUnwritten  the same for a ledger entry; the event did not happen
+    │   ├── BackendError         ``backend`` is its name
+    │   │   ├── BackendUnavailable  BackendTimeout
+    │   │   ├── BackendFull  BackendForbidden  BackendMisplaced
+    │   │   ├── KeyAbsent        nothing is stored under the key
+    │   │   └── PurgeIncomplete  a part of a purged key is left
+    │   └── ProcessorError       ``processor`` is its name
+    │       ├── ProcessorUnavailable  ProcessorTimeout
+    │       ├── ProcessorForbidden  ProcessorMisplaced
+    │       └── AcknowledgementInvalid  it does not prove that the copy is gone
+    ├── OutcomeUnknown           it may be stored or not; put it again with the same id
+    ├── Corrupt                  no replica has the bytes that were written
+    ├── KeyUnavailable           a key that should exist cannot be read
+    ├── ConfigurationError
+    │   ├── TopologyError  SettingsError
+    │   ├── CatalogUnsafe  CatalogUnsupported  CatalogForbidden
+    │   └── CatalogRestored      restored from a backup, which may lack later erasures
+    └── ReceiptInvalid
+
+``retryable``: the same call may succeed later. ``outcome``: what a failed write left behind.
+``url``: the page of the documentation about the error. No message contains content, metadata, a
+subject, a file name or a key.
+"""
+
+from storage.errors.base import DOCUMENTATION, DomicileError, Outcome
+from storage.errors.configuration import (
+    CatalogForbidden,
+    CatalogRestored,
+    CatalogUnsafe,
+    CatalogUnsupported,
+    ConfigurationError,
+    SettingsError,
+    TopologyError,
+)
+from storage.errors.failures import (
+    Abandoned,
+    AcknowledgementInvalid,
+    BackendError,
+    BackendForbidden,
+    BackendFull,
+    BackendMisplaced,
+    BackendTimeout,
+    BackendUnavailable,
+    Busy,
+    CatalogUnavailable,
+    Corrupt,
+    KeyAbsent,
+    KeyUnavailable,
+    LedgerUnwritten,
+    OutcomeUnknown,
+    ProcessorError,
+    ProcessorForbidden,
+    ProcessorMisplaced,
+    ProcessorTimeout,
+    ProcessorUnavailable,
+    PurgeIncomplete,
+    TermsChanged,
+    TooFewReplicas,
+    Unavailable,
+)
+from storage.errors.requests import (
+    AgreementMissing,
+    BodyTooLarge,
+    ConsumerTenant,
+    Erased,
+    Expired,
+    HandOverRefused,
+    Held,
+    IdConflict,
+    InvalidRequest,
+    LineageConflict,
+    MalformedId,
+    MetadataTooLarge,
+    NaiveDatetime,
+    NotFound,
+    PlacementUnsatisfied,
+    PurposeRefused,
+    ReceiptInvalid,
+    Refused,
+    ResidencyUnsatisfied,
+    StaleId,
+    StreamFailed,
+    TenantConflict,
+    UnknownClass,
+    UnknownTenant,
+    WrongRegion,
+)
+
+__all__ = [
+    "DOCUMENTATION",
+    "Abandoned",
+    "AcknowledgementInvalid",
+    "AgreementMissing",
+    "BackendError",
+    "BackendForbidden",
+    "BackendFull",
+    "BackendMisplaced",
+    "BackendTimeout",
+    "BackendUnavailable",
+    "BodyTooLarge",
+    "Busy",
+    "CatalogForbidden",
+    "CatalogRestored",
+    "CatalogUnavailable",
+    "CatalogUnsafe",
+    "CatalogUnsupported",
+    "ConfigurationError",
+    "ConsumerTenant",
+    "Corrupt",
+    "DomicileError",
+    "Erased",
+    "Expired",
+    "HandOverRefused",
+    "Held",
+    "IdConflict",
+    "InvalidRequest",
+    "KeyAbsent",
+    "KeyUnavailable",
+    "LedgerUnwritten",
+    "LineageConflict",
+    "MalformedId",
+    "MetadataTooLarge",
+    "NaiveDatetime",
+    "NotFound",
+    "Outcome",
+    "OutcomeUnknown",
+    "PlacementUnsatisfied",
+    "ProcessorError",
+    "ProcessorForbidden",
+    "ProcessorMisplaced",
+    "ProcessorTimeout",
+    "ProcessorUnavailable",
+    "PurgeIncomplete",
+    "PurposeRefused",
+    "ReceiptInvalid",
+    "Refused",
+    "ResidencyUnsatisfied",
+    "SettingsError",
+    "StaleId",
+    "StreamFailed",
+    "TenantConflict",
+    "TermsChanged",
+    "TooFewReplicas",
+    "TopologyError",
+    "Unavailable",
+    "UnknownClass",
+    "UnknownTenant",
+    "WrongRegion",
+]

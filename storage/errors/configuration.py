@@ -1,0 +1,50 @@
+"""Errors that keep a process from starting."""
+
+from storage.errors.base import DOCUMENTATION, DomicileError
+
+
+class ConfigurationError(DomicileError):
+    """The configuration is not valid."""
+
+    usual_advice = "See: domicile doctor"
+
+
+class TopologyError(ConfigurationError):
+    """The topology is not valid."""
+
+    usual_advice = f"Correct the file at that key. See {DOCUMENTATION}howto/add-a-region/"
+
+    def __init__(self, file: str, key: str, reason: str) -> None:
+        """``key`` is the dotted key in the file (empty: the whole file)."""
+        super().__init__(": ".join(part for part in (file, key, reason) if part))
+        self.file, self.key, self.reason = file, key, reason
+
+
+class SettingsError(ConfigurationError):
+    """A setting is missing or not valid."""
+
+    usual_advice = f"See {DOCUMENTATION}settings/ and: domicile doctor"
+
+
+class CatalogUnsafe(ConfigurationError):
+    """The database may lose transactions that it acknowledged."""
+
+    usual_advice = "Set fsync and synchronous_commit to on. See: domicile doctor"
+
+
+class CatalogUnsupported(ConfigurationError):
+    """The revision of the catalog does not fit this version of Domicile."""
+
+    usual_advice = "Run: domicile init"
+
+
+class CatalogForbidden(ConfigurationError):
+    """The database role lacks a privilege that the operation needs."""
+
+    usual_advice = "Grant the role, or use another login. See: domicile doctor"
+
+
+class CatalogRestored(ConfigurationError):
+    """The catalog was restored from a backup, and may lack erasures that came later."""
+
+    usual_advice = "Run: domicile recover"

@@ -1,0 +1,176 @@
+"""Errors of a part of the system: most requests may succeed later."""
+
+from collections.abc import Mapping
+from typing import ClassVar
+
+from storage.errors.base import DomicileError
+
+
+class Unavailable(DomicileError):
+    """A part of the system did not respond."""
+
+    retryable = True
+    usual_advice = "Try again. See: domicile doctor"
+
+
+class CatalogUnavailable(Unavailable):
+    """The database of the region did not respond."""
+
+
+class Busy(Unavailable):
+    """The write buffer stayed full for longer than the timeout of the caller."""
+
+    usual_advice = "Try again more slowly, or use put_many, which waits for room."
+
+
+class Abandoned(Unavailable):
+    """The write took too long and was abandoned. Nothing is stored."""
+
+    usual_advice = "Try again."
+
+
+class TermsChanged(Unavailable):
+    """The terms of the tenant changed during the write. Nothing is stored."""
+
+    usual_advice = "Try again."
+
+
+class TooFewReplicas(Unavailable):
+    """Fewer backends stored the record than its placement requires."""
+
+    usual_advice = "Try again when they respond. The record is never stored elsewhere instead."
+    _event: ClassVar[str] = "Too few backends stored the record ({}). Nothing is stored."
+
+    def __init__(self, failures: Mapping[str, str]) -> None:
+        """``failures`` are error codes by backend."""
+        codes = ", ".join(f"{backend}: {code}" for backend, code in sorted(failures.items()))
+        super().__init__(self._event.format(codes))
+        self.failures = dict(failures)
+
+
+class LedgerUnwritten(TooFewReplicas):
+    """Fewer backends stored the ledger entry than the region requires."""
+
+    usual_advice = "Try again when they respond. A restored catalog would lack the event."
+    _event = "Too few backends stored the ledger entry ({}). The event did not happen."
+
+
+class BackendError(Unavailable):
+    """The backend failed."""
+
+    def __init__(self, backend: str, message: str = "", *, advice: str = "") -> None:
+        """``backend`` is its name in the topology."""
+        super().__init__(f"{backend}: {message or self._summary()}", advice=advice)
+        self.backend = backend
+
+
+class BackendUnavailable(BackendError):
+    """The backend did not respond."""
+
+
+class BackendTimeout(BackendError):
+    """The backend did not respond in time. The request may still take effect."""
+
+    outcome = "unknown"
+
+
+class BackendFull(BackendError):
+    """The backend has no room left."""
+
+    usual_advice = "Make room on it, or add a backend to its region."
+
+
+class BackendForbidden(BackendError):
+    """The backend refused the credentials for this request."""
+
+    retryable = False
+    usual_advice = "Grant the credentials that right. See: domicile doctor"
+
+
+class BackendMisplaced(BackendError):
+    """The backend is not where the topology says, or redirects elsewhere."""
+
+    retryable = False
+    usual_advice = "Compare its entry in the topology with its location. See: domicile doctor"
+
+
+class KeyAbsent(BackendError):
+    """Nothing is stored under the key."""
+
+    retryable = False
+    usual_advice = "Domicile reads another replica, if there is one. See: domicile status"
+
+
+class PurgeIncomplete(BackendError):
+    """A part of a purged key is left."""
+
+    usual_advice = "Domicile repeats the purge by itself. See: domicile status"
+
+
+class ProcessorError(Unavailable):
+    """The processor failed."""
+
+    usual_advice = (
+        "Domicile requests the deletion of what may have arrived. See: domicile processor copies"
+    )
+
+    def __init__(self, processor: str, message: str = "", *, advice: str = "") -> None:
+        """``processor`` is its name in the topology."""
+        super().__init__(f"{processor}: {message or self._summary()}", advice=advice)
+        self.processor = processor
+
+
+class ProcessorUnavailable(ProcessorError):
+    """The processor did not respond, or not as agreed."""
+
+
+class ProcessorTimeout(ProcessorError):
+    """The processor did not respond in time. The request may still take effect."""
+
+    outcome = "unknown"
+
+
+class ProcessorForbidden(ProcessorError):
+    """The processor refused the request."""
+
+    retryable = False
+    usual_advice = "Give it the public key of our requests. See: domicile processor key"
+
+
+class ProcessorMisplaced(ProcessorError):
+    """The processor redirects elsewhere."""
+
+    retryable = False
+    usual_advice = "Compare its url in sub_processors.toml with its location."
+
+
+class AcknowledgementInvalid(ProcessorError):
+    """The acknowledgement of the processor does not prove that the copy is gone."""
+
+    usual_advice = "The copy counts as present. Ask the processor, and compare its public key."
+
+
+class OutcomeUnknown(DomicileError):
+    """The record may be stored or not."""
+
+    retryable = True
+    outcome = "unknown"
+    usual_advice = "Put the record again with the same id and content."
+
+    def __init__(self, record_id: str, message: str = "") -> None:
+        """``record_id`` can be put again safely."""
+        super().__init__(message, advice=f"Put {record_id} again with the same content.")
+        self.record_id = record_id
+
+
+class Corrupt(DomicileError):
+    """No replica has the bytes that were written."""
+
+    usual_advice = "Restore the object on one of its backends, if you can."
+
+
+class KeyUnavailable(DomicileError):
+    """A key that should exist cannot be read."""
+
+    retryable = True
+    usual_advice = "Try again when its backends respond. See: domicile doctor"

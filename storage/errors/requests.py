@@ -1,0 +1,163 @@
+"""Errors about a request, or about what it refers to: the same request fails again."""
+
+from collections.abc import Sequence
+
+from storage.errors.base import DomicileError
+
+
+class InvalidRequest(DomicileError):
+    """The request is invalid."""
+
+    usual_advice = "Change the request. The same request fails again."
+
+
+class MalformedId(InvalidRequest):
+    """The text is not a record id."""
+
+    usual_advice = "Use an id from new_id, or from the result of a put."
+
+
+class StaleId(InvalidRequest):
+    """The id was minted too long ago, or for another retention, and cannot be written now."""
+
+    usual_advice = "Mint a new id for this write."
+
+
+class UnknownClass(InvalidRequest):
+    """The topology does not define the data class."""
+
+    usual_advice = "Use a class of the topology's classes.toml."
+
+
+class NaiveDatetime(InvalidRequest):
+    """The datetime has no time zone."""
+
+    usual_advice = "Add a time zone, such as UTC."
+
+
+class MetadataTooLarge(InvalidRequest):
+    """The metadata is larger than 4 KiB."""
+
+    usual_advice = "Put large values into the body."
+
+
+class BodyTooLarge(InvalidRequest):
+    """The body is larger than 16 MiB, or than its data class allows."""
+
+    usual_advice = "Use put_file for large content."
+
+
+class StreamFailed(InvalidRequest):
+    """The source of the stream raised an error. Nothing is stored."""
+
+    usual_advice = "Send the stream again from its beginning."
+
+
+class LineageConflict(InvalidRequest):
+    """A record that this one derives from is missing, or has another subject or group."""
+
+    usual_advice = "Store the parent first. Give both the same subject and group."
+
+
+class IdConflict(InvalidRequest):
+    """The id belongs to a record with other content."""
+
+    usual_advice = "Mint a new id. The existing record is unchanged."
+
+
+class Refused(DomicileError):
+    """The policy forbids the request."""
+
+    usual_advice = "See: domicile policy explain"
+
+    def __init__(self, message: str = "", *, reasons: Sequence[str] = (), advice: str = "") -> None:
+        """``reasons`` are reason codes of ``storage.policy``."""
+        super().__init__(message, advice=advice)
+        self.reasons = tuple(reasons)
+
+
+class UnknownTenant(Refused):
+    """The tenant does not exist in the regions that this process serves."""
+
+    usual_advice = "Check the tenant id, or add the tenant."
+
+
+class WrongRegion(Refused):
+    """The tenant's home is a region that this process does not serve."""
+
+    usual_advice = "Send the request to a process that serves the home region."
+
+    def __init__(self, message: str = "", *, home: str, advice: str = "") -> None:
+        """``home`` is the name of the home region."""
+        super().__init__(message, reasons=("wrong_region",), advice=advice)
+        self.home = home
+
+
+class ConsumerTenant(Refused):
+    """Domicile does not serve tenants of consumer products."""
+
+    usual_advice = "Store data of API tenants only."
+
+
+class TenantConflict(Refused):
+    """The tenant exists with another account or home."""
+
+    usual_advice = "Use another tenant id, or the account and home that the tenant has."
+
+
+class AgreementMissing(Refused):
+    """An agreement that the residency requires is not in force."""
+
+    usual_advice = "Record the signed agreement of the tenant, then try again."
+
+
+class ResidencyUnsatisfied(Refused):
+    """The tenant's home is outside its residency."""
+
+    usual_advice = "Choose a home region in a jurisdiction of the residency."
+
+
+class PlacementUnsatisfied(Refused):
+    """The policy allows too few backends for this record."""
+
+    usual_advice = "See: domicile policy explain. The record is never stored elsewhere instead."
+
+
+class PurposeRefused(Refused):
+    """The policy does not allow to open the record for that purpose."""
+
+
+class HandOverRefused(Refused):
+    """The policy does not allow to hand the record over to that processor."""
+
+    usual_advice = "See: domicile processor list"
+
+
+class Held(Refused):
+    """A legal hold preserves the record, so it is not destroyed."""
+
+    usual_advice = "See: domicile hold list. What was deferred resumes when the hold is released."
+
+
+class NotFound(DomicileError):
+    """The tenant has no such record."""
+
+    usual_advice = "Check the id and the tenant."
+
+
+class Erased(DomicileError):
+    """The record was erased, or its id was minted before an erasure that covers it."""
+
+    usual_advice = "Erased data cannot be restored. Mint a new id for new data."
+
+
+class Expired(DomicileError):
+    """The retention of the record is over."""
+
+    usual_advice = "Expired data cannot be restored. Mint a new id for new data."
+
+
+class ReceiptInvalid(DomicileError):
+    """The receipt is not what its key signed."""
+
+    usual_advice = "Ask the issuer for the receipt again, and for the public key."
