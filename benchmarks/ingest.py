@@ -17,10 +17,10 @@ from uuid import uuid4
 
 from sqlalchemy import Connection, text
 
-from storage.client.store import Store
 from storage.client.tenant import Tenant
 from storage.model import DataClass, NewRecord, PutResult
 from storage.ports import Backend
+from storage.region import OpenRegion
 from storage.testing import Domicile, Server, new_domicile
 
 THREADS = 32
@@ -53,9 +53,11 @@ def put_each(tenant: Tenant, given: list[bytes]) -> None:
             pass
 
 
-def naive(store: Store, backends: Sequence[Backend], given: list[bytes], threads: int) -> None:
+def naive(
+    region: OpenRegion, backends: Sequence[Backend], given: list[bytes], threads: int
+) -> None:
     """One PUT per replica, then one row and one commit, per record."""
-    engine = store.served("eu-central-1").open.catalog.engine
+    engine = region.catalog.engine
 
     def one(body: bytes) -> None:
         key = f"pack/naive/{uuid4().hex}"
@@ -102,8 +104,7 @@ def main() -> None:
     given = parser.parse_args()
     with opened(given.backends) as domicile:
         tenant = domicile.tenant()
-        store = domicile.store
-        open_region = store.served("eu-central-1").open
+        open_region = domicile.homes.served("eu-central-1").region
         backends = [open_region.backends[name] for name in open_region.backends]
         with open_region.catalog.begin() as connection:
             connection.execute(
@@ -116,9 +117,9 @@ def main() -> None:
         few = many[: max(given.records // 20, 200)]
         put_many(tenant, few)
         rates = {
-            "one by one, 1 thread": rate(lambda: naive(store, backends, few, 1), len(few)),
+            "one by one, 1 thread": rate(lambda: naive(open_region, backends, few, 1), len(few)),
             f"one by one, {THREADS} threads": rate(
-                lambda: naive(store, backends, few, THREADS), len(few)
+                lambda: naive(open_region, backends, few, THREADS), len(few)
             ),
             f"put, {THREADS} threads": rate(lambda: put_each(tenant, many), len(many)),
             "put_many": rate(lambda: put_many(tenant, many), len(many)),

@@ -6,11 +6,10 @@ from uuid import uuid4
 from alembic import context
 from sqlalchemy import Connection
 
-from storage.bootstrap import region_settings, topology_of
 from storage.catalog.engine import Catalog
 from storage.catalog.schema import is_ours, name_catalog
 from storage.catalog.tables import Moment, metadata
-from storage.settings import load_settings
+from storage.settings import load_settings, region_settings, topology_of
 
 
 def render(kind: str, item: object, _context: object) -> str | Literal[False]:

@@ -1,15 +1,14 @@
-"""Domicile: a data-residency-aware storage layer for LLM API data. These are its public names."""
+"""Domicile: a data-residency-aware storage layer for LLM API data.
+
+This module exports the public names. Start with ``open_store`` or ``open_async_store``.
+"""
 
 from storage.backends.s3 import S3Credentials
 from storage.bootstrap import open_async_store, open_store
-from storage.client.aio import (
-    AsyncCapture,
-    AsyncOpenFile,
-    AsyncStore,
-    AsyncTenant,
-)
-from storage.client.capture import Capture
-from storage.client.files import OpenFile
+from storage.client.aio.files import AsyncCapture, AsyncOpenFile
+from storage.client.aio.store import AsyncStore
+from storage.client.aio.tenant import AsyncTenant
+from storage.client.files import Capture, OpenFile
 from storage.client.store import Store
 from storage.client.tenant import Tenant
 from storage.errors import (

@@ -1,8 +1,11 @@
-"""Putting it together: from settings and topology to an opened store. The only place that does."""
+"""The composition root: from settings and a topology to an open store.
+
+The only module that picks implementations of the ports.
+"""
 
 import os
 import time
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractAsyncContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
@@ -13,8 +16,6 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from structlog.typing import FilteringBoundLogger
 
 from regions.backends import BackendSpec
-from regions.errors import TopologyProblem
-from regions.load import load_topology
 from regions.model import Region, SubProcessor, Topology
 from storage import embedded
 from storage.backends.health import WatchedBackend
@@ -22,8 +23,9 @@ from storage.backends.registry import create_storage, open_backend
 from storage.catalog import days, pseudonym_keys
 from storage.catalog.engine import Catalog
 from storage.catalog.objects import ObjectKind
-from storage.client.aio import AsyncStore, opened
-from storage.client.store import ServedRegion, Store
+from storage.client.aio.store import AsyncStore, open_in_thread
+from storage.client.homes import Homes, ServedRegion, not_served
+from storage.client.store import Store
 from storage.clock import CatalogClock, steady
 from storage.crypto.pseudonym import Pseudonyms
 from storage.crypto.root import LocalRootKeys, create
@@ -33,8 +35,6 @@ from storage.errors import (
     BackendUnavailable,
     CatalogUnavailable,
     SettingsError,
-    TopologyError,
-    WrongRegion,
 )
 from storage.evidence.keys import key_id
 from storage.ledger.guard import AGE, Guard
@@ -47,21 +47,27 @@ from storage.ports import Backend, Clock, Connector
 from storage.processors.registry import open_connector
 from storage.processors.signing import derive_key
 from storage.region import Limits, OpenRegion
-from storage.settings import RegionSettings, Settings, load_settings
+from storage.settings import (
+    RegionSettings,
+    Settings,
+    load_settings,
+    region_settings,
+    topology_of,
+)
 from storage.workers.loop import Duty, Worker, duties
 
-_UNHEALTHY = 5.0  # seconds for which a backend that failed is left out of writes
+_UNHEALTHY = 5.0  # seconds for which writes avoid a backend that failed
 _SENDERS, _FLUSHERS = 16, 8
 
 
 def make_catalog(region: str, url: str, connections: int) -> Catalog:
-    """A region's catalog, with connections of its own."""
+    """Return a region's catalog with its own connection pool."""
     return Catalog(region, url, connections=connections)
 
 
 @dataclass(frozen=True, slots=True)
 class Dependencies:
-    """What a process opens regions with; tests bring other dependencies than a service does."""
+    """The implementations with which a process opens regions. Tests pass their own."""
 
     catalog: Callable[[str, str, int], Catalog] = make_catalog
     clock: Callable[[Catalog], Clock] = CatalogClock
@@ -69,22 +75,9 @@ class Dependencies:
     connector: Callable[[SubProcessor], Connector] | None = None
     limits: Limits = field(default_factory=Limits)
     unhealthy_seconds: float = _UNHEALTHY
-    pause: Callable[[float], None] = time.sleep
+    sleep: Callable[[float], None] = time.sleep
     entropy: Callable[[int], bytes] = os.urandom
-    probing: bool = True  # use every right at opening; not for who must look when one is missing
-
-
-def topology_of(settings: Settings) -> Topology:
-    """The topology that the settings name, or the shipped example. Raises TopologyError."""
-    try:
-        return load_topology(settings.topology)
-    except TopologyProblem as problem:
-        raise TopologyError(problem.file, problem.key, problem.reason) from problem
-
-
-def catalog_urls(settings: Settings) -> dict[str, str]:
-    """Where the catalogs are that the settings name. Not for the embedded server."""
-    return {name: r.catalog_url.get_secret_value() for name, r in settings.regions.items()}
+    probing: bool = True  # at opening, refuse a backend that lacks a right
 
 
 @contextmanager
@@ -94,16 +87,38 @@ def open_store(
     dependencies: Dependencies | None = None,
     log: FilteringBoundLogger | None = None,
 ) -> Iterator[Store]:
-    """A store of the regions that the settings name; the embedded default is made if need be.
+    """Open a store of the regions in ``settings``; without settings, those of the environment.
 
-    Raises ConfigurationError if the configuration is wrong, a catalog is unsafe or of another
-    revision, or a backend lacks a right or is not where the topology says.
+    Use it as a context manager: the store is closed at the end of the block. If no region is set,
+    the store uses an embedded PostgreSQL and local directories, and creates them at the first use.
+
+    Raises ConfigurationError if the settings or the topology are wrong, a catalog is unsafe or has
+    an unsupported revision, or a backend lacks a right or is not where the topology says.
+    """
+    dependencies = dependencies or Dependencies()
+    with (
+        open_homes(settings, dependencies=dependencies, log=log) as homes,
+        Store(homes, sleep=dependencies.sleep) as store,
+    ):
+        yield store
+
+
+@contextmanager
+def open_homes(
+    settings: Settings | None = None,
+    *,
+    dependencies: Dependencies | None = None,
+    log: FilteringBoundLogger | None = None,
+) -> Iterator[Homes]:
+    """Open the regions that a store serves, for who needs more than ``Store``: workers, commands.
+
+    Raises what ``open_store`` raises.
     """
     settings = settings or load_settings()
-    if settings.embedded and not (settings.home / "keys").exists():
-        init(settings, dependencies=dependencies)
     dependencies = dependencies or Dependencies()
     log = log or make_logger()
+    if settings.embedded and not (settings.home / "keys").exists():
+        init(settings, dependencies=dependencies)
     with ExitStack() as stack:
         regions = stack.enter_context(open_regions(settings, dependencies))
         for region in regions:
@@ -111,9 +126,9 @@ def open_store(
             if guard_catalog(region, log) and dependencies.probing:
                 probe(region, log)
         flushers = stack.enter_context(ThreadPoolExecutor(_FLUSHERS, "flush"))
-        served = {region.name: ServedRegion.of(region, flushers) for region in regions}
-        with Store(served, pause=dependencies.pause, on_close=lambda: None) as store:
-            yield store
+        homes = Homes({region.name: ServedRegion.of(region, flushers) for region in regions})
+        stack.callback(homes.close)
+        yield homes
 
 
 def open_async_store(
@@ -122,26 +137,26 @@ def open_async_store(
     dependencies: Dependencies | None = None,
     log: FilteringBoundLogger | None = None,
 ) -> AbstractAsyncContextManager[AsyncStore]:
-    """``open_store`` for asyncio."""
-    return opened(open_store(settings, dependencies=dependencies, log=log))
+    """Open a store for asyncio. See ``open_store``."""
+    return open_in_thread(open_store(settings, dependencies=dependencies, log=log))
 
 
-def worker_of(store: Store, log: FilteringBoundLogger) -> Worker:
-    """A worker for all regions of a store."""
+def worker_of(homes: Homes, log: FilteringBoundLogger) -> Worker:
+    """Return a worker for all served regions."""
     todo: list[Duty] = []
-    for served in store.regions.values():
-        # what destroys asks in each transaction whether the catalog is a copy
-        strict = replace(served.open, catalog=served.open.catalog.strict())
+    for served in homes.regions.values():
+        # a duty destroys, so each of its transactions checks that the catalog was not restored
+        strict = replace(served.region, catalog=served.region.catalog.strict())
         todo += duties(strict, served.keys, log)
     return Worker(todo, log)
 
 
 @contextmanager
 def open_regions(settings: Settings, dependencies: Dependencies) -> Iterator[list[OpenRegion]]:
-    """The regions of the settings, opened but not yet checked."""
+    """Open the regions of the settings, without a check of their catalogs and backends."""
     topology = topology_of(settings)
     with ExitStack() as stack:
-        places = stack.enter_context(region_settings(settings, topology))
+        own = stack.enter_context(region_settings(settings, topology))
         pool = stack.enter_context(ThreadPoolExecutor(_SENDERS, "send"))
         yield [
             _open(
@@ -150,10 +165,10 @@ def open_regions(settings: Settings, dependencies: Dependencies) -> Iterator[lis
                 dependencies,
                 topology.regions[name],
                 topology=topology,
-                place=place,
+                own=own[name],
                 pool=pool,
             )
-            for name, place in places.items()
+            for name in own
         ]
 
 
@@ -161,72 +176,36 @@ def open_regions(settings: Settings, dependencies: Dependencies) -> Iterator[lis
 def open_restored(
     settings: Settings, *, dependencies: Dependencies | None = None, only: str | None = None
 ) -> Iterator[list[OpenRegion]]:
-    """Regions whose catalogs may be copies, to be recovered; ``only``: this one.
+    """Open regions whose catalogs may have been restored, to recover them; ``only`` picks one.
 
     Raises WrongRegion if the settings do not have it, and what ``check_catalog`` raises.
     """
     with open_regions(settings, dependencies or Dependencies()) as regions:
-        copies = [region for region in regions if only in (None, region.name)]
-        if only is not None and not copies:
-            served = ", ".join(region.name for region in regions)
-            raise WrongRegion(
-                f"This process does not serve {only}.", home=only, advice=f"It serves: {served}."
-            )
-        for copy in copies:
-            check_catalog(copy)
-        yield copies
-
-
-@contextmanager
-def region_settings(settings: Settings, topology: Topology) -> Iterator[dict[str, RegionSettings]]:
-    """Catalog and keys of each region that this process serves. Raises SettingsError."""
-    backends = [spec.name for region in topology.regions.values() for spec in region.backends]
-    _check_known("regions", settings.regions, topology.regions)
-    _check_known("backends", settings.backends, backends)
-    if not settings.embedded:
-        yield dict(settings.regions)
-        return
-    url, leave = embedded.start(settings.home / "postgres")
-    try:
-        yield {
-            name: RegionSettings.model_validate(
-                {
-                    "catalog_url": embedded.with_database(url, name),
-                    "keys_file": settings.home / "keys" / f"{name}.toml",
-                }
-            )
-            for name in topology.regions
-        }
-    finally:
-        leave()
-
-
-def _check_known(what: str, named: Iterable[str], known: Collection[str]) -> None:
-    """A misspelt name would leave what is meant without its settings, and nobody would be told."""
-    unknown = sorted(set(named) - set(known))
-    if unknown:
-        raise SettingsError(
-            f"The settings name {what} that the topology has not: {', '.join(unknown)}.",
-            advice=f"It has: {', '.join(known)}.",
-        )
+        by_name = {region.name: region for region in regions}
+        if only is not None and only not in by_name:
+            raise not_served(only, by_name)
+        chosen = regions if only is None else [by_name[only]]
+        for region in chosen:
+            check_catalog(region)
+        yield chosen
 
 
 def init(settings: Settings, *, dependencies: Dependencies | None = None) -> list[str]:
-    """Bring every region of the settings to life: database, schema, keys, places, partitions.
+    """Create what each region of the settings needs: database, schema, keys, storage, partitions.
 
-    Safe to repeat; nothing that exists is replaced. Gives the names of the regions.
+    Safe to repeat: nothing that exists is replaced. Return the names of the regions.
     """
     dependencies = dependencies or Dependencies()
     topology = topology_of(settings)
     settings.home.mkdir(parents=True, exist_ok=True, mode=0o700)
-    with region_settings(settings, topology) as places:
-        for name, place in places.items():
-            _init_region(settings, dependencies, topology, topology.regions[name], place)
-    return list(places)
+    with region_settings(settings, topology) as regions:
+        for name, own in regions.items():
+            _init_region(settings, dependencies, topology, topology.regions[name], own)
+    return list(regions)
 
 
 def check_catalog(region: OpenRegion) -> None:
-    """That the catalog is safe, fits this code, and is used with these keys.
+    """Check that the catalog is safe, fits this code, and belongs to these keys.
 
     Raises CatalogUnsafe, CatalogUnsupported or SettingsError.
     """
@@ -236,9 +215,9 @@ def check_catalog(region: OpenRegion) -> None:
 
 
 def guard_catalog(region: OpenRegion, log: FilteringBoundLogger) -> bool:
-    """From here on nothing goes on if the catalog is a copy. Raises CatalogRestored.
+    """Compare the catalog with the ledger, now and from here on. Raises CatalogRestored.
 
-    False: no backend answers, against whose ledger it would be compared. That is done at first use.
+    Return False if no backend with the ledger answers: the first use of the catalog then compares.
     """
     region.catalog.watch(Guard(region), steady, AGE)
     try:
@@ -251,9 +230,9 @@ def guard_catalog(region: OpenRegion, log: FilteringBoundLogger) -> bool:
 
 
 def probe(region: OpenRegion, log: FilteringBoundLogger) -> None:
-    """Use each right that storing and deleting need, on every backend, on an announced key.
+    """Use each right that storing and deleting need, on every backend, with an announced key.
 
-    A backend that does not answer is no reason not to start; one that refuses is.
+    A backend that does not answer is logged. Raises the error of one that refuses.
     """
     with region.catalog.begin() as connection:
         canary = announce(region, connection, Contents(ObjectKind.CANARY), list(region.backends))
@@ -274,13 +253,13 @@ def _open(
     region: Region,
     *,
     topology: Topology,
-    place: RegionSettings,
+    own: RegionSettings,
     pool: ThreadPoolExecutor,
 ) -> OpenRegion:
-    url = place.catalog_url.get_secret_value()
+    url = own.catalog_url.get_secret_value()
     catalog = dependencies.catalog(region.name, url, settings.connections)
     stack.callback(catalog.close)
-    roots = LocalRootKeys.load(place.keys_file, dependencies.entropy, region=region.name)
+    roots = LocalRootKeys.load(own.keys_file, dependencies.entropy, region=region.name)
     signing = roots.signing_keys()
     make = dependencies.backend or _backend
     backends = {
@@ -312,7 +291,7 @@ def _open(
 def _connectors(
     topology: Topology, signing: Ed25519PrivateKey, dependencies: Dependencies, clock: Clock
 ) -> dict[str, Connector]:
-    """The ways to all processors, also to one whose agreement has ended: it may have copies."""
+    """Connect to all processors, also one whose agreement has ended: it may still have copies."""
     key = derive_key(signing)
     kid = key_id(key.public_key())
 
@@ -335,11 +314,11 @@ def _init_region(
     dependencies: Dependencies,
     topology: Topology,
     region: Region,
-    place: RegionSettings,
+    own: RegionSettings,
 ) -> None:
     from storage.catalog import schema  # noqa: PLC0415 - Alembic: no service needs it
 
-    url = place.catalog_url.get_secret_value()
+    url = own.catalog_url.get_secret_value()
     if settings.embedded:
         server = url.replace(f"/{embedded.database_name(region.name)}?", "/postgres?", 1)
         embedded.ensure_database(server, region.name)
@@ -349,8 +328,8 @@ def _init_region(
         with catalog.begin() as connection:
             schema.upgrade(connection)
             new = schema.name_catalog(connection, region.name, uuid4())
-            _ensure_keys(place, region.name, dependencies.entropy, new=new)
-            roots = LocalRootKeys.load(place.keys_file, dependencies.entropy, region=region.name)
+            _ensure_keys(own, region.name, dependencies.entropy, new=new)
+            roots = LocalRootKeys.load(own.keys_file, dependencies.entropy, region=region.name)
             names = Pseudonyms(roots.pseudonym_keys())
             pseudonym_keys.register(connection, region.name, names.checks())
             add_pseudonyms(connection, roots, names)
@@ -367,17 +346,19 @@ def _init_region(
         catalog.close()
 
 
-def _ensure_keys(place: RegionSettings, region: str, entropy: Entropy, *, new: bool) -> None:
-    """Only a catalog that is new gets new keys: no others open what is stored, or find a subject.
+def _ensure_keys(own: RegionSettings, region: str, entropy: Entropy, *, new: bool) -> None:
+    """Create root keys for a ``new`` catalog. Raises SettingsError if those of a used one are gone.
 
-    Before it has its name: after a crash in between, the keys are there for the catalog.
+    The transaction that names the catalog is still open: after a crash in between, the keys exist
+    and the next ``init`` uses them.
     """
-    if place.keys_file.exists():
+    if own.keys_file.exists():
         return
     if not new:
         raise SettingsError(
-            f"The catalog of {region} is in use, but its key file {place.keys_file} is not there.",
-            advice="Restore it, or copy it from where the region was made: no other one will do.",
+            f"The catalog of {region} is in use, but its key file {own.keys_file} is missing.",
+            advice="Restore the file, or copy it from where init created the region. "
+            "New keys cannot open what is stored.",
         )
-    place.keys_file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    create(place.keys_file, entropy, region=region)
+    own.keys_file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    create(own.keys_file, entropy, region=region)

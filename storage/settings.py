@@ -1,29 +1,36 @@
-"""Settings: addresses and secrets, from ``DOMICILE_*``. What lives where is in the topology."""
+"""Settings: addresses and secrets, from ``DOMICILE_*``. The topology says what is stored where."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
+from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, SettingsConfigDict
 from pydantic_settings import SettingsError as UnreadableSetting
 
+from regions.errors import TopologyProblem
+from regions.load import load_topology
+from regions.model import Topology
+from storage import embedded
 from storage.backends.s3 import S3Credentials
-from storage.errors import SettingsError
+from storage.errors import SettingsError, TopologyError
+from storage.text import did_you_mean
 
 PREFIX = "DOMICILE_"
 
 
 def _dashed(given: object) -> object:
-    """Environment variables cannot hold the hyphens of names."""
+    """Turn ``_`` into ``-`` in names: the names of environment variables have no hyphens."""
     if isinstance(given, Mapping):
         return {str(name).lower().replace("_", "-"): value for name, value in given.items()}
     return given
 
 
 def default_home() -> Path:
-    """``~/.domicile``; for root a place whose parents others may enter, as PostgreSQL needs."""
+    """Return ``~/.domicile``; for root a directory that the PostgreSQL user can enter."""
     return Path("/var/lib/domicile") if os.geteuid() == 0 else Path.home() / ".domicile"
 
 
@@ -32,7 +39,7 @@ class _Part(BaseModel):
 
 
 class RegionSettings(_Part):
-    """What a process needs to serve a region."""
+    """The settings of one region."""
 
     catalog_url: SecretStr
     """The region's database, ``postgresql://...``. A process serves the regions that have one."""
@@ -41,10 +48,12 @@ class RegionSettings(_Part):
 
 
 class Settings(BaseSettings):
-    """All settings of a process. Without ``regions`` it serves the whole topology, embedded.
+    """The settings of a process.
 
-    ``DOMICILE_REGIONS__EU_CENTRAL_1__CATALOG_URL=postgresql://...`` and so on: ``__`` separates,
-    ``_`` stands for the hyphens of a name.
+    In the environment, ``__`` separates the parts of a name and ``_`` stands for a hyphen:
+    ``DOMICILE_REGIONS__EU_CENTRAL_1__CATALOG_URL=postgresql://...``. A process serves only the
+    regions that it has settings for. Without any, it serves all regions of the topology with an
+    embedded PostgreSQL under ``home``.
     """
 
     model_config = SettingsConfigDict(
@@ -69,26 +78,81 @@ class Settings(BaseSettings):
 
     @property
     def embedded(self) -> bool:
-        """Whether PostgreSQL and all data live under ``home``."""
+        """Whether PostgreSQL and all data are under ``home``."""
         return not self.regions
 
 
 def load_settings(environment: Mapping[str, str] = os.environ) -> Settings:
-    """The settings of the environment. Raises SettingsError; no message shows a value."""
-    known = {f"{PREFIX}{name}".upper() for name in Settings.model_fields}
+    """Return the settings of the environment. Raises SettingsError, which shows no value."""
+    known = sorted(f"{PREFIX}{name}".upper() for name in Settings.model_fields)
     for name in environment:
-        if name.upper().startswith(PREFIX) and name.upper().split("__")[0] not in known:
+        first = name.upper().split("__")[0]
+        if first.startswith(PREFIX) and first not in known:
             raise SettingsError(
-                f"{name} is no setting.", advice=f"There are: {', '.join(sorted(known))}."
+                f"Unknown setting {name}.",
+                advice=f"{did_you_mean(first, known)} Known settings: {', '.join(known)}.".lstrip(),
             )
     try:
         return Settings()
     except UnreadableSetting as error:  # it names the field, and shows no value
         raise SettingsError(
             f"A {PREFIX}* setting cannot be read: {error}.",
-            advice=f"Set {PREFIX}REGIONS__EU_CENTRAL_1__CATALOG_URL and the like, one by one.",
+            advice=f"Set {PREFIX}REGIONS__EU_CENTRAL_1__CATALOG_URL and the like one by one.",
         ) from None
     except ValidationError as error:
-        first = error.errors(include_input=False, include_url=False)[0]
-        where = "__".join(str(part) for part in first["loc"]).upper().replace("-", "_")
-        raise SettingsError(f"{PREFIX}{where}: {first['msg']}.") from None
+        raise _invalid(error.errors(include_input=False, include_url=False)[0]) from None
+
+
+def _invalid(problem: ErrorDetails) -> SettingsError:
+    """Return the error for a value that is missing, malformed or unknown."""
+    *group, last = (str(part) for part in problem["loc"])
+    name = PREFIX + "__".join((*group, last)).upper().replace("-", "_")
+    if problem["type"] != "extra_forbidden":
+        return SettingsError(f"{name}: {problem['msg']}.")
+    part: type[BaseModel] = S3Credentials if group[:1] == ["backends"] else RegionSettings
+    known = [field.upper() for field in part.model_fields]
+    return SettingsError(
+        f"Unknown setting {name}.",
+        advice=f"{did_you_mean(last, known)} Known parts: {', '.join(known)}.".lstrip(),
+    )
+
+
+def topology_of(settings: Settings) -> Topology:
+    """Load the topology of the settings, or the example topology. Raises TopologyError."""
+    try:
+        return load_topology(settings.topology)
+    except TopologyProblem as problem:
+        raise TopologyError(problem.file, problem.key, problem.reason) from problem
+
+
+@contextmanager
+def region_settings(settings: Settings, topology: Topology) -> Iterator[dict[str, RegionSettings]]:
+    """Yield the settings of each region that this process serves. Raises SettingsError."""
+    backends = [spec.name for region in topology.regions.values() for spec in region.backends]
+    _check_known("region", settings.regions, topology.regions)
+    _check_known("backend", settings.backends, backends)
+    if not settings.embedded:
+        yield dict(settings.regions)
+        return
+    url, leave = embedded.start(settings.home / "postgres")
+    try:
+        yield {
+            name: RegionSettings.model_validate(
+                {
+                    "catalog_url": embedded.with_database(url, name),
+                    "keys_file": settings.home / "keys" / f"{name}.toml",
+                }
+            )
+            for name in topology.regions
+        }
+    finally:
+        leave()
+
+
+def _check_known(what: str, named: Iterable[str], known: Collection[str]) -> None:
+    """Refuse an unknown name: the region or backend that it stands for would miss its settings."""
+    for name in sorted(set(named) - set(known)):
+        raise SettingsError(
+            f"The settings name a {what} that the topology does not have: {name}.",
+            advice=f"{did_you_mean(name, known)} The topology has: {', '.join(known)}.".lstrip(),
+        )

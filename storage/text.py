@@ -22,7 +22,8 @@ def plural(count: int, one: str, many: str | None = None) -> str:
 def did_you_mean(given: str, known: Iterable[str]) -> str:
     """``Did you mean prompt?`` for the known names that are close to ``given``; else nothing.
 
-    It never repeats what was given.
+    Case does not matter. It never repeats what was given.
     """
-    close = get_close_matches(given.lower(), list(known), n=2)
+    names = {name.casefold(): name for name in known}
+    close = [names[found] for found in get_close_matches(given.casefold(), names, n=2)]
     return f"Did you mean {' or '.join(close)}?" if close else ""

@@ -5,7 +5,9 @@ from itertools import groupby
 from operator import itemgetter
 
 from storage.catalog import tenants
-from storage.client.store import PAGE, Store
+from storage.client.homes import Homes
+from storage.client.store import Store
+from storage.client.validate import PAGE
 from storage.model import RecordId, Scope, ScopeKind
 from storage.text import plural
 
@@ -47,33 +49,33 @@ class Preview:
         return found
 
 
-def tenant_preview(store: Store, tenant: str, scope: Scope) -> Preview:
+def tenant_preview(homes: Homes, tenant: str, scope: Scope) -> Preview:
     """Return the preview for one scope of a tenant. Raise what reading raises."""
     if scope.kind is ScopeKind.RECORD:
         record_id = RecordId.parse(scope.value)
-        store.tenant(tenant).explain(record_id)
-        return Preview((tenant,), 1, exact=False, cascades=_cascades(store))
-    count = _count(store, tenant, scope)
-    return Preview((tenant,), count, count < _COUNTED, _cascades(store))
+        Store(homes).tenant(tenant).explain(record_id)
+        return Preview((tenant,), 1, exact=False, cascades=_cascades(homes))
+    count = _count(homes, tenant, scope)
+    return Preview((tenant,), count, count < _COUNTED, _cascades(homes))
 
 
-def account_preview(store: Store, account: str) -> Preview:
+def account_preview(homes: Homes, account: str) -> Preview:
     """Return the preview for all tenants of an account that the regions of this process know."""
-    homes: dict[str, str] = {}
-    for served in store.regions.values():
-        with served.open.catalog.begin() as connection:
-            homes |= dict(tenants.of_account(connection, account))
-    here = sorted(tenant for tenant, home in homes.items() if home in store.regions)
+    known: dict[str, str] = {}
+    for served in homes.regions.values():
+        with served.region.catalog.begin() as connection:
+            known |= dict(tenants.of_account(connection, account))
+    here = sorted(tenant for tenant, home in known.items() if home in homes.regions)
     total = 0
     for tenant in here:
-        total += _count(store, tenant, Scope.tenant(), at_most=_COUNTED - total)
-    elsewhere = tuple(sorted({home for home in homes.values() if home not in store.regions}))
-    return Preview(tuple(here), total, total < _COUNTED, _cascades(store), elsewhere)
+        total += _count(homes, tenant, Scope.tenant(), at_most=_COUNTED - total)
+    elsewhere = tuple(sorted({home for home in known.values() if home not in homes.regions}))
+    return Preview(tuple(here), total, total < _COUNTED, _cascades(homes), elsewhere)
 
 
-def _count(store: Store, tenant: str, scope: Scope, at_most: int = _COUNTED) -> int:
+def _count(homes: Homes, tenant: str, scope: Scope, at_most: int = _COUNTED) -> int:
     """Count the readable records of a scope, derived records included, up to ``at_most``."""
-    bound, count, after = store.tenant(tenant), 0, None
+    bound, count, after = Store(homes).tenant(tenant), 0, None
     while count < at_most:
         page = bound.list(
             subject=scope.value if scope.kind is ScopeKind.SUBJECT else None,
@@ -88,6 +90,6 @@ def _count(store: Store, tenant: str, scope: Scope, at_most: int = _COUNTED) -> 
     return count
 
 
-def _cascades(store: Store) -> tuple[tuple[str, str], ...]:
-    topology = next(iter(store.regions.values())).open.topology
+def _cascades(homes: Homes) -> tuple[tuple[str, str], ...]:
+    topology = next(iter(homes.regions.values())).region.topology
     return tuple((c.parent.value, c.child.value) for c in topology.cascades)

@@ -24,7 +24,7 @@ from storage.errors import DomicileError
 from storage.logs import make_logger
 from storage.policy import horizon_alarm
 from storage.region import OpenRegion
-from storage.settings import RegionSettings, Settings
+from storage.settings import RegionSettings, Settings, region_settings
 from storage.text import plural
 
 TESTED = 18
@@ -55,7 +55,7 @@ def may_try(topology: Topology) -> bool:
 def regions(settings: Settings, topology: Topology) -> Iterator[Finding]:
     """Check every region of the settings."""
     try:
-        with bootstrap.region_settings(settings, topology) as served:
+        with region_settings(settings, topology) as served:
             for name, given in served.items():
                 yield from _region(settings, topology, name, given)
     except DomicileError as error:

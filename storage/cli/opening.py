@@ -3,12 +3,13 @@
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 
-from storage.bootstrap import Dependencies, open_store, region_settings, topology_of
+from storage.bootstrap import Dependencies, open_homes
 from storage.cli.options import check_region
 from storage.cli.progress import busy
+from storage.client.homes import Homes
 from storage.client.store import Store
 from storage.logs import make_logger
-from storage.settings import RegionSettings, load_settings
+from storage.settings import RegionSettings, load_settings, region_settings, topology_of
 
 
 @contextmanager
@@ -18,12 +19,19 @@ def opened(*, probing: bool = False) -> Iterator[Store]:
     With ``probing`` it opens only if it has every right on every backend. Commands that read,
     erase or purge do without: they must work while a right is missing on one backend.
     """
+    with opened_homes(probing=probing) as homes:
+        yield Store(homes)
+
+
+@contextmanager
+def opened_homes(*, probing: bool = False) -> Iterator[Homes]:
+    """Open the regions themselves, which a store does not show. Like ``opened`` otherwise."""
     with ExitStack() as stack:
         with busy("Opening..."):
-            store = stack.enter_context(
-                open_store(dependencies=Dependencies(probing=probing), log=make_logger())
+            homes = stack.enter_context(
+                open_homes(dependencies=Dependencies(probing=probing), log=make_logger())
             )
-        yield store
+        yield homes
 
 
 @contextmanager
@@ -35,9 +43,9 @@ def settings_of(region: str) -> Iterator[RegionSettings]:
         yield regions[region]
 
 
-def chosen_regions(store: Store, region: str | None) -> list[str]:
+def chosen_regions(homes: Homes, region: str | None) -> list[str]:
     """Return the region asked for, or all that this process serves. Raise WrongRegion."""
     if region is None:
-        return list(store.regions)
-    check_region(region, store.regions)
+        return list(homes.regions)
+    check_region(region, homes.regions)
     return [region]

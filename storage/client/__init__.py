@@ -1,1 +1,1 @@
-"""The interface that services use."""
+"""The API that services use. ``storage`` re-exports its public names."""

@@ -1,4 +1,4 @@
-"""Many writes under way, and their results in the order of their records."""
+"""Many concurrent writes, with results in the order of the records."""
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -9,35 +9,36 @@ from storage.client.validate import check_record
 from storage.errors import DomicileError, InvalidRequest
 from storage.model import DataClass, NewRecord, PutFailure, PutResult, RecordId
 
-WINDOW = 4096  # records that may be under way
+WINDOW = 4096  # records that may be in progress
 
 Result = PutResult | PutFailure
 
 
 class Source:
-    """The records of an iterable, one when it is asked for one. Ends where the iterable fails.
+    """Iterates over the caller's records, and ends where their iterable raises.
 
-    So what was taken before is stored, and its results are given, before ``check`` raises that.
+    So the records before the failure are stored and their results returned; ``check`` then raises
+    the failure.
     """
 
     def __init__(self, records: Iterable[NewRecord]) -> None:
-        """Raises InvalidRequest if that gives no records."""
+        """Raises InvalidRequest if ``records`` is not iterable."""
         if not isinstance(records, Iterable):
             raise InvalidRequest("put_many takes an iterable of NewRecord.")
         self._records = iter(records)
         self._failure: Exception | None = None
 
     def check(self) -> None:
-        """Raises what the iterable raised."""
+        """Raise what the iterable raised, if it did."""
         if self._failure is not None:
             raise self._failure
 
     def __iter__(self) -> Iterator[NewRecord]:
-        """Itself."""
+        """Return the iterator itself."""
         return self
 
     def __next__(self) -> NewRecord:
-        """The next record."""
+        """Return the next record."""
         try:
             return next(self._records)
         except StopIteration:
@@ -48,7 +49,7 @@ class Source:
 
 
 class Window:
-    """Writes that are under way, so many and no more. Whoever uses it does one thing at a time."""
+    """A bounded number of concurrent writes. Not thread-safe."""
 
     def __init__(
         self,
@@ -56,20 +57,20 @@ class Window:
         new_id: Callable[[DataClass], RecordId],
         own_pack: int,
     ) -> None:
-        """``submit`` queues a checked record; from ``own_pack`` bytes on it is written at once."""
+        """Write with ``submit``, which writes a body of ``own_pack`` bytes or more at once."""
         self._submit = submit
         self._new_id = new_id
         self._own_pack = own_pack
         self._waiting: deque[tuple[RecordId | None, Future[PutResult]]] = deque()
-        self._pending: dict[bytes, Future[PutResult]] = {}  # by what is unique about an id
+        self._pending: dict[bytes, Future[PutResult]] = {}  # by the unique part of the id
 
     def __len__(self) -> int:
-        """How many are under way."""
+        """Return how many writes are in progress."""
         return len(self._waiting)
 
     @property
     def room(self) -> int:
-        """How many more may be added."""
+        """How many more records may be added."""
         return WINDOW - len(self._waiting)
 
     @property
@@ -79,18 +80,18 @@ class Window:
 
     @property
     def oldest(self) -> Future[PutResult]:
-        """What the next result comes from."""
+        """The future of the next result."""
         return self._waiting[0][1]
 
     def add(self, record: NewRecord) -> None:
-        """Begin to write a record. Waits for what it derives from, if that is in another lane."""
+        """Start to write a record. Waits for its parents if they are in another lane."""
         record_id, future = self._begin(record)
         if record_id is not None:
             self._pending[record_id.unique] = future
         self._waiting.append((record_id, future))
 
     def take(self) -> Result:
-        """The oldest result. Waits for it."""
+        """Wait for the oldest result and return it."""
         record_id, future = self._waiting.popleft()
         error = future.exception()
         if record_id is not None and self._pending.get(record_id.unique) is future:
@@ -102,7 +103,7 @@ class Window:
         raise error
 
     def _begin(self, record: NewRecord) -> tuple[RecordId | None, Future[PutResult]]:
-        """What is refused at once is a failed future."""
+        """Start a write; a refusal becomes a failed future."""
         record_id: RecordId | None = None
         try:
             check_record(record)
@@ -116,16 +117,17 @@ class Window:
             return record_id, refused
 
     def _await_earlier(self, record: NewRecord, record_id: RecordId) -> None:
-        """Of one day, small records go through one lane, in this order; others would overtake.
+        """Wait for a parent, or an earlier record of the same id, that this one might overtake.
 
-        Neither its parents may come after a record, nor what has its id and came before it. Of one
-        id a pack has one record: the second would come after what derives from it. Two ids that
-        were minted with one idempotency key differ in their time, and are one.
+        Small records of one expiry day share a lane, which keeps their order. Any other record
+        could be written before its parents. A pack holds one record of an id, so a second one
+        would be written after the records that derive from it. Two ids that were minted with the
+        same idempotency key may differ in their time; their unique part is the same.
         """
-        apart = len(record.body) >= self._own_pack
+        alone = len(record.body) >= self._own_pack
         for earlier in (*record.derived_from, record_id):
-            under_way = self._pending.get(earlier.unique)
+            pending = self._pending.get(earlier.unique)
             same = earlier.unique == record_id.unique
-            overtakes = apart or earlier.day != record_id.day or same
-            if under_way is not None and overtakes:
-                under_way.exception()
+            overtakes = alone or earlier.day != record_id.day or same
+            if pending is not None and overtakes:
+                pending.exception()

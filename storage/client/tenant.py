@@ -1,14 +1,13 @@
-"""One tenant's store: bound once, so that a slip into another tenant cannot be typed."""
+"""``Tenant``: reads and writes of one tenant. No method takes a tenant id."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
-from typing import BinaryIO, Protocol
+from typing import BinaryIO
 
 from storage.catalog import objects, pseudonym_keys, records
-from storage.catalog.tenants import TenantTerms
 from storage.client.bulk import Source, Window
-from storage.client.capture import Capture
-from storage.client.files import OpenFile
+from storage.client.files import Capture, OpenFile
+from storage.client.homes import Homes
 from storage.client.validate import (
     Id,
     as_id,
@@ -42,73 +41,53 @@ from storage.model import (
     ReplicaState,
     Scope,
 )
-from storage.objects.keyring import KeyRing
-from storage.packs.prepare import Writer
-from storage.packs.reader import Reader, info
+from storage.packs.reader import info
 from storage.packs.stream import read_chunks
 from storage.policy import decide_placement, term_of
-from storage.region import OpenRegion
-
-
-class ServedRegion(Protocol):
-    """What a tenant needs of the region in which it is at home."""
-
-    @property
-    def open(self) -> OpenRegion: ...
-    @property
-    def keys(self) -> KeyRing: ...
-    @property
-    def writer(self) -> Writer: ...
-    @property
-    def reader(self) -> Reader: ...
-
-
-class Homes(Protocol):
-    """Finds tenants."""
-
-    def find(self, tenant: str) -> tuple[ServedRegion, TenantTerms]:
-        """Region and terms. Raises UnknownTenant or WrongRegion."""
-        ...
-
-    def forget(self, tenant: str) -> None:
-        """Read the terms again next time."""
-        ...
 
 
 class Tenant:
-    """Reads and writes the records of one tenant. Safe to use from many threads.
+    """Reads and writes the records of one tenant. Thread-safe; get one from ``Store.tenant``.
 
-    An ``id`` is a RecordId or its text. ``subject`` and ``group`` are text of one character or
-    more, stored as pseudonyms. ``metadata`` is JSON, at most 4 KiB, sealed like the body; it comes
-    back with the record. ``derived_from`` are records of this tenant: subject and group are
-    inherited from them, and erasing one erases what derives from it where the topology says so.
-    From what is not stored, as under zero retention, nothing derives (LineageConflict): without it
-    nobody would know whom the record is about. Give subject and group instead.
+    Arguments that several methods share:
 
-    Every method raises InvalidRequest for what is malformed (MalformedId, UnknownClass, ...),
-    WrongRegion when the tenant is at home elsewhere, and CatalogUnavailable. Writes also raise
-    Refused (``reasons`` says why), Erased, Unavailable (nothing is stored: try again) or
-    OutcomeUnknown (ask again with the same id). Reads also raise NotFound, Erased, Expired,
-    PurposeRefused, Unavailable, KeyUnavailable or Corrupt. An id of another tenant is NotFound.
+    - ``id``: a RecordId, or its text form.
+    - ``subject``, ``group``: the end user and the conversation that a record is about; a string of
+      one character or more. The catalog stores pseudonyms of them.
+    - ``metadata``: a JSON object of at most 4 KiB, encrypted like the body and returned with it.
+    - ``derived_from``: ids of records of this tenant. The new record inherits their subject and
+      group, and is erased with them where the topology says so. A record that was not stored, as
+      under zero retention, cannot be a parent (LineageConflict): pass ``subject`` and ``group``
+      instead.
+
+    Every method may raise InvalidRequest or a subclass (MalformedId, UnknownClass, ...) for a
+    malformed argument, WrongRegion if the tenant's home is elsewhere, and CatalogUnavailable.
+
+    Writes also raise Refused (``reasons`` says why), Erased, Unavailable (nothing was stored: try
+    again) or OutcomeUnknown (repeat the call with the same id).
+
+    Reads also raise NotFound, Erased, Expired, PurposeRefused, Unavailable, KeyUnavailable or
+    Corrupt. The id of another tenant's record raises NotFound.
     """
 
-    def __init__(self, homes: Homes, tenant: str, pause: Sleep) -> None:
-        """Made by ``Store.tenant``."""
+    def __init__(self, homes: Homes, tenant: str, sleep: Sleep) -> None:
+        """Use ``Store.tenant`` instead."""
         self._homes = homes
-        self._pause = pause
+        self._sleep = sleep
         self.id = tenant
 
     def new_id(self, data_class: DataClass, *, key: str | None = None) -> RecordId:
-        """Mint the id of a record that is about to be written.
+        """Mint the id of a record before it is written.
 
-        With the same ``key`` (text), class, UTC day and retention it is the same record: two
-        processes that carry out the same request agree. Good for writing for the topology's write
-        window (24 hours in the shipped one), then StaleId.
+        With a ``key``, the id is a function of the key, the class, the UTC day and the retention:
+        two processes that handle the same request get the same record. The id can be written for
+        the topology's write window (24 hours in the example topology); after that the write
+        raises StaleId.
         """
         check_class(data_class)
         check_name("key", key)
-        served, known = self._homes.find(self.id)
-        return served.writer.new_id(known, data_class, key)
+        served, terms = self._homes.find(self.id)
+        return served.writer.new_id(terms, data_class, key)
 
     def put(
         self,
@@ -121,10 +100,11 @@ class Tenant:
         metadata: Mapping[str, object] | None = None,
         derived_from: Iterable[Id] = (),
     ) -> PutResult:
-        """Store a record of at most 16 MiB; returns when it is durable on the required replicas.
+        """Store a record of at most 16 MiB. Return when the required replicas are durable.
 
-        The same id with the same content gives the same answer; with other content it raises
-        IdConflict. Without an id, a new one is minted. Under zero retention ``stored`` is False.
+        Repeating the call with the same id and content returns the same result; other content
+        raises IdConflict. Without an id, a new one is minted. Under zero retention nothing is
+        written, and ``stored`` of the result is False.
         """
         new = new_record(
             data_class,
@@ -138,20 +118,22 @@ class Tenant:
         return self.submit(new).result()
 
     def submit(self, record: NewRecord) -> Future[PutResult]:
-        """``put`` without waiting for the pack. What is refused at once is raised at once.
+        """Queue a record and return a future of its result: ``put`` without the wait.
 
-        Waits for room in the write buffer, at most 30 s (then Busy), and, from 256 KiB on, for the
-        backends. The future cannot be cancelled.
+        Refusals are raised at once. Waits up to 30 seconds for room in the write buffer, then
+        raises Busy; a body of 256 KiB or more is sent before the call returns. The future cannot
+        be cancelled.
         """
         check_record(record)
         return self._submit(record, bulk=False)
 
     def put_many(self, records: Iterable[NewRecord]) -> Iterator[PutResult | PutFailure]:
-        """Store many in bounded memory: one result per record, in the order of the records.
+        """Store many records in bounded memory. Yield one result per record, in order.
 
-        Takes a record when it needs one, at most 4096 ahead of the result it gives. What is wrong
-        with one record is a PutFailure in its place. If ``records`` raises, the results of what
-        came before are given first. What was taken is written even if nobody asks for its result.
+        Reads at most 4096 records ahead of the result it yields. A record that fails yields a
+        PutFailure and does not stop the others. If ``records`` raises, the results of the records
+        before are yielded first. Every record that was read is written, even if the caller stops
+        iterating.
         """
         source, window = Source(records), self.window()
         for record in source:
@@ -173,9 +155,12 @@ class Tenant:
     ) -> PutResult:
         """Store a fine-tuning file of any size, in constant memory.
 
-        ``stream`` is a file in binary mode, or an iterable of bytes. The file name is metadata:
-        sealed with it. A stream that raises leaves nothing behind: StreamFailed, with the stream's
-        own error as its cause. One that pauses for over two minutes may be given up: Abandoned.
+        ``stream`` is a file opened in binary mode or an iterable of bytes. ``filename`` becomes
+        part of the encrypted metadata.
+
+        If the stream raises, nothing is stored: the call raises StreamFailed, with the stream's
+        error as its cause. If the stream pauses for more than two minutes, the write may be
+        abandoned: the call raises Abandoned.
         """
         new = new_record(
             DataClass.FINE_TUNING_FILE,
@@ -188,8 +173,8 @@ class Tenant:
         )
         check_record(new)
         chunks = read_chunks(stream)
-        served, known = self._homes.find(self.id)
-        return self._heeded(served.writer.stream(known, new, chunks)).result()
+        served, terms = self._homes.find(self.id)
+        return self._invalidate_if_changed(served.writer.stream(terms, new, chunks)).result()
 
     def capture(
         self,
@@ -201,10 +186,10 @@ class Tenant:
         metadata: Mapping[str, object] | None = None,
         derived_from: Iterable[Id] = (),
     ) -> Capture:
-        """A context that takes a streamed body chunk by chunk, 16 MiB in all, and stores it.
+        """Return a context manager that collects a streamed body and stores it at the end.
 
-        If the block is left by an exception, what was produced is stored, marked incomplete, and
-        the exception goes on.
+        The body may have 16 MiB. If the block raises, what was collected is stored, marked
+        incomplete, and the exception propagates.
         """
         new = new_record(
             data_class,
@@ -218,17 +203,17 @@ class Tenant:
         check_record(new)
         served, _ = self._homes.find(self.id)
         record_id = new.id or self.new_id(data_class)
-        return Capture(new, record_id, self.submit, served.open.limits.body)
+        return Capture(new, record_id, self.submit, served.region.limits.body)
 
     def get(self, id: Id, *, purpose: Purpose) -> Record:
-        """Open a record: body, metadata and what is known of it."""
+        """Return a record with its body and metadata."""
         record_id = as_id(id)
         check_purpose(purpose)
         served, _ = self._homes.find(self.id)
         return served.reader.get(self.id, record_id, purpose)
 
     def open(self, id: Id, *, purpose: Purpose) -> OpenFile:
-        """Open a record of any size, to read ranges of it."""
+        """Open a record of any size, to read it in ranges."""
         record_id = as_id(id)
         check_purpose(purpose)
         served, _ = self._homes.find(self.id)
@@ -244,9 +229,11 @@ class Tenant:
         after: Id | None = None,
         limit: int = 100,
     ) -> Sequence[RecordInfo]:
-        """What is stored and readable, oldest first: 1 to 1000 records after one of them.
+        """Return the readable records, oldest first, without opening them.
 
-        Raises KeyUnavailable if others know a newer pseudonym key than this process does.
+        ``data_class``, ``subject`` and ``group`` narrow the list. At most ``limit`` (1 to 1000).
+        To page, pass the last id as ``after``. Raises KeyUnavailable if another process uses a
+        newer pseudonym key than this one has.
         """
         check_limit(limit)
         check_name("subject", subject)
@@ -254,9 +241,8 @@ class Tenant:
         if data_class is not None:
             check_class(data_class)
         last = None if after is None else as_id(after)
-        served, _ = self._homes.find(self.id)
-        region, names = served.open, served.open.pseudonyms
-        now = region.clock.now()
+        region = self._homes.find(self.id)[0].region
+        names, now = region.pseudonyms, region.clock.now()
         with region.catalog.begin() as connection:
             if subject is not None or group is not None:
                 pseudonym_keys.check_complete(connection, region.name, names.versions)
@@ -273,71 +259,72 @@ class Tenant:
         return [info(region, row) for row in rows]
 
     def hand_over(self, id: Id, processor: str) -> HandedOver:
-        """Hand a copy of a record's body, of at most 16 MiB, to a sub-processor with a connector.
+        """Give a processor a copy of a record's body, of at most 16 MiB.
 
-        The topology says which class may go to which service. The processor learns the copy's id
-        and content, and nothing of tenant, subject or record. Each call makes another copy, which
-        lives for 30 days at most, and never longer than its record. If this raises, whatever may
-        have arrived is asked back. Raises HandOverRefused, BodyTooLarge and ProcessorError too.
+        The topology says which class may go to which service. The processor receives an id of the
+        copy and the content, and learns nothing of the tenant, the subject or the record. Each
+        call makes another copy. A copy lives for 30 days at most, and never longer than its
+        record; Domicile then asks the processor to delete it.
 
-        Written to the region's ledger first, so that a restored catalog does not forget it. Raises
-        LedgerUnwritten or Abandoned: nothing was sent, try again.
+        The region's ledger records the copy first, so that a restored catalog knows it. Raises
+        LedgerUnwritten or Abandoned (nothing was sent: try again), HandOverRefused, BodyTooLarge,
+        and ProcessorError (the copy may have arrived, so its deletion is requested).
         """
         record_id = as_id(id)
         check_processor(processor)
-        served, known = self._homes.find(self.id)
-        return hand_over(served.open, served.reader, known.spec, record_id, processor)
+        served, terms = self._homes.find(self.id)
+        return hand_over(served.region, served.reader, terms.spec, record_id, processor)
 
     def erase(self, scope: Scope, *, reason: Reason, ticket: str | None = None) -> Erasure:
-        """Erase a record, subject, group or everything. On return nothing of it can be read.
+        """Erase a record, a subject, a group, or the whole tenant.
 
-        Written to the region's ledger first, so that a restored catalog does not forget it. Raises
+        On return, nothing of it can be read. Workers then delete the rows and the bytes; follow
+        that with ``Store.erasure``. ``ticket`` is your own reference of at most 200 characters,
+        which the catalog keeps: put no personal data in it.
+
+        The region's ledger records the erasure first, so that a restored catalog knows it. Raises
         LedgerUnwritten or Abandoned (nothing is erased: try again), and CatalogUnavailable if the
-        answer was lost: ask again, or look at ``Store.erasures``.
-
-        Rows and bytes go behind the scenes; ``Store.erasure`` says how far that is. ``ticket`` is
-        a reference of yours, of at most 200 characters, that the catalog keeps: nothing personal.
+        answer was lost (repeat the call, or look at ``Store.erasures``).
         """
         check_erasure(scope, reason, ticket)
         served, _ = self._homes.find(self.id)
-        return fence(served.open, self.id, scope, reason=reason, ticket=ticket, pause=self._pause)
+        return fence(served.region, self.id, scope, reason=reason, ticket=ticket, pause=self._sleep)
 
     def explain(self, id: Id) -> Explanation:
-        """Why a record is here and not there, and how long. Raises NotFound."""
+        """Return where a record is stored, why there, and for how long. Raises NotFound."""
         record_id = as_id(id)
-        served, known = self._homes.find(self.id)
-        region = served.open
+        served, terms = self._homes.find(self.id)
+        region = served.region
         with region.catalog.begin() as connection:
             found = records.find(connection, self.id, record_id)
             if found is None or found.fenced:
                 raise NotFound(advice="Check the id and the tenant.")
-            attempts = objects.replicas_of(connection, [found.row.object_id], list(ReplicaState))
+            stored = objects.replicas_of(connection, [found.row.object_id], list(ReplicaState))
         placement = decide_placement(
-            region.topology, known.spec, record_id.data_class, region.clock.now().date()
+            region.topology, terms.spec, record_id.data_class, region.clock.now().date()
         )
         term = term_of(found.row.id.day, region.topology.bounds)
-        replicas = [Replica(a.backend, a.state) for a in attempts.get(found.row.object_id, [])]
+        replicas = [Replica(r.backend, r.state) for r in stored.get(found.row.object_id, [])]
         return Explanation(
             found.row.id, placement.verdicts, tuple(replicas), term.readable_until, term.deadline
         )
 
     def window(self) -> Window:
-        """What ``put_many`` writes through, here and in ``async_store``."""
+        """Return the window of concurrent writes that ``put_many`` uses."""
         served, _ = self._homes.find(self.id)
-        return Window(
-            lambda record: self._submit(record, bulk=True), self.new_id, served.open.limits.own_pack
-        )
+        own_pack = served.region.limits.own_pack
+        return Window(lambda record: self._submit(record, bulk=True), self.new_id, own_pack)
 
     def _submit(self, record: NewRecord, *, bulk: bool) -> Future[PutResult]:
-        served, known = self._homes.find(self.id)
-        return self._heeded(served.writer.put(known, record, bulk=bulk))
+        served, terms = self._homes.find(self.id)
+        return self._invalidate_if_changed(served.writer.put(terms, record, bulk=bulk))
 
-    def _heeded(self, future: Future[PutResult]) -> Future[PutResult]:
-        """If the terms have changed, the next write goes by the new ones."""
+    def _invalidate_if_changed(self, future: Future[PutResult]) -> Future[PutResult]:
+        """Have the next write read the tenant's terms again if this one finds them changed."""
 
-        def heed(done: Future[PutResult]) -> None:
+        def check(done: Future[PutResult]) -> None:
             if isinstance(done.exception(), TermsChanged):
-                self._homes.forget(self.id)
+                self._homes.invalidate(self.id)
 
-        future.add_done_callback(heed)
+        future.add_done_callback(check)
         return future

@@ -1,4 +1,4 @@
-"""What callers give, checked before anything happens with it. No message shows a value."""
+"""Checks of the arguments of the public API. No error message shows a value."""
 
 from collections.abc import Iterable, Mapping
 from datetime import date, datetime
@@ -26,27 +26,30 @@ from storage.policy import well_formed
 Id = RecordId | str
 """A record's id, or its text form."""
 
-PAGE = 1000  # the most that one call lists
+PAGE = 1000  # the largest ``limit`` of a listing
 _TICKET = _NOTE = 200  # characters
 
 
 def as_id(given: object) -> RecordId:
-    """An id, from its text if it is text. Raises MalformedId."""
+    """Return a record id; parse its text form. Raises MalformedId."""
     if isinstance(given, RecordId):
         return given
     if isinstance(given, str):
         return RecordId.parse(given)
-    raise MalformedId(advice="Give a RecordId, or its text.")
+    raise MalformedId(advice="Pass a RecordId or its text form.")
 
 
-def as_erasure_id(given: object) -> UUID:
-    """The id of an erasure, from its text if it is text. Raises NotFound."""
+def as_uuid(given: object, of: str) -> UUID:
+    """Return the id of an erasure, a hold or a copy (``of``); parse its text form.
+
+    Raises NotFound: a malformed id names nothing.
+    """
     if isinstance(given, UUID):
         return given
     try:
         return UUID(str(given))
     except ValueError:
-        raise NotFound("That is no id of an erasure.") from None
+        raise NotFound(f"Not the id of {of}.", advice="Pass a UUID or its text form.") from None
 
 
 def new_record(
@@ -59,9 +62,12 @@ def new_record(
     metadata: Mapping[str, object] | None,
     derived_from: Iterable[Id],
 ) -> NewRecord:
-    """The arguments of a write as one value. Raises MalformedId; ``check_record`` does the rest."""
+    """Return the arguments of a write as one value. Raises MalformedId.
+
+    Everything else is left to ``check_record``.
+    """
     if isinstance(derived_from, str) or not isinstance(derived_from, Iterable):
-        raise MalformedId("derived_from is a list of ids.", advice="Put the one id into a list.")
+        raise MalformedId("derived_from must be a list of ids.", advice="Pass [id].")
     return NewRecord(
         data_class,
         body,
@@ -74,25 +80,31 @@ def new_record(
 
 
 def check_record(new: object) -> None:
-    """Whether it can be stored, as far as it says itself.
+    """Check the types and sizes of a new record.
 
     Raises InvalidRequest, UnknownClass, MalformedId or MetadataTooLarge.
     """
     if not isinstance(new, NewRecord):
-        raise InvalidRequest("That is no record.", advice="Give NewRecord(data_class, body, ...).")
+        raise InvalidRequest(
+            "A record must be a NewRecord.", advice="Pass NewRecord(data_class, body, ...)."
+        )
     check_class(new.data_class)
     if not isinstance(new.body, bytes):
-        raise InvalidRequest("A body is bytes.", advice="Encode text first.")
+        raise InvalidRequest("A body must be bytes.", advice="Encode text first.")
     parents: object = new.derived_from
     if not isinstance(parents, tuple) or not all(isinstance(p, RecordId) for p in parents):
-        raise MalformedId("derived_from is a tuple of RecordIds.", advice="Use RecordId.parse.")
+        raise MalformedId(
+            "derived_from must be a tuple of RecordIds.", advice="Use RecordId.parse."
+        )
     if new.id is not None:
         if not isinstance(new.id, RecordId):
-            raise MalformedId("The id of a record is a RecordId.", advice="Use RecordId.parse.")
+            raise MalformedId(
+                "The id of a NewRecord must be a RecordId.", advice="Use RecordId.parse."
+            )
         if new.id.data_class is not new.data_class:
             raise InvalidRequest(
-                f"The id is of a {new.id.data_class}, the record is a {new.data_class}.",
-                advice="Mint an id of the record's own class.",
+                f"The id has the class {new.id.data_class}, the record {new.data_class}.",
+                advice="Mint an id of the record's class.",
             )
     check_name("subject", new.subject)
     check_name("group", new.group)
@@ -100,9 +112,9 @@ def check_record(new: object) -> None:
 
 
 def check_metadata(metadata: object) -> None:
-    """Whether it is metadata. Raises InvalidRequest or MetadataTooLarge."""
+    """Check metadata. Raises InvalidRequest or MetadataTooLarge."""
     if not isinstance(metadata, Mapping):
-        raise InvalidRequest("Metadata is a mapping.", advice="Give a dictionary with text keys.")
+        raise InvalidRequest("Metadata must be a mapping.", advice="Pass a dict with string keys.")
     if metadata:
         metadata_text(metadata)
 
@@ -110,7 +122,7 @@ def check_metadata(metadata: object) -> None:
 def with_filename(
     metadata: Mapping[str, object] | None, filename: str | None
 ) -> Mapping[str, object]:
-    """The metadata of a file, its name among them. Raises like ``check_metadata``."""
+    """Return the metadata with the file name added. Raises like ``check_metadata``."""
     check_name("file name", filename)
     given = {} if metadata is None else metadata
     check_metadata(given)
@@ -118,85 +130,83 @@ def with_filename(
 
 
 def check_class(data_class: object) -> None:
-    """Whether it is a class of data. Raises UnknownClass."""
+    """Check a data class. Raises UnknownClass."""
     if not isinstance(data_class, DataClass):
-        raise UnknownClass(advice="Use DataClass.PROMPT and the like.")
+        raise UnknownClass(advice="Pass a DataClass, such as DataClass.PROMPT.")
+
+
+def check_tenant_id(tenant: object) -> None:
+    """Check the type of a tenant id. Raises InvalidRequest."""
+    if not isinstance(tenant, str):
+        raise InvalidRequest("A tenant id must be a string.")
 
 
 def check_processor(processor: object) -> None:
-    """Whether that can name a processor. Raises InvalidRequest."""
+    """Check the name of a processor. Raises InvalidRequest."""
     if not isinstance(processor, str):
-        raise InvalidRequest("The name of a processor is text.")
+        raise InvalidRequest("The name of a processor must be a string.")
 
 
 def check_attestation(digest: object, actor: object) -> None:
-    """Whether it is a SHA-256 digest, and an actor's opaque id. Raises InvalidRequest."""
+    """Check a SHA-256 digest and an actor's opaque id. Raises InvalidRequest."""
     if not isinstance(digest, bytes) or len(digest) != 32:
-        raise InvalidRequest("The digest of a document is the 32 bytes of its SHA-256.")
+        raise InvalidRequest("A digest must be the 32 bytes of a SHA-256.")
     if not isinstance(actor, str) or not well_formed(actor):
         raise InvalidRequest(
-            "That is no id of an actor.",
-            advice="Use 1 to 64 letters, digits, dots, underscores and hyphens; nothing personal.",
+            "Malformed id of an actor.",
+            advice="Use 1 to 64 letters, digits, dots, underscores and hyphens; no personal data.",
         )
 
 
-def as_copy_id(given: object) -> UUID:
-    """The id of a copy, from its text if it is text. Raises NotFound."""
-    if isinstance(given, UUID):
-        return given
-    try:
-        return UUID(str(given))
-    except ValueError:
-        raise NotFound("That is no id of a copy.") from None
-
-
 def check_purpose(purpose: object) -> None:
-    """Whether it is a purpose. Raises InvalidRequest."""
+    """Check a purpose. Raises InvalidRequest."""
     if not isinstance(purpose, Purpose):
-        raise InvalidRequest("That is no purpose.", advice="Use Purpose.SERVE and the like.")
+        raise InvalidRequest("Unknown purpose.", advice="Pass a Purpose, such as Purpose.SERVE.")
 
 
 def check_name(what: str, name: object) -> None:
-    """Whether a name that may be left out is text that says something. Raises InvalidRequest."""
+    """Check an optional name: None, or a string that is not empty. Raises InvalidRequest."""
     if name is not None:
         check_text(what, name)
 
 
 def check_text(what: str, text: object) -> None:
-    """Whether it is text that says something. Raises InvalidRequest."""
+    """Check a string that must not be empty. Raises InvalidRequest."""
     if not isinstance(text, str) or not text or not _writable(text):
-        raise InvalidRequest(f"A {what} is text of one character or more.")
+        raise InvalidRequest(f"A {what} must be a string of one character or more.")
 
 
 def check_limit(limit: object) -> None:
-    """Every listing is bounded: 1 to 1000. Raises InvalidRequest."""
+    """Check the limit of a listing. Raises InvalidRequest."""
     if type(limit) is not int or not 1 <= limit <= PAGE:
-        raise InvalidRequest(f"A limit is 1 to {PAGE}.")
+        raise InvalidRequest(f"limit must be from 1 to {PAGE}.")
 
 
 def check_range(start: object, stop: object) -> None:
-    """Whether it is a range of bytes. Raises InvalidRequest."""
+    """Check a byte range. Raises InvalidRequest."""
     if type(start) is not int or type(stop) is not int or not 0 <= start <= stop:
-        raise InvalidRequest("A range begins at 0 or later, and ends no earlier than it begins.")
+        raise InvalidRequest("A range must start at 0 or later, and not stop before it starts.")
 
 
 def check_erasure(scope: object, reason: object, ticket: object) -> None:
-    """Whether that can be erased. Raises InvalidRequest or MalformedId."""
+    """Check the arguments of an erasure. Raises InvalidRequest or MalformedId."""
     _check_scope(scope)
     if not isinstance(reason, Reason):
-        raise InvalidRequest("That is no reason.", advice="Use Reason.SUBJECT_REQUEST and so on.")
+        raise InvalidRequest(
+            "Unknown reason.", advice="Pass a Reason, such as Reason.SUBJECT_REQUEST."
+        )
     if ticket is not None and not (
         isinstance(ticket, str) and 1 <= len(ticket) <= _TICKET and ticket.isprintable()
     ):
         raise InvalidRequest(
-            f"A ticket is 1 to {_TICKET} printable characters.",
-            advice="Give the number of your ticket; nothing personal.",
+            f"A ticket must have 1 to {_TICKET} printable characters.",
+            advice="Pass the number of your ticket; no personal data.",
         )
 
 
 def _check_scope(scope: object) -> None:
     if not isinstance(scope, Scope) or not isinstance(scope.kind, ScopeKind):
-        raise InvalidRequest("That is no scope.", advice="Use Scope.subject(name) and the like.")
+        raise InvalidRequest("Unknown scope.", advice="Pass a Scope, such as Scope.subject(name).")
     match scope.kind:
         case ScopeKind.RECORD:
             as_id(scope.value)
@@ -206,78 +216,76 @@ def _check_scope(scope: object) -> None:
             pass
 
 
-def as_hold_id(given: object) -> UUID:
-    """The id of a hold, from its text if it is text. Raises NotFound."""
-    if isinstance(given, UUID):
-        return given
-    try:
-        return UUID(str(given))
-    except ValueError:
-        raise NotFound("That is no id of a hold.") from None
-
-
 def check_note(what: str, text: object) -> None:
-    """Whether it is a short text for people. Raises InvalidRequest."""
+    """Check a short text of a hold. Raises InvalidRequest."""
     if not isinstance(text, str) or not 1 <= len(text) <= _NOTE or not text.isprintable():
-        raise InvalidRequest(f"The {what} of a hold is 1 to {_NOTE} printable characters.")
+        raise InvalidRequest(f"The {what} of a hold must have 1 to {_NOTE} printable characters.")
 
 
 def check_actor(actor: object) -> None:
-    """Whether it says who reads. Raises InvalidRequest."""
+    """Check the id of the person who reads. Raises InvalidRequest."""
     if not isinstance(actor, str) or not 1 <= len(actor) <= _NOTE or not actor.isprintable():
         raise InvalidRequest(
-            f"An actor is 1 to {_NOTE} printable characters.",
-            advice="Give the id that your identity provider has for the person.",
+            f"An actor must have 1 to {_NOTE} printable characters.",
+            advice="Pass the id that your identity provider has for the person.",
         )
 
 
 def check_hold(spec: object) -> None:
-    """Whether that can be held. Raises InvalidRequest, MalformedId, UnknownClass, NaiveDatetime."""
+    """Check a hold. Raises InvalidRequest, MalformedId, UnknownClass or NaiveDatetime."""
     if not isinstance(spec, HoldSpec) or not isinstance(spec.tenant, str):
-        raise InvalidRequest("That is no hold.", advice="Give HoldSpec(tenant, scope, ...).")
+        raise InvalidRequest(
+            "A hold must be a HoldSpec.", advice="Pass HoldSpec(tenant, scope, ...)."
+        )
     _check_scope(spec.scope)
     for what in ("matter", "authority", "issuer"):
         check_note(what, getattr(spec, what))
     if not _date(spec.review):
-        raise InvalidRequest("A hold has a date of review.", advice="Give date(2027, 1, 15).")
+        raise InvalidRequest("review must be a date.", advice="Pass date(2027, 1, 15).")
     if not isinstance(spec.future, bool):
-        raise InvalidRequest("Say whether it covers what is minted later: future=True or False.")
+        raise InvalidRequest(
+            "future must be True or False: whether records minted later are covered."
+        )
     if not isinstance(spec.classes, tuple):
-        raise InvalidRequest("The classes of a hold are a tuple.", advice="Empty: all of them.")
+        raise InvalidRequest("classes must be a tuple.", advice="Pass () for all classes.")
     for data_class in spec.classes:
         check_class(data_class)
     span = [_moment(at) for at in (spec.minted_from, spec.minted_to) if at is not None]
     if span != sorted(span):
-        raise InvalidRequest("The time span of a hold ends before it begins.")
+        raise InvalidRequest("The time span of a hold must not end before it starts.")
 
 
 def _moment(at: object) -> datetime:
     if not isinstance(at, datetime):
-        raise InvalidRequest("The time span of a hold is given in datetimes.")
+        raise InvalidRequest("minted_from and minted_to must be datetimes.")
     return utc(at)
 
 
 def check_spec(spec: object) -> None:
-    """Whether a tenant's terms are of the right types. Raises InvalidRequest or UnknownClass."""
+    """Check the types of a tenant's terms. Raises InvalidRequest or UnknownClass."""
     if not isinstance(spec, TenantSpec):
-        raise InvalidRequest("That is no tenant.", advice="Give TenantSpec(id, account=..., ...).")
+        raise InvalidRequest(
+            "A tenant must be a TenantSpec.", advice="Pass TenantSpec(id, account=..., ...)."
+        )
     for what in ("id", "account", "home", "residency", "service"):
         if not isinstance(getattr(spec, what), str):
-            raise InvalidRequest(f"The {what} of a tenant is text.")
+            raise InvalidRequest(f"The {what} of a tenant must be a string.")
     if not isinstance(spec.dedicated, bool):
-        raise InvalidRequest("dedicated is True or False.")
+        raise InvalidRequest("dedicated must be True or False.")
     agreements: object = spec.agreements
     if not isinstance(agreements, list | tuple) or not all(map(_agreement, agreements)):
         raise InvalidRequest(
-            "Agreements are a list of agreements, with dates and not times.",
-            advice="Give [Dpa(signed=date(2026, 1, 5))].",
+            "agreements must be a list of Agreement, with dates rather than datetimes.",
+            advice="Pass [Dpa(signed=date(2026, 1, 5))].",
         )
     if not isinstance(spec.retention, Mapping):
-        raise InvalidRequest("Retention is a mapping.", advice="Give {DataClass.PROMPT: days}.")
+        raise InvalidRequest(
+            "retention must be a mapping.", advice="Pass {DataClass.PROMPT: days}."
+        )
     for data_class, days in spec.retention.items():
         check_class(data_class)
         if type(days) is not int:
-            raise InvalidRequest("A retention is a whole number of days.")
+            raise InvalidRequest("A retention must be a whole number of days.")
 
 
 def _agreement(given: object) -> bool:
@@ -290,12 +298,12 @@ def _agreement(given: object) -> bool:
 
 
 def _date(given: object) -> bool:
-    """A datetime is a date to Python; which day it is depends on a zone, so it is none to us."""
+    """Refuse a datetime, which is a date to Python: its day depends on a time zone."""
     return isinstance(given, date) and not isinstance(given, datetime)
 
 
 def _writable(text: str) -> bool:
-    """Half a surrogate pair is no text; the error that ``encode`` raises would show the rest."""
+    """Refuse half a surrogate pair here: the error of ``encode`` would show the text."""
     try:
         text.encode()
     except UnicodeEncodeError:

@@ -15,11 +15,12 @@ from sqlalchemy import text
 from structlog.typing import FilteringBoundLogger
 
 from regions.model import Topology
-from storage.bootstrap import Dependencies, open_store, topology_of, worker_of
+from storage.bootstrap import Dependencies, open_homes, worker_of
+from storage.client.homes import Homes
 from storage.client.store import Store
 from storage.clock import SimulatedClock
 from storage.logs import make_logger
-from storage.settings import Settings
+from storage.settings import Settings, topology_of
 
 BEGIN: Final = datetime(2026, 3, 2, 9, tzinfo=UTC)
 
@@ -34,12 +35,13 @@ class Environment:
     home: Path
     topology: Topology
     clock: SimulatedClock
+    homes: Homes
     store: Store
     log: FilteringBoundLogger
 
     def run_worker(self) -> None:
         """Run all due duties until nothing is due."""
-        worker = worker_of(self.store, self.log)
+        worker = worker_of(self.homes, self.log)
         for _ in range(_ROUNDS):
             if not any(worker.run_once().values()):
                 return
@@ -72,14 +74,14 @@ class Environment:
         """Return the number of objects on each backend."""
         return {
             name: sum(1 for _ in backend.scan())
-            for served in self.store.regions.values()
-            for name, backend in served.open.backends.items()
+            for served in self.homes.regions.values()
+            for name, backend in served.region.backends.items()
         }
 
     def analyze(self) -> None:
         """Run ANALYZE: the planner then keeps samples of rows, which the proof must search too."""
-        for served in self.store.regions.values():
-            with served.open.catalog.begin() as connection:
+        for served in self.homes.regions.values():
+            with served.region.catalog.begin() as connection:
                 connection.execute(text("ANALYZE"))
 
     def _root(self, backend: str) -> Path:
@@ -98,12 +100,15 @@ def open_environment() -> Iterator[Environment]:
         home=home, topology=None, regions={}, backends={}, connections=10
     )
     clock = SimulatedClock(BEGIN)
-    dependencies = Dependencies(clock=lambda _: clock, unhealthy_seconds=0.0, pause=clock.sleep)
+    dependencies = Dependencies(clock=lambda _: clock, unhealthy_seconds=0.0, sleep=clock.sleep)
     try:
         with _exit_on_signals(), (home / "domicile.log").open("w", buffering=1) as stream:
             log = make_logger(stream)
-            with open_store(settings, dependencies=dependencies, log=log) as store:
-                yield Environment(home, topology_of(settings), clock, store, log)
+            with (
+                open_homes(settings, dependencies=dependencies, log=log) as homes,
+                Store(homes, sleep=clock.sleep) as store,
+            ):
+                yield Environment(home, topology_of(settings), clock, homes, store, log)
     finally:
         shutil.rmtree(home, ignore_errors=True)
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
 
-from storage.client.store import Store
+from storage.client.homes import Homes
 from storage.demo.byte_finder import Finder
 from storage.demo.search_targets import Piece, in_catalogs, on_backends, on_disk
 from storage.demo.traces import Traces
@@ -55,8 +55,8 @@ class Proof:
     ``plain``: texts and names that no search may find.
     """
 
-    def __init__(self, store: Store, home: Path, plain: frozenset[bytes]) -> None:
-        self._store, self._home = store, home
+    def __init__(self, homes: Homes, home: Path, plain: frozenset[bytes]) -> None:
+        self._homes, self._home = homes, home
         self.traces: Sequence[Traces] = ()
         self.searches: list[Search] = []
         self._plain_finder = self._finder = Finder(plain)
@@ -80,7 +80,7 @@ class Proof:
         ``alive``: the parties whose traces must be found.
         """
         search = Search(when, frozenset(alive))
-        for piece in chain(on_backends(self._store), in_catalogs(self._store)):
+        for piece in chain(on_backends(self._homes), in_catalogs(self._homes)):
             search.add(self._finder, piece)
         self.searches.append(search)
 
@@ -132,7 +132,7 @@ class Proof:
 
     def _baseline(self) -> frozenset[bytes]:
         """Return what is found before anything is stored."""
-        pieces = chain(on_backends(self._store), in_catalogs(self._store), on_disk(self._home))
+        pieces = chain(on_backends(self._homes), in_catalogs(self._homes), on_disk(self._home))
         found = (self._plain_finder.find(piece.data) for piece in pieces)
         return frozenset(chain.from_iterable(found))
 

@@ -98,7 +98,7 @@ def _set_up(world: Environment, narrator: Narrator, conversations: list[Conversa
     long = frozenset(name for name in names if len(name) >= SHORTEST)
     plain = texts_of(conversations) | long | {FILE_NAME.encode(), NEVER}
     with narrator.step("Searching the empty system, for a baseline"):
-        proof = Proof(world.store, world.home, plain)
+        proof = Proof(world.homes, world.home, plain)
     return Stage(world, narrator, homes, later, proof, len(names) - len(long))
 
 

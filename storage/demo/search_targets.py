@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import Connection, text
 
-from storage.client.store import Store
+from storage.client.homes import Homes
 from storage.ports import ItemKind, StoredItem
 from storage.region import OpenRegion
 
@@ -43,19 +43,19 @@ def catalog_name(region: str) -> str:
     return f"catalog {region}"
 
 
-def on_backends(store: Store) -> Iterator[Piece]:
+def on_backends(homes: Homes) -> Iterator[Piece]:
     """Yield every version of every object on every backend, with its key."""
-    for served in store.regions.values():
-        for name, backend in served.open.backends.items():
+    for served in homes.regions.values():
+        for name, backend in served.region.backends.items():
             for trace in backend.scan():
-                yield _piece(served.open, name, trace)
+                yield _piece(served.region, name, trace)
 
 
-def in_catalogs(store: Store) -> Iterator[Piece]:
+def in_catalogs(homes: Homes) -> Iterator[Piece]:
     """Yield every row of every table of every region, partitions included, in binary."""
-    for served in store.regions.values():
-        location = catalog_name(served.open.name)
-        with served.open.catalog.begin() as connection:
+    for served in homes.regions.values():
+        location = catalog_name(served.region.name)
+        with served.region.catalog.begin() as connection:
             for table in [*connection.scalars(_TABLES), _STATISTICS]:
                 data, rows = _copy(connection, table)
                 yield Piece(location, table.split()[0].removeprefix("public."), data, rows)

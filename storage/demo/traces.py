@@ -15,7 +15,7 @@ from sqlalchemy import Row, Table, select
 
 from storage.catalog import objects
 from storage.catalog import tables as t
-from storage.client.store import Store
+from storage.client.homes import Homes
 from storage.demo.conversations import Conversation
 from storage.demo.search_targets import catalog_name
 from storage.model import ReplicaState
@@ -47,7 +47,7 @@ class Traces:
 
 
 def collect(
-    store: Store, parties: Sequence[str], whose: Callable[[Table, str, bytes | None], str]
+    homes: Homes, parties: Sequence[str], whose: Callable[[Table, str, bytes | None], str]
 ) -> list[Traces]:
     """Return the traces of all records.
 
@@ -55,15 +55,15 @@ def collect(
     of their deletion: traces that several parties share belong to the last.
     """
     found: list[Traces] = []
-    for served in store.regions.values():
+    for served in homes.regions.values():
         for table in (t.record, t.file):
-            with served.open.catalog.begin() as connection:
+            with served.region.catalog.begin() as connection:
                 rows = connection.execute(select(table)).all()
             own = defaultdict(list)
             for row in rows:
                 own[whose(table, row.tenant, row.subject)].append(row)
             for party, some in own.items():
-                found += _of(served.open, party, some)
+                found += _of(served.region, party, some)
     return list(_disjoint(sorted(found, key=lambda traces: parties.index(traces.whose))))
 
 

@@ -21,7 +21,8 @@ from regions.model import SubProcessor
 from storage import embedded
 from storage.backends.memory import MemoryBackend
 from storage.backends.registry import create_storage, open_backend
-from storage.bootstrap import Dependencies, init, open_store, worker_of
+from storage.bootstrap import Dependencies, init, open_homes, open_store, worker_of
+from storage.client.homes import Homes
 from storage.client.store import Store
 from storage.client.tenant import Tenant
 from storage.logs import make_logger
@@ -137,19 +138,29 @@ class Domicile:
     processors: dict[str, FakeProcessor] = field(default_factory=dict)
     stack: ExitStack = field(default_factory=ExitStack)
     log: FilteringBoundLogger = field(default_factory=make_logger)
+    _homes: Homes | None = None
     _store: Store | None = None
     _server: S3Server | None = None
 
     @property
     def store(self) -> Store:
-        """The opened store."""
+        """The open store."""
         assert self._store is not None
         return self._store
+
+    @property
+    def homes(self) -> Homes:
+        """The regions below the open store: catalogs, backends, keys. Not part of the API."""
+        assert self._homes is not None
+        return self._homes
 
     def open(self) -> Store:
         """Open the store, as a new process would. Closes the one that was open."""
         self.stack.close()
-        self._store = self.stack.enter_context(self.open_another())
+        self._homes = self.stack.enter_context(
+            open_homes(self.settings, dependencies=self.dependencies, log=self.log)
+        )
+        self._store = self.stack.enter_context(Store(self._homes, sleep=self.clock.sleep))
         return self._store
 
     @property
@@ -161,7 +172,7 @@ class Domicile:
             connector=self._connector,
             limits=self.limits,
             unhealthy_seconds=0.0,
-            pause=self.clock.sleep,
+            sleep=self.clock.sleep,
         )
 
     @contextmanager
@@ -181,7 +192,7 @@ class Domicile:
     @contextmanager
     def catalog_faults(self, region: str = "eu-central-1") -> Iterator[CatalogFaults]:
         """Faults between the open store and the catalog of a region."""
-        with watching(self.store.served(region).open.catalog) as faults:
+        with watching(self.homes.served(region).region.catalog) as faults:
             yield faults
 
     def tenant(
@@ -209,7 +220,7 @@ class Domicile:
 
     def run_worker(self) -> dict[str, int]:
         """Everything that a worker can do now, in all regions."""
-        return worker_of(self.store, self.log).run_once()
+        return worker_of(self.homes, self.log).run_once()
 
     def pass_time(self, **by: float) -> None:
         """``pass_time(days=30)``: the clock moves, and nobody works meanwhile."""

@@ -14,6 +14,7 @@ from storage.evidence.receipts import verify
 from storage.model import CopyState, ErasureState
 from tests.crashpoints.stage import HOME, Actor, Fact, Request, Stage
 from tests.support.inspect import invariants
+from tests.support.inspect.stored import homes_of
 
 STORED = "stored"
 GONE = {"Erased", "NotFound"}
@@ -175,7 +176,7 @@ def _receipts_are_true(stage: Stage, actor: Actor) -> None:
             erasure = actor.store.erasure(number)
             if erasure.receipt is None:
                 continue
-            served = actor.store.served(HOME).open
+            served = homes_of(actor.store).served(HOME).region
             verify(erasure.receipt, served.signing.public_key())
             about = [fact for fact in stage.facts if request.covers(fact)]
             _nothing_left(stage, about, "there is a receipt")

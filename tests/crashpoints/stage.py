@@ -47,6 +47,7 @@ from tests.crashpoints.effects import (
 )
 from tests.support.faults.steps import Life
 from tests.support.inspect.invariants import PLAIN
+from tests.support.inspect.stored import homes_of
 from tests.support.stories.cluster import LANDS_WITHIN, Process, World, quiet
 from tests.support.topologies import small_topology
 
@@ -278,8 +279,8 @@ class Actor(Process):
                 assert pieces < 1000, f"{name} does not end"
 
     def duties(self) -> list[Duty]:
-        served = self.store.regions[HOME]
-        return duties(served.open, served.keys, quiet())
+        served = homes_of(self.store).served(HOME)
+        return duties(served.region, served.keys, quiet())
 
     def work(self) -> None:
         Worker(self.duties(), quiet()).run_once()
@@ -330,8 +331,8 @@ class Stage(World):
         store: Store = stack.enter_context(
             open_store(self.settings, dependencies=dependencies, log=quiet())
         )
-        for served in store.regions.values():
-            object.__setattr__(served.open, "pool", InTurn(tape))
+        for served in homes_of(store).regions.values():
+            object.__setattr__(served.region, "pool", InTurn(tape))
         actor = Actor(Life(), store, stack, tape, self)
         self.processes.append(actor)
         return actor
@@ -349,7 +350,7 @@ class Stage(World):
             connector=lambda company: TapedProcessor(self._processor(company), tape),
             limits=Limits(linger=5.0, pack_records=3),
             unhealthy_seconds=0.0,
-            pause=self.clock.sleep,
+            sleep=self.clock.sleep,
             entropy=Random(len(self.processes)).randbytes,  # the same run twice is the same run
             probing=probing,
         )

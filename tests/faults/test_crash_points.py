@@ -14,6 +14,7 @@ from tests.crashpoints.pairs import PAIRS, Cut, try_cut
 from tests.crashpoints.points import Point, find_moments, try_it, try_point
 from tests.crashpoints.stage import Ground, Stage, make_ground
 from tests.support.inspect.invariants import no_byte_without_a_row
+from tests.support.inspect.stored import homes_of
 
 
 @pytest.fixture(scope="module")
@@ -73,7 +74,7 @@ def test_who_has_ended_does_nothing(ground: Ground) -> None:
         actor = stage.start(tape)
         actor.put_and_end(fact)
         before = {name: list(backend.calls) for name, backend in stage.backends.items()}
-        served = actor.store.regions["eu-central-1"].open
+        served = homes_of(actor.store).served("eu-central-1").region
         for backend in served.backends.values():
             with pytest.raises(Crash):
                 backend.purge("pack/x")

@@ -14,6 +14,7 @@ from storage.client.store import Store
 from storage.model import Purpose
 from storage.testing import Server
 from tests.support.actions import GONE
+from tests.support.inspect.stored import homes_of
 from tests.support.processes import forked
 from tests.support.processes.deployment import Realm, make_realm
 from tests.support.processes.forked import TENANT, Job, Log, Note, Running, notes, starting
@@ -84,7 +85,7 @@ def test_nothing_erased_is_readable_and_nothing_else_is_lost(
         realm.recover(store)
         realm.check_packs(store)
         realm.later.by += timedelta(hours=26)  # the fences are gone
-        worker_of(store, structlog.get_logger()).run_once()
+        worker_of(homes_of(store), structlog.get_logger()).run_once()
         check_records(store, stored, until)
 
     refused = [note for note in told if note.said == "Erased"]

@@ -270,7 +270,7 @@ def test_an_error_of_a_block_is_not_hidden_by_one_of_storing(domicile: Domicile)
     assert isinstance(part.failure, TooFewReplicas)
     assert part.result is None
     assert caught.value.__notes__ == [
-        f"What was captured as {part.id}: TooFewReplicas: {part.failure}"
+        f"Storing the capture {part.id} failed: TooFewReplicas: {part.failure}"
     ]
 
 
@@ -380,9 +380,9 @@ def test_one_region_down_keeps_nobody_from_the_other(
     def down() -> None:
         raise CatalogUnavailable
 
-    monkeypatch.setattr(domicile.store.served("eu-central-1").open.catalog, "begin", down)
-    domicile.store.forget("acme-us")
-    domicile.store.forget("acme-eu")
+    monkeypatch.setattr(domicile.homes.served("eu-central-1").region.catalog, "begin", down)
+    domicile.homes.invalidate("acme-us")
+    domicile.homes.invalidate("acme-eu")
 
     assert domicile.store.tenant("acme-us").put(PROMPT, b"hello").stored
     assert domicile.store.erasure(erasure.id).id == erasure.id
@@ -421,6 +421,27 @@ def test_the_public_names_are_all_there_and_no_others() -> None:
         "Tenant",
         "open_async_store",
         "open_store",
+    }
+
+
+def test_a_store_has_its_documented_attributes_and_no_others(domicile: Domicile) -> None:
+    """A service reaches no catalog, key or backend through a public attribute."""
+
+    def public(thing: object) -> set[str]:
+        return {name for name in dir(thing) if not name.startswith("_")}
+
+    store, t = domicile.store, domicile.tenant()
+
+    assert public(store) == {
+        *("admin", "close", "erase", "erasure", "erasures", "status", "tenant")
+    }
+    assert public(store.admin) == {"holds", "processors", "tenants"}
+    assert public(store.admin.tenants) == {"ensure", "get", "list"}
+    assert public(store.admin.holds) == {"list", "open", "place", "records", "release", "show"}
+    assert public(store.admin.processors) == {"attest", "copies"}
+    assert public(t) == {
+        *("capture", "erase", "explain", "get", "hand_over", "id", "list", "new_id", "open"),
+        *("put", "put_file", "put_many", "submit", "window"),
     }
 
 

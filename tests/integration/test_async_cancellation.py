@@ -18,7 +18,7 @@ from storage import (
     Store,
     TooFewReplicas,
 )
-from storage.client.aio import opened
+from storage.client.aio.store import open_in_thread
 from storage.testing import Domicile
 from tests.support.async_helpers import (
     BODY,
@@ -343,7 +343,7 @@ def test_a_store_is_closed_though_its_opening_is_cancelled(domicile: Domicile) -
     opening = Opening(domicile.store)
 
     async def serve() -> None:
-        async with opened(opening()):
+        async with open_in_thread(opening()):
             raise AssertionError
 
     async def main() -> None:
@@ -369,7 +369,7 @@ def test_an_opening_that_fails_says_why(domicile: Domicile) -> None:
 
     async def main() -> None:
         with pytest.raises(DomicileError, match="nobody"):
-            async with opened(failing()):
+            async with open_in_thread(failing()):
                 raise AssertionError
 
     asyncio.run(main())
@@ -384,7 +384,7 @@ def test_what_has_begun_is_finished_before_the_store_is_closed(domicile: Domicil
     found: list[RecordId] = []
 
     async def serve() -> None:
-        async with opened(opening()) as store:
+        async with open_in_thread(opening()) as store:
             t = await store.tenant("acme-eu")
             request = Request(t)
             answering = asyncio.create_task(request.answer())

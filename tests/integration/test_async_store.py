@@ -36,12 +36,14 @@ from storage import (
     TooFewReplicas,
     UnknownTenant,
 )
-from storage.client.aio import AsyncAdmin, AsyncTenants
+from storage.client.admin import Admin, Tenants
+from storage.client.aio.admin import AsyncAdmin, AsyncTenants
 from storage.client.aio.holds import AsyncHolds
+from storage.client.aio.processors import AsyncProcessors
 from storage.client.aio.sources import AHEAD
 from storage.client.bulk import WINDOW
 from storage.client.holds import Holds
-from storage.client.store import Admin, Tenants
+from storage.client.processors import Processors
 from storage.testing import Domicile
 from tests.support.async_helpers import (
     BODY,
@@ -62,10 +64,11 @@ from tests.support.async_helpers import (
 @pytest.mark.parametrize(
     ("ours", "theirs", "without"),
     [
-        (AsyncStore, Store, {"find", "first", "forget", "served", "regions"}),
+        (AsyncStore, Store, set()),
         (AsyncAdmin, Admin, set()),
         (AsyncTenants, Tenants, set()),
         (AsyncHolds, Holds, set()),
+        (AsyncProcessors, Processors, set()),
         (AsyncTenant, Tenant, {"submit", "window"}),
         (AsyncCapture, Capture, {"end", "fail"}),
         (AsyncOpenFile, OpenFile, {"ranges"}),

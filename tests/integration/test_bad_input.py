@@ -134,8 +134,14 @@ def with_url(url: str) -> dict[str, str]:
 
 
 SETTINGS: dict[str, tuple[dict[str, str], str]] = {
-    "a variable that nobody knows": ({"DOMICILE_REGION": PLANTED}, "DOMICILE_REGION is no setting"),
-    "a part that nobody knows": ({**GOOD, f"{REGION}COLOUR": PLANTED}, f"{REGION}COLOUR: "),
+    "a variable that nobody knows": (
+        {"DOMICILE_REGION": PLANTED},
+        "Unknown setting DOMICILE_REGION.*Did you mean DOMICILE_REGIONS",
+    ),
+    "a part that nobody knows": (
+        {**GOOD, f"{REGION}COLOUR": PLANTED},
+        f"Unknown setting {REGION}COLOUR.*CATALOG_URL, KEYS_FILE",
+    ),
     "a region without keys": ({f"{REGION}CATALOG_URL": PLANTED}, f"{REGION}KEYS_FILE: .*required"),
     "no JSON": ({"DOMICILE_REGIONS": f"{{{PLANTED}"}, "DOMICILE_.* cannot be read"),
     "too few connections": ({**GOOD, "DOMICILE_CONNECTIONS": "1"}, "DOMICILE_CONNECTIONS: "),
@@ -144,7 +150,7 @@ SETTINGS: dict[str, tuple[dict[str, str], str]] = {
             "DOMICILE_REGIONS__MOON_1__CATALOG_URL": PLANTED,
             "DOMICILE_REGIONS__MOON_1__KEYS_FILE": "k",
         },
-        "regions that the topology has not: moon-1.*It has: eu-central-1, us-east-1",
+        "region that the topology does not have: moon-1.*has: eu-central-1, us-east-1",
     ),
     "an unknown backend": (
         {
@@ -152,7 +158,7 @@ SETTINGS: dict[str, tuple[dict[str, str], str]] = {
             "DOMICILE_BACKENDS__EU_X__ACCESS_KEY": PLANTED,
             "DOMICILE_BACKENDS__EU_X__SECRET_KEY": PLANTED,
         },
-        "backends that the topology has not: eu-x.*It has: eu-a, eu-b",
+        "backend that the topology does not have: eu-x.*has: eu-a, eu-b",
     ),
     "no URL": (with_url(PLANTED), "catalog_url of eu-central-1 is no URL of PostgreSQL"),
     "a URL of another database": (with_url(f"mysql://u:{PLANTED}@h/d"), "no URL of PostgreSQL"),

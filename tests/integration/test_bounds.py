@@ -12,6 +12,7 @@ from storage import DataClass, Purpose, open_store
 from storage.bootstrap import Dependencies
 from storage.testing import Domicile
 from storage.testing.harness import Kind
+from tests.support.inspect.stored import home_of
 
 MIB = 1024 * 1024
 SIZE = 96 * MIB
@@ -60,7 +61,7 @@ def test_no_more_connections_than_the_settings_allow(domicile: Domicile) -> None
         t = store.tenant("acme-eu")
         with ThreadPoolExecutor(32) as pool:
             list(pool.map(lambda n: t.put(DataClass.PROMPT, b"%d" % n), range(200)))
-        catalog = store.served("eu-central-1").open.catalog
+        catalog = home_of(store).catalog
         with catalog.begin() as connection:
             query = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
             open_now = connection.scalar(text(query))

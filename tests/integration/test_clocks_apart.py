@@ -52,7 +52,7 @@ def held(domicile: Domicile) -> int:
 
 def test_a_machine_whose_clock_is_wrong_is_found_out(domicile: Domicile) -> None:
     """The database's clock is asked, and compared with what the machine believes."""
-    catalog = domicile.store.served(HOME).open.catalog
+    catalog = domicile.homes.served(HOME).region.catalog
     real = CatalogClock(catalog)
     wrong = CatalogClock(catalog, wall=lambda: real.now().timestamp() + 3600)
 

@@ -84,9 +84,7 @@ def test_a_database_that_is_down(
     mortal: Server, subtests: pytest.Subtests, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Every call says so, and that one may try again; when it is back, the same store goes on."""
-    monkeypatch.setattr(
-        "storage.client.store._REMEMBER", 1e9
-    )  # seconds for which a tenant is known
+    monkeypatch.setattr("storage.client.homes._CACHED", 1e9)  # seconds
     with new_domicile(mortal, "memory") as domicile:
         t = ready(domicile)
         record = t.put(PROMPT, b"hello").id
@@ -137,7 +135,7 @@ def test_a_database_that_goes_down_while_a_file_is_stored(mortal: Server) -> Non
 def test_a_database_that_became_read_only(domicile: Domicile) -> None:
     """As after a failover: that is an outage, and over when it is writable again."""
     t = ready(domicile)
-    engine = domicile.store.served(HOME).open.catalog.engine
+    engine = domicile.homes.served(HOME).region.catalog.engine
     with engine.begin() as connection:
         alter = f"ALTER DATABASE {engine.url.database} SET default_transaction_read_only"
         connection.execute(text(f"{alter} = on"))
@@ -162,7 +160,7 @@ def test_a_database_that_became_read_only(domicile: Domicile) -> None:
 def test_a_database_that_has_no_connection_left(domicile: Domicile) -> None:
     """Who waits for one too long is told so, by an error of the tree."""
     t = ready(domicile)
-    catalog = domicile.store.served(HOME).open.catalog
+    catalog = domicile.homes.served(HOME).region.catalog
     pool = catalog.engine.pool
     assert isinstance(pool, QueuePool)
     pool._timeout = 0.1
@@ -185,7 +183,7 @@ def test_a_deadlock_that_does_not_end(domicile: Domicile) -> None:
         raise OperationalError("", None, psycopg.errors.DeadlockDetected())
 
     with pytest.raises(CatalogUnavailable):
-        domicile.store.served(HOME).open.catalog.run(work)
+        domicile.homes.served(HOME).region.catalog.run(work)
 
     assert len(tried) == 5
 

@@ -140,7 +140,7 @@ def test_a_read_when_no_backend_answers(domicile: Domicile) -> None:
 
         with pytest.raises(BackendUnavailable, match="No replica can be read now") as caught:
             t.get(put.id, purpose=SERVE)
-        served = domicile.store.served(HOME)
+        served = domicile.homes.served(HOME)
         served.keys._opened.clear()
         with pytest.raises(KeyUnavailable, match="Try again") as unknown_key:
             t.get(put.id, purpose=SERVE)
@@ -199,7 +199,7 @@ class TestSlow:
             domicile.take_down(name)
             assert t.get(file.id, purpose=SERVE).body == body
             domicile.bring_back(name)
-        region = domicile.store.served(HOME).open
+        region = domicile.homes.served(HOME).region
         with region.catalog.begin() as connection:
             r = tables.replica.c
             known = set(connection.scalars(select(r.key).where(r.state != "gone")))

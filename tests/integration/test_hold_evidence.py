@@ -88,8 +88,8 @@ def test_a_number_is_never_given_twice(domicile: Domicile) -> None:
     release(domicile, place(domicile, Scope.subject("somebody else")))
     duty(domicile, "release")
     domicile.pass_time(days=1)
-    served = domicile.store.served("eu-central-1")
-    expire(served.open, served.keys, structlog.get_logger())  # the first step of the day
+    served = domicile.homes.served("eu-central-1")
+    expire(served.region, served.keys, structlog.get_logger())  # the first step of the day
     domicile.clock.advance(KEPT)
     duty(domicile, "prune")
     placed = place(domicile)

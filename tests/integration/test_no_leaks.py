@@ -17,7 +17,7 @@ from typer.testing import CliRunner
 
 from storage.catalog import tables
 from storage.cli.app import app
-from storage.client.store import ServedRegion
+from storage.client.homes import ServedRegion
 from storage.client.tenant import Tenant
 from storage.crypto.record import unwrap_key
 from storage.errors import (
@@ -149,7 +149,7 @@ def _shapes(key: bytes) -> dict[str, str]:
 
 def _keys(domicile: Domicile) -> Iterator[tuple[str, bytes]]:
     """Every key, from the root keys to those of the records, sealed and not; and pseudonyms."""
-    for region, served in domicile.store.regions.items():
+    for region, served in domicile.homes.regions.items():
         file = json.loads((domicile.settings.regions[region].keys_file).read_text())
         for section in ("root", "pseudonym", "signing"):
             for version, key in file[section].items():
@@ -158,7 +158,7 @@ def _keys(domicile: Domicile) -> Iterator[tuple[str, bytes]]:
 
 
 def _keys_of_records(served: ServedRegion, region: str) -> Iterator[tuple[str, bytes]]:
-    with served.open.catalog.begin() as connection:
+    with served.region.catalog.begin() as connection:
         rows = [
             row
             for table in (tables.record, tables.file)
@@ -239,20 +239,21 @@ class TestTheStore:
         """Whoever logs a store, a region, its keys or the settings shows no secret."""
         t = _watched(domicile, seen.logs["json"])
         _prompt(t)
-        served = domicile.store.regions["eu-central-1"]
+        served = domicile.homes.regions["eu-central-1"]
         for thing in (
             domicile.settings,
             domicile.store,
             t,
             served,
-            served.open,
+            domicile.homes,
+            served.region,
             served.keys,
             served.reader,
             served.writer,
-            served.open.roots,
-            served.open.pseudonyms,
-            served.open.signing,
-            served.open.catalog,
+            served.region.roots,
+            served.region.pseudonyms,
+            served.region.signing,
+            served.region.catalog,
             *domicile.backends.values(),
         ):
             seen.value(type(thing).__name__, thing)
@@ -349,7 +350,7 @@ class TestTheStore:
         """PostgreSQL quotes the row that it refuses; a log of ours does not quote PostgreSQL."""
         t = _watched(domicile, seen.logs["json"])
         _prompt(t)
-        catalog = domicile.store.regions["eu-central-1"].open.catalog
+        catalog = domicile.homes.regions["eu-central-1"].region.catalog
         with catalog.engine.begin() as connection:
             connection.execute(text(breaking))
         try:

@@ -121,7 +121,7 @@ class TestLife:
         bodies = [len(held) - manifest_in(held) for held in left if held is not None]
         assert bodies == [len(sample) // 2] * 2
         assert t.get(kept, purpose=SERVE).body == body
-        region = domicile.store.served("eu-central-1").open
+        region = domicile.homes.served("eu-central-1").region
         receipt = verify(done.receipt or "", region.signing.public_key())
         assert {(leaf.backend, leaf.how) for leaf in receipt.leaves} == {(b, "seen") for b in EU}
         assert all("marker" in leaf.looked_for for leaf in receipt.leaves)

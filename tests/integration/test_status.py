@@ -95,7 +95,7 @@ def test_a_day_is_overdue_only_if_anything_is_left_of_it(domicile: Domicile) -> 
 
 def test_somebody_is_told_when_no_worker_makes_partitions(domicile: Domicile) -> None:
     """Before writes have to make their own: with days to spare, and until a worker has run."""
-    topology, today = domicile.store.served("eu-central-1").open.topology, domicile.clock.now()
+    topology, today = domicile.homes.served("eu-central-1").region.topology, domicile.clock.now()
     assert not status(domicile).horizon_alarm
     assert not horizon_alarm(topology, today.date(), horizon_wanted(topology, today.date()))
 

@@ -95,7 +95,7 @@ class Life:
     def __init__(self, domicile: Domicile, seed: int) -> None:
         self.domicile, self.random = domicile, Random(seed)
         self.tally = Tally()
-        topology: Topology = domicile.store.served(HOME).open.topology
+        topology: Topology = domicile.homes.served(HOME).region.topology
         region, pauses = topology.regions[HOME], Pace.with_pause(_BOUND_OF_ROUND.total_seconds())
         self.expiry = expiry_lateness(region, topology.bounds, pauses)
         self.erasure = erasure_lateness(region, topology.bounds, pauses)

@@ -10,7 +10,7 @@ from storage.errors import Erased, NotFound
 from storage.model import DataClass, Erasure, ErasureState, Purpose, Reason, RecordId, Scope
 from storage.testing import Domicile
 from storage.workers.loop import duties
-from tests.support.inspect.stored import HOME
+from tests.support.inspect.stored import HOME, homes_of
 
 GONE = (Erased, NotFound)
 """What a read of an erased record raises: a fence is not kept for ever."""
@@ -50,8 +50,8 @@ def work(domicile: Domicile, **time: float) -> None:
 
 def duty(domicile: Domicile, name: str, store: Store | None = None) -> None:
     """One duty of a worker, until it finds no more to do."""
-    served = (store or domicile.store).served(HOME)
-    todo = {d.name: d for d in duties(served.open, served.keys, structlog.get_logger())}
+    served = homes_of(store or domicile.store).served(HOME)
+    todo = {d.name: d for d in duties(served.region, served.keys, structlog.get_logger())}
     while todo[name].piece():
         pass
 

@@ -15,7 +15,7 @@ from storage.testing import Domicile, FaultyBackend
 from storage.workers.scrub.rate import Rate
 from storage.workers.scrub.repair import Target
 from storage.workers.scrub.rounds import whole_round
-from tests.support.inspect.stored import HOME, home
+from tests.support.inspect.stored import home, home_of
 
 Findings = dict[str, int]
 """How often each thing was found, as ``finding/done``."""
@@ -28,7 +28,7 @@ def unpaced() -> Rate:
 
 def place(domicile: Domicile, backend: str = "eu-a", store: Store | None = None) -> Target:
     """A backend of the home region, to be scrubbed."""
-    region = (store or domicile.store).served(HOME).open
+    region = home_of(store or domicile.store)
     return Target(region, backend, unpaced(), structlog.get_logger())
 
 

@@ -21,7 +21,7 @@ def second(domicile: Domicile, clock: Callable[[Catalog], Clock] | None = None) 
         connector=domicile._connector,
         limits=domicile.limits,
         unhealthy_seconds=0.0,
-        pause=domicile.clock.sleep,
+        sleep=domicile.clock.sleep,
     )
     with open_store(
         domicile.settings, dependencies=dependencies, log=structlog.get_logger()

@@ -6,7 +6,6 @@ from textwrap import TextWrapper
 import typer
 from rich.text import Text
 
-from storage import bootstrap
 from storage.cli import examine, packages
 from storage.cli.exit_codes import Exit
 from storage.cli.findings import Finding, failed
@@ -14,7 +13,7 @@ from storage.cli.options import AsJson
 from storage.cli.output import bad, console_for, good, print_json, print_note, warning
 from storage.cli.progress import busy
 from storage.errors import DomicileError
-from storage.settings import Settings, load_settings
+from storage.settings import Settings, load_settings, topology_of
 from storage.text import plural
 
 _SHOWN = {"ok": good, "warn": warning, "fail": bad}
@@ -46,7 +45,7 @@ def _findings() -> Iterator[Finding]:
         return
     yield _settings(settings)
     try:
-        topology = bootstrap.topology_of(settings)
+        topology = topology_of(settings)
     except DomicileError as error:
         yield failed("settings", "topology", error)
         return
@@ -66,7 +65,7 @@ def _settings(settings: Settings) -> Finding:
 
 def _empty(settings: Settings) -> Iterator[Finding]:
     """Check the embedded default in a temporary home, before there is one."""
-    topology = bootstrap.topology_of(settings)
+    topology = topology_of(settings)
     if not examine.may_try(topology):
         says = "Nothing is set up yet. Backends outside of the home were not tried."
         yield Finding("settings", "home", "warn", says, "Run: domicile init")

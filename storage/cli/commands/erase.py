@@ -8,7 +8,7 @@ from typer import Argument, Option
 
 from storage.cli.erase_preview import Preview, account_preview, tenant_preview
 from storage.cli.exit_codes import Exit
-from storage.cli.opening import opened
+from storage.cli.opening import opened_homes
 from storage.cli.options import AsJson, StdinOption, one_of, parse_scope
 from storage.cli.output import (
     bad,
@@ -19,6 +19,7 @@ from storage.cli.output import (
     print_value,
 )
 from storage.cli.terminal import confirm
+from storage.client.homes import Homes
 from storage.client.store import Store
 from storage.errors import InvalidRequest
 from storage.model import Reason, Scope, ScopeKind
@@ -84,10 +85,11 @@ def erase(  # noqa: PLR0913 - one per option
     Ends with 5 if a region was not reached, with 9 if you do not confirm.
     """
     request = _request(tenant, account, subject, group, record, everything=everything)
-    with opened() as store:
+    with opened_homes() as homes:
         if dry_run:
-            _show_preview(request, _preview(store, request), as_json=as_json)
+            _show_preview(request, _preview(homes, request), as_json=as_json)
             return
+        store = Store(homes)
         if not yes:
             confirm(f"Erase {request.description}? This cannot be undone")
         if request.scope.kind is ScopeKind.ACCOUNT:
@@ -148,10 +150,10 @@ def _erase_account(
         raise typer.Exit(Exit.UNAVAILABLE)
 
 
-def _preview(store: Store, request: _Request) -> Preview:
+def _preview(homes: Homes, request: _Request) -> Preview:
     if request.scope.kind is ScopeKind.ACCOUNT:
-        return account_preview(store, request.owner)
-    return tenant_preview(store, request.owner, request.scope)
+        return account_preview(homes, request.owner)
+    return tenant_preview(homes, request.owner, request.scope)
 
 
 def _show_preview(request: _Request, preview: Preview, *, as_json: bool) -> None:

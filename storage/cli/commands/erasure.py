@@ -6,7 +6,7 @@ from uuid import UUID
 from rich.text import Text
 from typer import Argument, Option
 
-from storage.cli.opening import chosen_regions, opened
+from storage.cli.opening import chosen_regions, opened, opened_homes
 from storage.cli.options import AsJson, Limit, OneRegion
 from storage.cli.output import (
     format_minute,
@@ -21,6 +21,7 @@ from storage.cli.output import (
     print_value,
     warning,
 )
+from storage.client.store import Store
 from storage.errors import InvalidRequest, NotFound
 from storage.model import Erasure, ErasureState
 from storage.text import plural
@@ -60,9 +61,9 @@ def list_erasures(
 ) -> None:
     """List the erasures in the regions that this process serves, newest first."""
     start = _parse_id(after) if after else None
-    with opened() as store:
-        found: list[Erasure] = []
-        for name in chosen_regions(store, region):
+    with opened_homes() as homes:
+        store, found = Store(homes), list[Erasure]()
+        for name in chosen_regions(homes, region):
             found += store.erasures(name, after=start, limit=limit)
     page = sorted(found, key=lambda erasure: erasure.id, reverse=True)[:limit]
     following = str(page[-1].id) if len(found) >= limit and page else None

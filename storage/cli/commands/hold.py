@@ -8,7 +8,7 @@ from typer import Argument, Option
 
 from storage.cli import files
 from storage.cli.commands.get import Force, Output
-from storage.cli.opening import chosen_regions, opened
+from storage.cli.opening import chosen_regions, opened, opened_homes
 from storage.cli.options import (
     AsJson,
     Limit,
@@ -33,6 +33,7 @@ from storage.cli.output import (
     print_value,
 )
 from storage.cli.terminal import deliver
+from storage.client.store import Store
 from storage.model import DataClass, Hold, HoldSpec, PlacedHold
 from storage.text import format_size, plural
 
@@ -148,9 +149,9 @@ def list_holds(  # noqa: PLR0917 - one per option
     as_json: AsJson = False,
 ) -> None:
     """List the holds in the regions that this process serves, newest first."""
-    with opened() as store:
-        found: list[Hold] = []
-        for name in chosen_regions(store, region):
+    with opened_homes() as homes:
+        store, found = Store(homes), list[Hold]()
+        for name in chosen_regions(homes, region):
             found += store.admin.holds.list(
                 name, tenant=tenant, released=released, after=after, limit=limit
             )

@@ -8,7 +8,6 @@ from rich.text import Text
 from typer import Option
 
 from regions.model import ClassRule, Keeping, Region, Topology
-from storage import bootstrap
 from storage.cli.exit_codes import Exit
 from storage.cli.options import AsJson, OneRegion
 from storage.cli.output import bad, good, print_json, print_table, print_text
@@ -23,7 +22,7 @@ from storage.policy import (
     key_copies,
     processors_of,
 )
-from storage.settings import load_settings
+from storage.settings import load_settings, topology_of
 from storage.text import did_you_mean
 
 
@@ -38,7 +37,7 @@ def explain(
 
     Ends with 7 if the steps add up to more than the configuration promises.
     """
-    topology = bootstrap.topology_of(load_settings())
+    topology = topology_of(load_settings())
     if region is not None and region not in topology.regions:
         known = f"Known regions: {', '.join(topology.regions)}."
         advice = f"{did_you_mean(region, topology.regions)} {known}".strip()

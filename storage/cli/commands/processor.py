@@ -9,9 +9,8 @@ from rich.text import Text
 from typer import Argument, Option
 
 from regions.model import SubProcessor
-from storage import bootstrap
 from storage.cli import files
-from storage.cli.opening import chosen_regions, opened, settings_of
+from storage.cli.opening import chosen_regions, opened, opened_homes, settings_of
 from storage.cli.options import AsJson, Limit, OneRegion
 from storage.cli.output import (
     bad,
@@ -24,19 +23,20 @@ from storage.cli.output import (
     print_text,
     print_value,
 )
+from storage.client.store import Store
 from storage.crypto.root import LocalRootKeys
 from storage.errors import InvalidRequest
 from storage.evidence.keys import export_pem, key_id
 from storage.model import Copy, ProcessorState
 from storage.processors.signing import derive_key
-from storage.settings import load_settings
+from storage.settings import load_settings, topology_of
 
 _LARGEST = 64 * 1024 * 1024  # bytes of a document
 
 
 def list_processors(as_json: AsJson = False) -> None:
     """List the processors that may receive copies, their terms, and their copies, by region."""
-    topology = bootstrap.topology_of(load_settings())
+    topology = topology_of(load_settings())
     with opened() as store:
         found = [(status.region, state) for status in store.status() for state in status.processors]
     companies = topology.sub_processors
@@ -73,9 +73,9 @@ def list_copies(
     as_json: AsJson = False,
 ) -> None:
     """List the copies that no processor has confirmed as deleted, oldest first."""
-    with opened() as store:
-        found: list[Copy] = []
-        for name in chosen_regions(store, region):
+    with opened_homes() as homes:
+        store, found = Store(homes), list[Copy]()
+        for name in chosen_regions(homes, region):
             found += store.admin.processors.copies(
                 name, processor=processor, after=after, limit=limit
             )

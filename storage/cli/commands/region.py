@@ -1,16 +1,15 @@
 """``region list``: the regions of the topology."""
 
 from regions.model import Region
-from storage import bootstrap
 from storage.cli.options import AsJson
 from storage.cli.output import print_json, print_table
-from storage.settings import Settings, load_settings
+from storage.settings import Settings, load_settings, topology_of
 
 
 def list_regions(as_json: AsJson = False) -> None:
     """List the regions of the topology, and which of them this process serves."""
     settings = load_settings()
-    regions = bootstrap.topology_of(settings).regions.values()
+    regions = topology_of(settings).regions.values()
     if as_json:
         print_json({"regions": [_as_json(region, settings) for region in regions]})
         return

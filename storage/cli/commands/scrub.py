@@ -12,11 +12,11 @@ from typer import Option
 from storage.catalog import scrubs
 from storage.catalog.scrubs import Round
 from storage.cli.exit_codes import Exit, code_of
-from storage.cli.opening import chosen_regions, opened
+from storage.cli.opening import chosen_regions, opened_homes
 from storage.cli.options import AsJson, OneRegion
 from storage.cli.output import bad, good, print_json, print_note, print_table, print_text, warning
 from storage.cli.progress import counting
-from storage.client.store import Store
+from storage.client.homes import Homes
 from storage.clock import steady
 from storage.errors import BackendError, InvalidRequest
 from storage.logs import make_logger
@@ -70,8 +70,8 @@ def scrub(
     or 7 if one refuses.
     """
     limit = Rate(rate, clock=steady, sleep=time.sleep)
-    with opened() as store:
-        places = _places(store, region, backend, limit)
+    with opened_homes() as homes:
+        places = _places(homes, region, backend, limit)
         done = [_one(place, 1.0 if full else sample) for place in places]
     unrepaired = sum(one.round.tally.unmended for one in done)
     if as_json:
@@ -85,10 +85,10 @@ def scrub(
         raise typer.Exit(code_of(type(errors[0])))
 
 
-def _places(store: Store, region: str | None, backend: str | None, limit: Rate) -> list[Target]:
+def _places(homes: Homes, region: str | None, backend: str | None, limit: Rate) -> list[Target]:
     """Return the chosen backends. Raise WrongRegion, or InvalidRequest for an unknown backend."""
     log = make_logger()
-    regions = [store.served(name).open for name in (chosen_regions(store, region))]
+    regions = [homes.served(name).region for name in chosen_regions(homes, region)]
     found = [Target(r, b, limit, log) for r in regions for b in r.backends if backend in (None, b)]
     if not found:
         known = [name for r in regions for name in r.backends]

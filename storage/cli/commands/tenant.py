@@ -5,13 +5,13 @@ from typing import Annotated
 from typer import Option
 
 from regions.model import Topology
-from storage import bootstrap
-from storage.cli.opening import chosen_regions, opened
+from storage.cli.opening import chosen_regions, opened, opened_homes
 from storage.cli.options import AsJson, Limit, OneRegion, TenantId, one_of, parse_date
 from storage.cli.output import print_json, print_note, print_page
+from storage.client.store import Store
 from storage.errors import InvalidRequest, Refused
 from storage.model import Agreement, DataClass, Dpa, TenantSpec
-from storage.settings import load_settings
+from storage.settings import load_settings, topology_of
 from storage.text import did_you_mean
 
 Retention = Annotated[
@@ -62,7 +62,7 @@ def ensure(  # noqa: PLR0913 - one per option
         try:
             store.admin.tenants.ensure(spec)
         except Refused as error:
-            _suggest(error, spec, bootstrap.topology_of(load_settings()))
+            _suggest(error, spec, topology_of(load_settings()))
             raise
     if as_json:
         print_json({"tenant": spec})
@@ -81,9 +81,9 @@ def list_tenants(
     as_json: AsJson = False,
 ) -> None:
     """List the tenants whose home is a region that this process serves, by id."""
-    with opened() as store:
-        found: list[TenantSpec] = []
-        for name in chosen_regions(store, region):
+    with opened_homes() as homes:
+        store, found = Store(homes), list[TenantSpec]()
+        for name in chosen_regions(homes, region):
             found += store.admin.tenants.list(name, after=after, limit=limit)
     found = sorted(found, key=lambda spec: spec.id)
     page = found[:limit]

@@ -9,11 +9,11 @@ from typer import Option
 
 from storage.bootstrap import worker_of
 from storage.cli.due import COUNTED, due
-from storage.cli.opening import opened
+from storage.cli.opening import opened_homes
 from storage.cli.options import AsJson
 from storage.cli.output import print_json, print_note, print_table, print_text
 from storage.cli.progress import busy
-from storage.client.store import Store
+from storage.client.homes import Homes
 from storage.errors import InvalidRequest
 from storage.logs import make_logger
 from storage.workers.loop import Worker
@@ -35,19 +35,19 @@ def worker(
     """
     if dry_run and once:
         raise InvalidRequest("Both --once and --dry-run are given.", advice="Give one of them.")
-    with opened() as store:
+    with opened_homes() as homes:
         if dry_run:
-            _show_due(store, as_json=as_json)
+            _show_due(homes, as_json=as_json)
             return
         log = make_logger()
-        made = worker_of(store, log)
+        made = worker_of(homes, log)
         _stop_on_signals(made)
         if once:
             with busy("Working: one round of all duties..."):
                 done = made.run_once()
         else:
             done = {}
-            log.info("worker_started", regions=list(store.regions))
+            log.info("worker_started", regions=list(homes.regions))
             made.run_forever(pause)
             log.info("worker_stopped")
     if as_json:
@@ -67,8 +67,8 @@ def _stop_on_signals(made: Worker) -> None:
         signal.signal(each, stop)
 
 
-def _show_due(store: Store, *, as_json: bool) -> None:
-    found = {name: due(served.open) for name, served in store.regions.items()}
+def _show_due(homes: Homes, *, as_json: bool) -> None:
+    found = {name: due(served.region) for name, served in homes.regions.items()}
     if as_json:
         print_json({"dry_run": True, "due": found})
         return

@@ -1,9 +1,9 @@
-"""``Holds`` for asyncio."""
+"""``store.admin.holds`` for asyncio."""
 
 from collections.abc import Sequence
 from uuid import UUID
 
-from storage.client.aio.handles import AsyncOpenFile
+from storage.client.aio.files import AsyncOpenFile
 from storage.client.aio.threads import Threads
 from storage.client.holds import Holds
 from storage.client.validate import Id
@@ -14,7 +14,7 @@ class AsyncHolds:
     """``Holds`` for asyncio: the same methods, arguments and errors."""
 
     def __init__(self, holds: Holds, threads: Threads) -> None:
-        """Of a store."""
+        """Use ``AsyncStore.admin.holds`` instead."""
         self._holds = holds
         self._threads = threads
 

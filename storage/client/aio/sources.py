@@ -1,6 +1,6 @@
-"""What a caller gives piece by piece, on its way from the event loop to the store's threads.
+"""Records and bodies on their way from a caller's iterable to the store's threads.
 
-Sources that are not asynchronous may block, so they are read in a thread.
+A source that is not async may block, so a thread reads it.
 """
 
 import asyncio
@@ -27,16 +27,16 @@ from storage.client.bulk import Source
 from storage.model import NewRecord
 from storage.packs.stream import read_chunks
 
-AHEAD = 64  # records taken from a source before there is room for them in the window
+AHEAD = 64  # records read from a source before the window has room for them
 _PIECE = 1024 * 1024
-_GATHER = 0.01  # seconds for which a thread gathers records before it gives what it has
+_GATHER = 0.01  # seconds for which a thread collects records before it returns them
 
 
 class AsyncFile(Protocol):
-    """A binary file whose ``read`` is awaited."""
+    """A binary file with an async ``read``."""
 
     def read(self, size: int, /) -> Awaitable[bytes]:
-        """At most ``size`` bytes; none at the end."""
+        """Return at most ``size`` bytes; none at the end."""
         ...
 
 
@@ -44,13 +44,13 @@ Records = Iterable[NewRecord] | AsyncIterable[NewRecord]
 
 
 class Ahead:
-    """Reads records a little ahead of whoever stores them.
+    """Reads records a little ahead of the writes.
 
-    One task reads the whole source. ``changed`` is set when a record has arrived and at the end.
+    One task reads the whole source. It sets ``changed`` when a record has arrived and at the end.
     """
 
     def __init__(self, records: Records, threads: Threads, changed: asyncio.Event) -> None:
-        """Begins to read."""
+        """Start to read."""
         self._threads = threads
         self._changed = changed
         self._arrived: deque[NewRecord] = deque()
@@ -59,30 +59,30 @@ class Ahead:
 
     @property
     def arrived(self) -> bool:
-        """Whether a record is there to be taken."""
+        """Whether a record has arrived and not been taken."""
         return bool(self._arrived)
 
     @property
     def over(self) -> bool:
-        """Whether no record will ever be there to be taken again."""
+        """Whether the source has ended and every record has been taken."""
         return self._task.done() and not self._arrived
 
     def take(self, most: int) -> list[NewRecord]:
-        """The records that are there, at most so many."""
+        """Take the records that have arrived, at most ``most``."""
         taken = [self._arrived.popleft() for _ in range(min(most, len(self._arrived)))]
         self._room.set()
         return taken
 
     def check(self) -> None:
-        """Once it is over: raises what the source raised."""
+        """Raise what the source raised. Call it when the source is ``over``."""
         self._task.result()
 
     async def close(self) -> None:
-        """Read no more."""
+        """Stop reading."""
         self._task.cancel()
         await asyncio.wait({self._task})
         if not self._task.cancelled():
-            self._task.exception()  # heard, if ``check`` has not raised it
+            self._task.exception()  # retrieved, so that asyncio does not log it
 
     async def _read(self, records: Records) -> None:
         try:
@@ -98,7 +98,7 @@ class Ahead:
             self._changed.set()
 
     async def _arrive(self, records: Sequence[NewRecord]) -> int:
-        """Waits until there is room for one more; says for how many."""
+        """Add records and wait for room. Return how many more there is room for."""
         self._arrived.extend(records)
         self._changed.set()
         while len(self._arrived) >= AHEAD:
@@ -108,7 +108,7 @@ class Ahead:
 
 
 def _gather(source: Iterator[NewRecord], most: int) -> list[NewRecord]:
-    """What the source gives in a moment, and at least one record unless it has ended."""
+    """Read for a moment: at least one record, unless the source has ended."""
     until = monotonic() + _GATHER
     batch = []
     for record in islice(source, most):
@@ -119,17 +119,17 @@ def _gather(source: Iterator[NewRecord], most: int) -> list[NewRecord]:
 
 
 class Feed:
-    """A body on its way to the thread that stores it, two chunks at a time."""
+    """A queue of two chunks from an async source to the thread that stores them."""
 
     def __init__(self) -> None:
-        """For one body."""
+        """Serve one body."""
         self._loop = asyncio.get_running_loop()
         self._room = asyncio.Semaphore(2)
         self._stopped = False
         self._chunks: SimpleQueue[bytes | Exception | None] = SimpleQueue()
 
     async def fill(self, chunks: AsyncIterable[bytes]) -> None:
-        """Give all chunks, or the error in their place."""
+        """Pass on all chunks, or the error of the source."""
         try:
             async for chunk in chunks:
                 await self._room.acquire()
@@ -144,23 +144,23 @@ class Feed:
             raise
 
     def stop(self) -> None:
-        """Nothing more comes, whatever is given: the thread fails if it has not seen the end."""
+        """Make the reading thread fail, unless it has seen the end of the body."""
         self._stopped = True
         self._chunks.put(_stopped())
         self._room.release()
 
     def __iter__(self) -> Iterator[bytes]:
-        """The chunks, for the thread."""
+        """Yield the chunks in the thread."""
         while (got := self._chunks.get()) is not None:
             if isinstance(got, Exception):
                 raise got
-            with suppress(RuntimeError):  # the loop is closed: nobody waits for room
+            with suppress(RuntimeError):  # the event loop is closed
                 self._loop.call_soon_threadsafe(self._room.release)
             yield got
 
 
 def async_chunks(stream: object) -> AsyncIterable[bytes] | None:
-    """The chunks of an asynchronous file or iterable; None if it is neither."""
+    """Return the chunks of an async file or iterable; None if it is neither."""
     read = getattr(stream, "read", None)
     if inspect.iscoroutinefunction(read):
         return _chunks_of(read)
@@ -173,9 +173,9 @@ async def _chunks_of(read: Callable[[int], Awaitable[bytes]]) -> AsyncIterator[b
 
 
 def until_stopped(stream: object, stopped: Event) -> Iterator[bytes]:
-    """The chunks of a file or iterable that is read in a thread, until its caller has gone.
+    """Return the chunks of a file or iterable that a thread reads, until ``stopped`` is set.
 
-    Raises InvalidRequest at once if it is neither.
+    Raises InvalidRequest at once if ``stream`` is neither.
     """
     chunks = read_chunks(stream)
 
@@ -189,4 +189,4 @@ def until_stopped(stream: object, stopped: Event) -> Iterator[bytes]:
 
 
 def _stopped() -> Exception:
-    return RuntimeError("whoever gave the stream has stopped waiting for it")
+    return RuntimeError("the caller of put_file has stopped waiting for the stream")

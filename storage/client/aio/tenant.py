@@ -1,4 +1,4 @@
-"""One tenant's store, for asyncio."""
+"""``AsyncTenant``: ``Tenant`` for asyncio."""
 
 import asyncio
 from collections.abc import (
@@ -16,7 +16,7 @@ from functools import partial
 from threading import Event
 from typing import BinaryIO
 
-from storage.client.aio.handles import AsyncCapture, AsyncOpenFile
+from storage.client.aio.files import AsyncCapture, AsyncOpenFile
 from storage.client.aio.sources import (
     Ahead,
     AsyncFile,
@@ -47,14 +47,14 @@ from storage.model import (
 
 
 class AsyncTenant:
-    """``Tenant`` for asyncio: the same methods, arguments and errors. For one event loop.
+    """``Tenant`` for asyncio: the same methods, arguments and errors. Use it in one event loop.
 
-    A write that is cancelled is not taken back: once it has begun it becomes what it becomes, and
-    the same call with the same id says what that is.
+    Cancelling a write does not undo it: a write that has begun succeeds or fails on its own.
+    Repeat the call with the same id to learn its result.
     """
 
     def __init__(self, tenant: Tenant, threads: Threads) -> None:
-        """Made by ``AsyncStore.tenant``."""
+        """Use ``AsyncStore.tenant`` instead."""
         self._tenant = tenant
         self._threads = threads
         self.id = tenant.id
@@ -74,7 +74,7 @@ class AsyncTenant:
         metadata: Mapping[str, object] | None = None,
         derived_from: Iterable[Id] = (),
     ) -> PutResult:
-        """See ``Tenant.put``. No thread waits with it for its pack."""
+        """See ``Tenant.put``. It takes no thread while it waits for its pack."""
         new = new_record(
             data_class,
             body,
@@ -88,13 +88,13 @@ class AsyncTenant:
         return await asyncio.wrap_future(future)
 
     async def put_many(self, records: Records) -> AsyncGenerator[PutResult | PutFailure, None]:
-        """See ``Tenant.put_many``. ``records`` may be asynchronous; else a thread reads them.
+        """See ``Tenant.put_many``. ``records`` may be async; otherwise a thread reads it.
 
-        A result is given as soon as it and those before it are known, also while ``records`` has
-        nothing more to give yet. At most 64 records are taken before there is room for them.
+        A result is yielded as soon as it and all before it are known, even while ``records`` waits
+        for its next record. At most 64 records are read before there is room for them.
         """
         changed = asyncio.Event()
-        told = _Told(changed)
+        watch = _Watch(changed)
         window = await self._threads.call(self._tenant.window)
         ahead = Ahead(records, self._threads, changed)
         try:
@@ -106,7 +106,7 @@ class AsyncTenant:
                     await self._threads.write(_add, window, ahead.take(window.room))
                 else:
                     if window:
-                        told.when_done(window.oldest)
+                        watch.when_done(window.oldest)
                     await changed.wait()
             ahead.check()
         finally:
@@ -121,9 +121,9 @@ class AsyncTenant:
         subject: str | None = None,
         metadata: Mapping[str, object] | None = None,
     ) -> PutResult:
-        """See ``Tenant.put_file``. ``stream`` may be asynchronous; else a thread reads it.
+        """See ``Tenant.put_file``. ``stream`` may be async; otherwise a thread reads it.
 
-        Cancelled before the end of the stream, it leaves nothing behind.
+        If it is cancelled before the end of the stream, nothing is stored.
         """
         put = partial(
             self._tenant.put_file, filename=filename, id=id, subject=subject, metadata=metadata
@@ -147,7 +147,7 @@ class AsyncTenant:
         metadata: Mapping[str, object] | None = None,
         derived_from: Iterable[Id] = (),
     ) -> AsyncCapture:
-        """See ``Tenant.capture``. Cancelled, it stores what it has, marked incomplete."""
+        """See ``Tenant.capture``. If cancelled, it stores what it has, marked incomplete."""
         begin = partial(
             self._tenant.capture,
             data_class,
@@ -219,8 +219,8 @@ def _add(window: Window, records: Sequence[NewRecord]) -> None:
         window.add(record)
 
 
-class _Told:
-    """Sets an event of the loop when a future of the writer is done."""
+class _Watch:
+    """Sets an event of the event loop when a future of the writer is done."""
 
     def __init__(self, changed: asyncio.Event) -> None:
         self._loop = asyncio.get_running_loop()
@@ -230,8 +230,8 @@ class _Told:
     def when_done(self, future: Future[PutResult]) -> None:
         if future is not self._watched:
             self._watched = future
-            future.add_done_callback(self._tell)
+            future.add_done_callback(self._notify)
 
-    def _tell(self, _: Future[PutResult]) -> None:
-        with suppress(RuntimeError):  # the loop is closed: nobody waits
+    def _notify(self, _: Future[PutResult]) -> None:
+        with suppress(RuntimeError):  # the event loop is closed
             self._loop.call_soon_threadsafe(self._changed.set)

@@ -1,4 +1,4 @@
-"""The threads in which the store's calls wait, so that the event loop does not."""
+"""The threads in which the store's blocking calls run."""
 
 import asyncio
 from collections.abc import Callable
@@ -16,14 +16,14 @@ _CALLS, _WRITES, _STREAMS = 16, 16, 32
 
 
 class Threads:
-    """Three pools: a full write buffer keeps no read waiting, and a slow upload nobody else.
+    """Three thread pools, so that a full write buffer delays no read and a slow upload no write.
 
-    A call has begun when the method returns, before anything is awaited. Cancelling its future
-    keeps it from running if it still waits for a thread; one that runs goes on.
+    A call is submitted when the method returns, before anything is awaited. Cancelling its future
+    prevents a call that still waits for a thread; a call that runs continues.
     """
 
     def __init__(self) -> None:
-        """No thread is started before it is needed."""
+        """Start no thread yet."""
         self._calls = ThreadPoolExecutor(_CALLS, "domicile-call")
         self._writes = ThreadPoolExecutor(_WRITES, "domicile-write")
         self._streams = ThreadPoolExecutor(_STREAMS, "domicile-stream")
@@ -31,29 +31,29 @@ class Threads:
     def call(
         self, function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs
     ) -> asyncio.Future[T]:
-        """Run what reads, erases or administers."""
+        """Run a read, an erasure or an administrative call."""
         return _run(self._calls, partial(function, *args, **kwargs))
 
     def write(
         self, function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs
     ) -> asyncio.Future[T]:
-        """Run what may wait for room in the write buffer."""
+        """Run a call that may wait for room in the write buffer."""
         return _run(self._writes, partial(function, *args, **kwargs))
 
     def stream(
         self, function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs
     ) -> asyncio.Future[T]:
-        """Run what waits for a caller's own data."""
+        """Run a call that waits for data of the caller."""
         return _run(self._streams, partial(function, *args, **kwargs))
 
     def close(self) -> None:
-        """Take no more calls, and wait for those that there are. Blocks."""
+        """Refuse further calls and wait for those in progress. Blocks."""
         for pool in (self._streams, self._writes, self._calls):
             pool.shutdown()
 
 
 def _run(pool: Executor, work: Callable[[], T]) -> asyncio.Future[T]:
-    """In the caller's context, as ``asyncio.to_thread`` does it."""
+    """Run in a copy of the caller's context, like ``asyncio.to_thread``."""
     loop = asyncio.get_running_loop()
     try:
         return loop.run_in_executor(pool, copy_context().run, work)

@@ -57,7 +57,7 @@ def erase(stage: Stage) -> None:
 
 def _search_before(stage: Stage, user: str) -> None:
     """Collect the traces of all parties, and find them all."""
-    names = stage.world.store.served(_REGION).open.pseudonyms.all(EU, "subject", user)
+    names = stage.world.homes.served(_REGION).region.pseudonyms.all(EU, "subject", user)
 
     def whose(table: Table, tenant: str, subject: bytes | None) -> str:
         if table is t.file:
@@ -68,7 +68,7 @@ def _search_before(stage: Stage, user: str) -> None:
 
     with stage.narrator.step("Collecting the traces of every record"):
         stage.world.analyze()
-        stage.proof.expect(collect(stage.world.store, PARTIES, whose))
+        stage.proof.expect(collect(stage.world.homes, PARTIES, whose))
         stage.proof.search(f"day {stage.world.day()}", set(PARTIES))
 
 
@@ -130,7 +130,7 @@ def _after_plan(stage: Stage, erasure: Erasure) -> str:
 
 
 def _after_fence(stage: Stage, erasure: Erasure) -> str:
-    with stage.world.store.served(_REGION).open.catalog.begin() as connection:
+    with stage.world.homes.served(_REGION).region.catalog.begin() as connection:
         query = select(func.count()).where(t.fence.c.erasure_id == erasure.id)
         fences = connection.scalar(query)
     if fences:
@@ -163,7 +163,7 @@ def _show_receipt(stage: Stage, erasure: Erasure) -> None:
             f"No receipt: the erasure is {erasure.state} and waits for {_left(erasure)}"
         )
         return
-    key = stage.world.store.served(_REGION).open.signing.public_key()
+    key = stage.world.homes.served(_REGION).region.signing.public_key()
     public = import_public_keys(export_pem(key))  # as published
     began = perf_counter()
     receipt = verify(erasure.receipt, public)

@@ -66,8 +66,8 @@ def _left(stage: Stage, day: datetime) -> int:
     """Count the objects on all backends that expire on that day."""
     return sum(
         1
-        for served in stage.world.store.regions.values()
-        for backend in served.open.backends.values()
+        for served in stage.world.homes.regions.values()
+        for backend in served.region.backends.values()
         for kind in ("pack", "day_key")
         for _ in backend.scan(f"{kind}/{day.date()}/")
     )

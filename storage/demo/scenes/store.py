@@ -8,7 +8,7 @@ from typing import Final
 from sqlalchemy import func, select
 
 from storage.catalog import tables as t
-from storage.client.store import Store
+from storage.client.homes import Homes
 from storage.client.tenant import Tenant
 from storage.demo.conversations import Conversation
 from storage.demo.stage import EU, US, Kept, Stage, records_of
@@ -47,10 +47,10 @@ def store_conversations(stage: Stage) -> None:
     _show_reasons(stage)
 
 
-def count_by_backend(store: Store) -> Counter[tuple[str, str, str]]:
+def count_by_backend(homes: Homes) -> Counter[tuple[str, str, str]]:
     """Return how many records of each tenant and class each backend stores."""
     found: Counter[tuple[str, str, str]] = Counter()
-    for served in store.regions.values():
+    for served in homes.regions.values():
         for table in (t.record, t.file):
             query = (
                 select(table.c.tenant, table.c.data_class, t.replica.c.backend, func.count())
@@ -58,7 +58,7 @@ def count_by_backend(store: Store) -> Counter[tuple[str, str, str]]:
                 .where(t.replica.c.state == ReplicaState.STORED)
                 .group_by(table.c.tenant, table.c.data_class, t.replica.c.backend)
             )
-            with served.open.catalog.begin() as connection:
+            with served.region.catalog.begin() as connection:
                 for tenant, data_class, backend, count in connection.execute(query):
                     found[tenant, data_class, backend] += count
     return found
@@ -81,7 +81,7 @@ def _records_in(conversation: Conversation) -> Iterator[bytes]:
 
 
 def _show_counts(stage: Stage) -> None:
-    found = count_by_backend(stage.world.store)
+    found = count_by_backend(stage.world.homes)
     backends = list(stage.world.objects())
     kinds = sorted({(tenant, data_class) for tenant, data_class, _ in found})
     stage.narrator.table(

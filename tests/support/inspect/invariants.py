@@ -11,7 +11,7 @@ from storage.catalog import tables as t
 from storage.evidence.receipts import verify
 from storage.model import Erasure, ErasureState
 from storage.ports import ItemKind
-from tests.support.inspect.stored import manifest_in
+from tests.support.inspect.stored import homes_of, manifest_in
 from tests.support.stories.cluster import World
 from tests.support.stories.model import Model, Rec
 
@@ -89,7 +89,7 @@ def complete_in(world: World, region: str) -> set[UUID]:
 
 def certified(world: World, region: str, erasure: Erasure) -> None:
     """The erasure is complete, and its receipt says so."""
-    served = world.processes[0].store.served(region).open
+    served = homes_of(world.processes[0].store).served(region).region
     assert erasure.receipt is not None
     receipt = verify(erasure.receipt, served.signing.public_key())
     own = {spec.name for spec in served.region.backends}

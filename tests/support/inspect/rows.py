@@ -11,11 +11,11 @@ from storage.testing import Domicile
 def rows_of(domicile: Domicile) -> list[object]:
     """Each row of each table of each catalog."""
     found: list[object] = []
-    for served in domicile.store.regions.values():
-        with served.open.catalog.begin() as connection:
+    for served in domicile.homes.regions.values():
+        with served.region.catalog.begin() as connection:
             for table in tables.metadata.sorted_tables:
                 rows = connection.execute(select(table)).all()
-                found.append((served.open.name, table.name, sorted(map(str, rows))))
+                found.append((served.region.name, table.name, sorted(map(str, rows))))
     return found
 
 

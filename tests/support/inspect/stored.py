@@ -8,6 +8,7 @@ from uuid import UUID
 from sqlalchemy import func, select
 
 from storage.catalog import tables as t
+from storage.client.homes import Homes
 from storage.client.store import Store
 from storage.model import ReplicaState
 from storage.ports import Backend, ItemKind, StoredItem
@@ -32,7 +33,12 @@ def home(domicile: Domicile) -> OpenRegion:
 
 def home_of(store: Store) -> OpenRegion:
     """The same of any store."""
-    return store.served(HOME).open
+    return homes_of(store).served(HOME).region
+
+
+def homes_of(store: Store) -> Homes:
+    """What is below a store. It has no public attribute for that."""
+    return store._homes
 
 
 def eventually(what: Callable[[], bool], seconds: float = 30.0) -> None:

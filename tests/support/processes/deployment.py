@@ -24,7 +24,7 @@ from storage.ports import Backend, ItemKind
 from storage.region import Limits
 from storage.settings import RegionSettings, Settings
 from storage.testing import FaultyBackend, Server
-from tests.support.inspect.stored import HOME, home_of, manifest_in, unknown
+from tests.support.inspect.stored import HOME, home_of, homes_of, manifest_in, unknown
 from tests.support.processes.forked import TENANT
 
 o, r, e = t.object_.c, t.replica.c, t.erasure.c
@@ -90,7 +90,7 @@ class Realm:
         """Time passes, and a worker works, until nothing is left to be done."""
         for hours in (0.0, 0.5, 1, 1, 1, 1):
             self.later.by += timedelta(hours=hours)
-            worker_of(store, structlog.get_logger()).run_once()
+            worker_of(homes_of(store), structlog.get_logger()).run_once()
         self.check_idle(store)
 
     def check_idle(self, store: Store) -> None:

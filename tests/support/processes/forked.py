@@ -20,7 +20,7 @@ from pathlib import Path
 from random import Random
 from typing import cast
 
-from storage.bootstrap import open_store, worker_of
+from storage.bootstrap import open_homes, open_store, worker_of
 from storage.client.tenant import Tenant
 from storage.errors import DomicileError
 from storage.logs import make_logger
@@ -156,8 +156,8 @@ def _run(role: Role, job: Job, pipe: Connection) -> None:
 def work(job: Job, pipe: Connection) -> None:
     """A worker, as the command line runs it."""
     log = make_logger()
-    with open_store(job.settings, log=log) as store:
-        worker = worker_of(store, log)
+    with open_homes(job.settings, log=log) as homes:
+        worker = worker_of(homes, log)
         signal.signal(signal.SIGTERM, lambda *_: worker.stop())
         pipe.send("ready")
         worker.run_forever(0.01)

@@ -28,6 +28,7 @@ from storage.settings import Settings
 from storage.testing import FakeClock, FakeProcessor, FaultyBackend
 from storage.workers.loop import Duty, Worker, duties
 from tests.support.faults.steps import Killed, Life, Tapped, TappedConnector, tap_catalog
+from tests.support.inspect.stored import homes_of
 from tests.support.stories.single_thread import Inline, InOrder
 
 Mode = Literal["up", "down", "full", "lossy", "late"]
@@ -50,8 +51,8 @@ class Process:
     def duties(self) -> list[Duty]:
         """What a worker in this process does, in all regions."""
         log = quiet()
-        regions = self.store.regions.values()
-        return [duty for served in regions for duty in duties(served.open, served.keys, log)]
+        regions = homes_of(self.store).regions.values()
+        return [duty for served in regions for duty in duties(served.region, served.keys, log)]
 
     def work(self) -> None:
         """Everything that a worker can do now."""
@@ -242,18 +243,18 @@ class World:
             connector=lambda company: self._connector(company, life),
             limits=Limits(linger=0.02 if self.threads else 0),
             unhealthy_seconds=0.0,
-            pause=self.clock.sleep,
+            sleep=self.clock.sleep,
             probing=probing,
             entropy=self.entropy,
         )
         store = stack.enter_context(
             open_store(self.settings, dependencies=dependencies, log=quiet())
         )
-        for served in store.regions.values():
-            self._compare(served.open)
-            tap_catalog(served.open.catalog, life)
+        for served in homes_of(store).regions.values():
+            self._compare(served.region)
+            tap_catalog(served.region.catalog, life)
             if not self.threads:
-                object.__setattr__(served.open, "pool", Inline())
+                object.__setattr__(served.region, "pool", Inline())
                 served.writer._lanes = InOrder(served.writer._lanes)
         life.busy = False
         return Process(life, store, stack)

@@ -9,6 +9,7 @@ from storage.catalog import tables as t
 from storage.workers.scrub.rate import Rate
 from storage.workers.scrub.repair import Target
 from storage.workers.scrub.rounds import whole_round
+from tests.support.inspect.stored import homes_of
 from tests.support.stories.calls import Calls
 from tests.support.stories.cluster import Process, quiet
 from tests.support.stories.model import STORED
@@ -69,7 +70,9 @@ class Spoiling(Calls):
 
     def _scrub(self, name: str, process: Process) -> None:
         region = next(
-            served.open for served in process.store.regions.values() if name in served.open.backends
+            served.region
+            for served in homes_of(process.store).regions.values()
+            if name in served.region.backends
         )
         rate = Rate(math.inf, clock=lambda: 0.0, sleep=lambda _: None)
         place = Target(region, name, rate, quiet())

@@ -1,0 +1,77 @@
+"""``store.admin``: what operators use."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from storage.catalog import tenants
+from storage.client.holds import Holds
+from storage.client.homes import Homes, ServedRegion, home_elsewhere, unknown
+from storage.client.processors import Processors
+from storage.client.validate import check_limit, check_spec, check_tenant_id
+from storage.model import TenantSpec
+from storage.policy import admit, well_formed
+
+
+class Admin:
+    """The operators' interfaces: ``tenants``, ``holds`` and ``processors``."""
+
+    def __init__(self, homes: Homes) -> None:
+        """Use ``Store.admin`` instead."""
+        self.tenants = Tenants(homes)
+        self.holds = Holds(homes)
+        self.processors = Processors(homes)
+
+
+class Tenants:
+    """The tenants of the regions that this process serves. Thread-safe."""
+
+    def __init__(self, homes: Homes) -> None:
+        """Use ``Store.admin.tenants`` instead."""
+        self._homes = homes
+
+    def ensure(self, spec: TenantSpec) -> None:
+        """Create a tenant, or set its terms to ``spec``. Repeating the call changes nothing.
+
+        Raises Refused if the terms are not allowed (AgreementMissing, ResidencyUnsatisfied,
+        ConsumerTenant, ...), TenantConflict if the tenant exists with another account or home,
+        and WrongRegion if this process does not serve the home.
+        """
+        check_spec(spec)
+        spec = replace(spec, agreements=tuple(spec.agreements))
+        home = self._home(spec)
+        admit(home.region.topology, spec)
+        for name, served in self._homes.regions.items():
+            if name != spec.home:  # the others first, so that two homes cannot both take the name
+                with served.region.catalog.begin() as connection:
+                    tenants.note_elsewhere(connection, spec)
+        home.region.catalog.run(
+            lambda connection: tenants.ensure(connection, spec, home.region.clock.now())
+        )
+        self._homes.invalidate(spec.id)
+
+    def get(self, tenant: str) -> TenantSpec:
+        """Return a tenant's terms. Raises UnknownTenant or WrongRegion."""
+        check_tenant_id(tenant)
+        return self._homes.find(tenant)[1].spec
+
+    def list(self, region: str, *, after: str = "", limit: int = 100) -> Sequence[TenantSpec]:
+        """Return the tenants at home in a region, by ascending id.
+
+        At most ``limit`` (1 to 1000). To page, pass the last id as ``after``. Raises WrongRegion.
+        """
+        check_limit(limit)
+        check_tenant_id(after)
+        if after and not well_formed(after):
+            raise unknown("tenant", after)
+        with self._homes.served(region).region.catalog.begin() as connection:
+            ids = tenants.page(connection, after, limit)
+            found = [tenants.find(connection, i) for i in ids]
+        return [terms.spec for terms in found if terms is not None]
+
+    def _home(self, spec: TenantSpec) -> ServedRegion:
+        regions = self._homes.regions
+        some = next(iter(regions.values()))
+        if spec.home in some.region.topology.regions and spec.home not in regions:
+            raise home_elsewhere(spec.id, spec.home)
+        # ``admit`` refuses a home that the topology does not have, with the reason
+        return regions.get(spec.home, some)
