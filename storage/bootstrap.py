@@ -67,7 +67,11 @@ def make_catalog(region: str, url: str, connections: int) -> Catalog:
 
 @dataclass(frozen=True, slots=True)
 class Dependencies:
-    """The implementations with which a process opens regions. Tests pass their own."""
+    """The implementations with which a process opens regions. Tests pass their own.
+
+    With ``probing``, opening uses every right on every backend, and fails if one is missing.
+    Commands that read, erase or purge do without: they must work while one backend refuses.
+    """
 
     catalog: Callable[[str, str, int], Catalog] = make_catalog
     clock: Callable[[Catalog], Clock] = CatalogClock
@@ -77,7 +81,7 @@ class Dependencies:
     unhealthy_seconds: float = _UNHEALTHY
     sleep: Callable[[float], None] = time.sleep
     entropy: Callable[[int], bytes] = os.urandom
-    probing: bool = True  # at opening, refuse a backend that lacks a right
+    probing: bool = True
 
 
 @contextmanager
@@ -110,7 +114,7 @@ def open_homes(
     dependencies: Dependencies | None = None,
     log: FilteringBoundLogger | None = None,
 ) -> Iterator[Homes]:
-    """Open the regions that a store serves, for who needs more than ``Store``: workers, commands.
+    """Open the regions that a store serves. Workers and commands need more than ``Store`` shows.
 
     Raises what ``open_store`` raises.
     """

@@ -1,4 +1,4 @@
-"""The region's time: that of its database, told between questions by a steady local counter."""
+"""A region's time: that of its database, carried on by a steady local counter."""
 
 import threading
 import time
@@ -10,18 +10,18 @@ from storage.errors import CatalogUnavailable
 from storage.model import utc
 
 _BOUND = timedelta(milliseconds=50)
-_ASK_AGAIN = 60.0  # seconds
+_REFRESH = 60.0  # seconds
 _TRIES = 20
 _TICK = timedelta(milliseconds=1)
 
 
 def steady() -> float:
-    """Seconds that go on evenly, also while the machine sleeps."""
+    """Return seconds of a counter that also runs while the machine sleeps."""
     return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
 
 
 class CatalogClock:
-    """Asks the database once a minute. Never more than ``error`` away from it."""
+    """The clock of the database, never more than ``error`` away. Queries it once a minute."""
 
     def __init__(
         self,
@@ -29,76 +29,76 @@ class CatalogClock:
         local: Callable[[], float] = steady,
         wall: Callable[[], float] = time.time,
     ) -> None:
-        """Asks at first use. ``wall``: the machine's own idea of the time, since the epoch."""
+        """Query the database at first use. ``wall`` is the machine's clock, since the epoch."""
         self._catalog = catalog
         self._local = local
         self._wall = wall
         self._offset = 0.0
-        self._asked: float | None = None
-        self._asking = threading.Lock()
+        self._refreshed: float | None = None
+        self._refreshing = threading.Lock()
 
     @property
     def error(self) -> timedelta:
-        """The same for all processes: whoever cannot keep it has no time."""
+        """The same for all processes: ``now`` fails where it cannot be kept."""
         return _BOUND
 
     def now(self) -> datetime:
-        """The time in UTC. Raises CatalogUnavailable if the database answers too slowly to tell."""
+        """Return the time in UTC. Raises CatalogUnavailable if the database answers too slowly."""
         if self._stale():
-            with self._asking:  # one asks, and the others wait for its answer
+            with self._refreshing:  # one thread queries, the others wait
                 if self._stale():
-                    self._ask()
+                    self._refresh()
         return datetime.fromtimestamp(self._local() + self._offset, UTC)
 
     def skew(self) -> timedelta:
-        """Asks the database like ``now``."""
+        """Return how far the machine's clock is off. Raises like ``now``."""
         return abs(timedelta(seconds=self._wall() - self.now().timestamp()))
 
     def _stale(self) -> bool:
-        return self._asked is None or self._local() - self._asked > _ASK_AGAIN
+        return self._refreshed is None or self._local() - self._refreshed > _REFRESH
 
-    def _ask(self) -> None:
+    def _refresh(self) -> None:
         for _ in range(_TRIES):
             offset, error = self._catalog.clock_offset(self._local)
             if error < _BOUND / 2:
-                self._offset, self._asked = offset, self._local()
+                self._offset, self._refreshed = offset, self._local()
                 return
         raise CatalogUnavailable(
-            f"The catalog of {self._catalog.region} answers too slowly to tell the time.",
-            advice="Run Domicile near its database.",
+            f"The catalog of {self._catalog.region} answers too slowly to read its clock.",
+            advice="Run Domicile near its database: a round trip must take less than 50 ms.",
         )
 
 
 class SimulatedClock:
-    """Moves by a millisecond each time it is asked, and by whatever its owner says."""
+    """A clock for demonstrations and tests: it moves only when it is read or advanced."""
 
     def __init__(self, start: datetime = datetime(2026, 3, 1, 12, tzinfo=UTC)) -> None:
         self._now = utc(start)
-        self.machine_ahead = timedelta()  # of the machine's own clock; its owner may turn it
+        self.machine_ahead = timedelta()  # how far the machine's clock seems to be off
         self._lock = threading.Lock()
 
     @property
     def error(self) -> timedelta:
-        """None: everybody shares it."""
+        """Zero: all processes share this clock."""
         return timedelta()
 
     def now(self) -> datetime:
-        """The time in UTC, later at each call."""
+        """Return the time in UTC, a millisecond later at each call."""
         with self._lock:
             self._now += _TICK
             return self._now
 
     def skew(self) -> timedelta:
-        """As its owner says."""
+        """Return the absolute value of ``machine_ahead``."""
         return abs(self.machine_ahead)
 
     def advance(self, by: timedelta) -> None:
-        """Let time pass. It never goes back."""
+        """Move the clock forward. Raises ValueError if ``by`` is negative."""
         if by < timedelta():
-            raise ValueError("time does not go back")
+            raise ValueError("a clock cannot go back")
         with self._lock:
             self._now += by
 
     def sleep(self, seconds: float) -> None:
-        """What ``time.sleep`` is to a real clock."""
+        """Advance the clock, as ``time.sleep`` would."""
         self.advance(timedelta(seconds=max(seconds, 0)))

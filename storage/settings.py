@@ -88,9 +88,10 @@ def load_settings(environment: Mapping[str, str] = os.environ) -> Settings:
     for name in environment:
         first = name.upper().split("__")[0]
         if first.startswith(PREFIX) and first not in known:
+            close = did_you_mean(first, known, cutoff=0.8)  # all have the prefix in common
             raise SettingsError(
                 f"Unknown setting {name}.",
-                advice=f"{did_you_mean(first, known)} Known settings: {', '.join(known)}.".lstrip(),
+                advice=f"{close} Known settings: {', '.join(known)}.".lstrip(),
             )
     try:
         return Settings()

@@ -19,11 +19,11 @@ def plural(count: int, one: str, many: str | None = None) -> str:
     return f"{count:,} {one if count == 1 else many or one + 's'}"
 
 
-def did_you_mean(given: str, known: Iterable[str]) -> str:
+def did_you_mean(given: str, known: Iterable[str], *, cutoff: float = 0.6) -> str:
     """``Did you mean prompt?`` for the known names that are close to ``given``; else nothing.
 
-    Case does not matter. It never repeats what was given.
+    Case does not matter. It never repeats what was given. ``cutoff``: how close, from 0 to 1.
     """
     names = {name.casefold(): name for name in known}
-    close = [names[found] for found in get_close_matches(given.casefold(), names, n=2)]
+    close = [names[found] for found in get_close_matches(given.casefold(), names, 2, cutoff)]
     return f"Did you mean {' or '.join(close)}?" if close else ""

@@ -73,7 +73,8 @@ class TestSettingUp:
         result = line("status", environment={"DOMICILE_HOMER": "hunter2"})
 
         assert result.exit_code == Exit.CONFIGURATION
-        assert "DOMICILE_HOMER is no setting" in result.stderr
+        assert "Unknown setting DOMICILE_HOMER" in result.stderr
+        assert "Did you mean DOMICILE_HOME?" in result.stderr
         assert "hunter2" not in result.output
 
     def test_a_setting_that_is_not_json_is_reported(self, line: Line) -> None:

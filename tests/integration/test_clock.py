@@ -4,7 +4,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from storage import DataClass, Purpose, open_store
 from storage.bootstrap import Dependencies
-from storage.clock import _ASK_AGAIN, CatalogClock, steady
+from storage.clock import _REFRESH, CatalogClock, steady
 from storage.testing import Domicile
 
 
@@ -14,7 +14,7 @@ def test_nobody_waits_for_a_connection_to_ask_the_time(domicile: Domicile) -> No
     minutes = 0
     settings = domicile.settings.model_copy(update={"connections": 3})
     dependencies = Dependencies(
-        clock=lambda catalog: CatalogClock(catalog, lambda: steady() + minutes * _ASK_AGAIN),
+        clock=lambda catalog: CatalogClock(catalog, lambda: steady() + minutes * _REFRESH),
         backend=domicile._backend,
     )
     with (
