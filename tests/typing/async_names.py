@@ -1,4 +1,4 @@
-"""What a type checker sees of the asynchronous names. Nothing runs: ``make lint`` checks it."""
+"""The types of the async API. Nothing runs: ``make lint`` checks this file."""
 
 from collections.abc import AsyncGenerator, AsyncIterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, aclosing
@@ -35,15 +35,15 @@ from storage import (
 
 
 class Upload:
-    """A file whose ``read`` is awaited."""
+    """A file with an async ``read``."""
 
     async def read(self, size: int = -1) -> bytes:
-        """The next bytes."""
+        """Return the next bytes."""
         return b"" * size
 
 
 async def opening(settings: Settings, store: Store) -> None:
-    """Of its own, or around a store that is open."""
+    """Open an async store, or wrap an open store."""
     assert_type(open_async_store(settings), AbstractAsyncContextManager[AsyncStore])
     async with open_async_store() as opened:
         assert_type(opened, AsyncStore)
@@ -52,7 +52,7 @@ async def opening(settings: Settings, store: Store) -> None:
 
 
 async def operating(store: AsyncStore, spec: TenantSpec, erasure_id: UUID) -> None:
-    """What operators ask."""
+    """The operators' methods."""
     assert_type(await store.tenant("acme-eu"), AsyncTenant)
     assert_type(await store.admin.tenants.ensure(spec), None)
     assert_type(await store.admin.tenants.get("acme-eu"), TenantSpec)
@@ -68,7 +68,7 @@ async def operating(store: AsyncStore, spec: TenantSpec, erasure_id: UUID) -> No
 async def writing(
     t: AsyncTenant, p: RecordId, record: NewRecord, chunks: AsyncIterable[bytes]
 ) -> None:
-    """Sources may be asynchronous or not."""
+    """Sources may be async or not."""
     assert_type(await t.new_id(DataClass.PROMPT, key="req-123"), RecordId)
     assert_type(await t.put(DataClass.PROMPT, b"", id=p, derived_from=[p, str(p)]), PutResult)
     results = t.put_many([record])
@@ -88,12 +88,12 @@ async def writing(
 
 
 async def many(record: NewRecord) -> AsyncGenerator[NewRecord, None]:
-    """An asynchronous source."""
+    """Yield records asynchronously."""
     yield record
 
 
 async def reading(t: AsyncTenant, p: RecordId) -> None:
-    """And erasing."""
+    """Reads and erasures."""
     assert_type(await t.get(str(p), purpose=Purpose.SERVE), Record)
     async with t.open(p, purpose=Purpose.FINE_TUNE) as file:
         assert_type(file, AsyncOpenFile)
@@ -108,7 +108,7 @@ async def reading(t: AsyncTenant, p: RecordId) -> None:
 
 
 async def mistakes(t: AsyncTenant, p: RecordId, texts: AsyncIterable[str]) -> None:
-    """What must not pass the type checker. An ignore that is not needed is an error itself."""
+    """Mistakes that the type checker must report. An unused ignore is an error too."""
     t.get(p, purpose=Purpose.SERVE).body  # type: ignore[attr-defined]  # noqa: B018
     await t.put("prompt", b"")  # type: ignore[arg-type]
     await t.put_file(texts)  # type: ignore[arg-type]

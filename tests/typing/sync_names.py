@@ -1,4 +1,4 @@
-"""What a type checker sees of the public names. Nothing here runs: ``make lint`` checks it."""
+"""The types of the sync API. Nothing runs: ``make lint`` checks this file."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future
@@ -45,7 +45,7 @@ from storage import (
 
 
 def opening(settings: Settings) -> None:
-    """A context, with settings or those of the environment."""
+    """Open a store with settings, or with those of the environment."""
     opened: AbstractContextManager[Store] = open_store()
     with opened as store:
         assert_type(store, Store)
@@ -54,7 +54,7 @@ def opening(settings: Settings) -> None:
 
 
 def operating(store: Store, spec: TenantSpec, erasure_id: UUID) -> None:
-    """What operators ask."""
+    """The operators' methods."""
     assert_type(store.tenant("acme-eu"), Tenant)
     assert_type(store.admin.tenants.ensure(spec), None)
     assert_type(store.admin.tenants.get("acme-eu"), TenantSpec)
@@ -73,7 +73,7 @@ def operating(store: Store, spec: TenantSpec, erasure_id: UUID) -> None:
 
 
 def writing(t: Tenant, p: RecordId, text: str, record: NewRecord) -> None:
-    """Ids are accepted as such and as text."""
+    """Ids are accepted as RecordId and as text."""
     assert_type(t.new_id(DataClass.PROMPT), RecordId)
     assert_type(t.new_id(DataClass.PROMPT, key="req-123"), RecordId)
     assert_type(t.put(DataClass.PROMPT, b""), PutResult)
@@ -101,7 +101,7 @@ def writing(t: Tenant, p: RecordId, text: str, record: NewRecord) -> None:
 
 
 def reading(t: Tenant, p: RecordId, text: str) -> None:
-    """And erasing."""
+    """Reads and erasures."""
     assert_type(t.get(p, purpose=Purpose.SERVE), Record)
     assert_type(t.get(text, purpose=Purpose.SERVE).body, bytes)
     assert_type(t.get(p, purpose=Purpose.SERVE).metadata, Mapping[str, object])
@@ -121,7 +121,7 @@ def reading(t: Tenant, p: RecordId, text: str) -> None:
 def values(
     put: PutResult, info: RecordInfo, why: Explanation, erasure: Erasure, failed: PutFailure
 ) -> None:
-    """What comes back."""
+    """The fields of results."""
     assert_type((put.id, put.stored, put.deadline), tuple[RecordId, bool, datetime | None])
     assert_type((info.size, info.written, info.incomplete), tuple[int, datetime, bool])
     assert_type((why.verdicts, why.replicas), tuple[tuple[Verdict, ...], tuple[Replica, ...]])
@@ -131,7 +131,7 @@ def values(
 
 
 def failures(t: Tenant) -> None:
-    """What an error says for a program to read."""
+    """The attributes of errors."""
     try:
         t.put(DataClass.PROMPT, b"")
     except WrongRegion as error:
@@ -147,7 +147,7 @@ def failures(t: Tenant) -> None:
 
 
 def mistakes(t: Tenant, record: NewRecord, p: RecordId) -> None:
-    """What must not pass the type checker. An ignore that is not needed is an error itself."""
+    """Mistakes that the type checker must report. An unused ignore is an error too."""
     t.put("prompt", b"")  # type: ignore[arg-type]
     t.put(DataClass.PROMPT, "text")  # type: ignore[arg-type]
     t.put(DataClass.PROMPT, b"", p)  # type: ignore[call-arg]
