@@ -106,8 +106,9 @@ def store_page() -> str:
             "# Store and tenants",
             "A service opens a store and binds a tenant. Operators use `store.admin`.",
             *_all_of(storage, names),
-            *_all_of("storage.client.store", ["Admin", "Tenants", "Processors"]),
+            *_all_of("storage.client.admin", ["Admin", "Tenants"]),
             *_all_of("storage.client.holds", ["Holds"]),
+            *_all_of("storage.client.processors", ["Processors"]),
         ]
     )
 
@@ -123,8 +124,9 @@ def async_page() -> str:
                 "[synchronous ones](store.md)."
             ),
             *_all_of(storage, names),
-            *_all_of("storage.client.aio", ["AsyncAdmin", "AsyncTenants", "AsyncProcessors"]),
+            *_all_of("storage.client.aio.admin", ["AsyncAdmin", "AsyncTenants"]),
             *_all_of("storage.client.aio.holds", ["AsyncHolds"]),
+            *_all_of("storage.client.aio.processors", ["AsyncProcessors"]),
         ]
     )
 
