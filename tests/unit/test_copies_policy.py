@@ -1,4 +1,4 @@
-"""Who may be given a copy, for how long, and when it is known to be gone."""
+"""Which processors may get a copy, for how long, and when it counts as deleted."""
 
 from datetime import UTC, date, datetime, time, timedelta
 from itertools import product
@@ -43,20 +43,20 @@ PROCESSORS = {
 
 
 def tenant(residency: str = "EU") -> TenantSpec:
-    """One with a signed DPA."""
+    """Return a tenant with a signed DPA."""
     agreements = [Dpa(signed=date(2026, 1, 5))]
     return TenantSpec("acme", "acme", HOMES[residency], residency, agreements=agreements)
 
 
 def changed(processor: str = "klarblick", /, **fields: object) -> Topology:
-    """The shipped topology, in which a company is otherwise."""
+    """Return the shipped topology with one company changed."""
     company = TOPOLOGY.sub_processors[processor].model_copy(update=fields)
     companies = TOPOLOGY.sub_processors | {processor: company}
     return TOPOLOGY.model_copy(update={"sub_processors": companies})
 
 
 def company(lead: int = 24, most: int = 14, until: date | None = None) -> SubProcessor:
-    """A processor on these terms."""
+    """Return a processor with these terms."""
     spec = ManualConnectorSpec(lead_hours=lead, max_days=most)
     return TOPOLOGY.sub_processors["vier-augen"].model_copy(
         update={"connector": spec, "until": until}
@@ -64,7 +64,7 @@ def company(lead: int = 24, most: int = 14, until: date | None = None) -> SubPro
 
 
 def test_every_class_to_every_company_of_the_shipped_topology() -> None:
-    """Within the residency, to the services that the class names, to nobody else."""
+    """Copies go only to processors within the residency, for services that the class allows."""
     for name, data_class, residency in product(TOPOLOGY.sub_processors, DataClass, HOMES):
         verdict = may_hand_over(TOPOLOGY, tenant(residency), data_class, name, NOW)
 
@@ -90,7 +90,7 @@ def test_every_class_to_every_company_of_the_shipped_topology() -> None:
     ],
 )
 def test_a_company_that_may_not_have_it(fields: dict[str, object], reason: str) -> None:
-    """Not active today, or free to hold data where the tenant's may not be."""
+    """It is not active today, or may hold data outside the tenant's residency."""
     verdict = may_hand_over(changed(**fields), tenant(), DataClass.PROMPT, "klarblick", NOW)
 
     assert verdict.reason == reason
@@ -99,8 +99,8 @@ def test_a_company_that_may_not_have_it(fields: dict[str, object], reason: str) 
     assert caught.value.reasons == (reason,)
 
 
-def test_what_may_not_be_stored_is_handed_to_nobody() -> None:
-    """Without an agreement of the customer there is no copy either; nor for an unknown company."""
+def test_a_record_that_may_not_be_stored_is_not_handed_over() -> None:
+    """No copy is made without the customer's agreement, nor for an unknown company."""
     bare = TenantSpec("acme", "acme", "eu-central-1", "EU")
     verdict = may_hand_over(TOPOLOGY, bare, DataClass.PROMPT, "klarblick", NOW)
 
@@ -111,7 +111,7 @@ def test_what_may_not_be_stored_is_handed_to_nobody() -> None:
 
 
 def test_each_region_has_the_processors_of_its_jurisdiction() -> None:
-    """As the shipped example has them."""
+    """As in the shipped topology."""
     found = {
         r.name: [c.name for c in processors_of(TOPOLOGY, r)] for r in TOPOLOGY.regions.values()
     }
@@ -179,7 +179,7 @@ def test_a_copy_without_time_is_refused() -> None:
 def test_a_copy_lives_no_longer_than_anything_allows(
     lead: int, most: int, expires: int | None, ends: int | None
 ) -> None:
-    """Nor than 30 days; it is asked back so early that it is gone by then, and never read late."""
+    """Nor than 30 days; deletion is requested early enough, and never after reads end."""
     day = None if expires is None else NOW.date() + expires * DAY
     until = None if ends is None else NOW.date() + ends * DAY
     term = term_of(day, TOPOLOGY.bounds)
@@ -194,7 +194,7 @@ def test_a_copy_lives_no_longer_than_anything_allows(
 
 
 def test_it_is_not_asked_back_earlier_than_need_be() -> None:
-    """A file that is kept, at a company with a lead time of a day: thirteen days less two hours."""
+    """A file that does not expire, with a lead of a day: thirteen days less two hours."""
     found = copy_term(company(24, 14), term_of(None, TOPOLOGY.bounds), NOW)
 
     assert found.deadline - NOW == 14 * DAY
@@ -208,7 +208,7 @@ def test_copies_are_asked_back_before_an_agreement_ends(
     days: int | None,
     expected: bool,  # noqa: FBT001
 ) -> None:
-    """By the lead time, so that none is there on the first day on which none may be."""
+    """By the lead time, so that no copy is left on the first day without an agreement."""
     until = None if days is None else NOW.date() + days * DAY
 
     assert agreement_ending(company(lead=36, until=until), NOW) is expected
@@ -227,8 +227,10 @@ def test_copies_are_asked_back_before_an_agreement_ends(
         (timedelta(minutes=1), timedelta(minutes=17) + MOMENT, "gone"),
     ],
 )
-def test_whose_word_settles_the_matter(deleted: timedelta, asked: timedelta, reason: str) -> None:
-    """A deletion after the delivery, not in the future, asked for when nothing could arrive."""
+def test_which_statement_confirms_a_deletion(
+    deleted: timedelta, asked: timedelta, reason: str
+) -> None:
+    """It is after the delivery, not in the future, and requested when nothing can arrive."""
     land_by = NOW + timedelta(minutes=17)
     verdict = confirm_deletion(
         deleted_at=NOW + deleted, announced=NOW, land_by=land_by, asked=NOW + asked
@@ -238,8 +240,8 @@ def test_whose_word_settles_the_matter(deleted: timedelta, asked: timedelta, rea
 
 
 @pytest.mark.parametrize("state", CopyState)
-def test_only_a_copy_that_was_given_up_is_deleted(state: CopyState) -> None:
-    """As with everything that is destroyed, one predicate says so."""
+def test_only_a_requested_copy_is_deleted(state: CopyState) -> None:
+    """The same predicate decides as for everything else that is destroyed."""
     permit = may_destroy(what="copy", state=state, held=False, now=NOW)
 
     assert permit.allowed is (state is CopyState.REQUESTED)

@@ -1,4 +1,4 @@
-"""How late things can be, as the configuration has it."""
+"""The bounds on deletion that follow from the configuration."""
 
 from datetime import timedelta
 
@@ -20,14 +20,14 @@ REGION = TOPOLOGY.regions["eu-central-1"]
 
 
 def with_request(minutes: int) -> Region:
-    """The region, one of whose backends may answer so late."""
+    """Return the region with one backend whose requests may take so long."""
     slow = REGION.backends[1].model_copy(update={"longest_request_minutes": minutes})
     return REGION.model_copy(update={"backends": (REGION.backends[0], slow)})
 
 
 @given(st.integers(0, 1440))
 def test_the_slowest_backend_counts(minutes: int) -> None:
-    """Another minute for a request is another minute of every bound."""
+    """Each minute that a request may take longer adds a minute to every bound."""
     for bound in (expiry_lateness, erasure_lateness):
         fast, slow = (bound(with_request(m), BOUNDS, PACE) for m in (16, max(minutes, 16)))
 
@@ -35,7 +35,7 @@ def test_the_slowest_backend_counts(minutes: int) -> None:
 
 
 def test_only_an_erasure_waits_for_a_compaction() -> None:
-    """A day that is over takes its packs with it; a pack that others need is rewritten first."""
+    """An expiry day takes whole packs; an erasure may have to rewrite a pack first."""
     longer = BOUNDS.model_copy(update={"compaction_hours": BOUNDS.compaction_hours + 7})
 
     assert expiry_lateness(REGION, longer, PACE) == expiry_lateness(REGION, BOUNDS, PACE)
@@ -45,14 +45,14 @@ def test_only_an_erasure_waits_for_a_compaction() -> None:
 
 @pytest.mark.parametrize(("minutes", "fits"), [(16, True), (1440, False)])
 def test_a_promise_that_cannot_be_kept_is_seen(minutes: int, fits: bool) -> None:  # noqa: FBT001
-    """A request that may land a day later does not fit into a purge bound of a day."""
+    """A request that may land a day later exceeds a purge bound of a day."""
     bound = expiry_lateness(with_request(minutes), BOUNDS, PACE)
 
     assert (bound.fits, bound.limit) == (fits, BOUNDS.purge)
 
 
-def test_what_is_only_attested_is_said() -> None:
-    """A backend that cannot list versions: a person vouches for it, by name."""
+def test_what_is_only_attested_is_stated() -> None:
+    """For a backend that cannot list versions, the step names the attestation."""
     spec = REGION.backends[0].model_copy(update={"attested_off": frozenset({"versions"})})
     region = REGION.model_copy(update={"backends": (spec,)})
 
@@ -64,5 +64,5 @@ def test_what_is_only_attested_is_said() -> None:
 
 
 def test_keys_live_on_in_backups() -> None:
-    """As long as the region says that its backups do."""
+    """For as long as the region keeps its backups."""
     assert key_copies(REGION).at_most == timedelta(days=REGION.catalog_backup_days)

@@ -1,4 +1,4 @@
-"""Where a record may live, and who is refused."""
+"""Where a record may live, and which tenants are refused."""
 
 from collections.abc import Iterator, Mapping
 from datetime import date, timedelta
@@ -42,14 +42,14 @@ def tenant(
     name: str = "acme-eu",
     account: str = "acme",
 ) -> TenantSpec:
-    """A tenant that is served, unless told otherwise."""
+    """Return a tenant that may store data, with changes."""
     return TenantSpec(
         name, account, home, residency, service, agreements, retention=retention or {}
     )
 
 
 def with_states(states: Mapping[str, str]) -> Topology:
-    """The shipped topology, with sub-processors active, not yet or ended on DAY."""
+    """Return the shipped topology, with sub-processors active, not yet or ended on DAY."""
     companies: dict[str, SubProcessor] = dict(SHIPPED.sub_processors)
     for name, state in states.items():
         since, until = STATES[state]
@@ -58,24 +58,24 @@ def with_states(states: Mapping[str, str]) -> Topology:
 
 
 def with_region(**changes: object) -> Topology:
-    """The shipped topology, with another eu-central-1."""
+    """Return the shipped topology, with a changed eu-central-1."""
     region = SHIPPED.regions["eu-central-1"].model_copy(update=changes)
     return SHIPPED.model_copy(update={"regions": {**SHIPPED.regions, region.name: region}})
 
 
 def reasons(placement: Placement) -> dict[str, str]:
-    """The reason code of each backend."""
+    """Return the reason for each backend."""
     return {verdict.backend: verdict.reason for verdict in placement.verdicts}
 
 
 def refused(placement: Placement) -> Refused:
-    """The refusal, when it is one of policy."""
+    """Return the refusal, which must have reasons."""
     assert isinstance(placement.refusal, Refused)
     return placement.refusal
 
 
 def table() -> Iterator[tuple[dict[str, str], DataClass, str, str]]:
-    """Every state of every company x class x residency x home of the shipped topology."""
+    """Yield each state of each company x class x residency x home of the shipped topology."""
     companies = sorted(c.name for c in SHIPPED.sub_processors.values() if c.service == "hosting")
     for states in product(STATES, repeat=len(companies)):
         for row in product(SHIPPED.classes, SHIPPED.residencies, SHIPPED.regions):
@@ -83,7 +83,7 @@ def table() -> Iterator[tuple[dict[str, str], DataClass, str, str]]:
 
 
 def expected_reason(states: Mapping[str, str], residency: str, home: str, backend: str) -> str:
-    """What the table says of one backend; written without the policy's help.
+    """Compute the reason for one backend independently of the policy.
 
     In the shipped topology a residency is named like its one jurisdiction, no region has spares,
     and one company runs a region's database, keys and backups.
@@ -104,18 +104,18 @@ def expected_reason(states: Mapping[str, str], residency: str, home: str, backen
 
 
 def test_the_whole_table_of_the_shipped_topology() -> None:
-    """Bytes go to active companies of a home within the residency; else nowhere, with why."""
+    """Bytes go only to active companies of a home within the residency; reasons are exact."""
     rows = 0
     backends = [spec.name for r in SHIPPED.regions.values() for spec in r.backends]
     for states, data_class, residency, home in table():
         placement = decide_placement(with_states(states), tenant(home, residency), data_class, DAY)
 
-        said = {name: expected_reason(states, residency, home, name) for name in backends}
-        wanted = tuple(name for name in backends if said[name] == "allowed")
+        expected = {name: expected_reason(states, residency, home, name) for name in backends}
+        wanted = tuple(name for name in backends if expected[name] == "allowed")
         resident = SHIPPED.regions[home].jurisdiction == residency
         error = PlacementUnsatisfied if resident else ResidencyUnsatisfied
         rows += 1
-        assert reasons(placement) == said
+        assert reasons(placement) == expected
         assert placement.backends == wanted
         assert {v.backend for v in placement.verdicts if v.allowed} == set(wanted)
         assert type(placement.refusal) is (type(None) if wanted else error)
@@ -125,7 +125,7 @@ def test_the_whole_table_of_the_shipped_topology() -> None:
 
 
 def test_a_record_goes_to_the_home_region_primary_first() -> None:
-    """The order of the topology is the order of preference."""
+    """Backends keep the topology's order of preference."""
     placement = decide_placement(SHIPPED, tenant(), DataClass.PROMPT, DAY).demand()
 
     assert placement.backends == ("eu-a", "eu-b")
@@ -139,7 +139,7 @@ def test_a_record_goes_to_the_home_region_primary_first() -> None:
 
 
 def test_a_backend_more_than_wanted_is_spare_until_it_is_needed() -> None:
-    """A spare may hold the record but is not asked, except in the place of one that may not."""
+    """A spare is allowed but not used, unless it replaces a backend that is not allowed."""
     topology = with_region(replicas=1)
     placement = decide_placement(topology, tenant(), DataClass.PROMPT, DAY)
 
@@ -155,7 +155,7 @@ def test_a_backend_more_than_wanted_is_spare_until_it_is_needed() -> None:
 
 
 def test_another_region_of_the_same_residency_is_not_used() -> None:
-    """A tenant lives in its home, also where the law would allow a neighbour."""
+    """Data stays in the tenant's home even where the residency allows a neighbor."""
     wide = SHIPPED.residencies["EU"].model_copy(update={"jurisdictions": frozenset({"EU", "US"})})
     topology = SHIPPED.model_copy(update={"residencies": {"EU": wide}})
 
@@ -165,8 +165,8 @@ def test_another_region_of_the_same_residency_is_not_used() -> None:
     assert reasons(placement)["us-a"] == "other_region"
 
 
-def test_one_lawful_copy_fewer_is_stored_but_fewer_than_required_is_not() -> None:
-    """Below the wanted number is a repair to do, below the required one a refusal."""
+def test_fewer_backends_than_wanted_are_enough_but_not_fewer_than_required() -> None:
+    """Below the wanted number, a repair is due; below the required number, it is refused."""
     states = with_states({"lindenhost": "ended"})
 
     assert decide_placement(states, tenant(), DataClass.PROMPT, DAY).backends == ("eu-b",)
@@ -183,7 +183,7 @@ def test_one_lawful_copy_fewer_is_stored_but_fewer_than_required_is_not() -> Non
 @pytest.mark.parametrize("role", ["catalog", "keys", "backups"])
 @pytest.mark.parametrize("state", ["not_yet", "ended"])
 def test_nothing_is_stored_where_rows_keys_or_backups_may_not_be(role: str, state: str) -> None:
-    """The place of a record is also that of the rows and keys about it."""
+    """The rows and keys about a record must be allowed where it is stored."""
     topology = with_states({"ledgerline": state})
     steward = SHIPPED.regions["eu-central-1"].keys.model_copy(
         update={"sub_processor": "ledgerline"}
@@ -200,7 +200,7 @@ def test_nothing_is_stored_where_rows_keys_or_backups_may_not_be(role: str, stat
 
 
 def test_dates_count_from_the_first_day_until_before_the_last() -> None:
-    """A company that ends on a day holds nothing new from that day on."""
+    """A company whose agreement ends on a day gets no new data from that day on."""
     topology = with_states({"lindenhost": "ended"})
     before = decide_placement(topology, tenant(), DataClass.PROMPT, DAY - timedelta(1))
 
@@ -214,7 +214,7 @@ def test_dates_count_from_the_first_day_until_before_the_last() -> None:
 
 @pytest.mark.parametrize("service", ["consumer", "chat", "", "API"])
 def test_only_api_tenants_are_served(service: str) -> None:
-    """Consumer products are refused at the door and again at every write."""
+    """Consumer products are refused at admission and at every write."""
     consumer = tenant(service=service)
 
     with pytest.raises(ConsumerTenant):
@@ -238,7 +238,7 @@ def test_only_api_tenants_are_served(service: str) -> None:
 def test_a_required_agreement_must_be_in_force(
     agreements: tuple[Agreement, ...], code: str
 ) -> None:
-    """Without it nothing is stored, and the refusal names the agreement and why; admit is fine."""
+    """Without it nothing is stored, and the refusal says why; the tenant may be created."""
     customer = tenant(agreements=agreements)
     placement = decide_placement(SHIPPED, customer, DataClass.PROMPT, DAY)
 
@@ -250,14 +250,14 @@ def test_a_required_agreement_must_be_in_force(
 
 
 def test_one_agreement_in_force_is_enough() -> None:
-    """A renewed agreement counts, whatever became of the one before."""
+    """A renewed agreement counts, whatever the state of the former one."""
     renewed = (Dpa(signed=date(2025, 1, 1), until=DAY), Dpa(signed=DAY))
 
     decide_placement(SHIPPED, tenant(agreements=renewed), DataClass.PROMPT, DAY).demand()
 
 
 def test_a_residency_without_agreements_asks_for_none() -> None:
-    """Which agreements are required is data of the residency."""
+    """The residency defines which agreements are required."""
     free = SHIPPED.residencies["EU"].model_copy(update={"agreements": frozenset()})
     topology = SHIPPED.model_copy(update={"residencies": {"EU": free}})
 
@@ -265,7 +265,7 @@ def test_a_residency_without_agreements_asks_for_none() -> None:
 
 
 @pytest.mark.parametrize(
-    ("home", "residency", "code", "said"),
+    ("home", "residency", "code", "advice"),
     [
         ("us-east-1", "EU", "outside_residency", "eu-central-1"),
         ("eu-central-1", "CH", "outside_residency", "none in this topology"),
@@ -274,15 +274,15 @@ def test_a_residency_without_agreements_asks_for_none() -> None:
     ],
 )
 def test_a_residency_that_the_home_does_not_satisfy_is_refused_with_advice(
-    home: str, residency: str, code: str, said: str
+    home: str, residency: str, code: str, advice: str
 ) -> None:
-    """The customer is told what would do; nothing is stored elsewhere in the meantime."""
+    """The advice names valid values, and no other backend is used instead."""
     customer = tenant(home, residency)
     placement = decide_placement(SHIPPED, customer, DataClass.PROMPT, DAY)
 
     assert isinstance(placement.refusal, ResidencyUnsatisfied)
     assert refused(placement).reasons == (code,)
-    assert said in refused(placement).advice
+    assert advice in refused(placement).advice
     assert (placement.backends, placement.required) == ((), 0)
     assert not any(verdict.allowed for verdict in placement.verdicts)
     with pytest.raises(ResidencyUnsatisfied):
@@ -290,7 +290,7 @@ def test_a_residency_that_the_home_does_not_satisfy_is_refused_with_advice(
 
 
 def test_a_class_that_the_topology_does_not_have_is_refused() -> None:
-    """What has no rule has no place."""
+    """A class without a rule is stored nowhere."""
     files_only = {DataClass.FINE_TUNING_FILE: SHIPPED.classes[DataClass.FINE_TUNING_FILE]}
     topology = SHIPPED.model_copy(update={"classes": files_only})
     placement = decide_placement(topology, tenant(), DataClass.PROMPT, DAY)
@@ -300,8 +300,8 @@ def test_a_class_that_the_topology_does_not_have_is_refused() -> None:
     assert reasons(placement)["eu-a"] == "unknown_class"
 
 
-def test_a_refused_placement_names_no_place_and_says_so_every_time() -> None:
-    """Who forgets to ask ``demand`` has nowhere to write; asking twice collects no traceback."""
+def test_a_refused_placement_names_no_backend_and_raises_each_time() -> None:
+    """Without a call of ``demand`` there is nowhere to write; two calls add no traceback."""
     placement = decide_placement(SHIPPED, tenant(service="consumer"), DataClass.PROMPT, DAY)
     depths = []
     for _ in range(2):
@@ -317,7 +317,7 @@ def test_a_refused_placement_names_no_place_and_says_so_every_time() -> None:
     "bad", ["", "-a", ".a", "a b", "a" * 65, "a\n", "ä", "a/b", "user@example.org"]
 )
 def test_a_malformed_id_is_refused_and_not_repeated(bad: str) -> None:
-    """An id that is not one may be somebody's address: the message does not say it again."""
+    """An invalid id may be personal data, such as an address, so the message omits it."""
     for customer in (tenant(name=bad), tenant(account=bad)):
         with pytest.raises(InvalidRequest) as caught:
             admit(SHIPPED, customer)
@@ -347,7 +347,7 @@ def test_a_well_formed_tenant_is_admitted(good: str) -> None:
 def test_a_tenant_may_shorten_retention_and_never_lengthen_it(
     data_class: DataClass, days: int, error: type[DomicileError] | None
 ) -> None:
-    """Zero included; what is above the ceiling, or too short to be read, is refused."""
+    """Zero is allowed. A retention above the ceiling, or too short to read, is refused."""
     customer = tenant(retention={data_class: days})
 
     if error is None:
@@ -357,8 +357,8 @@ def test_a_tenant_may_shorten_retention_and_never_lengthen_it(
             admit(SHIPPED, customer)
 
 
-def test_a_retention_for_a_class_that_is_not_there_is_refused() -> None:
-    """A setting that would have no effect is a mistake."""
+def test_a_retention_for_an_unknown_class_is_refused() -> None:
+    """A setting without effect is a mistake."""
     prompts = {DataClass.PROMPT: SHIPPED.classes[DataClass.PROMPT]}
     topology = SHIPPED.model_copy(update={"classes": prompts})
 

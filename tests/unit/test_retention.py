@@ -1,4 +1,4 @@
-"""How long a record is kept, and which ids a write takes."""
+"""How long a record is kept, and which ids a write accepts."""
 
 from collections.abc import Mapping
 from datetime import UTC, date, datetime, timedelta, timezone
@@ -33,7 +33,7 @@ purge_hours = st.integers(1, 240)
 
 
 def topology(days: int | None, hours: int = 24, ceiling: int | None = None) -> Topology:
-    """The shipped topology with another rule for prompts, and another purge bound."""
+    """Return the shipped topology with another rule for prompts and another purge bound."""
     rule = ClassRule(
         name=DataClass.PROMPT,
         retention_days=days,
@@ -49,17 +49,17 @@ def topology(days: int | None, hours: int = 24, ceiling: int | None = None) -> T
 
 
 def tenant(retention: Mapping[DataClass, int] | None = None) -> TenantSpec:
-    """A tenant, with retentions of its own."""
+    """Return a tenant with its own retentions."""
     return TenantSpec("acme-eu", "acme", "eu-central-1", "EU", retention=retention or {})
 
 
 def mint(now: datetime, day: date | None, data_class: DataClass = DataClass.PROMPT) -> RecordId:
-    """An id as ``new_id`` makes it."""
+    """Return an id as ``new_id`` makes it."""
     return RecordId.mint(data_class, "eu-central-1", now, day, tenant="acme-eu", entropy=bytes)
 
 
 def test_thirty_days_are_readable_for_28_to_29() -> None:
-    """The figures of the design, to the minute."""
+    """The numbers of the design, to the minute."""
     term = retain(SHIPPED, tenant(), DataClass.PROMPT, NOW)
 
     assert term == Term(
@@ -75,7 +75,7 @@ def test_thirty_days_are_readable_for_28_to_29() -> None:
 def test_bytes_are_gone_before_the_retention_is_over(
     written: datetime, days: int, hours: int
 ) -> None:
-    """However written, wherever, whatever the purge bound: never too long."""
+    """For any moment, time zone and purge bound: never too long."""
     term = retain(topology(days, hours), tenant(), DataClass.PROMPT, written)
 
     if term.deadline is not None and term.readable_until is not None:
@@ -92,7 +92,7 @@ def test_bytes_are_gone_before_the_retention_is_over(
 def test_a_retention_that_loads_is_always_stored_and_readable(
     written: datetime, days: int, hours: int
 ) -> None:
-    """What the topology allows is never too short, and wastes less than a day."""
+    """A retention that the topology allows is never too short, and loses less than a day."""
     assume(Bounds(purge_hours=hours).allow(days))
     term = retain(topology(days, hours), tenant(), DataClass.PROMPT, written)
 
@@ -104,7 +104,7 @@ def test_a_retention_that_loads_is_always_stored_and_readable(
 def test_a_retention_that_does_not_load_would_not_always_be_readable(
     hours: int, share: float
 ) -> None:
-    """The bound of loading is exact: what is written as a day begins would never be readable."""
+    """The check at loading is exact: a record written at midnight would never be readable."""
     days = 1 + int(share * (hours - 1) / 24)
     assert not Bounds(purge_hours=hours).allow(days)
     midnight = datetime(2026, 3, 1, tzinfo=UTC)
@@ -113,7 +113,7 @@ def test_a_retention_that_does_not_load_would_not_always_be_readable(
 
 
 def test_zero_retention_stores_nothing() -> None:
-    """Of the class or of the tenant: no row, no byte, nowhere."""
+    """Set by the class or the tenant, it stores no row and no byte anywhere."""
     nothing = Term(
         stored=False,
         expiry_day=None,
@@ -127,12 +127,12 @@ def test_zero_retention_stores_nothing() -> None:
 
 
 def test_files_are_kept_until_they_are_deleted() -> None:
-    """No day, no deadline."""
+    """They have no expiry day and no deadline."""
     assert retain(SHIPPED, tenant(), DataClass.FINE_TUNING_FILE, NOW) == KEPT
 
 
 def test_a_tenant_may_shorten_its_own_retention() -> None:
-    """Its own number counts, for its class alone, also where the class keeps until deleted."""
+    """It applies to its class alone, also where the class keeps records until deleted."""
     own = tenant({DataClass.PROMPT: 7, DataClass.FINE_TUNING_FILE: 90})
 
     prompt = retain(SHIPPED, own, DataClass.PROMPT, NOW)
@@ -144,14 +144,14 @@ def test_a_tenant_may_shorten_its_own_retention() -> None:
 
 
 def test_a_lowered_ceiling_binds_tenants_that_came_before() -> None:
-    """No setting makes a deadline later than the ceiling, however old the setting is."""
+    """No setting extends a deadline beyond the ceiling, however old the setting is."""
     term = retain(topology(10, ceiling=10), tenant({DataClass.PROMPT: 30}), DataClass.PROMPT, NOW)
 
     assert (term.expiry_day, term.reason) == (date(2026, 3, 10), "ceiling")
 
 
 def test_an_unknown_class_and_a_naive_time_are_refused() -> None:
-    """Neither is guessed."""
+    """Neither gets a default."""
     bare = SHIPPED.model_copy(update={"classes": {}})
 
     with pytest.raises(UnknownClass):
@@ -164,28 +164,28 @@ def test_an_unknown_class_and_a_naive_time_are_refused() -> None:
 def test_an_existing_record_has_the_term_that_it_was_written_with(
     written: datetime, days: int
 ) -> None:
-    """The day alone gives back the moments, so a row needs no more than the day."""
-    place = topology(days)
-    term = retain(place, tenant(), DataClass.PROMPT, written)
-    again = term_of(term.expiry_day, place.bounds)
+    """The moments follow from the day alone, so a row stores only the day."""
+    rules = topology(days)
+    term = retain(rules, tenant(), DataClass.PROMPT, written)
+    again = term_of(term.expiry_day, rules.bounds)
 
     assert (again.stored, again.readable_until, again.deadline) == (
         term.stored,
         term.readable_until,
         term.deadline,
     )
-    assert term_of(None, place.bounds) == KEPT
+    assert term_of(None, rules.bounds) == KEPT
 
 
 @given(now=moments, days=st.integers(0, 3650), hours=purge_hours)
 def test_an_id_minted_now_is_accepted_now(now: datetime, days: int, hours: int) -> None:
-    """A fresh id is good whatever the hour, and gets the term that it was minted for."""
+    """A fresh id is accepted at any hour, and gets the term that it was minted for."""
     assume(Bounds(purge_hours=hours).allow(days))
-    place = topology(days, hours)
-    term = retain(place, tenant(), DataClass.PROMPT, now)
+    rules = topology(days, hours)
+    term = retain(rules, tenant(), DataClass.PROMPT, now)
     fresh = mint(now, term.expiry_day)
 
-    assert accept_id(place, tenant(), fresh, now, timedelta(0)) == term
+    assert accept_id(rules, tenant(), fresh, now, timedelta(0)) == term
 
 
 @given(
@@ -197,17 +197,17 @@ def test_an_id_minted_now_is_accepted_now(now: datetime, days: int, hours: int) 
 def test_an_id_stays_good_for_the_write_window_or_until_its_day_comes(
     now: datetime, days: int, hours: int, share: float
 ) -> None:
-    """A retry keeps its id, and the record its expiry day, which never passes the retention."""
+    """A retry keeps its id and expiry day, and the deadline never exceeds the retention."""
     assume(Bounds(purge_hours=hours).allow(days))
-    place = topology(days, hours)
+    rules = topology(days, hours)
     start = now.astimezone(UTC)
-    first = retain(place, tenant(), DataClass.PROMPT, start)
+    first = retain(rules, tenant(), DataClass.PROMPT, start)
     fresh = mint(start, first.expiry_day)
-    later = fresh.minted + share * place.bounds.write_window
+    later = fresh.minted + share * rules.bounds.write_window
     assert first.readable_until is not None
     assume(start <= later < first.readable_until)
 
-    term = accept_id(place, tenant(), fresh, later, timedelta(0))
+    term = accept_id(rules, tenant(), fresh, later, timedelta(0))
 
     assert term.expiry_day == first.expiry_day
     assert term.deadline is not None
@@ -220,7 +220,7 @@ def test_an_id_stays_good_for_the_write_window_or_until_its_day_comes(
 def test_an_id_of_a_clock_that_is_ahead_within_the_error_is_accepted(
     now: datetime, days: int, ahead: float
 ) -> None:
-    """Another process's clock may be ahead, also around midnight, where the day is another."""
+    """Another process's clock may be ahead, also around midnight, when its day differs."""
     theirs = now + ahead * ERROR
     day = retain(topology(days), tenant(), DataClass.PROMPT, theirs).expiry_day
 
@@ -231,7 +231,7 @@ def test_an_id_of_a_clock_that_is_ahead_within_the_error_is_accepted(
 
 @given(now=moments, age=st.timedeltas(timedelta(0), timedelta(days=40)))
 def test_an_id_older_than_the_write_window_is_refused(now: datetime, age: timedelta) -> None:
-    """After the window a fence may be gone, so nothing that it covered may be written."""
+    """After the window a fence may be pruned, so no id that it covered may be written."""
     day = retain(SHIPPED, tenant(), DataClass.PROMPT, now).expiry_day
     old = mint(now.astimezone(UTC) - age, day)
     past = old.minted < now.astimezone(UTC) - SHIPPED.bounds.write_window
@@ -245,7 +245,7 @@ def test_an_id_older_than_the_write_window_is_refused(now: datetime, age: timede
 
 
 def test_an_id_from_the_future_is_refused() -> None:
-    """Beyond the clocks' error it would outlive the fences that should cover it."""
+    """Beyond the clock error it would outlive the fences that should cover it."""
     day = date(2026, 3, 30)
     ahead = mint(NOW + ERROR + timedelta(milliseconds=1), day)
 
@@ -254,7 +254,7 @@ def test_an_id_from_the_future_is_refused() -> None:
 
 
 @pytest.mark.parametrize(
-    ("place", "day", "said"),
+    ("rules", "day", "message"),
     [
         (topology(7), date(2026, 3, 30), "shortened"),
         (topology(30), date(2026, 3, 31), "shortened"),
@@ -265,15 +265,15 @@ def test_an_id_from_the_future_is_refused() -> None:
     ],
 )
 def test_an_id_for_another_retention_is_refused(
-    place: Topology, day: date | None, said: str
+    rules: Topology, day: date | None, message: str
 ) -> None:
-    """An id names one partition for ever; the record would live too long, or be lost at once."""
-    with pytest.raises(StaleId, match=said):
-        accept_id(place, tenant(), mint(NOW, day), NOW, ERROR)
+    """An id names one partition for ever, so the record would expire too late or at once."""
+    with pytest.raises(StaleId, match=message):
+        accept_id(rules, tenant(), mint(NOW, day), NOW, ERROR)
 
 
 def test_an_id_for_a_shorter_retention_is_accepted_and_keeps_its_day() -> None:
-    """Retention was lengthened since: earlier than allowed is allowed."""
+    """Retention was lengthened since; expiring earlier than allowed is fine."""
     term = accept_id(topology(30), tenant(), mint(NOW, date(2026, 3, 7)), NOW, ERROR)
 
     assert term.expiry_day == date(2026, 3, 7)
@@ -281,7 +281,7 @@ def test_an_id_for_a_shorter_retention_is_accepted_and_keeps_its_day() -> None:
 
 
 def test_zero_retention_takes_any_id_and_stores_nothing() -> None:
-    """A tenant that switches storing off need not mint its ids again."""
+    """A tenant that switches storage off can keep using its ids."""
     off = tenant({DataClass.PROMPT: 0})
 
     for day in (None, date(2026, 3, 30)):
@@ -289,7 +289,7 @@ def test_zero_retention_takes_any_id_and_stores_nothing() -> None:
 
 
 def test_an_id_of_a_file_is_accepted_without_a_day() -> None:
-    """What is kept until deleted has no day, and neither has its id."""
+    """A record that is kept until deleted has no day, and neither has its id."""
     file = mint(NOW, None, DataClass.FINE_TUNING_FILE)
 
     assert accept_id(SHIPPED, tenant(), file, NOW, ERROR) == KEPT

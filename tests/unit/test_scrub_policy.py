@@ -1,4 +1,4 @@
-"""What is wrong with a key of a backend, and what may be done about it."""
+"""What a scrub finds under a key of a backend, and what may be done about it."""
 
 from datetime import UTC, datetime, timedelta
 from itertools import product
@@ -18,7 +18,7 @@ GONE = Expected(ReplicaState.GONE, stored=True, size=7, wanted=True)
 
 
 class Seen(TypedDict):
-    """What a backend shows of a key, and what else there is to know."""
+    """The other arguments of ``judge``."""
 
     readable: int | None
     others: int
@@ -54,13 +54,13 @@ def _seen(
 def test_each_thing_that_can_be_wrong(
     expected: Expected | None, seen: Seen, found: Finding | None
 ) -> None:
-    """By what the row says and what the backend shows."""
+    """The finding follows from the row and from what the backend shows."""
     assert judge(expected, **seen) is found
 
 
 @pytest.mark.parametrize("state", [ReplicaState.WRITING, ReplicaState.PURGING])
-def test_what_is_being_written_or_purged_is_nobody_elses_business(state: ReplicaState) -> None:
-    """Whatever the backend shows of it, and whether it may."""
+def test_a_replica_that_is_being_written_or_purged_is_left_alone(state: ReplicaState) -> None:
+    """Whatever the backend shows, and whether it is lawful or not."""
     for stored, readable, others, lawful in product([True, False], [None, 3, 7], [0, 1], [0, 1]):
         expected = Expected(state, stored, 7, wanted=True)
         seen = judge(
@@ -70,7 +70,7 @@ def test_what_is_being_written_or_purged_is_nobody_elses_business(state: Replica
 
 
 @given(st.timedeltas(timedelta(), timedelta(days=30)))
-def test_a_stray_goes_when_its_grace_time_is_over(age: timedelta) -> None:
+def test_an_orphan_goes_when_its_grace_period_is_over(age: timedelta) -> None:
     """To the microsecond, and not before."""
     permit = may_destroy(what="orphan", state="unknown", held=False, now=NOW, since=NOW - age)
 
@@ -79,16 +79,16 @@ def test_a_stray_goes_when_its_grace_time_is_over(age: timedelta) -> None:
 
 
 @pytest.mark.parametrize("state", list(ReplicaState))
-def test_what_has_a_row_is_no_stray(state: ReplicaState) -> None:
-    """However long ago it was seen without one: it was announced meanwhile."""
+def test_bytes_with_a_row_are_not_an_orphan(state: ReplicaState) -> None:
+    """However long ago they were seen without a row: they were announced meanwhile."""
     old = NOW - 10 * ORPHAN_GRACE
     permit = may_destroy(what="orphan", state=state, held=False, now=NOW, since=old)
 
     assert (permit.allowed, permit.reason) == (False, "announced")
 
 
-def test_a_stray_that_nobody_has_seen_before_stays() -> None:
-    """And one that is held does, whatever its age."""
+def test_an_orphan_that_was_not_seen_before_stays() -> None:
+    """So does a held one, whatever its age."""
     old = NOW - 10 * ORPHAN_GRACE
 
     assert not may_destroy(what="orphan", state="unknown", held=False, now=NOW).allowed
@@ -96,7 +96,7 @@ def test_a_stray_that_nobody_has_seen_before_stays() -> None:
 
 
 @pytest.mark.parametrize(
-    ("backends", "lawful", "home"),
+    ("backends", "lawful", "expected"),
     [
         (("a", "b"), ("a", "b", "c"), ("a", "b")),
         (("a", "b"), ("b", "c"), ("b", "c")),
@@ -105,16 +105,16 @@ def test_a_stray_that_nobody_has_seen_before_stays() -> None:
         (("a",), (), ()),
     ],
 )
-def test_an_object_moves_to_as_many_lawful_places(
-    backends: tuple[str, ...], lawful: tuple[str, ...], home: tuple[str, ...]
+def test_an_object_is_reassigned_to_as_many_lawful_backends(
+    backends: tuple[str, ...], lawful: tuple[str, ...], expected: tuple[str, ...]
 ) -> None:
-    """It stays where it may be; to others it goes in the order of preference."""
-    assert reassign(backends, lawful) == home
+    """Lawful backends stay; others are replaced in order of preference."""
+    assert reassign(backends, lawful) == expected
 
 
 @given(st.binary(min_size=16, max_size=16))
 def test_a_sample_has_about_its_share(seed: bytes) -> None:
-    """Of 0 nothing, of 1 everything, and what a smaller one has a larger one has too."""
+    """A share of 0 has no key, 1 has every key, and a larger share includes a smaller one."""
     keys = [f"pack/2026-03-01/{number}" for number in range(1000)]
 
     def sample(share: float) -> set[str]:
