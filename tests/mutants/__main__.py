@@ -28,7 +28,9 @@ def main() -> int:
             survived = result.outcome is Outcome.SURVIVED
             missed += survived
             where = ", ".join(bug.tests) if survived else result.test or result.outcome
-            sys.stdout.write(f"{'NOT NOTICED' if survived else 'noticed':<12} {bug.name}: {where}\n")
+            sys.stdout.write(
+                f"{'NOT NOTICED' if survived else 'noticed':<12} {bug.name}: {where}\n"
+            )
             sys.stdout.flush()
     took = round(time.monotonic() - began)
     sys.stdout.write(f"{len(chosen) - missed} of {len(chosen)} noticed, in {took} s\n")

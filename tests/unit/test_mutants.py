@@ -1,30 +1,90 @@
-"""The bugs of ``make mutants`` fit the source as it is."""
+"""The mutants fit the source as it is: those that are written by hand, and those that are not."""
 
 import ast
-import shutil
-from pathlib import Path
+from collections import Counter
 
 import pytest
 
-from tests.mutants.__main__ import ROOT, put_in
+from tests.mutants.__main__ import put_in
 from tests.mutants.bugs import BUGS, Bug
+from tests.mutants.generic import equivalent, named
+from tests.mutants.operators import mutants
+from tests.mutants.suites import POLICY, SAMPLED, of_policy
+from tests.mutants.trial import ROOT
 
 
 @pytest.mark.parametrize("bug", BUGS, ids=lambda bug: bug.name)
-def test_it_can_be_put_in(bug: Bug, tmp_path: Path) -> None:
-    """There is one such place, what comes out is Python, and its tests are there."""
-    target = tmp_path / bug.file
-    target.parent.mkdir(parents=True)
-    shutil.copy(ROOT / bug.file, target)
+def test_a_bug_can_be_put_in(bug: Bug) -> None:
+    """Its text stands in the file exactly once, the result is Python, and its tests exist."""
+    before = (ROOT / bug.file).read_text()
+    after = put_in(bug, before)
 
-    put_in(bug, tmp_path)
-
-    assert ast.dump(ast.parse(target.read_text()))
-    assert target.read_text() != (ROOT / bug.file).read_text()
+    assert ast.dump(ast.parse(after))
+    assert after != before
     assert all((ROOT / test).exists() for test in bug.tests)
 
 
-def test_there_are_enough() -> None:
-    """Of every kind that is known to have hurt others."""
+def test_there_are_enough_bugs() -> None:
+    """One of each kind that is known to have hurt other systems, each with its own name."""
     assert len(BUGS) >= 40
-    assert len({bug.name for bug in BUGS}) == len(BUGS)
+    assert max(Counter(bug.name for bug in BUGS).values()) == 1
+
+
+def test_every_module_of_the_policy_is_mutated() -> None:
+    """Each by one suite, whose tests exist, as do those of the sampled modules."""
+    assert Counter(file for suite in POLICY for file in suite.files()) == Counter(of_policy())
+    for suite in (*POLICY, *SAMPLED):
+        assert suite.files()
+        assert all((ROOT / test).exists() for test in suite.tests)
+
+
+def test_equivalent_mutants_still_exist() -> None:
+    """A reason whose mutant is gone is deleted with it."""
+    known = {named(mutant) for suite in (*POLICY, *SAMPLED) for mutant in suite.mutants()}
+
+    assert equivalent().keys() <= known
+    assert all(len(why.split()) > 3 for why in equivalent().values())
+
+
+def test_each_mutant_is_another_program() -> None:
+    """It parses, and its syntax tree differs from that of the original and of every other."""
+    text = (ROOT / "storage/policy/access.py").read_text()
+    found = list(mutants("access.py", text))
+    trees = {ast.dump(ast.parse(mutant.apply(text))) for mutant in found}
+
+    assert len(trees) == len(found) > 30
+    assert ast.dump(ast.parse(text)) not in trees
+    assert len({named(mutant) for mutant in found}) == len(found)
+
+
+@pytest.mark.parametrize(
+    ("source", "changes"),
+    [
+        ("x = a < b", ["(a >= b)", "(a <= b)"]),
+        ("x = a is None", ["(a is not None)"]),
+        ("x = a and b", ["(a or b)", "b", "a"]),
+        ("x = not a", ["a"]),
+        ("x = 3", ["4", "2"]),
+        ("x = True", ["False"]),
+        ("x = 'code'", ["'code_'"]),
+        ("x = 'A sentence.'", []),
+        ("x = a + b", ["(a - b)"]),
+        ("x = min(a, b)", ["max(a, b)"]),
+        ("x = f(a, b)", ["f(b, a)"]),
+        ("x: int = y", []),
+        ("f(a)", ["pass"]),
+        ("raise E('Why.')", ["pass"]),
+        ("assert a == b", []),
+        ("log.warning('what', error=3)", []),
+        ("if a: pass", ["(not a)"]),
+        ("for a in b: continue", ["break"]),
+        ("def f():\n  '''Say 3.'''\n  return a", ["None"]),
+        ("def f() -> bool:\n  return a()", ["None", "(not a())"]),
+        ("def f(a):\n  a = b", ["pass"]),
+        ("def f():\n  a = b", []),
+        ("def __repr__(self):\n  return 3", ["None"]),
+    ],
+)
+def test_each_operator(source: str, changes: list[str]) -> None:
+    """What it changes, and what it leaves alone."""
+    assert [mutant.new for mutant in mutants("x.py", source)] == changes

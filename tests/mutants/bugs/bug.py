@@ -1,0 +1,44 @@
+"""What a bug is, and the tests that most bugs are noticed by."""
+
+from dataclasses import dataclass
+
+ACCESS = "tests/unit/test_access.py"
+COMPACTION = "tests/faults/test_compaction_races.py"
+COPIES = "tests/faults/test_copies.py"
+EXPIRY = "tests/faults/test_expiry_races.py"
+FALSE = "tests/faults/test_false_replicas.py"
+HAND_OVER = "tests/integration/test_hand_over.py"
+HOLDS = "tests/integration/test_holds.py"
+HOLD_RACES = "tests/faults/test_hold_races.py"
+LATE = "tests/faults/test_late_writes.py"
+LEDGER = "tests/faults/test_ledger.py"
+LIFE = "tests/integration/test_lifecycle.py"
+MIDWAY = "tests/faults/test_changes_midway.py"
+PLACEMENT = "tests/unit/test_placement.py"
+POLICY = "tests/unit/test_erasure_policy.py"
+PREDICATE = "tests/integration/test_hold_predicate.py"
+RACES = "tests/faults/test_races.py"
+RECOVER = "tests/integration/test_recover.py"
+RECOVER_COPIES = "tests/integration/test_recover_copies.py"
+RECOVER_HOLDS = "tests/integration/test_recover_holds.py"
+RECOVER_MOVED = "tests/integration/test_recover_moved.py"
+RETENTION = "tests/unit/test_retention.py"
+SCRUB = "tests/integration/test_scrub.py"
+STORY = "tests/faults/test_simulation.py"
+WORKERS = "tests/faults/test_workers.py"
+
+
+@dataclass(frozen=True)
+class Bug:
+    """A change of the source: ``old`` becomes ``new``. ``tests``: files that have to notice it."""
+
+    name: str
+    file: str
+    old: str
+    new: str
+    tests: tuple[str, ...]
+
+
+def bug(name: str, file: str, old: str, new: str, *tests: str) -> Bug:
+    """Return a bug of a file in ``storage``."""
+    return Bug(name, f"storage/{file}", old, new, tests)
