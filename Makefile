@@ -15,7 +15,7 @@ UV := uv==0.13.9
 .DELETE_ON_ERROR:
 .SUFFIXES:
 .PHONY: help demo test check lint format check-migrations crashpoints wheel check-wheel bench simulate \
-  mutants lateness docs changelog lock venv clean
+  mutants mutation lateness docs changelog lock venv clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-17s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -72,6 +72,9 @@ simulate: venv ## Play stories drawn from SEEDS seeds, and tell the first that f
 
 mutants: venv ## Put bugs into copies of the source, one at a time, and see the tests notice
 	$(BIN)/python -m tests.mutants $(ARGS)
+
+mutation: venv ## Change the source in ways that nobody chose, and list what no test notices
+	$(BIN)/python -W ignore -m tests.mutants.generic --workers $(WORKERS) $(ARGS)
 
 lateness: venv ## Live through DAYS days of trouble, and say how late anything was
 	$(BIN)/python -m tests.lateness --days $(DAYS) $(ARGS)

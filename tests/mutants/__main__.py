@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 
 from tests.mutants.bugs import BUGS, Bug
-from tests.mutants.trial import Outcome, Result, Trial, changed, source_tree, warm_up
+from tests.mutants.trial import Outcome, Trial, changed, source_tree, warm_up
 
 _LEAST = 1.0  # of the bugs have to be noticed
 _LIMIT = 600.0  # seconds for one test file
@@ -24,28 +24,25 @@ def main() -> int:
     warm_up()
     with source_tree() as tree:
         for bug in chosen:
-            result = notice(tree, bug)
-            survived = result.outcome is Outcome.SURVIVED
-            missed += survived
-            where = ", ".join(bug.tests) if survived else result.test or result.outcome
-            sys.stdout.write(
-                f"{'NOT NOTICED' if survived else 'noticed':<12} {bug.name}: {where}\n"
-            )
+            where = noticed(tree, bug)
+            missed += where is None
+            verdict = "NOT NOTICED" if where is None else "noticed"
+            sys.stdout.write(f"{verdict:<12} {bug.name}: {where or ', '.join(bug.tests)}\n")
             sys.stdout.flush()
     took = round(time.monotonic() - began)
     sys.stdout.write(f"{len(chosen) - missed} of {len(chosen)} noticed, in {took} s\n")
     return int(missed > (1 - _LEAST) * len(chosen))
 
 
-def notice(tree: Path, bug: Bug) -> Result:
-    """Return the result of the first of its tests that fails with the bug, or of the last."""
+def noticed(tree: Path, bug: Bug) -> str | None:
+    """Return the first test that fails with the bug in the source, or None."""
     text = put_in(bug, (tree / bug.file).read_text())
     with changed(tree, bug.file, text):
         for test in bug.tests:
             result = Trial(tree, [test], _LIMIT).wait()
             if result.outcome is not Outcome.SURVIVED:
-                break
-    return result
+                return result.test or test
+    return None
 
 
 def put_in(bug: Bug, text: str) -> str:

@@ -88,6 +88,14 @@ def test_an_object_that_expires_within_the_window_is_not_rewritten() -> None:
     )
 
 
+def test_an_object_that_expires_as_the_window_ends_is_not_rewritten() -> None:
+    """Expiry and compaction would begin at the same moment, and expiry is less work."""
+    half = Bounds(compaction_hours=12)
+    plan = plan_erasure(live=1, expiry_day=date(2026, 3, 2), now=NOW, bounds=half)
+
+    assert plan == ObjectPlan("expires", datetime(2026, 3, 2, tzinfo=UTC), PlanReason.EXPIRES_FIRST)
+
+
 @pytest.mark.parametrize(
     ("what", "state"),
     list(product(TARGETS, [*ReplicaState, "open", "expiring", "dropped"])),

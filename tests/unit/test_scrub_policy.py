@@ -95,6 +95,11 @@ def test_an_orphan_that_was_not_seen_before_stays() -> None:
     assert not may_destroy(what="orphan", state="unknown", held=True, now=NOW, since=old).allowed
 
 
+def test_the_grace_period_covers_a_weekend_and_any_announced_write() -> None:
+    """Three days: that exceeds a write's deadline by more than the day that it may take to land."""
+    assert timedelta(days=3) == ORPHAN_GRACE
+
+
 @pytest.mark.parametrize(
     ("backends", "lawful", "expected"),
     [

@@ -99,7 +99,8 @@ BUGS = (
     bug(
         "a receipt's place under its root is not checked",
         "evidence/receipts.py",
-        "    if root_from(leaf_hash(_canonical(receipt)), proof.index, root.size, path).hex() != root.root:",
+        "    if root_from(leaf_hash(_canonical(receipt)), "
+        "proof.index, root.size, path).hex() != root.root:",
         "    if root_from is None:",
         "tests/unit/test_receipts.py",
     ),

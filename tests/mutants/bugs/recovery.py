@@ -52,7 +52,8 @@ BUGS = (
     bug(
         "a copy is handed over before the ledger has it",
         "ledger/handover.py",
-        "    commit_event(region, new, lambda c: _permitted(region, c, spec.id, record_id, company))\n",
+        "    commit_event(region, new, "
+        "lambda c: _permitted(region, c, spec.id, record_id, company))\n",
         "    with region.catalog.begin() as connection:\n"
         "        copies.announce(connection, new)\n",
         RECOVER_COPIES,
@@ -74,8 +75,8 @@ BUGS = (
     bug(
         "a held object has no manifest",
         "packs/relocate.py",
-        "        end = ending(region, plan.target.id, Manifest(bodies=held.digest(), rows=tuple(rows)))\n",
-        "        end = b''\n",
+        "ending(region, plan.target.id, Manifest(bodies=held.digest(), rows=tuple(rows)))",
+        "b''",
         RECOVER_MOVED,
     ),
     bug(
@@ -109,8 +110,8 @@ BUGS = (
     bug(
         "a process erases with too few pseudonym keys",
         "ledger/fence.py",
-        "commit_event(region, new, lambda c: pseudonym_keys.check_complete(c, region.name, versions))",
-        "commit_event(region, new, lambda _: versions)",
+        "lambda c: pseudonym_keys.check_complete(c, region.name, versions)",
+        "lambda _: versions",
         "tests/integration/test_key_rotation.py",
     ),
 )
