@@ -20,6 +20,7 @@ from tests.crashpoints.operations import OPERATIONS
 from tests.crashpoints.pairs import PAIRS, cuts_of, try_cut
 from tests.crashpoints.points import find_moments, points_of, try_point
 from tests.crashpoints.stage import Ground, make_ground
+from tests.support.catalogs.statements import shared_statements
 
 _LINE = "{:<34}{:>9}{:>9}{:>9}{:>9}{:>9}"
 
@@ -53,7 +54,7 @@ def main() -> int:
     began, report = time.monotonic(), Report()
     server = Server()
     try:
-        with tempfile.TemporaryDirectory() as folder:
+        with tempfile.TemporaryDirectory() as folder, shared_statements():
             ground = make_ground(server, Path(folder))
             _crash(ground, [name for name in OPERATIONS if not only or name in only], report)
             if not only or "init" in only:

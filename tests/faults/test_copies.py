@@ -1,43 +1,27 @@
-"""Copies at processors: killed at every moment, raced by erasures, and landed late."""
+"""Copies at processors: raced by erasures, landed late, and unanswered.
 
-from collections.abc import Callable, Iterator
+A process that dies in the middle is in ``tests/crashpoints/handing.py``.
+"""
+
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from datetime import timedelta
-from itertools import count
 from uuid import UUID
 
 import pytest
 
 from storage.errors import CatalogUnavailable, Erased, ProcessorTimeout, ProcessorUnavailable
-from storage.model import CopyState, Erasure
+from storage.model import Erasure
 from storage.testing import Call, Domicile, FakeProcessor, Gate, wait_at
 from tests.support.actions import duty, erase, is_complete, put_prompt, work
-from tests.support.faults.steps import Killed, Life, TappedConnector, tap_catalog
 from tests.support.faults.transactions import CatalogFaults, ran
-from tests.support.inspect.stored import HOME, eventually, home
+from tests.support.inspect.stored import HOME, eventually
 from tests.support.second_store import second
 
 NAME = "klarblick"
 ANNOUNCING_COPY = ran("INSERT INTO processor_copy")
 DELIVERED = ran("UPDATE processor_copy SET", "land_by=")
 CONFIRMING = ran("UPDATE processor_copy SET", "acknowledged=")
-
-
-@contextmanager
-def dying(domicile: Domicile, moment: int) -> Iterator[Life]:
-    """The process ends at its n-th moment; then another one is started."""
-    life = Life()
-    life.due.append((moment, life.end))
-    region = home(domicile)
-    assert isinstance(region.connectors, dict)
-    region.connectors[NAME] = TappedConnector(region.connectors[NAME], life)
-    tap_catalog(region.catalog, life)
-    try:
-        yield life
-    finally:
-        life.dead, life.busy = False, True  # what closes it is not the process
-        domicile.open()
 
 
 def processor(domicile: Domicile) -> FakeProcessor:
@@ -59,65 +43,6 @@ def finish(domicile: Domicile, *erasures: Erasure) -> None:
     assert processor(domicile).copies == {}
     assert known(domicile) == set()
     assert all(is_complete(domicile, erasure) for erasure in erasures)
-
-
-def killed_at(domicile: Domicile, moment: int, call: Callable[[], object]) -> bool:
-    """Whether a process that does this comes to its n-th moment, and so to its end."""
-    with dying(domicile, moment):
-        try:
-            call()
-        except Killed:
-            return True
-    return False
-
-
-def test_a_hand_over_that_dies_at_any_moment_leaves_nothing_unknown(domicile: Domicile) -> None:
-    """What the processor has, the catalog knows; what nobody uses is asked back by itself."""
-    domicile.tenant()
-    put = put_prompt(domicile, "u")
-
-    def hand_over() -> object:
-        return domicile.store.tenant("acme-eu").hand_over(put, NAME)
-
-    announced = arrived = 0
-    for moment in count(1):
-        before = known(domicile)
-        died = killed_at(domicile, moment, hand_over)
-        held, left = set(processor(domicile).copies) - before, known(domicile) - before
-        assert held <= left
-        delivered = {
-            copy.id
-            for copy in domicile.store.admin.processors.copies(HOME)
-            if copy.state is CopyState.DELIVERED
-        }
-        announced, arrived = announced + bool(left), arrived + bool(held)
-        for _ in range(2):
-            work(domicile, minutes=20)
-        assert set(processor(domicile).copies) - before == left & delivered
-        if not died:
-            break
-
-    # after its row; before and after it is sent; before and after that is noted; not at all
-    assert (announced, arrived) == (6, 4)
-    finish(domicile, erase(domicile.store.tenant("acme-eu")))
-
-
-@pytest.mark.parametrize(("name", "least"), [("plan", 2), ("request_deletion", 8)])
-def test_a_worker_can_die_at_any_moment(domicile: Domicile, name: str, least: int) -> None:
-    """Planned or not, asked or not: the next one goes on, and no receipt comes before the word."""
-    domicile.tenant()
-    for moment in count(1):
-        t = domicile.store.tenant("acme-eu")
-        t.hand_over(put_prompt(domicile, "u"), NAME)
-        erasure = erase(t)
-        if name == "request_deletion":
-            duty(domicile, "plan")
-        died = killed_at(domicile, moment, lambda: duty(domicile, name))
-        finish(domicile, erasure)
-        if not died:
-            break
-
-    assert moment > least
 
 
 def test_an_erasure_while_the_record_is_read_stops_the_hand_over(
