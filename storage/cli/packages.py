@@ -10,10 +10,11 @@ from importlib.machinery import PathFinder
 from pathlib import Path
 
 from storage.cli.findings import Finding
+from storage.errors import DOCUMENTATION
 
 NAMES = ("storage", "regions")
 _ROOT = Path(__file__).resolve().parents[2]
-_PAGE = "See https://domicile.readthedocs.io/en/latest/namespace/"
+_PAGE = f"See {DOCUMENTATION}namespace/"
 
 
 def findings() -> Iterator[Finding]:
