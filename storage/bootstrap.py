@@ -22,7 +22,7 @@ from storage.backends.health import WatchedBackend
 from storage.backends.registry import create_storage, open_backend
 from storage.catalog import days, pseudonym_keys
 from storage.catalog.engine import Catalog
-from storage.catalog.objects import ObjectKind
+from storage.catalog.kinds import ObjectKind
 from storage.client.aio.store import AsyncStore, open_in_thread
 from storage.client.homes import Homes, ServedRegion, not_served
 from storage.client.store import Store

@@ -1,7 +1,7 @@
-"""What the ledger tells: the events that a restored catalog must not have forgotten.
+"""The events that the ledger keeps, so that a restored catalog can replay what it lost.
 
-A closed union. What an entry holds is one of these, and ``encode`` and ``decode`` are the only
-place that writes and reads them.
+A closed union: an entry contains exactly one of them. Only ``encode`` and ``decode`` write and
+read the stored form.
 """
 
 import json
@@ -18,23 +18,27 @@ from storage.model import Reason, ScopeKind
 _Moment = Annotated[AwareDatetime, AfterValidator(lambda moment: moment.astimezone(UTC))]
 
 
-class _Told(BaseModel):
+class _Stored(BaseModel):
     model_config = ConfigDict(
-        frozen=True, extra="forbid", ser_json_bytes="base64", val_json_bytes="base64"
+        frozen=True,
+        extra="forbid",
+        ser_json_bytes="base64",
+        val_json_bytes="base64",
+        validate_by_name=True,
     )
 
 
-class NewErasure(_Told):
-    """A request to erase, with what it covers: pseudonyms, or the unique part of an id.
+class NewErasure(_Stored):
+    """A request to erase, with the values that it matches: pseudonyms, or the unique part of an id.
 
-    It covers what was minted up to ``cutoff``, and its fence may go after ``until``.
+    It covers what was minted up to ``cutoff``. Its fence may be pruned after ``until``.
     """
 
     kind: Literal["erasure"] = "erasure"
     id: UUID
     tenant: str
     scope: ScopeKind
-    sought: tuple[bytes, ...] = Field(repr=False)
+    match_values: tuple[bytes, ...] = Field(alias="sought", repr=False)
     reason: Reason
     ticket: str | None = Field(repr=False)
     requested: _Moment
@@ -42,18 +46,18 @@ class NewErasure(_Told):
     until: _Moment
 
 
-class NewHold(_Told):
-    """A legal hold, with what the catalog knows its scope by: pseudonyms, or part of an id.
+class NewHold(_Stored):
+    """A legal hold, with the values that it matches: pseudonyms, or the unique part of an id.
 
-    ``sealed_name``: of whom it is about, if it covers what is stored later. ``cutoff``: the last
-    minting that it covers otherwise.
+    ``sealed_name``: the name of its subject or group, set if the hold covers what is stored later.
+    ``cutoff``: the last minting that it covers otherwise.
     """
 
     kind: Literal["hold"] = "hold"
     id: UUID
     tenant: str
     scope: ScopeKind
-    sought: tuple[bytes, ...] = Field(repr=False)
+    match_values: tuple[bytes, ...] = Field(alias="sought", repr=False)
     sealed_name: bytes | None = Field(repr=False)
     classes: tuple[DataClass, ...]
     minted_from: _Moment | None
@@ -66,8 +70,8 @@ class NewHold(_Told):
     review: date
 
 
-class HoldRelease(_Told):
-    """The end of the hold of that id."""
+class HoldRelease(_Stored):
+    """The release of the hold of that id."""
 
     kind: Literal["release"] = "release"
     id: UUID
@@ -76,10 +80,11 @@ class HoldRelease(_Told):
     at: _Moment
 
 
-class NewCopy(_Told):
-    """A copy of a record that is about to be handed to a processor, with whom it is about.
+class NewCopy(_Stored):
+    """A copy of a record that is about to be handed to a processor.
 
-    That is in the words of the record's row. ``land_by``: its delivery cannot be carried out later.
+    ``subject``, ``group`` and ``ancestors`` are as in the record's row. ``land_by``: the delivery
+    cannot take effect later.
     """
 
     kind: Literal["copy"] = "copy"
@@ -101,14 +106,14 @@ class NewCopy(_Told):
 
 Event = NewErasure | NewHold | HoldRelease | NewCopy
 
-_ORDER = ("hold", "release", "copy", "erasure")  # kinds, in the order in which they are replayed
+_REPLAY_ORDER = ("hold", "release", "copy", "erasure")
 
 
-class Entry(_Told):
-    """An event in its place: ``number`` counts from 1, ``before`` is the entry that it follows.
+class Entry(_Stored):
+    """An event with its position: ``number`` counts from 1, ``before`` is the preceding entry.
 
-    Of two events at once neither knows of the other: both follow the same entry, with the same
-    number. ``before`` is the SHA-256 of that entry as it lies on the backends, empty for the first.
+    Two concurrent events follow the same entry and have the same number. ``before`` is the SHA-256
+    of the preceding entry as stored on the backends, and empty for the first.
     """
 
     format: Literal[1] = 1
@@ -121,23 +126,23 @@ class Entry(_Told):
 
 
 def encode(entry: Entry) -> bytes:
-    """Canonical JSON: sorted keys, no spaces, UTF-8, bytes in base64, times in UTC."""
-    told = entry.model_dump(mode="json")
-    return json.dumps(told, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+    """Return canonical JSON: sorted keys, no spaces, UTF-8, bytes in base64, times in UTC."""
+    fields = entry.model_dump(mode="json", by_alias=True)
+    return json.dumps(fields, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
 
 
 def decode(text: bytes) -> Entry:
-    """The entry again. Raises Corrupt, which does not show it, if this code cannot read it."""
+    """Parse what ``encode`` returned. Raises Corrupt, which does not show the text."""
     entry: Entry | None = None
     try:
-        entry = Entry.model_validate_json(text)
+        entry = Entry.model_validate_json(text, by_alias=True, by_name=False)
     except ValidationError:  # it quotes the values
         entry = None
     if entry is None:
-        raise Corrupt("An entry of the ledger is not of a format that this version reads.")
+        raise Corrupt("This version cannot read the format of a ledger entry.")
     return entry
 
 
 def in_order(entry: Entry) -> tuple[int, int, datetime]:
-    """What to sort entries by, so that they can be replayed one after the other."""
-    return _ORDER.index(entry.event.kind), entry.number, entry.at
+    """Return the sort key for replay: by kind of event, then by number, then by time."""
+    return _REPLAY_ORDER.index(entry.event.kind), entry.number, entry.at

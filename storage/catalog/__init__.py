@@ -1,1 +1,27 @@
-"""One PostgreSQL database per region: its tables, and its queries, one module per aggregate."""
+"""One PostgreSQL database per region: its tables, and all SQL of the project.
+
+There is one module per aggregate. A query that a worker claims from stands in a function of its
+own (``due``, ``to_plan``, ``old``, ...), which ``due`` counts too.
+
+**Lock order.** A transaction takes the locks that it needs in this order, and holds them until it
+ends:
+
+1. advisory locks of tenants, in the order of their numbers (``engine.share_tenants``,
+   ``engine.own_tenant``)
+2. the advisory lock of holds (``holds.share``, ``holds.own``)
+3. the advisory lock of the ledger (``ledger.lock_events``, ``ledger.lock_numbers``)
+4. rows of days, erasures, holds and copies; those taken from a queue with ``SKIP LOCKED``
+5. rows of objects, in the order of their ids (``objects.lock``)
+6. rows of replicas, always after their object's
+
+A check comes in a later statement than the lock that keeps its answer true, because a statement
+sees what was committed before it began.
+
+Three things are out of this order on purpose. Whatever deadlocks, ``Catalog.run`` repeats.
+
+- Rows of records: an erasure locks them before their objects, a compaction and a relocation after.
+- ``objects.mark_for_purge`` shares the lock of holds, also if the caller has locked the object that
+  it is writing: the owner of that lock locks no other object than its own ledger entry.
+- The writer of a key shares the row of its day, and takes the slot of the day key, after the row
+  of the key: a transaction that begins or ends a day locks no object.
+"""

@@ -20,7 +20,7 @@ def note_opening(
     hold: UUID,
     record_id: RecordId,
 ) -> None:
-    """Add an entry. Commit it before the plaintext is handed over."""
+    """Insert an entry. Commit it before the plaintext is returned."""
     connection.execute(
         insert(t.audit).values(
             id=entry,

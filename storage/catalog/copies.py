@@ -1,9 +1,8 @@
-"""Copies at processors: announced, delivered, asked back, confirmed to be gone.
+"""Copies at processors: announced, delivered, requested back, confirmed deleted.
 
-Invariant 2 holds for them too: a row is committed before the first byte leaves, and before that the
-ledger has it. The row knows whom the copy is about in the words of its record, so that an erasure
-finds it when the record's own row is gone already. ``next_attempt`` *is* the queue: whatever a
-crash leaves behind is due then.
+Invariant 2 applies to them too: the ledger entry and then the row are committed before the first
+byte is sent. The row has the pseudonyms of its record, so that an erasure finds it even if the
+record's own row is deleted. ``next_attempt`` *is* the queue, also for what a crash leaves behind.
 """
 
 from collections.abc import Sequence
@@ -12,11 +11,23 @@ from datetime import datetime, timedelta
 from typing import Literal
 from uuid import UUID
 
-from sqlalchemy import Connection, Row, and_, delete, exists, func, literal, or_, select, update
+from sqlalchemy import (
+    Connection,
+    Row,
+    Select,
+    and_,
+    delete,
+    exists,
+    func,
+    literal,
+    or_,
+    select,
+    update,
+)
 from sqlalchemy.dialects.postgresql import insert
 
 from regions.model import DataClass
-from storage.catalog import erasures, fences, records
+from storage.catalog import deletions, erasures, fences
 from storage.catalog import tables as t
 from storage.catalog.erasures import OpenErasure
 from storage.catalog.fences import FenceQuery
@@ -33,7 +44,7 @@ How = Literal["acknowledged", "attested"]
 
 @dataclass(frozen=True, slots=True)
 class Due:
-    """A copy whose deletion is to be asked for now."""
+    """A copy whose deletion is to be requested now."""
 
     id: UUID
     processor: str
@@ -45,7 +56,7 @@ class Due:
 
 @dataclass(frozen=True, slots=True)
 class Confirmation:
-    """What is known of a copy that is gone: by whom, how, since when, with which digest."""
+    """The evidence that a copy is deleted: whose, how, since when, and the digest of the proof."""
 
     copy: UUID
     processor: str
@@ -55,12 +66,11 @@ class Confirmation:
 
 
 def announce(connection: Connection, new: NewCopy) -> bool:
-    """Insert the row. Until ``delivered`` is told otherwise, nobody uses the copy: it goes.
+    """Insert the row. Unless ``delivered`` is called, the copy is requested back.
 
-    False: it is there already, however far it is, and stays as it is. The caller shares the
-    tenant's lock.
+    False: the copy exists already and stays as it is. The caller shares the tenant's lock.
     """
-    new_here = connection.scalar(
+    inserted = connection.scalar(
         insert(t.processor_copy)
         .values(
             id=new.id,
@@ -83,32 +93,35 @@ def announce(connection: Connection, new: NewCopy) -> bool:
         .on_conflict_do_nothing()
         .returning(c.id)
     )
-    if new_here is None:
+    if inserted is None:
         return False
     _await(connection, new)
     return True
 
 
 def _await(connection: Connection, new: NewCopy) -> None:
-    """Erasures that cover it wait for it: a restored catalog may have planned them without it."""
+    """Make erasures that cover it wait: a restored catalog may have planned them without it."""
     uids = (new.uid, *new.ancestors)
     subjects, groups = (() if name is None else (name,) for name in (new.subject, new.group))
-    probe = FenceQuery(new.tenant, uids, subjects, groups, new.origin)
-    covering = fences.covering(connection, [probe]).get(0)
+    query = FenceQuery(new.tenant, uids, subjects, groups, new.origin)
+    covering = fences.covering(connection, [query]).get(0)
     if covering:
         waiting = erasures.open_among(connection, covering)
         _wait_for(connection, [(erasure, new.id) for erasure in waiting])
 
 
 def _wait_for(connection: Connection, pairs: Sequence[tuple[UUID, UUID]]) -> None:
-    """Erasures, and the copy that each waits for."""
+    """Insert pairs of an erasure and a copy that it waits for."""
     if pairs:
         rows = [{"erasure_id": erasure, "copy_id": copy} for erasure, copy in pairs]
         connection.execute(insert(t.erasure_copy), rows)
 
 
 def delivered(connection: Connection, copy: UUID, now: datetime, ask_at: datetime) -> bool:
-    """It has arrived, and nothing of it can arrive again. False: it was asked back meanwhile."""
+    """Record that the copy arrived and cannot arrive again.
+
+    False: it was requested back in the meantime.
+    """
     done = connection.execute(
         update(t.processor_copy)
         .where(c.id == copy, c.state == CopyState.ANNOUNCED)
@@ -118,7 +131,7 @@ def delivered(connection: Connection, copy: UUID, now: datetime, ask_at: datetim
 
 
 def delivery_failed(connection: Connection, copy: UUID, error: str, now: datetime) -> None:
-    """Whether it has arrived is not known: it has to go, from now on."""
+    """Record that the delivery has an unknown outcome: the copy is due to be requested back."""
     connection.execute(
         update(t.processor_copy)
         .where(c.id == copy, c.state == CopyState.ANNOUNCED)
@@ -129,17 +142,21 @@ def delivery_failed(connection: Connection, copy: UUID, error: str, now: datetim
 def await_covered(
     connection: Connection, erasure: OpenErasure, now: datetime, asking: timedelta, limit: int
 ) -> int:
-    """The erasure waits for the copies that it covers; they are asked back at once.
+    """Make the erasure wait for a batch of copies that it covers, and request them back at once.
 
-    Says how many were noted, up to ``limit``. No copy that it covers can be handed over later: who
-    announces one has looked for the fence.
+    Return the count. No copy that it covers can be announced later, because ``announce`` comes
+    after a check of the fence.
     """
     noted = exists().where(ec.erasure_id == erasure.id, ec.copy_id == c.id)
     found = connection.scalars(
         select(c.id)
         .where(
-            records.in_erasure(
-                t.processor_copy, erasure.tenant, erasure.scope, erasure.sought, erasure.cutoff
+            deletions.in_erasure(
+                t.processor_copy,
+                erasure.tenant,
+                erasure.scope,
+                erasure.match_values,
+                erasure.cutoff,
             )
         )
         .where(_OPEN, ~noted)
@@ -163,6 +180,14 @@ def await_covered(
     return len(found)
 
 
+def due(now: datetime, ending: Sequence[str] = ()) -> Select[UUID]:
+    """SQL: copies whose deletion is to be requested now; all of them at ``ending`` processors."""
+    due_now = c.next_attempt <= now
+    if ending:
+        due_now = or_(due_now, and_(c.processor.in_(ending), c.state == CopyState.DELIVERED))
+    return select(c.id).where(_OPEN, due_now)
+
+
 def claim(
     connection: Connection,
     now: datetime,
@@ -171,24 +196,14 @@ def claim(
     *,
     ending: Sequence[str] = (),
 ) -> list[Due]:
-    """Take due copies off the queue until ``lease_until``: then they are due again.
+    """Lease a batch of due copies until ``lease_until``. They are due again then.
 
-    From here on each of them has to go, and is asked for until it is known to be gone. At
-    processors that are ``ending`` all are due.
+    From then on each of them is ``requested`` until it is confirmed.
     """
-    due_now = c.next_attempt <= now
-    if ending:
-        due_now = or_(due_now, and_(c.processor.in_(ending), c.state == CopyState.DELIVERED))
-    due = (
-        select(c.id)
-        .where(_OPEN, due_now)
-        .order_by(c.next_attempt)
-        .limit(limit)
-        .with_for_update(skip_locked=True)
-    )
+    some = due(now, ending).order_by(c.next_attempt).limit(limit).with_for_update(skip_locked=True)
     rows = connection.execute(
         update(t.processor_copy)
-        .where(c.id.in_(due.scalar_subquery()))
+        .where(c.id.in_(some.scalar_subquery()))
         .values(
             state=CopyState.REQUESTED,
             requested=func.coalesce(c.requested, now),
@@ -201,7 +216,7 @@ def claim(
 
 
 def ask_later(connection: Connection, copy: UUID, error: str | None, at: datetime) -> None:
-    """It is still there, or nobody can say: ask again. There is no last time."""
+    """Set when to request a copy again that is not confirmed. There is no last time."""
     connection.execute(
         update(t.processor_copy)
         .where(c.id == copy, c.state == CopyState.REQUESTED)
@@ -218,7 +233,7 @@ def confirm(
     *,
     actor: str | None = None,
 ) -> bool:
-    """It is gone. The row forgets whom it was about. False: that was known already."""
+    """Record that the copy is deleted, and clear its pseudonyms. False: it was confirmed before."""
     done = connection.execute(
         update(t.processor_copy)
         .where(c.id == copy, _OPEN)
@@ -240,12 +255,12 @@ def confirm(
 
 
 def delivery_is_over(connection: Connection, copy: UUID, now: datetime) -> bool:
-    """Whether nothing of it can arrive any more."""
+    """Return whether the delivery cannot take effect any more."""
     return bool(connection.scalar(select(c.land_by < now).where(c.id == copy)))
 
 
 def confirmations(connection: Connection, erasure: UUID) -> list[Confirmation]:
-    """What is known of every copy that an erasure has waited for."""
+    """Return the evidence for every copy that an erasure waited for."""
     rows = connection.execute(
         select(c.id, c.processor, c.how, c.acknowledged, c.digest)
         .join(t.erasure_copy, ec.copy_id == c.id)
@@ -256,7 +271,7 @@ def confirmations(connection: Connection, erasure: UUID) -> list[Confirmation]:
 
 
 def show(connection: Connection, copy: UUID) -> Copy | None:
-    """One copy."""
+    """Return one copy."""
     row = connection.execute(select(t.processor_copy).where(c.id == copy)).one_or_none()
     return None if row is None else _copy(row)
 
@@ -264,7 +279,7 @@ def show(connection: Connection, copy: UUID) -> Copy | None:
 def page(
     connection: Connection, after: UUID | None, limit: int, *, processor: str | None = None
 ) -> list[Copy]:
-    """Copies that are not known to be gone, oldest first, after one of them."""
+    """Return copies that are not confirmed, oldest first, after one of them."""
     query = select(t.processor_copy).where(_OPEN).order_by(c.id).limit(limit)
     if after is not None:
         query = query.where(c.id > after)
@@ -276,7 +291,10 @@ def page(
 def states(
     connection: Connection, processors: Sequence[str], now: datetime, most: int
 ) -> list[ProcessorState]:
-    """Each processor, and every other that still has something. Counts stop at ``most`` in all."""
+    """Return the counts of each processor, and of others that still have copies.
+
+    At most ``most`` copies are counted in all.
+    """
     some = select(c.processor, c.state, c.deadline).where(_OPEN).limit(most).subquery().c
     late = some.deadline <= now
     counted = {
@@ -295,16 +313,16 @@ def states(
     return [counted.get(name, ProcessorState(name, 0, 0, 0, None)) for name in names]
 
 
+def old() -> Select[UUID]:
+    """SQL: confirmed copies that no erasure waits for."""
+    return select(c.id).where(c.state == CopyState.CONFIRMED, ~exists().where(ec.copy_id == c.id))
+
+
 def prune(connection: Connection, limit: int) -> int:
-    """Forget copies that are gone and awaited by no erasure."""
-    over = (
-        select(c.id)
-        .where(c.state == CopyState.CONFIRMED, ~exists().where(ec.copy_id == c.id))
-        .limit(limit)
-        .with_for_update(skip_locked=True)
-    )
+    """Delete the rows of a batch of old copies; return the count."""
+    some = old().limit(limit).with_for_update(skip_locked=True)
     return connection.execute(
-        delete(t.processor_copy).where(c.id.in_(over.scalar_subquery()))
+        delete(t.processor_copy).where(c.id.in_(some.scalar_subquery()))
     ).rowcount
 
 

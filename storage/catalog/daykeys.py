@@ -1,4 +1,4 @@
-"""Which key object wraps the record keys of a day and shard. The keys lie on the backends."""
+"""The key object that wraps the record keys of a day and shard. The keys are on the backends."""
 
 from datetime import date
 from uuid import UUID
@@ -12,14 +12,14 @@ k = t.day_key.c
 
 
 def ready(connection: Connection, day: date, shard: int, tenant: str) -> UUID | None:
-    """The day key to use, if there is one."""
+    """Return the day key to use, if there is one."""
     return connection.scalar(
         select(k.object_id).where(k.day == day, k.shard == shard, k.tenant == tenant, k.ready)
     )
 
 
 def announce(connection: Connection, object_id: UUID, day: date, shard: int, tenant: str) -> None:
-    """A key is about to be written."""
+    """Insert a key that is about to be written."""
     connection.execute(
         insert(t.day_key).values(
             object_id=object_id, day=day, shard=shard, tenant=tenant, ready=False
@@ -28,7 +28,7 @@ def announce(connection: Connection, object_id: UUID, day: date, shard: int, ten
 
 
 def claim(connection: Connection, object_id: UUID, day: date, shard: int, tenant: str) -> UUID:
-    """Make a written key the one to use, unless another came first. Gives the one to use."""
+    """Make a written key the one to use, unless another was first. Return the one to use."""
     slot = f"day key {day} {shard} {tenant}"
     connection.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(slot, 0))))
     first = ready(connection, day, shard, tenant)

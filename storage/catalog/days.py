@@ -1,8 +1,8 @@
-"""Expiry days and their partitions: made ahead, detached without stopping readers, dropped.
+"""Expiry days and their partitions: made ahead, detached without blocking readers, dropped.
 
-A plain DROP of a partition takes ACCESS EXCLUSIVE on the parent and so waits for, and blocks,
-every reader of the region. DETACH CONCURRENTLY waits for nobody who matters; it runs outside a
-transaction, and what a crash leaves of it is finished by FINALIZE.
+A plain DROP of a partition takes ACCESS EXCLUSIVE on the parent, and so waits for and blocks every
+reader of the region. DETACH CONCURRENTLY does not block them. It runs outside a transaction;
+FINALIZE completes what a crash interrupted.
 """
 
 from collections.abc import Collection, Iterable
@@ -30,10 +30,10 @@ from sqlalchemy import (
     text,
     update,
 )
-from sqlalchemy.sql.dml import ReturningUpdate
 
-from storage.catalog import holds
+from storage.catalog import hold_predicate, holds
 from storage.catalog import tables as t
+from storage.catalog.kinds import ObjectState
 from storage.policy import Permit, may_destroy
 
 d, o = t.day.c, t.object_.c
@@ -44,64 +44,78 @@ class DayState(StrEnum):
 
     OPEN = "open"
     EXPIRING = "expiring"
-    DROPPED = "dropped"  # the partition is gone; packs and day keys may not be, yet
+    DROPPED = "dropped"  # the partition is gone; packs and day keys may still exist
 
 
 @dataclass(frozen=True, slots=True)
 class Overdue:
-    """A day that has come, and is not done."""
+    """A day that has come and is not finished."""
 
     day: date
     state: DayState
 
 
 def partition_name(day: date) -> str:
-    """The table of one expiry day."""
+    """Return the name of the table of one expiry day."""
     return f"record_{day:%Y%m%d}"
 
 
 def make(connection: Connection, days: Iterable[date]) -> int:
-    """Make the partitions of days that have none. Readers and writers of other days go on.
+    """Create the partitions that are missing; return the count.
 
-    The database does it itself: what writes records may not change tables.
+    A function of the catalog does it: logins that write records may not change tables.
     """
-    known = set(connection.scalars(select(d.day)))
-    made = sorted(set(days) - known)
+    made = missing(connection, list(days))
     for day in made:
         connection.execute(select(func.make_partition(day)))
     return len(made)
 
 
 def lock_making(connection: Connection) -> None:
-    """One process makes partitions at a time; the others find them made."""
+    """Until the transaction ends, no other process makes partitions."""
     connection.execute(text("SELECT pg_advisory_xact_lock(hashtextextended('partitions', 0))"))
 
 
-def missing(connection: Connection, wanted: Collection[date]) -> bool:
-    """Whether any of these days has no partition."""
-    there = connection.scalar(select(func.count()).where(d.day.in_(wanted))) or 0
-    return there < len(wanted)
+def missing(connection: Connection, wanted: Collection[date]) -> list[date]:
+    """Return those of the days that have no partition, ascending."""
+    known = connection.scalars(select(d.day).where(d.day.in_(wanted)))
+    return sorted(set(wanted) - set(known))
 
 
 def is_open(connection: Connection, day: date) -> bool:
-    """Whether records may be added to the day; it stays so until the transaction ends."""
+    """Return whether records may be added to the day. It stays so until the transaction ends."""
     query = select(d.state).where(d.day == day).with_for_update(read=True)
     return connection.scalar(query) == DayState.OPEN
 
 
 def horizon(connection: Connection) -> date | None:
-    """The last day that has a partition."""
+    """Return the last day that has a partition."""
     last: date | None = connection.scalar(select(func.max(d.day)).where(d.state == DayState.OPEN))
     return last
 
 
-def begin_expiry(connection: Connection, now: datetime) -> date | None:
-    """Turn the oldest day that has come to ``expiring``: nobody adds to it any more.
+def to_begin(now: datetime) -> Select[date]:
+    """SQL: open days that are over."""
+    return select(d.day).where(d.day <= now.date(), d.state == DayState.OPEN)
 
-    It notes which holds came before: no later one keeps anything of it.
+
+def to_advance(now: datetime) -> Select[date]:
+    """SQL: days that expire, and that no worker has leased."""
+    return (
+        select(d.day)
+        .where(d.day <= now.date(), d.state != DayState.OPEN)
+        .where(or_(d.next_attempt.is_(None), d.next_attempt <= now))
+    )
+
+
+def begin_expiry(connection: Connection, now: datetime) -> date | None:
+    """Turn the oldest day to begin to ``expiring``: no record is added to it any more.
+
+    The number of the last hold is noted: a later hold keeps nothing of the day.
     """
     holds.share(connection)
-    day: date | None = connection.scalar(_come(), {"today": now.date()})
+    oldest = to_begin(now).order_by(d.day).limit(1).with_for_update(skip_locked=True)
+    day: date | None = connection.scalar(oldest)
     if day is not None:
         connection.execute(
             update(t.day)
@@ -111,104 +125,82 @@ def begin_expiry(connection: Connection, now: datetime) -> date | None:
     return day
 
 
-@cache
-def _come() -> Select[Any]:
-    return (
-        select(d.day)
-        .where(d.day <= bindparam("today", type_=Date), d.state == DayState.OPEN)
-        .order_by(d.day)
-        .limit(1)
-        .with_for_update(skip_locked=True)
-    )
-
-
 def began(connection: Connection, day: date) -> datetime | None:
-    """When the day began to expire."""
+    """Return when the day began to expire."""
     return connection.scalar(select(d.expiring_at).where(d.day == day))
 
 
-def overdue(connection: Connection, moment: datetime) -> int:
-    """How many days were over before that moment, and still have records or objects."""
+def count_overdue(connection: Connection, moment: datetime) -> int:
+    """Return how many days were over before that moment and still have records or objects."""
     rows = exists().where(t.record.c.expiry_day == d.day)
-    there = exists().where(o.day == d.day, o.state != "gone")
-    query = select(func.count()).where(d.day < moment.date(), or_(rows, there))
+    left = exists().where(o.day == d.day, o.state != ObjectState.GONE)
+    query = select(func.count()).where(d.day < moment.date(), or_(rows, left))
     return connection.scalar(query) or 0
 
 
 def claim_due(
     connection: Connection, now: datetime, lease_until: datetime, limit: int
 ) -> list[Overdue]:
-    """Take days that have come and are not done, oldest first, until ``lease_until``."""
-    given = {"today": now.date(), "now": now, "lease": lease_until, "limit": limit}
-    rows = connection.execute(_claim(), given)
+    """Lease a batch of days to advance until ``lease_until``; return them, oldest first."""
+    some = to_advance(now).order_by(d.day).limit(limit).with_for_update(skip_locked=True)
+    rows = connection.execute(
+        update(t.day)
+        .where(d.day.in_(some.scalar_subquery()))
+        .values(next_attempt=lease_until)
+        .returning(d.day, d.state)
+    )
     return sorted((Overdue(x[0], DayState(x[1])) for x in rows), key=lambda due: due.day)
 
 
-@cache
-def _claim() -> ReturningUpdate[Any]:
-    now = bindparam("now", type_=d.next_attempt.type)
-    some = (
-        select(d.day)
-        .where(d.day <= bindparam("today", type_=Date), d.state != DayState.OPEN)
-        .where(or_(d.next_attempt.is_(None), d.next_attempt <= now))
-        .order_by(d.day)
-        .limit(bindparam("limit", type_=Integer))
-        .with_for_update(skip_locked=True)
-    )
-    return (
-        update(t.day)
-        .where(d.day.in_(some.scalar_subquery()))
-        .values(next_attempt=bindparam("lease", type_=d.next_attempt.type))
-        .returning(d.day, d.state)
-    )
-
-
 def reschedule(connection: Connection, day: date, at: datetime) -> None:
-    """Done with the day for now; look again then."""
+    """Set when the day is to be advanced again."""
     connection.execute(update(t.day).where(d.day == day).values(next_attempt=at))
 
 
-def objects_to_go(
+def purgeable_objects(
     connection: Connection, day: date, kinds: Iterable[str], limit: int
 ) -> list[UUID]:
-    """Ids of objects of the day that are not on their way out yet, and hold nothing held."""
+    """Return objects of the day that are to be purged and contain no held records."""
     holds.share(connection)
     given = {"day": day, "kinds": list(kinds), "limit": limit}
-    return list(connection.scalars(_to_go(), given))
+    return list(connection.scalars(_purgeable(), given))
 
 
 @cache
-def _to_go() -> Select[Any]:
+def _purgeable() -> Select[Any]:
     day = bindparam("day", type_=Date)
     return (
         select(o.id)
         .where(
             o.day == day,
             o.kind == any_(bindparam("kinds", type_=ARRAY(String))),
-            or_(o.state == "writing", o.state == "stored"),
-            ~holds.in_held_pack(o.id, day),
+            or_(o.state == ObjectState.WRITING, o.state == ObjectState.STORED),
+            ~hold_predicate.in_held_pack(o.id, day),
         )
         .order_by(o.id)
         .limit(bindparam("limit", type_=Integer))
     )
 
 
-def may_drop(connection: Connection, due: Overdue, now: datetime) -> Permit:
-    """Whether the rows of a day may go. Of a day that expires, ever less is held: so it stays."""
-    held = holds_rows(connection, due.day)
+def has_held_rows(connection: Connection, day: date) -> bool:
+    """Return whether any record of the day is held."""
+    holds.share(connection)
+    return bool(hold_predicate.held_packs(connection, day, 1))
+
+
+def drop_permit(connection: Connection, due: Overdue, now: datetime) -> Permit:
+    """Return whether the rows of a day may be dropped.
+
+    The answer stays true: of a day that expires, the set of held records only shrinks.
+    """
+    held = has_held_rows(connection, due.day)
     return may_destroy(what="partition", state=due.state, held=held, now=now, day=due.day)
 
 
-def holds_rows(connection: Connection, day: date) -> bool:
-    """Whether anything is held among the rows of the day."""
-    holds.share(connection)
-    return bool(holds.packs_held(connection, day, 1))
-
-
 def drop_partition(engine: Engine, day: date, permit: Permit) -> None:
-    """Detach the day's partition without blocking anybody, and drop it. Safe to repeat.
+    """Detach the day's partition without blocking readers, and drop it. Safe to repeat.
 
-    The caller has claimed the day. Raises OperationalError if an old reader is waited for in vain,
+    The caller has leased the day. Raises OperationalError if an old reader does not end in time,
     and what ``permit.demand`` raises.
     """
     permit.demand()
@@ -230,12 +222,12 @@ def drop_partition(engine: Engine, day: date, permit: Permit) -> None:
             connection.execute(text(f"DROP TABLE IF EXISTS {name}"))
             connection.execute(text("RESET lock_timeout"))
         except BaseException:
-            connection.invalidate()  # the setting goes with it, also if it is lost already
+            connection.invalidate()  # so that the setting does not outlive this call
             raise
 
 
 def mark_dropped(connection: Connection, day: date, now: datetime) -> None:
-    """The partition is gone."""
+    """Record that the partition is gone."""
     connection.execute(
         update(t.day)
         .where(d.day == day, d.state == DayState.EXPIRING)
@@ -244,11 +236,11 @@ def mark_dropped(connection: Connection, day: date, now: datetime) -> None:
 
 
 def unfinished(connection: Connection, day: date) -> int:
-    """How many objects of an expiry day are not gone yet."""
-    query = select(func.count()).where(o.day == day, o.state != "gone")
+    """Return how many objects of the day are not gone."""
+    query = select(func.count()).where(o.day == day, o.state != ObjectState.GONE)
     return connection.scalar(query) or 0
 
 
 def delete(connection: Connection, day: date) -> None:
-    """Everything of the day is gone: so is the day."""
+    """Delete the row of a day of which nothing is left."""
     connection.execute(t.day.delete().where(d.day == day, d.state == DayState.DROPPED))

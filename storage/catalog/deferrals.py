@@ -1,4 +1,4 @@
-"""What holds keep of what erasures cover: who defers what, since when and until when."""
+"""Deferrals: which hold keeps how much of what an erasure covers, since when and until when."""
 
 from datetime import datetime
 from uuid import UUID
@@ -6,7 +6,7 @@ from uuid import UUID
 from sqlalchemy import Connection, select, update
 from sqlalchemy.dialects.postgresql import insert
 
-from storage.catalog import holds, records
+from storage.catalog import deletions, hold_predicate, holds
 from storage.catalog import tables as t
 from storage.catalog.erasures import OpenErasure
 from storage.model import ErasureState
@@ -15,22 +15,22 @@ e, f, h = t.deferral.c, t.erasure.c, t.hold.c
 
 
 def count_held(connection: Connection, erasure: OpenErasure) -> dict[UUID, int]:
-    """How many records of the erasure each hold in force keeps, as far as that is counted.
+    """Return how many records of the erasure each hold in force keeps, up to a limit.
 
     The caller shares the lock of the holds.
     """
     found = {}
     for hold in holds.in_force(connection, erasure.tenant):
-        # ``record`` first: a row that is carried meanwhile is then found in ``held``
+        # ``record`` first: a row that is relocated in between is then found in ``held``
         count = sum(
             holds.counted(
                 connection,
-                holds.covered(
+                hold_predicate.covered(
                     table,
                     table.c.uid,
                     h.id == hold,
-                    records.in_erasure(
-                        table, erasure.tenant, erasure.scope, erasure.sought, erasure.cutoff
+                    deletions.in_erasure(
+                        table, erasure.tenant, erasure.scope, erasure.match_values, erasure.cutoff
                     ),
                 ),
             )
@@ -42,10 +42,10 @@ def count_held(connection: Connection, erasure: OpenErasure) -> dict[UUID, int]:
 
 
 def defer(connection: Connection, erasure: UUID, kept_by: dict[UUID, int], now: datetime) -> None:
-    """The erasure waits for these holds, and still knows whom it is about."""
+    """Make the erasure wait for these holds. It keeps its match values."""
     again = insert(t.deferral)
     connection.execute(
-        again.on_conflict_do_update(  # deferred anew in the same moment
+        again.on_conflict_do_update(  # deferred again at the same time
             index_elements=["erasure_id", "hold_id", "since"],
             set_={"until": None, "records": again.excluded.records},
         ),
@@ -58,7 +58,7 @@ def defer(connection: Connection, erasure: UUID, kept_by: dict[UUID, int], now: 
 
 
 def resume(connection: Connection, tenant: str, now: datetime) -> list[UUID]:
-    """Erasures of a tenant that were deferred are planned again; a hold may defer them again."""
+    """Have deferred erasures of a tenant planned again. Another hold may defer them again."""
     waiting = connection.scalars(
         update(t.erasure)
         .where(f.tenant == tenant, f.state == ErasureState.DEFERRED)
@@ -71,7 +71,7 @@ def resume(connection: Connection, tenant: str, now: datetime) -> list[UUID]:
 
 
 def ended(connection: Connection, erasure: UUID) -> list[tuple[UUID, int, datetime, datetime]]:
-    """Which holds have deferred it: how many records, from when until when."""
+    """Return each hold that deferred the erasure: how many records, from when until when."""
     rows = connection.execute(
         select(e.hold_id, e.records, e.since, e.until)
         .where(e.erasure_id == erasure, e.until.is_not(None))

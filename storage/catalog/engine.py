@@ -1,4 +1,4 @@
-"""A region's database: connections, transactions, and what must hold of it."""
+"""A region's database: connections, transactions, tenant locks, and checks of the server."""
 
 import hashlib
 from collections.abc import Callable, Iterable, Iterator
@@ -45,31 +45,35 @@ from storage.errors import (
 )
 
 CODE_REVISION = 3
+"""The revision of this code. A catalog states the range that it supports."""
+
 OLDEST_SERVER = 18
+"""The oldest major version of PostgreSQL that this code supports."""
+
 OLDEST_REVISION = "0010"
-"""What this code asks of a catalog. A catalog states the range that it supports."""
+"""The oldest revision of the schema that this code supports."""
 
 T = TypeVar("T")
 
 _DRIVER = "postgresql+psycopg"
-_AGAIN = (psycopg.errors.DeadlockDetected, psycopg.errors.SerializationFailure)
+_RETRIED = (psycopg.errors.DeadlockDetected, psycopg.errors.SerializationFailure)
 _ATTEMPTS = 5
 
 
 class Catalog:
     """The database of one region.
 
-    Every method that fails to reach it raises CatalogUnavailable; CatalogForbidden if the login
-    may not do what was asked.
+    Every method raises CatalogUnavailable if it cannot reach the database, and CatalogForbidden if
+    the login lacks a right.
     """
 
     def __init__(self, region: str, url: str, *, connections: int = 10) -> None:
-        """``connections`` is the most that this process holds to this database.
+        """``connections``: the most that this process opens to this database.
 
-        Raises SettingsError if that is no URL of PostgreSQL.
+        Raises SettingsError if ``url`` is not a URL of PostgreSQL.
         """
         self.region = region
-        # who asks the time may hold a connection: if all did, nobody would ever get another
+        # a caller that asks for the time may hold a connection: with one pool, all could block
         self._timing = _engine(_url(region, url), 1)
         self.engine = _engine(_url(region, url), max(1, connections - 1))
         self._watch: _Watch | None = None
@@ -77,23 +81,23 @@ class Catalog:
     def watch(
         self, check: Callable[[Connection], None], clock: Callable[[], float], age: float
     ) -> None:
-        """From now on a transaction begins with ``check``, which raises what forbids to go on.
+        """Begin every transaction with ``check``, which raises if the catalog must not be used.
 
-        It is left out if it was passed at most ``age`` seconds ago (``clock``), and no connection
-        has been made since.
+        The check is skipped if it passed at most ``age`` seconds ago by ``clock``, and no
+        connection was opened since.
         """
         self._watch = _Watch(check, clock, age)
-        event.listen(self.engine, "connect", self._watch.forget)
+        event.listen(self.engine, "connect", self._watch.reset)
 
     def strict(self) -> "Catalog":
-        """The same catalog, but every transaction begins with the check: for who destroys."""
+        """Return the same catalog with the check in every transaction, for what destroys."""
         other = copy(self)
         if self._watch is not None:
             other.watch(self._watch.check, self._watch.clock, age=-1.0)
         return other
 
     def begin(self) -> AbstractContextManager[Connection]:
-        """A transaction, committed at the end of the block."""
+        """Begin a transaction that is committed at the end of the block."""
         return self._begin(self.engine, self._watch)
 
     @contextmanager
@@ -101,7 +105,7 @@ class Catalog:
         try:
             with engine.begin() as connection:
                 if watch is not None:
-                    watch.look(connection)
+                    watch.run(connection)
                 yield connection
         except SQLAlchemyError as error:
             refusal = _refusal(self.region, error)
@@ -110,19 +114,19 @@ class Catalog:
             raise refusal from error
 
     def run(self, work: Callable[[Connection], T]) -> T:
-        """``work`` in a transaction; again from the start after a deadlock, so it is repeatable."""
+        """Run ``work`` in a transaction, and again after a deadlock: it must be repeatable."""
         for _ in range(_ATTEMPTS - 1):
             try:
                 with self.begin() as connection:
                     return work(connection)
             except CatalogUnavailable as error:
-                if not isinstance(_said(error.__cause__), _AGAIN):
+                if not isinstance(_driver_error(error.__cause__), _RETRIED):
                     raise
         with self.begin() as connection:
             return work(connection)
 
     def clock_offset(self, local: Callable[[], float]) -> tuple[float, timedelta]:
-        """The database's clock minus ``local`` (seconds since the epoch), and how exact that is."""
+        """Return the database's clock minus ``local`` (seconds since the epoch), and its error."""
         with self._begin(self._timing) as connection:
             connection.execute(text("SELECT 1"))
             before = local()
@@ -131,7 +135,7 @@ class Catalog:
         return float(there or 0) - (before + after) / 2, timedelta(seconds=(after - before) / 2)
 
     def check_safe(self) -> None:
-        """That what it commits survives a crash. Raises CatalogUnsafe or CatalogUnsupported."""
+        """Raise CatalogUnsafe or CatalogUnsupported unless a commit survives a crash."""
         with self.begin() as connection:
             check_server(self.region, int(connection.scalar(text("SHOW server_version_num"))))
             for name in ("fsync", "synchronous_commit", "full_page_writes"):
@@ -142,9 +146,9 @@ class Catalog:
                     )
 
     def check(self) -> None:
-        """That it is safe, is this region's, and supports this code.
+        """Raise CatalogUnsafe or CatalogUnsupported unless this code can use the catalog.
 
-        Raises CatalogUnsafe or CatalogUnsupported.
+        It must be safe, belong to this region, and support this revision of the code.
         """
         self.check_safe()
         with self.begin() as connection:
@@ -152,7 +156,7 @@ class Catalog:
                 raise CatalogUnsupported(
                     f"The catalog of {self.region} is empty.", advice="Run: domicile init"
                 )
-            c = t.catalog_info.c  # not what other revisions may lack
+            c = t.catalog_info.c  # other revisions may lack the other columns
             info = connection.execute(select(c.region, c.oldest_code, c.newest_code)).one_or_none()
             revision = connection.scalar(text("SELECT version_num FROM alembic_version")) or ""
         if info is None:
@@ -165,7 +169,7 @@ class Catalog:
             raise CatalogUnsupported(
                 f"The catalog of {self.region} supports code {info.oldest_code} to "
                 f"{info.newest_code}; this is {CODE_REVISION}.",
-                advice="Run: domicile init, or deploy the code that fits.",
+                advice="Run: domicile init, or deploy a matching version of the code.",
             )
         if revision < OLDEST_REVISION:
             raise outdated(revision)
@@ -177,7 +181,7 @@ class Catalog:
 
 
 def check_server(region: str, version: int) -> None:
-    """That the server has what our migrations use. ``version``: its ``server_version_num``."""
+    """Raise CatalogUnsupported if the server is too old. ``version``: ``server_version_num``."""
     if version < OLDEST_SERVER * 10_000:
         raise CatalogUnsupported(
             f"The catalog of {region} is on PostgreSQL {version // 10_000}.",
@@ -187,36 +191,36 @@ def check_server(region: str, version: int) -> None:
 
 @dataclass(slots=True)
 class _Watch:
-    """Whether the catalog is still the one that it was, asked now and then."""
+    """A check that the catalog is still the same one, repeated when its result is too old."""
 
     check: Callable[[Connection], None]
     clock: Callable[[], float]
     age: float
     passed: float = float("-inf")
 
-    def look(self, connection: Connection) -> None:
-        """Ask, unless that was done a moment ago."""
+    def run(self, connection: Connection) -> None:
+        """Check, unless the last check is recent."""
         now = self.clock()
         if now - self.passed > self.age:
             self.check(connection)
             self.passed = now
 
-    def forget(self, *_: object) -> None:
-        """Ask next time: it may be another server that answers now."""
+    def reset(self, *_: object) -> None:
+        """Check next time: a new connection may reach another server."""
         self.passed = float("-inf")
 
 
 def unavailable(region: str) -> CatalogUnavailable:
-    """The error for a database that does not answer."""
+    """Return the error for a database that does not answer."""
     return CatalogUnavailable(
         f"The catalog of {region} does not answer.", advice="Try again; see: domicile doctor"
     )
 
 
 def another(region: str, found: str) -> CatalogUnsupported:
-    """The error for a catalog that is another region's."""
+    """Return the error for the catalog of another region."""
     return CatalogUnsupported(
-        f"The catalog given for {region} is that of {found}.",
+        f"The catalog given for {region} is the catalog of {found}.",
         advice="Check the region's catalog_url.",
     )
 
@@ -231,7 +235,7 @@ def outdated(revision: str) -> CatalogUnsupported:
 
 
 def disconnected(error: BaseException) -> bool:
-    """Whether an error leaves it open if a transaction was committed."""
+    """Return whether an error leaves it unknown if a transaction was committed."""
     cause: BaseException | None = error
     while cause is not None:
         if isinstance(cause, DBAPIError) and cause.connection_invalidated:
@@ -243,14 +247,14 @@ def disconnected(error: BaseException) -> bool:
 
 
 def lock_number(tenant: str) -> int:
-    """The advisory lock of a tenant: a signed 64-bit number."""
+    """Return the number of a tenant's advisory lock: a signed 64-bit integer."""
     return int.from_bytes(hashlib.sha256(b"tenant\0" + tenant.encode()).digest()[:8], signed=True)
 
 
 def share_tenants(connection: Connection, tenants: Iterable[str]) -> None:
     """Until the transaction ends, no erasure of these tenants commits a fence.
 
-    What is checked in a *later* statement then stays true until the commit.
+    The answer to a check in a *later* statement then stays true until the commit.
     """
     numbers = sorted({lock_number(tenant) for tenant in tenants})
     connection.execute(_share(), {"numbers": numbers})
@@ -268,40 +272,40 @@ def own_tenant(connection: Connection, tenant: str) -> None:
 
 
 def _refusal(region: str, error: SQLAlchemyError) -> DomicileError | None:
-    """Our error for what keeps the database from its work. None: the mistake is in our code."""
-    said = _said(error)
-    if isinstance(said, psycopg.errors.InsufficientPrivilege):
+    """Return our error for a failure of the database. None: the error is in our code."""
+    cause = _driver_error(error)
+    if isinstance(cause, psycopg.errors.InsufficientPrivilege):
         return CatalogForbidden(
-            f"The catalog of {region} does not let this login do that.",
-            advice="Make it a member of the role of its work: see migrations.",
+            f"The login lacks a right on the catalog of {region}.",
+            advice="Grant it the role for its work; migrations create the roles.",
         )
     down = isinstance(error, OperationalError | InterfaceError | PoolTimeout)
-    # after a failover, what was written to before may be read only
-    if down or isinstance(said, psycopg.errors.ReadOnlySqlTransaction):
+    # after a failover, the old primary may be read only
+    if down or isinstance(cause, psycopg.errors.ReadOnlySqlTransaction):
         return unavailable(region)
     return None
 
 
-def _said(error: BaseException | None) -> BaseException | None:
-    """What the database itself said."""
+def _driver_error(error: BaseException | None) -> BaseException | None:
+    """Return the error of the driver behind an error of SQLAlchemy."""
     return error.orig if isinstance(error, DBAPIError) else None
 
 
 def _url(region: str, given: str) -> URL:
     url = None
-    with suppress(ArgumentError, ValueError):  # ValueErrors show a part of it
+    with suppress(ArgumentError, ValueError):  # a ValueError may quote the URL
         url = make_url(given)
     if url is None or url.drivername not in ("postgresql", _DRIVER):
         raise SettingsError(
-            f"The catalog_url of {region} is no URL of PostgreSQL.",
-            advice="Such a URL looks like postgresql://user@host/database.",
+            f"The catalog_url of {region} is not a URL of PostgreSQL.",
+            advice="Give postgresql://user@host/database.",
         )
     return url.set(drivername=_DRIVER)
 
 
 def _engine(url: URL, connections: int) -> Engine:
-    # prepare_threshold: a prepared statement is session state, which a transaction pooler breaks.
-    # hide_parameters: an error must not carry keys or pseudonyms into a log.
+    # prepare_threshold: a prepared statement is session state, which breaks a transaction pooler
+    # hide_parameters: an error must not bring keys or pseudonyms into a log
     return create_engine(
         url,
         pool_size=connections,

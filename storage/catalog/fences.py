@@ -1,4 +1,4 @@
-"""Fences: what makes an erasure true at once. Writes ask them before and as they commit."""
+"""Fences make an erasure effective at once. Writes check them before they send, and at commit."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -30,9 +30,10 @@ _FENCED = (ScopeKind.TENANT, ScopeKind.SUBJECT, ScopeKind.GROUP, ScopeKind.RECOR
 
 @dataclass(frozen=True, slots=True)
 class FenceQuery:
-    """What a write asks of the fences. ``origin`` is the oldest minting that it derives from.
+    """What a write is about. ``origin``: minting of the oldest record that it derives from.
 
-    Of subject and group, every pseudonym: the fence may be older than the newest pseudonym key.
+    ``subject`` and ``group``: the pseudonyms under every key, because a fence may be older than
+    the newest pseudonym key.
     """
 
     tenant: str
@@ -42,7 +43,7 @@ class FenceQuery:
     origin: datetime
 
     def values(self) -> list[tuple[ScopeKind, bytes]]:
-        """What fences of each scope would have to name to cover it."""
+        """Return scope and value of every fence that would cover it."""
         return [
             (ScopeKind.TENANT, b""),
             *((ScopeKind.RECORD, uid) for uid in self.uids),
@@ -51,15 +52,15 @@ class FenceQuery:
         ]
 
 
-def covering(connection: Connection, probes: Sequence[FenceQuery]) -> dict[int, set[UUID]]:
-    """Which of these writes an erasure covers, by position. Two statements for the whole batch."""
-    active = _active(connection, probes)
+def covering(connection: Connection, queries: Sequence[FenceQuery]) -> dict[int, set[UUID]]:
+    """Return the erasures that cover each write, by position; two statements for the batch."""
+    active = _active(connection, queries)
     lines: list[tuple[int, str, str, bytes, datetime]] = []
-    for n, probe in enumerate(probes):
+    for n, query in enumerate(queries):
         lines += [
-            (n, probe.tenant, scope.value, value, probe.origin)
-            for scope, value in probe.values()
-            if (probe.tenant, scope.value) in active
+            (n, query.tenant, scope.value, value, query.origin)
+            for scope, value in query.values()
+            if (query.tenant, scope.value) in active
         ]
     if not lines:
         return {}
@@ -89,18 +90,18 @@ def covering(connection: Connection, probes: Sequence[FenceQuery]) -> dict[int, 
     return found
 
 
-def _active(connection: Connection, probes: Sequence[FenceQuery]) -> set[tuple[str, str]]:
-    """The tenants and scopes with a fence that could cover any of these: mostly none at all."""
-    if not probes:
+def _active(connection: Connection, queries: Sequence[FenceQuery]) -> set[tuple[str, str]]:
+    """Return tenants and scopes with a fence that could cover any write: usually none at all."""
+    if not queries:
         return set()
-    tenants = sorted({probe.tenant for probe in probes})
+    tenants = sorted({query.tenant for query in queries})
     pairs = [(tenant, scope.value) for tenant in tenants for scope in _FENCED]
     rows = connection.execute(
         _any_fence(),
         {
             "tenants": [tenant for tenant, _ in pairs],
             "scopes": [scope for _, scope in pairs],
-            "oldest": min(probe.origin for probe in probes),
+            "oldest": min(query.origin for query in queries),
         },
     )
     return {(row[0], row[1]) for row in rows}
@@ -119,28 +120,37 @@ def _any_fence() -> Select[str, str]:
 
 
 def fenced_by_name(connection: Connection, tenant: str, uid: bytes, minted: datetime) -> bool:
-    """Whether a record that is not there was erased by its id, or with its whole tenant."""
+    """Return whether a record without a row was erased by its id, or with its whole tenant."""
     return bool(covering(connection, [FenceQuery(tenant, (uid,), (), (), minted)]))
 
 
-def prune(connection: Connection, now: datetime, limit: int) -> int:
-    """Forget fences that no write can meet any more, and whose erasures are complete.
+def old(now: datetime) -> Select[str, str, bytes, UUID]:
+    """SQL: fences that no write can meet any more, of erasures that are complete.
 
-    Until then they say which later erasure has to wait for the same bytes.
+    Until an erasure is complete, its fences tell later ones to wait for the same bytes.
     """
-    old = (
+    return (
         select(f.tenant, f.scope, f.value, f.erasure_id)
         .join(t.erasure, e.id == f.erasure_id)
         .where(f.until < now, e.state == ErasureState.COMPLETE)
-        .limit(limit)
-        .subquery()
     )
+
+
+def prune(connection: Connection, now: datetime, limit: int) -> int:
+    """Delete a batch of old fences; return the count."""
+    some = old(now).limit(limit).subquery()
     done = connection.execute(
         t.fence.delete().where(
-            f.tenant == old.c.tenant,
-            f.scope == old.c.scope,
-            f.value == old.c.value,
-            f.erasure_id == old.c.erasure_id,
+            f.tenant == some.c.tenant,
+            f.scope == some.c.scope,
+            f.value == some.c.value,
+            f.erasure_id == some.c.erasure_id,
         )
     )
     return done.rowcount
+
+
+def count(connection: Connection, erasure: UUID) -> int:
+    """Return how many fences an erasure has."""
+    query = select(func.count()).where(f.erasure_id == erasure)
+    return connection.scalar(query) or 0

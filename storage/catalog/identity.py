@@ -1,7 +1,7 @@
-"""Which catalog this is: the server, its timeline, the database, the table. A copy is another one.
+"""The identity of a catalog: its server, timeline, database and table.
 
-A restored or failed-over catalog has forgotten what was committed since: erasures too. So it says
-which place it is in, and whoever uses it compares that with the place.
+A catalog that was restored or failed over has lost what was committed since, erasures too. So it
+stores its identity, and every process compares that with the server it is connected to.
 """
 
 from collections.abc import Sequence
@@ -18,14 +18,14 @@ i = t.catalog_info.c
 
 _UNFINISHED: Final = "recovery"
 _PARTS: Final = "server", "timeline", "database", "table"
-# the timeline that is written to now: that of the last checkpoint is still the old one after a
-# failover. Anybody may ask all of this.
+# the timeline of the current WAL file: after a failover the last checkpoint still has the old one.
+# Every login may read all of this.
 _HERE: Final = """
     concat_ws('/', c.system_identifier, left(pg_walfile_name(pg_current_wal_lsn()), 8),
       (SELECT oid FROM pg_database WHERE datname = current_database()),
       CAST(CAST('catalog_info' AS regclass) AS oid))
 """
-_LOOK: Final = text(f"""
+_COMPARE: Final = text(f"""
     SELECT i.identity, {_HERE}, pg_postmaster_start_time()
     FROM pg_control_system() c LEFT JOIN catalog_info i ON i.id = 1
 """)  # noqa: S608 - no value is in it
@@ -36,51 +36,57 @@ _SET: Final = text(f"""
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """What has another value than the catalog says, and since when its server runs."""
+    """The parts of the identity that changed, and when the server started."""
 
-    moved: tuple[str, ...]
+    changed: tuple[str, ...]
     started: datetime
 
 
-def why(moved: Sequence[str]) -> str:
-    """In words: what makes the catalog a copy. Nothing moved: it was set back in its place."""
-    if not moved:
+def describe(changed: Sequence[str]) -> str:
+    """Return in words why the catalog counts as restored.
+
+    Nothing changed: an older state was restored on the same server.
+    """
+    if not changed:
         return "the ledger has entries that it does not know"
-    if _UNFINISHED in moved:
+    if _UNFINISHED in changed:
         return "its recovery is not finished"
-    return f"its {', '.join(moved)} changed"
+    return f"its {', '.join(changed)} changed"
 
 
-def look(connection: Connection) -> Identity:
-    """Compare. ``moved`` is ("recovery",) in a catalog whose recovery is not finished."""
-    said, here, started = connection.execute(_LOOK).one()
-    if said is None:
+def compare(connection: Connection) -> Identity:
+    """Compare the stored identity with the server.
+
+    ``changed`` is ("recovery",) in a catalog whose recovery is not finished.
+    """
+    stored, here, started = connection.execute(_COMPARE).one()
+    if stored is None:
         return Identity((_UNFINISHED,), started)
-    pairs = zip(_PARTS, said.split("/"), here.split("/"), strict=True)
+    pairs = zip(_PARTS, stored.split("/"), here.split("/"), strict=True)
     return Identity(tuple(part for part, was, is_now in pairs if was != is_now), started)
 
 
 def accept(connection: Connection, unread: Sequence[str] = ()) -> None:
-    """This is the catalog from now on. ``unread``: backends whose ledger is still to be read."""
+    """Store the identity of this server. ``unread``: backends whose ledger is still to be read."""
     connection.execute(_SET, {"unread": list(unread)})
 
 
 def begin_recovery(connection: Connection) -> None:
-    """Nobody uses this catalog until it is settled again."""
+    """Clear the identity: no process uses this catalog until ``accept``."""
     connection.execute(update(t.catalog_info).values(identity=None))
 
 
 def unread(connection: Connection) -> list[str]:
-    """The backends whose ledger nobody has read since the catalog was restored."""
+    """Return the backends whose ledger has not been read since the catalog was restored."""
     return list(connection.scalar(select(i.unread)) or ())
 
 
 def set_unread(connection: Connection, left: Sequence[str]) -> None:
-    """These are left."""
+    """Replace the backends whose ledger is still to be read."""
     connection.execute(update(t.catalog_info).values(unread=list(left)))
 
 
 def catalog_id(connection: Connection) -> UUID:
-    """The id that the catalog was given when it was made."""
+    """Return the id that the catalog got when it was created."""
     found: UUID = connection.execute(select(i.catalog_id)).scalar_one()
     return found

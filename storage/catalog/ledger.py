@@ -1,8 +1,8 @@
-"""The ledger as the catalog knows it: objects with numbers, of which the newest is the head.
+"""The ledger in the catalog: objects with numbers. The head is the newest whose event is true.
 
-An entry gets the number after the head, and is the head once what it tells is true. Numbers are
-taken while nothing becomes true, so an event that a restored catalog has lost is either numbered
-right after its head, or was announced before the copy was made.
+An entry gets the number after the head, and becomes the head when its event is committed. Numbers
+are given out only while no event is being committed. So an event that a restored catalog lost
+either has the number after its head, or was announced before the backup.
 """
 
 from collections.abc import Collection, Sequence
@@ -11,10 +11,10 @@ from datetime import datetime
 from typing import Final
 from uuid import UUID
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, Select, func, select
 
 from storage.catalog import tables as t
-from storage.catalog.objects import ObjectKind, ObjectState
+from storage.catalog.kinds import ObjectKind, ObjectState
 
 o, r = t.object_.c, t.replica.c
 
@@ -24,14 +24,14 @@ _LEDGER: Final = o.kind == ObjectKind.LEDGER
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """The newest entry that the catalog knows to be true. ``digest``: SHA-256 of its object."""
+    """The newest entry whose event is committed. ``digest``: SHA-256 of its object."""
 
     number: int
     digest: bytes
 
 
 def head(connection: Connection) -> Head:
-    """The head; number 0 if nothing has happened yet."""
+    """Return the head; number 0 if no event was committed yet."""
     row = connection.execute(
         select(o.number, o.digest)
         .where(_LEDGER, o.state == ObjectState.STORED)
@@ -42,7 +42,7 @@ def head(connection: Connection) -> Head:
 
 
 def lock_numbers(connection: Connection) -> None:
-    """Until the transaction ends, nothing that the ledger tells becomes true."""
+    """Until the transaction ends, no event of the ledger is committed."""
     connection.execute(select(func.pg_advisory_xact_lock(_LOCK)))
 
 
@@ -52,36 +52,42 @@ def lock_events(connection: Connection) -> None:
 
 
 def unknown(connection: Connection, keys: Collection[str]) -> set[str]:
-    """Those of the keys that the catalog has no row of."""
-    there = connection.scalars(select(r.key).where(r.key.in_(list(keys))))
-    return set(keys) - set(there)
+    """Return those of the keys that have no row in the catalog."""
+    known = connection.scalars(select(r.key).where(r.key.in_(list(keys))))
+    return set(keys) - set(known)
 
 
-def settled(connection: Connection, objects: Collection[UUID]) -> set[UUID]:
-    """Those of the objects whose event is true, or was refused."""
-    known = select(o.id).where(o.id.in_(list(objects)), o.state != ObjectState.WRITING)
-    return set(connection.scalars(known))
+def resolved(connection: Connection, objects: Collection[UUID]) -> set[UUID]:
+    """Return those of the entries whose event was committed or refused."""
+    query = select(o.id).where(o.id.in_(list(objects)), o.state != ObjectState.WRITING)
+    return set(connection.scalars(query))
 
 
 def digests(connection: Connection, wanted: Collection[bytes]) -> set[bytes]:
-    """Those of the digests that are of entries which the catalog knows."""
-    known = select(o.digest).where(_LEDGER, o.digest.in_(list(wanted)))
-    return set(connection.scalars(known))
+    """Return those of the digests that belong to entries of this catalog."""
+    query = select(o.digest).where(_LEDGER, o.digest.in_(list(wanted)))
+    return set(connection.scalars(query))
 
 
-def take_stale(connection: Connection, now: datetime, limit: int) -> list[UUID]:
-    """Entries whose writer is gone: it said neither that they are true nor that they are not."""
-    query = select(o.id).where(_LEDGER, o.state == ObjectState.WRITING, o.deadline < now)
-    return list(connection.scalars(query.order_by(o.deadline).limit(limit)))
+def stale(now: datetime) -> Select[UUID]:
+    """SQL: entries still ``writing`` after their deadline: their writer is gone."""
+    return select(o.id).where(_LEDGER, o.state == ObjectState.WRITING, o.deadline < now)
 
 
-def old(connection: Connection, before: datetime, limit: int) -> Sequence[UUID]:
-    """Entries that were announced before that, but never the head."""
-    query = (
+def find_stale(connection: Connection, now: datetime, limit: int) -> list[UUID]:
+    """Return a batch of stale entries, oldest first. They are not locked."""
+    return list(connection.scalars(stale(now).order_by(o.deadline).limit(limit)))
+
+
+def old(connection: Connection, before: datetime) -> Select[UUID]:
+    """SQL: entries announced before a moment, without the head."""
+    return (
         select(o.id)
         .where(_LEDGER, o.state == ObjectState.STORED, o.announced < before)
         .where(o.number < head(connection).number)
-        .order_by(o.number)
-        .limit(limit)
     )
-    return connection.scalars(query).all()
+
+
+def find_old(connection: Connection, before: datetime, limit: int) -> Sequence[UUID]:
+    """Return a batch of old entries, by number. They are not locked."""
+    return connection.scalars(old(connection, before).order_by(o.number).limit(limit)).all()

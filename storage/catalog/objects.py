@@ -1,51 +1,36 @@
-"""Objects on backends, and their replicas: announced, stored, purged, gone.
+"""Objects on backends and their replicas: announced, stored, purged, gone.
 
 Invariant 2: a row is committed before the first byte is sent. A replica is one attempt to write
-one object to one backend under a key of its own, so an attempt that lands late cannot bring back
-what another attempt's purge has removed.
+one object to one backend, under a key of its own. So a write that lands late cannot restore what
+the purge of another replica removed.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from enum import StrEnum
+from typing import Literal
 from uuid import UUID
 
-from sqlalchemy import Connection, Select, exists, func, select, update
+from sqlalchemy import Connection, Select, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 
-from storage.catalog import holds
+from storage.catalog import hold_predicate, holds
 from storage.catalog import tables as t
+from storage.catalog.kinds import ObjectKind, ObjectState, key_of, replica_of
 from storage.model import ReplicaState
 from storage.policy import may_destroy
 
 o, r = t.object_.c, t.replica.c
 
+_LIVE = (ReplicaState.WRITING, ReplicaState.STORED)
 
-class ObjectKind(StrEnum):
-    """What an object holds."""
-
-    PACK = "pack"
-    DAY_KEY = "day_key"
-    FILE_KEY = "file_key"
-    CANARY = "canary"
-    LEDGER = "ledger"
-    HELD = "held"  # records of one tenant that a hold keeps beyond their day
-    HOLD_KEY = "hold_key"
-
-
-class ObjectState(StrEnum):
-    """The life of an object."""
-
-    WRITING = "writing"
-    STORED = "stored"
-    PURGING = "purging"
-    GONE = "gone"
+Schedule = Literal["replicate_at", "compact_at"]
+"""What is to be done with a stored object, by the column that says when."""
 
 
 @dataclass(frozen=True, slots=True)
 class StoredObject:
-    """An object as the catalog knows it."""
+    """A whole row of an object."""
 
     id: UUID
     kind: ObjectKind
@@ -61,7 +46,7 @@ class StoredObject:
 
 @dataclass(frozen=True, slots=True)
 class ObjectSummary:
-    """What an object is, and how far."""
+    """The kind, state and expiry day of an object."""
 
     kind: ObjectKind
     state: ObjectState
@@ -70,7 +55,7 @@ class ObjectSummary:
 
 @dataclass(frozen=True, slots=True)
 class Replica:
-    """A replica row: where it is, and how it stands."""
+    """A replica: its backend, its key and its state."""
 
     id: UUID
     object_id: UUID
@@ -83,7 +68,7 @@ class Replica:
 
 @dataclass(frozen=True, slots=True)
 class NewObject:
-    """What is about to be written."""
+    """An object that is about to be written."""
 
     id: UUID
     kind: ObjectKind
@@ -93,11 +78,11 @@ class NewObject:
     announced: datetime
     deadline: datetime
     family: UUID | None = None  # of the pack that this one compacts
-    number: int | None = None  # of an entry of the ledger
+    number: int | None = None  # of a ledger entry
 
 
 def new_id(now: datetime, entropy: bytes) -> UUID:
-    """An id that sorts by time (RFC 9562, version 7), of 10 random bytes."""
+    """Return an id that sorts by time (RFC 9562, version 7), made of 10 random bytes."""
     milliseconds = int(now.timestamp() * 1000).to_bytes(6)
     raw = bytearray(milliseconds + entropy[:10])
     raw[6] = raw[6] & 0x0F | 0x70
@@ -105,28 +90,16 @@ def new_id(now: datetime, entropy: bytes) -> UUID:
     return UUID(bytes=bytes(raw))
 
 
-def key_of(new: NewObject, attempt: UUID) -> str:
-    """The key of an attempt: kind, day or number, object, attempt. Nothing personal."""
-    partition = str(new.day or "kept") if new.number is None else numbered(new.number)
-    return f"{new.kind}/{partition}/{new.id.hex}-{attempt.hex}"
-
-
-def replica_of(key: str) -> UUID:
-    """The attempt that a key is of."""
-    return UUID(key[-32:])
-
-
-def numbered(number: int) -> str:
-    """The part of a key that says the number of a ledger's entry, so that keys sort by it."""
-    return f"{number:016d}"
-
-
 def announce(
-    connection: Connection, new: NewObject, attempts: Mapping[str, tuple[UUID, datetime]]
+    connection: Connection, new: NewObject, targets: Mapping[str, tuple[UUID, datetime]]
 ) -> list[Replica]:
-    """Insert the object and a replica per backend: its id, and when it has landed at the latest."""
+    """Insert the object with a replica per backend, all ``writing``.
+
+    ``targets``: for each backend the id of its replica, and when a write of it has landed at the
+    latest.
+    """
     connection.execute(insert(t.object_).values(_as_row(new)))
-    return add_replicas(connection, new, attempts)
+    return add_replicas(connection, new, targets)
 
 
 def _as_row(new: NewObject) -> dict[str, object]:
@@ -145,35 +118,39 @@ def _as_row(new: NewObject) -> dict[str, object]:
 
 
 def add_replicas(
-    connection: Connection, new: NewObject, attempts: Mapping[str, tuple[UUID, datetime]]
+    connection: Connection, new: NewObject, targets: Mapping[str, tuple[UUID, datetime]]
 ) -> list[Replica]:
-    """Insert one more replica, still to be written, per backend."""
+    """Insert one more replica per backend, still ``writing``."""
     made = [
-        Replica(number, new.id, backend, key_of(new, number), ReplicaState.WRITING, land_by, 0)
-        for backend, (number, land_by) in attempts.items()
+        Replica(i, new.id, backend, _key_of(new, i), ReplicaState.WRITING, land_by, 0)
+        for backend, (i, land_by) in targets.items()
     ]
     if made:
         connection.execute(
             insert(t.replica),
             [
                 {
-                    "id": a.id,
-                    "object_id": a.object_id,
-                    "backend": a.backend,
-                    "key": a.key,
-                    "state": a.state,
-                    "land_by": a.land_by,
+                    "id": replica.id,
+                    "object_id": replica.object_id,
+                    "backend": replica.backend,
+                    "key": replica.key,
+                    "state": replica.state,
+                    "land_by": replica.land_by,
                 }
-                for a in made
+                for replica in made
             ],
         )
     return made
 
 
-def adopt(connection: Connection, new: NewObject, at: Mapping[str, str], land_by: datetime) -> None:
-    """Know of an object that backends hold: ``at`` are its keys, with the backend of each.
+def _key_of(new: NewObject, replica: UUID) -> str:
+    return key_of(new.kind, new.id, replica, day=new.day, number=new.number)
 
-    It counts as being written until somebody finishes or dooms it.
+
+def adopt(connection: Connection, new: NewObject, at: Mapping[str, str], land_by: datetime) -> None:
+    """Insert an object that backends already have; ``at``: its keys, each with its backend.
+
+    It is ``writing`` until it is finished or marked for purge.
     """
     values = _as_row(new)
     connection.execute(insert(t.object_).values(values).on_conflict_do_nothing())
@@ -203,9 +180,10 @@ def adopt(connection: Connection, new: NewObject, at: Mapping[str, str], land_by
 def record_results(
     connection: Connection, stored: Collection[UUID], failed: Mapping[UUID, str], now: datetime
 ) -> None:
-    """Say which attempts were acknowledged; the others must go. ``failed``: id to error code.
+    """Record which replicas were acknowledged, and send the others to the purge queue.
 
-    What was acknowledged has landed, and cannot land again: nothing sends it twice.
+    ``failed``: replica to error code. An acknowledged write has landed and cannot land again,
+    because nothing is sent twice under one key.
     """
     if stored:
         connection.execute(
@@ -213,10 +191,10 @@ def record_results(
             .where(r.id.in_(stored), r.state == ReplicaState.WRITING)
             .values(state=ReplicaState.STORED, land_by=now)
         )
-    for number, error in failed.items():
+    for replica, error in failed.items():
         connection.execute(
             update(t.replica)
-            .where(r.id == number, r.state.in_((ReplicaState.WRITING, ReplicaState.STORED)))
+            .where(r.id == replica, r.state.in_(_LIVE))
             .values(
                 state=ReplicaState.PURGING, next_attempt=now, purging_since=now, last_error=error
             )
@@ -232,7 +210,10 @@ def finish(
     replicate_at: datetime | None,
     compact_at: datetime | None = None,
 ) -> bool:
-    """Compare and set writing to stored. False: it was abandoned meanwhile, and nothing changed."""
+    """Compare and set ``writing`` to ``stored``.
+
+    False: the object was abandoned in the meantime, and nothing changed.
+    """
     done = connection.execute(
         update(t.object_)
         .where(o.id == object_id, o.state == ObjectState.WRITING)
@@ -269,89 +250,44 @@ def renew(
 
 
 def mark_for_purge(connection: Connection, object_ids: Collection[UUID], now: datetime) -> int:
-    """These objects must go, with every replica, by the purge queue. Says how many it were.
+    """Mark objects and all their replicas for purge; return the count.
 
-    Those that are on their way out already, or gone, are left as they are. Raises Held if a record
-    under a hold needs one of them.
+    Objects that are ``purging`` or ``gone`` stay as they are. Raises Held if a record under a hold
+    needs one of them.
     """
     if not object_ids:
         return 0
     holds.share(connection)
     found = lock(connection, list(object_ids))
-    there = {i: x for i, x in found.items() if x.state in (ObjectState.WRITING, ObjectState.STORED)}
-    needed = holds.needed(connection, {i: x.day for i, x in there.items()})
-    for i, x in there.items():
+    live = {i: x for i, x in found.items() if x.state in (ObjectState.WRITING, ObjectState.STORED)}
+    needed = hold_predicate.needed(connection, {i: x.day for i, x in live.items()})
+    for i, x in live.items():
         may_destroy(what="object", state=x.state, held=i in needed, now=now).demand()
-    if not there:
+    if not live:
         return 0
     connection.execute(
         update(t.object_)
-        .where(o.id.in_(there))
+        .where(o.id.in_(live))
         .values(state=ObjectState.PURGING, compact_at=None, replicate_at=None)
     )
     connection.execute(
         update(t.replica)
-        .where(r.object_id.in_(there), r.state.in_((ReplicaState.WRITING, ReplicaState.STORED)))
+        .where(r.object_id.in_(live), r.state.in_(_LIVE))
         .values(state=ReplicaState.PURGING, next_attempt=now, purging_since=now)
     )
-    return len(there)
-
-
-def mark_unused_keys(
-    connection: Connection,
-    now: datetime,
-    ids: Collection[UUID] | None = None,
-    *,
-    before: datetime | None = None,
-    limit: int = 1000,
-    kind: ObjectKind = ObjectKind.FILE_KEY,
-) -> int:
-    """Keys that no row uses must go: these, or all that were announced before a moment.
-
-    ``kind``: file keys, or hold keys.
-    """
-    used_by = t.held if kind is ObjectKind.HOLD_KEY else t.file
-    query = select(o.id).where(
-        o.kind == kind,
-        o.state == ObjectState.STORED,
-        ~exists().where(used_by.c.key_id == o.id),
-    )
-    if ids is not None:
-        query = query.where(o.id.in_(ids))
-    if before is not None:
-        query = query.where(o.announced < before)
-    query = query.limit(limit).with_for_update(of=t.object_, skip_locked=True)
-    locked = connection.scalars(query).all()
-    # asked again under the lock: the row may have been committed in between
-    used = set(connection.scalars(select(used_by.c.key_id).where(used_by.c.key_id.in_(locked))))
-    return mark_for_purge(connection, [key for key in locked if key not in used], now)
+    return len(live)
 
 
 def lock_stored_key(connection: Connection, key_id: UUID) -> bool:
-    """Whether a key is stored; then nobody dooms it as unused until the transaction ends."""
+    """Return whether a key is stored. If so, it is not purged as unused until the commit."""
     query = select(o.state).where(o.id == key_id).with_for_update(read=True)
     return connection.scalar(query) == ObjectState.STORED
-
-
-def abandon_stale(connection: Connection, now: datetime, limit: int) -> int:
-    """Give up on objects still being written after their deadline. Their writer then loses.
-
-    Not on entries of the ledger: what they tell may have been acknowledged before a restore.
-    """
-    stale = connection.scalars(
-        select(o.id)
-        .where(o.state == ObjectState.WRITING, o.deadline < now, o.kind != ObjectKind.LEDGER)
-        .order_by(o.deadline)
-        .limit(limit)
-        .with_for_update(skip_locked=True)
-    ).all()
-    return mark_for_purge(connection, stale, now)
 
 
 def find_object(
     connection: Connection, object_id: UUID, *, lock: bool = False
 ) -> StoredObject | None:
-    """One object; ``lock``: nobody else changes it until the transaction ends."""
+    """Return one object. ``lock``: no other transaction changes it until the commit."""
     query = select(t.object_).where(o.id == object_id)
     row = connection.execute(query.with_for_update() if lock else query).one_or_none()
     if row is None:
@@ -373,7 +309,7 @@ def find_object(
 def replicas_of(
     connection: Connection, object_ids: Iterable[UUID], states: Collection[ReplicaState]
 ) -> dict[UUID, list[Replica]]:
-    """The replicas of objects that are in one of these states."""
+    """Return the replicas of objects that are in one of the states, by object."""
     found: dict[UUID, list[Replica]] = {}
     rows = connection.execute(
         select(r.id, r.object_id, r.backend, r.key, r.state, r.land_by, r.attempts).where(
@@ -387,79 +323,78 @@ def replicas_of(
     return found
 
 
+def due(column: Schedule, now: datetime) -> Select[UUID]:
+    """SQL: stored objects that are to be replicated or compacted now."""
+    return select(o.id).where(t.object_.c[column] <= now, o.state == ObjectState.STORED)
+
+
 def claim_due(
-    connection: Connection, column: str, now: datetime, lease_until: datetime, limit: int
+    connection: Connection, column: Schedule, now: datetime, lease_until: datetime, limit: int
 ) -> list[UUID]:
-    """Take objects whose ``replicate_at`` or ``compact_at`` has come, until ``lease_until``."""
-    due_at = t.object_.c[column]
-    due = (
-        select(o.id)
-        .where(due_at <= now, o.state == ObjectState.STORED)
-        .order_by(due_at)
-        .limit(limit)
-        .with_for_update(skip_locked=True)
+    """Lease a batch of due objects until ``lease_until``. They are due again then."""
+    some = due(column, now).order_by(t.object_.c[column]).limit(limit)
+    query = (
+        update(t.object_)
+        .where(o.id.in_(some.with_for_update(skip_locked=True).scalar_subquery()))
+        .values({column: lease_until})
+        .returning(o.id)
     )
-    return list(
-        connection.scalars(
-            update(t.object_)
-            .where(o.id.in_(due.scalar_subquery()))
-            .values({column: lease_until})
-            .returning(o.id)
-        )
-    )
+    return list(connection.scalars(query))
 
 
-def schedule(connection: Connection, object_id: UUID, column: str, at: datetime | None) -> None:
-    """When the object is to be replicated or compacted next; None: it need not."""
+def schedule(
+    connection: Connection, object_id: UUID, column: Schedule, at: datetime | None
+) -> None:
+    """Set when the object is to be replicated or compacted; None: never."""
     connection.execute(update(t.object_).where(o.id == object_id).values({column: at}))
 
 
-def mark_corrupt(connection: Connection, attempt: UUID, now: datetime) -> None:
-    """A stored replica gave back bad bytes: purge it, and make another."""
-    done = connection.execute(
+def compact_by(connection: Connection, object_id: UUID, at: datetime) -> None:
+    """Schedule a compaction at that time, unless an earlier one is scheduled."""
+    connection.execute(
+        update(t.object_)
+        .where(o.id == object_id, o.state == ObjectState.STORED)
+        .values(compact_at=func.least(o.compact_at, at))
+    )
+
+
+def mark_corrupt(connection: Connection, replica: UUID, now: datetime) -> None:
+    """Mark a stored replica with bad bytes for purge, and have the object replicated again."""
+    object_id = connection.execute(
         update(t.replica)
-        .where(r.id == attempt, r.state == ReplicaState.STORED)
+        .where(r.id == replica, r.state == ReplicaState.STORED)
         .values(
             state=ReplicaState.PURGING, next_attempt=now, purging_since=now, last_error="Corrupt"
         )
         .returning(r.object_id)
     ).scalar_one_or_none()
-    if done is not None:
+    if object_id is not None:
         connection.execute(
             update(t.object_)
-            .where(o.id == done, o.state == ObjectState.STORED)
+            .where(o.id == object_id, o.state == ObjectState.STORED)
             .values(replicate_at=now)
         )
 
 
 def lock(connection: Connection, object_ids: Sequence[UUID]) -> dict[UUID, ObjectSummary]:
-    """Keep objects as they are until the transaction ends, in one order for all.
+    """Lock objects until the transaction ends, in the order of their ids.
 
-    Two erasures that empty one pack then see each other's deletions, one after the other.
+    Of two erasures that empty one pack, the second then sees the deletions of the first.
     """
-    return _known(connection, _by_id(object_ids).order_by(o.id).with_for_update())
+    return _summarize(connection, _by_id(object_ids).order_by(o.id).with_for_update())
 
 
-def known(connection: Connection, object_ids: Collection[UUID]) -> dict[UUID, ObjectSummary]:
-    """What these objects are."""
-    return _known(connection, _by_id(object_ids))
+def summaries_of(connection: Connection, object_ids: Collection[UUID]) -> dict[UUID, ObjectSummary]:
+    """Return kind, state and expiry day of objects, without locking them."""
+    return _summarize(connection, _by_id(object_ids))
 
 
 def _by_id(object_ids: Collection[UUID]) -> Select[UUID, str, str, date | None]:
     return select(o.id, o.kind, o.state, o.day).where(o.id.in_(object_ids))
 
 
-def _known(
+def _summarize(
     connection: Connection, query: Select[UUID, str, str, date | None]
 ) -> dict[UUID, ObjectSummary]:
     rows = connection.execute(query)
     return {x[0]: ObjectSummary(ObjectKind(x[1]), ObjectState(x[2]), x[3]) for x in rows}
-
-
-def compact_by(connection: Connection, object_id: UUID, at: datetime) -> None:
-    """Compact then, unless it is to be compacted earlier."""
-    connection.execute(
-        update(t.object_)
-        .where(o.id == object_id, o.state == ObjectState.STORED)
-        .values(compact_at=func.least(o.compact_at, at))
-    )

@@ -1,4 +1,4 @@
-"""Which pseudonym keys a catalog is used with. Under another key, an erasure would find nobody."""
+"""The pseudonym keys of a catalog. With another key, an erasure would match nothing."""
 
 from collections.abc import Collection, Mapping
 
@@ -12,18 +12,18 @@ p = t.pseudonym_key.c
 
 
 def check(connection: Connection, region: str, given: Mapping[int, bytes]) -> None:
-    """That these are the keys of the catalog, none missing and none new. Raises SettingsError."""
+    """Raise SettingsError unless these are exactly the keys of the catalog."""
     known = _known(connection)
     _compare(region, known, given)
     if given.keys() - known.keys():
         raise SettingsError(
-            f"The key file of {region} has a pseudonym key that its catalog has not heard of.",
+            f"The key file of {region} has a pseudonym key that its catalog does not know.",
             advice="Run domicile init, then start every process of the region again.",
         )
 
 
 def register(connection: Connection, region: str, given: Mapping[int, bytes]) -> None:
-    """Let new versions be used from now on. Raises SettingsError if an older one is not there."""
+    """Add new versions. Raises SettingsError if an older one is missing."""
     known = _known(connection)
     _compare(region, known, given)
     rows = [{"version": v, "check_value": given[v]} for v in given.keys() - known.keys()]
@@ -32,15 +32,15 @@ def register(connection: Connection, region: str, given: Mapping[int, bytes]) ->
 
 
 def check_complete(connection: Connection, region: str, versions: Collection[int]) -> None:
-    """That a process knows every version in use: others may have been told of a new one since.
+    """Raise KeyUnavailable unless a process has every version in use.
 
-    Raises KeyUnavailable. With the tenant's lock held, whatever is stored under a version that is
-    registered later has been checked against the fence under all of them.
+    Called under the tenant's lock. A record that is stored under a version registered later was
+    then checked against the fences under all versions.
     """
     if _known(connection).keys() - set(versions):
         raise KeyUnavailable(
-            f"Names in {region} are stored under a newer pseudonym key than this process has.",
-            advice="Give it the newest key file, and start it again.",
+            f"The catalog of {region} uses a newer pseudonym key than this process has.",
+            advice="Install the newest key file, and restart the process.",
         )
 
 
@@ -51,6 +51,6 @@ def _known(connection: Connection) -> dict[int, bytes]:
 def _compare(region: str, known: Mapping[int, bytes], given: Mapping[int, bytes]) -> None:
     if any(given.get(version) != value for version, value in known.items()):
         raise SettingsError(
-            f"The key file of {region} is not the one that its catalog is used with.",
-            advice="Restore the newest one: with another, an erasure would find nobody.",
+            f"The key file of {region} does not match its catalog.",
+            advice="Restore the newest one. With another key, an erasure would match nothing.",
         )

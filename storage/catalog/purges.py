@@ -1,14 +1,15 @@
-"""The purge queue: replicas on their way out, seen absent, and in the end forgotten."""
+"""The purge queue: replicas that must go, until they are seen absent and their rows are pruned."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import Connection, and_, bindparam, exists, or_, select, update
+from sqlalchemy import Connection, Select, and_, bindparam, exists, or_, select, update
 
 from storage.catalog import tables as t
-from storage.catalog.objects import ObjectState, Replica, lock
+from storage.catalog.kinds import ObjectState
+from storage.catalog.objects import Replica, lock
 from storage.model import ReplicaState
 
 o, r = t.object_.c, t.replica.c
@@ -16,9 +17,9 @@ o, r = t.object_.c, t.replica.c
 
 @dataclass(frozen=True, slots=True)
 class Visibility:
-    """What a look at a backend can show: kinds of trace that it lists, and whose backend it is.
+    """The kinds of trace that a backend lists (``seen``), and who runs the backend.
 
-    ``attested``: the kinds that it does not list, and that a person vouches cannot be there.
+    ``attested``: the kinds that it does not list, and that a person attests to be impossible.
     """
 
     sub_processor: str
@@ -26,20 +27,19 @@ class Visibility:
     attested: tuple[str, ...]
 
 
+def due(now: datetime) -> Select[UUID]:
+    """SQL: replicas whose purge is to be tried now."""
+    return select(r.id).where(r.state == ReplicaState.PURGING, r.next_attempt <= now)
+
+
 def claim(
     connection: Connection, now: datetime, lease_until: datetime, limit: int
 ) -> list[Replica]:
-    """Take due replicas off the purge queue until ``lease_until``: then they are due again."""
-    due = (
-        select(r.id)
-        .where(r.state == ReplicaState.PURGING, r.next_attempt <= now)
-        .order_by(r.next_attempt)
-        .limit(limit)
-        .with_for_update(skip_locked=True)
-    )
+    """Lease a batch of due replicas until ``lease_until``. They are due again then."""
+    some = due(now).order_by(r.next_attempt).limit(limit).with_for_update(skip_locked=True)
     rows = connection.execute(
         update(t.replica)
-        .where(r.id.in_(due.scalar_subquery()))
+        .where(r.id.in_(some.scalar_subquery()))
         .values(next_attempt=lease_until, attempts=r.attempts + 1)
         .returning(r.id, r.object_id, r.backend, r.key, r.state, r.land_by, r.attempts)
     )
@@ -48,83 +48,87 @@ def claim(
 
 @dataclass(frozen=True, slots=True)
 class Retry:
-    """A replica that is still there, or nobody can say; it is tried again ``at`` some time."""
+    """A replica that was not seen absent, and when to try again."""
 
-    attempt: UUID
+    replica: UUID
     error: str | None
     at: datetime
 
 
-def retry_later(connection: Connection, some: Sequence[Retry]) -> None:
-    """Try these again. There is no last time."""
-    if some:
+def retry_later(connection: Connection, retries: Sequence[Retry]) -> None:
+    """Set when to purge these replicas again. There is no last time."""
+    if retries:
         connection.execute(
             update(t.replica)
-            .where(r.id == bindparam("a"), r.state == ReplicaState.PURGING)
+            .where(r.id == bindparam("i"), r.state == ReplicaState.PURGING)
             .values(next_attempt=bindparam("n"), last_error=bindparam("e")),
-            [{"a": x.attempt, "e": x.error, "n": x.at} for x in some],
+            [{"i": x.replica, "e": x.error, "n": x.at} for x in retries],
         )
 
 
-def mark_gone(connection: Connection, attempt: Replica, look: Visibility, now: datetime) -> None:
-    """The replica has been seen absent; with its last replica the object is gone too.
+def mark_gone(
+    connection: Connection, replica: Replica, visibility: Visibility, now: datetime
+) -> None:
+    """Record that a replica was seen absent. With its last replica the object is ``gone`` too.
 
-    How that is known is noted for receipts: what the topology says later is no evidence. The
-    object is locked first: two last replicas that go at once must not miss each other.
+    The visibility is stored for receipts, because the topology may change later. The object is
+    locked first: otherwise two transactions that purge the last two replicas miss each other.
     """
-    lock(connection, [attempt.object_id])
+    lock(connection, [replica.object_id])
     connection.execute(
         update(t.replica)
-        .where(r.id == attempt.id, r.state == ReplicaState.PURGING)
+        .where(r.id == replica.id, r.state == ReplicaState.PURGING)
         .values(
             state=ReplicaState.GONE,
             gone_at=now,
             next_attempt=None,
             last_error=None,
-            sub_processor=look.sub_processor,
-            seen=list(look.seen),
-            attested=list(look.attested),
+            sub_processor=visibility.sub_processor,
+            seen=list(visibility.seen),
+            attested=list(visibility.attested),
         )
     )
-    left = exists().where(r.object_id == attempt.object_id, r.state != ReplicaState.GONE)
+    left = exists().where(r.object_id == replica.object_id, r.state != ReplicaState.GONE)
     connection.execute(
         update(t.object_)
-        .where(o.id == attempt.object_id, o.state == ObjectState.PURGING, ~left)
+        .where(o.id == replica.object_id, o.state == ObjectState.PURGING, ~left)
         .values(state=ObjectState.GONE, gone_at=now)
     )
 
 
-def prune_gone(connection: Connection, now: datetime, limit: int) -> int:
-    """Forget objects that are gone, landed for good, and awaited by no erasure.
+def old_objects(now: datetime) -> Select[UUID]:
+    """SQL: objects that are gone, that cannot land any more, and that no erasure waits for.
 
-    Not those of a day that goes and has its rows yet: they name them, and erasures read them.
+    Objects of a day whose rows still exist are excluded: erasures find them through the rows.
     """
     e, d = t.erasure_object.c, t.day.c
     has_rows = exists().where(d.day == o.day, d.state == "expiring")
-    forgettable = connection.scalars(
-        select(o.id)
-        .where(
-            o.state == ObjectState.GONE,
-            o.gone_at <= now,
-            ~exists().where(e.object_id == o.id),
-            ~has_rows,
-            ~exists().where(and_(r.object_id == o.id, or_(r.state != "gone", r.land_by >= now))),
-        )
-        .limit(limit)
-        .with_for_update(skip_locked=True)
-    ).all()
-    if forgettable:
-        connection.execute(t.object_.delete().where(o.id.in_(forgettable)))
-    return len(forgettable)
+    landing = and_(r.object_id == o.id, or_(r.state != ReplicaState.GONE, r.land_by >= now))
+    return select(o.id).where(
+        o.state == ObjectState.GONE,
+        o.gone_at <= now,
+        ~exists().where(e.object_id == o.id),
+        ~has_rows,
+        ~exists().where(landing),
+    )
 
 
-def prune_replicas(connection: Connection, now: datetime, limit: int) -> int:
-    """Forget attempts that are gone of objects that are not: else a long outage leaves them all.
+def prune_objects(connection: Connection, now: datetime, limit: int) -> int:
+    """Delete the rows of a batch of old objects with their replicas; return the count."""
+    query = old_objects(now).limit(limit).with_for_update(skip_locked=True)
+    some = connection.scalars(query).all()
+    if some:
+        connection.execute(t.object_.delete().where(o.id.in_(some)))
+    return len(some)
 
-    Only those that cannot land any more, and that no open erasure has to give account of.
+
+def old_replicas(now: datetime) -> Select[UUID]:
+    """SQL: replicas that are gone, and cannot land any more, of objects that are not gone.
+
+    Those of which an open erasure needs the evidence are excluded.
     """
     e = t.erasure_object.c
-    old = (
+    return (
         select(r.id)
         .join(t.object_, o.id == r.object_id)
         .where(
@@ -133,8 +137,18 @@ def prune_replicas(connection: Connection, now: datetime, limit: int) -> int:
             o.state != ObjectState.GONE,
             ~exists().where(e.object_id == r.object_id),
         )
+    )
+
+
+def prune_replicas(connection: Connection, now: datetime, limit: int) -> int:
+    """Delete the rows of a batch of old replicas; return the count.
+
+    Otherwise a long outage would leave a row for each of its failed writes.
+    """
+    some = (
+        old_replicas(now)
         .order_by(r.gone_at)
         .limit(limit)
         .with_for_update(of=t.replica, skip_locked=True)
     )
-    return connection.execute(t.replica.delete().where(r.id.in_(old.scalar_subquery()))).rowcount
+    return connection.execute(t.replica.delete().where(r.id.in_(some.scalar_subquery()))).rowcount

@@ -1,7 +1,7 @@
-"""Records: rows of content. Those that expire lie in ``record``, the others in ``file``.
+"""Rows of records: ``record`` for those that expire, ``file`` for those that do not.
 
-A row holds the only copy of the wrapped record key, so a record whose row is deleted cannot be
-opened any more, wherever its bytes are. (Of what is in ``held`` its object has a copy too.)
+A row contains the only copy of the wrapped record key. So a record whose row is deleted cannot be
+opened any more, wherever its bytes are. (For rows in ``held``, the object contains a copy too.)
 """
 
 from collections.abc import Collection, Iterator, Sequence
@@ -23,7 +23,6 @@ from sqlalchemy import (
     Select,
     Table,
     Text,
-    and_,
     bindparam,
     exists,
     func,
@@ -38,10 +37,9 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.sql.base import ReadOnlyColumnCollection
 
 from regions.model import DataClass
-from storage.catalog import holds
+from storage.catalog import hold_predicate
 from storage.catalog import tables as t
 from storage.model import RecordId, ScopeKind
-from storage.policy import may_destroy
 
 f = t.fence.c
 _MANY = 32  # rows from which COPY pays
@@ -53,7 +51,7 @@ Columns = ReadOnlyColumnCollection[str, Column[object]]
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A record as the catalog knows it."""
+    """A row of ``record``, ``file`` or ``held``."""
 
     id: RecordId
     tenant: str
@@ -83,19 +81,19 @@ class Found:
 
 
 def table_of(day: date | None) -> Table:
-    """Where a record of that expiry day lies."""
+    """Return the table for records of that expiry day."""
     return t.file if day is None else t.record
 
 
 def find(connection: Connection, tenant: str, record_id: RecordId) -> Found | None:
-    """A record and its fences, in one statement."""
+    """Return a record, and whether it is fenced, in one statement."""
     return find_all(connection, [(tenant, record_id)]).get((tenant, record_id.unique))
 
 
 def find_all(
     connection: Connection, names: Collection[tuple[str, RecordId]]
 ) -> dict[tuple[str, bytes], Found]:
-    """Several records at once, by tenant and unique part. An id of another class finds nothing."""
+    """Return several records by tenant and unique part. An id of another class finds nothing."""
     found: dict[tuple[str, bytes], Found] = {}
     for table in (t.file, t.record):
         some = [(name, i) for name, i in names if table_of(i.day) is table]
@@ -135,7 +133,7 @@ def _find(table: Table) -> Select[object]:
 
 
 def add(connection: Connection, day: date | None, rows: Sequence[Row]) -> set[tuple[str, bytes]]:
-    """Insert rows of one expiry day. Gives tenant and unique part of those that were new."""
+    """Insert rows of one expiry day. Return tenant and unique part of those that were new."""
     if len(rows) >= _MANY and _copied(connection, day, rows):
         return {(row.tenant, row.id.unique) for row in rows}
     table = table_of(day)
@@ -147,7 +145,7 @@ def add(connection: Connection, day: date | None, rows: Sequence[Row]) -> set[tu
 
 
 def _copied(connection: Connection, day: date | None, rows: Sequence[Row]) -> bool:
-    """COPY them, which takes a quarter of the time. False, and nothing done, if one is there."""
+    """Insert with COPY, in a quarter of the time. False: a row exists, nothing was inserted."""
     values = [values_of(row) for row in rows]
     table, columns = table_of(day), list(values[0])
     types = [str(table.c[name].type.compile(connection.dialect)) for name in columns]
@@ -170,84 +168,21 @@ def _copied(connection: Connection, day: date | None, rows: Sequence[Row]) -> bo
 
 @cache
 def fenced(table: Table) -> ColumnElement[bool]:
-    """SQL: whether an erasure covers the row. One index probe per scope."""
+    """SQL: whether an erasure covers the row. One index lookup per scope."""
     c = table.c
 
-    def probe(scope: ScopeKind, value: ColumnElement[bool]) -> ColumnElement[bool]:
+    def by(scope: ScopeKind, value: ColumnElement[bool]) -> ColumnElement[bool]:
         return exists().where(
             f.tenant == c.tenant, f.scope == scope.value, value, f.cutoff >= c.origin
         )
 
     own = func.array_append(func.coalesce(c.ancestors, literal([], ARRAY(LargeBinary))), c.uid)
     return or_(
-        probe(ScopeKind.TENANT, f.value == b""),
-        probe(ScopeKind.SUBJECT, f.value == c.subject),
-        probe(ScopeKind.GROUP, f.value == c.grp),
-        probe(ScopeKind.RECORD, f.value == func.any(own)),
+        by(ScopeKind.TENANT, f.value == b""),
+        by(ScopeKind.SUBJECT, f.value == c.subject),
+        by(ScopeKind.GROUP, f.value == c.grp),
+        by(ScopeKind.RECORD, f.value == func.any(own)),
     )
-
-
-def delete_scope(
-    connection: Connection,
-    table: Table,
-    tenant: str,
-    scope: ScopeKind,
-    *,
-    sought: Sequence[bytes],
-    cutoff: datetime,
-    now: datetime,
-    limit: int,
-) -> list[tuple[UUID, UUID]]:
-    """Delete up to ``limit`` rows that an erasure covers and no hold; gives object and key of each.
-
-    A row that a compaction moves at the same moment is waited for, and deleted where it is then.
-    The caller shares the lock of the holds.
-    """
-    c = table.c
-    day = literal(None, Date) if table is t.file else c.expiry_day
-    covered = in_erasure(table, tenant, scope, sought, cutoff)
-    held = holds.held(table)
-    found: dict[date | None, list[bytes]] = {}
-    for row in connection.execute(
-        select(day, c.uid, held.label("held")).where(covered, ~held).limit(limit).with_for_update()
-    ):
-        may_destroy(what="record", state="erased", held=row.held, now=now).demand()
-        found.setdefault(row[0], []).append(row[1])
-    gone: list[tuple[UUID, UUID]] = []
-    for one_day, uids in sorted(found.items(), key=str):
-        # by day and name: a join with the rows that were found may scan every partition
-        where = [c.tenant == tenant, c.uid.in_(uids)]
-        if one_day is not None:
-            where.append(c.expiry_day == one_day)
-        deleted = connection.execute(table.delete().where(*where).returning(c.object_id, c.key_id))
-        gone += [(x[0], x[1]) for x in deleted]
-    return gone
-
-
-def delete_released(
-    connection: Connection, tenant: str, now: datetime, limit: int
-) -> list[tuple[UUID, UUID]]:
-    """Delete rows of ``held`` that no hold in force covers; gives object and key of each.
-
-    What an erasure covers is left to it: it has to know where the bytes are. The caller shares the
-    lock of the holds.
-    """
-    c, held = t.held.c, holds.held(t.held)
-    names = []
-    for row in connection.execute(
-        select(c.expiry_day, c.uid, held.label("held"))
-        .where(c.tenant == tenant, ~held, ~fenced(t.held))
-        .limit(limit)
-        .with_for_update()
-    ):
-        may_destroy(what="record", state="released", held=row.held, now=now).demand()
-        names.append((row.expiry_day, row.uid))
-    gone = connection.execute(
-        t.held.delete()
-        .where(c.tenant == tenant, tuple_(c.expiry_day, c.uid).in_(names))
-        .returning(c.object_id, c.key_id)
-    )
-    return [(x[0], x[1]) for x in gone]
 
 
 def under_hold(
@@ -259,7 +194,7 @@ def under_hold(
     after: RecordId | None = None,
     limit: int = 1,
 ) -> list[Row]:
-    """Records that one hold keeps, in the order of their minting; erased and expired ones too."""
+    """Return records that one hold covers, in order of minting, also erased and expired ones."""
     given: dict[str, object] = {"hold": hold, "tenant": tenant, "limit": limit}
     if only is not None:
         given |= {"uid": only.unique, "data_class": only.data_class.value, "day": only.day}
@@ -275,7 +210,10 @@ def under_hold(
 @cache
 def _under_hold(table: Table, *, only: bool, after: bool) -> Select[Any]:
     c = table.c
-    where = [c.tenant == bindparam("tenant"), holds.held(table, t.hold.c.id == bindparam("hold"))]
+    where = [
+        c.tenant == bindparam("tenant"),
+        hold_predicate.held(table, t.hold.c.id == bindparam("hold")),
+    ]
     if only:
         where += [c.uid == bindparam("uid"), c.data_class == bindparam("data_class")]
     if only and table is t.record:
@@ -287,18 +225,10 @@ def _under_hold(table: Table, *, only: bool, after: bool) -> Select[Any]:
     return select(table).where(*where).order_by(c.minted, c.uid).limit(limit)
 
 
-def in_erasure(
-    table: Table, tenant: str, scope: ScopeKind, sought: Sequence[bytes], cutoff: datetime
-) -> ColumnElement[bool]:
-    """SQL: an erasure of that scope covers the row, whatever holds there may be."""
-    c = table.c
-    return and_(c.tenant == tenant, c.origin <= cutoff, _in_scope(c, scope, sought))
-
-
 def live(
     connection: Connection, table: Table, day: date | None, object_ids: Sequence[UUID]
 ) -> dict[UUID, int]:
-    """How many records each object still holds. ``day``: theirs, in ``record``."""
+    """Return how many records each object still contains. ``day``: that of the objects."""
     c = table.c
     where: list[ColumnElement[bool]] = [c.object_id.in_(object_ids)]
     if table is t.record:
@@ -309,10 +239,16 @@ def live(
     return {x[0]: x[1] for x in counted}
 
 
+def keys_in_use(connection: Connection, table: Table, keys: Collection[UUID]) -> set[UUID]:
+    """Return those of the key objects that rows of the table use."""
+    key_id = table.c.key_id
+    return set(connection.scalars(select(key_id).where(key_id.in_(keys))))
+
+
 def needing(
     connection: Connection, day: date | None, object_id: UUID
 ) -> Iterator[tuple[str, RecordId]]:
-    """Records that no erasure covers and that cannot be opened without a pack or a key object."""
+    """Yield records that no erasure covers and that need this pack or key object to be opened."""
     table = table_of(day)
     c = table.c
     where = [or_(c.object_id == object_id, c.key_id == object_id), ~fenced(table)]
@@ -334,7 +270,7 @@ def page(
     now: datetime,
     limit: int,
 ) -> list[Row]:
-    """Readable records of a tenant in the order of their minting, after one of them."""
+    """Return readable records of a tenant in order of minting, after one of them."""
     found: list[Row] = []
     for table in (t.record, t.file):
         c = table.c
@@ -358,21 +294,8 @@ def page(
     return sorted(found, key=lambda row: (row.id.minted, row.id.unique))[:limit]
 
 
-def _in_scope(c: Columns, scope: ScopeKind, sought: Sequence[bytes]) -> ColumnElement[bool]:
-    match scope:
-        case ScopeKind.SUBJECT:
-            return c.subject.in_(sought)
-        case ScopeKind.GROUP:
-            return c.grp.in_(sought)
-        case ScopeKind.RECORD:
-            derived = c.ancestors.op("&&")(literal(list(sought), ARRAY(LargeBinary)))
-            return or_(c.uid.in_(sought), and_(c.ancestors.is_not(None), derived))
-        case _:
-            return literal(True)
-
-
 def row_of(found: SqlRow[Any]) -> Row:
-    """A whole row of ``record``, ``file`` or ``held``."""
+    """Convert a whole row of ``record``, ``file`` or ``held``."""
     return _row(found._mapping, found._mapping.get("expiry_day"))
 
 
@@ -401,7 +324,7 @@ def _row(m: object, day: date | None) -> Row:
 
 
 def values_of(row: Row) -> dict[str, object]:
-    """The columns of a row."""
+    """Return the columns of a row."""
     expiry = {} if row.id.day is None else {"expiry_day": row.id.day}
     return {
         **expiry,

@@ -1,6 +1,6 @@
-"""Moving records: carried out of their day by a hold, compacted into another pack, found again.
+"""Relocation of records: out of an expiring day for a hold, or into a compacted pack.
 
-The rows follow the bytes. Nothing is destroyed here: a row that goes from one table is in another.
+The rows follow the bytes. Nothing is destroyed: a row that leaves one table is in another.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -24,14 +24,14 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import insert
 
-from storage.catalog import holds
+from storage.catalog import hold_predicate
 from storage.catalog import tables as t
 from storage.catalog.records import Row, row_of, values_of
 
 
 @dataclass(frozen=True, slots=True)
-class MovedRecord:
-    """Where a record's bytes lie, in whichever object this is about."""
+class RelocatedRecord:
+    """The range of a record's bytes in the object that contains it now."""
 
     tenant: str
     uid: bytes
@@ -40,16 +40,16 @@ class MovedRecord:
 
 
 def held_rows_in_pack(connection: Connection, day: date, pack: UUID) -> list[Row]:
-    """What is held of a pack, in the order of the bytes."""
-    where = [*_within(t.record, day, pack), holds.held(t.record)]
+    """Return the held records of a pack, in order of their bytes."""
+    where = [*_within(t.record, day, pack), hold_predicate.held(t.record)]
     rows = connection.execute(select(t.record).where(*where).order_by(t.record.c.start))
     return [row_of(row) for row in rows]
 
 
 def move_to_held(connection: Connection, source: UUID, rows: Sequence[Row]) -> bool:
-    """Move rows of a pack and day to ``held``, as they are to be there: every one, or none.
+    """Replace rows of a pack and day by these rows in ``held``: all, or none.
 
-    One that is not there any more, or not held, stops them all.
+    False: one of them is deleted or not held any more, and nothing changed.
     """
     c, day = t.record.c, rows[0].id.day
     with connection.begin_nested() as savepoint:
@@ -58,7 +58,7 @@ def move_to_held(connection: Connection, source: UUID, rows: Sequence[Row]) -> b
                 *_within(t.record, day, source),
                 c.tenant == rows[0].tenant,
                 c.uid.in_([row.id.unique for row in rows]),
-                holds.held(t.record),
+                hold_predicate.held(t.record),
             )
         )
         if taken.rowcount != len(rows):
@@ -71,7 +71,7 @@ def move_to_held(connection: Connection, source: UUID, rows: Sequence[Row]) -> b
 def rows_in_object(
     connection: Connection, table: Table, day: date | None, object_id: UUID
 ) -> list[Row]:
-    """The records of ``record`` or ``held`` that an object still holds, in order of their bytes."""
+    """Return the rows of an object in ``record`` or ``held``, in order of their bytes."""
     c = table.c
     rows = connection.execute(
         select(table).where(*_within(table, day, object_id)).order_by(c.start)
@@ -79,7 +79,7 @@ def rows_in_object(
     return [row_of(row) for row in rows]
 
 
-def move_rows(
+def relocate_rows(
     connection: Connection,
     table: Table,
     day: date | None,
@@ -88,7 +88,7 @@ def move_rows(
     target: UUID,
     starts: Mapping[int, int],
 ) -> int:
-    """Point records from one pack to another. Says how many were still there to be moved."""
+    """Point rows from one pack to another; return how many rows still existed."""
     c = table.c
     g = (
         func.unnest(
@@ -99,35 +99,35 @@ def move_rows(
         .render_derived(name="given")
         .c
     )
-    moved = connection.execute(
+    relocated = connection.execute(
         update(table)
         .where(*_within(table, day, source), c.start == g.was)
         .values(object_id=target, start=g.start)
     )
-    return moved.rowcount
+    return relocated.rowcount
 
 
 def covered_by_holds(connection: Connection, rows: Sequence[Row]) -> list[Row]:
-    """Those of the rows that a hold in force would cover, were they in ``held``."""
+    """Return those of the rows that a hold in force would cover in ``held``."""
     c = t.held.c
     given = [(row.id.day, row.tenant, row.id.unique) for row in rows]
     covered = select(c.expiry_day, c.tenant, c.uid).where(
-        tuple_(c.expiry_day, c.tenant, c.uid).in_(given), holds.held(t.held)
+        tuple_(c.expiry_day, c.tenant, c.uid).in_(given), hold_predicate.held(t.held)
     )
-    with connection.begin_nested() as attempt:  # what a hold covers is said of rows that are there
+    with connection.begin_nested() as savepoint:  # a hold covers only rows that exist
         values = [values_of(row) for row in rows]
         connection.execute(insert(t.held).on_conflict_do_nothing(), values)
         found = {tuple(x) for x in connection.execute(covered)}
-        attempt.rollback()
+        savepoint.rollback()
     return [row for row, name in zip(rows, given, strict=True) if name in found]
 
 
 def restore_held_rows(
     connection: Connection, rows: Sequence[Row], homeless: Collection[UUID]
 ) -> int:
-    """Have rows in ``held``, as they are to be there, and not in ``record``. Says how many.
+    """Insert rows into ``held`` and delete them from ``record``; return the count.
 
-    Not those that ``held`` has already, but in one of the objects that are ``homeless``.
+    A row that ``held`` has already is replaced only if its object is ``homeless``.
     """
     c, query = t.record.c, insert(t.held)
     new = {name: query.excluded[name] for name in ("object_id", "start", "key_id", "wrapped_key")}
@@ -149,20 +149,20 @@ def restore_held_rows(
     return len(names)
 
 
-def restore_moved_rows(
+def restore_relocated_rows(
     connection: Connection,
     day: date,
     target: UUID,
-    moved: Sequence[MovedRecord],
+    relocated: Sequence[RelocatedRecord],
     homeless: Collection[UUID],
 ) -> int:
-    """Point records of objects that are ``homeless`` to where their bytes are. Says how many."""
+    """Point rows of ``homeless`` objects to the object that has their bytes; return the count."""
     c = t.record.c
     arrays = [
-        literal([m.tenant for m in moved], ARRAY(Text)),
-        literal([m.uid for m in moved], ARRAY(LargeBinary)),
-        literal([m.start for m in moved], ARRAY(BigInteger)),
-        literal([m.length for m in moved], ARRAY(BigInteger)),
+        literal([m.tenant for m in relocated], ARRAY(Text)),
+        literal([m.uid for m in relocated], ARRAY(LargeBinary)),
+        literal([m.start for m in relocated], ARRAY(BigInteger)),
+        literal([m.length for m in relocated], ARRAY(BigInteger)),
     ]
     named = func.unnest(*arrays).table_valued("tenant", "uid", "start", "length")
     g = named.render_derived(name="moved").c

@@ -1,4 +1,4 @@
-"""Everything that a catalog knows to be on backends, in the order of keys."""
+"""Every replica that a catalog knows, in the order of keys."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlalchemy import Connection, select
 
 from storage.catalog import tables as t
-from storage.catalog.objects import ObjectState
+from storage.catalog.kinds import ObjectState
 from storage.model import ReplicaState
 
 o, r = t.object_.c, t.replica.c
@@ -18,11 +18,11 @@ _PAGE = 1000
 
 @dataclass(frozen=True, slots=True)
 class KnownReplica:
-    """A replica, and the object that it is of."""
+    """A replica with the state and expiry day of its object."""
 
     key: str
     backend: str
-    attempt: UUID
+    replica: UUID
     state: ReplicaState
     object_id: UUID
     object_state: ObjectState
@@ -30,7 +30,7 @@ class KnownReplica:
 
 
 def all_replicas(connection: Connection) -> Iterator[KnownReplica]:
-    """Every replica, keys ascending byte by byte, in constant memory; all of one moment."""
+    """Yield every replica, keys ascending byte by byte, from one snapshot, in constant memory."""
     query = (
         select(r.key, r.backend, r.id, r.state, o.id, o.state, o.day)
         .join(t.object_, o.id == r.object_id)

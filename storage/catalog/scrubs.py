@@ -1,4 +1,4 @@
-"""How far the scrub of each backend is, the rows that it compares, and what no row knows of."""
+"""Scrub rounds: their progress, the rows that they compare, and the orphans that they found."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -6,12 +6,13 @@ from datetime import datetime
 from typing import Any, Self
 from uuid import UUID
 
-from sqlalchemy import Connection, Select, Update, and_, func, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Select, Update, and_, func, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from storage.catalog import objects
 from storage.catalog import tables as t
-from storage.catalog.objects import ObjectState
+from storage.catalog.counting import count_up_to
+from storage.catalog.kinds import ObjectState
 from storage.model import ReplicaState
 from storage.policy import Done, Expected, Finding
 
@@ -22,7 +23,7 @@ _SHOWN = 10  # keys of each kind that are kept as examples
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A replica with what its object says of it."""
+    """A replica with the fields of its object that a scrub compares."""
 
     id: UUID
     object_id: UUID
@@ -36,14 +37,14 @@ class Row:
 
     @property
     def expected(self) -> Expected:
-        """What a scrub has to find of it."""
+        """What a scrub must find on the backend."""
         stored = self.object_state is ObjectState.STORED
         return Expected(self.state, stored, self.size, self.backend in self.backends)
 
 
 @dataclass(slots=True)
 class Found:
-    """How often something was found, and the keys of the first few."""
+    """The count of one finding, and the first few keys."""
 
     count: int = 0
     keys: list[str] = field(default_factory=list)
@@ -51,49 +52,49 @@ class Found:
 
 @dataclass(slots=True)
 class Tally:
-    """What a round has looked at and found so far. ``read``: objects of which all bytes were."""
+    """What a round has examined and found so far. ``read``: objects that were read whole."""
 
     keys: int = 0
     read: int = 0
     found: dict[tuple[Finding, Done], Found] = field(default_factory=dict)
 
     def add(self, finding: Finding, done: Done, key: str | None) -> None:
-        """Count one more; a name that is no key of ours may hold anything, and is not kept."""
+        """Count a finding. Give no ``key`` for a foreign name, which may contain anything."""
         found = self.found.setdefault((finding, done), Found())
         found.count += 1
         if key is not None and len(found.keys) < _SHOWN:
             found.keys.append(key)
 
     @property
-    def unmended(self) -> int:
-        """How much a person has to see to."""
+    def unrepaired(self) -> int:
+        """The number of findings that need a person."""
         return self._done(Done.UNREPAIRED)
 
     @property
     def unfinished(self) -> int:
-        """How much the next scrub has to see to again: what is moved goes by then, for one."""
+        """The number of findings that the next scrub must examine again."""
         return self._done(Done.UNREPAIRED, Done.REASSIGNING, Done.WAITING)
 
     def _done(self, *kinds: Done) -> int:
         return sum(found.count for (_, done), found in self.found.items() if done in kinds)
 
-    def written(self) -> dict[str, object]:
-        """As the catalog keeps it."""
+    def to_json(self) -> dict[str, object]:
+        """Return the stored form."""
         found = [[finding, done, f.count, f.keys] for (finding, done), f in self.found.items()]
         return {"keys": self.keys, "read": self.read, "found": found}
 
     @classmethod
-    def of(cls, kept: Mapping[str, Any]) -> Self:
-        """What ``written`` gave; of nothing, nothing."""
-        found = {(Finding(x[0]), Done(x[1])): Found(x[2], x[3]) for x in kept.get("found", ())}
-        return cls(kept.get("keys", 0), kept.get("read", 0), found)
+    def from_json(cls, stored: Mapping[str, Any]) -> Self:
+        """Parse the stored form; an empty one gives an empty tally."""
+        found = {(Finding(x[0]), Done(x[1])): Found(x[2], x[3]) for x in stored.get("found", ())}
+        return cls(stored.get("keys", 0), stored.get("read", 0), found)
 
 
 @dataclass(frozen=True, slots=True)
 class Round:
     """One comparison of a backend with the catalog, from the first key to the last.
 
-    ``started`` unset: it is over, or none was ever begun.
+    ``started`` is None if no round is under way. ``after``: the last key that was examined.
     """
 
     backend: str
@@ -103,11 +104,11 @@ class Round:
     share: float
     tally: Tally
     finished: datetime | None
-    unmended: int
+    unrepaired: int
 
 
 def register(connection: Connection, backends: Collection[str], due: datetime) -> None:
-    """Backends that were not scrubbed yet are to be, from then on."""
+    """Insert backends that are new, with the time of their first round."""
     new = [
         {
             "backend": name,
@@ -116,25 +117,30 @@ def register(connection: Connection, backends: Collection[str], due: datetime) -
             "seed": b"",
             "share": 0.0,
             "tally": {},
-            "unmended": 0,
+            "unrepaired": 0,
         }
         for name in backends
     ]
     connection.execute(insert(t.scrub).values(new).on_conflict_do_nothing())
 
 
+def due(backends: Collection[str], now: datetime) -> Select[str]:
+    """SQL: backends of which a round, or its next piece, is due and not leased."""
+    return select(s.backend).where(_is_free(backends, now), s.due <= now)
+
+
 def begin_due(
     connection: Connection, backends: Collection[str], now: datetime, *, seed: bytes, share: float
 ) -> None:
-    """Begin the rounds whose time has come. ``share``: of the objects, those to be read."""
-    waiting = and_(s.backend.in_(backends), s.started.is_(None), s.due <= now)
+    """Begin the rounds that are due. ``share``: the share of objects to read whole."""
+    waiting = and_(_is_free(backends, now), s.due <= now, s.started.is_(None))
     connection.execute(_begun(now, seed, share).where(waiting))
 
 
 def begin_now(
     connection: Connection, backend: str, now: datetime, *, seed: bytes, share: float
 ) -> None:
-    """Begin a round, unless one is under way that reads no smaller share of the objects."""
+    """Begin a round, unless one is under way that reads at least this share of the objects."""
     lesser = and_(s.backend == backend, or_(s.started.is_(None), s.share < share))
     connection.execute(_begun(now, seed, share).where(lesser))
 
@@ -147,11 +153,10 @@ def claim(
     *,
     due: bool,
 ) -> Round | None:
-    """Take a round that nobody is at, until ``lease``; ``due``: only if its next piece is."""
+    """Lease a round until ``lease``. ``due``: only if its next piece is due."""
     query = (
         select(t.scrub)
-        .where(s.backend.in_(backends), or_(s.lease.is_(None), s.lease <= now))
-        .where(s.started.is_not(None), *([s.due <= now] if due else ()))
+        .where(_is_free(backends, now), s.started.is_not(None), *([s.due <= now] if due else ()))
         .order_by(s.due)
         .limit(1)
         .with_for_update(skip_locked=True)
@@ -164,58 +169,57 @@ def claim(
 
 
 def show(connection: Connection, backends: Collection[str]) -> dict[str, Round]:
-    """How far these backends are, by name."""
+    """Return the rounds of these backends, by name."""
     rows = connection.execute(select(t.scrub).where(s.backend.in_(backends)))
     return {row.backend: _round(row) for row in rows}
 
 
 def save(connection: Connection, before: Round, after: str, tally: Tally, *, due: datetime) -> None:
-    """A piece is done: nobody is at it any more, and the next piece is ``due`` then.
+    """Store the progress of a piece, and end the lease. ``due``: the time of the next piece.
 
-    If another process has gone on meanwhile, because the lease was over, what that one did counts.
+    Nothing changes if the lease expired and another process went on.
     """
     connection.execute(
-        _same(before).values(after=after, tally=tally.written(), lease=None, due=due)
+        _same(before).values(after=after, tally=tally.to_json(), lease=None, due=due)
     )
 
 
 def finish(
     connection: Connection, before: Round, tally: Tally, now: datetime, *, due: datetime
 ) -> None:
-    """The round is over, and the next is ``due`` then. What is gone by itself is no stray."""
+    """End the round. ``due``: the time of the next one."""
     connection.execute(
         _same(before).values(
             started=None,
             after="",
-            tally=tally.written(),
+            tally=tally.to_json(),
             lease=None,
             finished=now,
-            unmended=tally.unmended,
+            unrepaired=tally.unrepaired,
             due=due,
         )
     )
 
 
 def rows(connection: Connection, backend: str, after: str, limit: int) -> list[Row]:
-    """Replicas of a backend whose keys come after one, in the order of keys."""
+    """Return replicas of a backend in the order of keys, after one key."""
     query = _rows().where(r.backend == backend, r.key > after).order_by(r.key).limit(limit)
     return [_row(found) for found in connection.execute(query)]
 
 
 def row_of(connection: Connection, key: str) -> Row | None:
-    """The replica of a key, whichever backend it is on."""
+    """Return the replica of a key, whatever its backend."""
     found = connection.execute(_rows().where(r.key == key)).one_or_none()
     return None if found is None else _row(found)
 
 
 def expected(connection: Connection, backend: str) -> int:
-    """About how many keys there are to look at; it does not count beyond a million."""
-    some = select(r.id).where(r.backend == backend).limit(1_000_000).subquery()
-    return connection.scalar(select(func.count()).select_from(some)) or 0
+    """Return how many keys there are to examine, up to a million."""
+    return count_up_to(connection, select(r.id).where(r.backend == backend), 1_000_000)
 
 
 def purge_again(connection: Connection, row: Row, now: datetime) -> bool:
-    """A replica that was gone is there again: it must go again. False: it is no longer gone."""
+    """Mark for purge a replica that was gone and exists again. False: it is not ``gone`` now."""
     objects.lock(connection, [row.object_id])
     done = connection.execute(
         update(t.replica)
@@ -242,7 +246,7 @@ def purge_again(connection: Connection, row: Row, now: datetime) -> bool:
 def move_to_backends(
     connection: Connection, object_id: UUID, backends: Sequence[str], now: datetime
 ) -> None:
-    """The object is to be on these backends, and is copied to those that lack it."""
+    """Set the backends of an object, and have it replicated to those that lack it."""
     connection.execute(
         update(t.object_)
         .where(o.id == object_id, o.state == ObjectState.STORED)
@@ -251,7 +255,7 @@ def move_to_backends(
 
 
 def note_orphan(connection: Connection, backend: str, key: str, now: datetime) -> datetime:
-    """A backend holds what no row knows of. Says when that was seen for the first time."""
+    """Record an orphan: bytes that no row knows. Return when it was first seen."""
     query = insert(t.orphan).values(backend=backend, key=key, first_seen=now, last_seen=now)
     found: datetime = connection.execute(
         query.on_conflict_do_update(
@@ -262,19 +266,24 @@ def note_orphan(connection: Connection, backend: str, key: str, now: datetime) -
 
 
 def delete_orphan(connection: Connection, backend: str, key: str) -> None:
-    """It is gone."""
+    """Delete the row of an orphan that is gone."""
     connection.execute(t.orphan.delete().where(y.backend == backend, y.key == key))
 
 
 def delete_unseen_orphans(
     connection: Connection, backend: str, before: datetime, limit: int
 ) -> int:
-    """Forget orphans that a whole round has not seen. Says how many it were."""
+    """Delete a batch of orphans that a whole round has not seen; return the count."""
     some = select(y.key).where(y.backend == backend, y.last_seen < before).limit(limit)
     done = connection.execute(
         t.orphan.delete().where(y.backend == backend, y.key.in_(some.scalar_subquery()))
     )
     return done.rowcount
+
+
+def _is_free(backends: Collection[str], now: datetime) -> ColumnElement[bool]:
+    """SQL: whether no process has leased the round."""
+    return and_(s.backend.in_(backends), or_(s.lease.is_(None), s.lease <= now))
 
 
 def _begun(now: datetime, seed: bytes, share: float) -> Update:
@@ -324,7 +333,7 @@ def _round(row: Any) -> Round:  # noqa: ANN401 - a row of the table
         row.after,
         row.seed,
         row.share,
-        Tally.of(row.tally),
+        Tally.from_json(row.tally),
         row.finished,
-        row.unmended,
+        row.unrepaired,
     )

@@ -1,4 +1,4 @@
-"""Which keys have signed receipts of a region, and from when to when: noted with each signature."""
+"""The keys that signed receipts of a region, with the times of their first and last signature."""
 
 from datetime import datetime
 
@@ -11,14 +11,14 @@ k = t.signing_key.c
 
 
 def note(connection: Connection, kid: str, public_key: bytes, now: datetime) -> None:
-    """The key has signed now. In the transaction that keeps what it signed."""
+    """Record that the key signed now, in the transaction that stores the receipt."""
     given = insert(t.signing_key).values(
         kid=kid, public_key=public_key, first_signed=now, last_signed=now
     )
     connection.execute(
         given.on_conflict_do_update(
             index_elements=["kid"],
-            # of two workers, the one whose clock is behind may come later
+            # a worker whose clock is behind may come later
             set_={
                 "first_signed": func.least(k.first_signed, given.excluded.first_signed),
                 "last_signed": func.greatest(k.last_signed, given.excluded.last_signed),
@@ -28,7 +28,7 @@ def note(connection: Connection, kid: str, public_key: bytes, now: datetime) -> 
 
 
 def history(connection: Connection) -> list[tuple[bytes, datetime, datetime]]:
-    """Each public key (32 bytes) with the times of its first and last signature, oldest first."""
+    """Return each public key (32 bytes) with its first and last signature, oldest first."""
     rows = connection.execute(
         select(k.public_key, k.first_signed, k.last_signed).order_by(k.first_signed, k.kid)
     )

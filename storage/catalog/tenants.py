@@ -1,4 +1,4 @@
-"""Tenants: in full at home, by name elsewhere."""
+"""Tenants: in full in their home region; id, account and home in other regions."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -16,14 +16,14 @@ from storage.model import Agreement, TenantSpec
 
 @dataclass(frozen=True, slots=True)
 class TenantTerms:
-    """A tenant, and the version of its row, which a write compares again before it commits."""
+    """The terms of a tenant, and their version, which a write compares again before it commits."""
 
     spec: TenantSpec
     version: int
 
 
 def find(connection: Connection, tenant: str) -> TenantTerms | None:
-    """A tenant that is at home in this region."""
+    """Return a tenant whose home is this region."""
     row = connection.execute(select(t.tenant).where(t.tenant.c.id == tenant)).one_or_none()
     if row is None:
         return None
@@ -49,7 +49,7 @@ def find(connection: Connection, tenant: str) -> TenantTerms | None:
 
 
 def home_of(connection: Connection, tenant: str) -> str | None:
-    """The home of a tenant, as far as this region has heard of it."""
+    """Return the home of a tenant, if this region knows it."""
     d, h = t.directory.c, t.tenant.c
     home: str | None = connection.scalar(
         union_all(select(h.home).where(h.id == tenant), select(d.home).where(d.id == tenant)).limit(
@@ -60,7 +60,10 @@ def home_of(connection: Connection, tenant: str) -> str | None:
 
 
 def ensure(connection: Connection, spec: TenantSpec, now: datetime) -> None:
-    """Insert or update a tenant at home. Raises TenantConflict if account or home would change."""
+    """Insert or update a tenant of this region.
+
+    Raises TenantConflict if account or home would change.
+    """
     own_tenant(connection, spec.id)
     known = find(connection, spec.id)
     if home_of(connection, spec.id) not in (None, spec.home):
@@ -97,7 +100,7 @@ def ensure(connection: Connection, spec: TenantSpec, now: datetime) -> None:
 
 
 def note_elsewhere(connection: Connection, spec: TenantSpec) -> None:
-    """Remember where a tenant of another region is at home."""
+    """Insert the home of a tenant of another region. Raises TenantConflict."""
     own_tenant(connection, spec.id)
     home = home_of(connection, spec.id)
     if home is not None and home != spec.home:
@@ -110,29 +113,29 @@ def note_elsewhere(connection: Connection, spec: TenantSpec) -> None:
 
 
 def conflict(tenant: str) -> TenantConflict:
-    """The error for a tenant that would change its account or home."""
+    """Return the error for a tenant that would change its account or home."""
     return TenantConflict(
         f"Tenant {tenant} exists with another account or home.",
         reasons=("tenant_conflict",),
-        advice="A tenant keeps both; choose another id.",
+        advice="Both are permanent. Choose another id.",
     )
 
 
 def versions(connection: Connection, ids: Iterable[str]) -> dict[str, int]:
-    """The versions of tenants' rows as they are now."""
+    """Return the current versions of the terms of tenants."""
     h = t.tenant.c
     rows = connection.execute(select(h.id, h.version).where(h.id.in_(list(ids))))
     return {row[0]: row[1] for row in rows}
 
 
 def page(connection: Connection, after: str, limit: int) -> list[str]:
-    """Ids of tenants at home, ascending, after one."""
+    """Return ids of tenants of this region, ascending, after one."""
     h = t.tenant.c
     return list(connection.scalars(select(h.id).where(h.id > after).order_by(h.id).limit(limit)))
 
 
 def of_account(connection: Connection, account: str) -> list[tuple[str, str]]:
-    """The tenants of an account that this region knows of, each with its home."""
+    """Return the tenants of an account that this region knows, each with its home."""
     h, d = t.tenant.c, t.directory.c
     rows = connection.execute(
         union_all(

@@ -5,7 +5,7 @@ from types import TracebackType
 from typing import Self
 from uuid import UUID
 
-from storage.catalog import erasures, tenants
+from storage.catalog import erasure_status, erasures, tenants
 from storage.client.admin import Admin
 from storage.client.homes import Homes, unknown
 from storage.client.status import region_status
@@ -79,7 +79,7 @@ class Store:
         """
         wanted = as_uuid(erasure_id, "an erasure")
         found = self._homes.first(
-            lambda served, connection: erasures.show(connection, served.region.name, [wanted])
+            lambda served, connection: erasure_status.show(connection, served.region.name, [wanted])
         )
         if not found:
             raise NotFound("No such erasure in the regions of this process.")
@@ -96,7 +96,7 @@ class Store:
         last = None if after is None else as_uuid(after, "an erasure")
         with self._homes.served(region).region.catalog.begin() as connection:
             ids = erasures.page(connection, last, limit)
-            found = {e.id: e for e in erasures.show(connection, region, ids)}
+            found = {e.id: e for e in erasure_status.show(connection, region, ids)}
         return [found[i] for i in ids]
 
     def status(self) -> list[RegionStatus]:

@@ -7,8 +7,8 @@ from uuid import UUID
 
 from sqlalchemy import Connection
 
-from storage.catalog import copies, deferrals, erasures
-from storage.catalog.erasures import Evidence
+from storage.catalog import copies, deferrals, erasure_status
+from storage.catalog.erasure_status import Evidence
 from storage.evidence.receipts import Acknowledgement, Deferral, Leaf, Receipt
 from storage.ports import ItemKind
 from storage.region import OpenRegion
@@ -20,9 +20,11 @@ def build_receipt(
     region: OpenRegion, connection: Connection, erasure: UUID, now: datetime
 ) -> Receipt:
     """Return the unsigned receipt of an erasure. The caller has checked that it is complete."""
-    facts = erasures.facts(connection, erasure)
+    facts = erasure_status.facts(connection, erasure)
     leaves = tuple(
-        leaf for seen in erasures.evidence(connection, erasure) for leaf in _leaves(region, seen)
+        leaf
+        for seen in erasure_status.evidence(connection, erasure)
+        for leaf in _leaves(region, seen)
     )
     processors = tuple(_acknowledgements(connection, erasure))
     deferred = tuple(

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
-from storage.catalog import erasures, pseudonym_keys
+from storage.catalog import erasure_status, pseudonym_keys
 from storage.errors import InvalidRequest
 from storage.events import NewErasure
 from storage.ledger.journal import commit_event
@@ -40,7 +40,7 @@ def fence(
         id=region.new_uuid(now),
         tenant=tenant,
         scope=scope.kind,
-        sought=_match_values(region, tenant, scope),
+        match_values=_match_values(region, tenant, scope),
         reason=reason,
         ticket=ticket,
         requested=now,
@@ -54,7 +54,7 @@ def fence(
     while (left := over - region.clock.now()) > timedelta():
         pause(left.total_seconds())
     with region.catalog.begin() as connection:
-        return erasures.show(connection, region.name, [new.id])[0]
+        return erasure_status.show(connection, region.name, [new.id])[0]
 
 
 def _covered(region: OpenRegion, now: datetime) -> datetime:

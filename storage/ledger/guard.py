@@ -13,7 +13,7 @@ from itertools import islice
 from sqlalchemy import Connection
 
 from storage.catalog import identity, ledger
-from storage.catalog.objects import ObjectKind, numbered
+from storage.catalog.kinds import ObjectKind, numbered
 from storage.errors import BackendError, CatalogRestored, CatalogUnavailable
 from storage.region import OpenRegion
 
@@ -33,9 +33,9 @@ class Guard:
 
     def __call__(self, connection: Connection) -> None:
         """Check that the catalog is the one whose events the backends have."""
-        seen = identity.look(connection)
-        if seen.moved:
-            raise restored(self._region.name, seen.moved)
+        seen = identity.compare(connection)
+        if seen.changed:
+            raise restored(self._region.name, seen.changed)
         if seen.started != self._compared:
             self._compare(connection)
             self._compared = seen.started
@@ -63,6 +63,6 @@ class Guard:
 def restored(region: str, changed: Sequence[str]) -> CatalogRestored:
     """Return the error for a restored catalog. ``changed``: see ``identity.Identity``."""
     return CatalogRestored(
-        f"The catalog of {region} was restored or replaced: {identity.why(changed)}.",
+        f"The catalog of {region} was restored or replaced: {identity.describe(changed)}.",
         advice=f"It serves and destroys nothing until you run: domicile recover --region {region}",
     )

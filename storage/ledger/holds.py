@@ -63,8 +63,8 @@ def _answer(region: OpenRegion, connection: Connection, hold: UUID) -> PlacedHol
     return PlacedHold(
         holds.show(connection, region.name, [hold])[0],
         holds.count(connection, hold),
-        tuple(holds.too_late_for(connection, hold)),
-        tuple(holds.begun_erasures(connection, hold)),
+        tuple(holds.days_placed_too_late_for(connection, hold)),
+        tuple(holds.erasures_placed_too_late_for(connection, hold)),
     )
 
 
@@ -89,7 +89,7 @@ def _new(region: OpenRegion, spec: HoldSpec) -> NewHold:
         id=hold,
         tenant=spec.tenant,
         scope=spec.scope.kind,
-        sought=_match_values(region, spec),
+        match_values=_match_values(region, spec),
         sealed_name=sealed,
         classes=spec.classes,
         minted_from=spec.minted_from,

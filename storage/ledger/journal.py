@@ -15,7 +15,8 @@ from sqlalchemy import Connection
 
 from storage.catalog import copies, erasures, holds, identity, ledger, objects
 from storage.catalog.engine import own_tenant, share_tenants
-from storage.catalog.objects import NewObject, ObjectKind, ObjectState
+from storage.catalog.kinds import ObjectKind, ObjectState
+from storage.catalog.objects import NewObject
 from storage.crypto.ledger import open_entry, seal_entry
 from storage.errors import (
     Abandoned,

@@ -15,7 +15,7 @@ from uuid import UUID
 from sqlalchemy import Connection
 
 from storage.catalog import daykeys, days, objects
-from storage.catalog.objects import ObjectKind
+from storage.catalog.kinds import ObjectKind
 from storage.crypto.record import new_key
 from storage.errors import BackendError, Corrupt, KeyUnavailable, TooFewReplicas
 from storage.model import ReplicaState, TenantSpec

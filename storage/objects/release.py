@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import date
 from uuid import UUID
 
-from sqlalchemy import Connection, Table, select
+from sqlalchemy import Connection, Table
 
 from storage.catalog import objects, records
 from storage.catalog import tables as t
@@ -22,7 +22,7 @@ def release_objects(
     touched = sorted({object_id for object_id, _ in gone})
     keys = [] if table is t.record else sorted({key_id for _, key_id in gone})
     locked = objects.lock(connection, [*touched, *keys])
-    used = set(connection.scalars(select(table.c.key_id).where(table.c.key_id.in_(keys))))
+    used = records.keys_in_use(connection, table, keys)
     doomed = [key for key in keys if key not in used]
     held_bytes = [*touched, *doomed]
     for day in {locked[object_id].day for object_id in touched}:

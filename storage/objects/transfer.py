@@ -10,15 +10,13 @@ from typing import Self, TypeVar
 from uuid import UUID
 
 from storage.backends.health import WatchedBackend
-from storage.catalog.objects import ObjectKind, Replica
+from storage.catalog.kinds import ObjectKind
+from storage.catalog.objects import Replica
 from storage.errors import BackendError, BackendUnavailable, TooFewReplicas
 from storage.ports import Reader, Upload
 from storage.region import OpenRegion
 
 T = TypeVar("T")
-
-KEPT = frozenset({ObjectKind.HELD, ObjectKind.HOLD_KEY})
-"""Kinds of objects that a backend locks, if it can, for as long as a hold needs them."""
 
 _REQUESTS = 3  # PUT timeouts that one call of an upload may last: a late start, and two parts
 _PIECE = 8 * 1024 * 1024
@@ -90,7 +88,7 @@ def send(
 
 def preserve(region: OpenRegion, kind: ObjectKind, sent: Sent) -> Sent:
     """Lock an object that a hold needs on its backends. A lock that fails fails its replica."""
-    if kind not in KEPT:
+    if not kind.under_hold:
         return sent
     failed = {}
     for replica in sent.good:

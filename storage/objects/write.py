@@ -21,7 +21,8 @@ from uuid import UUID
 from sqlalchemy import Connection
 
 from storage.catalog import objects
-from storage.catalog.objects import NewObject, ObjectKind, ObjectState, Replica, StoredObject
+from storage.catalog.kinds import ObjectKind, ObjectState
+from storage.catalog.objects import NewObject, Replica, StoredObject
 from storage.errors import Abandoned
 from storage.objects.transfer import MultiUpload, Sent, preserve, send
 from storage.region import OpenRegion

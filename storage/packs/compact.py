@@ -10,13 +10,13 @@ from dataclasses import dataclass, replace
 from itertools import accumulate
 from uuid import UUID
 
-from sqlalchemy import Connection, Table
+from sqlalchemy import Connection
 
 from storage.catalog import objects, relocation
-from storage.catalog import tables as t
-from storage.catalog.objects import ObjectKind, ObjectState, StoredObject
+from storage.catalog.kinds import ObjectKind, ObjectState
+from storage.catalog.objects import StoredObject
 from storage.catalog.records import Row
-from storage.catalog.relocation import MovedRecord
+from storage.catalog.relocation import RelocatedRecord
 from storage.errors import BackendError
 from storage.model import ReplicaState
 from storage.objects import write
@@ -84,7 +84,9 @@ def _live_part(region: OpenRegion, plan: _Plan, data: bytes) -> bytes:
         rows = [replace(r, object_id=target, start=starts[r.start]) for r in plan.rows]
         manifest = Manifest(bodies=digest, rows=tuple(rows))
     else:
-        moved = (MovedRecord(r.tenant, r.id.unique, starts[r.start], r.length) for r in plan.rows)
+        moved = (
+            RelocatedRecord(r.tenant, r.id.unique, starts[r.start], r.length) for r in plan.rows
+        )
         manifest = Manifest(bodies=digest, moved=tuple(moved))
     return bodies + ending(region, target, manifest)
 
@@ -95,7 +97,9 @@ def _begin(
     source = objects.find_object(connection, object_id, lock=True)
     if source is None or source.state is not ObjectState.STORED or _is_file(source):
         return None
-    rows = relocation.rows_in_object(connection, _table_of(source), source.day, source.id)
+    rows = relocation.rows_in_object(
+        connection, source.kind.rows(source.day), source.day, source.id
+    )
     if not rows:
         objects.mark_for_purge(connection, [source.id], region.clock.now())
         return None
@@ -133,8 +137,13 @@ def _move_all(
 ) -> bool:
     """Move every row, or none."""
     with connection.begin_nested() as savepoint:
-        moved = relocation.move_rows(
-            connection, _table_of(source), source.day, source.id, target=target, starts=starts
+        moved = relocation.relocate_rows(
+            connection,
+            source.kind.rows(source.day),
+            source.day,
+            source.id,
+            target=target,
+            starts=starts,
         )
         if moved == len(starts):
             return True
@@ -145,7 +154,3 @@ def _move_all(
 def _is_file(source: StoredObject) -> bool:
     """A file is a pack of its own, with one row: it is purged as a whole."""
     return source.kind is ObjectKind.PACK and source.day is None
-
-
-def _table_of(source: StoredObject) -> Table:
-    return t.held if source.kind is ObjectKind.HELD else t.record

@@ -13,9 +13,9 @@ from datetime import datetime
 
 from sqlalchemy import Connection
 
-from storage.catalog import days, erasures, fences, objects, records, tenants
+from storage.catalog import days, erasure_waits, erasures, fences, objects, records, tenants
 from storage.catalog.engine import disconnected, share_tenants, unavailable
-from storage.catalog.objects import ObjectKind
+from storage.catalog.kinds import ObjectKind
 from storage.catalog.records import Found, Row
 from storage.crypto.record import fingerprint, unwrap_key
 from storage.errors import (
@@ -222,7 +222,7 @@ def _refusals(
     bounds = region.topology.bounds
     refusals |= {r.name: StaleId() for r in batch if too_old(r.id, now, bounds)}
     for erasure in erasures.open_among(connection, set().union(*fenced.values())):
-        erasures.await_objects(connection, erasure, [pack.write.id])
+        erasure_waits.await_objects(connection, erasure, [pack.write.id])
     current = tenants.versions(connection, {record.tenant for record in batch})
     for record in batch:
         if current.get(record.tenant) != record.terms.version:

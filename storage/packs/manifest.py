@@ -17,7 +17,7 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from storage.catalog.records import Row
-from storage.catalog.relocation import MovedRecord
+from storage.catalog.relocation import RelocatedRecord
 from storage.crypto.envelope import open_object, seal_object
 from storage.errors import BackendError, Corrupt, KeyUnavailable
 from storage.objects.transfer import read_pieces
@@ -41,7 +41,7 @@ class Manifest(BaseModel):
     format: Literal[1] = 1
     bodies: bytes
     rows: tuple[Row, ...] = Field(default=(), repr=False)
-    moved: tuple[MovedRecord, ...] = Field(default=(), repr=False)
+    moved: tuple[RelocatedRecord, ...] = Field(default=(), repr=False)
 
 
 @dataclass(frozen=True, slots=True)

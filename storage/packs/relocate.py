@@ -16,7 +16,8 @@ from uuid import UUID
 from sqlalchemy import Connection
 
 from storage.catalog import holds, objects, relocation
-from storage.catalog.objects import ObjectKind, ObjectState, Replica, StoredObject
+from storage.catalog.kinds import ObjectKind, ObjectState
+from storage.catalog.objects import Replica, StoredObject
 from storage.catalog.records import Row
 from storage.crypto.record import unwrap_key, wrap_key
 from storage.errors import Corrupt, DomicileError, KeyUnavailable, Unavailable

@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 
-from storage.catalog import objects
+from storage.catalog import reaping
 from storage.crypto.record import associated, fingerprint, wrap_key
 from storage.crypto.stream import Sealer
 from storage.errors import DomicileError, InvalidRequest, StreamFailed, Unavailable
@@ -57,7 +57,7 @@ def _release_unused_key(region: OpenRegion, record: SealedRecord) -> None:
     failed = record.future.exception()
     if isinstance(failed, DomicileError) and failed.outcome == "not_stored":
         with suppress(Unavailable), region.catalog.begin() as connection:
-            objects.mark_unused_keys(connection, region.clock.now(), [record.key_id])
+            reaping.mark_unused_key(connection, record.key_id, region.clock.now())
 
 
 def _send(pack: Pack, body: "_Body") -> Sent:

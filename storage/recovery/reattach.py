@@ -14,7 +14,8 @@ from sqlalchemy import Connection
 
 from storage.catalog import objects, records, relocation
 from storage.catalog import tables as t
-from storage.catalog.objects import NewObject, ObjectKind, ObjectState
+from storage.catalog.kinds import ObjectKind, ObjectState
+from storage.catalog.objects import NewObject
 from storage.errors import BackendError
 from storage.objects.keyring import opens
 from storage.packs.manifest import Manifest, Whole, read_manifest
@@ -91,7 +92,9 @@ def _claim(
         rows = relocation.covered_by_holds(connection, manifest.rows[start : start + _BATCH])
         claimed += relocation.restore_held_rows(connection, rows, absent) if rows else 0
     if day is not None and manifest.moved:
-        claimed += relocation.restore_moved_rows(connection, day, object_id, manifest.moved, absent)
+        claimed += relocation.restore_relocated_rows(
+            connection, day, object_id, manifest.moved, absent
+        )
     return claimed
 
 

@@ -15,7 +15,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection
 
-from storage.catalog.objects import ObjectKind, ObjectState
+from storage.catalog.kinds import ObjectKind, ObjectState
 from storage.catalog.replicas import KnownReplica, all_replicas
 from storage.errors import BackendError
 from storage.model import ReplicaState
@@ -121,7 +121,7 @@ def _judge(
     stored = [x for x in known.values() if x.state is ReplicaState.STORED]
     gone = [x for x in stored if x.key not in listed and x.backend not in silent]
     lasting = state is ObjectState.STORED and (name.day is None or name.day > today)
-    absent = {x.attempt for x in gone} if lasting else set()
+    absent = {x.replica for x in gone} if lasting else set()
     lost = bool(absent) and len(absent) == len(stored) and not orphans
     unfinished = state is ObjectState.WRITING and bool(listed)
     if not (orphans or absent or unfinished):

@@ -15,8 +15,9 @@ from uuid import UUID
 from sqlalchemy import Connection
 from structlog.typing import FilteringBoundLogger
 
-from storage.catalog import erasures, holds, identity, ledger, objects, records
-from storage.catalog.objects import NewObject, ObjectKind, ObjectState
+from storage.catalog import erasure_waits, holds, identity, ledger, objects, records
+from storage.catalog.kinds import ObjectKind, ObjectState
+from storage.catalog.objects import NewObject
 from storage.errors import BackendError
 from storage.events import in_order
 from storage.ledger.journal import Found, Read, open_found, replay
@@ -32,7 +33,6 @@ SHOWN = 1000
 T = TypeVar("T")
 
 _BATCH = 500
-_UNDER_HOLD = (ObjectKind.HELD, ObjectKind.HOLD_KEY)
 _WRITING = 1800.0  # seconds for which requests of an old process may still be under way
 
 
@@ -73,7 +73,7 @@ class Report:
 
 
 def _examine(region: OpenRegion, connection: Connection) -> Report | None:
-    changed = identity.look(connection).moved
+    changed = identity.compare(connection).changed
     names = list(region.backends)
     report = Report(region.name, changed)
     found = _entries(region, connection, names, report.silent)
@@ -165,7 +165,7 @@ def _entries(
             silent.add(name)
     settled: set[UUID] = set()
     for some in _batches(found):
-        settled |= ledger.settled(connection, some)
+        settled |= ledger.resolved(connection, some)
     return [entry for object_id, entry in found.items() if object_id not in settled]
 
 
@@ -229,7 +229,7 @@ def _repair(
     now = region.clock.now()
     name = difference.name
     readable = name.object_id in unwanted
-    if name.kind in _UNDER_HOLD and difference.state is None and not readable:
+    if name.kind.under_hold and difference.state is None and not readable:
         return  # keep it although no key opens it: its hold may be in the ledger
     # Check again: a replica may have been announced while the backends were listed.
     orphans = ledger.unknown(connection, difference.orphans)
@@ -243,7 +243,7 @@ def _repair(
         objects.adopt(connection, new, at, land_by)
         if difference.state is not ObjectState.STORED:
             objects.mark_for_purge(connection, [name.object_id], now)
-            erasures.await_orphan(connection, name.object_id)
+            erasure_waits.await_orphan(connection, name.object_id)
     if not difference.lost:  # keep the last replica: it may be found later
         for attempt in difference.absent:
             objects.mark_corrupt(connection, attempt, now)

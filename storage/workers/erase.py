@@ -6,11 +6,13 @@ from structlog.typing import FilteringBoundLogger
 from storage.catalog import (
     copies,
     deferrals,
+    deletions,
+    erasure_status,
+    erasure_waits,
     erasures,
     holds,
     identity,
     objects,
-    records,
     signing_keys,
 )
 from storage.catalog import tables as t
@@ -50,14 +52,14 @@ def complete(region: OpenRegion, log: FilteringBoundLogger) -> int:
     with region.catalog.begin() as connection:
         if identity.unread(connection):  # these backends may hold bytes that an erasure covers
             return 0
-        ready = erasures.take_complete(connection, RECEIPTS)
+        ready = erasure_status.lock_to_complete(connection, RECEIPTS)
         receipts = [build_receipt(region, connection, erasure, now) for erasure in ready]
         if not receipts:
             return 0
         issued_at = max(receipt.issued_at for receipt in receipts)
         tokens = sign(receipts, region.signing, issued_at=issued_at)
         for erasure, token in zip(ready, tokens, strict=True):
-            erasures.complete(connection, erasure, token, now)
+            erasures.mark_complete(connection, erasure, token, now)
             log.info("erasure_complete", region=region.name, erasure=str(erasure))
         public = region.signing.public_key()
         signing_keys.note(connection, key_id(public), public.public_bytes_raw(), issued_at)
@@ -66,34 +68,34 @@ def complete(region: OpenRegion, log: FilteringBoundLogger) -> int:
 
 def _plan(region: OpenRegion, connection: Connection, log: FilteringBoundLogger) -> int:
     holds.share(connection)
-    erasure = erasures.take_fenced(connection)
+    erasure = erasures.lock_next_to_plan(connection)
     if erasure is None:
         return 0
     if not erasure.awaited:
-        erasures.await_writers(connection, erasure)
+        erasure_waits.await_writers(connection, erasure)
     deleted, now = 0, region.clock.now()
     # Copies first: without the rows, nothing tells which copies to request the deletion of.
     if copies.await_covered(connection, erasure, now, ASK_AHEAD, ROWS) == ROWS:
         return 1
     for table in (t.record, t.file, t.held):
-        gone = records.delete_scope(
+        gone = deletions.delete_scope(
             connection,
             table,
             erasure.tenant,
             erasure.scope,
-            sought=erasure.sought,
+            match_values=erasure.match_values,
             cutoff=erasure.cutoff,
             now=now,
             limit=ROWS - deleted,
         )
         deleted += len(gone)
         if gone:
-            erasures.await_objects(
+            erasure_waits.await_objects(
                 connection, erasure.id, release_objects(region, connection, table, gone)
             )
         if deleted >= ROWS:
             break
-    erasures.count(connection, erasure.id, deleted)
+    erasures.add_deleted(connection, erasure.id, deleted)
     if deleted < ROWS:
         _planned(region, connection, erasure, log)
     return 1
@@ -109,6 +111,6 @@ def _planned(
         deferrals.defer(connection, erasure.id, kept_by, now)
         log.info("erasure_deferred", region=region.name, erasure=str(erasure.id))
         return
-    erasures.await_earlier(connection, erasure)
+    erasure_waits.await_earlier(connection, erasure)
     erasures.mark_planned(connection, erasure.id, now)
     log.info("erasure_planned", region=region.name, erasure=str(erasure.id))

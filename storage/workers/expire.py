@@ -5,9 +5,9 @@ from datetime import timedelta
 from sqlalchemy.exc import DBAPIError
 from structlog.typing import FilteringBoundLogger
 
-from storage.catalog import days, erasures, holds, objects
+from storage.catalog import days, erasures, hold_predicate, objects
 from storage.catalog.days import DayState, Overdue
-from storage.catalog.objects import ObjectKind
+from storage.catalog.kinds import ObjectKind
 from storage.objects.keyring import KeyRing
 from storage.packs.relocate import relocate_held
 from storage.policy import LEASE, WAITING, may_destroy
@@ -46,7 +46,7 @@ def _expiring(
     if _mark_for_purge(region, due, ObjectKind.PACK):
         return _NOW
     with region.catalog.begin() as connection:
-        packs = holds.packs_held(connection, due.day, _BATCH)
+        packs = hold_predicate.held_packs(connection, due.day, _BATCH)
     if not packs:
         return _drop_rows(region, due, log)
     relocated, until = 0, region.clock.now() + LEASE / 2
@@ -81,11 +81,11 @@ def _mark_for_purge(region: OpenRegion, due: Overdue, kind: ObjectKind) -> int:
     """Mark a batch of the day's objects; return how many. Packs with held records stay for now."""
     now = region.clock.now()
     with region.catalog.begin() as connection:
-        held = kind is ObjectKind.DAY_KEY and days.holds_rows(connection, due.day)
+        held = kind is ObjectKind.DAY_KEY and days.has_held_rows(connection, due.day)
         permit = may_destroy(what="key", state=due.state, held=held, now=now, day=due.day)
         if not permit.allowed:
             return 0
-        some = days.objects_to_go(connection, due.day, [kind], _BATCH)
+        some = days.purgeable_objects(connection, due.day, [kind], _BATCH)
         return objects.mark_for_purge(connection, some, now)
 
 
@@ -96,9 +96,9 @@ def _drop_rows(region: OpenRegion, due: Overdue, log: FilteringBoundLogger) -> t
     """
     now = region.clock.now()
     with region.catalog.begin() as connection:
-        permit = days.may_drop(connection, due, now)
+        permit = days.drop_permit(connection, due, now)
         # An erasure learns from the rows what to wait for: keep them until it has read them.
-        unread = erasures.unplanned(connection, before=days.began(connection, due.day) or now)
+        unread = erasures.has_unplanned(connection, before=days.began(connection, due.day) or now)
     if unread or not permit.allowed:
         return WAITING
     try:

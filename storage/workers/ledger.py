@@ -1,14 +1,12 @@
 """Ledger duties: resolve entries whose writer died, prune old entries."""
 
-from datetime import timedelta
-
 from structlog.typing import FilteringBoundLogger
 
 from storage.catalog import ledger, objects
 from storage.errors import BackendError
 from storage.ledger.journal import resolve
-from storage.policy import ledger_from
 from storage.region import OpenRegion
+from storage.workers.due import cutoffs
 
 _BATCH = 100
 _PRUNED = 1000
@@ -16,9 +14,9 @@ _PRUNED = 1000
 
 def resolve_entries(region: OpenRegion, log: FilteringBoundLogger) -> int:
     """Resolve a batch of pending entries. An entry that fails is tried again."""
-    now = region.clock.now()
+    at = cutoffs(region)
     with region.catalog.begin() as connection:
-        stale = ledger.take_stale(connection, now - 2 * region.clock.error, _BATCH)
+        stale = ledger.find_stale(connection, at.stale, _BATCH)
     done = 0
     for entry in stale:
         try:
@@ -33,11 +31,10 @@ def resolve_entries(region: OpenRegion, log: FilteringBoundLogger) -> int:
 
 def prune_ledger(region: OpenRegion, log: FilteringBoundLogger) -> int:
     """Mark a batch of entries for purge that are older than any backup of the catalog."""
-    now = region.clock.now()
-    before = ledger_from(now, timedelta(days=region.region.catalog_backup_days))
+    at = cutoffs(region)
     with region.catalog.begin() as connection:
-        old = ledger.old(connection, before, _PRUNED)
-        pruned = objects.mark_for_purge(connection, old, now)
+        old = ledger.find_old(connection, at.entries, _PRUNED)
+        pruned = objects.mark_for_purge(connection, old, at.now)
     if pruned:
         log.debug("ledger_pruned", region=region.name, entries=pruned)
     return int(pruned == _PRUNED)

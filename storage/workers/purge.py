@@ -7,12 +7,11 @@ from datetime import datetime, timedelta
 from sqlalchemy import Connection
 from structlog.typing import FilteringBoundLogger
 
-from storage.catalog import holds, objects, purges
+from storage.catalog import hold_predicate, objects, purges
 from storage.catalog.objects import Replica
 from storage.catalog.purges import Retry
 from storage.errors import BackendError
 from storage.model import ReplicaState
-from storage.objects.transfer import KEPT
 from storage.policy import FIRST_RETRY, LAST_RETRY, LEASE, AbsenceReason, absent, may_destroy
 from storage.region import OpenRegion
 
@@ -65,14 +64,14 @@ def purge(region: OpenRegion, log: FilteringBoundLogger) -> int:
 
 def _todo(connection: Connection, claimed: Sequence[Replica]) -> list[_Purge]:
     """Read what the purges need to know. It stays true: no purging object becomes needed again."""
-    known = objects.known(connection, {attempt.object_id for attempt in claimed})
-    needed = holds.needed(connection, {i: x.day for i, x in known.items()})
+    known = objects.summaries_of(connection, {attempt.object_id for attempt in claimed})
+    needed = hold_predicate.needed(connection, {i: x.day for i, x in known.items()})
     copies = objects.replicas_of(connection, needed, [ReplicaState.STORED])
     return [
         _Purge(
             a,
             held=a.object_id in needed and a.object_id not in copies,
-            locked=known[a.object_id].kind in KEPT,
+            locked=known[a.object_id].kind.under_hold,
         )
         for a in claimed
     ]

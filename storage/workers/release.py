@@ -3,7 +3,7 @@
 from sqlalchemy import Connection
 from structlog.typing import FilteringBoundLogger
 
-from storage.catalog import deferrals, holds, records
+from storage.catalog import deferrals, deletions, holds
 from storage.catalog import tables as t
 from storage.objects.release import release_objects
 from storage.region import OpenRegion
@@ -18,12 +18,12 @@ def release(region: OpenRegion, log: FilteringBoundLogger) -> int:
 
 def _release(region: OpenRegion, connection: Connection, log: FilteringBoundLogger) -> int:
     holds.share(connection)
-    taken = holds.take_released(connection)
+    taken = holds.lock_next_to_resume(connection)
     if taken is None:
         return 0
     (hold, tenant), now = taken, region.clock.now()
     resumed = deferrals.resume(connection, tenant, now)
-    gone = records.delete_released(connection, tenant, now, ROWS)
+    gone = deletions.delete_released(connection, tenant, now, ROWS)
     if gone:
         release_objects(region, connection, t.held, gone)
     if len(gone) < ROWS:

@@ -8,7 +8,8 @@ from sqlalchemy import Connection
 from structlog.typing import FilteringBoundLogger
 
 from storage.catalog import objects
-from storage.catalog.objects import ObjectKind, ObjectState, Replica, StoredObject
+from storage.catalog.kinds import ObjectKind, ObjectState
+from storage.catalog.objects import Replica, StoredObject
 from storage.errors import (
     Abandoned,
     BackendError,

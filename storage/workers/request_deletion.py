@@ -13,12 +13,12 @@ from storage.policy import (
     LAST_RETRY,
     LEASE,
     DeletionReason,
-    agreement_ending,
     confirm_deletion,
     may_destroy,
 )
 from storage.ports import Acknowledgement, Connector
 from storage.region import OpenRegion
+from storage.workers.due import cutoffs
 
 BATCH = 64
 
@@ -29,14 +29,9 @@ def request_deletion(region: OpenRegion, log: FilteringBoundLogger) -> int:
     A processor that times out gets no more requests in this batch, and the rest of the batch waits
     for the next round, so that the other duties are not delayed.
     """
-    now = region.clock.now()
-    ending = [
-        company.name
-        for company in region.topology.sub_processors.values()
-        if company.connector is not None and agreement_ending(company, now)
-    ]
+    at = cutoffs(region)
     with region.catalog.begin() as connection:
-        claimed = copies.claim(connection, now, now + LEASE, BATCH, ending=ending)
+        claimed = copies.claim(connection, at.now, at.now + LEASE, BATCH, ending=at.ending)
     silent: set[str] = set()
     asked = region.pool.map(lambda due: _ask_one(region, due, silent), claimed)
     for failed in filter(None, asked):

@@ -5,7 +5,7 @@ from random import Random
 
 import pytest
 
-from storage.catalog import objects
+from storage.catalog import objects, reaping
 from storage.testing import Server
 from tests.crashpoints import birth
 from tests.crashpoints.effects import Crash, Tape
@@ -96,7 +96,7 @@ def test_who_has_ended_does_nothing(ground: Ground) -> None:
 
 def test_a_broken_promise_is_told(ground: Ground, monkeypatch: pytest.MonkeyPatch) -> None:
     """If nobody gave up what a dead writer has left, the story would say after what."""
-    monkeypatch.setattr(objects, "abandon_stale", lambda *_: 0)
+    monkeypatch.setattr(reaping, "abandon_stale", lambda *_: 0)
 
     with pytest.raises(AssertionError, match="a pack is still writing") as caught:
         try_point(ground, Point("put", 11))

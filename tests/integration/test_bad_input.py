@@ -160,10 +160,13 @@ SETTINGS: dict[str, tuple[dict[str, str], str]] = {
         },
         "backend that the topology does not have: eu-x.*has: eu-a, eu-b",
     ),
-    "no URL": (with_url(PLANTED), "catalog_url of eu-central-1 is no URL of PostgreSQL"),
-    "a URL of another database": (with_url(f"mysql://u:{PLANTED}@h/d"), "no URL of PostgreSQL"),
-    "a port that is none": (with_url(f"postgresql://u:x@{PLANTED}:x@h/d"), "no URL of PostgreSQL"),
-    "a half host": (with_url(f"postgresql://u:{PLANTED}@[::1/d"), "no URL of PostgreSQL"),
+    "no URL": (with_url(PLANTED), "catalog_url of eu-central-1 is not a URL of PostgreSQL"),
+    "a URL of another database": (with_url(f"mysql://u:{PLANTED}@h/d"), "not a URL of PostgreSQL"),
+    "a port that is none": (
+        with_url(f"postgresql://u:x@{PLANTED}:x@h/d"),
+        "not a URL of PostgreSQL",
+    ),
+    "a half host": (with_url(f"postgresql://u:{PLANTED}@[::1/d"), "not a URL of PostgreSQL"),
     "no key file": ({**GOOD, f"{REGION}KEYS_FILE": "keys/none"}, "There is no key file .*none"),
     "a key file for all to read": (
         {**GOOD, f"{REGION}KEYS_FILE": "keys/open"},
@@ -210,9 +213,9 @@ def test_other_keys_of_the_same_region(domicile: Domicile) -> None:
     place.unlink()
     create(place, os.urandom, region=HOME)
 
-    with pytest.raises(SettingsError, match=r"not the one that its catalog is used with"):
+    with pytest.raises(SettingsError, match=r"does not match its catalog"):
         domicile.open()
-    with pytest.raises(SettingsError, match=r"not the one that its catalog is used with"):
+    with pytest.raises(SettingsError, match=r"does not match its catalog"):
         init(domicile.settings)
 
 

@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Connection, Table, insert, select, update
 
-from storage.catalog import holds, records
+from storage.catalog import hold_predicate, holds, records
 from storage.catalog import tables as t
 from storage.catalog.records import Row
 from storage.events import NewHold
@@ -121,7 +121,7 @@ def place(connection: Connection, number: int, case: Case) -> None:
         id=UUID(int=number),
         tenant=case.tenant,
         scope=case.scope,
-        sought=() if case.scope is ScopeKind.TENANT else (b"another", value),
+        match_values=() if case.scope is ScopeKind.TENANT else (b"another", value),
         sealed_name=None,
         classes=case.classes,
         minted_from=at(case.since),
@@ -162,13 +162,13 @@ def test_the_catalog_and_these_lines_agree(
                 store(connection, table, replace(row, start=n))
             covered = {n for n, r in enumerate(own) if any(c.covers(r, table) for c in placed)}
             starts = select(table.c.start)
-            assert set(connection.scalars(starts.where(holds.held(table)))) == covered
-            driven = holds.covered(table, table.c.start).subquery()
+            assert set(connection.scalars(starts.where(hold_predicate.held(table)))) == covered
+            driven = hold_predicate.covered(table, table.c.start).subquery()
             assert set(connection.scalars(select(driven.c[0]))) == covered
             expected |= {own[n].object_id for n in covered}
             if table is not t.record:  # no row says that these objects are day keys
                 expected |= {own[n].key_id for n in covered}
         objects = dict.fromkeys((UUID(int=n) for n in range(1, 7)), OPEN)
         days = objects | {UUID(int=7): EXPIRING}
-        assert holds.needed(connection, days) == expected
+        assert hold_predicate.needed(connection, days) == expected
         connection.rollback()

@@ -62,7 +62,7 @@ def test_where_nothing_is_wrong_nothing_is_found(domicile: Domicile, put: Record
 
     state = state_of(domicile)
     assert state.tally.read == 4
-    assert (state.started, state.after, state.unmended) == (None, "", 0)
+    assert (state.started, state.after, state.unrepaired) == (None, "", 0)
 
 
 def lost(domicile: Domicile, key: str) -> None:

@@ -99,6 +99,7 @@ def test_what_a_newer_version_wrote_is_refused(change: dict[str, object]) -> Non
 def test_no_repr_shows_whom_it_is_about() -> None:
     """Pseudonyms are personal data."""
     assert "sought" not in repr(entry())
+    assert "match_values" not in repr(entry())
     assert "T-7" not in repr(entry())
     for name in ("uid", "subject", "group", "ancestors"):
         assert name not in repr(copy())

@@ -17,8 +17,8 @@ ROOT = Path(storage.__file__).parent
 
 ASKS = {
     "catalog/objects.py:mark_for_purge",  # objects, and with them keys
-    "catalog/records.py:delete_scope",
-    "catalog/records.py:delete_released",
+    "catalog/deletions.py:delete_scope",
+    "catalog/deletions.py:delete_released",
     "catalog/days.py:drop_partition",
     "workers/request_deletion.py:_confirmation",
     "workers/scrub/repair.py:_orphan",

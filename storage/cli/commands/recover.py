@@ -100,7 +100,7 @@ def _show(report: Report) -> None:
     print_facts(
         [
             ("region", report.region),
-            ("restored, because", identity.why(report.changed)),
+            ("restored, because", identity.describe(report.changed)),
             ("ledger", f"{plural(report.entries, 'new entry', 'new entries')}"),
             ("replayed", plural(report.events, "event")),
             ("unreadable entries", _count(report.unreadable)),

@@ -73,7 +73,7 @@ def scrub(
     with opened_homes() as homes:
         places = _places(homes, region, backend, limit)
         done = [_one(place, 1.0 if full else sample) for place in places]
-    unrepaired = sum(one.round.tally.unmended for one in done)
+    unrepaired = sum(one.round.tally.unrepaired for one in done)
     if as_json:
         print_json({"unrepaired": unrepaired, "backends": [_as_json(one) for one in done]})
     else:

@@ -4,6 +4,7 @@ import dataclasses
 
 from rich.text import Text
 
+from storage.catalog.status import COUNTED
 from storage.cli.commands.processor import STATE_HEADS, state_cells
 from storage.cli.opening import opened
 from storage.cli.options import AsJson
@@ -18,7 +19,6 @@ from storage.cli.output import (
     print_text,
     warning,
 )
-from storage.client.status import COUNTED
 from storage.model import BackendState, RegionStatus
 from storage.text import format_size, plural
 

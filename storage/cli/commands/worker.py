@@ -8,7 +8,7 @@ from typing import Annotated
 from typer import Option
 
 from storage.bootstrap import worker_of
-from storage.cli.due import COUNTED, due
+from storage.catalog.due import COUNTED
 from storage.cli.opening import opened_homes
 from storage.cli.options import AsJson
 from storage.cli.output import print_json, print_note, print_table, print_text
@@ -16,6 +16,7 @@ from storage.cli.progress import busy
 from storage.client.homes import Homes
 from storage.errors import InvalidRequest
 from storage.logs import make_logger
+from storage.workers.due import due
 from storage.workers.loop import Worker
 
 

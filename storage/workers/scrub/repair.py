@@ -15,7 +15,8 @@ from sqlalchemy import Connection
 from structlog.typing import FilteringBoundLogger
 
 from storage.catalog import objects, scrubs
-from storage.catalog.objects import ObjectKind, ObjectState, Replica
+from storage.catalog.kinds import ObjectState, kind_of
+from storage.catalog.objects import Replica
 from storage.catalog.scrubs import Row
 from storage.errors import BackendError, KeyAbsent
 from storage.model import ReplicaState
@@ -26,8 +27,6 @@ from storage.region import OpenRegion
 from storage.workers.scrub.rate import Rate
 
 _TRIES = 3
-# Never purge these: a restored catalog may lack the hold, and ``recover`` reads the ledger.
-_NEVER = tuple(f"{kind}/" for kind in (ObjectKind.HELD, ObjectKind.HOLD_KEY, ObjectKind.LEDGER))
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +113,8 @@ def repair(target: Target, finding: Finding, key: str, row: Row | None) -> Done:
 def _orphan(target: Target, key: str) -> Done:
     """Record an orphan. Purge it in the first scrub after its grace period."""
     region = target.region
-    held = key.startswith(_NEVER)
+    kind = kind_of(key)
+    held = kind is not None and kind.keeps_orphans
     with region.catalog.begin() as connection:
         row, now = scrubs.row_of(connection, key), region.clock.now()
         known = row is not None and row.backend == target.backend

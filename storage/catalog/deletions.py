@@ -1,0 +1,109 @@
+"""Rows that are deleted: what an erasure covers, and what a released hold no longer keeps."""
+
+from collections.abc import Sequence
+from datetime import date, datetime
+from uuid import UUID
+
+from sqlalchemy import (
+    ARRAY,
+    ColumnElement,
+    Connection,
+    Date,
+    LargeBinary,
+    Table,
+    and_,
+    literal,
+    or_,
+    select,
+    tuple_,
+)
+
+from storage.catalog import hold_predicate
+from storage.catalog import tables as t
+from storage.catalog.records import Columns, fenced
+from storage.model import ScopeKind
+from storage.policy import may_destroy
+
+
+def in_erasure(
+    table: Table, tenant: str, scope: ScopeKind, match_values: Sequence[bytes], cutoff: datetime
+) -> ColumnElement[bool]:
+    """SQL: whether an erasure of that scope covers the row, without regard to holds."""
+    c = table.c
+    return and_(c.tenant == tenant, c.origin <= cutoff, _in_scope(c, scope, match_values))
+
+
+def delete_scope(
+    connection: Connection,
+    table: Table,
+    tenant: str,
+    scope: ScopeKind,
+    *,
+    match_values: Sequence[bytes],
+    cutoff: datetime,
+    now: datetime,
+    limit: int,
+) -> list[tuple[UUID, UUID]]:
+    """Delete a batch of rows that an erasure covers and no hold; return object and key of each.
+
+    A row that a compaction relocates at the same time is waited for, and deleted afterwards. The
+    caller shares the lock of the holds.
+    """
+    c = table.c
+    day = literal(None, Date) if table is t.file else c.expiry_day
+    covered = in_erasure(table, tenant, scope, match_values, cutoff)
+    held = hold_predicate.held(table)
+    found: dict[date | None, list[bytes]] = {}
+    for row in connection.execute(
+        select(day, c.uid, held.label("held")).where(covered, ~held).limit(limit).with_for_update()
+    ):
+        may_destroy(what="record", state="erased", held=row.held, now=now).demand()
+        found.setdefault(row[0], []).append(row[1])
+    deleted: list[tuple[UUID, UUID]] = []
+    for one_day, uids in sorted(found.items(), key=str):
+        # by day and name: a join with the rows that were found may scan every partition
+        where = [c.tenant == tenant, c.uid.in_(uids)]
+        if one_day is not None:
+            where.append(c.expiry_day == one_day)
+        rows = connection.execute(table.delete().where(*where).returning(c.object_id, c.key_id))
+        deleted += [(x[0], x[1]) for x in rows]
+    return deleted
+
+
+def delete_released(
+    connection: Connection, tenant: str, now: datetime, limit: int
+) -> list[tuple[UUID, UUID]]:
+    """Delete a batch of rows of ``held`` that no hold covers; return object and key of each.
+
+    Rows that an erasure covers are left to it, because it must know where their bytes are. The
+    caller shares the lock of the holds.
+    """
+    c, held = t.held.c, hold_predicate.held(t.held)
+    names = []
+    for row in connection.execute(
+        select(c.expiry_day, c.uid, held.label("held"))
+        .where(c.tenant == tenant, ~held, ~fenced(t.held))
+        .limit(limit)
+        .with_for_update()
+    ):
+        may_destroy(what="record", state="released", held=row.held, now=now).demand()
+        names.append((row.expiry_day, row.uid))
+    rows = connection.execute(
+        t.held.delete()
+        .where(c.tenant == tenant, tuple_(c.expiry_day, c.uid).in_(names))
+        .returning(c.object_id, c.key_id)
+    )
+    return [(x[0], x[1]) for x in rows]
+
+
+def _in_scope(c: Columns, scope: ScopeKind, match_values: Sequence[bytes]) -> ColumnElement[bool]:
+    match scope:
+        case ScopeKind.SUBJECT:
+            return c.subject.in_(match_values)
+        case ScopeKind.GROUP:
+            return c.grp.in_(match_values)
+        case ScopeKind.RECORD:
+            derived = c.ancestors.op("&&")(literal(list(match_values), ARRAY(LargeBinary)))
+            return or_(c.uid.in_(match_values), and_(c.ancestors.is_not(None), derived))
+        case _:
+            return literal(True)

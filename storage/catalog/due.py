@@ -1,0 +1,86 @@
+"""What is due, counted by duty with the queries that the duties themselves select from."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any
+
+from sqlalchemy import Connection, Select
+
+from storage.catalog import (
+    copies,
+    days,
+    erasure_status,
+    erasures,
+    fences,
+    holds,
+    identity,
+    ledger,
+    objects,
+    purges,
+    reaping,
+    scrubs,
+)
+from storage.catalog.counting import count_up_to
+from storage.catalog.kinds import ObjectKind
+
+COUNTED = 10_000
+"""Rows of one query are counted up to this; it means that many or more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cutoffs:
+    """The moments that decide what is due, and what else the duties of a region depend on.
+
+    ``stale``: a writer with an earlier deadline is gone. ``unused``: a key that was announced
+    earlier and that no row uses is purged. ``entries``, ``erasures`` and ``holds``: what is older
+    is deleted. ``days``: those that must have a partition. ``ending``: processors whose agreement
+    ends, so that all their copies are due.
+    """
+
+    now: datetime
+    stale: datetime
+    unused: datetime
+    entries: datetime
+    erasures: datetime
+    holds: datetime
+    days: Sequence[date]
+    backends: Sequence[str]
+    ending: Sequence[str]
+
+
+def count_due(connection: Connection, at: Cutoffs) -> dict[str, int]:
+    """Return for each duty how many things are due."""
+    unread = identity.unread(connection)
+    counts = {"partitions": len(days.missing(connection, at.days)), "catch_up": len(unread)}
+    for duty, queries in _queries(connection, at).items():
+        blocked = duty == "complete" and unread
+        counted = (count_up_to(connection, query, COUNTED) for query in queries)
+        counts[duty] = 0 if blocked else sum(counted)
+    return counts
+
+
+def _queries(connection: Connection, at: Cutoffs) -> dict[str, list[Select[*tuple[Any, ...]]]]:
+    keys = [reaping.unused_keys(kind, at.unused) for kind in ObjectKind if kind.precedes_rows]
+    return {
+        "reap": [reaping.stale(at.stale), *keys],
+        "resolve": [ledger.stale(at.stale)],
+        "release": [holds.to_resume()],
+        "plan": [erasures.to_plan()],
+        "expire": [days.to_begin(at.now), days.to_advance(at.now)],
+        "replicate": [objects.due("replicate_at", at.now)],
+        "compact": [objects.due("compact_at", at.now)],
+        "purge": [purges.due(at.now)],
+        "request_deletion": [copies.due(at.now, at.ending)],
+        "complete": [erasure_status.to_complete()],
+        "prune": [
+            fences.old(at.stale),
+            purges.old_objects(at.now),
+            purges.old_replicas(at.now),
+            copies.old(),
+            erasures.old(at.erasures),
+            holds.old(at.holds),
+        ],
+        "prune_ledger": [ledger.old(connection, at.entries)],
+        "scrub": [scrubs.due(at.backends, at.now)],
+    }

@@ -1,0 +1,158 @@
+"""What holds cover: SQL over the rows of ``record``, ``file`` and ``held``.
+
+A hold is a predicate, so placing one writes no row per record. Ask in a statement after
+``holds.share``: the answer then stays true until the commit.
+"""
+
+from collections.abc import Mapping
+from datetime import date
+from functools import cache
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import (
+    ARRAY,
+    ColumnElement,
+    CompoundSelect,
+    Connection,
+    Date,
+    Integer,
+    Select,
+    Table,
+    Uuid,
+    and_,
+    any_,
+    bindparam,
+    exists,
+    func,
+    or_,
+    select,
+    true,
+    union_all,
+)
+
+from storage.catalog import tables as t
+from storage.catalog.kinds import ObjectKind
+from storage.model import ScopeKind
+
+d, h = t.day.c, t.hold.c
+
+_SCOPES = (ScopeKind.TENANT, ScopeKind.SUBJECT, ScopeKind.GROUP, ScopeKind.RECORD)
+_LATER_THAN_ALL = 2**62
+
+
+def held(table: Table, *where: ColumnElement[bool]) -> ColumnElement[bool]:
+    """SQL: whether a hold in force covers the row. ``where`` narrows the holds."""
+
+    def some(scope: ScopeKind) -> ColumnElement[bool]:
+        covers = and_(h.released.is_(None), _matches(table, scope), _placed_in_time(table), *where)
+        return exists().where(covers).correlate(table)
+
+    return and_(_any_in_force(), or_(*(some(scope) for scope in _SCOPES)))
+
+
+def covered(
+    table: Table,
+    column: ColumnElement[Any],
+    *where: ColumnElement[bool],
+    placed_in_time: bool = True,
+) -> CompoundSelect[Any]:
+    """SQL: a column of each row that a hold in force covers, once per hold.
+
+    ``where`` narrows it. Not ``placed_in_time``: rows for which the hold was placed too late.
+    """
+    time = _placed_in_time(table) if placed_in_time else ~_placed_in_time(table)
+    joined = (and_(h.released.is_(None), _matches(table, scope), time, *where) for scope in _SCOPES)
+    return union_all(*(select(column).select_from(t.hold).join(table, on) for on in joined))
+
+
+def needed(connection: Connection, objects: Mapping[UUID, date | None]) -> set[UUID]:
+    """Return those of the objects that held records need: their bytes, or the key around theirs.
+
+    ``objects``: each with its expiry day.
+    """
+    if not connection.scalar(_in_force_at_all()):
+        return set()
+    days = sorted({day for day in objects.values() if day is not None})
+    given = {"ids": list(objects), "days": days}
+    return set(connection.scalars(_needed(), given))
+
+
+@cache
+def _needed() -> Select[Any]:
+    ids = bindparam("ids", type_=ARRAY(Uuid))
+    days = bindparam("days", type_=ARRAY(Date))
+    o, r, on_day = t.object_.c, t.record.c, t.record.c.expiry_day == any_(days)
+    day_keys = exists().where(o.id == any_(ids), o.kind == ObjectKind.DAY_KEY)
+    parts = [
+        covered(t.record, r.object_id, on_day, r.object_id == any_(ids)),
+        covered(t.record, r.key_id, on_day, r.key_id == any_(ids), day_keys),  # it has no index
+    ]
+    for table in (t.file, t.held):
+        parts += [covered(table, c, c == any_(ids)) for c in (table.c.object_id, table.c.key_id)]
+    some = union_all(*(part.subquery().select() for part in parts)).subquery()
+    return select(some.c[0]).distinct()
+
+
+def held_packs(connection: Connection, day: date, limit: int) -> list[UUID]:
+    """Return packs of an expiry day that contain held records."""
+    if not connection.scalar(_in_force_at_all()):
+        return []
+    return list(connection.scalars(_packs(), {"day": day, "limit": limit}))
+
+
+@cache
+def _in_force_at_all() -> Select[Any]:
+    return select(_any_in_force())
+
+
+@cache
+def _packs() -> Select[Any]:
+    some = _held_packs(bindparam("day", type_=Date)).subquery()
+    return select(some.c[0]).distinct().order_by(some.c[0]).limit(bindparam("limit", type_=Integer))
+
+
+def _held_packs(day: ColumnElement[date]) -> CompoundSelect[Any]:
+    return covered(t.record, t.record.c.object_id, t.record.c.expiry_day == day)
+
+
+def in_held_pack(pack: ColumnElement[Any], day: ColumnElement[date]) -> ColumnElement[bool]:
+    """SQL: whether the pack of that day contains held records."""
+    return and_(_any_in_force(), pack.in_(_held_packs(day)))
+
+
+@cache
+def _any_in_force() -> ColumnElement[bool]:
+    """SQL: evaluated once per statement, so that a region without holds pays nothing per row."""
+    other = t.hold.alias("any_hold")
+    return exists().where(other.c.released.is_(None))
+
+
+@cache
+def _matches(table: Table, scope: ScopeKind) -> ColumnElement[bool]:
+    """SQL: whether a hold of that scope matches the row. One index probe per scope."""
+    c = table.c
+    by: dict[ScopeKind, ColumnElement[bool]] = {
+        ScopeKind.TENANT: true(),
+        ScopeKind.SUBJECT: c.subject == any_(h.match_values),
+        ScopeKind.GROUP: c.grp == any_(h.match_values),
+        ScopeKind.RECORD: c.uid == any_(h.match_values),
+    }
+    return and_(
+        h.tenant == c.tenant,
+        h.scope == scope.value,
+        by[scope],
+        or_(h.classes.is_(None), c.data_class == any_(h.classes)),
+        or_(h.minted_from.is_(None), c.minted >= h.minted_from),
+        or_(h.minted_to.is_(None), c.minted < h.minted_to),
+        or_(h.cutoff.is_(None), c.minted <= h.cutoff),
+    )
+
+
+@cache
+def _placed_in_time(table: Table) -> ColumnElement[bool]:
+    """SQL: whether the hold was placed before the row's day began to expire."""
+    if table is not t.record:
+        return true()
+    noted = select(d.holds).where(d.day == table.c.expiry_day).correlate(table).scalar_subquery()
+    return h.number <= func.coalesce(noted, _LATER_THAN_ALL)

@@ -1,0 +1,50 @@
+"""The tables of a region's catalog. ``migrations`` creates them; a test compares the two.
+
+Where a Python name differs from the name in SQL, SQL keeps the older word. No foreign key points
+to a partitioned table, and there is no DEFAULT partition: with either, a partition could not be
+detached concurrently.
+"""
+
+from storage.catalog.tables.base import Moment, metadata
+from storage.catalog.tables.copies import erasure_copy, processor_copy
+from storage.catalog.tables.erasures import deferral, erasure, erasure_object, fence, receipt
+from storage.catalog.tables.holds import audit, hold
+from storage.catalog.tables.objects import day_key, object_, orphan, replica, scrub
+from storage.catalog.tables.records import day, file, held, record
+from storage.catalog.tables.region import (
+    agreement,
+    catalog_info,
+    directory,
+    pseudonym_key,
+    signing_key,
+    tenant,
+)
+
+__all__ = [
+    "Moment",
+    "agreement",
+    "audit",
+    "catalog_info",
+    "day",
+    "day_key",
+    "deferral",
+    "directory",
+    "erasure",
+    "erasure_copy",
+    "erasure_object",
+    "fence",
+    "file",
+    "held",
+    "hold",
+    "metadata",
+    "object_",
+    "orphan",
+    "processor_copy",
+    "pseudonym_key",
+    "receipt",
+    "record",
+    "replica",
+    "scrub",
+    "signing_key",
+    "tenant",
+]

@@ -1,0 +1,89 @@
+"""Erasures, and all that makes, delays and proves them."""
+
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    ForeignKey,
+    Index,
+    LargeBinary,
+    Table,
+    Text,
+    Uuid,
+    text,
+)
+
+from storage.catalog.tables.base import MOMENT, metadata
+
+erasure = Table(
+    "erasure",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("tenant", Text, nullable=False),
+    Column("scope", Text, nullable=False),
+    Column(
+        "sought", ARRAY(LargeBinary), key="match_values"
+    ),  # pseudonyms or a unique part; forgotten when planned
+    Column("reason", Text, nullable=False),
+    Column("ticket", Text),
+    Column("state", Text, nullable=False),
+    Column("requested", MOMENT, nullable=False),
+    Column("cutoff", MOMENT, nullable=False),
+    Column("fenced", MOMENT),  # since when this catalog has its fence; NULL: ``requested``
+    Column("awaited", Boolean, nullable=False, server_default=text("false")),
+    Column("planned", MOMENT),
+    Column("completed", MOMENT),
+    Column("deleted", BigInteger, nullable=False, server_default=text("0")),
+    CheckConstraint("state IN ('fenced', 'deferred', 'purging', 'complete')", name="erasure_state"),
+    Index("erasure_open", "requested", postgresql_where=text("state <> 'complete'")),
+    Index("erasure_complete", "completed", postgresql_where=text("state = 'complete'")),
+    Index("erasure_tenant", "tenant", "requested"),
+)
+
+
+fence = Table(  # what makes an erasure effective at once
+    "fence",
+    metadata,
+    Column("tenant", Text, primary_key=True),
+    Column("scope", Text, primary_key=True),
+    Column("value", LargeBinary, primary_key=True),
+    Column("erasure_id", Uuid, ForeignKey("erasure.id"), primary_key=True),
+    Column("cutoff", MOMENT, nullable=False),
+    Column("until", MOMENT, nullable=False),
+    Index("fence_cutoff", "tenant", "scope", "cutoff"),
+    Index("fence_until", "until"),
+    Index("fence_erasure", "erasure_id"),
+)
+
+
+erasure_object = Table(  # an object that an erasure waits for, until it is complete
+    "erasure_object",
+    metadata,
+    Column("erasure_id", Uuid, ForeignKey("erasure.id"), primary_key=True),
+    Column("object_id", Uuid, ForeignKey("object.id"), primary_key=True),
+    Column("holds_ranges", Boolean, nullable=False),  # false: it was being written, content unknown
+    Index("erasure_object_object", "object_id"),
+)
+
+
+deferral = Table(  # what a hold keeps of what an erasure covers, and since when
+    "deferral",
+    metadata,
+    Column("erasure_id", Uuid, ForeignKey("erasure.id", ondelete="CASCADE"), primary_key=True),
+    Column("hold_id", Uuid, ForeignKey("hold.id"), primary_key=True),
+    Column("since", MOMENT, primary_key=True),
+    Column("until", MOMENT),
+    Column("records", BigInteger, nullable=False),
+    Index("deferral_hold", "hold_id"),
+)
+
+
+receipt = Table(
+    "receipt",
+    metadata,
+    Column("erasure_id", Uuid, ForeignKey("erasure.id"), primary_key=True),
+    Column("token", Text, nullable=False),
+    Column("issued", MOMENT, nullable=False),
+)

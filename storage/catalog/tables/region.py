@@ -1,0 +1,89 @@
+"""The region itself: its identity, its keys, and its tenants."""
+
+from sqlalchemy import (
+    ARRAY,
+    Boolean,
+    CheckConstraint,
+    Column,
+    Date,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    SmallInteger,
+    Table,
+    Text,
+    Uuid,
+    text,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+
+from storage.catalog.tables.base import MOMENT, metadata
+
+catalog_info = Table(
+    "catalog_info",
+    metadata,
+    Column("id", SmallInteger, primary_key=True, autoincrement=False),
+    Column("region", Text, nullable=False),
+    Column("catalog_id", Uuid, nullable=False),
+    Column("oldest_code", Integer, nullable=False),
+    Column("newest_code", Integer, nullable=False),
+    Column("identity", Text),  # server, timeline, database, table; NULL: in recovery
+    # backends whose ledger has not been read since a restore
+    Column("unread", ARRAY(Text), nullable=False, server_default=text("'{}'")),
+    CheckConstraint("id = 1", name="catalog_info_one_row"),
+)
+
+
+pseudonym_key = Table(  # the versions in use, each with a value that identifies its key
+    "pseudonym_key",
+    metadata,
+    Column("version", SmallInteger, primary_key=True, autoincrement=False),
+    Column("check_value", LargeBinary, nullable=False),
+)
+
+
+signing_key = Table(  # the keys that signed receipts, with the times of first and last use
+    "signing_key",
+    metadata,
+    Column("kid", Text, primary_key=True),
+    Column("public_key", LargeBinary, nullable=False),
+    Column("first_signed", MOMENT, nullable=False),
+    Column("last_signed", MOMENT, nullable=False),
+)
+
+
+tenant = Table(
+    "tenant",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("account", Text, nullable=False),
+    Column("home", Text, nullable=False),
+    Column("residency", Text, nullable=False),
+    Column("service", Text, nullable=False),
+    Column("dedicated", Boolean, nullable=False),
+    Column("retention", JSONB, nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("created", MOMENT, nullable=False),
+    Index("tenant_account", "account"),
+)
+
+
+agreement = Table(
+    "agreement",
+    metadata,
+    Column("tenant", Text, ForeignKey("tenant.id"), primary_key=True),
+    Column("kind", Text, primary_key=True),
+    Column("signed", Date, primary_key=True),
+    Column("until", Date),
+)
+
+
+directory = Table(  # all that a region knows about tenants of other regions
+    "directory",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("account", Text, nullable=False),
+    Column("home", Text, nullable=False),
+    Index("directory_account", "account"),
+)

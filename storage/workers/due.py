@@ -1,0 +1,40 @@
+"""What is due in a region now, by duty: what the workers would do, without doing it."""
+
+from datetime import timedelta
+
+from storage.catalog.due import Cutoffs, count_due
+from storage.policy import agreement_ending, horizon_wanted, ledger_from
+from storage.region import OpenRegion
+
+UNUSED = timedelta(hours=1)
+"""A key that no row uses after this time is purged."""
+
+
+def cutoffs(region: OpenRegion) -> Cutoffs:
+    """Return the moments that decide what is due now."""
+    now, topology = region.clock.now(), region.topology
+    keep = topology.jurisdictions[region.region.jurisdiction]
+    today, backup = now.date(), timedelta(days=region.region.catalog_backup_days)
+    ahead = (horizon_wanted(topology, today) - today).days
+    return Cutoffs(
+        now=now,
+        stale=now - 2 * region.clock.error,
+        unused=now - UNUSED,
+        entries=ledger_from(now, backup),
+        erasures=now - timedelta(days=keep.receipts.days),
+        holds=now - timedelta(days=keep.holds.days),
+        days=[today + timedelta(days=n) for n in range(1, ahead + 1)],
+        backends=list(region.backends),
+        ending=[
+            company.name
+            for company in topology.sub_processors.values()
+            if company.connector is not None and agreement_ending(company, now)
+        ],
+    )
+
+
+def due(region: OpenRegion) -> dict[str, int]:
+    """Return for each duty how many things are due in the region."""
+    at = cutoffs(region)
+    with region.catalog.begin() as connection:
+        return count_due(connection, at)
