@@ -20,10 +20,10 @@ def plural(count: int, one: str, many: str | None = None) -> str:
 
 
 def did_you_mean(given: str, known: Iterable[str], *, cutoff: float = 0.6) -> str:
-    """``Did you mean prompt?`` for the known names that are close to ``given``; else nothing.
+    """Return ``Did you mean prompt?`` for the known name closest to ``given``, or an empty text.
 
-    Case does not matter. It never repeats what was given. ``cutoff``: how close, from 0 to 1.
+    Case does not matter. It never repeats ``given``. ``cutoff``: how close, from 0 to 1.
     """
     names = {name.casefold(): name for name in known}
-    close = [names[found] for found in get_close_matches(given.casefold(), names, 2, cutoff)]
-    return f"Did you mean {' or '.join(close)}?" if close else ""
+    close = get_close_matches(given.casefold(), names, 1, cutoff)
+    return f"Did you mean {names[close[0]]}?" if close else ""

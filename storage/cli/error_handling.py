@@ -87,9 +87,11 @@ def _ended(work: Callable[[], object], *, as_json: bool) -> int:
     except Abort:
         print_note("Nothing was done.")
         return Exit.DECLINED
-    except (SystemExit, BrokenPipeError):  # typer turns EPIPE into SystemExit
-        _close_stdout()
-        return Exit.NO_READER
+    except SystemExit as ended:
+        # Typer exits with 0 when it has installed completion, with 1 on a broken pipe.
+        return Exit.DONE if not ended.code else _lost_reader()
+    except BrokenPipeError:
+        return _lost_reader()
     except TyperException as error:
         return Exit.INVALID if shows_help(error) else _report(usage_error(error), as_json=as_json)
     except DomicileError as error:
@@ -108,10 +110,11 @@ def _as_ours(error: Exception) -> DomicileError:
     return _Unexpected()
 
 
-def _close_stdout() -> None:
-    """Keep Python from complaining at exit that it cannot write the rest."""
+def _lost_reader() -> Exit:
+    """Close stdout, so that Python does not complain at exit that it cannot write the rest."""
     with suppress(OSError), open(os.devnull, "wb") as nowhere:  # noqa: PTH123 - not a path
         os.dup2(nowhere.fileno(), sys.stdout.fileno())
+    return Exit.NO_READER
 
 
 class _Unexpected(DomicileError):

@@ -66,7 +66,7 @@ class StdinOption:
 def check_region(region: str, served: Collection[str]) -> None:
     """Raise WrongRegion unless this process serves the region."""
     if region not in served:
-        advice = f"It serves: {', '.join(served)}. {did_you_mean(region, served)}".strip()
+        advice = f"{did_you_mean(region, served)} It serves: {', '.join(served)}.".strip()
         raise WrongRegion("This process does not serve that region.", home=region, advice=advice)
 
 

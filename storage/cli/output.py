@@ -42,6 +42,11 @@ def print_text(*parts: Cell, style: str | None = None, indent: int = 0) -> None:
     _put(console, Text(" ", style or "").join(_text(part) for part in parts), indent)
 
 
+def print_blank() -> None:
+    """Print an empty line on stdout."""
+    console_for().print()
+
+
 def print_note(*parts: Cell, style: str | None = None) -> None:
     """Print a sentence on stderr: what is not the result itself."""
     console_for(stderr=True).print(*parts, style=style)

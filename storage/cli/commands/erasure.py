@@ -12,12 +12,12 @@ from storage.cli.output import (
     format_minute,
     format_time,
     good,
+    print_blank,
     print_facts,
     print_json,
     print_note,
     print_page,
     print_table,
-    print_text,
     print_value,
     warning,
 )
@@ -105,7 +105,7 @@ def _show(erasure: Erasure) -> None:
             records = plural(deferral.records, "record")
             print_note(f"Hold {deferral.hold} keeps {records} of it.")
     if erasure.outstanding:
-        print_text()
+        print_blank()
         print_table(
             ("waits for", "objects", "next try (UTC)", "last error"),
             [

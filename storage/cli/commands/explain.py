@@ -6,10 +6,10 @@ from storage.cli.output import (
     bad,
     format_time,
     good,
+    print_blank,
     print_facts,
     print_json,
     print_table,
-    print_text,
     print_value,
 )
 from storage.cli.reason_texts import reason_text
@@ -31,7 +31,7 @@ def explain(tenant: TenantId, record_id: RecordText, as_json: AsJson = False) ->
         ],
         indent=2,
     )
-    print_text()
+    print_blank()
     print_table(
         ("backend", "region", "allowed", "replica", "reason"),
         [

@@ -10,7 +10,7 @@ from typer import Option
 from regions.model import ClassRule, Keeping, Region, Topology
 from storage.cli.exit_codes import Exit
 from storage.cli.options import AsJson, OneRegion
-from storage.cli.output import bad, good, print_json, print_table, print_text
+from storage.cli.output import bad, good, print_blank, print_json, print_table, print_text
 from storage.errors import InvalidRequest
 from storage.policy import (
     Lateness,
@@ -91,7 +91,7 @@ def _show(topology: Topology, chosen: list[Region], found: dict[str, tuple[Laten
     print_table(("class", "at most, after it was written", "set by"), rows, indent=2)
     for region in chosen:
         for bound in found[region.name]:
-            print_text()
+            print_blank()
             print_text(f"{region.name}: counted from when {bound.begins}")
             rows = [_row(step) for step in bound.steps]
             print_table(("step", "at most", "set by"), rows, indent=2)
@@ -102,14 +102,14 @@ def _show(topology: Topology, chosen: list[Region], found: dict[str, tuple[Laten
             "contain pseudonyms, and record keys that decrypt nothing on their own.",
             indent=2,
         )
-    print_text()
+    print_blank()
     rules = topology.jurisdictions.values()
     _show_keeping("How long receipts are kept", [(j.name, j.receipts) for j in rules])
-    print_text()
+    print_blank()
     _show_keeping(
         "How long released holds and their audit log are kept", [(j.name, j.holds) for j in rules]
     )
-    print_text()
+    print_blank()
     print_text(
         "While a backend is unavailable, its bound counts from its return. Until then domicile "
         "status shows it as overdue."

@@ -18,6 +18,7 @@ from storage.cli.output import (
     format_minute,
     format_time,
     good,
+    print_blank,
     print_facts,
     print_json,
     print_note,
@@ -61,7 +62,7 @@ def verify(
         print_json({"valid": True, "kid": kid, "receipt": receipt.model_dump()})
         return
     print_text(good("The receipt is genuine."), f"Signed with key {kid}.")
-    print_text()
+    print_blank()
     print_facts(
         [
             ("erasure", str(receipt.erasure)),
@@ -132,7 +133,7 @@ def _show_leaves(receipt: Receipt) -> None:
     if not receipt.leaves:
         print_note("No backend stored any bytes of it.")
         return
-    print_text()
+    print_blank()
     leaves = sorted(receipt.leaves, key=group)
     rows = [(*kind, list(some)) for kind, some in groupby(leaves, key=group)]
     print_table(
@@ -153,7 +154,7 @@ def _show_leaves(receipt: Receipt) -> None:
 def _show_copies(receipt: Receipt) -> None:
     if not receipt.processors:
         return
-    print_text()
+    print_blank()
     print_table(
         ("copy", "processor", "how", "deleted at (UTC)", "SHA-256 of the confirmation"),
         [
@@ -166,7 +167,7 @@ def _show_copies(receipt: Receipt) -> None:
 def _show_holds(receipt: Receipt) -> None:
     if not receipt.deferred:
         return
-    print_text()
+    print_blank()
     print_table(
         ("legal hold", "records", "from (UTC)", "until (UTC)"),
         [

@@ -14,6 +14,7 @@ from storage.cli.output import (
     Cell,
     bad,
     good,
+    print_blank,
     print_facts,
     print_json,
     print_note,
@@ -119,7 +120,7 @@ def _show(report: Report) -> None:
             "answers. Until then no receipt is issued."
         )
     if report.orphaned:
-        print_text()
+        print_blank()
         by_partition = sorted(report.orphaned, key=str)
         print_table(
             ("orphans", "expiry day", "objects", "bytes"),
@@ -135,7 +136,7 @@ def _show(report: Report) -> None:
         )
         print_note("The catalog has lost their records and keys. They will be purged.")
     if report.lost:
-        print_text()
+        print_blank()
         print_table(
             ("tenant", "lost record"), [(x.tenant, str(x.id)) for x in report.lost[:_LISTED]]
         )

@@ -136,7 +136,7 @@ def _show(done: Sequence[_Scrubbed]) -> None:
     for one in done:
         tally = one.round.tally
         read = f"{plural(tally.keys, 'key')} checked, {plural(tally.read, 'object')} read"
-        print_text(Text(one.round.backend, style="bold"), f": {read}")
+        print_text(Text.assemble((one.round.backend, "bold"), f": {read}"))
         if one.error is not None:
             print_text(bad(f"stopped: {one.error.message}"), indent=2)
         rows = [

@@ -13,6 +13,7 @@ from storage.cli.output import (
     format_minute,
     format_time,
     good,
+    print_blank,
     print_facts,
     print_json,
     print_table,
@@ -36,7 +37,7 @@ def status(as_json: AsJson = False) -> None:
         return
     for number, region in enumerate(found):
         if number:
-            print_text()
+            print_blank()
         show(region)
 
 
@@ -64,7 +65,7 @@ def show(region: RegionStatus) -> None:
         ],
         indent=2,
     )
-    print_text()
+    print_blank()
     print_table(
         (
             "backend",
@@ -80,7 +81,7 @@ def show(region: RegionStatus) -> None:
         indent=2,
     )
     if region.processors:
-        print_text()
+        print_blank()
         print_table(
             ("processor", *STATE_HEADS),
             [(state.processor, *state_cells(state)) for state in region.processors],

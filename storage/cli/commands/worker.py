@@ -12,7 +12,6 @@ from storage.catalog.due import COUNTED
 from storage.cli.opening import opened_homes
 from storage.cli.options import AsJson
 from storage.cli.output import print_json, print_note, print_table, print_text
-from storage.cli.progress import busy
 from storage.client.homes import Homes
 from storage.errors import InvalidRequest
 from storage.logs import make_logger
@@ -44,8 +43,7 @@ def worker(
         made = worker_of(homes, log)
         _stop_on_signals(made)
         if once:
-            with busy("Working: one round of all duties..."):
-                done = made.run_once()
+            done = made.run_once()
         else:
             done = {}
             log.info("worker_started", regions=list(homes.regions))
