@@ -14,7 +14,7 @@ import storage.errors
 import storage.model
 from storage.cli.advice import for_command_line
 from storage.errors import DomicileError
-from tests.support.line import Line
+from tests.support.cli_harness import Line
 
 _SOURCE = Path(storage.__file__).parent
 _LIBRARY_ONLY = ("testing/", "demo/")  # no command reaches these

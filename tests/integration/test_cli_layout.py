@@ -10,7 +10,7 @@ from typer.main import get_command
 
 from storage.cli import output
 from storage.cli.app import app
-from tests.support.line import Line
+from tests.support.cli_harness import Line
 
 _BORDERS = str.maketrans(dict.fromkeys("│╭╮╰╯─•", " "))
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from storage.cli.exit_codes import Exit
-from tests.support.line import ROOT, Line
+from tests.support.cli_harness import ROOT, Line
 
 TENANT = ["--account", "acme", "--residency", "EU"]
 TYPOS = {
