@@ -16,6 +16,7 @@ LAST_RETRY: Final = timedelta(hours=1)
 WAITING: Final = timedelta(minutes=1)
 
 _NONE = timedelta()
+_FIXED = "fixed"
 _MONTH = timedelta(days=30)  # GDPR, article 12(3), allows an erasure one month
 
 
@@ -85,12 +86,12 @@ def expiry_lateness(
     """
     steps = (
         Step("a worker starts on it", pace.round, "worker --pause"),
-        Step("another worker takes over from one that died", pace.lease, "fixed"),
+        Step("another worker takes over from one that died", pace.lease, _FIXED),
         *_writing(region, pace),
         *_purging(region, pace),
-        Step("its partition is free, and no erasure reads it", pace.waiting, "fixed"),
+        Step("its partition is free, and no erasure reads it", pace.waiting, _FIXED),
         Step("a worker starts on its day keys", pace.round, "worker --pause"),
-        Step("a backend that kept a day key is tried again", pace.retry, "fixed"),
+        Step("a backend that kept a day key is tried again", pace.retry, _FIXED),
         *(_asked_ahead(company) for company in processors),
     )
     limit = f"bounds.purge_hours = {bounds.purge_hours}"
@@ -109,7 +110,7 @@ def erasure_lateness(
         Step("a worker deletes rows and record keys", pace.round, "worker --pause"),
         Step("a pack with survivors is rewritten", bounds.compaction, window),
         Step("a worker starts on it", pace.round, "worker --pause"),
-        Step("another worker takes over from one that died", pace.lease, "fixed"),
+        Step("another worker takes over from one that died", pace.lease, _FIXED),
         *_writing(region, pace),
         *_purging(region, pace),
         *_slowest(processors, pace),
@@ -126,7 +127,7 @@ def copy_lateness(company: SubProcessor, pace: Pace) -> Lateness:
     assert company.connector is not None
     steps = (
         Step("a worker starts on it", pace.round, "worker --pause"),
-        Step("another worker takes over from one that died", pace.lease, "fixed"),
+        Step("another worker takes over from one that died", pace.lease, _FIXED),
         *_slowest((company,), pace),
     )
     ahead = f"requested in advance: lead_hours = {company.connector.lead_hours}, plus 2 hours"
@@ -144,7 +145,7 @@ def key_copies(region: Region) -> Step:
 def _writing(region: Region, pace: Pace) -> tuple[Step, ...]:
     slowest = max(region.backends, key=lambda spec: spec.longest_request)
     return (
-        Step("an unfinished replication is abandoned", pace.replication, "fixed"),
+        Step("an unfinished replication is abandoned", pace.replication, _FIXED),
         Step(
             "a write that timed out can no longer land",
             slowest.longest_request,
@@ -155,8 +156,8 @@ def _writing(region: Region, pace: Pace) -> tuple[Step, ...]:
 
 def _purging(region: Region, pace: Pace) -> tuple[Step, ...]:
     return (
-        Step("another worker takes over from one that died purging", pace.lease, "fixed"),
-        Step("a failed purge is tried again", pace.retry, "fixed"),
+        Step("another worker takes over from one that died purging", pace.lease, _FIXED),
+        Step("a failed purge is tried again", pace.retry, _FIXED),
         *(_traces(spec) for spec in region.backends),
     )
 
@@ -173,7 +174,7 @@ def _slowest(processors: Sequence[SubProcessor], pace: Pace) -> tuple[Step, ...]
     hours = f"{company.name}: lead_hours = {_lead(company) // timedelta(hours=1)}"
     return (
         Step("the slowest processor has deleted its copies", _lead(company), hours),
-        Step("a processor that failed is asked again", pace.retry, "fixed"),
+        Step("a processor that failed is asked again", pace.retry, _FIXED),
     )
 
 

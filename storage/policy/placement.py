@@ -57,13 +57,12 @@ def decide_placement(
     """
     refusal = storable(topology, tenant, data_class, on)
     verdicts = tuple(_verdicts(topology, tenant, on, refusal))
-    home = topology.regions.get(tenant.home)
-    if refusal is None and home is not None:
-        refusal = _too_few(home, verdicts)
-    if refusal is not None or home is None:
+    if refusal is None:
+        refusal = _too_few(topology.regions[tenant.home], verdicts)
+    if refusal is not None:
         return Placement((), 0, verdicts, refusal)
     wanted = tuple(v.backend for v in verdicts if v.reason is PlacementReason.ALLOWED)
-    return Placement(wanted, home.required, verdicts)
+    return Placement(wanted, topology.regions[tenant.home].required, verdicts)
 
 
 def admit(topology: Topology, tenant: TenantSpec) -> None:

@@ -92,10 +92,10 @@ def accept_id(
     term = retain(topology, tenant, record_id.data_class, moment)
     if not term.stored:
         return term
-    if (record_id.day is None) != (term.expiry_day is None):
-        raise StaleId("Retention was switched on or off after the id was minted.", advice=_MINT)
     if record_id.day is None or term.expiry_day is None:
-        return term
+        if record_id.day == term.expiry_day:
+            return term
+        raise StaleId("Retention was switched on or off after the id was minted.", advice=_MINT)
     if record_id.day > term.expiry_day:
         raise StaleId("Retention was shortened after the id was minted.", advice=_MINT)
     if record_id.day <= moment.date():

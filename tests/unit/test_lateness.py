@@ -8,7 +8,15 @@ from hypothesis import strategies as st
 
 from regions.load import load_topology
 from regions.model import Region
-from storage.policy import Pace, erasure_lateness, expiry_lateness, key_copies
+from storage.policy import (
+    FIRST_RETRY,
+    Lateness,
+    Pace,
+    Step,
+    erasure_lateness,
+    expiry_lateness,
+    key_copies,
+)
 
 HOUR = timedelta(hours=1)
 PACE = Pace(
@@ -66,3 +74,39 @@ def test_what_is_only_attested_is_stated() -> None:
 def test_keys_live_on_in_backups() -> None:
     """For as long as the region keeps its backups."""
     assert key_copies(REGION).at_most == timedelta(days=REGION.catalog_backup_days)
+
+
+def test_workers_keep_the_documented_times() -> None:
+    """The runbook and ``policy explain`` state them."""
+    pace = Pace.with_pause(5)
+
+    assert pace == PACE
+    assert timedelta(seconds=5) == FIRST_RETRY < pace.retry
+
+
+def test_an_erasure_is_over_within_a_month() -> None:
+    """GDPR, article 12(3): 30 days, whatever the configuration."""
+    bound = erasure_lateness(REGION, BOUNDS, PACE)
+
+    assert (bound.limit, bound.fits) == (timedelta(days=30), True)
+
+
+def test_a_bound_may_use_its_whole_limit() -> None:
+    """A moment more is too much."""
+    steps = (Step("one", HOUR, "fixed"), Step("another", HOUR, "fixed"))
+    limit, moment = 2 * HOUR, timedelta(microseconds=1)
+
+    assert Lateness("it begins", steps, limit, "").fits
+    assert not Lateness("it begins", steps, limit - moment, "").fits
+
+
+def test_each_step_names_what_sets_it() -> None:
+    """It is a setting, a rule of the topology, or fixed."""
+    for bound in (expiry_lateness, erasure_lateness):
+        steps = bound(REGION, BOUNDS, PACE).steps
+
+        assert {step.set_by for step in steps if "=" not in step.set_by} == {
+            "worker --pause",
+            "fixed",
+            "listed, and seen absent",
+        }

@@ -11,7 +11,6 @@ from regions.model import DataClass, SubProcessor, Topology
 from storage.errors import (
     AgreementMissing,
     ConsumerTenant,
-    DomicileError,
     InvalidRequest,
     PlacementUnsatisfied,
     Refused,
@@ -212,6 +211,18 @@ def test_dates_count_from_the_first_day_until_before_the_last() -> None:
     assert after.backends == ("eu-a", "eu-b")
 
 
+def test_an_agreement_that_ends_as_it_begins_has_ended() -> None:
+    """On its only date it is over, and not still to come."""
+    lindenhost = SHIPPED.sub_processors["lindenhost"].model_copy(
+        update={"since": DAY, "until": DAY}
+    )
+    companies = SHIPPED.sub_processors | {"lindenhost": lindenhost}
+    topology = SHIPPED.model_copy(update={"sub_processors": companies})
+    placement = decide_placement(topology, tenant(), DataClass.PROMPT, DAY)
+
+    assert reasons(placement)["eu-a"] == "sub_processor_ended"
+
+
 @pytest.mark.parametrize("service", ["consumer", "chat", "", "API"])
 def test_only_api_tenants_are_served(service: str) -> None:
     """Consumer products are refused at admission and at every write."""
@@ -229,6 +240,7 @@ def test_only_api_tenants_are_served(service: str) -> None:
         ((), "dpa_missing"),
         ((Dpa(signed=DAY + timedelta(1)),), "dpa_not_yet"),
         ((Dpa(signed=date(2025, 1, 1), until=DAY),), "dpa_expired"),
+        ((Dpa(signed=DAY, until=DAY),), "dpa_expired"),
         (
             (Dpa(signed=date(2025, 1, 1), until=DAY), Dpa(signed=DAY + timedelta(1))),
             "dpa_not_yet",
@@ -318,8 +330,8 @@ def test_a_refused_placement_names_no_backend_and_raises_each_time() -> None:
 )
 def test_a_malformed_id_is_refused_and_not_repeated(bad: str) -> None:
     """An invalid id may be personal data, such as an address, so the message omits it."""
-    for customer in (tenant(name=bad), tenant(account=bad)):
-        with pytest.raises(InvalidRequest) as caught:
+    for what, customer in (("tenant", tenant(name=bad)), ("account", tenant(account=bad))):
+        with pytest.raises(InvalidRequest, match=f"Invalid {what} id") as caught:
             admit(SHIPPED, customer)
 
         assert not bad or bad not in str(caught.value)
@@ -332,28 +344,28 @@ def test_a_well_formed_tenant_is_admitted(good: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("data_class", "days", "error"),
+    ("data_class", "days", "refusal"),
     [
         (DataClass.PROMPT, 30, None),
         (DataClass.PROMPT, 2, None),
         (DataClass.PROMPT, 0, None),
-        (DataClass.PROMPT, 31, InvalidRequest),
-        (DataClass.PROMPT, 1, InvalidRequest),
-        (DataClass.PROMPT, -1, InvalidRequest),
+        (DataClass.PROMPT, 31, "out of range"),
+        (DataClass.PROMPT, 1, "leaves no time"),
+        (DataClass.PROMPT, -1, "out of range"),
         (DataClass.FINE_TUNING_FILE, 365, None),
-        (DataClass.FINE_TUNING_FILE, 10**9, InvalidRequest),
+        (DataClass.FINE_TUNING_FILE, 10**9, "out of range"),
     ],
 )
 def test_a_tenant_may_shorten_retention_and_never_lengthen_it(
-    data_class: DataClass, days: int, error: type[DomicileError] | None
+    data_class: DataClass, days: int, refusal: str | None
 ) -> None:
     """Zero is allowed. A retention above the ceiling, or too short to read, is refused."""
     customer = tenant(retention={data_class: days})
 
-    if error is None:
+    if refusal is None:
         admit(SHIPPED, customer)
     else:
-        with pytest.raises(error):
+        with pytest.raises(InvalidRequest, match=refusal):
             admit(SHIPPED, customer)
 
 

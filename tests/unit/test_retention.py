@@ -11,7 +11,16 @@ from regions.load import load_topology
 from regions.model import Bounds, ClassRule, DataClass, Purpose, Topology
 from storage.errors import NaiveDatetime, StaleId, UnknownClass
 from storage.model import RecordId, TenantSpec
-from storage.policy import RetentionReason, Term, accept_id, retain, term_of, too_old
+from storage.policy import (
+    RetentionReason,
+    Term,
+    accept_id,
+    horizon_alarm,
+    horizon_wanted,
+    retain,
+    term_of,
+    too_old,
+)
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 SHIPPED = load_topology()
@@ -297,3 +306,24 @@ def test_an_id_of_a_file_is_accepted_without_a_day() -> None:
         accept_id(
             SHIPPED, tenant(), mint(NOW, date(2026, 4, 1), DataClass.FINE_TUNING_FILE), NOW, ERROR
         )
+
+
+@pytest.mark.parametrize(("days", "longest"), [(30, 30), (400, 400), (None, 30)])
+def test_partitions_are_made_two_weeks_ahead(days: int | None, longest: int) -> None:
+    """Beyond the longest retention. The alarm comes at three days: no worker makes partitions."""
+    rules = topology(days)
+    today, day = NOW.date(), timedelta(days=1)
+    needed = today + longest * day
+
+    assert horizon_wanted(rules, today) == needed + 14 * day
+    assert not horizon_alarm(rules, today, needed + 3 * day)
+    assert horizon_alarm(rules, today, needed + 2 * day)
+    assert horizon_alarm(rules, today, None)
+
+
+def test_without_expiring_classes_partitions_are_made_all_the_same() -> None:
+    """A topology that keeps everything until deleted may be changed on any day."""
+    bare = SHIPPED.model_copy(update={"classes": {}})
+
+    assert horizon_wanted(bare, date(2026, 3, 1)) == date(2026, 3, 15)
+    assert horizon_wanted(topology(0), date(2026, 3, 1)) == date(2026, 4, 14)
