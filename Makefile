@@ -14,7 +14,7 @@ UV := uv==0.13.9
 
 .DELETE_ON_ERROR:
 .SUFFIXES:
-.PHONY: help demo test check lint format check-migrations crashpoints wheel check-wheel bench simulate \
+.PHONY: help demo test check deep lint format check-migrations crashpoints wheel check-wheel bench simulate \
   mutants mutation lateness docs changelog lock venv clean
 
 help: ## List the targets
@@ -23,10 +23,19 @@ help: ## List the targets
 demo: venv ## Show the main job from end to end, with its proof
 	@$(BIN)/domicile demo $(ARGS)
 
-test: venv ## Run all tests
+test: venv .venv/.compiled ## Run the tests, but for those that are marked deep
 	$(BIN)/pytest -n $(WORKERS) $(ARGS)
 
-check: lint docs test check-wheel ## All that CI runs
+check: lint docs test check-wheel ## Run what CI runs, in minutes
+
+# Hours. What is random gets many more rounds, what is sampled in `make test` is run whole, and the
+# tests themselves are tested. A failure prints the seed or the story that repeats it.
+deep: venv .venv/.compiled ## Run what is random or exhaustive too: before a release
+	$(BIN)/pytest -n $(WORKERS) -m deep
+	HYPOTHESIS_PROFILE=deep FAULTS_KILLS=40 FAULTS_ROUNDS=100 $(BIN)/pytest -n $(WORKERS) -m '' \
+	  tests/unit tests/integration/test_state_machine.py tests/faults/test_kill.py \
+	  tests/faults/test_processes.py
+	$(MAKE) crashpoints simulate lateness mutants mutation
 
 lint: venv ## Check the lock, style, types and architecture
 	$(BIN)/$(PIP) check
@@ -101,6 +110,11 @@ venv: .venv/.installed
 
 .venv/.installed: .venv/.dependencies pyproject.toml
 	@$(BIN)/$(PIP) install -qq --no-deps --no-build-isolation -e .
+	@touch $@
+
+# Tests start many processes. Each would compile its imports anew where PYTHONDONTWRITEBYTECODE is set.
+.venv/.compiled: .venv/.dependencies
+	@$(BIN)/python -m compileall -q -j $(WORKERS) .venv/lib
 	@touch $@
 
 .venv/.dependencies: requirements.lock

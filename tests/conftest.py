@@ -1,5 +1,6 @@
 """What all tests share."""
 
+import os
 from collections.abc import Iterator
 
 import pytest
@@ -10,8 +11,9 @@ from tests.support.catalogs.statements import shared_statements
 pytest_plugins = ["storage.testing"]
 
 # how long an example may take says nothing on a machine that does other things too
-settings.register_profile("domicile", deadline=None)
-settings.load_profile("domicile")
+settings.register_profile("quick", deadline=None)
+settings.register_profile("deep", deadline=None, max_examples=2000)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "quick"))
 
 
 @pytest.fixture(scope="session", autouse=True)

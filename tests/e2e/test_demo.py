@@ -89,7 +89,7 @@ def test_a_user_may_be_called_anything(
     assert (last["traces_found"], last["plain_found"], disk["plain_found"]) == (0, 0, 0)
 
 
-@pytest.mark.parametrize("duty", ["purge", "compact"])
+@pytest.mark.parametrize("duty", ["purge", pytest.param("compact", marks=pytest.mark.deep)])
 def test_the_proof_fails_if_bytes_stay(
     duty: str,
     conversations: Path,

@@ -5,7 +5,7 @@ that are killed, and one call in the middle of another. After each step the inva
 are looked for on the backends and in the catalogs; at the end all is made well, and nothing may be
 left of what was erased or has expired.
 
-``HYPOTHESIS_PROFILE=deep`` searches for much longer.
+``HYPOTHESIS_PROFILE=deep`` (``make deep``) searches for much longer.
 """
 
 import os
