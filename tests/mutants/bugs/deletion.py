@@ -26,18 +26,18 @@ BUGS = (
     ),
     bug(
         "a receipt before the last replica",
-        "catalog/erasures.py",
-        ".where(e.state == ErasureState.PURGING, ~waiting, ~at_processors)",
-        ".where(e.state == ErasureState.PURGING, ~at_processors)",
+        "catalog/erasure_waits.py",
+        "and_(~noted, ~at_processors, *(",
+        "and_(~at_processors, *(",
         WORKERS,
         LATE,
         LIFE,
     ),
     bug(
         "a receipt before a processor's confirmation",
-        "catalog/erasures.py",
-        ".where(e.state == ErasureState.PURGING, ~waiting, ~at_processors)",
-        ".where(e.state == ErasureState.PURGING, ~waiting)",
+        "catalog/erasure_waits.py",
+        "and_(~noted, ~at_processors, *(",
+        "and_(~noted, *(",
         HAND_OVER,
     ),
     bug(
@@ -53,7 +53,7 @@ BUGS = (
     bug(
         "writers that an erasure meets are not waited for",
         "workers/erase.py",
-        "        erasures.await_writers(connection, erasure)\n",
+        "        erasure_waits.await_writers(connection, erasure)\n",
         "        pass\n",
         RACES,
         LATE,
@@ -62,13 +62,13 @@ BUGS = (
     bug(
         "what another erasure deleted is not waited for",
         "workers/erase.py",
-        "    erasures.await_earlier(connection, erasure)\n",
+        "    erasure_waits.await_earlier(connection, erasure)\n",
         "",
         WORKERS,
     ),
     bug(
         "an erasure does not wait for compactions of its packs",
-        "catalog/erasures.py",
+        "catalog/erasure_waits.py",
         "        o.family.in_(families), or_(",
         "        o.id.in_(objects), or_(",
         COMPACTION,
@@ -83,8 +83,8 @@ BUGS = (
     bug(
         "what is being written outlives its day",
         "catalog/days.py",
-        '            or_(o.state == "writing", o.state == "stored"),\n',
-        '            o.state == "stored",\n',
+        "            or_(o.state == ObjectState.WRITING, o.state == ObjectState.STORED),\n",
+        "            o.state == ObjectState.STORED,\n",
         EXPIRY,
         LATE,
         STORY,
@@ -92,7 +92,7 @@ BUGS = (
     bug(
         "a scrub purges what a lost hold keeps",
         "workers/scrub/repair.py",
-        "    held = key.startswith(_NEVER)\n",
+        "    held = kind is not None and kind.keeps_orphans\n",
         "    held = key is None\n",
         SCRUB,
     ),
@@ -107,7 +107,7 @@ BUGS = (
     bug(
         "the row of a pack is pruned while records name it",
         "catalog/purges.py",
-        "            ~has_rows,\n",
+        "        ~has_rows,\n",
         "",
         EXPIRY,
     ),

@@ -6,7 +6,7 @@ BUGS = (
     bug(
         "expiry ignores what is held",
         "catalog/days.py",
-        "            ~holds.in_held_pack(o.id, day),\n",
+        "            ~hold_predicate.in_held_pack(o.id, day),\n",
         "",
         HOLDS,
         HOLD_RACES,
@@ -20,7 +20,7 @@ BUGS = (
     ),
     bug(
         "a hold of one class keeps all",
-        "catalog/holds.py",
+        "catalog/hold_predicate.py",
         "        or_(h.classes.is_(None), c.data_class == any_(h.classes)),\n",
         "",
         PREDICATE,
@@ -28,7 +28,7 @@ BUGS = (
     ),
     bug(
         "a hold keeps what came after it",
-        "catalog/holds.py",
+        "catalog/hold_predicate.py",
         "        or_(h.cutoff.is_(None), c.minted <= h.cutoff),\n",
         "",
         PREDICATE,

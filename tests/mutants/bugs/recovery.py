@@ -29,7 +29,7 @@ BUGS = (
     bug(
         "a restored catalog is not recognized by its identity",
         "ledger/guard.py",
-        "        if seen.moved:\n            raise restored(self._region.name, seen.moved)\n",
+        "        if seen.changed:\n            raise restored(self._region.name, seen.changed)\n",
         "",
         RECOVER,
     ),
@@ -67,9 +67,9 @@ BUGS = (
     ),
     bug(
         "a receipt does not wait for unread ledger entries",
-        "catalog/erasures.py",
-        "            .where(~exists().where(_untold()))\n",
-        "",
+        "catalog/erasure_waits.py",
+        "    return _expired_pack(), _released(), _unresolved_entry()\n",
+        "    return _expired_pack(), _released()\n",
         RECOVER_COPIES,
     ),
     bug(

@@ -63,7 +63,7 @@ BUGS = (
     bug(
         "a group's fence is not looked for in reads",
         "catalog/records.py",
-        "        probe(ScopeKind.GROUP, f.value == c.grp),\n",
+        "        by(ScopeKind.GROUP, f.value == c.grp),\n",
         "",
         LIFE,
         "tests/integration/test_api_contract.py",
@@ -72,8 +72,8 @@ BUGS = (
     bug(
         "what derives from an erased record stays readable",
         "catalog/records.py",
-        "probe(ScopeKind.RECORD, f.value == func.any(own))",
-        "probe(ScopeKind.RECORD, f.value == c.uid)",
+        "by(ScopeKind.RECORD, f.value == func.any(own))",
+        "by(ScopeKind.RECORD, f.value == c.uid)",
         LIFE,
         STORY,
     ),
