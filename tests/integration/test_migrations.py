@@ -354,7 +354,7 @@ class TestInit:
         keys = domicile.settings.regions[HOME].keys_file
         keys.rename(keys.with_suffix(".away"))
 
-        with pytest.raises(SettingsError, match=r"key file .* is not there. Restore it"):
+        with pytest.raises(SettingsError, match=r"key file .* is missing. Restore the file"):
             init(domicile.settings, dependencies=MEANS)
 
         assert not keys.exists()
