@@ -1,4 +1,4 @@
-"""An opened region: what its writer, reader and workers share."""
+"""An opened region: the parts that its writer, reader and workers share."""
 
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -25,17 +25,17 @@ _KINDS = {
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How much a process may hold and how long it may wait. Sizes in bytes, times in seconds."""
+    """The memory that a process may use, and how long it waits. Bytes and seconds."""
 
     attempt: float = 10.0  # one PUT of one pack to one backend
     delivery: float = 30.0  # one copy to one processor
     pack: int = 8 * 1024 * 1024
     pack_records: int = 4096
-    buffer: int = 64 * 1024 * 1024  # sealed bytes that wait to be flushed
+    buffer: int = 64 * 1024 * 1024  # sealed bytes that may wait to be flushed
     linger: float = 0.25  # how long bulk writes wait for a pack to fill
-    own_pack: int = 256 * 1024  # a body from here on is a pack of its own
-    body: int = 16 * 1024 * 1024  # a body may have so much; a file has no limit
-    stall: float = 120.0  # a streamed body may pause so long
+    own_pack: int = 256 * 1024  # a body of this size or more is a pack of its own
+    body: int = 16 * 1024 * 1024  # the largest body; a file has no limit
+    stall: float = 120.0  # the longest pause of a streamed body
     wait: float = 30.0  # how long a caller waits for room in the buffer
 
 
@@ -62,7 +62,7 @@ class OpenRegion:
         return self.region.name
 
     def lawful(self) -> tuple[str, ...]:
-        """The backends whose sub-processors may be given bytes today, in order of preference."""
+        """Return the backends whose sub-processors may receive bytes today, primary first."""
         today, companies = self.clock.now().date(), self.topology.sub_processors
         return tuple(
             spec.name
@@ -71,23 +71,23 @@ class OpenRegion:
         )
 
     def new_uuid(self, now: datetime) -> UUID:
-        """An id for a row or a key: by time, then random."""
+        """Return an id for a row or a key, ordered by time."""
         return new_id(now, self.entropy(10))
 
     def lands_by(self, backend: str, deadline: datetime) -> datetime:
-        """When an attempt that ends at ``deadline`` can no longer take effect on that backend."""
+        """Return when a write that ends at ``deadline`` can no longer take effect on a backend."""
         return deadline + self.backends[backend].longest_request
 
-    def look(self, backend: str) -> Visibility:
-        """What a look at that backend shows today. Raises KeyError if it is none of the region."""
+    def visibility(self, backend: str) -> Visibility:
+        """Return what a listing of a backend proves today. Raises KeyError for another region's."""
         spec = {spec.name: spec for spec in self.region.backends}[backend]
         sees = self.backends[backend].listable
         vouched = {kind for what in spec.attested_off for kind in _KINDS[what]}
         return Visibility(spec.sub_processor, tuple(sorted(sees)), tuple(sorted(vouched - sees)))
 
-    def deadline(self, now: datetime, patience: float | None = None) -> datetime:
-        """When an attempt that begins now ends at the latest, with the clock's error on top.
+    def deadline(self, now: datetime, lasts: float | None = None) -> datetime:
+        """Return the latest end of a write that begins now, plus the error of the clock.
 
-        ``patience``: in seconds, if it may take longer than one PUT.
+        ``lasts``: seconds that it may take (default: one PUT).
         """
-        return now + timedelta(seconds=patience or self.limits.attempt) + 2 * self.clock.error
+        return now + timedelta(seconds=lasts or self.limits.attempt) + 2 * self.clock.error

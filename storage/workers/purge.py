@@ -107,8 +107,8 @@ def _note(region: OpenRegion, connection: Connection, outcomes: Sequence[_Outcom
     objects.lock(connection, [outcome.attempt.object_id for outcome in outcomes])
     for outcome in outcomes:
         if outcome.gone is not None:
-            look = region.look(outcome.attempt.backend)
-            purges.mark_gone(connection, outcome.attempt, look, outcome.gone)
+            visibility = region.visibility(outcome.attempt.backend)
+            purges.mark_gone(connection, outcome.attempt, visibility, outcome.gone)
     purges.retry_later(
         connection,
         [Retry(x.attempt.id, x.error, x.again) for x in outcomes if x.again is not None],
