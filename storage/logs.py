@@ -12,18 +12,18 @@ from storage.errors import DomicileError
 
 
 def make_logger(stream: TextIO | None = None) -> FilteringBoundLogger:
-    """A logger on ``stream`` (stderr): lines for people on a terminal, JSON elsewhere.
+    """Return a logger to ``stream`` (stderr): text on a terminal, JSON elsewhere.
 
-    Tracebacks say where, and carry neither local variables nor what others than Domicile say of an
-    error: either may hold content.
+    Tracebacks have file, line and function. They omit local variables and the messages of other
+    libraries, because both may contain content.
     """
     out = stream or sys.stderr
     shape: list[Processor]
     if out.isatty():
-        shape = [structlog.dev.ConsoleRenderer(exception_formatter=_write)]
+        shape = [structlog.dev.ConsoleRenderer(exception_formatter=_write_text)]
     else:
         shape = [
-            structlog.processors.ExceptionRenderer(_told),
+            structlog.processors.ExceptionRenderer(_entries),
             structlog.processors.JSONRenderer(sort_keys=True),
         ]
     logger: FilteringBoundLogger = structlog.wrap_logger(
@@ -38,23 +38,23 @@ def make_logger(stream: TextIO | None = None) -> FilteringBoundLogger:
     return logger
 
 
-def _write(out: TextIO, info: ExcInfo) -> None:
-    """An exception for people."""
-    for told in _told(info):
-        words = [str(told[name]) for name in ("type", "code", "message") if name in told]
-        out.write("\n".join(["", " - ".join(words), *(f"  {frame}" for frame in told["frames"])]))
+def _write_text(out: TextIO, info: ExcInfo) -> None:
+    """Write an exception as text."""
+    for entry in _entries(info):
+        parts = [str(entry[name]) for name in ("type", "code", "message") if name in entry]
+        out.write("\n".join(["", " - ".join(parts), *(f"  {frame}" for frame in entry["frames"])]))
 
 
-class _Told(TypedDict):
+class _Entry(TypedDict):
     type: str
     message: NotRequired[str]
     code: NotRequired[str | int]
     frames: list[str]
 
 
-def _told(exc_info: ExcInfo) -> list[_Told]:
-    """An exception and what caused it."""
-    return [_one(error) for error in _chain(exc_info[1])]
+def _entries(exc_info: ExcInfo) -> list[_Entry]:
+    """Return an exception and its causes."""
+    return [_entry(error) for error in _chain(exc_info[1])]
 
 
 def _chain(error: BaseException | None) -> Iterator[BaseException]:
@@ -64,15 +64,15 @@ def _chain(error: BaseException | None) -> Iterator[BaseException]:
         error = error.__cause__ or hidden
 
 
-def _one(error: BaseException) -> _Told:
+def _entry(error: BaseException) -> _Entry:
     kind, frames = type(error), walk_tb(error.__traceback__)
-    told: _Told = {
+    entry: _Entry = {
         "type": f"{kind.__module__}.{kind.__qualname__}",
         "frames": [f"{f.f_code.co_filename}:{line} {f.f_code.co_name}" for f, line in frames],
     }
     if isinstance(error, DomicileError):
-        told["message"] = error.message
+        entry["message"] = error.message
     code = getattr(error, "sqlstate", None) or getattr(error, "errno", None)
     if code is not None:
-        told["code"] = code
-    return told
+        entry["code"] = code
+    return entry

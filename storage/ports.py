@@ -1,4 +1,4 @@
-"""What the rest of Domicile asks of the outside world. Ask for the smallest port that will do."""
+"""The ports: what Domicile needs from the outside world. Depend on the smallest that suffices."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -10,24 +10,24 @@ from uuid import UUID
 
 
 class Clock(Protocol):
-    """Time, as the region's database sees it. A process's own clock may be wrong."""
+    """The time of the region's database. The clock of a process may be wrong."""
 
     @property
     def error(self) -> timedelta:
-        """How far ``now`` may be from the database's clock, either way."""
+        """The largest difference between ``now`` and the database's clock, in either direction."""
         ...
 
     def now(self) -> datetime:
-        """The time in UTC."""
+        """Return the time in UTC."""
         ...
 
     def skew(self) -> timedelta:
-        """How far the machine's own clock is from it, either way: one of the two may be wrong."""
+        """Return the difference between the clock of this machine and that of the database."""
         ...
 
 
 class ItemKind(StrEnum):
-    """What can be left of a key on a backend."""
+    """What a backend can store under a key."""
 
     OBJECT = "object"  # readable under its key
     VERSION = "version"  # readable by its version only
@@ -38,7 +38,7 @@ class ItemKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class StoredItem:
-    """One thing that a backend holds. ``handle`` names a version or an upload of ``key``."""
+    """An item that a backend lists. ``handle`` is the id of a version or upload of ``key``."""
 
     key: str
     kind: ItemKind
@@ -47,26 +47,26 @@ class StoredItem:
 
 
 class Upload(Protocol):
-    """A body on its way to a backend. Nothing is readable before ``finish``.
+    """An upload of unknown size. Nothing is readable before ``finish``.
 
-    Leaving the context without ``finish`` aborts. An abort that fails raises: what is left then is
-    for ``Backend.purge`` of the same key.
+    Leaving the context without ``finish`` aborts the upload. If the abort fails it raises;
+    ``Backend.purge`` of the same key then removes what is left.
     """
 
     def write(self, data: bytes) -> None:
-        """Send the next bytes. They may be buffered, up to 16 MiB."""
+        """Send the next bytes. The upload may buffer up to 16 MiB."""
         ...
 
     def finish(self) -> None:
-        """Make the whole readable, durably. Raises BackendError; BackendTimeout if unknown."""
+        """Make the object readable, durably. Raises BackendError; BackendTimeout if unknown."""
         ...
 
     def abort(self) -> None:
-        """Take back what was sent."""
+        """Remove what was sent."""
         ...
 
     def __enter__(self) -> Self:
-        """The upload itself."""
+        """Return the upload."""
         ...
 
     def __exit__(
@@ -80,7 +80,7 @@ class Upload(Protocol):
 
 
 class Reader(Protocol):
-    """A place to read objects from."""
+    """Reads objects."""
 
     @property
     def name(self) -> str:
@@ -90,25 +90,26 @@ class Reader(Protocol):
     def get(
         self, key: str, start: int = 0, stop: int | None = None, *, version: str | None = None
     ) -> bytes:
-        """Bytes ``start`` to ``stop`` (exclusive; None: the end) of an object, in one request.
+        """Return bytes ``start`` to ``stop`` (exclusive; None: the end), in one request.
 
-        Raises KeyAbsent if there is none, BackendError otherwise. A range past the end gives what
-        there is, which may be nothing; a reader checks what it got.
+        ``version`` is the handle of a version (None: the current one). A range past the end returns
+        the bytes that exist, possibly none; the caller checks the length. Raises KeyAbsent if there
+        is no object, BackendError for other failures.
         """
         ...
 
 
 class Backend(Reader, Protocol):
-    """One place that stores bytes under keys.
+    """Stores bytes under keys, in one location.
 
-    Keys are ASCII, ``/`` separates, and a key is written once: a second ``put`` of the same key may
-    replace it or add a version, and nobody relies on which. Methods are safe to call from many
-    threads. Errors are BackendError; no method retries a write by itself.
+    Keys are ASCII with ``/`` as separator, and are written once: a second ``put`` of the same key
+    may replace the object or add a version. Methods are safe to call from many threads. Errors are
+    BackendError. No method repeats a write by itself.
     """
 
     @property
     def listable(self) -> frozenset[ItemKind]:
-        """The kinds of trace that it can list. Of the others nothing can be *seen* absent."""
+        """The kinds of item that it can list. A receipt never says of other kinds: seen absent."""
         ...
 
     @property
@@ -119,75 +120,76 @@ class Backend(Reader, Protocol):
     def put(self, key: str, data: bytes, *, timeout: float, urgent: bool = False) -> None:
         """Store an object durably, in one attempt of at most ``timeout`` seconds.
 
-        ``urgent``: deletion needs it; it may use the room that is kept for that.
-        Raises BackendTimeout if the answer is unknown; BackendFull, BackendForbidden,
-        BackendMisplaced or BackendUnavailable if it is known to have failed.
+        ``urgent`` writes may use the room that is reserved for deletion. Raises BackendTimeout if
+        the outcome is unknown; BackendFull, BackendForbidden, BackendMisplaced or
+        BackendUnavailable if the write is known to have failed.
         """
         ...
 
     def upload(self, key: str, *, timeout: float) -> Upload:
-        """Begin to store an object whose size is not known. ``timeout`` is for each request."""
+        """Begin to store an object of unknown size. ``timeout`` (seconds) is for each request."""
         ...
 
     def purge(self, key: str) -> None:
         """Remove every version, marker, upload and temporary file of exactly this key.
 
-        What is absent already is not an error. Raises PurgeIncomplete if the backend refused any
-        part, BackendError if it did not answer. A normal return is no proof: ask ``traces``.
+        An absent key is not an error. Raises PurgeIncomplete if the backend refused to remove a
+        part, BackendError if it did not respond. A normal return does not prove that the key is
+        absent: call ``list_key``.
         """
         ...
 
     def preserve(self, key: str) -> None:
-        """Have the place itself refuse to delete this object until ``release``, if it can.
+        """Lock this object against deletion until ``release``, if the backend has object locks.
 
-        Where it has object locks that is a legal hold, never a retention: that could not be taken
-        back. Elsewhere nothing happens. Raises KeyAbsent if there is no such object, where that is
-        noticed, and BackendError.
+        The lock is a legal hold, never a retention period, which could not be undone. Without
+        object locks the call does nothing. Raises BackendError; KeyAbsent if a backend with locks
+        has no such object.
         """
         ...
 
     def release(self, key: str) -> None:
-        """Undo ``preserve``, for every version of exactly this key. What is absent is no error."""
+        """Undo ``preserve`` for every version of exactly this key. An absent key is no error."""
         ...
 
     def list_key(self, key: str) -> list[StoredItem]:
-        """Everything that is left of exactly this key, of the kinds that the backend sees."""
+        """Return every item under exactly this key, of the kinds in ``listable``."""
         ...
 
     def scan(self, prefix: str = "", *, after: str = "") -> Iterator[StoredItem]:
-        """Everything under a prefix, keys ascending as bytes, any number, in constant memory.
+        """Yield every item under a prefix, keys ascending as bytes, in constant memory.
 
-        ``after``: only keys that come after this one, without reading those before it.
+        ``after`` skips keys up to this one, without reading them.
         """
         ...
 
     def probe(self, key: str) -> None:
-        """Check the place, and each right that storing and deleting need by using it on ``key``.
+        """Check the location, and use each right that storing and deleting need, on ``key``.
 
-        The caller has announced the key in the catalog, and purges it when this raises
-        BackendMisplaced, BackendForbidden, BackendFull or BackendUnavailable half way.
+        The caller has announced the key in the catalog. It purges the key if this raises
+        BackendMisplaced, BackendForbidden, BackendFull or BackendUnavailable.
         """
         ...
 
     def close(self) -> None:
-        """Give back connections."""
+        """Close connections."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class Acknowledgement:
-    """A processor's word that a copy is gone: since when, and the SHA-256 of what it signed."""
+    """A processor's confirmation that a copy is gone, with the SHA-256 of what it signed."""
 
     deleted_at: datetime
     digest: bytes
 
 
 class Connector(Protocol):
-    """The way to a processor: a sub-processor that is given copies, and deletes them when asked.
+    """Connects to a processor: a sub-processor that receives copies, and deletes them on request.
 
-    A copy has an id that says nothing, and is delivered once. Methods are safe to call from many
+    The id of a copy is opaque, and a copy is delivered once. Methods are safe to call from many
     threads, take a bounded time, and repeat nothing by themselves. Errors are ProcessorError; none
-    shows what was sent or answered.
+    shows what was sent or received.
     """
 
     @property
@@ -201,28 +203,28 @@ class Connector(Protocol):
         ...
 
     def deliver(self, copy: UUID, content: bytes, *, timeout: float) -> None:
-        """Hand over a copy, in one attempt of at most ``timeout`` seconds.
+        """Deliver a copy, in one attempt of at most ``timeout`` seconds.
 
-        The caller has announced it in the catalog. Raises ProcessorTimeout if the answer is
-        unknown. After any other error, too, the copy may be there.
+        The caller has announced it in the catalog. Raises ProcessorTimeout if the outcome is
+        unknown. The copy may have arrived after any error.
         """
         ...
 
     def request_deletion(self, copy: UUID) -> None:
-        """Ask that the copy be deleted. To ask again, or for one that never came, is no error."""
+        """Request the deletion of a copy. Repeated requests and absent copies are no errors."""
         ...
 
     def confirm(self, copy: UUID) -> Acknowledgement | None:
-        """The processor's word that it has deleted exactly this copy; None if it has not yet.
+        """Return the confirmation that exactly this copy is deleted; None if it is not yet.
 
-        Raises AcknowledgementInvalid if the answer is signed with another key, or speaks of another
-        copy or processor.
+        Raises AcknowledgementInvalid if the confirmation is signed with another key, or is about
+        another copy or processor.
         """
         ...
 
 
 class RootKeys(Protocol):
-    """Wraps day keys. The only secrets that live outside catalog and backends."""
+    """Wraps day keys. Root keys are the only secrets outside the catalog and the backends."""
 
     @property
     def current(self) -> int:
@@ -230,13 +232,13 @@ class RootKeys(Protocol):
         ...
 
     def wrap(self, key: bytes, context: bytes) -> bytes:
-        """Seal a 32-byte key for ``context`` under the current version, which the result names."""
+        """Wrap a 32-byte key for ``context`` under the current version, which the result names."""
         ...
 
     def unwrap(self, sealed: bytes, context: bytes) -> bytes:
-        """Open it again. Raises KeyUnavailable if the version is absent or the seal is broken."""
+        """Unwrap a key. Raises KeyUnavailable if the version is absent or the tag is wrong."""
         ...
 
     def pseudonym_keys(self) -> dict[int, bytes]:
-        """The keys that turn names into pseudonyms, by version; the highest is for new ones."""
+        """Return the keys of pseudonyms, by version; the highest is for new pseudonyms."""
         ...

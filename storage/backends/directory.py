@@ -1,7 +1,7 @@
 """A backend in a directory of a disk. The path of an object below the root is its key.
 
-An object is whole or not there: it is written under another name, made durable, and renamed.
-What stays of a crash names its key, is listed as a temporary file, and goes when the key is purged.
+An object is complete or absent: it is written under another name, made durable, and renamed. A
+temporary file that a crash leaves names its key, is listed, and is removed when the key is purged.
 """
 
 import os
@@ -46,8 +46,8 @@ _ABSENT = (FileNotFoundError, NotADirectoryError, IsADirectoryError)
 
 
 @dataclass(frozen=True, slots=True)
-class _Place:
-    """A root, and what is needed to write below it."""
+class _Location:
+    """A root directory, and what writing below it needs."""
 
     name: str
     root: Path
@@ -82,11 +82,11 @@ def create_directory(spec: DirectorySpec, *, data_dir: Path) -> None:
 
 
 class DirectoryBackend:
-    """A directory that ``create_root`` has made. It is never made here: see ``opened_root``.
+    """A directory that ``create_root`` made. This class never creates it: see ``opened_root``.
 
-    ``clock`` gives monotonic seconds; ``entropy`` makes names of temporary files; ``reserve`` is
-    how many bytes ``free`` must still find after a write. A timeout cannot interrupt the operating
-    system; but nothing appears under its key once the time of the attempt is over.
+    ``clock`` returns monotonic seconds; ``entropy`` makes names of temporary files; ``reserve`` is
+    the number of bytes that ``free`` must return after a write. A timeout cannot interrupt the
+    operating system, but no object appears under its key after the timeout.
     """
 
     listable = frozenset({ItemKind.OBJECT, ItemKind.TEMPORARY})
@@ -104,17 +104,17 @@ class DirectoryBackend:
     ) -> None:
         self.name = name
         self.longest_request = longest_request
-        self._place = _Place(name, root, clock, entropy, reserve, free)
+        self._location = _Location(name, root, clock, entropy, reserve, free)
 
     def put(self, key: str, data: bytes, *, timeout: float, urgent: bool = False) -> None:
-        deadline = self._place.clock() + timeout
-        place = replace(self._place, reserve=0) if urgent else self._place
-        with DirectoryUpload(place, checked(key), timeout) as upload:
+        deadline = self._location.clock() + timeout
+        location = replace(self._location, reserve=0) if urgent else self._location
+        with DirectoryUpload(location, checked(key), timeout) as upload:
             upload.write(data)
             upload.publish(deadline)
 
     def upload(self, key: str, *, timeout: float) -> "DirectoryUpload":
-        return DirectoryUpload(self._place, checked(key), timeout)
+        return DirectoryUpload(self._location, checked(key), timeout)
 
     def get(
         self, key: str, start: int = 0, stop: int | None = None, *, version: str | None = None
@@ -124,7 +124,7 @@ class DirectoryBackend:
             return b""
         if version is not None:
             raise KeyAbsent(self.name)
-        with self._place.opened() as root:
+        with self._location.opened() as root:
             try:
                 with _opened_file(key, root) as file:
                     file.seek(start)
@@ -133,18 +133,18 @@ class DirectoryBackend:
                 raise KeyAbsent(self.name) from None
 
     def preserve(self, key: str) -> None:
-        """Nothing: whoever may write in a directory may delete there."""
+        """Do nothing: a directory has no object locks."""
         checked(key)
 
     def release(self, key: str) -> None:
-        """Nothing, as there is nothing to undo."""
+        """Do nothing: ``preserve`` did nothing."""
         checked(key)
 
     def purge(self, key: str) -> None:
         checked(key)
         refused: list[BackendError] = []
-        with self._place.opened() as root:
-            # Temporary files first: one that is being renamed is then found under its key.
+        with self._location.opened() as root:
+            # Temporary files first: one that is being renamed is found under its key afterwards.
             names = [name for of, name in _temporary_files(root) if of == key]
             for path in [*names, key]:
                 try:
@@ -152,7 +152,7 @@ class DirectoryBackend:
                         os.unlink(path, dir_fd=root)
                 except BackendError as error:
                     refused.append(error)
-            # Also what was absent already: who removed it may have crashed before this.
+            # Also for an absent key: the process that removed it may have crashed before its fsync.
             sync(TEMPORARY, root)
             _remove_empty_parents(key, root)
         if refused:
@@ -161,14 +161,14 @@ class DirectoryBackend:
 
     def list_key(self, key: str) -> list[StoredItem]:
         checked(key)
-        with self._place.opened() as root:
-            found = [t for t in _temporary_traces(root) if t.key == key]
-            return [*found, *_trace(key, ItemKind.OBJECT, key, root)]
+        with self._location.opened() as root:
+            found = [item for item in _temporary_items(root) if item.key == key]
+            return [*found, *_items_at(key, ItemKind.OBJECT, key, root)]
 
     def scan(self, prefix: str = "", *, after: str = "") -> Iterator[StoredItem]:
-        with self._place.opened() as root:
+        with self._location.opened() as root:
             unfinished = (
-                t for t in _temporary_traces(root) if t.key.startswith(prefix) and t.key > after
+                t for t in _temporary_items(root) if t.key.startswith(prefix) and t.key > after
             )
             walked = _walk("", prefix, after, root)
             yield from merge(unfinished, walked, key=attrgetter("key"))
@@ -177,19 +177,19 @@ class DirectoryBackend:
         exercise(self, key, timeout=60)
 
     def close(self) -> None:
-        """Nothing is open between calls."""
+        """Do nothing: no file is open between calls."""
 
 
 class DirectoryUpload(AbortingUpload):
     """A temporary file that becomes an object."""
 
-    def __init__(self, place: _Place, key: str, timeout: float) -> None:
+    def __init__(self, location: _Location, key: str, timeout: float) -> None:
         super().__init__()
-        self._place, self._key, self._timeout = place, key, timeout
-        unique = place.entropy(8).hex()
+        self._location, self._key, self._timeout = location, key, timeout
+        unique = location.entropy(8).hex()
         self._temporary = f"{TEMPORARY}/{key.replace('/', '+')}~{unique}"
         with ExitStack() as stack:
-            self._root = stack.enter_context(place.opened())
+            self._root = stack.enter_context(location.opened())
             self._check_room(0)
             self._file = os.open(self._temporary, _NEW, 0o600, dir_fd=self._root)
             stack.callback(os.close, self._file)
@@ -197,31 +197,31 @@ class DirectoryUpload(AbortingUpload):
 
     def write(self, data: bytes) -> None:
         self._check_open()
-        with translating(self._place.name):
+        with translating(self._location.name):
             self._check_room(len(data))
             rest = memoryview(data)
             while rest:
                 rest = rest[os.write(self._file, rest) :]
 
     def finish(self) -> None:
-        self.publish(self._place.clock() + self._timeout)
+        self.publish(self._location.clock() + self._timeout)
 
     def publish(self, deadline: float) -> None:
-        """As ``finish``, if the clock does not show ``deadline`` by then."""
+        """Finish, unless the clock has reached ``deadline``. Raises BackendUnavailable."""
         self._check_open()
-        with translating(self._place.name):
+        with translating(self._location.name):
             os.fsync(self._file)
-            # A process may stand still here for hours. What it does then must come to nothing:
-            # either it sees that it is late, or its file has been purged.
-            if self._place.clock() >= deadline:
-                raise BackendUnavailable(self._place.name, "the disk was too slow")
+            # The process may be suspended here for hours. It must not publish afterwards: it
+            # either sees that it is late, or finds that its file has been purged.
+            if self._location.clock() >= deadline:
+                raise BackendUnavailable(self._location.name, "the disk was too slow")
             self._rename()
         try:
             for parent in parents(self._key):
                 sync(parent, self._root)
         except OSError:
-            message = "the object is there, but nobody knows whether it is durable"
-            raise BackendTimeout(self._place.name, message) from None
+            message = "the object exists, but may not be durable"
+            raise BackendTimeout(self._location.name, message) from None
         self.finished = True
         self._close()
 
@@ -229,30 +229,32 @@ class DirectoryUpload(AbortingUpload):
         if self._file < 0:
             return
         try:
-            with translating(self._place.name), suppress(FileNotFoundError):
+            with translating(self._location.name), suppress(FileNotFoundError):
                 os.unlink(self._temporary, dir_fd=self._root)
         finally:
             self._close()
 
     def _check_open(self) -> None:
         if self._file < 0:
-            raise BackendUnavailable(self._place.name, "the upload has ended")
+            raise BackendUnavailable(self._location.name, "the upload has ended")
 
     def _check_room(self, size: int) -> None:
-        if self._place.free(self._root) - size < self._place.reserve:
-            raise BackendFull(self._place.name, "what is left of the disk is kept for deletion")
+        if self._location.free(self._root) - size < self._location.reserve:
+            raise BackendFull(self._location.name, "the rest of the disk is reserved for deletion")
 
     def _rename(self) -> None:
         while os.fstat(self._file).st_nlink:
-            with suppress(FileNotFoundError):  # a purge of a neighbour removed an empty parent
+            with suppress(FileNotFoundError):  # a purge of another key removed an empty parent
                 _make_parents(self._key, self._root)
                 os.rename(self._temporary, self._key, src_dir_fd=self._root, dst_dir_fd=self._root)
                 return
-        raise BackendUnavailable(self._place.name, "the object was purged before it was whole")
+        raise BackendUnavailable(
+            self._location.name, "the object was purged before it was complete"
+        )
 
     def _close(self) -> None:
         self._opened.close()
-        self._root = self._file = -1  # the numbers may soon mean other files
+        self._root = self._file = -1  # the descriptors may be reused for other files
 
 
 def _opened_file(key: str, root: int) -> BufferedReader:
@@ -269,7 +271,7 @@ def _make_parents(key: str, root: int) -> None:
 
 
 def _remove_empty_parents(key: str, root: int) -> None:
-    """Remove what is empty, and make it durable that the key is gone."""
+    """Remove empty parent directories, and make the removal of the key durable."""
     for parent in parents(key):
         with suppress(FileNotFoundError, NotADirectoryError):
             if parent and _removed(parent, root):
@@ -283,26 +285,26 @@ def _removed(folder: str, root: int) -> bool:
         os.rmdir(folder, dir_fd=root)
     except (FileNotFoundError, NotADirectoryError):
         raise
-    except OSError:  # it is not empty, or we may not: an empty directory holds no byte
+    except OSError:  # not empty, or not permitted: an empty directory holds no byte
         return False
     return True
 
 
 def _temporary_files(root: int) -> list[tuple[str, str]]:
-    """Temporary files: the key that each was to become, and its path."""
+    """Return the temporary files: the key that each is for, and its path."""
     names = _names(TEMPORARY, root)
     return sorted((n.rpartition("~")[0].replace("+", "/"), f"{TEMPORARY}/{n}") for n in names)
 
 
-def _temporary_traces(root: int) -> Iterator[StoredItem]:
+def _temporary_items(root: int) -> Iterator[StoredItem]:
     for key, path in _temporary_files(root):
-        yield from _trace(key, ItemKind.TEMPORARY, path, root)
+        yield from _items_at(key, ItemKind.TEMPORARY, path, root)
 
 
 def _walk(folder: str, prefix: str, after: str, root: int) -> Iterator[StoredItem]:
-    """The objects below a folder ("" or ending in "/") whose keys have the prefix, in key order.
+    """Yield the objects below a folder ("" or ending in "/") whose keys have the prefix, in order.
 
-    Folders in which no key comes after ``after`` are not opened.
+    Folders without a key after ``after`` are not opened.
     """
     for name in _names(folder, root):
         path = folder + name
@@ -314,11 +316,11 @@ def _walk(folder: str, prefix: str, after: str, root: int) -> Iterator[StoredIte
             if path.startswith(prefix) or prefix.startswith(path):
                 yield from _walk(path, prefix, after, root)
         elif path.startswith(prefix) and path > after:
-            yield from _trace(path, ItemKind.OBJECT, path, root)
+            yield from _items_at(path, ItemKind.OBJECT, path, root)
 
 
 def _names(folder: str, root: int) -> list[str]:
-    """What is in a folder. Folders end in "/", so that names sort as the keys below them do."""
+    """Return the names in a folder. Folders end in "/", so that they sort like keys."""
     try:
         handle = os.open(folder or ".", os.O_RDONLY | os.O_DIRECTORY, dir_fd=root)
     except _ABSENT:
@@ -329,8 +331,8 @@ def _names(folder: str, root: int) -> list[str]:
         os.close(handle)
 
 
-def _trace(key: str, kind: ItemKind, path: str, root: int) -> list[StoredItem]:
-    """The file at that path as a trace of the key, if it is there."""
+def _items_at(key: str, kind: ItemKind, path: str, root: int) -> list[StoredItem]:
+    """Return the file at that path as an item of the key, if it exists."""
     try:
         found = os.stat(path, dir_fd=root, follow_symlinks=False)
     except _ABSENT:

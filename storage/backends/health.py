@@ -1,4 +1,4 @@
-"""Remembers that a backend has just failed, so that a writer can take another one."""
+"""Track whether a backend responds, so that writers can prefer others."""
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
@@ -12,28 +12,28 @@ from storage.ports import Backend, ItemKind, StoredItem, Upload
 
 
 class WatchedBackend:
-    """A backend that becomes ``unhealthy`` for a while when it does not answer.
+    """A backend that is ``unhealthy`` for some seconds after it did not respond.
 
-    Nothing else changes: every call still goes through. ``clock`` gives monotonic seconds.
+    Every call still goes to the backend. ``clock`` returns monotonic seconds.
     """
 
     def __init__(self, inner: Backend, *, clock: Callable[[], float], seconds: float) -> None:
         self._inner, self._clock, self._seconds = inner, clock, seconds
         self._unhealthy_until = float("-inf")
-        self._owed: set[Future[Any]] = set()
+        self._pending: set[Future[Any]] = set()
 
     @property
     def unhealthy(self) -> bool:
-        """Whether it failed to answer within the last ``seconds``, or still owes an answer."""
-        return bool(self._owed) or self._clock() < self._unhealthy_until
+        """Whether it did not respond within the last ``seconds``, or a tracked call still runs."""
+        return bool(self._pending) or self._clock() < self._unhealthy_until
 
     def track(self, call: Future[Any]) -> None:
-        """Nobody waits for this call any more: the backend is suspect until it ends.
+        """Count a call that its caller no longer waits for: the backend is unhealthy until it ends.
 
-        Else one that hangs would take every thread that there is for sending, one by one.
+        Otherwise a backend that hangs would occupy all threads that send, one after another.
         """
-        self._owed.add(call)
-        call.add_done_callback(self._owed.discard)
+        self._pending.add(call)
+        call.add_done_callback(self._pending.discard)
 
     @property
     def name(self) -> str:
@@ -90,7 +90,7 @@ class WatchedBackend:
 
     @contextmanager
     def watching(self) -> Iterator[None]:
-        """Becomes suspect if what is done within finds no answer."""
+        """Mark the backend unhealthy if a call within the context gets no response."""
         try:
             yield
         except (BackendUnavailable, BackendTimeout):

@@ -1,4 +1,4 @@
-"""A backend in memory, for tests. With versions and markers, if it is to have them."""
+"""A backend in memory, for tests; optionally with versions and object locks."""
 
 import threading
 from collections.abc import Iterator
@@ -26,7 +26,7 @@ class _Upload:
 
 
 class _Contents:
-    """What a bucket holds. Whoever touches it holds the lock."""
+    """The content of a bucket. Callers hold the lock."""
 
     def __init__(self, *, versioned: bool) -> None:
         self.lock = threading.Lock()
@@ -64,7 +64,7 @@ class _Contents:
 
 
 class MemoryBackend:
-    """Keeps what it is given until the process ends."""
+    """Stores objects until the process ends."""
 
     def __init__(
         self,
@@ -74,7 +74,7 @@ class MemoryBackend:
         locks: bool = False,
         longest_request: timedelta = timedelta(),
     ) -> None:
-        """``locks``: it has object locks, as a bucket of S3 may have them."""
+        """``versioned`` and ``locks``: whether it has versions and object locks, as S3 may."""
         self.name = name
         self.longest_request = longest_request
         self.listable = frozenset(
@@ -93,7 +93,7 @@ class MemoryBackend:
         return MemoryUpload(self.name, self._contents, checked(key))
 
     def delete(self, key: str) -> None:
-        """What somebody else's plain delete does: it leaves a marker, if there are versions."""
+        """Delete as another client would: leaves a delete marker if there are versions."""
         with self._contents.lock:
             self._contents.delete(checked(key))
 
@@ -124,7 +124,7 @@ class MemoryBackend:
         checked(key)
         with self._contents.lock:
             if key in self._preserved:
-                raise PurgeIncomplete(self.name, "it is preserved")
+                raise PurgeIncomplete(self.name, "an object lock preserves it")
             self._contents.versions.pop(key, None)
             for handle, upload in list(self._contents.uploads.items()):
                 if upload.key == key:
@@ -145,7 +145,7 @@ class MemoryBackend:
         exercise(self, key, timeout=1)
 
     def close(self) -> None:
-        """There is nothing to give back."""
+        """Do nothing: there are no connections."""
 
 
 class MemoryUpload(AbortingUpload):
@@ -175,5 +175,5 @@ class MemoryUpload(AbortingUpload):
 
     def _opened(self) -> _Upload:
         if self._handle not in self._contents.uploads:
-            raise BackendUnavailable(self._backend, "the upload is no longer there")
+            raise BackendUnavailable(self._backend, "the upload no longer exists")
         return self._contents.uploads[self._handle]

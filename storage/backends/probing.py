@@ -1,4 +1,4 @@
-"""The rights that storing and deleting need, tried through the port itself."""
+"""Probe a backend: use each right that storing and deleting need, through the port."""
 
 from storage.errors import BackendForbidden, BackendUnavailable, PurgeIncomplete
 from storage.ports import Backend
@@ -7,20 +7,21 @@ _CANARY = b"A canary of Domicile: it is deleted again at once."
 
 
 def exercise(backend: Backend, key: str, *, timeout: float) -> None:
-    """Write, read, list, abort and delete on ``key``.
+    """Write, read, list and delete ``key``.
 
-    Raises what ``Backend.probe`` says. When it returns, the backend shows nothing of the key.
+    Raises what ``Backend.probe`` raises. After a normal return the backend lists nothing of the
+    key.
     """
     backend.put(key, _CANARY, timeout=timeout)
     if backend.get(key) != _CANARY:
-        raise BackendUnavailable(backend.name, "it gives back other bytes than it was given")
+        raise BackendUnavailable(backend.name, "it returns other bytes than were stored")
     if not backend.list_key(key):
-        raise BackendUnavailable(backend.name, "it does not list what it has just stored")
+        raise BackendUnavailable(backend.name, "it does not list an object that it just stored")
     purged(backend, key)
 
 
 def purged(backend: Backend, key: str) -> None:
-    """Purge the key and look. Raises BackendForbidden or PurgeIncomplete if anything is left."""
+    """Purge the key and list it. Raises BackendForbidden or PurgeIncomplete if an item is left."""
     try:
         backend.purge(key)
     except PurgeIncomplete as error:
@@ -28,4 +29,4 @@ def purged(backend: Backend, key: str) -> None:
             raise error.__cause__ from None
         raise
     if backend.list_key(key):
-        raise PurgeIncomplete(backend.name, "a canary was deleted and is still listed")
+        raise PurgeIncomplete(backend.name, "a canary is still listed after its deletion")

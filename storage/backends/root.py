@@ -1,4 +1,4 @@
-"""The root of a directory backend: made once, and known again by its marker."""
+"""The root of a directory backend: created once, and recognized by its marker file."""
 
 import errno
 import os
@@ -30,9 +30,9 @@ _ERRORS: dict[int | None, type[BackendError]] = {
 
 
 def create_root(name: str, root: Path) -> None:
-    """Make the root of the backend ``name``, or find it made. Only ``domicile init`` may do so.
+    """Create the root of the backend ``name``, unless it exists. Only ``domicile init`` does so.
 
-    Raises BackendMisplaced if the directory is another backend's, or holds what is not ours.
+    Raises BackendMisplaced if the directory belongs to another backend, or has foreign files.
     """
     with translating(name):
         root.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -43,7 +43,7 @@ def create_root(name: str, root: Path) -> None:
             elif {name.rstrip("/") for name in found} <= NOT_KEYS:
                 _mark(name, handle)
             else:
-                raise BackendMisplaced(name, "its directory holds files that are not ours")
+                raise BackendMisplaced(name, "its directory has files of another program")
             with suppress(FileExistsError):
                 os.mkdir(TEMPORARY, 0o700, dir_fd=handle)
             os.fsync(handle)
@@ -53,11 +53,11 @@ def create_root(name: str, root: Path) -> None:
 
 @contextmanager
 def opened_root(name: str, root: Path) -> Iterator[int]:
-    """A descriptor of the root, for as long as the context lasts.
+    """Open a descriptor of the root for the context.
 
-    What is done relative to it stays on the disk whose marker was seen, also if another one is
-    mounted or unmounted meanwhile. Raises BackendUnavailable if the root or its marker is not
-    there, BackendMisplaced if the marker names another backend.
+    Calls relative to it stay on the disk whose marker was read, even if a disk is mounted or
+    unmounted meanwhile. Raises BackendUnavailable if the root or its marker is absent,
+    BackendMisplaced if the marker names another backend.
     """
     with _opened(name, root) as handle:
         check_marker(name, handle)
@@ -65,33 +65,33 @@ def opened_root(name: str, root: Path) -> Iterator[int]:
 
 
 def check_marker(name: str, handle: int) -> None:
-    """Raises as ``opened_root`` does."""
+    """Check the marker. Raises as ``opened_root`` does."""
     try:
         file = os.open(MARKER, os.O_RDONLY | os.O_NOFOLLOW, dir_fd=handle)
     except FileNotFoundError:
         raise BackendUnavailable(
             name,
             f"its directory has no {MARKER} file.",
-            advice="Is the disk mounted? `domicile init` makes the file in a new place.",
+            advice="Is the disk mounted? `domicile init` creates the file in a new directory.",
         ) from None
     with os.fdopen(file, "rb") as marker:
         if marker.read(256) != _content(name):
-            raise BackendMisplaced(name, f"its directory has the {MARKER} file of another one")
+            raise BackendMisplaced(name, f"its directory has the {MARKER} file of another backend")
 
 
 @contextmanager
 def translating(name: str) -> Iterator[None]:
-    """Turn errors of the operating system into ours. They leave out the path, which has the key."""
+    """Translate errors of the operating system. Ours omit the path, which contains the key."""
     try:
         yield
     except OSError as error:
         code = errno.errorcode.get(error.errno or 0, "an error without a number")
         kind = _ERRORS.get(error.errno, BackendUnavailable)
-        raise kind(name, f"the disk answers {code} ({os.strerror(error.errno or 0)})") from None
+        raise kind(name, f"the disk reports {code} ({os.strerror(error.errno or 0)})") from None
 
 
 def parents(key: str) -> Iterator[str]:
-    """The directories of a key, the nearest first; the last is the root (empty)."""
+    """Yield the directories of a key, the nearest first; the last is the root (empty)."""
     while key:
         key = key.rpartition("/")[0]
         yield key
@@ -107,13 +107,13 @@ def sync(path: str, root: int) -> None:
 
 
 def names_in(handle: int) -> list[str]:
-    """What is in an open directory, sorted. Names of directories end in "/"."""
+    """Return the names in an open directory, sorted. Names of directories end in "/"."""
     with os.scandir(handle) as found:
         return sorted(e.name + "/" * e.is_dir(follow_symlinks=False) for e in found)
 
 
 def free_bytes(root: int) -> int:
-    """How much an ordinary user may still write on the disk of that directory."""
+    """Return how many bytes an ordinary user may still write on the disk of that directory."""
     found = os.fstatvfs(root)
     return found.f_bavail * found.f_frsize
 
@@ -124,7 +124,9 @@ def _opened(name: str, path: Path) -> Iterator[int]:
         handle = os.open(path, _DIRECTORY)
     except (FileNotFoundError, NotADirectoryError):
         raise BackendUnavailable(
-            name, "its directory is not there.", advice="Is the disk mounted? See `domicile init`."
+            name,
+            "its directory does not exist.",
+            advice="Is the disk mounted? See `domicile init`.",
         ) from None
     try:
         yield handle

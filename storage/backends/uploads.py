@@ -1,4 +1,4 @@
-"""How every upload ends: finished, or taken back."""
+"""How every upload ends: finished, or aborted."""
 
 from abc import ABC, abstractmethod
 from types import TracebackType
@@ -8,14 +8,14 @@ from storage.errors import BackendError
 
 
 class AbortingUpload(ABC):
-    """The part of ``ports.Upload`` that is the same everywhere: leaving the context."""
+    """The part of ``ports.Upload`` that all backends share: leaving the context."""
 
     def __init__(self) -> None:
         self.finished = False
 
     @abstractmethod
     def abort(self) -> None:
-        """Take back what was sent. What was taken back or finished already stays as it is."""
+        """Remove what was sent. A finished or aborted upload stays as it is."""
 
     def __enter__(self) -> Self:
         return self
@@ -31,7 +31,7 @@ class AbortingUpload(ABC):
         try:
             self.abort()
         except BackendError as left:
-            # The first error says whether the write may still land; the second must not hide it.
+            # The first error says whether the write may still take effect; keep it.
             if error is None:
                 raise
-            error.add_note(f"and taking it back failed: {left}")
+            error.add_note(f"and the abort failed: {left}")

@@ -1,7 +1,7 @@
-"""Names of subjects and groups, as the catalog stores them.
+"""Pseudonyms: names of subjects and groups as the catalog stores them.
 
-A pseudonym is still personal data: whoever has the key can test a guess. It lets the catalog find
-everything about somebody without holding the name.
+With pseudonyms the catalog finds all records of a subject without storing the name. A pseudonym is
+still personal data: with the key, a guess of the name can be tested.
 """
 
 import hashlib
@@ -16,17 +16,17 @@ Kind = Literal["subject", "group"]
 
 
 class Pseudonyms:
-    """Turns names into pseudonyms, under keys with versions. Safe to use from many threads.
+    """Computes pseudonyms, under keys with versions. Safe to use from many threads.
 
-    A pseudonym is 1 byte, the version of its key, and 32 of HMAC-SHA256 (RFC 2104) over kind,
-    tenant and name, each after its length. A name is its exact UTF-8 bytes: no normalisation, no
-    change of case. A caller that knows two spellings to be one name makes them one before.
+    A pseudonym is 1 byte, the version of its key, and 32 bytes of HMAC-SHA256 (RFC 2104) over kind,
+    tenant and name, each after its length. A name is its exact UTF-8 bytes, without normalization
+    or change of case. A caller with two spellings of one name passes one of them.
     """
 
     def __init__(self, keys: Mapping[int, bytes]) -> None:
         """``keys`` by version, 1 to 255; the highest is for new pseudonyms."""
         if not keys or not all(1 <= version <= 255 for version in keys):
-            raise SettingsError("There is no pseudonym key, or one of an impossible version.")
+            raise SettingsError("There is no pseudonym key, or its version is not 1 to 255.")
         if any(len(key) != KEY_SIZE for key in keys.values()):
             raise SettingsError("A pseudonym key does not have 32 bytes.")
         self._keys = dict(sorted(keys.items(), reverse=True))
@@ -35,15 +35,15 @@ class Pseudonyms:
         return f"Pseudonyms(versions={sorted(self._keys)})"
 
     def checks(self) -> dict[int, bytes]:
-        """By version, 32 bytes that tell one key from another and help nobody to compute with it.
+        """Return 32 bytes per version that identify the key, and do not disclose it.
 
-        A catalog keeps them: under other keys than its own, an erasure of a subject finds nobody.
+        The catalog stores them: with other keys, the erasure of a subject would find no records.
         """
         return {v: self._make(v, b"domicile pseudonym key 1")[1:] for v in sorted(self._keys)}
 
     @property
     def versions(self) -> frozenset[int]:
-        """The versions that it knows."""
+        """The versions of the keys."""
         return frozenset(self._keys)
 
     @property
@@ -52,22 +52,22 @@ class Pseudonyms:
         return next(iter(self._keys))
 
     def of(self, tenant: str, kind: Kind, name: str) -> bytes:
-        """The pseudonym to store: 33 bytes. Raises InvalidRequest if the name is no text."""
+        """Return the pseudonym to store: 33 bytes. Raises InvalidRequest for invalid text."""
         return self._make(self.current, _message(tenant, kind, name))
 
     def all(self, tenant: str, kind: Kind, name: str) -> list[bytes]:
-        """Every pseudonym that the name may be stored under, newest first, for search and fences.
+        """Return every pseudonym of the name, newest first, for search and fences.
 
-        Raises InvalidRequest if the name is no text.
+        Raises InvalidRequest for invalid text.
         """
         message = _message(tenant, kind, name)
         return [self._make(version, message) for version in self._keys]
 
     def id_secret(self) -> bytes:
-        """What keys the hash in ``RecordId.mint``: 32 bytes, of no use to compute a pseudonym.
+        """Return the 32-byte key of the hash in ``RecordId.mint``. It discloses no pseudonym key.
 
-        Derived from the oldest key that is kept: with the newest, a rotation would give a request
-        that is tried again another id, and store it twice.
+        It is derived from the oldest key in the file: with the newest, a request repeated after a
+        rotation would get another id, and be stored twice.
         """
         return hmac.digest(self._keys[min(self._keys)], b"domicile id secret 1", hashlib.sha256)
 
@@ -78,12 +78,12 @@ class Pseudonyms:
 def _message(tenant: str, kind: Kind, name: str) -> bytes:
     exact = _exact(name)
     if exact is None:
-        raise InvalidRequest("The name of a subject or group is not text that UTF-8 can write.")
+        raise InvalidRequest("The name of a subject or group cannot be encoded as UTF-8.")
     return b"domicile pseudonym 1" + framed(kind.encode(), tenant.encode(), exact)
 
 
 def _exact(name: str) -> bytes | None:
-    """The bytes of a name, or None. A UnicodeEncodeError would carry the name."""
+    """Return the bytes of a name, or None: the text of a UnicodeEncodeError has the name."""
     try:
         return name.encode()
     except UnicodeEncodeError:

@@ -1,7 +1,7 @@
-"""One record: its key, its sealed body and metadata, and the fingerprint of its content.
+"""Seal one record: its key, its body and metadata, and the fingerprint of its content.
 
-A record key is random and seals one body and one metadata, once. Whoever writes the same record
-again makes a new key; whoever moves it wraps the same key again and leaves the ciphertext alone.
+A record key is random and seals one body and one metadata, once. Writing a record again takes a new
+key; relocating it wraps the same key again and leaves the ciphertext unchanged.
 """
 
 import hashlib
@@ -22,7 +22,7 @@ from storage.model import Entropy, RecordId
 KEY_SIZE: Final = 32  # bytes: AES-256
 WRAPPED_SIZE: Final = 40  # bytes: RFC 3394 adds 8
 METADATA_LIMIT: Final = 4096  # bytes of canonical JSON
-METADATA_DEPTH: Final = 32  # lists and dictionaries in each other
+METADATA_DEPTH: Final = 32  # nesting of lists and dictionaries
 
 # A nonce may be fixed because the key is used once for each part. The parts, and the chunks of
 # storage.crypto.stream (whose nonces begin with seven zero bytes), must never share one: a file's
@@ -35,7 +35,7 @@ _COMPRESSED: Final = b"\1"
 
 
 class _Zstd(threading.local):
-    """A compressor and a decompressor for each thread: they are costly to make, and not shared."""
+    """A compressor and a decompressor per thread: costly to create, and not thread-safe."""
 
     def __init__(self) -> None:
         self.compressor = ZstdCompressor(level=3)
@@ -46,40 +46,40 @@ _zstd = _Zstd()
 
 
 def new_key(entropy: Entropy) -> bytes:
-    """A record key, for one body and one metadata."""
+    """Return a record key, for one body and one metadata."""
     key = entropy(KEY_SIZE)
     if len(key) != KEY_SIZE:
-        raise ValueError("the source of randomness gave too little")
+        raise ValueError("the random source returned too few bytes")
     return key
 
 
 def wrap_key(kek: bytes, key: bytes) -> bytes:
-    """A record key under a day key: 40 bytes (RFC 3394, AES-256)."""
+    """Wrap a record key under a day key: 40 bytes (RFC 3394, AES-256)."""
     if len(kek) != KEY_SIZE or len(key) != KEY_SIZE:
         raise ValueError("keys have 32 bytes")
     return aes_key_wrap(kek, key)
 
 
 def unwrap_key(kek: bytes, wrapped: bytes) -> bytes:
-    """The record key again. Raises KeyUnavailable if this is not what the day key wrapped."""
+    """Unwrap a record key. Raises KeyUnavailable if the day key did not wrap these bytes."""
     if len(kek) != KEY_SIZE or len(wrapped) != WRAPPED_SIZE:
         raise KeyUnavailable("A wrapped record key has the wrong size.")
     try:
         return aes_key_unwrap(kek, wrapped)
     except InvalidUnwrap as error:
-        raise KeyUnavailable("A record key is not what its day key wrapped.") from error
+        raise KeyUnavailable("The day key did not wrap this record key.") from error
 
 
 def framed(*parts: bytes) -> bytes:
-    """The parts, each after its length (4 bytes, big-endian): other parts give other bytes."""
+    """Return the parts, each after its length (4 bytes, big-endian): an unambiguous encoding."""
     return b"".join(len(part).to_bytes(4) + part for part in parts)
 
 
 def associated(record_id: RecordId, tenant: str) -> bytes:
-    """What is authenticated with every sealed part: format, unique id, day, class and tenant.
+    """Return the associated data of every sealed part: format, unique id, day, class and tenant.
 
-    A ciphertext in another record's row is refused by its tag. Minted time and region are left
-    out: two mintings of one idempotency key may differ in them.
+    It makes the tag of a ciphertext in another record's row wrong. Mint time and region are left
+    out, because two ids of one idempotency key may differ in them.
     """
     day = record_id.day.isoformat() if record_id.day else ""
     return b"\1" + framed(
@@ -92,7 +92,7 @@ def associated(record_id: RecordId, tenant: str) -> bytes:
 
 
 def seal_body(key: bytes, body: bytes, aad: bytes) -> bytes:
-    """A body, compressed if that makes it smaller, under AES-256-GCM: at most 17 bytes longer."""
+    """Compress a body if that helps, and seal it with AES-256-GCM: at most 17 bytes longer."""
     compressed = _zstd.compressor.compress(body)
     smaller = len(compressed) < len(body)
     plain = _COMPRESSED + compressed if smaller else _STORED + body
@@ -100,28 +100,28 @@ def seal_body(key: bytes, body: bytes, aad: bytes) -> bytes:
 
 
 def open_body(key: bytes, sealed: bytes, aad: bytes, size: int) -> bytes:
-    """The body again. ``size`` is its length in bytes, from the catalog.
+    """Open a body. ``size`` is its length in bytes, from the catalog.
 
-    Raises Corrupt if the tag or the size is wrong. Takes no more memory than ``size`` asks for.
+    Raises Corrupt if the tag or the size is wrong. Allocates memory for ``size`` bytes at most.
     """
     plain = _unseal(key, _BODY_NONCE, sealed, aad)
     form, payload = plain[:1], plain[1:]
     body = _decompress(payload, size) if form == _COMPRESSED else payload
     if form not in (_STORED, _COMPRESSED) or len(body) != size:
-        raise Corrupt("A body is not of the format or size that the catalog says.")
+        raise Corrupt("The body has another format or size than the catalog says.")
     return body
 
 
 def seal_metadata(key: bytes, metadata: Mapping[str, object], aad: bytes) -> bytes:
-    """Metadata, as its text, under AES-256-GCM. Raises what ``metadata_text`` raises."""
+    """Seal metadata with AES-256-GCM. Raises what ``metadata_text`` raises."""
     return AESGCM(key).encrypt(_METADATA_NONCE, metadata_text(metadata), aad)
 
 
 def metadata_text(metadata: Mapping[str, object]) -> bytes:
-    """Metadata as canonical JSON (sorted keys, no spaces, UTF-8).
+    """Return metadata as canonical JSON (sorted keys, no spaces, UTF-8).
 
-    Raises MetadataTooLarge over 4 KiB of JSON, InvalidRequest for what JSON would not give back
-    as it was (a tuple, NaN, a key that is not text). No error shows a name or a value.
+    Raises MetadataTooLarge over 4 KiB of JSON, InvalidRequest for values that JSON does not
+    preserve (a tuple, NaN, a key that is not text). No error shows a name or a value.
     """
     text = _canonical(dict(metadata))
     if text is None:
@@ -130,12 +130,12 @@ def metadata_text(metadata: Mapping[str, object]) -> bytes:
             advice="Use text, numbers, true, false, null, lists, and dictionaries with text keys.",
         )
     if len(text) > METADATA_LIMIT:
-        raise MetadataTooLarge(f"Metadata may have {METADATA_LIMIT} bytes of JSON.")
+        raise MetadataTooLarge(f"The metadata is larger than {METADATA_LIMIT} bytes of JSON.")
     return text
 
 
 def open_metadata(key: bytes, sealed: bytes, aad: bytes) -> dict[str, object]:
-    """The metadata again. Raises Corrupt if it is not what was sealed for this record."""
+    """Open metadata. Raises Corrupt if it was not sealed for this record."""
     text = _unseal(key, _METADATA_NONCE, sealed, aad)
     try:
         metadata = json.loads(text)
@@ -147,10 +147,10 @@ def open_metadata(key: bytes, sealed: bytes, aad: bytes) -> dict[str, object]:
 
 
 def fingerprint(key: bytes, parts: Sequence[bytes]) -> bytes:
-    """16 bytes that tell whether content is the same, and nothing to who lacks the record key.
+    """Return 16 bytes that are equal for equal content.
 
-    HMAC-SHA256 under a subkey of the record key, over the parts and their lengths. With the key
-    destroyed nobody can test a guess of the content against it. Compare with
+    HMAC-SHA256 under a subkey of the record key, over the parts and their lengths. Once the key is
+    destroyed, a guess of the content cannot be tested against it. Compare with
     ``hmac.compare_digest``.
     """
     mac = hmac.new(hmac.digest(key, b"domicile fingerprint 1", "sha256"), digestmod=hashlib.sha256)
@@ -168,29 +168,29 @@ def _unseal(key: bytes, nonce: bytes, sealed: bytes, aad: bytes) -> bytes:
 
 
 def _decompress(payload: bytes, size: int) -> bytes:
-    """At most ``size`` bytes. zstandard ignores its own limit if the frame names a size."""
+    """Return ``size`` bytes. zstandard ignores its own limit if the frame names a size."""
     try:
         if frame_content_size(payload) != size:
-            raise Corrupt("A body is not of the size that the catalog says.")
+            raise Corrupt("The body has another size than the catalog says.")
         return _zstd.decompressor.decompress(payload, max_output_size=size, allow_extra_data=False)
     except ZstdError as error:
-        raise Corrupt("A body cannot be decompressed.") from error
+        raise Corrupt("The body cannot be decompressed.") from error
 
 
 def _canonical(metadata: dict[str, object]) -> bytes | None:
-    """Canonical JSON, or None. No exception leaves here: json's own quote the values."""
+    """Return canonical JSON, or None. Raises nothing: errors of ``json`` quote the values."""
     if not _is_json(metadata, METADATA_DEPTH):
         return None
     try:
         return json.dumps(
             metadata, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
         ).encode()
-    except ValueError:  # NaN, an infinity, half a surrogate pair, an endless integer
+    except ValueError:  # NaN, an infinity, half a surrogate pair, a huge integer
         return None
 
 
 def _is_json(value: object, depth: int) -> bool:
-    """Whether JSON gives the value back as it was. The depth is bounded: readers recurse too."""
+    """Return whether JSON preserves the value. The depth is limited, as readers recurse too."""
     if isinstance(value, dict):
         return depth > 0 and all(
             isinstance(name, str) and _is_json(item, depth - 1) for name, item in value.items()

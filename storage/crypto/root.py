@@ -1,9 +1,9 @@
-"""Root keys in a file on this machine: one per region, and the only secrets outside of it all.
+"""Root keys in a file on this machine, one per region: the only secrets outside the stores.
 
 The file is JSON: the region's name, and three sections of 32-byte keys in base64 by version (1 to
-255, the highest is current): ``root`` wraps day keys, ``pseudonym`` names subjects and groups,
-``signing`` holds the Ed25519 seeds (RFC 8032) of receipts. Whoever loses it loses the region's
-content; whoever restores an old copy loses what newer versions wrapped.
+255, the highest is current): ``root`` wraps day keys, ``pseudonym`` makes pseudonyms, and
+``signing`` has the Ed25519 seeds (RFC 8032) of receipts. Without the file the content of the region
+is lost; with an old backup of it, the content that newer versions wrapped.
 """
 
 import base64
@@ -48,7 +48,7 @@ class LocalRootKeys:
     def load(cls, path: Path, entropy: Entropy, *, region: str) -> Self:
         """Read a key file.
 
-        Raises SettingsError if it is absent, readable for others than its owner, damaged, or of
+        Raises SettingsError if it is absent, accessible to others than its owner, damaged, or of
         another region.
         """
         return cls(region, _load(path, region), entropy)
@@ -62,7 +62,7 @@ class LocalRootKeys:
         return max(self._keys["root"])
 
     def wrap(self, key: bytes, context: bytes) -> bytes:
-        """61 bytes: version, random nonce, AES-256-GCM of the key with ``context`` as AAD."""
+        """Return 61 bytes: version, random nonce, AES-256-GCM of the key with AAD ``context``."""
         if len(key) != _SIZE:
             raise ValueError("keys have 32 bytes")
         version, nonce = self.current, _random(self._entropy, _NONCE)
@@ -82,38 +82,38 @@ class LocalRootKeys:
         try:
             return AESGCM(root).decrypt(nonce, rest, context)
         except InvalidTag as error:
-            raise KeyUnavailable("A key is not what the root key wrapped for it.") from error
+            raise KeyUnavailable("The root key did not wrap this key for this use.") from error
 
     def pseudonym_keys(self) -> dict[int, bytes]:
         return dict(self._keys["pseudonym"])
 
     def signing_keys(self) -> dict[int, Ed25519PrivateKey]:
-        """The keys that sign receipts, by version; the highest is for new ones."""
+        """Return the keys that sign receipts, by version; the highest is for new ones."""
         seeds = self._keys["signing"].items()
         return {version: Ed25519PrivateKey.from_private_bytes(seed) for version, seed in seeds}
 
 
 def create(path: Path, entropy: Entropy, *, region: str) -> None:
-    """Make a key file with one new key in each section, durably, readable for its owner alone.
+    """Create a key file with a new key in each section, durably, readable by its owner alone.
 
-    Never overwrites: of two processes that create it one succeeds. Raises SettingsError if
-    there is one already, or if it cannot be written.
+    Never overwrites: of two processes that create it, one succeeds. Raises SettingsError if the
+    file exists, or cannot be written.
     """
     keys: _Keys = {section: {1: _random(entropy, _SIZE)} for section in _SECTIONS}
     with _changing(path) as directory:
         temporary = _write_beside(path, _format(region, keys))
-        os.link(temporary, path)  # unlike a rename, a link fails if the name is taken
+        os.link(temporary, path)  # unlike a rename, a link fails if the name exists
         temporary.unlink()
         os.fsync(directory)
 
 
 def rotate(path: Path, entropy: Entropy, *, region: str, section: Section = "root") -> int:
-    """Add a new version to a section, durably and at once; older versions stay. Says which.
+    """Add a version to a section, durably and atomically; return it. Older versions stay.
 
-    A process that runs keeps what it read, and must be started again. Without the new root version
-    it cannot open new day keys, and says so. A pseudonym version is used once ``init`` has told
-    the catalog of it; from then on a process without it neither erases nor lists by name.
-    Raises SettingsError as ``load`` does, or if the versions are used up.
+    A running process uses the keys that it read, and must be restarted: without the new root
+    version it cannot open new day keys. A pseudonym version is used once ``init`` registered it in
+    the catalog; from then on a process without it neither erases nor lists by name.
+    Raises SettingsError as ``load`` does, or if all versions are used.
     """
     path = path.resolve()
     with _changing(path) as directory:
@@ -129,11 +129,11 @@ def rotate(path: Path, entropy: Entropy, *, region: str, section: Section = "roo
 
 @contextmanager
 def _changing(path: Path) -> Iterator[int]:
-    """One change at a time in the file's directory, whose descriptor it gives.
+    """Lock the directory of the file for one change; yield its descriptor.
 
-    Without the lock the later of two rotations would take away the key that the earlier one added,
-    with everything wrapped by then. No temporary file is left, not even of a change that was
-    killed before.
+    Without the lock, the later of two rotations would remove the key that the earlier one added,
+    and with it everything that the key wrapped. Also removes the temporary file of a change that
+    was killed.
     """
     try:
         with _locked(path.parent) as directory:
@@ -143,7 +143,7 @@ def _changing(path: Path) -> Iterator[int]:
             finally:
                 _beside(path).unlink(missing_ok=True)
     except FileExistsError as error:
-        advice = "Use it, or rotate it; a new one would open nothing of what is stored."
+        advice = "Use it, or rotate it. A new file could not open what is stored."
         raise SettingsError(f"{path} exists already.", advice=advice) from error
     except OSError as error:
         raise SettingsError(f"{path} cannot be written: {error.strerror}.") from error
@@ -164,7 +164,7 @@ def _beside(path: Path) -> Path:
 
 
 def _write_beside(path: Path, content: bytes, *, owner: os.stat_result | None = None) -> Path:
-    """A temporary file in the same directory with the content, durable, 0600."""
+    """Write a temporary file in the same directory, durably, with mode 0600; return its path."""
     temporary = _beside(path)
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with open(descriptor, "wb") as file:  # noqa: PTH123 - there is no path to open again
@@ -195,13 +195,13 @@ def _read(path: Path) -> bytes:
             mode = os.fstat(file.fileno()).st_mode
             if stat.S_IMODE(mode) & 0o077:
                 raise SettingsError(
-                    f"{path} can be read or written by others than its owner.",
+                    f"{path} is accessible to others than its owner.",
                     advice=f"Run: chmod 600 {path}. If others could read it, rotate it too.",
                 )
             return file.read()
     except FileNotFoundError as error:
-        advice = "Run domicile init for a new region; restore the file for one with content."
-        raise SettingsError(f"There is no key file {path}.", advice=advice) from error
+        advice = "For a new region run domicile init; for one with content restore the file."
+        raise SettingsError(f"The key file {path} does not exist.", advice=advice) from error
     except OSError as error:
         raise SettingsError(f"{path} cannot be read: {error.strerror}.") from error
 
@@ -222,7 +222,7 @@ def _format(region: str, keys: _Keys) -> bytes:
 
 
 def _parse(content: bytes) -> tuple[str, _Keys] | None:
-    """Region and keys, or None. No exception leaves here: json's own carries the whole text."""
+    """Return region and keys, or None. Raises nothing: errors of ``json`` contain the text."""
     try:
         document = json.loads(content)
         if not isinstance(document, dict) or set(document) != {"region", *_SECTIONS}:

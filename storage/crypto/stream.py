@@ -1,13 +1,13 @@
-"""Large bodies: sealed in chunks, so that a range can be read and a truncation is seen.
+"""Seal large bodies in chunks, so that ranges can be read and truncation is detected.
 
 STREAM (Hoang, Reyhanitabar, Rogaway, Vizar: Online Authenticated-Encryption and its Nonce-Reuse
-Misuse-Resistance, CRYPTO 2015) over AES-256-GCM. The nonce of a chunk is 7 zero bytes (the key
-seals one stream only, so no prefix has to tell streams apart), 4 bytes of its number, big-endian,
-and 1 byte that says whether it is the last. A chunk that is moved, left out, swapped or added, or
-a stream that ends early, gives another nonce somewhere, and there the tag is wrong.
+Misuse-Resistance, CRYPTO 2015) over AES-256-GCM. The nonce of a chunk is 7 zero bytes (a key seals
+one stream only, so streams need no prefix), 4 bytes of its number, big-endian, and 1 byte that is 1
+for the last chunk. A chunk that is moved, omitted, swapped or added, or a stream that ends early,
+changes a nonce, and the tag of that chunk is wrong.
 
 A body of n bytes is max(1, ceil(n / chunk)) chunks; each is 16 bytes longer when sealed. Nothing
-is compressed, so that where a range lies is arithmetic.
+is compressed, so that the position of a range can be computed.
 """
 
 from typing import Final, NamedTuple
@@ -22,7 +22,7 @@ TAG: Final = 16  # bytes that sealing adds to a chunk
 
 
 class Span(NamedTuple):
-    """Which sealed bytes hold a range: ``start`` to ``stop`` (exclusive), from chunk ``first``."""
+    """The sealed bytes of a range: ``start`` to ``stop`` (exclusive), from chunk ``first``."""
 
     start: int
     stop: int
@@ -30,9 +30,9 @@ class Span(NamedTuple):
 
 
 class Sealer:
-    """Seals one body as it arrives, in the memory of two chunks. For one thread.
+    """Seals one body as it arrives, with the memory of two chunks. For one thread.
 
-    The key must be new: a second stream under it, whole or in part, gives both away.
+    The key must be new: a second stream under the same key, even a part, discloses both.
     """
 
     def __init__(self, key: bytes, aad: bytes, *, chunk: int = CHUNK) -> None:
@@ -45,7 +45,7 @@ class Sealer:
         self._finished = False
 
     def update(self, data: bytes) -> bytes:
-        """The chunks that are complete now. The last one waits: only ``finish`` knows it."""
+        """Return the chunks that are complete. The last chunk waits for ``finish``."""
         if self._finished:
             raise ValueError("the stream is finished")
         view = memoryview(data)
@@ -59,7 +59,7 @@ class Sealer:
         return b"".join(sealed)
 
     def finish(self) -> bytes:
-        """The last chunk, empty if the body is."""
+        """Return the last chunk, which is empty for an empty body."""
         if self._finished:
             raise ValueError("the stream is finished")
         self._finished = True
@@ -67,25 +67,25 @@ class Sealer:
 
     def _seal(self, *, last: bool) -> bytes:
         number = self._number
-        self._number += 1  # before sealing: a failure must not lead to the same nonce again
+        self._number += 1  # before sealing: a failure must not reuse the nonce
         sealed = self._cipher.encrypt(_nonce(number, last=last), self._pending, self._aad)
         self._pending.clear()
         return sealed
 
 
 def sealed_size(size: int, *, chunk: int = CHUNK) -> int:
-    """How many bytes a body of ``size`` bytes has when sealed."""
+    """Return the sealed size of a body of ``size`` bytes."""
     return size + TAG * _chunks(size, chunk)
 
 
 def chunk_span(start: int, stop: int, size: int, *, chunk: int = CHUNK) -> Span:
-    """Which sealed bytes to fetch for bytes ``start`` to ``stop`` (exclusive) of a body.
+    """Return the sealed bytes to fetch for bytes ``start`` to ``stop`` (exclusive) of a body.
 
-    At least one chunk, so that an empty answer is verified too. Raises InvalidRequest if the
-    range is not inside the body.
+    At least one chunk, so that an empty range is verified too. Raises InvalidRequest if the range
+    is outside the body.
     """
     if not 0 <= start <= stop <= size:
-        raise InvalidRequest("The range is not inside the record.")
+        raise InvalidRequest("The range is outside the record.")
     last = _chunks(size, chunk) - 1
     first = min(start // chunk, last)
     end = max(first, (stop - 1) // chunk)
@@ -96,14 +96,14 @@ def chunk_span(start: int, stop: int, size: int, *, chunk: int = CHUNK) -> Span:
 def open_range(
     key: bytes, aad: bytes, sealed: bytes, *, start: int, stop: int, size: int, chunk: int = CHUNK
 ) -> bytes:
-    """Bytes ``start`` to ``stop`` (exclusive) of a body of ``size`` bytes.
+    """Open bytes ``start`` to ``stop`` (exclusive) of a body of ``size`` bytes.
 
-    ``sealed`` is exactly what ``chunk_span`` names. Every chunk of it is verified before a byte
-    is returned. Raises Corrupt if one is not what was sealed in its place.
+    ``sealed`` is exactly what ``chunk_span`` returns. Every chunk is verified before a byte is
+    returned. Raises Corrupt if a chunk is not what was sealed at its position.
     """
     span = chunk_span(start, stop, size, chunk=chunk)
     if len(sealed) != span.stop - span.start:
-        raise Corrupt("A stream is not of the size that the catalog says.")
+        raise Corrupt("The stream has another size than the catalog says.")
     cipher = AESGCM(key)
     last = _chunks(size, chunk) - 1
     view = memoryview(sealed)

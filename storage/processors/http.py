@@ -1,8 +1,8 @@
-"""A processor with an HTTP interface: three requests, each signed, none repeated by itself.
+"""The connector to a processor with an HTTP interface: three signed requests, never repeated.
 
-``PUT <url>/<copy>`` hands over, ``DELETE <url>/<copy>`` asks for deletion, and ``GET
-<url>/<copy>/acknowledgement`` gives the signed acknowledgement, or 202 while there is none. Other
-answers are failures; a redirect is never followed: what is sent goes where the topology says.
+``PUT <url>/<copy>`` delivers, ``DELETE <url>/<copy>`` requests the deletion, and ``GET
+<url>/<copy>/acknowledgement`` returns the signed acknowledgement, or 202 while there is none. Other
+responses are failures. Redirects are not followed: content goes only where the topology says.
 """
 
 import http.client
@@ -33,14 +33,14 @@ from storage.ports import Acknowledgement, Clock
 from storage.processors.acknowledgement import verify
 from storage.processors.signing import signed_headers
 
-_PATIENCE: Final = 10.0  # seconds for a request that carries no content
-_LARGEST: Final = 16 * 1024  # bytes of an answer that are read
+_TIMEOUT: Final = 10.0  # seconds for a request without content
+_LARGEST: Final = 16 * 1024  # bytes of a response that are read
 _DONE: Final = frozenset({200, 201, 202, 204})
-_LATER: Final = frozenset({408, 425, 429})  # the request is good, the moment is not
+_RETRY_LATER: Final = frozenset({408, 425, 429})  # a valid request at the wrong time
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class Response:
     """Status and body of a response."""
 
     status: int
@@ -48,7 +48,7 @@ class Answer:
 
 
 class HttpConnector:
-    """The connector of one processor. Safe to use from many threads: each request is on its own."""
+    """The connector to one processor. Safe to use from many threads: requests share no state."""
 
     def __init__(
         self,
@@ -57,7 +57,7 @@ class HttpConnector:
         *,
         key: Ed25519PrivateKey,
         kid: str,
-        acknowledged_with: Ed25519PublicKey,
+        acknowledgement_key: Ed25519PublicKey,
         longest_request: timedelta,
         clock: Clock,
         entropy: Entropy,
@@ -67,7 +67,7 @@ class HttpConnector:
             raise ConfigurationError(f"The url of {name} must be https.")
         self._name, self._url = name, urlsplit(url)
         self._key, self._kid = key, kid
-        self._acknowledged_with = acknowledged_with
+        self._acknowledgement_key = acknowledgement_key
         self._longest_request = longest_request
         self._clock, self._entropy = clock, entropy
 
@@ -80,34 +80,34 @@ class HttpConnector:
         return self._longest_request
 
     def deliver(self, copy: UUID, content: bytes, *, timeout: float) -> None:
-        self._check(self._ask("PUT", f"/{copy}", content, timeout))
+        self._check(self._request("PUT", f"/{copy}", content, timeout))
 
     def request_deletion(self, copy: UUID) -> None:
-        self._check(self._ask("DELETE", f"/{copy}"))
+        self._check(self._request("DELETE", f"/{copy}"))
 
     def confirm(self, copy: UUID) -> Acknowledgement | None:
-        answer = self._ask("GET", f"/{copy}/acknowledgement")
-        self._check(answer)
-        if answer.status != 200:
+        response = self._request("GET", f"/{copy}/acknowledgement")
+        self._check(response)
+        if response.status != 200:
             return None
-        if len(answer.body) > _LARGEST:
+        if len(response.body) > _LARGEST:
             raise AcknowledgementInvalid(self._name, "Its acknowledgement is too large.")
-        return verify(answer.body, self._acknowledged_with, processor=self._name, copy=copy)
+        return verify(response.body, self._acknowledgement_key, processor=self._name, copy=copy)
 
-    def _check(self, answer: Answer) -> None:
-        """Raises the error that a status stands for."""
-        if answer.status in _DONE:
+    def _check(self, response: Response) -> None:
+        """Raise the error that a status means."""
+        if response.status in _DONE:
             return
-        told = f"It answers {answer.status}."
-        if 300 <= answer.status < 400:
-            raise ProcessorMisplaced(self._name, f"{told} Redirects are not followed.")
-        if 400 <= answer.status < 500 and answer.status not in _LATER:
-            raise ProcessorForbidden(self._name, told, advice="Does it know our public key?")
-        raise ProcessorUnavailable(self._name, told)
+        what = f"It answered {response.status}."
+        if 300 <= response.status < 400:
+            raise ProcessorMisplaced(self._name, f"{what} Redirects are not followed.")
+        if 400 <= response.status < 500 and response.status not in _RETRY_LATER:
+            raise ProcessorForbidden(self._name, what)
+        raise ProcessorUnavailable(self._name, what)
 
-    def _ask(
-        self, method: str, below: str, body: bytes = b"", timeout: float = _PATIENCE
-    ) -> Answer:
+    def _request(
+        self, method: str, below: str, body: bytes = b"", timeout: float = _TIMEOUT
+    ) -> Response:
         path = self._url.path.rstrip("/") + below
         headers = signed_headers(
             self._key,
@@ -127,27 +127,27 @@ class HttpConnector:
                 headers
                 | {"Content-Type": "application/octet-stream", "Content-Length": str(len(body))},
             )
-            response = connection.getresponse()
-            return Answer(response.status, response.read(_LARGEST + 1))
+            answer = connection.getresponse()
+            return Response(answer.status, answer.read(_LARGEST + 1))
 
     @contextmanager
     def _connected(self, timeout: float) -> Iterator[http.client.HTTPConnection]:
-        """A connection for one request, cut off after ``timeout`` seconds whatever it is at.
+        """Open a connection for one request, and shut it down after ``timeout`` seconds.
 
-        The socket's own timeout is for each read alone: a server that sends a byte now and then
-        would be waited for without end.
+        The timeout of the socket limits single reads only: a server that sends a byte now and then
+        could delay the end forever.
         """
-        connection, cut = _open(self._url, timeout), _Cut()
-        timer = Timer(timeout, cut.off)
+        connection, cutoff = _open(self._url, timeout), _Cutoff()
+        timer = Timer(timeout, cutoff.shut_down)
         timer.daemon = True
         timer.start()
         try:
             connection.connect()
-            cut.take(connection.sock)
+            cutoff.attach(connection.sock)
             yield connection
         except (OSError, http.client.HTTPException, ValueError) as error:
-            # what the library says may hold what the server sent, so it is no part of the message
-            if cut.late or isinstance(error, TimeoutError):
+            # the text of the library error may contain what the server sent: do not show it
+            if cutoff.late or isinstance(error, TimeoutError):
                 raise ProcessorTimeout(self._name) from error
             raise ProcessorUnavailable(self._name) from error
         finally:
@@ -155,23 +155,23 @@ class HttpConnector:
             connection.close()
 
 
-class _Cut:
-    """Ends a connection at a moment that may come before it is there."""
+class _Cutoff:
+    """Shuts a connection down at a time that may come before it is open."""
 
     def __init__(self) -> None:
         self.late = False
         self._socket: socket.socket | None = None
 
-    def off(self) -> None:
-        """From now on nothing is sent or received."""
+    def shut_down(self) -> None:
+        """Stop sending and receiving."""
         self.late = True
         if self._socket is not None:
             with suppress(OSError):
                 self._socket.shutdown(socket.SHUT_RDWR)
 
-    def take(self, made: socket.socket) -> None:
-        """The connection is there. Raises TimeoutError if its time is over already."""
-        self._socket = made
+    def attach(self, opened: socket.socket) -> None:
+        """Use the open socket. Raises TimeoutError if its time is over already."""
+        self._socket = opened
         if self.late:
             raise TimeoutError
 
@@ -185,7 +185,7 @@ def _open(url: SplitResult, timeout: float) -> http.client.HTTPConnection:
 
 
 def _authority(url: SplitResult) -> str:
-    """Host and port as they are signed: in lower case, without the scheme's own port."""
+    """Return host and port as signed: lower case, without the default port of the scheme."""
     port = {"https": 443, "http": 80}[url.scheme]
     host = (url.hostname or "").lower()
     shown = f"[{host}]" if ":" in host else host

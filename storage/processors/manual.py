@@ -1,4 +1,4 @@
-"""A processor that people deal with: they carry the copy, and record the word that it is gone."""
+"""The connector of kind manual: people take copies to the processor and record deletions."""
 
 from datetime import timedelta
 from uuid import UUID
@@ -7,10 +7,10 @@ from storage.ports import Acknowledgement
 
 
 class ManualConnector:
-    """Sends nothing anywhere, and knows of no deletion: a person records it.
+    """Sends nothing, and confirms nothing: a person does both.
 
-    Who calls ``Tenant.hand_over`` gets the content. What is to be deleted is listed by ``domicile
-    processor copies``; ``domicile processor attest`` ends it.
+    ``Tenant.hand_over`` returns the content to its caller. ``domicile processor copies`` lists the
+    copies to delete, and ``domicile processor attest`` records a deletion.
     """
 
     def __init__(self, name: str, longest_request: timedelta) -> None:
@@ -26,11 +26,11 @@ class ManualConnector:
         return self._longest_request
 
     def deliver(self, copy: UUID, content: bytes, *, timeout: float) -> None:
-        """Nothing: the caller takes it there."""
+        """Do nothing: the caller takes the content to the processor."""
 
     def request_deletion(self, copy: UUID) -> None:
-        """Nothing: a person asks."""
+        """Do nothing: a person requests it."""
 
     def confirm(self, copy: UUID) -> Acknowledgement | None:
-        """None: only a person knows."""
+        """Return None: a person records the deletion."""
         return None

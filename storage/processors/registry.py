@@ -28,7 +28,7 @@ def open_connector(
             return ManualConnector(company.name, spec.longest_request)
         case HttpConnectorSpec():
             try:
-                acknowledged_with = public_key(spec.acknowledgement_key)
+                acknowledgement_key = public_key(spec.acknowledgement_key)
             except ValueError as error:
                 where = f"sub_processors.{company.name}.connector.acknowledgement_key"
                 reason = "is not an Ed25519 public key"
@@ -38,7 +38,7 @@ def open_connector(
                 spec.url,
                 key=key,
                 kid=kid,
-                acknowledged_with=acknowledged_with,
+                acknowledgement_key=acknowledgement_key,
                 longest_request=spec.longest_request,
                 clock=clock,
                 entropy=entropy,

@@ -1,6 +1,6 @@
 """Signed requests: HTTP message signatures (RFC 9421) with Ed25519, over a digest (RFC 9530).
 
-The subset that a connector needs: plain values of fields and three derived components.
+This is the subset that a connector needs: plain field values and three derived components.
 """
 
 import base64
@@ -15,32 +15,32 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from storage.model import utc
 
 COVERED: Final = ("@method", "@authority", "@path", "date", "content-digest")
-"""What a request's signature covers, beside its own parameters, the nonce among them."""
+"""What the signature of a request covers, besides its own parameters and their nonce."""
 
 LABEL: Final = "domicile"
 
 
 def derive_key(signing: Ed25519PrivateKey) -> Ed25519PrivateKey:
-    """The key that signs requests, made of the one that signs receipts: each key has one use."""
+    """Derive the key that signs requests from the one that signs receipts: each has one use."""
     seed = signing.private_bytes_raw()
     derived = hashlib.blake2b(key=seed, person=b"domicile request", digest_size=32).digest()
     return Ed25519PrivateKey.from_private_bytes(derived)
 
 
 def content_digest(body: bytes) -> str:
-    """The value of Content-Digest (RFC 9530)."""
+    """Return the value of Content-Digest (RFC 9530)."""
     return f"sha-256=:{base64.b64encode(hashlib.sha256(body).digest()).decode()}:"
 
 
 def parameters(covered: Sequence[str], **given: str | int) -> str:
-    """The signature parameters: what is covered, and when, how and by whom it was signed."""
+    """Return the signature parameters: what is covered, and when, how and with which key."""
     names = " ".join(f'"{name}"' for name in covered)
-    told = (f'{k}="{v}"' if isinstance(v, str) else f"{k}={v}" for k, v in given.items())
-    return ";".join([f"({names})", *told])
+    pairs = (f'{k}="{v}"' if isinstance(v, str) else f"{k}={v}" for k, v in given.items())
+    return ";".join([f"({names})", *pairs])
 
 
 def signature_base(components: Mapping[str, str], params: str) -> bytes:
-    """What is signed (RFC 9421, section 2.5)."""
+    """Return the bytes to sign (RFC 9421, section 2.5)."""
     lines = [f'"{name}": {value}' for name, value in components.items()]
     return "\n".join([*lines, f'"@signature-params": {params}']).encode("ascii")
 
@@ -56,7 +56,7 @@ def signed_headers(
     now: datetime,
     nonce: bytes,
 ) -> dict[str, str]:
-    """The headers that make a request one of ours: date, digest, and the signature over them."""
+    """Return the headers of a signed request: date, digest, and the signature over them."""
     moment = utc(now)
     date, digest = format_datetime(moment, usegmt=True), content_digest(body)
     components = dict(zip(COVERED, (method, authority, path, date, digest), strict=True))

@@ -42,7 +42,7 @@ def http() -> Iterator[Kind]:
             processor.url,
             key=key,
             kid="k",
-            acknowledged_with=public_key(processor.public),
+            acknowledgement_key=public_key(processor.public),
             longest_request=LATE,
             clock=clock,
             entropy=os.urandom,

@@ -419,7 +419,7 @@ def over_http(domicile: Domicile) -> Iterator[Processor]:
                 there.url,
                 key=key,
                 kid="k",
-                acknowledged_with=public_key(there.public),
+                acknowledgement_key=public_key(there.public),
                 longest_request=timedelta(minutes=16),
                 clock=domicile.clock,
                 entropy=os.urandom,

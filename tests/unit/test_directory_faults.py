@@ -138,7 +138,7 @@ def test_an_abort_that_fails_is_said_and_hides_nothing(
 
     with pytest.raises(RuntimeError, match="the stream broke") as caught:
         store(RuntimeError("the stream broke"))
-    assert "taking it back failed" in caught.value.__notes__[0]
+    assert "the abort failed" in caught.value.__notes__[0]
 
     with pytest.raises(BackendUnavailable):
         store(None)

@@ -1,4 +1,4 @@
-"""The backend itself: the port, told in requests of S3."""
+"""The backend: the port in terms of S3 requests."""
 
 from collections.abc import Iterator
 from collections.abc import Set as AbstractSet
@@ -41,8 +41,8 @@ _MOST_DELETES = 1000
 class S3Backend:
     """A bucket as a backend.
 
-    ``attested_off`` says what the server cannot list: it is not asked for it, and ``sees`` lacks
-    it. Nothing is assumed of a server that refuses a listing without that: the error stands.
+    ``attested_off`` names features that the server cannot list: they are not listed, and not in
+    ``listable``. If the server refuses a listing that is not attested off, the error is raised.
     """
 
     def __init__(
@@ -83,39 +83,39 @@ class S3Backend:
     def release(self, key: str) -> None:
         if not self._bucket.has_locks():
             return
-        for trace in [t for t in self._stored(checked(key)) if t.key == key]:
-            if trace.kind is ItemKind.MARKER:
+        for item in [item for item in self._stored(checked(key)) if item.key == key]:
+            if item.kind is ItemKind.MARKER:
                 continue
             with suppress(KeyAbsent):
                 self._bucket.ask(
-                    lambda s3, of=trace.handle: _legal_hold(  # type: ignore[misc]
+                    lambda s3, of=item.handle: _legal_hold(  # type: ignore[misc]
                         s3, self._bucket.name, key, "OFF", of
                     )
                 )
 
     def purge(self, key: str) -> None:
         refused: list[BackendError] = []
-        # Uploads first: one that is being completed is then found among the versions.
-        for trace in [trace for trace in self._uploads(checked(key)) if trace.key == key]:
+        # Uploads first: one that is being completed is found among the versions afterwards.
+        for item in [item for item in self._uploads(checked(key)) if item.key == key]:
             try:
-                abort(self._bucket, key, trace.handle or "")
+                abort(self._bucket, key, item.handle or "")
             except BackendForbidden as error:
                 refused.append(error)
-        refused += self._delete([trace for trace in self._stored(key) if trace.key == key])
+        refused += self._delete([item for item in self._stored(key) if item.key == key])
         if refused:
             worst = next((e for e in refused if isinstance(e, BackendForbidden)), refused[0])
-            message = f"{len(refused)} of what is left of a key could not be removed"
+            message = f"{len(refused)} items of a key could not be removed"
             raise PurgeIncomplete(self.name, message) from worst
 
     def list_key(self, key: str) -> list[StoredItem]:
         found = [*self._uploads(checked(key)), *self._stored(key)]
-        return [trace for trace in found if trace.key == key]
+        return [item for item in found if item.key == key]
 
     def scan(self, prefix: str = "", *, after: str = "") -> Iterator[StoredItem]:
         found = merge(
             self._uploads(prefix, after), self._stored(prefix, after), key=attrgetter("key")
         )
-        return (trace for trace in found if trace.key > after)  # some servers begin at the mark
+        return (item for item in found if item.key > after)  # some servers include the marker
 
     def probe(self, key: str) -> None:
         self._bucket.check_place()
@@ -132,7 +132,7 @@ class S3Backend:
             raise BackendUnavailable(
                 self.name,
                 "it does not list an unfinished upload.",
-                advice="If it keeps none, say so: attested_off.",
+                advice="If it keeps none, attest that: attested_off.",
             )
         purged(self, key)
 
@@ -148,7 +148,7 @@ class S3Backend:
         return uploads(self._bucket, prefix, after) if seen else iter(())
 
     def _delete(self, found: list[StoredItem]) -> list[BackendError]:
-        """Delete by version. What is refused is said inside of an answer that says 200."""
+        """Delete by version; return what was refused, which a response of status 200 contains."""
         refused: list[BackendError] = []
         for first in range(0, len(found), _MOST_DELETES):
             chunk: Any = [
@@ -168,7 +168,7 @@ class S3Backend:
 def _legal_hold(
     s3: "S3Client", bucket: str, key: str, status: Literal["ON", "OFF"], version: str | None = None
 ) -> None:
-    """On the newest version, or on the one that is named."""
+    """Set the legal hold of the newest version, or of the one named."""
     named: Any = {} if version is None else {"VersionId": version}
     s3.put_object_legal_hold(Bucket=bucket, Key=key, LegalHold={"Status": status}, **named)
 
@@ -184,4 +184,4 @@ def _fetch(s3: "S3Client", wanted: dict[str, Any], start: int, stop: int | None)
     with closing(answer["Body"]) as body:
         if answer["ResponseMetadata"]["HTTPStatusCode"] == HTTPStatus.PARTIAL_CONTENT:
             return body.read()
-        return body.read(stop)[start:]  # the whole was asked for, or the server knows no ranges
+        return body.read(stop)[start:]  # the whole was requested, or the server ignores ranges

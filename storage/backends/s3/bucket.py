@@ -1,4 +1,4 @@
-"""One bucket, and the one door through which every request to it goes."""
+"""One bucket. Every request to it goes through this class."""
 
 import math
 import re
@@ -31,13 +31,13 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-# How an attempt may spend its time. A timeout of boto3's is for one wait, of which there are many:
-# to connect, for each piece of the body, for the answer. So the body has an end of its own, after
-# which its last piece may take as long as connecting may.
+# The shares of an attempt's time. A timeout of boto3 limits one wait, of which there are many: to
+# connect, for each piece of the body, for the response. So the body has a deadline of its own,
+# after which its last piece may take as long as connecting.
 _CONNECT, _SEND, _ANSWER = 1 / 6, 1 / 3, 1 / 2
-# Of these the first two are botocore's own; the others it lets through.
+# The first two are botocore's own; it lets the others through.
 _ERRORS = (BotoCoreError, ClientError, ResponseParserError, ParseError, HTTPError, OSError)
-_BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")  # no ARN: it could be of any region
+_BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")  # not an ARN: any region
 _NO_LOCKS = ("MethodNotAllowed", "NotImplemented", "ObjectLockConfigurationNotFoundError")
 _LEGACY_LOCATIONS = {"": "us-east-1", "EU": "eu-west-1"}
 
@@ -45,11 +45,11 @@ _LEGACY_LOCATIONS = {"": "us-east-1", "EU": "eu-west-1"}
 class Bucket:
     """A bucket in a region. ``backend`` is the name that errors show.
 
-    ``timeout`` (seconds) is for requests that have none of their own; ``clock`` gives monotonic
-    seconds. Without ``credentials`` boto3 looks for some.
+    ``timeout`` (seconds) is for requests without a timeout of their own; ``clock`` returns
+    monotonic seconds. Without ``credentials`` boto3 searches for some.
 
-    Raises ConfigurationError for a URL that is neither https nor on loopback, or a bucket name that
-    is none. Nothing is sent before the first request.
+    Raises ConfigurationError for a URL that is neither https nor on loopback, or an invalid bucket
+    name. Sends no request.
     """
 
     def __init__(
@@ -66,7 +66,7 @@ class Bucket:
         if endpoint_url is not None:
             check_url(backend, endpoint_url)
         if not _BUCKET.fullmatch(bucket) or bucket.endswith("--x-s3"):
-            raise ConfigurationError(f"{backend}: bucket is not the name of one")
+            raise ConfigurationError(f"{backend}: invalid bucket name")
         self.backend, self.name, self.timeout = backend, bucket, timeout
         self._region, self._endpoint_url, self._credentials = region, endpoint_url, credentials
         self._clock = clock
@@ -78,14 +78,15 @@ class Bucket:
         self._locks: bool | None = None
 
     def ask(self, call: "Callable[[S3Client], T]", *, timeout: float | None = None) -> T:
-        """The answer to a request that stores nothing. Raises BackendError."""
+        """Return the response to a request that stores nothing. Raises BackendError."""
         return self._send(call, timeout or self.timeout, writes=False)
 
     def write(self, call: "Callable[[S3Client, float], T]", *, timeout: float) -> T:
-        """The answer to a request that stores something, sent once. ``call`` is told its timeout.
+        """Return the response to a request that stores something, sent once.
 
-        Before the first of them the bucket is asked where it is. Raises BackendTimeout if nobody
-        knows whether it was stored, another BackendError if it was not.
+        ``call`` gets the client and the seconds that are left. Before the first write, the location
+        of the bucket is checked. Raises BackendTimeout if the outcome is unknown, another
+        BackendError if nothing was stored.
         """
         if not self._in_place:
             before = self._clock()
@@ -94,19 +95,22 @@ class Bucket:
         return self._send(lambda s3: call(s3, timeout), timeout, writes=True)
 
     def sending(self, data: bytes, timeout: float) -> "TimedBody":
-        """These bytes as a body that an attempt which began just now can send in time."""
+        """Return a body that an attempt which starts now sends in time, or not at all."""
         return TimedBody(data, self._clock, self._clock() + timeout * _SEND)
 
     def check_place(self, *, timeout: float | None = None) -> None:
-        """Raises BackendMisplaced if the bucket is not where the topology says.
+        """Raise BackendMisplaced if the bucket is not where the topology says.
 
-        Another BackendError if that is not known; never BackendTimeout, as nothing was stored.
+        Raises another BackendError if the location is unknown; never BackendTimeout, as nothing was
+        stored.
         """
         self._in_place = False
         try:
             answer = self.ask(lambda s3: s3.get_bucket_location(Bucket=self.name), timeout=timeout)
         except BackendTimeout:
-            raise BackendUnavailable(self.backend, "it does not say where its bucket is") from None
+            raise BackendUnavailable(
+                self.backend, "it does not report the location of its bucket"
+            ) from None
         constraint: str | None = answer.get("LocationConstraint")
         found = constraint or ""
         if _LEGACY_LOCATIONS.get(found, found) != self._region:
@@ -114,12 +118,12 @@ class Bucket:
         self._in_place = True
 
     def has_locks(self) -> bool:
-        """Whether object lock is enabled here, asked once. A server that knows none has none."""
+        """Return whether object lock is enabled; requested once. Servers may not support it."""
         if self._locks is None:
-            self._locks = self.ask(self._asks_for_locks)
+            self._locks = self.ask(self._request_locks)
         return self._locks
 
-    def _asks_for_locks(self, s3: "S3Client") -> bool:
+    def _request_locks(self, s3: "S3Client") -> bool:
         try:
             answer = s3.get_object_lock_configuration(Bucket=self.name)
         except ClientError as error:
@@ -129,7 +133,7 @@ class Bucket:
         return answer["ObjectLockConfiguration"].get("ObjectLockEnabled") == "Enabled"
 
     def close(self) -> None:
-        """Give back the connections."""
+        """Close the connections."""
         with self._lock:
             clients, self._clients = list(self._clients.values()), {}
         for client in clients:
@@ -140,10 +144,10 @@ class Bucket:
             return call(self._client(timeout))
         except _ERRORS as error:
             failure = meaning(self.backend, error, writes=writes)
-        raise failure  # not in the handler: boto3's error has the URL, and so the key, in its text
+        raise failure  # outside the handler: the text of boto3's error has the URL, and so the key
 
     def _client(self, timeout: float) -> "S3Client":
-        """A client whose attempts end in time. There is one for about as much time."""
+        """Return a client whose attempts end in time. Similar timeouts share a client."""
         rounded = 2.0 ** (math.floor(4 * math.log2(max(timeout, 0.1))) / 4)
         with self._lock:
             if rounded not in self._clients:
@@ -175,10 +179,10 @@ class Bucket:
             "connect_timeout": timeout * _CONNECT,
             "read_timeout": timeout * _ANSWER,
             "max_pool_connections": 64,
-            # Ceph refuses the checksums that boto3 would add by itself; we send Content-MD5
+            # Ceph refuses the checksums that boto3 would add; we send Content-MD5
             "request_checksum_calculation": "when_required",
             "response_checksum_validation": "when_required",
-            # what is configured for other programs must not choose where our bytes go
+            # configuration for other programs must not choose the destination
             "ignore_configured_endpoint_urls": True,
             "proxies": {} if local else None,
             "s3": {
@@ -191,9 +195,9 @@ class Bucket:
 
 
 class TimedBody(BytesIO):
-    """A body that cannot be read any more when its time is over.
+    """A body that cannot be read after its deadline.
 
-    A slow server then has a part of it, and makes no object of a part.
+    A slow server then has a part of the body, and creates no object from a part.
     """
 
     def __init__(self, data: bytes, clock: Callable[[], float], end: float) -> None:
@@ -201,7 +205,7 @@ class TimedBody(BytesIO):
         self._clock, self._end = clock, end
 
     def read(self, size: int | None = -1, /) -> bytes:
-        """Raises TimeoutError if it is too late."""
+        """Read; raise TimeoutError after the deadline."""
         if self._clock() >= self._end:
             raise TimeoutError("the body was not sent in time")
         return super().read(size)
@@ -209,5 +213,5 @@ class TimedBody(BytesIO):
 
 @cache
 def _loader() -> Loader:
-    """Botocore's descriptions of AWS, read once and not for every bucket."""
+    """Return botocore's descriptions of AWS, read once instead of once per bucket."""
     return create_loader()

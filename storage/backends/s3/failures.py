@@ -1,7 +1,7 @@
-"""What an error of S3 means: which of ours it is, and whether a write may have happened.
+"""Translate errors of S3 into ours, and decide whether a write may have taken effect.
 
-Our messages hold the server's code and request id. They leave out its message and the URL, which
-name the object, and sometimes show what was signed.
+Our messages contain the server's error code and request id. They omit its message and the URL,
+which name the object and may show what was signed.
 """
 
 import re
@@ -39,7 +39,7 @@ _FORBIDDEN = (
     "SignatureDoesNotMatch",
 )
 ABSENT = frozenset({"NoSuchKey", "NoSuchUpload", "NoSuchVersion"})
-"""Codes that say that there is nothing to delete."""
+"""Codes that mean: there is nothing to delete."""
 
 _BY_CODE: dict[str, type[BackendError]] = {
     **dict.fromkeys(_MISPLACED, BackendMisplaced),
@@ -74,15 +74,14 @@ _NO_CREDENTIALS = (
 
 
 def refusal(backend: str, code: str) -> BackendError:
-    """Our error for what ``DeleteObjects`` says of one of its keys."""
+    """Return our error for an error code of one key in a ``DeleteObjects`` response."""
     return _BY_CODE.get(code, BackendUnavailable)(backend, f"it answers {_plain(code)} to a delete")
 
 
 def meaning(backend: str, error: Exception, *, writes: bool) -> BackendError:
-    """Our error for one of boto3's. ``writes``: the request was to store something.
+    """Return our error for an error of boto3. ``writes``: the request was to store something.
 
-    A write of which nobody can know whether it happened is BackendTimeout, whatever the server
-    said or did not say.
+    A write of unknown outcome is BackendTimeout, whatever the server responded.
     """
     if isinstance(error, boto.ClientError):
         return _of_answer(backend, error, writes=writes)
@@ -92,7 +91,7 @@ def meaning(backend: str, error: Exception, *, writes: bool) -> BackendError:
     if isinstance(error, _NOTHING_SENT):
         return BackendUnavailable(backend, f"no connection ({name})")
     if isinstance(error, boto.SSLError) and _is_certificate(error):
-        return BackendUnavailable(backend, "its certificate is not one that we trust")
+        return BackendUnavailable(backend, "its certificate is not trusted")
     if writes or isinstance(error, boto.ReadTimeoutError):
         return BackendTimeout(backend, f"no answer ({name})")
     return BackendUnavailable(backend, f"no answer ({name})")
@@ -113,12 +112,12 @@ def _of_answer(backend: str, error: boto.ClientError, *, writes: bool) -> Backen
 
 
 def _plain(text: str) -> str:
-    """What looks like a code or a number of the server's; anything else might be ours to hide."""
+    """Return the text if it looks like a code or id of the server; it may be a secret otherwise."""
     return text if re.fullmatch(r"[A-Za-z0-9-]{1,64}", text) else "-"
 
 
 def _is_certificate(error: boto.SSLError) -> bool:
-    """Whether the handshake failed; later, TLS may break when the request has been sent."""
+    """Return whether the handshake failed. A later TLS error may follow a sent request."""
     cause: object = error.kwargs.get("error")
     while isinstance(cause, BaseException):
         if isinstance(cause, ssl.SSLCertVerificationError):

@@ -1,4 +1,4 @@
-"""What is in a bucket, page by page, keys ascending; from the first one after a mark."""
+"""List a bucket page by page, keys ascending, from the first key after a marker."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -14,7 +14,7 @@ Ask = Callable[["S3Client", dict[str, str]], Mapping[str, Any]]
 
 
 def versions(bucket: Bucket, prefix: str, after: str = "") -> Iterator[StoredItem]:
-    """Every version and delete marker. In a bucket without versions, the objects."""
+    """Yield every version and delete marker; in a bucket without versions, the objects."""
 
     def ask(s3: "S3Client", marks: dict[str, Any]) -> Mapping[str, Any]:
         return s3.list_object_versions(Bucket=bucket.name, Prefix=prefix, **marks)
@@ -29,7 +29,7 @@ def versions(bucket: Bucket, prefix: str, after: str = "") -> Iterator[StoredIte
 
 
 def objects(bucket: Bucket, prefix: str, after: str = "") -> Iterator[StoredItem]:
-    """The current objects, for a server that cannot list versions."""
+    """Yield the current objects, for a server that cannot list versions."""
 
     def ask(s3: "S3Client", marks: dict[str, Any]) -> Mapping[str, Any]:
         return s3.list_objects_v2(Bucket=bucket.name, Prefix=prefix, **marks)
@@ -40,7 +40,7 @@ def objects(bucket: Bucket, prefix: str, after: str = "") -> Iterator[StoredItem
 
 
 def uploads(bucket: Bucket, prefix: str, after: str = "") -> Iterator[StoredItem]:
-    """Every unfinished upload. Its size is not known without asking for each: 0."""
+    """Yield every unfinished upload. S3 does not list its size: 0."""
 
     def ask(s3: "S3Client", marks: dict[str, Any]) -> Mapping[str, Any]:
         return s3.list_multipart_uploads(Bucket=bucket.name, Prefix=prefix, **marks)
@@ -56,17 +56,17 @@ def uploads(bucket: Bucket, prefix: str, after: str = "") -> Iterator[StoredItem
 def _pages(
     bucket: Bucket, ask: Ask, names: Sequence[str], marks: dict[str, str]
 ) -> Iterator[Mapping[str, Any]]:
-    """All pages. One that does not say whether more follow is no proof that anything is absent."""
+    """Yield all pages. A page must say whether more follow: else a listing proves no absence."""
     while True:
         page = bucket.ask(lambda s3, marks=marks: ask(s3, marks))  # type: ignore[misc]
         if "IsTruncated" not in page:
-            raise BackendUnavailable(bucket.backend, "its answer to a listing is none")
+            raise BackendUnavailable(bucket.backend, "invalid list response")
         yield page
         if not page["IsTruncated"]:
             return
         following = {name: page[f"Next{name}"] for name in names if page.get(f"Next{name}")}
         if not following or following == marks:
-            raise BackendUnavailable(bucket.backend, "its listing breaks off")
+            raise BackendUnavailable(bucket.backend, "its listing ends early")
         marks = following
 
 
@@ -79,5 +79,5 @@ def _version(entry: Mapping[str, Any]) -> StoredItem:
     return StoredItem(entry["Key"], kind, entry["Size"], entry["VersionId"])
 
 
-def _by_key(trace: StoredItem) -> str:
-    return trace.key
+def _by_key(item: StoredItem) -> str:
+    return item.key

@@ -1,8 +1,8 @@
-"""The region lock: no request leaves for a place that the topology does not name.
+"""The region lock: no request goes to a host that the topology does not name.
 
-boto3 follows a redirect into another region by itself, body included, and reports success. Of the
-guards, one relies on a private class of botocore: tests/integration/test_s3_region_lock.py fails
-when a new version gets past it.
+boto3 follows a redirect into another region by itself, body included, and reports success. One of
+the guards relies on a private class of botocore; the tests of the region lock fail if a new version
+gets past it.
 """
 
 import ipaddress
@@ -20,7 +20,7 @@ _REDIRECTS = (301, 302, 307, 308)
 
 
 def is_loopback(url: str) -> bool:
-    """Whether the host of a URL is this machine."""
+    """Return whether the host of a URL is this machine."""
     host = urlsplit(url).hostname or ""
     try:
         return ipaddress.ip_address(host).is_loopback
@@ -29,41 +29,41 @@ def is_loopback(url: str) -> bool:
 
 
 def check_url(backend: str, url: str) -> None:
-    """Raises ConfigurationError unless it is https, or does not leave this machine."""
+    """Raise ConfigurationError unless the URL is https, or on this machine."""
     parts = urlsplit(url)
     if parts.username or parts.password:
-        raise ConfigurationError(f"{backend}: credentials do not belong into endpoint_url")
+        raise ConfigurationError(f"{backend}: endpoint_url must not contain credentials")
     if not parts.hostname or parts.scheme not in {"https", "http"}:
         raise ConfigurationError(f"{backend}: endpoint_url is not a URL")
     if parts.scheme != "https" and not is_loopback(url):
         raise ConfigurationError(
-            f"{backend}: endpoint_url is not https", advice="Only loopback may do without."
+            f"{backend}: endpoint_url is not https", advice="Only loopback may use http."
         )
 
 
 class RegionLock:
-    """Keeps the requests of a client with one bucket in one region."""
+    """Restricts the requests of a client to one bucket in one region."""
 
     def __init__(self, backend: str, bucket: str, region: str) -> None:
         self._backend, self._bucket, self._region = backend, bucket, region
         self._hosts: frozenset[str] = frozenset()
 
     def install(self, client: "S3Client") -> None:
-        """Guard every request that the client makes from now on."""
+        """Guard every later request of the client."""
         own = urlsplit(client.meta.endpoint_url).netloc
         self._hosts = frozenset({own, f"{self._bucket}.{own}"})
         events = client.meta.events
         events.register_first("before-send.s3", self._check_host)
-        events.register_first("needs-retry.s3", self._call_it_redirected)
+        events.register_first("needs-retry.s3", self._mark_redirected)
         events.register_first("after-call.s3", self._check_answer)
 
     def _check_host(self, request: AWSPreparedRequest, **_: object) -> None:
         if urlsplit(request.url).netloc not in self._hosts:
-            raise BackendMisplaced(self._backend, "it sends us to another host")
+            raise BackendMisplaced(self._backend, "it redirects to another host")
 
-    def _call_it_redirected(self, request_dict: dict[str, Any], **_: object) -> None:
-        # botocore's S3RegionRedirectorv2 follows once for each request, and asks HeadBucket where
-        # to if the answer does not say; this request is no longer its first.
+    def _mark_redirected(self, request_dict: dict[str, Any], **_: object) -> None:
+        # botocore's S3RegionRedirectorv2 follows one redirect per request, and asks HeadBucket for
+        # the target if the response does not have it. It takes this request for redirected already.
         request_dict["context"].setdefault("s3_redirect", {})["redirected"] = True
 
     def _check_answer(self, http_response: AWSResponse, **_: object) -> None:
@@ -71,4 +71,4 @@ class RegionLock:
         if elsewhere != self._region:
             raise BackendMisplaced(self._backend, f"its bucket is not in {self._region}")
         if http_response.status_code in _REDIRECTS:
-            raise BackendMisplaced(self._backend, "it sends us elsewhere")
+            raise BackendMisplaced(self._backend, "it redirects elsewhere")

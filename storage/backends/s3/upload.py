@@ -1,4 +1,4 @@
-"""An upload to a bucket: parts of 8 MiB, or one request if it is less."""
+"""An upload to a bucket: parts of 8 MiB, or a single request for less."""
 
 import base64
 import hashlib
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from types_boto3_s3.type_defs import CompletedPartTypeDef
 
 PART = 8 * 1024 * 1024
-"""Bytes of a part. S3 wants 5 MiB or more, and takes 10,000 of them: 78 GiB."""
+"""Bytes of a part. S3 requires 5 MiB, and accepts 10,000 parts: 78 GiB."""
 
 _MOST_PARTS = 10_000
 
@@ -30,7 +30,7 @@ def put(bucket: Bucket, key: str, data: bytes, *, timeout: float) -> None:
 
 
 def begin(bucket: Bucket, key: str, *, timeout: float) -> str:
-    """The id of a new multipart upload."""
+    """Start a multipart upload; return its id."""
     answer = bucket.write(
         lambda s3, _: s3.create_multipart_upload(Bucket=bucket.name, Key=key), timeout=timeout
     )
@@ -38,7 +38,7 @@ def begin(bucket: Bucket, key: str, *, timeout: float) -> str:
 
 
 def abort(bucket: Bucket, key: str, upload: str) -> None:
-    """Remove an upload and its parts. One that is not there is gone already."""
+    """Remove an upload and its parts. An absent upload is not an error."""
     with suppress(KeyAbsent):
         bucket.ask(
             lambda s3: s3.abort_multipart_upload(Bucket=bucket.name, Key=key, UploadId=upload)
@@ -46,12 +46,12 @@ def abort(bucket: Bucket, key: str, upload: str) -> None:
 
 
 def md5(data: bytes) -> str:
-    """What Content-MD5 says of these bytes, so that the server refuses others."""
+    """Return the value of Content-MD5, with which the server refuses other bytes."""
     return base64.b64encode(hashlib.md5(data, usedforsecurity=False).digest()).decode()
 
 
 class S3Upload(AbortingUpload):
-    """Holds one part in memory, and its copy while it is sent."""
+    """An upload that buffers one part in memory, and a duplicate of it while it is sent."""
 
     def __init__(self, bucket: Bucket, key: str, timeout: float) -> None:
         super().__init__()
