@@ -209,7 +209,7 @@ def _read(path: Path) -> bytes:
 def _random(entropy: Entropy, size: int) -> bytes:
     data = entropy(size)
     if len(data) != size:
-        raise ValueError("the source of randomness gave too little")
+        raise ValueError("the random source returned too few bytes")
     return data
 
 

@@ -44,7 +44,7 @@ def test_a_root_that_is_gone_is_not_made_again(
 ) -> None:
     """Only ``create_root`` makes one; a file in its place is none either."""
     shutil.rmtree(root)
-    with pytest.raises(BackendUnavailable, match="not there"):
+    with pytest.raises(BackendUnavailable, match="does not exist"):
         call(backend)
     assert not root.exists()
 
@@ -112,7 +112,7 @@ def test_a_directory_with_other_files_is_not_taken(tmp_path: Path) -> None:
     """Somebody's home, for instance."""
     (tmp_path / "letter").write_text("dear")
 
-    with pytest.raises(BackendMisplaced, match="not ours"):
+    with pytest.raises(BackendMisplaced, match="another program"):
         create_root("eu-a", tmp_path)
 
     assert [path.name for path in tmp_path.iterdir()] == ["letter"]

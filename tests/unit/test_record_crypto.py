@@ -55,7 +55,7 @@ def flips(data: bytes) -> list[bytes]:
 def test_new_key_takes_its_bytes_from_the_given_randomness() -> None:
     """A key is 32 bytes of the given source, and a source that gives less is refused."""
     assert record.new_key(lambda size: KEY[:size]) == KEY
-    with pytest.raises(ValueError, match="too little"):
+    with pytest.raises(ValueError, match="too few"):
         record.new_key(lambda _: b"short")
 
 

@@ -340,13 +340,13 @@ def rotate_once(path: Path) -> int:
 def test_randomness_that_gives_too_little_is_refused(tmp_path: Path) -> None:
     """No key and no nonce is made of fewer bytes than it has."""
     path = tmp_path / "keys"
-    with pytest.raises(ValueError, match="too little"):
+    with pytest.raises(ValueError, match="too few"):
         create(path, lambda _: b"too short", region=REGION)
 
     assert list(tmp_path.iterdir()) == []
     create(path, os.urandom, region=REGION)
     keys = LocalRootKeys.load(path, lambda _: b"too short", region=REGION)
-    with pytest.raises(ValueError, match="too little"):
+    with pytest.raises(ValueError, match="too few"):
         keys.wrap(KEY, b"")
 
 
