@@ -65,3 +65,8 @@ CALLS: dict[str, Callable[[S3Backend], object]] = {
     "scan": lambda backend: list(backend.scan()),
     "probe": lambda backend: backend.probe(KEY),
 }
+
+
+def region_header(status: int, code: str) -> Callable[[str], Answer]:
+    """An answer that names the other region."""
+    return lambda _: Answer.error(status, code, {"x-amz-bucket-region": OTHER})

@@ -1,0 +1,30 @@
+"""A topology on disk that a test changes, and the problem that loading then reports."""
+
+from pathlib import Path
+
+import pytest
+
+import regions
+from regions.load import TopologyProblem, load_topology
+
+SHIPPED = Path(regions.__file__).parent / "data"
+EU = "regions/eu-central-1.toml"
+US = "regions/us-east-1.toml"
+COMPANIES = "sub_processors.toml"
+RESIDENCIES = "residencies.toml"
+CLASSES = "classes.toml"
+JURISDICTIONS = "jurisdictions.toml"
+
+
+def edit(file: Path, old: str, new: str) -> None:
+    """Replace the first ``old``; a test whose edit does nothing would prove nothing."""
+    text = file.read_text()
+    assert old in text
+    file.write_text(text.replace(old, new, 1))
+
+
+def problem(data: Path) -> TopologyProblem:
+    """What loading says."""
+    with pytest.raises(TopologyProblem) as caught:
+        load_topology(data)
+    return caught.value
