@@ -27,6 +27,21 @@ from storage.testing.s3 import Answer, LoopbackServer
 from tests.support.backends.s3 import BODY, HOME, OTHER, at_home, backend_at, put, region_header
 
 
+@pytest.fixture
+def elsewhere() -> Iterator[LoopbackServer]:
+    """A server that must get no request. It would accept everything."""
+    with LoopbackServer(lambda _: Answer(headers={"ETag": '"e"'})) as server:
+        yield server
+        assert server.requests == []
+
+
+@pytest.fixture
+def home() -> Iterator[LoopbackServer]:
+    """The server of the topology. A test says what it answers."""
+    with LoopbackServer(lambda _: Answer()) as server:
+        yield server
+
+
 @pytest.fixture(scope="session")
 def tls(tmp_path_factory: pytest.TempPathFactory) -> tuple[ssl.SSLContext, Path]:
     """A certificate for every name of AWS, and where it is."""
