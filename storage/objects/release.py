@@ -1,4 +1,4 @@
-"""What becomes of objects and keys when rows that need them are deleted."""
+"""Release objects and keys whose rows were deleted: purge them, or schedule a compaction."""
 
 from collections.abc import Sequence
 from datetime import date
@@ -13,23 +13,24 @@ from storage.region import OpenRegion
 
 
 def release_objects(
-    region: OpenRegion, connection: Connection, table: Table, gone: Sequence[tuple[UUID, UUID]]
+    region: OpenRegion, connection: Connection, table: Table, deleted: Sequence[tuple[UUID, UUID]]
 ) -> list[UUID]:
-    """Give up what nothing needs any more; what some still need is compacted within the window.
+    """Mark objects and keys for purge that no row needs, and compact the others in the window.
 
-    ``gone``: object and key object of each row that was deleted. Gives all that hold their bytes.
+    ``deleted``: the object and the key object of each deleted row. Returns all objects that hold
+    bytes or keys of these rows.
     """
-    touched = sorted({object_id for object_id, _ in gone})
-    keys = [] if table is t.record else sorted({key_id for _, key_id in gone})
+    touched = sorted({object_id for object_id, _ in deleted})
+    keys = [] if table is t.record else sorted({key_id for _, key_id in deleted})
     locked = objects.lock(connection, [*touched, *keys])
     used = records.keys_in_use(connection, table, keys)
-    doomed = [key for key in keys if key not in used]
-    held_bytes = [*touched, *doomed]
+    unneeded = [key for key in keys if key not in used]
+    affected = [*touched, *unneeded]
     for day in {locked[object_id].day for object_id in touched}:
         some = [object_id for object_id in touched if locked[object_id].day == day]
-        doomed += _emptied(region, connection, table, day, some)
-    objects.mark_for_purge(connection, doomed, region.clock.now())
-    return held_bytes
+        unneeded += _emptied(region, connection, table, day, some)
+    objects.mark_for_purge(connection, unneeded, region.clock.now())
+    return affected
 
 
 def _emptied(
@@ -39,7 +40,7 @@ def _emptied(
     day: date | None,
     some: Sequence[UUID],
 ) -> list[UUID]:
-    """Those of the objects in which nothing is alive; the others are put down for compaction."""
+    """Return the objects without a live record. Schedule a compaction of the others."""
     now, bounds = region.clock.now(), region.topology.bounds
     live = records.live(connection, table, day, some)
     empty = []
