@@ -62,7 +62,7 @@ def judge(
         return Finding.CAME_BACK if there else None
     if expected.state is not ReplicaState.STORED or not expected.stored:
         return None  # a writer or the purge queue is still working on it
-    if readable is None or readable != expected.size:
+    if readable != expected.size:
         return Finding.MISSING if readable is None else Finding.WRONG_SIZE
     if others:
         return Finding.LEFTOVER

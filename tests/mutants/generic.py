@@ -14,7 +14,7 @@ import sys
 import time
 import tomllib
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +24,7 @@ from tests.mutants.suites import POLICY, SAMPLED, Suite
 from tests.mutants.trial import ROOT, Outcome, Result, Trial, changed, source_tree, warm_up
 
 _STATE = ROOT / "build" / "mutants.json"
+_PATIENCE = 1800.0  # seconds for a run without a mutant
 _EQUIVALENT = Path(__file__).with_name("equivalent.toml")
 
 
@@ -50,8 +51,8 @@ def main() -> int:
     todo = [job for job in jobs if job.key not in state]
     _print(f"{len(jobs)} mutants, of which {len(jobs) - len(todo)} were killed before; ")
     _print(f"{skipped} more are explained as equivalent\n")
-    _check_suites({job.suite for job in todo})
-    survivors = _try_all(todo, state, options.workers)
+    limits = _limits({job.suite for job in todo})
+    survivors = _try_all(todo, state, limits, options.workers)
     kept = [state[job.key] for job in jobs if job.key in state]
     counts = Counter(kept)
     noticed = counts[Outcome.KILLED] + counts[Outcome.TIMEOUT]
@@ -109,17 +110,25 @@ def _save(state: dict[str, str]) -> None:
     _STATE.write_text(json.dumps(state, indent=1))
 
 
-def _check_suites(suites: Iterable[Suite]) -> None:
-    """Raise RuntimeError if a suite fails without a mutant: it would notice everything."""
+def _limits(suites: Iterable[Suite]) -> dict[Suite, float]:
+    """Return how long a trial of each suite may take, from a run without a mutant.
+
+    Raises RuntimeError if a suite fails without a mutant: it would notice everything.
+    """
+    limits = {}
     with source_tree() as tree:
         for suite in suites:
-            result = Trial(tree, suite.tests, 10 * suite.limit).wait()
+            result = Trial(tree, suite.tests, _PATIENCE).wait()
             _print(f"{result.seconds:5.1f} s without a mutant: {', '.join(suite.tests)}\n")
             if result.outcome is not Outcome.SURVIVED:
                 raise RuntimeError(f"{result.test} fails without a mutant.")
+            limits[suite] = 30 + 5 * result.seconds
+    return limits
 
 
-def _try_all(jobs: Sequence[Job], state: dict[str, str], workers: int) -> list[Job]:
+def _try_all(
+    jobs: Sequence[Job], state: dict[str, str], limits: Mapping[Suite, float], workers: int
+) -> list[Job]:
     """Try the mutants, some at the same time; return those that survive."""
     survivors: list[Job] = []
     waiting = list(reversed(jobs))
@@ -129,7 +138,8 @@ def _try_all(jobs: Sequence[Job], state: dict[str, str], workers: int) -> list[J
         running: list[tuple[Job, Path, Trial, ExitStack]] = []
         while waiting or running:
             while waiting and free:
-                running.append(_start(waiting.pop(), free.pop()))
+                job = waiting.pop()
+                running.append(_start(job, free.pop(), limits[job.suite]))
             time.sleep(0.02)
             for one in list(running):
                 job, tree, trial, change = one
@@ -145,11 +155,11 @@ def _try_all(jobs: Sequence[Job], state: dict[str, str], workers: int) -> list[J
     return survivors
 
 
-def _start(job: Job, tree: Path) -> tuple[Job, Path, Trial, ExitStack]:
+def _start(job: Job, tree: Path, limit: float) -> tuple[Job, Path, Trial, ExitStack]:
     change = ExitStack()
     text = job.mutant.apply((tree / job.mutant.file).read_text())
     change.enter_context(changed(tree, job.mutant.file, text))
-    return job, tree, Trial(tree, job.suite.tests, job.suite.limit), change
+    return job, tree, Trial(tree, job.suite.tests, limit), change
 
 
 def _note(job: Job, result: Result, state: dict[str, str]) -> None:

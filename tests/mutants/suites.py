@@ -9,14 +9,13 @@ from tests.mutants.trial import ROOT
 
 @dataclass(frozen=True)
 class Suite:
-    """Modules, and the tests that are to notice their mutants, the most telling first.
+    """Modules (as patterns of paths), and the tests that are to notice their mutants.
 
-    ``modules``: patterns of paths. ``limit``: seconds for one mutant.
+    The tests that notice most, in the shortest time, come first.
     """
 
     modules: tuple[str, ...]
     tests: tuple[str, ...]
-    limit: float
 
     def files(self) -> list[str]:
         """Return the modules' paths in the project."""
@@ -30,7 +29,12 @@ class Suite:
 
 def _unit(module: str, *names: str) -> Suite:
     tests = tuple(f"tests/unit/test_{name}.py" for name in (*names, "reasons"))
-    return Suite((f"storage/policy/{module}.py",), tests, 60)
+    return Suite((f"storage/policy/{module}.py",), tests)
+
+
+def _suite(module: str, *names: str) -> Suite:
+    tests = (f"tests/{name.replace('/', '/test_')}.py" for name in names)
+    return Suite((f"storage/{module}.py",), tuple(tests))
 
 
 POLICY = (
@@ -44,8 +48,48 @@ POLICY = (
 )
 """Every mutant of the policy is tried."""
 
-SAMPLED: tuple[Suite, ...] = ()
-"""Of these a sample is tried: they need a database."""
+_EVERYDAY = ("integration/lifecycle", "integration/regressions", "faults/races")
+
+SAMPLED = (
+    _suite(
+        "objects/write",
+        "integration/lifecycle",
+        "faults/late_writes",
+        "faults/false_replicas",
+        "faults/compaction_races",
+        "integration/failing_places",
+        "faults/ledger",
+        "faults/crash_points",
+    ),
+    _suite(
+        "packs/flush",
+        *_EVERYDAY,
+        "faults/changes_midway",
+        "integration/api_contract",
+        "faults/lost_commits",
+        "faults/late_writes",
+    ),
+    _suite("catalog/fences", *_EVERYDAY, "integration/key_rotation", "faults/workers"),
+    _suite("ledger/fence", *_EVERYDAY, "integration/key_rotation", "integration/api_refusals"),
+    _suite("ledger/guard", "integration/recover", "integration/recovery_page"),
+    _suite("ledger/handover", "integration/hand_over", "faults/copies"),
+    _suite(
+        "ledger/holds",
+        "integration/holds",
+        "integration/hold_predicate",
+        "integration/key_rotation",
+        "integration/recover_holds",
+    ),
+    _suite(
+        "ledger/journal",
+        "faults/ledger",
+        "integration/recover",
+        "integration/recover_holds",
+        "integration/recover_copies",
+        "faults/crash_points",
+    ),
+)
+"""Of these a sample is tried: their tests need a database."""
 
 
 def of_policy() -> set[str]:

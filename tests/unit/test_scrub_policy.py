@@ -9,7 +9,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from storage.model import ReplicaState
-from storage.policy import ORPHAN_GRACE, Expected, Finding, judge, may_destroy, reassign, sampled
+from storage.policy import (
+    ORPHAN_GRACE,
+    Expected,
+    Finding,
+    judge,
+    may_destroy,
+    next_scrub,
+    reassign,
+    sampled,
+)
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 GOOD = Expected(ReplicaState.STORED, stored=True, size=7, wanted=True)
@@ -129,3 +138,11 @@ def test_a_sample_has_about_its_share(seed: bytes) -> None:
     assert sample(1) == set(keys)
     assert 120 < len(sample(0.2)) < 290
     assert sample(0.2) <= sample(0.5)
+
+
+@pytest.mark.parametrize(("unfinished", "days"), [(0, 7), (1, 1), (9, 1)])
+def test_a_scrub_comes_every_week_or_tomorrow_if_something_is_unfinished(
+    unfinished: int, days: int
+) -> None:
+    """What waits for its grace period, or for another replica, is not left for a week."""
+    assert next_scrub(NOW, unfinished=unfinished) == NOW + timedelta(days=days)
