@@ -323,7 +323,8 @@ def test_partitions_are_made_two_weeks_ahead(days: int | None, longest: int) -> 
 
 def test_without_expiring_classes_partitions_are_made_all_the_same() -> None:
     """A topology that keeps everything until deleted may be changed on any day."""
-    bare = SHIPPED.model_copy(update={"classes": {}})
+    files = {DataClass.FINE_TUNING_FILE: SHIPPED.classes[DataClass.FINE_TUNING_FILE]}
+    for classes in ({}, files):
+        rules = SHIPPED.model_copy(update={"classes": classes})
 
-    assert horizon_wanted(bare, date(2026, 3, 1)) == date(2026, 3, 15)
-    assert horizon_wanted(topology(0), date(2026, 3, 1)) == date(2026, 4, 14)
+        assert horizon_wanted(rules, date(2026, 3, 1)) == date(2026, 3, 15)

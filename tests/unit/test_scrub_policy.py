@@ -23,6 +23,7 @@ from storage.policy import (
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 GOOD = Expected(ReplicaState.STORED, stored=True, size=7, wanted=True)
 UNWANTED = Expected(ReplicaState.STORED, stored=True, size=7, wanted=False)
+UNSTORED = Expected(ReplicaState.STORED, stored=False, size=7, wanted=True)
 GONE = Expected(ReplicaState.GONE, stored=True, size=7, wanted=True)
 
 
@@ -51,6 +52,8 @@ def _seen(
         (GOOD, _seen(7, 1), Finding.LEFTOVER),
         (GOOD, _seen(7, 0, lawful=False), Finding.WRONG_BACKEND),
         (UNWANTED, _seen(7, 0), Finding.WRONG_BACKEND),
+        (UNSTORED, _seen(None, 0), None),
+        (UNSTORED, _seen(7, 1), None),
         (GONE, _seen(None, 0), None),
         (GONE, _seen(7, 0), Finding.CAME_BACK),
         (GONE, _seen(None, 1), Finding.CAME_BACK),
