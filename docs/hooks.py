@@ -21,6 +21,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 import storage
+import storage.errors
 import storage.testing
 from storage.errors import DomicileError
 from storage.settings import PREFIX, Settings
@@ -43,7 +44,8 @@ def on_config(config: MkDocsConfig) -> MkDocsConfig:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     urls: dict[str, str] = project.get("urls", {})
     config.site_url = urls.get("Documentation", config.site_url)
-    config.repo_url = urls.get("Source", urls.get("Repository", config.repo_url))
+    # Not config.repo_url: the theme would have readers' browsers ask that host.
+    config.extra["repository"] = urls.get("Source")
     return config
 
 
@@ -53,7 +55,9 @@ def on_files(files: Files, *, config: MkDocsConfig) -> Files:
         files.append(File.generated(config, path, content=page()))
     for source, path in _BESIDE.items():
         text = (ROOT / source).read_text()
-        files.append(File.generated(config, path, content=relinked(text, source, config.repo_url)))
+        files.append(
+            File.generated(config, path, content=relinked(text, source, config.extra["repository"]))
+        )
     return files
 
 
@@ -62,7 +66,7 @@ def on_page_markdown(markdown: str, *, page: Page, config: MkDocsConfig, **_: ob
     source = page.file.src_uri
     if page.file.generated_by:
         return markdown
-    return relinked(markdown, f"docs/{source}", config.repo_url)
+    return relinked(markdown, f"docs/{source}", config.extra["repository"])
 
 
 def pages() -> dict[str, Callable[[], str]]:
@@ -191,17 +195,23 @@ def errors_page() -> str:
     return "\n\n".join([head, *(_error(kind) for kind in _below(DomicileError))])
 
 
+def _subclasses(kind: type[DomicileError]) -> list[type[DomicileError]]:
+    """Return the public subclasses, in the order in which the tree of the package has them."""
+    tree = storage.errors.__doc__ or ""
+    public = [sub for sub in kind.__subclasses__() if sub.__module__.startswith("storage.errors")]
+    return sorted(public, key=lambda sub: tree.find(sub.__name__))
+
+
 def _below(kind: type[DomicileError]) -> Iterator[type[DomicileError]]:
-    """Return the public classes of errors in the order of their definition, base first."""
-    if kind.__module__.startswith("storage.errors"):
-        yield kind
-    for sub in kind.__subclasses__():
+    """Return a class of errors and all below it, base first."""
+    yield kind
+    for sub in _subclasses(kind):
         yield from _below(sub)
 
 
 def _tree(kind: type[DomicileError], indent: str = "") -> str:
-    subs = [sub for sub in kind.__subclasses__() if sub.__module__.startswith("storage.errors")]
-    return "\n".join([indent + kind.__name__, *(_tree(sub, indent + "    ") for sub in subs)])
+    below = (_tree(sub, indent + "    ") for sub in _subclasses(kind))
+    return "\n".join([indent + kind.__name__, *below])
 
 
 def _error(kind: type[DomicileError]) -> str:
@@ -211,12 +221,18 @@ def _error(kind: type[DomicileError]) -> str:
         "unknown": "The effect is unknown: what was asked may have happened, or still happen.",
     }[kind.outcome]
     above = kind.__mro__[1].__name__
-    base = "" if kind is DomicileError else f"A kind of [{above}](#{above.lower()}). "
+    base = "" if kind is DomicileError else f"A kind of [{above}](#{above.lower()})."
     return "\n\n".join(
         [
             f"## {kind.__name__} {{ #{kind.__name__.lower()} }}",
-            f"{base}{_literals(kind.__doc__)}",
-            f"- **Retry:** {retry}. {outcome}\n- **What to do:** {kind.usual_advice}",
+            base,
+            "\n".join(
+                [
+                    f"- **Cause:** {' '.join(_literals(kind.__doc__).split())}",
+                    f"- **Retry:** {retry}. {outcome}",
+                    f"- **What to do:** {kind.usual_advice}",
+                ]
+            ),
         ]
     )
 

@@ -99,7 +99,7 @@ def test_the_files_that_pages_name_exist() -> None:
         text = page.read_text()
         for name in re.findall(r"`((?:storage|regions|tests|migrations)/[\w/]+(?:\.py|/)?)`", text):
             assert (ROOT / name).exists(), f"{page.name}: {name}"
-        for link in re.findall(r"\]\(([^)#:\s]+)[^)]*\)", text):
+        for link in re.findall(r"\]\(([^)#:\s]+)(?:#[^)]*)?\)", text):
             file = (page.parent / link).resolve()
             inside = page.is_relative_to(ROOT / "docs") and file.is_relative_to(ROOT / "docs")
             assert inside or file.exists(), f"{page.name}: {link}"  # MkDocs checks the others

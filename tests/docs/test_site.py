@@ -68,6 +68,7 @@ def test_no_page_loads_anything_from_elsewhere(site: Path) -> None:
     assert len(pages) > 30
     for page in pages:
         assert [u for u in _read(page).urls if re.match(r"(\w+:)?//", u)] == [], page
+        assert 'data-md-component="source"' not in page.read_text()  # asks the repository's host
     for style in site.rglob("*.css"):
         assert not re.search(r"(@import|url\()\s*[\"']?(\w+:)?//", style.read_text()), style
 

@@ -70,7 +70,7 @@ def test_every_block_runs_in_order(directory: Path) -> None:
         env=environment,
         capture_output=True,
         text=True,
-        timeout=240,
+        timeout=280,
         check=False,
     )
 
