@@ -58,6 +58,7 @@ def directory() -> Iterator[Path]:
     shutil.rmtree(made)
 
 
+@pytest.mark.timeout(600)  # a dozen processes, each of which starts PostgreSQL
 def test_every_block_runs_in_order(directory: Path) -> None:
     """Commands succeed, and print what the page shows."""
     page = blocks()
@@ -70,7 +71,7 @@ def test_every_block_runs_in_order(directory: Path) -> None:
         env=environment,
         capture_output=True,
         text=True,
-        timeout=280,
+        timeout=580,
         check=False,
     )
 
