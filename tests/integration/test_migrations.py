@@ -272,7 +272,8 @@ class TestWhatIsRefused:
         error = refused(swapped)
 
         assert isinstance(error, CatalogUnsupported)
-        assert error.message == f"The catalog given for {REGIONS[0]} is that of {REGIONS[1]}."
+        given, found = REGIONS
+        assert error.message == f"The catalog given for {given} is the catalog of {found}."
 
     def test_a_database_that_may_lose_commits(
         self, domicile: Domicile, domicile_server: Server
