@@ -47,32 +47,40 @@ class _Request:
         return _WHAT[self.scope.kind].format(self.owner)
 
 
+_Tenant = Annotated[
+    str | None, Argument(metavar="TENANT", help="The tenant's id.", show_default=False)
+]
+_ReasonOption = Annotated[
+    Reason, Option(metavar="REASON", help=f"Why, for the receipt. {one_of(Reason)}")
+]
+_SubjectOption = Annotated[
+    str | None, Option(metavar="NAME", help="Erase an end user. - reads stdin.")
+]
+_GroupOption = Annotated[
+    str | None, Option(metavar="NAME", help="Erase a conversation. - reads stdin.")
+]
+_RecordOption = Annotated[str | None, Option(metavar="ID", help="Erase one record.")]
+_Everything = Annotated[bool, Option("--all", help="Erase all records of the tenant.")]
+_AccountOption = Annotated[
+    str | None, Option(metavar="ID", help="Erase all tenants of an account; no TENANT.")
+]
+_Ticket = Annotated[str | None, Option(metavar="TEXT", help="Your reference. No personal data.")]
+_DryRun = Annotated[bool, Option("--dry-run", help="Show what it would erase; change nothing.")]
+_Yes = Annotated[bool, Option("--yes", "-y", help="Do not ask for confirmation.")]
+
+
 def erase(  # noqa: PLR0913 - one per option
-    tenant: Annotated[
-        str | None, Argument(metavar="TENANT", help="The tenant's id.", show_default=False)
-    ] = None,
+    tenant: _Tenant = None,
     *,
-    reason: Annotated[
-        Reason, Option(metavar="REASON", help=f"Why, for the receipt. {one_of(Reason)}")
-    ],
-    subject: Annotated[
-        str | None, Option(metavar="NAME", help="Erase an end user. - reads stdin.")
-    ] = None,
-    group: Annotated[
-        str | None, Option(metavar="NAME", help="Erase a conversation. - reads stdin.")
-    ] = None,
-    record: Annotated[str | None, Option(metavar="ID", help="Erase one record.")] = None,
-    everything: Annotated[bool, Option("--all", help="Erase all records of the tenant.")] = False,
-    account: Annotated[
-        str | None, Option(metavar="ID", help="Erase all tenants of an account; no TENANT.")
-    ] = None,
-    ticket: Annotated[
-        str | None, Option(metavar="TEXT", help="Your reference. No personal data.")
-    ] = None,
-    dry_run: Annotated[
-        bool, Option("--dry-run", help="Show what it would erase; change nothing.")
-    ] = False,
-    yes: Annotated[bool, Option("--yes", "-y", help="Do not ask for confirmation.")] = False,
+    reason: _ReasonOption,
+    subject: _SubjectOption = None,
+    group: _GroupOption = None,
+    record: _RecordOption = None,
+    everything: _Everything = False,
+    account: _AccountOption = None,
+    ticket: _Ticket = None,
+    dry_run: _DryRun = False,
+    yes: _Yes = False,
     as_json: AsJson = False,
 ) -> None:
     """Erase a subject, group, record, tenant or account, with all derived records.

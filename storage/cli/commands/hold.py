@@ -40,37 +40,49 @@ from storage.text import format_size, plural
 HoldId = Annotated[str, Argument(metavar="HOLD", help="The hold's id.", show_default=False)]
 
 
+_Matter = Annotated[str, Option(metavar="TEXT", help="The case. At most 200 characters.")]
+_Authority = Annotated[str, Option(metavar="TEXT", help="The authority that demands it.")]
+_Issuer = Annotated[str, Option(metavar="ID", help="The person who places it.")]
+_Review = Annotated[str, Option(metavar="DATE", help="When to review it, as 2027-01-15.")]
+_Future = Annotated[
+    bool, Option("--future/--no-future", help="Whether it covers records stored later.")
+]
+_SubjectOption = Annotated[
+    str | None, Option(metavar="NAME", help="Hold an end user. - reads stdin.")
+]
+_GroupOption = Annotated[
+    str | None, Option(metavar="NAME", help="Hold a conversation. - reads stdin.")
+]
+_RecordOption = Annotated[str | None, Option(metavar="ID", help="Hold one record.")]
+_Everything = Annotated[bool, Option("--all", help="Hold all records of the tenant.")]
+_ClassOption = Annotated[
+    list[DataClass] | None,
+    Option("--class", metavar="CLASS", help=f"Only this class. Repeatable. {one_of(DataClass)}"),
+]
+_MintedFrom = Annotated[
+    str | None,
+    Option("--from", metavar="TIME", help="Only ids minted at or after TIME (UTC)."),
+]
+_MintedTo = Annotated[
+    str | None, Option("--to", metavar="TIME", help="Only ids minted before TIME (UTC).")
+]
+
+
 def place(  # noqa: PLR0913 - one per option
     tenant: TenantId,
     *,
-    matter: Annotated[str, Option(metavar="TEXT", help="The case. At most 200 characters.")],
-    authority: Annotated[str, Option(metavar="TEXT", help="The authority that demands it.")],
-    issuer: Annotated[str, Option(metavar="ID", help="The person who places it.")],
-    review: Annotated[str, Option(metavar="DATE", help="When to review it, as 2027-01-15.")],
-    future: Annotated[
-        bool, Option("--future/--no-future", help="Whether it covers records stored later.")
-    ],
-    subject: Annotated[
-        str | None, Option(metavar="NAME", help="Hold an end user. - reads stdin.")
-    ] = None,
-    group: Annotated[
-        str | None, Option(metavar="NAME", help="Hold a conversation. - reads stdin.")
-    ] = None,
-    record: Annotated[str | None, Option(metavar="ID", help="Hold one record.")] = None,
-    everything: Annotated[bool, Option("--all", help="Hold all records of the tenant.")] = False,
-    data_class: Annotated[
-        list[DataClass] | None,
-        Option(
-            "--class", metavar="CLASS", help=f"Only this class. Repeatable. {one_of(DataClass)}"
-        ),
-    ] = None,
-    minted_from: Annotated[
-        str | None,
-        Option("--from", metavar="TIME", help="Only ids minted at or after TIME (UTC)."),
-    ] = None,
-    minted_to: Annotated[
-        str | None, Option("--to", metavar="TIME", help="Only ids minted before TIME (UTC).")
-    ] = None,
+    matter: _Matter,
+    authority: _Authority,
+    issuer: _Issuer,
+    review: _Review,
+    future: _Future,
+    subject: _SubjectOption = None,
+    group: _GroupOption = None,
+    record: _RecordOption = None,
+    everything: _Everything = False,
+    data_class: _ClassOption = None,
+    minted_from: _MintedFrom = None,
+    minted_to: _MintedTo = None,
     as_json: AsJson = False,
 ) -> None:
     """Place a legal hold: until it is released, nothing destroys the records it covers.

@@ -34,34 +34,43 @@ class _Request:
     filename: str | None
 
 
+_ContentFile = Annotated[
+    str, Argument(metavar="FILE", help="The content. - is stdin, the default.")
+]
+_ClassOption = Annotated[
+    DataClass, Option("--class", metavar="CLASS", help=f"Its data class. {one_of(DataClass)}")
+]
+_RecordId = Annotated[
+    str | None, Option("--id", metavar="ID", help="Store under this id, from an earlier put.")
+]
+_IdempotencyKey = Annotated[
+    str | None,
+    Option(metavar="KEY", help="Idempotency key: the same key on the same day, the same id."),
+]
+_MetadataJson = Annotated[
+    str | None, Option(metavar="JSON", help="A JSON object, at most 4 KiB. - reads stdin.")
+]
+_DerivedFrom = Annotated[
+    list[str] | None, Option(metavar="ID", help="A record it derives from. Repeatable.")
+]
+_Filename = Annotated[
+    str | None,
+    Option(metavar="NAME", help="Name of a fine-tuning file. Default: that of FILE."),
+]
+
+
 def put(  # noqa: PLR0913 - one per option
     tenant: TenantId,
-    file: Annotated[
-        str, Argument(metavar="FILE", help="The content. - is stdin, the default.")
-    ] = STDIN,
+    file: _ContentFile = STDIN,
     *,
-    data_class: Annotated[
-        DataClass, Option("--class", metavar="CLASS", help=f"Its data class. {one_of(DataClass)}")
-    ],
-    record_id: Annotated[
-        str | None, Option("--id", metavar="ID", help="Store under this id, from an earlier put.")
-    ] = None,
-    key: Annotated[
-        str | None,
-        Option(metavar="KEY", help="Idempotency key: the same key on the same day, the same id."),
-    ] = None,
+    data_class: _ClassOption,
+    record_id: _RecordId = None,
+    key: _IdempotencyKey = None,
     subject: Subject = None,
     group: Group = None,
-    metadata: Annotated[
-        str | None, Option(metavar="JSON", help="A JSON object, at most 4 KiB. - reads stdin.")
-    ] = None,
-    derived_from: Annotated[
-        list[str] | None, Option(metavar="ID", help="A record it derives from. Repeatable.")
-    ] = None,
-    filename: Annotated[
-        str | None,
-        Option(metavar="NAME", help="Name of a fine-tuning file. Default: that of FILE."),
-    ] = None,
+    metadata: _MetadataJson = None,
+    derived_from: _DerivedFrom = None,
+    filename: _Filename = None,
     as_json: AsJson = False,
 ) -> None:
     """Store a record, and print its id.

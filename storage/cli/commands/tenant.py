@@ -20,28 +20,35 @@ Retention = Annotated[
 ]
 
 
+_AccountOption = Annotated[str, Option(metavar="ID", help="The customer it belongs to.")]
+_HomeRegion = Annotated[
+    str, Option(metavar="REGION", help="Its home region. See: domicile region list")
+]
+_Residency = Annotated[
+    str,
+    Option(metavar="JURISDICTION", help="The residency the customer asked for, for example EU."),
+]
+_Dpa = Annotated[
+    str | None, Option(metavar="DATE", help="When its data processing agreement was signed.")
+]
+_DpaUntil = Annotated[
+    str | None, Option(metavar="DATE", help="The first day without that agreement.")
+]
+_Service = Annotated[str, Option(metavar="NAME", help="The service it uses.")]
+_Dedicated = Annotated[bool, Option(help="Give it its own packs and day keys.")]
+
+
 def ensure(  # noqa: PLR0913 - one per option
     tenant: TenantId,
     *,
-    account: Annotated[str, Option(metavar="ID", help="The customer it belongs to.")],
-    home: Annotated[
-        str, Option(metavar="REGION", help="Its home region. See: domicile region list")
-    ],
-    residency: Annotated[
-        str,
-        Option(
-            metavar="JURISDICTION", help="The residency the customer asked for, for example EU."
-        ),
-    ],
-    dpa: Annotated[
-        str | None, Option(metavar="DATE", help="When its data processing agreement was signed.")
-    ] = None,
-    dpa_until: Annotated[
-        str | None, Option(metavar="DATE", help="The first day without that agreement.")
-    ] = None,
+    account: _AccountOption,
+    home: _HomeRegion,
+    residency: _Residency,
+    dpa: _Dpa = None,
+    dpa_until: _DpaUntil = None,
     retention: Retention = None,
-    service: Annotated[str, Option(metavar="NAME", help="The service it uses.")] = "api",
-    dedicated: Annotated[bool, Option(help="Give it its own packs and day keys.")] = False,
+    service: _Service = "api",
+    dedicated: _Dedicated = False,
     as_json: AsJson = False,
 ) -> None:
     """Create a tenant, or set its terms to exactly these. A repetition changes nothing.
