@@ -12,14 +12,15 @@ import time
 import traceback
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from storage.testing import Server
-from tests.crashpoints import birth
+from tests.crashpoints import region_init
+from tests.crashpoints.ground import Ground, make_ground
 from tests.crashpoints.operations import OPERATIONS
 from tests.crashpoints.pairs import PAIRS, cuts_of, try_cut
 from tests.crashpoints.points import find_moments, points_of, try_point
-from tests.crashpoints.stage import Ground, make_ground
 from tests.support.catalogs.statements import shared_statements
 
 _LINE = "{:<34}{:>9}{:>9}{:>9}{:>9}{:>9}"
@@ -74,16 +75,16 @@ def _crash(ground: Ground, names: Iterable[str], report: Report) -> None:
         moments = find_moments(ground, name)
         for point in points_of(name, moments):
             counts[point.how] += 1
-            report.attempt(str(point), lambda point=point: try_point(ground, point))  # type: ignore[misc]
+            report.attempt(str(point), partial(try_point, ground, point))
         effects, failed = sum(m.changes for m in moments), len(report.failures) - before
         print(_LINE.format(name, effects, *counts.values(), failed), flush=True)
 
 
 def _init(ground: Ground, report: Report) -> None:
-    before, moments = len(report.failures), birth.find_moments(ground)
+    before, moments = len(report.failures), region_init.find_moments(ground)
     numbers = [number for number, moment in enumerate(moments) if moment.changes]
     for number in numbers:
-        report.attempt(f"init {number}", lambda number=number: birth.try_point(ground, number))  # type: ignore[misc]
+        report.attempt(f"init {number}", partial(region_init.try_point, ground, number))
     failed = len(report.failures) - before
     print(_LINE.format("init", len(numbers), len(numbers), 0, 0, failed), flush=True)
 
@@ -94,7 +95,7 @@ def _cut(ground: Ground, names: Iterable[str], report: Report) -> None:
     for name in names:
         before, cuts = len(report.failures), list(cuts_of(ground, name))
         for cut in cuts:
-            report.attempt(str(cut), lambda cut=cut: try_cut(ground, cut))  # type: ignore[misc]
+            report.attempt(str(cut), partial(try_cut, ground, cut))
         failed = len(report.failures) - before
         print(_LINE.format(name, len(cuts), len(cuts), "", "", failed), flush=True)
 

@@ -12,7 +12,9 @@ from sqlalchemy import exists, select
 from storage.catalog import tables as t
 from storage.evidence.receipts import verify
 from storage.model import CopyState, ErasureState
-from tests.crashpoints.stage import HOME, Actor, Fact, Request, Stage
+from tests.crashpoints.facts import Fact, Request
+from tests.crashpoints.ground import HOME
+from tests.crashpoints.stage import Actor, Stage
 from tests.support.inspect import invariants
 from tests.support.inspect.stored import homes_of
 

@@ -13,7 +13,9 @@ from storage.crypto.root import rotate
 from storage.model import Scope
 from tests.crashpoints.checks import learn_samples
 from tests.crashpoints.effects import Tape, taped_files
-from tests.crashpoints.stage import COMPLETION, FILE, HOME, Act, Actor, Fact, Stage
+from tests.crashpoints.facts import Fact
+from tests.crashpoints.ground import HOME
+from tests.crashpoints.stage import COMPLETION, FILE, Act, Actor, Stage
 
 Operation = Callable[[Stage, Actor], Act]
 

@@ -13,9 +13,10 @@ from sqlalchemy import text
 from storage.errors import DomicileError
 from storage.model import Scope
 from tests.crashpoints.effects import Moment, Tape
+from tests.crashpoints.ground import HOME, Ground
 from tests.crashpoints.operations import some_records
 from tests.crashpoints.points import recover
-from tests.crashpoints.stage import COMPLETION, FILE, HOME, Act, Actor, Ground, Stage
+from tests.crashpoints.stage import COMPLETION, FILE, Act, Actor, Stage
 
 Pair = Callable[[Stage, Actor], tuple[Act, Act]]
 """Prepares, and gives what is stopped, and what runs meanwhile."""

@@ -5,11 +5,12 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from storage.errors import DomicileError
-from tests.crashpoints import checks, handing  # noqa: F401 - more operations
+from tests.crashpoints import checks, processor_copies  # noqa: F401 - more operations
 from tests.crashpoints.effects import Crash, How, Moment, Tape
-from tests.crashpoints.loss import make_good
+from tests.crashpoints.ground import HOME, Ground
 from tests.crashpoints.operations import OPERATIONS
-from tests.crashpoints.stage import HOME, Actor, Ground, Stage
+from tests.crashpoints.restored_catalog import make_good
+from tests.crashpoints.stage import Actor, Stage
 from tests.support.inspect import invariants
 
 

@@ -5,16 +5,12 @@ What a process is told before it ends counts; what it would have been told later
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from io import BytesIO
-from pathlib import Path
 from random import Random
-from shutil import copytree
 from uuid import UUID
 
-import regions
-from regions.load import load_topology
 from regions.model import SubProcessor
 from storage.bootstrap import Dependencies, open_store
 from storage.catalog.engine import Catalog
@@ -33,9 +29,7 @@ from storage.model import (
     TenantSpec,
 )
 from storage.region import Limits
-from storage.settings import Settings
-from storage.testing import FakeClock, FakeProcessor, Server
-from storage.testing.snapshot import Snapshot, snapshot
+from storage.testing import FakeClock, FakeProcessor
 from storage.workers.loop import Duty, Worker, duties
 from tests.crashpoints.effects import (
     Crash,
@@ -45,113 +39,17 @@ from tests.crashpoints.effects import (
     tape_backend,
     tape_engine,
 )
+from tests.crashpoints.facts import Fact, Holding, Request
+from tests.crashpoints.ground import HOME, Ground
 from tests.support.faults.steps import Life
 from tests.support.inspect.invariants import PLAIN
 from tests.support.inspect.stored import homes_of
 from tests.support.stories.cluster import LANDS_WITHIN, Process, World, quiet
-from tests.support.topologies import small_topology
 
-HOME, TENANT, PROCESSOR = "eu-central-1", "acme-eu", "klarblick"
+TENANT, PROCESSOR = "acme-eu", "klarblick"
 PROMPT, COMPLETION, FILE = DataClass.PROMPT, DataClass.COMPLETION, DataClass.FINE_TUNING_FILE
 TWO_DAYS = {PROMPT: 2, COMPLETION: 2}  # what is written at noon expires at midnight
 MORNING = datetime(2026, 3, 1, 6, tzinfo=UTC)  # leaves time to compact before midnight
-
-
-@dataclass
-class Fact:
-    """A record that somebody asked to be stored, and what is known of that.
-
-    ``told``: None until somebody has been told, or has seen. ``sample``: of its ciphertext.
-    ``written``: where it was tried to be written.
-    """
-
-    id: RecordId
-    body: bytes = field(repr=False)
-    subject: str | None
-    group: str | None
-    parents: tuple["Fact", ...] = ()
-    told: bool | None = None
-    sample: bytes = field(default=b"", repr=False)
-    written: list[tuple[str, str]] = field(default_factory=list, repr=False)
-
-    def family(self) -> Iterator["Fact"]:
-        """It and all that it derives from."""
-        yield self
-        for parent in self.parents:
-            yield from parent.family()
-
-    @property
-    def expires(self) -> datetime | None:
-        """When it cannot be read any more."""
-        return None if self.id.day is None else datetime.combine(self.id.day, time(), UTC)
-
-
-@dataclass
-class Request:
-    """An erasure that somebody asked for. ``ids``: None until that is told or seen to be so."""
-
-    scope: Scope
-    asked: datetime
-    ids: tuple[UUID, ...] | None = None
-    refused: bool = False  # it was seen that nothing has come of it
-    cutoff: datetime | None = None
-
-    def covers(self, fact: Fact) -> bool:
-        """Whether the record is of its scope, and old enough."""
-        if fact.id.minted > (self.cutoff or datetime.max.replace(tzinfo=UTC)):
-            return False
-        wanted = self.scope.value
-        return any(
-            {
-                "record": str(one.id) == wanted,
-                "subject": one.subject == wanted,
-                "group": one.group == wanted,
-            }.get(self.scope.kind, True)
-            for one in fact.family()
-        )
-
-
-@dataclass
-class Holding:
-    """A hold on all of somebody. ``id``: None until that is told or seen to be so.
-
-    ``kept``: what it must keep, because nothing had begun to go when it was known to be in force.
-    """
-
-    subject: str
-    id: UUID | None = None
-    kept: list[Fact] = field(default_factory=list)
-
-    def covers(self, fact: Fact) -> bool:
-        """Whether it is about whom the record is about."""
-        return any(one.subject == self.subject for one in fact.family())
-
-
-@dataclass(frozen=True)
-class Ground:
-    """Settings of one region, and the rows of its catalog and its keys when it was new."""
-
-    server: Server
-    full: Settings
-    settings: Settings
-    region: Snapshot
-
-    def clear(self) -> None:
-        """As it was when it was new."""
-        self.region.restore(self.settings.regions[HOME].keys_file)
-        self.region.close()
-
-
-def make_ground(server: Server, folder: Path) -> Ground:
-    """A new one: one region, in a topology in which little time has to pass."""
-    topology = folder / "topology"
-    if not topology.exists():
-        data = Path(regions.__file__).parent / "data"
-        copytree(data, topology)
-        small_topology(data, topology, changes=False, alone=True)
-    full = server.make()
-    settings = full.model_copy(update={"regions": {HOME: full.regions[HOME]}, "topology": topology})
-    return Ground(server, full, settings, snapshot(settings, HOME, load_topology(topology)))
 
 
 @dataclass

@@ -1,6 +1,6 @@
 """Copies at processors: raced by erasures, landed late, and unanswered.
 
-A process that dies in the middle is in ``tests/crashpoints/handing.py``.
+A process that dies in the middle is in ``tests/crashpoints/processor_copies.py``.
 """
 
 from collections.abc import Callable

@@ -7,12 +7,13 @@ import pytest
 
 from storage.catalog import objects, reaping
 from storage.testing import Server
-from tests.crashpoints import birth
+from tests.crashpoints import region_init
 from tests.crashpoints.effects import Crash, Tape
+from tests.crashpoints.ground import Ground, make_ground
 from tests.crashpoints.operations import OPERATIONS
 from tests.crashpoints.pairs import Cut, try_cut
 from tests.crashpoints.points import Point, find_moments, try_it, try_point
-from tests.crashpoints.stage import Ground, Stage, make_ground
+from tests.crashpoints.stage import Stage
 from tests.support.inspect.invariants import no_byte_without_a_row
 from tests.support.inspect.stored import homes_of
 
@@ -39,7 +40,7 @@ def test_an_operation_ends_in_the_middle(ground: Ground, point: str) -> None:
 
 def test_a_region_comes_to_life_in_the_middle(ground: Ground) -> None:
     """The key file is there, and the catalog does not know it yet."""
-    birth.try_point(ground, 5)
+    region_init.try_point(ground, 5)
 
 
 # of each kind of operation one

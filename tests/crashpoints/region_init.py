@@ -10,7 +10,8 @@ from storage.model import DataClass, Purpose
 from storage.settings import RegionSettings, Settings
 from storage.testing import FakeClock
 from tests.crashpoints.effects import Crash, Moment, Tape, taped_engines, taped_files
-from tests.crashpoints.stage import HOME, MORNING, Ground, tenant_spec
+from tests.crashpoints.ground import HOME, Ground
+from tests.crashpoints.stage import MORNING, tenant_spec
 from tests.support.stories.cluster import quiet
 
 _NUMBERS = count(1000)

@@ -1,7 +1,7 @@
 """More operations: copies at processors, and a catalog that was restored."""
 
 from storage.model import Scope
-from tests.crashpoints import loss
+from tests.crashpoints import restored_catalog
 from tests.crashpoints.effects import Tape
 from tests.crashpoints.operations import operation, some_records
 from tests.crashpoints.stage import Act, Actor, Stage
@@ -61,7 +61,7 @@ def settle_a_copy(stage: Stage, other: Actor) -> Act:
 def recover(stage: Stage, other: Actor) -> Act:
     """From a dump: an erasure and copies are forgotten, and a record that was put since is lost."""
     facts = some_records(stage, other)
-    backup = loss.back_up(stage)
+    backup = restored_catalog.back_up(stage)
     other.put(stage.fact("zoe"))
     for fact in facts[:2]:
         other.hand_over(fact)
@@ -69,8 +69,8 @@ def recover(stage: Stage, other: Actor) -> Act:
     other.duty("plan", "purge", "complete")
 
     def act(actor: Actor) -> None:
-        loss.restore(stage, backup, elsewhere=True)
-        loss.recover(stage, actor.tape)
+        restored_catalog.restore(stage, backup, elsewhere=True)
+        restored_catalog.recover(stage, actor.tape)
 
     return act
 
@@ -80,14 +80,14 @@ def recover_in_place(stage: Stage, other: Actor) -> Act:
     """From a snapshot: a hold is forgotten too, and a copy that was there is confirmed since."""
     facts = some_records(stage, other)
     other.hand_over(facts[1])
-    backup = loss.back_up(stage)
+    backup = restored_catalog.back_up(stage)
     other.hold(stage.holding("ben"))
     other.hand_over(facts[0])
     other.erase(Scope.tenant())
     other.duty("plan", "purge", "request_deletion", "complete")
 
     def act(actor: Actor) -> None:
-        loss.restore(stage, backup, elsewhere=False)
-        loss.recover(stage, actor.tape)
+        restored_catalog.restore(stage, backup, elsewhere=False)
+        restored_catalog.recover(stage, actor.tape)
 
     return act

@@ -12,7 +12,9 @@ from storage.errors import CatalogRestored
 from storage.recovery.recover import finish, start
 from tests.crashpoints.checks import learn_samples
 from tests.crashpoints.effects import Tape
-from tests.crashpoints.stage import HOME, Fact, Stage
+from tests.crashpoints.facts import Fact
+from tests.crashpoints.ground import HOME
+from tests.crashpoints.stage import Stage
 
 _ELSEWHERE = "1/00000001/1/1"
 

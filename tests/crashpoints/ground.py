@@ -1,0 +1,41 @@
+"""The region in which trials take turns, set back to its first state after each."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from shutil import copytree
+
+import regions
+from regions.load import load_topology
+from storage.settings import Settings
+from storage.testing import Server
+from storage.testing.snapshot import Snapshot, snapshot
+from tests.support.topologies import small_topology
+
+HOME = "eu-central-1"
+
+
+@dataclass(frozen=True)
+class Ground:
+    """Settings of one region, and the rows of its catalog and its keys when it was new."""
+
+    server: Server
+    full: Settings
+    settings: Settings
+    region: Snapshot
+
+    def clear(self) -> None:
+        """As it was when it was new."""
+        self.region.restore(self.settings.regions[HOME].keys_file)
+        self.region.close()
+
+
+def make_ground(server: Server, folder: Path) -> Ground:
+    """A new one: one region, in a topology in which little time has to pass."""
+    topology = folder / "topology"
+    if not topology.exists():
+        data = Path(regions.__file__).parent / "data"
+        copytree(data, topology)
+        small_topology(data, topology, changes=False, alone=True)
+    full = server.make()
+    settings = full.model_copy(update={"regions": {HOME: full.regions[HOME]}, "topology": topology})
+    return Ground(server, full, settings, snapshot(settings, HOME, load_topology(topology)))
