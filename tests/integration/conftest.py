@@ -2,5 +2,6 @@
 
 from tests.support.catalogs.databases import alone
 from tests.support.cli_harness import line
+from tests.support.leaks import seen
 
-__all__ = ["alone", "line"]
+__all__ = ["alone", "line", "seen"]

@@ -3,7 +3,7 @@
 from tests.mutants.bugs.bug import (
     COMPACTION,
     EXPIRY,
-    HAND_OVER,
+    COPIES_ERASED,
     LATE,
     LIFE,
     RACES,
@@ -38,7 +38,7 @@ BUGS = (
         "catalog/erasure_waits.py",
         "and_(~noted, ~at_processors, *(",
         "and_(~noted, *(",
-        HAND_OVER,
+        COPIES_ERASED,
     ),
     bug(
         "fences go while a write may meet them",
