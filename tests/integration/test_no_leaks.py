@@ -190,7 +190,7 @@ class TestTheStore:
         seen.expect("corrupt", lambda: domicile.tenant().get(prompt, purpose=Purpose.SERVE))
 
         assert "purge_failed" in seen.logs[log].getvalue()
-        assert "copy_not_gone" in seen.logs[log].getvalue()
+        assert "copy_not_deleted" in seen.logs[log].getvalue()
         assert seen.kinds >= {"TooFewReplicas", "Corrupt"}
 
     @pytest.mark.parametrize(
