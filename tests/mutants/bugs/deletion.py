@@ -2,8 +2,8 @@
 
 from tests.mutants.bugs.bug import (
     COMPACTION,
-    EXPIRY,
     COPIES_ERASED,
+    EXPIRY,
     LATE,
     LIFE,
     RACES,
