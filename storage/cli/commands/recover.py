@@ -110,7 +110,7 @@ def _show(report: Report) -> None:
                 "unavailable backends",
                 bad(", ".join(sorted(report.silent))) if report.silent else "none",
             ),
-            ("found in the held table", plural(report.reattached, "record")),
+            ("reattached", plural(report.reattached, "record")),
             ("records lost", _count(report.lost_records)),
         ]
     )
