@@ -6,8 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from subprocess import SubprocessError
 
-from sqlalchemy import create_engine, text
-
+from storage.catalog.server import create_databases
 from storage.errors import SettingsError
 
 _NOT_IN_NAMES = re.compile(r"[^a-z0-9]+")
@@ -41,16 +40,7 @@ def start(directory: Path) -> tuple[str, Callable[[], None]]:
 
 def ensure_database(server_url: str, region: str) -> str:
     """Return the URL of a region's database. Create the database if it does not exist."""
-    name = database_name(region)
-    engine = create_engine(
-        server_url.replace("postgresql://", "postgresql+psycopg://", 1),
-        isolation_level="AUTOCOMMIT",
-    )
-    with engine.connect() as connection:
-        exists = text("SELECT 1 FROM pg_database WHERE datname = :name")
-        if connection.scalar(exists, {"name": name}) is None:
-            connection.execute(text(f"CREATE DATABASE {name}"))
-    engine.dispose()
+    create_databases(server_url, [database_name(region)])
     return with_database(server_url, region)
 
 

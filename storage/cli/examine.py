@@ -7,16 +7,15 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from datetime import date
 from io import StringIO
 from pathlib import Path
 
-from sqlalchemy import Connection, func, select, text
+from sqlalchemy import Connection
 
 from regions.model import Topology
 from storage import bootstrap
 from storage.bootstrap import Dependencies
-from storage.catalog import days, schema
+from storage.catalog import days, schema, server
 from storage.catalog.engine import OLDEST_SERVER, Catalog
 from storage.cli.findings import Finding, failed, tried
 from storage.crypto.root import LocalRootKeys
@@ -107,7 +106,7 @@ def _catalog(topology: Topology, name: str, given: RegionSettings) -> Iterator[F
 
 
 def _server(name: str, connection: Connection) -> Finding:
-    version = str(connection.scalar(text("SHOW server_version")))
+    version = server.version(connection)
     says, major = f"PostgreSQL {version}", int(version.partition(".")[0])
     if major < OLDEST_SERVER:
         return Finding(
@@ -127,8 +126,8 @@ def _revision(name: str, connection: Connection) -> Finding:
 
 
 def _horizon(topology: Topology, name: str, connection: Connection) -> Finding:
-    until, today = days.horizon(connection), connection.scalar(select(func.current_date()))
-    if horizon_alarm(topology, today or date.max, until):
+    until, today = days.horizon(connection), server.today(connection)
+    if horizon_alarm(topology, today, until):
         says = f"Partitions exist until {until}: too few days ahead."
         return Finding("catalog", name, "warn", says, "Run a worker: domicile worker")
     return Finding("catalog", name, "ok", f"Partitions exist until {until}.")

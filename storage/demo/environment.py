@@ -11,11 +11,11 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final
 
-from sqlalchemy import text
 from structlog.typing import FilteringBoundLogger
 
 from regions.model import Topology
 from storage.bootstrap import Dependencies, open_homes, worker_of
+from storage.catalog import server
 from storage.client.homes import Homes
 from storage.client.store import Store
 from storage.clock import SimulatedClock
@@ -82,7 +82,7 @@ class Environment:
         """Run ANALYZE: the planner then keeps samples of rows, which the proof must search too."""
         for served in self.homes.regions.values():
             with served.region.catalog.begin() as connection:
-                connection.execute(text("ANALYZE"))
+                server.analyze(connection)
 
     def _root(self, backend: str) -> Path:
         specs = (spec for region in self.topology.regions.values() for spec in region.backends)

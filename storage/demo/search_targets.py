@@ -4,23 +4,12 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from sqlalchemy import Connection, text
-
+from storage.catalog import contents
 from storage.client.homes import Homes
 from storage.ports import ItemKind, StoredItem
 from storage.region import OpenRegion
 
-# Statistics too: for its planner PostgreSQL keeps samples of the values of every table.
-_TABLES = text("""
-    SELECT format('%I.%I', n.nspname, c.relname) FROM pg_class c
-    JOIN pg_namespace n ON n.oid = c.relnamespace
-    WHERE c.relkind IN ('r', 'm') AND n.nspname NOT LIKE 'pg\\_%'
-      AND n.nspname <> 'information_schema'
-    ORDER BY 1
-""")
-_STATISTICS = "pg_catalog.pg_statistic WHERE starelid >= 16384"  # of user tables
 _READABLE = (ItemKind.OBJECT, ItemKind.VERSION)
 
 
@@ -56,9 +45,8 @@ def in_catalogs(homes: Homes) -> Iterator[Piece]:
     for served in homes.regions.values():
         location = catalog_name(served.region.name)
         with served.region.catalog.begin() as connection:
-            for table in [*connection.scalars(_TABLES), _STATISTICS]:
-                data, rows = _copy(connection, table)
-                yield Piece(location, table.split()[0].removeprefix("public."), data, rows)
+            for table, data, rows in contents.binary(connection):
+                yield Piece(location, table, data, rows)
 
 
 def on_disk(home: Path) -> Iterator[Piece]:
@@ -78,13 +66,3 @@ def _piece(region: OpenRegion, backend: str, trace: StoredItem) -> Piece:
         return Piece(backend, trace.key, trace.key.encode(), whole=False)
     data = region.backends[backend].get(trace.key, version=trace.handle)
     return Piece(backend, trace.key, trace.key.encode() + b"\n" + data)
-
-
-def _copy(connection: Connection, table: str) -> tuple[bytes, int]:
-    """Return all rows of a table as PostgreSQL sends them, and their number."""
-    driver: Any = connection.connection.driver_connection
-    with driver.cursor() as cursor:
-        query = f"COPY (SELECT * FROM {table}) TO STDOUT (FORMAT binary)"  # noqa: S608 - ours
-        with cursor.copy(query) as copy:
-            data = b"".join(bytes(block) for block in copy)
-        return data, cursor.rowcount

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final
 
-from sqlalchemy import Row, Table, select
+from sqlalchemy import Row, Table
 
-from storage.catalog import objects
+from storage.catalog import contents, objects
 from storage.catalog import tables as t
 from storage.client.homes import Homes
 from storage.demo.conversations import Conversation
@@ -58,7 +58,7 @@ def collect(
     for served in homes.regions.values():
         for table in (t.record, t.file):
             with served.region.catalog.begin() as connection:
-                rows = connection.execute(select(table)).all()
+                rows = contents.rows(connection, table)
             own = defaultdict(list)
             for row in rows:
                 own[whose(table, row.tenant, row.subject)].append(row)

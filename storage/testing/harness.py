@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Literal
 
 from pydantic import SecretStr
-from sqlalchemy import create_engine, text
 from structlog.typing import FilteringBoundLogger
 
 from regions.backends import BackendSpec, DirectorySpec, S3Spec
@@ -22,6 +21,7 @@ from storage import embedded
 from storage.backends.memory import MemoryBackend
 from storage.backends.registry import create_storage, open_backend
 from storage.bootstrap import Dependencies, init, open_homes, open_store, worker_of
+from storage.catalog.server import create_databases
 from storage.client.homes import Homes
 from storage.client.store import Store
 from storage.client.tenant import Tenant
@@ -108,14 +108,7 @@ class Server:
 
     def _create(self, number: int) -> dict[str, SecretStr]:
         names = {region: f"d{number}_{n}" for n, region in enumerate(self.topology.regions)}
-        engine = create_engine(
-            self._url.replace("postgresql://", "postgresql+psycopg://", 1),
-            isolation_level="AUTOCOMMIT",
-        )
-        with engine.connect() as connection:
-            for name in names.values():
-                connection.execute(text(f"CREATE DATABASE {name}"))
-        engine.dispose()
+        create_databases(self._url, names.values())
         return {
             region: SecretStr(self._url.replace("/postgres?", f"/{name}?", 1))
             for region, name in names.items()

@@ -5,8 +5,9 @@ from datetime import timedelta
 from time import perf_counter
 from typing import Final
 
-from sqlalchemy import Table, func, select
+from sqlalchemy import Table
 
+from storage.catalog import fences
 from storage.catalog import tables as t
 from storage.demo.narrator import format_seconds
 from storage.demo.stage import (
@@ -131,9 +132,8 @@ def _after_plan(stage: Stage, erasure: Erasure) -> str:
 
 def _after_fence(stage: Stage, erasure: Erasure) -> str:
     with stage.world.homes.served(_REGION).region.catalog.begin() as connection:
-        query = select(func.count()).where(t.fence.c.erasure_id == erasure.id)
-        fences = connection.scalar(query)
-    if fences:
+        fenced = fences.count(connection, erasure.id)
+    if fenced:
         return "the fence, which refuses late writes, is still needed"
     return (
         "the fence is deleted, and with it the last pseudonym: the ids it covers are now too old "

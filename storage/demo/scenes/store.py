@@ -5,14 +5,12 @@ from collections.abc import Iterator
 from time import perf_counter
 from typing import Final
 
-from sqlalchemy import func, select
-
-from storage.catalog import tables as t
+from storage.catalog import contents
 from storage.client.homes import Homes
 from storage.client.tenant import Tenant
 from storage.demo.conversations import Conversation
 from storage.demo.stage import EU, US, Kept, Stage, records_of
-from storage.model import PutFailure, ReplicaState, Verdict
+from storage.model import PutFailure, Verdict
 
 _WORDS: Final = {
     "allowed": "lawful: home, agreement in force",
@@ -51,16 +49,9 @@ def count_by_backend(homes: Homes) -> Counter[tuple[str, str, str]]:
     """Return how many records of each tenant and class each backend stores."""
     found: Counter[tuple[str, str, str]] = Counter()
     for served in homes.regions.values():
-        for table in (t.record, t.file):
-            query = (
-                select(table.c.tenant, table.c.data_class, t.replica.c.backend, func.count())
-                .join(t.replica, t.replica.c.object_id == table.c.object_id)
-                .where(t.replica.c.state == ReplicaState.STORED)
-                .group_by(table.c.tenant, table.c.data_class, t.replica.c.backend)
-            )
-            with served.region.catalog.begin() as connection:
-                for tenant, data_class, backend, count in connection.execute(query):
-                    found[tenant, data_class, backend] += count
+        with served.region.catalog.begin() as connection:
+            for tenant, data_class, backend, count in contents.replicas_by_class(connection):
+                found[tenant, data_class, backend] += count
     return found
 
 

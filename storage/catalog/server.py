@@ -1,0 +1,33 @@
+"""The PostgreSQL server of a catalog: its databases, its version and its date."""
+
+from collections.abc import Iterable
+from datetime import date
+
+from sqlalchemy import Connection, create_engine, func, select, text
+
+
+def create_databases(server_url: str, names: Iterable[str]) -> None:
+    """Create databases on a server, except those that exist. The names need no quoting."""
+    url = server_url.replace("postgresql://", "postgresql+psycopg://", 1)
+    engine = create_engine(url, isolation_level="AUTOCOMMIT")  # as CREATE DATABASE demands
+    exists = text("SELECT 1 FROM pg_database WHERE datname = :name")
+    with engine.connect() as connection:
+        for name in names:
+            if connection.scalar(exists, {"name": name}) is None:
+                connection.execute(text(f"CREATE DATABASE {name}"))
+    engine.dispose()
+
+
+def version(connection: Connection) -> str:
+    """Return the version of the server, such as ``18.1``."""
+    return str(connection.scalar(text("SHOW server_version")))
+
+
+def today(connection: Connection) -> date:
+    """Return the current date of the server."""
+    return connection.execute(select(func.current_date())).scalar_one()
+
+
+def analyze(connection: Connection) -> None:
+    """Update the statistics of the planner, which contain samples of rows."""
+    connection.execute(text("ANALYZE"))
