@@ -6,17 +6,25 @@ of the Python API is replaced by the text for that class of errors here.
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 from storage import errors
+from storage.model import HoldSpec, NewRecord, TenantSpec
+
+_FIELDS = "|".join(
+    field.name
+    for kind in (HoldSpec, NewRecord, TenantSpec)
+    for field in fields(kind)
+    if "_" in field.name
+)
 
 _PYTHON = re.compile(
-    r"""
+    rf"""
     \w\(                                            # a call
     | \bstorage\.\w                                 # a module
     | \b[A-Z]\w*\.[A-Za-z_]\w*                      # an attribute of a class
     | \b(?:put|get|new|open|hand)_[a-z]+            # methods
-    | \b(?:derived_from|data_class|record_id)\b     # parameters
+    | \b(?:record_id|{_FIELDS})\b                     # parameters and fields
     | \b(?:RecordId|RecordIds|NewRecord|HoldSpec|TenantSpec|DataClass|Scope|Purpose|Dpa)\b
     """,
     re.VERBOSE,

@@ -1,4 +1,4 @@
-"""What is asked for cannot be: one clear error, which says what to do and shows nothing.
+"""Invalid requests raise one clear error, which says what to do and shows no input.
 
 Arguments of the wrong type or form are in test_api_refusals.py; catalogs for other code in
 test_migrations.py.
@@ -52,7 +52,7 @@ from tests.support.refusals import (
 
 @dataclass(frozen=True)
 class BadTopology:
-    """What is replaced in which file, and what is said of it."""
+    """A replacement in a file, and the error that it causes."""
 
     file: str
     old: str
@@ -65,7 +65,7 @@ TOPOLOGIES = {
     "not TOML": BadTopology(
         "classes.toml", "retention_days = 30", "retention_days = ", "", "is not valid TOML"
     ),
-    "a key that nobody knows": BadTopology(
+    "an unknown key": BadTopology(
         "regions/eu-central-1.toml", "replicas = 2", "replikas = 2", "replikas", "not a known key"
     ),
     "another type": BadTopology(
@@ -78,7 +78,7 @@ TOPOLOGIES = {
         "classes.prompt.retention_days",
         "above the ceiling of 7",
     ),
-    "a company that is not there": BadTopology(
+    "an unknown company": BadTopology(
         "regions/us-east-1.toml",
         'sub_processor = "prairie-racks"',
         'sub_processor = "nobody"',
@@ -98,7 +98,7 @@ TOPOLOGIES = {
 def test_a_bad_topology(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, subtests: pytest.Subtests
 ) -> None:
-    """The error names file, key and reason; nothing is made, not even the home directory."""
+    """The error names file, key and reason; nothing is created, not even the home directory."""
     monkeypatch.setenv("DOMICILE_HOME", str(tmp_path / "home"))
     with as_file(files("regions") / "data") as shipped:
         for number, (name, bad) in enumerate(TOPOLOGIES.items()):
@@ -129,16 +129,16 @@ GOOD = {f"{REGION}CATALOG_URL": URL, f"{REGION}KEYS_FILE": "keys/good"}
 
 
 def with_url(url: str) -> dict[str, str]:
-    """Settings that are good but for one URL."""
+    """Return valid settings except for one URL."""
     return {**GOOD, f"{REGION}CATALOG_URL": url}
 
 
 SETTINGS: dict[str, tuple[dict[str, str], str]] = {
-    "a variable that nobody knows": (
+    "an unknown variable": (
         {"DOMICILE_REGION": PLANTED},
         "Unknown setting DOMICILE_REGION.*Did you mean DOMICILE_REGIONS",
     ),
-    "a part that nobody knows": (
+    "an unknown part": (
         {**GOOD, f"{REGION}COLOUR": PLANTED},
         f"Unknown setting {REGION}COLOUR.*CATALOG_URL, KEYS_FILE",
     ),
@@ -162,11 +162,11 @@ SETTINGS: dict[str, tuple[dict[str, str], str]] = {
     ),
     "no URL": (with_url(PLANTED), "catalog_url of eu-central-1 is not a URL of PostgreSQL"),
     "a URL of another database": (with_url(f"mysql://u:{PLANTED}@h/d"), "not a URL of PostgreSQL"),
-    "a port that is none": (
+    "an invalid port": (
         with_url(f"postgresql://u:x@{PLANTED}:x@h/d"),
         "not a URL of PostgreSQL",
     ),
-    "a half host": (with_url(f"postgresql://u:{PLANTED}@[::1/d"), "not a URL of PostgreSQL"),
+    "an unfinished host": (with_url(f"postgresql://u:{PLANTED}@[::1/d"), "not a URL of PostgreSQL"),
     "no key file": ({**GOOD, f"{REGION}KEYS_FILE": "keys/none"}, "There is no key file .*none"),
     "a key file for all to read": (
         {**GOOD, f"{REGION}KEYS_FILE": "keys/open"},
@@ -186,7 +186,7 @@ SETTINGS: dict[str, tuple[dict[str, str], str]] = {
 def test_bad_settings(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, subtests: pytest.Subtests
 ) -> None:
-    """The error names the setting, and never shows a value: it may be a secret."""
+    """The error names the setting and never shows its value: it may be a secret."""
     keys = tmp_path / "keys"
     keys.mkdir()
     for name, region in {"good": HOME, "open": HOME, "us": "us-east-1"}.items():
@@ -207,7 +207,7 @@ def test_bad_settings(
 
 
 def test_other_keys_of_the_same_region(domicile: Domicile) -> None:
-    """Under them an erasure of a subject finds nobody, and its receipt says that all is gone."""
+    """Under other keys an erasure would find no records, and its receipt would be wrong."""
     domicile.tenant().put(PROMPT, b"hello", subject="u")
     place = domicile.settings.regions[HOME].keys_file
     place.unlink()
@@ -220,14 +220,14 @@ def test_other_keys_of_the_same_region(domicile: Domicile) -> None:
 
 
 def answer(call: Callable[[], object]) -> tuple[type[BaseException], str]:
-    """How a call is refused."""
+    """Return the class and the text of the error that a call raises."""
     with pytest.raises(DomicileError) as caught:
         call()
     return caught.type, told(caught.value)
 
 
-def test_an_id_of_another_tenant_is_as_one_that_is_absent(domicile: Domicile) -> None:
-    """Nobody learns what others have, and nobody erases it."""
+def test_an_id_of_another_tenant_looks_absent(domicile: Domicile) -> None:
+    """A tenant cannot detect or erase the records of another."""
     mine, other = domicile.tenant(), domicile.tenant("other-eu", account="other")
     theirs = other.put(PROMPT, b"theirs").id
     file = other.put_file(BytesIO(b"theirs")).id
@@ -239,24 +239,24 @@ def test_an_id_of_another_tenant_is_as_one_that_is_absent(domicile: Domicile) ->
         lambda i: mine.put(PROMPT, b"", derived_from=[i]),
     ]
 
-    for there in (theirs, file):
+    for existing in (theirs, file):
         for call in calls:
-            found = answer(lambda call=call, i=there: call(i))  # type: ignore[misc]
-            assert found == answer(lambda call=call, i=there: call(absent[i.data_class]))  # type: ignore[misc]
+            found = answer(lambda call=call, i=existing: call(i))  # type: ignore[misc]
+            assert found == answer(lambda call=call, i=existing: call(absent[i.data_class]))  # type: ignore[misc]
     erasure = mine.erase(Scope.record(theirs), reason=Reason.SUBJECT_REQUEST)
     settle(domicile)
 
     assert domicile.store.erasure(erasure.id).deleted == 0
     assert other.get(theirs, purpose=SERVE).body == b"theirs"
-    # an id dependencies nothing under another tenant: to store under it neither tells nor harms
+    # an id means nothing under another tenant: a write under it reveals and harms nothing
     again = mine.new_id(PROMPT)
     assert other.put(PROMPT, b"", id=again).stored
     assert mine.put(PROMPT, b"mine", id=again).stored
     assert other.get(again, purpose=SERVE).body == b""
 
 
-def test_a_class_that_the_topology_has_not(domicile: Domicile, tmp_path: Path) -> None:
-    """It is refused before anything is read of it; the error names the classes that there are."""
+def test_a_class_missing_from_the_topology(domicile: Domicile, tmp_path: Path) -> None:
+    """It is refused before the content is read; the error names the known classes."""
     with as_file(files("regions") / "data") as shipped:
         shutil.copytree(shipped, tmp_path / "topology")
     classes = tmp_path / "topology" / "classes.toml"
@@ -265,16 +265,16 @@ def test_a_class_that_the_topology_has_not(domicile: Domicile, tmp_path: Path) -
     domicile.settings = domicile.settings.model_copy(update={"topology": tmp_path / "topology"})
     domicile.open()
     t = domicile.tenant()
-    there = left(domicile)
+    stored = left(domicile)
 
     for call in (lambda: t.new_id(FILE), lambda: t.put_file(chunks(error=AssertionError()))):
         with pytest.raises(UnknownClass, match="Known classes: completion, prompt"):
             call()
-    assert left(domicile) == there
+    assert left(domicile) == stored
 
 
 def test_metadata_may_have_4096_bytes(domicile: Domicile) -> None:
-    """One more is refused before anything is read or written, whatever stores it."""
+    """One byte more is refused before anything is read or written, by every method."""
     t = ready(domicile)
     before = left(domicile)
     most, over = ({"a": "é" * 2000 + "x" * n} for n in (4096 - 4008, 4097 - 4008))
@@ -301,7 +301,7 @@ def test_metadata_may_have_4096_bytes(domicile: Domicile) -> None:
 
 
 def test_a_time_without_a_zone_and_an_id_of_another_length() -> None:
-    """An id says when it was minted: that is a moment. And all ids have one length."""
+    """An id contains the moment of its minting, and all ids have the same length."""
     naive = datetime(2026, 3, 1, 12)  # noqa: DTZ001
     day = date(2026, 3, 30)
 
@@ -319,11 +319,11 @@ def test_a_time_without_a_zone_and_an_id_of_another_length() -> None:
 
 
 class Interrupted(BaseException):
-    """What is no Exception, as KeyboardInterrupt."""
+    """A BaseException that is not an Exception, like KeyboardInterrupt."""
 
 
 def chunks(*given: object, error: BaseException | None = None) -> Iterator[bytes]:
-    """A stream of these, which may be none, and then of an error."""
+    """Yield the chunks, then raise the error."""
     yield from given  # type: ignore[misc]
     if error is not None:
         raise error
@@ -343,7 +343,7 @@ STREAMS: dict[str, tuple[type[BaseException], Callable[[], object]]] = {
 
 
 def test_a_stream_that_fails_leaves_nothing(domicile: Domicile, subtests: pytest.Subtests) -> None:
-    """Whatever it gives, and whenever it fails: after a round of the worker no byte, no row."""
+    """After a round of the worker no byte and no row is left, whenever and however it fails."""
     t = ready(domicile)
     for name, (error, stream) in STREAMS.items():
         before = left(domicile)

@@ -1,4 +1,4 @@
-"""The command line, as a person and as a script meet it."""
+"""The command line: exit codes, operation, output and errors."""
 
 import hashlib
 import json
@@ -26,7 +26,7 @@ from tests.support.cli_harness import Line, started
 
 class TestExitCodes:
     def test_every_error_has_one(self) -> None:
-        """A class that is added to the tree gets one too, and says 5 or 6 if it can be retried."""
+        """Every error class has a code, a new one too; 5 and 6 are those that can be retried."""
         kinds = list(_below(DomicileError))
         codes = {kind: exit_codes.code_of(kind) for kind in kinds}
 
@@ -36,7 +36,7 @@ class TestExitCodes:
             assert code > Exit.BUG
 
     def test_all_are_in_the_help(self, line: Line) -> None:
-        """Whoever reads the help knows what each dependencies."""
+        """The help explains each code."""
         help_text = " ".join(line("--help").stdout.split())
 
         assert set(exit_codes.MEANING) == set(Exit)
@@ -46,7 +46,7 @@ class TestExitCodes:
 
 class TestOperation:
     def test_status_has_every_number(self, line: Line) -> None:
-        """By region and backend."""
+        """Status shows every number by region and backend."""
         told = line.told("status")
         text = line("status").stdout
 
@@ -73,10 +73,10 @@ class TestOperation:
         assert told["regions"][0]["overdue"] is False
         assert "nothing is overdue" in text
 
-    def test_what_is_overdue_cannot_be_overlooked(
+    def test_overdue_deletions_stand_out(
         self, line: Line, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """Since when, and that no partitions are made."""
+        """The output says since when, and that partitions are missing."""
         since = datetime(2026, 3, 1, 12, tzinfo=UTC)
         region = RegionStatus(
             "eu-central-1",
@@ -101,8 +101,8 @@ class TestOperation:
         assert "DISAGREE: workers here delete nothing" in shown
         assert "1,000,000 or more" in shown
 
-    def test_a_worker_ends_its_piece_and_then_itself(self, line: Line) -> None:
-        """SIGTERM is no failure."""
+    def test_a_worker_ends_on_sigterm(self, line: Line) -> None:
+        """It finishes its piece of work and ends with 0."""
         process = started(line, "worker", "--pause", "60", "--json")
         assert process.stderr is not None
         while b"worker_started" not in process.stderr.readline():
@@ -114,8 +114,8 @@ class TestOperation:
         assert json.loads(out) == {"stopped": True}
         assert b"worker_stopped" in err
 
-    def test_a_worker_says_when_nothing_was_due(self, line: Line) -> None:
-        """Pieces by duty, in JSON."""
+    def test_a_worker_reports_its_work(self, line: Line) -> None:
+        """JSON has the pieces of work by duty."""
         line("worker", "--once")
 
         told = line.told("worker", "--once")
@@ -126,7 +126,7 @@ class TestOperation:
 
 class TestProcessors:
     def test_a_copy_from_hand_over_to_attestation(self, line: Line, tmp_path: Path) -> None:
-        """Listed, attested by the digest of a document, and not listed any more."""
+        """It is listed until the digest of a document attests its deletion."""
         put = line.put("to be reviewed")
         with open_store(Settings(home=line.home)) as store:
             copy = str(store.tenant("acme-eu").hand_over(put, "vier-augen").copy)
@@ -156,10 +156,10 @@ class TestProcessors:
             (str(UUID(int=1)), "Hypatia of Alexandria", Exit.INVALID),
         ],
     )
-    def test_what_cannot_be_attested(
+    def test_invalid_attestations_are_refused(
         self, line: Line, tmp_path: Path, copy: str, actor: str, code: Exit
     ) -> None:
-        """A copy that is not there, and somebody's name in the place of an id."""
+        """An absent copy, and a name instead of an id."""
         said = tmp_path / "letter.pdf"
         said.write_bytes(b"we have deleted it")
         found, _ = line.error(
@@ -169,7 +169,7 @@ class TestProcessors:
         assert found == code
 
     def test_a_processor_gets_the_key_of_its_requests(self, line: Line) -> None:
-        """Not that of receipts."""
+        """It differs from the key of receipts."""
         told = line.told("processor", "key", "--region", "eu-central-1")
 
         assert told["pem"].startswith("-----BEGIN PUBLIC KEY-----")
@@ -177,7 +177,7 @@ class TestProcessors:
         assert told["kid"] != key["kid"]
 
     def test_terms_are_shown(self, line: Line) -> None:
-        """Who, where, by which connector, on what terms."""
+        """The list has the connector and the terms of every processor."""
         told = line.told("processor", "list")["processors"]
         shown = line("processor", "list").stdout
         status = line("status").stdout
@@ -192,8 +192,8 @@ class TestProcessors:
             assert name in shown
             assert name in status
 
-    def test_overdue_copies_cannot_be_overlooked(self, capsys: pytest.CaptureFixture[str]) -> None:
-        """Since which deadline."""
+    def test_overdue_copies_stand_out(self, capsys: pytest.CaptureFixture[str]) -> None:
+        """The output says since which deadline."""
         since = datetime(2026, 3, 1, 12, tzinfo=UTC)
         late = ProcessorState("klarblick", 3, 2, 1, since)
         region = RegionStatus(
@@ -218,15 +218,15 @@ class TestProcessors:
 
 
 class TestOutput:
-    def test_nothing_colours_a_pipe(self, line: Line) -> None:
-        """Nor is a line filled up with spaces; and the command runs as a process."""
+    def test_a_pipe_gets_plain_text(self, line: Line) -> None:
+        """A process writes no colors and no trailing spaces into a pipe."""
         out, err = started(line, "status").communicate()
 
         assert b"eu-central-1" in out
         assert b"\x1b" not in out + err
         assert not [row for row in out.split(b"\n") if row.endswith(b" ")]
 
-    def test_a_reader_who_goes_is_no_error(self, line: Line) -> None:
+    def test_a_closed_pipe_is_no_error(self, line: Line) -> None:
         """``domicile list | head`` ends quietly."""
         process = started(line, "status")
         assert process.stdout is not None
@@ -240,7 +240,7 @@ class TestOutput:
     def test_a_narrow_terminal_gets_a_list(
         self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
     ) -> None:
-        """An id is not broken as long as it fits."""
+        """A table that does not fit becomes a list, so that ids stay whole."""
         heads, rows = ("record", "size"), [("r" * 40, "2.1 KiB")]
         wide, narrow = Console(width=50), Console(width=44)
 
@@ -254,8 +254,8 @@ class TestOutput:
         assert table.splitlines() == [f"{'record':40}  size", f"{'r' * 40}  2.1 KiB"]
         assert listed.splitlines() == ["r" * 40, "  size: 2.1 KiB"]
 
-    def test_reasons_are_said_in_words(self) -> None:
-        """Also those that are made of two."""
+    def test_reason_codes_have_texts(self) -> None:
+        """Composed codes have a text too."""
         assert reason_text("other_region") == "outside the tenant's home region"
         assert reason_text("dpa_missing") == "a DPA is required and was never signed"
         assert reason_text("backups_sub_processor_ended") == (
@@ -264,7 +264,7 @@ class TestOutput:
         assert reason_text("something_new") == "something new"
 
     def test_sizes(self) -> None:
-        """In the units that their names say."""
+        """Sizes are in binary units."""
         assert [format_size(n) for n in (0, 1023, 1536, 5 * 1024**3)] == [
             "0 B",
             "1023 B",
@@ -288,7 +288,7 @@ class TestErrors:
         ],
     )
     def test_usage_is_corrected_without_repeating_it(self, line: Line, args: list[str]) -> None:
-        """What was typed in the wrong place may be a name, or content."""
+        """A misplaced word may be a name, or content."""
         text, (code, error) = line(*args), line.error(*args)
 
         assert text.exit_code == code == Exit.INVALID
@@ -297,8 +297,8 @@ class TestErrors:
         assert "hunter2" not in text.output + json.dumps(error)
         assert error["advice"]
 
-    def test_choices_are_told(self, line: Line) -> None:
-        """Also the bounds of a number."""
+    def test_allowed_values_are_listed(self, line: Line) -> None:
+        """The choices of an enum, and the bounds of a number."""
         _, purpose = line.error("get", "acme-eu", "x", "--purpose", "fun")
         _, limit = line.error("list", "acme-eu", "--limit", "0")
 
@@ -308,7 +308,7 @@ class TestErrors:
     def test_a_bug_is_one_line_and_its_traceback_is_in_the_log(
         self, line: Line, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """The log says where, and not what."""
+        """The log says where it happened, and shows no value."""
 
         def broken(**_: object) -> None:
             raise ValueError("hunter2")
@@ -327,7 +327,7 @@ class TestErrors:
     def test_a_refusal_to_confirm_does_nothing(
         self, line: Line, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """It has an exit code of its own."""
+        """It has its own exit code."""
         put = line.put("kept")
         monkeypatch.setattr(terminal, "can_ask", lambda: True)
         given = ["erase", "acme-eu", "--all", "--reason", "contract_end"]
@@ -339,7 +339,7 @@ class TestErrors:
         assert line("get", "acme-eu", put, "--purpose", "serve").stdout == "kept"
 
     def test_stdin_can_be_taken_once(self) -> None:
-        """Two values cannot both come from it."""
+        """A second value from stdin is refused."""
         stdin = StdinOption()
         stdin.take()
 
@@ -350,7 +350,7 @@ class TestErrors:
 
 
 def _below(kind: type[DomicileError]) -> Iterator[type[DomicileError]]:
-    """All classes of the tree, those of the command line's own excepted."""
+    """Yield all error classes of the library, without those of the command line."""
     for below in kind.__subclasses__():
         if below.__module__.startswith("storage.errors"):
             yield below

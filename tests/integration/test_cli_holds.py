@@ -12,7 +12,7 @@ WHY = ["--matter", "Doe v. Acme", "--authority", "court", "--issuer", "counsel"]
 
 
 def test_a_hold_from_placing_to_release(line: Line, tmp_path: Path) -> None:
-    """Place, see what it keeps, erase, read for counsel, release."""
+    """A hold keeps an erased record for counsel until it is released."""
     record = line.put("my prompt", "--subject", "user-7")
     placed = line.told(
         "hold",
@@ -78,8 +78,8 @@ def test_a_hold_from_placing_to_release(line: Line, tmp_path: Path) -> None:
         ],
     ],
 )
-def test_what_is_missing_or_wrong_is_said(line: Line, wrong: list[str]) -> None:
-    """Nothing is placed, and the message does not repeat what was given."""
+def test_invalid_holds_are_refused(line: Line, wrong: list[str]) -> None:
+    """Nothing is placed, and the message does not repeat the input."""
     code, error = line.error("hold", "place", "acme-eu", *WHY, *wrong)
 
     assert code == Exit.INVALID
@@ -87,7 +87,7 @@ def test_what_is_missing_or_wrong_is_said(line: Line, wrong: list[str]) -> None:
     assert line.told("hold", "list")["holds"] == []
 
 
-def test_a_hold_that_is_not_there(line: Line) -> None:
-    """As for any other thing."""
+def test_an_absent_hold(line: Line) -> None:
+    """Every command ends with the code of absent things."""
     for args in (["show"], ["records"], ["release", "--why", "w"]):
         assert line.error("hold", args[0], "none", *args[1:])[0] == Exit.NOT_THERE

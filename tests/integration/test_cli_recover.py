@@ -1,4 +1,4 @@
-"""``domicile recover``, as an operator meets it."""
+"""``domicile recover``."""
 
 import json
 
@@ -20,21 +20,21 @@ from tests.support.inspect.stored import HOME
 
 @pytest.fixture
 def command(domicile: Domicile, monkeypatch: pytest.MonkeyPatch) -> CliRunner:
-    """A command line that has the settings and backends of the test's Domicile."""
+    """Return a runner with the settings and backends of the test's Domicile."""
     real = bootstrap.open_restored
 
-    def with_means(
+    def with_dependencies(
         settings: object, *, only: str | None = None, dependencies: Dependencies | None = None
     ) -> object:
         return real(domicile.settings, dependencies=domicile.dependencies, only=only)
 
     monkeypatch.setattr(recover, "load_settings", lambda: domicile.settings)
-    monkeypatch.setattr(bootstrap, "open_restored", with_means)
+    monkeypatch.setattr(bootstrap, "open_restored", with_dependencies)
     return CliRunner()
 
 
 def test_from_a_restore_to_service(domicile: Domicile, command: CliRunner) -> None:
-    """A rehearsal, a report that waits for the word, the word; the second time nothing is left."""
+    """A dry run, a report that waits for confirmation, the recovery; then nothing is left to do."""
     t = domicile.tenant()
     t.put(DataClass.PROMPT, b"mine", subject="somebody")
     dump = Dump.of(domicile)
@@ -79,8 +79,8 @@ def test_from_a_restore_to_service(domicile: Domicile, command: CliRunner) -> No
     domicile.open()
 
 
-def test_what_cannot_be_asked_for(command: CliRunner) -> None:
-    """Both at once, and a region that this process does not serve."""
+def test_invalid_requests(command: CliRunner) -> None:
+    """Exclusive options, and a region that this process does not serve."""
     both = command.invoke(app, ["recover", "--dry-run", "--confirm"])
     foreign = command.invoke(app, ["recover", "--region", "mars-1"])
     assert (both.exit_code, foreign.exit_code) == (Exit.INVALID, Exit.REFUSED)

@@ -1,4 +1,4 @@
-"""``domicile scrub``, as a person and as a script meet it."""
+"""``domicile scrub``."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,7 +10,7 @@ from typer.testing import CliRunner, Result
 from storage.cli.app import app
 from storage.cli.commands import scrub as command
 from storage.cli.exit_codes import Exit
-from storage.client.store import Store
+from storage.client.homes import Homes
 from storage.model import DataClass
 from storage.testing import Domicile
 from tests.support.scrubs import keys_of, overwrite
@@ -18,25 +18,25 @@ from tests.support.scrubs import keys_of, overwrite
 
 @pytest.fixture
 def scrub(domicile: Domicile, monkeypatch: pytest.MonkeyPatch) -> CliRunner:
-    """The command, on the store of the test; there is a record on both backends of the EU."""
+    """Return a runner on the test's store, with a record on both EU backends."""
 
     @contextmanager
-    def opened() -> Iterator[Store]:
-        yield domicile.store
+    def opened_homes() -> Iterator[Homes]:
+        yield domicile.homes
 
-    monkeypatch.setattr(command, "opened", opened)
+    monkeypatch.setattr(command, "opened_homes", opened_homes)
     domicile.tenant().put(DataClass.PROMPT, b"mine")
     domicile.run_worker()
     return CliRunner()
 
 
 def ran(scrub: CliRunner, *args: str) -> Result:
-    """Run it, as fast as it may be."""
+    """Run it at the highest rate."""
     return scrub.invoke(app, ["scrub", "--rate", "1000", *args])
 
 
-def test_where_all_is_well(scrub: CliRunner) -> None:
-    """It ends with 0, having looked at every backend of every region, and says so."""
+def test_an_intact_system(scrub: CliRunner) -> None:
+    """It checks every backend of every region and ends with 0."""
     told = loads(ran(scrub, "--full", "--json").stdout)
     text = ran(scrub)
 
@@ -48,9 +48,9 @@ def test_where_all_is_well(scrub: CliRunner) -> None:
     assert "The backends match the catalog" in text.stderr
 
 
-def test_what_it_finds_and_mends(scrub: CliRunner, domicile: Domicile) -> None:
-    """It ends with 0, and tells kind, count, what was done and a few keys."""
-    keys = [f"stray/{number:02}" for number in range(12)]
+def test_repaired_findings(scrub: CliRunner, domicile: Domicile) -> None:
+    """It ends with 0; JSON has the kind, the count, the repair and some keys."""
+    keys = [f"orphan/{number:02}" for number in range(12)]
     for key in keys:
         domicile.backends["eu-b"].inner.put(key, b"whose", timeout=30)
     (pack,) = keys_of(domicile, "eu-b")
@@ -66,10 +66,8 @@ def test_what_it_finds_and_mends(scrub: CliRunner, domicile: Domicile) -> None:
     ]
 
 
-def test_what_it_cannot_mend_ends_with_a_code_of_its_own(
-    scrub: CliRunner, domicile: Domicile
-) -> None:
-    """And status goes on saying it."""
+def test_irreparable_damage_has_its_own_exit_code(scrub: CliRunner, domicile: Domicile) -> None:
+    """Status still reports it afterwards."""
     for name in ("eu-a", "eu-b"):
         (key,) = keys_of(domicile, name)
         overwrite(domicile.backends[name].inner, key, b"x")
@@ -83,8 +81,8 @@ def test_what_it_cannot_mend_ends_with_a_code_of_its_own(
     assert [backend.unrepaired for backend in region.backends] == [1, 0]
 
 
-def test_a_backend_that_does_not_answer(scrub: CliRunner, domicile: Domicile) -> None:
-    """The others are scrubbed, and it ends as whatever may be tried again."""
+def test_an_unavailable_backend(scrub: CliRunner, domicile: Domicile) -> None:
+    """The others are scrubbed; the exit code says that a retry may help."""
     domicile.take_down("eu-a")
 
     result = ran(scrub, "--json")
@@ -106,6 +104,6 @@ def test_a_backend_that_does_not_answer(scrub: CliRunner, domicile: Domicile) ->
         (["--rate", "0"], Exit.INVALID),
     ],
 )
-def test_what_is_refused(scrub: CliRunner, args: list[str], code: Exit) -> None:
-    """Nothing is scrubbed then."""
+def test_invalid_options_are_refused(scrub: CliRunner, args: list[str], code: Exit) -> None:
+    """Nothing is scrubbed."""
     assert scrub.invoke(app, ["scrub", *args]).exit_code == code

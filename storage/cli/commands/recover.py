@@ -57,9 +57,9 @@ def recover(
         raise InvalidRequest("Both --dry-run and --confirm are given.", advice="Give one of them.")
     left = False
     found = []
-    with bootstrap.open_restored(load_settings(), only=region) as copies:
-        for copy, report in _examined(copies, dry_run=dry_run):
-            done = not dry_run and _finished(copy, report, confirm=confirm, as_json=as_json)
+    with bootstrap.open_restored(load_settings(), only=region) as regions:
+        for restored, report in _examined(regions, dry_run=dry_run):
+            done = not dry_run and _finished(restored, report, confirm=confirm, as_json=as_json)
             left |= not (done or dry_run)
             found.append(_as_json(report) | {"recovered": done})
     if as_json:
@@ -75,25 +75,25 @@ def recover(
         raise typer.Exit(Exit.DECLINED)
 
 
-def _examined(copies: list[OpenRegion], *, dry_run: bool) -> Iterator[tuple[OpenRegion, Report]]:
-    for copy in copies:
-        with busy(f"Reading the ledger of {copy.name}..."):
-            report = rehearse(copy) if dry_run else start(copy)
+def _examined(regions: list[OpenRegion], *, dry_run: bool) -> Iterator[tuple[OpenRegion, Report]]:
+    for restored in regions:
+        with busy(f"Reading the ledger of {restored.name}..."):
+            report = rehearse(restored) if dry_run else start(restored)
         if report is not None:
-            yield copy, report
+            yield restored, report
 
 
-def _finished(copy: OpenRegion, report: Report, *, confirm: bool, as_json: bool) -> bool:
+def _finished(restored: OpenRegion, report: Report, *, confirm: bool, as_json: bool) -> bool:
     """Return whether the operator has confirmed; then the recovery is finished."""
     if not as_json:
         _show(report)
     if not confirm and can_ask() and not as_json:
-        confirm = typer.confirm(f"Resume service of {copy.name} with these losses?", err=True)
+        confirm = typer.confirm(f"Resume service of {restored.name} with these losses?", err=True)
     if confirm:
         with busy("Finishing the recovery..."):
-            finish(copy, report.silent)
+            finish(restored, report.silent)
         if not as_json:
-            print_text(good("recovered"), f"{copy.name}: start its workers and services.")
+            print_text(good("recovered"), f"{restored.name}: start its workers and services.")
     return confirm
 
 

@@ -71,8 +71,8 @@ def scrub(
     """
     limit = Rate(rate, clock=steady, sleep=time.sleep)
     with opened_homes() as homes:
-        places = _places(homes, region, backend, limit)
-        done = [_one(place, 1.0 if full else sample) for place in places]
+        targets = _targets(homes, region, backend, limit)
+        done = [_scrub(target, 1.0 if full else sample) for target in targets]
     unrepaired = sum(one.round.tally.unrepaired for one in done)
     if as_json:
         print_json({"unrepaired": unrepaired, "backends": [_as_json(one) for one in done]})
@@ -85,7 +85,7 @@ def scrub(
         raise typer.Exit(code_of(type(errors[0])))
 
 
-def _places(homes: Homes, region: str | None, backend: str | None, limit: Rate) -> list[Target]:
+def _targets(homes: Homes, region: str | None, backend: str | None, limit: Rate) -> list[Target]:
     """Return the chosen backends. Raise WrongRegion, or InvalidRequest for an unknown backend."""
     log = make_logger()
     regions = [homes.served(name).region for name in chosen_regions(homes, region)]
@@ -97,13 +97,13 @@ def _places(homes: Homes, region: str | None, backend: str | None, limit: Rate) 
     return found
 
 
-def _one(place: Target, share: float) -> _Scrubbed:
+def _scrub(target: Target, share: float) -> _Scrubbed:
     """Scrub one backend; if it fails, return what was found until then."""
-    region, name = place.region, place.backend
+    region, name = target.region, target.backend
     with counting(f"Scrubbing {name}", _expected(region, name)) as progress:
         try:
             return _Scrubbed(
-                region.name, whole_round(place, share, tell=progress, wait=time.sleep), None
+                region.name, whole_round(target, share, tell=progress, wait=time.sleep), None
             )
         except BackendError as error:
             with region.catalog.begin() as connection:
@@ -118,7 +118,12 @@ def _expected(region: OpenRegion, backend: str) -> int:
 def _as_json(one: _Scrubbed) -> dict[str, object]:
     state = one.round
     found = [
-        {"found": finding, "done": done, "count": found.count, "keys": found.keys}
+        {
+            "found": finding.name.lower(),
+            "done": done.name.lower(),
+            "count": found.count,
+            "keys": found.keys,
+        }
         for (finding, done), found in sorted(state.tally.found.items())
     ]
     return {
@@ -140,7 +145,12 @@ def _show(done: Sequence[_Scrubbed]) -> None:
         if one.error is not None:
             print_text(bad(f"stopped: {one.error.message}"), indent=2)
         rows = [
-            (finding.replace("_", " "), str(found.count), _painted(result), ", ".join(found.keys))
+            (
+                finding.name.lower().replace("_", " "),
+                str(found.count),
+                _painted(result),
+                ", ".join(found.keys),
+            )
             for (finding, result), found in sorted(tally.found.items())
         ]
         if rows:
