@@ -1,4 +1,4 @@
-"""Reads a topology from TOML files, and refuses one that contradicts itself.
+"""Load a topology from TOML files, and check it.
 
 A directory holds ``regions/*.toml`` (one region each, named like its file), ``sub_processors.toml``
 (``[[sub_processors]]``), ``residencies.toml`` (``[[residencies]]``), ``jurisdictions.toml``
@@ -62,10 +62,10 @@ class _Classes(Model):
 
 
 def load_topology(directory: Path | None = None) -> Topology:
-    """The topology of a directory, checked as a whole (None: the example that ships).
+    """Return the topology of a directory, checked as a whole (None: the shipped example).
 
-    Raises TopologyProblem for the first thing that is wrong. A topology that loads names only what
-    exists, keeps every region within its jurisdiction, and has deadlines that can be met.
+    Raises TopologyProblem for the first fault. A loaded topology refers only to entries that exist,
+    keeps every region within its jurisdiction, and has deadlines that can be met.
     """
     root: Traversable = files("regions") / "data" if directory is None else directory
     processors = _sub_processors(root / "sub_processors.toml")
@@ -131,7 +131,7 @@ def _regions(
 
 
 def _toml_files(folder: Traversable) -> list[Traversable]:
-    """The TOML files of a folder by name, at least one."""
+    """Return the TOML files of a folder by name, at least one."""
     try:
         found = [entry for entry in folder.iterdir() if entry.name.endswith(".toml")]
     except OSError as error:
@@ -145,7 +145,7 @@ _M = TypeVar("_M", bound=Model)
 
 
 def _read(file: Traversable, model: type[_M]) -> _M:
-    """One file as a model. Raises TopologyProblem for the first thing wrong with its form."""
+    """Read a file as a model. Raises TopologyProblem for the first fault of its form."""
     try:
         document = tomllib.loads(file.read_bytes().decode())
     except OSError as error:
@@ -153,7 +153,7 @@ def _read(file: Traversable, model: type[_M]) -> _M:
     except ValueError as error:
         raise TopologyProblem(str(file), "", f"is not valid TOML: {error}") from error
     try:
-        # By way of JSON: pydantic's strict mode takes lists for sets and text for enums only there.
+        # Via JSON: there alone pydantic in strict mode takes lists for sets and text for enums.
         return model.model_validate_json(json.dumps(document, default=str), strict=True)
     except ValidationError as error:
         key, reason = _first(error, document)

@@ -1,4 +1,4 @@
-"""What a topology says, as frozen models that refuse unknown keys.
+"""The entries of a topology, as frozen models that refuse unknown keys.
 
 Nothing here reads a file (see ``regions.load``) or knows a secret (see ``storage.settings``).
 """
@@ -22,7 +22,7 @@ LONGEST_RETENTION_DAYS = 36_500
 
 
 class DataClass(StrEnum):
-    """What a record is. The topology says how long each class may be kept."""
+    """The class of a record. The topology says how long each class may be kept."""
 
     PROMPT = "prompt"
     COMPLETION = "completion"
@@ -30,7 +30,7 @@ class DataClass(StrEnum):
 
 
 class Purpose(StrEnum):
-    """Why content is opened. Nothing else opens content."""
+    """Why content is opened. Content is opened for no other purpose."""
 
     SERVE = "serve"
     FINE_TUNE = "fine_tune"
@@ -42,7 +42,7 @@ class Purpose(StrEnum):
 
 
 class Service(StrEnum):
-    """What a sub-processor is there for. All but hosting are given copies, through a connector."""
+    """The service of a sub-processor. All but hosting receive copies, through a connector."""
 
     HOSTING = "hosting"
     MODERATION = "moderation"
@@ -58,28 +58,28 @@ class SubProcessor(Model):
     jurisdictions: frozenset[Jurisdiction]
     agreement: str
     since: date
-    until: date | None = None  # the first day on which it may hold nothing any more
-    connector: ConnectorSpec | None = None  # without one it is given no copy
+    until: date | None = None  # the first day on which it may no longer hold data
+    connector: ConnectorSpec | None = None  # without a connector it receives no copies
 
     def active(self, on: date) -> bool:
-        """Whether the agreement covers that day."""
+        """Return whether the agreement covers that day."""
         return self.since <= on and (self.until is None or on < self.until)
 
     @property
     def by_hand(self) -> bool:
-        """Whether people carry copies there, and record that they are gone."""
+        """Whether people take copies there, and record their deletion."""
         return self.connector is not None and self.connector.kind == "manual"
 
 
 class Steward(Model):
-    """Who runs something that holds data about a region, and where."""
+    """The company that runs a part of a region, and the location of that part."""
 
     sub_processor: Name
     location: Jurisdiction
 
 
 class Region(Model):
-    """Where machines stand. Its database, keys and backups are in its jurisdiction too."""
+    """A region: where machines are. Its database, keys and backups are in its jurisdiction too."""
 
     name: Name
     jurisdiction: Jurisdiction
@@ -88,28 +88,28 @@ class Region(Model):
     backups: Steward
     # how long a catalog backup lives
     catalog_backup_days: int = Field(ge=0, le=LONGEST_RETENTION_DAYS)
-    replicas: int = Field(ge=1)  # copies wanted
-    required: int = Field(ge=1)  # copies before a write is acknowledged
+    replicas: int = Field(ge=1)  # replicas of each object
+    required: int = Field(ge=1)  # replicas before a write is acknowledged
     backends: tuple[BackendSpec, ...] = Field(min_length=1)  # in order of preference
 
     @property
     def stewards(self) -> tuple[tuple[str, Steward], ...]:
-        """Who holds data about the region beside its backends, by what they run."""
+        """The stewards of the region's data outside its backends, by what they run."""
         return ("catalog", self.catalog), ("keys", self.keys), ("backups", self.backups)
 
 
 class Keeping(Model):
-    """How long a kind of evidence is kept, and the reason, for whoever asks."""
+    """How long a kind of evidence is kept, and the reason."""
 
     days: int = Field(ge=1, le=LONGEST_RETENTION_DAYS)
     reason: str = Field(min_length=1)
 
 
 class JurisdictionRule(Model):
-    """How long the law of a place has evidence kept.
+    """How long evidence is kept in a jurisdiction.
 
-    ``receipts``: an erasure that is complete, with its receipt. ``holds``: a hold that has been
-    released, with who looked at what it kept.
+    ``receipts``: complete erasures, with their receipts. ``holds``: released holds, with the reads
+    of what they preserved.
     """
 
     name: Jurisdiction
@@ -118,7 +118,7 @@ class JurisdictionRule(Model):
 
 
 class Residency(Model):
-    """What a customer may ask for: where data lives, and what must be signed first."""
+    """A residency that a customer may choose: where data is, and which agreements it needs."""
 
     name: Annotated[str, StringConstraints(pattern=r"^[A-Z]{2,10}$")]
     jurisdictions: frozenset[Jurisdiction]
@@ -126,7 +126,7 @@ class Residency(Model):
 
 
 class ClassRule(Model):
-    """How long a class is kept, what may open it, and who may be given a copy."""
+    """How long a class is kept, which purposes may open it, and which services get copies."""
 
     name: DataClass
     # None: until the customer deletes it
@@ -139,7 +139,7 @@ class ClassRule(Model):
 
 
 class Cascade(Model):
-    """Erasing a parent record erases a child that derives from it."""
+    """A rule: erasing a parent record erases a child that derives from it."""
 
     parent: DataClass
     child: DataClass
@@ -147,11 +147,13 @@ class Cascade(Model):
 
 
 class Bounds(Model):
-    """How long things may take. The bound of every deadline is computed from these."""
+    """The longest times of the duties. Every deadline is computed from them."""
 
     purge_hours: int = Field(default=24, ge=1, le=240)  # from expiry day to bytes gone
-    compaction_hours: int = Field(default=72, ge=0, le=720)  # one rewrite of a pack in so long
-    write_window_hours: int = Field(default=24, ge=1, le=240)  # an id is good for so long
+    compaction_hours: int = Field(
+        default=72, ge=0, le=720
+    )  # a pack is rewritten at most once in this time
+    write_window_hours: int = Field(default=24, ge=1, le=240)  # how long an id can be written
 
     @property
     def purge(self) -> timedelta:
@@ -165,20 +167,21 @@ class Bounds(Model):
 
     @property
     def write_window(self) -> timedelta:
-        """The write window of an id, and so the life of a fence."""
+        """The write window of an id, and so the lifetime of a fence."""
         return timedelta(hours=self.write_window_hours)
 
     def allow(self, retention_days: int) -> bool:
-        """Whether a retention is 0 (nothing is stored), or leaves a record time to be read.
+        """Return whether a retention is 0 (nothing is stored), or leaves time to read a record.
 
-        Reading ends with the UTC day that begins a purge bound or more before the retention does
-        end. So it takes a day besides the purge bound until a record sees the day after its own.
+        A record is readable until the start of the last UTC day that begins at least a purge bound
+        before the retention ends. With less than a day beyond the purge bound, that day could be
+        the one on which the record was written.
         """
         return retention_days == 0 or timedelta(days=retention_days) >= self.purge + timedelta(1)
 
 
 class Topology(Model):
-    """Everything above, cross-checked by ``regions.load``."""
+    """A whole topology, cross-checked by ``regions.load``."""
 
     regions: dict[str, Region]
     sub_processors: dict[str, SubProcessor]
@@ -189,5 +192,5 @@ class Topology(Model):
     bounds: Bounds
 
     def cascades_to(self, parent: DataClass, child: DataClass) -> bool:
-        """Whether erasing a ``parent`` erases a ``child`` that derives from it."""
+        """Return whether erasing a ``parent`` erases a ``child`` that derives from it."""
         return any(c.parent == parent and c.child == child for c in self.cascades)

@@ -149,7 +149,7 @@ class Backend(Reader, Protocol):
         ...
 
     def release(self, key: str) -> None:
-        """Undo ``preserve`` for every version of exactly this key. An absent key is no error."""
+        """Undo ``preserve`` for every version of exactly this key, if it exists."""
         ...
 
     def list_key(self, key: str) -> list[StoredItem]:
@@ -211,7 +211,7 @@ class Connector(Protocol):
         ...
 
     def request_deletion(self, copy: UUID) -> None:
-        """Request the deletion of a copy. Repeated requests and absent copies are no errors."""
+        """Request the deletion of a copy. Succeeds for a repeated request and an absent copy."""
         ...
 
     def confirm(self, copy: UUID) -> Acknowledgement | None:

@@ -1,8 +1,9 @@
-"""For users' own tests: ``pytest_plugins = ["storage.testing"]`` gives the fixture ``domicile``.
+"""A pytest plugin for tests of services: ``pytest_plugins = ["storage.testing"]``.
 
-``domicile.store`` is a real store on a real, embedded PostgreSQL, with backends in memory that a
-test takes down and brings back, and a clock that it turns; ``domicile.run_worker()`` does what the
-worker would. Override the fixture ``domicile_backends`` to have ``"directory"`` or ``"s3"`` (moto).
+It provides the fixture ``domicile``. ``domicile.store`` is a real store on an embedded PostgreSQL,
+with backends in memory that a test takes down and brings back, and a clock that a test sets.
+``domicile.run_worker()`` runs the worker. Override the fixture ``domicile_backends`` to use
+``"directory"`` or ``"s3"`` (moto) instead of memory.
 """
 
 from collections.abc import Iterator
@@ -79,13 +80,13 @@ def domicile_server() -> Iterator[Server]:
 
 @pytest.fixture
 def domicile_backends() -> Kind:
-    """What the backends are made of: override it."""
+    """The kind of all backends. Override it."""
     return "memory"
 
 
 @pytest.fixture
 def domicile_limits() -> Limits:
-    """How much a process may hold and how long it may wait: override it."""
+    """The buffer sizes and timeouts of a process. Override it."""
     return Limits()
 
 

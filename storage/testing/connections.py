@@ -1,4 +1,4 @@
-"""Faults between a process and its catalog: a commit that waits, a connection that is lost."""
+"""Faults between a process and its catalog: a delayed commit, a lost connection."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -14,11 +14,11 @@ from storage.catalog.engine import Catalog
 Statements = list[str]
 Which = Callable[[Statements], bool]
 Act = Callable[[int], None]
-"""What happens then, given the process id of the connection's server."""
+"""An action, given the process id of the connection's server process."""
 
 
 def ran(*parts: str) -> Which:
-    """Transactions that ran a statement with each of these parts in it. Without parts: all."""
+    """Match transactions that ran a statement with each of these parts; without parts, all."""
     return lambda statements: all(any(part in s for s in statements) for part in parts)
 
 
@@ -31,17 +31,17 @@ class _Trap:
 
 @dataclass
 class CatalogFaults:
-    """What a test does to one catalog of one process. Made by ``watching``.
+    """Faults of one catalog in one process. ``watching`` creates it.
 
-    ``drop_before_commit`` and ``drop_after_commit`` are what a network does; the rest is for who
-    knows the statements.
+    ``drop_before_commit`` and ``drop_after_commit`` simulate a network; the rest is for tests that
+    know the statements.
 
-    ``statements`` counts what was executed. ``kill_at``: the connection is lost instead of the
-    statement of that number, and of no later one. ``down``: no new connection is to be had.
+    ``statements`` counts executed statements. ``kill_at``: the connection is lost at the statement
+    of that number, once. ``down``: new connections fail.
     """
 
     engine: Engine
-    other: Engine  # a connection of the test's own, by which it kills
+    other: Engine  # connections of the test itself
     statements: int = 0
     kill_at: int | None = None
     down: bool = False
@@ -50,44 +50,44 @@ class CatalogFaults:
     _lock: Lock = field(default_factory=Lock)
 
     def drop_before_commit(self, *parts: str) -> None:
-        """Once: the connection is lost before COMMIT, and nothing of the transaction is kept.
+        """Lose the connection before COMMIT, once: the transaction is rolled back.
 
-        ``parts``: of the statements of the transaction that is meant; without them, the next one.
+        ``parts`` select the transaction by its statements; without parts, the next one.
         """
         self.at_commit(ran(*parts), before=self.kill)
 
     def drop_after_commit(self, *parts: str) -> None:
-        """Once: the transaction is committed, and the connection is lost before that is said."""
+        """Lose the connection after COMMIT, once, before the process learns of it."""
         self.at_commit(ran(*parts), after=self.lose)
 
     def at_commit(
         self, which: Which, *, before: Act | None = None, after: Act | None = None
     ) -> None:
-        """Once: act before or after the commit of such a transaction."""
+        """Act before or after the commit of a matching transaction, once."""
         self._traps.append(_Trap(which, before, after))
 
     def at_statement(self, which: Which, act: Act) -> None:
-        """Once: act before such a transaction executes its next statement."""
+        """Act before a matching transaction executes its next statement, once."""
         self._early.append(_Trap(which, act, None))
 
     def kill(self, pid: int) -> None:
-        """End a connection's server process; returns when it is gone."""
+        """End the server process of a connection, and wait until it is gone."""
         with self.other.connect() as connection:
             connection.execute(text("SELECT pg_terminate_backend(:pid, 10000)"), {"pid": pid})
 
     def lose(self, pid: int) -> None:
-        """The connection is lost: what it was asked for has happened, and no answer comes."""
+        """Lose the connection: the request took effect, and the response is lost."""
         self.kill(pid)
         raise psycopg.OperationalError("server closed the connection unexpectedly")
 
     def vanish(self, pid: int) -> None:
-        """As ``lose``, and nobody reaches the catalog any more, until ``down`` is False."""
+        """As ``lose``, and the catalog is unreachable until ``down`` is False."""
         self.down = True
         self.engine.pool.dispose()
         self.lose(pid)
 
     def lock_waiters(self) -> int:
-        """How many connections to this catalog wait for a lock."""
+        """Return how many connections to this catalog wait for a lock."""
         query = (
             "SELECT count(*) FROM pg_stat_activity "
             "WHERE datname = current_database() AND wait_event_type = 'Lock'"
@@ -96,7 +96,7 @@ class CatalogFaults:
             return int(connection.scalar(text(query)) or 0)
 
     def take(self, statements: Statements, *, early: bool = False) -> _Trap | None:
-        """The trap that such a transaction falls into, if there is one."""
+        """Remove and return the trap that matches the transaction, if there is one."""
         traps = self._early if early else self._traps
         with self._lock:
             for trap in traps:
@@ -106,7 +106,7 @@ class CatalogFaults:
         return None
 
     def on_statement(self, connection: Connection, statement: str) -> None:
-        """Note it, and lose the connection if it is the one."""
+        """Record the statement, and lose the connection if its number is ``kill_at``."""
         ran_so_far: Statements = connection.info.setdefault("statements", [])
         ran_so_far.append(" ".join(statement.split()))
         pid = pid_of(connection.connection)
@@ -122,7 +122,7 @@ class CatalogFaults:
 
 @contextmanager
 def watching(catalog: Catalog) -> Iterator[CatalogFaults]:
-    """Faults of this catalog, for as long as the context lasts."""
+    """Install faults in this catalog for the context."""
     engine = catalog.engine
     other = create_engine(engine.url, isolation_level="AUTOCOMMIT", pool_size=2)
     faults = CatalogFaults(engine, other)
@@ -165,5 +165,5 @@ def watching(catalog: Catalog) -> Iterator[CatalogFaults]:
 
 
 def pid_of(link: PoolProxiedConnection) -> int:
-    """The process id of the server behind a connection."""
+    """Return the process id of the server process of a connection."""
     return cast(psycopg.Connection, link.driver_connection).info.backend_pid

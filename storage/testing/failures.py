@@ -1,8 +1,8 @@
-"""What can go wrong with a call of a backend: the faults to choose from, and to combine.
+"""Ready-made faults of backend calls, which can be combined.
 
     backend.inject(lose_answer, "put", prefix="pack/", nth=2, times=1)
 
-Each is a function of the call that it stands in for, so that a test can write its own.
+A fault is a function that replaces a call, so a test can write its own.
 """
 
 from collections.abc import Callable
@@ -26,34 +26,34 @@ from storage.testing.faults import Call, Fault, FaultyBackend, Gate
 
 
 def fail(call: Call) -> Never:
-    """It fails before anything happens, and says so."""
+    """Fail with BackendUnavailable; the call has no effect."""
     raise BackendUnavailable(call.backend.name)
 
 
 def fill_up(call: Call) -> Never:
-    """There is no room for it."""
+    """Fail with BackendFull; the call has no effect."""
     raise BackendFull(call.backend.name)
 
 
 def time_out(call: Call) -> Never:
-    """No answer comes, and nothing happens: which of the two, the client cannot tell."""
+    """Time out; the call has no effect, which the client cannot know."""
     raise BackendTimeout(call.backend.name)
 
 
 def lose_answer(call: Call) -> Never:
-    """It happens, and the answer is lost."""
+    """Time out after the call took effect: its response is lost."""
     call.proceed()
     raise BackendTimeout(call.backend.name)
 
 
 def land_late(call: Call) -> Never:
-    """The client gives up, and it happens when the test calls ``FaultyBackend.land``."""
+    """Time out; the call takes effect when the test calls ``FaultyBackend.land``."""
     call.postpone()
     raise BackendTimeout(call.backend.name)
 
 
 def land_after(clock: FakeClock, by: timedelta) -> Fault:
-    """The client gives up, and it happens when the clock has gone on by so much."""
+    """Time out; the call takes effect when the clock has advanced by ``by``."""
 
     def fault(call: Call) -> Never:
         clock.at(clock.now() + by, call.postpone().land)
@@ -63,14 +63,14 @@ def land_after(clock: FakeClock, by: timedelta) -> Fault:
 
 
 def duplicate(call: Call) -> object:
-    """It happens, and is answered; and it happens once more when it lands."""
+    """Respond normally; the call takes effect once more when it lands."""
     answer = call.proceed()
     call.postpone()
     return answer
 
 
 def wait_at(gate: Gate) -> Fault:
-    """It waits until the test opens the gate, a minute at most, and then happens."""
+    """Wait until the test opens the gate, at most a minute; then proceed."""
 
     def fault(call: Call) -> object:
         gate.wait()
@@ -80,15 +80,15 @@ def wait_at(gate: Gate) -> Fault:
 
 
 def fail_halfway(call: Call) -> object:
-    """Half of it happens: then the connection breaks. A read gives half of what was asked for.
+    """Time out after half of the call took effect. A read returns half of the bytes.
 
-    Of a put an unfinished upload is left, of an upload a part, of a purge the newest version.
+    A put leaves an unfinished upload, an upload a part, a purge the newest version.
     """
     match call.method:
         case "put":
             call.inner.upload(call.key, timeout=1).write(call.data[: len(call.data) // 2])
         case "upload.write":
-            pass  # a part that has not come whole is none
+            pass  # an incomplete part has no effect
         case "purge":
             _purge_all_but_newest(call)
         case "get":
@@ -100,47 +100,47 @@ def fail_halfway(call: Call) -> object:
 
 
 def refuse_some(call: Call) -> Never:
-    """A purge is answered with success, but for some of its versions: the newest is still there."""
+    """Fail with PurgeIncomplete: a purge removes all but the newest version."""
     _purge_all_but_newest(call)
-    raise PurgeIncomplete(call.backend.name, "1 of what is left of a key could not be removed")
+    raise PurgeIncomplete(call.backend.name, "1 item of a key could not be removed")
 
 
 def ignore_purge(call: Call) -> None:
-    """A purge claims success, and everything is still there."""
+    """Report success of a purge that did nothing."""
 
 
 def refuse_locked(call: Call) -> Never:
-    """An object lock forbids to delete it."""
+    """Fail with PurgeIncomplete: an object lock keeps a version."""
     refused = BackendForbidden(call.backend.name, "it answers AccessDenied to a delete")
     raise PurgeIncomplete(call.backend.name, "an object lock keeps a version") from refused
 
 
 def forbid(call: Call) -> Never:
-    """We have lost the right to do that."""
+    """Fail with BackendForbidden: the credentials lost the right."""
     raise BackendForbidden(call.backend.name)
 
 
 def redirect(call: Call) -> Never:
-    """The server sends us to another region; the backend refuses to follow."""
+    """Fail with BackendMisplaced: the server redirects to another region."""
     raise BackendMisplaced(call.backend.name, "it answers PermanentRedirect (301)")
 
 
 def stale_listing(backend: FaultyBackend) -> Fault:
-    """Listings tell what was there when this was called. For ``traces`` and ``scan``."""
-    then = list(backend.inner.scan())
+    """Return listings as of the time of this call. For ``list_key`` and ``scan``."""
+    before = list(backend.inner.scan())
 
     def fault(call: Call) -> object:
         if call.method == "scan":
-            return iter([t for t in then if t.key.startswith(call.key) and t.key > call.after])
-        return [trace for trace in then if trace.key == call.key]
+            return iter([x for x in before if x.key.startswith(call.key) and x.key > call.after])
+        return [item for item in before if item.key == call.key]
 
     return fault
 
 
 def stale_after_purge() -> Fault:
-    """What is purged is still listed and read, until the rule is taken back.
+    """List and return purged objects until the rule is removed.
 
-    For ``purge``, ``traces`` and ``get`` together.
+    For ``purge``, ``list_key`` and ``get`` together.
     """
     deleted: dict[str, bytes] = {}
 
@@ -159,7 +159,7 @@ def stale_after_purge() -> Fault:
 
 
 def _purge_all_but_newest(call: Call) -> None:
-    """Everything of the key but what a plain read gives."""
+    """Purge everything of the key but its newest version."""
     with suppress(KeyAbsent):
         newest = call.inner.get(call.key)
         call.inner.purge(call.key)
@@ -183,4 +183,4 @@ EVERY: dict[str, Callable[[Call], object]] = {
         redirect,
     )
 }
-"""All that need nothing but the call, by name: for a test that tries each."""
+"""All faults that need only the call, by name: for a test that tries each."""

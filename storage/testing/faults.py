@@ -1,6 +1,6 @@
-"""A backend that fails as a test says: each call passes through the faults that were chosen for it.
+"""A backend with faults: each call passes through the faults that a test injected.
 
-What there is to choose from is in ``storage.testing.failures``.
+Ready-made faults are in ``storage.testing.failures``.
 """
 
 import threading
@@ -18,31 +18,31 @@ from storage.ports import Backend, ItemKind, StoredItem, Upload
 
 T = TypeVar("T")
 
-_PATIENCE = 60.0  # seconds until a test that never opens its gate fails
+_TIMEOUT = 60.0  # seconds until a closed gate fails the test
 _WRITES = ("put", "upload.finish")
 _FILLS = (*_WRITES, "upload.write")
 
 
 @dataclass(frozen=True, slots=True)
 class Gate:
-    """Calls wait at it until ``open`` is set. ``reached`` is set by the first that comes."""
+    """Calls wait at it until ``open`` is set. The first call sets ``reached``."""
 
     reached: Event = field(default_factory=Event)
     open: Event = field(default_factory=Event)
 
     def wait(self) -> None:
-        """Raises AssertionError if nobody opens it within a minute."""
+        """Wait. Raises AssertionError if the gate is not opened within a minute."""
         self.reached.set()
-        if not self.open.wait(_PATIENCE):
-            raise AssertionError("nobody opened the gate")
+        if not self.open.wait(_TIMEOUT):
+            raise AssertionError("the gate was not opened within a minute")
 
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One call of a backend on its way. ``proceed`` lets it take effect, and gives its answer.
+    """One call of a backend. ``proceed`` lets it take effect, and returns its result.
 
-    ``data`` is what a put or the write of an upload brings, ``start`` and ``stop`` what a get asks
-    for, ``after`` what a scan. ``inner`` is the backend itself, past all faults.
+    ``data`` is the argument of a put or of the write of an upload, ``start`` and ``stop`` those of
+    a get, ``after`` that of a scan. ``inner`` is the backend without faults.
     """
 
     backend: "FaultyBackend"
@@ -57,28 +57,28 @@ class Call:
 
     @property
     def inner(self) -> Backend:
-        """The backend past all faults."""
+        """The backend without faults."""
         return self.backend.inner
 
     def postpone(self) -> "Landing":
-        """It takes effect when it lands, or once more if it has already."""
+        """Let the call take effect when it lands; once more, if it has already."""
         self.landings.append(self.backend.postpone(self.proceed))
         return self.landings[-1]
 
 
 Fault = Callable[[Call], object]
-"""Stands between a client and a backend for one call: lets it happen or not, answers or raises."""
+"""Replaces one call: proceeds or not, and returns or raises."""
 
 
 @dataclass(slots=True, eq=False)
 class Landing:
-    """An effect that is under way. It happens once at most."""
+    """A pending effect. It happens at most once."""
 
     proceed: Callable[[], object]
     over: bool = False
 
     def land(self) -> None:
-        """It happens now, whatever has been purged since. Too late for an upload is no error."""
+        """Take effect now, whatever was purged since. An aborted upload is not an error."""
         if not self.over:
             self.over = True
             with suppress(BackendError):
@@ -87,17 +87,17 @@ class Landing:
 
 @dataclass(slots=True, eq=False)
 class Rule:
-    """Which calls meet a fault: of these methods (none: all), under a prefix, from a number on."""
+    """The calls that meet a fault: by method (none: all), prefix and number."""
 
     fault: Fault
     methods: tuple[str, ...]
     prefix: str
     nth: int
     times: int | None
-    met: int = 0  # calls that it was for so far
+    met: int = 0  # matching calls so far
 
-    def takes(self, method: str, key: str) -> bool:
-        """Whether this call meets the fault. Counts it."""
+    def matches(self, method: str, key: str) -> bool:
+        """Return whether this call meets the fault, and count it."""
         meant = not self.methods or method in self.methods
         if not meant or not key.startswith(self.prefix):
             return False
@@ -106,17 +106,18 @@ class Rule:
 
 
 class FaultyBackend:
-    """Does what ``inner`` does, and notes each call, until a test says otherwise.
+    """Passes each call to ``inner``, records it, and applies the faults of a test.
 
     Calls are named after their method; those of an upload are ``upload.write``, ``upload.finish``
-    and ``upload.abort``. ``inject`` lets chosen calls meet a fault. For all calls there are
-    switches, which act before the faults, in this order:
+    and ``upload.abort``. ``inject`` applies a fault to chosen calls. These switches apply to all
+    calls, before the faults, in this order:
 
     ``gates``: a call of that name waits.
-    ``down``: every call fails, and nothing happens. ``full``: the same for writes.
-    ``fail_before``: a call of that name fails as a function of its key says, and nothing happens.
-    ``land_late``: a write answers BackendTimeout and happens when the test calls ``land``.
-    ``fail_after``: a call of that name has happened, and then fails as the function says.
+    ``down``: every call fails without effect. ``full``: the same for writes.
+    ``fail_before``: a call of that name fails without effect, with the error that the function
+    returns for the key.
+    ``land_late``: a write raises BackendTimeout, and takes effect when the test calls ``land``.
+    ``fail_after``: a call of that name takes effect, and then fails with the returned error.
     """
 
     def __init__(self, inner: Backend) -> None:
@@ -133,10 +134,10 @@ class FaultyBackend:
     def inject(
         self, fault: Fault, *methods: str, prefix: str = "", nth: int = 1, times: int | None = None
     ) -> Rule:
-        """Let calls meet a fault: of these methods (none: all), of keys with that prefix.
+        """Apply a fault to calls of these methods (none: all) on keys with that prefix.
 
-        From the ``nth`` such call on, ``times`` of them (None: all). Of several faults that a call
-        meets, the one that was injected last acts first, and lets the others happen.
+        It applies from the ``nth`` matching call on, ``times`` times (None: always). If several
+        faults match, the one injected last acts first, and its ``proceed`` runs the others.
         """
         rule = Rule(fault, methods, prefix, nth, times)
         with self._lock:
@@ -144,7 +145,7 @@ class FaultyBackend:
         return rule
 
     def heal(self, *rules: Rule) -> None:
-        """Take these faults back; without any, all faults and switches. What is late stays so."""
+        """Remove these faults; without arguments, all faults and switches. Keeps late effects."""
         with self._lock:
             self._rules = [rule for rule in self._rules if rules and rule not in rules]
         if not rules:
@@ -154,34 +155,34 @@ class FaultyBackend:
 
     @property
     def late(self) -> int:
-        """How many effects are still under way."""
+        """How many effects are pending."""
         with self._lock:
             self._late = [landing for landing in self._late if not landing.over]
             return len(self._late)
 
     def land(self) -> None:
-        """Let what is under way happen now, whatever has been purged since."""
+        """Let pending calls take effect now, whatever was purged since."""
         for landing in self._take_late():
             landing.land()
 
     def discard_late(self) -> None:
-        """What is under way never happens."""
+        """Discard the pending effects."""
         for landing in self._take_late():
             landing.over = True
 
     def postpone(self, proceed: Callable[[], object]) -> Landing:
-        """An effect that happens when it lands."""
+        """Add a pending effect."""
         landing = Landing(proceed)
         with self._lock:
             self._late.append(landing)
         return landing
 
     def answer_lost(self, key: str) -> BackendError:
-        """A function for ``fail_after``: it has happened, and the answer does not come."""
+        """Return a BackendTimeout; a function for ``fail_after``: the response is lost."""
         return BackendTimeout(self.name)
 
     def count(self, method: str) -> int:
-        """How often a method has been called."""
+        """Return how often a method was called."""
         return sum(1 for called, _ in self.calls if called == method)
 
     @property
@@ -227,7 +228,7 @@ class FaultyBackend:
         proceed = partial(self.inner.scan, prefix, after=after)
         found = self.pass_through(Call(self, "scan", prefix, proceed, after=after))
         yield from cast(Iterator[StoredItem], found)
-        self._fail(self.fail_after, "scan", prefix)  # it breaks off
+        self._fail(self.fail_after, "scan", prefix)  # the listing ends early
 
     def probe(self, key: str) -> None:
         self.ask("probe", key, lambda: self.inner.probe(key))
@@ -236,20 +237,20 @@ class FaultyBackend:
         self.inner.close()
 
     def ask(self, method: str, key: str, proceed: Callable[[], T]) -> T:
-        """A call that brings nothing along, through its faults."""
+        """Pass a call without data through its faults."""
         return cast(T, self.pass_through(Call(self, method, key, proceed)))
 
     def pass_through(self, call: Call) -> object:
-        """Note the call, and let it meet what was chosen for it."""
+        """Record the call, and apply its faults."""
         self.calls.append((call.method, call.key))
         with self._lock:
-            chosen = [rule.fault for rule in self._rules if rule.takes(call.method, call.key)]
+            chosen = [rule.fault for rule in self._rules if rule.matches(call.method, call.key)]
         for fault in chosen:
             call = replace(call, proceed=partial(fault, call))
         return self._switches(call)
 
     def _switches(self, call: Call) -> object:
-        """What all calls meet first."""
+        """Apply the switches, then proceed."""
         if gate := self.gates.get(call.method):
             gate.wait()
         if self.down:
@@ -300,10 +301,10 @@ class FaultyUpload(AbortingUpload):
         self.finished = True
 
     def abort(self) -> None:
-        # an abort comes to the server before what lands late
+        # an abort reaches the server before a late effect
         self._backend.ask(
             "upload.abort", self._key, self._nothing if self._late else self.inner.abort
         )
 
     def _nothing(self) -> None:
-        """What an abort does to an upload that is finished on its way."""
+        """Abort an upload whose finish is pending: no effect."""

@@ -1,4 +1,4 @@
-"""A whole Domicile for tests: real PostgreSQL, backends to take down, a clock to turn."""
+"""A complete Domicile for tests: a real PostgreSQL, backends with faults, a clock to set."""
 
 import os
 import shutil
@@ -45,17 +45,17 @@ _PLENTY = 4 * 1024**3  # bytes
 
 
 def _quick() -> str | None:
-    """Memory, if there is plenty: nobody will miss a test's database after a loss of power."""
+    """Return a directory in memory, if there is enough: test databases need no durability."""
     memory = Path("/dev/shm")  # noqa: S108
     there = memory.is_dir() and os.access(memory, os.W_OK)
     return str(memory) if there and shutil.disk_usage(memory).free > _PLENTY else None
 
 
 class Server:
-    """An embedded PostgreSQL, and catalogs on it that tests take turns to use."""
+    """An embedded PostgreSQL, with catalogs that tests reuse."""
 
     def __init__(self) -> None:
-        # not under pytest's own folder: PostgreSQL runs as another user when we are root
+        # not in the folder of pytest: as root, PostgreSQL runs as another user
         self.directory = Path(tempfile.mkdtemp(prefix="dom-", dir=_quick()))
         self.topology = load_topology()
         self._url, self._leave = embedded.start(self.directory / "pg")
@@ -64,7 +64,7 @@ class Server:
         self._lent: dict[Path, list[Snapshot]] = {}
 
     def make(self) -> Settings:
-        """Settings of a new, empty Domicile: empty catalogs, and a home of its own."""
+        """Return settings of a new Domicile: empty catalogs, and a home directory of its own."""
         number = next(self._numbers)
         urls, regions = self._free.pop() if self._free else (self._create(number), [])
         home = self.directory / f"home{number}"
@@ -83,8 +83,8 @@ class Server:
         self._lent[home] = regions
         return settings
 
-    def take_back(self, settings: Settings) -> None:
-        """Its catalogs, and the keys that they are used with, for the next one to use."""
+    def reclaim(self, settings: Settings) -> None:
+        """Remove the home directory, and reuse the catalogs and their keys."""
         shutil.rmtree(settings.home)
         urls = {name: given.catalog_url for name, given in settings.regions.items()}
         self._free.append((urls, self._lent.pop(settings.home)))
@@ -117,10 +117,11 @@ class Server:
 
 @dataclass
 class Domicile:
-    """What the fixture ``domicile`` gives.
+    """The fixture ``domicile``.
 
-    ``store`` is open; ``backends`` are those of all regions by name, and ``processors`` stand for
-    those with a connector of kind http, each with faults to set; ``clock`` is everybody's time.
+    ``store`` is open. ``backends`` has the backends of all regions by name, and ``processors`` the
+    processors with a connector of kind http; all have faults to set. ``clock`` is the clock of all
+    processes.
     """
 
     settings: Settings
@@ -148,7 +149,7 @@ class Domicile:
         return self._homes
 
     def open(self) -> Store:
-        """Open the store, as a new process would. Closes the one that was open."""
+        """Open the store as a new process would, after closing the open one."""
         self.stack.close()
         self._homes = self.stack.enter_context(
             open_homes(self.settings, dependencies=self.dependencies, log=self.log)
@@ -158,7 +159,7 @@ class Domicile:
 
     @property
     def dependencies(self) -> Dependencies:
-        """What it is opened with."""
+        """The dependencies that the store is opened with."""
         return Dependencies(
             clock=lambda _: self.clock,
             backend=self._backend,
@@ -170,9 +171,9 @@ class Domicile:
 
     @contextmanager
     def open_another(self, clock: Clock | None = None) -> Iterator[Store]:
-        """The store of another process, on the same catalogs and backends.
+        """Open the store of another process, on the same catalogs and backends.
 
-        ``clock``: its own, as ``domicile.clock.skewed`` gives it.
+        ``clock`` is its clock, such as ``domicile.clock.skewed(...)``.
         """
         dependencies = (
             self.dependencies
@@ -184,7 +185,7 @@ class Domicile:
 
     @contextmanager
     def catalog_faults(self, region: str = "eu-central-1") -> Iterator[CatalogFaults]:
-        """Faults between the open store and the catalog of a region."""
+        """Return faults between the open store and the catalog of a region."""
         with watching(self.homes.served(region).region.catalog) as faults:
             yield faults
 
@@ -195,28 +196,28 @@ class Domicile:
         residency: str = "EU",
         **terms: object,
     ) -> Tenant:
-        """A tenant with a signed DPA, made if it is not there."""
+        """Return a tenant with a signed DPA; add it if it does not exist."""
         given: dict[str, object] = {"account": "acme", "agreements": [Dpa(signed=date(2026, 1, 5))]}
         spec = TenantSpec(tenant, home=home, residency=residency, **(given | terms))  # type: ignore[arg-type]
         self.store.admin.tenants.ensure(spec)
         return self.store.tenant(tenant)
 
     def take_down(self, *names: str) -> None:
-        """These backends do not answer any more."""
+        """Let these backends fail every call."""
         for name in names:
             self.backends[name].down = True
 
     def bring_back(self, *names: str) -> None:
-        """They answer again, with what they had."""
+        """Let these backends work again, with the objects that they had."""
         for name in names:
             self.backends[name].down = False
 
     def run_worker(self) -> dict[str, int]:
-        """Everything that a worker can do now, in all regions."""
+        """Run every duty of the worker that is due, in all regions."""
         return worker_of(self.homes, self.log).run_once()
 
     def pass_time(self, **by: float) -> None:
-        """``pass_time(days=30)``: the clock moves, and nobody works meanwhile."""
+        """Advance the clock, as in ``pass_time(days=30)``. No worker runs meanwhile."""
         self.clock.advance(timedelta(**by))
 
     def close(self) -> None:
@@ -226,13 +227,13 @@ class Domicile:
             self._server.close()
 
     def _backend(self, spec: BackendSpec, settings: Settings) -> Backend:
-        """The same place again after a reopening: bytes outlive a process."""
+        """Return the same backend after the store is reopened: bytes outlive a process."""
         if spec.name not in self.backends:
             self.backends[spec.name] = FaultyBackend(self._make(spec, settings))
         return self.backends[spec.name]
 
     def _connector(self, company: SubProcessor) -> Connector:
-        """The same processor again after a reopening; those of kind manual are people anyway."""
+        """Return the same processor after the store is reopened."""
         assert company.connector is not None
         late = company.connector.longest_request
         if company.connector.kind == "manual":
@@ -270,7 +271,7 @@ class Domicile:
 
 @contextmanager
 def new_domicile(server: Server, kind: Kind, limits: Limits | None = None) -> Iterator[Domicile]:
-    """A new, empty Domicile on a server."""
+    """Open a new, empty Domicile on a server."""
     settings = server.make()
     made = Domicile(settings, kind, limits or Limits())
     try:
@@ -278,4 +279,4 @@ def new_domicile(server: Server, kind: Kind, limits: Limits | None = None) -> It
         yield made
     finally:
         made.close()
-        server.take_back(settings)
+        server.reclaim(settings)

@@ -1,4 +1,4 @@
-"""A processor that keeps its copies in memory, and fails as a test says."""
+"""A processor in memory, with faults."""
 
 import hashlib
 from collections.abc import Callable
@@ -11,11 +11,11 @@ from storage.testing.faults import Gate
 
 
 class FakeProcessor:
-    """Takes copies, deletes them when asked, and gives its word. ``copies`` is what it has.
+    """Receives copies, deletes them on request, and confirms. ``copies`` has what it stores.
 
-    ``gates``: a call of that name waits. ``down``: every call fails, and nothing happens.
-    ``pending``: it is asked, and does not delete yet. ``land_late``: a delivery times out, and
-    happens when the test calls ``land``. ``fail_after``: a call of that name has happened, and then
+    ``gates``: a call of that name waits. ``down``: every call fails without effect. ``pending``: a
+    deletion is requested, but not carried out yet. ``land_late``: a delivery times out, and takes
+    effect when the test calls ``land``. ``fail_after``: a call of that name takes effect, and then
     fails with that error.
     """
 
@@ -54,23 +54,23 @@ class FakeProcessor:
 
     def confirm(self, copy: UUID) -> Acknowledgement | None:
         self._begin("confirm", copy)
-        said = None
+        confirmed = None
         if copy in self.deletion_requests and copy not in self.copies and not self.pending:
-            said = Acknowledgement(self._clock.now(), hashlib.sha256(copy.bytes).digest())
+            confirmed = Acknowledgement(self._clock.now(), hashlib.sha256(copy.bytes).digest())
         self._end("confirm")
-        return said
+        return confirmed
 
     def postpone(self, copy: UUID, content: bytes) -> None:
-        """A delivery is under way, until ``land`` is called."""
+        """Let a delivery take effect when ``land`` is called."""
         self._late.append(lambda: self.copies.update({copy: content}))
 
     @property
     def late(self) -> int:
-        """How many deliveries are still under way."""
+        """How many deliveries are pending."""
         return len(self._late)
 
     def land(self) -> None:
-        """Let the late deliveries happen now, whatever has been asked since."""
+        """Let the pending deliveries take effect now, whatever was requested since."""
         late, self._late = self._late, []
         for happen in late:
             happen()

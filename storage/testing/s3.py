@@ -1,6 +1,6 @@
-"""S3 over real HTTP on loopback, from moto; and a server that answers whatever a test says.
+"""S3 over real HTTP on loopback, from moto; and a server with scripted responses.
 
-moto's own server wants Flask and dozens of other packages; this needs moto's S3 alone.
+The server of moto needs Flask and dozens of other packages; this one needs moto's S3 alone.
 """
 
 import ssl
@@ -25,24 +25,24 @@ from storage.backends.s3 import S3Credentials
 CREDENTIALS = S3Credentials(
     access_key=SecretStr("AKIAIOSFODNN7EXAMPLE"), secret_key=SecretStr("a secret that moto ignores")
 )
-"""What the server accepts; it accepts anything."""
+"""Credentials for the server, which accepts any."""
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What a server was asked. ``query`` holds what stands after the question mark."""
+    """A request to a server. ``query`` has the parameters after the question mark."""
 
     method: str
     path: str
     query: Mapping[str, str]
     headers: Mapping[str, str]
     body: bytes = field(repr=False)
-    target: str = field(repr=False)  # path and query as they were sent
+    target: str = field(repr=False)  # path and query as sent
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a server answers. It closes before the end if it ``announced`` more than the body."""
+    """A response. The server closes early if it ``announced`` more than the body has."""
 
     status: int = 200
     headers: Mapping[str, str] = field(default_factory=dict)
@@ -51,16 +51,16 @@ class Answer:
 
     @classmethod
     def error(cls, status: int, code: str, headers: Mapping[str, str] | None = None) -> "Answer":
-        """An error as S3 puts it."""
+        """Return an S3 error response."""
         body = f"<Error><Code>{code}</Code><Message>-</Message></Error>".encode()
         return cls(status, headers or {}, body)
 
 
 class LoopbackServer:
-    """An HTTP server on a free port of this machine, for as long as the context lasts.
+    """An HTTP server on a free port of this machine, for the context.
 
-    ``requests`` are those that came so far. ``answer`` may be set anew at any time; if it raises
-    ConnectionError, the connection is closed without an answer.
+    ``requests`` has the requests so far. ``answer`` may be replaced at any time; if it raises
+    ConnectionError, the connection is closed without a response.
     """
 
     def __init__(
@@ -75,16 +75,16 @@ class LoopbackServer:
 
     @property
     def port(self) -> int:
-        """Where it listens."""
+        """The port of the server."""
         return self._server.server_port
 
     @property
     def url(self) -> str:
-        """Where it listens, unless with TLS."""
+        """The URL of the server, if it has no TLS."""
         return f"http://127.0.0.1:{self.port}"
 
     def close(self) -> None:
-        """Listen no more."""
+        """Stop the server."""
         self._server.shutdown()
         self._thread.join()
         self._server.server_close()
@@ -103,7 +103,7 @@ class LoopbackServer:
 
 
 class S3Server(LoopbackServer):
-    """The S3 of moto. ``instead`` may answer a request itself, or let it go on with None."""
+    """The S3 of moto. ``instead`` may respond to a request; None passes it to moto."""
 
     def __init__(self) -> None:
         super().__init__(self._from_moto)
@@ -114,7 +114,7 @@ class S3Server(LoopbackServer):
     def make_bucket(
         self, name: str, region: str, *, versioned: bool = False, locks: bool = False
     ) -> None:
-        """Make a bucket, with object lock if it is to have it. It goes when the server closes."""
+        """Create a bucket, optionally with object lock. Closing the server removes it."""
         self._buckets.create_bucket(name, region)
         if versioned:
             self._buckets.put_bucket_versioning(name, "Enabled")
@@ -122,7 +122,7 @@ class S3Server(LoopbackServer):
         self._names.append(name)
 
     def store(self, bucket: str, key: str, data: bytes) -> None:
-        """An object that somebody else has stored, quickly."""
+        """Store an object as another client would, without HTTP."""
         with self._one_at_a_time:
             self._buckets.put_object(bucket, key, data)
 
@@ -139,7 +139,7 @@ class S3Server(LoopbackServer):
     def _from_moto(self, request: Request) -> Answer:
         if answer := self.instead(request):
             return answer
-        host = "s3.eu-central-1.amazonaws.com"  # moto goes by the bucket, not by the region
+        host = "s3.eu-central-1.amazonaws.com"  # moto looks at the bucket, not at the region
         asked = MotoRequest.from_primitives(
             request.method,
             f"https://{host}{self._target(request)}",
@@ -151,26 +151,26 @@ class S3Server(LoopbackServer):
         with self._one_at_a_time:
             try:
                 status, headers, body = handle(asked, asked.raw_url, asked.headers)
-            except KeyError:  # moto has no answer to a part of an upload that was aborted
+            except KeyError:  # moto fails for a part of an aborted upload
                 return Answer.error(404, "NoSuchUpload")
-            except AttributeError:  # nor to a legal hold on what is not there
+            except AttributeError:  # and for a legal hold of an absent object
                 return Answer.error(404, "NoSuchKey")
         data = body.encode() if isinstance(body, str) else bytes(body)
         return Answer(status, {name: str(value) for name, value in headers.items()}, data)
 
     def _target(self, request: Request) -> str:
-        """What moto is to be asked for.
+        """Return the target of the request to moto.
 
-        After a key without a version, S3 lists what comes after all of its versions; moto leaves
-        out one entry, whichever it is. So it is told the last version that is not to come.
+        After a key without a version, S3 continues after all its versions; moto skips one arbitrary
+        entry. So this names the last version to skip.
         """
         query = dict(request.query)
         if "versions" not in query or "key-marker" not in query or "version-id-marker" in query:
             return request.target
         after = query.pop("key-marker")
         with self._one_at_a_time:
-            held = list(self._buckets.buckets[request.path.strip("/")].keys.iterlists())
-        before = [version for key, versions in held for version in versions if key <= after]
+            present = list(self._buckets.buckets[request.path.strip("/")].keys.iterlists())
+        before = [version for key, versions in present for version in versions if key <= after]
         if before:
             before.sort(key=lambda v: (v.name, -unix_time_millis(v.last_modified)))
             last = before[-1]
@@ -193,7 +193,7 @@ class _Handler(BaseHTTPRequestHandler):
     def handle_one_request(self) -> None:
         try:
             super().handle_one_request()
-        except ConnectionError:  # the client gave up, or is to believe that we did
+        except ConnectionError:  # the client closed, or the test closes on purpose
             self.close_connection = True
 
     def _handle(self) -> None:
@@ -202,7 +202,7 @@ class _Handler(BaseHTTPRequestHandler):
         length = int(self.headers.get("Content-Length", 0))
         body = self.rfile.read(length)
         if len(body) < length:
-            raise ConnectionAbortedError  # of a part of a body no server makes an object
+            raise ConnectionAbortedError  # a server creates no object from a part of a body
         query = dict(parse_qsl(url.query, keep_blank_values=True))
         request = Request(
             self.command, url.path, query, dict(self.headers.items()), body, self.path
@@ -226,4 +226,4 @@ class _Handler(BaseHTTPRequestHandler):
     do_GET = do_PUT = do_POST = do_DELETE = do_HEAD = _handle  # noqa: N815 - the names of http.server
 
     def log_message(self, format: str, *args: object) -> None:
-        """Servers of tests are silent."""
+        """Log nothing."""

@@ -1,4 +1,4 @@
-"""A region as it was when it was new, again and again: quicker than making a new one."""
+"""Catalog snapshots: restore a new region, which is faster than to create one."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -17,14 +17,14 @@ from storage.testing.clock import NOON
 
 @dataclass(frozen=True)
 class Snapshot:
-    """The rows of a region's catalog, and its keys, when it was new."""
+    """The rows of a new region's catalog, and its keys."""
 
     catalog: Catalog
     keys: bytes = field(repr=False)
     rows: Mapping[str, Sequence[Row[tuple[object, ...]]]] = field(repr=False)
 
     def restore(self, keys_file: Path) -> None:
-        """As it was when it was new, with its keys in that file. Nobody else is at it."""
+        """Restore the rows, and write the keys to the file. No other process may use the region."""
         keys_file.touch(mode=0o600)
         keys_file.write_bytes(self.keys)
         wanted = {row.day for row in self.rows["day"]}
@@ -46,14 +46,14 @@ class Snapshot:
                     connection.execute(insert(table), rows)
 
     def close(self) -> None:
-        """Close its connections. It may be restored again."""
+        """Close the connections. The snapshot can be restored again."""
         self.catalog.close()
 
 
 def snapshot(
     settings: Settings, region: str, topology: Topology, *, connections: int = 4
 ) -> Snapshot:
-    """What has just been made, with partitions for as many days as the topology wants."""
+    """Take a snapshot of a new region, with the partitions that the topology requires."""
     given = settings.regions[region]
     catalog = Catalog(region, given.catalog_url.get_secret_value(), connections=connections)
     with catalog.begin() as connection:

@@ -23,7 +23,7 @@ def ground(domicile_server: Server, tmp_path_factory: pytest.TempPathFactory) ->
     """Where all of them take turns."""
     made = make_ground(domicile_server, tmp_path_factory.mktemp("ground"))
     yield made
-    domicile_server.take_back(made.full)
+    domicile_server.reclaim(made.full)
 
 
 # no other test ends what concerns processors in the middle

@@ -123,7 +123,7 @@ class Orders(RuleBasedStateMachine):
         finally:
             if self.runner is not None:
                 self.runner.close()
-            self.server.take_back(self.settings)
+            self.server.reclaim(self.settings)
 
     def _play(self, op: Op, process: int, between: Sequence[tuple[int, Op]] = ()) -> None:
         self._do(lambda runner: runner.play(op, process, between))
