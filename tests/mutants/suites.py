@@ -53,6 +53,7 @@ _EVERYDAY = ("integration/lifecycle", "integration/regressions", "faults/races")
 SAMPLED = (
     _suite(
         "objects/write",
+        "integration/write_protocol",
         "integration/lifecycle",
         "faults/late_writes",
         "faults/false_replicas",
