@@ -52,7 +52,7 @@ def test_purge_takes_everything_of_a_key(case: BackendCase) -> None:
 
 @pytest.mark.parametrize("case", VERSIONED, ids=NAME, indirect=True)
 def test_a_marker_hides_what_is_still_there(case: BackendCase) -> None:
-    """After somebody's plain delete nothing is read under the key, and the versions are listed."""
+    """After a plain delete of another client a read finds nothing, and the versions are listed."""
     backend = case.backend
     put(backend, "a/b", b"one")
     assert case.plain_delete is not None
@@ -96,7 +96,7 @@ def test_what_was_preserved_is_purged_when_it_is_released(backend: Backend) -> N
 
 @pytest.mark.parametrize("case", LOCKED, ids=NAME, indirect=True)
 def test_a_place_with_locks_refuses_to_delete_what_is_preserved(case: BackendCase) -> None:
-    """Not by a purge, and not by whoever deletes another version; its neighbour is free."""
+    """Neither a purge nor a delete of another version removes it; other keys are not locked."""
     backend = case.backend
     for key in ("held/kept/a", "held/kept/ab"):
         put(backend, key)

@@ -35,7 +35,7 @@ from tests.support.backends.s3 import (
 
 @pytest.fixture
 def elsewhere() -> Iterator[LoopbackServer]:
-    """A server that nobody may talk to. It would say yes to everything."""
+    """A server that must get no request. It would accept everything."""
     with LoopbackServer(lambda _: Answer(headers={"ETag": '"e"'})) as server:
         yield server
         assert server.requests == []
@@ -96,7 +96,7 @@ def test_a_redirect_is_not_followed(
     call: Callable[[S3Backend], object],
     redirect: Callable[[str], Answer],
 ) -> None:
-    """Not anywhere, not with another signature, and nobody is asked where to go instead."""
+    """Neither with another signature, nor after a request for the new location."""
     home.answer = at_home(lambda _: redirect(elsewhere.url))
 
     with pytest.raises(BackendMisplaced):
@@ -214,7 +214,7 @@ def test_a_probe_asks_for_the_place_again(home: LoopbackServer, backend: S3Backe
 def test_who_may_not_ask_for_the_place_writes_nothing(
     home: LoopbackServer, backend: S3Backend
 ) -> None:
-    """Without s3:GetBucketLocation nobody can know, so nothing is sent."""
+    """Without s3:GetBucketLocation the location is unknown, so nothing is sent."""
     home.answer = lambda _: Answer.error(403, "AccessDenied")
 
     with pytest.raises(BackendForbidden):

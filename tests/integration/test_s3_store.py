@@ -44,7 +44,7 @@ def s3(domicile: Domicile) -> S3Server:
 
 @pytest.fixture
 def elsewhere() -> Iterator[LoopbackServer]:
-    """A server that nobody may talk to. It would say yes to everything."""
+    """A server that must get no request. It would accept everything."""
     with LoopbackServer(lambda _: Answer(headers={"ETag": '"e"'})) as server:
         yield server
         assert server.requests == []
@@ -97,7 +97,7 @@ def work(domicile: Domicile, *hours: float) -> None:
 
 class TestLife:
     def test_no_version_is_left_of_what_is_erased(self, domicile: Domicile, s3: S3Server) -> None:
-        """Neither one that somebody else made, nor a delete marker; what shares the pack lives."""
+        """No version of another client and no marker is left; the rest of the pack survives."""
         t = domicile.tenant()
         gone, kept = two_in_one_pack(t)
         body = t.get(kept, purpose=SERVE).body

@@ -87,7 +87,7 @@ def test_the_reserve_is_passed_on(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("spec", [S3, MEMORY], ids=["s3", "memory"])
 def test_only_directories_are_made(tmp_path: Path, spec: BackendSpec) -> None:
-    """A bucket is made by whoever answers for it."""
+    """The operator of a bucket creates it."""
     create_storage(spec, data_dir=tmp_path)
 
     assert list(tmp_path.iterdir()) == []

@@ -81,7 +81,7 @@ def test_what_has_begun_ends_on_the_same_disk(backend: DirectoryBackend, root: P
 
 
 def test_a_root_is_made_once(tmp_path: Path) -> None:
-    """With its parents, for nobody else to read; a second time changes nothing."""
+    """With its parents, readable by its owner alone; a second call changes nothing."""
     root = tmp_path / "data" / "backends" / "eu-a"
     create_root("eu-a", root)
     backend = DirectoryBackend("eu-a", root, clock=Clock(), entropy=os.urandom)
@@ -282,7 +282,7 @@ def test_a_folder_is_no_object(backend: DirectoryBackend, root: Path) -> None:
 
 
 def test_a_link_leads_nowhere(backend: DirectoryBackend, root: Path, tmp_path: Path) -> None:
-    """What somebody linked into the directory is listed and purged, and never read."""
+    """A link in the directory is listed and purged, and never followed by a read."""
     (tmp_path / "outside").write_bytes(b"outside")
     (root / "link").symlink_to(tmp_path / "outside")
     (root / "folder").symlink_to(tmp_path)
@@ -299,7 +299,7 @@ def test_a_link_leads_nowhere(backend: DirectoryBackend, root: Path, tmp_path: P
 
 
 def test_what_is_not_ours_is_listed(backend: DirectoryBackend, root: Path) -> None:
-    """A scrub has to see bytes that nobody announced."""
+    """A scrub must find bytes that were not announced."""
     (root / "a").mkdir()
     (root / "a" / "Notes.TXT").write_text("hello")
 

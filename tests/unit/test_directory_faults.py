@@ -89,7 +89,7 @@ def test_every_call_says_what_the_disk_says(
 def test_a_name_that_may_not_be_durable_is_unknown(
     backend: DirectoryBackend, root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Once the object can be read, nobody may say that it is not stored."""
+    """Once the object can be read, no error may say that it is not stored."""
     real = os.fsync
 
     def fsync(handle: int) -> None:

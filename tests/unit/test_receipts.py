@@ -107,7 +107,7 @@ class TestFormat:
         assert sign(batch, KEY, issued_at=ISSUED.astimezone(zone)) == TOKENS
 
     def test_holds_nothing_but_what_is_listed(self) -> None:
-        """The fields are these: no content, no pseudonym, no text of somebody's own."""
+        """The fields are these: no content, no pseudonym, no free text."""
         expected = (
             "format erasure region tenant scope reason requested fenced unreadable_since "
             "absent_since last_key_copy_gone_by deleted leaves processors deferred issued_at"
@@ -121,7 +121,7 @@ class TestFormat:
         assert " ".join(Deferral.model_fields) == "hold records since until"
 
     def test_says_nothing_of_the_others(self) -> None:
-        """Of the other receipts of a batch it has hashes, over ids that nobody can guess."""
+        """It has hashes of the other receipts of its batch, over ids that cannot be guessed."""
         hidden = [RECEIPTS[2].tenant, str(RECEIPTS[2].erasure)]
         told = b"".join(unb64(part) for part in TOKENS[0].replace("~", ".").split("."))
 
@@ -152,7 +152,7 @@ class TestPayload:
 
     @pytest.mark.parametrize("section", ["leaves", "processors", "deferred"])
     def test_an_unknown_field(self, section: str) -> None:
-        """A field that nobody defined is refused, at the top and in each section."""
+        """An undefined field is refused, at the top and in each section."""
         entry = PAYLOAD[section][0] | {"note": "x"}
 
         assert_invalid(alone(canonical(PAYLOAD | {"note": "x"})))

@@ -85,7 +85,7 @@ class TestTampering:
 
     @given(st.text() | st.text(alphabet=BASE64URL + ".~="))
     def test_no_text_is_a_receipt(self, text: str) -> None:
-        """Whatever somebody hands over, the answer is ReceiptInvalid and nothing else."""
+        """Whatever the text, verifying raises ReceiptInvalid and nothing else."""
         assert_invalid(text)
         assert_invalid(f"{TOKEN.split('~')[0]}~{text}")
 
@@ -196,7 +196,7 @@ class TestRoot:
         assert_invalid(f"{signed(canonical(ROOT), header(**change))}~{receipt}~{proof}")
 
     def test_another_key(self) -> None:
-        """A root signed by somebody else who names our key is invalid."""
+        """A root signed with another key under the id of ours is invalid."""
         _, receipt, proof = TOKEN.split("~")
 
         assert_invalid(f"{signed(canonical(ROOT), key=OTHER)}~{receipt}~{proof}")

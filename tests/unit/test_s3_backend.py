@@ -117,7 +117,7 @@ def test_a_probe_says_that_deleting_is_forbidden(server: S3Server, backend: S3Ba
 def test_a_probe_uses_every_right(
     server: S3Server, backend: S3Backend, method: str, query: str
 ) -> None:
-    """One that is missing is noticed at opening, not when somebody asks to be forgotten."""
+    """A missing right is noticed at opening, not at the first erasure."""
 
     def forbid(request: Request) -> Answer | None:
         if request.method == method and (not query or query in request.query):

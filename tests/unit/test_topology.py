@@ -126,7 +126,7 @@ def test_the_same_bucket_name_at_another_endpoint_is_another_bucket(data: Path) 
 def test_a_retention_is_nothing_or_long_enough_to_be_read(
     data: Path, *, purge: int, days: int, loads: bool
 ) -> None:
-    """A class that nobody could ever read is a mistake; the purge bound need be no whole days."""
+    """A class that could never be read is a mistake; the purge bound may be a part of a day."""
     edit(data / CLASSES, "purge_hours = 24", f"purge_hours = {purge}")
     edit(data / CLASSES, "retention_days = 30", f"retention_days = {days}")
 

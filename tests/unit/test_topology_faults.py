@@ -291,7 +291,7 @@ def test_a_cascade_of_a_class_that_is_not_kept_is_refused(data: Path) -> None:
 
 
 def test_a_region_whose_jurisdiction_says_nothing_of_evidence_is_refused(data: Path) -> None:
-    """How long receipts are kept there would be nobody's decision."""
+    """A region needs a decision on how long its evidence is kept."""
     text = (data / JURISDICTIONS).read_text()
     (data / JURISDICTIONS).write_text(text[: text.index('[[jurisdictions]]\nname = "US"')])
 
