@@ -48,7 +48,7 @@ def test_an_erasure_between_the_steps_of_a_put(
     assert gate.reached.wait(30)
     erasure = erase(t)
     if planned:
-        domicile.run_worker()
+        work(domicile)
     stuck = domicile.backends["eu-b"]
     stuck.fail_before["purge"] = lambda _: BackendUnavailable("eu-b")
     gate.open.set()
@@ -90,7 +90,7 @@ def test_an_erasure_of_one_record_of_a_pack_that_is_being_put(
     assert gate.reached.wait(30)
     erasure = erase(t)
     if planned:
-        domicile.run_worker()
+        work(domicile)
     gate.open.set()
     refused, stored = putting.result(30)
     assert isinstance(refused, PutFailure)
@@ -124,7 +124,7 @@ def test_an_erasure_while_an_insert_is_not_committed(
     erasing = aside.submit(erase, t)
     eventually(lambda: erasing.done() or faults.lock_waiters() > 0)
     waited = not erasing.done()
-    domicile.run_worker()
+    work(domicile)
     gate.open.set()
     written, erasure = writing.result(30), erasing.result(30)
 

@@ -27,7 +27,7 @@ def put(domicile: Domicile) -> None:
 def purge(domicile: Domicile) -> None:
     """All that is there of somebody is erased, purged and forgotten, and something new written."""
     erase(domicile.store.tenant("acme-eu"))
-    domicile.run_worker()
+    work(domicile)
     put(domicile)
 
 
@@ -36,7 +36,7 @@ def replicate(domicile: Domicile) -> None:
     domicile.take_down("eu-a")
     put(domicile)
     domicile.bring_back("eu-a")
-    domicile.run_worker()
+    work(domicile)
 
 
 @pytest.fixture
@@ -45,7 +45,7 @@ def life(domicile: Domicile) -> Life:
     domicile.tenant()
     for _ in range(3):
         put(domicile)
-    domicile.run_worker()
+    work(domicile)
     made = Life(busy=True)
     tap_catalog(home(domicile).catalog, made)
     for call in CALLS:
@@ -66,7 +66,7 @@ def test_at_every_moment_of_a_scrub(
         life.busy = True
 
         assert (found, life.due) == ({}, []), moment
-    domicile.run_worker()
+    work(domicile)
     assert scrubbed(domicile, "eu-b", 1.0) == {}
 
 
@@ -93,7 +93,7 @@ def test_a_listing_of_before(domicile: Domicile, other: Callable[[Domicile], Non
     """A page may be old when it is read: what it shows is asked for again."""
     domicile.tenant()
     put(domicile)
-    domicile.run_worker()
+    work(domicile)
 
     def stale(found: Iterator[StoredItem]) -> Iterator[StoredItem]:
         page = list(found)
@@ -109,7 +109,7 @@ def test_a_purge_while_it_looks_again(domicile: Domicile) -> None:
     """It was shown a moment ago, and its row is gone now: that is no copy that came back."""
     domicile.tenant()
     put(domicile)
-    domicile.run_worker()
+    work(domicile)
     backend = domicile.backends["eu-a"]
     Listing(backend, lambda _: iter(()))
 
@@ -130,7 +130,7 @@ def test_a_listing_that_leaves_everything_out(domicile: Domicile) -> None:
     """The backend has all of it when it is asked again: nothing is given up."""
     t = domicile.tenant()
     made = t.put(DataClass.PROMPT, b"mine").id
-    domicile.run_worker()
+    work(domicile)
     Listing(domicile.backends["eu-a"], lambda _: iter(()))
 
     assert scrubbed(domicile, share=1.0) == {}
@@ -141,7 +141,7 @@ def test_a_backend_that_shows_nothing_loses_nothing_for_good(domicile: Domicile)
     """Another bucket is behind its name, and empty. Each object keeps a copy that is good."""
     t = domicile.tenant()
     made = t.put(DataClass.PROMPT, b"mine").id
-    domicile.run_worker()
+    work(domicile)
     for name in ("eu-a", "eu-b"):
         inner = domicile.backends[name].inner
         for trace in list(inner.scan()):
@@ -161,7 +161,7 @@ def test_what_lands_late_is_purged_and_no_damage(domicile: Domicile) -> None:
     domicile.backends["eu-a"].land_late = True
     put(domicile)
     domicile.backends["eu-a"].land_late = False
-    domicile.run_worker()
+    work(domicile)
     domicile.backends["eu-a"].land()
 
     assert scrubbed(domicile, share=1.0) == {}
@@ -174,7 +174,7 @@ def test_an_erasure_while_a_lost_replica_is_made_anew(domicile: Domicile) -> Non
     """No copy is made of what has been erased meanwhile, and there is a receipt in the end."""
     t = domicile.tenant()
     put(domicile)
-    domicile.run_worker()
+    work(domicile)
     (key,) = keys_of(domicile)
     domicile.backends["eu-a"].inner.purge(key)
     found = scrubbed(domicile)

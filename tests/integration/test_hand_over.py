@@ -200,7 +200,7 @@ class TestTime:
         there.pending = True
         work(domicile, days=13)
         assert processor_state(domicile) == ProcessorState(MODERATION, 1, 1, 0, None)
-        for _ in range(60):
+        for _ in range(26):
             work(domicile, hours=1, minutes=1)
         asked = len(there.calls)
 

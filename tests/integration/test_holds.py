@@ -117,9 +117,9 @@ def test_an_erasure_may_be_deferred_twice_in_one_moment(domicile: Domicile) -> N
     put(tenant, b"mine")
     first, second = place(domicile), place(domicile, Scope.tenant())
     erasure = erase(tenant)
-    domicile.run_worker()
+    work(domicile)
     release(domicile, first)
-    domicile.run_worker()
+    work(domicile)
 
     told = {d.hold: d.until for d in domicile.store.erasure(erasure.id).deferred}
     assert told[first.hold.id] is not None

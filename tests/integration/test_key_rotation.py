@@ -10,6 +10,7 @@ from storage.crypto.root import Section, rotate
 from storage.errors import Erased, KeyUnavailable, LineageConflict, SettingsError
 from storage.model import DataClass, ErasureState, Purpose, Reason, Scope
 from storage.testing import Domicile, FakeClock
+from tests.support.actions import work
 from tests.support.holds import kept, opened, place
 
 HOME = "eu-central-1"
@@ -37,9 +38,8 @@ def test_a_subject_is_found_under_every_version(domicile: Domicile) -> None:
     for gone in (before, after):
         with pytest.raises(Erased):
             t.get(gone, purpose=SERVE)
-    domicile.run_worker()
-    domicile.pass_time(days=4)
-    domicile.run_worker()
+    work(domicile)
+    work(domicile, days=4)
     assert domicile.store.erasure(erasure.id).state is ErasureState.COMPLETE
 
 
@@ -118,9 +118,8 @@ def test_the_other_keys(domicile: Domicile, section: str) -> None:
 
     assert [t.get(i, purpose=SERVE).body for i in (before, after)] == [b"before", b"after"]
     erasure = t.erase(Scope.tenant(), reason=Reason.CONTRACT_END)
-    domicile.run_worker()
-    domicile.pass_time(days=4)
-    domicile.run_worker()
+    work(domicile)
+    work(domicile, days=4)
     assert domicile.store.erasure(erasure.id).receipt
 
 

@@ -37,7 +37,7 @@ def test_what_was_erased_after_the_backup_stays_erased(domicile: Domicile) -> No
     scopes = [Scope.record(gone["record"]), Scope.subject("u"), Scope.group("g")]
     erasures = [erase(t, scope) for scope in scopes]
     erasures.append(leaver.erase(Scope.tenant(), reason=Reason.CONTRACT_END))
-    domicile.run_worker()
+    work(domicile)
 
     dump.restore(domicile)
     with pytest.raises(CatalogRestored, match="domicile recover --region eu-central-1"):
@@ -52,7 +52,7 @@ def test_what_was_erased_after_the_backup_stays_erased(domicile: Domicile) -> No
             get(t, record_id)
     with pytest.raises(Erased):
         get(leaver, left)
-    domicile.run_worker()
+    work(domicile)
     work(domicile, days=4)
     assert all(is_complete(domicile, erasure) for erasure in erasures)
     assert len(packs_on(domicile)) == 2
@@ -102,7 +102,7 @@ def test_what_was_put_after_the_backup_is_reported_and_goes(domicile: Domicile) 
 
     t = domicile.store.tenant("acme-eu")
     domicile.backends["eu-b"].fail_before["purge"] = lambda _: BackendUnavailable("eu-b")
-    domicile.run_worker()
+    work(domicile)
     assert not is_complete(domicile, erasure)
     domicile.backends["eu-b"].fail_before.clear()
     work(domicile, hours=2)
@@ -154,7 +154,7 @@ def test_what_expired_after_the_backup_stays_expired(domicile: Domicile) -> None
     assert (report.events, report.lost_records, report.orphaned) == (0, 0, {})
     with pytest.raises(Expired):
         get(domicile.store.tenant("acme-eu"), expired)
-    domicile.run_worker()
+    work(domicile)
     with pytest.raises(NotFound):
         get(domicile.store.tenant("acme-eu"), expired)
 
@@ -176,7 +176,7 @@ def test_a_backend_that_is_down_throughout(domicile: Domicile) -> None:
     assert not is_complete(domicile, erasure)
 
     domicile.bring_back("eu-b")
-    domicile.run_worker()
+    work(domicile)
     work(domicile, hours=2)
     assert is_complete(domicile, erasure)
     assert packs_on(domicile) == []
@@ -198,7 +198,7 @@ def test_an_entry_that_only_a_silent_backend_has(domicile: Domicile) -> None:
     assert get(domicile.store.tenant("acme-eu"), mine) == b"mine"
     domicile.bring_back("eu-b")
     domicile.backends["eu-b"].fail_before["purge"] = lambda _: BackendUnavailable("eu-b")
-    domicile.run_worker()
+    work(domicile)
 
     with pytest.raises(GONE):
         get(domicile.store.tenant("acme-eu"), mine)

@@ -23,9 +23,9 @@ def put_together(domicile: Domicile, *subjects: str) -> list[RecordId]:
 
 
 def days_go_by(domicile: Domicile, days: int = 4) -> None:
-    """Every few hours there is work."""
-    for _ in range(days * 4):
-        work(domicile, hours=6)
+    """Let days pass; a worker runs twice a day."""
+    for _ in range(days * 2):
+        work(domicile, hours=12)
 
 
 def damage(domicile: Domicile, backend: str, prefix: str) -> None:

@@ -19,6 +19,7 @@ from storage.model import (
     Scope,
 )
 from storage.testing import Domicile
+from tests.support.actions import work
 from tests.support.topologies import small_topology
 
 APART = "canary/", "ledger/"
@@ -40,7 +41,7 @@ def test_a_day_that_waits_does_not_hold_up_the_others(domicile: Domicile) -> Non
     domicile.take_down("eu-b")
     domicile.pass_time(days=4)
     for _ in range(3):
-        domicile.run_worker()
+        work(domicile)
         domicile.pass_time(hours=1)
     domicile.bring_back("eu-b")
 
@@ -103,16 +104,15 @@ def test_no_receipt_while_an_earlier_erasure_of_the_same_record_is_open(domicile
     domicile.take_down("eu-b")
     t.erase(Scope.record(one), reason=Reason.CUSTOMER_REQUEST)
     for _ in range(3):
-        domicile.run_worker()
+        work(domicile)
         domicile.pass_time(hours=13)
     later = t.erase(Scope.subject("user-7"), reason=Reason.SUBJECT_REQUEST)
-    domicile.run_worker()
+    work(domicile)
 
     assert domicile.store.erasure(later.id).state is not ErasureState.COMPLETE
 
     domicile.bring_back("eu-b")
-    domicile.pass_time(hours=1)
-    domicile.run_worker()
+    work(domicile, hours=1)
 
     assert domicile.store.erasure(later.id).state is ErasureState.COMPLETE
     assert not any(key.startswith("pack/") for key in keys(domicile)["eu-b"])
@@ -130,11 +130,11 @@ def test_no_receipt_while_another_erasure_has_bytes_of_a_child(
     domicile.take_down("eu-b")
     order = [parent, child] if parent_first else [child, parent]
     t.erase(Scope.record(order[0]), reason=Reason.CUSTOMER_REQUEST)
-    domicile.run_worker()
+    work(domicile)
     if not parent_first:  # what the parent was in goes, and only the child is left
         domicile.bring_back("eu-b")
     later = t.erase(Scope.record(order[1]), reason=Reason.CUSTOMER_REQUEST)
-    domicile.run_worker()
+    work(domicile)
 
     assert domicile.store.erasure(later.id).state is not ErasureState.COMPLETE
 
@@ -144,18 +144,16 @@ def test_no_receipt_while_an_expired_record_is_on_a_backend(domicile: Domicile) 
     t = domicile.tenant(retention={DataClass.PROMPT: 2})
     t.put(DataClass.PROMPT, b"on both backends", subject="user-7")
     domicile.take_down("eu-b")
-    domicile.pass_time(days=1)
-    domicile.run_worker()
+    work(domicile, days=1)
     erasure = t.erase(Scope.subject("user-7"), reason=Reason.SUBJECT_REQUEST)
-    domicile.run_worker()
+    work(domicile)
     waiting = domicile.store.erasure(erasure.id)
 
     assert waiting.state is not ErasureState.COMPLETE
     assert [left.backend for left in waiting.outstanding] == ["eu-b"]
 
     domicile.bring_back("eu-b")
-    domicile.pass_time(hours=1)
-    domicile.run_worker()
+    work(domicile, hours=1)
 
     assert domicile.store.erasure(erasure.id).state is ErasureState.COMPLETE
     assert keys(domicile)["eu-b"] == set()

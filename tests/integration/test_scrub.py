@@ -34,7 +34,7 @@ def domicile_backends(request: pytest.FixtureRequest) -> Kind:
 def put(domicile: Domicile) -> RecordId:
     """A record, on both backends of its region."""
     made = domicile.tenant().put(DataClass.PROMPT, b"mine", subject="u").id
-    domicile.run_worker()
+    work(domicile)
     return made
 
 
@@ -56,7 +56,7 @@ def nothing_is_wrong(domicile: Domicile) -> bool:
 def test_where_nothing_is_wrong_nothing_is_found(domicile: Domicile, put: RecordId) -> None:
     """Packs, day keys, file keys and files are looked at and read, and nothing is changed."""
     domicile.store.tenant("acme-eu").put_file(BytesIO(b"file" * 1000))
-    domicile.run_worker()
+    work(domicile)
 
     assert scrubbed(domicile, share=1.0) == {}
 
@@ -207,7 +207,7 @@ def test_a_copy_that_came_back_is_purged_again(domicile: Domicile, put: RecordId
     data = domicile.backends["eu-a"].inner.get(key)
     domicile.take_down("eu-b")
     erasure = erase(domicile.store.tenant("acme-eu"))
-    domicile.run_worker()
+    work(domicile)
     assert traces_of(domicile, key) == []
 
     domicile.backends["eu-a"].inner.put(key, data, timeout=30)

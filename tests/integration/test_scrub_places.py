@@ -27,7 +27,7 @@ def domicile_backends(request: pytest.FixtureRequest) -> Kind:
 def put(domicile: Domicile) -> RecordId:
     """A record, on both backends of its region."""
     made = domicile.tenant().put(DataClass.PROMPT, b"mine", subject="u").id
-    domicile.run_worker()
+    work(domicile)
     return made
 
 
@@ -127,7 +127,7 @@ class TestSubProcessors:
         domicile.settings = domicile.settings.model_copy(update={"topology": topology})
         domicile.open()
         domicile.tenant().put(DataClass.COMPLETION, b"mine", subject="u")
-        domicile.run_worker()
+        work(domicile)
         return domicile
 
     @pytest.mark.parametrize("domicile_backends", ["memory"], indirect=True)

@@ -85,7 +85,7 @@ def wrong(domicile: Domicile) -> list[str]:
     t = domicile.tenant()
     for number in range(12):
         t.put(DataClass.PROMPT, b"%d" % number)
-    domicile.run_worker()
+    work(domicile)
     lost = keys_of(domicile)[::2]
     for key in lost:
         domicile.backends["eu-a"].inner.purge(key)
@@ -257,7 +257,7 @@ def test_time_that_was_not_used_makes_no_burst() -> None:
 def test_the_worker_scrubs_each_backend_once_a_week(domicile: Domicile) -> None:
     """A piece a round, and never without need."""
     domicile.tenant().put(DataClass.PROMPT, b"mine")
-    domicile.run_worker()
+    work(domicile)
     names = ("eu-a", "eu-b")
     before = [domicile.backends[name].count("scan") for name in names]
     counts = []
@@ -278,7 +278,7 @@ def test_a_piece_of_the_worker_is_bounded(
 ) -> None:
     """In keys and in requests, so that its other duties do not wait."""
     monkeypatch.setattr(scrubbing, limit, 3)
-    domicile.run_worker()
+    work(domicile)
     domicile.pass_time(days=8)
     region, backend = home(domicile), domicile.backends["eu-a"]
     pieces = []
@@ -302,7 +302,7 @@ def test_a_round_that_reads_less_is_begun_anew(
     t = domicile.tenant()
     for number in range(12):
         t.put(DataClass.PROMPT, b"%d" % number)
-    domicile.run_worker()
+    work(domicile)
     backend = domicile.backends["eu-a"]
     scans = iter(range(1000))
     backend.fail_before["scan"] = lambda _: BackendUnavailable("eu-a") if next(scans) > 2 else None
@@ -318,7 +318,7 @@ def test_a_sample_is_a_share_and_another_each_time(domicile: Domicile) -> None:
     t = domicile.tenant()
     for number in range(40):
         t.put(DataClass.PROMPT, b"%d" % number)
-    domicile.run_worker()
+    work(domicile)
     samples = []
     for _ in range(2):
         before = len(domicile.backends["eu-a"].calls)

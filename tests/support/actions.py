@@ -4,6 +4,8 @@ from io import BytesIO
 
 import structlog
 
+from storage.bootstrap import worker_of
+from storage.client.homes import Homes
 from storage.client.store import Store
 from storage.client.tenant import Tenant
 from storage.errors import Erased, NotFound
@@ -43,9 +45,10 @@ def is_complete(domicile: Domicile, erasure: Erasure) -> bool:
 
 
 def work(domicile: Domicile, **time: float) -> None:
-    """Let the time pass, and the worker do what there is."""
+    """Let time pass, then do all that a worker of the region that tests work in can do."""
     domicile.pass_time(**time)
-    domicile.run_worker()
+    only = Homes({HOME: domicile.homes.served(HOME)})
+    worker_of(only, domicile.log).run_once()
 
 
 def duty(domicile: Domicile, name: str, store: Store | None = None) -> None:
