@@ -22,6 +22,6 @@ Three things are out of this order on purpose. Whatever deadlocks, ``Catalog.run
 - Rows of records: an erasure locks them before their objects, a compaction and a relocation after.
 - ``objects.mark_for_purge`` shares the lock of holds, also if the caller has locked the object that
   it is writing: the owner of that lock locks no other object than its own ledger entry.
-- The writer of a key shares the row of its day, and takes the slot of the day key, after the row
-  of the key: a transaction that begins or ends a day locks no object.
+- The writer of a day key takes the lock of its slot after the row of the key: no transaction takes
+  the two in the other order.
 """

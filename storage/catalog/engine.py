@@ -158,7 +158,7 @@ class Catalog:
                 )
             c = t.catalog_info.c  # other revisions may lack the other columns
             info = connection.execute(select(c.region, c.oldest_code, c.newest_code)).one_or_none()
-            revision = connection.scalar(text("SELECT version_num FROM alembic_version")) or ""
+            revision = _revision(connection)
         if info is None:
             raise CatalogUnsupported(
                 f"The catalog of {self.region} has no name yet.", advice="Run: domicile init"
@@ -178,6 +178,13 @@ class Catalog:
         """Close the connections."""
         self.engine.dispose()
         self._timing.dispose()
+
+
+def _revision(connection: Connection) -> str:
+    """Return the revision of the schema, empty if none is recorded."""
+    if not connection.scalar(select(func.to_regclass("alembic_version").is_not(None))):
+        return ""
+    return connection.scalar(text("SELECT version_num FROM alembic_version")) or ""
 
 
 def check_server(region: str, version: int) -> None:
@@ -227,8 +234,9 @@ def another(region: str, found: str) -> CatalogUnsupported:
 
 def outdated(revision: str) -> CatalogUnsupported:
     """Return the error for a catalog that is older than the oldest migration."""
+    found = f"is at revision {revision}" if revision else "has no revision"
     return CatalogUnsupported(
-        f"A catalog is at revision {revision}; this code needs {OLDEST_REVISION} or later.",
+        f"A catalog {found}; this code needs {OLDEST_REVISION} or later.",
         advice=f"Revisions before {OLDEST_REVISION} were never released. Run domicile init of the "
         "last commit that has them, then of this one.",
     )

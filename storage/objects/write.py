@@ -77,14 +77,16 @@ class Write:
         """Make a streamed object readable on every backend that took all of it."""
         return preserve(self.region, self.new.kind, upload.finish())
 
-    def renew(self) -> None:
+    def renew(self, *, force: bool = False) -> None:
         """Extend ``until`` when a third of ``lasts`` has passed. Call it before each piece.
+
+        ``force``: extend it in any case.
 
         Raises Abandoned if the reaper was first: it may already have made its final absence check,
         so nothing more may be sent.
         """
         region, now = self.region, self.region.clock.now()
-        if (self.until - now).total_seconds() > self.lasts * 2 / 3:
+        if not force and (self.until - now).total_seconds() > self.lasts * 2 / 3:
             return
         until = region.deadline(now, self.lasts)
         land_by = max(region.lands_by(replica.backend, until) for replica in self.replicas)

@@ -67,7 +67,7 @@ def _send(pack: Pack, body: "_Body") -> Sent:
             pack.write.renew()
             upload.write(sealed)
             upload.require(required)
-        pack.write.renew()
+        pack.write.renew(force=True)  # the file key and the commit come after this
         sent = pack.write.finish(upload)
     sent.require(required)
     return sent

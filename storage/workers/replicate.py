@@ -128,8 +128,10 @@ def _copy(region: OpenRegion, plan: _Plan, target: Write) -> str | None:
     code, source = KeyAbsent.__name__, plan.source
     for replica in plan.stored:
         digest, backend = hashlib.sha256(), region.backends[replica.backend]
+        upload = target.upload()
         try:
-            with target.upload() as upload:
+            with upload:
+                upload.require(1)
                 for piece in read_pieces(backend, replica.key, source.size or 0):
                     digest.update(piece)
                     target.renew()
@@ -143,10 +145,10 @@ def _copy(region: OpenRegion, plan: _Plan, target: Write) -> str | None:
             return next(iter(error.failures.values()))
         except Abandoned as error:
             return error.code
-        except BackendError as error:  # of the source: go on with the next one
+        except BackendError as error:  # of the source
             code = error.code
-            continue
-        code = Corrupt.__name__
+        else:
+            code = Corrupt.__name__
         if not upload.aborted:
             return code
     return code

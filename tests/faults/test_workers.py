@@ -206,27 +206,46 @@ def test_a_worker_that_is_killed_while_it_replicates(domicile: Domicile) -> None
     assert get(t, put.id) == b"mine"
 
 
-def test_a_copy_of_unknown_outcome_is_not_sent_again_under_its_key(domicile: Domicile) -> None:
-    """The first could land when the second has long been purged."""
+def test_a_replica_of_unknown_outcome_is_not_sent_again_under_its_key(domicile: Domicile) -> None:
+    """The first could take effect when the second has long been purged."""
+    write, plan = _replication(domicile)
+    late = domicile.backends["eu-b"]
+    late.fail_after["upload.finish"] = late.answer_lost
+
+    assert _copy(home(domicile), plan, write) == "BackendTimeout"
+    assert late.count("upload") == 1
+
+
+def test_an_upload_that_could_not_begin_is_not_begun_again_under_its_key(
+    domicile: Domicile,
+) -> None:
+    """Its answer may be lost, also when the source fails next."""
+    write, plan = _replication(domicile)
+    late, source = domicile.backends["eu-b"], domicile.backends["eu-a"]
+    late.fail_after["upload"] = late.answer_lost
+    source.fail_before["get"] = lambda _: BackendUnavailable("eu-a")
+
+    assert _copy(home(domicile), plan, write) == "BackendTimeout"
+    assert late.count("upload") == 1
+
+
+def _replication(domicile: Domicile) -> tuple[Write, _Plan]:
+    """A replica on eu-b that is to be written from two replicas on eu-a."""
     region = home(domicile)
     domicile.tenant().put(DataClass.PROMPT, b"mine")
     (pack,) = packs(region)
-    late = domicile.backends["eu-b"]
-    late.fail_after["upload.finish"] = late.answer_lost
+    domicile.backends["eu-b"].calls.clear()
     with region.catalog.begin() as connection:
         source = objects.find_object(connection, pack)
-        here = objects.replicas_of(connection, [pack], [ReplicaState.STORED])[pack]
+        stored = objects.replicas_of(connection, [pack], [ReplicaState.STORED])[pack]
     assert source is not None
-    good = [attempt for attempt in here if attempt.backend == "eu-a"]
+    good = [replica for replica in stored if replica.backend == "eu-a"]
     target = replace(good[0], backend="eu-b", key="pack/kept/again")
     now = region.clock.now()
     until = region.deadline(now, 1800)
     new = NewObject(source.id, source.kind, source.day, None, source.backends, now, until)
     write = Write(region, new, [target], until, 1800)
-    code = _copy(region, _Plan(source, good * 2, [write]), write)
-
-    assert code == "BackendTimeout"
-    assert late.count("upload") == 1
+    return write, _Plan(source, good * 2, [write])
 
 
 def test_a_copy_may_take_longer_than_a_lease(domicile: Domicile) -> None:

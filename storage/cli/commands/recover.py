@@ -48,7 +48,7 @@ def recover(
     It replays the ledger from the backends: erased data stays erased, and processors are asked to
     delete their copies. It then reports which acknowledged data the restored catalog has lost, and
     asks for a confirmation. Until you confirm, nothing is served or destroyed. After that, objects
-    without a row in the catalog are purged.
+    without a row in the catalog are purged, except those that a hold may need.
 
     It can be repeated, also after a crash. It does nothing if no catalog was restored. Ends with 9
     if you have not confirmed.
@@ -134,7 +134,10 @@ def _show(report: Report) -> None:
                 for kind, day in by_partition
             ],
         )
-        print_note("The catalog has lost their records and keys. They will be purged.")
+        print_note(
+            "The catalog has lost their records and keys. They will be purged, except objects of "
+            "the kinds held and hold_key, which a hold may need."
+        )
     if report.lost:
         print_blank()
         print_table(
