@@ -359,7 +359,7 @@ def scrub(stage: Stage, other: Actor) -> Act:
 def settle(stage: Stage, other: Actor) -> Act:
     """An entry of the ledger whose writer has ended."""
     some_records(stage, other)
-    stage.start(Tape(stop="commit update replica, update object, insert erasure")).erase_and_end(
+    stage.start(Tape(stop="commit update object, update replica, insert erasure")).erase_and_end(
         Scope.subject("ann")
     )
     stage.pass_time(hours=1)

@@ -48,7 +48,7 @@ def ask_back_too_early(stage: Stage, other: Actor) -> Act:
 @operation
 def settle_a_copy(stage: Stage, other: Actor) -> Act:
     """An entry of the ledger that tells of a copy, and whose writer has ended."""
-    fact, tape = stage.fact("ann"), Tape(stop="commit update replica, update object, insert proc")
+    fact, tape = stage.fact("ann"), Tape(stop="commit update object, update replica, insert proc")
     other.put(fact)
     stage.start(tape).hand_over_and_end(fact)
     other.erase(Scope.subject("ann"))
