@@ -39,7 +39,7 @@ class CatalogClock:
 
     @property
     def error(self) -> timedelta:
-        """The same for all processes: ``now`` fails where it cannot be kept."""
+        """The same bound for all processes: ``now`` fails where it cannot be kept."""
         return _BOUND
 
     def now(self) -> datetime:

@@ -86,7 +86,7 @@ def public(
     version: Annotated[int | None, Option(metavar="N", help="Only this version.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Print the public keys of a region, newest first, for whoever verifies its receipts.
+    """Print the public keys of a region, newest first. With them anyone can verify its receipts.
 
     Prints PEM; with --json a JWK set that says from when to when each key has signed.
     """

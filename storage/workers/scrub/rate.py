@@ -1,4 +1,4 @@
-"""So many requests a second, and no more."""
+"""Limit the number of requests per second."""
 
 from collections.abc import Callable
 
@@ -13,7 +13,7 @@ class Rate:
     def __init__(
         self, rate: float, *, clock: Callable[[], float], sleep: Callable[[float], None]
     ) -> None:
-        """``rate``: requests per second; infinite: they are counted, and nobody waits."""
+        """``rate``: requests per second. Infinite: count them, and never wait."""
         self.taken = 0
         self._every, self._clock, self._sleep = 1 / rate, clock, sleep
         self._next = clock()

@@ -121,7 +121,7 @@ class _Walk:
             if marked and (looked or self._target.rate.taken - asked >= REQUESTS):
                 return False
             self.tally.keys += 1
-            marked = is_key(key)  # what is no key is no mark to go on from
+            marked = is_key(key)  # a foreign name cannot be a position to continue from
             if marked:
                 self._examine(key, row, there)
                 self.after = key
