@@ -15,8 +15,7 @@ from storage.model import DataClass
 from storage.ports import ItemKind, StoredItem
 from storage.testing import Domicile, Gate
 from storage.workers.scrub import rounds as scrubbing
-from storage.workers.scrub.rate import Rate
-from storage.workers.scrub.repair import Target, Traces
+from storage.workers.scrub.repair import Rate, Target, Traces
 from storage.workers.scrub.rounds import scrub, whole_round
 from tests.support.actions import work
 from tests.support.inspect.stored import home

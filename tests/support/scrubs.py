@@ -12,8 +12,7 @@ from storage.client.store import Store
 from storage.model import ReplicaState
 from storage.ports import Backend, StoredItem
 from storage.testing import Domicile, FaultyBackend
-from storage.workers.scrub.rate import Rate
-from storage.workers.scrub.repair import Target
+from storage.workers.scrub.repair import Rate, Target
 from storage.workers.scrub.rounds import whole_round
 from tests.support.inspect.stored import home, home_of
 

@@ -23,8 +23,7 @@ from storage.logs import make_logger
 from storage.policy import Done
 from storage.region import OpenRegion
 from storage.text import did_you_mean, plural
-from storage.workers.scrub.rate import Rate
-from storage.workers.scrub.repair import Target
+from storage.workers.scrub.repair import Rate, Target
 from storage.workers.scrub.rounds import SHARE, whole_round
 
 _DONE = {

@@ -22,8 +22,7 @@ from storage.model import ReplicaState
 from storage.policy import Done, Finding, next_scrub, sampled
 from storage.ports import StoredItem
 from storage.region import OpenRegion
-from storage.workers.scrub.rate import Rate
-from storage.workers.scrub.repair import Target, Traces, inspect, intact, repair, summarize
+from storage.workers.scrub.repair import Rate, Target, Traces, inspect, intact, repair, summarize
 
 KEYS, REQUESTS = 1000, 100  # a piece ends after one of these counts
 SHARE = 0.01  # of the objects, the share that a worker reads in full in one round

@@ -6,8 +6,7 @@ import math
 from sqlalchemy import or_, select
 
 from storage.catalog import tables as t
-from storage.workers.scrub.rate import Rate
-from storage.workers.scrub.repair import Target
+from storage.workers.scrub.repair import Rate, Target
 from storage.workers.scrub.rounds import whole_round
 from tests.support.inspect.stored import homes_of
 from tests.support.stories.calls import Calls
