@@ -1,4 +1,4 @@
-"""What a process does to the world outside of it, one effect after the other; and its end.
+"""What a process does to the cluster outside of it, one effect after the other; and its end.
 
 An effect is a call that changes a backend or a processor, the COMMIT of a transaction that changed
 something, a statement that is its own transaction, or a change of a file. All of them pass here, so

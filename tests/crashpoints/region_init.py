@@ -1,4 +1,4 @@
-"""A region that comes to life, ended at each effect: ``init`` again makes it whole."""
+"""A region that comes to steps, ended at each effect: ``init`` again makes it whole."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress

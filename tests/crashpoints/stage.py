@@ -41,10 +41,10 @@ from tests.crashpoints.effects import (
 )
 from tests.crashpoints.facts import Fact, Holding, Request
 from tests.crashpoints.ground import HOME, Ground
-from tests.support.faults.steps import Life
+from tests.support.faults.steps import Steps
 from tests.support.inspect.invariants import PLAIN
 from tests.support.inspect.stored import homes_of
-from tests.support.stories.cluster import LANDS_WITHIN, Process, World, quiet
+from tests.support.stories.cluster import LANDS_WITHIN, Cluster, Process, quiet
 
 TENANT, PROCESSOR = "acme-eu", "klarblick"
 PROMPT, COMPLETION, FILE = DataClass.PROMPT, DataClass.COMPLETION, DataClass.FINE_TUNING_FILE
@@ -208,7 +208,7 @@ class Actor(Process):
             fact.told = True
 
 
-class Stage(World):
+class Stage(Cluster):
     """One Domicile for one trial."""
 
     def __init__(self, ground: Ground) -> None:
@@ -231,7 +231,7 @@ class Stage(World):
         )
         for served in homes_of(store).regions.values():
             object.__setattr__(served.region, "pool", InTurn(tape))
-        actor = Actor(Life(), store, stack, tape, self)
+        actor = Actor(Steps(), store, stack, tape, self)
         self.processes.append(actor)
         return actor
 

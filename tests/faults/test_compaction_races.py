@@ -12,7 +12,14 @@ from storage.model import DataClass, Erasure, NewRecord, PutResult, RecordId, Sc
 from storage.testing import Domicile, Gate
 from tests.support.actions import GONE, duty, erase, get, is_complete, packs_on, work
 from tests.support.faults.transactions import PLANNING, SWITCHING, CatalogFaults, ran
-from tests.support.inspect.stored import eventually, holders, home, sealed, states, unknown
+from tests.support.inspect.stored import (
+    backends_with,
+    ciphertexts,
+    home,
+    object_states,
+    orphans,
+    wait_until,
+)
 
 NAMES = ("a", "b", "c", "d")
 
@@ -35,7 +42,7 @@ class Pack:
         """No receipt while a byte is left."""
         for name, erasure in ({"a": self.first} | erasures).items():
             if is_complete(self.domicile, erasure):
-                assert holders(self.domicile, self.samples[name]) == set(), name
+                assert backends_with(self.domicile, self.samples[name]) == set(), name
 
     def ends_well(self, **erasures: Erasure) -> None:
         """Whatever happened: what is erased goes, and the rest stays and can be read."""
@@ -47,14 +54,14 @@ class Pack:
             if name in erased:
                 assert is_complete(self.domicile, erased[name]), name
                 assert self.domicile.store.erasure(erased[name].id).deleted == 1
-                assert holders(self.domicile, self.samples[name]) == set()
+                assert backends_with(self.domicile, self.samples[name]) == set()
                 with pytest.raises(GONE):
                     get(self.tenant, record_id)
             else:
                 assert get(self.tenant, record_id) == name.encode()
-                assert holders(self.domicile, self.samples[name]) == {"eu-a", "eu-b"}
-        assert unknown(home(self.domicile)) == []
-        assert states(home(self.domicile)) == {"stored": 1}
+                assert backends_with(self.domicile, self.samples[name]) == {"eu-a", "eu-b"}
+        assert orphans(home(self.domicile)) == []
+        assert object_states(home(self.domicile)) == {"stored": 1}
 
 
 @pytest.fixture
@@ -63,8 +70,8 @@ def pack(domicile: Domicile) -> Pack:
     t = domicile.tenant()
     results = t.put_many(NewRecord(DataClass.PROMPT, n.encode(), subject=n) for n in NAMES)
     ids = {n: r.id for n, r in zip(NAMES, results, strict=True) if isinstance(r, PutResult)}
-    samples = dict(zip(NAMES, sealed(domicile, *ids.values()), strict=True))
-    assert states(home(domicile)) == {"stored": 1}
+    samples = dict(zip(NAMES, ciphertexts(domicile, *ids.values()), strict=True))
+    assert object_states(home(domicile)) == {"stored": 1}
     first = erase(t, Scope.subject("a"))
     work(domicile)
     domicile.pass_time(hours=73)
@@ -143,7 +150,7 @@ def test_an_erasure_whose_deletions_are_not_committed_when_the_rows_are_moved(
     planning = aside.submit(duty, pack.domicile, "plan")
     assert gate.reached.wait(30)
     stop.open.set()
-    eventually(lambda: faults.lock_waiters() > 0)
+    wait_until(lambda: faults.lock_waiters() > 0)
     gate.open.set()
     planning.result(30)
     compacting.result(30)
@@ -162,7 +169,7 @@ def test_an_erasure_while_the_moves_of_its_rows_are_not_committed(
     assert gate.reached.wait(30)
     second = pack.erase("b")
     planning = aside.submit(duty, pack.domicile, "plan")
-    eventually(lambda: planning.done() or faults.lock_waiters() > 0)
+    wait_until(lambda: planning.done() or faults.lock_waiters() > 0)
     assert not planning.done()
     gate.open.set()
     compacting.result(30)
@@ -181,7 +188,7 @@ def test_a_compaction_begins_while_an_erasure_is_not_committed(
     planning = aside.submit(duty, pack.domicile, "plan")
     assert gate.reached.wait(30)
     compacting = aside.submit(duty, pack.domicile, "compact")
-    eventually(lambda: compacting.done() or faults.lock_waiters() > 0)
+    wait_until(lambda: compacting.done() or faults.lock_waiters() > 0)
     gate.open.set()
     planning.result(30)
     compacting.result(30)
@@ -215,7 +222,7 @@ def test_two_erasures_empty_a_pack_at_the_same_time(
     first = aside.submit(duty, pack.domicile, "plan")
     assert gate.reached.wait(30)
     others = aside.submit(duty, pack.domicile, "plan")
-    eventually(lambda: others.done() or faults.lock_waiters() > 0)
+    wait_until(lambda: others.done() or faults.lock_waiters() > 0)
     gate.open.set()
     first.result(30)
     others.result(30)
@@ -304,7 +311,7 @@ def test_bytes_that_an_earlier_compaction_left_are_waited_for(pack: Pack) -> Non
     for hours in (0, 73, 1, 1):
         work(pack.domicile, hours=hours)
         pack.honest(b=later)
-    left = holders(pack.domicile, pack.samples["b"])
+    left = backends_with(pack.domicile, pack.samples["b"])
     backend.fail_before.clear()
 
     assert left == {"eu-a"}

@@ -15,8 +15,8 @@ from storage.model import Erasure
 from storage.testing import Call, Domicile, FakeProcessor, Gate, wait_at
 from tests.support.actions import duty, erase, is_complete, put_prompt, work
 from tests.support.faults.transactions import CatalogFaults, ran
-from tests.support.inspect.stored import HOME, eventually
-from tests.support.second_store import second
+from tests.support.inspect.stored import HOME, wait_until
+from tests.support.second_store import second_store
 
 NAME = "klarblick"
 ANNOUNCING_COPY = ran("INSERT INTO processor_copy")
@@ -78,7 +78,7 @@ def test_an_erasure_waits_for_an_announcement_and_finds_it(
     handing = aside.submit(t.hand_over, put, NAME)
     assert gate.reached.wait(30)
     sent.open.set()  # only the commit of the fence is left
-    eventually(lambda: faults.lock_waiters() == 1)
+    wait_until(lambda: faults.lock_waiters() == 1)
     gate.open.set()
     handing.exception(30)
     erasure = erasing.result(30)
@@ -233,7 +233,7 @@ def test_two_workers_do_not_ask_for_one_copy_at_the_same_time(
     there.gates["request_deletion"] = gate
     first = aside.submit(duty, domicile, "request_deletion")
     assert gate.reached.wait(30)
-    with second(domicile) as other:
+    with second_store(domicile) as other:
         duty(domicile, "request_deletion", other)
     gate.open.set()
     first.result(30)

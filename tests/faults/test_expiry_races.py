@@ -14,7 +14,14 @@ from storage.testing import Domicile, Gate
 from tests.support.actions import duty, erase, get, is_complete, packs_on, work
 from tests.support.faults.put_gates import TWO_DAYS, Stop, after_announce, after_put
 from tests.support.faults.transactions import COMMITTING, CatalogFaults
-from tests.support.inspect.stored import eventually, holders, home, sealed, states, unknown
+from tests.support.inspect.stored import (
+    backends_with,
+    ciphertexts,
+    home,
+    object_states,
+    orphans,
+    wait_until,
+)
 
 
 @pytest.mark.parametrize("stop", [after_announce, after_put])
@@ -36,7 +43,7 @@ def test_a_day_that_expires_between_the_steps_of_a_put(
     assert caught.value.outcome == "not_stored"
     for _ in range(3):
         work(domicile, hours=1)
-    assert unknown(home(domicile)) == []
+    assert orphans(home(domicile)) == []
     assert packs_on(domicile) == []
 
 
@@ -50,9 +57,9 @@ def test_a_day_that_goes_gives_up_what_is_still_being_written(
     put = aside.submit(t.put, DataClass.PROMPT, b"mine", subject="u")
     assert gate.reached.wait(30)
     domicile.pass_time(hours=13)
-    before = states(home(domicile))
+    before = object_states(home(domicile))
     duty(domicile, "expire")
-    after = states(home(domicile))
+    after = object_states(home(domicile))
     gate.open.set()
 
     with pytest.raises(DomicileError):
@@ -128,7 +135,7 @@ def test_no_receipt_for_an_erasure_that_a_partition_was_dropped_under(domicile: 
     """The day expires before the erasure is planned, and a backend still has the bytes."""
     t = domicile.tenant(retention=TWO_DAYS)
     put = t.put(DataClass.PROMPT, b"mine", subject="u")
-    (sample,) = sealed(domicile, put.id)
+    (sample,) = ciphertexts(domicile, put.id)
     stuck = domicile.backends["eu-b"]
     stuck.fail_before["purge"] = lambda _: BackendUnavailable("eu-b")
     erasure = erase(t)
@@ -137,13 +144,13 @@ def test_no_receipt_for_an_erasure_that_a_partition_was_dropped_under(domicile: 
         duty(domicile, "expire")
         domicile.pass_time(hours=1)
     work(domicile, hours=1)
-    assert holders(domicile, sample) == {"eu-b"}
+    assert backends_with(domicile, sample) == {"eu-b"}
     assert not is_complete(domicile, erasure)
 
     stuck.fail_before.clear()
     for _ in range(3):
         work(domicile, hours=1)
-    assert holders(domicile, sample) == set()
+    assert backends_with(domicile, sample) == set()
     assert is_complete(domicile, erasure)
 
 
@@ -178,7 +185,7 @@ def test_an_old_reader_of_another_day_stops_nobody_but_the_drop(
     domicile.pass_time(hours=13)
     with old_reader(domicile):
         working = aside.submit(domicile.run_worker)
-        eventually(lambda: bool(detaching(faults)))
+        wait_until(lambda: bool(detaching(faults)))
         assert aside.submit(get, t, kept).result(5) == b"kept"
         put = aside.submit(t.put, DataClass.PROMPT, b"new").result(5)
         if worker == "dies":

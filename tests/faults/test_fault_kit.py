@@ -30,7 +30,13 @@ from storage.testing import (
     time_out,
 )
 from tests.support.actions import GONE, erase, get, is_complete, work
-from tests.support.inspect.stored import holders, home, sealed, states, unannounced
+from tests.support.inspect.stored import (
+    backends_with,
+    ciphertexts,
+    home,
+    object_states,
+    orphans_on_backends,
+)
 
 WRITES = ("put", "upload.finish")
 SECONDS = timedelta(seconds=8)  # a write that began so long ago may still land
@@ -84,15 +90,15 @@ class Story:
         else:
             return
         assert get(self.t, minted) == name.encode()
-        (self.samples[name],) = sealed(self.domicile, minted)
+        (self.samples[name],) = ciphertexts(self.domicile, minted)
 
     def truthful(self, erasure: Erasure, name: str) -> None:
         """What is erased is not read, and there is no receipt while a byte is left."""
         for info in self.t.list():
             assert get(self.t, info.id) != name.encode()
         if is_complete(self.domicile, erasure):
-            assert holders(self.domicile, self.samples.get(name, b"-")) == set()
-        assert unannounced(self.domicile) == []
+            assert backends_with(self.domicile, self.samples.get(name, b"-")) == set()
+        assert orphans_on_backends(self.domicile) == []
 
 
 @pytest.mark.parametrize("name", FAULTS)
@@ -120,9 +126,9 @@ def test_the_store_keeps_its_promises(domicile: Domicile, name: str) -> None:
 
     assert is_complete(domicile, erasure)
     for person in {"ben", "eve"} & story.samples.keys():
-        assert holders(domicile, story.samples[person]) == {"eu-a", "eu-b"}
+        assert backends_with(domicile, story.samples[person]) == {"eu-a", "eu-b"}
     assert len(story.t.list()) == len({"ben", "eve"} & story.samples.keys())
-    assert states(home(domicile)).keys() <= {"stored"}
+    assert object_states(home(domicile)).keys() <= {"stored"}
 
 
 @pytest.mark.parametrize("moment", ["before", "after"])

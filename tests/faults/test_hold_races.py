@@ -9,8 +9,23 @@ from storage.model import DataClass, ErasureState, NewRecord, PutResult, RecordI
 from storage.testing import Domicile, Gate, fill_up
 from tests.support.actions import duty, erase, is_complete, work
 from tests.support.faults.transactions import PLANNING, CatalogFaults, ran
-from tests.support.holds import SOON, carried, content, kept, opened, place, release
-from tests.support.inspect.stored import eventually, holders, home, sealed, states, unknown
+from tests.support.holds import (
+    SOON,
+    held_records,
+    open_held,
+    place_hold,
+    release_holds,
+    relocated,
+    stored_keys,
+)
+from tests.support.inspect.stored import (
+    backends_with,
+    ciphertexts,
+    home,
+    object_states,
+    orphans,
+    wait_until,
+)
 
 PLACING = ran("INSERT INTO hold ")
 TURNING = ran("UPDATE day SET state")
@@ -30,9 +45,9 @@ def ends_well(domicile: Domicile) -> None:
     """Whatever happened: nothing is on its way any more, and nothing is there without a row."""
     for hours in (1, 1, 73, 1, 1):
         work(domicile, hours=hours)
-    assert unknown(home(domicile)) == []
-    assert states(home(domicile), "day_key") == {}
-    assert states(home(domicile)) == {}
+    assert orphans(home(domicile)) == []
+    assert object_states(home(domicile), "day_key") == {}
+    assert object_states(home(domicile)) == {}
 
 
 def test_an_erasure_deletes_while_a_hold_is_placed(
@@ -48,19 +63,19 @@ def test_an_erasure_deletes_while_a_hold_is_placed(
     faults.at_commit(PLANNING, before=lambda _: gate.wait())
     planning = aside.submit(duty, domicile, "plan")
     assert gate.reached.wait(30)
-    placing = aside.submit(place, domicile, Scope.tenant())
-    eventually(lambda: placing.done() or faults.lock_waiters() > 0)
+    placing = aside.submit(place_hold, domicile, Scope.tenant())
+    wait_until(lambda: placing.done() or faults.lock_waiters() > 0)
     assert not placing.done()
     gate.open.set()
     planning.result(30)
     placed = placing.result(30)
 
     assert (placed.records, placed.erasures) == (1, (erasure.id,))
-    assert kept(domicile, placed) == {pair[1]}
+    assert held_records(domicile, placed) == {pair[1]}
     work(domicile, hours=13)
     ends_well(domicile)
     assert is_complete(domicile, erasure)
-    assert opened(domicile, placed, pair[1]) == b"v"
+    assert open_held(domicile, placed, pair[1]) == b"v"
 
 
 def test_a_hold_is_placed_while_an_erasure_is_planned(
@@ -73,10 +88,10 @@ def test_a_hold_is_placed_while_an_erasure_is_planned(
     """The plan waits for the hold, and takes nothing of what it covers."""
     erasure = erase(domicile.store.tenant("acme-eu"))
     faults.at_commit(PLACING, before=lambda _: gate.wait())
-    placing = aside.submit(place, domicile)
+    placing = aside.submit(place_hold, domicile)
     assert gate.reached.wait(30)
     planning = aside.submit(duty, domicile, "plan")
-    eventually(lambda: planning.done() or faults.lock_waiters() > 0)
+    wait_until(lambda: planning.done() or faults.lock_waiters() > 0)
     assert not planning.done()
     gate.open.set()
     placed = placing.result(30)
@@ -84,7 +99,7 @@ def test_a_hold_is_placed_while_an_erasure_is_planned(
 
     assert (placed.records, placed.erasures) == (1, ())
     assert domicile.store.erasure(erasure.id).state is ErasureState.DEFERRED
-    assert opened(domicile, placed, pair[0]) == b"u"
+    assert open_held(domicile, placed, pair[0]) == b"u"
 
 
 def test_a_day_begins_to_expire_while_a_hold_is_placed(
@@ -95,24 +110,24 @@ def test_a_day_begins_to_expire_while_a_hold_is_placed(
     pair: tuple[RecordId, RecordId],
 ) -> None:
     """The hold comes too late for the day, says how many records of it, and keeps none half."""
-    (sample,) = sealed(domicile, pair[0])
+    (sample,) = ciphertexts(domicile, pair[0])
     domicile.pass_time(hours=13)
     faults.at_commit(TURNING, before=lambda _: gate.wait())
     expiring = aside.submit(duty, domicile, "expire")
     assert gate.reached.wait(30)
-    placing = aside.submit(place, domicile)
-    eventually(lambda: placing.done() or faults.lock_waiters() > 0)
+    placing = aside.submit(place_hold, domicile)
+    wait_until(lambda: placing.done() or faults.lock_waiters() > 0)
     gate.open.set()
     placed = placing.result(30)
     expiring.result(30)
 
     assert placed.records == 0
     assert [(day.day, day.records) for day in placed.expiring] == [(pair[0].day, 1)]
-    assert kept(domicile, placed) == set()
+    assert held_records(domicile, placed) == set()
     with pytest.raises(PurposeRefused):
-        opened(domicile, placed, pair[0])
+        open_held(domicile, placed, pair[0])
     ends_well(domicile)
-    assert holders(domicile, sample) == set()
+    assert backends_with(domicile, sample) == set()
 
 
 def test_a_hold_is_placed_while_a_day_is_about_to_expire(
@@ -125,10 +140,10 @@ def test_a_hold_is_placed_while_a_day_is_about_to_expire(
     """The day waits for the hold, and what it covers is carried."""
     domicile.pass_time(hours=13)
     faults.at_commit(PLACING, before=lambda _: gate.wait())
-    placing = aside.submit(place, domicile)
+    placing = aside.submit(place_hold, domicile)
     assert gate.reached.wait(30)
     expiring = aside.submit(duty, domicile, "expire")
-    eventually(lambda: expiring.done() or faults.lock_waiters() > 0)
+    wait_until(lambda: expiring.done() or faults.lock_waiters() > 0)
     assert not expiring.done()
     gate.open.set()
     placed = placing.result(30)
@@ -136,29 +151,29 @@ def test_a_hold_is_placed_while_a_day_is_about_to_expire(
 
     assert (placed.records, placed.expiring) == (1, ())
     ends_well(domicile)
-    assert carried(domicile) == {pair[0].unique}
-    assert opened(domicile, placed, pair[0]) == b"u"
+    assert relocated(domicile) == {pair[0].unique}
+    assert open_held(domicile, placed, pair[0]) == b"u"
 
 
 def test_a_later_hold_keeps_nothing_of_a_day_that_an_earlier_one_still_keeps(
     domicile: Domicile, pair: tuple[RecordId, RecordId]
 ) -> None:
     """Until that is carried: from then on each hold that covers it keeps it."""
-    earlier = place(domicile)
+    earlier = place_hold(domicile)
     for backend in ("eu-a", "eu-b"):
         domicile.backends[backend].inject(fill_up, prefix="held/")
     work(domicile, hours=13)
-    later = place(domicile, Scope.tenant())
+    later = place_hold(domicile, Scope.tenant())
     assert (later.records, [day.records for day in later.expiring]) == (0, [2])
-    assert kept(domicile, later) == set()
+    assert held_records(domicile, later) == set()
     for backend in ("eu-a", "eu-b"):
         domicile.backends[backend].heal()
     ends_well(domicile)
 
-    release(domicile, earlier)
+    release_holds(domicile, earlier)
     ends_well(domicile)
-    assert kept(domicile, later) == {pair[0]}
-    assert opened(domicile, later, pair[0]) == b"u"
+    assert held_records(domicile, later) == {pair[0]}
+    assert open_held(domicile, later, pair[0]) == b"u"
 
 
 @pytest.mark.parametrize("moment", ["copying", "switching"])
@@ -172,8 +187,8 @@ def test_a_hold_is_released_while_its_records_are_carried(
     moment: str,
 ) -> None:
     """Carried or not: all of it goes, and no copy is left behind."""
-    samples = sealed(domicile, *pair)
-    placed = place(domicile)
+    samples = ciphertexts(domicile, *pair)
+    placed = place_hold(domicile)
     domicile.pass_time(hours=13)
     if moment == "copying":
         domicile.backends["eu-b"].gates["upload"] = gate
@@ -181,17 +196,17 @@ def test_a_hold_is_released_while_its_records_are_carried(
         faults.at_commit(CARRYING, before=lambda _: gate.wait())
     expiring = aside.submit(duty, domicile, "expire")
     assert gate.reached.wait(30)
-    releasing = aside.submit(release, domicile, placed)
-    eventually(lambda: releasing.done() or faults.lock_waiters() > 0)
+    releasing = aside.submit(release_holds, domicile, placed)
+    wait_until(lambda: releasing.done() or faults.lock_waiters() > 0)
     assert releasing.done() == (moment == "copying")
     gate.open.set()
     releasing.result(30)
     expiring.result(30)
 
     ends_well(domicile)
-    assert carried(domicile) == set()
-    assert [holders(domicile, sample) for sample in samples] == [set(), set()]
-    assert content(domicile) == set()
+    assert relocated(domicile) == set()
+    assert [backends_with(domicile, sample) for sample in samples] == [set(), set()]
+    assert stored_keys(domicile) == set()
 
 
 @pytest.mark.parametrize("answer", ["before", "after"])
@@ -199,8 +214,8 @@ def test_a_carrying_whose_commit_is_lost(
     domicile: Domicile, faults: CatalogFaults, pair: tuple[RecordId, RecordId], answer: str
 ) -> None:
     """The next worker ends the job, and nothing is there twice."""
-    (sample,) = sealed(domicile, pair[0])
-    placed = place(domicile)
+    (sample,) = ciphertexts(domicile, pair[0])
+    placed = place_hold(domicile)
     domicile.pass_time(hours=13)
     if answer == "before":
         faults.at_commit(CARRYING, before=faults.kill)
@@ -208,13 +223,13 @@ def test_a_carrying_whose_commit_is_lost(
         faults.at_commit(CARRYING, after=faults.lose)
     with pytest.raises(Exception, match="does not answer"):
         duty(domicile, "expire")
-    assert opened(domicile, placed, pair[0]) == b"u"
+    assert open_held(domicile, placed, pair[0]) == b"u"
 
     ends_well(domicile)
-    assert carried(domicile) == {pair[0].unique}
-    assert states(home(domicile), "held")["stored"] == 1
-    assert holders(domicile, sample) == {"eu-a", "eu-b"}
-    assert opened(domicile, placed, pair[0]) == b"u"
+    assert relocated(domicile) == {pair[0].unique}
+    assert object_states(home(domicile), "held")["stored"] == 1
+    assert backends_with(domicile, sample) == {"eu-a", "eu-b"}
+    assert open_held(domicile, placed, pair[0]) == b"u"
 
 
 def test_an_erasure_of_others_in_a_pack_does_not_wait_for_what_was_carried_out_of_it(
@@ -222,11 +237,11 @@ def test_an_erasure_of_others_in_a_pack_does_not_wait_for_what_was_carried_out_o
 ) -> None:
     """The held copy has none of their bytes."""
     t = domicile.store.tenant("acme-eu")
-    place(domicile)
+    place_hold(domicile)
     stuck = domicile.backends["eu-b"]
     stuck.fail_before["purge"] = stuck.answer_lost
     work(domicile, hours=13)
-    assert carried(domicile) == {pair[0].unique}
+    assert relocated(domicile) == {pair[0].unique}
     erasure = erase(t, Scope.subject("v"))
     work(domicile)
     assert not is_complete(domicile, erasure)
@@ -240,16 +255,16 @@ def test_no_receipt_while_what_a_hold_let_go_is_on_a_backend(
     domicile: Domicile, pair: tuple[RecordId, RecordId]
 ) -> None:
     """Its row is deleted by the release, before the erasure is asked for, and one copy is left."""
-    (sample,) = sealed(domicile, pair[0])
-    placed = place(domicile)
+    (sample,) = ciphertexts(domicile, pair[0])
+    placed = place_hold(domicile)
     for hours in (13, 1, 1):
         work(domicile, hours=hours)
     stuck = domicile.backends["eu-b"]
     stuck.fail_before["purge"] = stuck.answer_lost
-    release(domicile, placed)
+    release_holds(domicile, placed)
     work(domicile)
-    assert carried(domicile) == set()
-    assert holders(domicile, sample) == {"eu-b"}
+    assert relocated(domicile) == set()
+    assert backends_with(domicile, sample) == {"eu-b"}
     erasure = erase(domicile.store.tenant("acme-eu"))
     work(domicile)
     assert not is_complete(domicile, erasure)
@@ -258,4 +273,4 @@ def test_no_receipt_while_what_a_hold_let_go_is_on_a_backend(
     stuck.fail_before.clear()
     ends_well(domicile)
     assert is_complete(domicile, erasure)
-    assert holders(domicile, sample) == set()
+    assert backends_with(domicile, sample) == set()

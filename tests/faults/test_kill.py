@@ -28,9 +28,9 @@ from storage.model import (
 )
 from storage.testing import Server
 from tests.support.actions import GONE
-from tests.support.inspect.stored import eventually, home_of, unknown
+from tests.support.inspect.stored import home_of, orphans, wait_until
 from tests.support.processes import forked
-from tests.support.processes.deployment import Realm, make_realm
+from tests.support.processes.deployment import Deployment, make_deployment
 from tests.support.processes.forked import TENANT, Job, Note, notes, starting
 
 KILLS = int(os.environ.get("FAULTS_KILLS", "4"))
@@ -45,9 +45,9 @@ def chance() -> Random:
 
 
 @pytest.fixture
-def realm(domicile_server: Server, tmp_path: Path) -> Realm:
+def deployment(domicile_server: Server, tmp_path: Path) -> Deployment:
     """A Domicile for real processes."""
-    return make_realm(domicile_server, tmp_path)
+    return make_deployment(domicile_server, tmp_path)
 
 
 def killed(role: forked.Role, job: Job, store: Store, chance: Random) -> None:
@@ -57,14 +57,14 @@ def killed(role: forked.Role, job: Job, store: Store, chance: Random) -> None:
             process.wait_until_ready()
             if role is forked.put:
                 puts = chance.randrange(10)
-                eventually(lambda: len(notes(job.log)) >= puts)
+                wait_until(lambda: len(notes(job.log)) >= puts)
             else:
                 watch(store, chance.randrange(25))
             time.sleep(chance.uniform(0, 0.05))
         else:
             time.sleep(chance.uniform(0, 0.3))
         process.kill()
-    assert unknown(home_of(store)) == []
+    assert orphans(home_of(store)) == []
 
 
 def watch(store: Store, steps: int) -> None:
@@ -98,15 +98,15 @@ def check_told(store: Store, told: list[Note]) -> None:
             assert hashlib.sha256(body).hexdigest() == note.digest
 
 
-def test_a_writer_is_killed(realm: Realm, tmp_path: Path, chance: Random) -> None:
+def test_a_writer_is_killed(deployment: Deployment, tmp_path: Path, chance: Random) -> None:
     """Every byte has a row, every acknowledged record its bytes, and in the end nothing is left."""
-    with realm.store() as store:
+    with deployment.store() as store:
         for n in range(KILLS):
-            killed(forked.put, Job(realm.settings, tmp_path / f"put{n}.log", n), store, chance)
+            killed(forked.put, Job(deployment.settings, tmp_path / f"put{n}.log", n), store, chance)
         told = [note for n in range(KILLS) for note in notes(tmp_path / f"put{n}.log")]
         check_told(store, told)
-        realm.recover(store)
-        realm.check_packs(store)
+        deployment.recover(store)
+        deployment.check_packs(store)
         check_told(store, told)
 
     assert {note.said for note in told} <= {"stored", "CatalogUnavailable", "Abandoned"}
@@ -147,16 +147,16 @@ class Given:
                 tenant.get(record_id, purpose=Purpose.SERVE)
 
 
-def test_a_worker_is_killed(realm: Realm, tmp_path: Path, chance: Random) -> None:
+def test_a_worker_is_killed(deployment: Deployment, tmp_path: Path, chance: Random) -> None:
     """Erasing, compacting, replicating or purging: another one ends what it was at."""
-    with realm.store() as store, realm.store(without="eu-b") as alone:
+    with deployment.store() as store, deployment.store(without="eu-b") as alone:
         given = Given(store)
         for _ in range(KILLS):
             given.more(alone)
-            killed(forked.work, Job(realm.settings, tmp_path / "work.log"), store, chance)
+            killed(forked.work, Job(deployment.settings, tmp_path / "work.log"), store, chance)
             given.check()
-        realm.recover(store)
-        realm.check_packs(store)
+        deployment.recover(store)
+        deployment.check_packs(store)
         given.check()
         done = [store.erasure(erasure.id) for erasure in given.erasures]
 

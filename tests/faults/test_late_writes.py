@@ -12,7 +12,14 @@ from storage.objects.transfer import send
 from storage.testing import Domicile, Gate
 from tests.support.actions import duty, erase, get, is_complete, packs_on, work
 from tests.support.faults.transactions import ANNOUNCING, CatalogFaults, next_is
-from tests.support.inspect.stored import eventually, holders, home, packs, sealed, unknown
+from tests.support.inspect.stored import (
+    backends_with,
+    ciphertexts,
+    home,
+    orphans,
+    pack_ids,
+    wait_until,
+)
 
 
 def test_a_put_that_lands_after_its_client_gave_up(domicile: Domicile) -> None:
@@ -23,19 +30,19 @@ def test_a_put_that_lands_after_its_client_gave_up(domicile: Domicile) -> None:
     late.land_late = True
     put = t.put(DataClass.PROMPT, b"mine", subject="u")
     late.land_late = False
-    (sample,) = sealed(domicile, put.id)
+    (sample,) = ciphertexts(domicile, put.id)
     erasure = erase(t)
     work(domicile)
-    assert holders(domicile, sample) == set()
+    assert backends_with(domicile, sample) == set()
     late.land()
-    assert holders(domicile, sample) == {"eu-b"}
+    assert backends_with(domicile, sample) == {"eu-b"}
     work(domicile)
 
     assert not is_complete(domicile, erasure)
     assert domicile.store.erasure(erasure.id).outstanding[0].backend == "eu-b"
     work(domicile, seconds=30)
     assert is_complete(domicile, erasure)
-    assert holders(domicile, sample) == set()
+    assert backends_with(domicile, sample) == set()
 
 
 @pytest.mark.parametrize("landed", [False, True])
@@ -63,7 +70,7 @@ def test_no_receipt_before_what_failed_can_land(domicile: Domicile, *, landed: b
     work(domicile, seconds=30)
     assert is_complete(domicile, erasure)
     assert len(packs_on(domicile)) == before
-    assert unknown(home(domicile)) == []
+    assert orphans(home(domicile)) == []
 
 
 def test_a_writer_that_stands_still_sends_nothing_when_it_wakes(
@@ -82,7 +89,7 @@ def test_a_writer_that_stands_still_sends_nothing_when_it_wakes(
         t.put(DataClass.PROMPT, b"mine", subject="u")
 
     assert caught.value.outcome == "not_stored"
-    assert unknown(home(domicile)) == []
+    assert orphans(home(domicile)) == []
 
 
 def test_what_waits_for_a_sender_is_not_sent_after_its_time(
@@ -115,7 +122,7 @@ def test_a_writer_that_is_late_does_not_stop_the_worker(
     assert gate.reached.wait(30)
     domicile.pass_time(minutes=1)
     reaping = aside.submit(duty, domicile, "reap")
-    eventually(lambda: reaping.done() or faults.lock_waiters() > 0)
+    wait_until(lambda: reaping.done() or faults.lock_waiters() > 0)
     gate.open.set()
 
     reaping.result(30)
@@ -125,6 +132,6 @@ def test_a_writer_that_is_late_does_not_stop_the_worker(
 def _attempts(domicile: Domicile) -> list[Replica]:
     """The replicas of the newest pack."""
     region = home(domicile)
-    newest = packs(region)[-1]
+    newest = pack_ids(region)[-1]
     with region.catalog.begin() as connection:
         return replicas_of(connection, [newest], list(ReplicaState))[newest]

@@ -20,9 +20,9 @@ from storage.errors import (
 from storage.model import DataClass, Scope
 from storage.testing import Domicile, Gate
 from tests.support.actions import GONE, duty, erase, get, is_complete, work
-from tests.support.catalogs.backups import Dump, recovered
+from tests.support.catalogs.backups import Dump, recover_catalog
 from tests.support.faults.transactions import FENCING, CatalogFaults, watching
-from tests.support.inspect.stored import HOME, home, states, unknown
+from tests.support.inspect.stored import HOME, home, object_states, orphans
 from tests.support.topologies import small_topology
 
 PROMPT = DataClass.PROMPT
@@ -53,7 +53,7 @@ def test_an_erasure_whose_entry_cannot_be_written(domicile: Domicile) -> None:
     work(domicile, hours=1)
     assert list(entries(domicile)) == []
     assert get(t, mine) == b"mine"
-    assert states(home(domicile), "ledger").keys() <= {"gone"}
+    assert object_states(home(domicile), "ledger").keys() <= {"gone"}
 
 
 def test_one_backend_is_enough_and_the_other_gets_it_later(domicile: Domicile) -> None:
@@ -67,7 +67,7 @@ def test_one_backend_is_enough_and_the_other_gets_it_later(domicile: Domicile) -
     work(domicile, hours=1)
     one, other = (list(domicile.backends[name].scan("ledger/")) for name in ("eu-a", "eu-b"))
     assert [x.key[:54] for x in one] == [x.key[:54] for x in other]
-    assert unknown(home(domicile)) == []
+    assert orphans(home(domicile)) == []
 
 
 def test_two_erasures_at_once(domicile: Domicile, gate: Gate, aside: ThreadPoolExecutor) -> None:
@@ -87,7 +87,7 @@ def test_two_erasures_at_once(domicile: Domicile, gate: Gate, aside: ThreadPoolE
     erase(t, Scope.subject("w"))
 
     dump.restore(domicile)
-    report = recovered(domicile)
+    report = recover_catalog(domicile)
 
     assert (report.events, report.missing) == (3, 0)
     for record_id in records.values():
@@ -113,7 +113,7 @@ def test_an_erasure_whose_commit_is_not_answered(
     with pytest.raises(GONE):
         get(t, mine)
     assert [e.scope for e in domicile.store.erasures(HOME)] == ["subject"]
-    assert states(home(domicile), "ledger") == {"stored": 1}
+    assert object_states(home(domicile), "ledger") == {"stored": 1}
 
 
 def test_a_writer_that_died_before_it_sent_anything(
@@ -124,14 +124,14 @@ def test_a_writer_that_died_before_it_sent_anything(
     faults.at_commit(lambda ran: "INSERT INTO object" in ran[-2], after=faults.lose)
     with pytest.raises(CatalogUnavailable):
         erase(t)
-    assert states(home(domicile), "ledger") == {"writing": 1}
+    assert object_states(home(domicile), "ledger") == {"writing": 1}
     domicile.take_down("eu-b")
     work(domicile, minutes=1)
-    assert states(home(domicile), "ledger") == {"writing": 1}
+    assert object_states(home(domicile), "ledger") == {"writing": 1}
 
     domicile.bring_back("eu-b")
     work(domicile, hours=1)
-    assert states(home(domicile), "ledger").keys() <= {"gone"}
+    assert object_states(home(domicile), "ledger").keys() <= {"gone"}
     assert domicile.store.erasures(HOME) == []
 
 

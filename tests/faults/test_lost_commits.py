@@ -31,7 +31,7 @@ from tests.support.faults.transactions import (
     Which,
     ran,
 )
-from tests.support.inspect.stored import eventually, home, states, unknown
+from tests.support.inspect.stored import home, object_states, orphans, wait_until
 
 
 @pytest.fixture
@@ -119,10 +119,10 @@ def check_order(domicile: Domicile, records: int) -> None:
     for _ in range(3):
         work(domicile, hours=1)
     region = home(domicile)
-    assert states(region) == ({"stored": records} if records else {})
+    assert object_states(region) == ({"stored": records} if records else {})
     assert len(packs_on(domicile)) == 2 * records
-    assert states(region, "file_key").keys() <= {"stored"}
-    assert unknown(region) == []
+    assert object_states(region, "file_key").keys() <= {"stored"}
+    assert orphans(region) == []
 
 
 @pytest.mark.parametrize("write", WRITES, ids=str)
@@ -162,7 +162,7 @@ def test_an_earlier_commit_of_a_put_is_lost(
     assert isinstance(said, CatalogUnavailable)
     check_truth(t, WRITES[0], minted, said)
     check_order(domicile, 1)
-    assert states(home(domicile), "day_key") == {"stored": 1}
+    assert object_states(home(domicile), "day_key") == {"stored": 1}
 
 
 def test_what_is_stored_is_not_called_lost_because_it_was_moved(
@@ -242,7 +242,7 @@ def test_a_bulk_insert_loses_its_connection(
     with home(domicile).catalog.engine.connect() as other, other.begin():
         other.execute(text("LOCK TABLE record IN SHARE MODE"))
         putting = aside.submit(lambda: list(t.put_many(records)))
-        eventually(lambda: len(copying(faults)) == 1)
+        wait_until(lambda: len(copying(faults)) == 1)
         faults.kill(copying(faults)[0])
     told = putting.result(30)
 

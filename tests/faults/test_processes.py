@@ -16,7 +16,7 @@ from storage.testing import Server
 from tests.support.actions import GONE
 from tests.support.inspect.stored import homes_of
 from tests.support.processes import forked
-from tests.support.processes.deployment import Realm, make_realm
+from tests.support.processes.deployment import Deployment, make_deployment
 from tests.support.processes.forked import TENANT, Job, Log, Note, Running, notes, starting
 
 ROUNDS = int(os.environ.get("FAULTS_ROUNDS", "12"))  # of the eraser, 0.1 s each at least
@@ -28,12 +28,12 @@ PASSING = {"CatalogUnavailable", "Abandoned", "TooFewReplicas", "KeyUnavailable"
 """What it may be told on a machine with too much to do. Nothing is stored then."""
 
 
-def run(realm: Realm, folder: Path) -> None:
+def run(deployment: Deployment, folder: Path) -> None:
     """All five, until the eraser has done its rounds."""
     with ExitStack() as stack:
 
         def start(role: forked.Role, name: str, seed: int) -> Running:
-            job = Job(realm.settings, folder / f"{name}.log", seed)
+            job = Job(deployment.settings, folder / f"{name}.log", seed)
             return stack.enter_context(starting(role, job))
 
         workers = [start(forked.work, f"work{n}", n) for n in range(2)]
@@ -46,9 +46,9 @@ def run(realm: Realm, folder: Path) -> None:
             process.stop()
 
 
-def covered_by(realm: Realm, store: Store, log: Path) -> dict[str, datetime]:
+def covered_by(deployment: Deployment, store: Store, log: Path) -> dict[str, datetime]:
     """Up to which minting each subject is erased."""
-    cutoffs = realm.cutoffs(store)
+    cutoffs = deployment.cutoffs(store)
     return {
         line["subject"]: cutoffs[line["erasure"]] for line in Log.read(log) if "erasure" in line
     }
@@ -75,16 +75,16 @@ def test_nothing_erased_is_readable_and_nothing_else_is_lost(
     domicile_server: Server, tmp_path: Path
 ) -> None:
     """Each of five processes knows of the others only what catalog and backends tell."""
-    realm = make_realm(domicile_server, tmp_path)
-    run(realm, tmp_path)
+    deployment = make_deployment(domicile_server, tmp_path)
+    run(deployment, tmp_path)
     told = [note for log in sorted(tmp_path.glob("*.log")) for note in notes(log)]
     stored = {note.id: note for note in told if note.said == "stored"}
-    with realm.store() as store:
-        until = covered_by(realm, store, tmp_path / "erase.log")
+    with deployment.store() as store:
+        until = covered_by(deployment, store, tmp_path / "erase.log")
         check_records(store, stored, until)
-        realm.recover(store)
-        realm.check_packs(store)
-        realm.later.by += timedelta(hours=26)  # the fences are gone
+        deployment.recover(store)
+        deployment.check_packs(store)
+        deployment.offset.by += timedelta(hours=26)  # the fences are gone
         worker_of(homes_of(store), structlog.get_logger()).run_once()
         check_records(store, stored, until)
 

@@ -24,8 +24,8 @@ from tests.support.actions import (
 )
 from tests.support.faults.put_gates import STOPS, Stop, after_announce, after_put
 from tests.support.faults.transactions import ANNOUNCING, COMMITTING, CatalogFaults, next_is
-from tests.support.inspect.stored import eventually, home, states
-from tests.support.second_store import second
+from tests.support.inspect.stored import home, object_states, wait_until
+from tests.support.second_store import second_store
 
 
 @pytest.mark.parametrize("planned", [False, True])
@@ -122,7 +122,7 @@ def test_an_erasure_while_an_insert_is_not_committed(
     writing = aside.submit(put, domicile, "u")
     assert gate.reached.wait(30)
     erasing = aside.submit(erase, t)
-    eventually(lambda: erasing.done() or faults.lock_waiters() > 0)
+    wait_until(lambda: erasing.done() or faults.lock_waiters() > 0)
     waited = not erasing.done()
     work(domicile)
     gate.open.set()
@@ -145,7 +145,7 @@ def test_an_id_that_is_erased_between_an_insert_and_its_answer(
     """Who finds the id taken, and then finds nothing there, hears that it was erased."""
     t = domicile.tenant()
     minted = t.new_id(DataClass.PROMPT)
-    with second(domicile) as other:
+    with second_store(domicile) as other:
         u = other.tenant(t.id)
         u.put(DataClass.PROMPT, b"the day key is made")
         faults.at_commit(ANNOUNCING, after=lambda _: gate.wait())
@@ -216,7 +216,7 @@ def test_two_processes_put_one_id(
     t = domicile.tenant()
     t.put(DataClass.PROMPT, b"the day key is made")
     minted = t.new_id(DataClass.PROMPT)
-    with second(domicile) as other:
+    with second_store(domicile) as other:
         stop(domicile, faults, gate)
         slow = aside.submit(t.put, DataClass.PROMPT, b"same", id=minted)
         assert gate.reached.wait(30)
@@ -233,7 +233,7 @@ def test_two_processes_put_one_id(
     assert get(t, minted) == content
     work(domicile, hours=1)
     assert get(t, minted) == content
-    assert states(home(domicile)) == {"stored": 2}
+    assert object_states(home(domicile)) == {"stored": 2}
     assert len(packs_on(domicile)) == 4
 
 
@@ -247,11 +247,11 @@ def test_one_process_puts_one_id_while_its_insert_is_not_committed(
     faults.at_commit(COMMITTING, before=lambda _: gate.wait())
     first = aside.submit(t.put, DataClass.PROMPT, b"first", id=minted)
     assert gate.reached.wait(30)
-    with second(domicile) as other:
+    with second_store(domicile) as other:
         u = other.tenant(t.id)
         same = aside.submit(u.put, DataClass.PROMPT, b"first", id=minted)
         unlike = aside.submit(t.put, DataClass.PROMPT, b"second", id=minted)
-        eventually(lambda: faults.lock_waiters() > 0)
+        wait_until(lambda: faults.lock_waiters() > 0)
         gate.open.set()
 
         assert first.result(30) == same.result(30)
@@ -271,10 +271,10 @@ def test_two_processes_put_the_same_bulk(
     faults.at_commit(COMMITTING, before=lambda _: gate.wait())
     slow = aside.submit(lambda: list(t.put_many(records)))
     assert gate.reached.wait(30)
-    with second(domicile) as other:
+    with second_store(domicile) as other:
         u = other.tenant(t.id)
         fast = aside.submit(lambda: list(u.put_many([*records, NewRecord(DataClass.PROMPT, b"x")])))
-        eventually(lambda: faults.lock_waiters() > 0)
+        wait_until(lambda: faults.lock_waiters() > 0)
         gate.open.set()
         told = slow.result(30)
         assert fast.result(30)[:40] == told
@@ -290,18 +290,18 @@ def test_two_processes_make_one_day_key(
     """One of the keys is used by both, the other goes; a third process reads both records."""
     t = domicile.tenant()
     slow = domicile.backends["eu-b"]
-    with second(domicile) as other:
+    with second_store(domicile) as other:
         slow.gates["put"] = gate
         before = slow.count("put")
         puts = [
             aside.submit(u.put, DataClass.PROMPT, b"%d" % n)
             for n, u in enumerate((t, other.tenant(t.id)))
         ]
-        eventually(lambda: slow.count("put") == before + 2)
+        wait_until(lambda: slow.count("put") == before + 2)
         gate.open.set()
         ids = [put.result(30).id for put in puts]
 
-    assert states(home(domicile), "day_key") == {"stored": 1, "purging": 1}
+    assert object_states(home(domicile), "day_key") == {"stored": 1, "purging": 1}
     work(domicile, hours=1)
     domicile.open()
     t = domicile.store.tenant(t.id)
@@ -332,9 +332,9 @@ def test_two_processes_make_one_tenant(
     faults.at_statement(next_is("INSERT INTO tenant", "FROM tenant"), lambda _: gate.wait())
     first = aside.submit(domicile.store.admin.tenants.ensure, mine)
     assert gate.reached.wait(30)
-    with second(domicile) as other:
+    with second_store(domicile) as other:
         later = aside.submit(other.admin.tenants.ensure, replace(mine, account="somebody-else"))
-        eventually(lambda: later.done() or faults.lock_waiters() > 0)
+        wait_until(lambda: later.done() or faults.lock_waiters() > 0)
         gate.open.set()
         first.result(30)
         with pytest.raises(TenantConflict):

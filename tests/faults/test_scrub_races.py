@@ -10,7 +10,7 @@ from storage.ports import StoredItem
 from storage.testing import Domicile, Gate
 from tests.support.actions import erase, get, is_complete, packs_on, work
 from tests.support.faults.put_gates import STOPS, Stop
-from tests.support.faults.steps import Life, tap_catalog
+from tests.support.faults.steps import Steps, step_catalog
 from tests.support.faults.transactions import CatalogFaults
 from tests.support.inspect.stored import home
 from tests.support.scrubs import Listing, keys_of, scrubbed, traces_of
@@ -40,32 +40,32 @@ def replicate(domicile: Domicile) -> None:
 
 
 @pytest.fixture
-def life(domicile: Domicile) -> Life:
+def steps(domicile: Domicile) -> Steps:
     """Some packs; and every call of a scrub of them is a moment."""
     domicile.tenant()
     for _ in range(3):
         put(domicile)
     work(domicile)
-    made = Life(busy=True)
-    tap_catalog(home(domicile).catalog, made)
+    made = Steps(busy=True)
+    step_catalog(home(domicile).catalog, made)
     for call in CALLS:
-        domicile.backends["eu-a"].fail_before[call] = lambda _: made.moment()
-        domicile.backends["eu-a"].fail_after[call] = lambda _: made.moment()
+        domicile.backends["eu-a"].fail_before[call] = lambda _: made.step()
+        domicile.backends["eu-a"].fail_after[call] = lambda _: made.step()
     return made
 
 
 @pytest.mark.parametrize("other", [put, purge, replicate])
 def test_at_every_moment_of_a_scrub(
-    domicile: Domicile, life: Life, other: Callable[[Domicile], None]
+    domicile: Domicile, steps: Steps, other: Callable[[Domicile], None]
 ) -> None:
     """Something else happens between two steps, wherever that is: nothing is found to be wrong."""
     for moment in range(1, MOMENTS):
-        life.seen, life.busy = 0, False
-        life.due = [(moment, lambda: other(domicile))]
+        steps.seen, steps.busy = 0, False
+        steps.due = [(moment, lambda: other(domicile))]
         found = scrubbed(domicile, share=1.0)
-        life.busy = True
+        steps.busy = True
 
-        assert (found, life.due) == ({}, []), moment
+        assert (found, steps.due) == ({}, []), moment
     work(domicile)
     assert scrubbed(domicile, "eu-b", 1.0) == {}
 

@@ -25,8 +25,15 @@ from storage.testing import Domicile, FaultyBackend, Gate
 from storage.workers.replicate import _copy, _Plan
 from tests.support.actions import duty, erase, get, is_complete, work
 from tests.support.faults.transactions import FENCING, CatalogFaults, ran
-from tests.support.inspect.stored import eventually, holders, home, packs, replica_states, sealed
-from tests.support.second_store import second
+from tests.support.inspect.stored import (
+    backends_with,
+    ciphertexts,
+    home,
+    pack_ids,
+    replica_states,
+    wait_until,
+)
+from tests.support.second_store import second_store
 
 
 def test_two_workers_do_not_purge_one_replica_at_the_same_time(
@@ -35,7 +42,7 @@ def test_two_workers_do_not_purge_one_replica_at_the_same_time(
     """What one has taken is not taken by another until its lease is over."""
     t = domicile.tenant()
     t.put(DataClass.PROMPT, b"mine", subject="u")
-    with second(domicile) as other:
+    with second_store(domicile) as other:
         duty(domicile, "purge", other)
         erasure = erase(t)
         duty(domicile, "plan")
@@ -74,7 +81,7 @@ def test_no_receipt_from_a_backend_that_lies_or_errs(
     """It is asked again and again, and there is no horizon after which that would end."""
     t = domicile.tenant()
     put = t.put(DataClass.PROMPT, b"mine", subject="u")
-    (sample,) = sealed(domicile, put.id)
+    (sample,) = ciphertexts(domicile, put.id)
     backend = domicile.backends["eu-b"]
     real = backend.inner.purge
     fault(backend)
@@ -88,7 +95,7 @@ def test_no_receipt_from_a_backend_that_lies_or_errs(
     backend.fail_before.clear()
     work(domicile, hours=2)
     assert is_complete(domicile, erasure)
-    assert holders(domicile, sample) == set()
+    assert backends_with(domicile, sample) == set()
 
 
 def test_the_last_two_replicas_of_an_object_go_at_once(
@@ -109,7 +116,7 @@ def test_the_last_two_replicas_of_an_object_go_at_once(
     purging = aside.submit(duty, domicile, "purge")
     assert gate.reached.wait(30)
     other = aside.submit(duty, domicile, "purge")
-    eventually(lambda: faults.lock_waiters() > 0 or len(_going(domicile)) == 1)
+    wait_until(lambda: faults.lock_waiters() > 0 or len(_going(domicile)) == 1)
     gate.open.set()
     purging.result(30)
     other.result(30)
@@ -129,7 +136,7 @@ def test_no_receipt_before_the_object_that_an_earlier_erasure_took_from_is_gone(
     t = domicile.tenant()
     mine, _ = t.put_many(NewRecord(DataClass.PROMPT, b"%d" % n, subject=f"u{n}") for n in range(2))
     assert isinstance(mine, PutResult)
-    (sample,) = sealed(domicile, mine.id)
+    (sample,) = ciphertexts(domicile, mine.id)
     first = erase(t, Scope.subject("u0"))
     work(domicile)
     unlike = erase(t, Scope.subject("u2"))
@@ -139,12 +146,12 @@ def test_no_receipt_before_the_object_that_an_earlier_erasure_took_from_is_gone(
     work(domicile, hours=30)  # no write meets the first fence any more
     later.append(erase(t, Scope.subject("u0")))
     work(domicile)
-    assert holders(domicile, sample) == {"eu-a", "eu-b"}
+    assert backends_with(domicile, sample) == {"eu-a", "eu-b"}
     assert [is_complete(domicile, e) for e in (first, *later)] == [False] * 4
     assert is_complete(domicile, unlike)
 
     work(domicile, hours=73)
-    assert holders(domicile, sample) == set()
+    assert backends_with(domicile, sample) == set()
     assert all(is_complete(domicile, e) for e in (first, *later))
 
 
@@ -170,7 +177,7 @@ def test_a_receipt_by_a_worker_whose_clock_is_behind(
 ) -> None:
     """It plans the erasure before that is requested, as the two clocks have it."""
     t = domicile.tenant()
-    with second(domicile, clock=lambda _: Apart(domicile.clock)) as other:
+    with second_store(domicile, clock=lambda _: Apart(domicile.clock)) as other:
         faults.at_commit(FENCING, after=lambda _: duty(domicile, "plan", other))
         erasure = erase(t)
         duty(domicile, "complete", other)
@@ -197,7 +204,7 @@ def test_a_worker_that_is_killed_while_it_replicates(domicile: Domicile) -> None
     for _ in range(3):
         work(domicile, hours=1)
 
-    assert replica_states(home(domicile), packs(home(domicile))[0]) >= {
+    assert replica_states(home(domicile), pack_ids(home(domicile))[0]) >= {
         ("eu-a", "stored"),
         ("eu-b", "stored"),
     }
@@ -233,7 +240,7 @@ def _replication(domicile: Domicile) -> tuple[Write, _Plan]:
     """A replica on eu-b that is to be written from two replicas on eu-a."""
     region = home(domicile)
     domicile.tenant().put(DataClass.PROMPT, b"mine")
-    (pack,) = packs(region)
+    (pack,) = pack_ids(region)
     domicile.backends["eu-b"].calls.clear()
     with region.catalog.begin() as connection:
         source = objects.find_object(connection, pack)
@@ -307,5 +314,5 @@ def test_a_process_starts_beside_a_backend_that_takes_nothing(
 def _going(domicile: Domicile) -> list[str]:
     """The replicas of packs that are on their way out."""
     region = home(domicile)
-    found = [replica_states(region, pack) for pack in packs(region)]
+    found = [replica_states(region, pack) for pack in pack_ids(region)]
     return [backend for some in found for backend, state in some if state == "purging"]

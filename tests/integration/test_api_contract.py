@@ -41,7 +41,7 @@ from storage import (
     model,
 )
 from storage.testing import Domicile
-from tests.support.inspect.rows import everything, wrong
+from tests.support.inspect.rows import all_state, ill_typed
 
 PLANTED = "planted-secret-of-somebody"
 SURROGATE = f"{PLANTED}\ud800"
@@ -70,7 +70,7 @@ def test_an_id_without_a_zone_cannot_be_made() -> None:
 def test_refusals_of_the_policy_leave_nothing(domicile: Domicile) -> None:
     """Without an agreement, put, put_file, put_many and capture store nothing."""
     t = domicile.tenant(agreements=[])
-    before = everything(domicile)
+    before = all_state(domicile)
 
     with pytest.raises(AgreementMissing):
         t.put(PROMPT, b"hello")
@@ -83,7 +83,7 @@ def test_refusals_of_the_policy_leave_nothing(domicile: Domicile) -> None:
     assert isinstance(failed, PutFailure)
     assert isinstance(failed.error, Refused)
     assert failed.error.reasons == ("dpa_missing",)
-    assert everything(domicile) == before
+    assert all_state(domicile) == before
 
 
 @pytest.mark.parametrize("data_class", DataClass)
@@ -91,7 +91,7 @@ def test_zero_retention_writes_nothing_anywhere(domicile: Domicile, data_class: 
     """Every way to write leaves no row and no byte, and calls no backend."""
     t = domicile.tenant(retention=dict.fromkeys(DataClass, 0))
     minted = t.new_id(data_class, key="req-1")
-    before = everything(domicile)
+    before = all_state(domicile)
 
     put = t.put(
         data_class,
@@ -112,7 +112,7 @@ def test_zero_retention_writes_nothing_anywhere(domicile: Domicile, data_class: 
     assert isinstance(many, PutResult)
     assert sink.result is not None
     assert [result.stored for result in (large, many, file, sink.result)] == [False] * 4
-    assert everything(domicile) == before
+    assert all_state(domicile) == before
     with pytest.raises(NotFound):
         t.get(minted, purpose=Purpose.SERVE)
 
@@ -242,7 +242,7 @@ def test_a_capture_stores_what_there_is(domicile: Domicile) -> None:
     with pytest.raises(InvalidRequest):
         whole.write(b"more")
     with pytest.raises(InvalidRequest), t.capture(COMPLETION) as sink:
-        sink.write(wrong("text"))
+        sink.write(ill_typed("text"))
 
 
 def test_a_capture_that_is_too_long_keeps_its_beginning(domicile: Domicile) -> None:
@@ -276,7 +276,7 @@ def test_an_error_of_a_block_is_not_hidden_by_one_of_storing(domicile: Domicile)
 
 def failing(chunks: list[object]) -> Iterator[bytes]:
     """Yield chunks, then raise."""
-    yield from wrong(chunks)
+    yield from ill_typed(chunks)
     raise OSError(PLANTED)
 
 

@@ -37,7 +37,7 @@ from storage import (
     WrongRegion,
 )
 from storage.testing import Domicile
-from tests.support.inspect.rows import everything, wrong
+from tests.support.inspect.rows import all_state, ill_typed
 
 PLANTED = "planted-secret-of-somebody"
 SURROGATE = f"{PLANTED}\ud800"
@@ -61,24 +61,27 @@ ID = RecordId.mint(
 NO_ID = f"prompt.eu-central-1.{PLANTED}"
 
 BAD_RECORDS: dict[str, tuple[type[DomicileError], Callable[[], NewRecord]]] = {
-    "a class that is text": (UnknownClass, lambda: NewRecord(wrong("prompt"), b"")),
-    "no class": (UnknownClass, lambda: NewRecord(wrong(None), b"")),
-    "a body that is text": (InvalidRequest, lambda: NewRecord(PROMPT, wrong(PLANTED))),
-    "a body that is None": (InvalidRequest, lambda: NewRecord(PROMPT, wrong(None))),
+    "a class that is text": (UnknownClass, lambda: NewRecord(ill_typed("prompt"), b"")),
+    "no class": (UnknownClass, lambda: NewRecord(ill_typed(None), b"")),
+    "a body that is text": (InvalidRequest, lambda: NewRecord(PROMPT, ill_typed(PLANTED))),
+    "a body that is None": (InvalidRequest, lambda: NewRecord(PROMPT, ill_typed(None))),
     "a body over 16 MiB": (BodyTooLarge, lambda: NewRecord(PROMPT, bytes(16 * 1024 * 1024 + 1))),
     "an id of another class": (InvalidRequest, lambda: NewRecord(COMPLETION, b"", ID)),
     "an empty subject": (InvalidRequest, lambda: NewRecord(PROMPT, b"", subject="")),
-    "a subject in bytes": (InvalidRequest, lambda: NewRecord(PROMPT, b"", subject=wrong(b"u"))),
+    "a subject in bytes": (InvalidRequest, lambda: NewRecord(PROMPT, b"", subject=ill_typed(b"u"))),
     "a subject that is no text": (
         InvalidRequest,
         lambda: NewRecord(PROMPT, b"", subject=SURROGATE),
     ),
     "an empty group": (InvalidRequest, lambda: NewRecord(PROMPT, b"", group="")),
-    "a group that is a number": (InvalidRequest, lambda: NewRecord(PROMPT, b"", group=wrong(9))),
-    "metadata in a list": (InvalidRequest, lambda: NewRecord(PROMPT, b"", metadata=wrong([]))),
+    "a group that is a number": (
+        InvalidRequest,
+        lambda: NewRecord(PROMPT, b"", group=ill_typed(9)),
+    ),
+    "metadata in a list": (InvalidRequest, lambda: NewRecord(PROMPT, b"", metadata=ill_typed([]))),
     "metadata that is text": (
         InvalidRequest,
-        lambda: NewRecord(PROMPT, b"", metadata=wrong(PLANTED)),
+        lambda: NewRecord(PROMPT, b"", metadata=ill_typed(PLANTED)),
     ),
     "metadata that is no JSON": (
         InvalidRequest,
@@ -110,59 +113,59 @@ BAD_CALLS: dict[str, tuple[type[DomicileError], Act]] = {
     ),
     "put, no parents": (
         MalformedId,
-        lambda t: t.put(PROMPT, b"", derived_from=wrong(None)),
+        lambda t: t.put(PROMPT, b"", derived_from=ill_typed(None)),
     ),
     "submit, an id as text": (
         MalformedId,
-        lambda t: t.submit(NewRecord(PROMPT, b"", wrong(str(ID)))),
+        lambda t: t.submit(NewRecord(PROMPT, b"", ill_typed(str(ID)))),
     ),
     "submit, parents as text": (
         MalformedId,
-        lambda t: t.submit(NewRecord(PROMPT, b"", derived_from=(wrong(str(ID)),))),
+        lambda t: t.submit(NewRecord(PROMPT, b"", derived_from=(ill_typed(str(ID)),))),
     ),
     "submit, no record": (
         InvalidRequest,
-        lambda t: t.submit(wrong({"body": PLANTED})),
+        lambda t: t.submit(ill_typed({"body": PLANTED})),
     ),
-    "new_id, class": (UnknownClass, lambda t: t.new_id(wrong("prompt"))),
+    "new_id, class": (UnknownClass, lambda t: t.new_id(ill_typed("prompt"))),
     "new_id, empty key": (InvalidRequest, lambda t: t.new_id(PROMPT, key="")),
-    "new_id, key": (InvalidRequest, lambda t: t.new_id(PROMPT, key=wrong(7))),
+    "new_id, key": (InvalidRequest, lambda t: t.new_id(PROMPT, key=ill_typed(7))),
     "new_id, key that is no text": (InvalidRequest, lambda t: t.new_id(PROMPT, key=SURROGATE)),
     "put_many, nothing to iterate": (
         InvalidRequest,
-        lambda t: list(t.put_many(wrong(None))),
+        lambda t: list(t.put_many(ill_typed(None))),
     ),
-    "put_file, bytes": (InvalidRequest, lambda t: t.put_file(wrong(b"text"))),
-    "put_file, a path": (InvalidRequest, lambda t: t.put_file(wrong("train.jsonl"))),
-    "put_file, nothing": (InvalidRequest, lambda t: t.put_file(wrong(None))),
+    "put_file, bytes": (InvalidRequest, lambda t: t.put_file(ill_typed(b"text"))),
+    "put_file, a path": (InvalidRequest, lambda t: t.put_file(ill_typed("train.jsonl"))),
+    "put_file, nothing": (InvalidRequest, lambda t: t.put_file(ill_typed(None))),
     "put_file, empty name": (InvalidRequest, lambda t: t.put_file(BytesIO(), filename="")),
-    "put_file, name": (InvalidRequest, lambda t: t.put_file(BytesIO(), filename=wrong(b"a"))),
+    "put_file, name": (InvalidRequest, lambda t: t.put_file(BytesIO(), filename=ill_typed(b"a"))),
     "put_file, metadata": (
         InvalidRequest,
-        lambda t: t.put_file(BytesIO(), filename="a", metadata=wrong([])),
+        lambda t: t.put_file(BytesIO(), filename="a", metadata=ill_typed([])),
     ),
     "put_file, a long name": (
         MetadataTooLarge,
         lambda t: t.put_file(BytesIO(), filename=PLANTED * 200),
     ),
     "put_file, an id of a prompt": (InvalidRequest, lambda t: t.put_file(BytesIO(), id=ID)),
-    "get, purpose": (InvalidRequest, lambda t: t.get(ID, purpose=wrong("serve"))),
-    "open, purpose": (InvalidRequest, lambda t: t.open(ID, purpose=wrong(None))),
+    "get, purpose": (InvalidRequest, lambda t: t.get(ID, purpose=ill_typed("serve"))),
+    "open, purpose": (InvalidRequest, lambda t: t.open(ID, purpose=ill_typed(None))),
     "list, no limit": (InvalidRequest, lambda t: t.list(limit=0)),
     "list, a high limit": (InvalidRequest, lambda t: t.list(limit=1001)),
-    "list, limit": (InvalidRequest, lambda t: t.list(limit=wrong("9"))),
+    "list, limit": (InvalidRequest, lambda t: t.list(limit=ill_typed("9"))),
     "list, True": (InvalidRequest, lambda t: t.list(limit=True)),
-    "list, class": (UnknownClass, lambda t: t.list(data_class=wrong("prompt"))),
+    "list, class": (UnknownClass, lambda t: t.list(data_class=ill_typed("prompt"))),
     "list, empty subject": (InvalidRequest, lambda t: t.list(subject="")),
     "list, empty group": (InvalidRequest, lambda t: t.list(group="")),
     "list, after": (MalformedId, lambda t: t.list(after=NO_ID)),
     "erase, no scope": (
         InvalidRequest,
-        lambda t: t.erase(wrong("user-7"), reason=Reason.SUBJECT_REQUEST),
+        lambda t: t.erase(ill_typed("user-7"), reason=Reason.SUBJECT_REQUEST),
     ),
     "erase, a kind that is text": (
         InvalidRequest,
-        lambda t: t.erase(Scope(wrong("tenant")), reason=Reason.SUBJECT_REQUEST),
+        lambda t: t.erase(Scope(ill_typed("tenant")), reason=Reason.SUBJECT_REQUEST),
     ),
     "erase, nobody": (
         InvalidRequest,
@@ -170,7 +173,7 @@ BAD_CALLS: dict[str, tuple[type[DomicileError], Act]] = {
     ),
     "erase, subject": (
         InvalidRequest,
-        lambda t: t.erase(Scope.subject(wrong(None)), reason=Reason.SUBJECT_REQUEST),
+        lambda t: t.erase(Scope.subject(ill_typed(None)), reason=Reason.SUBJECT_REQUEST),
     ),
     "erase, no group": (
         InvalidRequest,
@@ -186,7 +189,7 @@ BAD_CALLS: dict[str, tuple[type[DomicileError], Act]] = {
     ),
     "erase, reason": (
         InvalidRequest,
-        lambda t: t.erase(Scope.tenant(), reason=wrong("contract_end")),
+        lambda t: t.erase(Scope.tenant(), reason=ill_typed("contract_end")),
     ),
     "erase, empty ticket": (
         InvalidRequest,
@@ -264,7 +267,7 @@ def test_bad_arguments_are_refused_and_leave_nothing(
     """The error is a DomicileError, not retryable, shows no value, and nothing was done."""
     t = domicile.tenant()
     t.put(PROMPT, b"the day has its key")
-    before = everything(domicile)
+    before = all_state(domicile)
     for case in cases():
         error, call = case.values  # type: ignore[attr-defined]
         with subtests.test(msg=case.id):  # type: ignore[attr-defined]
@@ -275,7 +278,7 @@ def test_bad_arguments_are_refused_and_leave_nothing(
             assert not caught.value.retryable
             assert caught.value.outcome == "not_stored"
             assert PLANTED not in f"{caught.value!s}{caught.value!r}{caught.value.__cause__!r}"
-    assert everything(domicile) == before
+    assert all_state(domicile) == before
 
 
 @pytest.mark.parametrize("name", BAD_RECORDS)
@@ -293,16 +296,19 @@ def test_one_bad_record_of_many_fails_alone(domicile: Domicile, name: str) -> No
 
 
 SPECS: dict[str, tuple[type[DomicileError], Callable[[], TenantSpec]]] = {
-    "no spec": (InvalidRequest, lambda: wrong({"id": "acme-eu"})),
-    "an id that is no text": (InvalidRequest, lambda: replace(SPEC, id=wrong(7))),
+    "no spec": (InvalidRequest, lambda: ill_typed({"id": "acme-eu"})),
+    "an id that is no text": (InvalidRequest, lambda: replace(SPEC, id=ill_typed(7))),
     "an id with an address in it": (
         InvalidRequest,
         lambda: replace(SPEC, id=f"{PLANTED}@example.com"),
     ),
     "an id with a null": (InvalidRequest, lambda: replace(SPEC, id="acme\0")),
     "an empty account": (InvalidRequest, lambda: replace(SPEC, account="")),
-    "a home that is a list": (InvalidRequest, lambda: replace(SPEC, home=wrong(["eu-central-1"]))),
-    "no residency": (InvalidRequest, lambda: replace(SPEC, residency=wrong(None))),
+    "a home that is a list": (
+        InvalidRequest,
+        lambda: replace(SPEC, home=ill_typed(["eu-central-1"])),
+    ),
+    "no residency": (InvalidRequest, lambda: replace(SPEC, residency=ill_typed(None))),
     "an agreement with a time": (
         InvalidRequest,
         lambda: replace(SPEC, agreements=[Dpa(signed=datetime(2026, 1, 5))]),  # noqa: DTZ001
@@ -313,22 +319,28 @@ SPECS: dict[str, tuple[type[DomicileError], Callable[[], TenantSpec]]] = {
     ),
     "an agreement with a date in text": (
         InvalidRequest,
-        lambda: replace(SPEC, agreements=[Dpa(signed=wrong("2026-01-05"))]),
+        lambda: replace(SPEC, agreements=[Dpa(signed=ill_typed("2026-01-05"))]),
     ),
     "an agreement of no kind": (
         InvalidRequest,
-        lambda: replace(SPEC, agreements=[Agreement(wrong("nda"), date(2026, 1, 5))]),
+        lambda: replace(SPEC, agreements=[Agreement(ill_typed("nda"), date(2026, 1, 5))]),
     ),
-    "an agreement that is none": (InvalidRequest, lambda: replace(SPEC, agreements=[wrong("dpa")])),
+    "an agreement that is none": (
+        InvalidRequest,
+        lambda: replace(SPEC, agreements=[ill_typed("dpa")]),
+    ),
     "agreements that are one": (
         InvalidRequest,
-        lambda: replace(SPEC, agreements=wrong(Dpa(signed=date(2026, 1, 5)))),
+        lambda: replace(SPEC, agreements=ill_typed(Dpa(signed=date(2026, 1, 5)))),
     ),
     "retention of a class in text": (
         UnknownClass,
-        lambda: replace(SPEC, retention={wrong("prompt"): 5}),
+        lambda: replace(SPEC, retention={ill_typed("prompt"): 5}),
     ),
-    "retention in hours": (InvalidRequest, lambda: replace(SPEC, retention={PROMPT: wrong(0.5)})),
+    "retention in hours": (
+        InvalidRequest,
+        lambda: replace(SPEC, retention={PROMPT: ill_typed(0.5)}),
+    ),
     "retention that is a flag": (InvalidRequest, lambda: replace(SPEC, retention={PROMPT: False})),
     "retention below zero": (InvalidRequest, lambda: replace(SPEC, retention={PROMPT: -1})),
     "retention over the ceiling": (InvalidRequest, lambda: replace(SPEC, retention={PROMPT: 31})),
@@ -336,8 +348,8 @@ SPECS: dict[str, tuple[type[DomicileError], Callable[[], TenantSpec]]] = {
         InvalidRequest,
         lambda: replace(SPEC, retention={PROMPT: 1}),
     ),
-    "retention that is a number": (InvalidRequest, lambda: replace(SPEC, retention=wrong(30))),
-    "dedicated as text": (InvalidRequest, lambda: replace(SPEC, dedicated=wrong("no"))),
+    "retention that is a number": (InvalidRequest, lambda: replace(SPEC, retention=ill_typed(30))),
+    "dedicated as text": (InvalidRequest, lambda: replace(SPEC, dedicated=ill_typed("no"))),
     "a consumer product": (ConsumerTenant, lambda: replace(SPEC, service="chat")),
     "a home outside its residency": (ResidencyUnsatisfied, lambda: replace(SPEC, home="us-east-1")),
     "a home that nobody knows": (ResidencyUnsatisfied, lambda: replace(SPEC, home="moon-1")),
@@ -359,7 +371,7 @@ def test_bad_terms_are_refused_and_change_nothing(
     """``ensure`` refuses bad terms; an existing tenant keeps its terms."""
     ensure = domicile.store.admin.tenants.ensure
     ensure(SPEC)
-    before = everything(domicile)
+    before = all_state(domicile)
     for name, (error, make) in SPECS.items():
         with subtests.test(msg=name):
             with pytest.raises(DomicileError) as caught:
@@ -367,17 +379,17 @@ def test_bad_terms_are_refused_and_change_nothing(
 
             assert caught.type is error
             assert PLANTED not in str(caught.value)
-    assert everything(domicile) == before
+    assert all_state(domicile) == before
 
 
 def test_ensure_again_changes_nothing_and_other_terms_do(domicile: Domicile) -> None:
     """``ensure`` is idempotent in any order of agreements; ``get`` returns the terms."""
     tenants = domicile.store.admin.tenants
     tenants.ensure(SPEC)
-    before = everything(domicile)
+    before = all_state(domicile)
 
     tenants.ensure(replace(SPEC, agreements=tuple(SPEC.agreements)))
-    assert everything(domicile) == before
+    assert all_state(domicile) == before
 
     tenants.ensure(replace(SPEC, retention={PROMPT: 7}))
     assert tenants.get("acme-eu").retention == {PROMPT: 7}
@@ -391,18 +403,18 @@ STORE_CALLS: dict[str, tuple[type[DomicileError], Callable[[Store], object]]] = 
     "a tenant with a null": (UnknownTenant, lambda s: s.tenant(f"{PLANTED}\0")),
     "half a surrogate": (UnknownTenant, lambda s: s.tenant(SURROGATE)),
     "an empty tenant": (UnknownTenant, lambda s: s.tenant("")),
-    "a tenant that is no text": (InvalidRequest, lambda s: s.tenant(wrong(None))),
+    "a tenant that is no text": (InvalidRequest, lambda s: s.tenant(ill_typed(None))),
     "admin, unknown tenant": (UnknownTenant, lambda s: s.admin.tenants.get("nobody")),
-    "admin, no text": (InvalidRequest, lambda s: s.admin.tenants.get(wrong(7))),
+    "admin, no text": (InvalidRequest, lambda s: s.admin.tenants.get(ill_typed(7))),
     "tenants of no region": (WrongRegion, lambda s: s.admin.tenants.list("moon-1")),
     "tenants after no text": (
         InvalidRequest,
-        lambda s: s.admin.tenants.list("eu-central-1", after=wrong(None)),
+        lambda s: s.admin.tenants.list("eu-central-1", after=ill_typed(None)),
     ),
     "tenants, limit": (InvalidRequest, lambda s: s.admin.tenants.list("eu-central-1", limit=1001)),
     "unknown erasure": (NotFound, lambda s: s.erasure("0199c9d3-0000-7000-8000-000000000000")),
     "no erasure id": (NotFound, lambda s: s.erasure(PLANTED)),
-    "erasure id of another type": (NotFound, lambda s: s.erasure(wrong(7))),
+    "erasure id of another type": (NotFound, lambda s: s.erasure(ill_typed(7))),
     "erasures of no region": (WrongRegion, lambda s: s.erasures("moon-1")),
     "erasures, limit": (InvalidRequest, lambda s: s.erasures("eu-central-1", limit=0)),
     "erasures after no id": (NotFound, lambda s: s.erasures("eu-central-1", after=PLANTED)),
@@ -420,7 +432,7 @@ STORE_CALLS: dict[str, tuple[type[DomicileError], Callable[[Store], object]]] = 
     ),
     "erase for no reason": (
         InvalidRequest,
-        lambda s: s.erase(Scope.account("acme"), reason=wrong(None)),
+        lambda s: s.erase(Scope.account("acme"), reason=ill_typed(None)),
     ),
 }
 
@@ -428,7 +440,7 @@ STORE_CALLS: dict[str, tuple[type[DomicileError], Callable[[Store], object]]] = 
 def test_the_store_refuses_what_is_not_there(domicile: Domicile, subtests: pytest.Subtests) -> None:
     """Unknown tenants, regions, accounts and erasures have their own errors, without values."""
     domicile.tenant()
-    before = everything(domicile)
+    before = all_state(domicile)
     for name, (error, call) in STORE_CALLS.items():
         with subtests.test(msg=name):
             with pytest.raises(DomicileError) as caught:
@@ -436,4 +448,4 @@ def test_the_store_refuses_what_is_not_there(domicile: Domicile, subtests: pytes
 
             assert caught.type is error
             assert PLANTED not in str(caught.value)
-    assert everything(domicile) == before
+    assert all_state(domicile) == before

@@ -27,13 +27,13 @@ from tests.support.async_helpers import (
     PROMPT,
     SERVE,
     Request,
-    captured,
-    each,
-    hold,
+    as_async,
+    block,
+    body_pieces,
+    captured_body,
     packs_left,
-    pieces,
-    reached,
-    run,
+    run_async,
+    wait_for,
 )
 
 
@@ -63,7 +63,7 @@ def test_an_upload_that_is_cancelled_leaves_nothing(domicile: Domicile, kind: st
         with suppress(asyncio.CancelledError):
             async for chunk in async_stalled():
                 yield chunk
-        for chunk in pieces():
+        for chunk in body_pieces():
             yield chunk
 
     streams: dict[str, Callable[[], AsyncIterator[bytes] | Iterator[bytes]]] = {
@@ -74,7 +74,7 @@ def test_an_upload_that_is_cancelled_leaves_nothing(domicile: Domicile, kind: st
 
     async def work(store: AsyncStore, t: AsyncTenant) -> None:
         putting = asyncio.create_task(t.put_file(streams[kind]()))
-        await reached(sent)
+        await wait_for(sent)
         putting.cancel()
         with pytest.raises(asyncio.CancelledError):
             await putting
@@ -82,7 +82,7 @@ def test_an_upload_that_is_cancelled_leaves_nothing(domicile: Domicile, kind: st
 
         assert ended == ([] if kind == "sync" else ["source"])
 
-    run(domicile, work)
+    run_async(domicile, work)
 
     assert packs_left(domicile) == []
     assert domicile.tenant().list() == []
@@ -92,13 +92,13 @@ def test_an_upload_that_is_cancelled_as_it_begins(domicile: Domicile) -> None:
     """Cancelled before the first read, an upload does not leave a waiting thread."""
 
     async def work(store: AsyncStore, t: AsyncTenant) -> None:
-        putting = asyncio.create_task(t.put_file(each(pieces())))
+        putting = asyncio.create_task(t.put_file(as_async(body_pieces())))
         await asyncio.sleep(0)
         putting.cancel()
         with pytest.raises(asyncio.CancelledError):
             await putting
 
-    run(domicile, work)
+    run_async(domicile, work)
 
     assert packs_left(domicile) == []
 
@@ -120,7 +120,7 @@ def test_a_capture_that_ends_is_complete(domicile: Domicile) -> None:
         assert len(await t.list(subject="u")) == 2
         return sink.id
 
-    assert captured(domicile, run(domicile, work)) == (b"it is done", False)
+    assert captured_body(domicile, run_async(domicile, work)) == (b"it is done", False)
 
 
 def test_a_capture_that_fails_is_incomplete(domicile: Domicile) -> None:
@@ -147,7 +147,7 @@ def test_a_capture_that_fails_is_incomplete(domicile: Domicile) -> None:
         domicile.bring_back("eu-a", "eu-b")
         return sink.id
 
-    assert captured(domicile, run(domicile, work)) == (b"it is ", True)
+    assert captured_body(domicile, run_async(domicile, work)) == (b"it is ", True)
 
 
 def test_a_cancelled_request_stores_what_it_has(domicile: Domicile) -> None:
@@ -165,7 +165,7 @@ def test_a_cancelled_request_stores_what_it_has(domicile: Domicile) -> None:
         assert request.sink.result is not None
         return request.id
 
-    assert captured(domicile, run(domicile, work)) == (b"it is ", True)
+    assert captured_body(domicile, run_async(domicile, work)) == (b"it is ", True)
 
 
 def test_a_request_that_is_cancelled_again_and_again(domicile: Domicile) -> None:
@@ -173,7 +173,7 @@ def test_a_request_that_is_cancelled_again_and_again(domicile: Domicile) -> None
 
     async def work(store: AsyncStore, t: AsyncTenant) -> RecordId:
         request = Request(t)
-        gate = hold(domicile, "put")
+        gate = block(domicile, "put")
         answering = asyncio.create_task(request.answer())
         await request.wrote.wait()
         while not answering.done():
@@ -184,7 +184,7 @@ def test_a_request_that_is_cancelled_again_and_again(domicile: Domicile) -> None
         assert answering.cancelled()
         return request.id
 
-    assert captured(domicile, run(domicile, work)) == (b"it is ", True)
+    assert captured_body(domicile, run_async(domicile, work)) == (b"it is ", True)
 
 
 def test_a_request_that_is_cancelled_twice_while_no_thread_is_free(domicile: Domicile) -> None:
@@ -194,9 +194,9 @@ def test_a_request_that_is_cancelled_twice_while_no_thread_is_free(domicile: Dom
         request = Request(t)
         answering = asyncio.create_task(request.answer())
         await request.wrote.wait()
-        gate = hold(domicile, "upload")
+        gate = block(domicile, "upload")
         large = [asyncio.create_task(t.put(PROMPT, bytes(300_000))) for _ in range(40)]
-        await reached(gate.reached)
+        await wait_for(gate.reached)
         while not answering.done():
             answering.cancel()
             await asyncio.sleep(0)
@@ -204,7 +204,7 @@ def test_a_request_that_is_cancelled_twice_while_no_thread_is_free(domicile: Dom
         await asyncio.gather(*large)
         return request.id
 
-    assert captured(domicile, run(domicile, work)) == (b"it is ", True)
+    assert captured_body(domicile, run_async(domicile, work)) == (b"it is ", True)
 
 
 def test_a_timeout_stays_a_timeout_when_storing_fails(domicile: Domicile) -> None:
@@ -224,7 +224,7 @@ def test_a_timeout_stays_a_timeout_when_storing_fails(domicile: Domicile) -> Non
         assert request.sink is not None
         assert isinstance(request.sink.failure, TooFewReplicas)
 
-    run(domicile, work)
+    run_async(domicile, work)
 
 
 def test_an_answer_whose_reader_has_gone(domicile: Domicile) -> None:
@@ -244,7 +244,7 @@ def test_an_answer_whose_reader_has_gone(domicile: Domicile) -> None:
             await anext(chunks)
         return sink.id
 
-    assert captured(domicile, run(domicile, work)) == (b"it is ", True)
+    assert captured_body(domicile, run_async(domicile, work)) == (b"it is ", True)
 
 
 def test_a_cancelled_put_becomes_what_it_becomes(domicile: Domicile) -> None:
@@ -252,9 +252,9 @@ def test_a_cancelled_put_becomes_what_it_becomes(domicile: Domicile) -> None:
 
     async def work(store: AsyncStore, t: AsyncTenant) -> None:
         ids = [await t.new_id(PROMPT) for _ in range(20)]
-        gate = hold(domicile, "put")
+        gate = block(domicile, "put")
         puts = [asyncio.create_task(t.put(PROMPT, b"a", id=i)) for i in ids]
-        await reached(gate.reached)
+        await wait_for(gate.reached)
         puts[0].cancel()
         with pytest.raises(asyncio.CancelledError):
             await puts[0]
@@ -265,7 +265,7 @@ def test_a_cancelled_put_becomes_what_it_becomes(domicile: Domicile) -> None:
         assert again.stored
         assert [(await t.get(i, purpose=SERVE)).body for i in ids] == [b"a"] * 20
 
-    run(domicile, work)
+    run_async(domicile, work)
 
 
 def test_a_put_that_is_cancelled_anywhere_is_there_or_not(domicile: Domicile) -> None:
@@ -288,7 +288,7 @@ def test_a_put_that_is_cancelled_anywhere_is_there_or_not(domicile: Domicile) ->
         for n, i in enumerate(ids):
             assert (await t.put(PROMPT, b"%d" % n, id=i)).stored
 
-    run(domicile, work)
+    run_async(domicile, work)
 
 
 def test_a_put_that_is_cancelled_before_it_began_never_begins(domicile: Domicile) -> None:
@@ -296,9 +296,9 @@ def test_a_put_that_is_cancelled_before_it_began_never_begins(domicile: Domicile
 
     async def work(store: AsyncStore, t: AsyncTenant) -> None:
         i = await t.new_id(PROMPT)
-        gate = hold(domicile, "upload")
+        gate = block(domicile, "upload")
         large = [asyncio.create_task(t.put(PROMPT, bytes(300_000))) for _ in range(16)]
-        await reached(gate.reached)
+        await wait_for(gate.reached)
         putting = asyncio.create_task(t.put(PROMPT, b"a", id=i))
         await asyncio.sleep(0)
         putting.cancel()
@@ -310,7 +310,7 @@ def test_a_put_that_is_cancelled_before_it_began_never_begins(domicile: Domicile
         with pytest.raises(NotFound):
             await t.get(i, purpose=SERVE)
 
-    run(domicile, work)
+    run_async(domicile, work)
 
 
 # opening and closing
@@ -348,7 +348,7 @@ def test_a_store_is_closed_though_its_opening_is_cancelled(domicile: Domicile) -
 
     async def main() -> None:
         serving = asyncio.create_task(serve())
-        await reached(opening.begun)
+        await wait_for(opening.begun)
         serving.cancel()
         await asyncio.sleep(0)
         opening.go_on.set()
@@ -380,7 +380,7 @@ def test_what_has_begun_is_finished_before_the_store_is_closed(domicile: Domicil
     domicile.tenant()
     opening = Opening(domicile.store)
     opening.go_on.set()
-    gate = hold(domicile, "upload")
+    gate = block(domicile, "upload")
     found: list[RecordId] = []
 
     async def serve() -> None:
@@ -391,7 +391,7 @@ def test_what_has_begun_is_finished_before_the_store_is_closed(domicile: Domicil
             await request.wrote.wait()
             found.append(request.id)
             large = [asyncio.create_task(t.put(PROMPT, bytes(300_000))) for _ in range(40)]
-            await reached(gate.reached)
+            await wait_for(gate.reached)
             while not answering.done():
                 answering.cancel()
                 await asyncio.sleep(0)
@@ -401,4 +401,4 @@ def test_what_has_begun_is_finished_before_the_store_is_closed(domicile: Domicil
     asyncio.run(serve())
 
     assert opening.steps == ["opened", "closed"]
-    assert captured(domicile, found[0]) == (b"it is ", True)
+    assert captured_body(domicile, found[0]) == (b"it is ", True)

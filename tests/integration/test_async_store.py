@@ -50,12 +50,12 @@ from tests.support.async_helpers import (
     COMPLETION,
     PROMPT,
     SERVE,
-    each,
-    hold,
+    as_async,
+    block,
+    body_pieces,
     packs_left,
-    pieces,
-    reached,
-    run,
+    run_async,
+    wait_for,
 )
 
 # the surface
@@ -105,7 +105,7 @@ def test_what_is_put_is_got(domicile: Domicile) -> None:
         assert (await t.explain(p)).id == p
         assert (await t.new_id(PROMPT, key="req-1")).unique == p.unique
 
-    run(domicile, work)
+    run_async(domicile, work)
 
 
 def test_erasures_and_admin(domicile: Domicile) -> None:
@@ -130,7 +130,7 @@ def test_erasures_and_admin(domicile: Domicile) -> None:
         with pytest.raises(UnknownTenant):
             await store.tenant("nobody")
 
-    run(domicile, work)
+    run_async(domicile, work)
 
 
 def test_errors_are_those_of_the_store(domicile: Domicile) -> None:
@@ -154,7 +154,7 @@ def test_errors_are_those_of_the_store(domicile: Domicile) -> None:
         with pytest.raises(InvalidRequest):
             _ = t.capture(COMPLETION).id
 
-    run(domicile, work)
+    run_async(domicile, work)
 
 
 def test_a_store_that_is_closed_says_so(domicile: Domicile) -> None:
@@ -189,7 +189,7 @@ def test_a_source_runs_in_its_callers_context(domicile: Domicile) -> None:
         await t.put_file(source())
         return found
 
-    assert run(domicile, work) == ["the request"]
+    assert run_async(domicile, work) == ["the request"]
 
 
 # many at a time
@@ -202,7 +202,7 @@ def test_two_hundred_puts_at_once_hold_no_threads(
     queued, count = threading.Event(), iter(range(1, 201))
     submit = Tenant.submit
     old = domicile.tenant().put(DataClass.FINE_TUNING_FILE, bytes(300_000)).id
-    gate = hold(domicile, "put")
+    gate = block(domicile, "put")
 
     def counted(self: Tenant, record: NewRecord) -> object:
         future = submit(self, record)
@@ -216,7 +216,7 @@ def test_two_hundred_puts_at_once_hold_no_threads(
         ids = [await t.new_id(PROMPT) for _ in range(200)]
         packs = domicile.backends["eu-a"].count("put")
         puts = [asyncio.create_task(t.put(PROMPT, b"%d" % n, id=i)) for n, i in enumerate(ids)]
-        await reached(queued)
+        await wait_for(queued)
         assert (await t.get(old, purpose=SERVE)).info.size == 300_000
         gate.open.set()
         results = await asyncio.gather(*puts)
@@ -226,7 +226,7 @@ def test_two_hundred_puts_at_once_hold_no_threads(
         bodies = [(await t.get(i, purpose=SERVE)).body for i in ids]
         assert bodies == [b"%d" % n for n in range(200)]
 
-    run(domicile, work)
+    run_async(domicile, work)
 
 
 def some(count: int, wrong_at: int = -1) -> Iterator[NewRecord]:
@@ -235,7 +235,7 @@ def some(count: int, wrong_at: int = -1) -> Iterator[NewRecord]:
         yield NewRecord(PROMPT, b"%d" % n, subject="" if n == wrong_at else "u")
 
 
-@pytest.mark.parametrize("way", [lambda x: x, each, list], ids=["iterator", "async", "list"])
+@pytest.mark.parametrize("way", [lambda x: x, as_async, list], ids=["iterator", "async", "list"])
 def test_many_in_order_with_errors_per_item(domicile: Domicile, way: Callable) -> None:  # type: ignore[type-arg]
     """One result per record, in order; a bad record fails alone."""
 
@@ -249,7 +249,7 @@ def test_many_in_order_with_errors_per_item(domicile: Domicile, way: Callable) -
         assert isinstance(results[150].error, InvalidRequest)
         assert (await t.get(results[299].id or "", purpose=SERVE)).body == b"299"
 
-    run(domicile, work)
+    run_async(domicile, work)
 
 
 def test_nothing_gives_nothing(domicile: Domicile) -> None:
@@ -258,7 +258,7 @@ def test_nothing_gives_nothing(domicile: Domicile) -> None:
     async def work(store: AsyncStore, t: AsyncTenant) -> list[object]:
         return [result async for result in t.put_many([])]
 
-    assert run(domicile, work) == []
+    assert run_async(domicile, work) == []
 
 
 def test_a_result_is_given_while_the_source_waits(domicile: Domicile) -> None:
@@ -281,7 +281,7 @@ def test_a_result_is_given_while_the_source_waits(domicile: Domicile) -> None:
 
         assert count == 5
 
-    run(domicile, work)
+    run_async(domicile, work)
 
 
 @dataclass
@@ -300,18 +300,18 @@ class Endless:
             yield NewRecord(PROMPT, b"%d" % self.taken)
 
 
-@pytest.mark.parametrize("way", [lambda x: x, lambda x: each(iter(x))], ids=["sync", "async"])
+@pytest.mark.parametrize("way", [lambda x: x, lambda x: as_async(iter(x))], ids=["sync", "async"])
 def test_an_endless_source_is_taken_one_window_ahead(domicile: Domicile, way: Callable) -> None:  # type: ignore[type-arg]
     """Nothing is read before the first result is asked for, and never more than the window."""
 
     async def work(store: AsyncStore, t: AsyncTenant) -> None:
         most = WINDOW + AHEAD
         endless = Endless(at=most)
-        gate = hold(domicile, "put")
+        gate = block(domicile, "put")
         async with aclosing(t.put_many(way(endless))) as results:
             assert endless.taken == 0
             first = asyncio.create_task(anext(results))
-            await reached(endless.full)
+            await wait_for(endless.full)
             await asyncio.sleep(0)
             assert (endless.taken, first.done()) == (most, False)
             gate.open.set()
@@ -320,7 +320,7 @@ def test_an_endless_source_is_taken_one_window_ahead(domicile: Domicile, way: Ca
                 assert isinstance(await anext(results), PutResult)
                 assert endless.taken - given <= most
 
-    run(domicile, work)
+    run_async(domicile, work)
 
 
 def test_a_source_that_fails_gives_the_results_before_it(domicile: Domicile) -> None:
@@ -331,14 +331,14 @@ def test_a_source_that_fails_gives_the_results_before_it(domicile: Domicile) -> 
         raise OSError("no more")
 
     async def work(store: AsyncStore, t: AsyncTenant) -> None:
-        for records in (source(), each(source())):
+        for records in (source(), as_async(source())):
             results = t.put_many(records)
 
             assert [type(await anext(results)) for _ in range(2)] == [PutResult] * 2
             with pytest.raises(OSError, match="no more"):
                 await anext(results)
 
-    run(domicile, work)
+    run_async(domicile, work)
 
 
 def test_who_stops_asking_stops_the_source(domicile: Domicile) -> None:
@@ -361,7 +361,7 @@ def test_who_stops_asking_stops_the_source(domicile: Domicile) -> None:
 
         assert asyncio.all_tasks() == {asyncio.current_task()}
 
-    run(domicile, work)
+    run_async(domicile, work)
 
 
 # files
@@ -383,8 +383,8 @@ class AsyncFile:
     "stream",
     [
         lambda: BytesIO(BODY),
-        pieces,
-        lambda: each(pieces()),
+        body_pieces,
+        lambda: as_async(body_pieces()),
         lambda: AsyncFile(BODY),
         lambda: [BODY],
     ],
@@ -401,7 +401,7 @@ def test_files_of_every_kind(domicile: Domicile, stream: Callable) -> None:  # t
             assert await file.read_range(1_000_000, 1_100_000) == BODY[1_000_000:1_100_000]
             assert b"".join([chunk async for chunk in file.chunks(999_999)]) == BODY
 
-    run(domicile, work)
+    run_async(domicile, work)
 
 
 def test_a_stream_that_fails_leaves_nothing(domicile: Domicile) -> None:
@@ -416,7 +416,7 @@ def test_a_stream_that_fails_leaves_nothing(domicile: Domicile) -> None:
             await t.put_file(broken())
         assert isinstance(caught.value.__cause__, OSError)
 
-    run(domicile, work)
+    run_async(domicile, work)
 
     assert packs_left(domicile) == []
 
@@ -435,7 +435,7 @@ def test_an_upload_fails_at_once_though_its_client_stalls(domicile: Domicile) ->
         with pytest.raises(TooFewReplicas):
             await t.put_file(stalled())
 
-    run(domicile, work)
+    run_async(domicile, work)
 
 
 def test_more_copies_than_threads(domicile: Domicile) -> None:
@@ -451,4 +451,4 @@ def test_more_copies_than_threads(domicile: Domicile) -> None:
 
         assert await asyncio.gather(*(copy() for _ in range(40))) == [3000] * 40
 
-    run(domicile, work)
+    run_async(domicile, work)

@@ -43,10 +43,10 @@ from tests.support.refusals import (
     PLANTED,
     PROMPT,
     SERVE,
-    left,
-    ready,
-    settle,
-    told,
+    all_left,
+    error_text,
+    finish_all_work,
+    ready_tenant,
 )
 
 
@@ -201,7 +201,7 @@ def test_bad_settings(
                 patch.setenv(variable, value)
             with pytest.raises(SettingsError, match=f"(?s){match}") as caught, open_store():
                 pass
-            assert PLANTED not in told(caught.value)
+            assert PLANTED not in error_text(caught.value)
             assert not caught.value.retryable
     assert not (tmp_path / "home").exists()
 
@@ -223,7 +223,7 @@ def answer(call: Callable[[], object]) -> tuple[type[BaseException], str]:
     """Return the class and the text of the error that a call raises."""
     with pytest.raises(DomicileError) as caught:
         call()
-    return caught.type, told(caught.value)
+    return caught.type, error_text(caught.value)
 
 
 def test_an_id_of_another_tenant_looks_absent(domicile: Domicile) -> None:
@@ -244,7 +244,7 @@ def test_an_id_of_another_tenant_looks_absent(domicile: Domicile) -> None:
             found = answer(lambda call=call, i=existing: call(i))  # type: ignore[misc]
             assert found == answer(lambda call=call, i=existing: call(absent[i.data_class]))  # type: ignore[misc]
     erasure = mine.erase(Scope.record(theirs), reason=Reason.SUBJECT_REQUEST)
-    settle(domicile)
+    finish_all_work(domicile)
 
     assert domicile.store.erasure(erasure.id).deleted == 0
     assert other.get(theirs, purpose=SERVE).body == b"theirs"
@@ -265,18 +265,18 @@ def test_a_class_missing_from_the_topology(domicile: Domicile, tmp_path: Path) -
     domicile.settings = domicile.settings.model_copy(update={"topology": tmp_path / "topology"})
     domicile.open()
     t = domicile.tenant()
-    stored = left(domicile)
+    stored = all_left(domicile)
 
     for call in (lambda: t.new_id(FILE), lambda: t.put_file(chunks(error=AssertionError()))):
         with pytest.raises(UnknownClass, match="Known classes: completion, prompt"):
             call()
-    assert left(domicile) == stored
+    assert all_left(domicile) == stored
 
 
 def test_metadata_may_have_4096_bytes(domicile: Domicile) -> None:
     """One byte more is refused before anything is read or written, by every method."""
-    t = ready(domicile)
-    before = left(domicile)
+    t = ready_tenant(domicile)
+    before = all_left(domicile)
     most, over = ({"a": "é" * 2000 + "x" * n} for n in (4096 - 4008, 4097 - 4008))
     read: list[int] = []
 
@@ -295,7 +295,7 @@ def test_metadata_may_have_4096_bytes(domicile: Domicile) -> None:
     (failure,) = t.put_many([NewRecord(PROMPT, b"", metadata=over)])
     assert isinstance(failure, PutFailure)
     assert isinstance(failure.error, MetadataTooLarge)
-    assert (left(domicile), read) == (before, [])
+    assert (all_left(domicile), read) == (before, [])
 
     assert t.get(t.put(PROMPT, b"", metadata=most).id, purpose=SERVE).metadata == most
 
@@ -344,14 +344,14 @@ STREAMS: dict[str, tuple[type[BaseException], Callable[[], object]]] = {
 
 def test_a_stream_that_fails_leaves_nothing(domicile: Domicile, subtests: pytest.Subtests) -> None:
     """After a round of the worker no byte and no row is left, whenever and however it fails."""
-    t = ready(domicile)
+    t = ready_tenant(domicile)
     for name, (error, stream) in STREAMS.items():
-        before = left(domicile)
+        before = all_left(domicile)
         with subtests.test(msg=name):
             with pytest.raises(error) as caught:
                 t.put_file(stream())  # type: ignore[arg-type]
             if isinstance(caught.value, DomicileError):
                 assert PLANTED not in str(caught.value)
                 assert (caught.value.retryable, caught.value.outcome) == (False, "not_stored")
-        settle(domicile)
-        assert left(domicile) == before, name
+        finish_all_work(domicile)
+        assert all_left(domicile) == before, name

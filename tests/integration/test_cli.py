@@ -21,7 +21,7 @@ from storage.errors import DomicileError, InvalidRequest
 from storage.model import BackendState, ProcessorState, RegionStatus
 from storage.settings import Settings
 from storage.text import format_size
-from tests.support.cli_harness import Line, started
+from tests.support.cli_harness import CommandLine, start_command
 
 
 class TestExitCodes:
@@ -35,7 +35,7 @@ class TestExitCodes:
             assert kind.retryable == (code in (Exit.UNAVAILABLE, Exit.UNKNOWN)), kind
             assert code > Exit.BUG
 
-    def test_all_are_in_the_help(self, line: Line) -> None:
+    def test_all_are_in_the_help(self, line: CommandLine) -> None:
         """The help explains each code."""
         help_text = " ".join(line("--help").stdout.split())
 
@@ -45,7 +45,7 @@ class TestExitCodes:
 
 
 class TestOperation:
-    def test_status_has_every_number(self, line: Line) -> None:
+    def test_status_has_every_number(self, line: CommandLine) -> None:
         """Status shows every number by region and backend."""
         told = line.told("status")
         text = line("status").stdout
@@ -74,7 +74,7 @@ class TestOperation:
         assert "nothing is overdue" in text
 
     def test_overdue_deletions_stand_out(
-        self, line: Line, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+        self, line: CommandLine, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """The output says since when, and that partitions are missing."""
         since = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -101,9 +101,9 @@ class TestOperation:
         assert "DISAGREE: workers here delete nothing" in shown
         assert "1,000,000 or more" in shown
 
-    def test_a_worker_ends_on_sigterm(self, line: Line) -> None:
+    def test_a_worker_ends_on_sigterm(self, line: CommandLine) -> None:
         """It finishes its piece of work and ends with 0."""
-        process = started(line, "worker", "--pause", "60", "--json")
+        process = start_command(line, "worker", "--pause", "60", "--json")
         assert process.stderr is not None
         while b"worker_started" not in process.stderr.readline():
             assert process.poll() is None
@@ -114,7 +114,7 @@ class TestOperation:
         assert json.loads(out) == {"stopped": True}
         assert b"worker_stopped" in err
 
-    def test_a_worker_reports_its_work(self, line: Line) -> None:
+    def test_a_worker_reports_its_work(self, line: CommandLine) -> None:
         """JSON has the pieces of work by duty."""
         line("worker", "--once")
 
@@ -125,7 +125,7 @@ class TestOperation:
 
 
 class TestProcessors:
-    def test_a_copy_from_hand_over_to_attestation(self, line: Line, tmp_path: Path) -> None:
+    def test_a_copy_from_hand_over_to_attestation(self, line: CommandLine, tmp_path: Path) -> None:
         """It is listed until the digest of a document attests its deletion."""
         put = line.put("to be reviewed")
         with open_store(Settings(home=line.home)) as store:
@@ -157,7 +157,7 @@ class TestProcessors:
         ],
     )
     def test_invalid_attestations_are_refused(
-        self, line: Line, tmp_path: Path, copy: str, actor: str, code: Exit
+        self, line: CommandLine, tmp_path: Path, copy: str, actor: str, code: Exit
     ) -> None:
         """An absent copy, and a name instead of an id."""
         said = tmp_path / "letter.pdf"
@@ -168,7 +168,7 @@ class TestProcessors:
 
         assert found == code
 
-    def test_a_processor_gets_the_key_of_its_requests(self, line: Line) -> None:
+    def test_a_processor_gets_the_key_of_its_requests(self, line: CommandLine) -> None:
         """It differs from the key of receipts."""
         told = line.told("processor", "key", "--region", "eu-central-1")
 
@@ -176,7 +176,7 @@ class TestProcessors:
         (key,) = line.told("receipt", "key", "--region", "eu-central-1")["keys"]
         assert told["kid"] != key["kid"]
 
-    def test_terms_are_shown(self, line: Line) -> None:
+    def test_terms_are_shown(self, line: CommandLine) -> None:
         """The list has the connector and the terms of every processor."""
         told = line.told("processor", "list")["processors"]
         shown = line("processor", "list").stdout
@@ -218,17 +218,17 @@ class TestProcessors:
 
 
 class TestOutput:
-    def test_a_pipe_gets_plain_text(self, line: Line) -> None:
+    def test_a_pipe_gets_plain_text(self, line: CommandLine) -> None:
         """A process writes no colors and no trailing spaces into a pipe."""
-        out, err = started(line, "status").communicate()
+        out, err = start_command(line, "status").communicate()
 
         assert b"eu-central-1" in out
         assert b"\x1b" not in out + err
         assert not [row for row in out.split(b"\n") if row.endswith(b" ")]
 
-    def test_a_closed_pipe_is_no_error(self, line: Line) -> None:
+    def test_a_closed_pipe_is_no_error(self, line: CommandLine) -> None:
         """``domicile list | head`` ends quietly."""
-        process = started(line, "status")
+        process = start_command(line, "status")
         assert process.stdout is not None
         process.stdout.close()
         process.stdout = None
@@ -287,7 +287,9 @@ class TestErrors:
             ["list"],
         ],
     )
-    def test_usage_is_corrected_without_repeating_it(self, line: Line, args: list[str]) -> None:
+    def test_usage_is_corrected_without_repeating_it(
+        self, line: CommandLine, args: list[str]
+    ) -> None:
         """A misplaced word may be a name, or content."""
         text, (code, error) = line(*args), line.error(*args)
 
@@ -297,7 +299,7 @@ class TestErrors:
         assert "hunter2" not in text.output + json.dumps(error)
         assert error["advice"]
 
-    def test_allowed_values_are_listed(self, line: Line) -> None:
+    def test_allowed_values_are_listed(self, line: CommandLine) -> None:
         """The choices of an enum, and the bounds of a number."""
         _, purpose = line.error("get", "acme-eu", "x", "--purpose", "fun")
         _, limit = line.error("list", "acme-eu", "--limit", "0")
@@ -306,7 +308,7 @@ class TestErrors:
         assert "greater than or equal to 1" in limit["advice"]
 
     def test_a_bug_is_one_line_and_its_traceback_is_in_the_log(
-        self, line: Line, monkeypatch: pytest.MonkeyPatch
+        self, line: CommandLine, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """The log says where it happened, and shows no value."""
 
@@ -325,7 +327,7 @@ class TestErrors:
         assert "hunter2" not in result.output
 
     def test_a_refusal_to_confirm_does_nothing(
-        self, line: Line, monkeypatch: pytest.MonkeyPatch
+        self, line: CommandLine, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """It has its own exit code."""
         put = line.put("kept")

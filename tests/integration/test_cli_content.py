@@ -11,14 +11,14 @@ import pytest
 from storage.cli import files
 from storage.cli.exit_codes import Exit
 from storage.errors import InvalidRequest
-from tests.support.cli_harness import Line, ensure
+from tests.support.cli_harness import CommandLine, ensure_tenant
 
 
 class TestTenants:
-    def test_terms_are_kept_and_listed(self, line: Line) -> None:
+    def test_terms_are_kept_and_listed(self, line: CommandLine) -> None:
         """The list shows the terms that ensure was given."""
         more = ["--retention", "prompt=7", "--dedicated", "--dpa-until", "2030-01-01"]
-        ensure(line, "beta-us", "us-east-1", "US", *more)
+        ensure_tenant(line, "beta-us", "us-east-1", "US", *more)
 
         told = line.told("tenant", "list", "--region", "us-east-1")
 
@@ -37,7 +37,7 @@ class TestTenants:
         ]
         assert "dpa 2026-01-05 until 2030-01-01" in line("tenant", "list").stdout
 
-    def test_a_page_names_the_next(self, line: Line) -> None:
+    def test_a_page_names_the_next(self, line: CommandLine) -> None:
         """As long as there may be more."""
         first = line.told("tenant", "list", "--limit", "1")
         second = line.told("tenant", "list", "--limit", "1", "--after", first["next"])
@@ -56,7 +56,7 @@ class TestTenants:
             (["--residency", "EU", "--retention", "prompt=99"], Exit.INVALID),
         ],
     )
-    def test_bad_terms_are_refused(self, line: Line, terms: list[str], code: Exit) -> None:
+    def test_bad_terms_are_refused(self, line: CommandLine, terms: list[str], code: Exit) -> None:
         """Each refusal has a message and advice."""
         given = ["tenant", "ensure", "other", "--account", "acme", "--home", "eu-central-1"]
 
@@ -68,7 +68,7 @@ class TestTenants:
 
 
 class TestRecords:
-    def test_a_record_is_read_as_it_was_stored(self, line: Line) -> None:
+    def test_a_record_is_read_as_it_was_stored(self, line: CommandLine) -> None:
         """Bytes that are not text included."""
         body = bytes(range(256))
         put = line("put", "acme-eu", "--class", "prompt", stdin=body)
@@ -78,7 +78,7 @@ class TestRecords:
         assert "Stored. It will be deleted by" in put.stderr
         assert got.stdout_bytes == body
 
-    def test_json_has_metadata_and_body(self, line: Line) -> None:
+    def test_json_has_metadata_and_body(self, line: CommandLine) -> None:
         """One document has the record, its metadata and its body."""
         put = line.put("hello", "--metadata", '{"model": "m-1"}')
         told = line.told("get", "acme-eu", put, "--purpose", "serve")
@@ -89,7 +89,7 @@ class TestRecords:
         assert told["record"]["size"] == 5
         assert told["record"]["written"].endswith("Z")
 
-    def test_the_same_key_is_the_same_record(self, line: Line) -> None:
+    def test_the_same_key_is_the_same_record(self, line: CommandLine) -> None:
         """A script can repeat a put. Other content under its key is a conflict."""
         first, second = line.put("once", "--key", "k-1"), line.put("once", "--key", "k-1")
         given = ["put", "acme-eu", "--class", "prompt", "--key", "k-1"]
@@ -98,7 +98,7 @@ class TestRecords:
         assert first == second
         assert (code, error["code"]) == (Exit.INVALID, "IdConflict")
 
-    def test_names_may_come_from_stdin(self, line: Line, tmp_path: Path) -> None:
+    def test_names_may_come_from_stdin(self, line: CommandLine, tmp_path: Path) -> None:
         """An argument would stay in the shell's history."""
         body = tmp_path / "body"
         body.write_text("about somebody")
@@ -111,7 +111,7 @@ class TestRecords:
         assert [record["id"] for record in found["records"]] == [put["id"]]
         assert both == nothing == Exit.INVALID
 
-    def test_a_list_is_filtered_and_paged(self, line: Line) -> None:
+    def test_a_list_is_filtered_and_paged(self, line: CommandLine) -> None:
         """By class and group; a full page names the next."""
         first = line.put("one", "--group", "paged")
         given = ["--class", "completion", "--derived-from", first]
@@ -129,9 +129,9 @@ class TestRecords:
         assert rest["next"] is None
         assert first in line("list", "acme-eu", "--group", "paged").stdout
 
-    def test_zero_retention_stores_nothing(self, line: Line) -> None:
+    def test_zero_retention_stores_nothing(self, line: CommandLine) -> None:
         """The command succeeds and reports it."""
-        ensure(line, "zero-eu", "eu-central-1", "EU", "--retention", "prompt=0")
+        ensure_tenant(line, "zero-eu", "eu-central-1", "EU", "--retention", "prompt=0")
 
         told = line.told("put", "zero-eu", "--class", "prompt", stdin="gone")
         text = line("put", "zero-eu", "--class", "prompt", stdin="gone")
@@ -139,7 +139,7 @@ class TestRecords:
         assert told["stored"] is False
         assert "Nothing was stored" in text.stderr
 
-    def test_explain_gives_reasons(self, line: Line) -> None:
+    def test_explain_gives_reasons(self, line: CommandLine) -> None:
         """Every backend of every region has a reason in words."""
         put = line.put("why")
 
@@ -183,7 +183,7 @@ class TestRecords:
             (["worker", "--once", "--dry-run"], Exit.INVALID, "InvalidRequest"),
         ],
     )
-    def test_refusals(self, line: Line, args: list[str], code: int, name: str) -> None:
+    def test_refusals(self, line: CommandLine, args: list[str], code: int, name: str) -> None:
         """Each has its exit code, and the same fields in JSON."""
         ended, error = line.error(*args, stdin="body")
 
@@ -200,7 +200,7 @@ class TestRecords:
         assert error["outcome"] == "not_stored"
         assert error["retryable"] is False
 
-    def test_a_purpose_without_permission_is_refused(self, line: Line) -> None:
+    def test_a_purpose_without_permission_is_refused(self, line: CommandLine) -> None:
         """JSON has the reason code."""
         put = line.put("private")
 
@@ -210,7 +210,7 @@ class TestRecords:
 
 
 class TestFiles:
-    def test_a_file_comes_back_whole_and_private(self, line: Line, tmp_path: Path) -> None:
+    def test_a_file_comes_back_whole_and_private(self, line: CommandLine, tmp_path: Path) -> None:
         """Its name is metadata; only the owner can read the new file."""
         source, target = tmp_path / "train.jsonl", tmp_path / "back"
         source.write_bytes(os.urandom(3 * 1024 * 1024 + 7))
@@ -232,7 +232,7 @@ class TestFiles:
         assert told["metadata"] == {"filename": "train.jsonl"}
         assert told["body"] is None
 
-    def test_nothing_is_overwritten_unless_forced(self, line: Line, tmp_path: Path) -> None:
+    def test_nothing_is_overwritten_unless_forced(self, line: CommandLine, tmp_path: Path) -> None:
         """A failed read leaves the existing file."""
         put, target = line.put("new"), tmp_path / "target"
         target.write_text("old")
@@ -277,7 +277,7 @@ class TestFiles:
 
 
 class TestErasing:
-    def test_a_dry_run_changes_nothing(self, line: Line) -> None:
+    def test_a_dry_run_changes_nothing(self, line: CommandLine) -> None:
         """It shows the scope, the readable records and the cascades."""
         put = line.put("kept", "--subject", "dry")
         given = ["erase", "acme-eu", "--subject", "dry", "--reason", "subject_request"]
@@ -291,7 +291,7 @@ class TestErasing:
         assert "Nothing was changed" in text
         assert line("get", "acme-eu", put, "--purpose", "serve").stdout == "kept"
 
-    def test_an_erasure_asks_for_confirmation(self, line: Line) -> None:
+    def test_an_erasure_asks_for_confirmation(self, line: CommandLine) -> None:
         """Without a terminal it needs --yes."""
         code, error = line.error("erase", "acme-eu", "--all", "--reason", "contract_end")
 
@@ -299,7 +299,7 @@ class TestErasing:
         assert "--yes" in error["advice"]
 
     def test_an_erased_subject_is_gone_and_a_receipt_proves_it(
-        self, line: Line, tmp_path: Path
+        self, line: CommandLine, tmp_path: Path
     ) -> None:
         """From the erasure by a worker to a receipt that is verified offline."""
         put = line.put("mine", "--subject", "gone")
@@ -328,7 +328,9 @@ class TestErasing:
         assert "The receipt is genuine." in text
         assert "lindenhost" in text
 
-    def test_a_receipt_that_was_changed_is_not_genuine(self, line: Line, tmp_path: Path) -> None:
+    def test_a_receipt_that_was_changed_is_not_genuine(
+        self, line: CommandLine, tmp_path: Path
+    ) -> None:
         """Garbage and a missing key file are refused too."""
         key = tmp_path / "key.pem"
         key.write_text(line("receipt", "key", "--region", "eu-central-1").stdout)
@@ -340,9 +342,9 @@ class TestErasing:
 
         assert (code, error["code"]) == (Exit.INVALID, "InvalidRequest")
 
-    def test_a_record_and_a_tenant(self, line: Line) -> None:
+    def test_a_record_and_a_tenant(self, line: CommandLine) -> None:
         """The other scopes; the preview of a record does not count derived records."""
-        ensure(line, "short-eu", "eu-central-1", "EU")
+        ensure_tenant(line, "short-eu", "eu-central-1", "EU")
         put = line.told("put", "short-eu", "--class", "prompt", stdin="1")["id"]
         line.told("put", "short-eu", "--class", "prompt", stdin="2")
         why = ["--reason", "contract_end"]
@@ -357,7 +359,7 @@ class TestErasing:
         assert len(left) == 1
         assert line.told("list", "short-eu")["records"] == []
 
-    def test_an_account(self, line: Line) -> None:
+    def test_an_account(self, line: CommandLine) -> None:
         """All tenants of it in the regions of this process."""
         for tenant, home in (("x-eu", "eu-central-1"), ("x-us", "us-east-1")):
             terms = ["--account", "xco", "--home", home, "--residency", tenant[2:].upper()]
@@ -384,7 +386,7 @@ class TestErasing:
             ["--subject", "x"],
         ],
     )
-    def test_one_scope_of_one_tenant(self, line: Line, given: list[str]) -> None:
+    def test_one_scope_of_one_tenant(self, line: CommandLine, given: list[str]) -> None:
         """Any other combination is refused before the store is opened."""
         code, _ = line.error("erase", *given, "--reason", "contract_end", "--yes")
 

@@ -14,7 +14,7 @@ import storage.errors
 import storage.model
 from storage.cli.advice import for_command_line
 from storage.errors import DomicileError
-from tests.support.cli_harness import Line
+from tests.support.cli_harness import CommandLine
 
 _SOURCE = Path(storage.__file__).parent
 _LIBRARY_ONLY = ("testing/", "demo/")  # no command reaches these
@@ -200,7 +200,7 @@ FAILING = {
 
 
 @pytest.mark.parametrize("args", FAILING.values(), ids=FAILING)
-def test_a_failing_command_names_its_page(line: Line, args: list[str]) -> None:
+def test_a_failing_command_names_its_page(line: CommandLine, args: list[str]) -> None:
     """As text and as JSON: no Python, and the page that documents the error."""
     text, (code, error) = line(*args, stdin="x"), line.error(*args, stdin="x")
     page = f"https://domicile.readthedocs.io/en/latest/errors/#{error['code'].lower()}"

@@ -6,12 +6,12 @@ from pathlib import Path
 import pytest
 
 from storage.cli.exit_codes import Exit
-from tests.support.cli_harness import Line
+from tests.support.cli_harness import CommandLine
 
 WHY = ["--matter", "Doe v. Acme", "--authority", "court", "--issuer", "counsel"]
 
 
-def test_a_hold_from_placing_to_release(line: Line, tmp_path: Path) -> None:
+def test_a_hold_from_placing_to_release(line: CommandLine, tmp_path: Path) -> None:
     """A hold keeps an erased record for counsel until it is released."""
     record = line.put("my prompt", "--subject", "user-7")
     placed = line.told(
@@ -78,7 +78,7 @@ def test_a_hold_from_placing_to_release(line: Line, tmp_path: Path) -> None:
         ],
     ],
 )
-def test_invalid_holds_are_refused(line: Line, wrong: list[str]) -> None:
+def test_invalid_holds_are_refused(line: CommandLine, wrong: list[str]) -> None:
     """Nothing is placed, and the message does not repeat the input."""
     code, error = line.error("hold", "place", "acme-eu", *WHY, *wrong)
 
@@ -87,7 +87,7 @@ def test_invalid_holds_are_refused(line: Line, wrong: list[str]) -> None:
     assert line.told("hold", "list")["holds"] == []
 
 
-def test_an_absent_hold(line: Line) -> None:
+def test_an_absent_hold(line: CommandLine) -> None:
     """Every command ends with the code of absent things."""
     for args in (["show"], ["records"], ["release", "--why", "w"]):
         assert line.error("hold", args[0], "none", *args[1:])[0] == Exit.NOT_THERE

@@ -10,7 +10,7 @@ from typer.main import get_command
 
 from storage.cli import output
 from storage.cli.app import app
-from tests.support.cli_harness import Line
+from tests.support.cli_harness import CommandLine
 
 _BORDERS = str.maketrans(dict.fromkeys("│╭╮╰╯─•", " "))
 
@@ -31,7 +31,7 @@ COMMANDS = list(_commands(get_command(app)))
 
 
 @pytest.mark.parametrize("path", COMMANDS, ids=lambda path: " ".join(path) or "domicile")
-def test_no_word_of_a_help_is_split(line: Line, path: tuple[str, ...]) -> None:
+def test_no_word_of_a_help_is_split(line: CommandLine, path: tuple[str, ...]) -> None:
     """Each word at 80 columns is a word at 400 columns; no line is longer than 80."""
     wide = line(*path, "--help", environment={"COLUMNS": "400"}).stdout
     narrow = line(*path, "--help", environment={"COLUMNS": "80"}).stdout
@@ -41,7 +41,7 @@ def test_no_word_of_a_help_is_split(line: Line, path: tuple[str, ...]) -> None:
 
 
 @pytest.mark.parametrize("path", COMMANDS, ids=lambda path: " ".join(path) or "domicile")
-def test_every_help_is_a_reference(line: Line, path: tuple[str, ...]) -> None:
+def test_every_help_is_a_reference(line: CommandLine, path: tuple[str, ...]) -> None:
     """It begins with a sentence about what the command does, and describes every option."""
     help_text = line(*path, "--help", environment={"COLUMNS": "400"}).stdout
     first = next(row for row in help_text.splitlines()[2:] if row.strip() and "Usage:" not in row)
@@ -63,12 +63,12 @@ def width(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     return columns
 
 
-def _shown(line: Line, width: list[int], columns: int, args: list[str]) -> str:
+def _shown(line: CommandLine, width: list[int], columns: int, args: list[str]) -> str:
     width[0] = columns
     return line(*args, stdin="").output
 
 
-def test_no_word_of_an_output_is_split(line: Line, width: list[int], tmp_path: Path) -> None:
+def test_no_word_of_an_output_is_split(line: CommandLine, width: list[int], tmp_path: Path) -> None:
     """Tables, facts, sentences and errors, with ids as long as they get."""
     file = tmp_path / "file.jsonl"
     file.write_text("{}")
@@ -102,7 +102,7 @@ def test_no_word_of_an_output_is_split(line: Line, width: list[int], tmp_path: P
         assert max(map(len, narrow.splitlines())) <= 80, args
 
 
-def test_a_live_file_is_not_listed_as_erased(line: Line, tmp_path: Path) -> None:
+def test_a_live_file_is_not_listed_as_erased(line: CommandLine, tmp_path: Path) -> None:
     """It has no deadline, and the list says so."""
     file = tmp_path / "file.jsonl"
     file.write_text("{}")

@@ -14,11 +14,11 @@ from storage.cli import packages
 from storage.cli.commands import doctor
 from storage.cli.exit_codes import Exit
 from storage.cli.findings import Finding
-from tests.support.cli_harness import Line
+from tests.support.cli_harness import CommandLine
 
 
 class TestSettingUp:
-    def test_init_can_be_repeated(self, line: Line) -> None:
+    def test_init_can_be_repeated(self, line: CommandLine) -> None:
         """A second ``init`` replaces nothing."""
         key = line.home / "keys" / "eu-central-1.toml"
         before = key.read_bytes()
@@ -29,7 +29,7 @@ class TestSettingUp:
         assert told["embedded"]
         assert key.read_bytes() == before
 
-    def test_regions_are_listed(self, line: Line) -> None:
+    def test_regions_are_listed(self, line: CommandLine) -> None:
         """Each with its backends, and whether this process serves it."""
         told = line.told("region", "list")
         text = line("region", "list").stdout
@@ -39,7 +39,7 @@ class TestSettingUp:
         assert all(r["served"] for r in told["regions"])
         assert "eu-a (lindenhost), eu-b (meerspeicher)" in text
 
-    def test_the_policy_is_explained_from_the_configuration(self, line: Line) -> None:
+    def test_the_policy_is_explained_from_the_configuration(self, line: CommandLine) -> None:
         """Every step names its setting, steps add up, and a failure sets the exit code."""
         told = line.told("policy", "explain", "--region", "eu-central-1")
         shown = line("policy", "explain")
@@ -68,7 +68,7 @@ class TestSettingUp:
         assert (shown.exit_code, slow.exit_code) == (Exit.DONE, Exit.CONFIGURATION)
         assert "THE PROMISE CANNOT BE KEPT" in slow.stdout
 
-    def test_a_misspelled_setting_is_reported(self, line: Line) -> None:
+    def test_a_misspelled_setting_is_reported(self, line: CommandLine) -> None:
         """The error names the setting and shows no value."""
         result = line("status", environment={"DOMICILE_HOMER": "hunter2"})
 
@@ -77,14 +77,14 @@ class TestSettingUp:
         assert "Did you mean DOMICILE_HOME?" in result.stderr
         assert "hunter2" not in result.output
 
-    def test_a_setting_that_is_not_json_is_reported(self, line: Line) -> None:
+    def test_a_setting_that_is_not_json_is_reported(self, line: CommandLine) -> None:
         """The same, where the library that reads settings raises."""
         result = line("region", "list", environment={"DOMICILE_REGIONS": "hunter2"})
 
         assert result.exit_code == Exit.CONFIGURATION
         assert "hunter2" not in result.output
 
-    def test_an_invalid_topology_is_reported(self, line: Line, tmp_path: Path) -> None:
+    def test_an_invalid_topology_is_reported(self, line: CommandLine, tmp_path: Path) -> None:
         """The error names the file."""
         (tmp_path / "sub_processors.toml").write_text("sub_processors = 1")
 
@@ -93,7 +93,7 @@ class TestSettingUp:
         assert result.exit_code == Exit.CONFIGURATION
         assert "sub_processors.toml" in result.stderr
 
-    def test_an_unusable_home_is_reported(self, line: Line) -> None:
+    def test_an_unusable_home_is_reported(self, line: CommandLine) -> None:
         """The error names the setting, and no bug is reported."""
         result = line("init", environment={"DOMICILE_HOME": "/dev/null/home"})
 
@@ -102,7 +102,7 @@ class TestSettingUp:
 
 
 class TestDoctor:
-    def test_all_checks_pass(self, line: Line) -> None:
+    def test_all_checks_pass(self, line: CommandLine) -> None:
         """Every area is checked, and no check fails."""
         told = line.told("doctor")
 
@@ -135,7 +135,7 @@ class TestDoctor:
         )
         assert all(len(line) <= width or path in line for line in shown.splitlines())
 
-    def test_a_readable_key_file_fails(self, line: Line) -> None:
+    def test_a_readable_key_file_fails(self, line: CommandLine) -> None:
         """The advice is a command to run; the other region is still checked."""
         key = line.home / "keys" / "eu-central-1.toml"
         key.chmod(0o644)
@@ -149,7 +149,7 @@ class TestDoctor:
         assert "us-b" in result.stdout
         assert "1 check failed" in result.stderr
 
-    def test_missing_backends(self, line: Line) -> None:
+    def test_missing_backends(self, line: CommandLine) -> None:
         """One may be missing, as long as enough others take writes."""
         one, other = line.home / "backends" / "eu-a", line.home / "backends" / "eu-b"
         away = line.home / "away"
@@ -164,7 +164,7 @@ class TestDoctor:
         assert (first.exit_code, states) == (0, ["warn"])
         assert second.exit_code == Exit.CONFIGURATION
 
-    def test_a_catalog_that_does_not_answer(self, line: Line) -> None:
+    def test_a_catalog_that_does_not_answer(self, line: CommandLine) -> None:
         """The report has the driver's message, but not the password."""
         environment = {
             "DOMICILE_REGIONS__EU_CENTRAL_1__CATALOG_URL": "postgresql://u:hunter2@127.0.0.1:1/d",
@@ -179,7 +179,7 @@ class TestDoctor:
         assert "refused" in result.stdout
         assert "hunter2" not in result.output + down.output
 
-    def test_nothing_is_set_up_yet(self, line: Line) -> None:
+    def test_nothing_is_set_up_yet(self, line: CommandLine) -> None:
         """Doctor tries the embedded default in a temporary directory, and removes it."""
         home = line.home / "new"
 

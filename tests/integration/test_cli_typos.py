@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from storage.cli.exit_codes import Exit
-from tests.support.cli_harness import ROOT, Line
+from tests.support.cli_harness import ROOT, CommandLine
 
 TENANT = ["--account", "acme", "--residency", "EU"]
 TYPOS = {
@@ -32,7 +32,7 @@ TYPOS = {
 
 
 @pytest.mark.parametrize(("args", "meant"), TYPOS.values(), ids=TYPOS)
-def test_a_typo_gets_a_suggestion(line: Line, args: list[str], meant: str) -> None:
+def test_a_typo_gets_a_suggestion(line: CommandLine, args: list[str], meant: str) -> None:
     """In the text and in the JSON document, and the exit code is that of a refusal."""
     text, (code, error) = line(*args), line.error(*args)
 
@@ -42,7 +42,7 @@ def test_a_typo_gets_a_suggestion(line: Line, args: list[str], meant: str) -> No
     assert f"Did you mean {meant}?" in " ".join(text.stderr.split())
 
 
-def test_a_typo_in_a_setting_gets_a_suggestion(line: Line) -> None:
+def test_a_typo_in_a_setting_gets_a_suggestion(line: CommandLine) -> None:
     """The value of the variable is not shown."""
     result = line("status", environment={"DOMICILE_CONECTIONS": "hunter2"})
 
@@ -51,7 +51,7 @@ def test_a_typo_in_a_setting_gets_a_suggestion(line: Line) -> None:
     assert "hunter2" not in result.output
 
 
-def test_what_resembles_nothing_gets_no_suggestion(line: Line) -> None:
+def test_what_resembles_nothing_gets_no_suggestion(line: CommandLine) -> None:
     """The known names are listed all the same."""
     result = line("xxxxxx")
 
@@ -89,7 +89,7 @@ def test_a_shell_completes(words: str, expected: set[str]) -> None:
     assert set(result.stdout.split()) >= expected
 
 
-def test_completion_is_installed(line: Line, tmp_path: Path) -> None:
+def test_completion_is_installed(line: CommandLine, tmp_path: Path) -> None:
     """The help offers it, and it writes the script of the shell into the home directory."""
     # The exit keeps bash from replacing itself: the command looks for its shell.
     command = f"{sys.executable} -m storage.cli --install-completion; exit $?"

@@ -6,7 +6,7 @@ from storage.evidence.receipts import verify
 from storage.model import ErasureState
 from storage.testing import Domicile
 from tests.support.actions import erase, is_complete, put_prompt, work
-from tests.support.holds import opened, place, release
+from tests.support.holds import open_held, place_hold, release_holds
 from tests.support.inspect.stored import home
 
 MODERATION = "klarblick"
@@ -17,7 +17,7 @@ def test_a_hold_keeps_what_is_here_and_no_copy(domicile: Domicile) -> None:
     tenant = domicile.tenant()
     put = put_prompt(domicile, "u")
     made = tenant.hand_over(put, MODERATION)
-    placed = place(domicile)
+    placed = place_hold(domicile)
 
     erasure = erase(tenant)
     work(domicile, minutes=1)
@@ -26,9 +26,9 @@ def test_a_hold_keeps_what_is_here_and_no_copy(domicile: Domicile) -> None:
 
     assert made.copy not in held
     assert state is ErasureState.DEFERRED
-    assert opened(domicile, placed, put) == b"mine"
+    assert open_held(domicile, placed, put) == b"mine"
 
-    release(domicile, placed)
+    release_holds(domicile, placed)
     work(domicile, minutes=1)
     work(domicile, hours=73)
     work(domicile, hours=1)

@@ -39,10 +39,10 @@ from tests.support.refusals import (
     PROMPT,
     SERVE,
     WRITES,
-    left,
-    ready,
-    settle,
-    told,
+    all_left,
+    error_text,
+    finish_all_work,
+    ready_tenant,
 )
 
 
@@ -86,10 +86,10 @@ def test_a_database_that_is_down(
     """Every call says so, and that one may try again; when it is back, the same store goes on."""
     monkeypatch.setattr("storage.client.homes._CACHED", 1e9)  # seconds
     with new_domicile(mortal, "memory") as domicile:
-        t = ready(domicile)
+        t = ready_tenant(domicile)
         record = t.put(PROMPT, b"hello").id
-        settle(domicile)
-        before = left(domicile)
+        finish_all_work(domicile)
+        before = all_left(domicile)
         with stopped(mortal):
             for name, call in calls(t, domicile.store, record).items():
                 with subtests.test(msg=name):
@@ -97,7 +97,7 @@ def test_a_database_that_is_down(
                         call()
                     assert (caught.value.retryable, caught.value.outcome) == (True, "not_stored")
                     assert "domicile doctor" in caught.value.advice
-                    assert PLANTED not in told(caught.value)
+                    assert PLANTED not in error_text(caught.value)
             (failure,) = t.put_many([NewRecord(PROMPT, BODY)])
             done = domicile.store.erase(Scope.account("acme"), reason=Reason.CONTRACT_END)
             with pytest.raises(CatalogUnavailable):
@@ -106,18 +106,18 @@ def test_a_database_that_is_down(
         assert isinstance(failure, PutFailure)
         assert isinstance(failure.error, CatalogUnavailable)
         assert (done.erasures, done.not_reached) == ((), (HOME, "us-east-1"))
-        assert left(domicile) == before
+        assert all_left(domicile) == before
         for name, call in calls(t, domicile.store, record).items():
             if name not in ("a tenant that is not in memory", "erasure"):
                 call()
-        settle(domicile)
+        finish_all_work(domicile)
 
 
 def test_a_database_that_goes_down_while_a_file_is_stored(mortal: Server) -> None:
     """Nothing of the file is left when both are back."""
     with new_domicile(mortal, "memory") as domicile:
-        t = ready(domicile)
-        before = left(domicile)
+        t = ready_tenant(domicile)
+        before = all_left(domicile)
         outage = stopped(mortal)
 
         def stream() -> Iterator[bytes]:
@@ -127,14 +127,14 @@ def test_a_database_that_goes_down_while_a_file_is_stored(mortal: Server) -> Non
         with pytest.raises(CatalogUnavailable):
             t.put_file(stream())
         outage.__exit__(None, None, None)
-        settle(domicile)
+        finish_all_work(domicile)
 
-        assert left(domicile) == before
+        assert all_left(domicile) == before
 
 
 def test_a_database_that_became_read_only(domicile: Domicile) -> None:
     """As after a failover: that is an outage, and over when it is writable again."""
-    t = ready(domicile)
+    t = ready_tenant(domicile)
     engine = domicile.homes.served(HOME).region.catalog.engine
     with engine.begin() as connection:
         alter = f"ALTER DATABASE {engine.url.database} SET default_transaction_read_only"
@@ -159,7 +159,7 @@ def test_a_database_that_became_read_only(domicile: Domicile) -> None:
 
 def test_a_database_that_has_no_connection_left(domicile: Domicile) -> None:
     """Who waits for one too long is told so, by an error of the tree."""
-    t = ready(domicile)
+    t = ready_tenant(domicile)
     catalog = domicile.homes.served(HOME).region.catalog
     pool = catalog.engine.pool
     assert isinstance(pool, QueuePool)

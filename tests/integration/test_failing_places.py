@@ -38,10 +38,10 @@ from tests.support.refusals import (
     PROMPT,
     SERVE,
     WRITES,
-    left,
-    ready,
-    settle,
-    told,
+    all_left,
+    error_text,
+    finish_all_work,
+    ready_tenant,
 )
 
 
@@ -92,8 +92,11 @@ def test_when_no_backend_takes_it_nothing_is_stored(
     domicile: Domicile, subtests: pytest.Subtests
 ) -> None:
     """Whatever is wrong with them, and whatever is written; also while keys are made."""
-    t, new = ready(domicile), domicile.tenant("new-eu", dedicated=True)  # which has no key today
-    before = left(domicile)
+    t, new = (
+        ready_tenant(domicile),
+        domicile.tenant("new-eu", dedicated=True),
+    )  # which has no key today
+    before = all_left(domicile)
     for fault, (spoil, code) in BACKENDS.items():
         for what, write in [*WRITES.items(), ("first put", WRITES["put"])]:
             for name in EU:
@@ -105,21 +108,21 @@ def test_when_no_backend_takes_it_nothing_is_stored(
                 assert (caught.value.retryable, caught.value.outcome) == (True, "not_stored")
                 assert "Nothing is stored" in caught.value.message
                 assert "never stored elsewhere" in caught.value.advice
-                assert PLANTED not in told(caught.value)
+                assert PLANTED not in error_text(caught.value)
             repair(domicile)
-        settle(domicile)
-        assert left(domicile) == before, fault
+        finish_all_work(domicile)
+        assert all_left(domicile) == before, fault
 
 
 def test_when_one_backend_takes_it_it_is_stored(domicile: Domicile) -> None:
     """And on the other one too, when that is well again; no trace is left of what went wrong."""
-    t = ready(domicile)
+    t = ready_tenant(domicile)
     for spoil, _ in BACKENDS.values():
         spoil(domicile.backends["eu-a"])
         put = t.put(PROMPT, BODY)
         file = t.put_file(BytesIO(BODY))
         repair(domicile)
-        settle(domicile)
+        finish_all_work(domicile)
         for name in EU:
             domicile.take_down(name)
             assert t.get(put.id, purpose=SERVE).body == BODY
@@ -132,7 +135,7 @@ def test_when_one_backend_takes_it_it_is_stored(domicile: Domicile) -> None:
 
 def test_a_read_when_no_backend_answers(domicile: Domicile) -> None:
     """It may be tried again, whether or not the key is known; the record is not given up."""
-    t = ready(domicile)
+    t = ready_tenant(domicile)
     put = t.put(PROMPT, BODY)
     for error in (BackendUnavailable, BackendTimeout, BackendForbidden, BackendMisplaced):
         for backend in domicile.backends.values():
@@ -148,7 +151,7 @@ def test_a_read_when_no_backend_answers(domicile: Domicile) -> None:
 
         assert (caught.value.retryable, unknown_key.value.retryable) == (True, True)
         assert t.get(put.id, purpose=SERVE).body == BODY
-    settle(domicile)
+    finish_all_work(domicile)
     assert len(list(domicile.backends["eu-a"].inner.scan("pack/"))) == 2
 
 
@@ -160,18 +163,18 @@ class TestSlow:
 
     def test_a_backend_that_hangs(self, domicile: Domicile) -> None:
         """It holds up nobody, more often than there are threads; what lands late is purged."""
-        t = ready(domicile)
+        t = ready_tenant(domicile)
         gate = Gate()
         for name in EU:
             domicile.backends[name].gates["put"] = gate
-        before = left(domicile)
+        before = all_left(domicile)
         with pytest.raises(TooFewReplicas) as caught:
             t.put(PROMPT, BODY)
         gate.open.set()
-        settle(domicile)
+        finish_all_work(domicile)
 
         assert caught.value.failures == dict.fromkeys(EU, "BackendTimeout")
-        assert left(domicile) == before
+        assert all_left(domicile) == before
 
         domicile.backends["eu-b"].gates.clear()
         gate.open.clear()
@@ -180,20 +183,20 @@ class TestSlow:
         finally:
             gate.open.set()
         domicile.backends["eu-a"].gates.clear()
-        settle(domicile)
+        finish_all_work(domicile)
         assert [t.get(i, purpose=SERVE).body for i in ids] == [BODY] * 20
 
     @pytest.mark.parametrize("call", ["upload", "upload.write", "upload.finish"])
     def test_a_backend_that_hangs_over_a_file(self, domicile: Domicile, call: str) -> None:
         """The file is stored on the other one; what was begun there is taken back."""
-        t = ready(domicile)
+        t = ready_tenant(domicile)
         gate = domicile.backends["eu-a"].gates[call] = Gate()
         body = os.urandom(3 * MIB)
         try:
             file = t.put_file(BytesIO(body))
         finally:
             gate.open.set()
-        settle(domicile)
+        finish_all_work(domicile)
 
         for name in EU:
             domicile.take_down(name)
@@ -231,18 +234,18 @@ def test_a_full_disk_takes_nothing_and_lets_go(domicile: Domicile) -> None:
     """Writes are refused while deletion goes on to its receipt, also by who starts only then."""
     disk = Disk(1024 * MIB)
     disk.mount(domicile)
-    t = ready(domicile)
+    t = ready_tenant(domicile)
     gone = t.put_file(BytesIO(BODY), subject="v").id
     kept = t.put(PROMPT, BODY).id
-    settle(domicile)
+    finish_all_work(domicile)
     disk.free = 64 * MIB
-    before = left(domicile)
+    before = all_left(domicile)
     for write in WRITES.values():
         with pytest.raises(TooFewReplicas) as caught:
             write(t)
         assert caught.value.failures == dict.fromkeys(EU, "BackendFull")
-    settle(domicile)
-    assert left(domicile) == before
+    finish_all_work(domicile)
+    assert all_left(domicile) == before
 
     domicile.open()
     t = domicile.tenant()
@@ -250,7 +253,7 @@ def test_a_full_disk_takes_nothing_and_lets_go(domicile: Domicile) -> None:
         t.erase(scope, reason=Reason.SUBJECT_REQUEST)
         for scope in (Scope.subject("u"), Scope.record(gone))
     ]
-    settle(domicile)
+    finish_all_work(domicile)
 
     states = [domicile.store.erasure(erasure.id).state for erasure in erasures]
     assert states == [ErasureState.COMPLETE] * 2
@@ -271,6 +274,6 @@ def test_a_full_disk_does_not_keep_what_shares_a_pack(domicile: Domicile) -> Non
     erasure = t.erase(Scope.subject("u0"), reason=Reason.SUBJECT_REQUEST)
     domicile.run_worker()
     domicile.pass_time(hours=73)
-    settle(domicile)
+    finish_all_work(domicile)
 
     assert domicile.store.erasure(erasure.id).state is ErasureState.COMPLETE

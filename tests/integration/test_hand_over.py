@@ -20,7 +20,7 @@ from storage.errors import (
 from storage.model import CopyState, DataClass, ProcessorState
 from storage.testing import Domicile
 from tests.support.actions import duty, erase, get, is_complete, put_prompt, work
-from tests.support.inspect.rows import everything
+from tests.support.inspect.rows import all_state
 from tests.support.inspect.stored import HOME, home
 from tests.support.processors.copies import (
     MODERATION,
@@ -72,13 +72,13 @@ class TestHandingOver:
     ) -> None:
         """Another jurisdiction, a host, a stranger: refused before a row or a byte is written."""
         put = put_prompt(domicile, "u")
-        before = everything(domicile)
+        before = all_state(domicile)
 
         with pytest.raises(HandOverRefused) as caught:
             tenant.hand_over(put, name)
 
         assert caught.value.reasons == (reason,)
-        assert everything(domicile) == before
+        assert all_state(domicile) == before
 
     def test_a_class_goes_to_the_services_that_the_topology_names(
         self, domicile: Domicile, tenant: Tenant

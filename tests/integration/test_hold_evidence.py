@@ -12,7 +12,7 @@ from storage.model import PlacedHold, RecordId, Scope
 from storage.testing import Domicile
 from storage.workers.expire import expire
 from tests.support.actions import duty, erase, is_complete, put_prompt, work
-from tests.support.holds import SOON, opened, place, release
+from tests.support.holds import SOON, open_held, place_hold, release_holds
 from tests.support.inspect.stored import home
 
 KEPT = timedelta(days=1096)  # what the shipped topology says of the EU
@@ -33,18 +33,18 @@ def looked(domicile: Domicile) -> int:
 def held_prompt(domicile: Domicile) -> tuple[RecordId, PlacedHold]:
     """A record about ``u``, and a hold that keeps it."""
     domicile.tenant(retention=SOON)
-    return put_prompt(domicile, "u"), place(domicile)
+    return put_prompt(domicile, "u"), place_hold(domicile)
 
 
 def test_a_released_hold_is_kept_as_long_as_its_jurisdiction_says(domicile: Domicile) -> None:
     """From its release, to the minute, with who looked; then both go."""
     prompt, placed = held_prompt(domicile)
-    opened(domicile, placed, prompt)
+    open_held(domicile, placed, prompt)
     domicile.pass_time(days=3 * 366)
     duty(domicile, "prune")
     before = known(domicile), looked(domicile)
-    release(domicile, placed)
-    newer = place(domicile)
+    release_holds(domicile, placed)
+    newer = place_hold(domicile)
     duty(domicile, "release")
     domicile.clock.advance(KEPT - timedelta(minutes=1))
     duty(domicile, "prune")
@@ -62,8 +62,8 @@ def test_a_hold_that_an_erasure_names_stays_as_long_as_that(domicile: Domicile) 
     _, placed = held_prompt(domicile)
     erasure = erase(domicile.tenant())
     work(domicile)
-    release(domicile, placed)
-    newer = place(domicile, Scope.subject("somebody else"))
+    release_holds(domicile, placed)
+    newer = place_hold(domicile, Scope.subject("somebody else"))
     work(domicile, hours=1)
     domicile.pass_time(days=1100)
     duty(domicile, "prune")
@@ -85,14 +85,14 @@ def test_a_number_is_never_given_twice(domicile: Domicile) -> None:
     """
     domicile.tenant(retention=SOON)
     prompt = put_prompt(domicile, "u")
-    release(domicile, place(domicile, Scope.subject("somebody else")))
+    release_holds(domicile, place_hold(domicile, Scope.subject("somebody else")))
     duty(domicile, "release")
     domicile.pass_time(days=1)
     served = domicile.homes.served("eu-central-1")
     expire(served.region, served.keys, structlog.get_logger())  # the first step of the day
     domicile.clock.advance(KEPT)
     duty(domicile, "prune")
-    placed = place(domicile)
+    placed = place_hold(domicile)
 
     assert [(day.day, day.records) for day in placed.expiring] == [(prompt.day, 1)]
 
@@ -103,10 +103,10 @@ def test_they_go_in_bounded_pieces(domicile: Domicile) -> None:
     ids = []
     for n in range(3):
         prompt = put_prompt(domicile, f"u{n}")
-        placed = place(domicile, Scope.record(prompt))
-        opened(domicile, placed, prompt)
+        placed = place_hold(domicile, Scope.record(prompt))
+        open_held(domicile, placed, prompt)
         ids.append(placed)
-    release(domicile, *ids)
+    release_holds(domicile, *ids)
     duty(domicile, "release")
     left = []
     domicile.clock.advance(KEPT + timedelta(days=1))

@@ -12,8 +12,16 @@ from storage.errors import Erased, Expired, InvalidRequest, NotFound, PurposeRef
 from storage.model import DataClass, ErasureState, NewRecord, PutResult, Reason, RecordId, Scope
 from storage.testing import Domicile
 from tests.support.actions import GONE, erase, get, is_complete, packs_on, work
-from tests.support.holds import SOON, carried, content, kept, opened, place, release
-from tests.support.inspect.stored import holders, home, sealed, states, unknown
+from tests.support.holds import (
+    SOON,
+    held_records,
+    open_held,
+    place_hold,
+    release_holds,
+    relocated,
+    stored_keys,
+)
+from tests.support.inspect.stored import backends_with, ciphertexts, home, object_states, orphans
 
 
 def put(t: Tenant, body: bytes, **more: object) -> RecordId:
@@ -40,8 +48,8 @@ def test_what_is_held_survives_an_erasure_and_goes_when_it_is_released(domicile:
     """Hidden from its owner at once, deferred, and erased to the receipt without being asked."""
     t = domicile.tenant()
     mine, other = put(t, b"mine"), put(t, b"other", subject="v")
-    samples = sealed(domicile, mine, other)
-    placed = place(domicile)
+    samples = ciphertexts(domicile, mine, other)
+    placed = place_hold(domicile)
     assert placed.records == 1
 
     erasure = erase(t)
@@ -51,16 +59,16 @@ def test_what_is_held_survives_an_erasure_and_goes_when_it_is_released(domicile:
     known = domicile.store.erasure(erasure.id)
     assert (known.state, known.deleted, known.receipt) == (ErasureState.DEFERRED, 0, None)
     assert [(d.hold, d.records, d.until) for d in known.deferred] == [(placed.hold.id, 1, None)]
-    assert holders(domicile, samples[0]) == {"eu-a", "eu-b"}
-    assert opened(domicile, placed, mine) == b"mine"
+    assert backends_with(domicile, samples[0]) == {"eu-a", "eu-b"}
+    assert open_held(domicile, placed, mine) == b"mine"
     assert [info.id for info in t.list()] == [other]
 
-    release(domicile, placed)
+    release_holds(domicile, placed)
     rest(domicile)
     done = domicile.store.erasure(erasure.id)
     assert (done.state, done.deleted) == (ErasureState.COMPLETE, 1)
     assert done.deferred[0].until is not None
-    assert holders(domicile, samples[0]) == set()
+    assert backends_with(domicile, samples[0]) == set()
     assert get(t, other) == b"other"
 
 
@@ -73,52 +81,52 @@ def test_what_no_hold_covers_is_erased_meanwhile(domicile: Domicile) -> None:
         NewRecord(DataClass.PROMPT, b"gone", subject="u", group="two"),
     ]
     held, gone = (r.id for r in t.put_many(both) if isinstance(r, PutResult))
-    kept_bytes, gone_bytes = sealed(domicile, held, gone)
-    placed = place(domicile, Scope.group("one"))
+    kept_bytes, gone_bytes = ciphertexts(domicile, held, gone)
+    placed = place_hold(domicile, Scope.group("one"))
 
     erasure = erase(t)
     rest(domicile)
 
     assert domicile.store.erasure(erasure.id).deleted == 1
     assert not is_complete(domicile, erasure)
-    assert holders(domicile, gone_bytes) == set()
-    assert holders(domicile, kept_bytes) == {"eu-a", "eu-b"}
-    assert kept(domicile, placed) == {first, held}
-    assert opened(domicile, placed, held) == b"held"
-    assert unknown(home(domicile)) == []
+    assert backends_with(domicile, gone_bytes) == set()
+    assert backends_with(domicile, kept_bytes) == {"eu-a", "eu-b"}
+    assert held_records(domicile, placed) == {first, held}
+    assert open_held(domicile, placed, held) == b"held"
+    assert orphans(home(domicile)) == []
 
 
 def test_overlapping_holds_keep_until_the_last_is_released(domicile: Domicile) -> None:
     """One release changes nothing for what another hold covers too."""
     t = domicile.tenant()
     mine = put(t, b"mine", group="g")
-    (sample,) = sealed(domicile, mine)
-    first, second = place(domicile), place(domicile, Scope.group("g"))
+    (sample,) = ciphertexts(domicile, mine)
+    first, second = place_hold(domicile), place_hold(domicile, Scope.group("g"))
     erasure = erase(t)
     rest(domicile)
 
-    release(domicile, first)
+    release_holds(domicile, first)
     rest(domicile)
     now = domicile.store.erasure(erasure.id)
     assert now.state is ErasureState.DEFERRED
     assert {d.hold for d in now.deferred if d.until is None} == {second.hold.id}
-    assert kept(domicile, first) == set()
-    assert opened(domicile, second, mine) == b"mine"
+    assert held_records(domicile, first) == set()
+    assert open_held(domicile, second, mine) == b"mine"
 
-    release(domicile, second)
+    release_holds(domicile, second)
     rest(domicile)
     assert is_complete(domicile, erasure)
-    assert holders(domicile, sample) == set()
+    assert backends_with(domicile, sample) == set()
 
 
 def test_an_erasure_may_be_deferred_twice_in_one_moment(domicile: Domicile) -> None:
     """Released, resumed and deferred by the other hold, by a clock that stands."""
     tenant = domicile.tenant()
     put(tenant, b"mine")
-    first, second = place(domicile), place(domicile, Scope.tenant())
+    first, second = place_hold(domicile), place_hold(domicile, Scope.tenant())
     erasure = erase(tenant)
     work(domicile)
-    release(domicile, first)
+    release_holds(domicile, first)
     work(domicile)
 
     told = {d.hold: d.until for d in domicile.store.erasure(erasure.id).deferred}
@@ -131,19 +139,19 @@ def test_a_tenant_leaves_and_what_is_held_stays(domicile: Domicile) -> None:
     t = domicile.tenant()
     file = t.put_file(BytesIO(b"a file"), subject="u").id
     prompt = put(t, b"prompt", subject="v")
-    placed = place(domicile, classes=(DataClass.FINE_TUNING_FILE,))
+    placed = place_hold(domicile, classes=(DataClass.FINE_TUNING_FILE,))
 
     erasure = t.erase(Scope.tenant(), reason=Reason.CONTRACT_END)
     rest(domicile)
     assert not is_complete(domicile, erasure)
-    assert opened(domicile, placed, file) == b"a file"
+    assert open_held(domicile, placed, file) == b"a file"
     with pytest.raises(PurposeRefused):
-        opened(domicile, placed, prompt)
+        open_held(domicile, placed, prompt)
 
-    release(domicile, placed)
+    release_holds(domicile, placed)
     rest(domicile)
     assert is_complete(domicile, erasure)
-    assert states(home(domicile), "file_key") == {}
+    assert object_states(home(domicile), "file_key") == {}
     assert packs_on(domicile) == []
 
 
@@ -154,90 +162,93 @@ def test_what_is_held_outlives_its_day_and_goes_when_it_is_released(domicile: Do
     """Carried out before the day's keys die; the day goes; nobody but counsel can open it."""
     t = domicile.tenant(retention=SOON)
     mine, other = together(t, "u", "v")
-    mine_bytes, other_bytes = sealed(domicile, mine, other)
-    placed = place(domicile)
+    mine_bytes, other_bytes = ciphertexts(domicile, mine, other)
+    placed = place_hold(domicile)
 
     for hours in (13, 1, 1, 1):
         work(domicile, hours=hours)
-    assert holders(domicile, other_bytes) == set()
-    assert holders(domicile, mine_bytes) == {"eu-a", "eu-b"}
-    assert carried(domicile) == {mine.unique}
-    assert states(home(domicile), "day_key") == {}
+    assert backends_with(domicile, other_bytes) == set()
+    assert backends_with(domicile, mine_bytes) == {"eu-a", "eu-b"}
+    assert relocated(domicile) == {mine.unique}
+    assert object_states(home(domicile), "day_key") == {}
     assert [status.overdue_days for status in domicile.store.status()] == [0, 0]
     with pytest.raises((Expired, NotFound)):
         get(t, mine)
     assert t.list() == []
-    assert opened(domicile, placed, mine) == b"u"
-    assert kept(domicile, placed) == {mine}
+    assert open_held(domicile, placed, mine) == b"u"
+    assert held_records(domicile, placed) == {mine}
 
-    release(domicile, placed)
+    release_holds(domicile, placed)
     rest(domicile)
-    assert holders(domicile, mine_bytes) == set()
-    assert carried(domicile) == set()
-    assert content(domicile) == set()
-    assert unknown(home(domicile)) == []
+    assert backends_with(domicile, mine_bytes) == set()
+    assert relocated(domicile) == set()
+    assert stored_keys(domicile) == set()
+    assert orphans(home(domicile)) == []
 
 
 def test_erased_and_expired_and_held(domicile: Domicile) -> None:
     """The erasure waits for what was carried, and its receipt follows the release."""
     t = domicile.tenant(retention=SOON)
     mine = put(t, b"mine")
-    (sample,) = sealed(domicile, mine)
-    placed = place(domicile)
+    (sample,) = ciphertexts(domicile, mine)
+    placed = place_hold(domicile)
     erasure = erase(t)
     for hours in (1, 13, 1, 1):
         work(domicile, hours=hours)
-    assert carried(domicile) == {mine.unique}
+    assert relocated(domicile) == {mine.unique}
     assert not is_complete(domicile, erasure)
-    assert opened(domicile, placed, mine) == b"mine"
+    assert open_held(domicile, placed, mine) == b"mine"
 
-    release(domicile, placed)
+    release_holds(domicile, placed)
     rest(domicile)
     assert is_complete(domicile, erasure)
     assert domicile.store.erasure(erasure.id).deleted == 1
-    assert holders(domicile, sample) == set()
+    assert backends_with(domicile, sample) == set()
 
 
 def test_what_was_carried_is_compacted_when_a_part_is_released(domicile: Domicile) -> None:
     """One of two holds on one pack is released: its ranges go, the others' stay."""
     t = domicile.tenant(retention=SOON)
     a, b = together(t, "a", "b")
-    a_bytes, b_bytes = sealed(domicile, a, b)
-    first, second = place(domicile, Scope.subject("a")), place(domicile, Scope.subject("b"))
+    a_bytes, b_bytes = ciphertexts(domicile, a, b)
+    first, second = (
+        place_hold(domicile, Scope.subject("a")),
+        place_hold(domicile, Scope.subject("b")),
+    )
     for hours in (13, 1, 1, 1):
         work(domicile, hours=hours)
-    assert carried(domicile) == {a.unique, b.unique}
+    assert relocated(domicile) == {a.unique, b.unique}
 
-    release(domicile, first)
+    release_holds(domicile, first)
     rest(domicile)
-    assert carried(domicile) == {b.unique}
-    assert holders(domicile, a_bytes) == set()
-    assert holders(domicile, b_bytes) == {"eu-a", "eu-b"}
-    assert opened(domicile, second, b) == b"b"
-    assert states(home(domicile), "hold_key") == {"stored": 1}
+    assert relocated(domicile) == {b.unique}
+    assert backends_with(domicile, a_bytes) == set()
+    assert backends_with(domicile, b_bytes) == {"eu-a", "eu-b"}
+    assert open_held(domicile, second, b) == b"b"
+    assert object_states(home(domicile), "hold_key") == {"stored": 1}
 
 
 def test_backends_that_do_not_answer_keep_the_day_and_lose_nothing(domicile: Domicile) -> None:
     """An expiry that cannot relocate is overdue and visible; when they return, it ends well."""
     t = domicile.tenant(retention=SOON)
     mine = put(t, b"mine")
-    placed = place(domicile)
+    placed = place_hold(domicile)
     domicile.pass_time(hours=13)
     for backend in ("eu-a", "eu-b"):
         domicile.backends[backend].full = True
     for hours in (1, 30, 30):
         work(domicile, hours=hours)
     assert [s.overdue_days for s in domicile.store.status()] == [1, 0]
-    assert carried(domicile) == set()
-    assert states(home(domicile), "day_key") == {"stored": 1}
-    assert opened(domicile, placed, mine) == b"mine"
+    assert relocated(domicile) == set()
+    assert object_states(home(domicile), "day_key") == {"stored": 1}
+    assert open_held(domicile, placed, mine) == b"mine"
 
     for backend in ("eu-a", "eu-b"):
         domicile.backends[backend].full = False
     rest(domicile)
-    assert carried(domicile) == {mine.unique}
+    assert relocated(domicile) == {mine.unique}
     assert [s.overdue_days for s in domicile.store.status()] == [0, 0]
-    assert opened(domicile, placed, mine) == b"mine"
+    assert open_held(domicile, placed, mine) == b"mine"
 
 
 # --- opening -----------------------------------------------------------------------------------
@@ -246,10 +257,10 @@ def test_backends_that_do_not_answer_keep_the_day_and_lose_nothing(domicile: Dom
 def test_who_opens_is_in_the_audit_log_first(domicile: Domicile) -> None:
     """Also when nothing can be read: the row is there before a byte is fetched."""
     mine = put(domicile.tenant(), b"mine")
-    placed = place(domicile)
+    placed = place_hold(domicile)
     domicile.take_down("eu-a", "eu-b")
     with pytest.raises(Exception, match="No replica can be read"):
-        opened(domicile, placed, mine)
+        open_held(domicile, placed, mine)
 
     with home(domicile).catalog.begin() as connection:
         (row,) = connection.execute(select(t.audit)).all()
@@ -262,10 +273,10 @@ def test_nothing_is_opened_without_a_hold_and_a_name(domicile: Domicile, why: st
     """And nothing is in the audit log that was not opened."""
     tenant = domicile.tenant()
     mine, other = put(tenant, b"mine"), put(tenant, b"other", subject="v")
-    placed = place(domicile)
+    placed = place_hold(domicile)
     holds = domicile.store.admin.holds
     if why == "released":
-        release(domicile, placed)
+        release_holds(domicile, placed)
     wanted = other if why == "not covered" else mine
     hold = mine.unique.hex() if why == "unknown" else placed.hold.id
 
@@ -278,10 +289,10 @@ def test_nothing_is_opened_without_a_hold_and_a_name(domicile: Domicile, why: st
 def test_an_open_record_is_shut_by_the_release(domicile: Domicile) -> None:
     """Every range asks again."""
     mine = put(domicile.tenant(), b"mine")
-    placed = place(domicile)
+    placed = place_hold(domicile)
     with domicile.store.admin.holds.open(placed.hold.id, mine, actor="counsel-1") as file:
         assert file.read_range(0, 2) == b"mi"
-        release(domicile, placed)
+        release_holds(domicile, placed)
         with pytest.raises(PurposeRefused):
             file.read_range(2, 4)
 
@@ -290,7 +301,7 @@ def test_a_hold_changes_nothing_for_the_owner(domicile: Domicile) -> None:
     """What is not erased and not expired is read, listed and written as before."""
     tenant = domicile.tenant()
     mine = put(tenant, b"mine")
-    place(domicile, future=True)
+    place_hold(domicile, future=True)
 
     assert get(tenant, mine) == b"mine"
     assert [info.id for info in tenant.list(subject="u")] == [mine]
@@ -307,15 +318,15 @@ def test_a_hold_changes_nothing_for_the_owner(domicile: Domicile) -> None:
 def test_a_hold_is_shown_and_listed_and_reviewed(domicile: Domicile) -> None:
     """Until it is released; after that when it is asked for."""
     domicile.tenant()
-    first, second = place(domicile), place(domicile, Scope.tenant(), future=True)
+    first, second = place_hold(domicile), place_hold(domicile, Scope.tenant(), future=True)
     holds = domicile.store.admin.holds
 
     assert holds.show(first.hold.id) == first.hold
     assert [h.id for h in holds.list("eu-central-1")] == [second.hold.id, first.hold.id]
     domicile.pass_time(days=400)
     assert [(s.holds, s.overdue_reviews) for s in domicile.store.status()] == [(2, 2), (0, 0)]
-    release(domicile, second)
-    release(domicile, second)  # again: nothing changes
+    release_holds(domicile, second)
+    release_holds(domicile, second)  # again: nothing changes
 
     assert [h.id for h in holds.list("eu-central-1")] == [first.hold.id]
     both = holds.list("eu-central-1", released=True)
@@ -329,12 +340,12 @@ def test_a_hold_of_what_is_minted_up_to_now_or_also_later(domicile: Domicile) ->
     """``future`` decides about what comes after it was placed."""
     tenant = domicile.tenant()
     before = put(tenant, b"before")
-    past, always = place(domicile), place(domicile, future=True)
+    past, always = place_hold(domicile), place_hold(domicile, future=True)
     domicile.pass_time(minutes=1)
     after = put(tenant, b"after")
 
-    assert kept(domicile, past) == {before}
-    assert kept(domicile, always) == {before, after}
+    assert held_records(domicile, past) == {before}
+    assert held_records(domicile, always) == {before, after}
 
 
 def test_every_scope_class_and_time_span(domicile: Domicile) -> None:
@@ -349,15 +360,18 @@ def test_every_scope_class_and_time_span(domicile: Domicile) -> None:
     later = noon + timedelta(minutes=30)
 
     covers = {
-        "subject": kept(domicile, place(domicile)),
-        "group": kept(domicile, place(domicile, Scope.group("g"))),
-        "record": kept(domicile, place(domicile, Scope.record(b))),
-        "tenant": kept(domicile, place(domicile, Scope.tenant())),
-        "class": kept(domicile, place(domicile, Scope.tenant(), classes=(DataClass.COMPLETION,))),
-        "from": kept(domicile, place(domicile, Scope.tenant(), minted_from=later)),
-        "to": kept(domicile, place(domicile, Scope.tenant(), minted_to=later)),
-        "never": kept(
-            domicile, place(domicile, Scope.tenant(), minted_to=datetime(2020, 1, 1, tzinfo=UTC))
+        "subject": held_records(domicile, place_hold(domicile)),
+        "group": held_records(domicile, place_hold(domicile, Scope.group("g"))),
+        "record": held_records(domicile, place_hold(domicile, Scope.record(b))),
+        "tenant": held_records(domicile, place_hold(domicile, Scope.tenant())),
+        "class": held_records(
+            domicile, place_hold(domicile, Scope.tenant(), classes=(DataClass.COMPLETION,))
+        ),
+        "from": held_records(domicile, place_hold(domicile, Scope.tenant(), minted_from=later)),
+        "to": held_records(domicile, place_hold(domicile, Scope.tenant(), minted_to=later)),
+        "never": held_records(
+            domicile,
+            place_hold(domicile, Scope.tenant(), minted_to=datetime(2020, 1, 1, tzinfo=UTC)),
         ),
     }
     assert covers == {

@@ -9,8 +9,8 @@ from storage.model import DataClass
 from storage.testing import Domicile
 from storage.testing.harness import Kind
 from tests.support.actions import work
-from tests.support.holds import SOON, carried, opened, place, release
-from tests.support.inspect.stored import home, states
+from tests.support.holds import SOON, open_held, place_hold, release_holds, relocated
+from tests.support.inspect.stored import home, object_states
 
 
 @pytest.fixture
@@ -36,21 +36,21 @@ def test_the_bucket_itself_keeps_what_is_held(domicile: Domicile) -> None:
     tenant = domicile.tenant(retention=SOON)
     mine = tenant.put(DataClass.PROMPT, b"mine", subject="u").id
     domicile.backends["eu-b"].full = True
-    placed = place(domicile)
+    placed = place_hold(domicile)
     for hours in (13, 1):
         work(domicile, hours=hours)
     domicile.backends["eu-b"].full = False  # what it lacked is copied, and locked too
     for hours in (1, 1):
         work(domicile, hours=hours)
-    assert carried(domicile) == {mine.unique}
-    assert opened(domicile, placed, mine) == b"mine"
+    assert relocated(domicile) == {mine.unique}
+    assert open_held(domicile, placed, mine) == b"mine"
     kept = keys(domicile)
     assert len(kept) == 4
     for backend, key in kept:
         with pytest.raises(PurgeIncomplete):
             domicile.backends[backend].inner.purge(key)
 
-    release(domicile, placed)
+    release_holds(domicile, placed)
     stuck = domicile.backends["eu-a"]
     stuck.fail_before["release"] = lambda _: BackendForbidden("eu-a")
     for hours in (1, 1):
@@ -60,6 +60,6 @@ def test_the_bucket_itself_keeps_what_is_held(domicile: Domicile) -> None:
     stuck.fail_before.clear()
     for hours in (1, 1):
         work(domicile, hours=hours)
-    assert states(home(domicile), "held").get("stored", 0) == 0
+    assert object_states(home(domicile), "held").get("stored", 0) == 0
     for backend, key in kept:
         assert domicile.backends[backend].inner.list_key(key) == []

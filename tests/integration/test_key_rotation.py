@@ -11,7 +11,7 @@ from storage.errors import Erased, KeyUnavailable, LineageConflict, SettingsErro
 from storage.model import DataClass, ErasureState, Purpose, Reason, Scope
 from storage.testing import Domicile, FakeClock
 from tests.support.actions import work
-from tests.support.holds import kept, opened, place
+from tests.support.holds import held_records, open_held, place_hold
 
 HOME = "eu-central-1"
 PROMPT, SERVE = DataClass.PROMPT, Purpose.SERVE
@@ -127,9 +127,9 @@ def test_a_hold_finds_its_subject_under_keys_that_came_later(domicile: Domicile)
     """What is stored under a newer key is held from the first moment, if it covers the future."""
     t = domicile.tenant()
     before = t.put(PROMPT, b"before", subject="u", group="g").id
-    by_subject = place(domicile, future=True)
-    by_group = place(domicile, Scope.group("g"), future=True)
-    past = place(domicile)
+    by_subject = place_hold(domicile, future=True)
+    by_group = place_hold(domicile, Scope.group("g"), future=True)
+    past = place_hold(domicile)
     rotated(domicile)
     rotated(domicile)
     t = domicile.tenant()
@@ -137,9 +137,9 @@ def test_a_hold_finds_its_subject_under_keys_that_came_later(domicile: Domicile)
     after = t.put(PROMPT, b"after", subject="u", group="g").id
     t.put(PROMPT, b"other", subject="v", group="h")
 
-    assert kept(domicile, by_subject) == kept(domicile, by_group) == {before, after}
-    assert kept(domicile, past) == {before}
-    assert opened(domicile, by_subject, after) == b"after"
+    assert held_records(domicile, by_subject) == held_records(domicile, by_group) == {before, after}
+    assert held_records(domicile, past) == {before}
+    assert open_held(domicile, by_subject, after) == b"after"
 
 
 def test_a_hold_that_is_placed_later_finds_what_was_stored_under_an_older_key(
@@ -149,4 +149,4 @@ def test_a_hold_that_is_placed_later_finds_what_was_stored_under_an_older_key(
     before = domicile.tenant().put(PROMPT, b"before", subject="u").id
     rotated(domicile)
 
-    assert kept(domicile, place(domicile)) == {before}
+    assert held_records(domicile, place_hold(domicile)) == {before}

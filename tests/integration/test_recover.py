@@ -9,8 +9,8 @@ from storage.model import DataClass, NewRecord, PutResult, Reason, Scope
 from storage.recovery import recover
 from storage.testing import Domicile
 from tests.support.actions import GONE, erase, get, is_complete, packs_on, work
-from tests.support.catalogs.backups import Dump, recovered, rehearsed, started
-from tests.support.inspect.stored import home, unknown
+from tests.support.catalogs.backups import Dump, recover_catalog, rehearse_recovery, start_recovery
+from tests.support.inspect.stored import home, orphans
 
 PROMPT = DataClass.PROMPT
 
@@ -42,7 +42,7 @@ def test_what_was_erased_after_the_backup_stays_erased(domicile: Domicile) -> No
     dump.restore(domicile)
     with pytest.raises(CatalogRestored, match="domicile recover --region eu-central-1"):
         domicile.open()
-    report = recovered(domicile)
+    report = recover_catalog(domicile)
 
     assert (report.events, report.missing, report.lost_records) == (4, 0, 0)
     t, leaver = domicile.store.tenant("acme-eu"), domicile.store.tenant("leaver-eu")
@@ -57,7 +57,7 @@ def test_what_was_erased_after_the_backup_stays_erased(domicile: Domicile) -> No
     assert all(is_complete(domicile, erasure) for erasure in erasures)
     assert len(packs_on(domicile)) == 2
     assert get(t, kept) == b"kept"
-    assert unknown(home(domicile)) == []
+    assert orphans(home(domicile)) == []
 
 
 def test_a_rehearsal_changes_nothing(domicile: Domicile) -> None:
@@ -67,10 +67,10 @@ def test_a_rehearsal_changes_nothing(domicile: Domicile) -> None:
     dump = Dump.of(domicile)
     erase(t)
     t.put(PROMPT, b"after the backup")
-    assert rehearsed(domicile) is None
+    assert rehearse_recovery(domicile) is None
 
     dump.restore(domicile)
-    first, again = rehearsed(domicile), rehearsed(domicile)
+    first, again = rehearse_recovery(domicile), rehearse_recovery(domicile)
 
     assert first == again
     assert first is not None
@@ -90,7 +90,7 @@ def test_what_was_put_after_the_backup_is_reported_and_goes(domicile: Domicile) 
     erasure = erase(t)
 
     dump.restore(domicile)
-    report = started(domicile)
+    report = start_recovery(domicile)
     assert report is not None
     assert len(packs_on(domicile)) == 6
     assert sorted((kind, count) for (kind, _), count in report.orphaned.items()) == [
@@ -98,7 +98,7 @@ def test_what_was_put_after_the_backup_is_reported_and_goes(domicile: Domicile) 
         ("pack", 1),
         ("pack", 1),
     ]
-    recovered(domicile)
+    recover_catalog(domicile)
 
     t = domicile.store.tenant("acme-eu")
     domicile.backends["eu-b"].fail_before["purge"] = lambda _: BackendUnavailable("eu-b")
@@ -112,7 +112,7 @@ def test_what_was_put_after_the_backup_is_reported_and_goes(domicile: Domicile) 
         with pytest.raises(GONE):
             get(t, lost)
     assert len(packs_on(domicile)) == 2
-    assert unknown(home(domicile)) == []
+    assert orphans(home(domicile)) == []
 
 
 def test_what_has_lost_its_bytes_is_named(domicile: Domicile) -> None:
@@ -129,7 +129,7 @@ def test_what_has_lost_its_bytes_is_named(domicile: Domicile) -> None:
             backend.purge(key)
 
     dump.restore(domicile)
-    report = recovered(domicile)
+    report = recover_catalog(domicile)
 
     assert [(one.tenant, one.id) for one in report.lost] == [("acme-eu", lost)]
     t = domicile.store.tenant("acme-eu")
@@ -149,7 +149,7 @@ def test_what_expired_after_the_backup_stays_expired(domicile: Domicile) -> None
     assert packs_on(domicile) == []
 
     dump.restore(domicile)
-    report = recovered(domicile)
+    report = recover_catalog(domicile)
 
     assert (report.events, report.lost_records, report.orphaned) == (0, 0, {})
     with pytest.raises(Expired):
@@ -168,7 +168,7 @@ def test_a_backend_that_is_down_throughout(domicile: Domicile) -> None:
     erasure = erase(t)
 
     dump.restore(domicile)
-    report = recovered(domicile)
+    report = recover_catalog(domicile)
     assert (report.events, report.silent) == (1, {"eu-b"})
     with pytest.raises(Erased):
         get(domicile.store.tenant("acme-eu"), mine)
@@ -194,7 +194,7 @@ def test_an_entry_that_only_a_silent_backend_has(domicile: Domicile) -> None:
     dump.restore(domicile)
     domicile.bring_back("eu-a")
     domicile.take_down("eu-b")
-    assert recovered(domicile).events == 0
+    assert recover_catalog(domicile).events == 0
     assert get(domicile.store.tenant("acme-eu"), mine) == b"mine"
     domicile.bring_back("eu-b")
     domicile.backends["eu-b"].fail_before["purge"] = lambda _: BackendUnavailable("eu-b")
@@ -224,7 +224,7 @@ def test_forgotten_bytes_that_only_a_silent_backend_has(
 
     dump.restore(domicile)
     domicile.take_down("eu-b")
-    assert recovered(domicile).events == 1
+    assert recover_catalog(domicile).events == 1
     work(domicile, hours=1)
     assert not is_complete(domicile, erasure)
     (told,) = [region for region in domicile.store.status() if region.unread]
@@ -265,11 +265,11 @@ def test_a_recovery_that_is_killed(
 
     monkeypatch.setattr(*step, killed)
     with pytest.raises(KeyboardInterrupt):
-        recovered(domicile)
+        recover_catalog(domicile)
     monkeypatch.undo()
     with pytest.raises(CatalogRestored):
         domicile.open()
-    recovered(domicile)
+    recover_catalog(domicile)
 
     t = domicile.store.tenant("acme-eu")
     with pytest.raises(Erased):
@@ -287,11 +287,11 @@ def test_a_second_restore_of_the_same_backup(domicile: Domicile) -> None:
     dump = Dump.of(domicile)
     erase(t)
     dump.restore(domicile)
-    assert recovered(domicile).events == 1
+    assert recover_catalog(domicile).events == 1
     erase(domicile.store.tenant("acme-eu"), Scope.subject("v"))
 
     dump.restore(domicile)
-    report = recovered(domicile)
+    report = recover_catalog(domicile)
 
     assert (report.events, report.missing) == (2, 0)
     for record_id in (first, second):
@@ -313,8 +313,8 @@ def test_an_entry_that_is_missing_or_unreadable_is_told(domicile: Domicile) -> N
         domicile.backends[backend].inner.put(second, b"damaged", timeout=1)
 
     dump.restore(domicile)
-    report = recovered(domicile)
+    report = recover_catalog(domicile)
 
     assert len(entries) == 3
     assert (report.entries, report.events, report.unreadable, report.missing) == (2, 1, 1, 1)
-    assert rehearsed(domicile) is None
+    assert rehearse_recovery(domicile) is None

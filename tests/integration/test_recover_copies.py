@@ -11,9 +11,9 @@ from storage.evidence.receipts import verify
 from storage.model import CopyState, DataClass, Erasure
 from storage.testing import Call, Domicile, FakeProcessor
 from tests.support.actions import duty, erase, get, is_complete, put_prompt, work
-from tests.support.catalogs.backups import Dump, recovered
+from tests.support.catalogs.backups import Dump, recover_catalog
 from tests.support.faults.transactions import ran, watching
-from tests.support.inspect.stored import HOME, home, states
+from tests.support.inspect.stored import HOME, home, object_states
 
 MODERATION, REVIEW = "klarblick", "vier-augen"
 DIGEST = hashlib.sha256(b"we have deleted it").digest()
@@ -54,7 +54,7 @@ def test_an_erasure_waits_for_a_copy_that_the_backup_lacks(domicile: Domicile) -
     there.deletion_requests.clear()
 
     dump.restore(domicile)
-    assert recovered(domicile).events == 2
+    assert recover_catalog(domicile).events == 2
 
     work(domicile, hours=1)
     assert there.deletion_requests == set(there.copies) == {made.copy}
@@ -74,7 +74,7 @@ def test_a_copy_of_what_nobody_erased_is_asked_back(domicile: Domicile) -> None:
     made = t.hand_over(put, MODERATION)
 
     dump.restore(domicile)
-    recovered(domicile)
+    recover_catalog(domicile)
     (copy,) = domicile.store.admin.processors.copies(HOME)
     assert (copy.id, copy.state, copy.deadline) == (made.copy, CopyState.ANNOUNCED, made.deadline)
 
@@ -97,7 +97,7 @@ def test_what_was_attested_after_the_backup_is_attested_again(domicile: Domicile
     assert is_complete(domicile, erasure)
 
     dump.restore(domicile)
-    recovered(domicile)
+    recover_catalog(domicile)
     work(domicile, hours=1)
     assert not is_complete(domicile, erasure)
     domicile.store.admin.processors.attest(made.copy, digest=DIGEST, actor="officer-7")
@@ -117,7 +117,7 @@ def test_a_copy_of_which_only_a_silent_backend_knows(domicile: Domicile) -> None
     erasure = erase(t)
 
     dump.restore(domicile)
-    assert recovered(domicile).events == 1
+    assert recover_catalog(domicile).events == 1
     work(domicile, hours=1)
     assert list(domicile.store.admin.processors.copies(HOME)) == []
     domicile.bring_back("eu-b")
@@ -175,7 +175,7 @@ def test_a_copy_that_the_ledger_does_not_have_is_not_handed_over(domicile: Domic
     for name in ("eu-a", "eu-b"):
         domicile.backends[name].fail_before.clear()
     work(domicile, hours=1)
-    assert states(home(domicile), "ledger").keys() <= {"gone"}
+    assert object_states(home(domicile), "ledger").keys() <= {"gone"}
     made = t.hand_over(put, MODERATION)
     assert set(processor(domicile).copies) == {made.copy}
 
@@ -197,7 +197,7 @@ def test_a_copy_whose_record_is_erased_meanwhile_is_in_the_ledger_alone(domicile
     assert processor(domicile).calls == []
 
     dump.restore(domicile)
-    assert recovered(domicile).events == 2
+    assert recover_catalog(domicile).events == 2
     for _ in range(2):
         work(domicile, hours=1)
     assert is_complete(domicile, erasures[0])

@@ -6,8 +6,8 @@ from storage.errors import Erased, LedgerUnwritten
 from storage.model import DataClass, Scope
 from storage.testing import Domicile
 from tests.support.actions import erase, get, is_complete, work
-from tests.support.catalogs.backups import Dump, recovered
-from tests.support.holds import kept, opened, place, release
+from tests.support.catalogs.backups import Dump, recover_catalog
+from tests.support.holds import held_records, open_held, place_hold, release_holds
 
 PROMPT = DataClass.PROMPT
 
@@ -17,20 +17,20 @@ def test_a_hold_is_replayed_before_the_erasure_that_it_defers(domicile: Domicile
     t = domicile.tenant()
     held = t.put(PROMPT, b"held", subject="u").id
     dump = Dump.of(domicile)
-    placed = place(domicile)
+    placed = place_hold(domicile)
     erasure = erase(t, Scope.subject("u"))
 
     dump.restore(domicile)
-    assert recovered(domicile).events == 2
+    assert recover_catalog(domicile).events == 2
 
     t = domicile.store.tenant("acme-eu")
     work(domicile, days=4)
-    assert kept(domicile, placed) == {held}
-    assert opened(domicile, placed, held) == b"held"
+    assert held_records(domicile, placed) == {held}
+    assert open_held(domicile, placed, held) == b"held"
     assert not is_complete(domicile, erasure)
     with pytest.raises(Erased):
         get(t, held)
-    release(domicile, placed)
+    release_holds(domicile, placed)
     work(domicile)
     work(domicile, days=4)
     assert is_complete(domicile, erasure)
@@ -40,13 +40,13 @@ def test_a_release_is_not_forgotten(domicile: Domicile) -> None:
     """A hold that is in the copy, and was ended after it, keeps nothing."""
     t = domicile.tenant()
     t.put(PROMPT, b"held", subject="u")
-    placed = place(domicile)
+    placed = place_hold(domicile)
     erasure = erase(t, Scope.subject("u"))
     dump = Dump.of(domicile)
-    release(domicile, placed)
+    release_holds(domicile, placed)
 
     dump.restore(domicile)
-    recovered(domicile)
+    recover_catalog(domicile)
 
     assert domicile.store.admin.holds.show(placed.hold.id).released is not None
     work(domicile)
@@ -59,12 +59,12 @@ def test_a_hold_that_began_and_ended_after_the_backup(domicile: Domicile) -> Non
     t = domicile.tenant()
     t.put(PROMPT, b"held", subject="u")
     dump = Dump.of(domicile)
-    placed = place(domicile)
-    release(domicile, placed)
+    placed = place_hold(domicile)
+    release_holds(domicile, placed)
     erasure = erase(t, Scope.subject("u"))
 
     dump.restore(domicile)
-    assert recovered(domicile).events == 3
+    assert recover_catalog(domicile).events == 3
 
     assert domicile.store.admin.holds.show(placed.hold.id).released is not None
     work(domicile)
@@ -78,8 +78,8 @@ def test_a_hold_that_the_ledger_does_not_have_is_not_placed(domicile: Domicile) 
     domicile.take_down("eu-a", "eu-b")
 
     with pytest.raises(LedgerUnwritten, match=r"[Nn]othing (has )?happened"):
-        place(domicile)
+        place_hold(domicile)
 
     domicile.bring_back("eu-a", "eu-b")
     assert domicile.store.admin.holds.list("eu-central-1") == []
-    assert place(domicile).records == 1
+    assert place_hold(domicile).records == 1

@@ -10,9 +10,17 @@ from storage.recovery import recover
 from storage.region import OpenRegion
 from storage.testing import Domicile
 from tests.support.actions import erase, get, is_complete, packs_on, put_prompt, work
-from tests.support.catalogs.backups import Dump, recovered, rehearsed
-from tests.support.holds import SOON, carried, content, kept, opened, place, release
-from tests.support.inspect.stored import home, unknown
+from tests.support.catalogs.backups import Dump, recover_catalog, rehearse_recovery
+from tests.support.holds import (
+    SOON,
+    held_records,
+    open_held,
+    place_hold,
+    release_holds,
+    relocated,
+    stored_keys,
+)
+from tests.support.inspect.stored import home, orphans
 
 
 def put_together(domicile: Domicile, *subjects: str) -> list[RecordId]:
@@ -46,22 +54,22 @@ def test_what_a_hold_carried_since_the_backup_can_be_opened(domicile: Domicile) 
     """Its day key is gone for good: the object says itself what it holds, and how to open it."""
     domicile.tenant(retention=SOON)
     held, other = put_prompt(domicile, "u"), put_prompt(domicile, "w")
-    placed = place(domicile)
+    placed = place_hold(domicile)
     dump = Dump.of(domicile)
     days_go_by(domicile, 2)
-    assert carried(domicile) == {held.unique}
+    assert relocated(domicile) == {held.unique}
 
     dump.restore(domicile)
-    report = recovered(domicile)
+    report = recover_catalog(domicile)
 
     assert (report.reattached, report.lost_records, dict(report.orphaned)) == (1, 0, {})
-    assert carried(domicile) == {held.unique}
-    assert kept(domicile, placed) == {held}
-    assert opened(domicile, placed, held) == b"mine"
+    assert relocated(domicile) == {held.unique}
+    assert held_records(domicile, placed) == {held}
+    assert open_held(domicile, placed, held) == b"mine"
     days_go_by(domicile)
     assert overdue(domicile) == 0
-    assert opened(domicile, placed, held) == b"mine"
-    assert other.unique not in carried(domicile)
+    assert open_held(domicile, placed, held) == b"mine"
+    assert other.unique not in relocated(domicile)
 
 
 def test_what_was_put_held_and_carried_since_the_backup(domicile: Domicile) -> None:
@@ -69,28 +77,28 @@ def test_what_was_put_held_and_carried_since_the_backup(domicile: Domicile) -> N
     domicile.tenant(retention=SOON)
     dump = Dump.of(domicile)
     held = put_prompt(domicile, "u")
-    placed = place(domicile)
+    placed = place_hold(domicile)
     days_go_by(domicile, 2)
 
     dump.restore(domicile)
-    assert recovered(domicile).reattached == 1
+    assert recover_catalog(domicile).reattached == 1
 
-    assert opened(domicile, placed, held) == b"mine"
+    assert open_held(domicile, placed, held) == b"mine"
     days_go_by(domicile)
-    assert opened(domicile, placed, held) == b"mine"
+    assert open_held(domicile, placed, held) == b"mine"
 
 
 def test_a_rehearsal_finds_it_and_takes_up_nothing(domicile: Domicile) -> None:
     """As with all that it finds."""
     domicile.tenant(retention=SOON)
     put_prompt(domicile, "u")
-    place(domicile)
+    place_hold(domicile)
     dump = Dump.of(domicile)
     days_go_by(domicile, 2)
     dump.restore(domicile)
 
     for _ in range(2):
-        report = rehearsed(domicile)
+        report = rehearse_recovery(domicile)
         assert report is not None
         assert (report.reattached, report.lost_records) == (1, 0)
 
@@ -102,7 +110,7 @@ def test_a_recovery_that_is_killed_takes_it_up_the_next_time(
     """Once, wherever it was."""
     domicile.tenant(retention=SOON)
     held = put_prompt(domicile, "u")
-    placed = place(domicile)
+    placed = place_hold(domicile)
     dump = Dump.of(domicile)
     days_go_by(domicile, 2)
     dump.restore(domicile)
@@ -114,32 +122,32 @@ def test_a_recovery_that_is_killed_takes_it_up_the_next_time(
 
     monkeypatch.setattr(recover, step, killed)
     with pytest.raises(KeyboardInterrupt):
-        recovered(domicile)
+        recover_catalog(domicile)
     monkeypatch.undo()
 
-    recovered(domicile)
+    recover_catalog(domicile)
 
-    assert carried(domicile) == {held.unique}
+    assert relocated(domicile) == {held.unique}
     days_go_by(domicile)
-    assert opened(domicile, placed, held) == b"mine"
-    assert len([key for key in content(domicile) if key.startswith("held/")]) == 2
+    assert open_held(domicile, placed, held) == b"mine"
+    assert len([key for key in stored_keys(domicile) if key.startswith("held/")]) == 2
 
 
 def test_what_was_let_go_since_the_backup_is_not_taken_up(domicile: Domicile) -> None:
     """The hold was released, and the release is in the ledger: nothing of it stays."""
     domicile.tenant(retention=SOON)
     put_prompt(domicile, "u")
-    placed = place(domicile)
+    placed = place_hold(domicile)
     dump = Dump.of(domicile)
     days_go_by(domicile, 2)
-    release(domicile, placed)
+    release_holds(domicile, placed)
 
     dump.restore(domicile)
-    assert recovered(domicile).reattached == 0
+    assert recover_catalog(domicile).reattached == 0
     days_go_by(domicile, 6)
 
-    assert carried(domicile) == set()
-    assert content(domicile) == set()
+    assert relocated(domicile) == set()
+    assert stored_keys(domicile) == set()
 
 
 def test_what_was_being_carried_when_the_backup_was_made(
@@ -148,7 +156,7 @@ def test_what_was_being_carried_when_the_backup_was_made(
     """The copy knows the object, and no end of its writing: it must not be given up."""
     domicile.tenant(retention=SOON)
     held = put_prompt(domicile, "u")
-    placed = place(domicile)
+    placed = place_hold(domicile)
     dumps, switch = [], relocate._switch
 
     def dumped(region: OpenRegion, connection: Connection, *given: object) -> bool:
@@ -159,38 +167,38 @@ def test_what_was_being_carried_when_the_backup_was_made(
     days_go_by(domicile, 2)
 
     dumps[0].restore(domicile)
-    assert recovered(domicile).reattached == 1
+    assert recover_catalog(domicile).reattached == 1
 
     days_go_by(domicile)
-    assert opened(domicile, placed, held) == b"mine"
+    assert open_held(domicile, placed, held) == b"mine"
 
 
 def test_a_replica_that_is_damaged_is_not_believed(domicile: Domicile) -> None:
     """Another one is. Where there is none, what a hold kept stays as it lies there."""
     domicile.tenant(retention=SOON)
     held = put_prompt(domicile, "u")
-    placed = place(domicile)
+    placed = place_hold(domicile)
     dump = Dump.of(domicile)
     days_go_by(domicile, 2)
     damage(domicile, "eu-a", "held/")
 
     dump.restore(domicile)
-    assert recovered(domicile).reattached == 1
-    assert opened(domicile, placed, held) == b"mine"
+    assert recover_catalog(domicile).reattached == 1
+    assert open_held(domicile, placed, held) == b"mine"
 
-    there = content(domicile)
+    there = stored_keys(domicile)
     damage(domicile, "eu-b", "held/")
     dump.restore(domicile)
-    assert recovered(domicile).reattached == 0
+    assert recover_catalog(domicile).reattached == 0
     work(domicile)
-    assert content(domicile) == there
+    assert stored_keys(domicile) == there
 
 
 def test_what_only_a_silent_backend_has_is_taken_up_when_it_answers(domicile: Domicile) -> None:
     """As with all that it alone knows."""
     domicile.tenant(retention=SOON)
     held = put_prompt(domicile, "u")
-    placed = place(domicile)
+    placed = place_hold(domicile)
     dump = Dump.of(domicile)
     days_go_by(domicile, 2)
     for prefix in ("held/", "hold_key/"):
@@ -199,61 +207,61 @@ def test_what_only_a_silent_backend_has_is_taken_up_when_it_answers(domicile: Do
     domicile.take_down("eu-b")
 
     dump.restore(domicile)
-    assert recovered(domicile).reattached == 0
+    assert recover_catalog(domicile).reattached == 0
 
     domicile.bring_back("eu-b")
     days_go_by(domicile)
-    assert opened(domicile, placed, held) == b"mine"
+    assert open_held(domicile, placed, held) == b"mine"
     assert overdue(domicile) == 0
-    assert len([key for key in content(domicile) if key.startswith("held/")]) == 2
+    assert len([key for key in stored_keys(domicile) if key.startswith("held/")]) == 2
 
 
 def test_what_is_held_and_was_moved_again(domicile: Domicile) -> None:
     """Two were carried together, one of them was let go: the rest lies in a new object."""
     domicile.tenant(retention=SOON)
     first, second = put_together(domicile, "u", "w")
-    placed, ended = place(domicile), place(domicile, Scope.subject("w"))
+    placed, ended = place_hold(domicile), place_hold(domicile, Scope.subject("w"))
     days_go_by(domicile, 2)
-    assert carried(domicile) == {first.unique, second.unique}
+    assert relocated(domicile) == {first.unique, second.unique}
     dump = Dump.of(domicile)
-    release(domicile, ended)
+    release_holds(domicile, ended)
     days_go_by(domicile)
-    assert carried(domicile) == {first.unique}
+    assert relocated(domicile) == {first.unique}
 
     dump.restore(domicile)
-    report = recovered(domicile)
+    report = recover_catalog(domicile)
 
     assert report.lost_records == 0
-    assert opened(domicile, placed, first) == b"u"
+    assert open_held(domicile, placed, first) == b"u"
     days_go_by(domicile)
-    assert opened(domicile, placed, first) == b"u"
-    assert carried(domicile) == {first.unique}
+    assert open_held(domicile, placed, first) == b"u"
+    assert relocated(domicile) == {first.unique}
 
 
 def test_what_was_let_go_and_lies_beside_what_is_held(domicile: Domicile) -> None:
     """It goes with a compaction, and an erasure that covers it waits for that."""
     domicile.tenant(retention=SOON)
     first, _ = put_together(domicile, "u", "w")
-    placed, ended = place(domicile), place(domicile, Scope.subject("w"))
+    placed, ended = place_hold(domicile), place_hold(domicile, Scope.subject("w"))
     dump = Dump.of(domicile)
     days_go_by(domicile, 2)
     erasure = erase(domicile.store.tenant("acme-eu"), Scope.subject("w"))
-    release(domicile, ended)
-    before = {key for key in content(domicile) if key.startswith("held/")}
+    release_holds(domicile, ended)
+    before = {key for key in stored_keys(domicile) if key.startswith("held/")}
 
     dump.restore(domicile)
-    assert recovered(domicile).reattached == 1
+    assert recover_catalog(domicile).reattached == 1
 
     domicile.backends["eu-b"].fail_before["purge"] = lambda _: BackendUnavailable("eu-b")
     for _ in range(8):
         work(domicile, hours=6)
-    assert opened(domicile, placed, first) == b"u"
+    assert open_held(domicile, placed, first) == b"u"
     assert not is_complete(domicile, erasure)
     domicile.backends["eu-b"].fail_before.clear()
     days_go_by(domicile)
     assert is_complete(domicile, erasure)
-    assert before.isdisjoint(content(domicile))
-    assert opened(domicile, placed, first) == b"u"
+    assert before.isdisjoint(stored_keys(domicile))
+    assert open_held(domicile, placed, first) == b"u"
 
 
 def test_what_is_left_of_a_pack_that_was_compacted(domicile: Domicile) -> None:
@@ -272,7 +280,7 @@ def test_what_is_left_of_a_pack_that_was_compacted(domicile: Domicile) -> None:
     assert len(packs_on(domicile)) == 2
 
     dump.restore(domicile)
-    report = recovered(domicile)
+    report = recover_catalog(domicile)
 
     assert (report.reattached, report.lost_records, dict(report.orphaned)) == (1, 0, {})
     t = domicile.store.tenant("acme-eu")
@@ -285,4 +293,4 @@ def test_what_is_left_of_a_pack_that_was_compacted(domicile: Domicile) -> None:
     assert is_complete(domicile, second)
     assert get(t, stay[1]) == b"w"
     assert len(packs_on(domicile)) == 2
-    assert unknown(home(domicile)) == []
+    assert orphans(home(domicile)) == []

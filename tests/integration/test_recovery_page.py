@@ -19,8 +19,15 @@ from storage.model import DataClass, Scope
 from storage.settings import RegionSettings, Settings
 from storage.testing import Domicile, FakeClock
 from tests.support.actions import GONE, erase, get, is_complete, work
-from tests.support.catalogs.backups import binaries, hand_over, recovered, run, server_user, use
-from tests.support.inspect.stored import HOME, eventually
+from tests.support.catalogs.backups import (
+    binaries,
+    give_to_server,
+    recover_catalog,
+    run_commands,
+    server_user,
+    use_catalog,
+)
+from tests.support.inspect.stored import HOME, wait_until
 
 PROMPT = DataClass.PROMPT
 
@@ -29,7 +36,7 @@ class Machine:
     """A PostgreSQL server of a test's own, and a Domicile on it."""
 
     def __init__(self, home: Path) -> None:
-        self.home = hand_over(home)
+        self.home = give_to_server(home)
         self.data = home / "pg"
         self.url, self._leave = embedded.start(self.data)
         self.servers = [self.data]
@@ -75,7 +82,7 @@ class Machine:
 
     def new(self, name: str) -> tuple[dict[str, object], str]:
         """What the commands want to know of a second server, and the URL that it will have."""
-        data, sockets = self.home / name, hand_over(self.home / f"{name}-sockets")
+        data, sockets = self.home / name, give_to_server(self.home / f"{name}-sockets")
         self.servers.append(data)
         given = {"SERVER_URL": self.url, "NEW_DATA": data, "OPTIONS": f"-h '' -k {sockets}"}
         return given, self.url.replace(f"host={self.data}", f"host={sockets}")
@@ -83,7 +90,7 @@ class Machine:
     def move(self, url: str) -> None:
         """The catalog of the region is on another server from now on."""
         self.domicile.stack.close()
-        use(self.domicile, embedded.with_database(url, HOME))
+        use_catalog(self.domicile, embedded.with_database(url, HOME))
 
     def close(self) -> None:
         """Stop all servers."""
@@ -128,7 +135,7 @@ def test_a_server_that_is_set_back_in_its_place(machine: Machine) -> None:
         domicile.run_worker()
     with pytest.raises(CatalogRestored):
         domicile.open()
-    report = recovered(domicile)
+    report = recover_catalog(domicile)
 
     assert (report.changed, report.events) == ((), 1)
     with pytest.raises(Erased):
@@ -143,24 +150,24 @@ def test_a_standby_that_lags(machine: Machine) -> None:
     t = domicile.tenant()
     mine, kept = (t.put(PROMPT, b"mine", subject=name).id for name in ("u", "kept"))
     names, there = machine.new("standby")
-    run("standby", names)
+    run_commands("standby", names)
     erase(t, Scope.subject("somebody else"))
     written = machine.ask("SELECT pg_current_wal_lsn()")
     caught_up = f"SELECT pg_last_wal_replay_lsn() >= '{written}'"
-    eventually(lambda: machine.ask(caught_up, there) == "True")
+    wait_until(lambda: machine.ask(caught_up, there) == "True")
     machine.ask("ALTER SYSTEM SET primary_conninfo = ''", there)
     machine.ask("SELECT pg_reload_conf()", there)
     connected = "SELECT count(*) FROM pg_stat_wal_receiver"
-    eventually(lambda: machine.ask(connected, there) == "0")
+    wait_until(lambda: machine.ask(connected, there) == "0")
     erasure = erase(t)
     t.put(PROMPT, b"lost", subject="u")
     machine.stop()
 
-    run("promote", names)
+    run_commands("promote", names)
     machine.move(there)
     with pytest.raises(CatalogRestored, match="its timeline changed"):
         domicile.open()
-    report = recovered(domicile)
+    report = recover_catalog(domicile)
 
     t = domicile.store.tenant("acme-eu")
     assert get(t, kept) == b"mine"
@@ -175,27 +182,27 @@ def test_a_restore_to_a_moment(machine: Machine) -> None:
     """A base backup and the WAL since: what came after the moment is lost, but no erasure is."""
     domicile = machine.domicile
     t = domicile.tenant()
-    backup = hand_over(machine.home / "backup")
-    hand_over(backup / "wal")
+    backup = give_to_server(machine.home / "backup")
+    give_to_server(backup / "wal")
     names, there = machine.new("fresh")
     names["BACKUP"] = backup
-    run("archive", names)
+    run_commands("archive", names)
     machine.stop()
     machine.start()
     mine = t.put(PROMPT, b"mine", subject="u").id
-    run("base", names)
+    run_commands("base", names)
     kept = t.put(PROMPT, b"after the base backup").id
     moment = datetime.fromisoformat(machine.ask("SELECT clock_timestamp()"))
     erasure = erase(t)
     machine.ask("SELECT pg_switch_wal()")
     machine.stop()
 
-    run("moment", names | {"MOMENT": moment.isoformat()})
+    run_commands("moment", names | {"MOMENT": moment.isoformat()})
     machine.move(there)
-    eventually(lambda: machine.ask("SELECT pg_is_in_recovery()", there) == "False")
+    wait_until(lambda: machine.ask("SELECT pg_is_in_recovery()", there) == "False")
     with pytest.raises(CatalogRestored, match="its timeline changed"):
         domicile.open()
-    report = recovered(domicile)
+    report = recover_catalog(domicile)
 
     assert (report.events, report.lost_records) == (1, 0)
     t = domicile.store.tenant("acme-eu")

@@ -24,8 +24,8 @@ from storage.model import (
 from storage.settings import Settings
 from storage.testing import Domicile
 from tests.support.catalogs.databases import as_role, catalog_of, with_urls
-from tests.support.holds import SOON, place, release
-from tests.support.holds import opened as opened_for_counsel
+from tests.support.holds import SOON, place_hold, release_holds
+from tests.support.holds import open_held as opened_for_counsel
 
 DAY, OLD = date(2027, 5, 1), date(2027, 4, 30)
 
@@ -100,18 +100,18 @@ class TestRoles:
         erasure = t.erase(Scope.subject("u"), reason=Reason.SUBJECT_REQUEST)
         turn_into(roles, "domicile_service", original)
         with pytest.raises(CatalogForbidden):
-            place(roles)
+            place_hold(roles)
         turn_into(roles, "domicile_admin", original)
-        placed = place(roles)
+        placed = place_hold(roles)
         turn_into(roles, "domicile_worker", original)
         for hours in (13, 1, 1):
             roles.pass_time(hours=hours)
             roles.run_worker()
         with pytest.raises(CatalogForbidden):
-            release(roles, placed)
+            release_holds(roles, placed)
         turn_into(roles, "domicile_admin", original)
         assert opened_for_counsel(roles, placed, mine) == b"mine"
-        release(roles, placed)
+        release_holds(roles, placed)
         turn_into(roles, "domicile_worker", original)
         for hours in (1, 73, 1):
             roles.run_worker()

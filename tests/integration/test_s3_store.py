@@ -22,7 +22,7 @@ from storage.model import DataClass, ErasureState, NewRecord, Purpose, Reason, R
 from storage.testing import Domicile
 from storage.testing.harness import Kind
 from storage.testing.s3 import CREDENTIALS, Answer, LoopbackServer, Request, S3Server
-from tests.support.inspect.stored import manifest_in
+from tests.support.inspect.stored import manifest_size
 
 SERVE = Purpose.SERVE
 MIB = 1024 * 1024
@@ -118,7 +118,7 @@ class TestLife:
         assert done.state is ErasureState.COMPLETE
         assert not before.keys() & versions(s3, *EU).keys()
         left = [held for all_of_it in packs(s3, *EU).values() for held in all_of_it]
-        bodies = [len(held) - manifest_in(held) for held in left if held is not None]
+        bodies = [len(held) - manifest_size(held) for held in left if held is not None]
         assert bodies == [len(sample) // 2] * 2
         assert t.get(kept, purpose=SERVE).body == body
         region = domicile.homes.served("eu-central-1").region

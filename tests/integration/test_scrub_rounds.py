@@ -28,7 +28,7 @@ from tests.support.scrubs import (
     scrubbed,
     state_of,
 )
-from tests.support.second_store import second
+from tests.support.second_store import second_store
 
 MANY = 50_000
 MAKE_MANY = """
@@ -112,7 +112,7 @@ def test_another_process_goes_on_where_one_was_killed(
     half = state_of(domicile)
     assert half.started is not None
 
-    with second(domicile) as other:
+    with second_store(domicile) as other:
         domicile.pass_time(minutes=3)
         done = whole_round(place(domicile, store=other), 0, tell=print, wait=_nobody)
 
@@ -172,7 +172,7 @@ def test_two_processes_do_not_scrub_one_backend_at_the_same_time(
         waited.append(seconds)
         gate.open.set()
 
-    with ThreadPoolExecutor(1) as aside, second(domicile) as other:
+    with ThreadPoolExecutor(1) as aside, second_store(domicile) as other:
         first = aside.submit(run, domicile)
         assert gate.reached.wait(30)
         scans = backend.count("scan")
@@ -191,7 +191,7 @@ def test_a_process_that_stood_still_changes_nothing_when_it_goes_on(
     gate = Gate()
     backend = domicile.backends["eu-a"]
     backend.gates["list_key"] = gate
-    with ThreadPoolExecutor(1) as aside, second(domicile) as other:
+    with ThreadPoolExecutor(1) as aside, second_store(domicile) as other:
         first = aside.submit(run, domicile)
         assert gate.reached.wait(30)
         del backend.gates["list_key"]

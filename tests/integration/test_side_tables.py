@@ -15,7 +15,7 @@ from storage.model import DataClass, Erasure, NewRecord, PutResult, Reason, Scop
 from storage.region import OpenRegion
 from storage.testing import Domicile
 from tests.support.actions import duty, erase, is_complete, put_prompt, work
-from tests.support.inspect.stored import home, packs
+from tests.support.inspect.stored import home, pack_ids
 
 r = t.replica.c
 
@@ -58,7 +58,7 @@ def leave(domicile: Domicile, name: str, count: int) -> tuple[Counter[str], int]
     stored = [result for result in tenant.put_many(body) if isinstance(result, PutResult)]
     assert len(stored) == count
     work(domicile)
-    before, held = side(region), len(packs(region))
+    before, held = side(region), len(pack_ids(region))
     erasure = tenant.erase(Scope.tenant(), reason=Reason.CONTRACT_END)
     most = side(region) - before
     for step in ("plan", "expire", "replicate", "compact", "purge", "complete"):

@@ -20,7 +20,7 @@ from storage.testing import Domicile
 from tests.support.actions import duty, erase, work
 from tests.support.inspect.stored import HOME, home
 from tests.support.receipt_verifier import read_receipt
-from tests.support.second_store import second
+from tests.support.second_store import second_store
 
 Command = Callable[..., Any]
 
@@ -95,7 +95,7 @@ def test_the_history_says_from_when_to_when_each_key_signed(
     times = []
     command("key", "rotate", HOME, "--section", "signing")
     unused = command("receipt", "key", "--region", HOME)["keys"]
-    with second(domicile) as newer:  # started after the rotation, unlike the first
+    with second_store(domicile) as newer:  # started after the rotation, unlike the first
         for store in (domicile.store, newer, domicile.store, newer):
             domicile.pass_time(hours=1)
             erase(domicile.tenant(), Scope.subject("nobody"))

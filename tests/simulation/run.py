@@ -82,16 +82,16 @@ class Stage:
         entropy = Random(story.seed).randbytes
         catalogs = {name: self._regions[name].catalog for name in served}
         runner = Runner(settings, threads=False, entropy=entropy, catalogs=catalogs)
-        began = runner.world.clock.now()
+        began = runner.cluster.clock.now()
         failure = None
         try:
             failure = _play(runner, story.steps)
             model = runner.player.model
-            days = (runner.world.clock.now() - began).total_seconds() / 86400
+            days = (runner.cluster.clock.now() - began).total_seconds() / 86400
             held = sorted(
                 key
-                for region in runner.world.topology.regions
-                for _, key, _ in runner.world.contents(region)
+                for region in runner.cluster.topology.regions
+                for _, key, _ in runner.cluster.contents(region)
             )
             digest = (days, tuple(held))
             return Outcome(days, len(model.ever()), len(model.eras), failure, digest)

@@ -7,6 +7,7 @@ from typing import TypeVar
 
 from storage.model import DataClass, ScopeKind
 from tests.support.stories.operations import (
+    Corrupt,
     Erase,
     Get,
     HandOver,
@@ -21,7 +22,6 @@ from tests.support.stories.operations import (
     Scrub,
     Search,
     Size,
-    Spoil,
     Wait,
     Work,
 )
@@ -208,7 +208,7 @@ def _wear(random: Random) -> Op:
     """Disks wear out, and somebody looks."""
     if random.random() < 0.4:
         return Scrub(random.randrange(_NUMBERS))
-    return Spoil(random.randrange(_NUMBERS), random.random() < 0.5)
+    return Corrupt(random.randrange(_NUMBERS), random.random() < 0.5)
 
 
 def _work(random: Random) -> Work:

@@ -24,7 +24,7 @@ BODY = bytes(range(256)) * 12_000  # about 3 MiB
 PATIENCE = 60.0  # seconds until a test that waits for something fails
 
 
-def run(domicile: Domicile, work: Callable[[AsyncStore, AsyncTenant], Awaitable[T]]) -> T:
+def run_async(domicile: Domicile, work: Callable[[AsyncStore, AsyncTenant], Awaitable[T]]) -> T:
     """``work`` in an event loop of its own, with the store and its tenant ``acme-eu``."""
     domicile.tenant()
 
@@ -35,12 +35,12 @@ def run(domicile: Domicile, work: Callable[[AsyncStore, AsyncTenant], Awaitable[
     return asyncio.run(main())
 
 
-async def reached(event: threading.Event) -> None:
+async def wait_for(event: threading.Event) -> None:
     """Wait for something that a thread does."""
     assert await asyncio.to_thread(event.wait, PATIENCE)
 
 
-def hold(domicile: Domicile, call: str, *names: str) -> Gate:
+def block(domicile: Domicile, call: str, *names: str) -> Gate:
     """From now on such calls of the backends wait at the gate. The day has its key before."""
     domicile.store.tenant("acme-eu").put(PROMPT, b"the first of its day")
     gate = Gate()
@@ -49,14 +49,14 @@ def hold(domicile: Domicile, call: str, *names: str) -> Gate:
     return gate
 
 
-async def each(things: Iterator[T]) -> AsyncIterator[T]:
+async def as_async(things: Iterator[T]) -> AsyncIterator[T]:
     """The same, asynchronously."""
     for thing in things:
         await asyncio.sleep(0)
         yield thing
 
 
-def pieces() -> Iterator[bytes]:
+def body_pieces() -> Iterator[bytes]:
     """The body in parts of no particular size."""
     for start in range(0, len(BODY), 700_001):
         yield BODY[start : start + 700_001]
@@ -70,7 +70,7 @@ def packs_left(domicile: Domicile) -> list[object]:
     return [trace for b in domicile.backends.values() for trace in b.inner.scan("pack/")]
 
 
-def captured(domicile: Domicile, record_id: RecordId) -> tuple[bytes, bool]:
+def captured_body(domicile: Domicile, record_id: RecordId) -> tuple[bytes, bool]:
     """The body that is stored when the store is closed, and whether it is marked incomplete."""
     record = domicile.open().tenant("acme-eu").get(record_id, purpose=SERVE)
     return record.body, record.info.incomplete

@@ -29,7 +29,7 @@ leave()
 
 
 @dataclass(frozen=True)
-class Line:
+class CommandLine:
     """A command line with a Domicile of its own."""
 
     home: Path
@@ -68,19 +68,19 @@ class Line:
 
 
 @pytest.fixture(scope="module")
-def line() -> Iterator[Line]:
+def line() -> Iterator[CommandLine]:
     """A Domicile that is set up, on a server that stays up between commands."""
     # not under pytest's own folder: PostgreSQL runs as another user when we are root
     home = Path(tempfile.mkdtemp(prefix="dom-cli-"))
-    with Held(home / "postgres"):
-        made = Line(home)
+    with ServerKeeper(home / "postgres"):
+        made = CommandLine(home)
         assert made("init").exit_code == 0
-        ensure(made, "acme-eu", "eu-central-1", "EU")
+        ensure_tenant(made, "acme-eu", "eu-central-1", "EU")
         yield made
     shutil.rmtree(home, ignore_errors=True)
 
 
-class Held:
+class ServerKeeper:
     """Another process that uses the server, so that the commands do not stop it."""
 
     def __init__(self, data: Path) -> None:
@@ -99,13 +99,13 @@ class Held:
         self._process.communicate()
 
 
-def ensure(line: Line, tenant: str, home: str, residency: str, *more: str) -> None:
+def ensure_tenant(line: CommandLine, tenant: str, home: str, residency: str, *more: str) -> None:
     """Have a tenant of Acme's."""
     terms = ["--account", "acme", "--home", home, "--residency", residency, "--dpa", "2026-01-05"]
     assert line("tenant", "ensure", tenant, *terms, *more).exit_code == 0
 
 
-def started(line: Line, *args: str, **how: Any) -> subprocess.Popen[bytes]:  # noqa: ANN401
+def start_command(line: CommandLine, *args: str, **how: Any) -> subprocess.Popen[bytes]:  # noqa: ANN401
     """A command in a process of its own."""
     environment = os.environ | line.environment
     return subprocess.Popen(

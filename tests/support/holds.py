@@ -12,7 +12,7 @@ from tests.support.inspect.stored import home
 SOON = {DataClass.PROMPT: 2, DataClass.COMPLETION: 2}  # what is written at noon expires at midnight
 
 
-def spec(
+def hold_spec(
     scope: Scope, *, tenant: str = "acme-eu", future: bool = False, **more: object
 ) -> HoldSpec:
     """A hold of Acme's."""
@@ -28,38 +28,38 @@ def spec(
     )
 
 
-def place(
+def place_hold(
     domicile: Domicile, scope: Scope | None = None, *, future: bool = False, **more: object
 ) -> PlacedHold:
     """Hold the subject ``u``, or what is said."""
-    found = spec(scope or Scope.subject("u"), future=future, **more)  # type: ignore[arg-type]
+    found = hold_spec(scope or Scope.subject("u"), future=future, **more)  # type: ignore[arg-type]
     return domicile.store.admin.holds.place(found)
 
 
-def release(domicile: Domicile, *holds: PlacedHold) -> None:
+def release_holds(domicile: Domicile, *holds: PlacedHold) -> None:
     """Release them."""
     for placed in holds:
         domicile.store.admin.holds.release(placed.hold.id, why="settled")
 
 
-def opened(domicile: Domicile, placed: PlacedHold, record_id: RecordId) -> bytes:
+def open_held(domicile: Domicile, placed: PlacedHold, record_id: RecordId) -> bytes:
     """Read a record for the purpose ``legal``."""
     with domicile.store.admin.holds.open(placed.hold.id, record_id, actor="counsel-1") as file:
         return b"".join(file.chunks())
 
 
-def kept(domicile: Domicile, placed: PlacedHold) -> set[RecordId]:
+def held_records(domicile: Domicile, placed: PlacedHold) -> set[RecordId]:
     """What a hold keeps."""
     return {info.id for info in domicile.store.admin.holds.records(placed.hold.id)}
 
 
-def carried(domicile: Domicile) -> set[bytes]:
+def relocated(domicile: Domicile) -> set[bytes]:
     """The unique parts of records that are kept beyond their day."""
     with home(domicile).catalog.begin() as connection:
         return set(connection.scalars(select(t.held.c.uid)))
 
 
-def content(domicile: Domicile) -> set[str]:
+def stored_keys(domicile: Domicile) -> set[str]:
     """All keys on backends, but those of the ledger, which outlives what it tells of."""
     traces = (trace for backend in domicile.backends.values() for trace in backend.scan())
     return {trace.key for trace in traces if not trace.key.startswith("ledger/")}

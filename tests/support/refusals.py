@@ -10,7 +10,7 @@ from storage.model import (
     Purpose,
 )
 from storage.testing import Domicile
-from tests.support.inspect.rows import rows_of
+from tests.support.inspect.rows import all_rows
 
 PROMPT, FILE, SERVE = DataClass.PROMPT, DataClass.FINE_TUNING_FILE, Purpose.SERVE
 HOME, EU = "eu-central-1", ("eu-a", "eu-b")
@@ -19,7 +19,7 @@ BODY = PLANTED.encode() * 40
 MIB = 1024 * 1024
 
 
-def told(error: BaseException) -> str:
+def error_text(error: BaseException) -> str:
     """All that an error shows, and what caused it."""
     shown = ""
     here: BaseException | None = error
@@ -29,24 +29,24 @@ def told(error: BaseException) -> str:
     return shown
 
 
-def left(domicile: Domicile) -> list[object]:
+def all_left(domicile: Domicile) -> list[object]:
     """Each row of each catalog, and all that is on each backend."""
-    found = rows_of(domicile)
+    found = all_rows(domicile)
     return found + [(name, list(b.inner.scan())) for name, b in domicile.backends.items()]
 
 
-def settle(domicile: Domicile) -> None:
+def finish_all_work(domicile: Domicile) -> None:
     """Let everything land that still can, and the worker do all its work."""
     for _ in range(2):
         domicile.pass_time(minutes=30)
         domicile.run_worker()
 
 
-def ready(domicile: Domicile) -> Tenant:
+def ready_tenant(domicile: Domicile) -> Tenant:
     """A tenant that has stored something today, and nothing is left to be done."""
     t = domicile.tenant()
     t.put(PROMPT, b"before", subject="u")
-    settle(domicile)
+    finish_all_work(domicile)
     return t
 
 

@@ -13,7 +13,9 @@ from storage.testing import Domicile
 
 
 @contextmanager
-def second(domicile: Domicile, clock: Callable[[Catalog], Clock] | None = None) -> Iterator[Store]:
+def second_store(
+    domicile: Domicile, clock: Callable[[Catalog], Clock] | None = None
+) -> Iterator[Store]:
     """Another store on the same catalogs and backends; ``clock`` is its own, if it has one."""
     dependencies = Dependencies(
         clock=clock or (lambda _: domicile.clock),

@@ -29,7 +29,7 @@ def commands(name: str) -> str:
     return str(found[name])
 
 
-def run(name: str, variables: Mapping[str, object]) -> None:
+def run_commands(name: str, variables: Mapping[str, object]) -> None:
     """Run them, as the user of the embedded server. Raises CalledProcessError if one fails."""
     given = {name: str(value) for name, value in variables.items()}
     subprocess.run(
@@ -51,7 +51,7 @@ def server_user() -> str | None:
     return "pgserver" if os.geteuid() == 0 else None
 
 
-def hand_over(folder: Path) -> Path:
+def give_to_server(folder: Path) -> Path:
     """A folder that the server's user may write to."""
     folder.mkdir(parents=True, exist_ok=True)
     user = server_user()
@@ -70,8 +70,8 @@ class Dump:
     def of(cls, domicile: Domicile) -> "Dump":
         """Made now."""
         url = domicile.settings.regions[HOME].catalog_url.get_secret_value()
-        folder = hand_over(Path(_socket(url)).parent / "backups" / f"{next(_NUMBERS)}")
-        run("dump", {"CATALOG_URL": url, "BACKUP": folder})
+        folder = give_to_server(Path(_socket(url)).parent / "backups" / f"{next(_NUMBERS)}")
+        run_commands("dump", {"CATALOG_URL": url, "BACKUP": folder})
         return cls(folder / "catalog.dump")
 
     def restore(self, domicile: Domicile) -> None:
@@ -81,7 +81,7 @@ class Dump:
         name = f"restored_{next(_NUMBERS)}"
         server = re.sub(r"/\w+\?", "/postgres?", old)
         url = re.sub(r"/\w+\?", f"/{name}?", old)
-        run(
+        run_commands(
             "restore",
             {
                 "SERVER_URL": server,
@@ -90,10 +90,10 @@ class Dump:
                 "BACKUP": self.file.parent,
             },
         )
-        use(domicile, url)
+        use_catalog(domicile, url)
 
 
-def use(domicile: Domicile, url: str) -> None:
+def use_catalog(domicile: Domicile, url: str) -> None:
     """The region's catalog is there from now on."""
     given = domicile.settings.regions[HOME]
     moved = RegionSettings(catalog_url=SecretStr(url), keys_file=given.keys_file)
@@ -101,19 +101,19 @@ def use(domicile: Domicile, url: str) -> None:
     domicile.settings = domicile.settings.model_copy(update={"regions": regions})
 
 
-def rehearsed(domicile: Domicile) -> Report | None:
+def rehearse_recovery(domicile: Domicile) -> Report | None:
     """What ``domicile recover --dry-run`` finds."""
     with open_restored(domicile.settings, dependencies=domicile.dependencies, only=HOME) as copies:
         return rehearse(copies[0])
 
 
-def started(domicile: Domicile) -> Report | None:
+def start_recovery(domicile: Domicile) -> Report | None:
     """What ``domicile recover`` does before it asks."""
     with open_restored(domicile.settings, dependencies=domicile.dependencies, only=HOME) as copies:
         return start(copies[0])
 
 
-def recovered(domicile: Domicile) -> Report:
+def recover_catalog(domicile: Domicile) -> Report:
     """What ``domicile recover --confirm`` does; then the store is open again."""
     with open_restored(domicile.settings, dependencies=domicile.dependencies, only=HOME) as copies:
         report = start(copies[0])

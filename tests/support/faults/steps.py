@@ -24,7 +24,7 @@ class Killed(BaseException):
 
 
 @dataclass
-class Life:
+class Steps:
     """The moments of one process, and what happens at some of them."""
 
     due: list[tuple[int, Callable[[], None]]] = field(default_factory=list)
@@ -34,7 +34,7 @@ class Life:
     written: list[tuple[str, str]] = field(default_factory=list)  # backend and key, in this call
     lock: Lock = field(default_factory=Lock)
 
-    def moment(self) -> None:
+    def step(self) -> None:
         """Do what is due. Raises Killed if that was the end of the process."""
         if self.dead:
             raise Killed
@@ -57,11 +57,13 @@ class Life:
         self.dead = True
 
 
-class Tapped:
+class SteppedBackend:
     """A backend as one process sees it."""
 
-    def __init__(self, inner: FaultyBackend, life: Life, wrote: Callable[[str, str], None]) -> None:
-        self.inner, self._life, self._wrote = inner, life, wrote
+    def __init__(
+        self, inner: FaultyBackend, steps: Steps, wrote: Callable[[str, str], None]
+    ) -> None:
+        self.inner, self._steps, self._wrote = inner, steps, wrote
 
     @property
     def name(self) -> str:
@@ -79,9 +81,9 @@ class Tapped:
         with self.write(key):
             self.inner.put(key, data, timeout=timeout, urgent=urgent)
 
-    def upload(self, key: str, *, timeout: float) -> "TappedUpload":
+    def upload(self, key: str, *, timeout: float) -> "SteppedUpload":
         with self.write(key):
-            return TappedUpload(self, key, self.inner.upload(key, timeout=timeout))
+            return SteppedUpload(self, key, self.inner.upload(key, timeout=timeout))
 
     def get(
         self, key: str, start: int = 0, stop: int | None = None, *, version: str | None = None
@@ -117,24 +119,24 @@ class Tapped:
     @contextmanager
     def around(self) -> Iterator[None]:
         """A moment before and a moment after."""
-        self._life.moment()
+        self._steps.step()
         yield
-        self._life.moment()
+        self._steps.step()
 
     @contextmanager
     def write(self, key: str) -> Iterator[None]:
         """The same around something that writes."""
-        self._life.moment()
+        self._steps.step()
         self._wrote(self.name, key)
-        self._life.written.append((self.name, key))
+        self._steps.written.append((self.name, key))
         yield
-        self._life.moment()
+        self._steps.step()
 
 
-class TappedUpload(AbortingUpload):
+class SteppedUpload(AbortingUpload):
     """An upload as one process sees it."""
 
-    def __init__(self, backend: Tapped, key: str, inner: Upload) -> None:
+    def __init__(self, backend: SteppedBackend, key: str, inner: Upload) -> None:
         super().__init__()
         self._backend, self._key, self._inner = backend, key, inner
 
@@ -152,11 +154,11 @@ class TappedUpload(AbortingUpload):
             self._inner.abort()
 
 
-class TappedConnector:
+class SteppedConnector:
     """A processor as one process sees it."""
 
-    def __init__(self, inner: Connector, life: Life) -> None:
-        self.inner, self._life = inner, life
+    def __init__(self, inner: Connector, steps: Steps) -> None:
+        self.inner, self._steps = inner, steps
 
     @property
     def name(self) -> str:
@@ -167,31 +169,31 @@ class TappedConnector:
         return self.inner.longest_request
 
     def deliver(self, copy: UUID, content: bytes, *, timeout: float) -> None:
-        self._life.moment()
+        self._steps.step()
         self.inner.deliver(copy, content, timeout=timeout)
-        self._life.moment()
+        self._steps.step()
 
     def request_deletion(self, copy: UUID) -> None:
-        self._life.moment()
+        self._steps.step()
         self.inner.request_deletion(copy)
-        self._life.moment()
+        self._steps.step()
 
     def confirm(self, copy: UUID) -> Acknowledgement | None:
-        self._life.moment()
+        self._steps.step()
         said = self.inner.confirm(copy)
-        self._life.moment()
+        self._steps.step()
         return said
 
 
-def tap_catalog(catalog: Catalog, life: Life) -> None:
+def step_catalog(catalog: Catalog, steps: Steps) -> None:
     """Make both ends of every transaction a moment."""
     begin = catalog.begin
 
     @contextmanager
     def tapped() -> Iterator[Connection]:
-        life.moment()
+        steps.step()
         with begin() as connection:
             yield connection
-        life.moment()
+        steps.step()
 
     catalog.begin = tapped  # type: ignore[method-assign]

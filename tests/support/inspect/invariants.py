@@ -11,19 +11,19 @@ from storage.catalog import tables as t
 from storage.evidence.receipts import verify
 from storage.model import Erasure, ErasureState
 from storage.ports import ItemKind
-from tests.support.inspect.stored import homes_of, manifest_in
-from tests.support.stories.cluster import World
-from tests.support.stories.model import Model, Rec
+from tests.support.inspect.stored import homes_of, manifest_size
+from tests.support.stories.cluster import Cluster
+from tests.support.stories.model import Model, RecordModel
 
 o, r = t.object_.c, t.replica.c
 
 PLAIN = b"in-the-clear"  # is in every body, subject and metadata
 
 
-def sample_of(world: World, region: str, rec: Rec) -> bytes:
+def sample_of(cluster: Cluster, region: str, rec: RecordModel) -> bytes:
     """32 bytes from the middle of a record's ciphertext; fewer if it is shorter."""
     table = t.file if rec.id.day is None else t.record
-    with world.looking(region) as connection:
+    with cluster.looking(region) as connection:
         row = connection.execute(
             select(table.c.object_id, table.c.start, table.c.length).where(
                 table.c.tenant == rec.tenant, table.c.uid == rec.id.unique
@@ -36,35 +36,35 @@ def sample_of(world: World, region: str, rec: Rec) -> bytes:
         ).all()
     middle = max(0, row.length // 2 - 16)
     for backend, key in places:
-        versions = world.memory(backend)._contents.versions.get(key)
+        versions = cluster.memory(backend)._contents.versions.get(key)
         if versions and versions[-1].data is not None:
             sealed = versions[-1].data[row.start : row.start + row.length]
             return sealed[middle : middle + 32]
     return b""
 
 
-def no_byte_without_a_row(world: World) -> None:
+def no_byte_without_a_row(cluster: Cluster) -> None:
     """What is on a backend was announced in its own region's catalog, and is not called gone."""
-    for region in world.topology.regions:
-        with world.looking(region) as connection:
+    for region in cluster.topology.regions:
+        with cluster.looking(region) as connection:
             rows = {x.key: x for x in connection.execute(select(r.key, r.backend, r.state))}
-        for spec in world.topology.regions[region].backends:
-            held = world.memory(spec.name)._contents
+        for spec in cluster.topology.regions[region].backends:
+            held = cluster.memory(spec.name)._contents
             for key in {*held.versions, *(upload.key for upload in held.uploads.values())}:
                 assert key in rows, f"{spec.name} holds {key}, which no row of {region} announces"
                 row = rows[key]
                 assert row.backend == spec.name, f"{key} belongs on {row.backend}: {spec.name}"
                 assert row.state != "gone", f"{spec.name} holds {key}, which is said to be gone"
-    assert not world.misplaced, world.misplaced
+    assert not cluster.misplaced, cluster.misplaced
 
 
-def no_row_abroad(world: World, model: Model) -> None:
+def no_row_abroad(cluster: Cluster, model: Model) -> None:
     """A catalog has rows of its own tenants only, and a pack of one tenant has no other's."""
-    for region in world.topology.regions:
+    for region in cluster.topology.regions:
         home = {name for name, terms in model.tenants.items() if terms.home == region}
         dedicated = {name for name in home if model.tenants[name].dedicated}
         content = (t.record, t.file, t.erasure, t.fence, t.tenant)
-        with world.looking(region) as connection:
+        with cluster.looking(region) as connection:
             names = [select(x.c.tenant if x is not t.tenant else x.c.id) for x in content]
             found = set(connection.scalars(union(*names, select(o.tenant)))) - {None}
             rows = select(t.record.c.tenant, t.record.c.object_id).union(
@@ -80,16 +80,16 @@ def no_row_abroad(world: World, model: Model) -> None:
             assert owner or tenant not in dedicated, f"{tenant} is in a shared pack"
 
 
-def complete_in(world: World, region: str) -> set[UUID]:
+def complete_in(cluster: Cluster, region: str) -> set[UUID]:
     """The erasures that are said to be complete."""
-    with world.looking(region) as connection:
+    with cluster.looking(region) as connection:
         e = t.erasure.c
         return set(connection.scalars(select(e.id).where(e.state == ErasureState.COMPLETE)))
 
 
-def certified(world: World, region: str, erasure: Erasure) -> None:
+def certified(cluster: Cluster, region: str, erasure: Erasure) -> None:
     """The erasure is complete, and its receipt says so."""
-    served = homes_of(world.processes[0].store).served(region).region
+    served = homes_of(cluster.processes[0].store).served(region).region
     assert erasure.receipt is not None
     receipt = verify(erasure.receipt, served.signing.public_key())
     own = {spec.name for spec in served.region.backends}
@@ -101,46 +101,46 @@ def certified(world: World, region: str, erasure: Erasure) -> None:
     assert all(leaf.how == "seen" for leaf in receipt.leaves)
 
 
-def nothing_left(world: World, region: str, recs: Iterable[Rec], because: str) -> None:
+def nothing_left(cluster: Cluster, region: str, recs: Iterable[RecordModel], because: str) -> None:
     """No version and no upload on any backend of the region holds a byte of these."""
     recs = list(recs)
     keys = {(backend, key) for rec in recs for backend, key in rec.written}
     samples = {rec.sample: rec for rec in recs if rec.sample}
-    for backend, key, data in world.contents(region):
+    for backend, key, data in cluster.contents(region):
         assert (backend, key) not in keys, f"{backend} holds {key}, written in vain; {because}"
         for sample, rec in samples.items():
             assert sample not in data, f"{backend} holds {rec} in {key}; {because}"
 
 
-def no_plaintext(world: World) -> None:
+def no_plaintext(cluster: Cluster) -> None:
     """Nothing on any backend is in the clear."""
-    for region in world.topology.regions:
-        for backend, key, data in world.contents(region):
+    for region in cluster.topology.regions:
+        for backend, key, data in cluster.contents(region):
             assert PLAIN not in data, f"plaintext on {backend} under {key}"
 
 
 # when all is well, and there was time
 
 
-def at_rest(world: World, region: str, now: datetime) -> None:
+def at_rest(cluster: Cluster, region: str, now: datetime) -> None:
     """Nothing is on its way any more, and nothing is there that should not be."""
-    with world.looking(region) as connection:
-        _objects_rest(world, connection, now)
-        _packs_are_whole(connection, _manifests(world, region))
+    with cluster.looking(region) as connection:
+        _objects_rest(cluster, connection, now)
+        _packs_are_whole(connection, _manifests(cluster, region))
         _keys_are_used(connection, now)
         _days_are_over(connection, now)
-        held = Counter(_held(world, region))
+        held = Counter(_held(cluster, region))
         said = connection.execute(select(r.backend, r.key).where(r.state == "stored"))
         assert held == Counter((x.backend, x.key, ItemKind.OBJECT) for x in said)
 
 
-def _objects_rest(world: World, connection: Connection, now: datetime) -> None:
+def _objects_rest(cluster: Cluster, connection: Connection, now: datetime) -> None:
     objects = connection.execute(select(o.id, o.kind, o.state, o.backends)).all()
     replicas = connection.execute(select(r.object_id, r.backend, r.state)).all()
     for row in objects:
         own = [(x.backend, x.state) for x in replicas if x.object_id == row.id]
         stored = sorted(backend for backend, state in own if state == "stored")
-        lawful = {b for b in row.backends if world.active(b, now.date())}
+        lawful = {b for b in row.backends if cluster.active(b, now.date())}
 
         assert row.state == "stored", f"a {row.kind} is still {row.state}: {own}"
         assert {state for _, state in own} <= {"stored", "gone"}, f"a {row.kind} has {own}"
@@ -150,11 +150,11 @@ def _objects_rest(world: World, connection: Connection, now: datetime) -> None:
     assert not waiting, "a complete erasure still waits"
 
 
-def _manifests(world: World, region: str) -> dict[UUID, int]:
+def _manifests(cluster: Cluster, region: str) -> dict[UUID, int]:
     """How many bytes of each pack say what was moved to it."""
     return {
-        UUID(key.split("/")[-1][:32]): manifest_in(data)
-        for _, key, data in world.contents(region)
+        UUID(key.split("/")[-1][:32]): manifest_size(data)
+        for _, key, data in cluster.contents(region)
         if key.startswith("pack/")
     }
 
@@ -209,11 +209,11 @@ def _days_are_over(connection: Connection, now: datetime) -> None:
     assert not connection.scalar(late), "fences that guard nothing any more"
 
 
-def in_force(world: World) -> list[UUID]:
+def in_force(cluster: Cluster) -> list[UUID]:
     """The holds that are not released."""
     found: list[UUID] = []
-    for region in world.topology.regions:
-        with world.looking(region) as connection:
+    for region in cluster.topology.regions:
+        with cluster.looking(region) as connection:
             found += connection.scalars(select(t.hold.c.id).where(t.hold.c.released.is_(None)))
     return found
 
@@ -223,7 +223,7 @@ def deleted_rows(connection: Connection) -> int:
     return connection.scalar(select(func.coalesce(func.sum(t.erasure.c.deleted), 0))) or 0
 
 
-def _held(world: World, region: str) -> Iterable[tuple[str, str, ItemKind]]:
-    for spec in world.topology.regions[region].backends:
-        for trace in world.memory(spec.name).scan():
+def _held(cluster: Cluster, region: str) -> Iterable[tuple[str, str, ItemKind]]:
+    for spec in cluster.topology.regions[region].backends:
+        for trace in cluster.memory(spec.name).scan():
             yield spec.name, trace.key, trace.kind

@@ -8,7 +8,7 @@ from storage.catalog import tables
 from storage.testing import Domicile
 
 
-def rows_of(domicile: Domicile) -> list[object]:
+def all_rows(domicile: Domicile) -> list[object]:
     """Each row of each table of each catalog."""
     found: list[object] = []
     for served in domicile.homes.regions.values():
@@ -19,14 +19,14 @@ def rows_of(domicile: Domicile) -> list[object]:
     return found
 
 
-def everything(domicile: Domicile) -> list[object]:
+def all_state(domicile: Domicile) -> list[object]:
     """Each row of each table of each catalog, and each trace and each call of each backend."""
-    found = rows_of(domicile)
+    found = all_rows(domicile)
     for name, backend in sorted(domicile.backends.items()):
         found.append((name, list(backend.inner.scan()), len(backend.calls)))
     return found
 
 
-def wrong(value: object) -> Any:  # noqa: ANN401 - that is what it is for
+def ill_typed(value: object) -> Any:  # noqa: ANN401 - that is what it is for
     """A value of another type than a signature says, for mypy to let pass."""
     return value

@@ -21,7 +21,7 @@ _READABLE = (ItemKind.OBJECT, ItemKind.VERSION)
 o, r = t.object_.c, t.replica.c
 
 
-def manifest_in(pack: bytes) -> int:
+def manifest_size(pack: bytes) -> int:
     """How many bytes at the end of a pack say what was moved to it."""
     return int.from_bytes(pack[-16:-8]) + 16 if pack.endswith(b"domicile") else 0
 
@@ -41,7 +41,7 @@ def homes_of(store: Store) -> Homes:
     return store._homes
 
 
-def eventually(what: Callable[[], bool], seconds: float = 30.0) -> None:
+def wait_until(what: Callable[[], bool], seconds: float = 30.0) -> None:
     """Wait until it is so. Raises AssertionError if that does not come to pass in time."""
     until = time.monotonic() + seconds
     while not what():
@@ -50,7 +50,7 @@ def eventually(what: Callable[[], bool], seconds: float = 30.0) -> None:
         time.sleep(0.005)
 
 
-def sealed(domicile: Domicile, *ids: object) -> list[bytes]:
+def ciphertexts(domicile: Domicile, *ids: object) -> list[bytes]:
     """The ciphertext of records as it lies on the backends now."""
     region = home(domicile)
     found = []
@@ -73,7 +73,7 @@ def sealed(domicile: Domicile, *ids: object) -> list[bytes]:
     return found
 
 
-def holders(domicile: Domicile, sample: bytes) -> set[str]:
+def backends_with(domicile: Domicile, sample: bytes) -> set[str]:
     """The backends that hold these bytes in any version of any object."""
     return {
         name
@@ -89,7 +89,7 @@ def contents(backend: Backend) -> Iterable[bytes]:
             yield backend.get(trace.key, version=trace.handle)
 
 
-def unknown(region: OpenRegion) -> list[StoredItem]:
+def orphans(region: OpenRegion) -> list[StoredItem]:
     """What backends hold and no row knows of: invariant 2 says that there is none."""
     with region.catalog.begin() as connection:
         known = set(connection.scalars(select(r.key).where(r.state != ReplicaState.GONE)))
@@ -101,7 +101,7 @@ def unknown(region: OpenRegion) -> list[StoredItem]:
     ]
 
 
-def unannounced(domicile: Domicile) -> list[StoredItem]:
+def orphans_on_backends(domicile: Domicile) -> list[StoredItem]:
     """The same of all that the home region's backends hold, whatever they answer."""
     region = home(domicile)
     with region.catalog.begin() as connection:
@@ -114,7 +114,7 @@ def unannounced(domicile: Domicile) -> list[StoredItem]:
     ]
 
 
-def states(region: OpenRegion, kind: str = "pack") -> Mapping[str, int]:
+def object_states(region: OpenRegion, kind: str = "pack") -> Mapping[str, int]:
     """How many objects of that kind are in which state."""
     with region.catalog.begin() as connection:
         rows = connection.execute(
@@ -130,7 +130,7 @@ def replica_states(region: OpenRegion, object_id: UUID) -> set[tuple[str, str]]:
         return {(row[0], row[1]) for row in rows}
 
 
-def packs(region: OpenRegion) -> list[UUID]:
+def pack_ids(region: OpenRegion) -> list[UUID]:
     """The packs that the catalog knows, oldest first."""
     with region.catalog.begin() as connection:
         return list(connection.scalars(select(o.id).where(o.kind == "pack").order_by(o.id)))

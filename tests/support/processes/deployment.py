@@ -24,29 +24,29 @@ from storage.ports import Backend, ItemKind
 from storage.region import Limits
 from storage.settings import RegionSettings, Settings
 from storage.testing import FaultyBackend, Server
-from tests.support.inspect.stored import HOME, home_of, homes_of, manifest_in, unknown
+from tests.support.inspect.stored import HOME, home_of, homes_of, manifest_size, orphans
 from tests.support.processes.forked import TENANT
 
 o, r, e = t.object_.c, t.replica.c, t.erasure.c
 
 
 @dataclass
-class Later:
+class ClockOffset:
     """The time that the test says is added to the database's."""
 
     by: timedelta = timedelta()
 
-    def clock(self, catalog: Catalog) -> "LaterClock":
+    def clock(self, catalog: Catalog) -> "OffsetClock":
         """A clock of one region."""
-        return LaterClock(CatalogClock(catalog), self)
+        return OffsetClock(CatalogClock(catalog), self)
 
 
 @dataclass(frozen=True)
-class LaterClock:
+class OffsetClock:
     """A region's clock, put forward."""
 
     inner: CatalogClock
-    later: Later
+    offset: ClockOffset
 
     @property
     def error(self) -> timedelta:
@@ -55,7 +55,7 @@ class LaterClock:
 
     def now(self) -> datetime:
         """The time in UTC."""
-        return self.inner.now() + self.later.by
+        return self.inner.now() + self.offset.by
 
     def skew(self) -> timedelta:
         """As that of the clock itself: the machine is put forward too."""
@@ -63,11 +63,11 @@ class LaterClock:
 
 
 @dataclass
-class Realm:
+class Deployment:
     """Settings for processes, and a store of the test's own that lives in its future."""
 
     settings: Settings
-    later: Later = field(default_factory=Later)
+    offset: ClockOffset = field(default_factory=ClockOffset)
 
     @contextmanager
     def store(self, *, without: str = "") -> Iterator[Store]:
@@ -79,7 +79,7 @@ class Realm:
             return made
 
         dependencies = Dependencies(
-            clock=self.later.clock, backend=backend, limits=Limits(linger=0.01)
+            clock=self.offset.clock, backend=backend, limits=Limits(linger=0.01)
         )
         with open_store(
             self.settings, dependencies=dependencies, log=structlog.get_logger()
@@ -89,14 +89,14 @@ class Realm:
     def recover(self, store: Store) -> None:
         """Time passes, and a worker works, until nothing is left to be done."""
         for hours in (0.0, 0.5, 1, 1, 1, 1):
-            self.later.by += timedelta(hours=hours)
+            self.offset.by += timedelta(hours=hours)
             worker_of(homes_of(store), structlog.get_logger()).run_once()
         self.check_idle(store)
 
     def check_idle(self, store: Store) -> None:
         """Nothing is half done: in the catalog, on the backends, or between the two."""
         region = home_of(store)
-        assert unknown(region) == []
+        assert orphans(region) == []
         with region.catalog.begin() as connection:
             unfinished = connection.execute(
                 select(o.kind, o.state, r.state, func.count())
@@ -143,7 +143,7 @@ class Realm:
         """How many bytes of each pack say what was moved to it."""
         backend = next(iter(home_of(store).backends.values()))
         return {
-            UUID(trace.key.split("/")[-1][:32]): manifest_in(backend.get(trace.key))
+            UUID(trace.key.split("/")[-1][:32]): manifest_size(backend.get(trace.key))
             for trace in backend.scan("pack/")
         }
 
@@ -153,7 +153,7 @@ class Realm:
             return {str(row[0]): row[1] for row in connection.execute(select(e.id, e.cutoff))}
 
 
-def make_realm(server: Server, folder: Path) -> Realm:
+def make_deployment(server: Server, folder: Path) -> Deployment:
     """A new one, of one region, with a tenant, where a compaction is due as soon as it is wanted.
 
     Its catalog is not taken back: it has the partitions of these days.
@@ -170,12 +170,12 @@ def make_realm(server: Server, folder: Path) -> Realm:
         catalog_url=server._create(number)[HOME], keys_file=folder / "keys" / f"{HOME}.toml"
     )
     home = server.directory / f"home{number}"
-    realm = Realm(Settings(home=home, topology=topology, regions={HOME: given}))
-    init(realm.settings)
-    with realm.store() as store:
+    deployment = Deployment(Settings(home=home, topology=topology, regions={HOME: given}))
+    init(deployment.settings)
+    with deployment.store() as store:
         today = datetime.now(UTC).date()
         spec = TenantSpec(
             TENANT, "acme", HOME, "EU", agreements=[Dpa(signed=date(today.year, 1, 1))]
         )
         store.admin.tenants.ensure(spec)
-    return realm
+    return deployment

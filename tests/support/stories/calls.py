@@ -9,8 +9,8 @@ from datetime import date
 from storage.errors import DomicileError
 from storage.model import DataClass, Dpa, RecordId, TenantSpec
 from tests.support.faults.steps import Killed
-from tests.support.stories.cluster import Process, World
-from tests.support.stories.model import FILE, STORED, During, Model, Rec, Terms
+from tests.support.stories.cluster import Cluster, Process
+from tests.support.stories.model import FILE, STORED, During, Model, RecordModel, Terms
 from tests.support.topologies import wanted
 
 PROMPT, COMPLETION = DataClass.PROMPT, DataClass.COMPLETION
@@ -34,11 +34,11 @@ class Answer:
 
 
 class Calls:
-    """A world and its model, and how calls are made in it. ``names``: tenants at home there."""
+    """A cluster and its model, and how calls are made in it. ``names``: tenants at home there."""
 
-    def __init__(self, world: World) -> None:
-        self.world = world
-        regions = world.topology.regions
+    def __init__(self, cluster: Cluster) -> None:
+        self.cluster = cluster
+        regions = cluster.topology.regions
         self.names = tuple(name for name, terms in TENANTS.items() if terms.home in regions)
         self.model = Model(TENANTS)
         self.minted: dict[str, list[RecordId]] = {name: [] for name in self.names}
@@ -56,31 +56,31 @@ class Calls:
                 retention=given,
                 dedicated=terms.dedicated,
             )
-            world.processes[0].store.admin.tenants.ensure(spec)
+            cluster.processes[0].store.admin.tenants.ensure(spec)
 
     @contextmanager
     def during(self, region: str) -> Iterator[Callable[[], During]]:
         """When the call within happens: to be asked when it is over."""
-        since, eras = self.world.clock.now(), len(self.model.eras)
+        since, eras = self.cluster.clock.now(), len(self.model.eras)
         can, well = self.can_take(region), self.well(region)
 
         def over() -> During:
-            now = self.world.clock.now()
+            now = self.cluster.clock.now()
             return During(since, now, eras, can and self.can_take(region), well)
 
         yield over
 
     def well(self, region: str) -> bool:
         """Whether all backends of the region are up."""
-        names = [spec.name for spec in self.world.topology.regions[region].backends]
-        return all(self.world.modes[name] == "up" for name in names)
+        names = [spec.name for spec in self.cluster.topology.regions[region].backends]
+        return all(self.cluster.modes[name] == "up" for name in names)
 
     def can_take(self, region: str) -> bool:
         """Whether so many of them as a write needs are."""
-        today = self.world.clock.now().date()
-        takers = wanted(self.world.topology, region, today)
-        up = [name for name in takers if self.world.modes[name] == "up"]
-        return len(up) >= self.world.topology.regions[region].required
+        today = self.cluster.clock.now().date()
+        takers = wanted(self.cluster.topology, region, today)
+        up = [name for name in takers if self.cluster.modes[name] == "up"]
+        return len(up) >= self.cluster.topology.regions[region].required
 
     def ask(self, process: Process, call: Callable[[], object]) -> Answer:
         """What a call gives, or how it fails. A failure that nobody foresaw is raised."""
@@ -89,7 +89,7 @@ class Calls:
         except Killed:
             return self.killed(process)
         except DomicileError as error:
-            if process.life.dead:
+            if process.steps.dead:
                 return self.killed(process)
             if self.trouble:
                 raise self.trouble[0] from error
@@ -109,11 +109,11 @@ class Calls:
 
     def busy_tenant(self, number: int) -> str:
         """The n-th of those that have something to be read now; of all, if none has."""
-        now = self.world.clock.now()
+        now = self.cluster.clock.now()
         busy = [name for name in self.names if self.model.live(name, now)] or self.names
         return busy[number % len(busy)]
 
-    def record(self, tenant: str, number: int) -> Rec | None:
+    def record(self, tenant: str, number: int) -> RecordModel | None:
         """The n-th record of a tenant, from the youngest."""
         recs = self.model.of(tenant)
         return recs[-1 - number % len(recs)] if recs else None

@@ -27,7 +27,7 @@ from storage.region import Limits, OpenRegion
 from storage.settings import Settings
 from storage.testing import FakeClock, FakeProcessor, FaultyBackend
 from storage.workers.loop import Duty, Worker, duties
-from tests.support.faults.steps import Killed, Life, Tapped, TappedConnector, tap_catalog
+from tests.support.faults.steps import Killed, SteppedBackend, SteppedConnector, Steps, step_catalog
 from tests.support.inspect.stored import homes_of
 from tests.support.stories.single_thread import Inline, InOrder
 
@@ -44,7 +44,7 @@ LANDS_WITHIN = timedelta(minutes=16)
 class Process:
     """A running process: its store, and how it lives."""
 
-    life: Life
+    steps: Steps
     store: Store
     stack: ExitStack
 
@@ -68,7 +68,7 @@ def quiet() -> structlog.typing.FilteringBoundLogger:
     return log
 
 
-class Borrowed(Catalog):
+class BorrowedCatalog(Catalog):
     """A process's own view of a catalog whose connections, and statements, others use too.
 
     Nobody connects to it anew, so the guard looks once.
@@ -88,7 +88,7 @@ class Borrowed(Catalog):
         """They stay open."""
 
 
-class World:
+class Cluster:
     """The backends, the clock, and the processes. ``wrote`` hears of every write to a backend."""
 
     def __init__(
@@ -230,17 +230,17 @@ class World:
 
     def _catalog(self, region: str, url: str, connections: int) -> Catalog:
         if self._shared:
-            return Borrowed(self._catalogs[region])
+            return BorrowedCatalog(self._catalogs[region])
         return Catalog(region, url, connections=connections)
 
     def _start(self, *, probing: bool = False) -> Process:
-        life = Life(busy=True)
+        steps = Steps(busy=True)
         stack = ExitStack()
         dependencies = Dependencies(
             catalog=self._catalog,
             clock=lambda _: self.clock,
-            backend=lambda spec, _: Tapped(self._backend(spec), life, self._wrote),
-            connector=lambda company: self._connector(company, life),
+            backend=lambda spec, _: SteppedBackend(self._backend(spec), steps, self._wrote),
+            connector=lambda company: self._connector(company, steps),
             limits=Limits(linger=0.02 if self.threads else 0),
             unhealthy_seconds=0.0,
             sleep=self.clock.sleep,
@@ -252,12 +252,12 @@ class World:
         )
         for served in homes_of(store).regions.values():
             self._compare(served.region)
-            tap_catalog(served.region.catalog, life)
+            step_catalog(served.region.catalog, steps)
             if not self.threads:
                 object.__setattr__(served.region, "pool", Inline())
                 served.writer._lanes = InOrder(served.writer._lanes)
-        life.busy = False
-        return Process(life, store, stack)
+        steps.busy = False
+        return Process(steps, store, stack)
 
     def _compare(self, region: OpenRegion) -> None:
         """Have a new process see a ledger: while it cannot, it does nothing at all."""
@@ -276,7 +276,7 @@ class World:
             self.modes[spec.name] = "up"
         return self.backends[spec.name]
 
-    def _connector(self, company: SubProcessor, life: Life) -> Connector:
+    def _connector(self, company: SubProcessor, steps: Steps) -> Connector:
         spec = company.connector
         assert spec is not None
         if spec.kind == "manual":
@@ -285,7 +285,7 @@ class World:
             fake = FakeProcessor(company.name, spec.longest_request, self.clock)
             self.processors[company.name] = fake
             self.troubles[company.name] = "up"
-        return TappedConnector(self.processors[company.name], life)
+        return SteppedConnector(self.processors[company.name], steps)
 
     def _wrote(self, backend: str, key: str) -> None:
         today = self.clock.now().date()

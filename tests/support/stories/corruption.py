@@ -12,34 +12,34 @@ from tests.support.inspect.stored import homes_of
 from tests.support.stories.calls import Calls
 from tests.support.stories.cluster import Process, quiet
 from tests.support.stories.model import STORED
-from tests.support.stories.operations import Scrub, Spoil
+from tests.support.stories.operations import Corrupt, Scrub
 
 o, r = t.object_.c, t.replica.c
 _BEGUN = or_(t.scrub.c.started.is_not(None), t.scrub.c.finished.is_not(None))
 
 
-class Spoiling(Calls):
+class Corruption(Calls):
     """One replica at a time is bad, so that nothing is lost."""
 
-    def spoil(self, op: Spoil) -> None:
+    def spoil(self, op: Corrupt) -> None:
         """Somebody takes a replica of a pack away, or flips a bit of it."""
         if self.spoilt():
             return
         found = [
             (backend, key)
-            for region in self.world.topology.regions
+            for region in self.cluster.topology.regions
             for backend, key in self._one_of_many(region)
         ]
         if found:
             backend, key = found[op.number % len(found)]
-            self.world.damage(backend, key, flip=op.flip)
+            self.cluster.damage(backend, key, flip=op.flip)
 
     def scrub(self, op: Scrub, process: Process) -> None:
         """A whole round on one backend."""
-        names = sorted(self.world.backends)
+        names = sorted(self.cluster.backends)
         name = names[op.backend % len(names)]
         answer = self.ask(process, lambda: self._scrub(name, process))
-        silent = any(self.world.modes[other] != "up" for other in names)
+        silent = any(self.cluster.modes[other] != "up" for other in names)
         allowed = {STORED, "killed"} | (
             {"BackendUnavailable", "BackendTimeout"} if silent else set()
         )
@@ -47,13 +47,13 @@ class Spoiling(Calls):
 
     def scrub_all(self, process: Process) -> None:
         """Every backend, and everything on it."""
-        for name in sorted(self.world.backends):
+        for name in sorted(self.cluster.backends):
             self._scrub(name, process)
 
     def was_scrubbed(self) -> bool:
         """Whether a scrub may have found something in a wrong place: it is moved, and then goes."""
-        for region in self.world.topology.regions:
-            with self.world.looking(region) as connection:
+        for region in self.cluster.topology.regions:
+            with self.cluster.looking(region) as connection:
                 if connection.scalar(select(t.scrub.c.backend).where(_BEGUN).limit(1)):
                     return True
         return False
@@ -62,7 +62,7 @@ class Spoiling(Calls):
         """Keys of replicas that are said to be stored, and are not as they were written."""
         return [
             key
-            for region in self.world.topology.regions
+            for region in self.cluster.topology.regions
             for key, _, well in self._replicas(region)
             if not well
         ]
@@ -75,11 +75,11 @@ class Spoiling(Calls):
         )
         rate = Rate(math.inf, clock=lambda: 0.0, sleep=lambda _: None)
         place = Target(region, name, rate, quiet())
-        whole_round(place, 1.0, tell=lambda _: None, wait=self.world.clock.sleep)
+        whole_round(place, 1.0, tell=lambda _: None, wait=self.cluster.clock.sleep)
 
     def _one_of_many(self, region: str) -> list[tuple[str, str]]:
         """Backend and key of every stored replica of a pack that another one stands in for."""
-        with self.world.looking(region) as connection:
+        with self.cluster.looking(region) as connection:
             rows = connection.execute(
                 select(r.object_id, r.backend, r.key)
                 .join(t.object_, o.id == r.object_id)
@@ -91,7 +91,7 @@ class Spoiling(Calls):
         return [(row.backend, row.key) for row in rows if counts[row.object_id] > 1]
 
     def _replicas(self, region: str) -> list[tuple[str, str, bool]]:
-        with self.world.looking(region) as connection:
+        with self.cluster.looking(region) as connection:
             rows = connection.execute(
                 select(r.backend, r.key, o.digest)
                 .join(t.object_, o.id == r.object_id)
@@ -99,7 +99,7 @@ class Spoiling(Calls):
             ).all()
         found = []
         for row in rows:
-            versions = self.world.memory(row.backend)._contents.versions.get(row.key)
+            versions = self.cluster.memory(row.backend)._contents.versions.get(row.key)
             data = versions[-1].data if versions else None
             well = data is not None and hashlib.sha256(data).digest() == row.digest
             found.append((row.key, row.backend, well))

@@ -10,8 +10,8 @@ from sqlalchemy import func, select
 from storage.catalog import tables as t
 from storage.model import Erasure, Reason, RecordId, Scope, ScopeKind
 from tests.support.stories.calls import PROMPT, TENANTS, Calls
-from tests.support.stories.cluster import Process, World
-from tests.support.stories.model import STORED, Era
+from tests.support.stories.cluster import Cluster, Process
+from tests.support.stories.model import STORED, ErasureModel
 from tests.support.stories.operations import Erase
 
 _FOREVER = datetime(9999, 12, 31, tzinfo=UTC)
@@ -22,22 +22,22 @@ _ATTEMPT = timedelta(seconds=10)  # then a write to the ledger is given up
 class _Open:
     """An erasure whose process has ended: when it was asked for, and what may come of it."""
 
-    coming: list[Era]
+    coming: list[ErasureModel]
     since: datetime
     until: datetime
 
 
-def _era(done: tuple[UUID, str, datetime], kind: ScopeKind, value: str | bytes) -> Era:
+def _era(done: tuple[UUID, str, datetime], kind: ScopeKind, value: str | bytes) -> ErasureModel:
     tick = timedelta(milliseconds=1)
     cutoff = done[2] + (datetime.min.replace(tzinfo=UTC) - done[2]) % tick
-    return Era(done[0], done[1], kind, value, cutoff)
+    return ErasureModel(done[0], done[1], kind, value, cutoff)
 
 
-class Erasing(Calls):
+class Erasures(Calls):
     """Every erasure tells the model what is gone."""
 
-    def __init__(self, world: World) -> None:
-        super().__init__(world)
+    def __init__(self, cluster: Cluster) -> None:
+        super().__init__(cluster)
         self.open: list[_Open] = []
 
     def erase(self, op: Erase, process: Process) -> None:
@@ -50,16 +50,16 @@ class Erasing(Calls):
             account = TENANTS[name].account
             tenants = [other for other in self.names if TENANTS[other].account == account]
         kind = ScopeKind.TENANT if op.kind is ScopeKind.ACCOUNT else op.kind
-        coming = [Era(UUID(int=0), other, kind, value, _FOREVER) for other in tenants]
+        coming = [ErasureModel(UUID(int=0), other, kind, value, _FOREVER) for other in tenants]
         self.model.coming += coming
-        since = self.world.clock.now()
+        since = self.cluster.clock.now()
         well = all(self.well(TENANTS[other].home) for other in tenants)
         try:
             answer = self.ask(process, lambda: self._erase_in(process, name, scope))
         except BaseException:
             self._come_no_more(coming)
             raise
-        now = self.world.clock.now()
+        now = self.cluster.clock.now()
         excused = not well or now - since > _ATTEMPT
         if answer.code != STORED:
             allowed = {"killed", "LedgerUnwritten", "Abandoned"} if excused else {"killed"}
@@ -80,7 +80,7 @@ class Erasing(Calls):
         """What has become of erasures whose process has ended before it was told."""
         if not self.open:
             return
-        settled = not any(self._writing(region) for region in self.world.topology.regions)
+        settled = not any(self._writing(region) for region in self.cluster.topology.regions)
         for it in list(self.open):
             for era in it.coming:
                 for done in self._unknown([era.tenant]):
@@ -90,7 +90,7 @@ class Erasing(Calls):
                 self.open.remove(it)
                 self._come_no_more(it.coming)
 
-    def _come_no_more(self, coming: Sequence[Era]) -> None:
+    def _come_no_more(self, coming: Sequence[ErasureModel]) -> None:
         self.model.coming = [
             era for era in self.model.coming if not any(era is other for other in coming)
         ]
@@ -99,7 +99,7 @@ class Erasing(Calls):
         """How many entries of the ledger nobody knows the end of yet."""
         o = t.object_.c
         query = select(func.count()).where(o.kind == "ledger", o.state == "writing")
-        with self.world.looking(region) as connection:
+        with self.cluster.looking(region) as connection:
             return connection.scalar(query) or 0
 
     def _erase_in(
@@ -107,9 +107,9 @@ class Erasing(Calls):
     ) -> list[tuple[UUID, str, datetime]]:
         reason = Reason.SUBJECT_REQUEST
         if scope.kind is ScopeKind.ACCOUNT:
-            since = self.world.clock.now()
+            since = self.cluster.clock.now()
             whole = process.store.erase(scope, reason=reason)
-            slow = self.world.clock.now() - since > _ATTEMPT
+            slow = self.cluster.clock.now() - since > _ATTEMPT
             assert slow or not any(self.well(region) for region in whole.not_reached)
             done: Sequence[Erasure] = whole.erasures
         else:
@@ -121,8 +121,8 @@ class Erasing(Calls):
         known = {era.id for era in self.model.eras}
         e = t.erasure.c
         found: list[tuple[UUID, str, datetime]] = []
-        for region in self.world.topology.regions:
-            with self.world.looking(region) as connection:
+        for region in self.cluster.topology.regions:
+            with self.cluster.looking(region) as connection:
                 rows = connection.execute(
                     select(e.id, e.tenant, e.requested).where(e.tenant.in_(tenants))
                 )
@@ -147,4 +147,4 @@ class Erasing(Calls):
 
     def _mint_one(self, name: str) -> RecordId:
         """An id that nobody has ever used."""
-        return self.world.processes[0].store.tenant(name).new_id(PROMPT)
+        return self.cluster.processes[0].store.tenant(name).new_id(PROMPT)

@@ -9,8 +9,8 @@ from sqlalchemy import select
 from storage.catalog import tables as t
 from storage.model import HoldSpec, PlacedHold, RecordInfo, Scope, ScopeKind
 from tests.support.stories.calls import TENANTS, Calls
-from tests.support.stories.cluster import Process, World
-from tests.support.stories.model import STORED, Rec
+from tests.support.stories.cluster import Cluster, Process
+from tests.support.stories.model import STORED, RecordModel
 from tests.support.stories.operations import Hold, Release
 
 LATEST = datetime.max.replace(tzinfo=UTC)
@@ -19,7 +19,7 @@ _UNSURE = {"killed", "LedgerUnwritten", "Abandoned"}
 
 
 @dataclass(eq=False)
-class Held:
+class HoldModel:
     """A hold. ``id``: None until somebody is told of it, or sees it in the catalog.
 
     ``kept`` is what it keeps for certain, until somebody begins to end it (``ending``).
@@ -33,10 +33,10 @@ class Held:
     until: datetime
     id: UUID | None = None
     placed: datetime = LATEST
-    kept: list[Rec] = field(default_factory=list)
+    kept: list[RecordModel] = field(default_factory=list)
     ending: bool = False
 
-    def covers(self, rec: Rec) -> bool:
+    def covers(self, rec: RecordModel) -> bool:
         """Whether it is about that record."""
         if rec.tenant != self.tenant or (not self.future and rec.id.minted > self.placed):
             return False
@@ -49,12 +49,12 @@ class Held:
         return named[self.kind] == self.value
 
 
-class Keeping(Calls):
+class Holds(Calls):
     """What a hold keeps is there, whatever else happens, until the hold is released."""
 
-    def __init__(self, world: World) -> None:
-        super().__init__(world)
-        self.holds: list[Held] = []
+    def __init__(self, cluster: Cluster) -> None:
+        super().__init__(cluster)
+        self.holds: list[HoldModel] = []
         self._turn = 0
 
     def hold(self, op: Hold, process: Process) -> None:
@@ -64,14 +64,14 @@ class Keeping(Calls):
         if found is None:
             return
         scope, value = found
-        since, well = self.world.clock.now(), self.well(TENANTS[name].home)
+        since, well = self.cluster.clock.now(), self.well(TENANTS[name].home)
         spec = HoldSpec(
             name, scope, "M-1", "a court", "counsel", date(2030, 1, 1), future=op.future
         )
-        held = Held(name, op.kind, value, op.future, since, LATEST)
+        held = HoldModel(name, op.kind, value, op.future, since, LATEST)
         self.holds.append(held)
         answer = self.ask(process, lambda: process.store.admin.holds.place(spec))
-        held.until = now = self.world.clock.now()
+        held.until = now = self.cluster.clock.now()
         if isinstance(answer.result, PlacedHold):
             self._in_force(held, answer.result.hold.id, answer.result.hold.placed)
             return
@@ -85,13 +85,13 @@ class Keeping(Calls):
         if known:
             self.end(known[-1 - op.number % len(known)], process)
 
-    def end(self, held: Held, process: Process) -> bool:
+    def end(self, held: HoldModel, process: Process) -> bool:
         """Whether the hold is known to be over."""
-        well, since = self.well(TENANTS[held.tenant].home), self.world.clock.now()
+        well, since = self.well(TENANTS[held.tenant].home), self.cluster.clock.now()
         number, held.ending = held.id, True
         assert number is not None
         answer = self.ask(process, lambda: process.store.admin.holds.release(number, why="settled"))
-        slow = (self.world.clock.now() - since).total_seconds() > 10
+        slow = (self.cluster.clock.now() - since).total_seconds() > 10
         allowed = {STORED, *_UNSURE} if slow or not well else {STORED, "killed"}
         assert answer.code in allowed, f"a release: {answer.code}, not {allowed}"
         if answer.code == STORED and held in self.holds:
@@ -114,24 +114,24 @@ class Keeping(Calls):
                 if everything or n == self._turn // len(self.holds) % len(held.kept):
                     self._is_opened(held, rec, process)
 
-    def _in_force(self, held: Held, number: UUID, placed: datetime) -> None:
+    def _in_force(self, held: HoldModel, number: UUID, placed: datetime) -> None:
         held.id, held.placed = number, placed
         self._note_new(held)
 
-    def _note_new(self, held: Held) -> None:
+    def _note_new(self, held: HoldModel) -> None:
         """What can be read now, and will not be told to be erased, is kept from now on."""
-        now, coming = self.world.clock.now(), self.model.coming
+        now, coming = self.cluster.clock.now(), self.model.coming
         held.kept += [
             rec
             for rec in self.model.live(held.tenant, now)
             if held.covers(rec) and rec not in held.kept and not rec.covered(coming)
         ]
 
-    def _seek(self, held: Held) -> None:
+    def _seek(self, held: HoldModel) -> None:
         """The process ended before it was told: the catalog knows, perhaps later."""
         known = {other.id for other in self.holds}
         h = t.hold.c
-        with self.world.looking(TENANTS[held.tenant].home) as connection:
+        with self.cluster.looking(TENANTS[held.tenant].home) as connection:
             rows = connection.execute(
                 select(h.id, h.placed)
                 .where(h.tenant == held.tenant, h.scope == held.kind.value)
@@ -141,7 +141,7 @@ class Keeping(Calls):
         if new:
             self._in_force(held, new[0].id, new[0].placed)
 
-    def _is_listed(self, held: Held, process: Process) -> None:
+    def _is_listed(self, held: HoldModel, process: Process) -> None:
         found: list[RecordInfo] = []
         number = held.id
         assert number is not None
@@ -155,7 +155,7 @@ class Keeping(Calls):
         ever = {rec.id.unique for rec in self.model.ever() if held.covers(rec)}
         assert listed <= ever, "a hold keeps what it is not about"
 
-    def _is_opened(self, held: Held, rec: Rec, process: Process) -> None:
+    def _is_opened(self, held: HoldModel, rec: RecordModel, process: Process) -> None:
         number, body = held.id, rec.content.body
         assert number is not None
 
@@ -168,8 +168,8 @@ class Keeping(Calls):
         if answer.code == STORED:
             assert answer.result == body, f"counsel reads other bytes of {rec}"
             return
-        region = self.world.topology.regions[TENANTS[rec.tenant].home]
-        down = any(self.world.modes[spec.name] == "down" for spec in region.backends)
+        region = self.cluster.topology.regions[TENANTS[rec.tenant].home]
+        down = any(self.cluster.modes[spec.name] == "down" for spec in region.backends)
         allowed = _SILENT if down else {"killed"}
         assert answer.code in allowed, f"counsel cannot read {rec}: {answer.code}"
 

@@ -64,7 +64,7 @@ class Lineage:
 
 
 @dataclass(eq=False)
-class Era:
+class ErasureModel:
     """An erasure. ``value``: a name, or the unique part of an id."""
 
     id: UUID
@@ -92,7 +92,7 @@ class Era:
 
 
 @dataclass(eq=False)
-class Rec:
+class RecordModel:
     """A record that was stored, or (``written``) a write that failed and may have left bytes.
 
     ``sample`` is of its ciphertext. Only erasures from number ``since`` on are about it.
@@ -103,7 +103,7 @@ class Rec:
     content: Content = field(repr=False)
     lineage: Lineage
     since: int
-    erased_by: Era | None = None
+    erased_by: ErasureModel | None = None
     sample: bytes = field(default=b"", repr=False)
     written: tuple[tuple[str, str], ...] = ()
 
@@ -116,7 +116,7 @@ class Rec:
         """Whether its time is over."""
         return self.id.day is not None and now.date() >= self.id.day
 
-    def covered(self, eras: Iterable[Era]) -> Era | None:
+    def covered(self, eras: Iterable[ErasureModel]) -> ErasureModel | None:
         """The first of the erasures that covers it."""
         found = (e for e in eras if e.covers(self.tenant, self.id.unique, self.lineage))
         return next(found, None)
@@ -142,7 +142,7 @@ class During:
 
 
 @dataclass(frozen=True)
-class Wish:
+class PutRequest:
     """A put that is about to be judged. ``fresh``: its id was minted by the put itself."""
 
     tenant: str
@@ -161,17 +161,19 @@ class Model:
 
     def __init__(self, tenants: Mapping[str, Terms]) -> None:
         self.tenants = tenants
-        self.records: dict[Name, Rec] = {}
-        self.past: list[Rec] = []  # erased, and their ids used again; and writes that failed
-        self.eras: list[Era] = []
-        self.wishes: list[Wish] = []
-        self.coming: list[Era] = []
+        self.records: dict[Name, RecordModel] = {}
+        self.past: list[
+            RecordModel
+        ] = []  # erased, and their ids used again; and writes that failed
+        self.eras: list[ErasureModel] = []
+        self.wishes: list[PutRequest] = []
+        self.coming: list[ErasureModel] = []
 
-    def of(self, tenant: str) -> list[Rec]:
+    def of(self, tenant: str) -> list[RecordModel]:
         """The tenant's records, whatever became of them."""
         return [rec for rec in self.records.values() if rec.tenant == tenant]
 
-    def live(self, tenant: str, now: datetime) -> list[Rec]:
+    def live(self, tenant: str, now: datetime) -> list[RecordModel]:
         """What can be read now, in the order in which it is listed."""
         found = [r for r in self.of(tenant) if not r.erased_by and not r.expired(now)]
         return sorted(found, key=lambda r: (r.id.minted, r.id.unique))
@@ -180,13 +182,13 @@ class Model:
         """Whether anything was stored that has not been erased."""
         return any(rec.erased_by is None for rec in self.records.values())
 
-    def ever(self) -> list[Rec]:
+    def ever(self) -> list[RecordModel]:
         """Everything that was ever written."""
         return [*self.records.values(), *self.past]
 
     # what a put may answer
 
-    def allowed(self, wish: Wish, during: During) -> set[str]:
+    def allowed(self, wish: PutRequest, during: During) -> set[str]:
         """The answers that are right."""
         answers, over = _by_age(wish, during)
         if over:
@@ -206,11 +208,11 @@ class Model:
             answers |= {"Erased"} if there.erased_by or there.covered(self.coming) else set()
         return answers
 
-    def _was_there(self, rec: Rec, during: During) -> bool:
+    def _was_there(self, rec: RecordModel, during: During) -> bool:
         """Whether it was not erased when the call began."""
         return rec.erased_by is None or rec.erased_by not in self.eras[: during.eras]
 
-    def _fresh(self, wish: Wish, during: During, *, row_left: bool) -> set[str]:
+    def _fresh(self, wish: PutRequest, during: During, *, row_left: bool) -> set[str]:
         """For an id that names nothing, or something that was erased."""
         parents = [self.records.get((wish.tenant, p.unique)) for p in wish.content.parents]
         answers = {"Erased"} if row_left else set()
@@ -230,7 +232,7 @@ class Model:
             answers |= {STORED}
         return answers
 
-    def lineage(self, wish: Wish) -> Lineage | None:
+    def lineage(self, wish: PutRequest) -> Lineage | None:
         """What it takes over from its parents. None: it would be about two subjects or groups."""
         content = wish.content
         parents = [self.records[wish.tenant, p.unique] for p in content.parents]
@@ -251,7 +253,7 @@ class Model:
 
     # what has happened
 
-    def stored(self, wish: Wish, during: During) -> Rec:
+    def stored(self, wish: PutRequest, during: During) -> RecordModel:
         """The put was acknowledged; an erasure that came in between covers it already."""
         there = self.records.get(wish.name)
         if there is not None:
@@ -261,35 +263,35 @@ class Model:
             self.past.append(self.records.pop(there.name))
         lineage = self.lineage(wish)
         assert lineage is not None
-        rec = Rec(wish.tenant, wish.id, wish.content, lineage, during.eras)
+        rec = RecordModel(wish.tenant, wish.id, wish.content, lineage, during.eras)
         rec.erased_by = rec.covered(self.eras[during.eras :])
         self.records[rec.name] = rec
         return rec
 
-    def failed(self, wish: Wish, during: During, written: Sequence[tuple[str, str]]) -> None:
+    def failed(self, wish: PutRequest, during: During, written: Sequence[tuple[str, str]]) -> None:
         """The put failed, and may have left bytes where it tried."""
         known = all((wish.tenant, p.unique) in self.records for p in wish.content.parents)
         lineage = self.lineage(wish) if known else None
         if lineage is not None and written:
-            rec = Rec(wish.tenant, wish.id, wish.content, lineage, during.eras)
+            rec = RecordModel(wish.tenant, wish.id, wish.content, lineage, during.eras)
             rec.written = tuple(written)
             self.past.append(rec)
 
-    def erased(self, era: Era) -> None:
+    def erased(self, era: ErasureModel) -> None:
         """It was acknowledged: everything it covers is gone."""
         self.eras.append(era)
         for rec in self.records.values():
             if rec.erased_by is None and rec.covered([era]):
                 rec.erased_by = era
 
-    def about(self, era: Era) -> list[Rec]:
+    def about(self, era: ErasureModel) -> list[RecordModel]:
         """Everything whose bytes must be gone when that erasure is complete."""
         number = self.eras.index(era)
         return [rec for rec in self.ever() if number >= rec.since and rec.covered([era])]
 
     # what a get may answer
 
-    def readable(self, rec: Rec, during: During) -> set[str]:
+    def readable(self, rec: RecordModel, during: During) -> set[str]:
         """The answers that are right: ``stored`` is its content."""
         answers = {"Erased", "NotFound"} if rec.erased_by or rec.covered(self.coming) else set()
         if rec.expired(during.until):
@@ -299,7 +301,7 @@ class Model:
         return answers
 
 
-def _by_age(wish: Wish, during: During) -> tuple[set[str], bool]:
+def _by_age(wish: PutRequest, during: During) -> tuple[set[str], bool]:
     """Whether its id is too old, and whether it certainly is."""
     minted, day = wish.id.minted, wish.id.day
     if wish.fresh:

@@ -112,7 +112,7 @@ class Scrub:
 
 
 @dataclass(frozen=True)
-class Spoil:
+class Corrupt:
     """A replica of a stored pack is lost, or a bit of it is flipped, while another is well."""
 
     number: int
@@ -153,7 +153,7 @@ Op = (
     | Hold
     | Release
     | Scrub
-    | Spoil
+    | Corrupt
     | HandOver
 )
 

@@ -5,10 +5,11 @@ from datetime import UTC, datetime, time, timedelta
 
 from tests.support.faults.steps import Killed
 from tests.support.stories.cluster import Process
-from tests.support.stories.corruption import Spoiling
-from tests.support.stories.erasures import Erasing
-from tests.support.stories.holds import Keeping
+from tests.support.stories.corruption import Corruption
+from tests.support.stories.erasures import Erasures
+from tests.support.stories.holds import Holds
 from tests.support.stories.operations import (
+    Corrupt,
     Erase,
     Get,
     HandOver,
@@ -20,43 +21,42 @@ from tests.support.stories.operations import (
     Release,
     Scrub,
     Search,
-    Spoil,
     Wait,
     Work,
 )
-from tests.support.stories.processor_copies import Handing
-from tests.support.stories.puts import Writing
-from tests.support.stories.reads import Reading
+from tests.support.stories.processor_copies import ProcessorCopies
+from tests.support.stories.puts import Puts
+from tests.support.stories.reads import Reads
 
 
-class Player(Writing, Reading, Erasing, Keeping, Spoiling, Handing):
+class Player(Puts, Reads, Erasures, Holds, Corruption, ProcessorCopies):
     """Every operation asserts what is right about its answer."""
 
     def play(self, op: Op, number: int, between: Sequence[tuple[int, Op]] = ()) -> None:
         """Run an operation in one process, and others in the other one at some of its moments."""
-        process = self.world.processes[number]
-        life = process.life
-        life.seen, life.due, life.written = 0, [], []
+        process = self.cluster.processes[number]
+        steps = process.steps
+        steps.seen, steps.due, steps.written = 0, [], []
         for moment, other in between:
-            life.due.append((moment, lambda other=other: self._between(other, number)))  # type: ignore[misc]
+            steps.due.append((moment, lambda other=other: self._between(other, number)))  # type: ignore[misc]
         try:
             self._run(op, process)
         except Killed:
             pass
         finally:
-            life.due = []
-        self.world.note_late()
-        if life.dead:
-            self.world.restart(number)
+            steps.due = []
+        self.cluster.note_late()
+        if steps.dead:
+            self.cluster.restart(number)
         if self.trouble:
             raise self.trouble[0]
 
     def _between(self, op: Op, number: int) -> None:
         try:
             if isinstance(op, Kill):
-                self.world.processes[number].life.end()
+                self.cluster.processes[number].steps.end()
             else:
-                self._run(op, self.world.processes[1 - number])
+                self._run(op, self.cluster.processes[1 - number])
         except BaseException as error:  # noqa: BLE001 - raised again when the outer call is over
             self.trouble.append(error)
 
@@ -77,11 +77,11 @@ class Player(Writing, Reading, Erasing, Keeping, Spoiling, Handing):
             case Wait():
                 self._wait(op)
             case Kill():
-                process.life.end()
+                process.steps.end()
             case _:
                 self._run_more(op, process)
 
-    def _run_more(self, op: Hold | Release | Scrub | Spoil | HandOver, process: Process) -> None:
+    def _run_more(self, op: Hold | Release | Scrub | Corrupt | HandOver, process: Process) -> None:
         match op:
             case Hold():
                 self.hold(op, process)
@@ -89,7 +89,7 @@ class Player(Writing, Reading, Erasing, Keeping, Spoiling, Handing):
                 self.release(op, process)
             case Scrub():
                 self.scrub(op, process)
-            case Spoil():
+            case Corrupt():
                 self.spoil(op)
             case HandOver():
                 self.hand_over(op, process)
@@ -106,7 +106,7 @@ class Player(Writing, Reading, Erasing, Keeping, Spoiling, Handing):
     def _wait(self, op: Wait) -> None:
         by = timedelta(minutes=op.minutes)
         if op.midnight:
-            now = self.world.clock.now()
+            now = self.cluster.clock.now()
             tomorrow = datetime.combine(now.date() + timedelta(days=1), time(), UTC)
             by = max(tomorrow + by - now, timedelta())
-        self.world.advance(by, lands=op.lands)
+        self.cluster.advance(by, lands=op.lands)

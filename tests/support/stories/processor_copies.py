@@ -9,7 +9,7 @@ from sqlalchemy import select
 from storage.catalog import tables as t
 from tests.support.stories.calls import EU, TENANTS, Calls
 from tests.support.stories.cluster import Process
-from tests.support.stories.model import STORED, Rec
+from tests.support.stories.model import STORED, RecordModel
 from tests.support.stories.operations import HandOver
 
 c = t.processor_copy.c
@@ -19,7 +19,7 @@ _ELSEWHERE = "clearwater-screening"
 _NO_TIME = timedelta(hours=2)  # before its day is over, a copy would be asked back at once
 
 
-class Handing(Calls):
+class ProcessorCopies(Calls):
     """What an erasure covers is at no processor when it is complete."""
 
     def hand_over(self, op: HandOver, process: Process) -> None:
@@ -30,7 +30,7 @@ class Handing(Calls):
             return
         region, tenant = TENANTS[name].home, process.store.tenant(name)
         company = _COMPANY.get(region, _ELSEWHERE)
-        up = self.world.troubles[company] in ("up", "pending")
+        up = self.cluster.troubles[company] in ("up", "pending")
         with self.during(region) as over:
             answer = self.ask(process, lambda: tenant.hand_over(rec.id, company))
             during = over()
@@ -49,19 +49,19 @@ class Handing(Calls):
 
     def copies_are_known(self, *, over: datetime | None = None) -> None:
         """Every copy at a processor has a row, and (``over``) none its deadline behind it."""
-        at = {copy for processor in self.world.processors.values() for copy in processor.copies}
+        at = {copy for processor in self.cluster.processors.values() for copy in processor.copies}
         known: dict[UUID, datetime] = {}
-        for region in self.world.topology.regions if at else ():
-            with self.world.looking(region) as connection:
+        for region in self.cluster.topology.regions if at else ():
+            with self.cluster.looking(region) as connection:
                 rows = connection.execute(select(c.id, c.deadline).where(c.id.in_(at)))
                 known |= {row[0]: row[1] for row in rows}
         assert known.keys() == at, f"nobody knows of {at - known.keys()}"
         late = [copy for copy, deadline in known.items() if over is not None and deadline <= over]
         assert late == [], f"past their deadlines: {late}"
 
-    def no_copy_of(self, recs: Iterable[Rec], because: str) -> None:
+    def no_copy_of(self, recs: Iterable[RecordModel], because: str) -> None:
         """No processor has a copy of any of these."""
         bodies = {rec.content.body: rec for rec in recs if rec.content.body}
-        for name, processor in self.world.processors.items():
+        for name, processor in self.cluster.processors.items():
             for content in processor.copies.values():
                 assert content not in bodies, f"{name} has {bodies[content]}; {because}"

@@ -15,13 +15,13 @@ from storage.model import DataClass, NewRecord, PutFailure, PutResult, RecordId
 from tests.support.inspect import invariants
 from tests.support.stories.calls import TENANTS, Answer, Calls
 from tests.support.stories.cluster import Process
-from tests.support.stories.model import FILE, NOTHING, STORED, Content, During, Wish
+from tests.support.stories.model import FILE, NOTHING, STORED, Content, During, PutRequest
 from tests.support.stories.operations import Item, Mint, Put, Size
 
 SIZES: dict[Size, int] = {"none": 0, "small": 60, "own_pack": 256 * 1024, "chunks": 1024 * 1024 + 9}
 
 
-class Writing(Calls):
+class Puts(Calls):
     """Every put asserts what is right about its answer."""
 
     def put(self, op: Put, process: Process) -> None:
@@ -32,14 +32,14 @@ class Writing(Calls):
         with self.during(region) as over:
             wishes = self._wishes(op, tenant)
             self.model.wishes += wishes
-            before, minted = len(process.life.written), _noting(tenant)
+            before, minted = len(process.steps.written), _noting(tenant)
             try:
                 answers = self._put_all(op, process, tenant, wishes)
             finally:
                 del self.model.wishes[-len(wishes) :]
             own = iter(minted)  # in the order of the records; of a killed put nobody else knows
             wishes = [replace(w, id=next(own, w.id)) if w.fresh else w for w in wishes]
-            written = [to for to in process.life.written[before:] if to[1].startswith("pack/")]
+            written = [to for to in process.steps.written[before:] if to[1].startswith("pack/")]
             told = list(zip(wishes, answers, strict=True))
             told.sort(key=lambda one: one[1].code == "killed")  # whose a row is, an answer tells
             for wish, answer in told:
@@ -47,7 +47,7 @@ class Writing(Calls):
                 self._judge(wish, answer, over(), alone)
 
     def _put_all(
-        self, op: Put, process: Process, tenant: Tenant, wishes: list[Wish]
+        self, op: Put, process: Process, tenant: Tenant, wishes: list[PutRequest]
     ) -> list[Answer]:
         if not op.many:
             return [self.ask(process, lambda: self._put_one(tenant, wishes[0]))]
@@ -62,14 +62,14 @@ class Writing(Calls):
     def _answer(self, process: Process, result: PutResult | PutFailure) -> Answer:
         if isinstance(result, PutResult):
             return Answer(STORED, result)
-        if process.life.dead:
+        if process.steps.dead:
             return self.killed(process)
         cause = result.error.__cause__
         if cause is not None and not isinstance(cause, DomicileError):
             raise result.error
         return Answer(result.error.code)
 
-    def _put_one(self, tenant: Tenant, wish: Wish) -> PutResult:
+    def _put_one(self, tenant: Tenant, wish: PutRequest) -> PutResult:
         content = wish.content
         record_id = None if wish.fresh else wish.id
         metadata = dict(content.metadata)
@@ -87,16 +87,16 @@ class Writing(Calls):
             derived_from=content.parents,
         )
 
-    def _wishes(self, op: Put, tenant: Tenant) -> list[Wish]:
-        wishes: list[Wish] = []
+    def _wishes(self, op: Put, tenant: Tenant) -> list[PutRequest]:
+        wishes: list[PutRequest] = []
         for item in op.items:
             wishes.append(self._wish(item, tenant, wishes))
         return wishes
 
-    def _wish(self, item: Item, tenant: Tenant, earlier: list[Wish]) -> Wish:
+    def _wish(self, item: Item, tenant: Tenant, earlier: list[PutRequest]) -> PutRequest:
         rec = self.record(tenant.id, item.number)
         if item.naming == "same" and rec is not None:
-            return Wish(tenant.id, rec.id, rec.content)
+            return PutRequest(tenant.id, rec.id, rec.content)
         content = Content(
             self._body(item.size),
             item.subject,
@@ -106,12 +106,12 @@ class Writing(Calls):
         )
         named = self._named(item, tenant, earlier)
         if named is not None:
-            return Wish(tenant.id, named, content)
+            return PutRequest(tenant.id, named, content)
         key = f"key-{item.number % 3}" if item.naming == "key" else None
         made = tenant.new_id(item.data_class, key=key)
-        return Wish(tenant.id, made, content, fresh=item.naming == "none")
+        return PutRequest(tenant.id, made, content, fresh=item.naming == "none")
 
-    def _named(self, item: Item, tenant: Tenant, earlier: list[Wish]) -> RecordId | None:
+    def _named(self, item: Item, tenant: Tenant, earlier: list[PutRequest]) -> RecordId | None:
         """The id of something that is there, if the item asks for that and it is.
 
         Of this batch: one from which nothing of it derives yet. What does might see either.
@@ -125,7 +125,7 @@ class Writing(Calls):
         pool = pools.get(item.naming)
         return pool[-1 - item.number % len(pool)] if pool else None
 
-    def _parents(self, item: Item, tenant: str, earlier: list[Wish]) -> Iterator[RecordId]:
+    def _parents(self, item: Item, tenant: str, earlier: list[PutRequest]) -> Iterator[RecordId]:
         there = [rec.id for rec in self.model.of(tenant)]
         there += [wish.id for wish in earlier if not wish.fresh]
         for number in item.parents if there else ():
@@ -139,7 +139,7 @@ class Writing(Calls):
         return invariants.PLAIN + b" %d " % number + filler
 
     def _judge(
-        self, wish: Wish, answer: Answer, during: During, written: Sequence[tuple[str, str]]
+        self, wish: PutRequest, answer: Answer, during: During, written: Sequence[tuple[str, str]]
     ) -> None:
         if answer.code == "killed":
             self._reconcile(wish, during, written)
@@ -159,12 +159,12 @@ class Writing(Calls):
         else:
             assert not written, f"zero retention, and yet {written}"
 
-    def _remember(self, wish: Wish, during: During) -> None:
+    def _remember(self, wish: PutRequest, during: During) -> None:
         rec = self.model.stored(wish, during)
         if not rec.sample:
-            rec.sample = invariants.sample_of(self.world, TENANTS[rec.tenant].home, rec)
+            rec.sample = invariants.sample_of(self.cluster, TENANTS[rec.tenant].home, rec)
 
-    def _check_term(self, wish: Wish, result: PutResult) -> None:
+    def _check_term(self, wish: PutRequest, result: PutResult) -> None:
         terms = TENANTS[wish.tenant]
         day = terms.expiry(wish.id.data_class, wish.id.minted)
         end = None if day is None else datetime.combine(day, time(), UTC) + timedelta(days=1)
@@ -173,10 +173,12 @@ class Writing(Calls):
         assert result.deadline == end
         assert result.id.unique == wish.id.unique
 
-    def _reconcile(self, wish: Wish, during: During, written: Sequence[tuple[str, str]]) -> None:
+    def _reconcile(
+        self, wish: PutRequest, during: During, written: Sequence[tuple[str, str]]
+    ) -> None:
         """The process ended before it could answer: the catalog knows whether it was stored."""
         table = t.file if wish.id.day is None else t.record
-        with self.world.looking(TENANTS[wish.tenant].home) as connection:
+        with self.cluster.looking(TENANTS[wish.tenant].home) as connection:
             there = connection.scalar(
                 select(table.c.uid).where(
                     table.c.tenant == wish.tenant, table.c.uid == wish.id.unique
@@ -210,7 +212,7 @@ def _noting(tenant: Tenant) -> list[RecordId]:
     return minted
 
 
-def _record(wish: Wish) -> NewRecord:
+def _record(wish: PutRequest) -> NewRecord:
     content = wish.content
     return NewRecord(
         wish.id.data_class,

@@ -7,11 +7,11 @@ from storage.client.tenant import Tenant
 from storage.model import Purpose, RecordId
 from tests.support.stories.calls import TENANTS, Calls
 from tests.support.stories.cluster import Process
-from tests.support.stories.model import STORED, Rec
+from tests.support.stories.model import STORED, RecordModel
 from tests.support.stories.operations import Get, Search
 
 
-class Reading(Calls):
+class Reads(Calls):
     """Every read asserts what is right about its answer."""
 
     def get(self, op: Get, process: Process) -> None:
@@ -30,14 +30,14 @@ class Reading(Calls):
         else:
             self.read(rec, process, ranges=op.how == "ranges")
 
-    def _read_as_stranger(self, rec: Rec, process: Process) -> None:
+    def _read_as_stranger(self, rec: RecordModel, process: Process) -> None:
         stranger = next(name for name in self.names if name != rec.tenant)
         answer = self.ask(
             process, lambda: process.store.tenant(stranger).get(rec.id, purpose=Purpose.SERVE)
         )
         assert answer.code in {"NotFound", "Erased", "killed"}, answer.code
 
-    def read(self, rec: Rec, process: Process, *, ranges: bool = False) -> None:
+    def read(self, rec: RecordModel, process: Process, *, ranges: bool = False) -> None:
         """Read a record, and compare."""
         region = TENANTS[rec.tenant].home
         tenant = process.store.tenant(rec.tenant)
@@ -54,13 +54,13 @@ class Reading(Calls):
             expected = [body[:10], body[5:-5], body[-9:]] if ranges else [body]
             assert answer.result == (expected, dict(rec.content.metadata)), rec
 
-    def _readable(self, region: str, rec: Rec) -> bool:
+    def _readable(self, region: str, rec: RecordModel) -> bool:
         """Whether pack and key are each on a backend that answers."""
         if self.well(region):
             return True
         table = t.file if rec.id.day is None else t.record
         r = t.replica.c
-        with self.world.looking(region) as connection:
+        with self.cluster.looking(region) as connection:
             row = connection.execute(
                 select(table.c.object_id, table.c.key_id).where(
                     table.c.tenant == rec.tenant, table.c.uid == rec.id.unique
@@ -73,12 +73,12 @@ class Reading(Calls):
                     select(r.backend).where(
                         r.object_id == thing,
                         r.state == "stored",
-                        r.key.not_in(self.world.damaged),
+                        r.key.not_in(self.cluster.damaged),
                     )
                 ).all()
                 for thing in row
             ]
-        return all(any(self.world.modes[b] != "down" for b in names) for names in at)
+        return all(any(self.cluster.modes[b] != "down" for b in names) for names in at)
 
     def search(self, op: Search, process: Process) -> None:
         """List by class, subject or group."""
@@ -87,7 +87,7 @@ class Reading(Calls):
     def compare_list(self, name: str, process: Process, by: Search | None = None) -> None:
         """List a tenant's records, and compare."""
         by = by or Search(0, None, None, None)
-        before, happened = self.world.clock.now(), self._happened()
+        before, happened = self.cluster.clock.now(), self._happened()
         tenant = process.store.tenant(name)
         found: list[tuple[bytes, int]] = []
         after: RecordId | None = None
@@ -96,7 +96,7 @@ class Reading(Calls):
         ):
             found += [(info.id.unique, info.size) for info in page]
             after = page[-1].id
-        if before.date() != self.world.clock.now().date():
+        if before.date() != self.cluster.clock.now().date():
             return
         live = [
             (rec.id.unique, len(rec.content.body))

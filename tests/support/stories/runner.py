@@ -9,7 +9,7 @@ from storage.model import Entropy
 from storage.settings import Settings
 from tests.support.inspect import invariants
 from tests.support.stories.calls import TENANTS
-from tests.support.stories.cluster import Bother, Mode, World
+from tests.support.stories.cluster import Bother, Cluster, Mode
 from tests.support.stories.operations import Op
 from tests.support.stories.player import Player
 
@@ -30,8 +30,8 @@ class Runner:
         entropy: Entropy | None = None,
         catalogs: Mapping[str, Catalog] | None = None,
     ) -> None:
-        self.world = World(settings, threads=threads, entropy=entropy, catalogs=catalogs)
-        self.player = Player(self.world)
+        self.cluster = Cluster(settings, threads=threads, entropy=entropy, catalogs=catalogs)
+        self.player = Player(self.cluster)
         self._turn = 0
 
     def play(self, op: Op, process: int, between: Sequence[tuple[int, Op]] = ()) -> None:
@@ -41,25 +41,25 @@ class Runner:
     def disturb(self, backend: str, trouble: Trouble, process: int) -> None:
         """A backend begins to behave otherwise."""
         if trouble is None:
-            self.world.restart(process)
+            self.cluster.restart(process)
         elif trouble == "land" or trouble == "lose":  # noqa: PLR1714 - mypy
-            self.world.settle_late(lands=trouble == "land")
-        elif backend in self.world.processors:
+            self.cluster.settle_late(lands=trouble == "land")
+        elif backend in self.cluster.processors:
             assert trouble != "full"
-            self.world.set_trouble(backend, trouble)
-        elif backend in self.world.backends:
+            self.cluster.set_trouble(backend, trouble)
+        elif backend in self.cluster.backends:
             assert trouble != "pending"
-            self.world.set_mode(backend, trouble)
+            self.cluster.set_mode(backend, trouble)
 
     def look(self, *, everything: bool = False) -> None:
         """What must hold at every moment. Raises AssertionError."""
-        world, player = self.world, self.player
+        cluster, player = self.cluster, self.player
         self._turn += 1
-        invariants.no_byte_without_a_row(world)
+        invariants.no_byte_without_a_row(cluster)
         self._certify()
         if everything or self._turn % 4 == 0:
-            invariants.no_row_abroad(world, player.model)
-        process = world.processes[self._turn % 2]
+            invariants.no_row_abroad(cluster, player.model)
+        process = cluster.processes[self._turn % 2]
         player.look_at_held(process, everything=everything)
         player.copies_are_known()
         for n, name in enumerate(player.names):
@@ -73,55 +73,55 @@ class Runner:
 
     def heal(self) -> None:
         """All is made well, time passes, and nothing may be left of what has to go."""
-        world, player, model = self.world, self.player, self.player.model
-        world.settle_late(lands=True)
-        for backend in world.backends:
-            world.set_mode(backend, "up")
+        cluster, player, model = self.cluster, self.player, self.player.model
+        cluster.settle_late(lands=True)
+        for backend in cluster.backends:
+            cluster.set_mode(backend, "up")
         self._end_what_delays()
-        if world.damaged:
-            player.scrub_all(world.processes[0])
-        hour, window = timedelta(hours=1), world.topology.bounds.compaction
+        if cluster.damaged:
+            player.scrub_all(cluster.processes[0])
+        hour, window = timedelta(hours=1), cluster.topology.bounds.compaction
         unrest: AssertionError | None = None
         for by in (hour, window, hour):
             if by == window and player.was_scrubbed():  # what was to be moved first goes now
-                player.scrub_all(world.processes[0])
-            world.advance(by, lands=True)
-            world.processes[0].work()
+                player.scrub_all(cluster.processes[0])
+            cluster.advance(by, lands=True)
+            cluster.processes[0].work()
             unrest = self._rest()
             if unrest is None:
                 break
-        while world.clock.now().hour < 2:  # a day that has just come takes a few rounds to go
-            world.advance(hour, lands=True)
-            world.processes[0].work()
+        while cluster.clock.now().hour < 2:  # a day that has just come takes a few rounds to go
+            cluster.advance(hour, lands=True)
+            cluster.processes[0].work()
             unrest = self._rest()
         if unrest is not None:  # entries of the ledger are given up last of all, then purged
-            world.processes[0].work()
+            cluster.processes[0].work()
             unrest = self._rest()
         self.look(everything=True)
         if unrest is not None:
             raise unrest
-        now = world.clock.now()
-        for region in world.topology.regions:
+        now = cluster.clock.now()
+        for region in cluster.topology.regions:
             own = [rec for rec in model.ever() if TENANTS[rec.tenant].home == region]
             over = [r for r in own if r.erased_by or r.expired(now) or r.written]
-            invariants.nothing_left(world, region, over, "all was made well")
+            invariants.nothing_left(cluster, region, over, "all was made well")
             player.no_copy_of(over, "all was made well")
         player.copies_are_known(over=now)
         assert not player.spoilt(), "a replica is still bad"
-        invariants.no_plaintext(world)
+        invariants.no_plaintext(cluster)
 
     def close(self) -> None:
         """End all processes."""
-        self.world.close()
+        self.cluster.close()
 
     def _rest(self) -> AssertionError | None:
         """What is still to be done, if anything is: else no later round would change a thing."""
-        world, now = self.world, self.world.clock.now()
+        cluster, now = self.cluster, self.cluster.clock.now()
         self._certify()
         try:
             assert all(era.complete for era in self.player.model.eras), "an erasure is not complete"
-            for region in world.topology.regions:
-                invariants.at_rest(world, region, now)
+            for region in cluster.topology.regions:
+                invariants.at_rest(cluster, region, now)
         except AssertionError as error:
             return error
         return None
@@ -131,32 +131,32 @@ class Runner:
 
         Holds too of which nobody was told: what is in the ledger becomes true then.
         """
-        world, player = self.world, self.player
-        if player.holds or any(trouble != "up" for trouble in world.troubles.values()):
-            for by in (timedelta(hours=1), world.topology.bounds.compaction):
-                world.advance(by, lands=True)
-                world.processes[0].work()
+        cluster, player = self.cluster, self.player
+        if player.holds or any(trouble != "up" for trouble in cluster.troubles.values()):
+            for by in (timedelta(hours=1), cluster.topology.bounds.compaction):
+                cluster.advance(by, lands=True)
+                cluster.processes[0].work()
                 self._certify()
                 if all(era.complete for era in self.player.model.eras):
                     break
-        player.look_at_held(world.processes[0], everything=True)
+        player.look_at_held(cluster.processes[0], everything=True)
         for held in list(player.holds):
             if held.id is not None:
-                assert player.end(held, world.processes[0])
-        assert not invariants.in_force(world)
-        for processor in world.processors:
-            world.set_trouble(processor, "up")
+                assert player.end(held, cluster.processes[0])
+        assert not invariants.in_force(cluster)
+        for processor in cluster.processors:
+            cluster.set_trouble(processor, "up")
 
     def _certify(self) -> None:
         """What has become complete since the last look."""
-        world, model = self.world, self.player.model
+        cluster, model = self.cluster, self.player.model
         self.player.learn()
-        for region in world.topology.regions:
-            complete = invariants.complete_in(world, region)
+        for region in cluster.topology.regions:
+            complete = invariants.complete_in(cluster, region)
             for era in model.eras:
                 if era.id in complete and not era.complete:
                     era.complete = True
-                    erasure = world.processes[0].store.erasure(era.id)
-                    invariants.certified(world, region, erasure)
-                    invariants.nothing_left(world, region, model.about(era), "there is a receipt")
+                    erasure = cluster.processes[0].store.erasure(era.id)
+                    invariants.certified(cluster, region, erasure)
+                    invariants.nothing_left(cluster, region, model.about(era), "there is a receipt")
                     self.player.no_copy_of(model.about(era), "there is a receipt")
