@@ -119,6 +119,11 @@ def _show(report: Report) -> None:
             "An unavailable backend may have entries of its own. They are replayed when it "
             "answers. Until then no receipt is issued."
         )
+    _show_losses(report)
+
+
+def _show_losses(report: Report) -> None:
+    """Print the orphans, and the first lost records."""
     if report.orphaned:
         print_blank()
         by_partition = sorted(report.orphaned, key=str)
