@@ -81,7 +81,7 @@ def test_effects_are_found(ground: Ground) -> None:
         "commit insert object, insert replica, insert day_key",
         "put day_key on eu-a",
         "put day_key on eu-b",
-        "commit update replica, update object, update day_key",
+        "commit update object, update replica, update day_key",
         "commit insert object, insert replica",
         "put pack on eu-a",
         "put pack on eu-b",
