@@ -102,7 +102,7 @@ BUGS = (
         "    if root_from(leaf_hash(_canonical(receipt)), "
         "proof.index, root.size, path).hex() != root.root:",
         "    if root_from is None:",
-        "tests/unit/test_receipts.py",
+        "tests/unit/test_receipts_tampering.py",
     ),
     bug(
         "the row of a pack is pruned while records name it",
