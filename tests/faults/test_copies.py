@@ -105,7 +105,7 @@ def test_a_ledger_that_takes_its_time(domicile: Domicile, seconds: int) -> None:
     there.deliver = deliver  # type: ignore[method-assign]
     domicile.backends["eu-a"].inject(slow, "put", prefix="ledger/", times=1)
     if seconds > 40:
-        with pytest.raises(ProcessorUnavailable, match="begun too late"):
+        with pytest.raises(ProcessorUnavailable, match="before the delivery began"):
             t.hand_over(put, NAME)
         assert given == []
     else:
