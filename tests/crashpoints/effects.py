@@ -42,7 +42,7 @@ _WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC
 
 
 class Crash(BaseException):
-    """The process has ended."""
+    """Raised in a process that is dead."""
 
 
 @dataclass(frozen=True)
@@ -135,7 +135,7 @@ class Tape:
 
 
 class InTurn(Executor):
-    """Does at once what it is given: the same run twice is the same run."""
+    """An executor that runs each call at once."""
 
     def __init__(self, tape: Tape) -> None:
         self._tape = tape

@@ -1,4 +1,4 @@
-"""Short words for what tests do again and again."""
+"""Short calls for what most tests do: put, read, erase, work."""
 
 from io import BytesIO
 
@@ -19,28 +19,28 @@ GONE = (Erased, NotFound)
 
 
 def put_prompt(domicile: Domicile, subject: str) -> RecordId:
-    """Put a short prompt about somebody."""
+    """Put a short prompt about ``subject``; return its id."""
     t = domicile.store.tenant("acme-eu")
     return t.put(DataClass.PROMPT, b"mine", subject=subject).id
 
 
 def put_file(domicile: Domicile, subject: str) -> RecordId:
-    """Put a small file about somebody."""
+    """Put a small file about ``subject``; return its id."""
     return domicile.store.tenant("acme-eu").put_file(BytesIO(b"mine"), subject=subject).id
 
 
 def get(t: Tenant, record_id: RecordId) -> bytes:
-    """Read for the tenant's own use."""
+    """Return the body, read for the purpose ``serve``."""
     return t.get(record_id, purpose=Purpose.SERVE).body
 
 
 def erase(t: Tenant, scope: Scope | None = None) -> Erasure:
-    """Erase the subject ``u``, or what is said."""
+    """Erase the subject ``u``, or ``scope``."""
     return t.erase(scope or Scope.subject("u"), reason=Reason.SUBJECT_REQUEST)
 
 
 def is_complete(domicile: Domicile, erasure: Erasure) -> bool:
-    """Whether there is a receipt."""
+    """Return whether the erasure has its receipt."""
     return domicile.store.erasure(erasure.id).state is ErasureState.COMPLETE
 
 
@@ -52,7 +52,7 @@ def work(domicile: Domicile, **time: float) -> None:
 
 
 def duty(domicile: Domicile, name: str, store: Store | None = None) -> None:
-    """One duty of a worker, until it finds no more to do."""
+    """Run one duty of a worker until it finds nothing to do."""
     served = homes_of(store or domicile.store).served(HOME)
     todo = {d.name: d for d in duties(served.region, served.keys, structlog.get_logger())}
     while todo[name].piece():
@@ -60,5 +60,5 @@ def duty(domicile: Domicile, name: str, store: Store | None = None) -> None:
 
 
 def packs_on(domicile: Domicile) -> list[str]:
-    """The keys of packs that are on any backend, in any version."""
+    """Return the keys of packs that are on any backend, in any version."""
     return [trace.key for b in domicile.backends.values() for trace in b.scan("pack/")]

@@ -1,4 +1,4 @@
-"""What tests of the asynchronous store share."""
+"""Helpers for tests of the asynchronous store."""
 
 import asyncio
 import threading
@@ -25,7 +25,7 @@ PATIENCE = 60.0  # seconds until a test that waits for something fails
 
 
 def run_async(domicile: Domicile, work: Callable[[AsyncStore, AsyncTenant], Awaitable[T]]) -> T:
-    """``work`` in an event loop of its own, with the store and its tenant ``acme-eu``."""
+    """Run ``work`` in a new event loop, with the store and its tenant ``acme-eu``."""
     domicile.tenant()
 
     async def main() -> T:
@@ -36,12 +36,12 @@ def run_async(domicile: Domicile, work: Callable[[AsyncStore, AsyncTenant], Awai
 
 
 async def wait_for(event: threading.Event) -> None:
-    """Wait for something that a thread does."""
+    """Wait for an event that a thread sets."""
     assert await asyncio.to_thread(event.wait, PATIENCE)
 
 
 def block(domicile: Domicile, call: str, *names: str) -> Gate:
-    """From now on such calls of the backends wait at the gate. The day has its key before."""
+    """Make calls of the backends wait at a gate; return it. The day has its key already."""
     domicile.store.tenant("acme-eu").put(PROMPT, b"the first of its day")
     gate = Gate()
     for name in names or ("eu-a", "eu-b"):
@@ -50,20 +50,20 @@ def block(domicile: Domicile, call: str, *names: str) -> Gate:
 
 
 async def as_async(things: Iterator[T]) -> AsyncIterator[T]:
-    """The same, asynchronously."""
+    """Yield the items asynchronously."""
     for thing in things:
         await asyncio.sleep(0)
         yield thing
 
 
 def body_pieces() -> Iterator[bytes]:
-    """The body in parts of no particular size."""
+    """Yield the body in pieces of different sizes."""
     for start in range(0, len(BODY), 700_001):
         yield BODY[start : start + 700_001]
 
 
 def packs_left(domicile: Domicile) -> list[object]:
-    """What is left of packs when the worker has had its time."""
+    """Run the worker, then return what is left of packs."""
     for _ in range(2):
         domicile.run_worker()
         domicile.pass_time(hours=1)
@@ -71,21 +71,21 @@ def packs_left(domicile: Domicile) -> list[object]:
 
 
 def captured_body(domicile: Domicile, record_id: RecordId) -> tuple[bytes, bool]:
-    """The body that is stored when the store is closed, and whether it is marked incomplete."""
+    """Return the stored body once the store is closed, and whether it is marked incomplete."""
     record = domicile.open().tenant("acme-eu").get(record_id, purpose=SERVE)
     return record.body, record.info.incomplete
 
 
 @dataclass
 class Request:
-    """A request that streams an answer, and is cancelled in the middle of it."""
+    """A request that streams an answer and is canceled in the middle."""
 
     t: AsyncTenant
     wrote: asyncio.Event = field(default_factory=asyncio.Event)
     sink: AsyncCapture | None = None
 
     async def answer(self) -> None:
-        """What its handler does."""
+        """Handle the request."""
         async with self.t.capture(COMPLETION, subject="u") as self.sink:
             await self.sink.write(b"it is ")
             self.wrote.set()
@@ -93,6 +93,6 @@ class Request:
 
     @property
     def id(self) -> RecordId:
-        """What it captures."""
+        """Return the id of the captured record."""
         assert self.sink is not None
         return self.sink.id

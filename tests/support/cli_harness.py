@@ -1,4 +1,4 @@
-"""A command line with a Domicile of its own, on a server that stays up."""
+"""A command line with its own Domicile, on a server that stays up between commands."""
 
 import json
 import os
@@ -30,13 +30,13 @@ leave()
 
 @dataclass(frozen=True)
 class CommandLine:
-    """A command line with a Domicile of its own."""
+    """A command line with its own Domicile."""
 
     home: Path
 
     @property
     def environment(self) -> dict[str, str | None]:
-        """What its settings are, whatever those of the machine may be."""
+        """Return the settings of the command, whatever the machine's are."""
         others = dict.fromkeys(name for name in os.environ if name.startswith("DOMICILE_"))
         return {**others, "DOMICILE_HOME": str(self.home)}
 
@@ -51,26 +51,26 @@ class CommandLine:
         return CliRunner(env=given).invoke(app, [str(arg) for arg in args], input=stdin)
 
     def told(self, *args: str | Path, stdin: str | bytes | None = None) -> Any:  # noqa: ANN401
-        """What a command that succeeds says with --json."""
+        """Return the --json output of a command that must succeed."""
         result = self(*args, "--json", stdin=stdin)
         assert result.exit_code == 0, result.output
         return json.loads(result.stdout)
 
     def error(self, *args: str | Path, stdin: str | None = None) -> tuple[int, dict[str, Any]]:
-        """How a command fails: the exit code, and the error with --json."""
+        """Return the exit code and the --json error of a command that must fail."""
         result = self(*args, "--json", stdin=stdin)
         return result.exit_code, json.loads(result.stdout)["error"]
 
     def put(self, body: str, *args: str) -> str:
-        """The id of a new prompt."""
+        """Put a prompt; return its id."""
         told = self.told("put", "acme-eu", "--class", "prompt", *args, stdin=body)
         return str(told["id"])
 
 
 @pytest.fixture(scope="module")
 def line() -> Iterator[CommandLine]:
-    """A Domicile that is set up, on a server that stays up between commands."""
-    # not under pytest's own folder: PostgreSQL runs as another user when we are root
+    """Return a command line whose Domicile is set up. The server stays up between commands."""
+    # not below pytest's folder: as root, PostgreSQL runs as another user
     home = Path(tempfile.mkdtemp(prefix="dom-cli-"))
     with ServerKeeper(home / "postgres"):
         made = CommandLine(home)
@@ -81,7 +81,7 @@ def line() -> Iterator[CommandLine]:
 
 
 class ServerKeeper:
-    """Another process that uses the server, so that the commands do not stop it."""
+    """Another process that uses the server, so that a command does not stop it."""
 
     def __init__(self, data: Path) -> None:
         self._process = subprocess.Popen(
@@ -100,13 +100,13 @@ class ServerKeeper:
 
 
 def ensure_tenant(line: CommandLine, tenant: str, home: str, residency: str, *more: str) -> None:
-    """Have a tenant of Acme's."""
+    """Make a tenant of the account ``acme``."""
     terms = ["--account", "acme", "--home", home, "--residency", residency, "--dpa", "2026-01-05"]
     assert line("tenant", "ensure", tenant, *terms, *more).exit_code == 0
 
 
 def start_command(line: CommandLine, *args: str, **how: Any) -> subprocess.Popen[bytes]:  # noqa: ANN401
-    """A command in a process of its own."""
+    """Start a command as a process."""
     environment = os.environ | line.environment
     return subprocess.Popen(
         [sys.executable, "-m", "storage.cli", *args],

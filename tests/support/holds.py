@@ -1,4 +1,4 @@
-"""Short words for tests of legal holds."""
+"""Short calls for tests of legal holds."""
 
 from datetime import date
 
@@ -15,7 +15,7 @@ SOON = {DataClass.PROMPT: 2, DataClass.COMPLETION: 2}  # what is written at noon
 def hold_spec(
     scope: Scope, *, tenant: str = "acme-eu", future: bool = False, **more: object
 ) -> HoldSpec:
-    """A hold of Acme's."""
+    """Return a hold on a tenant of Acme."""
     return HoldSpec(
         tenant,
         scope,
@@ -31,35 +31,35 @@ def hold_spec(
 def place_hold(
     domicile: Domicile, scope: Scope | None = None, *, future: bool = False, **more: object
 ) -> PlacedHold:
-    """Hold the subject ``u``, or what is said."""
+    """Place a hold on the subject ``u``, or on ``scope``."""
     found = hold_spec(scope or Scope.subject("u"), future=future, **more)  # type: ignore[arg-type]
     return domicile.store.admin.holds.place(found)
 
 
 def release_holds(domicile: Domicile, *holds: PlacedHold) -> None:
-    """Release them."""
+    """Release the holds."""
     for placed in holds:
         domicile.store.admin.holds.release(placed.hold.id, why="settled")
 
 
 def open_held(domicile: Domicile, placed: PlacedHold, record_id: RecordId) -> bytes:
-    """Read a record for the purpose ``legal``."""
+    """Return the body, read for the purpose ``legal``."""
     with domicile.store.admin.holds.open(placed.hold.id, record_id, actor="counsel-1") as file:
         return b"".join(file.chunks())
 
 
 def held_records(domicile: Domicile, placed: PlacedHold) -> set[RecordId]:
-    """What a hold keeps."""
+    """Return the records that a hold keeps."""
     return {info.id for info in domicile.store.admin.holds.records(placed.hold.id)}
 
 
 def relocated(domicile: Domicile) -> set[bytes]:
-    """The unique parts of records that are kept beyond their day."""
+    """Return the unique parts of records that were relocated out of their day."""
     with home(domicile).catalog.begin() as connection:
         return set(connection.scalars(select(t.held.c.uid)))
 
 
 def stored_keys(domicile: Domicile) -> set[str]:
-    """All keys on backends, but those of the ledger, which outlives what it tells of."""
+    """Return all keys on backends but those of the ledger, which outlives its subjects."""
     traces = (trace for backend in domicile.backends.values() for trace in backend.scan())
     return {trace.key for trace in traces if not trace.key.startswith("ledger/")}

@@ -1,4 +1,4 @@
-"""Planted secrets, and a search for them in all that anybody could read."""
+"""Planted secrets, and a search for them in everything that a reader could see."""
 
 import base64
 import json
@@ -36,7 +36,7 @@ Call = Callable[[], object]
 
 
 class Terminal(StringIO):
-    """What is written to it is shown to a person."""
+    """A stream that claims to be a terminal."""
 
     def isatty(self) -> bool:
         """Yes."""
@@ -45,7 +45,7 @@ class Terminal(StringIO):
 
 @dataclass
 class Seen:
-    """All that anybody could read, by where it was."""
+    """Everything that a reader could see, by where it was shown."""
 
     logs: Mapping[str, StringIO] = field(
         default_factory=lambda: {"json": StringIO(), "console": Terminal()}
@@ -55,11 +55,11 @@ class Seen:
     needles: dict[str, str] = field(default_factory=dict, repr=False)
 
     def note(self, where: str, text: str) -> None:
-        """Something was shown."""
+        """Note a text that was shown."""
         self.texts.append((where, text))
 
     def value(self, where: str, value: object) -> None:
-        """A value that a service may log by its repr, with all that it is made of."""
+        """Note the repr of a value that a service may log, and of its parts."""
         self.note(f"repr of {where}", repr(value))
         self.note(f"str of {where}", str(value))
         if is_dataclass(value) and not isinstance(value, type):
@@ -68,7 +68,7 @@ class Seen:
                     self.note(f"repr of {where}.{part.name}", repr(getattr(value, part.name)))
 
     def error(self, where: str, error: Exception) -> None:
-        """An exception: what it says, and its traceback in both logs."""
+        """Note an exception: its text, and its traceback in both logs."""
         self.kinds.add(type(error).__name__)
         self.value(where, error)
         self.note(f"args of {where}", repr(error.args) + repr(vars(error)))
@@ -76,17 +76,17 @@ class Seen:
             make_logger(stream).error("failed", exc_info=error)
 
     def expect(self, where: str, call: Call) -> None:
-        """It fails, with one of our own errors."""
+        """Require that the call raises one of our own errors; note it."""
         with pytest.raises(DomicileError) as caught:
             call()
         self.error(where, caught.value)
 
     def learn(self, domicile: Domicile) -> None:
-        """The secrets that there are now: after an erasure nobody could tell them any more."""
+        """Collect the secrets that exist now. After an erasure they cannot be read any more."""
         self.needles |= _needles(domicile)
 
     def found(self) -> list[str]:
-        """Where a secret was seen, and which."""
+        """Return which secret was shown where."""
         shown = [*self.texts, *((name, log.getvalue()) for name, log in self.logs.items())]
         return [
             f"{name} in {where}"
@@ -98,7 +98,7 @@ class Seen:
 
 @pytest.fixture
 def seen(domicile: Domicile, caplog: pytest.LogCaptureFixture) -> Iterator[Seen]:
-    """The eyes of whoever reads the logs. Whatever a test made them see holds no secret."""
+    """Collect what a test shows and logs; afterwards no planted secret is in it."""
     made = Seen()
     caplog.set_level(logging.INFO)
     yield made
@@ -108,7 +108,7 @@ def seen(domicile: Domicile, caplog: pytest.LogCaptureFixture) -> Iterator[Seen]
 
 
 def _needles(domicile: Domicile) -> dict[str, str]:
-    """Every secret in every form in which it may be written."""
+    """Return every secret in every form in which it may be written."""
     found = {word: word for word in TOLD} | {f"{word} (hex)": word.encode().hex() for word in TOLD}
     for name, key in _keys(domicile):
         found |= {f"{name} {form}": shape for form, shape in _shapes(key).items()}
@@ -128,7 +128,7 @@ def _shapes(key: bytes) -> dict[str, str]:
 
 
 def _keys(domicile: Domicile) -> Iterator[tuple[str, bytes]]:
-    """Every key, from the root keys to those of the records, sealed and not; and pseudonyms."""
+    """Yield every key, from root keys to record keys, wrapped and not, and every pseudonym."""
     for region, served in domicile.homes.regions.items():
         file = json.loads((domicile.settings.regions[region].keys_file).read_text())
         for section in ("root", "pseudonym", "signing"):
@@ -164,7 +164,7 @@ def prompt_of(t: Tenant, body: str = BODY, **more: object) -> RecordId:
 
 
 def watched(domicile: Domicile, log: StringIO) -> Tenant:
-    """The tenant of a store that logs there."""
+    """Return a tenant of a store that logs to ``log``."""
     domicile.log = make_logger(log)
     domicile.open()
     return domicile.tenant()

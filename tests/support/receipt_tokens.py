@@ -36,28 +36,28 @@ BASE64URL = string.ascii_letters + string.digits + "-_"
 
 
 def b64(data: bytes) -> str:
-    """Base64url without padding."""
+    """Encode as base64url without padding."""
     return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
 
 
 def unb64(part: str) -> bytes:
-    """Back again."""
+    """Decode base64url without padding."""
     return base64.urlsafe_b64decode(part + "=" * (-len(part) % 4))
 
 
 def canonical(value: object) -> bytes:
-    """Canonical JSON, written here a second time."""
+    """Return canonical JSON, implemented independently."""
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
 
 
 def header(**changes: object) -> bytes:
-    """A right header, with changes; None leaves a field out."""
+    """Return a valid header with changes. None leaves a field out."""
     fields = {"alg": "EdDSA", "kid": KID, "typ": TYPE} | changes
     return canonical({name: value for name, value in fields.items() if value is not None})
 
 
 def signed(root: bytes, head: bytes | None = None, key: Ed25519PrivateKey = KEY) -> str:
-    """A JWS over any root, under the right key."""
+    """Return a JWS over any root, signed with the right key."""
     message = f"{b64(header() if head is None else head)}.{b64(root)}"
     return f"{message}.{b64(key.sign(message.encode()))}"
 

@@ -1,4 +1,4 @@
-"""A second implementation of what a receipt needs, written from the RFCs and not from our code."""
+"""A second implementation of receipts, written from the RFCs and not from our code."""
 
 import base64
 import hashlib
@@ -11,7 +11,7 @@ from joserfc.jwk import KeySet
 
 
 def in_tree(leaf: bytes, index: int, size: int, path: Sequence[bytes], root: bytes) -> bool:
-    """RFC 9162, section 2.1.3.2, step by step, from a leaf's text."""
+    """Verify an inclusion proof by RFC 9162, section 2.1.3.2, step by step."""
     if index >= size:
         return False
     fn, sn, r = index, size - 1, hashlib.sha256(b"\x00" + leaf).digest()
@@ -29,7 +29,7 @@ def in_tree(leaf: bytes, index: int, size: int, path: Sequence[bytes], root: byt
 
 
 def tree_hash(leaves: Sequence[bytes]) -> bytes:
-    """The tree of RFC 9162, section 2.1.1, grown leaf by leaf (section 2.1.2)."""
+    """Return the tree hash of RFC 9162, section 2.1.1, grown leaf by leaf (section 2.1.2)."""
     stack: list[bytes] = []
     for count, leaf in enumerate(leaves):
         stack.append(hashlib.sha256(b"\x00" + leaf).digest())
@@ -46,7 +46,7 @@ def tree_hash(leaves: Sequence[bytes]) -> bytes:
 
 
 def read_receipt(token: str, jwk_set: Mapping[str, Any]) -> dict[str, Any]:
-    """What a receipt says, if a key of the set signed the root of a tree that it is in."""
+    """Return the receipt's content if a key of the set signed a tree that contains it."""
     compact, receipt, proof = token.split("~")
     keys = KeySet.import_key_set({"keys": jwk_set["keys"]})
     signed = json.loads(jws.deserialize_compact(compact, keys, algorithms=["EdDSA"]).payload or b"")

@@ -1,4 +1,4 @@
-"""For tests of refusals and failures: a secret that nobody may be shown, and what is left."""
+"""For tests of refusals and failures: a secret that no error may show, and what is left behind."""
 
 import os
 from collections.abc import Callable
@@ -20,7 +20,7 @@ MIB = 1024 * 1024
 
 
 def error_text(error: BaseException) -> str:
-    """All that an error shows, and what caused it."""
+    """Return everything that an error and its causes show."""
     shown = ""
     here: BaseException | None = error
     while here is not None:
@@ -30,20 +30,20 @@ def error_text(error: BaseException) -> str:
 
 
 def all_left(domicile: Domicile) -> list[object]:
-    """Each row of each catalog, and all that is on each backend."""
+    """Return each row of each catalog, and all traces on each backend."""
     found = all_rows(domicile)
     return found + [(name, list(b.inner.scan())) for name, b in domicile.backends.items()]
 
 
 def finish_all_work(domicile: Domicile) -> None:
-    """Let everything land that still can, and the worker do all its work."""
+    """Let late writes land, and a worker finish all work."""
     for _ in range(2):
         domicile.pass_time(minutes=30)
         domicile.run_worker()
 
 
 def ready_tenant(domicile: Domicile) -> Tenant:
-    """A tenant that has stored something today, and nothing is left to be done."""
+    """Return a tenant that has stored a record today, with no work left to do."""
     t = domicile.tenant()
     t.put(PROMPT, b"before", subject="u")
     finish_all_work(domicile)

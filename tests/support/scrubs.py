@@ -1,4 +1,4 @@
-"""Short words for tests of scrubbing."""
+"""Short calls for tests of scrubbing."""
 
 from collections.abc import Callable, Iterator
 
@@ -21,7 +21,7 @@ Findings = dict[str, int]
 
 
 def unpaced() -> Rate:
-    """As fast as can be."""
+    """Return a rate without a limit."""
     return Rate(float("inf"), clock=lambda: 0.0, sleep=lambda _: None)
 
 
@@ -32,13 +32,13 @@ def place(domicile: Domicile, backend: str = "eu-a", store: Store | None = None)
 
 
 def scrubbed(domicile: Domicile, backend: str = "eu-a", share: float = 0.0) -> Findings:
-    """A whole round of a backend, and what it found."""
+    """Scrub a backend once; return the counts of what it found."""
     domicile.pass_time(seconds=1)
     return findings(run(domicile, backend, share).tally)
 
 
 def run(domicile: Domicile, backend: str = "eu-a", share: float = 0.0) -> Round:
-    """A whole round of a backend."""
+    """Scrub a backend once; return the finished round."""
 
     def wait(_: float) -> None:
         raise AssertionError("nobody else is at it")
@@ -47,18 +47,18 @@ def run(domicile: Domicile, backend: str = "eu-a", share: float = 0.0) -> Round:
 
 
 def findings(tally: Tally) -> Findings:
-    """The counts alone."""
+    """Return the counts, without the rest of the tally."""
     return {f"{finding}/{done}": found.count for (finding, done), found in tally.found.items()}
 
 
 def state_of(domicile: Domicile, backend: str = "eu-a") -> Round:
-    """How far the scrub of a backend is."""
+    """Return how far the scrub of a backend is."""
     with home(domicile).catalog.begin() as connection:
         return scrubs.show(connection, [backend])[backend]
 
 
 def keys_of(domicile: Domicile, backend: str = "eu-a", kind: str = "pack") -> list[str]:
-    """The keys of stored replicas, oldest first."""
+    """Return the keys of stored replicas, oldest first."""
     o, r = t.object_.c, t.replica.c
     query = (
         select(r.key)
@@ -71,25 +71,25 @@ def keys_of(domicile: Domicile, backend: str = "eu-a", kind: str = "pack") -> li
 
 
 def traces_of(domicile: Domicile, key: str, backend: str = "eu-a") -> list[StoredItem]:
-    """What a backend really has of a key."""
+    """Return what the backend really has of a key."""
     return domicile.backends[backend].inner.list_key(key)
 
 
 def overwrite(backend: Backend, key: str, data: bytes) -> None:
-    """Other bytes under a key, and no trace of what was there."""
+    """Replace the bytes of a key; leave no trace of the old ones."""
     backend.purge(key)
     backend.put(key, data, timeout=30)
 
 
 class Listing:
-    """Stands in for the listing of a backend: what it says is given to ``instead``."""
+    """Replaces the listing of a backend: ``instead`` changes the answer."""
 
     def __init__(
         self,
         backend: FaultyBackend,
         instead: Callable[[Iterator[StoredItem]], Iterator[StoredItem]],
     ) -> None:
-        """From now on."""
+        """Replace the listing from now on."""
         real = backend.inner.scan
 
         def scan(prefix: str = "", *, after: str = "") -> Iterator[StoredItem]:

@@ -1,4 +1,4 @@
-"""A second process, as far as the catalog and the backends can tell: a store of its own."""
+"""A second store: for the catalog and the backends it is a second process."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -16,7 +16,7 @@ from storage.testing import Domicile
 def second_store(
     domicile: Domicile, clock: Callable[[Catalog], Clock] | None = None
 ) -> Iterator[Store]:
-    """Another store on the same catalogs and backends; ``clock`` is its own, if it has one."""
+    """Open another store on the same catalogs and backends, perhaps with a clock of its own."""
     dependencies = Dependencies(
         clock=clock or (lambda _: domicile.clock),
         backend=domicile._backend,

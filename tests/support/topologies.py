@@ -1,4 +1,4 @@
-"""Topologies in which little time has to pass until all has happened."""
+"""Topologies with short periods, so that tests pass few days."""
 
 from datetime import date
 from pathlib import Path
@@ -41,7 +41,7 @@ def small_topology(data: Path, directory: Path, *, changes: bool, alone: bool = 
 
 
 def wanted(topology: Topology, region: str, on: date) -> list[str]:
-    """The backends that a record of the region goes to on that day."""
+    """Return the backends that a record of the region goes to on that day."""
     home = topology.regions[region]
     lawful = [b.name for b in home.backends if topology.sub_processors[b.sub_processor].active(on)]
     return lawful[: home.replicas]

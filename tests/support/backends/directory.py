@@ -1,4 +1,4 @@
-"""A directory as a backend, for tests of what goes wrong around it."""
+"""A directory backend, for tests of failures around it."""
 
 import os
 from collections.abc import Callable
@@ -13,36 +13,36 @@ KEY = "pack/2026-01-02/secret-name"
 
 
 class Clock:
-    """A monotonic clock that a test turns."""
+    """A monotonic clock that the test sets."""
 
     now = 100.0
 
     def __call__(self) -> float:
-        """The time."""
+        """Return the time."""
         return self.now
 
 
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
-    """The root of an empty backend."""
+    """Return the root of an empty backend."""
     create_root("eu-a", tmp_path / "root")
     return tmp_path / "root"
 
 
 @pytest.fixture
 def clock() -> Clock:
-    """The clock of the backend."""
+    """Return the clock of the backend."""
     return Clock()
 
 
 @pytest.fixture
 def backend(root: Path, clock: Clock) -> DirectoryBackend:
-    """A backend in that root."""
+    """Return a backend in that root."""
     return DirectoryBackend("eu-a", root, clock=clock, entropy=os.urandom)
 
 
 def files(root: Path) -> list[str]:
-    """All files below the root, but for the marker."""
+    """Return all files below the root except the marker."""
     found = (path for path in root.rglob("*") if not path.is_dir())
     return sorted(str(path.relative_to(root)) for path in found if path.name != MARKER)
 

@@ -1,4 +1,4 @@
-"""An S3 backend in front of a server that answers what a test says."""
+"""An S3 backend whose server answers what the test wants."""
 
 import time
 from collections.abc import Callable
@@ -14,23 +14,23 @@ UPLOAD_ID = b"<R><Bucket>b</Bucket><Key>k</Key><UploadId>u-1</UploadId></R>"
 
 
 def location(region: str) -> Answer:
-    """What GetBucketLocation answers."""
+    """Return an answer of GetBucketLocation."""
     body = f'<LocationConstraint xmlns="http://s3.amazonaws.com/doc/2006-03-01/">{region}</LocationConstraint>'
     return Answer(body=body.encode())
 
 
 def is_location(request: Request) -> bool:
-    """Whether the bucket is asked where it is."""
+    """Return whether the request asks for the bucket's location."""
     return request.method == "GET" and "location" in request.query
 
 
 def at_home(answer: Callable[[Request], Answer]) -> Callable[[Request], Answer]:
-    """A bucket that is where it should be, and then answers as the test wants."""
+    """Answer that the bucket is in its region, and everything else as the test wants."""
     return lambda request: location(HOME) if is_location(request) else answer(request)
 
 
 def backend_at(url: str | None, *, timeout: float = 10) -> S3Backend:
-    """A backend for that URL; without one, for AWS."""
+    """Return a backend for the URL; without one, for AWS."""
     return S3Backend(
         Bucket(
             "eu-s3",
@@ -45,12 +45,12 @@ def backend_at(url: str | None, *, timeout: float = 10) -> S3Backend:
 
 
 def put(backend: S3Backend) -> None:
-    """A small object."""
+    """Put a small object."""
     backend.put(KEY, BODY, timeout=10)
 
 
 def upload(backend: S3Backend) -> None:
-    """A large object."""
+    """Upload a large object in parts."""
     with backend.upload(KEY, timeout=10) as started:
         started.write(BODY * (PART // len(BODY) + 1))
         started.finish()
@@ -68,5 +68,5 @@ CALLS: dict[str, Callable[[S3Backend], object]] = {
 
 
 def region_header(status: int, code: str) -> Callable[[str], Answer]:
-    """An answer that names the other region."""
+    """Return an answer that names the other region."""
     return lambda _: Answer.error(status, code, {"x-amz-bucket-region": OTHER})

@@ -1,4 +1,4 @@
-"""Copies of a catalog, made and restored by the commands of docs/recovery.md, word for word."""
+"""Backups of a catalog, made and restored by the commands of docs/recovery.md, word for word."""
 
 import os
 import pwd
@@ -24,13 +24,13 @@ _NUMBERS = count(1)
 
 
 def commands(name: str) -> str:
-    """The commands of the page that stand under a name."""
+    """Return the commands that the page has under a name."""
     found = dict(_BLOCK.findall(PAGE.read_text()))
     return str(found[name])
 
 
 def run_commands(name: str, variables: Mapping[str, object]) -> None:
-    """Run them, as the user of the embedded server. Raises CalledProcessError if one fails."""
+    """Run commands as the embedded server's user. Raises CalledProcessError if one fails."""
     given = {name: str(value) for name, value in variables.items()}
     subprocess.run(
         ["/bin/bash", "-euc", commands(name)],
@@ -42,17 +42,17 @@ def run_commands(name: str, variables: Mapping[str, object]) -> None:
 
 
 def binaries() -> Path:
-    """Where the tools of the embedded server are."""
+    """Return the directory of the embedded server's tools."""
     return next(Path(package).parent.glob("pginstall*/bin/pg_basebackup")).parent
 
 
 def server_user() -> str | None:
-    """Who PostgreSQL runs as: it refuses to be root."""
+    """Return the user that PostgreSQL runs as. It refuses to run as root."""
     return "pgserver" if os.geteuid() == 0 else None
 
 
 def give_to_server(folder: Path) -> Path:
-    """A folder that the server's user may write to."""
+    """Make a folder that the server's user may write to."""
     folder.mkdir(parents=True, exist_ok=True)
     user = server_user()
     if user is not None:
@@ -68,14 +68,14 @@ class Dump:
 
     @classmethod
     def of(cls, domicile: Domicile) -> "Dump":
-        """Made now."""
+        """Dump the catalog now."""
         url = domicile.settings.regions[HOME].catalog_url.get_secret_value()
         folder = give_to_server(Path(_socket(url)).parent / "backups" / f"{next(_NUMBERS)}")
         run_commands("dump", {"CATALOG_URL": url, "BACKUP": folder})
         return cls(folder / "catalog.dump")
 
     def restore(self, domicile: Domicile) -> None:
-        """Into a new database, which is the region's catalog from now on. Nothing is opened."""
+        """Restore into a new database and use it as the region's catalog. Opens no store."""
         domicile.stack.close()
         old = domicile.settings.regions[HOME].catalog_url.get_secret_value()
         name = f"restored_{next(_NUMBERS)}"
@@ -94,7 +94,7 @@ class Dump:
 
 
 def use_catalog(domicile: Domicile, url: str) -> None:
-    """The region's catalog is there from now on."""
+    """Point the region's settings at another catalog."""
     given = domicile.settings.regions[HOME]
     moved = RegionSettings(catalog_url=SecretStr(url), keys_file=given.keys_file)
     regions = {**domicile.settings.regions, HOME: moved}
@@ -102,19 +102,19 @@ def use_catalog(domicile: Domicile, url: str) -> None:
 
 
 def rehearse_recovery(domicile: Domicile) -> Report | None:
-    """What ``domicile recover --dry-run`` finds."""
+    """Return what ``domicile recover --dry-run`` finds."""
     with open_restored(domicile.settings, dependencies=domicile.dependencies, only=HOME) as copies:
         return rehearse(copies[0])
 
 
 def start_recovery(domicile: Domicile) -> Report | None:
-    """What ``domicile recover`` does before it asks."""
+    """Do what ``domicile recover`` does before it asks."""
     with open_restored(domicile.settings, dependencies=domicile.dependencies, only=HOME) as copies:
         return start(copies[0])
 
 
 def recover_catalog(domicile: Domicile) -> Report:
-    """What ``domicile recover --confirm`` does; then the store is open again."""
+    """Do what ``domicile recover --confirm`` does, then open the store."""
     with open_restored(domicile.settings, dependencies=domicile.dependencies, only=HOME) as copies:
         report = start(copies[0])
         assert report is not None

@@ -1,4 +1,4 @@
-"""Catalogs that no store has open, and servers of a test's own."""
+"""Catalogs that no store has open, and a server for one test."""
 
 import shutil
 import tempfile
@@ -32,12 +32,12 @@ ROLES = {"domicile_service", "domicile_worker", "domicile_admin"}
 
 @dataclass(frozen=True)
 class Throwaway:
-    """A PostgreSQL server of a test's own, to change as a whole."""
+    """A PostgreSQL server for one test, which may change all of it."""
 
     url: str
 
     def execute(self, *statements: str) -> None:
-        """Each in a transaction of its own."""
+        """Execute each statement in its own transaction."""
         url = self.url.replace("postgresql://", "postgresql+psycopg://", 1)
         engine = create_engine(url, isolation_level="AUTOCOMMIT")
         with engine.connect() as connection:
@@ -46,23 +46,23 @@ class Throwaway:
         engine.dispose()
 
     def url_of(self, name: str, user: str = "postgres") -> str:
-        """A database of it, as somebody."""
+        """Return the URL of a database for a user."""
         return self.url.replace("/postgres?", f"/{name}?").replace("//postgres:@", f"//{user}:@")
 
     def make(self, name: str, owner: str = "postgres") -> str:
-        """A new, empty database."""
+        """Create an empty database; return its URL."""
         self.execute(f"CREATE DATABASE {name} OWNER {owner}")
         return self.url_of(name, owner)
 
     def roles(self) -> set[str]:
-        """Our roles on it."""
+        """Return our roles on the server."""
         with opened("any", self.url) as connection:
             return set(connection.scalars(text("SELECT rolname FROM pg_roles"))) & ROLES
 
 
 @pytest.fixture(scope="module")
 def alone() -> Iterator[Throwaway]:
-    """A server with no catalog but those that a test makes."""
+    """Start a server without catalogs."""
     directory = Path(tempfile.mkdtemp(prefix="dom-alone-"))
     url, leave = embedded.start(directory)
     yield Throwaway(url)
@@ -72,7 +72,7 @@ def alone() -> Iterator[Throwaway]:
 
 @contextmanager
 def opened(region: str, url: str) -> Iterator[Connection]:
-    """A transaction on a catalog that no store has open."""
+    """Begin a transaction on a catalog that no store has open."""
     catalog = Catalog(region, url, connections=2)
     try:
         with catalog.begin() as connection:
@@ -83,13 +83,13 @@ def opened(region: str, url: str) -> Iterator[Connection]:
 
 @contextmanager
 def catalog_of(settings: Settings, region: str = HOME) -> Iterator[Connection]:
-    """The same, on a region of the settings."""
+    """Begin a transaction on a region's catalog."""
     with opened(region, settings.regions[region].catalog_url.get_secret_value()) as connection:
         yield connection
 
 
 def with_urls(settings: Settings, urls: dict[str, str]) -> Settings:
-    """The same settings with other catalogs."""
+    """Return the settings with other catalogs."""
     changed = {
         name: RegionSettings(catalog_url=SecretStr(urls[name]), keys_file=given.keys_file)
         for name, given in settings.regions.items()
@@ -98,12 +98,12 @@ def with_urls(settings: Settings, urls: dict[str, str]) -> Settings:
 
 
 def refused(settings: Settings) -> ConfigurationError:
-    """What ``open_store`` says."""
+    """Return the error of ``open_store``."""
     with pytest.raises(ConfigurationError) as caught, open_store(settings, dependencies=MEANS):
         pass
     return caught.value
 
 
 def as_role(url: str, role: str) -> str:
-    """The URL of a connection that may do what the role may, and no more."""
+    """Return the URL of a connection that has the rights of the role alone."""
     return f"{url}&options=-c%20role%3D{role}"

@@ -28,7 +28,7 @@ class SharedStatements(dict[Key, Compiled]):
 
 @contextmanager
 def shared_statements() -> Iterator[None]:
-    """Give every catalog that is opened meanwhile one cache. Saves a quarter of the CPU time."""
+    """Make all catalogs share one cache. It saves a quarter of a test run's CPU time."""
     shared = SharedStatements()
 
     def create(*args: Any, **options: Any) -> Engine:  # noqa: ANN401 - whatever it is given

@@ -1,4 +1,4 @@
-"""Where a put can be stopped: between its steps, with a gate."""
+"""Points at which a test stops a put with a gate."""
 
 from collections.abc import Callable
 
@@ -13,22 +13,22 @@ Stop = Callable[[Domicile, CatalogFaults, Gate], None]
 
 
 def after_announce(domicile: Domicile, faults: CatalogFaults, gate: Gate) -> None:
-    """The pack is announced, and nothing of it is sent."""
+    """Stop after the pack is announced and before any byte is sent."""
     faults.at_commit(ANNOUNCING, after=lambda _: gate.wait())
 
 
 def during_put(domicile: Domicile, faults: CatalogFaults, gate: Gate) -> None:
-    """One backend has the bytes, the other is about to get them."""
+    """Stop when one backend has the bytes and the other is about to get them."""
     domicile.backends["eu-b"].fail_before["put"] = _at(gate)
 
 
 def after_put(domicile: Domicile, faults: CatalogFaults, gate: Gate) -> None:
-    """All bytes are there, and nothing is committed."""
+    """Stop when all bytes are stored and nothing is committed."""
     domicile.backends["eu-b"].fail_after["put"] = _at(gate)
 
 
 def _at(gate: Gate) -> Callable[[str], BackendError | None]:
-    """Packs wait; what else is written goes on."""
+    """Wait at the gate for packs; let other writes pass."""
     return lambda key: gate.wait() if key.startswith("pack/") else None
 
 

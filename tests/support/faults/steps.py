@@ -1,7 +1,6 @@
-"""The moments of a process: every call of a backend, and both ends of every transaction.
+"""The steps of a process: each call of a backend, and both ends of each transaction.
 
-At one of them another process may do something, or the process itself may end: nothing that it does
-afterwards has any effect.
+At a step another process may act, or the process may die. What a dead process does has no effect.
 """
 
 from collections.abc import Callable, Iterator
@@ -20,22 +19,22 @@ from storage.testing import FaultyBackend
 
 
 class Killed(BaseException):
-    """The process has ended."""
+    """Raised in a process that is dead."""
 
 
 @dataclass
 class Steps:
-    """The moments of one process, and what happens at some of them."""
+    """The steps of one process, and what happens at some of them."""
 
     due: list[tuple[int, Callable[[], None]]] = field(default_factory=list)
     dead: bool = False
-    busy: bool = False  # somebody else is at it: those moments are not ours
+    busy: bool = False  # another process acts; its steps are not counted
     seen: int = 0
     written: list[tuple[str, str]] = field(default_factory=list)  # backend and key, in this call
     lock: Lock = field(default_factory=Lock)
 
     def step(self) -> None:
-        """Do what is due. Raises Killed if that was the end of the process."""
+        """Count a step and do what is due at it. Raises Killed if the process is dead."""
         if self.dead:
             raise Killed
         if self.busy:
@@ -53,12 +52,12 @@ class Steps:
             raise Killed
 
     def end(self) -> None:
-        """Kill it."""
+        """Kill the process."""
         self.dead = True
 
 
 class SteppedBackend:
-    """A backend as one process sees it."""
+    """A backend, as one process sees it."""
 
     def __init__(
         self, inner: FaultyBackend, steps: Steps, wrote: Callable[[str, str], None]
@@ -114,18 +113,18 @@ class SteppedBackend:
         self.inner.probe(key)
 
     def close(self) -> None:
-        """It outlives the process."""
+        """Keep the backend: it outlives the process."""
 
     @contextmanager
     def around(self) -> Iterator[None]:
-        """A moment before and a moment after."""
+        """Make a step before and a step after."""
         self._steps.step()
         yield
         self._steps.step()
 
     @contextmanager
     def write(self, key: str) -> Iterator[None]:
-        """The same around something that writes."""
+        """Make a step before and after a write."""
         self._steps.step()
         self._wrote(self.name, key)
         self._steps.written.append((self.name, key))
@@ -134,7 +133,7 @@ class SteppedBackend:
 
 
 class SteppedUpload(AbortingUpload):
-    """An upload as one process sees it."""
+    """An upload, as one process sees it."""
 
     def __init__(self, backend: SteppedBackend, key: str, inner: Upload) -> None:
         super().__init__()
@@ -155,7 +154,7 @@ class SteppedUpload(AbortingUpload):
 
 
 class SteppedConnector:
-    """A processor as one process sees it."""
+    """A processor, as one process sees it."""
 
     def __init__(self, inner: Connector, steps: Steps) -> None:
         self.inner, self._steps = inner, steps
@@ -186,7 +185,7 @@ class SteppedConnector:
 
 
 def step_catalog(catalog: Catalog, steps: Steps) -> None:
-    """Make both ends of every transaction a moment."""
+    """Make both ends of each transaction a step."""
     begin = catalog.begin
 
     @contextmanager

@@ -1,4 +1,4 @@
-"""The transactions of Domicile that tests stop or lose, told by their statements."""
+"""The transactions that tests stop or lose, recognized by their statements."""
 
 from storage.testing.connections import CatalogFaults, Statements, Which, ran, watching
 
@@ -19,7 +19,7 @@ __all__ = [
 
 
 def next_is(part: str, *parts: str) -> Which:
-    """Transactions that ran all of ``parts``, and whose next statement has ``part`` in it."""
+    """Match transactions that ran all of ``parts`` and whose next statement contains ``part``."""
     earlier = ran(*parts)
     return lambda statements: part in statements[-1] and earlier(statements[:-1])
 

@@ -1,4 +1,4 @@
-"""Looking at what is really there: bytes on backends, rows in catalogs."""
+"""The invariants of a cluster, checked on what its backends and catalogs really contain."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -21,7 +21,7 @@ PLAIN = b"in-the-clear"  # is in every body, subject and metadata
 
 
 def sample_of(cluster: Cluster, region: str, rec: RecordModel) -> bytes:
-    """32 bytes from the middle of a record's ciphertext; fewer if it is shorter."""
+    """Return 32 bytes from the middle of a record's ciphertext, or all of a shorter one."""
     table = t.file if rec.id.day is None else t.record
     with cluster.looking(region) as connection:
         row = connection.execute(
@@ -29,7 +29,7 @@ def sample_of(cluster: Cluster, region: str, rec: RecordModel) -> bytes:
                 table.c.tenant == rec.tenant, table.c.uid == rec.id.unique
             )
         ).one_or_none()
-        if row is None:  # erased in the same moment
+        if row is None:  # erased meanwhile
             return b""
         places = connection.execute(
             select(r.backend, r.key).where(r.object_id == row.object_id, r.state == "stored")
@@ -44,7 +44,7 @@ def sample_of(cluster: Cluster, region: str, rec: RecordModel) -> bytes:
 
 
 def no_byte_without_a_row(cluster: Cluster) -> None:
-    """What is on a backend was announced in its own region's catalog, and is not called gone."""
+    """Require for each key on a backend a row of the backend's own region that is not ``gone``."""
     for region in cluster.topology.regions:
         with cluster.looking(region) as connection:
             rows = {x.key: x for x in connection.execute(select(r.key, r.backend, r.state))}
@@ -59,7 +59,7 @@ def no_byte_without_a_row(cluster: Cluster) -> None:
 
 
 def no_row_abroad(cluster: Cluster, model: Model) -> None:
-    """A catalog has rows of its own tenants only, and a pack of one tenant has no other's."""
+    """Require that a catalog has rows of its own tenants, and a dedicated pack of one tenant."""
     for region in cluster.topology.regions:
         home = {name for name, terms in model.tenants.items() if terms.home == region}
         dedicated = {name for name in home if model.tenants[name].dedicated}
@@ -81,14 +81,14 @@ def no_row_abroad(cluster: Cluster, model: Model) -> None:
 
 
 def complete_in(cluster: Cluster, region: str) -> set[UUID]:
-    """The erasures that are said to be complete."""
+    """Return the erasures whose state is complete."""
     with cluster.looking(region) as connection:
         e = t.erasure.c
         return set(connection.scalars(select(e.id).where(e.state == ErasureState.COMPLETE)))
 
 
 def certified(cluster: Cluster, region: str, erasure: Erasure) -> None:
-    """The erasure is complete, and its receipt says so."""
+    """Require that the erasure is complete and that its receipt matches it."""
     served = homes_of(cluster.processes[0].store).served(region).region
     assert erasure.receipt is not None
     receipt = verify(erasure.receipt, served.signing.public_key())
@@ -102,7 +102,7 @@ def certified(cluster: Cluster, region: str, erasure: Erasure) -> None:
 
 
 def nothing_left(cluster: Cluster, region: str, recs: Iterable[RecordModel], because: str) -> None:
-    """No version and no upload on any backend of the region holds a byte of these."""
+    """Require that no version and no upload in the region has a byte of these records."""
     recs = list(recs)
     keys = {(backend, key) for rec in recs for backend, key in rec.written}
     samples = {rec.sample: rec for rec in recs if rec.sample}
@@ -113,17 +113,17 @@ def nothing_left(cluster: Cluster, region: str, recs: Iterable[RecordModel], bec
 
 
 def no_plaintext(cluster: Cluster) -> None:
-    """Nothing on any backend is in the clear."""
+    """Require that no plaintext is on any backend."""
     for region in cluster.topology.regions:
         for backend, key, data in cluster.contents(region):
             assert PLAIN not in data, f"plaintext on {backend} under {key}"
 
 
-# when all is well, and there was time
+# after recovery, with enough time passed
 
 
 def at_rest(cluster: Cluster, region: str, now: datetime) -> None:
-    """Nothing is on its way any more, and nothing is there that should not be."""
+    """Require that no work is pending, and that nothing is stored that should be gone."""
     with cluster.looking(region) as connection:
         _objects_rest(cluster, connection, now)
         _packs_are_whole(connection, _manifests(cluster, region))
@@ -151,7 +151,7 @@ def _objects_rest(cluster: Cluster, connection: Connection, now: datetime) -> No
 
 
 def _manifests(cluster: Cluster, region: str) -> dict[UUID, int]:
-    """How many bytes of each pack say what was moved to it."""
+    """Return the size of each pack's manifest."""
     return {
         UUID(key.split("/")[-1][:32]): manifest_size(data)
         for _, key, data in cluster.contents(region)
@@ -160,7 +160,7 @@ def _manifests(cluster: Cluster, region: str) -> dict[UUID, int]:
 
 
 def _packs_are_whole(connection: Connection, manifests: Mapping[UUID, int]) -> None:
-    """Every other byte of every pack belongs to a record."""
+    """Require that every byte of a pack outside its manifest belongs to a record."""
     rows = union(
         select(t.record.c.object_id, t.record.c.start, t.record.c.length),
         select(t.file.c.object_id, t.file.c.start, t.file.c.length),
@@ -210,7 +210,7 @@ def _days_are_over(connection: Connection, now: datetime) -> None:
 
 
 def in_force(cluster: Cluster) -> list[UUID]:
-    """The holds that are not released."""
+    """Return the holds that are not released."""
     found: list[UUID] = []
     for region in cluster.topology.regions:
         with cluster.looking(region) as connection:
@@ -219,7 +219,7 @@ def in_force(cluster: Cluster) -> list[UUID]:
 
 
 def deleted_rows(connection: Connection) -> int:
-    """How many records the erasures say that they deleted."""
+    """Return the number of records that the erasures report as deleted."""
     return connection.scalar(select(func.coalesce(func.sum(t.erasure.c.deleted), 0))) or 0
 
 

@@ -1,4 +1,4 @@
-"""What a test compares before and after something that must leave nothing behind."""
+"""Complete state, to compare before and after a call that must leave nothing behind."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ from storage.testing import Domicile
 
 
 def all_rows(domicile: Domicile) -> list[object]:
-    """Each row of each table of each catalog."""
+    """Return each row of each table of each catalog."""
     found: list[object] = []
     for served in domicile.homes.regions.values():
         with served.region.catalog.begin() as connection:
@@ -20,7 +20,7 @@ def all_rows(domicile: Domicile) -> list[object]:
 
 
 def all_state(domicile: Domicile) -> list[object]:
-    """Each row of each table of each catalog, and each trace and each call of each backend."""
+    """Return all rows of all catalogs, and the traces and the number of calls of all backends."""
     found = all_rows(domicile)
     for name, backend in sorted(domicile.backends.items()):
         found.append((name, list(backend.inner.scan()), len(backend.calls)))
@@ -28,5 +28,5 @@ def all_state(domicile: Domicile) -> list[object]:
 
 
 def ill_typed(value: object) -> Any:  # noqa: ANN401 - that is what it is for
-    """A value of another type than a signature says, for mypy to let pass."""
+    """Return a value of the wrong type so that mypy accepts it."""
     return value

@@ -1,4 +1,4 @@
-"""What tests look for: bytes on backends, and rows in catalogs, whatever the store says."""
+"""What is stored, whatever the store reports: bytes on backends, rows in catalogs."""
 
 import time
 from collections.abc import Callable, Iterable, Mapping
@@ -22,27 +22,27 @@ o, r = t.object_.c, t.replica.c
 
 
 def manifest_size(pack: bytes) -> int:
-    """How many bytes at the end of a pack say what was moved to it."""
+    """Return the size of the manifest at the end of a pack."""
     return int.from_bytes(pack[-16:-8]) + 16 if pack.endswith(b"domicile") else 0
 
 
 def home(domicile: Domicile) -> OpenRegion:
-    """The region that the tests work in."""
+    """Return the region that the tests work in."""
     return home_of(domicile.store)
 
 
 def home_of(store: Store) -> OpenRegion:
-    """The same of any store."""
+    """Return the region that the tests work in, of any store."""
     return homes_of(store).served(HOME).region
 
 
 def homes_of(store: Store) -> Homes:
-    """What is below a store. It has no public attribute for that."""
+    """Return the regions of a store. It has no public attribute for them."""
     return store._homes
 
 
 def wait_until(what: Callable[[], bool], seconds: float = 30.0) -> None:
-    """Wait until it is so. Raises AssertionError if that does not come to pass in time."""
+    """Wait until ``what`` returns True. Raises AssertionError after ``seconds``."""
     until = time.monotonic() + seconds
     while not what():
         if time.monotonic() > until:
@@ -51,7 +51,7 @@ def wait_until(what: Callable[[], bool], seconds: float = 30.0) -> None:
 
 
 def ciphertexts(domicile: Domicile, *ids: object) -> list[bytes]:
-    """The ciphertext of records as it lies on the backends now."""
+    """Return the ciphertext of records as the backends have it now."""
     region = home(domicile)
     found = []
     for record_id in ids:
@@ -74,7 +74,7 @@ def ciphertexts(domicile: Domicile, *ids: object) -> list[bytes]:
 
 
 def backends_with(domicile: Domicile, sample: bytes) -> set[str]:
-    """The backends that hold these bytes in any version of any object."""
+    """Return the backends that have these bytes in any version of any object."""
     return {
         name
         for name, backend in domicile.backends.items()
@@ -83,14 +83,14 @@ def backends_with(domicile: Domicile, sample: bytes) -> set[str]:
 
 
 def contents(backend: Backend) -> Iterable[bytes]:
-    """Every version of every object."""
+    """Yield every version of every object."""
     for trace in backend.scan():
         if trace.kind in _READABLE:
             yield backend.get(trace.key, version=trace.handle)
 
 
 def orphans(region: OpenRegion) -> list[StoredItem]:
-    """What backends hold and no row knows of: invariant 2 says that there is none."""
+    """Return what backends have without a row. Invariant 2: nothing."""
     with region.catalog.begin() as connection:
         known = set(connection.scalars(select(r.key).where(r.state != ReplicaState.GONE)))
     return [
@@ -102,7 +102,7 @@ def orphans(region: OpenRegion) -> list[StoredItem]:
 
 
 def orphans_on_backends(domicile: Domicile) -> list[StoredItem]:
-    """The same of all that the home region's backends hold, whatever they answer."""
+    """Return orphans as ``orphans`` does, past any fault of the backends."""
     region = home(domicile)
     with region.catalog.begin() as connection:
         known = set(connection.scalars(select(r.key).where(r.state != ReplicaState.GONE)))
@@ -115,7 +115,7 @@ def orphans_on_backends(domicile: Domicile) -> list[StoredItem]:
 
 
 def object_states(region: OpenRegion, kind: str = "pack") -> Mapping[str, int]:
-    """How many objects of that kind are in which state."""
+    """Return the number of objects of a kind, by state."""
     with region.catalog.begin() as connection:
         rows = connection.execute(
             select(o.state, func.count()).where(o.kind == kind).group_by(o.state)
@@ -124,20 +124,20 @@ def object_states(region: OpenRegion, kind: str = "pack") -> Mapping[str, int]:
 
 
 def replica_states(region: OpenRegion, object_id: UUID) -> set[tuple[str, str]]:
-    """Backend and state of each replica of an object."""
+    """Return backend and state of each replica of an object."""
     with region.catalog.begin() as connection:
         rows = connection.execute(select(r.backend, r.state).where(r.object_id == object_id))
         return {(row[0], row[1]) for row in rows}
 
 
 def pack_ids(region: OpenRegion) -> list[UUID]:
-    """The packs that the catalog knows, oldest first."""
+    """Return the packs that the catalog knows, oldest first."""
     with region.catalog.begin() as connection:
         return list(connection.scalars(select(o.id).where(o.kind == "pack").order_by(o.id)))
 
 
 def last_landing(region: OpenRegion) -> datetime:
-    """When the last attempt that the catalog knows can have taken effect."""
+    """Return the latest time at which an announced write can take effect."""
     with region.catalog.begin() as connection:
         latest: datetime = connection.execute(select(func.max(r.land_by))).scalar_one()
         return latest

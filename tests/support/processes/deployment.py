@@ -1,4 +1,4 @@
-"""A Domicile on real directories with the database's own time, for tests of real processes."""
+"""A Domicile on real directories with the database's clock, for tests of real processes."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -32,46 +32,46 @@ o, r, e = t.object_.c, t.replica.c, t.erasure.c
 
 @dataclass
 class ClockOffset:
-    """The time that the test says is added to the database's."""
+    """A duration that the test adds to the database's time."""
 
     by: timedelta = timedelta()
 
     def clock(self, catalog: Catalog) -> "OffsetClock":
-        """A clock of one region."""
+        """Return a region's clock."""
         return OffsetClock(CatalogClock(catalog), self)
 
 
 @dataclass(frozen=True)
 class OffsetClock:
-    """A region's clock, put forward."""
+    """A region's clock, set forward."""
 
     inner: CatalogClock
     offset: ClockOffset
 
     @property
     def error(self) -> timedelta:
-        """As that of the clock itself."""
+        """Return the error of the database's clock."""
         return self.inner.error
 
     def now(self) -> datetime:
-        """The time in UTC."""
+        """Return the time in UTC."""
         return self.inner.now() + self.offset.by
 
     def skew(self) -> timedelta:
-        """As that of the clock itself: the machine is put forward too."""
+        """Return the skew of the database's clock: the machine is set forward too."""
         return self.inner.skew()
 
 
 @dataclass
 class Deployment:
-    """Settings for processes, and a store of the test's own that lives in its future."""
+    """Settings for processes, and a store for the test whose clock may be ahead of theirs."""
 
     settings: Settings
     offset: ClockOffset = field(default_factory=ClockOffset)
 
     @contextmanager
     def store(self, *, without: str = "") -> Iterator[Store]:
-        """What a fresh process opens; a backend may be out of its reach."""
+        """Open a store as a new process does, perhaps with a backend that is down."""
 
         def backend(spec: BackendSpec, settings: Settings) -> Backend:
             made = FaultyBackend(open_backend(spec, data_dir=settings.home))
@@ -94,7 +94,7 @@ class Deployment:
         self.check_idle(store)
 
     def check_idle(self, store: Store) -> None:
-        """Nothing is half done: in the catalog, on the backends, or between the two."""
+        """Require that no work is pending, and that catalog and backends agree."""
         region = home_of(store)
         assert orphans(region) == []
         with region.catalog.begin() as connection:
@@ -140,7 +140,7 @@ class Deployment:
         assert [x for x in rows if x[1] - ends[x[0]] != x[2] + x[3] or x[4] != 2] == []
 
     def _manifests(self, store: Store) -> dict[UUID, int]:
-        """How many bytes of each pack say what was moved to it."""
+        """Return the size of each pack's manifest."""
         backend = next(iter(home_of(store).backends.values()))
         return {
             UUID(trace.key.split("/")[-1][:32]): manifest_size(backend.get(trace.key))
@@ -154,9 +154,9 @@ class Deployment:
 
 
 def make_deployment(server: Server, folder: Path) -> Deployment:
-    """A new one, of one region, with a tenant, where a compaction is due as soon as it is wanted.
+    """Make a deployment of one region with a tenant. Compactions are due at once.
 
-    Its catalog is not taken back: it has the partitions of these days.
+    Its catalog is not used again: it has partitions for the days of the real clock.
     """
     topology = folder / "topology"
     with as_file(files("regions") / "data") as shipped:

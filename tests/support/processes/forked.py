@@ -47,7 +47,7 @@ Role = Callable[["Job", Connection], None]
 
 @dataclass(frozen=True)
 class Job:
-    """What a process needs: where to work, where to note what it did, and what chance to take."""
+    """What a process needs: its settings, its log, and its random seed."""
 
     settings: Settings
     log: Path
@@ -56,7 +56,7 @@ class Job:
 
 @dataclass(frozen=True)
 class Note:
-    """One put, and what was said of it. ``origin``: the oldest minting that it derives from."""
+    """One put and its answer. ``origin``: the oldest minting time that it derives from."""
 
     id: str
     digest: str
@@ -66,59 +66,59 @@ class Note:
 
 
 class Log:
-    """Notes, each durable before the next thing happens."""
+    """A log whose lines are durable before the process continues."""
 
     def __init__(self, path: Path) -> None:
         self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
 
     def write(self, note: object) -> None:
-        """One line."""
+        """Append a line."""
         os.write(self._file, json.dumps(note).encode() + b"\n")
         os.fsync(self._file)
 
     @staticmethod
     def read(path: Path) -> list[dict[str, str]]:
-        """All whole lines. Who was killed may have left a part of one."""
+        """Return all complete lines. A killed process may leave a partial one."""
         text = path.read_text() if path.exists() else ""
         return [json.loads(line) for line in text.splitlines(keepends=True) if line[-1:] == "\n"]
 
 
 def notes(path: Path) -> list[Note]:
-    """The puts of a log."""
+    """Return the puts of a log."""
     return [Note(**line) for line in Log.read(path) if "digest" in line]
 
 
 @dataclass
 class Running:
-    """A process of the test."""
+    """A process that the test started."""
 
     process: BaseProcess
     pipe: Connection
 
     def wait_until_ready(self) -> None:
-        """It has opened its store. Raises AssertionError if it has not within a minute."""
+        """Wait until its store is open. Raises AssertionError after a minute."""
         assert self.pipe.poll(60), "a process did not start"
         assert self.pipe.recv() == "ready"
 
     def kill(self) -> None:
-        """SIGKILL, by its process id."""
+        """Kill the process with SIGKILL."""
         self.process.kill()
         self.process.join(60)
 
     def stop(self) -> None:
-        """SIGTERM; it ends what it is at, and says that all went well."""
+        """Send SIGTERM; require that the process finishes and exits with 0."""
         self.process.terminate()
         self.end()
 
     def end(self) -> None:
-        """Wait for its end. Raises AssertionError if it did not end well."""
+        """Wait for its end. Raises AssertionError unless it exits with 0."""
         self.process.join(60)
         assert self.process.exitcode == 0
 
 
 @contextmanager
 def starting(role: Role, job: Job) -> Iterator[Running]:
-    """A process in that role. It is killed if the test leaves it running."""
+    """Start a process in a role. It is killed if the test leaves it running."""
     here, there = _CONTEXT.Pipe()
     process = _CONTEXT.Process(target=_run, args=(role, job, there), daemon=True)
     process.start()
@@ -134,7 +134,7 @@ def starting(role: Role, job: Job) -> Iterator[Running]:
 
 
 class _Stopped:
-    """Whether SIGTERM has come."""
+    """Knows whether SIGTERM was received."""
 
     def __init__(self) -> None:
         self.yes = False
@@ -154,7 +154,7 @@ def _run(role: Role, job: Job, pipe: Connection) -> None:
 
 
 def work(job: Job, pipe: Connection) -> None:
-    """A worker, as the command line runs it."""
+    """Run a worker as the command line does."""
     log = make_logger()
     with open_homes(job.settings, log=log) as homes:
         worker = worker_of(homes, log)
@@ -164,7 +164,7 @@ def work(job: Job, pipe: Connection) -> None:
 
 
 def put(job: Job, pipe: Connection) -> None:
-    """Put records of all kinds, as fast as it goes."""
+    """Put records of all kinds without a pause."""
     stopped, chance = _Stopped(), Random(job.seed)
     with open_store(job.settings, log=make_logger()) as store:
         putter = _Putter(store.tenant(TENANT), Log(job.log), chance)
@@ -177,7 +177,7 @@ def put(job: Job, pipe: Connection) -> None:
 
 
 def erase(job: Job, pipe: Connection) -> None:
-    """Erase subject after subject; each time read what was put before, and put what is too old."""
+    """Erase one subject after another; each time read old records and put under an older id."""
     log, rounds = Log(job.log), job.seed
     with open_store(job.settings, log=make_logger()) as store:
         t = store.tenant(TENANT)
@@ -196,7 +196,7 @@ def erase(job: Job, pipe: Connection) -> None:
 
 
 def _stored(folder: Path, subject: str) -> list[str]:
-    """What the processes have noted to be stored about somebody, by now."""
+    """Return the records of a subject that the processes have logged as stored."""
     found = [note for log in sorted(folder.glob("put*.log")) for note in notes(log)]
     return [note.id for note in found if (note.subject, note.said) == (subject, "stored")]
 
@@ -210,18 +210,18 @@ def _read(t: Tenant, record_id: str) -> str:
 
 
 class _Putter:
-    """Puts, and notes what it was told. What a record holds follows from its id."""
+    """Puts records and logs the answers. The body follows from the id."""
 
     def __init__(self, t: Tenant, log: Log, chance: Random) -> None:
         self._t, self._log, self._chance = t, log, chance
         self._done: list[tuple[Note, int]] = []
 
     def mint(self, data_class: DataClass) -> RecordId:
-        """An id for later."""
+        """Mint an id for a later put."""
         return self._t.new_id(data_class)
 
     def put_something(self) -> None:
-        """Whatever chance wants."""
+        """Put what the random generator draws."""
         what = self._chance.choices(
             [self._small, self._many, self._child, self._again, self._large, self._file],
             [8, 3, 3, 2, 1, 1],
@@ -237,7 +237,7 @@ class _Putter:
         subject: str | None = None,
         parent: Note | None = None,
     ) -> None:
-        """One record, in one call."""
+        """Put one record in one call."""
         record_id = record_id or self.mint(data_class)
         body = _body(str(record_id), size)
         parents = [parent.id] if parent else []

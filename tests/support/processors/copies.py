@@ -1,4 +1,4 @@
-"""Copies at processors, as the tests of hand-overs look at them."""
+"""Short calls for tests of copies at processors."""
 
 from storage.evidence.receipts import Acknowledgement, verify
 from storage.model import Copy, Erasure, ProcessorState

@@ -1,6 +1,6 @@
-"""A processor as a stranger would build it: a real HTTP server, from the words of the guide alone.
+"""A processor as another company builds it: an HTTP server, from docs/extending.md alone.
 
-It checks signatures by RFC 9421 and signs acknowledgements as RFC 7515 says, with nothing of ours.
+It checks signatures by RFC 9421 and signs acknowledgements by RFC 7515, without our code.
 """
 
 import base64
@@ -23,7 +23,7 @@ _TYPE = "domicile-acknowledgement+jwt"
 
 @dataclass
 class Processor:
-    """What it has, whom it believes, and how it misbehaves.
+    """Its copies, the key that it trusts, and how it misbehaves.
 
     ``answers``: the status for a method, with the place that a redirect names. ``hang``: it reads a
     request and says nothing. ``drip``: it answers a byte at a time. ``pending``: nothing is deleted
@@ -49,18 +49,18 @@ class Processor:
 
     @property
     def public(self) -> str:
-        """Its public key, as the topology has it."""
+        """Return its public key, as the topology has it."""
         return _base64url(self.key.public_key().public_bytes_raw())
 
     def acknowledge(self, copy: object, **other: object) -> str:
-        """A signed acknowledgement; ``other`` changes what it says, or its header (``typ``)."""
+        """Return a signed acknowledgement. ``other`` changes claims, or the header (``typ``)."""
         header = {"alg": "EdDSA", "typ": other.pop("typ", _TYPE)}
         said = {"copy": copy, "processor": self.name} | other
         said.setdefault("deleted_at", self.deleted.get(str(copy), self.clock()).isoformat())
         return sign(self.key, header, said)
 
     def wrong_with(self, method: str, path: str, headers: dict[str, str], body: bytes) -> str:
-        """Why a request is not believed; empty if it is."""
+        """Return why a request is not authentic, or an empty string."""
         digest = base64.b64encode(hashlib.sha256(body).digest()).decode()
         if headers.get("content-digest") != f"sha-256=:{digest}:":
             return "digest"
@@ -85,7 +85,7 @@ class Processor:
         return ""
 
     def answer(self, method: str, path: str, body: bytes) -> tuple[int, bytes]:
-        """What a well-behaved processor does."""
+        """Answer as a correct processor does."""
         copy = path.removeprefix("/v1/").partition("/")[0]
         if method == "PUT":
             self.held[copy] = body
@@ -103,7 +103,7 @@ class Processor:
 
 
 def sign(key: Ed25519PrivateKey, header: object, payload: object) -> str:
-    """A JWS in compact form (RFC 7515)."""
+    """Return a JWS in compact form (RFC 7515)."""
     parts = [_base64url(json.dumps(part).encode()) for part in (header, payload)]
     signature = key.sign(".".join(parts).encode())
     return ".".join([*parts, _base64url(signature)])
@@ -116,7 +116,7 @@ class _Server(ThreadingHTTPServer):
 
 class _Handler(BaseHTTPRequestHandler):
     def do_PUT(self) -> None:
-        """Every method is answered by the same rules."""
+        """Answer every method by the same rules."""
         processor = self._processor
         headers = {name.lower(): value for name, value in self.headers.items()}
         body = self.rfile.read(int(headers.get("content-length", 0)))
@@ -137,7 +137,7 @@ class _Handler(BaseHTTPRequestHandler):
     do_DELETE = do_GET = do_PUT  # noqa: N815 - as above
 
     def log_message(self, *given: object) -> None:
-        """Nothing."""
+        """Log nothing."""
 
     @property
     def _processor(self) -> Processor:
@@ -153,7 +153,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def _drip(self, over: Event) -> None:
-        with suppress(OSError):  # they have hung up
+        with suppress(OSError):  # the client closed the connection
             for byte in b"HTTP/1.1 201 Created\r\nX-Slow: " + b"x" * 10_000:
                 self.wfile.write(bytes([byte]))
                 if over.wait(0.05):
@@ -162,7 +162,7 @@ class _Handler(BaseHTTPRequestHandler):
 
 @contextmanager
 def serving(processor: Processor) -> Iterator[Processor]:
-    """The processor on a port of this machine."""
+    """Serve the processor on a loopback port."""
     server = _Server(("127.0.0.1", 0), _Handler)
     server.processor = processor
     processor.url = f"http://127.0.0.1:{server.server_port}/v1"

@@ -1,4 +1,4 @@
-"""What all calls have in common: who makes them, when, and what may come of it."""
+"""What all calls share: who calls, when, and what the call may raise."""
 
 import itertools
 from collections.abc import Callable, Iterator
@@ -27,14 +27,14 @@ TENANTS = {
 
 @dataclass(frozen=True)
 class Answer:
-    """What a call gave: the code of its error, ``stored`` and a result, or ``killed``."""
+    """The outcome of a call: an error code, ``stored`` with a result, or ``killed``."""
 
     code: str
     result: object = None
 
 
 class Calls:
-    """A cluster and its model, and how calls are made in it. ``names``: tenants at home there."""
+    """A cluster with its model, and how calls are made. ``names``: the tenants, by region."""
 
     def __init__(self, cluster: Cluster) -> None:
         self.cluster = cluster
@@ -60,7 +60,7 @@ class Calls:
 
     @contextmanager
     def during(self, region: str) -> Iterator[Callable[[], During]]:
-        """When the call within happens: to be asked when it is over."""
+        """Return a function that tells, afterwards, between which steps the call happened."""
         since, eras = self.cluster.clock.now(), len(self.model.eras)
         can, well = self.can_take(region), self.well(region)
 
@@ -71,19 +71,19 @@ class Calls:
         yield over
 
     def well(self, region: str) -> bool:
-        """Whether all backends of the region are up."""
+        """Return whether all backends of the region are up."""
         names = [spec.name for spec in self.cluster.topology.regions[region].backends]
         return all(self.cluster.modes[name] == "up" for name in names)
 
     def can_take(self, region: str) -> bool:
-        """Whether so many of them as a write needs are."""
+        """Return whether as many backends are up as a write needs."""
         today = self.cluster.clock.now().date()
         takers = wanted(self.cluster.topology, region, today)
         up = [name for name in takers if self.cluster.modes[name] == "up"]
         return len(up) >= self.cluster.topology.regions[region].required
 
     def ask(self, process: Process, call: Callable[[], object]) -> Answer:
-        """What a call gives, or how it fails. A failure that nobody foresaw is raised."""
+        """Make the call; return its outcome. Raises an error that no call may raise."""
         try:
             return Answer(STORED, call())
         except Killed:
@@ -98,22 +98,22 @@ class Calls:
             return Answer(error.code)
 
     def killed(self, process: Process) -> Answer:
-        """Once its other threads have come to their end too."""
+        """Return the outcome ``killed`` once the process's other threads have ended."""
         with suppress(Killed):
             process.stack.close()
         return Answer("killed")
 
     def tenant(self, number: int) -> str:
-        """The n-th tenant."""
+        """Return the n-th tenant."""
         return self.names[number % len(self.names)]
 
     def busy_tenant(self, number: int) -> str:
-        """The n-th of those that have something to be read now; of all, if none has."""
+        """Return the n-th tenant that has readable records; if none has, the n-th of all."""
         now = self.cluster.clock.now()
         busy = [name for name in self.names if self.model.live(name, now)] or self.names
         return busy[number % len(busy)]
 
     def record(self, tenant: str, number: int) -> RecordModel | None:
-        """The n-th record of a tenant, from the youngest."""
+        """Return the n-th record of a tenant, counted from the youngest."""
         recs = self.model.of(tenant)
         return recs[-1 - number % len(recs)] if recs else None

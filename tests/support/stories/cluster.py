@@ -42,25 +42,25 @@ LANDS_WITHIN = timedelta(minutes=16)
 
 @dataclass
 class Process:
-    """A running process: its store, and how it lives."""
+    """A running process: its store, and its steps."""
 
     steps: Steps
     store: Store
     stack: ExitStack
 
     def duties(self) -> list[Duty]:
-        """What a worker in this process does, in all regions."""
+        """Return the duties of a worker in this process, in all regions."""
         log = quiet()
         regions = homes_of(self.store).regions.values()
         return [duty for served in regions for duty in duties(served.region, served.keys, log)]
 
     def work(self) -> None:
-        """Everything that a worker can do now."""
+        """Do all that a worker can do now."""
         Worker(self.duties(), quiet()).run_once()
 
 
 def quiet() -> structlog.typing.FilteringBoundLogger:
-    """A log that nobody reads."""
+    """Return a logger that discards everything."""
     level = structlog.make_filtering_bound_logger(logging.CRITICAL)
     log: structlog.typing.FilteringBoundLogger = structlog.wrap_logger(
         structlog.ReturnLogger(), wrapper_class=level, processors=[]
@@ -69,9 +69,9 @@ def quiet() -> structlog.typing.FilteringBoundLogger:
 
 
 class BorrowedCatalog(Catalog):
-    """A process's own view of a catalog whose connections, and statements, others use too.
+    """A process's view of a catalog that shares connections with other processes.
 
-    Nobody connects to it anew, so the guard looks once.
+    It makes no new connection, so the guard checks once.
     """
 
     def __init__(self, lender: Catalog) -> None:
@@ -81,15 +81,15 @@ class BorrowedCatalog(Catalog):
     def watch(
         self, check: Callable[[Connection], None], clock: Callable[[], float], age: float
     ) -> None:
-        """The lender, who lives longer, does not come to know of it."""
+        """Watch this view alone: the shared catalog outlives the process."""
         self._watch = _Watch(check, clock, age)
 
     def close(self) -> None:
-        """They stay open."""
+        """Keep the connections: other processes use them."""
 
 
 class Cluster:
-    """The backends, the clock, and the processes. ``wrote`` hears of every write to a backend."""
+    """The backends, the processors, the clock, and the processes."""
 
     def __init__(
         self,
@@ -119,7 +119,7 @@ class Cluster:
         self.processes = [self._start(probing=number == 0) for number in range(processes)]
 
     def restart(self, number: int) -> Process:
-        """A new process in the place of one, which ends in peace if it has not been killed."""
+        """Replace a process with a new one. The old one is closed unless it is dead."""
         old = self.processes[number]
         with suppress(Killed):
             old.stack.close()
@@ -127,7 +127,7 @@ class Cluster:
         return self.processes[number]
 
     def set_mode(self, backend: str, mode: Mode) -> None:
-        """From now on the backend behaves so."""
+        """Set how the backend behaves from now on."""
         faulty = self.backends[backend]
         self.modes[backend] = mode
         faulty.down, faulty.full, faulty.land_late = mode == "down", mode == "full", mode == "late"
@@ -135,7 +135,7 @@ class Cluster:
         faulty.fail_after = dict(lost) if mode == "lossy" else {}
 
     def set_trouble(self, processor: str, trouble: Bother) -> None:
-        """From now on the processor behaves so."""
+        """Set how the processor behaves from now on."""
         fake = self.processors[processor]
         self.troubles[processor] = trouble
         fake.down, fake.pending, fake.land_late = (
@@ -149,7 +149,7 @@ class Cluster:
         fake.fail_after = lost if trouble == "lossy" else {}
 
     def damage(self, backend: str, key: str, *, flip: bool) -> None:
-        """What a disk does to a replica: it is gone, or one bit of it is another."""
+        """Damage a replica as a disk does: lose it, or flip a bit."""
         self.damaged.add(key)
         held = self.memory(backend)._contents
         versions = held.versions[key]
@@ -162,7 +162,7 @@ class Cluster:
         held.versions[key] = [*versions[:-1], replace(versions[-1], data=changed)]
 
     def advance(self, by: timedelta, *, lands: bool) -> None:
-        """Time passes. What is still under way lands before it is too late, or never."""
+        """Let time pass. Late writes land before their deadline, or never."""
         self.note_late()
         soon = LANDS_WITHIN - timedelta(seconds=1)  # the example's processors have as long
         if self.late_since is not None and self.clock.now() + by >= self.late_since + soon:
@@ -170,7 +170,7 @@ class Cluster:
         self.clock.advance(by)
 
     def note_late(self) -> None:
-        """Remember since when something is under way."""
+        """Note since when a write is late."""
         late = [backend.late for backend in self.backends.values()]
         late += [len(processor._late) for processor in self.processors.values()]
         if not any(late):
@@ -179,7 +179,7 @@ class Cluster:
             self.late_since = self.clock.now()
 
     def settle_late(self, *, lands: bool) -> None:
-        """What is under way arrives, or is lost."""
+        """Let late writes land, or lose them."""
         for backend in self.backends.values():
             if lands:
                 backend.land()
@@ -192,13 +192,13 @@ class Cluster:
         self.late_since = None
 
     def memory(self, backend: str) -> MemoryBackend:
-        """What a backend really holds."""
+        """Return what a backend really contains."""
         inner = self.backends[backend].inner
         assert isinstance(inner, MemoryBackend)
         return inner
 
     def contents(self, region: str) -> Iterator[tuple[str, str, bytes]]:
-        """Backend, key and bytes of every version and unfinished upload of a region."""
+        """Yield backend, key and bytes of every version and unfinished upload of a region."""
         for spec in self.topology.regions[region].backends:
             held = self.memory(spec.name)._contents
             for key, versions in held.versions.items():
@@ -209,12 +209,12 @@ class Cluster:
 
     @contextmanager
     def looking(self, region: str) -> Iterator[Connection]:
-        """A transaction that is no moment of anybody."""
+        """Begin a transaction that counts as a step of no process."""
         with self._catalogs[region].begin() as connection:
             yield connection
 
     def active(self, backend: str, on: date) -> bool:
-        """Whether the backend's sub-processor may be given anything on that day."""
+        """Return whether the backend's sub-processor may receive data on that day."""
         regions = self.topology.regions.values()
         spec = next(spec for r in regions for spec in r.backends if spec.name == backend)
         return self.topology.sub_processors[spec.sub_processor].active(on)
@@ -260,7 +260,7 @@ class Cluster:
         return Process(steps, store, stack)
 
     def _compare(self, region: OpenRegion) -> None:
-        """Have a new process see a ledger: while it cannot, it does nothing at all."""
+        """Let a new process read a ledger: until it can, it does nothing at all."""
         first = self.backends[region.region.backends[0].name]
         was, first.down = first.down, False
         try:

@@ -1,4 +1,4 @@
-"""Replicas that go bad, and scrubs that repair them."""
+"""Corrupt replicas, and scrubs that repair them."""
 
 import hashlib
 import math
@@ -19,10 +19,10 @@ _BEGUN = or_(t.scrub.c.started.is_not(None), t.scrub.c.finished.is_not(None))
 
 
 class Corruption(Calls):
-    """One replica at a time is bad, so that nothing is lost."""
+    """Corrupts one replica of an object at a time, so that no record is lost."""
 
     def spoil(self, op: Corrupt) -> None:
-        """Somebody takes a replica of a pack away, or flips a bit of it."""
+        """Remove a replica of a pack, or flip a bit of it."""
         if self.spoilt():
             return
         found = [
@@ -35,7 +35,7 @@ class Corruption(Calls):
             self.cluster.damage(backend, key, flip=op.flip)
 
     def scrub(self, op: Scrub, process: Process) -> None:
-        """A whole round on one backend."""
+        """Scrub one backend completely."""
         names = sorted(self.cluster.backends)
         name = names[op.backend % len(names)]
         answer = self.ask(process, lambda: self._scrub(name, process))
@@ -46,12 +46,12 @@ class Corruption(Calls):
         assert answer.code in allowed, f"a scrub of {name}: {answer.code}"
 
     def scrub_all(self, process: Process) -> None:
-        """Every backend, and everything on it."""
+        """Scrub every backend completely."""
         for name in sorted(self.cluster.backends):
             self._scrub(name, process)
 
     def was_scrubbed(self) -> bool:
-        """Whether a scrub may have found something in a wrong place: it is moved, and then goes."""
+        """Return whether a scrub may have relocated anything that was on a wrong backend."""
         for region in self.cluster.topology.regions:
             with self.cluster.looking(region) as connection:
                 if connection.scalar(select(t.scrub.c.backend).where(_BEGUN).limit(1)):
@@ -59,7 +59,7 @@ class Corruption(Calls):
         return False
 
     def spoilt(self) -> list[str]:
-        """Keys of replicas that are said to be stored, and are not as they were written."""
+        """Return keys of replicas whose state is stored and whose bytes are wrong."""
         return [
             key
             for region in self.cluster.topology.regions
@@ -78,7 +78,7 @@ class Corruption(Calls):
         whole_round(place, 1.0, tell=lambda _: None, wait=self.cluster.clock.sleep)
 
     def _one_of_many(self, region: str) -> list[tuple[str, str]]:
-        """Backend and key of every stored replica of a pack that another one stands in for."""
+        """Return backend and key of each stored pack replica that is not the only one."""
         with self.cluster.looking(region) as connection:
             rows = connection.execute(
                 select(r.object_id, r.backend, r.key)

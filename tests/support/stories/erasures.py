@@ -1,4 +1,4 @@
-"""Erasures, on a Domicile and on the model."""
+"""Erasures, on the cluster and on the model."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ _ATTEMPT = timedelta(seconds=10)  # then a write to the ledger is given up
 
 @dataclass(frozen=True)
 class _Open:
-    """An erasure whose process has ended: when it was asked for, and what may come of it."""
+    """An erasure whose process died: when it was requested, and what may come of it."""
 
     coming: list[ErasureModel]
     since: datetime
@@ -34,14 +34,14 @@ def _era(done: tuple[UUID, str, datetime], kind: ScopeKind, value: str | bytes) 
 
 
 class Erasures(Calls):
-    """Every erasure tells the model what is gone."""
+    """Requests erasures, and tells the model what is gone."""
 
     def __init__(self, cluster: Cluster) -> None:
         super().__init__(cluster)
         self.open: list[_Open] = []
 
     def erase(self, op: Erase, process: Process) -> None:
-        """Erase, and tell the model."""
+        """Request an erasure, and tell the model."""
         # now and then of a tenant that may have nothing
         name = self.busy_tenant(op.tenant) if op.number % 4 else self.tenant(op.tenant)
         scope, value = self._scope(op, name)
@@ -77,7 +77,7 @@ class Erasures(Calls):
             self.model.erased(_era(done, kind, value))
 
     def learn(self) -> None:
-        """What has become of erasures whose process has ended before it was told."""
+        """Look up the erasures whose process died before the answer."""
         if not self.open:
             return
         settled = not any(self._writing(region) for region in self.cluster.topology.regions)
@@ -96,7 +96,7 @@ class Erasures(Calls):
         ]
 
     def _writing(self, region: str) -> int:
-        """How many entries of the ledger nobody knows the end of yet."""
+        """Return the number of ledger entries that are not resolved."""
         o = t.object_.c
         query = select(func.count()).where(o.kind == "ledger", o.state == "writing")
         with self.cluster.looking(region) as connection:
@@ -117,7 +117,7 @@ class Erasures(Calls):
         return [(erasure.id, erasure.tenant, erasure.requested) for erasure in done]
 
     def _unknown(self, tenants: Sequence[str]) -> list[tuple[UUID, str, datetime]]:
-        """Erasures of which nobody was told: the process ended first."""
+        """Return the erasures in the catalog that were never answered."""
         known = {era.id for era in self.model.eras}
         e = t.erasure.c
         found: list[tuple[UUID, str, datetime]] = []
@@ -146,5 +146,5 @@ class Erasures(Calls):
         return Scope.record(one), one.unique
 
     def _mint_one(self, name: str) -> RecordId:
-        """An id that nobody has ever used."""
+        """Mint an id that was never used."""
         return self.cluster.processes[0].store.tenant(name).new_id(PROMPT)

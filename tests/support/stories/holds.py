@@ -1,4 +1,4 @@
-"""Legal holds, on a Domicile and on the model."""
+"""Legal holds, on the cluster and on the model."""
 
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
@@ -20,7 +20,7 @@ _UNSURE = {"killed", "LedgerUnwritten", "Abandoned"}
 
 @dataclass(eq=False)
 class HoldModel:
-    """A hold. ``id``: None until somebody is told of it, or sees it in the catalog.
+    """A hold. ``id``: None until the call returns it or the catalog shows it.
 
     ``kept`` is what it keeps for certain, until somebody begins to end it (``ending``).
     """
@@ -37,7 +37,7 @@ class HoldModel:
     ending: bool = False
 
     def covers(self, rec: RecordModel) -> bool:
-        """Whether it is about that record."""
+        """Return whether the hold covers the record."""
         if rec.tenant != self.tenant or (not self.future and rec.id.minted > self.placed):
             return False
         named: dict[ScopeKind, str | bytes | None] = {
@@ -50,7 +50,7 @@ class HoldModel:
 
 
 class Holds(Calls):
-    """What a hold keeps is there, whatever else happens, until the hold is released."""
+    """Places and releases holds. What a hold keeps stays until the hold is released."""
 
     def __init__(self, cluster: Cluster) -> None:
         super().__init__(cluster)
@@ -58,7 +58,7 @@ class Holds(Calls):
         self._turn = 0
 
     def hold(self, op: Hold, process: Process) -> None:
-        """Place a hold, and compare what it says that it keeps."""
+        """Place a hold, and compare the records that it reports."""
         name = self.busy_tenant(op.tenant)
         found = self._held_scope(op, name)
         if found is None:
@@ -80,13 +80,13 @@ class Holds(Calls):
         assert answer.code in allowed, f"a hold: {answer.code}, not {allowed}"
 
     def release(self, op: Release, process: Process) -> None:
-        """End a hold: from the call on, it may be over."""
+        """Release a hold. From the call on it may be over."""
         known = [held for held in self.holds if held.id is not None]
         if known:
             self.end(known[-1 - op.number % len(known)], process)
 
     def end(self, held: HoldModel, process: Process) -> bool:
-        """Whether the hold is known to be over."""
+        """Release the hold; return whether it is certainly over."""
         well, since = self.well(TENANTS[held.tenant].home), self.cluster.clock.now()
         number, held.ending = held.id, True
         assert number is not None
@@ -99,7 +99,7 @@ class Holds(Calls):
         return answer.code == STORED
 
     def look_at_held(self, process: Process, *, everything: bool = False) -> None:
-        """What is held is there, all of it is said to be, and counsel can read it."""
+        """Require that held records are stored and listed, and that counsel can read them."""
         self._turn += 1
         for number, held in enumerate(list(self.holds)):
             if held.id is None:
@@ -119,7 +119,7 @@ class Holds(Calls):
         self._note_new(held)
 
     def _note_new(self, held: HoldModel) -> None:
-        """What can be read now, and will not be told to be erased, is kept from now on."""
+        """Note what the hold keeps: all that is readable and has no pending erasure."""
         now, coming = self.cluster.clock.now(), self.model.coming
         held.kept += [
             rec
@@ -128,7 +128,7 @@ class Holds(Calls):
         ]
 
     def _seek(self, held: HoldModel) -> None:
-        """The process ended before it was told: the catalog knows, perhaps later."""
+        """Look up a hold whose process died before the answer."""
         known = {other.id for other in self.holds}
         h = t.hold.c
         with self.cluster.looking(TENANTS[held.tenant].home) as connection:

@@ -1,7 +1,7 @@
-"""What a Domicile should hold, as dictionaries: records, erasures, and what each call may answer.
+"""What a Domicile should contain, as dictionaries, and what each call may answer.
 
-It knows nothing of packs, fences or workers. Where the answer depends on how far a worker is, it
-allows every answer that is right at some moment of the call.
+It knows no packs, fences or workers. Where the answer depends on the progress of a worker, it
+allows every answer that is right at some time during the call.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -32,14 +32,14 @@ class Terms:
     dedicated: bool = False
 
     def expiry(self, data_class: DataClass, minted: datetime) -> date | None:
-        """The day on which reading ends."""
+        """Return the day on which reading ends."""
         days = self.retention[data_class]
         return None if not days else (minted + timedelta(days=days) - PURGE).date()
 
 
 @dataclass(frozen=True)
 class Content:
-    """All that a caller says of a record. A second put must say the same."""
+    """What a caller passes for a record. A second put of the id must pass the same."""
 
     body: bytes = field(repr=False)
     subject: str | None = None
@@ -48,14 +48,14 @@ class Content:
     parents: tuple[RecordId, ...] = ()
 
     def told(self) -> tuple[object, ...]:
-        """What two puts of one id have in common."""
+        """Return what two puts of one id must have in common."""
         parents = tuple(dict.fromkeys(parent.unique for parent in self.parents))
         return self.body, self.subject, self.group, self.metadata, parents
 
 
 @dataclass(frozen=True)
 class Lineage:
-    """Whom a record is about and what it comes from, its parents' share included."""
+    """Whom a record is about and what it derives from, including what its parents pass on."""
 
     subject: str | None
     group: str | None
@@ -76,11 +76,11 @@ class ErasureModel:
 
     @property
     def until(self) -> datetime:
-        """Its fence stands until then at least."""
+        """Return until when its fence stands at least."""
         return self.cutoff + WINDOW
 
     def covers(self, tenant: str, unique: bytes, lineage: Lineage) -> bool:
-        """Whether it covers a record, stored or about to be."""
+        """Return whether the erasure covers a record, stored or about to be."""
         if tenant != self.tenant:
             return False
         if self.kind is ScopeKind.RECORD:
@@ -109,22 +109,22 @@ class RecordModel:
 
     @property
     def name(self) -> Name:
-        """What is unique about it."""
+        """Return the tenant and the unique part of the id."""
         return self.tenant, self.id.unique
 
     def expired(self, now: datetime) -> bool:
-        """Whether its time is over."""
+        """Return whether the record has expired."""
         return self.id.day is not None and now.date() >= self.id.day
 
     def covered(self, eras: Iterable[ErasureModel]) -> ErasureModel | None:
-        """The first of the erasures that covers it."""
+        """Return the first erasure that covers the record."""
         found = (e for e in eras if e.covers(self.tenant, self.id.unique, self.lineage))
         return next(found, None)
 
 
 @dataclass(frozen=True)
 class During:
-    """When a call happened: between which moments, after how many erasures.
+    """When a call happened: between which times, after how many erasures.
 
     ``can``: enough backends would take a write. ``well``: all are up. ``slow``: it was held up.
     """
@@ -137,13 +137,13 @@ class During:
 
     @property
     def slow(self) -> bool:
-        """Whether the call took so long that its write may have been given up."""
+        """Return whether the call took so long that its write may have been abandoned."""
         return self.until - self.since > timedelta(seconds=10)
 
 
 @dataclass(frozen=True)
 class PutRequest:
-    """A put that is about to be judged. ``fresh``: its id was minted by the put itself."""
+    """A put whose answer is about to be checked. ``fresh``: the put itself minted the id."""
 
     tenant: str
     id: RecordId
@@ -152,44 +152,42 @@ class PutRequest:
 
     @property
     def name(self) -> Name:
-        """What is unique about it."""
+        """Return the tenant and the unique part of the id."""
         return self.tenant, self.id.unique
 
 
 class Model:
-    """The dictionary. ``wishes`` and ``coming`` are calls that are still under way."""
+    """The model. ``wishes`` and ``coming`` are calls in progress."""
 
     def __init__(self, tenants: Mapping[str, Terms]) -> None:
         self.tenants = tenants
         self.records: dict[Name, RecordModel] = {}
-        self.past: list[
-            RecordModel
-        ] = []  # erased, and their ids used again; and writes that failed
+        self.past: list[RecordModel] = []  # erased ones whose id is used again, and failed writes
         self.eras: list[ErasureModel] = []
         self.wishes: list[PutRequest] = []
         self.coming: list[ErasureModel] = []
 
     def of(self, tenant: str) -> list[RecordModel]:
-        """The tenant's records, whatever became of them."""
+        """Return the tenant's records, whatever became of them."""
         return [rec for rec in self.records.values() if rec.tenant == tenant]
 
     def live(self, tenant: str, now: datetime) -> list[RecordModel]:
-        """What can be read now, in the order in which it is listed."""
+        """Return the readable records, in the order of a list."""
         found = [r for r in self.of(tenant) if not r.erased_by and not r.expired(now)]
         return sorted(found, key=lambda r: (r.id.minted, r.id.unique))
 
     def any_left(self) -> bool:
-        """Whether anything was stored that has not been erased."""
+        """Return whether any stored record was not erased."""
         return any(rec.erased_by is None for rec in self.records.values())
 
     def ever(self) -> list[RecordModel]:
-        """Everything that was ever written."""
+        """Return everything that was ever written."""
         return [*self.records.values(), *self.past]
 
     # what a put may answer
 
     def allowed(self, wish: PutRequest, during: During) -> set[str]:
-        """The answers that are right."""
+        """Return the right answers."""
         answers, over = _by_age(wish, during)
         if over:
             return answers
@@ -209,11 +207,11 @@ class Model:
         return answers
 
     def _was_there(self, rec: RecordModel, during: During) -> bool:
-        """Whether it was not erased when the call began."""
+        """Return whether it was not erased when the call began."""
         return rec.erased_by is None or rec.erased_by not in self.eras[: during.eras]
 
     def _fresh(self, wish: PutRequest, during: During, *, row_left: bool) -> set[str]:
-        """For an id that names nothing, or something that was erased."""
+        """Return the right answers for an id without a record, or of an erased one."""
         parents = [self.records.get((wish.tenant, p.unique)) for p in wish.content.parents]
         answers = {"Erased"} if row_left else set()
         if any(p is None or p.erased_by or p.covered(self.coming) for p in parents):
@@ -233,7 +231,7 @@ class Model:
         return answers
 
     def lineage(self, wish: PutRequest) -> Lineage | None:
-        """What it takes over from its parents. None: it would be about two subjects or groups."""
+        """Return what it inherits from its parents, or None if they have two subjects or groups."""
         content = wish.content
         parents = [self.records[wish.tenant, p.unique] for p in content.parents]
         subjects = {content.subject, *(p.lineage.subject for p in parents)} - {None}
@@ -254,7 +252,7 @@ class Model:
     # what has happened
 
     def stored(self, wish: PutRequest, during: During) -> RecordModel:
-        """The put was acknowledged; an erasure that came in between covers it already."""
+        """Note an acknowledged put. An erasure during the call covers it already."""
         there = self.records.get(wish.name)
         if there is not None:
             same = there.content.told() == wish.content.told()
@@ -269,7 +267,7 @@ class Model:
         return rec
 
     def failed(self, wish: PutRequest, during: During, written: Sequence[tuple[str, str]]) -> None:
-        """The put failed, and may have left bytes where it tried."""
+        """Note a failed put. It may have left bytes where it tried."""
         known = all((wish.tenant, p.unique) in self.records for p in wish.content.parents)
         lineage = self.lineage(wish) if known else None
         if lineage is not None and written:
@@ -278,21 +276,21 @@ class Model:
             self.past.append(rec)
 
     def erased(self, era: ErasureModel) -> None:
-        """It was acknowledged: everything it covers is gone."""
+        """Note an acknowledged erasure: everything that it covers is gone."""
         self.eras.append(era)
         for rec in self.records.values():
             if rec.erased_by is None and rec.covered([era]):
                 rec.erased_by = era
 
     def about(self, era: ErasureModel) -> list[RecordModel]:
-        """Everything whose bytes must be gone when that erasure is complete."""
+        """Return everything whose bytes must be gone when the erasure is complete."""
         number = self.eras.index(era)
         return [rec for rec in self.ever() if number >= rec.since and rec.covered([era])]
 
     # what a get may answer
 
     def readable(self, rec: RecordModel, during: During) -> set[str]:
-        """The answers that are right: ``stored`` is its content."""
+        """Return the right answers. ``stored`` is its content."""
         answers = {"Erased", "NotFound"} if rec.erased_by or rec.covered(self.coming) else set()
         if rec.expired(during.until):
             answers |= {"Expired", "NotFound"}
@@ -302,7 +300,7 @@ class Model:
 
 
 def _by_age(wish: PutRequest, during: During) -> tuple[set[str], bool]:
-    """Whether its id is too old, and whether it certainly is."""
+    """Return the answers that the age of the id allows, and whether it is certainly too old."""
     minted, day = wish.id.minted, wish.id.day
     if wish.fresh:
         return set(), False
@@ -315,5 +313,5 @@ def _by_age(wish: PutRequest, during: During) -> tuple[set[str], bool]:
 
 
 def _cascades(parent: DataClass, child: DataClass) -> bool:
-    """Whether erasing the parent erases the child: files are in no cascade."""
+    """Return whether erasing the parent erases the child. Files are in no cascade."""
     return FILE not in (parent, child)

@@ -1,6 +1,6 @@
-"""What may be done to a Domicile, as values that Hypothesis can draw.
+"""The operations on a Domicile, as values that Hypothesis can draw.
 
-A number stands for something that is there when the operation runs: the n-th, counted round.
+A number stands for the n-th item that exists when the operation runs, counted round.
 """
 
 from dataclasses import dataclass
@@ -81,7 +81,7 @@ class Erase:
 
 @dataclass(frozen=True)
 class Work:
-    """A worker does everything, or some pieces of one duty."""
+    """Run all duties of a worker, or some pieces of one."""
 
     duty: int | None
     pieces: int
@@ -99,21 +99,21 @@ class Hold:
 
 @dataclass(frozen=True)
 class Release:
-    """End the n-th hold that is in force, from the youngest."""
+    """Release the n-th hold in force, counted from the youngest."""
 
     number: int
 
 
 @dataclass(frozen=True)
 class Scrub:
-    """Compare all that a backend has with the catalog, byte by byte."""
+    """Scrub a backend, reading every byte."""
 
     backend: int
 
 
 @dataclass(frozen=True)
 class Corrupt:
-    """A replica of a stored pack is lost, or a bit of it is flipped, while another is well."""
+    """Lose a replica of a stored pack, or flip a bit of it, while another is good."""
 
     number: int
     flip: bool
@@ -129,7 +129,7 @@ class HandOver:
 
 @dataclass(frozen=True)
 class Wait:
-    """Time passes; to the end of the day: ``minutes`` before or after midnight."""
+    """Let time pass. To the end of the day: ``minutes`` before or after midnight."""
 
     minutes: int
     midnight: bool = False
@@ -138,7 +138,7 @@ class Wait:
 
 @dataclass(frozen=True)
 class Kill:
-    """The process that is at work ends."""
+    """Kill the process that is running an operation."""
 
 
 Op = (

@@ -1,4 +1,4 @@
-"""Plays operations on a Domicile and on the model, also one in the middle of another."""
+"""Plays operations on the cluster and the model, also one within another."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, time, timedelta
@@ -30,10 +30,10 @@ from tests.support.stories.reads import Reads
 
 
 class Player(Puts, Reads, Erasures, Holds, Corruption, ProcessorCopies):
-    """Every operation asserts what is right about its answer."""
+    """Plays one operation and asserts its answer."""
 
     def play(self, op: Op, number: int, between: Sequence[tuple[int, Op]] = ()) -> None:
-        """Run an operation in one process, and others in the other one at some of its moments."""
+        """Run an operation in one process, and others in the other process at some of its steps."""
         process = self.cluster.processes[number]
         steps = process.steps
         steps.seen, steps.due, steps.written = 0, [], []

@@ -1,4 +1,4 @@
-"""Copies at processors, on a Domicile and on the model."""
+"""Copies at processors, on the cluster and on the model."""
 
 from collections.abc import Iterable
 from datetime import UTC, datetime, time, timedelta
@@ -20,10 +20,10 @@ _NO_TIME = timedelta(hours=2)  # before its day is over, a copy would be asked b
 
 
 class ProcessorCopies(Calls):
-    """What an erasure covers is at no processor when it is complete."""
+    """Hands copies over. When an erasure is complete, no processor has what it covers."""
 
     def hand_over(self, op: HandOver, process: Process) -> None:
-        """Hand a copy over."""
+        """Hand over a copy of a record."""
         name = self.busy_tenant(op.tenant)
         rec = self.record(name, op.number)
         if rec is None:
@@ -40,7 +40,7 @@ class ProcessorCopies(Calls):
             allowed |= {"LedgerUnwritten", "Abandoned"}
         if STORED in allowed and (during.slow or not up):
             allowed |= {"ProcessorUnavailable", "ProcessorTimeout"}
-        if STORED in allowed and during.slow:  # it was asked back, or given up, meanwhile
+        if STORED in allowed and during.slow:  # it was asked back, or abandoned, meanwhile
             allowed |= {"Erased", "LedgerUnwritten", "Abandoned"}
         if rec.id.day is not None:
             midnight = datetime.combine(rec.id.day, time(), UTC)
@@ -48,7 +48,7 @@ class ProcessorCopies(Calls):
         assert answer.code in allowed, f"{answer.code}, not {allowed}: a copy of {rec}, {during}"
 
     def copies_are_known(self, *, over: datetime | None = None) -> None:
-        """Every copy at a processor has a row, and (``over``) none its deadline behind it."""
+        """Require a row for each copy at a processor and (``over``) none past its deadline."""
         at = {copy for processor in self.cluster.processors.values() for copy in processor.copies}
         known: dict[UUID, datetime] = {}
         for region in self.cluster.topology.regions if at else ():
@@ -60,7 +60,7 @@ class ProcessorCopies(Calls):
         assert late == [], f"past their deadlines: {late}"
 
     def no_copy_of(self, recs: Iterable[RecordModel], because: str) -> None:
-        """No processor has a copy of any of these."""
+        """Require that no processor has a copy of these records."""
         bodies = {rec.content.body: rec for rec in recs if rec.content.body}
         for name, processor in self.cluster.processors.items():
             for content in processor.copies.values():

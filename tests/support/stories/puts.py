@@ -1,4 +1,4 @@
-"""Puts, on a Domicile and on the model."""
+"""Puts, on the cluster and on the model."""
 
 import random
 from collections.abc import Iterator, Sequence
@@ -22,10 +22,10 @@ SIZES: dict[Size, int] = {"none": 0, "small": 60, "own_pack": 256 * 1024, "chunk
 
 
 class Puts(Calls):
-    """Every put asserts what is right about its answer."""
+    """Puts records and asserts the answers."""
 
     def put(self, op: Put, process: Process) -> None:
-        """Put, and compare each answer."""
+        """Put records, and compare each answer."""
         name = self.tenant(op.tenant)
         tenant = process.store.tenant(name)
         region = TENANTS[name].home
@@ -176,7 +176,7 @@ class Puts(Calls):
     def _reconcile(
         self, wish: PutRequest, during: During, written: Sequence[tuple[str, str]]
     ) -> None:
-        """The process ended before it could answer: the catalog knows whether it was stored."""
+        """Look up a put whose process died before the answer."""
         table = t.file if wish.id.day is None else t.record
         with self.cluster.looking(TENANTS[wish.tenant].home) as connection:
             there = connection.scalar(
@@ -200,7 +200,7 @@ class Puts(Calls):
 
 
 def _noting(tenant: Tenant) -> list[RecordId]:
-    """The ids that the tenant mints from now on."""
+    """Return a list that receives the ids that the tenant mints from now on."""
     minted: list[RecordId] = []
     mint = tenant.new_id
 

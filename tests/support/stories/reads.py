@@ -1,4 +1,4 @@
-"""Reads and lists, on a Domicile and on the model."""
+"""Reads and lists, on the cluster and on the model."""
 
 from sqlalchemy import select
 
@@ -12,10 +12,10 @@ from tests.support.stories.operations import Get, Search
 
 
 class Reads(Calls):
-    """Every read asserts what is right about its answer."""
+    """Reads and lists records, and asserts the answers."""
 
     def get(self, op: Get, process: Process) -> None:
-        """Read a record, as its tenant or as another."""
+        """Read a record as its tenant, or as another."""
         name = self.tenant(op.tenant)
         rec = self.record(name, op.number)
         if rec is None:
@@ -38,7 +38,7 @@ class Reads(Calls):
         assert answer.code in {"NotFound", "Erased", "killed"}, answer.code
 
     def read(self, rec: RecordModel, process: Process, *, ranges: bool = False) -> None:
-        """Read a record, and compare."""
+        """Read a record, and compare the answer."""
         region = TENANTS[rec.tenant].home
         tenant = process.store.tenant(rec.tenant)
         body = rec.content.body
@@ -55,7 +55,7 @@ class Reads(Calls):
             assert answer.result == (expected, dict(rec.content.metadata)), rec
 
     def _readable(self, region: str, rec: RecordModel) -> bool:
-        """Whether pack and key are each on a backend that answers."""
+        """Return whether pack and key are each on a backend that is up."""
         if self.well(region):
             return True
         table = t.file if rec.id.day is None else t.record
@@ -85,7 +85,7 @@ class Reads(Calls):
         self.compare_list(self.tenant(op.tenant), process, op)
 
     def compare_list(self, name: str, process: Process, by: Search | None = None) -> None:
-        """List a tenant's records, and compare."""
+        """List a tenant's records, and compare the answer."""
         by = by or Search(0, None, None, None)
         before, happened = self.cluster.clock.now(), self._happened()
         tenant = process.store.tenant(name)
@@ -112,7 +112,7 @@ class Reads(Calls):
         assert found == live, f"listed {len(found)} of {name}, not {len(live)}"
 
     def _happened(self) -> tuple[int, int]:
-        """How much has been written and erased: another process may be at it meanwhile."""
+        """Return how much was written and erased: another process may have acted meanwhile."""
         return len(self.model.ever()), len(self.model.eras)
 
 

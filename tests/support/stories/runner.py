@@ -1,4 +1,4 @@
-"""Plays a story on a Domicile and its model, and looks for the invariants after each step."""
+"""Plays a story on a cluster and its model, and checks the invariants after each step."""
 
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
@@ -35,11 +35,11 @@ class Runner:
         self._turn = 0
 
     def play(self, op: Op, process: int, between: Sequence[tuple[int, Op]] = ()) -> None:
-        """Do something, and other things at some of its moments."""
+        """Play an operation, and others at some of its steps."""
         self.player.play(op, process, between)
 
     def disturb(self, backend: str, trouble: Trouble, process: int) -> None:
-        """A backend begins to behave otherwise."""
+        """Change how a backend behaves."""
         if trouble is None:
             self.cluster.restart(process)
         elif trouble == "land" or trouble == "lose":  # noqa: PLR1714 - mypy
@@ -52,7 +52,7 @@ class Runner:
             self.cluster.set_mode(backend, trouble)
 
     def look(self, *, everything: bool = False) -> None:
-        """What must hold at every moment. Raises AssertionError."""
+        """Check what must hold at any time. Raises AssertionError."""
         cluster, player = self.cluster, self.player
         self._turn += 1
         invariants.no_byte_without_a_row(cluster)
@@ -72,7 +72,7 @@ class Runner:
                     player.read(rec, process, ranges=everything and bool(m % 2))
 
     def heal(self) -> None:
-        """All is made well, time passes, and nothing may be left of what has to go."""
+        """End all trouble, let time pass, and require that nothing is left of what must go."""
         cluster, player, model = self.cluster, self.player, self.player.model
         cluster.settle_late(lands=True)
         for backend in cluster.backends:
@@ -115,7 +115,7 @@ class Runner:
         self.cluster.close()
 
     def _rest(self) -> AssertionError | None:
-        """What is still to be done, if anything is: else no later round would change a thing."""
+        """Return what is still to be done."""
         cluster, now = self.cluster, self.cluster.clock.now()
         self._certify()
         try:
@@ -127,7 +127,7 @@ class Runner:
         return None
 
     def _end_what_delays(self) -> None:
-        """Holds end, and trouble of processors: but first goes all that can, but for them.
+        """Release all holds and end the processors' trouble, after everything else has gone.
 
         Holds too of which nobody was told: what is in the ledger becomes true then.
         """
@@ -148,7 +148,7 @@ class Runner:
             cluster.set_trouble(processor, "up")
 
     def _certify(self) -> None:
-        """What has become complete since the last look."""
+        """Check the receipts of erasures that became complete since the last check."""
         cluster, model = self.cluster, self.player.model
         self.player.learn()
         for region in cluster.topology.regions:

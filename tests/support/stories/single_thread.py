@@ -1,4 +1,4 @@
-"""One thread does it all, one thing after the other: the same story twice is the same run."""
+"""Run everything in one thread, so that the same seed gives the same run."""
 
 from collections.abc import Callable
 from concurrent.futures import Executor, Future
@@ -13,7 +13,7 @@ T = TypeVar("T")
 
 
 class Inline(Executor):
-    """Does at once what it is given: the same run twice is the same run."""
+    """An executor that runs each call at once."""
 
     def submit(self, call: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
         future: Future[T] = Future()
@@ -25,7 +25,7 @@ class Inline(Executor):
 
 
 class Later(Executor):
-    """Does what it is given when somebody cannot wait any longer."""
+    """An executor that runs its calls when a caller waits for one."""
 
     def __init__(self) -> None:
         self._waiting: list[Callable[[], object]] = []
@@ -36,13 +36,13 @@ class Later(Executor):
         return future
 
     def run(self) -> None:
-        """All of it, now."""
+        """Run all calls now."""
         while self._waiting:
             self._waiting.pop(0)()
 
 
 class Awaited(Future[PutResult]):
-    """The result of a put: asking for it is what makes the flush happen."""
+    """The result of a put. Asking for it runs the flush."""
 
     def __init__(self, inner: Future[PutResult], later: Later) -> None:
         super().__init__()
@@ -61,7 +61,7 @@ class Awaited(Future[PutResult]):
 
 
 class InOrder(Lanes):
-    """Lanes whose flushes run in the thread of whoever waits for one."""
+    """Lanes whose flushes run in the waiting caller's thread."""
 
     def __init__(self, lanes: Lanes) -> None:
         self._later = Later()
