@@ -1,4 +1,4 @@
-"""Every operation, ended at every one of its effects; and two of them, one within the other.
+"""Every operation, ended at each of its effects; and pairs of operations, one within the other.
 
-The effects are found by running the operation once. ``python -m tests.crashpoints`` tries them all.
+One run of the operation finds its effects. ``python -m tests.crashpoints`` tries them all.
 """

@@ -28,13 +28,13 @@ _LINE = "{:<34}{:>9}{:>9}{:>9}{:>9}{:>9}"
 
 @dataclass
 class Report:
-    """What was tried, line by line, and what failed."""
+    """Counts the trials, and collects the failures."""
 
     failures: list[str] = field(default_factory=list)
     tried: int = 0
 
     def attempt(self, name: str, what: Callable[[], object]) -> None:
-        """One trial."""
+        """Run one trial."""
         self.tried += 1
         try:
             what()
@@ -46,7 +46,7 @@ class Report:
 
 
 def main() -> int:
-    """Says 1 if anything failed."""
+    """Try them all; return 1 if anything failed."""
     arguments = argparse.ArgumentParser(prog="crashpoints", description="Try every crash point.")
     arguments.add_argument(
         "--only", action="append", default=[], metavar="NAME", help="operations or pairs so named"

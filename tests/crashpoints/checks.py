@@ -1,6 +1,6 @@
-"""What must hold after the end of a process: at once, while others go on, and when all is done.
+"""What must hold after a process has died: at once, while others continue, and in the end.
 
-Each raises AssertionError with a sentence that says what is wrong.
+Each check raises AssertionError with a sentence that says what is wrong.
 """
 
 from collections.abc import Iterable
@@ -25,7 +25,7 @@ e, o, r = t.erasure.c, t.object_.c, t.replica.c
 
 
 def at_any_moment(stage: Stage, actor: Actor) -> None:
-    """No byte without a row; erased is unreadable; stored is readable; no receipt too early."""
+    """Check: no byte without a row, erased unreadable, stored readable, no receipt too early."""
     invariants.no_byte_without_a_row(stage)
     no_copy_without_a_row(stage)
     learn_of_erasures(stage)
@@ -38,7 +38,7 @@ def at_any_moment(stage: Stage, actor: Actor) -> None:
 
 
 def no_copy_without_a_row(stage: Stage) -> None:
-    """What a processor has, the catalog knows, and does not call gone."""
+    """Require that the catalog knows every copy that a processor has."""
     known = _copies(stage)
     for processor in stage.processors.values():
         for copy in processor.copies:
@@ -46,17 +46,17 @@ def no_copy_without_a_row(stage: Stage) -> None:
 
 
 def learn_samples(stage: Stage) -> None:
-    """Bytes by which each record is known, from where the catalog says that it is."""
+    """Note some ciphertext of each record, from where the catalog says that it is."""
     for fact in stage.facts:
         if not fact.sample:
             _learn_sample(stage, fact)
 
 
 def learn_of_erasures(stage: Stage) -> None:
-    """Of those that nobody was told of, the catalog knows.
+    """Look up the erasures whose process died before the answer.
 
-    One that is in the ledger becomes true by itself. When no entry is on its way any more, what
-    has not come true never will.
+    An erasure in the ledger takes effect by itself. When no entry is pending, one that has not
+    taken effect never will.
     """
     known = {number for request in stage.requests for number in request.ids or ()}
     open_ = [q for q in stage.requests if q.ids is None and not q.refused]
@@ -80,7 +80,7 @@ def learn_of_erasures(stage: Stage) -> None:
 
 
 def learn_of_holds(stage: Stage) -> None:
-    """The same of holds; what has come of none may still come true by itself."""
+    """Look up the holds whose process died before the answer. They may also appear later."""
     known = {holding.id for holding in stage.holdings}
     with stage.looking(HOME) as connection:
         placed = connection.scalars(select(t.hold.c.id).order_by(t.hold.c.number)).all()
@@ -92,14 +92,14 @@ def learn_of_holds(stage: Stage) -> None:
 
 
 def _held_is_kept(stage: Stage, actor: Actor) -> None:
-    """What nothing had begun to destroy when the hold was in force, counsel reads."""
+    """Require that counsel can read what a hold must keep."""
     for holding in stage.holdings:
         for fact in holding.kept:
             assert actor.open_held(holding, fact) == fact.body, f"{fact} is not kept"
 
 
 def at_rest(stage: Stage, actor: Actor) -> None:
-    """There was time enough: nothing is under way, what had to go is gone, and certified."""
+    """Check the end: no work is pending, what had to go is gone, and there are receipts."""
     at_any_moment(stage, actor)
     now = stage.clock.now()
     invariants.at_rest(stage, HOME, now)
@@ -120,13 +120,13 @@ def at_rest(stage: Stage, actor: Actor) -> None:
 
 
 def may_be_put(stage: Stage, fact: Fact) -> bool:
-    """Whether a put of it is right now to be answered with success."""
+    """Return whether a put of the record must succeed now."""
     gone = _erased(stage, fact) or _expired(fact, stage.clock.now())
     return not gone and all(parent.told for parent in fact.parents)
 
 
 def granted(stage: Stage) -> list[Request]:
-    """The erasures that are known to be so."""
+    """Return the erasures that are known to be in force."""
     return [request for request in stage.requests if request.ids is not None]
 
 
@@ -138,7 +138,7 @@ def _read(stage: Stage, actor: Actor, fact: Fact) -> None:
     assert code in allowed, f"a read of {fact} gives {code}, and not one of {sorted(allowed)}"
     assert code != STORED or answer == fact.body, f"a read of {fact} gives other bytes"
     if fact.told is None:
-        fact.told = code == STORED  # from now on it stays so
+        fact.told = code == STORED  # from now on the answer must not change
 
 
 def _allowed(stage: Stage, fact: Fact, now: datetime) -> set[str]:
@@ -185,7 +185,7 @@ def _receipts_are_true(stage: Stage, actor: Actor) -> None:
 
 
 def _nothing_left(stage: Stage, facts: Iterable[Fact], because: str) -> None:
-    """Not of what was stored, wherever it is by now; and not of what was written in vain."""
+    """Require that no byte of the records is left, wherever it was stored or written in vain."""
     about = list(facts)
     vain = {place for fact in about if not fact.told for place in fact.written}
     samples = [fact for fact in about if fact.sample]
@@ -199,7 +199,7 @@ def _nothing_left(stage: Stage, facts: Iterable[Fact], because: str) -> None:
 
 
 def _copies(stage: Stage, processor: str | None = None) -> set[UUID]:
-    """The copies that are not known to be gone."""
+    """Return the copies that are not confirmed to be gone."""
     c = t.processor_copy.c
     query = select(c.id).where(c.state != CopyState.CONFIRMED)
     with stage.looking(HOME) as connection:

@@ -1,9 +1,9 @@
-"""What a process does to the cluster outside of it, one effect after the other; and its end.
+"""The effects of a process, in order, and its death at one of them.
 
 An effect is a call that changes a backend or a processor, the COMMIT of a transaction that changed
 something, a statement that is its own transaction, or a change of a file. All of them pass here, so
-that a new one is found by itself. Between two effects nothing outside changes: to end before an
-effect is to end after the one before it.
+new ones are found without a list. Between two effects nothing outside the process changes: a death
+before an effect equals a death after the one before it.
 """
 
 import os
@@ -47,7 +47,7 @@ class Crash(BaseException):
 
 @dataclass(frozen=True)
 class Moment:
-    """Something that a process does. ``changes``: it is an effect. ``lands``: it can come late.
+    """One thing that a process does. ``changes``: it is an effect. ``lands``: it can land late.
 
     ``request``: to a backend or a processor. ``sent``: others may have been sent at the same time.
     """
@@ -64,7 +64,7 @@ class Moment:
 
 @dataclass
 class Tape:
-    """The moments of one process, while it records; and when it ends.
+    """Records the moments of one process, and ends it at one of them.
 
     ``stop``: at the moment of that number, counted from 0, or of a name that begins so.
     ``pause``: what happens before that of its number; ``slow``: or before the next one that is no
@@ -80,11 +80,11 @@ class Tape:
     pause: tuple[int, Callable[[], None]] | None = None
     slow: bool = False
     _sending: bool = False
-    _spared: bool = False  # one request that had left already may still come to its backend
+    _spared: bool = False  # one request that was sent may still reach its backend
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def meet(self, moment: Moment, later: Callable[[], object] | None = None) -> None:
-        """It is about to happen. Raises Crash if it does not, as the process has ended."""
+        """Record a moment that is about to happen. Raises Crash if the process is dead."""
         if self.dead:
             if self._spared and later is not None:
                 self._spared = False
@@ -112,12 +112,12 @@ class Tape:
 
     @property
     def sending_now(self) -> bool:
-        """Whether what is done now is one of several requests that may be sent at once."""
+        """Return whether the current request is one of several that may be sent at once."""
         return self._sending
 
     @contextmanager
     def sending(self) -> Iterator[None]:
-        """What is sent within may have left already when the process ends."""
+        """Mark requests that may already be sent when the process dies."""
         self._sending, self._spared = True, self.how == "others"
         try:
             yield
@@ -126,7 +126,7 @@ class Tape:
 
     @contextmanager
     def record(self) -> Iterator[None]:
-        """Note what happens within. What was to happen at the end of it happens."""
+        """Record what happens within. Afterwards run what was still due."""
         self.recording = True
         try:
             yield
@@ -151,7 +151,7 @@ class InTurn(Executor):
 
 
 def tape_backend(inner: FaultyBackend, tape: Tape) -> FaultyBackend:
-    """The backend as one process sees it."""
+    """Return the backend, as one process sees it."""
     taped = FaultyBackend(inner)
 
     def fault(call: Call) -> object:
@@ -175,7 +175,7 @@ def tape_backend(inner: FaultyBackend, tape: Tape) -> FaultyBackend:
 
 
 class TapedProcessor:
-    """A processor as one process sees it. Its word is asked for, which changes nothing."""
+    """A processor, as one process sees it. ``confirm`` changes nothing."""
 
     def __init__(self, inner: FakeProcessor, tape: Tape) -> None:
         self._inner, self._tape = inner, tape
@@ -207,14 +207,14 @@ class TapedProcessor:
 
 
 def tape_engine(engine: Engine, tape: Tape) -> None:
-    """The same for the catalog, for as long as there is the engine."""
+    """Record the transactions of an engine, for as long as it exists."""
     for name, hook in _hooks(tape):
         event.listen(engine, name, hook)
 
 
 @contextmanager
 def taped_engines(tape: Tape) -> Iterator[None]:
-    """Whatever is asked of any database within is asked by this process."""
+    """Record the transactions of all engines that are made meanwhile."""
     hooks = _hooks(tape)
     for name, hook in hooks:
         event.listen(Engine, name, hook)
@@ -249,14 +249,14 @@ def _hooks(tape: Tape) -> list[tuple[str, Callable[..., None]]]:
 
 
 def _has_changed(connection: Connection) -> bool:
-    """Whether the transaction changed anything, as the database knows it."""
+    """Return whether the database counts changes in the transaction."""
     link = cast(psycopg.Connection, connection.connection.driver_connection)
     row = link.execute("SELECT pg_current_xact_id_if_assigned() IS NOT NULL").fetchone()
     return bool(row and row[0])
 
 
 def _summary(statements: list[str]) -> str:
-    """Which tables it changed, and how."""
+    """Return which tables the transaction changed, and how."""
     found: dict[str, None] = {}
     for statement in statements:
         words = statement.lower().replace("delete from", "delete").split()
@@ -267,7 +267,7 @@ def _summary(statements: list[str]) -> str:
 
 
 class _Files:
-    """Changes of files under a folder, as the interpreter tells them."""
+    """Records changes of files under a folder, by an audit hook."""
 
     def __init__(self) -> None:
         self.watched: dict[Path, Tape] = {}
@@ -299,7 +299,7 @@ _FILES = _Files()
 
 @contextmanager
 def taped_files(folder: Path, tape: Tape) -> Iterator[None]:
-    """What happens to files under a folder is the doing of this process."""
+    """Record changes of files under a folder as effects of this process."""
     _FILES.watch(folder, tape)
     try:
         yield

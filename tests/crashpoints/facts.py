@@ -1,4 +1,4 @@
-"""What a trial knows of its records, erasures and holds: what somebody was told, or has seen."""
+"""What a trial knows of its records, erasures and holds: what a call returned or showed."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -10,10 +10,10 @@ from storage.model import RecordId, Scope
 
 @dataclass
 class Fact:
-    """A record that somebody asked to be stored, and what is known of that.
+    """A record that a process tried to store, and what is known of it.
 
-    ``told``: None until somebody has been told, or has seen. ``sample``: of its ciphertext.
-    ``written``: where it was tried to be written.
+    ``told``: None until a call returns or shows the outcome. ``sample``: of its ciphertext.
+    ``written``: where a write was tried.
     """
 
     id: RecordId
@@ -26,29 +26,29 @@ class Fact:
     written: list[tuple[str, str]] = field(default_factory=list, repr=False)
 
     def family(self) -> Iterator["Fact"]:
-        """It and all that it derives from."""
+        """Yield the record and everything that it derives from."""
         yield self
         for parent in self.parents:
             yield from parent.family()
 
     @property
     def expires(self) -> datetime | None:
-        """When it cannot be read any more."""
+        """Return the end of its readability."""
         return None if self.id.day is None else datetime.combine(self.id.day, time(), UTC)
 
 
 @dataclass
 class Request:
-    """An erasure that somebody asked for. ``ids``: None until that is told or seen to be so."""
+    """A requested erasure. ``ids``: None until a call returns or shows them."""
 
     scope: Scope
     asked: datetime
     ids: tuple[UUID, ...] | None = None
-    refused: bool = False  # it was seen that nothing has come of it
+    refused: bool = False  # it certainly has no effect
     cutoff: datetime | None = None
 
     def covers(self, fact: Fact) -> bool:
-        """Whether the record is of its scope, and old enough."""
+        """Return whether the erasure covers the record."""
         if fact.id.minted > (self.cutoff or datetime.max.replace(tzinfo=UTC)):
             return False
         wanted = self.scope.value
@@ -64,9 +64,9 @@ class Request:
 
 @dataclass
 class Holding:
-    """A hold on all of somebody. ``id``: None until that is told or seen to be so.
+    """A hold on a subject. ``id``: None until a call returns or shows it.
 
-    ``kept``: what it must keep, because nothing had begun to go when it was known to be in force.
+    ``kept``: what it must keep, because it was not being destroyed when the hold took effect.
     """
 
     subject: str
@@ -74,5 +74,5 @@ class Holding:
     kept: list[Fact] = field(default_factory=list)
 
     def covers(self, fact: Fact) -> bool:
-        """Whether it is about whom the record is about."""
+        """Return whether the hold covers the record."""
         return any(one.subject == self.subject for one in fact.family())

@@ -1,4 +1,4 @@
-"""The region in which trials take turns, set back to its first state after each."""
+"""The region in which all trials run, one by one. It is set back after each."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +16,7 @@ HOME = "eu-central-1"
 
 @dataclass(frozen=True)
 class Ground:
-    """Settings of one region, and the rows of its catalog and its keys when it was new."""
+    """Settings of one region, with the rows of its catalog and its keys when it was new."""
 
     server: Server
     full: Settings
@@ -24,13 +24,13 @@ class Ground:
     region: Snapshot
 
     def clear(self) -> None:
-        """As it was when it was new."""
+        """Set the region back to when it was new."""
         self.region.restore(self.settings.regions[HOME].keys_file)
         self.region.close()
 
 
 def make_ground(server: Server, folder: Path) -> Ground:
-    """A new one: one region, in a topology in which little time has to pass."""
+    """Make a region in a topology with short periods."""
     topology = folder / "topology"
     if not topology.exists():
         data = Path(regions.__file__).parent / "data"

@@ -1,6 +1,6 @@
-"""The operations, one function each. To add one: a function that prepares, and gives the act.
+"""The operations, one function each. To add one, write a function that prepares and returns the act.
 
-The act is what a process does. All of its effects are found by running it once.
+The act is what a process does. One run of it finds all of its effects.
 """
 
 import os
@@ -24,7 +24,7 @@ LARGE = 300_000  # a pack of its own
 
 
 def operation(made: Operation) -> Operation:
-    """One more, under its name."""
+    """Register an operation under the function's name."""
     OPERATIONS[made.__name__.replace("_", " ").strip()] = made
     return made
 
@@ -34,14 +34,14 @@ def operation(made: Operation) -> Operation:
 
 @operation
 def put(stage: Stage, other: Actor) -> Act:
-    """The first record of its day: with its day key."""
+    """Put the first record of a day, which makes the day key."""
     fact = stage.fact("ann")
     return lambda actor: actor.put(fact)
 
 
 @operation
 def put_derived(stage: Stage, other: Actor) -> Act:
-    """A record that derives from another."""
+    """Put a record that derives from another."""
     parent = stage.fact("ann")
     other.put(parent)
     fact = stage.fact(data_class=COMPLETION, parents=[parent])
@@ -50,7 +50,7 @@ def put_derived(stage: Stage, other: Actor) -> Act:
 
 @operation
 def put_again(stage: Stage, other: Actor) -> Act:
-    """The same id with the same content: the same answer."""
+    """Put the same content under the same id: the answer is the same."""
     fact = stage.fact("ann")
     other.put(fact)
     return lambda actor: actor.put(fact)
@@ -58,28 +58,28 @@ def put_again(stage: Stage, other: Actor) -> Act:
 
 @operation
 def put_large(stage: Stage, other: Actor) -> Act:
-    """A pack of its own."""
+    """Put a record that fills a pack."""
     fact = stage.fact("ann", size=LARGE)
     return lambda actor: actor.put(fact)
 
 
 @operation
 def put_many(stage: Stage, other: Actor) -> Act:
-    """Two packs, one after the other."""
+    """Put two packs, one after the other."""
     facts = [stage.fact(f"user {n}") for n in range(6)]
     return lambda actor: actor.put_many(facts)
 
 
 @operation
 def put_file(stage: Stage, other: Actor) -> Act:
-    """A file, with a key of its own."""
+    """Put a file, which has its own key."""
     fact = stage.fact("ann", data_class=FILE, size=2_000_000)
     return lambda actor: actor.put(fact)
 
 
 @operation
 def capture(stage: Stage, other: Actor) -> Act:
-    """What was streamed."""
+    """Capture a streamed completion."""
     fact = stage.fact("ann", data_class=COMPLETION)
     return lambda actor: actor.capture(fact)
 
@@ -89,7 +89,7 @@ def capture(stage: Stage, other: Actor) -> Act:
 
 @operation
 def replicate(stage: Stage, other: Actor) -> Act:
-    """A pack, a file and their keys that lack a replica."""
+    """Replicate a pack, a file and their keys."""
     with stage.one_down("eu-b"):
         other.put(stage.fact("ann"))
         other.put(stage.fact("ben", data_class=FILE))
@@ -98,7 +98,7 @@ def replicate(stage: Stage, other: Actor) -> Act:
 
 @operation
 def repair(stage: Stage, other: Actor) -> Act:
-    """A read finds a replica that is not what was written, and a worker makes another."""
+    """A read finds a corrupt replica, and a worker replaces it."""
     fact = stage.fact("ann")
     other.put(fact)
     learn_samples(stage)
@@ -119,7 +119,7 @@ def repair(stage: Stage, other: Actor) -> Act:
 
 
 def some_records(stage: Stage, other: Actor) -> list[Fact]:
-    """One pack of three, of which one is about Ann; what derives from that; and a file of hers."""
+    """Store a pack of three, of which one is about Ann, a record derived from it, and a file of hers."""
     facts = [stage.fact(name, group="talk" if name == "ann" else None) for name in _NAMES]
     other.put_many(facts)
     child = stage.fact(data_class=COMPLETION, parents=facts[:1])
@@ -134,42 +134,42 @@ _NAMES = ("ann", "ben", "eve")
 
 @operation
 def erase_record(stage: Stage, other: Actor) -> Act:
-    """One record, and what derives from it."""
+    """Erase a record, and what derives from it."""
     facts = some_records(stage, other)
     return lambda actor: actor.erase(Scope.record(facts[0].id))
 
 
 @operation
 def erase_subject(stage: Stage, other: Actor) -> Act:
-    """All of a person."""
+    """Erase a subject."""
     some_records(stage, other)
     return lambda actor: actor.erase(Scope.subject("ann"))
 
 
 @operation
 def erase_group(stage: Stage, other: Actor) -> Act:
-    """All of a conversation."""
+    """Erase a group."""
     some_records(stage, other)
     return lambda actor: actor.erase(Scope.group("talk"))
 
 
 @operation
 def erase_tenant(stage: Stage, other: Actor) -> Act:
-    """All of a tenant."""
+    """Erase a tenant."""
     some_records(stage, other)
     return lambda actor: actor.erase(Scope.tenant())
 
 
 @operation
 def erase_account(stage: Stage, other: Actor) -> Act:
-    """All of a customer."""
+    """Erase an account."""
     some_records(stage, other)
     return lambda actor: actor.erase(Scope.account("acme"))
 
 
 @operation
 def plan(stage: Stage, other: Actor) -> Act:
-    """Delete the rows, and note what holds their bytes."""
+    """Delete the rows of two erasures, and note the packs that have their bytes."""
     some_records(stage, other)
     other.erase(Scope.subject("ann"))
     other.erase(Scope.tenant())
@@ -178,7 +178,7 @@ def plan(stage: Stage, other: Actor) -> Act:
 
 @operation
 def purge(stage: Stage, other: Actor) -> Act:
-    """Remove what is planned, and see it absent."""
+    """Purge what was planned, and confirm its absence."""
     some_records(stage, other)
     other.erase(Scope.tenant())
     other.duty("plan")
@@ -197,7 +197,7 @@ def complete(stage: Stage, other: Actor) -> Act:
 
 @operation
 def compact(stage: Stage, other: Actor) -> Act:
-    """Copy what is alive of a pack, and give the old one up."""
+    """Compact a pack with one erased record."""
     some_records(stage, other)
     other.erase(Scope.subject("ann"))
     other.duty("plan", "purge")
@@ -210,7 +210,7 @@ def compact(stage: Stage, other: Actor) -> Act:
 
 @operation
 def hold(stage: Stage, other: Actor) -> Act:
-    """All of a person is kept from now on."""
+    """Place a hold on a subject."""
     some_records(stage, other)
     holding = stage.holding("ann")
     return lambda actor: actor.hold(holding)
@@ -218,7 +218,7 @@ def hold(stage: Stage, other: Actor) -> Act:
 
 @operation
 def plan_what_is_held(stage: Stage, other: Actor) -> Act:
-    """An erasure is deferred, another is not."""
+    """Plan an erasure that a hold defers in part."""
     some_records(stage, other)
     other.hold(stage.holding("ann"))
     other.erase(Scope.tenant())
@@ -227,7 +227,7 @@ def plan_what_is_held(stage: Stage, other: Actor) -> Act:
 
 @operation
 def compact_what_is_held(stage: Stage, other: Actor) -> Act:
-    """A pack of which one record is erased, and another is held."""
+    """Compact a pack with an erased and a held record."""
     some_records(stage, other)
     other.hold(stage.holding("ann"))
     other.erase(Scope.subject("ben"))
@@ -238,7 +238,7 @@ def compact_what_is_held(stage: Stage, other: Actor) -> Act:
 
 @operation
 def expire_what_is_held(stage: Stage, other: Actor) -> Act:
-    """A day is over, and some of it is carried out of it."""
+    """Expire a day, and relocate what is held out of it."""
     some_records(stage, other)
     other.hold(stage.holding("ann"))
     other.erase(Scope.subject("ann"))
@@ -254,7 +254,7 @@ def expire_what_is_held(stage: Stage, other: Actor) -> Act:
 
 @operation
 def release(stage: Stage, other: Actor) -> Act:
-    """What a hold deferred goes on, though its day is over."""
+    """Release a hold: what it deferred goes on, though the day has expired."""
     some_records(stage, other)
     holding = stage.holding("ann")
     other.hold(holding)
@@ -273,7 +273,7 @@ def release(stage: Stage, other: Actor) -> Act:
 
 @operation
 def open_what_is_held(stage: Stage, other: Actor) -> Act:
-    """Counsel reads: first there is a line in the audit log."""
+    """Open a held record, which is audited first."""
     facts = some_records(stage, other)
     holding = stage.holding("ann")
     other.hold(holding)
@@ -285,7 +285,7 @@ def open_what_is_held(stage: Stage, other: Actor) -> Act:
 
 @operation
 def expire(stage: Stage, other: Actor) -> Act:
-    """A day is over: packs, rows, keys. All duties, until it is forgotten."""
+    """Expire a day with all duties: packs, rows, keys."""
     some_records(stage, other)
     stage.pass_midnight()
 
@@ -299,7 +299,7 @@ def expire(stage: Stage, other: Actor) -> Act:
 
 @operation
 def expire_and_erase(stage: Stage, other: Actor) -> Act:
-    """A day is over before an erasure of what it holds was planned."""
+    """Expire a day before an erasure of its records is planned."""
     some_records(stage, other)
     other.erase(Scope.subject("ann"))
     stage.pass_midnight()
@@ -312,7 +312,7 @@ def expire_and_erase(stage: Stage, other: Actor) -> Act:
 
 @operation
 def reap(stage: Stage, other: Actor) -> Act:
-    """Give up what was being written by a process that has ended."""
+    """Abandon what a dead process was writing."""
     stage.start(Tape(stop="put day_key")).put_and_end(stage.fact("ben", data_class=COMPLETION))
     stage.start(Tape(stop="put pack on eu-b")).put_and_end(stage.fact("ann"))
     stage.pass_time(hours=2)
@@ -321,7 +321,7 @@ def reap(stage: Stage, other: Actor) -> Act:
 
 @operation
 def reap_keys(stage: Stage, other: Actor) -> Act:
-    """Give up the key of a file that did not come to be."""
+    """Abandon the key of a file that was never stored."""
     file = stage.fact("ann", data_class=FILE)
     stage.start(Tape(stop="commit insert file")).put_and_end(file)
     stage.pass_time(hours=2)
@@ -330,14 +330,14 @@ def reap_keys(stage: Stage, other: Actor) -> Act:
 
 @operation
 def make_partitions(stage: Stage, other: Actor) -> Act:
-    """Partitions, ahead of their days."""
+    """Make partitions ahead of their days."""
     stage.pass_time(hours=24)
     return lambda actor: actor.duty("partitions")
 
 
 @operation
 def forget(stage: Stage, other: Actor) -> Act:
-    """Fences that guard nothing any more, and objects that are gone."""
+    """Prune fences that are past their time, and objects that are gone."""
     other.put(stage.fact("ann", data_class=FILE))
     other.erase(Scope.subject("ann"))
     other.duty("plan", "purge", "complete")
@@ -347,7 +347,7 @@ def forget(stage: Stage, other: Actor) -> Act:
 
 @operation
 def scrub(stage: Stage, other: Actor) -> Act:
-    """Every key of every backend, a week after the last time."""
+    """Scrub every key of every backend, a week after the last round."""
     other.put(stage.fact("ann"))
     other.duty("scrub")
     with stage.looking(HOME) as connection:
@@ -357,7 +357,7 @@ def scrub(stage: Stage, other: Actor) -> Act:
 
 @operation
 def settle(stage: Stage, other: Actor) -> Act:
-    """An entry of the ledger whose writer has ended."""
+    """Resolve a ledger entry whose writer is dead."""
     some_records(stage, other)
     stage.start(Tape(stop="commit update object, update replica, insert erasure")).erase_and_end(
         Scope.subject("ann")
@@ -371,20 +371,20 @@ def settle(stage: Stage, other: Actor) -> Act:
 
 @operation
 def make_tenant(stage: Stage, other: Actor) -> Act:
-    """New terms for a tenant."""
+    """Change the terms of a tenant."""
     other.put(stage.fact("ann"))
     return lambda actor: stage.make_tenant(actor, dedicated=True)
 
 
 @operation
 def open_store(stage: Stage, other: Actor) -> Act:
-    """A process starts, and uses every right that it will need."""
+    """Start a process that probes every right that it needs."""
     return lambda actor: stage.start(actor.tape, probing=True)
 
 
 @operation
 def rotate_keys(stage: Stage, other: Actor) -> Act:
-    """New versions of a region's own keys."""
+    """Rotate the keys of a region."""
     other.put(stage.fact("ann"))
     path = stage.settings.regions[HOME].keys_file
 

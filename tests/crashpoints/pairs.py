@@ -1,6 +1,6 @@
-"""Two operations of two processes: one runs whole at some moment of the other.
+"""Two operations of two processes: one runs whole within the other.
 
-If it has to wait for a lock that the other holds, it goes on when that is released.
+If it waits for a lock that the first one has, it goes on when that is released.
 """
 
 import time
@@ -28,7 +28,7 @@ _PATIENCE = 60.0  # seconds
 
 @dataclass(frozen=True)
 class Cut:
-    """Where the first operation stops, and lets the second run."""
+    """The moment of the first operation at which the second runs."""
 
     pair: str
     number: int
@@ -37,17 +37,17 @@ class Cut:
         return f"{self.pair} {self.number}"
 
     def story(self, moments: Sequence[Moment]) -> str:
-        """What the first one did, line by line, and where."""
+        """Return the moments of the first operation, line by line, and where the second ran."""
         lines = [f"  {moment}" for moment in moments]
         lines.insert(self.number, "> here the second one runs")
         return "\n".join([f"{self.pair}:", *lines])
 
 
 def pair(name: str, *, slow: bool = False) -> Callable[[Pair], Pair]:
-    """One more, under this name. ``slow``: time passes while the first one is stopped.
+    """Register a pair. ``slow``: time passes while the first operation is stopped.
 
-    Then it is not stopped at a request to a backend: one that took longer than the backend's
-    longest request would break what everything rests on.
+    Then it is not stopped at a request to a backend: no request takes longer than the backend's
+    longest request.
     """
 
     def add(made: Pair) -> Pair:
@@ -60,7 +60,7 @@ def pair(name: str, *, slow: bool = False) -> Callable[[Pair], Pair]:
 
 
 def cuts_of(ground: Ground, name: str) -> Iterator[Cut]:
-    """Every moment of the first one, as found by running it before the second."""
+    """Yield every moment of the first operation."""
     tape = Tape()
     _try(ground, name, tape)
     for number, moment in enumerate(tape.moments):
@@ -69,7 +69,7 @@ def cuts_of(ground: Ground, name: str) -> Iterator[Cut]:
 
 
 def try_cut(ground: Ground, cut: Cut) -> None:
-    """Let the second one run there. Raises AssertionError with the story."""
+    """Run the second operation there. Raises AssertionError with the story."""
     tape = Tape()
     try:
         _try(ground, cut.pair, tape, cut.number)
@@ -80,7 +80,7 @@ def try_cut(ground: Ground, cut: Cut) -> None:
 
 @dataclass
 class _Second:
-    """The second operation, in a thread of its own."""
+    """The second operation, in its own thread."""
 
     stage: Stage
     act: Callable[[], object]
@@ -88,7 +88,7 @@ class _Second:
     running: list[Future[object]] = field(default_factory=list)
 
     def run(self) -> None:
-        """Returns when it is done, or waits for a lock."""
+        """Start it; return when it is done or waits for a lock."""
         done = self.pool.submit(self.act)
         self.running.append(done)
         until = time.monotonic() + _PATIENCE
@@ -120,7 +120,7 @@ def _try(ground: Ground, name: str, tape: Tape, number: int | None = None) -> No
 
 
 def _told(act: Act, actor: Actor) -> None:
-    """It may be refused: that is an answer too, unless it is our mistake."""
+    """Run the operation; it may be refused."""
     try:
         act(actor)
     except DomicileError as error:
@@ -364,19 +364,19 @@ def _ask_back_and_erase(stage: Stage, other: Actor) -> tuple[Act, Act]:
 
 
 def _erase_and_ask(two: Actor) -> None:
-    """An erasure, and all that a worker can do for it now, at processors too."""
+    """Erase, and let a worker do all that it can, also at processors."""
     two.erase(Scope.subject("ann"))
     two.duty("plan", "purge", "request_deletion", "complete")
 
 
 def _erase_all(two: Actor, scope: Scope | None = None) -> None:
-    """An erasure, and all that a worker can do for it now."""
+    """Erase, and let a worker do all that it can."""
     two.erase(scope or Scope.subject("ann"))
     two.duty("plan", "purge", "complete")
 
 
 def _to_compact(stage: Stage, other: Actor) -> None:
-    """A pack of which one record is erased, and whose window is over."""
+    """Prepare a pack with an erased record that is due for compaction."""
     some_records(stage, other)
     other.erase(Scope.subject("ann"))
     other.duty("plan", "purge")

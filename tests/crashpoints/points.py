@@ -1,4 +1,4 @@
-"""One operation, ended at one of its effects, and all that must hold from then on."""
+"""One operation, ended at one of its effects, and everything that must hold from then on."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
@@ -16,7 +16,7 @@ from tests.support.inspect import invariants
 
 @dataclass(frozen=True)
 class Point:
-    """Where an operation is ended: at the moment of this number."""
+    """The moment at which an operation ends, by number."""
 
     operation: str
     number: int
@@ -26,7 +26,7 @@ class Point:
         return f"{self.operation} {self.number} {self.how}"
 
     def story(self, moments: Sequence[Moment]) -> str:
-        """What was done until then, line by line."""
+        """Return what was done until then, line by line."""
         ends = {
             "stop": "the process ends here",
             "late": "the process ends here, and the request comes to the backend much later",
@@ -37,14 +37,14 @@ class Point:
 
 
 def find_moments(ground: Ground, operation: str) -> tuple[Moment, ...]:
-    """What the operation does, found by running it; and that it leaves all well."""
+    """Run the operation to find its moments, and check that it leaves no fault."""
     tape = Tape()
     try_it(ground, operation, tape)
     return tuple(tape.moments)
 
 
 def points_of(operation: str, moments: Sequence[Moment]) -> Iterator[Point]:
-    """Every way to end it. The run that found the moments came to its end already."""
+    """Yield every way to end the operation before its last effect."""
     for number, moment in enumerate(moments):
         if not moment.changes:
             continue
@@ -67,7 +67,7 @@ def try_point(ground: Ground, point: Point) -> None:
 
 
 def try_it(ground: Ground, operation: str, tape: Tape) -> None:
-    """Run an operation in a new Domicile, end its process, and let others go on."""
+    """Run an operation in a new Domicile, end its process, and let others continue."""
     stage = Stage(ground)
     try:
         other = stage.start()
@@ -89,7 +89,7 @@ def try_it(ground: Ground, operation: str, tape: Tape) -> None:
 
 
 def recover(stage: Stage) -> None:
-    """Time passes, and a new process works, until nothing is left to do; then until all expires."""
+    """Let time pass and a new process work until nothing is left to do, then until all expires."""
     if stage.restored:
         make_good(stage)
     invariants.no_byte_without_a_row(stage)
@@ -110,7 +110,7 @@ def recover(stage: Stage) -> None:
 
 
 def _end_holds(stage: Stage, actor: Actor) -> None:
-    """Holds outlast the day of what they hold; then they are released, and all goes on."""
+    """Let the holds outlast the day of what they keep, then release them."""
     if not stage.holdings:
         return
     stage.pass_midnight()
@@ -118,7 +118,7 @@ def _end_holds(stage: Stage, actor: Actor) -> None:
         _work(stage, actor, hours=1)
     for holding in stage.holdings:
         holding.kept = []
-    for hold in actor.store.admin.holds.list(HOME):  # also one that came true after all
+    for hold in actor.store.admin.holds.list(HOME):  # also one that took effect after all
         actor.store.admin.holds.release(hold.id, why="settled")
 
 
@@ -129,7 +129,7 @@ def _work(stage: Stage, actor: Actor, **time: float) -> None:
 
 
 def _ask_again(stage: Stage, actor: Actor) -> None:
-    """Who was not answered asks again, with the same id; and is answered."""
+    """Repeat the calls that had no answer, with the same ids. They must succeed."""
     for holding in [holding for holding in stage.holdings if holding.id is None]:
         actor.hold(holding)
     for request in [request for request in stage.requests if request.refused]:

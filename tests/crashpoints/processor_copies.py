@@ -9,10 +9,10 @@ from tests.crashpoints.stage import Act, Actor, Stage
 
 @operation
 def hand_over(stage: Stage, other: Actor) -> Act:
-    """Two copies, of which one has to go when somebody erases."""
+    """Hand over two copies. One must go when its subject is erased."""
     facts = [stage.fact(name) for name in ("ann", "ben", "eve")]  # a full pack
     other.put_many(facts)
-    stage.request(Scope.subject("ann")).refused = True  # asked for when all is well
+    stage.request(Scope.subject("ann")).refused = True  # erased when all backends are up
 
     def act(actor: Actor) -> None:
         for fact in facts[:2]:
@@ -23,7 +23,7 @@ def hand_over(stage: Stage, other: Actor) -> Act:
 
 @operation
 def ask_back(stage: Stage, other: Actor) -> Act:
-    """A copy whose record is erased, and one that nobody knows to have arrived; then receipts."""
+    """Ask back a copy of an erased record and one of unknown arrival, then sign the receipts."""
     facts = [stage.fact(name) for name in ("ann", "ben", "eve")]  # a full pack
     other.put_many(facts)
     other.hand_over(facts[0])
@@ -36,7 +36,7 @@ def ask_back(stage: Stage, other: Actor) -> Act:
 
 @operation
 def ask_back_too_early(stage: Stage, other: Actor) -> Act:
-    """A delivery is still under way when the processor says that it has nothing of the copy."""
+    """A delivery is late when the processor answers that it has no such copy."""
     fact = stage.fact("ann")
     other.put(fact)
     stage.start(Tape(stop="deliver", how="late")).hand_over_and_end(fact)
@@ -47,7 +47,7 @@ def ask_back_too_early(stage: Stage, other: Actor) -> Act:
 
 @operation
 def settle_a_copy(stage: Stage, other: Actor) -> Act:
-    """An entry of the ledger that tells of a copy, and whose writer has ended."""
+    """Resolve a ledger entry of a copy whose writer is dead."""
     fact, tape = stage.fact("ann"), Tape(stop="commit update object, update replica, insert proc")
     other.put(fact)
     stage.start(tape).hand_over_and_end(fact)
@@ -59,7 +59,7 @@ def settle_a_copy(stage: Stage, other: Actor) -> Act:
 
 @operation
 def recover(stage: Stage, other: Actor) -> Act:
-    """From a dump: an erasure and copies are forgotten, and a record that was put since is lost."""
+    """Recover a dump that lacks an erasure, copies, and a record that was put since."""
     facts = some_records(stage, other)
     backup = restored_catalog.back_up(stage)
     other.put(stage.fact("zoe"))
@@ -77,7 +77,7 @@ def recover(stage: Stage, other: Actor) -> Act:
 
 @operation
 def recover_in_place(stage: Stage, other: Actor) -> Act:
-    """From a snapshot: a hold is forgotten too, and a copy that was there is confirmed since."""
+    """Recover a snapshot that lacks a hold too, and a confirmation."""
     facts = some_records(stage, other)
     other.hand_over(facts[1])
     backup = restored_catalog.back_up(stage)

@@ -1,4 +1,4 @@
-"""A region that comes to steps, ended at each effect: ``init`` again makes it whole."""
+"""The initialization of a region, ended at each effect: another ``init`` completes it."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -18,7 +18,7 @@ _NUMBERS = count(1000)
 
 
 def find_moments(ground: Ground) -> tuple[Moment, ...]:
-    """What ``init`` does to a region that is new."""
+    """Return what ``init`` does to a new region."""
     tape = Tape()
     with _unborn(ground) as settings:
         _init(settings, tape)
@@ -26,13 +26,13 @@ def find_moments(ground: Ground) -> tuple[Moment, ...]:
 
 
 def try_point(ground: Ground, number: int) -> None:
-    """End it there, and begin again. Raises AssertionError if that does not make it whole."""
+    """End ``init`` there, and run it again. Raises AssertionError unless that completes the region."""
     tape = Tape(stop=number)
     with _unborn(ground) as settings:
         with suppress(Crash):
             _init(settings, tape)
         assert tape.dead, "it has not come so far"
-        with suppress(ConfigurationError, Unavailable):  # or it lacks nothing that this needs
+        with suppress(ConfigurationError, Unavailable):  # it may already be complete enough
             _use(settings)
         _init(settings, Tape())
         _use(settings)
@@ -44,7 +44,7 @@ def _init(settings: Settings, tape: Tape) -> None:
 
 
 def _use(settings: Settings) -> None:
-    """Store and read. A region that cannot refuses, and nothing is lost by that."""
+    """Store and read a record. An incomplete region refuses both."""
     dependencies = Dependencies(clock=lambda _: FakeClock(MORNING), unhealthy_seconds=0.0)
     with open_store(settings, dependencies=dependencies, log=quiet()) as store:
         store.admin.tenants.ensure(tenant_spec())
@@ -55,7 +55,7 @@ def _use(settings: Settings) -> None:
 
 @contextmanager
 def _unborn(ground: Ground) -> Iterator[Settings]:
-    """Settings of a region of which nothing is there but an empty database."""
+    """Return settings of a region that has nothing but an empty database."""
     number = next(_NUMBERS)
     url = ground.server._create(number)[HOME]
     home = ground.server.directory / f"home{number}"

@@ -1,4 +1,4 @@
-"""A catalog that is lost, restored as it was at an earlier moment, and recovered."""
+"""A catalog that is lost, restored from a backup, and recovered."""
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -21,15 +21,15 @@ _ELSEWHERE = "1/00000001/1/1"
 
 @dataclass(frozen=True)
 class Backup:
-    """The rows of a catalog, and what was told until then."""
+    """The rows of a catalog, and what was acknowledged until then."""
 
     rows: Mapping[str, Sequence[Row[tuple[object, ...]]]]
     told: Sequence[Fact]
 
 
 def back_up(stage: Stage) -> Backup:
-    """The catalog as it is now."""
-    learn_samples(stage)  # a row that comes back may tell of bytes that are gone
+    """Back up the catalog."""
+    learn_samples(stage)  # a restored row may name bytes that are gone
     with stage.looking(HOME) as connection:
         rows = {
             table.name: connection.execute(select(table)).all()
@@ -39,9 +39,9 @@ def back_up(stage: Stage) -> Backup:
 
 
 def restore(stage: Stage, backup: Backup, *, elsewhere: bool) -> None:
-    """Every process has ended, and the catalog is what it was. On the same UTC day only.
+    """End all processes, and set the catalog back to a backup of the same UTC day.
 
-    ``elsewhere``: in another place, as a dump; or in its own, as a snapshot of the disk is.
+    ``elsewhere``: as a dump on another server; otherwise as a snapshot of the server's disk.
     """
     with stage.looking(HOME) as connection:
         for table in reversed(t.metadata.sorted_tables):
@@ -59,7 +59,7 @@ def restore(stage: Stage, backup: Backup, *, elsewhere: bool) -> None:
 
 
 def recover(stage: Stage, tape: Tape) -> None:
-    """What ``domicile recover --confirm`` does."""
+    """Do what ``domicile recover --confirm`` does."""
     with open_restored(stage.settings, dependencies=stage.dependencies(tape), only=HOME) as copies:
         report = start(copies[0])
         if report is not None:
@@ -69,7 +69,7 @@ def recover(stage: Stage, tape: Tape) -> None:
 
 
 def make_good(stage: Stage) -> None:
-    """Nobody serves before it is recovered to the end; then that is done again."""
+    """Require that no store opens before recovery is finished; then recover again."""
     with suppress(CatalogRestored):
         stage.start()
         raise AssertionError("a copy of a catalog is served")

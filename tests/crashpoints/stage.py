@@ -1,6 +1,6 @@
-"""Where operations are tried: one Domicile, its processes, and what they were told.
+"""Where operations are tried: one Domicile, its processes, and the answers that they got.
 
-What a process is told before it ends counts; what it would have been told later does not.
+An answer counts if the process got it before it died.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -54,7 +54,7 @@ MORNING = datetime(2026, 3, 1, 6, tzinfo=UTC)  # leaves time to compact before m
 
 @dataclass
 class Actor(Process):
-    """A process, with the words in which operations are written. ``tape``: what it does."""
+    """A process, with the calls that operations use. ``tape`` records its moments."""
 
     tape: Tape
     stage: "Stage"
@@ -93,7 +93,7 @@ class Actor(Process):
         self._told(fact, sink.result)
 
     def erase(self, scope: Scope) -> Request:
-        """Erase, and be told so."""
+        """Request an erasure, and note the answer."""
         request = self.stage.request(scope)
         if scope.kind == "account":
             whole = self.store.erase(scope, reason=Reason.SUBJECT_REQUEST)
@@ -109,7 +109,7 @@ class Actor(Process):
         self.store.tenant(TENANT).hand_over(fact.id, PROCESSOR)
 
     def hold(self, holding: Holding) -> None:
-        """Place a hold, and be told so."""
+        """Place a hold, and note the answer."""
         spec = HoldSpec(
             TENANT,
             Scope.subject(holding.subject),
@@ -125,13 +125,13 @@ class Actor(Process):
             self.stage.in_force(holding)
 
     def release(self, holding: Holding) -> None:
-        """End a hold."""
+        """Release a hold."""
         assert holding.id is not None
-        holding.kept = []  # from the call on, it may be over
+        holding.kept = []  # from the call on it may be over
         self.store.admin.holds.release(holding.id, why="settled")
 
     def open_held(self, holding: Holding, fact: Fact) -> str | bytes:
-        """What counsel sees."""
+        """Return the held content, or the code of the error."""
         assert holding.id is not None
         try:
             with self.store.admin.holds.open(holding.id, fact.id, actor="counsel-1") as opened:
@@ -140,35 +140,35 @@ class Actor(Process):
             return error.code
 
     def put_and_end(self, fact: Fact) -> None:
-        """Store a record, and end in the middle of it, where the tape says."""
+        """Store a record, and die in the middle, where the tape says."""
         with suppress(Crash, DomicileError), self.tape.record():
             self.put(fact)
         assert self.tape.dead, "it did not come there"
         self.end()
 
     def erase_and_end(self, scope: Scope) -> None:
-        """Erase, and end in the middle of it, where the tape says."""
+        """Request an erasure, and die in the middle, where the tape says."""
         with suppress(Crash, DomicileError), self.tape.record():
             self.erase(scope)
         assert self.tape.dead, "it did not come there"
         self.end()
 
     def hand_over_and_end(self, fact: Fact) -> None:
-        """Hand a copy over, and end in the middle of it, where the tape says."""
+        """Hand over a copy, and die in the middle, where the tape says."""
         with suppress(Crash, DomicileError), self.tape.record():
             self.hand_over(fact)
         assert self.tape.dead, "it did not come there"
         self.end()
 
     def read(self, fact: Fact) -> str | bytes:
-        """The body, or the code of what was raised instead."""
+        """Return the body, or the code of the error."""
         try:
             return self.store.tenant(TENANT).get(fact.id, purpose=Purpose.SERVE).body
         except DomicileError as error:
             return error.code
 
     def duty(self, *names: str) -> None:
-        """Duties of a worker, each until it finds no more to do."""
+        """Run duties of a worker, each until it finds nothing to do."""
         todo = {duty.name: duty for duty in self.duties()}
         for name in names:
             pieces = 0
@@ -184,7 +184,7 @@ class Actor(Process):
         Worker(self.duties(), quiet()).run_once()
 
     def end(self) -> None:
-        """Whether it was killed or not."""
+        """Close the store, also of a dead process."""
         with suppress(Crash):
             self.stack.close()
 
@@ -216,14 +216,14 @@ class Stage(Cluster):
         self.requests: list[Request] = []
         self.holdings: list[Holding] = []
         self.processors: dict[str, FakeProcessor] = {}
-        self.restored = False  # its catalog is a copy, and nobody has recovered it
+        self.restored = False  # its catalog was restored and not recovered
         self.stack = ExitStack()
         self.tapes: list[Tape] = []
         super().__init__(ground.settings, threads=False, processes=0)
         self.clock = FakeClock(MORNING)
 
     def start(self, tape: Tape | None = None, *, probing: bool = False) -> Actor:
-        """A new process."""
+        """Start a new process."""
         tape = tape or Tape()
         stack, dependencies = ExitStack(), self.dependencies(tape, probing=probing)
         store: Store = stack.enter_context(
@@ -236,7 +236,7 @@ class Stage(Cluster):
         return actor
 
     def dependencies(self, tape: Tape, *, probing: bool = False) -> Dependencies:
-        """What a new process has, with each of its effects on the tape."""
+        """Return the dependencies of a new process whose moments the tape records."""
 
         def clock(catalog: Catalog) -> FakeClock:
             tape_engine(catalog.engine, tape)
@@ -249,12 +249,12 @@ class Stage(Cluster):
             limits=Limits(linger=5.0, pack_records=3),
             unhealthy_seconds=0.0,
             sleep=self.clock.sleep,
-            entropy=Random(len(self.processes)).randbytes,  # the same run twice is the same run
+            entropy=Random(len(self.processes)).randbytes,  # the same seed gives the same run
             probing=probing,
         )
 
     def make_tenant(self, actor: Actor, *, dedicated: bool = False) -> None:
-        """The one that all operations are about."""
+        """Make the tenant that all operations use."""
         actor.store.admin.tenants.ensure(tenant_spec(dedicated=dedicated))
 
     def fact(
@@ -266,7 +266,7 @@ class Stage(Cluster):
         group: str | None = None,
         parents: Sequence[Fact] = (),
     ) -> Fact:
-        """A record that is about to be stored."""
+        """Prepare a record that is about to be stored."""
         maker = next(p for p in self.processes if isinstance(p, Actor) and not p.tape.dead)
         number = len(self.facts)
         body = (b"%d %s " % (number, PLAIN) * (size // 8))[:size]
@@ -276,22 +276,22 @@ class Stage(Cluster):
         return fact
 
     def request(self, scope: Scope) -> Request:
-        """An erasure that is about to be asked for."""
+        """Note an erasure that is about to be requested."""
         self.requests.append(Request(scope, self.clock.now()))
         return self.requests[-1]
 
     def granted(self, request: Request, requested: Mapping[UUID, datetime]) -> None:
-        """It is known to be so. ``requested``: when, by erasure."""
+        """Note that the erasure is in force. ``requested``: when, by erasure."""
         request.ids = tuple(requested)
         request.cutoff = max(requested.values())
 
     def holding(self, subject: str) -> Holding:
-        """A hold that is about to be placed."""
+        """Note a hold that is about to be placed."""
         self.holdings.append(Holding(subject))
         return self.holdings[-1]
 
     def in_force(self, holding: Holding) -> None:
-        """It is known to be so."""
+        """Note that the hold is in force, and what it must keep."""
         now = self.clock.now()
         holding.kept = [
             fact
@@ -303,11 +303,11 @@ class Stage(Cluster):
         ]
 
     def pass_time(self, **by: float) -> None:
-        """The clock moves; what is under way lands before it is too late."""
+        """Let time pass. Late writes land before their deadline."""
         self.advance(timedelta(**by), lands=True)
 
     def pass_midnight(self) -> None:
-        """The next UTC day begins."""
+        """Advance to the next UTC day."""
         now = self.clock.now()
         tomorrow = datetime.combine(now.date() + timedelta(days=1), time(), UTC)
         self.advance(tomorrow + timedelta(minutes=1) - now, lands=True)
@@ -321,14 +321,14 @@ class Stage(Cluster):
             catalog.close()
 
     def note_late(self) -> None:
-        """A delivery may be under way too."""
+        """Note late deliveries too."""
         before = self.late_since
         super().note_late()
         if any(processor.late for processor in self.processors.values()):
             self.late_since = self.late_since or before or self.clock.now()
 
     def settle_late(self, *, lands: bool) -> None:
-        """It arrives, just in time."""
+        """Let late writes and deliveries land just in time."""
         super().settle_late(lands=lands)
         for processor in self.processors.values():
             processor.land()
@@ -341,14 +341,14 @@ class Stage(Cluster):
 
     @contextmanager
     def one_down(self, backend: str) -> Iterator[None]:
-        """A backend that does not answer."""
+        """Take a backend down meanwhile."""
         self.set_mode(backend, "down")
         yield
         self.set_mode(backend, "up")
 
 
 def tenant_spec(*, dedicated: bool = False) -> TenantSpec:
-    """The tenant, and what it keeps for how long."""
+    """Return the terms of the tenant."""
     return TenantSpec(
         TENANT,
         "acme",

@@ -1,1 +1,1 @@
-"""Many days of a Domicile, in which much goes wrong, and how late anything was."""
+"""Many days of a Domicile with much trouble, and how late anything was."""

@@ -9,7 +9,7 @@ from tests.lateness.life import START, Life, Tally, one_region
 
 
 def main() -> int:
-    """Live, and report. 1 if anything was there for too long."""
+    """Simulate and report; return 1 if anything was late."""
     parser = argparse.ArgumentParser(prog="python -m tests.lateness")
     parser.add_argument("--days", type=int, default=400)
     parser.add_argument("--seed", type=int, default=1)
@@ -26,7 +26,7 @@ def main() -> int:
 
 
 def report(life: Life, tally: Tally, days: int, seed: int) -> None:
-    """For people."""
+    """Return the report as text."""
     lines = [f"{days} simulated days from {START:%Y-%m-%d}, seed {seed}"]
     lines += [f"  {count:>8,}  {what}" for what, count in sorted(tally.counts.items())]
     lines += [

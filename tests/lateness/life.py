@@ -1,7 +1,7 @@
-"""A year of days: customers write and erase, backends fail for hours to weeks, workers are killed.
+"""Many days: customers write and erase, backends fail for hours to weeks, workers are killed.
 
-After every round of the worker, all that the backends hold is compared with the bound that the
-configuration promises, and some of what is stored is read.
+After each round of the worker, what the backends have is compared with the bound that the
+configuration promises, and some records are read.
 """
 
 from collections import Counter
@@ -52,7 +52,7 @@ START = datetime(2027, 12, 1, tzinfo=UTC)  # 2028 has a 29th of February
 
 @contextmanager
 def one_region(server: Server) -> Iterator[Domicile]:
-    """A new Domicile of the home region alone, in memory, on a day of 2027."""
+    """Open a new Domicile of the home region alone, in memory, on a day of 2027."""
     settings = server.make()
     alone = settings.model_copy(update={"regions": {HOME: settings.regions[HOME]}})
     made = Domicile(
@@ -64,7 +64,7 @@ def one_region(server: Server) -> Iterator[Domicile]:
 
 
 class Killed(BaseException):
-    """What ends a worker at once. Nothing catches it."""
+    """Ends a worker at once. No handler catches it."""
 
 
 @dataclass(slots=True)
@@ -80,7 +80,7 @@ class Kept:
 
 @dataclass(slots=True)
 class Tally:
-    """What happened, and how late the latest was."""
+    """Counts what happened, and how late the latest was."""
 
     counts: Counter[str] = field(default_factory=Counter)
     latest_expiry: timedelta = timedelta()  # with every backend up since the day began
@@ -111,11 +111,11 @@ class Life:
 
     @property
     def now(self) -> datetime:
-        """Everybody's time."""
+        """Return the time."""
         return self.domicile.clock.now()
 
     def live(self, days: int) -> Tally:
-        """So many days. Gives what happened; at the end every backend is up, and all is done."""
+        """Live so many days. At the end all backends are up and all work is done. Return the tally."""
         end = self.now + timedelta(days=days)
         while self.now < end:
             self._round(quiet=False)
@@ -196,7 +196,7 @@ class Life:
         self.since[name] = self.now
 
     def _work(self) -> None:
-        """A round of the worker, which may be killed in the middle of a purge."""
+        """Run a round of the worker, which may be killed in the middle of a purge."""
         if self.random.random() < 0.02:
             after = self.random.randrange(1, 4)
             for backend in self.backends.values():
@@ -249,7 +249,7 @@ class Life:
             self._blame(f"{len(self.erased)} erasures are not complete at the end")
 
     def _read(self) -> None:
-        """What is over is not read, from the first moment on; what is not over is."""
+        """Require that expired records are unreadable at once, and others readable."""
         over = [k for k in self.kept if k.readable_until and k.readable_until <= self.now]
         for kept in over:
             self._expect(kept, gone=True)
@@ -280,7 +280,7 @@ class Life:
 
 
 def killing(after: int) -> "_Killing":
-    """A fault that ends the worker at so many calls."""
+    """Return a fault that kills the worker at the n-th call."""
     return _Killing(after)
 
 
@@ -289,18 +289,18 @@ class _Killing:
     left: int
 
     def __call__(self, key: str) -> None:
-        """Not a BackendError, which would be handled."""
+        """Raise what is no BackendError, which would be handled."""
         self.left -= 1
         if self.left <= 0:
             raise Killed
 
 
 def midnight(day: date) -> datetime:
-    """When a UTC day begins."""
+    """Return the begin of a UTC day."""
     return datetime.combine(day, time.min, UTC)
 
 
 def days_held(backend: FaultyBackend) -> Iterator[date]:
-    """The expiry days of which it has anything: they are in the keys."""
+    """Return the expiry days of what the backend has, from its keys."""
     days = {trace.key.split("/")[1] for trace in backend.inner.scan("")}
     return (date.fromisoformat(day) for day in sorted(days - {"kept"}) if day[:2] == "20")

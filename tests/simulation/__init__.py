@@ -1,1 +1,1 @@
-"""Stories drawn from a seed: months of a Domicile, in which much goes wrong, always the same."""
+"""Stories, each drawn from a seed: months of a Domicile with much trouble, reproducible."""

@@ -1,6 +1,6 @@
-"""``python -m tests.simulation --seeds 1000``: every seed a story; the first that fails is told.
+"""``python -m tests.simulation --seeds 1000``: play a story per seed; report the first that fails.
 
-``--seed N`` plays one again. Exactly the same happens, in this and in any other process.
+``--seed N`` plays one again. Exactly the same happens, in any process.
 """
 
 import argparse
@@ -24,7 +24,7 @@ from tests.simulation.story import Story, story_of
 
 @dataclass(frozen=True)
 class Done:
-    """What some seeds came to."""
+    """The outcome of some seeds."""
 
     seeds: int
     days: float
@@ -34,7 +34,7 @@ class Done:
 
 
 def main() -> int:
-    """Play, and tell. 1 if a seed failed."""
+    """Play the stories and report; return 1 if a seed failed."""
     if os.environ.get("PYTHONHASHSEED") != "0":  # the order of sets is part of the story
         os.environ["PYTHONHASHSEED"] = "0"
         os.execv(sys.executable, [sys.executable, "-m", "tests.simulation", *sys.argv[1:]])  # noqa: S606
@@ -52,7 +52,7 @@ def main() -> int:
 
 
 def _many(seeds: range, workers: int) -> int | None:
-    """Gives the first seed that failed. An interrupt ends it after the stories under way."""
+    """Return the first seed that failed. An interrupt stops it after the current stories."""
     began, total, stop = time.perf_counter(), Done(0, 0, 0, 0, None), multiprocessing.Event()
     usual = signal.signal(signal.SIGINT, lambda *_: stop.set())
     stories, processes = [], []
@@ -91,7 +91,7 @@ def _many(seeds: range, workers: int) -> int | None:
 
 
 def _play(seeds: range, tell: Connection, stop: Event) -> None:
-    """Stories one after the other, in a process of their own, up to the first that fails."""
+    """Play stories in a process of their own, up to the first that fails."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     with tell, Stage() as stage, _rarely_collected() as collect:
         for seed in seeds:
@@ -105,7 +105,7 @@ def _play(seeds: range, tell: Connection, stop: Event) -> None:
 
 @contextmanager
 def _rarely_collected() -> Iterator[Callable[[], int]]:
-    """Nothing is collected but by what this gives: a fifth quicker."""
+    """Return a function that collects garbage, which is off otherwise. This saves a fifth."""
     gc.collect()
     gc.freeze()  # what is there stays
     gc.disable()

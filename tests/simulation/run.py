@@ -1,4 +1,4 @@
-"""Running a story on a Domicile of its own, and finding the shortest one that fails as it does."""
+"""Plays a story on a new Domicile, and finds the shortest story that fails the same way."""
 
 import tempfile
 from collections.abc import Sequence
@@ -26,20 +26,20 @@ _AHEAD = -4  # few partitions are made ahead, most of them on need: each of them
 
 @dataclass(frozen=True)
 class Failure:
-    """How a story failed: at which step (None: when all was made well), and with what."""
+    """How a story failed: at which step (None: in the final recovery), and with which error."""
 
     step: int | None
     error: Exception
 
     @property
     def kind(self) -> str:
-        """What makes two failures the same one."""
+        """Return what identifies a failure."""
         return type(self.error).__name__
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """``days`` of simulated time, ``moments`` in which something else could have happened."""
+    """``days`` of simulated time, ``moments`` at which another process could have acted."""
 
     days: float
     records: int
@@ -49,7 +49,7 @@ class Outcome:
 
 
 class Stage:
-    """A server, and topologies, for many stories one after the other."""
+    """A server and topologies for many stories, one after the other."""
 
     def __init__(self) -> None:
         self._ahead, retention._AHEAD = retention._AHEAD, _AHEAD
@@ -69,11 +69,11 @@ class Stage:
             name: snapshot(self._settings, name, topology) for name in topology.regions
         }
         for region in self._regions.values():
-            region.catalog.engine.pool._pre_ping = False  # nobody cuts these connections
+            region.catalog.engine.pool._pre_ping = False  # these connections are never cut
             event.listen(region.catalog.engine, "connect", _prepare)
 
     def run(self, story: Story) -> Outcome:
-        """From the first step to the end of all things."""
+        """Play the story, and recover from all trouble at the end."""
         topology = self._topologies[story.changed, story.alone]
         served = {name: self._settings.regions[name] for name in load_topology(topology).regions}
         for name, given in served.items():
@@ -99,7 +99,7 @@ class Stage:
             runner.close()
 
     def shortest(self, story: Story, failure: Failure) -> Story:
-        """The same failure in fewer steps: none of those that are left can be left out."""
+        """Return a story with the same failure in which no step can be left out."""
         steps = story.steps if failure.step is None else story.steps[: failure.step + 1]
         story, size = replace(story, steps=steps), max(len(steps) // 2, 1)
         while True:
@@ -121,7 +121,7 @@ class Stage:
         return None
 
     def __enter__(self) -> Self:
-        """The stage itself."""
+        """Return the stage itself."""
         return self
 
     def __exit__(
@@ -130,7 +130,7 @@ class Stage:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Stop the server, and remove everything."""
+        """Stop the server, and remove its data."""
         for region in self._regions.values():
             region.close()
         self._server.close()
@@ -156,14 +156,14 @@ def _play(runner: Runner, steps: Sequence[Step]) -> Failure | None:
 
 
 class _Kept(PrepareManager):
-    """Statements stay prepared: what a partition that goes was called means another one later."""
+    """Keeps statements prepared when a partition is dropped whose name is used again later."""
 
     def clear(self) -> bool:
         return False
 
 
 def _prepare(connection: psycopg.Connection[object], _: object) -> None:
-    """No pooler stands between: a statement is parsed and planned once, not every time."""
+    """Prepare statements: there is no pooler, so each is parsed and planned once."""
     connection._prepared = _Kept()
     connection.prepare_threshold, connection.prepared_max = 1, 1000
     connection.execute("SET plan_cache_mode = force_generic_plan; SET jit = off")

@@ -1,4 +1,4 @@
-"""A story: what customers, operators, backends, processes and time do, drawn from one seed."""
+"""A story: the acts of customers, operators, backends, processes and time, drawn from one seed."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -57,7 +57,7 @@ _BOTHERS: tuple[Trouble, ...] = ("up", "down", "pending", "lossy", "late")
 
 @dataclass(frozen=True)
 class Do:
-    """One process does something; others do something in the middle of it."""
+    """An operation of one process, with operations of others within it."""
 
     op: Op
     process: int
@@ -66,7 +66,7 @@ class Do:
 
 @dataclass(frozen=True)
 class Disturb:
-    """A backend or a process has trouble, or is well again."""
+    """A backend or a process has trouble, or recovers."""
 
     backend: str
     trouble: Trouble
@@ -78,7 +78,7 @@ Step = Do | Disturb
 
 @dataclass(frozen=True)
 class Story:
-    """``changed``: in a topology in which a contract ends and one region needs two replicas.
+    """``changed``: in a topology in which a contract ends and one region requires two replicas.
 
     ``alone``: of one region.
     """
@@ -89,7 +89,7 @@ class Story:
     steps: tuple[Step, ...]
 
     def told(self) -> str:
-        """One line per step, to be read."""
+        """Return the story with one line per step."""
         where = "one region" if self.alone else "two regions"
         change = "a contract ends" if self.changed else "nothing changes"
         lines = [f"seed {self.seed}: a topology of {where} in which {change}"]
@@ -98,7 +98,7 @@ class Story:
 
 
 def story_of(seed: int, length: int = 16) -> Story:
-    """The story of a seed: months, if many of its waits are long."""
+    """Return the story of a seed. It lasts months if many of its waits are long."""
     random = Random(seed)
     first = Do(_put(random), 0)
     steps = (first, *(_step(random) for _ in range(random.randrange(length // 2, length * 3 // 2))))
@@ -205,7 +205,7 @@ def _hand_over(random: Random) -> HandOver:
 
 
 def _wear(random: Random) -> Op:
-    """Disks wear out, and somebody looks."""
+    """Corrupt a replica, or scrub."""
     if random.random() < 0.4:
         return Scrub(random.randrange(_NUMBERS))
     return Corrupt(random.randrange(_NUMBERS), random.random() < 0.5)
