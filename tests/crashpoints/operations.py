@@ -1,4 +1,4 @@
-"""The operations, one function each. To add one, write a function that prepares and returns the act.
+"""The operations. To add one, write a function that prepares and returns the act.
 
 The act is what a process does. One run of it finds all of its effects.
 """
@@ -119,7 +119,7 @@ def repair(stage: Stage, other: Actor) -> Act:
 
 
 def some_records(stage: Stage, other: Actor) -> list[Fact]:
-    """Store a pack of three, of which one is about Ann, a record derived from it, and a file of hers."""
+    """Store a pack of three, one of them about Ann, a record derived from it, and her file."""
     facts = [stage.fact(name, group="talk" if name == "ann" else None) for name in _NAMES]
     other.put_many(facts)
     child = stage.fact(data_class=COMPLETION, parents=facts[:1])

@@ -26,7 +26,7 @@ def find_moments(ground: Ground) -> tuple[Moment, ...]:
 
 
 def try_point(ground: Ground, number: int) -> None:
-    """End ``init`` there, and run it again. Raises AssertionError unless that completes the region."""
+    """End ``init`` there, and run it again. Raises AssertionError if the region is not whole."""
     tape = Tape(stop=number)
     with _unborn(ground) as settings:
         with suppress(Crash):

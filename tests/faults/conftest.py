@@ -1,4 +1,4 @@
-"""What the tests of faults share."""
+"""Fixtures for the tests of faults."""
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -12,14 +12,14 @@ from tests.support.inspect.stored import home
 
 @pytest.fixture
 def aside() -> Iterator[ThreadPoolExecutor]:
-    """Threads for what waits while the test goes on."""
+    """Threads for calls that wait while the test continues."""
     with ThreadPoolExecutor(8, "aside") as pool:
         yield pool
 
 
 @pytest.fixture
 def gate(aside: ThreadPoolExecutor) -> Iterator[Gate]:
-    """A gate that does not stay shut when a test fails."""
+    """A gate that opens when the test ends, also if it fails."""
     made = Gate()
     yield made
     made.open.set()
@@ -27,6 +27,6 @@ def gate(aside: ThreadPoolExecutor) -> Iterator[Gate]:
 
 @pytest.fixture
 def faults(domicile: Domicile) -> Iterator[CatalogFaults]:
-    """Faults between the store and its catalog."""
+    """Faults between the store and the home region's catalog."""
     with watching(home(domicile).catalog) as found:
         yield found

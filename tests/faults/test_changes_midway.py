@@ -1,4 +1,4 @@
-"""What a write began with may hold no longer when it is committed: that is asked again."""
+"""Conditions that change during a write are checked again before its commit."""
 
 from collections.abc import Callable
 
@@ -11,7 +11,7 @@ from tests.support.actions import work
 
 
 def meanwhile(domicile: Domicile, happens: Callable[[], object]) -> None:
-    """Something happens once, while the next bytes are on their way."""
+    """Run ``what`` once, while a backend takes the next bytes."""
     todo = [happens]
 
     def once(_: str) -> None:
@@ -22,12 +22,12 @@ def meanwhile(domicile: Domicile, happens: Callable[[], object]) -> None:
 
 
 def packs(domicile: Domicile) -> list[str]:
-    """The packs that are on any backend."""
+    """Return the packs that are on any backend."""
     return [trace.key for b in domicile.backends.values() for trace in b.inner.scan("pack/")]
 
 
 def test_an_id_that_grows_too_old_while_it_is_written(domicile: Domicile) -> None:
-    """The fence that it would have to meet may be gone by then."""
+    """The fence that must stop it may be pruned by then, so the write is refused."""
     t = domicile.tenant()
     first = t.new_id(DataClass.PROMPT)
     t.put(DataClass.PROMPT, b"the day's key", subject="u")
@@ -46,7 +46,7 @@ def test_an_id_that_grows_too_old_while_it_is_written(domicile: Domicile) -> Non
 def test_what_was_agreed_before_does_not_hold_for_a_write_under_way(
     domicile: Domicile, days: int
 ) -> None:
-    """A customer has just asked for less: nothing is stored, and the next try goes by that."""
+    """The tenant's terms became stricter: nothing is stored, and a retry uses the new terms."""
     t = domicile.tenant()
     before = t.put(DataClass.PROMPT, b"before", subject="u")
     meanwhile(domicile, lambda: domicile.tenant(retention={DataClass.PROMPT: days}))

@@ -1,4 +1,4 @@
-"""Compaction, stopped in the middle while its records are read or erased."""
+"""A compaction is stopped in the middle while its records are read or erased."""
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -39,13 +39,13 @@ class Pack:
         return erase(self.tenant, Scope.subject(name))
 
     def honest(self, **erasures: Erasure) -> None:
-        """No receipt while a byte is left."""
+        """Require that no erasure is complete while a byte is left."""
         for name, erasure in ({"a": self.first} | erasures).items():
             if is_complete(self.domicile, erasure):
                 assert backends_with(self.domicile, self.samples[name]) == set(), name
 
     def ends_well(self, **erasures: Erasure) -> None:
-        """Whatever happened: what is erased goes, and the rest stays and can be read."""
+        """Require that in the end what is erased is gone and the rest is readable."""
         erased = {"a": self.first} | erasures
         for hours in (0, 73, 1):
             self.honest(**erasures)
@@ -66,7 +66,7 @@ class Pack:
 
 @pytest.fixture
 def pack(domicile: Domicile) -> Pack:
-    """Three records are alive, and the window is over."""
+    """Put four records; erase one; pass the compaction window."""
     t = domicile.tenant()
     results = t.put_many(NewRecord(DataClass.PROMPT, n.encode(), subject=n) for n in NAMES)
     ids = {n: r.id for n, r in zip(NAMES, results, strict=True) if isinstance(r, PutResult)}
@@ -82,7 +82,7 @@ Stop = Callable[[Domicile, CatalogFaults, Gate], None]
 
 
 def once(gate: Gate) -> Callable[[str], BackendError | None]:
-    """The first call waits at the gate, and goes on."""
+    """Make the first call wait at the gate."""
 
     def wait(_: str) -> BackendError | None:
         if not gate.reached.is_set():
@@ -93,17 +93,17 @@ def once(gate: Gate) -> Callable[[str], BackendError | None]:
 
 
 def before_copy(domicile: Domicile, faults: CatalogFaults, gate: Gate) -> None:
-    """The copy is announced, and nothing is read."""
+    """Stop after the target is announced and before the source is read."""
     domicile.backends["eu-a"].fail_before["get"] = once(gate)
 
 
 def before_put(domicile: Domicile, faults: CatalogFaults, gate: Gate) -> None:
-    """The source is read, and one backend has the copy."""
+    """Stop after one backend has the target."""
     domicile.backends["eu-b"].fail_before["put"] = once(gate)
 
 
 def before_switch(domicile: Domicile, faults: CatalogFaults, gate: Gate) -> None:
-    """The copy is everywhere, and no row says so."""
+    """Stop after all backends have the target and before the rows are switched."""
     domicile.backends["eu-b"].fail_after["put"] = once(gate)
 
 
@@ -118,7 +118,7 @@ def test_an_erasure_while_its_record_is_copied(
     stop: Stop,
     planned: str,
 ) -> None:
-    """The copy holds what must go: it is given up, or compacted again, and awaited in any case."""
+    """The target has what must go: it is abandoned or compacted again. The receipt waits for it."""
     stop(pack.domicile, faults, gate)
     compacting = aside.submit(duty, pack.domicile, "compact")
     assert gate.reached.wait(30)
@@ -140,7 +140,7 @@ def test_an_erasure_while_its_record_is_copied(
 def test_an_erasure_whose_deletions_are_not_committed_when_the_rows_are_moved(
     pack: Pack, faults: CatalogFaults, aside: ThreadPoolExecutor, gate: Gate
 ) -> None:
-    """The switch waits, finds a row less than it copied, and takes back the moves of the others."""
+    """The switch waits, finds one row less than it copied, and undoes the other rows."""
     stop = Gate()
     before_switch(pack.domicile, faults, stop)
     compacting = aside.submit(duty, pack.domicile, "compact")
@@ -163,7 +163,7 @@ def test_an_erasure_whose_deletions_are_not_committed_when_the_rows_are_moved(
 def test_an_erasure_while_the_moves_of_its_rows_are_not_committed(
     pack: Pack, faults: CatalogFaults, aside: ThreadPoolExecutor, gate: Gate
 ) -> None:
-    """Its rows are deleted where they are then; what they were in before is awaited as well."""
+    """Its rows are deleted in the target. The receipt waits for the source too."""
     faults.at_commit(SWITCHING, before=lambda _: gate.wait())
     compacting = aside.submit(duty, pack.domicile, "compact")
     assert gate.reached.wait(30)
@@ -182,7 +182,7 @@ def test_an_erasure_while_the_moves_of_its_rows_are_not_committed(
 def test_a_compaction_begins_while_an_erasure_is_not_committed(
     pack: Pack, faults: CatalogFaults, aside: ThreadPoolExecutor, gate: Gate
 ) -> None:
-    """The source is locked by the erasure; the copy has what is alive afterwards."""
+    """The erasure locks the source; the target has what is alive afterwards."""
     second = pack.erase("b")
     faults.at_commit(PLANNING, before=lambda _: gate.wait())
     planning = aside.submit(duty, pack.domicile, "plan")
@@ -198,7 +198,7 @@ def test_a_compaction_begins_while_an_erasure_is_not_committed(
 
 
 def test_an_erasure_after_the_switch_waits_for_source_and_copy(pack: Pack) -> None:
-    """The source is still on a backend that does not purge it, and holds the record too."""
+    """The source is still on a backend that refuses to purge it, and has the record too."""
     stuck = pack.domicile.backends["eu-b"]
     stuck.fail_before["purge"] = lambda _: BackendUnavailable("eu-b")
     work(pack.domicile)
@@ -216,7 +216,7 @@ def test_an_erasure_after_the_switch_waits_for_source_and_copy(pack: Pack) -> No
 def test_two_erasures_empty_a_pack_at_the_same_time(
     pack: Pack, faults: CatalogFaults, aside: ThreadPoolExecutor, gate: Gate
 ) -> None:
-    """The later one sees the other's deletions: nothing is alive, and nothing is compacted."""
+    """The second sees the first's deletions: nothing is alive, so nothing is compacted."""
     erasures = {name: pack.erase(name) for name in ("b", "c", "d")}
     faults.at_commit(PLANNING, before=lambda _: gate.wait())
     first = aside.submit(duty, pack.domicile, "plan")
@@ -234,7 +234,7 @@ def test_two_erasures_empty_a_pack_at_the_same_time(
 
 
 def test_a_compaction_whose_commit_is_lost(pack: Pack, faults: CatalogFaults) -> None:
-    """Whether the rows were moved or not: the worker says so, and the next one ends the job."""
+    """Whether the rows were switched or not, the worker raises, and the next one finishes."""
     faults.at_commit(SWITCHING, before=faults.kill)
     with pytest.raises(Exception, match="does not answer"):
         duty(pack.domicile, "compact")
@@ -253,7 +253,7 @@ def test_a_compaction_whose_commit_is_lost(pack: Pack, faults: CatalogFaults) ->
 def test_a_record_is_read_while_its_pack_is_compacted_and_purged(
     pack: Pack, aside: ThreadPoolExecutor, gate: Gate
 ) -> None:
-    """The row is read again, and says where the bytes are now."""
+    """The reader reads the row again and finds the new pack."""
     pack.domicile.backends["eu-a"].fail_before["get"] = once(gate)
     reading = aside.submit(get, pack.tenant, pack.ids["c"])
     assert gate.reached.wait(30)
@@ -268,7 +268,7 @@ def test_a_record_is_read_while_its_pack_is_compacted_and_purged(
 def test_a_record_is_read_while_it_is_erased_and_purged(
     pack: Pack, aside: ThreadPoolExecutor, gate: Gate
 ) -> None:
-    """The bytes are gone: not because they are corrupt, but because the record was erased."""
+    """The reader reports Erased, not Corrupt."""
     pack.domicile.backends["eu-a"].fail_before["get"] = once(gate)
     reading = aside.submit(get, pack.tenant, pack.ids["b"])
     assert gate.reached.wait(30)
@@ -285,7 +285,7 @@ def test_a_record_is_read_while_it_is_erased_and_purged(
 def test_a_replica_is_not_called_corrupt_because_its_pack_was_compacted(
     pack: Pack, faults: CatalogFaults, aside: ThreadPoolExecutor, gate: Gate
 ) -> None:
-    """The row is read, then its pack goes, and then its replicas are asked for."""
+    """The pack goes between the read of the row and the read of its replicas."""
     done: list[str] = []
 
     def compact_now(_: int) -> None:
@@ -301,7 +301,7 @@ def test_a_replica_is_not_called_corrupt_because_its_pack_was_compacted(
 
 
 def test_bytes_that_an_earlier_compaction_left_are_waited_for(pack: Pack) -> None:
-    """The pack that it was copied from cannot be purged from one backend."""
+    """One backend refuses to purge the source of an earlier compaction."""
     backend = pack.domicile.backends["eu-a"]
     (stuck,) = (trace.key for trace in backend.scan("pack/"))
     refused = BackendUnavailable("eu-a")

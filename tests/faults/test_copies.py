@@ -25,12 +25,12 @@ CONFIRMING = ran("UPDATE processor_copy SET", "acknowledged=")
 
 
 def processor(domicile: Domicile) -> FakeProcessor:
-    """What it really has."""
+    """Return the processor itself."""
     return domicile.processors[NAME]
 
 
 def known(domicile: Domicile) -> set[UUID]:
-    """The copies that the catalog does not know to be gone."""
+    """Return the copies that the catalog does not know to be gone."""
     return {copy.id for copy in domicile.store.admin.processors.copies(HOME)}
 
 
@@ -48,7 +48,7 @@ def finish(domicile: Domicile, *erasures: Erasure) -> None:
 def test_an_erasure_while_the_record_is_read_stops_the_hand_over(
     gate: Gate, domicile: Domicile, aside: ThreadPoolExecutor
 ) -> None:
-    """The fence comes before the announcement: nothing is sent, and there is no row."""
+    """The fence commits before the announcement: nothing is sent, and there is no row."""
     t = domicile.tenant()
     put = put_prompt(domicile, "u")
     for backend in ("eu-a", "eu-b"):
@@ -68,7 +68,7 @@ def test_an_erasure_while_the_record_is_read_stops_the_hand_over(
 def test_an_erasure_waits_for_an_announcement_and_finds_it(
     gate: Gate, domicile: Domicile, faults: CatalogFaults, aside: ThreadPoolExecutor
 ) -> None:
-    """The fence commits after the row: so it is asked back, though it is delivered later."""
+    """The fence commits after the row, so the copy is asked back, though it arrives later."""
     t = domicile.tenant()
     put, sent = put_prompt(domicile, "u"), Gate()
     domicile.backends["eu-a"].inject(wait_at(sent), "put", prefix="ledger/", times=1)
@@ -77,7 +77,7 @@ def test_an_erasure_waits_for_an_announcement_and_finds_it(
     faults.at_commit(ANNOUNCING_COPY, before=lambda _: gate.wait())
     handing = aside.submit(t.hand_over, put, NAME)
     assert gate.reached.wait(30)
-    sent.open.set()  # only the commit of the fence is left
+    sent.open.set()  # only the commit of the fence is pending
     wait_until(lambda: faults.lock_waiters() == 1)
     gate.open.set()
     handing.exception(30)
@@ -89,7 +89,7 @@ def test_an_erasure_waits_for_an_announcement_and_finds_it(
 
 @pytest.mark.parametrize("seconds", [9, 39, 41])
 def test_a_ledger_that_takes_its_time(domicile: Domicile, seconds: int) -> None:
-    """It takes none from the delivery, unless that would be later than all may be over."""
+    """The delivery keeps its timeout unless it would end after the deadline of the whole call."""
     t = domicile.tenant()
     put, there, given = put_prompt(domicile, "u"), processor(domicile), list[float]()
     real = there.deliver
@@ -118,7 +118,7 @@ def test_a_ledger_that_takes_its_time(domicile: Domicile, seconds: int) -> None:
 def test_a_ledger_entry_that_a_worker_settles_first(
     gate: Gate, domicile: Domicile, aside: ThreadPoolExecutor
 ) -> None:
-    """Its writer was slow, and hands over after all: there is a row, and an erasure finds it."""
+    """The slow writer hands over after all: there is a row, and an erasure finds the copy."""
     t = domicile.tenant()
     put = put_prompt(domicile, "u")
     domicile.backends["eu-b"].inject(late(gate), "put", prefix="ledger/", times=1)
@@ -135,7 +135,7 @@ def test_a_ledger_entry_that_a_worker_settles_first(
 
 
 def late(gate: Gate) -> Callable[[Call], object]:
-    """It has happened, and is answered when the gate opens."""
+    """Return a fault that does the call and answers when the gate opens."""
 
     def fault(call: Call) -> object:
         done = call.proceed()
@@ -148,7 +148,7 @@ def late(gate: Gate) -> Callable[[Call], object]:
 def test_a_delivery_that_is_under_way_when_it_is_erased(
     gate: Gate, domicile: Domicile, aside: ThreadPoolExecutor
 ) -> None:
-    """It arrives after its deletion was asked for and acknowledged: that word was too early."""
+    """It arrives after its deletion was confirmed: that confirmation does not count."""
     t = domicile.tenant()
     put = put_prompt(domicile, "u")
     there = processor(domicile)
@@ -170,7 +170,7 @@ def test_a_delivery_that_is_under_way_when_it_is_erased(
 
 
 def test_a_delivery_that_lands_when_nobody_waits_for_it(domicile: Domicile) -> None:
-    """Within the longest request; no word counts that was asked for before that is over."""
+    """A confirmation requested within the longest request does not count."""
     t = domicile.tenant()
     put = put_prompt(domicile, "u")
     there = processor(domicile)
@@ -193,7 +193,7 @@ def test_a_commit_whose_answer_is_lost(
     faults: CatalogFaults,
     which: Callable[[list[str]], bool],
 ) -> None:
-    """The caller gets an error, and the copy is in the queue all the same."""
+    """The caller gets an error, and the catalog knows the copy all the same."""
     t = domicile.tenant()
     put = put_prompt(domicile, "u")
     faults.at_commit(which, after=faults.lose)
@@ -209,7 +209,7 @@ def test_a_commit_whose_answer_is_lost(
 def test_a_word_whose_commit_is_lost_is_asked_for_again(
     domicile: Domicile, faults: CatalogFaults
 ) -> None:
-    """To confirm twice is to confirm."""
+    """A second confirmation completes the erasure."""
     t = domicile.tenant()
     t.hand_over(put_prompt(domicile, "u"), NAME)
     erasure = erase(t)
@@ -224,7 +224,7 @@ def test_a_word_whose_commit_is_lost_is_asked_for_again(
 def test_two_workers_do_not_ask_for_one_copy_at_the_same_time(
     gate: Gate, domicile: Domicile, aside: ThreadPoolExecutor
 ) -> None:
-    """What one has taken is not taken by another until its lease is over."""
+    """What one worker has claimed is not claimed by another until the lease expires."""
     t = domicile.tenant()
     t.hand_over(put_prompt(domicile, "u"), NAME)
     erase(t)
@@ -242,7 +242,7 @@ def test_two_workers_do_not_ask_for_one_copy_at_the_same_time(
 
 
 def test_a_processor_that_hangs_holds_up_nothing_else(domicile: Domicile) -> None:
-    """A few are waited for, the others are put off; and all are asked for when it is back."""
+    """A worker waits for a few requests and postpones the rest until the processor is back."""
     t = domicile.tenant()
     put = put_prompt(domicile, "u")
     for _ in range(100):

@@ -1,4 +1,4 @@
-"""A sample of the crash points and of the pairs: ``make crashpoints`` tries them all."""
+"""A sample of the crash points and of the pairs; ``make crashpoints`` tries them all."""
 
 from collections.abc import Iterator
 from random import Random
@@ -20,30 +20,30 @@ from tests.support.inspect.stored import homes_of
 
 @pytest.fixture(scope="module")
 def ground(domicile_server: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ground]:
-    """Where all of them take turns."""
+    """The region in which all trials run, one by one."""
     made = make_ground(domicile_server, tmp_path_factory.mktemp("ground"))
     yield made
     domicile_server.reclaim(made.full)
 
 
-# no other test ends what concerns processors in the middle
+# no other test ends a hand-over in the middle
 SAMPLE = [*OPERATIONS, "hand over, 2", "hand over, 3", "ask back, 2", "ask back, 3"]
 
 
 @pytest.mark.parametrize("point", SAMPLE)
 def test_an_operation_ends_in_the_middle(ground: Ground, point: str) -> None:
-    """Somewhere, or not at all if it is over by then."""
+    """It ends at one moment, or not at all if it has fewer."""
     number = Random(point).randrange(12)
     how = Random(point).choice(["stop", "late", "others"])
     try_it(ground, point.partition(",")[0], Tape(stop=number, how=how))  # type: ignore[arg-type]
 
 
 def test_a_region_comes_to_life_in_the_middle(ground: Ground) -> None:
-    """The key file is there, and the catalog does not know it yet."""
+    """``init`` ends when the key file exists and the catalog does not know it."""
     region_init.try_point(ground, 5)
 
 
-# of each kind of operation one
+# at least one of each kind of operation
 PAIRS_SAMPLE = (
     "put x erase subject",
     "put file x erase and plan",
@@ -66,7 +66,7 @@ PAIRS_SAMPLE = (
 
 @pytest.mark.parametrize("name", PAIRS_SAMPLE)
 def test_an_operation_within_another(ground: Ground, name: str) -> None:
-    """Somewhere, or after it if it is over by then."""
+    """The second runs at one moment of the first, or after it."""
     try_cut(ground, Cut(name, Random(name).randrange(8)))
 
 
@@ -74,7 +74,7 @@ def test_an_operation_within_another(ground: Ground, name: str) -> None:
 
 
 def test_effects_are_found(ground: Ground) -> None:
-    """The steps of a put, as the design tells them."""
+    """The effects of a put are those of the design, in order."""
     moments = find_moments(ground, "put")
 
     assert [str(moment) for moment in moments if moment.changes] == [
@@ -90,7 +90,7 @@ def test_effects_are_found(ground: Ground) -> None:
 
 
 def test_who_has_ended_does_nothing(ground: Ground) -> None:
-    """No call, no statement and no commit, whoever catches what."""
+    """A dead process makes no call, statement or commit, even if code catches the crash."""
     stage = Stage(ground)
     try:
         other = stage.start()
@@ -117,7 +117,7 @@ def test_who_has_ended_does_nothing(ground: Ground) -> None:
 
 
 def test_a_broken_promise_is_told(ground: Ground, monkeypatch: pytest.MonkeyPatch) -> None:
-    """If nobody gave up what a dead writer has left, the story would say after what."""
+    """If stale writes were never abandoned, a trial would fail and tell the story."""
     monkeypatch.setattr(reaping, "abandon_stale", lambda *_: 0)
 
     with pytest.raises(AssertionError, match="a pack is still writing") as caught:

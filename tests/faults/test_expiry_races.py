@@ -50,7 +50,7 @@ def test_a_day_that_expires_between_the_steps_of_a_put(
 def test_a_day_that_goes_gives_up_what_is_still_being_written(
     gate: Gate, domicile: Domicile, faults: CatalogFaults, aside: ThreadPoolExecutor
 ) -> None:
-    """At once, and not when its writer is given up: that may be dead."""
+    """At once, without waiting for its writer's lease: the writer may be dead."""
     t = domicile.tenant(retention=TWO_DAYS)
     t.put(DataClass.PROMPT, b"the day key is made")
     after_announce(domicile, faults, gate)
@@ -71,7 +71,7 @@ def test_a_day_that_goes_gives_up_what_is_still_being_written(
 def test_a_day_does_not_begin_to_expire_under_a_commit(
     gate: Gate, domicile: Domicile, faults: CatalogFaults, aside: ThreadPoolExecutor
 ) -> None:
-    """What is being committed is committed, and expires with its day."""
+    """A commit in progress finishes first, and expires with its day."""
     t = domicile.tenant(retention=TWO_DAYS)
     t.put(DataClass.PROMPT, b"the day key is made")
     faults.at_commit(COMMITTING, before=lambda _: gate.wait())
@@ -93,7 +93,7 @@ def test_a_day_does_not_begin_to_expire_under_a_commit(
 def test_a_receipt_tells_what_its_erasure_covers_also_of_a_day_that_goes(
     domicile: Domicile,
 ) -> None:
-    """The rows of the day stay until the erasure has read them: else it would find nothing."""
+    """The rows of the day stay until the erasure has read them."""
     t = domicile.tenant(retention=TWO_DAYS)
     t.put(DataClass.PROMPT, b"mine", subject="u")
     erasure = erase(t)
@@ -111,7 +111,7 @@ def test_a_receipt_tells_what_its_erasure_covers_also_of_a_day_that_goes(
 
 
 def test_a_pack_is_not_forgotten_before_the_rows_that_name_it(domicile: Domicile) -> None:
-    """A worker comes late, and the pack of a day is gone before an erasure has read its rows."""
+    """A late worker: the pack of a day is gone before an erasure reads the day's rows."""
     t = domicile.tenant(retention=TWO_DAYS)
     t.put(DataClass.PROMPT, b"mine", subject="u")
     domicile.pass_time(days=3)
@@ -155,7 +155,7 @@ def test_no_receipt_for_an_erasure_that_a_partition_was_dropped_under(domicile: 
 
 
 def detaching(faults: CatalogFaults) -> list[int]:
-    """The servers that wait to detach a partition."""
+    """Return the backends of PostgreSQL that wait to detach a partition."""
     query = text(
         "SELECT pid FROM pg_stat_activity WHERE datname = current_database() "
         "AND query LIKE 'ALTER TABLE record DETACH%' AND wait_event_type = 'Lock'"
@@ -166,7 +166,7 @@ def detaching(faults: CatalogFaults) -> list[int]:
 
 @contextmanager
 def old_reader(domicile: Domicile) -> Iterator[None]:
-    """A transaction that has read a record of some other day, and stays open."""
+    """Return a transaction that has read a record of another day, and stays open."""
     with home(domicile).catalog.engine.connect() as reader, reader.begin():
         reader.execute(text("SELECT count(*) FROM record WHERE expiry_day = '2026-03-30'"))
         yield
@@ -176,7 +176,7 @@ def old_reader(domicile: Domicile) -> Iterator[None]:
 def test_an_old_reader_of_another_day_stops_nobody_but_the_drop(
     domicile: Domicile, faults: CatalogFaults, aside: ThreadPoolExecutor, worker: str
 ) -> None:
-    """A partition waits for the reader; other readers and writers wait for neither."""
+    """The detaching waits for the reader; other readers and writers wait for neither."""
     t, other = domicile.tenant(), domicile.tenant("short-lived", retention=TWO_DAYS)
     kept = t.put(DataClass.PROMPT, b"kept").id
     gone = [other.put(DataClass.PROMPT, b"gone").id]
@@ -205,7 +205,7 @@ def test_an_old_reader_of_another_day_stops_nobody_but_the_drop(
 
 
 def test_a_dropped_day_costs_no_connection_and_leaves_no_setting(domicile: Domicile) -> None:
-    """What waits at most ten seconds for a lock is the drop, and nothing that comes after it."""
+    """The lock timeout of ten seconds applies to the drop alone, not to later statements."""
     catalog, opened = home(domicile).catalog, list[object]()
     event.listen(catalog.engine, "connect", lambda *_: opened.append(1))
     with catalog.begin() as connection:

@@ -1,4 +1,4 @@
-"""What a backend says that it has, and has not: it is read before anything rests on it."""
+"""Backends that acknowledge what they lost: bytes are read back before anything depends on them."""
 
 import pytest
 
@@ -9,16 +9,16 @@ from tests.support.actions import duty, get, put_prompt
 
 
 def forget(_: Call) -> None:
-    """It says that it was done."""
+    """Make a backend acknowledge writes and lose them."""
 
 
 def keys(domicile: Domicile, backend: str, prefix: str) -> list[str]:
-    """What is really there."""
+    """Return the keys that the backend really has."""
     return [trace.key for trace in domicile.backends[backend].inner.scan(prefix)]
 
 
 def test_a_key_that_nobody_has_kept_is_not_used(domicile: Domicile) -> None:
-    """A record under it could be read by nobody: it is not acknowledged."""
+    """No record under it could be read, so the put is not acknowledged."""
     t = domicile.tenant()
     for name in ("eu-a", "eu-b"):
         domicile.backends[name].inject(forget, "put", prefix="day_key/")
@@ -34,7 +34,7 @@ def test_a_key_that_nobody_has_kept_is_not_used(domicile: Domicile) -> None:
 
 
 def test_a_key_that_one_backend_has_lost_is_on_both_in_the_end(domicile: Domicile) -> None:
-    """It is not counted where it cannot be read."""
+    """A replica that cannot be read back does not count."""
     domicile.tenant()
     domicile.backends["eu-a"].inject(forget, "put", prefix="day_key/", times=1)
 
@@ -48,7 +48,7 @@ def test_a_key_that_one_backend_has_lost_is_on_both_in_the_end(domicile: Domicil
 
 
 def test_a_spoilt_replica_is_not_copied(domicile: Domicile) -> None:
-    """Nobody is given bytes that are not those which were written, as if they were."""
+    """A corrupt replica is never the source of another one."""
     domicile.tenant()
     domicile.take_down("eu-b")
     put_prompt(domicile, "u")

@@ -1,4 +1,4 @@
-"""Every fault of the kit, on a store that puts, reads, erases and purges."""
+"""Each fault of the kit, on a store that puts, reads, erases and purges."""
 
 from collections.abc import Callable
 from contextlib import suppress
@@ -39,13 +39,13 @@ from tests.support.inspect.stored import (
 )
 
 WRITES = ("put", "upload.finish")
-SECONDS = timedelta(seconds=8)  # a write that began so long ago may still land
+SECONDS = timedelta(seconds=8)  # writes may still land until then
 
 Make = Callable[[Domicile], Fault]
 
 
 def always(fault: Fault) -> Make:
-    """A fault that needs nothing of the Domicile."""
+    """Return a fault that does not depend on the Domicile."""
     return lambda _: fault
 
 
@@ -74,14 +74,14 @@ FAULTS: dict[str, tuple[Make, tuple[str, ...]]] = {
 
 @dataclass
 class Story:
-    """Three records of three people, put while something is wrong; one of them is erased."""
+    """Three records of three subjects, put under a fault; one is erased."""
 
     domicile: Domicile
     t: Tenant
     samples: dict[str, bytes] = field(default_factory=dict)
 
     def put(self, name: str) -> None:
-        """Put, and read what was acknowledged. What failed is put again, with the same id."""
+        """Put, and read what was acknowledged. Repeat failed puts with the same id."""
         minted = self.t.new_id(DataClass.PROMPT)
         for _ in range(2):
             with suppress(Unavailable):
@@ -93,7 +93,7 @@ class Story:
         (self.samples[name],) = ciphertexts(self.domicile, minted)
 
     def truthful(self, erasure: Erasure, name: str) -> None:
-        """What is erased is not read, and there is no receipt while a byte is left."""
+        """Require that erased records are unreadable, without a receipt while a byte is left."""
         for info in self.t.list():
             assert get(self.t, info.id) != name.encode()
         if is_complete(self.domicile, erasure):
@@ -103,7 +103,7 @@ class Story:
 
 @pytest.mark.parametrize("name", FAULTS)
 def test_the_store_keeps_its_promises(domicile: Domicile, name: str) -> None:
-    """Whatever one backend does: and when it is well again, everything comes to its end."""
+    """The invariants hold under the fault, and all work finishes after it."""
     story = Story(domicile, domicile.tenant())
     make, methods = FAULTS[name]
     bad = domicile.backends["eu-a"]
@@ -133,7 +133,7 @@ def test_the_store_keeps_its_promises(domicile: Domicile, name: str) -> None:
 
 @pytest.mark.parametrize("moment", ["before", "after"])
 def test_a_connection_that_drops_at_a_commit(domicile: Domicile, moment: str) -> None:
-    """The put says what is so, and the same put again is answered."""
+    """The put's answer is true, and a repeated put succeeds."""
     t = domicile.tenant()
     t.put(DataClass.PROMPT, b"the day key is made")
     minted = t.new_id(DataClass.PROMPT)
@@ -154,7 +154,7 @@ def test_a_connection_that_drops_at_a_commit(domicile: Domicile, moment: str) ->
 
 @pytest.mark.parametrize("ahead", [-0.04, 0.04])
 def test_a_process_whose_clock_is_apart(domicile: Domicile, ahead: float) -> None:
-    """What it put before an erasure is erased, and what it puts afterwards is kept."""
+    """Records put before an erasure are erased, and those put after it are kept."""
     domicile.tenant()
     with domicile.open_another(domicile.clock.skewed(timedelta(seconds=ahead))) as other:
         theirs, ours = other.tenant("acme-eu"), domicile.store.tenant("acme-eu")
@@ -171,7 +171,7 @@ def test_a_process_whose_clock_is_apart(domicile: Domicile, ahead: float) -> Non
 
 
 def test_a_clock_that_is_set_back(domicile: Domicile) -> None:
-    """An erasure stays true: a put of the same person is refused until time has passed again."""
+    """An erasure stays in force: puts of the subject are refused until time has caught up."""
     t = domicile.tenant()
     before = t.put(DataClass.PROMPT, b"before", subject="ann").id
     erasure = erase(t, Scope.subject("ann"))
@@ -188,7 +188,7 @@ def test_a_clock_that_is_set_back(domicile: Domicile) -> None:
 
 
 def test_a_clock_that_is_set_forward(domicile: Domicile) -> None:
-    """A day that seems to have come is over: its records are not read, and none comes back."""
+    """Records of days that seem over are unreadable, and stay so."""
     t = domicile.tenant()
     put = t.put(DataClass.PROMPT, b"mine").id
     domicile.clock.jump(timedelta(days=31))

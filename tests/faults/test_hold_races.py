@@ -1,4 +1,4 @@
-"""A hold and what destroys the same records, at once: held, or gone and the answer says which."""
+"""A hold races what destroys the same records: each is held, or gone and reported."""
 
 from concurrent.futures import ThreadPoolExecutor
 
@@ -34,7 +34,7 @@ CARRYING = ran("INSERT INTO held")
 
 @pytest.fixture
 def pair(domicile: Domicile) -> tuple[RecordId, RecordId]:
-    """Two prompts of one pack, of the subjects ``u`` and ``v``, that expire at midnight."""
+    """Put prompts of the subjects ``u`` and ``v`` into one pack that expires at midnight."""
     t = domicile.tenant(retention=SOON)
     new = (NewRecord(DataClass.PROMPT, n.encode(), subject=n) for n in ("u", "v"))
     a, b = (r.id for r in t.put_many(new) if isinstance(r, PutResult))
@@ -42,7 +42,7 @@ def pair(domicile: Domicile) -> tuple[RecordId, RecordId]:
 
 
 def ends_well(domicile: Domicile) -> None:
-    """Whatever happened: nothing is on its way any more, and nothing is there without a row."""
+    """Require that no work is pending, and that no byte is without a row."""
     for hours in (1, 1, 73, 1, 1):
         work(domicile, hours=hours)
     assert orphans(home(domicile)) == []
@@ -57,7 +57,7 @@ def test_an_erasure_deletes_while_a_hold_is_placed(
     gate: Gate,
     pair: tuple[RecordId, RecordId],
 ) -> None:
-    """The hold waits for the deletions, keeps what is left, and names the erasure."""
+    """The hold waits for the deletions, keeps what is left, and reports the erasure."""
     t = domicile.store.tenant("acme-eu")
     erasure = erase(t)
     faults.at_commit(PLANNING, before=lambda _: gate.wait())
@@ -85,7 +85,7 @@ def test_a_hold_is_placed_while_an_erasure_is_planned(
     gate: Gate,
     pair: tuple[RecordId, RecordId],
 ) -> None:
-    """The plan waits for the hold, and takes nothing of what it covers."""
+    """The plan waits for the hold, and deletes nothing that it covers."""
     erasure = erase(domicile.store.tenant("acme-eu"))
     faults.at_commit(PLACING, before=lambda _: gate.wait())
     placing = aside.submit(place_hold, domicile)
@@ -109,7 +109,7 @@ def test_a_day_begins_to_expire_while_a_hold_is_placed(
     gate: Gate,
     pair: tuple[RecordId, RecordId],
 ) -> None:
-    """The hold comes too late for the day, says how many records of it, and keeps none half."""
+    """The hold is too late for the day: it reports how many records, and keeps none in part."""
     (sample,) = ciphertexts(domicile, pair[0])
     domicile.pass_time(hours=13)
     faults.at_commit(TURNING, before=lambda _: gate.wait())
@@ -137,7 +137,7 @@ def test_a_hold_is_placed_while_a_day_is_about_to_expire(
     gate: Gate,
     pair: tuple[RecordId, RecordId],
 ) -> None:
-    """The day waits for the hold, and what it covers is carried."""
+    """The day waits for the hold, and what it covers is relocated."""
     domicile.pass_time(hours=13)
     faults.at_commit(PLACING, before=lambda _: gate.wait())
     placing = aside.submit(place_hold, domicile)
@@ -158,7 +158,7 @@ def test_a_hold_is_placed_while_a_day_is_about_to_expire(
 def test_a_later_hold_keeps_nothing_of_a_day_that_an_earlier_one_still_keeps(
     domicile: Domicile, pair: tuple[RecordId, RecordId]
 ) -> None:
-    """Until that is carried: from then on each hold that covers it keeps it."""
+    """Until it is relocated. From then on each hold that covers it keeps it."""
     earlier = place_hold(domicile)
     for backend in ("eu-a", "eu-b"):
         domicile.backends[backend].inject(fill_up, prefix="held/")
@@ -186,7 +186,7 @@ def test_a_hold_is_released_while_its_records_are_carried(
     *,
     moment: str,
 ) -> None:
-    """Carried or not: all of it goes, and no copy is left behind."""
+    """Relocated or not, everything goes, and no object is left behind."""
     samples = ciphertexts(domicile, *pair)
     placed = place_hold(domicile)
     domicile.pass_time(hours=13)
@@ -213,7 +213,7 @@ def test_a_hold_is_released_while_its_records_are_carried(
 def test_a_carrying_whose_commit_is_lost(
     domicile: Domicile, faults: CatalogFaults, pair: tuple[RecordId, RecordId], answer: str
 ) -> None:
-    """The next worker ends the job, and nothing is there twice."""
+    """The next worker finishes, and nothing is stored twice."""
     (sample,) = ciphertexts(domicile, pair[0])
     placed = place_hold(domicile)
     domicile.pass_time(hours=13)
@@ -235,7 +235,7 @@ def test_a_carrying_whose_commit_is_lost(
 def test_an_erasure_of_others_in_a_pack_does_not_wait_for_what_was_carried_out_of_it(
     domicile: Domicile, pair: tuple[RecordId, RecordId]
 ) -> None:
-    """The held copy has none of their bytes."""
+    """The held object has none of their bytes."""
     t = domicile.store.tenant("acme-eu")
     place_hold(domicile)
     stuck = domicile.backends["eu-b"]
@@ -254,7 +254,7 @@ def test_an_erasure_of_others_in_a_pack_does_not_wait_for_what_was_carried_out_o
 def test_no_receipt_while_what_a_hold_let_go_is_on_a_backend(
     domicile: Domicile, pair: tuple[RecordId, RecordId]
 ) -> None:
-    """Its row is deleted by the release, before the erasure is asked for, and one copy is left."""
+    """The release deletes its row before the erasure is requested, and one replica is left."""
     (sample,) = ciphertexts(domicile, pair[0])
     placed = place_hold(domicile)
     for hours in (13, 1, 1):

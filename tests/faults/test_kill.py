@@ -1,4 +1,4 @@
-"""Writers and workers killed at random moments: what was acknowledged stays, what is left goes.
+"""Writers and workers are killed at random moments: acknowledged records stay, leftovers go.
 
 ``FAULTS_KILLS`` is how many of each are killed (4; ``make deep``: 40), ``FAULTS_SEED`` the seed of
 the moments.
@@ -38,7 +38,7 @@ KILLS = int(os.environ.get("FAULTS_KILLS", "4"))
 
 @pytest.fixture
 def chance() -> Random:
-    """Random moments, that can be had again."""
+    """Return a random generator, and print its seed."""
     seed = int(os.environ.get("FAULTS_SEED") or time.time_ns() % 10**6)
     print(f"FAULTS_SEED={seed}")  # noqa: T201 - to have it again
     return Random(seed)
@@ -51,7 +51,7 @@ def deployment(domicile_server: Server, tmp_path: Path) -> Deployment:
 
 
 def killed(role: forked.Role, job: Job, store: Store, chance: Random) -> None:
-    """Start a process and kill it: mostly at its work, sometimes at its start."""
+    """Start a process and kill it, mostly at work, sometimes at its start."""
     with starting(role, job) as process:
         if chance.random() < 0.8:
             process.wait_until_ready()
@@ -68,7 +68,7 @@ def killed(role: forked.Role, job: Job, store: Store, chance: Random) -> None:
 
 
 def watch(store: Store, steps: int) -> None:
-    """Return when a worker has changed the catalog so many times, or has nothing more to change."""
+    """Wait until a worker has changed the catalog so many times, or has nothing to do."""
     seen, last = what_is_where(store), time.monotonic()
     while steps and time.monotonic() < last + 1:
         now = what_is_where(store)
@@ -78,7 +78,7 @@ def watch(store: Store, steps: int) -> None:
 
 
 def what_is_where(store: Store) -> list[tuple[object, ...]]:
-    """How many objects, replicas and erasures are in which state."""
+    """Return the number of objects, replicas and erasures, by state."""
     query = union_all(
         *(
             select(literal(table.name), table.c.state, func.count()).group_by(table.c.state)
@@ -90,7 +90,7 @@ def what_is_where(store: Store) -> list[tuple[object, ...]]:
 
 
 def check_told(store: Store, told: list[Note]) -> None:
-    """All that was acknowledged is there as it was put."""
+    """Require that every acknowledged record has the body that was put."""
     tenant = store.tenant(TENANT)
     for note in told:
         if note.said == "stored":
@@ -99,7 +99,7 @@ def check_told(store: Store, told: list[Note]) -> None:
 
 
 def test_a_writer_is_killed(deployment: Deployment, tmp_path: Path, chance: Random) -> None:
-    """Every byte has a row, every acknowledged record its bytes, and in the end nothing is left."""
+    """Every byte has a row, every acknowledged record has its bytes, and leftovers go."""
     with deployment.store() as store:
         for n in range(KILLS):
             killed(forked.put, Job(deployment.settings, tmp_path / f"put{n}.log", n), store, chance)
@@ -115,7 +115,7 @@ def test_a_writer_is_killed(deployment: Deployment, tmp_path: Path, chance: Rand
 
 @dataclass
 class Given:
-    """What the workers are given to do, and what must come of it."""
+    """The work for the workers, and its expected result."""
 
     store: Store
     kept: dict[str, bytes] = field(default_factory=dict)
@@ -123,7 +123,7 @@ class Given:
     erasures: list[Erasure] = field(default_factory=list)
 
     def more(self, alone: Store) -> None:
-        """Packs to compact, packs that lack a replica, and a subject to erase from both."""
+        """Add packs to compact, packs that lack a replica, and an erasure of records in both."""
         subject = f"user-{len(self.erasures)}"
         for some in (self.store, alone):
             body = os.urandom(100)
@@ -139,7 +139,7 @@ class Given:
         self.erasures.append(tenant.erase(scope, reason=Reason.SUBJECT_REQUEST))
 
     def check(self) -> None:
-        """What is erased cannot be read, what is not is as it was put."""
+        """Require that erased records are unreadable and others unchanged."""
         tenant = self.store.tenant(TENANT)
         assert {i: tenant.get(i, purpose=Purpose.SERVE).body for i in self.kept} == self.kept
         for record_id in self.erased:
@@ -148,7 +148,7 @@ class Given:
 
 
 def test_a_worker_is_killed(deployment: Deployment, tmp_path: Path, chance: Random) -> None:
-    """Erasing, compacting, replicating or purging: another one ends what it was at."""
+    """Another worker finishes what the killed one was doing."""
     with deployment.store() as store, deployment.store(without="eu-b") as alone:
         given = Given(store)
         for _ in range(KILLS):

@@ -1,4 +1,4 @@
-"""Writes that come late: after their client gave up, after they were given up, after a purge."""
+"""Writes that land late: after a timeout, after they were abandoned, after a purge."""
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -23,7 +23,7 @@ from tests.support.inspect.stored import (
 
 
 def test_a_put_that_lands_after_its_client_gave_up(domicile: Domicile) -> None:
-    """The other backend has it; the late one must go, and be seen to be gone, before a receipt."""
+    """The late replica must be gone, and seen to be gone, before a receipt."""
     t = domicile.tenant()
     t.put(DataClass.PROMPT, b"the day key is made")
     late = domicile.backends["eu-b"]
@@ -47,7 +47,7 @@ def test_a_put_that_lands_after_its_client_gave_up(domicile: Domicile) -> None:
 
 @pytest.mark.parametrize("landed", [False, True])
 def test_no_receipt_before_what_failed_can_land(domicile: Domicile, *, landed: bool) -> None:
-    """A put that every backend left unanswered is not stored, and may still leave its bytes."""
+    """A put without any answer is not stored, and its bytes may still land."""
     t = domicile.tenant()
     t.put(DataClass.PROMPT, b"the day key is made")
     for backend in domicile.backends.values():
@@ -76,7 +76,7 @@ def test_no_receipt_before_what_failed_can_land(domicile: Domicile, *, landed: b
 def test_a_writer_that_stands_still_sends_nothing_when_it_wakes(
     domicile: Domicile, faults: CatalogFaults
 ) -> None:
-    """Its pack was given up and forgotten meanwhile: bytes would be there without a row."""
+    """Its pack was abandoned and pruned meanwhile: its bytes would have no row."""
     t = domicile.tenant()
     t.put(DataClass.PROMPT, b"the day key is made")
 
@@ -95,7 +95,7 @@ def test_a_writer_that_stands_still_sends_nothing_when_it_wakes(
 def test_what_waits_for_a_sender_is_not_sent_after_its_time(
     domicile: Domicile, aside: ThreadPoolExecutor
 ) -> None:
-    """All senders are busy with a backend that hangs; when it answers, what was given up stays."""
+    """All senders wait for a backend that hangs. Abandoned writes are not sent when it answers."""
     region = home(domicile)
     domicile.tenant().put(DataClass.PROMPT, b"the day key is made")
     (attempt,) = _attempts(domicile)[:1]
@@ -114,7 +114,7 @@ def test_what_waits_for_a_sender_is_not_sent_after_its_time(
 def test_a_writer_that_is_late_does_not_stop_the_worker(
     gate: Gate, domicile: Domicile, faults: CatalogFaults, aside: ThreadPoolExecutor
 ) -> None:
-    """The reaper meets a commit that locks the same rows: no deadlock, and one of the two wins."""
+    """The reaper and a commit lock the same rows: no deadlock, and one of them wins."""
     t = domicile.tenant()
     t.put(DataClass.PROMPT, b"the day key is made")
     faults.at_statement(next_is("SET state=", "SET state="), lambda _: gate.wait())
@@ -130,7 +130,7 @@ def test_a_writer_that_is_late_does_not_stop_the_worker(
 
 
 def _attempts(domicile: Domicile) -> list[Replica]:
-    """The replicas of the newest pack."""
+    """Return the replicas of the newest pack."""
     region = home(domicile)
     newest = pack_ids(region)[-1]
     with region.catalog.begin() as connection:

@@ -1,11 +1,11 @@
-"""Two days of a life full of trouble: ``make lateness`` lives through a year and more."""
+"""Two days with much trouble; ``make lateness`` simulates more than a year."""
 
 from storage.testing import Server
 from tests.lateness.life import Life, one_region
 
 
 def test_nothing_is_later_than_the_configuration_promises(domicile_server: Server) -> None:
-    """Neither readable nor on a backend, and the status says what is overdue meanwhile."""
+    """Nothing is readable or stored for too long, and the status shows what is overdue."""
     with one_region(domicile_server) as domicile:
         life = Life(domicile, seed=4)
         tally = life.live(2)

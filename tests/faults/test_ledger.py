@@ -1,4 +1,4 @@
-"""The ledger under faults: an erasure is in it before it is true, or it is not true."""
+"""The ledger under faults: an erasure is in the ledger before it takes effect."""
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -29,12 +29,12 @@ PROMPT = DataClass.PROMPT
 
 
 def entries(domicile: Domicile) -> Iterator[str]:
-    """The keys of the ledger, on every backend."""
+    """Return the keys of the ledger on each backend."""
     return (x.key for b in domicile.backends.values() for x in b.scan("ledger/"))
 
 
 def test_an_erasure_whose_entry_cannot_be_written(domicile: Domicile) -> None:
-    """It says so, nothing is erased, and nothing is left behind."""
+    """It fails, nothing is erased, and nothing is left behind."""
     t = domicile.tenant()
     mine = t.put(PROMPT, b"mine", subject="u").id
     for name in ("eu-a", "eu-b"):
@@ -57,7 +57,7 @@ def test_an_erasure_whose_entry_cannot_be_written(domicile: Domicile) -> None:
 
 
 def test_one_backend_is_enough_and_the_other_gets_it_later(domicile: Domicile) -> None:
-    """As of a record: the required replicas acknowledge, the worker makes the others."""
+    """As for records: the required replicas acknowledge, and the worker makes the others."""
     t = domicile.tenant()
     domicile.take_down("eu-a")
     erase(t)
@@ -71,7 +71,7 @@ def test_one_backend_is_enough_and_the_other_gets_it_later(domicile: Domicile) -
 
 
 def test_two_erasures_at_once(domicile: Domicile, gate: Gate, aside: ThreadPoolExecutor) -> None:
-    """Neither knows of the other; both are true, and a restored catalog learns of both."""
+    """Both take effect, and a restored catalog learns of both."""
     t = domicile.tenant()
     records = {name: t.put(PROMPT, b"mine", subject=name).id for name in ("u", "v")}
     dump = Dump.of(domicile)
@@ -101,7 +101,7 @@ def test_two_erasures_at_once(domicile: Domicile, gate: Gate, aside: ThreadPoolE
 def test_an_erasure_whose_commit_is_not_answered(
     domicile: Domicile, faults: CatalogFaults, lost: str
 ) -> None:
-    """Its entry is there: so it becomes true, by itself, if it was not already."""
+    """Its entry is in the ledger, so a worker makes it take effect."""
     t = domicile.tenant()
     mine = t.put(PROMPT, b"mine", subject="u").id
     faults.at_commit(FENCING, **{lost: faults.kill if lost == "before" else faults.lose})
@@ -119,7 +119,7 @@ def test_an_erasure_whose_commit_is_not_answered(
 def test_a_writer_that_died_before_it_sent_anything(
     domicile: Domicile, faults: CatalogFaults
 ) -> None:
-    """Nobody has its entry: it is given up, when every backend has said so."""
+    """No backend has its entry: it is abandoned once every backend has said so."""
     t = domicile.tenant()
     faults.at_commit(lambda ran: "INSERT INTO object" in ran[-2], after=faults.lose)
     with pytest.raises(CatalogUnavailable):
@@ -136,7 +136,7 @@ def test_a_writer_that_died_before_it_sent_anything(
 
 
 def test_a_worker_notices_a_copy_in_the_transaction(domicile: Domicile) -> None:
-    """It destroys nothing more, not even what it could have taken a moment ago."""
+    """It destroys nothing from that transaction on."""
     t = domicile.tenant()
     t.put(PROMPT, b"mine", subject="u")
     erase(t)
@@ -157,7 +157,7 @@ def test_a_worker_notices_a_copy_in_the_transaction(domicile: Domicile) -> None:
 
 
 def test_nothing_is_served_while_no_backend_shows_its_ledger(domicile: Domicile) -> None:
-    """The process starts, says that it must wait, and goes on by itself when one answers."""
+    """The process starts, refuses calls, and continues by itself when a backend answers."""
     mine = domicile.tenant().put(PROMPT, b"mine").id
     domicile.take_down("eu-a", "eu-b")
     domicile.open()
@@ -169,7 +169,7 @@ def test_nothing_is_served_while_no_backend_shows_its_ledger(domicile: Domicile)
 
 
 def test_old_entries_go_but_never_the_newest(domicile: Domicile) -> None:
-    """After the longest life of a backup and a week; from the newest the next number is counted."""
+    """Purged after the longest life of a backup and a week. The newest gives the next number."""
     t = domicile.tenant()
     for name in ("u", "v"):
         erase(t, Scope.subject(name))
@@ -186,7 +186,7 @@ def test_old_entries_go_but_never_the_newest(domicile: Domicile) -> None:
 
 
 def test_a_stale_entry_is_settled_once(domicile: Domicile, faults: CatalogFaults) -> None:
-    """Two workers at once: one erasure."""
+    """Two workers at once make one erasure."""
     t = domicile.tenant()
     faults.at_commit(FENCING, before=faults.kill)
     with pytest.raises(CatalogUnavailable):
@@ -201,7 +201,7 @@ def test_a_stale_entry_is_settled_once(domicile: Domicile, faults: CatalogFaults
 def test_what_a_dead_writer_left_where_nothing_is_wanted_any_more(
     domicile: Domicile, tmp_path: Path
 ) -> None:
-    """The contract of eu-a ends; the others have the entry. The attempt on eu-a is settled too."""
+    """The contract of eu-a ends; the replica on eu-a is recorded too."""
     data = Path(regions.__file__).parent / "data"
     topology = small_topology(data, tmp_path / "topology", changes=True)
     domicile.settings = domicile.settings.model_copy(update={"topology": topology})

@@ -1,4 +1,4 @@
-"""Connections to the catalog that are lost: whatever a caller hears of a write is the truth."""
+"""Connections to the catalog are lost: every answer to a write is true."""
 
 import os
 from collections.abc import Callable, Iterable
@@ -53,7 +53,7 @@ class Write:
     size: int
 
     def body(self, seed: str = "mine") -> bytes:
-        """What is stored. Another ``seed`` gives other content."""
+        """Return the body. Another ``seed`` gives another one."""
         return (seed.encode() * self.size)[: self.size]
 
     def put(self, t: Tenant, record_id: RecordId, seed: str = "mine") -> PutResult:
@@ -76,7 +76,7 @@ LOSSES = ["before", "after", "before and on", "after and on"]
 
 
 def lose(faults: CatalogFaults, which: Which, loss: str) -> None:
-    """The connection is lost before or after that commit; ``on``: and no other is to be had."""
+    """Lose the connection before or after the commit. ``on``: no new one can be made."""
     if loss.endswith("on"):
         if loss.startswith("before"):
             faults.at_commit(which, before=faults.vanish)
@@ -89,7 +89,7 @@ def lose(faults: CatalogFaults, which: Which, loss: str) -> None:
 
 
 def tried(what: Callable[[], object]) -> DomicileError | None:
-    """The error, if it ended with one."""
+    """Return the error of the call, or None."""
     try:
         what()
     except DomicileError as error:
@@ -98,7 +98,7 @@ def tried(what: Callable[[], object]) -> DomicileError | None:
 
 
 def check_truth(t: Tenant, write: Write, record_id: RecordId, said: DomicileError | None) -> None:
-    """What was said of a put is so, and putting again gives the right answer."""
+    """Require that the answer to a put is true, and that a repeated put is answered correctly."""
     if said is None:
         assert get(t, record_id) == write.body()
     elif said.outcome == "not_stored":
@@ -115,7 +115,7 @@ def check_truth(t: Tenant, write: Write, record_id: RecordId, said: DomicileErro
 
 
 def check_order(domicile: Domicile, records: int) -> None:
-    """After a while there are as many packs as there should be, and nothing unknown or undone."""
+    """Require, after a while, the expected number of packs and no pending work."""
     for _ in range(3):
         work(domicile, hours=1)
     region = home(domicile)
@@ -130,7 +130,7 @@ def check_order(domicile: Domicile, records: int) -> None:
 def test_the_commit_of_a_put_is_lost(
     domicile: Domicile, faults: CatalogFaults, write: Write, loss: str
 ) -> None:
-    """Stored, not stored, or unknown: each only where it is so."""
+    """The caller hears stored, failed or unknown only where that is true."""
     t = domicile.tenant()
     t.put(DataClass.PROMPT, b"the day key is made")
     minted = t.new_id(write.data_class)
@@ -152,7 +152,7 @@ def test_the_commit_of_a_put_is_lost(
 def test_an_earlier_commit_of_a_put_is_lost(
     domicile: Domicile, faults: CatalogFaults, which: Which, loss: str
 ) -> None:
-    """Nothing is stored, and it is said so."""
+    """Nothing is stored, and the caller is told so."""
     t = domicile.tenant()
     minted = t.new_id(DataClass.PROMPT)
     lose(faults, which, loss)
@@ -168,7 +168,7 @@ def test_an_earlier_commit_of_a_put_is_lost(
 def test_what_is_stored_is_not_called_lost_because_it_was_moved(
     domicile: Domicile, faults: CatalogFaults
 ) -> None:
-    """Its pack was compacted, purged and forgotten before anybody could ask for it again."""
+    """Its pack was compacted, purged and pruned before the put looked it up again."""
     t = domicile.tenant()
     t.put(DataClass.PROMPT, b"the day key is made")
     ids = [t.new_id(DataClass.PROMPT) for _ in range(2)]
@@ -192,7 +192,7 @@ def test_what_is_stored_is_not_called_lost_because_it_was_moved(
 def test_an_erasure_while_the_commit_of_a_put_is_lost(
     domicile: Domicile, faults: CatalogFaults, loss: str
 ) -> None:
-    """Whatever the caller hears, nobody reads it, and it goes."""
+    """Whatever the caller hears, the record is unreadable, and goes."""
     t = domicile.tenant()
     t.put(DataClass.PROMPT, b"the day key is made")
     minted = t.new_id(DataClass.PROMPT)
@@ -213,7 +213,7 @@ def test_an_erasure_while_the_commit_of_a_put_is_lost(
 def test_the_commit_of_a_fence_is_lost(
     domicile: Domicile, faults: CatalogFaults, loss: str
 ) -> None:
-    """The caller asks again, and all that was asked for comes to an end."""
+    """The caller repeats the call, and every erasure is completed."""
     t = domicile.tenant()
     put = t.put(DataClass.PROMPT, b"mine", subject="u")
     lose(faults, FENCING, loss)
@@ -233,7 +233,7 @@ def test_the_commit_of_a_fence_is_lost(
 def test_a_bulk_insert_loses_its_connection(
     domicile: Domicile, faults: CatalogFaults, aside: ThreadPoolExecutor
 ) -> None:
-    """COPY does not go the way of other statements, and must say the same of a lost connection."""
+    """COPY has its own code path, and reports a lost connection in the same way."""
     t = domicile.tenant()
     t.put(DataClass.PROMPT, b"the day key is made")
     records = [
@@ -256,7 +256,7 @@ def test_a_bulk_insert_loses_its_connection(
 
 
 def copying(faults: CatalogFaults) -> list[int]:
-    """The servers whose COPY waits for a lock."""
+    """Return the backends of PostgreSQL whose COPY waits for a lock."""
     query = text(
         "SELECT pid FROM pg_stat_activity WHERE datname = current_database() "
         "AND query LIKE 'COPY record%' AND wait_event_type = 'Lock'"
@@ -271,7 +271,7 @@ def copying(faults: CatalogFaults) -> list[int]:
 def each_statement(
     faults: CatalogFaults, what: Callable[[], object], step: int = 1
 ) -> Iterable[None]:
-    """Do it again and again: the connection is lost at its first statement, its second, ..."""
+    """Repeat ``what``; the connection is lost at its first statement, its second, and so on."""
     number = 1
     while True:
         faults.statements, faults.kill_at = 0, number
@@ -287,7 +287,7 @@ def each_statement(
 def test_a_put_loses_its_connection_at_any_statement(
     domicile: Domicile, faults: CatalogFaults, write: Write
 ) -> None:
-    """There is no statement at which it would lie."""
+    """At no statement does a lost connection make the answer false."""
     t = domicile.tenant()
     t.put(DataClass.PROMPT, b"the day key is made")
     done: list[tuple[RecordId, DomicileError | None]] = []
@@ -307,7 +307,7 @@ def test_a_put_loses_its_connection_at_any_statement(
 def test_a_worker_loses_its_connection_at_any_statement(
     domicile: Domicile, faults: CatalogFaults
 ) -> None:
-    """Another round ends what it began: one deletion is counted once, one receipt is given."""
+    """The next round finishes: each deletion is counted once, and there is one receipt."""
     t = domicile.tenant()
     erasures: list[Erasure] = []
     kept: list[RecordId] = []

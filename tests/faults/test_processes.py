@@ -1,4 +1,4 @@
-"""Two processes put, a third erases the same subjects, and two workers do what follows of it."""
+"""Two processes put, a third erases the same subjects, and two workers run."""
 
 import hashlib
 import os
@@ -29,7 +29,7 @@ PASSING = {"CatalogUnavailable", "Abandoned", "TooFewReplicas", "KeyUnavailable"
 
 
 def run(deployment: Deployment, folder: Path) -> None:
-    """All five, until the eraser has done its rounds."""
+    """Run all five processes until the eraser has done its rounds."""
     with ExitStack() as stack:
 
         def start(role: forked.Role, name: str, seed: int) -> Running:
@@ -47,7 +47,7 @@ def run(deployment: Deployment, folder: Path) -> None:
 
 
 def covered_by(deployment: Deployment, store: Store, log: Path) -> dict[str, datetime]:
-    """Up to which minting each subject is erased."""
+    """Return, by subject, the minting time up to which it is erased."""
     cutoffs = deployment.cutoffs(store)
     return {
         line["subject"]: cutoffs[line["erasure"]] for line in Log.read(log) if "erasure" in line
@@ -55,12 +55,12 @@ def covered_by(deployment: Deployment, store: Store, log: Path) -> dict[str, dat
 
 
 def is_covered(note: Note, until: dict[str, datetime]) -> bool:
-    """Whether the last erasure of its subject covers it, or what it derives from."""
+    """Return whether the last erasure of its subject covers it or what it derives from."""
     return note.subject is not None and datetime.fromisoformat(note.origin) <= until[note.subject]
 
 
 def check_records(store: Store, stored: dict[str, Note], until: dict[str, datetime]) -> None:
-    """What is erased is nowhere to be read, and what is not is as it was put."""
+    """Require that erased records are unreadable and others unchanged."""
     t = store.tenant(TENANT)
     for record_id, note in stored.items():
         if is_covered(note, until):
@@ -74,7 +74,7 @@ def check_records(store: Store, stored: dict[str, Note], until: dict[str, dateti
 def test_nothing_erased_is_readable_and_nothing_else_is_lost(
     domicile_server: Server, tmp_path: Path
 ) -> None:
-    """Each of five processes knows of the others only what catalog and backends tell."""
+    """Five processes that share only the catalog and the backends keep the invariants."""
     deployment = make_deployment(domicile_server, tmp_path)
     run(deployment, tmp_path)
     told = [note for log in sorted(tmp_path.glob("*.log")) for note in notes(log)]
@@ -97,7 +97,7 @@ def test_nothing_erased_is_readable_and_nothing_else_is_lost(
 
 
 def check_eraser(log: Path, until: dict[str, datetime]) -> None:
-    """It read nothing that it had erased, and put nothing under an id that was older."""
+    """Require that it read nothing erased, and that no put under an older id succeeded."""
     lines = Log.read(log)
     reads = {line["answer"] for line in lines if "read" in line}
     puts = [note.said for note in notes(log)]

@@ -1,4 +1,4 @@
-"""Two puts, or a put and an erasure, stopped in the middle while the other one goes on."""
+"""Two puts, or a put and an erasure: one is stopped in the middle while the other runs."""
 
 import os
 from collections.abc import Callable
@@ -77,7 +77,7 @@ def test_an_erasure_of_one_record_of_a_pack_that_is_being_put(
     stop: Stop,
     planned: bool,
 ) -> None:
-    """The other one is stored, beside bytes of no record: they are awaited, and go."""
+    """The other record is stored beside dead bytes. The receipt waits until they are gone."""
     t = domicile.tenant()
     t.put(DataClass.PROMPT, b"the day key is made")
     stop(domicile, faults, gate)
@@ -142,7 +142,7 @@ def test_an_erasure_while_an_insert_is_not_committed(
 def test_an_id_that_is_erased_between_an_insert_and_its_answer(
     gate: Gate, domicile: Domicile, faults: CatalogFaults, aside: ThreadPoolExecutor
 ) -> None:
-    """Who finds the id taken, and then finds nothing there, hears that it was erased."""
+    """A put that finds the id taken and then no record reports Erased."""
     t = domicile.tenant()
     minted = t.new_id(DataClass.PROMPT)
     with second_store(domicile) as other:
@@ -163,7 +163,7 @@ def test_an_id_that_is_erased_between_an_insert_and_its_answer(
 
 
 def test_a_name_that_is_erased_stays_so_for_its_day(domicile: Domicile) -> None:
-    """An id that is minted for the same request later that day is the same record."""
+    """An id minted for the same request key later that day is the same record."""
     t = domicile.tenant()
     domicile.clock.advance(datetime(2026, 3, 2, 0, 1, tzinfo=UTC) - domicile.clock.now())
     put = t.put(DataClass.PROMPT, b"mine", id=t.new_id(DataClass.PROMPT, key="request"))
@@ -181,7 +181,7 @@ def test_a_name_that_is_erased_stays_so_for_its_day(domicile: Domicile) -> None:
 def test_a_parent_that_is_erased_while_its_child_is_put(
     gate: Gate, domicile: Domicile, faults: CatalogFaults, aside: ThreadPoolExecutor
 ) -> None:
-    """What derives from an erased record is refused, though it named no subject itself."""
+    """A record that derives from an erased one is refused, though it names no subject."""
     t = domicile.tenant()
     parent = t.put(DataClass.PROMPT, b"question", subject="u").id
     faults.at_commit(ANNOUNCING, after=lambda _: gate.wait())
@@ -212,7 +212,7 @@ def test_two_processes_put_one_id(
     stop: Stop,
     content: bytes,
 ) -> None:
-    """The same content is stored once and answered twice; of other content one is refused."""
+    """The same content is stored once and acknowledged twice. Different content: one is refused."""
     t = domicile.tenant()
     t.put(DataClass.PROMPT, b"the day key is made")
     minted = t.new_id(DataClass.PROMPT)
@@ -240,7 +240,7 @@ def test_two_processes_put_one_id(
 def test_one_process_puts_one_id_while_its_insert_is_not_committed(
     gate: Gate, domicile: Domicile, faults: CatalogFaults, aside: ThreadPoolExecutor
 ) -> None:
-    """The second waits for the first, and is told the truth."""
+    """The second waits for the first, and gets a true answer."""
     t = domicile.tenant()
     t.put(DataClass.PROMPT, b"the day key is made")
     minted = t.new_id(DataClass.PROMPT)
@@ -262,7 +262,7 @@ def test_one_process_puts_one_id_while_its_insert_is_not_committed(
 def test_two_processes_put_the_same_bulk(
     gate: Gate, domicile: Domicile, faults: CatalogFaults, aside: ThreadPoolExecutor
 ) -> None:
-    """The COPY of one waits for that of the other, and both hear of what is stored."""
+    """One COPY waits for the other, and both report what is stored."""
     t = domicile.tenant()
     t.put(DataClass.PROMPT, b"the day key is made")
     records = [
@@ -287,7 +287,7 @@ def test_two_processes_put_the_same_bulk(
 def test_two_processes_make_one_day_key(
     gate: Gate, domicile: Domicile, aside: ThreadPoolExecutor
 ) -> None:
-    """One of the keys is used by both, the other goes; a third process reads both records."""
+    """Both use one key, the other is purged, and a third process reads both records."""
     t = domicile.tenant()
     slow = domicile.backends["eu-b"]
     with second_store(domicile) as other:
@@ -310,7 +310,7 @@ def test_two_processes_make_one_day_key(
 
 
 def test_a_future_that_its_caller_gave_up_harms_no_other(gate: Gate, domicile: Domicile) -> None:
-    """What is under way is stored; nobody else in the pack hears a wrong answer."""
+    """The pack is stored, and its other callers get true answers."""
     t = domicile.tenant()
     t.put(DataClass.PROMPT, b"the day key is made")
     domicile.backends["eu-b"].gates["put"] = gate
@@ -326,7 +326,7 @@ def test_a_future_that_its_caller_gave_up_harms_no_other(gate: Gate, domicile: D
 def test_two_processes_make_one_tenant(
     gate: Gate, domicile: Domicile, faults: CatalogFaults, aside: ThreadPoolExecutor
 ) -> None:
-    """Of two accounts the first one has it, though neither saw the other."""
+    """The first of two accounts gets the tenant, though neither saw the other."""
     domicile.tenant("taken")
     mine = replace(domicile.store.admin.tenants.get("taken"), id="wanted")
     faults.at_statement(next_is("INSERT INTO tenant", "FROM tenant"), lambda _: gate.wait())

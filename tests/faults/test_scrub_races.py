@@ -1,4 +1,4 @@
-"""A scrub beside puts, purges, copies and compactions: it takes none of their work for damage."""
+"""A scrub beside puts, purges, replications and compactions reports no damage."""
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -20,19 +20,19 @@ MOMENTS = 18  # of a scrub of two objects and more
 
 
 def put(domicile: Domicile) -> None:
-    """Somebody writes."""
+    """Put a record."""
     domicile.store.tenant("acme-eu").put(DataClass.PROMPT, b"new", subject="u")
 
 
 def purge(domicile: Domicile) -> None:
-    """All that is there of somebody is erased, purged and forgotten, and something new written."""
+    """Erase, purge and prune all records of a subject, and put a new one."""
     erase(domicile.store.tenant("acme-eu"))
     work(domicile)
     put(domicile)
 
 
 def replicate(domicile: Domicile) -> None:
-    """One backend missed a write, and gets its copy."""
+    """Replicate what one backend missed."""
     domicile.take_down("eu-a")
     put(domicile)
     domicile.bring_back("eu-a")
@@ -41,7 +41,7 @@ def replicate(domicile: Domicile) -> None:
 
 @pytest.fixture
 def steps(domicile: Domicile) -> Steps:
-    """Some packs; and every call of a scrub of them is a moment."""
+    """Store some packs; return the steps of a scrub of them."""
     domicile.tenant()
     for _ in range(3):
         put(domicile)
@@ -58,7 +58,7 @@ def steps(domicile: Domicile) -> Steps:
 def test_at_every_moment_of_a_scrub(
     domicile: Domicile, steps: Steps, other: Callable[[Domicile], None]
 ) -> None:
-    """Something else happens between two steps, wherever that is: nothing is found to be wrong."""
+    """Another operation between any two steps of a scrub causes no finding."""
     for moment in range(1, MOMENTS):
         steps.seen, steps.busy = 0, False
         steps.due = [(moment, lambda: other(domicile))]
@@ -74,7 +74,7 @@ def test_at_every_moment_of_a_scrub(
 def test_in_the_middle_of_a_put(
     domicile: Domicile, gate: Gate, faults: CatalogFaults, aside: ThreadPoolExecutor, stop: Stop
 ) -> None:
-    """Announced, on one backend, or on both and not committed."""
+    """The put is stopped when announced, on one backend, or on both and not committed."""
     domicile.tenant()
     put(domicile)
     stop(domicile, faults, gate)
@@ -90,7 +90,7 @@ def test_in_the_middle_of_a_put(
 
 @pytest.mark.parametrize("other", [put, purge, replicate])
 def test_a_listing_of_before(domicile: Domicile, other: Callable[[Domicile], None]) -> None:
-    """A page may be old when it is read: what it shows is asked for again."""
+    """A page of a listing may be old: what it shows is checked again."""
     domicile.tenant()
     put(domicile)
     work(domicile)
@@ -106,7 +106,7 @@ def test_a_listing_of_before(domicile: Domicile, other: Callable[[Domicile], Non
 
 
 def test_a_purge_while_it_looks_again(domicile: Domicile) -> None:
-    """It was shown a moment ago, and its row is gone now: that is no copy that came back."""
+    """A listed replica whose row is gone meanwhile is no orphan."""
     domicile.tenant()
     put(domicile)
     work(domicile)
@@ -117,7 +117,7 @@ def test_a_purge_while_it_looks_again(domicile: Domicile) -> None:
         if not key.startswith("pack/"):
             return
         backend.fail_after.clear()
-        domicile.take_down("eu-b")  # so that the row is still remembered
+        domicile.take_down("eu-b")  # so that the row is not pruned
         purge(domicile)
         domicile.bring_back("eu-b")
 
@@ -127,7 +127,7 @@ def test_a_purge_while_it_looks_again(domicile: Domicile) -> None:
 
 
 def test_a_listing_that_leaves_everything_out(domicile: Domicile) -> None:
-    """The backend has all of it when it is asked again: nothing is given up."""
+    """The backend has every key when asked again: no replica is marked as missing."""
     t = domicile.tenant()
     made = t.put(DataClass.PROMPT, b"mine").id
     work(domicile)
@@ -138,7 +138,7 @@ def test_a_listing_that_leaves_everything_out(domicile: Domicile) -> None:
 
 
 def test_a_backend_that_shows_nothing_loses_nothing_for_good(domicile: Domicile) -> None:
-    """Another bucket is behind its name, and empty. Each object keeps a copy that is good."""
+    """Another, empty bucket is behind its name. Each object keeps a good replica."""
     t = domicile.tenant()
     made = t.put(DataClass.PROMPT, b"mine").id
     work(domicile)
@@ -156,7 +156,7 @@ def test_a_backend_that_shows_nothing_loses_nothing_for_good(domicile: Domicile)
 
 
 def test_what_lands_late_is_purged_and_no_damage(domicile: Domicile) -> None:
-    """A write that its client gave up: while it may land, its row waits for it."""
+    """While a timed-out write may land, its row waits for it."""
     domicile.tenant()
     domicile.backends["eu-a"].land_late = True
     put(domicile)
@@ -171,7 +171,7 @@ def test_what_lands_late_is_purged_and_no_damage(domicile: Domicile) -> None:
 
 
 def test_an_erasure_while_a_lost_replica_is_made_anew(domicile: Domicile) -> None:
-    """No copy is made of what has been erased meanwhile, and there is a receipt in the end."""
+    """No replica is made of what was erased meanwhile, and in the end there is a receipt."""
     t = domicile.tenant()
     put(domicile)
     work(domicile)

@@ -1,4 +1,4 @@
-"""A few of the stories that ``make simulate`` plays by the thousand."""
+"""A few of the stories of ``make simulate``."""
 
 from collections.abc import Iterator
 
@@ -12,7 +12,7 @@ SEEDS = range(1, 13)
 
 @pytest.fixture(scope="module")
 def stage() -> Iterator[Stage]:
-    """Where they are played."""
+    """The stage for all stories."""
     with Stage() as made:
         yield made
 
@@ -20,7 +20,7 @@ def stage() -> Iterator[Stage]:
 @pytest.mark.timeout(0)
 @pytest.mark.parametrize("seed", SEEDS)
 def test_a_story_ends_well(stage: Stage, seed: int) -> None:
-    """Whatever happens in it, the invariants hold after every step, and at the end all is done."""
+    """The invariants hold after every step, and in the end all work is done."""
     outcome = stage.run(story_of(seed))
 
     if outcome.failure is not None:
@@ -29,7 +29,7 @@ def test_a_story_ends_well(stage: Stage, seed: int) -> None:
 
 @pytest.mark.timeout(0)
 def test_a_story_is_the_same_every_time(stage: Stage) -> None:
-    """The same keys with the same names on the same backends, at the same time."""
+    """A second run makes the same keys on the same backends at the same times."""
     first, again = stage.run(story_of(5)), stage.run(story_of(5))
 
     assert first.records > 0

@@ -1,4 +1,4 @@
-"""Workers: two at a time, killed in the middle, with clocks apart, and with backends that fail."""
+"""Workers: two at once, killed in the middle, with different clocks, and with failing backends."""
 
 import os
 from collections.abc import Callable
@@ -39,7 +39,7 @@ from tests.support.second_store import second_store
 def test_two_workers_do_not_purge_one_replica_at_the_same_time(
     gate: Gate, domicile: Domicile, aside: ThreadPoolExecutor
 ) -> None:
-    """What one has taken is not taken by another until its lease is over."""
+    """What one worker has claimed is not claimed by another until the lease expires."""
     t = domicile.tenant()
     t.put(DataClass.PROMPT, b"mine", subject="u")
     with second_store(domicile) as other:
@@ -60,17 +60,17 @@ def test_two_workers_do_not_purge_one_replica_at_the_same_time(
 
 
 def lies(backend: FaultyBackend) -> None:
-    """It says that it purged, and did not."""
+    """Make the backend acknowledge a purge that it did not do."""
     backend.inner.purge = lambda _: None  # type: ignore[method-assign,assignment]
 
 
 def purges_in_part(backend: FaultyBackend) -> None:
-    """It refuses one of the versions."""
+    """Make the backend refuse to purge one version."""
     backend.fail_before["purge"] = lambda _: PurgeIncomplete(backend.name)
 
 
 def does_not_say(backend: FaultyBackend) -> None:
-    """It purges, and does not list what is left."""
+    """Make the backend purge, and fail to list what is left."""
     backend.fail_before["list_key"] = lambda _: BackendTimeout(backend.name)
 
 
@@ -78,7 +78,7 @@ def does_not_say(backend: FaultyBackend) -> None:
 def test_no_receipt_from_a_backend_that_lies_or_errs(
     domicile: Domicile, fault: Callable[[FaultyBackend], None]
 ) -> None:
-    """It is asked again and again, and there is no horizon after which that would end."""
+    """The worker asks again without end."""
     t = domicile.tenant()
     put = t.put(DataClass.PROMPT, b"mine", subject="u")
     (sample,) = ciphertexts(domicile, put.id)
@@ -105,7 +105,7 @@ def test_the_last_two_replicas_of_an_object_go_at_once(
     aside: ThreadPoolExecutor,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Neither of two workers misses the other: the object is gone, and its erasure complete."""
+    """Two workers purge one replica each: the object is gone, and the erasure complete."""
     monkeypatch.setattr("storage.workers.purge.BATCH", 1)
     t = domicile.tenant()
     t.put(DataClass.PROMPT, b"mine", subject="u")
@@ -129,7 +129,7 @@ def test_the_last_two_replicas_of_an_object_go_at_once(
 def test_no_receipt_before_the_object_that_an_earlier_erasure_took_from_is_gone(
     domicile: Domicile,
 ) -> None:
-    """Who asks twice gets two receipts, and none while the bytes wait for a compaction.
+    """Two erasures get two receipts, and none while the bytes wait for a compaction.
 
     A scope of another kind may cover them, another subject does not.
     """
@@ -143,7 +143,7 @@ def test_no_receipt_before_the_object_that_an_earlier_erasure_took_from_is_gone(
     work(domicile)
     later = [erase(t, scope) for scope in (Scope.subject("u0"), Scope.group("g"))]
     work(domicile)
-    work(domicile, hours=30)  # no write meets the first fence any more
+    work(domicile, hours=30)  # the first fence is pruned
     later.append(erase(t, Scope.subject("u0")))
     work(domicile)
     assert backends_with(domicile, sample) == {"eu-a", "eu-b"}
@@ -156,7 +156,7 @@ def test_no_receipt_before_the_object_that_an_earlier_erasure_took_from_is_gone(
 
 
 class Apart:
-    """A clock that is behind another one, by less than both may be."""
+    """A clock that is behind another one, within the permitted error."""
 
     error = timedelta(milliseconds=50)
 
@@ -168,14 +168,14 @@ class Apart:
         return self._inner.now() - timedelta(milliseconds=90)
 
     def skew(self) -> timedelta:
-        """As the other's."""
+        """Return the skew of the other clock."""
         return self._inner.skew()
 
 
 def test_a_receipt_by_a_worker_whose_clock_is_behind(
     domicile: Domicile, faults: CatalogFaults
 ) -> None:
-    """It plans the erasure before that is requested, as the two clocks have it."""
+    """By its clock, it plans the erasure before the request."""
     t = domicile.tenant()
     with second_store(domicile, clock=lambda _: Apart(domicile.clock)) as other:
         faults.at_commit(FENCING, after=lambda _: duty(domicile, "plan", other))
@@ -186,7 +186,7 @@ def test_a_receipt_by_a_worker_whose_clock_is_behind(
 
 
 def test_a_worker_that_is_killed_while_it_replicates(domicile: Domicile) -> None:
-    """What it left goes, and the replica is made."""
+    """What it left is purged, and the replica is made."""
     t = domicile.tenant()
     domicile.take_down("eu-b")
     put = t.put(DataClass.PROMPT, b"mine")
@@ -214,7 +214,7 @@ def test_a_worker_that_is_killed_while_it_replicates(domicile: Domicile) -> None
 
 
 def test_a_replica_of_unknown_outcome_is_not_sent_again_under_its_key(domicile: Domicile) -> None:
-    """The first could take effect when the second has long been purged."""
+    """The first write could land after the second was purged."""
     write, plan = _replication(domicile)
     late = domicile.backends["eu-b"]
     late.fail_after["upload.finish"] = late.answer_lost
@@ -226,7 +226,7 @@ def test_a_replica_of_unknown_outcome_is_not_sent_again_under_its_key(domicile: 
 def test_an_upload_that_could_not_begin_is_not_begun_again_under_its_key(
     domicile: Domicile,
 ) -> None:
-    """Its answer may be lost, also when the source fails next."""
+    """The answer to its begin may be lost, also when the source fails next."""
     write, plan = _replication(domicile)
     late, source = domicile.backends["eu-b"], domicile.backends["eu-a"]
     late.fail_after["upload"] = late.answer_lost
@@ -237,7 +237,7 @@ def test_an_upload_that_could_not_begin_is_not_begun_again_under_its_key(
 
 
 def _replication(domicile: Domicile) -> tuple[Write, _Plan]:
-    """A replica on eu-b that is to be written from two replicas on eu-a."""
+    """Prepare a replica on eu-b that is due."""
     region = home(domicile)
     domicile.tenant().put(DataClass.PROMPT, b"mine")
     (pack,) = pack_ids(region)
@@ -256,7 +256,7 @@ def _replication(domicile: Domicile) -> tuple[Write, _Plan]:
 
 
 def test_a_copy_may_take_longer_than_a_lease(domicile: Domicile) -> None:
-    """It is put off as it goes; a slow backend is no reason to begin again."""
+    """The lease is renewed meanwhile, so a slow backend causes no second write."""
     t = domicile.tenant()
     domicile.take_down("eu-b")
     put = t.put_file(BytesIO(os.urandom(20 * 1024 * 1024)))
@@ -273,7 +273,7 @@ def test_a_copy_may_take_longer_than_a_lease(domicile: Domicile) -> None:
 
 
 def test_a_copy_that_was_given_up_leaves_nothing(domicile: Domicile) -> None:
-    """Its object was erased while it went on."""
+    """Its object was erased meanwhile."""
     t = domicile.tenant()
     domicile.take_down("eu-b")
     t.put_file(BytesIO(os.urandom(20 * 1024 * 1024)), subject="u")
@@ -298,7 +298,7 @@ def test_a_copy_that_was_given_up_leaves_nothing(domicile: Domicile) -> None:
 def test_a_process_starts_beside_a_backend_that_takes_nothing(
     domicile: Domicile, error: type[BackendError]
 ) -> None:
-    """A worker must start on a full disk, or nothing is ever deleted from it."""
+    """A worker must start on a full disk, or nothing would ever be deleted from it."""
     t = domicile.tenant()
     put = t.put(DataClass.PROMPT, b"mine", subject="u")
     domicile.backends["eu-a"].fail_before["put"] = lambda _: error("eu-a")
@@ -312,7 +312,7 @@ def test_a_process_starts_beside_a_backend_that_takes_nothing(
 
 
 def _going(domicile: Domicile) -> list[str]:
-    """The replicas of packs that are on their way out."""
+    """Return the replicas of packs that are being purged."""
     region = home(domicile)
     found = [replica_states(region, pack) for pack in pack_ids(region)]
     return [backend for some in found for backend, state in some if state == "purging"]

@@ -115,7 +115,7 @@ class Life:
         return self.domicile.clock.now()
 
     def live(self, days: int) -> Tally:
-        """Live so many days. At the end all backends are up and all work is done. Return the tally."""
+        """Live so many days, bring all backends up, finish all work, and return the tally."""
         end = self.now + timedelta(days=days)
         while self.now < end:
             self._round(quiet=False)
