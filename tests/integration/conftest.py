@@ -1,4 +1,4 @@
-"""Fixtures that several modules of this folder share."""
+"""Fixtures for the integration tests."""
 
 from tests.support.catalogs.databases import alone
 from tests.support.cli_harness import line

@@ -1,4 +1,4 @@
-"""What a process may hold at most, whatever it is asked to do."""
+"""The most memory and connections that a process may use."""
 
 import tracemalloc
 from collections.abc import Iterator
@@ -20,19 +20,19 @@ SIZE = 96 * MIB
 
 @pytest.fixture
 def domicile_backends() -> Kind:
-    """Real files: memory would count what the backend holds."""
+    """Real files: backends in memory would count as memory of the process."""
     return "directory"
 
 
 def pieces(size: int) -> Iterator[bytes]:
-    """A file that nobody has in one piece."""
+    """Yield a file that is never in memory as a whole."""
     random = Random(1)
     for _ in range(size // MIB):
         yield random.randbytes(MIB)
 
 
 def test_a_file_of_any_size_takes_the_same_memory(domicile: Domicile) -> None:
-    """In and out: much less than it is long, in two replicas at the same time."""
+    """Writing and reading take much less memory than the file is long."""
     t = domicile.tenant()
     t.put_file(pieces(MIB))  # what is loaded once is not counted
     tracemalloc.start()
@@ -52,7 +52,7 @@ def test_a_file_of_any_size_takes_the_same_memory(domicile: Domicile) -> None:
 
 
 def test_no_more_connections_than_the_settings_allow(domicile: Domicile) -> None:
-    """Thirty-two threads share three, and one more that asks for the time."""
+    """Thirty-two threads share three connections, and one more for the clock."""
     domicile.tenant()
     settings = domicile.settings.model_copy(update={"connections": 3})
     domicile.stack.close()

@@ -1,4 +1,4 @@
-"""Asking the database for the time while everybody is busy."""
+"""Asking the database for the time while all connections are in use."""
 
 from concurrent.futures import ThreadPoolExecutor
 
@@ -9,7 +9,7 @@ from storage.testing import Domicile
 
 
 def test_nobody_waits_for_a_connection_to_ask_the_time(domicile: Domicile) -> None:
-    """Once a minute all threads want the time, each with one of the few connections in its hand."""
+    """All threads ask for the time while each has one of the few connections."""
     domicile.tenant()
     minutes = 0
     settings = domicile.settings.model_copy(update={"connections": 3})

@@ -1,4 +1,4 @@
-"""When the machine's clock and the database's disagree, one of them would destroy too early."""
+"""While the machine's clock and the database's disagree, nothing is destroyed."""
 
 from datetime import timedelta
 
@@ -15,7 +15,7 @@ HOME, PROMPT, SERVE = "eu-central-1", DataClass.PROMPT, Purpose.SERVE
 
 @pytest.mark.parametrize("ahead", [timedelta(minutes=2), -timedelta(days=400)])
 def test_nothing_is_destroyed_until_they_agree(domicile: Domicile, ahead: timedelta) -> None:
-    """Reads and writes go on; what is due waits, is seen to wait, and goes afterwards."""
+    """Reads and writes continue. Due work waits, visibly, and is done afterwards."""
     t = domicile.tenant()
     kept = t.put(PROMPT, b"kept").id
     erasure = t.erase(Scope.record(t.put(PROMPT, b"erased").id), reason=Reason.CUSTOMER_REQUEST)
@@ -45,13 +45,13 @@ def test_nothing_is_destroyed_until_they_agree(domicile: Domicile, ahead: timede
 
 
 def held(domicile: Domicile) -> int:
-    """How many objects the backends hold, besides the ledger, which outlives them."""
+    """Return the number of objects on the backends, without the ledger."""
     traces = (trace for backend in domicile.backends.values() for trace in backend.scan(""))
     return sum(not trace.key.startswith("ledger/") for trace in traces)
 
 
 def test_a_machine_whose_clock_is_wrong_is_found_out(domicile: Domicile) -> None:
-    """The database's clock is asked, and compared with what the machine believes."""
+    """A clock compares the database's time with the machine's."""
     catalog = domicile.homes.served(HOME).region.catalog
     real = CatalogClock(catalog)
     wrong = CatalogClock(catalog, wall=lambda: real.now().timestamp() + 3600)

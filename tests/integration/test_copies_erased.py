@@ -56,7 +56,7 @@ class TestErasing:
     def test_no_receipt_while_a_processor_has_a_copy(
         self, domicile: Domicile, tenant: Tenant, scope: str
     ) -> None:
-        """Whatever was erased; then the receipt has the processor's word, and the row is gone."""
+        """For each scope. Afterwards the receipt has the confirmation, and the rows are gone."""
         put = tenant.put(DataClass.PROMPT, b"mine", subject="u", group="g").id
         made = tenant.hand_over(put, MODERATION)
         there = processor(domicile)
@@ -80,7 +80,7 @@ class TestErasing:
                 assert connection.scalar(select(func.count()).select_from(table)) == 0
 
     def test_what_derives_from_it_goes_too(self, domicile: Domicile, tenant: Tenant) -> None:
-        """A copy of a completion, when the prompt is erased; another subject's stays."""
+        """The copy of a completion goes when its prompt is erased. Another subject's copy stays."""
         prompt = put_prompt(domicile, "u")
         answer = tenant.put(DataClass.COMPLETION, b"answer", derived_from=[prompt]).id
         other = tenant.hand_over(put_prompt(domicile, "v"), MODERATION)
@@ -97,7 +97,7 @@ class TestErasing:
     def test_a_copy_of_what_has_expired_keeps_an_erasure_open(
         self, domicile: Domicile, tenant: Tenant
     ) -> None:
-        """Its rows are long gone; the copy knows whom it is about. Others' do not count."""
+        """The record is gone; the row of the copy names the subject. Others do not count."""
         for subject in ("u", "v"):
             tenant.hand_over(put_prompt(domicile, subject), MODERATION)
         processor(domicile).pending = True
@@ -110,7 +110,7 @@ class TestErasing:
         assert [(x.backend, x.replicas) for x in left] == [(MODERATION, 1)]
 
     def test_two_erasures_wait_for_one_copy(self, domicile: Domicile, tenant: Tenant) -> None:
-        """The second finds no rows any more, and still no receipt without the processor's word."""
+        """The second finds no rows, and gets no receipt before the processor's confirmation."""
         put = put_prompt(domicile, "u")
         tenant.hand_over(put, MODERATION)
         processor(domicile).pending = True
@@ -129,7 +129,7 @@ class TestErasing:
     def test_many_copies_are_noted_in_pieces(
         self, domicile: Domicile, tenant: Tenant, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """A bounded number at a time, and none is forgotten."""
+        """A bounded number at a time, and each of them."""
         monkeypatch.setattr("storage.workers.erase.ROWS", 3)
         put = put_prompt(domicile, "u")
         for _ in range(7):
@@ -144,7 +144,7 @@ class TestErasing:
 
 class TestAttesting:
     def test_a_persons_word_completes_an_erasure(self, domicile: Domicile, tenant: Tenant) -> None:
-        """The receipt says that it is only attested, and by which document."""
+        """The receipt says that it is attested, and by which document."""
         made = tenant.hand_over(put_prompt(domicile, "u"), REVIEW)
         erasure = erase(tenant)
         work(domicile)
@@ -159,7 +159,7 @@ class TestAttesting:
         assert (word.how, word.digest) == ("attested", DIGEST.hex())
 
     def test_the_first_word_stands(self, domicile: Domicile, tenant: Tenant) -> None:
-        """To record it again changes nothing."""
+        """A second attestation changes nothing."""
         made = tenant.hand_over(put_prompt(domicile, "u"), REVIEW)
         attest = domicile.store.admin.processors.attest
         first = attest(made.copy, digest=DIGEST, actor="officer-7")
@@ -169,7 +169,7 @@ class TestAttesting:
     def test_no_person_speaks_for_a_processor_that_signs(
         self, domicile: Domicile, tenant: Tenant
     ) -> None:
-        """Nor for a copy that nobody knows, with no document, or without an id."""
+        """Nor for an unknown copy, nor without a document or a pseudonymous actor."""
         made = tenant.hand_over(put_prompt(domicile, "u"), MODERATION)
         attest = domicile.store.admin.processors.attest
 
@@ -187,7 +187,7 @@ class TestAttesting:
 
 @contextmanager
 def over_http(domicile: Domicile) -> Iterator[Processor]:
-    """The processor as a real server, with the clock of the test."""
+    """Replace the processor by a real HTTP server with the test's clock."""
     key = Ed25519PrivateKey.generate()
     made = Processor(MODERATION, domicile.clock.now, trusts=key.public_key())
     with serving(made) as there, pytest.MonkeyPatch.context() as patch:
@@ -211,7 +211,7 @@ def over_http(domicile: Domicile) -> Iterator[Processor]:
 
 class TestOverHttp:
     def test_from_hand_over_to_receipt(self, domicile: Domicile) -> None:
-        """The digest in the receipt is that of the acknowledgement which the processor signed."""
+        """The receipt has the digest of the acknowledgement that the processor signed."""
         with over_http(domicile) as there:
             t = domicile.tenant()
             made = t.hand_over(put_prompt(domicile, "u"), MODERATION)
@@ -236,7 +236,7 @@ class TestOverHttp:
     def test_a_false_word_keeps_the_erasure_open(
         self, domicile: Domicile, false: dict[str, object]
     ) -> None:
-        """Though the processor has signed it; a true one completes the erasure."""
+        """Though the processor signed it. A true acknowledgement completes the erasure."""
         with over_http(domicile) as there:
             t = domicile.tenant()
             made = t.hand_over(put_prompt(domicile, "u"), MODERATION)

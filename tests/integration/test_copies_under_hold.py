@@ -1,4 +1,4 @@
-"""Copies at processors of what a hold keeps, and by clocks that nobody can trust."""
+"""Copies at processors of held records, and while clocks disagree."""
 
 from datetime import timedelta
 
@@ -13,7 +13,7 @@ MODERATION = "klarblick"
 
 
 def test_a_hold_keeps_what_is_here_and_no_copy(domicile: Domicile) -> None:
-    """The copy goes with the erasure that the hold defers; the receipt tells of both."""
+    """The copy is deleted though a hold defers the erasure. The receipt names both."""
     tenant = domicile.tenant()
     put = put_prompt(domicile, "u")
     made = tenant.hand_over(put, MODERATION)
@@ -42,7 +42,7 @@ def test_a_hold_keeps_what_is_here_and_no_copy(domicile: Domicile) -> None:
 
 
 def test_nobody_is_asked_while_clocks_disagree(domicile: Domicile) -> None:
-    """A copy that may still be of use cannot be had back from a processor that was asked early."""
+    """A processor that was asked too early cannot give the copy back."""
     tenant = domicile.tenant()
     made = tenant.hand_over(put_prompt(domicile, "u"), MODERATION)
     processor = domicile.processors[MODERATION]

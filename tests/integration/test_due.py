@@ -12,19 +12,19 @@ from tests.support.inspect.stored import home, homes_of
 
 
 def counts(domicile: Domicile) -> dict[str, int]:
-    """The duties for which something is due in the home region."""
+    """Return the duties that have due work in the home region."""
     return {name: count for name, count in due(home(domicile)).items() if count}
 
 
 def test_every_duty_is_counted(domicile: Domicile) -> None:
-    """But for the comparison of clocks, which is done each time."""
+    """Except the comparison of clocks, which runs each time."""
     region, keys = home(domicile), homes_of(domicile.store).served("eu-central-1").keys
     names = {one.name for one in duties(region, keys, structlog.get_logger())}
     assert due(region).keys() == names - {"clocks"}
 
 
 def test_an_erasure_is_due_step_by_step(domicile: Domicile) -> None:
-    """Each step makes the next one due, and nothing is due when all is done."""
+    """Each step makes the next one due. In the end nothing is due."""
     tenant = domicile.tenant()
     for _ in range(2):
         work(domicile, hours=2)
@@ -43,7 +43,7 @@ def test_an_erasure_is_due_step_by_step(domicile: Domicile) -> None:
 
 
 def test_a_day_is_due_when_it_is_over(domicile: Domicile) -> None:
-    """Not before, and not while a worker has leased it; evidence is due when its time is over."""
+    """Not before, and not while a worker has a lease on it. Evidence is due after its period."""
     tenant = domicile.tenant()
     put_prompt(domicile, "u")
     erase(tenant)

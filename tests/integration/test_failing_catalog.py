@@ -1,4 +1,4 @@
-"""A database that is down or busy, and processes that race: one clear error, nothing half done."""
+"""A database that is down or busy, and processes that race: one clear error, no partial work."""
 
 import json
 import os
@@ -48,7 +48,7 @@ from tests.support.refusals import (
 
 @pytest.fixture(scope="module")
 def mortal() -> Iterator[Server]:
-    """A PostgreSQL that a test stops and starts."""
+    """A PostgreSQL server that the test stops and starts."""
     server = Server()
     yield server
     server.close()
@@ -56,7 +56,7 @@ def mortal() -> Iterator[Server]:
 
 @contextmanager
 def stopped(server: Server) -> Iterator[None]:
-    """It is down meanwhile."""
+    """Stop the server meanwhile."""
     server._leave()
     try:
         yield
@@ -65,7 +65,7 @@ def stopped(server: Server) -> Iterator[None]:
 
 
 def calls(t: Tenant, store: Store, record: RecordId) -> dict[str, Callable[[], object]]:
-    """All that a service does."""
+    """Return all calls that a service makes."""
     return {
         **{name: partial(write, t) for name, write in WRITES.items()},
         "get": lambda: t.get(record, purpose=SERVE),
@@ -83,7 +83,7 @@ def calls(t: Tenant, store: Store, record: RecordId) -> dict[str, Callable[[], o
 def test_a_database_that_is_down(
     mortal: Server, subtests: pytest.Subtests, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Every call says so, and that one may try again; when it is back, the same store goes on."""
+    """Every call raises a retryable error. The same store continues when the server is back."""
     monkeypatch.setattr("storage.client.homes._CACHED", 1e9)  # seconds
     with new_domicile(mortal, "memory") as domicile:
         t = ready_tenant(domicile)
@@ -133,7 +133,7 @@ def test_a_database_that_goes_down_while_a_file_is_stored(mortal: Server) -> Non
 
 
 def test_a_database_that_became_read_only(domicile: Domicile) -> None:
-    """As after a failover: that is an outage, and over when it is writable again."""
+    """As after a failover: an outage that ends when it is writable again."""
     t = ready_tenant(domicile)
     engine = domicile.homes.served(HOME).region.catalog.engine
     with engine.begin() as connection:
@@ -158,7 +158,7 @@ def test_a_database_that_became_read_only(domicile: Domicile) -> None:
 
 
 def test_a_database_that_has_no_connection_left(domicile: Domicile) -> None:
-    """Who waits for one too long is told so, by an error of the tree."""
+    """A call that waits too long for one raises an error of our tree."""
     t = ready_tenant(domicile)
     catalog = domicile.homes.served(HOME).region.catalog
     pool = catalog.engine.pool
@@ -175,7 +175,7 @@ def test_a_database_that_has_no_connection_left(domicile: Domicile) -> None:
 
 
 def test_a_deadlock_that_does_not_end(domicile: Domicile) -> None:
-    """What is tried in vain again and again is an outage, and no error of the driver."""
+    """After several retries it is an outage, and no error of the driver."""
     tried: list[Connection] = []
 
     def work(connection: Connection) -> None:
@@ -209,7 +209,7 @@ with open_store() as store:
 
 
 def environment(settings: Settings) -> dict[str, str]:
-    """What a process of its own needs to have the same settings."""
+    """Return the environment that gives a process the same settings."""
     found = {**os.environ, "DOMICILE_HOME": str(settings.home), "PYTHONPATH": os.getcwd()}  # noqa: PTH109
     for region, given in settings.regions.items():
         name = f"DOMICILE_REGIONS__{region.upper().replace('-', '_')}__"
@@ -219,7 +219,7 @@ def environment(settings: Settings) -> dict[str, str]:
 
 
 def race(settings: Settings, ids: list[RecordId]) -> list[dict[str, bool]]:
-    """Two processes that put under the same ids at the same time: what each was told."""
+    """Let two processes put under the same ids at once; return their answers."""
     racers = [
         subprocess.Popen(
             [sys.executable, "-c", RACER, name, json.dumps([str(i) for i in ids])],
@@ -241,7 +241,7 @@ def race(settings: Settings, ids: list[RecordId]) -> list[dict[str, bool]]:
 
 
 def test_two_processes_race_with_the_same_ids(domicile_server: Server) -> None:
-    """Of the same content both get the same answer; of other content one wins, and is read."""
+    """Same content: both get the same answer. Different content: one wins, and is readable."""
     settings = domicile_server.make()  # not given back: these processes have a real clock
     with open_store(settings) as store:
         t = Domicile(settings, _store=store).tenant()

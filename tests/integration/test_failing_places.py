@@ -1,4 +1,4 @@
-"""Backends that fail or are slow, and full disks: one clear error, and nothing is left."""
+"""Backends that fail or are slow, and full disks: one clear error, and nothing left behind."""
 
 import os
 import time
@@ -46,7 +46,7 @@ from tests.support.refusals import (
 
 
 def failing(*methods: str, error: type[BackendError]) -> Callable[[FaultyBackend], None]:
-    """Calls of these names fail, and nothing happens."""
+    """Return a fault: the named calls fail without an effect."""
 
     def spoil(backend: FaultyBackend) -> None:
         backend.fail_before = dict.fromkeys(methods, lambda _: error(backend.name))
@@ -55,17 +55,17 @@ def failing(*methods: str, error: type[BackendError]) -> Callable[[FaultyBackend
 
 
 def down(backend: FaultyBackend) -> None:
-    """It does not answer."""
+    """Take the backend down."""
     backend.down = True
 
 
 def full(backend: FaultyBackend) -> None:
-    """It has no room."""
+    """Fill the backend."""
     backend.full = True
 
 
 def late(backend: FaultyBackend) -> None:
-    """What it is asked to write it answers nothing to, and writes later."""
+    """Make writes time out and land later."""
     backend.land_late = True
 
 
@@ -81,7 +81,7 @@ BACKENDS: dict[str, tuple[Callable[[FaultyBackend], None], str]] = {
 
 
 def repair(domicile: Domicile) -> None:
-    """All backends are as before; what they were late with lands."""
+    """End all faults, and let late writes land."""
     for backend in domicile.backends.values():
         backend.down = backend.full = backend.land_late = False
         backend.fail_before = {}
@@ -91,7 +91,7 @@ def repair(domicile: Domicile) -> None:
 def test_when_no_backend_takes_it_nothing_is_stored(
     domicile: Domicile, subtests: pytest.Subtests
 ) -> None:
-    """Whatever is wrong with them, and whatever is written; also while keys are made."""
+    """For each fault and each kind of write, also while keys are made."""
     t, new = (
         ready_tenant(domicile),
         domicile.tenant("new-eu", dedicated=True),
@@ -115,7 +115,7 @@ def test_when_no_backend_takes_it_nothing_is_stored(
 
 
 def test_when_one_backend_takes_it_it_is_stored(domicile: Domicile) -> None:
-    """And on the other one too, when that is well again; no trace is left of what went wrong."""
+    """The other backend gets it when it is up again, and no trace of the failure is left."""
     t = ready_tenant(domicile)
     for spoil, _ in BACKENDS.values():
         spoil(domicile.backends["eu-a"])
@@ -134,7 +134,7 @@ def test_when_one_backend_takes_it_it_is_stored(domicile: Domicile) -> None:
 
 
 def test_a_read_when_no_backend_answers(domicile: Domicile) -> None:
-    """It may be tried again, whether or not the key is known; the record is not given up."""
+    """The error is retryable, whether or not the key is cached. The record stays."""
     t = ready_tenant(domicile)
     put = t.put(PROMPT, BODY)
     for error in (BackendUnavailable, BackendTimeout, BackendForbidden, BackendMisplaced):
@@ -158,11 +158,11 @@ def test_a_read_when_no_backend_answers(domicile: Domicile) -> None:
 class TestSlow:
     @pytest.fixture
     def domicile_limits(self) -> Limits:
-        """An attempt takes no time."""
+        """Writes have a short timeout."""
         return Limits(attempt=0.1)
 
     def test_a_backend_that_hangs(self, domicile: Domicile) -> None:
-        """It holds up nobody, more often than there are threads; what lands late is purged."""
+        """It delays no other call, however often it hangs. What lands late is purged."""
         t = ready_tenant(domicile)
         gate = Gate()
         for name in EU:
@@ -188,7 +188,7 @@ class TestSlow:
 
     @pytest.mark.parametrize("call", ["upload", "upload.write", "upload.finish"])
     def test_a_backend_that_hangs_over_a_file(self, domicile: Domicile, call: str) -> None:
-        """The file is stored on the other one; what was begun there is taken back."""
+        """The file is stored on the other one, and the begun upload is aborted."""
         t = ready_tenant(domicile)
         gate = domicile.backends["eu-a"].gates[call] = Gate()
         body = os.urandom(3 * MIB)
@@ -213,7 +213,7 @@ class TestSlow:
 
 @dataclass
 class Disk:
-    """How much of a disk is free."""
+    """A disk whose free space the test sets."""
 
     free: int
 
@@ -231,7 +231,7 @@ class Disk:
 
 
 def test_a_full_disk_takes_nothing_and_lets_go(domicile: Domicile) -> None:
-    """Writes are refused while deletion goes on to its receipt, also by who starts only then."""
+    """Writes are refused, and an erasure is completed, also by a process that starts then."""
     disk = Disk(1024 * MIB)
     disk.mount(domicile)
     t = ready_tenant(domicile)
@@ -264,7 +264,7 @@ def test_a_full_disk_takes_nothing_and_lets_go(domicile: Domicile) -> None:
 
 
 def test_a_full_disk_does_not_keep_what_shares_a_pack(domicile: Domicile) -> None:
-    """To delete a part of a pack, the rest is written anew: that is what the reserve is for."""
+    """Erasing part of a pack writes the rest anew: the reserve is for that."""
     disk = Disk(1024 * MIB)
     disk.mount(domicile)
     t = domicile.tenant()

@@ -42,7 +42,7 @@ class TestHandingOver:
     def test_the_processor_gets_the_content_under_an_id_that_says_nothing(
         self, domicile: Domicile, tenant: Tenant
     ) -> None:
-        """And the caller learns the id, and until when it lives; nothing is opened for it twice."""
+        """The caller gets the id and its deadline."""
         put = put_prompt(domicile, "u")
 
         made = tenant.hand_over(put, MODERATION)
@@ -53,7 +53,7 @@ class TestHandingOver:
         assert only_copy(domicile).deadline == made.deadline
 
     def test_people_get_it_from_the_caller(self, domicile: Domicile, tenant: Tenant) -> None:
-        """Where the connector is manual, the content comes back, and is not shown by a repr."""
+        """With a manual connector the call returns the content, and no repr shows it."""
         made = tenant.hand_over(put_prompt(domicile, "u"), REVIEW)
 
         assert made.content == b"mine"
@@ -70,7 +70,7 @@ class TestHandingOver:
     def test_nobody_else_gets_it(
         self, domicile: Domicile, tenant: Tenant, name: str, reason: str
     ) -> None:
-        """Another jurisdiction, a host, a stranger: refused before a row or a byte is written."""
+        """Another jurisdiction, a host, an unknown company: refused before anything is written."""
         put = put_prompt(domicile, "u")
         before = all_state(domicile)
 
@@ -118,7 +118,7 @@ class TestHandingOver:
     def test_whatever_may_have_arrived_is_asked_back(
         self, domicile: Domicile, tenant: Tenant, outcome: str
     ) -> None:
-        """The answer was lost, or nothing was reached: the same to us, and it is gone soon."""
+        """A lost answer and a failed connection alike: the copy is asked back at once."""
         put, there = put_prompt(domicile, "u"), processor(domicile)
         there.down = outcome == "down"
         if outcome == "lost":
@@ -141,7 +141,7 @@ class TestTime:
     def test_a_copy_is_asked_back_by_the_lead_time_before_its_deadline(
         self, domicile: Domicile, tenant: Tenant
     ) -> None:
-        """A file that is kept has copies that are not: 14 days here, and a day to delete them."""
+        """The copy of a kept file lives for 14 days here, with a day to delete it."""
         put, now = tenant.put_file(BytesIO(b"x")), domicile.clock.now()
         made = tenant.hand_over(put.id, MODERATION)
         work(domicile, days=14, hours=-28)
@@ -153,7 +153,7 @@ class TestTime:
         assert domicile.clock.now() < made.deadline - timedelta(hours=24)
 
     def test_a_longer_lead_time_is_asked_earlier(self, domicile: Domicile, tenant: Tenant) -> None:
-        """People need three days: the copy is asked back while its record can still be read."""
+        """Human review needs three days: the copy is asked back while its record is readable."""
         put = put_prompt(domicile, "u")
         made = tenant.hand_over(put, REVIEW)
         assert made.deadline == tenant.explain(put).deadline
@@ -166,7 +166,7 @@ class TestTime:
         assert get(tenant, put) == b"mine"
 
     def test_a_copy_goes_with_its_record(self, domicile: Domicile, tenant: Tenant) -> None:
-        """Gone when the record expires, though its processor might have kept it longer."""
+        """It is gone when the record expires, though the processor might keep it longer."""
         short = domicile.tenant("brief", retention={DataClass.PROMPT: 4})
         put = short.put(DataClass.PROMPT, b"mine")
         made = short.hand_over(put.id, MODERATION)
@@ -182,7 +182,7 @@ class TestTime:
     def test_what_has_no_time_left_is_not_handed_over(
         self, domicile: Domicile, tenant: Tenant
     ) -> None:
-        """Its deletion would have to be asked for at once."""
+        """Its deletion would be due at once."""
         short = domicile.tenant("brief", retention={DataClass.PROMPT: 3})
         put = short.put(DataClass.PROMPT, b"mine")
 
@@ -194,7 +194,7 @@ class TestTime:
     def test_what_is_overdue_is_shown_until_it_is_gone(
         self, domicile: Domicile, tenant: Tenant
     ) -> None:
-        """With the deadline that has passed; it is asked for at least every hour, for ever."""
+        """The status shows the deadline, and the worker asks at least every hour without end."""
         made = tenant.hand_over(put_prompt(domicile, "u"), MODERATION)
         there = processor(domicile)
         there.pending = True
@@ -214,7 +214,7 @@ class TestTime:
     def test_an_agreement_that_ends_takes_the_copies_along(
         self, domicile: Domicile, tenant: Tenant
     ) -> None:
-        """A date that is added later: what is there is asked back before it."""
+        """An end date is added later: the copies are asked back before it."""
         tenant.hand_over(put_prompt(domicile, "u"), MODERATION)
         work(domicile)
         assert len(processor(domicile).copies) == 1
@@ -230,7 +230,7 @@ class TestTime:
 def test_a_processor_that_the_topology_has_forgotten_is_shown(
     domicile: Domicile, tenant: Tenant
 ) -> None:
-    """Nobody can ask it: the erasure stays open, and says so, until it is back."""
+    """No worker can ask it: the erasure stays open and shows why until it is back."""
     tenant.hand_over(put_prompt(domicile, "u"), MODERATION)
     erasure = erase(tenant)
     connectors = home(domicile).connectors

@@ -1,4 +1,4 @@
-"""What is known of a hold, and of who looked at what it kept, has an end; the newest hold stays."""
+"""Holds and their audit log are pruned after their period; the newest hold stays."""
 
 from datetime import timedelta
 from uuid import UUID
@@ -19,25 +19,25 @@ KEPT = timedelta(days=1096)  # what the shipped topology says of the EU
 
 
 def known(domicile: Domicile) -> set[UUID]:
-    """The holds that the catalog knows."""
+    """Return the holds that the catalog knows."""
     listed = domicile.store.admin.holds.list("eu-central-1", released=True)
     return {hold.id for hold in listed}
 
 
 def looked(domicile: Domicile) -> int:
-    """The lines of the audit log."""
+    """Return the lines of the audit log."""
     with home(domicile).catalog.begin() as connection:
         return connection.scalar(select(func.count()).select_from(t.audit)) or 0
 
 
 def held_prompt(domicile: Domicile) -> tuple[RecordId, PlacedHold]:
-    """A record about ``u``, and a hold that keeps it."""
+    """Put a record about ``u``, and place a hold on it."""
     domicile.tenant(retention=SOON)
     return put_prompt(domicile, "u"), place_hold(domicile)
 
 
 def test_a_released_hold_is_kept_as_long_as_its_jurisdiction_says(domicile: Domicile) -> None:
-    """From its release, to the minute, with who looked; then both go."""
+    """From its release, to the minute, with its audit log. Then both are pruned."""
     prompt, placed = held_prompt(domicile)
     open_held(domicile, placed, prompt)
     domicile.pass_time(days=3 * 366)
@@ -58,7 +58,7 @@ def test_a_released_hold_is_kept_as_long_as_its_jurisdiction_says(domicile: Domi
 
 
 def test_a_hold_that_an_erasure_names_stays_as_long_as_that(domicile: Domicile) -> None:
-    """Its receipt says under which hold it was deferred, and somebody may ask which that was."""
+    """The erasure's receipt names the hold that deferred it."""
     _, placed = held_prompt(domicile)
     erasure = erase(domicile.tenant())
     work(domicile)
@@ -79,9 +79,9 @@ def test_a_hold_that_an_erasure_names_stays_as_long_as_that(domicile: Domicile) 
 
 
 def test_a_number_is_never_given_twice(domicile: Domicile) -> None:
-    """The newest hold stays: a day that is expiring has noted its number as the last in time.
+    """The newest hold stays: an expiring day has noted its number as the last in time.
 
-    A later hold with that number would seem to have come in time for records that are going.
+    A later hold with that number would seem to cover records that are being destroyed.
     """
     domicile.tenant(retention=SOON)
     prompt = put_prompt(domicile, "u")
@@ -98,7 +98,7 @@ def test_a_number_is_never_given_twice(domicile: Domicile) -> None:
 
 
 def test_they_go_in_bounded_pieces(domicile: Domicile) -> None:
-    """Lines of the log and holds count together, and no hold goes before its lines."""
+    """Log lines and holds count together, and no hold is pruned before its lines."""
     domicile.tenant(retention=SOON)
     ids = []
     for n in range(3):

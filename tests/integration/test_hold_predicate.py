@@ -1,4 +1,4 @@
-"""Which rows a hold covers: the catalog's own answer against a few lines of Python."""
+"""Which rows a hold covers: the SQL predicate against a few lines of Python."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -39,7 +39,7 @@ class Case:
     late: bool  # it was placed after ``EXPIRING`` had begun to go
 
     def covers(self, row: Row, table: Table) -> bool:
-        """What the SQL is to say."""
+        """Return the expected answer of the SQL."""
         hours = (row.id.minted - NOON) / timedelta(hours=1)
         by = {
             ScopeKind.TENANT: True,
@@ -75,7 +75,7 @@ cases = st.builds(
 
 @st.composite
 def rows(draw: st.DrawFn) -> Row:
-    """A row of any table; ``day`` is where it lies in ``record``."""
+    """A row of any table; ``day`` is its partition in ``record``."""
     minted = NOON + timedelta(hours=draw(st.integers(-2, 2)))
     day = draw(st.sampled_from([OPEN, EXPIRING]))
     unique = draw(st.sampled_from(NAMES)).ljust(16)
@@ -103,7 +103,7 @@ def rows(draw: st.DrawFn) -> Row:
 
 
 def store(connection: Connection, table: Table, row: Row) -> None:
-    """Insert a row, whatever it says of objects."""
+    """Insert a row, with any object."""
     values = records.values_of(row)
     if table is t.file:
         del values["expiry_day"]
@@ -146,7 +146,7 @@ def place(connection: Connection, number: int, case: Case) -> None:
 def test_the_catalog_and_these_lines_agree(
     domicile: Domicile, some: Sequence[Row], placed: Sequence[Case]
 ) -> None:
-    """Row by row, driven from the holds, and by object: of each table."""
+    """Asked by row, from the holds, and by object, for each table."""
     early = [case for case in placed if not case.late]
     with home(domicile).catalog.begin() as connection:
         for number, case in enumerate([*early, *(case for case in placed if case.late)], 1):

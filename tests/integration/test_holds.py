@@ -1,4 +1,4 @@
-"""Legal holds: what is under one is destroyed by nothing, and goes its way when it is released."""
+"""Legal holds: no path destroys what is under one; after the release, deferred work resumes."""
 
 from datetime import UTC, datetime, timedelta
 from io import BytesIO
@@ -25,18 +25,18 @@ from tests.support.inspect.stored import backends_with, ciphertexts, home, objec
 
 
 def put(t: Tenant, body: bytes, **more: object) -> RecordId:
-    """A prompt, of the subject ``u`` unless it says otherwise."""
+    """Put a prompt, about the subject ``u`` by default."""
     return t.put(DataClass.PROMPT, body, **({"subject": "u"} | more)).id  # type: ignore[arg-type]
 
 
 def together(t: Tenant, *names: str) -> list[RecordId]:
-    """A pack of prompts, one for each of these subjects."""
+    """Put a pack of prompts, one for each subject."""
     results = t.put_many(NewRecord(DataClass.PROMPT, n.encode(), subject=n) for n in names)
     return [r.id for r in results if isinstance(r, PutResult)]
 
 
 def rest(domicile: Domicile) -> None:
-    """Time for everything that has begun."""
+    """Let time pass until all pending work is done."""
     for hours in (0, 1, 73, 1, 1):
         work(domicile, hours=hours)
 
@@ -45,7 +45,7 @@ def rest(domicile: Domicile) -> None:
 
 
 def test_what_is_held_survives_an_erasure_and_goes_when_it_is_released(domicile: Domicile) -> None:
-    """Hidden from its owner at once, deferred, and erased to the receipt without being asked."""
+    """It is hidden from its owner at once, deferred, and erased after the release by itself."""
     t = domicile.tenant()
     mine, other = put(t, b"mine"), put(t, b"other", subject="v")
     samples = ciphertexts(domicile, mine, other)
@@ -73,7 +73,7 @@ def test_what_is_held_survives_an_erasure_and_goes_when_it_is_released(domicile:
 
 
 def test_what_no_hold_covers_is_erased_meanwhile(domicile: Domicile) -> None:
-    """The pack is compacted: the held range stays, the others' bytes go."""
+    """The pack is compacted: the held range stays, the other bytes go."""
     t = domicile.tenant()
     first = put(t, b"first", group="one")
     both = [
@@ -97,7 +97,7 @@ def test_what_no_hold_covers_is_erased_meanwhile(domicile: Domicile) -> None:
 
 
 def test_overlapping_holds_keep_until_the_last_is_released(domicile: Domicile) -> None:
-    """One release changes nothing for what another hold covers too."""
+    """A release changes nothing for records that another hold covers too."""
     t = domicile.tenant()
     mine = put(t, b"mine", group="g")
     (sample,) = ciphertexts(domicile, mine)
@@ -120,7 +120,7 @@ def test_overlapping_holds_keep_until_the_last_is_released(domicile: Domicile) -
 
 
 def test_an_erasure_may_be_deferred_twice_in_one_moment(domicile: Domicile) -> None:
-    """Released, resumed and deferred by the other hold, by a clock that stands."""
+    """It is released, resumed, and deferred by the other hold at the same time of a clock."""
     tenant = domicile.tenant()
     put(tenant, b"mine")
     first, second = place_hold(domicile), place_hold(domicile, Scope.tenant())
@@ -135,7 +135,7 @@ def test_an_erasure_may_be_deferred_twice_in_one_moment(domicile: Domicile) -> N
 
 
 def test_a_tenant_leaves_and_what_is_held_stays(domicile: Domicile) -> None:
-    """Files too. The exit is complete when the hold is released."""
+    """Files too. The tenant's erasure is complete after the release."""
     t = domicile.tenant()
     file = t.put_file(BytesIO(b"a file"), subject="u").id
     prompt = put(t, b"prompt", subject="v")
@@ -159,7 +159,7 @@ def test_a_tenant_leaves_and_what_is_held_stays(domicile: Domicile) -> None:
 
 
 def test_what_is_held_outlives_its_day_and_goes_when_it_is_released(domicile: Domicile) -> None:
-    """Carried out before the day's keys die; the day goes; nobody but counsel can open it."""
+    """It is relocated before the day's keys are destroyed. Then counsel alone can open it."""
     t = domicile.tenant(retention=SOON)
     mine, other = together(t, "u", "v")
     mine_bytes, other_bytes = ciphertexts(domicile, mine, other)
@@ -187,7 +187,7 @@ def test_what_is_held_outlives_its_day_and_goes_when_it_is_released(domicile: Do
 
 
 def test_erased_and_expired_and_held(domicile: Domicile) -> None:
-    """The erasure waits for what was carried, and its receipt follows the release."""
+    """The erasure waits for relocated records, and its receipt follows the release."""
     t = domicile.tenant(retention=SOON)
     mine = put(t, b"mine")
     (sample,) = ciphertexts(domicile, mine)
@@ -207,7 +207,7 @@ def test_erased_and_expired_and_held(domicile: Domicile) -> None:
 
 
 def test_what_was_carried_is_compacted_when_a_part_is_released(domicile: Domicile) -> None:
-    """One of two holds on one pack is released: its ranges go, the others' stay."""
+    """One of two holds on a pack is released: its ranges go, the others stay."""
     t = domicile.tenant(retention=SOON)
     a, b = together(t, "a", "b")
     a_bytes, b_bytes = ciphertexts(domicile, a, b)
@@ -229,7 +229,7 @@ def test_what_was_carried_is_compacted_when_a_part_is_released(domicile: Domicil
 
 
 def test_backends_that_do_not_answer_keep_the_day_and_lose_nothing(domicile: Domicile) -> None:
-    """An expiry that cannot relocate is overdue and visible; when they return, it ends well."""
+    """A day that cannot be relocated is shown as overdue, and expires when the backends return."""
     t = domicile.tenant(retention=SOON)
     mine = put(t, b"mine")
     placed = place_hold(domicile)
@@ -255,7 +255,7 @@ def test_backends_that_do_not_answer_keep_the_day_and_lose_nothing(domicile: Dom
 
 
 def test_who_opens_is_in_the_audit_log_first(domicile: Domicile) -> None:
-    """Also when nothing can be read: the row is there before a byte is fetched."""
+    """Also when the read fails: the audit line is written before a byte is fetched."""
     mine = put(domicile.tenant(), b"mine")
     placed = place_hold(domicile)
     domicile.take_down("eu-a", "eu-b")
@@ -270,7 +270,7 @@ def test_who_opens_is_in_the_audit_log_first(domicile: Domicile) -> None:
 
 @pytest.mark.parametrize("why", ["released", "not covered", "unknown", "nobody"])
 def test_nothing_is_opened_without_a_hold_and_a_name(domicile: Domicile, why: str) -> None:
-    """And nothing is in the audit log that was not opened."""
+    """The audit log has no line for a refused opening."""
     tenant = domicile.tenant()
     mine, other = put(tenant, b"mine"), put(tenant, b"other", subject="v")
     placed = place_hold(domicile)
@@ -287,7 +287,7 @@ def test_nothing_is_opened_without_a_hold_and_a_name(domicile: Domicile, why: st
 
 
 def test_an_open_record_is_shut_by_the_release(domicile: Domicile) -> None:
-    """Every range asks again."""
+    """Every range checks again."""
     mine = put(domicile.tenant(), b"mine")
     placed = place_hold(domicile)
     with domicile.store.admin.holds.open(placed.hold.id, mine, actor="counsel-1") as file:
@@ -298,7 +298,7 @@ def test_an_open_record_is_shut_by_the_release(domicile: Domicile) -> None:
 
 
 def test_a_hold_changes_nothing_for_the_owner(domicile: Domicile) -> None:
-    """What is not erased and not expired is read, listed and written as before."""
+    """Records that are neither erased nor expired are read, listed and written as before."""
     tenant = domicile.tenant()
     mine = put(tenant, b"mine")
     place_hold(domicile, future=True)
@@ -316,7 +316,7 @@ def test_a_hold_changes_nothing_for_the_owner(domicile: Domicile) -> None:
 
 
 def test_a_hold_is_shown_and_listed_and_reviewed(domicile: Domicile) -> None:
-    """Until it is released; after that when it is asked for."""
+    """It is listed until its release, and afterwards on request."""
     domicile.tenant()
     first, second = place_hold(domicile), place_hold(domicile, Scope.tenant(), future=True)
     holds = domicile.store.admin.holds
@@ -337,7 +337,7 @@ def test_a_hold_is_shown_and_listed_and_reviewed(domicile: Domicile) -> None:
 
 
 def test_a_hold_of_what_is_minted_up_to_now_or_also_later(domicile: Domicile) -> None:
-    """``future`` decides about what comes after it was placed."""
+    """``future`` includes records minted after the placing."""
     tenant = domicile.tenant()
     before = put(tenant, b"before")
     past, always = place_hold(domicile), place_hold(domicile, future=True)
@@ -349,7 +349,7 @@ def test_a_hold_of_what_is_minted_up_to_now_or_also_later(domicile: Domicile) ->
 
 
 def test_every_scope_class_and_time_span(domicile: Domicile) -> None:
-    """What each hold covers, by the records that it lists."""
+    """Each hold lists the records that it covers."""
     tenant = domicile.tenant()
     a = put(tenant, b"a", group="g")
     noon = domicile.clock.now()

@@ -1,4 +1,4 @@
-"""Legal holds where the bucket has object lock: it refuses too."""
+"""Legal holds with S3 object lock: the bucket refuses deletion too."""
 
 import pytest
 from sqlalchemy import select
@@ -20,7 +20,7 @@ def domicile_backends() -> Kind:
 
 
 def keys(domicile: Domicile) -> list[tuple[str, str]]:
-    """Backend and key of everything that a hold keeps beyond its day."""
+    """Return backend and key of all objects with relocated records."""
     o, r = t.object_.c, t.replica.c
     query = (
         select(r.backend, r.key)
@@ -32,7 +32,7 @@ def keys(domicile: Domicile) -> list[tuple[str, str]]:
 
 
 def test_the_bucket_itself_keeps_what_is_held(domicile: Domicile) -> None:
-    """Copy and key on each backend; the lock goes before the bytes when the hold is released."""
+    """Held object and key are locked on each backend. After the release the lock goes first."""
     tenant = domicile.tenant(retention=SOON)
     mine = tenant.put(DataClass.PROMPT, b"mine", subject="u").id
     domicile.backends["eu-b"].full = True

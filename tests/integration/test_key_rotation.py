@@ -1,4 +1,4 @@
-"""New versions of keys: what was stored under older ones is read, found and erased as before."""
+"""Key rotation: records under older versions are read, found and erased as before."""
 
 import os
 from typing import cast
@@ -19,14 +19,14 @@ MEANS = Dependencies(clock=lambda _: FakeClock())
 
 
 def rotated(domicile: Domicile, section: Section = "pseudonym") -> None:
-    """A new version in the key file, told to the catalog, and read by a new process."""
+    """Rotate the keys, tell the catalog, and open the store anew."""
     rotate(domicile.settings.regions[HOME].keys_file, os.urandom, region=HOME, section=section)
     init(domicile.settings, dependencies=MEANS)
     domicile.open()
 
 
 def test_a_subject_is_found_under_every_version(domicile: Domicile) -> None:
-    """One list, one erasure: whatever key the name was stored under."""
+    """A list and an erasure find the subject under each version."""
     before = domicile.tenant().put(PROMPT, b"before", subject="u", group="g").id
     rotated(domicile)
     t = domicile.tenant()
@@ -44,7 +44,7 @@ def test_a_subject_is_found_under_every_version(domicile: Domicile) -> None:
 
 
 def test_a_fence_holds_across_a_rotation(domicile: Domicile) -> None:
-    """An id that was minted before an erasure is refused after it, whoever writes it."""
+    """An id minted before an erasure is refused after it, in each process."""
     t = domicile.tenant()
     early = t.new_id(PROMPT)
     t.erase(Scope.subject("u"), reason=Reason.SUBJECT_REQUEST)
@@ -58,7 +58,7 @@ def test_a_fence_holds_across_a_rotation(domicile: Domicile) -> None:
 
 
 def test_a_record_derives_from_one_of_before(domicile: Domicile) -> None:
-    """It is about the same subject, though its pseudonym is another one by now."""
+    """It inherits the subject, though the subject's pseudonym has changed."""
     parent = domicile.tenant().put(PROMPT, b"before", subject="u").id
     rotated(domicile)
     t = domicile.tenant()
@@ -72,7 +72,7 @@ def test_a_record_derives_from_one_of_before(domicile: Domicile) -> None:
 
 
 def test_a_version_is_not_used_before_its_catalog_knows_it(domicile: Domicile) -> None:
-    """Else processes that have not heard of it would erase without it."""
+    """Otherwise processes without that version would erase without it."""
     file = domicile.settings.regions[HOME].keys_file
     rotate(file, os.urandom, region=HOME, section="pseudonym")
 
@@ -83,7 +83,7 @@ def test_a_version_is_not_used_before_its_catalog_knows_it(domicile: Domicile) -
 
 
 def test_a_process_that_knows_too_few_versions_says_so(domicile: Domicile) -> None:
-    """Started before the rotation, it would leave out what others have stored since."""
+    """Started before the rotation, it would miss what others have stored since."""
     t = domicile.tenant()
     rotate(domicile.settings.regions[HOME].keys_file, os.urandom, region=HOME, section="pseudonym")
     init(domicile.settings, dependencies=MEANS)
@@ -96,7 +96,7 @@ def test_a_process_that_knows_too_few_versions_says_so(domicile: Domicile) -> No
 
 
 def test_an_older_copy_of_the_key_file(domicile: Domicile) -> None:
-    """Restored from a backup of before the rotation, it is refused: it finds too little."""
+    """An older key file, restored from a backup, is refused: it lacks a version."""
     file = domicile.settings.regions[HOME].keys_file
     older = file.read_bytes()
     rotated(domicile)
@@ -110,7 +110,7 @@ def test_an_older_copy_of_the_key_file(domicile: Domicile) -> None:
 
 @pytest.mark.parametrize("section", ["root", "signing"])
 def test_the_other_keys(domicile: Domicile, section: str) -> None:
-    """What was stored before is read after, and what is erased has a receipt."""
+    """Records stored before are readable after, and erasures get receipts."""
     before = domicile.tenant().put(PROMPT, b"before").id
     rotated(domicile, cast(Section, section))
     t = domicile.tenant()
@@ -124,7 +124,7 @@ def test_the_other_keys(domicile: Domicile, section: str) -> None:
 
 
 def test_a_hold_finds_its_subject_under_keys_that_came_later(domicile: Domicile) -> None:
-    """What is stored under a newer key is held from the first moment, if it covers the future."""
+    """A hold that covers the future covers records under newer keys at once."""
     t = domicile.tenant()
     before = t.put(PROMPT, b"before", subject="u", group="g").id
     by_subject = place_hold(domicile, future=True)
@@ -145,7 +145,7 @@ def test_a_hold_finds_its_subject_under_keys_that_came_later(domicile: Domicile)
 def test_a_hold_that_is_placed_later_finds_what_was_stored_under_an_older_key(
     domicile: Domicile,
 ) -> None:
-    """By every pseudonym of the name."""
+    """It looks for every pseudonym of the name."""
     before = domicile.tenant().put(PROMPT, b"before", subject="u").id
     rotated(domicile)
 

@@ -1,4 +1,4 @@
-"""The life of records through the whole store: put, get, erase, expire, and what is left."""
+"""The life of records through the whole store: put, get, erase, expire."""
 
 import os
 from io import BytesIO
@@ -21,7 +21,7 @@ def test_what_is_put_is_got(domicile: Domicile) -> None:
 
 
 def test_a_file_of_several_chunks_is_read_in_ranges(domicile: Domicile) -> None:
-    """Any range of a streamed file is what was written there."""
+    """Any range of a streamed file has the bytes that were written."""
     t = domicile.tenant()
     body = os.urandom(3 * 1024 * 1024 + 5)
     put = t.put_file(BytesIO(body), filename="train.jsonl")
@@ -34,7 +34,7 @@ def test_a_file_of_several_chunks_is_read_in_ranges(domicile: Domicile) -> None:
 
 
 def test_an_erased_subject_is_gone_at_once_and_its_bytes_later(domicile: Domicile) -> None:
-    """Reads refuse from the return of erase; when the receipt is there, no byte is."""
+    """Reads are refused once erase returns. When there is a receipt, no byte is left."""
     t = domicile.tenant()
     prompt = t.put(DataClass.PROMPT, b"mine", subject="user-7").id
     answer = t.put(DataClass.COMPLETION, b"yours", derived_from=[prompt]).id
@@ -57,7 +57,7 @@ def test_an_erased_subject_is_gone_at_once_and_its_bytes_later(domicile: Domicil
 
 
 def test_what_derives_from_an_erased_record_is_gone_with_it(domicile: Domicile) -> None:
-    """At once, through as many steps as there are; and nothing that it derives from itself."""
+    """At once, through all generations. Its parents stay."""
     t = domicile.tenant()
     asked = t.put(DataClass.PROMPT, b"asked").id
     prompt = t.put(DataClass.PROMPT, b"mine", derived_from=[asked]).id
@@ -73,7 +73,7 @@ def test_what_derives_from_an_erased_record_is_gone_with_it(domicile: Domicile) 
 
 
 def test_new_data_of_an_erased_subject_is_stored(domicile: Domicile) -> None:
-    """An erasure is about the past."""
+    """An erasure covers the past alone."""
     t = domicile.tenant()
     stale = t.new_id(DataClass.PROMPT)
     t.erase(Scope.subject("user-7"), reason=Reason.SUBJECT_REQUEST)
@@ -88,7 +88,7 @@ def test_new_data_of_an_erased_subject_is_stored(domicile: Domicile) -> None:
 def test_an_erasure_that_is_complete_still_refuses_what_was_minted_before_it(
     domicile: Domicile,
 ) -> None:
-    """Its fence stands as long as such an id is good for a write, receipt or no receipt."""
+    """Its fence stands as long as such an id may be written, also after the receipt."""
     t = domicile.tenant()
     stale = t.new_id(DataClass.PROMPT)
     erasure = t.erase(Scope.subject("user-7"), reason=Reason.SUBJECT_REQUEST)
@@ -102,7 +102,7 @@ def test_an_erasure_that_is_complete_still_refuses_what_was_minted_before_it(
 
 
 def test_thirty_days_later_nothing_is_left(domicile: Domicile) -> None:
-    """A prompt expires, is gone from every backend, and its day with it; a file stays."""
+    """A prompt expires and is gone from every backend, with its day. A file stays."""
     t = domicile.tenant()
     prompt = t.put(DataClass.PROMPT, b"short-lived").id
     file = t.put_file(BytesIO(b"kept")).id
@@ -128,7 +128,7 @@ def test_thirty_days_later_nothing_is_left(domicile: Domicile) -> None:
 
 
 def test_a_backend_that_was_down_gets_its_replicas(domicile: Domicile) -> None:
-    """A write goes on with one of two backends; the other catches up and can serve alone."""
+    """A write succeeds with one of two backends. The other gets the replica and can serve alone."""
     t = domicile.tenant()
     domicile.take_down("eu-a")
     put = t.put(DataClass.PROMPT, b"hello")
@@ -141,7 +141,7 @@ def test_a_backend_that_was_down_gets_its_replicas(domicile: Domicile) -> None:
 
 
 def test_many_in_order(domicile: Domicile) -> None:
-    """put_many gives one result per record, in order, also where one derives from another."""
+    """put_many returns one result per record, in order, also where one derives from another."""
     t = domicile.tenant()
     records: list[NewRecord] = []
     for n in range(200):

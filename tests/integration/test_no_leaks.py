@@ -44,14 +44,14 @@ from tests.support.leaks import (
 
 @pytest.fixture
 def domicile_backends() -> str:
-    """On disks, so that the command line finds what the store has put, and the other way round."""
+    """Directories, so that the command line and the store share the backends."""
     return "directory"
 
 
 class TestTheStore:
     @pytest.mark.parametrize("log", ["json", "console"])
     def test_a_life_without_trouble(self, domicile: Domicile, seen: Seen, log: str) -> None:
-        """Put, get, list, explain, erase, expire: values, and what the worker logs."""
+        """Put, get, list, explain, erase, expire: neither values nor logs show a secret."""
         t = watched(domicile, seen.logs[log])
         prompt = prompt_of(t, id=t.new_id(DataClass.PROMPT, key=KEY))
         file = t.put_file(BytesIO(BODY.encode() * 50_000), filename=FILENAME, subject=SUBJECT)
@@ -95,7 +95,7 @@ class TestTheStore:
         assert "erasure_complete" in seen.logs[log].getvalue()
 
     def test_what_everything_is_made_of(self, domicile: Domicile, seen: Seen) -> None:
-        """Whoever logs a store, a region, its keys or the settings shows no secret."""
+        """No repr of a store, a region, its keys or the settings shows a secret."""
         t = watched(domicile, seen.logs["json"])
         prompt_of(t)
         served = domicile.homes.regions["eu-central-1"]
@@ -119,7 +119,7 @@ class TestTheStore:
 
     @pytest.mark.parametrize("log", ["json", "console"])
     def test_requests_that_are_refused(self, domicile: Domicile, seen: Seen, log: str) -> None:
-        """Every refusal of a write or a read."""
+        """No refusal of a write or a read shows a secret."""
         t, other = watched(domicile, seen.logs[log]), domicile.tenant("other-eu")
         prompt = prompt_of(t, id=t.new_id(DataClass.PROMPT, key=KEY))
         for name, call in _bad_requests(t, other, prompt).items():
@@ -162,7 +162,7 @@ class TestTheStore:
 
     @pytest.mark.parametrize("log", ["json", "console"])
     def test_parts_that_fail(self, domicile: Domicile, seen: Seen, log: str) -> None:
-        """Backends down, full, forbidden, lying; a catalog that breaks in the middle."""
+        """Backends that are down, full, forbidden or corrupt cause no leak."""
         t = watched(domicile, seen.logs[log])
         prompt = prompt_of(t)
         eu = [domicile.backends["eu-a"], domicile.backends["eu-b"]]
@@ -206,7 +206,7 @@ class TestTheStore:
     def test_a_catalog_that_others_have_changed(
         self, domicile: Domicile, seen: Seen, breaking: str, mending: str
     ) -> None:
-        """PostgreSQL quotes the row that it refuses; a log of ours does not quote PostgreSQL."""
+        """PostgreSQL quotes the row that it refuses; our logs do not quote PostgreSQL."""
         t = watched(domicile, seen.logs["json"])
         prompt_of(t)
         catalog = domicile.homes.regions["eu-central-1"].region.catalog
@@ -224,7 +224,7 @@ class TestTheStore:
         assert "test_no_leaks.py" in seen.logs["json"].getvalue()  # it says where
 
     def test_what_others_say_is_not_logged(self, seen: Seen) -> None:
-        """A library quotes what it was given; a log has the kind of the error, and where."""
+        """Errors of libraries quote their input; our logs have the type and the location alone."""
         for call in (
             lambda: json.loads(f'{{"{BODY}'),
             lambda: int(SUBJECT),
@@ -242,7 +242,7 @@ class TestTheStore:
 
 
 def _bad_requests(t: Tenant, other: Tenant, prompt: RecordId) -> dict[str, Call]:
-    """What to ask for, so that each refusal is given."""
+    """Return calls that cause each refusal."""
     body, put = BODY.encode(), t.put
 
     def broken() -> Iterator[bytes]:
@@ -285,7 +285,7 @@ def _bad_requests(t: Tenant, other: Tenant, prompt: RecordId) -> dict[str, Call]
 
 
 def _bad_tenants() -> dict[str, TenantSpec]:
-    """Terms that are refused."""
+    """Return terms that are refused."""
     return {
         "id": TenantSpec(f"{SUBJECT} {BODY}", "acme", "eu-central-1", "EU"),
         "consumer": TenantSpec("c", "acme", "eu-central-1", "EU", service=BODY),
@@ -298,7 +298,7 @@ def _bad_tenants() -> dict[str, TenantSpec]:
 
 
 def _spoil(domicile: Domicile) -> None:
-    """Every stored byte is another one now."""
+    """Change every stored byte."""
     for name in ("eu-a", "eu-b"):
         for path in (domicile.settings.home / "backends" / name / "pack").rglob("*"):
             if path.is_file():

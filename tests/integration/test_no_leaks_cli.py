@@ -14,14 +14,14 @@ from tests.support.leaks import BODY, FILENAME, GROUP, KEY, METADATA, SUBJECT, S
 
 @pytest.fixture
 def domicile_backends() -> str:
-    """On disks, so that the command line finds what the store has put, and the other way round."""
+    """Directories, so that the command line and the store share the backends."""
     return "directory"
 
 
 class TestTheCommandLine:
     @pytest.fixture
     def run(self, domicile: Domicile, seen: Seen) -> Callable[..., str]:
-        """Run a command as text and as JSON, and see both. Gives its stdout."""
+        """Run a command as text and as JSON, note both, and return its stdout."""
         settings = domicile.settings
         environment: dict[str, str | None] = {"DOMICILE_HOME": str(settings.home)}
         for region, given in settings.regions.items():
@@ -48,7 +48,7 @@ class TestTheCommandLine:
     def test_a_life_without_trouble(
         self, domicile: Domicile, seen: Seen, run: Callable[..., str], tmp_path: Path
     ) -> None:
-        """All that a command shows but what it is asked to show."""
+        """No command shows a secret, except content that it is asked to show."""
         domicile.tenant()
         file = tmp_path / FILENAME
         file.write_text(BODY)
@@ -76,7 +76,7 @@ class TestTheCommandLine:
     def test_commands_that_fail(
         self, domicile: Domicile, seen: Seen, run: Callable[..., str], tmp_path: Path
     ) -> None:
-        """Whatever is in the wrong place is not repeated."""
+        """No error repeats a misplaced argument."""
         domicile.tenant()
         away, about = tmp_path / FILENAME, ["--subject", SUBJECT, "--group", GROUP]
         put = ["put", "acme-eu", "--class", "prompt"]

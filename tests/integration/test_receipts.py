@@ -1,4 +1,4 @@
-"""Receipts as a worker issues them: what they say is what was seen, when it was seen."""
+"""Receipts as a worker issues them: they state what was seen, and when."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -29,19 +29,19 @@ pytestmark = pytest.mark.filterwarnings("ignore:EdDSA is deprecated")
 
 
 def token_of(domicile: Domicile, erasure: Erasure) -> str:
-    """The receipt as it is kept."""
+    """Return the receipt as it is stored."""
     token = domicile.store.erasure(erasure.id).receipt
     assert token is not None
     return token
 
 
 def receipt_of(domicile: Domicile, erasure: Erasure) -> Receipt:
-    """What it says, checked."""
+    """Return the verified content of the receipt."""
     return verify(token_of(domicile, erasure), home(domicile).signing.public_key())
 
 
 def purged(domicile: Domicile, *subjects: str) -> list[Erasure]:
-    """Erasures of records that are gone from every backend, and have no receipt yet."""
+    """Return erasures whose records are purged and that have no receipt yet."""
     t = domicile.tenant()
     found = []
     for subject in subjects:
@@ -53,14 +53,14 @@ def purged(domicile: Domicile, *subjects: str) -> list[Erasure]:
 
 
 def complete_with(domicile: Domicile, backends: Sequence[BackendSpec], **more: Any) -> None:  # noqa: ANN401
-    """What a worker does whose topology has these backends today."""
+    """Complete erasures with a topology that has these backends."""
     region = home(domicile)
     today = region.region.model_copy(update={"backends": tuple(backends), **more})
     complete(replace(region, region=today), structlog.get_logger())
 
 
 def leaves(receipt: Receipt) -> set[tuple[str, str, str, tuple[str, ...]]]:
-    """Where, whose, how, and what was looked for."""
+    """Return backend, company, method and kinds of each leaf."""
     return {
         (leaf.backend, leaf.sub_processor, leaf.how, tuple(leaf.looked_for))
         for leaf in receipt.leaves
@@ -68,7 +68,7 @@ def leaves(receipt: Receipt) -> set[tuple[str, str, str, tuple[str, ...]]]:
 
 
 def test_one_signature_for_all_that_is_complete(domicile: Domicile) -> None:
-    """A worker signs once, and each receipt can be checked alone, by other software too."""
+    """A worker signs once. Each receipt is verified alone, by other software too."""
     erasures = purged(domicile, "a", "b", "c")
     duty(domicile, "complete")
     tokens = [token_of(domicile, erasure) for erasure in erasures]
@@ -83,7 +83,7 @@ def test_one_signature_for_all_that_is_complete(domicile: Domicile) -> None:
 
 
 def test_says_what_was_looked_for_on_each_backend_and_when(domicile: Domicile) -> None:
-    """A memory backend lists all that it can have; each has its own time."""
+    """Each backend states what it listed, at its own time."""
     erasure = erase_with_one_backend_later(domicile)
     receipt = receipt_of(domicile, erasure)
     kinds = tuple(sorted(home(domicile).backends["eu-a"].listable))
@@ -102,7 +102,7 @@ def test_says_what_was_looked_for_on_each_backend_and_when(domicile: Domicile) -
 
 
 def erase_with_one_backend_later(domicile: Domicile) -> Erasure:
-    """One of two does not answer for two hours."""
+    """Erase while one backend is down for two hours."""
     put_prompt_of(domicile)
     domicile.take_down("eu-b")
     erasure = erase(domicile.store.tenant("acme-eu"))
@@ -113,7 +113,7 @@ def erase_with_one_backend_later(domicile: Domicile) -> Erasure:
 
 
 def put_prompt_of(domicile: Domicile) -> None:
-    """A prompt of a tenant that is made for it, on both backends."""
+    """Make a tenant and put a prompt on both backends."""
     domicile.tenant()
     put_prompt(domicile, "u")
     work(domicile)
@@ -121,7 +121,7 @@ def put_prompt_of(domicile: Domicile) -> None:
 
 @pytest.mark.parametrize("forgotten", ["eu-a", "eu-b"])
 def test_a_backend_that_the_topology_has_forgotten(domicile: Domicile, forgotten: str) -> None:
-    """What was noted when it was seen is in the receipt, whatever the topology says since."""
+    """The receipt states what was recorded at the time, whatever the topology is now."""
     (erasure,) = purged(domicile, "u")
     kept = [spec for spec in home(domicile).region.backends if spec.name != forgotten]
 
@@ -136,7 +136,7 @@ def test_a_backend_that_the_topology_has_forgotten(domicile: Domicile, forgotten
 
 
 def test_a_backend_that_is_described_otherwise_since(domicile: Domicile) -> None:
-    """Neither a new company nor a new attestation changes what was seen before."""
+    """Neither a new company nor a new attestation changes what was recorded."""
     (erasure,) = purged(domicile, "u")
     changed = [
         spec.model_copy(
@@ -153,7 +153,7 @@ def test_a_backend_that_is_described_otherwise_since(domicile: Domicile) -> None
 
 
 def test_what_a_backend_cannot_list_is_attested_never_seen(domicile: Domicile) -> None:
-    """In leaves of its own, beside those of what was listed."""
+    """It has its own leaves, beside those of what was listed."""
     sees = frozenset({ItemKind.OBJECT, ItemKind.MARKER, ItemKind.VERSION})
     domicile.backends["eu-b"].inner.listable = sees  # type: ignore[misc]
     region = home(domicile).region
@@ -179,7 +179,7 @@ def test_what_a_backend_cannot_list_is_attested_never_seen(domicile: Domicile) -
 
 @pytest.mark.parametrize("how", ["seen", "attested"])
 def test_what_former_code_noted(domicile: Domicile, how: str) -> None:
-    """It noted one word: of that, a receipt says the least that it can mean."""
+    """Its one word is read as the least that it can mean."""
     (erasure,) = purged(domicile, "u")
     with home(domicile).catalog.begin() as connection:
         connection.execute(
@@ -199,7 +199,7 @@ def test_what_former_code_noted(domicile: Domicile, how: str) -> None:
 
 
 def test_a_hold_is_part_of_the_whole(domicile: Domicile) -> None:
-    """Bytes are absent when the last hold is released, and the receipt says what waited for it."""
+    """Bytes are absent after the last release, and the receipt names the deferral."""
     t = domicile.tenant()
     t.put(DataClass.PROMPT, b"kept for a while", subject="u")
     spec = HoldSpec(
@@ -221,7 +221,7 @@ def test_a_hold_is_part_of_the_whole(domicile: Domicile) -> None:
 
 
 def test_nothing_found_is_a_receipt_too(domicile: Domicile) -> None:
-    """An erasure of what was never stored can be proved all the same."""
+    """An erasure that found nothing gets a receipt too."""
     erasure = erase(domicile.tenant(), Scope.subject("nobody"))
     work(domicile)
     receipt = receipt_of(domicile, erasure)
@@ -231,7 +231,7 @@ def test_nothing_found_is_a_receipt_too(domicile: Domicile) -> None:
 
 
 def test_a_leaf_for_every_pack_and_backend(domicile: Domicile) -> None:
-    """And none for what others still use."""
+    """There is no leaf for packs that others still use."""
     (erasure,) = purged(domicile, "u")
     put_prompt(domicile, "someone else")
     duty(domicile, "complete")

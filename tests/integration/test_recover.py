@@ -1,4 +1,4 @@
-"""A catalog that was restored from a dump: it forgets nothing that was erased."""
+"""A catalog that is restored from a dump: what was erased stays erased."""
 
 import pytest
 
@@ -16,14 +16,14 @@ PROMPT = DataClass.PROMPT
 
 
 def ledger_on(domicile: Domicile) -> dict[str, list[str]]:
-    """The keys of entries that are on each backend of the region."""
+    """Return the keys of ledger entries on each backend of the region."""
     return {
         name: [x.key for x in domicile.backends[name].scan("ledger/")] for name in ("eu-a", "eu-b")
     }
 
 
 def test_what_was_erased_after_the_backup_stays_erased(domicile: Domicile) -> None:
-    """By every scope: nobody reads it again, and it goes on to its receipts."""
+    """For every scope: it is unreadable, and the erasure is completed."""
     t, leaver = domicile.tenant(), domicile.tenant("leaver-eu")
     kept = t.put(PROMPT, b"kept", subject="kept").id
     gone = {
@@ -61,7 +61,7 @@ def test_what_was_erased_after_the_backup_stays_erased(domicile: Domicile) -> No
 
 
 def test_a_rehearsal_changes_nothing(domicile: Domicile) -> None:
-    """It says what a recovery would find, as often as one likes."""
+    """It reports what a recovery would find, each time."""
     t = domicile.tenant()
     t.put(PROMPT, b"mine", subject="u")
     dump = Dump.of(domicile)
@@ -81,7 +81,7 @@ def test_a_rehearsal_changes_nothing(domicile: Domicile) -> None:
 
 
 def test_what_was_put_after_the_backup_is_reported_and_goes(domicile: Domicile) -> None:
-    """Its rows are lost, and with them its keys: no receipt is issued while its bytes are there."""
+    """Its rows and keys are lost. There is no receipt while its bytes are left."""
     t = domicile.tenant()
     before = t.put(PROMPT, b"before").id
     dump = Dump.of(domicile)
@@ -116,7 +116,7 @@ def test_what_was_put_after_the_backup_is_reported_and_goes(domicile: Domicile) 
 
 
 def test_what_has_lost_its_bytes_is_named(domicile: Domicile) -> None:
-    """Somebody deleted a pack on every backend: what was erased of it is not missed."""
+    """A pack was deleted on every backend: its erased records are not reported as lost."""
     t = domicile.tenant()
     new = [NewRecord(PROMPT, b"lost"), NewRecord(PROMPT, b"goes", subject="u")]
     lost, goes = (result.id for result in t.put_many(new) if isinstance(result, PutResult))
@@ -141,7 +141,7 @@ def test_what_has_lost_its_bytes_is_named(domicile: Domicile) -> None:
 
 
 def test_what_expired_after_the_backup_stays_expired(domicile: Domicile) -> None:
-    """It is no loss: the copy lets it expire again, and there is nothing left to purge."""
+    """It is no loss: the restored catalog expires it again, with nothing to purge."""
     t = domicile.tenant(retention={PROMPT: 2})
     expired = t.put(PROMPT, b"mine").id
     dump = Dump.of(domicile)
@@ -160,7 +160,7 @@ def test_what_expired_after_the_backup_stays_expired(domicile: Domicile) -> None
 
 
 def test_a_backend_that_is_down_throughout(domicile: Domicile) -> None:
-    """The others have the ledger; there is no receipt before the last one has shown its own."""
+    """The others have the ledger. There is no receipt before the last backend was read."""
     t = domicile.tenant()
     mine = t.put(PROMPT, b"mine", subject="u").id
     dump = Dump.of(domicile)
@@ -183,7 +183,7 @@ def test_a_backend_that_is_down_throughout(domicile: Domicile) -> None:
 
 
 def test_an_entry_that_only_a_silent_backend_has(domicile: Domicile) -> None:
-    """It is replayed when the backend answers, and its receipt waits for what was forgotten."""
+    """It is replayed when the backend answers, and its receipt waits for the orphans."""
     t = domicile.tenant()
     mine = t.put(PROMPT, b"mine", subject="u").id
     dump = Dump.of(domicile)
@@ -213,7 +213,7 @@ def test_an_entry_that_only_a_silent_backend_has(domicile: Domicile) -> None:
 def test_forgotten_bytes_that_only_a_silent_backend_has(
     domicile: Domicile, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """No receipt is issued while it is silent, nor, when it answers, before they are gone."""
+    """There is no receipt while it is down, nor before they are gone."""
     t = domicile.tenant()
     t.put(PROMPT, b"somebody else's", subject="v")
     dump = Dump.of(domicile)
@@ -246,7 +246,7 @@ def test_forgotten_bytes_that_only_a_silent_backend_has(
 def test_a_recovery_that_is_killed(
     domicile: Domicile, monkeypatch: pytest.MonkeyPatch, at: int
 ) -> None:
-    """Wherever that is, nothing is served before it has been made to the end."""
+    """Wherever it is killed, no store opens before the recovery is finished."""
     t = domicile.tenant()
     mine = t.put(PROMPT, b"mine", subject="u").id
     kept = t.put(PROMPT, b"kept").id
@@ -281,7 +281,7 @@ def test_a_recovery_that_is_killed(
 
 
 def test_a_second_restore_of_the_same_backup(domicile: Domicile) -> None:
-    """What the first recovery replayed, and what was erased after it, is replayed again."""
+    """What the first recovery replayed, and later erasures, are replayed again."""
     t = domicile.tenant()
     first, second = (t.put(PROMPT, b"mine", subject=name).id for name in ("u", "v"))
     dump = Dump.of(domicile)
@@ -300,7 +300,7 @@ def test_a_second_restore_of_the_same_backup(domicile: Domicile) -> None:
 
 
 def test_an_entry_that_is_missing_or_unreadable_is_told(domicile: Domicile) -> None:
-    """The next one names it; the operator hears of it once, and goes on."""
+    """The next entry names it; it is reported once, and the recovery continues."""
     t = domicile.tenant()
     t.put(PROMPT, b"mine", subject="u")
     dump = Dump.of(domicile)

@@ -1,4 +1,4 @@
-"""A catalog that was restored from a dump forgets no copy that was handed to a processor since."""
+"""A restored catalog learns of copies that were handed to a processor after the backup."""
 
 import hashlib
 
@@ -25,7 +25,7 @@ def processor(domicile: Domicile) -> FakeProcessor:
 
 
 def words(domicile: Domicile, erasure: Erasure) -> set[object]:
-    """The copies that the receipt tells of."""
+    """Return the copies that the receipt names."""
     token = domicile.store.erasure(erasure.id).receipt
     assert token is not None
     told = verify(token, home(domicile).signing.public_key())
@@ -33,7 +33,7 @@ def words(domicile: Domicile, erasure: Erasure) -> set[object]:
 
 
 def stay_in_place(domicile: Domicile) -> None:
-    """The restored catalog is opened as a snapshot of its disk would be: its place is the same."""
+    """Open the restored catalog as a disk snapshot is opened: under the same identity."""
     with (
         open_restored(domicile.settings, dependencies=domicile.dependencies, only=HOME) as found,
         found[0].catalog.begin() as connection,
@@ -43,7 +43,7 @@ def stay_in_place(domicile: Domicile) -> None:
 
 
 def test_an_erasure_waits_for_a_copy_that_the_backup_lacks(domicile: Domicile) -> None:
-    """The copy is asked back at once; there is no receipt before the processor has said so."""
+    """The copy is asked back at once, and there is no receipt before the confirmation."""
     t = domicile.tenant()
     answer = t.put(DataClass.COMPLETION, b"answer", derived_from=[put_prompt(domicile, "u")]).id
     dump = Dump.of(domicile)
@@ -67,7 +67,7 @@ def test_an_erasure_waits_for_a_copy_that_the_backup_lacks(domicile: Domicile) -
 
 
 def test_a_copy_of_what_nobody_erased_is_asked_back(domicile: Domicile) -> None:
-    """Whether it arrived is not in the ledger, so nobody may rely on it; the record stays."""
+    """The ledger does not say whether it arrived, so it is asked back. The record stays."""
     t = domicile.tenant()
     put = put_prompt(domicile, "u")
     dump = Dump.of(domicile)
@@ -85,7 +85,7 @@ def test_a_copy_of_what_nobody_erased_is_asked_back(domicile: Domicile) -> None:
 
 
 def test_what_was_attested_after_the_backup_is_attested_again(domicile: Domicile) -> None:
-    """The word was lost with the catalog, and the receipt needs it."""
+    """The attestation was lost with the catalog, and the receipt needs it."""
     t = domicile.tenant()
     put = put_prompt(domicile, "u")
     dump = Dump.of(domicile)
@@ -106,7 +106,7 @@ def test_what_was_attested_after_the_backup_is_attested_again(domicile: Domicile
 
 
 def test_a_copy_of_which_only_a_silent_backend_knows(domicile: Domicile) -> None:
-    """The erasure was planned without it, and waits for it when the backend answers."""
+    """The erasure was planned without it, and waits for it once the backend answers."""
     t = domicile.tenant()
     put = put_prompt(domicile, "u")
     dump = Dump.of(domicile)
@@ -134,7 +134,7 @@ def test_a_copy_of_which_only_a_silent_backend_knows(domicile: Domicile) -> None
 
 
 def test_a_server_that_was_set_back_while_a_copy_was_announced(domicile: Domicile) -> None:
-    """Nobody notices, as the entry had been announced; no receipt comes before it is settled."""
+    """The guard cannot notice it: the entry was announced. No receipt until it is resolved."""
     t = domicile.tenant()
     put, dumps = put_prompt(domicile, "u"), list[Dump]()
     with watching(home(domicile).catalog) as faults:
@@ -161,7 +161,7 @@ def test_a_server_that_was_set_back_while_a_copy_was_announced(domicile: Domicil
 
 
 def test_a_copy_that_the_ledger_does_not_have_is_not_handed_over(domicile: Domicile) -> None:
-    """It would be lost with the catalog: nothing is sent, there is no row, and the record stays."""
+    """It would be lost with the catalog, so nothing is sent, and there is no row."""
     t = domicile.tenant()
     put = put_prompt(domicile, "u")
     for name in ("eu-a", "eu-b"):
@@ -181,7 +181,7 @@ def test_a_copy_that_the_ledger_does_not_have_is_not_handed_over(domicile: Domic
 
 
 def test_a_copy_whose_record_is_erased_meanwhile_is_in_the_ledger_alone(domicile: Domicile) -> None:
-    """It was refused. A restored catalog takes the entry as said, and asks for what never came."""
+    """The hand-over was refused. A restored catalog asks back a copy that never arrived."""
     t = domicile.tenant()
     put = put_prompt(domicile, "u")
     dump = Dump.of(domicile)

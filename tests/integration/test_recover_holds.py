@@ -1,4 +1,4 @@
-"""A catalog that was restored from a dump forgets no legal hold, nor its end."""
+"""A restored catalog learns of holds and releases after the backup."""
 
 import pytest
 
@@ -13,7 +13,7 @@ PROMPT = DataClass.PROMPT
 
 
 def test_a_hold_is_replayed_before_the_erasure_that_it_defers(domicile: Domicile) -> None:
-    """In whichever order they came: what both cover is kept, and goes when the hold ends."""
+    """In either order: what both cover is kept, and goes after the release."""
     t = domicile.tenant()
     held = t.put(PROMPT, b"held", subject="u").id
     dump = Dump.of(domicile)
@@ -37,7 +37,7 @@ def test_a_hold_is_replayed_before_the_erasure_that_it_defers(domicile: Domicile
 
 
 def test_a_release_is_not_forgotten(domicile: Domicile) -> None:
-    """A hold that is in the copy, and was ended after it, keeps nothing."""
+    """A hold that was released after the backup keeps nothing."""
     t = domicile.tenant()
     t.put(PROMPT, b"held", subject="u")
     placed = place_hold(domicile)
@@ -55,7 +55,7 @@ def test_a_release_is_not_forgotten(domicile: Domicile) -> None:
 
 
 def test_a_hold_that_began_and_ended_after_the_backup(domicile: Domicile) -> None:
-    """It is over, whatever else is replayed."""
+    """It stays released, whatever else is replayed."""
     t = domicile.tenant()
     t.put(PROMPT, b"held", subject="u")
     dump = Dump.of(domicile)
@@ -73,7 +73,7 @@ def test_a_hold_that_began_and_ended_after_the_backup(domicile: Domicile) -> Non
 
 
 def test_a_hold_that_the_ledger_does_not_have_is_not_placed(domicile: Domicile) -> None:
-    """It would be lost with the catalog: who asks is told to ask again."""
+    """It would be lost with the catalog: the call raises a retryable error."""
     domicile.tenant().put(PROMPT, b"mine", subject="u")
     domicile.take_down("eu-a", "eu-b")
 

@@ -1,4 +1,4 @@
-"""A restored catalog finds again what was moved after its backup: carried for a hold, compacted."""
+"""A restored catalog reattaches what was relocated or compacted after the backup."""
 
 import pytest
 from sqlalchemy import Connection
@@ -24,7 +24,7 @@ from tests.support.inspect.stored import home, orphans
 
 
 def put_together(domicile: Domicile, *subjects: str) -> list[RecordId]:
-    """A prompt about each, in one pack; their bodies are the subjects' names."""
+    """Put a pack of prompts, one for each subject, with its name as the body."""
     new = [NewRecord(DataClass.PROMPT, name.encode(), subject=name) for name in subjects]
     results = domicile.store.tenant("acme-eu").put_many(new)
     return [result.id for result in results if isinstance(result, PutResult)]
@@ -37,7 +37,7 @@ def days_go_by(domicile: Domicile, days: int = 4) -> None:
 
 
 def damage(domicile: Domicile, backend: str, prefix: str) -> None:
-    """Bits flip in all that it has there."""
+    """Flip a bit in each object of the backend with the prefix."""
     there = domicile.backends[backend]
     for trace in list(there.scan(prefix)):
         good = there.get(trace.key)
@@ -46,12 +46,12 @@ def damage(domicile: Domicile, backend: str, prefix: str) -> None:
 
 
 def overdue(domicile: Domicile) -> int:
-    """Days that should be gone, and are not."""
+    """Return the number of overdue days."""
     return sum(status.overdue_days for status in domicile.store.status())
 
 
 def test_what_a_hold_carried_since_the_backup_can_be_opened(domicile: Domicile) -> None:
-    """Its day key is gone for good: the object says itself what it holds, and how to open it."""
+    """Its day key is destroyed: the held object itself lists its records and their keys."""
     domicile.tenant(retention=SOON)
     held, other = put_prompt(domicile, "u"), put_prompt(domicile, "w")
     placed = place_hold(domicile)
@@ -73,7 +73,7 @@ def test_what_a_hold_carried_since_the_backup_can_be_opened(domicile: Domicile) 
 
 
 def test_what_was_put_held_and_carried_since_the_backup(domicile: Domicile) -> None:
-    """Nothing in the copy tells of it: neither its row nor its hold."""
+    """The restored catalog has neither its row nor its hold."""
     domicile.tenant(retention=SOON)
     dump = Dump.of(domicile)
     held = put_prompt(domicile, "u")
@@ -89,7 +89,7 @@ def test_what_was_put_held_and_carried_since_the_backup(domicile: Domicile) -> N
 
 
 def test_a_rehearsal_finds_it_and_takes_up_nothing(domicile: Domicile) -> None:
-    """As with all that it finds."""
+    """A rehearsal reports it and changes nothing."""
     domicile.tenant(retention=SOON)
     put_prompt(domicile, "u")
     place_hold(domicile)
@@ -107,7 +107,7 @@ def test_a_rehearsal_finds_it_and_takes_up_nothing(domicile: Domicile) -> None:
 def test_a_recovery_that_is_killed_takes_it_up_the_next_time(
     domicile: Domicile, monkeypatch: pytest.MonkeyPatch, step: str
 ) -> None:
-    """Once, wherever it was."""
+    """It is reattached once, wherever the recovery was killed."""
     domicile.tenant(retention=SOON)
     held = put_prompt(domicile, "u")
     placed = place_hold(domicile)
@@ -134,7 +134,7 @@ def test_a_recovery_that_is_killed_takes_it_up_the_next_time(
 
 
 def test_what_was_let_go_since_the_backup_is_not_taken_up(domicile: Domicile) -> None:
-    """The hold was released, and the release is in the ledger: nothing of it stays."""
+    """The release is in the ledger, so nothing of it stays."""
     domicile.tenant(retention=SOON)
     put_prompt(domicile, "u")
     placed = place_hold(domicile)
@@ -153,7 +153,7 @@ def test_what_was_let_go_since_the_backup_is_not_taken_up(domicile: Domicile) ->
 def test_what_was_being_carried_when_the_backup_was_made(
     domicile: Domicile, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The copy knows the object, and no end of its writing: it must not be given up."""
+    """The backup has the object as ``writing``: it must not be abandoned."""
     domicile.tenant(retention=SOON)
     held = put_prompt(domicile, "u")
     placed = place_hold(domicile)
@@ -174,7 +174,7 @@ def test_what_was_being_carried_when_the_backup_was_made(
 
 
 def test_a_replica_that_is_damaged_is_not_believed(domicile: Domicile) -> None:
-    """Another one is. Where there is none, what a hold kept stays as it lies there."""
+    """Another replica is used. Without one, a held object stays as it is."""
     domicile.tenant(retention=SOON)
     held = put_prompt(domicile, "u")
     placed = place_hold(domicile)
@@ -195,7 +195,7 @@ def test_a_replica_that_is_damaged_is_not_believed(domicile: Domicile) -> None:
 
 
 def test_what_only_a_silent_backend_has_is_taken_up_when_it_answers(domicile: Domicile) -> None:
-    """As with all that it alone knows."""
+    """It is reattached once the backend answers."""
     domicile.tenant(retention=SOON)
     held = put_prompt(domicile, "u")
     placed = place_hold(domicile)
@@ -217,7 +217,7 @@ def test_what_only_a_silent_backend_has_is_taken_up_when_it_answers(domicile: Do
 
 
 def test_what_is_held_and_was_moved_again(domicile: Domicile) -> None:
-    """Two were carried together, one of them was let go: the rest lies in a new object."""
+    """Two were relocated together and one was released: the other is in a new object."""
     domicile.tenant(retention=SOON)
     first, second = put_together(domicile, "u", "w")
     placed, ended = place_hold(domicile), place_hold(domicile, Scope.subject("w"))
@@ -265,7 +265,7 @@ def test_what_was_let_go_and_lies_beside_what_is_held(domicile: Domicile) -> Non
 
 
 def test_what_is_left_of_a_pack_that_was_compacted(domicile: Domicile) -> None:
-    """The copy knows the old pack, which is gone: the new one says what it holds, and how far."""
+    """The backup names the old pack, which is gone. The new one's manifest lists the records."""
     t = domicile.tenant()
     goes, *stay = put_together(domicile, "u", "v", "w")
     dump = Dump.of(domicile)

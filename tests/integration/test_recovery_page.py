@@ -1,4 +1,4 @@
-"""Whole servers that are restored, set back or failed over, by the commands of docs/recovery.md."""
+"""Servers that are restored, set back or failed over with the commands of docs/recovery.md."""
 
 import shutil
 import subprocess
@@ -33,7 +33,7 @@ PROMPT = DataClass.PROMPT
 
 
 class Machine:
-    """A PostgreSQL server of a test's own, and a Domicile on it."""
+    """A PostgreSQL server for one test, with a Domicile on it."""
 
     def __init__(self, home: Path) -> None:
         self.home = give_to_server(home)
@@ -49,7 +49,7 @@ class Machine:
         self.domicile.open()
 
     def ask(self, statement: str, url: str = "") -> str:
-        """One answer of the server."""
+        """Return one value from the server."""
         made = (url or self.url).replace("postgresql://", "postgresql+psycopg://", 1)
         engine = create_engine(made, isolation_level="AUTOCOMMIT")
         with engine.connect() as connection:
@@ -59,7 +59,7 @@ class Machine:
         return answer
 
     def control(self, *arguments: str, data: Path | None = None) -> None:
-        """``pg_ctl`` on the server, or another one."""
+        """Run ``pg_ctl`` on this server or another."""
         command = [
             str(binaries() / "pg_ctl"),
             "--wait",
@@ -77,18 +77,18 @@ class Machine:
         self.control("stop", "--mode", "fast")
 
     def copy(self, source: Path, target: Path) -> None:
-        """A folder with all that is in it, and whose it is."""
+        """Copy a folder with its owner."""
         subprocess.run([shutil.which("cp") or "cp", "-a", source, target], check=True)
 
     def new(self, name: str) -> tuple[dict[str, object], str]:
-        """What the commands want to know of a second server, and the URL that it will have."""
+        """Return the variables of the commands for a second server, and its URL."""
         data, sockets = self.home / name, give_to_server(self.home / f"{name}-sockets")
         self.servers.append(data)
         given = {"SERVER_URL": self.url, "NEW_DATA": data, "OPTIONS": f"-h '' -k {sockets}"}
         return given, self.url.replace(f"host={self.data}", f"host={sockets}")
 
     def move(self, url: str) -> None:
-        """The catalog of the region is on another server from now on."""
+        """Point the region's settings at another server."""
         self.domicile.stack.close()
         use_catalog(self.domicile, embedded.with_database(url, HOME))
 
@@ -103,7 +103,7 @@ class Machine:
 
 @pytest.fixture
 def machine() -> Iterator[Machine]:
-    """A server that may be restarted and set back."""
+    """A server that the test may restart and set back."""
     # not under pytest's own folder: PostgreSQL runs as another user when we are root
     home = Path(tempfile.mkdtemp(prefix="dom-"))
     home.chmod(0o755)
@@ -115,7 +115,7 @@ def machine() -> Iterator[Machine]:
 
 
 def test_a_server_that_is_set_back_in_its_place(machine: Machine) -> None:
-    """Server, timeline and tables are the same: the ledger tells, and running processes notice."""
+    """Server, timeline and tables are the same. The ledger shows it; running processes notice."""
     domicile = machine.domicile
     t = domicile.tenant()
     mine = t.put(PROMPT, b"mine", subject="u").id
@@ -179,7 +179,7 @@ def test_a_standby_that_lags(machine: Machine) -> None:
 
 
 def test_a_restore_to_a_moment(machine: Machine) -> None:
-    """A base backup and the WAL since: what came after the moment is lost, but no erasure is."""
+    """From a base backup and WAL: later records are lost, and no erasure is."""
     domicile = machine.domicile
     t = domicile.tenant()
     backup = give_to_server(machine.home / "backup")

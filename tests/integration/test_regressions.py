@@ -1,4 +1,4 @@
-"""What once went wrong, each as small as it can be made."""
+"""Faults of the past, each as a minimal test."""
 
 from collections.abc import Mapping
 from datetime import timedelta
@@ -26,7 +26,7 @@ APART = "canary/", "ledger/"
 
 
 def keys(domicile: Domicile) -> Mapping[str, set[str]]:
-    """What lies on each backend, canaries and the ledger apart."""
+    """Return the keys on each backend, without canaries and the ledger."""
     return {
         name: {key for key in (x.key for x in backend.scan()) if not key.startswith(APART)}
         for name, backend in domicile.backends.items()
@@ -34,7 +34,7 @@ def keys(domicile: Domicile) -> Mapping[str, set[str]]:
 
 
 def test_a_day_that_waits_does_not_hold_up_the_others(domicile: Domicile) -> None:
-    """A worker that runs now and then found the oldest day due each time, and took no other."""
+    """A worker that ran rarely found the oldest day due each time, and no other."""
     t = domicile.tenant(retention={DataClass.PROMPT: 3, DataClass.COMPLETION: 2})
     for data_class in (DataClass.COMPLETION, DataClass.PROMPT):
         t.put(data_class, b"of a day of its own")
@@ -50,7 +50,7 @@ def test_a_day_that_waits_does_not_hold_up_the_others(domicile: Domicile) -> Non
 
 
 def test_of_two_records_with_one_id_the_first_is_stored(domicile: Domicile) -> None:
-    """The second was written at once, for its size, and overtook the first."""
+    """The second was large, was written at once, and overtook the first."""
     t = domicile.tenant()
     one = t.new_id(DataClass.PROMPT)
 
@@ -66,7 +66,7 @@ def test_of_two_records_with_one_id_the_first_is_stored(domicile: Domicile) -> N
 
 @pytest.fixture
 def ending(domicile: Domicile, tmp_path: Path) -> Domicile:
-    """The contract with the sub-processor of eu-a ends on 2 March."""
+    """Return a topology in which the contract of eu-a ends on 2 March."""
     topology = small_topology(
         Path(regions.__file__).parent / "data", tmp_path / "topology", changes=True
     )
@@ -78,7 +78,7 @@ def ending(domicile: Domicile, tmp_path: Path) -> Domicile:
 def test_a_compaction_writes_nothing_to_a_backend_whose_contract_has_ended(
     ending: Domicile,
 ) -> None:
-    """What is there stays there until it expires; a copy of it goes to lawful places alone."""
+    """Its pack stays until it expires; a compaction writes to lawful backends alone."""
     t = ending.tenant()
     many = [NewRecord(DataClass.PROMPT, b"%d" % n, subject=f"user-{n}") for n in range(2)]
     gone, kept = t.put_many(many)
@@ -98,7 +98,7 @@ def test_a_compaction_writes_nothing_to_a_backend_whose_contract_has_ended(
 
 
 def test_no_receipt_while_an_earlier_erasure_of_the_same_record_is_open(domicile: Domicile) -> None:
-    """Also after the fence of the earlier one is gone: its row was the last that named the pack."""
+    """Also after the earlier fence is pruned: its row was the last that named the pack."""
     t = domicile.tenant()
     one = t.put(DataClass.PROMPT, b"on both backends", subject="user-7").id
     domicile.take_down("eu-b")
@@ -123,7 +123,7 @@ def test_no_receipt_while_another_erasure_has_bytes_of_a_child(
     domicile: Domicile,
     parent_first: bool,  # noqa: FBT001
 ) -> None:
-    """Whichever deleted its row first: the other one covers it too, and finds none."""
+    """Whichever deleted the row first: the other covers it too, and finds none."""
     t = domicile.tenant()
     parent = t.put(DataClass.PROMPT, b"on both backends").id
     child = t.put(DataClass.COMPLETION, b"on both, too", derived_from=[parent]).id
@@ -140,7 +140,7 @@ def test_no_receipt_while_another_erasure_has_bytes_of_a_child(
 
 
 def test_no_receipt_while_an_expired_record_is_on_a_backend(domicile: Domicile) -> None:
-    """Its partition is dropped, so no row says whose bytes the dead backend still has."""
+    """Its partition is dropped, so no row tells whose bytes the dead backend has."""
     t = domicile.tenant(retention={DataClass.PROMPT: 2})
     t.put(DataClass.PROMPT, b"on both backends", subject="user-7")
     domicile.take_down("eu-b")
@@ -160,7 +160,7 @@ def test_no_receipt_while_an_expired_record_is_on_a_backend(domicile: Domicile) 
 
 
 def test_what_derives_from_an_id_that_is_given_twice(domicile: Domicile) -> None:
-    """The first with that id is refused, so the second has it, before what derives from it."""
+    """The first with that id is refused, so the second is stored before its children."""
     t = domicile.tenant()
     absent, twice = t.new_id(DataClass.COMPLETION), t.new_id(DataClass.COMPLETION)
     results = list(
@@ -177,7 +177,7 @@ def test_what_derives_from_an_id_that_is_given_twice(domicile: Domicile) -> None
 
 
 def test_an_idempotency_key_of_which_an_id_is_minted_twice(domicile: Domicile) -> None:
-    """The two ids differ in their time, and name one record: the first that is given has it."""
+    """The two ids differ in time and name one record: the first that is put is stored."""
     t = domicile.tenant()
     first = t.new_id(DataClass.PROMPT, key="order-7")
     domicile.pass_time(seconds=1)

@@ -1,4 +1,4 @@
-"""What each process may do in a catalog: the roles of the database."""
+"""What each process may do in a catalog: the database roles."""
 
 from collections.abc import Iterator, Sequence
 from datetime import date
@@ -31,7 +31,7 @@ DAY, OLD = date(2027, 5, 1), date(2027, 4, 30)
 
 
 def turn_into(domicile: Domicile, role: str, original: Settings) -> None:
-    """Open the store as a process with that role would."""
+    """Open the store as a process with the role."""
     urls = {n: as_role(r.catalog_url.get_secret_value(), role) for n, r in original.regions.items()}
     domicile.settings = with_urls(original, urls)
     domicile.open()
@@ -39,14 +39,14 @@ def turn_into(domicile: Domicile, role: str, original: Settings) -> None:
 
 @pytest.fixture
 def roles(domicile: Domicile) -> Iterator[Domicile]:
-    """A Domicile whose settings are put back at the end."""
+    """A Domicile whose settings are restored at the end."""
     original = domicile.settings
     yield domicile
     domicile.settings = original
 
 
 def is_forbidden(connection: Connection, statement: str) -> bool:
-    """Whether the database refuses it for want of a right."""
+    """Return whether the database refuses it for lack of a right."""
     try:
         connection.execute(text(statement))
     except ProgrammingError as error:
@@ -56,7 +56,7 @@ def is_forbidden(connection: Connection, statement: str) -> bool:
 
 class TestRoles:
     def test_each_process_can_do_its_work(self, roles: Domicile) -> None:
-        """Admin makes a tenant, service writes, reads and asks for erasure, worker destroys."""
+        """Admin makes a tenant, service writes, reads and requests an erasure, worker destroys."""
         original = roles.settings
         turn_into(roles, "domicile_admin", original)
         roles.tenant(retention={DataClass.FINE_TUNING_FILE: 400})
@@ -93,7 +93,7 @@ class TestRoles:
         assert roles.store.tenant("acme-eu").list() == []
 
     def test_a_hold_needs_admin_and_worker_and_no_more(self, roles: Domicile) -> None:
-        """Admin places, opens and releases; the worker carries, defers and resumes."""
+        """Admin places, opens and releases; the worker relocates, defers and resumes."""
         original = roles.settings
         t = roles.tenant(retention=SOON)
         mine = t.put(DataClass.PROMPT, b"mine", subject="u").id
@@ -121,7 +121,7 @@ class TestRoles:
         assert roles.store.erasure(erasure.id).state is ErasureState.COMPLETE
 
     def test_a_service_destroys_nothing(self, roles: Domicile) -> None:
-        """The duties of a worker are refused, by one error of the tree, and all is still there."""
+        """The duties of a worker raise one error of our tree, and everything is still stored."""
         original = roles.settings
         t = roles.tenant()
         put = t.put(DataClass.PROMPT, b"hello", subject="u")
@@ -237,7 +237,7 @@ class TestRoles:
     def test_what_a_role_may_not_do(
         self, domicile: Domicile, role: str, statements: Sequence[str]
     ) -> None:
-        """Destroying and forging is refused by the database, whatever our code does."""
+        """The database itself refuses to destroy or forge."""
         allowed = []
         with catalog_of(domicile.settings) as connection:
             connection.execute(text(f"SET SESSION AUTHORIZATION {role}"))
@@ -253,7 +253,7 @@ class TestRoles:
     def test_no_partition_is_made_with_what_the_caller_has_put_in_its_way(
         self, domicile: Domicile
     ) -> None:
-        """A temporary table of the same name is not taken for the catalog's own."""
+        """A temporary table of the same name is not used instead of the catalog's own."""
         with catalog_of(domicile.settings) as connection:
             connection.execute(text("SET ROLE domicile_service"))
             connection.execute(text("CREATE TEMP TABLE day (day date, state text)"))

@@ -1,4 +1,4 @@
-"""A write is sent once, ends in time, and what is not known of it is said to be unknown."""
+"""A write is sent once, ends in time, and an unknown outcome is reported as unknown."""
 
 import threading
 import time
@@ -19,14 +19,14 @@ from tests.support.backends.s3 import BODY, CALLS, KEY, UPLOAD_ID, at_home, back
 
 @pytest.fixture
 def home() -> Iterator[LoopbackServer]:
-    """The server of the topology. A test says what it answers."""
+    """The server of the topology. The test sets its answers."""
     with LoopbackServer(lambda _: Answer()) as server:
         yield server
 
 
 @pytest.fixture
 def backend(home: LoopbackServer) -> Iterator[S3Backend]:
-    """A backend at home."""
+    """A backend in its own region."""
     made = backend_at(home.url)
     yield made
     made.close()
@@ -34,7 +34,7 @@ def backend(home: LoopbackServer) -> Iterator[S3Backend]:
 
 @pytest.fixture
 def hanging() -> Iterator[Callable[[Request], Answer]]:
-    """An answer that does not come before the test is over."""
+    """Return an answer that does not come before the test is over."""
     over = threading.Event()
 
     def wait(_: Request) -> Answer:
@@ -49,7 +49,7 @@ def hanging() -> Iterator[Callable[[Request], Answer]]:
 def test_a_write_that_hangs_is_unknown_and_not_repeated(
     home: LoopbackServer, hanging: Callable[[Request], Answer]
 ) -> None:
-    """One request, then BackendTimeout, within the time of the attempt."""
+    """One request, then BackendTimeout, within the timeout."""
     backend = backend_at(home.url)
     home.answer = at_home(lambda _: Answer())
     put(backend)  # asks for the place
@@ -69,7 +69,7 @@ def test_a_write_that_hangs_is_unknown_and_not_repeated(
 def test_a_place_that_is_not_told_leaves_nothing_unknown(
     home: LoopbackServer, hanging: Callable[[Request], Answer]
 ) -> None:
-    """The write was never sent: it is known not to be stored."""
+    """The location is unknown, so the write was never sent."""
     home.answer = hanging
     backend = backend_at(home.url)
 
@@ -85,7 +85,7 @@ def test_a_place_that_is_not_told_leaves_nothing_unknown(
 def test_an_upload_that_hangs_is_unknown_and_not_repeated(
     home: LoopbackServer, hanging: Callable[[Request], Answer], step: str
 ) -> None:
-    """Whichever request it is; then the upload is aborted."""
+    """For each request. The upload is aborted."""
 
     def answer(request: Request) -> Answer:
         if request.method + (" uploads" if "uploads" in request.query else "") == step:
@@ -115,7 +115,7 @@ def test_an_upload_that_hangs_is_unknown_and_not_repeated(
 def test_a_read_that_hangs_is_a_timeout(
     home: LoopbackServer, hanging: Callable[[Request], Answer]
 ) -> None:
-    """So that the reader takes another replica."""
+    """The reader can then use another replica."""
     home.answer = hanging
     backend = backend_at(home.url, timeout=0.5)
 
@@ -127,7 +127,7 @@ def test_a_read_that_hangs_is_a_timeout(
 
 
 def dropped(_: Request) -> Answer:
-    """The connection ends without an answer."""
+    """Return an answer that closes the connection."""
     raise ConnectionAbortedError
 
 
@@ -151,7 +151,7 @@ NO_XML: dict[str, Callable[[S3Backend], object]] = {
 def test_a_write_that_nobody_confirms_is_unknown(
     home: LoopbackServer, backend: S3Backend, answer: Callable[[Request], Answer]
 ) -> None:
-    """The server may have stored it; and it is not asked again."""
+    """The server may have stored it. The write is not repeated."""
     home.answer = at_home(answer)
 
     with pytest.raises(BackendTimeout):
@@ -164,7 +164,7 @@ def test_a_write_that_nobody_confirms_is_unknown(
 def test_a_read_without_an_answer_is_not_repeated(
     home: LoopbackServer, backend: S3Backend, name: str
 ) -> None:
-    """The reader has other replicas, and knows better when to try again."""
+    """The reader has other replicas, and its own retries."""
     home.answer = UNKNOWN[name]
 
     with pytest.raises(BackendUnavailable):
@@ -178,7 +178,7 @@ def test_a_read_without_an_answer_is_not_repeated(
 def test_what_is_no_answer_of_s3_is_none(
     home: LoopbackServer, backend: S3Backend, call: Callable[[S3Backend], object], body: bytes
 ) -> None:
-    """A proxy that says 200 to everything has not shown that a key is absent."""
+    """A proxy that answers 200 to everything does not prove absence."""
     home.answer = lambda _: Answer(body=body)
 
     with pytest.raises(BackendError):
@@ -199,7 +199,7 @@ def test_a_server_that_is_not_there_has_stored_nothing() -> None:
 
 
 def test_a_body_that_ends_early_is_no_answer(home: LoopbackServer, backend: S3Backend) -> None:
-    """Fewer bytes than the server announced are not taken for the object."""
+    """Fewer bytes than announced are not accepted as the object."""
     home.answer = lambda _: Answer(body=b"short", announced=100)
 
     with pytest.raises(BackendUnavailable):
@@ -207,12 +207,12 @@ def test_a_body_that_ends_early_is_no_answer(home: LoopbackServer, backend: S3Ba
 
 
 def always(answer: Answer) -> Callable[[Request], Answer]:
-    """The same answer to everything."""
+    """Return a server's answer to every request."""
     return lambda _: answer
 
 
 def test_errors_show_no_secret(home: LoopbackServer, backend: S3Backend) -> None:
-    """Not the key of the object, not our credentials, not the body, however they are printed."""
+    """Neither key, credentials nor body are in an error, however it is printed."""
     own = S3Credentials(
         access_key=SecretStr("AKIAPLANTED"),
         secret_key=SecretStr("planted-secret"),

@@ -37,14 +37,14 @@ def elsewhere() -> Iterator[LoopbackServer]:
 
 @pytest.fixture
 def home() -> Iterator[LoopbackServer]:
-    """The server of the topology. A test says what it answers."""
+    """The server of the topology. The test sets its answers."""
     with LoopbackServer(lambda _: Answer()) as server:
         yield server
 
 
 @pytest.fixture(scope="session")
 def tls(tmp_path_factory: pytest.TempPathFactory) -> tuple[ssl.SSLContext, Path]:
-    """A certificate for every name of AWS, and where it is."""
+    """A certificate for every name of AWS, and its path."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "not AWS")])
     names = [f"*.s3.{region}.amazonaws.com" for region in (HOME, OTHER)]
@@ -82,14 +82,14 @@ OWN_NAMES = {f"s3.{HOME}.amazonaws.com", f"domicile-eu.s3.{HOME}.amazonaws.com"}
 
 
 class Aws:
-    """Two regions of AWS on loopback: what each was asked, and every name that was looked up."""
+    """Two regions of AWS on loopback, their requests, and every name that was looked up."""
 
     def __init__(self, home: LoopbackServer, other: LoopbackServer) -> None:
         self.home, self.other = home, other
         self.names: list[str] = []
 
     def getaddrinfo(self, host: str, port: int, *_: object, **__: object) -> list[object]:
-        """In the place of ``socket.getaddrinfo``."""
+        """Replace ``socket.getaddrinfo``."""
         self.names.append(host)
         server = self.home if HOME in host else self.other
         address = ("127.0.0.1", server.port)
@@ -100,7 +100,7 @@ class Aws:
 def aws(
     tls: tuple[ssl.SSLContext, Path], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> Iterator[Aws]:
-    """AWS, whose home region sends every object to the other."""
+    """AWS, with a home region that redirects every object to the other."""
     context, certificate = tls
     redirect = region_header(301, "PermanentRedirect")("")
     monkeypatch.setenv("AWS_CA_BUNDLE", str(certificate))
@@ -174,7 +174,7 @@ def test_settings_of_other_programs_do_not_choose_the_place(
 def test_loopback_does_not_go_through_a_proxy(
     home: LoopbackServer, elsewhere: LoopbackServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What may do without TLS must not leave the machine."""
+    """Requests without TLS must not leave the machine."""
     for name in ("http_proxy", "HTTP_PROXY", "ALL_PROXY"):
         monkeypatch.setenv(name, elsewhere.url)
     home.answer = at_home(lambda _: Answer())
@@ -188,7 +188,7 @@ def test_loopback_does_not_go_through_a_proxy(
 def test_a_certificate_that_nobody_trusts_ends_it(
     aws: Aws, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Whoever answers is not AWS; nothing was sent, so nothing was stored."""
+    """The server is not AWS. Nothing was sent, so nothing was stored."""
     monkeypatch.delenv("AWS_CA_BUNDLE")
     with backend_at_aws() as backend, pytest.raises(BackendUnavailable, match="certificate"):
         put(backend)

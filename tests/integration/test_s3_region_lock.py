@@ -1,6 +1,6 @@
 """No byte leaves for a region that the topology does not name.
 
-Real HTTP to servers on loopback, one of which is *elsewhere* and must hear nothing.
+Real HTTP to servers on loopback, one of which is *elsewhere* and must get no request.
 """
 
 import time
@@ -43,14 +43,14 @@ def elsewhere() -> Iterator[LoopbackServer]:
 
 @pytest.fixture
 def home() -> Iterator[LoopbackServer]:
-    """The server of the topology. A test says what it answers."""
+    """The server of the topology. The test sets its answers."""
     with LoopbackServer(lambda _: Answer()) as server:
         yield server
 
 
 @pytest.fixture
 def backend(home: LoopbackServer) -> Iterator[S3Backend]:
-    """A backend at home."""
+    """A backend in its own region."""
     made = backend_at(home.url)
     yield made
     made.close()
@@ -63,13 +63,13 @@ def endpoint_in_body(elsewhere: str) -> Answer:
 
 
 def region_in_body(_: str) -> Answer:
-    """What S3 says of a signature for the wrong region."""
+    """S3's answer to a signature for the wrong region."""
     body = f"<Error><Code>AuthorizationHeaderMalformed</Code><Region>{OTHER}</Region></Error>"
     return Answer(400, {}, body.encode())
 
 
 def temporary(elsewhere: str) -> Answer:
-    """What S3 says of a new bucket until the names have spread."""
+    """S3's answer for a new bucket until its name is known everywhere."""
     body = f"<Error><Code>TemporaryRedirect</Code><Endpoint>{elsewhere}</Endpoint></Error>"
     return Answer(307, {"Location": f"{elsewhere}/domicile-eu/{KEY}"}, body.encode())
 
@@ -110,7 +110,7 @@ def test_a_redirect_is_not_followed(
 def test_an_upload_is_not_redirected_midway(
     home: LoopbackServer, elsewhere: LoopbackServer, backend: S3Backend, step: str
 ) -> None:
-    """Nor is any later request of an upload."""
+    """Later requests of an upload do not follow a redirect either."""
     steps = {"POST uploads": "create", "PUT": "part", "POST": "complete", "DELETE": "abort"}
 
     def answer(request: Request) -> Answer:
@@ -137,7 +137,7 @@ def test_an_upload_is_not_redirected_midway(
 
 @pytest.mark.parametrize(("found", "own"), [("", "us-east-1"), ("EU", "eu-west-1"), (HOME, HOME)])
 def test_legacy_locations_are_understood(home: LoopbackServer, found: str, own: str) -> None:
-    """Old buckets answer nothing, or EU."""
+    """Old buckets answer an empty location, or EU."""
     home.answer = lambda _: location(found)
     bucket = Bucket(
         "s3",
@@ -184,7 +184,7 @@ def test_a_bucket_that_moved_in_elsewhere_fails_its_probe() -> None:
 
 
 def test_the_place_is_asked_for_once(home: LoopbackServer, backend: S3Backend) -> None:
-    """And again only if the answer was not the right one."""
+    """It is asked again only after a wrong answer."""
     answers = [Answer.error(503, "SlowDown"), location(HOME), Answer(), Answer()]
     home.answer = lambda _: answers.pop(0)
 

@@ -1,4 +1,4 @@
-"""The whole store on S3: versioned buckets of moto, over HTTP."""
+"""The whole store on S3: versioned moto buckets over HTTP."""
 
 import os
 from collections.abc import Callable, Iterator
@@ -51,12 +51,12 @@ def elsewhere() -> Iterator[LoopbackServer]:
 
 
 def of(request: Request, *backends: str) -> bool:
-    """Whether it is about the bucket of one of these."""
+    """Return whether the request is for one of these backends' buckets."""
     return any(request.path.startswith(f"/{name}-home") for name in backends)
 
 
 def versions(s3: S3Server, *backends: str) -> dict[str, list[bytes | None]]:
-    """All that moto itself holds, by bucket and key: every version (None: a delete marker).
+    """Return all versions that moto has, by bucket and key (None: a delete marker).
 
     An unfinished upload counts as a version of its key.
     """
@@ -73,12 +73,12 @@ def versions(s3: S3Server, *backends: str) -> dict[str, list[bytes | None]]:
 
 
 def packs(s3: S3Server, *backends: str) -> dict[str, list[bytes | None]]:
-    """The same, of packs alone."""
+    """Return the versions of packs."""
     return {key: held for key, held in versions(s3, *backends).items() if "/pack/" in key}
 
 
 def two_in_one_pack(t: Tenant) -> tuple[RecordId, RecordId]:
-    """A record of u1 and one of u2."""
+    """Put records of u1 and u2 into one pack."""
     ids = [t.new_id(DataClass.PROMPT) for _ in range(2)]
     bodies = [
         NewRecord(DataClass.PROMPT, os.urandom(500), i, f"u{n + 1}") for n, i in enumerate(ids)
@@ -88,7 +88,7 @@ def two_in_one_pack(t: Tenant) -> tuple[RecordId, RecordId]:
 
 
 def work(domicile: Domicile, *hours: float) -> None:
-    """Run the worker, and again after each time."""
+    """Run the worker, and again after each number of hours."""
     domicile.run_worker()
     for some in hours:
         domicile.pass_time(hours=some)
@@ -127,7 +127,7 @@ class TestLife:
         assert all("marker" in leaf.looked_for for leaf in receipt.leaves)
 
     def test_a_tenant_is_erased_to_the_last_pack(self, domicile: Domicile, s3: S3Server) -> None:
-        """Keys of days stay until their day, the ledger for a while; no other region has heard."""
+        """Day keys stay until their day, the ledger for a while. No other region got a request."""
         t = domicile.tenant()
         work(domicile, 1)
         del s3.requests[:]
@@ -145,7 +145,7 @@ class TestLife:
         assert versions(s3, *US) == {}
 
     def test_what_a_bucket_missed_it_gets(self, domicile: Domicile, s3: S3Server) -> None:
-        """The worker copies it byte for byte, and it can then be read from there alone."""
+        """The worker replicates it byte for byte, and it can be read from there alone."""
         t = domicile.tenant()
         domicile.take_down("eu-a")
         record, _ = two_in_one_pack(t)
@@ -184,7 +184,7 @@ class TestFiles:
         assert {name.split("/")[1] for name in versions(s3, *EU)} == {"ledger"}
 
     def test_a_stream_that_fails_leaves_no_part(self, domicile: Domicile, s3: S3Server) -> None:
-        """Its uploads are aborted at once, not by a rule of the bucket some day."""
+        """Its uploads are aborted at once, not by a bucket rule."""
         t = domicile.tenant()
 
         def stream() -> Iterator[bytes]:
@@ -202,7 +202,7 @@ class TestFiles:
 
 
 def answers_with_errors(code: str) -> Answer:
-    """A 200 in which stands that a key was not deleted."""
+    """A 200 whose body says that a key was not deleted."""
     entry = f"<Error><Key>k</Key><VersionId>v</VersionId><Code>{code}</Code></Error>"
     return Answer(body=f"<DeleteResult>{entry}</DeleteResult>".encode())
 
@@ -218,7 +218,7 @@ LIES = {
 def test_no_receipt_while_a_bucket_keeps_a_version(
     domicile: Domicile, s3: S3Server, subtests: pytest.Subtests
 ) -> None:
-    """Whatever it answers to the deletion; and when it deletes at last, the erasure is complete."""
+    """Whatever it answers to the deletion. Once it deletes, the erasure is complete."""
     t = domicile.tenant()
     for name, (answer, error) in LIES.items():
         t.put(DataClass.PROMPT, b"hello", subject="u")
@@ -242,7 +242,7 @@ def test_no_receipt_while_a_bucket_keeps_a_version(
 
 
 def by_region(_: str) -> Answer:
-    """The redirect that boto3 would follow, body and all, and report as a success."""
+    """The redirect that boto3 would follow with the body and report as a success."""
     return Answer.error(301, "PermanentRedirect", {"x-amz-bucket-region": "us-east-1"})
 
 
@@ -259,7 +259,7 @@ class TestRedirects:
     def test_the_other_backend_takes_it(
         self, domicile: Domicile, s3: S3Server, elsewhere: LoopbackServer
     ) -> None:
-        """One bucket sends us away: write, file and read go on with the lawful one alone."""
+        """One bucket redirects: put, file and read use the lawful one alone."""
         t = domicile.tenant()
         for redirect in REDIRECTS.values():
             stored = t.put(DataClass.PROMPT, b"before")
@@ -285,7 +285,7 @@ class TestRedirects:
     def test_if_no_place_is_left_nothing_is_stored(
         self, domicile: Domicile, s3: S3Server, elsewhere: LoopbackServer
     ) -> None:
-        """The write fails, and says why; it never goes elsewhere instead."""
+        """The write fails with the reason, and never goes elsewhere."""
         t = domicile.tenant()
         t.put(DataClass.PROMPT, b"before")
         work(domicile, 1)
@@ -339,7 +339,7 @@ class TestOpening:
     def test_credentials_without_a_right(
         self, domicile: Domicile, s3: S3Server, subtests: pytest.Subtests
     ) -> None:
-        """Whatever deletion needs is tried at the start; the canary that it leaves is purged."""
+        """Each right that deletion needs is probed at the start. A leftover canary is purged."""
         rights: dict[str, Callable[[Request], bool]] = {
             "put": lambda r: r.method == "PUT",
             "get": lambda r: r.method == "GET" and "/canary/" in r.path,

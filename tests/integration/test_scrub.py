@@ -1,4 +1,4 @@
-"""Scrub: each thing that can be wrong with a backend is planted, found, and mended in one round."""
+"""Scrub: each fault of a backend is planted, found and repaired in one round."""
 
 from collections.abc import Callable
 from io import BytesIO
@@ -32,14 +32,14 @@ def domicile_backends(request: pytest.FixtureRequest) -> Kind:
 
 @pytest.fixture
 def put(domicile: Domicile) -> RecordId:
-    """A record, on both backends of its region."""
+    """Put a record on both backends of its region."""
     made = domicile.tenant().put(DataClass.PROMPT, b"mine", subject="u").id
     work(domicile)
     return made
 
 
 def reads_from(domicile: Domicile, put: RecordId, backend: str) -> bool:
-    """Whether this backend alone gives the record back."""
+    """Return whether the record can be read from this backend alone."""
     others = [name for name in ("eu-a", "eu-b") if name != backend]
     domicile.take_down(*others)
     domicile.open()
@@ -49,12 +49,12 @@ def reads_from(domicile: Domicile, put: RecordId, backend: str) -> bool:
 
 
 def nothing_is_wrong(domicile: Domicile) -> bool:
-    """Full rounds of both backends find nothing."""
+    """Require that full rounds of both backends find nothing."""
     return all(scrubbed(domicile, name, 1.0) == {} for name in ("eu-a", "eu-b"))
 
 
 def test_where_nothing_is_wrong_nothing_is_found(domicile: Domicile, put: RecordId) -> None:
-    """Packs, day keys, file keys and files are looked at and read, and nothing is changed."""
+    """Packs, day keys, file keys and files are read, and nothing is changed."""
     domicile.store.tenant("acme-eu").put_file(BytesIO(b"file" * 1000))
     work(domicile)
 
@@ -66,18 +66,18 @@ def test_where_nothing_is_wrong_nothing_is_found(domicile: Domicile, put: Record
 
 
 def lost(domicile: Domicile, key: str) -> None:
-    """It is not there any more."""
+    """Remove the object."""
     domicile.backends["eu-a"].inner.purge(key)
 
 
 def shorter(domicile: Domicile, key: str) -> None:
-    """A byte is missing."""
+    """Remove a byte."""
     inner = domicile.backends["eu-a"].inner
     overwrite(inner, key, inner.get(key)[:-1])
 
 
 def flipped(domicile: Domicile, key: str) -> None:
-    """A bit is another."""
+    """Flip a bit."""
     inner = domicile.backends["eu-a"].inner
     data = bytearray(inner.get(key))
     data[len(data) // 2] ^= 1
@@ -85,7 +85,7 @@ def flipped(domicile: Domicile, key: str) -> None:
 
 
 def unfinished(domicile: Domicile, key: str) -> None:
-    """Somebody began to write the same key again."""
+    """Begin another write of the same key."""
     domicile.backends["eu-a"].inner.upload(key, timeout=30).write(b"part")
 
 
@@ -102,7 +102,7 @@ def unfinished(domicile: Domicile, key: str) -> None:
 def test_a_replica_that_is_not_as_written_is_made_anew(
     domicile: Domicile, put: RecordId, kind: str, plant: Callable[[Domicile, str], None], found: str
 ) -> None:
-    """From another one; the bad one goes. Packs and the objects that hold keys alike."""
+    """From another replica; the corrupt one goes. Packs and key objects alike."""
     (key,) = keys_of(domicile, kind=kind)
     plant(domicile, key)
 
@@ -115,7 +115,7 @@ def test_a_replica_that_is_not_as_written_is_made_anew(
 
 
 def test_the_last_replica_is_never_given_up(domicile: Domicile, put: RecordId) -> None:
-    """Two replicas, both flipped: nobody can repair that, and what is left may be of use."""
+    """Both replicas are corrupt and cannot be repaired; they may still be of use."""
     (key,), (other,) = keys_of(domicile), keys_of(domicile, "eu-b")
     flipped(domicile, key)
     inner = domicile.backends["eu-b"].inner
@@ -134,7 +134,7 @@ def test_the_last_replica_is_never_given_up(domicile: Domicile, put: RecordId) -
 def test_a_replica_is_not_given_up_for_one_that_nobody_can_look_at(
     domicile: Domicile, put: RecordId
 ) -> None:
-    """The other backend is down: its replica may be good, and may not. Later it is seen to be."""
+    """The other backend is down: its replica may be corrupt. Later it is seen to be good."""
     (key,) = keys_of(domicile)
     flipped(domicile, key)
     domicile.take_down("eu-b")
@@ -147,12 +147,12 @@ def test_a_replica_is_not_given_up_for_one_that_nobody_can_look_at(
 
 
 def whole(domicile: Domicile) -> None:
-    """An object."""
+    """Put an object."""
     domicile.backends["eu-a"].inner.put(STRAY, b"whose", timeout=30)
 
 
 def part(domicile: Domicile) -> None:
-    """An unfinished upload, or a temporary file."""
+    """Leave an unfinished upload, or a temporary file."""
     domicile.backends["eu-a"].inner.upload(STRAY, timeout=30).write(b"whose")
 
 
@@ -160,7 +160,7 @@ def part(domicile: Domicile) -> None:
 def test_what_no_row_knows_of_goes_after_a_grace_time(
     domicile: Domicile, put: RecordId, plant: Callable[[Domicile], None]
 ) -> None:
-    """The round that sees it first leaves it; the first one after three days purges it."""
+    """The first round leaves it; the first one after three days purges it."""
     plant(domicile)
 
     assert scrubbed(domicile) == {"orphan/waiting": 1}
@@ -177,7 +177,7 @@ def test_what_no_row_knows_of_goes_after_a_grace_time(
 
 @pytest.mark.parametrize("kind", ["held", "hold_key", "ledger"])
 def test_what_may_be_kept_is_never_purged(domicile: Domicile, kind: str) -> None:
-    """A restored catalog has forgotten it; a hold may keep it, or a recovery has to read it."""
+    """A restored catalog may lack it; a hold may keep it, or a recovery must read it."""
     key = STRAY.replace("pack/", f"{kind}/", 1)
     domicile.backends["eu-a"].inner.put(key, b"whose", timeout=30)
 
@@ -188,7 +188,7 @@ def test_what_may_be_kept_is_never_purged(domicile: Domicile, kind: str) -> None
 
 
 def test_the_grace_time_begins_anew_for_what_had_been_gone(domicile: Domicile) -> None:
-    """It may be another thing of the same name."""
+    """It may be another object of the same name."""
     whole(domicile)
     scrubbed(domicile)
     lost(domicile, STRAY)
@@ -202,7 +202,7 @@ def test_the_grace_time_begins_anew_for_what_had_been_gone(domicile: Domicile) -
 
 
 def test_a_copy_that_came_back_is_purged_again(domicile: Domicile, put: RecordId) -> None:
-    """It was seen to be absent, and an erasure that waits for another replica waits for it too."""
+    """It had been absent. An erasure that waits for another replica waits for it too."""
     (key,) = keys_of(domicile)
     data = domicile.backends["eu-a"].inner.get(key)
     domicile.take_down("eu-b")
@@ -227,7 +227,7 @@ def test_a_copy_that_came_back_is_purged_again(domicile: Domicile, put: RecordId
 def test_a_copy_on_another_backend_goes_after_the_grace_time(
     domicile: Domicile, put: RecordId
 ) -> None:
-    """A row has that key, but for another backend: there it stays."""
+    """The row of that key names another backend, where it stays."""
     (key,) = keys_of(domicile, "eu-b")
     data = domicile.backends["eu-b"].inner.get(key)
     domicile.backends["eu-a"].inner.put(key, data, timeout=30)
@@ -240,7 +240,7 @@ def test_a_copy_on_another_backend_goes_after_the_grace_time(
 
 
 def test_a_stray_that_cannot_be_purged_is_reported_each_time(domicile: Domicile) -> None:
-    """It is tried again tomorrow, and not in a week."""
+    """The next try is tomorrow, not in a week."""
     whole(domicile)
     scrubbed(domicile)
     domicile.pass_time(days=3)
@@ -257,7 +257,7 @@ def test_a_stray_that_cannot_be_purged_is_reported_each_time(domicile: Domicile)
 
 
 def test_what_a_put_left_unfinished_is_no_finding(domicile: Domicile, put: RecordId) -> None:
-    """It has a row, and the purge queue sees to it."""
+    """It has a row, so the purge queue removes it."""
 
     def die(_: str) -> None:
         raise SystemExit

@@ -1,4 +1,4 @@
-"""Scrub on buckets with versions, and where a sub-processor may hold nothing any more."""
+"""Scrub on buckets with versions, and on backends whose contract has ended."""
 
 from pathlib import Path
 
@@ -18,38 +18,38 @@ from tests.support.topologies import small_topology
 
 @pytest.fixture
 def domicile_backends(request: pytest.FixtureRequest) -> Kind:
-    """Buckets, where a test does not say another."""
+    """Buckets by default."""
     kind: Kind = getattr(request, "param", "s3")
     return kind
 
 
 @pytest.fixture
 def put(domicile: Domicile) -> RecordId:
-    """A record, on both backends of its region."""
+    """Put a record on both backends of its region."""
     made = domicile.tenant().put(DataClass.PROMPT, b"mine", subject="u").id
     work(domicile)
     return made
 
 
 def in_bucket(domicile: Domicile, backend: str = "eu-a") -> str:
-    """The bucket of a backend."""
+    """Return the bucket of a backend."""
     return f"{backend}-{domicile.settings.home.name}"
 
 
 def delete(domicile: Domicile, key: str) -> None:
-    """What somebody else's plain delete does: a marker."""
+    """Delete as another client does, which leaves a marker."""
     assert domicile._server is not None
     domicile._server._buckets.delete_object(in_bucket(domicile), key)
 
 
 def rewrite(domicile: Domicile, key: str) -> None:
-    """The same bytes once more: another version."""
+    """Write the same bytes again, which adds a version."""
     inner = domicile.backends["eu-a"].inner
     inner.put(key, inner.get(key), timeout=30)
 
 
 def begin(domicile: Domicile, key: str) -> None:
-    """An upload that nobody will finish."""
+    """Begin an upload that is never finished."""
     upload = domicile.backends["eu-a"].inner.upload(key, timeout=30)
     upload.write(bytes(9 * 1024 * 1024))
 
@@ -65,7 +65,7 @@ def begin(domicile: Domicile, key: str) -> None:
 def test_versions_markers_and_uploads_go_with_their_replica(
     domicile: Domicile, put: RecordId, plant: object, kind: ItemKind, found: str
 ) -> None:
-    """In a bucket with versions a plain delete leaves all bytes there."""
+    """In a bucket with versions a plain delete removes no bytes."""
     (key,) = keys_of(domicile)
     assert callable(plant)
     plant(domicile, key)
@@ -82,7 +82,7 @@ def test_versions_markers_and_uploads_go_with_their_replica(
 
 
 def test_an_unfinished_upload_that_no_row_knows_of(domicile: Domicile) -> None:
-    """After the grace time it is aborted, and so are versions and markers removed."""
+    """After the grace period it is aborted, and versions and markers are removed."""
     backend = domicile.backends["eu-a"].inner
     for key in ("stray/1", "stray/2"):
         backend.put(key, b"one", timeout=30)
@@ -97,7 +97,7 @@ def test_an_unfinished_upload_that_no_row_knows_of(domicile: Domicile) -> None:
 
 
 def test_names_that_are_no_keys_are_counted_and_not_kept(domicile: Domicile, put: RecordId) -> None:
-    """No row ever knew of them. Their names may say anything, so nobody shows them."""
+    """No row ever named them. Their names may be anything, so they are not shown."""
     assert domicile._server is not None
     for name in ("Holiday Photos/1.JPG", "pack/ünicode", "~"):
         domicile._server.store(in_bucket(domicile), name, b"whose")
@@ -107,7 +107,7 @@ def test_names_that_are_no_keys_are_counted_and_not_kept(domicile: Domicile, put
 
 
 def test_keys_sort_by_their_bytes_whatever_the_database(domicile: Domicile) -> None:
-    """As backends list them: a database may be made with the order of a language."""
+    """As backends list them, whatever the collation of the database."""
     query = (
         "SELECT table_name FROM information_schema.columns "
         "WHERE column_name = 'key' AND collation_name = 'C' AND table_schema = 'public'"
@@ -121,7 +121,7 @@ class TestSubProcessors:
     def changed(
         self, domicile: Domicile, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> Domicile:
-        """A third backend, and the contract of the first ends on 2 March."""
+        """A topology with a third backend, in which the contract of the first ends on 2 March."""
         data = Path(regions.__file__).parent / "data"
         topology = small_topology(data, tmp_path, changes=True)
         domicile.settings = domicile.settings.model_copy(update={"topology": topology})
@@ -132,7 +132,7 @@ class TestSubProcessors:
 
     @pytest.mark.parametrize("domicile_backends", ["memory"], indirect=True)
     def test_what_a_company_may_not_hold_any_more_moves(self, changed: Domicile) -> None:
-        """Its copies go, the third backend gets them, and nothing is left to be mended."""
+        """Its replicas go, the third backend gets them, and nothing is left to repair."""
         before = keys_of(changed), keys_of(changed, kind="day_key")
         changed.pass_time(days=1)
 
@@ -154,7 +154,7 @@ class TestSubProcessors:
 
     @pytest.mark.parametrize("domicile_backends", ["memory"], indirect=True)
     def test_the_last_copy_is_moved_before_it_goes(self, changed: Domicile) -> None:
-        """It is first made where it may be."""
+        """A replica is first made on a lawful backend."""
         (pack,) = keys_of(changed, "eu-b")
         changed.backends["eu-b"].inner.purge(pack)
         changed.pass_time(days=1)
@@ -174,7 +174,7 @@ class TestSubProcessors:
     def test_workers_alone_empty_a_place_that_may_hold_nothing_any_more(
         self, changed: Domicile
     ) -> None:
-        """Also of what had no other copy: that goes a day later, not a week."""
+        """Also of objects without another replica, which go a day later, not a week."""
         file = put_file(changed, "u")
         changed.run_worker()
         for key in keys_of(changed, "eu-b"):
@@ -189,7 +189,7 @@ class TestSubProcessors:
 
 
 def test_with_one_backend_nothing_is_given_up(domicile_server: Server) -> None:
-    """What lies beside the only replica stays too, and is reported."""
+    """Leftovers beside the only replica stay too, and are reported."""
     with new_domicile(domicile_server, "memory") as domicile:
         t = domicile.tenant()
         domicile.take_down("eu-b")

@@ -1,4 +1,4 @@
-"""Rounds of a scrub: stopped and gone on with, in constant memory, and no faster than allowed."""
+"""Rounds of a scrub: interrupted and continued, in constant memory, within the rate."""
 
 import gc
 from collections.abc import Iterator
@@ -46,14 +46,14 @@ SELECT id, id, 'eu-a', 'pack/2026-04-01/' || replace(id::text, '-', ''), 'stored
 
 
 def many_keys(after: str) -> Iterator[StoredItem]:
-    """As many keys, one at a time."""
+    """Yield as many keys, one at a time."""
     first = int(after.rpartition("/")[2], 16) + 1 if after else 1
     for number in range(first, MANY + 1):
         yield StoredItem(f"pack/2026-04-01/{number:032x}", ItemKind.OBJECT, 7)
 
 
 def test_memory_does_not_grow_with_the_number_of_keys(domicile: Domicile) -> None:
-    """A page of rows and one key of the listing are held at a time, whatever there is."""
+    """One page of rows and one key of the listing are in memory at a time."""
     with home(domicile).catalog.begin() as connection:
         connection.execute(text(MAKE_MANY), {"many": MANY})
         connection.execute(text("ANALYZE object"))
@@ -80,7 +80,7 @@ def test_memory_does_not_grow_with_the_number_of_keys(domicile: Domicile) -> Non
 
 @pytest.fixture
 def wrong(domicile: Domicile) -> list[str]:
-    """Packs on both backends, of which every other one is lost on the first."""
+    """Put packs on both backends; remove every other one from the first."""
     t = domicile.tenant()
     for number in range(12):
         t.put(DataClass.PROMPT, b"%d" % number)
@@ -96,7 +96,7 @@ def wrong(domicile: Domicile) -> list[str]:
 def test_another_process_goes_on_where_one_was_killed(
     domicile: Domicile, monkeypatch: pytest.MonkeyPatch, call: int
 ) -> None:
-    """Nothing is left out, and nothing counted twice, wherever it was."""
+    """No key is left out or counted twice, wherever it was killed."""
     monkeypatch.setattr(scrubbing, "KEYS", 2)
     asked = iter(range(1, 1000))
 
@@ -124,7 +124,7 @@ def test_another_process_goes_on_where_one_was_killed(
 def test_a_backend_that_fails_on_the_way(
     domicile: Domicile, wrong: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What was done by then stays done, and the worker goes on when the backend is back."""
+    """Finished pieces stay finished, and the worker continues when the backend is back."""
     monkeypatch.setattr(scrubbing, "KEYS", 4)
     backend = domicile.backends["eu-a"]
     calls = iter(range(1000))
@@ -148,7 +148,7 @@ def test_a_backend_that_fails_on_the_way(
 
 
 def test_a_listing_out_of_order_is_not_believed(domicile: Domicile, wrong: list[str]) -> None:
-    """Nothing is judged missing because a backend has lost its way."""
+    """No replica is marked missing because a listing is out of order."""
     Listing(domicile.backends["eu-a"], lambda found: iter(sorted(found, key=_backwards)))
 
     with pytest.raises(BackendUnavailable, match="order"):
@@ -162,7 +162,7 @@ def _backwards(trace: StoredItem) -> str:
 def test_two_processes_do_not_scrub_one_backend_at_the_same_time(
     domicile: Domicile, wrong: list[str]
 ) -> None:
-    """The second one waits, and finds the round done."""
+    """The second process waits, and finds the round finished."""
     gate = Gate()
     backend = domicile.backends["eu-a"]
     backend.gates["list_key"] = gate
@@ -187,7 +187,7 @@ def test_two_processes_do_not_scrub_one_backend_at_the_same_time(
 def test_a_process_that_stood_still_changes_nothing_when_it_goes_on(
     domicile: Domicile, wrong: list[str]
 ) -> None:
-    """Its lease was over, and another one has finished the round."""
+    """Its lease had expired, and another process has finished the round."""
     gate = Gate()
     backend = domicile.backends["eu-a"]
     backend.gates["list_key"] = gate
@@ -205,7 +205,7 @@ def test_a_process_that_stood_still_changes_nothing_when_it_goes_on(
 
 
 def test_each_page_of_a_listing_is_a_request(domicile: Domicile) -> None:
-    """However little is wrong with what it shows."""
+    """However little it finds."""
     names = (StoredItem(f"No key {number:04}", ItemKind.OBJECT, 1) for number in range(2500))
     Listing(domicile.backends["eu-a"], lambda _: names)
     scrubbed_place = place(domicile)
@@ -219,7 +219,7 @@ def test_each_page_of_a_listing_is_a_request(domicile: Domicile) -> None:
 def test_requests_come_no_faster_than_the_rate(
     domicile: Domicile, wrong: list[str], rate: float
 ) -> None:
-    """Listings, looks, reads and purges together; and evenly, so that there is no burst."""
+    """Listings, checks, reads and purges count together, evenly and without bursts."""
     now = [0.0]
     sent: list[float] = []
 
@@ -241,7 +241,7 @@ def test_requests_come_no_faster_than_the_rate(
 
 
 def test_time_that_was_not_used_makes_no_burst() -> None:
-    """After an hour of nothing the second request waits as ever."""
+    """After an idle hour the second request waits as always."""
     now = [0.0]
     slept: list[float] = []
     limit = Rate(10, clock=lambda: now[0], sleep=slept.append)
@@ -254,7 +254,7 @@ def test_time_that_was_not_used_makes_no_burst() -> None:
 
 
 def test_the_worker_scrubs_each_backend_once_a_week(domicile: Domicile) -> None:
-    """A piece a round, and never without need."""
+    """One piece per round, and only when due."""
     domicile.tenant().put(DataClass.PROMPT, b"mine")
     work(domicile)
     names = ("eu-a", "eu-b")
@@ -275,7 +275,7 @@ def test_the_worker_scrubs_each_backend_once_a_week(domicile: Domicile) -> None:
 def test_a_piece_of_the_worker_is_bounded(
     domicile: Domicile, monkeypatch: pytest.MonkeyPatch, limit: str
 ) -> None:
-    """In keys and in requests, so that its other duties do not wait."""
+    """In keys and in requests, so that other duties do not wait."""
     monkeypatch.setattr(scrubbing, limit, 3)
     work(domicile)
     domicile.pass_time(days=8)
@@ -296,7 +296,7 @@ def test_a_piece_of_the_worker_is_bounded(
 def test_a_round_that_reads_less_is_begun_anew(
     domicile: Domicile, monkeypatch: pytest.MonkeyPatch, first: float, then: float, read: int
 ) -> None:
-    """Who asks for all bytes to be read gets that; a round that reads more is gone on with."""
+    """A request for more reading begins a new round; a round that reads more is continued."""
     monkeypatch.setattr(scrubbing, "KEYS", 2)
     t = domicile.tenant()
     for number in range(12):
@@ -313,7 +313,7 @@ def test_a_round_that_reads_less_is_begun_anew(
 
 
 def test_a_sample_is_a_share_and_another_each_time(domicile: Domicile) -> None:
-    """So that in the end every object is read."""
+    """Over time every object is read."""
     t = domicile.tenant()
     for number in range(40):
         t.put(DataClass.PROMPT, b"%d" % number)

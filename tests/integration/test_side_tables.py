@@ -1,4 +1,4 @@
-"""Side tables stay small: no row per record, and an end to everything that is noted."""
+"""Side tables stay small: no row per record, and all rows are pruned."""
 
 from collections import Counter
 from datetime import timedelta
@@ -24,7 +24,7 @@ KEPT = timedelta(days=1461)  # what the shipped topology says of the EU
 
 
 def rows(connection: Connection) -> Counter[str]:
-    """How many rows each table has, but for content."""
+    """Return the number of rows of each table, except content."""
     return Counter(
         {
             table.name: connection.scalar(select(func.count()).select_from(table)) or 0
@@ -35,13 +35,13 @@ def rows(connection: Connection) -> Counter[str]:
 
 
 def side(region: OpenRegion) -> Counter[str]:
-    """The same, of a region."""
+    """Return the number of rows of each table of a region, except content."""
     with region.catalog.begin() as connection:
         return rows(connection)
 
 
 def replicas(region: OpenRegion) -> Counter[tuple[str, str]]:
-    """How many replicas of packs there are, by backend and state."""
+    """Return the number of pack replicas, by backend and state."""
     with region.catalog.begin() as connection:
         found = connection.execute(
             select(r.backend, r.state)
@@ -52,7 +52,7 @@ def replicas(region: OpenRegion) -> Counter[tuple[str, str]]:
 
 
 def leave(domicile: Domicile, name: str, count: int) -> tuple[Counter[str], int]:
-    """A tenant with so many records leaves. The most rows that there were on the way, and packs."""
+    """Let a tenant with so many records leave; return the peak of rows, and the packs."""
     region, tenant = home(domicile), domicile.tenant(name, account=name)
     body = (NewRecord(DataClass.PROMPT, b"%d" % n, subject=f"u{n}") for n in range(count))
     stored = [result for result in tenant.put_many(body) if isinstance(result, PutResult)]
@@ -72,7 +72,7 @@ def leave(domicile: Domicile, name: str, count: int) -> tuple[Counter[str], int]
 
 
 def test_a_tenant_that_leaves_writes_no_row_per_record(domicile: Domicile) -> None:
-    """Ten times as many records, the same rows: a fence, a note for each pack, a receipt."""
+    """Ten times the records need the same rows: a fence, a note per pack, a receipt."""
     work(domicile)
     left, most = [], []
     for number, count in enumerate((100, 1000)):
@@ -90,7 +90,7 @@ def test_a_tenant_that_leaves_writes_no_row_per_record(domicile: Domicile) -> No
 
 
 def complete(domicile: Domicile, count: int) -> list[Erasure]:
-    """Erasures that found nothing, a day apart, each with its receipt and without its fence."""
+    """Complete erasures of nothing, a day apart, until their fences are pruned."""
     found = []
     for _ in range(count):
         domicile.pass_time(days=1)
@@ -103,12 +103,12 @@ def complete(domicile: Domicile, count: int) -> list[Erasure]:
 
 
 def known(domicile: Domicile) -> list[Erasure]:
-    """The erasures that the home region knows, oldest first."""
+    """Return the erasures that the home region knows, oldest first."""
     return list(reversed(domicile.store.erasures("eu-central-1")))
 
 
 def test_a_receipt_is_kept_as_long_as_its_jurisdiction_says(domicile: Domicile) -> None:
-    """To the minute; then it goes with its erasure, and later ones stay."""
+    """To the minute. Then it is pruned with its erasure, and later ones stay."""
     first, later = complete(domicile, 2)
     completed = domicile.store.erasure(first.id).completed
     assert completed is not None
@@ -139,7 +139,7 @@ def test_each_jurisdiction_has_its_own_time(domicile: Domicile) -> None:
 
 
 def test_an_open_erasure_is_never_forgotten(domicile: Domicile) -> None:
-    """Nor is one that has a fence left: however long a backend does not answer."""
+    """Nor one whose fence stands, however long a backend is down."""
     t = domicile.tenant()
     put_prompt(domicile, "u")
     work(domicile)
@@ -159,7 +159,7 @@ def test_an_open_erasure_is_never_forgotten(domicile: Domicile) -> None:
 
 
 def test_they_go_in_bounded_pieces_the_oldest_first(domicile: Domicile) -> None:
-    """So that a worker which comes late does not burden the catalog."""
+    """A worker that is late does not burden the catalog."""
     found = complete(domicile, 5)
     domicile.pass_time(days=2000)
     with home(domicile).catalog.begin() as connection:
@@ -172,13 +172,13 @@ def test_they_go_in_bounded_pieces_the_oldest_first(domicile: Domicile) -> None:
 
 
 def answer_nothing_but_questions(domicile: Domicile, name: str) -> None:
-    """The backend can be looked at, and what is asked of it beyond that finds no answer."""
+    """Make the backend answer reads alone."""
     for call in ("put", "upload", "purge"):
         domicile.backends[name].fail_before[call] = lambda _: BackendUnavailable(name)
 
 
 def test_an_outage_leaves_no_row_for_each_time_that_a_copy_was_due(domicile: Domicile) -> None:
-    """However long it is: to a backend that does not answer nothing is announced."""
+    """However long it lasts: no write is announced to a backend that is down."""
     region = home(domicile)
     domicile.tenant()
     domicile.take_down("eu-b")
@@ -197,7 +197,7 @@ def test_an_outage_leaves_no_row_for_each_time_that_a_copy_was_due(domicile: Dom
 
 
 def test_attempts_of_a_long_outage_are_forgotten(domicile: Domicile) -> None:
-    """Of an object that lives on, nothing stays of what could not be written."""
+    """Of a stored object, failed replicas are pruned."""
     region = home(domicile)
     domicile.tenant()
     answer_nothing_but_questions(domicile, "eu-b")
@@ -214,7 +214,7 @@ def test_attempts_of_a_long_outage_are_forgotten(domicile: Domicile) -> None:
 
 
 def test_what_may_still_land_is_not_forgotten(domicile: Domicile) -> None:
-    """A row is all that tells of such a write: whoever finds its bytes has to know."""
+    """Only the row explains the bytes of such a write."""
     region = home(domicile)
     domicile.tenant()
     domicile.take_down("eu-b")
@@ -238,7 +238,7 @@ def test_what_may_still_land_is_not_forgotten(domicile: Domicile) -> None:
 
 
 def test_what_an_open_erasure_has_to_account_for_is_kept(domicile: Domicile) -> None:
-    """Every attempt that had bytes of its pack is in the receipt, however long it waits."""
+    """Every replica that had bytes of its pack is in the receipt, however long it waits."""
     tenant, region = domicile.tenant(), home(domicile)
     answer_nothing_but_questions(domicile, "eu-b")
     both = (NewRecord(DataClass.PROMPT, b"%d" % n, subject=f"u{n}") for n in range(2))
@@ -263,7 +263,7 @@ def test_what_an_open_erasure_has_to_account_for_is_kept(domicile: Domicile) -> 
 
 @pytest.mark.parametrize("limit", [1, 2])
 def test_no_more_replicas_at_once_than_are_asked_for(domicile: Domicile, limit: int) -> None:
-    """Bounded pieces here too."""
+    """They are pruned in bounded pieces."""
     region = home(domicile)
     domicile.tenant()
     answer_nothing_but_questions(domicile, "eu-b")

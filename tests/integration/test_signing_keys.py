@@ -1,4 +1,4 @@
-"""Keys that are rotated by command, and the history that is published of them."""
+"""Keys that are rotated by command, and their published history."""
 
 import json
 from collections.abc import Callable
@@ -30,7 +30,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:EdDSA is deprecated")
 
 @pytest.fixture
 def command(domicile: Domicile) -> Command:
-    """A command line with the settings of the Domicile: what it says as JSON."""
+    """Run a command with the Domicile's settings; return its JSON."""
     environment = {"DOMICILE_HOME": str(domicile.settings.home)}
     for name, given in domicile.settings.regions.items():
         prefix = f"DOMICILE_REGIONS__{name.upper().replace('-', '_')}"
@@ -46,7 +46,7 @@ def command(domicile: Domicile) -> Command:
 
 
 def receipt(domicile: Domicile, subject: str) -> str:
-    """The receipt of an erasure that found nothing."""
+    """Return the receipt of an erasure that found nothing."""
     erasure = erase(domicile.tenant(), Scope.subject(subject))
     work(domicile)
     found = domicile.store.erasure(erasure.id).receipt
@@ -57,7 +57,7 @@ def receipt(domicile: Domicile, subject: str) -> str:
 def test_every_receipt_is_verified_by_what_is_published(
     domicile: Domicile, command: Command, tmp_path: Path
 ) -> None:
-    """By our command and by other software, whichever version signed; older keys stay listed."""
+    """By our command and by other software, for each version. Older keys stay listed."""
     before = receipt(domicile, "a")
     rotated = command("key", "rotate", HOME, "--section", "signing")
     domicile.open()
@@ -81,7 +81,7 @@ def test_every_receipt_is_verified_by_what_is_published(
 
 
 def _as_pem(keys: Any) -> list[dict[str, str]]:  # noqa: ANN401
-    """The same keys as another library writes them."""
+    """Return the same keys as another library writes them."""
     return [
         {"pem": key.as_pem(private=False).decode()}  # type: ignore[union-attr]
         for key in KeySet.import_key_set({"keys": keys["keys"]}).keys
@@ -91,7 +91,7 @@ def _as_pem(keys: Any) -> list[dict[str, str]]:  # noqa: ANN401
 def test_the_history_says_from_when_to_when_each_key_signed(
     domicile: Domicile, command: Command
 ) -> None:
-    """As it happened: a worker that was not started again goes on to sign with the older one."""
+    """As it happened: a worker that was not restarted still signs with the older key."""
     times = []
     command("key", "rotate", HOME, "--section", "signing")
     unused = command("receipt", "key", "--region", HOME)["keys"]
@@ -111,14 +111,14 @@ def test_the_history_says_from_when_to_when_each_key_signed(
 
 
 def _close(first: str, last: str, *moments: Any) -> bool:  # noqa: ANN401
-    """The same times to the minute."""
+    """Return whether the times are the same to the minute."""
     return [first[:16], last[:16]] == [moment.isoformat()[:16] for moment in moments]
 
 
 def test_a_key_that_the_file_has_lost_is_still_published(
     domicile: Domicile, command: Command
 ) -> None:
-    """Its receipts are out there; a key file that was restored from before knows nothing of it."""
+    """Its receipts exist, though a restored key file lacks it."""
     file = domicile.settings.regions[HOME].keys_file
     older = file.read_bytes()
     command("key", "rotate", HOME, "--section", "signing")
@@ -132,7 +132,7 @@ def test_a_key_that_the_file_has_lost_is_still_published(
 
 
 def test_of_two_workers_the_earlier_and_the_later_moment_count(domicile: Domicile) -> None:
-    """Whichever commits last: their clocks may be a little apart."""
+    """Whichever commits last: their clocks may differ a little."""
     region = home(domicile)
     key = region.signing.public_key()
     now = domicile.clock.now()
@@ -147,7 +147,7 @@ def test_of_two_workers_the_earlier_and_the_later_moment_count(domicile: Domicil
 
 @pytest.mark.parametrize("section", ["root", "pseudonym", "signing"])
 def test_a_rotation_is_usable_at_once(domicile: Domicile, command: Command, section: str) -> None:
-    """The catalog has been told where it has to be; who starts again has the new version."""
+    """The catalog knows the version, and a restarted process uses it."""
     told = command("key", "rotate", HOME, "--section", section)
     domicile.open()
 
@@ -159,7 +159,7 @@ def test_a_rotation_is_usable_at_once(domicile: Domicile, command: Command, sect
 def test_pseudonym_keys_of_another_catalog_are_not_rotated(
     domicile: Domicile, command: Command
 ) -> None:
-    """Nothing is added to a file that the catalog would refuse."""
+    """No version is added to a file that the catalog would refuse."""
     file = domicile.settings.regions[HOME].keys_file
     document = json.loads(file.read_text())
     document["pseudonym"]["1"] = document["root"]["1"]
@@ -181,5 +181,5 @@ def test_pseudonym_keys_of_another_catalog_are_not_rotated(
     ],
 )
 def test_what_is_not_rotated(command: Command, args: list[str], code: Exit) -> None:
-    """A region that is not served, a section that does not exist, or none named."""
+    """Regions that are not served, unknown sections, and no section are refused."""
     command(*args, code=code)

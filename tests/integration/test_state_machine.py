@@ -1,9 +1,9 @@
-"""A Domicile and a dictionary are given the same orders, and must tell the same story.
+"""A Domicile and a model run the same operations, and must agree.
 
-Hypothesis draws the orders: writes, reads, erasures, time, workers, backends that fail, processes
-that are killed, and one call in the middle of another. After each step the invariants of the design
-are looked for on the backends and in the catalogs; at the end all is made well, and nothing may be
-left of what was erased or has expired.
+Hypothesis draws the operations: writes, reads, erasures, time, workers, failing backends, killed
+processes, and one call within another. After each step the invariants of the design are checked on
+the backends and in the catalogs. In the end all trouble is over, and nothing is left of what was
+erased or has expired.
 
 ``HYPOTHESIS_PROFILE=deep`` (``make deep``) searches for much longer.
 """
@@ -39,7 +39,7 @@ _BACKENDS = ("eu-a", "eu-b", "us-a", "us-b", "eu-c")
 
 
 class Orders(RuleBasedStateMachine):
-    """What Hypothesis may ask for. ``threads``: as in production, and not the same every time."""
+    """The operations that Hypothesis draws. ``threads``: as in production, so not reproducible."""
 
     def __init__(self, server: Server, topologies: tuple[Path, Path], *, threads: bool) -> None:
         super().__init__()
@@ -50,7 +50,7 @@ class Orders(RuleBasedStateMachine):
 
     @initialize(changed=st.booleans(), first=operations.batches)
     def begin(self, changed: bool, first: Op) -> None:  # noqa: FBT001
-        """In a topology that stays as it is, or in one in which a contract ends."""
+        """Begin in a topology that stays the same, or in one in which a contract ends."""
         topology = self.topologies[changed]
         self.settings = self.settings.model_copy(update={"topology": topology})
         self.runner = Runner(self.settings, threads=self.threads)
@@ -95,7 +95,7 @@ class Orders(RuleBasedStateMachine):
         ),
     )
     def interrupt(self, op: Op, process: int, between: list[tuple[int, Op]]) -> None:
-        """Do something in the middle of something else, or kill it there."""
+        """Run an operation within another, or kill the process there."""
         self._play(op, process, between)
 
     @rule(
@@ -106,17 +106,17 @@ class Orders(RuleBasedStateMachine):
         process=operations.PROCESS,
     )
     def disturb(self, backend: str, trouble: Trouble, process: int) -> None:
-        """A backend begins to behave otherwise, or a process ends."""
+        """Change how a backend behaves, or end a process."""
         self._do(lambda runner: runner.disturb(backend, trouble, process))
 
     @invariant()
     def holds(self) -> None:
-        """What must hold at every moment."""
+        """Check what must hold at any time."""
         if self.runner is not None:
             self._do(Runner.look)
 
     def teardown(self) -> None:
-        """Make all well, and look at the rest."""
+        """End all trouble, and check the end state."""
         try:
             if self.runner is not None and not self.broken:
                 self.runner.heal()
@@ -139,7 +139,7 @@ class Orders(RuleBasedStateMachine):
 
 @pytest.fixture(scope="module")
 def topologies(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
-    """Two topologies: in the second one things change."""
+    """Two topologies: one that stays the same, one in which a contract ends."""
     data = Path(regions.__file__).parent / "data"
     same, changing = (tmp_path_factory.mktemp("topology") for _ in range(2))
     small_topology(data, same, changes=False)
@@ -154,7 +154,7 @@ def test_it_tells_the_story_of_a_dictionary(
     topologies: tuple[Path, Path],
     threads: bool,  # noqa: FBT001
 ) -> None:
-    """Whatever is done, in whatever order, and wherever it is interrupted."""
+    """Whatever the operations, their order, and their interruptions."""
     run_state_machine_as_test(
         lambda: Orders(domicile_server, topologies, threads=threads),  # type: ignore[arg-type]
         settings=settings(

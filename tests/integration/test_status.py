@@ -1,4 +1,4 @@
-"""The status says what is late, and nothing else is."""
+"""The status shows everything that is late, and nothing else."""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -19,25 +19,25 @@ BACKENDS = ("eu-a", "eu-b")
 
 
 def status(domicile: Domicile) -> RegionStatus:
-    """That of the region where everything happens."""
+    """Return the status of the home region."""
     return next(s for s in domicile.store.status() if s.region == "eu-central-1")
 
 
 def erase_one_of_two(t: Tenant) -> None:
-    """Two records in one pack, of which one must go: what is left of the pack is rewritten."""
+    """Put two records into one pack, and erase one, so that a compaction is due."""
     first, _ = list(t.put_many([NewRecord(PROMPT, b"one"), NewRecord(PROMPT, b"two")]))
     assert isinstance(first, PutResult)
     t.erase(Scope.record(first.id), reason=Reason.SUBJECT_REQUEST)
 
 
 def fill(domicile: Domicile) -> None:
-    """No backend takes anything any more, not even what makes room."""
+    """Fill all backends, also for writes that make room."""
     for name in BACKENDS:
         domicile.backends[name].full = True
 
 
 def forbid_reading(domicile: Domicile) -> None:
-    """A right is lost that compaction needs."""
+    """Revoke a right that compaction needs."""
     for name in BACKENDS:
         domicile.backends[name].fail_before["get"] = lambda _: BackendForbidden("it")
 
@@ -46,7 +46,7 @@ def forbid_reading(domicile: Domicile) -> None:
 def test_an_erasure_that_cannot_finish_is_overdue(
     domicile: Domicile, trouble: Callable[[Domicile], None]
 ) -> None:
-    """However it is that its pack cannot be rewritten: after the promised time, and not before."""
+    """For each reason that prevents the compaction: after the promised time, and not before."""
     erase_one_of_two(domicile.tenant())
     asked = domicile.clock.now()
     trouble(domicile)
@@ -65,7 +65,7 @@ def test_an_erasure_that_cannot_finish_is_overdue(
 
 
 def test_an_erasure_that_no_worker_takes_up_is_overdue(domicile: Domicile) -> None:
-    """Within the hour: its rows, and so the keys of its records, should be gone at once."""
+    """Within the hour: its rows, with the record keys, should be gone at once."""
     t = domicile.tenant()
     file = t.put_file(BytesIO(b"a file"))
     t.erase(Scope.record(file.id), reason=Reason.CUSTOMER_REQUEST)
@@ -79,7 +79,7 @@ def test_an_erasure_that_no_worker_takes_up_is_overdue(domicile: Domicile) -> No
 
 
 def test_a_day_is_overdue_only_if_anything_is_left_of_it(domicile: Domicile) -> None:
-    """Partitions are made ahead; one that nothing was ever stored in is nobody's trouble."""
+    """Partitions are made ahead; an empty one is not overdue."""
     domicile.tenant().put(PROMPT, b"hello")
     domicile.pass_time(days=15)
     assert status(domicile).overdue_days == 0
@@ -94,7 +94,7 @@ def test_a_day_is_overdue_only_if_anything_is_left_of_it(domicile: Domicile) -> 
 
 
 def test_somebody_is_told_when_no_worker_makes_partitions(domicile: Domicile) -> None:
-    """Before writes have to make their own: with days to spare, and until a worker has run."""
+    """With days to spare before writes must make their own, until a worker has run."""
     topology, today = domicile.homes.served("eu-central-1").region.topology, domicile.clock.now()
     assert not status(domicile).horizon_alarm
     assert not horizon_alarm(topology, today.date(), horizon_wanted(topology, today.date()))
