@@ -109,7 +109,7 @@ def before_switch(domicile: Domicile, faults: CatalogFaults, gate: Gate) -> None
 
 @pytest.mark.parametrize("planned", ["planned", "fenced"])
 @pytest.mark.parametrize("stop", [before_copy, before_put, before_switch])
-def test_an_erasure_while_its_record_is_copied(
+def test_an_erasure_while_its_record_is_compacted(
     pack: Pack,
     faults: CatalogFaults,
     aside: ThreadPoolExecutor,

@@ -115,7 +115,7 @@ def test_a_ledger_that_takes_its_time(domicile: Domicile, seconds: int) -> None:
     finish(domicile, erase(t))
 
 
-def test_a_ledger_entry_that_a_worker_settles_first(
+def test_a_ledger_entry_that_a_worker_resolves_first(
     gate: Gate, domicile: Domicile, aside: ThreadPoolExecutor
 ) -> None:
     """The slow writer hands over after all: there is a row, and an erasure finds the copy."""
@@ -169,7 +169,7 @@ def test_a_delivery_that_is_under_way_when_it_is_erased(
     finish(domicile, erasure)
 
 
-def test_a_delivery_that_lands_when_nobody_waits_for_it(domicile: Domicile) -> None:
+def test_a_delivery_that_lands_after_its_timeout(domicile: Domicile) -> None:
     """A confirmation requested within the longest request does not count."""
     t = domicile.tenant()
     put = put_prompt(domicile, "u")
@@ -206,7 +206,7 @@ def test_a_commit_whose_answer_is_lost(
     finish(domicile, erase(t))
 
 
-def test_a_word_whose_commit_is_lost_is_asked_for_again(
+def test_a_confirmation_whose_commit_is_lost_is_asked_for_again(
     domicile: Domicile, faults: CatalogFaults
 ) -> None:
     """A second confirmation completes the erasure."""

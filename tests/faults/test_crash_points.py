@@ -38,7 +38,7 @@ def test_an_operation_ends_in_the_middle(ground: Ground, point: str) -> None:
     try_it(ground, point.partition(",")[0], Tape(stop=number, how=how))  # type: ignore[arg-type]
 
 
-def test_a_region_comes_to_life_in_the_middle(ground: Ground) -> None:
+def test_an_initialization_ends_in_the_middle(ground: Ground) -> None:
     """``init`` ends when the key file exists and the catalog does not know it."""
     region_init.try_point(ground, 5)
 
@@ -89,7 +89,7 @@ def test_effects_are_found(ground: Ground) -> None:
     ]
 
 
-def test_who_has_ended_does_nothing(ground: Ground) -> None:
+def test_a_dead_process_does_nothing(ground: Ground) -> None:
     """A dead process makes no call, statement or commit, even if code catches the crash."""
     stage = Stage(ground)
     try:
@@ -116,7 +116,7 @@ def test_who_has_ended_does_nothing(ground: Ground) -> None:
         ground.clear()
 
 
-def test_a_broken_promise_is_told(ground: Ground, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_broken_invariant_is_reported(ground: Ground, monkeypatch: pytest.MonkeyPatch) -> None:
     """If stale writes were never abandoned, a trial would fail and tell the story."""
     monkeypatch.setattr(reaping, "abandon_stale", lambda *_: 0)
 

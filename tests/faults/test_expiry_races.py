@@ -47,7 +47,7 @@ def test_a_day_that_expires_between_the_steps_of_a_put(
     assert packs_on(domicile) == []
 
 
-def test_a_day_that_goes_gives_up_what_is_still_being_written(
+def test_an_expiring_day_abandons_what_is_still_being_written(
     gate: Gate, domicile: Domicile, faults: CatalogFaults, aside: ThreadPoolExecutor
 ) -> None:
     """At once, without waiting for its writer's lease: the writer may be dead."""
@@ -110,7 +110,7 @@ def test_a_receipt_tells_what_its_erasure_covers_also_of_a_day_that_goes(
     assert {leaf.backend for leaf in receipt.leaves} == {"eu-a", "eu-b"}
 
 
-def test_a_pack_is_not_forgotten_before_the_rows_that_name_it(domicile: Domicile) -> None:
+def test_a_pack_is_not_pruned_before_the_rows_that_name_it(domicile: Domicile) -> None:
     """A late worker: the pack of a day is gone before an erasure reads the day's rows."""
     t = domicile.tenant(retention=TWO_DAYS)
     t.put(DataClass.PROMPT, b"mine", subject="u")

@@ -153,7 +153,7 @@ def test_a_connection_that_drops_at_a_commit(domicile: Domicile, moment: str) ->
 
 
 @pytest.mark.parametrize("ahead", [-0.04, 0.04])
-def test_a_process_whose_clock_is_apart(domicile: Domicile, ahead: float) -> None:
+def test_a_process_whose_clock_differs(domicile: Domicile, ahead: float) -> None:
     """Records put before an erasure are erased, and those put after it are kept."""
     domicile.tenant()
     with domicile.open_another(domicile.clock.skewed(timedelta(seconds=ahead))) as other:

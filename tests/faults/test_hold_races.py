@@ -177,7 +177,7 @@ def test_a_later_hold_keeps_nothing_of_a_day_that_an_earlier_one_still_keeps(
 
 
 @pytest.mark.parametrize("moment", ["copying", "switching"])
-def test_a_hold_is_released_while_its_records_are_carried(
+def test_a_hold_is_released_while_its_records_are_relocated(
     domicile: Domicile,
     faults: CatalogFaults,
     aside: ThreadPoolExecutor,
@@ -210,7 +210,7 @@ def test_a_hold_is_released_while_its_records_are_carried(
 
 
 @pytest.mark.parametrize("answer", ["before", "after"])
-def test_a_carrying_whose_commit_is_lost(
+def test_a_relocation_whose_commit_is_lost(
     domicile: Domicile, faults: CatalogFaults, pair: tuple[RecordId, RecordId], answer: str
 ) -> None:
     """The next worker finishes, and nothing is stored twice."""
@@ -232,7 +232,7 @@ def test_a_carrying_whose_commit_is_lost(
     assert open_held(domicile, placed, pair[0]) == b"u"
 
 
-def test_an_erasure_of_others_in_a_pack_does_not_wait_for_what_was_carried_out_of_it(
+def test_an_erasure_of_others_in_a_pack_does_not_wait_for_what_was_relocated(
     domicile: Domicile, pair: tuple[RecordId, RecordId]
 ) -> None:
     """The held object has none of their bytes."""
@@ -251,7 +251,7 @@ def test_an_erasure_of_others_in_a_pack_does_not_wait_for_what_was_carried_out_o
     assert is_complete(domicile, erasure)
 
 
-def test_no_receipt_while_what_a_hold_let_go_is_on_a_backend(
+def test_no_receipt_while_what_a_hold_released_is_on_a_backend(
     domicile: Domicile, pair: tuple[RecordId, RecordId]
 ) -> None:
     """The release deletes its row before the erasure is requested, and one replica is left."""

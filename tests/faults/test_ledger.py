@@ -168,7 +168,7 @@ def test_nothing_is_served_while_no_backend_shows_its_ledger(domicile: Domicile)
     assert get(domicile.store.tenant("acme-eu"), mine) == b"mine"
 
 
-def test_old_entries_go_but_never_the_newest(domicile: Domicile) -> None:
+def test_old_entries_are_purged_but_never_the_newest(domicile: Domicile) -> None:
     """Purged after the longest life of a backup and a week. The newest gives the next number."""
     t = domicile.tenant()
     for name in ("u", "v"):
@@ -185,7 +185,7 @@ def test_old_entries_go_but_never_the_newest(domicile: Domicile) -> None:
     domicile.open()
 
 
-def test_a_stale_entry_is_settled_once(domicile: Domicile, faults: CatalogFaults) -> None:
+def test_a_stale_entry_is_resolved_once(domicile: Domicile, faults: CatalogFaults) -> None:
     """Two workers at once make one erasure."""
     t = domicile.tenant()
     faults.at_commit(FENCING, before=faults.kill)
@@ -198,7 +198,7 @@ def test_a_stale_entry_is_settled_once(domicile: Domicile, faults: CatalogFaults
     assert len(domicile.store.erasures(HOME)) == 1
 
 
-def test_what_a_dead_writer_left_where_nothing_is_wanted_any_more(
+def test_what_a_dead_writer_left_on_a_backend_whose_contract_has_ended(
     domicile: Domicile, tmp_path: Path
 ) -> None:
     """The contract of eu-a ends; the replica on eu-a is recorded too."""

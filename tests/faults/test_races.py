@@ -309,7 +309,7 @@ def test_two_processes_make_one_day_key(
     assert len([k for b in domicile.backends.values() for k in b.scan("day_key/")]) == 2
 
 
-def test_a_future_that_its_caller_gave_up_harms_no_other(gate: Gate, domicile: Domicile) -> None:
+def test_a_canceled_future_harms_no_other(gate: Gate, domicile: Domicile) -> None:
     """The pack is stored, and its other callers get true answers."""
     t = domicile.tenant()
     t.put(DataClass.PROMPT, b"the day key is made")

@@ -126,7 +126,7 @@ def test_the_last_two_replicas_of_an_object_go_at_once(
     assert _going(domicile) == []
 
 
-def test_no_receipt_before_the_object_that_an_earlier_erasure_took_from_is_gone(
+def test_no_receipt_before_the_object_of_an_earlier_erasure_is_gone(
     domicile: Domicile,
 ) -> None:
     """Two erasures get two receipts, and none while the bytes wait for a compaction.
@@ -255,7 +255,7 @@ def _replication(domicile: Domicile) -> tuple[Write, _Plan]:
     return write, _Plan(source, good * 2, [write])
 
 
-def test_a_copy_may_take_longer_than_a_lease(domicile: Domicile) -> None:
+def test_a_replication_may_take_longer_than_a_lease(domicile: Domicile) -> None:
     """The lease is renewed meanwhile, so a slow backend causes no second write."""
     t = domicile.tenant()
     domicile.take_down("eu-b")
@@ -272,7 +272,7 @@ def test_a_copy_may_take_longer_than_a_lease(domicile: Domicile) -> None:
     assert len([key for name, key in calls if name == "upload" and key.startswith("pack/")]) == 1
 
 
-def test_a_copy_that_was_given_up_leaves_nothing(domicile: Domicile) -> None:
+def test_an_abandoned_replica_leaves_nothing(domicile: Domicile) -> None:
     """Its object was erased meanwhile."""
     t = domicile.tenant()
     domicile.take_down("eu-b")

@@ -143,7 +143,7 @@ class TestErasing:
 
 
 class TestAttesting:
-    def test_a_persons_word_completes_an_erasure(self, domicile: Domicile, tenant: Tenant) -> None:
+    def test_an_attestation_completes_an_erasure(self, domicile: Domicile, tenant: Tenant) -> None:
         """The receipt says that it is attested, and by which document."""
         made = tenant.hand_over(put_prompt(domicile, "u"), REVIEW)
         erasure = erase(tenant)
@@ -158,7 +158,7 @@ class TestAttesting:
         (word,) = confirmations(domicile, erasure)
         assert (word.how, word.digest) == ("attested", DIGEST.hex())
 
-    def test_the_first_word_stands(self, domicile: Domicile, tenant: Tenant) -> None:
+    def test_the_first_attestation_stands(self, domicile: Domicile, tenant: Tenant) -> None:
         """A second attestation changes nothing."""
         made = tenant.hand_over(put_prompt(domicile, "u"), REVIEW)
         attest = domicile.store.admin.processors.attest
@@ -166,7 +166,7 @@ class TestAttesting:
 
         assert attest(str(made.copy), digest=bytes(32), actor="other") == first
 
-    def test_no_person_speaks_for_a_processor_that_signs(
+    def test_a_processor_that_signs_cannot_be_attested(
         self, domicile: Domicile, tenant: Tenant
     ) -> None:
         """Nor for an unknown copy, nor without a document or a pseudonymous actor."""
@@ -233,7 +233,7 @@ class TestOverHttp:
         ],
         ids=["another copy", "before its delivery", "in the future"],
     )
-    def test_a_false_word_keeps_the_erasure_open(
+    def test_a_false_acknowledgement_keeps_the_erasure_open(
         self, domicile: Domicile, false: dict[str, object]
     ) -> None:
         """Though the processor signed it. A true acknowledgement completes the erasure."""

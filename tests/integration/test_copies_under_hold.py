@@ -41,7 +41,7 @@ def test_a_hold_keeps_what_is_here_and_no_copy(domicile: Domicile) -> None:
     assert [deferred.hold for deferred in receipt.deferred] == [placed.hold.id]
 
 
-def test_nobody_is_asked_while_clocks_disagree(domicile: Domicile) -> None:
+def test_no_processor_is_asked_while_clocks_disagree(domicile: Domicile) -> None:
     """A processor that was asked too early cannot give the copy back."""
     tenant = domicile.tenant()
     made = tenant.hand_over(put_prompt(domicile, "u"), MODERATION)

@@ -52,7 +52,9 @@ class TestHandingOver:
         assert only_copy(domicile).state is CopyState.DELIVERED
         assert only_copy(domicile).deadline == made.deadline
 
-    def test_people_get_it_from_the_caller(self, domicile: Domicile, tenant: Tenant) -> None:
+    def test_a_manual_connector_returns_the_content(
+        self, domicile: Domicile, tenant: Tenant
+    ) -> None:
         """With a manual connector the call returns the content, and no repr shows it."""
         made = tenant.hand_over(put_prompt(domicile, "u"), REVIEW)
 
@@ -67,7 +69,7 @@ class TestHandingOver:
             ("nobody", "unknown_processor"),
         ],
     )
-    def test_nobody_else_gets_it(
+    def test_other_companies_are_refused(
         self, domicile: Domicile, tenant: Tenant, name: str, reason: str
     ) -> None:
         """Another jurisdiction, a host, an unknown company: refused before anything is written."""
@@ -227,7 +229,7 @@ class TestTime:
         assert processor(domicile).copies == {}
 
 
-def test_a_processor_that_the_topology_has_forgotten_is_shown(
+def test_a_processor_that_the_topology_does_not_name_any_more_is_shown(
     domicile: Domicile, tenant: Tenant
 ) -> None:
     """No worker can ask it: the erasure stays open and shows why until it is back."""

@@ -143,7 +143,7 @@ def place(connection: Connection, number: int, case: Case) -> None:
     some=st.lists(rows(), max_size=6, unique_by=lambda r: (r.tenant, r.id.unique, r.id.day)),
     placed=st.lists(cases, max_size=4),
 )
-def test_the_catalog_and_these_lines_agree(
+def test_the_catalog_and_the_python_predicate_agree(
     domicile: Domicile, some: Sequence[Row], placed: Sequence[Case]
 ) -> None:
     """Asked by row, from the holds, and by object, for each table."""

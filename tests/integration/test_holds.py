@@ -206,7 +206,7 @@ def test_erased_and_expired_and_held(domicile: Domicile) -> None:
     assert backends_with(domicile, sample) == set()
 
 
-def test_what_was_carried_is_compacted_when_a_part_is_released(domicile: Domicile) -> None:
+def test_what_was_relocated_is_compacted_when_a_part_is_released(domicile: Domicile) -> None:
     """One of two holds on a pack is released: its ranges go, the others stay."""
     t = domicile.tenant(retention=SOON)
     a, b = together(t, "a", "b")

@@ -94,7 +94,7 @@ class TestTheStore:
         assert done.receipt
         assert "erasure_complete" in seen.logs[log].getvalue()
 
-    def test_what_everything_is_made_of(self, domicile: Domicile, seen: Seen) -> None:
+    def test_reprs_of_the_store_and_its_parts(self, domicile: Domicile, seen: Seen) -> None:
         """No repr of a store, a region, its keys or the settings shows a secret."""
         t = watched(domicile, seen.logs["json"])
         prompt_of(t)

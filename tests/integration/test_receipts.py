@@ -120,7 +120,9 @@ def put_prompt_of(domicile: Domicile) -> None:
 
 
 @pytest.mark.parametrize("forgotten", ["eu-a", "eu-b"])
-def test_a_backend_that_the_topology_has_forgotten(domicile: Domicile, forgotten: str) -> None:
+def test_a_backend_that_the_topology_does_not_name_any_more(
+    domicile: Domicile, forgotten: str
+) -> None:
     """The receipt states what was recorded at the time, whatever the topology is now."""
     (erasure,) = purged(domicile, "u")
     kept = [spec for spec in home(domicile).region.backends if spec.name != forgotten]

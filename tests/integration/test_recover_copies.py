@@ -105,7 +105,7 @@ def test_what_was_attested_after_the_backup_is_attested_again(domicile: Domicile
     assert is_complete(domicile, erasure)
 
 
-def test_a_copy_of_which_only_a_silent_backend_knows(domicile: Domicile) -> None:
+def test_a_copy_that_only_the_ledger_of_a_silent_backend_has(domicile: Domicile) -> None:
     """The erasure was planned without it, and waits for it once the backend answers."""
     t = domicile.tenant()
     put = put_prompt(domicile, "u")

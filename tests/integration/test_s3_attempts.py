@@ -66,7 +66,7 @@ def test_a_write_that_hangs_is_unknown_and_not_repeated(
     backend.close()
 
 
-def test_a_place_that_is_not_told_leaves_nothing_unknown(
+def test_an_unknown_location_leaves_no_unknown_outcome(
     home: LoopbackServer, hanging: Callable[[Request], Answer]
 ) -> None:
     """The location is unknown, so the write was never sent."""
@@ -148,7 +148,7 @@ NO_XML: dict[str, Callable[[S3Backend], object]] = {
 
 
 @pytest.mark.parametrize("answer", UNKNOWN.values(), ids=UNKNOWN)
-def test_a_write_that_nobody_confirms_is_unknown(
+def test_a_write_without_an_answer_is_unknown(
     home: LoopbackServer, backend: S3Backend, answer: Callable[[Request], Answer]
 ) -> None:
     """The server may have stored it. The write is not repeated."""

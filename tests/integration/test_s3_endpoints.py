@@ -185,9 +185,7 @@ def test_loopback_does_not_go_through_a_proxy(
     assert [r.method for r in home.requests] == ["GET", "PUT"]
 
 
-def test_a_certificate_that_nobody_trusts_ends_it(
-    aws: Aws, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_untrusted_certificate_ends_it(aws: Aws, monkeypatch: pytest.MonkeyPatch) -> None:
     """The server is not AWS. Nothing was sent, so nothing was stored."""
     monkeypatch.delenv("AWS_CA_BUNDLE")
     with backend_at_aws() as backend, pytest.raises(BackendUnavailable, match="certificate"):

@@ -183,7 +183,7 @@ def test_a_bucket_that_moved_in_elsewhere_fails_its_probe() -> None:
         backend.close()
 
 
-def test_the_place_is_asked_for_once(home: LoopbackServer, backend: S3Backend) -> None:
+def test_the_location_is_asked_for_once(home: LoopbackServer, backend: S3Backend) -> None:
     """It is asked again only after a wrong answer."""
     answers = [Answer.error(503, "SlowDown"), location(HOME), Answer(), Answer()]
     home.answer = lambda _: answers.pop(0)
@@ -196,7 +196,7 @@ def test_the_place_is_asked_for_once(home: LoopbackServer, backend: S3Backend) -
     assert [r.method for r in home.requests] == ["GET", "GET", "PUT", "PUT"]
 
 
-def test_a_probe_asks_for_the_place_again(home: LoopbackServer, backend: S3Backend) -> None:
+def test_a_probe_asks_for_the_location_again(home: LoopbackServer, backend: S3Backend) -> None:
     """A bucket may be deleted, and made again elsewhere under the same name."""
     home.answer = at_home(lambda _: Answer())
     put(backend)
@@ -211,7 +211,7 @@ def test_a_probe_asks_for_the_place_again(home: LoopbackServer, backend: S3Backe
     assert all(is_location(request) for request in home.requests)
 
 
-def test_who_may_not_ask_for_the_place_writes_nothing(
+def test_without_the_right_to_ask_for_the_location_nothing_is_written(
     home: LoopbackServer, backend: S3Backend
 ) -> None:
     """Without s3:GetBucketLocation the location is unknown, so nothing is sent."""

@@ -282,7 +282,7 @@ class TestRedirects:
             s3.instead = lambda _: None
             work(domicile, 1)
 
-    def test_if_no_place_is_left_nothing_is_stored(
+    def test_if_no_backend_is_left_nothing_is_stored(
         self, domicile: Domicile, s3: S3Server, elsewhere: LoopbackServer
     ) -> None:
         """The write fails with the reason, and never goes elsewhere."""

@@ -114,7 +114,7 @@ def test_a_replica_that_is_not_as_written_is_made_anew(
     assert nothing_is_wrong(domicile)
 
 
-def test_the_last_replica_is_never_given_up(domicile: Domicile, put: RecordId) -> None:
+def test_the_last_replica_is_never_purged(domicile: Domicile, put: RecordId) -> None:
     """Both replicas are corrupt and cannot be repaired; they may still be of use."""
     (key,), (other,) = keys_of(domicile), keys_of(domicile, "eu-b")
     flipped(domicile, key)
@@ -131,7 +131,7 @@ def test_the_last_replica_is_never_given_up(domicile: Domicile, put: RecordId) -
     assert all(backend.scrubbed is not None for backend in region.backends)
 
 
-def test_a_replica_is_not_given_up_for_one_that_nobody_can_look_at(
+def test_a_replica_is_not_purged_for_one_that_cannot_be_read(
     domicile: Domicile, put: RecordId
 ) -> None:
     """The other backend is down: its replica may be corrupt. Later it is seen to be good."""
@@ -157,7 +157,7 @@ def part(domicile: Domicile) -> None:
 
 
 @pytest.mark.parametrize("plant", [whole, part])
-def test_what_no_row_knows_of_goes_after_a_grace_time(
+def test_an_orphan_goes_after_a_grace_period(
     domicile: Domicile, put: RecordId, plant: Callable[[Domicile], None]
 ) -> None:
     """The first round leaves it; the first one after three days purges it."""
@@ -201,7 +201,7 @@ def test_the_grace_time_begins_anew_for_what_had_been_gone(domicile: Domicile) -
     assert scrubbed(domicile) == {"orphan/waiting": 1}
 
 
-def test_a_copy_that_came_back_is_purged_again(domicile: Domicile, put: RecordId) -> None:
+def test_a_replica_that_came_back_is_purged_again(domicile: Domicile, put: RecordId) -> None:
     """It had been absent. An erasure that waits for another replica waits for it too."""
     (key,) = keys_of(domicile)
     data = domicile.backends["eu-a"].inner.get(key)
@@ -224,7 +224,7 @@ def test_a_copy_that_came_back_is_purged_again(domicile: Domicile, put: RecordId
     assert nothing_is_wrong(domicile)
 
 
-def test_a_copy_on_another_backend_goes_after_the_grace_time(
+def test_a_replica_on_a_wrong_backend_goes_after_the_grace_period(
     domicile: Domicile, put: RecordId
 ) -> None:
     """The row of that key names another backend, where it stays."""
@@ -239,7 +239,7 @@ def test_a_copy_on_another_backend_goes_after_the_grace_time(
     assert reads_from(domicile, put, "eu-b")
 
 
-def test_a_stray_that_cannot_be_purged_is_reported_each_time(domicile: Domicile) -> None:
+def test_an_orphan_that_cannot_be_purged_is_reported_each_time(domicile: Domicile) -> None:
     """The next try is tomorrow, not in a week."""
     whole(domicile)
     scrubbed(domicile)

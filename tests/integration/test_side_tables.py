@@ -138,7 +138,7 @@ def test_each_jurisdiction_has_its_own_time(domicile: Domicile) -> None:
     assert other.region == "us-east-1"
 
 
-def test_an_open_erasure_is_never_forgotten(domicile: Domicile) -> None:
+def test_an_open_erasure_is_never_pruned(domicile: Domicile) -> None:
     """Nor one whose fence stands, however long a backend is down."""
     t = domicile.tenant()
     put_prompt(domicile, "u")
@@ -196,7 +196,7 @@ def test_an_outage_leaves_no_row_for_each_time_that_a_copy_was_due(domicile: Dom
     assert replicas(region) == Counter({("eu-a", "stored"): 1, ("eu-b", "stored"): 1})
 
 
-def test_attempts_of_a_long_outage_are_forgotten(domicile: Domicile) -> None:
+def test_replicas_of_a_long_outage_are_pruned(domicile: Domicile) -> None:
     """Of a stored object, failed replicas are pruned."""
     region = home(domicile)
     domicile.tenant()
@@ -213,7 +213,7 @@ def test_attempts_of_a_long_outage_are_forgotten(domicile: Domicile) -> None:
     assert replicas(region) == Counter({("eu-a", "stored"): 1, ("eu-b", "stored"): 1})
 
 
-def test_what_may_still_land_is_not_forgotten(domicile: Domicile) -> None:
+def test_what_may_still_land_is_not_pruned(domicile: Domicile) -> None:
     """Only the row explains the bytes of such a write."""
     region = home(domicile)
     domicile.tenant()

@@ -149,7 +149,7 @@ def topologies(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
 
 @pytest.mark.timeout(0)
 @pytest.mark.parametrize("threads", [False, True], ids=["alone", "threads"])
-def test_it_tells_the_story_of_a_dictionary(
+def test_it_agrees_with_the_model(
     domicile_server: Server,
     topologies: tuple[Path, Path],
     threads: bool,  # noqa: FBT001

@@ -64,7 +64,7 @@ def test_an_erasure_that_cannot_finish_is_overdue(
     assert abs(told.overdue_erasure - asked) < timedelta(seconds=5)
 
 
-def test_an_erasure_that_no_worker_takes_up_is_overdue(domicile: Domicile) -> None:
+def test_an_erasure_that_no_worker_plans_is_overdue(domicile: Domicile) -> None:
     """Within the hour: its rows, with the record keys, should be gone at once."""
     t = domicile.tenant()
     file = t.put_file(BytesIO(b"a file"))
@@ -93,7 +93,7 @@ def test_a_day_is_overdue_only_if_anything_is_left_of_it(domicile: Domicile) -> 
     assert status(domicile).overdue_days == 0
 
 
-def test_somebody_is_told_when_no_worker_makes_partitions(domicile: Domicile) -> None:
+def test_the_status_shows_that_no_worker_makes_partitions(domicile: Domicile) -> None:
     """With days to spare before writes must make their own, until a worker has run."""
     topology, today = domicile.homes.served("eu-central-1").region.topology, domicile.clock.now()
     assert not status(domicile).horizon_alarm

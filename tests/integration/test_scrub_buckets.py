@@ -131,7 +131,9 @@ class TestSubProcessors:
         return domicile
 
     @pytest.mark.parametrize("domicile_backends", ["memory"], indirect=True)
-    def test_what_a_company_may_not_hold_any_more_moves(self, changed: Domicile) -> None:
+    def test_what_is_on_a_backend_whose_contract_has_ended_is_replicated_elsewhere(
+        self, changed: Domicile
+    ) -> None:
         """Its replicas go, the third backend gets them, and nothing is left to repair."""
         before = keys_of(changed), keys_of(changed, kind="day_key")
         changed.pass_time(days=1)
@@ -153,7 +155,7 @@ class TestSubProcessors:
         assert [backend.missing for backend in region.backends] == [0, 0, 0]
 
     @pytest.mark.parametrize("domicile_backends", ["memory"], indirect=True)
-    def test_the_last_copy_is_moved_before_it_goes(self, changed: Domicile) -> None:
+    def test_the_last_replica_goes_after_its_replacement_is_made(self, changed: Domicile) -> None:
         """A replica is first made on a lawful backend."""
         (pack,) = keys_of(changed, "eu-b")
         changed.backends["eu-b"].inner.purge(pack)
@@ -171,9 +173,7 @@ class TestSubProcessors:
         assert all(scrubbed(changed, name, 1.0) == {} for name in ("eu-a", "eu-b", "eu-c"))
 
     @pytest.mark.parametrize("domicile_backends", ["memory"], indirect=True)
-    def test_workers_alone_empty_a_place_that_may_hold_nothing_any_more(
-        self, changed: Domicile
-    ) -> None:
+    def test_workers_empty_a_backend_whose_contract_has_ended(self, changed: Domicile) -> None:
         """Also of objects without another replica, which go a day later, not a week."""
         file = put_file(changed, "u")
         changed.run_worker()
@@ -188,7 +188,7 @@ class TestSubProcessors:
         assert get(changed.tenant(), file) == b"mine"
 
 
-def test_with_one_backend_nothing_is_given_up(domicile_server: Server) -> None:
+def test_with_one_backend_nothing_is_purged(domicile_server: Server) -> None:
     """Leftovers beside the only replica stay too, and are reported."""
     with new_domicile(domicile_server, "memory") as domicile:
         t = domicile.tenant()

@@ -230,7 +230,7 @@ class Disk:
             )
 
 
-def test_a_full_disk_takes_nothing_and_lets_go(domicile: Domicile) -> None:
+def test_a_full_disk_refuses_writes_and_erases(domicile: Domicile) -> None:
     """Writes are refused, and an erasure is completed, also by a process that starts then."""
     disk = Disk(1024 * MIB)
     disk.mount(domicile)

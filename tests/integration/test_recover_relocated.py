@@ -50,7 +50,7 @@ def overdue(domicile: Domicile) -> int:
     return sum(status.overdue_days for status in domicile.store.status())
 
 
-def test_what_a_hold_carried_since_the_backup_can_be_opened(domicile: Domicile) -> None:
+def test_what_was_relocated_since_the_backup_can_be_opened(domicile: Domicile) -> None:
     """Its day key is destroyed: the held object itself lists its records and their keys."""
     domicile.tenant(retention=SOON)
     held, other = put_prompt(domicile, "u"), put_prompt(domicile, "w")
@@ -72,7 +72,7 @@ def test_what_a_hold_carried_since_the_backup_can_be_opened(domicile: Domicile) 
     assert other.unique not in relocated(domicile)
 
 
-def test_what_was_put_held_and_carried_since_the_backup(domicile: Domicile) -> None:
+def test_what_was_put_held_and_relocated_since_the_backup(domicile: Domicile) -> None:
     """The restored catalog has neither its row nor its hold."""
     domicile.tenant(retention=SOON)
     dump = Dump.of(domicile)
@@ -88,7 +88,7 @@ def test_what_was_put_held_and_carried_since_the_backup(domicile: Domicile) -> N
     assert open_held(domicile, placed, held) == b"mine"
 
 
-def test_a_rehearsal_finds_it_and_takes_up_nothing(domicile: Domicile) -> None:
+def test_a_rehearsal_reattaches_nothing(domicile: Domicile) -> None:
     """A rehearsal reports it and changes nothing."""
     domicile.tenant(retention=SOON)
     put_prompt(domicile, "u")
@@ -104,7 +104,7 @@ def test_a_rehearsal_finds_it_and_takes_up_nothing(domicile: Domicile) -> None:
 
 
 @pytest.mark.parametrize("step", ["reattach", "_repair_all"])
-def test_a_recovery_that_is_killed_takes_it_up_the_next_time(
+def test_a_recovery_that_is_killed_reattaches_once(
     domicile: Domicile, monkeypatch: pytest.MonkeyPatch, step: str
 ) -> None:
     """It is reattached once, wherever the recovery was killed."""
@@ -133,7 +133,7 @@ def test_a_recovery_that_is_killed_takes_it_up_the_next_time(
     assert len([key for key in stored_keys(domicile) if key.startswith("held/")]) == 2
 
 
-def test_what_was_let_go_since_the_backup_is_not_taken_up(domicile: Domicile) -> None:
+def test_what_was_released_since_the_backup_is_not_reattached(domicile: Domicile) -> None:
     """The release is in the ledger, so nothing of it stays."""
     domicile.tenant(retention=SOON)
     put_prompt(domicile, "u")
@@ -150,7 +150,7 @@ def test_what_was_let_go_since_the_backup_is_not_taken_up(domicile: Domicile) ->
     assert stored_keys(domicile) == set()
 
 
-def test_what_was_being_carried_when_the_backup_was_made(
+def test_what_was_being_relocated_when_the_backup_was_made(
     domicile: Domicile, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The backup has the object as ``writing``: it must not be abandoned."""
@@ -194,7 +194,7 @@ def test_a_replica_that_is_damaged_is_not_believed(domicile: Domicile) -> None:
     assert stored_keys(domicile) == there
 
 
-def test_what_only_a_silent_backend_has_is_taken_up_when_it_answers(domicile: Domicile) -> None:
+def test_what_only_a_silent_backend_has_is_reattached_when_it_answers(domicile: Domicile) -> None:
     """It is reattached once the backend answers."""
     domicile.tenant(retention=SOON)
     held = put_prompt(domicile, "u")
@@ -216,7 +216,7 @@ def test_what_only_a_silent_backend_has_is_taken_up_when_it_answers(domicile: Do
     assert len([key for key in stored_keys(domicile) if key.startswith("held/")]) == 2
 
 
-def test_what_is_held_and_was_moved_again(domicile: Domicile) -> None:
+def test_what_is_held_and_was_relocated_twice(domicile: Domicile) -> None:
     """Two were relocated together and one was released: the other is in a new object."""
     domicile.tenant(retention=SOON)
     first, second = put_together(domicile, "u", "w")
@@ -238,7 +238,7 @@ def test_what_is_held_and_was_moved_again(domicile: Domicile) -> None:
     assert relocated(domicile) == {first.unique}
 
 
-def test_what_was_let_go_and_lies_beside_what_is_held(domicile: Domicile) -> None:
+def test_what_was_released_and_shares_a_held_object(domicile: Domicile) -> None:
     """It goes with a compaction, and an erasure that covers it waits for that."""
     domicile.tenant(retention=SOON)
     first, _ = put_together(domicile, "u", "w")

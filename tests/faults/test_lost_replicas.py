@@ -17,7 +17,7 @@ def keys(domicile: Domicile, backend: str, prefix: str) -> list[str]:
     return [trace.key for trace in domicile.backends[backend].inner.scan(prefix)]
 
 
-def test_a_key_that_nobody_has_kept_is_not_used(domicile: Domicile) -> None:
+def test_a_key_that_no_backend_has_kept_is_not_used(domicile: Domicile) -> None:
     """No record under it could be read, so the put is not acknowledged."""
     t = domicile.tenant()
     for name in ("eu-a", "eu-b"):
@@ -47,7 +47,7 @@ def test_a_key_that_one_backend_has_lost_is_on_both_in_the_end(domicile: Domicil
     assert [len(keys(domicile, name, "day_key/")) for name in ("eu-a", "eu-b")] == [1, 1]
 
 
-def test_a_spoilt_replica_is_not_copied(domicile: Domicile) -> None:
+def test_a_corrupt_replica_is_not_replicated(domicile: Domicile) -> None:
     """A corrupt replica is never the source of another one."""
     domicile.tenant()
     domicile.take_down("eu-b")
