@@ -4,15 +4,21 @@ import base64
 import json
 import os
 from collections.abc import Callable
+from contextlib import redirect_stdout
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
 import pytest
 import typer
+from rich.console import Console
 
 from storage.cli.commands.demo import demo
+from storage.demo import conversations as demo_input
+from storage.demo import run as demonstration
 from storage.demo.byte_finder import Finder
 from storage.demo.conversations import read_conversations
+from storage.demo.run import Result
 from storage.errors import InvalidRequest
 
 Conversation = dict[str, Any]
@@ -32,19 +38,39 @@ def _conversation(number: int) -> Conversation:
     }
 
 
+def _lines() -> str:
+    return "".join(json.dumps(_conversation(n)) + "\n" for n in range(20))
+
+
 @pytest.fixture
 def conversations(tmp_path: Path) -> Path:
     """A file of twenty conversations of five users."""
     path = tmp_path / "conversations.jsonl"
-    path.write_text("".join(json.dumps(_conversation(n)) + "\n" for n in range(20)))
+    path.write_text(_lines())
     return path
 
 
-def test_the_proof_holds(conversations: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """All traces are found at first and none at the end; the output ends with the next steps."""
-    demo(conversations)
+@pytest.fixture(scope="module")
+def success(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, Result]:
+    """The output and the result of one run. A user is named like a word of the catalog."""
+    path = tmp_path_factory.mktemp("demo") / "conversations.jsonl"
+    path.write_text(_lines().replace("somebody-1", "subject_request"))
+    results = []
 
-    output = capsys.readouterr().out
+    def noted(conversations: list[demo_input.Conversation], console: Console) -> Result:
+        results.append(run(conversations, console))
+        return results[0]
+
+    run = demonstration.run
+    with pytest.MonkeyPatch.context() as patch, redirect_stdout(StringIO()) as output:
+        patch.setattr(demonstration, "run", noted)
+        demo(path)
+    return output.getvalue(), results[0]
+
+
+def test_the_proof_holds(success: tuple[str, Result]) -> None:
+    """All traces are found at first and none at the end; the output ends with the next steps."""
+    output, _ = success
     assert "PROVED: of " in output
     assert " 0 were found" not in output
     assert " and 0 on day 31; plain text was never found." in " ".join(output.split())
@@ -74,11 +100,13 @@ def test_files_as_other_tools_write_them(tmp_path: Path) -> None:
 
 
 def test_a_user_may_be_called_anything(
-    conversations: Path, capsys: pytest.CaptureFixture[str]
+    success: tuple[str, Result],
+    conversations: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     """A name that is a word of the catalog does not fail the proof; JSON has the numbers."""
-    named = conversations.read_text().replace("somebody-1", "subject_request")
-    conversations.write_text(named)
+    monkeypatch.setattr(demonstration, "run", lambda *_: success[1])
 
     demo(conversations, as_json=True)
 
