@@ -23,9 +23,8 @@ erasure = Table(
     Column("id", Uuid, primary_key=True),
     Column("tenant", Text, nullable=False),
     Column("scope", Text, nullable=False),
-    Column(
-        "sought", ARRAY(LargeBinary), key="match_values"
-    ),  # pseudonyms or a unique part; forgotten when planned
+    # pseudonyms, or the unique part of an id; NULL once planned
+    Column("sought", ARRAY(LargeBinary), key="match_values"),
     Column("reason", Text, nullable=False),
     Column("ticket", Text),
     Column("state", Text, nullable=False),

@@ -23,9 +23,8 @@ hold = Table(  # a legal hold: a predicate, no row per record that it covers
     Column("number", BigInteger, nullable=False, unique=True),  # in the order of placing
     Column("tenant", Text, nullable=False),
     Column("scope", Text, nullable=False),
-    Column(
-        "sought", ARRAY(LargeBinary), key="match_values"
-    ),  # pseudonyms, or the unique part of an id
+    # pseudonyms, or the unique part of an id
+    Column("sought", ARRAY(LargeBinary), key="match_values"),
     Column("sealed_name", LargeBinary),  # subject or group, if it covers what is stored later
     Column("classes", ARRAY(Text)),  # NULL: all
     Column("minted_from", MOMENT),

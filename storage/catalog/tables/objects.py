@@ -108,9 +108,8 @@ scrub = Table(  # the progress of the scrub of each backend
     Column("tally", JSONB, nullable=False),
     Column("lease", MOMENT),  # leased by a process until then
     Column("finished", MOMENT),
-    Column(
-        "unmended", Integer, nullable=False, key="unrepaired"
-    ),  # by the last round that finished
+    # of the last round that finished
+    Column("unmended", Integer, nullable=False, key="unrepaired"),
 )
 
 

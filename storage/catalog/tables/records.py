@@ -37,9 +37,8 @@ def _content_columns() -> list[Column[object]]:
         Column("data_class", Text, nullable=False),
         Column("born", Text, nullable=False),  # the region in the id
         Column("minted", MOMENT, nullable=False),
-        Column(
-            "origin", MOMENT, nullable=False
-        ),  # minting of the oldest record that it derives from
+        # the minting of the oldest record that it derives from
+        Column("origin", MOMENT, nullable=False),
         Column("written", MOMENT, nullable=False),
         Column("subject", LargeBinary),
         Column("grp", LargeBinary),
