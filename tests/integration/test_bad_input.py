@@ -167,10 +167,13 @@ SETTINGS: dict[str, tuple[dict[str, str], str]] = {
         "not a URL of PostgreSQL",
     ),
     "an unfinished host": (with_url(f"postgresql://u:{PLANTED}@[::1/d"), "not a URL of PostgreSQL"),
-    "no key file": ({**GOOD, f"{REGION}KEYS_FILE": "keys/none"}, "There is no key file .*none"),
+    "no key file": (
+        {**GOOD, f"{REGION}KEYS_FILE": "keys/none"},
+        "The key file .*none does not exist",
+    ),
     "a key file for all to read": (
         {**GOOD, f"{REGION}KEYS_FILE": "keys/open"},
-        "keys/open can be read or written by others.*chmod 600",
+        "keys/open is accessible to others.*chmod 600",
     ),
     "keys of another region": (
         {**GOOD, f"{REGION}KEYS_FILE": "keys/us"},
