@@ -2,8 +2,8 @@
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import aclosing, contextmanager, suppress
+from collections.abc import AsyncIterator, Iterator
+from contextlib import aclosing, suppress
 from dataclasses import dataclass, field
 
 import pytest
@@ -12,13 +12,10 @@ from storage import (
     AsyncCapture,
     AsyncStore,
     AsyncTenant,
-    DomicileError,
     NotFound,
     RecordId,
-    Store,
     TooFewReplicas,
 )
-from storage.client.aio.store import open_in_thread
 from storage.testing import Domicile
 from tests.support.async_helpers import (
     BODY,
@@ -37,50 +34,54 @@ from tests.support.async_helpers import (
 )
 
 
-@pytest.mark.parametrize("kind", ["async", "stubborn", "sync"])
-def test_an_upload_that_is_cancelled_leaves_nothing(domicile: Domicile, kind: str) -> None:
-    """The stream is closed, and the bytes that were sent are removed."""
-    sent, go_on = threading.Event(), threading.Event()
-    ended = []
+@dataclass
+class Stalled:
+    """Streams that stop after their first bytes until ``go_on`` is set, or until cancelled."""
 
-    def stalled() -> Iterator[bytes]:
+    sent: threading.Event = field(default_factory=threading.Event)
+    go_on: threading.Event = field(default_factory=threading.Event)
+    closed: bool = False
+
+    def sync(self) -> Iterator[bytes]:
+        """Cannot be cancelled: it waits in a thread."""
         yield BODY
-        sent.set()
-        assert go_on.wait(PATIENCE)
+        self.sent.set()
+        assert self.go_on.wait(PATIENCE)
         yield BODY
 
-    async def async_stalled() -> AsyncIterator[bytes]:
+    async def asynchronous(self) -> AsyncIterator[bytes]:
+        """Ends where it is cancelled."""
         try:
             yield BODY
             yield BODY
-            sent.set()
+            self.sent.set()
             await asyncio.Event().wait()
         finally:
-            ended.append("source")
+            self.closed = True
 
-    async def stubborn() -> AsyncIterator[bytes]:
+    async def stubborn(self) -> AsyncIterator[bytes]:
         """Continue to the end even if cancelled."""
         with suppress(asyncio.CancelledError):
-            async for chunk in async_stalled():
+            async for chunk in self.asynchronous():
                 yield chunk
         for chunk in body_pieces():
             yield chunk
 
-    streams: dict[str, Callable[[], AsyncIterator[bytes] | Iterator[bytes]]] = {
-        "async": async_stalled,
-        "stubborn": stubborn,
-        "sync": stalled,
-    }
+
+@pytest.mark.parametrize("kind", ["asynchronous", "stubborn", "sync"])
+def test_an_upload_that_is_cancelled_leaves_nothing(domicile: Domicile, kind: str) -> None:
+    """The stream is closed, and the bytes that were sent are removed."""
+    stalled = Stalled()
 
     async def work(store: AsyncStore, t: AsyncTenant) -> None:
-        putting = asyncio.create_task(t.put_file(streams[kind]()))
-        await wait_for(sent)
+        putting = asyncio.create_task(t.put_file(getattr(stalled, kind)()))
+        await wait_for(stalled.sent)
         putting.cancel()
         with pytest.raises(asyncio.CancelledError):
             await putting
-        go_on.set()
+        stalled.go_on.set()
 
-        assert ended == ([] if kind == "sync" else ["source"])
+        assert stalled.closed == (kind != "sync")
 
     run_async(domicile, work)
 
@@ -311,94 +312,3 @@ def test_a_put_that_is_cancelled_before_it_began_never_begins(domicile: Domicile
             await t.get(i, purpose=SERVE)
 
     run_async(domicile, work)
-
-
-# opening and closing
-
-
-@dataclass
-class Opening:
-    """A store that opens when the test lets it."""
-
-    store: Store
-    begun: threading.Event = field(default_factory=threading.Event)
-    go_on: threading.Event = field(default_factory=threading.Event)
-    steps: list[str] = field(default_factory=list)
-
-    @contextmanager
-    def __call__(self) -> Iterator[Store]:
-        """Open the store."""
-        self.begun.set()
-        assert self.go_on.wait(PATIENCE)
-        self.steps.append("opened")
-        try:
-            yield self.store
-        finally:
-            self.store.close()
-            self.steps.append("closed")
-
-
-def test_a_store_is_closed_though_its_opening_is_cancelled(domicile: Domicile) -> None:
-    """The store is closed: no server, pool or thread is left."""
-    opening = Opening(domicile.store)
-
-    async def serve() -> None:
-        async with open_in_thread(opening()):
-            raise AssertionError
-
-    async def main() -> None:
-        serving = asyncio.create_task(serve())
-        await wait_for(opening.begun)
-        serving.cancel()
-        await asyncio.sleep(0)
-        opening.go_on.set()
-        with pytest.raises(asyncio.CancelledError):
-            await serving
-
-    asyncio.run(main())
-
-    assert opening.steps == ["opened", "closed"]
-
-
-def test_an_opening_that_fails_says_why(domicile: Domicile) -> None:
-    """The error of the opening propagates."""
-
-    @contextmanager
-    def failing() -> Iterator[Store]:
-        yield domicile.store.tenant("nobody")  # type: ignore[misc]
-
-    async def main() -> None:
-        with pytest.raises(DomicileError, match="nobody"):
-            async with open_in_thread(failing()):
-                raise AssertionError
-
-    asyncio.run(main())
-
-
-def test_what_has_begun_is_finished_before_the_store_is_closed(domicile: Domicile) -> None:
-    """Closing waits for calls that were cancelled, and for calls that wait for a thread."""
-    domicile.tenant()
-    opening = Opening(domicile.store)
-    opening.go_on.set()
-    gate = block(domicile, "upload")
-    found: list[RecordId] = []
-
-    async def serve() -> None:
-        async with open_in_thread(opening()) as store:
-            t = await store.tenant("acme-eu")
-            request = Request(t)
-            answering = asyncio.create_task(request.answer())
-            await request.wrote.wait()
-            found.append(request.id)
-            large = [asyncio.create_task(t.put(PROMPT, bytes(300_000))) for _ in range(40)]
-            await wait_for(gate.reached)
-            while not answering.done():
-                answering.cancel()
-                await asyncio.sleep(0)
-            asyncio.get_running_loop().call_later(0, gate.open.set)
-        await asyncio.gather(*large)
-
-    asyncio.run(serve())
-
-    assert opening.steps == ["opened", "closed"]
-    assert captured_body(domicile, found[0]) == (b"it is ", True)

@@ -2,19 +2,21 @@
 
 import os
 from collections.abc import Callable
+from datetime import date
 from io import BytesIO
 
 from storage.client.tenant import Tenant
-from storage.model import (
-    DataClass,
-    Purpose,
-)
+from storage.model import DataClass, Dpa, Purpose, TenantSpec
 from storage.testing import Domicile
 from tests.support.inspect.rows import all_rows
 
 PROMPT, FILE, SERVE = DataClass.PROMPT, DataClass.FINE_TUNING_FILE, Purpose.SERVE
 HOME, EU = "eu-central-1", ("eu-a", "eu-b")
-PLANTED = "planted-secret"
+PLANTED = "planted-secret-of-a-person"
+SURROGATE = f"{PLANTED}\ud800"
+SPEC = TenantSpec(
+    "acme-eu", "acme", "eu-central-1", "EU", agreements=[Dpa(signed=date(2026, 1, 5))]
+)
 BODY = PLANTED.encode() * 40
 MIB = 1024 * 1024
 
