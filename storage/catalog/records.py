@@ -27,6 +27,7 @@ from sqlalchemy import (
     exists,
     func,
     literal,
+    null,
     or_,
     select,
     tuple_,
@@ -39,6 +40,7 @@ from sqlalchemy.sql.base import ReadOnlyColumnCollection
 from regions.model import DataClass
 from storage.catalog import hold_predicate
 from storage.catalog import tables as t
+from storage.catalog.kinds import ObjectKind
 from storage.model import RecordId, ScopeKind
 
 f = t.fence.c
@@ -246,17 +248,25 @@ def keys_in_use(connection: Connection, table: Table, keys: Collection[UUID]) ->
 
 
 def needing(
-    connection: Connection, day: date | None, object_id: UUID
+    connection: Connection, kind: ObjectKind, day: date | None, object_id: UUID
 ) -> Iterator[tuple[str, RecordId]]:
-    """Yield records that no erasure covers and that need this pack or key object to be opened."""
-    table = table_of(day)
+    """Yield records that are not to be destroyed and need this object, for their bytes or key.
+
+    A hold keeps a record that is erased, or past its day.
+    """
+    table = kind.rows(day)
     c = table.c
-    where = [or_(c.object_id == object_id, c.key_id == object_id), ~fenced(table)]
+    expiry = c.expiry_day if "expiry_day" in c else null()
+    kept = hold_predicate.held(table)
+    where = [
+        or_(c.object_id == object_id, c.key_id == object_id),
+        kept if table is t.held else or_(~fenced(table), kept),
+    ]
     if day is not None:
         where.append(c.expiry_day == day)
-    query = select(c.tenant, c.data_class, c.born, c.minted, c.uid).where(*where)
+    query = select(c.tenant, c.data_class, c.born, c.minted, expiry, c.uid).where(*where)
     for x in connection.execute(query, execution_options={"yield_per": _PAGE}):
-        yield x[0], RecordId(DataClass(x[1]), x[2], x[3], day, x[4])
+        yield x[0], RecordId(DataClass(x[1]), x[2], x[3], x[4], x[5])
 
 
 def page(

@@ -204,7 +204,7 @@ def _note(connection: Connection, difference: Difference, report: Report) -> Non
         report.orphaned[partition] += 1
         report.orphaned_bytes[partition] += difference.size
     if difference.lost:
-        for tenant, record_id in records.needing(connection, name.day, name.object_id):
+        for tenant, record_id in records.needing(connection, name.kind, name.day, name.object_id):
             report.lost_records += 1
             if len(report.lost) < SHOWN:
                 report.lost.append(Lost(tenant, record_id))

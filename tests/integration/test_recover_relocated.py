@@ -72,6 +72,26 @@ def test_what_was_relocated_since_the_backup_can_be_opened(domicile: Domicile) -
     assert other.unique not in relocated(domicile)
 
 
+@pytest.mark.parametrize("prefix", ["held/", "hold_key/"])
+def test_what_is_held_and_lost_its_bytes_or_key_is_named(domicile: Domicile, prefix: str) -> None:
+    """Also if it is erased: the hold keeps it, so its loss is reported."""
+    domicile.tenant(retention=SOON)
+    held = put_prompt(domicile, "u")
+    place_hold(domicile)
+    erase(domicile.store.tenant("acme-eu"))
+    days_go_by(domicile, 2)
+    assert relocated(domicile) == {held.unique}
+    dump = Dump.of(domicile)
+    for backend in domicile.backends.values():
+        for trace in list(backend.scan(prefix)):
+            backend.purge(trace.key)
+
+    dump.restore(domicile)
+    report = recover_catalog(domicile)
+
+    assert [(one.tenant, one.id) for one in report.lost] == [("acme-eu", held)]
+
+
 def test_what_was_put_held_and_relocated_since_the_backup(domicile: Domicile) -> None:
     """The restored catalog has neither its row nor its hold."""
     domicile.tenant(retention=SOON)
