@@ -25,16 +25,13 @@ def place(region: OpenRegion, spec: HoldSpec) -> PlacedHold:
     to delete. Raises what ``commit_event`` raises.
     """
     new = _new(region, spec)
-    versions, answers = region.pseudonyms.versions, list[PlacedHold]()
+    versions = region.pseudonyms.versions
     commit_event(
         region,
         new,
         lambda connection: pseudonym_keys.check_complete(connection, region.name, versions),
-        lambda connection: answers.append(_answer(region, connection, new.id)),
     )
-    if answers:
-        return answers[-1]
-    with region.catalog.begin() as connection:  # a worker has applied it
+    with region.catalog.begin() as connection:
         return _answer(region, connection, new.id)
 
 

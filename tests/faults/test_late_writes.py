@@ -7,9 +7,9 @@ import pytest
 
 from storage.catalog.objects import Replica, replicas_of
 from storage.errors import DomicileError
-from storage.model import DataClass, ReplicaState
+from storage.model import DataClass, Purpose, ReplicaState
 from storage.objects.transfer import send
-from storage.testing import Domicile, Gate
+from storage.testing import Call, Domicile, Gate
 from tests.support.actions import duty, erase, get, is_complete, packs_on, work
 from tests.support.faults.transactions import ANNOUNCING, CatalogFaults, next_is
 from tests.support.inspect.stored import (
@@ -20,6 +20,22 @@ from tests.support.inspect.stored import (
     pack_ids,
     wait_until,
 )
+
+
+def test_a_pack_that_takes_longer_than_one_attempt_is_stored(domicile: Domicile) -> None:
+    """A pack may need a second wave of attempts: the reaper leaves it alone for that long."""
+    t = domicile.tenant()
+
+    def slow(call: Call) -> object:
+        domicile.pass_time(seconds=15)
+        duty(domicile, "reap")
+        return call.proceed()
+
+    domicile.backends["eu-a"].inject(slow, "put", prefix="pack/", times=1)
+
+    put = t.put(DataClass.PROMPT, b"mine")
+
+    assert t.get(put.id, purpose=Purpose.SERVE).body == b"mine"
 
 
 def test_a_put_that_lands_after_its_client_gave_up(domicile: Domicile) -> None:

@@ -22,7 +22,7 @@ from storage.testing import Domicile, Gate
 from tests.support.actions import GONE, duty, erase, get, is_complete, work
 from tests.support.catalogs.backups import Dump, recover_catalog
 from tests.support.faults.transactions import FENCING, CatalogFaults, watching
-from tests.support.inspect.stored import HOME, home, object_states, orphans
+from tests.support.inspect.stored import HOME, home, object_states, orphans, wait_until
 from tests.support.topologies import small_topology
 
 PROMPT = DataClass.PROMPT
@@ -195,6 +195,27 @@ def test_a_stale_entry_is_resolved_once(domicile: Domicile, faults: CatalogFault
     with ThreadPoolExecutor() as pool:
         for done in [pool.submit(duty, domicile, "resolve") for _ in range(2)]:
             done.result(30)
+    assert len(domicile.store.erasures(HOME)) == 1
+
+
+def test_no_number_is_given_out_while_an_entry_is_resolved(
+    domicile: Domicile, faults: CatalogFaults, aside: ThreadPoolExecutor
+) -> None:
+    """Otherwise the next entry would not name it as its predecessor."""
+    t = domicile.tenant()
+    faults.at_commit(FENCING, before=faults.kill)
+    with pytest.raises(CatalogUnavailable):
+        erase(t)
+    domicile.pass_time(minutes=1)
+
+    with home(domicile).catalog.begin() as connection:
+        ledger.lock_numbers(connection)  # as a writer that announces an entry
+        resolving = aside.submit(duty, domicile, "resolve")
+        wait_until(lambda: resolving.done() or faults.lock_waiters() > 0)
+        assert not resolving.done()
+        assert ledger.head(connection).number == 0
+    resolving.result(30)
+
     assert len(domicile.store.erasures(HOME)) == 1
 
 

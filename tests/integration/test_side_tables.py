@@ -7,7 +7,7 @@ from itertools import islice
 import pytest
 from sqlalchemy import Connection, func, select
 
-from storage.catalog import erasures, purges
+from storage.catalog import erasures, fences, purges
 from storage.catalog import tables as t
 from storage.errors import BackendUnavailable
 from storage.evidence.receipts import verify
@@ -100,6 +100,19 @@ def complete(domicile: Domicile, count: int) -> list[Erasure]:
     domicile.pass_time(days=2)
     duty(domicile, "prune")
     return found
+
+
+def test_a_fence_is_pruned_when_no_write_can_meet_it(domicile: Domicile) -> None:
+    """It guards against late writes until then. Other erasures keep theirs."""
+    erasure = erase(domicile.tenant())
+    with home(domicile).catalog.begin() as connection:
+        assert fences.count(connection, erasure.id) == 1
+
+    later = complete(domicile, 1)[0]
+    work(domicile, days=2)
+
+    with home(domicile).catalog.begin() as connection:
+        assert [fences.count(connection, e.id) for e in (erasure, later)] == [0, 0]
 
 
 def known(domicile: Domicile) -> list[Erasure]:

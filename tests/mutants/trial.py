@@ -97,6 +97,8 @@ class Trial:
                 return Result(Outcome.TIMEOUT, None, seconds)
             case 0:
                 return Result(Outcome.SURVIVED, None, seconds)
+            case 4 if "ImportError while loading conftest" in output:
+                return Result(Outcome.KILLED, None, seconds)
             case 1 | 2 if "Interrupted" in output or _failed(output) is not None:
                 return Result(Outcome.KILLED, _failed(output), seconds)
             case _:

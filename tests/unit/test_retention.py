@@ -159,6 +159,13 @@ def test_a_lowered_ceiling_binds_tenants_that_came_before() -> None:
     assert (term.expiry_day, term.reason) == (date(2026, 3, 10), "ceiling")
 
 
+def test_a_retention_that_equals_the_ceiling_is_the_tenants_own() -> None:
+    """The tenant set it, so the reason names the tenant."""
+    term = retain(topology(10, ceiling=10), tenant({DataClass.PROMPT: 10}), DataClass.PROMPT, NOW)
+
+    assert (term.expiry_day, term.reason) == (date(2026, 3, 10), "tenant_retention")
+
+
 def test_an_unknown_class_and_a_naive_time_are_refused() -> None:
     """Neither gets a default."""
     bare = SHIPPED.model_copy(update={"classes": {}})
