@@ -5,7 +5,7 @@ The server of moto needs Flask and dozens of other packages; this one needs moto
 
 import ssl
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
@@ -42,12 +42,16 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A response. The server closes early if it ``announced`` more than the body has."""
+    """A response. The server closes early if it ``announced`` more than the body has.
+
+    ``raw``: what is sent instead, piece by piece, before the connection is closed.
+    """
 
     status: int = 200
     headers: Mapping[str, str] = field(default_factory=dict)
     body: bytes = b""
     announced: int | None = None
+    raw: Iterable[bytes] | None = None
 
     @classmethod
     def error(cls, status: int, code: str, headers: Mapping[str, str] | None = None) -> "Answer":
@@ -212,6 +216,11 @@ class _Handler(BaseHTTPRequestHandler):
         self._send(owner.answer(request))
 
     def _send(self, answer: Answer) -> None:
+        if answer.raw is not None:
+            self.close_connection = True
+            for piece in answer.raw:
+                self.wfile.write(piece)
+            return
         self.send_response(answer.status)
         for name, value in answer.headers.items():
             if name.lower() != "content-length":

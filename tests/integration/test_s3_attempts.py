@@ -14,7 +14,7 @@ from storage.backends.s3.backend import S3Backend
 from storage.backends.s3.upload import PART
 from storage.errors import BackendError, BackendTimeout, BackendUnavailable
 from storage.testing.s3 import CREDENTIALS, Answer, LoopbackServer, Request
-from tests.support.backends.s3 import BODY, CALLS, KEY, UPLOAD_ID, at_home, backend_at, put
+from tests.support.backends.s3 import BODY, CALLS, KEY, at_home, backend_at, put, uploading
 
 
 @pytest.fixture
@@ -90,7 +90,7 @@ def test_an_upload_that_hangs_is_unknown_and_not_repeated(
     def answer(request: Request) -> Answer:
         if request.method + (" uploads" if "uploads" in request.query else "") == step:
             return hanging(request)
-        return Answer(headers={"ETag": '"e"'}, body=b"" if request.method == "PUT" else UPLOAD_ID)
+        return uploading(request)
 
     backend = backend_at(home.url)
     home.answer = at_home(lambda _: Answer())

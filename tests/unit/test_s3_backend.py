@@ -16,7 +16,7 @@ from storage.errors import (
 )
 from storage.ports import ItemKind
 from storage.testing.s3 import Answer, LoopbackServer, Request, S3Server
-from tests.support.backends.s3 import BODY, KEY, backend_at, put
+from tests.support.backends.s3 import BODY, KEY, backend_at, nothing, page, put
 
 
 @pytest.fixture
@@ -48,9 +48,6 @@ def other(scripted: LoopbackServer) -> Iterator[S3Backend]:
     made = backend_at(scripted.url)
     yield made
     made.close()
-
-
-EMPTY = Answer(body=b"<R><IsTruncated>false</IsTruncated></R>")
 
 
 def is_delete(request: Request) -> bool:
@@ -150,8 +147,9 @@ def test_many_versions_go_a_thousand_at_a_time(scripted: LoopbackServer, other: 
     """DeleteObjects takes no more."""
     entry = f"<Key>{KEY}</Key><VersionId>v</VersionId><IsLatest>false</IsLatest><Size>1</Size>"
     entry = f"<Version>{entry}</Version>"
-    page = f"<R><IsTruncated>false</IsTruncated>{entry * 1001}</R>".encode()
-    scripted.answer = lambda request: Answer(body=page) if "versions" in request.query else EMPTY
+    scripted.answer = lambda request: (
+        page(request, entry * 1001) if "versions" in request.query else nothing(request)
+    )
     other.purge(KEY)
 
     deletes = [request.body for request in scripted.requests if is_delete(request)]
@@ -161,15 +159,13 @@ def test_many_versions_go_a_thousand_at_a_time(scripted: LoopbackServer, other: 
 # --- Listings
 
 
-def uploads_page(keys: list[str], *, more: str = "") -> Answer:
-    """A page of ListMultipartUploads."""
-    entries = "".join(
+def of_uploads(request: Request, keys: list[str]) -> str:
+    """Entries of ListMultipartUploads."""
+    return "".join(
         f"<Upload><Key>{key}</Key><UploadId>u-{number}</UploadId></Upload>"
         for number, key in enumerate(keys)
+        if key.startswith(request.query["prefix"])
     )
-    truncated = "true" if more else "false"
-    body = f"<R><IsTruncated>{truncated}</IsTruncated>{more}{entries}</R>"
-    return Answer(body=body.encode())
 
 
 def test_all_pages_of_uploads_are_read(scripted: LoopbackServer, other: S3Backend) -> None:
@@ -177,13 +173,13 @@ def test_all_pages_of_uploads_are_read(scripted: LoopbackServer, other: S3Backen
 
     def answer(request: Request) -> Answer:
         if "uploads" not in request.query:
-            return EMPTY
+            return nothing(request)
         marks = (request.query.get("key-marker"), request.query.get("upload-id-marker"))
         if marks == (None, None):
             more = "<NextKeyMarker>b</NextKeyMarker><NextUploadIdMarker>u</NextUploadIdMarker>"
-            return uploads_page(["b", "a"], more=more)
+            return page(request, of_uploads(request, ["b", "a"]), more=more)
         assert marks == ("b", "u")
-        return uploads_page(["b", "c"])
+        return page(request, of_uploads(request, ["b", "c"]))
 
     scripted.answer = answer
 
@@ -197,12 +193,12 @@ def test_a_listing_that_breaks_off_is_not_the_end(
     scripted: LoopbackServer, other: S3Backend, call: str, more: str
 ) -> None:
     """It says that there is more, but not where, or always the same: then nothing is known."""
-    first = uploads_page([], more="<NextKeyMarker>a</NextKeyMarker>")
-    scripted.answer = lambda request: (
-        uploads_page([], more=more) if "key-marker" in request.query else first
+    first = "<NextKeyMarker>a</NextKeyMarker>"
+    scripted.answer = lambda request: page(
+        request, more=more if "key-marker" in request.query else first
     )
 
-    with pytest.raises(BackendUnavailable, match="ends early"):
+    with pytest.raises(BackendUnavailable, match="does not advance"):
         list(getattr(other, call)("a") or [])
 
 
@@ -211,7 +207,7 @@ def test_a_server_without_versions_has_to_be_attested(
 ) -> None:
     """A listing that is refused is never taken for an empty one."""
     scripted.answer = lambda request: (
-        Answer.error(501, "NotImplemented") if "versions" in request.query else EMPTY
+        Answer.error(501, "NotImplemented") if "versions" in request.query else nothing(request)
     )
 
     with pytest.raises(BackendUnavailable):
@@ -248,7 +244,7 @@ def test_what_is_attested_is_not_seen(attested: set[str], sees: set[str]) -> Non
 def test_a_probe_notices_that_uploads_are_not_listed(server: S3Server, backend: S3Backend) -> None:
     """Else a receipt would say that none was seen where none can be."""
     server.instead = lambda request: (
-        EMPTY if request.method == "GET" and "uploads" in request.query else None
+        page(request) if request.method == "GET" and "uploads" in request.query else None
     )
 
     with pytest.raises(BackendUnavailable, match="attested_off"):

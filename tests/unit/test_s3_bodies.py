@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from storage.backends.s3 import upload as uploading
+from storage.backends.s3 import upload as upload_module
 from storage.backends.s3.backend import S3Backend
 from storage.backends.s3.bucket import Bucket, TimedBody
 from storage.backends.s3.upload import PART
@@ -15,7 +15,7 @@ from storage.errors import (
     BackendTimeout,
 )
 from storage.testing.s3 import CREDENTIALS, Answer, LoopbackServer, Request, S3Server
-from tests.support.backends.s3 import BODY, KEY, UPLOAD_ID, at_home, backend_at, put
+from tests.support.backends.s3 import BODY, KEY, at_home, backend_at, put, uploading
 
 
 @pytest.fixture
@@ -74,7 +74,7 @@ def test_an_upload_has_no_more_parts_than_s3_takes(
     server: S3Server, backend: S3Backend, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It is refused clearly, and taken back."""
-    monkeypatch.setattr(uploading, "_MOST_PARTS", 1)
+    monkeypatch.setattr(upload_module, "_MOST_PARTS", 1)
 
     def store() -> None:
         with backend.upload(KEY, timeout=10) as upload:
@@ -94,7 +94,7 @@ def test_an_error_inside_of_a_completion_is_unknown(
     def answer(request: Request) -> Answer:
         if request.method == "POST" and "uploadId" in request.query:
             return Answer(body=b"<Error><Code>InternalError</Code></Error>")
-        return Answer(headers={"ETag": '"e"'}, body=b"" if request.method == "PUT" else UPLOAD_ID)
+        return uploading(request)
 
     scripted.answer = at_home(answer)
     upload = other.upload(KEY, timeout=10)

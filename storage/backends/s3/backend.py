@@ -16,6 +16,7 @@ from storage.backends.probing import exercise, purged
 from storage.backends.s3.bucket import Bucket
 from storage.backends.s3.failures import ABSENT, refusal
 from storage.backends.s3.listing import objects, uploads, versions
+from storage.backends.s3.responses import InvalidResponse
 from storage.backends.s3.upload import S3Upload, abort, begin, put
 from storage.errors import (
     BackendError,
@@ -36,6 +37,7 @@ _LISTED: dict[Attested, set[ItemKind]] = {
     "uploads": {ItemKind.UPLOAD},
 }
 _MOST_DELETES = 1000
+_LARGEST = 64 * 1024 * 1024  # bytes of an object that is read as a whole, or skipped to a range
 
 
 class S3Backend:
@@ -74,7 +76,8 @@ class S3Backend:
             wanted["Range"] = f"bytes={start}-{'' if stop is None else stop - 1}"
         if version is not None:
             wanted["VersionId"] = version
-        return self._bucket.ask(lambda s3: _fetch(s3, wanted, start, stop))
+        size = _LARGEST if stop is None else stop - start
+        return self._bucket.ask(lambda s3: _fetch(s3, wanted, start, size), longest=size + _LARGEST)
 
     def preserve(self, key: str) -> None:
         if self._bucket.has_locks():
@@ -173,7 +176,8 @@ def _legal_hold(
     s3.put_object_legal_hold(Bucket=bucket, Key=key, LegalHold={"Status": status}, **named)
 
 
-def _fetch(s3: "S3Client", wanted: dict[str, Any], start: int, stop: int | None) -> bytes:
+def _fetch(s3: "S3Client", wanted: dict[str, Any], start: int, size: int) -> bytes:
+    """Return at most ``size`` bytes from ``start``. Raises InvalidResponse for other bytes."""
     try:
         answer = s3.get_object(**wanted)
     except ClientError as error:
@@ -181,7 +185,14 @@ def _fetch(s3: "S3Client", wanted: dict[str, Any], start: int, stop: int | None)
         if status == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
             return b""
         raise
+    partial = answer["ResponseMetadata"]["HTTPStatusCode"] == HTTPStatus.PARTIAL_CONTENT
+    if partial and not answer["ContentRange"].startswith(f"bytes {start}-"):
+        raise InvalidResponse("another range")
+    skipped = 0 if partial else start  # a server that ignores ranges sends the whole
     with closing(answer["Body"]) as body:
-        if answer["ResponseMetadata"]["HTTPStatusCode"] == HTTPStatus.PARTIAL_CONTENT:
-            return body.read()
-        return body.read(stop)[start:]  # the whole was requested, or the server ignores ranges
+        data = body.read(skipped + size)
+        if len(data) < skipped + size:
+            body.read(1)  # at the end, botocore compares the length with the one announced
+        elif partial and body.read(1):
+            raise InvalidResponse("more bytes than the range")
+    return data[skipped:]

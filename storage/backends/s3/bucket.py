@@ -7,19 +7,18 @@ from collections.abc import Callable
 from functools import cache
 from io import BytesIO
 from typing import TYPE_CHECKING, Any, TypeVar, cast
-from xml.etree.ElementTree import ParseError
 
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import ClientError
 from botocore.loaders import Loader, create_loader
-from botocore.parsers import ResponseParserError
 from botocore.session import get_session
-from urllib3.exceptions import HTTPError
 
-from storage.backends.s3 import S3Credentials
+from storage.backends.s3 import S3Credentials, allowance, responses
+from storage.backends.s3.allowance import Allowance
 from storage.backends.s3.failures import meaning
 from storage.backends.s3.lock import RegionLock, check_url, is_loopback
 from storage.errors import (
+    BackendError,
     BackendMisplaced,
     BackendTimeout,
     BackendUnavailable,
@@ -35,8 +34,7 @@ T = TypeVar("T")
 # connect, for each piece of the body, for the response. So the body has a deadline of its own,
 # after which its last piece may take as long as connecting.
 _CONNECT, _SEND, _ANSWER = 1 / 6, 1 / 3, 1 / 2
-# The first two are botocore's own; it lets the others through.
-_ERRORS = (BotoCoreError, ClientError, ResponseParserError, ParseError, HTTPError, OSError)
+_LONGEST = 16 * 1024 * 1024  # bytes of a response that contains no object
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")  # not an ARN: any region
 _NO_LOCKS = ("MethodNotAllowed", "NotImplemented", "ObjectLockConfigurationNotFoundError")
 _LEGACY_LOCATIONS = {"": "us-east-1", "EU": "eu-west-1"}
@@ -69,7 +67,7 @@ class Bucket:
             raise ConfigurationError(f"{backend}: invalid bucket name")
         self.backend, self.name, self.timeout = backend, bucket, timeout
         self._region, self._endpoint_url, self._credentials = region, endpoint_url, credentials
-        self._clock = clock
+        self._clock, self._allowance = clock, Allowance(clock)
         self._lock = threading.Lock()
         self._session = get_session()
         self._session.register_component("data_loader", _loader())
@@ -77,9 +75,19 @@ class Bucket:
         self._in_place = False
         self._locks: bool | None = None
 
-    def ask(self, call: "Callable[[S3Client], T]", *, timeout: float | None = None) -> T:
-        """Return the response to a request that stores nothing. Raises BackendError."""
-        return self._send(call, timeout or self.timeout, writes=False)
+    def ask(
+        self,
+        call: "Callable[[S3Client], T]",
+        *,
+        timeout: float | None = None,
+        longest: int = _LONGEST,
+    ) -> T:
+        """Return the response to a request that stores nothing. Raises BackendError.
+
+        ``timeout`` (seconds) is for the whole call, ``longest`` for the bytes of the response:
+        read it within ``call``.
+        """
+        return self._send(call, timeout or self.timeout, writes=False, longest=longest)
 
     def write(self, call: "Callable[[S3Client, float], T]", *, timeout: float) -> T:
         """Return the response to a request that stores something, sent once.
@@ -139,11 +147,21 @@ class Bucket:
         for client in clients:
             client.close()
 
-    def _send(self, call: "Callable[[S3Client], T]", timeout: float, *, writes: bool) -> T:
-        try:
-            return call(self._client(timeout))
-        except _ERRORS as error:
-            failure = meaning(self.backend, error, writes=writes)
+    def _send(
+        self,
+        call: "Callable[[S3Client], T]",
+        timeout: float,
+        *,
+        writes: bool,
+        longest: int = _LONGEST,
+    ) -> T:
+        with self._allowance.of(timeout, longest):
+            try:
+                return call(self._client(timeout))
+            except BackendError:
+                raise
+            except Exception as error:  # noqa: BLE001 - botocore lets any through
+                failure = meaning(self.backend, error, writes=writes, late=self._allowance.exceeded)
         raise failure  # outside the handler: the text of boto3's error has the URL, and so the key
 
     def _client(self, timeout: float) -> "S3Client":
@@ -169,6 +187,8 @@ class Bucket:
         client = cast("S3Client", made)
         check_url(self.backend, client.meta.endpoint_url)
         RegionLock(self.backend, self.name, self._region).install(client)
+        responses.install(client, self.name)
+        allowance.install(client, self._allowance)
         return client
 
     def _options(self, timeout: float) -> dict[str, Any]:

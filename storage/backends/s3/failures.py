@@ -9,7 +9,9 @@ import ssl
 from http import HTTPStatus
 
 from botocore import exceptions as boto
+from urllib3.exceptions import HTTPError
 
+from storage.backends.s3.responses import InvalidResponse
 from storage.errors import (
     BackendError,
     BackendForbidden,
@@ -65,6 +67,7 @@ _NOTHING_SENT = (
     boto.EndpointConnectionError,
     boto.ProxyConnectionError,
 )
+_NO_ANSWER = (boto.BotoCoreError, HTTPError, OSError)
 _NO_CREDENTIALS = (
     boto.CredentialRetrievalError,
     boto.NoCredentialsError,
@@ -78,13 +81,23 @@ def refusal(backend: str, code: str) -> BackendError:
     return _BY_CODE.get(code, BackendUnavailable)(backend, f"it answers {_plain(code)} to a delete")
 
 
-def meaning(backend: str, error: Exception, *, writes: bool) -> BackendError:
-    """Return our error for an error of boto3. ``writes``: the request was to store something.
+def meaning(backend: str, error: Exception, *, writes: bool, late: bool = False) -> BackendError:
+    """Return our error for any error of boto3. ``writes``: the request was to store something.
 
-    A write of unknown outcome is BackendTimeout, whatever the server responded.
+    ``late``: the response took too long, or was too long. A write of unknown outcome is
+    BackendTimeout, whatever the server responded.
     """
+    if late:
+        return BackendTimeout(backend, "its response took too long, or was too long")
     if isinstance(error, boto.ClientError):
         return _of_answer(backend, error, writes=writes)
+    if isinstance(error, InvalidResponse):
+        kind = BackendTimeout if writes else BackendUnavailable
+        return kind(backend, f"invalid response: {error}")
+    return _of_exception(backend, error, writes=writes)
+
+
+def _of_exception(backend: str, error: Exception, *, writes: bool) -> BackendError:
     name = type(error).__name__
     if isinstance(error, _NO_CREDENTIALS):
         return BackendForbidden(backend, f"there are no credentials ({name})")
@@ -92,9 +105,10 @@ def meaning(backend: str, error: Exception, *, writes: bool) -> BackendError:
         return BackendUnavailable(backend, f"no connection ({name})")
     if isinstance(error, boto.SSLError) and _is_certificate(error):
         return BackendUnavailable(backend, "its certificate is not trusted")
+    what = "no answer" if isinstance(error, _NO_ANSWER) else "invalid response"
     if writes or isinstance(error, boto.ReadTimeoutError):
-        return BackendTimeout(backend, f"no answer ({name})")
-    return BackendUnavailable(backend, f"no answer ({name})")
+        return BackendTimeout(backend, f"{what} ({name})")
+    return BackendUnavailable(backend, f"{what} ({name})")
 
 
 def _of_answer(backend: str, error: boto.ClientError, *, writes: bool) -> BackendError:

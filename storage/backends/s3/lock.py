@@ -6,10 +6,11 @@ gets past it.
 """
 
 import ipaddress
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from botocore.awsrequest import AWSPreparedRequest, AWSResponse
+from botocore.awsrequest import AWSPreparedRequest
 
 from storage.errors import BackendMisplaced, ConfigurationError
 
@@ -55,7 +56,7 @@ class RegionLock:
         events = client.meta.events
         events.register_first("before-send.s3", self._check_host)
         events.register_first("needs-retry.s3", self._mark_redirected)
-        events.register_first("after-call.s3", self._check_answer)
+        events.register_first("before-parse.s3", self._check_answer)
 
     def _check_host(self, request: AWSPreparedRequest, **_: object) -> None:
         if urlsplit(request.url).netloc not in self._hosts:
@@ -66,9 +67,9 @@ class RegionLock:
         # the target if the response does not have it. It takes this request for redirected already.
         request_dict["context"].setdefault("s3_redirect", {})["redirected"] = True
 
-    def _check_answer(self, http_response: AWSResponse, **_: object) -> None:
-        elsewhere = http_response.headers.get("x-amz-bucket-region", self._region)
+    def _check_answer(self, response_dict: Mapping[str, Any], **_: object) -> None:
+        elsewhere = response_dict["headers"].get("x-amz-bucket-region", self._region)
         if elsewhere != self._region:
             raise BackendMisplaced(self._backend, f"its bucket is not in {self._region}")
-        if http_response.status_code in _REDIRECTS:
+        if response_dict["status_code"] in _REDIRECTS:
             raise BackendMisplaced(self._backend, "it redirects elsewhere")

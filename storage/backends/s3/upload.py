@@ -6,10 +6,12 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from storage.backends.s3.bucket import Bucket
+from storage.backends.s3.responses import InvalidResponse
 from storage.backends.uploads import AbortingUpload
 from storage.errors import BackendFull, BackendUnavailable, KeyAbsent
 
 if TYPE_CHECKING:
+    from types_boto3_s3 import S3Client
     from types_boto3_s3.type_defs import CompletedPartTypeDef
 
 PART = 8 * 1024 * 1024
@@ -31,10 +33,14 @@ def put(bucket: Bucket, key: str, data: bytes, *, timeout: float) -> None:
 
 def begin(bucket: Bucket, key: str, *, timeout: float) -> str:
     """Start a multipart upload; return its id."""
-    answer = bucket.write(
-        lambda s3, _: s3.create_multipart_upload(Bucket=bucket.name, Key=key), timeout=timeout
-    )
-    return answer["UploadId"]
+
+    def create(s3: "S3Client", _: float) -> str:
+        answer = s3.create_multipart_upload(Bucket=bucket.name, Key=key)
+        if answer["Key"] != key or not answer["UploadId"]:
+            raise InvalidResponse("an upload of another key, or without an id")
+        return answer["UploadId"]
+
+    return bucket.write(create, timeout=timeout)
 
 
 def abort(bucket: Bucket, key: str, upload: str) -> None:
@@ -97,18 +103,19 @@ class S3Upload(AbortingUpload):
         data = bytes(self._buffer)
         digest = md5(data)
         self._buffer.clear()
-        answer = self._bucket.write(
-            lambda s3, left: s3.upload_part(
+
+        def send(s3: "S3Client", left: float) -> str:
+            return s3.upload_part(
                 Bucket=self._bucket.name,
                 Key=self._key,
                 UploadId=upload,
                 PartNumber=number,
                 Body=self._bucket.sending(data, left),
                 ContentMD5=digest,
-            ),
-            timeout=self._timeout,
-        )
-        self._parts.append({"PartNumber": number, "ETag": answer["ETag"]})
+            )["ETag"]
+
+        tag = self._bucket.write(send, timeout=self._timeout)
+        self._parts.append({"PartNumber": number, "ETag": tag})
 
     def _complete(self, upload: str) -> None:
         self._bucket.write(

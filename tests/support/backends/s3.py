@@ -10,13 +10,48 @@ from storage.testing.s3 import CREDENTIALS, Answer, Request
 
 HOME, OTHER = "eu-central-1", "us-east-1"
 KEY, BODY = "pack/2026-01-02/secret-name", b"the body that must not leave"
-UPLOAD_ID = b"<R><Bucket>b</Bucket><Key>k</Key><UploadId>u-1</UploadId></R>"
+BUCKET = "domicile-eu"
 
 
 def location(region: str) -> Answer:
     """Return an answer of GetBucketLocation."""
     body = f'<LocationConstraint xmlns="http://s3.amazonaws.com/doc/2006-03-01/">{region}</LocationConstraint>'
     return Answer(body=body.encode())
+
+
+def page(request: Request, entries: str = "", *, more: str | None = None) -> Answer:
+    """Return a page of the requested listing. ``more``: the markers of the next page, if any."""
+    root, name = next(
+        (_LISTINGS[kind] for kind in _LISTINGS if kind in request.query), _LISTINGS["list-type"]
+    )
+    prefix = request.query.get("prefix", "")
+    body = (
+        f"<{root}><{name}>{BUCKET}</{name}><Prefix>{prefix}</Prefix>"
+        f"<IsTruncated>{str(more is not None).lower()}</IsTruncated>{more or ''}{entries}</{root}>"
+    )
+    return Answer(body=body.encode())
+
+
+_LISTINGS = {
+    "versions": ("ListVersionsResult", "Name"),
+    "uploads": ("ListMultipartUploadsResult", "Bucket"),
+    "list-type": ("ListBucketResult", "Name"),
+}
+
+
+def nothing(request: Request) -> Answer:
+    """Answer a listing with an empty one, and any deletion with success."""
+    return page(request) if request.method == "GET" else Answer(body=b"<DeleteResult/>")
+
+
+def uploading(request: Request) -> Answer:
+    """Answer the requests of an upload."""
+    if request.method != "POST":
+        return Answer(headers={"ETag": '"e"'})
+    root = "InitiateMultipartUpload" if "uploads" in request.query else "CompleteMultipartUpload"
+    key = request.path.removeprefix(f"/{BUCKET}/")
+    body = f"<Bucket>{BUCKET}</Bucket><Key>{key}</Key><UploadId>u-1</UploadId><ETag>e</ETag>"
+    return Answer(body=f"<{root}Result>{body}</{root}Result>".encode())
 
 
 def is_location(request: Request) -> bool:
@@ -34,7 +69,7 @@ def backend_at(url: str | None, *, timeout: float = 10) -> S3Backend:
     return S3Backend(
         Bucket(
             "eu-s3",
-            "domicile-eu",
+            BUCKET,
             HOME,
             endpoint_url=url,
             credentials=CREDENTIALS,

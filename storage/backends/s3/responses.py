@@ -1,0 +1,107 @@
+"""Check that a response is what was asked for, before botocore reads it.
+
+botocore takes any root element for the one that it expects, ``maybe`` for false, and a list without
+entries for an empty one. A listing that is believed proves that bytes are gone, so all that proves
+something is checked in the XML itself.
+"""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+from xml.etree.ElementTree import Element, ParseError, fromstring
+
+from botocore.model import OperationModel
+
+if TYPE_CHECKING:
+    from types_boto3_s3 import S3Client
+
+_ROOTS = {
+    "CompleteMultipartUpload": "CompleteMultipartUploadResult",
+    "CreateMultipartUpload": "InitiateMultipartUploadResult",
+    "DeleteObjects": "DeleteResult",
+    "GetBucketLocation": "LocationConstraint",
+    "GetObjectLockConfiguration": "ObjectLockConfiguration",
+    "ListMultipartUploads": "ListMultipartUploadsResult",
+    "ListObjectVersions": "ListVersionsResult",
+    "ListObjectsV2": "ListBucketResult",
+}
+_ENTRIES: Mapping[str, Mapping[str, tuple[str, ...]]] = {
+    "ListMultipartUploads": {"Upload": ("Key", "UploadId")},
+    "ListObjectVersions": {
+        "Version": ("Key", "VersionId", "IsLatest", "Size"),
+        "DeleteMarker": ("Key", "VersionId"),
+    },
+    "ListObjectsV2": {"Contents": ("Key", "Size")},
+}
+_BUCKET = {"ListMultipartUploads": "Bucket"}
+_LARGEST = 2**53  # bytes; no object is larger
+_OK, _FIRST_ERROR = 200, 300
+
+
+class InvalidResponse(Exception):
+    """A response is not one to the request. The message has no text of the server."""
+
+
+def install(client: "S3Client", bucket: str) -> None:
+    """Check every later response that a client of this bucket gets."""
+
+    def check(
+        operation_model: OperationModel, response_dict: Mapping[str, Any], **_: object
+    ) -> None:
+        if _OK <= response_dict["status_code"] < _FIRST_ERROR:
+            check_response(operation_model.name, response_dict["body"], bucket)
+
+    client.meta.events.register_first("before-parse.s3", check)
+
+
+def check_response(operation: str, body: object, bucket: str) -> None:
+    """Raise InvalidResponse unless the body of a success is one that the operation returns."""
+    if operation not in _ROOTS:
+        return
+    root = _parse(body)
+    if _name(root) == "Error":
+        return  # some servers send it with status 200; botocore raises it
+    if _name(root) != _ROOTS[operation]:
+        raise InvalidResponse("another root element")
+    if operation in _ENTRIES:
+        _check_listing(operation, root, bucket)
+
+
+def _check_listing(operation: str, root: Element, bucket: str) -> None:
+    if _text(root, _BUCKET.get(operation, "Name")) != bucket:
+        raise InvalidResponse("a listing of another bucket")
+    if _text(root, "IsTruncated") not in ("true", "false"):
+        raise InvalidResponse("IsTruncated is neither true nor false")
+    entries = _ENTRIES[operation]
+    for child in root:
+        for field in entries.get(_name(child), ()):
+            _check_field(field, _text(child, field))
+
+
+def _check_field(field: str, text: str) -> None:
+    if not text:
+        raise InvalidResponse(f"an entry without {field}")
+    if field == "IsLatest" and text not in ("true", "false"):
+        raise InvalidResponse("IsLatest is neither true nor false")
+    if field == "Size" and not (text.isascii() and text.isdigit() and int(text[:20]) <= _LARGEST):
+        raise InvalidResponse("an invalid Size")
+
+
+def _parse(body: object) -> Element:
+    if not isinstance(body, bytes) or b"<!" in body:  # neither a declaration nor a comment
+        raise InvalidResponse("not XML")
+    try:
+        return fromstring(body)  # noqa: S314 - it has no declaration, so no entities
+    except (ParseError, ValueError, LookupError):  # LookupError: an unknown encoding
+        raise InvalidResponse("not XML") from None
+
+
+def _name(element: Element) -> str:
+    return str(element.tag).rpartition("}")[2]
+
+
+def _text(parent: Element, name: str) -> str:
+    """Return the text of the only child of that name. Raises InvalidResponse if there are more."""
+    found = [child for child in parent if _name(child) == name]
+    if len(found) > 1:
+        raise InvalidResponse(f"more than one {name}")
+    return (found[0].text or "") if found else ""

@@ -1,0 +1,118 @@
+"""No answer of a server is a bug of ours: each operation of S3, answered in each wrong way.
+
+``make test`` tries one of twelve pairs; ``make deep`` tries all.
+"""
+
+import resource
+import time
+import zlib
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from storage.backends.s3.backend import S3Backend
+from storage.backends.s3.bucket import Bucket
+from storage.backends.s3.upload import PART
+from storage.errors import BackendError
+from storage.testing.s3 import CREDENTIALS, S3Server
+from tests.support.backends.lies import LIES, OPERATIONS, Liar
+from tests.support.backends.s3 import BODY, BUCKET, HOME, KEY
+
+TIMEOUT = 0.6
+_SHARE = 12
+
+
+def call_all(backend: S3Backend, other: S3Backend) -> Iterator[Callable[[], object]]:
+    """Yield calls that use every operation. ``other`` cannot list versions."""
+
+    def upload() -> None:
+        with backend.upload(KEY, timeout=TIMEOUT) as started:
+            started.write(b"x" * (PART + 1))
+            started.finish()
+
+    yield lambda: backend.probe("canary/1")
+    yield lambda: backend.put(KEY, BODY, timeout=TIMEOUT)
+    yield upload
+    yield lambda: backend.get(KEY)
+    yield lambda: backend.get(KEY, 2, 9)
+    yield lambda: backend.preserve(KEY)
+    yield lambda: backend.release(KEY)
+    yield lambda: list(backend.scan("pack/"))
+    yield lambda: other.list_key(KEY)
+    yield lambda: backend.purge(KEY)
+
+
+def pairs() -> list[tuple[str, str]]:
+    """Return each operation with each lie."""
+    return [(about, name) for about in OPERATIONS for name in LIES]
+
+
+def sampled() -> list[object]:
+    """Return the pairs, all but a fixed share of them marked as deep."""
+    return [
+        pytest.param(
+            *pair, marks=() if zlib.crc32(repr(pair).encode()) % _SHARE == 0 else pytest.mark.deep
+        )
+        for pair in pairs()
+    ]
+
+
+def opened(server: S3Server, *, versions: bool = True) -> S3Backend:
+    """Return a backend with a short timeout, and the means of a first client."""
+    bucket = Bucket(
+        "s3",
+        BUCKET,
+        HOME,
+        endpoint_url=server.url,
+        credentials=CREDENTIALS,
+        timeout=TIMEOUT,
+        clock=time.monotonic,
+    )
+    bucket.check_place(timeout=30)
+    return S3Backend(bucket, attested_off=set() if versions else {"versions"})
+
+
+@pytest.fixture
+def server() -> Iterator[S3Server]:
+    """The S3 of moto, with a bucket with versions and locks."""
+    with S3Server() as running:
+        running.make_bucket(BUCKET, HOME, versioned=True, locks=True)
+        yield running
+
+
+@pytest.mark.parametrize(("about", "name"), sampled())
+def test_a_lie_is_an_error_of_the_backend(server: S3Server, about: str, name: str) -> None:
+    """Each call returns or raises BackendError, in time and in bounded memory.
+
+    What it lists is never less than what is there.
+    """
+    backend, other = opened(server), opened(server, versions=False)
+    for _ in range(2):
+        backend.put(KEY, BODY, timeout=30)
+    there = {item.kind for item in backend.list_key(KEY)}
+    liar = Liar(server, about, LIES[name])
+    liar.start()
+    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+
+    for call in call_all(backend, other):
+        began = time.monotonic()
+        try:
+            call()
+        except BackendError as error:
+            shown = str(error)
+        else:
+            shown = ""
+        assert KEY not in shown
+        assert time.monotonic() - began < 20 * TIMEOUT
+    try:
+        listed = {item.kind for item in backend.list_key(KEY)}
+    except BackendError:
+        listed = there
+    liar.stop()
+
+    assert liar.met
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - memory < 300_000  # KiB
+    there &= {item.kind for item in backend.list_key(KEY)}
+    assert listed >= there
+    backend.close()
+    other.close()
