@@ -76,7 +76,8 @@ def test_irreparable_damage_has_its_own_exit_code(scrub: CliRunner, domicile: Do
 
     assert result.exit_code == Exit.UNREPAIRED
     assert "wrong size" in result.stdout
-    assert "NOT REPAIRED" in result.stdout
+    assert "UNREPAIRED" in result.stdout
+    assert '"done": "unrepaired"' in result.stderr  # the log has the same word
     (region, _) = domicile.store.status()
     assert [backend.unrepaired for backend in region.backends] == [1, 0]
 

@@ -32,7 +32,7 @@ _DONE = {
     Done.REPLACING: "a worker will purge and replicate it",
     Done.REASSIGNING: "a worker will replicate it to an allowed backend; scrub again then",
     Done.WAITING: "a scrub will purge it after its grace time",
-    Done.UNREPAIRED: "NOT REPAIRED",
+    Done.UNREPAIRED: "UNREPAIRED",
 }
 
 

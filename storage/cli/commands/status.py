@@ -74,7 +74,7 @@ def show(region: RegionStatus) -> None:
             "missing",
             "to purge",
             "scrubbed (UTC)",
-            "not repaired",
+            "unrepaired",
             "overdue since (UTC)",
         ),
         [_row(backend) for backend in region.backends],
