@@ -27,7 +27,7 @@ def worker(
     dry_run: Annotated[bool, Option("--dry-run", help="Show what is due; change nothing.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Run the due duties in the regions of this process: erase, expire, purge, replicate, ...
+    """Run the due duties in the regions of this process, such as erase, expire and replicate.
 
     Any number of workers can run at once, and a worker can be killed at any time. The first SIGTERM
     or SIGINT ends the worker after its current piece of work, the second at once. The log is on
