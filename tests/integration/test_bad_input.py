@@ -173,7 +173,7 @@ SETTINGS: dict[str, tuple[dict[str, str], str]] = {
     ),
     "a key file for all to read": (
         {**GOOD, f"{REGION}KEYS_FILE": "keys/open"},
-        "keys/open is accessible to others.*chmod 600",
+        "Other users can access .*keys/open.*chmod 600",
     ),
     "keys of another region": (
         {**GOOD, f"{REGION}KEYS_FILE": "keys/us"},
