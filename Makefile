@@ -90,7 +90,7 @@ lateness: venv ## Live through DAYS days of trouble, and say how late anything w
 
 docs: venv ## Build the documentation site into site/, without the network
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
-	@echo 'To read it: python -m http.server -d site, then open http://localhost:8000'
+	@echo 'To read it: $(BIN)/python -m http.server -d site, then open http://localhost:8000'
 
 changelog: venv ## Print what is in the next release
 	@$(BIN)/python changelog/collect.py

@@ -301,8 +301,8 @@ def cli_page() -> str:
 
 
 def _with_whole_sentences(page: str) -> str:
-    """Return the page with the first sentence of each command in the lists, which Typer cuts off."""
-    heads = [("domicile", 0), *((found["command"], found.end()) for found in _HEADING.finditer(page))]
+    """Return the page with whole sentences in its lists of commands: Typer cuts them off."""
+    heads = [("domicile", 0), *((head["command"], head.end()) for head in _HEADING.finditer(page))]
     firsts = {name: page[at:].split("\n\n", 1)[0].replace("\n", " ") for name, at in heads}
 
     def whole(listed: re.Match[str]) -> str:
