@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractAsyncContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
+from pathlib import Path
 from uuid import uuid4
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -201,7 +202,7 @@ def init(settings: Settings, *, dependencies: Dependencies | None = None) -> lis
     """
     dependencies = dependencies or Dependencies()
     topology = topology_of(settings)
-    settings.home.mkdir(parents=True, exist_ok=True, mode=0o700)
+    _make_home(settings.home)
     with region_settings(settings, topology) as regions:
         for name, own in regions.items():
             _init_region(settings, dependencies, topology, topology.regions[name], own)
@@ -311,6 +312,16 @@ def _connectors(
 def _backend(spec: BackendSpec, settings: Settings) -> Backend:
     credentials = settings.backends.get(spec.name)
     return open_backend(spec, data_dir=settings.home, credentials=credentials)
+
+
+def _make_home(home: Path) -> None:
+    try:
+        home.mkdir(parents=True, exist_ok=True, mode=0o700)
+    except OSError as error:
+        raise SettingsError(
+            f"DOMICILE_HOME {home} cannot be made a directory: {error.strerror}.",
+            advice="Set it to a directory that the user who runs Domicile may create and write.",
+        ) from error
 
 
 def _init_region(

@@ -29,6 +29,13 @@ def _dashed(given: object) -> object:
     return given
 
 
+def _directory(given: object) -> object:
+    """Make the path of a directory absolute: messages show it, and a chdir changes nothing."""
+    if given == "":
+        raise ValueError("It is empty. Give a directory, or unset it")
+    return Path(given).absolute() if isinstance(given, str | Path) else given
+
+
 def default_home() -> Path:
     """Return ``~/.domicile``; for root a directory that the PostgreSQL user can enter."""
     return Path("/var/lib/domicile") if os.geteuid() == 0 else Path.home() / ".domicile"
@@ -65,7 +72,7 @@ class Settings(BaseSettings):
         use_attribute_docstrings=True,
     )
 
-    home: Path = Field(default_factory=default_home)
+    home: Annotated[Path, BeforeValidator(_directory)] = Field(default_factory=default_home)
     """The directory of the embedded PostgreSQL, the keys and relative paths of backends."""
     topology: Path | None = None
     """A directory of TOML files like ``regions/data``. Unset: the shipped example."""
@@ -109,7 +116,7 @@ def _invalid(problem: ErrorDetails) -> SettingsError:
     *group, last = (str(part) for part in problem["loc"])
     name = PREFIX + "__".join((*group, last)).upper().replace("-", "_")
     if problem["type"] != "extra_forbidden":
-        return SettingsError(f"{name}: {problem['msg']}.")
+        return SettingsError(f"{name}: {problem['msg'].removeprefix('Value error, ')}.")
     part: type[BaseModel] = S3Credentials if group[:1] == ["backends"] else RegionSettings
     known = [field.upper() for field in part.model_fields]
     return SettingsError(

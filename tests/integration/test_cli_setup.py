@@ -100,6 +100,33 @@ class TestSettingUp:
         assert result.exit_code == Exit.CONFIGURATION
         assert "DOMICILE_HOME" in result.stderr
 
+    @pytest.mark.parametrize("command", ["init", "status"])
+    @pytest.mark.parametrize("home", ["/dev/null", "/proc/x", "a-file"])
+    def test_a_home_that_cannot_be_a_directory_is_named(
+        self,
+        line: CommandLine,
+        tmp_path: Path,
+        monkeypatch: pytest.MonkeyPatch,
+        command: str,
+        home: str,
+    ) -> None:
+        """The error has the absolute path and the reason, and no bug is reported."""
+        monkeypatch.chdir(tmp_path)
+        Path("a-file").touch()
+
+        result = line(command, environment={"DOMICILE_HOME": home})
+
+        assert result.exit_code == Exit.CONFIGURATION
+        said = f"DOMICILE_HOME {tmp_path / home} cannot be made a directory: "
+        assert said in " ".join(result.stderr.split())
+
+    def test_an_empty_home_is_refused(self, line: CommandLine) -> None:
+        """It is not the current directory."""
+        result = line("status", environment={"DOMICILE_HOME": ""})
+
+        assert result.exit_code == Exit.CONFIGURATION
+        assert "DOMICILE_HOME: It is empty." in result.stderr
+
 
 class TestDoctor:
     def test_all_checks_pass(self, line: CommandLine) -> None:
