@@ -31,6 +31,7 @@ from storage.clock import CatalogClock, steady
 from storage.crypto.pseudonym import Pseudonyms
 from storage.crypto.root import LocalRootKeys, create
 from storage.errors import (
+    BackendError,
     BackendFull,
     BackendTimeout,
     BackendUnavailable,
@@ -239,6 +240,13 @@ def probe(region: OpenRegion, log: FilteringBoundLogger) -> None:
 
     A backend that does not answer is logged. Raises the error of one that refuses.
     """
+    for error in try_rights(region):
+        log.warning("backend_down", backend=error.backend, error=error.code)
+
+
+def try_rights(region: OpenRegion) -> list[BackendError]:
+    """Do what ``probe`` does, and return the errors of the backends that do not answer."""
+    down: list[BackendError] = []
     with region.catalog.begin() as connection:
         canary = announce(region, connection, Contents(ObjectKind.CANARY), list(region.backends))
     try:
@@ -246,9 +254,10 @@ def probe(region: OpenRegion, log: FilteringBoundLogger) -> None:
             try:
                 region.backends[replica.backend].probe(replica.key)
             except (BackendUnavailable, BackendTimeout, BackendFull) as error:
-                log.warning("backend_down", backend=replica.backend, error=error.code)
+                down.append(error)
     finally:
         canary.abandon()
+    return down
 
 
 def _open(

@@ -177,19 +177,27 @@ class TestDoctor:
         assert "1 check failed" in result.stderr
 
     def test_missing_backends(self, line: CommandLine) -> None:
-        """One may be missing, as long as enough others take writes."""
+        """The check of each fails with the backend's own message and advice."""
         one, other = line.home / "backends" / "eu-a", line.home / "backends" / "eu-b"
         away = line.home / "away"
         one.rename(away)
+        one.mkdir()  # what is left of a disk that is not mounted
         first = line("doctor", "--json")
         other.rename(line.home / "away-too")
         second = line("doctor", "--json")
         (line.home / "away-too").rename(other)
+        one.rmdir()
         away.rename(one)
 
-        states = [f["state"] for f in json.loads(first.stdout)["findings"] if f["what"] == "eu-a"]
-        assert (first.exit_code, states) == (0, ["warn"])
-        assert second.exit_code == Exit.CONFIGURATION
+        found = {f["what"]: f for f in json.loads(first.stdout)["findings"]}
+        assert (first.exit_code, second.exit_code) == (Exit.CONFIGURATION, Exit.CONFIGURATION)
+        assert found["eu-a"]["state"] == "fail"
+        assert "no .domicile file" in found["eu-a"]["says"]
+        assert "Is the disk mounted?" in found["eu-a"]["advice"]
+        assert found["eu-b"]["state"] == "ok"
+        told = [f["says"] for f in json.loads(second.stdout)["findings"] if f["state"] == "fail"]
+        assert any("its directory does not exist" in says for says in told)
+        assert "A write needs 1 backend; 0 can be used." in told
 
     def test_a_catalog_that_does_not_answer(self, line: CommandLine) -> None:
         """The report has the driver's message, but not the password."""
