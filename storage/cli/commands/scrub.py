@@ -11,7 +11,7 @@ from typer import Option
 
 from storage.catalog import scrubs
 from storage.catalog.scrubs import Round
-from storage.cli.exit_codes import Exit, code_of
+from storage.cli.exit_codes import Exit, code_for
 from storage.cli.opening import chosen_regions, opened_homes
 from storage.cli.options import AsJson, OneRegion
 from storage.cli.output import bad, good, print_json, print_note, print_table, print_text, warning
@@ -81,7 +81,7 @@ def scrub(
     if unrepaired:
         raise typer.Exit(Exit.UNREPAIRED)
     if errors:
-        raise typer.Exit(code_of(type(errors[0])))
+        raise typer.Exit(code_for(errors[0]))
 
 
 def _targets(homes: Homes, region: str | None, backend: str | None, limit: Rate) -> list[Target]:
