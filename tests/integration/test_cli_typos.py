@@ -24,6 +24,7 @@ TYPOS = {
     "a region of a policy": (["policy", "explain", "--region", "us-east"], "us-east-1"),
     "a home": (["tenant", "ensure", "t", "--home", "eu-centrl-1", *TENANT], "eu-central-1"),
     "a backend": (["scrub", "--backend", "eu_a"], "eu-a"),
+    "a processor": (["processor", "copies", "--processor", "vier-augn"], "vier-augen"),
     "a retention": (
         ["tenant", "ensure", "t", "--home", "us-east-1", *TENANT, "--retention", "promt=3"],
         "prompt",
