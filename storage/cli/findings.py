@@ -1,5 +1,6 @@
 """The findings of ``domicile doctor``: one for each check."""
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
@@ -8,6 +9,8 @@ from storage.catalog.engine import connection_failure
 from storage.errors import DomicileError
 
 State = Literal["ok", "warn", "fail"]
+
+_CIRCULAR = re.compile(r"(?:;? ?[Ss]ee| and): domicile doctor\.?")  # it is what printed this
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,5 +39,5 @@ def tried(check: str, what: str, work: Callable[[], str]) -> Finding:
 
 def failed(check: str, what: str, error: DomicileError) -> Finding:
     """Return a failure, with the message of the database driver if there was no connection."""
-    why = connection_failure(error)
-    return Finding(check, what, "fail", error.message + (f" ({why})" if why else ""), error.advice)
+    why, advice = connection_failure(error), _CIRCULAR.sub("", error.advice).strip()
+    return Finding(check, what, "fail", error.message + (f" ({why})" if why else ""), advice)

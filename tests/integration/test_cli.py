@@ -152,14 +152,14 @@ class TestProcessors:
         ("copy", "actor", "code"),
         [
             (str(UUID(int=1)), "officer-7", Exit.NOT_THERE),
-            ("nothing", "officer-7", Exit.NOT_THERE),
+            ("nothing", "officer-7", Exit.INVALID),
             (str(UUID(int=1)), "Hypatia of Alexandria", Exit.INVALID),
         ],
     )
     def test_invalid_attestations_are_refused(
         self, line: CommandLine, tmp_path: Path, copy: str, actor: str, code: Exit
     ) -> None:
-        """An absent copy, and a name instead of an id."""
+        """An absent copy, and what is no id."""
         said = tmp_path / "letter.pdf"
         said.write_bytes(b"we have deleted it")
         found, _ = line.error(

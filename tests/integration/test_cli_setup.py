@@ -13,7 +13,8 @@ import regions
 from storage.cli import packages
 from storage.cli.commands import doctor
 from storage.cli.exit_codes import Exit
-from storage.cli.findings import Finding
+from storage.cli.findings import Finding, failed
+from storage.errors import SettingsError
 from tests.support.cli_harness import CommandLine
 
 
@@ -92,6 +93,23 @@ class TestSettingUp:
 
         assert result.exit_code == Exit.CONFIGURATION
         assert "sub_processors.toml" in result.stderr
+
+    def test_a_topology_that_is_no_directory_is_named(self, line: CommandLine) -> None:
+        """There is no file to correct: the setting is wrong."""
+        result = line("status", environment={"DOMICILE_TOPOLOGY": "/nope"})
+
+        assert result.exit_code == Exit.CONFIGURATION
+        assert "DOMICILE_TOPOLOGY /nope is not a directory" in result.stderr
+        assert "at that key" not in result.stderr
+
+    def test_credentials_of_a_directory_are_refused(self, line: CommandLine) -> None:
+        """They would be ignored: another backend was meant."""
+        keys = {f"DOMICILE_BACKENDS__EU_A__{k}_KEY": "hunter2" for k in ("ACCESS", "SECRET")}
+        result = line("status", environment=keys)
+
+        assert result.exit_code == Exit.CONFIGURATION
+        assert "credentials for eu-a: a directory backend takes none" in result.stderr
+        assert "hunter2" not in result.output
 
     def test_an_unusable_home_is_reported(self, line: CommandLine) -> None:
         """The error names the setting, and no bug is reported."""
@@ -198,6 +216,20 @@ class TestDoctor:
         told = [f["says"] for f in json.loads(second.stdout)["findings"] if f["state"] == "fail"]
         assert any("its directory does not exist" in says for says in told)
         assert "A write needs 1 backend; 0 can be used." in told
+
+    @pytest.mark.parametrize(
+        ("advice", "shown"),
+        [
+            ("See: domicile doctor", ""),
+            ("Try again. See: domicile doctor", "Try again."),
+            ("See https://x/settings/ and: domicile doctor", "See https://x/settings/"),
+        ],
+    )
+    def test_no_advice_leads_back_to_doctor(self, advice: str, shown: str) -> None:
+        """Its reader has just run it."""
+        error = SettingsError("Wrong.", advice=advice)
+
+        assert failed("settings", "x", error).advice == shown
 
     def test_a_catalog_that_does_not_answer(self, line: CommandLine) -> None:
         """The report has the driver's message, but not the password."""

@@ -52,6 +52,24 @@ def test_a_typo_in_a_setting_gets_a_suggestion(line: CommandLine) -> None:
     assert "hunter2" not in result.output
 
 
+@pytest.mark.parametrize(
+    ("setting", "meant"),
+    [
+        ("DOMICILE_REGIONS__EU_CENTRL_1__CATALOG_URL", "eu-central-1"),
+        ("DOMICILE_BACKENDS__EU_AA__ACCESS_KEY", "eu-a"),
+    ],
+)
+def test_a_typo_in_a_name_within_a_setting_gets_a_suggestion(
+    line: CommandLine, setting: str, meant: str
+) -> None:
+    """It comes before the settings that the misspelled region or backend lacks."""
+    result = line("status", environment={setting: "hunter2"})
+
+    assert result.exit_code == Exit.CONFIGURATION
+    assert f"Did you mean {meant}?" in result.stderr
+    assert "hunter2" not in result.output
+
+
 def test_what_resembles_nothing_gets_no_suggestion(line: CommandLine) -> None:
     """The known names are listed all the same."""
     result = line("xxxxxx")
