@@ -196,18 +196,20 @@ def open_restored(
         yield chosen
 
 
-def init(settings: Settings, *, dependencies: Dependencies | None = None) -> list[str]:
+def init(settings: Settings, *, dependencies: Dependencies | None = None) -> dict[str, Path | None]:
     """Create what each region of the settings needs: database, schema, keys, storage, partitions.
 
-    Safe to repeat: nothing that exists is replaced. Return the names of the regions.
+    Safe to repeat: nothing that exists is replaced. Return the regions by name, each with its key
+    file if that was created now.
     """
     dependencies = dependencies or Dependencies()
     topology = topology_of(settings)
     _make_home(settings.home)
     with region_settings(settings, topology) as regions:
-        for name, own in regions.items():
-            _init_region(settings, dependencies, topology, topology.regions[name], own)
-    return list(regions)
+        return {
+            name: _init_region(settings, dependencies, topology, topology.regions[name], own)
+            for name, own in regions.items()
+        }
 
 
 def check_catalog(region: OpenRegion) -> None:
@@ -339,7 +341,7 @@ def _init_region(
     topology: Topology,
     region: Region,
     own: RegionSettings,
-) -> None:
+) -> Path | None:
     from storage.catalog import schema  # noqa: PLC0415 - Alembic: no service needs it
 
     url = own.catalog_url.get_secret_value()
@@ -352,7 +354,7 @@ def _init_region(
         with catalog.begin() as connection:
             schema.upgrade(connection)
             new = schema.name_catalog(connection, region.name, uuid4())
-            _ensure_keys(own, region.name, dependencies.entropy, new=new)
+            made = _ensure_keys(own, region.name, dependencies.entropy, new=new)
             roots = LocalRootKeys.load(own.keys_file, dependencies.entropy, region=region.name)
             names = Pseudonyms(roots.pseudonym_keys())
             pseudonym_keys.register(connection, region.name, names.checks())
@@ -366,18 +368,20 @@ def _init_region(
             days.lock_making(connection)
             ahead = range(1, (until - today).days + 1)
             days.make(connection, [today + timedelta(days=n) for n in ahead])
+        return made
     finally:
         catalog.close()
 
 
-def _ensure_keys(own: RegionSettings, region: str, entropy: Entropy, *, new: bool) -> None:
-    """Create root keys for a ``new`` catalog. Raises SettingsError if those of a used one are gone.
+def _ensure_keys(own: RegionSettings, region: str, entropy: Entropy, *, new: bool) -> Path | None:
+    """Create root keys for a ``new`` catalog, and return their file; None if it exists.
 
+    Raises SettingsError if the keys of a used catalog are gone.
     The transaction that names the catalog is still open: after a crash in between, the keys exist
     and the next ``init`` uses them.
     """
     if own.keys_file.exists():
-        return
+        return None
     if not new:
         raise SettingsError(
             f"The catalog of {region} is in use, but its key file {own.keys_file} is missing.",
@@ -386,3 +390,4 @@ def _ensure_keys(own: RegionSettings, region: str, entropy: Entropy, *, new: boo
         )
     own.keys_file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     create(own.keys_file, entropy, region=region)
+    return own.keys_file

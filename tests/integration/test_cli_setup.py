@@ -30,6 +30,18 @@ class TestSettingUp:
         assert told["embedded"]
         assert key.read_bytes() == before
 
+    def test_init_names_the_key_files_that_it_made(self, line: CommandLine) -> None:
+        """They must be backed up, once."""
+        fresh = {"DOMICILE_HOME": str(line.home / "fresh")}
+
+        first, again = line("init", environment=fresh), line("init", environment=fresh)
+
+        for name in ("eu-central-1", "us-east-1"):
+            assert str(line.home / "fresh" / "keys" / f"{name}.toml") in first.stderr
+        assert "Back up" in first.stderr
+        assert "Back up" not in again.stderr
+        assert line.told("init")["new_key_files"] == []
+
     def test_regions_are_listed(self, line: CommandLine) -> None:
         """Each with its backends, and whether this process serves it."""
         told = line.told("region", "list")
