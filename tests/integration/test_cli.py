@@ -62,7 +62,7 @@ class TestOperation:
             "backends",
             "partition_horizon",
             "horizon_alarm",
-            "clocks_apart",
+            "clocks_disagree",
             "overdue",
             "holds",
             "overdue_reviews",
@@ -89,7 +89,7 @@ class TestOperation:
             (BackendState("eu-a", 1, 2048, 4, 5, since),),
             date(2026, 3, 4),
             True,
-            clocks_apart=True,
+            clocks_disagree=True,
         )
 
         status.show(region)
@@ -207,7 +207,7 @@ class TestProcessors:
             (),
             date(2026, 5, 1),
             False,
-            clocks_apart=False,
+            clocks_disagree=False,
             processors=(late,),
         )
 
