@@ -54,3 +54,19 @@ def test_a_record_and_an_account_are_counted_too(line: CommandLine) -> None:
     assert again["readable_before"] == {"at_least": 0, "exact": True}
     assert account["readable_before"]["exact"] is True
     assert len(account["erasures"]) == 1
+
+
+def test_a_worker_says_what_is_left_for_later(line: CommandLine) -> None:
+    """That nothing is due now does not mean that all is done."""
+    backend = line.home / "backends" / "eu-a"
+    line.put("mine", "--subject", "user-10")
+    assert line("erase", "acme-eu", "--subject", "user-10", *_YES).exit_code == 0
+    away = backend.with_name("away")
+    backend.rename(away)
+    first = line("worker", "--once")
+    again = line("worker", "--once")
+    away.rename(backend)
+
+    assert "Done, in batches: " in first.stdout
+    assert "Nothing was due now." in again.stdout
+    assert "eu-central-1: 1 replica to purge later, from " in again.stderr
