@@ -52,6 +52,7 @@ class TooFewReplicas(Unavailable):
 
     usual_advice = "Try again when they respond. The record is never stored elsewhere instead."
     _what: ClassVar[str] = "record"
+    _note: ClassVar[str] = "The record is never stored elsewhere instead. "
 
     def __init__(
         self, failures: Mapping[str, str], consequence: str = "Nothing is stored."
@@ -61,7 +62,7 @@ class TooFewReplicas(Unavailable):
         codes = ", ".join(f"{backend}: {code}" for backend, code in sorted(failures.items()))
         super().__init__(
             f"Too few backends stored the {self._what} ({codes}). {consequence}",
-            advice=REFUSED_ADVICE if refused else "",
+            advice=self._note + REFUSED_ADVICE if refused else "",
         )
         self.failures, self.retryable = dict(failures), not refused
 
@@ -71,6 +72,7 @@ class LedgerUnwritten(TooFewReplicas):
 
     usual_advice = "Try again when they respond. A restored catalog would lack the event."
     _what = "ledger entry"
+    _note = ""
 
 
 class BackendError(Unavailable):
