@@ -127,7 +127,7 @@ def _horizon(region: RegionStatus) -> Text:
 
 
 def _clocks(region: RegionStatus) -> Text:
-    if region.clocks_apart:
+    if region.clocks_disagree:
         return bad("this machine and the database DISAGREE: workers here delete nothing")
     return good("this machine and the database agree")
 
