@@ -83,7 +83,9 @@ class OpenRegion:
         spec = {spec.name: spec for spec in self.region.backends}[backend]
         sees = self.backends[backend].listable
         vouched = {kind for what in spec.attested_off for kind in _KINDS[what]}
-        return Visibility(spec.sub_processor, tuple(sorted(sees)), tuple(sorted(vouched - sees)))
+        return Visibility(
+            spec.sub_processor, spec.located, tuple(sorted(sees)), tuple(sorted(vouched - sees))
+        )
 
     def deadline(self, now: datetime, lasts: float | None = None) -> datetime:
         """Return the latest end of a write that begins now, plus the error of the clock.

@@ -10,7 +10,7 @@ class ConfigurationError(DomicileError):
 
 
 class TopologyError(ConfigurationError):
-    """The topology is not valid."""
+    """The topology is not valid, or a backend is not where its region must be."""
 
     usual_advice = f"Correct the file at that key. See {DOCUMENTATION}howto/add-a-region/"
 

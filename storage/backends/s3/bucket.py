@@ -16,9 +16,10 @@ from botocore.parsers import ResponseParserError
 from botocore.session import get_session
 from urllib3.exceptions import HTTPError
 
+from regions.endpoints import is_loopback
 from storage.backends.s3 import S3Credentials
 from storage.backends.s3.failures import meaning
-from storage.backends.s3.lock import RegionLock, check_url, is_loopback
+from storage.backends.s3.lock import RegionLock, check_url
 from storage.errors import (
     BackendMisplaced,
     BackendTimeout,
