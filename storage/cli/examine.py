@@ -22,7 +22,7 @@ from storage.crypto.root import LocalRootKeys
 from storage.errors import DomicileError
 from storage.logs import make_logger
 from storage.policy import horizon_alarm
-from storage.region import OpenRegion
+from storage.region import Backends, OpenRegion
 from storage.settings import RegionSettings, Settings, region_settings
 from storage.text import plural
 
@@ -137,7 +137,7 @@ def _backends(region: OpenRegion) -> Iterator[Finding]:
     """Check each backend alone, so that one failure does not hide another."""
     unreachable = []
     for name, backend in region.backends.items():
-        one = replace(region, backends={name: backend})
+        one = replace(region, backends=Backends({name: backend}))
         finding = tried("backends", name, lambda: _rights(one))  # noqa: B023 - called at once
         if finding.state == "ok" and backend.unhealthy:
             unreachable.append(name)

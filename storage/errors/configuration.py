@@ -38,6 +38,15 @@ class CatalogUnsupported(ConfigurationError):
     usual_advice = "Run: domicile init"
 
 
+class BackendUndeclared(ConfigurationError):
+    """The topology lacks a backend that has replicas in the catalog."""
+
+    usual_advice = (
+        "Put the backend back into the topology. "
+        f"To empty it first, see {DOCUMENTATION}howto/retire-a-backend/"
+    )
+
+
 class CatalogForbidden(ConfigurationError):
     """The database role lacks a privilege that the operation needs."""
 
