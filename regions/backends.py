@@ -9,9 +9,10 @@ from datetime import timedelta
 from pathlib import PurePosixPath
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, StringConstraints
 
-from regions.fields import Fault, Model, Name, Text
+from regions.endpoints import is_aws, is_loopback
+from regions.fields import Fault, Located, Model, Name, Text
 
 
 class _Spec(Model):
@@ -29,6 +30,11 @@ class _Spec(Model):
         """How long after its deadline an abandoned write may still take effect."""
         return timedelta(minutes=self.longest_request_minutes)
 
+    @property
+    def located(self) -> Located:
+        """How it is known where the backend stands."""
+        return "local"
+
     def overlap(self, other: "BackendSpec") -> Iterator[Fault]:
         """Yield a fault if both store in the same location: a purge of one would purge both."""
         yield from ()
@@ -41,6 +47,14 @@ class S3Spec(_Spec):
     aws_region: Text  # what GetBucketLocation must return
     bucket: Text
     endpoint_url: str | None = None  # None: AWS
+    # SHA-256 of the contract or data sheet that says where an endpoint outside of AWS is
+    location_document: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")] | None = None
+
+    @property
+    def located(self) -> Located:
+        if self.endpoint_url is None or is_aws(self.endpoint_url):
+            return "checked"
+        return "local" if is_loopback(self.endpoint_url) else "attested"
 
     def overlap(self, other: "BackendSpec") -> Iterator[Fault]:
         if isinstance(other, S3Spec) and self.location == other.location:

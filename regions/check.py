@@ -2,7 +2,8 @@
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
-from regions.backends import BackendSpec
+from regions.backends import BackendSpec, S3Spec
+from regions.endpoints import aws_region_of, host_of, safe_url
 from regions.fields import Fault
 from regions.model import (
     Bounds,
@@ -10,6 +11,7 @@ from regions.model import (
     ClassRule,
     DataClass,
     JurisdictionRule,
+    Locations,
     Region,
     Residency,
     Service,
@@ -125,6 +127,49 @@ def distinct(entry: Region, others: Iterable[Region]) -> Iterator[Fault]:
             if spec.name in taken:
                 yield f"backends.{spec.name}.name", f"is a backend of {other.name} already"
             yield from _apart(spec, other.backends)
+
+
+def locations(entry: Region, known: Locations) -> Iterator[Fault]:
+    """Check that each backend stands in the region's jurisdiction, as far as its name tells.
+
+    What the name does not tell needs a document. A directory and a loopback endpoint are wherever
+    this machine is, which nothing here can know.
+    """
+    for spec in entry.backends:
+        if isinstance(spec, S3Spec):
+            key = f"backends.{spec.name}"
+            yield from ((f"{key}.{field}", reason) for field, reason in _stands(spec, entry, known))
+
+
+def _stands(spec: S3Spec, entry: Region, known: Locations) -> Iterator[Fault]:
+    url = spec.endpoint_url
+    if url is not None and not safe_url(url):
+        yield (
+            "endpoint_url",
+            "must be https, without user, query and fragment (http: loopback only)",
+        )
+    elif spec.located == "checked":
+        yield from _stands_at_aws(spec, entry, known)
+    elif spec.located == "attested" and spec.location_document is None:
+        reason = f"is missing: the name {host_of(url or '')} does not say where it is"
+        yield "location_document", f"{reason}. Give the SHA-256 of the contract that does"
+    if spec.located != "attested" and spec.location_document is not None:
+        yield "location_document", "is for endpoints outside of AWS and of this machine"
+
+
+def _stands_at_aws(spec: S3Spec, entry: Region, known: Locations) -> Iterator[Fault]:
+    region, url = spec.aws_region, spec.endpoint_url
+    if url is not None:
+        named = aws_region_of(url)
+        if named not in known.aws:
+            yield "endpoint_url", f"does not say its region: use https://s3.{region}.amazonaws.com"
+        elif named != region:
+            yield "endpoint_url", f"is in {named}, but aws_region is {region}"
+    where = known.aws.get(region)
+    if where is None:
+        yield "aws_region", f"{region} is not in locations.toml"
+    elif where != entry.jurisdiction:
+        yield "aws_region", f"{region} is in {where}, not in {entry.jurisdiction}"
 
 
 def _host(name: str, key: str, entry: Region, known: Mapping[str, SubProcessor]) -> Iterator[Fault]:

@@ -1,29 +1,15 @@
 """The kinds of connector to a processor: one class each, with the fields of its kind."""
 
-import re
 from datetime import timedelta
 from typing import Annotated, Literal
-from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, StringConstraints
 
+from regions.endpoints import safe_url
 from regions.fields import Model
 
 LONGEST_COPY_DAYS = 30
 """The most days that a processor may have a copy, whatever it is a copy of."""
-
-_LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
-
-
-def safe_url(url: str) -> bool:
-    """Return whether content may be sent to the URL: over TLS, or to this machine itself."""
-    try:
-        parts = urlsplit(url)
-        host, _ = parts.hostname or "", parts.port  # raises if the port is not a number
-    except ValueError:
-        return False
-    plain = bool(host) and url.isascii() and not re.search(r"[\s?#@]", url)
-    return plain and (parts.scheme == "https" or (parts.scheme == "http" and host in _LOOPBACK))
 
 
 def _checked_url(url: str) -> str:

@@ -3,6 +3,7 @@
 A directory holds ``regions/*.toml`` (one region each, named like its file), ``sub_processors.toml``
 (``[[sub_processors]]``), ``residencies.toml`` (``[[residencies]]``), ``jurisdictions.toml``
 (``[[jurisdictions]]``) and ``classes.toml`` (``[[classes]]``, ``[[cascades]]``, ``[bounds]``).
+It may hold ``locations.toml``, in the place of the shipped one.
 """
 
 import json
@@ -26,6 +27,7 @@ from regions.model import (
     Cascade,
     ClassRule,
     JurisdictionRule,
+    Locations,
     Region,
     Residency,
     SubProcessor,
@@ -67,13 +69,14 @@ def load_topology(directory: Path | None = None) -> Topology:
     Raises TopologyProblem for the first fault. A loaded topology refers only to entries that exist,
     keeps every region within its jurisdiction, and has deadlines that can be met.
     """
-    root: Traversable = files("regions") / "data" if directory is None else directory
+    shipped: Traversable = files("regions") / "data"
+    root: Traversable = shipped if directory is None else directory
     processors = _sub_processors(root / "sub_processors.toml")
     residencies = _residencies(root / "residencies.toml")
     jurisdictions = _jurisdictions(root / "jurisdictions.toml")
     rules = _classes(root / "classes.toml")
     return Topology(
-        regions=_regions(root / "regions", processors, jurisdictions),
+        regions=_regions(root / "regions", processors, jurisdictions, _locations(root, shipped)),
         sub_processors=processors,
         residencies=residencies,
         jurisdictions=jurisdictions,
@@ -105,6 +108,11 @@ def _jurisdictions(file: Traversable) -> dict[str, JurisdictionRule]:
     return {entry.name: entry for entry in entries}
 
 
+def _locations(root: Traversable, shipped: Traversable) -> Locations:
+    own = root / "locations.toml"
+    return _read(own if own.is_file() else shipped / "locations.toml", Locations)
+
+
 def _classes(file: Traversable) -> _Classes:
     rules = _read(file, _Classes)
     _refuse(file, check.unique("classes", [rule.name for rule in rules.classes]))
@@ -119,6 +127,7 @@ def _regions(
     folder: Traversable,
     processors: dict[str, SubProcessor],
     jurisdictions: dict[str, JurisdictionRule],
+    locations: Locations,
 ) -> dict[str, Region]:
     regions: dict[str, Region] = {}
     for file in _toml_files(folder):
@@ -126,6 +135,7 @@ def _regions(
         _refuse(file, check.region(region, file.name.removesuffix(".toml"), processors))
         _refuse(file, check.evidence(region, jurisdictions))
         _refuse(file, check.distinct(region, tuple(regions.values())))
+        _refuse(file, check.locations(region, locations))
         regions[region.name] = region
     return regions
 

@@ -11,9 +11,7 @@ from pydantic import Field, StringConstraints
 
 from regions.backends import BackendSpec
 from regions.connectors import ConnectorSpec
-from regions.fields import Model, Name
-
-Jurisdiction = Annotated[str, StringConstraints(pattern=r"^[A-Z]{2,3}$")]
+from regions.fields import Jurisdiction, Model, Name
 
 AgreementKind = Literal["dpa"]
 
@@ -178,6 +176,12 @@ class Bounds(Model):
         the one on which the record was written.
         """
         return retention_days == 0 or timedelta(days=retention_days) >= self.purge + timedelta(1)
+
+
+class Locations(Model):
+    """The jurisdictions of the regions of providers, by the providers' own names."""
+
+    aws: dict[str, Jurisdiction]
 
 
 class Topology(Model):

@@ -21,7 +21,7 @@ from regions.model import Region, SubProcessor, Topology
 from storage import embedded
 from storage.backends.health import WatchedBackend
 from storage.backends.registry import create_storage, open_backend
-from storage.catalog import days, pseudonym_keys
+from storage.catalog import days, departures, pseudonym_keys
 from storage.catalog.engine import Catalog
 from storage.catalog.kinds import ObjectKind
 from storage.client.aio.store import AsyncStore, open_in_thread
@@ -35,6 +35,7 @@ from storage.errors import (
     BackendFull,
     BackendTimeout,
     BackendUnavailable,
+    BackendUndeclared,
     CatalogUnavailable,
     SettingsError,
 )
@@ -48,7 +49,7 @@ from storage.policy import horizon_wanted
 from storage.ports import Backend, Clock, Connector
 from storage.processors.registry import open_connector
 from storage.processors.signing import derive_key
-from storage.region import Limits, OpenRegion
+from storage.region import Backends, Limits, OpenRegion
 from storage.settings import (
     RegionSettings,
     Settings,
@@ -56,6 +57,7 @@ from storage.settings import (
     region_settings,
     topology_of,
 )
+from storage.text import plural
 from storage.workers.loop import Duty, Worker, duties
 
 _UNHEALTHY = 5.0  # seconds for which writes avoid a backend that failed
@@ -213,13 +215,19 @@ def init(settings: Settings, *, dependencies: Dependencies | None = None) -> dic
 
 
 def check_catalog(region: OpenRegion) -> None:
-    """Check that the catalog is safe, fits this code, and belongs to these keys.
+    """Check that the catalog is safe, and fits this code, these keys and this topology.
 
-    Raises CatalogUnsafe, CatalogUnsupported or SettingsError.
+    Raises CatalogUnsafe, CatalogUnsupported, SettingsError or BackendUndeclared.
     """
     region.catalog.check()
     with region.catalog.begin() as connection:
         pseudonym_keys.check(connection, region.name, region.pseudonyms.checks())
+        left = departures.elsewhere(connection, list(region.backends))
+    for name, count in left.items():
+        raise BackendUndeclared(
+            f"The topology of {region.name} has no backend {name}, which has "
+            f"{plural(count, 'replica')} in the catalog.",
+        )
 
 
 def guard_catalog(region: OpenRegion, log: FilteringBoundLogger) -> bool:
@@ -278,12 +286,11 @@ def _open(
     roots = LocalRootKeys.load(own.keys_file, dependencies.entropy, region=region.name)
     signing = roots.signing_keys()
     make = dependencies.backend or _backend
-    backends = {
-        spec.name: WatchedBackend(
+    backends = Backends()
+    for spec in region.backends:
+        backends[spec.name] = WatchedBackend(
             make(spec, settings), clock=steady, seconds=dependencies.unhealthy_seconds
         )
-        for spec in region.backends
-    }
     for backend in backends.values():
         stack.callback(backend.close)
     clock = dependencies.clock(catalog)

@@ -14,6 +14,7 @@ from storage.catalog.engine import Catalog
 from storage.catalog.objects import new_id
 from storage.catalog.purges import Visibility
 from storage.crypto.pseudonym import Pseudonyms
+from storage.errors import BackendUnavailable
 from storage.model import Entropy
 from storage.ports import Clock, Connector, ItemKind, RootKeys
 
@@ -39,6 +40,18 @@ class Limits:
     wait: float = 30.0  # how long a caller waits for room in the buffer
 
 
+class Backends(dict[str, WatchedBackend]):
+    """The backends of a region by name, in the order of the topology.
+
+    One that the topology does not name any more fails like one that does not respond: the callers
+    go on to the next replica.
+    """
+
+    def __missing__(self, name: str) -> WatchedBackend:
+        """Raise BackendUnavailable."""
+        raise BackendUnavailable(name, "it is not in the topology")
+
+
 @dataclass(frozen=True, slots=True)
 class OpenRegion:
     """One region that this process serves."""
@@ -46,7 +59,7 @@ class OpenRegion:
     topology: Topology
     region: Region
     catalog: Catalog
-    backends: Mapping[str, WatchedBackend]
+    backends: Backends
     connectors: Mapping[str, Connector]
     roots: RootKeys
     pseudonyms: Pseudonyms
@@ -83,7 +96,9 @@ class OpenRegion:
         spec = {spec.name: spec for spec in self.region.backends}[backend]
         sees = self.backends[backend].listable
         vouched = {kind for what in spec.attested_off for kind in _KINDS[what]}
-        return Visibility(spec.sub_processor, tuple(sorted(sees)), tuple(sorted(vouched - sees)))
+        return Visibility(
+            spec.sub_processor, spec.located, tuple(sorted(sees)), tuple(sorted(vouched - sees))
+        )
 
     def deadline(self, now: datetime, lasts: float | None = None) -> datetime:
         """Return the latest end of a write that begins now, plus the error of the clock.

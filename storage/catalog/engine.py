@@ -44,7 +44,7 @@ from storage.errors import (
     SettingsError,
 )
 
-CODE_REVISION = 3
+CODE_REVISION = 4
 """The revision of this code. A catalog states the range that it supports."""
 
 OLDEST_SERVER = 18

@@ -19,6 +19,7 @@ from sqlalchemy import (
     union,
 )
 
+from regions.fields import Located
 from storage.catalog import tables as t
 from storage.catalog.erasure_waits import is_harmless, not_noted, waits_for_nothing
 from storage.catalog.kinds import ObjectState
@@ -62,13 +63,14 @@ class Facts:
 class Evidence:
     """A replica that is gone: where, when, and how its absence is known.
 
-    ``seen`` and ``attested`` are kinds of trace. ``sub_processor`` is None if earlier code did not
-    store it.
+    ``seen`` and ``attested`` are kinds of trace. ``sub_processor`` and ``located`` are None if
+    earlier code did not store them.
     """
 
     object_id: UUID
     backend: str
     sub_processor: str | None
+    located: Located | None
     seen: tuple[str, ...]
     attested: tuple[str, ...]
     gone_at: datetime
@@ -104,13 +106,13 @@ def facts(connection: Connection, erasure: UUID) -> Facts:
 def evidence(connection: Connection, erasure: UUID) -> list[Evidence]:
     """Return every replica that had to go for this erasure."""
     rows = connection.execute(
-        select(r.object_id, r.backend, r.sub_processor, *_KINDS, r.gone_at)
+        select(r.object_id, r.backend, r.sub_processor, r.located, *_KINDS, r.gone_at)
         .join(t.object_, o.id == r.object_id)
         .join(t.erasure_object, eo.object_id == o.id)
         .where(eo.erasure_id == erasure, o.state == ObjectState.GONE, r.state == ReplicaState.GONE)
         .order_by(r.object_id, r.backend, r.gone_at)
     )
-    return [Evidence(x[0], x[1], x[2], tuple(x[3]), tuple(x[4]), x[5]) for x in rows]
+    return [Evidence(*x[:4], tuple(x[4]), tuple(x[5]), x[6]) for x in rows]
 
 
 def show(connection: Connection, region: str, ids: Sequence[UUID]) -> list[Erasure]:

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection, Select, and_, bindparam, exists, func, or_, select, update
 
+from regions.fields import Located
 from storage.catalog import tables as t
 from storage.catalog.kinds import ObjectKind, ObjectState
 from storage.catalog.objects import Replica, lock
@@ -19,10 +20,12 @@ o, r = t.object_.c, t.replica.c
 class Visibility:
     """The kinds of trace that a backend lists (``seen``), and who runs the backend.
 
-    ``attested``: the kinds that it does not list, and that a person attests to be impossible.
+    ``located``: how it is known where it stands. ``attested``: the kinds that it does not list, and
+    that a person attests to be impossible.
     """
 
     sub_processor: str
+    located: Located
     seen: tuple[str, ...]
     attested: tuple[str, ...]
 
@@ -108,6 +111,7 @@ def mark_gone(
             next_attempt=None,
             last_error=None,
             sub_processor=visibility.sub_processor,
+            located=visibility.located,
             seen=list(visibility.seen),
             attested=list(visibility.attested),
         )

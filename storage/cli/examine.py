@@ -20,7 +20,7 @@ from storage.cli.findings import Finding, failed, tried
 from storage.crypto.root import LocalRootKeys
 from storage.errors import DomicileError
 from storage.policy import horizon_alarm
-from storage.region import OpenRegion
+from storage.region import Backends, OpenRegion
 from storage.settings import RegionSettings, Settings, region_settings
 from storage.text import plural
 
@@ -135,7 +135,7 @@ def _backends(region: OpenRegion) -> Iterator[Finding]:
     """Check each backend alone, so that one failure does not hide another."""
     usable = 0
     for name, backend in region.backends.items():
-        one = replace(region, backends={name: backend})
+        one = replace(region, backends=Backends({name: backend}))
         finding = tried("backends", name, lambda: _rights(one))  # noqa: B023 - called at once
         usable += finding.state == "ok"
         yield finding

@@ -31,6 +31,7 @@
     ├── KeyUnavailable           a key that should exist cannot be read
     ├── ConfigurationError
     │   ├── TopologyError  SettingsError
+    │   ├── BackendUndeclared    the topology lacks a backend that has replicas
     │   ├── CatalogUnsafe  CatalogUnsupported  CatalogForbidden
     │   └── CatalogRestored      restored from a backup, which may lack later erasures
     └── ReceiptInvalid
@@ -42,6 +43,7 @@ subject, a file name or a key.
 
 from storage.errors.base import DOCUMENTATION, DomicileError, Outcome
 from storage.errors.configuration import (
+    BackendUndeclared,
     CatalogForbidden,
     CatalogRestored,
     CatalogUnsafe,
@@ -115,6 +117,7 @@ __all__ = [
     "BackendMisplaced",
     "BackendTimeout",
     "BackendUnavailable",
+    "BackendUndeclared",
     "BodyTooLarge",
     "Busy",
     "CatalogForbidden",

@@ -10,7 +10,7 @@ class ConfigurationError(DomicileError):
 
 
 class TopologyError(ConfigurationError):
-    """The topology is not valid."""
+    """The topology is not valid, or a backend is not where its region must be."""
 
     usual_advice = f"Correct the file at that key. See {DOCUMENTATION}howto/add-a-region/"
 
@@ -37,6 +37,15 @@ class CatalogUnsupported(ConfigurationError):
     """The revision of the catalog does not fit this version of Domicile."""
 
     usual_advice = "Run: domicile init"
+
+
+class BackendUndeclared(ConfigurationError):
+    """The topology lacks a backend that has replicas in the catalog."""
+
+    usual_advice = (
+        "Put the backend back into the topology. "
+        f"To empty it first, see {DOCUMENTATION}howto/retire-a-backend/"
+    )
 
 
 class CatalogForbidden(ConfigurationError):

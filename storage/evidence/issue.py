@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
-from typing import Literal
+from typing import Final, Literal
 from uuid import UUID
 
 from sqlalchemy import Connection
@@ -13,7 +13,7 @@ from storage.evidence.receipts import Acknowledgement, Deferral, Leaf, Receipt
 from storage.ports import ItemKind
 from storage.region import OpenRegion
 
-_UNKNOWN_COMPANY = "not-noted"
+_NOT_NOTED: Final = "not-noted"
 
 
 def build_receipt(
@@ -78,6 +78,7 @@ def _leaves(region: OpenRegion, seen: Evidence) -> Iterator[Leaf]:
                 object=seen.object_id.hex,
                 backend=seen.backend,
                 sub_processor=seen.sub_processor or _present_company(region, seen.backend),
+                located=seen.located or _NOT_NOTED,
                 how=how,
                 absent_at=seen.gone_at,
                 looked_for=tuple(ItemKind(kind) for kind in kinds),
@@ -87,4 +88,4 @@ def _leaves(region: OpenRegion, seen: Evidence) -> Iterator[Leaf]:
 def _present_company(region: OpenRegion, backend: str) -> str:
     """Return the company of the topology, for rows of earlier code, which did not note it."""
     companies = {spec.name: spec.sub_processor for spec in region.region.backends}
-    return companies.get(backend, _UNKNOWN_COMPANY)
+    return companies.get(backend, _NOT_NOTED)

@@ -31,7 +31,7 @@ from pydantic import (
     model_validator,
 )
 
-from regions.fields import Name
+from regions.fields import Located, Name
 from storage.errors import ReceiptInvalid
 from storage.evidence.keys import key_id
 from storage.evidence.merkle import inclusion_path, leaf_hash, root_from, root_hash
@@ -55,12 +55,14 @@ class Leaf(_Signed):
     """One object on one backend, and how it is known to be gone.
 
     ``how`` applies to all kinds in ``looked_for``: ``seen`` absent in a listing, or ``attested`` by
-    a person because the backend cannot list them. So an object may have two leaves.
+    a person because the backend cannot list them. So an object may have two leaves. ``located``:
+    how it was known where the backend stands.
     """
 
     object: OpaqueId
     backend: Name
     sub_processor: Name
+    located: Located | Literal["not-noted"]
     how: Literal["seen", "attested"]
     absent_at: Moment
     looked_for: tuple[ItemKind, ...] = Field(min_length=1)

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from regions.fields import Located
 from storage.model.ids import RecordId
 
 
@@ -50,12 +51,16 @@ class PlacementReason(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """Whether a backend may hold a record, and why."""
+    """Whether a backend may hold a record, and why.
+
+    ``located``: how it is known where the backend stands.
+    """
 
     backend: str
     region: str
     allowed: bool
     reason: PlacementReason
+    located: Located
 
 
 @dataclass(frozen=True, slots=True)

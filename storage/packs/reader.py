@@ -17,7 +17,6 @@ from storage.catalog.records import Found, Row
 from storage.crypto.record import associated, open_body, open_metadata, unwrap_key
 from storage.crypto.stream import chunk_span, open_range
 from storage.errors import (
-    BackendError,
     BackendUnavailable,
     Corrupt,
     DomicileError,
@@ -111,7 +110,7 @@ class Reader:
             except (KeyAbsent, Corrupt) as error:
                 self._mark_corrupt(replica)
                 failures[replica.backend] = error
-            except BackendError as error:
+            except DomicileError as error:
                 failures[replica.backend] = error
         raise _unreadable(failures)
 
@@ -190,7 +189,7 @@ def _metadata(opened: Opened) -> Mapping[str, object]:
 def _unreadable(failures: Mapping[str, DomicileError]) -> DomicileError:
     codes = ", ".join(f"{name}: {error.code}" for name, error in sorted(failures.items()))
     for name, failure in failures.items():
-        if isinstance(failure, BackendError) and not isinstance(failure, KeyAbsent):
+        if not isinstance(failure, (KeyAbsent, Corrupt)):
             error = BackendUnavailable(name, f"No replica can be read now ({codes}).")
             error.__cause__ = failure
             return error

@@ -225,13 +225,12 @@ def _of_region(
     wanted = 0
     for spec in region.backends:
         reason = against or inactive(topology.sub_processors[spec.sub_processor], on)
-        if reason is not None:
-            yield Verdict(spec.name, region.name, allowed=False, reason=reason)
-            continue
-        spare = wanted == region.replicas
-        wanted += not spare
-        reason = PlacementReason.SPARE if spare else PlacementReason.ALLOWED
-        yield Verdict(spec.name, region.name, allowed=True, reason=reason)
+        allowed = reason is None
+        if reason is None:
+            spare = wanted == region.replicas
+            wanted += not spare
+            reason = PlacementReason.SPARE if spare else PlacementReason.ALLOWED
+        yield Verdict(spec.name, region.name, allowed=allowed, reason=reason, located=spec.located)
 
 
 def _too_few(home: Region, verdicts: tuple[Verdict, ...]) -> PlacementUnsatisfied | None:

@@ -19,7 +19,7 @@ from uuid import UUID
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
-from regions.connectors import safe_url
+from regions.endpoints import safe_url
 from storage.errors import (
     AcknowledgementInvalid,
     ConfigurationError,

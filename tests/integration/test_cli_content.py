@@ -153,6 +153,7 @@ class TestRecords:
             ("us-a", False),
             ("us-b", False),
         ]
+        assert {v["located"] for v in told["verdicts"]} == {"local"}
         assert {r["state"] for r in told["replicas"]} == {"stored"}
 
     @pytest.mark.parametrize(

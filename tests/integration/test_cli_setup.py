@@ -50,7 +50,7 @@ class TestSettingUp:
         assert [r["region"] for r in told["regions"]] == ["eu-central-1", "us-east-1"]
         assert [b["backend"] for b in told["regions"][0]["backends"]] == ["eu-a", "eu-b"]
         assert all(r["served"] for r in told["regions"])
-        assert "eu-a (lindenhost), eu-b (meerspeicher)" in text
+        assert "eu-a (lindenhost, local), eu-b (meerspeicher, local)" in text
 
     def test_the_policy_is_explained_from_the_configuration(self, line: CommandLine) -> None:
         """Every step names its setting, steps add up, and a failure sets the exit code."""

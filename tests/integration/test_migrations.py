@@ -37,7 +37,7 @@ from tests.support.catalogs.databases import (
 
 ROOT = Path(__file__).parents[2]
 DAY = date(2027, 5, 1)
-REVISION = "0010"
+REVISION = "0012"
 
 
 def revisions() -> list[tuple[str, ModuleType]]:
@@ -127,7 +127,7 @@ class TestUpAndDown:
         domicile.stack.close()
 
         refusal = pytest.raises(RuntimeError, match=r"1 ledger entries")
-        with catalog_of(domicile.settings) as connection, refusal:
+        with refusal, catalog_of(domicile.settings) as connection:
             schema.downgrade(connection, "base")
 
     def test_an_owner_need_not_be_superuser(self, alone: Throwaway) -> None:

@@ -93,6 +93,7 @@ def test_says_what_was_looked_for_on_each_backend_and_when(domicile: Domicile) -
         ("eu-a", "lindenhost", "seen", kinds),
         ("eu-b", "meerspeicher", "seen", kinds),
     }
+    assert {leaf.located for leaf in receipt.leaves} == {"local"}
     assert at["eu-b"] - at["eu-a"] > timedelta(hours=1)
     assert receipt.absent_since == at["eu-b"]
     assert receipt.requested == erasure.requested
@@ -140,6 +141,8 @@ def test_a_backend_that_the_topology_does_not_name_any_more(
 def test_a_backend_that_is_described_otherwise_since(domicile: Domicile) -> None:
     """Neither a new company nor a new attestation changes what was recorded."""
     (erasure,) = purged(domicile, "u")
+    with home(domicile).catalog.begin() as connection:
+        connection.execute(update(t.replica).where(r.state == "gone").values(located="checked"))
     changed = [
         spec.model_copy(
             update={"sub_processor": "quellwerk", "attested_off": frozenset({"versions"})}
@@ -151,6 +154,7 @@ def test_a_backend_that_is_described_otherwise_since(domicile: Domicile) -> None
     receipt = receipt_of(domicile, erasure)
 
     assert {leaf.sub_processor for leaf in receipt.leaves} == {"lindenhost", "meerspeicher"}
+    assert {leaf.located for leaf in receipt.leaves} == {"checked"}
     assert {leaf.how for leaf in receipt.leaves} == {"seen"}
 
 
@@ -187,7 +191,7 @@ def test_what_former_code_noted(domicile: Domicile, how: str) -> None:
         connection.execute(
             update(t.replica)
             .where(r.state == "gone")
-            .values(sub_processor=None, seen=None, attested=None, how=how)
+            .values(sub_processor=None, located=None, seen=None, attested=None, how=how)
         )
     kept = [spec for spec in home(domicile).region.backends if spec.name != "eu-b"]
     complete_with(domicile, kept)

@@ -112,7 +112,7 @@ def test_the_same_bucket_name_at_another_endpoint_is_another_bucket(data: Path) 
             data / file,
             f'name = "{name}"\nkind = "directory"',
             f'name = "{name}"\nkind = "s3"\nbucket = "b"\naws_region = "r"\n'
-            f'endpoint_url = "https://{name}.test"',
+            f'endpoint_url = "https://{name}.test"\nlocation_document = "{"0f" * 32}"',
         )
         edit(data / file, f'path = "backends/{name}"', "")
 

@@ -13,10 +13,11 @@ from botocore.exceptions import ClientError
 from botocore.loaders import Loader, create_loader
 from botocore.session import get_session
 
+from regions.endpoints import is_loopback
 from storage.backends.s3 import S3Credentials, allowance, responses
 from storage.backends.s3.allowance import Allowance
 from storage.backends.s3.failures import meaning
-from storage.backends.s3.lock import RegionLock, check_url, is_loopback
+from storage.backends.s3.lock import RegionLock, check_url
 from storage.errors import (
     BackendError,
     BackendMisplaced,

@@ -5,28 +5,19 @@ the guards relies on a private class of botocore; the tests of the region lock f
 gets past it.
 """
 
-import ipaddress
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from botocore.awsrequest import AWSPreparedRequest
 
+from regions.endpoints import is_loopback
 from storage.errors import BackendMisplaced, ConfigurationError
 
 if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
 
 _REDIRECTS = (301, 302, 307, 308)
-
-
-def is_loopback(url: str) -> bool:
-    """Return whether the host of a URL is this machine."""
-    host = urlsplit(url).hostname or ""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def check_url(backend: str, url: str) -> None:

@@ -74,6 +74,7 @@ replica = Table(  # one attempt to write one object to one backend, under a key 
     Column("gone_at", MOMENT),
     Column("how", Text),  # by earlier code only: 'seen' or 'attested' to be absent
     Column("sub_processor", Text),  # that ran the backend when it was seen to be absent
+    Column("located", Text),  # how it was known then where the backend stands
     Column("seen", ARRAY(Text)),  # the kinds of trace that the listing shows
     Column("attested", ARRAY(Text)),  # the kinds that are attested to be off
     CheckConstraint("state IN ('writing', 'stored', 'purging', 'gone')", name="replica_state"),

@@ -33,11 +33,12 @@ def explain(tenant: TenantId, record_id: RecordText, as_json: AsJson = False) ->
     )
     print_blank()
     print_table(
-        ("backend", "region", "allowed", "replica", "reason"),
+        ("backend", "region", "location", "allowed", "replica", "reason"),
         [
             (
                 v.backend,
                 v.region,
+                v.located,
                 good("yes") if v.allowed else bad("no"),
                 states.get(v.backend, "-"),
                 reason_text(v.reason),

@@ -127,8 +127,8 @@ def _published(region: str, settings: RegionSettings) -> list[PublishedKey]:
 
 
 def _show_leaves(receipt: Receipt) -> None:
-    def group(leaf: Leaf) -> tuple[str, str, str]:
-        return leaf.backend, leaf.sub_processor, leaf.how
+    def group(leaf: Leaf) -> tuple[str, str, str, str]:
+        return leaf.backend, leaf.sub_processor, leaf.located, leaf.how
 
     if not receipt.leaves:
         print_note("No backend stored any bytes of it.")
@@ -137,16 +137,17 @@ def _show_leaves(receipt: Receipt) -> None:
     leaves = sorted(receipt.leaves, key=group)
     rows = [(*kind, list(some)) for kind, some in groupby(leaves, key=group)]
     print_table(
-        ("backend", "sub-processor", "objects", "looked for", "absent at (UTC)"),
+        ("backend", "sub-processor", "location", "objects", "looked for", "absent at (UTC)"),
         [
             (
                 backend,
                 company,
+                located,
                 str(len(some)),
                 _looked_for(how, some),
                 format_minute(max(leaf.absent_at for leaf in some)),
             )
-            for backend, company, how, some in rows
+            for backend, company, located, how, some in rows
         ],
     )
 

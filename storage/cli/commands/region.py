@@ -22,7 +22,7 @@ def list_regions(as_json: AsJson = False) -> None:
                 "yes" if _served(region, settings) else "no",
                 str(region.replicas),
                 str(region.required),
-                ", ".join(f"{b.name} ({b.sub_processor})" for b in region.backends),
+                ", ".join(f"{b.name} ({b.sub_processor}, {b.located})" for b in region.backends),
             )
             for region in regions
         ],
@@ -35,7 +35,12 @@ def _served(region: Region, settings: Settings) -> bool:
 
 def _as_json(region: Region, settings: Settings) -> dict[str, object]:
     backends = [
-        {"backend": b.name, "kind": b.kind, "sub_processor": b.sub_processor}
+        {
+            "backend": b.name,
+            "kind": b.kind,
+            "sub_processor": b.sub_processor,
+            "located": b.located,
+        }
         for b in region.backends
     ]
     return {
