@@ -88,13 +88,20 @@ class Reader(Protocol):
         ...
 
     def get(
-        self, key: str, start: int = 0, stop: int | None = None, *, version: str | None = None
+        self,
+        key: str,
+        start: int = 0,
+        stop: int | None = None,
+        *,
+        version: str | None = None,
+        timeout: float | None = None,
     ) -> bytes:
         """Return bytes ``start`` to ``stop`` (exclusive; None: the end), in one request.
 
         ``version`` is the handle of a version (None: the current one). A range past the end returns
-        the bytes that exist, possibly none; the caller checks the length. Raises KeyAbsent if there
-        is no object, BackendError for other failures.
+        the bytes that exist, possibly none; the caller checks the length. ``timeout``: seconds for
+        the whole call, of a backend that is a server (None: its own limit). Raises KeyAbsent if
+        there is no object, BackendError for other failures.
         """
         ...
 

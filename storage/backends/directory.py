@@ -121,7 +121,13 @@ class DirectoryBackend:
         return DirectoryUpload(self._location, checked(key), timeout)
 
     def get(
-        self, key: str, start: int = 0, stop: int | None = None, *, version: str | None = None
+        self,
+        key: str,
+        start: int = 0,
+        stop: int | None = None,
+        *,
+        version: str | None = None,
+        timeout: float | None = None,
     ) -> bytes:
         checked(key)
         if is_empty(start, stop):

@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 from storage.backends.uploads import AbortingUpload
-from storage.errors import BackendTimeout, BackendUnavailable, DomicileError
+from storage.errors import BackendTimeout, BackendUnavailable
 from storage.ports import Backend, ItemKind, StoredItem, Upload
 
 
@@ -56,17 +56,16 @@ class WatchedBackend:
             return WatchedUpload(self, self._inner.upload(key, timeout=timeout))
 
     def get(
-        self, key: str, start: int = 0, stop: int | None = None, *, version: str | None = None
+        self,
+        key: str,
+        start: int = 0,
+        stop: int | None = None,
+        *,
+        version: str | None = None,
+        timeout: float | None = None,
     ) -> bytes:
         with self.watching():
-            try:
-                return self._inner.get(key, start, stop, version=version)
-            except DomicileError:
-                raise
-            except Exception as error:  # whatever it is, another replica may be readable
-                raise BackendUnavailable(
-                    self.name, f"it failed ({type(error).__name__})"
-                ) from error
+            return self._inner.get(key, start, stop, version=version, timeout=timeout)
 
     def preserve(self, key: str) -> None:
         with self.watching():

@@ -98,7 +98,13 @@ class MemoryBackend:
             self._contents.delete(checked(key))
 
     def get(
-        self, key: str, start: int = 0, stop: int | None = None, *, version: str | None = None
+        self,
+        key: str,
+        start: int = 0,
+        stop: int | None = None,
+        *,
+        version: str | None = None,
+        timeout: float | None = None,
     ) -> bytes:
         if is_empty(start, stop):
             return b""

@@ -20,7 +20,7 @@ from storage.crypto.record import new_key
 from storage.errors import BackendError, Corrupt, KeyUnavailable, TooFewReplicas
 from storage.model import ReplicaState, TenantSpec
 from storage.objects import write
-from storage.objects.transfer import Sent
+from storage.objects.transfer import Sent, read_order
 from storage.objects.write import Contents, Write
 from storage.region import OpenRegion
 
@@ -170,9 +170,10 @@ class KeyRing:
         with self._region.catalog.begin() as connection:
             found = objects.replicas_of(connection, [key_id], [ReplicaState.STORED])
         last: BackendError | KeyUnavailable | None = None
-        for replica in found.get(key_id, []):
+        for replica, patience in read_order(self._region, found.get(key_id, [])):
             try:
-                sealed = self._region.backends[replica.backend].get(replica.key)
+                backend = self._region.backends[replica.backend]
+                sealed = backend.get(replica.key, timeout=patience)
                 return self._region.roots.unwrap(sealed, _context(key_id))
             except (BackendError, KeyUnavailable) as error:
                 last = error

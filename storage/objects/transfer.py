@@ -19,6 +19,7 @@ from storage.region import OpenRegion
 T = TypeVar("T")
 
 _REQUESTS = 3  # PUT timeouts that one call of an upload may last: a late start, and two parts
+_PATIENCE = 2.0  # seconds to wait for a replica while there is another one
 _PIECE = 8 * 1024 * 1024
 
 
@@ -52,6 +53,21 @@ class Sent:
     def without(self, failed: Mapping[UUID, str]) -> "Sent":
         """The same result, with more failures."""
         return Sent(self.replicas, {**self.failed, **failed})
+
+
+def read_order(
+    region: OpenRegion, replicas: Sequence[Replica]
+) -> Iterator[tuple[Replica, float | None]]:
+    """Yield replicas, those on healthy backends first, and how many seconds to wait for each.
+
+    Only the last has as long as its backend allows: another one may be quicker.
+    """
+    backends = region.backends
+    ordered = sorted(
+        replicas, key=lambda r: r.backend in backends and backends[r.backend].unhealthy
+    )
+    for n, replica in enumerate(ordered, 1):
+        yield replica, None if n == len(ordered) else _PATIENCE
 
 
 def healthy_backends(region: OpenRegion, backends: Sequence[str], required: int) -> list[str]:

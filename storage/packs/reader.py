@@ -26,6 +26,7 @@ from storage.errors import (
 )
 from storage.model import Purpose, Record, RecordId, RecordInfo, ReplicaState
 from storage.objects.keyring import KeyRing
+from storage.objects.transfer import read_order
 from storage.policy import may_open, may_open_held, term_of
 from storage.region import OpenRegion
 
@@ -102,16 +103,19 @@ class Reader:
         if row.streamed:
             span = chunk_span(start, stop, row.size)
             first, last = span.start, span.stop
-        for replica in opened.replicas:
+        for replica, patience in read_order(self._region, opened.replicas):
             try:
                 backend = self._region.backends[replica.backend]
-                sealed = backend.get(replica.key, row.start + first, row.start + last)
+                begin, end = row.start + first, row.start + last
+                sealed = backend.get(replica.key, begin, end, timeout=patience)
                 return _decrypt(opened, sealed, start, stop)
             except (KeyAbsent, Corrupt) as error:
                 self._mark_corrupt(replica)
                 failures[replica.backend] = error
             except DomicileError as error:
                 failures[replica.backend] = error
+            except Exception as error:  # noqa: BLE001 - another replica may be readable
+                failures[replica.backend] = _failed(replica.backend, error)
         raise _unreadable(failures)
 
     def _open(self, tenant: str, record_id: RecordId, use: Use) -> Opened:
@@ -184,6 +188,12 @@ def _decrypt(opened: Opened, sealed: bytes, start: int, stop: int) -> bytes:
 def _metadata(opened: Opened) -> Mapping[str, object]:
     sealed = opened.row.sealed_metadata
     return {} if sealed is None else open_metadata(opened.key, sealed, opened.aad)
+
+
+def _failed(backend: str, cause: Exception) -> BackendUnavailable:
+    error = BackendUnavailable(backend, f"it failed ({type(cause).__name__})")
+    error.__cause__ = cause
+    return error
 
 
 def _unreadable(failures: Mapping[str, DomicileError]) -> DomicileError:

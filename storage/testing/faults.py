@@ -206,9 +206,15 @@ class FaultyBackend:
         return FaultyUpload(self, key, inner)
 
     def get(
-        self, key: str, start: int = 0, stop: int | None = None, *, version: str | None = None
+        self,
+        key: str,
+        start: int = 0,
+        stop: int | None = None,
+        *,
+        version: str | None = None,
+        timeout: float | None = None,
     ) -> bytes:
-        proceed = partial(self.inner.get, key, start, stop, version=version)
+        proceed = partial(self.inner.get, key, start, stop, version=version, timeout=timeout)
         found = self.pass_through(Call(self, "get", key, proceed, start=start, stop=stop))
         return cast(bytes, found)
 

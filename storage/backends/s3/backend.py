@@ -67,7 +67,13 @@ class S3Backend:
         return S3Upload(self._bucket, checked(key), timeout)
 
     def get(
-        self, key: str, start: int = 0, stop: int | None = None, *, version: str | None = None
+        self,
+        key: str,
+        start: int = 0,
+        stop: int | None = None,
+        *,
+        version: str | None = None,
+        timeout: float | None = None,
     ) -> bytes:
         wanted = {"Bucket": self._bucket.name, "Key": checked(key)}
         if is_empty(start, stop):

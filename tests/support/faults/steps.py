@@ -85,10 +85,16 @@ class SteppedBackend:
             return SteppedUpload(self, key, self.inner.upload(key, timeout=timeout))
 
     def get(
-        self, key: str, start: int = 0, stop: int | None = None, *, version: str | None = None
+        self,
+        key: str,
+        start: int = 0,
+        stop: int | None = None,
+        *,
+        version: str | None = None,
+        timeout: float | None = None,
     ) -> bytes:
         with self.around():
-            return self.inner.get(key, start, stop, version=version)
+            return self.inner.get(key, start, stop, version=version, timeout=timeout)
 
     def preserve(self, key: str) -> None:
         with self.around():

@@ -1,0 +1,60 @@
+"""A backend that answers slowly does not keep a read from the good replica."""
+
+import threading
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from storage.model import DataClass, Purpose
+from storage.testing import Domicile
+from storage.testing.harness import Kind
+from storage.testing.s3 import Answer, Request, S3Server
+
+BODY = b"mine" * 100
+
+
+@pytest.fixture
+def domicile_backends() -> Kind:
+    """Buckets, two of each region."""
+    return "s3"
+
+
+@pytest.fixture
+def dripping(domicile: Domicile) -> Iterator[list[str]]:
+    """Have the first bucket send each object a byte at a time; return the paths requested there."""
+    asked: list[str] = []
+    over = threading.Event()
+
+    def drip() -> Iterator[bytes]:
+        yield b"HTTP/1.1 206 -\r\nContent-Range: bytes 0-999/1000\r\nContent-Length: 1000\r\n\r\n"
+        while not over.wait(0.3):
+            yield b"x"
+
+    def instead(request: Request) -> Answer | None:
+        of_object = request.method == "GET" and "/eu-a-home" in request.path and not request.query
+        if not of_object:
+            return None
+        asked.append(request.path)
+        return Answer(raw=drip())
+
+    server = domicile._server
+    assert isinstance(server, S3Server)
+    server.instead = instead
+    yield asked
+    over.set()
+
+
+def test_a_replica_that_drips_is_left_for_another(domicile: Domicile, dripping: list[str]) -> None:
+    """The key and the bytes come from the other backend, before the time of the first is over."""
+    t = domicile.tenant()
+    put = t.put(DataClass.PROMPT, BODY)
+    domicile.open()  # no key is in memory
+    t = domicile.store.tenant("acme-eu")
+    dripping.clear()
+
+    began = time.monotonic()
+    assert t.get(put.id, purpose=Purpose.SERVE).body == BODY
+
+    assert len(dripping) >= 2  # the key and the bytes
+    assert time.monotonic() - began < 10  # as long as the backend would have alone
