@@ -3,6 +3,8 @@
 Nothing here reads a file (see ``regions.load``) or knows a secret (see ``storage.settings``).
 """
 
+import hashlib
+import json
 from datetime import date, timedelta
 from enum import StrEnum
 from typing import Annotated, Literal
@@ -195,6 +197,15 @@ class Topology(Model):
     cascades: tuple[Cascade, ...]
     bounds: Bounds
 
+    def digest(self) -> str:
+        """Return the SHA-256 of all that the topology says, in hex, whatever file it is in."""
+        text = json.dumps(self.model_dump(), sort_keys=True, default=_plain)
+        return hashlib.sha256(text.encode()).hexdigest()
+
     def cascades_to(self, parent: DataClass, child: DataClass) -> bool:
         """Return whether erasing a ``parent`` erases a ``child`` that derives from it."""
         return any(c.parent == parent and c.child == child for c in self.cascades)
+
+
+def _plain(value: object) -> object:
+    return sorted(map(str, value)) if isinstance(value, frozenset) else str(value)

@@ -170,6 +170,15 @@ class Backend(Reader, Protocol):
         """
         ...
 
+    def plant(self, key: str, *, timeout: float) -> frozenset[ItemKind]:
+        """Leave an item of every kind that this backend can have under a new key.
+
+        A control for listings: ``list_key`` must show the returned kinds until ``purge``. The
+        caller has announced the key in the catalog. A backend with little room takes it, as it
+        takes an urgent write. Raises what ``put`` raises.
+        """
+        ...
+
     def probe(self, key: str) -> None:
         """Check the location, and use each right that storing and deleting need, on ``key``.
 

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from regions.backends import DirectorySpec
 from storage.backends.keys import checked, is_empty
-from storage.backends.probing import exercise
+from storage.backends.probing import CONTROL, exercise
 from storage.backends.root import (
     NOT_KEYS,
     TEMPORARY,
@@ -183,6 +183,11 @@ class DirectoryBackend:
             walked = _walk("", prefix, after, root)
             yield from merge(unfinished, walked, key=attrgetter("key"))
 
+    def plant(self, key: str, *, timeout: float) -> frozenset[ItemKind]:
+        self.put(key, CONTROL, timeout=timeout, urgent=True)
+        DirectoryUpload(replace(self._location, reserve=0), key, timeout).leave()
+        return self.listable
+
     def probe(self, key: str) -> None:
         exercise(self, key, timeout=60)
 
@@ -233,6 +238,10 @@ class DirectoryUpload(AbortingUpload):
             message = "the object exists, but may not be durable"
             raise BackendTimeout(self._location.name, message) from None
         self.finished = True
+        self._close()
+
+    def leave(self) -> None:
+        """Leave the temporary file, as a process does that is killed."""
         self._close()
 
     def abort(self) -> None:

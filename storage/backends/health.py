@@ -87,6 +87,10 @@ class WatchedBackend:
         with self.watching():
             yield from self._inner.scan(prefix, after=after)
 
+    def plant(self, key: str, *, timeout: float) -> frozenset[ItemKind]:
+        with self.watching():
+            return self._inner.plant(key, timeout=timeout)
+
     def probe(self, key: str) -> None:
         with self.watching():
             self._inner.probe(key)

@@ -7,7 +7,7 @@ from datetime import timedelta
 from itertools import count
 
 from storage.backends.keys import checked, is_empty
-from storage.backends.probing import exercise
+from storage.backends.probing import CONTROL, exercise
 from storage.backends.uploads import AbortingUpload
 from storage.errors import BackendUnavailable, KeyAbsent, PurgeIncomplete
 from storage.ports import ItemKind, StoredItem
@@ -146,6 +146,15 @@ class MemoryBackend:
             keys |= self._contents.versions.keys()
         for key in sorted(key for key in keys if key.startswith(prefix) and key > after):
             yield from self.list_key(key)
+
+    def plant(self, key: str, *, timeout: float) -> frozenset[ItemKind]:
+        with self._contents.lock:
+            self._contents.add(checked(key), CONTROL)
+            if ItemKind.MARKER in self.listable:
+                self._contents.delete(key)
+                self._contents.add(key, CONTROL)
+        self.upload(key, timeout=timeout)
+        return self.listable
 
     def probe(self, key: str) -> None:
         exercise(self, key, timeout=1)

@@ -3,6 +3,8 @@
 from storage.errors import BackendForbidden, BackendUnavailable, PurgeIncomplete
 from storage.ports import Backend
 
+CONTROL = b"A control of Domicile: it must be listed until it is deleted."
+
 _CANARY = b"A canary of Domicile: it is deleted again at once."
 
 

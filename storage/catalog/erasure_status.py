@@ -63,8 +63,8 @@ class Facts:
 class Evidence:
     """A replica that is gone: where, when, and how its absence is known.
 
-    ``seen`` and ``attested`` are kinds of trace. ``sub_processor`` and ``located`` are None if
-    earlier code did not store them.
+    ``seen`` and ``attested`` are kinds of trace. ``sub_processor``, ``located`` and ``control``
+    are None if earlier code did not store them.
     """
 
     object_id: UUID
@@ -74,6 +74,7 @@ class Evidence:
     seen: tuple[str, ...]
     attested: tuple[str, ...]
     gone_at: datetime
+    control: UUID | None
 
 
 def to_complete() -> Select[UUID]:
@@ -106,13 +107,13 @@ def facts(connection: Connection, erasure: UUID) -> Facts:
 def evidence(connection: Connection, erasure: UUID) -> list[Evidence]:
     """Return every replica that had to go for this erasure."""
     rows = connection.execute(
-        select(r.object_id, r.backend, r.sub_processor, r.located, *_KINDS, r.gone_at)
+        select(r.object_id, r.backend, r.sub_processor, r.located, *_KINDS, r.gone_at, r.control)
         .join(t.object_, o.id == r.object_id)
         .join(t.erasure_object, eo.object_id == o.id)
         .where(eo.erasure_id == erasure, o.state == ObjectState.GONE, r.state == ReplicaState.GONE)
         .order_by(r.object_id, r.backend, r.gone_at)
     )
-    return [Evidence(*x[:4], tuple(x[4]), tuple(x[5]), x[6]) for x in rows]
+    return [Evidence(*x[:4], tuple(x[4]), tuple(x[5]), x[6], x[7]) for x in rows]
 
 
 def show(connection: Connection, region: str, ids: Sequence[UUID]) -> list[Erasure]:

@@ -94,11 +94,17 @@ def retry_later(connection: Connection, retries: Sequence[Retry]) -> None:
 
 
 def mark_gone(
-    connection: Connection, replica: Replica, visibility: Visibility, now: datetime
+    connection: Connection,
+    replica: Replica,
+    visibility: Visibility,
+    now: datetime,
+    *,
+    control: UUID | None,
 ) -> None:
     """Record that a replica was seen absent. With its last replica the object is ``gone`` too.
 
-    The visibility is stored for receipts, because the topology may change later. The object is
+    ``control``: the object that the backend listed meanwhile. It and the visibility are
+    stored for receipts, because the topology may change later. The object is
     locked first: otherwise two transactions that purge the last two replicas miss each other.
     """
     lock(connection, [replica.object_id])
@@ -114,6 +120,7 @@ def mark_gone(
             located=visibility.located,
             seen=list(visibility.seen),
             attested=list(visibility.attested),
+            control=control,
         )
     )
     left = exists().where(r.object_id == replica.object_id, r.state != ReplicaState.GONE)

@@ -54,6 +54,7 @@ def build_receipt(
         processors=processors,
         deferred=deferred,
         issued_at=max(now, absent),
+        topology=region.topology.digest(),
     )
 
 
@@ -81,6 +82,7 @@ def _leaves(region: OpenRegion, seen: Evidence) -> Iterator[Leaf]:
                 located=seen.located or _NOT_NOTED,
                 how=how,
                 absent_at=seen.gone_at,
+                control=seen.control.hex if seen.control is not None else _NOT_NOTED,
                 looked_for=tuple(ItemKind(kind) for kind in kinds),
             )
 

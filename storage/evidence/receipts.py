@@ -56,7 +56,8 @@ class Leaf(_Signed):
 
     ``how`` applies to all kinds in ``looked_for``: ``seen`` absent in a listing, or ``attested`` by
     a person because the backend cannot list them. So an object may have two leaves. ``located``:
-    how it was known where the backend stands.
+    how it was known where the backend stands. ``control``: an object that was left there, and that
+    the same pass saw listed.
     """
 
     object: OpaqueId
@@ -65,6 +66,7 @@ class Leaf(_Signed):
     located: Located | Literal["not-noted"]
     how: Literal["seen", "attested"]
     absent_at: Moment
+    control: OpaqueId | Literal["not-noted"]
     looked_for: tuple[ItemKind, ...] = Field(min_length=1)
 
 
@@ -96,7 +98,8 @@ class Receipt(_Signed):
 
     ``unreadable_since``: since then no read returns plaintext. ``absent_since``: since then every
     byte is known to be absent. ``last_key_copy_gone_by``: the last backup with a key is gone.
-    ``deleted`` counts records. A receipt that contradicts itself raises ValueError.
+    ``deleted`` counts records. ``topology``: the digest of the topology in force.
+    A receipt that contradicts itself raises ValueError.
     """
 
     format: Literal[2] = 2
@@ -115,6 +118,7 @@ class Receipt(_Signed):
     processors: tuple[Acknowledgement, ...] = ()
     deferred: tuple[Deferral, ...] = ()
     issued_at: Moment
+    topology: Digest
 
     @model_validator(mode="after")
     def _in_order(self) -> Self:

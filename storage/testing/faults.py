@@ -19,7 +19,7 @@ from storage.ports import Backend, ItemKind, StoredItem, Upload
 T = TypeVar("T")
 
 _TIMEOUT = 60.0  # seconds until a closed gate fails the test
-_WRITES = ("put", "upload.finish")
+_WRITES = ("put", "plant", "upload.finish")
 _FILLS = (*_WRITES, "upload.write")
 
 
@@ -235,6 +235,9 @@ class FaultyBackend:
         found = self.pass_through(Call(self, "scan", prefix, proceed, after=after))
         yield from cast(Iterator[StoredItem], found)
         self._fail(self.fail_after, "scan", prefix)  # the listing ends early
+
+    def plant(self, key: str, *, timeout: float) -> frozenset[ItemKind]:
+        return self.ask("plant", key, lambda: self.inner.plant(key, timeout=timeout))
 
     def probe(self, key: str) -> None:
         self.ask("probe", key, lambda: self.inner.probe(key))

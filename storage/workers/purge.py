@@ -1,17 +1,20 @@
 """Purge: delete replicas from their backends, and list them until they are seen absent."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from uuid import UUID
 
 from sqlalchemy import Connection
 from structlog.typing import FilteringBoundLogger
 
 from storage.catalog import hold_predicate, objects, purges
+from storage.catalog.kinds import ObjectKind
 from storage.catalog.objects import Replica
 from storage.catalog.purges import Retry
 from storage.errors import BackendError
 from storage.model import ReplicaState
+from storage.objects import control
 from storage.policy import FIRST_RETRY, LAST_RETRY, LEASE, AbsenceReason, absent, may_destroy
 from storage.region import OpenRegion
 
@@ -22,21 +25,27 @@ BATCH = 64
 class _Purge:
     """A replica to purge.
 
-    ``held``: it is the last stored replica of an object that a hold needs. ``locked``: its backend
-    was asked to refuse deletion.
+    ``controlled``: its absence is believed only if the backend lists a control. ``held``: it is the
+    last stored replica of an object that a hold needs. ``locked``: its backend was asked to refuse
+    deletion.
     """
 
     attempt: Replica
+    controlled: bool
     held: bool
     locked: bool
 
 
 @dataclass(frozen=True, slots=True)
 class _Outcome:
-    """``gone``: when it was seen absent. Otherwise it is due ``again``, because of ``error``."""
+    """``gone``: when it was seen absent, and ``control``: the object that was listed meanwhile.
+
+    Otherwise it is due ``again``, because of ``error``.
+    """
 
     attempt: Replica
     gone: datetime | None = None
+    control: UUID | None = None
     again: datetime | None = None
     error: str | None = None
 
@@ -47,7 +56,7 @@ def purge(region: OpenRegion, log: FilteringBoundLogger) -> int:
     with region.catalog.begin() as connection:
         claimed = purges.claim(connection, now, now + LEASE, BATCH)
         todo = _todo(connection, claimed)
-    outcomes = list(region.pool.map(lambda one: _purge_one(region, one), todo))
+    outcomes = _purge_all(region, todo)
     if outcomes:
         region.catalog.run(lambda connection: _note(region, connection, outcomes))
     for outcome in outcomes:
@@ -62,6 +71,30 @@ def purge(region: OpenRegion, log: FilteringBoundLogger) -> int:
     return len(claimed)
 
 
+def _purge_all(region: OpenRegion, todo: Sequence[_Purge]) -> list[_Outcome]:
+    """Purge, and believe that a replica is absent only if its backend lists a control meanwhile."""
+    named = sorted({one.attempt.backend for one in todo if one.controlled} & region.backends.keys())
+    planted = control.plant(region, named) if named else None
+    outcomes = list(region.pool.map(lambda one: _purge_one(region, one), todo))
+    if planted is None:
+        return outcomes
+    errors = control.check(region, planted)
+    return [
+        _believed(region, outcome, errors[one.attempt.backend], planted.id)
+        if one.controlled and outcome.gone is not None
+        else outcome
+        for one, outcome in zip(todo, outcomes, strict=True)
+    ]
+
+
+def _believed(region: OpenRegion, outcome: _Outcome, error: str | None, by: UUID) -> _Outcome:
+    """Return the outcome with the control that it rests on, or for another try."""
+    if error is None:
+        return replace(outcome, control=by)
+    later = region.clock.now() + _delay(outcome.attempt)
+    return _Outcome(outcome.attempt, again=later, error=error)
+
+
 def _todo(connection: Connection, claimed: Sequence[Replica]) -> list[_Purge]:
     """Read what the purges need to know. It stays true: no purging object becomes needed again."""
     known = objects.summaries_of(connection, {attempt.object_id for attempt in claimed})
@@ -70,6 +103,7 @@ def _todo(connection: Connection, claimed: Sequence[Replica]) -> list[_Purge]:
     return [
         _Purge(
             a,
+            controlled=known[a.object_id].kind is not ObjectKind.CANARY,
             held=a.object_id in needed and a.object_id not in copies,
             locked=known[a.object_id].kind.under_hold,
         )
@@ -108,7 +142,9 @@ def _note(region: OpenRegion, connection: Connection, outcomes: Sequence[_Outcom
     for outcome in outcomes:
         if outcome.gone is not None:
             visibility = region.visibility(outcome.attempt.backend)
-            purges.mark_gone(connection, outcome.attempt, visibility, outcome.gone)
+            purges.mark_gone(
+                connection, outcome.attempt, visibility, outcome.gone, control=outcome.control
+            )
     purges.retry_later(
         connection,
         [Retry(x.attempt.id, x.error, x.again) for x in outcomes if x.again is not None],

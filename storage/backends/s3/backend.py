@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from botocore.exceptions import ClientError
 
 from storage.backends.keys import checked, is_empty
-from storage.backends.probing import exercise, purged
+from storage.backends.probing import CONTROL, exercise, purged
 from storage.backends.s3.bucket import Bucket
 from storage.backends.s3.failures import ABSENT, refusal
 from storage.backends.s3.listing import objects, uploads, versions
@@ -125,6 +125,20 @@ class S3Backend:
             self._uploads(prefix, after), self._stored(prefix, after), key=attrgetter("key")
         )
         return (item for item in found if item.key > after)  # some servers include the marker
+
+    def plant(self, key: str, *, timeout: float) -> frozenset[ItemKind]:
+        kinds = {ItemKind.OBJECT}
+        version = put(self._bucket, checked(key), CONTROL, timeout=timeout)
+        if version not in (None, "null") and ItemKind.VERSION in self.listable:
+            kinds |= {ItemKind.VERSION, ItemKind.MARKER}
+            self._bucket.write(
+                lambda s3, _: s3.delete_object(Bucket=self._bucket.name, Key=key), timeout=timeout
+            )
+            put(self._bucket, key, CONTROL, timeout=timeout)
+        if ItemKind.UPLOAD in self.listable:
+            kinds.add(ItemKind.UPLOAD)
+            begin(self._bucket, key, timeout=timeout)
+        return frozenset(kinds)
 
     def probe(self, key: str) -> None:
         self._bucket.check_place()

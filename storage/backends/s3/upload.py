@@ -20,15 +20,16 @@ PART = 8 * 1024 * 1024
 _MOST_PARTS = 10_000
 
 
-def put(bucket: Bucket, key: str, data: bytes, *, timeout: float) -> None:
-    """Store an object in one request."""
+def put(bucket: Bucket, key: str, data: bytes, *, timeout: float) -> str | None:
+    """Store an object in one request; return its version. None: the bucket has no versions."""
     digest = md5(data)
-    bucket.write(
+    answer = bucket.write(
         lambda s3, left: s3.put_object(
             Bucket=bucket.name, Key=key, Body=bucket.sending(data, left), ContentMD5=digest
         ),
         timeout=timeout,
     )
+    return answer.get("VersionId")
 
 
 def begin(bucket: Bucket, key: str, *, timeout: float) -> str:

@@ -77,6 +77,7 @@ replica = Table(  # one attempt to write one object to one backend, under a key 
     Column("located", Text),  # how it was known then where the backend stands
     Column("seen", ARRAY(Text)),  # the kinds of trace that the listing shows
     Column("attested", ARRAY(Text)),  # the kinds that are attested to be off
+    Column("control", Uuid),  # the object that the backend listed meanwhile
     CheckConstraint("state IN ('writing', 'stored', 'purging', 'gone')", name="replica_state"),
     Index("replica_object", "object_id"),
     Index("replica_listing", "backend", "key"),

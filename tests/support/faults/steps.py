@@ -115,6 +115,10 @@ class SteppedBackend:
     def scan(self, prefix: str = "", *, after: str = "") -> Iterator[StoredItem]:
         yield from self.inner.scan(prefix, after=after)
 
+    def plant(self, key: str, *, timeout: float) -> frozenset[ItemKind]:
+        with self.write(key):
+            return self.inner.plant(key, timeout=timeout)
+
     def probe(self, key: str) -> None:
         self.inner.probe(key)
 

@@ -1,0 +1,75 @@
+"""A positive control for listings: what was just left on a backend must be listed.
+
+A listing in which something is missing looks like the listing of a backend where it is gone. So
+before a pass of the purge queue believes that anything is absent from a backend, it leaves one item
+of each kind there, announced like any write, and lists it at the end with the same call. If an item
+is not listed, nothing was seen absent.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from storage.catalog.kinds import ObjectKind
+from storage.errors import BackendError
+from storage.objects.write import Contents, Write, announce
+from storage.ports import ItemKind
+from storage.region import OpenRegion
+
+UNLISTED = "ControlUnlisted"
+"""The error code for a backend that does not list its control."""
+
+
+@dataclass(frozen=True, slots=True)
+class Control:
+    """An announced object of which each backend should list ``kinds``.
+
+    ``failed``: error codes of backends that did not take it.
+    """
+
+    write: Write
+    kinds: dict[str, frozenset[ItemKind]]
+    failed: dict[str, str]
+
+    @property
+    def id(self) -> UUID:
+        """The id of the object."""
+        return self.write.id
+
+
+def plant(region: OpenRegion, backends: Sequence[str]) -> Control:
+    """Leave a control on each of these backends."""
+    with region.catalog.begin() as connection:
+        write = announce(region, connection, Contents(ObjectKind.CANARY), backends)
+    control = Control(write, {}, {})
+    for replica in write.replicas:
+        try:
+            control.kinds[replica.backend] = region.backends[replica.backend].plant(
+                replica.key, timeout=region.limits.attempt
+            )
+        except BackendError as error:
+            control.failed[replica.backend] = error.code
+    return control
+
+
+def check(region: OpenRegion, control: Control) -> dict[str, str | None]:
+    """List the control everywhere; return an error code by backend, None if it is listed.
+
+    The control is then purged by the queue.
+    """
+    found: dict[str, str | None] = dict(control.failed)
+    try:
+        for replica in control.write.replicas:
+            if replica.backend not in control.failed:
+                found[replica.backend] = _listed(region, control, replica.backend, replica.key)
+    finally:
+        control.write.abandon()
+    return found
+
+
+def _listed(region: OpenRegion, control: Control, backend: str, key: str) -> str | None:
+    try:
+        listed = {item.kind for item in region.backends[backend].list_key(key)}
+    except BackendError as error:
+        return error.code
+    return None if listed >= control.kinds[backend] else UNLISTED
