@@ -14,6 +14,7 @@ from psycopg import pq
 from sqlalchemy import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
+from storage.catalog.times import CONNECTED
 from storage.errors import SettingsError
 
 _DRIVERS = ("postgresql", "postgresql+psycopg")
@@ -21,7 +22,7 @@ _DRIVERS = ("postgresql", "postgresql+psycopg")
 _FIXED = {
     "client_encoding": "UTF8",
     "gssencmode": "disable",  # else libpq asks for it first, and sends before TLS
-    "connect_timeout": 5,
+    "connect_timeout": round(CONNECTED),
 }
 """What no URL and no variable changes."""
 

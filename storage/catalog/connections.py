@@ -51,8 +51,9 @@ class TimedConnection(psycopg.Connection[Any]):
         return super().wait(self._bounded(gen), *args, **options)
 
     def _end(self) -> None:
+        self.patience = CONNECTED
         if self._begun:
-            self._begun, self.patience = False, CONNECTED
+            self._begun = False
             if not self.closed:
                 self.autocommit = False
 
@@ -81,8 +82,11 @@ class _Dialect(PGDialect_psycopg):
 
     def do_begin(self, dbapi_connection: PoolProxiedConnection) -> None:
         link = cast(TimedConnection, dbapi_connection.driver_connection)
-        if not link.autocommit:  # a connection without transactions has none to begin
-            link.begin(dbapi_connection.info.get(TIMES, SERVE))
+        times: Times = dbapi_connection.info.get(TIMES, SERVE)
+        if link.autocommit:  # a connection without transactions has none to begin
+            link.patience = times.answer
+        else:
+            link.begin(times)
 
 
 @contextmanager
@@ -100,14 +104,12 @@ def canceled_after(connection: Connection, seconds: float) -> Iterator[None]:
             link.cancel_safe(timeout=CONNECTED)
 
     timer = Timer(seconds, cancel)
-    link.patience = seconds + 2 * CONNECTED
     timer.start()
     try:
         yield
     finally:
         timer.cancel()
         timer.join()
-        link.patience = CONNECTED
         if canceled.is_set():
             connection.invalidate()  # the request may reach a later statement
 

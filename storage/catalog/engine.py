@@ -119,6 +119,7 @@ class Catalog:
     def execute_alone(self, statement: str, seconds: float) -> None:
         """Execute a statement that cannot run in a transaction; cancel it after that time."""
         with self._refusing(), self.engine.connect() as connection:
+            connection.info[TIMES] = Times(lock=None, statement=seconds, idle=None)
             connection.execution_options(isolation_level="AUTOCOMMIT")
             with canceled_after(connection, seconds):
                 connection.execute(text(statement))

@@ -7,7 +7,8 @@ from datetime import date
 from sqlalchemy import Connection, func, select, text
 
 from storage.catalog.address import resolve
-from storage.catalog.connections import make_engine
+from storage.catalog.connections import TIMES, make_engine
+from storage.catalog.times import UNLIMITED
 
 
 def create_databases(server_url: str, names: Iterable[str]) -> None:
@@ -16,6 +17,7 @@ def create_databases(server_url: str, names: Iterable[str]) -> None:
     engine = make_engine(address, 1, isolation_level="AUTOCOMMIT")  # as CREATE DATABASE demands
     exists = text("SELECT 1 FROM pg_database WHERE datname = :name")
     with engine.connect() as connection:
+        connection.info[TIMES] = UNLIMITED
         for name in names:
             if connection.scalar(exists, {"name": name}) is None:
                 connection.execute(text(f"CREATE DATABASE {name}"))

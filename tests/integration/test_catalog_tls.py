@@ -52,9 +52,7 @@ def test_a_server_that_can_be_trusted_is_told_all_inside_of_tls(tmp_path: Path) 
     assert b"the-user" in server.secret[0]
 
 
-@pytest.mark.parametrize(
-    ("variable", "value"), [("PGGSSENCMODE", "prefer"), ("PGAPPNAME", "mine")]
-)
+@pytest.mark.parametrize(("variable", "value"), [("PGGSSENCMODE", "prefer"), ("PGAPPNAME", "mine")])
 def test_a_variable_that_has_no_effect_is_allowed(
     variable: str, value: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,4 +1,4 @@
-"""The address of a catalog: only what is protected is connected to, and only catalog_url says it."""
+"""The address of a catalog: the connection is protected, and only catalog_url says where to."""
 
 import pytest
 from psycopg import pq
@@ -9,13 +9,15 @@ from storage.errors import SettingsError
 FULL = "sslmode=verify-full&sslrootcert=/ca.crt"
 REMOTE = f"postgresql://u:hunter2@db.example/d?{FULL}"
 
+LOOPBACK = "loopback, which does not leave this machine"
+
 PROTECTED = {
     "postgresql:///d": "a unix socket",
     "postgresql://u@/d?host=/run/postgresql": "a unix socket",
     "postgresql://u@/d?host=@abstract": "a unix socket",
-    "postgresql://u@localhost/d": "loopback, which does not leave this machine",
-    "postgresql://u@127.3.2.1:6432/d?sslmode=disable": "loopback, which does not leave this machine",
-    "postgresql://u@[::1]/d": "loopback, which does not leave this machine",
+    "postgresql://u@localhost/d": LOOPBACK,
+    "postgresql://u@127.3.2.1:6432/d?sslmode=disable": LOOPBACK,
+    "postgresql://u@[::1]/d": LOOPBACK,
     REMOTE: "TLS, sslmode=verify-full, root /ca.crt",
     f"postgresql://u@127.0.0.1/d?{FULL}": "TLS, sslmode=verify-full, root /ca.crt",
     f"{REMOTE}&hostaddr=127.0.0.1": "TLS, sslmode=verify-full, root /ca.crt",  # a tunnel
@@ -126,7 +128,7 @@ def test_what_stays_on_this_machine(host: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "host", ["db", "0.0.0.0", "127.1", "localhost.", "LOCALHOST.example", "::", "10.0.0.1"]
+    "host", ["db", "0.0.0.1", "127.1", "localhost.", "LOCALHOST.example", "::", "10.0.0.1"]
 )
 def test_what_may_leave_this_machine(host: str) -> None:
     """A name that somebody else may resolve, or a number that is not plainly loopback."""
