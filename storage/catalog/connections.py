@@ -11,6 +11,7 @@ from psycopg.abc import PQGen
 from sqlalchemy import Connection, Engine, PoolProxiedConnection, create_engine
 from sqlalchemy.dialects import registry
 from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
+from sqlalchemy.engine.interfaces import DBAPIConnection
 
 from storage.catalog.address import Address
 from storage.catalog.times import COMMIT, CONNECTED, SERVE, Times
@@ -22,40 +23,35 @@ TIMES = "times"
 
 
 class TimedConnection(psycopg.Connection[Any]):
-    """A connection that is closed if the server does not answer in time."""
+    """A connection that is closed if the server does not answer in time.
+
+    psycopg sends no BEGIN for it (``autocommit``): ``begin`` sends one with the limits, in one
+    request. ``alone``: statements run outside of a transaction.
+    """
 
     patience: float | None = CONNECTED
-    _begun = False
+    alone = False
 
     def begin(self, times: Times) -> None:
         """Begin a transaction with limits."""
-        self.autocommit = True  # else psycopg sends a BEGIN of its own first
-        self._begun, self.patience = True, times.answer
-        self.execute(times.begin)
+        self.patience = times.answer
+        if not self.alone:
+            self.execute(times.begin)
 
     def commit(self) -> None:
         """Commit. No limit of the server applies: it could report a success that is none."""
-        if not self._begun:
-            super().commit()
-            return
-        self.execute(COMMIT)
-        self._end()
+        if not self.alone:
+            self.execute(COMMIT)
+        self.patience = CONNECTED
 
     def rollback(self) -> None:
-        """Roll back."""
+        """Roll back, if there is anything to."""
         super().rollback()
-        self._end()
+        self.patience = CONNECTED
 
     def wait(self, gen: PQGen[R], *args: Any, **options: Any) -> R:  # noqa: ANN401 - psycopg's
         """Wait for the answer to a request. Every request goes through here."""
         return super().wait(self._bounded(gen), *args, **options)
-
-    def _end(self) -> None:
-        self.patience = CONNECTED
-        if self._begun:
-            self._begun = False
-            if not self.closed:
-                self.autocommit = False
 
     def _bounded(self, gen: PQGen[R]) -> Generator[Any, Any, R]:
         """Run a request. psycopg sends 0 several times a second while there is no answer."""
@@ -78,15 +74,14 @@ class _Dialect(PGDialect_psycopg):
     supports_statement_cache = True
 
     def connect(self, *args: Any, **options: Any) -> Any:  # noqa: ANN401 - as in the base
-        return TimedConnection.connect(*args, **options)
+        return TimedConnection.connect(*args, autocommit=True, **options)
+
+    def set_isolation_level(self, dbapi_connection: DBAPIConnection, level: str) -> None:
+        cast(TimedConnection, dbapi_connection).alone = level == "AUTOCOMMIT"
 
     def do_begin(self, dbapi_connection: PoolProxiedConnection) -> None:
         link = cast(TimedConnection, dbapi_connection.driver_connection)
-        times: Times = dbapi_connection.info.get(TIMES, SERVE)
-        if link.autocommit:  # a connection without transactions has none to begin
-            link.patience = times.answer
-        else:
-            link.begin(times)
+        link.begin(dbapi_connection.info.get(TIMES, SERVE))
 
 
 @contextmanager
