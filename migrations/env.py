@@ -6,9 +6,10 @@ from uuid import uuid4
 from alembic import context
 from sqlalchemy import Connection
 
-from storage.catalog.engine import Catalog
+from storage.bootstrap import make_catalog
 from storage.catalog.schema import is_ours, name_catalog
 from storage.catalog.tables import Moment, metadata
+from storage.catalog.times import UNLIMITED
 from storage.settings import load_settings, region_settings, topology_of
 
 
@@ -33,9 +34,11 @@ def migrate(connection: Connection) -> None:
 def migrate_all() -> None:
     """Migrate every region that this process has settings for, each in its own transaction."""
     settings = load_settings()
-    with region_settings(settings, topology_of(settings)) as served:
+    topology = topology_of(settings)
+    with region_settings(settings, topology) as served:
         for region, own in served.items():
-            catalog = Catalog(region, own.catalog_url.get_secret_value(), connections=1)
+            url = own.catalog_url.get_secret_value()
+            catalog = make_catalog(topology.regions[region], url, 1).within(UNLIMITED)
             with catalog.begin() as connection:
                 migrate(connection)
                 name_catalog(connection, region, uuid4())

@@ -13,7 +13,7 @@ from pydantic import Field, StringConstraints
 
 from regions.backends import BackendSpec
 from regions.connectors import ConnectorSpec
-from regions.fields import Jurisdiction, Model, Name
+from regions.fields import Jurisdiction, Model, Name, Text
 
 AgreementKind = Literal["dpa"]
 
@@ -78,12 +78,18 @@ class Steward(Model):
     location: Jurisdiction
 
 
+class CatalogSteward(Steward):
+    """The company that runs the region's database, and the hosts that the database may be on."""
+
+    hosts: tuple[Text, ...] = ()  # empty: the one host of catalog_url
+
+
 class Region(Model):
     """A region: where machines are. Its database, keys and backups are in its jurisdiction too."""
 
     name: Name
     jurisdiction: Jurisdiction
-    catalog: Steward
+    catalog: CatalogSteward
     keys: Steward
     backups: Steward
     # how long a catalog backup lives

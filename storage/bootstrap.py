@@ -24,6 +24,7 @@ from storage.backends.registry import create_storage, open_backend
 from storage.catalog import days, departures, pseudonym_keys
 from storage.catalog.engine import Catalog
 from storage.catalog.kinds import ObjectKind
+from storage.catalog.times import UNLIMITED
 from storage.client.aio.store import AsyncStore, open_in_thread
 from storage.client.homes import Homes, ServedRegion, not_served
 from storage.client.store import Store
@@ -64,9 +65,9 @@ _UNHEALTHY = 5.0  # seconds for which writes avoid a backend that failed
 _SENDERS, _FLUSHERS = 16, 8
 
 
-def make_catalog(region: str, url: str, connections: int) -> Catalog:
+def make_catalog(region: Region, url: str, connections: int) -> Catalog:
     """Return a region's catalog with its own connection pool."""
-    return Catalog(region, url, connections=connections)
+    return Catalog(region.name, url, connections=connections, hosts=region.catalog.hosts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +78,7 @@ class Dependencies:
     Commands that read, erase or purge do without: they must work while one backend refuses.
     """
 
-    catalog: Callable[[str, str, int], Catalog] = make_catalog
+    catalog: Callable[[Region, str, int], Catalog] = make_catalog
     clock: Callable[[Catalog], Clock] = CatalogClock
     backend: Callable[[BackendSpec, Settings], Backend] | None = None
     connector: Callable[[SubProcessor], Connector] | None = None
@@ -192,7 +193,11 @@ def open_restored(
         by_name = {region.name: region for region in regions}
         if only is not None and only not in by_name:
             raise not_served(only, by_name)
-        chosen = regions if only is None else [by_name[only]]
+        chosen = [
+            replace(region, catalog=region.catalog.within(UNLIMITED))
+            for region in regions
+            if only in (None, region.name)
+        ]
         for region in chosen:
             check_catalog(region)
         yield chosen
@@ -281,7 +286,7 @@ def _open(
     pool: ThreadPoolExecutor,
 ) -> OpenRegion:
     url = own.catalog_url.get_secret_value()
-    catalog = dependencies.catalog(region.name, url, settings.connections)
+    catalog = dependencies.catalog(region, url, settings.connections)
     stack.callback(catalog.close)
     roots = LocalRootKeys.load(own.keys_file, dependencies.entropy, region=region.name)
     signing = roots.signing_keys()
@@ -355,7 +360,7 @@ def _init_region(
     if settings.embedded:
         server = url.replace(f"/{embedded.database_name(region.name)}?", "/postgres?", 1)
         embedded.ensure_database(server, region.name)
-    catalog = Catalog(region.name, url, connections=2)
+    catalog = make_catalog(region, url, 2).within(UNLIMITED)
     try:
         catalog.check_safe()
         with catalog.begin() as connection:

@@ -17,7 +17,6 @@ from sqlalchemy import (
     ARRAY,
     Connection,
     Date,
-    Engine,
     Integer,
     Select,
     String,
@@ -33,7 +32,9 @@ from sqlalchemy import (
 
 from storage.catalog import hold_predicate, holds
 from storage.catalog import tables as t
+from storage.catalog.engine import Catalog
 from storage.catalog.kinds import ObjectState
+from storage.catalog.times import DETACHING
 from storage.policy import Permit, may_destroy
 
 d, o = t.day.c, t.object_.c
@@ -197,33 +198,28 @@ def drop_permit(connection: Connection, due: Overdue, now: datetime) -> Permit:
     return may_destroy(what="partition", state=due.state, held=held, now=now, day=due.day)
 
 
-def drop_partition(engine: Engine, day: date, permit: Permit) -> None:
+def drop_partition(catalog: Catalog, day: date, permit: Permit) -> None:
     """Detach the day's partition without blocking readers, and drop it. Safe to repeat.
 
-    The caller has leased the day. Raises OperationalError if an old reader does not end in time,
+    The caller has leased the day. Raises CatalogUnavailable if an old reader does not end in time,
     and what ``permit.demand`` raises.
     """
     permit.demand()
     name = partition_name(day)
-    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        connection.execute(text("SET lock_timeout = '10s'"))
-        try:
-            pending = connection.execute(
-                text(
-                    "SELECT i.inhdetachpending FROM pg_inherits i "
-                    "JOIN pg_class c ON c.oid = i.inhrelid "
-                    "WHERE i.inhparent = 'record'::regclass AND c.relname = :name"
-                ),
-                {"name": name},
-            ).one_or_none()
-            if pending is not None:
-                how = "FINALIZE" if pending[0] else "CONCURRENTLY"
-                connection.execute(text(f"ALTER TABLE record DETACH PARTITION {name} {how}"))
-            connection.execute(text(f"DROP TABLE IF EXISTS {name}"))
-            connection.execute(text("RESET lock_timeout"))
-        except BaseException:
-            connection.invalidate()  # so that the setting does not outlive this call
-            raise
+    with catalog.begin() as connection:
+        pending = connection.execute(
+            text(
+                "SELECT i.inhdetachpending FROM pg_inherits i "
+                "JOIN pg_class c ON c.oid = i.inhrelid "
+                "WHERE i.inhparent = 'record'::regclass AND c.relname = :name"
+            ),
+            {"name": name},
+        ).one_or_none()
+    if pending is not None:
+        how = "FINALIZE" if pending[0] else "CONCURRENTLY"
+        catalog.execute_alone(f"ALTER TABLE record DETACH PARTITION {name} {how}", DETACHING)
+    with catalog.begin() as connection:
+        connection.execute(text(f"DROP TABLE IF EXISTS {name}"))
 
 
 def mark_dropped(connection: Connection, day: date, now: datetime) -> None:

@@ -1,8 +1,9 @@
 """A region's database: connections, transactions, tenant locks, and checks of the server."""
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import AbstractContextManager, contextmanager, suppress
+import os
+from collections.abc import Callable, Collection, Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from copy import copy
 from dataclasses import dataclass
 from datetime import timedelta
@@ -12,37 +13,24 @@ from typing import TypeVar
 import psycopg
 from sqlalchemy import (
     ARRAY,
-    URL,
     BigInteger,
     Connection,
     Engine,
     Select,
     bindparam,
-    create_engine,
     event,
     func,
-    make_url,
     select,
     text,
 )
-from sqlalchemy.exc import (
-    ArgumentError,
-    DBAPIError,
-    InterfaceError,
-    OperationalError,
-    SQLAlchemyError,
-)
-from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.exc import SQLAlchemyError
 
 from storage.catalog import tables as t
-from storage.errors import (
-    CatalogForbidden,
-    CatalogUnavailable,
-    CatalogUnsafe,
-    CatalogUnsupported,
-    DomicileError,
-    SettingsError,
-)
+from storage.catalog.address import resolve
+from storage.catalog.connections import TIMES, canceled_after, make_engine
+from storage.catalog.refusals import driver_error, refusal
+from storage.catalog.times import SERVE, WORK, Times
+from storage.errors import CatalogUnavailable, CatalogUnsafe, CatalogUnsupported
 
 CODE_REVISION = 4
 """The revision of this code. A catalog states the range that it supports."""
@@ -55,7 +43,6 @@ OLDEST_REVISION = "0010"
 
 T = TypeVar("T")
 
-_DRIVER = "postgresql+psycopg"
 _RETRIED = (psycopg.errors.DeadlockDetected, psycopg.errors.SerializationFailure)
 _ATTEMPTS = 5
 
@@ -67,15 +54,29 @@ class Catalog:
     the login lacks a right.
     """
 
-    def __init__(self, region: str, url: str, *, connections: int = 10) -> None:
+    def __init__(
+        self,
+        region: str,
+        url: str,
+        *,
+        connections: int = 10,
+        hosts: Collection[str] = (),
+        times: Times = SERVE,
+    ) -> None:
         """``connections``: the most that this process opens to this database.
 
-        Raises SettingsError if ``url`` is not a URL of PostgreSQL.
+        ``hosts``: those that the topology lists. ``times``: the limits of each transaction.
+
+        Raises SettingsError if ``url`` is not a URL of PostgreSQL, or if what it leads to is not
+        protected: see ``address.resolve``.
         """
         self.region = region
+        self.times = times
+        address = resolve(region, url, hosts=hosts, environment=os.environ)
+        self.protection = address.protection
         # a caller that asks for the time may hold a connection: with one pool, all could block
-        self._timing = _engine(_url(region, url), 1)
-        self.engine = _engine(_url(region, url), max(1, connections - 1))
+        self._timing = make_engine(address, 1)
+        self.engine = make_engine(address, max(1, connections - 1))
         self._watch: _Watch | None = None
 
     def watch(
@@ -89,9 +90,15 @@ class Catalog:
         self._watch = _Watch(check, clock, age)
         event.listen(self.engine, "connect", self._watch.reset)
 
-    def strict(self) -> "Catalog":
-        """Return the same catalog with the check in every transaction, for what destroys."""
+    def within(self, times: Times) -> "Catalog":
+        """Return the same catalog with other limits."""
         other = copy(self)
+        other.times = times
+        return other
+
+    def strict(self) -> "Catalog":
+        """Return the same catalog for workers: their limits, the check in every transaction."""
+        other = self.within(WORK)
         if self._watch is not None:
             other.watch(self._watch.check, self._watch.clock, age=-1.0)
         return other
@@ -102,16 +109,31 @@ class Catalog:
 
     @contextmanager
     def _begin(self, engine: Engine, watch: "_Watch | None" = None) -> Iterator[Connection]:
-        try:
-            with engine.begin() as connection:
+        with self._refusing(), engine.connect() as connection:
+            connection.info[TIMES] = self.times
+            with connection.begin():
                 if watch is not None:
                     watch.run(connection)
                 yield connection
+
+    def execute_alone(self, statement: str, seconds: float) -> None:
+        """Execute a statement that cannot run in a transaction; cancel it after that time."""
+        with self._refusing(), self.engine.connect() as connection:
+            connection.info[TIMES] = Times(lock=None, statement=seconds, idle=None)
+            connection.execution_options(isolation_level="AUTOCOMMIT")
+            with canceled_after(connection, seconds):
+                connection.execute(text(statement))
+
+    @contextmanager
+    def _refusing(self) -> Iterator[None]:
+        """Turn errors of the driver into ours."""
+        try:
+            yield
         except SQLAlchemyError as error:
-            refusal = _refusal(self.region, error)
-            if refusal is None:
+            refused = refusal(self.region, error)
+            if refused is None:
                 raise
-            raise refusal from error
+            raise refused from error
 
     def run(self, work: Callable[[Connection], T]) -> T:
         """Run ``work`` in a transaction, and again after a deadlock: it must be repeatable."""
@@ -120,7 +142,7 @@ class Catalog:
                 with self.begin() as connection:
                     return work(connection)
             except CatalogUnavailable as error:
-                if not isinstance(_driver_error(error.__cause__), _RETRIED):
+                if not isinstance(driver_error(error.__cause__), _RETRIED):
                     raise
         with self.begin() as connection:
             return work(connection)
@@ -217,22 +239,6 @@ class _Watch:
         self.passed = float("-inf")
 
 
-def unavailable(region: str) -> CatalogUnavailable:
-    """Return the error for a database that does not answer."""
-    return CatalogUnavailable(
-        f"The catalog of {region} does not answer.", advice="Try again; see: domicile doctor"
-    )
-
-
-def connection_failure(error: BaseException | None) -> str:
-    """Return why there was no connection. libpq names host, user and database, never a password."""
-    while error is not None:
-        if isinstance(error, psycopg.OperationalError) and error.sqlstate is None:
-            return next((line.strip() for line in str(error).strip().splitlines()), "")
-        error = error.__cause__
-    return ""
-
-
 def another(region: str, found: str) -> CatalogUnsupported:
     """Return the error for the catalog of another region."""
     return CatalogUnsupported(
@@ -249,18 +255,6 @@ def outdated(revision: str) -> CatalogUnsupported:
         advice=f"Revisions before {OLDEST_REVISION} were never released. Run domicile init of the "
         "last commit that has them, then of this one.",
     )
-
-
-def disconnected(error: BaseException) -> bool:
-    """Return whether an error leaves it unknown if a transaction was committed."""
-    cause: BaseException | None = error
-    while cause is not None:
-        if isinstance(cause, DBAPIError) and cause.connection_invalidated:
-            return True
-        if isinstance(cause, OperationalError | InterfaceError):
-            return True
-        cause = cause.__cause__
-    return False
 
 
 def lock_number(tenant: str) -> int:
@@ -286,49 +280,3 @@ def _share() -> Select[object]:
 def own_tenant(connection: Connection, tenant: str) -> None:
     """Until the transaction ends, no write of this tenant is announced or committed."""
     connection.execute(select(func.pg_advisory_xact_lock(lock_number(tenant))))
-
-
-def _refusal(region: str, error: SQLAlchemyError) -> DomicileError | None:
-    """Return our error for a failure of the database. None: the error is in our code."""
-    cause = _driver_error(error)
-    if isinstance(cause, psycopg.errors.InsufficientPrivilege):
-        return CatalogForbidden(
-            f"The login lacks a right on the catalog of {region}.",
-            advice="Grant it the role for its work; migrations create the roles.",
-        )
-    down = isinstance(error, OperationalError | InterfaceError | PoolTimeout)
-    # after a failover, the old primary may be read only
-    if down or isinstance(cause, psycopg.errors.ReadOnlySqlTransaction):
-        return unavailable(region)
-    return None
-
-
-def _driver_error(error: BaseException | None) -> BaseException | None:
-    """Return the error of the driver behind an error of SQLAlchemy."""
-    return error.orig if isinstance(error, DBAPIError) else None
-
-
-def _url(region: str, given: str) -> URL:
-    url = None
-    with suppress(ArgumentError, ValueError):  # a ValueError may quote the URL
-        url = make_url(given)
-    if url is None or url.drivername not in ("postgresql", _DRIVER):
-        raise SettingsError(
-            f"The catalog_url of {region} is not a URL of PostgreSQL.",
-            advice="Give postgresql://user@host/database.",
-        )
-    return url.set(drivername=_DRIVER)
-
-
-def _engine(url: URL, connections: int) -> Engine:
-    # prepare_threshold: a prepared statement is session state, which breaks a transaction pooler
-    # hide_parameters: an error must not bring keys or pseudonyms into a log
-    return create_engine(
-        url,
-        pool_size=connections,
-        max_overflow=0,
-        pool_timeout=30,
-        pool_pre_ping=True,
-        hide_parameters=True,
-        connect_args={"prepare_threshold": None, "connect_timeout": 5},
-    )

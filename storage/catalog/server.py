@@ -1,17 +1,23 @@
 """The PostgreSQL server of a catalog: its databases, its version and its date."""
 
+import os
 from collections.abc import Iterable
 from datetime import date
 
-from sqlalchemy import Connection, create_engine, func, select, text
+from sqlalchemy import Connection, func, select, text
+
+from storage.catalog.address import resolve
+from storage.catalog.connections import TIMES, make_engine
+from storage.catalog.times import UNLIMITED
 
 
 def create_databases(server_url: str, names: Iterable[str]) -> None:
     """Create databases on a server, except those that exist. The names need no quoting."""
-    url = server_url.replace("postgresql://", "postgresql+psycopg://", 1)
-    engine = create_engine(url, isolation_level="AUTOCOMMIT")  # as CREATE DATABASE demands
+    address = resolve("every region", server_url, hosts=(), environment=os.environ)
+    engine = make_engine(address, 1, isolation_level="AUTOCOMMIT")  # as CREATE DATABASE demands
     exists = text("SELECT 1 FROM pg_database WHERE datname = :name")
     with engine.connect() as connection:
+        connection.info[TIMES] = UNLIMITED
         for name in names:
             if connection.scalar(exists, {"name": name}) is None:
                 connection.execute(text(f"CREATE DATABASE {name}"))

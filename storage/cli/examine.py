@@ -15,7 +15,7 @@ from regions.model import Topology
 from storage import bootstrap
 from storage.bootstrap import Dependencies
 from storage.catalog import days, schema, server
-from storage.catalog.engine import OLDEST_SERVER, Catalog
+from storage.catalog.engine import OLDEST_SERVER
 from storage.cli.findings import Finding, failed, tried
 from storage.crypto.root import LocalRootKeys
 from storage.errors import DomicileError
@@ -85,10 +85,12 @@ def _keys(file: Path, region: str) -> str:
 
 def _catalog(topology: Topology, name: str, given: RegionSettings) -> Iterator[Finding]:
     try:
-        catalog = Catalog(name, given.catalog_url.get_secret_value(), connections=2)
+        url = given.catalog_url.get_secret_value()
+        catalog = bootstrap.make_catalog(topology.regions[name], url, 2)
     except DomicileError as error:
         yield failed("catalog", name, error)
         return
+    yield Finding("catalog", name, "ok", f"The connection is protected by {catalog.protection}.")
     try:
         with catalog.begin() as connection:
             yield _server(name, connection)

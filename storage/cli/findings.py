@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
-from storage.catalog.engine import connection_failure
+from storage.catalog.refusals import connection_failure
 from storage.errors import DomicileError
 
 State = Literal["ok", "warn", "fail"]

@@ -3,7 +3,8 @@
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 
-from storage.bootstrap import Dependencies, open_homes
+from storage.bootstrap import Dependencies, make_catalog, open_homes
+from storage.catalog.engine import Catalog
 from storage.cli.options import check_region
 from storage.cli.progress import busy
 from storage.client.homes import Homes
@@ -41,6 +42,12 @@ def settings_of(region: str) -> Iterator[RegionSettings]:
     with region_settings(settings, topology_of(settings)) as regions:
         check_region(region, regions)
         yield regions[region]
+
+
+def catalog_of(region: str, own: RegionSettings) -> Catalog:
+    """Return the catalog of a region without its backends. The caller closes it."""
+    spec = topology_of(load_settings()).regions[region]
+    return make_catalog(spec, own.catalog_url.get_secret_value(), 1)
 
 
 def chosen_regions(homes: Homes, region: str | None) -> list[str]:

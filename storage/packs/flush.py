@@ -14,13 +14,15 @@ from datetime import datetime
 from sqlalchemy import Connection
 
 from storage.catalog import days, erasure_waits, erasures, fences, objects, records, tenants
-from storage.catalog.engine import disconnected, share_tenants, unavailable
+from storage.catalog.engine import share_tenants
 from storage.catalog.kinds import ObjectKind
 from storage.catalog.records import Found, Row
+from storage.catalog.refusals import disconnected, unavailable
 from storage.crypto.record import fingerprint, unwrap_key
 from storage.errors import (
     Abandoned,
     CatalogUnavailable,
+    ConfigurationError,
     DomicileError,
     Expired,
     IdConflict,
@@ -246,7 +248,7 @@ def _after_lost_commit(region: OpenRegion, keys: KeyRing, pack: Pack, error: Exc
 
     try:
         outcomes = region.catalog.run(work)
-    except CatalogUnavailable:
+    except (CatalogUnavailable, ConfigurationError):
         for record in pack.batch:
             unknown = OutcomeUnknown(str(record.id))
             unknown.__cause__ = error

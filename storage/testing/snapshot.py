@@ -10,6 +10,7 @@ from regions.model import Topology
 from storage.catalog import days
 from storage.catalog import tables as t
 from storage.catalog.engine import Catalog
+from storage.catalog.times import UNLIMITED
 from storage.policy import horizon_wanted
 from storage.settings import Settings
 from storage.testing.clock import NOON
@@ -55,7 +56,8 @@ def snapshot(
 ) -> Snapshot:
     """Take a snapshot of a new region, with the partitions that the topology requires."""
     given = settings.regions[region]
-    catalog = Catalog(region, given.catalog_url.get_secret_value(), connections=connections)
+    url = given.catalog_url.get_secret_value()
+    catalog = Catalog(region, url, connections=connections, times=UNLIMITED)
     with catalog.begin() as connection:
         rows = {
             table.name: connection.execute(select(table)).all()

@@ -2,12 +2,12 @@
 
 from datetime import timedelta
 
-from sqlalchemy.exc import DBAPIError
 from structlog.typing import FilteringBoundLogger
 
 from storage.catalog import days, erasures, hold_predicate, objects
 from storage.catalog.days import DayState, Overdue
 from storage.catalog.kinds import ObjectKind
+from storage.errors import CatalogUnavailable
 from storage.objects.keyring import KeyRing
 from storage.packs.relocate import relocate_held
 from storage.policy import LEASE, WAITING, may_destroy
@@ -102,11 +102,9 @@ def _drop_rows(region: OpenRegion, due: Overdue, log: FilteringBoundLogger) -> t
     if unread or not permit.allowed:
         return WAITING
     try:
-        days.drop_partition(region.catalog.engine, due.day, permit)
-    except DBAPIError as error:
-        log.warning(
-            "partition_busy", region=region.name, day=str(due.day), error=type(error).__name__
-        )
+        days.drop_partition(region.catalog, due.day, permit)
+    except CatalogUnavailable as error:
+        log.warning("partition_busy", region=region.name, day=str(due.day), error=error.code)
         return WAITING
     with region.catalog.begin() as connection:
         days.mark_dropped(connection, due.day, now)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from structlog.typing import FilteringBoundLogger
 
-from storage.catalog.engine import connection_failure
+from storage.catalog.refusals import connection_failure
 from storage.errors import (
     CatalogUnavailable,
     ConfigurationError,

@@ -177,6 +177,12 @@ class TestDoctor:
             "regions",
         }
 
+    def test_how_each_connection_is_protected(self, line: CommandLine) -> None:
+        """The embedded server has a unix socket."""
+        said = [f["says"] for f in line.told("doctor")["findings"] if f["check"] == "catalog"]
+
+        assert said.count("The connection is protected by a unix socket.") == 2
+
     @pytest.mark.parametrize("width", [40, 60, 80])
     def test_no_word_is_broken(self, width: int) -> None:
         """A path that does not fit beside the columns goes below them, in one piece."""

@@ -139,7 +139,7 @@ class TestUpAndDown:
             days.make(connection, [DAY])
         catalog = Catalog(HOME, as_role(url, "domicile_worker"))
 
-        days.drop_partition(catalog.engine, DAY, Permit(DestroyReason.ALLOWED))
+        days.drop_partition(catalog, DAY, Permit(DestroyReason.ALLOWED))
         catalog.close()
         with opened(HOME, url) as connection:
             schema.downgrade(connection, "base")

@@ -107,7 +107,7 @@ def test_a_lie_is_an_error_of_the_backend(server: S3Server, about: str, name: st
         else:
             shown = ""
         assert KEY not in shown
-        assert time.monotonic() - began < 4 * timeout + PATIENT
+        assert time.monotonic() - began < 16 * timeout  # a call may need several requests
     try:
         listed = {item.kind for item in backend.list_key(KEY)}
     except BackendError:

@@ -83,7 +83,9 @@ class S3Backend:
         if version is not None:
             wanted["VersionId"] = version
         size = _LARGEST if stop is None else stop - start
-        return self._bucket.ask(lambda s3: _fetch(s3, wanted, start, size), longest=size + _LARGEST)
+        return self._bucket.ask(
+            lambda s3: _fetch(s3, wanted, start, size), timeout=timeout, longest=size + _LARGEST
+        )
 
     def preserve(self, key: str) -> None:
         if self._bucket.has_locks():

@@ -6,8 +6,7 @@ from typing import Annotated, Literal
 from typer import Argument, Option
 
 from storage.catalog import pseudonym_keys
-from storage.catalog.engine import Catalog
-from storage.cli.opening import settings_of
+from storage.cli.opening import catalog_of, settings_of
 from storage.cli.options import AsJson
 from storage.cli.output import print_json, print_note, print_text
 from storage.crypto import root
@@ -51,7 +50,7 @@ def rotate(
 
 def _rotate_pseudonym_key(region: str, settings: RegionSettings) -> int:
     """Check the catalog first: a version that it does not know stops every process."""
-    catalog = Catalog(region, settings.catalog_url.get_secret_value(), connections=1)
+    catalog = catalog_of(region, settings)
     try:
         catalog.check()
         with catalog.begin() as connection:

@@ -10,9 +10,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from typer import Argument, Option
 
 from storage.catalog import signing_keys
-from storage.catalog.engine import Catalog
 from storage.cli import files
-from storage.cli.opening import settings_of
+from storage.cli.opening import catalog_of, settings_of
 from storage.cli.options import AsJson
 from storage.cli.output import (
     format_minute,
@@ -109,7 +108,7 @@ def public(
 def _published(region: str, settings: RegionSettings) -> list[PublishedKey]:
     """Return the keys newest first, then those that have signed and left the key file."""
     roots = LocalRootKeys.load(settings.keys_file, os.urandom, region=region)
-    catalog = Catalog(region, settings.catalog_url.get_secret_value(), connections=1)
+    catalog = catalog_of(region, settings)
     try:
         catalog.check()
         with catalog.begin() as connection:

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Annotated
 
@@ -12,6 +12,7 @@ from typer import Option
 
 from storage.catalog import scrubs
 from storage.catalog.scrubs import Round
+from storage.catalog.times import WORK
 from storage.cli.exit_codes import Exit, code_for
 from storage.cli.opening import chosen_regions, opened_homes
 from storage.cli.options import AsJson, OneRegion
@@ -134,7 +135,8 @@ def _show_affected(affected: _Affected) -> None:
 def _targets(homes: Homes, region: str | None, backend: str | None, limit: Rate) -> list[Target]:
     """Return the chosen backends. Raise WrongRegion, or InvalidRequest for an unknown backend."""
     log = make_logger()
-    regions = [homes.served(name).region for name in chosen_regions(homes, region)]
+    served = [homes.served(name).region for name in chosen_regions(homes, region)]
+    regions = [replace(r, catalog=r.catalog.within(WORK)) for r in served]
     found = [Target(r, b, limit, log) for r in regions for b in r.backends if backend in (None, b)]
     if not found:
         known = [name for r in regions for name in r.backends]

@@ -45,8 +45,8 @@ BUGS = (
         "a read ends with the first replica that fails",
         "packs/reader.py",
         "            except DomicileError as error:\n"
-        "                failures[replica.backend] = error\n        raise",
-        "            except DomicileError:\n                raise\n        raise",
+        "                failures[replica.backend] = error\n            except Exception",
+        "            except DomicileError:\n                raise\n            except Exception",
         UNDECLARED,
     ),
 )

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Compiled, Engine, create_engine
 
-from storage.catalog import engine as catalog_engine
+from storage.catalog import connections
 
 Key = tuple[Any, ...]
 
@@ -35,5 +35,5 @@ def shared_statements() -> Iterator[None]:
         return create_engine(*args, execution_options={"compiled_cache": shared}, **options)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(catalog_engine, "create_engine", create)
+        patch.setattr(connections, "create_engine", create)
         yield

@@ -14,7 +14,7 @@ from sqlalchemy import Connection
 
 from regions.backends import BackendSpec
 from regions.load import load_topology
-from regions.model import SubProcessor, Topology
+from regions.model import Region, SubProcessor, Topology
 from storage.backends.memory import MemoryBackend
 from storage.bootstrap import Dependencies, open_store
 from storage.catalog.engine import Catalog, _Watch
@@ -228,10 +228,10 @@ class Cluster:
             for catalog in self._catalogs.values():
                 catalog.close()
 
-    def _catalog(self, region: str, url: str, connections: int) -> Catalog:
+    def _catalog(self, region: Region, url: str, connections: int) -> Catalog:
         if self._shared:
-            return BorrowedCatalog(self._catalogs[region])
-        return Catalog(region, url, connections=connections)
+            return BorrowedCatalog(self._catalogs[region.name])
+        return Catalog(region.name, url, connections=connections)
 
     def _start(self, *, probing: bool = False) -> Process:
         steps = Steps(busy=True)

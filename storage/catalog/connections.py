@@ -1,0 +1,128 @@
+"""Connections to a catalog, with limits of time."""
+
+import time
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager, suppress
+from threading import Event, Timer
+from typing import Any, TypeVar, cast
+
+import psycopg
+from psycopg.abc import PQGen
+from sqlalchemy import Connection, Engine, PoolProxiedConnection, create_engine
+from sqlalchemy.dialects import registry
+from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
+from sqlalchemy.engine.interfaces import DBAPIConnection
+
+from storage.catalog.address import Address
+from storage.catalog.times import COMMIT, CONNECTED, SERVE, Times
+
+R = TypeVar("R")
+
+TIMES = "times"
+"""The key in a connection's ``info`` of the limits of its next transaction."""
+
+
+class TimedConnection(psycopg.Connection[Any]):
+    """A connection that is closed if the server does not answer in time.
+
+    psycopg sends no BEGIN for it (``autocommit``): ``begin`` sends one with the limits, in one
+    request. ``alone``: statements run outside of a transaction.
+    """
+
+    patience: float | None = CONNECTED
+    alone = False
+
+    def begin(self, times: Times) -> None:
+        """Begin a transaction with limits."""
+        self.patience = times.answer
+        if not self.alone:
+            self.execute(times.begin)
+
+    def commit(self) -> None:
+        """Commit. No limit of the server applies: it could report a success that is none."""
+        if not self.alone:
+            self.execute(COMMIT)
+        self.patience = CONNECTED
+
+    def rollback(self) -> None:
+        """Roll back, if there is anything to."""
+        super().rollback()
+        self.patience = CONNECTED
+
+    def wait(self, gen: PQGen[R], *args: Any, **options: Any) -> R:  # noqa: ANN401 - psycopg's
+        """Wait for the answer to a request. Every request goes through here."""
+        return super().wait(self._bounded(gen), *args, **options)
+
+    def _bounded(self, gen: PQGen[R]) -> Generator[Any, Any, R]:
+        """Run a request. psycopg sends 0 several times a second while there is no answer."""
+        until = None if self.patience is None else time.monotonic() + self.patience
+        try:
+            wanted = next(gen)
+            while True:
+                ready = yield wanted
+                if not ready and until is not None and time.monotonic() > until:
+                    self.pgconn.finish()
+                    raise psycopg.OperationalError("the server did not answer in time")
+                wanted = gen.send(ready)
+        except StopIteration as ended:
+            return cast(R, ended.value)
+
+
+class _Dialect(PGDialect_psycopg):
+    """SQLAlchemy's dialect for psycopg, with our connections."""
+
+    supports_statement_cache = True
+
+    def connect(self, *args: Any, **options: Any) -> Any:  # noqa: ANN401 - as in the base
+        return TimedConnection.connect(*args, autocommit=True, **options)
+
+    def set_isolation_level(self, dbapi_connection: DBAPIConnection, level: str) -> None:
+        cast(TimedConnection, dbapi_connection).alone = level == "AUTOCOMMIT"
+
+    def do_begin(self, dbapi_connection: PoolProxiedConnection) -> None:
+        link = cast(TimedConnection, dbapi_connection.driver_connection)
+        link.begin(dbapi_connection.info.get(TIMES, SERVE))
+
+
+@contextmanager
+def canceled_after(connection: Connection, seconds: float) -> Iterator[None]:
+    """Cancel the statement that runs meanwhile after that time.
+
+    For what runs outside of a transaction: there a limit of the server would be session state.
+    """
+    link = cast(TimedConnection, connection.connection.driver_connection)
+    canceled = Event()
+
+    def cancel() -> None:
+        canceled.set()
+        with suppress(psycopg.Error):  # then its patience ends
+            link.cancel_safe(timeout=CONNECTED)
+
+    timer = Timer(seconds, cancel)
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+        timer.join()
+        if canceled.is_set():
+            connection.invalidate()  # the request may reach a later statement
+
+
+registry.register("postgresql.domicile", __name__, _Dialect.__name__)
+
+
+def make_engine(address: Address, connections: int, **options: Any) -> Engine:  # noqa: ANN401
+    """Return an engine that opens at most that many connections to the address."""
+    # prepare_threshold: a prepared statement is session state, which breaks a transaction pooler
+    # hide_parameters: an error must not bring keys or pseudonyms into a log
+    return create_engine(
+        address.url.set(drivername="postgresql+domicile"),
+        pool_size=connections,
+        max_overflow=0,
+        pool_timeout=30,
+        pool_pre_ping=True,
+        hide_parameters=True,
+        connect_args={"prepare_threshold": None, **address.parameters},
+        **options,
+    )

@@ -1,0 +1,106 @@
+"""From an error of the driver to one of ours, which says what to do."""
+
+import re
+
+import psycopg
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, SQLAlchemyError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+
+from storage.errors import CatalogForbidden, CatalogUnavailable, DomicileError, SettingsError
+
+_TOO_LONG = (
+    psycopg.errors.LockNotAvailable,
+    psycopg.errors.QueryCanceled,
+    psycopg.errors.IdleInTransactionSessionTimeout,
+)
+
+# libpq gives no code for a connection that fails, only the text of the server or the pooler
+_NO_DATABASE = re.compile(r'database "(?P<a>[^"]*)" does not exist|no such database: (?P<b>\S+)')
+_NO_LOGIN = re.compile(
+    r"authentication failed|no password supplied|no such user"
+    r'|role "[^"]*" (does not exist|is not permitted to log in)|no pg_hba\.conf entry'
+)
+_NO_TLS = re.compile(
+    r"certificate verify failed|does not match host name|does not support SSL"
+    r"|root certificate file|certificate present, but not private key"
+)
+
+
+def refusal(region: str, error: SQLAlchemyError) -> DomicileError | None:
+    """Return our error for a failure of the database. None: the error is in our code."""
+    cause = driver_error(error)
+    if isinstance(cause, psycopg.errors.InsufficientPrivilege):
+        return CatalogForbidden(
+            f"The login lacks a right on the catalog of {region}.",
+            advice="Grant it the role for its work; migrations create the roles.",
+        )
+    if isinstance(cause, _TOO_LONG):
+        return CatalogUnavailable(
+            f"The catalog of {region} took too long, or another session holds a lock.",
+            advice="Try again. See what blocks it: pg_stat_activity and pg_locks.",
+        )
+    if isinstance(cause, psycopg.OperationalError) and cause.sqlstate is None:
+        unconnected = _unconnected(region, str(cause))
+        if unconnected is not None:
+            return unconnected
+    down = isinstance(error, OperationalError | InterfaceError | PoolTimeout)
+    # after a failover, the old primary may be read only
+    if down or isinstance(cause, psycopg.errors.ReadOnlySqlTransaction):
+        return unavailable(region)
+    return None
+
+
+def unavailable(region: str) -> CatalogUnavailable:
+    """Return the error for a database that does not answer."""
+    return CatalogUnavailable(
+        f"The catalog of {region} does not answer.", advice="Try again; see: domicile doctor"
+    )
+
+
+def driver_error(error: BaseException | None) -> BaseException | None:
+    """Return the error of the driver behind an error of SQLAlchemy."""
+    return error.orig if isinstance(error, DBAPIError) else None
+
+
+def disconnected(error: BaseException) -> bool:
+    """Return whether an error leaves it unknown if a transaction was committed."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, DBAPIError) and cause.connection_invalidated:
+            return True
+        if isinstance(cause, OperationalError | InterfaceError):
+            return True
+        cause = cause.__cause__
+    return False
+
+
+def _unconnected(region: str, says: str) -> DomicileError | None:
+    """Return the error for a connection that no repetition can make."""
+    missing = _NO_DATABASE.search(says)
+    if missing is not None:
+        name = missing["a"] or missing["b"]
+        return SettingsError(
+            f"The database {name} of the catalog of {region} does not exist.",
+            advice="Check catalog_url, or create the database, then run: domicile init",
+        )
+    if _NO_LOGIN.search(says):
+        return CatalogForbidden(
+            f"The server refused the login to the catalog of {region}.",
+            advice="Check user and password in catalog_url, and pg_hba.conf of the server.",
+        )
+    if _NO_TLS.search(says):
+        return SettingsError(
+            f"The server of the catalog of {region} has no certificate that can be trusted. "
+            "It was sent nothing.",
+            advice="Check the host and sslrootcert in catalog_url, and the server's certificate.",
+        )
+    return None
+
+
+def connection_failure(error: BaseException | None) -> str:
+    """Return why there was no connection. libpq names host, user and database, never a password."""
+    while error is not None:
+        if isinstance(error, psycopg.OperationalError) and error.sqlstate is None:
+            return next((line.strip() for line in str(error).strip().splitlines()), "")
+        error = error.__cause__
+    return ""
