@@ -3,6 +3,8 @@
 Nothing here reads a file (see ``regions.load``) or knows a secret (see ``storage.settings``).
 """
 
+import hashlib
+import json
 from datetime import date, timedelta
 from enum import StrEnum
 from typing import Annotated, Literal
@@ -57,11 +59,17 @@ class SubProcessor(Model):
     agreement: str
     since: date
     until: date | None = None  # the first day on which it may no longer hold data
+    # for a host: so many days before ``until`` what is there begins to be moved elsewhere
+    exit_days: int = Field(default=0, ge=0, le=LONGEST_RETENTION_DAYS)
     connector: ConnectorSpec | None = None  # without a connector it receives no copies
 
     def active(self, on: date) -> bool:
         """Return whether the agreement covers that day."""
         return self.since <= on and (self.until is None or on < self.until)
+
+    def leaving(self, on: date) -> bool:
+        """Return whether the agreement is about to end, so that nothing new goes there."""
+        return self.until is not None and on >= self.until - timedelta(days=self.exit_days)
 
     @property
     def by_hand(self) -> bool:
@@ -195,6 +203,16 @@ class Topology(Model):
     cascades: tuple[Cascade, ...]
     bounds: Bounds
 
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the topology, the same whatever the order of its sets."""
+        plain = json.dumps(self.model_dump(), sort_keys=True, default=_plain)
+        return hashlib.sha256(plain.encode()).hexdigest()
+
     def cascades_to(self, parent: DataClass, child: DataClass) -> bool:
         """Return whether erasing a ``parent`` erases a ``child`` that derives from it."""
         return any(c.parent == parent and c.child == child for c in self.cascades)
+
+
+def _plain(value: object) -> object:
+    return sorted(value) if isinstance(value, frozenset) else str(value)

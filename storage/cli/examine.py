@@ -21,7 +21,7 @@ from storage.cli.findings import Finding, failed, tried
 from storage.crypto.root import LocalRootKeys
 from storage.errors import DomicileError
 from storage.logs import make_logger
-from storage.policy import horizon_alarm
+from storage.policy import Standing, horizon_alarm
 from storage.region import Backends, OpenRegion
 from storage.settings import RegionSettings, Settings, region_settings
 from storage.text import plural
@@ -136,7 +136,12 @@ def _horizon(topology: Topology, name: str, connection: Connection) -> Finding:
 def _backends(region: OpenRegion) -> Iterator[Finding]:
     """Check each backend alone, so that one failure does not hide another."""
     unreachable = []
+    standings = region.standings()
     for name, backend in region.backends.items():
+        if standings[name] is not Standing.OPEN:
+            says = f"Takes no writes ({standings[name].replace('_', ' ')}), so it was not tried."
+            yield Finding("backends", name, "warn", says, "See: domicile status")
+            continue
         one = replace(region, backends=Backends({name: backend}))
         finding = tried("backends", name, lambda: _rights(one))  # noqa: B023 - called at once
         if finding.state == "ok" and backend.unhealthy:
@@ -144,7 +149,7 @@ def _backends(region: OpenRegion) -> Iterator[Finding]:
             says = "Does not answer. The other backends of the region take its writes."
             finding = Finding("backends", name, "warn", says, "Check the network and the endpoint.")
         yield finding
-    if len(region.backends) - len(unreachable) < region.region.required:
+    if len(region.lawful()) - len(unreachable) < region.region.required:
         says = f"A write needs {plural(region.region.required, 'backend')}; fewer answer."
         yield Finding(
             "backends", region.name, "fail", says, "Writes fail until more backends answer."

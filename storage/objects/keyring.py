@@ -172,7 +172,7 @@ class KeyRing:
         last: BackendError | KeyUnavailable | None = None
         for replica in found.get(key_id, []):
             try:
-                sealed = self._region.backends[replica.backend].get(replica.key)
+                sealed = self._region.readable(replica.backend).get(replica.key)
                 return self._region.roots.unwrap(sealed, _context(key_id))
             except (BackendError, KeyUnavailable) as error:
                 last = error

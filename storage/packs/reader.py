@@ -104,7 +104,7 @@ class Reader:
             first, last = span.start, span.stop
         for replica in opened.replicas:
             try:
-                backend = self._region.backends[replica.backend]
+                backend = self._region.readable(replica.backend)
                 sealed = backend.get(replica.key, row.start + first, row.start + last)
                 return _decrypt(opened, sealed, start, stop)
             except (KeyAbsent, Corrupt) as error:

@@ -20,6 +20,7 @@ from storage.workers.release import release
 from storage.workers.replicate import replicate
 from storage.workers.request_deletion import request_deletion
 from storage.workers.scrub.rounds import scrub
+from storage.workers.vacate import vacate
 
 Piece = Callable[[], int]
 """Does one bounded piece of work. Returns 0 when there is nothing more to do now."""
@@ -49,6 +50,7 @@ def duties(region: OpenRegion, keys: KeyRing, log: FilteringBoundLogger) -> list
         Duty("plan", destroying(lambda: plan(region, log))),
         Duty("expire", destroying(lambda: expire(region, keys, log))),
         Duty("replicate", lambda: replicate(region, log)),
+        Duty("vacate", destroying(lambda: vacate(region, log))),
         Duty("compact", destroying(lambda: compact(region, log))),
         Duty("purge", destroying(lambda: purge(region, log))),
         Duty("request_deletion", destroying(lambda: request_deletion(region, log))),

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import Connection
 from structlog.typing import FilteringBoundLogger
 
-from storage.catalog import hold_predicate, objects, purges
+from storage.catalog import departures, hold_predicate, objects, purges
 from storage.catalog.objects import Replica
 from storage.catalog.purges import Retry
 from storage.errors import BackendError
@@ -109,6 +109,8 @@ def _note(region: OpenRegion, connection: Connection, outcomes: Sequence[_Outcom
         if outcome.gone is not None:
             visibility = region.visibility(outcome.attempt.backend)
             purges.mark_gone(connection, outcome.attempt, visibility, outcome.gone)
+    seen_absent = [outcome.attempt.id for outcome in outcomes if outcome.gone is not None]
+    departures.count_absent(connection, seen_absent)
     purges.retry_later(
         connection,
         [Retry(x.attempt.id, x.error, x.again) for x in outcomes if x.again is not None],
