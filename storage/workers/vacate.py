@@ -116,7 +116,10 @@ def _mark(
     if not may_leave(home=home, intact=good, required=region.region.required):
         return False
     moved = [replica.id for replica in stored if replica.backend in names]
-    departures.mark_moved(connection, moved, region.clock.now())
+    now = region.clock.now()
+    departures.mark_moved(connection, moved, now)
+    if set(known.backends) & set(names):  # too few are lawful: it is made again when one is
+        objects.schedule(connection, object_id, "replicate_at", now + WAITING)
     return True
 
 

@@ -211,6 +211,26 @@ def test_a_backend_that_stays_after_all(domicile: Domicile, tmp_path: Path) -> N
         assert departures.latest(connection, "eu-a") is None
 
 
+def test_what_too_few_could_take_is_made_again(domicile: Domicile, tmp_path: Path) -> None:
+    """With one lawful backend left there is one replica; a later backend gets the other."""
+    domicile.tenant().put(DataClass.PROMPT, b"mine")
+    until = domicile.clock.now().date().isoformat()
+    topology = three_backends(tmp_path / "1", until=until)
+    text = (topology / "regions/eu-central-1.toml").read_text()
+    without, _, _ = text.rpartition("[[backends]]")
+    (topology / "regions/eu-central-1.toml").write_text(without)
+    domicile.settings = domicile.settings.model_copy(update={"topology": topology})
+    domicile.open()
+    work_on(domicile)
+    assert keys_on(domicile, "eu-a") == []
+
+    change(domicile, tmp_path / "2", until=until)
+    work_on(domicile)
+
+    packs = [[key for key in keys_on(domicile, n) if "pack" in key] for n in ("eu-b", "eu-c")]
+    assert [len(some) for some in packs] == [1, 1]
+
+
 def test_an_agreement_that_ends_is_left_in_time(domicile: Domicile, tmp_path: Path) -> None:
     """From exit_days before its end nothing goes there, and what is there is moved and read."""
     tenant = domicile.tenant()
