@@ -17,34 +17,43 @@ depends_on: str | Sequence[str] | None = None
 kind: str = "pre"
 code: tuple[int, int] = (1, 4)
 
-TABLE = """
+TABLES = """
 CREATE TABLE departure (
+  backend text PRIMARY KEY,
+  begun timestamptz NOT NULL,
+  replicas bigint NOT NULL DEFAULT 0,
+  bytes bigint NOT NULL DEFAULT 0
+);
+CREATE TABLE statement (
   backend text,
   begun timestamptz,
-  replicas bigint NOT NULL DEFAULT 0,
-  bytes bigint NOT NULL DEFAULT 0,
-  finished timestamptz,
-  token text,
-  PRIMARY KEY (backend, begun),
-  CONSTRAINT departure_finished CHECK ((finished IS NULL) = (token IS NULL))
-)
+  replicas bigint NOT NULL,
+  bytes bigint NOT NULL,
+  token text NOT NULL,
+  signed timestamptz NOT NULL,
+  PRIMARY KEY (backend, begun)
+);
 """
-INDEX = "CREATE UNIQUE INDEX departure_open ON departure (backend) WHERE finished IS NULL"
+GRANTS = (
+    ("SELECT", "departure, statement", "domicile_service, domicile_worker, domicile_admin"),
+    ("INSERT, UPDATE, DELETE", "departure", "domicile_worker"),
+    ("INSERT", "statement", "domicile_worker"),
+)
 
 
 def upgrade() -> None:
-    """Add a column and a table. A worker alone writes them: it purges, and notes an absence."""
+    """Add a column and two tables. A worker alone writes them, and no role changes a statement."""
     op.execute("ALTER TABLE replica ADD COLUMN located text")
-    op.execute(TABLE)
-    op.execute(INDEX)
-    op.execute("GRANT SELECT ON departure TO domicile_service, domicile_worker, domicile_admin")
-    op.execute("GRANT INSERT, UPDATE, DELETE ON departure TO domicile_worker")
+    for table in filter(str.strip, TABLES.split(";")):
+        op.execute(table)
+    for rights, tables, roles in GRANTS:
+        op.execute(f"GRANT {rights} ON {tables} TO {roles}")
 
 
 def downgrade() -> None:
-    """Drop both. Raises RuntimeError if there are statements, which are evidence."""
-    signed = op.get_bind().scalar(sa.text("SELECT count(*) FROM departure WHERE token <> ''"))
+    """Drop them. Raises RuntimeError if there are statements, which are evidence."""
+    signed = op.get_bind().scalar(sa.text("SELECT count(*) FROM statement"))
     if signed:
         raise RuntimeError(f"The catalog has {signed} statements of emptied backends: keep them.")
-    op.execute("DROP TABLE departure")
+    op.execute("DROP TABLE departure, statement")
     op.execute("ALTER TABLE replica DROP COLUMN located")

@@ -13,7 +13,7 @@ from storage.catalog.counting import count_up_to
 from storage.catalog.kinds import ObjectState
 from storage.model import ReplicaState
 
-d, o, r = t.departure.c, t.object_.c, t.replica.c
+d, o, r, s = t.departure.c, t.object_.c, t.replica.c, t.statement.c
 
 COUNTED = 1_000_000
 
@@ -26,8 +26,8 @@ class Departure:
     begun: datetime
     replicas: int
     bytes: int
-    finished: datetime | None
-    token: str | None
+    token: str | None = None
+    finished: datetime | None = None
 
 
 def elsewhere(connection: Connection, known: Collection[str]) -> dict[str, int]:
@@ -57,21 +57,22 @@ def follow(connection: Connection, leaving: Collection[str], now: datetime) -> N
 
     A backend that was emptied before begins again if there is anything new.
     """
-    connection.execute(
-        t.departure.delete().where(d.finished.is_(None), d.backend.not_in(list(leaving)))
-    )
+    connection.execute(t.departure.delete().where(d.backend.not_in(list(leaving))))
     for name in sorted(leaving):
         known = latest(connection, name)
-        if known is None or (known.finished is not None and count_left(connection, name)):
+        if known is None or (known.token is not None and count_left(connection, name)):
             connection.execute(
                 insert(t.departure).values(backend=name, begun=now).on_conflict_do_nothing()
             )
 
 
 def latest(connection: Connection, backend: str) -> Departure | None:
-    """Return the newest departure of a backend."""
-    query = select(t.departure).where(d.backend == backend).order_by(d.begun.desc()).limit(1)
-    row = connection.execute(query).one_or_none()
+    """Return the departure of a backend: the one under way, or the last that has ended."""
+    under_way = connection.execute(select(t.departure).where(d.backend == backend)).one_or_none()
+    if under_way is not None:
+        return Departure(*under_way)
+    ended = select(t.statement).where(s.backend == backend).order_by(s.begun.desc()).limit(1)
+    row = connection.execute(ended).one_or_none()
     return None if row is None else Departure(*row)
 
 
@@ -135,14 +136,14 @@ def count_absent(connection: Connection, replicas: Sequence[UUID]) -> None:
     )
     connection.execute(
         update(t.departure)
-        .where(d.backend == seen.c.backend, d.finished.is_(None))
+        .where(d.backend == seen.c.backend)
         .values(replicas=d.replicas + seen.c.replicas, bytes=d.bytes + seen.c.b)
     )
 
 
 def lock_empty(connection: Connection, backend: str) -> Departure | None:
-    """Lock and return the open departure of a backend. None: it has none, or is not empty."""
-    query = select(t.departure).where(d.backend == backend, d.finished.is_(None))
+    """Lock and return the departure of a backend. None: none is under way, or it is not empty."""
+    query = select(t.departure).where(d.backend == backend)
     row = connection.execute(query.with_for_update(skip_locked=True)).one_or_none()
     if row is None or count_left(connection, backend):
         return None
@@ -150,9 +151,15 @@ def lock_empty(connection: Connection, backend: str) -> Departure | None:
 
 
 def finish(connection: Connection, known: Departure, token: str, now: datetime) -> None:
-    """Store the statement."""
+    """Replace a departure by its statement."""
     connection.execute(
-        update(t.departure)
-        .where(d.backend == known.backend, d.begun == known.begun)
-        .values(finished=now, token=token)
+        insert(t.statement).values(
+            backend=known.backend,
+            begun=known.begun,
+            replicas=known.replicas,
+            bytes=known.bytes,
+            token=token,
+            signed=now,
+        )
     )
+    connection.execute(t.departure.delete().where(d.backend == known.backend))

@@ -118,14 +118,22 @@ departure = Table(  # of what is on a backend that leaves, until it is empty
     "departure",
     metadata,
     Column("backend", Text, primary_key=True),
-    Column("begun", MOMENT, primary_key=True),
+    Column("begun", MOMENT, nullable=False),
     # purged and seen to be absent since then: replicas, and the sizes of their objects
     Column("replicas", BigInteger, nullable=False, server_default=text("0")),
     Column("bytes", BigInteger, nullable=False, server_default=text("0")),
-    Column("finished", MOMENT),
-    Column("token", Text),  # the signed statement that it is empty
-    CheckConstraint("(finished IS NULL) = (token IS NULL)", name="departure_finished"),
-    Index("departure_open", "backend", unique=True, postgresql_where=text("finished IS NULL")),
+)
+
+
+statement = Table(  # the signed evidence that a backend is empty: no role changes or deletes it
+    "statement",
+    metadata,
+    Column("backend", Text, primary_key=True),
+    Column("begun", MOMENT, primary_key=True),
+    Column("replicas", BigInteger, nullable=False),
+    Column("bytes", BigInteger, nullable=False),
+    Column("token", Text, nullable=False),
+    Column("signed", MOMENT, nullable=False),
 )
 
 
