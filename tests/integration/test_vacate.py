@@ -211,6 +211,28 @@ def test_a_backend_that_stays_after_all(domicile: Domicile, tmp_path: Path) -> N
         assert departures.latest(connection, "eu-a") is None
 
 
+def test_a_backend_that_was_emptied_before(domicile: Domicile, tmp_path: Path) -> None:
+    """What another process wrote since is moved too, and has a statement of its own."""
+    domicile.tenant().put(DataClass.PROMPT, b"mine")
+    change(domicile, tmp_path / "1", retires="eu-a")
+    work_on(domicile)
+    first = departure(domicile)
+    work_on(domicile)
+    assert departure(domicile) == first
+    change(domicile, tmp_path / "2")
+    tenant_of(domicile).put(DataClass.PROMPT, b"more")
+    assert keys_on(domicile, "eu-a")
+
+    change(domicile, tmp_path / "3", retires="eu-a")
+    work_on(domicile)
+
+    second = departure(domicile)
+    assert keys_on(domicile, "eu-a") == []
+    assert second.token is not None
+    assert second.begun > first.begun
+    assert 0 < second.replicas < first.replicas
+
+
 def test_what_too_few_could_take_is_made_again(domicile: Domicile, tmp_path: Path) -> None:
     """With one lawful backend left there is one replica; a later backend gets the other."""
     domicile.tenant().put(DataClass.PROMPT, b"mine")
