@@ -25,6 +25,8 @@ class _Spec(Model):
     # how long after its deadline an abandoned write may still take effect
     longest_request_minutes: int = Field(default=16, ge=0, le=1440)
 
+    retires: bool = False  # nothing new goes there, and what is there is moved elsewhere
+
     @property
     def longest_request(self) -> timedelta:
         """How long after its deadline an abandoned write may still take effect."""

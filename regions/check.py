@@ -33,6 +33,10 @@ def sub_processor(entry: SubProcessor) -> Iterator[Fault]:
     key = f"sub_processors.{entry.name}"
     if entry.until is not None and entry.until <= entry.since:
         yield f"{key}.until", f"must be after since ({entry.since})"
+    elif entry.until is not None and (entry.until - entry.since).days <= entry.exit_days:
+        yield f"{key}.exit_days", f"leaves no day to use it before until ({entry.until})"
+    if entry.exit_days and entry.service is not Service.HOSTING:
+        yield f"{key}.exit_days", "is for hosting: copies at a processor are deleted by lead_hours"
     connector = entry.connector
     if connector is None:
         return
@@ -101,6 +105,8 @@ def region(entry: Region, file: str, known: Mapping[str, SubProcessor]) -> Itera
         yield "required", f"is {entry.required}, above replicas ({entry.replicas})"
     if entry.replicas > len(entry.backends):
         yield "replicas", f"is {entry.replicas}, above the number of backends"
+    elif entry.replicas > sum(not spec.retires for spec in entry.backends):
+        yield "replicas", f"is {entry.replicas}, above the number of backends that do not retire"
     for index, spec in enumerate(entry.backends):
         yield from _apart(spec, entry.backends[:index])
 

@@ -59,11 +59,17 @@ class SubProcessor(Model):
     agreement: str
     since: date
     until: date | None = None  # the first day on which it may no longer hold data
+    # for a host: so many days before ``until`` what is there begins to be moved elsewhere
+    exit_days: int = Field(default=0, ge=0, le=LONGEST_RETENTION_DAYS)
     connector: ConnectorSpec | None = None  # without a connector it receives no copies
 
     def active(self, on: date) -> bool:
         """Return whether the agreement covers that day."""
         return self.since <= on and (self.until is None or on < self.until)
+
+    def leaving(self, on: date) -> bool:
+        """Return whether the agreement is about to end, so that nothing new goes there."""
+        return self.until is not None and on >= self.until - timedelta(days=self.exit_days)
 
     @property
     def by_hand(self) -> bool:
@@ -203,10 +209,11 @@ class Topology(Model):
     cascades: tuple[Cascade, ...]
     bounds: Bounds
 
+    @property
     def digest(self) -> str:
-        """Return the SHA-256 of all that the topology says, in hex, whatever file it is in."""
-        text = json.dumps(self.model_dump(), sort_keys=True, default=_plain)
-        return hashlib.sha256(text.encode()).hexdigest()
+        """SHA-256 of the topology, the same whatever the order of its sets."""
+        plain = json.dumps(self.model_dump(), sort_keys=True, default=_plain)
+        return hashlib.sha256(plain.encode()).hexdigest()
 
     def cascades_to(self, parent: DataClass, child: DataClass) -> bool:
         """Return whether erasing a ``parent`` erases a ``child`` that derives from it."""

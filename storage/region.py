@@ -16,6 +16,7 @@ from storage.catalog.purges import Visibility
 from storage.crypto.pseudonym import Pseudonyms
 from storage.errors import BackendUnavailable
 from storage.model import Entropy
+from storage.policy.standing import Standing, standing
 from storage.ports import Clock, Connector, ItemKind, RootKeys
 
 _KINDS = {
@@ -74,14 +75,26 @@ class OpenRegion:
         """The region's name."""
         return self.region.name
 
-    def lawful(self) -> tuple[str, ...]:
-        """Return the backends whose sub-processors may receive bytes today, primary first."""
+    def standings(self) -> dict[str, Standing]:
+        """Return what each backend may do today, primary first."""
         today, companies = self.clock.now().date(), self.topology.sub_processors
-        return tuple(
-            spec.name
+        return {
+            spec.name: standing(spec, companies[spec.sub_processor], today)
             for spec in self.region.backends
-            if companies[spec.sub_processor].active(today)
-        )
+        }
+
+    def lawful(self) -> tuple[str, ...]:
+        """Return the backends that may receive bytes today, primary first."""
+        return tuple(n for n, found in self.standings().items() if found is Standing.OPEN)
+
+    def readable(self, backend: str) -> WatchedBackend:
+        """Return a backend for a read for a purpose.
+
+        Raises BackendUnavailable if its agreement does not cover today, or the topology lacks it.
+        """
+        if not self.standings().get(backend, Standing.OPEN).readable:
+            raise BackendUnavailable(backend, "its agreement does not cover today")
+        return self.backends[backend]
 
     def new_uuid(self, now: datetime) -> UUID:
         """Return an id for a row or a key, ordered by time."""

@@ -10,6 +10,7 @@ from sqlalchemy import Connection, Select
 from storage.catalog import (
     copies,
     days,
+    departures,
     erasure_status,
     erasures,
     fences,
@@ -34,8 +35,8 @@ class Cutoffs:
 
     ``stale``: a writer with an earlier deadline is gone. ``unused``: a key that was announced
     earlier and that no row uses is purged. ``entries``, ``erasures`` and ``holds``: what is older
-    is deleted. ``days``: those that must have a partition. ``ending``: processors whose agreement
-    ends, so that all their copies are due.
+    is deleted. ``days``: those that must have a partition. ``leaving``: backends that are to be
+    emptied. ``ending``: processors whose agreement ends, so that all their copies are due.
     """
 
     now: datetime
@@ -46,6 +47,7 @@ class Cutoffs:
     holds: datetime
     days: Sequence[date]
     backends: Sequence[str]
+    leaving: Sequence[str]
     ending: Sequence[str]
 
 
@@ -69,6 +71,7 @@ def _queries(connection: Connection, at: Cutoffs) -> dict[str, list[Select[*tupl
         "plan": [erasures.to_plan()],
         "expire": [days.to_begin(at.now), days.to_advance(at.now)],
         "replicate": [objects.due("replicate_at", at.now)],
+        "vacate": [departures.to_move(at.leaving, at.now)],
         "compact": [objects.due("compact_at", at.now)],
         "purge": [purges.due(at.now)],
         "request_deletion": [copies.due(at.now, at.ending)],

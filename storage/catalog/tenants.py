@@ -2,13 +2,14 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import date, datetime
 
-from sqlalchemy import Connection, select, union_all
+from sqlalchemy import Connection, and_, func, select, union_all
 from sqlalchemy.dialects.postgresql import insert
 
 from regions.model import DataClass
 from storage.catalog import tables as t
+from storage.catalog.counting import count_up_to
 from storage.catalog.engine import own_tenant
 from storage.errors import TenantConflict
 from storage.model import Agreement, TenantSpec
@@ -132,6 +133,13 @@ def page(connection: Connection, after: str, limit: int) -> list[str]:
     """Return ids of tenants of this region, ascending, after one."""
     h = t.tenant.c
     return list(connection.scalars(select(h.id).where(h.id > after).order_by(h.id).limit(limit)))
+
+
+def count_ended(connection: Connection, today: date, most: int) -> int:
+    """Return how many tenants had agreements of which none is in force any more, up to ``most``."""
+    a = t.agreement.c
+    ended = func.bool_and(and_(a.until.is_not(None), a.until <= today))
+    return count_up_to(connection, select(a.tenant).group_by(a.tenant).having(ended), most)
 
 
 def of_account(connection: Connection, account: str) -> list[tuple[str, str]]:

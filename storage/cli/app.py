@@ -8,6 +8,7 @@ from typer import Option, Typer
 
 from storage.cli import exit_codes
 from storage.cli.commands import (
+    backend,
     demo,
     doctor,
     erase,
@@ -114,6 +115,8 @@ _processor.command("attest")(processor.attest)
 _processor.command("key")(processor.key)
 _region = _group("region", "List the regions of the topology.", _OPERATION)
 _region.command("list")(region.list_regions)
+_backend = _group("backend", "Empty a backend that leaves.", _OPERATION)
+_backend.command("retire")(backend.retire)
 _key = _group("key", "Manage the keys of a region.", _OPERATION)
 _key.command("rotate")(key.rotate)
 _policy = _group("policy", "Explain what the configuration promises.", _OPERATION)

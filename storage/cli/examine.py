@@ -19,7 +19,7 @@ from storage.catalog.engine import OLDEST_SERVER
 from storage.cli.findings import Finding, failed, tried
 from storage.crypto.root import LocalRootKeys
 from storage.errors import DomicileError
-from storage.policy import horizon_alarm
+from storage.policy import Standing, horizon_alarm
 from storage.region import Backends, OpenRegion
 from storage.settings import RegionSettings, Settings, region_settings
 from storage.text import plural
@@ -136,7 +136,12 @@ def _horizon(topology: Topology, name: str, connection: Connection) -> Finding:
 def _backends(region: OpenRegion) -> Iterator[Finding]:
     """Check each backend alone, so that one failure does not hide another."""
     usable = 0
+    standings = region.standings()
     for name, backend in region.backends.items():
+        if standings[name] is not Standing.OPEN:
+            says = f"Takes no writes ({standings[name].replace('_', ' ')}), so it was not tried."
+            yield Finding("backends", name, "warn", says, "See: domicile status")
+            continue
         one = replace(region, backends=Backends({name: backend}))
         finding = tried("backends", name, lambda: _rights(one))  # noqa: B023 - called at once
         usable += finding.state == "ok"

@@ -17,6 +17,8 @@ REASONS: Mapping[str, str] = {
     "unknown_home": "the topology has no such home region",
     "sub_processor_not_yet": "the sub-processor's agreement has not begun",
     "sub_processor_ended": "the sub-processor's agreement has ended",
+    "sub_processor_leaving": "the sub-processor's agreement ends soon: it is being emptied",
+    "backend_retires": "the backend retires: it is being emptied",
 }
 
 _ROLES = {"catalog": "the catalog's", "keys": "the keys'", "backups": "the backups'"}

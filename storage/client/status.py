@@ -1,10 +1,22 @@
 """The status of a region, in numbers."""
 
+from collections.abc import Iterator
 from datetime import timedelta
 
-from storage.catalog import copies, days, erasures, holds, identity, status
-from storage.model import RegionStatus
-from storage.policy import clocks_agree, horizon_alarm, processors_of
+from sqlalchemy import Connection
+
+from storage.catalog import (
+    copies,
+    days,
+    departures,
+    erasures,
+    holds,
+    identity,
+    status,
+    tenants,
+)
+from storage.model import LeavingState, RegionStatus
+from storage.policy import Standing, clocks_agree, horizon_alarm, processors_of
 from storage.region import OpenRegion
 
 _SOON = timedelta(hours=1)  # a worker has done by then what it does at once
@@ -37,4 +49,22 @@ def region_status(region: OpenRegion) -> RegionStatus:
             deferred_erasures=totals.deferred_erasures,
             processors=tuple(copies.states(connection, processors, now, status.COUNTED)),
             unread=tuple(identity.unread(connection)),
+            leaving=tuple(_leaving(region, connection)),
+            ended_agreements=tenants.count_ended(connection, now.date(), status.COUNTED),
+        )
+
+
+def _leaving(region: OpenRegion, connection: Connection) -> Iterator[LeavingState]:
+    specs = {spec.name: spec for spec in region.region.backends}
+    for name, found in region.standings().items():
+        if not found.vacating:
+            continue
+        known, left = departures.latest(connection, name), departures.count_left(connection, name)
+        yield LeavingState(
+            backend=name,
+            left=left,
+            moved=known.replicas if known else 0,
+            until=region.topology.sub_processors[specs[name].sub_processor].until,
+            overdue=found is Standing.ENDED and left > 0,
+            statement=known.token if known else None,
         )

@@ -9,7 +9,7 @@
     ├── Refused                  the policy forbids it; ``reasons`` has the reason codes
     │   ├── UnknownTenant  WrongRegion  ConsumerTenant  TenantConflict
     │   ├── AgreementMissing  ResidencyUnsatisfied  PlacementUnsatisfied
-    │   └── PurposeRefused  HandOverRefused  Held
+    │   └── PurposeRefused  HandOverRefused  RetirementRefused  Held
     ├── NotFound                 the tenant has no such record
     ├── Erased                   erased, or minted before an erasure that covers it
     ├── Expired                  past its retention
@@ -98,6 +98,7 @@ from storage.errors.requests import (
     ReceiptInvalid,
     Refused,
     ResidencyUnsatisfied,
+    RetirementRefused,
     StaleId,
     StreamFailed,
     TenantConflict,
@@ -156,6 +157,7 @@ __all__ = [
     "ReceiptInvalid",
     "Refused",
     "ResidencyUnsatisfied",
+    "RetirementRefused",
     "SettingsError",
     "StaleId",
     "StreamFailed",

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from storage.errors.base import DomicileError
+from storage.errors.base import DOCUMENTATION, DomicileError
 
 
 class InvalidRequest(DomicileError):
@@ -131,6 +131,12 @@ class HandOverRefused(Refused):
     """The policy does not allow to hand the record over to that processor."""
 
     usual_advice = "See: domicile processor list"
+
+
+class RetirementRefused(Refused):
+    """The backend may not be emptied now."""
+
+    usual_advice = f"See {DOCUMENTATION}howto/retire-a-backend/"
 
 
 class Held(Refused):

@@ -54,7 +54,7 @@ def build_receipt(
         processors=processors,
         deferred=deferred,
         issued_at=max(now, absent),
-        topology=region.topology.digest(),
+        topology=region.topology.digest,
     )
 
 

@@ -47,11 +47,13 @@ Digest = Annotated[str, StringConstraints(pattern=r"\A[0-9a-f]{64}\z")]  # SHA-2
 PublicKeys = Mapping[str, Ed25519PublicKey] | Ed25519PublicKey
 
 
-class _Signed(BaseModel):
+class Signed(BaseModel):
+    """What is signed, or is under a signature: frozen, and without unknown fields."""
+
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class Leaf(_Signed):
+class Leaf(Signed):
     """One object on one backend, and how it is known to be gone.
 
     ``how`` applies to all kinds in ``looked_for``: ``seen`` absent in a listing, or ``attested`` by
@@ -70,7 +72,7 @@ class Leaf(_Signed):
     looked_for: tuple[ItemKind, ...] = Field(min_length=1)
 
 
-class Acknowledgement(_Signed):
+class Acknowledgement(Signed):
     """One copy at a processor, and how it is known to be gone there since ``at``.
 
     ``acknowledged``: the processor signed it, and ``digest`` is the SHA-256 of what it signed;
@@ -84,7 +86,7 @@ class Acknowledgement(_Signed):
     digest: Digest
 
 
-class Deferral(_Signed):
+class Deferral(Signed):
     """How many records a legal hold preserved, and from when until when."""
 
     hold: UUID
@@ -93,7 +95,7 @@ class Deferral(_Signed):
     until: Moment
 
 
-class Receipt(_Signed):
+class Receipt(Signed):
     """One complete erasure in one region. All times are those of the region's database clock.
 
     ``unreadable_since``: since then no read returns plaintext. ``absent_since``: since then every
@@ -136,7 +138,7 @@ class Receipt(_Signed):
         return self
 
 
-class _Root(_Signed):
+class _Root(Signed):
     """What is signed: the root of a tree of ``size`` receipts."""
 
     format: Literal[2] = 2
@@ -146,14 +148,14 @@ class _Root(_Signed):
     issued_at: Moment
 
 
-class _Proof(_Signed):
+class _Proof(Signed):
     """The index of a receipt in the tree (from 0), and the hashes from it to the root."""
 
     index: int = Field(ge=0)
     path: tuple[Digest, ...]
 
 
-_M = TypeVar("_M", bound=_Signed)
+_M = TypeVar("_M", bound=Signed)
 
 
 def sign(
@@ -174,16 +176,21 @@ def sign(
     )
     for receipt in receipts:
         _check_fits(receipt, root)
-    jws = _jws().encode(
-        _canonical(root),
-        signing_key,
-        algorithm=_ALGORITHM,
-        headers={"typ": TYPE, "kid": key_id(signing_key.public_key())},
-    )
+    jws = sign_compact(root, signing_key, kind=TYPE)
     return [
         _joined(jws, receipt, _Proof(index=n, path=_path(leaves, n)))
         for n, receipt in enumerate(receipts)
     ]
+
+
+def sign_compact(content: Signed, signing_key: Ed25519PrivateKey, *, kind: str) -> str:
+    """Return a JWS in compact form over the canonical content, of that type."""
+    return _jws().encode(
+        _canonical(content),
+        signing_key,
+        algorithm=_ALGORITHM,
+        headers={"typ": kind, "kid": key_id(signing_key.public_key())},
+    )
 
 
 def verify(token: str, public_keys: PublicKeys) -> Receipt:
@@ -207,7 +214,7 @@ def signer(token: str) -> str:
 
 def _verified(token: str, public_keys: PublicKeys) -> Receipt:
     jws, leaf, place = token.split("~")
-    root = _signed_root(jws, public_keys)
+    root = open_signed(jws, public_keys, _Root, kind=TYPE)
     receipt, proof = _read(leaf, Receipt), _read(place, _Proof)
     if token != _joined(jws, receipt, proof):
         raise ValueError("not in canonical form")
@@ -218,17 +225,17 @@ def _verified(token: str, public_keys: PublicKeys) -> Receipt:
     return receipt
 
 
-def _signed_root(jws: str, public_keys: PublicKeys) -> _Root:
-    """Return the root that one of the keys signed. Raises ValueError unless canonical."""
+def open_signed(jws: str, public_keys: PublicKeys, model: type[_M], *, kind: str) -> _M:
+    """Return what one of the keys signed. Raises ValueError unless of that type and canonical."""
     kid = str(_jws().get_unverified_header(jws).get("kid"))
     key = public_keys[kid] if isinstance(public_keys, Mapping) else public_keys
     decoded = _jws().decode_complete(jws, key, algorithms=[_ALGORITHM])
-    root = _Root.model_validate_json(decoded["payload"])
-    header = _json({"alg": _ALGORITHM, "kid": kid, "typ": TYPE})
-    exact = ".".join(_base64url(x) for x in (header, _canonical(root), decoded["signature"]))
+    content = model.model_validate_json(decoded["payload"])
+    header = _json({"alg": _ALGORITHM, "kid": kid, "typ": kind})
+    exact = ".".join(_base64url(x) for x in (header, _canonical(content), decoded["signature"]))
     if jws != exact:
         raise ValueError("not in canonical form")
-    return root
+    return content
 
 
 def _jws() -> jwt.PyJWS:
@@ -253,7 +260,7 @@ def _read(part: str, model: type[_M]) -> _M:
     return model.model_validate_json(base64.urlsafe_b64decode(part + "=" * (-len(part) % 4)))
 
 
-def _canonical(signed: _Signed) -> bytes:
+def _canonical(signed: Signed) -> bytes:
     return _json(signed.model_dump(mode="json"))
 
 

@@ -18,7 +18,7 @@ from storage.model.ids import Entropy, RecordId, utc
 from storage.model.placement import Explanation, PlacementReason, Replica, ReplicaState, Verdict
 from storage.model.records import NewRecord, PutFailure, PutResult, Record, RecordInfo
 from storage.model.scopes import Scope, ScopeKind
-from storage.model.status import BackendState, ProcessorState, RegionStatus
+from storage.model.status import BackendState, LeavingState, ProcessorState, RegionStatus
 from storage.model.tenants import Agreement, Dpa, TenantSpec
 
 __all__ = [
@@ -38,6 +38,7 @@ __all__ = [
     "HandedOver",
     "Hold",
     "HoldSpec",
+    "LeavingState",
     "NewRecord",
     "Outstanding",
     "PlacedHold",

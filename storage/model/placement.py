@@ -34,6 +34,8 @@ class PlacementReason(StrEnum):
     OUTSIDE_RESIDENCY = "outside_residency"
     SUB_PROCESSOR_NOT_YET = "sub_processor_not_yet"
     SUB_PROCESSOR_ENDED = "sub_processor_ended"
+    SUB_PROCESSOR_LEAVING = "sub_processor_leaving"  # its agreement ends in exit_days or fewer
+    BACKEND_RETIRES = "backend_retires"
     CATALOG_SUB_PROCESSOR_NOT_YET = "catalog_sub_processor_not_yet"
     CATALOG_SUB_PROCESSOR_ENDED = "catalog_sub_processor_ended"
     KEYS_SUB_PROCESSOR_NOT_YET = "keys_sub_processor_not_yet"

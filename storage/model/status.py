@@ -39,6 +39,23 @@ class ProcessorState:
 
 
 @dataclass(frozen=True, slots=True)
+class LeavingState:
+    """A backend that is emptied: it retires, or the agreement of its company ends.
+
+    ``left``: replicas that are not yet seen absent, up to 1,000,000; ``moved``: those that are,
+    since it began. ``until``: the first day on which nothing may be there; ``overdue``: that day
+    has come, and something is. ``statement``: the signed statement that it is empty.
+    """
+
+    backend: str
+    left: int
+    moved: int
+    until: date | None
+    overdue: bool
+    statement: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class RegionStatus:
     """The status of a region.
 
@@ -50,7 +67,9 @@ class RegionStatus:
     has a partition; ``horizon_alarm``: it is too near. ``clocks_disagree``: this machine's clock
     and that of the database, so workers on this machine destroy nothing. ``unread``: backends
     that did not answer when the catalog was recovered and still do not; there is no receipt until
-    their ledger entries have been read.
+    their ledger entries have been read. ``leaving``: backends that are emptied.
+    ``ended_agreements``: tenants whose agreements have all ended, up to 1,000,000; their data stays
+    until it expires or is erased.
     """
 
     region: str
@@ -69,3 +88,5 @@ class RegionStatus:
     deferred_erasures: int = 0
     processors: tuple[ProcessorState, ...] = ()
     unread: tuple[str, ...] = ()
+    leaving: tuple[LeavingState, ...] = ()
+    ended_agreements: int = 0

@@ -172,7 +172,7 @@ class KeyRing:
         last: BackendError | KeyUnavailable | None = None
         for replica, patience in read_order(self._region, found.get(key_id, [])):
             try:
-                backend = self._region.backends[replica.backend]
+                backend = self._region.readable(replica.backend)
                 sealed = backend.get(replica.key, timeout=patience)
                 return self._region.roots.unwrap(sealed, _context(key_id))
             except (BackendError, KeyUnavailable) as error:

@@ -1,5 +1,6 @@
 """Bytes to several backends at once, and back in pieces."""
 
+import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, wait
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ from uuid import UUID
 from storage.backends.health import WatchedBackend
 from storage.catalog.kinds import ObjectKind
 from storage.catalog.objects import Replica
-from storage.errors import BackendError, BackendUnavailable, TooFewReplicas
+from storage.errors import BackendError, BackendUnavailable, KeyAbsent, TooFewReplicas
 from storage.ports import Reader, Upload
 from storage.region import OpenRegion
 
@@ -135,6 +136,24 @@ def read_pieces(
     for start in range(0, size, _PIECE):
         before_each()
         yield backend.get(key, start, min(start + _PIECE, size))
+
+
+def is_intact(
+    backend: Reader,
+    key: str,
+    size: int,
+    digest: bytes,
+    *,
+    before_each: Callable[[], None] = lambda: None,
+) -> bool:
+    """Read an object whole; return whether it has that SHA-256. Raises BackendError."""
+    found = hashlib.sha256()
+    try:
+        for piece in read_pieces(backend, key, size, before_each=before_each):
+            found.update(piece)
+    except KeyAbsent:
+        return False
+    return found.digest() == digest
 
 
 class MultiUpload:

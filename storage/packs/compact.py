@@ -68,7 +68,7 @@ def read_whole(region: OpenRegion, source: StoredObject) -> bytes | None:
         stored = objects.replicas_of(connection, [source.id], [ReplicaState.STORED])
     for replica in stored.get(source.id, []):
         try:
-            data = region.backends[replica.backend].get(replica.key)
+            data = region.readable(replica.backend).get(replica.key)
         except BackendError:
             continue
         if hashlib.sha256(data).digest() == source.digest:

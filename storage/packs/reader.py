@@ -105,7 +105,7 @@ class Reader:
             first, last = span.start, span.stop
         for replica, patience in read_order(self._region, opened.replicas):
             try:
-                backend = self._region.backends[replica.backend]
+                backend = self._region.readable(replica.backend)
                 begin, end = row.start + first, row.start + last
                 sealed = backend.get(replica.key, begin, end, timeout=patience)
                 return _decrypt(opened, sealed, start, stop)

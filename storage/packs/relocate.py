@@ -103,7 +103,7 @@ def _write(region: OpenRegion, keys: KeyRing, plan: _Plan, replica: Replica) -> 
     """
     whole, held, size = hashlib.sha256(), hashlib.sha256(), 0
     spans = [(row.start, row.start + row.length) for row in plan.rows]
-    backend, at = region.backends[replica.backend], 0
+    backend, at = region.readable(replica.backend), 0
     with plan.target.upload() as upload:
         for piece in read_pieces(backend, replica.key, plan.source.size or 0):
             whole.update(piece)

@@ -58,6 +58,15 @@ from storage.policy.retention import (
     too_old,
 )
 from storage.policy.scrub import Done, Expected, Finding, judge, next_scrub, reassign, sampled
+from storage.policy.standing import (
+    Retire,
+    RetireReason,
+    Standing,
+    may_leave,
+    may_retire,
+    settle,
+    standing,
+)
 
 __all__ = [
     "ASK_AHEAD",
@@ -90,6 +99,9 @@ __all__ = [
     "Placement",
     "PlanReason",
     "RetentionReason",
+    "Retire",
+    "RetireReason",
+    "Standing",
     "Step",
     "Term",
     "absent",
@@ -112,14 +124,18 @@ __all__ = [
     "ledger_from",
     "may_destroy",
     "may_hand_over",
+    "may_leave",
     "may_open",
     "may_open_held",
+    "may_retire",
     "next_scrub",
     "plan_erasure",
     "processors_of",
     "reassign",
     "retain",
     "sampled",
+    "settle",
+    "standing",
     "term_of",
     "too_old",
     "well_formed",

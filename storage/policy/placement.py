@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Self
 
+from regions.backends import BackendSpec
 from regions.model import DataClass, Region, SubProcessor, Topology
 from storage.errors import (
     AgreementMissing,
@@ -197,6 +198,16 @@ def inactive(company: SubProcessor, on: date) -> PlacementReason | None:
     return PlacementReason.SUB_PROCESSOR_ENDED
 
 
+def unavailable(spec: BackendSpec, company: SubProcessor, on: date) -> PlacementReason | None:
+    """Return why a backend takes nothing new on that day, or None if it does."""
+    ended = inactive(company, on)
+    if ended is None and company.leaving(on):
+        return PlacementReason.SUB_PROCESSOR_LEAVING
+    if ended is None and spec.retires:
+        return PlacementReason.BACKEND_RETIRES
+    return ended
+
+
 def _verdicts(
     topology: Topology, tenant: TenantSpec, on: date, refusal: Refusal | None
 ) -> Iterator[Verdict]:
@@ -224,7 +235,7 @@ def _of_region(
     """Yield the region's backends in order of preference; ``against`` rules out all of them."""
     wanted = 0
     for spec in region.backends:
-        reason = against or inactive(topology.sub_processors[spec.sub_processor], on)
+        reason = against or unavailable(spec, topology.sub_processors[spec.sub_processor], on)
         allowed = reason is None
         if reason is None:
             spare = wanted == region.replicas

@@ -5,6 +5,7 @@ from datetime import timedelta
 from storage.catalog.due import Cutoffs, count_due
 from storage.policy import agreement_ending, horizon_wanted, ledger_from
 from storage.region import OpenRegion
+from storage.workers.vacate import leaving
 
 UNUSED = timedelta(hours=1)
 """A key that no row uses after this time is purged."""
@@ -25,6 +26,7 @@ def cutoffs(region: OpenRegion) -> Cutoffs:
         holds=now - timedelta(days=keep.holds.days),
         days=[today + timedelta(days=n) for n in range(1, ahead + 1)],
         backends=list(region.backends),
+        leaving=leaving(region),
         ending=[
             company.name
             for company in topology.sub_processors.values()

@@ -27,6 +27,7 @@ from storage.workers.release import release
 from storage.workers.replicate import replicate
 from storage.workers.request_deletion import request_deletion
 from storage.workers.scrub.rounds import scrub
+from storage.workers.vacate import vacate
 
 Piece = Callable[[], int]
 """Does one bounded piece of work. Returns 0 when there is nothing more to do now."""
@@ -57,6 +58,7 @@ def duties(region: OpenRegion, keys: KeyRing, log: FilteringBoundLogger) -> list
         Duty(region.name, "plan", destroying(lambda: plan(region, log))),
         Duty(region.name, "expire", destroying(lambda: expire(region, keys, log))),
         Duty(region.name, "replicate", lambda: replicate(region, log)),
+        Duty(region.name, "vacate", destroying(lambda: vacate(region, log))),
         Duty(region.name, "compact", destroying(lambda: compact(region, log))),
         Duty(region.name, "purge", destroying(lambda: purge(region, log))),
         Duty(region.name, "request_deletion", destroying(lambda: request_deletion(region, log))),

@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlalchemy import Connection
 from structlog.typing import FilteringBoundLogger
 
-from storage.catalog import hold_predicate, objects, purges
+from storage.catalog import departures, hold_predicate, objects, purges
 from storage.catalog.kinds import ObjectKind
 from storage.catalog.objects import Replica
 from storage.catalog.purges import Retry
@@ -145,6 +145,8 @@ def _note(region: OpenRegion, connection: Connection, outcomes: Sequence[_Outcom
             purges.mark_gone(
                 connection, outcome.attempt, visibility, outcome.gone, control=outcome.control
             )
+    seen_absent = [outcome.attempt.id for outcome in outcomes if outcome.gone is not None]
+    departures.count_absent(connection, seen_absent)
     purges.retry_later(
         connection,
         [Retry(x.attempt.id, x.error, x.again) for x in outcomes if x.again is not None],

@@ -1,13 +1,13 @@
 """Replicate: copy an object to the backends that lack it, from a replica with the right digest."""
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from uuid import UUID
 
 from sqlalchemy import Connection
 from structlog.typing import FilteringBoundLogger
 
-from storage.catalog import objects
+from storage.catalog import objects, scrubs
 from storage.catalog.kinds import ObjectKind, ObjectState
 from storage.catalog.objects import Replica, StoredObject
 from storage.errors import (
@@ -22,7 +22,7 @@ from storage.errors import (
 from storage.model import ReplicaState
 from storage.objects.transfer import read_pieces
 from storage.objects.write import Write, announce_replica
-from storage.policy import REPLICATION_LEASE, WAITING
+from storage.policy import REPLICATION_LEASE, WAITING, settle
 from storage.region import OpenRegion
 
 BATCH = 16
@@ -42,15 +42,15 @@ def replicate(region: OpenRegion, log: FilteringBoundLogger) -> int:
     now = region.clock.now()
     with region.catalog.begin() as connection:
         due = objects.claim_due(connection, "replicate_at", now, now + REPLICATION_LEASE, BATCH)
-    answering = _answering(region) if due else set()
+    answering = answering_backends(region) if due else set()
     for object_id in due:
-        missing = _complete(region, object_id, answering)
+        missing = complete_replicas(region, object_id, answering)
         if missing:
             log.warning("replicas_missing", region=region.name, backends=sorted(missing))
     return len(due)
 
 
-def _answering(region: OpenRegion) -> set[str]:
+def answering_backends(region: OpenRegion) -> set[str]:
     """Return the lawful backends that answer a request.
 
     Nothing is announced to the others: each announced replica is a row until it is seen absent, and
@@ -68,8 +68,11 @@ def _answering(region: OpenRegion) -> set[str]:
     return found
 
 
-def _complete(region: OpenRegion, object_id: UUID, answering: set[str]) -> set[str]:
-    """Write the missing replicas. Return the backends that still lack one."""
+def complete_replicas(region: OpenRegion, object_id: UUID, answering: set[str]) -> set[str]:
+    """Write the missing replicas. Return the backends that still lack one.
+
+    A lawful backend takes the place of each that is not lawful any more.
+    """
     plan = region.catalog.run(lambda c: _begin(region, c, object_id, answering))
     if plan is None:
         return set()
@@ -115,12 +118,23 @@ def _begin(
         if r.state is ReplicaState.WRITING and r.land_by < over
     }
     objects.record_results(connection, [], abandoned, now)
+    source = _settled(region, connection, source)
     missing = set(source.backends) - {r.backend for r in present if r.id not in abandoned}
     lawful = [name for name in region.lawful() if name in missing & answering]
     stored = [replica for replica in present if replica.state is ReplicaState.STORED]
+    stored.sort(key=lambda replica: replica.backend not in region.lawful())  # those first
     lasts = REPLICATION_LEASE.total_seconds()
     writes = [announce_replica(region, connection, source, name, lasts) for name in lawful]
     return _Plan(source, stored, writes)
+
+
+def _settled(region: OpenRegion, connection: Connection, source: StoredObject) -> StoredObject:
+    """Return the object with the backends that it belongs on today."""
+    home = settle(source.backends, region.lawful())
+    if home != source.backends:
+        until = region.clock.now() + REPLICATION_LEASE
+        scrubs.move_to_backends(connection, source.id, home, until)
+    return replace(source, backends=home)
 
 
 def _copy(region: OpenRegion, plan: _Plan, target: Write) -> str | None:

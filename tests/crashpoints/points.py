@@ -5,7 +5,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from storage.errors import DomicileError
-from tests.crashpoints import checks, processor_copies  # noqa: F401 - more operations
+from tests.crashpoints import checks, departures, processor_copies  # noqa: F401 - more operations
 from tests.crashpoints.effects import Crash, How, Moment, Tape
 from tests.crashpoints.ground import HOME, Ground
 from tests.crashpoints.operations import OPERATIONS

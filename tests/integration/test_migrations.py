@@ -130,6 +130,21 @@ class TestUpAndDown:
         with refusal, catalog_of(domicile.settings) as connection:
             schema.downgrade(connection, "base")
 
+    def test_a_statement_of_an_emptied_backend_is_not_dropped(self, alone: Throwaway) -> None:
+        """It is evidence, and the code before it does not know it."""
+        url = alone.make("stated")
+        with opened(HOME, url) as connection:
+            schema.upgrade(connection)
+            statement = "INSERT INTO statement VALUES ('eu-a', now(), 1, 1, 'token', now())"
+            connection.execute(text(statement))
+
+        with pytest.raises(RuntimeError, match="1 statements"), opened(HOME, url) as connection:
+            schema.downgrade(connection, "0010")
+
+        with opened(HOME, url) as connection:
+            connection.execute(text("DELETE FROM statement"))
+            schema.downgrade(connection, "base")
+
     def test_an_owner_need_not_be_superuser(self, alone: Throwaway) -> None:
         """CREATEROLE, which hosted databases grant, is enough for up and down."""
         alone.execute("CREATE ROLE keeper LOGIN CREATEROLE")

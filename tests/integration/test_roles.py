@@ -189,11 +189,15 @@ class TestRoles:
                     "INSERT INTO audit SELECT * FROM audit",
                     "UPDATE deferral SET until = now()",
                     "SELECT forget_holds(now(), 1)",
+                    "DELETE FROM departure",
+                    "INSERT INTO statement SELECT * FROM statement",
                 ],
             ),
             (
                 "domicile_worker",
                 [
+                    "DELETE FROM statement",
+                    "UPDATE statement SET token = ''",
                     "DELETE FROM receipt",
                     "UPDATE receipt SET token = ''",
                     "DELETE FROM erasure",

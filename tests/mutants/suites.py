@@ -42,9 +42,10 @@ POLICY = (
     _unit("copies", "copies_policy"),
     _unit("erasure", "erasure_policy", "scrub_policy", "copies_policy"),
     _unit("lateness", "lateness", "copies_policy"),
-    _unit("placement", "placement", "copies_policy"),
+    _unit("placement", "placement", "standing", "copies_policy"),
     _unit("retention", "retention", "placement", "erasure_policy"),
-    _unit("scrub", "scrub_policy"),
+    _unit("scrub", "scrub_policy", "standing"),
+    _unit("standing", "standing"),
 )
 """Every mutant of the policy is tried."""
 

@@ -1,9 +1,11 @@
 """Topologies with short periods, so that tests pass few days."""
 
+import shutil
 from datetime import date
 from pathlib import Path
 
 from regions.model import Topology
+from tests.support.topology_files import COMPANIES, EU, SHIPPED, edit
 
 _SHORTER = (
     ("retention_days = 30", "retention_days = 7"),
@@ -37,6 +39,23 @@ def small_topology(data: Path, directory: Path, *, changes: bool, alone: bool = 
         target.write_text(text.replace(old, new, 1))
     if alone:
         (directory / "regions" / "us-east-1.toml").unlink()
+    return directory
+
+
+def three_backends(
+    directory: Path, *, retires: str | None = None, until: str | None = None, exit_days: int = 0
+) -> Path:
+    """The shipped topology with a third backend in the EU, eu-c.
+
+    ``retires``: the backend that retires. ``until``: when the agreement of eu-a's company ends.
+    """
+    shutil.copytree(SHIPPED, directory, dirs_exist_ok=True)
+    edit(directory / EU, *_CHANGES[Path(EU).name])
+    if retires is not None:
+        edit(directory / EU, f'name = "{retires}"', f'name = "{retires}"\nretires = true')
+    if until is not None:
+        more = f"since = 2025-01-01\nuntil = {until}\nexit_days = {exit_days}"
+        edit(directory / COMPANIES, "since = 2025-01-01", more)
     return directory
 
 

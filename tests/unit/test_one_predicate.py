@@ -29,6 +29,7 @@ ASKS = {
 OTHERWISE = {
     "catalog/objects.py:record_results": "a replica that its backend has not acknowledged",
     "catalog/objects.py:mark_corrupt": "a replica with bad bytes, of an object that has good ones",
+    "catalog/departures.py:mark_moved": "a replica of an object that was read elsewhere",
     "catalog/relocation.py:move_to_held": "the same transaction inserts the rows elsewhere",
     "catalog/relocation.py:restore_held_rows": "the same, in a restored catalog",
     "catalog/scrubs.py:purge_again": "a purged replica that came back",

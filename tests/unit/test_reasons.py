@@ -16,6 +16,8 @@ from storage.policy import (
     HandOverReason,
     PlanReason,
     RetentionReason,
+    RetireReason,
+    Standing,
 )
 
 CODES: dict[type[StrEnum], str] = {
@@ -31,10 +33,13 @@ CODES: dict[type[StrEnum], str] = {
     HandOverReason: "allowed not_storable unknown_processor no_connector service_not_allowed "
     "outside_residency sub_processor_not_yet sub_processor_ended",
     PlacementReason: "allowed spare other_region outside_residency sub_processor_not_yet "
-    "sub_processor_ended catalog_sub_processor_not_yet catalog_sub_processor_ended "
+    "sub_processor_ended sub_processor_leaving backend_retires "
+    "catalog_sub_processor_not_yet catalog_sub_processor_ended "
     "keys_sub_processor_not_yet keys_sub_processor_ended backups_sub_processor_not_yet "
     "backups_sub_processor_ended unknown_class service_not_served unknown_residency unknown_home "
     "dpa_missing dpa_not_yet dpa_expired",
+    RetireReason: "allowed not_declared too_few_left",
+    Standing: "open not_yet leaving ended",
     PlanReason: "nothing_alive survivors expires_first",
     RetentionReason: "class_retention tenant_retention ceiling until_deleted expiry_day "
     "zero_retention too_short",

@@ -9,7 +9,15 @@ from storage.catalog.tables.base import Moment, metadata
 from storage.catalog.tables.copies import erasure_copy, processor_copy
 from storage.catalog.tables.erasures import deferral, erasure, erasure_object, fence, receipt
 from storage.catalog.tables.holds import audit, hold
-from storage.catalog.tables.objects import day_key, object_, orphan, replica, scrub
+from storage.catalog.tables.objects import (
+    day_key,
+    departure,
+    object_,
+    orphan,
+    replica,
+    scrub,
+    statement,
+)
 from storage.catalog.tables.records import day, file, held, record
 from storage.catalog.tables.region import (
     agreement,
@@ -28,6 +36,7 @@ __all__ = [
     "day",
     "day_key",
     "deferral",
+    "departure",
     "directory",
     "erasure",
     "erasure_copy",
@@ -46,5 +55,6 @@ __all__ = [
     "replica",
     "scrub",
     "signing_key",
+    "statement",
     "tenant",
 ]

@@ -115,6 +115,29 @@ scrub = Table(  # the progress of the scrub of each backend
 )
 
 
+departure = Table(  # of what is on a backend that leaves, until it is empty
+    "departure",
+    metadata,
+    Column("backend", Text, primary_key=True),
+    Column("begun", MOMENT, nullable=False),
+    # purged and seen to be absent since then: replicas, and the sizes of their objects
+    Column("replicas", BigInteger, nullable=False, server_default=text("0")),
+    Column("bytes", BigInteger, nullable=False, server_default=text("0")),
+)
+
+
+statement = Table(  # the signed evidence that a backend is empty: no role changes or deletes it
+    "statement",
+    metadata,
+    Column("backend", Text, primary_key=True),
+    Column("begun", MOMENT, primary_key=True),
+    Column("replicas", BigInteger, nullable=False),
+    Column("bytes", BigInteger, nullable=False),
+    Column("token", Text, nullable=False),
+    Column("signed", MOMENT, nullable=False),
+)
+
+
 orphan = Table(  # bytes on a backend that no row knows
     "stray",
     metadata,

@@ -27,15 +27,17 @@ from storage.cli.output import (
 )
 from storage.crypto.root import LocalRootKeys
 from storage.errors import InvalidRequest, ReceiptInvalid
+from storage.evidence.departures import verify_statement
 from storage.evidence.keys import (
     PublishedKey,
     export_jwk_set,
     export_pem,
     import_public_keys,
 )
-from storage.evidence.receipts import Leaf, Receipt, signer
+from storage.evidence.receipts import Leaf, PublicKeys, Receipt, signer
 from storage.evidence.receipts import verify as check
 from storage.settings import RegionSettings
+from storage.text import format_size
 
 _LARGEST = 64 * 1024 * 1024  # bytes of a receipt
 
@@ -49,13 +51,16 @@ def verify(
     ],
     as_json: AsJson = False,
 ) -> None:
-    """Verify a receipt offline, and show what it states.
+    """Verify a receipt, or a statement of an emptied backend, offline; show what it states.
 
     It needs the receipt and the public keys only. Ends with 8 if none of the keys signed exactly
     this receipt.
     """
     keys = import_public_keys(_text(files.content(str(key), most=_LARGEST)))
     token = _text(files.content(file, most=_LARGEST)).strip()
+    if "~" not in token:
+        _verify_statement(token, keys, as_json=as_json)
+        return
     receipt, kid = check(token, keys), signer(token)
     if as_json:
         print_json({"valid": True, "kid": kid, "receipt": receipt.model_dump()})
@@ -78,6 +83,29 @@ def verify(
     _show_leaves(receipt)
     _show_copies(receipt)
     _show_holds(receipt)
+
+
+def _verify_statement(token: str, keys: PublicKeys, *, as_json: bool) -> None:
+    statement, kid = verify_statement(token, keys), signer(token)
+    if as_json:
+        print_json({"valid": True, "kid": kid, "statement": statement.model_dump()})
+        return
+    print_text(good("The statement is genuine."), f"Signed with key {kid}.")
+    print_blank()
+    print_facts(
+        [
+            ("backend", f"{statement.backend} in {statement.region}"),
+            ("sub-processor", statement.sub_processor),
+            ("location", statement.located),
+            ("begun", format_time(statement.begun)),
+            ("seen empty", format_time(statement.absent_at)),
+            ("replicas purged", str(statement.replicas)),
+            ("bytes", format_size(statement.bytes)),
+            ("looked for", ", ".join(statement.seen)),
+            ("attested to be off", ", ".join(statement.attested) or "-"),
+            ("SHA-256 of the topology", statement.topology),
+        ]
+    )
 
 
 def public(

@@ -20,7 +20,7 @@ from storage.cli.output import (
     print_text,
     warning,
 )
-from storage.model import BackendState, RegionStatus
+from storage.model import BackendState, LeavingState, RegionStatus
 from storage.text import format_size, plural
 
 
@@ -45,7 +45,8 @@ def late(region: RegionStatus) -> bool:
     """Return whether a deletion is overdue."""
     late = region.overdue_days or region.overdue_erasure
     at_processors = any(processor.overdue for processor in region.processors)
-    return bool(late) or at_processors or any(b.oldest_overdue for b in region.backends)
+    leaving = any(found.overdue for found in region.leaving)
+    return bool(late) or at_processors or leaving or any(b.oldest_overdue for b in region.backends)
 
 
 def show(region: RegionStatus) -> None:
@@ -62,6 +63,8 @@ def show(region: RegionStatus) -> None:
             ("partitions", _horizon(region)),
             ("clocks", _clocks(region)),
             *_unread(region),
+            *(("leaving", _leaving(found)) for found in region.leaving),
+            *_ended(region),
         ],
         indent=2,
     )
@@ -139,6 +142,22 @@ def _unread(region: RegionStatus) -> list[tuple[str, Text]]:
     return [
         ("recovery", bad(f"{names} did NOT ANSWER: no receipts until its ledger has been read"))
     ]
+
+
+def _leaving(found: LeavingState) -> Text:
+    if found.statement is not None and not found.left:
+        return good(f"{found.backend} is empty: {plural(found.moved, 'replica')} purged")
+    progress = f"{found.backend}: {plural(found.left, 'replica')} left, {found.moved:,} purged"
+    if found.overdue:
+        return bad(f"{progress}; OVERDUE since {found.until}")
+    return warning(f"{progress}; until {found.until}" if found.until else progress)
+
+
+def _ended(region: RegionStatus) -> list[tuple[str, Text]]:
+    if not region.ended_agreements:
+        return []
+    tenants = plural(region.ended_agreements, "tenant")
+    return [("agreements", warning(f"have ended of {tenants}. See: domicile tenant list"))]
 
 
 def _row(backend: BackendState) -> tuple[Text | str, ...]:

@@ -1,5 +1,6 @@
 """``tenant ensure`` and ``tenant list``: the customers' projects."""
 
+from datetime import UTC, datetime
 from typing import Annotated
 
 from typer import Option
@@ -122,6 +123,8 @@ def _signed(spec: TenantSpec) -> str:
 
 def _agreement(agreement: Agreement) -> str:
     until = f" until {agreement.until}" if agreement.until else ""
+    if agreement.until is not None and agreement.until <= datetime.now(UTC).date():
+        until += " (ended)"
     return f"{agreement.kind} {agreement.signed}{until}"
 
 

@@ -6,7 +6,6 @@ and only then judged. This is sound because a row is committed before the first 
 ``stored`` after the last byte is written, and ``purging`` before the first byte is deleted.
 """
 
-import hashlib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from uuid import UUID
@@ -18,9 +17,9 @@ from storage.catalog import objects, scrubs
 from storage.catalog.kinds import ObjectState, kind_of
 from storage.catalog.objects import Replica
 from storage.catalog.scrubs import Row
-from storage.errors import BackendError, KeyAbsent
+from storage.errors import BackendError
 from storage.model import ReplicaState
-from storage.objects.transfer import read_pieces
+from storage.objects.transfer import is_intact
 from storage.policy import Done, Finding, judge, may_destroy, reassign
 from storage.ports import ItemKind, StoredItem
 from storage.region import OpenRegion
@@ -112,14 +111,8 @@ def inspect(target: Target, key: str) -> tuple[Row | None, Traces] | None:
 
 def intact(target: Target, backend: str, key: str, row: Row) -> bool:
     """Return whether a replica has the digest that was written. Raises BackendError."""
-    digest = hashlib.sha256()
-    try:
-        source = target.region.backends[backend]
-        for piece in read_pieces(source, key, row.size, before_each=target.rate.take):
-            digest.update(piece)
-    except KeyAbsent:
-        return False
-    return digest.digest() == row.digest
+    source = target.region.readable(backend)
+    return is_intact(source, key, row.size, row.digest, before_each=target.rate.take)
 
 
 def repair(target: Target, finding: Finding, key: str, row: Row | None) -> Done:

@@ -3,7 +3,9 @@
 from tests.mutants.bugs.bug import Bug, bug
 
 LOCATIONS = "tests/unit/test_locations.py"
+STANDING = "tests/unit/test_standing.py"
 UNDECLARED = "tests/integration/test_undeclared_backends.py"
+VACATE = "tests/integration/test_vacate.py"
 
 BUGS = (
     Bug(
@@ -48,5 +50,62 @@ BUGS = (
         "                failures[replica.backend] = error\n            except Exception",
         "            except DomicileError:\n                raise\n            except Exception",
         UNDECLARED,
+    ),
+    bug(
+        "a backend that retires takes bytes",
+        "policy/placement.py",
+        "    if ended is None and spec.retires:",
+        "    if False:",
+        STANDING,
+    ),
+    bug(
+        "an agreement is not left before its end",
+        "policy/placement.py",
+        "    if ended is None and company.leaving(on):",
+        "    if False:",
+        STANDING,
+    ),
+    bug(
+        "a replica leaves before the others are read",
+        "policy/standing.py",
+        "    return len(home) >= required and set(home) <= set(intact)",
+        "    return True",
+        STANDING,
+        VACATE,
+    ),
+    bug(
+        "the replicas that stay are not read",
+        "workers/vacate.py",
+        '        return is_intact(backend, replica.key, known.size or 0, known.digest or b"")',
+        "        return backend is not None",
+        VACATE,
+    ),
+    bug(
+        "a place that is not lawful is read",
+        "region.py",
+        "        if not self.standings().get(backend, Standing.OPEN).readable:",
+        "        if False:",
+        VACATE,
+    ),
+    bug(
+        "a backend with bytes that nobody knows is called empty",
+        "workers/vacate.py",
+        "    if next(region.backends[name].scan(), None) is not None:",
+        "    if False:",
+        VACATE,
+    ),
+    bug(
+        "what leaves is not counted",
+        "workers/purge.py",
+        "    departures.count_absent(connection, seen_absent)\n",
+        "",
+        VACATE,
+    ),
+    bug(
+        "canaries go to a backend that retires",
+        "bootstrap.py",
+        "    lawful = [name for name in region.lawful() if name in region.backends]",
+        "    lawful = list(region.backends)",
+        VACATE,
     ),
 )
