@@ -76,20 +76,21 @@ check-wheel: wheel ## Install the wheel into an empty environment and run its do
 bench: venv ## Measure ingest
 	$(BIN)/python benchmarks/ingest.py $(ARGS)
 
-simulate: venv ## Play stories drawn from SEEDS seeds, and tell the first that fails
+simulate: venv ## Run SEEDS random scenarios, and print the first that fails
 	$(BIN)/python -m tests.simulation --seeds $(SEEDS) --workers $(WORKERS) $(ARGS)
 
-mutants: venv ## Put bugs into copies of the source, one at a time, and see the tests notice
+mutants: venv ## Check that the tests detect each of a list of bugs
 	$(BIN)/python -m tests.mutants $(ARGS)
 
-mutation: venv ## Change the source in ways that nobody chose, and list what no test notices
+mutation: venv ## Mutate the source, and list the mutants that no test detects
 	$(BIN)/python -W ignore -m tests.mutants.generic --workers $(WORKERS) $(ARGS)
 
-lateness: venv ## Live through DAYS days of trouble, and say how late anything was
+lateness: venv ## Simulate DAYS days of failures, and print how late each deletion was
 	$(BIN)/python -m tests.lateness --days $(DAYS) $(ARGS)
 
 docs: venv ## Build the documentation site into site/, without the network
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+	@echo 'To read it: $(BIN)/python -m http.server -d site, then open http://localhost:8000'
 
 changelog: venv ## Print what is in the next release
 	@$(BIN)/python changelog/collect.py

@@ -35,7 +35,8 @@ _BESIDE = {
     "CHANGELOG.md": "changelog.md",
     "SECURITY.md": "security.md",
 }
-_SHORTENED = re.compile(r"^(\* `[a-z]+`): .*\.\.\.$", re.MULTILINE)
+_LISTED = re.compile(r"^\* `(?P<command>[a-z]+)`: .*$", re.MULTILINE)
+_HEADING = re.compile(r"^##+ `(?P<command>[a-z ]+)`\n\n", re.MULTILINE)
 _LINK = re.compile(r"\[(?P<text>[^\]\n]+)\]\((?P<path>[^)#\s:]+)(?P<anchor>#[^)\s]*)?\)")
 
 
@@ -279,7 +280,7 @@ def _is_model(kind: object) -> TypeGuard[type[BaseModel]]:
 def _setting(name: str, field: FieldInfo) -> str:
     kind = next(iter(get_args(field.annotation)), field.annotation)
     shown = {"SecretStr": "secret", "Path": "path", "int": "number"}[getattr(kind, "__name__", "")]
-    default = "required" if field.is_required() else f"`{field.default}`"
+    default = "required together" if field.is_required() else f"`{field.default}`"
     if field.default_factory is not None:
         default = "`~/.domicile`; for root `/var/lib/domicile`"
     unset = "unset" if field.default is None else default
@@ -296,7 +297,21 @@ def cli_page() -> str:
         cwd=ROOT,
         text=True,
     )
-    return _SHORTENED.sub(r"\1", made.stdout)
+    return _with_whole_sentences(made.stdout)
+
+
+def _with_whole_sentences(page: str) -> str:
+    """Return the page with whole sentences in its lists of commands: Typer cuts them off."""
+    heads = [("domicile", 0), *((head["command"], head.end()) for head in _HEADING.finditer(page))]
+    firsts = {name: page[at:].split("\n\n", 1)[0].replace("\n", " ") for name, at in heads}
+
+    def whole(listed: re.Match[str]) -> str:
+        group = next(name for name, at in reversed(heads) if at <= listed.start())
+        command = listed["command"]
+        sentence = re.split(r"(?<=\.)\s", firsts[f"{group} {command}"], maxsplit=1)[0]
+        return f"* `{command}`: {sentence}"
+
+    return _LISTED.sub(whole, page)
 
 
 def decisions_page() -> str:

@@ -43,7 +43,10 @@ class _Spec(Model):
 
 
 class HttpConnectorSpec(_Spec):
-    """A processor with an HTTP interface. docs/extending.md says which requests it must answer."""
+    """A processor with an HTTP interface.
+
+    docs/howto/add-a-sub-processor.md says which requests it must answer.
+    """
 
     kind: Literal["http"] = "http"
     url: Annotated[str, AfterValidator(_checked_url)]  # copies are below it

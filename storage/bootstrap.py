@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractAsyncContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
+from pathlib import Path
 from uuid import uuid4
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -30,10 +31,10 @@ from storage.clock import CatalogClock, steady
 from storage.crypto.pseudonym import Pseudonyms
 from storage.crypto.root import LocalRootKeys, create
 from storage.errors import (
+    BackendError,
     BackendFull,
     BackendTimeout,
     BackendUnavailable,
-    BackendUndeclared,
     CatalogUnavailable,
     SettingsError,
 )
@@ -55,7 +56,6 @@ from storage.settings import (
     region_settings,
     topology_of,
 )
-from storage.text import plural
 from storage.workers.loop import Duty, Worker, duties
 
 _UNHEALTHY = 5.0  # seconds for which writes avoid a backend that failed
@@ -196,18 +196,20 @@ def open_restored(
         yield chosen
 
 
-def init(settings: Settings, *, dependencies: Dependencies | None = None) -> list[str]:
+def init(settings: Settings, *, dependencies: Dependencies | None = None) -> dict[str, Path | None]:
     """Create what each region of the settings needs: database, schema, keys, storage, partitions.
 
-    Safe to repeat: nothing that exists is replaced. Return the names of the regions.
+    Safe to repeat: nothing that exists is replaced. Return the regions by name, each with its key
+    file if that was created now.
     """
     dependencies = dependencies or Dependencies()
     topology = topology_of(settings)
-    settings.home.mkdir(parents=True, exist_ok=True, mode=0o700)
+    _make_home(settings.home)
     with region_settings(settings, topology) as regions:
-        for name, own in regions.items():
-            _init_region(settings, dependencies, topology, topology.regions[name], own)
-    return list(regions)
+        return {
+            name: _init_region(settings, dependencies, topology, topology.regions[name], own)
+            for name, own in regions.items()
+        }
 
 
 def check_catalog(region: OpenRegion) -> None:
@@ -218,12 +220,7 @@ def check_catalog(region: OpenRegion) -> None:
     region.catalog.check()
     with region.catalog.begin() as connection:
         pseudonym_keys.check(connection, region.name, region.pseudonyms.checks())
-        left = departures.elsewhere(connection, list(region.backends))
-    for name, count in left.items():
-        raise BackendUndeclared(
-            f"The topology of {region.name} has no backend {name}, which has "
-            f"{plural(count, 'replica')} in the catalog.",
-        )
+        departures.check(connection, region.name, list(region.backends))
 
 
 def guard_catalog(region: OpenRegion, log: FilteringBoundLogger) -> bool:
@@ -247,9 +244,16 @@ def probe(region: OpenRegion, log: FilteringBoundLogger) -> None:
     Only on backends that take bytes today: nothing new goes to the others. One that does not answer
     is logged. Raises the error of one that refuses.
     """
+    for error in try_rights(region):
+        log.warning("backend_down", backend=error.backend, error=error.code)
+
+
+def try_rights(region: OpenRegion) -> list[BackendError]:
+    """Do what ``probe`` does, and return the errors of the backends that do not answer."""
+    down: list[BackendError] = []
     lawful = [name for name in region.lawful() if name in region.backends]
     if not lawful:
-        return
+        return down
     with region.catalog.begin() as connection:
         canary = announce(region, connection, Contents(ObjectKind.CANARY), lawful)
     try:
@@ -257,9 +261,10 @@ def probe(region: OpenRegion, log: FilteringBoundLogger) -> None:
             try:
                 region.backends[replica.backend].probe(replica.key)
             except (BackendUnavailable, BackendTimeout, BackendFull) as error:
-                log.warning("backend_down", backend=replica.backend, error=error.code)
+                down.append(error)
     finally:
         canary.abandon()
+    return down
 
 
 def _open(
@@ -324,13 +329,23 @@ def _backend(spec: BackendSpec, settings: Settings) -> Backend:
     return open_backend(spec, data_dir=settings.home, credentials=credentials)
 
 
+def _make_home(home: Path) -> None:
+    try:
+        home.mkdir(parents=True, exist_ok=True, mode=0o700)
+    except OSError as error:
+        raise SettingsError(
+            f"DOMICILE_HOME {home} cannot be made a directory: {error.strerror}.",
+            advice="Set it to a directory that the user who runs Domicile may create and write.",
+        ) from error
+
+
 def _init_region(
     settings: Settings,
     dependencies: Dependencies,
     topology: Topology,
     region: Region,
     own: RegionSettings,
-) -> None:
+) -> Path | None:
     from storage.catalog import schema  # noqa: PLC0415 - Alembic: no service needs it
 
     url = own.catalog_url.get_secret_value()
@@ -343,7 +358,7 @@ def _init_region(
         with catalog.begin() as connection:
             schema.upgrade(connection)
             new = schema.name_catalog(connection, region.name, uuid4())
-            _ensure_keys(own, region.name, dependencies.entropy, new=new)
+            made = _ensure_keys(own, region.name, dependencies.entropy, new=new)
             roots = LocalRootKeys.load(own.keys_file, dependencies.entropy, region=region.name)
             names = Pseudonyms(roots.pseudonym_keys())
             pseudonym_keys.register(connection, region.name, names.checks())
@@ -357,18 +372,20 @@ def _init_region(
             days.lock_making(connection)
             ahead = range(1, (until - today).days + 1)
             days.make(connection, [today + timedelta(days=n) for n in ahead])
+        return made
     finally:
         catalog.close()
 
 
-def _ensure_keys(own: RegionSettings, region: str, entropy: Entropy, *, new: bool) -> None:
-    """Create root keys for a ``new`` catalog. Raises SettingsError if those of a used one are gone.
+def _ensure_keys(own: RegionSettings, region: str, entropy: Entropy, *, new: bool) -> Path | None:
+    """Create root keys for a ``new`` catalog, and return their file; None if it exists.
 
+    Raises SettingsError if the keys of a used catalog are gone.
     The transaction that names the catalog is still open: after a crash in between, the keys exist
     and the next ``init`` uses them.
     """
     if own.keys_file.exists():
-        return
+        return None
     if not new:
         raise SettingsError(
             f"The catalog of {region} is in use, but its key file {own.keys_file} is missing.",
@@ -377,3 +394,4 @@ def _ensure_keys(own: RegionSettings, region: str, entropy: Entropy, *, new: boo
         )
     own.keys_file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     create(own.keys_file, entropy, region=region)
+    return own.keys_file

@@ -29,6 +29,13 @@ def _dashed(given: object) -> object:
     return given
 
 
+def _directory(given: object) -> object:
+    """Make the path of a directory absolute: messages show it, and a chdir changes nothing."""
+    if given == "":
+        raise ValueError("It is empty. Give a directory, or unset it")
+    return Path(given).absolute() if isinstance(given, str | Path) else given
+
+
 def default_home() -> Path:
     """Return ``~/.domicile``; for root a directory that the PostgreSQL user can enter."""
     return Path("/var/lib/domicile") if os.geteuid() == 0 else Path.home() / ".domicile"
@@ -65,7 +72,7 @@ class Settings(BaseSettings):
         use_attribute_docstrings=True,
     )
 
-    home: Path = Field(default_factory=default_home)
+    home: Annotated[Path, BeforeValidator(_directory)] = Field(default_factory=default_home)
     """The directory of the embedded PostgreSQL, the keys and relative paths of backends."""
     topology: Path | None = None
     """A directory of TOML files like ``regions/data``. Unset: the shipped example."""
@@ -101,7 +108,23 @@ def load_settings(environment: Mapping[str, str] = os.environ) -> Settings:
             advice=f"Set {PREFIX}REGIONS__EU_CENTRAL_1__CATALOG_URL and the like one by one.",
         ) from None
     except ValidationError as error:
+        _check_names(environment)  # a misspelled region lacks its other settings too
         raise _invalid(error.errors(include_input=False, include_url=False)[0]) from None
+
+
+def _check_names(environment: Mapping[str, str]) -> None:
+    """Refuse names of regions and backends that the topology does not have, if it can be read."""
+    given = environment.get(f"{PREFIX}TOPOLOGY")
+    try:
+        topology = load_topology(Path(given) if given else None)
+    except TopologyProblem:
+        return
+    backends = [spec.name for region in topology.regions.values() for spec in region.backends]
+    for what, known in (("region", list(topology.regions)), ("backend", backends)):
+        start = f"{PREFIX}{what.upper()}S__"
+        names = [name.upper() for name in environment if name.upper().startswith(start)]
+        named = (name.removeprefix(start).split("__")[0] for name in names)
+        _check_known(what, (name.lower().replace("_", "-") for name in named), known)
 
 
 def _invalid(problem: ErrorDetails) -> SettingsError:
@@ -109,7 +132,7 @@ def _invalid(problem: ErrorDetails) -> SettingsError:
     *group, last = (str(part) for part in problem["loc"])
     name = PREFIX + "__".join((*group, last)).upper().replace("-", "_")
     if problem["type"] != "extra_forbidden":
-        return SettingsError(f"{name}: {problem['msg']}.")
+        return SettingsError(f"{name}: {problem['msg'].removeprefix('Value error, ')}.")
     part: type[BaseModel] = S3Credentials if group[:1] == ["backends"] else RegionSettings
     known = [field.upper() for field in part.model_fields]
     return SettingsError(
@@ -119,7 +142,12 @@ def _invalid(problem: ErrorDetails) -> SettingsError:
 
 
 def topology_of(settings: Settings) -> Topology:
-    """Load the topology of the settings, or the example topology. Raises TopologyError."""
+    """Load the topology of the settings, or the example. Raises TopologyError or SettingsError."""
+    if settings.topology is not None and not settings.topology.is_dir():
+        raise SettingsError(
+            f"{PREFIX}TOPOLOGY {settings.topology.absolute()} is not a directory.",
+            advice="Set it to a directory of TOML files, or unset it for the shipped example.",
+        )
     try:
         return load_topology(settings.topology)
     except TopologyProblem as problem:
@@ -129,9 +157,15 @@ def topology_of(settings: Settings) -> Topology:
 @contextmanager
 def region_settings(settings: Settings, topology: Topology) -> Iterator[dict[str, RegionSettings]]:
     """Yield the settings of each region that this process serves. Raises SettingsError."""
-    backends = [spec.name for region in topology.regions.values() for spec in region.backends]
+    kinds = {b.name: b.kind for region in topology.regions.values() for b in region.backends}
     _check_known("region", settings.regions, topology.regions)
-    _check_known("backend", settings.backends, backends)
+    _check_known("backend", settings.backends, kinds)
+    for name in settings.backends:
+        if kinds[name] != "s3":
+            raise SettingsError(
+                f"The settings have credentials for {name}: a {kinds[name]} backend takes none.",
+                advice=f"Remove {PREFIX}BACKENDS__{name.upper().replace('-', '_')}__*.",
+            )
     if not settings.embedded:
         yield dict(settings.regions)
         return

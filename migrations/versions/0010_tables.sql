@@ -1,4 +1,4 @@
--- The tables of a region's catalog, run by 0010_catalog.py. storage/catalog/tables.py says what the
+-- The tables of a region's catalog, run by 0010_catalog.py. storage/catalog/tables/ says what the
 -- columns mean.
 
 -- The catalog itself

@@ -7,7 +7,7 @@ temporary file that a crash leaves names its key, is listed, and is removed when
 import os
 import stat
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from heapq import merge
@@ -58,8 +58,12 @@ class _Location:
 
     @contextmanager
     def opened(self) -> Iterator[int]:
-        with translating(self.name), opened_root(self.name, self.root) as root:
+        with self.translating(), opened_root(self.name, self.root) as root:
             yield root
+
+    def translating(self) -> AbstractContextManager[None]:
+        """Translate errors of the operating system."""
+        return translating(self.name, self.root)
 
 
 def open_directory(
@@ -148,7 +152,7 @@ class DirectoryBackend:
             names = [name for of, name in _temporary_files(root) if of == key]
             for path in [*names, key]:
                 try:
-                    with translating(self.name), suppress(*_ABSENT):
+                    with self._location.translating(), suppress(*_ABSENT):
                         os.unlink(path, dir_fd=root)
                 except BackendError as error:
                     refused.append(error)
@@ -197,7 +201,7 @@ class DirectoryUpload(AbortingUpload):
 
     def write(self, data: bytes) -> None:
         self._check_open()
-        with translating(self._location.name):
+        with self._location.translating():
             self._check_room(len(data))
             rest = memoryview(data)
             while rest:
@@ -209,7 +213,7 @@ class DirectoryUpload(AbortingUpload):
     def publish(self, deadline: float) -> None:
         """Finish, unless the clock has reached ``deadline``. Raises BackendUnavailable."""
         self._check_open()
-        with translating(self._location.name):
+        with self._location.translating():
             os.fsync(self._file)
             # The process may be suspended here for hours. It must not publish afterwards: it
             # either sees that it is late, or finds that its file has been purged.
@@ -229,7 +233,7 @@ class DirectoryUpload(AbortingUpload):
         if self._file < 0:
             return
         try:
-            with translating(self._location.name), suppress(FileNotFoundError):
+            with self._location.translating(), suppress(FileNotFoundError):
                 os.unlink(self._temporary, dir_fd=self._root)
         finally:
             self._close()

@@ -34,7 +34,7 @@ def create_root(name: str, root: Path) -> None:
 
     Raises BackendMisplaced if the directory belongs to another backend, or has foreign files.
     """
-    with translating(name):
+    with translating(name, root):
         root.mkdir(mode=0o700, parents=True, exist_ok=True)
         with _opened(name, root) as handle:
             found = set(names_in(handle))
@@ -80,14 +80,17 @@ def check_marker(name: str, handle: int) -> None:
 
 
 @contextmanager
-def translating(name: str) -> Iterator[None]:
+def translating(name: str, root: Path) -> Iterator[None]:
     """Translate errors of the operating system. Ours omit the path, which contains the key."""
     try:
         yield
     except OSError as error:
         code = errno.errorcode.get(error.errno or 0, "an error without a number")
         kind = _ERRORS.get(error.errno, BackendUnavailable)
-        raise kind(name, f"the disk reports {code} ({os.strerror(error.errno or 0)})") from None
+        needed = f"The user who runs Domicile needs write permission on {root}."
+        advice = needed if kind is BackendForbidden else ""
+        says = f"the disk reports {code} ({os.strerror(error.errno or 0)})"
+        raise kind(name, says, advice=advice) from None
 
 
 def parents(key: str) -> Iterator[str]:

@@ -19,7 +19,9 @@ sees what was committed before it began.
 
 Three things are out of this order on purpose. Whatever deadlocks, ``Catalog.run`` repeats.
 
-- Rows of records: an erasure locks them before their objects, a compaction and a relocation after.
+- Rows of records: an erasure locks them before their objects, because only the rows name the
+  objects. A compaction and a relocation lock them after, because they may move a row only while
+  they know that its object is stored.
 - ``objects.mark_for_purge`` shares the lock of holds, also if the caller has locked the object that
   it is writing: the owner of that lock locks no other object than its own ledger entry.
 - The writer of a day key takes the lock of its slot after the row of the key: no transaction takes

@@ -224,6 +224,15 @@ def unavailable(region: str) -> CatalogUnavailable:
     )
 
 
+def connection_failure(error: BaseException | None) -> str:
+    """Return why there was no connection. libpq names host, user and database, never a password."""
+    while error is not None:
+        if isinstance(error, psycopg.OperationalError) and error.sqlstate is None:
+            return next((line.strip() for line in str(error).strip().splitlines()), "")
+        error = error.__cause__
+    return ""
+
+
 def another(region: str, found: str) -> CatalogUnsupported:
     """Return the error for the catalog of another region."""
     return CatalogUnsupported(

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import Connection, Select, and_, bindparam, exists, or_, select, update
+from sqlalchemy import Connection, Select, and_, bindparam, exists, func, or_, select, update
 
 from regions.fields import Located
 from storage.catalog import tables as t
-from storage.catalog.kinds import ObjectState
+from storage.catalog.kinds import ObjectKind, ObjectState
 from storage.catalog.objects import Replica, lock
 from storage.model import ReplicaState
 
@@ -33,6 +33,30 @@ class Visibility:
 def due(now: datetime) -> Select[UUID]:
     """SQL: replicas whose purge is to be tried now."""
     return select(r.id).where(r.state == ReplicaState.PURGING, r.next_attempt <= now)
+
+
+def postponed(connection: Connection, now: datetime, most: int) -> tuple[int, datetime | None]:
+    """Return how many purges are to be tried later, up to ``most``, and the time of the first.
+
+    Canaries do not count: a purge looks for them some minutes after every opening.
+    """
+    some = (
+        select(r.next_attempt)
+        .join(t.object_, o.id == r.object_id)
+        .where(
+            r.state == ReplicaState.PURGING,
+            r.next_attempt > now,
+            o.kind != ObjectKind.CANARY,
+        )
+        .order_by(r.next_attempt)
+        .limit(most)
+        .subquery()
+        .c
+    )
+    count, first = connection.execute(
+        select(func.count(), func.min(some.next_attempt)).select_from(some.next_attempt.table)
+    ).one()
+    return count, first
 
 
 def claim(

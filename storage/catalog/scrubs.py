@@ -1,6 +1,6 @@
 """Scrub rounds: their progress, the rows that they compare, and the orphans that they found."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Self
@@ -9,11 +9,11 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, Connection, Select, Update, and_, func, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 
-from storage.catalog import objects
+from storage.catalog import objects, records
 from storage.catalog import tables as t
 from storage.catalog.counting import count_up_to
 from storage.catalog.kinds import ObjectState
-from storage.model import ReplicaState
+from storage.model import RecordId, ReplicaState
 from storage.policy import Done, Expected, Finding
 
 o, r, s, y = t.object_.c, t.replica.c, t.scrub.c, t.orphan.c
@@ -211,6 +211,14 @@ def row_of(connection: Connection, key: str) -> Row | None:
     """Return the replica of a key, whatever its backend."""
     found = connection.execute(_rows().where(r.key == key)).one_or_none()
     return None if found is None else _row(found)
+
+
+def needing(connection: Connection, key: str) -> Iterator[tuple[str, RecordId]]:
+    """Yield the records that need the object of a key: ``records.needing``."""
+    row = row_of(connection, key)
+    known = None if row is None else objects.find_object(connection, row.object_id)
+    if known is not None:
+        yield from records.needing(connection, known.kind, known.day, known.id)
 
 
 def expected(connection: Connection, backend: str) -> int:

@@ -7,7 +7,7 @@ from sqlalchemy import Connection, and_, any_, func, literal, select
 
 from storage.catalog import tables as t
 from storage.catalog.counting import count_up_to
-from storage.catalog.kinds import ObjectState
+from storage.catalog.kinds import ObjectKind, ObjectState
 from storage.model import BackendState, ErasureState, ReplicaState
 
 COUNTED = 1_000_000
@@ -52,9 +52,10 @@ def backend(connection: Connection, name: str, late: datetime) -> BackendState:
         .where(r.backend == name, r.state == ReplicaState.STORED, o.state == ObjectState.STORED)
     ).one()
     purging, oldest = connection.execute(
-        select(func.count(), func.min(r.purging_since)).where(
-            r.backend == name, r.state == ReplicaState.PURGING
-        )
+        select(func.count().filter(o.kind != ObjectKind.CANARY), func.min(r.purging_since))
+        .select_from(t.replica)
+        .join(t.object_, o.id == r.object_id)
+        .where(r.backend == name, r.state == ReplicaState.PURGING)
     ).one()
     scrub = connection.execute(
         select(s.finished, s.unrepaired).where(s.backend == name)

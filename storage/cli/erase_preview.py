@@ -29,19 +29,28 @@ class Preview:
     cascades: tuple[tuple[str, str], ...]
     elsewhere: tuple[str, ...] = ()
 
+    @property
+    def count(self) -> str:
+        """How many records are readable now: ``2 records``, ``10,000 records or more``."""
+        return plural(self.records, "record") + ("" if self.exact else " or more")
+
+    @property
+    def counted(self) -> dict[str, object]:
+        """The same for a JSON document."""
+        return {"at_least": self.records, "exact": self.exact}
+
     def as_json(self) -> dict[str, object]:
         """Return the preview for a JSON document."""
         return {
             "tenants": self.tenants,
-            "records": {"at_least": self.records, "exact": self.exact},
+            "records": self.counted,
             "cascades": [{"parent": p, "child": c} for p, c in self.cascades],
             "not_served": self.elsewhere,
         }
 
     def facts(self) -> list[tuple[str, str]]:
         """Return names and values for people."""
-        count = plural(self.records, "record") + ("" if self.exact else " or more")
-        found = [("tenants", ", ".join(self.tenants) or "none"), ("readable now", count)]
+        found = [("tenants", ", ".join(self.tenants) or "none"), ("readable now", self.count)]
         for parent, some in groupby(sorted(self.cascades), key=itemgetter(0)):
             children = " and ".join(child for _, child in some)
             found.append(("erases also", f"each {children} derived from a {parent}"))

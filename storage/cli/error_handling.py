@@ -11,7 +11,7 @@ from typer import Abort, TyperException
 from typer.core import TyperGroup
 
 from storage.cli.advice import for_command_line
-from storage.cli.exit_codes import Exit, code_of
+from storage.cli.exit_codes import Exit, code_for
 from storage.cli.output import print_json, print_note
 from storage.cli.usage_errors import UsageError, shows_help, unknown_command, usage_error
 from storage.errors import DomicileError, Refused, SettingsError
@@ -153,4 +153,4 @@ def _report(error: DomicileError, *, as_json: bool) -> int:
         print_note(shown.advice)
         if not isinstance(error, UsageError):
             print_note(shown.page, style="dim")
-    return Exit.BUG if isinstance(error, _Unexpected) else code_of(type(error))
+    return Exit.BUG if isinstance(error, _Unexpected) else code_for(error)

@@ -7,7 +7,6 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from io import StringIO
 from pathlib import Path
 
 from sqlalchemy import Connection
@@ -20,7 +19,6 @@ from storage.catalog.engine import OLDEST_SERVER, Catalog
 from storage.cli.findings import Finding, failed, tried
 from storage.crypto.root import LocalRootKeys
 from storage.errors import DomicileError
-from storage.logs import make_logger
 from storage.policy import Standing, horizon_alarm
 from storage.region import Backends, OpenRegion
 from storage.settings import RegionSettings, Settings, region_settings
@@ -135,8 +133,7 @@ def _horizon(topology: Topology, name: str, connection: Connection) -> Finding:
 
 def _backends(region: OpenRegion) -> Iterator[Finding]:
     """Check each backend alone, so that one failure does not hide another."""
-    unreachable = []
-    standings = region.standings()
+    usable, standings = 0, region.standings()
     for name, backend in region.backends.items():
         if standings[name] is not Standing.OPEN:
             says = f"Takes no writes ({standings[name].replace('_', ' ')}), so it was not tried."
@@ -144,18 +141,16 @@ def _backends(region: OpenRegion) -> Iterator[Finding]:
             continue
         one = replace(region, backends=Backends({name: backend}))
         finding = tried("backends", name, lambda: _rights(one))  # noqa: B023 - called at once
-        if finding.state == "ok" and backend.unhealthy:
-            unreachable.append(name)
-            says = "Does not answer. The other backends of the region take its writes."
-            finding = Finding("backends", name, "warn", says, "Check the network and the endpoint.")
+        usable += finding.state == "ok"
         yield finding
-    if len(region.lawful()) - len(unreachable) < region.region.required:
-        says = f"A write needs {plural(region.region.required, 'backend')}; fewer answer."
+    if usable < region.region.required:
+        says = f"A write needs {plural(region.region.required, 'backend')}; {usable} can be used."
         yield Finding(
-            "backends", region.name, "fail", says, "Writes fail until more backends answer."
+            "backends", region.name, "fail", says, "Writes fail until more backends can be used."
         )
 
 
 def _rights(region: OpenRegion) -> str:
-    bootstrap.probe(region, make_logger(StringIO()))
+    for error in bootstrap.try_rights(region):
+        raise error
     return "All rights granted, in the declared location."

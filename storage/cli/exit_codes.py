@@ -69,6 +69,13 @@ def code_of(kind: type[errors.DomicileError]) -> Exit:
     return next(_CODES[above] for above in kind.__mro__ if above in _CODES)
 
 
+def code_for(error: errors.DomicileError) -> Exit:
+    """Return the exit code of an error. One that no retry mends is of the configuration."""
+    if type(error).retryable and not error.retryable:
+        return Exit.CONFIGURATION
+    return code_of(type(error))
+
+
 def listing() -> str:
     """Return all codes as a list in Markdown, for the help."""
     lines = [f"- {code.value}: {meaning}" for code, meaning in MEANING.items()]

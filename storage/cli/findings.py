@@ -1,14 +1,16 @@
 """The findings of ``domicile doctor``: one for each check."""
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
-import psycopg
-
+from storage.catalog.engine import connection_failure
 from storage.errors import DomicileError
 
 State = Literal["ok", "warn", "fail"]
+
+_CIRCULAR = re.compile(r"(?:;? ?[Ss]ee| and): domicile doctor\.?")  # it is what printed this
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,14 +39,5 @@ def tried(check: str, what: str, work: Callable[[], str]) -> Finding:
 
 def failed(check: str, what: str, error: DomicileError) -> Finding:
     """Return a failure, with the message of the database driver if there was no connection."""
-    return Finding(check, what, "fail", f"{error.message}{_driver(error)}", error.advice)
-
-
-def _driver(error: BaseException | None) -> str:
-    """Return why the connection failed. libpq names host, user and database, never a password."""
-    while error is not None:
-        if isinstance(error, psycopg.OperationalError) and error.sqlstate is None:
-            lines = str(error).strip().splitlines()
-            return f" ({lines[0].strip()})" if lines else ""
-        error = error.__cause__
-    return ""
+    why, advice = connection_failure(error), _CIRCULAR.sub("", error.advice).strip()
+    return Finding(check, what, "fail", error.message + (f" ({why})" if why else ""), advice)

@@ -6,9 +6,10 @@ from uuid import UUID
 from storage.catalog import copies
 from storage.client.homes import Homes
 from storage.client.validate import as_uuid, check_attestation, check_limit, check_processor
-from storage.errors import NotFound
+from storage.errors import InvalidRequest, NotFound
 from storage.ledger.handover import attest
 from storage.model import Copy
+from storage.text import did_you_mean
 
 
 class Processors:
@@ -29,14 +30,18 @@ class Processors:
         """Return copies that are not confirmed deleted, oldest first.
 
         ``processor`` narrows the list to one processor. At most ``limit`` (1 to 1000). To page,
-        pass the last id as ``after``. Raises WrongRegion.
+        pass the last id as ``after``. Raises WrongRegion, and InvalidRequest for a processor that
+        is neither in the topology nor has copies.
         """
         check_limit(limit)
         if processor is not None:
             check_processor(processor)
         last = None if after is None else as_uuid(after, "a copy")
         with self._homes.served(region).region.catalog.begin() as connection:
-            return copies.page(connection, last, limit, processor=processor)
+            found = copies.page(connection, last, limit, processor=processor)
+        if processor is not None and not found:
+            self._check_known(processor)
+        return found
 
     def attest(self, copy: UUID | str, *, digest: bytes, actor: str) -> Copy:
         """Record a person's attestation that the processor has deleted a copy. Return the copy.
@@ -53,3 +58,18 @@ class Processors:
             if found is not None:
                 return found
         raise NotFound("No such copy in the regions of this process.")
+
+    def _check_known(self, processor: str) -> None:
+        """Raise InvalidRequest for a processor without an entry in the topology or a copy."""
+        regions = [served.region for served in self._homes.regions.values()]
+        known = {name for region in regions for name in region.connectors}
+        if processor in known:
+            return
+        for region in regions:
+            with region.catalog.begin() as connection:
+                if copies.page(connection, None, 1, processor=processor):
+                    return
+        raise InvalidRequest(
+            "The topology has no such processor.",
+            advice=f"{did_you_mean(processor, known)} It has: {', '.join(sorted(known))}.".lstrip(),
+        )

@@ -43,7 +43,7 @@ def region_status(region: OpenRegion) -> RegionStatus:
             backends=tuple(status.backend(connection, name, now - _SOON) for name in backends),
             partition_horizon=horizon,
             horizon_alarm=horizon_alarm(region.topology, now.date(), horizon),
-            clocks_apart=not clocks_agree(region.clock.skew()),
+            clocks_disagree=not clocks_agree(region.clock.skew()),
             holds=in_force,
             overdue_reviews=late_reviews,
             deferred_erasures=totals.deferred_erasures,

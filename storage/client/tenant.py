@@ -288,7 +288,7 @@ class Tenant:
         """
         check_erasure(scope, reason, ticket)
         served, _ = self._homes.find(self.id)
-        return fence(served.region, self.id, scope, reason=reason, ticket=ticket, pause=self._sleep)
+        return fence(served.region, self.id, scope, reason=reason, ticket=ticket, sleep=self._sleep)
 
     def explain(self, id: Id) -> Explanation:
         """Return where a record is stored, why there, and for how long. Raises NotFound."""

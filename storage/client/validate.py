@@ -7,7 +7,7 @@ from uuid import UUID
 
 from regions.model import AgreementKind
 from storage.crypto.record import metadata_text
-from storage.errors import InvalidRequest, MalformedId, NotFound, UnknownClass
+from storage.errors import InvalidRequest, MalformedId, UnknownClass
 from storage.model import (
     Agreement,
     DataClass,
@@ -42,14 +42,16 @@ def as_id(given: object) -> RecordId:
 def as_uuid(given: object, of: str) -> UUID:
     """Return the id of an erasure, a hold or a copy (``of``); parse its text form.
 
-    Raises NotFound: a malformed id names nothing.
+    Raises InvalidRequest.
     """
     if isinstance(given, UUID):
         return given
     try:
         return UUID(str(given))
     except ValueError:
-        raise NotFound(f"Not the id of {of}.", advice="Pass a UUID or its text form.") from None
+        raise InvalidRequest(
+            f"Not the id of {of}: an id is a UUID.", advice="Use an id that a listing returned."
+        ) from None
 
 
 def new_record(

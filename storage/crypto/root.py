@@ -48,8 +48,7 @@ class LocalRootKeys:
     def load(cls, path: Path, entropy: Entropy, *, region: str) -> Self:
         """Read a key file.
 
-        Raises SettingsError if it is absent, accessible to others than its owner, damaged, or of
-        another region.
+        Raises SettingsError if it is absent, open to other users, damaged, or of another region.
         """
         return cls(region, _load(path, region), entropy)
 
@@ -195,7 +194,7 @@ def _read(path: Path) -> bytes:
             mode = os.fstat(file.fileno()).st_mode
             if stat.S_IMODE(mode) & 0o077:
                 raise SettingsError(
-                    f"{path} is accessible to others than its owner.",
+                    f"Other users can access {path}.",
                     advice=f"Run: chmod 600 {path}. If others could read it, rotate it too.",
                 )
             return file.read()

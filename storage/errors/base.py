@@ -11,7 +11,7 @@ DOCUMENTATION = "https://domicile.readthedocs.io/en/latest/"
 class DomicileError(Exception):
     """Domicile refused the request, or could not fulfill it."""
 
-    retryable: ClassVar[bool] = False
+    retryable: bool = False
     outcome: ClassVar[Outcome] = "not_stored"
     usual_advice: ClassVar[str] = f"See {DOCUMENTATION}errors/"
 

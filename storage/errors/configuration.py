@@ -16,7 +16,8 @@ class TopologyError(ConfigurationError):
 
     def __init__(self, file: str, key: str, reason: str) -> None:
         """``key`` is the dotted key in the file (empty: the whole file)."""
-        super().__init__(": ".join(part for part in (file, key, reason) if part))
+        advice = "" if key else f"Correct that file. See {DOCUMENTATION}howto/add-a-region/"
+        super().__init__(": ".join(part for part in (file, key, reason) if part), advice=advice)
         self.file, self.key, self.reason = file, key, reason
 
 

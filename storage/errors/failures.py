@@ -5,6 +5,13 @@ from typing import ClassVar
 
 from storage.errors.base import DomicileError
 
+REFUSED_ADVICE = "Correct the rights or the locations of these backends. See: domicile doctor"
+
+
+def _refusals() -> set[str]:
+    """Return the codes of the errors of backends that only a person can correct."""
+    return {BackendForbidden.__name__, BackendMisplaced.__name__}
+
 
 class Unavailable(DomicileError):
     """A part of the system did not respond."""
@@ -15,6 +22,11 @@ class Unavailable(DomicileError):
 
 class CatalogUnavailable(Unavailable):
     """The database of the region did not respond."""
+
+    def __init__(self, message: str = "", *, advice: str = "", retryable: bool = True) -> None:
+        """``retryable``: False if a person must correct the cause first."""
+        super().__init__(message, advice=advice)
+        self.retryable = retryable
 
 
 class Busy(Unavailable):
@@ -39,20 +51,28 @@ class TooFewReplicas(Unavailable):
     """Fewer backends stored the record than its placement requires."""
 
     usual_advice = "Try again when they respond. The record is never stored elsewhere instead."
-    _event: ClassVar[str] = "Too few backends stored the record ({}). Nothing is stored."
+    _what: ClassVar[str] = "record"
+    _note: ClassVar[str] = "The record is never stored elsewhere instead. "
 
-    def __init__(self, failures: Mapping[str, str]) -> None:
-        """``failures`` are error codes by backend."""
+    def __init__(
+        self, failures: Mapping[str, str], consequence: str = "Nothing is stored."
+    ) -> None:
+        """``failures`` are error codes by backend. It is retryable unless all of them refuse."""
+        refused = bool(failures) and set(failures.values()) <= _refusals()
         codes = ", ".join(f"{backend}: {code}" for backend, code in sorted(failures.items()))
-        super().__init__(self._event.format(codes))
-        self.failures = dict(failures)
+        super().__init__(
+            f"Too few backends stored the {self._what} ({codes}). {consequence}",
+            advice=self._note + REFUSED_ADVICE if refused else "",
+        )
+        self.failures, self.retryable = dict(failures), not refused
 
 
 class LedgerUnwritten(TooFewReplicas):
     """Fewer backends stored the ledger entry than the region requires."""
 
     usual_advice = "Try again when they respond. A restored catalog would lack the event."
-    _event = "Too few backends stored the ledger entry ({}). The event did not happen."
+    _what = "ledger entry"
+    _note = ""
 
 
 class BackendError(Unavailable):

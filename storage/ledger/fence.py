@@ -25,7 +25,7 @@ def fence(
     *,
     reason: Reason,
     ticket: str | None,
-    pause: Sleep,
+    sleep: Sleep,
 ) -> Erasure:
     """Commit an erasure and its fence. No read that begins later returns what it covers.
 
@@ -52,7 +52,7 @@ def fence(
     # Clocks that are behind must be past it too.
     over = covered + 2 * region.clock.error + _TICK
     while (left := over - region.clock.now()) > timedelta():
-        pause(left.total_seconds())
+        sleep(left.total_seconds())
     with region.catalog.begin() as connection:
         return erasure_status.show(connection, region.name, [new.id])[0]
 

@@ -15,6 +15,7 @@ from sqlalchemy import Connection
 from storage.catalog import identity, ledger
 from storage.catalog.kinds import ObjectKind, numbered
 from storage.errors import BackendError, CatalogRestored, CatalogUnavailable
+from storage.errors.failures import REFUSED_ADVICE
 from storage.region import OpenRegion
 
 AGE = 1.0
@@ -42,22 +43,32 @@ class Guard:
 
     def _compare(self, connection: Connection) -> None:
         following = numbered(ledger.head(connection).number + 1)
-        answered = False
+        silent: list[BackendError] = []
         for backend in self._region.backends.values():
             try:
                 found = backend.scan(f"{ObjectKind.LEDGER}/{following}/")
                 keys = {trace.key for trace in islice(found, _LISTED)}
-            except BackendError:
+            except BackendError as error:
+                silent.append(error)
                 continue
-            answered = True
             if ledger.unknown(connection, keys):
                 raise restored(self._region.name, ())
-        if not answered:
-            raise CatalogUnavailable(
-                f"The catalog of {self._region.name} cannot be compared with the ledger: no "
-                "backend answers.",
-                advice="Try again when one does.",
-            )
+        if len(silent) == len(self._region.backends):
+            raise _not_compared(self._region.name, silent)
+
+
+def _not_compared(region: str, silent: Sequence[BackendError]) -> CatalogUnavailable:
+    """Return the error for a ledger that no backend shows."""
+    codes = ", ".join(f"{error.backend}: {error.code}" for error in silent)
+    retryable = any(error.retryable for error in silent)
+    return CatalogUnavailable(
+        f"The catalog of {region} cannot be compared with the ledger: no backend answers ({codes})."
+        if retryable
+        else f"The catalog of {region} cannot be compared with the ledger: every backend refuses "
+        f"({codes}).",
+        advice="Try again when one does." if retryable else REFUSED_ADVICE,
+        retryable=retryable,
+    )
 
 
 def restored(region: str, changed: Sequence[str]) -> CatalogRestored:

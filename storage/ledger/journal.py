@@ -76,7 +76,7 @@ def commit_event(region: OpenRegion, event: Event, check: Check) -> None:
     sent = pending.write.send(pending.sealed, urgent=True)
     try:
         if len(sent.good) < region.region.required:
-            raise LedgerUnwritten(sent.causes)
+            raise LedgerUnwritten(sent.causes, _undone(event))
         in_force = region.catalog.run(lambda c: _commit(region, c, pending, sent, check=check))
     except CatalogUnavailable:
         raise  # it may be in force: the worker that resolves pending entries finds out
@@ -85,6 +85,19 @@ def commit_event(region: OpenRegion, event: Event, check: Check) -> None:
         raise
     if not in_force:
         raise Abandoned("The write took too long and was abandoned; nothing has happened.")
+
+
+def _undone(event: Event) -> str:
+    """Say what an event that the ledger lacks did not change."""
+    match event:
+        case NewErasure():
+            return "Nothing was erased."
+        case NewHold():
+            return "The hold was not placed."
+        case HoldRelease():
+            return "The hold was not released."
+        case NewCopy():
+            return "Nothing was handed over."
 
 
 def _announce(region: OpenRegion, event: Event) -> _Pending:

@@ -64,8 +64,8 @@ class RegionStatus:
     the oldest overdue erasure was requested; it is overdue if rows are left after an hour, or bytes
     after the compaction window and the purge bound. ``overdue_days``: expiry days that ended more
     than a purge bound ago and of which anything is left. ``partition_horizon``: the last day that
-    has a partition; ``horizon_alarm``: it is too near. ``clocks_apart``: this machine's clock and
-    the database's clock differ, so workers on this machine destroy nothing. ``unread``: backends
+    has a partition; ``horizon_alarm``: it is too near. ``clocks_disagree``: this machine's clock
+    and that of the database, so workers on this machine destroy nothing. ``unread``: backends
     that did not answer when the catalog was recovered and still do not; there is no receipt until
     their ledger entries have been read. ``leaving``: backends that are emptied.
     ``ended_agreements``: tenants whose agreements have all ended, up to 1,000,000; their data stays
@@ -82,7 +82,7 @@ class RegionStatus:
     backends: tuple[BackendState, ...]
     partition_horizon: date | None
     horizon_alarm: bool
-    clocks_apart: bool
+    clocks_disagree: bool
     holds: int = 0  # in force
     overdue_reviews: int = 0  # holds in force whose review date has passed
     deferred_erasures: int = 0

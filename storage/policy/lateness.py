@@ -9,7 +9,7 @@ from regions.backends import BackendSpec
 from regions.model import Bounds, Region, SubProcessor
 from storage.policy.copies import ASK_AHEAD
 
-LEASE: Final = timedelta(minutes=10)  # until another worker takes over from one that died
+LEASE: Final = timedelta(minutes=10)  # until a worker replaces one that crashed
 REPLICATION_LEASE: Final = timedelta(minutes=30)  # the same for a replication, which renews it
 FIRST_RETRY: Final = timedelta(seconds=5)
 LAST_RETRY: Final = timedelta(hours=1)
@@ -24,7 +24,7 @@ _MONTH = timedelta(days=30)  # GDPR, article 12(3), allows an erasure one month
 class Pace:
     """The times that workers keep, if at least one runs and keeps up with its work.
 
-    ``round``: between two rounds. ``lease``: until another worker takes over from one that died.
+    ``round``: between two rounds. ``lease``: until a worker replaces one that crashed.
     ``replication``: until an unfinished replication is abandoned, unless its worker renews it.
     ``retry``: at most between two tries on a failing backend. ``waiting``: until a step that had to
     wait is tried again.
@@ -85,13 +85,13 @@ def expiry_lateness(
     deadline (``copy_lateness``).
     """
     steps = (
-        Step("a worker starts on it", pace.round, "worker --pause"),
-        Step("another worker takes over from one that died", pace.lease, _FIXED),
+        Step("a worker finds the day due", pace.round, "worker --pause"),
+        Step("a worker replaces one that crashed", pace.lease, _FIXED),
         *_writing(region, pace),
         *_purging(region, pace),
-        Step("its partition is free, and no erasure reads it", pace.waiting, _FIXED),
-        Step("a worker starts on its day keys", pace.round, "worker --pause"),
-        Step("a backend that kept a day key is tried again", pace.retry, _FIXED),
+        Step("erasures that still read the day's partition end", pace.waiting, _FIXED),
+        Step("a worker begins to purge the day keys", pace.round, "worker --pause"),
+        Step("a failed purge of a day key is tried again", pace.retry, _FIXED),
         *(_asked_ahead(company) for company in processors),
     )
     limit = f"bounds.purge_hours = {bounds.purge_hours}"
@@ -109,8 +109,8 @@ def erasure_lateness(
     steps = (
         Step("a worker deletes rows and record keys", pace.round, "worker --pause"),
         Step("a pack with survivors is rewritten", bounds.compaction, window),
-        Step("a worker starts on it", pace.round, "worker --pause"),
-        Step("another worker takes over from one that died", pace.lease, _FIXED),
+        Step("a worker begins to purge", pace.round, "worker --pause"),
+        Step("a worker replaces one that crashed", pace.lease, _FIXED),
         *_writing(region, pace),
         *_purging(region, pace),
         *_slowest(processors, pace),
@@ -126,8 +126,8 @@ def copy_lateness(company: SubProcessor, pace: Pace) -> Lateness:
     """
     assert company.connector is not None
     steps = (
-        Step("a worker starts on it", pace.round, "worker --pause"),
-        Step("another worker takes over from one that died", pace.lease, _FIXED),
+        Step("a worker finds the copy due", pace.round, "worker --pause"),
+        Step("a worker replaces one that crashed", pace.lease, _FIXED),
         *_slowest((company,), pace),
     )
     ahead = f"requested in advance: lead_hours = {company.connector.lead_hours}, plus 2 hours"
@@ -147,7 +147,7 @@ def _writing(region: Region, pace: Pace) -> tuple[Step, ...]:
     return (
         Step("an unfinished replication is abandoned", pace.replication, _FIXED),
         Step(
-            "a write that timed out can no longer land",
+            "a write that timed out can no longer take effect",
             slowest.longest_request,
             f"{slowest.name}: longest_request_minutes = {slowest.longest_request_minutes}",
         ),
@@ -156,7 +156,7 @@ def _writing(region: Region, pace: Pace) -> tuple[Step, ...]:
 
 def _purging(region: Region, pace: Pace) -> tuple[Step, ...]:
     return (
-        Step("another worker takes over from one that died purging", pace.lease, _FIXED),
+        Step("a worker replaces one that crashed during the purge", pace.lease, _FIXED),
         Step("a failed purge is tried again", pace.retry, _FIXED),
         *(_traces(spec) for spec in region.backends),
     )
@@ -174,7 +174,7 @@ def _slowest(processors: Sequence[SubProcessor], pace: Pace) -> tuple[Step, ...]
     hours = f"{company.name}: lead_hours = {_lead(company) // timedelta(hours=1)}"
     return (
         Step("the slowest processor has deleted its copies", _lead(company), hours),
-        Step("a processor that failed is asked again", pace.retry, _FIXED),
+        Step("a failed request to a processor is sent again", pace.retry, _FIXED),
     )
 
 

@@ -6,7 +6,14 @@ from dataclasses import dataclass
 
 from structlog.typing import FilteringBoundLogger
 
-from storage.errors import DomicileError
+from storage.catalog.engine import connection_failure
+from storage.errors import (
+    CatalogUnavailable,
+    ConfigurationError,
+    DomicileError,
+    KeyUnavailable,
+    Unavailable,
+)
 from storage.objects.keyring import KeyRing
 from storage.policy import clocks_agree
 from storage.recovery.recover import catch_up
@@ -28,8 +35,9 @@ Piece = Callable[[], int]
 
 @dataclass(frozen=True, slots=True)
 class Duty:
-    """A named task of a worker."""
+    """A named task of a worker in one region."""
 
+    region: str
     name: str
     piece: Piece
 
@@ -41,23 +49,23 @@ def duties(region: OpenRegion, keys: KeyRing, log: FilteringBoundLogger) -> list
         return lambda: piece() if clocks_agree(region.clock.skew()) else 0
 
     return [
-        Duty("clocks", lambda: compare_clocks(region, log)),
-        Duty("partitions", lambda: make_partitions(region, log)),
-        Duty("reap", destroying(lambda: reap(region, log))),
-        Duty("resolve", lambda: resolve_entries(region, log)),
-        Duty("catch_up", lambda: catch_up(region, log)),
-        Duty("release", destroying(lambda: release(region, log))),
-        Duty("plan", destroying(lambda: plan(region, log))),
-        Duty("expire", destroying(lambda: expire(region, keys, log))),
-        Duty("replicate", lambda: replicate(region, log)),
-        Duty("vacate", destroying(lambda: vacate(region, log))),
-        Duty("compact", destroying(lambda: compact(region, log))),
-        Duty("purge", destroying(lambda: purge(region, log))),
-        Duty("request_deletion", destroying(lambda: request_deletion(region, log))),
-        Duty("complete", destroying(lambda: complete(region, log))),
-        Duty("prune", destroying(lambda: prune(region, log))),
-        Duty("prune_ledger", destroying(lambda: prune_ledger(region, log))),
-        Duty("scrub", destroying(lambda: scrub(region, log))),
+        Duty(region.name, "clocks", lambda: compare_clocks(region, log)),
+        Duty(region.name, "partitions", lambda: make_partitions(region, log)),
+        Duty(region.name, "reap", destroying(lambda: reap(region, log))),
+        Duty(region.name, "resolve", lambda: resolve_entries(region, log)),
+        Duty(region.name, "catch_up", lambda: catch_up(region, log)),
+        Duty(region.name, "release", destroying(lambda: release(region, log))),
+        Duty(region.name, "plan", destroying(lambda: plan(region, log))),
+        Duty(region.name, "expire", destroying(lambda: expire(region, keys, log))),
+        Duty(region.name, "replicate", lambda: replicate(region, log)),
+        Duty(region.name, "vacate", destroying(lambda: vacate(region, log))),
+        Duty(region.name, "compact", destroying(lambda: compact(region, log))),
+        Duty(region.name, "purge", destroying(lambda: purge(region, log))),
+        Duty(region.name, "request_deletion", destroying(lambda: request_deletion(region, log))),
+        Duty(region.name, "complete", destroying(lambda: complete(region, log))),
+        Duty(region.name, "prune", destroying(lambda: prune(region, log))),
+        Duty(region.name, "prune_ledger", destroying(lambda: prune_ledger(region, log))),
+        Duty(region.name, "scrub", destroying(lambda: scrub(region, log))),
     ]
 
 
@@ -85,19 +93,35 @@ class Worker:
     def run_once(self) -> dict[str, int]:
         """Do everything that is due now. Return the number of pieces by duty.
 
-        A duty that fails is left for the next round. The first error is raised at the end.
+        A duty that fails is left for the next round, and so are all further duties of a region
+        whose catalog does not answer. The first error is raised at the end.
         """
         done: dict[str, int] = {}
-        failed: DomicileError | None = None
+        failed: dict[str, DomicileError] = {}
         for duty in self._duties:
+            if isinstance(failed.get(duty.region), CatalogUnavailable):
+                continue
             try:
                 done[duty.name] = done.get(duty.name, 0) + self._exhaust(duty)
             except DomicileError as error:
-                self._log.exception("duty_failed", duty=duty.name, error=error.code)
-                failed = failed or error
-        if failed is not None:
-            raise failed
+                self._report(duty, error)
+                if isinstance(error, CatalogUnavailable):
+                    failed[duty.region] = error
+                failed.setdefault(duty.region, error)
+        for first in failed.values():
+            raise first
         return done
+
+    def _report(self, duty: Duty, error: DomicileError) -> None:
+        """Log why a duty failed. Only what nobody expects needs the frames."""
+        told = {"region": duty.region, "error": error.code}
+        if isinstance(error, CatalogUnavailable):
+            why = connection_failure(error) or error.message
+            self._log.error("catalog_unavailable", **told, reason=why)
+        elif isinstance(error, Unavailable | KeyUnavailable | ConfigurationError):
+            self._log.error("duty_failed", duty=duty.name, **told, reason=error.message)
+        else:
+            self._log.exception("duty_failed", duty=duty.name, **told)
 
     def run_forever(self, pause: float) -> None:
         """Run rounds, ``pause`` seconds apart, until ``stop``. Errors are logged."""

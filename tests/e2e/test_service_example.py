@@ -38,6 +38,15 @@ def _from_nothing() -> Iterator[None]:
     shutil.rmtree(made)
 
 
+def pasted() -> dict[str, Any]:
+    """Run the example of the README; return its names."""
+    page = (ROOT / "README.md").read_text()
+    [code] = re.findall(r"^```python\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
+    names: dict[str, Any] = {}
+    exec(compile(code, "README.md", "exec"), names)  # noqa: S102 - our own README
+    return names
+
+
 def many() -> list[NewRecord]:
     """Records of another user."""
     return [NewRecord(DataClass.PROMPT, b"number %d" % n, subject="user-8") for n in range(20)]
@@ -51,15 +60,13 @@ async def each(things: Iterable[T]) -> AsyncIterator[T]:
 
 def test_the_readme_example_runs_from_nothing(capsys: pytest.CaptureFixture[str]) -> None:
     """Pasted verbatim, with no setting but the data directory. User 7 is gone, nobody else."""
-    page = (ROOT / "README.md").read_text()
-    [code] = re.findall(r"^```python\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
-    names: dict[str, Any] = {}
-    exec(compile(code, "README.md", "exec"), names)  # noqa: S102 - our own README
+    names = pasted()
 
     prompt, answer, file = names["prompt"], names["answer"], names["file"]
     shown = capsys.readouterr().out
     assert "b'Which lake?'" in shown
     assert "b'{\"messages\": []}'" in shown
+    assert "(" not in shown  # ids and texts, no reprs
     assert answer.result.stored
     with open_store() as store:  # as another process would
         t = store.tenant("acme-eu")
@@ -71,6 +78,17 @@ def test_the_readme_example_runs_from_nothing(capsys: pytest.CaptureFixture[str]
         for gone in (prompt, answer.id):
             with pytest.raises(Erased):
                 t.get(gone, purpose=Purpose.SERVE)
+
+
+def test_the_readme_example_runs_again() -> None:
+    """On the same day and the same data: what the first run erased is in nobody's way."""
+    with open_store() as store:
+        before = len(store.tenant("acme-eu").list())
+    names = pasted()
+
+    assert names["answer"].result.stored
+    with open_store() as store:
+        assert len(store.tenant("acme-eu").list()) == before + 20 + 1
 
 
 def test_the_asynchronous_example_runs_from_nothing() -> None:

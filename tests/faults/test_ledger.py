@@ -9,7 +9,9 @@ from sqlalchemy import text
 
 import regions
 from storage.catalog import ledger
+from storage.cli.exit_codes import Exit, code_for
 from storage.errors import (
+    BackendForbidden,
     BackendFull,
     BackendUnavailable,
     CatalogRestored,
@@ -54,6 +56,21 @@ def test_an_erasure_whose_entry_cannot_be_written(domicile: Domicile) -> None:
     assert list(entries(domicile)) == []
     assert get(t, mine) == b"mine"
     assert object_states(home(domicile), "ledger").keys() <= {"gone"}
+
+
+def test_an_erasure_that_every_backend_refuses(domicile: Domicile) -> None:
+    """It says that nothing was erased, and is not to be tried again: a person must act first."""
+    t = domicile.tenant()
+    t.put(PROMPT, b"mine", subject="u")
+    for name in ("eu-a", "eu-b"):
+        backend = domicile.backends[name]
+        backend.fail_before["put"] = lambda _, name=name: BackendForbidden(name)  # type: ignore[misc]
+
+    with pytest.raises(LedgerUnwritten, match="Nothing was erased") as failed:
+        erase(t)
+
+    assert not failed.value.retryable
+    assert code_for(failed.value) is Exit.CONFIGURATION
 
 
 def test_one_backend_is_enough_and_the_other_gets_it_later(domicile: Domicile) -> None:

@@ -62,7 +62,7 @@ class TestOperation:
             "backends",
             "partition_horizon",
             "horizon_alarm",
-            "clocks_apart",
+            "clocks_disagree",
             "overdue",
             "holds",
             "overdue_reviews",
@@ -89,7 +89,7 @@ class TestOperation:
             (BackendState("eu-a", 1, 2048, 4, 5, since),),
             date(2026, 3, 4),
             True,
-            clocks_apart=True,
+            clocks_disagree=True,
         )
 
         status.show(region)
@@ -152,14 +152,14 @@ class TestProcessors:
         ("copy", "actor", "code"),
         [
             (str(UUID(int=1)), "officer-7", Exit.NOT_THERE),
-            ("nothing", "officer-7", Exit.NOT_THERE),
+            ("nothing", "officer-7", Exit.INVALID),
             (str(UUID(int=1)), "Hypatia of Alexandria", Exit.INVALID),
         ],
     )
     def test_invalid_attestations_are_refused(
         self, line: CommandLine, tmp_path: Path, copy: str, actor: str, code: Exit
     ) -> None:
-        """An absent copy, and a name instead of an id."""
+        """An absent copy, and what is no id."""
         said = tmp_path / "letter.pdf"
         said.write_bytes(b"we have deleted it")
         found, _ = line.error(
@@ -207,7 +207,7 @@ class TestProcessors:
             (),
             date(2026, 5, 1),
             False,
-            clocks_apart=False,
+            clocks_disagree=False,
             processors=(late,),
         )
 

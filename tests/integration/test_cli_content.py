@@ -179,7 +179,7 @@ class TestRecords:
             (["tenant", "list", "--region", "mars-1"], Exit.REFUSED, "WrongRegion"),
             (["receipt", "key", "--region", "mars-1"], Exit.REFUSED, "WrongRegion"),
             (["receipt", "key", "--region", "us-east-1", "--version", "9"], 2, "InvalidRequest"),
-            (["erasure", "show", "x"], Exit.NOT_THERE, "NotFound"),
+            (["erasure", "show", "x"], Exit.INVALID, "InvalidRequest"),
             (["erasure", "list", "--after", "x"], Exit.INVALID, "InvalidRequest"),
             (["worker", "--once", "--dry-run"], Exit.INVALID, "InvalidRequest"),
         ],

@@ -13,6 +13,7 @@ import storage
 import storage.errors
 import storage.model
 from storage.cli.advice import for_command_line
+from storage.cli.exit_codes import Exit
 from storage.errors import DomicileError
 from tests.support.cli_harness import CommandLine
 
@@ -197,6 +198,22 @@ FAILING = {
     ],
     "a receipt of garbage": ["receipt", "verify", "-", "--key", "/dev/null"],
 }
+
+
+@pytest.mark.parametrize(
+    "args",
+    [
+        ["erasure", "show", "foo"],
+        ["hold", "show", "foo"],
+        ["get", "acme-eu", "foo", "--purpose", "serve"],
+    ],
+)
+def test_what_is_no_id_is_a_usage_error(line: CommandLine, args: list[str]) -> None:
+    """For every kind of id."""
+    code, error = line.error(*args)
+
+    assert code == Exit.INVALID
+    assert "text form" not in error["advice"]
 
 
 @pytest.mark.parametrize("args", FAILING.values(), ids=FAILING)

@@ -13,7 +13,8 @@ import regions
 from storage.cli import packages
 from storage.cli.commands import doctor
 from storage.cli.exit_codes import Exit
-from storage.cli.findings import Finding
+from storage.cli.findings import Finding, failed
+from storage.errors import SettingsError
 from tests.support.cli_harness import CommandLine
 
 
@@ -28,6 +29,18 @@ class TestSettingUp:
         assert told["regions"] == ["eu-central-1", "us-east-1"]
         assert told["embedded"]
         assert key.read_bytes() == before
+
+    def test_init_names_the_key_files_that_it_made(self, line: CommandLine) -> None:
+        """They must be backed up, once."""
+        fresh = {"DOMICILE_HOME": str(line.home / "fresh")}
+
+        first, again = line("init", environment=fresh), line("init", environment=fresh)
+
+        for name in ("eu-central-1", "us-east-1"):
+            assert str(line.home / "fresh" / "keys" / f"{name}.toml") in first.stderr
+        assert "Back up" in first.stderr
+        assert "Back up" not in again.stderr
+        assert line.told("init")["new_key_files"] == []
 
     def test_regions_are_listed(self, line: CommandLine) -> None:
         """Each with its backends, and whether this process serves it."""
@@ -93,12 +106,56 @@ class TestSettingUp:
         assert result.exit_code == Exit.CONFIGURATION
         assert "sub_processors.toml" in result.stderr
 
+    def test_a_topology_that_is_no_directory_is_named(self, line: CommandLine) -> None:
+        """There is no file to correct: the setting is wrong."""
+        result = line("status", environment={"DOMICILE_TOPOLOGY": "/nope"})
+
+        assert result.exit_code == Exit.CONFIGURATION
+        assert "DOMICILE_TOPOLOGY /nope is not a directory" in result.stderr
+        assert "at that key" not in result.stderr
+
+    def test_credentials_of_a_directory_are_refused(self, line: CommandLine) -> None:
+        """They would be ignored: another backend was meant."""
+        keys = {f"DOMICILE_BACKENDS__EU_A__{k}_KEY": "hunter2" for k in ("ACCESS", "SECRET")}
+        result = line("status", environment=keys)
+
+        assert result.exit_code == Exit.CONFIGURATION
+        assert "credentials for eu-a: a directory backend takes none" in result.stderr
+        assert "hunter2" not in result.output
+
     def test_an_unusable_home_is_reported(self, line: CommandLine) -> None:
         """The error names the setting, and no bug is reported."""
         result = line("init", environment={"DOMICILE_HOME": "/dev/null/home"})
 
         assert result.exit_code == Exit.CONFIGURATION
         assert "DOMICILE_HOME" in result.stderr
+
+    @pytest.mark.parametrize("command", ["init", "status"])
+    @pytest.mark.parametrize("home", ["/dev/null", "/proc/x", "a-file"])
+    def test_a_home_that_cannot_be_a_directory_is_named(
+        self,
+        line: CommandLine,
+        tmp_path: Path,
+        monkeypatch: pytest.MonkeyPatch,
+        command: str,
+        home: str,
+    ) -> None:
+        """The error has the absolute path and the reason, and no bug is reported."""
+        monkeypatch.chdir(tmp_path)
+        Path("a-file").touch()
+
+        result = line(command, environment={"DOMICILE_HOME": home})
+
+        assert result.exit_code == Exit.CONFIGURATION
+        said = f"DOMICILE_HOME {tmp_path / home} cannot be made a directory: "
+        assert said in " ".join(result.stderr.split())
+
+    def test_an_empty_home_is_refused(self, line: CommandLine) -> None:
+        """It is not the current directory."""
+        result = line("status", environment={"DOMICILE_HOME": ""})
+
+        assert result.exit_code == Exit.CONFIGURATION
+        assert "DOMICILE_HOME: It is empty." in result.stderr
 
 
 class TestDoctor:
@@ -150,19 +207,41 @@ class TestDoctor:
         assert "1 check failed" in result.stderr
 
     def test_missing_backends(self, line: CommandLine) -> None:
-        """One may be missing, as long as enough others take writes."""
+        """The check of each fails with the backend's own message and advice."""
         one, other = line.home / "backends" / "eu-a", line.home / "backends" / "eu-b"
         away = line.home / "away"
         one.rename(away)
+        one.mkdir()  # what is left of a disk that is not mounted
         first = line("doctor", "--json")
         other.rename(line.home / "away-too")
         second = line("doctor", "--json")
         (line.home / "away-too").rename(other)
+        one.rmdir()
         away.rename(one)
 
-        states = [f["state"] for f in json.loads(first.stdout)["findings"] if f["what"] == "eu-a"]
-        assert (first.exit_code, states) == (0, ["warn"])
-        assert second.exit_code == Exit.CONFIGURATION
+        found = {f["what"]: f for f in json.loads(first.stdout)["findings"]}
+        assert (first.exit_code, second.exit_code) == (Exit.CONFIGURATION, Exit.CONFIGURATION)
+        assert found["eu-a"]["state"] == "fail"
+        assert "no .domicile file" in found["eu-a"]["says"]
+        assert "Is the disk mounted?" in found["eu-a"]["advice"]
+        assert found["eu-b"]["state"] == "ok"
+        told = [f["says"] for f in json.loads(second.stdout)["findings"] if f["state"] == "fail"]
+        assert any("its directory does not exist" in says for says in told)
+        assert "A write needs 1 backend; 0 can be used." in told
+
+    @pytest.mark.parametrize(
+        ("advice", "shown"),
+        [
+            ("See: domicile doctor", ""),
+            ("Try again. See: domicile doctor", "Try again."),
+            ("See https://x/settings/ and: domicile doctor", "See https://x/settings/"),
+        ],
+    )
+    def test_no_advice_leads_back_to_doctor(self, advice: str, shown: str) -> None:
+        """Its reader has just run it."""
+        error = SettingsError("Wrong.", advice=advice)
+
+        assert failed("settings", "x", error).advice == shown
 
     def test_a_catalog_that_does_not_answer(self, line: CommandLine) -> None:
         """The report has the driver's message, but not the password."""

@@ -24,6 +24,7 @@ TYPOS = {
     "a region of a policy": (["policy", "explain", "--region", "us-east"], "us-east-1"),
     "a home": (["tenant", "ensure", "t", "--home", "eu-centrl-1", *TENANT], "eu-central-1"),
     "a backend": (["scrub", "--backend", "eu_a"], "eu-a"),
+    "a processor": (["processor", "copies", "--processor", "vier-augn"], "vier-augen"),
     "a retention": (
         ["tenant", "ensure", "t", "--home", "us-east-1", *TENANT, "--retention", "promt=3"],
         "prompt",
@@ -48,6 +49,24 @@ def test_a_typo_in_a_setting_gets_a_suggestion(line: CommandLine) -> None:
 
     assert result.exit_code == Exit.CONFIGURATION
     assert "Did you mean DOMICILE_CONNECTIONS?" in result.stderr
+    assert "hunter2" not in result.output
+
+
+@pytest.mark.parametrize(
+    ("setting", "meant"),
+    [
+        ("DOMICILE_REGIONS__EU_CENTRL_1__CATALOG_URL", "eu-central-1"),
+        ("DOMICILE_BACKENDS__EU_AA__ACCESS_KEY", "eu-a"),
+    ],
+)
+def test_a_typo_in_a_name_within_a_setting_gets_a_suggestion(
+    line: CommandLine, setting: str, meant: str
+) -> None:
+    """It comes before the settings that the misspelled region or backend lacks."""
+    result = line("status", environment={setting: "hunter2"})
+
+    assert result.exit_code == Exit.CONFIGURATION
+    assert f"Did you mean {meant}?" in result.stderr
     assert "hunter2" not in result.output
 
 

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
-from io import BytesIO
+from io import BytesIO, StringIO
 
 import psycopg
 import pytest
@@ -16,12 +16,13 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.pool import QueuePool
 
 from storage import embedded
-from storage.bootstrap import open_store
+from storage.bootstrap import open_store, worker_of
 from storage.client.store import Store
 from storage.client.tenant import Tenant
 from storage.errors import (
     CatalogUnavailable,
 )
+from storage.logs import make_logger
 from storage.model import (
     NewRecord,
     PutFailure,
@@ -111,6 +112,24 @@ def test_a_database_that_is_down(
             if name not in ("a tenant that is not in memory", "erasure"):
                 call()
         finish_all_work(domicile)
+
+
+def test_a_worker_logs_an_outage_once_for_each_region_and_round(mortal: Server) -> None:
+    """One short line with the reason of the driver, and no traceback."""
+    out = StringIO()
+    with new_domicile(mortal, "memory") as domicile:
+        worker = worker_of(domicile.homes, make_logger(out))
+        with stopped(mortal):
+            for _ in range(2):
+                with pytest.raises(CatalogUnavailable):
+                    worker.run_once()
+
+    logged = [json.loads(line) for line in out.getvalue().splitlines()]
+    assert [line["event"] for line in logged] == ["catalog_unavailable"] * 4
+    assert [line["region"] for line in logged] == [HOME, "us-east-1"] * 2
+    assert all("connection" in line["reason"] for line in logged)
+    assert "exception" not in out.getvalue()
+    assert len(out.getvalue()) < 4 * 500
 
 
 def test_a_database_that_goes_down_while_a_file_is_stored(mortal: Server) -> None:

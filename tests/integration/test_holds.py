@@ -332,7 +332,7 @@ def test_a_hold_is_shown_and_listed_and_reviewed(domicile: Domicile) -> None:
     both = holds.list("eu-central-1", released=True)
     assert [h.id for h in both] == [second.hold.id, first.hold.id]
     assert holds.show(second.hold.id).released_why == "settled"
-    with pytest.raises(NotFound):
+    with pytest.raises(InvalidRequest):
         holds.show("no hold")
 
 

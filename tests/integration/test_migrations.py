@@ -362,7 +362,8 @@ class TestInit:
         with catalog.begin() as connection:
             schema.downgrade(connection, "base")
         catalog.close()
-        assert made == [[HOME], [HOME]]
+        assert [list(each) for each in made] == [[HOME], [HOME]]
+        assert {each[HOME] for each in made} == {None, given.keys_file}
 
     def test_lost_keys_are_not_replaced(self, domicile: Domicile) -> None:
         """With new keys an erasure would match no subject, and report that nothing is left."""

@@ -167,7 +167,7 @@ def test_a_copy_that_the_ledger_does_not_have_is_not_handed_over(domicile: Domic
     for name in ("eu-a", "eu-b"):
         domicile.backends[name].fail_before["put"] = lambda _, name=name: BackendUnavailable(name)  # type: ignore[misc]
 
-    with pytest.raises(LedgerUnwritten, match="The event did not happen"):
+    with pytest.raises(LedgerUnwritten, match="Nothing was handed over"):
         t.hand_over(put, MODERATION)
 
     assert processor(domicile).calls == []

@@ -77,7 +77,7 @@ def test_a_hold_that_the_ledger_does_not_have_is_not_placed(domicile: Domicile) 
     domicile.tenant().put(PROMPT, b"mine", subject="u")
     domicile.take_down("eu-a", "eu-b")
 
-    with pytest.raises(LedgerUnwritten, match="The event did not happen"):
+    with pytest.raises(LedgerUnwritten, match="The hold was not placed"):
         place_hold(domicile)
 
     domicile.bring_back("eu-a", "eu-b")

@@ -42,6 +42,11 @@ def forbid_reading(domicile: Domicile) -> None:
         domicile.backends[name].fail_before["get"] = lambda _: BackendForbidden("it")
 
 
+def test_an_empty_backend_has_nothing_to_purge(domicile: Domicile) -> None:
+    """The objects with which opening tests the rights are not counted."""
+    assert [b.purging for b in status(domicile).backends] == [0, 0]
+
+
 @pytest.mark.parametrize("trouble", [fill, forbid_reading])
 def test_an_erasure_that_cannot_finish_is_overdue(
     domicile: Domicile, trouble: Callable[[Domicile], None]

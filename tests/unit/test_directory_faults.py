@@ -120,8 +120,9 @@ def test_what_cannot_be_removed_is_said(
 
     assert isinstance(caught.value.__cause__, BackendForbidden)
     assert [trace.kind for trace in backend.list_key(KEY)] == [ItemKind.OBJECT]
-    with pytest.raises(BackendForbidden):
+    with pytest.raises(BackendForbidden) as forbidden:
         backend.probe(KEY)
+    assert "needs write permission on /" in forbidden.value.advice
 
 
 def test_an_abort_that_fails_is_said_and_hides_nothing(

@@ -2,13 +2,15 @@
 
 import json
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
 from storage.errors import Corrupt
-from storage.events import NewErasure, NewHold, decode, encode
+from storage.events import _REPLAY_ORDER, Event, NewErasure, NewHold, decode, encode
 
 VECTORS: list[str] = json.loads((Path(__file__).parent / "vectors/events.json").read_text())
+KINDS = {kind.model_fields["kind"].default for kind in get_args(Event)}
 
 
 @pytest.mark.parametrize("text", VECTORS)
@@ -21,6 +23,13 @@ def test_every_kind_of_event_has_a_vector() -> None:
     """With and without what is optional."""
     kinds = [decode(text.encode()).event.kind for text in VECTORS]
     assert kinds == ["erasure", "erasure", "hold", "hold", "release", "copy"]
+    assert set(kinds) == KINDS
+
+
+def test_every_kind_of_event_has_a_place_in_the_replay() -> None:
+    """Without one, a recovery fails at the first such entry."""
+    assert len(_REPLAY_ORDER) == len(KINDS)
+    assert set(_REPLAY_ORDER) == KINDS
 
 
 def test_match_values_are_stored_as_sought() -> None:

@@ -19,7 +19,7 @@ class S3Credentials(BaseModel):
     )
 
     access_key: SecretStr
-    """The access key of an S3 backend. Without credentials, boto3's own search applies."""
+    """The access key of an S3 backend. Without both keys, boto3 searches for credentials itself."""
     secret_key: SecretStr
     """The secret key of an S3 backend."""
     session_token: SecretStr | None = None

@@ -17,11 +17,19 @@ from storage.cli.output import (
     print_note,
     print_text,
     print_value,
+    warning,
 )
 from storage.cli.terminal import confirm
 from storage.client.homes import Homes
 from storage.client.store import Store
-from storage.errors import InvalidRequest
+from storage.errors import (
+    ConfigurationError,
+    Erased,
+    Expired,
+    InvalidRequest,
+    NotFound,
+    Unavailable,
+)
 from storage.model import Reason, Scope, ScopeKind
 from storage.text import plural
 
@@ -32,6 +40,8 @@ _WHAT = {
     ScopeKind.TENANT: "all records of {0}",
     ScopeKind.ACCOUNT: "all records of all tenants of account {0}",
 }
+
+_NOTHING = "It covers no record that can be read now. Check the name."
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,13 +107,13 @@ def erase(  # noqa: PLR0913 - one per option
         if dry_run:
             _show_preview(request, _preview(homes, request), as_json=as_json)
             return
-        store = Store(homes)
+        store, covered = Store(homes), _covered(homes, request)
         if not yes:
-            confirm(f"Erase {request.description}? This cannot be undone")
+            _confirm(request, covered)
         if request.scope.kind is ScopeKind.ACCOUNT:
-            _erase_account(store, request, reason, ticket, as_json=as_json)
+            _erase_account(store, request, covered, reason, ticket, as_json=as_json)
         else:
-            _erase_tenant(store, request, reason, ticket, as_json=as_json)
+            _erase_tenant(store, request, covered, reason, ticket, as_json=as_json)
 
 
 def _request(
@@ -128,28 +138,73 @@ def _request(
     return _Request(owner, scope)
 
 
+def _covered(homes: Homes, request: _Request) -> Preview | None:
+    """Return what the erasure covers now. None: unknown, which does not stop the erasure."""
+    try:
+        return _preview(homes, request)
+    except (NotFound, Erased, Expired):
+        return Preview((request.owner,), 0, exact=True, cascades=())
+    except (Unavailable, ConfigurationError):
+        return None
+
+
+def _confirm(request: _Request, covered: Preview | None) -> None:
+    if covered is not None and not covered.records:
+        print_note(warning(_NOTHING))
+    count = "" if covered is None else f" Readable now: {covered.count}."
+    confirm(f"Erase {request.description}?{count} This cannot be undone")
+
+
+def _told(covered: Preview | None) -> dict[str, object]:
+    return {"readable_before": None if covered is None else covered.counted}
+
+
+def _print_erased(what: str, covered: Preview | None) -> None:
+    """Print how many records could be read before, and warn if there were none."""
+    count = "" if covered is None else f" Readable before: {covered.count}."
+    print_note(f"Erased{what}: no longer readable.{count}")
+    if covered is not None and not covered.records:
+        print_note(warning(_NOTHING))
+
+
 def _erase_tenant(
-    store: Store, request: _Request, reason: Reason, ticket: str | None, *, as_json: bool
+    store: Store,
+    request: _Request,
+    covered: Preview | None,
+    reason: Reason,
+    ticket: str | None,
+    *,
+    as_json: bool,
 ) -> None:
     done = store.tenant(request.owner).erase(request.scope, reason=reason, ticket=ticket)
     if as_json:
-        print_json({"erasure": done})
+        print_json({"erasure": done} | _told(covered))
         return
     print_value(str(done.id))
-    print_note(f"Erased: no longer readable. Progress: domicile erasure show {done.id}")
+    _print_erased("", covered)
+    print_note(f"Progress: domicile erasure show {done.id}")
 
 
 def _erase_account(
-    store: Store, request: _Request, reason: Reason, ticket: str | None, *, as_json: bool
+    store: Store,
+    request: _Request,
+    covered: Preview | None,
+    reason: Reason,
+    ticket: str | None,
+    *,
+    as_json: bool,
 ) -> None:
     done = store.erase(request.scope, reason=reason, ticket=ticket)
     if as_json:
-        print_json(done)
+        print_json(
+            {"account": done.account, "erasures": done.erasures, "not_reached": done.not_reached}
+            | _told(covered)
+        )
     else:
         for erasure in done.erasures:
             print_value(str(erasure.id))
-        count = plural(len(done.erasures), "tenant")
-        print_note(f"Erased: {count}, no longer readable. Progress: domicile erasure list")
+        _print_erased(f" {plural(len(done.erasures), 'tenant')}", covered)
+        print_note("Progress: domicile erasure list")
         for region in done.not_reached:
             print_note(
                 bad(f"Not reached: {region}. Run this command again, or run it in that region.")

@@ -16,9 +16,14 @@ def init(as_json: AsJson = False) -> None:
     settings = load_settings()
     with busy("Preparing catalogs, keys and backends..."):
         regions = bootstrap.init(settings)
+    made = [file for file in regions.values() if file is not None]
     if as_json:
-        print_json({"home": str(settings.home), "embedded": settings.embedded, "regions": regions})
+        document = {"home": str(settings.home), "embedded": settings.embedded}
+        print_json(document | {"regions": list(regions), "new_key_files": list(map(str, made))})
         return
     for name in regions:
         print_text(good("ready"), name)
-    print_note("Back up the key files now: without them no stored data can be decrypted.")
+    if made:
+        print_note("Back up the new key files now: without them no stored data can be decrypted.")
+    for file in made:
+        print_note(f"  {file}")

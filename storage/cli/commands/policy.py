@@ -146,9 +146,9 @@ def _kept(topology: Topology, rule: ClassRule) -> tuple[str, str, str]:
 
 
 def _time(span: timedelta) -> str:
-    """Return ``2 days``, ``3 h 16 min`` or ``5 s``; ``no time`` for zero."""
+    """Return ``2 days``, ``3 h 16 min`` or ``5 s``; ``0 s`` for zero."""
     minutes, seconds = divmod(round(span.total_seconds()), 60)
     hours, minutes = divmod(minutes, 60)
     days, hours = divmod(hours, 24)
     parts = [(days, "day" if days == 1 else "days"), (hours, "h"), (minutes, "min"), (seconds, "s")]
-    return " ".join(f"{count} {unit}" for count, unit in parts if count) or "no time"
+    return " ".join(f"{count} {unit}" for count, unit in parts if count) or "0 s"

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Annotated
 
 import typer
@@ -11,7 +12,7 @@ from typer import Option
 
 from storage.catalog import scrubs
 from storage.catalog.scrubs import Round
-from storage.cli.exit_codes import Exit, code_of
+from storage.cli.exit_codes import Exit, code_for
 from storage.cli.opening import chosen_regions, opened_homes
 from storage.cli.options import AsJson, OneRegion
 from storage.cli.output import bad, good, print_json, print_note, print_table, print_text, warning
@@ -20,6 +21,7 @@ from storage.client.homes import Homes
 from storage.clock import steady
 from storage.errors import BackendError, InvalidRequest
 from storage.logs import make_logger
+from storage.model import RecordId
 from storage.policy import Done
 from storage.region import OpenRegion
 from storage.text import did_you_mean, plural
@@ -32,8 +34,11 @@ _DONE = {
     Done.REPLACING: "a worker will purge and replicate it",
     Done.REASSIGNING: "a worker will replicate it to an allowed backend; scrub again then",
     Done.WAITING: "a scrub will purge it after its grace time",
-    Done.UNREPAIRED: "NOT REPAIRED",
+    Done.UNREPAIRED: "UNREPAIRED",
 }
+
+
+_COUNTED = 10_000  # affected records; then the output says "or more"
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,16 +77,58 @@ def scrub(
     with opened_homes() as homes:
         targets = _targets(homes, region, backend, limit)
         done = [_scrub(target, 1.0 if full else sample) for target in targets]
+        affected = _affected(homes, done)
     unrepaired = sum(one.round.tally.unrepaired for one in done)
     if as_json:
-        print_json({"unrepaired": unrepaired, "backends": [_as_json(one) for one in done]})
+        backends = [_as_json(one) for one in done]
+        print_json({"unrepaired": unrepaired, "affected": affected.as_json(), "backends": backends})
     else:
         _show(done)
+        _show_affected(affected)
     errors = [one.error for one in done if one.error is not None]
     if unrepaired:
         raise typer.Exit(Exit.UNREPAIRED)
     if errors:
-        raise typer.Exit(code_of(type(errors[0])))
+        raise typer.Exit(code_for(errors[0]))
+
+
+@dataclass(frozen=True, slots=True)
+class _Affected:
+    """Records that need an object which could not be repaired; more if not ``exact``."""
+
+    records: frozenset[tuple[str, RecordId]]
+    exact: bool
+
+    @property
+    def tenants(self) -> list[str]:
+        return sorted({tenant for tenant, _ in self.records})
+
+    def as_json(self) -> dict[str, object]:
+        count = {"at_least": len(self.records), "exact": self.exact}
+        return {"records": count, "tenants": self.tenants}
+
+
+def _affected(homes: Homes, done: Sequence[_Scrubbed]) -> _Affected:
+    """Return the records behind the keys that the rounds name, up to a limit."""
+    records, exact = set[tuple[str, RecordId]](), True
+    for one in done:
+        found = [f for (_, end), f in one.round.tally.found.items() if end is Done.UNREPAIRED]
+        exact = exact and all(f.count == len(f.keys) for f in found)
+        with homes.served(one.region).region.catalog.begin() as connection:
+            for key in (key for f in found for key in f.keys):
+                records |= set(islice(scrubs.needing(connection, key), _COUNTED))
+    return _Affected(frozenset(records), exact and len(records) < _COUNTED)
+
+
+def _show_affected(affected: _Affected) -> None:
+    if not affected.records:
+        return
+    count = plural(len(affected.records), "record") + ("" if affected.exact else " or more")
+    print_note(bad(f"Records affected: {count}, of {', '.join(affected.tenants)}."))
+    print_note(
+        "Restore these keys on a backend from a copy of its disk or bucket, then scrub again. "
+        "Without a copy the records are lost: tell the tenants."
+    )
 
 
 def _targets(homes: Homes, region: str | None, backend: str | None, limit: Rate) -> list[Target]:

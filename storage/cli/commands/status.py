@@ -77,7 +77,7 @@ def show(region: RegionStatus) -> None:
             "missing",
             "to purge",
             "scrubbed (UTC)",
-            "not repaired",
+            "unrepaired",
             "overdue since (UTC)",
         ),
         [_row(backend) for backend in region.backends],
@@ -130,7 +130,7 @@ def _horizon(region: RegionStatus) -> Text:
 
 
 def _clocks(region: RegionStatus) -> Text:
-    if region.clocks_apart:
+    if region.clocks_disagree:
         return bad("this machine and the database DISAGREE: workers here delete nothing")
     return good("this machine and the database agree")
 

@@ -9,9 +9,10 @@ from typer import Option
 
 from storage.bootstrap import worker_of
 from storage.catalog.due import COUNTED
+from storage.catalog.purges import postponed
 from storage.cli.opening import opened_homes
 from storage.cli.options import AsJson
-from storage.cli.output import print_json, print_note, print_table, print_text
+from storage.cli.output import format_time, print_json, print_note, print_table, print_text
 from storage.client.homes import Homes
 from storage.errors import InvalidRequest
 from storage.logs import make_logger
@@ -27,7 +28,7 @@ def worker(
     dry_run: Annotated[bool, Option("--dry-run", help="Show what is due; change nothing.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Run the due duties in the regions of this process: erase, expire, purge, replicate, ...
+    """Run the due duties in the regions of this process, such as erase, expire and replicate.
 
     Any number of workers can run at once, and a worker can be killed at any time. The first SIGTERM
     or SIGINT ends the worker after its current piece of work, the second at once. The log is on
@@ -49,10 +50,10 @@ def worker(
             log.info("worker_started", regions=list(homes.regions))
             made.run_forever(pause)
             log.info("worker_stopped")
-    if as_json:
-        print_json({"pieces": done} if once else {"stopped": True})
-    elif once:
-        _show_done(done)
+        if as_json:
+            print_json({"pieces": done} if once else {"stopped": True})
+        elif once:
+            _show_done(homes, done)
 
 
 def _stop_on_signals(made: Worker) -> None:
@@ -74,13 +75,22 @@ def _show_due(homes: Homes, *, as_json: bool) -> None:
     duties = next(iter(found.values())).keys()
     rows = [(duty, *(_counted(found[name][duty]) for name in found)) for duty in duties]
     print_table(("due now", *found), rows)
-    print_note("Nothing was changed. A duty can make another one due.")
+    print_note("Single things, not batches. Nothing was changed. A duty can make another one due.")
 
 
 def _counted(count: int) -> str:
     return f"{count:,} or more" if count >= COUNTED else f"{count:,}"
 
 
-def _show_done(done: dict[str, int]) -> None:
+def _show_done(homes: Homes, done: dict[str, int]) -> None:
     worked = [f"{name} {pieces}" for name, pieces in done.items() if pieces]
-    print_text(f"Done: {', '.join(worked)}." if worked else "Nothing was due.")
+    if worked:
+        print_text(f"Done, in batches: {', '.join(worked)}.")
+        return
+    print_text("Nothing was due now.")
+    for name, served in homes.regions.items():
+        with served.region.catalog.begin() as connection:
+            count, first = postponed(connection, served.region.clock.now(), COUNTED)
+        if count:
+            replicas = f"{_counted(count)} {'replica' if count == 1 else 'replicas'}"
+            print_note(f"{name}: {replicas} to purge later, from {format_time(first)} on.")

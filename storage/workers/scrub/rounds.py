@@ -138,8 +138,8 @@ class _Walk:
                     "scrub_found",
                     region=self._target.region.name,
                     backend=self._target.backend,
-                    finding=finding.value,
-                    done=done.value,
+                    finding=finding.name.lower(),
+                    done=done.name.lower(),
                     count=count,
                 )
 

@@ -1,6 +1,7 @@
-"""A processor as another company builds it: an HTTP server, from docs/extending.md alone.
+"""A processor as another company builds it: an HTTP server.
 
-It checks signatures by RFC 9421 and signs acknowledgements by RFC 7515, without our code.
+It is written from docs/howto/add-a-sub-processor.md alone. It checks signatures by RFC 9421 and
+signs acknowledgements by RFC 7515, without our code.
 """
 
 import base64
