@@ -36,7 +36,6 @@ from storage.errors import (
     BackendFull,
     BackendTimeout,
     BackendUnavailable,
-    BackendUndeclared,
     CatalogUnavailable,
     SettingsError,
 )
@@ -58,7 +57,6 @@ from storage.settings import (
     region_settings,
     topology_of,
 )
-from storage.text import plural
 from storage.workers.loop import Duty, Worker, duties
 
 _UNHEALTHY = 5.0  # seconds for which writes avoid a backend that failed
@@ -227,12 +225,7 @@ def check_catalog(region: OpenRegion) -> None:
     region.catalog.check()
     with region.catalog.begin() as connection:
         pseudonym_keys.check(connection, region.name, region.pseudonyms.checks())
-        left = departures.elsewhere(connection, list(region.backends))
-    for name, count in left.items():
-        raise BackendUndeclared(
-            f"The topology of {region.name} has no backend {name}, which has "
-            f"{plural(count, 'replica')} in the catalog.",
-        )
+        departures.check(connection, region.name, list(region.backends))
 
 
 def guard_catalog(region: OpenRegion, log: FilteringBoundLogger) -> bool:

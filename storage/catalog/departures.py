@@ -11,7 +11,9 @@ from sqlalchemy.dialects.postgresql import insert
 from storage.catalog import tables as t
 from storage.catalog.counting import count_up_to
 from storage.catalog.kinds import ObjectState
+from storage.errors import BackendUndeclared
 from storage.model import ReplicaState
+from storage.text import plural
 
 d, o, r, s = t.departure.c, t.object_.c, t.replica.c, t.statement.c
 
@@ -28,6 +30,15 @@ class Departure:
     bytes: int
     token: str | None = None
     finished: datetime | None = None
+
+
+def check(connection: Connection, region: str, known: Collection[str]) -> None:
+    """Raise BackendUndeclared if replicas that are not gone are on a backend other than these."""
+    for name, count in elsewhere(connection, known).items():
+        raise BackendUndeclared(
+            f"The topology of {region} has no backend {name}, which has "
+            f"{plural(count, 'replica')} in the catalog."
+        )
 
 
 def elsewhere(connection: Connection, known: Collection[str]) -> dict[str, int]:

@@ -135,8 +135,7 @@ def _horizon(topology: Topology, name: str, connection: Connection) -> Finding:
 
 def _backends(region: OpenRegion) -> Iterator[Finding]:
     """Check each backend alone, so that one failure does not hide another."""
-    usable = 0
-    standings = region.standings()
+    usable, standings = 0, region.standings()
     for name, backend in region.backends.items():
         if standings[name] is not Standing.OPEN:
             says = f"Takes no writes ({standings[name].replace('_', ' ')}), so it was not tried."

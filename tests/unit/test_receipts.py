@@ -110,12 +110,12 @@ class TestFormat:
         """The fields are these: no content, no pseudonym, no free text."""
         expected = (
             "format erasure region tenant scope reason requested fenced unreadable_since "
-            "absent_since last_key_copy_gone_by deleted leaves processors deferred issued_at"
+            "absent_since last_key_copy_gone_by deleted leaves processors deferred issued_at topology"
         )
 
         assert " ".join(Receipt.model_fields) == expected
         assert " ".join(Leaf.model_fields) == (
-            "object backend sub_processor located how absent_at looked_for"
+            "object backend sub_processor located how absent_at control looked_for"
         )
         assert " ".join(Acknowledgement.model_fields) == "copy_id processor how at digest"
         assert " ".join(Deferral.model_fields) == "hold records since until"
