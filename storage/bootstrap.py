@@ -23,7 +23,6 @@ from storage.backends.health import WatchedBackend
 from storage.backends.registry import create_storage, open_backend
 from storage.catalog import days, departures, pseudonym_keys
 from storage.catalog.engine import Catalog
-from storage.catalog.kinds import ObjectKind
 from storage.catalog.times import UNLIMITED
 from storage.client.aio.store import AsyncStore, open_in_thread
 from storage.client.homes import Homes, ServedRegion, not_served
@@ -32,10 +31,6 @@ from storage.clock import CatalogClock, steady
 from storage.crypto.pseudonym import Pseudonyms
 from storage.crypto.root import LocalRootKeys, create
 from storage.errors import (
-    BackendError,
-    BackendFull,
-    BackendTimeout,
-    BackendUnavailable,
     CatalogUnavailable,
     SettingsError,
 )
@@ -44,7 +39,7 @@ from storage.ledger.guard import AGE, Guard
 from storage.ledger.holds import add_pseudonyms
 from storage.logs import make_logger
 from storage.model import Entropy
-from storage.objects.write import Contents, announce
+from storage.objects.rights import try_rights
 from storage.policy import horizon_wanted
 from storage.ports import Backend, Clock, Connector
 from storage.processors.registry import open_connector
@@ -251,25 +246,6 @@ def probe(region: OpenRegion, log: FilteringBoundLogger) -> None:
     """
     for error in try_rights(region):
         log.warning("backend_down", backend=error.backend, error=error.code)
-
-
-def try_rights(region: OpenRegion) -> list[BackendError]:
-    """Do what ``probe`` does, and return the errors of the backends that do not answer."""
-    down: list[BackendError] = []
-    lawful = [name for name in region.lawful() if name in region.backends]
-    if not lawful:
-        return down
-    with region.catalog.begin() as connection:
-        canary = announce(region, connection, Contents(ObjectKind.CANARY), lawful)
-    try:
-        for replica in canary.replicas:
-            try:
-                region.backends[replica.backend].probe(replica.key)
-            except (BackendUnavailable, BackendTimeout, BackendFull) as error:
-                down.append(error)
-    finally:
-        canary.abandon()
-    return down
 
 
 def _open(

@@ -19,6 +19,7 @@ from storage.catalog.engine import OLDEST_SERVER
 from storage.cli.findings import Finding, failed, tried
 from storage.crypto.root import LocalRootKeys
 from storage.errors import DomicileError
+from storage.objects.rights import try_rights
 from storage.policy import Standing, horizon_alarm
 from storage.region import Backends, OpenRegion
 from storage.settings import RegionSettings, Settings, region_settings
@@ -153,6 +154,6 @@ def _backends(region: OpenRegion) -> Iterator[Finding]:
 
 
 def _rights(region: OpenRegion) -> str:
-    for error in bootstrap.try_rights(region):
+    for error in try_rights(region):
         raise error
     return "All rights granted, in the declared location."

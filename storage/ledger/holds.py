@@ -26,12 +26,22 @@ def place(region: OpenRegion, spec: HoldSpec) -> PlacedHold:
     """
     new = _new(region, spec)
     versions = region.pseudonyms.versions
+    answer: PlacedHold | None = None
+
+    def then(connection: Connection) -> None:
+        # Before the commit: afterwards a day that it names may be gone.
+        nonlocal answer
+        answer = _answer(region, connection, new.id)
+
     commit_event(
         region,
         new,
         lambda connection: pseudonym_keys.check_complete(connection, region.name, versions),
+        then,
     )
-    with region.catalog.begin() as connection:
+    if answer is not None:
+        return answer
+    with region.catalog.begin() as connection:  # a worker has applied it
         return _answer(region, connection, new.id)
 
 

@@ -38,6 +38,9 @@ from storage.region import OpenRegion
 Check = Callable[[Connection], object]
 """Runs under the tenant's lock, before an event is applied. Raises what stands against it."""
 
+Then = Callable[[Connection], object]
+"""Runs in the same transaction, after the event is applied."""
+
 
 @dataclass(frozen=True, slots=True)
 class _Pending:
@@ -66,7 +69,9 @@ class Read:
     entry: Entry | None
 
 
-def commit_event(region: OpenRegion, event: Event, check: Check) -> None:
+def commit_event(
+    region: OpenRegion, event: Event, check: Check, then: Then = lambda _: None
+) -> None:
     """Write an event to the ledger, then apply it. It is in force on return.
 
     Raises LedgerUnwritten if too few backends take it, Abandoned if that took too long, and what
@@ -77,7 +82,9 @@ def commit_event(region: OpenRegion, event: Event, check: Check) -> None:
     try:
         if len(sent.good) < region.region.required:
             raise LedgerUnwritten(sent.causes, _undone(event))
-        in_force = region.catalog.run(lambda c: _commit(region, c, pending, sent, check=check))
+        in_force = region.catalog.run(
+            lambda c: _commit(region, c, pending, sent, check=check, then=then)
+        )
     except CatalogUnavailable:
         raise  # it may be in force: the worker that resolves pending entries finds out
     except DomicileError:
@@ -131,6 +138,7 @@ def _commit(
     sent: Sent,
     *,
     check: Check,
+    then: Then,
 ) -> bool:
     new, sealed = pending.write, pending.sealed
     _lock(connection, pending.event)
@@ -139,6 +147,7 @@ def _commit(
     digest = hashlib.sha256(sealed).digest()
     if new.commit(connection, sent, size=len(sealed), digest=digest):
         _apply(connection, pending.event, region.clock.now())
+        then(connection)
         return True
     known = objects.find_object(connection, new.id)
     return known is not None and known.state is ObjectState.STORED  # a worker has resolved it

@@ -153,3 +153,16 @@ def test_more_than_a_page_of_versions_is_purged(
 
     assert case.backend.list_key("a/b") == []
     assert len(case.backend.list_key("a/b0")) == (10 if case.versioned else 1)
+
+
+def test_a_control_is_listed_in_every_kind_until_it_is_purged(case: BackendCase) -> None:
+    """If a kind is missing, nothing that is missing from this listing counts as gone."""
+    backend = case.backend
+    of_versions = set() if case.versioned else {ItemKind.VERSION, ItemKind.MARKER}
+
+    planted = backend.plant("canary/kept/a", timeout=30)
+
+    assert planted == backend.listable - of_versions
+    assert set(kinds(backend.list_key("canary/kept/a"))) == planted
+    backend.purge("canary/kept/a")
+    assert backend.list_key("canary/kept/a") == []

@@ -59,7 +59,7 @@ def _data_words() -> set[str]:
     return fields | {word.value for words in enums for word in words}
 
 
-_POSTGRES = {"synchronous_commit", "full_page_writes"}
+_POSTGRES = {"full_page_writes", "pg_hba", "pg_locks", "pg_stat_activity", "synchronous_commit"}
 _ALLOWED = _data_words() | _POSTGRES
 
 

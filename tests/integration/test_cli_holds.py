@@ -89,5 +89,6 @@ def test_invalid_holds_are_refused(line: CommandLine, wrong: list[str]) -> None:
 
 def test_an_absent_hold(line: CommandLine) -> None:
     """Every command ends with the code of absent things."""
+    absent = "0199c9d3-0000-7000-8000-000000000000"
     for args in (["show"], ["records"], ["release", "--why", "w"]):
-        assert line.error("hold", args[0], "none", *args[1:])[0] == Exit.NOT_THERE
+        assert line.error("hold", args[0], absent, *args[1:])[0] == Exit.NOT_THERE

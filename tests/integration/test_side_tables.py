@@ -84,8 +84,8 @@ def test_a_tenant_that_leaves_writes_no_row_per_record(domicile: Domicile) -> No
 
     new = Counter(tenant=1, agreement=1, erasure=1, receipt=1)
     assert left == [new + Counter(signing_key=1), new]
-    # the entry of the ledger is an object, on two backends
-    asked = Counter(erasure=1, fence=1, receipt=1, object=1, replica=2)
+    # the entry of the ledger is an object, on two backends, and so is the control of each pass
+    asked = Counter(erasure=1, fence=1, receipt=1, object=2, replica=4)
     assert most[0] - Counter(signing_key=1) == most[1] == asked
 
 

@@ -110,7 +110,8 @@ class TestFormat:
         """The fields are these: no content, no pseudonym, no free text."""
         expected = (
             "format erasure region tenant scope reason requested fenced unreadable_since "
-            "absent_since last_key_copy_gone_by deleted leaves processors deferred issued_at topology"
+            "absent_since last_key_copy_gone_by deleted leaves processors deferred issued_at "
+            "topology"
         )
 
         assert " ".join(Receipt.model_fields) == expected
