@@ -1,6 +1,15 @@
 """Bugs that somebody might write, and the tests that have to notice each."""
 
-from tests.mutants.bugs import connections, decisions, deletion, holds, places, recovery, writes
+from tests.mutants.bugs import (
+    connections,
+    decisions,
+    deletion,
+    holds,
+    listings,
+    places,
+    recovery,
+    writes,
+)
 from tests.mutants.bugs.bug import Bug
 
 __all__ = ["BUGS", "Bug"]
@@ -12,5 +21,6 @@ BUGS: tuple[Bug, ...] = (
     *deletion.BUGS,
     *holds.BUGS,
     *recovery.BUGS,
+    *listings.BUGS,
     *places.BUGS,
 )
