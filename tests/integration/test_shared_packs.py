@@ -31,6 +31,22 @@ def test_a_record_that_is_refused_does_not_stop_those_after_it(domicile: Domicil
     assert [get(t, result.id) for result in (before, after)] == [b"before", b"after"]
 
 
+def test_a_record_that_is_stored_already_does_not_stop_those_after_it(domicile: Domicile) -> None:
+    """A repeated call has the answer of the first, and what is new is stored."""
+    t = domicile.tenant()
+    first = t.put(DataClass.PROMPT, b"first").id
+    results = list(
+        t.put_many(
+            NewRecord(DataClass.PROMPT, body, record_id)
+            for body, record_id in ((b"first", first), (b"second", None), (b"third", None))
+        )
+    )
+
+    stored = [result.id for result in results if isinstance(result, PutResult)]
+    assert stored[0] == first
+    assert [get(t, record_id) for record_id in stored] == [b"first", b"second", b"third"]
+
+
 def test_a_pack_in_which_every_record_is_stored_is_not_rewritten(domicile: Domicile) -> None:
     """It has no dead bytes, so no worker reads and writes it again."""
     t = domicile.tenant()
