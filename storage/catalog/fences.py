@@ -53,9 +53,7 @@ class FenceQuery:
 
 
 def covering(connection: Connection, queries: Sequence[FenceQuery]) -> dict[int, set[UUID]]:
-    """Return the erasures that cover each write, by position; two statements for the batch."""
-    if not queries:
-        return {}
+    """Return the erasures that cover each of one or more writes, by position; two statements."""
     active = _active(connection, queries)
     lines: list[tuple[int, str, str, bytes, datetime]] = []
     for n, query in enumerate(queries):

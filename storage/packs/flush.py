@@ -138,6 +138,8 @@ def _screen(
             continue
         left[record.name] = record
     waiting = list(left.values())
+    if not waiting:
+        return answered, waiting
     fenced = fences.covering(connection, [r.fence_query() for r in waiting])
     answered += [(record, erased()) for n, record in enumerate(waiting) if n in fenced]
     return answered, [record for n, record in enumerate(waiting) if n not in fenced]
