@@ -10,7 +10,7 @@ from io import BytesIO
 import pytest
 from sqlalchemy import text
 
-from storage.catalog.engine import disconnected
+from storage.catalog.refusals import disconnected
 from storage.client.tenant import Tenant
 from storage.errors import (
     CatalogUnavailable,
