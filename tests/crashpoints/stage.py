@@ -181,7 +181,7 @@ class Actor(Process):
         return duties(served.region, served.keys, quiet())
 
     def work(self) -> None:
-        Worker(self.duties(), quiet()).run_once()
+        Worker({HOME: self.duties}, quiet()).run_once()
 
     def end(self) -> None:
         """Close the store, also of a dead process."""

@@ -56,7 +56,7 @@ class Process:
 
     def work(self) -> None:
         """Do all that a worker can do now."""
-        Worker(self.duties(), quiet()).run_once()
+        Worker({"": self.duties}, quiet()).run_once()
 
 
 def quiet() -> structlog.typing.FilteringBoundLogger:
