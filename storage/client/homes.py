@@ -70,7 +70,7 @@ class Homes:
             cached = self._cache.get(tenant)
         if cached is not None and monotonic() - cached[0] < _CACHED:
             return cached[1], cached[2]
-        found = self._look_up(tenant)
+        found = self._look_up(tenant, cached[1].region.name if cached else None)
         with self._lock:
             self._cache[tenant] = (monotonic(), *found)
         return found
@@ -80,15 +80,17 @@ class Homes:
         with self._lock:
             self._cache.pop(tenant, None)
 
-    def first(self, ask: Callable[[ServedRegion, Connection], T]) -> T | None:
+    def first(
+        self, ask: Callable[[ServedRegion, Connection], T], *, likely: str | None = None
+    ) -> T | None:
         """Return the first true answer of a region; None if every region has answered without one.
 
         A region that did not open or does not answer does not keep the answer of another from being
-        found. Raises its error only if no region has an answer.
+        found. Raises its error only if no region has an answer. ``likely`` is asked first.
         """
         unanswered: Exception | None = None
         opened = self.regions
-        for name in sorted(self.names, key=lambda name: name not in opened):  # the open ones first
+        for name in sorted(self.names, key=lambda name: (name != likely, name not in opened)):
             try:
                 served = self.served(name)
                 with served.region.catalog.begin() as connection:
@@ -107,7 +109,7 @@ class Homes:
         self._closed = True
         self._regions.close()
 
-    def _look_up(self, tenant: str) -> tuple[ServedRegion, TenantTerms]:
+    def _look_up(self, tenant: str, likely: str | None) -> tuple[ServedRegion, TenantTerms]:
         homes: set[str | None] = set()
 
         def ask(
@@ -118,7 +120,7 @@ class Homes:
                 homes.add(tenants.home_of(connection, tenant))
             return (served, terms) if terms is not None else None
 
-        found = self.first(ask) if well_formed(tenant) else None
+        found = self.first(ask, likely=likely) if well_formed(tenant) else None
         if found is not None:
             return found
         for home in homes - {None, *self.names}:

@@ -198,6 +198,17 @@ def test_another_region_can_be_recovered(
         assert [region.name for region in regions] == [HOME]
 
 
+def test_a_known_tenant_does_not_wait_for_another_region(
+    apart: Domicile, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its home is asked first: a catalog elsewhere may take its time not to answer."""
+    monkeypatch.setattr("storage.client.homes._CACHED", -1.0)  # seconds
+    t = apart.store.tenant("acme-us")
+    with apart.catalog_faults(HOME) as faults:
+        t.list()
+        assert faults.statements == 0
+
+
 def test_a_region_is_opened_again_after_a_pause(domicile: Domicile) -> None:
     """Not sooner, however often it is used; and the one who tries does not hold up the others."""
     tried: list[float] = []
