@@ -188,7 +188,7 @@ def _opener(
             log.exception("region_not_opened", region=name, error=type(error).__name__)
             raise Unavailable(
                 f"{name} was not opened: {type(error).__name__}.",
-                advice="See region_not_opened in the log, and: domicile doctor",
+                advice="See the log, and: domicile doctor",
             ) from error
         return ServedRegion.of(region, flushers)
 

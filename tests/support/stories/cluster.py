@@ -248,7 +248,12 @@ class Cluster:
             entropy=self.entropy,
         )
         store = stack.enter_context(
-            open_store(self.settings, dependencies=dependencies, log=quiet())
+            open_store(
+                self.settings,
+                require=self.settings.regions,
+                dependencies=dependencies,
+                log=quiet(),
+            )
         )
         for served in homes_of(store).regions.values():
             self._compare(served.region)
