@@ -65,6 +65,8 @@ def recover(
         try:
             with bootstrap.open_restored(settings, only=name) as regions:
                 for restored, report in _examined(regions, dry_run=dry_run):
+                    if not as_json:
+                        _show(report)
                     done = not dry_run and _finished(
                         restored, report, confirm=confirm, as_json=as_json
                     )
@@ -111,8 +113,6 @@ def _examined(regions: list[OpenRegion], *, dry_run: bool) -> Iterator[tuple[Ope
 
 def _finished(restored: OpenRegion, report: Report, *, confirm: bool, as_json: bool) -> bool:
     """Return whether the operator has confirmed; then the recovery is finished."""
-    if not as_json:
-        _show(report)
     if not confirm and can_ask() and not as_json:
         confirm = typer.confirm(f"Resume service of {restored.name} with these losses?", err=True)
     if confirm:

@@ -5,6 +5,7 @@ from tests.mutants.bugs import (
     decisions,
     deletion,
     holds,
+    listings,
     places,
     recovery,
     regions_apart,
@@ -21,6 +22,7 @@ BUGS: tuple[Bug, ...] = (
     *deletion.BUGS,
     *holds.BUGS,
     *recovery.BUGS,
+    *listings.BUGS,
     *places.BUGS,
     *regions_apart.BUGS,
 )
