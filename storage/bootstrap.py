@@ -22,9 +22,10 @@ from regions.model import Region, SubProcessor, Topology
 from storage import embedded
 from storage.backends.health import WatchedBackend
 from storage.backends.registry import create_storage, open_backend
-from storage.catalog import days, departures, pseudonym_keys
+from storage.catalog import days, pseudonym_keys
 from storage.catalog.engine import Catalog
 from storage.catalog.times import UNLIMITED
+from storage.checks import check_catalog, guard_catalog, probe
 from storage.client.aio.store import AsyncStore, open_in_thread
 from storage.client.homes import Homes
 from storage.client.regions import Opener, ServedRegion, ServedRegions, not_served
@@ -33,17 +34,14 @@ from storage.clock import CatalogClock, steady
 from storage.crypto.pseudonym import Pseudonyms
 from storage.crypto.root import LocalRootKeys, create
 from storage.errors import (
-    CatalogUnavailable,
     DomicileError,
     SettingsError,
     Unavailable,
 )
 from storage.evidence.keys import key_id
-from storage.ledger.guard import AGE, Guard
 from storage.ledger.holds import add_pseudonyms
 from storage.logs import make_logger
 from storage.model import Entropy
-from storage.objects.rights import try_rights
 from storage.policy import horizon_wanted
 from storage.ports import Backend, Clock, Connector
 from storage.processors.registry import open_connector
@@ -53,6 +51,7 @@ from storage.settings import (
     RegionSettings,
     Settings,
     load_settings,
+    make_home,
     region_settings,
     topology_of,
 )
@@ -144,22 +143,8 @@ def open_homes(
         regions = ServedRegions(openers, closing, clock=steady, seconds=dependencies.reopen_seconds)
         homes = Homes(regions)
         stack.callback(homes.close)
-        _open_all(homes, require)
+        homes.open_all(require)
         yield homes
-
-
-def _open_all(homes: Homes, require: Collection[str]) -> None:
-    """Open what opens. Raises the error of a required region, and the first one if none opens."""
-    failed: list[DomicileError] = []
-    for name in (*homes.names, *(name for name in require if name not in homes.names)):
-        try:
-            homes.served(name)
-        except DomicileError as error:
-            if name in require:
-                raise
-            failed.append(error)
-    if failed and not homes.regions:
-        raise failed[0]
 
 
 def _opener(
@@ -258,48 +243,12 @@ def init(settings: Settings, *, dependencies: Dependencies | None = None) -> dic
     """
     dependencies = dependencies or Dependencies()
     topology = topology_of(settings)
-    _make_home(settings.home)
+    make_home(settings.home)
     with region_settings(settings, topology) as regions:
         return {
             name: _init_region(settings, dependencies, topology, topology.regions[name], own)
             for name, own in regions.items()
         }
-
-
-def check_catalog(region: OpenRegion) -> None:
-    """Check that the catalog is safe, and fits this code, these keys and this topology.
-
-    Raises CatalogUnsafe, CatalogUnsupported, SettingsError or BackendUndeclared.
-    """
-    region.catalog.check()
-    with region.catalog.begin() as connection:
-        pseudonym_keys.check(connection, region.name, region.pseudonyms.checks())
-        departures.check(connection, region.name, list(region.backends))
-
-
-def guard_catalog(region: OpenRegion, log: FilteringBoundLogger) -> bool:
-    """Compare the catalog with the ledger, now and from here on. Raises CatalogRestored.
-
-    Return False if no backend with the ledger answers: the first use of the catalog then compares.
-    """
-    region.catalog.watch(Guard(region), steady, AGE)
-    try:
-        with region.catalog.begin():
-            pass
-    except CatalogUnavailable as error:
-        log.warning("catalog_not_compared", region=region.name, error=error.code)
-        return False
-    return True
-
-
-def probe(region: OpenRegion, log: FilteringBoundLogger) -> None:
-    """Use each right that storing and deleting need, with an announced key.
-
-    Only on backends that take bytes today: nothing new goes to the others. One that does not answer
-    is logged. Raises the error of one that refuses.
-    """
-    for error in try_rights(region):
-        log.warning("backend_down", backend=error.backend, error=error.code)
 
 
 Opening = Callable[[ExitStack], OpenRegion]
@@ -389,16 +338,6 @@ def _connectors(
 def _backend(spec: BackendSpec, settings: Settings) -> Backend:
     credentials = settings.backends.get(spec.name)
     return open_backend(spec, data_dir=settings.home, credentials=credentials)
-
-
-def _make_home(home: Path) -> None:
-    try:
-        home.mkdir(parents=True, exist_ok=True, mode=0o700)
-    except OSError as error:
-        raise SettingsError(
-            f"DOMICILE_HOME {home} cannot be made a directory: {error.strerror}.",
-            advice="Set it to a directory that the user who runs Domicile may create and write.",
-        ) from error
 
 
 def _init_region(

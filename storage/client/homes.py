@@ -1,7 +1,7 @@
 """Which region is a tenant's home, on what terms, and which regions this process serves."""
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from time import monotonic
 from typing import TypeVar
 
@@ -12,6 +12,7 @@ from storage.catalog.tenants import TenantTerms
 from storage.client.regions import ServedRegion, ServedRegions
 from storage.errors import (
     ConfigurationError,
+    DomicileError,
     InvalidRequest,
     KeyUnavailable,
     Unavailable,
@@ -57,6 +58,19 @@ class Homes:
         Raises WrongRegion if this process does not serve it, and its error if it did not open.
         """
         return self._regions.get(region)
+
+    def open_all(self, require: Collection[str]) -> None:
+        """Open each region. Raises the error of a required one, and the first if none opens."""
+        failed: list[DomicileError] = []
+        for name in (*self.names, *(name for name in require if name not in self.names)):
+            try:
+                self.served(name)
+            except DomicileError as error:
+                if name in require:
+                    raise
+                failed.append(error)
+        if failed and not self.regions:
+            raise failed[0]
 
     def find(self, tenant: str) -> tuple[ServedRegion, TenantTerms]:
         """Return the tenant's home region and terms, at most 5 seconds old.

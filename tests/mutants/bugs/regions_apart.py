@@ -7,23 +7,23 @@ APART = "tests/integration/test_regions_apart.py"
 BUGS = (
     bug(
         "a process starts only if every region opens",
-        "bootstrap.py",
-        "            if name in require:\n",
-        "            if True:\n",
+        "client/homes.py",
+        "                if name in require:\n",
+        "                if True:\n",
         APART,
     ),
     bug(
         "a process starts without a region that it requires",
-        "bootstrap.py",
-        "            if name in require:\n",
-        "            if False:\n",
+        "client/homes.py",
+        "                if name in require:\n",
+        "                if False:\n",
         APART,
     ),
     bug(
         "a process starts without any region",
-        "bootstrap.py",
-        "    if failed and not homes.regions:\n",
-        "    if False:\n",
+        "client/homes.py",
+        "        if failed and not self.regions:\n",
+        "        if False:\n",
         APART,
     ),
     bug(
