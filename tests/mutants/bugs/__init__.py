@@ -8,6 +8,7 @@ from tests.mutants.bugs import (
     listings,
     places,
     recovery,
+    regions_apart,
     writes,
 )
 from tests.mutants.bugs.bug import Bug
@@ -23,4 +24,5 @@ BUGS: tuple[Bug, ...] = (
     *recovery.BUGS,
     *listings.BUGS,
     *places.BUGS,
+    *regions_apart.BUGS,
 )
