@@ -1,6 +1,15 @@
 """Bugs that somebody might write, and the tests that have to notice each."""
 
-from tests.mutants.bugs import connections, decisions, deletion, holds, places, recovery, writes
+from tests.mutants.bugs import (
+    connections,
+    decisions,
+    deletion,
+    holds,
+    places,
+    process,
+    recovery,
+    writes,
+)
 from tests.mutants.bugs.bug import Bug
 
 __all__ = ["BUGS", "Bug"]
@@ -13,4 +22,5 @@ BUGS: tuple[Bug, ...] = (
     *holds.BUGS,
     *recovery.BUGS,
     *places.BUGS,
+    *process.BUGS,
 )

@@ -1,0 +1,28 @@
+"""Bugs at the edges of a process: what it is given, where it writes, and what it shares."""
+
+from tests.mutants.bugs.bug import bug
+
+BUGS = (
+    bug(
+        "a link below the root is followed",
+        "backends/root.py",
+        "_BELOW = _DIRECTORY | os.O_NOFOLLOW\n",
+        "_BELOW = _DIRECTORY\n",
+        "tests/unit/test_directory_backend.py",
+    ),
+    bug(
+        "what is behind a link is absent",
+        "backends/root.py",
+        "            raise OSError(errno.ELOOP, os.strerror(errno.ELOOP)) from None\n",
+        "            raise\n",
+        "tests/unit/test_directory_backend.py",
+    ),
+    bug(
+        "a prefix behind a link is empty",
+        "backends/directory.py",
+        "            with suppress(*_ABSENT), folder(_split(prefix)[0], root):\n"
+        "                pass  # a link in the way would hide what is below the prefix\n",
+        "",
+        "tests/unit/test_directory_backend.py",
+    ),
+)
