@@ -11,6 +11,7 @@ from sqlalchemy import Connection
 
 from storage.catalog import tenants
 from storage.catalog.tenants import TenantTerms
+from storage.client.validate import check_text
 from storage.errors import (
     CatalogRestored,
     CatalogUnavailable,
@@ -65,6 +66,7 @@ class Homes:
 
     def served(self, region: str) -> ServedRegion:
         """Return a region by name. Raises WrongRegion if this process does not serve it."""
+        check_text("region", region)
         try:
             return self._regions[region]
         except KeyError:

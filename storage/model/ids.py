@@ -19,6 +19,7 @@ _DAY_ZERO = date(2020, 1, 1)
 _REGION = re.compile(r"[a-z0-9-]{1,63}")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _UNIQUE = 16  # bytes
+_LONGEST = 1024  # characters of a text form
 _FORM = "An id has the form prompt.eu-central-1.<39 characters>."
 
 
@@ -80,6 +81,9 @@ class RecordId:
     def parse(cls, text: str) -> Self:
         """Read the text form. Raises MalformedId."""
         parsed: Self | None = None
+        given: object = text
+        if not isinstance(given, str) or len(given) > _LONGEST:
+            raise MalformedId(advice=_FORM)
         try:
             name, region, packed = text.split(".")
             raw = base64.b32hexdecode(packed.upper() + "=")
@@ -87,7 +91,7 @@ class RecordId:
             days = int.from_bytes(raw[6:8])
             day = _DAY_ZERO + timedelta(days=days) if days else None
             parsed = cls(DataClass(name), region, minted, day, raw[8:])
-        except (ValueError, OverflowError, AttributeError):
+        except (ValueError, OverflowError):
             parsed = None
         if parsed is None or str(parsed) != text or not _REGION.fullmatch(parsed.region):
             raise MalformedId(advice=_FORM)

@@ -25,4 +25,11 @@ BUGS = (
         "",
         "tests/unit/test_directory_backend.py",
     ),
+    bug(
+        "a name may be as long as the memory",
+        "client/validate.py",
+        '    if len(text) > LONGEST_NAME or len(text.encode(errors="replace")) > LONGEST_NAME:\n',
+        "    if len(text) > LONGEST_NAME:\n",
+        "tests/integration/test_name_lengths.py",
+    ),
 )
