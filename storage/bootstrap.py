@@ -6,7 +6,6 @@ The only module that picks implementations of the ports.
 import os
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractAsyncContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
@@ -44,7 +43,7 @@ from storage.policy import horizon_wanted
 from storage.ports import Backend, Clock, Connector
 from storage.processors.registry import open_connector
 from storage.processors.signing import derive_key
-from storage.region import Backends, Limits, OpenRegion
+from storage.region import Backends, Limits, OpenRegion, Pool
 from storage.settings import (
     RegionSettings,
     Settings,
@@ -127,7 +126,7 @@ def open_homes(
             check_catalog(region)
             if guard_catalog(region, log) and dependencies.probing:
                 probe(region, log)
-        flushers = stack.enter_context(ThreadPoolExecutor(_FLUSHERS, "flush"))
+        flushers = stack.enter_context(Pool(_FLUSHERS, "flush"))
         homes = Homes({region.name: ServedRegion.of(region, flushers) for region in regions})
         stack.callback(homes.close)
         yield homes
@@ -159,7 +158,7 @@ def open_regions(settings: Settings, dependencies: Dependencies) -> Iterator[lis
     topology = topology_of(settings)
     with ExitStack() as stack:
         own = stack.enter_context(region_settings(settings, topology))
-        pool = stack.enter_context(ThreadPoolExecutor(_SENDERS, "send"))
+        pool = stack.enter_context(Pool(_SENDERS, "send"))
         yield [
             _open(
                 stack,
@@ -256,7 +255,7 @@ def _open(
     *,
     topology: Topology,
     own: RegionSettings,
-    pool: ThreadPoolExecutor,
+    pool: Pool,
 ) -> OpenRegion:
     url = own.catalog_url.get_secret_value()
     catalog = dependencies.catalog(region, url, settings.connections)

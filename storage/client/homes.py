@@ -1,5 +1,6 @@
 """Which region is a tenant's home, on what terms, and which regions this process serves."""
 
+import os
 import threading
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -10,6 +11,7 @@ from typing import Self, TypeVar
 from sqlalchemy import Connection
 
 from storage.catalog import tenants
+from storage.catalog.engine import check_process
 from storage.catalog.tenants import TenantTerms
 from storage.client.validate import check_text
 from storage.errors import (
@@ -58,17 +60,19 @@ class Homes:
         self._cache: dict[str, tuple[float, ServedRegion, TenantTerms]] = {}
         self._lock = threading.Lock()
         self._closed = False
+        self._process = os.getpid()
 
     @property
     def regions(self) -> Mapping[str, ServedRegion]:
-        """The served regions, by name."""
+        """The served regions, by name. Raises InvalidRequest in a forked process."""
+        check_process(self._process)
         return self._regions
 
     def served(self, region: str) -> ServedRegion:
         """Return a region by name. Raises WrongRegion if this process does not serve it."""
         check_text("region", region)
         try:
-            return self._regions[region]
+            return self.regions[region]
         except KeyError:
             raise not_served(region, self._regions) from None
 
@@ -78,6 +82,7 @@ class Homes:
         Raises UnknownTenant, WrongRegion (which names the home), and InvalidRequest after
         ``close``.
         """
+        check_process(self._process)
         if self._closed:
             raise InvalidRequest("The store is closed.")
         with self._lock:
@@ -101,7 +106,7 @@ class Homes:
         answer of another from being found. Raises its error only if no region has an answer.
         """
         unanswered: CatalogUnavailable | CatalogRestored | None = None
-        for served in self._regions.values():
+        for served in self.regions.values():
             try:
                 with served.region.catalog.begin() as connection:
                     found = ask(served, connection)
@@ -115,7 +120,9 @@ class Homes:
         return None
 
     def close(self) -> None:
-        """Write what is queued, and refuse every later ``find``."""
+        """Write what is queued, and refuse every later ``find``. Does nothing in a fork."""
+        if os.getpid() != self._process:
+            return
         self._closed = True
         for served in self._regions.values():
             served.writer.close()

@@ -53,4 +53,25 @@ BUGS = (
         ":\n",
         "tests/unit/test_fuzz.py",
     ),
+    bug(
+        "a fork uses the connections of its parent",
+        "catalog/engine.py",
+        "    if os.getpid() != process:\n",
+        "    if False:\n",
+        "tests/integration/test_fork.py",
+    ),
+    bug(
+        "a fork ends the connections of its parent",
+        "catalog/engine.py",
+        "        here = os.getpid() == self._process\n",
+        "        here = True\n",
+        "tests/integration/test_fork.py",
+    ),
+    bug(
+        "a record is queued for threads that do not start",
+        "region.py",
+        "        except RuntimeError:\n",
+        "        except KeyError:\n",
+        "tests/integration/test_fork.py",
+    ),
 )
