@@ -6,6 +6,7 @@ PYTHON ?= python3
 WORKERS ?= 2
 SEEDS ?= 1000
 DAYS ?= 400
+COUNT ?= 1000000
 ARGS ?=
 
 BIN := .venv/bin
@@ -15,7 +16,7 @@ UV := uv==0.13.9
 .DELETE_ON_ERROR:
 .SUFFIXES:
 .PHONY: help demo test test-servers check deep lint format check-migrations crashpoints wheel check-wheel bench simulate \
-  mutants mutation lateness docs changelog lock venv clean
+  mutants mutation fuzz lateness docs changelog lock venv clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-17s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -35,7 +36,7 @@ deep: venv .venv/.compiled ## Run what is random or exhaustive too: before a rel
 	HYPOTHESIS_PROFILE=deep FAULTS_KILLS=40 FAULTS_ROUNDS=100 $(BIN)/pytest -n $(WORKERS) -m '' \
 	  tests/unit tests/integration/test_state_machine.py tests/faults/test_kill.py \
 	  tests/faults/test_processes.py
-	$(MAKE) crashpoints simulate lateness mutants mutation
+	$(MAKE) fuzz crashpoints simulate lateness mutants mutation
 
 # Starts a Ceph on loopback; fails, and says what to install, if it is not on this machine.
 test-servers: venv .venv/.compiled ## Run the tests that need real servers
@@ -88,6 +89,9 @@ mutants: venv ## Check that the tests detect each of a list of bugs
 
 mutation: venv ## Mutate the source, and list the mutants that no test detects
 	$(BIN)/python -W ignore -m tests.mutants.generic --workers $(WORKERS) $(ARGS)
+
+fuzz: venv ## Give each parser COUNT hostile inputs
+	@$(BIN)/python -W ignore -m tests.fuzz --count $(COUNT) $(ARGS)
 
 lateness: venv ## Simulate DAYS days of failures, and print how late each deletion was
 	$(BIN)/python -m tests.lateness --days $(DAYS) $(ARGS)

@@ -42,6 +42,7 @@ _KEYS_OF_KINDS = frozenset(
     for kind in get_args(get_args(union)[0])
     for key in kind.model_fields
 )
+_LARGEST = 256 * 1024  # bytes of a file; the shipped ones have some thousand
 _NO_KIND = frozenset({"union_tag_invalid", "union_tag_not_found"})
 
 
@@ -157,17 +158,28 @@ _M = TypeVar("_M", bound=Model)
 def _read(file: Traversable, model: type[_M]) -> _M:
     """Read a file as a model. Raises TopologyProblem for the first fault of its form."""
     try:
-        document = tomllib.loads(file.read_bytes().decode())
+        document = tomllib.loads(_content(file).decode())
+        # Via JSON: there alone pydantic in strict mode takes lists for sets and text for enums.
+        text = json.dumps(document, default=str)
     except OSError as error:
         raise TopologyProblem(str(file), "", f"cannot be read: {error.strerror}") from error
     except ValueError as error:
         raise TopologyProblem(str(file), "", f"is not valid TOML: {error}") from error
+    except RecursionError:
+        raise TopologyProblem(str(file), "", "is nested too deeply") from None
     try:
-        # Via JSON: there alone pydantic in strict mode takes lists for sets and text for enums.
-        return model.model_validate_json(json.dumps(document, default=str), strict=True)
+        return model.model_validate_json(text, strict=True)
     except ValidationError as error:
         key, reason = _first(error, document)
         raise TopologyProblem(str(file), key, reason) from error
+
+
+def _content(file: Traversable) -> bytes:
+    with file.open("rb") as opened:
+        content = opened.read(_LARGEST + 1)
+    if len(content) > _LARGEST:
+        raise TopologyProblem(str(file), "", f"is larger than {_LARGEST // 1024} KiB")
+    return content
 
 
 def _first(error: ValidationError, document: object) -> tuple[str, str]:

@@ -6,7 +6,6 @@ The only module that picks implementations of the ports.
 import os
 import time
 from collections.abc import Callable, Collection, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractAsyncContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
@@ -46,7 +45,7 @@ from storage.policy import horizon_wanted
 from storage.ports import Backend, Clock, Connector
 from storage.processors.registry import open_connector
 from storage.processors.signing import derive_key
-from storage.region import Backends, Limits, OpenRegion
+from storage.region import Backends, Limits, OpenRegion, Pool
 from storage.settings import (
     RegionSettings,
     Settings,
@@ -135,7 +134,7 @@ def open_homes(
     with ExitStack() as stack:
         openings = stack.enter_context(_openings(settings, dependencies))
         closing = stack.enter_context(ExitStack())
-        flushers = stack.enter_context(ThreadPoolExecutor(_FLUSHERS, "flush"))
+        flushers = stack.enter_context(Pool(_FLUSHERS, "flush"))
         openers = {
             name: _opener(name, opening, flushers, log=log, probing=dependencies.probing)
             for name, opening in openings.items()
@@ -150,7 +149,7 @@ def open_homes(
 def _opener(
     name: str,
     opening: "Opening",
-    flushers: ThreadPoolExecutor,
+    flushers: Pool,
     *,
     log: FilteringBoundLogger,
     probing: bool,
@@ -261,7 +260,7 @@ def _openings(settings: Settings, dependencies: Dependencies) -> Iterator[dict[s
     topology = topology_of(settings)
     with (
         region_settings(settings, topology) as own,
-        ThreadPoolExecutor(_SENDERS, "send") as pool,
+        Pool(_SENDERS, "send") as pool,
     ):
 
         def opening(name: str) -> Opening:
@@ -286,7 +285,7 @@ def _open(
     *,
     topology: Topology,
     own: RegionSettings,
-    pool: ThreadPoolExecutor,
+    pool: Pool,
 ) -> OpenRegion:
     url = own.catalog_url.get_secret_value()
     catalog = dependencies.catalog(region, url, settings.connections)

@@ -5,7 +5,7 @@ read the stored form.
 """
 
 import json
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Annotated, Literal
 from uuid import UUID
 
@@ -13,9 +13,9 @@ from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 
 from regions.model import DataClass
 from storage.errors import Corrupt
-from storage.model import Reason, ScopeKind
+from storage.model import Reason, ScopeKind, in_utc
 
-_Moment = Annotated[AwareDatetime, AfterValidator(lambda moment: moment.astimezone(UTC))]
+_Moment = Annotated[AwareDatetime, AfterValidator(in_utc)]
 
 
 class _Stored(BaseModel):

@@ -2,6 +2,9 @@
 
 An object is complete or absent: it is written under another name, made durable, and renamed. A
 temporary file that a crash leaves names its key, is listed, and is removed when the key is purged.
+
+Symbolic links below the root are never followed. A link at the place of an object is listed and
+purged like one, without what it points to; a link at the place of a directory is an error.
 """
 
 import os
@@ -22,6 +25,7 @@ from storage.backends.root import (
     NOT_KEYS,
     TEMPORARY,
     create_root,
+    folder,
     free_bytes,
     names_in,
     opened_root,
@@ -155,11 +159,15 @@ class DirectoryBackend:
         refused: list[BackendError] = []
         with self._location.opened() as root:
             # Temporary files first: one that is being renamed is found under its key afterwards.
-            names = [name for of, name in _temporary_files(root) if of == key]
-            for path in [*names, key]:
+            names = [(TEMPORARY, name) for of, name in _temporary_files(root) if of == key]
+            for path, name in [*names, _split(key)]:
                 try:
-                    with self._location.translating(), suppress(*_ABSENT):
-                        os.unlink(path, dir_fd=root)
+                    with (
+                        self._location.translating(),
+                        suppress(*_ABSENT),
+                        folder(path, root) as parent,
+                    ):
+                        os.unlink(name, dir_fd=parent)
                 except BackendError as error:
                     refused.append(error)
             # Also for an absent key: the process that removed it may have crashed before its fsync.
@@ -177,6 +185,8 @@ class DirectoryBackend:
 
     def scan(self, prefix: str = "", *, after: str = "") -> Iterator[StoredItem]:
         with self._location.opened() as root:
+            with suppress(*_ABSENT), folder(_split(prefix)[0], root):
+                pass  # a link in the way would hide what is below the prefix
             unfinished = (
                 t for t in _temporary_items(root) if t.key.startswith(prefix) and t.key > after
             )
@@ -202,11 +212,12 @@ class DirectoryUpload(AbortingUpload):
         super().__init__()
         self._location, self._key, self._timeout = location, key, timeout
         unique = location.entropy(8).hex()
-        self._temporary = f"{TEMPORARY}/{key.replace('/', '+')}~{unique}"
+        self._temporary = f"{key.replace('/', '+')}~{unique}"
         with ExitStack() as stack:
             self._root = stack.enter_context(location.opened())
             self._check_room(0)
-            self._file = os.open(self._temporary, _NEW, 0o600, dir_fd=self._root)
+            self._folder = stack.enter_context(folder(TEMPORARY, self._root))
+            self._file = os.open(self._temporary, _NEW, 0o600, dir_fd=self._folder)
             stack.callback(os.close, self._file)
             self._opened = stack.pop_all()
 
@@ -249,7 +260,7 @@ class DirectoryUpload(AbortingUpload):
             return
         try:
             with self._location.translating(), suppress(FileNotFoundError):
-                os.unlink(self._temporary, dir_fd=self._root)
+                os.unlink(self._temporary, dir_fd=self._folder)
         finally:
             self._close()
 
@@ -262,10 +273,11 @@ class DirectoryUpload(AbortingUpload):
             raise BackendFull(self._location.name, "the rest of the disk is reserved for deletion")
 
     def _rename(self) -> None:
+        path, name = _split(self._key)
         while os.fstat(self._file).st_nlink:
-            with suppress(FileNotFoundError):  # a purge of another key removed an empty parent
-                _make_parents(self._key, self._root)
-                os.rename(self._temporary, self._key, src_dir_fd=self._root, dst_dir_fd=self._root)
+            # A purge of another key may remove an empty parent meanwhile.
+            with suppress(FileNotFoundError), folder(path, self._root, make=True) as parent:
+                os.rename(self._temporary, name, src_dir_fd=self._folder, dst_dir_fd=parent)
                 return
         raise BackendUnavailable(
             self._location.name, "the object was purged before it was complete"
@@ -273,20 +285,19 @@ class DirectoryUpload(AbortingUpload):
 
     def _close(self) -> None:
         self._opened.close()
-        self._root = self._file = -1  # the descriptors may be reused for other files
+        self._root = self._folder = self._file = -1  # the descriptors may be reused for other files
+
+
+def _split(key: str) -> tuple[str, str]:
+    """Return the directory of a key ("" is the root), and its name there."""
+    path, _, name = key.rpartition("/")
+    return path, name
 
 
 def _opened_file(key: str, root: int) -> BufferedReader:
-    def opener(path: str, flags: int) -> int:
-        return os.open(path, flags | os.O_NOFOLLOW, dir_fd=root)
-
-    return open(key, "rb", opener=opener)
-
-
-def _make_parents(key: str, root: int) -> None:
-    for parent in reversed([p for p in parents(key) if p]):
-        with suppress(FileExistsError):
-            os.mkdir(parent, 0o700, dir_fd=root)
+    path, name = _split(key)
+    with folder(path, root) as parent:
+        return os.fdopen(os.open(name, os.O_RDONLY | os.O_NOFOLLOW, dir_fd=parent), "rb")
 
 
 def _remove_empty_parents(key: str, root: int) -> None:
@@ -299,61 +310,61 @@ def _remove_empty_parents(key: str, root: int) -> None:
             return
 
 
-def _removed(folder: str, root: int) -> bool:
-    try:
-        os.rmdir(folder, dir_fd=root)
-    except (FileNotFoundError, NotADirectoryError):
-        raise
-    except OSError:  # not empty, or not permitted: an empty directory holds no byte
-        return False
+def _removed(key: str, root: int) -> bool:
+    path, name = _split(key)
+    with folder(path, root) as parent:
+        try:
+            os.rmdir(name, dir_fd=parent)
+        except (FileNotFoundError, NotADirectoryError):
+            raise
+        except OSError:  # not empty, or not permitted: an empty directory holds no byte
+            return False
     return True
 
 
 def _temporary_files(root: int) -> list[tuple[str, str]]:
-    """Return the temporary files: the key that each is for, and its path."""
-    names = _names(TEMPORARY, root)
-    return sorted((n.rpartition("~")[0].replace("+", "/"), f"{TEMPORARY}/{n}") for n in names)
+    """Return the temporary files: the key that each is for, and its name."""
+    return sorted((n.rpartition("~")[0].replace("+", "/"), n) for n in _names(TEMPORARY, root))
 
 
 def _temporary_items(root: int) -> Iterator[StoredItem]:
-    for key, path in _temporary_files(root):
-        yield from _items_at(key, ItemKind.TEMPORARY, path, root)
+    for key, name in _temporary_files(root):
+        yield from _items_at(key, ItemKind.TEMPORARY, f"{TEMPORARY}/{name}", root)
 
 
-def _walk(folder: str, prefix: str, after: str, root: int) -> Iterator[StoredItem]:
-    """Yield the objects below a folder ("" or ending in "/") whose keys have the prefix, in order.
+def _walk(path: str, prefix: str, after: str, root: int) -> Iterator[StoredItem]:
+    """Yield the objects below a directory whose keys have the prefix, in order.
 
-    Folders without a key after ``after`` are not opened.
+    ``path`` is empty or ends in "/". Directories without a key after ``after`` are not opened.
     """
-    for name in _names(folder, root):
-        path = folder + name
-        if not folder and name.rstrip("/") in NOT_KEYS:
+    for name in _names(path.rstrip("/"), root):
+        found = path + name
+        if not path and name.rstrip("/") in NOT_KEYS:
             continue
-        if path <= after and not after.startswith(path):
+        if found <= after and not after.startswith(found):
             continue
         if name.endswith("/"):
-            if path.startswith(prefix) or prefix.startswith(path):
-                yield from _walk(path, prefix, after, root)
-        elif path.startswith(prefix) and path > after:
-            yield from _items_at(path, ItemKind.OBJECT, path, root)
+            if found.startswith(prefix) or prefix.startswith(found):
+                yield from _walk(found, prefix, after, root)
+        elif found.startswith(prefix) and found > after:
+            yield from _items_at(found, ItemKind.OBJECT, found, root)
 
 
-def _names(folder: str, root: int) -> list[str]:
-    """Return the names in a folder. Folders end in "/", so that they sort like keys."""
+def _names(path: str, root: int) -> list[str]:
+    """Return the names in a directory. Those of directories end in "/", to sort like keys."""
     try:
-        handle = os.open(folder or ".", os.O_RDONLY | os.O_DIRECTORY, dir_fd=root)
+        with folder(path, root) as handle:
+            return names_in(handle)
     except _ABSENT:
         return []
-    try:
-        return names_in(handle)
-    finally:
-        os.close(handle)
 
 
 def _items_at(key: str, kind: ItemKind, path: str, root: int) -> list[StoredItem]:
     """Return the file at that path as an item of the key, if it exists."""
+    above, name = _split(path)
     try:
-        found = os.stat(path, dir_fd=root, follow_symlinks=False)
+        with folder(above, root) as parent:
+            found = os.stat(name, dir_fd=parent, follow_symlinks=False)
     except _ABSENT:
         return []
     return [] if stat.S_ISDIR(found.st_mode) else [StoredItem(key, kind, found.st_size)]

@@ -2,6 +2,7 @@
 
 import errno
 import os
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -19,6 +20,7 @@ TEMPORARY = ".tmp"
 NOT_KEYS = frozenset({MARKER, MARKER + ".new", TEMPORARY, "lost+found"})
 
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY
+_BELOW = _DIRECTORY | os.O_NOFOLLOW
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW
 _ERRORS: dict[int | None, type[BackendError]] = {
     errno.ENOSPC: BackendFull,
@@ -85,6 +87,12 @@ def translating(name: str, root: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
+        if error.errno == errno.ELOOP:
+            raise BackendUnavailable(
+                name,
+                "a symbolic link is where it has files; it follows none.",
+                advice=f"Find it: find {root} -type l. Move what it points to there, or mount it.",
+            ) from None
         code = errno.errorcode.get(error.errno or 0, "an error without a number")
         kind = _ERRORS.get(error.errno, BackendUnavailable)
         needed = f"The user who runs Domicile needs write permission on {root}."
@@ -100,13 +108,40 @@ def parents(key: str) -> Iterator[str]:
         yield key
 
 
-def sync(path: str, root: int) -> None:
-    """Make the entries of a directory durable. ``path`` is relative to ``root``, or empty."""
-    handle = os.open(path or ".", _DIRECTORY, dir_fd=root)
+@contextmanager
+def folder(path: str, root: int, *, make: bool = False) -> Iterator[int]:
+    """Open a descriptor of a directory below the root for the context. "" is the root.
+
+    With ``make``, create what is absent. Raises OSError: ELOOP if a part of the path is a symbolic
+    link. Call this for every path: a path of several parts would follow links in the middle.
+    """
+    handle = os.open(".", _DIRECTORY, dir_fd=root)
     try:
-        os.fsync(handle)
+        for name in path.split("/") if path else []:
+            if make:
+                with suppress(FileExistsError):
+                    os.mkdir(name, 0o700, dir_fd=handle)
+            below = _open_below(name, handle)
+            os.close(handle)
+            handle = below
+        yield handle
     finally:
         os.close(handle)
+
+
+def _open_below(name: str, parent: int) -> int:
+    try:
+        return os.open(name, _BELOW, dir_fd=parent)
+    except NotADirectoryError:  # what Linux says of a symbolic link too
+        if stat.S_ISLNK(os.stat(name, dir_fd=parent, follow_symlinks=False).st_mode):
+            raise OSError(errno.ELOOP, os.strerror(errno.ELOOP)) from None
+        raise
+
+
+def sync(path: str, root: int) -> None:
+    """Make the entries of a directory below the root durable."""
+    with folder(path, root) as handle:
+        os.fsync(handle)
 
 
 def names_in(handle: int) -> list[str]:

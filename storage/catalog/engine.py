@@ -30,7 +30,7 @@ from storage.catalog.address import resolve
 from storage.catalog.connections import TIMES, canceled_after, make_engine
 from storage.catalog.refusals import driver_error, refusal
 from storage.catalog.times import SERVE, WORK, Times
-from storage.errors import CatalogUnavailable, CatalogUnsafe, CatalogUnsupported
+from storage.errors import CatalogUnavailable, CatalogUnsafe, CatalogUnsupported, InvalidRequest
 
 CODE_REVISION = 4
 """The revision of this code. A catalog states the range that it supports."""
@@ -72,6 +72,7 @@ class Catalog:
         """
         self.region = region
         self.times = times
+        self._process = os.getpid()
         address = resolve(region, url, hosts=hosts, environment=os.environ)
         self.protection = address.protection
         # a caller that asks for the time may hold a connection: with one pool, all could block
@@ -127,6 +128,7 @@ class Catalog:
     @contextmanager
     def _refusing(self) -> Iterator[None]:
         """Turn errors of the driver into ours."""
+        check_process(self._process)
         try:
             yield
         except SQLAlchemyError as error:
@@ -197,9 +199,19 @@ class Catalog:
             raise outdated(revision)
 
     def close(self) -> None:
-        """Close the connections."""
-        self.engine.dispose()
-        self._timing.dispose()
+        """Close the connections. In a forked process, only forget them: the parent uses them."""
+        here = os.getpid() == self._process
+        self.engine.dispose(close=here)
+        self._timing.dispose(close=here)
+
+
+def check_process(process: int) -> None:
+    """Raise InvalidRequest unless this is that process: connections and locks are not shared."""
+    if os.getpid() != process:
+        raise InvalidRequest(
+            "The store was opened in another process, from which this one was forked.",
+            advice="Open a store in this process, after the fork.",
+        )
 
 
 def _revision(connection: Connection) -> str:

@@ -18,6 +18,7 @@ from storage.client.validate import (
     check_hold,
     check_limit,
     check_note,
+    check_tenant_id,
 )
 from storage.errors import NotFound
 from storage.ledger import holds as hold_events
@@ -76,6 +77,8 @@ class Holds:
         most ``limit`` (1 to 1000). To page, pass the last id as ``after``. Raises WrongRegion.
         """
         check_limit(limit)
+        if tenant is not None:
+            check_tenant_id(tenant)
         last = None if after is None else as_uuid(after, "a hold")
         with self._homes.served(region).region.catalog.begin() as connection:
             ids = holds.page(connection, tenant=tenant, released=released, after=last, limit=limit)

@@ -1,5 +1,6 @@
 """Which region is a tenant's home, on what terms, and which regions this process serves."""
 
+import os
 import threading
 from collections.abc import Callable, Collection, Mapping
 from time import monotonic
@@ -8,8 +9,10 @@ from typing import TypeVar
 from sqlalchemy import Connection
 
 from storage.catalog import tenants
+from storage.catalog.engine import check_process
 from storage.catalog.tenants import TenantTerms
 from storage.client.regions import ServedRegion, ServedRegions
+from storage.client.validate import check_text
 from storage.errors import (
     ConfigurationError,
     DomicileError,
@@ -41,10 +44,12 @@ class Homes:
         self._cache: dict[str, tuple[float, ServedRegion, TenantTerms]] = {}
         self._lock = threading.Lock()
         self._closed = False
+        self._process = os.getpid()
 
     @property
     def regions(self) -> Mapping[str, ServedRegion]:
-        """The regions that are open now, by name."""
+        """The regions that are open now, by name. Raises InvalidRequest in a forked process."""
+        check_process(self._process)
         return self._regions.open
 
     @property
@@ -57,6 +62,8 @@ class Homes:
 
         Raises WrongRegion if this process does not serve it, and its error if it did not open.
         """
+        check_process(self._process)
+        check_text("region", region)
         return self._regions.get(region)
 
     def open_all(self, require: Collection[str]) -> None:
@@ -78,6 +85,7 @@ class Homes:
         Raises UnknownTenant, WrongRegion (which names the home), and InvalidRequest after
         ``close``.
         """
+        check_process(self._process)
         if self._closed:
             raise InvalidRequest("The store is closed.")
         with self._lock:
@@ -119,7 +127,9 @@ class Homes:
         return None
 
     def close(self) -> None:
-        """Write what is queued, and refuse every later ``find``."""
+        """Write what is queued, and refuse every later ``find``. Does nothing in a fork."""
+        if os.getpid() != self._process:
+            return
         self._closed = True
         self._regions.close()
 

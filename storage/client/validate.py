@@ -27,6 +27,7 @@ Id = RecordId | str
 """A record's id, or its text form."""
 
 PAGE = 1000  # the largest ``limit`` of a listing
+LONGEST_NAME = 1024  # bytes in UTF-8
 _TICKET = _NOTE = 200  # characters
 
 
@@ -46,6 +47,8 @@ def as_uuid(given: object, of: str) -> UUID:
     """
     if isinstance(given, UUID):
         return given
+    if isinstance(given, str):
+        check_length(f"id of {of}", given)
     try:
         return UUID(str(given))
     except ValueError:
@@ -141,12 +144,14 @@ def check_tenant_id(tenant: object) -> None:
     """Check the type of a tenant id. Raises InvalidRequest."""
     if not isinstance(tenant, str):
         raise InvalidRequest("A tenant id must be a string.")
+    check_length("tenant id", tenant)
 
 
 def check_processor(processor: object) -> None:
     """Check the name of a processor. Raises InvalidRequest."""
     if not isinstance(processor, str):
         raise InvalidRequest("The name of a processor must be a string.")
+    check_length("name of a processor", processor)
 
 
 def check_attestation(digest: object, actor: object) -> None:
@@ -176,6 +181,16 @@ def check_text(what: str, text: object) -> None:
     """Check a string that must not be empty. Raises InvalidRequest."""
     if not isinstance(text, str) or not text or not _writable(text):
         raise InvalidRequest(f"A {what} must be a string of one character or more.")
+    check_length(what, text)
+
+
+def check_length(what: str, text: str) -> None:
+    """Check the length of a name or an id. Raises InvalidRequest."""
+    if len(text) > LONGEST_NAME or len(text.encode(errors="replace")) > LONGEST_NAME:
+        raise InvalidRequest(
+            f"The {what} is longer than {LONGEST_NAME} bytes.",
+            advice="Pass a shorter one, such as a digest of it.",
+        )
 
 
 def check_limit(limit: object) -> None:
@@ -239,6 +254,7 @@ def check_hold(spec: object) -> None:
         raise InvalidRequest(
             "A hold must be a HoldSpec.", advice="Pass HoldSpec(tenant, scope, ...)."
         )
+    check_tenant_id(spec.tenant)
     _check_scope(spec.scope)
     for what in ("matter", "authority", "issuer"):
         check_note(what, getattr(spec, what))
@@ -272,6 +288,7 @@ def check_spec(spec: object) -> None:
     for what in ("id", "account", "home", "residency", "service"):
         if not isinstance(getattr(spec, what), str):
             raise InvalidRequest(f"The {what} of a tenant must be a string.")
+        check_length(f"{what} of a tenant", getattr(spec, what))
     if not isinstance(spec.dedicated, bool):
         raise InvalidRequest("dedicated must be True or False.")
     agreements: object = spec.agreements

@@ -61,7 +61,10 @@ def open_name(roots: RootKeys, sealed: bytes, context: bytes) -> str:
     wrapped, rest = _take(sealed)
     size, body = _take(rest)
     key = roots.unwrap(wrapped, context)
-    return open_body(key, body, context, int.from_bytes(size)).decode()
+    try:
+        return open_body(key, body, context, int.from_bytes(size)).decode()
+    except UnicodeDecodeError:  # its message contains the name
+        raise Corrupt("A sealed name is not text.") from None
 
 
 def _nonce(what: str) -> bytes:

@@ -139,7 +139,7 @@ def open_metadata(key: bytes, sealed: bytes, aad: bytes) -> dict[str, object]:
     text = _unseal(key, _METADATA_NONCE, sealed, aad)
     try:
         metadata = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         metadata = None
     if not isinstance(metadata, dict):
         raise Corrupt("Sealed metadata is not JSON.")

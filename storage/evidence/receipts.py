@@ -15,7 +15,7 @@ pseudonym and no free text.
 import base64
 import json
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Annotated, Final, Literal, Self, TypeVar
 from uuid import UUID
 
@@ -35,13 +35,13 @@ from regions.fields import Located, Name
 from storage.errors import ReceiptInvalid
 from storage.evidence.keys import key_id
 from storage.evidence.merkle import inclusion_path, leaf_hash, root_from, root_hash
-from storage.model import Reason, ScopeKind
+from storage.model import Reason, ScopeKind, in_utc
 from storage.ports import ItemKind
 
 TYPE: Final = "domicile-receipts+jwt"
 _ALGORITHM: Final = "EdDSA"
 
-Moment = Annotated[AwareDatetime, AfterValidator(lambda moment: moment.astimezone(UTC))]
+Moment = Annotated[AwareDatetime, AfterValidator(in_utc)]
 OpaqueId = Annotated[str, StringConstraints(pattern=r"\A[0-9a-f]{16,64}\z")]
 Digest = Annotated[str, StringConstraints(pattern=r"\A[0-9a-f]{64}\z")]  # SHA-256
 PublicKeys = Mapping[str, Ed25519PublicKey] | Ed25519PublicKey

@@ -14,7 +14,7 @@ from storage.model.erasures import (
     Reason,
 )
 from storage.model.holds import ExpiringDay, Hold, HoldSpec, PlacedHold
-from storage.model.ids import Entropy, RecordId, utc
+from storage.model.ids import Entropy, RecordId, in_utc, utc
 from storage.model.placement import Explanation, PlacementReason, Replica, ReplicaState, Verdict
 from storage.model.records import NewRecord, PutFailure, PutResult, Record, RecordInfo
 from storage.model.scopes import Scope, ScopeKind
@@ -58,5 +58,6 @@ __all__ = [
     "ScopeKind",
     "TenantSpec",
     "Verdict",
+    "in_utc",
     "utc",
 ]

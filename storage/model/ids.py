@@ -10,7 +10,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Self
 
 from regions.model import DataClass
-from storage.errors import MalformedId, NaiveDatetime
+from storage.errors import InvalidRequest, MalformedId, NaiveDatetime
 
 Entropy = Callable[[int], bytes]
 """Returns that many random bytes: ``os.urandom``, or a seeded source in tests."""
@@ -19,14 +19,30 @@ _DAY_ZERO = date(2020, 1, 1)
 _REGION = re.compile(r"[a-z0-9-]{1,63}")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _UNIQUE = 16  # bytes
+_DAYS = 2**16
+_LONGEST = 1024  # characters of a text form
 _FORM = "An id has the form prompt.eu-central-1.<39 characters>."
 
 
 def utc(moment: datetime) -> datetime:
-    """Return the same moment in UTC. Raises NaiveDatetime if it has no time zone."""
+    """Return the same moment in UTC. Raises NaiveDatetime if it has no time zone.
+
+    Raises InvalidRequest if UTC has no such year.
+    """
     if moment.tzinfo is None:
         raise NaiveDatetime(advice="Pass datetime(..., tzinfo=UTC).")
-    return moment.astimezone(UTC)
+    try:
+        return in_utc(moment)
+    except ValueError:
+        raise InvalidRequest("A time is before the year 1 or after the year 9999.") from None
+
+
+def in_utc(moment: datetime) -> datetime:
+    """Return the same moment in UTC. Raises ValueError if UTC has no such year."""
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError:
+        raise ValueError("no year from 1 to 9999 in UTC") from None
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,9 +61,9 @@ class RecordId:
     unique: bytes = field(repr=False)
 
     def __post_init__(self) -> None:
-        """Raise NaiveDatetime if ``minted`` has no time zone, MalformedId for a wrong length."""
-        utc(self.minted)
-        if len(self.unique) != _UNIQUE:
+        """Raise NaiveDatetime if ``minted`` has no time zone, MalformedId for what has no text."""
+        days = 1 if self.day is None else (self.day - _DAY_ZERO).days
+        if utc(self.minted) < _EPOCH or not 0 < days < _DAYS or len(self.unique) != _UNIQUE:
             raise MalformedId(advice=_FORM)
 
     @classmethod
@@ -80,6 +96,9 @@ class RecordId:
     def parse(cls, text: str) -> Self:
         """Read the text form. Raises MalformedId."""
         parsed: Self | None = None
+        given: object = text
+        if not isinstance(given, str) or len(given) > _LONGEST:
+            raise MalformedId(advice=_FORM)
         try:
             name, region, packed = text.split(".")
             raw = base64.b32hexdecode(packed.upper() + "=")
@@ -87,7 +106,7 @@ class RecordId:
             days = int.from_bytes(raw[6:8])
             day = _DAY_ZERO + timedelta(days=days) if days else None
             parsed = cls(DataClass(name), region, minted, day, raw[8:])
-        except (ValueError, OverflowError, AttributeError):
+        except (ValueError, OverflowError):
             parsed = None
         if parsed is None or str(parsed) != text or not _REGION.fullmatch(parsed.region):
             raise MalformedId(advice=_FORM)

@@ -19,7 +19,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from storage.catalog.records import Row
 from storage.catalog.relocation import RelocatedRecord
 from storage.crypto.envelope import open_object, seal_object
-from storage.errors import BackendError, Corrupt, KeyUnavailable
+from storage.errors import BackendError, Corrupt, InvalidRequest, KeyUnavailable
 from storage.objects.transfer import read_pieces
 from storage.region import OpenRegion
 
@@ -104,7 +104,7 @@ def _opened(region: OpenRegion, object_id: UUID, sealed: bytes) -> Manifest:
     manifest: Manifest | None = None
     try:
         manifest = Manifest.model_validate_json(text)
-    except ValidationError:  # its message contains the values
+    except (ValidationError, InvalidRequest):  # a message may contain the values
         manifest = None
     if manifest is None:
         raise Corrupt("A manifest has a format that this version cannot read.")

@@ -47,7 +47,11 @@ class Lanes:
             room = self._changed.wait_for(lambda: self._fits(record) or self._closed, timeout=wait)
             if not room or self._closed:
                 raise Busy(advice="Try again later, or write fewer records at the same time.")
-            lane = self._lanes.setdefault(record.lane, _Lane())
+            lane = self._lanes.get(record.lane, _Lane())
+            if not lane.flushing:
+                self._flushers.submit(self._drain, record.lane, lane)  # may raise Busy
+                lane.flushing = True
+                self._lanes[record.lane] = lane
             self._buffered += len(record.sealed)
             lane.buffered += len(record.sealed)
             if record.name in lane.waiting:
@@ -55,9 +59,6 @@ class Lanes:
             else:
                 lane.waiting[record.name] = record
             lane.urgent = lane.urgent or not bulk
-            if not lane.flushing:
-                lane.flushing = True
-                self._flushers.submit(self._drain, record.lane, lane)
             self._changed.notify_all()
         return record.future
 

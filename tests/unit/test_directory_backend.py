@@ -20,7 +20,7 @@ from storage.errors import (
     BackendUnavailable,
     KeyAbsent,
 )
-from tests.support.backends.directory import KEY, Clock, every_call, files, put
+from tests.support.backends.directory import CALLS, KEY, Clock, every_call, files, put
 
 
 @every_call
@@ -131,20 +131,24 @@ class Journal:
 
     def fsync(self, handle: int) -> None:
         """In the place of ``os.fsync``."""
-        path = Path(f"/proc/self/fd/{handle}").readlink()
-        self.calls.append(f"fsync {self._short(str(path.relative_to(self._root)))}")
+        self.calls.append(f"fsync {self._short(self._path(handle))}")
         self._fsync(handle)
 
     def _noting(self, name: str, real: Callable[..., None]) -> Callable[..., None]:
         def call(*paths: str | int, **options: int) -> None:
             real(*paths, **options)
-            shown = [self._short(path) for path in paths if isinstance(path, str)]
+            names = (path for path in paths if isinstance(path, str))
+            given = zip(names, options.values(), strict=True)
+            shown = [self._short(self._path(at) / str(path)) for path, at in given]
             self.calls.append(" ".join([name, *shown]))
 
         return call
 
-    def _short(self, path: str) -> str:
-        return f"{TEMPORARY}/*" if path.startswith(f"{TEMPORARY}/") else path
+    def _path(self, handle: int) -> Path:
+        return Path(f"/proc/self/fd/{handle}").readlink().relative_to(self._root)
+
+    def _short(self, path: Path) -> str:
+        return f"{TEMPORARY}/*" if TEMPORARY in path.parts[:-1] else str(path)
 
 
 def test_an_object_is_durable_before_it_has_its_name(
@@ -296,6 +300,58 @@ def test_a_link_leads_nowhere(backend: DirectoryBackend, root: Path, tmp_path: P
 
     assert list(backend.scan()) == []
     assert (tmp_path / "outside").read_bytes() == b"outside"
+
+
+@pytest.fixture
+def linked(backend: DirectoryBackend, root: Path, tmp_path: Path) -> Path:
+    """Put a link in the place of a directory of keys. Return the directory that it points to."""
+    put(backend)
+    outside = (root / KEY).parent.rename(tmp_path / "outside")
+    (root / KEY).parent.symlink_to(outside)
+    return outside
+
+
+WITH_LINK = CALLS | {"scan": lambda backend: list(backend.scan(KEY))}
+del WITH_LINK["upload"]  # it touches the place when it ends
+
+
+@pytest.mark.parametrize("call", WITH_LINK.values(), ids=WITH_LINK)
+def test_a_link_in_the_way_is_an_error(
+    backend: DirectoryBackend, linked: Path, call: Callable[[DirectoryBackend], object]
+) -> None:
+    """Nothing is read, written or deleted through it, and nothing behind it is called absent."""
+    with pytest.raises(BackendError, match="eu-a") as caught:
+        call(backend)
+
+    assert not isinstance(caught.value, KeyAbsent)
+    assert [path.name for path in linked.iterdir()] == ["secret-name"]
+    assert (linked / "secret-name").read_bytes() == b"data"
+
+
+def test_a_link_in_the_way_is_listed(backend: DirectoryBackend, linked: Path) -> None:
+    """A scrub of the whole backend sees the link itself, and goes on behind it."""
+    put(backend, "z")
+
+    assert [item.key for item in backend.scan()] == [KEY.rpartition("/")[0], "z"]
+
+
+@every_call
+def test_a_linked_directory_of_temporary_files_is_an_error(
+    backend: DirectoryBackend,
+    root: Path,
+    tmp_path: Path,
+    call: Callable[[DirectoryBackend], object],
+) -> None:
+    """An unfinished upload does not leave the disk."""
+    (root / TEMPORARY).rmdir()
+    (tmp_path / "outside").mkdir()
+    (root / TEMPORARY).symlink_to(tmp_path / "outside")
+    (root / "pack" / "2026-01-02").mkdir(parents=True)
+
+    with pytest.raises(BackendError, match="eu-a"):
+        call(backend)
+
+    assert list((tmp_path / "outside").iterdir()) == []
 
 
 def test_what_is_not_ours_is_listed(backend: DirectoryBackend, root: Path) -> None:

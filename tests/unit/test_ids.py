@@ -2,6 +2,7 @@
 
 import os
 from datetime import UTC, date, datetime, timedelta
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -128,6 +129,13 @@ def test_an_id_has_one_spelling_and_the_region_is_a_name(text: str) -> None:
     """Who searches a log for an id finds it; free text is not taken for one, and shown."""
     with pytest.raises(MalformedId):
         RecordId.parse(text)
+
+
+@pytest.mark.parametrize("given", [b"x", None, 7, ["prompt"], GOOD.encode()], ids=repr)
+def test_what_is_no_text_is_no_id(given: Any) -> None:  # noqa: ANN401
+    """A caller who passes another type gets the same named error."""
+    with pytest.raises(MalformedId):
+        RecordId.parse(given)
 
 
 @given(st.text())

@@ -87,7 +87,8 @@ def _check_field(field: str, text: str) -> None:
 
 
 def _parse(body: object) -> Element:
-    if not isinstance(body, bytes) or b"<!" in body:  # neither a declaration nor a comment
+    # Neither a declaration nor a comment, nor UTF-16, in which they would look otherwise.
+    if not isinstance(body, bytes) or b"<!" in body or b"\0" in body:
         raise InvalidResponse("not XML")
     try:
         return fromstring(body)  # noqa: S314 - it has no declaration, so no entities

@@ -7,6 +7,7 @@ from tests.mutants.bugs import (
     holds,
     listings,
     places,
+    process,
     recovery,
     regions_apart,
     writes,
@@ -24,5 +25,6 @@ BUGS: tuple[Bug, ...] = (
     *recovery.BUGS,
     *listings.BUGS,
     *places.BUGS,
+    *process.BUGS,
     *regions_apart.BUGS,
 )

@@ -1,0 +1,158 @@
+"""A forked process does not use the store of its parent, and a process that ends, ends."""
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+
+import pytest
+
+from storage import AsyncStore, Busy, DataClass, NewRecord, Purpose, Reason, Scope, Store
+from storage.errors import DomicileError
+from storage.testing import Domicile
+from tests.support.cli_harness import CommandLine
+
+PROMPT = DataClass.PROMPT
+TENANT = "acme-eu"
+
+
+def in_child(act: Callable[[], object]) -> str:
+    """Fork, and return the code and text of the error that the call raises in the child."""
+    reading, writing = os.pipe()
+    child = os.fork()
+    if child == 0:
+        signal.alarm(20)
+        said = "nothing"
+        try:
+            act()
+        except DomicileError as error:
+            said = f"{error.code}: {error}"
+        except BaseException as error:  # noqa: BLE001 - the test sees it
+            said = repr(error)
+        os.write(writing, said.encode())
+        os._exit(0)
+    os.close(writing)
+    with os.fdopen(reading) as answer:
+        said = answer.read()
+    os.waitpid(child, 0)
+    return said
+
+
+CALLS: dict[str, Callable[[Store], object]] = {
+    "tenant": lambda s: s.tenant(TENANT),
+    "status": lambda s: s.status(),
+    "erasures": lambda s: s.erasures("eu-central-1"),
+    "erase": lambda s: s.erase(Scope.account("acme"), reason=Reason.CONTRACT_END),
+    "tenants": lambda s: s.admin.tenants.list("eu-central-1"),
+    "copies": lambda s: s.admin.processors.copies("eu-central-1"),
+    "asyncio": lambda s: asyncio.run(_async(AsyncStore(s))),
+}
+
+
+async def _async(store: AsyncStore) -> None:
+    await store.tenant(TENANT)
+
+
+def test_a_forked_process_is_refused_and_the_parent_goes_on(
+    domicile: Domicile, subtests: pytest.Subtests
+) -> None:
+    """Every call of the store, of a tenant and of an open record says what to do."""
+    t, store = domicile.tenant(), domicile.store
+    stored = t.put(PROMPT, b"before").id
+    opened = t.open(stored, purpose=Purpose.SERVE)
+    calls: dict[str, Callable[[], object]] = {
+        name: lambda c=call: c(store)  # type: ignore[misc]
+        for name, call in CALLS.items()
+    }
+    calls |= {
+        "put": lambda: t.put(PROMPT, b"child"),
+        "submit": lambda: t.submit(NewRecord(PROMPT, b"child")),
+        "get": lambda: t.get(stored, purpose=Purpose.SERVE),
+        "list": t.list,
+        "read": lambda: opened.read_range(0, 1),
+    }
+    for name, call in calls.items():
+        with subtests.test(msg=name):
+            said = in_child(call)
+
+            assert said.startswith("InvalidRequest: ")
+            assert "Open a store in this process" in said
+            assert t.get(t.put(PROMPT, b"parent").id, purpose=Purpose.SERVE).body == b"parent"
+
+
+def test_a_forked_process_may_leave_the_block(domicile: Domicile) -> None:
+    """It waits for nothing, and closes no connection that the parent uses."""
+    t = domicile.tenant()
+    pending = [t.submit(NewRecord(PROMPT, b"x" * n)) for n in range(20)]
+
+    assert in_child(domicile.store.close) == "nothing"
+    assert in_child(lambda: domicile.homes.regions) != "nothing"
+    assert len({future.result(timeout=20).id for future in pending}) == 20
+    assert len(t.list()) == 20
+
+
+def test_a_put_that_no_thread_takes_is_refused(domicile: Domicile) -> None:
+    """It says that the process ends, leaves nothing in the queue, and the store can be closed."""
+    t = domicile.tenant()
+    t.put(PROMPT, b"before")
+    flushers = domicile.homes.served("eu-central-1").writer._lanes._flushers
+    flushers.shutdown()
+
+    for body in (b"after", b"again"):
+        with pytest.raises(Busy, match="The process ends"):
+            t.put(PROMPT, body)
+    domicile.store.close()
+
+
+ENDING = """
+import threading
+from storage import DataClass, DomicileError, NewRecord, open_store
+
+opened = open_store()
+store = opened.__enter__()
+tenant = store.tenant("acme-eu")
+main = threading.main_thread()
+begun = threading.Event()
+
+def write():
+    said = []
+    for n in range(2000):
+        try:
+            tenant.submit(NewRecord(DataClass.PROMPT, b"x")).result(timeout=20)
+        except DomicileError as error:
+            said.append(error.code)
+            if len(said) > 3:
+                break
+        begun.set()
+    print("ended", said, flush=True)
+
+def close():
+    for thread in threads:
+        thread.join()
+    opened.__exit__(None, None, None)
+    print("closed", flush=True)
+
+threads = [threading.Thread(target=write) for _ in range(4)]
+for thread in threads:
+    thread.start()
+threading.Thread(target=close).start()
+begun.wait()
+"""
+
+
+def test_a_main_thread_may_end_during_a_put(line: CommandLine) -> None:
+    """The process ends, with an answer to every put."""
+    found = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", ENDING],
+        env={n: v for n, v in (os.environ | line.environment).items() if v is not None},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+    assert found.stderr == ""
+    assert found.stdout.count("ended ['") == 4  # each was refused in the end
+    assert found.stdout.endswith("closed\n")

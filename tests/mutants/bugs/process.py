@@ -1,0 +1,77 @@
+"""Bugs at the edges of a process: what it is given, where it writes, and what it shares."""
+
+from tests.mutants.bugs.bug import bug
+
+BUGS = (
+    bug(
+        "a link below the root is followed",
+        "backends/root.py",
+        "_BELOW = _DIRECTORY | os.O_NOFOLLOW\n",
+        "_BELOW = _DIRECTORY\n",
+        "tests/unit/test_directory_backend.py",
+    ),
+    bug(
+        "what is behind a link is absent",
+        "backends/root.py",
+        "            raise OSError(errno.ELOOP, os.strerror(errno.ELOOP)) from None\n",
+        "            raise\n",
+        "tests/unit/test_directory_backend.py",
+    ),
+    bug(
+        "a prefix behind a link is empty",
+        "backends/directory.py",
+        "            with suppress(*_ABSENT), folder(_split(prefix)[0], root):\n"
+        "                pass  # a link in the way would hide what is below the prefix\n",
+        "",
+        "tests/unit/test_directory_backend.py",
+    ),
+    bug(
+        "a name may be as long as the memory",
+        "client/validate.py",
+        '    if len(text) > LONGEST_NAME or len(text.encode(errors="replace")) > LONGEST_NAME:\n',
+        "    if len(text) > LONGEST_NAME:\n",
+        "tests/integration/test_name_lengths.py",
+    ),
+    bug(
+        "a time without a year in UTC is an error of Python",
+        "model/ids.py",
+        '        raise ValueError("no year from 1 to 9999 in UTC") from None\n',
+        "        raise\n",
+        "tests/unit/test_fuzz.py",
+    ),
+    bug(
+        "an id in a manifest is an error of the request",
+        "packs/manifest.py",
+        "    except (ValidationError, InvalidRequest):",
+        "    except ValidationError:",
+        "tests/unit/test_fuzz.py",
+    ),
+    bug(
+        "a listing may declare entities in UTF-16",
+        "backends/s3/responses.py",
+        ' or b"\\0" in body:\n',
+        ":\n",
+        "tests/unit/test_fuzz.py",
+    ),
+    bug(
+        "a fork uses the connections of its parent",
+        "catalog/engine.py",
+        "    if os.getpid() != process:\n",
+        "    if False:\n",
+        "tests/integration/test_fork.py",
+    ),
+    bug(
+        "a fork ends the connections of its parent",
+        "catalog/engine.py",
+        "        here = os.getpid() == self._process\n",
+        "        here = True\n",
+        "tests/integration/test_fork.py",
+    ),
+    bug(
+        "a record is queued for threads that do not start",
+        "region.py",
+        "        except RuntimeError:\n",
+        "        except KeyError:\n",
+        "tests/integration/test_fork.py",
+    ),
+)
