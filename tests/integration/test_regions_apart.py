@@ -209,6 +209,15 @@ def test_a_known_tenant_does_not_wait_for_another_region(
         assert faults.statements == 0
 
 
+def test_an_open_region_that_fails_hides_no_tenant_of_the_next(apart: Domicile) -> None:
+    """Though it is asked first."""
+    apart.homes.invalidate("acme-us")
+    with apart.catalog_faults(HOME) as faults:
+        faults.down = True
+        faults.engine.dispose()
+        assert apart.store.tenant("acme-us").put(PROMPT, BODY).stored
+
+
 def test_a_region_is_opened_again_after_a_pause(domicile: Domicile) -> None:
     """Not sooner, however often it is used; and the one who tries does not hold up the others."""
     tried: list[float] = []
