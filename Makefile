@@ -15,7 +15,7 @@ UV := uv==0.13.9
 
 .DELETE_ON_ERROR:
 .SUFFIXES:
-.PHONY: help demo test check deep lint format check-migrations crashpoints wheel check-wheel bench simulate \
+.PHONY: help demo test test-servers check deep lint format check-migrations crashpoints wheel check-wheel bench simulate \
   mutants mutation fuzz lateness docs changelog lock venv clean
 
 help: ## List the targets
@@ -37,6 +37,10 @@ deep: venv .venv/.compiled ## Run what is random or exhaustive too: before a rel
 	  tests/unit tests/integration/test_state_machine.py tests/faults/test_kill.py \
 	  tests/faults/test_processes.py
 	$(MAKE) fuzz crashpoints simulate lateness mutants mutation
+
+# Starts a Ceph on loopback; fails, and says what to install, if it is not on this machine.
+test-servers: venv .venv/.compiled ## Run the tests that need real servers
+	$(BIN)/pytest -m servers tests/servers $(ARGS)
 
 lint: venv ## Check the lock, style, types and architecture
 	$(BIN)/$(PIP) check

@@ -5,10 +5,11 @@ The only module that picks implementations of the ports.
 
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import AbstractAsyncContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from uuid import uuid4
 
@@ -20,25 +21,26 @@ from regions.model import Region, SubProcessor, Topology
 from storage import embedded
 from storage.backends.health import WatchedBackend
 from storage.backends.registry import create_storage, open_backend
-from storage.catalog import days, departures, pseudonym_keys
+from storage.catalog import days, pseudonym_keys
 from storage.catalog.engine import Catalog
 from storage.catalog.times import UNLIMITED
+from storage.checks import check_catalog, guard_catalog, probe
 from storage.client.aio.store import AsyncStore, open_in_thread
-from storage.client.homes import Homes, ServedRegion, not_served
+from storage.client.homes import Homes
+from storage.client.regions import Opener, ServedRegion, ServedRegions, not_served
 from storage.client.store import Store
 from storage.clock import CatalogClock, steady
 from storage.crypto.pseudonym import Pseudonyms
 from storage.crypto.root import LocalRootKeys, create
 from storage.errors import (
-    CatalogUnavailable,
+    DomicileError,
     SettingsError,
+    Unavailable,
 )
 from storage.evidence.keys import key_id
-from storage.ledger.guard import AGE, Guard
 from storage.ledger.holds import add_pseudonyms
 from storage.logs import make_logger
 from storage.model import Entropy
-from storage.objects.rights import try_rights
 from storage.policy import horizon_wanted
 from storage.ports import Backend, Clock, Connector
 from storage.processors.registry import open_connector
@@ -48,12 +50,14 @@ from storage.settings import (
     RegionSettings,
     Settings,
     load_settings,
+    make_home,
     region_settings,
     topology_of,
 )
 from storage.workers.loop import Duty, Worker, duties
 
 _UNHEALTHY = 5.0  # seconds for which writes avoid a backend that failed
+_REOPEN = 5.0  # seconds between two attempts to open a region
 _SENDERS, _FLUSHERS = 16, 8
 
 
@@ -76,6 +80,7 @@ class Dependencies:
     connector: Callable[[SubProcessor], Connector] | None = None
     limits: Limits = field(default_factory=Limits)
     unhealthy_seconds: float = _UNHEALTHY
+    reopen_seconds: float = _REOPEN
     sleep: Callable[[float], None] = time.sleep
     entropy: Callable[[int], bytes] = os.urandom
     probing: bool = True
@@ -85,6 +90,7 @@ class Dependencies:
 def open_store(
     settings: Settings | None = None,
     *,
+    require: Collection[str] = (),
     dependencies: Dependencies | None = None,
     log: FilteringBoundLogger | None = None,
 ) -> Iterator[Store]:
@@ -93,12 +99,16 @@ def open_store(
     Use it as a context manager: the store is closed at the end of the block. If no region is set,
     the store uses an embedded PostgreSQL and local directories, and creates them at the first use.
 
-    Raises ConfigurationError if the settings or the topology are wrong, a catalog is unsafe or has
+    A region that does not open does not keep the others from being served. It is tried again when
+    it is used, at most every 5 seconds; until it opens, calls for its tenants raise its error.
+
+    Raises the error of a region of ``require`` that does not open, and the first error if no region
+    opens: ConfigurationError if the settings or the topology are wrong, a catalog is unsafe or has
     an unsupported revision, or a backend lacks a right or is not where the topology says.
     """
     dependencies = dependencies or Dependencies()
     with (
-        open_homes(settings, dependencies=dependencies, log=log) as homes,
+        open_homes(settings, require=require, dependencies=dependencies, log=log) as homes,
         Store(homes, sleep=dependencies.sleep) as store,
     ):
         yield store
@@ -108,6 +118,7 @@ def open_store(
 def open_homes(
     settings: Settings | None = None,
     *,
+    require: Collection[str] = (),
     dependencies: Dependencies | None = None,
     log: FilteringBoundLogger | None = None,
 ) -> Iterator[Homes]:
@@ -121,56 +132,91 @@ def open_homes(
     if settings.embedded and dependencies.probing:
         _init_embedded(settings, dependencies)
     with ExitStack() as stack:
-        regions = stack.enter_context(open_regions(settings, dependencies))
-        for region in regions:
-            check_catalog(region)
-            if guard_catalog(region, log) and dependencies.probing:
-                probe(region, log)
+        openings = stack.enter_context(_openings(settings, dependencies))
+        closing = stack.enter_context(ExitStack())
         flushers = stack.enter_context(Pool(_FLUSHERS, "flush"))
-        homes = Homes({region.name: ServedRegion.of(region, flushers) for region in regions})
+        openers = {
+            name: _opener(name, opening, flushers, log=log, probing=dependencies.probing)
+            for name, opening in openings.items()
+        }
+        regions = ServedRegions(openers, closing, clock=steady, seconds=dependencies.reopen_seconds)
+        homes = Homes(regions)
         stack.callback(homes.close)
+        homes.open_all(require)
         yield homes
+
+
+def _opener(
+    name: str,
+    opening: "Opening",
+    flushers: Pool,
+    *,
+    log: FilteringBoundLogger,
+    probing: bool,
+) -> Opener:
+    """Return what opens a region, checks it and logs its error. An unexpected one is Unavailable.
+
+    So it ends no process that serves other regions too.
+    """
+
+    def opened(stack: ExitStack) -> ServedRegion:
+        try:
+            region = opening(stack)
+            check_catalog(region)
+            if guard_catalog(region, log) and probing:
+                probe(region, log)
+        except DomicileError as error:
+            log.warning("region_not_opened", region=name, error=error.code, reason=error.message)
+            raise
+        except Exception as error:
+            log.exception("region_not_opened", region=name, error=type(error).__name__)
+            raise Unavailable(
+                f"{name} was not opened: {type(error).__name__}.",
+                advice="See the log, and: domicile doctor",
+            ) from error
+        return ServedRegion.of(region, flushers)
+
+    return opened
 
 
 def open_async_store(
     settings: Settings | None = None,
     *,
+    require: Collection[str] = (),
     dependencies: Dependencies | None = None,
     log: FilteringBoundLogger | None = None,
 ) -> AbstractAsyncContextManager[AsyncStore]:
     """Open a store for asyncio. See ``open_store``."""
-    return open_in_thread(open_store(settings, dependencies=dependencies, log=log))
+    return open_in_thread(open_store(settings, require=require, dependencies=dependencies, log=log))
 
 
 def worker_of(homes: Homes, log: FilteringBoundLogger) -> Worker:
-    """Return a worker for all served regions."""
-    todo: list[Duty] = []
-    for served in homes.regions.values():
-        # a duty destroys, so each of its transactions checks that the catalog was not restored
-        strict = replace(served.region, catalog=served.region.catalog.strict())
-        todo += duties(strict, served.keys, log)
-    return Worker(todo, log)
+    """Return a worker for all served regions, also for those that are not open yet."""
+    made: dict[str, list[Duty]] = {}
+
+    def todo(name: str) -> list[Duty]:
+        if name not in made:
+            served = homes.served(name)
+            # a duty destroys, so each of its transactions checks that the catalog was not restored
+            strict = replace(served.region, catalog=served.region.catalog.strict())
+            made[name] = duties(strict, served.keys, log)
+        return made[name]
+
+    return Worker({name: partial(todo, name) for name in homes.names}, log)
 
 
 @contextmanager
-def open_regions(settings: Settings, dependencies: Dependencies) -> Iterator[list[OpenRegion]]:
-    """Open the regions of the settings, without a check of their catalogs and backends."""
-    topology = topology_of(settings)
-    with ExitStack() as stack:
-        own = stack.enter_context(region_settings(settings, topology))
-        pool = stack.enter_context(Pool(_SENDERS, "send"))
-        yield [
-            _open(
-                stack,
-                settings,
-                dependencies,
-                topology.regions[name],
-                topology=topology,
-                own=own[name],
-                pool=pool,
-            )
-            for name in own
-        ]
+def open_regions(
+    settings: Settings, dependencies: Dependencies, *, only: str | None = None
+) -> Iterator[list[OpenRegion]]:
+    """Open the regions of the settings, without a check of their catalogs and backends.
+
+    ``only`` picks one. Raises WrongRegion if the settings do not have it.
+    """
+    with _openings(settings, dependencies) as openings, ExitStack() as stack:
+        if only is not None and only not in openings:
+            raise not_served(only, openings)
+        yield [openings[name](stack) for name in openings if only in (None, name)]
 
 
 @contextmanager
@@ -181,15 +227,8 @@ def open_restored(
 
     Raises WrongRegion if the settings do not have it, and what ``check_catalog`` raises.
     """
-    with open_regions(settings, dependencies or Dependencies()) as regions:
-        by_name = {region.name: region for region in regions}
-        if only is not None and only not in by_name:
-            raise not_served(only, by_name)
-        chosen = [
-            replace(region, catalog=region.catalog.within(UNLIMITED))
-            for region in regions
-            if only in (None, region.name)
-        ]
+    with open_regions(settings, dependencies or Dependencies(), only=only) as regions:
+        chosen = [replace(region, catalog=region.catalog.within(UNLIMITED)) for region in regions]
         for region in chosen:
             check_catalog(region)
         yield chosen
@@ -203,7 +242,7 @@ def init(settings: Settings, *, dependencies: Dependencies | None = None) -> dic
     """
     dependencies = dependencies or Dependencies()
     topology = topology_of(settings)
-    _make_home(settings.home)
+    make_home(settings.home)
     with (
         embedded.turn(settings.home / "init.lock"),
         region_settings(settings, topology, create=True) as regions,
@@ -224,40 +263,31 @@ def _init_embedded(settings: Settings, dependencies: Dependencies) -> None:
         init(settings, dependencies=dependencies)
 
 
-def check_catalog(region: OpenRegion) -> None:
-    """Check that the catalog is safe, and fits this code, these keys and this topology.
-
-    Raises CatalogUnsafe, CatalogUnsupported, SettingsError or BackendUndeclared.
-    """
-    region.catalog.check()
-    with region.catalog.begin() as connection:
-        pseudonym_keys.check(connection, region.name, region.pseudonyms.checks())
-        departures.check(connection, region.name, list(region.backends))
+Opening = Callable[[ExitStack], OpenRegion]
+"""Opens one region, without a check, and leaves what closes it on the stack."""
 
 
-def guard_catalog(region: OpenRegion, log: FilteringBoundLogger) -> bool:
-    """Compare the catalog with the ledger, now and from here on. Raises CatalogRestored.
+@contextmanager
+def _openings(settings: Settings, dependencies: Dependencies) -> Iterator[dict[str, Opening]]:
+    """Yield what opens each region of the settings."""
+    topology = topology_of(settings)
+    with (
+        region_settings(settings, topology) as own,
+        Pool(_SENDERS, "send") as pool,
+    ):
 
-    Return False if no backend with the ledger answers: the first use of the catalog then compares.
-    """
-    region.catalog.watch(Guard(region), steady, AGE)
-    try:
-        with region.catalog.begin():
-            pass
-    except CatalogUnavailable as error:
-        log.warning("catalog_not_compared", region=region.name, error=error.code)
-        return False
-    return True
+        def opening(name: str) -> Opening:
+            return lambda stack: _open(
+                stack,
+                settings,
+                dependencies,
+                topology.regions[name],
+                topology=topology,
+                own=own[name],
+                pool=pool,
+            )
 
-
-def probe(region: OpenRegion, log: FilteringBoundLogger) -> None:
-    """Use each right that storing and deleting need, with an announced key.
-
-    Only on backends that take bytes today: nothing new goes to the others. One that does not answer
-    is logged. Raises the error of one that refuses.
-    """
-    for error in try_rights(region):
-        log.warning("backend_down", backend=error.backend, error=error.code)
+        yield {name: opening(name) for name in own}
 
 
 def _open(
@@ -320,16 +350,6 @@ def _connectors(
 def _backend(spec: BackendSpec, settings: Settings) -> Backend:
     credentials = settings.backends.get(spec.name)
     return open_backend(spec, data_dir=settings.home, credentials=credentials)
-
-
-def _make_home(home: Path) -> None:
-    try:
-        home.mkdir(parents=True, exist_ok=True, mode=0o700)
-    except OSError as error:
-        raise SettingsError(
-            f"DOMICILE_HOME {home} cannot be made a directory: {error.strerror}.",
-            advice="Set it to a directory that the user who runs Domicile may create and write.",
-        ) from error
 
 
 def _init_region(

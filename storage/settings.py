@@ -141,6 +141,17 @@ def _invalid(problem: ErrorDetails) -> SettingsError:
     )
 
 
+def make_home(home: Path) -> None:
+    """Create the home directory unless it exists. Raises SettingsError."""
+    try:
+        home.mkdir(parents=True, exist_ok=True, mode=0o700)
+    except OSError as error:
+        raise SettingsError(
+            f"DOMICILE_HOME {home} cannot be made a directory: {error.strerror}.",
+            advice="Set it to a directory that the user who runs Domicile may create and write.",
+        ) from error
+
+
 def topology_of(settings: Settings) -> Topology:
     """Load the topology of the settings, or the example. Raises TopologyError or SettingsError."""
     if settings.topology is not None and not settings.topology.is_dir():

@@ -10,7 +10,7 @@ from sqlalchemy.dialects.postgresql import insert
 
 from storage.catalog import tables as t
 from storage.catalog.counting import count_up_to
-from storage.catalog.kinds import ObjectState
+from storage.catalog.kinds import ObjectKind, ObjectState
 from storage.errors import BackendUndeclared
 from storage.model import ReplicaState
 from storage.text import plural
@@ -134,14 +134,14 @@ def mark_moved(connection: Connection, replicas: Collection[UUID], now: datetime
 
 
 def count_absent(connection: Connection, replicas: Sequence[UUID]) -> None:
-    """Count replicas that were seen absent, if their backend leaves."""
+    """Count replicas that were seen absent, except canaries, if their backend leaves."""
     seen = (
         select(
             r.backend, func.count().label("replicas"), func.coalesce(func.sum(o.size), 0).label("b")
         )
         .select_from(t.replica)
         .join(t.object_, o.id == r.object_id)
-        .where(r.id.in_(replicas), r.state == ReplicaState.GONE)
+        .where(r.id.in_(replicas), r.state == ReplicaState.GONE, o.kind != ObjectKind.CANARY)
         .group_by(r.backend)
         .subquery()
     )

@@ -53,7 +53,7 @@ class FenceQuery:
 
 
 def covering(connection: Connection, queries: Sequence[FenceQuery]) -> dict[int, set[UUID]]:
-    """Return the erasures that cover each write, by position; two statements for the batch."""
+    """Return the erasures that cover each of one or more writes, by position; two statements."""
     active = _active(connection, queries)
     lines: list[tuple[int, str, str, bytes, datetime]] = []
     for n, query in enumerate(queries):
@@ -92,8 +92,6 @@ def covering(connection: Connection, queries: Sequence[FenceQuery]) -> dict[int,
 
 def _active(connection: Connection, queries: Sequence[FenceQuery]) -> set[tuple[str, str]]:
     """Return tenants and scopes with a fence that could cover any write: usually none at all."""
-    if not queries:
-        return set()
     tenants = sorted({query.tenant for query in queries})
     pairs = [(tenant, scope.value) for tenant in tenants for scope in _FENCED]
     rows = connection.execute(
@@ -152,5 +150,4 @@ def prune(connection: Connection, now: datetime, limit: int) -> int:
 
 def count(connection: Connection, erasure: UUID) -> int:
     """Return how many fences an erasure has."""
-    query = select(func.count()).where(f.erasure_id == erasure)
-    return connection.scalar(query) or 0
+    return connection.scalars(select(func.count()).where(f.erasure_id == erasure)).one()

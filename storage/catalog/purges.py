@@ -1,6 +1,6 @@
 """The purge queue: replicas that must go, until they are seen absent and their rows are pruned."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -128,6 +128,13 @@ def mark_gone(
         update(t.object_)
         .where(o.id == replica.object_id, o.state == ObjectState.PURGING, ~left)
         .values(state=ObjectState.GONE, gone_at=now)
+    )
+
+
+def mark_landed(connection: Connection, replicas: Collection[UUID], now: datetime) -> None:
+    """Note that every request to write these replicas has been answered: none can land later."""
+    connection.execute(
+        update(t.replica).where(r.id.in_(replicas), r.land_by > now).values(land_by=now)
     )
 
 

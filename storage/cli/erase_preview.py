@@ -69,16 +69,19 @@ def tenant_preview(homes: Homes, tenant: str, scope: Scope) -> Preview:
 
 
 def account_preview(homes: Homes, account: str) -> Preview:
-    """Return the preview for all tenants of an account that the regions of this process know."""
+    """Return the preview for all tenants of an account that the regions of this process know.
+
+    Raise the error of a region that does not answer: a part of the preview would mislead.
+    """
     known: dict[str, str] = {}
-    for served in homes.regions.values():
-        with served.region.catalog.begin() as connection:
+    for name in homes.names:
+        with homes.served(name).region.catalog.begin() as connection:
             known |= dict(tenants.of_account(connection, account))
-    here = sorted(tenant for tenant, home in known.items() if home in homes.regions)
+    here = sorted(tenant for tenant, home in known.items() if home in homes.names)
     total = 0
     for tenant in here:
         total += _count(homes, tenant, Scope.tenant(), at_most=_COUNTED - total)
-    elsewhere = tuple(sorted({home for home in known.values() if home not in homes.regions}))
+    elsewhere = tuple(sorted({home for home in known.values() if home not in homes.names}))
     return Preview(tuple(here), total, total < _COUNTED, _cascades(homes), elsewhere)
 
 

@@ -3,10 +3,11 @@
 import errno
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, NoReturn
 
+import typer
 from typer import Abort, TyperException
 from typer.core import TyperGroup
 
@@ -100,7 +101,9 @@ def _ended(work: Callable[[], object], *, as_json: bool) -> int:
 
 
 def _as_ours(error: Exception) -> DomicileError:
-    """Return an error of the settings for what the operating system forbids, else a bug."""
+    """Return ours, one of the settings for what the operating system forbids, else a bug."""
+    if isinstance(error, DomicileError):
+        return error
     if isinstance(error, OSError) and error.errno in _FORBIDDEN:
         return SettingsError(
             f"The operating system refused: {error.strerror}.",
@@ -131,26 +134,49 @@ class _Unexpected(DomicileError):
         return "UnexpectedError"
 
 
+def failed_regions(failed: Mapping[str, Exception]) -> dict[str, object]:
+    """Return the regions that failed for a JSON document, each with its error."""
+    errors = [{"region": name} | _as_json(_as_ours(error)) for name, error in failed.items()]
+    return {"failed": errors}
+
+
+def end_with_failed(failed: Mapping[str, Exception], *, as_json: bool) -> None:
+    """Print the error of each region that failed, and end with the exit code of the first one."""
+    errors = {name: _as_ours(error) for name, error in failed.items()}
+    if not as_json:
+        for name, error in errors.items():
+            shown = for_command_line(error)
+            print_note(f"Failed: {name}: {shown.message}", style="bold red")
+            print_note(shown.advice)
+    for first in errors.values():
+        raise typer.Exit(_code_of(first))
+
+
+def _as_json(error: DomicileError) -> dict[str, object]:
+    shown = for_command_line(error)
+    return {
+        "code": error.code,
+        "message": shown.message,
+        "advice": shown.advice,
+        "page": shown.page,
+        "reasons": list(error.reasons) if isinstance(error, Refused) else [],
+        "retryable": error.retryable,
+        "outcome": error.outcome,
+    }
+
+
+def _code_of(error: DomicileError) -> Exit:
+    return Exit.BUG if isinstance(error, _Unexpected) else code_for(error)
+
+
 def _report(error: DomicileError, *, as_json: bool) -> int:
     """Print an error; return the exit code."""
     shown = for_command_line(error)
     if as_json:
-        print_json(
-            {
-                "error": {
-                    "code": error.code,
-                    "message": shown.message,
-                    "advice": shown.advice,
-                    "page": shown.page,
-                    "reasons": list(error.reasons) if isinstance(error, Refused) else [],
-                    "retryable": error.retryable,
-                    "outcome": error.outcome,
-                }
-            }
-        )
+        print_json({"error": _as_json(error)})
     else:
         print_note(f"Error: {shown.message}", style="bold red")
         print_note(shown.advice)
         if not isinstance(error, UsageError):
             print_note(shown.page, style="dim")
-    return Exit.BUG if isinstance(error, _Unexpected) else code_for(error)
+    return _code_of(error)

@@ -16,6 +16,7 @@ from storage import bootstrap
 from storage.bootstrap import Dependencies
 from storage.catalog import days, schema, server
 from storage.catalog.engine import OLDEST_SERVER
+from storage.checks import check_catalog
 from storage.cli.findings import Finding, failed, tried
 from storage.crypto.root import LocalRootKeys
 from storage.errors import DomicileError
@@ -72,7 +73,7 @@ def _region(
     alone = settings.model_copy(update={"regions": {name: given}})
     try:
         with bootstrap.open_regions(alone, Dependencies()) as opened:
-            bootstrap.check_catalog(opened[0])
+            check_catalog(opened[0])
             yield from _backends(opened[0])
     except DomicileError as error:
         yield failed("backends", name, error)

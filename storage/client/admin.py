@@ -5,8 +5,9 @@ from dataclasses import replace
 
 from storage.catalog import tenants
 from storage.client.holds import Holds
-from storage.client.homes import Homes, ServedRegion, home_elsewhere, unknown
+from storage.client.homes import Homes, home_elsewhere, unknown
 from storage.client.processors import Processors
+from storage.client.regions import ServedRegion
 from storage.client.validate import check_limit, check_spec, check_tenant_id
 from storage.model import TenantSpec
 from storage.policy import admit, well_formed
@@ -34,15 +35,16 @@ class Tenants:
 
         Raises Refused if the terms are not allowed (AgreementMissing, ResidencyUnsatisfied,
         ConsumerTenant, ...), TenantConflict if the tenant exists with another account or home,
-        and WrongRegion if this process does not serve the home.
+        and WrongRegion if this process does not serve the home. Every region of this process must
+        answer: a tenant has one home.
         """
         check_spec(spec)
         spec = replace(spec, agreements=tuple(spec.agreements))
         home = self._home(spec)
         admit(home.region.topology, spec)
-        for name, served in self._homes.regions.items():
+        for name in self._homes.names:
             if name != spec.home:  # the others first, so that two homes cannot both take the name
-                with served.region.catalog.begin() as connection:
+                with self._homes.served(name).region.catalog.begin() as connection:
                     tenants.note_elsewhere(connection, spec)
         home.region.catalog.run(
             lambda connection: tenants.ensure(connection, spec, home.region.clock.now())
@@ -69,9 +71,10 @@ class Tenants:
         return [terms.spec for terms in found if terms is not None]
 
     def _home(self, spec: TenantSpec) -> ServedRegion:
-        regions = self._homes.regions
-        some = next(iter(regions.values()))
-        if spec.home in some.region.topology.regions and spec.home not in regions:
+        if spec.home in self._homes.names:
+            return self._homes.served(spec.home)
+        some = next(iter(self._homes.regions.values()))
+        if spec.home in some.region.topology.regions:
             raise home_elsewhere(spec.id, spec.home)
         # ``admit`` refuses a home that the topology does not have, with the reason
-        return regions.get(spec.home, some)
+        return some

@@ -8,7 +8,8 @@ from sqlalchemy import Connection
 from storage.catalog import holds, records
 from storage.catalog.audit import note_opening
 from storage.client.files import OpenFile
-from storage.client.homes import Homes, ServedRegion
+from storage.client.homes import Homes
+from storage.client.regions import ServedRegion
 from storage.client.validate import (
     Id,
     as_id,

@@ -2,50 +2,34 @@
 
 import os
 import threading
-from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping
 from time import monotonic
-from typing import Self, TypeVar
+from typing import TypeVar
 
 from sqlalchemy import Connection
 
 from storage.catalog import tenants
 from storage.catalog.engine import check_process
 from storage.catalog.tenants import TenantTerms
+from storage.client.regions import ServedRegion, ServedRegions
 from storage.client.validate import check_text
 from storage.errors import (
-    CatalogRestored,
-    CatalogUnavailable,
+    ConfigurationError,
+    DomicileError,
     InvalidRequest,
+    KeyUnavailable,
+    Unavailable,
     UnknownTenant,
     WrongRegion,
 )
-from storage.objects.keyring import KeyRing
-from storage.packs.prepare import Writer
-from storage.packs.reader import Reader
 from storage.policy import well_formed
-from storage.region import OpenRegion
 
 T = TypeVar("T")
 
+REGIONAL = (Unavailable, ConfigurationError, KeyUnavailable)
+"""What one region may raise while the others serve."""
+
 _CACHED = 5.0  # seconds; a write compares the terms again before it commits
-
-
-@dataclass(frozen=True, slots=True)
-class ServedRegion:
-    """An open region with its day keys, writer and reader."""
-
-    region: OpenRegion
-    keys: KeyRing
-    writer: Writer
-    reader: Reader
-
-    @classmethod
-    def of(cls, region: OpenRegion, flushers: ThreadPoolExecutor) -> Self:
-        """Return a writer and a reader for ``region``. ``flushers`` runs the writer's flushes."""
-        keys = KeyRing(region)
-        return cls(region, keys, Writer(region, keys, flushers), Reader(region, keys))
 
 
 class Homes:
@@ -54,9 +38,9 @@ class Homes:
     The store, its tenants and its admin interfaces share one. It is not part of the public API.
     """
 
-    def __init__(self, regions: Mapping[str, ServedRegion]) -> None:
-        """Serve ``regions``, by name."""
-        self._regions = dict(regions)
+    def __init__(self, regions: ServedRegions) -> None:
+        """Serve ``regions``."""
+        self._regions = regions
         self._cache: dict[str, tuple[float, ServedRegion, TenantTerms]] = {}
         self._lock = threading.Lock()
         self._closed = False
@@ -64,17 +48,36 @@ class Homes:
 
     @property
     def regions(self) -> Mapping[str, ServedRegion]:
-        """The served regions, by name. Raises InvalidRequest in a forked process."""
+        """The regions that are open now, by name. Raises InvalidRequest in a forked process."""
         check_process(self._process)
-        return self._regions
+        return self._regions.open
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """All regions that this process serves, open or not."""
+        return self._regions.names
 
     def served(self, region: str) -> ServedRegion:
-        """Return a region by name. Raises WrongRegion if this process does not serve it."""
+        """Return a region by name.
+
+        Raises WrongRegion if this process does not serve it, and its error if it did not open.
+        """
+        check_process(self._process)
         check_text("region", region)
-        try:
-            return self.regions[region]
-        except KeyError:
-            raise not_served(region, self._regions) from None
+        return self._regions.get(region)
+
+    def open_all(self, require: Collection[str]) -> None:
+        """Open each region. Raises the error of a required one, and the first if none opens."""
+        failed: list[DomicileError] = []
+        for name in (*self.names, *(name for name in require if name not in self.names)):
+            try:
+                self.served(name)
+            except DomicileError as error:
+                if name in require:
+                    raise
+                failed.append(error)
+        if failed and not self.regions:
+            raise failed[0]
 
     def find(self, tenant: str) -> tuple[ServedRegion, TenantTerms]:
         """Return the tenant's home region and terms, at most 5 seconds old.
@@ -89,7 +92,7 @@ class Homes:
             cached = self._cache.get(tenant)
         if cached is not None and monotonic() - cached[0] < _CACHED:
             return cached[1], cached[2]
-        found = self._look_up(tenant)
+        found = self._look_up(tenant, cached[1].region.name if cached else None)
         with self._lock:
             self._cache[tenant] = (monotonic(), *found)
         return found
@@ -99,18 +102,22 @@ class Homes:
         with self._lock:
             self._cache.pop(tenant, None)
 
-    def first(self, ask: Callable[[ServedRegion, Connection], T]) -> T | None:
+    def first(
+        self, ask: Callable[[ServedRegion, Connection], T], *, likely: str | None = None
+    ) -> T | None:
         """Return the first true answer of a region; None if every region has answered without one.
 
-        A region whose catalog is unavailable, or restored and not yet recovered, does not keep the
-        answer of another from being found. Raises its error only if no region has an answer.
+        A region that did not open or does not answer does not keep the answer of another from being
+        found. Raises its error only if no region has an answer. ``likely`` is asked first.
         """
-        unanswered: CatalogUnavailable | CatalogRestored | None = None
-        for served in self.regions.values():
+        unanswered: Exception | None = None
+        opened = self.regions
+        for name in sorted(self.names, key=lambda name: (name != likely, name not in opened)):
             try:
+                served = self.served(name)
                 with served.region.catalog.begin() as connection:
                     found = ask(served, connection)
-            except (CatalogUnavailable, CatalogRestored) as error:
+            except REGIONAL as error:
                 unanswered = error
                 continue
             if found:
@@ -124,10 +131,9 @@ class Homes:
         if os.getpid() != self._process:
             return
         self._closed = True
-        for served in self._regions.values():
-            served.writer.close()
+        self._regions.close()
 
-    def _look_up(self, tenant: str) -> tuple[ServedRegion, TenantTerms]:
+    def _look_up(self, tenant: str, likely: str | None) -> tuple[ServedRegion, TenantTerms]:
         homes: set[str | None] = set()
 
         def ask(
@@ -138,10 +144,10 @@ class Homes:
                 homes.add(tenants.home_of(connection, tenant))
             return (served, terms) if terms is not None else None
 
-        found = self.first(ask) if well_formed(tenant) else None
+        found = self.first(ask, likely=likely) if well_formed(tenant) else None
         if found is not None:
             return found
-        for home in homes - {None} - self._regions.keys():
+        for home in homes - {None, *self.names}:
             raise home_elsewhere(tenant, str(home))
         raise unknown("tenant", tenant)
 
@@ -164,13 +170,4 @@ def home_elsewhere(tenant: str, home: str) -> WrongRegion:
         f"Tenant {tenant!r} is at home in {home}, which this process does not serve.",
         home=home,
         advice=f"Use a process that serves {home}.",
-    )
-
-
-def not_served(region: str, served: Mapping[str, object]) -> WrongRegion:
-    """Return the error for a region that this process does not serve."""
-    return WrongRegion(
-        f"This process does not serve {region}.",
-        home=region,
-        advice=f"It serves: {', '.join(served)}.",
     )

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from uuid import UUID
 
 from storage.catalog import copies
-from storage.client.homes import Homes
+from storage.client.homes import REGIONAL, Homes
 from storage.client.validate import as_uuid, check_attestation, check_limit, check_processor
 from storage.errors import InvalidRequest, NotFound
 from storage.ledger.handover import attest
@@ -53,10 +53,17 @@ class Processors:
         """
         wanted = as_uuid(copy, "a copy")
         check_attestation(digest, actor)
-        for served in self._homes.regions.values():
-            found = attest(served.region, wanted, digest, actor)
+        unanswered: Exception | None = None
+        for name in self._homes.names:
+            try:
+                found = attest(self._homes.served(name).region, wanted, digest, actor)
+            except REGIONAL as error:
+                unanswered = error
+                continue
             if found is not None:
                 return found
+        if unanswered is not None:
+            raise unanswered
         raise NotFound("No such copy in the regions of this process.")
 
     def _check_known(self, processor: str) -> None:
@@ -65,10 +72,8 @@ class Processors:
         known = {name for region in regions for name in region.connectors}
         if processor in known:
             return
-        for region in regions:
-            with region.catalog.begin() as connection:
-                if copies.page(connection, None, 1, processor=processor):
-                    return
+        if self._homes.first(lambda _, c: copies.page(c, None, 1, processor=processor)):
+            return
         raise InvalidRequest(
             "The topology has no such processor.",
             advice=f"{did_you_mean(processor, known)} It has: {', '.join(sorted(known))}.".lstrip(),

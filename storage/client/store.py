@@ -7,11 +7,11 @@ from uuid import UUID
 
 from storage.catalog import erasure_status, erasures, tenants
 from storage.client.admin import Admin
-from storage.client.homes import Homes, unknown
+from storage.client.homes import REGIONAL, Homes, unknown
 from storage.client.status import region_status
 from storage.client.tenant import Tenant
 from storage.client.validate import as_uuid, check_erasure, check_limit, check_tenant_id
-from storage.errors import CatalogUnavailable, InvalidRequest, NotFound, Unavailable
+from storage.errors import InvalidRequest, NotFound
 from storage.ledger.fence import Sleep
 from storage.model import AccountErasure, Erasure, Reason, RegionStatus, Scope, ScopeKind
 
@@ -62,13 +62,13 @@ class Store:
             raise unknown("account", scope.value)
         done: list[Erasure] = []
         for tenant, home in sorted(tenant_homes.items()):
-            if home not in self._homes.regions:
+            if home not in self._homes.names:
                 not_reached.add(home)
                 continue
             one = Tenant(self._homes, tenant, self._sleep)
             try:
                 done.append(one.erase(Scope.tenant(), reason=reason, ticket=ticket))
-            except Unavailable:
+            except REGIONAL:
                 not_reached.add(home)
         return AccountErasure(scope.value, tuple(done), tuple(sorted(not_reached)))
 
@@ -100,8 +100,11 @@ class Store:
         return [found[i] for i in ids]
 
     def status(self) -> list[RegionStatus]:
-        """Return the status of each region: counts, backlog, and deletions that are overdue."""
-        return [region_status(served.region) for served in self._homes.regions.values()]
+        """Return the status of each region: counts, backlog, and deletions that are overdue.
+
+        Raises the error of a region that did not open.
+        """
+        return [region_status(self._homes.served(name).region) for name in self._homes.names]
 
     def close(self) -> None:
         """Write what is queued. Every later call on the store or its tenants is refused."""
@@ -124,10 +127,10 @@ class Store:
         """Return the account's tenants with their homes, and the regions that did not answer."""
         homes: dict[str, str] = {}
         silent: set[str] = set()
-        for name, served in self._homes.regions.items():
+        for name in self._homes.names:
             try:
-                with served.region.catalog.begin() as connection:
+                with self._homes.served(name).region.catalog.begin() as connection:
                     homes |= dict(tenants.of_account(connection, account))
-            except CatalogUnavailable:
+            except REGIONAL:
                 silent.add(name)
         return homes, silent

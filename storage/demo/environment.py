@@ -105,7 +105,12 @@ def open_environment() -> Iterator[Environment]:
         with _exit_on_signals(), (home / "domicile.log").open("w", buffering=1) as stream:
             log = make_logger(stream)
             with (
-                open_homes(settings, dependencies=dependencies, log=log) as homes,
+                open_homes(
+                    settings,
+                    require=topology_of(settings).regions,
+                    dependencies=dependencies,
+                    log=log,
+                ) as homes,
                 Store(homes, sleep=clock.sleep) as store,
             ):
                 yield Environment(home, topology_of(settings), clock, homes, store, log)

@@ -232,8 +232,9 @@ def resolve(region: OpenRegion, connection: Connection, object_id: UUID) -> bool
     False: no backend has it, and it is abandoned. Raises BackendError if one does not answer.
     """
     known = objects.find_object(connection, object_id)
-    if known is None or known.state is not ObjectState.WRITING or known.number is None:
+    if known is None or known.state is not ObjectState.WRITING:
         return False
+    assert known.number is not None
     replicas = objects.replicas_of(connection, [object_id], [ReplicaState.WRITING])
     at, silent = {}, None
     for replica in replicas.get(object_id, []):

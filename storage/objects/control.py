@@ -10,9 +10,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
+from storage.catalog import purges
 from storage.catalog.kinds import ObjectKind
 from storage.errors import BackendError
-from storage.objects.write import Contents, Write, announce
+from storage.objects.write import Contents, Write, abandon, announce
 from storage.ports import ItemKind
 from storage.region import OpenRegion
 
@@ -63,8 +64,16 @@ def check(region: OpenRegion, control: Control) -> dict[str, str | None]:
             if replica.backend not in control.failed:
                 found[replica.backend] = _listed(region, control, replica.backend, replica.key)
     finally:
-        control.write.abandon()
+        _abandon(region, control)
     return found
+
+
+def _abandon(region: OpenRegion, control: Control) -> None:
+    """Mark the control for purge. What a backend has acknowledged cannot land any more."""
+    landed = [r.id for r in control.write.replicas if r.backend in control.kinds]
+    with region.catalog.begin() as connection:
+        abandon(region, connection, control.id)
+        purges.mark_landed(connection, landed, region.clock.now())
 
 
 def _listed(region: OpenRegion, control: Control, backend: str, key: str) -> str | None:

@@ -104,7 +104,7 @@ def commit(region: OpenRegion, keys: KeyRing, pack: Pack, sent: Sent, digest: by
     try:
         outcomes = region.catalog.run(lambda c: _commit(region, c, pack, sent, digest))
     except Exception as error:
-        if not isinstance(error, CatalogUnavailable) and not disconnected(error):
+        if not disconnected(error):
             raise
         _after_lost_commit(region, keys, pack, error)
         return
@@ -138,7 +138,9 @@ def _screen(
             continue
         left[record.name] = record
     waiting = list(left.values())
-    fenced = fences.covering(connection, [r.fence_query() for r in waiting]) if waiting else {}
+    if not waiting:
+        return answered, waiting
+    fenced = fences.covering(connection, [r.fence_query() for r in waiting])
     answered += [(record, erased()) for n, record in enumerate(waiting) if n in fenced]
     return answered, [record for n, record in enumerate(waiting) if n not in fenced]
 

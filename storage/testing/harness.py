@@ -149,10 +149,15 @@ class Domicile:
         return self._homes
 
     def open(self) -> Store:
-        """Open the store as a new process would, after closing the open one."""
+        """Close the store, and open it as a new process that requires every region."""
         self.stack.close()
         self._homes = self.stack.enter_context(
-            open_homes(self.settings, dependencies=self.dependencies, log=self.log)
+            open_homes(
+                self.settings,
+                require=self.settings.regions,
+                dependencies=self.dependencies,
+                log=self.log,
+            )
         )
         self._store = self.stack.enter_context(Store(self._homes, sleep=self.clock.sleep))
         return self._store
@@ -166,6 +171,7 @@ class Domicile:
             connector=self._connector,
             limits=self.limits,
             unhealthy_seconds=0.0,
+            reopen_seconds=0.0,
             sleep=self.clock.sleep,
         )
 
@@ -180,7 +186,12 @@ class Domicile:
             if clock is None
             else replace(self.dependencies, clock=lambda _: clock)
         )
-        with open_store(self.settings, dependencies=dependencies, log=self.log) as store:
+        with open_store(
+            self.settings,
+            require=self.settings.regions,
+            dependencies=dependencies,
+            log=self.log,
+        ) as store:
             yield store
 
     @contextmanager

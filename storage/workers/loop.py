@@ -1,13 +1,14 @@
 """The worker loop: every duty in turn, one bounded piece at a time, until it is stopped."""
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from structlog.typing import FilteringBoundLogger
 
 from storage.catalog.refusals import connection_failure
 from storage.errors import (
+    BackendError,
     CatalogUnavailable,
     ConfigurationError,
     DomicileError,
@@ -77,12 +78,28 @@ def compare_clocks(region: OpenRegion, log: FilteringBoundLogger) -> int:
     return 0
 
 
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """A round that has ended: pieces by duty, and the first error of each region that failed.
+
+    If the catalog of a region did not answer, that is its error.
+    """
+
+    pieces: dict[str, int]
+    failed: dict[str, Exception]
+
+
 class Worker:
     """Runs the duties of the regions that this process serves."""
 
-    def __init__(self, todo: Sequence[Duty], log: FilteringBoundLogger) -> None:
-        """Several workers may run the same duties, in one process or in many."""
-        self._duties = todo
+    def __init__(
+        self, todo: Mapping[str, Callable[[], Sequence[Duty]]], log: FilteringBoundLogger
+    ) -> None:
+        """``todo`` gives the duties of each region. It raises while the region does not open.
+
+        Several workers may run the same duties, in one process or in many.
+        """
+        self._todo = todo
         self._log = log
         self._stop = threading.Event()
 
@@ -93,43 +110,64 @@ class Worker:
     def run_once(self) -> dict[str, int]:
         """Do everything that is due now. Return the number of pieces by duty.
 
-        A duty that fails is left for the next round, and so are all further duties of a region
-        whose catalog does not answer. The first error is raised at the end.
+        The first error of ``run_round`` is raised at the end.
         """
-        done: dict[str, int] = {}
-        failed: dict[str, DomicileError] = {}
-        for duty in self._duties:
-            if isinstance(failed.get(duty.region), CatalogUnavailable):
-                continue
-            try:
-                done[duty.name] = done.get(duty.name, 0) + self._exhaust(duty)
-            except DomicileError as error:
-                self._report(duty, error)
-                if isinstance(error, CatalogUnavailable):
-                    failed[duty.region] = error
-                failed.setdefault(duty.region, error)
-        for first in failed.values():
+        ended = self.run_round()
+        for first in ended.failed.values():
             raise first
-        return done
+        return ended.pieces
 
-    def _report(self, duty: Duty, error: DomicileError) -> None:
+    def run_round(self) -> Ended:
+        """Do everything that is due now, in every region that opens.
+
+        A duty that raises anything is left for the next round, and so are all further duties of a
+        region whose catalog does not answer.
+        """
+        ended = Ended({}, {})
+        for region, todo in self._todo.items():
+            try:
+                duties_now = todo()
+            except Exception as error:  # noqa: BLE001 - the other regions go on
+                self._report(region, "open", error)
+                ended.failed.setdefault(region, error)
+                continue
+            for duty in duties_now:
+                self._run(duty, ended)
+        return ended
+
+    def _run(self, duty: Duty, ended: Ended) -> None:
+        """Run a duty, and note its pieces or its error."""
+        if isinstance(ended.failed.get(duty.region), CatalogUnavailable):
+            return
+        try:
+            done = self._exhaust(duty)
+        except Exception as error:  # noqa: BLE001 - the other duties go on
+            self._report(duty.region, duty.name, error)
+            if isinstance(error, CatalogUnavailable):
+                ended.failed[duty.region] = error
+            ended.failed.setdefault(duty.region, error)
+        else:
+            ended.pieces[duty.name] = ended.pieces.get(duty.name, 0) + done
+
+    def _report(self, region: str, duty: str, error: Exception) -> None:
         """Log why a duty failed. Only what nobody expects needs the frames."""
-        told = {"region": duty.region, "error": error.code}
+        told = {"region": region, "error": code_of(error)}
+        if isinstance(error, BackendError):
+            told["backend"] = error.backend
         if isinstance(error, CatalogUnavailable):
             why = connection_failure(error) or error.message
             self._log.error("catalog_unavailable", **told, reason=why)
         elif isinstance(error, Unavailable | KeyUnavailable | ConfigurationError):
-            self._log.error("duty_failed", duty=duty.name, **told, reason=error.message)
+            self._log.error("duty_failed", duty=duty, **told, reason=error.message)
         else:
-            self._log.exception("duty_failed", duty=duty.name, **told)
+            self._log.error("duty_failed", duty=duty, **told, exc_info=error)
 
     def run_forever(self, pause: float) -> None:
         """Run rounds, ``pause`` seconds apart, until ``stop``. Errors are logged."""
         while not self._stop.is_set():
-            try:
-                self.run_once()
-            except DomicileError as error:
-                self._log.warning("round_incomplete", error=error.code)
+            for first in self.run_round().failed.values():
+                self._log.warning("round_incomplete", error=code_of(first))
+                break
             self._stop.wait(pause)
 
     def _exhaust(self, duty: Duty) -> int:
@@ -140,3 +178,8 @@ class Worker:
             if not more:
                 break
         return pieces
+
+
+def code_of(error: Exception) -> str:
+    """Return the name of an error for the log, also of one that nobody expects."""
+    return error.code if isinstance(error, DomicileError) else type(error).__name__

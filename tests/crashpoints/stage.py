@@ -181,7 +181,7 @@ class Actor(Process):
         return duties(served.region, served.keys, quiet())
 
     def work(self) -> None:
-        Worker(self.duties(), quiet()).run_once()
+        Worker({HOME: self.duties}, quiet()).run_once()
 
     def end(self) -> None:
         """Close the store, also of a dead process."""
@@ -227,7 +227,12 @@ class Stage(Cluster):
         tape = tape or Tape()
         stack, dependencies = ExitStack(), self.dependencies(tape, probing=probing)
         store: Store = stack.enter_context(
-            open_store(self.settings, dependencies=dependencies, log=quiet())
+            open_store(
+                self.settings,
+                require=self.settings.regions,
+                dependencies=dependencies,
+                log=quiet(),
+            )
         )
         for served in homes_of(store).regions.values():
             object.__setattr__(served.region, "pool", InTurn(tape))

@@ -4,10 +4,11 @@ from collections.abc import Callable
 
 import pytest
 
-from storage.errors import StaleId, TermsChanged
+from storage.errors import Abandoned, Expired, StaleId, TermsChanged
 from storage.model import DataClass
-from storage.testing import Domicile
-from tests.support.actions import work
+from storage.testing import Call, Domicile
+from tests.support.actions import duty, work
+from tests.support.holds import SOON
 
 
 def meanwhile(domicile: Domicile, happens: Callable[[], object]) -> None:
@@ -61,3 +62,44 @@ def test_what_was_agreed_before_does_not_hold_for_a_write_under_way(
     assert again.deadline is None or (before.deadline - again.deadline).days == 30 - days
     work(domicile, hours=1)
     assert len(packs(domicile)) == 2 * (1 + again.stored)
+
+
+@pytest.mark.parametrize("expired", [False, True])
+def test_the_expiry_day_of_a_write_under_way_begins(domicile: Domicile, *, expired: bool) -> None:
+    """Nothing is stored from midnight on, whether a worker has expired the day or not."""
+    t = domicile.tenant(retention=SOON)
+
+    def late(call: Call) -> object:
+        done = call.proceed()
+        domicile.pass_time(hours=12)
+        if expired:
+            work(domicile, minutes=1)
+        return done
+
+    t.put(DataClass.PROMPT, b"the day's key", subject="u")
+    domicile.backends["eu-a"].inject(late, "put", prefix="pack/", times=1)
+
+    with pytest.raises(Expired):
+        t.put(DataClass.PROMPT, b"mine", subject="u")
+
+    work(domicile, hours=1)
+    assert packs(domicile) == []
+
+
+def test_a_write_that_takes_too_long_is_abandoned(domicile: Domicile) -> None:
+    """A worker purges its bytes, so the caller hears that nothing is stored, and why."""
+    t = domicile.tenant()
+
+    def reap() -> None:
+        domicile.pass_time(minutes=1)
+        duty(domicile, "reap")
+
+    t.put(DataClass.PROMPT, b"the day's key", subject="u")
+    meanwhile(domicile, reap)
+
+    with pytest.raises(Abandoned):
+        t.put(DataClass.PROMPT, b"mine", subject="u")
+
+    assert len(t.list()) == 1
+    work(domicile, hours=1)
+    assert len(packs(domicile)) == 2

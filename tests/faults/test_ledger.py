@@ -6,11 +6,13 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import text
+from structlog.testing import capture_logs
 
 import regions
 from storage.catalog import ledger
 from storage.cli.exit_codes import Exit, code_for
 from storage.errors import (
+    Abandoned,
     BackendForbidden,
     BackendFull,
     BackendUnavailable,
@@ -20,14 +22,15 @@ from storage.errors import (
     LedgerUnwritten,
 )
 from storage.model import DataClass, Scope
-from storage.testing import Domicile, Gate
+from storage.testing import Call, Domicile, Gate
 from tests.support.actions import GONE, duty, erase, get, is_complete, work
 from tests.support.catalogs.backups import Dump, recover_catalog
-from tests.support.faults.transactions import FENCING, CatalogFaults, watching
+from tests.support.faults.transactions import COMMITTING, FENCING, CatalogFaults, ran, watching
 from tests.support.inspect.stored import HOME, home, object_states, orphans, wait_until
 from tests.support.topologies import small_topology
 
 PROMPT = DataClass.PROMPT
+ANNOUNCING_ENTRY = ran("pg_advisory_xact_lock(", "INSERT INTO object")  # not a pack's
 
 
 def entries(domicile: Domicile) -> Iterator[str]:
@@ -138,7 +141,7 @@ def test_a_writer_that_died_before_it_sent_anything(
 ) -> None:
     """No backend has its entry: it is abandoned once every backend has said so."""
     t = domicile.tenant()
-    faults.at_commit(lambda ran: "INSERT INTO object" in ran[-2], after=faults.lose)
+    faults.at_commit(ANNOUNCING_ENTRY, after=faults.lose)
     with pytest.raises(CatalogUnavailable):
         erase(t)
     assert object_states(home(domicile), "ledger") == {"writing": 1}
@@ -213,6 +216,102 @@ def test_a_stale_entry_is_resolved_once(domicile: Domicile, faults: CatalogFault
         for done in [pool.submit(duty, domicile, "resolve") for _ in range(2)]:
             done.result(30)
     assert len(domicile.store.erasures(HOME)) == 1
+
+
+def test_a_write_is_committed_while_an_erasure_is_resolved(
+    domicile: Domicile, faults: CatalogFaults, aside: ThreadPoolExecutor, gate: Gate
+) -> None:
+    """The worker waits for it before it commits the fence, so the erasure covers it."""
+    t = domicile.tenant()
+    t.put(PROMPT, b"the day key is made")
+    early = t.new_id(PROMPT)
+    faults.at_commit(FENCING, before=faults.kill)
+    with pytest.raises(CatalogUnavailable):
+        erase(t)
+    domicile.pass_time(minutes=1)
+
+    faults.at_commit(COMMITTING, before=lambda _: gate.wait())
+    putting = aside.submit(t.put, PROMPT, b"mine", id=early, subject="u")
+    assert gate.reached.wait(30)
+    resolving = aside.submit(duty, domicile, "resolve")
+    wait_until(lambda: resolving.done() or faults.lock_waiters() > 0)
+    assert not resolving.done()
+    gate.open.set()
+    resolving.result(30)
+    putting.result(30)
+
+    with pytest.raises(GONE):
+        get(t, early)
+    work(domicile, hours=1)
+    assert [is_complete(domicile, known) for known in domicile.store.erasures(HOME)] == [True]
+
+
+@pytest.mark.parametrize("sent", [False, True])
+def test_the_log_tells_what_became_of_an_entry(
+    domicile: Domicile, faults: CatalogFaults, *, sent: bool
+) -> None:
+    """If its writer died before it sent the entry, it is not in force."""
+    t = domicile.tenant()
+    if sent:
+        faults.at_commit(FENCING, before=faults.kill)
+    else:
+        faults.at_commit(ANNOUNCING_ENTRY, after=faults.lose)
+    with pytest.raises(CatalogUnavailable):
+        erase(t)
+    domicile.pass_time(minutes=1)
+
+    with capture_logs() as lines:
+        duty(domicile, "resolve")
+
+    assert [line["in_force"] for line in lines if line["event"] == "entry_resolved"] == [sent]
+    assert len(domicile.store.erasures(HOME)) == int(sent)
+
+
+def test_a_worker_that_stands_still_finds_the_entry_pruned(
+    domicile: Domicile, faults: CatalogFaults
+) -> None:
+    """Another worker has abandoned it, and there is nothing left to do."""
+    t = domicile.tenant()
+    faults.at_commit(ANNOUNCING_ENTRY, after=faults.lose)
+    with pytest.raises(CatalogUnavailable):
+        erase(t)
+    domicile.pass_time(minutes=1)
+    faults.at_commit(ran("ORDER BY object.deadline"), after=lambda _: days_pass(domicile))
+
+    with capture_logs() as lines:
+        duty(domicile, "resolve")
+
+    assert [line["in_force"] for line in lines if line["event"] == "entry_resolved"] == [False]
+    assert object_states(home(domicile), "ledger") == {}
+    assert domicile.store.erasures(HOME) == []
+
+
+def test_an_entry_that_is_lost_and_pruned_before_its_writer_goes_on(domicile: Domicile) -> None:
+    """The erasure fails, and nothing is erased."""
+    t = domicile.tenant()
+    mine = t.put(PROMPT, b"mine", subject="u").id
+    domicile.backends["eu-a"].fail_before["put"] = lambda _: BackendFull("eu-a")
+
+    def lose(call: Call) -> object:
+        done = call.proceed()
+        call.inner.purge(call.key)
+        days_pass(domicile)
+        return done
+
+    domicile.backends["eu-b"].inject(lose, "put", prefix="ledger/", times=1)
+
+    with pytest.raises(Abandoned, match="nothing has happened"):
+        erase(t)
+
+    assert object_states(home(domicile), "ledger") == {}
+    assert domicile.store.erasures(HOME) == []
+    assert get(t, mine) == b"mine"
+
+
+def days_pass(domicile: Domicile) -> None:
+    """Let another worker abandon, purge and prune what is stale."""
+    for hours in (1, 73, 1):
+        work(domicile, hours=hours)
 
 
 def test_no_number_is_given_out_while_an_entry_is_resolved(

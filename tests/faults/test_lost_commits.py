@@ -10,6 +10,7 @@ from io import BytesIO
 import pytest
 from sqlalchemy import text
 
+from storage.catalog.refusals import disconnected
 from storage.client.tenant import Tenant
 from storage.errors import (
     CatalogUnavailable,
@@ -140,6 +141,7 @@ def test_the_commit_of_a_put_is_lost(
 
     expected = {"before": CatalogUnavailable, "after": type(None)}
     assert type(said) is expected.get(loss, OutcomeUnknown)
+    assert said is None or disconnected(said)  # the cause is shown
     check_truth(t, write, minted, said)
     check_order(domicile, 2)
     assert get(t, minted) == write.body()

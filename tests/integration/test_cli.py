@@ -67,6 +67,8 @@ class TestOperation:
             "holds",
             "overdue_reviews",
             "deferred_erasures",
+            "ended_agreements",
+            "leaving",
             "processors",
             "unread",
         }

@@ -44,12 +44,16 @@ def test_from_a_restore_to_service(domicile: Domicile, command: CliRunner) -> No
 
     rehearsal = command.invoke(app, ["recover", "--region", HOME, "--dry-run", "--json"])
     told = json.loads(rehearsal.stdout)
+    shown = command.invoke(app, ["recover", "--dry-run"])
     waiting = command.invoke(app, ["recover", "--region", HOME])
     with pytest.raises(CatalogRestored):
         domicile.open()
     done = command.invoke(app, ["recover", "--confirm"])
     again = command.invoke(app, ["recover"])
 
+    assert shown.exit_code == Exit.DONE
+    assert "records lost" in shown.stdout
+    assert "replayed" in shown.stdout
     assert (rehearsal.exit_code, told["dry_run"]) == (Exit.DONE, True)
     (region,) = told["regions"]
     assert region == {

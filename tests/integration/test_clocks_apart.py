@@ -1,4 +1,4 @@
-"""While the machine's clock and the database's disagree, nothing is destroyed."""
+"""Clocks that differ: that of the machine from the database's, or of one process from another's."""
 
 from datetime import timedelta
 
@@ -6,9 +6,11 @@ import pytest
 
 from storage import DataClass, NotFound, Purpose, Reason, Scope
 from storage.clock import CatalogClock
-from storage.errors import Expired
+from storage.errors import Erased, Expired
 from storage.model import ErasureState
 from storage.testing import Domicile
+from tests.support.actions import erase
+from tests.support.holds import hold_spec
 
 HOME, PROMPT, SERVE = "eu-central-1", DataClass.PROMPT, Purpose.SERVE
 
@@ -58,3 +60,26 @@ def test_a_machine_whose_clock_is_wrong_is_found_out(domicile: Domicile) -> None
 
     assert real.skew() < timedelta(seconds=5)
     assert timedelta(minutes=59) < wrong.skew() < timedelta(minutes=61)
+
+
+APART = timedelta(seconds=3)
+
+
+def test_what_a_fast_clock_has_minted_is_covered_by_a_process_whose_clock_is_slow(
+    domicile: Domicile,
+) -> None:
+    """By its hold and its erasure, which returns once every clock is past the last covered id."""
+    domicile.tenant()
+    clocks = domicile.clock.skewed(APART), domicile.clock.skewed(-APART)
+    with domicile.open_another(clocks[0]) as fast, domicile.open_another(clocks[1]) as slow:
+        mine = fast.tenant("acme-eu").put(PROMPT, b"mine", subject="u").id
+        placed = slow.admin.holds.place(hold_spec(Scope.subject("u")))
+        assert placed.records == 1
+
+        began = domicile.clock.now()
+        erase(slow.tenant("acme-eu"))
+        waited = domicile.clock.now() - began
+
+    with pytest.raises(Erased):
+        domicile.store.tenant("acme-eu").get(mine, purpose=SERVE)
+    assert 4 * APART <= waited < 4 * APART + timedelta(seconds=1)

@@ -176,8 +176,8 @@ class TestAttesting:
         with pytest.raises(HandOverRefused) as caught:
             attest(made.copy, digest=DIGEST, actor="officer-7")
         assert caught.value.reasons == ("not_manual",)
-        for unknown in (uuid4(), "nothing"):
-            with pytest.raises(NotFound):
+        for unknown, error in ((uuid4(), NotFound), ("nothing", InvalidRequest)):
+            with pytest.raises(error):
                 attest(unknown, digest=DIGEST, actor="officer-7")
         with pytest.raises(InvalidRequest):
             attest(made.copy, digest=b"short", actor="officer-7")

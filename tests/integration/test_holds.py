@@ -336,6 +336,14 @@ def test_a_hold_is_shown_and_listed_and_reviewed(domicile: Domicile) -> None:
         holds.show("no hold")
 
 
+def test_a_hold_on_an_account_is_refused(domicile: Domicile) -> None:
+    """It names a tenant: the tenants of an account get one hold each."""
+    domicile.tenant()
+
+    with pytest.raises(InvalidRequest, match="A hold is on one tenant"):
+        place_hold(domicile, Scope.account("acme"))
+
+
 def test_a_hold_of_what_is_minted_up_to_now_or_also_later(domicile: Domicile) -> None:
     """``future`` includes records minted after the placing."""
     tenant = domicile.tenant()

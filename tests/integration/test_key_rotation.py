@@ -4,6 +4,7 @@ import os
 from typing import cast
 
 import pytest
+from sqlalchemy import text
 
 from storage.bootstrap import Dependencies, init
 from storage.crypto.root import Section, rotate
@@ -12,6 +13,7 @@ from storage.model import DataClass, ErasureState, Purpose, Reason, Scope
 from storage.testing import Domicile, FakeClock
 from tests.support.actions import work
 from tests.support.holds import held_records, open_held, place_hold
+from tests.support.inspect.stored import home
 
 HOME = "eu-central-1"
 PROMPT, SERVE = DataClass.PROMPT, Purpose.SERVE
@@ -150,3 +152,20 @@ def test_a_hold_that_is_placed_later_finds_what_was_stored_under_an_older_key(
     rotated(domicile)
 
     assert held_records(domicile, place_hold(domicile)) == {before}
+
+
+def test_a_sealed_name_opens_for_its_own_hold_alone(domicile: Domicile) -> None:
+    """Moved to another hold in the catalog, it would change what that hold keeps."""
+    domicile.tenant()
+    one, other = place_hold(domicile, future=True), place_hold(domicile, future=True)
+    with home(domicile).catalog.begin() as connection:
+        connection.execute(
+            text(
+                "UPDATE hold SET sealed_name = (SELECT sealed_name FROM hold WHERE id = :other) "
+                "WHERE id = :one"
+            ),
+            {"one": one.hold.id, "other": other.hold.id},
+        )
+
+    with pytest.raises(KeyUnavailable, match="did not wrap this key for this use"):
+        rotated(domicile)

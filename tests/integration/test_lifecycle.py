@@ -1,13 +1,17 @@
 """The life of records through the whole store: put, get, erase, expire."""
 
 import os
+import shutil
 from io import BytesIO
+from pathlib import Path
 
 import pytest
 
+import regions
 from storage.errors import Erased, Expired, NotFound
 from storage.model import DataClass, ErasureState, NewRecord, Purpose, Reason, Scope
 from storage.testing import Domicile
+from tests.support.actions import work
 
 
 def test_what_is_put_is_got(domicile: Domicile) -> None:
@@ -70,6 +74,44 @@ def test_what_derives_from_an_erased_record_is_gone_with_it(domicile: Domicile) 
         with pytest.raises(Erased):
             t.get(gone, purpose=Purpose.SERVE)
     assert [info.id for info in t.list()] == [asked]
+
+
+def test_an_erasure_goes_from_parent_to_child_and_not_back(
+    domicile: Domicile, tmp_path: Path
+) -> None:
+    """The topology names the classes: here a completion goes with its prompt, not vice versa."""
+    data = tmp_path / "topology"
+    shutil.copytree(Path(regions.__file__).parent / "data", data)
+    classes = data / "classes.toml"
+    text, back = classes.read_text(), 'parent = "completion"\nchild = "prompt"\n'
+    assert back in text
+    classes.write_text(text.replace(f'[[cascades]]\n{back}cause = "erasure"\n', ""))
+    domicile.settings = domicile.settings.model_copy(update={"topology": data})
+    domicile.open()
+    t = domicile.tenant()
+    prompt = t.put(DataClass.PROMPT, b"?").id
+    answer = t.put(DataClass.COMPLETION, b"!", derived_from=[prompt]).id
+    next_prompt = t.put(DataClass.PROMPT, b"??", derived_from=[answer]).id
+
+    t.erase(Scope.record(answer), reason=Reason.SUBJECT_REQUEST)
+    assert t.get(next_prompt, purpose=Purpose.SERVE).body == b"??"
+    second = t.put(DataClass.COMPLETION, b"!!", derived_from=[prompt]).id
+    t.erase(Scope.record(prompt), reason=Reason.SUBJECT_REQUEST)
+    with pytest.raises(Erased):
+        t.get(second, purpose=Purpose.SERVE)
+
+
+def test_a_record_whose_row_is_deleted_is_still_called_erased(domicile: Domicile) -> None:
+    """Of an id that was never stored, the store says that it is not found."""
+    t = domicile.tenant()
+    mine, never = t.put(DataClass.PROMPT, b"mine").id, t.new_id(DataClass.PROMPT)
+    t.erase(Scope.record(mine), reason=Reason.SUBJECT_REQUEST)
+    work(domicile)
+
+    with pytest.raises(Erased):
+        t.get(mine, purpose=Purpose.SERVE)
+    with pytest.raises(NotFound):
+        t.get(never, purpose=Purpose.SERVE)
 
 
 def test_new_data_of_an_erased_subject_is_stored(domicile: Domicile) -> None:

@@ -169,6 +169,16 @@ def test_a_write_is_renewed_when_a_third_of_its_time_has_passed(
     assert new.until > first
 
 
+def test_a_write_is_renewed_before_that_if_a_long_step_follows(region: OpenRegion) -> None:
+    """The last step of a file has the full time, however short the upload was."""
+    new = announced(region, lasts=30)
+    first = new.until
+
+    new.renew(force=True)
+
+    assert new.until > first
+
+
 def test_a_writer_that_comes_after_the_reaper_sends_and_commits_nothing(
     domicile: Domicile, region: OpenRegion
 ) -> None:

@@ -45,7 +45,7 @@ _ARITHMETIC: dict[type[ast.operator], type[ast.operator]] = {
 _OPPOSITE = {"min": "max", "max": "min", "any": "all", "all": "any"}
 _CODE = re.compile(r"[A-Za-z][A-Za-z0-9_.-]*")  # a string that is a name, not a sentence
 _LOGGERS = {"log", "logger"}
-_SYMMETRIC = {"isinstance", "min", "max", "zip", *_LOGGERS}  # swapped arguments change nothing
+_SYMMETRIC = {"compare_digest", "isinstance", "max", "min", "zip", *_LOGGERS}  # in either order
 _MESSAGES = {"advice", "message", "strict"}  # keywords whose values alter no decision
 _Edit = tuple[ast.expr | ast.stmt, str]
 

@@ -65,8 +65,9 @@ SAMPLED = (
     ),
     _suite(
         "packs/flush",
-        *_EVERYDAY,
         "faults/changes_during_writes",
+        "integration/shared_packs",
+        *_EVERYDAY,
         "integration/api_contract",
         "faults/lost_commits",
         "faults/late_writes",
@@ -78,12 +79,21 @@ SAMPLED = (
         "integration/side_tables",
         "faults/workers",
     ),
-    _suite("ledger/fence", *_EVERYDAY, "integration/key_rotation", "integration/api_refusals"),
-    _suite("ledger/guard", "integration/recover", "integration/recovery_page"),
-    _suite("ledger/handover", "integration/hand_over", "faults/copies"),
+    _suite(
+        "ledger/fence",
+        *_EVERYDAY,
+        "integration/clocks_apart",
+        "integration/key_rotation",
+        "integration/api_refusals",
+    ),
+    _suite("ledger/guard", "faults/ledger", "integration/recover", "integration/recovery_page"),
+    _suite(
+        "ledger/handover", "integration/hand_over", "faults/copies", "integration/copies_erased"
+    ),
     _suite(
         "ledger/holds",
         "integration/holds",
+        "integration/clocks_apart",
         "integration/hold_predicate",
         "integration/key_rotation",
         "integration/recover_holds",
@@ -91,9 +101,13 @@ SAMPLED = (
     _suite(
         "ledger/journal",
         "faults/ledger",
+        "faults/copies",
+        "faults/hold_races",
         "integration/recover",
         "integration/recover_holds",
         "integration/recover_copies",
+        "faults/races",
+        "integration/failing_backends",
         "faults/crash_points",
     ),
 )

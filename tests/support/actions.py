@@ -1,13 +1,16 @@
 """Short calls for what most tests do: put, read, erase, work."""
 
+from contextlib import ExitStack
 from io import BytesIO
 
 import structlog
 
 from storage.bootstrap import worker_of
 from storage.client.homes import Homes
+from storage.client.regions import ServedRegions
 from storage.client.store import Store
 from storage.client.tenant import Tenant
+from storage.clock import steady
 from storage.errors import Erased, NotFound
 from storage.model import DataClass, Erasure, ErasureState, Purpose, Reason, RecordId, Scope
 from storage.testing import Domicile
@@ -47,8 +50,10 @@ def is_complete(domicile: Domicile, erasure: Erasure) -> bool:
 def work(domicile: Domicile, **time: float) -> None:
     """Let time pass, then do all that a worker of the region that tests work in can do."""
     domicile.pass_time(**time)
-    only = Homes({HOME: domicile.homes.served(HOME)})
-    worker_of(only, domicile.log).run_once()
+    with ExitStack() as stack:
+        here = {HOME: lambda _: domicile.homes.served(HOME)}
+        only = Homes(ServedRegions(here, stack, clock=steady, seconds=0.0))
+        worker_of(only, domicile.log).run_once()
 
 
 def duty(domicile: Domicile, name: str, store: Store | None = None) -> None:

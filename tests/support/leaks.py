@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy import select
 
 from storage.catalog import tables
-from storage.client.homes import ServedRegion
+from storage.client.regions import ServedRegion
 from storage.client.tenant import Tenant
 from storage.crypto.record import unwrap_key
 from storage.errors import (

@@ -26,6 +26,9 @@ def second_store(
         sleep=domicile.clock.sleep,
     )
     with open_store(
-        domicile.settings, dependencies=dependencies, log=structlog.get_logger()
+        domicile.settings,
+        require=domicile.settings.regions,
+        dependencies=dependencies,
+        log=structlog.get_logger(),
     ) as store:
         yield store

@@ -10,7 +10,8 @@ from storage.cli.opening import opened_homes
 from storage.cli.options import AsJson
 from storage.cli.output import print_json, print_note, print_value
 from storage.cli.progress import counting
-from storage.client.homes import Homes, ServedRegion
+from storage.client.homes import Homes
+from storage.client.regions import ServedRegion
 from storage.errors import InvalidRequest
 from storage.logs import make_logger
 from storage.text import did_you_mean, format_size, plural
@@ -54,9 +55,10 @@ def retire(
 
 def _served(homes: Homes, name: str) -> ServedRegion:
     """Return the region of a backend. Raise InvalidRequest if this process serves none of it."""
-    for served in homes.regions.values():
-        if name in served.region.backends:
-            return served
-    known = [b for served in homes.regions.values() for b in served.region.backends]
+    topology = next(iter(homes.regions.values())).region.topology
+    backends = {b.name: home for home in homes.names for b in topology.regions[home].backends}
+    if name in backends:
+        return homes.served(backends[name])
+    known = list(backends)
     advice = f"{did_you_mean(name, known)} Known backends: {', '.join(known)}."
     raise InvalidRequest("Unknown backend.", advice=advice.strip())

@@ -6,7 +6,8 @@ from uuid import UUID
 from rich.text import Text
 from typer import Argument, Option
 
-from storage.cli.opening import chosen_regions, opened, opened_homes
+from storage.cli.error_handling import end_with_failed, failed_regions
+from storage.cli.opening import ask_each, chosen_regions, opened, opened_homes
 from storage.cli.options import AsJson, Limit, OneRegion
 from storage.cli.output import (
     format_minute,
@@ -62,13 +63,17 @@ def list_erasures(
     """List the erasures in the regions that this process serves, newest first."""
     start = _parse_id(after) if after else None
     with opened_homes() as homes:
-        store, found = Store(homes), list[Erasure]()
-        for name in chosen_regions(homes, region):
-            found += store.erasures(name, after=start, limit=limit)
+        store = Store(homes)
+        pages, failed = ask_each(
+            chosen_regions(homes, region),
+            lambda name: store.erasures(name, after=start, limit=limit),
+        )
+    found = [one for some in pages.values() for one in some]
     page = sorted(found, key=lambda erasure: erasure.id, reverse=True)[:limit]
     following = str(page[-1].id) if len(found) >= limit and page else None
     if as_json:
-        print_json({"erasures": page, "next": following})
+        print_json({"erasures": page, "next": following} | failed_regions(failed))
+        end_with_failed(failed, as_json=True)
         return
     print_page(
         ("erasure", "state", "requested (UTC)", "tenant", "scope", "deleted"),
@@ -85,6 +90,7 @@ def list_erasures(
         ],
         following,
     )
+    end_with_failed(failed, as_json=False)
 
 
 def _show(erasure: Erasure) -> None:

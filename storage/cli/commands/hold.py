@@ -8,7 +8,8 @@ from typer import Argument, Option
 
 from storage.cli import files
 from storage.cli.commands.get import Force, Output
-from storage.cli.opening import chosen_regions, opened, opened_homes
+from storage.cli.error_handling import end_with_failed, failed_regions
+from storage.cli.opening import ask_each, chosen_regions, opened, opened_homes
 from storage.cli.options import (
     AsJson,
     Limit,
@@ -162,15 +163,19 @@ def list_holds(  # noqa: PLR0917 - one per option
 ) -> None:
     """List the holds in the regions that this process serves, newest first."""
     with opened_homes() as homes:
-        store, found = Store(homes), list[Hold]()
-        for name in chosen_regions(homes, region):
-            found += store.admin.holds.list(
+        store = Store(homes)
+        pages, failed = ask_each(
+            chosen_regions(homes, region),
+            lambda name: store.admin.holds.list(
                 name, tenant=tenant, released=released, after=after, limit=limit
-            )
+            ),
+        )
+    found = [one for some in pages.values() for one in some]
     page = sorted(found, key=lambda hold: hold.id, reverse=True)[:limit]
     following = str(page[-1].id) if len(found) >= limit and page else None
     if as_json:
-        print_json({"holds": page, "next": following})
+        print_json({"holds": page, "next": following} | failed_regions(failed))
+        end_with_failed(failed, as_json=True)
         return
     print_page(
         ("hold", "state", "tenant", "placed (UTC)", "review", "covers"),
@@ -187,6 +192,7 @@ def list_holds(  # noqa: PLR0917 - one per option
         ],
         following,
     )
+    end_with_failed(failed, as_json=False)
 
 
 def records(

@@ -10,7 +10,8 @@ from typer import Argument, Option
 
 from regions.model import SubProcessor
 from storage.cli import files
-from storage.cli.opening import chosen_regions, opened, opened_homes, settings_of
+from storage.cli.error_handling import end_with_failed, failed_regions
+from storage.cli.opening import ask_each, chosen_regions, opened, opened_homes, settings_of
 from storage.cli.options import AsJson, Limit, OneRegion
 from storage.cli.output import (
     bad,
@@ -23,6 +24,7 @@ from storage.cli.output import (
     print_text,
     print_value,
 )
+from storage.client.status import region_status
 from storage.client.store import Store
 from storage.crypto.root import LocalRootKeys
 from storage.errors import InvalidRequest
@@ -37,15 +39,19 @@ _LARGEST = 64 * 1024 * 1024  # bytes of a document
 def list_processors(as_json: AsJson = False) -> None:
     """List the processors that may receive copies, their terms, and their copies, by region."""
     topology = topology_of(load_settings())
-    with opened() as store:
-        found = [(status.region, state) for status in store.status() for state in status.processors]
+    with opened_homes() as homes:
+        answered, failed = ask_each(
+            homes.names, lambda name: region_status(homes.served(name).region).processors
+        )
+    found = [(region, state) for region, states in answered.items() for state in states]
     companies = topology.sub_processors
     if as_json:
         documents = [
             dataclasses.asdict(state) | {"region": region} | _terms(companies.get(state.processor))
             for region, state in found
         ]
-        print_json({"processors": documents})
+        print_json({"processors": documents} | failed_regions(failed))
+        end_with_failed(failed, as_json=True)
         return
     heads = (
         "processor",
@@ -59,6 +65,7 @@ def list_processors(as_json: AsJson = False) -> None:
     print_table(
         heads, [_row(region, state, companies.get(state.processor)) for region, state in found]
     )
+    end_with_failed(failed, as_json=False)
 
 
 def list_copies(
@@ -74,15 +81,22 @@ def list_copies(
 ) -> None:
     """List the copies that no processor has confirmed as deleted, oldest first."""
     with opened_homes() as homes:
-        store, found = Store(homes), list[Copy]()
-        for name in chosen_regions(homes, region):
-            found += store.admin.processors.copies(
+        store = Store(homes)
+        pages, failed = ask_each(
+            chosen_regions(homes, region),
+            lambda name: store.admin.processors.copies(
                 name, processor=processor, after=after, limit=limit
-            )
+            ),
+        )
+    found = [one for some in pages.values() for one in some]
     page = sorted(found, key=lambda copy: copy.id)[:limit]
     following = str(page[-1].id) if len(found) >= limit and page else None
     if as_json:
-        print_json({"copies": [_as_json(copy) for copy in page], "next": following})
+        print_json(
+            {"copies": [_as_json(copy) for copy in page], "next": following}
+            | failed_regions(failed)
+        )
+        end_with_failed(failed, as_json=True)
         return
     print_page(
         ("copy", "processor", "state", "handed over (UTC)", "delete by (UTC)", "last error"),
@@ -99,6 +113,7 @@ def list_copies(
         ],
         following,
     )
+    end_with_failed(failed, as_json=False)
 
 
 def attest(

@@ -8,6 +8,7 @@ from typer import Option
 
 from storage import bootstrap
 from storage.catalog import identity
+from storage.cli.error_handling import end_with_failed, failed_regions
 from storage.cli.exit_codes import Exit
 from storage.cli.options import AsJson, OneRegion
 from storage.cli.output import (
@@ -24,10 +25,11 @@ from storage.cli.output import (
 )
 from storage.cli.progress import busy
 from storage.cli.terminal import can_ask
+from storage.client.homes import REGIONAL
 from storage.errors import InvalidRequest
 from storage.recovery.recover import Report, finish, rehearse, start
 from storage.region import OpenRegion
-from storage.settings import load_settings
+from storage.settings import load_settings, topology_of
 from storage.text import format_size, plural
 
 _LISTED = 20
@@ -55,23 +57,49 @@ def recover(
     """
     if dry_run and confirm:
         raise InvalidRequest("Both --dry-run and --confirm are given.", advice="Give one of them.")
-    left = False
-    found = []
-    with bootstrap.open_restored(load_settings(), only=region) as regions:
-        for restored, report in _examined(regions, dry_run=dry_run):
-            done = not dry_run and _finished(restored, report, confirm=confirm, as_json=as_json)
-            left |= not (done or dry_run)
-            found.append(_as_json(report) | {"recovered": done})
+    found = list[dict[str, object]]()
+    failed = dict[str, Exception]()
+    settings = load_settings()
+    names = list(settings.regions or topology_of(settings).regions) if region is None else [region]
+    for name in names:
+        try:
+            with bootstrap.open_restored(settings, only=name) as regions:
+                for restored, report in _examined(regions, dry_run=dry_run):
+                    if not as_json:
+                        _show(report)
+                    done = not dry_run and _finished(
+                        restored, report, confirm=confirm, as_json=as_json
+                    )
+                    found.append(_as_json(report) | {"recovered": done})
+        except REGIONAL as error:
+            failed[name] = error
+    _end(found, failed, all_failed=len(failed) == len(names), dry_run=dry_run, as_json=as_json)
+
+
+def _end(
+    found: list[dict[str, object]],
+    failed: dict[str, Exception],
+    *,
+    all_failed: bool,
+    dry_run: bool,
+    as_json: bool,
+) -> None:
+    """Print what is left to do, and end with the code for it."""
+    if all_failed:
+        raise next(iter(failed.values()))
     if as_json:
-        print_json({"dry_run": dry_run, "regions": found})
-    elif not found:
+        print_json({"dry_run": dry_run, "regions": found} | failed_regions(failed))
+    elif not found and not failed:
         print_text(good("No catalog was restored: there is nothing to do."))
+    left = not dry_run and not all(region["recovered"] for region in found)
     if left:
         print_note(
             warning(
                 "Nothing is served or destroyed there yet. To finish: domicile recover --confirm"
             )
         )
+    end_with_failed(failed, as_json=as_json)
+    if left:
         raise typer.Exit(Exit.DECLINED)
 
 
@@ -85,8 +113,6 @@ def _examined(regions: list[OpenRegion], *, dry_run: bool) -> Iterator[tuple[Ope
 
 def _finished(restored: OpenRegion, report: Report, *, confirm: bool, as_json: bool) -> bool:
     """Return whether the operator has confirmed; then the recovery is finished."""
-    if not as_json:
-        _show(report)
     if not confirm and can_ask() and not as_json:
         confirm = typer.confirm(f"Resume service of {restored.name} with these losses?", err=True)
     if confirm:

@@ -13,8 +13,9 @@ from typer import Option
 from storage.catalog import scrubs
 from storage.catalog.scrubs import Round
 from storage.catalog.times import WORK
+from storage.cli.error_handling import end_with_failed, failed_regions
 from storage.cli.exit_codes import Exit, code_for
-from storage.cli.opening import chosen_regions, opened_homes
+from storage.cli.opening import ask_each, chosen_regions, opened_homes
 from storage.cli.options import AsJson, OneRegion
 from storage.cli.output import bad, good, print_json, print_note, print_table, print_text, warning
 from storage.cli.progress import counting
@@ -76,13 +77,22 @@ def scrub(
     """
     limit = Rate(rate, clock=steady, sleep=time.sleep)
     with opened_homes() as homes:
-        targets = _targets(homes, region, backend, limit)
-        done = [_scrub(target, 1.0 if full else sample) for target in targets]
+        rounds, failed = ask_each(
+            _regions(homes, region, backend),
+            lambda name: [
+                _scrub(target, 1.0 if full else sample)
+                for target in _targets(homes.served(name).region, backend, limit)
+            ],
+        )
+        done = [one for some in rounds.values() for one in some]
         affected = _affected(homes, done)
     unrepaired = sum(one.round.tally.unrepaired for one in done)
     if as_json:
         backends = [_as_json(one) for one in done]
-        print_json({"unrepaired": unrepaired, "affected": affected.as_json(), "backends": backends})
+        print_json(
+            {"unrepaired": unrepaired, "affected": affected.as_json(), "backends": backends}
+            | failed_regions(failed)
+        )
     else:
         _show(done)
         _show_affected(affected)
@@ -91,6 +101,7 @@ def scrub(
         raise typer.Exit(Exit.UNREPAIRED)
     if errors:
         raise typer.Exit(code_for(errors[0]))
+    end_with_failed(failed, as_json=as_json)
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,17 +143,23 @@ def _show_affected(affected: _Affected) -> None:
     )
 
 
-def _targets(homes: Homes, region: str | None, backend: str | None, limit: Rate) -> list[Target]:
-    """Return the chosen backends. Raise WrongRegion, or InvalidRequest for an unknown backend."""
-    log = make_logger()
-    served = [homes.served(name).region for name in chosen_regions(homes, region)]
-    regions = [replace(r, catalog=r.catalog.within(WORK)) for r in served]
-    found = [Target(r, b, limit, log) for r in regions for b in r.backends if backend in (None, b)]
+def _regions(homes: Homes, region: str | None, backend: str | None) -> list[str]:
+    """Return the regions to scrub. Raise WrongRegion, or InvalidRequest for an unknown backend."""
+    topology = next(iter(homes.regions.values())).region.topology
+    chosen = chosen_regions(homes, region)
+    backends = {name: [spec.name for spec in topology.regions[name].backends] for name in chosen}
+    found = [name for name in chosen if backend is None or backend in backends[name]]
     if not found:
-        known = [name for r in regions for name in r.backends]
+        known = [name for some in backends.values() for name in some]
         advice = f"{did_you_mean(backend or '', known)} Known backends: {', '.join(known)}."
         raise InvalidRequest("Unknown backend.", advice=advice.strip())
     return found
+
+
+def _targets(region: OpenRegion, backend: str | None, limit: Rate) -> list[Target]:
+    log = make_logger()
+    patient = replace(region, catalog=region.catalog.within(WORK))
+    return [Target(patient, b, limit, log) for b in region.backends if backend in (None, b)]
 
 
 def _scrub(target: Target, share: float) -> _Scrubbed:

@@ -6,7 +6,8 @@ from rich.text import Text
 
 from storage.catalog.status import COUNTED
 from storage.cli.commands.processor import STATE_HEADS, state_cells
-from storage.cli.opening import opened
+from storage.cli.error_handling import end_with_failed, failed_regions
+from storage.cli.opening import ask_each, opened_homes
 from storage.cli.options import AsJson
 from storage.cli.output import (
     bad,
@@ -20,6 +21,7 @@ from storage.cli.output import (
     print_text,
     warning,
 )
+from storage.client.status import region_status
 from storage.model import BackendState, LeavingState, RegionStatus
 from storage.text import format_size, plural
 
@@ -27,18 +29,23 @@ from storage.text import format_size, plural
 def status(as_json: AsJson = False) -> None:
     """Show records, bytes, backlog, overdue deletions, missing replicas and copies by region.
 
-    It ends with 0 whatever it finds. A monitor reads "overdue" of each region from --json.
+    It ends with 0 whatever it finds, if every region answers. A monitor reads "overdue" of each
+    region, and "failed", from --json.
     """
-    with opened() as store:
-        found = store.status()
+    with opened_homes() as homes:
+        by_name, failed = ask_each(
+            homes.names, lambda name: region_status(homes.served(name).region)
+        )
+    found = list(by_name.values())
     if as_json:
         regions = [dataclasses.asdict(region) | {"overdue": late(region)} for region in found]
-        print_json({"regions": regions})
-        return
-    for number, region in enumerate(found):
-        if number:
-            print_blank()
-        show(region)
+        print_json({"regions": regions} | failed_regions(failed))
+    else:
+        for number, region in enumerate(found):
+            if number:
+                print_blank()
+            show(region)
+    end_with_failed(failed, as_json=as_json)
 
 
 def late(region: RegionStatus) -> bool:

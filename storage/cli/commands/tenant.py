@@ -6,7 +6,8 @@ from typing import Annotated
 from typer import Option
 
 from regions.model import Topology
-from storage.cli.opening import chosen_regions, opened, opened_homes
+from storage.cli.error_handling import end_with_failed, failed_regions
+from storage.cli.opening import ask_each, chosen_regions, opened, opened_homes
 from storage.cli.options import AsJson, Limit, OneRegion, TenantId, one_of, parse_date
 from storage.cli.output import print_json, print_note, print_page
 from storage.client.store import Store
@@ -90,20 +91,25 @@ def list_tenants(
 ) -> None:
     """List the tenants whose home is a region that this process serves, by id."""
     with opened_homes() as homes:
-        store, found = Store(homes), list[TenantSpec]()
-        for name in chosen_regions(homes, region):
-            found += store.admin.tenants.list(name, after=after, limit=limit)
+        store = Store(homes)
+        pages, failed = ask_each(
+            chosen_regions(homes, region),
+            lambda name: store.admin.tenants.list(name, after=after, limit=limit),
+        )
+    found = [one for some in pages.values() for one in some]
     found = sorted(found, key=lambda spec: spec.id)
     page = found[:limit]
     following = page[-1].id if len(found) >= limit and page else None
     if as_json:
-        print_json({"tenants": page, "next": following})
+        print_json({"tenants": page, "next": following} | failed_regions(failed))
+        end_with_failed(failed, as_json=True)
         return
     print_page(
         ("tenant", "account", "home", "residency", "agreements", "terms"),
         [(s.id, s.account, s.home, s.residency, _signed(s), _terms(s)) for s in page],
         following,
     )
+    end_with_failed(failed, as_json=False)
 
 
 def _suggest(error: Refused, spec: TenantSpec, topology: Topology) -> None:

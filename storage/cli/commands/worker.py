@@ -1,6 +1,7 @@
 """``worker``: run the background duties, once or forever."""
 
 import signal
+from datetime import datetime
 from threading import Thread
 from types import FrameType
 from typing import Annotated
@@ -10,7 +11,8 @@ from typer import Option
 from storage.bootstrap import worker_of
 from storage.catalog.due import COUNTED
 from storage.catalog.purges import postponed
-from storage.cli.opening import opened_homes
+from storage.cli.error_handling import end_with_failed, failed_regions
+from storage.cli.opening import ask_each, opened_homes
 from storage.cli.options import AsJson
 from storage.cli.output import format_time, print_json, print_note, print_table, print_text
 from storage.client.homes import Homes
@@ -44,16 +46,25 @@ def worker(
         made = worker_of(homes, log)
         _stop_on_signals(made)
         if once:
-            done = made.run_once()
-        else:
-            done = {}
-            log.info("worker_started", regions=list(homes.regions))
-            made.run_forever(pause)
-            log.info("worker_stopped")
+            _run_once(homes, made, as_json=as_json)
+            return
+        log.info("worker_started", regions=homes.names)
+        made.run_forever(pause)
+        log.info("worker_stopped")
         if as_json:
-            print_json({"pieces": done} if once else {"stopped": True})
-        elif once:
-            _show_done(homes, done)
+            print_json({"stopped": True})
+
+
+def _run_once(homes: Homes, made: Worker, *, as_json: bool) -> None:
+    ended = made.run_round()
+    for first in ended.failed.values():
+        if len(ended.failed) == len(homes.names):
+            raise first
+    if as_json:
+        print_json({"pieces": ended.pieces} | failed_regions(ended.failed))
+    else:
+        _show_done(homes, ended.pieces)
+    end_with_failed(ended.failed, as_json=as_json)
 
 
 def _stop_on_signals(made: Worker) -> None:
@@ -68,14 +79,16 @@ def _stop_on_signals(made: Worker) -> None:
 
 
 def _show_due(homes: Homes, *, as_json: bool) -> None:
-    found = {name: due(served.region) for name, served in homes.regions.items()}
+    found, failed = ask_each(homes.names, lambda name: due(homes.served(name).region))
     if as_json:
-        print_json({"dry_run": True, "due": found})
+        print_json({"dry_run": True, "due": found} | failed_regions(failed))
+        end_with_failed(failed, as_json=True)
         return
     duties = next(iter(found.values())).keys()
     rows = [(duty, *(_counted(found[name][duty]) for name in found)) for duty in duties]
     print_table(("due now", *found), rows)
     print_note("Single things, not batches. Nothing was changed. A duty can make another one due.")
+    end_with_failed(failed, as_json=False)
 
 
 def _counted(count: int) -> str:
@@ -88,9 +101,13 @@ def _show_done(homes: Homes, done: dict[str, int]) -> None:
         print_text(f"Done, in batches: {', '.join(worked)}.")
         return
     print_text("Nothing was due now.")
-    for name, served in homes.regions.items():
-        with served.region.catalog.begin() as connection:
-            count, first = postponed(connection, served.region.clock.now(), COUNTED)
+
+    def later(name: str) -> tuple[int, datetime | None]:
+        region = homes.served(name).region
+        with region.catalog.begin() as connection:
+            return postponed(connection, region.clock.now(), COUNTED)
+
+    for name, (count, first) in ask_each(homes.names, later)[0].items():
         if count:
             replicas = f"{_counted(count)} {'replica' if count == 1 else 'replicas'}"
             print_note(f"{name}: {replicas} to purge later, from {format_time(first)} on.")

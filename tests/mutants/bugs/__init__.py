@@ -5,9 +5,11 @@ from tests.mutants.bugs import (
     decisions,
     deletion,
     holds,
+    listings,
     places,
     process,
     recovery,
+    regions_apart,
     writes,
 )
 from tests.mutants.bugs.bug import Bug
@@ -21,6 +23,8 @@ BUGS: tuple[Bug, ...] = (
     *deletion.BUGS,
     *holds.BUGS,
     *recovery.BUGS,
+    *listings.BUGS,
     *places.BUGS,
     *process.BUGS,
+    *regions_apart.BUGS,
 )

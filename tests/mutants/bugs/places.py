@@ -103,7 +103,7 @@ BUGS = (
     ),
     bug(
         "canaries go to a backend that retires",
-        "bootstrap.py",
+        "objects/rights.py",
         "    lawful = [name for name in region.lawful() if name in region.backends]",
         "    lawful = list(region.backends)",
         VACATE,

@@ -52,7 +52,7 @@ BUGS = (
     bug(
         "a lost answer to a commit is a failure",
         "packs/flush.py",
-        "        if not isinstance(error, CatalogUnavailable) and not disconnected(error):\n"
+        "        if not disconnected(error):\n"
         "            raise\n"
         "        _after_lost_commit(region, keys, pack, error)\n"
         "        return\n",

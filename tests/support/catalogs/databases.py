@@ -98,8 +98,12 @@ def with_urls(settings: Settings, urls: dict[str, str]) -> Settings:
 
 
 def refused(settings: Settings) -> ConfigurationError:
-    """Return the error of ``open_store``."""
-    with pytest.raises(ConfigurationError) as caught, open_store(settings, dependencies=MEANS):
+    """Return the error of ``open_store`` if every region is required."""
+    every = settings.regions
+    with (
+        pytest.raises(ConfigurationError) as caught,
+        open_store(settings, require=every, dependencies=MEANS),
+    ):
         pass
     return caught.value
 

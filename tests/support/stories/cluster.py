@@ -56,7 +56,7 @@ class Process:
 
     def work(self) -> None:
         """Do all that a worker can do now."""
-        Worker(self.duties(), quiet()).run_once()
+        Worker({"": self.duties}, quiet()).run_once()
 
 
 def quiet() -> structlog.typing.FilteringBoundLogger:
@@ -248,7 +248,12 @@ class Cluster:
             entropy=self.entropy,
         )
         store = stack.enter_context(
-            open_store(self.settings, dependencies=dependencies, log=quiet())
+            open_store(
+                self.settings,
+                require=self.settings.regions,
+                dependencies=dependencies,
+                log=quiet(),
+            )
         )
         for served in homes_of(store).regions.values():
             self._compare(served.region)

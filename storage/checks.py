@@ -1,0 +1,46 @@
+"""What is checked when a region is opened: its catalog, and the rights on its backends."""
+
+from structlog.typing import FilteringBoundLogger
+
+from storage.catalog import departures, pseudonym_keys
+from storage.clock import steady
+from storage.errors import CatalogUnavailable
+from storage.ledger.guard import AGE, Guard
+from storage.objects.rights import try_rights
+from storage.region import OpenRegion
+
+
+def check_catalog(region: OpenRegion) -> None:
+    """Check that the catalog is safe, and fits this code, these keys and this topology.
+
+    Raises CatalogUnsafe, CatalogUnsupported, SettingsError or BackendUndeclared.
+    """
+    region.catalog.check()
+    with region.catalog.begin() as connection:
+        pseudonym_keys.check(connection, region.name, region.pseudonyms.checks())
+        departures.check(connection, region.name, list(region.backends))
+
+
+def guard_catalog(region: OpenRegion, log: FilteringBoundLogger) -> bool:
+    """Compare the catalog with the ledger, now and from here on. Raises CatalogRestored.
+
+    Return False if no backend with the ledger answers: the first use of the catalog then compares.
+    """
+    region.catalog.watch(Guard(region), steady, AGE)
+    try:
+        with region.catalog.begin():
+            pass
+    except CatalogUnavailable as error:
+        log.warning("catalog_not_compared", region=region.name, error=error.code)
+        return False
+    return True
+
+
+def probe(region: OpenRegion, log: FilteringBoundLogger) -> None:
+    """Use each right that storing and deleting need, with an announced key.
+
+    Only on backends that take bytes today: nothing new goes to the others. One that does not answer
+    is logged. Raises the error of one that refuses.
+    """
+    for error in try_rights(region):
+        log.warning("backend_down", backend=error.backend, error=error.code)

@@ -1,0 +1,205 @@
+"""A listing is believed only if it is exactly one of what was asked for."""
+
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from storage.backends.s3.backend import S3Backend
+from storage.backends.s3.responses import InvalidResponse, check_response
+from storage.errors import BackendError, BackendTimeout, BackendUnavailable
+from storage.testing.s3 import Answer, LoopbackServer, Request
+from tests.support.backends.s3 import BUCKET, KEY, at_home, backend_at, nothing, page, uploading
+
+VERSION = (
+    "<Version><Key>k</Key><VersionId>v</VersionId><IsLatest>true</IsLatest><Size>1</Size></Version>"
+)
+
+
+def listing(inner: str = VERSION, *, name: str = BUCKET, truncated: str = "false") -> bytes:
+    """Return a listing of versions."""
+    return (
+        f"<ListVersionsResult><Name>{name}</Name><Prefix>k</Prefix>"
+        f"<IsTruncated>{truncated}</IsTruncated>{inner}</ListVersionsResult>"
+    ).encode()
+
+
+@pytest.mark.parametrize("body", [listing(), listing(""), listing(truncated="true")])
+def test_a_listing_of_what_was_asked_for_is_believed(body: bytes) -> None:
+    """With and without entries and further pages."""
+    check_response("ListObjectVersions", body, BUCKET)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"a portal",
+        listing()[:-9],
+        b'<!DOCTYPE x [<!ENTITY e "e">]>' + listing(),
+        listing().replace(b"ListVersionsResult", b"ListBucketResult"),
+        listing(name="another"),
+        listing(name=""),
+        listing(truncated="maybe"),
+        listing(truncated="True"),
+        listing(truncated=""),
+        listing("<IsTruncated>false</IsTruncated>"),
+        *(
+            listing(VERSION.replace(f"<{name}>", "<x>").replace(f"</{name}>", "</x>"))
+            for name in ("Key", "VersionId", "IsLatest", "Size")
+        ),
+        listing(VERSION.replace("true", "maybe")),
+        listing(VERSION.replace("<Size>1", "<Size>-1")),
+        listing(VERSION.replace("<Size>1", "<Size>" + "9" * 400)),
+    ],
+)
+def test_any_other_answer_proves_nothing(body: bytes) -> None:
+    """Botocore would read most of these as a listing without entries."""
+    with pytest.raises(InvalidResponse):
+        check_response("ListObjectVersions", body, BUCKET)
+
+
+@pytest.fixture
+def server() -> Iterator[LoopbackServer]:
+    """A server that answers what the test says."""
+    with LoopbackServer(at_home(nothing)) as running:
+        yield running
+
+
+@pytest.fixture
+def backend(server: LoopbackServer) -> Iterator[S3Backend]:
+    """A backend there."""
+    made = backend_at(server.url, timeout=2)
+    yield made
+    made.close()
+
+
+def versions(*keys: str) -> str:
+    """Return entries of a listing."""
+    return "".join(VERSION.replace("<Key>k<", f"<Key>{key}<") for key in keys)
+
+
+def marked(key: str, version: str = "v") -> str:
+    """Return the markers of a page."""
+    return (
+        f"<NextKeyMarker>{key}</NextKeyMarker><NextVersionIdMarker>{version}</NextVersionIdMarker>"
+    )
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        ((["p/b"], "p/b"), ["p/a"]),  # back
+        ((["q/a"], "q/a"), []),  # outside the prefix
+        ((["p/a"], ""), []),  # more, but not where
+    ],
+    ids=["goes back", "outside", "no marker"],
+)
+def test_a_listing_that_does_not_go_on_is_refused(
+    server: LoopbackServer, backend: S3Backend, first: tuple[list[str], str], second: list[str]
+) -> None:
+    """Its keys ascend under the prefix, and each page says where the next begins."""
+
+    def answer(request: Request) -> Answer:
+        if "versions" not in request.query:
+            return nothing(request)
+        if "key-marker" in request.query:
+            return page(request, versions(*second))
+        return page(request, versions(*first[0]), more=marked(first[1]) if first[1] else "")
+
+    server.answer = answer
+
+    with pytest.raises(BackendUnavailable, match="invalid list response"):
+        list(backend.scan("p/"))
+
+
+def test_a_listing_in_circles_ends(server: LoopbackServer, backend: S3Backend) -> None:
+    """Two pages that name each other as the next."""
+    turn = iter(range(1000))
+
+    def answer(request: Request) -> Answer:
+        if "versions" not in request.query:
+            return nothing(request)
+        return page(request, versions(KEY), more=marked(KEY, f"v-{next(turn) % 2}"))
+
+    server.answer = answer
+
+    with pytest.raises(BackendUnavailable, match="does not advance"):
+        backend.list_key(KEY)
+    assert next(turn) < 10
+
+
+def test_a_listing_of_another_prefix_is_refused(server: LoopbackServer, backend: S3Backend) -> None:
+    """An empty listing of another prefix says nothing of this one."""
+    server.answer = lambda request: Answer(
+        body=page(request).body.replace(b"<Prefix>" + KEY.encode(), b"<Prefix>other")
+    )
+
+    with pytest.raises(BackendUnavailable, match="another prefix"):
+        backend.list_key(KEY)
+
+
+def ranged(range_: str, body: bytes) -> Answer:
+    """Return a part of an object."""
+    return Answer(206, {"Content-Range": f"bytes {range_}/1000"}, body)
+
+
+@pytest.mark.parametrize(
+    "answer", [ranged("2-9", b"x" * 1000), ranged("7-14", b"x" * 8), Answer(206, {}, b"x" * 8)]
+)
+def test_a_part_is_the_part_that_was_asked_for(
+    server: LoopbackServer, backend: S3Backend, answer: Answer
+) -> None:
+    """Not longer, and not another one."""
+    server.answer = lambda _: answer
+
+    with pytest.raises(BackendUnavailable, match="invalid response"):
+        backend.get(KEY, 2, 10)
+
+
+def test_a_body_of_any_length_is_read_to_a_limit(
+    server: LoopbackServer, backend: S3Backend
+) -> None:
+    """Its announced length is the server's word."""
+    sent = []
+
+    def endless() -> Iterator[bytes]:
+        yield b"HTTP/1.1 200 -\r\nContent-Length: 4294967296\r\n\r\n"
+        while True:
+            sent.append(1024 * 1024)
+            yield bytes(1024 * 1024)
+
+    server.answer = lambda _: Answer(raw=endless())
+
+    with pytest.raises(BackendTimeout, match="too long"):
+        backend.list_key(KEY)
+    assert sum(sent) < 64 * 1024 * 1024
+
+
+@pytest.mark.parametrize("call", ["list_key", "get"])
+def test_a_request_has_one_deadline(server: LoopbackServer, backend: S3Backend, call: str) -> None:
+    """However often a byte arrives."""
+
+    def drip() -> Iterator[bytes]:
+        yield b"HTTP/1.1 200 -\r\nContent-Length: 1000\r\n\r\n"
+        for _ in range(400):
+            yield b"x"
+            time.sleep(0.1)
+
+    server.answer = lambda _: Answer(raw=drip())
+    began = time.monotonic()
+
+    with pytest.raises(BackendError):
+        getattr(backend, call)(KEY)
+
+    assert time.monotonic() - began < 20
+
+
+def test_an_upload_without_an_id_is_unknown(server: LoopbackServer, backend: S3Backend) -> None:
+    """It may have begun."""
+    server.answer = at_home(
+        lambda request: Answer(body=uploading(request).body.replace(b"u-1", b""))
+    )
+
+    with pytest.raises(BackendTimeout):
+        backend.upload(KEY, timeout=5).write(bytes(9 * 1024 * 1024))
