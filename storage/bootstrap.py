@@ -129,8 +129,8 @@ def open_homes(
     settings = settings or load_settings()
     dependencies = dependencies or Dependencies()
     log = log or make_logger()
-    if settings.embedded and not (settings.home / "keys").exists():
-        init(settings, dependencies=dependencies)
+    if settings.embedded and dependencies.probing:
+        _init_embedded(settings, dependencies)
     with ExitStack() as stack:
         openings = stack.enter_context(_openings(settings, dependencies))
         closing = stack.enter_context(ExitStack())
@@ -243,11 +243,24 @@ def init(settings: Settings, *, dependencies: Dependencies | None = None) -> dic
     dependencies = dependencies or Dependencies()
     topology = topology_of(settings)
     make_home(settings.home)
-    with region_settings(settings, topology) as regions:
+    with (
+        embedded.turn(settings.home / "init.lock"),
+        region_settings(settings, topology, create=True) as regions,
+    ):
         return {
             name: _init_region(settings, dependencies, topology, topology.regions[name], own)
             for name, own in regions.items()
         }
+
+
+def _init_embedded(settings: Settings, dependencies: Dependencies) -> None:
+    """Wait for an ``init`` of another process; run one if there was none."""
+    running = settings.home / "init.lock"
+    if running.exists():
+        with embedded.turn(running):
+            pass
+    if not (settings.home / "keys").exists():
+        init(settings, dependencies=dependencies)
 
 
 Opening = Callable[[ExitStack], OpenRegion]

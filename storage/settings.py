@@ -166,8 +166,13 @@ def topology_of(settings: Settings) -> Topology:
 
 
 @contextmanager
-def region_settings(settings: Settings, topology: Topology) -> Iterator[dict[str, RegionSettings]]:
-    """Yield the settings of each region that this process serves. Raises SettingsError."""
+def region_settings(
+    settings: Settings, topology: Topology, *, create: bool = False
+) -> Iterator[dict[str, RegionSettings]]:
+    """Yield the settings of each region that this process serves. Raises SettingsError.
+
+    Only ``create`` makes an embedded server that does not exist.
+    """
     kinds = {b.name: b.kind for region in topology.regions.values() for b in region.backends}
     _check_known("region", settings.regions, topology.regions)
     _check_known("backend", settings.backends, kinds)
@@ -180,6 +185,10 @@ def region_settings(settings: Settings, topology: Topology) -> Iterator[dict[str
     if not settings.embedded:
         yield dict(settings.regions)
         return
+    if not create and not (settings.home / "keys").exists():
+        raise SettingsError(
+            f"DOMICILE_HOME {settings.home} has nothing yet.", advice="Run: domicile init"
+        )
     url, leave = embedded.start(settings.home / "postgres")
     try:
         yield {

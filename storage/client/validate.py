@@ -128,7 +128,8 @@ def with_filename(
     metadata: Mapping[str, object] | None, filename: str | None
 ) -> Mapping[str, object]:
     """Return the metadata with the file name added. Raises like ``check_metadata``."""
-    check_name("file name", filename)
+    if filename is not None:
+        _check_not_empty("file name", filename)  # the limit of metadata applies to it
     given = {} if metadata is None else metadata
     check_metadata(given)
     return given if filename is None else {**given, "filename": filename}
@@ -179,9 +180,13 @@ def check_name(what: str, name: object) -> None:
 
 def check_text(what: str, text: object) -> None:
     """Check a string that must not be empty. Raises InvalidRequest."""
+    check_length(what, _check_not_empty(what, text))
+
+
+def _check_not_empty(what: str, text: object) -> str:
     if not isinstance(text, str) or not text or not _writable(text):
         raise InvalidRequest(f"A {what} must be a string of one character or more.")
-    check_length(what, text)
+    return text
 
 
 def check_length(what: str, text: str) -> None:

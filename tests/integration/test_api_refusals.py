@@ -130,7 +130,7 @@ BAD_CALLS: dict[str, tuple[type[DomicileError], Act]] = {
         lambda t: t.put_file(BytesIO(), filename="a", metadata=ill_typed([])),
     ),
     "put_file, a long name": (
-        InvalidRequest,
+        MetadataTooLarge,
         lambda t: t.put_file(BytesIO(), filename=PLANTED * 200),
     ),
     "put_file, an id of a prompt": (InvalidRequest, lambda t: t.put_file(BytesIO(), id=ID)),

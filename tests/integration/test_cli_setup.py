@@ -147,8 +147,12 @@ class TestSettingUp:
         result = line(command, environment={"DOMICILE_HOME": home})
 
         assert result.exit_code == Exit.CONFIGURATION
-        said = f"DOMICILE_HOME {tmp_path / home} cannot be made a directory: "
-        assert said in " ".join(result.stderr.split())
+        why = (
+            "cannot be made a directory: "
+            if command == "init"
+            else "has nothing yet. Run: domicile init"
+        )
+        assert f"DOMICILE_HOME {tmp_path / home} {why}" in " ".join(result.stderr.split())
 
     def test_an_empty_home_is_refused(self, line: CommandLine) -> None:
         """It is not the current directory."""

@@ -34,7 +34,6 @@ CALLS: dict[str, Callable[[Store], object]] = {
     "put, group": lambda s: s.tenant(SPEC.id).put(PROMPT, b"", group=LONG),
     "submit": lambda s: s.tenant(SPEC.id).submit(NewRecord(PROMPT, b"", subject=LONG)),
     "put_file, subject": lambda s: s.tenant(SPEC.id).put_file(BytesIO(), subject=LONG),
-    "put_file, filename": lambda s: s.tenant(SPEC.id).put_file(BytesIO(), filename=LONG),
     "capture": lambda s: s.tenant(SPEC.id).capture(PROMPT, group=LONG),
     "get": lambda s: s.tenant(SPEC.id).get(LONG * 2, purpose=Purpose.SERVE),
     "explain": lambda s: s.tenant(SPEC.id).explain(LONG * 2),

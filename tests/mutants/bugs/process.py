@@ -74,4 +74,25 @@ BUGS = (
         "        except KeyError:\n",
         "tests/integration/test_fork.py",
     ),
+    bug(
+        "a second store of a process is no use of the server",
+        "embedded.py",
+        "            last = _uses[process, directory] <= 0\n",
+        "            last = True\n",
+        "tests/integration/test_embedded.py",
+    ),
+    bug(
+        "two commands create a home at once",
+        "embedded.py",
+        "        fcntl.flock(handle, fcntl.LOCK_EX)\n",
+        "",
+        "tests/integration/test_embedded.py",
+    ),
+    bug(
+        "a command that reads creates a server",
+        "settings.py",
+        '    if not create and not (settings.home / "keys").exists():\n',
+        "    if False:\n",
+        "tests/integration/test_embedded.py",
+    ),
 )

@@ -64,7 +64,7 @@ class Throwaway:
 def alone() -> Iterator[Throwaway]:
     """Start a server without catalogs."""
     directory = Path(tempfile.mkdtemp(prefix="dom-alone-"))
-    url, leave = embedded.start(directory)
+    url, leave = embedded.start(directory / "pg")
     yield Throwaway(url)
     leave()
     shutil.rmtree(directory, ignore_errors=True)
