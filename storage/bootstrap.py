@@ -31,16 +31,14 @@ from storage.client.regions import Opener, ServedRegion, ServedRegions, not_serv
 from storage.client.store import Store
 from storage.clock import CatalogClock, steady
 from storage.crypto.pseudonym import Pseudonyms
-from storage.crypto.root import LocalRootKeys, create
+from storage.crypto.root import LocalRootKeys, ensure
 from storage.errors import (
     DomicileError,
-    SettingsError,
     Unavailable,
 )
 from storage.evidence.keys import key_id
 from storage.ledger.holds import add_pseudonyms
 from storage.logs import make_logger
-from storage.model import Entropy
 from storage.policy import horizon_wanted
 from storage.ports import Backend, Clock, Connector
 from storage.processors.registry import open_connector
@@ -371,7 +369,7 @@ def _init_region(
         with catalog.begin() as connection:
             schema.upgrade(connection)
             new = schema.name_catalog(connection, region.name, uuid4())
-            made = _ensure_keys(own, region.name, dependencies.entropy, new=new)
+            made = ensure(own.keys_file, dependencies.entropy, region=region.name, new=new)
             roots = LocalRootKeys.load(own.keys_file, dependencies.entropy, region=region.name)
             names = Pseudonyms(roots.pseudonym_keys())
             pseudonym_keys.register(connection, region.name, names.checks())
@@ -388,23 +386,3 @@ def _init_region(
         return made
     finally:
         catalog.close()
-
-
-def _ensure_keys(own: RegionSettings, region: str, entropy: Entropy, *, new: bool) -> Path | None:
-    """Create root keys for a ``new`` catalog, and return their file; None if it exists.
-
-    Raises SettingsError if the keys of a used catalog are gone.
-    The transaction that names the catalog is still open: after a crash in between, the keys exist
-    and the next ``init`` uses them.
-    """
-    if own.keys_file.exists():
-        return None
-    if not new:
-        raise SettingsError(
-            f"The catalog of {region} is in use, but its key file {own.keys_file} is missing.",
-            advice="Restore the file, or copy it from where init created the region. "
-            "New keys cannot open what is stored.",
-        )
-    own.keys_file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    create(own.keys_file, entropy, region=region)
-    return own.keys_file

@@ -106,6 +106,25 @@ def create(path: Path, entropy: Entropy, *, region: str) -> None:
         os.fsync(directory)
 
 
+def ensure(path: Path, entropy: Entropy, *, region: str, new: bool) -> Path | None:
+    """Create the key file of a ``new`` catalog, and return it; None if it exists.
+
+    Raises SettingsError if the keys of a used catalog are gone. Call it in the transaction that
+    names the catalog: after a crash in between, the keys exist, and the next call uses them.
+    """
+    if path.exists():
+        return None
+    if not new:
+        raise SettingsError(
+            f"The catalog of {region} is in use, but its key file {path} is missing.",
+            advice="Restore the file, or copy it from where init created the region. "
+            "New keys cannot open what is stored.",
+        )
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    create(path, entropy, region=region)
+    return path
+
+
 def rotate(path: Path, entropy: Entropy, *, region: str, section: Section = "root") -> int:
     """Add a version to a section, durably and atomically; return it. Older versions stay.
 
