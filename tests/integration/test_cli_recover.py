@@ -44,16 +44,12 @@ def test_from_a_restore_to_service(domicile: Domicile, command: CliRunner) -> No
 
     rehearsal = command.invoke(app, ["recover", "--region", HOME, "--dry-run", "--json"])
     told = json.loads(rehearsal.stdout)
-    shown = command.invoke(app, ["recover", "--dry-run"])
     waiting = command.invoke(app, ["recover", "--region", HOME])
     with pytest.raises(CatalogRestored):
         domicile.open()
     done = command.invoke(app, ["recover", "--confirm"])
     again = command.invoke(app, ["recover"])
 
-    assert shown.exit_code == Exit.DONE
-    assert "records lost" in shown.stdout
-    assert "replayed" in shown.stdout
     assert (rehearsal.exit_code, told["dry_run"]) == (Exit.DONE, True)
     (region,) = told["regions"]
     assert region == {
@@ -81,6 +77,19 @@ def test_from_a_restore_to_service(domicile: Domicile, command: CliRunner) -> No
     assert "there is nothing to do" in again.stdout
     assert "somebody" not in rehearsal.output + waiting.output + done.output
     domicile.open()
+
+
+def test_a_dry_run_shows_its_report(domicile: Domicile, command: CliRunner) -> None:
+    """Also without ``--json``."""
+    dump = Dump.of(domicile)
+    erase(domicile.tenant())
+    dump.restore(domicile)
+
+    shown = command.invoke(app, ["recover", "--dry-run"])
+
+    assert shown.exit_code == Exit.DONE
+    assert "records lost" in shown.stdout
+    assert "replayed" in shown.stdout
 
 
 def test_invalid_requests(command: CliRunner) -> None:

@@ -98,22 +98,20 @@ def list_copies(
         )
         end_with_failed(failed, as_json=True)
         return
-    print_page(
-        ("copy", "processor", "state", "handed over (UTC)", "delete by (UTC)", "last error"),
-        [
-            (
-                str(c.id),
-                c.processor,
-                c.state.value,
-                format_minute(c.announced),
-                format_minute(c.deadline),
-                c.last_error or "-",
-            )
-            for c in page
-        ],
-        following,
-    )
+    heads = ("copy", "processor", "state", "handed over (UTC)", "delete by (UTC)", "last error")
+    print_page(heads, [_cells(copy) for copy in page], following)
     end_with_failed(failed, as_json=False)
+
+
+def _cells(copy: Copy) -> tuple[str, ...]:
+    return (
+        str(copy.id),
+        copy.processor,
+        copy.state.value,
+        format_minute(copy.announced),
+        format_minute(copy.deadline),
+        copy.last_error or "-",
+    )
 
 
 def attest(

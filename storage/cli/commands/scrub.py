@@ -86,22 +86,27 @@ def scrub(
         )
         done = [one for some in rounds.values() for one in some]
         affected = _affected(homes, done)
-    unrepaired = sum(one.round.tally.unrepaired for one in done)
     if as_json:
-        backends = [_as_json(one) for one in done]
-        print_json(
-            {"unrepaired": unrepaired, "affected": affected.as_json(), "backends": backends}
-            | failed_regions(failed)
-        )
+        told = {"affected": affected.as_json(), "backends": [_as_json(one) for one in done]}
+        print_json({"unrepaired": _unrepaired(done)} | told | failed_regions(failed))
     else:
         _show(done)
         _show_affected(affected)
-    errors = [one.error for one in done if one.error is not None]
-    if unrepaired:
-        raise typer.Exit(Exit.UNREPAIRED)
-    if errors:
-        raise typer.Exit(code_for(errors[0]))
+    _end(done)
     end_with_failed(failed, as_json=as_json)
+
+
+def _unrepaired(done: Sequence[_Scrubbed]) -> int:
+    return sum(one.round.tally.unrepaired for one in done)
+
+
+def _end(done: Sequence[_Scrubbed]) -> None:
+    """End with the code of the worst that was found, if anything was."""
+    if _unrepaired(done):
+        raise typer.Exit(Exit.UNREPAIRED)
+    for one in done:
+        if one.error is not None:
+            raise typer.Exit(code_for(one.error))
 
 
 @dataclass(frozen=True, slots=True)
