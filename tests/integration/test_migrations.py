@@ -344,6 +344,7 @@ class TestInit:
                     found += [rows(connection), contents(connection)]
             return found
 
+        init(domicile.settings, dependencies=MEANS)
         before = inspect()
         init(domicile.settings, dependencies=MEANS)
 
