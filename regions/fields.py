@@ -12,7 +12,7 @@ Located = Literal["checked", "attested", "local"]
 """How it is known where a backend stands.
 
 ``checked``: by the provider's own name for the place. ``attested``: by a document of the company
-that runs it. ``local``: it is this machine, or a disk of it; nobody has vouched for the place.
+that runs it. ``local``: it is this machine, or a disk of it, and no document says where it stands.
 """
 
 Fault = tuple[str, str]

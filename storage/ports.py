@@ -173,7 +173,8 @@ class Backend(Reader, Protocol):
     def plant(self, key: str, *, timeout: float) -> frozenset[ItemKind]:
         """Leave an item of every kind that this backend can have under a new key.
 
-        A control for listings: ``list_key`` must show the returned kinds until ``purge``. The
+        A control for listings: ``list_key`` must show the returned kinds until ``purge``.
+        ``timeout``: seconds for the whole call, after which it sends nothing. The
         caller has announced the key in the catalog. A backend with little room takes it, as it
         takes an urgent write. Raises what ``put`` raises.
         """

@@ -13,6 +13,7 @@ from uuid import UUID
 from storage.catalog import purges
 from storage.catalog.kinds import ObjectKind
 from storage.errors import BackendError
+from storage.objects.transfer import time_left
 from storage.objects.write import Contents, Write, abandon, announce
 from storage.ports import ItemKind
 from storage.region import OpenRegion
@@ -41,15 +42,16 @@ class Control:
 def plant(region: OpenRegion, backends: Sequence[str]) -> Control:
     """Leave a control on each of these backends."""
     with region.catalog.begin() as connection:
-        write = announce(region, connection, Contents(ObjectKind.CANARY), backends)
+        lasts = region.limits.attempt * len(backends)  # one after another
+        write = announce(region, connection, Contents(ObjectKind.CANARY), backends, lasts=lasts)
     control = Control(write, {}, {})
     for replica in write.replicas:
+        name = replica.backend
         try:
-            control.kinds[replica.backend] = region.backends[replica.backend].plant(
-                replica.key, timeout=region.limits.attempt
-            )
+            timeout = min(time_left(region, name, write.until), region.limits.attempt)
+            control.kinds[name] = region.backends[name].plant(replica.key, timeout=timeout)
         except BackendError as error:
-            control.failed[replica.backend] = error.code
+            control.failed[name] = error.code
     return control
 
 

@@ -150,7 +150,7 @@ class Worker:
             ended.pieces[duty.name] = ended.pieces.get(duty.name, 0) + done
 
     def _report(self, region: str, duty: str, error: Exception) -> None:
-        """Log why a duty failed. Only what nobody expects needs the frames."""
+        """Log why a duty failed. Only an unexpected error needs the frames."""
         told = {"region": region, "error": code_of(error)}
         if isinstance(error, BackendError):
             told["backend"] = error.backend
@@ -181,5 +181,5 @@ class Worker:
 
 
 def code_of(error: Exception) -> str:
-    """Return the name of an error for the log, also of one that nobody expects."""
+    """Return the name of an error for the log, also of an unexpected one."""
     return error.code if isinstance(error, DomicileError) else type(error).__name__

@@ -93,26 +93,14 @@ def _sealed(plain: bytes, what: str, context: bytes) -> bytes:
 
 
 def _ledger(data: bytes) -> object:
-    """Under a valid seal: a root key may have been used by somebody else."""
-    sealed = seal_object(
-        data,
-        what="ledger",
-        context=b"domicile ledger entry " + _OBJECT.bytes,
-        roots=_ROOTS,
-        entropy=bytes,
-    )
+    """Under a valid seal: another program may have used the root key."""
+    sealed = _sealed(data, "ledger", b"domicile ledger entry ")
     return open_entry(sealed, _OBJECT, _ROOTS)
 
 
 def _manifest(data: bytes) -> None:
     """Under a valid seal."""
-    sealed = seal_object(
-        data,
-        what="manifest",
-        context=b"domicile manifest " + _OBJECT.bytes,
-        roots=_ROOTS,
-        entropy=bytes,
-    )
+    sealed = _sealed(data, "manifest", b"domicile manifest ")
     whole = sealed + len(sealed).to_bytes(8) + b"domicile"
     backend = MemoryBackend("eu-a")
     backend.put("key", whole, timeout=1)

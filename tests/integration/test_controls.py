@@ -7,6 +7,7 @@ import pytest
 from storage.errors import BackendFull, BackendUnavailable
 from storage.evidence.receipts import verify
 from storage.model import Erasure
+from storage.objects import control
 from storage.ports import ItemKind
 from storage.testing import Call, Domicile
 from tests.support.actions import erase, is_complete, put_prompt, work
@@ -86,6 +87,21 @@ def test_a_receipt_names_the_control_and_the_topology(domicile: Domicile) -> Non
 
     assert {len(leaf.control) for leaf in receipt.leaves} == {32}
     assert receipt.topology == home(domicile).topology.digest
+
+
+def test_nothing_of_a_control_is_sent_after_its_deadline(domicile: Domicile) -> None:
+    """The reaper may have made its final absence check: what comes later would have no row."""
+
+    def slow(call: Call) -> object:
+        domicile.pass_time(hours=1)
+        return call.proceed()
+
+    domicile.backends["eu-a"].inject(slow, "plant")
+    planted = control.plant(home(domicile), ["eu-a", "eu-b"])
+
+    assert domicile.backends["eu-b"].count("plant") == 0
+    assert planted.failed == {"eu-b": "BackendUnavailable"}
+    assert control.check(home(domicile), planted)["eu-b"] is not None
 
 
 def test_controls_are_purged_too(domicile: Domicile) -> None:

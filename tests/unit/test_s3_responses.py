@@ -195,6 +195,25 @@ def test_a_request_has_one_deadline(server: LoopbackServer, backend: S3Backend, 
     assert time.monotonic() - began < 20
 
 
+def test_a_control_has_one_deadline_for_all_its_requests(
+    server: LoopbackServer, backend: S3Backend
+) -> None:
+    """However many they are, nothing is sent after it."""
+
+    def answer(request: Request) -> Answer:
+        time.sleep(1.5)  # less than one request may take of 4 s, and all of them more
+        return Answer(headers={"ETag": '"e"', "x-amz-version-id": "v"})
+
+    backend.put(KEY, b"the place is known", timeout=10)
+    server.requests.clear()
+    server.answer = answer
+
+    with pytest.raises(BackendError):
+        backend.plant("canary/kept/a", timeout=4)
+
+    assert 1 < len(server.requests) < 4
+
+
 def test_an_upload_without_an_id_is_unknown(server: LoopbackServer, backend: S3Backend) -> None:
     """It may have begun."""
     server.answer = at_home(

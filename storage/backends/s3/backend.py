@@ -129,17 +129,17 @@ class S3Backend:
         return (item for item in found if item.key > after)  # some servers include the marker
 
     def plant(self, key: str, *, timeout: float) -> frozenset[ItemKind]:
-        kinds = {ItemKind.OBJECT}
-        version = put(self._bucket, checked(key), CONTROL, timeout=timeout)
+        kinds, left = {ItemKind.OBJECT}, self._bucket.countdown(timeout)
+        version = put(self._bucket, checked(key), CONTROL, timeout=left())
         if version not in (None, "null") and ItemKind.VERSION in self.listable:
             kinds |= {ItemKind.VERSION, ItemKind.MARKER}
             self._bucket.write(
-                lambda s3, _: s3.delete_object(Bucket=self._bucket.name, Key=key), timeout=timeout
+                lambda s3, _: s3.delete_object(Bucket=self._bucket.name, Key=key), timeout=left()
             )
-            put(self._bucket, key, CONTROL, timeout=timeout)
+            put(self._bucket, key, CONTROL, timeout=left())
         if ItemKind.UPLOAD in self.listable:
             kinds.add(ItemKind.UPLOAD)
-            begin(self._bucket, key, timeout=timeout)
+            begin(self._bucket, key, timeout=left())
         return frozenset(kinds)
 
     def probe(self, key: str) -> None:

@@ -103,6 +103,21 @@ class Bucket:
             timeout -= self._clock() - before
         return self._send(lambda s3: call(s3, timeout), timeout, writes=True)
 
+    def countdown(self, timeout: float) -> Callable[[], float]:
+        """Return what tells the seconds that are left of a time for several writes.
+
+        It raises BackendTimeout if none are: what was sent before may still take effect.
+        """
+        end = self._clock() + timeout
+
+        def left() -> float:
+            seconds = end - self._clock()
+            if seconds <= 0:
+                raise BackendTimeout(self.backend, "its responses took too long")
+            return seconds
+
+        return left
+
     def sending(self, data: bytes, timeout: float) -> "TimedBody":
         """Return a body that an attempt which starts now sends in time, or not at all."""
         return TimedBody(data, self._clock, self._clock() + timeout * _SEND)
