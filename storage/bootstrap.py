@@ -41,6 +41,7 @@ from storage.ledger.holds import add_pseudonyms
 from storage.logs import make_logger
 from storage.policy import horizon_wanted
 from storage.ports import Backend, Clock, Connector
+from storage.postures import Postures
 from storage.processors.registry import open_connector
 from storage.processors.signing import derive_key
 from storage.region import Backends, Limits, OpenRegion, Pool
@@ -313,11 +314,21 @@ def _open(
         stack.callback(backend.close)
     clock = dependencies.clock(catalog)
     connectors = _connectors(topology, signing[max(signing)], dependencies, clock)
+    postures = Postures(
+        catalog,
+        backends,
+        region.backends,
+        clock,
+        pool,
+        local=steady,
+        pause=dependencies.unhealthy_seconds,
+    )
     return OpenRegion(
         topology,
         region,
         catalog,
         backends,
+        postures,
         connectors,
         roots,
         Pseudonyms(roots.pseudonym_keys()),

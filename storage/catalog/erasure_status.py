@@ -64,7 +64,7 @@ class Evidence:
     """A replica that is gone: where, when, and how its absence is known.
 
     ``seen`` and ``attested`` are kinds of trace. ``sub_processor``, ``located`` and ``control``
-    are None if earlier code did not store them.
+    are None if earlier code did not store them, ``posture`` also if the backend has none.
     """
 
     object_id: UUID
@@ -75,6 +75,7 @@ class Evidence:
     attested: tuple[str, ...]
     gone_at: datetime
     control: UUID | None
+    posture: dict[str, object] | None
 
 
 def to_complete() -> Select[UUID]:
@@ -107,13 +108,22 @@ def facts(connection: Connection, erasure: UUID) -> Facts:
 def evidence(connection: Connection, erasure: UUID) -> list[Evidence]:
     """Return every replica that had to go for this erasure."""
     rows = connection.execute(
-        select(r.object_id, r.backend, r.sub_processor, r.located, *_KINDS, r.gone_at, r.control)
+        select(
+            r.object_id,
+            r.backend,
+            r.sub_processor,
+            r.located,
+            *_KINDS,
+            r.gone_at,
+            r.control,
+            r.posture,
+        )
         .join(t.object_, o.id == r.object_id)
         .join(t.erasure_object, eo.object_id == o.id)
         .where(eo.erasure_id == erasure, o.state == ObjectState.GONE, r.state == ReplicaState.GONE)
         .order_by(r.object_id, r.backend, r.gone_at)
     )
-    return [Evidence(*x[:4], tuple(x[4]), tuple(x[5]), x[6], x[7]) for x in rows]
+    return [Evidence(*x[:4], tuple(x[4]), tuple(x[5]), *x[6:]) for x in rows]
 
 
 def show(connection: Connection, region: str, ids: Sequence[UUID]) -> list[Erasure]:

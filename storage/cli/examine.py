@@ -18,6 +18,7 @@ from storage.catalog import days, schema, server
 from storage.catalog.engine import OLDEST_SERVER
 from storage.checks import check_catalog
 from storage.cli.findings import Finding, failed, tried
+from storage.cli.reason_texts import reason_text
 from storage.crypto.root import LocalRootKeys
 from storage.errors import DomicileError
 from storage.objects.rights import try_rights
@@ -137,11 +138,15 @@ def _horizon(topology: Topology, name: str, connection: Connection) -> Finding:
 
 def _backends(region: OpenRegion) -> Iterator[Finding]:
     """Check each backend alone, so that one failure does not hide another."""
-    usable, standings = 0, region.standings()
+    usable, standings, closed = 0, region.standings(), region.postures.closed()
     for name, backend in region.backends.items():
         if standings[name] is not Standing.OPEN:
             says = f"Takes no writes ({standings[name].replace('_', ' ')}), so it was not tried."
             yield Finding("backends", name, "warn", says, "See: domicile status")
+            continue
+        if name in closed:
+            says = f"Nothing new goes there: {reason_text(closed[name])}."
+            yield Finding("backends", name, "fail", says, "See: domicile backend posture")
             continue
         one = replace(region, backends=Backends({name: backend}))
         finding = tried("backends", name, lambda: _rights(one))  # noqa: B023 - called at once

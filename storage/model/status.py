@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from datetime import date, datetime
 
+from storage.model.posture import PostureState
+
 
 @dataclass(frozen=True, slots=True)
 class BackendState:
@@ -68,6 +70,8 @@ class RegionStatus:
     and that of the database, so workers on this machine destroy nothing. ``unread``: backends
     that did not answer when the catalog was recovered and still do not; there is no receipt until
     their ledger entries have been read. ``leaving``: backends that are emptied.
+    ``postures``: of the backends whose posture is not all ok. ``blocked``: too few backends take
+    anything new, so writes, erasures, holds and expiry stop.
     ``ended_agreements``: tenants whose agreements have all ended, up to 1,000,000; their data stays
     until it expires or is erased.
     """
@@ -90,3 +94,5 @@ class RegionStatus:
     unread: tuple[str, ...] = ()
     leaving: tuple[LeavingState, ...] = ()
     ended_agreements: int = 0
+    postures: tuple[PostureState, ...] = ()
+    blocked: bool = False

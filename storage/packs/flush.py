@@ -78,6 +78,7 @@ def announce(
     ``lasts``: seconds until the pack must be committed or renewed. None: no record is left.
     """
     lane = batch[0].lane
+    send_to = healthy_backends(region, lane.backends, lane.required)
 
     def work(connection: Connection) -> tuple[Outcomes, Pack | None]:
         share_tenants(connection, [record.tenant for record in batch])
@@ -89,7 +90,7 @@ def announce(
             connection,
             Contents(ObjectKind.PACK, day=lane.day, tenant=lane.tenant),
             lane.backends,
-            send_to=healthy_backends(region, lane.backends, lane.required),
+            send_to=send_to,
             lasts=lasts,
         )
         return answered, Pack(new, left)

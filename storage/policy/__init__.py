@@ -47,6 +47,14 @@ from storage.policy.lateness import (
     key_copies,
 )
 from storage.policy.placement import Placement, admit, decide_placement, well_formed
+from storage.policy.posture import (
+    POSTURE_AGE,
+    KnownPosture,
+    closed,
+    ledger_backends,
+    needs_reading,
+    weigh,
+)
 from storage.policy.retention import (
     RetentionReason,
     Term,
@@ -76,6 +84,7 @@ __all__ = [
     "LEASE",
     "OPEN_PURPOSES",
     "ORPHAN_GRACE",
+    "POSTURE_AGE",
     "REPLICATION_LEASE",
     "WAITING",
     "Absence",
@@ -92,6 +101,7 @@ __all__ = [
     "Finding",
     "HandOver",
     "HandOverReason",
+    "KnownPosture",
     "Lateness",
     "ObjectPlan",
     "Pace",
@@ -109,6 +119,7 @@ __all__ = [
     "admit",
     "agreement_ending",
     "clocks_agree",
+    "closed",
     "confirm_deletion",
     "copy_lateness",
     "copy_term",
@@ -121,6 +132,7 @@ __all__ = [
     "horizon_wanted",
     "judge",
     "key_copies",
+    "ledger_backends",
     "ledger_from",
     "may_destroy",
     "may_hand_over",
@@ -128,6 +140,7 @@ __all__ = [
     "may_open",
     "may_open_held",
     "may_retire",
+    "needs_reading",
     "next_scrub",
     "plan_erasure",
     "processors_of",
@@ -138,5 +151,6 @@ __all__ = [
     "standing",
     "term_of",
     "too_old",
+    "weigh",
     "well_formed",
 ]

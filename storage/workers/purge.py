@@ -1,6 +1,6 @@
 """Purge: delete replicas from their backends, and list them until they are seen absent."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -13,7 +13,7 @@ from storage.catalog.kinds import ObjectKind
 from storage.catalog.objects import Replica
 from storage.catalog.purges import Retry
 from storage.errors import BackendError
-from storage.model import ReplicaState
+from storage.model import PostureState, ReplicaState
 from storage.objects import control
 from storage.policy import FIRST_RETRY, LAST_RETRY, LEASE, AbsenceReason, absent, may_destroy
 from storage.region import OpenRegion
@@ -58,7 +58,8 @@ def purge(region: OpenRegion, log: FilteringBoundLogger) -> int:
         todo = _todo(connection, claimed)
     outcomes = _purge_all(region, todo)
     if outcomes:
-        region.catalog.run(lambda connection: _note(region, connection, outcomes))
+        postures = region.posture_states()
+        region.catalog.run(lambda connection: _note(region, connection, outcomes, postures))
     for outcome in outcomes:
         if outcome.error is not None:
             log.warning(
@@ -136,12 +137,18 @@ def _purge_one(region: OpenRegion, one: _Purge) -> _Outcome:
     return _Outcome(attempt, again=later, error="PurgeIncomplete")
 
 
-def _note(region: OpenRegion, connection: Connection, outcomes: Sequence[_Outcome]) -> None:
+def _note(
+    region: OpenRegion,
+    connection: Connection,
+    outcomes: Sequence[_Outcome],
+    postures: Mapping[str, PostureState],
+) -> None:
     """Record the outcomes in one transaction. Objects are locked in order, before replicas."""
     objects.lock(connection, [outcome.attempt.object_id for outcome in outcomes])
     for outcome in outcomes:
         if outcome.gone is not None:
-            visibility = region.visibility(outcome.attempt.backend)
+            name = outcome.attempt.backend
+            visibility = region.visibility(name, postures.get(name))
             purges.mark_gone(
                 connection, outcome.attempt, visibility, outcome.gone, control=outcome.control
             )

@@ -103,6 +103,11 @@ class Bucket:
             timeout -= self._clock() - before
         return self._send(lambda s3: call(s3, timeout), timeout, writes=True)
 
+    @property
+    def is_local(self) -> bool:
+        """Whether the endpoint is on this machine, so that no request crosses a network."""
+        return self._endpoint_url is not None and is_loopback(self._endpoint_url)
+
     def countdown(self, timeout: float) -> Callable[[], float]:
         """Return what tells the seconds that are left of a time for several writes.
 
@@ -208,7 +213,6 @@ class Bucket:
         return client
 
     def _options(self, timeout: float) -> dict[str, Any]:
-        local = self._endpoint_url is not None and is_loopback(self._endpoint_url)
         return {
             "signature_version": "s3v4",
             "retries": {"total_max_attempts": 1, "mode": "standard"},
@@ -220,7 +224,7 @@ class Bucket:
             "response_checksum_validation": "when_required",
             # configuration for other programs must not choose the destination
             "ignore_configured_endpoint_urls": True,
-            "proxies": {} if local else None,
+            "proxies": {} if self.is_local else None,
             "s3": {
                 "addressing_style": "virtual" if self._endpoint_url is None else "path",
                 "us_east_1_regional_endpoint": "regional",

@@ -14,15 +14,31 @@ from botocore.model import OperationModel
 if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
 
-_ROOTS = {
-    "CompleteMultipartUpload": "CompleteMultipartUploadResult",
-    "CreateMultipartUpload": "InitiateMultipartUploadResult",
-    "DeleteObjects": "DeleteResult",
-    "GetBucketLocation": "LocationConstraint",
-    "GetObjectLockConfiguration": "ObjectLockConfiguration",
-    "ListMultipartUploads": "ListMultipartUploadsResult",
-    "ListObjectVersions": "ListVersionsResult",
-    "ListObjectsV2": "ListBucketResult",
+_ROOTS: Mapping[str, tuple[str, ...]] = {
+    "CompleteMultipartUpload": ("CompleteMultipartUploadResult",),
+    "CreateMultipartUpload": ("InitiateMultipartUploadResult",),
+    "DeleteObjects": ("DeleteResult",),
+    "GetBucketAcl": ("AccessControlPolicy",),
+    "GetBucketLifecycleConfiguration": ("LifecycleConfiguration",),
+    "GetBucketLocation": ("LocationConstraint",),
+    "GetBucketLogging": ("BucketLoggingStatus",),
+    # the second names are those of moto
+    "GetBucketNotificationConfiguration": (
+        "NotificationConfiguration",
+        "GetBucketNotificationResponse",
+    ),
+    "GetBucketPolicyStatus": ("PolicyStatus",),
+    "GetBucketReplication": ("ReplicationConfiguration",),
+    "GetBucketVersioning": ("VersioningConfiguration", "GetBucketVersioningResponse"),
+    "GetObjectLockConfiguration": ("ObjectLockConfiguration",),
+    "GetPublicAccessBlock": ("PublicAccessBlockConfiguration",),
+    "ListBucketInventoryConfigurations": (
+        "ListInventoryConfigurationsResult",
+        "ListBucketInventoryConfigurationsResponse",
+    ),
+    "ListMultipartUploads": ("ListMultipartUploadsResult",),
+    "ListObjectVersions": ("ListVersionsResult",),
+    "ListObjectsV2": ("ListBucketResult",),
 }
 _ENTRIES: Mapping[str, Mapping[str, tuple[str, ...]]] = {
     "ListMultipartUploads": {"Upload": ("Key", "UploadId")},
@@ -60,7 +76,7 @@ def check_response(operation: str, body: object, bucket: str) -> None:
     root = _parse(body)
     if _name(root) == "Error":
         return  # some servers send it with status 200; botocore raises it
-    if _name(root) != _ROOTS[operation]:
+    if _name(root) not in _ROOTS[operation]:
         raise InvalidResponse("another root element")
     if operation in _ENTRIES:
         _check_listing(operation, root, bucket)

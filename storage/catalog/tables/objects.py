@@ -78,6 +78,7 @@ replica = Table(  # one attempt to write one object to one backend, under a key 
     Column("seen", ARRAY(Text)),  # the kinds of trace that the listing shows
     Column("attested", ARRAY(Text)),  # the kinds that are attested to be off
     Column("control", Uuid),  # the object that the backend listed meanwhile
+    Column("posture", JSONB),  # that of the backend then: when it was read, and what is not ok
     CheckConstraint("state IN ('writing', 'stored', 'purging', 'gone')", name="replica_state"),
     Index("replica_object", "object_id"),
     Index("replica_listing", "backend", "key"),
@@ -112,6 +113,27 @@ scrub = Table(  # the progress of the scrub of each backend
     Column("finished", MOMENT),
     # of the last round that finished
     Column("unmended", Integer, nullable=False, key="unrepaired"),
+)
+
+
+posture = Table(  # of each backend that has one, as it was last read
+    "posture",
+    metadata,
+    Column("backend", Text, primary_key=True),
+    Column("findings", JSONB, nullable=False),
+    Column("read", MOMENT, nullable=False),
+    Column("reader", Text, nullable=False),  # the login that read it
+)
+
+
+ledger_place = Table(  # backends that an operator accepts for ledger entries whatever they do
+    "ledger_place",
+    metadata,
+    Column("backend", Text, primary_key=True),
+    Column("since", MOMENT, primary_key=True),
+    Column("actor", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("ended", MOMENT),  # NULL: in force
 )
 
 

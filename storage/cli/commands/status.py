@@ -21,8 +21,9 @@ from storage.cli.output import (
     print_text,
     warning,
 )
+from storage.cli.reason_texts import reason_text
 from storage.client.status import region_status
-from storage.model import BackendState, LeavingState, RegionStatus
+from storage.model import BackendState, LeavingState, PostureState, RegionStatus
 from storage.text import format_size, plural
 
 
@@ -70,6 +71,8 @@ def show(region: RegionStatus) -> None:
             ("partitions", _horizon(region)),
             ("clocks", _clocks(region)),
             *_unread(region),
+            *_blocked(region),
+            *(("posture", _posture(found)) for found in region.postures),
             *(("leaving", _leaving(found)) for found in region.leaving),
             *_ended(region),
         ],
@@ -149,6 +152,25 @@ def _unread(region: RegionStatus) -> list[tuple[str, Text]]:
     return [
         ("recovery", bad(f"{names} did NOT ANSWER: no receipts until its ledger has been read"))
     ]
+
+
+def _blocked(region: RegionStatus) -> list[tuple[str, Text]]:
+    if not region.blocked:
+        return []
+    return [
+        (
+            "URGENT",
+            bad("too few backends take anything new: no writes, erasures, holds or expiry"),
+        )
+    ]
+
+
+def _posture(found: PostureState) -> Text:
+    says = ", ".join(f"{check.value} {word.value}" for check, word in found.findings.items())
+    if found.closed is None:
+        return warning(f"{found.backend}: {says}" if says else f"{found.backend} is ok")
+    takes = "ledger entries alone go there" if found.ledger else "nothing new goes there"
+    return bad(f"{found.backend}: {says or reason_text(found.closed)}; {takes.upper()}")
 
 
 def _leaving(found: LeavingState) -> Text:
