@@ -7,6 +7,7 @@ from tests.mutants.bugs import (
     holds,
     listings,
     places,
+    postures,
     process,
     recovery,
     regions_apart,
@@ -25,6 +26,7 @@ BUGS: tuple[Bug, ...] = (
     *recovery.BUGS,
     *listings.BUGS,
     *places.BUGS,
+    *postures.BUGS,
     *process.BUGS,
     *regions_apart.BUGS,
 )
