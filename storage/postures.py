@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 
 from regions.backends import BackendSpec
+from regions.fields import PostureCheck
 from storage.backends.health import WatchedBackend
 from storage.catalog import postures
 from storage.catalog.engine import Catalog
@@ -116,7 +117,9 @@ class Postures:
                 return None
         with self._catalog.begin() as connection:
             known = postures.latest(connection, [name]).get(name)
-        return None if needs_reading(known, self._clock.now()) else known
+        # code of another version may have asked fewer questions
+        whole = known is not None and known.findings.keys() >= set(PostureCheck)
+        return known if whole and not needs_reading(known, self._clock.now()) else None
 
     def _fetch(self, name: str) -> KnownPosture:
         now = self._clock.now()

@@ -61,8 +61,13 @@ def _expiring(
         if relocate_held(region, keys, due.day, pack):
             relocated += 1
         else:  # it delays the day, but no other pack
+            closed = {name: why.value for name, why in region.postures.closed().items()}
             log.warning(
-                "relocation_postponed", region=region.name, day=str(due.day), object=pack.hex
+                "relocation_postponed",
+                region=region.name,
+                day=str(due.day),
+                object=pack.hex,
+                closed=closed,
             )
     return _NOW if relocated else WAITING
 

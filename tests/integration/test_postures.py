@@ -23,7 +23,7 @@ from storage.model import (
 )
 from storage.testing import Call, Domicile
 from tests.support.actions import erase, get, is_complete, put_prompt, work
-from tests.support.inspect.stored import home
+from tests.support.inspect.stored import home, home_of
 
 BAD: Posture = {PostureCheck.REPLICATION: PostureFinding.BAD}
 GOOD: Posture = dict.fromkeys(PostureCheck, PostureFinding.OK)
@@ -222,3 +222,23 @@ def accept(domicile: Domicile, name: str, *, end: bool = False) -> None:
             assert postures.end_acceptance(connection, name, now)
         else:
             assert postures.accept(connection, name, now, actor="ops-1", reason="to erase")
+
+
+def test_processes_share_what_was_read(domicile: Domicile) -> None:
+    """One asks the bucket, and the others take its answer; one of fewer questions is not enough."""
+    stand(domicile, eu_a=GOOD, eu_b=GOOD)
+    asked = domicile.backends["eu-a"]
+    with domicile.open_another() as other:
+        assert home_of(other).postures.closed() == reasons(domicile) == {}
+        begun = asked.count("posture")
+        domicile.pass_time(minutes=6)
+        for _ in range(2):
+            assert home_of(other).postures.closed() == reasons(domicile) == {}
+        assert asked.count("posture") == begun + 1
+
+        domicile.pass_time(minutes=6)
+        fewer = {PostureCheck.LIFECYCLE: PostureFinding.OK}
+        with home(domicile).catalog.begin() as connection:
+            postures.note(connection, "eu-a", fewer, domicile.clock.now())
+        assert reasons(domicile) == {}
+        assert asked.count("posture") == begun + 2

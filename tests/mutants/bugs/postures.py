@@ -78,6 +78,13 @@ BUGS: tuple[Bug, ...] = (
         STORE,
     ),
     bug(
+        "an answer to fewer questions is whole",
+        "postures.py",
+        "        whole = known is not None and known.findings.keys() >= set(PostureCheck)",
+        "        whole = known is not None",
+        STORE,
+    ),
+    bug(
         "a day expires while no hold can be placed",
         "workers/expire.py",
         "    if not may_preserve(region):",
