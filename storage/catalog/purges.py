@@ -130,7 +130,7 @@ def mark_gone(
     connection.execute(
         update(t.object_)
         .where(o.id == replica.object_id, o.state == ObjectState.PURGING, ~left)
-        .values(state=ObjectState.GONE, gone_at=now)
+        .values(state=ObjectState.GONE, gone_at=now, absence=t.absence.next_value())
     )
 
 

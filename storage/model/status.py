@@ -13,7 +13,8 @@ class BackendState:
     ``replicas`` and ``bytes`` (sealed): what is stored there. ``missing``: replicas still to make.
     ``purging``: replicas that must go. ``oldest_overdue``: since when the oldest of them must go,
     if that is more than an hour ago. ``scrubbed``: when a scrub last completed; ``unrepaired``:
-    how many faults it could not repair.
+    how many faults it could not repair. ``orphans``: keys there that no row of the catalog knows,
+    and that keep receipts from being signed.
     """
 
     backend: str
@@ -24,6 +25,7 @@ class BackendState:
     oldest_overdue: datetime | None
     scrubbed: datetime | None = None
     unrepaired: int = 0
+    orphans: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,8 +33,6 @@ from storage.policy.erasure import (
     plan_erasure,
 )
 from storage.policy.lateness import (
-    FIRST_RETRY,
-    LAST_RETRY,
     LEASE,
     REPLICATION_LEASE,
     WAITING,
@@ -45,6 +43,7 @@ from storage.policy.lateness import (
     erasure_lateness,
     expiry_lateness,
     key_copies,
+    retry_after,
 )
 from storage.policy.placement import Placement, admit, decide_placement, well_formed
 from storage.policy.posture import (
@@ -78,9 +77,7 @@ from storage.policy.standing import (
 
 __all__ = [
     "ASK_AHEAD",
-    "FIRST_RETRY",
     "HELD_AT_PROCESSORS",
-    "LAST_RETRY",
     "LEASE",
     "OPEN_PURPOSES",
     "ORPHAN_GRACE",
@@ -146,6 +143,7 @@ __all__ = [
     "processors_of",
     "reassign",
     "retain",
+    "retry_after",
     "sampled",
     "settle",
     "standing",

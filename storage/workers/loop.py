@@ -28,6 +28,7 @@ from storage.workers.release import release
 from storage.workers.replicate import replicate
 from storage.workers.request_deletion import request_deletion
 from storage.workers.scrub.rounds import scrub
+from storage.workers.sweep import sweep
 from storage.workers.vacate import vacate
 
 Piece = Callable[[], int]
@@ -64,6 +65,7 @@ def duties(region: OpenRegion, keys: KeyRing, log: FilteringBoundLogger) -> list
         Duty(region.name, "compact", destroying(lambda: compact(region, log))),
         Duty(region.name, "purge", destroying(lambda: purge(region, log))),
         Duty(region.name, "request_deletion", destroying(lambda: request_deletion(region, log))),
+        Duty(region.name, "sweep", destroying(lambda: sweep(region, log))),
         Duty(region.name, "complete", destroying(lambda: complete(region, log))),
         Duty(region.name, "prune", destroying(lambda: prune(region, log))),
         Duty(region.name, "prune_ledger", destroying(lambda: prune_ledger(region, log))),

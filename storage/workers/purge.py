@@ -15,7 +15,7 @@ from storage.catalog.purges import Retry
 from storage.errors import BackendError
 from storage.model import PostureState, ReplicaState
 from storage.objects import control
-from storage.policy import FIRST_RETRY, LAST_RETRY, LEASE, AbsenceReason, absent, may_destroy
+from storage.policy import LEASE, AbsenceReason, absent, may_destroy, retry_after
 from storage.region import OpenRegion
 
 BATCH = 64
@@ -92,7 +92,7 @@ def _believed(region: OpenRegion, outcome: _Outcome, error: str | None, by: UUID
     """Return the outcome with the control that it rests on, or for another try."""
     if error is None:
         return replace(outcome, control=by)
-    later = region.clock.now() + _delay(outcome.attempt)
+    later = region.clock.now() + retry_after(outcome.attempt.attempts)
     return _Outcome(outcome.attempt, again=later, error=error)
 
 
@@ -115,7 +115,7 @@ def _todo(connection: Connection, claimed: Sequence[Replica]) -> list[_Purge]:
 def _purge_one(region: OpenRegion, one: _Purge) -> _Outcome:
     """Try one purge. It is tried again until the replica is seen absent."""
     now, attempt = region.clock.now(), one.attempt
-    later = now + _delay(attempt)
+    later = now + retry_after(attempt.attempts)
     backend = region.backends.get(attempt.backend)
     permit = may_destroy(what="replica", state=attempt.state, held=one.held, now=now)
     if backend is None or not permit.allowed:
@@ -158,9 +158,3 @@ def _note(
         connection,
         [Retry(x.attempt.id, x.error, x.again) for x in outcomes if x.again is not None],
     )
-
-
-def _delay(attempt: Replica) -> timedelta:
-    """Return the delay, longer each time, up to an hour."""
-    grown: timedelta = FIRST_RETRY * 2 ** min(attempt.attempts, 12)
-    return min(LAST_RETRY, grown)

@@ -12,7 +12,7 @@ from uuid import UUID
 from sqlalchemy import Connection
 from structlog.typing import FilteringBoundLogger
 
-from storage.catalog import departures, objects, signing_keys
+from storage.catalog import departures, objects, signing_keys, sweeps
 from storage.catalog.kinds import ObjectState
 from storage.catalog.objects import Replica, StoredObject
 from storage.errors import BackendError
@@ -152,6 +152,7 @@ def _sign_if_empty(region: OpenRegion, name: str, log: FilteringBoundLogger) -> 
         )
         token = sign_statement(statement, region.signing)
         departures.finish(connection, known, token, looked)
+        sweeps.mark_swept(connection, name, sweeps.FOR_EVER)
         public = region.signing.public_key()
         signing_keys.note(connection, key_id(public), public.public_bytes_raw(), looked)
     log.info("backend_empty", region=region.name, backend=name)

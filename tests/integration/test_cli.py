@@ -122,7 +122,7 @@ class TestOperation:
 
         told = line.told("worker", "--once")
 
-        assert set(told["pieces"]) >= {"plan", "expire", "purge", "complete"}
+        assert set(told["pieces"]) >= {"plan", "expire", "purge", "sweep", "complete"}
         assert "due now" in line("worker", "--dry-run").stdout
 
 

@@ -36,10 +36,12 @@ def test_an_erasure_is_due_step_by_step(domicile: Domicile) -> None:
     duty(domicile, "plan")
     assert counts(domicile) == {"purge": 2}
     duty(domicile, "purge")
-    assert counts(domicile) == {"complete": 1, "prune": 1}  # the control has served
+    assert counts(domicile) == {"sweep": 2, "prune": 1}  # the control has served
+    duty(domicile, "sweep")
+    assert counts(domicile) == {"purge": 2, "complete": 1, "prune": 1}
     duty(domicile, "complete")
     assert domicile.store.erasure(erasure.id).receipt is not None
-    assert counts(domicile) == {"prune": 2}
+    assert counts(domicile) == {"purge": 2, "prune": 2}
 
 
 def test_a_day_is_due_when_it_is_over(domicile: Domicile) -> None:

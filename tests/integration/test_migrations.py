@@ -37,7 +37,7 @@ from tests.support.catalogs.databases import (
 
 ROOT = Path(__file__).parents[2]
 DAY = date(2027, 5, 1)
-REVISION = "0013"
+REVISION = "0014"
 
 
 def revisions() -> list[tuple[str, ModuleType]]:

@@ -10,6 +10,7 @@ from storage.catalog.tables.copies import erasure_copy, processor_copy
 from storage.catalog.tables.erasures import deferral, erasure, erasure_object, fence, receipt
 from storage.catalog.tables.holds import audit, hold
 from storage.catalog.tables.objects import (
+    absence,
     day_key,
     departure,
     ledger_place,
@@ -19,6 +20,7 @@ from storage.catalog.tables.objects import (
     replica,
     scrub,
     statement,
+    sweep,
 )
 from storage.catalog.tables.records import day, file, held, record
 from storage.catalog.tables.region import (
@@ -32,6 +34,7 @@ from storage.catalog.tables.region import (
 
 __all__ = [
     "Moment",
+    "absence",
     "agreement",
     "audit",
     "catalog_info",
@@ -60,5 +63,6 @@ __all__ = [
     "scrub",
     "signing_key",
     "statement",
+    "sweep",
     "tenant",
 ]

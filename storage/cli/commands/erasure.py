@@ -26,6 +26,7 @@ from storage.client.store import Store
 from storage.errors import InvalidRequest, NotFound
 from storage.model import Erasure, ErasureState
 from storage.text import plural
+from storage.workers.sweep import ORPHANS_LEFT
 
 
 def show(
@@ -119,6 +120,14 @@ def _show(erasure: Erasure) -> None:
                 for x in erasure.outstanding
             ],
         )
+    for left in erasure.outstanding:
+        if left.last_error == ORPHANS_LEFT:
+            keys = plural(left.replicas, "key")
+            print_note(
+                f"{left.backend} has {keys} of the same day that the catalog does not know: they "
+                f"may be copies. Name them: domicile scrub --backend {left.backend}. They are "
+                "purged 3 days after they were found, unless a recovery may need them."
+            )
     if erasure.receipt is not None:
         print_note(f"Print its receipt: domicile erasure show {erasure.id} --receipt")
 

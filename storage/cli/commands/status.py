@@ -73,6 +73,7 @@ def show(region: RegionStatus) -> None:
             *_unread(region),
             *_blocked(region),
             *(("posture", _posture(found)) for found in region.postures),
+            *_orphans(region),
             *(("leaving", _leaving(found)) for found in region.leaving),
             *_ended(region),
         ],
@@ -171,6 +172,18 @@ def _posture(found: PostureState) -> Text:
         return warning(f"{found.backend}: {says}" if says else f"{found.backend} is ok")
     takes = "ledger entries alone go there" if found.ledger else "nothing new goes there"
     return bad(f"{found.backend}: {says or reason_text(found.closed)}; {takes.upper()}")
+
+
+def _orphans(region: RegionStatus) -> list[tuple[str, Text]]:
+    found = [
+        f"{plural(backend.orphans, 'key')} on {backend.backend}"
+        for backend in region.backends
+        if backend.orphans
+    ]
+    if not found:
+        return []
+    text = f"wait: the catalog does not know {' and '.join(found)}. See: domicile erasure list"
+    return [("receipts", warning(text))]
 
 
 def _leaving(found: LeavingState) -> Text:
