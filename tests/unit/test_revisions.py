@@ -2,9 +2,11 @@
 
 import re
 from itertools import product
+from pathlib import Path
 
 import pytest
 
+from storage.catalog.shipped import read
 from storage.errors import CatalogUnsupported
 from storage.policy import Code, Kind, Migration, check_schema
 
@@ -86,9 +88,28 @@ def test_the_advice_leads_to_a_schema_that_the_code_works_with() -> None:
             at = chain.migrations[schema].revision
             reached = int(version(chain, code).reach(at, named[1])) - 10
             assert fits(chain, code, reached)
+            between = range(schema, code + 1)
+            together = any(fits(chain, schema, s) and fits(chain, code, s) for s in between)
+            assert (named[1] is None) == together
             if named[1]:
                 assert f"code before {named[1]}" in error.advice
                 assert fits(chain, int(named[1]) - 10, reached)
+
+
+def test_a_migration_waits_if_the_catalog_lacks_it() -> None:
+    """Not for code that does not know the schema: newer code has migrated it."""
+    for chain in CHAINS:
+        for code, schema in pairs(chain):
+            here = version(chain, code)
+            waits = here.waiting(chain.migrations[schema].revision)
+            assert waits == (here.revision if schema < code else None)
+
+
+def test_without_another_kind_all_code_is_supported() -> None:
+    """Also code from before there were revisions of code."""
+    chain = Code(tuple(Migration(f"{10 + n:04}", Kind.PRE) for n in range(3)))
+
+    assert chain.supported("0012") == 0
 
 
 @pytest.mark.parametrize(
@@ -100,3 +121,15 @@ def test_a_schema_of_no_known_version(schema: str, says: str) -> None:
 
     with pytest.raises(CatalogUnsupported, match=says):
         check_schema("eu-central-1", code, schema, 0)
+
+
+def test_a_migration_states_its_kind_in_words(tmp_path: Path) -> None:
+    """Those that CONTRIBUTING.md and the template of a migration name."""
+    (tmp_path / "versions").mkdir()
+    for n, kind in enumerate(("pre", "post", "breaking")):
+        text = f'revision: str = "{10 + n:04}"\nkind: str = "{kind}"\nother: str = kind\n'
+        (tmp_path / "versions" / f"{10 + n:04}_{kind}.py").write_text(text)
+
+    found = [(m.revision, m.kind) for m in read(tmp_path).migrations]
+
+    assert found == [("0010", Kind.PRE), ("0011", Kind.POST), ("0012", Kind.BREAKING)]

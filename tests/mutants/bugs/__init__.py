@@ -11,6 +11,7 @@ from tests.mutants.bugs import (
     process,
     recovery,
     regions_apart,
+    upgrades,
     writes,
 )
 from tests.mutants.bugs.bug import Bug
@@ -29,4 +30,5 @@ BUGS: tuple[Bug, ...] = (
     *postures.BUGS,
     *process.BUGS,
     *regions_apart.BUGS,
+    *upgrades.BUGS,
 )
