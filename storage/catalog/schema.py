@@ -77,7 +77,6 @@ def name_catalog(connection: Connection, region: str, catalog_id: UUID) -> bool:
         newer = int(code.revision) + 1  # only newer code can name what it has migrated
         check_schema(region, code, here, newer if info is None else info.oldest_code)
         return False
-    # newest_code: read only by code from before version 0.1.0
     stated = {"oldest_code": code.supported(here), "newest_code": int(here)}
     if info is not None:
         connection.execute(update(t.catalog_info).values(stated))

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from itertools import product
 from pathlib import Path
 from uuid import uuid4
@@ -9,17 +10,21 @@ from uuid import uuid4
 import pytest
 from sqlalchemy import Connection, text
 
-from storage.bootstrap import init
+from storage.bootstrap import init, open_store
 from storage.catalog import schema
 from storage.catalog.engine import Catalog, revision
 from storage.cli.exit_codes import Exit
-from storage.errors import CatalogUnsupported, Erased, SettingsError
+from storage.errors import CatalogUnsupported, Erased, SettingsError, StaleId
+from storage.evidence.receipts import verify
 from storage.model import DataClass, Purpose, Reason, Scope
 from storage.settings import RegionSettings, Settings
 from storage.testing import Domicile, Server
 from tests.support.catalogs.databases import HOME, MEANS, catalog_of
 from tests.support.catalogs.versions import ALL, SHIPPED, SYNTHETIC, Versions, versions, works
 from tests.support.cli_harness import CommandLine
+from tests.support.inspect.stored import home
+from tests.support.topologies import three_backends
+from tests.support.topology_files import CLASSES, edit
 
 __all__ = ["versions"]
 
@@ -217,3 +222,52 @@ class TestAProcessThatRuns:
 
         with pytest.raises(CatalogUnsupported, match=rf"{HOME} lacks a table or a column"):
             t.put(DataClass.PROMPT, b"hello")
+
+
+class TestTwoTopologies:
+    """Nothing compares the topologies of processes: each follows its own."""
+
+    def test_each_process_follows_its_own(self, domicile: Domicile, tmp_path: Path) -> None:
+        """A record is kept as long as the topology of its writer says, and all read it."""
+        topology = three_backends(tmp_path / "topology")
+        edit(topology / CLASSES, "retention_days = 30", "retention_days = 7")
+        settings = domicile.settings.model_copy(update={"topology": topology})
+        old = domicile.tenant()
+        early = old.new_id(DataClass.PROMPT)
+        with open_store(settings, dependencies=domicile.dependencies) as store:
+            new = store.tenant(old.id)
+            longer, shorter = (t.put(DataClass.PROMPT, b"hello") for t in (old, new))
+
+            assert longer.deadline is not None
+            assert shorter.deadline is not None
+            assert longer.deadline - shorter.deadline == timedelta(days=23)
+            for tenant, put in product((old, new), (longer, shorter)):
+                assert tenant.get(put.id, purpose=Purpose.SERVE).body == b"hello"
+            with pytest.raises(StaleId, match="shortened after the id was minted"):
+                new.put(DataClass.PROMPT, b"hello", id=early)
+
+    def test_a_receipt_names_that_of_the_worker(self, domicile: Domicile, tmp_path: Path) -> None:
+        """Who reads it can tell which rules were in force."""
+        digests = [home(domicile).topology.digest]
+        signed = [receipt_of(domicile, "u1")]
+        topology = three_backends(tmp_path / "topology")
+        domicile.settings = domicile.settings.model_copy(update={"topology": topology})
+        domicile.open()
+        digests.append(home(domicile).topology.digest)
+        signed.append(receipt_of(domicile, "u2"))
+
+        assert signed == digests
+        assert digests[0] != digests[1]
+
+
+def receipt_of(domicile: Domicile, subject: str) -> str:
+    """Erase a record, and return the digest in the receipt."""
+    t = domicile.tenant()
+    t.put(DataClass.PROMPT, b"hello", subject=subject)
+    erasure = t.erase(Scope.subject(subject), reason=Reason.SUBJECT_REQUEST)
+    domicile.run_worker()
+    domicile.pass_time(hours=1)
+    domicile.run_worker()
+    token = domicile.store.erasure(erasure.id).receipt
+    assert token is not None
+    return verify(token, home(domicile).signing.public_key()).topology
