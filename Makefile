@@ -117,7 +117,7 @@ clean: ## Remove all that make and the tools made here
 
 venv: .venv/.installed
 
-.venv/.installed: .venv/.dependencies pyproject.toml
+.venv/.installed: .venv/.dependencies pyproject.toml regions/version.py
 	@$(BIN)/$(PIP) install -qq --no-deps --no-build-isolation -e .
 	@touch $@
 

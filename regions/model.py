@@ -211,8 +211,11 @@ class Topology(Model):
 
     @property
     def digest(self) -> str:
-        """SHA-256 of the topology, the same whatever the order of its sets."""
-        plain = json.dumps(self.model_dump(), sort_keys=True, default=_plain)
+        """SHA-256 of what the topology states, the same whatever the order of its sets.
+
+        And the same in a version that knows more keys: what is not stated does not count.
+        """
+        plain = json.dumps(self.model_dump(exclude_unset=True), sort_keys=True, default=_plain)
         return hashlib.sha256(plain.encode()).hexdigest()
 
     def cascades_to(self, parent: DataClass, child: DataClass) -> bool:

@@ -22,7 +22,7 @@ from storage import embedded
 from storage.backends.health import WatchedBackend
 from storage.backends.registry import create_storage, open_backend
 from storage.catalog import days, pseudonym_keys
-from storage.catalog.engine import Catalog
+from storage.catalog.engine import Catalog, revision
 from storage.catalog.times import UNLIMITED
 from storage.checks import check_catalog, guard_catalog, probe
 from storage.client.aio.store import AsyncStore, open_in_thread
@@ -32,10 +32,7 @@ from storage.client.store import Store
 from storage.clock import CatalogClock, steady
 from storage.crypto.pseudonym import Pseudonyms
 from storage.crypto.root import LocalRootKeys, ensure
-from storage.errors import (
-    DomicileError,
-    Unavailable,
-)
+from storage.errors import DomicileError, Unavailable
 from storage.evidence.keys import key_id
 from storage.ledger.holds import add_pseudonyms
 from storage.logs import make_logger
@@ -233,11 +230,21 @@ def open_restored(
         yield chosen
 
 
-def init(settings: Settings, *, dependencies: Dependencies | None = None) -> dict[str, Path | None]:
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """A region after ``init``: the key file that it created, and the migration that waits."""
+
+    created: Path | None
+    waiting: str | None
+
+
+def init(
+    settings: Settings, *, dependencies: Dependencies | None = None, through: str | None = None
+) -> dict[str, Ready]:
     """Create what each region of the settings needs: database, schema, keys, storage, partitions.
 
-    Safe to repeat: nothing that exists is replaced. Return the regions by name, each with its key
-    file if that was created now.
+    Safe to repeat: nothing that exists is replaced. Catalogs are migrated as far as older code can
+    use them; ``through``: at least to this revision. Return the regions by name.
     """
     dependencies = dependencies or Dependencies()
     topology = topology_of(settings)
@@ -247,7 +254,7 @@ def init(settings: Settings, *, dependencies: Dependencies | None = None) -> dic
         region_settings(settings, topology, create=True) as regions,
     ):
         return {
-            name: _init_region(settings, dependencies, topology, topology.regions[name], own)
+            name: _init_region(settings, dependencies, topology, name, own, through=through)
             for name, own in regions.items()
         }
 
@@ -365,11 +372,14 @@ def _init_region(
     settings: Settings,
     dependencies: Dependencies,
     topology: Topology,
-    region: Region,
+    name: str,
     own: RegionSettings,
-) -> Path | None:
+    *,
+    through: str | None,
+) -> Ready:
     from storage.catalog import schema  # noqa: PLC0415 - Alembic: no service needs it
 
+    region = topology.regions[name]
     url = own.catalog_url.get_secret_value()
     if settings.embedded:
         server = url.replace(f"/{embedded.database_name(region.name)}?", "/postgres?", 1)
@@ -378,8 +388,8 @@ def _init_region(
     try:
         catalog.check_safe()
         with catalog.begin() as connection:
-            schema.upgrade(connection)
-            new = schema.name_catalog(connection, region.name, uuid4())
+            new = schema.migrate(connection, name, uuid4(), through=through)
+            waiting = catalog.code.waiting(revision(connection))
             made = ensure(own.keys_file, dependencies.entropy, region=region.name, new=new)
             roots = LocalRootKeys.load(own.keys_file, dependencies.entropy, region=region.name)
             names = Pseudonyms(roots.pseudonym_keys())
@@ -394,6 +404,6 @@ def _init_region(
             days.lock_making(connection)
             ahead = range(1, (until - today).days + 1)
             days.make(connection, [today + timedelta(days=n) for n in ahead])
-        return made
+        return Ready(made, waiting)
     finally:
         catalog.close()

@@ -1,11 +1,11 @@
 """The command ``domicile``: every command with its name, registered in the order of its help."""
 
-from importlib import metadata
 from typing import Annotated
 
 import typer
 from typer import Option, Typer
 
+from regions.version import VERSION
 from storage.cli import exit_codes
 from storage.cli.commands import (
     backend,
@@ -49,10 +49,7 @@ app = Typer(
 def _print_version(wanted: bool) -> None:
     if not wanted:
         return
-    try:
-        print_value(metadata.version("domicile"))
-    except metadata.PackageNotFoundError:
-        print_value("not installed: running from a source tree")
+    print_value(VERSION)
     raise typer.Exit
 
 

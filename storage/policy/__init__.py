@@ -64,6 +64,7 @@ from storage.policy.retention import (
     term_of,
     too_old,
 )
+from storage.policy.revisions import Code, Kind, Migration, check_schema, check_supported
 from storage.policy.scrub import Done, Expected, Finding, judge, next_scrub, reassign, sampled
 from storage.policy.standing import (
     Retire,
@@ -88,6 +89,7 @@ __all__ = [
     "AbsenceReason",
     "Access",
     "AccessReason",
+    "Code",
     "CopyTerm",
     "CopyTermReason",
     "Deletion",
@@ -98,8 +100,10 @@ __all__ = [
     "Finding",
     "HandOver",
     "HandOverReason",
+    "Kind",
     "KnownPosture",
     "Lateness",
+    "Migration",
     "ObjectPlan",
     "Pace",
     "Permit",
@@ -115,6 +119,8 @@ __all__ = [
     "accept_id",
     "admit",
     "agreement_ending",
+    "check_schema",
+    "check_supported",
     "clocks_agree",
     "closed",
     "confirm_deletion",

@@ -11,6 +11,7 @@ import structlog
 from sqlalchemy import text
 
 from storage.bootstrap import open_homes, open_restored, open_store, worker_of
+from storage.catalog import schema
 from storage.cli.exit_codes import Exit
 from storage.client.regions import ServedRegion, ServedRegions
 from storage.client.store import Store
@@ -83,11 +84,24 @@ def unsupported(domicile: Domicile) -> AbstractContextManager[Settings]:
     return changed(domicile, "region", "eu-west-1")
 
 
+@contextmanager
+def older(domicile: Domicile) -> Iterator[Settings]:
+    """The region's schema lacks the newest migration, which this code needs."""
+    with catalog_of(domicile.settings, AWAY) as connection:
+        schema.downgrade(connection, "-1")
+    try:
+        yield domicile.settings
+    finally:
+        with catalog_of(domicile.settings, AWAY) as connection:
+            schema.upgrade(connection)
+
+
 FAULTS = [
     (unreachable, CatalogUnavailable),
     (without_keys, SettingsError),
     (restored, CatalogRestored),
     (unsupported, CatalogUnsupported),
+    (older, CatalogUnsupported),
 ]
 
 

@@ -45,6 +45,7 @@ POLICY = (
     _unit("placement", "placement", "standing", "copies_policy"),
     _unit("posture", "posture", "placement"),
     _unit("retention", "retention", "placement", "erasure_policy"),
+    _unit("revisions", "revisions"),
     _unit("scrub", "scrub_policy", "standing"),
     _unit("standing", "standing"),
 )

@@ -12,6 +12,7 @@ from tests.mutants.bugs import (
     recovery,
     regions_apart,
     sweeps,
+    upgrades,
     writes,
 )
 from tests.mutants.bugs.bug import Bug
@@ -31,4 +32,5 @@ BUGS: tuple[Bug, ...] = (
     *process.BUGS,
     *regions_apart.BUGS,
     *sweeps.BUGS,
+    *upgrades.BUGS,
 )
