@@ -8,10 +8,7 @@ import time
 from collections.abc import Callable, Collection, Iterator
 from contextlib import AbstractAsyncContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
 from functools import partial
-from pathlib import Path
-from uuid import uuid4
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from structlog.typing import FilteringBoundLogger
@@ -20,9 +17,8 @@ from regions.backends import BackendSpec
 from regions.model import Region, SubProcessor, Topology
 from storage import embedded
 from storage.backends.health import WatchedBackend
-from storage.backends.registry import create_storage, open_backend
-from storage.catalog import days, pseudonym_keys
-from storage.catalog.engine import Catalog, revision
+from storage.backends.registry import open_backend
+from storage.catalog.engine import Catalog
 from storage.catalog.times import UNLIMITED
 from storage.checks import check_catalog, guard_catalog, probe
 from storage.client.aio.store import AsyncStore, open_in_thread
@@ -31,12 +27,11 @@ from storage.client.regions import Opener, ServedRegion, ServedRegions, not_serv
 from storage.client.store import Store
 from storage.clock import CatalogClock, steady
 from storage.crypto.pseudonym import Pseudonyms
-from storage.crypto.root import LocalRootKeys, ensure
+from storage.crypto.root import LocalRootKeys
 from storage.errors import DomicileError, Unavailable
 from storage.evidence.keys import key_id
-from storage.ledger.holds import add_pseudonyms
+from storage.initialize import Ready, initialize
 from storage.logs import make_logger
-from storage.policy import horizon_wanted
 from storage.ports import Backend, Clock, Connector
 from storage.postures import Postures
 from storage.processors.registry import open_connector
@@ -230,14 +225,6 @@ def open_restored(
         yield chosen
 
 
-@dataclass(frozen=True, slots=True)
-class Ready:
-    """A region after ``init``: the key file that it created, and the migration that waits."""
-
-    created: Path | None
-    waiting: str | None
-
-
 def init(
     settings: Settings, *, dependencies: Dependencies | None = None, through: str | None = None
 ) -> dict[str, Ready]:
@@ -377,33 +364,20 @@ def _init_region(
     *,
     through: str | None,
 ) -> Ready:
-    from storage.catalog import schema  # noqa: PLC0415 - Alembic: no service needs it
-
-    region = topology.regions[name]
     url = own.catalog_url.get_secret_value()
     if settings.embedded:
-        server = url.replace(f"/{embedded.database_name(region.name)}?", "/postgres?", 1)
-        embedded.ensure_database(server, region.name)
-    catalog = make_catalog(region, url, 2).within(UNLIMITED)
+        server = url.replace(f"/{embedded.database_name(name)}?", "/postgres?", 1)
+        embedded.ensure_database(server, name)
+    catalog = make_catalog(topology.regions[name], url, 2).within(UNLIMITED)
     try:
-        catalog.check_safe()
-        with catalog.begin() as connection:
-            new = schema.migrate(connection, name, uuid4(), through=through)
-            waiting = catalog.code.waiting(revision(connection))
-            made = ensure(own.keys_file, dependencies.entropy, region=region.name, new=new)
-            roots = LocalRootKeys.load(own.keys_file, dependencies.entropy, region=region.name)
-            names = Pseudonyms(roots.pseudonym_keys())
-            pseudonym_keys.register(connection, region.name, names.checks())
-            add_pseudonyms(connection, roots, names)
-        catalog.check()
-        for spec in region.backends:
-            create_storage(spec, data_dir=settings.home)
-        today = dependencies.clock(catalog).now().date()
-        until = horizon_wanted(topology, today)
-        with catalog.begin() as connection:
-            days.lock_making(connection)
-            ahead = range(1, (until - today).days + 1)
-            days.make(connection, [today + timedelta(days=n) for n in ahead])
-        return Ready(made, waiting)
+        return initialize(
+            catalog,
+            topology,
+            own.keys_file,
+            settings.home,
+            through=through,
+            clock=dependencies.clock(catalog),
+            entropy=dependencies.entropy,
+        )
     finally:
         catalog.close()
