@@ -177,7 +177,7 @@ def _commit(
 ) -> Outcomes:
     now, new, batch = region.clock.now(), pack.write.new, pack.batch
     share_tenants(connection, [record.tenant for record in batch])
-    refusals = _refusals(region, connection, pack, now)
+    refusals = _refusals(connection, pack, now)
     if new.day is None and not objects.lock_stored_key(connection, batch[0].key_id):
         raise Abandoned
     fit = [record for record in batch if record.name not in refusals]
@@ -215,17 +215,14 @@ def _compact_at(region: OpenRegion, pack: Pack, now: datetime) -> datetime | Non
     return plan.at if plan.action == "compact" else None
 
 
-def _refusals(
-    region: OpenRegion, connection: Connection, pack: Pack, now: datetime
-) -> dict[Name, DomicileError]:
+def _refusals(connection: Connection, pack: Pack, now: datetime) -> dict[Name, DomicileError]:
     """Return the records that may not be committed although their bytes are written, and why."""
     day, batch = pack.write.new.day, pack.batch
     if day is not None and (now.date() >= day or not days.is_open(connection, day)):
         return {record.name: Expired("Its expiry day has begun.") for record in batch}
     fenced = fences.covering(connection, [record.fence_query() for record in batch])
     refusals: dict[Name, DomicileError] = {batch[n].name: erased() for n in fenced}
-    bounds = region.topology.bounds
-    refusals |= {r.name: StaleId() for r in batch if too_old(r.id, now, bounds)}
+    refusals |= {r.name: StaleId() for r in batch if too_old(r.id, now)}
     for erasure in erasures.open_among(connection, set().union(*fenced.values())):
         erasure_waits.await_objects(connection, erasure, [pack.write.id])
     current = tenants.versions(connection, {record.tenant for record in batch})
