@@ -151,11 +151,14 @@ def test_range(domicile: Domicile, tenant: Tenant, ours: FaultyBackend, outage: 
     assert without(domicile, tenant, record) == body
 
 
-def test_erase(domicile: Domicile, tenant: Tenant, ours: FaultyBackend, outage: Outage) -> None:
+@pytest.mark.parametrize("call", ["purge", "list_key"])
+def test_erase(
+    domicile: Domicile, tenant: Tenant, ours: FaultyBackend, outage: Outage, call: str
+) -> None:
     """It is unreadable at once, and there is no receipt before the gateway has shown it gone."""
     record = tenant.put(DataClass.PROMPT, b"mine", subject="u").id
     file = tenant.put_file(BytesIO(os.urandom(9 * MIB)), subject="u").id
-    outage.at(ours, "purge", prefix="pack/")
+    outage.at(ours, call, prefix="pack/")
     erasure = erase(tenant)
     for one in (record, file):
         with pytest.raises(GONE):
@@ -206,7 +209,7 @@ def test_hold(domicile: Domicile, tenant: Tenant, ours: FaultyBackend, outage: O
     """What is held is moved and locked on both: each gateway itself refuses to delete it."""
     record = tenant.put(DataClass.PROMPT, b"mine", subject="u").id
     placed = place_hold(domicile)
-    outage.at(ours, "preserve")
+    outage.at(ours, "preserve", nth=2)  # the key is locked, the object not yet
     for hours in (13, 1):
         work(domicile, hours=hours)
     assert outage.began
