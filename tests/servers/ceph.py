@@ -1,6 +1,7 @@
 """A real Ceph with a gateway for each of three regions, on loopback."""
 
 import shutil
+import socket
 import subprocess
 import time
 from collections.abc import Iterator
@@ -25,7 +26,7 @@ from tests.support.inspect.stored import wait_until
 HERE = Path(__file__).parent
 Region = Literal["eu-central-1", "eu-west-1", "eu-north-1"]
 REGIONS: tuple[Region, ...] = get_args(Region)
-_PORT, _BASH = 7480, "/bin/bash"
+_BASH = "/bin/bash"
 _NEEDED = ("radosgw", "ceph-mon", "ceph-osd", "radosgw-admin", "openssl")
 _CLOSE_WAIT = "08"  # in /proc/net/tcp: the client has gone, and the server has not closed yet
 
@@ -115,7 +116,7 @@ def running(home: Path) -> Iterator[Ceph]:
             f"{', '.join(missing)} not found. Run: apt-get install --no-install-recommends "
             "radosgw ceph-mon ceph-osd openssl"
         )
-    command = [_BASH, str(HERE / "ceph-up.sh"), str(home), str(_PORT), *REGIONS]
+    command = [_BASH, str(HERE / "ceph-up.sh"), str(home), str(_free_port()), *REGIONS]
     try:
         subprocess.run(command, check=True, timeout=120, stdout=subprocess.DEVNULL)
         lines = (home / "env").read_text().splitlines()
@@ -129,6 +130,17 @@ def running(home: Path) -> Iterator[Ceph]:
         )
     finally:
         subprocess.run([_BASH, str(HERE / "ceph-down.sh"), str(home), "--purge"], check=False)
+
+
+def _free_port() -> int:
+    """Return the first port of a hundred of which those that the cluster needs are free."""
+    needed = [*range(len(REGIONS)), *range(50, 50 + len(REGIONS)), 90]
+    for first in range(7480, 9980, 100):
+        with suppress(OSError):
+            for port in needed:
+                socket.create_server(("127.0.0.1", first + port)).close()
+            return first
+    pytest.fail("No ports are free.")
 
 
 def _answers(backend: S3Backend) -> bool:
