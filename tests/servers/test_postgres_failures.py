@@ -163,6 +163,8 @@ def test_a_put_whose_wait_for_the_standby_is_ended(
             wait_until(lambda: postgres.execute(ended) == [(True,)])
             with pytest.raises(OutcomeUnknown):
                 putting.result()
+        with pytest.raises(CatalogUnavailable):  # the row is there, but on this server alone
+            t.put(DataClass.PROMPT, b"mine", id=minted)
         down.close()
         wait_until(lambda: works(lambda: t.put(DataClass.PROMPT, b"mine", id=minted)))
         assert get(t, minted) == b"mine"
