@@ -38,9 +38,11 @@ deep: venv .venv/.compiled ## Run what is random or exhaustive too: before a rel
 	  tests/faults/test_processes.py
 	$(MAKE) fuzz crashpoints simulate lateness mutants mutation
 
-# Starts a Ceph on loopback; fails, and says what to install, if it is not on this machine.
+# Starts Ceph, PostgreSQL and PgBouncer on loopback; fails, and says what to install, if one of them
+# is not on this machine. Then the server that lies, which is ours; not if ARGS chooses tests.
 test-servers: venv .venv/.compiled ## Run the tests that need real servers
 	$(BIN)/pytest -m servers tests/servers $(ARGS)
+	$(if $(ARGS),,$(BIN)/pytest -n $(WORKERS) -m '' tests/integration/test_s3_lies.py)
 
 lint: venv ## Check the lock, style, types and architecture
 	$(BIN)/$(PIP) check

@@ -18,6 +18,8 @@ from storage.catalog.times import COMMIT, CONNECTED, SERVE, Times
 
 R = TypeVar("R")
 
+_WARNING = "01000"
+
 TIMES = "times"
 """The key in a connection's ``info`` of the limits of its next transaction."""
 
@@ -39,9 +41,22 @@ class TimedConnection(psycopg.Connection[Any]):
             self.execute(times.begin)
 
     def commit(self) -> None:
-        """Commit. No limit of the server applies: it could report a success that is none."""
+        """Commit. No limit of the server applies: it could report a success that is none.
+
+        It does so, with a warning, if an operator ends its wait for a synchronous standby. Raises
+        OperationalError then: the outcome is unknown.
+        """
         if not self.alone:
+            codes: list[str | None] = []
+
+            def note(diagnostic: psycopg.errors.Diagnostic) -> None:
+                codes.append(diagnostic.sqlstate)  # it cannot be read later
+
+            self.add_notice_handler(note)
             self.execute(COMMIT)
+            self.remove_notice_handler(note)
+            if _WARNING in codes:
+                raise psycopg.OperationalError("the server did not wait for its standby")
         self.patience = CONNECTED
 
     def rollback(self) -> None:

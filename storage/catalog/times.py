@@ -29,7 +29,8 @@ class Times:
         return (
             f"BEGIN; SET LOCAL lock_timeout = {_milliseconds(self.lock)}; "
             f"SET LOCAL statement_timeout = {_milliseconds(self.statement)}; "
-            f"SET LOCAL idle_in_transaction_session_timeout = {_milliseconds(self.idle)}"
+            f"SET LOCAL idle_in_transaction_session_timeout = {_milliseconds(self.idle)}; "
+            "SET LOCAL transaction_timeout = 0"
         )
 
     @property

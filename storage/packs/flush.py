@@ -83,6 +83,9 @@ def announce(
     def work(connection: Connection) -> tuple[Outcomes, Pack | None]:
         share_tenants(connection, [record.tenant for record in batch])
         answered, left = _screen(region, connection, batch)
+        there = [outcome.object_id for _, outcome in answered if isinstance(outcome, Row)]
+        if there:  # on this server alone, perhaps: a lock is logged, so the commit waits
+            objects.lock(connection, there)
         if not left:
             return answered, None
         new = write.announce(

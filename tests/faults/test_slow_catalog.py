@@ -1,28 +1,23 @@
 """A database that is locked or stands still: no call hangs, and every answer is true."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
 from sqlalchemy import text
 
-from storage.catalog import address
-from storage.catalog.connections import TimedConnection
+from storage.catalog.refusals import disconnected
 from storage.catalog.times import SERVE, UNLIMITED, WORK, Times
-from storage.client.tenant import Tenant
 from storage.errors import CatalogUnavailable, OutcomeUnknown
-from storage.model import DataClass, Scope
+from storage.model import DataClass
 from storage.testing import Domicile, Server, new_domicile
-from tests.support.actions import erase, get, work
+from tests.support.actions import get, work
+from tests.support.catalogs.limits import BOUND, calls, shorten_connecting, shorten_transactions
 from tests.support.catalogs.standstill import go_on, stand_still, standing_still
 from tests.support.faults.put_gates import TWO_DAYS
 from tests.support.faults.transactions import COMMITTING, CatalogFaults, watching
 from tests.support.inspect.stored import home
-
-QUICK = Times(lock=0.2, statement=0.5, idle=60)
-BOUND = 20.0
-"""Seconds: far beyond the limits of these tests, far below those of somebody who waits."""
 
 
 @pytest.fixture(scope="module")
@@ -36,13 +31,9 @@ def stoppable() -> Iterator[Server]:
 @pytest.fixture
 def quick(stoppable: Server, monkeypatch: pytest.MonkeyPatch) -> Iterator[Domicile]:
     """A store whose limits are short."""
-    monkeypatch.setattr("storage.catalog.times._SLACK", 0.5)
-    monkeypatch.setitem(address._FIXED, "connect_timeout", 2)
-    monkeypatch.setattr(TimedConnection, "patience", 1.0)
-    monkeypatch.setattr("storage.catalog.connections.CONNECTED", 1.0)
+    shorten_connecting(monkeypatch)
     with new_domicile(stoppable, "memory") as domicile:
-        for served in domicile.homes.regions.values():
-            served.region.catalog.times = QUICK
+        shorten_transactions(domicile)
         yield domicile
 
 
@@ -54,18 +45,6 @@ def locked(domicile: Domicile, table: str) -> Iterator[None]:
         with other.begin():
             other.execute(text(f"LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE"))
             yield
-
-
-def calls(t: Tenant, domicile: Domicile) -> dict[str, Callable[[], object]]:
-    """Return what must not hang."""
-    kept = t.put(DataClass.PROMPT, b"kept").id
-    return {
-        "get": lambda: get(t, kept),
-        "put": lambda: t.put(DataClass.PROMPT, b"new"),
-        "erase": lambda: erase(t, Scope.subject("nobody")),
-        "list": t.list,
-        "status": domicile.store.status,
-    }
 
 
 def test_a_table_that_is_locked(quick: Domicile, subtests: pytest.Subtests) -> None:
@@ -89,7 +68,7 @@ def test_a_server_that_stands_still(
     """Calls fail in a bounded time; when the server goes on, so does the same store."""
     t = quick.tenant()
     todo = calls(t, quick)
-    with standing_still(stoppable):
+    with standing_still(stoppable.directory / "pg"):
         for name, call in todo.items():
             with subtests.test(msg=name):
                 begun = time.monotonic()
@@ -108,7 +87,7 @@ def test_a_server_that_stands_still_in_a_transaction(quick: Domicile, stoppable:
     def half_done() -> None:
         with catalog.begin() as connection:
             connection.execute(text("CREATE TABLE half_done ()"))
-            with standing_still(stoppable):
+            with standing_still(stoppable.directory / "pg"):
                 connection.execute(text("SELECT 1"))
 
     with pytest.raises(CatalogUnavailable):
@@ -127,7 +106,9 @@ def test_a_server_that_stands_still_at_the_commit_of_a_put(
     minted = t.new_id(DataClass.PROMPT)
     stopped: list[int] = []
     with watching(home(quick).catalog) as faults:
-        faults.at_commit(COMMITTING, before=lambda _: stopped.extend(stand_still(stoppable)))
+        faults.at_commit(
+            COMMITTING, before=lambda _: stopped.extend(stand_still(stoppable.directory / "pg"))
+        )
         try:
             with pytest.raises(OutcomeUnknown) as caught:
                 t.put(DataClass.PROMPT, b"mine", id=minted)
@@ -155,14 +136,15 @@ def test_limits_last_for_one_transaction(domicile: Domicile, kind: Times) -> Non
         assert limits() == [0, 0, 0]
 
 
-def test_a_migration_is_not_limited_by_the_login(domicile: Domicile) -> None:
+@pytest.mark.parametrize("limit", ["statement_timeout", "transaction_timeout"])
+def test_a_migration_is_not_limited_by_the_login(domicile: Domicile, limit: str) -> None:
     """A login may have limits of its own, for services."""
     catalog = home(domicile).catalog
     with catalog.begin() as connection:
-        connection.execute(text("SET SESSION statement_timeout = '1ms'"))
+        connection.execute(text(f"SET SESSION {limit} = '300ms'"))
     with catalog.within(UNLIMITED).begin() as connection:
-        connection.execute(text("SELECT pg_sleep(0.05)"))
-        connection.execute(text("RESET statement_timeout"))
+        connection.execute(text("SELECT pg_sleep(0.4)"))
+        connection.execute(text(f"RESET {limit}"))
 
 
 def test_workers_have_more_time(domicile: Domicile) -> None:
@@ -184,6 +166,27 @@ def test_a_commit_has_no_limit_of_the_server(domicile: Domicile, faults: Catalog
     with catalog.begin() as connection:
         connection.execute(text(at_commit))
         connection.execute(text("INSERT INTO late VALUES (1)"))
+
+
+def test_a_commit_with_a_warning_is_no_success(domicile: Domicile) -> None:
+    """So the server answers if somebody ended its wait for a synchronous standby."""
+    at_commit = (
+        "CREATE FUNCTION pg_temp.warn() RETURNS trigger LANGUAGE plpgsql AS "
+        "$$ BEGIN RAISE WARNING 'not replicated'; RETURN NULL; END $$; "
+        "CREATE TEMP TABLE late (n int) ON COMMIT DROP; "
+        "CREATE CONSTRAINT TRIGGER late AFTER INSERT ON late DEFERRABLE INITIALLY DEFERRED "
+        "FOR EACH ROW EXECUTE FUNCTION pg_temp.warn()"
+    )
+
+    def commit() -> None:
+        with home(domicile).catalog.begin() as connection:
+            connection.execute(text(at_commit))
+            connection.execute(text("INSERT INTO late VALUES (1)"))
+
+    with pytest.raises(CatalogUnavailable) as caught:
+        commit()
+    assert disconnected(caught.value)  # its outcome is unknown
+    assert domicile.tenant().put(DataClass.PROMPT, b"the next commit").stored
 
 
 def test_an_old_reader_delays_a_drop_for_a_bounded_time(

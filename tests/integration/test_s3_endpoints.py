@@ -5,8 +5,8 @@ import ipaddress
 import socket
 import ssl
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -19,12 +19,22 @@ from storage.backends.s3.backend import S3Backend
 from storage.backends.s3.bucket import Bucket
 from storage.backends.s3.lock import RegionLock
 from storage.errors import (
+    BackendError,
     BackendMisplaced,
     BackendUnavailable,
     ConfigurationError,
 )
-from storage.testing.s3 import Answer, LoopbackServer
-from tests.support.backends.s3 import BODY, HOME, OTHER, at_home, backend_at, put, region_header
+from storage.testing.s3 import Answer, LoopbackServer, Request
+from tests.support.backends.s3 import (
+    BODY,
+    CALLS,
+    HOME,
+    OTHER,
+    at_home,
+    backend_at,
+    put,
+    region_header,
+)
 
 
 @pytest.fixture
@@ -150,6 +160,48 @@ def test_without_the_guards_the_body_goes_abroad(aws: Aws, monkeypatch: pytest.M
         put(backend)
 
     assert [r.body for r in aws.other.requests] == [BODY]
+
+
+def asks_head(request: Request) -> Answer:
+    """The redirect without a region: boto3 then asks HeadBucket for it."""
+    if request.method == "HEAD":
+        return Answer(301, {"x-amz-bucket-region": OTHER})
+    return Answer.error(301, "PermanentRedirect")
+
+
+def names_the_region(_: Request) -> Answer:
+    """The answer to a signature for the wrong region."""
+    body = f"<Error><Code>AuthorizationHeaderMalformed</Code><Region>{OTHER}</Region></Error>"
+    return Answer(400, {}, body.encode())
+
+
+FOLLOWED: dict[str, Callable[[Request], Answer]] = {
+    "301": lambda _: region_header(301, "PermanentRedirect")(""),
+    "301, HeadBucket": asks_head,
+    "307": lambda _: region_header(307, "TemporaryRedirect")(""),
+    "400, region": names_the_region,
+    "400, opt-in": lambda _: region_header(400, "IllegalLocationConstraintException")(""),
+}
+"""What boto3 takes for a redirect, signs again for the other region, and sends there."""
+
+
+@pytest.mark.parametrize("locked", [True, False], ids=["locked", "not locked"])
+@pytest.mark.parametrize("redirect", FOLLOWED)
+@pytest.mark.parametrize("call", ["put", "upload", "get", "list_key", "purge", "location"])
+def test_the_other_region_hears_nothing_because_of_the_lock(
+    aws: Aws, monkeypatch: pytest.MonkeyPatch, call: str, redirect: str, *, locked: bool
+) -> None:
+    """With the lock the second host gets no byte; without, it gets the request."""
+    answer = FOLLOWED[redirect]
+    aws.home.answer = answer if call == "location" else at_home(answer)
+    if not locked:
+        for guard in ("_check_host", "_mark_redirected", "_check_answer"):
+            monkeypatch.setattr(RegionLock, guard, lambda *_, **__: None)
+    with backend_at_aws() as backend, suppress(BackendError):
+        CALLS["put" if call == "location" else call](backend)
+
+    assert (aws.other.requests == []) is locked
+    assert (set(aws.names) <= OWN_NAMES) is locked
 
 
 def test_settings_of_other_programs_do_not_choose_the_place(

@@ -1,21 +1,24 @@
 """No answer of a server is a bug of ours: each operation of S3, answered in each wrong way.
 
-``make test`` tries one of forty pairs; ``make deep`` tries all.
+``make test`` tries one of forty pairs; ``make test-servers`` and ``make deep`` try all.
 """
 
+import re
 import resource
 import time
 import zlib
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
+import storage.backends.s3
 from storage.backends.s3.backend import S3Backend
 from storage.backends.s3.bucket import Bucket
 from storage.backends.s3.upload import PART
 from storage.errors import BackendError
 from storage.testing.s3 import CREDENTIALS, S3Server
-from tests.support.backends.lies import LIES, OPERATIONS, Liar
+from tests.support.backends.lies import PAIRS, Liar
 from tests.support.backends.s3 import BODY, BUCKET, HOME, KEY
 
 PATIENT, SHORT = 30.0, 1.5  # seconds for a call; the short one, if the lie is never to end
@@ -39,14 +42,10 @@ def call_all(
     yield lambda: backend.get(KEY, 2, 9)
     yield lambda: backend.preserve(KEY)
     yield lambda: backend.release(KEY)
+    yield lambda: backend.plant("canary/kept/1", timeout=timeout)
     yield lambda: list(backend.scan("pack/"))
     yield lambda: other.list_key(KEY)
     yield lambda: backend.purge(KEY)
-
-
-def pairs() -> list[tuple[str, str]]:
-    """Return each operation with each lie."""
-    return [(about, name) for about in OPERATIONS for name in LIES]
 
 
 def sampled() -> list[object]:
@@ -55,7 +54,7 @@ def sampled() -> list[object]:
         pytest.param(
             *pair, marks=() if zlib.crc32(repr(pair).encode()) % _SHARE == 0 else pytest.mark.deep
         )
-        for pair in pairs()
+        for pair in PAIRS
     ]
 
 
@@ -82,8 +81,22 @@ def server() -> Iterator[S3Server]:
         yield running
 
 
+def test_every_operation_is_lied_about() -> None:
+    """The methods of boto3 that our source calls are those of the list."""
+    package = Path(str(storage.backends.s3.__file__)).parent
+    called = {
+        "".join(word.capitalize() for word in name.split("_"))
+        for file in package.glob("*.py")
+        for name in re.findall(r"\bs3\.([a-z0-9]+(?:_[a-z0-9]+)+)\(", file.read_text())
+    }
+
+    assert called == {about for about, _ in PAIRS}
+
+
 @pytest.mark.parametrize(("about", "name"), sampled())
-def test_a_lie_is_an_error_of_the_backend(server: S3Server, about: str, name: str) -> None:
+def test_a_lie_is_an_error_of_the_backend(
+    server: S3Server, about: str, name: str, record_property: Callable[[str, object], None]
+) -> None:
     """Each call returns or raises BackendError, in time and in bounded memory.
 
     What it lists is never less than what is there.
@@ -94,7 +107,7 @@ def test_a_lie_is_an_error_of_the_backend(server: S3Server, about: str, name: st
     for _ in range(2):
         honest.put(KEY, BODY, timeout=PATIENT)
     there = {item.kind for item in honest.list_key(KEY)}
-    liar = Liar(server, about, LIES[name])
+    liar = Liar(server, about, PAIRS[about, name])
     liar.start()
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 
@@ -114,6 +127,7 @@ def test_a_lie_is_an_error_of_the_backend(server: S3Server, about: str, name: st
         listed = there
     liar.stop()
 
+    record_property("lies", liar.met)
     assert liar.met
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - memory < 300_000  # KiB
     there &= {item.kind for item in honest.list_key(KEY)}

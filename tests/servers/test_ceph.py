@@ -2,13 +2,14 @@
 
 import time
 from collections.abc import Iterator
+from contextlib import closing
 
 import pytest
 
 from storage.backends.s3.backend import S3Backend
-from storage.errors import BackendError, BackendTimeout
+from storage.errors import BackendError, BackendMisplaced, BackendTimeout
 from storage.ports import Backend, ItemKind
-from tests.servers.conftest import REGIONS, Ceph
+from tests.servers.ceph import REGIONS, Ceph, Region
 from tests.support.backends.kinds import BackendCase
 
 pytestmark = pytest.mark.servers
@@ -74,23 +75,34 @@ def test_a_listing_of_several_pages(backend: Backend) -> None:
     assert [item.key for item in backend.scan("pack/", after=keys[1050])] == keys[1051:]
 
 
+@pytest.mark.parametrize("at", REGIONS[1:])
+def test_a_bucket_of_another_region_gets_no_byte(ceph: Ceph, at: Region) -> None:
+    """Neither where the bucket is, under another region's name, nor where it is not."""
+    name = ceph.make_bucket(REGIONS[0])
+    for endpoint in (REGIONS[0], at):
+        backend = S3Backend(ceph.opened(name, at, timeout=30, endpoint=endpoint))
+        with closing(backend), pytest.raises(BackendMisplaced):
+            backend.put(KEY, b"one", timeout=30)
+    with closing(S3Backend(ceph.opened(name, REGIONS[0], timeout=30))) as there:
+        assert list(there.scan()) == []
+
+
 def test_a_gateway_that_is_killed(ceph: Ceph, hurried: S3Backend) -> None:
     """Each call fails as the backend's error; then the gateway starts, and everything is there."""
-    ceph.control("kill", REGIONS[0])
+    ceph.kill(REGIONS[0])
     try:
         for call in calls(hurried):
             with pytest.raises(BackendError):
                 call()
     finally:
-        ceph.control("start", REGIONS[0])
-    wait_for(hurried)
+        ceph.bring_back(REGIONS[0])
 
     assert hurried.get(KEY) == b"one"
 
 
 def test_a_gateway_that_stands_still(ceph: Ceph, hurried: S3Backend) -> None:
     """Each call ends in its time, a write as unknown; afterwards the bucket can be used again."""
-    ceph.control("stop", REGIONS[0])
+    ceph.stop(REGIONS[0])
     try:
         for call in calls(hurried):
             began = time.monotonic()
@@ -100,8 +112,7 @@ def test_a_gateway_that_stands_still(ceph: Ceph, hurried: S3Backend) -> None:
         with pytest.raises(BackendTimeout):
             hurried.put(KEY, b"two", timeout=2)
     finally:
-        ceph.control("cont", REGIONS[0])
-    wait_for(hurried)
+        ceph.bring_back(REGIONS[0])
 
     assert hurried.get(KEY) in (b"one", b"two", b"late")
     hurried.purge(KEY)
@@ -118,16 +129,3 @@ def calls(backend: S3Backend) -> list:  # type: ignore[type-arg]
         lambda: backend.purge(KEY),
         lambda: backend.plant("canary/kept/a", timeout=2),
     ]
-
-
-def wait_for(backend: S3Backend) -> None:
-    """Wait until the gateway answers, at most half a minute."""
-    end = time.monotonic() + 30
-    while True:
-        try:
-            backend.list_key(KEY)
-        except BackendError:
-            if time.monotonic() > end:
-                raise
-        else:
-            return

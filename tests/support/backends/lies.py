@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 
 from storage.testing.s3 import Answer, Request, S3Server
+from tests.support.backends.s3 import uploading
 
 Lie = Callable[[Answer, Request], Answer]
 
@@ -35,7 +36,8 @@ def operation(request: Request) -> str:
     found = [name for (method, word), name in named.items() if _is(request, method, word)]
     if found:
         return found[0]
-    return {"GET": "GetObject", "PUT": "PutObject"}.get(request.method, "-") if has_key else "-"
+    plain = {"GET": "GetObject", "PUT": "PutObject", "DELETE": "DeleteObject"}
+    return plain.get(request.method, "-") if has_key else "-"
 
 
 def _is(request: Request, method: str, word: str) -> bool:
@@ -57,10 +59,10 @@ class Liar:
         honest = self.server.answer
 
         def answer(request: Request) -> Answer:
-            truth = honest(request)
             if operation(request) != self.about or self._over.is_set():
-                return truth
+                return honest(request)
             self.met += 1
+            truth = Answer() if self.lie is without_effect else honest(request)
             return self.lie(truth, request)
 
         self.server.answer = answer
@@ -146,6 +148,13 @@ def _status(status: int, body: bytes = b"") -> Lie:
     return lambda truth, _: Answer(status, truth.headers, body)
 
 
+def without_effect(_: Answer, request: Request) -> Answer:
+    """Report a success of what was not done."""
+    if "delete" in request.query:
+        return Answer(body=b"<DeleteResult/>")
+    return Answer(204) if request.method == "DELETE" else uploading(request)
+
+
 def _circular(truth: Answer, request: Request) -> Answer:
     """Say that more follows after the same marker, for ever, or after another one each time."""
     body = truth.body.decode().replace("<IsTruncated>false", "<IsTruncated>true")
@@ -220,18 +229,34 @@ LIES: dict[str, Lie] = {
 }
 """Ways to answer wrongly."""
 
-OPERATIONS = (
-    "AbortMultipartUpload",
-    "CompleteMultipartUpload",
-    "CreateMultipartUpload",
-    "DeleteObjects",
+READS = (
     "GetBucketLocation",
     "GetObject",
     "GetObjectLockConfiguration",
     "ListMultipartUploads",
     "ListObjectVersions",
     "ListObjectsV2",
+)
+WRITES = (
+    "AbortMultipartUpload",
+    "CompleteMultipartUpload",
+    "CreateMultipartUpload",
+    "DeleteObject",
+    "DeleteObjects",
     "PutObject",
     "PutObjectLegalHold",
     "UploadPart",
 )
+PAIRS = {
+    **{(about, name): lie for about in (*READS, *WRITES) for name, lie in LIES.items()},
+    **{(about, "a success without the effect"): without_effect for about in WRITES},
+}
+"""Each operation with each lie. What is not done can be a lie about a write alone."""
+
+
+def summary_of(met: list[int]) -> str:
+    """Return a line about tests that told lies. ``met``: how many answers each of them changed."""
+    return (
+        f"{len(met)} of {len(PAIRS)} pairs of an operation of S3 and a lie: "
+        f"{sum(met)} answers were lies, and {met.count(0)} pairs never met theirs"
+    )

@@ -6,22 +6,20 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from storage.testing import Server
-
 
 @contextmanager
-def standing_still(server: Server) -> Iterator[None]:
-    """Stop all processes of the server; continue them at the end."""
-    stopped = stand_still(server)
+def standing_still(data: Path) -> Iterator[None]:
+    """Stop all processes of the server of a data directory; continue them at the end."""
+    stopped = stand_still(data)
     try:
         yield
     finally:
         go_on(stopped)
 
 
-def stand_still(server: Server) -> list[int]:
-    """Stop all processes of the server; return their ids."""
-    main = int((server.directory / "pg" / "postmaster.pid").read_text().split()[0])
+def stand_still(data: Path) -> list[int]:
+    """Stop all processes of the server of a data directory; return their ids."""
+    main = int((data / "postmaster.pid").read_text().split()[0])
     os.kill(main, signal.SIGSTOP)  # first, so that it starts no other
     stopped = [main, *_children(main)]
     for pid in stopped[1:]:

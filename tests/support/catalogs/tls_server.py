@@ -31,6 +31,12 @@ class Authority:
 
     def context(self, name: str) -> ssl.SSLContext:
         """Return the TLS of a server whose certificate is for that name or address."""
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(self.certificate(name))
+        return context
+
+    def certificate(self, name: str) -> Path:
+        """Make a certificate for that name or address; return a file with it and its key."""
         key = ec.generate_private_key(ec.SECP256R1())
         try:
             general: x509.GeneralName = x509.IPAddress(ip_address(name))
@@ -39,6 +45,7 @@ class Authority:
         subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)])
         made = self._build(subject, key.public_key(), x509.SubjectAlternativeName([general]))
         file = self._folder / f"{name}.pem"
+        file.touch(mode=0o600)
         file.write_bytes(
             key.private_bytes(
                 serialization.Encoding.PEM,
@@ -47,9 +54,7 @@ class Authority:
             )
             + made.public_bytes(serialization.Encoding.PEM)
         )
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(file)
-        return context
+        return file
 
     def _build(
         self, subject: x509.Name, key: ec.EllipticCurvePublicKey, more: x509.ExtensionType
