@@ -19,7 +19,13 @@ from storage.model.placement import Explanation, PlacementReason, Replica, Repli
 from storage.model.posture import Posture, PostureFinding, PostureState
 from storage.model.records import NewRecord, PutFailure, PutResult, Record, RecordInfo
 from storage.model.scopes import Scope, ScopeKind
-from storage.model.status import BackendState, LeavingState, ProcessorState, RegionStatus
+from storage.model.status import (
+    BackendState,
+    LeavingState,
+    ProcessorState,
+    RegionStatus,
+    StoreStatus,
+)
 from storage.model.tenants import Agreement, Dpa, TenantSpec
 
 __all__ = [
@@ -60,6 +66,7 @@ __all__ = [
     "ReplicaState",
     "Scope",
     "ScopeKind",
+    "StoreStatus",
     "TenantSpec",
     "Verdict",
     "in_utc",

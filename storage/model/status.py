@@ -1,8 +1,10 @@
 """The status of a region, its backends and its processors."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 
+from storage.errors import DomicileError
 from storage.model.posture import PostureState
 
 
@@ -98,3 +100,14 @@ class RegionStatus:
     ended_agreements: int = 0
     postures: tuple[PostureState, ...] = ()
     blocked: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class StoreStatus:
+    """The status of the regions that a process serves.
+
+    ``regions``: those that answered. ``failed``: the errors of the others, by region.
+    """
+
+    regions: tuple[RegionStatus, ...]
+    failed: Mapping[str, DomicileError]

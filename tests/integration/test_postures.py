@@ -178,7 +178,7 @@ class TestNoOpenBackend:
             work(domicile, days=20)
         left = {trace.key.split("/")[0] for trace in domicile.backends["eu-a"].inner.scan()}
         assert {"pack", "day_key"} <= left
-        status = domicile.store.status()
+        status = domicile.store.status().regions
         mine = next(region for region in status if region.region == "eu-central-1")
         assert mine.blocked
         assert mine.overdue_days == 1

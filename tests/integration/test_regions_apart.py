@@ -133,11 +133,13 @@ def test_the_other_region_is_served(
             lambda: store.tenant("acme-us"),
             lambda: store.tenant("nobody"),
             lambda: store.erasures(AWAY),
-            store.status,
         ):
             with pytest.raises(error, match=AWAY):
                 call()
         assert store.erasures(HOME)
+        status = store.status()
+        assert [found.region for found in status.regions] == [HOME]
+        assert {name: type(failed) for name, failed in status.failed.items()} == {AWAY: error}
         done = store.erase(Scope.account("acme"), reason=Reason.CONTRACT_END)
         assert ([e.region for e in done.erasures], done.not_reached) == ([HOME], (AWAY,))
 
@@ -155,7 +157,9 @@ def test_a_region_opens_when_its_fault_is_over(
         assert store.tenant("acme-us").put(PROMPT, BODY).stored
         with pytest.raises(UnknownTenant):
             store.tenant("nobody")
-        assert [found.region for found in store.status()] == [HOME, AWAY]
+        status = store.status()
+        assert [found.region for found in status.regions] == [HOME, AWAY]
+        assert status.failed == {}
 
 
 @pytest.mark.parametrize(("fault", "error"), FAULTS)

@@ -86,7 +86,7 @@ def use(domicile: Domicile) -> None:
     t.erase(Scope.subject("u1"), reason=Reason.SUBJECT_REQUEST)
     with pytest.raises(Erased):
         t.get(put.id, purpose=Purpose.SERVE)
-    assert [found.open_erasures > 0 for found in domicile.store.status()] == [True]
+    assert [found.open_erasures > 0 for found in domicile.store.status().regions] == [True]
 
 
 def test_every_code_on_every_schema(new: Domicile, versions: Versions) -> None:

@@ -306,17 +306,17 @@ def test_status_shows_what_leaves_and_what_is_overdue(domicile: Domicile, tmp_pa
     domicile.take_down("eu-c", "eu-b")
 
     work(domicile)
-    (found,) = domicile.store.status()[0].leaving
+    (found,) = domicile.store.status().regions[0].leaving
     assert (found.backend, found.until, found.overdue) == ("eu-a", until, False)
     assert found.left > 0
 
     work(domicile, days=1)
-    (found,) = domicile.store.status()[0].leaving
+    (found,) = domicile.store.status().regions[0].leaving
     assert found.overdue
 
     domicile.bring_back("eu-c", "eu-b")
     work_on(domicile)
-    (found,) = domicile.store.status()[0].leaving
+    (found,) = domicile.store.status().regions[0].leaving
     assert (found.left, found.overdue) == (0, False)
     assert found.moved > 0
 
@@ -362,4 +362,7 @@ def test_without_a_lawful_place_nothing_is_lost(domicile: Domicile, tmp_path: Pa
         tenant.put(DataClass.PROMPT, b"more")
 
     assert get(tenant, record) == b"mine"
-    assert {found.backend for found in domicile.store.status()[0].leaving} >= {"eu-a", "eu-b"}
+    assert {found.backend for found in domicile.store.status().regions[0].leaving} >= {
+        "eu-a",
+        "eu-b",
+    }

@@ -7,7 +7,7 @@ from typer import Argument, Option
 
 from storage.catalog import departures, postures
 from storage.cli.error_handling import end_with_failed, failed_regions
-from storage.cli.opening import ask_each, opened_homes
+from storage.cli.opening import opened_homes
 from storage.cli.options import AsJson
 from storage.cli.output import (
     Cell,
@@ -23,7 +23,7 @@ from storage.cli.output import (
 )
 from storage.cli.progress import counting
 from storage.cli.reason_texts import reason_text
-from storage.client.homes import Homes
+from storage.client.homes import Homes, ask_each
 from storage.client.regions import ServedRegion
 from storage.errors import InvalidRequest
 from storage.logs import make_logger

@@ -7,7 +7,7 @@ from rich.text import Text
 from typer import Argument, Option
 
 from storage.cli.error_handling import end_with_failed, failed_regions
-from storage.cli.opening import ask_each, chosen_regions, opened, opened_homes
+from storage.cli.opening import chosen_regions, opened, opened_homes
 from storage.cli.options import AsJson, Limit, OneRegion
 from storage.cli.output import (
     format_minute,
@@ -22,6 +22,7 @@ from storage.cli.output import (
     print_value,
     warning,
 )
+from storage.client.homes import ask_each
 from storage.client.store import Store
 from storage.errors import InvalidRequest, NotFound
 from storage.model import Erasure, ErasureState

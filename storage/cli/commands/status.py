@@ -7,7 +7,7 @@ from rich.text import Text
 from storage.catalog.status import COUNTED
 from storage.cli.commands.processor import STATE_HEADS, state_cells
 from storage.cli.error_handling import end_with_failed, failed_regions
-from storage.cli.opening import ask_each, opened_homes
+from storage.cli.opening import opened
 from storage.cli.options import AsJson
 from storage.cli.output import (
     bad,
@@ -22,7 +22,6 @@ from storage.cli.output import (
     warning,
 )
 from storage.cli.reason_texts import reason_text
-from storage.client.status import region_status
 from storage.model import BackendState, LeavingState, PostureState, RegionStatus
 from storage.text import format_size, plural
 
@@ -33,20 +32,19 @@ def status(as_json: AsJson = False) -> None:
     It ends with 0 whatever it finds, if every region answers. A monitor reads "overdue" of each
     region, and "failed", from --json.
     """
-    with opened_homes() as homes:
-        by_name, failed = ask_each(
-            homes.names, lambda name: region_status(homes.served(name).region)
-        )
-    found = list(by_name.values())
+    with opened() as store:
+        found = store.status()
     if as_json:
-        regions = [dataclasses.asdict(region) | {"overdue": late(region)} for region in found]
-        print_json({"regions": regions} | failed_regions(failed))
+        regions = [
+            dataclasses.asdict(region) | {"overdue": late(region)} for region in found.regions
+        ]
+        print_json({"regions": regions} | failed_regions(found.failed))
     else:
-        for number, region in enumerate(found):
+        for number, region in enumerate(found.regions):
             if number:
                 print_blank()
             show(region)
-    end_with_failed(failed, as_json=as_json)
+    end_with_failed(found.failed, as_json=as_json)
 
 
 def late(region: RegionStatus) -> bool:
