@@ -4,7 +4,7 @@ import pytest
 
 from regions.fields import PostureCheck
 from storage.model import PostureFinding
-from tests.servers.conftest import Ceph
+from tests.servers.ceph import Ceph
 from tests.support.backends.kinds import BackendCase
 
 pytestmark = pytest.mark.servers
