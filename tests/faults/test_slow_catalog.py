@@ -16,7 +16,7 @@ from tests.support.actions import get, work
 from tests.support.catalogs.limits import BOUND, calls, shorten_connecting, shorten_transactions
 from tests.support.catalogs.standstill import go_on, stand_still, standing_still
 from tests.support.faults.put_gates import TWO_DAYS
-from tests.support.faults.transactions import COMMITTING, CatalogFaults, watching
+from tests.support.faults.transactions import COMMITTING, CatalogFaults, ran, watching
 from tests.support.inspect.stored import home
 
 
@@ -187,6 +187,25 @@ def test_a_commit_with_a_warning_is_no_success(domicile: Domicile) -> None:
         commit()
     assert disconnected(caught.value)  # its outcome is unknown
     assert domicile.tenant().put(DataClass.PROMPT, b"the next commit").stored
+
+
+def test_a_repeated_put_is_as_durable_as_the_first(
+    domicile: Domicile, faults: CatalogFaults
+) -> None:
+    """It writes too: only such a commit waits for a standby, and the first may have not."""
+    t = domicile.tenant()
+    minted = t.put(DataClass.PROMPT, b"mine").id
+    written: list[object] = []
+    query = text("SELECT backend_xid FROM pg_stat_activity WHERE pid = :pid")
+
+    def look(pid: int) -> None:
+        with faults.other.connect() as connection:
+            written.append(connection.scalar(query, {"pid": pid}))
+
+    faults.at_commit(ran("pg_advisory_xact_lock_shared"), before=look)
+    t.put(DataClass.PROMPT, b"mine", id=minted)
+
+    assert written not in ([], [None])
 
 
 def test_an_old_reader_delays_a_drop_for_a_bounded_time(

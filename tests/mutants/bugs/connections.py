@@ -63,6 +63,27 @@ BUGS = (
         SLOW,
     ),
     bug(
+        "the login limits a transaction",
+        "catalog/times.py",
+        '            "SET LOCAL transaction_timeout = 0"\n',
+        "",
+        SLOW,
+    ),
+    bug(
+        "a commit that did not wait for its standby is a success",
+        "catalog/connections.py",
+        "            if _WARNING in codes:\n",
+        "            if _WARNING in codes and not codes:\n",
+        SLOW,
+    ),
+    bug(
+        "a repeated put does not wait for the standby",
+        "packs/flush.py",
+        "            objects.lock(connection, there)\n",
+        "            pass\n",
+        SLOW,
+    ),
+    bug(
         "a server that stands still is waited for",
         "catalog/connections.py",
         "time.monotonic() > until:",
