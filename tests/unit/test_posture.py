@@ -13,6 +13,7 @@ from storage.backends.s3 import posture as s3
 from storage.model import PlacementReason, PostureFinding
 from storage.policy import (
     POSTURE_AGE,
+    POSTURE_SKEW,
     KnownPosture,
     closed,
     ledger_backends,
@@ -73,6 +74,17 @@ class TestWhatItPermits:
         assert needs_reading(None, NOW)
         assert not needs_reading(known, NOW + POSTURE_AGE / 2 - timedelta(milliseconds=1))
         assert needs_reading(known, NOW + POSTURE_AGE / 2)
+
+    def test_a_posture_of_the_future_is_not_believed(self) -> None:
+        """The clock was set back: nobody knows how old it is. Clocks of processes differ a little.
+        """
+        known = KnownPosture({CHECK: OK}, NOW)
+        early = NOW - POSTURE_SKEW
+        assert closed(known, None, early) is None
+        assert not needs_reading(known, early)
+        early -= timedelta(milliseconds=1)
+        assert closed(known, None, early) is PlacementReason.POSTURE_UNKNOWN
+        assert needs_reading(known, early)
 
     def test_what_is_not_ok_is_told(self) -> None:
         """An attested finding says so."""
