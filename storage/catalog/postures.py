@@ -3,13 +3,13 @@
 from collections.abc import Collection
 from datetime import datetime
 
-from sqlalchemy import Connection, func, select, update
+from sqlalchemy import Connection, func, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from regions.fields import PostureCheck
 from storage.catalog import tables as t
 from storage.model import Posture, PostureFinding
-from storage.policy import KnownPosture
+from storage.policy import POSTURE_SKEW, KnownPosture
 
 p, a = t.posture.c, t.ledger_place.c
 
@@ -21,7 +21,10 @@ def latest(connection: Connection, backends: Collection[str]) -> dict[str, Known
 
 
 def note(connection: Connection, backend: str, findings: Posture, now: datetime) -> None:
-    """Keep a posture that was just read, unless a later one is known."""
+    """Keep a posture that was just read, unless a later one is known.
+
+    One of the future is not a later one: the clock was set back.
+    """
     new = insert(t.posture).values(
         backend=backend,
         findings={check.value: found.value for check, found in findings.items()},
@@ -29,8 +32,9 @@ def note(connection: Connection, backend: str, findings: Posture, now: datetime)
         reader=func.current_user(),
     )
     values = {"findings": new.excluded.findings, "read": now, "reader": new.excluded.reader}
+    older = or_(p.read < now, p.read > now + POSTURE_SKEW)
     connection.execute(
-        new.on_conflict_do_update(index_elements=[p.backend], set_=values, where=p.read < now)
+        new.on_conflict_do_update(index_elements=[p.backend], set_=values, where=older)
     )
 
 

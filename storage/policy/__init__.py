@@ -48,6 +48,7 @@ from storage.policy.lateness import (
 from storage.policy.placement import Placement, admit, decide_placement, well_formed
 from storage.policy.posture import (
     POSTURE_AGE,
+    POSTURE_SKEW,
     KnownPosture,
     closed,
     ledger_backends,
@@ -83,6 +84,7 @@ __all__ = [
     "OPEN_PURPOSES",
     "ORPHAN_GRACE",
     "POSTURE_AGE",
+    "POSTURE_SKEW",
     "REPLICATION_LEASE",
     "WAITING",
     "Absence",

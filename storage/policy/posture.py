@@ -14,6 +14,10 @@ POSTURE_AGE = timedelta(minutes=5)
 POSTURE_REFRESH = POSTURE_AGE / 2
 """The age from which it is read again, while it is still believed."""
 
+POSTURE_SKEW = timedelta(seconds=1)
+"""How far a posture may be in the future: clocks of processes differ by less. Later than that, the
+clock was set back, and nobody knows how old it is."""
+
 
 @dataclass(frozen=True, slots=True)
 class KnownPosture:
@@ -41,7 +45,7 @@ def closed(
     known: KnownPosture | None, attested: PostureAttested | None, now: datetime
 ) -> PlacementReason | None:
     """Return why nothing new may go to a backend that has a posture, or None if it may."""
-    if known is None or now - known.read > POSTURE_AGE:
+    if known is None or not -POSTURE_SKEW <= now - known.read <= POSTURE_AGE:
         return PlacementReason.POSTURE_UNKNOWN
     against = set(weigh(known.findings, attested, now.date()).values())
     if PostureFinding.BAD in against:
@@ -53,7 +57,7 @@ def closed(
 
 def needs_reading(known: KnownPosture | None, now: datetime) -> bool:
     """Return whether a posture is to be read again."""
-    return known is None or now - known.read >= POSTURE_REFRESH
+    return known is None or not -POSTURE_SKEW <= now - known.read < POSTURE_REFRESH
 
 
 def ledger_backends(

@@ -94,16 +94,15 @@ def _pages(traces: Iterator[Traces]) -> Iterator[list[Traces]]:
 
 def _orphans(target: Target, page: Sequence[Traces]) -> int:
     """Return how many of the listed keys no row names, and no repair has purged."""
-    keys = [traces.key for traces in page]
+    keys = [traces.key for traces in page if is_key(traces.key)]
     with target.region.catalog.begin() as connection:
         unnamed = sweeps.unnamed(connection, target.backend, keys)
-    return sum(_is_orphan(target, key) for key in keys if key in unnamed)
+    foreign = len(page) - len(keys)  # no row names them, nor could: some are not even text
+    return foreign + sum(_is_orphan(target, key) for key in keys if key in unnamed)
 
 
 def _is_orphan(target: Target, key: str) -> bool:
     """Inspect a key again: it may have been purged, and its row pruned, since it was listed."""
-    if not is_key(key):
-        return True
     inspected = inspect(target, key)
     if inspected is None:
         return True

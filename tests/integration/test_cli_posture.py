@@ -114,3 +114,23 @@ def test_an_operator_accepts_a_place(line: CommandLine) -> None:
     assert line.told(*accept, "--end")["changed"]
     assert not line.told(*accept, "--end")["changed"]
     assert "No backend has a posture" in line("backend", "posture").output
+
+
+@pytest.mark.parametrize(
+    ("actor", "reason"),
+    [
+        ("", "why"),
+        ("ops\udcff", "why"),
+        ("ops-1\n", "why"),
+        ("ops-1", "why\udcff"),
+        ("ops-1", "x" * 999),
+    ],
+)
+def test_who_accepts_a_place_has_a_name(line: CommandLine, actor: str, reason: str) -> None:
+    """It stays on record, so it is checked like that of a hold. So is who ends it."""
+    told = ("backend", "accept", "eu-a", "--actor", actor)
+    status, error = line.error(*told, "--reason", reason)
+    assert (status, error["code"]) == (Exit.INVALID, "InvalidRequest")
+    if reason == "why":
+        status, error = line.error(*told, "--end")
+        assert (status, error["code"]) == (Exit.INVALID, "InvalidRequest")

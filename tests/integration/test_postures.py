@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Iterator
-from datetime import date
+from datetime import date, timedelta
 from functools import partial
 from io import BytesIO
 
@@ -242,3 +242,21 @@ def test_processes_share_what_was_read(domicile: Domicile) -> None:
             postures.note(connection, "eu-a", fewer, domicile.clock.now())
         assert reasons(domicile) == {}
         assert asked.count("posture") == begun + 2
+
+
+def test_a_clock_that_is_set_back(domicile: Domicile) -> None:
+    """A row from after that says nothing about now. It is replaced, so others read it no more."""
+    stand(domicile, eu_a=GOOD, eu_b=GOOD)
+    region = home(domicile)
+    assert reasons(domicile) == {}
+    later = domicile.clock.now() + timedelta(hours=3)
+    with region.catalog.begin() as connection:
+        postures.note(connection, "eu-a", GOOD, later)
+    domicile.backends["eu-a"].inject(lambda _: BAD, "posture")
+    domicile.pass_time(minutes=6)
+
+    assert reasons(domicile) == {"eu-a": PlacementReason.POSTURE_BAD}
+    with region.catalog.begin() as connection:
+        kept = postures.latest(connection, ["eu-a"])["eu-a"]
+    assert kept.findings == BAD
+    assert kept.read <= domicile.clock.now()

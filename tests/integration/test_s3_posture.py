@@ -11,9 +11,9 @@ from storage.backends.s3.bucket import Bucket
 from storage.errors import BackendError, BackendMisplaced, BackendTimeout
 from storage.model import Posture, PostureFinding
 from storage.testing.s3 import CREDENTIALS, Answer, LoopbackServer, Request, S3Server
+from tests.support.backends.postures import NAME, QUESTIONS, backend, read
 from tests.support.backends.s3 import HOME, page
 
-NAME = "domicile-eu"
 OK, BAD, UNREADABLE = PostureFinding.OK, PostureFinding.BAD, PostureFinding.UNREADABLE
 LOGGING = b"""<BucketLoggingStatus><LoggingEnabled><TargetBucket>x</TargetBucket>
 <TargetPrefix>y</TargetPrefix></LoggingEnabled></BucketLoggingStatus>"""
@@ -26,25 +26,6 @@ def server() -> Iterator[S3Server]:
     with S3Server() as running:
         running.make_bucket(NAME, HOME, versioned=True, locks=True)
         yield running
-
-
-def backend(url: str, *, listed: bool = True) -> S3Backend:
-    """Return the bucket as a backend. Not ``listed``: versions are attested to be off."""
-    bucket = Bucket(
-        "eu-a",
-        NAME,
-        HOME,
-        endpoint_url=url,
-        credentials=CREDENTIALS,
-        timeout=5,
-        clock=lambda: 0.0,
-    )
-    return S3Backend(bucket, attested_off=frozenset() if listed else frozenset({"versions"}))
-
-
-def read(server: S3Server, *, listed: bool = True) -> Posture:
-    """Return the posture of the bucket."""
-    return backend(server.url, listed=listed).posture(timeout=5)
 
 
 def wrong(found: Posture) -> set[PostureCheck]:
@@ -158,17 +139,6 @@ def test_versions_that_are_attested_off_but_on(server: S3Server) -> None:
     assert read(server, listed=False)[PostureCheck.VERSIONING] is BAD
 
 
-QUESTIONS = {
-    "replication": PostureCheck.REPLICATION,
-    "policyStatus": PostureCheck.PUBLIC_ACCESS,
-    "acl": PostureCheck.PUBLIC_ACCESS,
-    "lifecycle": PostureCheck.LIFECYCLE,
-    "object-lock": PostureCheck.DEFAULT_RETENTION,
-    "inventory": PostureCheck.INVENTORY,
-    "logging": PostureCheck.ACCESS_LOGS,
-    "notification": PostureCheck.NOTIFICATIONS,
-    "versioning": PostureCheck.VERSIONING,
-}
 LIES: dict[str, Callable[[Request], Answer]] = {
     "a listing": lambda _: Answer(
         body=f"<ListBucketResult><Name>{NAME}</Name></ListBucketResult>".encode()

@@ -1,5 +1,6 @@
 """No receipt while a backend has a key of the same day that no row names."""
 
+import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from itertools import cycle
@@ -153,6 +154,14 @@ class TestAForeignName:
         copied.unlink()
         rounds(domicile, 1)
         assert is_complete(domicile, erasure)
+
+    def test_that_is_not_text_is_one_too(self, domicile: Domicile) -> None:
+        """No catalog could store it. Other backends are swept all the same."""
+        pack = domicile.settings.home / "backends" / "eu-a" / stored(domicile)
+        pack.with_name(os.fsdecode(b"Kopie \xfc")).write_bytes(pack.read_bytes())
+        erasure = erase(domicile.store.tenant("acme-eu"))
+        rounds(domicile)
+        assert waits_for(domicile, erasure) == [("eu-a", 1, "OrphansLeft")]
 
 
 def test_a_copy_of_a_file(domicile: Domicile) -> None:

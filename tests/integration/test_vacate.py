@@ -196,6 +196,23 @@ def test_orphans_keep_it_from_being_called_empty(domicile: Domicile, tmp_path: P
     assert departure(domicile).token is not None
 
 
+def test_a_listing_that_shows_nothing_proves_nothing(domicile: Domicile, tmp_path: Path) -> None:
+    """Not even the control that was just left there. The receipts of others rest on it too."""
+    domicile.tenant().put(DataClass.PROMPT, b"mine")
+    backend = domicile.backends["eu-a"]
+    backend.inner.put("pack/nobody", b"x", timeout=10)
+    change(domicile, tmp_path, retires="eu-a")
+    rule = backend.inject(lambda _: iter(()), "scan")
+    work_on(domicile)
+    assert departure(domicile).token is None
+
+    backend.heal(rule)
+    backend.inner.purge("pack/nobody")
+    work_on(domicile)
+    assert departure(domicile).token is not None
+    assert keys_on(domicile, "eu-a") == []
+
+
 def test_a_backend_that_stays_after_all(domicile: Domicile, tmp_path: Path) -> None:
     """Without its flag it takes bytes again, and nothing is counted or signed."""
     change(domicile, tmp_path / "1", retires="eu-a")

@@ -10,9 +10,11 @@ import pytest
 from regions.backends import PostureAttested
 from regions.fields import PostureCheck
 from storage.backends.s3 import posture as s3
+from storage.backends.s3.responses import InvalidResponse
 from storage.model import PlacementReason, PostureFinding
 from storage.policy import (
     POSTURE_AGE,
+    POSTURE_SKEW,
     KnownPosture,
     closed,
     ledger_backends,
@@ -74,6 +76,16 @@ class TestWhatItPermits:
         assert not needs_reading(known, NOW + POSTURE_AGE / 2 - timedelta(milliseconds=1))
         assert needs_reading(known, NOW + POSTURE_AGE / 2)
 
+    def test_a_posture_of_the_future_is_not_believed(self) -> None:
+        """The clock was set back. Clocks of processes differ a little."""
+        known = KnownPosture({CHECK: OK}, NOW)
+        early = NOW - POSTURE_SKEW
+        assert closed(known, None, early) is None
+        assert not needs_reading(known, early)
+        early -= timedelta(milliseconds=1)
+        assert closed(known, None, early) is PlacementReason.POSTURE_UNKNOWN
+        assert needs_reading(known, early)
+
     def test_what_is_not_ok_is_told(self) -> None:
         """An attested finding says so."""
         findings = {CHECK: UNREADABLE, PostureCheck.LIFECYCLE: OK, PostureCheck.TRANSPORT: BAD}
@@ -109,6 +121,11 @@ def deny(**changes: object) -> dict[str, object]:
     } | changes
 
 
+def demands_tls(statements: object, *, on_aws: bool = True) -> bool:
+    """Return whether a policy of these statements demands TLS."""
+    return s3.demands_tls({"Policy": json.dumps({"Statement": statements})}, B, on_aws=on_aws)
+
+
 class TestPolicies:
     @pytest.mark.parametrize(
         "statement",
@@ -117,12 +134,13 @@ class TestPolicies:
             deny(Principal={"AWS": "*"}, Action=["s3:*"], Resource="*"),
             deny(Condition={"BoolIfExists": {"aws:SecureTransport": False}}),
             deny(Sid="tls"),
+            deny(Resource=[f"arn:aws-cn:s3::tenant:{B}", f"arn:aws-cn:s3::tenant:{B}/*"]),
         ],
     )
     def test_these_demand_tls(self, statement: object) -> None:
         """Everyone is denied everything without it."""
         for statements in (statement, [{"Effect": "Allow"}, statement]):
-            assert s3.demands_tls({"Policy": json.dumps({"Statement": statements})}, B)
+            assert demands_tls(statements)
 
     @pytest.mark.parametrize(
         "statement",
@@ -132,6 +150,11 @@ class TestPolicies:
             deny(Action="s3:GetObject"),
             deny(Resource=f"arn:aws:s3:::{B}/*"),
             deny(Resource=["arn:aws:s3:::other", "arn:aws:s3:::other/*"]),
+            deny(Resource=f"arn:aws:s3:::{B}/a:*"),
+            deny(Resource="arn:aws:sqs:::*"),
+            deny(NotAction="s3:GetObject"),
+            deny(NotResource=f"arn:aws:s3:::{B}/*"),
+            deny(NotPrincipal={"AWS": "arn:aws:iam::1:user/somebody"}),
             deny(Condition={"Bool": {"aws:SecureTransport": "true"}}),
             deny(
                 Condition={
@@ -146,11 +169,19 @@ class TestPolicies:
     )
     def test_these_do_not(self, statement: object) -> None:
         """A request without TLS gets through somewhere."""
-        assert not s3.demands_tls({"Policy": json.dumps({"Statement": [statement]})}, B)
+        assert not demands_tls([statement])
 
     def test_no_policy_does_not(self) -> None:
         """TLS is demanded by a policy or not at all."""
-        assert not s3.demands_tls({}, B)
+        assert not s3.demands_tls({}, B, on_aws=True)
+
+    def test_only_aws_always_knows_whether_it_was_tls(self) -> None:
+        """Ceph knows it of TLS alone, and `Bool` finds nothing without. MinIO has only `Bool`."""
+        if_exists = deny(Condition={"BoolIfExists": {"aws:SecureTransport": "false"}})
+        assert demands_tls([deny(), if_exists], on_aws=False)
+        assert not demands_tls([deny(Effect="Allow")], on_aws=False)
+        with pytest.raises(InvalidResponse):
+            demands_tls([deny()], on_aws=False)
 
 
 ANSWERS: list[tuple[Any, Mapping[str, object], bool]] = [

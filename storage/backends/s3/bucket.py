@@ -13,7 +13,7 @@ from botocore.exceptions import ClientError
 from botocore.loaders import Loader, create_loader
 from botocore.session import get_session
 
-from regions.endpoints import is_loopback
+from regions.endpoints import is_aws, is_loopback
 from storage.backends.s3 import S3Credentials, allowance, responses
 from storage.backends.s3.allowance import Allowance
 from storage.backends.s3.failures import meaning
@@ -107,6 +107,11 @@ class Bucket:
     def is_local(self) -> bool:
         """Whether the endpoint is on this machine, so that no request crosses a network."""
         return self._endpoint_url is not None and is_loopback(self._endpoint_url)
+
+    @property
+    def is_aws(self) -> bool:
+        """Whether the endpoint is one of AWS."""
+        return self._endpoint_url is None or is_aws(self._endpoint_url)
 
     def countdown(self, timeout: float) -> Callable[[], float]:
         """Return what tells the seconds that are left of a time for several writes.

@@ -25,10 +25,7 @@ Answer = Mapping[str, Any]
 Ask = Callable[["S3Client"], Answer]
 Judge = Callable[[Answer], bool]
 
-_EVERYONE = (
-    "http://acs.amazonaws.com/groups/global/AllUsers",
-    "http://acs.amazonaws.com/groups/global/AuthenticatedUsers",
-)
+_LOG_DELIVERY = "http://acs.amazonaws.com/groups/s3/LogDelivery"
 _BLOCKS = ("BlockPublicAcls", "IgnorePublicAcls", "BlockPublicPolicy", "RestrictPublicBuckets")
 _EVENTS = (
     "TopicConfigurations",
@@ -38,6 +35,8 @@ _EVENTS = (
 )
 _OURS = {"AbortIncompleteMultipartUpload", "NoncurrentVersionExpiration"}
 _NAMES = {"ID", "Filter", "Prefix", "Status"}
+_STATEMENT = {"Sid", "Effect", "Principal", "Action", "Resource", "Condition"}
+_ARN = 6  # parts
 _NOT_SET = frozenset(
     {
         "NoSuchBucketPolicy",
@@ -68,7 +67,10 @@ def read_posture(
         ),
         PostureCheck.PUBLIC_ACCESS: lambda: _public_access(name, ask),
         PostureCheck.TRANSPORT: lambda: (
-            ask(lambda s3: s3.get_bucket_policy(Bucket=name), lambda a: not demands_tls(a, name))
+            ask(
+                lambda s3: s3.get_bucket_policy(Bucket=name),
+                lambda a: not demands_tls(a, name, on_aws=bucket.is_aws),
+            )
             if crosses_network
             else Finding.OK
         ),
@@ -138,18 +140,28 @@ def blocks_all(answer: Answer) -> bool:
 
 def policy_is_public(answer: Answer) -> bool:
     """Whether the bucket's policy gives rights to anyone."""
-    return answer.get("PolicyStatus", {}).get("IsPublic", False) is not False
+    status = answer.get("PolicyStatus")
+    return status is not None and status["IsPublic"] is not False
 
 
 def acl_is_public(answer: Answer) -> bool:
-    """Whether the bucket's access list gives rights to anyone."""
-    return any(grant.get("Grantee", {}).get("URI") in _EVERYONE for grant in answer["Grants"])
+    """Whether the bucket's access list gives rights to anyone: to a group that is not ours."""
+    groups = {grant.get("Grantee", {}).get("URI") for grant in answer["Grants"]}
+    return bool(groups - {None, _LOG_DELIVERY})
 
 
-def demands_tls(answer: Answer, bucket: str) -> bool:
-    """Whether a policy denies everyone everything in this bucket without TLS."""
-    text = answer.get("Policy")
-    return text is not None and any(_denies_plain(each, bucket) for each in _statements(text))
+def demands_tls(answer: Answer, bucket: str, *, on_aws: bool) -> bool:
+    """Whether a policy denies everyone everything in this bucket without TLS.
+
+    Raises InvalidResponse if it only does so on some servers: Ceph knows of a request with TLS that
+    it is one, and of any other nothing, so that ``Bool`` never denies.
+    """
+    if "Policy" not in answer:
+        return False
+    tests = {_test_for_plain(each, bucket) for each in _statements(answer["Policy"])}
+    if "Bool" in tests and "BoolIfExists" not in tests and not on_aws:
+        raise InvalidResponse("a condition that is not the same on all servers")
+    return bool({"Bool", "BoolIfExists"} & tests)
 
 
 def _statements(text: str) -> list[Answer]:
@@ -160,19 +172,28 @@ def _statements(text: str) -> list[Answer]:
     return [each for each in _listed(found) if isinstance(each, dict)]
 
 
-def _denies_plain(statement: Answer, bucket: str) -> bool:
-    """Whether a statement denies every action on bucket and objects when TLS is not used."""
+def _test_for_plain(statement: Answer, bucket: str) -> str | None:
+    """Return the test for TLS of a statement that denies every action on bucket and objects."""
     conditions = statement.get("Condition")
     if statement.get("Effect") != "Deny" or not isinstance(conditions, dict):
-        return False
-    resources = {str(each).rpartition(":")[2] for each in _listed(statement.get("Resource", ()))}
-    return (
-        statement.get("Principal") in ("*", {"AWS": "*"}, {"AWS": ["*"]})
+        return None
+    resources = {_named(str(each)) for each in _listed(statement.get("Resource", ()))}
+    denies = (
+        statement.keys() <= _STATEMENT  # none with Not before it
+        and statement.get("Principal") in ("*", {"AWS": "*"}, {"AWS": ["*"]})
         and bool({"s3:*", "*"} & set(map(str, _listed(statement.get("Action", ())))))
         and (resources >= {bucket, f"{bucket}/*"} or bool(resources & {"*", f"{bucket}*"}))
-        and len(conditions) == 1
-        and any(_only_plain(conditions.get(test)) for test in ("Bool", "BoolIfExists"))
     )
+    if not denies or len(conditions) != 1:
+        return None
+    test, condition = next(iter(conditions.items()))
+    return str(test) if _only_plain(condition) else None
+
+
+def _named(resource: str) -> str:
+    """Return what an ARN of S3 names. An object may have colons in its name."""
+    parts = resource.split(":", 5)
+    return parts[5] if len(parts) == _ARN and parts[2] == "s3" else resource
 
 
 def _only_plain(condition: object) -> bool:

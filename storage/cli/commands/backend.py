@@ -25,6 +25,7 @@ from storage.cli.progress import counting
 from storage.cli.reason_texts import reason_text
 from storage.client.homes import Homes, ask_each
 from storage.client.regions import ServedRegion
+from storage.client.validate import check_actor, check_note
 from storage.errors import InvalidRequest
 from storage.logs import make_logger
 from storage.model import PostureFinding, PostureState
@@ -98,8 +99,11 @@ def accept(
     Nothing else goes there. It has an effect only while too few backends are open, and stays on
     record with your id and reason.
     """
+    check_actor(actor)
     if not end and not reason.strip():
         raise InvalidRequest("A reason is missing.", advice="Give one with --reason TEXT.")
+    if not end:
+        check_note("reason", reason)
     with opened_homes() as homes:
         region = _served(homes, name).region
         with region.catalog.begin() as connection:
