@@ -49,8 +49,10 @@ _CODES: Mapping[type[errors.DomicileError], Exit] = {
     errors.Unavailable: Exit.UNAVAILABLE,
     errors.KeyUnavailable: Exit.UNAVAILABLE,
     # A person must correct these first; a retry does not help.
+    errors.BackendClosed: Exit.CONFIGURATION,
     errors.BackendForbidden: Exit.CONFIGURATION,
     errors.BackendMisplaced: Exit.CONFIGURATION,
+    errors.NoOpenBackend: Exit.CONFIGURATION,
     errors.ProcessorForbidden: Exit.CONFIGURATION,
     errors.ProcessorMisplaced: Exit.CONFIGURATION,
     errors.KeyAbsent: Exit.DAMAGED,

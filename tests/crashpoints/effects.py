@@ -170,6 +170,7 @@ def tape_backend(inner: FaultyBackend, tape: Tape) -> FaultyBackend:
 
     taped.inject(fault)
     taped.probe = lambda key: exercise(taped, key, timeout=1)  # type: ignore[method-assign]
+    taped.posture = inner.inner.posture  # type: ignore[method-assign] # memory has none
     taped.close = lambda: None  # type: ignore[method-assign] # it outlives the process
     return taped
 

@@ -71,6 +71,8 @@ class TestOperation:
             "leaving",
             "processors",
             "unread",
+            "postures",
+            "blocked",
         }
         assert told["regions"][0]["overdue"] is False
         assert "nothing is overdue" in text
