@@ -14,8 +14,9 @@ down_revision: str | None = ${repr(down_revision)}
 branch_labels: str | Sequence[str] | None = ${repr(branch_labels)}
 depends_on: str | Sequence[str] | None = ${repr(depends_on)}
 
-kind: str = "pre"  # "pre": before the code that needs it; "post": when no older code runs
-code: tuple[int, int] = (1, 1)  # the range of code revisions that this catalog supports
+# "pre": code that lacks this migration works after it, code that has it needs it. "post": the other
+# way round. "breaking": neither works with the other's schema.
+kind: str = "pre"
 
 # Grant here what each role may do with a new table or column: see GRANTS in 0010_catalog.py.
 

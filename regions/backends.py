@@ -5,14 +5,22 @@ add a case to its ``registry.py``.
 """
 
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import date, timedelta
 from pathlib import PurePosixPath
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field, StringConstraints
+from pydantic import AfterValidator, Field
 
 from regions.endpoints import is_aws, is_loopback
-from regions.fields import Fault, Located, Model, Name, Text
+from regions.fields import Digest, Fault, Located, Model, Name, PostureCheck, Text
+
+
+class PostureAttested(Model):
+    """A document of the company that says what the server does not let us read."""
+
+    on: date  # from this UTC day on
+    document: Digest
+    checks: frozenset[PostureCheck] = Field(min_length=1)
 
 
 class _Spec(Model):
@@ -25,6 +33,7 @@ class _Spec(Model):
     # how long after its deadline an abandoned write may still take effect
     longest_request_minutes: int = Field(default=16, ge=0, le=1440)
 
+    posture_attested: PostureAttested | None = None
     retires: bool = False  # nothing new goes there, and what is there is moved elsewhere
 
     @property
@@ -50,7 +59,7 @@ class S3Spec(_Spec):
     bucket: Text
     endpoint_url: str | None = None  # None: AWS
     # SHA-256 of the contract or data sheet that says where an endpoint outside of AWS is
-    location_document: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")] | None = None
+    location_document: Digest | None = None
 
     @property
     def located(self) -> Located:

@@ -1,5 +1,6 @@
 """Types that the models of a topology share."""
 
+from enum import StrEnum
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, StringConstraints
@@ -14,6 +15,24 @@ Located = Literal["checked", "attested", "local"]
 ``checked``: by the provider's own name for the place. ``attested``: by a document of the company
 that runs it. ``local``: it is this machine, or a disk of it, and no document says where it stands.
 """
+
+Digest = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+"""A SHA-256."""
+
+
+class PostureCheck(StrEnum):
+    """What a bucket may do with its objects, and who may reach them, apart from Domicile."""
+
+    REPLICATION = "replication"  # it copies objects to another bucket
+    PUBLIC_ACCESS = "public_access"  # anyone may read or list
+    TRANSPORT = "transport"  # its policy does not demand TLS
+    LIFECYCLE = "lifecycle"  # a rule expires or moves objects
+    DEFAULT_RETENTION = "default_retention"  # an object lock that nobody asked for
+    INVENTORY = "inventory"  # it writes the names of objects elsewhere
+    ACCESS_LOGS = "access_logs"  # the same, of requests
+    NOTIFICATIONS = "notifications"  # the same, as events
+    VERSIONING = "versioning"  # versions are kept that are attested off, or need a code to delete
+
 
 Fault = tuple[str, str]
 """A dotted key, and what is wrong with its value."""

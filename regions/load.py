@@ -3,18 +3,20 @@
 A directory holds ``regions/*.toml`` (one region each, named like its file), ``sub_processors.toml``
 (``[[sub_processors]]``), ``residencies.toml`` (``[[residencies]]``), ``jurisdictions.toml``
 (``[[jurisdictions]]``) and ``classes.toml`` (``[[classes]]``, ``[[cascades]]``, ``[bounds]``).
-It may hold ``locations.toml``, in the place of the shipped one.
+It may hold ``topology.toml`` (``requires``, the oldest version of Domicile that knows all keys) and
+``locations.toml``, in the place of the shipped one.
 """
 
 import json
+import re
 import tomllib
 from collections.abc import Iterator, Sequence
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from pathlib import Path
-from typing import TypeVar, get_args
+from typing import Annotated, TypeVar, get_args
 
-from pydantic import ValidationError
+from pydantic import StringConstraints, ValidationError
 from pydantic_core import ErrorDetails
 
 from regions import check
@@ -33,6 +35,7 @@ from regions.model import (
     SubProcessor,
     Topology,
 )
+from regions.version import PATTERN, VERSION, is_older_than
 
 __all__ = ["TopologyProblem", "load_topology"]
 
@@ -44,6 +47,10 @@ _KEYS_OF_KINDS = frozenset(
 )
 _LARGEST = 256 * 1024  # bytes of a file; the shipped ones have some thousand
 _NO_KIND = frozenset({"union_tag_invalid", "union_tag_not_found"})
+
+
+class _Requirement(Model):
+    requires: Annotated[str, StringConstraints(pattern=PATTERN)]
 
 
 class _SubProcessors(Model):
@@ -72,6 +79,7 @@ def load_topology(directory: Path | None = None) -> Topology:
     """
     shipped: Traversable = files("regions") / "data"
     root: Traversable = shipped if directory is None else directory
+    _require(root / "topology.toml")
     processors = _sub_processors(root / "sub_processors.toml")
     residencies = _residencies(root / "residencies.toml")
     jurisdictions = _jurisdictions(root / "jurisdictions.toml")
@@ -85,6 +93,25 @@ def load_topology(directory: Path | None = None) -> Topology:
         cascades=rules.cascades,
         bounds=rules.bounds,
     )
+
+
+def _require(file: Traversable) -> None:
+    """Raise TopologyProblem if the topology needs a later version, whatever else is in its files.
+
+    Without the file it needs none.
+    """
+    if not file.is_file():
+        return
+    stated = _parse(file)[0].get("requires")
+    if isinstance(stated, str) and re.match(PATTERN, stated) and is_older_than(stated):
+        raise TopologyProblem(
+            str(file),
+            "requires",
+            f"needs Domicile {stated} or later; this is {VERSION}",
+            advice=f"Install Domicile {stated} or later, or give this version the topology that it "
+            "had before.",
+        )
+    _read(file, _Requirement)
 
 
 def _sub_processors(file: Traversable) -> dict[str, SubProcessor]:
@@ -157,21 +184,28 @@ _M = TypeVar("_M", bound=Model)
 
 def _read(file: Traversable, model: type[_M]) -> _M:
     """Read a file as a model. Raises TopologyProblem for the first fault of its form."""
+    document, text = _parse(file)
+    try:
+        return model.model_validate_json(text, strict=True)
+    except ValidationError as error:
+        key, reason = _first(error, document)
+        raise TopologyProblem(str(file), key, reason) from error
+
+
+def _parse(file: Traversable) -> tuple[dict[str, object], str]:
+    """Return what a file contains, also as JSON.
+
+    In strict mode pydantic takes lists for sets and text for enums from JSON alone.
+    """
     try:
         document = tomllib.loads(_content(file).decode())
-        # Via JSON: there alone pydantic in strict mode takes lists for sets and text for enums.
-        text = json.dumps(document, default=str)
+        return document, json.dumps(document, default=str)
     except OSError as error:
         raise TopologyProblem(str(file), "", f"cannot be read: {error.strerror}") from error
     except ValueError as error:
         raise TopologyProblem(str(file), "", f"is not valid TOML: {error}") from error
     except RecursionError:
         raise TopologyProblem(str(file), "", "is nested too deeply") from None
-    try:
-        return model.model_validate_json(text, strict=True)
-    except ValidationError as error:
-        key, reason = _first(error, document)
-        raise TopologyProblem(str(file), key, reason) from error
 
 
 def _content(file: Traversable) -> bytes:

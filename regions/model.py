@@ -21,6 +21,13 @@ LONGEST_RETENTION_DAYS = 36_500
 """The most days that any retention may have: the expiry day must fit into a record id."""
 
 
+WRITE_WINDOW = timedelta(days=1)
+"""How long an id can be written after its minting, and so how long a fence must stand.
+
+A constant: if it could be raised, an id from before an erasure would outlive the fence.
+"""
+
+
 class DataClass(StrEnum):
     """The class of a record. The topology says how long each class may be kept."""
 
@@ -165,7 +172,6 @@ class Bounds(Model):
     compaction_hours: int = Field(
         default=72, ge=0, le=720
     )  # a pack is rewritten at most once in this time
-    write_window_hours: int = Field(default=24, ge=1, le=240)  # how long an id can be written
 
     @property
     def purge(self) -> timedelta:
@@ -176,11 +182,6 @@ class Bounds(Model):
     def compaction(self) -> timedelta:
         """The compaction window."""
         return timedelta(hours=self.compaction_hours)
-
-    @property
-    def write_window(self) -> timedelta:
-        """The write window of an id, and so the lifetime of a fence."""
-        return timedelta(hours=self.write_window_hours)
 
     def allow(self, retention_days: int) -> bool:
         """Return whether a retention is 0 (nothing is stored), or leaves time to read a record.
@@ -211,8 +212,11 @@ class Topology(Model):
 
     @property
     def digest(self) -> str:
-        """SHA-256 of the topology, the same whatever the order of its sets."""
-        plain = json.dumps(self.model_dump(), sort_keys=True, default=_plain)
+        """SHA-256 of what the topology states, the same whatever the order of its sets.
+
+        And the same in a version that knows more keys: what is not stated does not count.
+        """
+        plain = json.dumps(self.model_dump(exclude_unset=True), sort_keys=True, default=_plain)
         return hashlib.sha256(plain.encode()).hexdigest()
 
     def cascades_to(self, parent: DataClass, child: DataClass) -> bool:

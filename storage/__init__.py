@@ -106,6 +106,7 @@ from storage.model import (
     ReplicaState,
     Scope,
     ScopeKind,
+    StoreStatus,
     TenantSpec,
     Verdict,
 )
@@ -205,6 +206,7 @@ __all__ = [
     "SettingsError",
     "StaleId",
     "Store",
+    "StoreStatus",
     "StreamFailed",
     "Tenant",
     "TenantConflict",

@@ -8,10 +8,7 @@ import time
 from collections.abc import Callable, Collection, Iterator
 from contextlib import AbstractAsyncContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
 from functools import partial
-from pathlib import Path
-from uuid import uuid4
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from structlog.typing import FilteringBoundLogger
@@ -20,8 +17,7 @@ from regions.backends import BackendSpec
 from regions.model import Region, SubProcessor, Topology
 from storage import embedded
 from storage.backends.health import WatchedBackend
-from storage.backends.registry import create_storage, open_backend
-from storage.catalog import days, pseudonym_keys
+from storage.backends.registry import open_backend
 from storage.catalog.engine import Catalog
 from storage.catalog.times import UNLIMITED
 from storage.checks import check_catalog, guard_catalog, probe
@@ -31,16 +27,13 @@ from storage.client.regions import Opener, ServedRegion, ServedRegions, not_serv
 from storage.client.store import Store
 from storage.clock import CatalogClock, steady
 from storage.crypto.pseudonym import Pseudonyms
-from storage.crypto.root import LocalRootKeys, ensure
-from storage.errors import (
-    DomicileError,
-    Unavailable,
-)
+from storage.crypto.root import LocalRootKeys
+from storage.errors import DomicileError, Unavailable
 from storage.evidence.keys import key_id
-from storage.ledger.holds import add_pseudonyms
+from storage.initialize import Ready, initialize
 from storage.logs import make_logger
-from storage.policy import horizon_wanted
 from storage.ports import Backend, Clock, Connector
+from storage.postures import Postures
 from storage.processors.registry import open_connector
 from storage.processors.signing import derive_key
 from storage.region import Backends, Limits, OpenRegion, Pool
@@ -232,11 +225,13 @@ def open_restored(
         yield chosen
 
 
-def init(settings: Settings, *, dependencies: Dependencies | None = None) -> dict[str, Path | None]:
+def init(
+    settings: Settings, *, dependencies: Dependencies | None = None, through: str | None = None
+) -> dict[str, Ready]:
     """Create what each region of the settings needs: database, schema, keys, storage, partitions.
 
-    Safe to repeat: nothing that exists is replaced. Return the regions by name, each with its key
-    file if that was created now.
+    Safe to repeat: nothing that exists is replaced. Catalogs are migrated as far as older code can
+    use them; ``through``: at least to this revision. Return the regions by name.
     """
     dependencies = dependencies or Dependencies()
     topology = topology_of(settings)
@@ -246,7 +241,7 @@ def init(settings: Settings, *, dependencies: Dependencies | None = None) -> dic
         region_settings(settings, topology, create=True) as regions,
     ):
         return {
-            name: _init_region(settings, dependencies, topology, topology.regions[name], own)
+            name: _init_region(settings, dependencies, topology, name, own, through=through)
             for name, own in regions.items()
         }
 
@@ -313,11 +308,21 @@ def _open(
         stack.callback(backend.close)
     clock = dependencies.clock(catalog)
     connectors = _connectors(topology, signing[max(signing)], dependencies, clock)
+    postures = Postures(
+        catalog,
+        backends,
+        region.backends,
+        clock,
+        pool,
+        local=steady,
+        pause=dependencies.unhealthy_seconds,
+    )
     return OpenRegion(
         topology,
         region,
         catalog,
         backends,
+        postures,
         connectors,
         roots,
         Pseudonyms(roots.pseudonym_keys()),
@@ -354,35 +359,25 @@ def _init_region(
     settings: Settings,
     dependencies: Dependencies,
     topology: Topology,
-    region: Region,
+    name: str,
     own: RegionSettings,
-) -> Path | None:
-    from storage.catalog import schema  # noqa: PLC0415 - Alembic: no service needs it
-
+    *,
+    through: str | None,
+) -> Ready:
     url = own.catalog_url.get_secret_value()
     if settings.embedded:
-        server = url.replace(f"/{embedded.database_name(region.name)}?", "/postgres?", 1)
-        embedded.ensure_database(server, region.name)
-    catalog = make_catalog(region, url, 2).within(UNLIMITED)
+        server = url.replace(f"/{embedded.database_name(name)}?", "/postgres?", 1)
+        embedded.ensure_database(server, name)
+    catalog = make_catalog(topology.regions[name], url, 2).within(UNLIMITED)
     try:
-        catalog.check_safe()
-        with catalog.begin() as connection:
-            schema.upgrade(connection)
-            new = schema.name_catalog(connection, region.name, uuid4())
-            made = ensure(own.keys_file, dependencies.entropy, region=region.name, new=new)
-            roots = LocalRootKeys.load(own.keys_file, dependencies.entropy, region=region.name)
-            names = Pseudonyms(roots.pseudonym_keys())
-            pseudonym_keys.register(connection, region.name, names.checks())
-            add_pseudonyms(connection, roots, names)
-        catalog.check()
-        for spec in region.backends:
-            create_storage(spec, data_dir=settings.home)
-        today = dependencies.clock(catalog).now().date()
-        until = horizon_wanted(topology, today)
-        with catalog.begin() as connection:
-            days.lock_making(connection)
-            ahead = range(1, (until - today).days + 1)
-            days.make(connection, [today + timedelta(days=n) for n in ahead])
-        return made
+        return initialize(
+            catalog,
+            topology,
+            own.keys_file,
+            settings.home,
+            through=through,
+            clock=dependencies.clock(catalog),
+            entropy=dependencies.entropy,
+        )
     finally:
         catalog.close()

@@ -40,7 +40,9 @@ def probe(region: OpenRegion, log: FilteringBoundLogger) -> None:
     """Use each right that storing and deleting need, with an announced key.
 
     Only on backends that take bytes today: nothing new goes to the others. One that does not answer
-    is logged. Raises the error of one that refuses.
+    is logged, and one whose posture is bad. Raises the error of one that refuses.
     """
     for error in try_rights(region):
         log.warning("backend_down", backend=error.backend, error=error.code)
+    for name, reason in region.postures.closed().items():
+        log.error("backend_closed", region=region.name, backend=name, reason=reason.value)

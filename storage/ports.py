@@ -8,6 +8,8 @@ from types import TracebackType
 from typing import Protocol, Self
 from uuid import UUID
 
+from storage.model import Posture
+
 
 class Clock(Protocol):
     """The time of the region's database. The clock of a process may be wrong."""
@@ -185,6 +187,14 @@ class Backend(Reader, Protocol):
 
         The caller has announced the key in the catalog. It purges the key if this raises
         BackendMisplaced, BackendForbidden, BackendFull or BackendUnavailable.
+        """
+        ...
+
+    def posture(self, *, timeout: float) -> Posture:
+        """Read what the backend does with its objects, and who may reach them, apart from us.
+
+        ``timeout``: seconds for the whole call. Raises BackendError if the server does not answer;
+        a question that it refuses is ``unreadable``.
         """
         ...
 

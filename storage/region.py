@@ -18,9 +18,11 @@ from storage.catalog.objects import new_id
 from storage.catalog.purges import Visibility
 from storage.crypto.pseudonym import Pseudonyms
 from storage.errors import BackendUnavailable, Busy
-from storage.model import Entropy
+from storage.model import Entropy, PostureState
+from storage.policy import weigh
 from storage.policy.standing import Standing, standing
 from storage.ports import Clock, Connector, ItemKind, RootKeys
+from storage.postures import Postures
 
 _KINDS = {
     "versions": (ItemKind.VERSION, ItemKind.MARKER),
@@ -97,6 +99,7 @@ class OpenRegion:
     region: Region
     catalog: Catalog
     backends: Backends
+    postures: Postures
     connectors: Mapping[str, Connector]
     roots: RootKeys
     pseudonyms: Pseudonyms
@@ -120,8 +123,16 @@ class OpenRegion:
         }
 
     def lawful(self) -> tuple[str, ...]:
-        """Return the backends that may receive bytes today, primary first."""
+        """Return the backends where bytes may be today, primary first."""
         return tuple(n for n, found in self.standings().items() if found is Standing.OPEN)
+
+    def open_backends(self) -> tuple[str, ...]:
+        """Return the lawful backends to which something new may go now, primary first.
+
+        Call it outside of a transaction.
+        """
+        closed = self.postures.closed()
+        return tuple(name for name in self.lawful() if name not in closed)
 
     def readable(self, backend: str) -> WatchedBackend:
         """Return a backend for a read for a purpose.
@@ -132,6 +143,24 @@ class OpenRegion:
             raise BackendUnavailable(backend, "its agreement does not cover today")
         return self.backends[backend]
 
+    def posture_states(self) -> dict[str, PostureState]:
+        """Return what is known of the postures of the backends that have one.
+
+        Call it outside of a transaction.
+        """
+        known, closed = self.postures.known(), self.postures.closed()
+        today = self.clock.now().date()
+        attested = {spec.name: spec.posture_attested for spec in self.region.backends}
+        return {
+            name: PostureState(
+                name,
+                found.read if found else None,
+                weigh(found.findings, attested.get(name), today) if found else {},
+                closed=closed.get(name),
+            )
+            for name, found in known.items()
+        }
+
     def new_uuid(self, now: datetime) -> UUID:
         """Return an id for a row or a key, ordered by time."""
         return new_id(now, self.entropy(10))
@@ -140,13 +169,17 @@ class OpenRegion:
         """Return when a write that ends at ``deadline`` can no longer take effect on a backend."""
         return deadline + self.backends[backend].longest_request
 
-    def visibility(self, backend: str) -> Visibility:
+    def visibility(self, backend: str, posture: PostureState | None = None) -> Visibility:
         """Return what a listing of a backend proves today. Raises KeyError for another region's."""
         spec = {spec.name: spec for spec in self.region.backends}[backend]
         sees = self.backends[backend].listable
         vouched = {kind for what in spec.attested_off for kind in _KINDS[what]}
         return Visibility(
-            spec.sub_processor, spec.located, tuple(sorted(sees)), tuple(sorted(vouched - sees))
+            spec.sub_processor,
+            spec.located,
+            tuple(sorted(sees)),
+            tuple(sorted(vouched - sees)),
+            posture.note() if posture is not None else None,
         )
 
     def deadline(self, now: datetime, lasts: float | None = None) -> datetime:

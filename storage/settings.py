@@ -162,7 +162,8 @@ def topology_of(settings: Settings) -> Topology:
     try:
         return load_topology(settings.topology)
     except TopologyProblem as problem:
-        raise TopologyError(problem.file, problem.key, problem.reason) from problem
+        advice = problem.advice
+        raise TopologyError(problem.file, problem.key, problem.reason, advice=advice) from problem
 
 
 @contextmanager

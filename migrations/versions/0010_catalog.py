@@ -22,7 +22,6 @@ branch_labels: str | Sequence[str] | None = None
 depends_on: str | Sequence[str] | None = None
 
 kind: str = "pre"
-code: tuple[int, int] = (1, 3)
 
 SERVICE, WORKER, ADMIN = "domicile_service", "domicile_worker", "domicile_admin"
 ROLES = SERVICE, WORKER, ADMIN

@@ -14,7 +14,6 @@ branch_labels: str | Sequence[str] | None = None
 depends_on: str | Sequence[str] | None = None
 
 kind: str = "pre"
-code: tuple[int, int] = (1, 4)
 
 
 def upgrade() -> None:

@@ -42,7 +42,7 @@ from storage.errors import (
     KeyAbsent,
     PurgeIncomplete,
 )
-from storage.model import Entropy
+from storage.model import Entropy, Posture
 from storage.ports import ItemKind, StoredItem
 
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
@@ -200,6 +200,9 @@ class DirectoryBackend:
 
     def probe(self, key: str) -> None:
         exercise(self, key, timeout=60)
+
+    def posture(self, *, timeout: float) -> Posture:
+        return {}
 
     def close(self) -> None:
         """Do nothing: no file is open between calls."""

@@ -8,6 +8,7 @@ from typing import Any
 
 from storage.backends.uploads import AbortingUpload
 from storage.errors import BackendTimeout, BackendUnavailable
+from storage.model import Posture
 from storage.ports import Backend, ItemKind, StoredItem, Upload
 
 
@@ -94,6 +95,10 @@ class WatchedBackend:
     def probe(self, key: str) -> None:
         with self.watching():
             self._inner.probe(key)
+
+    def posture(self, *, timeout: float) -> Posture:
+        with self.watching():
+            return self._inner.posture(timeout=timeout)
 
     def close(self) -> None:
         self._inner.close()

@@ -10,6 +10,7 @@ from storage.backends.keys import checked, is_empty
 from storage.backends.probing import CONTROL, exercise
 from storage.backends.uploads import AbortingUpload
 from storage.errors import BackendUnavailable, KeyAbsent, PurgeIncomplete
+from storage.model import Posture
 from storage.ports import ItemKind, StoredItem
 
 
@@ -158,6 +159,9 @@ class MemoryBackend:
 
     def probe(self, key: str) -> None:
         exercise(self, key, timeout=1)
+
+    def posture(self, *, timeout: float) -> Posture:
+        return {}
 
     def close(self) -> None:
         """Do nothing: there are no connections."""

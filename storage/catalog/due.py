@@ -21,6 +21,7 @@ from storage.catalog import (
     purges,
     reaping,
     scrubs,
+    sweeps,
 )
 from storage.catalog.counting import count_up_to
 from storage.catalog.kinds import ObjectKind
@@ -75,6 +76,7 @@ def _queries(connection: Connection, at: Cutoffs) -> dict[str, list[Select[*tupl
         "compact": [objects.due("compact_at", at.now)],
         "purge": [purges.due(at.now)],
         "request_deletion": [copies.due(at.now, at.ending)],
+        "sweep": [sweeps.wanted(at.now), sweeps.due(at.now)],
         "complete": [erasure_status.to_complete()],
         "prune": [
             fences.old(at.stale),

@@ -29,17 +29,13 @@ from storage.catalog import tables as t
 from storage.catalog.address import resolve
 from storage.catalog.connections import TIMES, canceled_after, make_engine
 from storage.catalog.refusals import driver_error, refusal
+from storage.catalog.shipped import this_code
 from storage.catalog.times import SERVE, WORK, Times
 from storage.errors import CatalogUnavailable, CatalogUnsafe, CatalogUnsupported, InvalidRequest
-
-CODE_REVISION = 4
-"""The revision of this code. A catalog states the range that it supports."""
+from storage.policy import check_schema
 
 OLDEST_SERVER = 18
 """The oldest major version of PostgreSQL that this code supports."""
-
-OLDEST_REVISION = "0010"
-"""The oldest revision of the schema that this code supports."""
 
 T = TypeVar("T")
 
@@ -68,10 +64,11 @@ class Catalog:
         ``hosts``: those that the topology lists. ``times``: the limits of each transaction.
 
         Raises SettingsError if ``url`` is not a URL of PostgreSQL, or if what it leads to is not
-        protected: see ``address.resolve``.
+        protected: see ``address.resolve``. Raises ConfigurationError if the code has no migrations.
         """
         self.region = region
         self.times = times
+        self.code = this_code()
         self._process = os.getpid()
         address = resolve(region, url, hosts=hosts, environment=os.environ)
         self.protection = address.protection
@@ -172,7 +169,7 @@ class Catalog:
     def check(self) -> None:
         """Raise CatalogUnsafe or CatalogUnsupported unless this code can use the catalog.
 
-        It must be safe, belong to this region, and support this revision of the code.
+        It must be safe, belong to this region, and have a schema that fits this code.
         """
         self.check_safe()
         with self.begin() as connection:
@@ -181,22 +178,15 @@ class Catalog:
                     f"The catalog of {self.region} is empty.", advice="Run: domicile init"
                 )
             c = t.catalog_info.c  # other revisions may lack the other columns
-            info = connection.execute(select(c.region, c.oldest_code, c.newest_code)).one_or_none()
-            revision = _revision(connection)
+            info = connection.execute(select(c.region, c.oldest_code)).one_or_none()
+            schema = revision(connection)
         if info is None:
             raise CatalogUnsupported(
                 f"The catalog of {self.region} has no name yet.", advice="Run: domicile init"
             )
         if info.region != self.region:
             raise another(self.region, info.region)
-        if not info.oldest_code <= CODE_REVISION <= info.newest_code:
-            raise CatalogUnsupported(
-                f"The catalog of {self.region} supports code {info.oldest_code} to "
-                f"{info.newest_code}; this is {CODE_REVISION}.",
-                advice="Run: domicile init, or deploy a matching version of the code.",
-            )
-        if revision < OLDEST_REVISION:
-            raise outdated(revision)
+        check_schema(self.region, self.code, schema, info.oldest_code)
 
     def close(self) -> None:
         """Close the connections. In a forked process, only forget them: the parent uses them."""
@@ -214,7 +204,7 @@ def check_process(process: int) -> None:
         )
 
 
-def _revision(connection: Connection) -> str:
+def revision(connection: Connection) -> str:
     """Return the revision of the schema, empty if none is recorded."""
     if not connection.scalar(select(func.to_regclass("alembic_version").is_not(None))):
         return ""
@@ -256,16 +246,6 @@ def another(region: str, found: str) -> CatalogUnsupported:
     return CatalogUnsupported(
         f"The catalog given for {region} is the catalog of {found}.",
         advice="Check the region's catalog_url.",
-    )
-
-
-def outdated(revision: str) -> CatalogUnsupported:
-    """Return the error for a catalog that is older than the oldest migration."""
-    found = f"is at revision {revision}" if revision else "has no revision"
-    return CatalogUnsupported(
-        f"A catalog {found}; this code needs {OLDEST_REVISION} or later.",
-        advice=f"Revisions before {OLDEST_REVISION} were never released. Run domicile init of the "
-        "last commit that has them, then of this one.",
     )
 
 

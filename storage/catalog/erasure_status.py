@@ -20,6 +20,7 @@ from sqlalchemy import (
 )
 
 from regions.fields import Located
+from storage.catalog import sweeps
 from storage.catalog import tables as t
 from storage.catalog.erasure_waits import is_harmless, not_noted, waits_for_nothing
 from storage.catalog.kinds import ObjectState
@@ -64,7 +65,7 @@ class Evidence:
     """A replica that is gone: where, when, and how its absence is known.
 
     ``seen`` and ``attested`` are kinds of trace. ``sub_processor``, ``located`` and ``control``
-    are None if earlier code did not store them.
+    are None if earlier code did not store them, ``posture`` also if the backend has none.
     """
 
     object_id: UUID
@@ -75,6 +76,7 @@ class Evidence:
     attested: tuple[str, ...]
     gone_at: datetime
     control: UUID | None
+    posture: dict[str, object] | None
 
 
 def to_complete() -> Select[UUID]:
@@ -107,13 +109,22 @@ def facts(connection: Connection, erasure: UUID) -> Facts:
 def evidence(connection: Connection, erasure: UUID) -> list[Evidence]:
     """Return every replica that had to go for this erasure."""
     rows = connection.execute(
-        select(r.object_id, r.backend, r.sub_processor, r.located, *_KINDS, r.gone_at, r.control)
+        select(
+            r.object_id,
+            r.backend,
+            r.sub_processor,
+            r.located,
+            *_KINDS,
+            r.gone_at,
+            r.control,
+            r.posture,
+        )
         .join(t.object_, o.id == r.object_id)
         .join(t.erasure_object, eo.object_id == o.id)
         .where(eo.erasure_id == erasure, o.state == ObjectState.GONE, r.state == ReplicaState.GONE)
         .order_by(r.object_id, r.backend, r.gone_at)
     )
-    return [Evidence(*x[:4], tuple(x[4]), tuple(x[5]), x[6], x[7]) for x in rows]
+    return [Evidence(*x[:4], tuple(x[4]), tuple(x[5]), *x[6:]) for x in rows]
 
 
 def show(connection: Connection, region: str, ids: Sequence[UUID]) -> list[Erasure]:
@@ -163,7 +174,8 @@ def _deferred(connection: Connection, ids: Sequence[UUID]) -> dict[UUID, list[De
 def _outstanding(connection: Connection, ids: Sequence[UUID]) -> dict[UUID, list[Outstanding]]:
     """Return what each erasure waits for, by backend and by processor."""
     found: dict[UUID, list[Outstanding]] = {}
-    for query in (_outstanding_on_backends(ids), _outstanding_at_processors(ids)):
+    replicas, copies = _outstanding_on_backends(ids), _outstanding_at_processors(ids)
+    for query in (replicas, copies, sweeps.outstanding(ids)):
         for x in connection.execute(query):
             found.setdefault(x[0], []).append(Outstanding(x[1], x[2], x[3], x[4]))
     return found

@@ -3,7 +3,7 @@
 Objects that a row names, or that may contain what the erasure covers, are noted in
 ``erasure_object``, copies at processors in ``erasure_copy``. What no row names any more is asked
 for again each time: objects of expired days, objects that a hold released, and ledger entries
-that are not resolved.
+that are not resolved. At the end it waits for a listing beside each replica that is gone.
 """
 
 from collections.abc import Collection
@@ -17,7 +17,7 @@ from storage.catalog.erasures import OpenErasure
 from storage.catalog.kinds import ObjectKind, ObjectState
 from storage.model import CopyState, ErasureState, ScopeKind
 
-e, eo, o = t.erasure.c, t.erasure_object.c, t.object_.c
+e, eo, o, r = t.erasure.c, t.erasure_object.c, t.object_.c, t.replica.c
 ec, pc = t.erasure_copy.c, t.processor_copy.c
 
 _CONTENT = [kind for kind in ObjectKind if kind.has_content]
@@ -112,6 +112,17 @@ def await_orphan(connection: Connection, object_id: UUID) -> None:
 
 def waits_for_nothing() -> ColumnElement[bool]:
     """SQL: whether a planned erasure waits for nothing any more."""
+    noted = and_(eo.erasure_id == e.id, o.id == eo.object_id, r.object_id == o.id)
+    return and_(all_is_gone(), ~exists().where(noted, is_unswept()))
+
+
+def is_unswept() -> ColumnElement[bool]:
+    """SQL: the object is gone, and no later listing beside this replica had a row for every key."""
+    return and_(o.state == ObjectState.GONE, or_(r.swept.is_(None), r.swept < o.absence))
+
+
+def all_is_gone() -> ColumnElement[bool]:
+    """SQL: whether all that a planned erasure waits for has been seen absent, or is confirmed."""
     noted = exists().where(
         eo.erasure_id == e.id, o.id == eo.object_id, o.state != ObjectState.GONE, ~is_harmless()
     )

@@ -26,7 +26,8 @@ _HERE: Final = """
       CAST(CAST('catalog_info' AS regclass) AS oid))
 """
 _COMPARE: Final = text(f"""
-    SELECT i.identity, {_HERE}, pg_postmaster_start_time()
+    SELECT i.identity, {_HERE}, pg_postmaster_start_time(),
+      coalesce(i.oldest_code, 0)
     FROM pg_control_system() c LEFT JOIN catalog_info i ON i.id = 1
 """)  # noqa: S608 - no value is in it
 _SET: Final = text(f"""
@@ -36,10 +37,11 @@ _SET: Final = text(f"""
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """The parts of the identity that changed, and when the server started."""
+    """The parts of the identity that changed, when the server started, and the oldest code."""
 
     changed: tuple[str, ...]
     started: datetime
+    oldest_code: int
 
 
 def describe(changed: Sequence[str]) -> str:
@@ -59,11 +61,12 @@ def compare(connection: Connection) -> Identity:
 
     ``changed`` is ("recovery",) in a catalog whose recovery is not finished.
     """
-    stored, here, started = connection.execute(_COMPARE).one()
+    stored, here, started, oldest_code = connection.execute(_COMPARE).one()
     if stored is None:
-        return Identity((_UNFINISHED,), started)
+        return Identity((_UNFINISHED,), started, oldest_code)
     pairs = zip(_PARTS, stored.split("/"), here.split("/"), strict=True)
-    return Identity(tuple(part for part, was, is_now in pairs if was != is_now), started)
+    changed = tuple(part for part, was, is_now in pairs if was != is_now)
+    return Identity(changed, started, oldest_code)
 
 
 def accept(connection: Connection, unread: Sequence[str] = ()) -> None:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import Connection, Select, and_, bindparam, exists, func, or_, select, update
+from sqlalchemy import Connection, Select, and_, bindparam, exists, func, null, or_, select, update
 
 from regions.fields import Located
 from storage.catalog import tables as t
@@ -21,13 +21,15 @@ class Visibility:
     """The kinds of trace that a backend lists (``seen``), and who runs the backend.
 
     ``located``: how it is known where it stands. ``attested``: the kinds that it does not list, and
-    that a person attests to be impossible.
+    that a person attests to be impossible. ``posture``: when its posture was read, and the findings
+    that are not ok (None: it has none).
     """
 
     sub_processor: str
     located: Located
     seen: tuple[str, ...]
     attested: tuple[str, ...]
+    posture: dict[str, object] | None = None
 
 
 def due(now: datetime) -> Select[UUID]:
@@ -121,13 +123,14 @@ def mark_gone(
             seen=list(visibility.seen),
             attested=list(visibility.attested),
             control=control,
+            posture=null() if visibility.posture is None else visibility.posture,
         )
     )
     left = exists().where(r.object_id == replica.object_id, r.state != ReplicaState.GONE)
     connection.execute(
         update(t.object_)
         .where(o.id == replica.object_id, o.state == ObjectState.PURGING, ~left)
-        .values(state=ObjectState.GONE, gone_at=now)
+        .values(state=ObjectState.GONE, gone_at=now, absence=t.absence.next_value())
     )
 
 

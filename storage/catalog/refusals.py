@@ -6,13 +6,21 @@ import psycopg
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from storage.errors import CatalogForbidden, CatalogUnavailable, DomicileError, SettingsError
+from storage.errors import (
+    CatalogForbidden,
+    CatalogUnavailable,
+    CatalogUnsupported,
+    DomicileError,
+    SettingsError,
+)
 
 _TOO_LONG = (
     psycopg.errors.LockNotAvailable,
     psycopg.errors.QueryCanceled,
     psycopg.errors.IdleInTransactionSessionTimeout,
 )
+
+_NOT_THERE = psycopg.errors.UndefinedTable, psycopg.errors.UndefinedColumn
 
 # libpq gives no code for a connection that fails, only the text of the server or the pooler
 _NO_DATABASE = re.compile(r'database "(?P<a>[^"]*)" does not exist|no such database: (?P<b>\S+)')
@@ -33,6 +41,12 @@ def refusal(region: str, error: SQLAlchemyError) -> DomicileError | None:
         return CatalogForbidden(
             f"The login lacks a right on the catalog of {region}.",
             advice="Grant it the role for its work; migrations create the roles.",
+        )
+    if isinstance(cause, _NOT_THERE):
+        return CatalogUnsupported(
+            f"The catalog of {region} lacks a table or a column that this code uses.",
+            advice="Its schema is not what its revision says, or was changed just now. "
+            "See: domicile doctor",
         )
     if isinstance(cause, _TOO_LONG):
         return CatalogUnavailable(

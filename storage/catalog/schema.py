@@ -1,39 +1,58 @@
-"""Migrate a catalog to the newest schema, and report which schema it has."""
+"""Migrate a catalog, and record whose it is and which code works with it."""
 
 import re
-from pathlib import Path
 from uuid import UUID
 
 from alembic import command
 from alembic.config import Config
-from alembic.migration import MigrationContext
-from alembic.script import Script, ScriptDirectory
-from alembic.util import CommandError
-from sqlalchemy import Connection, select, text
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import Connection, insert, select, text, update
 
 from storage.catalog import identity
 from storage.catalog import tables as t
-from storage.catalog.engine import OLDEST_REVISION, another, outdated
-from storage.errors import CatalogUnsupported, ConfigurationError
+from storage.catalog.engine import another, revision
+from storage.catalog.shipped import folder, this_code
+from storage.errors import SettingsError
+from storage.policy import check_schema
 
-_STORAGE = Path(__file__).resolve().parents[1]
 _PARTITION = re.compile(r"record_\d{8}")
 
 
-def upgrade(connection: Connection, revision: str = "head") -> None:
-    """Run migrations up to a revision, in the caller's transaction; one caller at a time.
+def migrate(
+    connection: Connection, region: str, catalog_id: UUID, *, through: str | None = None
+) -> bool:
+    """Migrate a region's catalog as far as older code works with it, and name it.
 
-    Raises CatalogUnsupported if the catalog is at a revision that this code does not know.
+    ``through``: at least to this revision. A new catalog gets all migrations. One that newer code
+    has migrated is left as it is, if it supports this code.
+
+    Returns whether it had no name before. Raises CatalogUnsupported if it belongs to another region
+    or this code cannot work with it, and SettingsError if there is no migration ``through``.
     """
-    connection.execute(text("SELECT pg_advisory_xact_lock(hashtextextended('migrations', 0))"))
-    _current(connection)
-    command.upgrade(_config(connection), revision)
+    _lock(connection)
+    code, here = this_code(), revision(connection)
+    if through is not None and not code.knows(through):
+        raise SettingsError(
+            f"There is no migration {through}.", advice=f"The newest is {code.revision}."
+        )
+    if not here:
+        upgrade(connection)
+    elif code.knows(here):
+        reached = code.reach(here, through)
+        if reached < code.needs:
+            check_schema(region, code, here, oldest_code=0)
+        upgrade(connection, reached)
+    return name_catalog(connection, region, catalog_id)
 
 
-def downgrade(connection: Connection, revision: str) -> None:
+def upgrade(connection: Connection, to: str = "head") -> None:
+    """Run migrations up to a revision, in the caller's transaction; one caller at a time."""
+    _lock(connection)
+    command.upgrade(_config(connection), to)
+
+
+def downgrade(connection: Connection, to: str) -> None:
     """Run migrations down to a revision, in the caller's transaction."""
-    command.downgrade(_config(connection), revision)
+    command.downgrade(_config(connection), to)
 
 
 def check(connection: Connection) -> None:
@@ -41,39 +60,32 @@ def check(connection: Connection) -> None:
     command.check(_config(connection))
 
 
-def revisions(connection: Connection) -> tuple[str | None, str | None]:
-    """Return the revision of the catalog, and the newest that this code knows.
-
-    Raises CatalogUnsupported if the catalog is at a revision that this code does not know.
-    """
-    current = _current(connection)
-    newest = ScriptDirectory.from_config(_config(connection)).get_current_head()
-    return current.revision if current else None, newest
-
-
 def name_catalog(connection: Connection, region: str, catalog_id: UUID) -> bool:
-    """Record whose catalog this is, once, and which code its revision supports.
+    """Record whose catalog this is, once, and which code works with its schema.
 
-    Returns whether it had no name before. Raises CatalogUnsupported if it is another region's.
+    Returns whether it had no name before. Raises CatalogUnsupported if it belongs to another region
+    or does not support this code. Nothing is recorded in a catalog that newer code has migrated.
     """
-    revision = _current(connection)
-    if revision is None:
+    code, here = this_code(), revision(connection)
+    if not here:
         return False
-    oldest, newest = revision.module.code
-    there = connection.scalar(select(t.catalog_info.c.region))
-    if there not in (None, region):
-        raise another(region, there)
-    new = there is None
+    c = t.catalog_info.c
+    info = connection.execute(select(c.region, c.oldest_code)).one_or_none()
+    if info is not None and info.region != region:
+        raise another(region, info.region)
+    if not code.knows(here):
+        newer = int(code.revision) + 1  # only newer code can name what it has migrated
+        check_schema(region, code, here, newer if info is None else info.oldest_code)
+        return False
+    stated = {"oldest_code": code.supported(here), "newest_code": int(here)}
+    if info is not None:
+        connection.execute(update(t.catalog_info).values(stated))
+        return False
     connection.execute(
-        insert(t.catalog_info)
-        .values(id=1, region=region, catalog_id=catalog_id, oldest_code=oldest, newest_code=newest)
-        .on_conflict_do_update(
-            index_elements=["id"], set_={"oldest_code": oldest, "newest_code": newest}
-        )
+        insert(t.catalog_info).values(id=1, region=region, catalog_id=catalog_id, **stated)
     )
-    if new:
-        identity.accept(connection)
-    return new
+    identity.accept(connection)
+    return True
 
 
 def is_ours(name: str | None, kind: str, _parents: object) -> bool:
@@ -81,39 +93,14 @@ def is_ours(name: str | None, kind: str, _parents: object) -> bool:
     return kind != "table" or name is None or not _PARTITION.fullmatch(name)
 
 
-def _current(connection: Connection) -> Script | None:
-    """Return the revision that the catalog is at, or None if it is empty."""
-    current = MigrationContext.configure(connection).get_current_revision()
-    if current is None:
-        return None
-    if current < OLDEST_REVISION:
-        raise outdated(current)
-    try:
-        return ScriptDirectory.from_config(_config(connection)).get_revision(current)
-    except CommandError as error:
-        raise CatalogUnsupported(
-            f"A catalog is at revision {current}, which this code does not know.",
-            advice="Deploy the code that fits.",
-        ) from error
+def _lock(connection: Connection) -> None:
+    """Until the transaction ends, nobody else migrates."""
+    connection.execute(text("SELECT pg_advisory_xact_lock(hashtextextended('migrations', 0))"))
 
 
 def _config(connection: Connection) -> Config:
     config = Config()
-    config.set_main_option("script_location", str(_folder()).replace("%", "%%"))
+    config.set_main_option("script_location", str(folder()).replace("%", "%%"))
     config.set_main_option("path_separator", "os")
     config.attributes["connection"] = connection
     return config
-
-
-def _folder() -> Path:
-    """Return the folder of our migrations: inside ``storage`` in a wheel, beside it in a checkout.
-
-    Only a path is safe. By name, Python finds the ``migrations`` of a service that has its own.
-    """
-    for folder in (_STORAGE / "migrations", _STORAGE.parent / "migrations"):
-        if (folder / "versions" / f"{OLDEST_REVISION}_catalog.py").is_file():
-            return folder
-    raise ConfigurationError(
-        f"The migrations of Domicile are not in {_STORAGE}: the installation is incomplete.",
-        advice="Install Domicile again.",
-    )

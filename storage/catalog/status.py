@@ -5,6 +5,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection, and_, any_, func, literal, select
 
+from storage.catalog import sweeps
 from storage.catalog import tables as t
 from storage.catalog.counting import count_up_to
 from storage.catalog.kinds import ObjectKind, ObjectState
@@ -69,6 +70,7 @@ def backend(connection: Connection, name: str, late: datetime) -> BackendState:
         oldest if oldest is not None and oldest < late else None,
         scrub.finished if scrub else None,
         scrub.unrepaired if scrub else 0,
+        sweeps.count_orphans(connection, name),
     )
 
 

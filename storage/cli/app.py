@@ -1,11 +1,11 @@
 """The command ``domicile``: every command with its name, registered in the order of its help."""
 
-from importlib import metadata
 from typing import Annotated
 
 import typer
 from typer import Option, Typer
 
+from regions.version import VERSION
 from storage.cli import exit_codes
 from storage.cli.commands import (
     backend,
@@ -49,10 +49,7 @@ app = Typer(
 def _print_version(wanted: bool) -> None:
     if not wanted:
         return
-    try:
-        print_value(metadata.version("domicile"))
-    except metadata.PackageNotFoundError:
-        print_value("not installed: running from a source tree")
+    print_value(VERSION)
     raise typer.Exit
 
 
@@ -115,7 +112,9 @@ _processor.command("attest")(processor.attest)
 _processor.command("key")(processor.key)
 _region = _group("region", "List the regions of the topology.", _OPERATION)
 _region.command("list")(region.list_regions)
-_backend = _group("backend", "Empty a backend that leaves.", _OPERATION)
+_backend = _group("backend", "Check backends, and empty one that leaves.", _OPERATION)
+_backend.command("posture")(backend.posture)
+_backend.command("accept")(backend.accept)
 _backend.command("retire")(backend.retire)
 _key = _group("key", "Manage the keys of a region.", _OPERATION)
 _key.command("rotate")(key.rotate)

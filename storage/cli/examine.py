@@ -14,10 +14,11 @@ from sqlalchemy import Connection
 from regions.model import Topology
 from storage import bootstrap
 from storage.bootstrap import Dependencies
-from storage.catalog import days, schema, server
-from storage.catalog.engine import OLDEST_SERVER
+from storage.catalog import days, server
+from storage.catalog.engine import OLDEST_SERVER, Catalog, revision
 from storage.checks import check_catalog
 from storage.cli.findings import Finding, failed, tried
+from storage.cli.reason_texts import reason_text
 from storage.crypto.root import LocalRootKeys
 from storage.errors import DomicileError
 from storage.objects.rights import try_rights
@@ -99,7 +100,7 @@ def _catalog(topology: Topology, name: str, given: RegionSettings) -> Iterator[F
         catalog.check()
         yield Finding("catalog", name, "ok", "Region, durability and supported code are right.")
         with catalog.begin() as connection:
-            yield _revision(name, connection)
+            yield _revision(name, catalog, connection)
             yield _horizon(topology, name, connection)
     except DomicileError as error:
         yield failed("catalog", name, error)
@@ -119,12 +120,14 @@ def _server(name: str, connection: Connection) -> Finding:
     return Finding("catalog", name, "ok", says)
 
 
-def _revision(name: str, connection: Connection) -> Finding:
-    here, newest = schema.revisions(connection)
-    if here == newest:
-        return Finding("catalog", name, "ok", f"The schema is {newest}, the newest.")
-    says = f"The schema is {here}; this code knows {newest}."
-    return Finding("catalog", name, "warn", says, "Run: domicile init")
+def _revision(name: str, catalog: Catalog, connection: Connection) -> Finding:
+    here, code = revision(connection), catalog.code
+    says = f"The schema is {here}; this code is {code.revision}."
+    waiting = code.waiting(here)
+    if waiting is not None:
+        advice = f"When no code before {waiting} runs: domicile init --through {waiting}"
+        return Finding("catalog", name, "warn", says, advice)
+    return Finding("catalog", name, "ok", says)
 
 
 def _horizon(topology: Topology, name: str, connection: Connection) -> Finding:
@@ -137,11 +140,15 @@ def _horizon(topology: Topology, name: str, connection: Connection) -> Finding:
 
 def _backends(region: OpenRegion) -> Iterator[Finding]:
     """Check each backend alone, so that one failure does not hide another."""
-    usable, standings = 0, region.standings()
+    usable, standings, closed = 0, region.standings(), region.postures.closed()
     for name, backend in region.backends.items():
         if standings[name] is not Standing.OPEN:
             says = f"Takes no writes ({standings[name].replace('_', ' ')}), so it was not tried."
             yield Finding("backends", name, "warn", says, "See: domicile status")
+            continue
+        if name in closed:
+            says = f"Nothing new goes there: {reason_text(closed[name])}."
+            yield Finding("backends", name, "fail", says, "See: domicile backend posture")
             continue
         one = replace(region, backends=Backends({name: backend}))
         finding = tried("backends", name, lambda: _rights(one))  # noqa: B023 - called at once

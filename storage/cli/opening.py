@@ -1,19 +1,16 @@
 """Opening the store that the settings name, for a command."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from typing import TypeVar
 
 from storage.bootstrap import Dependencies, make_catalog, open_homes
 from storage.catalog.engine import Catalog
 from storage.cli.options import check_region
 from storage.cli.progress import busy
-from storage.client.homes import REGIONAL, Homes
+from storage.client.homes import Homes
 from storage.client.store import Store
 from storage.logs import make_logger
 from storage.settings import RegionSettings, load_settings, region_settings, topology_of
-
-T = TypeVar("T")
 
 
 @contextmanager
@@ -51,26 +48,6 @@ def catalog_of(region: str, own: RegionSettings) -> Catalog:
     """Return the catalog of a region without its backends. The caller closes it."""
     spec = topology_of(load_settings()).regions[region]
     return make_catalog(spec, own.catalog_url.get_secret_value(), 1)
-
-
-def ask_each(
-    names: Iterable[str], ask: Callable[[str], T]
-) -> tuple[dict[str, T], dict[str, Exception]]:
-    """Ask each region. Return the answers, and the errors of the other regions.
-
-    Raise the first error if no region answers.
-    """
-    found: dict[str, T] = {}
-    failed: dict[str, Exception] = {}
-    for name in names:
-        try:
-            found[name] = ask(name)
-        except REGIONAL as error:
-            failed[name] = error
-    for first in failed.values():
-        if not found:
-            raise first
-    return found, failed
 
 
 def chosen_regions(homes: Homes, region: str | None) -> list[str]:

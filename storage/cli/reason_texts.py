@@ -18,6 +18,9 @@ REASONS: Mapping[str, str] = {
     "sub_processor_not_yet": "the sub-processor's agreement has not begun",
     "sub_processor_ended": "the sub-processor's agreement has ended",
     "sub_processor_leaving": "the sub-processor's agreement ends soon: it is being emptied",
+    "posture_bad": "its bucket does what it must not",
+    "posture_unreadable": "its bucket does not show what it does",
+    "posture_unknown": "its bucket has not been read for five minutes",
     "backend_retires": "the backend retires: it is being emptied",
 }
 

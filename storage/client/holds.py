@@ -54,7 +54,7 @@ class Holds:
 
         ``why`` is a short text for the record. Releasing it again changes nothing.
         """
-        check_note("reason", why)
+        check_note("reason of a hold", why)
         served, found = self._find(hold)
         return hold_events.release(served.region, found.id, why)
 

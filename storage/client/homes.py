@@ -2,7 +2,7 @@
 
 import os
 import threading
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from time import monotonic
 from typing import TypeVar
 
@@ -150,6 +150,26 @@ class Homes:
         for home in homes - {None, *self.names}:
             raise home_elsewhere(tenant, str(home))
         raise unknown("tenant", tenant)
+
+
+def ask_each(
+    names: Iterable[str], ask: Callable[[str], T]
+) -> tuple[dict[str, T], dict[str, DomicileError]]:
+    """Ask each region. Return the answers, and the errors of the other regions.
+
+    Raises the first error if no region answers.
+    """
+    found: dict[str, T] = {}
+    failed: dict[str, DomicileError] = {}
+    for name in names:
+        try:
+            found[name] = ask(name)
+        except REGIONAL as error:
+            failed[name] = error
+    for first in failed.values():
+        if not found:
+            raise first
+    return found, failed
 
 
 def unknown(what: str, given: str) -> UnknownTenant:

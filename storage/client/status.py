@@ -1,6 +1,7 @@
 """The status of a region, in numbers."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from datetime import timedelta
 
 from sqlalchemy import Connection
@@ -12,10 +13,11 @@ from storage.catalog import (
     erasures,
     holds,
     identity,
+    postures,
     status,
     tenants,
 )
-from storage.model import LeavingState, RegionStatus
+from storage.model import LeavingState, PostureState, RegionStatus
 from storage.policy import Standing, clocks_agree, horizon_alarm, processors_of
 from storage.region import OpenRegion
 
@@ -27,6 +29,7 @@ def region_status(region: OpenRegion) -> RegionStatus:
     now, bounds = region.clock.now(), region.topology.bounds
     processors = [company.name for company in processors_of(region.topology, region.region)]
     backends = [spec.name for spec in region.region.backends]
+    states, open_now = region.posture_states(), len(region.open_backends())
     with region.catalog.begin() as connection:
         horizon, totals = days.horizon(connection), status.totals(connection)
         in_force, late_reviews = holds.count_in_force(connection, now.date())
@@ -50,8 +53,18 @@ def region_status(region: OpenRegion) -> RegionStatus:
             processors=tuple(copies.states(connection, processors, now, status.COUNTED)),
             unread=tuple(identity.unread(connection)),
             leaving=tuple(_leaving(region, connection)),
+            postures=tuple(_postures(connection, states)),
+            blocked=open_now < region.region.required,
             ended_agreements=tenants.count_ended(connection, now.date(), status.COUNTED),
         )
+
+
+def _postures(connection: Connection, states: Mapping[str, PostureState]) -> Iterator[PostureState]:
+    accepted = postures.accepted(connection)
+    for state in states.values():
+        ledger = state.backend in accepted
+        if state.closed or state.findings or ledger:
+            yield replace(state, ledger=ledger)
 
 
 def _leaving(region: OpenRegion, connection: Connection) -> Iterator[LeavingState]:

@@ -7,13 +7,13 @@ from uuid import UUID
 
 from storage.catalog import erasure_status, erasures, tenants
 from storage.client.admin import Admin
-from storage.client.homes import REGIONAL, Homes, unknown
+from storage.client.homes import REGIONAL, Homes, ask_each, unknown
 from storage.client.status import region_status
 from storage.client.tenant import Tenant
 from storage.client.validate import as_uuid, check_erasure, check_limit, check_tenant_id
 from storage.errors import InvalidRequest, NotFound
 from storage.ledger.fence import Sleep
-from storage.model import AccountErasure, Erasure, Reason, RegionStatus, Scope, ScopeKind
+from storage.model import AccountErasure, Erasure, Reason, Scope, ScopeKind, StoreStatus
 
 
 class Store:
@@ -99,12 +99,16 @@ class Store:
             found = {e.id: e for e in erasure_status.show(connection, region, ids)}
         return [found[i] for i in ids]
 
-    def status(self) -> list[RegionStatus]:
+    def status(self) -> StoreStatus:
         """Return the status of each region: counts, backlog, and deletions that are overdue.
 
-        Raises the error of a region that did not open.
+        A region that does not open or answer is in ``failed`` with its error. Raises the first of
+        these errors if no region answers.
         """
-        return [region_status(self._homes.served(name).region) for name in self._homes.names]
+        found, failed = ask_each(
+            self._homes.names, lambda name: region_status(self._homes.served(name).region)
+        )
+        return StoreStatus(tuple(found.values()), failed)
 
     def close(self) -> None:
         """Write what is queued. Every later call on the store or its tenants is refused."""

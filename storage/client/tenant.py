@@ -301,7 +301,11 @@ class Tenant:
                 raise NotFound(advice="Check the id and the tenant.")
             stored = objects.replicas_of(connection, [found.row.object_id], list(ReplicaState))
         placement = decide_placement(
-            region.topology, terms.spec, record_id.data_class, region.clock.now().date()
+            region.topology,
+            terms.spec,
+            record_id.data_class,
+            region.clock.now().date(),
+            region.postures.closed(),
         )
         term = term_of(found.row.id.day, region.topology.bounds)
         replicas = [Replica(r.backend, r.state) for r in stored.get(found.row.object_id, [])]

@@ -239,13 +239,13 @@ def _check_scope(scope: object) -> None:
 
 
 def check_note(what: str, text: object) -> None:
-    """Check a short text of a hold. Raises InvalidRequest."""
+    """Check a short text for the record. Raises InvalidRequest."""
     if not isinstance(text, str) or not 1 <= len(text) <= _NOTE or not text.isprintable():
-        raise InvalidRequest(f"The {what} of a hold must have 1 to {_NOTE} printable characters.")
+        raise InvalidRequest(f"The {what} must have 1 to {_NOTE} printable characters.")
 
 
 def check_actor(actor: object) -> None:
-    """Check the id of the person who reads. Raises InvalidRequest."""
+    """Check the id of the person who reads or decides. Raises InvalidRequest."""
     if not isinstance(actor, str) or not 1 <= len(actor) <= _NOTE or not actor.isprintable():
         raise InvalidRequest(
             f"An actor must have 1 to {_NOTE} printable characters.",
@@ -262,7 +262,7 @@ def check_hold(spec: object) -> None:
     check_tenant_id(spec.tenant)
     _check_scope(spec.scope)
     for what in ("matter", "authority", "issuer"):
-        check_note(what, getattr(spec, what))
+        check_note(f"{what} of a hold", getattr(spec, what))
     if not _date(spec.review):
         raise InvalidRequest("review must be a date.", advice="Pass date(2027, 1, 15).")
     if not isinstance(spec.future, bool):

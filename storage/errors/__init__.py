@@ -15,11 +15,13 @@
     ├── Expired                  past its retention
     ├── Unavailable              a part of the system did not respond; try again
     │   ├── CatalogUnavailable  Busy  Abandoned  TermsChanged
+    │   ├── NoOpenBackend        too few backends may take anything new
     │   ├── TooFewReplicas       fewer backends stored it than required; nothing is stored
     │   │   └── LedgerUnwritten  the same for a ledger entry; the event did not happen
     │   ├── BackendError         ``backend`` is its name
     │   │   ├── BackendUnavailable  BackendTimeout
     │   │   ├── BackendFull  BackendForbidden  BackendMisplaced
+    │   │   ├── BackendClosed    its posture is bad or unknown: nothing new goes there
     │   │   ├── KeyAbsent        nothing is stored under the key
     │   │   └── PurgeIncomplete  a part of a purged key is left
     │   └── ProcessorError       ``processor`` is its name
@@ -55,6 +57,7 @@ from storage.errors.configuration import (
 from storage.errors.failures import (
     Abandoned,
     AcknowledgementInvalid,
+    BackendClosed,
     BackendError,
     BackendForbidden,
     BackendFull,
@@ -67,6 +70,7 @@ from storage.errors.failures import (
     KeyAbsent,
     KeyUnavailable,
     LedgerUnwritten,
+    NoOpenBackend,
     OutcomeUnknown,
     ProcessorError,
     ProcessorForbidden,
@@ -112,6 +116,7 @@ __all__ = [
     "Abandoned",
     "AcknowledgementInvalid",
     "AgreementMissing",
+    "BackendClosed",
     "BackendError",
     "BackendForbidden",
     "BackendFull",
@@ -143,6 +148,7 @@ __all__ = [
     "MalformedId",
     "MetadataTooLarge",
     "NaiveDatetime",
+    "NoOpenBackend",
     "NotFound",
     "Outcome",
     "OutcomeUnknown",

@@ -14,9 +14,10 @@ class TopologyError(ConfigurationError):
 
     usual_advice = f"Correct the file at that key. See {DOCUMENTATION}howto/add-a-region/"
 
-    def __init__(self, file: str, key: str, reason: str) -> None:
+    def __init__(self, file: str, key: str, reason: str, *, advice: str = "") -> None:
         """``key`` is the dotted key in the file (empty: the whole file)."""
-        advice = "" if key else f"Correct that file. See {DOCUMENTATION}howto/add-a-region/"
+        if not key:
+            advice = advice or f"Correct that file. See {DOCUMENTATION}howto/add-a-region/"
         super().__init__(": ".join(part for part in (file, key, reason) if part), advice=advice)
         self.file, self.key, self.reason = file, key, reason
 

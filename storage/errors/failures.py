@@ -10,7 +10,7 @@ REFUSED_ADVICE = "Correct the rights or the locations of these backends. See: do
 
 def _refusals() -> set[str]:
     """Return the codes of the errors of backends that only a person can correct."""
-    return {BackendForbidden.__name__, BackendMisplaced.__name__}
+    return {BackendClosed.__name__, BackendForbidden.__name__, BackendMisplaced.__name__}
 
 
 class Unavailable(DomicileError):
@@ -75,6 +75,22 @@ class LedgerUnwritten(TooFewReplicas):
     _note = ""
 
 
+class NoOpenBackend(Unavailable):
+    """Too few backends of the region may take anything new."""
+
+    retryable = False
+    usual_advice = (
+        "Correct these buckets. See: domicile backend posture. "
+        "Until then an operator can let ledger entries alone go to one: domicile backend accept"
+    )
+
+    def __init__(self, region: str, closed: Mapping[str, str], consequence: str) -> None:
+        """``closed``: why each backend takes nothing, by its name."""
+        why = ", ".join(f"{name}: {reason}" for name, reason in sorted(closed.items()))
+        super().__init__(f"Too few backends of {region} take anything new ({why}). {consequence}")
+        self.closed = dict(closed)
+
+
 class BackendError(Unavailable):
     """The backend failed."""
 
@@ -105,6 +121,13 @@ class BackendForbidden(BackendError):
 
     retryable = False
     usual_advice = "Grant the credentials that right. See: domicile doctor"
+
+
+class BackendClosed(BackendError):
+    """Nothing new may go to the backend: its posture is bad or unknown."""
+
+    retryable = False
+    usual_advice = "See: domicile backend posture"
 
 
 class BackendMisplaced(BackendError):

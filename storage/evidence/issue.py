@@ -9,7 +9,7 @@ from sqlalchemy import Connection
 
 from storage.catalog import copies, deferrals, erasure_status
 from storage.catalog.erasure_status import Evidence
-from storage.evidence.receipts import Acknowledgement, Deferral, Leaf, Receipt
+from storage.evidence.receipts import Acknowledgement, Deferral, Leaf, PostureSeen, Receipt
 from storage.ports import ItemKind
 from storage.region import OpenRegion
 
@@ -83,6 +83,7 @@ def _leaves(region: OpenRegion, seen: Evidence) -> Iterator[Leaf]:
                 how=how,
                 absent_at=seen.gone_at,
                 control=seen.control.hex if seen.control is not None else _NOT_NOTED,
+                posture=PostureSeen.model_validate(seen.posture) if seen.posture else None,
                 looked_for=tuple(ItemKind(kind) for kind in kinds),
             )
 

@@ -31,7 +31,7 @@ from pydantic import (
     model_validator,
 )
 
-from regions.fields import Located, Name
+from regions.fields import Located, Name, PostureCheck
 from storage.errors import ReceiptInvalid
 from storage.evidence.keys import key_id
 from storage.evidence.merkle import inclusion_path, leaf_hash, root_from, root_hash
@@ -53,13 +53,21 @@ class Signed(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
+class PostureSeen(Signed):
+    """What a bucket did with its objects apart from us: the findings that were not ``ok``."""
+
+    read: Moment
+    findings: dict[PostureCheck, Literal["bad", "unreadable", "attested"]]
+
+
 class Leaf(Signed):
     """One object on one backend, and how it is known to be gone.
 
     ``how`` applies to all kinds in ``looked_for``: ``seen`` absent in a listing, or ``attested`` by
     a person because the backend cannot list them. So an object may have two leaves. ``located``:
     how it was known where the backend stands. ``control``: an object that was left there, and that
-    the same pass saw listed.
+    the same pass saw listed. ``posture``: that of the bucket then, None for a backend that has
+    none.
     """
 
     object: OpaqueId
@@ -69,6 +77,7 @@ class Leaf(Signed):
     how: Literal["seen", "attested"]
     absent_at: Moment
     control: OpaqueId | Literal["not-noted"]
+    posture: PostureSeen | None
     looked_for: tuple[ItemKind, ...] = Field(min_length=1)
 
 

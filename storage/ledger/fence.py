@@ -45,7 +45,7 @@ def fence(
         ticket=ticket,
         requested=now,
         cutoff=_ALWAYS if named else covered,
-        until=fence_until(covered + _REMINTED if named else covered, region.topology.bounds),
+        until=fence_until(covered + _REMINTED if named else covered),
     )
     versions = region.pseudonyms.versions
     commit_event(region, new, lambda c: pseudonym_keys.check_complete(c, region.name, versions))

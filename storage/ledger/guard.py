@@ -16,6 +16,7 @@ from storage.catalog import identity, ledger
 from storage.catalog.kinds import ObjectKind, numbered
 from storage.errors import BackendError, CatalogRestored, CatalogUnavailable
 from storage.errors.failures import REFUSED_ADVICE
+from storage.policy import check_supported
 from storage.region import OpenRegion
 
 AGE = 1.0
@@ -25,7 +26,10 @@ _LISTED = 1000  # entries of one number; more than a few means a different probl
 
 
 class Guard:
-    """A check at the beginning of transactions. Raises CatalogRestored or CatalogUnavailable."""
+    """A check at the beginning of transactions.
+
+    Raises CatalogRestored, CatalogUnavailable or CatalogUnsupported.
+    """
 
     def __init__(self, region: OpenRegion) -> None:
         """Guard an opened region."""
@@ -33,10 +37,14 @@ class Guard:
         self._compared: datetime | None = None  # the start of the server that was compared
 
     def __call__(self, connection: Connection) -> None:
-        """Check that the catalog is the one whose events the backends have."""
+        """Check that the catalog is the one whose events the backends have, and supports this code.
+
+        A migration may have ended the support since the region was opened.
+        """
         seen = identity.compare(connection)
         if seen.changed:
             raise restored(self._region.name, seen.changed)
+        check_supported(self._region.name, self._region.catalog.code, seen.oldest_code)
         if seen.started != self._compared:
             self._compare(connection)
             self._compared = seen.started

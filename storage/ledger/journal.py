@@ -29,9 +29,10 @@ from storage.errors import (
     LedgerUnwritten,
 )
 from storage.events import Entry, Event, HoldRelease, NewCopy, NewErasure, NewHold
+from storage.ledger.places import find_places
 from storage.model import ReplicaState
 from storage.objects import write
-from storage.objects.transfer import Sent, healthy_backends
+from storage.objects.transfer import Sent
 from storage.objects.write import Contents, Write
 from storage.region import OpenRegion
 
@@ -74,8 +75,9 @@ def commit_event(
 ) -> None:
     """Write an event to the ledger, then apply it. It is in force on return.
 
-    Raises LedgerUnwritten if too few backends take it, Abandoned if that took too long, and what
-    ``check`` raises: in these cases the event is not in force. After CatalogUnavailable it may be.
+    Raises NoOpenBackend if too few backends may take it, LedgerUnwritten if too few do, Abandoned
+    if that took too long, and what ``check`` raises: in these cases the event is not in force.
+    After CatalogUnavailable it may be.
     """
     pending = _announce(region, event)
     sent = pending.write.send(pending.sealed, urgent=True)
@@ -108,15 +110,23 @@ def _undone(event: Event) -> str:
 
 
 def _announce(region: OpenRegion, event: Event) -> _Pending:
-    backends = region.lawful()
-    send_to = healthy_backends(region, backends, region.region.required)
+    places = find_places(region, _undone(event))
+    healthy = [name for name in places.backends if not region.backends[name].unhealthy]
+    send_to = healthy if len(healthy) >= region.region.required else places.backends
 
     def work(connection: Connection) -> tuple[Write, Entry]:
         ledger.lock_numbers(connection)
         head, catalog = ledger.head(connection), identity.catalog_id(connection)
         number = head.number + 1
         contents = Contents(ObjectKind.LEDGER, number=number)
-        new = write.announce(region, connection, contents, backends, send_to=send_to)
+        new = write.announce(
+            region,
+            connection,
+            contents,
+            region.lawful(),
+            send_to=send_to,
+            accepted=places.accepted,
+        )
         entry = Entry(
             number=number,
             before=head.digest,

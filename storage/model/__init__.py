@@ -16,9 +16,16 @@ from storage.model.erasures import (
 from storage.model.holds import ExpiringDay, Hold, HoldSpec, PlacedHold
 from storage.model.ids import Entropy, RecordId, in_utc, utc
 from storage.model.placement import Explanation, PlacementReason, Replica, ReplicaState, Verdict
+from storage.model.posture import Posture, PostureFinding, PostureState
 from storage.model.records import NewRecord, PutFailure, PutResult, Record, RecordInfo
 from storage.model.scopes import Scope, ScopeKind
-from storage.model.status import BackendState, LeavingState, ProcessorState, RegionStatus
+from storage.model.status import (
+    BackendState,
+    LeavingState,
+    ProcessorState,
+    RegionStatus,
+    StoreStatus,
+)
 from storage.model.tenants import Agreement, Dpa, TenantSpec
 
 __all__ = [
@@ -43,6 +50,9 @@ __all__ = [
     "Outstanding",
     "PlacedHold",
     "PlacementReason",
+    "Posture",
+    "PostureFinding",
+    "PostureState",
     "ProcessorState",
     "Purpose",
     "PutFailure",
@@ -56,6 +66,7 @@ __all__ = [
     "ReplicaState",
     "Scope",
     "ScopeKind",
+    "StoreStatus",
     "TenantSpec",
     "Verdict",
     "in_utc",

@@ -27,7 +27,10 @@ class ErasureState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Outstanding:
-    """What an erasure still waits for on one backend; at a processor ``replicas`` are copies."""
+    """What an erasure still waits for on one backend; at a processor ``replicas`` are copies.
+
+    With ``OrphansLeft`` as the last error they are keys that no row of the catalog knows.
+    """
 
     backend: str
     replicas: int

@@ -36,6 +36,9 @@ class PlacementReason(StrEnum):
     SUB_PROCESSOR_ENDED = "sub_processor_ended"
     SUB_PROCESSOR_LEAVING = "sub_processor_leaving"  # its agreement ends in exit_days or fewer
     BACKEND_RETIRES = "backend_retires"
+    POSTURE_BAD = "posture_bad"  # its bucket does what it must not: see its posture
+    POSTURE_UNREADABLE = "posture_unreadable"
+    POSTURE_UNKNOWN = "posture_unknown"  # not read within five minutes
     CATALOG_SUB_PROCESSOR_NOT_YET = "catalog_sub_processor_not_yet"
     CATALOG_SUB_PROCESSOR_ENDED = "catalog_sub_processor_ended"
     KEYS_SUB_PROCESSOR_NOT_YET = "keys_sub_processor_not_yet"

@@ -1,7 +1,11 @@
 """The status of a region, its backends and its processors."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
+
+from storage.errors import DomicileError
+from storage.model.posture import PostureState
 
 
 @dataclass(frozen=True, slots=True)
@@ -11,7 +15,8 @@ class BackendState:
     ``replicas`` and ``bytes`` (sealed): what is stored there. ``missing``: replicas still to make.
     ``purging``: replicas that must go. ``oldest_overdue``: since when the oldest of them must go,
     if that is more than an hour ago. ``scrubbed``: when a scrub last completed; ``unrepaired``:
-    how many faults it could not repair.
+    how many faults it could not repair. ``orphans``: keys there that no row of the catalog knows,
+    and that keep receipts from being signed.
     """
 
     backend: str
@@ -22,6 +27,7 @@ class BackendState:
     oldest_overdue: datetime | None
     scrubbed: datetime | None = None
     unrepaired: int = 0
+    orphans: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +74,8 @@ class RegionStatus:
     and that of the database, so workers on this machine destroy nothing. ``unread``: backends
     that did not answer when the catalog was recovered and still do not; there is no receipt until
     their ledger entries have been read. ``leaving``: backends that are emptied.
+    ``postures``: of the backends whose posture is not all ok. ``blocked``: too few backends take
+    anything new, so writes, erasures, holds and expiry stop.
     ``ended_agreements``: tenants whose agreements have all ended, up to 1,000,000; their data stays
     until it expires or is erased.
     """
@@ -90,3 +98,16 @@ class RegionStatus:
     unread: tuple[str, ...] = ()
     leaving: tuple[LeavingState, ...] = ()
     ended_agreements: int = 0
+    postures: tuple[PostureState, ...] = ()
+    blocked: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class StoreStatus:
+    """The status of the regions that a process serves.
+
+    ``regions``: those that answered. ``failed``: the errors of the others, by region.
+    """
+
+    regions: tuple[RegionStatus, ...]
+    failed: Mapping[str, DomicileError]

@@ -12,7 +12,8 @@ from uuid import UUID
 
 from storage.catalog import purges
 from storage.catalog.kinds import ObjectKind
-from storage.errors import BackendError
+from storage.catalog.objects import Replica
+from storage.errors import BackendError, BackendUnavailable
 from storage.objects.transfer import time_left
 from storage.objects.write import Contents, Write, abandon, announce
 from storage.ports import ItemKind
@@ -68,6 +69,40 @@ def check(region: OpenRegion, control: Control) -> dict[str, str | None]:
     finally:
         _abandon(region, control)
     return found
+
+
+def is_alone(region: OpenRegion, backend: str) -> bool:
+    """Return whether a listing of the whole backend shows a control, and nothing else.
+
+    The control is purged at once. Raises BackendError if it cannot be left, listed or purged.
+    """
+    planted = plant(region, [backend])
+    (replica,), kinds, others = planted.write.replicas, set[ItemKind](), False
+    try:
+        if backend in planted.failed:
+            raise BackendUnavailable(backend, f"it takes no control: {planted.failed[backend]}")
+        for item in region.backends[backend].scan():
+            if item.key != replica.key:
+                others = True
+                break
+            kinds.add(item.kind)
+    finally:
+        _abandon(region, planted)
+    _discard(region, replica)
+    if not others and not kinds >= planted.kinds[backend]:
+        raise BackendUnavailable(backend, "its listing lacks its control")
+    return not others
+
+
+def _discard(region: OpenRegion, replica: Replica) -> None:
+    """Purge an abandoned control now. If it is not gone, the queue goes on."""
+    backend = region.backends[replica.backend]
+    backend.purge(replica.key)
+    looked = region.clock.now()
+    if not backend.list_key(replica.key):
+        seen = region.visibility(replica.backend)
+        with region.catalog.begin() as connection:
+            purges.mark_gone(connection, replica, seen, looked, control=None)
 
 
 def _abandon(region: OpenRegion, control: Control) -> None:

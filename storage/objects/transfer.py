@@ -1,7 +1,7 @@
 """Bytes to several backends at once, and back in pieces."""
 
 import hashlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import Future, wait
 from dataclasses import dataclass
 from datetime import datetime
@@ -13,7 +13,13 @@ from uuid import UUID
 from storage.backends.health import WatchedBackend
 from storage.catalog.kinds import ObjectKind
 from storage.catalog.objects import Replica
-from storage.errors import BackendError, BackendUnavailable, KeyAbsent, TooFewReplicas
+from storage.errors import (
+    BackendClosed,
+    BackendError,
+    BackendUnavailable,
+    KeyAbsent,
+    TooFewReplicas,
+)
 from storage.ports import Reader, Upload
 from storage.region import OpenRegion
 
@@ -72,9 +78,11 @@ def read_order(
 
 
 def healthy_backends(region: OpenRegion, backends: Sequence[str], required: int) -> list[str]:
-    """Return the backends to try now. The replicate worker writes to those that just failed."""
-    healthy = [b for b in backends if not region.backends[b].unhealthy]
-    return healthy if len(healthy) >= required else list(backends)
+    """Return the backends to try now. The replicate worker writes to the others later."""
+    closed = region.postures.closed()
+    open_now = [b for b in backends if b not in closed]
+    healthy = [b for b in open_now if not region.backends[b].unhealthy]
+    return next((some for some in (healthy, open_now) if len(some) >= required), list(backends))
 
 
 def send(
@@ -163,19 +171,30 @@ class MultiUpload:
     """
 
     def __init__(
-        self, region: OpenRegion, replicas: Sequence[Replica], until: Callable[[], datetime]
+        self,
+        region: OpenRegion,
+        replicas: Sequence[Replica],
+        until: Callable[[], datetime],
+        closed: Callable[[], Collection[str]],
     ) -> None:
-        """Begin an upload per replica. Nothing is sent after ``until()``."""
+        """Begin an upload per replica.
+
+        Nothing is sent after ``until()``, nor to the backends that ``closed()`` returns.
+        """
         self._region = region
         self._until = until
+        self._closed = closed
         self._replicas = {replica.id: replica for replica in replicas}
         self._failed: dict[UUID, str] = {}
         self._open: dict[UUID, Upload] = {}
         self.aborted = False  # on every backend, without an error
         timeout = region.limits.attempt
+        taken = closed()
+        self._failed |= {r.id: BackendClosed.__name__ for r in replicas if r.backend in taken}
         calls = {
             number: partial(self._backend(number).upload, replica.key, timeout=timeout)
             for number, replica in self._replicas.items()
+            if number not in self._failed
         }
         for number, call in self._call(calls).items():
             if not self._failure(number, call):
@@ -183,6 +202,7 @@ class MultiUpload:
 
     def write(self, data: bytes) -> None:
         """Send the next bytes to every backend that is left."""
+        self._leave_closed()
         self._each({number: partial(up.write, data) for number, up in self._open.items()})
 
     def require(self, required: int) -> None:
@@ -192,6 +212,7 @@ class MultiUpload:
 
     def finish(self) -> Sent:
         """Make the object readable on every backend that is left."""
+        self._leave_closed()
         self._each({number: up.finish for number, up in self._open.items()})
         self._open.clear()
         return self._sent()
@@ -214,6 +235,13 @@ class MultiUpload:
 
     def _backend(self, number: UUID) -> WatchedBackend:
         return self._region.backends[self._replicas[number].backend]
+
+    def _leave_closed(self) -> None:
+        """Abort the uploads to backends that were closed meanwhile."""
+        taken = self._closed()
+        for number in [number for number in self._open if self._backend(number).name in taken]:
+            self._failed[number] = BackendClosed.__name__
+            _abort(self._open.pop(number))
 
     def _each(self, calls: Mapping[UUID, Callable[[], None]]) -> None:
         for number, call in self._call(calls).items():

@@ -13,7 +13,7 @@ purge. The two compare and set the same row, so one of them loses: a writer that
 False from ``commit``, and Abandoned from ``renew``.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from uuid import UUID
@@ -23,7 +23,7 @@ from sqlalchemy import Connection
 from storage.catalog import objects
 from storage.catalog.kinds import ObjectKind, ObjectState
 from storage.catalog.objects import NewObject, Replica, StoredObject
-from storage.errors import Abandoned
+from storage.errors import Abandoned, BackendClosed
 from storage.objects.transfer import MultiUpload, Sent, preserve, send
 from storage.region import OpenRegion
 
@@ -47,7 +47,8 @@ class Contents:
 class Write:
     """One object, or one more replica of an object, on its way to its backends.
 
-    ``until``: no byte is sent later. ``lasts``: seconds for which a renewal is good.
+    ``until``: no byte is sent later. ``lasts``: seconds for which a renewal is good. ``accepted``:
+    backends to which it goes although they are closed.
     """
 
     region: OpenRegion
@@ -55,6 +56,7 @@ class Write:
     replicas: Sequence[Replica]
     until: datetime
     lasts: float
+    accepted: Collection[str] = ()
 
     @property
     def id(self) -> UUID:
@@ -66,12 +68,16 @@ class Write:
 
         ``urgent``: deletion depends on it, so it may use the room that a backend reserves for that.
         """
-        sent = send(self.region, self.replicas, data, until=self.until, urgent=urgent)
+        closed = self._closed()
+        refused = {r.id: BackendClosed.__name__ for r in self.replicas if r.backend in closed}
+        some = [replica for replica in self.replicas if replica.id not in refused]
+        sent = send(self.region, some, data, until=self.until, urgent=urgent)
+        sent = Sent(self.replicas, {**sent.failed, **refused})
         return preserve(self.region, self.new.kind, sent)
 
     def upload(self) -> MultiUpload:
         """Begin to stream the object to every backend. Pass the result to ``finish``."""
-        return MultiUpload(self.region, self.replicas, lambda: self.until)
+        return MultiUpload(self.region, self.replicas, lambda: self.until, self._closed)
 
     def finish(self, upload: MultiUpload) -> Sent:
         """Make a streamed object readable on every backend that took all of it."""
@@ -129,6 +135,10 @@ class Write:
         objects.record_results(connection, sent.stored, sent.failed, now)
         objects.mark_for_purge(connection, [self.id], now)
 
+    def _closed(self) -> set[str]:
+        """Return the backends to which it may not go now."""
+        return self.region.postures.closed().keys() - set(self.accepted)
+
     def abandon(self) -> None:
         """Mark what may have been sent for purge, unless the object was committed after all."""
         with self.region.catalog.begin() as connection:
@@ -143,12 +153,13 @@ def announce(
     *,
     send_to: Sequence[str] | None = None,
     lasts: float | None = None,
+    accepted: Collection[str] = (),
 ) -> Write:
     """Insert a new object and its replicas. Commit before you send.
 
     ``backends``: where the object belongs. ``send_to``: those to write to now (default: all; the
     replicate worker adds the others). ``lasts``: seconds until the write must be committed or
-    renewed (default: one PUT).
+    renewed (default: one PUT). ``accepted``: backends that get it although they are closed.
     """
     lasts = lasts or region.limits.attempt
     now = region.clock.now()
@@ -165,7 +176,7 @@ def announce(
         contents.number,
     )
     targets = _targets(region, backends if send_to is None else send_to, now, until)
-    return Write(region, new, objects.announce(connection, new, targets), until, lasts)
+    return Write(region, new, objects.announce(connection, new, targets), until, lasts, accepted)
 
 
 def announce_replica(

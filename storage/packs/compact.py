@@ -40,11 +40,11 @@ class _Plan:
 
 
 def compact_pack(region: OpenRegion, object_id: UUID) -> bool:
-    """Rewrite one pack to the backends that are lawful today.
+    """Rewrite one pack to the backends that are open now.
 
     False: try again later, because no replica can be read or too few backends are left.
     """
-    backends = region.lawful()[: region.region.replicas]
+    backends = region.open_backends()[: region.region.replicas]
     if len(backends) < region.region.required:
         return False
     plan = region.catalog.run(lambda connection: _begin(region, connection, object_id, backends))

@@ -78,6 +78,7 @@ def announce(
     ``lasts``: seconds until the pack must be committed or renewed. None: no record is left.
     """
     lane = batch[0].lane
+    send_to = healthy_backends(region, lane.backends, lane.required)
 
     def work(connection: Connection) -> tuple[Outcomes, Pack | None]:
         share_tenants(connection, [record.tenant for record in batch])
@@ -92,7 +93,7 @@ def announce(
             connection,
             Contents(ObjectKind.PACK, day=lane.day, tenant=lane.tenant),
             lane.backends,
-            send_to=healthy_backends(region, lane.backends, lane.required),
+            send_to=send_to,
             lasts=lasts,
         )
         return answered, Pack(new, left)
@@ -179,7 +180,7 @@ def _commit(
 ) -> Outcomes:
     now, new, batch = region.clock.now(), pack.write.new, pack.batch
     share_tenants(connection, [record.tenant for record in batch])
-    refusals = _refusals(region, connection, pack, now)
+    refusals = _refusals(connection, pack, now)
     if new.day is None and not objects.lock_stored_key(connection, batch[0].key_id):
         raise Abandoned
     fit = [record for record in batch if record.name not in refusals]
@@ -217,17 +218,14 @@ def _compact_at(region: OpenRegion, pack: Pack, now: datetime) -> datetime | Non
     return plan.at if plan.action == "compact" else None
 
 
-def _refusals(
-    region: OpenRegion, connection: Connection, pack: Pack, now: datetime
-) -> dict[Name, DomicileError]:
+def _refusals(connection: Connection, pack: Pack, now: datetime) -> dict[Name, DomicileError]:
     """Return the records that may not be committed although their bytes are written, and why."""
     day, batch = pack.write.new.day, pack.batch
     if day is not None and (now.date() >= day or not days.is_open(connection, day)):
         return {record.name: Expired("Its expiry day has begun.") for record in batch}
     fenced = fences.covering(connection, [record.fence_query() for record in batch])
     refusals: dict[Name, DomicileError] = {batch[n].name: erased() for n in fenced}
-    bounds = region.topology.bounds
-    refusals |= {r.name: StaleId() for r in batch if too_old(r.id, now, bounds)}
+    refusals |= {r.name: StaleId() for r in batch if too_old(r.id, now)}
     for erasure in erasures.open_among(connection, set().union(*fenced.values())):
         erasure_waits.await_objects(connection, erasure, [pack.write.id])
     current = tenants.versions(connection, {record.tenant for record in batch})

@@ -94,7 +94,10 @@ class Writer:
         region, spec = self._region, terms.spec
         record_id = new.id or self.new_id(terms, new.data_class, None)
         now = region.clock.now()
-        placement = decide_placement(region.topology, spec, new.data_class, now.date()).demand()
+        closed = region.postures.closed()
+        placement = decide_placement(
+            region.topology, spec, new.data_class, now.date(), closed
+        ).demand()
         term = accept_id(region.topology, spec, record_id, now, 2 * region.clock.error)
         if not term.stored:
             return _not_stored(record_id)
@@ -134,10 +137,10 @@ class Writer:
         self, terms: TenantTerms, placement: Placement, term: Term, *, own_pack: bool
     ) -> LaneKey:
         self._ensure_day(term.expiry_day)
-        home = self._region.name
-        lawful = tuple(v.backend for v in placement.verdicts if v.allowed and v.region == home)
         own = terms.spec.id if terms.spec.dedicated or own_pack else None
-        return LaneKey(placement.backends, lawful, placement.required, term.expiry_day, own)
+        return LaneKey(
+            placement.backends, placement.lawful, placement.required, term.expiry_day, own
+        )
 
     def _ensure_day(self, day: date | None) -> None:
         """Make the partition of a day if the worker has not made it ahead."""

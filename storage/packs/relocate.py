@@ -6,7 +6,7 @@ object and key are committed in one transaction, which checks again what is held
 """
 
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from itertools import groupby
@@ -46,10 +46,13 @@ class _Written:
 
 
 def relocate_held(region: OpenRegion, keys: KeyRing, day: date, pack: UUID) -> bool:
-    """Move the held records of one pack to objects on the backends that are lawful today.
+    """Move the held records of one pack to objects on the backends that are open now.
 
     False: try again later, because no replica can be read or too few backends are left.
     """
+    backends = region.open_backends()[: region.region.replicas]
+    if len(backends) < region.region.required:
+        return False
     with region.catalog.begin() as connection:
         holds.share(connection)
         source = objects.find_object(connection, pack)
@@ -60,17 +63,26 @@ def relocate_held(region: OpenRegion, keys: KeyRing, day: date, pack: UUID) -> b
     by_tenant = groupby(sorted(rows, key=attrgetter("tenant")), key=attrgetter("tenant"))
     tenants = [sorted(some, key=attrgetter("start")) for _, some in by_tenant]
     done = [
-        any(_relocate(region, keys, source, replica, some) for replica in stored.get(pack, []))
+        any(
+            _relocate(region, keys, source, replica, some, backends=backends)
+            for replica in stored.get(pack, [])
+        )
         for some in tenants
     ]
     return all(done)
 
 
 def _relocate(
-    region: OpenRegion, keys: KeyRing, source: StoredObject, replica: Replica, rows: list[Row]
+    region: OpenRegion,
+    keys: KeyRing,
+    source: StoredObject,
+    replica: Replica,
+    rows: list[Row],
+    *,
+    backends: Sequence[str],
 ) -> bool:
     """Move the records of one tenant, read from one replica of the pack."""
-    plan = region.catalog.run(lambda c: _begin(region, c, source, rows))
+    plan = region.catalog.run(lambda c: _begin(region, c, source, rows, backends))
     try:
         written = _write(region, keys, plan, replica)
         written.sent.require(region.region.required)
@@ -84,13 +96,17 @@ def _relocate(
 
 
 def _begin(
-    region: OpenRegion, connection: Connection, source: StoredObject, rows: list[Row]
+    region: OpenRegion,
+    connection: Connection,
+    source: StoredObject,
+    rows: list[Row],
+    backends: Sequence[str],
 ) -> _Plan:
     target = write.announce(
         region,
         connection,
         Contents(ObjectKind.HELD, tenant=rows[0].tenant, family=source.family),
-        region.lawful()[: region.region.replicas],
+        backends,
         lasts=region.limits.stall,
     )
     return _Plan(source, rows, target)

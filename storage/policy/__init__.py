@@ -33,8 +33,6 @@ from storage.policy.erasure import (
     plan_erasure,
 )
 from storage.policy.lateness import (
-    FIRST_RETRY,
-    LAST_RETRY,
     LEASE,
     REPLICATION_LEASE,
     WAITING,
@@ -45,8 +43,18 @@ from storage.policy.lateness import (
     erasure_lateness,
     expiry_lateness,
     key_copies,
+    retry_after,
 )
 from storage.policy.placement import Placement, admit, decide_placement, well_formed
+from storage.policy.posture import (
+    POSTURE_AGE,
+    POSTURE_SKEW,
+    KnownPosture,
+    closed,
+    ledger_backends,
+    needs_reading,
+    weigh,
+)
 from storage.policy.retention import (
     RetentionReason,
     Term,
@@ -57,6 +65,7 @@ from storage.policy.retention import (
     term_of,
     too_old,
 )
+from storage.policy.revisions import Code, Kind, Migration, check_schema, check_supported
 from storage.policy.scrub import Done, Expected, Finding, judge, next_scrub, reassign, sampled
 from storage.policy.standing import (
     Retire,
@@ -70,18 +79,19 @@ from storage.policy.standing import (
 
 __all__ = [
     "ASK_AHEAD",
-    "FIRST_RETRY",
     "HELD_AT_PROCESSORS",
-    "LAST_RETRY",
     "LEASE",
     "OPEN_PURPOSES",
     "ORPHAN_GRACE",
+    "POSTURE_AGE",
+    "POSTURE_SKEW",
     "REPLICATION_LEASE",
     "WAITING",
     "Absence",
     "AbsenceReason",
     "Access",
     "AccessReason",
+    "Code",
     "CopyTerm",
     "CopyTermReason",
     "Deletion",
@@ -92,7 +102,10 @@ __all__ = [
     "Finding",
     "HandOver",
     "HandOverReason",
+    "Kind",
+    "KnownPosture",
     "Lateness",
+    "Migration",
     "ObjectPlan",
     "Pace",
     "Permit",
@@ -108,7 +121,10 @@ __all__ = [
     "accept_id",
     "admit",
     "agreement_ending",
+    "check_schema",
+    "check_supported",
     "clocks_agree",
+    "closed",
     "confirm_deletion",
     "copy_lateness",
     "copy_term",
@@ -121,6 +137,7 @@ __all__ = [
     "horizon_wanted",
     "judge",
     "key_copies",
+    "ledger_backends",
     "ledger_from",
     "may_destroy",
     "may_hand_over",
@@ -128,15 +145,18 @@ __all__ = [
     "may_open",
     "may_open_held",
     "may_retire",
+    "needs_reading",
     "next_scrub",
     "plan_erasure",
     "processors_of",
     "reassign",
     "retain",
+    "retry_after",
     "sampled",
     "settle",
     "standing",
     "term_of",
     "too_old",
+    "weigh",
     "well_formed",
 ]

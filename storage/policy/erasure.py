@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from enum import StrEnum
 from typing import Final, Literal
 
-from regions.model import Bounds
+from regions.model import WRITE_WINDOW, Bounds
 from storage.errors import Held, Refused
 from storage.model import CopyState, ReplicaState, utc
 
@@ -202,13 +202,13 @@ def cutoff(now: datetime, error: timedelta) -> datetime:
     return utc(now) + error
 
 
-def fence_until(covered: datetime, bounds: Bounds) -> datetime:
+def fence_until(covered: datetime) -> datetime:
     """Return the moment after which no id minted up to the cutoff ``covered`` can be written.
 
     A fence may be pruned after that, once its rows are gone. This holds only if each write calls
     ``too_old`` in the transaction that inserts it, with the same clock.
     """
-    return utc(covered) + bounds.write_window
+    return utc(covered) + WRITE_WINDOW
 
 
 def ledger_from(now: datetime, backups: timedelta) -> datetime:

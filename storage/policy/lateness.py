@@ -8,6 +8,7 @@ from typing import Final, Self
 from regions.backends import BackendSpec
 from regions.model import Bounds, Region, SubProcessor
 from storage.policy.copies import ASK_AHEAD
+from storage.policy.erasure import ORPHAN_GRACE
 
 LEASE: Final = timedelta(minutes=10)  # until a worker replaces one that crashed
 REPLICATION_LEASE: Final = timedelta(minutes=30)  # the same for a replication, which renews it
@@ -18,6 +19,12 @@ WAITING: Final = timedelta(minutes=1)
 _NONE = timedelta()
 _FIXED = "fixed"
 _MONTH = timedelta(days=30)  # GDPR, article 12(3), allows an erasure one month
+
+
+def retry_after(attempts: int) -> timedelta:
+    """Return how long to wait after so many failed tries: longer each time, up to an hour."""
+    grown: timedelta = FIRST_RETRY * 2 ** min(attempts, 12)
+    return min(LAST_RETRY, grown)
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +121,9 @@ def erasure_lateness(
         *_writing(region, pace),
         *_purging(region, pace),
         *_slowest(processors, pace),
+        Step("a worker lists what is left beside it", pace.round, "worker --pause"),
+        Step("a failed listing is tried again", pace.retry, _FIXED),
+        Step("an orphan beside it is kept, so that a person can inspect it", ORPHAN_GRACE, _FIXED),
         Step("a worker signs the receipt", pace.round, "worker --pause"),
     )
     return Lateness("an erasure is requested and reads end", steps, _MONTH, "GDPR, article 12(3)")

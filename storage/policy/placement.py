@@ -1,7 +1,7 @@
 """Decide where a record may live, and whether a tenant may store it at all."""
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
 from typing import Self
@@ -31,12 +31,14 @@ class Placement:
     """Which backends a record goes to, and why not to the others.
 
     ``backends`` get the record, the primary first; ``required`` of them must have its bytes before
-    a write is acknowledged. With a ``refusal`` there are no backends, and ``required`` is 0.
-    ``verdicts`` covers every backend of every region. If the record as such is refused, every
-    backend of the home region has the reason of the refusal.
+    a write is acknowledged. ``lawful``: all backends of the home region where bytes may be. Those
+    that are closed get theirs when they are open again. With a ``refusal`` there are no backends,
+    and ``required`` is 0. ``verdicts`` covers every backend of every region. If the record as such
+    is refused, every backend of the home region has the reason of the refusal.
     """
 
     backends: tuple[str, ...]
+    lawful: tuple[str, ...]
     required: int
     verdicts: tuple[Verdict, ...]
     refusal: Refusal | None = None
@@ -49,21 +51,37 @@ class Placement:
 
 
 def decide_placement(
-    topology: Topology, tenant: TenantSpec, data_class: DataClass, on: date
+    topology: Topology,
+    tenant: TenantSpec,
+    data_class: DataClass,
+    on: date,
+    closed: Mapping[str, PlacementReason],
 ) -> Placement:
     """Decide which backends a tenant's record of that class goes to on that UTC day.
+
+    ``closed``: the backends to which nothing new may go now. One of them keeps its place if there
+    is no other for it, and gets its replica when it is open again.
 
     The function does not raise. A refusal is returned in the placement: UnknownClass,
     ConsumerTenant, ResidencyUnsatisfied, AgreementMissing or PlacementUnsatisfied.
     """
     refusal = storable(topology, tenant, data_class, on)
-    verdicts = tuple(_verdicts(topology, tenant, on, refusal))
+    verdicts = tuple(_verdicts(topology, tenant, on, refusal, closed))
     if refusal is None:
         refusal = _too_few(topology.regions[tenant.home], verdicts)
     if refusal is not None:
-        return Placement((), 0, verdicts, refusal)
-    wanted = tuple(v.backend for v in verdicts if v.reason is PlacementReason.ALLOWED)
-    return Placement(wanted, topology.regions[tenant.home].required, verdicts)
+        return Placement((), (), 0, verdicts, refusal)
+    home = topology.regions[tenant.home]
+    own = [v for v in verdicts if v.region == home.name]
+    wanted = [v.backend for v in own if v.reason is PlacementReason.ALLOWED]
+    waiting = [v.backend for v in own if v.reason is closed.get(v.backend)]
+    allowed = [v.backend for v in own if v.allowed]
+    return Placement(
+        (*wanted, *waiting[: home.replicas - len(wanted)]),
+        (*allowed, *waiting),
+        home.required,
+        verdicts,
+    )
 
 
 def admit(topology: Topology, tenant: TenantSpec) -> None:
@@ -209,7 +227,11 @@ def unavailable(spec: BackendSpec, company: SubProcessor, on: date) -> Placement
 
 
 def _verdicts(
-    topology: Topology, tenant: TenantSpec, on: date, refusal: Refusal | None
+    topology: Topology,
+    tenant: TenantSpec,
+    on: date,
+    refusal: Refusal | None,
+    closed: Mapping[str, PlacementReason],
 ) -> Iterator[Verdict]:
     residency = topology.residencies.get(tenant.residency)
     permitted = residency.jurisdictions if residency is not None else frozenset[str]()
@@ -220,7 +242,7 @@ def _verdicts(
             against = PlacementReason.OTHER_REGION
         else:
             against = _reason(refusal)
-        yield from _of_region(topology, region, on, against)
+        yield from _of_region(topology, region, on, against, closed)
 
 
 def _reason(refusal: Refusal | None) -> PlacementReason | None:
@@ -230,12 +252,17 @@ def _reason(refusal: Refusal | None) -> PlacementReason | None:
 
 
 def _of_region(
-    topology: Topology, region: Region, on: date, against: PlacementReason | None
+    topology: Topology,
+    region: Region,
+    on: date,
+    against: PlacementReason | None,
+    closed: Mapping[str, PlacementReason],
 ) -> Iterator[Verdict]:
     """Yield the region's backends in order of preference; ``against`` rules out all of them."""
     wanted = 0
     for spec in region.backends:
-        reason = against or unavailable(spec, topology.sub_processors[spec.sub_processor], on)
+        company = topology.sub_processors[spec.sub_processor]
+        reason = against or unavailable(spec, company, on) or closed.get(spec.name)
         allowed = reason is None
         if reason is None:
             spare = wanted == region.replicas
@@ -254,5 +281,6 @@ def _too_few(home: Region, verdicts: tuple[Verdict, ...]) -> PlacementUnsatisfie
     return PlacementUnsatisfied(
         f"{home.name} has {left} lawful backends, and a write needs {home.required} ({why}).",
         reasons=sorted({verdict.reason for verdict in own if not verdict.allowed}),
-        advice="Renew an agreement in sub_processors.toml, or add a backend to the region.",
+        advice="Renew an agreement in sub_processors.toml, correct the bucket (see: domicile "
+        "backend posture), or add a backend to the region.",
     )

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from enum import StrEnum
 
-from regions.model import LONGEST_RETENTION_DAYS, Bounds, DataClass, Topology
+from regions.model import LONGEST_RETENTION_DAYS, WRITE_WINDOW, Bounds, DataClass, Topology
 from storage.errors import InvalidRequest, StaleId, UnknownClass
 from storage.model import RecordId, TenantSpec, utc
 
@@ -82,9 +82,8 @@ def accept_id(
     future, or has a day that has begun or is later than the retention allows now.
     """
     moment = utc(now)
-    if too_old(record_id, moment, topology.bounds):
-        hours = topology.bounds.write_window_hours
-        raise StaleId(f"The id was minted more than {hours} hours ago.", advice=_MINT)
+    if too_old(record_id, moment):
+        raise StaleId("The id was minted more than a day ago.", advice=_MINT)
     if record_id.minted > moment + error:
         raise StaleId("The id was minted in the future.", advice=f"Synchronize the clocks. {_MINT}")
     # Just before midnight, a clock that is ahead mints ids for the next day. They are good.
@@ -103,9 +102,9 @@ def accept_id(
     return _until(record_id.day, topology.bounds, term.reason)
 
 
-def too_old(record_id: RecordId, now: datetime, bounds: Bounds) -> bool:
+def too_old(record_id: RecordId, now: datetime) -> bool:
     """Whether the id's write window is over. A fence that covers the id may be pruned by then."""
-    return record_id.minted < utc(now) - bounds.write_window
+    return record_id.minted < utc(now) - WRITE_WINDOW
 
 
 def check_retention(topology: Topology, data_class: DataClass, days: int) -> None:

@@ -14,6 +14,7 @@ from typing import TypeVar, cast
 
 from storage.backends.uploads import AbortingUpload
 from storage.errors import BackendError, BackendFull, BackendTimeout, BackendUnavailable
+from storage.model import Posture
 from storage.ports import Backend, ItemKind, StoredItem, Upload
 
 T = TypeVar("T")
@@ -241,6 +242,9 @@ class FaultyBackend:
 
     def probe(self, key: str) -> None:
         self.ask("probe", key, lambda: self.inner.probe(key))
+
+    def posture(self, *, timeout: float) -> Posture:
+        return self.ask("posture", "", lambda: self.inner.posture(timeout=timeout))
 
     def close(self) -> None:
         self.inner.close()

@@ -7,7 +7,8 @@ from structlog.typing import FilteringBoundLogger
 from storage.catalog import days, erasures, hold_predicate, objects
 from storage.catalog.days import DayState, Overdue
 from storage.catalog.kinds import ObjectKind
-from storage.errors import CatalogUnavailable
+from storage.errors import CatalogUnavailable, NoOpenBackend
+from storage.ledger.places import may_preserve
 from storage.objects.keyring import KeyRing
 from storage.packs.relocate import relocate_held
 from storage.policy import LEASE, WAITING, may_destroy
@@ -21,8 +22,12 @@ _NOW = timedelta()
 def expire(region: OpenRegion, keys: KeyRing, log: FilteringBoundLogger) -> int:
     """Take one expired day one step further. Return 0 if none can proceed now.
 
-    A day that has to wait does not delay the others: it is rescheduled, and counts.
+    A day that has to wait does not delay the others: it is rescheduled, and counts. None proceeds
+    while no hold could be placed: a key that dies then may be one that a refused hold is about.
     """
+    if not may_preserve(region):
+        log.error("expiry_refused", region=region.name, error=NoOpenBackend.__name__)
+        return 0
     now = region.clock.now()
     with region.catalog.begin() as connection:
         begun = days.begin_expiry(connection, now)
@@ -56,8 +61,13 @@ def _expiring(
         if relocate_held(region, keys, due.day, pack):
             relocated += 1
         else:  # it delays the day, but no other pack
+            closed = {name: why.value for name, why in region.postures.closed().items()}
             log.warning(
-                "relocation_postponed", region=region.name, day=str(due.day), object=pack.hex
+                "relocation_postponed",
+                region=region.name,
+                day=str(due.day),
+                object=pack.hex,
+                closed=closed,
             )
     return _NOW if relocated else WAITING
 

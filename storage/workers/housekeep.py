@@ -21,6 +21,21 @@ def make_partitions(region: OpenRegion, log: FilteringBoundLogger) -> int:
     return 0
 
 
+def read_postures(region: OpenRegion, log: FilteringBoundLogger) -> int:
+    """Read what each bucket does with its objects, and log an error for each that is closed."""
+    for state in region.posture_states().values():
+        if state.closed is not None:
+            findings = {check.value: found.value for check, found in state.findings.items()}
+            log.error(
+                "backend_closed",
+                region=region.name,
+                backend=state.backend,
+                reason=state.closed.value,
+                **findings,
+            )
+    return 0
+
+
 def reap(region: OpenRegion, log: FilteringBoundLogger) -> int:
     """Abandon writes after their deadline, and purge keys that no row uses."""
     at = cutoffs(region)

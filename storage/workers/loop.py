@@ -21,13 +21,14 @@ from storage.recovery.recover import catch_up
 from storage.region import OpenRegion
 from storage.workers.erase import compact, complete, plan
 from storage.workers.expire import expire
-from storage.workers.housekeep import make_partitions, prune, reap
+from storage.workers.housekeep import make_partitions, prune, read_postures, reap
 from storage.workers.ledger import prune_ledger, resolve_entries
 from storage.workers.purge import purge
 from storage.workers.release import release
 from storage.workers.replicate import replicate
 from storage.workers.request_deletion import request_deletion
 from storage.workers.scrub.rounds import scrub
+from storage.workers.sweep import sweep
 from storage.workers.vacate import vacate
 
 Piece = Callable[[], int]
@@ -51,6 +52,7 @@ def duties(region: OpenRegion, keys: KeyRing, log: FilteringBoundLogger) -> list
 
     return [
         Duty(region.name, "clocks", lambda: compare_clocks(region, log)),
+        Duty(region.name, "postures", lambda: read_postures(region, log)),
         Duty(region.name, "partitions", lambda: make_partitions(region, log)),
         Duty(region.name, "reap", destroying(lambda: reap(region, log))),
         Duty(region.name, "resolve", lambda: resolve_entries(region, log)),
@@ -63,6 +65,7 @@ def duties(region: OpenRegion, keys: KeyRing, log: FilteringBoundLogger) -> list
         Duty(region.name, "compact", destroying(lambda: compact(region, log))),
         Duty(region.name, "purge", destroying(lambda: purge(region, log))),
         Duty(region.name, "request_deletion", destroying(lambda: request_deletion(region, log))),
+        Duty(region.name, "sweep", destroying(lambda: sweep(region, log))),
         Duty(region.name, "complete", destroying(lambda: complete(region, log))),
         Duty(region.name, "prune", destroying(lambda: prune(region, log))),
         Duty(region.name, "prune_ledger", destroying(lambda: prune_ledger(region, log))),

@@ -1,6 +1,6 @@
 """Purge: delete replicas from their backends, and list them until they are seen absent."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -13,9 +13,9 @@ from storage.catalog.kinds import ObjectKind
 from storage.catalog.objects import Replica
 from storage.catalog.purges import Retry
 from storage.errors import BackendError
-from storage.model import ReplicaState
+from storage.model import PostureState, ReplicaState
 from storage.objects import control
-from storage.policy import FIRST_RETRY, LAST_RETRY, LEASE, AbsenceReason, absent, may_destroy
+from storage.policy import LEASE, AbsenceReason, absent, may_destroy, retry_after
 from storage.region import OpenRegion
 
 BATCH = 64
@@ -58,7 +58,8 @@ def purge(region: OpenRegion, log: FilteringBoundLogger) -> int:
         todo = _todo(connection, claimed)
     outcomes = _purge_all(region, todo)
     if outcomes:
-        region.catalog.run(lambda connection: _note(region, connection, outcomes))
+        postures = region.posture_states()
+        region.catalog.run(lambda connection: _note(region, connection, outcomes, postures))
     for outcome in outcomes:
         if outcome.error is not None:
             log.warning(
@@ -91,7 +92,7 @@ def _believed(region: OpenRegion, outcome: _Outcome, error: str | None, by: UUID
     """Return the outcome with the control that it rests on, or for another try."""
     if error is None:
         return replace(outcome, control=by)
-    later = region.clock.now() + _delay(outcome.attempt)
+    later = region.clock.now() + retry_after(outcome.attempt.attempts)
     return _Outcome(outcome.attempt, again=later, error=error)
 
 
@@ -114,7 +115,7 @@ def _todo(connection: Connection, claimed: Sequence[Replica]) -> list[_Purge]:
 def _purge_one(region: OpenRegion, one: _Purge) -> _Outcome:
     """Try one purge. It is tried again until the replica is seen absent."""
     now, attempt = region.clock.now(), one.attempt
-    later = now + _delay(attempt)
+    later = now + retry_after(attempt.attempts)
     backend = region.backends.get(attempt.backend)
     permit = may_destroy(what="replica", state=attempt.state, held=one.held, now=now)
     if backend is None or not permit.allowed:
@@ -136,12 +137,18 @@ def _purge_one(region: OpenRegion, one: _Purge) -> _Outcome:
     return _Outcome(attempt, again=later, error="PurgeIncomplete")
 
 
-def _note(region: OpenRegion, connection: Connection, outcomes: Sequence[_Outcome]) -> None:
+def _note(
+    region: OpenRegion,
+    connection: Connection,
+    outcomes: Sequence[_Outcome],
+    postures: Mapping[str, PostureState],
+) -> None:
     """Record the outcomes in one transaction. Objects are locked in order, before replicas."""
     objects.lock(connection, [outcome.attempt.object_id for outcome in outcomes])
     for outcome in outcomes:
         if outcome.gone is not None:
-            visibility = region.visibility(outcome.attempt.backend)
+            name = outcome.attempt.backend
+            visibility = region.visibility(name, postures.get(name))
             purges.mark_gone(
                 connection, outcome.attempt, visibility, outcome.gone, control=outcome.control
             )
@@ -151,9 +158,3 @@ def _note(region: OpenRegion, connection: Connection, outcomes: Sequence[_Outcom
         connection,
         [Retry(x.attempt.id, x.error, x.again) for x in outcomes if x.again is not None],
     )
-
-
-def _delay(attempt: Replica) -> timedelta:
-    """Return the delay, longer each time, up to an hour."""
-    grown: timedelta = FIRST_RETRY * 2 ** min(attempt.attempts, 12)
-    return min(LAST_RETRY, grown)

@@ -51,13 +51,13 @@ def replicate(region: OpenRegion, log: FilteringBoundLogger) -> int:
 
 
 def answering_backends(region: OpenRegion) -> set[str]:
-    """Return the lawful backends that answer a request.
+    """Return the open backends that answer a request.
 
     Nothing is announced to the others: each announced replica is a row until it is seen absent, and
     an outage of days would leave one for every object and minute.
     """
     found = set()
-    for name in region.lawful():
+    for name in region.open_backends():
         try:
             region.backends[name].list_key(_ABSENT)
         except (BackendUnavailable, BackendTimeout):

@@ -8,13 +8,12 @@ from storage.catalog import copies
 from storage.catalog.copies import Due
 from storage.errors import AcknowledgementInvalid, ProcessorError, ProcessorTimeout, Refused
 from storage.policy import (
-    FIRST_RETRY,
     HELD_AT_PROCESSORS,
-    LAST_RETRY,
     LEASE,
     DeletionReason,
     confirm_deletion,
     may_destroy,
+    retry_after,
 )
 from storage.ports import Acknowledgement, Connector
 from storage.region import OpenRegion
@@ -44,21 +43,22 @@ def _ask_one(region: OpenRegion, due: Due, silent: set[str]) -> dict[str, object
     now = region.clock.now()
     connector = region.connectors.get(due.processor)
     if connector is None:
-        return _again(region, due, "ProcessorUnknown", now + _delay(due))
+        return _again(region, due, "ProcessorUnknown", now + retry_after(due.attempts))
     if due.processor in silent:
-        return _again(region, due, ProcessorTimeout.__name__, now + _delay(due))
+        return _again(region, due, ProcessorTimeout.__name__, now + retry_after(due.attempts))
     try:
         confirmed = _confirmation(connector, due, now)
     except (ProcessorError, Refused) as error:
         if isinstance(error, ProcessorTimeout):
             silent.add(due.processor)
-        return _again(region, due, error.code, now + _delay(due))
+        return _again(region, due, error.code, now + retry_after(due.attempts))
     if confirmed is not None:
         with region.catalog.begin() as connection:
             copies.confirm(connection, due.id, "acknowledged", confirmed.digest, region.clock.now())
         return None
     # A delivery that may still arrive is checked again when it no longer can.
-    waits = due.land_by + timedelta(milliseconds=1) if now <= due.land_by else now + _delay(due)
+    landed, retry = due.land_by + timedelta(milliseconds=1), now + retry_after(due.attempts)
+    waits = landed if now <= due.land_by else retry
     _again(region, due, None, waits)
     return None
 
@@ -89,9 +89,3 @@ def _again(region: OpenRegion, due: Due, code: str | None, at: datetime) -> dict
     with region.catalog.begin() as connection:
         copies.ask_later(connection, due.id, code, at)
     return {"processor": due.processor, "copy": str(due.id), "error": code}
-
-
-def _delay(due: Due) -> timedelta:
-    """Return the delay, longer each time, up to an hour."""
-    grown: timedelta = FIRST_RETRY * 2 ** min(due.attempts, 12)
-    return min(LAST_RETRY, grown)

@@ -2,7 +2,7 @@
 
 What is there is replicated to a lawful backend, and only then purged; a replica under a hold too,
 so its lock at the backend is released after the move. The last thing is a listing of the whole
-backend: it shows what no row knows, too.
+backend: it shows what no row knows, too. It is believed if it shows a control.
 """
 
 from collections.abc import Collection, Sequence
@@ -12,13 +12,14 @@ from uuid import UUID
 from sqlalchemy import Connection
 from structlog.typing import FilteringBoundLogger
 
-from storage.catalog import departures, objects, signing_keys
+from storage.catalog import departures, objects, signing_keys, sweeps
 from storage.catalog.kinds import ObjectState
 from storage.catalog.objects import Replica, StoredObject
 from storage.errors import BackendError
 from storage.evidence.departures import Statement, sign_statement
 from storage.evidence.keys import key_id
 from storage.model import ReplicaState
+from storage.objects import control
 from storage.objects.transfer import is_intact
 from storage.policy import LEASE, WAITING, may_leave, settle
 from storage.ports import ItemKind
@@ -129,7 +130,7 @@ def _sign_if_empty(region: OpenRegion, name: str, log: FilteringBoundLogger) -> 
         if departures.lock_empty(connection, name) is None:
             return
     looked = region.clock.now()
-    if next(region.backends[name].scan(), None) is not None:
+    if not control.is_alone(region, name):
         log.warning("orphans_left", region=region.name, backend=name)
         return
     seen = region.visibility(name)
@@ -152,6 +153,7 @@ def _sign_if_empty(region: OpenRegion, name: str, log: FilteringBoundLogger) -> 
         )
         token = sign_statement(statement, region.signing)
         departures.finish(connection, known, token, looked)
+        sweeps.mark_swept(connection, name, sweeps.FOR_EVER)
         public = region.signing.public_key()
         signing_keys.note(connection, key_id(public), public.public_bytes_raw(), looked)
     log.info("backend_empty", region=region.name, backend=name)

@@ -178,11 +178,11 @@ def plan(stage: Stage, other: Actor) -> Act:
 
 @operation
 def purge(stage: Stage, other: Actor) -> Act:
-    """Purge what was planned, and confirm its absence."""
+    """Purge what was planned, confirm its absence, and list what is left beside it."""
     some_records(stage, other)
     other.erase(Scope.tenant())
     other.duty("plan")
-    return lambda actor: actor.duty("purge")
+    return lambda actor: actor.duty("purge", "sweep")
 
 
 @operation
@@ -191,7 +191,7 @@ def complete(stage: Stage, other: Actor) -> Act:
     some_records(stage, other)
     other.erase(Scope.subject("ben"))
     other.erase(Scope.tenant())
-    other.duty("plan", "purge")
+    other.duty("plan", "purge", "sweep")
     return lambda actor: actor.duty("complete")
 
 
@@ -222,7 +222,7 @@ def plan_what_is_held(stage: Stage, other: Actor) -> Act:
     some_records(stage, other)
     other.hold(stage.holding("ann"))
     other.erase(Scope.tenant())
-    return lambda actor: actor.duty("plan", "purge", "complete")
+    return lambda actor: actor.duty("plan", "purge", "sweep", "complete")
 
 
 @operation
@@ -266,7 +266,7 @@ def release(stage: Stage, other: Actor) -> Act:
 
     def act(actor: Actor) -> None:
         actor.release(holding)
-        actor.duty("release", "plan", "purge", "complete")
+        actor.duty("release", "plan", "purge", "sweep", "complete")
 
     return act
 
@@ -305,7 +305,7 @@ def expire_and_erase(stage: Stage, other: Actor) -> Act:
     stage.pass_midnight()
 
     def act(actor: Actor) -> None:
-        actor.duty("expire", "plan", "expire", "purge", "complete")
+        actor.duty("expire", "plan", "expire", "purge", "sweep", "complete")
 
     return act
 
@@ -340,7 +340,7 @@ def forget(stage: Stage, other: Actor) -> Act:
     """Prune fences that are past their time, and objects that are gone."""
     other.put(stage.fact("ann", data_class=FILE))
     other.erase(Scope.subject("ann"))
-    other.duty("plan", "purge", "complete")
+    other.duty("plan", "purge", "sweep", "complete")
     stage.pass_time(hours=25)
     return lambda actor: actor.duty("prune")
 

@@ -203,7 +203,9 @@ def _compact_and_erase(stage: Stage, other: Actor) -> tuple[Act, Act]:
 def _plan_and_compact(stage: Stage, other: Actor) -> tuple[Act, Act]:
     _to_compact(stage, other)
     other.erase(Scope.subject("ben"))
-    return lambda one: one.duty("plan"), lambda two: two.duty("compact", "purge", "complete")
+    return lambda one: one.duty("plan"), lambda two: two.duty(
+        "compact", "purge", "sweep", "complete"
+    )
 
 
 @pair("compact x replicate")
@@ -250,7 +252,7 @@ def _purge_twice(stage: Stage, other: Actor) -> tuple[Act, Act]:
     some_records(stage, other)
     other.erase(Scope.tenant())
     other.duty("plan")
-    return lambda one: one.duty("purge"), lambda two: two.duty("purge", "complete")
+    return lambda one: one.duty("purge"), lambda two: two.duty("purge", "sweep", "complete")
 
 
 @pair("plan x plan")
@@ -258,7 +260,7 @@ def _plan_twice(stage: Stage, other: Actor) -> tuple[Act, Act]:
     some_records(stage, other)
     other.erase(Scope.subject("ann"))
     other.erase(Scope.tenant())
-    return lambda one: one.duty("plan"), lambda two: two.duty("plan", "purge", "complete")
+    return lambda one: one.duty("plan"), lambda two: two.duty("plan", "purge", "sweep", "complete")
 
 
 @pair("expire x erase and plan")
@@ -360,19 +362,19 @@ def _ask_back_and_erase(stage: Stage, other: Actor) -> tuple[Act, Act]:
         ends = stage.start(Tape(stop="commit update processor_copy"))
         ends.hand_over_and_end(fact)
     stage.pass_time(hours=1)
-    return lambda one: one.duty("request_deletion", "complete"), _erase_and_ask
+    return lambda one: one.duty("request_deletion", "sweep", "complete"), _erase_and_ask
 
 
 def _erase_and_ask(two: Actor) -> None:
     """Erase, and let a worker do all that it can, also at processors."""
     two.erase(Scope.subject("ann"))
-    two.duty("plan", "purge", "request_deletion", "complete")
+    two.duty("plan", "purge", "request_deletion", "sweep", "complete")
 
 
 def _erase_all(two: Actor, scope: Scope | None = None) -> None:
     """Erase, and let a worker do all that it can."""
     two.erase(scope or Scope.subject("ann"))
-    two.duty("plan", "purge", "complete")
+    two.duty("plan", "purge", "sweep", "complete")
 
 
 def _to_compact(stage: Stage, other: Actor) -> None:

@@ -31,7 +31,7 @@ def ask_back(stage: Stage, other: Actor) -> Act:
     other.erase(Scope.subject("ann"))
     other.duty("plan", "purge")
     stage.pass_time(hours=1)
-    return lambda actor: actor.duty("request_deletion", "complete", "prune")
+    return lambda actor: actor.duty("request_deletion", "sweep", "complete", "prune")
 
 
 @operation
@@ -42,7 +42,7 @@ def ask_back_too_early(stage: Stage, other: Actor) -> Act:
     stage.start(Tape(stop="deliver", how="late")).hand_over_and_end(fact)
     other.erase(Scope.subject("ann"))
     other.duty("plan", "purge")
-    return lambda actor: actor.duty("request_deletion", "complete", "prune")
+    return lambda actor: actor.duty("request_deletion", "sweep", "complete", "prune")
 
 
 @operation
@@ -54,7 +54,7 @@ def settle_a_copy(stage: Stage, other: Actor) -> Act:
     other.erase(Scope.subject("ann"))
     other.duty("plan", "purge")
     stage.pass_time(hours=1)
-    return lambda actor: actor.duty("resolve", "request_deletion", "complete")
+    return lambda actor: actor.duty("resolve", "request_deletion", "sweep", "complete")
 
 
 @operation
@@ -66,7 +66,7 @@ def recover(stage: Stage, other: Actor) -> Act:
     for fact in facts[:2]:
         other.hand_over(fact)
     other.erase(Scope.subject("ann"))
-    other.duty("plan", "purge", "complete")
+    other.duty("plan", "purge", "sweep", "complete")
 
     def act(actor: Actor) -> None:
         restored_catalog.restore(stage, backup, elsewhere=True)
@@ -84,7 +84,7 @@ def recover_in_place(stage: Stage, other: Actor) -> Act:
     other.hold(stage.holding("ben"))
     other.hand_over(facts[0])
     other.erase(Scope.tenant())
-    other.duty("plan", "purge", "request_deletion", "complete")
+    other.duty("plan", "purge", "request_deletion", "sweep", "complete")
 
     def act(actor: Actor) -> None:
         restored_catalog.restore(stage, backup, elsewhere=False)

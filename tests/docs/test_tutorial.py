@@ -13,6 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from storage import embedded
+
 PAGE = Path(__file__).parents[2] / "docs/tutorial.md"
 _BLOCK = re.compile(
     r'^```(?P<kind>\S*)(?: title="(?P<file>[^"]+)")?\n(?P<text>.*?)^```$', re.MULTILINE | re.DOTALL
@@ -58,13 +60,15 @@ def directory() -> Iterator[Path]:
     shutil.rmtree(made)
 
 
-@pytest.mark.timeout(600)  # a dozen processes, each of which starts PostgreSQL
+@pytest.mark.timeout(600)  # a dozen processes
 def test_every_block_runs_in_order(directory: Path) -> None:
-    """Commands succeed, and print what the page shows."""
+    """Commands succeed, and print what the page shows. The server stays up between them."""
     page = blocks()
     environment = {k: v for k, v in os.environ.items() if not k.startswith("DOMICILE_")}
     environment["PATH"] = f"{Path(sys.executable).parent}:{environment['PATH']}"
 
+    (directory / "data").mkdir(mode=0o700)
+    _, leave = embedded.start(directory / "data/postgres")
     done = subprocess.run(
         ["/usr/bin/env", "bash", "-euo", "pipefail", "-c", script(page)],
         cwd=directory,
@@ -74,6 +78,7 @@ def test_every_block_runs_in_order(directory: Path) -> None:
         timeout=580,
         check=False,
     )
+    leave()
 
     assert done.returncode == 0, done.stdout + done.stderr
     printed = iter(done.stdout.split(f"{_END}\n"))

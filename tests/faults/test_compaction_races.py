@@ -125,6 +125,7 @@ def test_an_erasure_while_its_record_is_compacted(
     second = pack.erase("b")
     if planned == "planned":
         duty(pack.domicile, "plan")
+        duty(pack.domicile, "sweep")
         duty(pack.domicile, "complete")
         pack.honest(b=second)
     gate.open.set()

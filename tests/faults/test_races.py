@@ -97,13 +97,13 @@ def test_an_erasure_of_one_record_of_a_pack_that_is_being_put(
     assert isinstance(refused.error, Erased)
     assert isinstance(stored, PutResult)
 
-    size = domicile.store.status()[0].bytes
+    size = domicile.store.status().regions[0].bytes
     for _ in range(2):
         work(domicile, hours=1)
         assert not is_complete(domicile, erasure)
     work(domicile, hours=73)
     assert is_complete(domicile, erasure)
-    assert domicile.store.status()[0].bytes < size - len(mine) / 2
+    assert domicile.store.status().regions[0].bytes < size - len(mine) / 2
     assert get(t, stored.id) == mine
 
 

@@ -122,7 +122,7 @@ class TestOperation:
 
         told = line.told("worker", "--once")
 
-        assert set(told["pieces"]) >= {"plan", "expire", "purge", "complete"}
+        assert set(told["pieces"]) >= {"plan", "expire", "purge", "sweep", "complete"}
         assert "due now" in line("worker", "--dry-run").stdout
 
 
@@ -317,7 +317,7 @@ class TestErrors:
         def broken(**_: object) -> None:
             raise ValueError("hunter2")
 
-        monkeypatch.setattr(status, "opened_homes", broken)
+        monkeypatch.setattr(status, "opened", broken)
         result, (code, error) = line("status"), line.error("status")
         logged, said = result.stderr.split("\n", 1)
 

@@ -1,6 +1,8 @@
 """``domicile erase`` says how many records it covers, so that a misspelled name is noticed."""
 
+import os
 import re
+from shutil import copy
 
 import pytest
 
@@ -56,6 +58,27 @@ def test_a_record_and_an_account_are_counted_too(line: CommandLine) -> None:
     assert again["readable_before"] == {"at_least": 0, "exact": True}
     assert account["readable_before"]["exact"] is True
     assert len(account["erasures"]) == 1
+
+
+def test_a_copy_that_keeps_a_receipt_open_is_shown(line: CommandLine) -> None:
+    """With the number of keys, their backend, and the command that names them."""
+    line.put("mine", "--subject", "user-11")
+    pack = max((line.home / "backends" / "eu-a" / "pack").rglob("*-*/*-*"), key=os.path.getmtime)
+    for name in ("f" * 65, "Copy of a pack"):
+        copy(pack, pack.with_name(name))
+    told = line.told("erase", "acme-eu", "--subject", "user-11", *_YES)
+    line("worker", "--once")
+
+    shown = line("erasure", "show", told["erasure"]["id"])
+    assert "OrphansLeft" in shown.stdout
+    assert "eu-a has 2 keys of the same day" in " ".join(shown.stderr.split())
+    assert "the catalog does not know 2 keys on eu-a" in " ".join(line("status").stdout.split())
+    scrub = line("scrub", "--backend", "eu-a")
+    assert scrub.exit_code == Exit.UNREPAIRED
+    assert "f" * 65 in scrub.stdout
+
+    for name in ("f" * 65, "Copy of a pack"):
+        pack.with_name(name).unlink()
 
 
 def test_a_worker_says_what_is_left_for_later(line: CommandLine) -> None:

@@ -6,7 +6,9 @@ import sys
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
+from storage.cli.app import app
 from storage.cli.exit_codes import Exit
 from tests.support.cli_harness import ROOT, CommandLine
 
@@ -95,16 +97,14 @@ def _run(*args: str, **environment: str) -> subprocess.CompletedProcess[str]:
 )
 def test_a_shell_completes(words: str, expected: set[str]) -> None:
     """Commands, subcommands, options and choices."""
-    result = _run(
-        sys.executable,
-        "-m",
-        "storage.cli",
-        _DOMICILE_COMPLETE="complete_bash",
-        COMP_WORDS=words,
-        COMP_CWORD=str(len(words.split(" ")) - 1),
-    )
+    asked = {
+        "_DOMICILE_COMPLETE": "complete_bash",
+        "COMP_WORDS": words,
+        "COMP_CWORD": str(len(words.split(" ")) - 1),
+    }
+    result = CliRunner(env=asked).invoke(app, prog_name="domicile")
 
-    assert result.returncode == 0, result.stderr
+    assert result.exit_code == 0, result.stderr
     assert set(result.stdout.split()) >= expected
 
 

@@ -28,7 +28,7 @@ def test_nothing_is_destroyed_until_they_agree(domicile: Domicile, ahead: timede
     assert t.get(kept, purpose=SERVE).body == b"kept"
     assert t.put(PROMPT, b"later").stored
     assert domicile.store.erasure(erasure.id).state is ErasureState.FENCED
-    assert domicile.store.status()[0].clocks_disagree
+    assert domicile.store.status().regions[0].clocks_disagree
     domicile.pass_time(days=31)
     before = held(domicile)
     domicile.run_worker()
@@ -41,7 +41,7 @@ def test_nothing_is_destroyed_until_they_agree(domicile: Domicile, ahead: timede
     domicile.pass_time(hours=1)
     domicile.run_worker()
     assert held(domicile) == 0
-    assert not domicile.store.status()[0].clocks_disagree
+    assert not domicile.store.status().regions[0].clocks_disagree
     with pytest.raises(NotFound):
         t.get(kept, purpose=SERVE)
 

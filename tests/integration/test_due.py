@@ -17,10 +17,10 @@ def counts(domicile: Domicile) -> dict[str, int]:
 
 
 def test_every_duty_is_counted(domicile: Domicile) -> None:
-    """Except the comparison of clocks, which runs each time."""
+    """Except what is compared and read each time: clocks and postures."""
     region, keys = home(domicile), homes_of(domicile.store).served("eu-central-1").keys
     names = {one.name for one in duties(region, keys, structlog.get_logger())}
-    assert due(region).keys() == names - {"clocks"}
+    assert due(region).keys() == names - {"clocks", "postures"}
 
 
 def test_an_erasure_is_due_step_by_step(domicile: Domicile) -> None:
@@ -36,10 +36,12 @@ def test_an_erasure_is_due_step_by_step(domicile: Domicile) -> None:
     duty(domicile, "plan")
     assert counts(domicile) == {"purge": 2}
     duty(domicile, "purge")
-    assert counts(domicile) == {"complete": 1, "prune": 1}  # the control has served
+    assert counts(domicile) == {"sweep": 2, "prune": 1}  # the control has served
+    duty(domicile, "sweep")
+    assert counts(domicile) == {"purge": 2, "complete": 1, "prune": 1}
     duty(domicile, "complete")
     assert domicile.store.erasure(erasure.id).receipt is not None
-    assert counts(domicile) == {"prune": 2}
+    assert counts(domicile) == {"purge": 2, "prune": 2}
 
 
 def test_a_day_is_due_when_it_is_over(domicile: Domicile) -> None:

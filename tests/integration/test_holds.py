@@ -171,7 +171,7 @@ def test_what_is_held_outlives_its_day_and_goes_when_it_is_released(domicile: Do
     assert backends_with(domicile, mine_bytes) == {"eu-a", "eu-b"}
     assert relocated(domicile) == {mine.unique}
     assert object_states(home(domicile), "day_key") == {}
-    assert [status.overdue_days for status in domicile.store.status()] == [0, 0]
+    assert [status.overdue_days for status in domicile.store.status().regions] == [0, 0]
     with pytest.raises((Expired, NotFound)):
         get(t, mine)
     assert t.list() == []
@@ -238,7 +238,7 @@ def test_backends_that_do_not_answer_keep_the_day_and_lose_nothing(domicile: Dom
         domicile.backends[backend].full = True
     for hours in (1, 30, 30):
         work(domicile, hours=hours)
-    assert [s.overdue_days for s in domicile.store.status()] == [1, 0]
+    assert [s.overdue_days for s in domicile.store.status().regions] == [1, 0]
     assert relocated(domicile) == set()
     assert object_states(home(domicile), "day_key") == {"stored": 1}
     assert open_held(domicile, placed, mine) == b"mine"
@@ -247,7 +247,7 @@ def test_backends_that_do_not_answer_keep_the_day_and_lose_nothing(domicile: Dom
         domicile.backends[backend].full = False
     rest(domicile)
     assert relocated(domicile) == {mine.unique}
-    assert [s.overdue_days for s in domicile.store.status()] == [0, 0]
+    assert [s.overdue_days for s in domicile.store.status().regions] == [0, 0]
     assert open_held(domicile, placed, mine) == b"mine"
 
 
@@ -324,7 +324,10 @@ def test_a_hold_is_shown_and_listed_and_reviewed(domicile: Domicile) -> None:
     assert holds.show(first.hold.id) == first.hold
     assert [h.id for h in holds.list("eu-central-1")] == [second.hold.id, first.hold.id]
     domicile.pass_time(days=400)
-    assert [(s.holds, s.overdue_reviews) for s in domicile.store.status()] == [(2, 2), (0, 0)]
+    assert [(s.holds, s.overdue_reviews) for s in domicile.store.status().regions] == [
+        (2, 2),
+        (0, 0),
+    ]
     release_holds(domicile, second)
     release_holds(domicile, second)  # again: nothing changes
 

@@ -49,6 +49,7 @@ def purged(domicile: Domicile, *subjects: str) -> list[Erasure]:
         found.append(erase(t, Scope.subject(subject)))
         duty(domicile, "plan")
     duty(domicile, "purge")
+    duty(domicile, "sweep")
     return found
 
 
@@ -174,6 +175,7 @@ def test_what_a_backend_cannot_list_is_attested_never_seen(domicile: Domicile) -
         region=region.model_copy(update={"backends": (region.backends[0], off)}),
     )
     purge(attesting, structlog.get_logger())
+    duty(domicile, "sweep")
     duty(domicile, "complete")
 
     found = {x for x in leaves(receipt_of(domicile, erasure)) if x[0] == "eu-b"}

@@ -227,7 +227,7 @@ def test_forgotten_bytes_that_only_a_silent_backend_has(
     assert recover_catalog(domicile).events == 1
     work(domicile, hours=1)
     assert not is_complete(domicile, erasure)
-    (told,) = [region for region in domicile.store.status() if region.unread]
+    (told,) = [region for region in domicile.store.status().regions if region.unread]
     assert told.unread == ("eu-b",)
     show(told)
     assert "eu-b did NOT ANSWER" in capsys.readouterr().out
@@ -238,7 +238,7 @@ def test_forgotten_bytes_that_only_a_silent_backend_has(
     domicile.backends["eu-b"].fail_before.clear()
     work(domicile, hours=2)
     assert is_complete(domicile, erasure)
-    assert not any(region.unread for region in domicile.store.status())
+    assert not any(region.unread for region in domicile.store.status().regions)
     assert len(packs_on(domicile)) == 2
 
 

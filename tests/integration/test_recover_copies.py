@@ -145,7 +145,7 @@ def test_a_server_that_was_set_back_while_a_copy_was_announced(domicile: Domicil
     stay_in_place(domicile)
 
     erasure = erase(domicile.store.tenant("acme-eu"))
-    for name in ("plan", "purge", "complete"):
+    for name in ("plan", "purge", "sweep", "complete"):
         duty(domicile, name)
     assert not is_complete(domicile, erasure)
     waits_for = {left.backend for left in domicile.store.erasure(erasure.id).outstanding}

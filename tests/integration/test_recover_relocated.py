@@ -47,7 +47,7 @@ def damage(domicile: Domicile, backend: str, prefix: str) -> None:
 
 def overdue(domicile: Domicile) -> int:
     """Return the number of overdue days."""
-    return sum(status.overdue_days for status in domicile.store.status())
+    return sum(status.overdue_days for status in domicile.store.status().regions)
 
 
 def test_what_was_relocated_since_the_backup_can_be_opened(domicile: Domicile) -> None:

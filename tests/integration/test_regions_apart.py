@@ -11,6 +11,7 @@ import structlog
 from sqlalchemy import text
 
 from storage.bootstrap import open_homes, open_restored, open_store, worker_of
+from storage.catalog import schema
 from storage.cli.exit_codes import Exit
 from storage.client.regions import ServedRegion, ServedRegions
 from storage.client.store import Store
@@ -83,11 +84,24 @@ def unsupported(domicile: Domicile) -> AbstractContextManager[Settings]:
     return changed(domicile, "region", "eu-west-1")
 
 
+@contextmanager
+def older(domicile: Domicile) -> Iterator[Settings]:
+    """The region's schema lacks the newest migration, which this code needs."""
+    with catalog_of(domicile.settings, AWAY) as connection:
+        schema.downgrade(connection, "-1")
+    try:
+        yield domicile.settings
+    finally:
+        with catalog_of(domicile.settings, AWAY) as connection:
+            schema.upgrade(connection)
+
+
 FAULTS = [
     (unreachable, CatalogUnavailable),
     (without_keys, SettingsError),
     (restored, CatalogRestored),
     (unsupported, CatalogUnsupported),
+    (older, CatalogUnsupported),
 ]
 
 
@@ -119,11 +133,13 @@ def test_the_other_region_is_served(
             lambda: store.tenant("acme-us"),
             lambda: store.tenant("nobody"),
             lambda: store.erasures(AWAY),
-            store.status,
         ):
             with pytest.raises(error, match=AWAY):
                 call()
         assert store.erasures(HOME)
+        status = store.status()
+        assert [found.region for found in status.regions] == [HOME]
+        assert {name: type(failed) for name, failed in status.failed.items()} == {AWAY: error}
         done = store.erase(Scope.account("acme"), reason=Reason.CONTRACT_END)
         assert ([e.region for e in done.erasures], done.not_reached) == ([HOME], (AWAY,))
 
@@ -141,7 +157,9 @@ def test_a_region_opens_when_its_fault_is_over(
         assert store.tenant("acme-us").put(PROMPT, BODY).stored
         with pytest.raises(UnknownTenant):
             store.tenant("nobody")
-        assert [found.region for found in store.status()] == [HOME, AWAY]
+        status = store.status()
+        assert [found.region for found in status.regions] == [HOME, AWAY]
+        assert status.failed == {}
 
 
 @pytest.mark.parametrize(("fault", "error"), FAULTS)

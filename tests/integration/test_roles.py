@@ -89,7 +89,7 @@ class TestRoles:
             False,
         )
         assert roles.store.erasure(erasure.id).state is ErasureState.COMPLETE
-        assert [status.overdue_days for status in roles.store.status()] == [0, 0]
+        assert [status.overdue_days for status in roles.store.status().regions] == [0, 0]
         assert roles.store.tenant("acme-eu").list() == []
 
     def test_a_hold_needs_admin_and_worker_and_no_more(self, roles: Domicile) -> None:

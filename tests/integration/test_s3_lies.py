@@ -15,6 +15,7 @@ import pytest
 import storage.backends.s3
 from storage.backends.s3.backend import S3Backend
 from storage.backends.s3.bucket import Bucket
+from storage.backends.s3.posture import read_posture
 from storage.backends.s3.upload import PART
 from storage.errors import BackendError
 from storage.testing.s3 import CREDENTIALS, S3Server
@@ -45,6 +46,9 @@ def call_all(
     yield lambda: backend.plant("canary/kept/1", timeout=timeout)
     yield lambda: list(backend.scan("pack/"))
     yield lambda: other.list_key(KEY)
+    yield lambda: read_posture(
+        backend._bucket, sees_versions=True, crosses_network=True, timeout=timeout
+    )
     yield lambda: backend.purge(KEY)
 
 

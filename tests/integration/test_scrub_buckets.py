@@ -151,7 +151,7 @@ class TestSubProcessors:
                 1,
             ]
         assert all(scrubbed(changed, name, 1.0) == {} for name in ("eu-a", "eu-b", "eu-c"))
-        (region, _) = changed.store.status()
+        (region, _) = changed.store.status().regions
         assert [backend.missing for backend in region.backends] == [0, 0, 0]
 
     @pytest.mark.parametrize("domicile_backends", ["memory"], indirect=True)

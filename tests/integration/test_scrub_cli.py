@@ -82,7 +82,7 @@ def test_irreparable_damage_has_its_own_exit_code(scrub: CliRunner, domicile: Do
     assert "Restore these keys on a backend" in " ".join(result.stderr.split())
     told = loads(ran(scrub, "--backend", "eu-a", "--json").stdout)
     assert told["affected"] == {"records": {"at_least": 1, "exact": True}, "tenants": ["acme-eu"]}
-    (region, _) = domicile.store.status()
+    (region, _) = domicile.store.status().regions
     assert [backend.unrepaired for backend in region.backends] == [1, 0]
 
 

@@ -61,7 +61,7 @@ def leave(domicile: Domicile, name: str, count: int) -> tuple[Counter[str], int]
     before, held = side(region), len(pack_ids(region))
     erasure = tenant.erase(Scope.tenant(), reason=Reason.CONTRACT_END)
     most = side(region) - before
-    for step in ("plan", "expire", "replicate", "compact", "purge", "complete"):
+    for step in ("plan", "expire", "replicate", "compact", "purge", "sweep", "complete"):
         duty(domicile, step)
         most |= side(region) - before
     for _ in range(3):
@@ -84,8 +84,8 @@ def test_a_tenant_that_leaves_writes_no_row_per_record(domicile: Domicile) -> No
 
     new = Counter(tenant=1, agreement=1, erasure=1, receipt=1)
     assert left == [new + Counter(signing_key=1), new]
-    # the entry of the ledger is an object, on two backends, and so is the control of each pass
-    asked = Counter(erasure=1, fence=1, receipt=1, object=2, replica=4)
+    # the entry of the ledger is an object on two backends, and so are two controls
+    asked = Counter(erasure=1, fence=1, receipt=1, object=3, replica=6)
     assert most[0] - Counter(signing_key=1) == most[1] == asked
 
 
@@ -164,6 +164,7 @@ def test_an_open_erasure_is_never_pruned(domicile: Domicile) -> None:
     before = [(e.id, e.receipt) for e in known(domicile)]
     domicile.bring_back("eu-a")
     duty(domicile, "purge")
+    duty(domicile, "sweep")
     duty(domicile, "complete")
     duty(domicile, "prune")
 

@@ -9,7 +9,7 @@ import pytest
 from storage import DataClass, Reason, Scope
 from storage.cli.commands.status import late
 from storage.client.tenant import Tenant
-from storage.errors import BackendForbidden
+from storage.errors import BackendForbidden, CatalogUnavailable
 from storage.model import NewRecord, PutResult, RegionStatus
 from storage.policy import horizon_alarm, horizon_wanted
 from storage.testing import Domicile
@@ -20,7 +20,7 @@ BACKENDS = ("eu-a", "eu-b")
 
 def status(domicile: Domicile) -> RegionStatus:
     """Return the status of the home region."""
-    return next(s for s in domicile.store.status() if s.region == "eu-central-1")
+    return next(s for s in domicile.store.status().regions if s.region == "eu-central-1")
 
 
 def erase_one_of_two(t: Tenant) -> None:
@@ -111,3 +111,21 @@ def test_the_status_shows_that_no_worker_makes_partitions(domicile: Domicile) ->
     assert status(domicile).horizon_alarm
     domicile.run_worker()
     assert not status(domicile).horizon_alarm
+
+
+def test_a_status_when_regions_fail_one_after_the_other(
+    domicile: Domicile, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An error is raised only when no region answers."""
+
+    def down() -> None:
+        raise CatalogUnavailable
+
+    monkeypatch.setattr(domicile.homes.served("eu-central-1").region.catalog, "begin", down)
+    found = domicile.store.status()
+    assert [region.region for region in found.regions] == ["us-east-1"]
+    assert [*found.failed] == ["eu-central-1"]
+
+    monkeypatch.setattr(domicile.homes.served("us-east-1").region.catalog, "begin", down)
+    with pytest.raises(CatalogUnavailable):
+        domicile.store.status()

@@ -196,6 +196,23 @@ def test_orphans_keep_it_from_being_called_empty(domicile: Domicile, tmp_path: P
     assert departure(domicile).token is not None
 
 
+def test_a_listing_that_shows_nothing_proves_nothing(domicile: Domicile, tmp_path: Path) -> None:
+    """Not even the control that was just left there. The receipts of others rest on it too."""
+    domicile.tenant().put(DataClass.PROMPT, b"mine")
+    backend = domicile.backends["eu-a"]
+    backend.inner.put("pack/nobody", b"x", timeout=10)
+    change(domicile, tmp_path, retires="eu-a")
+    rule = backend.inject(lambda _: iter(()), "scan")
+    work_on(domicile)
+    assert departure(domicile).token is None
+
+    backend.heal(rule)
+    backend.inner.purge("pack/nobody")
+    work_on(domicile)
+    assert departure(domicile).token is not None
+    assert keys_on(domicile, "eu-a") == []
+
+
 def test_a_backend_that_stays_after_all(domicile: Domicile, tmp_path: Path) -> None:
     """Without its flag it takes bytes again, and nothing is counted or signed."""
     change(domicile, tmp_path / "1", retires="eu-a")
@@ -306,17 +323,17 @@ def test_status_shows_what_leaves_and_what_is_overdue(domicile: Domicile, tmp_pa
     domicile.take_down("eu-c", "eu-b")
 
     work(domicile)
-    (found,) = domicile.store.status()[0].leaving
+    (found,) = domicile.store.status().regions[0].leaving
     assert (found.backend, found.until, found.overdue) == ("eu-a", until, False)
     assert found.left > 0
 
     work(domicile, days=1)
-    (found,) = domicile.store.status()[0].leaving
+    (found,) = domicile.store.status().regions[0].leaving
     assert found.overdue
 
     domicile.bring_back("eu-c", "eu-b")
     work_on(domicile)
-    (found,) = domicile.store.status()[0].leaving
+    (found,) = domicile.store.status().regions[0].leaving
     assert (found.left, found.overdue) == (0, False)
     assert found.moved > 0
 
@@ -362,4 +379,7 @@ def test_without_a_lawful_place_nothing_is_lost(domicile: Domicile, tmp_path: Pa
         tenant.put(DataClass.PROMPT, b"more")
 
     assert get(tenant, record) == b"mine"
-    assert {found.backend for found in domicile.store.status()[0].leaving} >= {"eu-a", "eu-b"}
+    assert {found.backend for found in domicile.store.status().regions[0].leaving} >= {
+        "eu-a",
+        "eu-b",
+    }

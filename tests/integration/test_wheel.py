@@ -13,7 +13,8 @@ from zipfile import ZipFile
 
 import pytest
 
-from storage.catalog import schema
+from storage.catalog import shipped
+from storage.catalog.engine import revision
 from storage.errors import ConfigurationError
 from storage.testing import Server
 from tests.support.catalogs.databases import HOME, opened
@@ -26,6 +27,13 @@ from storage.bootstrap import init
 from storage.settings import load_settings
 
 print(migrations.WHOSE, *init(load_settings()))
+"""
+ASKS = """
+import sys
+from storage import open_store
+from storage.catalog.shipped import this_code
+
+print(this_code(), "alembic" in sys.modules)
 """
 
 
@@ -102,10 +110,10 @@ def test_init_beside_a_service_with_migrations_of_its_own(
 
     ran = installed.run(theirs.parent, "python", "main.py", environment=settings)
     with opened(HOME, url) as connection:
-        current, newest = schema.revisions(connection)
+        current = revision(connection)
 
     assert (ran.stdout, ran.stderr) == (f"theirs {HOME}\n", "")
-    assert current == newest
+    assert current == shipped.this_code().revision
 
 
 def test_migrations_are_found_by_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -113,13 +121,20 @@ def test_migrations_are_found_by_path(tmp_path: Path, monkeypatch: pytest.Monkey
     theirs, inside = tmp_path / "migrations", tmp_path / "storage" / "migrations"
     theirs.mkdir()
     (theirs / "env.py").touch()
-    monkeypatch.setattr(schema, "_STORAGE", tmp_path / "storage")
+    monkeypatch.setattr(shipped, "_STORAGE", tmp_path / "storage")
 
     with pytest.raises(ConfigurationError, match="Install Domicile again"):
-        schema._folder()
+        shipped.folder()
     shutil.copytree(ROOT / "migrations", inside)
 
-    assert schema._folder() == inside
+    assert shipped.folder() == inside
+
+
+def test_a_service_knows_which_schemas_it_works_with(installed: Installed, tmp_path: Path) -> None:
+    """Without importing what runs migrations."""
+    ran = installed.run(tmp_path, "python", "-c", ASKS)
+
+    assert (ran.stdout, ran.stderr) == (f"{shipped.this_code()} False\n", "")
 
 
 @pytest.mark.parametrize(

@@ -229,7 +229,7 @@ class Life:
                     self.tally.latest_expiry = max(self.tally.latest_expiry, waited)
                 else:
                     self.tally.latest_return = max(self.tally.latest_return, waited)
-        if overdue and not late(self.domicile.store.status()[0]):
+        if overdue and not late(self.domicile.store.status().regions[0]):
             self._blame(f"at {self.now} bytes are overdue, and the status does not say so")
 
     def _look_at_erasures(self) -> None:

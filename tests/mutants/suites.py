@@ -43,7 +43,9 @@ POLICY = (
     _unit("erasure", "erasure_policy", "scrub_policy", "copies_policy"),
     _unit("lateness", "lateness", "copies_policy"),
     _unit("placement", "placement", "standing", "copies_policy"),
+    _unit("posture", "posture", "placement"),
     _unit("retention", "retention", "placement", "erasure_policy"),
+    _unit("revisions", "revisions"),
     _unit("scrub", "scrub_policy", "standing"),
     _unit("standing", "standing"),
 )

@@ -190,7 +190,7 @@ def test_expire(domicile: Domicile, tenant: Tenant, ours: FaultyBackend, outage:
     with pytest.raises((*GONE, Expired)):
         get(tenant, record)
     work(domicile, hours=2)
-    shown = {state.backend: state for state in domicile.store.status()[0].backends}
+    shown = {state.backend: state for state in domicile.store.status().regions[0].backends}
     assert shown["eu-a"].oldest_overdue is not None
     assert shown["eu-b"].oldest_overdue is None
     outage.end()

@@ -25,10 +25,10 @@ from storage import (
     Record,
     RecordId,
     RecordInfo,
-    RegionStatus,
     Scope,
     Settings,
     Store,
+    StoreStatus,
     TenantSpec,
     open_async_store,
 )
@@ -62,7 +62,7 @@ async def operating(store: AsyncStore, spec: TenantSpec, erasure_id: UUID) -> No
     )
     assert_type(await store.erasure(erasure_id), Erasure)
     assert_type(await store.erasures("eu-central-1", after=erasure_id), list[Erasure])
-    assert_type(await store.status(), list[RegionStatus])
+    assert_type(await store.status(), StoreStatus)
 
 
 async def writing(

@@ -185,7 +185,7 @@ def test_no_id_that_a_fence_covers_is_written_after_the_fence_is_gone(
     now = erased + after
 
     assert record_id.minted <= covered
-    if now > fence_until(covered, SHIPPED.bounds):
+    if now > fence_until(covered):
         with pytest.raises(StaleId):
             accept_id(SHIPPED, tenant, record_id, now, ERROR)
 
@@ -193,7 +193,7 @@ def test_no_id_that_a_fence_covers_is_written_after_the_fence_is_gone(
 def test_a_fence_stands_a_write_window_beyond_what_it_covers() -> None:
     """The values: two seconds of clock error, one day of write window."""
     assert cutoff(NOW, ERROR) == NOW + ERROR
-    assert fence_until(NOW, BOUNDS) == NOW + timedelta(hours=24)
+    assert fence_until(NOW) == NOW + timedelta(hours=24)
 
 
 def test_moments_without_a_zone_are_refused() -> None:

@@ -9,13 +9,13 @@ from hypothesis import strategies as st
 from regions.load import load_topology
 from regions.model import Region
 from storage.policy import (
-    FIRST_RETRY,
     Lateness,
     Pace,
     Step,
     erasure_lateness,
     expiry_lateness,
     key_copies,
+    retry_after,
 )
 
 HOUR = timedelta(hours=1)
@@ -81,7 +81,8 @@ def test_workers_keep_the_documented_times() -> None:
     pace = Pace.with_pause(5)
 
     assert pace == PACE
-    assert timedelta(seconds=5) == FIRST_RETRY < pace.retry
+    assert retry_after(0) == timedelta(seconds=5)
+    assert retry_after(100) == pace.retry
 
 
 def test_an_erasure_is_over_within_a_month() -> None:

@@ -34,6 +34,7 @@ CODES: dict[type[StrEnum], str] = {
     "outside_residency sub_processor_not_yet sub_processor_ended",
     PlacementReason: "allowed spare other_region outside_residency sub_processor_not_yet "
     "sub_processor_ended sub_processor_leaving backend_retires "
+    "posture_bad posture_unreadable posture_unknown "
     "catalog_sub_processor_not_yet catalog_sub_processor_ended "
     "keys_sub_processor_not_yet keys_sub_processor_ended backups_sub_processor_not_yet "
     "backups_sub_processor_ended unknown_class service_not_served unknown_residency unknown_home "

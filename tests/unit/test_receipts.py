@@ -116,7 +116,7 @@ class TestFormat:
 
         assert " ".join(Receipt.model_fields) == expected
         assert " ".join(Leaf.model_fields) == (
-            "object backend sub_processor located how absent_at control looked_for"
+            "object backend sub_processor located how absent_at control posture looked_for"
         )
         assert " ".join(Acknowledgement.model_fields) == "copy_id processor how at digest"
         assert " ".join(Deferral.model_fields) == "hold records since until"

@@ -45,7 +45,7 @@ def test_the_shipped_bounds_and_retentions() -> None:
     """Prompts and completions for 30 days and never longer; files until they are deleted."""
     topology = load_topology()
 
-    assert topology.bounds == Bounds(purge_hours=24, compaction_hours=72, write_window_hours=24)
+    assert topology.bounds == Bounds(purge_hours=24, compaction_hours=72)
     assert {
         name: (rule.retention_days, rule.ceiling_days) for name, rule in topology.classes.items()
     } == {

@@ -16,6 +16,7 @@ from storage.backends.probing import CONTROL, exercise, purged
 from storage.backends.s3.bucket import Bucket
 from storage.backends.s3.failures import ABSENT, refusal
 from storage.backends.s3.listing import objects, uploads, versions
+from storage.backends.s3.posture import read_posture
 from storage.backends.s3.responses import InvalidResponse
 from storage.backends.s3.upload import S3Upload, abort, begin, put
 from storage.errors import (
@@ -25,6 +26,7 @@ from storage.errors import (
     KeyAbsent,
     PurgeIncomplete,
 )
+from storage.model import Posture
 from storage.ports import ItemKind, StoredItem
 
 if TYPE_CHECKING:
@@ -160,6 +162,14 @@ class S3Backend:
                 advice="If it keeps none, attest that: attested_off.",
             )
         purged(self, key)
+
+    def posture(self, *, timeout: float) -> Posture:
+        return read_posture(
+            self._bucket,
+            sees_versions=ItemKind.VERSION in self.listable,
+            crosses_network=not self._bucket.is_local,
+            timeout=timeout,
+        )
 
     def close(self) -> None:
         self._bucket.close()

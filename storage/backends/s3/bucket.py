@@ -13,7 +13,7 @@ from botocore.exceptions import ClientError
 from botocore.loaders import Loader, create_loader
 from botocore.session import get_session
 
-from regions.endpoints import is_loopback
+from regions.endpoints import is_aws, is_loopback
 from storage.backends.s3 import S3Credentials, allowance, responses
 from storage.backends.s3.allowance import Allowance
 from storage.backends.s3.failures import meaning
@@ -102,6 +102,16 @@ class Bucket:
             self.check_place(timeout=timeout / 2)
             timeout -= self._clock() - before
         return self._send(lambda s3: call(s3, timeout), timeout, writes=True)
+
+    @property
+    def is_local(self) -> bool:
+        """Whether the endpoint is on this machine, so that no request crosses a network."""
+        return self._endpoint_url is not None and is_loopback(self._endpoint_url)
+
+    @property
+    def is_aws(self) -> bool:
+        """Whether the endpoint is one of AWS."""
+        return self._endpoint_url is None or is_aws(self._endpoint_url)
 
     def countdown(self, timeout: float) -> Callable[[], float]:
         """Return what tells the seconds that are left of a time for several writes.
@@ -208,7 +218,6 @@ class Bucket:
         return client
 
     def _options(self, timeout: float) -> dict[str, Any]:
-        local = self._endpoint_url is not None and is_loopback(self._endpoint_url)
         return {
             "signature_version": "s3v4",
             "retries": {"total_max_attempts": 1, "mode": "standard"},
@@ -220,7 +229,7 @@ class Bucket:
             "response_checksum_validation": "when_required",
             # configuration for other programs must not choose the destination
             "ignore_configured_endpoint_urls": True,
-            "proxies": {} if local else None,
+            "proxies": {} if self.is_local else None,
             "s3": {
                 "addressing_style": "virtual" if self._endpoint_url is None else "path",
                 "us_east_1_regional_endpoint": "regional",

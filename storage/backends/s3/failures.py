@@ -81,6 +81,21 @@ def refusal(backend: str, code: str) -> BackendError:
     return _BY_CODE.get(code, BackendUnavailable)(backend, f"it answers {_plain(code)} to a delete")
 
 
+_REFUSALS = (
+    HTTPStatus.BAD_REQUEST,
+    HTTPStatus.FORBIDDEN,
+    HTTPStatus.NOT_FOUND,
+    HTTPStatus.METHOD_NOT_ALLOWED,
+    HTTPStatus.NOT_IMPLEMENTED,
+)
+
+
+def is_refusal(error: boto.ClientError) -> bool:
+    """Return whether a server refuses a question about a bucket, or does not know it."""
+    answer, code = error.response.get("ResponseMetadata", {}), error.response["Error"].get("Code")
+    return answer.get("HTTPStatusCode") in _REFUSALS and code not in _MISPLACED
+
+
 def meaning(backend: str, error: Exception, *, writes: bool, late: bool = False) -> BackendError:
     """Return our error for any error of boto3. ``writes``: the request was to store something.
 

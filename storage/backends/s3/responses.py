@@ -11,18 +11,36 @@ from xml.etree.ElementTree import Element, ParseError, fromstring
 
 from botocore.model import OperationModel
 
+from storage.backends.s3.vocabulary import Unread, check_read, local_name
+
 if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
 
-_ROOTS = {
-    "CompleteMultipartUpload": "CompleteMultipartUploadResult",
-    "CreateMultipartUpload": "InitiateMultipartUploadResult",
-    "DeleteObjects": "DeleteResult",
-    "GetBucketLocation": "LocationConstraint",
-    "GetObjectLockConfiguration": "ObjectLockConfiguration",
-    "ListMultipartUploads": "ListMultipartUploadsResult",
-    "ListObjectVersions": "ListVersionsResult",
-    "ListObjectsV2": "ListBucketResult",
+_ROOTS: Mapping[str, tuple[str, ...]] = {
+    "CompleteMultipartUpload": ("CompleteMultipartUploadResult",),
+    "CreateMultipartUpload": ("InitiateMultipartUploadResult",),
+    "DeleteObjects": ("DeleteResult",),
+    "GetBucketAcl": ("AccessControlPolicy",),
+    "GetBucketLifecycleConfiguration": ("LifecycleConfiguration",),
+    "GetBucketLocation": ("LocationConstraint",),
+    "GetBucketLogging": ("BucketLoggingStatus",),
+    # the second names are those of moto
+    "GetBucketNotificationConfiguration": (
+        "NotificationConfiguration",
+        "GetBucketNotificationResponse",
+    ),
+    "GetBucketPolicyStatus": ("PolicyStatus",),
+    "GetBucketReplication": ("ReplicationConfiguration",),
+    "GetBucketVersioning": ("VersioningConfiguration", "GetBucketVersioningResponse"),
+    "GetObjectLockConfiguration": ("ObjectLockConfiguration",),
+    "GetPublicAccessBlock": ("PublicAccessBlockConfiguration",),
+    "ListBucketInventoryConfigurations": (
+        "ListInventoryConfigurationsResult",
+        "ListBucketInventoryConfigurationsResponse",
+    ),
+    "ListMultipartUploads": ("ListMultipartUploadsResult",),
+    "ListObjectVersions": ("ListVersionsResult",),
+    "ListObjectsV2": ("ListBucketResult",),
 }
 _ENTRIES: Mapping[str, Mapping[str, tuple[str, ...]]] = {
     "ListMultipartUploads": {"Upload": ("Key", "UploadId")},
@@ -31,6 +49,13 @@ _ENTRIES: Mapping[str, Mapping[str, tuple[str, ...]]] = {
         "DeleteMarker": ("Key", "VersionId"),
     },
     "ListObjectsV2": {"Contents": ("Key", "Size")},
+}
+_SETTINGS = _ROOTS.keys() - {
+    "CompleteMultipartUpload",
+    "CreateMultipartUpload",
+    "DeleteObjects",
+    "GetBucketLocation",
+    *_ENTRIES,
 }
 _BUCKET = {"ListMultipartUploads": "Bucket"}
 _LARGEST = 2**53  # bytes; no object is larger
@@ -49,6 +74,7 @@ def install(client: "S3Client", bucket: str) -> None:
     ) -> None:
         if _OK <= response_dict["status_code"] < _FIRST_ERROR:
             check_response(operation_model.name, response_dict["body"], bucket)
+            check_settings(operation_model, response_dict["body"])
 
     client.meta.events.register_first("before-parse.s3", check)
 
@@ -58,12 +84,25 @@ def check_response(operation: str, body: object, bucket: str) -> None:
     if operation not in _ROOTS:
         return
     root = _parse(body)
-    if _name(root) == "Error":
+    if local_name(root) == "Error":
         return  # some servers send it with status 200; botocore raises it
-    if _name(root) != _ROOTS[operation]:
+    if local_name(root) not in _ROOTS[operation]:
         raise InvalidResponse("another root element")
     if operation in _ENTRIES:
         _check_listing(operation, root, bucket)
+
+
+def check_settings(operation: OperationModel, body: object) -> None:
+    """Raise InvalidResponse if a part of an answer about a bucket would not be read."""
+    if operation.name not in _SETTINGS:
+        return
+    root = _parse(body)
+    if local_name(root) == "Error":
+        return
+    try:
+        check_read(root, operation.output_shape)
+    except Unread as error:
+        raise InvalidResponse(str(error)) from None
 
 
 def _check_listing(operation: str, root: Element, bucket: str) -> None:
@@ -73,7 +112,7 @@ def _check_listing(operation: str, root: Element, bucket: str) -> None:
         raise InvalidResponse("IsTruncated is neither true nor false")
     entries = _ENTRIES[operation]
     for child in root:
-        for field in entries.get(_name(child), ()):
+        for field in entries.get(local_name(child), ()):
             _check_field(field, _text(child, field))
 
 
@@ -96,13 +135,9 @@ def _parse(body: object) -> Element:
         raise InvalidResponse("not XML") from None
 
 
-def _name(element: Element) -> str:
-    return str(element.tag).rpartition("}")[2]
-
-
 def _text(parent: Element, name: str) -> str:
     """Return the text of the only child of that name. Raises InvalidResponse if there are more."""
-    found = [child for child in parent if _name(child) == name]
+    found = [child for child in parent if local_name(child) == name]
     if len(found) > 1:
         raise InvalidResponse(f"more than one {name}")
     return (found[0].text or "") if found else ""

@@ -10,13 +10,17 @@ from storage.catalog.tables.copies import erasure_copy, processor_copy
 from storage.catalog.tables.erasures import deferral, erasure, erasure_object, fence, receipt
 from storage.catalog.tables.holds import audit, hold
 from storage.catalog.tables.objects import (
+    absence,
     day_key,
     departure,
+    ledger_place,
     object_,
     orphan,
+    posture,
     replica,
     scrub,
     statement,
+    sweep,
 )
 from storage.catalog.tables.records import day, file, held, record
 from storage.catalog.tables.region import (
@@ -30,6 +34,7 @@ from storage.catalog.tables.region import (
 
 __all__ = [
     "Moment",
+    "absence",
     "agreement",
     "audit",
     "catalog_info",
@@ -45,9 +50,11 @@ __all__ = [
     "file",
     "held",
     "hold",
+    "ledger_place",
     "metadata",
     "object_",
     "orphan",
+    "posture",
     "processor_copy",
     "pseudonym_key",
     "receipt",
@@ -56,5 +63,6 @@ __all__ = [
     "scrub",
     "signing_key",
     "statement",
+    "sweep",
     "tenant",
 ]

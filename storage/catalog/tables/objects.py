@@ -12,6 +12,7 @@ from sqlalchemy import (
     Index,
     Integer,
     LargeBinary,
+    Sequence,
     SmallInteger,
     Table,
     Text,
@@ -40,6 +41,7 @@ object_ = Table(  # what is stored on backends: a pack, a key object, a ledger e
     Column("replicate_at", MOMENT),
     Column("gone_at", MOMENT),
     Column("number", BigInteger),  # of a ledger entry
+    Column("absence", BigInteger),  # the number of the moment at which it was gone
     CheckConstraint(
         "kind IN ('pack', 'day_key', 'file_key', 'canary', 'ledger', 'held', 'hold_key')",
         name="object_kind",
@@ -78,6 +80,8 @@ replica = Table(  # one attempt to write one object to one backend, under a key 
     Column("seen", ARRAY(Text)),  # the kinds of trace that the listing shows
     Column("attested", ARRAY(Text)),  # the kinds that are attested to be off
     Column("control", Uuid),  # the object that the backend listed meanwhile
+    Column("posture", JSONB),  # that of the backend then: when it was read, and what is not ok
+    Column("swept", BigInteger),  # the number of the last sweep beside it, if it is gone
     CheckConstraint("state IN ('writing', 'stored', 'purging', 'gone')", name="replica_state"),
     Index("replica_object", "object_id"),
     Index("replica_listing", "backend", "key"),
@@ -115,6 +119,27 @@ scrub = Table(  # the progress of the scrub of each backend
 )
 
 
+posture = Table(  # of each backend that has one, as it was last read
+    "posture",
+    metadata,
+    Column("backend", Text, primary_key=True),
+    Column("findings", JSONB, nullable=False),
+    Column("read", MOMENT, nullable=False),
+    Column("reader", Text, nullable=False),  # the login that read it
+)
+
+
+ledger_place = Table(  # backends that an operator accepts for ledger entries whatever they do
+    "ledger_place",
+    metadata,
+    Column("backend", Text, primary_key=True),
+    Column("since", MOMENT, primary_key=True),
+    Column("actor", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("ended", MOMENT),  # NULL: in force
+)
+
+
 departure = Table(  # of what is on a backend that leaves, until it is empty
     "departure",
     metadata,
@@ -136,6 +161,23 @@ statement = Table(  # the signed evidence that a backend is empty: no role chang
     Column("token", Text, nullable=False),
     Column("signed", MOMENT, nullable=False),
 )
+
+
+sweep = Table(  # a listing before receipts are signed, of the keys of one kind and day
+    "sweep",
+    metadata,
+    Column("backend", Text, primary_key=True),
+    Column("prefix", Text(collation="C"), primary_key=True),
+    Column("due", MOMENT, nullable=False),  # when its next piece is to be done
+    Column("began", BigInteger),  # its number; NULL: it begins anew
+    Column("after", Text, nullable=False, server_default=text("''")),  # the last key that is done
+    Column("orphans", Integer, nullable=False, server_default=text("0")),
+    Column("attempts", Integer, nullable=False, server_default=text("0")),
+    Column("last_error", Text),
+)
+
+
+absence = Sequence("absence")  # numbers absences and sweeps in the order in which they happen
 
 
 orphan = Table(  # bytes on a backend that no row knows

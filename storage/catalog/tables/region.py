@@ -26,8 +26,8 @@ catalog_info = Table(
     Column("id", SmallInteger, primary_key=True, autoincrement=False),
     Column("region", Text, nullable=False),
     Column("catalog_id", Uuid, nullable=False),
-    Column("oldest_code", Integer, nullable=False),
-    Column("newest_code", Integer, nullable=False),
+    Column("oldest_code", Integer, nullable=False),  # the oldest that works with the schema; 0: all
+    Column("newest_code", Integer, nullable=False),  # read by code from before version 0.1.0
     Column("identity", Text),  # server, timeline, database, table; NULL: in recovery
     # backends whose ledger has not been read since a restore
     Column("unread", ARRAY(Text), nullable=False, server_default=text("'{}'")),

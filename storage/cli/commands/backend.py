@@ -1,25 +1,127 @@
-"""``backend retire``: empty a backend, and print the signed statement that it is empty."""
+"""``backend``: what buckets do with their objects, and emptying a backend that leaves."""
 
 from dataclasses import replace
 from typing import Annotated
 
-from typer import Argument
+from typer import Argument, Option
 
-from storage.catalog import departures
+from storage.catalog import departures, postures
+from storage.cli.error_handling import end_with_failed, failed_regions
 from storage.cli.opening import opened_homes
 from storage.cli.options import AsJson
-from storage.cli.output import print_json, print_note, print_value
+from storage.cli.output import (
+    Cell,
+    bad,
+    format_minute,
+    good,
+    print_json,
+    print_note,
+    print_table,
+    print_text,
+    print_value,
+    warning,
+)
 from storage.cli.progress import counting
-from storage.client.homes import Homes
+from storage.cli.reason_texts import reason_text
+from storage.client.homes import Homes, ask_each
 from storage.client.regions import ServedRegion
+from storage.client.validate import check_actor, check_note
 from storage.errors import InvalidRequest
 from storage.logs import make_logger
+from storage.model import PostureFinding, PostureState
+from storage.region import OpenRegion
 from storage.text import did_you_mean, format_size, plural
 from storage.workers.retire import retire as empty
 
+BackendName = Annotated[str, Argument(metavar="BACKEND", help="The backend.", show_default=False)]
+
+_COLORS = {PostureFinding.OK: good, PostureFinding.ATTESTED: warning}
+
+
+def posture(as_json: AsJson = False) -> None:
+    """Show what each bucket does with its objects apart from Domicile, and who may reach them.
+
+    Nothing new goes to a bucket with a finding that is bad, or unreadable and not attested. Reads
+    and deletions go on. A bucket is read again every few minutes.
+    """
+    with opened_homes() as homes:
+        by_region, failed = ask_each(homes.names, lambda name: _states(homes.served(name).region))
+    found = [state for states in by_region.values() for state in states]
+    if as_json:
+        print_json({"backends": found} | failed_regions(failed))
+    elif found:
+        print_table(
+            ("backend", "read (UTC)", "takes new bytes", "findings"),
+            [_row(state) for state in found],
+        )
+    else:
+        print_note("No backend has a posture: directories do nothing by themselves.")
+    end_with_failed(failed, as_json=as_json)
+
+
+def _states(region: OpenRegion) -> list[PostureState]:
+    found = region.posture_states()
+    with region.catalog.begin() as connection:
+        accepted = postures.accepted(connection)
+    return [replace(state, ledger=name in accepted) for name, state in found.items()]
+
+
+def _row(state: PostureState) -> tuple[Cell, ...]:
+    takes = "ledger entries only" if state.ledger else "no"
+    findings = ", ".join(
+        f"{check.value} {found.value}" for check, found in sorted(state.findings.items())
+    )
+    if state.closed is None:
+        takes_cell = good("yes")
+    else:
+        takes_cell = bad(takes)
+        findings = findings or reason_text(state.closed)
+    color = bad if state.closed else _COLORS.get(PostureFinding.ATTESTED, good)
+    return (
+        state.backend,
+        format_minute(state.read, never="never"),
+        takes_cell,
+        color(findings) if findings else good("all ok"),
+    )
+
+
+def accept(
+    name: BackendName,
+    actor: Annotated[str, Option(metavar="ID", help="Your id, for the record.")],
+    reason: Annotated[
+        str, Option(metavar="TEXT", help="Why it must be. Do not use personal data.")
+    ] = "",
+    end: Annotated[bool, Option("--end", help="End it.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Let sealed ledger entries go to a backend that is closed, so that erasing goes on.
+
+    Nothing else goes there. It has an effect only while too few backends are open, and stays on
+    record with your id and reason.
+    """
+    check_actor(actor)
+    if not end and not reason.strip():
+        raise InvalidRequest("A reason is missing.", advice="Give one with --reason TEXT.")
+    if not end:
+        check_note("reason", reason)
+    with opened_homes() as homes:
+        region = _served(homes, name).region
+        with region.catalog.begin() as connection:
+            now = region.clock.now()
+            changed = (
+                postures.end_acceptance(connection, name, now)
+                if end
+                else postures.accept(connection, name, now, actor=actor, reason=reason)
+            )
+    if as_json:
+        print_json({"backend": name, "accepted": not end, "changed": changed})
+        return
+    state = "is not accepted for ledger entries" if end else "is accepted for ledger entries"
+    print_text(f"{name} {state}{'' if changed else ', as before'}.")
+
 
 def retire(
-    name: Annotated[str, Argument(metavar="BACKEND", help="The backend.", show_default=False)],
+    name: BackendName,
     as_json: AsJson = False,
 ) -> None:
     """Move everything off a backend, purge it there, and sign that it is empty.

@@ -51,6 +51,7 @@ def _findings() -> Iterator[Finding]:
         return
     source = settings.topology or "the bundled example"
     yield Finding("settings", "topology", "ok", f"{', '.join(topology.regions)} ({source})")
+    yield Finding("settings", "topology", "ok", f"SHA-256 {topology.digest}")
     if settings.embedded and not (settings.home / "keys").exists():
         yield from _empty(settings)
     else:

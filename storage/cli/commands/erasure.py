@@ -7,7 +7,7 @@ from rich.text import Text
 from typer import Argument, Option
 
 from storage.cli.error_handling import end_with_failed, failed_regions
-from storage.cli.opening import ask_each, chosen_regions, opened, opened_homes
+from storage.cli.opening import chosen_regions, opened, opened_homes
 from storage.cli.options import AsJson, Limit, OneRegion
 from storage.cli.output import (
     format_minute,
@@ -22,10 +22,12 @@ from storage.cli.output import (
     print_value,
     warning,
 )
+from storage.client.homes import ask_each
 from storage.client.store import Store
 from storage.errors import InvalidRequest, NotFound
 from storage.model import Erasure, ErasureState
 from storage.text import plural
+from storage.workers.sweep import ORPHANS_LEFT
 
 
 def show(
@@ -119,6 +121,14 @@ def _show(erasure: Erasure) -> None:
                 for x in erasure.outstanding
             ],
         )
+    for left in erasure.outstanding:
+        if left.last_error == ORPHANS_LEFT:
+            keys = plural(left.replicas, "key")
+            print_note(
+                f"{left.backend} has {keys} of the same day that the catalog does not know: they "
+                f"may be copies. Name them: domicile scrub --backend {left.backend}. They are "
+                "purged 3 days after they were found, unless a recovery may need them."
+            )
     if erasure.receipt is not None:
         print_note(f"Print its receipt: domicile erasure show {erasure.id} --receipt")
 

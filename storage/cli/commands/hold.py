@@ -9,7 +9,7 @@ from typer import Argument, Option
 from storage.cli import files
 from storage.cli.commands.get import Force, Output
 from storage.cli.error_handling import end_with_failed, failed_regions
-from storage.cli.opening import ask_each, chosen_regions, opened, opened_homes
+from storage.cli.opening import chosen_regions, opened, opened_homes
 from storage.cli.options import (
     AsJson,
     Limit,
@@ -34,6 +34,7 @@ from storage.cli.output import (
     print_value,
 )
 from storage.cli.terminal import deliver
+from storage.client.homes import ask_each
 from storage.client.store import Store
 from storage.model import DataClass, Hold, HoldSpec, PlacedHold
 from storage.text import format_size, plural

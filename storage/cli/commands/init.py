@@ -1,5 +1,9 @@
 """``init``: create what the settings name."""
 
+from typing import Annotated
+
+from typer import Option
+
 from storage import bootstrap
 from storage.cli.options import AsJson
 from storage.cli.output import good, print_json, print_note, print_text
@@ -7,22 +11,39 @@ from storage.cli.progress import busy
 from storage.settings import load_settings
 
 
-def init(as_json: AsJson = False) -> None:
+def init(
+    through: Annotated[
+        str | None,
+        Option(
+            metavar="REVISION",
+            help="Also run the migrations up to this one after which older code does not work.",
+        ),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
     """Create the catalog, keys, backends and partitions of every region in the settings.
 
     It can be repeated: it never replaces what exists. Without settings it creates the embedded
     default under DOMICILE_HOME.
+
+    It also migrates catalogs, as far as code of an older version goes on working with them. It
+    reports the migration that waits until no such code runs: then name it with --through.
     """
     settings = load_settings()
     with busy("Preparing catalogs, keys and backends..."):
-        regions = bootstrap.init(settings)
-    made = [file for file in regions.values() if file is not None]
+        regions = bootstrap.init(settings, through=through)
+    made = [ready.created for ready in regions.values() if ready.created is not None]
+    waiting = {name: ready.waiting for name, ready in regions.items() if ready.waiting is not None}
     if as_json:
         document = {"home": str(settings.home), "embedded": settings.embedded}
-        print_json(document | {"regions": list(regions), "new_key_files": list(map(str, made))})
+        files = {"new_key_files": list(map(str, made))}
+        print_json(document | {"regions": list(regions)} | files | {"waiting": waiting})
         return
     for name in regions:
         print_text(good("ready"), name)
+    for name, revision in waiting.items():
+        print_note(f"Migration {revision} of {name} waits: older code does not work after it.")
+        print_note(f"When no code before {revision} runs: domicile init --through {revision}")
     if made:
         print_note("Back up the new key files now: without them no stored data can be decrypted.")
     for file in made:

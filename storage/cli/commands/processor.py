@@ -11,7 +11,7 @@ from typer import Argument, Option
 from regions.model import SubProcessor
 from storage.cli import files
 from storage.cli.error_handling import end_with_failed, failed_regions
-from storage.cli.opening import ask_each, chosen_regions, opened, opened_homes, settings_of
+from storage.cli.opening import chosen_regions, opened, opened_homes, settings_of
 from storage.cli.options import AsJson, Limit, OneRegion
 from storage.cli.output import (
     bad,
@@ -24,6 +24,7 @@ from storage.cli.output import (
     print_text,
     print_value,
 )
+from storage.client.homes import ask_each
 from storage.client.status import region_status
 from storage.client.store import Store
 from storage.crypto.root import LocalRootKeys

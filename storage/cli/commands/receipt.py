@@ -81,6 +81,7 @@ def verify(
         ]
     )
     _show_leaves(receipt)
+    _show_postures(receipt)
     _show_copies(receipt)
     _show_holds(receipt)
 
@@ -203,6 +204,16 @@ def _show_holds(receipt: Receipt) -> None:
             for d in receipt.deferred
         ],
     )
+
+
+def _show_postures(receipt: Receipt) -> None:
+    found = {
+        leaf.backend: ", ".join(f"{check} {word}" for check, word in leaf.posture.findings.items())
+        for leaf in receipt.leaves
+        if leaf.posture is not None and leaf.posture.findings
+    }
+    for backend, says in sorted(found.items()):
+        print_note(f"Posture of {backend} then: {says}.")
 
 
 def _looked_for(how: str, leaves: Sequence[Leaf]) -> str:

@@ -15,11 +15,11 @@ from storage.catalog.scrubs import Round
 from storage.catalog.times import WORK
 from storage.cli.error_handling import end_with_failed, failed_regions
 from storage.cli.exit_codes import Exit, code_for
-from storage.cli.opening import ask_each, chosen_regions, opened_homes
+from storage.cli.opening import chosen_regions, opened_homes
 from storage.cli.options import AsJson, OneRegion
 from storage.cli.output import bad, good, print_json, print_note, print_table, print_text, warning
 from storage.cli.progress import counting
-from storage.client.homes import Homes
+from storage.client.homes import Homes, ask_each
 from storage.clock import steady
 from storage.errors import BackendError, InvalidRequest
 from storage.logs import make_logger

@@ -7,7 +7,7 @@ from rich.text import Text
 from storage.catalog.status import COUNTED
 from storage.cli.commands.processor import STATE_HEADS, state_cells
 from storage.cli.error_handling import end_with_failed, failed_regions
-from storage.cli.opening import ask_each, opened_homes
+from storage.cli.opening import opened
 from storage.cli.options import AsJson
 from storage.cli.output import (
     bad,
@@ -21,8 +21,8 @@ from storage.cli.output import (
     print_text,
     warning,
 )
-from storage.client.status import region_status
-from storage.model import BackendState, LeavingState, RegionStatus
+from storage.cli.reason_texts import reason_text
+from storage.model import BackendState, LeavingState, PostureState, RegionStatus
 from storage.text import format_size, plural
 
 
@@ -32,20 +32,19 @@ def status(as_json: AsJson = False) -> None:
     It ends with 0 whatever it finds, if every region answers. A monitor reads "overdue" of each
     region, and "failed", from --json.
     """
-    with opened_homes() as homes:
-        by_name, failed = ask_each(
-            homes.names, lambda name: region_status(homes.served(name).region)
-        )
-    found = list(by_name.values())
+    with opened() as store:
+        found = store.status()
     if as_json:
-        regions = [dataclasses.asdict(region) | {"overdue": late(region)} for region in found]
-        print_json({"regions": regions} | failed_regions(failed))
+        regions = [
+            dataclasses.asdict(region) | {"overdue": late(region)} for region in found.regions
+        ]
+        print_json({"regions": regions} | failed_regions(found.failed))
     else:
-        for number, region in enumerate(found):
+        for number, region in enumerate(found.regions):
             if number:
                 print_blank()
             show(region)
-    end_with_failed(failed, as_json=as_json)
+    end_with_failed(found.failed, as_json=as_json)
 
 
 def late(region: RegionStatus) -> bool:
@@ -70,6 +69,9 @@ def show(region: RegionStatus) -> None:
             ("partitions", _horizon(region)),
             ("clocks", _clocks(region)),
             *_unread(region),
+            *_blocked(region),
+            *(("posture", _posture(found)) for found in region.postures),
+            *_orphans(region),
             *(("leaving", _leaving(found)) for found in region.leaving),
             *_ended(region),
         ],
@@ -149,6 +151,37 @@ def _unread(region: RegionStatus) -> list[tuple[str, Text]]:
     return [
         ("recovery", bad(f"{names} did NOT ANSWER: no receipts until its ledger has been read"))
     ]
+
+
+def _blocked(region: RegionStatus) -> list[tuple[str, Text]]:
+    if not region.blocked:
+        return []
+    return [
+        (
+            "URGENT",
+            bad("too few backends take anything new: no writes, erasures, holds or expiry"),
+        )
+    ]
+
+
+def _posture(found: PostureState) -> Text:
+    says = ", ".join(f"{check.value} {word.value}" for check, word in found.findings.items())
+    if found.closed is None:
+        return warning(f"{found.backend}: {says}" if says else f"{found.backend} is ok")
+    takes = "ledger entries alone go there" if found.ledger else "nothing new goes there"
+    return bad(f"{found.backend}: {says or reason_text(found.closed)}; {takes.upper()}")
+
+
+def _orphans(region: RegionStatus) -> list[tuple[str, Text]]:
+    found = [
+        f"{plural(backend.orphans, 'key')} on {backend.backend}"
+        for backend in region.backends
+        if backend.orphans
+    ]
+    if not found:
+        return []
+    text = f"wait: the catalog does not know {' and '.join(found)}. See: domicile erasure list"
+    return [("receipts", warning(text))]
 
 
 def _leaving(found: LeavingState) -> Text:

@@ -7,9 +7,10 @@ from typer import Option
 
 from regions.model import Topology
 from storage.cli.error_handling import end_with_failed, failed_regions
-from storage.cli.opening import ask_each, chosen_regions, opened, opened_homes
+from storage.cli.opening import chosen_regions, opened, opened_homes
 from storage.cli.options import AsJson, Limit, OneRegion, TenantId, one_of, parse_date
 from storage.cli.output import print_json, print_note, print_page
+from storage.client.homes import ask_each
 from storage.client.store import Store
 from storage.errors import InvalidRequest, Refused
 from storage.model import Agreement, DataClass, Dpa, TenantSpec

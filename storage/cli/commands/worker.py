@@ -12,10 +12,10 @@ from storage.bootstrap import worker_of
 from storage.catalog.due import COUNTED
 from storage.catalog.purges import postponed
 from storage.cli.error_handling import end_with_failed, failed_regions
-from storage.cli.opening import ask_each, opened_homes
+from storage.cli.opening import opened_homes
 from storage.cli.options import AsJson
 from storage.cli.output import format_time, print_json, print_note, print_table, print_text
-from storage.client.homes import Homes
+from storage.client.homes import Homes, ask_each
 from storage.errors import InvalidRequest
 from storage.logs import make_logger
 from storage.workers.due import due

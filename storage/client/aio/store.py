@@ -12,7 +12,7 @@ from storage.client.aio.admin import AsyncAdmin
 from storage.client.aio.tenant import AsyncTenant
 from storage.client.aio.threads import Threads
 from storage.client.store import Store
-from storage.model import AccountErasure, Erasure, Reason, RegionStatus, Scope
+from storage.model import AccountErasure, Erasure, Reason, Scope, StoreStatus
 
 
 class AsyncStore:
@@ -48,7 +48,7 @@ class AsyncStore:
         """See ``Store.erasures``."""
         return await self._threads.call(self._store.erasures, region, after=after, limit=limit)
 
-    async def status(self) -> list[RegionStatus]:
+    async def status(self) -> StoreStatus:
         """See ``Store.status``."""
         return await self._threads.call(self._store.status)
 

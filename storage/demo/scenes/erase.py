@@ -7,6 +7,7 @@ from typing import Final
 
 from sqlalchemy import Table
 
+from regions.model import WRITE_WINDOW
 from storage.catalog import fences
 from storage.catalog import tables as t
 from storage.demo.narrator import format_seconds
@@ -107,12 +108,12 @@ def _follow(stage: Stage, erasure: Erasure) -> list[list[str]]:
     world, bounds = stage.world, stage.world.topology.bounds
     rows = [[short(erasure.requested), "erasure committed: every read raises Erased"]]
     steps = (
-        (0, _after_plan),
-        (bounds.write_window_hours, _after_fence),
-        (bounds.compaction_hours, _after_compaction),
+        (timedelta(), _after_plan),
+        (WRITE_WINDOW, _after_fence),
+        (bounds.compaction, _after_compaction),
     )
-    for hours, describe in steps:
-        world.advance_to(erasure.requested + timedelta(hours=hours + 1))
+    for after, describe in steps:
+        world.advance_to(erasure.requested + after + timedelta(hours=1))
         world.run_worker()
         now = world.store.erasure(erasure.id)
         rows.append([short(world.clock.now()), describe(stage, now)])

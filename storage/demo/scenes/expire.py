@@ -87,7 +87,7 @@ def _delete_file(stage: Stage) -> None:
         _read_file(stage, stage.file) == "Erased", "Its owner deletes it: a read raises Erased"
     )
     world.run_worker()
-    world.advance(hours=world.topology.bounds.write_window_hours + 1)
+    world.advance(days=1, hours=1)
     world.run_worker()
     _show_receipt(stage, world.store.erasure(erasure.id))
 

@@ -71,7 +71,7 @@ def _live(tenant: Tenant, conversation: Conversation) -> list[Kept]:
 def _missing(stage: Stage) -> int:
     return sum(
         backend.missing
-        for region in stage.world.store.status()
+        for region in stage.world.store.status().regions
         for backend in region.backends
         if backend.backend == _DOWN
     )

@@ -100,8 +100,7 @@ def _show_size(stage: Stage) -> None:
         f"Traces found outside their own backends and catalog: {proof.misplaced()}",
     )
     stage.narrator.text(
-        "An erasure's fence keeps the pseudonym for "
-        f"{stage.world.topology.bounds.write_window_hours} h; the search comes after that. "
+        "An erasure's fence keeps the pseudonym for a day; the search comes after that. "
         "PostgreSQL's write-ahead log and backups keep deleted rows longer: the receipt states "
         "until when."
     )

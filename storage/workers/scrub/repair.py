@@ -6,8 +6,11 @@ and only then judged. This is sound because a row is committed before the first 
 ``stored`` after the last byte is written, and ``purging`` before the first byte is deleted.
 """
 
-from collections.abc import Callable, Iterable
+import math
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from itertools import groupby
+from operator import attrgetter
 from uuid import UUID
 
 from sqlalchemy import Connection
@@ -17,7 +20,7 @@ from storage.catalog import objects, scrubs
 from storage.catalog.kinds import ObjectState, kind_of
 from storage.catalog.objects import Replica
 from storage.catalog.scrubs import Row
-from storage.errors import BackendError
+from storage.errors import BackendError, BackendUnavailable
 from storage.model import ReplicaState
 from storage.objects.transfer import is_intact
 from storage.policy import Done, Finding, judge, may_destroy, reassign
@@ -25,6 +28,7 @@ from storage.ports import ItemKind, StoredItem
 from storage.region import OpenRegion
 
 _TRIES = 3
+_LISTED = 1000  # traces that a backend lists in one request
 
 
 class Rate:
@@ -49,6 +53,11 @@ class Rate:
             self._sleep(wait)
         self._next = max(self._next, self._clock()) + self._every
         self.taken += 1
+
+
+def unpaced() -> Rate:
+    """Return a rate that lets every request through."""
+    return Rate(math.inf, clock=lambda: 0.0, sleep=lambda _: None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +104,25 @@ def summarize(key: str, found: Iterable[StoredItem]) -> Traces:
         else:
             others += 1
     return Traces(key, readable, others)
+
+
+def listing(target: Target, prefix: str, after: str) -> Iterator[Traces]:
+    """Yield the traces of each key under a prefix, after one key, in order."""
+    found = target.region.backends[target.backend].scan(prefix, after=after)
+    for key, traces in groupby(_paced(found, target.rate), key=attrgetter("key")):
+        if key <= after:
+            raise BackendUnavailable(target.backend, "its listing is not in the order of keys")
+        yield summarize(key, traces)
+        after = key
+
+
+def _paced(traces: Iterator[StoredItem], rate: Rate) -> Iterator[StoredItem]:
+    """A page of a listing is one request."""
+    rate.take()
+    for number, trace in enumerate(traces, 1):
+        yield trace
+        if number % _LISTED == 0:
+            rate.take()
 
 
 def inspect(target: Target, key: str) -> tuple[Row | None, Traces] | None:

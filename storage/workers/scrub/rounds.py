@@ -5,29 +5,32 @@ a round is saved in the catalog after every piece, so any process can continue i
 twice finds nothing the second time.
 """
 
-import math
 from collections.abc import Callable, Iterator
 from copy import deepcopy
 from datetime import timedelta
-from itertools import groupby
-from operator import attrgetter
 
 from structlog.typing import FilteringBoundLogger
 
 from storage.backends.keys import is_key
 from storage.catalog import scrubs
 from storage.catalog.scrubs import Round, Row
-from storage.errors import BackendError, BackendUnavailable
+from storage.errors import BackendError
 from storage.model import ReplicaState
 from storage.policy import Done, Finding, next_scrub, sampled
-from storage.ports import StoredItem
 from storage.region import OpenRegion
-from storage.workers.scrub.repair import Rate, Target, Traces, inspect, intact, repair, summarize
+from storage.workers.scrub.repair import (
+    Target,
+    Traces,
+    inspect,
+    intact,
+    listing,
+    repair,
+    unpaced,
+)
 
 KEYS, REQUESTS = 1000, 100  # a piece ends after one of these counts
 SHARE = 0.01  # of the objects, the share that a worker reads in full in one round
 _PAGE = 500  # rows per query
-_LISTED = 1000  # traces that a backend lists in one request
 _LEASE = timedelta(minutes=2)
 _AGAIN = timedelta(minutes=1)
 _WAIT = 1.0  # seconds
@@ -46,9 +49,8 @@ def scrub(region: OpenRegion, log: FilteringBoundLogger) -> int:
         due = scrubs.claim(connection, names, now, now + _LEASE, due=True)
     if due is None:
         return 0
-    unlimited = Rate(math.inf, clock=lambda: 0.0, sleep=lambda _: None)
     try:
-        piece(Target(region, due.backend, unlimited, log), due)
+        piece(Target(region, due.backend, unpaced(), log), due)
     except BackendError as error:
         log.warning("scrub_postponed", region=region.name, backend=due.backend, error=error.code)
     return 0
@@ -113,7 +115,7 @@ class _Walk:
     def go(self) -> bool:
         """Whether the end of the listing is reached."""
         begun, asked, marked = self.tally.keys, self._target.rate.taken, False
-        shown = _listing(self._target, self.after)
+        shown = listing(self._target, "", self.after)
         rows = _rows(self._target, self.after)
         for key, row, there in _merge(rows, shown):
             looked = self.tally.keys - begun >= KEYS
@@ -197,24 +199,6 @@ def _rows(target: Target, after: str) -> Iterator[Row]:
         if len(page) < _PAGE:
             return
         after = page[-1].key
-
-
-def _listing(target: Target, after: str) -> Iterator[Traces]:
-    found = target.region.backends[target.backend].scan(after=after)
-    for key, traces in groupby(_paced(found, target.rate), key=attrgetter("key")):
-        if key <= after:
-            raise BackendUnavailable(target.backend, "its listing is not in the order of keys")
-        yield summarize(key, traces)
-        after = key
-
-
-def _paced(traces: Iterator[StoredItem], rate: Rate) -> Iterator[StoredItem]:
-    """A page of a listing is one request."""
-    rate.take()
-    for number, trace in enumerate(traces, 1):
-        yield trace
-        if number % _LISTED == 0:
-            rate.take()
 
 
 def _forget_unseen(target: Target, round_: Round) -> None:

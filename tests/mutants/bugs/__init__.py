@@ -7,9 +7,12 @@ from tests.mutants.bugs import (
     holds,
     listings,
     places,
+    postures,
     process,
     recovery,
     regions_apart,
+    sweeps,
+    upgrades,
     writes,
 )
 from tests.mutants.bugs.bug import Bug
@@ -25,6 +28,9 @@ BUGS: tuple[Bug, ...] = (
     *recovery.BUGS,
     *listings.BUGS,
     *places.BUGS,
+    *postures.BUGS,
     *process.BUGS,
     *regions_apart.BUGS,
+    *sweeps.BUGS,
+    *upgrades.BUGS,
 )

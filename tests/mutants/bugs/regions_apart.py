@@ -92,8 +92,8 @@ BUGS = (
     bug(
         "a status leaves out a region that did not open",
         "client/store.py",
-        "for name in self._homes.names]",
-        "for name in self._homes.regions]",
+        "self._homes.names, lambda name: region_status",
+        "self._homes.regions, lambda name: region_status",
         APART,
     ),
     bug(

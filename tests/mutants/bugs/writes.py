@@ -31,7 +31,7 @@ BUGS = (
     bug(
         "an id that is too old may still be written",
         "packs/flush.py",
-        "if too_old(r.id, now, bounds)",
+        "if too_old(r.id, now)",
         "if False",
         MIDWAY,
     ),

@@ -17,6 +17,21 @@ Lie = Callable[[Answer, Request], Answer]
 _DRIPS = 400  # pieces of an answer that drips, 50 ms apart
 
 
+QUESTIONS = {
+    "acl": "GetBucketAcl",
+    "inventory": "ListBucketInventoryConfigurations",
+    "lifecycle": "GetBucketLifecycleConfiguration",
+    "logging": "GetBucketLogging",
+    "notification": "GetBucketNotificationConfiguration",
+    "policy": "GetBucketPolicy",
+    "policyStatus": "GetBucketPolicyStatus",
+    "publicAccessBlock": "GetPublicAccessBlock",
+    "replication": "GetBucketReplication",
+    "versioning": "GetBucketVersioning",
+}
+"""The operations that ask what a bucket does, by the word in their query."""
+
+
 def operation(request: Request) -> str:
     """Return the name that AWS gives to the operation of a request."""
     has_key = "/" in request.path.strip("/")
@@ -26,6 +41,7 @@ def operation(request: Request) -> str:
         ("GET", "versions"): "ListObjectVersions",
         ("GET", "uploads"): "ListMultipartUploads",
         ("GET", "list-type"): "ListObjectsV2",
+        **{("GET", word): name for word, name in QUESTIONS.items()},
         ("POST", "delete"): "DeleteObjects",
         ("POST", "uploads"): "CreateMultipartUpload",
         ("POST", "uploadId"): "CompleteMultipartUpload",
@@ -236,6 +252,7 @@ READS = (
     "ListMultipartUploads",
     "ListObjectVersions",
     "ListObjectsV2",
+    *QUESTIONS.values(),
 )
 WRITES = (
     "AbortMultipartUpload",

@@ -31,6 +31,12 @@ def shorten_transactions(domicile: Domicile, times: Times = QUICK) -> None:
         served.region.catalog.times = times
 
 
+def _status(domicile: Domicile) -> None:
+    """Raise the error of the first region that does not tell its status."""
+    for error in domicile.store.status().failed.values():
+        raise error
+
+
 def calls(t: Tenant, domicile: Domicile) -> dict[str, Callable[[], object]]:
     """Return what must not hang."""
     kept = t.put(DataClass.PROMPT, b"kept").id
@@ -39,5 +45,5 @@ def calls(t: Tenant, domicile: Domicile) -> dict[str, Callable[[], object]]:
         "put": lambda: t.put(DataClass.PROMPT, b"new"),
         "erase": lambda: erase(t, Scope.subject("nobody")),
         "list": t.list,
-        "status": domicile.store.status,
+        "status": lambda: _status(domicile),
     }

@@ -14,6 +14,7 @@ from sqlalchemy import Connection
 
 from storage.backends.uploads import AbortingUpload
 from storage.catalog.engine import Catalog
+from storage.model import Posture
 from storage.ports import Acknowledgement, Connector, ItemKind, StoredItem, Upload
 from storage.testing import FaultyBackend
 
@@ -121,6 +122,9 @@ class SteppedBackend:
 
     def probe(self, key: str) -> None:
         self.inner.probe(key)
+
+    def posture(self, *, timeout: float) -> Posture:
+        return self.inner.posture(timeout=timeout)
 
     def close(self) -> None:
         """Keep the backend: it outlives the process."""

@@ -26,7 +26,7 @@ def only_copy(domicile: Domicile) -> Copy:
 
 def processor_state(domicile: Domicile, name: str = MODERATION) -> ProcessorState:
     """Return what ``status`` reports of a processor."""
-    region = next(region for region in domicile.store.status() if region.region == HOME)
+    region = next(region for region in domicile.store.status().regions if region.region == HOME)
     return next(found for found in region.processors if found.processor == name)
 
 

@@ -1,0 +1,43 @@
+"""Where ledger entries may go now."""
+
+from dataclasses import dataclass
+
+from storage.catalog import postures
+from storage.errors import NoOpenBackend
+from storage.policy import ledger_backends
+from storage.region import OpenRegion
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """``backends`` get entries; the ``accepted`` among them do although they are closed."""
+
+    backends: tuple[str, ...]
+    accepted: frozenset[str]
+
+
+def find_places(region: OpenRegion, consequence: str) -> Places:
+    """Return where entries go now. Call it outside of a transaction.
+
+    Raises NoOpenBackend, with ``consequence``, if those are fewer than the region requires because
+    backends are closed.
+    """
+    closed, required = region.postures.closed(), region.region.required
+    states = {name: name not in closed for name in region.lawful()}
+    accepted = frozenset[str]()
+    if sum(states.values()) < required and closed:
+        with region.catalog.begin() as connection:
+            accepted = postures.accepted(connection)
+    found = ledger_backends(states, accepted, required)
+    if len(found) < required and closed:
+        raise NoOpenBackend(region.name, closed, consequence)
+    return Places(found, accepted & closed.keys())
+
+
+def may_preserve(region: OpenRegion) -> bool:
+    """Return whether a hold could be placed now: keys may be destroyed only while it could."""
+    try:
+        find_places(region, "")
+    except NoOpenBackend:
+        return False
+    return True

@@ -1,0 +1,130 @@
+"""What this process knows of the postures of a region's backends.
+
+A posture is believed for five minutes, and read again after half of them, while the callers go on.
+A caller waits only for a posture that is unknown or too old, and then at most two seconds: a bucket
+that does not answer is closed for what is new, and delays nothing else.
+"""
+
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+
+from regions.backends import BackendSpec
+from regions.fields import PostureCheck
+from storage.backends.health import WatchedBackend
+from storage.catalog import postures
+from storage.catalog.engine import Catalog
+from storage.errors import DomicileError
+from storage.model import PlacementReason
+from storage.policy import KnownPosture, closed, needs_reading
+from storage.ports import Clock
+
+_PATIENCE = 2.0  # seconds that a caller waits for a posture
+_TIME = 10.0  # seconds for reading one
+
+
+class Postures:
+    """The postures of the backends of one region. Thread-safe.
+
+    Call its methods outside of a transaction: they may use the catalog.
+    """
+
+    def __init__(
+        self,
+        catalog: Catalog,
+        backends: Mapping[str, WatchedBackend],
+        specs: Sequence[BackendSpec],
+        clock: Clock,
+        pool: ThreadPoolExecutor,
+        *,
+        local: Callable[[], float],
+        pause: float,
+    ) -> None:
+        """``local`` gives monotonic seconds; after a failure, ``pause`` of them pass."""
+        self._catalog, self._backends, self._clock, self._pool = catalog, backends, clock, pool
+        self._attested = {spec.name: spec.posture_attested for spec in specs}
+        self._local, self._pause = local, pause
+        self._known: dict[str, KnownPosture] = {}
+        self._none: set[str] = set()  # backends that have no posture
+        self._running: dict[str, tuple[float, Future[None]]] = {}
+        self._again: dict[str, float] = {}
+        self._lock = threading.Lock()
+
+    def known(self) -> dict[str, KnownPosture | None]:
+        """Return the backends that have a posture, with the one that was read last."""
+        self._refresh()
+        with self._lock:
+            return {
+                name: self._known.get(name) for name in self._backends if name not in self._none
+            }
+
+    def closed(self) -> dict[str, PlacementReason]:
+        """Return the backends to which nothing new may go now, each with the reason."""
+        now = self._clock.now()
+        reasons = {
+            name: closed(known, self._attested.get(name), now)
+            for name, known in self.known().items()
+        }
+        return {name: reason for name, reason in reasons.items() if reason is not None}
+
+    def _refresh(self) -> None:
+        """Have old postures read. Wait for those that are too old to be believed."""
+        now, local = self._clock.now(), self._local()
+        needed = []
+        with self._lock:
+            for name in self._backends:
+                known = self._known.get(name)
+                if name in self._none or not needs_reading(known, now):
+                    continue
+                begun, reading = self._start(name, local)
+                must_wait = closed(known, None, now) is PlacementReason.POSTURE_UNKNOWN
+                if reading is not None and must_wait and local - begun < _PATIENCE:
+                    needed.append(reading)
+        if needed:
+            wait(needed, timeout=_PATIENCE)
+
+    def _start(self, name: str, local: float) -> tuple[float, Future[None] | None]:
+        """Return when the reading that is under way began, and the reading. None: too early."""
+        if name in self._running:
+            return self._running[name]
+        if local < self._again.get(name, local):
+            return local, None
+        reading = self._pool.submit(self._read, name)
+        self._running[name] = local, reading
+        return local, reading
+
+    def _read(self, name: str) -> None:
+        """Take a posture that another process has just read, or read it."""
+        again = self._local() + self._pause
+        try:
+            known = self._noted(name) or self._fetch(name)
+            with self._lock:
+                if known.findings:
+                    self._known[name] = known
+                else:
+                    self._none.add(name)
+        except DomicileError:
+            with self._lock:
+                self._again[name] = again
+        finally:
+            with self._lock:
+                self._running.pop(name, None)
+
+    def _noted(self, name: str) -> KnownPosture | None:
+        """Return the posture that is in the catalog, if it is young. At first: read the bucket."""
+        with self._lock:
+            if name not in self._known:
+                return None
+        with self._catalog.begin() as connection:
+            known = postures.latest(connection, [name]).get(name)
+        # code of another version may have asked fewer questions
+        whole = known is not None and known.findings.keys() >= set(PostureCheck)
+        return known if whole and not needs_reading(known, self._clock.now()) else None
+
+    def _fetch(self, name: str) -> KnownPosture:
+        now = self._clock.now()
+        findings = self._backends[name].posture(timeout=_TIME)
+        if findings:
+            with self._catalog.begin() as connection:
+                postures.note(connection, name, findings, now)
+        return KnownPosture(findings, now)

@@ -1,0 +1,115 @@
+"""Bugs in what a bucket may do with its objects, and in what goes to one that does more."""
+
+from tests.mutants.bugs.bug import Bug, bug
+
+POLICY = "tests/unit/test_posture.py"
+READ = "tests/integration/test_s3_posture.py"
+STORE = "tests/integration/test_postures.py"
+
+BUGS: tuple[Bug, ...] = (
+    bug(
+        "an old posture is believed",
+        "policy/posture.py",
+        "    if known is None or now - known.read > POSTURE_AGE:",
+        "    if known is None:",
+        POLICY,
+    ),
+    bug(
+        "a document attests a bad answer",
+        "policy/posture.py",
+        "        if found is PostureFinding.UNREADABLE and check in vouched",
+        "        if check in vouched",
+        POLICY,
+    ),
+    bug(
+        "a refused question is a good answer",
+        "backends/s3/posture.py",
+        "        elif is_refusal(error):\n            return Finding.UNREADABLE",
+        "        elif is_refusal(error):\n            return Finding.OK",
+        READ,
+    ),
+    bug(
+        "another answer is a good answer",
+        "backends/s3/posture.py",
+        "    except (InvalidResponse, ResponseParserError):\n        return Finding.UNREADABLE",
+        "    except (InvalidResponse, ResponseParserError):\n        return Finding.OK",
+        READ,
+    ),
+    bug(
+        "a public access list is not looked at",
+        "backends/s3/posture.py",
+        "        ask(lambda s3: s3.get_bucket_acl(Bucket=name), acl_is_public),",
+        "        Finding.OK,",
+        READ,
+    ),
+    bug(
+        "each question has a time of its own",
+        "backends/s3/posture.py",
+        "timeout=left())",
+        "timeout=timeout)",
+        READ,
+    ),
+    bug(
+        "a pack is sent to a closed backend",
+        "objects/write.py",
+        "        some = [replica for replica in self.replicas if replica.id not in refused]",
+        "        some, refused = list(self.replicas), {}",
+        STORE,
+    ),
+    bug(
+        "a stream goes on to a closed backend",
+        "objects/transfer.py",
+        "        taken = self._closed()\n",
+        "        taken: set[str] = set()\n",
+        STORE,
+    ),
+    bug(
+        "a closed backend loses its place",
+        "policy/placement.py",
+        "        (*wanted, *waiting[: home.replicas - len(wanted)]),",
+        "        tuple(wanted),",
+        STORE,
+    ),
+    bug(
+        "a posture is read once",
+        "postures.py",
+        "                if name in self._none or not needs_reading(known, now):",
+        "                if name in self._none or known is not None:",
+        STORE,
+    ),
+    bug(
+        "an answer to fewer questions is whole",
+        "postures.py",
+        "        whole = known is not None and known.findings.keys() >= set(PostureCheck)",
+        "        whole = known is not None",
+        STORE,
+    ),
+    bug(
+        "a day expires while no hold can be placed",
+        "workers/expire.py",
+        "    if not may_preserve(region):",
+        "    if False:",
+        STORE,
+    ),
+    bug(
+        "an accepted place takes everything",
+        "packs/prepare.py",
+        "        closed = region.postures.closed()\n",
+        "        closed = {}\n",
+        STORE,
+    ),
+    bug(
+        "an accepted place is not used",
+        "ledger/places.py",
+        "    return Places(found, accepted & closed.keys())",
+        "    return Places(found, frozenset())",
+        STORE,
+    ),
+    bug(
+        "a receipt does not say what the bucket did",
+        "workers/purge.py",
+        "            visibility = region.visibility(name, postures.get(name))",
+        "            visibility = region.visibility(name, None)",
+        STORE,
+    ),
+)
