@@ -1,5 +1,6 @@
 """Real servers on loopback. Nothing is installed here, and nothing is skipped if one is missing."""
 
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,6 +13,14 @@ from tests.servers.postgres import Postgres, Program, on_postgres
 from tests.servers.postgres import running as running_postgres
 from tests.support.backends.kinds import NAME, BackendCase
 from tests.support.catalogs.limits import shorten_connecting, shorten_transactions
+
+
+@pytest.fixture(scope="session", autouse=True)
+def terminated() -> Iterator[None]:
+    """End the servers on SIGTERM too, as on Ctrl-C."""
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGTERM, before)
 
 
 @pytest.fixture(scope="session")
