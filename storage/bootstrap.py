@@ -32,11 +32,12 @@ from storage.errors import DomicileError, Unavailable
 from storage.evidence.keys import key_id
 from storage.initialize import Ready, initialize
 from storage.logs import make_logger
+from storage.pool import Pool
 from storage.ports import Backend, Clock, Connector
 from storage.postures import Postures
 from storage.processors.registry import open_connector
 from storage.processors.signing import derive_key
-from storage.region import Backends, Limits, OpenRegion, Pool
+from storage.region import Backends, Limits, OpenRegion
 from storage.settings import (
     RegionSettings,
     Settings,

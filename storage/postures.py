@@ -7,7 +7,7 @@ that does not answer is closed for what is new, and delays nothing else.
 
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+from concurrent.futures import Executor, Future, wait
 
 from regions.backends import BackendSpec
 from regions.fields import PostureCheck
@@ -35,7 +35,7 @@ class Postures:
         backends: Mapping[str, WatchedBackend],
         specs: Sequence[BackendSpec],
         clock: Clock,
-        pool: ThreadPoolExecutor,
+        pool: Executor,
         *,
         local: Callable[[], float],
         pause: float,

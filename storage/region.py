@@ -1,12 +1,10 @@
 """An opened region: the parts that its writer, reader and workers share."""
 
-import os
-from collections.abc import Callable, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Mapping
+from concurrent.futures import Executor
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from types import TracebackType
-from typing import ParamSpec, TypeVar
+from typing import Final
 from uuid import UUID
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -17,7 +15,7 @@ from storage.catalog.engine import Catalog
 from storage.catalog.objects import new_id
 from storage.catalog.purges import Visibility
 from storage.crypto.pseudonym import Pseudonyms
-from storage.errors import BackendUnavailable, Busy
+from storage.errors import BackendUnavailable
 from storage.model import Entropy, PostureState
 from storage.policy import weigh
 from storage.policy.standing import Standing, standing
@@ -28,6 +26,10 @@ _KINDS = {
     "versions": (ItemKind.VERSION, ItemKind.MARKER),
     "uploads": (ItemKind.UPLOAD,),
 }
+
+
+CLOSE: Final = 60.0
+"""Seconds for which closing a store waits for writes, or for calls of asyncio."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,39 +46,7 @@ class Limits:
     body: int = 16 * 1024 * 1024  # the largest body; a file has no limit
     stall: float = 120.0  # the longest pause of a streamed body
     wait: float = 30.0  # how long a caller waits for room in the buffer
-
-
-P = ParamSpec("P")
-T = TypeVar("T")
-
-
-class Pool(ThreadPoolExecutor):
-    """Threads of one process. A process that was forked from it has none of them."""
-
-    def __init__(self, size: int, name: str) -> None:
-        """Start at most ``size`` threads, when they are needed."""
-        super().__init__(size, name)
-        self._process = os.getpid()
-
-    def submit(self, call: Callable[P, T], /, *args: P.args, **options: P.kwargs) -> Future[T]:
-        """Run a call in a thread. Raises Busy if the main thread of the process has ended."""
-        try:
-            return super().submit(call, *args, **options)
-        except RuntimeError:
-            raise Busy(
-                "The process ends, and starts nothing more.",
-                advice="Wait for all calls before the main thread ends.",
-            ) from None
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """Wait for all calls, in the process that made them."""
-        if os.getpid() == self._process:
-            super().__exit__(kind, error, trace)
+    close: float = CLOSE  # how long closing waits for what is queued
 
 
 class Backends(dict[str, WatchedBackend]):
@@ -106,7 +76,7 @@ class OpenRegion:
     signing: Ed25519PrivateKey
     clock: Clock
     entropy: Entropy
-    pool: ThreadPoolExecutor
+    pool: Executor
     limits: Limits
 
     @property

@@ -2,9 +2,10 @@
 
 import threading
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor
 from contextlib import ExitStack
 from dataclasses import dataclass
+from time import monotonic
 from typing import Self
 
 from storage.errors import DomicileError, InvalidRequest, WrongRegion
@@ -24,7 +25,7 @@ class ServedRegion:
     reader: Reader
 
     @classmethod
-    def of(cls, region: OpenRegion, flushers: ThreadPoolExecutor) -> Self:
+    def of(cls, region: OpenRegion, flushers: Executor) -> Self:
         """Return a writer and a reader for ``region``. ``flushers`` runs the writer's flushes."""
         keys = KeyRing(region)
         return cls(region, keys, Writer(region, keys, flushers), Reader(region, keys))
@@ -102,11 +103,15 @@ class ServedRegions:
                 self._trying.discard(name)
 
     def close(self) -> None:
-        """Write what is queued in the open regions, and open none any more."""
+        """Write what is queued in the open regions, and open none any more.
+
+        Waits for ``Limits.close`` at most.
+        """
         with self._lock:
             self._closed = True
+        began = monotonic()
         for served in self.open.values():
-            served.writer.close()
+            served.writer.close(began + served.region.limits.close)
 
     def _opened(self, name: str) -> ServedRegion:
         with ExitStack() as own:

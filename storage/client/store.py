@@ -111,7 +111,12 @@ class Store:
         return StoreStatus(tuple(found.values()), failed)
 
     def close(self) -> None:
-        """Write what is queued. Every later call on the store or its tenants is refused."""
+        """Write what is queued. Every later call on the store or its tenants is refused.
+
+        It takes at most a minute. A record that is not stored by then gets an error: Abandoned, if
+        nothing of it was sent, else OutcomeUnknown. A thread that hangs on a backend is left alone,
+        and does not keep the process from ending.
+        """
         self._homes.close()
 
     def __enter__(self) -> Self:

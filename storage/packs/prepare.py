@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Iterable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Executor, Future
 from datetime import date
 
 from storage.catalog import days
@@ -32,7 +32,7 @@ from storage.region import OpenRegion
 class Writer:
     """Writes records of one region. The caller has validated them. Safe for many threads."""
 
-    def __init__(self, region: OpenRegion, keys: KeyRing, flushers: ThreadPoolExecutor) -> None:
+    def __init__(self, region: OpenRegion, keys: KeyRing, flushers: Executor) -> None:
         """``flushers`` run the flushes; the region's pool sends the bytes."""
         self._region = region
         self._keys = keys
@@ -83,9 +83,9 @@ class Writer:
         write_large(self._region, self._keys, record, chunks)
         return record.future
 
-    def close(self) -> None:
-        """Wait until all queued records are resolved."""
-        self._lanes.close()
+    def close(self, until: float) -> None:
+        """Wait until all queued records are resolved, or it is ``until``. See ``Lanes.close``."""
+        self._lanes.close(until)
 
     def _prepare(
         self, terms: TenantTerms, new: NewRecord, *, own_pack: bool

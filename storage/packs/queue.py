@@ -7,11 +7,11 @@ timer: an idle lane makes no request. Only bulk writes wait for a pack to fill.
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Executor, Future
 from dataclasses import dataclass, field
 from time import monotonic
 
-from storage.errors import Busy, DomicileError
+from storage.errors import Abandoned, Busy, DomicileError, OutcomeUnknown
 from storage.model import PutResult
 from storage.packs.sealed import LaneKey, Name, SealedRecord
 from storage.region import Limits
@@ -27,16 +27,24 @@ class _Lane:
     urgent: bool = False
     flushing: bool = False
 
+    def clear(self) -> list[SealedRecord]:
+        """Remove and return what waits."""
+        records = [*self.waiting.values(), *self.repeated]
+        self.waiting.clear()
+        self.repeated.clear()
+        return records
+
 
 class Lanes:
     """All lanes of one region and process. ``flush`` resolves the records that it is given."""
 
-    def __init__(self, limits: Limits, flush: Flush, flushers: ThreadPoolExecutor) -> None:
+    def __init__(self, limits: Limits, flush: Flush, flushers: Executor) -> None:
         """``flushers`` run at most as many flushes at a time as they have threads."""
         self._limits = limits
         self._flush = flush
         self._flushers = flushers
         self._lanes: dict[LaneKey, _Lane] = {}
+        self._running: list[Sequence[SealedRecord]] = []  # batches that are being flushed
         self._buffered = 0
         self._changed = threading.Condition()
         self._closed = False
@@ -62,12 +70,21 @@ class Lanes:
             self._changed.notify_all()
         return record.future
 
-    def close(self) -> None:
-        """Refuse new records, and wait until all queued records are resolved."""
+    def close(self, until: float) -> None:
+        """Refuse new records, and wait until all are resolved, or it is ``until`` (monotonic).
+
+        Then what was not sent fails with Abandoned, and what was with OutcomeUnknown.
+        """
         with self._changed:
             self._closed = True
             self._changed.notify_all()
-            self._changed.wait_for(lambda: not self._lanes)
+            self._changed.wait_for(lambda: not self._lanes, timeout=max(0.0, until - monotonic()))
+            unsent = [record for lane in self._lanes.values() for record in lane.clear()]
+            sent = [record for batch in self._running for record in batch]
+        for record in unsent:
+            record.fail(Abandoned("The store was closed before the record was sent."))
+        for record in sent:
+            record.fail(OutcomeUnknown(str(record.id), "The store was closed during the write."))
 
     def _fits(self, record: SealedRecord) -> bool:
         return self._buffered == 0 or self._buffered + len(record.sealed) <= self._limits.buffer
@@ -82,6 +99,7 @@ class Lanes:
                     self._lanes.pop(key, None)
                     self._changed.notify_all()
                     return
+                self._running.append(batch)
             self._run(batch)
 
     def _linger(self, lane: _Lane) -> None:
@@ -122,6 +140,7 @@ class Lanes:
                     record.fail(error if isinstance(error, DomicileError) else _bug(error))
         finally:
             with self._changed:
+                self._running.remove(batch)
                 self._buffered -= sum(len(record.sealed) for record in batch)
                 self._changed.notify_all()
 

@@ -1,11 +1,14 @@
 """One record on its way into a pack."""
 
+import os
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import Future
+from concurrent.futures import Future, InvalidStateError
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from uuid import UUID
 
+from storage.catalog.engine import check_process
 from storage.catalog.fences import FenceQuery
 from storage.catalog.records import Row
 from storage.catalog.tenants import TenantTerms
@@ -18,11 +21,37 @@ Name = tuple[str, bytes]
 LINEAGE = 64  # the most records that one record may derive from, over all generations
 
 
-def uncancellable() -> Future[PutResult]:
-    """Return a future that cannot be cancelled: its record shares a pack with other records."""
-    future: Future[PutResult] = Future()
-    future.set_running_or_notify_cancel()
-    return future
+class Pending(Future[PutResult]):
+    """The result of a write. It cannot be cancelled: its record shares a pack with other records.
+
+    A process that was forked meanwhile has no thread that would ever give it, so its calls there
+    raise InvalidRequest.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._process = os.getpid()
+        self.set_running_or_notify_cancel()
+
+    def done(self) -> bool:
+        """Return whether the result is known."""
+        check_process(self._process)
+        return super().done()
+
+    def result(self, timeout: float | None = None) -> PutResult:
+        """Wait for the result, or raise its error."""
+        check_process(self._process)
+        return super().result(timeout)
+
+    def exception(self, timeout: float | None = None) -> BaseException | None:
+        """Wait for the result; return its error, None if it is stored."""
+        check_process(self._process)
+        return super().exception(timeout)
+
+    def add_done_callback(self, fn: Callable[[Future[PutResult]], object]) -> None:
+        """Call ``fn`` when the result is known. asyncio waits by this."""
+        check_process(self._process)
+        super().add_done_callback(fn)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +81,7 @@ class Lineage:
 
 @dataclass(slots=True)
 class SealedRecord:
-    """A sealed record that waits for its pack. Its future is resolved exactly once."""
+    """A sealed record that waits for its pack. Its future is resolved once."""
 
     terms: TenantTerms
     id: RecordId
@@ -73,7 +102,7 @@ class SealedRecord:
     length: int = 0
     start: int = 0
     unread: Callable[[], bytes] | None = field(default=None, repr=False)  # to the end
-    future: Future[PutResult] = field(default_factory=uncancellable, repr=False)
+    future: Future[PutResult] = field(default_factory=Pending, repr=False)
 
     @property
     def tenant(self) -> str:
@@ -119,12 +148,14 @@ class SealedRecord:
         )
 
     def succeed(self) -> None:
-        """Resolve the future: stored."""
-        self.future.set_result(PutResult(self.id, stored=True, deadline=self.deadline))
+        """Resolve the future: stored. The first answer stands."""
+        with suppress(InvalidStateError):
+            self.future.set_result(PutResult(self.id, stored=True, deadline=self.deadline))
 
     def fail(self, error: BaseException) -> None:
-        """Resolve the future: not stored, or unknown."""
-        self.future.set_exception(error)
+        """Resolve the future: not stored, or unknown. The first answer stands."""
+        with suppress(InvalidStateError):
+            self.future.set_exception(error)
 
 
 def inherit(own: Lineage, parents: Sequence[tuple[bytes, Lineage, bool]]) -> Lineage:

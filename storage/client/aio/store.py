@@ -13,6 +13,7 @@ from storage.client.aio.tenant import AsyncTenant
 from storage.client.aio.threads import Threads
 from storage.client.store import Store
 from storage.model import AccountErasure, Erasure, Reason, Scope, StoreStatus
+from storage.region import CLOSE
 
 
 class AsyncStore:
@@ -22,10 +23,13 @@ class AsyncStore:
     it leaves the store open.
     """
 
-    def __init__(self, store: Store) -> None:
-        """Wrap an open store. Close it, or use it as a context manager, to finish all calls."""
+    def __init__(self, store: Store, *, seconds: float = CLOSE) -> None:
+        """Wrap an open store. Close it, or use it as a context manager, to finish all calls.
+
+        ``seconds``: how long ``close`` waits for calls at most.
+        """
         self._store = store
-        self._threads = Threads()
+        self._threads = Threads(seconds)
         self.admin = AsyncAdmin(store.admin, self._threads)
 
     async def tenant(self, tenant: str) -> AsyncTenant:
@@ -53,11 +57,15 @@ class AsyncStore:
         return await self._threads.call(self._store.status)
 
     def shut(self) -> None:
-        """Refuse further calls and wait for those in progress. Blocks the thread that calls it."""
+        """As ``close``. Blocks the thread that calls it."""
         self._threads.close()
 
     async def close(self) -> None:
-        """Refuse further calls and wait for those in progress, without blocking the event loop."""
+        """Refuse further calls and wait for those in progress, without blocking the event loop.
+
+        It takes at most a minute. A call that has not ended by then raises Unavailable, and may
+        still take effect.
+        """
         await asyncio.shield(asyncio.get_running_loop().run_in_executor(None, self.shut))
 
     async def __aenter__(self) -> Self:

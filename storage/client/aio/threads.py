@@ -3,13 +3,13 @@
 import asyncio
 import os
 from collections.abc import Callable
-from concurrent.futures import Executor, ThreadPoolExecutor
 from contextvars import copy_context
 from functools import partial
+from time import monotonic
 from typing import ParamSpec, TypeVar
 
 from storage.catalog.engine import check_process
-from storage.errors import InvalidRequest
+from storage.pool import Pool
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -24,12 +24,13 @@ class Threads:
     prevents a call that still waits for a thread; a call that runs continues.
     """
 
-    def __init__(self) -> None:
-        """Start no thread yet."""
+    def __init__(self, seconds: float) -> None:
+        """Start no thread yet. ``seconds``: how long ``close`` waits at most."""
         self._process = os.getpid()
-        self._calls = ThreadPoolExecutor(_CALLS, "domicile-call")
-        self._writes = ThreadPoolExecutor(_WRITES, "domicile-write")
-        self._streams = ThreadPoolExecutor(_STREAMS, "domicile-stream")
+        self._seconds = seconds
+        self._calls = Pool(_CALLS, "domicile-call")
+        self._writes = Pool(_WRITES, "domicile-write")
+        self._streams = Pool(_STREAMS, "domicile-stream")
 
     def call(
         self, function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs
@@ -50,15 +51,15 @@ class Threads:
         return self._run(self._streams, partial(function, *args, **kwargs))
 
     def close(self) -> None:
-        """Refuse further calls and wait for those in progress. Blocks."""
-        for pool in (self._streams, self._writes, self._calls):
-            pool.shutdown()
+        """Refuse further calls and wait for those in progress. Blocks.
 
-    def _run(self, pool: Executor, work: Callable[[], T]) -> asyncio.Future[T]:
+        Calls that have not ended in time fail with Unavailable.
+        """
+        until = monotonic() + self._seconds
+        for pool in (self._streams, self._writes, self._calls):
+            pool.close(until)
+
+    def _run(self, pool: Pool, work: Callable[[], T]) -> asyncio.Future[T]:
         """Run in a copy of the caller's context, like ``asyncio.to_thread``."""
         check_process(self._process)
-        loop = asyncio.get_running_loop()
-        try:
-            return loop.run_in_executor(pool, copy_context().run, work)
-        except RuntimeError as error:
-            raise InvalidRequest("The store is closed.") from error
+        return asyncio.get_running_loop().run_in_executor(pool, copy_context().run, work)

@@ -65,11 +65,11 @@ class InOrder(Lanes):
 
     def __init__(self, lanes: Lanes) -> None:
         self._later = Later()
-        super().__init__(lanes._limits, lanes._flush, self._later)  # type: ignore[arg-type]
+        super().__init__(lanes._limits, lanes._flush, self._later)
 
     def submit(self, item: SealedRecord, *, bulk: bool, wait: float) -> Future[PutResult]:
         return Awaited(super().submit(item, bulk=bulk, wait=wait), self._later)
 
-    def close(self) -> None:
+    def close(self, until: float) -> None:
         self._later.run()
-        super().close()
+        super().close(until)
