@@ -111,20 +111,35 @@ class Postures:
         except DomicileError:
             with self._lock:
                 self._again[name] = again
+            self._remember(name)
         finally:
             with self._lock:
                 self._running.pop(name, None)
+
+    def _remember(self, name: str) -> None:
+        """Take what was read before this process began: how old it may be, the caller decides."""
+        with self._lock:
+            if name in self._known:
+                return
+        known = self._last(name)
+        if known is not None:
+            with self._lock:
+                self._known.setdefault(name, known)
+
+    def _last(self, name: str) -> KnownPosture | None:
+        with self._catalog.begin() as connection:
+            known = postures.latest(connection, name, self._sources[name])
+        # code of another version may have asked fewer questions
+        whole = known is not None and known.findings.keys() >= set(PostureCheck)
+        return known if whole else None
 
     def _noted(self, name: str) -> KnownPosture | None:
         """Return the posture that is in the catalog, if it is young. At first: read the bucket."""
         with self._lock:
             if name not in self._known:
                 return None
-        with self._catalog.begin() as connection:
-            known = postures.latest(connection, name, self._sources[name])
-        # code of another version may have asked fewer questions
-        whole = known is not None and known.findings.keys() >= set(PostureCheck)
-        return known if whole and not needs_reading(known, self._clock.now()) else None
+        known = self._last(name)
+        return None if needs_reading(known, self._clock.now()) else known
 
     def _fetch(self, name: str) -> KnownPosture:
         now = self._clock.now()

@@ -10,7 +10,7 @@ import pytest
 
 from regions.fields import PostureCheck
 from storage.catalog import postures
-from storage.errors import NoOpenBackend, PlacementUnsatisfied
+from storage.errors import BackendUnavailable, NoOpenBackend, PlacementUnsatisfied
 from storage.evidence.receipts import verify
 from storage.model import (
     DataClass,
@@ -281,3 +281,24 @@ def test_what_was_read_of_another_bucket(domicile: Domicile) -> None:
     (spec, *_) = home(domicile).region.backends
     moved = spec.model_copy(update={"path": "elsewhere", "posture_attested": None})
     assert source_of(moved) != source_of(spec) == source_of(spec.model_copy())
+
+
+def test_a_receipt_names_the_posture_that_was_read_last(domicile: Domicile) -> None:
+    """By any process: a bucket that does not tell now is not one that has no posture."""
+    stand(domicile, eu_a=GOOD, eu_b=GOOD)
+    domicile.tenant()
+    put_prompt(domicile, "u")
+    read = domicile.clock.now()
+    domicile.backends["eu-a"].fail_before["posture"] = lambda _: BackendUnavailable("eu-a")
+    domicile.open()
+    erasure = erase(domicile.store.tenant("acme-eu"))
+    for _ in range(2):
+        work(domicile, hours=25)
+
+    assert is_complete(domicile, erasure)
+    token = domicile.store.erasure(erasure.id).receipt or ""
+    receipt = verify(token, home(domicile).signing.public_key())
+    (seen,) = [leaf.posture for leaf in receipt.leaves if leaf.backend == "eu-a"]
+    assert seen is not None
+    assert seen.read < read
+    assert reasons(domicile) == {"eu-a": PlacementReason.POSTURE_UNKNOWN}
