@@ -134,12 +134,16 @@ class Postures:
         return known if whole else None
 
     def _noted(self, name: str) -> KnownPosture | None:
-        """Return the posture that is in the catalog, if it is young. At first: read the bucket."""
+        """Return the posture that is in the catalog, if it is young. At first: read the bucket.
+
+        So also where another process could not read something: it may lack a right.
+        """
         with self._lock:
             if name not in self._known:
                 return None
-        known = self._last(name)
-        return None if needs_reading(known, self._clock.now()) else known
+        known, now = self._last(name), self._clock.now()
+        unread = closed(known, self._attested.get(name), now) is PlacementReason.POSTURE_UNREADABLE
+        return None if unread or needs_reading(known, now) else known
 
     def _fetch(self, name: str) -> KnownPosture:
         now = self._clock.now()

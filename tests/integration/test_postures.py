@@ -302,3 +302,16 @@ def test_a_receipt_names_the_posture_that_was_read_last(domicile: Domicile) -> N
     assert seen is not None
     assert seen.read < read
     assert reasons(domicile) == {"eu-a": PlacementReason.POSTURE_UNKNOWN}
+
+
+def test_what_another_process_may_not_read(domicile: Domicile) -> None:
+    """It has fewer rights. This one reads the bucket itself before it believes that."""
+    stand(domicile, eu_a=GOOD, eu_b=GOOD)
+    assert reasons(domicile) == {}
+    domicile.pass_time(minutes=6)
+    refused = dict.fromkeys(PostureCheck, PostureFinding.UNREADABLE)
+    with home(domicile).catalog.begin() as connection:
+        now = domicile.clock.now()
+        postures.note(connection, "eu-a", refused, now, source=source(domicile))
+
+    assert reasons(domicile) == {}
