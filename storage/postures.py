@@ -5,12 +5,15 @@ A caller waits only for a posture that is unknown or too old, and then at most t
 that does not answer is closed for what is new, and delays nothing else.
 """
 
+import hashlib
+import json
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor, Future, wait
 
 from regions.backends import BackendSpec
 from regions.fields import PostureCheck
+from regions.version import VERSION
 from storage.backends.health import WatchedBackend
 from storage.catalog import postures
 from storage.catalog.engine import Catalog
@@ -19,6 +22,7 @@ from storage.model import PlacementReason
 from storage.policy import KnownPosture, closed, needs_reading
 from storage.ports import Clock
 
+_WEIGHED = {"posture_attested", "retires"}  # by each process for itself
 _PATIENCE = 2.0  # seconds that a caller waits for a posture
 _TIME = 10.0  # seconds for reading one
 
@@ -43,6 +47,7 @@ class Postures:
         """``local`` gives monotonic seconds; after a failure, ``pause`` of them pass."""
         self._catalog, self._backends, self._clock, self._pool = catalog, backends, clock, pool
         self._attested = {spec.name: spec.posture_attested for spec in specs}
+        self._sources = {spec.name: source_of(spec) for spec in specs}
         self._local, self._pause = local, pause
         self._known: dict[str, KnownPosture] = {}
         self._none: set[str] = set()  # backends that have no posture
@@ -106,25 +111,54 @@ class Postures:
         except DomicileError:
             with self._lock:
                 self._again[name] = again
+            self._remember(name)
         finally:
             with self._lock:
                 self._running.pop(name, None)
 
+    def _remember(self, name: str) -> None:
+        """Take what was read before this process began: how old it may be, the caller decides."""
+        with self._lock:
+            if name in self._known:
+                return
+        known = self._last(name)
+        if known is not None:
+            with self._lock:
+                self._known.setdefault(name, known)
+
+    def _last(self, name: str) -> KnownPosture | None:
+        with self._catalog.begin() as connection:
+            known = postures.latest(connection, name, self._sources[name])
+        # code of another version may have asked fewer questions
+        whole = known is not None and known.findings.keys() >= set(PostureCheck)
+        return known if whole else None
+
     def _noted(self, name: str) -> KnownPosture | None:
-        """Return the posture that is in the catalog, if it is young. At first: read the bucket."""
+        """Return the posture that is in the catalog, if it is young. At first: read the bucket.
+
+        So also where another process could not read something: it may lack a right.
+        """
         with self._lock:
             if name not in self._known:
                 return None
-        with self._catalog.begin() as connection:
-            known = postures.latest(connection, [name]).get(name)
-        # code of another version may have asked fewer questions
-        whole = known is not None and known.findings.keys() >= set(PostureCheck)
-        return known if whole and not needs_reading(known, self._clock.now()) else None
+        known, now = self._last(name), self._clock.now()
+        unread = closed(known, self._attested.get(name), now) is PlacementReason.POSTURE_UNREADABLE
+        return None if unread or needs_reading(known, now) else known
 
     def _fetch(self, name: str) -> KnownPosture:
         now = self._clock.now()
         findings = self._backends[name].posture(timeout=_TIME)
         if findings:
             with self._catalog.begin() as connection:
-                postures.note(connection, name, findings, now)
+                postures.note(connection, name, findings, now, source=self._sources[name])
         return KnownPosture(findings, now)
+
+
+def source_of(spec: BackendSpec) -> str:
+    """Return a digest of the entry of a backend and the version of the code.
+
+    Processes share what they read only if both are the same.
+    """
+    entry = spec.model_dump(mode="json", exclude=_WEIGHED)
+    stated = {key: sorted(x) if isinstance(x, list) else x for key, x in entry.items()}
+    return hashlib.sha256(json.dumps([VERSION, stated], sort_keys=True).encode()).hexdigest()

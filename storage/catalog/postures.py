@@ -1,6 +1,9 @@
-"""The postures of backends as they were last read, and the places that an operator accepted."""
+"""The postures of backends as they were last read, and the places that an operator accepted.
 
-from collections.abc import Collection
+With the findings of a backend is stored whose they are: ``source`` tells a bucket, and the code
+that judged it, from others that had the name of the backend. Code before that leaves the word out.
+"""
+
 from datetime import datetime
 
 from sqlalchemy import Connection, func, or_, select, update
@@ -13,21 +16,32 @@ from storage.policy import POSTURE_SKEW, KnownPosture
 
 p, a = t.posture.c, t.ledger_place.c
 
-
-def latest(connection: Connection, backends: Collection[str]) -> dict[str, KnownPosture]:
-    """Return the last known posture of each of these backends. Unknown words are left out."""
-    rows = connection.execute(select(p.backend, p.findings, p.read).where(p.backend.in_(backends)))
-    return {row[0]: KnownPosture(_parsed(row[1]), row[2]) for row in rows}
+_SOURCE = "source"
 
 
-def note(connection: Connection, backend: str, findings: Posture, now: datetime) -> None:
+def latest(connection: Connection, backend: str, source: str) -> KnownPosture | None:
+    """Return the last known posture of a backend, if it is that of this source.
+
+    Unknown words are left out.
+    """
+    query = select(p.findings, p.read).where(p.backend == backend)
+    row = connection.execute(query).one_or_none()
+    if row is None or row[0].get(_SOURCE) != source:
+        return None
+    return KnownPosture(_parsed(row[0]), row[1])
+
+
+def note(
+    connection: Connection, backend: str, findings: Posture, now: datetime, *, source: str
+) -> None:
     """Keep a posture that was just read, unless a later one is known.
 
     One of the future is not a later one: the clock was set back.
     """
     new = insert(t.posture).values(
         backend=backend,
-        findings={check.value: found.value for check, found in findings.items()},
+        findings={check.value: found.value for check, found in findings.items()}
+        | {_SOURCE: source},
         read=now,
         reader=func.current_user(),
     )

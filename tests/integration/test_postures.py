@@ -10,7 +10,7 @@ import pytest
 
 from regions.fields import PostureCheck
 from storage.catalog import postures
-from storage.errors import NoOpenBackend, PlacementUnsatisfied
+from storage.errors import BackendUnavailable, NoOpenBackend, PlacementUnsatisfied
 from storage.evidence.receipts import verify
 from storage.model import (
     DataClass,
@@ -21,6 +21,7 @@ from storage.model import (
     ReplicaState,
     Scope,
 )
+from storage.postures import source_of
 from storage.testing import Call, Domicile
 from tests.support.actions import erase, get, is_complete, put_prompt, work
 from tests.support.inspect.stored import home, home_of
@@ -44,6 +45,11 @@ def stand(domicile: Domicile, **found: Posture) -> None:
 def reasons(domicile: Domicile) -> dict[str, PlacementReason]:
     """Return why each backend of the region takes nothing new."""
     return home(domicile).postures.closed()
+
+
+def source(domicile: Domicile) -> str:
+    """Return what eu-a is known by."""
+    return source_of(home(domicile).region.backends[0])
 
 
 def writes(domicile: Domicile, backend: str) -> list[str]:
@@ -239,7 +245,7 @@ def test_processes_share_what_was_read(domicile: Domicile) -> None:
         domicile.pass_time(minutes=6)
         fewer = {PostureCheck.LIFECYCLE: PostureFinding.OK}
         with home(domicile).catalog.begin() as connection:
-            postures.note(connection, "eu-a", fewer, domicile.clock.now())
+            postures.note(connection, "eu-a", fewer, domicile.clock.now(), source=source(domicile))
         assert reasons(domicile) == {}
         assert asked.count("posture") == begun + 2
 
@@ -251,12 +257,61 @@ def test_a_clock_that_is_set_back(domicile: Domicile) -> None:
     assert reasons(domicile) == {}
     later = domicile.clock.now() + timedelta(hours=3)
     with region.catalog.begin() as connection:
-        postures.note(connection, "eu-a", GOOD, later)
+        postures.note(connection, "eu-a", GOOD, later, source=source(domicile))
     domicile.backends["eu-a"].inject(lambda _: BAD, "posture")
     domicile.pass_time(minutes=6)
 
     assert reasons(domicile) == {"eu-a": PlacementReason.POSTURE_BAD}
     with region.catalog.begin() as connection:
-        kept = postures.latest(connection, ["eu-a"])["eu-a"]
+        kept = postures.latest(connection, "eu-a", source(domicile))
+    assert kept is not None
     assert kept.findings == BAD
     assert kept.read <= domicile.clock.now()
+
+
+def test_what_was_read_of_another_bucket(domicile: Domicile) -> None:
+    """During a deployment, a name may be two buckets, and older code may judge otherwise."""
+    stand(domicile, eu_a=BAD, eu_b=GOOD)
+    assert reasons(domicile) == {"eu-a": PlacementReason.POSTURE_BAD}
+    domicile.pass_time(minutes=6)
+    with home(domicile).catalog.begin() as connection:
+        postures.note(connection, "eu-a", GOOD, domicile.clock.now(), source="another")
+
+    assert reasons(domicile) == {"eu-a": PlacementReason.POSTURE_BAD}
+    (spec, *_) = home(domicile).region.backends
+    moved = spec.model_copy(update={"path": "elsewhere", "posture_attested": None})
+    assert source_of(moved) != source_of(spec) == source_of(spec.model_copy())
+
+
+def test_a_receipt_names_the_posture_that_was_read_last(domicile: Domicile) -> None:
+    """By any process: a bucket that does not tell now is not one that has no posture."""
+    stand(domicile, eu_a=GOOD, eu_b=GOOD)
+    domicile.tenant()
+    put_prompt(domicile, "u")
+    read = domicile.clock.now()
+    domicile.backends["eu-a"].fail_before["posture"] = lambda _: BackendUnavailable("eu-a")
+    domicile.open()
+    erasure = erase(domicile.store.tenant("acme-eu"))
+    for _ in range(2):
+        work(domicile, hours=25)
+
+    assert is_complete(domicile, erasure)
+    token = domicile.store.erasure(erasure.id).receipt or ""
+    receipt = verify(token, home(domicile).signing.public_key())
+    (seen,) = [leaf.posture for leaf in receipt.leaves if leaf.backend == "eu-a"]
+    assert seen is not None
+    assert seen.read < read
+    assert reasons(domicile) == {"eu-a": PlacementReason.POSTURE_UNKNOWN}
+
+
+def test_what_another_process_may_not_read(domicile: Domicile) -> None:
+    """It has fewer rights. This one reads the bucket itself before it believes that."""
+    stand(domicile, eu_a=GOOD, eu_b=GOOD)
+    assert reasons(domicile) == {}
+    domicile.pass_time(minutes=6)
+    refused = dict.fromkeys(PostureCheck, PostureFinding.UNREADABLE)
+    with home(domicile).catalog.begin() as connection:
+        now = domicile.clock.now()
+        postures.note(connection, "eu-a", refused, now, source=source(domicile))
+
+    assert reasons(domicile) == {}

@@ -8,7 +8,7 @@ import pytest
 from regions.fields import PostureCheck
 from storage.backends.s3.backend import S3Backend
 from storage.backends.s3.bucket import Bucket
-from storage.errors import BackendError, BackendMisplaced, BackendTimeout
+from storage.errors import BackendError, BackendForbidden, BackendMisplaced, BackendTimeout
 from storage.model import Posture, PostureFinding
 from storage.testing.s3 import CREDENTIALS, Answer, LoopbackServer, Request, S3Server
 from tests.support.backends.postures import NAME, QUESTIONS, backend, read
@@ -173,6 +173,9 @@ def test_a_server_that_does_not_know_the_question(
         (Answer.error(503, "SlowDown"), BackendError),
         (Answer(body=b"<html>welcome"), BackendError),
         (Answer.error(404, "NoSuchBucket"), BackendMisplaced),
+        (Answer.error(403, "InvalidAccessKeyId"), BackendForbidden),
+        (Answer.error(403, "RequestTimeTooSkewed"), BackendForbidden),
+        (Answer.error(400, "ExpiredToken"), BackendForbidden),
     ],
 )
 def test_a_server_that_fails(

@@ -34,6 +34,7 @@ OTHERWISE = {
     "catalog/relocation.py:restore_held_rows": "the same, in a restored catalog",
     "catalog/scrubs.py:purge_again": "a purged replica that came back",
     "backends/probing.py:purged": "a canary",
+    "objects/control.py:_discard": "a control, which is a canary",
 }
 """Functions that look alike but destroy no record. Their bytes go through ``_purge_one``."""
 

@@ -31,15 +31,14 @@ _MISPLACED = (
     "TemporaryRedirect",
 )
 _FULL = ("InsufficientStorage", "QuotaExceeded", "ServiceQuotaExceeded", "XMinioStorageFull")
-_FORBIDDEN = (
-    "AccessDenied",
-    "AllAccessDisabled",
+_NOT_KNOWN = (  # about who asks, whatever is asked
     "ExpiredToken",
     "InvalidAccessKeyId",
     "InvalidToken",
     "RequestTimeTooSkewed",
     "SignatureDoesNotMatch",
 )
+_FORBIDDEN = ("AccessDenied", "AllAccessDisabled", *_NOT_KNOWN)
 ABSENT = frozenset({"NoSuchKey", "NoSuchUpload", "NoSuchVersion"})
 """Codes that mean: there is nothing to delete."""
 
@@ -93,7 +92,7 @@ _REFUSALS = (
 def is_refusal(error: boto.ClientError) -> bool:
     """Return whether a server refuses a question about a bucket, or does not know it."""
     answer, code = error.response.get("ResponseMetadata", {}), error.response["Error"].get("Code")
-    return answer.get("HTTPStatusCode") in _REFUSALS and code not in _MISPLACED
+    return answer.get("HTTPStatusCode") in _REFUSALS and code not in (*_MISPLACED, *_NOT_KNOWN)
 
 
 def meaning(backend: str, error: Exception, *, writes: bool, late: bool = False) -> BackendError:

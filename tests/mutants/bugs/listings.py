@@ -10,7 +10,7 @@ BUGS: tuple[Bug, ...] = (
     bug(
         "any XML is a listing",
         "backends/s3/responses.py",
-        "    if _name(root) not in _ROOTS[operation]:",
+        "    if local_name(root) not in _ROOTS[operation]:",
         "    if False:",
         RESPONSES,
     ),

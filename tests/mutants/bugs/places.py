@@ -90,7 +90,14 @@ BUGS = (
     bug(
         "a backend with bytes that nobody knows is called empty",
         "workers/vacate.py",
-        "    if next(region.backends[name].scan(), None) is not None:",
+        "    if not control.is_alone(region, name):",
+        "    if False:",
+        VACATE,
+    ),
+    bug(
+        "an empty listing needs no control",
+        "objects/control.py",
+        "    if not others and not kinds >= planted.kinds[backend]:",
         "    if False:",
         VACATE,
     ),

@@ -10,9 +10,30 @@ BUGS: tuple[Bug, ...] = (
     bug(
         "an old posture is believed",
         "policy/posture.py",
-        "    if known is None or now - known.read > POSTURE_AGE:",
+        "    if known is None or not -POSTURE_SKEW <= now - known.read <= POSTURE_AGE:",
         "    if known is None:",
         POLICY,
+    ),
+    bug(
+        "a posture of the future is believed",
+        "policy/posture.py",
+        "    if known is None or not -POSTURE_SKEW <= now - known.read <= POSTURE_AGE:",
+        "    if known is None or not now - known.read <= POSTURE_AGE:",
+        POLICY,
+    ),
+    bug(
+        "what is not read of an answer does not matter",
+        "backends/s3/responses.py",
+        '            check_settings(operation_model, response_dict["body"])\n',
+        "",
+        "tests/integration/test_s3_posture_answers.py",
+    ),
+    bug(
+        "a posture of another bucket of that name is taken",
+        "catalog/postures.py",
+        "    if row is None or row[0].get(_SOURCE) != source:",
+        "    if row is None:",
+        STORE,
     ),
     bug(
         "a document attests a bad answer",

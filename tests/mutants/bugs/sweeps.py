@@ -43,8 +43,8 @@ BUGS = (
     bug(
         "a foreign name is no orphan",
         "workers/sweep.py",
-        "    if not is_key(key):\n        return True\n",
-        "    if not is_key(key):\n        return False\n",
+        "    foreign = len(page) - len(keys)",
+        "    foreign = 0",
         SWEEPS,
     ),
     bug(
