@@ -1,8 +1,9 @@
 """What this process knows of the postures of a region's backends.
 
 A posture is believed for five minutes, and read again after half of them, while the callers go on.
-A caller waits only for a posture that is unknown or too old, and then at most two seconds: a bucket
-that does not answer is closed for what is new, and delays nothing else.
+A caller waits only for a posture that is unknown or too old, and then at most two seconds (ten for
+the first one of a process): a bucket that does not answer is closed for what is new, and delays
+nothing else.
 """
 
 import hashlib
@@ -75,7 +76,7 @@ class Postures:
     def _refresh(self) -> None:
         """Have old postures read. Wait for those that are too old to be believed."""
         now, local = self._clock.now(), self._local()
-        needed = []
+        needed, patience = [], 0.0
         with self._lock:
             for name in self._backends:
                 known = self._known.get(name)
@@ -83,10 +84,12 @@ class Postures:
                     continue
                 begun, reading = self._start(name, local)
                 must_wait = closed(known, None, now) is PlacementReason.POSTURE_UNKNOWN
-                if reading is not None and must_wait and local - begun < _PATIENCE:
+                limit = _TIME if known is None else _PATIENCE
+                if reading is not None and must_wait and local - begun < limit:
                     needed.append(reading)
+                    patience = max(patience, limit)
         if needed:
-            wait(needed, timeout=_PATIENCE)
+            wait(needed, timeout=patience)
 
     def _start(self, name: str, local: float) -> tuple[float, Future[None] | None]:
         """Return when the reading that is under way began, and the reading. None: too early."""

@@ -28,13 +28,14 @@ CREATE TABLE ledger_place (
   actor text NOT NULL,
   reason text NOT NULL,
   ended timestamptz,
+  ended_by text,
   PRIMARY KEY (backend, since)
 );
 """
 GRANTS = (
     ("SELECT", "posture, ledger_place", "domicile_service, domicile_worker, domicile_admin"),
     ("INSERT, UPDATE", "posture", "domicile_service, domicile_worker, domicile_admin"),
-    ("INSERT, UPDATE (ended)", "ledger_place", "domicile_admin"),
+    ("INSERT, UPDATE (ended, ended_by)", "ledger_place", "domicile_admin"),
 )
 
 

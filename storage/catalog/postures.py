@@ -67,10 +67,12 @@ def accept(connection: Connection, backend: str, now: datetime, *, actor: str, r
     return True
 
 
-def end_acceptance(connection: Connection, backend: str, now: datetime) -> bool:
+def end_acceptance(connection: Connection, backend: str, now: datetime, *, actor: str) -> bool:
     """End it. False: it is not accepted."""
     ended = connection.execute(
-        update(t.ledger_place).where(a.backend == backend, a.ended.is_(None)).values(ended=now)
+        update(t.ledger_place)
+        .where(a.backend == backend, a.ended.is_(None))
+        .values(ended=now, ended_by=actor)
     )
     return ended.rowcount > 0
 

@@ -31,7 +31,7 @@ from pydantic import (
     model_validator,
 )
 
-from regions.fields import Located, Name, PostureCheck
+from regions.fields import Located, Name
 from storage.errors import ReceiptInvalid
 from storage.evidence.keys import key_id
 from storage.evidence.merkle import inclusion_path, leaf_hash, root_from, root_hash
@@ -44,6 +44,7 @@ _ALGORITHM: Final = "EdDSA"
 Moment = Annotated[AwareDatetime, AfterValidator(in_utc)]
 OpaqueId = Annotated[str, StringConstraints(pattern=r"\A[0-9a-f]{16,64}\z")]
 Digest = Annotated[str, StringConstraints(pattern=r"\A[0-9a-f]{64}\z")]  # SHA-256
+Check = Annotated[str, StringConstraints(pattern=r"\A[a-z_]{1,40}\z")]  # of a PostureCheck
 PublicKeys = Mapping[str, Ed25519PublicKey] | Ed25519PublicKey
 
 
@@ -57,7 +58,7 @@ class PostureSeen(Signed):
     """What a bucket did with its objects apart from us: the findings that were not ``ok``."""
 
     read: Moment
-    findings: dict[PostureCheck, Literal["bad", "unreadable", "attested"]]
+    findings: dict[Check, Literal["bad", "unreadable", "attested"]]
 
 
 class Leaf(Signed):

@@ -21,7 +21,9 @@ from storage.model import (
     ReplicaState,
     Scope,
 )
+from storage.policy import Standing
 from storage.postures import source_of
+from storage.region import OpenRegion
 from storage.testing import Call, Domicile
 from tests.support.actions import erase, get, is_complete, put_prompt, work
 from tests.support.inspect.stored import home, home_of
@@ -225,7 +227,7 @@ def accept(domicile: Domicile, name: str, *, end: bool = False) -> None:
     with region.catalog.begin() as connection:
         now = region.clock.now()
         if end:
-            assert postures.end_acceptance(connection, name, now)
+            assert postures.end_acceptance(connection, name, now, actor="ops-2")
         else:
             assert postures.accept(connection, name, now, actor="ops-1", reason="to erase")
 
@@ -315,3 +317,21 @@ def test_what_another_process_may_not_read(domicile: Domicile) -> None:
         postures.note(connection, "eu-a", refused, now, source=source(domicile))
 
     assert reasons(domicile) == {}
+
+
+def test_no_key_dies_when_all_agreements_have_ended(
+    domicile: Domicile, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No hold could be placed: it is refused by name, with the reasons of the contracts."""
+    domicile.tenant()
+    put_prompt(domicile, "u")
+    ended = dict.fromkeys(home(domicile).standings(), Standing.ENDED)
+    monkeypatch.setattr(OpenRegion, "standings", lambda _: ended)
+    for _ in range(3):
+        work(domicile, days=20)
+
+    left = {trace.key.split("/")[0] for trace in domicile.backends["eu-a"].inner.scan()}
+    assert {"pack", "day_key"} <= left
+    with pytest.raises(NoOpenBackend, match="The hold was not placed") as refused:
+        domicile.store.admin.holds.place(hold_on("u"))
+    assert refused.value.closed == dict.fromkeys(ended, "ended")

@@ -225,3 +225,15 @@ def test_all_questions_share_one_time() -> None:
         with pytest.raises(BackendTimeout):
             S3Backend(bucket).posture(timeout=5)
         assert len(running.requests) == 2
+
+
+def test_a_bad_answer_stands_although_a_later_question_fails(server: S3Server) -> None:
+    """It was read: what could not be asked after it is unreadable."""
+    client = backend(server.url)._bucket._client(5)
+    client.put_bucket_acl(Bucket=NAME, ACL="public-read")
+    server.instead = lambda r: Answer.error(503, "SlowDown") if "logging" in r.query else None
+    found = read(server)
+
+    assert found[PostureCheck.PUBLIC_ACCESS] is BAD
+    assert found[PostureCheck.ACCESS_LOGS] is UNREADABLE
+    assert set(found) == set(PostureCheck)

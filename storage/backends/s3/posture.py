@@ -15,6 +15,7 @@ from regions.fields import PostureCheck
 from storage.backends.s3.bucket import Bucket
 from storage.backends.s3.failures import is_refusal
 from storage.backends.s3.responses import InvalidResponse
+from storage.errors import BackendError
 from storage.model import Posture
 from storage.model import PostureFinding as Finding
 
@@ -92,7 +93,20 @@ def read_posture(
             lambda a: keeps_versions(a, seen=sees_versions),
         ),
     }
-    return {check: question() for check, question in questions.items()}
+    return _answers(questions)
+
+
+def _answers(questions: Mapping[PostureCheck, Callable[[], Finding]]) -> Posture:
+    """Ask. If the server fails after a bad answer, that answer stands; the rest is unreadable."""
+    found: dict[PostureCheck, Finding] = {}
+    for check, question in questions.items():
+        try:
+            found[check] = question()
+        except BackendError:
+            if Finding.BAD not in found.values():
+                raise
+            return {**dict.fromkeys(questions, Finding.UNREADABLE), **found}
+    return found
 
 
 def _public_access(name: str, ask: Callable[[Ask, Judge], Finding]) -> Finding:

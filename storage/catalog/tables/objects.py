@@ -137,6 +137,7 @@ ledger_place = Table(  # backends that an operator accepts for ledger entries wh
     Column("actor", Text, nullable=False),
     Column("reason", Text, nullable=False),
     Column("ended", MOMENT),  # NULL: in force
+    Column("ended_by", Text),
 )
 
 

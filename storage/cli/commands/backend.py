@@ -109,7 +109,7 @@ def accept(
         with region.catalog.begin() as connection:
             now = region.clock.now()
             changed = (
-                postures.end_acceptance(connection, name, now)
+                postures.end_acceptance(connection, name, now, actor=actor)
                 if end
                 else postures.accept(connection, name, now, actor=actor, reason=reason)
             )
