@@ -105,8 +105,8 @@ BUGS = (
     bug(
         "a call that hangs gives no answer",
         "pool.py",
-        "        for future in running:\n",
-        "        for future in ():\n",
+        "        for future, begun in left.items():\n",
+        "        for future, begun in {}.items():\n",
         "tests/unit/test_pool.py",
     ),
     bug(
