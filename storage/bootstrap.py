@@ -51,6 +51,7 @@ from storage.workers.loop import Duty, Worker, duties
 _UNHEALTHY = 5.0  # seconds for which writes avoid a backend that failed
 _REOPEN = 5.0  # seconds between two attempts to open a region
 _SENDERS, _FLUSHERS = 16, 8
+_READERS = 256  # reads that may wait for a replica while there is another
 
 
 def make_catalog(region: Region, url: str, connections: int) -> Catalog:
@@ -268,6 +269,7 @@ def _openings(settings: Settings, dependencies: Dependencies) -> Iterator[dict[s
     with (
         region_settings(settings, topology) as own,
         Pool(_SENDERS, "send") as pool,
+        Pool(_READERS, "read") as readers,
     ):
 
         def opening(name: str) -> Opening:
@@ -279,6 +281,7 @@ def _openings(settings: Settings, dependencies: Dependencies) -> Iterator[dict[s
                 topology=topology,
                 own=own[name],
                 pool=pool,
+                readers=readers,
             )
 
         yield {name: opening(name) for name in own}
@@ -293,6 +296,7 @@ def _open(
     topology: Topology,
     own: RegionSettings,
     pool: Pool,
+    readers: Pool,
 ) -> OpenRegion:
     url = own.catalog_url.get_secret_value()
     catalog = dependencies.catalog(region, url, settings.connections)
@@ -331,6 +335,7 @@ def _open(
         clock,
         dependencies.entropy,
         pool,
+        readers,
         dependencies.limits,
     )
 

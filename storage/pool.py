@@ -2,15 +2,15 @@
 
 import os
 import threading
-from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Executor, Future, InvalidStateError
 from contextlib import suppress
+from queue import SimpleQueue
 from time import monotonic
 from types import TracebackType
 from typing import Any, ParamSpec, TypeVar
 
-from storage.errors import Busy, DomicileError, InvalidRequest, Unavailable
+from storage.errors import Busy, InvalidRequest, Unavailable
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -27,11 +27,11 @@ class Pool(Executor):
         """Start a thread when a call needs one."""
         self._size, self._name = size, name
         self._threads: list[threading.Thread] = []
-        self._idle = 0
-        self._waiting: deque[_Call] = deque()
-        self._running: set[Future[Any]] = set()
-        self._closed = False
-        self._changed = threading.Condition()
+        self._free = 0  # threads, less the calls that are waiting or running
+        self._waiting: SimpleQueue[_Call | None] = SimpleQueue()
+        self._calls: set[Future[Any]] = set()  # that have not ended
+        self._closed = self._over = False
+        self._changed = threading.Condition(threading.Lock())
         self._process = os.getpid()
 
     def submit(self, call: Callable[P, T], /, *args: P.args, **options: P.kwargs) -> Future[T]:
@@ -40,15 +40,12 @@ class Pool(Executor):
         with self._changed:
             if self._closed:
                 raise InvalidRequest("The store is closed.")
-            if self._idle <= len(self._waiting) and len(self._threads) < self._size:
+            if self._free <= 0 and len(self._threads) < self._size:
                 self._start()
-            self._waiting.append((future, lambda: call(*args, **options)))
-            self._changed.notify()
+            self._free -= 1
+            self._calls.add(future)
+            self._waiting.put((future, lambda: call(*args, **options)))
         return future
-
-    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:  # noqa: FBT001, FBT002
-        """Take nothing more, and wait a second for all calls. See ``close``."""
-        self.close(monotonic() + _LEAVE)
 
     def close(self, until: float) -> None:
         """Take nothing more, and wait until all calls have ended, or it is ``until`` (monotonic).
@@ -58,14 +55,15 @@ class Pool(Executor):
         """
         with self._changed:
             self._closed = True
-            self._changed.notify_all()
-            self._changed.wait_for(self._is_done, timeout=max(0.0, until - monotonic()))
-            waiting, running = [future for future, _ in self._waiting], list(self._running)
-            self._waiting.clear()
-        for future in waiting:
-            _fail(future, Unavailable("The store was closed before the call began."))
-        for future in running:
-            _fail(future, Unavailable("The store was closed. The call may still take effect."))
+            for _ in self._threads:
+                self._waiting.put(None)
+            self._changed.wait_for(lambda: not self._calls, timeout=max(0.0, until - monotonic()))
+            self._over = True
+            left = {future: future.running() for future in self._calls}
+        for future, begun in left.items():
+            effect = " The call may still take effect." if begun else ""
+            with suppress(InvalidStateError):
+                future.set_exception(Unavailable(f"The store was closed.{effect}"))
 
     def __exit__(
         self,
@@ -75,15 +73,11 @@ class Pool(Executor):
     ) -> None:
         """Close, in the process that made the calls."""
         if os.getpid() == self._process:
-            self.shutdown()
-
-    def _is_done(self) -> bool:
-        return not self._waiting and not self._running
+            self.close(monotonic() + _LEAVE)
 
     def _start(self) -> None:
-        thread = threading.Thread(
-            target=self._work, name=f"{self._name}_{len(self._threads)}", daemon=True
-        )
+        name = f"{self._name}_{len(self._threads)}"
+        thread = threading.Thread(target=self._work, name=name, daemon=True)
         try:
             thread.start()
         except RuntimeError:
@@ -91,27 +85,25 @@ class Pool(Executor):
                 raise Busy("No thread can be started.", advice="Does the process end?") from None
         else:
             self._threads.append(thread)
+            self._free += 1
 
     def _work(self) -> None:
-        while True:
+        while (call := self._waiting.get()) is not None:
+            future, work = call
             with self._changed:
-                self._idle += 1
-                self._changed.wait_for(lambda: self._waiting or self._closed)
-                self._idle -= 1
-                if not self._waiting:
-                    return
-                future, call = self._waiting.popleft()
-                self._running.add(future)
-            _run(future, call)
+                begun = not self._over and future.set_running_or_notify_cancel()
+            if begun:
+                _run(future, work)
             with self._changed:
-                self._running.discard(future)
-                self._changed.notify_all()
-            del future, call
+                self._free += 1
+                self._calls.discard(future)
+                if self._closed:
+                    self._changed.notify_all()
+            del future, call, work
 
 
 def _run(future: Future[Any], call: Callable[[], Any]) -> None:
-    if not future.set_running_or_notify_cancel():
-        return
+    """Give the answer of a call, unless ``close`` gave one."""
     try:
         result = call()
     except BaseException as error:  # noqa: BLE001 - its caller gets it
@@ -120,9 +112,3 @@ def _run(future: Future[Any], call: Callable[[], Any]) -> None:
     else:
         with suppress(InvalidStateError):
             future.set_result(result)
-
-
-def _fail(future: Future[Any], error: DomicileError) -> None:
-    """Fail a call that has not ended."""
-    with suppress(InvalidStateError):
-        future.set_exception(error)

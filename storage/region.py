@@ -77,6 +77,7 @@ class OpenRegion:
     clock: Clock
     entropy: Entropy
     pool: Executor
+    readers: Executor
     limits: Limits
 
     @property

@@ -20,7 +20,7 @@ from storage.crypto.record import new_key
 from storage.errors import BackendError, Corrupt, KeyUnavailable, TooFewReplicas
 from storage.model import ReplicaState, TenantSpec
 from storage.objects import write
-from storage.objects.transfer import Sent, read_order
+from storage.objects.transfer import Sent, fetch, read_order
 from storage.objects.write import Contents, Write
 from storage.region import OpenRegion
 
@@ -172,8 +172,7 @@ class KeyRing:
         last: BackendError | KeyUnavailable | None = None
         for replica, patience in read_order(self._region, found.get(key_id, [])):
             try:
-                backend = self._region.readable(replica.backend)
-                sealed = backend.get(replica.key, timeout=patience)
+                sealed = fetch(self._region, replica, patience, 0, None)
                 return self._region.roots.unwrap(sealed, _context(key_id))
             except (BackendError, KeyUnavailable) as error:
                 last = error

@@ -16,6 +16,7 @@ from storage.catalog.objects import Replica
 from storage.errors import (
     BackendClosed,
     BackendError,
+    BackendTimeout,
     BackendUnavailable,
     KeyAbsent,
     TooFewReplicas,
@@ -75,6 +76,27 @@ def read_order(
     )
     for n, replica in enumerate(ordered, 1):
         yield replica, None if n == len(ordered) else _PATIENCE
+
+
+def fetch(
+    region: OpenRegion, replica: Replica, patience: float | None, start: int, stop: int | None
+) -> bytes:
+    """Read a range of a replica for a purpose. Raises what ``Reader.get`` raises.
+
+    ``patience``: seconds after which BackendTimeout is raised, whatever the backend still waits
+    for, such as a disk or the name of a host. None: wait as long as the backend does.
+    """
+    backend = region.readable(replica.backend)
+    if patience is None:
+        return backend.get(replica.key, start, stop)
+    reading = region.readers.submit(backend.get, replica.key, start, stop, timeout=patience)
+    try:
+        return reading.result(patience)
+    except TimeoutError:
+        if reading.cancel():  # no thread was free
+            return backend.get(replica.key, start, stop, timeout=patience)
+        backend.track(reading)
+        raise BackendTimeout(replica.backend) from None
 
 
 def healthy_backends(region: OpenRegion, backends: Sequence[str], required: int) -> list[str]:

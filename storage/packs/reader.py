@@ -26,7 +26,7 @@ from storage.errors import (
 )
 from storage.model import Purpose, Record, RecordId, RecordInfo, ReplicaState
 from storage.objects.keyring import KeyRing
-from storage.objects.transfer import read_order
+from storage.objects.transfer import fetch, read_order
 from storage.policy import may_open, may_open_held, term_of
 from storage.region import OpenRegion
 
@@ -105,9 +105,8 @@ class Reader:
             first, last = span.start, span.stop
         for replica, patience in read_order(self._region, opened.replicas):
             try:
-                backend = self._region.readable(replica.backend)
                 begin, end = row.start + first, row.start + last
-                sealed = backend.get(replica.key, begin, end, timeout=patience)
+                sealed = fetch(self._region, replica, patience, begin, end)
                 return _decrypt(opened, sealed, start, stop)
             except (KeyAbsent, Corrupt) as error:
                 self._mark_corrupt(replica)

@@ -11,6 +11,7 @@ import pytest
 
 from storage import AsyncStore, DataClass, NewRecord, Purpose, Reason, Scope, Store
 from storage.errors import DomicileError, InvalidRequest
+from storage.pool import Pool
 from storage.testing import Domicile, Gate, wait_at
 from tests.support.cli_harness import CommandLine
 
@@ -124,7 +125,8 @@ def test_a_put_that_no_thread_takes_is_refused(domicile: Domicile) -> None:
     t = domicile.tenant()
     t.put(PROMPT, b"before")
     flushers = domicile.homes.served("eu-central-1").writer._lanes._flushers
-    flushers.shutdown()
+    assert isinstance(flushers, Pool)
+    flushers.close(0.0)
 
     for body in (b"after", b"again"):
         with pytest.raises(InvalidRequest, match="The store is closed"):

@@ -3,11 +3,12 @@
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from storage.model import DataClass, Purpose
-from storage.testing import Domicile
+from storage.testing import Domicile, Gate, wait_at
 from storage.testing.harness import Kind
 from storage.testing.s3 import Answer, Request, S3Server
 
@@ -61,3 +62,38 @@ def test_a_replica_that_drips_is_left_for_another(
 
     assert asked
     assert time.monotonic() - began < 10  # as long as one backend may take alone
+
+
+class TestADiskThatHangs:
+    @pytest.fixture
+    def domicile_backends(self) -> Kind:
+        """Directories: the operating system has no timeout."""
+        return "directory"
+
+    def test_is_left_for_another(self, domicile: Domicile) -> None:
+        """The key and the bytes come from the other one; later reads do not even ask it."""
+        first, second = (domicile.tenant().put(DataClass.PROMPT, BODY).id for _ in range(2))
+        domicile.open()  # no key is in memory
+        t, gate, disk = domicile.store.tenant("acme-eu"), Gate(), domicile.backends["eu-a"]
+        disk.inject(wait_at(gate), "get")
+        before, began = disk.count("get"), time.monotonic()
+
+        for record in (first, second):
+            assert t.get(record, purpose=Purpose.SERVE).body == BODY
+
+        assert time.monotonic() - began < 10
+        assert disk.count("get") - before == 1
+        gate.open.set()
+
+    def test_is_waited_for_if_there_is_no_other(self, domicile: Domicile) -> None:
+        """It may answer after all."""
+        put = domicile.tenant().put(DataClass.PROMPT, BODY).id
+        domicile.open()
+        t, gate = domicile.store.tenant("acme-eu"), Gate()
+        domicile.take_down("eu-b")
+        domicile.backends["eu-a"].inject(wait_at(gate), "get")
+        with ThreadPoolExecutor(1) as aside:
+            reading = aside.submit(lambda: t.get(put, purpose=Purpose.SERVE).body)
+            assert gate.reached.wait(20)
+            gate.open.set()
+            assert reading.result(20) == BODY

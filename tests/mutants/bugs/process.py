@@ -103,10 +103,24 @@ BUGS = (
         "tests/unit/test_pool.py",
     ),
     bug(
+        "a read waits for a disk that hangs",
+        "objects/transfer.py",
+        "        return reading.result(patience)\n",
+        "        return reading.result()\n",
+        "tests/integration/test_slow_replicas.py",
+    ),
+    bug(
+        "a disk that hangs is asked first",
+        "objects/transfer.py",
+        "        backend.track(reading)\n        raise",
+        "        raise",
+        "tests/integration/test_slow_replicas.py",
+    ),
+    bug(
         "a call that hangs gives no answer",
         "pool.py",
-        "        for future in running:\n",
-        "        for future in ():\n",
+        "        for future, begun in left.items():\n",
+        "        for future, begun in {}.items():\n",
         "tests/unit/test_pool.py",
     ),
     bug(

@@ -259,7 +259,8 @@ class Cluster:
             self._compare(served.region)
             step_catalog(served.region.catalog, steps)
             if not self.threads:
-                object.__setattr__(served.region, "pool", Inline())
+                for name in ("pool", "readers"):
+                    object.__setattr__(served.region, name, Inline())
                 served.writer._lanes = InOrder(served.writer._lanes)
         steps.busy = False
         return Process(steps, store, stack)
