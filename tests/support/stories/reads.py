@@ -5,6 +5,7 @@ from sqlalchemy import select
 from storage.catalog import tables as t
 from storage.client.tenant import Tenant
 from storage.model import Purpose, RecordId
+from storage.policy import standing
 from tests.support.stories.calls import TENANTS, Calls
 from tests.support.stories.cluster import Process
 from tests.support.stories.model import STORED, RecordModel
@@ -55,8 +56,9 @@ class Reads(Calls):
             assert answer.result == (expected, dict(rec.content.metadata)), rec
 
     def _readable(self, region: str, rec: RecordModel) -> bool:
-        """Return whether pack and key are each on a backend that is up."""
-        if self.well(region):
+        """Return whether pack and key are each on a backend that is up and may be read."""
+        may = self._may_read(region)
+        if self.well(region) and len(may) == len(self.cluster.topology.regions[region].backends):
             return True
         table = t.file if rec.id.day is None else t.record
         r = t.replica.c
@@ -78,7 +80,17 @@ class Reads(Calls):
                 ).all()
                 for thing in row
             ]
-        return all(any(self.cluster.modes[b] != "down" for b in names) for names in at)
+        up = {name for name in may if self.cluster.modes[name] != "down"}
+        return all(up & set(names) for names in at)
+
+    def _may_read(self, region: str) -> set[str]:
+        """Return the backends of a region whose agreements allow reads today."""
+        topology, today = self.cluster.topology, self.cluster.clock.now().date()
+        return {
+            spec.name
+            for spec in topology.regions[region].backends
+            if standing(spec, topology.sub_processors[spec.sub_processor], today).readable
+        }
 
     def search(self, op: Search, process: Process) -> None:
         """List by class, subject or group."""
