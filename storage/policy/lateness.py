@@ -23,7 +23,7 @@ _MONTH = timedelta(days=30)  # GDPR, article 12(3), allows an erasure one month
 
 def retry_after(attempts: int) -> timedelta:
     """Return how long to wait after so many failed tries: longer each time, up to an hour."""
-    grown: timedelta = FIRST_RETRY * 2 ** min(attempts, 12)
+    grown: timedelta = FIRST_RETRY * 2 ** min(attempts, 10)
     return min(LAST_RETRY, grown)
 
 

@@ -8,12 +8,14 @@ import sys
 from collections.abc import Callable
 
 import pytest
+from sqlalchemy import text
 
 from storage import AsyncStore, DataClass, NewRecord, Purpose, Reason, Scope, Store
 from storage.errors import DomicileError, InvalidRequest
 from storage.pool import Pool
 from storage.testing import Domicile, Gate, wait_at
 from tests.support.cli_harness import CommandLine
+from tests.support.inspect.stored import home
 
 PROMPT = DataClass.PROMPT
 TENANT = "acme-eu"
@@ -89,6 +91,7 @@ def test_a_forked_process_may_leave_the_block(domicile: Domicile) -> None:
     pending = [t.submit(NewRecord(PROMPT, b"x" * n)) for n in range(20)]
 
     assert in_child(domicile.store.close) == "nothing"
+    assert in_child(domicile.stack.close) == "nothing"
     assert in_child(lambda: domicile.homes.regions) != "nothing"
     assert len({future.result(timeout=20).id for future in pending}) == 20
     assert len(t.list()) == 20
@@ -118,6 +121,19 @@ def test_a_result_of_the_parent_is_refused(domicile: Domicile, subtests: pytest.
             assert "Open a store in this process" in said
     gate.open.set()
     assert pending.result(timeout=20).stored
+
+
+def test_a_forked_process_ends_no_connection_of_the_parent(domicile: Domicile) -> None:
+    """The parent's next transaction is on the same one."""
+    catalog = home(domicile).catalog
+
+    def connection_used() -> object:
+        with catalog.begin() as connection:
+            return connection.scalar(text("SELECT pg_backend_pid()"))
+
+    before = connection_used()
+    assert in_child(domicile.stack.close) == "nothing"
+    assert connection_used() == before
 
 
 def test_a_put_that_no_thread_takes_is_refused(domicile: Domicile) -> None:
