@@ -3,7 +3,7 @@
 # goes to the command that a target runs. Where packages come from is for pip's own settings to say.
 
 PYTHON ?= python3
-WORKERS ?= 3
+WORKERS ?= 4
 SEEDS ?= 1000
 DAYS ?= 400
 COUNT ?= 1000000

@@ -1,6 +1,6 @@
 """No answer of a server is a bug of ours: each operation of S3, answered in each wrong way.
 
-``make test`` tries one of forty pairs; ``make test-servers`` and ``make deep`` try all.
+``make test`` tries one of eighty pairs; ``make test-servers`` and ``make deep`` try all.
 """
 
 import re
@@ -23,7 +23,7 @@ from tests.support.backends.lies import PAIRS, Liar
 from tests.support.backends.s3 import BODY, BUCKET, HOME, KEY
 
 PATIENT, SHORT = 30.0, 1.5  # seconds for a call; the short one, if the lie is never to end
-_SHARE = 40
+_SHARE = 80
 
 
 def call_all(
