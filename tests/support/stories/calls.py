@@ -8,6 +8,7 @@ from datetime import date
 
 from storage.errors import DomicileError
 from storage.model import DataClass, Dpa, RecordId, TenantSpec
+from storage.policy import standing
 from tests.support.faults.steps import Killed
 from tests.support.stories.cluster import Cluster, Process
 from tests.support.stories.model import FILE, STORED, During, Model, RecordModel, Terms
@@ -74,6 +75,19 @@ class Calls:
         """Return whether all backends of the region are up."""
         names = [spec.name for spec in self.cluster.topology.regions[region].backends]
         return all(self.cluster.modes[name] == "up" for name in names)
+
+    def may_read(self, region: str) -> set[str]:
+        """Return the backends of a region whose agreements allow reads today."""
+        topology, today = self.cluster.topology, self.cluster.clock.now().date()
+        return {
+            spec.name
+            for spec in topology.regions[region].backends
+            if standing(spec, topology.sub_processors[spec.sub_processor], today).readable
+        }
+
+    def reads_anywhere(self, region: str) -> bool:
+        """Return whether every backend of the region may be read today."""
+        return len(self.may_read(region)) == len(self.cluster.topology.regions[region].backends)
 
     def can_take(self, region: str) -> bool:
         """Return whether as many backends are up as a write needs."""

@@ -35,7 +35,8 @@ class ProcessorCopies(Calls):
             answer = self.ask(process, lambda: tenant.hand_over(rec.id, company))
             during = over()
         allowed = self.model.readable(rec, during) | {"killed"}
-        if STORED in allowed and not (during.well and self.well(region)):
+        sure = during.well and self.well(region) and self.reads_anywhere(region)
+        if STORED in allowed and not sure:
             allowed |= {"KeyUnavailable", "BackendUnavailable", "Corrupt"}
             allowed |= {"LedgerUnwritten", "Abandoned"}
         if STORED in allowed and (during.slow or not up):

@@ -5,7 +5,6 @@ from sqlalchemy import select
 from storage.catalog import tables as t
 from storage.client.tenant import Tenant
 from storage.model import Purpose, RecordId
-from storage.policy import standing
 from tests.support.stories.calls import TENANTS, Calls
 from tests.support.stories.cluster import Process
 from tests.support.stories.model import STORED, RecordModel
@@ -57,8 +56,8 @@ class Reads(Calls):
 
     def _readable(self, region: str, rec: RecordModel) -> bool:
         """Return whether pack and key are each on a backend that is up and may be read."""
-        may = self._may_read(region)
-        if self.well(region) and len(may) == len(self.cluster.topology.regions[region].backends):
+        may = self.may_read(region)
+        if self.well(region) and self.reads_anywhere(region):
             return True
         table = t.file if rec.id.day is None else t.record
         r = t.replica.c
@@ -82,15 +81,6 @@ class Reads(Calls):
             ]
         up = {name for name in may if self.cluster.modes[name] != "down"}
         return all(up & set(names) for names in at)
-
-    def _may_read(self, region: str) -> set[str]:
-        """Return the backends of a region whose agreements allow reads today."""
-        topology, today = self.cluster.topology, self.cluster.clock.now().date()
-        return {
-            spec.name
-            for spec in topology.regions[region].backends
-            if standing(spec, topology.sub_processors[spec.sub_processor], today).readable
-        }
 
     def search(self, op: Search, process: Process) -> None:
         """List by class, subject or group."""
