@@ -168,9 +168,10 @@ class Holds(Calls):
         if answer.code == STORED:
             assert answer.result == body, f"counsel reads other bytes of {rec}"
             return
-        region = self.cluster.topology.regions[TENANTS[rec.tenant].home]
-        down = any(self.cluster.modes[spec.name] == "down" for spec in region.backends)
-        allowed = _SILENT if down else {"killed"}
+        home = TENANTS[rec.tenant].home
+        backends = self.cluster.topology.regions[home].backends
+        down = any(self.cluster.modes[spec.name] == "down" for spec in backends)
+        allowed = _SILENT if down or not self.reads_anywhere(home) else {"killed"}
         assert answer.code in allowed, f"counsel cannot read {rec}: {answer.code}"
 
     def _held_scope(self, op: Hold, name: str) -> tuple[Scope, str | bytes] | None:
