@@ -73,6 +73,14 @@ class Postures:
         }
         return {name: reason for name, reason in reasons.items() if reason is not None}
 
+    def unfit(self) -> dict[str, PlacementReason]:
+        """Return the closed backends whose posture is known.
+
+        One whose posture is unknown does not answer: that is no reason to place nothing there.
+        """
+        closed = self.closed().items()
+        return {name: why for name, why in closed if why is not PlacementReason.POSTURE_UNKNOWN}
+
     def _refresh(self) -> None:
         """Have old postures read. Wait for those that are too old to be believed."""
         now, local = self._clock.now(), self._local()

@@ -305,7 +305,7 @@ class Tenant:
             terms.spec,
             record_id.data_class,
             region.clock.now().date(),
-            region.postures.closed(),
+            region.postures.unfit(),
         )
         term = term_of(found.row.id.day, region.topology.bounds)
         replicas = [Replica(r.backend, r.state) for r in stored.get(found.row.object_id, [])]

@@ -19,26 +19,32 @@ class Places:
 def find_places(region: OpenRegion, consequence: str) -> Places:
     """Return where entries go now. Call it outside of a transaction.
 
-    Raises NoOpenBackend, with ``consequence``, if those are fewer than the region requires.
+    A backend whose posture is unknown does not answer, which the write then says. Raises
+    NoOpenBackend, with ``consequence``, if they are fewer than the region requires even so.
     """
-    closed, required = region.postures.closed(), region.region.required
-    states = {name: name not in closed for name in region.lawful()}
-    accepted = frozenset[str]()
-    if sum(states.values()) < required:
-        with region.catalog.begin() as connection:
-            accepted = postures.accepted(connection)
-    found = ledger_backends(states, accepted, required)
-    if len(found) < required:
-        standings = region.standings().items()
-        unlawful = {name: found.value for name, found in standings if found is not Standing.OPEN}
-        raise NoOpenBackend(region.name, closed | unlawful, consequence)
-    return Places(found, accepted & closed.keys())
+    postures_now, required = region.postures, region.region.required
+    closed, unfit = postures_now.closed(), postures_now.unfit()
+    accepted = _accepted(region) if closed else frozenset[str]()
+    for against in (closed, unfit):
+        states = {name: name not in against for name in region.lawful()}
+        found = ledger_backends(states, accepted, required)
+        if len(found) >= required:
+            return Places(found, accepted & closed.keys())
+    standings = region.standings().items()
+    unlawful = {name: found.value for name, found in standings if found is not Standing.OPEN}
+    raise NoOpenBackend(region.name, closed | unlawful, consequence)
 
 
 def may_preserve(region: OpenRegion) -> bool:
     """Return whether a hold could be placed now: keys may be destroyed only while it could."""
     try:
-        find_places(region, "")
+        places = find_places(region, "")
     except NoOpenBackend:
         return False
-    return True
+    closed = region.postures.closed().keys() - places.accepted
+    return len(set(places.backends) - closed) >= region.region.required
+
+
+def _accepted(region: OpenRegion) -> frozenset[str]:
+    with region.catalog.begin() as connection:
+        return postures.accepted(connection)

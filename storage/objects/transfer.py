@@ -1,7 +1,7 @@
 """Bytes to several backends at once, and back in pieces."""
 
 import hashlib
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, wait
 from dataclasses import dataclass
 from datetime import datetime
@@ -14,7 +14,6 @@ from storage.backends.health import WatchedBackend
 from storage.catalog.kinds import ObjectKind
 from storage.catalog.objects import Replica
 from storage.errors import (
-    BackendClosed,
     BackendError,
     BackendTimeout,
     BackendUnavailable,
@@ -197,11 +196,12 @@ class MultiUpload:
         region: OpenRegion,
         replicas: Sequence[Replica],
         until: Callable[[], datetime],
-        closed: Callable[[], Collection[str]],
+        closed: Callable[[], Mapping[str, str]],
     ) -> None:
         """Begin an upload per replica.
 
-        Nothing is sent after ``until()``, nor to the backends that ``closed()`` returns.
+        Nothing is sent after ``until()``, nor to the backends that ``closed()`` returns, each with
+        an error code.
         """
         self._region = region
         self._until = until
@@ -212,7 +212,7 @@ class MultiUpload:
         self.aborted = False  # on every backend, without an error
         timeout = region.limits.attempt
         taken = closed()
-        self._failed |= {r.id: BackendClosed.__name__ for r in replicas if r.backend in taken}
+        self._failed |= {r.id: taken[r.backend] for r in replicas if r.backend in taken}
         calls = {
             number: partial(self._backend(number).upload, replica.key, timeout=timeout)
             for number, replica in self._replicas.items()
@@ -262,7 +262,7 @@ class MultiUpload:
         """Abort the uploads to backends that were closed meanwhile."""
         taken = self._closed()
         for number in [number for number in self._open if self._backend(number).name in taken]:
-            self._failed[number] = BackendClosed.__name__
+            self._failed[number] = taken[self._backend(number).name]
             _abort(self._open.pop(number))
 
     def _each(self, calls: Mapping[UUID, Callable[[], None]]) -> None:

@@ -23,7 +23,7 @@ from sqlalchemy import Connection
 from storage.catalog import objects
 from storage.catalog.kinds import ObjectKind, ObjectState
 from storage.catalog.objects import NewObject, Replica, StoredObject
-from storage.errors import Abandoned, BackendClosed
+from storage.errors import Abandoned, BackendClosed, BackendUnavailable
 from storage.objects.transfer import MultiUpload, Sent, preserve, send
 from storage.region import OpenRegion
 
@@ -69,7 +69,7 @@ class Write:
         ``urgent``: deletion depends on it, so it may use the room that a backend reserves for that.
         """
         closed = self._closed()
-        refused = {r.id: BackendClosed.__name__ for r in self.replicas if r.backend in closed}
+        refused = {r.id: closed[r.backend] for r in self.replicas if r.backend in closed}
         some = [replica for replica in self.replicas if replica.id not in refused]
         sent = send(self.region, some, data, until=self.until, urgent=urgent)
         sent = Sent(self.replicas, {**sent.failed, **refused})
@@ -135,9 +135,12 @@ class Write:
         objects.record_results(connection, sent.stored, sent.failed, now)
         objects.mark_for_purge(connection, [self.id], now)
 
-    def _closed(self) -> set[str]:
-        """Return the backends to which it may not go now."""
-        return self.region.postures.closed().keys() - set(self.accepted)
+    def _closed(self) -> dict[str, str]:
+        """Return the backends to which it may not go now, each with an error code."""
+        postures = self.region.postures
+        codes = dict.fromkeys(postures.closed(), BackendUnavailable.__name__)
+        codes |= dict.fromkeys(postures.unfit(), BackendClosed.__name__)
+        return {name: code for name, code in codes.items() if name not in self.accepted}
 
     def abandon(self) -> None:
         """Mark what may have been sent for purge, unless the object was committed after all."""

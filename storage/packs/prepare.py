@@ -94,7 +94,7 @@ class Writer:
         region, spec = self._region, terms.spec
         record_id = new.id or self.new_id(terms, new.data_class, None)
         now = region.clock.now()
-        closed = region.postures.closed()
+        closed = region.postures.unfit()
         placement = decide_placement(
             region.topology, spec, new.data_class, now.date(), closed
         ).demand()

@@ -10,8 +10,15 @@ import pytest
 
 from regions.fields import PostureCheck
 from storage.catalog import postures
-from storage.errors import BackendUnavailable, NoOpenBackend, PlacementUnsatisfied
+from storage.errors import (
+    BackendUnavailable,
+    LedgerUnwritten,
+    NoOpenBackend,
+    PlacementUnsatisfied,
+    TooFewReplicas,
+)
 from storage.evidence.receipts import verify
+from storage.ledger.places import may_preserve
 from storage.model import (
     DataClass,
     HoldSpec,
@@ -335,3 +342,25 @@ def test_no_key_dies_when_all_agreements_have_ended(
     with pytest.raises(NoOpenBackend, match="The hold was not placed") as refused:
         domicile.store.admin.holds.place(hold_on("u"))
     assert refused.value.closed == dict.fromkeys(ended, "ended")
+
+
+def test_an_outage_at_the_start_of_a_process_is_an_outage(domicile: Domicile) -> None:
+    """No answer is not a bad answer: what it refuses may be tried again, and then succeeds."""
+    stand(domicile, eu_a=GOOD, eu_b=GOOD)
+    domicile.tenant()
+    for name in ("eu-a", "eu-b"):
+        domicile.backends[name].fail_before["posture"] = lambda _: BackendUnavailable("eu")
+    domicile.pass_time(minutes=6)
+    with domicile.open_another() as other:
+        t = other.tenant("acme-eu")
+        with pytest.raises(TooFewReplicas, match="eu-a: BackendUnavailable") as refused:
+            t.put(DataClass.PROMPT, b"x")
+        assert refused.value.retryable
+        with pytest.raises(LedgerUnwritten) as unwritten:
+            erase(t)
+        assert unwritten.value.retryable
+        assert not may_preserve(home_of(other))
+        for name in ("eu-a", "eu-b"):
+            domicile.backends[name].fail_before.clear()
+        assert t.put(DataClass.PROMPT, b"x").stored
+        erase(t)

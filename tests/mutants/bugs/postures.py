@@ -115,7 +115,7 @@ BUGS: tuple[Bug, ...] = (
     bug(
         "an accepted place takes everything",
         "packs/prepare.py",
-        "        closed = region.postures.closed()\n",
+        "        closed = region.postures.unfit()\n",
         "        closed = {}\n",
         STORE,
     ),
