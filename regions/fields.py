@@ -16,7 +16,8 @@ Located = Literal["checked", "attested", "local"]
 that runs it. ``local``: it is this machine, or a disk of it, and no document says where it stands.
 """
 
-Digest = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+DIGEST = r"^[0-9a-f]{64}$"
+Digest = Annotated[str, StringConstraints(pattern=DIGEST)]
 """A SHA-256."""
 
 

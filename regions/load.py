@@ -23,7 +23,7 @@ from regions import check
 from regions.backends import BackendSpec
 from regions.connectors import ConnectorSpec
 from regions.errors import TopologyProblem
-from regions.fields import Fault, Model
+from regions.fields import DIGEST, Fault, Model
 from regions.model import (
     Bounds,
     Cascade,
@@ -46,6 +46,10 @@ _KEYS_OF_KINDS = frozenset(
     for key in kind.model_fields
 )
 _LARGEST = 256 * 1024  # bytes of a file; the shipped ones have some thousand
+_PATTERNS = {
+    DIGEST: "should be a SHA-256: 64 characters of 0 to 9 and a to f",
+    PATTERN: 'should be a version, such as "0.1"',
+}
 _NO_KIND = frozenset({"union_tag_invalid", "union_tag_not_found"})
 
 
@@ -242,9 +246,12 @@ def _reason(fault: ErrorDetails, kind: str) -> str:
         "extra_forbidden": f"is not for {kind}" if foreign else "is not a known key",
         "missing": f"is missing: {kind} needs it" if kind else "is missing",
         "string_too_short": "must not be empty",
+        "too_short": "must not be empty",
         "union_tag_invalid": f"should be one of {fault.get('ctx', {}).get('expected_tags')}",
         "union_tag_not_found": "is missing",
     }
+    if fault["type"] == "string_pattern_mismatch":
+        return _PATTERNS.get(fault.get("ctx", {}).get("pattern", ""), fault["msg"])
     plain = fault["msg"].removeprefix("Value error, ").replace("Input should", "should")
     return words.get(fault["type"], plain)
 

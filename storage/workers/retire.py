@@ -57,6 +57,7 @@ def _unfinished(backend: str, left: int) -> Unavailable:
         )
     return Unavailable(
         f"{backend} still has {plural(left, 'replica')}.",
-        advice="Workers go on. To see what they wait for: domicile status. Then run this command "
-        "again.",
+        advice="Workers go on. A write or a test of rights may still land there for "
+        "longest_request_minutes, and keeps it open. To see how much is left: domicile status. "
+        "Then run this command again.",
     )

@@ -85,6 +85,19 @@ def test_a_public_bucket_is_shown_everywhere(
     assert "its bucket does what it must not" in " ".join(explained.split())
 
 
+def test_an_acceptance_that_is_left_is_shown(
+    line: CommandLine, tmp_path: Path, s3: S3Server
+) -> None:
+    """Though the bucket is right: it would have an effect when the bucket is wrong again."""
+    given = environment(tmp_path, s3)
+    accept = ("backend", "accept", "eu-c", "--actor", "ops-1")
+    assert line(*accept, "--reason", "erasures must go on", environment=given).exit_code == 0
+    shown = " ".join(line("status", environment=given).stdout.split())
+    assert "eu-c is ok; still accepted for ledger entries" in shown
+    line(*accept, "--end", environment=given)
+    assert "still accepted" not in line("status", environment=given).stdout
+
+
 def test_what_cannot_be_read_needs_a_document(
     line: CommandLine, tmp_path: Path, s3: S3Server
 ) -> None:

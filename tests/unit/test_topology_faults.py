@@ -58,6 +58,22 @@ BROKEN = [
     (CLASSES, '["serve"]', '["sell"]', "classes.prompt.purposes.1", "'serve'"),
     (CLASSES, "purge_hours = 24", "purge_hours = 0", "bounds.purge_hours", "equal to 1"),
     (CLASSES, "retention_days = 30", "retention_days = 40000", "classes.prompt.retention_days", ""),
+    *(
+        (
+            EU,
+            'path = "backends/eu-a"',
+            (
+                'path = "x"\nposture_attested = '
+                f'{{ on = 2026-11-01, document = "{document}", checks = {checks} }}'
+            ),
+            f"backends.eu-a.posture_attested.{key}",
+            reason,
+        )
+        for document, checks, key, reason in (
+            ("9f86d0...", '["inventory"]', "document", "should be a SHA-256"),
+            ("5e" * 32, "[]", "checks", "must not be empty"),
+        )
+    ),
     # duplicates
     (
         COMPANIES,

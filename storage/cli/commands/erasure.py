@@ -127,7 +127,8 @@ def _show(erasure: Erasure) -> None:
             print_note(
                 f"{left.backend} has {keys} of the same day that the catalog does not know: they "
                 f"may be copies. Name them: domicile scrub --backend {left.backend}. They are "
-                "purged 3 days after they were found, unless a recovery may need them."
+                "purged 3 days after they were found, unless a recovery may need them. A foreign "
+                "name is never purged: remove it by hand."
             )
     if erasure.receipt is not None:
         print_note(f"Print its receipt: domicile erasure show {erasure.id} --receipt")

@@ -24,11 +24,13 @@ from storage.clock import steady
 from storage.errors import BackendError, InvalidRequest
 from storage.logs import make_logger
 from storage.model import RecordId
-from storage.policy import Done
+from storage.policy import Done, Finding
 from storage.region import OpenRegion
 from storage.text import did_you_mean, plural
 from storage.workers.scrub.repair import Rate, Target
 from storage.workers.scrub.rounds import SHARE, whole_round
+
+_FOREIGN = "not shown: not keys of Domicile. List the backend, and remove them by hand"
 
 _DONE = {
     Done.PURGED: "purged",
@@ -219,7 +221,7 @@ def _show(done: Sequence[_Scrubbed]) -> None:
                 finding.name.lower().replace("_", " "),
                 str(found.count),
                 _painted(result),
-                ", ".join(found.keys),
+                ", ".join(found.keys) if finding is not Finding.FOREIGN else _FOREIGN,
             )
             for (finding, result), found in sorted(tally.found.items())
         ]

@@ -167,7 +167,8 @@ def _blocked(region: RegionStatus) -> list[tuple[str, Text]]:
 def _posture(found: PostureState) -> Text:
     says = ", ".join(f"{check.value} {word.value}" for check, word in found.findings.items())
     if found.closed is None:
-        return warning(f"{found.backend}: {says}" if says else f"{found.backend} is ok")
+        rest = "; still accepted for ledger entries" if found.ledger else ""
+        return warning((f"{found.backend}: {says}" if says else f"{found.backend} is ok") + rest)
     takes = "ledger entries alone go there" if found.ledger else "nothing new goes there"
     return bad(f"{found.backend}: {says or reason_text(found.closed)}; {takes.upper()}")
 
