@@ -26,7 +26,7 @@ from storage.cli.reason_texts import reason_text
 from storage.client.homes import Homes, ask_each
 from storage.client.regions import ServedRegion
 from storage.client.validate import check_actor, check_note
-from storage.errors import InvalidRequest
+from storage.errors import DOCUMENTATION, InvalidRequest
 from storage.logs import make_logger
 from storage.model import PostureFinding, PostureState
 from storage.region import OpenRegion
@@ -54,6 +54,8 @@ def posture(as_json: AsJson = False) -> None:
             ("backend", "read (UTC)", "takes new bytes", "findings"),
             [_row(state) for state in found],
         )
+        if any(state.closed for state in found):
+            print_note(f"What to do: {DOCUMENTATION}howto/check-a-bucket/")
     else:
         print_note("No backend has a posture: directories do nothing by themselves.")
     end_with_failed(failed, as_json=as_json)

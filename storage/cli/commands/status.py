@@ -156,12 +156,11 @@ def _unread(region: RegionStatus) -> list[tuple[str, Text]]:
 def _blocked(region: RegionStatus) -> list[tuple[str, Text]]:
     if not region.blocked:
         return []
-    return [
-        (
-            "URGENT",
-            bad("too few backends take anything new: no writes, erasures, holds or expiry"),
-        )
-    ]
+    accepted = [found.backend for found in region.postures if found.closed and found.ledger]
+    stopped = f"records; ledger entries go to {', '.join(accepted)}"
+    if not accepted:
+        stopped = "anything new: no writes, erasures, holds or expiry"
+    return [("URGENT", bad(f"too few backends take {stopped}. See: domicile backend posture"))]
 
 
 def _posture(found: PostureState) -> Text:
