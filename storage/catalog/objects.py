@@ -150,21 +150,21 @@ def _key_of(new: NewObject, replica: UUID) -> str:
 def adopt(connection: Connection, new: NewObject, at: Mapping[str, str], land_by: datetime) -> None:
     """Insert an object that backends already have; ``at``: its keys, each with its backend.
 
-    It is ``writing`` until it is finished or marked for purge.
+    It is ``writing`` until it is finished or marked for purge. If it was marked for purge
+    meanwhile, these replicas are purged too: their rows may have been pruned already.
     """
     values = _as_row(new)
     connection.execute(insert(t.object_).values(values).on_conflict_do_nothing())
-    rows = [
-        {
-            "id": replica_of(key),
-            "object_id": new.id,
-            "backend": backend,
-            "key": key,
-            "state": ReplicaState.STORED,
-            "land_by": land_by,
-        }
-        for key, backend in at.items()
-    ]
+    live = lock(connection, [new.id])[new.id].state in (ObjectState.WRITING, ObjectState.STORED)
+    due = None if live else land_by
+    same = {
+        "object_id": new.id,
+        "state": ReplicaState.STORED if live else ReplicaState.PURGING,
+        "land_by": land_by,
+        "next_attempt": due,
+        "purging_since": due,
+    }
+    rows = [{"id": replica_of(k), "backend": name, "key": k, **same} for k, name in at.items()]
     if rows:
         query = insert(t.replica)
         connection.execute(

@@ -9,7 +9,8 @@ from sqlalchemy import text
 from structlog.testing import capture_logs
 
 import regions
-from storage.catalog import ledger
+from storage.catalog import ledger, objects
+from storage.catalog.objects import NewObject
 from storage.cli.exit_codes import Exit, code_for
 from storage.errors import (
     Abandoned,
@@ -358,3 +359,27 @@ def test_what_a_dead_writer_left_on_a_backend_whose_contract_has_ended(
     with home(domicile).catalog.begin() as connection:
         left = connection.scalars(text("SELECT backend FROM replica WHERE state = 'writing'"))
         assert list(left) == []
+
+
+def test_an_entry_that_is_adopted_too_late_is_purged(domicile: Domicile) -> None:
+    """One worker reads it, others mark it for purge and prune its replicas; then it is adopted."""
+    domicile.tenant()
+    erase(domicile.store.tenant("acme-eu"), Scope.subject("u"))
+    region = home(domicile)
+    key = next(entries(domicile))
+    query = text("SELECT id FROM object WHERE kind = 'ledger'")
+    with region.catalog.begin() as connection:
+        known = objects.find_object(connection, connection.scalar(query))
+        assert known is not None
+        now = domicile.clock.now()
+        objects.mark_for_purge(connection, [known.id], now)
+        connection.execute(text("DELETE FROM replica WHERE object_id = :i"), {"i": known.id})
+        late = NewObject(
+            known.id, known.kind, None, None, known.backends, now, now, number=known.number
+        )
+        objects.adopt(connection, late, {key: "eu-a"}, now)
+    for _ in range(3):
+        work(domicile, hours=1)
+
+    assert key not in {item.key for item in domicile.backends["eu-a"].inner.scan("ledger/")}
+    assert object_states(region, "ledger").keys() <= {"gone"}
