@@ -303,14 +303,7 @@ def _open(
     stack.callback(catalog.close)
     roots = LocalRootKeys.load(own.keys_file, dependencies.entropy, region=region.name)
     signing = roots.signing_keys()
-    make = dependencies.backend or _backend
-    backends = Backends()
-    for spec in region.backends:
-        backends[spec.name] = WatchedBackend(
-            make(spec, settings), clock=steady, seconds=dependencies.unhealthy_seconds
-        )
-    for backend in backends.values():
-        stack.callback(backend.close)
+    backends = _open_backends(stack, settings, dependencies, region)
     clock = dependencies.clock(catalog)
     connectors = _connectors(topology, signing[max(signing)], dependencies, clock)
     postures = Postures(
@@ -338,6 +331,20 @@ def _open(
         readers,
         dependencies.limits,
     )
+
+
+def _open_backends(
+    stack: ExitStack, settings: Settings, dependencies: Dependencies, region: Region
+) -> Backends:
+    make = dependencies.backend or _backend
+    backends = Backends()
+    for spec in region.backends:
+        backends[spec.name] = WatchedBackend(
+            make(spec, settings), clock=steady, seconds=dependencies.unhealthy_seconds
+        )
+    for backend in backends.values():
+        stack.callback(backend.close)
+    return backends
 
 
 def _connectors(

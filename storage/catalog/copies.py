@@ -216,7 +216,7 @@ def claim(
 
 
 def ask_later(connection: Connection, copy: UUID, error: str | None, at: datetime) -> None:
-    """Set when to request a copy again that is not confirmed. There is no last time."""
+    """Set when to request a copy again that is not confirmed. Tries never end."""
     connection.execute(
         update(t.processor_copy)
         .where(c.id == copy, c.state == CopyState.REQUESTED)

@@ -85,7 +85,7 @@ class Retry:
 
 
 def retry_later(connection: Connection, retries: Sequence[Retry]) -> None:
-    """Set when to purge these replicas again. There is no last time."""
+    """Set when to purge these replicas again. Tries never end."""
     if retries:
         connection.execute(
             update(t.replica)

@@ -7,9 +7,10 @@ from functools import partial
 from io import BytesIO
 
 import pytest
+from sqlalchemy import select
 
 from regions.fields import PostureCheck
-from storage.catalog import postures
+from storage.catalog import postures, tables
 from storage.errors import (
     BackendUnavailable,
     LedgerUnwritten,
@@ -73,6 +74,11 @@ def test_nothing_new_goes_to_a_bad_bucket(domicile: Domicile) -> None:
     stand(domicile, eu_a=BAD, eu_b=GOOD)
     t = domicile.tenant()
     record = put_prompt(domicile, "u")
+    with home(domicile).catalog.begin() as connection:
+        r = tables.replica.c
+        query = select(r.last_error).where(r.backend == "eu-a", r.last_error.is_not(None))
+        errors = connection.scalars(query)
+        assert set(errors) == {"BackendClosed"}  # of the day key, which belongs there too
     t.put_file(BytesIO(os.urandom(3 << 20)), subject="v")
     erase(t, Scope.subject("v"))
     work(domicile, minutes=10)

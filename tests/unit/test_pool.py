@@ -1,4 +1,4 @@
-"""The threads of a process: they run what they are given, and keep nobody waiting at the end."""
+"""The threads of a process: they run the calls, and closing waits for them a limited time."""
 
 import subprocess
 import sys
