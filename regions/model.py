@@ -216,13 +216,14 @@ class Topology(Model):
 
         And the same in a version that knows more keys: what is not stated does not count.
         """
-        plain = json.dumps(self.model_dump(exclude_unset=True), sort_keys=True, default=_plain)
-        return hashlib.sha256(plain.encode()).hexdigest()
+        text = json.dumps(self.model_dump(exclude_unset=True), sort_keys=True, default=plain)
+        return hashlib.sha256(text.encode()).hexdigest()
 
     def cascades_to(self, parent: DataClass, child: DataClass) -> bool:
         """Return whether erasing a ``parent`` erases a ``child`` that derives from it."""
         return any(c.parent == parent and c.child == child for c in self.cascades)
 
 
-def _plain(value: object) -> object:
+def plain(value: object) -> object:
+    """Return a value that JSON lacks as one that it has, the same whatever the order of a set."""
     return sorted(map(str, value)) if isinstance(value, frozenset) else str(value)

@@ -44,6 +44,7 @@ from storage.settings import (
     load_settings,
     make_home,
     region_settings,
+    revisions_of,
     topology_of,
 )
 from storage.workers.loop import Duty, Worker, duties
@@ -389,6 +390,7 @@ def _init_region(
             own.keys_file,
             settings.home,
             through=through,
+            revisions=revisions_of(settings),
             clock=dependencies.clock(catalog),
             entropy=dependencies.entropy,
         )

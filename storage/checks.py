@@ -2,21 +2,23 @@
 
 from structlog.typing import FilteringBoundLogger
 
-from storage.catalog import departures, pseudonym_keys
+from storage.catalog import departures, pseudonym_keys, stages
 from storage.clock import steady
 from storage.errors import CatalogUnavailable
 from storage.ledger.guard import AGE, Guard
 from storage.objects.rights import try_rights
+from storage.policy import check_open
 from storage.region import OpenRegion
 
 
 def check_catalog(region: OpenRegion) -> None:
     """Check that the catalog is safe, and fits this code, these keys and this topology.
 
-    Raises CatalogUnsafe, CatalogUnsupported, SettingsError or BackendUndeclared.
+    Raises CatalogUnsafe, CatalogUnsupported, RegionNotRoutable, SettingsError or BackendUndeclared.
     """
     region.catalog.check()
     with region.catalog.begin() as connection:
+        check_open(region.name, stages.latest(connection))
         pseudonym_keys.check(connection, region.name, region.pseudonyms.checks())
         departures.check(connection, region.name, list(region.backends))
 

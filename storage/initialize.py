@@ -32,16 +32,23 @@ def initialize(
     home: Path,
     *,
     through: str | None,
+    revisions: Path | None,
     clock: Clock,
     entropy: Callable[[int], bytes],
 ) -> Ready:
-    """Create what the region of a catalog needs; replace nothing. ``through``: see ``migrate``."""
+    """Create what the region of a catalog needs; replace nothing.
+
+    ``through``: see ``migrate``. ``revisions``: the directory of those that declare regions, if the
+    topology has one.
+    """
     from storage.catalog import schema  # noqa: PLC0415 - Alembic: no service needs it
 
     region = topology.regions[catalog.region]
     catalog.check_safe()
     with catalog.begin() as connection:
-        new = schema.migrate(connection, region.name, uuid4(), through=through)
+        new = schema.migrate(connection, region.name, uuid4(), through=through, revisions=revisions)
+        if revisions is not None:
+            schema.declare(connection, topology, region.name, revisions)
         waiting = catalog.code.waiting(revision(connection))
         made = ensure(keys_file, entropy, region=region.name, new=new)
         roots = LocalRootKeys.load(keys_file, entropy, region=region.name)

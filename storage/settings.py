@@ -166,6 +166,12 @@ def topology_of(settings: Settings) -> Topology:
         raise TopologyError(problem.file, problem.key, problem.reason, advice=advice) from problem
 
 
+def revisions_of(settings: Settings) -> Path | None:
+    """Return the directory of the revisions that declare the regions of the topology, if any do."""
+    found = settings.topology / "versions" if settings.topology is not None else None
+    return found if found is not None and found.is_dir() else None
+
+
 @contextmanager
 def region_settings(
     settings: Settings, topology: Topology, *, create: bool = False

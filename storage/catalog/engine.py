@@ -205,10 +205,16 @@ def check_process(process: int) -> None:
 
 
 def revision(connection: Connection) -> str:
-    """Return the revision of the schema, empty if none is recorded."""
-    if not connection.scalar(select(func.to_regclass("alembic_version").is_not(None))):
-        return ""
-    return connection.scalar(text("SELECT version_num FROM alembic_version")) or ""
+    """Return the revision of the schema, empty if none is recorded.
+
+    The catalog states it. Alembic's own table may name a revision that declares a region instead.
+    """
+    for table, column in (("catalog_info", "newest_code"), ("alembic_version", "version_num")):
+        if connection.scalar(select(func.to_regclass(table).is_not(None))):
+            found = connection.scalar(text(f"SELECT {column} FROM {table}"))  # noqa: S608
+            if found is not None:
+                return f"{found:0>4}"
+    return ""
 
 
 def check_server(region: str, version: int) -> None:

@@ -1,12 +1,14 @@
 """Migrate a catalog, and record whose it is and which code works with it."""
 
 import re
+from pathlib import Path
 from uuid import UUID
 
 from alembic import command
 from alembic.config import Config
-from sqlalchemy import Connection, insert, select, text, update
+from sqlalchemy import Connection, func, insert, select, text, update
 
+from regions.model import Topology
 from storage.catalog import identity
 from storage.catalog import tables as t
 from storage.catalog.engine import another, revision
@@ -14,15 +16,22 @@ from storage.catalog.shipped import folder, this_code
 from storage.errors import SettingsError
 from storage.policy import check_schema
 
+_DECLARING = 16  # the first code that knows revisions of a topology
 _PARTITION = re.compile(r"record_\d{8}")
 
 
 def migrate(
-    connection: Connection, region: str, catalog_id: UUID, *, through: str | None = None
+    connection: Connection,
+    region: str,
+    catalog_id: UUID,
+    *,
+    through: str | None = None,
+    revisions: Path | None = None,
 ) -> bool:
     """Migrate a region's catalog as far as older code works with it, and name it.
 
-    ``through``: at least to this revision. A new catalog gets all migrations. One that newer code
+    ``through``: at least to this revision. ``revisions``: those that declare regions, if they may
+    have run. A new catalog gets all migrations. One that newer code
     has migrated is left as it is, if it supports this code.
 
     Returns whether it had no name before. Raises CatalogUnsupported if it belongs to another region
@@ -35,19 +44,32 @@ def migrate(
             f"There is no migration {through}.", advice=f"The newest is {code.revision}."
         )
     if not here:
-        upgrade(connection)
+        upgrade(connection, code.revision, revisions)
     elif code.knows(here):
         reached = code.reach(here, through)
         if reached < code.needs:
             check_schema(region, code, here, oldest_code=0)
-        upgrade(connection, reached)
+        if reached != here:
+            upgrade(connection, reached, revisions)
     return name_catalog(connection, region, catalog_id)
 
 
-def upgrade(connection: Connection, to: str = "head") -> None:
+def upgrade(connection: Connection, to: str = "head", revisions: Path | None = None) -> None:
     """Run migrations up to a revision, in the caller's transaction; one caller at a time."""
     _lock(connection)
-    command.upgrade(_config(connection), to)
+    command.upgrade(_config(connection, revisions), to)
+
+
+def declare(connection: Connection, topology: Topology, region: str, revisions: Path) -> None:
+    """Run the revisions of a directory that declare regions, in the catalog of a region.
+
+    In the caller's transaction. Raises alembic.util.CommandError if they do not agree with the
+    topology.
+    """
+    _lock(connection)
+    config = _config(connection, revisions)
+    config.attributes.update(region=region, topology=topology)
+    command.upgrade(config, "topology@head")
 
 
 def downgrade(connection: Connection, to: str) -> None:
@@ -60,13 +82,23 @@ def check(connection: Connection) -> None:
     command.check(_config(connection))
 
 
-def name_catalog(connection: Connection, region: str, catalog_id: UUID) -> bool:
+def note(connection: Connection, schema: str) -> None:
+    """Note the revision of the schema after a migration, in a catalog that has a name."""
+    if connection.scalar(select(func.to_regclass("catalog_info").is_not(None))):
+        connection.execute(update(t.catalog_info).values(newest_code=int(schema)))
+
+
+def name_catalog(
+    connection: Connection, region: str, catalog_id: UUID, schema: str | None = None
+) -> bool:
     """Record whose catalog this is, once, and which code works with its schema.
+
+    ``schema``: the revision, if the catalog does not state it yet.
 
     Returns whether it had no name before. Raises CatalogUnsupported if it belongs to another region
     or does not support this code. Nothing is recorded in a catalog that newer code has migrated.
     """
-    code, here = this_code(), revision(connection)
+    code, here = this_code(), schema or revision(connection)
     if not here:
         return False
     c = t.catalog_info.c
@@ -77,7 +109,8 @@ def name_catalog(connection: Connection, region: str, catalog_id: UUID) -> bool:
         newer = int(code.revision) + 1  # only newer code can name what it has migrated
         check_schema(region, code, here, newer if info is None else info.oldest_code)
         return False
-    stated = {"oldest_code": code.supported(here), "newest_code": int(here)}
+    oldest = max(code.supported(here), _DECLARING if _declares(connection) else 0)
+    stated = {"oldest_code": oldest, "newest_code": int(here)}
     if info is not None:
         connection.execute(update(t.catalog_info).values(stated))
         return False
@@ -86,6 +119,12 @@ def name_catalog(connection: Connection, region: str, catalog_id: UUID) -> bool:
     )
     identity.accept(connection)
     return True
+
+
+def _declares(connection: Connection) -> bool:
+    """Return whether revisions of a topology ran: code before them cannot read Alembic's table."""
+    found = "SELECT count(*) FROM alembic_version WHERE version_num !~ '^[0-9]{4}$'"
+    return bool(connection.scalar(text(found)))
 
 
 def is_ours(name: str | None, kind: str, _parents: object) -> bool:
@@ -98,9 +137,15 @@ def _lock(connection: Connection) -> None:
     connection.execute(text("SELECT pg_advisory_xact_lock(hashtextextended('migrations', 0))"))
 
 
-def _config(connection: Connection) -> Config:
+def _config(connection: Connection, revisions: Path | None = None) -> Config:
     config = Config()
-    config.set_main_option("script_location", str(folder()).replace("%", "%%"))
-    config.set_main_option("path_separator", "os")
+    versions = [folder() / "versions", *([] if revisions is None else [revisions])]
+    config.set_main_option("script_location", _escaped(folder()))
+    config.set_main_option("version_locations", "\n".join(map(_escaped, versions)))
+    config.set_main_option("path_separator", "newline")
     config.attributes["connection"] = connection
     return config
+
+
+def _escaped(path: Path) -> str:
+    return str(path).replace("%", "%%")

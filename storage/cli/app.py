@@ -27,6 +27,7 @@ from storage.cli.commands import (
     scrub,
     status,
     tenant,
+    topology,
     worker,
 )
 from storage.cli.commands import (
@@ -110,8 +111,11 @@ _processor.command("list")(processor.list_processors)
 _processor.command("copies")(processor.list_copies)
 _processor.command("attest")(processor.attest)
 _processor.command("key")(processor.key)
-_region = _group("region", "List the regions of the topology.", _OPERATION)
+_region = _group("region", "List and declare the regions of the topology.", _OPERATION)
 _region.command("list")(region.list_regions)
+_region.command("new")(region.new)
+_topology = _group("topology", "Make a topology of your own.", _OPERATION)
+_topology.command("new")(topology.new)
 _backend = _group("backend", "Check backends, and empty one that leaves.", _OPERATION)
 _backend.command("posture")(backend.posture)
 _backend.command("accept")(backend.accept)

@@ -51,6 +51,7 @@ from storage.errors.configuration import (
     CatalogUnsafe,
     CatalogUnsupported,
     ConfigurationError,
+    RegionNotRoutable,
     SettingsError,
     TopologyError,
 )
@@ -162,6 +163,7 @@ __all__ = [
     "PurposeRefused",
     "ReceiptInvalid",
     "Refused",
+    "RegionNotRoutable",
     "ResidencyUnsatisfied",
     "RetirementRefused",
     "SettingsError",

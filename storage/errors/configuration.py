@@ -49,6 +49,12 @@ class BackendUndeclared(ConfigurationError):
     )
 
 
+class RegionNotRoutable(ConfigurationError):
+    """The region is declared, and not ready for use, or it is retired."""
+
+    usual_advice = "Run: domicile region provision"
+
+
 class CatalogForbidden(ConfigurationError):
     """The database role lacks a privilege that the operation needs."""
 

@@ -67,6 +67,7 @@ from storage.policy.retention import (
 )
 from storage.policy.revisions import Code, Kind, Migration, check_schema, check_supported
 from storage.policy.scrub import Done, Expected, Finding, judge, next_scrub, reassign, sampled
+from storage.policy.stages import Stage, check_open
 from storage.policy.standing import (
     Retire,
     RetireReason,
@@ -114,6 +115,7 @@ __all__ = [
     "RetentionReason",
     "Retire",
     "RetireReason",
+    "Stage",
     "Standing",
     "Step",
     "Term",
@@ -121,6 +123,7 @@ __all__ = [
     "accept_id",
     "admit",
     "agreement_ending",
+    "check_open",
     "check_schema",
     "check_supported",
     "clocks_agree",

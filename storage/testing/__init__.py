@@ -7,6 +7,7 @@ with backends in memory that a test takes down and brings back, and a clock that
 """
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -50,6 +51,7 @@ __all__ = [
     "domicile_backends",
     "domicile_limits",
     "domicile_server",
+    "domicile_topology",
     "duplicate",
     "fail",
     "fail_halfway",
@@ -71,9 +73,15 @@ __all__ = [
 
 
 @pytest.fixture(scope="session")
-def domicile_server() -> Iterator[Server]:
+def domicile_topology() -> Path | None:
+    """The directory of the topology, None for the shipped example. Override it."""
+    return None
+
+
+@pytest.fixture(scope="session")
+def domicile_server(domicile_topology: Path | None) -> Iterator[Server]:
     """One PostgreSQL for the whole test session."""
-    server = Server()
+    server = Server(domicile_topology)
     yield server
     server.close()
 

@@ -21,16 +21,19 @@ from storage import embedded
 from storage.backends.memory import MemoryBackend
 from storage.backends.registry import create_storage, open_backend
 from storage.bootstrap import Dependencies, init, open_homes, open_store, worker_of
+from storage.catalog import stages
+from storage.catalog.engine import Catalog
 from storage.catalog.server import create_databases
 from storage.client.homes import Homes
 from storage.client.store import Store
 from storage.client.tenant import Tenant
 from storage.logs import make_logger
 from storage.model import Dpa, TenantSpec
+from storage.policy import Stage
 from storage.ports import Backend, Clock, Connector
 from storage.processors.manual import ManualConnector
 from storage.region import Limits
-from storage.settings import RegionSettings, Settings
+from storage.settings import RegionSettings, Settings, revisions_of
 from storage.testing.clock import FakeClock
 from storage.testing.connections import CatalogFaults, watching
 from storage.testing.faults import FaultyBackend
@@ -54,10 +57,12 @@ def _quick() -> str | None:
 class Server:
     """An embedded PostgreSQL, with catalogs that tests reuse."""
 
-    def __init__(self) -> None:
+    def __init__(self, topology: Path | None = None) -> None:
+        """``topology``: the directory of a topology; None: the shipped example."""
         # not in the folder of pytest: as root, PostgreSQL runs as another user
         self.directory = Path(tempfile.mkdtemp(prefix="dom-", dir=_quick()))
-        self.topology = load_topology()
+        self._directory = topology
+        self.topology = load_topology(topology)
         self._url, self._leave = embedded.start(self.directory / "pg")
         self._numbers = count(1)
         self._free: list[tuple[dict[str, SecretStr], list[Snapshot]]] = []
@@ -70,6 +75,7 @@ class Server:
         home = self.directory / f"home{number}"
         settings = Settings(
             home=home,
+            topology=self._directory,
             regions={
                 region: RegionSettings(catalog_url=url, keys_file=home / "keys" / f"{region}.toml")
                 for region, url in urls.items()
@@ -79,9 +85,20 @@ class Server:
             self._renew(settings, regions)
         else:
             init(settings, dependencies=Dependencies(clock=lambda _: FakeClock()))
+            self._open_to_services(settings)
             regions = [snapshot(settings, region, self.topology, connections=1) for region in urls]
         self._lent[home] = regions
         return settings
+
+    def _open_to_services(self, settings: Settings) -> None:
+        """Let services use the regions, as if they had been provisioned."""
+        if revisions_of(settings) is None:
+            return
+        for name, own in settings.regions.items():
+            catalog = Catalog(name, own.catalog_url.get_secret_value(), connections=2)
+            with catalog.begin() as connection:
+                stages.add(connection, Stage.ROUTABLE, stages.declared(connection))
+            catalog.close()
 
     def reclaim(self, settings: Settings) -> None:
         """Remove the home directory, and reuse the catalogs and their keys."""

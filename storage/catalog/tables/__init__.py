@@ -28,6 +28,7 @@ from storage.catalog.tables.region import (
     catalog_info,
     directory,
     pseudonym_key,
+    region_stage,
     signing_key,
     tenant,
 )
@@ -59,6 +60,7 @@ __all__ = [
     "pseudonym_key",
     "receipt",
     "record",
+    "region_stage",
     "replica",
     "scrub",
     "signing_key",

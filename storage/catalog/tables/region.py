@@ -2,11 +2,13 @@
 
 from sqlalchemy import (
     ARRAY,
+    BigInteger,
     Boolean,
     CheckConstraint,
     Column,
     Date,
     ForeignKey,
+    Identity,
     Index,
     Integer,
     LargeBinary,
@@ -27,11 +29,21 @@ catalog_info = Table(
     Column("region", Text, nullable=False),
     Column("catalog_id", Uuid, nullable=False),
     Column("oldest_code", Integer, nullable=False),  # the oldest that works with the schema; 0: all
-    Column("newest_code", Integer, nullable=False),  # read by code from before version 0.1.0
+    Column("newest_code", Integer, nullable=False),  # the revision of the schema
     Column("identity", Text),  # server, timeline, database, table; NULL: in recovery
     # backends whose ledger has not been read since a restore
     Column("unread", ARRAY(Text), nullable=False, server_default=text("'{}'")),
     CheckConstraint("id = 1", name="catalog_info_one_row"),
+)
+
+
+region_stage = Table(  # the stages of the region, if a revision declares it; only ever added to
+    "region_stage",
+    metadata,
+    Column("number", BigInteger, Identity(), primary_key=True),
+    Column("stage", Text, nullable=False),
+    Column("digest", Text, nullable=False),  # of the text that declares the region then
+    Column("at", MOMENT, nullable=False, server_default=text("now()")),
 )
 
 

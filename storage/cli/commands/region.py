@@ -1,8 +1,15 @@
-"""``region list``: the regions of the topology."""
+"""``region list`` and ``region new``: the regions of the topology."""
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+from typer import Argument, Option
 
 from regions.model import Region
 from storage.cli.options import AsJson
-from storage.cli.output import print_json, print_table
+from storage.cli.output import print_json, print_note, print_table, print_text
+from storage.errors import InvalidRequest
 from storage.settings import Settings, load_settings, topology_of
 
 
@@ -51,3 +58,80 @@ def _as_json(region: Region, settings: Settings) -> dict[str, object]:
         "required": region.required,
         "backends": backends,
     }
+
+
+def new(
+    name: Annotated[str, Argument(metavar="REGION", help="Its name, such as ap-south-1.")],
+    *,
+    jurisdiction: Annotated[str, Option(metavar="CODE", help="Its jurisdiction, such as IN.")],
+    backend: Annotated[
+        list[str],
+        Option(
+            metavar="KEY=VALUE,...",
+            help="A backend: name=in-a,sub_processor=...,kind=s3,bucket=...,aws_region=... "
+            "Repeat it, the preferred one first.",
+        ),
+    ],
+    steward: Annotated[
+        str, Option(metavar="COMPANY", help="Who runs the database, the keys and the backups.")
+    ],
+    replicas: Annotated[int, Option(metavar="N", min=1, help="Copies of each record.")] = 2,
+    required: Annotated[
+        int, Option(metavar="N", min=1, help="Copies before a write is acknowledged.")
+    ] = 1,
+    backup_days: Annotated[
+        int, Option(metavar="DAYS", min=0, help="How long a backup of the catalog lives.")
+    ] = 7,
+    as_json: AsJson = False,
+) -> None:
+    """Write the file of a new region, and the revision that declares it.
+
+    Both are in the directory of DOMICILE_TOPOLOGY (see `domicile topology new`), for a review.
+    Nothing is created elsewhere: `alembic upgrade heads` notes the declaration, and
+    `domicile region provision` makes what the region needs.
+    """
+    from storage.migrating.scaffold import add_region  # noqa: PLC0415 - Alembic is slow to import
+
+    directory = load_settings().topology
+    if directory is None:
+        raise InvalidRequest(
+            "DOMICILE_TOPOLOGY is not set: the region would be added to the example.",
+            advice="Make a topology of your own: domicile topology new DIR",
+        )
+    lines = [
+        f"name = {_toml(name)}",
+        f"jurisdiction = {_toml(jurisdiction)}",
+        f"replicas = {replicas}",
+        f"required = {required}",
+        f"catalog_backup_days = {backup_days}",
+        *(
+            f"{part} = {{ sub_processor = {_toml(steward)}, location = {_toml(jurisdiction)} }}"
+            for part in ("catalog", "keys", "backups")
+        ),
+        *(line for given in backend for line in _backend(given)),
+    ]
+    made = add_region(Path(directory), name, "\n".join(lines) + "\n")
+    if as_json:
+        print_json({"region": name, "files": list(map(str, made))})
+        return
+    for file in made:
+        print_text("made", str(file))
+    print_note("Review both. Then: alembic upgrade heads")
+
+
+def _backend(given: str) -> list[str]:
+    """Return the lines of a backend. Raises InvalidRequest for what is not KEY=VALUE,..."""
+    pairs = [part.partition("=") for part in given.split(",")]
+    for key, equals, value in pairs:
+        if not (key.strip() and equals and value.strip()):
+            raise InvalidRequest(
+                "A --backend is not a list of KEY=VALUE.",
+                advice="Use: --backend name=in-a,kind=s3,sub_processor=acme,bucket=b,aws_region=r",
+            )
+    return ["", "[[backends]]", *(f"{key.strip()} = {_toml(value)}" for key, _, value in pairs)]
+
+
+def _toml(value: str) -> str:
+    """Return a value as TOML: a number and a truth as such, all else as text."""
+    plain = value.strip()
+    return plain if plain.isdecimal() or plain in ("true", "false") else json.dumps(plain)

@@ -1,0 +1,36 @@
+"""The stages of a region, from its declaration to its end."""
+
+from enum import StrEnum
+
+from storage.errors import RegionNotRoutable
+
+
+class Stage(StrEnum):
+    """How far a region that a revision declares has come."""
+
+    PROPOSED = "proposed"  # declared, and nothing is there yet
+    PROVISIONED = "provisioned"  # its catalog, keys and buckets are there
+    ATTESTED = "attested"  # its buckets were found to be what the topology says
+    ROUTABLE = "routable"  # a record was put there, read, erased and seen absent
+    RETIRING = "retiring"  # takes no new tenant
+    RETIRED = "retired"  # nothing is left
+
+    @property
+    def opens(self) -> bool:
+        """Whether a service may open the region."""
+        return self in (Stage.ROUTABLE, Stage.RETIRING)
+
+
+def check_open(region: str, stage: Stage | None) -> None:
+    """Raise RegionNotRoutable unless services may use a region. None: no revision declares it."""
+    if stage is None or stage.opens:
+        return
+    if stage is Stage.RETIRED:
+        raise RegionNotRoutable(
+            f"The region {region} is retired.",
+            advice="Remove it from the topology and from the settings.",
+        )
+    raise RegionNotRoutable(
+        f"The region {region} is {stage}, and not routable yet.",
+        advice=f"Run: domicile region provision {region}",
+    )

@@ -1,0 +1,371 @@
+"""Alembic as its own documentation says, in every region; regions that revisions declare."""
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from io import StringIO
+from pathlib import Path
+
+import pytest
+from alembic.config import CommandLine, Config
+from alembic.util import CommandError
+from sqlalchemy import text
+
+from storage.bootstrap import init, open_store
+from storage.catalog import stages
+from storage.catalog.engine import revision
+from storage.catalog.shipped import this_code
+from storage.cli.exit_codes import Exit
+from storage.errors import RegionNotRoutable
+from storage.migrating.scaffold import new_topology
+from storage.policy import Stage
+from storage.settings import load_settings
+from tests.support.catalogs.databases import MEANS, Throwaway, opened
+from tests.support.cli_harness import CommandLine as Domicile
+
+ROOT = Path(__file__).parents[2]
+EU, US = "eu-central-1", "us-east-1"
+NEWEST = this_code().revision
+BUCKET = "name=x,kind=s3,sub_processor=lindenhost,bucket=b,aws_region={}"
+
+
+@dataclass
+class Place:
+    """A directory with an ``alembic.ini``, and catalogs of two regions."""
+
+    directory: Path
+    urls: dict[str, str]
+
+    def alembic(self, *arguments: str) -> str:
+        """Run a command of Alembic and return what it prints. Raises CommandError."""
+        line, printed = CommandLine("alembic"), StringIO()
+        options = line.parser.parse_args(arguments)
+        ini = self.directory / "alembic.ini"
+        called, names, options_of = options.cmd
+        called(
+            Config(ini, stdout=printed, cmd_opts=options),
+            *(getattr(options, name) for name in names),
+            **{name: getattr(options, name, None) for name in options_of},
+        )
+        return printed.getvalue()
+
+    def refuses(self, *arguments: str) -> str:
+        """Run a command that Alembic refuses, and return its error."""
+        with pytest.raises(CommandError) as caught:
+            self.alembic(*arguments)
+        return str(caught.value)
+
+    def at(self, region: str) -> str:
+        """Return the revision of the schema of a region's catalog."""
+        with opened(region, self.urls[region]) as connection:
+            return revision(connection)
+
+    def stage(self, region: str) -> Stage | None:
+        """Return the stage of a region."""
+        with opened(region, self.urls[region]) as connection:
+            return stages.latest(connection)
+
+    def rows(self, region: str) -> int:
+        """Return how many stages the region went through."""
+        with opened(region, self.urls[region]) as connection:
+            return connection.scalar(text("SELECT count(*) FROM region_stage")) or 0
+
+
+@pytest.fixture
+def make(
+    alone: Throwaway,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Iterator[Callable[[Path], Place]]:
+    """Return what gives a directory catalogs and settings."""
+    names: list[str] = []
+
+    def made(directory: Path) -> Place:
+        urls = {}
+        for region in (EU, US):
+            names.append(f"p{abs(hash(tmp_path))}_{len(names)}")
+            urls[region] = alone.make(names[-1])
+            prefix = f"DOMICILE_REGIONS__{region.upper().replace('-', '_')}"
+            monkeypatch.setenv(f"{prefix}__CATALOG_URL", urls[region])
+            monkeypatch.setenv(f"{prefix}__KEYS_FILE", str(tmp_path / "keys" / region))
+        monkeypatch.setenv("DOMICILE_HOME", str(tmp_path / "home"))
+        return Place(directory, urls)
+
+    yield made
+    alone.execute(*(f"DROP DATABASE {name} WITH (FORCE)" for name in names))
+
+
+@pytest.fixture
+def ours(make: Callable[[Path], Place]) -> Place:
+    """Our own directory: no revision declares a region."""
+    return make(ROOT)
+
+
+@pytest.fixture
+def theirs(make: Callable[[Path], Place], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Place:
+    """The directory of an adopter, as ``domicile topology new`` makes it."""
+    new_topology(tmp_path / "topology")
+    monkeypatch.setenv("DOMICILE_TOPOLOGY", str(tmp_path / "topology"))
+    return make(tmp_path / "topology")
+
+
+class TestCommands:
+    def test_every_line_belongs_to_a_region(self, ours: Place) -> None:
+        """``upgrade`` and ``current`` name the region before what happens in it."""
+        upgraded = ours.alembic("upgrade", "head")
+        current = ours.alembic("current")
+
+        assert re.search(rf"{EU}:\n  upgrade nothing -> 0010: .*\n(  .*\n)+{US}:\n", upgraded)
+        assert current == f"{EU}:\n{NEWEST} (head)\n{US}:\n{NEWEST} (head)\n"
+        assert (ours.at(EU), ours.at(US)) == (NEWEST, NEWEST)
+
+    def test_x_region_acts_on_that_one_alone(self, ours: Place) -> None:
+        """Also when it is given twice; the others are left as they are."""
+        ours.alembic("-x", f"region={US}", "upgrade", "head")
+        assert (ours.at(EU), ours.at(US)) == ("", NEWEST)
+
+        ours.alembic("-x", f"region={US}", "-x", f"region={EU}", "upgrade", "0012")
+        assert (ours.at(EU), ours.at(US)) == ("0012", NEWEST)
+
+    @pytest.mark.parametrize("argument", ["region=eu-centrl-1", "region=", "regions=eu", "eu"])
+    def test_another_x_is_refused(self, ours: Place, argument: str) -> None:
+        """A name that is silently ignored would act on every region."""
+        said = ours.refuses("-x", argument, "upgrade", "head")
+
+        assert "Unknown" in said
+        assert (ours.at(EU), ours.at(US)) == ("", "")
+
+    def test_a_downgrade_acts_on_no_region_that_it_does_not_name(self, ours: Place) -> None:
+        """It destroys; all regions are never meant by default."""
+        ours.alembic("upgrade", "head")
+
+        refused = ours.refuses("downgrade", "-1")
+        assert "-x region=NAME" in refused
+        assert (ours.at(EU), ours.at(US)) == (NEWEST, NEWEST)
+
+        ours.alembic("-x", f"region={EU}", "downgrade", "0014")
+        assert (ours.at(EU), ours.at(US)) == ("0014", NEWEST)
+
+    def test_a_stamp_that_would_lie_is_refused(self, ours: Place) -> None:
+        """The table would name migrations that did not run. One that changes nothing is fine."""
+        ours.alembic("upgrade", "0012")
+
+        for given in (["head"], ["0011"], ["--purge", "0012"]):
+            assert "stamp is refused" in ours.refuses("stamp", *given)
+        ours.alembic("stamp", "0012")
+
+        assert ours.alembic("current").count("0012") == 2
+
+    def test_sql_is_refused_in_one_sentence(self, ours: Place) -> None:
+        """No traceback."""
+        said = ours.refuses("upgrade", "head", "--sql")
+
+        assert said.startswith("--sql is not supported")
+        assert said.count(".") == 1
+
+    def test_without_settings_it_says_what_to_set(
+        self, ours: Place, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    ) -> None:
+        """And starts no server."""
+        for region in ours.urls:
+            prefix = f"DOMICILE_REGIONS__{region.upper().replace('-', '_')}"
+            monkeypatch.delenv(f"{prefix}__CATALOG_URL")
+            monkeypatch.delenv(f"{prefix}__KEYS_FILE")
+
+        said = ours.refuses("upgrade", "head")
+
+        assert "Set DOMICILE_REGIONS__<REGION>__CATALOG_URL" in said
+        assert not (tmp_path / "home").exists()
+
+    def test_a_failing_region_leaves_the_others_done(self, ours: Place) -> None:
+        """It is as it was, a table says which, and the same command resumes."""
+        with opened(EU, ours.urls[EU]) as connection:
+            connection.execute(text("CREATE TABLE sweep (x int)"))
+
+        said = ours.refuses("upgrade", "head")
+
+        assert re.search(rf"1 of 2 regions failed.*\n{EU}  .*sweep.*\n(.*\n)*{US}     done", said)
+        assert (ours.at(EU), ours.at(US)) == ("", NEWEST)
+        with opened(EU, ours.urls[EU]) as connection:
+            connection.execute(text("DROP TABLE sweep"))
+        ours.alembic("upgrade", "head")
+        assert (ours.at(EU), ours.at(US)) == (NEWEST, NEWEST)
+
+    def test_check_and_autogenerate_compare_once(self, ours: Place) -> None:
+        """The schema of one catalog tells all."""
+        ours.alembic("upgrade", "head")
+
+        assert ours.alembic("check") == f"{EU}:\nNo new upgrade operations detected.\n"
+
+
+class TestDeclaredRegions:
+    def test_upgrade_heads_declares_each_region_in_its_own_catalog(self, theirs: Place) -> None:
+        """``head`` is Alembic's own error, because there are two."""
+        assert "Multiple head revisions" in theirs.refuses("upgrade", "head")
+
+        theirs.alembic("upgrade", "heads")
+
+        assert [theirs.stage(region) for region in (EU, US)] == [Stage.PROPOSED, Stage.PROPOSED]
+        assert [theirs.rows(region) for region in (EU, US)] == [1, 1]
+        assert (theirs.at(EU), theirs.at(US)) == (NEWEST, NEWEST)
+        assert theirs.alembic("current").count("(head)") == 2
+        assert "No new upgrade operations" in theirs.alembic("check")
+
+    def test_init_does_the_same(self, theirs: Place) -> None:
+        """In either order, and as often as anybody likes."""
+        init(load_settings(), dependencies=MEANS)
+        theirs.alembic("upgrade", "heads")
+        init(load_settings(), dependencies=MEANS)
+
+        assert [theirs.rows(region) for region in (EU, US)] == [1, 1]
+
+    def test_no_service_opens_a_region_that_is_not_routable(self, theirs: Place) -> None:
+        """It names the command that makes it so. Afterwards the revisions are not needed."""
+        init(load_settings(), dependencies=MEANS)
+        with pytest.raises(RegionNotRoutable, match=f"domicile region provision {EU}"):
+            open_store(load_settings(), require=[EU], dependencies=MEANS).__enter__()
+
+        for region in (EU, US):
+            with opened(region, theirs.urls[region]) as connection:
+                stages.add(connection, Stage.ROUTABLE, stages.declared(connection))
+        (theirs.directory / "versions").rename(theirs.directory / "elsewhere")
+
+        with open_store(load_settings(), require=[EU, US], dependencies=MEANS) as store:
+            assert not store.status().failed
+
+    def test_a_region_in_use_stays_routable_when_it_is_declared(self, theirs: Place) -> None:
+        """Who declares what exists already loses no minute of service."""
+        versions = theirs.directory / "versions"
+        versions.rename(theirs.directory / "later")
+        init(load_settings(), dependencies=MEANS)
+        with opened(EU, theirs.urls[EU]) as connection:
+            connection.execute(
+                text(
+                    "INSERT INTO tenant VALUES ('t', 'a', 'eu-central-1', 'EU', 'api', false, "
+                    "'{}', 1, now())"
+                )
+            )
+        (theirs.directory / "later").rename(versions)
+
+        theirs.alembic("upgrade", "heads")
+
+        assert [theirs.stage(region) for region in (EU, US)] == [Stage.ROUTABLE, Stage.PROPOSED]
+
+    def test_a_change_is_found_written_run_and_taken_back(self, theirs: Place) -> None:
+        """``--autogenerate`` writes it on the branch of the topology; ``downgrade`` undoes it."""
+        theirs.alembic("upgrade", "heads")
+        file = theirs.directory / "regions" / f"{EU}.toml"
+        before = file.read_text()
+        file.write_text(before.replace("catalog_backup_days = 7", "catalog_backup_days = 9"))
+
+        assert "('change_region', 'eu-central-1')" in theirs.refuses("check")
+        refused = theirs.refuses("upgrade", "heads")
+        assert f"regions/{EU}.toml is not what revision" in refused
+        theirs.alembic("revision", "--autogenerate", "-m", "Keep backups longer")
+        theirs.alembic("upgrade", "heads")
+
+        assert "No new upgrade operations" in theirs.alembic("check")
+        assert [theirs.rows(region) for region in (EU, US)] == [2, 1]
+        theirs.alembic("-x", f"region={EU}", "downgrade", "topology@-1")
+        with opened(EU, theirs.urls[EU]) as connection:
+            found = connection.scalars(
+                text("SELECT digest FROM region_stage ORDER BY number")
+            ).all()
+        assert found[0] == found[2] != found[1]
+
+    def test_a_revision_whose_file_is_absent_is_refused(self, theirs: Place) -> None:
+        """Its region alone, naming both."""
+        (theirs.directory / "regions" / f"{US}.toml").unlink()
+
+        said = theirs.refuses("upgrade", "heads")
+
+        assert re.search(rf"declares {US}, and there is no\s+regions/{US}.toml", said)
+        assert (theirs.stage(EU), theirs.at(US)) == (Stage.PROPOSED, "")
+
+    def test_an_edited_revision_is_refused(self, theirs: Place) -> None:
+        """The digest of its text says so."""
+        (file,) = (theirs.directory / "versions").glob("*.py")
+        file.write_text(file.read_text().replace('"replicas": 2', '"replicas": 1', 1))
+
+        assert "not the one of its digest" in theirs.refuses("upgrade", "heads")
+
+    def test_a_region_with_tenants_is_neither_retired_nor_undeclared(self, theirs: Place) -> None:
+        """The error counts what is left. Empty, it goes; the others do not notice."""
+        theirs.alembic("upgrade", "heads")
+        with opened(US, theirs.urls[US]) as connection:
+            connection.execute(
+                text(
+                    "INSERT INTO tenant VALUES ('t', 'a', 'us-east-1', 'US', 'api', false, "
+                    "'{}', 1, now())"
+                )
+            )
+
+        said = theirs.refuses("-x", f"region={US}", "downgrade", "topology@base")
+        assert re.search(r"cannot be retired: it has 1 tenants", said)
+        assert theirs.stage(US) is Stage.PROPOSED
+
+        with opened(US, theirs.urls[US]) as connection:
+            connection.execute(text("DELETE FROM tenant"))
+        (theirs.directory / "regions" / f"{US}.toml").unlink()
+        theirs.alembic("revision", "--autogenerate", "-m", "Leave the US")
+        theirs.alembic("upgrade", "heads")
+
+        assert (theirs.stage(EU), theirs.stage(US)) == (Stage.PROPOSED, Stage.RETIRED)
+        assert theirs.rows(EU) == 1
+
+
+class TestCommandsOfDomicile:
+    def test_a_new_region_is_a_file_and_a_revision(self, theirs: Place, line: Domicile) -> None:
+        """Both are written, and nothing else: they are for a review."""
+        made = line(
+            *("region", "new", "eu-west-1", "--jurisdiction", "EU", "--steward", "quellwerk"),
+            *(
+                "--backend",
+                "name=west-a,kind=s3,sub_processor=lindenhost,bucket=b,aws_region=eu-west-1",
+            ),
+            *("--replicas", "1"),
+            environment={"DOMICILE_TOPOLOGY": str(theirs.directory)},
+        )
+
+        assert made.exit_code == Exit.DONE, made.output
+        theirs.alembic("upgrade", "heads")
+        assert "No new upgrade operations" in theirs.alembic("check")
+
+    @pytest.mark.parametrize(
+        ("name", "jurisdiction", "backend", "says"),
+        [
+            (EU, "EU", "name=x,kind=directory,sub_processor=lindenhost,path=x", "exists"),
+            ("x", "XX", "name=x,kind=directory,sub_processor=lindenhost,path=x", "jurisdiction"),
+            (
+                "x",
+                "EU",
+                "name=x,kind=s3,sub_processor=lindenhost,bucket=b,aws_region=us-east-1",
+                "is in US",
+            ),
+            ("x", "EU", "name=x,kind=directory,sub_processor=nobody,path=x", "nobody"),
+            ("x", "EU", "name", "KEY=VALUE"),
+            ("../x", "EU", "name=x,kind=directory,sub_processor=lindenhost,path=x", "name"),
+        ],
+    )
+    def test_what_would_not_load_is_not_written(
+        self,
+        theirs: Place,
+        *,
+        line: Domicile,
+        name: str,
+        jurisdiction: str,
+        backend: str,
+        says: str,
+    ) -> None:
+        """One refusal, and no file."""
+        before = sorted(theirs.directory.rglob("*"))
+
+        refused = line(
+            *("region", "new", name, "--jurisdiction", jurisdiction, "--steward", "quellwerk"),
+            *("--backend", backend, "--replicas", "1"),
+            environment={"DOMICILE_TOPOLOGY": str(theirs.directory)},
+        )
+
+        assert refused.exit_code != Exit.DONE
+        assert says in " ".join(refused.stderr.split())
+        assert sorted(theirs.directory.rglob("*")) == before
