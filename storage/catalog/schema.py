@@ -11,7 +11,7 @@ from storage.catalog import identity
 from storage.catalog import tables as t
 from storage.catalog.engine import another, revision
 from storage.catalog.shipped import folder, this_code
-from storage.errors import SettingsError
+from storage.errors import InvalidRequest
 from storage.policy import check_schema
 
 _PARTITION = re.compile(r"record_\d{8}")
@@ -26,14 +26,13 @@ def migrate(
     has migrated is left as it is, if it supports this code.
 
     Returns whether it had no name before. Raises CatalogUnsupported if it belongs to another region
-    or this code cannot work with it, and SettingsError if there is no migration ``through``.
+    or this code cannot work with it, and InvalidRequest if there is no migration ``through``.
     """
     _lock(connection)
     code, here = this_code(), revision(connection)
     if through is not None and not code.knows(through):
-        raise SettingsError(
-            f"There is no migration {through}.", advice=f"The newest is {code.revision}."
-        )
+        known = ", ".join(migration.revision for migration in code.migrations)
+        raise InvalidRequest("There is no such migration.", advice=f"Known migrations: {known}.")
     if not here:
         upgrade(connection)
     elif code.knows(here):
