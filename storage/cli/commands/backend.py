@@ -26,7 +26,7 @@ from storage.cli.reason_texts import reason_text
 from storage.client.homes import Homes, ask_each
 from storage.client.regions import ServedRegion
 from storage.client.validate import check_actor, check_note
-from storage.errors import DOCUMENTATION, InvalidRequest
+from storage.errors import DOCUMENTATION, BackendUndeclared, InvalidRequest
 from storage.logs import make_logger
 from storage.model import PostureFinding, PostureState
 from storage.region import OpenRegion
@@ -56,7 +56,7 @@ def posture(as_json: AsJson = False) -> None:
         )
         if any(state.closed for state in found):
             print_note(f"What to do: {DOCUMENTATION}howto/check-a-bucket/")
-    else:
+    elif not failed:
         print_note("No backend has a posture: directories do nothing by themselves.")
     end_with_failed(failed, as_json=as_json)
 
@@ -158,11 +158,18 @@ def retire(
 
 
 def _served(homes: Homes, name: str) -> ServedRegion:
-    """Return the region of a backend. Raise InvalidRequest if this process serves none of it."""
+    """Return the region of a backend. Raise InvalidRequest if this process serves none of it.
+
+    Rows may name one that the topology lacks: then its region does not open, and its error says so.
+    """
     topology = next(iter(homes.regions.values())).region.topology
     backends = {b.name: home for home in homes.names for b in topology.regions[home].backends}
     if name in backends:
         return homes.served(backends[name])
+    _, failed = ask_each(homes.names, homes.served)
+    for error in failed.values():
+        if isinstance(error, BackendUndeclared):
+            raise error
     known = list(backends)
     advice = f"{did_you_mean(name, known)} Known backends: {', '.join(known)}."
     raise InvalidRequest("Unknown backend.", advice=advice.strip())
