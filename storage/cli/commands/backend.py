@@ -1,11 +1,13 @@
 """``backend``: what buckets do with their objects, and emptying a backend that leaves."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Annotated
 
 from typer import Argument, Option
 
 from storage.catalog import departures, postures
+from storage.catalog.postures import Acceptance
 from storage.cli.error_handling import end_with_failed, failed_regions
 from storage.cli.opening import opened_homes
 from storage.cli.options import AsJson
@@ -14,6 +16,7 @@ from storage.cli.output import (
     bad,
     format_minute,
     good,
+    print_blank,
     print_json,
     print_note,
     print_table,
@@ -42,13 +45,15 @@ def posture(as_json: AsJson = False) -> None:
     """Show what each bucket does with its objects apart from Domicile, and who may reach them.
 
     Nothing new goes to a bucket with a finding that is bad, or unreadable and not attested. Reads
-    and deletions go on. A bucket is read again every few minutes.
+    and deletions go on. A bucket is read again every few minutes. It also shows who has accepted
+    which backend for ledger entries, when and why.
     """
     with opened_homes() as homes:
-        by_region, failed = ask_each(homes.names, lambda name: _states(homes.served(name).region))
-    found = [state for states in by_region.values() for state in states]
+        by_region, failed = ask_each(homes.names, lambda name: _known(homes.served(name).region))
+    found = [state for states, _ in by_region.values() for state in states]
+    accepted = [each for _, acceptances in by_region.values() for each in acceptances]
     if as_json:
-        print_json({"backends": found} | failed_regions(failed))
+        print_json({"backends": found, "acceptances": accepted} | failed_regions(failed))
     elif found:
         print_table(
             ("backend", "read (UTC)", "takes new bytes", "findings"),
@@ -58,14 +63,34 @@ def posture(as_json: AsJson = False) -> None:
             print_note(f"What to do: {DOCUMENTATION}howto/check-a-bucket/")
     elif not failed:
         print_note("No backend has a posture: directories do nothing by themselves.")
+    if accepted and not as_json:
+        _show_acceptances(accepted)
     end_with_failed(failed, as_json=as_json)
 
 
-def _states(region: OpenRegion) -> list[PostureState]:
+def _known(region: OpenRegion) -> tuple[list[PostureState], list[Acceptance]]:
     found = region.posture_states()
     with region.catalog.begin() as connection:
         accepted = postures.accepted(connection)
-    return [replace(state, ledger=name in accepted) for name, state in found.items()]
+        record = postures.acceptances(connection)
+    return [replace(state, ledger=name in accepted) for name, state in found.items()], record
+
+
+def _show_acceptances(accepted: Sequence[Acceptance]) -> None:
+    print_blank()
+    print_table(
+        ("accepted for ledger entries", "from (UTC)", "until (UTC)", "by", "reason"),
+        [
+            (
+                each.backend,
+                format_minute(each.since),
+                warning("in force") if each.ended is None else format_minute(each.ended),
+                each.actor,
+                each.reason,
+            )
+            for each in accepted
+        ],
+    )
 
 
 def _row(state: PostureState) -> tuple[Cell, ...]:
