@@ -113,6 +113,13 @@ def test_what_cannot_be_read_needs_a_document(
         assert ("yes" in shown) is takes
         assert ("inventory attested" in shown) is takes
 
+    later = ATTESTED.replace("2026-01-01", "2999-01-01").format(
+        document="5e" * 32, check="inventory"
+    )
+    shown = line("backend", "posture", environment=environment(tmp_path, s3, later)).output
+    assert "inventory unreadable" in shown
+    assert "attestation of eu-c begins on 2999-01-01" in " ".join(shown.split())
+
 
 def test_an_operator_accepts_a_place(line: CommandLine) -> None:
     """With a reason, by a name, and until it is ended."""

@@ -59,6 +59,12 @@ def posture(as_json: AsJson = False) -> None:
             ("backend", "read (UTC)", "takes new bytes", "findings"),
             [_row(state) for state in found],
         )
+        for state in found:
+            if state.attested_from is not None:
+                print_note(
+                    f"The attestation of {state.backend} begins on {state.attested_from}. What it "
+                    "attests is unreadable until then."
+                )
         if any(state.closed for state in found):
             print_note(f"What to do: {DOCUMENTATION}howto/check-a-bucket/")
     elif not failed:
