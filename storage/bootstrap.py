@@ -3,11 +3,9 @@
 The only module that picks implementations of the ports.
 """
 
-import os
-import time
 from collections.abc import Callable, Collection, Iterator
 from contextlib import AbstractAsyncContextManager, ExitStack, contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from functools import partial
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -18,66 +16,37 @@ from regions.model import Region, SubProcessor, Topology
 from storage import embedded
 from storage.backends.health import WatchedBackend
 from storage.backends.registry import open_backend
-from storage.catalog.engine import Catalog
 from storage.catalog.times import UNLIMITED
 from storage.checks import check_catalog, guard_catalog, probe
 from storage.client.aio.store import AsyncStore, open_in_thread
 from storage.client.homes import Homes
 from storage.client.regions import Opener, ServedRegion, ServedRegions, not_served
 from storage.client.store import Store
-from storage.clock import CatalogClock, steady
+from storage.clock import steady
 from storage.crypto.pseudonym import Pseudonyms
 from storage.crypto.root import LocalRootKeys
+from storage.dependencies import Dependencies
 from storage.errors import DomicileError, Unavailable
 from storage.evidence.keys import key_id
-from storage.initialize import Ready, initialize
+from storage.initialize import init
 from storage.logs import make_logger
 from storage.pool import Pool
 from storage.ports import Backend, Clock, Connector
 from storage.postures import Postures
 from storage.processors.registry import open_connector
 from storage.processors.signing import derive_key
-from storage.region import Backends, Limits, OpenRegion
+from storage.region import Backends, OpenRegion
 from storage.settings import (
     RegionSettings,
     Settings,
     load_settings,
-    make_home,
     region_settings,
-    revisions_of,
     topology_of,
 )
 from storage.workers.loop import Duty, Worker, duties
 
-_UNHEALTHY = 5.0  # seconds for which writes avoid a backend that failed
-_REOPEN = 5.0  # seconds between two attempts to open a region
 _SENDERS, _FLUSHERS = 16, 8
 _READERS = 256  # reads that may wait for a replica while there is another
-
-
-def make_catalog(region: Region, url: str, connections: int) -> Catalog:
-    """Return a region's catalog with its own connection pool."""
-    return Catalog(region.name, url, connections=connections, hosts=region.catalog.hosts)
-
-
-@dataclass(frozen=True, slots=True)
-class Dependencies:
-    """The implementations with which a process opens regions. Tests pass their own.
-
-    With ``probing``, opening uses every right on every backend, and fails if one is missing.
-    Commands that read, erase or purge do without: they must work while one backend refuses.
-    """
-
-    catalog: Callable[[Region, str, int], Catalog] = make_catalog
-    clock: Callable[[Catalog], Clock] = CatalogClock
-    backend: Callable[[BackendSpec, Settings], Backend] | None = None
-    connector: Callable[[SubProcessor], Connector] | None = None
-    limits: Limits = field(default_factory=Limits)
-    unhealthy_seconds: float = _UNHEALTHY
-    reopen_seconds: float = _REOPEN
-    sleep: Callable[[float], None] = time.sleep
-    entropy: Callable[[int], bytes] = os.urandom
-    probing: bool = True
 
 
 @contextmanager
@@ -228,27 +197,6 @@ def open_restored(
         yield chosen
 
 
-def init(
-    settings: Settings, *, dependencies: Dependencies | None = None, through: str | None = None
-) -> dict[str, Ready]:
-    """Create what each region of the settings needs: database, schema, keys, storage, partitions.
-
-    Safe to repeat: nothing that exists is replaced. Catalogs are migrated as far as older code can
-    use them; ``through``: at least to this revision. Return the regions by name.
-    """
-    dependencies = dependencies or Dependencies()
-    topology = topology_of(settings)
-    make_home(settings.home)
-    with (
-        embedded.turn(settings.home / "init.lock"),
-        region_settings(settings, topology, create=True) as regions,
-    ):
-        return {
-            name: _init_region(settings, dependencies, topology, name, own, through=through)
-            for name, own in regions.items()
-        }
-
-
 def _init_embedded(settings: Settings, dependencies: Dependencies) -> None:
     """Wait for an ``init`` of another process; run one if there was none."""
     running = settings.home / "init.lock"
@@ -367,32 +315,3 @@ def _connectors(
 def _backend(spec: BackendSpec, settings: Settings) -> Backend:
     credentials = settings.backends.get(spec.name)
     return open_backend(spec, data_dir=settings.home, credentials=credentials)
-
-
-def _init_region(
-    settings: Settings,
-    dependencies: Dependencies,
-    topology: Topology,
-    name: str,
-    own: RegionSettings,
-    *,
-    through: str | None,
-) -> Ready:
-    url = own.catalog_url.get_secret_value()
-    if settings.embedded:
-        server = url.replace(f"/{embedded.database_name(name)}?", "/postgres?", 1)
-        embedded.ensure_database(server, name)
-    catalog = make_catalog(topology.regions[name], url, 2).within(UNLIMITED)
-    try:
-        return initialize(
-            catalog,
-            topology,
-            own.keys_file,
-            settings.home,
-            through=through,
-            revisions=revisions_of(settings),
-            clock=dependencies.clock(catalog),
-            entropy=dependencies.entropy,
-        )
-    finally:
-        catalog.close()

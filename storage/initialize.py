@@ -1,20 +1,31 @@
-"""What ``init`` creates for one region: schema, keys, storage, partitions."""
+"""Create what regions need: database, schema, keys, storage, partitions."""
 
-from collections.abc import Callable
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from uuid import uuid4
 
 from regions.model import Topology
+from storage import embedded
 from storage.backends.registry import create_storage
 from storage.catalog import days, pseudonym_keys
 from storage.catalog.engine import Catalog, revision
+from storage.catalog.times import UNLIMITED
 from storage.crypto.pseudonym import Pseudonyms
 from storage.crypto.root import LocalRootKeys, ensure
+from storage.dependencies import Dependencies, make_catalog
+from storage.errors import DomicileError
 from storage.ledger.holds import add_pseudonyms
 from storage.policy import horizon_wanted
-from storage.ports import Clock
+from storage.settings import (
+    RegionSettings,
+    Settings,
+    make_home,
+    region_settings,
+    revisions_of,
+    topology_of,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,43 +36,104 @@ class Ready:
     waiting: str | None
 
 
-def initialize(
-    catalog: Catalog,
+def init(
+    settings: Settings, *, dependencies: Dependencies | None = None, through: str | None = None
+) -> dict[str, Ready]:
+    """Create what each region of the settings needs: database, schema, keys, storage, partitions.
+
+    Safe to repeat: nothing that exists is replaced. Catalogs are migrated as far as older code can
+    use them; ``through``: at least to this revision. Return the regions by name.
+
+    Raises the first error of a region, after the last region: one that fails keeps no other from
+    being made.
+    """
+    ready: dict[str, Ready] = {}
+    failed: list[DomicileError] = []
+    for name, result in init_each(settings, dependencies=dependencies, through=through):
+        if isinstance(result, DomicileError):
+            failed.append(result)
+        else:
+            ready[name] = result
+    if failed:
+        raise failed[0]
+    return ready
+
+
+def init_each(
+    settings: Settings, *, dependencies: Dependencies | None = None, through: str | None = None
+) -> Iterator[tuple[str, Ready | DomicileError]]:
+    """Do the same, and yield each region's result as it comes, its error if it failed."""
+    dependencies = dependencies or Dependencies()
+    topology = topology_of(settings)
+    make_home(settings.home)
+    with (
+        embedded.turn(settings.home / "init.lock"),
+        region_settings(settings, topology, create=True) as regions,
+    ):
+        for name, own in regions.items():
+            try:
+                yield name, _region(settings, dependencies, topology, name, own, through=through)
+            except DomicileError as error:
+                yield name, error
+
+
+def _region(
+    settings: Settings,
+    dependencies: Dependencies,
     topology: Topology,
-    keys_file: Path,
-    home: Path,
+    name: str,
+    own: RegionSettings,
     *,
     through: str | None,
-    revisions: Path | None,
-    clock: Clock,
-    entropy: Callable[[int], bytes],
 ) -> Ready:
-    """Create what the region of a catalog needs; replace nothing.
+    url = own.catalog_url.get_secret_value()
+    if settings.embedded:
+        server = url.replace(f"/{embedded.database_name(name)}?", "/postgres?", 1)
+        embedded.ensure_database(server, name)
+    catalog = make_catalog(topology.regions[name], url, 2).within(UNLIMITED)
+    try:
+        ready = _catalog_and_keys(catalog, topology, settings, own, dependencies, through=through)
+        catalog.check()
+        for spec in topology.regions[name].backends:
+            create_storage(spec, data_dir=settings.home)
+        _partitions(catalog, topology, dependencies)
+    finally:
+        catalog.close()
+    return ready
 
-    ``through``: see ``migrate``. ``revisions``: the directory of those that declare regions, if the
-    topology has one.
-    """
+
+def _catalog_and_keys(
+    catalog: Catalog,
+    topology: Topology,
+    settings: Settings,
+    own: RegionSettings,
+    dependencies: Dependencies,
+    *,
+    through: str | None,
+) -> Ready:
+    """Migrate the catalog and create the key file, in one transaction."""
     from storage.catalog import schema  # noqa: PLC0415 - Alembic: no service needs it
 
-    region = topology.regions[catalog.region]
+    name, file, revisions = catalog.region, own.keys_file, revisions_of(settings)
     catalog.check_safe()
     with catalog.begin() as connection:
-        new = schema.migrate(connection, region.name, uuid4(), through=through, revisions=revisions)
+        new = schema.migrate(connection, name, uuid4(), through=through, revisions=revisions)
         if revisions is not None:
-            schema.declare(connection, topology, region.name, revisions)
+            schema.declare(connection, topology, name, revisions)
         waiting = catalog.code.waiting(revision(connection))
-        made = ensure(keys_file, entropy, region=region.name, new=new)
-        roots = LocalRootKeys.load(keys_file, entropy, region=region.name)
+        created = ensure(file, dependencies.entropy, region=name, new=new)
+        roots = LocalRootKeys.load(file, dependencies.entropy, region=name)
         names = Pseudonyms(roots.pseudonym_keys())
-        pseudonym_keys.register(connection, region.name, names.checks())
+        pseudonym_keys.register(connection, name, names.checks())
         add_pseudonyms(connection, roots, names)
-    catalog.check()
-    for spec in region.backends:
-        create_storage(spec, data_dir=home)
-    today = clock.now().date()
+    return Ready(created, waiting)
+
+
+def _partitions(catalog: Catalog, topology: Topology, dependencies: Dependencies) -> None:
+    """Make a partition for each day on which what is written soon may expire."""
+    today = dependencies.clock(catalog).now().date()
     until = horizon_wanted(topology, today)
     with catalog.begin() as connection:
         days.lock_making(connection)
         ahead = range(1, (until - today).days + 1)
         days.make(connection, [today + timedelta(days=n) for n in ahead])
-    return Ready(made, waiting)

@@ -16,8 +16,8 @@ from storage.catalog.objects import new_id
 from storage.catalog.purges import Visibility
 from storage.crypto.pseudonym import Pseudonyms
 from storage.errors import BackendUnavailable
-from storage.model import Entropy, PostureState
-from storage.policy import weigh
+from storage.model import Entropy, Posture, PostureState
+from storage.policy import attested_from, weigh
 from storage.policy.standing import Standing, standing
 from storage.ports import Clock, Connector, ItemKind, RootKeys
 from storage.postures import Postures
@@ -122,15 +122,17 @@ class OpenRegion:
         known, closed = self.postures.known(), self.postures.closed()
         today = self.clock.now().date()
         attested = {spec.name: spec.posture_attested for spec in self.region.backends}
-        return {
-            name: PostureState(
+        states = {}
+        for name, found in known.items():
+            findings: Posture = found.findings if found else {}
+            states[name] = PostureState(
                 name,
                 found.read if found else None,
-                weigh(found.findings, attested.get(name), today) if found else {},
+                weigh(findings, attested.get(name), today),
                 closed=closed.get(name),
+                attested_from=attested_from(findings, attested.get(name), today),
             )
-            for name, found in known.items()
-        }
+        return states
 
     def new_uuid(self, now: datetime) -> UUID:
         """Return an id for a row or a key, ordered by time."""

@@ -4,6 +4,7 @@ With the findings of a backend is stored whose they are: ``source`` tells a buck
 that judged it, from others that had the name of the backend. Code before that leaves the word out.
 """
 
+from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import Connection, func, or_, select, update
@@ -17,6 +18,18 @@ from storage.policy import POSTURE_SKEW, KnownPosture
 p, a = t.posture.c, t.ledger_place.c
 
 _SOURCE = "source"
+
+
+@dataclass(frozen=True, slots=True)
+class Acceptance:
+    """Who accepted a backend for ledger entries, when and why. ``ended``: None while in force."""
+
+    backend: str
+    since: datetime
+    actor: str
+    reason: str
+    ended: datetime | None
+    ended_by: str | None
 
 
 def latest(connection: Connection, backend: str, source: str) -> KnownPosture | None:
@@ -55,6 +68,12 @@ def note(
 def accepted(connection: Connection) -> frozenset[str]:
     """Return the backends that are accepted for ledger entries."""
     return frozenset(connection.scalars(select(a.backend).where(a.ended.is_(None))))
+
+
+def acceptances(connection: Connection) -> list[Acceptance]:
+    """Return every acceptance on record, the oldest first."""
+    rows = connection.execute(select(t.ledger_place).order_by(a.since, a.backend))
+    return [Acceptance(*row) for row in rows]
 
 
 def accept(connection: Connection, backend: str, now: datetime, *, actor: str, reason: str) -> bool:

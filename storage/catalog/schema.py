@@ -6,6 +6,7 @@ from uuid import UUID
 
 from alembic import command
 from alembic.config import Config
+from alembic.util import CommandError
 from sqlalchemy import Connection, func, insert, select, text, update
 
 from regions.model import Topology
@@ -13,7 +14,7 @@ from storage.catalog import identity
 from storage.catalog import tables as t
 from storage.catalog.engine import another, revision
 from storage.catalog.shipped import folder, this_code
-from storage.errors import SettingsError
+from storage.errors import CatalogUnsupported, InvalidRequest
 from storage.policy import check_schema
 
 _DECLARING = 16  # the first code that knows revisions of a topology
@@ -30,19 +31,18 @@ def migrate(
 ) -> bool:
     """Migrate a region's catalog as far as older code works with it, and name it.
 
-    ``through``: at least to this revision. ``revisions``: those that declare regions, if they may
-    have run. A new catalog gets all migrations. One that newer code
-    has migrated is left as it is, if it supports this code.
+    ``through``: at least to this revision. ``revisions``: the directory of those that declare
+    regions, if they may have run. A new catalog gets all migrations. One that newer code has
+    migrated is left as it is, if it supports this code.
 
     Returns whether it had no name before. Raises CatalogUnsupported if it belongs to another region
-    or this code cannot work with it, and SettingsError if there is no migration ``through``.
+    or this code cannot work with it, and InvalidRequest if there is no migration ``through``.
     """
     _lock(connection)
     code, here = this_code(), revision(connection)
     if through is not None and not code.knows(through):
-        raise SettingsError(
-            f"There is no migration {through}.", advice=f"The newest is {code.revision}."
-        )
+        known = ", ".join(migration.revision for migration in code.migrations)
+        raise InvalidRequest("There is no such migration.", advice=f"Known migrations: {known}.")
     if not here:
         upgrade(connection, code.revision, revisions)
     elif code.knows(here):
@@ -57,19 +57,28 @@ def migrate(
 def upgrade(connection: Connection, to: str = "head", revisions: Path | None = None) -> None:
     """Run migrations up to a revision, in the caller's transaction; one caller at a time."""
     _lock(connection)
-    command.upgrade(_config(connection, revisions), to)
+    _upgrade(_config(connection, revisions), to)
 
 
 def declare(connection: Connection, topology: Topology, region: str, revisions: Path) -> None:
     """Run the revisions of a directory that declare regions, in the catalog of a region.
 
-    In the caller's transaction. Raises alembic.util.CommandError if they do not agree with the
-    topology.
+    In the caller's transaction. Raises CatalogUnsupported if they do not agree with the topology.
     """
     _lock(connection)
     config = _config(connection, revisions)
     config.attributes.update(region=region, topology=topology)
-    command.upgrade(config, "topology@head")
+    _upgrade(config, "topology@head")
+
+
+def _upgrade(config: Config, to: str) -> None:
+    try:
+        command.upgrade(config, to)
+    except CommandError as error:
+        raise CatalogUnsupported(
+            f"A catalog was not migrated: {error}",
+            advice="Correct the topology or its revisions (see DOMICILE_TOPOLOGY).",
+        ) from error
 
 
 def downgrade(connection: Connection, to: str) -> None:

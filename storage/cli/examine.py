@@ -13,14 +13,15 @@ from sqlalchemy import Connection
 
 from regions.model import Topology
 from storage import bootstrap
-from storage.bootstrap import Dependencies
 from storage.catalog import days, server
 from storage.catalog.engine import OLDEST_SERVER, Catalog, revision
 from storage.checks import check_catalog
 from storage.cli.findings import Finding, failed, tried
 from storage.cli.reason_texts import reason_text
 from storage.crypto.root import LocalRootKeys
+from storage.dependencies import Dependencies, make_catalog
 from storage.errors import DomicileError
+from storage.initialize import init
 from storage.objects.rights import try_rights
 from storage.policy import Standing, horizon_alarm
 from storage.region import Backends, OpenRegion
@@ -37,7 +38,7 @@ def trial(settings: Settings) -> Iterator[Settings]:
     home = Path(tempfile.mkdtemp(prefix="domicile-"))  # the path of a socket must be short
     try:
         tried_out = settings.model_copy(update={"home": home})
-        bootstrap.init(tried_out)
+        init(tried_out)
         yield tried_out
     finally:
         shutil.rmtree(home, ignore_errors=True)
@@ -89,7 +90,7 @@ def _keys(file: Path, region: str) -> str:
 def _catalog(topology: Topology, name: str, given: RegionSettings) -> Iterator[Finding]:
     try:
         url = given.catalog_url.get_secret_value()
-        catalog = bootstrap.make_catalog(topology.regions[name], url, 2)
+        catalog = make_catalog(topology.regions[name], url, 2)
     except DomicileError as error:
         yield failed("catalog", name, error)
         return

@@ -3,12 +3,13 @@
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 
-from storage.bootstrap import Dependencies, make_catalog, open_homes
+from storage.bootstrap import open_homes
 from storage.catalog.engine import Catalog
 from storage.cli.options import check_region
 from storage.cli.progress import busy
 from storage.client.homes import Homes
 from storage.client.store import Store
+from storage.dependencies import Dependencies, make_catalog
 from storage.logs import make_logger
 from storage.settings import RegionSettings, load_settings, region_settings, topology_of
 

@@ -14,11 +14,12 @@ from typing import Final
 from structlog.typing import FilteringBoundLogger
 
 from regions.model import Topology
-from storage.bootstrap import Dependencies, open_homes, worker_of
+from storage.bootstrap import open_homes, worker_of
 from storage.catalog import server
 from storage.client.homes import Homes
 from storage.client.store import Store
 from storage.clock import SimulatedClock
+from storage.dependencies import Dependencies
 from storage.logs import make_logger
 from storage.settings import Settings, topology_of
 

@@ -33,6 +33,7 @@
     ├── KeyUnavailable           a key that should exist cannot be read
     ├── ConfigurationError
     │   ├── TopologyError  SettingsError
+    │   ├── RegionNotRoutable    declared, and not provisioned yet, or retired
     │   ├── BackendUndeclared    the topology lacks a backend that has replicas
     │   ├── CatalogUnsafe  CatalogUnsupported  CatalogForbidden
     │   └── CatalogRestored      restored from a backup, which may lack later erasures

@@ -148,6 +148,14 @@ class Receipt(Signed):
         return self
 
 
+class _Header(Signed):
+    """The header of a signature."""
+
+    alg: str
+    kid: str
+    typ: str
+
+
 class _Root(Signed):
     """What is signed: the root of a tree of ``size`` receipts."""
 
@@ -220,6 +228,14 @@ def verify(token: str, public_keys: PublicKeys) -> Receipt:
 def signer(token: str) -> str:
     """Return the ``kid`` of a receipt: the key that it claims. ``verify`` the receipt first."""
     return str(_jws().get_unverified_header(token.split("~", maxsplit=1)[0]).get("kid"))
+
+
+def claimed_type(text: str) -> str | None:
+    """Return the type that a signed text claims to have, None if it is no such text."""
+    try:
+        return _read(text.split(".", maxsplit=1)[0], _Header).typ
+    except ValueError:
+        return None
 
 
 def _verified(token: str, public_keys: PublicKeys) -> Receipt:

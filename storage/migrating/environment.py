@@ -12,10 +12,10 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
 from regions.model import Region
-from storage.bootstrap import make_catalog
 from storage.catalog import schema
 from storage.catalog.shipped import this_code
 from storage.catalog.times import UNLIMITED
+from storage.dependencies import make_catalog
 from storage.errors import DomicileError
 from storage.migrating import plugin
 from storage.migrating.arguments import Asked, asked_for

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from enum import StrEnum
 
 from regions.fields import PostureCheck
@@ -28,7 +28,8 @@ class PostureState:
 
     ``read``: when it was last read (None: never). ``findings``: those that are not ``ok``.
     ``closed``: why nothing new goes there; deletions and reads go on. ``ledger``: an operator has
-    accepted it for sealed ledger entries all the same.
+    accepted it for sealed ledger entries all the same. ``attested_from``: from which day on a
+    document attests what is unreadable, if that is a later day.
     """
 
     backend: str
@@ -36,6 +37,7 @@ class PostureState:
     findings: Posture = field(default_factory=dict)
     closed: PlacementReason | None = None
     ledger: bool = False
+    attested_from: date | None = None
 
     def note(self) -> dict[str, object] | None:
         """Return what the evidence of an absence keeps of it. None: it was never read."""

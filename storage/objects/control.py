@@ -56,16 +56,16 @@ def plant(region: OpenRegion, backends: Sequence[str]) -> Control:
     return control
 
 
-def check(region: OpenRegion, control: Control) -> dict[str, str | None]:
+def check(region: OpenRegion, control: Control, *, scan: bool = False) -> dict[str, str | None]:
     """List the control everywhere; return an error code by backend, None if it is listed.
 
-    The control is then purged by the queue.
+    ``scan``: with the call that lists many keys. The control is then purged by the queue.
     """
     found: dict[str, str | None] = dict(control.failed)
     try:
         for replica in control.write.replicas:
             if replica.backend not in control.failed:
-                found[replica.backend] = _listed(region, control, replica.backend, replica.key)
+                found[replica.backend] = _listed(region, control, replica, scan=scan)
     finally:
         _abandon(region, control)
     return found
@@ -113,9 +113,11 @@ def _abandon(region: OpenRegion, control: Control) -> None:
         purges.mark_landed(connection, landed, region.clock.now())
 
 
-def _listed(region: OpenRegion, control: Control, backend: str, key: str) -> str | None:
+def _listed(region: OpenRegion, control: Control, replica: Replica, *, scan: bool) -> str | None:
+    backend, key = region.backends[replica.backend], replica.key
     try:
-        listed = {item.kind for item in region.backends[backend].list_key(key)}
+        items = backend.scan(key) if scan else backend.list_key(key)
+        listed = {item.kind for item in items if item.key == key}
     except BackendError as error:
         return error.code
-    return None if listed >= control.kinds[backend] else UNLISTED
+    return None if listed >= control.kinds[replica.backend] else UNLISTED

@@ -279,7 +279,8 @@ def _too_few(home: Region, verdicts: tuple[Verdict, ...]) -> PlacementUnsatisfie
         return None
     why = ", ".join(f"{v.backend}: {v.reason}" for v in own if not v.allowed)
     return PlacementUnsatisfied(
-        f"{home.name} has {left} lawful backends, and a write needs {home.required} ({why}).",
+        f"{home.name} has fewer lawful backends ({left}) than a write needs ({home.required}): "
+        f"{why}.",
         reasons=sorted({verdict.reason for verdict in own if not verdict.allowed}),
         advice="Renew an agreement in sub_processors.toml, correct the bucket (see: domicile "
         "backend posture), or add a backend to the region.",

@@ -41,6 +41,14 @@ def weigh(
     }
 
 
+def attested_from(findings: Posture, attested: PostureAttested | None, on: date) -> date | None:
+    """Return from when a document attests what cannot be read today. None: none will."""
+    if attested is None or attested.on <= on:
+        return None
+    unreadable = {x for x, found in findings.items() if found is PostureFinding.UNREADABLE}
+    return attested.on if unreadable & attested.checks else None
+
+
 def closed(
     known: KnownPosture | None, attested: PostureAttested | None, now: datetime
 ) -> PlacementReason | None:

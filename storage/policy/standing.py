@@ -46,15 +46,16 @@ _STANDINGS = {
 }
 
 
-def settle(backends: Sequence[str], lawful: Sequence[str]) -> tuple[str, ...]:
-    """Return where an object belongs, as many backends as before.
+def settle(backends: Sequence[str], lawful: Sequence[str], replicas: int) -> tuple[str, ...]:
+    """Return where an object belongs: on as many backends as before, if so many are lawful.
 
-    Where too few are lawful a former one keeps its name in the list: its replica counts as missing
-    until another backend is there to take it.
+    Where fewer than ``replicas`` are lawful a former one keeps its name in the list: its replica
+    counts as missing until another backend is there to take it.
     """
     home = reassign(backends, lawful)
     former = [name for name in backends if name not in lawful]
-    return (*home, *former[: len(backends) - len(home)])
+    lacking = max(min(replicas, len(backends)) - len(home), 0)
+    return (*home, *former[:lacking])
 
 
 def may_leave(*, home: Collection[str], intact: Collection[str], required: int) -> bool:

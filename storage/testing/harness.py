@@ -20,13 +20,15 @@ from regions.model import SubProcessor
 from storage import embedded
 from storage.backends.memory import MemoryBackend
 from storage.backends.registry import create_storage, open_backend
-from storage.bootstrap import Dependencies, init, open_homes, open_store, worker_of
+from storage.bootstrap import open_homes, open_store, worker_of
 from storage.catalog import stages
 from storage.catalog.engine import Catalog
 from storage.catalog.server import create_databases
 from storage.client.homes import Homes
 from storage.client.store import Store
 from storage.client.tenant import Tenant
+from storage.dependencies import Dependencies
+from storage.initialize import init
 from storage.logs import make_logger
 from storage.model import Dpa, TenantSpec
 from storage.policy import Stage

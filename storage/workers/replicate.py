@@ -130,7 +130,7 @@ def _begin(
 
 def _settled(region: OpenRegion, connection: Connection, source: StoredObject) -> StoredObject:
     """Return the object with the backends that it belongs on today."""
-    home = settle(source.backends, region.lawful())
+    home = settle(source.backends, region.lawful(), region.region.replicas)
     if home != source.backends:
         until = region.clock.now() + REPLICATION_LEASE
         scrubs.move_to_backends(connection, source.id, home, until)

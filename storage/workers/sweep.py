@@ -54,7 +54,7 @@ def sweep(region: OpenRegion, log: FilteringBoundLogger) -> int:
     planted = control.plant(region, named) if named else None
     failed |= planted.failed if planted else {}
     outcomes = [_sweep_one(region, x, failed, log) for x in claimed]
-    unlisted = control.check(region, planted) if planted else {}
+    unlisted = control.check(region, planted, scan=True) if planted else {}
     for outcome in outcomes:
         error = outcome.error or unlisted[outcome.sweep.backend]
         with region.catalog.begin() as connection:

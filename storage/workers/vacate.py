@@ -66,9 +66,14 @@ def _move(region: OpenRegion, object_id: UUID, answering: set[str], names: Colle
         stored = objects.replicas_of(connection, [object_id], [ReplicaState.STORED])
     if known is None or known.state is not ObjectState.STORED:
         return True
-    home = set(settle(known.backends, region.lawful())) - set(names)
+    home = _home(region, known, names)
     intact = _intact(region, known, stored.get(object_id, []), home)
     return region.catalog.run(lambda c: _mark(region, c, object_id, intact=intact, names=names))
+
+
+def _home(region: OpenRegion, known: StoredObject, names: Collection[str]) -> set[str]:
+    """Return the backends that the object belongs on, but those that are emptied."""
+    return set(settle(known.backends, region.lawful(), region.region.replicas)) - set(names)
 
 
 def _intact(
@@ -112,7 +117,7 @@ def _mark(
         return True
     stored = objects.replicas_of(connection, [object_id], [ReplicaState.STORED])[object_id]
     left = {replica.id for replica in stored}
-    home = set(settle(known.backends, region.lawful())) - set(names)
+    home = _home(region, known, names)
     good = {replica.backend for replica in intact if replica.id in left}
     if not may_leave(home=home, intact=good, required=region.region.required):
         return False

@@ -4,8 +4,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from itertools import count
 
-from storage.bootstrap import Dependencies, init, open_store
+from storage.bootstrap import open_store
+from storage.dependencies import Dependencies
 from storage.errors import ConfigurationError, Unavailable
+from storage.initialize import init
 from storage.model import DataClass, Purpose
 from storage.settings import RegionSettings, Settings
 from storage.testing import FakeClock

@@ -12,9 +12,10 @@ from random import Random
 from uuid import UUID
 
 from regions.model import SubProcessor
-from storage.bootstrap import Dependencies, open_store
+from storage.bootstrap import open_store
 from storage.catalog.engine import Catalog
 from storage.client.store import Store
+from storage.dependencies import Dependencies
 from storage.errors import DomicileError
 from storage.model import (
     DataClass,

@@ -11,12 +11,13 @@ from alembic.config import CommandLine, Config
 from alembic.util import CommandError
 from sqlalchemy import text
 
-from storage.bootstrap import init, open_store
+from storage.bootstrap import open_store
 from storage.catalog import stages
 from storage.catalog.engine import revision
 from storage.catalog.shipped import this_code
 from storage.cli.exit_codes import Exit
 from storage.errors import RegionNotRoutable
+from storage.initialize import init
 from storage.migrating.scaffold import new_topology
 from storage.policy import Stage
 from storage.settings import load_settings

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from storage.bootstrap import init, open_store
+from storage.bootstrap import open_store
 from storage.crypto.root import create
 from storage.errors import (
     DomicileError,
@@ -28,6 +28,7 @@ from storage.errors import (
     TopologyError,
     UnknownClass,
 )
+from storage.initialize import init
 from storage.model import (
     NewRecord,
     PutFailure,

@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import text
 
 from storage import DataClass, Purpose, open_store
-from storage.bootstrap import Dependencies
+from storage.dependencies import Dependencies
 from storage.testing import Domicile
 from storage.testing.harness import Kind
 from tests.support.inspect.stored import home_of

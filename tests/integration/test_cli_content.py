@@ -332,13 +332,14 @@ class TestErasing:
     def test_a_receipt_that_was_changed_is_not_genuine(
         self, line: CommandLine, tmp_path: Path
     ) -> None:
-        """Garbage and a missing key file are refused too."""
+        """Garbage and a missing key file are refused too; what is no receipt is called that."""
         key = tmp_path / "key.pem"
         key.write_text(line("receipt", "key", "--region", "eu-central-1").stdout)
 
         for text in ("", "x.y.z", "e30.e30.AAAA", "\x00", "ä"):
             code, error = line.error("receipt", "verify", "-", "--key", key, stdin=text)
             assert (code, error["code"]) == (Exit.DAMAGED, "ReceiptInvalid")
+            assert "not a receipt" in error["message"] or text == "ä"
         code, error = line.error("receipt", "verify", "-", "--key", tmp_path / "none", stdin="")
 
         assert (code, error["code"]) == (Exit.INVALID, "InvalidRequest")

@@ -113,6 +113,13 @@ def test_what_cannot_be_read_needs_a_document(
         assert ("yes" in shown) is takes
         assert ("inventory attested" in shown) is takes
 
+    later = ATTESTED.replace("2026-01-01", "2999-01-01").format(
+        document="5e" * 32, check="inventory"
+    )
+    shown = line("backend", "posture", environment=environment(tmp_path, s3, later)).output
+    assert "inventory unreadable" in shown
+    assert "attestation of eu-c begins on 2999-01-01" in " ".join(shown.split())
+
 
 def test_an_operator_accepts_a_place(line: CommandLine) -> None:
     """With a reason, by a name, and until it is ended."""
@@ -124,9 +131,29 @@ def test_an_operator_accepts_a_place(line: CommandLine) -> None:
     accept = ("backend", "accept", "eu-a", "--actor", "ops-1")
     assert line.told(*accept, "--reason", "erasures must go on")["changed"]
     assert not line.told(*accept, "--reason", "again")["changed"]
-    assert line.told(*accept, "--end")["changed"]
+    *_, stands = line.told("backend", "posture")["acceptances"]
+    assert line.told(*accept[:-1], "ops-2", "--end")["changed"]
     assert not line.told(*accept, "--end")["changed"]
-    assert "No backend has a posture" in line("backend", "posture").output
+    *_, over = line.told("backend", "posture")["acceptances"]
+
+    assert (stands["backend"], stands["actor"], stands["ended"]) == ("eu-a", "ops-1", None)
+    assert stands["reason"] == "erasures must go on"
+    assert (over["since"], over["ended_by"]) == (stands["since"], "ops-2")
+    assert over["ended"] > over["since"]
+
+
+def test_who_accepted_a_place_and_why_is_shown(line: CommandLine) -> None:
+    """Also for a directory, which has no posture."""
+    accept = ("backend", "accept", "us-a", "--actor", "ops-7")
+    line(*accept, "--reason", "erasures must go on")
+    stands = line("backend", "posture").output
+    line(*accept, "--end")
+    over = line("backend", "posture").output
+
+    for shown in (stands, over):
+        assert "No backend has a posture" in shown
+        assert all(word in " ".join(shown.split()) for word in ("us-a", "ops-7", "must go on"))
+    assert stands.count("in force") == over.count("in force") + 1
 
 
 @pytest.mark.parametrize(

@@ -6,10 +6,10 @@ import pytest
 from typer.testing import CliRunner
 
 from storage import bootstrap
-from storage.bootstrap import Dependencies
 from storage.cli.app import app
 from storage.cli.commands import recover
 from storage.cli.exit_codes import Exit
+from storage.dependencies import Dependencies
 from storage.errors import CatalogRestored
 from storage.model import DataClass
 from storage.testing import Domicile

@@ -96,3 +96,22 @@ def test_too_few_backends_are_refused_with_the_topology(line: CommandLine, tmp_p
 
     assert code == Exit.CONFIGURATION
     assert "backends that do not retire" in " ".join(output.split())
+
+
+def test_a_backend_that_the_topology_lacks_is_no_unknown_one(
+    line: CommandLine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its region does not open, and the error says why. ``posture`` does not say all is well."""
+    monkeypatch.setenv("DOMICILE_TOPOLOGY", str(three_backends(tmp_path / "t")))
+    line("init")
+    put(line, monkeypatch)
+    monkeypatch.delenv("DOMICILE_TOPOLOGY")
+
+    code, error = line.error("backend", "retire", "eu-c")
+    shown = line("backend", "posture")
+
+    assert (code, error["code"]) == (Exit.CONFIGURATION, "BackendUndeclared")
+    assert "eu-c" in error["message"]
+    assert shown.exit_code == Exit.CONFIGURATION
+    assert "eu-c" in shown.output
+    assert "No backend has a posture" not in shown.output

@@ -3,8 +3,8 @@
 from concurrent.futures import ThreadPoolExecutor
 
 from storage import DataClass, Purpose, open_store
-from storage.bootstrap import Dependencies
 from storage.clock import _REFRESH, CatalogClock, steady
+from storage.dependencies import Dependencies
 from storage.testing import Domicile
 
 

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from storage import SettingsError, embedded, open_store
-from storage.bootstrap import init
 from storage.catalog.engine import Catalog
+from storage.initialize import init
 from storage.settings import Settings
 from tests.support.cli_harness import CommandLine
 
@@ -143,7 +143,7 @@ def test_a_command_before_init_makes_nothing(home: Path, args: tuple[str, ...]) 
 
 def test_a_store_that_only_reads_before_init_makes_nothing(home: Path) -> None:
     """The same for what a command opens without ``init``."""
-    from storage.bootstrap import Dependencies  # noqa: PLC0415
+    from storage.dependencies import Dependencies  # noqa: PLC0415
 
     with (
         pytest.raises(SettingsError, match="domicile init"),

@@ -6,9 +6,10 @@ from typing import cast
 import pytest
 from sqlalchemy import text
 
-from storage.bootstrap import Dependencies, init
 from storage.crypto.root import Section, rotate
+from storage.dependencies import Dependencies
 from storage.errors import Erased, KeyUnavailable, LineageConflict, SettingsError
+from storage.initialize import init
 from storage.model import DataClass, ErasureState, Purpose, Reason, Scope
 from storage.testing import Domicile, FakeClock
 from tests.support.actions import work

@@ -13,8 +13,9 @@ from pydantic import SecretStr
 from sqlalchemy import create_engine, text
 
 from storage import embedded
-from storage.bootstrap import Dependencies, init
+from storage.dependencies import Dependencies
 from storage.errors import CatalogRestored, Erased
+from storage.initialize import init
 from storage.model import DataClass, Scope
 from storage.settings import RegionSettings, Settings
 from storage.testing import Domicile, FakeClock

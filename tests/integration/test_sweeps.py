@@ -316,18 +316,20 @@ def unlisted(call: Call) -> list[StoredItem]:
     return []
 
 
-def test_a_backend_that_hides_its_control_is_not_believed(domicile: Domicile) -> None:
-    """It may hide the copy too."""
-    stored(domicile)
+@pytest.mark.parametrize("hidden", ["", "canary/"])
+def test_a_backend_that_hides_its_control_is_not_believed(domicile: Domicile, hidden: str) -> None:
+    """Its listings of many keys may hide the copy too, also if it lists one key well."""
+    other = copy(domicile, stored(domicile))
     (erasure,) = emptied(domicile, "u")
-    rule = domicile.backends["eu-a"].inject(unlisted, "list_key", prefix="canary/")
+    rule = domicile.backends["eu-a"].inject(unlisted, "scan", prefix=hidden)
     duty(domicile, "sweep")
     duty(domicile, "complete")
     assert not is_complete(domicile, erasure)
-    assert waits_for(domicile, erasure) == [("eu-a", 0, "ControlUnlisted")]
+    assert [error for _, _, error in waits_for(domicile, erasure)] == ["ControlUnlisted"]
 
     domicile.backends["eu-a"].heal(rule)
-    rounds(domicile, 1)
+    domicile.backends["eu-a"].inner.purge(other)
+    rounds(domicile, 2)
     assert is_complete(domicile, erasure)
 
 

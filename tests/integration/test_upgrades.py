@@ -10,12 +10,13 @@ from uuid import uuid4
 import pytest
 from sqlalchemy import Connection, text
 
-from storage.bootstrap import init, open_store
+from storage.bootstrap import open_store
 from storage.catalog import schema
 from storage.catalog.engine import Catalog, revision
 from storage.cli.exit_codes import Exit
-from storage.errors import CatalogUnsupported, Erased, SettingsError, StaleId
+from storage.errors import CatalogUnsupported, Erased, InvalidRequest, StaleId
 from storage.evidence.receipts import verify
+from storage.initialize import init
 from storage.model import DataClass, Purpose, Reason, Scope
 from storage.settings import RegionSettings, Settings
 from storage.testing import Domicile, Server
@@ -173,8 +174,8 @@ class TestInit:
         assert opens(new) is None
 
     def test_a_migration_that_is_not_there(self, new: Domicile) -> None:
-        """A typing error migrates nothing."""
-        with pytest.raises(SettingsError, match=f"no migration 9999.*{NOW}"):
+        """A typing error migrates nothing. It is a wrong request, and gets all that there are."""
+        with pytest.raises(InvalidRequest, match=f"no such migration.*0010.*{NOW}"):
             init(new.settings, dependencies=MEANS, through="9999")
 
     def test_the_command_names_what_waits(
@@ -191,11 +192,13 @@ class TestInit:
 
         waits = line("init", environment=environment)
         doctor = line("doctor", environment=environment)
+        wrong = line("init", "--through", "9999", environment=environment)
         done = line("init", "--through", POST, environment=environment)
 
         for shown in (waits.stderr, doctor.stdout):
             assert f"domicile init --through {POST}" in " ".join(shown.split())
         assert {r.exit_code for r in (waits, doctor, done)} == {Exit.DONE}
+        assert wrong.exit_code == Exit.INVALID
         assert POST not in done.output
         versions.install(NOW)
         assert line("status", environment=environment).exit_code == Exit.CONFIGURATION

@@ -107,6 +107,21 @@ def test_a_backend_that_retires_is_emptied(domicile: Domicile, tmp_path: Path) -
     assert statement.topology == home(domicile).topology.digest
 
 
+def test_nothing_is_missing_where_a_backend_was(domicile: Domicile, tmp_path: Path) -> None:
+    """Keys and ledger entries are on every backend: afterwards they are on all that are left."""
+    change(domicile, tmp_path / "1")
+    domicile.tenant().put(DataClass.PROMPT, b"mine", subject="u")
+    erase(tenant_of(domicile))
+    work_on(domicile)
+    assert {key.split("/")[0] for key in keys_on(domicile, "eu-a")} >= {"ledger", "day_key"}
+
+    change(domicile, tmp_path / "2", retires="eu-a")
+    work_on(domicile)
+
+    assert keys_on(domicile, "eu-a") == []
+    assert [b.missing for b in domicile.store.status().regions[0].backends] == [0, 0, 0]
+
+
 def tenant_of(domicile: Domicile) -> Tenant:
     """Return the tenant of the store that is open now."""
     return domicile.store.tenant("acme-eu")

@@ -23,7 +23,7 @@ ROOT = Path(__file__).parents[2]
 THEIRS = "raise SystemExit('ran the migrations of the service')"
 SERVICE = """
 import migrations
-from storage.bootstrap import init
+from storage.initialize import init
 from storage.settings import load_settings
 
 print(migrations.WHOSE, *init(load_settings()))

@@ -47,6 +47,7 @@ POLICY = (
     _unit("retention", "retention", "placement", "erasure_policy"),
     _unit("revisions", "revisions"),
     _unit("scrub", "scrub_policy", "standing"),
+    _unit("stages", "stages"),
     _unit("standing", "standing"),
 )
 """Every mutant of the policy is tried."""

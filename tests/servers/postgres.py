@@ -18,8 +18,9 @@ import pytest
 from psycopg import sql
 from pydantic import SecretStr
 
-from storage.bootstrap import Dependencies, init
 from storage.catalog.engine import OLDEST_SERVER
+from storage.dependencies import Dependencies
+from storage.initialize import init
 from storage.settings import RegionSettings, Settings
 from storage.testing import Domicile, FakeClock
 from tests.support.catalogs.tls_server import Authority

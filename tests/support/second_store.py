@@ -5,9 +5,10 @@ from contextlib import contextmanager
 
 import structlog
 
-from storage.bootstrap import Dependencies, open_store
+from storage.bootstrap import open_store
 from storage.catalog.engine import Catalog
 from storage.client.store import Store
+from storage.dependencies import Dependencies
 from storage.ports import Clock
 from storage.testing import Domicile
 

@@ -16,6 +16,7 @@ from storage.policy import (
     POSTURE_AGE,
     POSTURE_SKEW,
     KnownPosture,
+    attested_from,
     closed,
     ledger_backends,
     needs_reading,
@@ -59,6 +60,22 @@ class TestWhatItPermits:
     ) -> None:
         """What is bad closes a backend, and what cannot be read unless a document attests it."""
         assert closed(KnownPosture({CHECK: found}, NOW), given, NOW) is reason
+
+    @pytest.mark.parametrize(
+        ("found", "given", "begins"),
+        [
+            (UNREADABLE, attested(DAY + timedelta(1)), DAY + timedelta(1)),
+            (UNREADABLE, attested(), None),
+            (UNREADABLE, None, None),
+            (UNREADABLE, attested(DAY + timedelta(1), PostureCheck.LIFECYCLE), None),
+            (BAD, attested(DAY + timedelta(1)), None),
+        ],
+    )
+    def test_a_document_that_begins_later(
+        self, found: PostureFinding, given: PostureAttested | None, begins: date | None
+    ) -> None:
+        """It is named if it will attest what cannot be read today."""
+        assert attested_from({CHECK: found}, given, DAY) == begins
 
     def test_the_worst_finding_counts(self) -> None:
         """A good one beside it changes nothing."""

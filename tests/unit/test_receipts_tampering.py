@@ -1,14 +1,12 @@
 """Receipts: every change to a receipt is detected."""
 
+import jwt
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from storage.errors import ReceiptInvalid
-from storage.evidence.receipts import (
-    sign,
-    verify,
-)
+from storage.evidence.receipts import TYPE, claimed_type, sign, verify
 from tests.support.receipt_tokens import (
     BASE64URL,
     ISSUED,
@@ -207,3 +205,12 @@ class TestRoot:
         """Nor is a receipt without its root, signed alone."""
         assert_invalid(TOKEN.split("~")[0])
         assert_invalid(signed(canonical(PAYLOAD), header(typ="domicile-receipt+jwt")))
+
+
+def test_what_a_text_claims_to_be() -> None:
+    """A damaged receipt is one still; the token of another program is none."""
+    other = jwt.encode({"sub": "x"}, "k" * 32)
+    deep = b64(b"[" * 100_000)
+
+    assert {claimed_type(text) for text in (TOKEN, TOKEN[:-9], TOKEN.split("~")[0])} == {TYPE}
+    assert {claimed_type(text) for text in ("", "x.y.z", "ä", "\0", other, deep)} == {None}

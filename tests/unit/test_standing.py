@@ -66,13 +66,20 @@ def test_what_each_standing_allows() -> None:
         (("a", "b"), ("b",), ("b", "a")),
         (("a", "b"), (), ("a", "b")),
         (("gone", "b"), ("a", "b"), ("b", "a")),
+        (("a", "b", "c"), ("b", "c"), ("b", "c")),
+        (("a", "b", "c"), ("c",), ("c", "a")),
+        (("a",), (), ("a",)),
     ],
 )
 def test_an_object_keeps_its_number_of_replicas(
     backends: tuple[str, ...], lawful: tuple[str, ...], expected: tuple[str, ...]
 ) -> None:
-    """A lawful backend takes the place of each that is not, as soon as there is one."""
-    assert settle(backends, lawful) == expected
+    """A lawful backend takes the place of each that is not, as soon as there is one.
+
+    More than the two replicas of each object are not waited for: they are of keys and ledger
+    entries, which are on every lawful backend.
+    """
+    assert settle(backends, lawful, 2) == expected
 
 
 @pytest.mark.parametrize(

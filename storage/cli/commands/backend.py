@@ -1,11 +1,13 @@
 """``backend``: what buckets do with their objects, and emptying a backend that leaves."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Annotated
 
 from typer import Argument, Option
 
 from storage.catalog import departures, postures
+from storage.catalog.postures import Acceptance
 from storage.cli.error_handling import end_with_failed, failed_regions
 from storage.cli.opening import opened_homes
 from storage.cli.options import AsJson
@@ -14,6 +16,7 @@ from storage.cli.output import (
     bad,
     format_minute,
     good,
+    print_blank,
     print_json,
     print_note,
     print_table,
@@ -26,7 +29,7 @@ from storage.cli.reason_texts import reason_text
 from storage.client.homes import Homes, ask_each
 from storage.client.regions import ServedRegion
 from storage.client.validate import check_actor, check_note
-from storage.errors import DOCUMENTATION, InvalidRequest
+from storage.errors import DOCUMENTATION, BackendUndeclared, InvalidRequest
 from storage.logs import make_logger
 from storage.model import PostureFinding, PostureState
 from storage.region import OpenRegion
@@ -42,30 +45,58 @@ def posture(as_json: AsJson = False) -> None:
     """Show what each bucket does with its objects apart from Domicile, and who may reach them.
 
     Nothing new goes to a bucket with a finding that is bad, or unreadable and not attested. Reads
-    and deletions go on. A bucket is read again every few minutes.
+    and deletions go on. A bucket is read again every few minutes. It also shows who has accepted
+    which backend for ledger entries, when and why.
     """
     with opened_homes() as homes:
-        by_region, failed = ask_each(homes.names, lambda name: _states(homes.served(name).region))
-    found = [state for states in by_region.values() for state in states]
+        by_region, failed = ask_each(homes.names, lambda name: _known(homes.served(name).region))
+    found = [state for states, _ in by_region.values() for state in states]
+    accepted = [each for _, acceptances in by_region.values() for each in acceptances]
     if as_json:
-        print_json({"backends": found} | failed_regions(failed))
+        print_json({"backends": found, "acceptances": accepted} | failed_regions(failed))
     elif found:
         print_table(
             ("backend", "read (UTC)", "takes new bytes", "findings"),
             [_row(state) for state in found],
         )
+        for state in found:
+            if state.attested_from is not None:
+                print_note(
+                    f"The attestation of {state.backend} begins on {state.attested_from}. What it "
+                    "attests is unreadable until then."
+                )
         if any(state.closed for state in found):
             print_note(f"What to do: {DOCUMENTATION}howto/check-a-bucket/")
-    else:
+    elif not failed:
         print_note("No backend has a posture: directories do nothing by themselves.")
+    if accepted and not as_json:
+        _show_acceptances(accepted)
     end_with_failed(failed, as_json=as_json)
 
 
-def _states(region: OpenRegion) -> list[PostureState]:
+def _known(region: OpenRegion) -> tuple[list[PostureState], list[Acceptance]]:
     found = region.posture_states()
     with region.catalog.begin() as connection:
         accepted = postures.accepted(connection)
-    return [replace(state, ledger=name in accepted) for name, state in found.items()]
+        record = postures.acceptances(connection)
+    return [replace(state, ledger=name in accepted) for name, state in found.items()], record
+
+
+def _show_acceptances(accepted: Sequence[Acceptance]) -> None:
+    print_blank()
+    print_table(
+        ("accepted for ledger entries", "from (UTC)", "until (UTC)", "by", "reason"),
+        [
+            (
+                each.backend,
+                format_minute(each.since),
+                warning("in force") if each.ended is None else format_minute(each.ended),
+                each.actor,
+                each.reason,
+            )
+            for each in accepted
+        ],
+    )
 
 
 def _row(state: PostureState) -> tuple[Cell, ...]:
@@ -158,11 +189,18 @@ def retire(
 
 
 def _served(homes: Homes, name: str) -> ServedRegion:
-    """Return the region of a backend. Raise InvalidRequest if this process serves none of it."""
+    """Return the region of a backend. Raise InvalidRequest if this process serves none of it.
+
+    Rows may name one that the topology lacks: then its region does not open, and its error says so.
+    """
     topology = next(iter(homes.regions.values())).region.topology
     backends = {b.name: home for home in homes.names for b in topology.regions[home].backends}
     if name in backends:
         return homes.served(backends[name])
+    _, failed = ask_each(homes.names, homes.served)
+    for error in failed.values():
+        if isinstance(error, BackendUndeclared):
+            raise error
     known = list(backends)
     advice = f"{did_you_mean(name, known)} Known backends: {', '.join(known)}."
     raise InvalidRequest("Unknown backend.", advice=advice.strip())

@@ -4,10 +4,12 @@ from typing import Annotated
 
 from typer import Option
 
-from storage import bootstrap
+from storage.cli.error_handling import end_with_failed, failed_regions
 from storage.cli.options import AsJson
 from storage.cli.output import good, print_json, print_note, print_text
 from storage.cli.progress import busy
+from storage.errors import DomicileError
+from storage.initialize import Ready, init_each
 from storage.settings import load_settings
 
 
@@ -23,7 +25,8 @@ def init(
 ) -> None:
     """Create the catalog, keys, backends and partitions of every region in the settings.
 
-    It can be repeated: it never replaces what exists. Without settings it creates the embedded
+    It can be repeated: it never replaces what exists. A region that fails keeps no other from being
+    made; repeat the command when its cause is gone. Without settings it creates the embedded
     default under DOMICILE_HOME.
 
     It also migrates catalogs, as far as code of an older version goes on working with them. It
@@ -31,13 +34,17 @@ def init(
     """
     settings = load_settings()
     with busy("Preparing catalogs, keys and backends..."):
-        regions = bootstrap.init(settings, through=through)
+        results = dict(init_each(settings, through=through))
+    regions = {name: each for name, each in results.items() if isinstance(each, Ready)}
+    failed = {name: each for name, each in results.items() if isinstance(each, DomicileError)}
     made = [ready.created for ready in regions.values() if ready.created is not None]
     waiting = {name: ready.waiting for name, ready in regions.items() if ready.waiting is not None}
     if as_json:
         document = {"home": str(settings.home), "embedded": settings.embedded}
         files = {"new_key_files": list(map(str, made))}
-        print_json(document | {"regions": list(regions)} | files | {"waiting": waiting})
+        done = {"regions": list(regions)} | files | {"waiting": waiting}
+        print_json(document | done | failed_regions(failed))
+        end_with_failed(failed, as_json=as_json)
         return
     for name in regions:
         print_text(good("ready"), name)
@@ -48,3 +55,4 @@ def init(
         print_note("Back up the new key files now: without them no stored data can be decrypted.")
     for file in made:
         print_note(f"  {file}")
+    end_with_failed(failed, as_json=as_json)

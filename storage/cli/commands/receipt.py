@@ -27,14 +27,14 @@ from storage.cli.output import (
 )
 from storage.crypto.root import LocalRootKeys
 from storage.errors import InvalidRequest, ReceiptInvalid
-from storage.evidence.departures import verify_statement
+from storage.evidence.departures import STATEMENT, verify_statement
 from storage.evidence.keys import (
     PublishedKey,
     export_jwk_set,
     export_pem,
     import_public_keys,
 )
-from storage.evidence.receipts import Leaf, PublicKeys, Receipt, signer
+from storage.evidence.receipts import TYPE, Leaf, PublicKeys, Receipt, claimed_type, signer
 from storage.evidence.receipts import verify as check
 from storage.settings import RegionSettings
 from storage.text import format_size
@@ -53,19 +53,30 @@ def verify(
 ) -> None:
     """Verify a receipt, or a statement of an emptied backend, offline; show what it states.
 
-    It needs the receipt and the public keys only. Ends with 8 if none of the keys signed exactly
-    this receipt.
+    It needs the receipt and the public keys only. Ends with 8 if the file is no receipt, or none
+    of the keys signed exactly this one.
     """
     keys = import_public_keys(_text(files.content(str(key), most=_LARGEST)))
     token = _text(files.content(file, most=_LARGEST)).strip()
-    if "~" not in token:
+    kind = claimed_type(token)
+    if kind == STATEMENT:
         _verify_statement(token, keys, as_json=as_json)
         return
+    if kind != TYPE:
+        raise ReceiptInvalid(
+            "This is not a receipt, nor a statement of an emptied backend.",
+            advice="Give one as it was printed, whole: domicile erasure show --receipt prints a "
+            "receipt, domicile backend retire a statement.",
+        )
     receipt, kid = check(token, keys), signer(token)
     if as_json:
         print_json({"valid": True, "kid": kid, "receipt": receipt.model_dump()})
         return
     print_text(good("The receipt is genuine."), f"Signed with key {kid}.")
+    _show_receipt(receipt)
+
+
+def _show_receipt(receipt: Receipt) -> None:
     print_blank()
     print_facts(
         [

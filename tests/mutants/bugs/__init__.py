@@ -1,6 +1,7 @@
 """Bugs that somebody might write, and the tests that have to notice each."""
 
 from tests.mutants.bugs import (
+    alembic,
     connections,
     decisions,
     deletion,
@@ -20,6 +21,7 @@ from tests.mutants.bugs.bug import Bug
 __all__ = ["BUGS", "Bug"]
 
 BUGS: tuple[Bug, ...] = (
+    *alembic.BUGS,
     *connections.BUGS,
     *decisions.BUGS,
     *writes.BUGS,

@@ -80,7 +80,7 @@ BUGS: tuple[Bug, ...] = (
     bug(
         "a control may be listed in part",
         "objects/control.py",
-        "    return None if listed >= control.kinds[backend] else UNLISTED",
+        "    return None if listed >= control.kinds[replica.backend] else UNLISTED",
         "    return None if listed else UNLISTED",
         CONTROLS,
     ),

@@ -41,6 +41,13 @@ BUGS = (
         SWEEPS,
     ),
     bug(
+        "the control of a sweep is listed with another call",
+        "workers/sweep.py",
+        "control.check(region, planted, scan=True)",
+        "control.check(region, planted)",
+        SWEEPS,
+    ),
+    bug(
         "a foreign name is no orphan",
         "workers/sweep.py",
         "    foreign = len(page) - len(keys)",

@@ -29,7 +29,7 @@ BUGS = (
     bug(
         "a catalog does not state which code works with it",
         "catalog/schema.py",
-        '"oldest_code": code.supported(here)',
+        '"oldest_code": oldest',
         '"oldest_code": 0',
         UPGRADES,
     ),

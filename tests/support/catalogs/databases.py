@@ -13,8 +13,9 @@ from sqlalchemy import Connection, create_engine, text
 
 from regions.load import load_topology
 from storage import embedded
-from storage.bootstrap import Dependencies, open_store
+from storage.bootstrap import open_store
 from storage.catalog.engine import Catalog
+from storage.dependencies import Dependencies
 from storage.errors import (
     ConfigurationError,
 )

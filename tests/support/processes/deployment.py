@@ -14,11 +14,13 @@ from sqlalchemy import func, select
 
 from regions.backends import BackendSpec
 from storage.backends.registry import open_backend
-from storage.bootstrap import Dependencies, init, open_store, worker_of
+from storage.bootstrap import open_store, worker_of
 from storage.catalog import tables as t
 from storage.catalog.engine import Catalog
 from storage.client.store import Store
 from storage.clock import CatalogClock
+from storage.dependencies import Dependencies
+from storage.initialize import init
 from storage.model import Dpa, ErasureState, TenantSpec
 from storage.ports import Backend, ItemKind
 from storage.region import Limits

@@ -16,9 +16,10 @@ from regions.backends import BackendSpec
 from regions.load import load_topology
 from regions.model import Region, SubProcessor, Topology
 from storage.backends.memory import MemoryBackend
-from storage.bootstrap import Dependencies, open_store
+from storage.bootstrap import open_store
 from storage.catalog.engine import Catalog, _Watch
 from storage.client.store import Store
+from storage.dependencies import Dependencies
 from storage.errors import ProcessorError, ProcessorTimeout
 from storage.model import Entropy
 from storage.ports import Connector

@@ -1,0 +1,78 @@
+"""Bugs of Alembic's environment, and of revisions that declare regions."""
+
+from tests.mutants.bugs.bug import bug
+
+REGIONS = "tests/integration/test_alembic_regions.py"
+
+BUGS = (
+    bug(
+        "a downgrade acts on every region",
+        "migrating/environment.py",
+        "    if asked.downgrades and not asked.regions:\n",
+        "    if False:\n",
+        REGIONS,
+    ),
+    bug(
+        "-x region= is ignored",
+        "migrating/arguments.py",
+        "if not self.regions or name in self.regions",
+        "if True",
+        REGIONS,
+    ),
+    bug(
+        "an unknown -x is ignored",
+        "migrating/arguments.py",
+        "        if key != _REGION or not name:\n",
+        "        if False:\n",
+        REGIONS,
+    ),
+    bug(
+        "a stamp may lie",
+        "migrating/environment.py",
+        "        if step.is_stamp:\n",
+        "        if False:\n",
+        REGIONS,
+    ),
+    bug(
+        "a declaration is written in every catalog",
+        "migrating/operations.py",
+        "        elif options[REGION] == operation.name:\n",
+        "        else:\n",
+        REGIONS,
+    ),
+    bug(
+        "a revision may disagree with its file",
+        "migrating/declarations.py",
+        "        if region_text(stated) != newest.text:\n",
+        "        if False:\n",
+        REGIONS,
+    ),
+    bug(
+        "an edited revision is believed",
+        "migrating/operations.py",
+        "    if digest is not None and digest_of(text) != digest:\n",
+        "    if False:\n",
+        REGIONS,
+    ),
+    bug(
+        "a region with tenants is retired",
+        "migrating/operations.py",
+        "    if left:\n",
+        "    if False:\n",
+        REGIONS,
+    ),
+    bug(
+        "a declared region in use is closed",
+        "migrating/operations.py",
+        "Stage.ROUTABLE if used else Stage.PROPOSED",
+        "Stage.PROPOSED",
+        REGIONS,
+    ),
+    bug(
+        "a service opens a region that is not routable",
+        "checks.py",
+        "        check_open(region.name, stages.latest(connection))\n",
+        "",
+        REGIONS,
+    ),
+)
