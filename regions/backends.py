@@ -60,6 +60,7 @@ class S3Spec(_Spec):
     endpoint_url: str | None = None  # None: AWS
     # SHA-256 of the contract or data sheet that says where an endpoint outside of AWS is
     location_document: Digest | None = None
+    object_lock: bool = False  # a bucket that Domicile makes gets object lock
 
     @property
     def located(self) -> Located:

@@ -60,9 +60,16 @@ def init(
 
 
 def init_each(
-    settings: Settings, *, dependencies: Dependencies | None = None, through: str | None = None
+    settings: Settings,
+    *,
+    dependencies: Dependencies | None = None,
+    through: str | None = None,
+    only: str | None = None,
 ) -> Iterator[tuple[str, Ready | DomicileError]]:
-    """Do the same, and yield each region's result as it comes, its error if it failed."""
+    """Do the same, and yield each region's result as it comes, its error if it failed.
+
+    ``only`` picks one region.
+    """
     dependencies = dependencies or Dependencies()
     topology = topology_of(settings)
     make_home(settings.home)
@@ -71,6 +78,8 @@ def init_each(
         region_settings(settings, topology, create=True) as regions,
     ):
         for name, own in regions.items():
+            if only not in (None, name):
+                continue
             try:
                 yield name, _region(settings, dependencies, topology, name, own, through=through)
             except DomicileError as error:

@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import assert_never
 
 from regions.backends import BackendSpec, DirectorySpec, MemorySpec, S3Spec
+from regions.fields import PostureCheck
 from storage.backends.directory import create_directory, open_directory
 from storage.backends.memory import MemoryBackend
-from storage.backends.s3 import S3Credentials, open_s3
+from storage.backends.s3 import S3Credentials, make_bucket, open_s3
 from storage.model import Entropy
 from storage.ports import Backend
 
@@ -46,3 +47,34 @@ def create_storage(spec: BackendSpec, *, data_dir: Path) -> None:
     """
     if isinstance(spec, DirectorySpec):
         create_directory(spec, data_dir=data_dir)
+
+
+def provision_storage(
+    spec: BackendSpec,
+    *,
+    data_dir: Path,
+    credentials: S3Credentials | None = None,
+    timeout: float = 30,
+    clock: Callable[[], float] = time.monotonic,
+    refuse_foreign: Callable[[Backend], None],
+) -> frozenset[PostureCheck]:
+    """Make the place of a backend: a bucket or a directory that keeps bytes, and nothing else.
+
+    Return what the server cannot set. ``refuse_foreign`` raises if the place exists already and
+    holds what is not ours: nothing is changed then. Raises BackendError.
+    """
+    create_storage(spec, data_dir=data_dir)
+    backend = open_backend(spec, data_dir=data_dir, credentials=credentials, timeout=timeout)
+    try:
+        if isinstance(spec, S3Spec):
+            return make_bucket(
+                spec,
+                credentials=credentials,
+                timeout=timeout,
+                clock=clock,
+                refuse_foreign=lambda: refuse_foreign(backend),
+            )
+        refuse_foreign(backend)
+        return frozenset()
+    finally:
+        backend.close()

@@ -21,6 +21,7 @@
     │   ├── BackendError         ``backend`` is its name
     │   │   ├── BackendUnavailable  BackendTimeout
     │   │   ├── BackendFull  BackendForbidden  BackendMisplaced
+    │   │   ├── BackendInUse     the place of a new backend holds what is not ours
     │   │   ├── BackendClosed    its posture is bad or unknown: nothing new goes there
     │   │   ├── KeyAbsent        nothing is stored under the key
     │   │   └── PurgeIncomplete  a part of a purged key is left
@@ -63,6 +64,7 @@ from storage.errors.failures import (
     BackendError,
     BackendForbidden,
     BackendFull,
+    BackendInUse,
     BackendMisplaced,
     BackendTimeout,
     BackendUnavailable,
@@ -122,6 +124,7 @@ __all__ = [
     "BackendError",
     "BackendForbidden",
     "BackendFull",
+    "BackendInUse",
     "BackendMisplaced",
     "BackendTimeout",
     "BackendUnavailable",

@@ -123,6 +123,13 @@ class BackendForbidden(BackendError):
     usual_advice = "Grant the credentials that right. See: domicile doctor"
 
 
+class BackendInUse(BackendError):
+    """The place of a new backend exists, and holds what is not ours."""
+
+    retryable = False
+    usual_advice = "Nothing was changed there. Name another bucket or directory in the topology."
+
+
 class BackendClosed(BackendError):
     """Nothing new may go to the backend: its posture is bad or unknown."""
 

@@ -13,7 +13,7 @@ from uuid import UUID
 from storage.catalog import purges
 from storage.catalog.kinds import ObjectKind
 from storage.catalog.objects import Replica
-from storage.errors import BackendError, BackendUnavailable
+from storage.errors import BackendError, BackendUnavailable, PurgeIncomplete
 from storage.objects.transfer import time_left
 from storage.objects.write import Contents, Write, abandon, announce
 from storage.ports import ItemKind
@@ -94,15 +94,31 @@ def is_alone(region: OpenRegion, backend: str) -> bool:
     return not others
 
 
-def _discard(region: OpenRegion, replica: Replica) -> None:
-    """Purge an abandoned control now. If it is not gone, the queue goes on."""
+def leave_and_purge(region: OpenRegion, backends: Sequence[str]) -> None:
+    """Leave a control on each backend, list it, purge it, and see it absent.
+
+    Raises BackendError. The queue then purges what is left.
+    """
+    planted = plant(region, backends)
+    for backend, failed in check(region, planted).items():
+        if failed is not None:
+            raise BackendUnavailable(backend, f"it does not list what was just stored: {failed}")
+    for replica in planted.write.replicas:
+        if not _discard(region, replica):
+            raise PurgeIncomplete(replica.backend, "a canary is still listed after its deletion")
+
+
+def _discard(region: OpenRegion, replica: Replica) -> bool:
+    """Purge an abandoned control now, and return whether it is gone. If not, the queue goes on."""
     backend = region.backends[replica.backend]
     backend.purge(replica.key)
     looked = region.clock.now()
-    if not backend.list_key(replica.key):
-        seen = region.visibility(replica.backend)
-        with region.catalog.begin() as connection:
-            purges.mark_gone(connection, replica, seen, looked, control=None)
+    if backend.list_key(replica.key):
+        return False
+    seen = region.visibility(replica.backend)
+    with region.catalog.begin() as connection:
+        purges.mark_gone(connection, replica, seen, looked, control=None)
+    return True
 
 
 def _abandon(region: OpenRegion, control: Control) -> None:

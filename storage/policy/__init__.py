@@ -68,7 +68,7 @@ from storage.policy.retention import (
 )
 from storage.policy.revisions import Code, Kind, Migration, check_schema, check_supported
 from storage.policy.scrub import Done, Expected, Finding, judge, next_scrub, reassign, sampled
-from storage.policy.stages import Stage, check_open
+from storage.policy.stages import Stage, advances, check_open
 from storage.policy.standing import (
     Retire,
     RetireReason,
@@ -123,6 +123,7 @@ __all__ = [
     "absent",
     "accept_id",
     "admit",
+    "advances",
     "agreement_ending",
     "attested_from",
     "check_open",

@@ -2,7 +2,7 @@
 
 from enum import StrEnum
 
-from storage.errors import RegionNotRoutable
+from storage.errors import InvalidRequest, RegionNotRoutable
 
 
 class Stage(StrEnum):
@@ -19,6 +19,22 @@ class Stage(StrEnum):
     def opens(self) -> bool:
         """Whether a service may open the region."""
         return self in (Stage.ROUTABLE, Stage.RETIRING)
+
+
+_WAY = (Stage.PROPOSED, Stage.PROVISIONED, Stage.ATTESTED, Stage.ROUTABLE)
+
+
+def advances(now: Stage, to: Stage) -> bool:
+    """Return whether a region that is provisioned gets to a stage, or is there or beyond already.
+
+    Raises InvalidRequest if it is on its way out.
+    """
+    if now not in _WAY:
+        raise InvalidRequest(
+            f"The region is {now}: it is not provisioned again.",
+            advice="Declare a region of another name.",
+        )
+    return _WAY.index(now) < _WAY.index(to)
 
 
 def check_open(region: str, stage: Stage | None) -> None:

@@ -4,11 +4,16 @@
 """
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, ConfigDict, SecretStr
 
 from regions.backends import S3Spec
+from regions.fields import PostureCheck
 from storage.ports import Backend
+
+if TYPE_CHECKING:
+    from storage.backends.s3.bucket import Bucket
 
 
 class S3Credentials(BaseModel):
@@ -35,9 +40,42 @@ def open_s3(
 ) -> Backend:
     """Return the bucket as a backend. Without ``credentials`` boto3 searches for some."""
     from storage.backends.s3.backend import S3Backend  # noqa: PLC0415 - imports boto3
+
+    bucket = _bucket(spec, credentials, timeout, clock)
+    return S3Backend(bucket, attested_off=spec.attested_off, longest_request=spec.longest_request)
+
+
+def make_bucket(
+    spec: S3Spec,
+    *,
+    credentials: S3Credentials | None,
+    timeout: float,
+    clock: Callable[[], float],
+    refuse_foreign: Callable[[], None],
+) -> frozenset[PostureCheck]:
+    """Create the bucket if it is absent, and set it up. Return what the server cannot set.
+
+    ``refuse_foreign`` raises if what is in an existing bucket is not ours: it is then untouched.
+    """
+    from storage.backends.s3 import creation  # noqa: PLC0415 - imports boto3
+
+    bucket = _bucket(spec, credentials, timeout, clock)
+    if creation.exists(bucket):
+        refuse_foreign()
+    else:
+        creation.create(bucket, spec.aws_region, locks=spec.object_lock)
+    return creation.set_up(bucket, versions="versions" not in spec.attested_off)
+
+
+def _bucket(
+    spec: S3Spec,
+    credentials: S3Credentials | None,
+    timeout: float,
+    clock: Callable[[], float],
+) -> "Bucket":
     from storage.backends.s3.bucket import Bucket  # noqa: PLC0415 - imports boto3
 
-    bucket = Bucket(
+    return Bucket(
         spec.name,
         spec.bucket,
         spec.aws_region,
@@ -46,4 +84,3 @@ def open_s3(
         timeout=timeout,
         clock=clock,
     )
-    return S3Backend(bucket, attested_off=spec.attested_off, longest_request=spec.longest_request)

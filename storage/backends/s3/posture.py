@@ -27,7 +27,8 @@ Ask = Callable[["S3Client"], Answer]
 Judge = Callable[[Answer], bool]
 
 _LOG_DELIVERY = "http://acs.amazonaws.com/groups/s3/LogDelivery"
-_BLOCKS = ("BlockPublicAcls", "IgnorePublicAcls", "BlockPublicPolicy", "RestrictPublicBuckets")
+BLOCKS = ("BlockPublicAcls", "IgnorePublicAcls", "BlockPublicPolicy", "RestrictPublicBuckets")
+"""What a bucket must block so that nothing in it can be public."""
 _EVENTS = (
     "TopicConfigurations",
     "QueueConfigurations",
@@ -149,7 +150,7 @@ def replicates(answer: Answer) -> bool:
 def blocks_all(answer: Answer) -> bool:
     """Whether the bucket lets no policy or access list make anything public."""
     blocked = answer.get("PublicAccessBlockConfiguration", {})
-    return all(blocked.get(name) is True for name in _BLOCKS)
+    return all(blocked.get(name) is True for name in BLOCKS)
 
 
 def policy_is_public(answer: Answer) -> bool:

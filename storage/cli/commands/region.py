@@ -1,4 +1,4 @@
-"""``region list`` and ``region new``: the regions of the topology."""
+"""``region``: list the regions of the topology, declare one, and make it ready."""
 
 import json
 from pathlib import Path
@@ -8,8 +8,10 @@ from typer import Argument, Option
 
 from regions.model import Region
 from storage.cli.options import AsJson
-from storage.cli.output import print_json, print_note, print_table, print_text
+from storage.cli.output import good, print_json, print_note, print_table, print_text
 from storage.errors import InvalidRequest
+from storage.provisioning import Done
+from storage.provisioning import provision as carry_on
 from storage.settings import Settings, load_settings, topology_of
 
 
@@ -67,9 +69,9 @@ def new(
     backend: Annotated[
         list[str],
         Option(
-            metavar="KEY=VALUE,...",
-            help="A backend: name=in-a,sub_processor=...,kind=s3,bucket=...,aws_region=... "
-            "Repeat it, the preferred one first.",
+            metavar="SPEC",
+            help="A backend, as KEY=VALUE,KEY=VALUE with the keys of its entry in the file: name, "
+            "kind, sub_processor and so on. Repeat it, the preferred one first.",
         ),
     ],
     steward: Annotated[
@@ -117,6 +119,33 @@ def new(
     for file in made:
         print_text("made", str(file))
     print_note("Review both. Then: alembic upgrade heads")
+
+
+def provision(
+    name: Annotated[str, Argument(metavar="REGION", help="A region that a revision declares.")],
+    as_json: AsJson = False,
+) -> None:
+    """Make a declared region ready: catalog, keys, buckets. Check and try them, and open it.
+
+    A bucket is made in its place, with versions, TLS only and no public access. One that exists and
+    holds what is not ours is refused, and nothing is changed in it. The command can be repeated,
+    also after it was interrupted, and run by two at once.
+    """
+    done: list[Done] = []
+    for step in carry_on(load_settings(), name):
+        done.append(step)
+        if not as_json:
+            print_text(good("done"), step.what, step.backend or "")
+        for check in sorted(step.unset):
+            print_note(f"  {step.backend} cannot be told: {check}. Attest it: posture_attested.")
+    if as_json:
+        steps = [
+            {"done": each.what, "backend": each.backend, "not_set": sorted(each.unset)}
+            for each in done
+        ]
+        print_json({"region": name, "stage": "routable", "steps": steps})
+        return
+    print_text(good("routable"), name)
 
 
 def _backend(given: str) -> list[str]:
