@@ -135,6 +135,19 @@ def distinct(entry: Region, others: Iterable[Region]) -> Iterator[Fault]:
             yield from _apart(spec, other.backends)
 
 
+def place(entry: Region, regions: Mapping[str, Region]) -> Iterator[Fault]:
+    """Check that a cell belongs to a region in its jurisdiction, which is no cell of another."""
+    if entry.place is None:
+        return
+    first = regions.get(entry.place)
+    if first is None or first is entry or first.place is not None:
+        yield "place", f"{entry.place} is not another region of this topology, without a place"
+    elif first.jurisdiction != entry.jurisdiction:
+        yield "place", f"{entry.place} is in {first.jurisdiction}, not in {entry.jurisdiction}"
+    if "cells" in entry.model_fields_set:
+        yield "cells", f"is for the first cell, {entry.place}"
+
+
 def locations(entry: Region, known: Locations) -> Iterator[Fault]:
     """Check that each backend stands in the region's jurisdiction, as far as its name tells.
 

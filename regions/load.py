@@ -169,6 +169,8 @@ def _regions(
         _refuse(file, check.distinct(region, tuple(regions.values())))
         _refuse(file, check.locations(region, locations))
         regions[region.name] = region
+    for region in regions.values():
+        _refuse(folder / f"{region.name}.toml", check.place(region, regions))
     return regions
 
 

@@ -5,6 +5,7 @@ Nothing here reads a file (see ``regions.load``) or knows a secret (see ``storag
 
 import hashlib
 import json
+from collections.abc import Mapping
 from datetime import date, timedelta
 from enum import StrEnum
 from typing import Annotated, Literal
@@ -84,6 +85,13 @@ class SubProcessor(Model):
         return self.connector is not None and self.connector.kind == "manual"
 
 
+class CellRule(StrEnum):
+    """To which cell of a place a new tenant goes."""
+
+    FILL = "fill"  # the first that has room
+    SPREAD = "spread"  # the one with the fewest tenants
+
+
 class Steward(Model):
     """The company that runs a part of a region, and the location of that part."""
 
@@ -107,6 +115,11 @@ class Region(Model):
     backups: Steward
     # how long a catalog backup lives
     catalog_backup_days: int = Field(ge=0, le=LONGEST_RETENTION_DAYS)
+    # the region of which it is a cell, if its own name is not the one that customers see
+    place: Name | None = None
+    # in the first cell of a place, the one of that name: how new tenants are shared out
+    cells: CellRule = CellRule.FILL
+    room: int | None = Field(default=None, ge=0)  # the most tenants that the cell takes
     replicas: int = Field(ge=1)  # replicas of each object
     required: int = Field(ge=1)  # replicas before a write is acknowledged
     backends: tuple[BackendSpec, ...] = Field(min_length=1)  # in order of preference
@@ -115,6 +128,12 @@ class Region(Model):
     def stewards(self) -> tuple[tuple[str, Steward], ...]:
         """The stewards of the region's data outside its backends, by what they run."""
         return ("catalog", self.catalog), ("keys", self.keys), ("backups", self.backups)
+
+
+def cells_of(regions: Mapping[str, Region], place: str) -> tuple[Region, ...]:
+    """Return the cells of a place, the first one first: a region of its own is its only cell."""
+    others = (region for region in regions.values() if region.place == place)
+    return (*(r for r in (regions.get(place),) if r is not None), *others)
 
 
 class Keeping(Model):

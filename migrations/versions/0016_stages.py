@@ -1,4 +1,4 @@
-"""Note the stages of a region that a revision of the topology declares.
+"""Note the stages of a region that a revision declares, and the cell that a tenant was given.
 
 Revision: 0016
 Follows: 0014
@@ -25,15 +25,18 @@ UP = (
     )
     """,
     "GRANT SELECT ON region_stage TO domicile_service, domicile_worker, domicile_admin",
+    "CREATE TABLE cell_choice (tenant text PRIMARY KEY, cell text NOT NULL)",
+    "GRANT SELECT ON cell_choice TO domicile_service, domicile_worker, domicile_admin",
+    "GRANT INSERT ON cell_choice TO domicile_admin",
 )
 
 
 def upgrade() -> None:
-    """Create the table. The login that migrates alone writes to it."""
+    """Create the tables. Only the login that migrates notes a stage."""
     for statement in UP:
         op.execute(statement)
 
 
 def downgrade() -> None:
-    """Drop it."""
-    op.execute("DROP TABLE region_stage")
+    """Drop them."""
+    op.execute("DROP TABLE region_stage, cell_choice")

@@ -3,14 +3,16 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
+from regions.model import cells_of
 from storage.catalog import tenants
+from storage.catalog.cells import give as give_cell
 from storage.client.holds import Holds
 from storage.client.homes import Homes, home_elsewhere, unknown
 from storage.client.processors import Processors
 from storage.client.regions import ServedRegion
 from storage.client.validate import check_limit, check_spec, check_tenant_id
 from storage.model import TenantSpec
-from storage.policy import admit, well_formed
+from storage.policy import Cell, admit, choose_cell, well_formed
 
 
 class Admin:
@@ -36,12 +38,17 @@ class Tenants:
         Raises Refused if the terms are not allowed (AgreementMissing, ResidencyUnsatisfied,
         ConsumerTenant, ...), TenantConflict if the tenant exists with another account or home,
         and WrongRegion if this process does not serve the home. Every region of this process must
-        answer: a tenant has one home.
+        answer: a tenant has one home. Where the home has several cells, a new tenant is given one
+        of those that this process serves, and keeps it. Raises PlacementUnsatisfied if none has
+        room.
         """
         check_spec(spec)
         spec = replace(spec, agreements=tuple(spec.agreements))
         home = self._home(spec)
         admit(home.region.topology, spec)
+        cell = self._cell(home, spec)
+        if cell != spec.home:
+            spec, home = replace(spec, home=cell), self._homes.served(cell)
         for name in self._homes.names:
             if name != spec.home:  # the others first, so that two homes cannot both take the name
                 with self._homes.served(name).region.catalog.begin() as connection:
@@ -54,7 +61,8 @@ class Tenants:
     def get(self, tenant: str) -> TenantSpec:
         """Return a tenant's terms. Raises UnknownTenant or WrongRegion."""
         check_tenant_id(tenant)
-        return self._homes.find(tenant)[1].spec
+        served, terms = self._homes.find(tenant)
+        return _outward(served, terms.spec)
 
     def list(self, region: str, *, after: str = "", limit: int = 100) -> Sequence[TenantSpec]:
         """Return the tenants at home in a region, by ascending id.
@@ -65,10 +73,30 @@ class Tenants:
         check_tenant_id(after)
         if after and not well_formed(after):
             raise unknown("tenant", after)
-        with self._homes.served(region).region.catalog.begin() as connection:
+        served = self._homes.served(region)
+        with served.region.catalog.begin() as connection:
             ids = tenants.page(connection, after, limit)
             found = [tenants.find(connection, i) for i in ids]
-        return [terms.spec for terms in found if terms is not None]
+        return [_outward(served, terms.spec) for terms in found if terms is not None]
+
+    def _cell(self, home: ServedRegion, spec: TenantSpec) -> str:
+        """Return the cell of the tenant, chosen now if it is new. Mostly its home is the only one.
+
+        The choice commits before anything else: a repetition, by anybody, finds it.
+        """
+        regions = home.region.topology.regions
+        cells = [cell for cell in cells_of(regions, spec.home) if cell.name in self._homes.names]
+        if len(cells) < 2:
+            return spec.home
+
+        def choose(tenants: dict[str, int]) -> str:
+            known = [Cell(cell.name, tenants.get(cell.name, 0), cell.room) for cell in cells]
+            return choose_cell(spec.home, home.region.region.cells, known)
+
+        names = [cell.name for cell in cells_of(regions, spec.home)]
+        return home.region.catalog.run(
+            lambda connection: give_cell(connection, spec.id, names, choose)
+        )
 
     def _home(self, spec: TenantSpec) -> ServedRegion:
         if spec.home in self._homes.names:
@@ -78,3 +106,8 @@ class Tenants:
             raise home_elsewhere(spec.id, spec.home)
         # ``admit`` refuses a home that the topology does not have, with the reason
         return some
+
+
+def _outward(home: ServedRegion, spec: TenantSpec) -> TenantSpec:
+    """Return the terms with the home that customers see: that of a cell is its place."""
+    return replace(spec, home=home.region.region.place or spec.home)

@@ -1,10 +1,12 @@
 """``Store``: the entry point of the API, for the regions that this process serves."""
 
 import time
+from collections.abc import Iterator, Mapping
 from types import TracebackType
 from typing import Self
 from uuid import UUID
 
+from regions.model import cells_of
 from storage.catalog import erasure_status, erasures, tenants
 from storage.client.admin import Admin
 from storage.client.homes import REGIONAL, Homes, ask_each, unknown
@@ -13,7 +15,17 @@ from storage.client.tenant import Tenant
 from storage.client.validate import as_uuid, check_erasure, check_limit, check_tenant_id
 from storage.errors import InvalidRequest, NotFound
 from storage.ledger.fence import Sleep
-from storage.model import AccountErasure, Erasure, Reason, Scope, ScopeKind, StoreStatus
+from storage.model import (
+    AccountErasure,
+    Erasure,
+    PlaceStatus,
+    Reason,
+    RegionStatus,
+    Scope,
+    ScopeKind,
+    StoreStatus,
+)
+from storage.policy import add_up
 
 
 class Store:
@@ -108,7 +120,15 @@ class Store:
         found, failed = ask_each(
             self._homes.names, lambda name: region_status(self._homes.served(name).region)
         )
-        return StoreStatus(tuple(found.values()), failed)
+        return StoreStatus(tuple(found.values()), failed, tuple(self._places(found)))
+
+    def _places(self, found: Mapping[str, RegionStatus]) -> Iterator[PlaceStatus]:
+        """Yield the sums of the places that have several cells here."""
+        for served in self._homes.regions.values():
+            name, regions = served.region.name, served.region.topology.regions
+            cells = [found[cell.name] for cell in cells_of(regions, name) if cell.name in found]
+            if len(cells) > 1:
+                yield add_up(name, cells)
 
     def close(self) -> None:
         """Write what is queued. Every later call on the store or its tenants is refused.

@@ -22,6 +22,7 @@ from storage.model.scopes import Scope, ScopeKind
 from storage.model.status import (
     BackendState,
     LeavingState,
+    PlaceStatus,
     ProcessorState,
     RegionStatus,
     StoreStatus,
@@ -48,6 +49,7 @@ __all__ = [
     "LeavingState",
     "NewRecord",
     "Outstanding",
+    "PlaceStatus",
     "PlacedHold",
     "PlacementReason",
     "Posture",

@@ -49,6 +49,7 @@ class PlacementReason(StrEnum):
     SERVICE_NOT_SERVED = "service_not_served"
     UNKNOWN_RESIDENCY = "unknown_residency"
     UNKNOWN_HOME = "unknown_home"
+    NO_ROOM = "no_room"  # no cell of the region takes another tenant
     DPA_MISSING = "dpa_missing"
     DPA_NOT_YET = "dpa_not_yet"
     DPA_EXPIRED = "dpa_expired"

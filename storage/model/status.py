@@ -103,11 +103,27 @@ class RegionStatus:
 
 
 @dataclass(frozen=True, slots=True)
+class PlaceStatus:
+    """What the cells of one place have together. Holds over several cells count in each."""
+
+    place: str
+    cells: tuple[str, ...]
+    records: int
+    files: int
+    bytes: int
+    open_erasures: int
+    deferred_erasures: int
+    holds: int
+
+
+@dataclass(frozen=True, slots=True)
 class StoreStatus:
     """The status of the regions that a process serves.
 
-    ``regions``: those that answered. ``failed``: the errors of the others, by region.
+    ``regions``: those that answered. ``failed``: the errors of the others, by region. ``places``:
+    the sums of those that have several cells here.
     """
 
     regions: tuple[RegionStatus, ...]
     failed: Mapping[str, DomicileError]
+    places: tuple[PlaceStatus, ...] = ()

@@ -1,6 +1,7 @@
 """Decisions, and the reasons for them. Pure: no I/O, no clock, no SQL; ``now`` is an argument."""
 
 from storage.policy.access import OPEN_PURPOSES, Access, AccessReason, may_open, may_open_held
+from storage.policy.cells import Cell, add_up, choose_cell
 from storage.policy.copies import (
     ASK_AHEAD,
     HELD_AT_PROCESSORS,
@@ -93,6 +94,7 @@ __all__ = [
     "AbsenceReason",
     "Access",
     "AccessReason",
+    "Cell",
     "Code",
     "CopyTerm",
     "CopyTermReason",
@@ -122,6 +124,7 @@ __all__ = [
     "Term",
     "absent",
     "accept_id",
+    "add_up",
     "admit",
     "advances",
     "agreement_ending",
@@ -129,6 +132,7 @@ __all__ = [
     "check_open",
     "check_schema",
     "check_supported",
+    "choose_cell",
     "clocks_agree",
     "closed",
     "confirm_deletion",

@@ -26,6 +26,7 @@ from storage.catalog.tables.records import day, file, held, record
 from storage.catalog.tables.region import (
     agreement,
     catalog_info,
+    cell_choice,
     directory,
     pseudonym_key,
     region_stage,
@@ -39,6 +40,7 @@ __all__ = [
     "agreement",
     "audit",
     "catalog_info",
+    "cell_choice",
     "day",
     "day_key",
     "deferral",

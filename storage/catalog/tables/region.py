@@ -91,6 +91,14 @@ agreement = Table(
 )
 
 
+cell_choice = Table(  # in the first cell of a place: which cell a tenant was given
+    "cell_choice",
+    metadata,
+    Column("tenant", Text, primary_key=True),
+    Column("cell", Text, nullable=False),
+)
+
+
 directory = Table(  # all that a region knows about tenants of other regions
     "directory",
     metadata,

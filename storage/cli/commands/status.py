@@ -22,7 +22,7 @@ from storage.cli.output import (
     warning,
 )
 from storage.cli.reason_texts import reason_text
-from storage.model import BackendState, LeavingState, PostureState, RegionStatus
+from storage.model import BackendState, LeavingState, PlaceStatus, PostureState, RegionStatus
 from storage.text import format_size, plural
 
 
@@ -38,12 +38,17 @@ def status(as_json: AsJson = False) -> None:
         regions = [
             dataclasses.asdict(region) | {"overdue": late(region)} for region in found.regions
         ]
-        print_json({"regions": regions} | failed_regions(found.failed))
+        places = [dataclasses.asdict(place) for place in found.places]
+        print_json({"regions": regions, "places": places} | failed_regions(found.failed))
     else:
         for number, region in enumerate(found.regions):
             if number:
                 print_blank()
             show(region)
+        for place in found.places:
+            print_blank()
+            print_text(Text(f"{place.place}, {len(place.cells)} cells together", style="bold"))
+            print_facts(_sums(place), indent=2)
     end_with_failed(found.failed, as_json=as_json)
 
 
@@ -99,6 +104,16 @@ def show(region: RegionStatus) -> None:
             [(state.processor, *state_cells(state)) for state in region.processors],
             indent=2,
         )
+
+
+def _sums(place: PlaceStatus) -> list[tuple[str, str]]:
+    return [
+        ("records", f"{place.records:,}"),
+        ("files", f"{place.files:,}"),
+        ("sealed bytes", format_size(place.bytes)),
+        ("open erasures", f"{place.open_erasures:,}"),
+        ("holds", f"{place.holds:,}"),
+    ]
 
 
 def _counted(count: int) -> str:
