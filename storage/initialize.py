@@ -8,7 +8,7 @@ from uuid import uuid4
 
 from regions.model import Topology
 from storage.backends.registry import create_storage
-from storage.catalog import days, pseudonym_keys
+from storage.catalog import days, pseudonym_keys, topologies
 from storage.catalog.engine import Catalog, revision
 from storage.crypto.pseudonym import Pseudonyms
 from storage.crypto.root import LocalRootKeys, ensure
@@ -49,9 +49,13 @@ def initialize(
         pseudonym_keys.register(connection, region.name, names.checks())
         add_pseudonyms(connection, roots, names)
     catalog.check()
+    now = clock.now()
+    with catalog.begin() as connection:
+        topologies.check(connection, region.name, topology, now)
+        topologies.note(connection, topology, now)
     for spec in region.backends:
         create_storage(spec, data_dir=home)
-    today = clock.now().date()
+    today = now.date()
     until = horizon_wanted(topology, today)
     with catalog.begin() as connection:
         days.lock_making(connection)

@@ -34,6 +34,7 @@
     ├── ConfigurationError
     │   ├── TopologyError  SettingsError
     │   ├── BackendUndeclared    the topology lacks a backend that has replicas
+    │   ├── SubProcessorUnannounced  a company would begin before its notice is over
     │   ├── CatalogUnsafe  CatalogUnsupported  CatalogForbidden
     │   └── CatalogRestored      restored from a backup, which may lack later erasures
     └── ReceiptInvalid
@@ -52,6 +53,7 @@ from storage.errors.configuration import (
     CatalogUnsupported,
     ConfigurationError,
     SettingsError,
+    SubProcessorUnannounced,
     TopologyError,
 )
 from storage.errors.failures import (
@@ -167,6 +169,7 @@ __all__ = [
     "SettingsError",
     "StaleId",
     "StreamFailed",
+    "SubProcessorUnannounced",
     "TenantConflict",
     "TermsChanged",
     "TooFewReplicas",

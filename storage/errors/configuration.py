@@ -49,6 +49,15 @@ class BackendUndeclared(ConfigurationError):
     )
 
 
+class SubProcessorUnannounced(ConfigurationError):
+    """A sub-processor would begin before its notice is over, or its past dates were changed."""
+
+    usual_advice = (
+        "Correct its dates in sub_processors.toml. "
+        f"See {DOCUMENTATION}howto/announce-a-sub-processor/"
+    )
+
+
 class CatalogForbidden(ConfigurationError):
     """The database role lacks a privilege that the operation needs."""
 

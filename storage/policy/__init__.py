@@ -45,6 +45,8 @@ from storage.policy.lateness import (
     key_copies,
     retry_after,
 )
+from storage.policy.listing import list_companies, union
+from storage.policy.notice import Notice, NoticeReason, carry, notice_faults
 from storage.policy.placement import Placement, admit, decide_placement, well_formed
 from storage.policy.posture import (
     POSTURE_AGE,
@@ -106,6 +108,8 @@ __all__ = [
     "KnownPosture",
     "Lateness",
     "Migration",
+    "Notice",
+    "NoticeReason",
     "ObjectPlan",
     "Pace",
     "Permit",
@@ -121,6 +125,7 @@ __all__ = [
     "accept_id",
     "admit",
     "agreement_ending",
+    "carry",
     "check_schema",
     "check_supported",
     "clocks_agree",
@@ -139,6 +144,7 @@ __all__ = [
     "key_copies",
     "ledger_backends",
     "ledger_from",
+    "list_companies",
     "may_destroy",
     "may_hand_over",
     "may_leave",
@@ -147,6 +153,7 @@ __all__ = [
     "may_retire",
     "needs_reading",
     "next_scrub",
+    "notice_faults",
     "plan_erasure",
     "processors_of",
     "reassign",
@@ -157,6 +164,7 @@ __all__ = [
     "standing",
     "term_of",
     "too_old",
+    "union",
     "weigh",
     "well_formed",
 ]

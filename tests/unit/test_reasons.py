@@ -14,6 +14,7 @@ from storage.policy import (
     Done,
     Finding,
     HandOverReason,
+    NoticeReason,
     PlanReason,
     RetentionReason,
     RetireReason,
@@ -32,6 +33,7 @@ CODES: dict[type[StrEnum], str] = {
     Finding: "missing wrong_size corrupt leftover came_back wrong_place orphan foreign",
     HandOverReason: "allowed not_storable unknown_processor no_connector service_not_allowed "
     "outside_residency sub_processor_not_yet sub_processor_ended",
+    NoticeReason: "too_soon has_begun",
     PlacementReason: "allowed spare other_region outside_residency sub_processor_not_yet "
     "sub_processor_ended sub_processor_leaving backend_retires "
     "posture_bad posture_unreadable posture_unknown "

@@ -30,6 +30,7 @@ from storage.catalog.tables.region import (
     pseudonym_key,
     signing_key,
     tenant,
+    topology_seen,
 )
 
 __all__ = [
@@ -65,4 +66,5 @@ __all__ = [
     "statement",
     "sweep",
     "tenant",
+    "topology_seen",
 ]
