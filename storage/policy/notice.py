@@ -88,25 +88,25 @@ def carry(
 
 def _first(before: Listed | None, company: Listed, today: date | None) -> date | None:
     """Return the day from which its notice counts. None: it was on the first list."""
-    if before is None or _moved_ahead(before, company):
+    if before is None or _anew(before, company, today):
         return today
-    ended = today is not None and before.state(today) is ListedState.ENDED
-    return today if ended and company.since != before.since else before.listed
+    return before.listed
 
 
-def _moved_ahead(before: Listed, company: Listed) -> bool:
-    if company.since < before.since:
-        return True
+def _anew(before: Listed, company: Listed, today: date | None) -> bool:
+    """Return whether its notice counts anew: a date moved ahead, or it comes back after its end."""
     was, stated = before.announced, company.announced
-    return was is not None and stated is not None and stated < was
+    earlier = was is not None and stated is not None and stated < was
+    ended = today is not None and before.state(today) is ListedState.ENDED
+    return company.since < before.since or earlier or (ended and company.since != before.since)
 
 
 def _too_soon(before: Listed | None, company: Listed, region: str, today: date) -> Iterator[Notice]:
+    if before is not None and before.has_part_in(region) and not _anew(before, company, today):
+        return  # it was looked at when it got its part
     first = _first(before, company, today)
     if first is None:
         return
-    if before is not None and first == before.listed and before.has_part_in(region):
-        return  # it was looked at when it got its part, and its dates have not moved ahead since
     days = max(company.notice_days, before.notice_days if before is not None else 0)
     allowed = first + timedelta(days=days)
     if company.since < allowed:
