@@ -68,7 +68,7 @@ class Listed:
     @property
     def classes(self) -> tuple[str, ...]:
         """The data classes that reach it in any region."""
-        return tuple(sorted({name for part in self.parts for name in part.classes}))
+        return tuple(dict.fromkeys(name for part in self.parts for name in part.classes))
 
     def has_part_in(self, region: str) -> bool:
         """Return whether data of that region reaches it."""

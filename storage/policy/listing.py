@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
-from regions.model import Region, SubProcessor, Topology
+from regions.model import DataClass, Region, SubProcessor, Topology
 from storage.model import Listed, Part, PartKind
 from storage.policy.copies import processors_of
 
@@ -35,7 +35,7 @@ def _listed(topology: Topology, company: SubProcessor) -> Listed:
 
 
 def _parts(topology: Topology, region: Region, company: SubProcessor) -> Iterator[Part]:
-    every = tuple(sorted(rule.value for rule in topology.classes))
+    every = tuple(one.value for one in DataClass if one in topology.classes)
     for spec in region.backends:
         if spec.sub_processor == company.name:
             yield Part(region.name, PartKind.BACKEND, every, spec.name)
@@ -43,9 +43,10 @@ def _parts(topology: Topology, region: Region, company: SubProcessor) -> Iterato
         if steward.sub_processor == company.name:
             kind = PartKind(role)
             yield Part(region.name, kind, () if kind is PartKind.KEYS else every)
-    given = [c.value for c, rule in topology.classes.items() if company.service in rule.handed_to]
+    rules = topology.classes
+    given = tuple(name for name in every if company.service in rules[DataClass(name)].handed_to)
     if given and company in processors_of(topology, region):
-        yield Part(region.name, PartKind.COPIES, tuple(sorted(given)))
+        yield Part(region.name, PartKind.COPIES, given)
 
 
 def union(lists: Iterable[Sequence[Listed]]) -> tuple[Listed, ...]:
