@@ -54,12 +54,16 @@ def list_on(day: date) -> ListOn:
     seen, failed = _ask(settings, topology, day)
     found = {name: some for name, some in seen.items() if some}
     if found:
-        lists = [one.companies for some in found.values() for one in some]
-        known = {one.digest for some in found.values() for one in some}
-        notes = [_SEVERAL] if len(known) > 1 else []
-        if day == today() and topology.digest not in known:
-            notes.append("The topology of this command is not in use yet: no catalog has seen it.")
-        return ListOn(day, union(lists), tuple(notes), found, failed)
+        digests = {name: {one.digest for one in some} for name, some in found.items()}
+        notes = [_SEVERAL] if len(set().union(*digests.values())) > 1 else []
+        if day == today():
+            notes += [
+                f"{name} has not opened with the topology of this command, so what is new in "
+                "it there is not in the list."
+                for name, some in digests.items()
+                if topology.digest not in some
+            ]
+        return ListOn(day, _united(found), tuple(notes), found, failed)
     if day == today():
         return ListOn(day, planned, (_ALONE, *_reasons(failed)))
     for error in failed.values():
@@ -67,6 +71,24 @@ def list_on(day: date) -> ListOn:
     raise InvalidRequest(
         f"No catalog had seen a list of sub-processors by {day}.",
         advice="Give a later date. Catalogs keep the lists since they were migrated to know them.",
+    )
+
+
+def _united(found: Mapping[str, list[Seen]]) -> tuple[Listed, ...]:
+    """Return what the catalogs state together.
+
+    Which companies the data of a region reaches is for its own catalog to say, if it has answered:
+    another one has not checked their notice there.
+    """
+
+    def speaks_for(company: Listed, region: str) -> bool:
+        at = {part.region for part in company.parts}
+        return not at or region in at or not at <= found.keys()
+
+    return union(
+        [company for company in one.companies if speaks_for(company, region)]
+        for region, some in found.items()
+        for one in some
     )
 
 

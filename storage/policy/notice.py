@@ -94,7 +94,7 @@ def _first(before: Listed | None, company: Listed, today: date | None) -> date |
 
 
 def _anew(before: Listed, company: Listed, today: date | None) -> bool:
-    """Return whether its notice counts anew: a date moved ahead, or it comes back after its end."""
+    """Return whether its notice counts anew: a date is earlier, or it comes back after its end."""
     was, stated = before.announced, company.announced
     earlier = was is not None and stated is not None and stated < was
     ended = today is not None and before.state(today) is ListedState.ENDED

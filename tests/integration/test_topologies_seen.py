@@ -117,6 +117,18 @@ def test_what_is_in_use_is_noted_once_a_day(fresh: Domicile) -> None:
     assert later.last_seen.date() == TODAY + DAY
 
 
+def test_a_command_notes_nothing(fresh: Domicile, tmp_path: Path) -> None:
+    """It may have another topology than the services. It is held to the notice all the same."""
+    looks = replace(fresh.dependencies, probing=False)
+    for since, regions in ((30, 2), (29, 1)):
+        topology = announce(tmp_path / str(since), TODAY + since * DAY, TODAY - DAY)
+        changed = fresh.settings.model_copy(update={"topology": topology})
+        with open_homes(changed, dependencies=looks, log=fresh.log) as homes:
+            assert len(homes.regions) == regions
+
+    assert [NEW in names(seen) for seen in on(fresh, TODAY)] == [False]
+
+
 def test_a_restored_catalog_is_not_held_to_what_it_has_lost(
     fresh: Domicile, tmp_path: Path
 ) -> None:

@@ -163,7 +163,7 @@ def test_a_company_of_another_region_is_refused_when_it_is_used_here() -> None:
     assert faults([replace(abroad, listed=day(-40))], company(-5, -40)) == []
 
 
-def test_a_first_day_moves_ahead_only_with_a_new_notice() -> None:
+def test_a_first_day_becomes_earlier_only_with_a_new_notice() -> None:
     """The longer of the two notices counts: it was promised."""
     seen = [company(60, listed=day(-1))]
 
@@ -174,7 +174,7 @@ def test_a_first_day_moves_ahead_only_with_a_new_notice() -> None:
     assert faults(seen, company(20, None, 0)) == too_soon(20, 30)
 
 
-def test_an_announcement_moves_ahead_only_with_a_new_notice() -> None:
+def test_an_announcement_becomes_earlier_only_with_a_new_notice() -> None:
     """Else the notice would seem longer than it was."""
     seen = [company(20, -10, 30, listed=day(-10))]
 
@@ -242,7 +242,7 @@ def test_the_error_names_company_dates_and_what_to_do() -> None:
 def test_the_list_has_every_company_with_all_that_reaches_it() -> None:
     """Hosts, stewards of database, keys and backups, and processors with their classes."""
     found = {one.name: one for one in list_companies(TOPOLOGY)}
-    every = ("completion", "fine_tuning_file", "prompt")
+    every = ("prompt", "completion", "fine_tuning_file")
 
     assert list(found) == sorted(TOPOLOGY.sub_processors)
     assert found["lindenhost"].parts == (Part(HOME, PartKind.BACKEND, every, "eu-a"),)
@@ -252,4 +252,4 @@ def test_the_list_has_every_company_with_all_that_reaches_it() -> None:
         Part(HOME, PartKind.BACKUPS, every),
     )
     assert found["klarblick"].parts == (Part(HOME, PartKind.COPIES, every),)
-    assert found["vier-augen"].classes == ("completion", "prompt")
+    assert found["vier-augen"].classes == ("prompt", "completion")
