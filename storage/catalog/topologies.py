@@ -18,6 +18,8 @@ from storage.policy import carry, list_companies, notice_faults
 
 s = t.topology_seen.c
 
+_KINDS = {kind.value for kind in PartKind}
+
 
 @dataclass(frozen=True, slots=True)
 class Seen:
@@ -51,12 +53,6 @@ def on_day(connection: Connection, day: date) -> list[Seen]:
     found = connection.execute(before.where(s.last_seen >= begins)).all()
     found = found or connection.execute(before.limit(1)).all()
     return sorted(map(_seen, found), key=lambda seen: seen.first_seen)
-
-
-def first_day(connection: Connection) -> date | None:
-    """Return the UTC day on which the catalog first saw a topology."""
-    first: datetime | None = connection.scalar(select(s.first_seen).order_by(s.first_seen).limit(1))
-    return first.date() if first is not None else None
 
 
 def check(connection: Connection, region: str, topology: Topology, now: datetime) -> None:
@@ -127,6 +123,7 @@ def _company(stated: Mapping[str, Any]) -> Listed:
     parts = (
         Part(part["region"], PartKind(part["kind"]), tuple(part["classes"]), part["name"])
         for part in stated["parts"]
+        if part["kind"] in _KINDS
     )
     return Listed(
         stated["name"],

@@ -6,6 +6,7 @@ from datetime import date, timedelta
 from pathlib import Path
 
 import pytest
+from sqlalchemy import text
 
 from regions.load import load_topology
 from storage.bootstrap import init, open_homes
@@ -127,6 +128,22 @@ def test_a_command_notes_nothing(fresh: Domicile, tmp_path: Path) -> None:
             assert len(homes.regions) == regions
 
     assert [NEW in names(seen) for seen in on(fresh, TODAY)] == [False]
+
+
+def test_what_code_of_a_later_version_noted_is_passed_over(fresh: Domicile) -> None:
+    """It goes on while older code runs, and older code goes on."""
+    before = on(fresh, TODAY)[0]
+    with catalog_of(fresh.settings) as connection:
+        connection.execute(
+            text("""
+            UPDATE topology_seen SET sub_processors = jsonb_set(jsonb_set(sub_processors,
+              '{0,parts,9}', '{"kind": "later", "region": "x"}'), '{0,later}', '1')
+        """)
+        )
+
+    fresh.open()
+
+    assert on(fresh, TODAY) == [before]
 
 
 def test_a_restored_catalog_is_not_held_to_what_it_has_lost(
