@@ -155,8 +155,14 @@ BROKEN = [
             ("notice_days = -1\nsince = 2025-01-31", "notice_days", "greater than or equal to 0"),
             ("notice_days = 366\nsince = 2025-01-31", "notice_days", "less than or equal to 365"),
             ('announced = "soon"\nsince = 2025-01-31', "announced", "valid date"),
-            ('since = 2025-01-31\nlocations = [""]', "locations.1", "must not be empty"),
         )
+    ),
+    (
+        COMPANIES,
+        'locations = ["Germany"]',
+        'locations = [""]',
+        "sub_processors.lindenhost.locations.1",
+        "must not be empty",
     ),
     # connectors
     (
