@@ -21,7 +21,7 @@ _ALONE = (
     "catalogs, run the command where they are served, after: domicile init"
 )
 _PLANNED = "This is the list that the topology plans for that day."
-_SEVERAL = "Several topologies were in use on that day. The list has what any of them states."
+_SEVERAL = "Different lists were in use on that day. This one has what any of them states."
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +55,8 @@ def list_on(day: date) -> ListOn:
     found = {name: some for name, some in seen.items() if some}
     if found:
         digests = {name: {one.digest for one in some} for name, some in found.items()}
-        notes = [_SEVERAL] if len(set().union(*digests.values())) > 1 else []
+        stated = {union([one.companies]) for some in found.values() for one in some}
+        notes = [_SEVERAL] if len(stated) > 1 else []
         if day == today():
             notes += [
                 f"{name} has not opened with the topology of this command, so what is new in "

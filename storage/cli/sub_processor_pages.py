@@ -1,21 +1,25 @@
 """The public page of sub-processors, as Markdown and as one HTML file that needs nothing else."""
 
+import re
 from html import escape
 
 from storage.cli.sub_processor_lists import ListOn
 from storage.cli.sub_processor_texts import HEADS, escaped, row
 
 _TITLE = "Sub-processors"
+_HYPHENATED = re.compile(r"\w+(?:-\w+)+")
 _STYLE = """
 body { font: 16px/1.5 system-ui, sans-serif; color: #1a1a1a; margin: 2rem auto; max-width: 72rem;
   padding: 0 1rem; }
 table { border-collapse: collapse; width: 100%; font-size: 0.9rem; }
-th, td { text-align: left; vertical-align: top; padding: 0.5rem 0.75rem;
+th, td { text-align: left; vertical-align: top; padding: 0.5rem 0.5rem 0.5rem 0;
   border-bottom: 1px solid #d0d0d0; }
 thead th { border-bottom: 2px solid #1a1a1a; }
 tr { break-inside: avoid; }
+span { white-space: nowrap; }
 div { overflow-x: auto; }
 .note { color: #555; }
+@page { size: landscape; }
 @media print { body { margin: 0; max-width: none; font-size: 10pt; } thead { display:
   table-header-group; } div { overflow: visible; } }
 """
@@ -45,9 +49,11 @@ def html(found: ListOn) -> str:
 
 
 def _row(cells: tuple[str, ...]) -> str:
-    first, *rest = cells
-    shown = [
-        f'<th scope="row">{escape(first)}</th>',
-        *(f"<td>{escape(cell)}</td>" for cell in rest),
-    ]
-    return f"<tr>{''.join(shown)}</tr>"
+    first, *rest = map(_cell, cells)
+    shown = "".join(f"<td>{cell}</td>" for cell in rest)
+    return f'<tr><th scope="row">{first}</th>{shown}</tr>'
+
+
+def _cell(text: str) -> str:
+    """Return a text in which no date and no name of a region is broken at a hyphen."""
+    return _HYPHENATED.sub(r"<span>\g<0></span>", escape(text))

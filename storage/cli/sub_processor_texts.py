@@ -53,13 +53,13 @@ def classes(company: Listed) -> str:
 
 
 def data(company: Listed) -> str:
-    """Return what of that data it has, in which regions."""
-    kinds = [kind for kind in PartKind if any(part.kind is kind for part in company.parts)]
-    return "; ".join(f"{_DATA[kind]} ({_regions(company, kind)})" for kind in kinds) or _NONE
-
-
-def _regions(company: Listed, kind: PartKind) -> str:
-    return ", ".join(dict.fromkeys(p.region for p in company.parts if p.kind is kind))
+    """Return what of that data it has, in which regions: ``keys, database backups (eu-west-1)``."""
+    found: dict[str, list[str]] = {}
+    for kind, words in _DATA.items():
+        regions = ", ".join(dict.fromkeys(p.region for p in company.parts if p.kind is kind))
+        if regions:
+            found.setdefault(regions, []).append(words)
+    return "; ".join(f"{', '.join(some)} ({regions})" for regions, some in found.items()) or _NONE
 
 
 def differences(

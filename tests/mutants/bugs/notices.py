@@ -125,8 +125,8 @@ BUGS: tuple[Bug, ...] = (
     bug(
         "a page has the markup of a title",
         "cli/sub_processor_pages.py",
-        "{escape(first)}",
-        "{first}",
+        ", escape(text))",
+        ", text)",
         SHOWN,
     ),
     bug(
