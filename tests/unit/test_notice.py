@@ -22,6 +22,7 @@ from storage.policy import (
     may_hand_over,
     notice_faults,
     standing,
+    union,
 )
 
 TOPOLOGY = load_topology()
@@ -141,6 +142,7 @@ def test_a_new_company_needs_its_notice_from_today_on(since: int) -> None:
     """That it was announced before is a claim: the catalog has not seen it."""
     assert faults([], company(since, -30)) == too_soon(since, 30)
     assert faults([], company(30, -30)) == []
+    assert faults([], company(0, None, 0)) == []
 
 
 def test_the_first_list_of_a_catalog_is_believed() -> None:
@@ -172,6 +174,7 @@ def test_a_first_day_becomes_earlier_only_with_a_new_notice() -> None:
     assert faults(seen, company(40)) == []
     assert faults(seen, company(29)) == too_soon(29, 30)
     assert faults(seen, company(20, None, 0)) == too_soon(20, 30)
+    assert faults([company(5, -40, listed=day(-40))], company(10, -40)) == []
 
 
 def test_an_announcement_becomes_earlier_only_with_a_new_notice() -> None:
@@ -204,7 +207,9 @@ def test_what_has_begun_keeps_its_dates(since: int, announced: int | None, key: 
 
 
 def test_when_one_of_the_first_list_was_announced_may_be_added() -> None:
-    """No catalog knows. Of a company that a catalog saw coming, it does."""
+    """No catalog knows. Of a company that a catalog saw coming, it does. The rest stays."""
+    assert faults([company(-2, -40)], company(-2, -50)) != []
+    assert faults([company(-2, None, 0)], company(-1, None, 0)) != []
     assert faults([company(-2, None, 0)], company(-2, -40)) == []
     assert faults([company(-2, None, 0, listed=day(-9))], company(-2, -40)) != []
 
@@ -229,6 +234,7 @@ def test_the_error_names_company_dates_and_what_to_do() -> None:
     """Without a look at the code."""
     soon = faults([], company(0))[0].error(HOME)
     begun = faults([company(-2, -40, listed=day(-40))], company(-2, -50))[0].error(HOME)
+    added = faults([company(-2, None, listed=day(-40))], company(-2, -50))[0].error(HOME)
 
     assert "sub_processors.neu.since is 2026-03-01" in soon.message
     assert "2026-03-31" in soon.message
@@ -237,6 +243,7 @@ def test_the_error_names_company_dates_and_what_to_do() -> None:
     assert "sub_processors.neu.announced is 2026-01-10" in begun.message
     assert "2026-01-20" in begun.message
     assert "Set announced back (2026-01-20)" in begun.advice
+    assert "has seen none," in added.message
 
 
 def test_the_list_has_every_company_with_all_that_reaches_it() -> None:
@@ -253,3 +260,19 @@ def test_the_list_has_every_company_with_all_that_reaches_it() -> None:
     )
     assert found["klarblick"].parts == (Part(HOME, PartKind.COPIES, every),)
     assert found["vier-augen"].classes == ("prompt", "completion")
+
+
+def test_a_processor_of_no_class_is_reached_by_nothing() -> None:
+    """A connector alone brings no data there."""
+    kept = TOPOLOGY.classes[DataClass.PROMPT].model_copy(update={"handed_to": frozenset()})
+    topology = TOPOLOGY.model_copy(update={"classes": {DataClass.PROMPT: kept}})
+
+    assert {one.name: one.parts for one in list_companies(topology)}["klarblick"] == ()
+
+
+def test_lists_that_differ_give_all_that_they_state() -> None:
+    """When each catalog first had a company on its list is no difference."""
+    one, other = company(5, listed=day(-1)), company(5)
+    later, former = company(9), company(40, name="alt")
+
+    assert union([[one, former], [other, later]]) == (former, other, later)
