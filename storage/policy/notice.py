@@ -107,7 +107,7 @@ def _too_soon(before: Listed | None, company: Listed, region: str, today: date) 
     first = _first(before, company, today)
     if first is None:
         return
-    days = max(company.notice_days, before.notice_days if before is not None else 0)
+    days = max(one.notice_days for one in (company, before) if one is not None)
     allowed = first + timedelta(days=days)
     if company.since < allowed:
         yield Notice(company.name, "since", NoticeReason.TOO_SOON, company.since, allowed)

@@ -31,7 +31,7 @@ BUGS: tuple[Bug, ...] = (
     bug(
         "a shorter notice holds at once",
         "policy/notice.py",
-        "    days = max(company.notice_days, before.notice_days if before is not None else 0)",
+        "    days = max(one.notice_days for one in (company, before) if one is not None)",
         "    days = company.notice_days",
         POLICY,
     ),
