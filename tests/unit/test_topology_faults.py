@@ -136,34 +136,6 @@ BROKEN = [
         "sub_processors.lindenhost.until",
         "after since",
     ),
-    *(
-        (
-            COMPANIES,
-            "since = 2025-01-01",
-            dates,
-            f"sub_processors.lindenhost.{key}",
-            reason,
-        )
-        for dates, key, reason in (
-            ("announced = 2025-01-02\nsince = 2025-01-01", "since", "-1 days after announced"),
-            (
-                "announced = 2025-01-01\nnotice_days = 31\nsince = 2025-01-31",
-                "since",
-                "30 days after announced (2025-01-01), but notice_days is 31",
-            ),
-            ("notice_days = 30\nsince = 2025-01-31", "notice_days", "needs announced"),
-            ("notice_days = -1\nsince = 2025-01-31", "notice_days", "greater than or equal to 0"),
-            ("notice_days = 366\nsince = 2025-01-31", "notice_days", "less than or equal to 365"),
-            ('announced = "soon"\nsince = 2025-01-31', "announced", "valid date"),
-        )
-    ),
-    (
-        COMPANIES,
-        'locations = ["Germany"]',
-        'locations = [""]',
-        "sub_processors.lindenhost.locations.1",
-        "must not be empty",
-    ),
     # connectors
     (
         COMPANIES,

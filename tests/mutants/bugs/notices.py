@@ -12,14 +12,14 @@ BUGS: tuple[Bug, ...] = (
         "regions/check.py",
         "    if days < entry.notice_days:",
         "    if days < entry.notice_days - 1:",
-        ("tests/unit/test_topology_faults.py",),
+        ("tests/unit/test_topology_notice.py",),
     ),
     Bug(
         "a notice needs no announcement",
         "regions/check.py",
         "        if entry.notice_days:\n",
         "        if False:\n",
-        ("tests/unit/test_topology_faults.py",),
+        ("tests/unit/test_topology_notice.py",),
     ),
     bug(
         "a notice counts from the day that is stated",
