@@ -27,7 +27,7 @@ PLACES = 'locations = ["Germany"]'
         (FIRST, f"notice_days = 366\n{FIRST}", "notice_days", "less than or equal to 365"),
         (FIRST, f'announced = "soon"\n{FIRST}', "announced", "valid date"),
         (PLACES, 'locations = [""]', "locations.1", "must not be empty"),
-        (PLACES, 'locations = "Germany"', "locations", "valid tuple"),
+        (PLACES, 'locations = "Germany"', "locations", "valid array"),
     ],
 )
 def test_what_is_wrong_is_named(tmp_path: Path, old: str, new: str, key: str, reason: str) -> None:
