@@ -29,8 +29,9 @@ def unique(table: str, names: Sequence[str]) -> Iterator[Fault]:
 
 
 def sub_processor(entry: SubProcessor) -> Iterator[Fault]:
-    """Check that its dates leave at least one day, and that its connector has time to delete."""
+    """Check its notice, that its dates leave a day, and that its connector has time to delete."""
     key = f"sub_processors.{entry.name}"
+    yield from _notice(entry, key)
     if entry.until is not None and entry.until <= entry.since:
         yield f"{key}.until", f"must be after since ({entry.since})"
     elif entry.until is not None and (entry.until - entry.since).days <= entry.exit_days:
@@ -45,6 +46,18 @@ def sub_processor(entry: SubProcessor) -> Iterator[Fault]:
     if connector.lead >= connector.longest:
         reason = f"leaves no time to use a copy within max_days ({connector.max_days})"
         yield f"{key}.connector.lead_hours", reason
+
+
+def _notice(entry: SubProcessor, key: str) -> Iterator[Fault]:
+    """Check that it begins no earlier than its notice ends."""
+    if entry.announced is None:
+        if entry.notice_days:
+            yield f"{key}.notice_days", "needs announced: the day from which the notice counts"
+        return
+    days = (entry.since - entry.announced).days
+    if days < entry.notice_days:
+        reason = f"is {entry.since}, {days} days after announced ({entry.announced})"
+        yield f"{key}.since", f"{reason}, but notice_days is {entry.notice_days}"
 
 
 def residency(entry: Residency) -> Iterator[Fault]:

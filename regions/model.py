@@ -21,6 +21,8 @@ AgreementKind = Literal["dpa"]
 LONGEST_RETENTION_DAYS = 36_500
 """The most days that any retention may have: the expiry day must fit into a record id."""
 
+LONGEST_NOTICE_DAYS = 365
+"""The most days between the announcement of a sub-processor and its first day."""
 
 WRITE_WINDOW = timedelta(days=1)
 """How long an id can be written after its minting, and so how long a fence must stand.
@@ -65,6 +67,11 @@ class SubProcessor(Model):
     service: Service
     jurisdictions: frozenset[Jurisdiction]
     agreement: str
+    # what customers are told: where it works, and which products of yours it serves
+    locations: tuple[Text, ...] = ()
+    products: tuple[Text, ...] = ()
+    announced: date | None = None  # None: it was there when the service began
+    notice_days: int = Field(default=0, ge=0, le=LONGEST_NOTICE_DAYS)
     since: date
     until: date | None = None  # the first day on which it may no longer hold data
     # for a host: so many days before ``until`` what is there begins to be moved elsewhere

@@ -2,7 +2,7 @@
 
 from structlog.typing import FilteringBoundLogger
 
-from storage.catalog import departures, pseudonym_keys, stages
+from storage.catalog import departures, pseudonym_keys, stages, topologies
 from storage.clock import steady
 from storage.errors import CatalogUnavailable
 from storage.ledger.guard import AGE, Guard
@@ -36,6 +36,19 @@ def guard_catalog(region: OpenRegion, log: FilteringBoundLogger) -> bool:
         log.warning("catalog_not_compared", region=region.name, error=error.code)
         return False
     return True
+
+
+def see_topology(region: OpenRegion, *, noting: bool) -> None:
+    """Check that the topology keeps the notice of sub-processors; note in the catalog that it does.
+
+    Raises SubProcessorUnannounced. Call it after ``guard_catalog``, because a restored catalog has
+    lost what it saw. The region opens also if no backend answered that: so nothing compares here.
+    """
+    now = region.clock.now()
+    with region.catalog.begin_unwatched() as connection:
+        topologies.check(connection, region.name, region.topology, now)
+        if noting:
+            topologies.note(connection, region.topology, now)
 
 
 def probe(region: OpenRegion, log: FilteringBoundLogger) -> None:

@@ -9,7 +9,7 @@ from uuid import uuid4
 from regions.model import Topology
 from storage import embedded
 from storage.backends.registry import create_storage
-from storage.catalog import days, pseudonym_keys
+from storage.catalog import days, pseudonym_keys, topologies
 from storage.catalog.engine import Catalog, revision
 from storage.catalog.times import UNLIMITED
 from storage.crypto.pseudonym import Pseudonyms
@@ -103,6 +103,7 @@ def _region(
     try:
         ready = _catalog_and_keys(catalog, topology, settings, own, dependencies, through=through)
         catalog.check()
+        _see(catalog, topology, dependencies)
         for spec in topology.regions[name].backends:
             create_storage(spec, data_dir=settings.home)
         _partitions(catalog, topology, dependencies)
@@ -136,6 +137,14 @@ def _catalog_and_keys(
         pseudonym_keys.register(connection, name, names.checks())
         add_pseudonyms(connection, roots, names)
     return Ready(created, waiting)
+
+
+def _see(catalog: Catalog, topology: Topology, dependencies: Dependencies) -> None:
+    """Check that the topology keeps the notice of sub-processors, and note that it was seen."""
+    now = dependencies.clock(catalog).now()
+    with catalog.begin() as connection:
+        topologies.check(connection, catalog.region, topology, now)
+        topologies.note(connection, topology, now)
 
 
 def _partitions(catalog: Catalog, topology: Topology, dependencies: Dependencies) -> None:

@@ -1,7 +1,7 @@
 """Note the stages of a region that a revision declares, and the cell that a tenant was given.
 
 Revision: 0016
-Follows: 0014
+Follows: 0015
 """
 
 from collections.abc import Sequence
@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from alembic import op
 
 revision: str = "0016"
-down_revision: str | None = "0014"
+down_revision: str | None = "0015"
 branch_labels: str | Sequence[str] | None = None
 depends_on: str | Sequence[str] | None = None
 

@@ -105,6 +105,10 @@ class Catalog:
         """Begin a transaction that is committed at the end of the block."""
         return self._begin(self.engine, self._watch)
 
+    def begin_unwatched(self) -> AbstractContextManager[Connection]:
+        """Begin a transaction without the check of ``watch``."""
+        return self._begin(self.engine)
+
     @contextmanager
     def _begin(self, engine: Engine, watch: "_Watch | None" = None) -> Iterator[Connection]:
         with self._refusing(), engine.connect() as connection:

@@ -135,6 +135,15 @@ def page(connection: Connection, after: str, limit: int) -> list[str]:
     return list(connection.scalars(select(h.id).where(h.id > after).order_by(h.id).limit(limit)))
 
 
+def accounts(connection: Connection, after: str, limit: int) -> list[tuple[str, str]]:
+    """Return tenants of this region with their accounts, by ascending id, after one."""
+    h = t.tenant.c
+    rows = connection.execute(
+        select(h.id, h.account).where(h.id > after).order_by(h.id).limit(limit)
+    )
+    return [(row[0], row[1]) for row in rows]
+
+
 def count_ended(connection: Connection, today: date, most: int) -> int:
     """Return how many tenants had agreements of which none is in force any more, up to ``most``."""
     a = t.agreement.c

@@ -26,6 +26,7 @@ from storage.cli.commands import (
     region,
     scrub,
     status,
+    subprocessor,
     tenant,
     topology,
     worker,
@@ -111,6 +112,12 @@ _processor.command("list")(processor.list_processors)
 _processor.command("copies")(processor.list_copies)
 _processor.command("attest")(processor.attest)
 _processor.command("key")(processor.key)
+_sub_processor = _group(
+    "subprocessor", "List the companies that hold or handle data, by day.", _OPERATION
+)
+_sub_processor.command("list")(subprocessor.list_sub_processors)
+_sub_processor.command("diff")(subprocessor.diff)
+_sub_processor.command("notice")(subprocessor.notice)
 _region = _group("region", "List and declare the regions of the topology.", _OPERATION)
 _region.command("list")(region.list_regions)
 _region.command("new")(region.new)

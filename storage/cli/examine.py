@@ -15,7 +15,7 @@ from regions.model import Topology
 from storage import bootstrap
 from storage.catalog import days, server
 from storage.catalog.engine import OLDEST_SERVER, Catalog, revision
-from storage.checks import check_catalog
+from storage.checks import check_catalog, see_topology
 from storage.cli.findings import Finding, failed, tried
 from storage.cli.reason_texts import reason_text
 from storage.crypto.root import LocalRootKeys
@@ -76,6 +76,7 @@ def _region(
     try:
         with bootstrap.open_regions(alone, Dependencies()) as opened:
             check_catalog(opened[0])
+            see_topology(opened[0], noting=False)
             yield from _backends(opened[0])
     except DomicileError as error:
         yield failed("backends", name, error)

@@ -36,6 +36,7 @@
     │   ├── TopologyError  SettingsError
     │   ├── RegionNotRoutable    declared, and not provisioned yet, or retired
     │   ├── BackendUndeclared    the topology lacks a backend that has replicas
+    │   ├── SubProcessorUnannounced  a company would begin before its notice is over
     │   ├── CatalogUnsafe  CatalogUnsupported  CatalogForbidden
     │   └── CatalogRestored      restored from a backup, which may lack later erasures
     └── ReceiptInvalid
@@ -55,6 +56,7 @@ from storage.errors.configuration import (
     ConfigurationError,
     RegionNotRoutable,
     SettingsError,
+    SubProcessorUnannounced,
     TopologyError,
 )
 from storage.errors.failures import (
@@ -173,6 +175,7 @@ __all__ = [
     "SettingsError",
     "StaleId",
     "StreamFailed",
+    "SubProcessorUnannounced",
     "TenantConflict",
     "TermsChanged",
     "TooFewReplicas",

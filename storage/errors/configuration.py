@@ -55,6 +55,15 @@ class RegionNotRoutable(ConfigurationError):
     usual_advice = "Run: domicile region provision"
 
 
+class SubProcessorUnannounced(ConfigurationError):
+    """A sub-processor would begin before its notice is over, or its past dates were changed."""
+
+    usual_advice = (
+        "Correct its dates in sub_processors.toml. "
+        f"See {DOCUMENTATION}howto/announce-a-sub-processor/"
+    )
+
+
 class CatalogForbidden(ConfigurationError):
     """The database role lacks a privilege that the operation needs."""
 

@@ -46,6 +46,8 @@ from storage.policy.lateness import (
     key_copies,
     retry_after,
 )
+from storage.policy.listing import list_companies, union
+from storage.policy.notice import Notice, NoticeReason, carry, notice_faults
 from storage.policy.placement import Placement, admit, decide_placement, well_formed
 from storage.policy.posture import (
     POSTURE_AGE,
@@ -110,6 +112,8 @@ __all__ = [
     "KnownPosture",
     "Lateness",
     "Migration",
+    "Notice",
+    "NoticeReason",
     "ObjectPlan",
     "Pace",
     "Permit",
@@ -129,6 +133,7 @@ __all__ = [
     "advances",
     "agreement_ending",
     "attested_from",
+    "carry",
     "check_open",
     "check_schema",
     "check_supported",
@@ -149,6 +154,7 @@ __all__ = [
     "key_copies",
     "ledger_backends",
     "ledger_from",
+    "list_companies",
     "may_destroy",
     "may_hand_over",
     "may_leave",
@@ -157,6 +163,7 @@ __all__ = [
     "may_retire",
     "needs_reading",
     "next_scrub",
+    "notice_faults",
     "plan_erasure",
     "processors_of",
     "reassign",
@@ -167,6 +174,7 @@ __all__ = [
     "standing",
     "term_of",
     "too_old",
+    "union",
     "weigh",
     "well_formed",
 ]

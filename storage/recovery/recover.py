@@ -15,7 +15,7 @@ from uuid import UUID
 from sqlalchemy import Connection
 from structlog.typing import FilteringBoundLogger
 
-from storage.catalog import erasure_waits, holds, identity, ledger, objects, records
+from storage.catalog import erasure_waits, holds, identity, ledger, objects, records, topologies
 from storage.catalog.kinds import ObjectKind, ObjectState
 from storage.catalog.objects import NewObject
 from storage.errors import BackendError
@@ -120,6 +120,7 @@ def finish(region: OpenRegion, silent: Collection[str]) -> None:
     with region.catalog.begin() as connection:
         _repair_all(region, reconcile(region, connection, list(region.backends), unread))
     with region.catalog.begin() as connection:
+        topologies.trust(connection, region.topology, region.clock.now())
         identity.accept(connection, sorted(unread))
 
 

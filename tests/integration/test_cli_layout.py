@@ -88,6 +88,7 @@ def test_no_word_of_an_output_is_split(line: CommandLine, width: list[int], tmp_
         ["tenant", "list"],
         ["region", "list"],
         ["processor", "list"],
+        ["subprocessor", "list"],
         ["processor", "copies"],
         ["policy", "explain"],
         ["recover"],

@@ -39,9 +39,12 @@ def _suite(module: str, *names: str) -> Suite:
 
 POLICY = (
     _unit("access", "access"),
+    _unit("cells", "cells"),
     _unit("copies", "copies_policy"),
     _unit("erasure", "erasure_policy", "scrub_policy", "copies_policy"),
     _unit("lateness", "lateness", "copies_policy"),
+    _unit("listing", "notice"),
+    _unit("notice", "notice"),
     _unit("placement", "placement", "standing", "copies_policy"),
     _unit("posture", "posture", "placement"),
     _unit("retention", "retention", "placement", "erasure_policy"),

@@ -14,6 +14,7 @@ from storage.policy import (
     Done,
     Finding,
     HandOverReason,
+    NoticeReason,
     PlanReason,
     RetentionReason,
     RetireReason,
@@ -32,12 +33,13 @@ CODES: dict[type[StrEnum], str] = {
     Finding: "missing wrong_size corrupt leftover came_back wrong_place orphan foreign",
     HandOverReason: "allowed not_storable unknown_processor no_connector service_not_allowed "
     "outside_residency sub_processor_not_yet sub_processor_ended",
+    NoticeReason: "too_soon has_begun",
     PlacementReason: "allowed spare other_region outside_residency sub_processor_not_yet "
     "sub_processor_ended sub_processor_leaving backend_retires "
     "posture_bad posture_unreadable posture_unknown "
     "catalog_sub_processor_not_yet catalog_sub_processor_ended "
     "keys_sub_processor_not_yet keys_sub_processor_ended backups_sub_processor_not_yet "
-    "backups_sub_processor_ended unknown_class service_not_served unknown_residency unknown_home "
+    "backups_sub_processor_ended unknown_class service_not_served unknown_residency unknown_home no_room "
     "dpa_missing dpa_not_yet dpa_expired",
     RetireReason: "allowed not_declared too_few_left",
     Standing: "open not_yet leaving ended",

@@ -2,8 +2,8 @@
 
 import pytest
 
-from storage.errors import RegionNotRoutable
-from storage.policy import Stage, check_open
+from storage.errors import InvalidRequest, RegionNotRoutable
+from storage.policy import Stage, advances, check_open
 
 
 @pytest.mark.parametrize("stage", [None, Stage.ROUTABLE, Stage.RETIRING])
@@ -27,3 +27,19 @@ def test_a_retired_region_is_not_provisioned_again() -> None:
         check_open("eu-1", Stage.RETIRED)
 
     assert "Remove it from the topology" in caught.value.advice
+
+
+WAY = [Stage.PROPOSED, Stage.PROVISIONED, Stage.ATTESTED, Stage.ROUTABLE]
+
+
+def test_a_region_goes_one_way() -> None:
+    """A repetition, or a second process, takes none back and notes none twice."""
+    for n, now in enumerate(WAY):
+        assert [advances(now, to) for to in WAY] == [m > n for m in range(len(WAY))]
+
+
+@pytest.mark.parametrize("stage", [Stage.RETIRING, Stage.RETIRED])
+def test_a_region_on_its_way_out_does_not_come_back(stage: Stage) -> None:
+    """Its evidence ends, or has ended."""
+    with pytest.raises(InvalidRequest, match=f"The region is {stage}: it is not provisioned"):
+        advances(stage, Stage.ROUTABLE)

@@ -32,6 +32,7 @@ from storage.catalog.tables.region import (
     region_stage,
     signing_key,
     tenant,
+    topology_seen,
 )
 
 __all__ = [
@@ -69,4 +70,5 @@ __all__ = [
     "statement",
     "sweep",
     "tenant",
+    "topology_seen",
 ]

@@ -107,3 +107,13 @@ directory = Table(  # all that a region knows about tenants of other regions
     Column("home", Text, nullable=False),
     Index("directory_account", "account"),
 )
+
+
+topology_seen = Table(  # with each its list of sub-processors; no role changes or deletes it
+    "topology_seen",
+    metadata,
+    Column("digest", Text, primary_key=True),
+    Column("first_seen", MOMENT, nullable=False),
+    Column("last_seen", MOMENT, nullable=False),
+    Column("sub_processors", JSONB, nullable=False),
+)

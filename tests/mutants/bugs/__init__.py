@@ -2,11 +2,13 @@
 
 from tests.mutants.bugs import (
     alembic,
+    cells,
     connections,
     decisions,
     deletion,
     holds,
     listings,
+    notices,
     places,
     postures,
     process,
@@ -22,6 +24,7 @@ __all__ = ["BUGS", "Bug"]
 
 BUGS: tuple[Bug, ...] = (
     *alembic.BUGS,
+    *cells.BUGS,
     *connections.BUGS,
     *decisions.BUGS,
     *writes.BUGS,
@@ -29,6 +32,7 @@ BUGS: tuple[Bug, ...] = (
     *holds.BUGS,
     *recovery.BUGS,
     *listings.BUGS,
+    *notices.BUGS,
     *places.BUGS,
     *postures.BUGS,
     *process.BUGS,

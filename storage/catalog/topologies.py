@@ -1,0 +1,141 @@
+"""The topologies that a catalog has seen, and the list of sub-processors of each.
+
+With them the list on a past day is a fact, and a topology cannot say that it was announced before.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from typing import Any
+
+from sqlalchemy import Connection, Row, select
+from sqlalchemy.dialects.postgresql import insert
+
+from regions.model import Topology
+from storage.catalog import tables as t
+from storage.model import Listed, Part, PartKind
+from storage.policy import carry, list_companies, notice_faults
+
+s = t.topology_seen.c
+
+_KINDS = {kind.value for kind in PartKind}
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """A topology that a catalog has seen, with its list of sub-processors."""
+
+    digest: str
+    first_seen: datetime
+    last_seen: datetime
+    companies: tuple[Listed, ...]
+
+
+def newest(connection: Connection) -> Seen | None:
+    """Return the topology that was seen last."""
+    query = select(t.topology_seen).order_by(s.last_seen.desc(), s.first_seen.desc()).limit(1)
+    row = connection.execute(query).one_or_none()
+    return None if row is None else _seen(row)
+
+
+def on_day(connection: Connection, day: date) -> list[Seen]:
+    """Return the topologies that were in use on a UTC day, oldest first.
+
+    Those that were seen before it and on it or later; if there are none, the last one before it,
+    because a topology is in use until another one is seen.
+    """
+    begins = datetime.combine(day, time.min, UTC)
+    before = (
+        select(t.topology_seen)
+        .where(s.first_seen < begins + timedelta(days=1))
+        .order_by(s.last_seen.desc(), s.first_seen.desc())
+    )
+    found = connection.execute(before.where(s.last_seen >= begins)).all()
+    found = found or connection.execute(before.limit(1)).all()
+    return sorted(map(_seen, found), key=lambda seen: seen.first_seen)
+
+
+def check(connection: Connection, region: str, topology: Topology, now: datetime) -> None:
+    """Raise SubProcessorUnannounced if a topology does not keep the notice that is owed.
+
+    One that the catalog has seen before is allowed: processes may go back to it.
+    """
+    if connection.scalar(select(s.digest).where(s.digest == topology.digest)):
+        return
+    latest = newest(connection)
+    seen = latest.companies if latest is not None else None
+    for fault in notice_faults(seen, list_companies(topology), region, now.date()):
+        raise fault.error(region)
+
+
+def note(connection: Connection, topology: Topology, now: datetime) -> None:
+    """Note that a topology is in use: at once if another one was seen last, else once a day."""
+    latest = newest(connection)
+    if latest is None:
+        _insert(connection, topology, list_companies(topology), now)
+    elif latest.digest != topology.digest or latest.last_seen.date() < now.date():
+        companies = carry(latest.companies, list_companies(topology), now.date())
+        _insert(connection, topology, companies, now)
+
+
+def trust(connection: Connection, topology: Topology, now: datetime) -> None:
+    """Note a topology without a check: the catalog was restored, and has lost what it saw last."""
+    latest = newest(connection)
+    seen = latest.companies if latest is not None else None
+    _insert(connection, topology, carry(seen, list_companies(topology), None), now)
+
+
+def _insert(
+    connection: Connection, topology: Topology, companies: Sequence[Listed], now: datetime
+) -> None:
+    new = insert(t.topology_seen).values(
+        digest=topology.digest,
+        first_seen=now,
+        last_seen=now,
+        sub_processors=[_stated(company) for company in companies],
+    )
+    again = new.on_conflict_do_update(
+        index_elements=[s.digest], set_={"last_seen": now}, where=s.last_seen < now
+    )
+    connection.execute(again)
+
+
+def _stated(company: Listed) -> dict[str, object]:
+    dates = {
+        key: value.isoformat() if value is not None else None
+        for key in ("announced", "since", "until", "listed")
+        for value in (getattr(company, key),)
+    }
+    return asdict(company) | dates
+
+
+def _seen(row: Row[*tuple[Any, ...]]) -> Seen:
+    digest, first_seen, last_seen, companies = row
+    return Seen(digest, first_seen, last_seen, tuple(map(_company, companies)))
+
+
+def _company(stated: Mapping[str, Any]) -> Listed:
+    """Return a company as it was noted; what code of another version noted too is left out."""
+
+    def day(key: str) -> date | None:
+        return date.fromisoformat(stated[key]) if stated.get(key) else None
+
+    parts = (
+        Part(part["region"], PartKind(part["kind"]), tuple(part["classes"]), part["name"])
+        for part in stated["parts"]
+        if part["kind"] in _KINDS
+    )
+    return Listed(
+        stated["name"],
+        stated["title"],
+        stated["service"],
+        tuple(stated["jurisdictions"]),
+        tuple(stated["locations"]),
+        tuple(stated["products"]),
+        day("announced"),
+        stated["notice_days"],
+        date.fromisoformat(stated["since"]),
+        day("until"),
+        tuple(parts),
+        day("listed"),
+    )

@@ -1,0 +1,127 @@
+"""Decide whether a topology keeps the notice of its sub-processors, given what a catalog has seen.
+
+A topology may state any dates. What a catalog saw, and when, it cannot change: so the notice counts
+from the day on which the catalog first saw the company, not from the day that is stated.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import date, timedelta
+from enum import StrEnum
+
+from storage.errors import DOCUMENTATION, SubProcessorUnannounced
+from storage.model import Listed, ListedState
+
+_PAGE = f"See {DOCUMENTATION}howto/announce-a-sub-processor/"
+
+
+class NoticeReason(StrEnum):
+    """Why the dates of a company are refused."""
+
+    TOO_SOON = "too_soon"  # its first day comes before its notice is over
+    HAS_BEGUN = "has_begun"  # a date is changed that has come true already
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """A fault in the dates of a company.
+
+    ``key``: that of the date. ``stated``: by the new topology. ``allowed``: the first day that it
+    may state; for a company that has begun, the only one (None: it may state none).
+    """
+
+    company: str
+    key: str
+    reason: NoticeReason
+    stated: date | None
+    allowed: date | None
+
+    def error(self, region: str) -> SubProcessorUnannounced:
+        """Return the error for the catalog of a region."""
+        where = f"sub_processors.{self.company}.{self.key}"
+        if self.reason is NoticeReason.TOO_SOON:
+            return SubProcessorUnannounced(
+                f"{where} is {self.stated}, but its notice is not over before {self.allowed}: it "
+                f"counts from when the catalog of {region} sees the company.",
+                advice=f"Set since to {self.allowed} or later in sub_processors.toml, or go back "
+                f"to the topology that {region} had before. {_PAGE}",
+            )
+        was = self.allowed or "none"
+        return SubProcessorUnannounced(
+            f"{where} is {self.stated or 'missing'}, but the catalog of {region} has seen {was}, "
+            "and the company has begun.",
+            advice=f"Set {self.key} back ({was}) in sub_processors.toml. {_PAGE}",
+        )
+
+
+def notice_faults(
+    seen: Sequence[Listed] | None, new: Sequence[Listed], region: str, today: date
+) -> Iterator[Notice]:
+    """Yield what a new list changes that it may not, in a region whose catalog saw a list before.
+
+    ``seen``: the newest list that the catalog has seen; None if it has seen none. A company that no
+    data of the region reaches is not looked at: its notice counts here once it gets a part.
+    """
+    if seen is None:
+        return
+    known = {company.name: company for company in seen}
+    for company in new:
+        if company.has_part_in(region):
+            before = known.get(company.name)
+            if before is not None and before.state(today) is ListedState.ACTIVE:
+                yield from _changed(before, company)
+            yield from _too_soon(before, company, region, today)
+
+
+def carry(
+    seen: Sequence[Listed] | None, new: Sequence[Listed], today: date | None
+) -> tuple[Listed, ...]:
+    """Return a new list, with the day on which the catalog first saw each company as it is now.
+
+    ``today``: None if that day is not known, because the catalog has lost what it saw last.
+    """
+    if seen is None:
+        return tuple(new)
+    known = {company.name: company for company in seen}
+    return tuple(replace(one, listed=_first(known.get(one.name), one, today)) for one in new)
+
+
+def _first(before: Listed | None, company: Listed, today: date | None) -> date | None:
+    """Return the day from which its notice counts. None: it was on the first list."""
+    if before is None or _anew(before, company, today):
+        return today
+    return before.listed
+
+
+def _anew(before: Listed, company: Listed, today: date | None) -> bool:
+    """Return whether its notice counts anew: a date is earlier, or it comes back after its end."""
+    was, stated = before.announced, company.announced
+    earlier = was is not None and stated is not None and stated < was
+    ended = today is not None and before.state(today) is ListedState.ENDED
+    return company.since < before.since or earlier or (ended and company.since != before.since)
+
+
+def _too_soon(before: Listed | None, company: Listed, region: str, today: date) -> Iterator[Notice]:
+    if before is not None and before.has_part_in(region) and not _anew(before, company, today):
+        return  # it was looked at when it got its part
+    first = _first(before, company, today)
+    if first is None:
+        return
+    days = max(one.notice_days for one in (company, before) if one is not None)
+    allowed = first + timedelta(days=days)
+    if company.since < allowed:
+        yield Notice(company.name, "since", NoticeReason.TOO_SOON, company.since, allowed)
+
+
+def _changed(before: Listed, company: Listed) -> Iterator[Notice]:
+    """Yield which dates of a company that has begun are changed.
+
+    Of one on the first list no catalog knows when it was announced: that may be added.
+    """
+    added = before.announced is None and before.listed is None
+    for key, stated, was in (
+        ("since", company.since, before.since),
+        ("announced", company.announced, before.announced),
+    ):
+        if stated != was and not (key == "announced" and added):
+            yield Notice(company.name, key, NoticeReason.HAS_BEGUN, stated, was)

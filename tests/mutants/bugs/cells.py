@@ -1,0 +1,51 @@
+"""Bugs of cells and of provisioning."""
+
+from tests.mutants.bugs.bug import bug
+
+CELLS = "tests/integration/test_cells.py"
+PROVISION = "tests/integration/test_provision.py"
+
+BUGS = (
+    bug(
+        "two callers choose a cell at once",
+        "catalog/cells.py",
+        "    connection.execute(text(\"SELECT pg_advisory_xact_lock(hashtextextended('cell_choice', 0))\"))\n",
+        "",
+        CELLS,
+    ),
+    bug(
+        "a tenant is given another cell at each call",
+        "catalog/cells.py",
+        "    if found is not None:\n",
+        "    if False:\n",
+        CELLS,
+    ),
+    bug(
+        "a bucket with the data of another is taken",
+        "provisioning.py",
+        "        if foreign:\n",
+        "        if False:\n",
+        PROVISION,
+    ),
+    bug(
+        "a region with a bad bucket is opened",
+        "provisioning.py",
+        "    if closed:\n",
+        "    if False:\n",
+        PROVISION,
+    ),
+    bug(
+        "a stage is noted by each process",
+        "provisioning.py",
+        "        if advances(now, to):\n",
+        "        if True:\n",
+        PROVISION,
+    ),
+    bug(
+        "a bucket is made where the server likes",
+        "backends/s3/creation.py",
+        "    found = bucket.ask(ask)\n    if found:\n",
+        "    found = bucket.ask(ask)\n    if False:\n",
+        PROVISION,
+    ),
+)
