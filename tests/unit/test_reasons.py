@@ -39,8 +39,8 @@ CODES: dict[type[StrEnum], str] = {
     "posture_bad posture_unreadable posture_unknown "
     "catalog_sub_processor_not_yet catalog_sub_processor_ended "
     "keys_sub_processor_not_yet keys_sub_processor_ended backups_sub_processor_not_yet "
-    "backups_sub_processor_ended unknown_class service_not_served unknown_residency unknown_home no_room "
-    "dpa_missing dpa_not_yet dpa_expired",
+    "backups_sub_processor_ended unknown_class service_not_served unknown_residency unknown_home "
+    "no_room dpa_missing dpa_not_yet dpa_expired",
     RetireReason: "allowed not_declared too_few_left",
     Standing: "open not_yet leaving ended",
     PlanReason: "nothing_alive survivors expires_first",

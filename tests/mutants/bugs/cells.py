@@ -9,8 +9,8 @@ BUGS = (
     bug(
         "two callers choose a cell at once",
         "catalog/cells.py",
-        "    connection.execute(text(\"SELECT pg_advisory_xact_lock(hashtextextended('cell_choice', 0))\"))\n",
-        "",
+        "pg_advisory_xact_lock(hashtextextended('cell_choice', 0))",
+        "1",
         CELLS,
     ),
     bug(
