@@ -27,8 +27,9 @@ help: ## List the targets
 demo: venv ## Show the main job from end to end, with its proof
 	@$(BIN)/domicile demo $(ARGS)
 
+# One process runs all tests of a file: what they share is made once. The quick ones of unit are last.
 test: venv ## Run the tests, but for those that are marked deep
-	$(BIN)/pytest -n $(WORKERS) $(ARGS)
+	$(BIN)/pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 check: lint test check-wheel ## Run what CI runs, in minutes; the tests build the documentation too
 
