@@ -1,6 +1,6 @@
 """``store.admin``: what operators use."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from regions.model import cells_of
@@ -11,6 +11,7 @@ from storage.client.homes import Homes, home_elsewhere, unknown
 from storage.client.processors import Processors
 from storage.client.regions import ServedRegion
 from storage.client.validate import check_limit, check_spec, check_tenant_id
+from storage.errors import RegionNotRoutable
 from storage.model import TenantSpec
 from storage.policy import Cell, admit, choose_cell, well_formed
 
@@ -37,10 +38,10 @@ class Tenants:
 
         Raises Refused if the terms are not allowed (AgreementMissing, ResidencyUnsatisfied,
         ConsumerTenant, ...), TenantConflict if the tenant exists with another account or home,
-        and WrongRegion if this process does not serve the home. Every region of this process must
-        answer: a tenant has one home. Where the home has several cells, a new tenant is given one
-        of those that this process serves, and keeps it. Raises PlacementUnsatisfied if none has
-        room.
+        and WrongRegion if this process does not serve the home. Every region of this process that
+        is routable must answer: a tenant has one home. Where the home has several cells, a new
+        tenant is given one of those that this process serves, and keeps it. Raises
+        PlacementUnsatisfied if none has room.
         """
         check_spec(spec)
         spec = replace(spec, agreements=tuple(spec.agreements))
@@ -49,10 +50,9 @@ class Tenants:
         cell = self._cell(home, spec)
         if cell != spec.home:
             spec, home = replace(spec, home=cell), self._homes.served(cell)
-        for name in self._homes.names:
-            if name != spec.home:  # the others first, so that two homes cannot both take the name
-                with self._homes.served(name).region.catalog.begin() as connection:
-                    tenants.note_elsewhere(connection, spec)
+        for other in self._others(spec.home):  # first, so that no two homes take the name
+            with other.region.catalog.begin() as connection:
+                tenants.note_elsewhere(connection, spec)
         home.region.catalog.run(
             lambda connection: tenants.ensure(connection, spec, home.region.clock.now())
         )
@@ -78,6 +78,17 @@ class Tenants:
             ids = tenants.page(connection, after, limit)
             found = [tenants.find(connection, i) for i in ids]
         return [_outward(served, terms.spec) for terms in found if terms is not None]
+
+    def _others(self, home: str) -> Iterator[ServedRegion]:
+        """Yield the other regions, but for those that no service may use: no tenant is there."""
+        for name in self._homes.names:
+            if name == home:
+                continue
+            try:
+                other = self._homes.served(name)
+            except RegionNotRoutable:
+                continue
+            yield other
 
     def _cell(self, home: ServedRegion, spec: TenantSpec) -> str:
         """Return the cell of the tenant, chosen now if it is new. Mostly its home is the only one.

@@ -1,91 +1,16 @@
 """Every code block of the tutorial is run, in order, from an empty directory."""
 
-import doctest
-import os
-import re
-import shutil
-import subprocess
 import sys
-import tempfile
-from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from storage import embedded
+from tests.support.pages import DOCS, check_page, directory
 
-PAGE = Path(__file__).parents[2] / "docs/tutorial.md"
-_BLOCK = re.compile(
-    r'^```(?P<kind>\S*)(?: title="(?P<file>[^"]+)")?\n(?P<text>.*?)^```$', re.MULTILINE | re.DOTALL
-)
-_END = "---- end of a block ----"
-
-
-@dataclass(frozen=True)
-class Block:
-    """A code block: ``sh`` is run, ``python`` is a file, ``text`` is what ``sh`` printed."""
-
-    kind: str
-    file: str | None
-    text: str
-
-
-def blocks() -> list[Block]:
-    """Return the code blocks of the page."""
-    found = [Block(m["kind"], m["file"], m["text"]) for m in _BLOCK.finditer(PAGE.read_text())]
-    for block in found:
-        assert block.kind in {"sh", "python", "text"}, block
-        assert (block.file is not None) == (block.kind == "python"), block
-    return found
-
-
-def script(page: list[Block]) -> str:
-    """Return one shell script that does what the page says."""
-    parts = []
-    for block in page:
-        if block.kind == "python":
-            parts.append(f"cat > {block.file} <<'END-OF-FILE'\n{block.text}END-OF-FILE\n")
-        elif block.kind == "sh":
-            parts.append(f"{block.text}echo '{_END}'\n")
-    return "".join(parts)
-
-
-@pytest.fixture
-def directory() -> Iterator[Path]:
-    """An empty directory that PostgreSQL may enter. It is another user if this is root."""
-    made = Path(tempfile.mkdtemp(prefix="dom-"))
-    made.chmod(0o755)
-    yield made
-    shutil.rmtree(made)
+__all__ = ["directory"]
 
 
 @pytest.mark.timeout(600)  # a dozen processes
 def test_every_block_runs_in_order(directory: Path) -> None:
-    """Commands succeed, and print what the page shows. The server stays up between them."""
-    page = blocks()
-    environment = {k: v for k, v in os.environ.items() if not k.startswith("DOMICILE_")}
-    environment["PATH"] = f"{Path(sys.executable).parent}:{environment['PATH']}"
-
-    (directory / "data").mkdir(mode=0o700)
-    _, leave = embedded.start(directory / "data/postgres")
-    done = subprocess.run(
-        ["/usr/bin/env", "bash", "-euo", "pipefail", "-c", script(page)],
-        cwd=directory,
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=580,
-        check=False,
-    )
-    leave()
-
-    assert done.returncode == 0, done.stdout + done.stderr
-    printed = iter(done.stdout.split(f"{_END}\n"))
-    last = ""
-    for block in page:
-        if block.kind == "sh":
-            last = next(printed)
-        elif block.kind == "text":
-            same = doctest.OutputChecker().check_output(block.text, last, doctest.ELLIPSIS)
-            assert same, f"expected:\n{block.text}\nprinted:\n{last}"
+    """Commands succeed, and print what the page shows."""
+    check_page(DOCS / "tutorial.md", directory, Path(sys.executable).parent)

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import date
 from io import StringIO
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from storage.cli.exit_codes import Exit
 from storage.errors import RegionNotRoutable
 from storage.initialize import init
 from storage.migrating.scaffold import new_topology
+from storage.model import DataClass, Dpa, TenantSpec
 from storage.policy import Stage
 from storage.settings import load_settings
 from tests.support.catalogs.databases import MEANS, Throwaway, opened
@@ -370,3 +372,16 @@ class TestCommandsOfDomicile:
         assert refused.exit_code != Exit.DONE
         assert says in " ".join(refused.stderr.split())
         assert sorted(theirs.directory.rglob("*")) == before
+
+
+def test_a_region_that_is_not_routable_keeps_no_tenant_from_another(theirs: Place) -> None:
+    """A process may have the settings of a region before it is ready."""
+    init(load_settings(), dependencies=MEANS)
+    with opened(EU, theirs.urls[EU]) as connection:
+        stages.add(connection, Stage.ROUTABLE, stages.declared(connection))
+
+    with open_store(load_settings(), dependencies=MEANS) as store:
+        dpa = Dpa(signed=date(2026, 1, 5))
+        store.admin.tenants.ensure(TenantSpec("t", "acme", EU, "EU", agreements=[dpa]))
+
+        assert store.tenant("t").put(DataClass.PROMPT, b"mine").id

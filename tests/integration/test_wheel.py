@@ -18,6 +18,9 @@ from storage.catalog.engine import revision
 from storage.errors import ConfigurationError
 from storage.testing import Server
 from tests.support.catalogs.databases import HOME, opened
+from tests.support.pages import DOCS, check_page, directory
+
+__all__ = ["directory"]
 
 ROOT = Path(__file__).parents[2]
 THEIRS = "raise SystemExit('ran the migrations of the service')"
@@ -135,6 +138,20 @@ def test_a_service_knows_which_schemas_it_works_with(installed: Installed, tmp_p
     ran = installed.run(tmp_path, "python", "-c", ASKS)
 
     assert (ran.stdout, ran.stderr) == (f"{shipped.this_code()} False\n", "")
+
+
+@pytest.mark.timeout(600)  # a dozen processes
+def test_an_adopter_adds_a_region_with_the_wheel_alone(
+    installed: Installed, directory: Path
+) -> None:
+    """The second tutorial: a topology of one's own, a region by a revision, moto, directories."""
+    for name in ("alembic", "pytest"):  # their own scripts run in this environment
+        module = "alembic.config" if name == "alembic" else name
+        script = installed.bin / name
+        script.write_text(f'#!/bin/sh\nexec "{installed.bin}/python" -m {module} "$@"\n')
+        script.chmod(0o755)
+
+    check_page(DOCS / "tutorial-region.md", directory, installed.bin)
 
 
 @pytest.mark.parametrize(

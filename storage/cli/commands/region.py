@@ -7,8 +7,18 @@ from typing import Annotated
 from typer import Argument, Option
 
 from regions.model import Region
+from storage.cli.error_handling import end_with_failed, failed_regions
 from storage.cli.options import AsJson
-from storage.cli.output import good, print_json, print_note, print_table, print_text
+from storage.cli.output import (
+    bad,
+    good,
+    print_blank,
+    print_json,
+    print_note,
+    print_table,
+    print_text,
+)
+from storage.client.homes import ask_each
 from storage.errors import InvalidRequest
 from storage.provisioning import Done
 from storage.provisioning import provision as carry_on
@@ -122,30 +132,49 @@ def new(
 
 
 def provision(
-    name: Annotated[str, Argument(metavar="REGION", help="A region that a revision declares.")],
+    names: Annotated[
+        list[str], Argument(metavar="REGION...", help="Regions that a revision declares.")
+    ],
     as_json: AsJson = False,
 ) -> None:
-    """Make a declared region ready: catalog, keys, buckets. Check and try them, and open it.
+    """Make declared regions ready: catalog, keys, buckets. Check and try them, and open them.
 
     A bucket is made in its place, with versions, TLS only and no public access. One that exists and
     holds what is not ours is refused, and nothing is changed in it. The command can be repeated,
-    also after it was interrupted, and run by two at once.
+    also after it was interrupted, and run by two at once. A region that fails keeps no other from
+    being made ready.
     """
-    done: list[Done] = []
-    for step in carry_on(load_settings(), name):
-        done.append(step)
-        if not as_json:
-            print_text(good("done"), step.what, step.backend or "")
-        for check in sorted(step.unset):
-            print_note(f"  {step.backend} cannot be told: {check}. Attest it: posture_attested.")
+    settings = load_settings()
+    found, failed = ask_each(names, lambda name: _provision(settings, name, quiet=as_json))
     if as_json:
-        steps = [
-            {"done": each.what, "backend": each.backend, "not_set": sorted(each.unset)}
-            for each in done
-        ]
-        print_json({"region": name, "stage": "routable", "steps": steps})
-        return
-    print_text(good("routable"), name)
+        steps = {
+            name: [
+                {"done": each.what, "backend": each.backend, "not_set": sorted(each.unset)}
+                for each in done
+            ]
+            for name, done in found.items()
+        }
+        print_json({"routable": steps} | failed_regions(failed))
+    elif len(names) > 1:
+        print_blank()
+        results = [*((name, good("routable")) for name in found)]
+        print_table(("region", "stage"), [*results, *((n, bad("failed")) for n in failed)])
+    end_with_failed(failed, as_json=as_json)
+
+
+def _provision(settings: Settings, name: str, *, quiet: bool) -> list[Done]:
+    done: list[Done] = []
+    for step in carry_on(settings, name):
+        done.append(step)
+        if not quiet:
+            print_text(good("done"), name, step.what, step.backend or "")
+            for check in sorted(step.unset):
+                print_note(
+                    f"  {step.backend} cannot be told: {check}. Attest it: posture_attested."
+                )
+    if not quiet:
+        print_text(good("routable"), name)
+    return done
 
 
 def _backend(given: str) -> list[str]:
