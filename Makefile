@@ -13,6 +13,9 @@ BIN := .venv/bin
 PIP := pip --disable-pip-version-check
 UV := uv==0.13.9
 
+# Tests start many processes. Each would compile its imports anew.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DELETE_ON_ERROR:
 .SUFFIXES:
 .PHONY: help demo test test-servers check deep lint format check-migrations crashpoints wheel check-wheel bench simulate \
@@ -24,14 +27,15 @@ help: ## List the targets
 demo: venv ## Show the main job from end to end, with its proof
 	@$(BIN)/domicile demo $(ARGS)
 
-test: venv .venv/.compiled ## Run the tests, but for those that are marked deep
-	$(BIN)/pytest -n $(WORKERS) $(ARGS)
+# One process runs all tests of a file: what they share is made once. The quick ones of unit are last.
+test: venv ## Run the tests, but for those that are marked deep
+	$(BIN)/pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 check: lint test check-wheel ## Run what CI runs, in minutes; the tests build the documentation too
 
 # Hours. What is random gets many more rounds, what is sampled in `make test` is run whole, and the
 # tests themselves are tested. A failure prints the seed or the story that repeats it.
-deep: venv .venv/.compiled ## Run what is random or exhaustive too: before a release
+deep: venv ## Run what is random or exhaustive too: before a release
 	$(BIN)/pytest -n $(WORKERS) -m deep
 	HYPOTHESIS_PROFILE=deep FAULTS_KILLS=40 FAULTS_ROUNDS=100 $(BIN)/pytest -n $(WORKERS) -m '' \
 	  tests/unit tests/integration/test_state_machine.py tests/faults/test_kill.py \
@@ -40,7 +44,7 @@ deep: venv .venv/.compiled ## Run what is random or exhaustive too: before a rel
 
 # Starts Ceph, PostgreSQL and PgBouncer on loopback; fails, and says what to install, if one of them
 # is not on this machine. Then the server that lies, which is ours; not if ARGS chooses tests.
-test-servers: venv .venv/.compiled ## Run the tests that need real servers
+test-servers: venv ## Run the tests that need real servers
 	$(BIN)/pytest -m servers tests/servers $(ARGS)
 	$(if $(ARGS),,$(BIN)/pytest -n $(WORKERS) -m '' tests/integration/test_s3_lies.py)
 
@@ -121,11 +125,6 @@ venv: .venv/.installed
 
 .venv/.installed: .venv/.dependencies pyproject.toml regions/version.py
 	@$(BIN)/$(PIP) install -qq --no-deps --no-build-isolation -e .
-	@touch $@
-
-# Tests start many processes. Each would compile its imports anew where PYTHONDONTWRITEBYTECODE is set.
-.venv/.compiled: .venv/.dependencies
-	@$(BIN)/python -m compileall -q -j $(WORKERS) .venv/lib
 	@touch $@
 
 .venv/.dependencies: requirements.lock

@@ -1,5 +1,6 @@
 """What all tests share."""
 
+import gc
 import os
 from collections.abc import Iterator
 
@@ -14,6 +15,15 @@ pytest_plugins = ["storage.testing"]
 settings.register_profile("quick", deadline=None)
 settings.register_profile("deep", deadline=None, max_examples=2000)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "quick"))
+
+
+gc.disable()  # until all tests are imported, which makes no garbage
+
+
+def pytest_collection_finish() -> None:
+    """Look no more at what was imported: it stays until the process ends."""
+    gc.freeze()
+    gc.enable()
 
 
 @pytest.fixture(scope="session", autouse=True)

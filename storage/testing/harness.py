@@ -44,7 +44,7 @@ _COMMON = ("name", "sub_processor", "attested_off", "longest_request_minutes")
 _PLENTY = 4 * 1024**3  # bytes
 
 
-def _quick() -> str | None:
+def memory_directory() -> str | None:
     """Return a directory in memory, if there is enough: test databases need no durability."""
     memory = Path("/dev/shm")  # noqa: S108
     there = memory.is_dir() and os.access(memory, os.W_OK)
@@ -56,7 +56,7 @@ class Server:
 
     def __init__(self) -> None:
         # not in the folder of pytest: as root, PostgreSQL runs as another user
-        self.directory = Path(tempfile.mkdtemp(prefix="dom-", dir=_quick()))
+        self.directory = Path(tempfile.mkdtemp(prefix="dom-", dir=memory_directory()))
         self.topology = load_topology()
         self._url, self._leave = embedded.start(self.directory / "pg")
         self._numbers = count(1)

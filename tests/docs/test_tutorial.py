@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from storage import embedded
+from storage.testing.harness import memory_directory
 
 PAGE = Path(__file__).parents[2] / "docs/tutorial.md"
 _BLOCK = re.compile(
@@ -54,7 +55,7 @@ def script(page: list[Block]) -> str:
 @pytest.fixture
 def directory() -> Iterator[Path]:
     """An empty directory that PostgreSQL may enter. It is another user if this is root."""
-    made = Path(tempfile.mkdtemp(prefix="dom-"))
+    made = Path(tempfile.mkdtemp(prefix="dom-", dir=memory_directory()))
     made.chmod(0o755)
     yield made
     shutil.rmtree(made)

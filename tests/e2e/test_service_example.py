@@ -19,6 +19,7 @@ from storage import (
     PutResult,
     open_store,
 )
+from storage.testing.harness import memory_directory
 from tests.e2e import async_service_example
 
 T = TypeVar("T")
@@ -31,7 +32,7 @@ LINES = b'{"messages": []}\n' * 100
 @pytest.fixture(scope="module", autouse=True)
 def _from_nothing() -> Iterator[None]:
     """An empty data directory, and no other setting. Not pytest's: PostgreSQL is another user."""
-    made = Path(tempfile.mkdtemp(prefix="dom-"))
+    made = Path(tempfile.mkdtemp(prefix="dom-", dir=memory_directory()))
     with pytest.MonkeyPatch.context() as environment:
         environment.setenv("DOMICILE_HOME", str(made))
         yield

@@ -15,13 +15,14 @@ from storage import SettingsError, embedded, open_store
 from storage.bootstrap import init
 from storage.catalog.engine import Catalog
 from storage.settings import Settings
+from storage.testing.harness import memory_directory
 from tests.support.cli_harness import CommandLine
 
 
 @pytest.fixture
 def home() -> Iterator[Path]:
     """Return a directory that the user of PostgreSQL may enter."""
-    made = Path(tempfile.mkdtemp(prefix="dom-embedded-"))
+    made = Path(tempfile.mkdtemp(prefix="dom-embedded-", dir=memory_directory()))
     yield made
     shutil.rmtree(made, ignore_errors=True)
 

@@ -18,6 +18,7 @@ from storage.errors import CatalogRestored, Erased
 from storage.model import DataClass, Scope
 from storage.settings import RegionSettings, Settings
 from storage.testing import Domicile, FakeClock
+from storage.testing.harness import memory_directory
 from tests.support.actions import GONE, erase, get, is_complete, work
 from tests.support.catalogs.backups import (
     binaries,
@@ -105,7 +106,7 @@ class Machine:
 def machine() -> Iterator[Machine]:
     """A server that the test may restart and set back."""
     # not under pytest's own folder: PostgreSQL runs as another user when we are root
-    home = Path(tempfile.mkdtemp(prefix="dom-"))
+    home = Path(tempfile.mkdtemp(prefix="dom-", dir=memory_directory()))
     home.chmod(0o755)
     with ExitStack() as stack:
         stack.callback(shutil.rmtree, home, ignore_errors=True)

@@ -31,8 +31,8 @@ from tests.support.stories.operations import Op
 from tests.support.stories.runner import Runner, Trouble
 from tests.support.topologies import small_topology
 
-_PROFILES = {"quick": (5, 25), "deep": (400, 50)}  # examples, steps
-_EXAMPLES, _STEPS = _PROFILES[os.environ.get("HYPOTHESIS_PROFILE", "quick")]
+_PROFILES = {"quick": (5, 2, 25), "deep": (400, 400, 50)}  # examples alone, with threads; steps
+_ALONE, _THREADS, _STEPS = _PROFILES[os.environ.get("HYPOTHESIS_PROFILE", "quick")]
 _FIXED = os.environ.get("HYPOTHESIS_PROFILE", "quick") == "quick"
 _PHASES = [p for p in Phase if p.name in os.environ.get("PHASES", "explicit reuse generate shrink")]
 _BACKENDS = ("eu-a", "eu-b", "us-a", "us-b", "eu-c")
@@ -158,7 +158,7 @@ def test_it_agrees_with_the_model(
     run_state_machine_as_test(
         lambda: Orders(domicile_server, topologies, threads=threads),  # type: ignore[arg-type]
         settings=settings(
-            max_examples=_EXAMPLES,
+            max_examples=_THREADS if threads else _ALONE,
             stateful_step_count=_STEPS,
             deadline=None,
             derandomize=_FIXED,  # a fixed set for everybody; the deep search draws its own

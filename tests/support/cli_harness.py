@@ -14,18 +14,11 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner, Result
 
+from storage import embedded
 from storage.cli.app import app
+from storage.testing.harness import memory_directory
 
 ROOT = Path(__file__).resolve().parents[2]
-_HOLD = """
-import sys
-from pathlib import Path
-from storage import embedded
-leave = embedded.start(Path(sys.argv[1]))[1]
-print("up", flush=True)
-sys.stdin.read()
-leave()
-"""
 
 
 @dataclass(frozen=True)
@@ -71,32 +64,14 @@ class CommandLine:
 def line() -> Iterator[CommandLine]:
     """Return a command line whose Domicile is set up. The server stays up between commands."""
     # not below pytest's folder: as root, PostgreSQL runs as another user
-    home = Path(tempfile.mkdtemp(prefix="dom-cli-"))
-    with ServerKeeper(home / "postgres"):
-        made = CommandLine(home)
-        assert made("init").exit_code == 0
-        ensure_tenant(made, "acme-eu", "eu-central-1", "EU")
-        yield made
+    home = Path(tempfile.mkdtemp(prefix="dom-cli-", dir=memory_directory()))
+    _, leave = embedded.start(home / "postgres")
+    made = CommandLine(home)
+    assert made("init").exit_code == 0
+    ensure_tenant(made, "acme-eu", "eu-central-1", "EU")
+    yield made
+    leave()
     shutil.rmtree(home, ignore_errors=True)
-
-
-class ServerKeeper:
-    """Another process that uses the server, so that a command does not stop it."""
-
-    def __init__(self, data: Path) -> None:
-        self._process = subprocess.Popen(
-            [sys.executable, "-W", "ignore", "-c", _HOLD, data],
-            cwd=ROOT,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-        )
-
-    def __enter__(self) -> None:
-        assert self._process.stdout is not None
-        assert self._process.stdout.readline() == b"up\n"
-
-    def __exit__(self, *_: object) -> None:
-        self._process.communicate()
 
 
 def ensure_tenant(line: CommandLine, tenant: str, home: str, residency: str, *more: str) -> None:

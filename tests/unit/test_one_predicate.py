@@ -7,6 +7,7 @@ and demand it. A new function of this kind must be listed here, and must ask.
 
 import ast
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -105,6 +106,7 @@ def asks(function: ast.FunctionDef) -> bool:
     return False
 
 
+@cache
 def ours() -> dict[str, ast.FunctionDef]:
     """Return the functions of Domicile itself that destroy."""
     mine = {name: node for name, node in functions() if destroys(node)}

@@ -272,7 +272,9 @@ class TestRotate:
 
     def test_of_many_at_once_none_is_lost(self, path: Path) -> None:
         """Processes that rotate at the same time add a version each: no key is taken away."""
-        with multiprocessing.get_context("spawn").Pool(4) as pool:
+        processes = multiprocessing.get_context("forkserver")
+        processes.set_forkserver_preload([rotate_once.__module__])
+        with processes.Pool(4) as pool:
             versions = pool.map(rotate_once, [path] * 12)
 
         assert sorted(versions) == list(range(2, 14))

@@ -20,6 +20,7 @@ from storage.errors import (
 )
 from storage.settings import RegionSettings, Settings
 from storage.testing import FakeClock
+from storage.testing.harness import memory_directory
 
 REGIONS = list(load_topology().regions)
 
@@ -63,7 +64,7 @@ class Throwaway:
 @pytest.fixture(scope="module")
 def alone() -> Iterator[Throwaway]:
     """Start a server without catalogs."""
-    directory = Path(tempfile.mkdtemp(prefix="dom-alone-"))
+    directory = Path(tempfile.mkdtemp(prefix="dom-alone-", dir=memory_directory()))
     url, leave = embedded.start(directory / "pg")
     yield Throwaway(url)
     leave()
