@@ -28,6 +28,20 @@ UP = (
     "CREATE TABLE cell_choice (tenant text PRIMARY KEY, cell text NOT NULL)",
     "GRANT SELECT ON cell_choice TO domicile_service, domicile_worker, domicile_admin",
     "GRANT INSERT ON cell_choice TO domicile_admin",
+    """
+    CREATE TABLE handover (
+      company text, part text, actor text NOT NULL, document text NOT NULL,
+      at timestamptz NOT NULL, PRIMARY KEY (company, part)
+    )
+    """,
+    """
+    CREATE TABLE drain (
+      company text, finished timestamptz, token text NOT NULL, PRIMARY KEY (company, finished)
+    )
+    """,
+    "GRANT SELECT ON handover, drain TO domicile_service, domicile_worker, domicile_admin",
+    "GRANT INSERT ON handover TO domicile_admin",
+    "GRANT INSERT ON drain TO domicile_worker",
 )
 
 
@@ -39,4 +53,4 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     """Drop them."""
-    op.execute("DROP TABLE region_stage, cell_choice")
+    op.execute("DROP TABLE region_stage, cell_choice, handover, drain")

@@ -55,6 +55,18 @@ def on_day(connection: Connection, day: date) -> list[Seen]:
     return sorted(map(_seen, found), key=lambda seen: seen.first_seen)
 
 
+def parts_of(connection: Connection, company: str, region: str) -> set[PartKind]:
+    """Return what a company ran or was given in a region, by any topology that was seen."""
+    return {
+        part.kind
+        for row in connection.execute(select(t.topology_seen))
+        for one in _seen(row).companies
+        if one.name == company
+        for part in one.parts
+        if part.region == region
+    }
+
+
 def check(connection: Connection, region: str, topology: Topology, now: datetime) -> None:
     """Raise SubProcessorUnannounced if a topology does not keep the notice that is owed.
 

@@ -11,6 +11,7 @@ from storage.cli.commands import (
     backend,
     demo,
     doctor,
+    drain,
     erase,
     erasure,
     explain,
@@ -118,6 +119,8 @@ _sub_processor = _group(
 _sub_processor.command("list")(subprocessor.list_sub_processors)
 _sub_processor.command("diff")(subprocessor.diff)
 _sub_processor.command("notice")(subprocessor.notice)
+_sub_processor.command("drain")(drain.drain)
+_sub_processor.command("attest")(drain.attest)
 _region = _group("region", "List and declare the regions of the topology.", _OPERATION)
 _region.command("list")(region.list_regions)
 _region.command("new")(region.new)

@@ -17,6 +17,7 @@ from storage.policy.copies import (
     may_hand_over,
     processors_of,
 )
+from storage.policy.draining import Effort, effort
 from storage.policy.erasure import (
     ORPHAN_GRACE,
     Absence,
@@ -104,6 +105,7 @@ __all__ = [
     "DeletionReason",
     "DestroyReason",
     "Done",
+    "Effort",
     "Expected",
     "Finding",
     "HandOver",
@@ -145,6 +147,7 @@ __all__ = [
     "copy_term",
     "cutoff",
     "decide_placement",
+    "effort",
     "erasure_lateness",
     "expiry_lateness",
     "fence_until",

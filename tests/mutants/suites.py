@@ -41,6 +41,7 @@ POLICY = (
     _unit("access", "access"),
     _unit("cells", "cells"),
     _unit("copies", "copies_policy"),
+    _unit("draining", "draining"),
     _unit("erasure", "erasure_policy", "scrub_policy", "copies_policy"),
     _unit("lateness", "lateness", "copies_policy"),
     _unit("listing", "notice"),

@@ -99,6 +99,26 @@ cell_choice = Table(  # in the first cell of a place: which cell a tenant was gi
 )
 
 
+handover = Table(  # who attests that a company no longer runs a part of the region
+    "handover",
+    metadata,
+    Column("company", Text, primary_key=True),
+    Column("part", Text, primary_key=True),
+    Column("actor", Text, nullable=False),
+    Column("document", Text, nullable=False),
+    Column("at", MOMENT, nullable=False),
+)
+
+
+drain = Table(  # the signed evidence that a company has nothing of the region any more
+    "drain",
+    metadata,
+    Column("company", Text, primary_key=True),
+    Column("finished", MOMENT, primary_key=True),
+    Column("token", Text, nullable=False),
+)
+
+
 directory = Table(  # all that a region knows about tenants of other regions
     "directory",
     metadata,

@@ -28,6 +28,7 @@ from storage.cli.output import (
 from storage.crypto.root import LocalRootKeys
 from storage.errors import InvalidRequest, ReceiptInvalid
 from storage.evidence.departures import STATEMENT, verify_statement
+from storage.evidence.drains import DRAIN, verify_drain
 from storage.evidence.keys import (
     PublishedKey,
     export_jwk_set,
@@ -62,6 +63,9 @@ def verify(
     if kind == STATEMENT:
         _verify_statement(token, keys, as_json=as_json)
         return
+    if kind == DRAIN:
+        _verify_drain(token, keys, as_json=as_json)
+        return
     if kind != TYPE:
         raise ReceiptInvalid(
             "This is not a receipt, nor a statement of an emptied backend.",
@@ -95,6 +99,40 @@ def _show_receipt(receipt: Receipt) -> None:
     _show_postures(receipt)
     _show_copies(receipt)
     _show_holds(receipt)
+
+
+def _verify_drain(token: str, keys: PublicKeys, *, as_json: bool) -> None:
+    drain, kid = verify_drain(token, keys), signer(token)
+    if as_json:
+        print_json({"valid": True, "kid": kid, "drain": drain.model_dump()})
+        return
+    print_text(good("The drain receipt is genuine."), f"Signed with key {kid}.")
+    print_blank()
+    print_facts(
+        [
+            ("sub-processor", drain.sub_processor),
+            ("has nothing of", f"{drain.region}, since {format_time(drain.finished)}"),
+            ("copies deleted", f"{drain.copies:,}"),
+            *(
+                (f"{each.part} handed over", f"{format_minute(each.at)}, by {each.actor}")
+                for each in drain.handed_over
+            ),
+        ]
+    )
+    print_blank()
+    print_table(
+        ("emptied backend", "located", "replicas", "sealed bytes", "statement"),
+        [
+            (
+                each.backend,
+                each.located,
+                f"{each.replicas:,}",
+                format_size(each.bytes),
+                each.statement[:16],
+            )
+            for each in drain.backends
+        ],
+    )
 
 
 def _verify_statement(token: str, keys: PublicKeys, *, as_json: bool) -> None:

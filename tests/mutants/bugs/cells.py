@@ -1,8 +1,9 @@
-"""Bugs of cells and of provisioning."""
+"""Bugs of cells, of provisioning and of drains."""
 
 from tests.mutants.bugs.bug import bug
 
 CELLS = "tests/integration/test_cells.py"
+DRAIN = "tests/integration/test_cli_drain.py"
 PROVISION = "tests/integration/test_provision.py"
 
 BUGS = (
@@ -40,6 +41,27 @@ BUGS = (
         "        if advances(now, to):\n",
         "        if True:\n",
         PROVISION,
+    ),
+    bug(
+        "a drain is signed while copies are left",
+        "draining.py",
+        "    if found.copies:\n",
+        "    if False:\n",
+        "tests/integration/test_drains.py",
+    ),
+    bug(
+        "a drain is signed while people have not handed over",
+        "draining.py",
+        "    if found.open_parts:\n",
+        "    if False:\n",
+        DRAIN,
+    ),
+    bug(
+        "a drain is signed while the topology names the company",
+        "draining.py",
+        "    if still:\n",
+        "    if False:\n",
+        DRAIN,
     ),
     bug(
         "a bucket is made where the server likes",

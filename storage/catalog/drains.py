@@ -1,0 +1,98 @@
+"""Companies that are drained from a region: what they have, what was attested, the receipts."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import Connection, func, select, text
+from sqlalchemy.dialects.postgresql import insert
+
+from storage.catalog import tables as t
+from storage.catalog.counting import count_up_to
+from storage.model import PartKind, ReplicaState
+
+o, r, a, d, c = t.object_.c, t.replica.c, t.handover.c, t.drain.c, t.processor_copy.c
+
+_COUNTED = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """The replicas of one kind of object on a backend."""
+
+    kind: str
+    replicas: int
+    bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Handover:
+    """Who attests that a company no longer runs a part of a region, by which document."""
+
+    part: PartKind
+    actor: str
+    document: str
+    at: datetime
+
+
+def lock(connection: Connection) -> None:
+    """Until the transaction ends, nobody else finishes a drain."""
+    connection.execute(text("SELECT pg_advisory_xact_lock(hashtextextended('drain', 0))"))
+
+
+def kept(connection: Connection, backend: str) -> list[Kept]:
+    """Return what is on a backend, by kind of object."""
+    rows = connection.execute(
+        select(o.kind, func.count(), func.coalesce(func.sum(o.size), 0))
+        .select_from(t.replica)
+        .join(t.object_, o.id == r.object_id)
+        .where(r.backend == backend, r.state != ReplicaState.GONE)
+        .group_by(o.kind)
+        .order_by(o.kind)
+    )
+    return [Kept(kind, number, int(size)) for kind, number, size in rows]
+
+
+def refused(connection: Connection, backend: str) -> dict[str, int]:
+    """Count the replicas of a backend that are to be purged and failed, by error code."""
+    failed = select(r.last_error).where(
+        r.backend == backend, r.state == ReplicaState.PURGING, r.last_error.is_not(None)
+    )
+    some = failed.limit(_COUNTED).subquery()
+    rows = connection.execute(select(some.c.last_error, func.count()).group_by(some.c.last_error))
+    return {str(code): number for code, number in rows}
+
+
+def count_copies(connection: Connection, company: str, *, confirmed: bool) -> int:
+    """Count the copies that a company has as a processor, or that it had, up to a million."""
+    is_so = c.state == "confirmed" if confirmed else c.state != "confirmed"
+    return count_up_to(connection, select(c.id).where(c.processor == company, is_so), _COUNTED)
+
+
+def attest(
+    connection: Connection, company: str, part: PartKind, *, actor: str, document: str, at: datetime
+) -> bool:
+    """Note who attests that a company no longer runs a part. Return False if that is known."""
+    new = insert(t.handover).values(
+        company=company, part=part, actor=actor, document=document, at=at
+    )
+    return connection.scalar(new.on_conflict_do_nothing().returning(a.part)) is not None
+
+
+def attested(connection: Connection, company: str) -> dict[PartKind, Handover]:
+    """Return what is attested of a company, by part."""
+    rows = connection.execute(select(a.part, a.actor, a.document, a.at).where(a.company == company))
+    return {PartKind(row[0]): Handover(PartKind(row[0]), *row[1:]) for row in rows}
+
+
+def latest(connection: Connection, company: str, begun: Collection[datetime]) -> str | None:
+    """Return the newest receipt of a company that is not older than these moments."""
+    query = select(d.token).where(d.company == company).order_by(d.finished.desc()).limit(1)
+    for moment in begun:
+        query = query.where(d.finished >= moment)
+    return connection.scalar(query)
+
+
+def finish(connection: Connection, company: str, token: str, at: datetime) -> None:
+    """Store a receipt."""
+    connection.execute(insert(t.drain).values(company=company, finished=at, token=token))

@@ -1,0 +1,183 @@
+"""Drain a company from a region: empty its backends, see its copies gone, and sign that it is so.
+
+Programs move bytes, ledger entries, keys, and what is under a hold. People move a database, keys
+and backups: each such part is on a checklist, and needs an attestation.
+"""
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from structlog.typing import FilteringBoundLogger
+
+from storage.catalog import departures, drains, signing_keys, topologies
+from storage.catalog.departures import Departure
+from storage.catalog.drains import Handover, Kept
+from storage.errors import InvalidRequest, Unavailable
+from storage.evidence.drains import Drain, EmptiedBackend, HandedOver, sign_drain
+from storage.evidence.keys import key_id
+from storage.model import PartKind
+from storage.objects.keyring import KeyRing
+from storage.policy import Effort, effort
+from storage.region import OpenRegion
+from storage.text import plural
+from storage.workers.loop import duties
+from storage.workers.retire import retire
+
+STEWARDED = (PartKind.CATALOG, PartKind.KEYS, PartKind.BACKUPS)
+"""What people hand over."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A backend of the company: what is there, where it goes, and what its server refuses.
+
+    ``refused``: replicas whose deletion failed, by error code. An object lock is one reason.
+    """
+
+    backend: str
+    kept: tuple[Kept, ...]
+    targets: tuple[str, ...]
+    refused: dict[str, int]
+    emptied: bool
+    effort: Effort
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a company has of a region. ``parts``: what it runs or ran, None: not attested yet."""
+
+    region: str
+    company: str
+    places: tuple[Place, ...]
+    copies: int
+    parts: dict[PartKind, Handover | None]
+
+    @property
+    def open_parts(self) -> tuple[PartKind, ...]:
+        """The parts that nobody attests to be handed over."""
+        return tuple(part for part, found in self.parts.items() if found is None)
+
+
+def plan(region: OpenRegion, company: str, *, rate: float | None = None) -> Plan:
+    """Return what draining the company from the region takes. Changes nothing.
+
+    ``rate``: replicas a second. Raises InvalidRequest if the company never had anything of it.
+    """
+    names = [spec.name for spec in region.region.backends if spec.sub_processor == company]
+    lawful = region.lawful()
+    targets = tuple(name for name in lawful if name not in names)
+    with region.catalog.begin() as connection:
+        had = topologies.parts_of(connection, company, region.name)
+        if not had:
+            raise InvalidRequest(
+                f"{company} never had anything of {region.name}.",
+                advice="See: domicile subprocessor list",
+            )
+        places = []
+        for name in names:
+            found = tuple(drains.kept(connection, name))
+            known = departures.latest(connection, name)
+            total = sum(each.replicas for each in found)
+            size = sum(each.bytes for each in found)
+            work = effort(total, size, homes=region.region.replicas, rate=rate)
+            emptied = known is not None and known.token is not None and not total
+            refused = drains.refused(connection, name)
+            places.append(Place(name, found, targets, refused, emptied, work))
+        copies = drains.count_copies(connection, company, confirmed=False)
+        attested = drains.attested(connection, company)
+    parts = {part: attested.get(part) for part in STEWARDED if part in had}
+    return Plan(region.name, company, tuple(places), copies, parts)
+
+
+def drain(
+    region: OpenRegion,
+    keys: KeyRing,
+    company: str,
+    log: FilteringBoundLogger,
+    *,
+    tell: Callable[[int], None],
+) -> str:
+    """Drain the company as far as it can be now, and return the signed receipt. Repeat to continue.
+
+    ``tell`` is called with the number of replicas that were purged on the backend under way.
+
+    Raises RetirementRefused if the topology does not say that a backend leaves, InvalidRequest, and
+    Unavailable if something is left.
+    """
+    found = plan(region, company)
+    for place in found.places:
+        retire(region, keys, place.backend, log, tell=tell)
+    for duty in duties(region, keys, log):
+        if duty.name == "request_deletion":
+            while duty.piece():
+                pass
+    found = plan(region, company)
+    _check_nothing_left(region, found)
+    return _sign(region, found)
+
+
+def _check_nothing_left(region: OpenRegion, found: Plan) -> None:
+    if found.copies:
+        raise Unavailable(
+            f"{found.company} still has {plural(found.copies, 'copy', 'copies')} of {region.name}.",
+            advice="They are asked back when their time or the agreement ends. See: domicile "
+            "processor copies",
+        )
+    if found.open_parts:
+        raise Unavailable(
+            f"{found.company} runs or ran the {', '.join(found.open_parts)} of {region.name}.",
+            advice="Hand it over, and attest that: domicile subprocessor attest",
+        )
+    stewards = dict(region.region.stewards)
+    still = [role for role, steward in stewards.items() if steward.sub_processor == found.company]
+    if still:
+        raise Unavailable(
+            f"The topology says that {found.company} runs the {', '.join(still)} of {region.name}.",
+            advice="Name the new company in the region's file.",
+        )
+
+
+def _sign(region: OpenRegion, found: Plan) -> str:
+    """Sign that nothing is left. A receipt that states the same is not made twice."""
+    with region.catalog.begin() as connection:
+        drains.lock(connection)
+        ended = [departures.latest(connection, place.backend) for place in found.places]
+        emptied = [known for known in ended if known is not None and known.token is not None]
+        if len(emptied) < len(ended):
+            raise Unavailable(
+                f"Something new came to {found.company}.", advice="Run the command again."
+            )
+        known = drains.latest(connection, found.company, [each.begun for each in emptied])
+        if known is not None:
+            return known
+        now = region.clock.now()
+        receipt = Drain(
+            region=region.name,
+            sub_processor=found.company,
+            topology=region.topology.digest,
+            backends=tuple(_emptied(region, each) for each in emptied),
+            handed_over=tuple(
+                HandedOver(part=part, actor=h.actor, document=h.document, at=h.at)
+                for part, h in found.parts.items()
+                if h is not None
+            ),
+            copies=drains.count_copies(connection, found.company, confirmed=True),
+            finished=now,
+        )
+        token = sign_drain(receipt, region.signing)
+        public = region.signing.public_key()
+        signing_keys.note(connection, key_id(public), public.public_bytes_raw(), now)
+        drains.finish(connection, found.company, token, now)
+    return token
+
+
+def _emptied(region: OpenRegion, known: Departure) -> EmptiedBackend:
+    (spec,) = (spec for spec in region.region.backends if spec.name == known.backend)
+    return EmptiedBackend(
+        backend=known.backend,
+        located=spec.located,
+        replicas=known.replicas,
+        bytes=known.bytes,
+        statement=hashlib.sha256((known.token or "").encode()).hexdigest(),
+    )

@@ -1,0 +1,78 @@
+"""Drain receipts: signed evidence that a company has nothing of a region any more.
+
+In the form of a statement (see ``departures``): a JSON Web Signature over canonical JSON.
+"""
+
+from typing import Final, Literal
+
+import jwt
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from pydantic import Field
+
+from regions.fields import Located, Name
+from storage.errors import ReceiptInvalid
+from storage.evidence.receipts import (
+    Digest,
+    Moment,
+    PublicKeys,
+    Signed,
+    open_signed,
+    sign_compact,
+)
+from storage.model import PartKind
+
+DRAIN: Final = "domicile-drain+jwt"
+
+
+class EmptiedBackend(Signed):
+    """A backend of the company. ``statement``: SHA-256 of the signed statement that it is empty."""
+
+    backend: Name
+    located: Located
+    replicas: int = Field(ge=0)
+    bytes: int = Field(ge=0)
+    statement: Digest
+
+
+class HandedOver(Signed):
+    """What the company ran for the region, and who attests that it does no more."""
+
+    part: PartKind
+    actor: str
+    document: Digest
+    at: Moment
+
+
+class Drain(Signed):
+    """A company that was drained from a region.
+
+    ``copies``: those that it had as a processor, all confirmed to be deleted. ``topology``: SHA-256
+    of the topology.
+    """
+
+    format: Literal[1] = 1
+    region: Name
+    sub_processor: Name
+    topology: Digest
+    backends: tuple[EmptiedBackend, ...] = ()
+    handed_over: tuple[HandedOver, ...] = ()
+    copies: int = Field(ge=0)
+    finished: Moment
+
+
+def sign_drain(drain: Drain, signing_key: Ed25519PrivateKey) -> str:
+    """Sign a drain receipt. Return one line."""
+    return sign_compact(drain, signing_key, kind=DRAIN)
+
+
+def verify_drain(token: str, public_keys: PublicKeys) -> Drain:
+    """Return the drain receipt, if one of the keys signed exactly this token.
+
+    Raises ReceiptInvalid otherwise; its cause says why.
+    """
+    try:
+        return open_signed(token, public_keys, Drain, kind=DRAIN)
+    except KeyError as error:
+        raise ReceiptInvalid("The key that signed the drain receipt is not known.") from error
+    except (jwt.PyJWTError, ValueError) as error:
+        raise ReceiptInvalid from error

@@ -1,0 +1,32 @@
+"""What emptying a backend takes: requests, bytes and time, from what is there."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Effort:
+    """The requests and bytes that moving replicas takes. ``seconds``: None without a rate."""
+
+    gets: int
+    puts: int
+    deletes: int
+    lists: int
+    bytes: int
+    seconds: float | None
+
+
+def effort(replicas: int, size: int, *, homes: int, rate: float | None) -> Effort:
+    """Return the most that moving takes.
+
+    ``homes``: how many backends each object belongs on; ``rate``: replicas a second. Each object
+    is read once to be copied and read whole where it belongs; it is written once; each replica that
+    leaves is listed before and after it is deleted.
+    """
+    return Effort(
+        gets=replicas * (1 + homes),
+        puts=replicas,
+        deletes=replicas,
+        lists=2 * replicas,
+        bytes=size * (2 + homes),
+        seconds=replicas / rate if rate else None,
+    )
