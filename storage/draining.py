@@ -84,7 +84,7 @@ def plan(region: OpenRegion, company: str, *, rate: float | None = None) -> Plan
             emptied = known is not None and known.token is not None and not total
             refused = drains.refused(connection, name)
             places.append(Place(name, found, targets, refused, emptied, work))
-        copies = drains.count_copies(connection, company, confirmed=False)
+        copies = drains.count_copies(connection, company)
         attested = drains.attested(connection, company)
     parts = {part: attested.get(part) for part in STEWARDED if part in had}
     return Plan(region.name, company, tuple(places), copies, parts)
@@ -162,7 +162,6 @@ def _sign(region: OpenRegion, found: Plan) -> str:
                 for part, h in found.parts.items()
                 if h is not None
             ),
-            copies=drains.count_copies(connection, found.company, confirmed=True),
             finished=now,
         )
         token = sign_drain(receipt, region.signing)

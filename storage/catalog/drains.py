@@ -63,10 +63,10 @@ def refused(connection: Connection, backend: str) -> dict[str, int]:
     return {str(code): number for code, number in rows}
 
 
-def count_copies(connection: Connection, company: str, *, confirmed: bool) -> int:
-    """Count the copies that a company has as a processor, or that it had, up to a million."""
-    is_so = c.state == "confirmed" if confirmed else c.state != "confirmed"
-    return count_up_to(connection, select(c.id).where(c.processor == company, is_so), _COUNTED)
+def count_copies(connection: Connection, company: str) -> int:
+    """Count the copies at a company that are not confirmed to be deleted, up to a million."""
+    left = select(c.id).where(c.processor == company, c.state != "confirmed")
+    return count_up_to(connection, left, _COUNTED)
 
 
 def attest(

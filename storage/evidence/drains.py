@@ -44,10 +44,9 @@ class HandedOver(Signed):
 
 
 class Drain(Signed):
-    """A company that was drained from a region.
+    """A company that was drained from a region, and had no copy that is not confirmed to be gone.
 
-    ``copies``: those that it had as a processor, all confirmed to be deleted. ``topology``: SHA-256
-    of the topology.
+    ``topology``: SHA-256 of the topology.
     """
 
     format: Literal[1] = 1
@@ -56,7 +55,6 @@ class Drain(Signed):
     topology: Digest
     backends: tuple[EmptiedBackend, ...] = ()
     handed_over: tuple[HandedOver, ...] = ()
-    copies: int = Field(ge=0)
     finished: Moment
 
 

@@ -20,7 +20,7 @@ from storage.cli.exit_codes import Exit
 from storage.errors import RegionNotRoutable
 from storage.initialize import init
 from storage.migrating.scaffold import new_topology
-from storage.model import DataClass, Dpa, TenantSpec
+from storage.model import DataClass, Dpa, Purpose, TenantSpec
 from storage.policy import Stage
 from storage.settings import load_settings
 from tests.support.catalogs.databases import MEANS, Throwaway, opened
@@ -384,4 +384,5 @@ def test_a_region_that_is_not_routable_keeps_no_tenant_from_another(theirs: Plac
         dpa = Dpa(signed=date(2026, 1, 5))
         store.admin.tenants.ensure(TenantSpec("t", "acme", EU, "EU", agreements=[dpa]))
 
-        assert store.tenant("t").put(DataClass.PROMPT, b"mine").id
+        put = store.tenant("t").put(DataClass.PROMPT, b"mine")
+        assert store.tenant("t").get(put.id, purpose=Purpose.SERVE).body == b"mine"

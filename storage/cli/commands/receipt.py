@@ -112,7 +112,6 @@ def _verify_drain(token: str, keys: PublicKeys, *, as_json: bool) -> None:
         [
             ("sub-processor", drain.sub_processor),
             ("has nothing of", f"{drain.region}, since {format_time(drain.finished)}"),
-            ("copies deleted", f"{drain.copies:,}"),
             *(
                 (f"{each.part} handed over", f"{format_minute(each.at)}, by {each.actor}")
                 for each in drain.handed_over
