@@ -3,13 +3,10 @@
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
 import pytest
-from pydantic import SecretStr
-from sqlalchemy import text
 
 from storage.bootstrap import open_store
 from storage.catalog import stages
@@ -20,25 +17,13 @@ from storage.errors import (
     InvalidRequest,
     RegionNotRoutable,
 )
-from storage.migrating.scaffold import add_region, new_topology
 from storage.model import DataClass, Dpa, Purpose, TenantSpec
 from storage.policy import Stage
-from storage.provisioning import Done, provision
-from storage.settings import RegionSettings, Settings
 from storage.testing.s3 import CREDENTIALS, Answer, Request, S3Server
 from tests.support.catalogs.databases import MEANS, Throwaway, opened
+from tests.support.declared import NEW, WHOLE, Declared, declare
 
-NEW = "eu-west-1"
-TOML = """
-name = "eu-west-1"
-jurisdiction = "EU"
-replicas = 2
-required = 1
-catalog_backup_days = 7
-catalog = { sub_processor = "quellwerk", location = "EU" }
-keys = { sub_processor = "quellwerk", location = "EU" }
-backups = { sub_processor = "quellwerk", location = "EU" }
-
+BACKENDS = """
 [[backends]]
 name = "west-a"
 kind = "s3"
@@ -60,62 +45,29 @@ def server() -> Iterator[S3Server]:
     """Return a server without buckets."""
     with S3Server() as made:
         yield made
-
-
-@dataclass
-class Declared:
-    """A declared region that has nothing yet, and its settings."""
-
-    settings: Settings
-    server: S3Server
-
-    def provision(self) -> list[Done]:
-        """Carry it on to its end."""
-        return list(provision(self.settings, NEW, dependencies=MEANS))
-
-    def stages(self) -> list[str]:
-        """Return the stages that it went through."""
-        url = self.settings.regions[NEW].catalog_url.get_secret_value()
-        with opened(NEW, url) as connection:
-            query = "SELECT stage FROM region_stage ORDER BY number"
-            return list(connection.scalars(text(query)))
-
-    @property
-    def bucket(self):  # type: ignore[no-untyped-def]  # noqa: ANN201 - moto has no types
-        """What the server has as the bucket."""
-        return self.server._buckets.buckets["west-a"]
+        made._names += [name for name in made._buckets.buckets if name not in made._names]
 
 
 @pytest.fixture
 def declared(alone: Throwaway, server: S3Server, tmp_path: Path) -> Iterator[Declared]:
     """Declare a region whose first backend is a bucket that does not exist."""
-    directory = tmp_path / "topology"
-    new_topology(directory)
-    add_region(directory, NEW, TOML.replace("URL", server.url))
-    database = f"west{abs(hash(tmp_path))}"
-    url = SecretStr(alone.make(database))
-    given = RegionSettings(catalog_url=url, keys_file=tmp_path / "keys" / NEW)
-    settings = Settings(
-        home=tmp_path / "home",
-        topology=directory,
-        regions={NEW: given},
-        backends={"west-a": CREDENTIALS},
-    )
-    yield Declared(settings, server)
-    server._names += [name for name in server._buckets.buckets if name not in server._names]
-    alone.execute(f"DROP DATABASE {database} WITH (FORCE)")
+    backends = BACKENDS.replace("URL", server.url)
+    with declare(alone, tmp_path, backends, {"west-a": CREDENTIALS}) as made:
+        yield made
 
 
-WHOLE = [Stage.PROPOSED, Stage.PROVISIONED, Stage.ATTESTED, Stage.ROUTABLE]
+def bucket_of(server: S3Server):  # type: ignore[no-untyped-def]  # noqa: ANN201 - moto has no types
+    """Return what the server has as the bucket."""
+    return server._buckets.buckets["west-a"]
 
 
-def test_from_nothing_to_the_first_record(declared: Declared) -> None:
+def test_from_nothing_to_the_first_record(declared: Declared, server: S3Server) -> None:
     """The bucket is in its place, versioned, closed to the public, with a harmless lifecycle."""
     steps = declared.provision()
 
     assert {step.backend for step in steps} == {None, "west-a", "west-b"}
     assert declared.stages() == WHOLE
-    bucket = declared.bucket
+    bucket = bucket_of(server)
     assert (bucket.region_name, bucket.versioning_status) == ("eu-central-1", "Enabled")
     assert bucket.public_access_block.block_public_policy in (True, "true")
     assert [rule.expiration_days for rule in bucket.rules] == [None]
@@ -128,7 +80,7 @@ def test_from_nothing_to_the_first_record(declared: Declared) -> None:
         assert t.get(put.id, purpose=Purpose.SERVE).body == b"mine"
 
 
-def test_again_and_twice_at_once_end_the_same(declared: Declared) -> None:
+def test_again_and_twice_at_once_end_the_same(declared: Declared, server: S3Server) -> None:
     """No stage is noted twice."""
     with ThreadPoolExecutor(2) as pool:
         list(pool.map(lambda _: declared.provision(), range(2)))
@@ -138,7 +90,9 @@ def test_again_and_twice_at_once_end_the_same(declared: Declared) -> None:
 
 
 @pytest.mark.parametrize("request_number", range(1, 40, 3))
-def test_interrupted_at_any_request_and_run_again(declared: Declared, request_number: int) -> None:
+def test_interrupted_at_any_request_and_run_again(
+    declared: Declared, server: S3Server, request_number: int
+) -> None:
     """The server loses the connection for good after some request: the second run completes."""
     seen = 0
 
@@ -149,31 +103,35 @@ def test_interrupted_at_any_request_and_run_again(declared: Declared, request_nu
             raise ConnectionError
         return None
 
-    declared.server.instead = cut
+    server.instead = cut
     with suppress(DomicileError):
         declared.provision()
-    declared.server.instead = lambda _: None
+    server.instead = lambda _: None
 
     declared.provision()
 
     assert declared.stages() == WHOLE
 
 
-def test_a_bucket_with_the_data_of_another_is_untouched(declared: Declared) -> None:
+def test_a_bucket_with_the_data_of_another_is_untouched(
+    declared: Declared, server: S3Server
+) -> None:
     """Not even its settings change."""
-    declared.server.make_bucket("west-a", "eu-central-1")
-    declared.server.store("west-a", "theirs", b"data")
+    server.make_bucket("west-a", "eu-central-1")
+    server.store("west-a", "theirs", b"data")
 
     with pytest.raises(BackendInUse, match="west-a"):
         declared.provision()
 
-    assert declared.bucket.versioning_status is None
-    assert declared.bucket.public_access_block is None
-    assert [key.name for key in declared.bucket.keys.values()] == ["theirs"]
+    assert bucket_of(server).versioning_status is None
+    assert bucket_of(server).public_access_block is None
+    assert [key.name for key in bucket_of(server).keys.values()] == ["theirs"]
     assert declared.stages() == [Stage.PROPOSED]
 
 
-def test_a_directory_with_the_files_of_another_is_refused(declared: Declared) -> None:
+def test_a_directory_with_the_files_of_another_is_refused(
+    declared: Declared, server: S3Server
+) -> None:
     """As a bucket."""
     theirs = declared.settings.home / "west-b" / "pack"
     theirs.mkdir(parents=True)
@@ -185,9 +143,9 @@ def test_a_directory_with_the_files_of_another_is_refused(declared: Declared) ->
     assert declared.stages() == [Stage.PROPOSED]
 
 
-def test_a_bucket_elsewhere_is_refused(declared: Declared) -> None:
+def test_a_bucket_elsewhere_is_refused(declared: Declared, server: S3Server) -> None:
     """An empty bucket of that name in another region is not the one that was declared."""
-    declared.server.make_bucket("west-a", "us-east-1")
+    server.make_bucket("west-a", "us-east-1")
 
     with pytest.raises(BackendMisplaced, match="west-a"):
         declared.provision()
@@ -195,24 +153,26 @@ def test_a_bucket_elsewhere_is_refused(declared: Declared) -> None:
     assert declared.stages() == [Stage.PROPOSED]
 
 
-def test_a_bucket_that_replicates_is_not_opened(declared: Declared) -> None:
+def test_a_bucket_that_replicates_is_not_opened(declared: Declared, server: S3Server) -> None:
     """It stays provisioned, until somebody corrects it. Nothing of a canary was sent."""
-    declared.server.make_bucket("west-a", "eu-central-1", versioned=True)
+    server.make_bucket("west-a", "eu-central-1", versioned=True)
     rule = {"Status": "Enabled", "Destination": {"Bucket": "arn:aws:s3:::elsewhere"}}
-    declared.bucket.replication = {"Role": "r", "Rule": [rule | {"ID": "x", "Priority": 1}]}
+    bucket_of(server).replication = {"Role": "r", "Rule": [rule | {"ID": "x", "Priority": 1}]}
 
     with pytest.raises(RegionNotRoutable, match="west-a: posture_bad"):
         declared.provision()
     assert declared.stages() == WHOLE[:2]
-    puts = [r for r in declared.server.requests if r.method == "PUT" and r.path.count("/") > 1]
+    puts = [r for r in server.requests if r.method == "PUT" and r.path.count("/") > 1]
     assert not puts
 
-    declared.bucket.replication = None
+    bucket_of(server).replication = None
     declared.provision()
     assert declared.stages() == WHOLE
 
 
-def test_a_region_that_no_revision_declares_needs_none(declared: Declared, tmp_path: Path) -> None:
+def test_a_region_that_no_revision_declares_needs_none(
+    declared: Declared, server: S3Server, tmp_path: Path
+) -> None:
     """``init`` is all that it needs."""
     (tmp_path / "topology" / "versions").rename(tmp_path / "elsewhere")
 
@@ -220,11 +180,10 @@ def test_a_region_that_no_revision_declares_needs_none(declared: Declared, tmp_p
         declared.provision()
 
 
-def test_a_retired_region_is_not_made_again(declared: Declared) -> None:
+def test_a_retired_region_is_not_made_again(declared: Declared, server: S3Server) -> None:
     """Its evidence has ended."""
     declared.provision()
-    url = declared.settings.regions[NEW].catalog_url.get_secret_value()
-    with opened(NEW, url) as connection:
+    with opened(NEW, declared.url) as connection:
         stages.add(connection, Stage.RETIRING, stages.declared(connection))
 
     with pytest.raises(InvalidRequest, match="retiring"):

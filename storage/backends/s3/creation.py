@@ -88,7 +88,7 @@ def set_up(bucket: Bucket, *, versions: bool) -> frozenset[PostureCheck]:
     }
     if bucket.is_local:
         del settings[PostureCheck.TRANSPORT]
-    if not versions:
+    if not versions or bucket.has_locks():  # with locks it has versions, and some refuse to hear it
         del settings[PostureCheck.VERSIONING]
     return frozenset(check for check, change in settings.items() if not _set(bucket, change))
 
