@@ -74,7 +74,7 @@ def set_up(bucket: Bucket, *, versions: bool) -> frozenset[PostureCheck]:
     """
     settings: dict[PostureCheck, Callable[[S3Client], object]] = {
         PostureCheck.PUBLIC_ACCESS: lambda s3: s3.put_public_access_block(
-            Bucket=bucket.name, PublicAccessBlockConfiguration=_all_blocked()
+            Bucket=bucket.name, PublicAccessBlockConfiguration=_blocks(on_aws=bucket.is_aws)
         ),
         PostureCheck.LIFECYCLE: lambda s3: s3.put_bucket_lifecycle_configuration(
             Bucket=bucket.name, LifecycleConfiguration={"Rules": [_rule(versions=versions)]}
@@ -111,8 +111,12 @@ def tls_policy(name: str, *, on_aws: bool) -> dict[str, object]:
     }
 
 
-def _all_blocked() -> Any:  # noqa: ANN401 - types_boto3 wants its own type
-    return dict.fromkeys(BLOCKS, True)
+def _blocks(*, on_aws: bool) -> Any:  # noqa: ANN401 - types_boto3 wants its own type
+    """Return what blocks public access. With BlockPublicAcls Ceph 16 denies every PUT.
+
+    Access lists that are ignored need not be blocked.
+    """
+    return {name: on_aws or name != "BlockPublicAcls" for name in BLOCKS}
 
 
 def _rule(*, versions: bool) -> Any:  # noqa: ANN401 - types_boto3 wants its own type
