@@ -101,6 +101,8 @@ class Trial:
                 return Result(Outcome.KILLED, None, seconds)
             case 1 | 2 if "Interrupted" in output or _failed(output) is not None:
                 return Result(Outcome.KILLED, _failed(output), seconds)
+            case 3 if _failed(output) is not None:  # what it left open was noticed at the end, too
+                return Result(Outcome.KILLED, _failed(output), seconds)
             case _:
                 raise RuntimeError(f"The tests do not run (exit code {code}):\n{output[-3000:]}")
 
