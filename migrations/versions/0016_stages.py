@@ -1,4 +1,4 @@
-"""Note the stages of a region that a revision of the topology declares.
+"""Note the stages of a region, how far it is retired, and what evidence was exported.
 
 Revision: 0016
 Follows: 0014
@@ -6,6 +6,7 @@ Follows: 0014
 
 from collections.abc import Sequence
 
+import sqlalchemy as sa
 from alembic import op
 
 revision: str = "0016"
@@ -15,6 +16,7 @@ depends_on: str | Sequence[str] | None = None
 
 kind: str = "pre"
 
+ALL = "domicile_service, domicile_worker, domicile_admin"
 UP = (
     """
     CREATE TABLE region_stage (
@@ -24,16 +26,50 @@ UP = (
       at timestamptz NOT NULL DEFAULT now()
     )
     """,
-    "GRANT SELECT ON region_stage TO domicile_service, domicile_worker, domicile_admin",
+    """
+    CREATE TABLE retirement (
+      id smallint PRIMARY KEY,
+      begun timestamptz NOT NULL,
+      entries bigint NOT NULL DEFAULT 0,
+      head bytea,
+      CONSTRAINT retirement_one_row CHECK (id = 1)
+    )
+    """,
+    """
+    CREATE TABLE region_statement (
+      begun timestamptz PRIMARY KEY,
+      token text NOT NULL,
+      signed timestamptz NOT NULL,
+      exported timestamptz
+    )
+    """,
+    "ALTER TABLE receipt ADD COLUMN exported timestamptz",
+    "ALTER TABLE statement ADD COLUMN exported timestamptz",
+    f"GRANT SELECT ON region_stage, retirement, region_statement TO {ALL}",
+    "GRANT INSERT ON region_stage, region_statement TO domicile_worker",
+    "GRANT INSERT, UPDATE, DELETE ON retirement TO domicile_worker",
+    "GRANT UPDATE (exported) ON receipt, statement, region_statement TO domicile_worker",
+    "GRANT DELETE ON tenant, directory TO domicile_admin",
+)
+DOWN = (
+    "REVOKE DELETE ON tenant, directory FROM domicile_admin",
+    "REVOKE UPDATE (exported) ON receipt, statement FROM domicile_worker",
+    "ALTER TABLE statement DROP COLUMN exported",
+    "ALTER TABLE receipt DROP COLUMN exported",
+    "DROP TABLE region_statement, retirement, region_stage",
 )
 
 
 def upgrade() -> None:
-    """Create the table. The login that migrates alone writes to it."""
+    """Add them. A worker ends a region and exports; an admin removes empty tenants."""
     for statement in UP:
         op.execute(statement)
 
 
 def downgrade() -> None:
-    """Drop it."""
-    op.execute("DROP TABLE region_stage")
+    """Drop them. Raises RuntimeError if there is the statement of a region, which is evidence."""
+    signed = op.get_bind().scalar(sa.text("SELECT count(*) FROM region_statement"))
+    if signed:
+        raise RuntimeError(f"The catalog has {signed} statements of a retired region: keep them.")
+    for statement in DOWN:
+        op.execute(statement)

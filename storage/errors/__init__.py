@@ -7,9 +7,9 @@
     │   ├── LineageConflict      a record that it derives from is missing, or of another subject
     │   └── IdConflict           the id belongs to other content
     ├── Refused                  the policy forbids it; ``reasons`` has the reason codes
-    │   ├── UnknownTenant  WrongRegion  ConsumerTenant  TenantConflict
+    │   ├── UnknownTenant  WrongRegion  ConsumerTenant  TenantConflict  TenantNotEmpty
     │   ├── AgreementMissing  ResidencyUnsatisfied  PlacementUnsatisfied
-    │   └── PurposeRefused  HandOverRefused  RetirementRefused  Held
+    │   └── PurposeRefused  HandOverRefused  RetirementRefused  RegionNotEmpty  Held
     ├── NotFound                 the tenant has no such record
     ├── Erased                   erased, or minted before an erasure that covers it
     ├── Expired                  past its retention
@@ -105,11 +105,13 @@ from storage.errors.requests import (
     PurposeRefused,
     ReceiptInvalid,
     Refused,
+    RegionNotEmpty,
     ResidencyUnsatisfied,
     RetirementRefused,
     StaleId,
     StreamFailed,
     TenantConflict,
+    TenantNotEmpty,
     UnknownClass,
     UnknownTenant,
     WrongRegion,
@@ -167,6 +169,7 @@ __all__ = [
     "PurposeRefused",
     "ReceiptInvalid",
     "Refused",
+    "RegionNotEmpty",
     "RegionNotRoutable",
     "ResidencyUnsatisfied",
     "RetirementRefused",
@@ -174,6 +177,7 @@ __all__ = [
     "StaleId",
     "StreamFailed",
     "TenantConflict",
+    "TenantNotEmpty",
     "TermsChanged",
     "TooFewReplicas",
     "TopologyError",

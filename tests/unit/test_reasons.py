@@ -12,6 +12,7 @@ from storage.policy import (
     DeletionReason,
     DestroyReason,
     Done,
+    EndReason,
     Finding,
     HandOverReason,
     PlanReason,
@@ -29,6 +30,7 @@ CODES: dict[type[StrEnum], str] = {
     DestroyReason: "allowed held not_given_up not_there not_purging day_not_expiring day_not_over "
     "announced in_grace not_requested",
     Done: "purged purging replacing moving waiting unmended",
+    EndReason: "allowed not_empty not_retiring not_retired",
     Finding: "missing wrong_size corrupt leftover came_back wrong_place orphan foreign",
     HandOverReason: "allowed not_storable unknown_processor no_connector service_not_allowed "
     "outside_residency sub_processor_not_yet sub_processor_ended",

@@ -29,6 +29,8 @@ from storage.catalog.tables.region import (
     directory,
     pseudonym_key,
     region_stage,
+    region_statement,
+    retirement,
     signing_key,
     tenant,
 )
@@ -61,7 +63,9 @@ __all__ = [
     "receipt",
     "record",
     "region_stage",
+    "region_statement",
     "replica",
+    "retirement",
     "scrub",
     "signing_key",
     "statement",
