@@ -16,6 +16,25 @@ depends_on: str | Sequence[str] | None = None
 
 kind: str = "pre"
 
+# No role may delete a tenant directly: this function takes only one of which nothing is left.
+REMOVE_TENANT = """
+CREATE FUNCTION remove_tenant(gone text) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = {schema}, pg_temp
+AS $$
+BEGIN
+  IF EXISTS (SELECT FROM record WHERE tenant = gone)
+    OR EXISTS (SELECT FROM file WHERE tenant = gone)
+    OR EXISTS (SELECT FROM held WHERE tenant = gone)
+    OR EXISTS (SELECT FROM erasure WHERE tenant = gone AND state <> 'complete')
+    OR EXISTS (SELECT FROM hold WHERE tenant = gone AND released IS NULL)
+    OR EXISTS (SELECT FROM processor_copy WHERE tenant = gone AND state <> 'confirmed')
+  THEN
+    RAISE EXCEPTION 'something of the tenant is left';
+  END IF;
+  DELETE FROM agreement WHERE tenant = gone;
+  DELETE FROM tenant WHERE id = gone;
+END $$
+"""
 ALL = "domicile_service, domicile_worker, domicile_admin"
 UP = (
     """
@@ -49,10 +68,13 @@ UP = (
     "GRANT INSERT ON region_stage, region_statement TO domicile_worker",
     "GRANT INSERT, UPDATE, DELETE ON retirement TO domicile_worker",
     "GRANT UPDATE (exported) ON receipt, statement, region_statement TO domicile_worker",
-    "GRANT DELETE ON tenant, directory TO domicile_admin",
+    "GRANT DELETE ON directory TO domicile_admin",
+    "REVOKE ALL ON FUNCTION remove_tenant(text) FROM PUBLIC",
+    "GRANT EXECUTE ON FUNCTION remove_tenant(text) TO domicile_admin",
 )
 DOWN = (
-    "REVOKE DELETE ON tenant, directory FROM domicile_admin",
+    "DROP FUNCTION remove_tenant(text)",
+    "REVOKE DELETE ON directory FROM domicile_admin",
     "REVOKE UPDATE (exported) ON receipt, statement FROM domicile_worker",
     "ALTER TABLE statement DROP COLUMN exported",
     "ALTER TABLE receipt DROP COLUMN exported",
@@ -62,6 +84,8 @@ DOWN = (
 
 def upgrade() -> None:
     """Add them. A worker ends a region and exports; an admin removes empty tenants."""
+    schema = op.get_bind().scalar(sa.text("SELECT quote_ident(current_schema())"))
+    op.execute(REMOVE_TENANT.format(schema=schema))
     for statement in UP:
         op.execute(statement)
 

@@ -130,11 +130,10 @@ def remove(connection: Connection, tenant: str) -> None:
     """Delete a tenant of this region with its agreements. The caller owns its lock.
 
     Raises TenantNotEmpty if anything of it is left. What is being written for it is refused at its
-    commit.
+    commit. A function of the catalog does it: no login may delete a tenant itself.
     """
     TenantEnd(tenant, remains.of_tenant(connection, tenant)).demand()
-    connection.execute(t.agreement.delete().where(t.agreement.c.tenant == tenant))
-    connection.execute(t.tenant.delete().where(t.tenant.c.id == tenant))
+    connection.execute(select(func.remove_tenant(tenant)))
 
 
 def forget_elsewhere(connection: Connection, tenant: str, home: str) -> None:

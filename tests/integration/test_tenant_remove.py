@@ -4,6 +4,8 @@ from datetime import date
 from io import BytesIO
 
 import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import SQLAlchemyError
 
 from storage.errors import (
     CatalogUnavailable,
@@ -15,6 +17,7 @@ from storage.model import DataClass, Dpa, Scope, TenantSpec
 from storage.testing import Domicile
 from tests.support.actions import duty, erase, work
 from tests.support.holds import place_hold, release_holds
+from tests.support.inspect.stored import home
 
 US = TenantSpec("acme-eu", "acme", "us-east-1", "US", agreements=[Dpa(signed=date(2026, 1, 5))])
 
@@ -57,6 +60,17 @@ def test_it_goes_when_everything_is_erased(domicile: Domicile) -> None:
         domicile.store.tenant("acme-eu")
     domicile.store.admin.tenants.ensure(US)
     assert domicile.store.admin.tenants.get("acme-eu").home == "us-east-1"
+
+
+def test_the_database_itself_keeps_a_tenant_with_a_record(domicile: Domicile) -> None:
+    """Whoever skips the count."""
+    domicile.tenant().put(DataClass.PROMPT, b"mine")
+
+    with (
+        pytest.raises(SQLAlchemyError, match="something of the tenant is left"),
+        home(domicile).catalog.begin() as connection,
+    ):
+        connection.execute(text("SELECT remove_tenant('acme-eu')"))
 
 
 def test_again_is_unknown(domicile: Domicile) -> None:

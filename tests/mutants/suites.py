@@ -40,6 +40,7 @@ def _suite(module: str, *names: str) -> Suite:
 POLICY = (
     _unit("access", "access"),
     _unit("copies", "copies_policy"),
+    _unit("ending", "ending"),
     _unit("erasure", "erasure_policy", "scrub_policy", "copies_policy"),
     _unit("lateness", "lateness", "copies_policy"),
     _unit("placement", "placement", "standing", "copies_policy"),
@@ -47,7 +48,7 @@ POLICY = (
     _unit("retention", "retention", "placement", "erasure_policy"),
     _unit("revisions", "revisions"),
     _unit("scrub", "scrub_policy", "standing"),
-    _unit("stages", "stages"),
+    _unit("stages", "stages", "ending"),
     _unit("standing", "standing"),
 )
 """Every mutant of the policy is tried."""
