@@ -57,16 +57,21 @@ def retire(
     that no row knows, WrongRegion, InvalidRequest if a revision has retired a region that was never
     routable, and the errors of the settings, the catalog and the backends. Repeat it to continue.
     """
-    with open_regions(settings, dependencies or Dependencies(), only=name) as (opened,):
-        opened.catalog.check()
-        guard_catalog(opened, log)
-        # it destroys, so each of its transactions checks that the catalog was not restored
-        region = replace(opened, catalog=opened.catalog.strict())
-        with region.catalog.begin() as connection:
-            check_fits(region, connection)
-            _begin(region, connection)
-        todo = [duty for duty in duties(region, KeyRing(region), log) if duty.name in _DUTIES]
-        return _carry_on(region, todo)
+    with open_regions(settings, dependencies or Dependencies(), only=name) as (region,):
+        return retire_open(region, log)
+
+
+def retire_open(opened: OpenRegion, log: FilteringBoundLogger) -> Remaining | str:
+    """Do the same with an open region. Raises the same errors, but those of the settings."""
+    opened.catalog.check()
+    guard_catalog(opened, log)
+    # it destroys, so each of its transactions checks that the catalog was not restored
+    region = replace(opened, catalog=opened.catalog.strict())
+    with region.catalog.begin() as connection:
+        check_fits(region, connection)
+        _begin(region, connection)
+    todo = [duty for duty in duties(region, KeyRing(region), log) if duty.name in _DUTIES]
+    return _carry_on(region, todo)
 
 
 def _begin(region: OpenRegion, connection: Connection) -> None:

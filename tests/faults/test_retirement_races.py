@@ -61,7 +61,7 @@ def test_a_statement_waits_for_what_is_being_announced(
     gate.open.set()
 
     planted = planting.result(30)
-    with pytest.raises(Unavailable, match="objects? of its own"):
+    with pytest.raises(Unavailable, match="of its own to purge"):
         ending.result(30)
     assert stage(domicile) is Stage.RETIRING
     assert control.check(region, planted) == {"eu-a": None}

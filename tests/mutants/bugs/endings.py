@@ -82,7 +82,7 @@ BUGS = (
     bug(
         "a restored catalog ends its region",
         "retirement.py",
-        "        guard_catalog(opened, log)\n",
+        "    guard_catalog(opened, log)\n",
         "",
         RETIRE,
     ),
