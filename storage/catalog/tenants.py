@@ -16,7 +16,7 @@ from storage.errors import TenantConflict, UnknownTenant
 from storage.model import Agreement, TenantSpec
 from storage.policy import TenantEnd, check_takes_tenants
 
-_FIRST = cast(cast(func.pg_current_xact_id(), Text), BigInteger) % (2**31 - 1)
+_FIRST = cast(cast(func.pg_current_xact_id(), Text), BigInteger) % 2**30
 """The version of new terms: higher than any that a removed tenant of the same id had.
 
 Each change of terms is a transaction, and adds 1.

@@ -5,11 +5,12 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from storage.catalog import tenants
 from storage.errors import TenantNotEmpty, TermsChanged, UnknownTenant
 from storage.model import DataClass, Purpose
 from storage.testing import Domicile, Gate
 from tests.support.actions import erase, packs_on, work
-from tests.support.faults.transactions import COMMITTING, CatalogFaults
+from tests.support.faults.transactions import COMMITTING, CatalogFaults, ran
 from tests.support.holds import place_hold
 from tests.support.inspect.stored import wait_until
 
@@ -65,6 +66,18 @@ def test_a_write_under_way_stores_nothing(domicile: Domicile, *, again: bool) ->
     assert not todo
     work(domicile, hours=1)
     assert packs_on(domicile) == []
+
+
+def test_a_tenant_that_is_made_again_meanwhile_is_known_everywhere(domicile: Domicile) -> None:
+    """A process that serves another region alone must not give its name a second home."""
+    domicile.tenant()
+    with domicile.catalog_faults("us-east-1") as faults:
+        faults.at_commit(ran("INSERT INTO directory"), after=lambda _: remove(domicile))
+        domicile.tenant(retention={DataClass.PROMPT: 3})
+
+    other = domicile.homes.served("us-east-1").region
+    with other.catalog.begin() as connection:
+        assert tenants.home_of(connection, "acme-eu") == "eu-central-1"
 
 
 @pytest.mark.parametrize("what", ["hold", "erasure"])

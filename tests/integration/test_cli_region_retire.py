@@ -42,3 +42,5 @@ def test_a_region_is_retired_and_its_statement_verified(line: CommandLine, tmp_p
     token.write_text(token.read_text()[:-8] + "AAAAAAAA")
     assert line("receipt", "verify", token, "--key", key).exit_code == Exit.DAMAGED
     ensure_tenant(line, "acme-2", HOME, "EU")
+    assert line("doctor").exit_code == Exit.CONFIGURATION
+    assert line("status").exit_code == Exit.CONFIGURATION

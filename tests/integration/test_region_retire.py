@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import func, select
 
 from storage.bootstrap import open_store
-from storage.catalog import exports, identity, remains, retirements, stages
+from storage.catalog import exports, identity, remains, retirements, schema, stages
 from storage.catalog import tables as t
 from storage.catalog.engine import Catalog
 from storage.dependencies import Dependencies, make_catalog
@@ -310,6 +310,17 @@ def test_the_head_of_the_ledger_is_noted_before_it_is_purged(vacant: Domicile) -
     statement = verify_region(token_of(run(vacant)), region.signing.public_key())
 
     assert (statement.entries, statement.head) == (1, known.head.hex())
+
+
+def test_the_statement_is_not_migrated_away(vacant: Domicile) -> None:
+    """It is evidence."""
+    token_of(run(vacant))
+
+    with (
+        pytest.raises(RuntimeError, match="1 statements of a retired region: keep them"),
+        home(vacant).catalog.begin() as connection,
+    ):
+        schema.downgrade(connection, "0014")
 
 
 def test_services_do_not_open_a_retired_region(vacant: Domicile) -> None:

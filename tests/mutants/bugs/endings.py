@@ -45,6 +45,13 @@ BUGS = (
         REMOVE,
     ),
     bug(
+        "a tenant that is made again is not known elsewhere",
+        "client/admin.py",
+        "        if new:  #",
+        "        if False:  #",
+        REMOVAL,
+    ),
+    bug(
         "a region that retires takes tenants",
         "catalog/tenants.py",
         "        check_takes_tenants(spec.home, stages.latest(connection))\n",
