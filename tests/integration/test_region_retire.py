@@ -153,7 +153,7 @@ def test_twice_at_once(vacant: Domicile) -> None:
     assert (statements(vacant), on_backends(vacant)) == (1, [])
 
 
-@pytest.mark.parametrize("at", range(3, 190, 13))
+@pytest.mark.parametrize("at", range(3, 190, 26))
 def test_interrupted_at_any_statement_and_run_again(vacant: Domicile, at: int) -> None:
     """The connection to the catalog is lost there: nothing is signed too early, or twice."""
     with ExitStack() as stack:
@@ -278,9 +278,9 @@ def test_what_is_announced_before_the_statement_keeps_it_open(vacant: Domicile) 
     """A control of another process, announced while the backends are listed."""
     region, planted = home(vacant), []
 
-    def plant(_: str) -> None:
-        vacant.backends["eu-b"].fail_before.clear()
-        planted.append(control.plant(region, ["eu-a"]))
+    def plant(prefix: str) -> None:
+        if not prefix and not planted:  # the last listing; eu-a was seen empty
+            planted.append(control.plant(region, ["eu-a"]))
 
     vacant.backends["eu-b"].fail_before["scan"] = plant
     with pytest.raises(Unavailable):
