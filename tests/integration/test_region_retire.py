@@ -276,7 +276,7 @@ def test_after_the_statement_nothing_is_announced(vacant: Domicile) -> None:
 
 def test_what_is_announced_before_the_statement_keeps_it_open(vacant: Domicile) -> None:
     """A control of another process, announced while the backends are listed."""
-    region, planted = home(vacant), []
+    region, planted = home(vacant), list[control.Control]()
 
     def plant(prefix: str) -> None:
         if not prefix and not planted:  # the last listing; eu-a was seen empty

@@ -18,6 +18,7 @@ from storage.policy import (
     PlanReason,
     RetentionReason,
     RetireReason,
+    Stage,
     Standing,
 )
 
@@ -42,6 +43,7 @@ CODES: dict[type[StrEnum], str] = {
     "backups_sub_processor_ended unknown_class service_not_served unknown_residency unknown_home "
     "dpa_missing dpa_not_yet dpa_expired",
     RetireReason: "allowed not_declared too_few_left",
+    Stage: "proposed provisioned attested routable retiring retired",
     Standing: "open not_yet leaving ended",
     PlanReason: "nothing_alive survivors expires_first",
     RetentionReason: "class_retention tenant_retention ceiling until_deleted expiry_day "

@@ -2,8 +2,8 @@
 
 import pytest
 
-from storage.errors import RegionNotRoutable
-from storage.policy import Stage, check_open
+from storage.errors import InvalidRequest, RegionNotRoutable
+from storage.policy import Stage, advances, check_open
 
 
 @pytest.mark.parametrize("stage", [None, Stage.ROUTABLE, Stage.RETIRING])
@@ -27,3 +27,18 @@ def test_a_retired_region_is_not_provisioned_again() -> None:
         check_open("eu-1", Stage.RETIRED)
 
     assert "Remove it from the topology" in caught.value.advice
+
+
+def test_a_provisioned_region_advances_and_never_goes_back() -> None:
+    """Whoever repeats a step changes nothing."""
+    way = [Stage.PROPOSED, Stage.PROVISIONED, Stage.ATTESTED, Stage.ROUTABLE]
+
+    for now, before in enumerate(way):
+        assert [advances(before, to) for to in way] == [now < n for n in range(4)]
+
+
+@pytest.mark.parametrize("stage", [Stage.RETIRING, Stage.RETIRED])
+def test_a_region_on_its_way_out_is_not_provisioned(stage: Stage) -> None:
+    """The error says where it is."""
+    with pytest.raises(InvalidRequest, match=f"is {stage}: it is not provisioned again"):
+        advances(stage, Stage.ROUTABLE)
