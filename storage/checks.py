@@ -1,5 +1,6 @@
 """What is checked when a region is opened: its catalog, and the rights on its backends."""
 
+from sqlalchemy import Connection
 from structlog.typing import FilteringBoundLogger
 
 from storage.catalog import departures, pseudonym_keys, stages, topologies
@@ -19,8 +20,16 @@ def check_catalog(region: OpenRegion) -> None:
     region.catalog.check()
     with region.catalog.begin() as connection:
         check_open(region.name, stages.latest(connection))
-        pseudonym_keys.check(connection, region.name, region.pseudonyms.checks())
-        departures.check(connection, region.name, list(region.backends))
+        check_fits(region, connection)
+
+
+def check_fits(region: OpenRegion, connection: Connection) -> None:
+    """Check that the catalog fits these keys and this topology.
+
+    Raises SettingsError or BackendUndeclared.
+    """
+    pseudonym_keys.check(connection, region.name, region.pseudonyms.checks())
+    departures.check(connection, region.name, list(region.backends))
 
 
 def guard_catalog(region: OpenRegion, log: FilteringBoundLogger) -> bool:

@@ -1,4 +1,4 @@
-"""Note the stages of a region that a revision declares, and the cell that a tenant was given.
+"""Note the stages of a region and how it ends, cells, drains, and exported evidence.
 
 Revision: 0016
 Follows: 0015
@@ -6,6 +6,7 @@ Follows: 0015
 
 from collections.abc import Sequence
 
+import sqlalchemy as sa
 from alembic import op
 
 revision: str = "0016"
@@ -15,6 +16,26 @@ depends_on: str | Sequence[str] | None = None
 
 kind: str = "pre"
 
+# No role may delete a tenant directly: this function takes only one of which nothing is left.
+REMOVE_TENANT = """
+CREATE FUNCTION remove_tenant(gone text) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = {schema}, pg_temp
+AS $$
+BEGIN
+  IF EXISTS (SELECT FROM record WHERE tenant = gone)
+    OR EXISTS (SELECT FROM file WHERE tenant = gone)
+    OR EXISTS (SELECT FROM held WHERE tenant = gone)
+    OR EXISTS (SELECT FROM erasure WHERE tenant = gone AND state <> 'complete')
+    OR EXISTS (SELECT FROM hold WHERE tenant = gone AND released IS NULL)
+    OR EXISTS (SELECT FROM processor_copy WHERE tenant = gone AND state <> 'confirmed')
+  THEN
+    RAISE EXCEPTION 'something of the tenant is left';
+  END IF;
+  DELETE FROM agreement WHERE tenant = gone;
+  DELETE FROM tenant WHERE id = gone;
+END $$
+"""
+ALL = "domicile_service, domicile_worker, domicile_admin"
 UP = (
     """
     CREATE TABLE region_stage (
@@ -24,7 +45,6 @@ UP = (
       at timestamptz NOT NULL DEFAULT now()
     )
     """,
-    "GRANT SELECT ON region_stage TO domicile_service, domicile_worker, domicile_admin",
     "CREATE TABLE cell_choice (tenant text PRIMARY KEY, cell text NOT NULL)",
     "GRANT SELECT ON cell_choice TO domicile_service, domicile_worker, domicile_admin",
     "GRANT INSERT ON cell_choice TO domicile_admin",
@@ -42,15 +62,55 @@ UP = (
     "GRANT SELECT ON handover, drain TO domicile_service, domicile_worker, domicile_admin",
     "GRANT INSERT ON handover TO domicile_admin",
     "GRANT INSERT ON drain TO domicile_worker",
+    """
+    CREATE TABLE retirement (
+      id smallint PRIMARY KEY,
+      begun timestamptz NOT NULL,
+      entries bigint NOT NULL DEFAULT 0,
+      head bytea,
+      CONSTRAINT retirement_one_row CHECK (id = 1)
+    )
+    """,
+    """
+    CREATE TABLE region_statement (
+      begun timestamptz PRIMARY KEY,
+      token text NOT NULL,
+      signed timestamptz NOT NULL,
+      exported timestamptz
+    )
+    """,
+    "ALTER TABLE receipt ADD COLUMN exported timestamptz",
+    "ALTER TABLE statement ADD COLUMN exported timestamptz",
+    f"GRANT SELECT ON region_stage, retirement, region_statement TO {ALL}",
+    "GRANT INSERT ON region_stage, region_statement TO domicile_worker",
+    "GRANT INSERT, UPDATE, DELETE ON retirement TO domicile_worker",
+    "GRANT UPDATE (exported) ON receipt, statement, region_statement TO domicile_worker",
+    "GRANT DELETE ON directory TO domicile_admin",
+    "REVOKE ALL ON FUNCTION remove_tenant(text) FROM PUBLIC",
+    "GRANT EXECUTE ON FUNCTION remove_tenant(text) TO domicile_admin",
+)
+DOWN = (
+    "DROP FUNCTION remove_tenant(text)",
+    "REVOKE DELETE ON directory FROM domicile_admin",
+    "REVOKE UPDATE (exported) ON receipt, statement FROM domicile_worker",
+    "ALTER TABLE statement DROP COLUMN exported",
+    "ALTER TABLE receipt DROP COLUMN exported",
+    "DROP TABLE region_statement, retirement, region_stage, cell_choice, handover, drain",
 )
 
 
 def upgrade() -> None:
-    """Create the tables. Only the login that migrates notes a stage."""
+    """Add them. A worker ends a region and exports; an admin removes empty tenants."""
+    schema = op.get_bind().scalar(sa.text("SELECT quote_ident(current_schema())"))
+    op.execute(REMOVE_TENANT.format(schema=schema))
     for statement in UP:
         op.execute(statement)
 
 
 def downgrade() -> None:
-    """Drop them."""
-    op.execute("DROP TABLE region_stage, cell_choice, handover, drain")
+    """Drop them. Raises RuntimeError if there is the statement of a region, which is evidence."""
+    signed = op.get_bind().scalar(sa.text("SELECT count(*) FROM region_statement"))
+    if signed:
+        raise RuntimeError(f"The catalog has {signed} statements of a retired region: keep them.")
+    for statement in DOWN:
+        op.execute(statement)

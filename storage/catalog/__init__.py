@@ -8,11 +8,12 @@ ends:
 
 1. advisory locks of tenants, in the order of their numbers (``engine.share_tenants``,
    ``engine.own_tenant``)
-2. the advisory lock of holds (``holds.share``, ``holds.own``)
-3. the advisory lock of the ledger (``ledger.lock_events``, ``ledger.lock_numbers``)
-4. rows of days, erasures, holds and copies; those taken from a queue with ``SKIP LOCKED``
-5. rows of objects, in the order of their ids (``objects.lock``)
-6. rows of replicas, always after their object's
+2. the advisory lock of the stage of the region (``stages.share``, ``stages.lock``)
+3. the advisory lock of holds (``holds.share``, ``holds.own``)
+4. the advisory lock of the ledger (``ledger.lock_events``, ``ledger.lock_numbers``)
+5. rows of days, erasures, holds and copies; those taken from a queue with ``SKIP LOCKED``
+6. rows of objects, in the order of their ids (``objects.lock``)
+7. rows of replicas, always after their object's
 
 A check comes in a later statement than the lock that keeps its answer true, because a statement
 sees what was committed before it began.

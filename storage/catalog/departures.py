@@ -82,7 +82,8 @@ def latest(connection: Connection, backend: str) -> Departure | None:
     under_way = connection.execute(select(t.departure).where(d.backend == backend)).one_or_none()
     if under_way is not None:
         return Departure(*under_way)
-    ended = select(t.statement).where(s.backend == backend).order_by(s.begun.desc()).limit(1)
+    columns = s.backend, s.begun, s.replicas, s.bytes, s.token, s.signed
+    ended = select(*columns).where(s.backend == backend).order_by(s.begun.desc()).limit(1)
     row = connection.execute(ended).one_or_none()
     return None if row is None else Departure(*row)
 

@@ -14,7 +14,7 @@ from uuid import UUID
 from sqlalchemy import Connection, Select, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 
-from storage.catalog import hold_predicate, holds
+from storage.catalog import hold_predicate, holds, stages
 from storage.catalog import tables as t
 from storage.catalog.kinds import ObjectKind, ObjectState, key_of, replica_of
 from storage.model import ReplicaState
@@ -98,7 +98,7 @@ def announce(
     ``targets``: for each backend the id of its replica, and when a write of it has landed at the
     latest.
     """
-    connection.execute(insert(t.object_).values(_as_row(new)))
+    stages.insert_object(connection, _as_row(new))
     return add_replicas(connection, new, targets)
 
 

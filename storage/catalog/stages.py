@@ -1,15 +1,22 @@
 """The stages that a region went through, in its own catalog. A row is never changed."""
 
-from sqlalchemy import Connection, func, insert, select, text
+from collections.abc import Mapping
+
+from sqlalchemy import Connection, func, insert, literal, select, text
 
 from storage.catalog import tables as t
+from storage.errors import RegionNotRoutable
 from storage.policy import Stage
+
+c = t.region_stage.c
+
+_LOCK = func.hashtextextended("region_stage", 0)
+_LATEST = select(c.stage).order_by(c.number.desc()).limit(1)
 
 
 def latest(connection: Connection) -> Stage | None:
-    """Return the stage of the region. None: no revision declares it."""
-    c = t.region_stage.c
-    found = connection.scalar(select(c.stage).order_by(c.number.desc()).limit(1))
+    """Return the stage of the region. None: no revision declares it, and it does not retire."""
+    found = connection.scalar(_LATEST)
     return None if found is None else Stage(found)
 
 
@@ -20,13 +27,17 @@ def add(connection: Connection, stage: Stage, digest: str) -> None:
 
 def declared(connection: Connection) -> str:
     """Return the digest of the text that declares the region, empty if none does."""
-    c = t.region_stage.c
     return connection.scalar(select(c.digest).order_by(c.number.desc()).limit(1)) or ""
 
 
 def lock(connection: Connection) -> None:
     """Until the transaction ends, nobody else changes the stage."""
-    connection.execute(text("SELECT pg_advisory_xact_lock(hashtextextended('region_stage', 0))"))
+    connection.execute(select(func.pg_advisory_xact_lock(_LOCK)))
+
+
+def share(connection: Connection) -> None:
+    """Until the transaction ends, nobody changes the stage."""
+    connection.execute(select(func.pg_advisory_xact_lock_shared(_LOCK)))
 
 
 def has_tenants(connection: Connection) -> bool:
@@ -35,19 +46,23 @@ def has_tenants(connection: Connection) -> bool:
     return any(connection.scalar(select(each)) for each in found)
 
 
-def left(connection: Connection) -> dict[str, int]:
-    """Count what keeps a region from being retired, by name. Empty: nothing does."""
-    gone = t.object_.c.state == "gone"
-    counts = {
-        "tenants": select(func.count()).select_from(t.tenant),
-        "objects that are not gone": select(func.count()).select_from(t.object_).where(~gone),
-        "open erasures": select(func.count())
-        .select_from(t.erasure)
-        .where(t.erasure.c.state != "complete"),
-        "holds": select(func.count()).select_from(t.hold).where(t.hold.c.released.is_(None)),
-        "copies at processors": select(func.count())
-        .select_from(t.processor_copy)
-        .where(t.processor_copy.c.state != "confirmed"),
-    }
-    found = {what: connection.scalar(count) or 0 for what, count in counts.items()}
-    return {what: number for what, number in found.items() if number}
+def stop_announcing(connection: Connection) -> None:
+    """Wait for every transaction that announces an object; none is announced until the commit."""
+    connection.execute(text("LOCK TABLE object IN SHARE MODE"))
+
+
+def insert_object(connection: Connection, values: Mapping[str, object]) -> None:
+    """Insert the row of a new object, unless the region is retired.
+
+    Raises RegionNotRoutable if it is: the statement that it is empty was signed.
+    """
+    names = list(values)
+    given = [literal(values[name], t.object_.c[name].type) for name in names]
+    retired = _LATEST.scalar_subquery() == literal(Stage.RETIRED.value)
+    rows = select(*given).where(retired.is_not(True))
+    query = insert(t.object_).from_select(names, rows).returning(t.object_.c.id)
+    if connection.scalar(query) is None:
+        raise RegionNotRoutable(
+            "The region is retired: nothing is written to it any more.",
+            advice="Remove it from the topology and from the settings.",
+        )

@@ -4,15 +4,23 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 
-from sqlalchemy import Connection, and_, func, select, union_all
+from sqlalchemy import BigInteger, Connection, Text, and_, cast, func, select, union_all
 from sqlalchemy.dialects.postgresql import insert
 
 from regions.model import DataClass
+from storage.catalog import remains, stages
 from storage.catalog import tables as t
 from storage.catalog.counting import count_up_to
 from storage.catalog.engine import own_tenant
-from storage.errors import TenantConflict
+from storage.errors import TenantConflict, UnknownTenant
 from storage.model import Agreement, TenantSpec
+from storage.policy import TenantEnd, check_takes_tenants
+
+_FIRST = cast(cast(func.pg_current_xact_id(), Text), BigInteger) % 2**30
+"""The version of new terms: higher than any that a removed tenant of the same id had.
+
+Each change of terms is a transaction, and adds 1.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,10 +68,11 @@ def home_of(connection: Connection, tenant: str) -> str | None:
     return home
 
 
-def ensure(connection: Connection, spec: TenantSpec, now: datetime) -> None:
-    """Insert or update a tenant of this region.
+def ensure(connection: Connection, spec: TenantSpec, now: datetime) -> bool:
+    """Insert or update a tenant of this region. Return whether it is new.
 
-    Raises TenantConflict if account or home would change.
+    Raises TenantConflict if account or home would change, and RegionNotRoutable for a new tenant if
+    the region takes none.
     """
     own_tenant(connection, spec.id)
     known = find(connection, spec.id)
@@ -73,7 +82,10 @@ def ensure(connection: Connection, spec: TenantSpec, now: datetime) -> None:
         raise conflict(spec.id)
     wanted = replace(spec, agreements=tuple(sorted(spec.agreements, key=_agreement_order)))
     if known is not None and known.spec == wanted:
-        return
+        return False
+    if known is None:
+        stages.share(connection)
+        check_takes_tenants(spec.home, stages.latest(connection))
     values = {
         "account": spec.account,
         "home": spec.home,
@@ -84,7 +96,7 @@ def ensure(connection: Connection, spec: TenantSpec, now: datetime) -> None:
     }
     connection.execute(
         insert(t.tenant)
-        .values(id=spec.id, version=1, created=now, **values)
+        .values(id=spec.id, version=_FIRST, created=now, **values)
         .on_conflict_do_update(
             index_elements=["id"], set_={**values, "version": t.tenant.c.version + 1}
         )
@@ -98,6 +110,7 @@ def ensure(connection: Connection, spec: TenantSpec, now: datetime) -> None:
                 for a in wanted.agreements
             ],
         )
+    return known is None
 
 
 def note_elsewhere(connection: Connection, spec: TenantSpec) -> None:
@@ -111,6 +124,29 @@ def note_elsewhere(connection: Connection, spec: TenantSpec) -> None:
         .values(id=spec.id, account=spec.account, home=spec.home)
         .on_conflict_do_nothing()
     )
+
+
+def remove(connection: Connection, tenant: str) -> None:
+    """Delete a tenant of this region with its agreements. The caller owns its lock.
+
+    Raises TenantNotEmpty if anything of it is left. What is being written for it is refused at its
+    commit. A function of the catalog does it: no login may delete a tenant itself.
+    """
+    TenantEnd(tenant, remains.of_tenant(connection, tenant)).demand()
+    connection.execute(select(func.remove_tenant(tenant)))
+
+
+def forget_elsewhere(connection: Connection, tenant: str, home: str) -> None:
+    """Delete what this region knows of a tenant of another region."""
+    own_tenant(connection, tenant)
+    d = t.directory.c
+    connection.execute(t.directory.delete().where(d.id == tenant, d.home == home))
+
+
+def check_known(connection: Connection, tenant: str) -> None:
+    """Raise UnknownTenant if the tenant is not there. The caller shares or owns its lock."""
+    if find(connection, tenant) is None:
+        raise UnknownTenant(reasons=("unknown_tenant",))
 
 
 def conflict(tenant: str) -> TenantConflict:

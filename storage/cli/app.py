@@ -23,6 +23,7 @@ from storage.cli.commands import (
     processor,
     put,
     receipt,
+    receipt_export,
     recover,
     region,
     scrub,
@@ -97,9 +98,10 @@ _hold.command("show")(hold.show)
 _hold.command("release")(hold.release)
 _hold.command("records")(hold.records)
 _hold.command("get")(hold.get)
-_receipt = _group("receipt", "Verify the evidence of an erasure.", _EVIDENCE)
+_receipt = _group("receipt", "Verify and export the evidence of erasures.", _EVIDENCE)
 _receipt.command("verify")(receipt.verify)
 _receipt.command("key")(receipt.public)
+_receipt.command("export")(receipt_export.export)
 
 app.command(rich_help_panel=_OPERATION)(worker.worker)
 app.command(rich_help_panel=_OPERATION)(scrub.scrub)
@@ -108,6 +110,7 @@ app.command(rich_help_panel=_OPERATION)(recover.recover)
 _tenant = _group("tenant", "Manage tenants: the customers' projects.", _OPERATION)
 _tenant.command("ensure")(tenant.ensure)
 _tenant.command("list")(tenant.list_tenants)
+_tenant.command("remove")(tenant.remove)
 _processor = _group("processor", "Track the copies at processors.", _OPERATION)
 _processor.command("list")(processor.list_processors)
 _processor.command("copies")(processor.list_copies)
@@ -121,10 +124,11 @@ _sub_processor.command("diff")(subprocessor.diff)
 _sub_processor.command("notice")(subprocessor.notice)
 _sub_processor.command("drain")(drain.drain)
 _sub_processor.command("attest")(drain.attest)
-_region = _group("region", "List and declare the regions of the topology.", _OPERATION)
+_region = _group("region", "List, declare, make and end regions.", _OPERATION)
 _region.command("list")(region.list_regions)
 _region.command("new")(region.new)
 _region.command("provision")(region.provision)
+_region.command("retire")(region.retire)
 _topology = _group("topology", "Make a topology of your own.", _OPERATION)
 _topology.command("new")(topology.new)
 _backend = _group("backend", "Check backends, and empty one that leaves.", _OPERATION)

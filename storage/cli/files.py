@@ -82,6 +82,28 @@ def write_new(path: Path, pieces: Iterable[bytes], *, force: bool) -> int:
     return total
 
 
+def make_directory(path: Path) -> None:
+    """Make a directory for the owner alone, unless it exists, on the disk for good.
+
+    Raise InvalidRequest.
+    """
+    with _writing():
+        new = [each for each in (path, *path.parents) if not each.exists()]
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for parent in {each.parent for each in (path, *new)}:
+            sync_directory(parent)
+
+
+def sync_directory(path: Path) -> None:
+    """Wait until the names of the files in a directory are on the disk. Raise InvalidRequest."""
+    with _writing():
+        handle = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+
 @contextmanager
 def _reading() -> Iterator[None]:
     try:

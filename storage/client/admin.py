@@ -3,9 +3,12 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
+from sqlalchemy import Connection
+
 from regions.model import cells_of
 from storage.catalog import tenants
 from storage.catalog.cells import give as give_cell
+from storage.catalog.engine import own_tenant
 from storage.client.holds import Holds
 from storage.client.homes import Homes, home_elsewhere, unknown
 from storage.client.processors import Processors
@@ -14,6 +17,7 @@ from storage.client.validate import check_limit, check_spec, check_tenant_id
 from storage.errors import RegionNotRoutable
 from storage.model import TenantSpec
 from storage.policy import Cell, admit, choose_cell, well_formed
+from storage.region import OpenRegion
 
 
 class Admin:
@@ -38,10 +42,10 @@ class Tenants:
 
         Raises Refused if the terms are not allowed (AgreementMissing, ResidencyUnsatisfied,
         ConsumerTenant, ...), TenantConflict if the tenant exists with another account or home,
-        and WrongRegion if this process does not serve the home. Every region of this process that
-        is routable must answer: a tenant has one home. Where the home has several cells, a new
-        tenant is given one of those that this process serves, and keeps it. Raises
-        PlacementUnsatisfied if none has room.
+        RegionNotRoutable if it is new and its home takes no new tenant, and WrongRegion if this
+        process does not serve the home. Every routable region of this process must answer: a tenant
+        has one home. Where the home has several cells, a new tenant is given one of those that this
+        process serves, and keeps it. Raises PlacementUnsatisfied if none has room.
         """
         check_spec(spec)
         spec = replace(spec, agreements=tuple(spec.agreements))
@@ -50,13 +54,30 @@ class Tenants:
         cell = self._cell(home, spec)
         if cell != spec.home:
             spec, home = replace(spec, home=cell), self._homes.served(cell)
-        for other in self._others(spec.home):  # first, so that no two homes take the name
-            with other.region.catalog.begin() as connection:
-                tenants.note_elsewhere(connection, spec)
-        home.region.catalog.run(
+        self._note_elsewhere(spec)  # first, so that two homes cannot both take the name
+        new = home.region.catalog.run(
             lambda connection: tenants.ensure(connection, spec, home.region.clock.now())
         )
+        if new:  # a removal that came between may have deleted the notes
+            self._note_elsewhere(spec)
         self._homes.invalidate(spec.id)
+
+    def remove(self, tenant: str) -> None:
+        """Remove a tenant of which nothing is left, with its agreements, from every region.
+
+        Its complete erasures and their receipts stay. Repeat the call after an error. Raises
+        TenantNotEmpty if it has a record, an erasure that is not complete, a hold in force or a
+        copy at a processor, UnknownTenant, and WrongRegion if this process does not serve its home.
+        Every routable region of this process must answer. A write that is under way stores nothing,
+        and raises TermsChanged.
+        """
+        check_tenant_id(tenant)
+        self._homes.invalidate(tenant)
+        for home in self._known_homes(tenant):
+            if home in self._homes.names:
+                self._remove(tenant, home)
+                return
+        self._homes.find(tenant)
 
     def get(self, tenant: str) -> TenantSpec:
         """Return a tenant's terms. Raises UnknownTenant or WrongRegion."""
@@ -108,6 +129,45 @@ class Tenants:
         return home.region.catalog.run(
             lambda connection: give_cell(connection, spec.id, names, choose)
         )
+
+    def _known_homes(self, tenant: str) -> set[str]:
+        """Return the home of a tenant as each region knows it: one, or none."""
+        found = set()
+        for region in self._regions() if well_formed(tenant) else ():
+            with region.catalog.begin() as connection:
+                found.add(tenants.home_of(connection, tenant))
+        return {home for home in found if home is not None}
+
+    def _remove(self, tenant: str, home: str) -> None:
+        """Remove a tenant from its home, and what other regions note of it.
+
+        The lock at its home is kept meanwhile: who makes the tenant again comes before or after.
+        """
+
+        def work(connection: Connection) -> None:
+            own_tenant(connection, tenant)
+            tenants.remove(connection, tenant)
+            for region in self._regions(but=home):
+                with region.catalog.begin() as elsewhere:
+                    tenants.forget_elsewhere(elsewhere, tenant, home)
+
+        self._homes.served(home).region.catalog.run(work)
+        self._homes.invalidate(tenant)
+
+    def _note_elsewhere(self, spec: TenantSpec) -> None:
+        for region in self._regions(but=spec.home):
+            with region.catalog.begin() as connection:
+                tenants.note_elsewhere(connection, spec)
+
+    def _regions(self, *, but: str | None = None) -> Iterator[OpenRegion]:
+        """Yield the regions that have tenants: one that is not ready, or retired, has none."""
+        for name in self._homes.names:
+            if name == but:
+                continue
+            try:
+                yield self._homes.served(name).region
+            except RegionNotRoutable:
+                continue
 
     def _home(self, spec: TenantSpec) -> ServedRegion:
         if spec.home in self._homes.names:

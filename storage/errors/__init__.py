@@ -7,9 +7,9 @@
     │   ├── LineageConflict      a record that it derives from is missing, or of another subject
     │   └── IdConflict           the id belongs to other content
     ├── Refused                  the policy forbids it; ``reasons`` has the reason codes
-    │   ├── UnknownTenant  WrongRegion  ConsumerTenant  TenantConflict
+    │   ├── UnknownTenant  WrongRegion  ConsumerTenant  TenantConflict  TenantNotEmpty
     │   ├── AgreementMissing  ResidencyUnsatisfied  PlacementUnsatisfied
-    │   └── PurposeRefused  HandOverRefused  RetirementRefused  Held
+    │   └── PurposeRefused  HandOverRefused  RetirementRefused  RegionNotEmpty  Held
     ├── NotFound                 the tenant has no such record
     ├── Erased                   erased, or minted before an erasure that covers it
     ├── Expired                  past its retention
@@ -107,11 +107,13 @@ from storage.errors.requests import (
     PurposeRefused,
     ReceiptInvalid,
     Refused,
+    RegionNotEmpty,
     ResidencyUnsatisfied,
     RetirementRefused,
     StaleId,
     StreamFailed,
     TenantConflict,
+    TenantNotEmpty,
     UnknownClass,
     UnknownTenant,
     WrongRegion,
@@ -169,6 +171,7 @@ __all__ = [
     "PurposeRefused",
     "ReceiptInvalid",
     "Refused",
+    "RegionNotEmpty",
     "RegionNotRoutable",
     "ResidencyUnsatisfied",
     "RetirementRefused",
@@ -177,6 +180,7 @@ __all__ = [
     "StreamFailed",
     "SubProcessorUnannounced",
     "TenantConflict",
+    "TenantNotEmpty",
     "TermsChanged",
     "TooFewReplicas",
     "TopologyError",

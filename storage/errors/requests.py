@@ -105,6 +105,12 @@ class TenantConflict(Refused):
     usual_advice = "Use another tenant id, or the account and home that the tenant has."
 
 
+class TenantNotEmpty(Refused):
+    """Something of the tenant is left, so it is not removed."""
+
+    usual_advice = "Erase the tenant, release its holds, and let the workers complete both."
+
+
 class AgreementMissing(Refused):
     """An agreement that the residency requires is not in force."""
 
@@ -137,6 +143,12 @@ class RetirementRefused(Refused):
     """The backend may not be emptied now."""
 
     usual_advice = f"See {DOCUMENTATION}howto/retire-a-backend/"
+
+
+class RegionNotEmpty(Refused):
+    """Something is left in the region, or it was never retired, so it does not end."""
+
+    usual_advice = f"See {DOCUMENTATION}howto/retire-a-region/"
 
 
 class Held(Refused):

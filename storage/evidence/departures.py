@@ -4,7 +4,7 @@ A statement is a JSON Web Signature in compact form (RFC 7515) with Ed25519 over
 the key that signs receipts. Its type tells it from the root of a tree of receipts.
 """
 
-from typing import Final, Literal, Self
+from typing import Final, Literal, Self, TypeVar
 
 import jwt
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -23,6 +23,8 @@ from storage.evidence.receipts import (
 from storage.ports import ItemKind
 
 STATEMENT: Final = "domicile-departure+jwt"
+
+_M = TypeVar("_M", bound=Signed)
 
 
 class Statement(Signed):
@@ -63,8 +65,13 @@ def verify_statement(token: str, public_keys: PublicKeys) -> Statement:
 
     Raises ReceiptInvalid otherwise; its cause says why.
     """
+    return opened(token, public_keys, Statement, kind=STATEMENT)
+
+
+def opened(token: str, public_keys: PublicKeys, model: type[_M], *, kind: str) -> _M:
+    """Return a statement of any type. Raises ReceiptInvalid, as ``verify_statement``."""
     try:
-        return open_signed(token, public_keys, Statement, kind=STATEMENT)
+        return open_signed(token, public_keys, model, kind=kind)
     except KeyError as error:
         raise ReceiptInvalid("The key that signed the statement is not known.") from error
     except (jwt.PyJWTError, ValueError) as error:

@@ -3,7 +3,9 @@
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
-from storage.catalog import erasure_status, pseudonym_keys
+from sqlalchemy import Connection
+
+from storage.catalog import erasure_status, pseudonym_keys, tenants
 from storage.errors import InvalidRequest
 from storage.events import NewErasure
 from storage.ledger.journal import commit_event
@@ -30,8 +32,8 @@ def fence(
     """Commit an erasure and its fence. No read that begins later returns what it covers.
 
     It covers ids that were minted before the call. Returns when the clocks of all processes are
-    past its cutoff, so an id that is minted after the return is never covered. Raises what
-    ``commit_event`` raises.
+    past its cutoff, so an id that is minted after the return is never covered. Raises UnknownTenant
+    if the tenant was removed meanwhile, and what ``commit_event`` raises.
     """
     named = scope.kind is ScopeKind.RECORD
     now = region.clock.now()
@@ -47,14 +49,22 @@ def fence(
         cutoff=_ALWAYS if named else covered,
         until=fence_until(covered + _REMINTED if named else covered),
     )
-    versions = region.pseudonyms.versions
-    commit_event(region, new, lambda c: pseudonym_keys.check_complete(c, region.name, versions))
+    commit_event(region, new, lambda connection: check_event(region, connection, tenant))
     # Clocks that are behind must be past it too.
     over = covered + 2 * region.clock.error + _TICK
     while (left := over - region.clock.now()) > timedelta():
         sleep(left.total_seconds())
     with region.catalog.begin() as connection:
         return erasure_status.show(connection, region.name, [new.id])[0]
+
+
+def check_event(region: OpenRegion, connection: Connection, tenant: str) -> None:
+    """Check again, under the tenant's lock, what an erasure or a hold rests on.
+
+    Raises UnknownTenant if the tenant was removed, and KeyUnavailable if a pseudonym key is new.
+    """
+    tenants.check_known(connection, tenant)
+    pseudonym_keys.check_complete(connection, region.name, region.pseudonyms.versions)
 
 
 def _covered(region: OpenRegion, now: datetime) -> datetime:

@@ -4,11 +4,12 @@ from uuid import UUID
 
 from sqlalchemy import Connection
 
-from storage.catalog import holds, pseudonym_keys
+from storage.catalog import holds
 from storage.crypto.envelope import open_name, seal_name
 from storage.crypto.pseudonym import Kind, Pseudonyms
 from storage.errors import InvalidRequest, NotFound
 from storage.events import HoldRelease, NewHold
+from storage.ledger.fence import check_event
 from storage.ledger.journal import commit_event
 from storage.model import Hold, HoldSpec, PlacedHold, RecordId, Scope, ScopeKind
 from storage.policy import cutoff
@@ -22,10 +23,9 @@ def place(region: OpenRegion, spec: HoldSpec) -> PlacedHold:
     """Commit a hold. From then on nothing destroys what it covers.
 
     The result names what came first: expiry days that had begun to expire, erasures that had begun
-    to delete. Raises what ``commit_event`` raises.
+    to delete. Raises UnknownTenant, and what ``commit_event`` raises.
     """
     new = _new(region, spec)
-    versions = region.pseudonyms.versions
     answer: PlacedHold | None = None
 
     def then(connection: Connection) -> None:
@@ -33,12 +33,7 @@ def place(region: OpenRegion, spec: HoldSpec) -> PlacedHold:
         nonlocal answer
         answer = _answer(region, connection, new.id)
 
-    commit_event(
-        region,
-        new,
-        lambda connection: pseudonym_keys.check_complete(connection, region.name, versions),
-        then,
-    )
+    commit_event(region, new, lambda c: check_event(region, c, spec.tenant), then)
     if answer is not None:
         return answer
     with region.catalog.begin() as connection:  # a worker has applied it

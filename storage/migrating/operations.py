@@ -15,8 +15,9 @@ from alembic.util import CommandError
 from sqlalchemy import Connection
 
 from regions.canonical import canonical, digest_of, region_of
-from storage.catalog import stages
-from storage.policy import Stage
+from storage.catalog import remains, stages
+from storage.errors import RegionNotEmpty
+from storage.policy import Stage, declared_stage, may_undeclare
 
 REGION = "domicile_region"
 """The option of a migration context that names the region of its catalog."""
@@ -131,20 +132,19 @@ def _declare(connection: Connection, operation: RegionOperation) -> None:
     """Note that the region is declared. One that is in use already stays so."""
     assert operation.new is not None
     used = stages.has_tenants(connection)
-    stage = Stage.ROUTABLE if used else Stage.PROPOSED
+    stage = declared_stage(stages.latest(connection), used=used)
     stages.add(connection, stage, digest_of(operation.new))
 
 
 def _retire(connection: Connection, operation: RegionOperation) -> None:
-    """Note that the region is retired. Raises CommandError if anything is left in it."""
+    """Note that a revision ends the region. Raises CommandError unless it may."""
     assert operation.old is not None
-    left = stages.left(connection)
-    if left:
-        what = ", ".join(f"{number} {of}" for of, number in left.items())
-        raise CommandError(
-            f"The region {operation.name} cannot be retired: it has {what}. "
-            f"See: domicile region retire {operation.name}"
-        )
+    left = remains.of_region(connection) | remains.own(connection)
+    end = may_undeclare(operation.name, stages.latest(connection), left)
+    try:
+        end.demand()
+    except RegionNotEmpty as error:
+        raise CommandError(f"{error.message} {error.advice}") from error
     stages.add(connection, Stage.RETIRED, digest_of(operation.old))
 
 

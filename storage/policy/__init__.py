@@ -18,6 +18,15 @@ from storage.policy.copies import (
     processors_of,
 )
 from storage.policy.draining import Effort, effort
+from storage.policy.ending import (
+    EndReason,
+    Left,
+    RegionEnd,
+    TenantEnd,
+    in_words,
+    may_empty,
+    may_undeclare,
+)
 from storage.policy.erasure import (
     ORPHAN_GRACE,
     Absence,
@@ -72,7 +81,13 @@ from storage.policy.retention import (
 )
 from storage.policy.revisions import Code, Kind, Migration, check_schema, check_supported
 from storage.policy.scrub import Done, Expected, Finding, judge, next_scrub, reassign, sampled
-from storage.policy.stages import Stage, advances, check_open
+from storage.policy.stages import (
+    Stage,
+    advances,
+    check_open,
+    check_takes_tenants,
+    declared_stage,
+)
 from storage.policy.standing import (
     Retire,
     RetireReason,
@@ -106,6 +121,7 @@ __all__ = [
     "DestroyReason",
     "Done",
     "Effort",
+    "EndReason",
     "Expected",
     "Finding",
     "HandOver",
@@ -113,6 +129,7 @@ __all__ = [
     "Kind",
     "KnownPosture",
     "Lateness",
+    "Left",
     "Migration",
     "Notice",
     "NoticeReason",
@@ -121,12 +138,14 @@ __all__ = [
     "Permit",
     "Placement",
     "PlanReason",
+    "RegionEnd",
     "RetentionReason",
     "Retire",
     "RetireReason",
     "Stage",
     "Standing",
     "Step",
+    "TenantEnd",
     "Term",
     "absent",
     "accept_id",
@@ -139,6 +158,7 @@ __all__ = [
     "check_open",
     "check_schema",
     "check_supported",
+    "check_takes_tenants",
     "choose_cell",
     "clocks_agree",
     "closed",
@@ -147,23 +167,27 @@ __all__ = [
     "copy_term",
     "cutoff",
     "decide_placement",
+    "declared_stage",
     "effort",
     "erasure_lateness",
     "expiry_lateness",
     "fence_until",
     "horizon_alarm",
     "horizon_wanted",
+    "in_words",
     "judge",
     "key_copies",
     "ledger_backends",
     "ledger_from",
     "list_companies",
     "may_destroy",
+    "may_empty",
     "may_hand_over",
     "may_leave",
     "may_open",
     "may_open_held",
     "may_retire",
+    "may_undeclare",
     "needs_reading",
     "next_scrub",
     "notice_faults",

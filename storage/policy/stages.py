@@ -21,6 +21,28 @@ class Stage(StrEnum):
         return self in (Stage.ROUTABLE, Stage.RETIRING)
 
 
+def declared_stage(now: Stage | None, *, used: bool) -> Stage:
+    """Return the stage of a region that a revision declares. None: it has none yet.
+
+    One in use loses no minute of service, one that retires goes on to do so, and one that was
+    retired is to be provisioned again.
+    """
+    if now is None:
+        return Stage.ROUTABLE if used else Stage.PROPOSED
+    return Stage.PROPOSED if now is Stage.RETIRED else now
+
+
+def check_takes_tenants(region: str, stage: Stage | None) -> None:
+    """Raise RegionNotRoutable if a region takes no new tenant."""
+    if stage is not Stage.RETIRING:
+        check_open(region, stage)
+        return
+    raise RegionNotRoutable(
+        f"The region {region} is retiring, and takes no new tenant.",
+        advice="Choose another home. The tenants that are there can be changed as before.",
+    )
+
+
 _WAY = (Stage.PROPOSED, Stage.PROVISIONED, Stage.ATTESTED, Stage.ROUTABLE)
 
 

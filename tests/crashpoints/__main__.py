@@ -14,9 +14,10 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from types import ModuleType
 
 from storage.testing import Server
-from tests.crashpoints import region_init
+from tests.crashpoints import region_end, region_init
 from tests.crashpoints.ground import Ground, make_ground
 from tests.crashpoints.operations import OPERATIONS
 from tests.crashpoints.pairs import PAIRS, cuts_of, try_cut
@@ -58,8 +59,9 @@ def main() -> int:
         with tempfile.TemporaryDirectory() as folder, shared_statements():
             ground = make_ground(server, Path(folder))
             _crash(ground, [name for name in OPERATIONS if not only or name in only], report)
-            if not only or "init" in only:
-                _init(ground, report)
+            for name, module in (("init", region_init), ("region retire", region_end)):
+                if not only or name in only:
+                    _region(ground, name, module, report)
             _cut(ground, [name for name in PAIRS if not only or name in only], report)
     finally:
         server.close()
@@ -80,13 +82,13 @@ def _crash(ground: Ground, names: Iterable[str], report: Report) -> None:
         print(_LINE.format(name, effects, *counts.values(), failed), flush=True)
 
 
-def _init(ground: Ground, report: Report) -> None:
-    before, moments = len(report.failures), region_init.find_moments(ground)
+def _region(ground: Ground, name: str, module: ModuleType, report: Report) -> None:
+    before, moments = len(report.failures), module.find_moments(ground)
     numbers = [number for number, moment in enumerate(moments) if moment.changes]
     for number in numbers:
-        report.attempt(f"init {number}", partial(region_init.try_point, ground, number))
+        report.attempt(f"{name} {number}", partial(module.try_point, ground, number))
     failed = len(report.failures) - before
-    print(_LINE.format("init", len(numbers), len(numbers), 0, 0, failed), flush=True)
+    print(_LINE.format(name, len(numbers), len(numbers), 0, 0, failed), flush=True)
 
 
 def _cut(ground: Ground, names: Iterable[str], report: Report) -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from storage.catalog import objects, reaping
 from storage.testing import Server
-from tests.crashpoints import region_init
+from tests.crashpoints import region_end, region_init
 from tests.crashpoints.effects import Crash, Tape
 from tests.crashpoints.ground import Ground, make_ground
 from tests.crashpoints.operations import OPERATIONS
@@ -41,6 +41,12 @@ def test_an_operation_ends_in_the_middle(ground: Ground, point: str) -> None:
 def test_an_initialization_ends_in_the_middle(ground: Ground) -> None:
     """``init`` ends when the key file exists and the catalog does not know it."""
     region_init.try_point(ground, 5)
+
+
+@pytest.mark.parametrize("number", [14, 30])
+def test_the_end_of_a_region_ends_in_the_middle(ground: Ground, number: int) -> None:
+    """Another process completes it, and signs once."""
+    region_end.try_point(ground, number)
 
 
 # at least one of each kind of operation

@@ -316,6 +316,24 @@ class TestDeclaredRegions:
         assert (theirs.stage(EU), theirs.stage(US)) == (Stage.PROPOSED, Stage.RETIRED)
         assert theirs.rows(EU) == 1
 
+    def test_a_region_that_was_in_use_is_retired_first(self, theirs: Place) -> None:
+        """Empty is not enough: nobody has seen its buckets empty. Taken back, it is not ready."""
+        theirs.alembic("upgrade", "heads")
+        with opened(US, theirs.urls[US]) as connection:
+            stages.add(connection, Stage.ROUTABLE, stages.declared(connection))
+        (theirs.directory / "regions" / f"{US}.toml").unlink()
+        theirs.alembic("revision", "--autogenerate", "-m", "Leave the US")
+
+        said = theirs.refuses("upgrade", "heads")
+        assert f"Run: domicile region retire {US}" in said
+        with opened(US, theirs.urls[US]) as connection:
+            stages.add(connection, Stage.RETIRED, stages.declared(connection))
+        theirs.alembic("upgrade", "heads")
+
+        assert theirs.stage(US) is Stage.RETIRED
+        theirs.alembic("-x", f"region={US}", "downgrade", "topology@-1")
+        assert theirs.stage(US) is Stage.PROPOSED
+
 
 class TestCommandsOfDomicile:
     def test_a_new_region_is_a_file_and_a_revision(self, theirs: Place, line: Domicile) -> None:

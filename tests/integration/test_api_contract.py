@@ -280,7 +280,7 @@ def test_a_store_has_its_documented_attributes_and_no_others(domicile: Domicile)
         *("admin", "close", "erase", "erasure", "erasures", "status", "tenant")
     }
     assert public(store.admin) == {"holds", "processors", "tenants"}
-    assert public(store.admin.tenants) == {"ensure", "get", "list"}
+    assert public(store.admin.tenants) == {"ensure", "remove", "get", "list"}
     assert public(store.admin.holds) == {"list", "open", "place", "records", "release", "show"}
     assert public(store.admin.processors) == {"attest", "copies"}
     assert public(t) == {

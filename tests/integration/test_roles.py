@@ -21,6 +21,7 @@ from storage.model import (
     Reason,
     Scope,
 )
+from storage.retirement import retire
 from storage.settings import Settings
 from storage.testing import Domicile
 from tests.support.catalogs.databases import as_role, catalog_of, with_urls
@@ -194,6 +195,9 @@ class TestRoles:
                     "DELETE FROM topology_seen",
                     "UPDATE topology_seen SET first_seen = now()",
                     "UPDATE topology_seen SET sub_processors = '[]'",
+                    "INSERT INTO region_statement SELECT * FROM region_statement",
+                    "UPDATE receipt SET exported = now()",
+                    "SELECT remove_tenant('acme-eu')",
                 ],
             ),
             (
@@ -204,6 +208,10 @@ class TestRoles:
                     "DELETE FROM topology_seen",
                     "UPDATE topology_seen SET first_seen = now()",
                     "UPDATE topology_seen SET sub_processors = '[]'",
+                    "DELETE FROM region_statement",
+                    "UPDATE region_statement SET token = ''",
+                    "UPDATE region_stage SET stage = 'routable'",
+                    "SELECT remove_tenant('acme-eu')",
                     "DELETE FROM receipt",
                     "UPDATE receipt SET token = ''",
                     "DELETE FROM erasure",
@@ -224,6 +232,7 @@ class TestRoles:
                 [
                     "DELETE FROM object",
                     "DELETE FROM tenant",
+                    "INSERT INTO region_stage (stage, digest) VALUES ('retired', '')",
                     "DELETE FROM record",
                     "DELETE FROM processor_copy",
                     "DELETE FROM erasure_copy",
@@ -280,3 +289,28 @@ class TestRoles:
             connection.rollback()
 
         assert (made, owner) == ("open", "domicile_worker")
+
+    def test_an_admin_removes_a_tenant_and_a_worker_ends_its_region(self, roles: Domicile) -> None:
+        """And neither does what the other does. A service does none of it."""
+        original = roles.settings
+        roles.tenant()
+        roles.pass_time(hours=1)
+        for role in ("domicile_service", "domicile_worker"):
+            turn_into(roles, role, original)
+            with pytest.raises(CatalogForbidden):
+                roles.store.admin.tenants.remove("acme-eu")
+        turn_into(roles, "domicile_admin", original)
+        roles.store.admin.tenants.remove("acme-eu")
+
+        for role in ("domicile_service", "domicile_admin"):
+            with pytest.raises(CatalogForbidden):
+                end_region(roles, role, original)
+        roles.pass_time(hours=1)
+        assert isinstance(end_region(roles, "domicile_worker", original), str)
+
+
+def end_region(domicile: Domicile, role: str, original: Settings) -> object:
+    """Retire the region as a process with the role."""
+    urls = {n: as_role(r.catalog_url.get_secret_value(), role) for n, r in original.regions.items()}
+    settings, means = with_urls(original, urls), domicile.dependencies
+    return retire(settings, "eu-central-1", domicile.log, dependencies=means)

@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 
 from tests.mutants.bugs import BUGS, Bug
-from tests.mutants.trial import Outcome, Trial, changed, source_tree, warm_up
+from tests.mutants.trial import Outcome, Trial, changed, check_unchanged, source_tree, warm_up
 
 _LEAST = 1.0  # of the bugs have to be noticed
 _LIMIT = 600.0  # seconds for one test file
@@ -23,6 +23,7 @@ def main() -> int:
     began, missed = time.monotonic(), 0
     warm_up()
     with source_tree() as tree:
+        check_unchanged(tree)
         for bug in chosen:
             where = noticed(tree, bug)
             missed += where is None

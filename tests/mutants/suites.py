@@ -42,6 +42,7 @@ POLICY = (
     _unit("cells", "cells"),
     _unit("copies", "copies_policy"),
     _unit("draining", "draining"),
+    _unit("ending", "ending"),
     _unit("erasure", "erasure_policy", "scrub_policy", "copies_policy"),
     _unit("lateness", "lateness", "copies_policy"),
     _unit("listing", "notice"),
@@ -51,7 +52,7 @@ POLICY = (
     _unit("retention", "retention", "placement", "erasure_policy"),
     _unit("revisions", "revisions"),
     _unit("scrub", "scrub_policy", "standing"),
-    _unit("stages", "stages"),
+    _unit("stages", "stages", "ending"),
     _unit("standing", "standing"),
 )
 """Every mutant of the policy is tried."""

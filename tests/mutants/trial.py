@@ -16,6 +16,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 _OURS = {"migrations", "regions", "storage", "tests"}
+_SOUND = "tests/integration/test_due.py"
 _SLOW_TEST = 90  # seconds; a change may make a test wait for ever
 
 
@@ -126,6 +127,13 @@ class Trial:
             shutil.rmtree(directory, ignore_errors=True)
 
 
+def check_unchanged(tree: Path) -> None:
+    """Raise RuntimeError unless tests with a database pass without a change."""
+    result = Trial(tree, [_SOUND], _SLOW_TEST).wait()
+    if result.outcome is not Outcome.SURVIVED:
+        raise RuntimeError(f"{result.test or _SOUND} does not pass without a change.")
+
+
 class _Server:
     """A pytest plugin that notes where the database server is, so that it can be stopped."""
 
@@ -138,8 +146,8 @@ class _Server:
         if harness is not None and not hasattr(harness.Server, "noted"):
             begin = harness.Server.__init__
 
-            def noted(server: object) -> None:
-                begin(server)
+            def noted(server: object, *arguments: object, **named: object) -> None:
+                begin(server, *arguments, **named)
                 (self._notes / "server").write_text(str(getattr(server, "directory", "")))
 
             harness.Server.__init__ = noted

@@ -55,6 +55,7 @@ async def operating(store: AsyncStore, spec: TenantSpec, erasure_id: UUID) -> No
     """The operators' methods."""
     assert_type(await store.tenant("acme-eu"), AsyncTenant)
     assert_type(await store.admin.tenants.ensure(spec), None)
+    assert_type(await store.admin.tenants.remove("acme-eu"), None)
     assert_type(await store.admin.tenants.get("acme-eu"), TenantSpec)
     assert_type(await store.admin.tenants.list("eu-central-1", limit=9), Sequence[TenantSpec])
     assert_type(

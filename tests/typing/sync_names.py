@@ -57,6 +57,7 @@ def operating(store: Store, spec: TenantSpec, erasure_id: UUID) -> None:
     """The operators' methods."""
     assert_type(store.tenant("acme-eu"), Tenant)
     assert_type(store.admin.tenants.ensure(spec), None)
+    assert_type(store.admin.tenants.remove("acme-eu"), None)
     assert_type(store.admin.tenants.get("acme-eu"), TenantSpec)
     assert_type(store.admin.tenants.list("eu-central-1", after="a", limit=9), Sequence[TenantSpec])
     assert_type(

@@ -12,12 +12,14 @@ from storage.policy import (
     DeletionReason,
     DestroyReason,
     Done,
+    EndReason,
     Finding,
     HandOverReason,
     NoticeReason,
     PlanReason,
     RetentionReason,
     RetireReason,
+    Stage,
     Standing,
 )
 
@@ -30,6 +32,7 @@ CODES: dict[type[StrEnum], str] = {
     DestroyReason: "allowed held not_given_up not_there not_purging day_not_expiring day_not_over "
     "announced in_grace not_requested",
     Done: "purged purging replacing moving waiting unmended",
+    EndReason: "allowed not_empty not_retiring not_retired",
     Finding: "missing wrong_size corrupt leftover came_back wrong_place orphan foreign",
     HandOverReason: "allowed not_storable unknown_processor no_connector service_not_allowed "
     "outside_residency sub_processor_not_yet sub_processor_ended",
@@ -42,6 +45,7 @@ CODES: dict[type[StrEnum], str] = {
     "backups_sub_processor_ended unknown_class service_not_served unknown_residency unknown_home "
     "no_room dpa_missing dpa_not_yet dpa_expired",
     RetireReason: "allowed not_declared too_few_left",
+    Stage: "proposed provisioned attested routable retiring retired",
     Standing: "open not_yet leaving ended",
     PlanReason: "nothing_alive survivors expires_first",
     RetentionReason: "class_retention tenant_retention ceiling until_deleted expiry_day "

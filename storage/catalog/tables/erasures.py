@@ -85,4 +85,5 @@ receipt = Table(
     Column("erasure_id", Uuid, ForeignKey("erasure.id"), primary_key=True),
     Column("token", Text, nullable=False),
     Column("issued", MOMENT, nullable=False),
+    Column("exported", MOMENT),  # NULL: in this catalog alone
 )

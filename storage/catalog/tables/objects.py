@@ -161,6 +161,7 @@ statement = Table(  # the signed evidence that a backend is empty: no role chang
     Column("bytes", BigInteger, nullable=False),
     Column("token", Text, nullable=False),
     Column("signed", MOMENT, nullable=False),
+    Column("exported", MOMENT),  # NULL: in this catalog alone
 )
 
 

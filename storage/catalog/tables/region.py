@@ -37,13 +37,35 @@ catalog_info = Table(
 )
 
 
-region_stage = Table(  # the stages of the region, if a revision declares it; only ever added to
+region_stage = Table(  # the stages of the region, if it has any; only ever added to
     "region_stage",
     metadata,
     Column("number", BigInteger, Identity(), primary_key=True),
     Column("stage", Text, nullable=False),
     Column("digest", Text, nullable=False),  # of the text that declares the region then
     Column("at", MOMENT, nullable=False, server_default=text("now()")),
+)
+
+
+retirement = Table(  # of a region that retires, until it is retired
+    "retirement",
+    metadata,
+    Column("id", SmallInteger, primary_key=True, autoincrement=False),
+    Column("begun", MOMENT, nullable=False),
+    # the number and the digest of the last entry of its ledger, noted before that is purged
+    Column("entries", BigInteger, nullable=False, server_default=text("0")),
+    Column("head", LargeBinary),
+    CheckConstraint("id = 1", name="retirement_one_row"),
+)
+
+
+region_statement = Table(  # the signed evidence that the region is empty; no role deletes it
+    "region_statement",
+    metadata,
+    Column("begun", MOMENT, primary_key=True),
+    Column("token", Text, nullable=False),
+    Column("signed", MOMENT, nullable=False),
+    Column("exported", MOMENT),  # NULL: in this catalog alone
 )
 
 

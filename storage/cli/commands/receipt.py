@@ -37,6 +37,7 @@ from storage.evidence.keys import (
 )
 from storage.evidence.receipts import TYPE, Leaf, PublicKeys, Receipt, claimed_type, signer
 from storage.evidence.receipts import verify as check
+from storage.evidence.retirements import REGION_STATEMENT, verify_region
 from storage.settings import RegionSettings
 from storage.text import format_size
 
@@ -52,7 +53,7 @@ def verify(
     ],
     as_json: AsJson = False,
 ) -> None:
-    """Verify a receipt, or a statement of an emptied backend, offline; show what it states.
+    """Verify a receipt, or the statement of a backend or region, offline; show what it states.
 
     It needs the receipt and the public keys only. Ends with 8 if the file is no receipt, or none
     of the keys signed exactly this one.
@@ -66,11 +67,14 @@ def verify(
     if kind == DRAIN:
         _verify_drain(token, keys, as_json=as_json)
         return
+    if kind == REGION_STATEMENT:
+        _verify_region(token, keys, as_json=as_json)
+        return
     if kind != TYPE:
         raise ReceiptInvalid(
-            "This is not a receipt, nor a statement of an emptied backend.",
+            "This is not a receipt, nor a statement of an emptied backend or region.",
             advice="Give one as it was printed, whole: domicile erasure show --receipt prints a "
-            "receipt, domicile backend retire a statement.",
+            "receipt, domicile backend retire and domicile region retire a statement.",
         )
     receipt, kid = check(token, keys), signer(token)
     if as_json:
@@ -157,6 +161,42 @@ def _verify_statement(token: str, keys: PublicKeys, *, as_json: bool) -> None:
     )
 
 
+def _verify_region(token: str, keys: PublicKeys, *, as_json: bool) -> None:
+    statement, kid = verify_region(token, keys), signer(token)
+    if as_json:
+        print_json({"valid": True, "kid": kid, "statement": statement.model_dump()})
+        return
+    print_text(good("The statement is genuine."), f"Signed with key {kid}.")
+    print_blank()
+    print_facts(
+        [
+            ("region", f"{statement.region} in {statement.jurisdiction}"),
+            ("took no tenant since", format_time(statement.begun)),
+            ("empty at", format_time(statement.ended)),
+            ("receipts", str(statement.receipts)),
+            ("statements of backends", str(statement.statements)),
+            ("ledger entries", str(statement.entries)),
+            ("SHA-256 of the last one", statement.head or "-"),
+            ("SHA-256 of the topology", statement.topology),
+        ]
+    )
+    print_blank()
+    print_table(
+        ("backend", "sub-processor", "location", "looked for", "attested", "seen empty (UTC)"),
+        [
+            (
+                each.backend,
+                each.sub_processor,
+                each.located,
+                ", ".join(each.seen),
+                ", ".join(each.attested) or "-",
+                format_minute(each.absent_at),
+            )
+            for each in statement.backends
+        ],
+    )
+
+
 def public(
     region: Annotated[str, Option(metavar="REGION", help="The region whose receipts they verify.")],
     version: Annotated[int | None, Option(metavar="N", help="Only this version.")] = None,
@@ -167,7 +207,7 @@ def public(
     Prints PEM; with --json a JWK set that says from when to when each key has signed.
     """
     with settings_of(region) as settings:
-        keys = _published(region, settings)
+        keys = published(region, settings)
     wanted = [key for key in keys if version in (None, key.version)]
     if not wanted:
         known = sorted(key.version for key in keys if key.version is not None)
@@ -178,12 +218,12 @@ def public(
     if as_json:
         print_json({"region": region} | export_jwk_set(wanted))
         return
-    for published in wanted:
-        print_value(export_pem(published.key).strip())
+    for one in wanted:
+        print_value(export_pem(one.key).strip())
 
 
-def _published(region: str, settings: RegionSettings) -> list[PublishedKey]:
-    """Return the keys newest first, then those that have signed and left the key file."""
+def published(region: str, settings: RegionSettings) -> list[PublishedKey]:
+    """Return a region's keys newest first, then those that have signed and left its key file."""
     roots = LocalRootKeys.load(settings.keys_file, os.urandom, region=region)
     catalog = catalog_of(region, settings)
     try:

@@ -1,13 +1,15 @@
-"""``region``: list the regions of the topology, declare one, and make it ready."""
+"""``region``: list the regions of the topology, declare one, make it ready, and end it."""
 
 import json
 from pathlib import Path
 from typing import Annotated
 
+import typer
 from typer import Argument, Option
 
 from regions.model import Region
 from storage.cli.error_handling import end_with_failed, failed_regions
+from storage.cli.exit_codes import Exit
 from storage.cli.options import AsJson
 from storage.cli.output import (
     bad,
@@ -17,11 +19,17 @@ from storage.cli.output import (
     print_note,
     print_table,
     print_text,
+    print_value,
 )
+from storage.cli.progress import busy
 from storage.client.homes import ask_each
-from storage.errors import InvalidRequest
+from storage.errors import DOCUMENTATION, InvalidRequest
+from storage.logs import make_logger
+from storage.policy import Stage
 from storage.provisioning import Done
 from storage.provisioning import provision as carry_on
+from storage.retirement import Remaining
+from storage.retirement import retire as end
 from storage.settings import Settings, load_settings, topology_of
 
 
@@ -175,6 +183,49 @@ def _provision(settings: Settings, name: str, *, quiet: bool) -> list[Done]:
     if not quiet:
         print_text(good("routable"), name)
     return done
+
+
+def retire(
+    name: Annotated[str, Argument(metavar="REGION", help="A region that this process serves.")],
+    as_json: AsJson = False,
+) -> None:
+    """End a region: close it to new tenants, show what is left, and sign that it is empty.
+
+    It destroys no content: erase and remove its tenants first, and export its receipts. When
+    nothing else is left it purges the day keys and the ledger, sees each backend empty, prints the
+    signed statement, and lets nothing be written there any more. Run it again to continue. Ends
+    with 5 if something is left.
+    """
+    with busy(f"Emptying {name}..."):
+        found = end(load_settings(), name, make_logger())
+    if isinstance(found, Remaining):
+        _show_left(name, found, as_json=as_json)
+        raise typer.Exit(Exit.UNAVAILABLE)
+    if as_json:
+        print_json({"region": name, "stage": Stage.RETIRED, "statement": found})
+        return
+    print_note(f"{name} is retired, and nothing is left in it. The signed statement:")
+    print_value(found)
+
+
+def _show_left(name: str, found: Remaining, *, as_json: bool) -> None:
+    owners = [{"tenant": tenant, "account": account} for tenant, account in found.tenants]
+    if as_json:
+        print_json(
+            {"region": name, "stage": Stage.RETIRING, "left": found.counts, "tenants": owners}
+        )
+        return
+    print_table(
+        ("left", "number"),
+        [(what.replace("_", " "), str(number)) for what, number in found.counts.items()],
+    )
+    if owners:
+        print_blank()
+        print_table(("tenant", "account"), found.tenants)
+    print_note(
+        f"{name} takes no new tenant. Remove what is left, and run this command again. "
+        f"How: {DOCUMENTATION}howto/retire-a-region/"
+    )
 
 
 def _backend(given: str) -> list[str]:

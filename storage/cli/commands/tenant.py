@@ -1,4 +1,4 @@
-"""``tenant ensure`` and ``tenant list``: the customers' projects."""
+"""``tenant ensure``, ``tenant list`` and ``tenant remove``: the customers' projects."""
 
 from datetime import UTC, datetime
 from typing import Annotated
@@ -111,6 +111,20 @@ def list_tenants(
         following,
     )
     end_with_failed(failed, as_json=False)
+
+
+def remove(tenant: TenantId, as_json: AsJson = False) -> None:
+    """Remove a tenant of which nothing is left, with its agreements.
+
+    It erases nothing, and is refused while the tenant has a record, an erasure that is not
+    complete, a hold in force or a copy at a processor. Complete erasures and their receipts stay.
+    """
+    with opened() as store:
+        store.admin.tenants.remove(tenant)
+    if as_json:
+        print_json({"tenant": tenant, "removed": True})
+    else:
+        print_note(f"Tenant {tenant} is removed.")
 
 
 def _suggest(error: Refused, spec: TenantSpec, topology: Topology) -> None:

@@ -31,6 +31,10 @@ class AsyncTenants:
         """See ``Tenants.ensure``."""
         await self._threads.call(self._tenants.ensure, spec)
 
+    async def remove(self, tenant: str) -> None:
+        """See ``Tenants.remove``."""
+        await self._threads.call(self._tenants.remove, tenant)
+
     async def get(self, tenant: str) -> TenantSpec:
         """See ``Tenants.get``."""
         return await self._threads.call(self._tenants.get, tenant)

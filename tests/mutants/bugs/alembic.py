@@ -57,13 +57,13 @@ BUGS = (
     bug(
         "a region with tenants is retired",
         "migrating/operations.py",
-        "    if left:\n",
-        "    if False:\n",
+        "        end.demand()\n",
+        "        pass\n",
         REGIONS,
     ),
     bug(
         "a declared region in use is closed",
-        "migrating/operations.py",
+        "policy/stages.py",
         "Stage.ROUTABLE if used else Stage.PROPOSED",
         "Stage.PROPOSED",
         REGIONS,

@@ -1,0 +1,56 @@
+"""Receipts and statements, and which of them were exported."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import Connection, Row, Table, func, select, tuple_, update
+
+from storage.catalog import tables as t
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """A receipt or a statement, and the name of its file."""
+
+    name: str
+    token: str
+    table: Table
+    key: tuple[object, ...]
+
+
+def unexported(connection: Connection, limit: int) -> list[Evidence]:
+    """Return evidence that was not exported, of one kind."""
+    for table, prefix in _PREFIXES.items():
+        key = list(table.primary_key.columns)
+        rows = connection.execute(
+            select(table.c.token, *key)
+            .where(table.c.exported.is_(None))
+            .order_by(*key)
+            .limit(limit)
+        ).all()
+        if rows:
+            return [_evidence(table, prefix, row) for row in rows]
+    return []
+
+
+def mark(connection: Connection, done: Sequence[Evidence]) -> None:
+    """Note that the files of evidence of one kind are on a disk for good."""
+    table = done[0].table
+    key = tuple_(*table.primary_key.columns)
+    connection.execute(
+        update(table)
+        .where(key.in_([one.key for one in done]), table.c.exported.is_(None))
+        .values(exported=func.now())
+    )
+
+
+_PREFIXES = {t.receipt: "receipt", t.statement: "backend", t.region_statement: "region"}
+
+
+def _evidence(table: Table, prefix: str, row: Row[*tuple[object, ...]]) -> Evidence:
+    token, *key = row
+    parts = [
+        f"{part:%Y%m%dT%H%M%S.%fZ}" if isinstance(part, datetime) else str(part) for part in key
+    ]
+    return Evidence("-".join((prefix, *parts)) + ".txt", str(token), table, tuple(key))
