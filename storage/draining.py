@@ -16,7 +16,7 @@ from storage.catalog.drains import Handover, Kept
 from storage.errors import InvalidRequest, Unavailable
 from storage.evidence.drains import Drain, EmptiedBackend, HandedOver, sign_drain
 from storage.evidence.keys import key_id
-from storage.model import PartKind
+from storage.model.listing import PartKind
 from storage.objects.keyring import KeyRing
 from storage.policy import Effort, effort
 from storage.region import OpenRegion

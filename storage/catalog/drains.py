@@ -9,7 +9,8 @@ from sqlalchemy.dialects.postgresql import insert
 
 from storage.catalog import tables as t
 from storage.catalog.counting import count_up_to
-from storage.model import PartKind, ReplicaState
+from storage.model import ReplicaState
+from storage.model.listing import PartKind
 
 o, r, a, d, c = t.object_.c, t.replica.c, t.handover.c, t.drain.c, t.processor_copy.c
 

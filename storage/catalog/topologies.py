@@ -13,7 +13,7 @@ from sqlalchemy.dialects.postgresql import insert
 
 from regions.model import Topology
 from storage.catalog import tables as t
-from storage.model import Listed, Part, PartKind
+from storage.model.listing import Listed, Part, PartKind
 from storage.policy import carry, list_companies, notice_faults
 
 s = t.topology_seen.c

@@ -12,7 +12,7 @@ from storage.catalog.topologies import Seen
 from storage.client.homes import REGIONAL
 from storage.dependencies import make_catalog
 from storage.errors import DomicileError, InvalidRequest
-from storage.model import Listed
+from storage.model.listing import Listed
 from storage.policy import list_companies, union
 from storage.settings import RegionSettings, Settings, load_settings, region_settings, topology_of
 

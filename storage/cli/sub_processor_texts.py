@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from datetime import date
 
-from storage.model import Listed, ListedState, PartKind
+from storage.model.listing import Listed, ListedState, PartKind
 
 HEADS = ("company", "service", "locations", "products", "since", "until", "classes", "data")
 

@@ -19,7 +19,7 @@ from storage.evidence.receipts import (
     open_signed,
     sign_compact,
 )
-from storage.model import PartKind
+from storage.model.listing import PartKind
 
 DRAIN: Final = "domicile-drain+jwt"
 

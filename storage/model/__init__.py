@@ -15,7 +15,6 @@ from storage.model.erasures import (
 )
 from storage.model.holds import ExpiringDay, Hold, HoldSpec, PlacedHold
 from storage.model.ids import Entropy, RecordId, in_utc, utc
-from storage.model.listing import Listed, ListedState, Part, PartKind
 from storage.model.placement import Explanation, PlacementReason, Replica, ReplicaState, Verdict
 from storage.model.posture import Posture, PostureFinding, PostureState
 from storage.model.records import NewRecord, PutFailure, PutResult, Record, RecordInfo
@@ -48,12 +47,8 @@ __all__ = [
     "Hold",
     "HoldSpec",
     "LeavingState",
-    "Listed",
-    "ListedState",
     "NewRecord",
     "Outstanding",
-    "Part",
-    "PartKind",
     "PlaceStatus",
     "PlacedHold",
     "PlacementReason",

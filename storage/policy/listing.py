@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from regions.model import DataClass, Region, SubProcessor, Topology
-from storage.model import Listed, Part, PartKind
+from storage.model.listing import Listed, Part, PartKind
 from storage.policy.copies import processors_of
 
 

@@ -10,7 +10,7 @@ from datetime import date, timedelta
 from enum import StrEnum
 
 from storage.errors import DOCUMENTATION, SubProcessorUnannounced
-from storage.model import Listed, ListedState
+from storage.model.listing import Listed, ListedState
 
 _PAGE = f"See {DOCUMENTATION}howto/announce-a-sub-processor/"
 

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from regions import check
 from regions.load import load_topology
 from regions.model import DataClass, SubProcessor, Topology
-from storage.model import Dpa, Listed, Part, PartKind, TenantSpec
+from storage.model import Dpa, TenantSpec
+from storage.model.listing import Listed, Part, PartKind
 from storage.policy import (
     Notice,
     NoticeReason,

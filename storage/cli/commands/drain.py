@@ -31,7 +31,7 @@ from storage.client.validate import check_actor
 from storage.draining import STEWARDED, Plan
 from storage.errors import InvalidRequest
 from storage.logs import make_logger
-from storage.model import PartKind
+from storage.model.listing import PartKind
 from storage.text import format_size, plural
 
 Company = Annotated[str, Argument(metavar="NAME", help="The company.", show_default=False)]

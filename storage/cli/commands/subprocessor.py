@@ -19,7 +19,7 @@ from storage.cli.sub_processor_lists import ListOn, checked_catalog, list_on, to
 from storage.cli.sub_processor_pages import html, markdown
 from storage.cli.sub_processor_texts import HEADS, differences, message, row
 from storage.errors import InvalidRequest
-from storage.model import Listed
+from storage.model.listing import Listed
 from storage.policy import list_companies
 from storage.settings import RegionSettings, load_settings, region_settings, topology_of
 from storage.text import did_you_mean, plural
