@@ -16,7 +16,7 @@ from storage.client.tenant import Tenant
 from storage.errors import KeyUnavailable, PlacementUnsatisfied
 from storage.evidence.departures import verify_statement
 from storage.model import DataClass, Purpose
-from storage.testing import Domicile
+from storage.testing import Domicile, forbid
 from tests.support.actions import duty, erase, get, is_complete, work
 from tests.support.holds import open_held, place_hold
 from tests.support.inspect.stored import home
@@ -128,7 +128,8 @@ def tenant_of(domicile: Domicile) -> Tenant:
 
 
 def test_nothing_new_goes_there(domicile: Domicile, tmp_path: Path) -> None:
-    """Not a record, nor a ledger entry, nor a canary; explain says why."""
+    """Not a record, nor a ledger entry, nor a canary: it may refuse them. explain says why."""
+    domicile.backends["eu-a"].inject(forbid, "put")
     change(domicile, tmp_path, retires="eu-a")
     tenant = domicile.tenant()
 
