@@ -16,7 +16,7 @@ from storage.client.tenant import Tenant
 from storage.errors import KeyUnavailable, PlacementUnsatisfied
 from storage.evidence.departures import verify_statement
 from storage.model import DataClass, Purpose
-from storage.testing import Domicile
+from storage.testing import Domicile, forbid
 from tests.support.actions import duty, erase, get, is_complete, work
 from tests.support.holds import open_held, place_hold
 from tests.support.inspect.stored import home
@@ -91,11 +91,8 @@ def test_a_backend_that_retires_is_emptied(domicile: Domicile, tmp_path: Path) -
 
     assert keys_on(domicile, "eu-a") == []
     assert len(keys_on(domicile, "eu-c")) == len(before)
-    assert [get(tenant_of(domicile), record) for record in records] == [
-        b"mine 0",
-        b"mine 1",
-        b"mine 2",
-    ]
+    read = [get(tenant_of(domicile), record) for record in records]
+    assert read == [b"mine 0", b"mine 1", b"mine 2"]
     assert get(tenant_of(domicile), file) == b"a file"
     done = departure(domicile)
     statement = verify_statement(str(done.token), home(domicile).signing.public_key())
@@ -128,7 +125,8 @@ def tenant_of(domicile: Domicile) -> Tenant:
 
 
 def test_nothing_new_goes_there(domicile: Domicile, tmp_path: Path) -> None:
-    """Not a record, nor a ledger entry, nor a canary; explain says why."""
+    """Not a record, nor a ledger entry, nor a canary: it may refuse them. explain says why."""
+    domicile.backends["eu-a"].inject(forbid, "put", "probe")
     change(domicile, tmp_path, retires="eu-a")
     tenant = domicile.tenant()
 
