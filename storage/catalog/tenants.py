@@ -8,19 +8,29 @@ from sqlalchemy import Connection, and_, func, select, union_all
 from sqlalchemy.dialects.postgresql import insert
 
 from regions.model import DataClass
+from storage.catalog import objections
 from storage.catalog import tables as t
 from storage.catalog.counting import count_up_to
-from storage.catalog.engine import own_tenant
-from storage.errors import TenantConflict
+from storage.catalog.engine import own_tenant, share_tenants
+from storage.errors import TenantConflict, TermsChanged
 from storage.model import Agreement, TenantSpec
 
 
 @dataclass(frozen=True, slots=True)
 class TenantTerms:
-    """The terms of a tenant, and their version, which a write compares again before it commits."""
+    """The terms of a tenant, and their version, which a write compares before each commit.
+
+    ``objections``: the companies that the tenant objects to.
+    """
 
     spec: TenantSpec
     version: int
+    objections: frozenset[str] = frozenset()
+
+    @property
+    def own_day_keys(self) -> bool:
+        """Whether the tenant's day keys are its own: others of its shard may be elsewhere."""
+        return self.spec.dedicated or bool(self.objections)
 
 
 def find(connection: Connection, tenant: str) -> TenantTerms | None:
@@ -46,7 +56,7 @@ def find(connection: Connection, tenant: str) -> TenantTerms | None:
         retention,
         row.dedicated,
     )
-    return TenantTerms(spec, row.version)
+    return TenantTerms(spec, row.version, objections.of_tenant(connection, tenant))
 
 
 def home_of(connection: Connection, tenant: str) -> str | None:
@@ -127,6 +137,13 @@ def versions(connection: Connection, ids: Iterable[str]) -> dict[str, int]:
     h = t.tenant.c
     rows = connection.execute(select(h.id, h.version).where(h.id.in_(list(ids))))
     return {row[0]: row[1] for row in rows}
+
+
+def check_version(connection: Connection, terms: TenantTerms) -> None:
+    """Raise TermsChanged if a tenant has other terms by now. They stay until the commit."""
+    share_tenants(connection, [terms.spec.id])
+    if versions(connection, [terms.spec.id]).get(terms.spec.id) != terms.version:
+        raise TermsChanged(advice="Try again.")
 
 
 def page(connection: Connection, after: str, limit: int) -> list[str]:

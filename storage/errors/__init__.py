@@ -9,7 +9,7 @@
     ├── Refused                  the policy forbids it; ``reasons`` has the reason codes
     │   ├── UnknownTenant  WrongRegion  ConsumerTenant  TenantConflict
     │   ├── AgreementMissing  ResidencyUnsatisfied  PlacementUnsatisfied
-    │   └── PurposeRefused  HandOverRefused  RetirementRefused  Held
+    │   └── PurposeRefused  HandOverRefused  RetirementRefused  ObjectionRefused  Held
     ├── NotFound                 the tenant has no such record
     ├── Erased                   erased, or minted before an erasure that covers it
     ├── Expired                  past its retention
@@ -103,6 +103,7 @@ from storage.errors.requests import (
     MetadataTooLarge,
     NaiveDatetime,
     NotFound,
+    ObjectionRefused,
     PlacementUnsatisfied,
     PurposeRefused,
     ReceiptInvalid,
@@ -157,6 +158,7 @@ __all__ = [
     "NaiveDatetime",
     "NoOpenBackend",
     "NotFound",
+    "ObjectionRefused",
     "Outcome",
     "OutcomeUnknown",
     "PlacementUnsatisfied",

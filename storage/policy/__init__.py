@@ -48,6 +48,7 @@ from storage.policy.lateness import (
 )
 from storage.policy.listing import list_companies, union
 from storage.policy.notice import Notice, NoticeReason, carry, notice_faults
+from storage.policy.objection import Objecting, ObjectionReason, may_object, objection_due
 from storage.policy.placement import Placement, admit, decide_placement, well_formed
 from storage.policy.posture import (
     POSTURE_AGE,
@@ -115,6 +116,8 @@ __all__ = [
     "Notice",
     "NoticeReason",
     "ObjectPlan",
+    "Objecting",
+    "ObjectionReason",
     "Pace",
     "Permit",
     "Placement",
@@ -158,12 +161,14 @@ __all__ = [
     "may_destroy",
     "may_hand_over",
     "may_leave",
+    "may_object",
     "may_open",
     "may_open_held",
     "may_retire",
     "needs_reading",
     "next_scrub",
     "notice_faults",
+    "objection_due",
     "plan_erasure",
     "processors_of",
     "reassign",
