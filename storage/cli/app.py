@@ -18,6 +18,7 @@ from storage.cli.commands import (
     hold,
     init,
     key,
+    objection,
     policy,
     processor,
     put,
@@ -107,6 +108,9 @@ app.command(rich_help_panel=_OPERATION)(recover.recover)
 _tenant = _group("tenant", "Manage tenants: the customers' projects.", _OPERATION)
 _tenant.command("ensure")(tenant.ensure)
 _tenant.command("list")(tenant.list_tenants)
+_tenant.command("object")(objection.object_)
+_tenant.command("withdraw")(objection.withdraw)
+_tenant.command("objections")(objection.list_objections)
 _processor = _group("processor", "Track the copies at processors.", _OPERATION)
 _processor.command("list")(processor.list_processors)
 _processor.command("copies")(processor.list_copies)
