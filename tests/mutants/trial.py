@@ -136,8 +136,8 @@ class _Server:
         if harness is not None and not hasattr(harness.Server, "noted"):
             begin = harness.Server.__init__
 
-            def noted(server: object) -> None:
-                begin(server)
+            def noted(server: object, *given: object) -> None:
+                begin(server, *given)
                 (self._notes / "server").write_text(str(getattr(server, "directory", "")))
 
             harness.Server.__init__ = noted
