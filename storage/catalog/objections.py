@@ -6,9 +6,11 @@ from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import (
+    ARRAY,
     CompoundSelect,
     Connection,
     Select,
+    Text,
     any_,
     delete,
     exists,
@@ -90,7 +92,17 @@ def _note(
 
 def of_tenant(connection: Connection, tenant: str) -> frozenset[str]:
     """Return the companies that a tenant objects to."""
-    return frozenset(connection.scalars(select(f.company).where(f.tenant == tenant)))
+    return of_tenants(connection, [tenant]).get(tenant, frozenset())
+
+
+def of_tenants(connection: Connection, ids: Collection[str]) -> dict[str, frozenset[str]]:
+    """Return the companies that tenants object to, of those that object to any."""
+    found: dict[str, set[str]] = {}
+    among = f.tenant == any_(literal(list(ids), ARRAY(Text)))
+    rows = connection.execute(select(f.tenant, f.company).where(among))
+    for tenant, company in rows:
+        found.setdefault(tenant, set()).add(company)
+    return {tenant: frozenset(companies) for tenant, companies in found.items()}
 
 
 def history(connection: Connection, tenant: str) -> list[Objection]:

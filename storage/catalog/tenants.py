@@ -1,10 +1,10 @@
 """Tenants: in full in their home region; id, account and home in other regions."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 
-from sqlalchemy import Connection, and_, func, select, union_all
+from sqlalchemy import ARRAY, Connection, Text, and_, any_, func, literal, select, union_all
 from sqlalchemy.dialects.postgresql import insert
 
 from regions.model import DataClass
@@ -35,28 +35,33 @@ class TenantTerms:
 
 def find(connection: Connection, tenant: str) -> TenantTerms | None:
     """Return a tenant whose home is this region."""
-    row = connection.execute(select(t.tenant).where(t.tenant.c.id == tenant)).one_or_none()
-    if row is None:
-        return None
-    a = t.agreement.c
-    agreements = tuple(
-        Agreement(kind, signed, until)
-        for kind, signed, until in connection.execute(
-            select(a.kind, a.signed, a.until).where(a.tenant == tenant).order_by(a.kind, a.signed)
+    return find_all(connection, [tenant]).get(tenant)
+
+
+def find_all(connection: Connection, ids: Collection[str]) -> dict[str, TenantTerms]:
+    """Return those of the tenants whose home is this region, by id."""
+    a, given = t.agreement.c, any_(literal(list(ids), ARRAY(Text)))
+    # The version first: of what changes meanwhile, it is then the older one.
+    rows = connection.execute(select(t.tenant).where(t.tenant.c.id == given)).all()
+    agreements: dict[str, list[Agreement]] = {}
+    signed = select(a.tenant, a.kind, a.signed, a.until).where(a.tenant == given)
+    for tenant, *agreement in connection.execute(signed.order_by(a.tenant, a.kind, a.signed)):
+        agreements.setdefault(tenant, []).append(Agreement(*agreement))
+    objected = objections.of_tenants(connection, ids)
+    found = {}
+    for row in rows:
+        spec = TenantSpec(
+            row.id,
+            row.account,
+            row.home,
+            row.residency,
+            row.service,
+            tuple(agreements.get(row.id, ())),
+            {DataClass(name): days for name, days in row.retention.items()},
+            row.dedicated,
         )
-    )
-    retention = {DataClass(name): days for name, days in row.retention.items()}
-    spec = TenantSpec(
-        row.id,
-        row.account,
-        row.home,
-        row.residency,
-        row.service,
-        agreements,
-        retention,
-        row.dedicated,
-    )
-    return TenantTerms(spec, row.version, objections.of_tenant(connection, tenant))
+        found[row.id] = TenantTerms(spec, row.version, objected.get(row.id, frozenset()))
+    return found
 
 
 def home_of(connection: Connection, tenant: str) -> str | None:

@@ -30,6 +30,7 @@ from storage.cli.commands import (
     subprocessor,
     tenant,
     topology,
+    what_if,
     worker,
 )
 from storage.cli.commands import (
@@ -122,6 +123,7 @@ _sub_processor = _group(
 _sub_processor.command("list")(subprocessor.list_sub_processors)
 _sub_processor.command("diff")(subprocessor.diff)
 _sub_processor.command("notice")(subprocessor.notice)
+app.command("what-if", rich_help_panel=_OPERATION)(what_if.what_if)
 _region = _group("region", "List and declare the regions of the topology.", _OPERATION)
 _region.command("list")(region.list_regions)
 _region.command("new")(region.new)

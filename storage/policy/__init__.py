@@ -82,6 +82,7 @@ from storage.policy.standing import (
     settle,
     standing,
 )
+from storage.policy.what_if import Change, Evaluation, Means, change
 
 __all__ = [
     "ASK_AHEAD",
@@ -98,6 +99,7 @@ __all__ = [
     "Access",
     "AccessReason",
     "Cell",
+    "Change",
     "Code",
     "CopyTerm",
     "CopyTermReason",
@@ -105,6 +107,7 @@ __all__ = [
     "DeletionReason",
     "DestroyReason",
     "Done",
+    "Evaluation",
     "Expected",
     "Finding",
     "HandOver",
@@ -112,6 +115,7 @@ __all__ = [
     "Kind",
     "KnownPosture",
     "Lateness",
+    "Means",
     "Migration",
     "Notice",
     "NoticeReason",
@@ -137,6 +141,7 @@ __all__ = [
     "agreement_ending",
     "attested_from",
     "carry",
+    "change",
     "check_open",
     "check_schema",
     "check_supported",

@@ -23,6 +23,8 @@ from tests.support.inspect.stored import home
 from tests.support.processors.copies import MODERATION, copies_left
 from tests.support.topologies import three_backends
 
+r = t.replica.c
+
 BY = {"by": "officer-7", "ticket": "CASE-1"}
 HOST = "lindenhost"  # runs eu-a; meerspeicher runs eu-b
 
@@ -55,6 +57,13 @@ def there(domicile: Domicile, name: str = "eu-a") -> list[str]:
     """Return the keys of packs, held objects and key objects that are on a backend."""
     found = [trace.key for trace in domicile.backends[name].inner.scan()]
     return [key for key in found if not key.startswith(("ledger/", "canary/"))]
+
+
+def of_its_shard(tenant: str) -> str:
+    """Return another tenant that shares day keys with one."""
+    return next(
+        name for name in (f"other-{n}" for n in range(1000)) if shard_of(name) == shard_of(tenant)
+    )
 
 
 def work_on(domicile: Domicile) -> None:
@@ -151,13 +160,7 @@ def test_others_keep_their_places(wide: Domicile) -> None:
 
 def test_a_day_key_that_others_share_is_moved(wide: Domicile) -> None:
     """The tenant's record keys are wrapped with it, so the company may not have it either."""
-    tenant = wide.tenant()
-    same = next(
-        name
-        for name in (f"other-{n}" for n in range(1000))
-        if shard_of(name) == shard_of("acme-eu")
-    )
-    other = wide.tenant(same)
+    tenant, other = wide.tenant(), wide.tenant(of_its_shard("acme-eu"))
     record = other.put(DataClass.PROMPT, b"theirs").id
     mine = tenant.put(DataClass.PROMPT, b"mine").id
     tenant.object(HOST, **BY)
@@ -169,6 +172,21 @@ def test_a_day_key_that_others_share_is_moved(wide: Domicile) -> None:
 
     assert [key for key in there(wide) if key.startswith("day_key/")] == []
     assert (get(other, record), get(tenant, mine)) == (b"theirs", b"mine")
+
+
+def test_its_new_records_need_no_key_that_is_there(wide: Domicile) -> None:
+    """Not even one that another tenant of its shard makes there afterwards."""
+    tenant, other = wide.tenant(), wide.tenant(of_its_shard("acme-eu"))
+    tenant.object(HOST, **BY)
+    other.put(DataClass.PROMPT, b"theirs")
+    tenant.put(DataClass.PROMPT, b"mine")
+
+    of = select(t.record.c.key_id).where(t.record.c.tenant == "acme-eu")
+    with home(wide).catalog.begin() as connection:
+        key = connection.execute(of).scalar_one()
+        on = set(connection.scalars(select(r.backend).where(r.object_id == key)))
+    assert on == {"eu-b", "eu-c"}
+    assert [key for key in there(wide) if key.startswith("day_key/")]
 
 
 def test_with_one_other_place_there_are_fewer_replicas(domicile: Domicile) -> None:
@@ -312,11 +330,14 @@ def test_held_records_are_moved_too(wide: Domicile) -> None:
 
     tenant.object(HOST, **BY)
     work_on(wide)
+    sent = list[str]()
+    wide.backends["eu-a"].fail_before |= {"put": sent.append, "upload": sent.append}
     later = tenant.put(DataClass.PROMPT, b"mine too", subject="u").id
     again = place_hold(wide)
     for _ in range(10):
         work(wide, days=4)
 
+    assert [key for key in sent if key.startswith(("held/", "hold_key/"))] == []
     assert there(wide) == []
     assert open_held(wide, placed, record) == b"mine"
     assert open_held(wide, again, later) == b"mine too"
