@@ -8,6 +8,7 @@ from storage.catalog import objections, tenants
 from storage.catalog.engine import own_tenant
 from storage.catalog.objections import InForce
 from storage.catalog.tenants import TenantTerms
+from storage.catalog.times import WORK
 from storage.client.homes import unknown
 from storage.errors import ObjectionRefused
 from storage.model import Objection, ObjectionEffect
@@ -53,7 +54,7 @@ def withdraw(region: OpenRegion, tenant: str, company: str, *, by: str, ticket: 
 
 def history(region: OpenRegion, tenant: str) -> list[Objection]:
     """Return the objections of a tenant, oldest first, with what is left at each company."""
-    with region.catalog.begin() as connection:
+    with region.catalog.within(WORK).begin() as connection:  # it counts all that is left
         found = objections.history(connection, tenant)
         current = {one.company: one for one in objections.in_force(connection, tenant)}
         return [
