@@ -82,7 +82,7 @@ from storage.policy.standing import (
     settle,
     standing,
 )
-from storage.policy.what_if import Change, Evaluation, Means, change
+from storage.policy.what_if import Change, Evaluation, Means, suppose
 
 __all__ = [
     "ASK_AHEAD",
@@ -141,7 +141,6 @@ __all__ = [
     "agreement_ending",
     "attested_from",
     "carry",
-    "change",
     "check_open",
     "check_schema",
     "check_supported",
@@ -182,6 +181,7 @@ __all__ = [
     "sampled",
     "settle",
     "standing",
+    "suppose",
     "term_of",
     "too_old",
     "union",

@@ -13,11 +13,13 @@ from storage.policy.placement import Placement, Refusal, decide_placement
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """A topology as it is today, and as it would be on a day. ``companies``: those that change."""
+    """A topology as it is, and as it would be; both are evaluated on the day ``on``.
+
+    ``removed`` and ``added``: companies.
+    """
 
     before: Topology
     after: Topology
-    today: date
     on: date
     removed: frozenset[str]
     added: frozenset[str]
@@ -28,8 +30,8 @@ class Means:
     """What a change means for a tenant's records of a class.
 
     ``leaves``: backends that may hold them no longer. ``to``: where they would be. ``reached``:
-    the companies that are new and would get them. ``refused``: why writes would be refused, which
-    are not refused today.
+    the companies that are new and would get them. ``refused``: why writes would be refused that
+    the topology as it is would not refuse.
     """
 
     leaves: tuple[str, ...]
@@ -39,7 +41,7 @@ class Means:
     refused: Refusal | None
 
 
-def change(before: Topology, after: Topology, *, remove: str | None, today: date) -> Change:
+def suppose(before: Topology, after: Topology, *, remove: str | None, today: date) -> Change:
     """Return the change from a topology to one with more entries, and without a company.
 
     It counts from the first day of what is added. Raises InvalidRequest for an unknown company.
@@ -56,7 +58,7 @@ def change(before: Topology, after: Topology, *, remove: str | None, today: date
         companies = {**after.sub_processors, remove: ended}
         after = after.model_copy(update={"sub_processors": companies})
     removed = frozenset() if remove is None else frozenset({remove})
-    return Change(before, after, today, on, removed, frozenset(added))
+    return Change(before, after, on, removed, frozenset(added))
 
 
 class Evaluation:
@@ -86,10 +88,10 @@ _REMEMBERED = 10_000
 def _means(
     changed: Change, tenant: TenantSpec, data_class: DataClass, objections: Collection[str]
 ) -> Means:
-    def placed(topology: Topology, on: date) -> Placement:
-        return decide_placement(topology, tenant, data_class, on, {}, objections=objections)
+    def placed(topology: Topology) -> Placement:
+        return decide_placement(topology, tenant, data_class, changed.on, {}, objections=objections)
 
-    before, after = placed(changed.before, changed.today), placed(changed.after, changed.on)
+    before, after = placed(changed.before), placed(changed.after)
     home = changed.after.regions[tenant.home]
     run_by = {spec.name: spec.sub_processor for spec in home.backends}
     noon = datetime.combine(changed.on, time(12), UTC)

@@ -14,12 +14,15 @@ from tests.support.inspect.stored import home
 from tests.support.processors.copies import MODERATION
 
 GOING = ["eu-a"], [MODERATION]
+BOTH = ["eu-a", "eu-b"], [MODERATION]
 
 
-def counts(domicile: Domicile) -> dict[str, dict[DataClass, Counts]]:
+def counts(
+    domicile: Domicile, going: tuple[list[str], list[str]] = GOING
+) -> dict[str, dict[DataClass, Counts]]:
     """Return what each tenant has."""
     with home(domicile).catalog.within(SNAPSHOT).begin() as connection:
-        return {terms.spec.id: found for terms, found in tenants_with_counts(connection, *GOING)}
+        return {terms.spec.id: found for terms, found in tenants_with_counts(connection, *going)}
 
 
 def test_everything_is_counted_once(domicile: Domicile) -> None:
@@ -46,6 +49,8 @@ def test_everything_is_counted_once(domicile: Domicile) -> None:
     assert 0 < prompts.bytes_there < prompts.bytes
     assert (files.records, files.there, files.copies) == (1, 1, 0)
     assert files.bytes == files.bytes_there
+    every = counts(domicile, BOTH)["acme-eu"][DataClass.PROMPT]
+    assert (every.records, every.there, every.bytes_there) == (3, 3, prompts.bytes)
 
 
 def test_all_is_of_one_moment_and_nothing_is_changed(domicile: Domicile) -> None:

@@ -53,6 +53,7 @@ POLICY = (
     _unit("scrub", "scrub_policy", "standing"),
     _unit("stages", "stages"),
     _unit("standing", "standing"),
+    _unit("what_if", "what_if"),
 )
 """Every mutant of the policy is tried."""
 

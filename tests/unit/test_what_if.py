@@ -1,5 +1,6 @@
 """What a change of the topology would mean, without making it."""
 
+from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -9,7 +10,7 @@ from regions.load import TopologyProblem, load_addition, load_topology
 from regions.model import DataClass
 from storage.errors import InvalidRequest
 from storage.model import Dpa, TenantSpec
-from storage.policy import Evaluation, Means, change
+from storage.policy import Evaluation, Means, suppose
 
 SHIPPED = load_topology()
 TODAY = date(2026, 3, 1)
@@ -59,7 +60,7 @@ def means(
 ) -> Means:
     """Return what a change means for prompts of the tenant."""
     after = SHIPPED if add is None else load_addition(SHIPPED, add)
-    changed = change(SHIPPED, after, remove=remove, today=TODAY)
+    changed = suppose(SHIPPED, after, remove=remove, today=TODAY)
     return Evaluation(changed).means(SPEC, DataClass.PROMPT, frozenset(objections))
 
 
@@ -106,6 +107,15 @@ def test_a_host_more(tmp_path: Path) -> None:
     assert means("lindenhost", file, objections=("neu",)).to == ("eu-b",)
 
 
+def test_what_ends_anyway_is_not_blamed_on_the_change(tmp_path: Path) -> None:
+    """The tenant's own agreement ends before the first day of what is added."""
+    file = added(tmp_path, company(since=TODAY + timedelta(30)) + BACKEND)
+    changed = suppose(SHIPPED, load_addition(SHIPPED, file), remove="lindenhost", today=TODAY)
+    ends = replace(SPEC, agreements=(Dpa(signed=TODAY, until=TODAY + timedelta(9)),))
+
+    assert Evaluation(changed).means(ends, DataClass.PROMPT, frozenset()).refused is None
+
+
 @pytest.mark.parametrize(("where", "reached"), [("EU", ("neu",)), ("US", ())])
 def test_a_processor_more(tmp_path: Path, where: str, reached: tuple[str, ...]) -> None:
     """It reaches the tenants whose records may be handed over to it."""
@@ -147,7 +157,7 @@ def test_an_unknown_company_is_refused_with_the_known_ones() -> None:
 
 def test_tenants_with_the_same_terms_are_evaluated_once() -> None:
     """Whatever their ids: so a hundred thousand tenants take seconds."""
-    evaluation = Evaluation(change(SHIPPED, SHIPPED, remove="lindenhost", today=TODAY))
+    evaluation = Evaluation(suppose(SHIPPED, SHIPPED, remove="lindenhost", today=TODAY))
     other = TenantSpec("b", "other", SPEC.home, SPEC.residency, agreements=list(SPEC.agreements))
 
     first = evaluation.means(SPEC, DataClass.PROMPT, frozenset())

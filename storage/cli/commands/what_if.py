@@ -19,7 +19,7 @@ from storage.cli.sub_processor_lists import checked_catalog, today
 from storage.cli.what_if_report import Report, Row, affected, as_csv
 from storage.client.homes import REGIONAL
 from storage.errors import DomicileError, InvalidRequest, TopologyError
-from storage.policy import Change, change
+from storage.policy import Change, suppose
 from storage.settings import Settings, load_settings, region_settings, topology_of
 from storage.text import did_you_mean, format_size, plural
 
@@ -81,7 +81,7 @@ def _change(settings: Settings, remove: str | None, add: Path | None) -> Change:
                 problem.file, problem.key, problem.reason, advice=advice
             ) from problem
     try:
-        return change(topology, after, remove=remove, today=today())
+        return suppose(topology, after, remove=remove, today=today())
     except InvalidRequest as error:
         hint = did_you_mean(remove or "", topology.sub_processors)
         error.advice = f"{hint} {error.advice}".strip()

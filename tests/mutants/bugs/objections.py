@@ -4,6 +4,8 @@ from tests.mutants.bugs.bug import bug
 
 OBJECTIONS = "tests/integration/test_objections.py"
 POLICY = "tests/unit/test_objection.py"
+COUNTS = "tests/integration/test_what_if.py"
+WHAT_IF = "tests/unit/test_what_if.py"
 
 BUGS = (
     bug(
@@ -91,5 +93,26 @@ BUGS = (
         "    replicas = _at(tenant, backends).where(r.state != ReplicaState.GONE)",
         "    replicas = _at(tenant, backends).where(r.state == ReplicaState.STORED)",
         OBJECTIONS,
+    ),
+    bug(
+        "a change is blamed for what is refused anyway",
+        "policy/what_if.py",
+        "        refused=after.refusal if before.refusal is None else None,",
+        "        refused=after.refusal,",
+        WHAT_IF,
+    ),
+    bug(
+        "a snapshot is none",
+        "catalog/times.py",
+        " ISOLATION LEVEL REPEATABLE READ READ ONLY",
+        "",
+        COUNTS,
+    ),
+    bug(
+        "each replica counts as a record",
+        "catalog/what_if.py",
+        "        .distinct()\n",
+        "",
+        COUNTS,
     ),
 )
