@@ -16,14 +16,14 @@ from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Annotated, TypeVar, get_args
 
-from pydantic import StringConstraints, ValidationError
+from pydantic import Field, StringConstraints, ValidationError
 from pydantic_core import ErrorDetails
 
 from regions import check
 from regions.backends import BackendSpec
 from regions.connectors import ConnectorSpec
 from regions.errors import TopologyProblem
-from regions.fields import DIGEST, Fault, Model
+from regions.fields import DIGEST, Fault, Model, Name
 from regions.model import (
     Bounds,
     Cascade,
@@ -37,7 +37,7 @@ from regions.model import (
 )
 from regions.version import PATTERN, VERSION, is_older_than
 
-__all__ = ["TopologyProblem", "load_topology"]
+__all__ = ["TopologyProblem", "load_addition", "load_topology"]
 
 _KEYS_OF_KINDS = frozenset(
     key
@@ -59,6 +59,11 @@ class _Requirement(Model):
 
 class _SubProcessors(Model):
     sub_processors: tuple[SubProcessor, ...]
+
+
+class _Addition(Model):
+    sub_processors: tuple[SubProcessor, ...] = ()
+    backends: dict[Name, tuple[BackendSpec, ...]] = Field(default_factory=dict)  # by region
 
 
 class _Residencies(Model):
@@ -97,6 +102,35 @@ def load_topology(directory: Path | None = None) -> Topology:
         cascades=rules.cascades,
         bounds=rules.bounds,
     )
+
+
+def load_addition(topology: Topology, file: Path, directory: Path | None = None) -> Topology:
+    """Return a topology with the entries of a file added to it, checked like all others.
+
+    The file has ``[[sub_processors]]`` as in ``sub_processors.toml``, and ``[[backends.REGION]]``
+    with the fields of a backend, which come after those of the region. ``directory``: that of the
+    topology. Raises TopologyProblem.
+    """
+    shipped: Traversable = files("regions") / "data"
+    locations = _locations(shipped if directory is None else directory, shipped)
+    given = _read(file, _Addition)
+    names = [*topology.sub_processors, *(entry.name for entry in given.sub_processors)]
+    _refuse(file, check.unique("sub_processors", names))
+    for entry in given.sub_processors:
+        _refuse(file, check.sub_processor(entry))
+    companies = topology.sub_processors | {entry.name: entry for entry in given.sub_processors}
+    regions = dict(topology.regions)
+    for name, backends in given.backends.items():
+        if name not in regions:
+            raise TopologyProblem(str(file), f"backends.{name}", "is not a region of the topology")
+        region = regions.pop(name)
+        more = region.model_copy(update={"backends": (*region.backends, *backends)})
+        _refuse(file, check.region(more, name, companies))
+        _refuse(file, check.distinct(more, tuple(regions.values())))
+        _refuse(file, check.locations(more, locations))
+        regions[name] = more
+    ordered = {name: regions[name] for name in topology.regions}
+    return topology.model_copy(update={"regions": ordered, "sub_processors": companies})
 
 
 def _require(file: Traversable) -> None:

@@ -313,6 +313,25 @@ def states(
     return [counted.get(name, ProcessorState(name, 0, 0, 0, None)) for name in names]
 
 
+def left_at(tenant: str, processor: str) -> Select[UUID]:
+    """SQL: copies of a tenant at a processor that are not confirmed to be deleted."""
+    return select(c.id).where(c.tenant == tenant, c.processor == processor, _OPEN)
+
+
+def ask_back(connection: Connection, tenant: str, processor: str, now: datetime) -> None:
+    """Have the deletion of a tenant's copies at a processor requested now."""
+    connection.execute(
+        update(t.processor_copy)
+        .where(
+            c.tenant == tenant,
+            c.processor == processor,
+            c.state == CopyState.DELIVERED,
+            c.next_attempt > now,
+        )
+        .values(next_attempt=now)
+    )
+
+
 def old() -> Select[UUID]:
     """SQL: confirmed copies that no erasure waits for."""
     return select(c.id).where(c.state == CopyState.CONFIRMED, ~exists().where(ec.copy_id == c.id))

@@ -1,18 +1,30 @@
 """Tenants: in full in their home region; id, account and home in other regions."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 
-from sqlalchemy import BigInteger, Connection, Text, and_, cast, func, select, union_all
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    Connection,
+    Text,
+    and_,
+    any_,
+    cast,
+    func,
+    literal,
+    select,
+    union_all,
+)
 from sqlalchemy.dialects.postgresql import insert
 
 from regions.model import DataClass
-from storage.catalog import remains, stages
+from storage.catalog import objections, remains, stages
 from storage.catalog import tables as t
 from storage.catalog.counting import count_up_to
-from storage.catalog.engine import own_tenant
-from storage.errors import TenantConflict, UnknownTenant
+from storage.catalog.engine import own_tenant, share_tenants
+from storage.errors import TenantConflict, TermsChanged, UnknownTenant
 from storage.model import Agreement, TenantSpec
 from storage.policy import TenantEnd, check_takes_tenants
 
@@ -25,36 +37,50 @@ Each change of terms is a transaction, and adds 1.
 
 @dataclass(frozen=True, slots=True)
 class TenantTerms:
-    """The terms of a tenant, and their version, which a write compares again before it commits."""
+    """The terms of a tenant, and their version, which a write compares before each commit.
+
+    ``objections``: the companies that the tenant objects to.
+    """
 
     spec: TenantSpec
     version: int
+    objections: frozenset[str] = frozenset()
+
+    @property
+    def own_day_keys(self) -> bool:
+        """Whether the tenant's day keys are its own: others of its shard may be elsewhere."""
+        return self.spec.dedicated or bool(self.objections)
 
 
 def find(connection: Connection, tenant: str) -> TenantTerms | None:
     """Return a tenant whose home is this region."""
-    row = connection.execute(select(t.tenant).where(t.tenant.c.id == tenant)).one_or_none()
-    if row is None:
-        return None
-    a = t.agreement.c
-    agreements = tuple(
-        Agreement(kind, signed, until)
-        for kind, signed, until in connection.execute(
-            select(a.kind, a.signed, a.until).where(a.tenant == tenant).order_by(a.kind, a.signed)
+    return find_all(connection, [tenant]).get(tenant)
+
+
+def find_all(connection: Connection, ids: Collection[str]) -> dict[str, TenantTerms]:
+    """Return those of the tenants whose home is this region, by id."""
+    a, given = t.agreement.c, any_(literal(list(ids), ARRAY(Text)))
+    # The version first: of what changes meanwhile, it is then the older one.
+    rows = connection.execute(select(t.tenant).where(t.tenant.c.id == given)).all()
+    agreements: dict[str, list[Agreement]] = {}
+    signed = select(a.tenant, a.kind, a.signed, a.until).where(a.tenant == given)
+    for tenant, *agreement in connection.execute(signed.order_by(a.tenant, a.kind, a.signed)):
+        agreements.setdefault(tenant, []).append(Agreement(*agreement))
+    objected = objections.of_tenants(connection, ids)
+    found = {}
+    for row in rows:
+        spec = TenantSpec(
+            row.id,
+            row.account,
+            row.home,
+            row.residency,
+            row.service,
+            tuple(agreements.get(row.id, ())),
+            {DataClass(name): days for name, days in row.retention.items()},
+            row.dedicated,
         )
-    )
-    retention = {DataClass(name): days for name, days in row.retention.items()}
-    spec = TenantSpec(
-        row.id,
-        row.account,
-        row.home,
-        row.residency,
-        row.service,
-        agreements,
-        retention,
-        row.dedicated,
-    )
-    return TenantTerms(spec, row.version)
+        found[row.id] = TenantTerms(spec, row.version, objected.get(row.id, frozenset()))
+    return found
 
 
 def home_of(connection: Connection, tenant: str) -> str | None:
@@ -163,6 +189,13 @@ def versions(connection: Connection, ids: Iterable[str]) -> dict[str, int]:
     h = t.tenant.c
     rows = connection.execute(select(h.id, h.version).where(h.id.in_(list(ids))))
     return {row[0]: row[1] for row in rows}
+
+
+def check_version(connection: Connection, terms: TenantTerms) -> None:
+    """Raise TermsChanged if a tenant has other terms by now. They stay until the commit."""
+    share_tenants(connection, [terms.spec.id])
+    if versions(connection, [terms.spec.id]).get(terms.spec.id) != terms.version:
+        raise TermsChanged(advice="Try again.")
 
 
 def page(connection: Connection, after: str, limit: int) -> list[str]:

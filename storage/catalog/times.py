@@ -14,11 +14,14 @@ class Times:
     """The limits of one transaction, in seconds. None: no limit.
 
     ``lock``: waiting for a lock. ``statement``: one statement. ``idle``: between two statements.
+
+    ``snapshot``: every statement sees the same moment, and none changes anything.
     """
 
     lock: float | None
     statement: float | None
     idle: float | None
+    snapshot: bool = False
 
     @property
     def begin(self) -> str:
@@ -26,8 +29,9 @@ class Times:
 
         ``SET LOCAL`` ends with the transaction, so it also works through a transaction pooler.
         """
+        mode = " ISOLATION LEVEL REPEATABLE READ READ ONLY" if self.snapshot else ""
         return (
-            f"BEGIN; SET LOCAL lock_timeout = {_milliseconds(self.lock)}; "
+            f"BEGIN{mode}; SET LOCAL lock_timeout = {_milliseconds(self.lock)}; "
             f"SET LOCAL statement_timeout = {_milliseconds(self.statement)}; "
             f"SET LOCAL idle_in_transaction_session_timeout = {_milliseconds(self.idle)}; "
             "SET LOCAL transaction_timeout = 0"
@@ -54,6 +58,9 @@ SERVE = Times(lock=5, statement=10, idle=120)
 
 WORK = Times(lock=20, statement=60, idle=900)
 """A piece of a worker's work. It may list a backend while a transaction is open."""
+
+SNAPSHOT = Times(lock=5, statement=600, idle=600, snapshot=True)
+"""A report that counts all records."""
 
 UNLIMITED = Times(lock=None, statement=None, idle=None)
 """Migrations and recovery."""

@@ -19,6 +19,7 @@ from storage.cli.commands import (
     hold,
     init,
     key,
+    objection,
     policy,
     processor,
     put,
@@ -31,6 +32,7 @@ from storage.cli.commands import (
     subprocessor,
     tenant,
     topology,
+    what_if,
     worker,
 )
 from storage.cli.commands import (
@@ -111,6 +113,9 @@ _tenant = _group("tenant", "Manage tenants: the customers' projects.", _OPERATIO
 _tenant.command("ensure")(tenant.ensure)
 _tenant.command("list")(tenant.list_tenants)
 _tenant.command("remove")(tenant.remove)
+_tenant.command("object")(objection.object_)
+_tenant.command("withdraw")(objection.withdraw)
+_tenant.command("objections")(objection.list_objections)
 _processor = _group("processor", "Track the copies at processors.", _OPERATION)
 _processor.command("list")(processor.list_processors)
 _processor.command("copies")(processor.list_copies)
@@ -125,6 +130,7 @@ _sub_processor.command("notice")(subprocessor.notice)
 _sub_processor.command("drain")(drain.drain)
 _sub_processor.command("attest")(drain.attest)
 _region = _group("region", "List, declare, make and end regions.", _OPERATION)
+app.command("what-if", rich_help_panel=_OPERATION)(what_if.what_if)
 _region.command("list")(region.list_regions)
 _region.command("new")(region.new)
 _region.command("provision")(region.provision)

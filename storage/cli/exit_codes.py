@@ -51,6 +51,7 @@ _CODES: Mapping[type[errors.DomicileError], Exit] = {
     # A person must correct these first; a retry does not help.
     errors.BackendClosed: Exit.CONFIGURATION,
     errors.BackendForbidden: Exit.CONFIGURATION,
+    errors.BackendInUse: Exit.CONFIGURATION,
     errors.BackendMisplaced: Exit.CONFIGURATION,
     errors.NoOpenBackend: Exit.CONFIGURATION,
     errors.ProcessorForbidden: Exit.CONFIGURATION,

@@ -21,6 +21,7 @@ REASONS: Mapping[str, str] = {
     "posture_bad": "its bucket does what it must not",
     "posture_unreadable": "its bucket does not show what it does",
     "posture_unknown": "its bucket has not been read for five minutes",
+    "objected": "the tenant objects to the sub-processor",
     "backend_retires": "the backend retires: it is being emptied",
 }
 
@@ -28,6 +29,7 @@ _ROLES = {"catalog": "the catalog's", "keys": "the keys'", "backups": "the backu
 _STATES = {
     "sub_processor_not_yet": "sub-processor's agreement has not begun",
     "sub_processor_ended": "sub-processor's agreement has ended",
+    "objected": "sub-processor is one that the tenant objects to",
 }
 _AGREEMENTS = {
     "missing": "is required and was never signed",

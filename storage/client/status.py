@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from sqlalchemy import Connection
 
@@ -13,6 +13,7 @@ from storage.catalog import (
     erasures,
     holds,
     identity,
+    objections,
     postures,
     status,
     tenants,
@@ -55,8 +56,19 @@ def region_status(region: OpenRegion) -> RegionStatus:
             leaving=tuple(_leaving(region, connection)),
             postures=tuple(_postures(connection, states)),
             blocked=open_now < region.region.required,
+            objections_moving=objections.count_moving(connection, status.COUNTED),
+            objections_overdue=objections.count_overdue(connection, _late(region), status.COUNTED),
             ended_agreements=tenants.count_ended(connection, now.date(), status.COUNTED),
         )
+
+
+def _late(region: OpenRegion) -> dict[str, datetime]:
+    """Return for each company the moment before which an objection to it is overdue."""
+    midnight = region.clock.now().replace(hour=0, minute=0, second=0, microsecond=0)
+    return {
+        company.name: midnight + timedelta(days=1 - company.exit_days)
+        for company in region.topology.sub_processors.values()
+    }
 
 
 def _postures(connection: Connection, states: Mapping[str, PostureState]) -> Iterator[PostureState]:

@@ -1,13 +1,15 @@
 """``Tenant``: reads and writes of one tenant. No method takes a tenant id."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from typing import BinaryIO
 
 from storage.catalog import objects, pseudonym_keys, records
+from storage.catalog.tenants import TenantTerms
 from storage.client.bulk import Source, Window
 from storage.client.files import Capture, OpenFile
 from storage.client.homes import Homes
+from storage.client.objections import history, object_to, withdraw
 from storage.client.validate import (
     Id,
     as_id,
@@ -15,6 +17,7 @@ from storage.client.validate import (
     check_erasure,
     check_limit,
     check_name,
+    check_objection,
     check_processor,
     check_purpose,
     check_record,
@@ -30,6 +33,8 @@ from storage.model import (
     Explanation,
     HandedOver,
     NewRecord,
+    Objection,
+    ObjectionEffect,
     Purpose,
     PutFailure,
     PutResult,
@@ -41,6 +46,7 @@ from storage.model import (
     ReplicaState,
     Scope,
 )
+from storage.packs.prepare import Writer
 from storage.packs.reader import info
 from storage.packs.stream import read_chunks
 from storage.policy import decide_placement, term_of
@@ -173,8 +179,9 @@ class Tenant:
         )
         check_record(new)
         chunks = read_chunks(stream)
-        served, terms = self._homes.find(self.id)
-        return self._invalidate_if_changed(served.writer.stream(terms, new, chunks)).result()
+        return self._invalidate_if_changed(
+            lambda writer, terms: writer.stream(terms, new, chunks)
+        ).result()
 
     def capture(
         self,
@@ -273,7 +280,7 @@ class Tenant:
         record_id = as_id(id)
         check_processor(processor)
         served, terms = self._homes.find(self.id)
-        return hand_over(served.region, served.reader, terms.spec, record_id, processor)
+        return hand_over(served.region, served.reader, terms, record_id, processor)
 
     def erase(self, scope: Scope, *, reason: Reason, ticket: str | None = None) -> Erasure:
         """Erase a record, a subject, a group, or the whole tenant.
@@ -306,12 +313,46 @@ class Tenant:
             record_id.data_class,
             region.clock.now().date(),
             region.postures.unfit(),
+            objections=terms.objections,
         )
         term = term_of(found.row.id.day, region.topology.bounds)
         replicas = [Replica(r.backend, r.state) for r in stored.get(found.row.object_id, [])]
         return Explanation(
             found.row.id, placement.verdicts, tuple(replicas), term.readable_until, term.deadline
         )
+
+    def object(self, company: str, *, by: str, ticket: str) -> ObjectionEffect:
+        """Object to a sub-processor: nothing of the tenant goes there any more.
+
+        Return what that means. What is stored there is moved elsewhere, and copies there are asked
+        back: follow that with ``objections``. ``by`` is the opaque id of who decided it for the
+        customer, and ``ticket`` your own reference; each has at most 200 characters. A repetition
+        changes nothing.
+
+        Raises ObjectionRefused, before anything is changed, if the company is unknown, if too few
+        places would be left, or if it runs the region's database, keys or backups: then only a
+        home in another region helps, and the advice names those.
+        """
+        check_objection(company, by, ticket)
+        served, _ = self._homes.find(self.id)
+        effect = object_to(served.region, self.id, company, by=by, ticket=ticket)
+        self._homes.invalidate(self.id)
+        return effect
+
+    def withdraw(self, company: str, *, by: str, ticket: str) -> None:
+        """Withdraw an objection: the company may get new data of the tenant again.
+
+        What was moved stays where it is. Raises ObjectionRefused if there is none.
+        """
+        check_objection(company, by, ticket)
+        served, _ = self._homes.find(self.id)
+        withdraw(served.region, self.id, company, by=by, ticket=ticket)
+        self._homes.invalidate(self.id)
+
+    def objections(self) -> Sequence[Objection]:
+        """Return all objections of the tenant, oldest first, and what is left at the companies."""
+        served, _ = self._homes.find(self.id)
+        return history(served.region, self.id)
 
     def window(self) -> Window:
         """Return the window of concurrent writes that ``put_many`` uses."""
@@ -320,11 +361,20 @@ class Tenant:
         return Window(lambda record: self._submit(record, bulk=True), self.new_id, own_pack)
 
     def _submit(self, record: NewRecord, *, bulk: bool) -> Future[PutResult]:
-        served, terms = self._homes.find(self.id)
-        return self._invalidate_if_changed(served.writer.put(terms, record, bulk=bulk))
+        return self._invalidate_if_changed(
+            lambda writer, terms: writer.put(terms, record, bulk=bulk)
+        )
 
-    def _invalidate_if_changed(self, future: Future[PutResult]) -> Future[PutResult]:
+    def _invalidate_if_changed(
+        self, write: Callable[[Writer, TenantTerms], Future[PutResult]]
+    ) -> Future[PutResult]:
         """Have the next write read the tenant's terms again if this one finds them changed."""
+        served, terms = self._homes.find(self.id)
+        try:
+            future = write(served.writer, terms)
+        except TermsChanged:
+            self._homes.invalidate(self.id)
+            raise
 
         def check(done: Future[PutResult]) -> None:
             if isinstance(done.exception(), TermsChanged):

@@ -217,9 +217,19 @@ def check_erasure(scope: object, reason: object, ticket: object) -> None:
         raise InvalidRequest(
             "Unknown reason.", advice="Pass a Reason, such as Reason.SUBJECT_REQUEST."
         )
-    if ticket is not None and not (
-        isinstance(ticket, str) and 1 <= len(ticket) <= _TICKET and ticket.isprintable()
-    ):
+    if ticket is not None:
+        _check_ticket(ticket)
+
+
+def check_objection(company: object, by: object, ticket: object) -> None:
+    """Check the arguments of an objection or a withdrawal. Raises InvalidRequest."""
+    check_text("company", company)
+    check_actor(by)
+    _check_ticket(ticket)
+
+
+def _check_ticket(ticket: object) -> None:
+    if not isinstance(ticket, str) or not 1 <= len(ticket) <= _TICKET or not ticket.isprintable():
         raise InvalidRequest(
             f"A ticket must have 1 to {_TICKET} printable characters.",
             advice="Pass the number of your ticket; no personal data.",

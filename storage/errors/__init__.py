@@ -9,7 +9,8 @@
     ├── Refused                  the policy forbids it; ``reasons`` has the reason codes
     │   ├── UnknownTenant  WrongRegion  ConsumerTenant  TenantConflict  TenantNotEmpty
     │   ├── AgreementMissing  ResidencyUnsatisfied  PlacementUnsatisfied
-    │   └── PurposeRefused  HandOverRefused  RetirementRefused  RegionNotEmpty  Held
+    │   ├── PurposeRefused  HandOverRefused  RetirementRefused  RegionNotEmpty
+    │   └── ObjectionRefused  Held
     ├── NotFound                 the tenant has no such record
     ├── Erased                   erased, or minted before an erasure that covers it
     ├── Expired                  past its retention
@@ -103,6 +104,7 @@ from storage.errors.requests import (
     MetadataTooLarge,
     NaiveDatetime,
     NotFound,
+    ObjectionRefused,
     PlacementUnsatisfied,
     PurposeRefused,
     ReceiptInvalid,
@@ -159,6 +161,7 @@ __all__ = [
     "NaiveDatetime",
     "NoOpenBackend",
     "NotFound",
+    "ObjectionRefused",
     "Outcome",
     "OutcomeUnknown",
     "PlacementUnsatisfied",

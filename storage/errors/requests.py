@@ -151,6 +151,12 @@ class RegionNotEmpty(Refused):
     usual_advice = f"See {DOCUMENTATION}howto/retire-a-region/"
 
 
+class ObjectionRefused(Refused):
+    """The region cannot do without that company for this tenant."""
+
+    usual_advice = "See: domicile subprocessor list"
+
+
 class Held(Refused):
     """A legal hold preserves the record, so it is not destroyed."""
 

@@ -13,6 +13,7 @@ from sqlalchemy import Connection
 
 from regions.model import SubProcessor
 from storage.catalog import copies, records, tenants
+from storage.catalog.tenants import TenantTerms
 from storage.errors import (
     BodyTooLarge,
     Erased,
@@ -23,14 +24,14 @@ from storage.errors import (
 )
 from storage.events import NewCopy
 from storage.ledger.journal import commit_event
-from storage.model import Copy, CopyState, HandedOver, RecordId, TenantSpec
+from storage.model import Copy, CopyState, HandedOver, RecordId
 from storage.packs.reader import Reader
 from storage.policy import CopyTerm, copy_term, may_hand_over, may_open, term_of
 from storage.region import OpenRegion
 
 
 def hand_over(
-    region: OpenRegion, reader: Reader, spec: TenantSpec, record_id: RecordId, processor: str
+    region: OpenRegion, reader: Reader, terms: TenantTerms, record_id: RecordId, processor: str
 ) -> HandedOver:
     """Deliver a copy of a record, or return its content to be carried to the processor by hand.
 
@@ -38,8 +39,9 @@ def hand_over(
     Refused, BodyTooLarge, what ``commit_event`` raises (nothing was sent), and ProcessorError (the
     copy may have arrived, so its deletion is requested).
     """
-    now = region.clock.now()
-    may_hand_over(region.topology, spec, record_id.data_class, processor, now).demand()
+    now, spec = region.clock.now(), terms.spec
+    data_class, objections = record_id.data_class, terms.objections
+    may_hand_over(region.topology, spec, data_class, processor, now, objections=objections).demand()
     company = region.topology.sub_processors[processor]
     size = reader.metadata(spec.id, record_id, company.service).info.size
     if size > region.limits.body:
@@ -80,7 +82,9 @@ def _permitted(
         raise Erased
     now, data_class = region.clock.now(), found.row.id.data_class
     term = term_of(found.row.id.day, region.topology.bounds)
-    may_hand_over(region.topology, known.spec, data_class, company.name, now).demand()
+    may_hand_over(
+        region.topology, known.spec, data_class, company.name, now, objections=known.objections
+    ).demand()
     may_open(
         region.topology,
         data_class=data_class,

@@ -15,6 +15,7 @@ from storage.model.erasures import (
 )
 from storage.model.holds import ExpiringDay, Hold, HoldSpec, PlacedHold
 from storage.model.ids import Entropy, RecordId, in_utc, utc
+from storage.model.objections import Objection, ObjectionEffect
 from storage.model.placement import Explanation, PlacementReason, Replica, ReplicaState, Verdict
 from storage.model.posture import Posture, PostureFinding, PostureState
 from storage.model.records import NewRecord, PutFailure, PutResult, Record, RecordInfo
@@ -48,6 +49,8 @@ __all__ = [
     "HoldSpec",
     "LeavingState",
     "NewRecord",
+    "Objection",
+    "ObjectionEffect",
     "Outstanding",
     "PlaceStatus",
     "PlacedHold",

@@ -36,6 +36,7 @@ class PlacementReason(StrEnum):
     SUB_PROCESSOR_ENDED = "sub_processor_ended"
     SUB_PROCESSOR_LEAVING = "sub_processor_leaving"  # its agreement ends in exit_days or fewer
     BACKEND_RETIRES = "backend_retires"
+    OBJECTED = "objected"  # the tenant objects to the company
     POSTURE_BAD = "posture_bad"  # its bucket does what it must not: see its posture
     POSTURE_UNREADABLE = "posture_unreadable"
     POSTURE_UNKNOWN = "posture_unknown"  # not read within five minutes
@@ -45,6 +46,9 @@ class PlacementReason(StrEnum):
     KEYS_SUB_PROCESSOR_ENDED = "keys_sub_processor_ended"
     BACKUPS_SUB_PROCESSOR_NOT_YET = "backups_sub_processor_not_yet"
     BACKUPS_SUB_PROCESSOR_ENDED = "backups_sub_processor_ended"
+    CATALOG_OBJECTED = "catalog_objected"
+    KEYS_OBJECTED = "keys_objected"
+    BACKUPS_OBJECTED = "backups_objected"
     UNKNOWN_CLASS = "unknown_class"
     SERVICE_NOT_SERVED = "service_not_served"
     UNKNOWN_RESIDENCY = "unknown_residency"

@@ -78,6 +78,8 @@ class RegionStatus:
     anything new, so writes, erasures, holds and expiry stop.
     ``ended_agreements``: tenants whose agreements have all ended, up to 1,000,000; their data stays
     until it expires or is erased.
+    ``objections_moving``: objections in force of which something is left at the company, and
+    ``objections_overdue``: those of them whose day has come, up to 1,000,000.
     """
 
     region: str
@@ -100,6 +102,8 @@ class RegionStatus:
     ended_agreements: int = 0
     postures: tuple[PostureState, ...] = ()
     blocked: bool = False
+    objections_moving: int = 0
+    objections_overdue: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,11 +14,12 @@ from uuid import UUID
 
 from sqlalchemy import Connection
 
-from storage.catalog import daykeys, days, objects
+from storage.catalog import daykeys, days, objects, tenants
 from storage.catalog.kinds import ObjectKind
+from storage.catalog.tenants import TenantTerms
 from storage.crypto.record import new_key
 from storage.errors import BackendError, Corrupt, KeyUnavailable, TooFewReplicas
-from storage.model import ReplicaState, TenantSpec
+from storage.model import ReplicaState
 from storage.objects import write
 from storage.objects.transfer import Sent, fetch, read_order
 from storage.objects.write import Contents, Write
@@ -28,7 +29,7 @@ SHARDS = 64
 _CACHED = 4096
 
 Slot = tuple[date, int, str]
-"""Day, shard and tenant of a day key. Tenant: empty unless dedicated."""
+"""Day, shard and tenant of a day key. Tenant: empty unless the key is its own."""
 
 
 def shard_of(tenant: str) -> int:
@@ -48,20 +49,27 @@ class KeyRing:
         self._making = threading.Lock()
 
     def day_key(
-        self, day: date, tenant: TenantSpec, backends: Sequence[str], required: int
+        self, day: date, terms: TenantTerms, backends: Sequence[str], required: int
     ) -> tuple[UUID, bytes]:
-        """Return the key that wraps a tenant's record keys for an expiry day. Make it if absent."""
-        slot = (day, -1, tenant.id) if tenant.dedicated else (day, shard_of(tenant.id), "")
+        """Return the key that wraps a tenant's record keys for an expiry day. Make it if absent.
+
+        Raises TooFewReplicas and TermsChanged.
+        """
+        tenant = terms.spec.id
+        slot = (day, -1, tenant) if terms.own_day_keys else (day, shard_of(tenant), "")
         with self._lock:
             known = self._current.get(slot)
         if known is None:
             with self._making:
-                known = self._find_or_make(slot, backends, required)
+                known = self._find_or_make(slot, terms, backends, required)
         return known, self.open(known)
 
-    def file_key(self, tenant: str, backends: Sequence[str], required: int) -> tuple[UUID, bytes]:
-        """Make a key for one file. Raises TooFewReplicas."""
-        return self._make(ObjectKind.FILE_KEY, backends, required, tenant=tenant)
+    def file_key(
+        self, terms: TenantTerms, backends: Sequence[str], required: int
+    ) -> tuple[UUID, bytes]:
+        """Make a key for one file. Raises TooFewReplicas and TermsChanged."""
+        of = terms.spec.id
+        return self._make(ObjectKind.FILE_KEY, backends, required, tenant=of, terms=terms)
 
     def hold_key(self, tenant: str, backends: Sequence[str], required: int) -> tuple[UUID, bytes]:
         """Make a key for the held records of one pack. Raises TooFewReplicas."""
@@ -89,7 +97,9 @@ class KeyRing:
             while len(self._opened) > _CACHED:
                 self._opened.popitem(last=False)
 
-    def _find_or_make(self, slot: Slot, backends: Sequence[str], required: int) -> UUID:
+    def _find_or_make(
+        self, slot: Slot, terms: TenantTerms, backends: Sequence[str], required: int
+    ) -> UUID:
         with self._lock:
             if slot in self._current:
                 return self._current[slot]
@@ -97,7 +107,9 @@ class KeyRing:
             known = daykeys.ready(connection, *slot)
         if known is None:
             tenant = slot[2] or None
-            known, _ = self._make(ObjectKind.DAY_KEY, backends, required, tenant=tenant, slot=slot)
+            known, _ = self._make(
+                ObjectKind.DAY_KEY, backends, required, tenant=tenant, terms=terms, slot=slot
+            )
         with self._lock:
             self._current[slot] = known
             while len(self._current) > _CACHED:
@@ -111,11 +123,17 @@ class KeyRing:
         required: int,
         *,
         tenant: str | None,
+        terms: TenantTerms | None = None,
         slot: Slot | None = None,
     ) -> tuple[UUID, bytes]:
-        """Write a key. Return the one to use: another process may have made it first."""
+        """Write a key. Return the one to use: another process may have made it first.
+
+        ``terms``: those by which its backends were chosen.
+        """
         region, key = self._region, new_key(self._region.entropy)
         with region.catalog.begin() as connection:
+            if terms is not None:
+                tenants.check_version(connection, terms)
             day = slot[0] if slot else None
             new = write.announce(region, connection, Contents(kind, day, tenant), backends)
             if slot is not None:

@@ -20,6 +20,7 @@ from storage.catalog.relocation import RelocatedRecord
 from storage.errors import BackendError
 from storage.model import ReplicaState
 from storage.objects import write
+from storage.objects.places import fit
 from storage.objects.transfer import Sent
 from storage.objects.write import Contents, Write
 from storage.packs.manifest import Manifest, ending
@@ -44,12 +45,10 @@ def compact_pack(region: OpenRegion, object_id: UUID) -> bool:
 
     False: try again later, because no replica can be read or too few backends are left.
     """
-    backends = region.open_backends()[: region.region.replicas]
-    if len(backends) < region.region.required:
-        return False
-    plan = region.catalog.run(lambda connection: _begin(region, connection, object_id, backends))
-    if plan is None:
-        return True
+    opened = region.open_backends()
+    plan = region.catalog.run(lambda connection: _begin(region, connection, object_id, opened))
+    if not isinstance(plan, _Plan):
+        return plan
     data = read_whole(region, plan.source)
     if data is None:
         plan.target.abandon()
@@ -92,17 +91,21 @@ def _live_part(region: OpenRegion, plan: _Plan, data: bytes) -> bytes:
 
 
 def _begin(
-    region: OpenRegion, connection: Connection, object_id: UUID, backends: tuple[str, ...]
-) -> _Plan | None:
+    region: OpenRegion, connection: Connection, object_id: UUID, opened: tuple[str, ...]
+) -> _Plan | bool:
+    """Announce the new pack, or return whether there is nothing to do."""
     source = objects.find_object(connection, object_id, lock=True)
     if source is None or source.state is not ObjectState.STORED or _is_file(source):
-        return None
+        return True
     rows = relocation.rows_in_object(
         connection, source.kind.rows(source.day), source.day, source.id
     )
     if not rows:
         objects.mark_for_purge(connection, [source.id], region.clock.now())
-        return None
+        return True
+    backends = fit(region, connection, source, opened)[: region.region.replicas]
+    if len(backends) < region.region.required:
+        return False
     target = write.announce(
         region,
         connection,

@@ -145,8 +145,10 @@ def _screen(
     if not waiting:
         return answered, waiting
     fenced = fences.covering(connection, [r.fence_query() for r in waiting])
-    answered += [(record, erased()) for n, record in enumerate(waiting) if n in fenced]
-    return answered, [record for n, record in enumerate(waiting) if n not in fenced]
+    refusals: dict[Name, DomicileError] = {waiting[n].name: erased() for n in fenced}
+    refusals = _changed(connection, waiting) | refusals
+    answered += [(r, refusals[r.name]) for r in waiting if r.name in refusals]
+    return answered, [record for record in waiting if record.name not in refusals]
 
 
 def _inherit(
@@ -228,11 +230,17 @@ def _refusals(connection: Connection, pack: Pack, now: datetime) -> dict[Name, D
     refusals |= {r.name: StaleId() for r in batch if too_old(r.id, now)}
     for erasure in erasures.open_among(connection, set().union(*fenced.values())):
         erasure_waits.await_objects(connection, erasure, [pack.write.id])
+    return _changed(connection, batch) | refusals
+
+
+def _changed(connection: Connection, batch: Sequence[SealedRecord]) -> dict[Name, DomicileError]:
+    """Return the records of tenants whose terms are not those by which the record was placed."""
     current = tenants.versions(connection, {record.tenant for record in batch})
-    for record in batch:
-        if current.get(record.tenant) != record.terms.version:
-            refusals.setdefault(record.name, TermsChanged(advice="Try again."))
-    return refusals
+    return {
+        record.name: TermsChanged(advice="Try again.")
+        for record in batch
+        if current.get(record.tenant) != record.terms.version
+    }
 
 
 def _after_lost_commit(region: OpenRegion, keys: KeyRing, pack: Pack, error: Exception) -> None:

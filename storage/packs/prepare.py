@@ -96,7 +96,12 @@ class Writer:
         now = region.clock.now()
         closed = region.postures.unfit()
         placement = decide_placement(
-            region.topology, spec, new.data_class, now.date(), closed
+            region.topology,
+            spec,
+            new.data_class,
+            now.date(),
+            closed,
+            objections=terms.objections,
         ).demand()
         term = accept_id(region.topology, spec, record_id, now, 2 * region.clock.error)
         if not term.stored:
@@ -108,7 +113,7 @@ class Writer:
         self._describe(record, new)
         if lane.day is not None:
             record.key_id, wrapping = self._keys.day_key(
-                lane.day, spec, lane.keys_on, lane.required
+                lane.day, terms, lane.keys_on, lane.required
             )
             record.wrapped_key = wrap_key(wrapping, record.record_key)
         return record

@@ -15,7 +15,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection
 
-from storage.catalog import holds, objects, relocation
+from storage.catalog import holds, objections, objects, relocation
 from storage.catalog.kinds import ObjectKind, ObjectState
 from storage.catalog.objects import Replica, StoredObject
 from storage.catalog.records import Row
@@ -24,6 +24,7 @@ from storage.errors import Corrupt, DomicileError, KeyUnavailable, Unavailable
 from storage.model import ReplicaState
 from storage.objects import write
 from storage.objects.keyring import KeyRing
+from storage.objects.places import without
 from storage.objects.transfer import Sent, read_pieces
 from storage.objects.write import Contents, Write
 from storage.packs.manifest import Manifest, ending
@@ -50,9 +51,7 @@ def relocate_held(region: OpenRegion, keys: KeyRing, day: date, pack: UUID) -> b
 
     False: try again later, because no replica can be read or too few backends are left.
     """
-    backends = region.open_backends()[: region.region.replicas]
-    if len(backends) < region.region.required:
-        return False
+    opened = region.open_backends()
     with region.catalog.begin() as connection:
         holds.share(connection)
         source = objects.find_object(connection, pack)
@@ -64,7 +63,7 @@ def relocate_held(region: OpenRegion, keys: KeyRing, day: date, pack: UUID) -> b
     tenants = [sorted(some, key=attrgetter("start")) for _, some in by_tenant]
     done = [
         any(
-            _relocate(region, keys, source, replica, some, backends=backends)
+            _relocate(region, keys, source, replica, some, opened=opened)
             for replica in stored.get(pack, [])
         )
         for some in tenants
@@ -79,10 +78,12 @@ def _relocate(
     replica: Replica,
     rows: list[Row],
     *,
-    backends: Sequence[str],
+    opened: Sequence[str],
 ) -> bool:
     """Move the records of one tenant, read from one replica of the pack."""
-    plan = region.catalog.run(lambda c: _begin(region, c, source, rows, backends))
+    plan = region.catalog.run(lambda c: _begin(region, c, source, rows, opened))
+    if plan is None:
+        return False
     try:
         written = _write(region, keys, plan, replica)
         written.sent.require(region.region.required)
@@ -100,8 +101,13 @@ def _begin(
     connection: Connection,
     source: StoredObject,
     rows: list[Row],
-    backends: Sequence[str],
-) -> _Plan:
+    opened: Sequence[str],
+) -> _Plan | None:
+    """Announce the object that the records move to. None: too few backends are left for it."""
+    avoided = objections.of_tenant(connection, rows[0].tenant)
+    backends = without(region, opened, avoided)[: region.region.replicas]
+    if len(backends) < region.region.required:
+        return None
     target = write.announce(
         region,
         connection,

@@ -48,7 +48,7 @@ def write_large(
 def _make_file_key(keys: KeyRing, record: SealedRecord) -> None:
     """Make the key last, so that a failed upload rarely leaves one behind."""
     lane = record.lane
-    record.key_id, wrapping = keys.file_key(record.tenant, lane.keys_on, lane.required)
+    record.key_id, wrapping = keys.file_key(record.terms, lane.keys_on, lane.required)
     record.wrapped_key = wrap_key(wrapping, record.record_key)
 
 

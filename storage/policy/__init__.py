@@ -58,6 +58,7 @@ from storage.policy.lateness import (
 )
 from storage.policy.listing import list_companies, union
 from storage.policy.notice import Notice, NoticeReason, carry, notice_faults
+from storage.policy.objection import Objecting, ObjectionReason, may_object, objection_due
 from storage.policy.placement import Placement, admit, decide_placement, well_formed
 from storage.policy.posture import (
     POSTURE_AGE,
@@ -97,6 +98,7 @@ from storage.policy.standing import (
     settle,
     standing,
 )
+from storage.policy.what_if import Change, Evaluation, Means, suppose
 
 __all__ = [
     "ASK_AHEAD",
@@ -113,6 +115,7 @@ __all__ = [
     "Access",
     "AccessReason",
     "Cell",
+    "Change",
     "Code",
     "CopyTerm",
     "CopyTermReason",
@@ -122,6 +125,7 @@ __all__ = [
     "Done",
     "Effort",
     "EndReason",
+    "Evaluation",
     "Expected",
     "Finding",
     "HandOver",
@@ -130,10 +134,13 @@ __all__ = [
     "KnownPosture",
     "Lateness",
     "Left",
+    "Means",
     "Migration",
     "Notice",
     "NoticeReason",
     "ObjectPlan",
+    "Objecting",
+    "ObjectionReason",
     "Pace",
     "Permit",
     "Placement",
@@ -184,6 +191,7 @@ __all__ = [
     "may_empty",
     "may_hand_over",
     "may_leave",
+    "may_object",
     "may_open",
     "may_open_held",
     "may_retire",
@@ -191,6 +199,7 @@ __all__ = [
     "needs_reading",
     "next_scrub",
     "notice_faults",
+    "objection_due",
     "plan_erasure",
     "processors_of",
     "reassign",
@@ -199,6 +208,7 @@ __all__ = [
     "sampled",
     "settle",
     "standing",
+    "suppose",
     "term_of",
     "too_old",
     "union",

@@ -1,5 +1,6 @@
 """Decide what a processor may be given, for how long, and when a copy there counts as deleted."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
 from enum import StrEnum
@@ -7,7 +8,7 @@ from typing import Final
 
 from regions.model import DataClass, Region, SubProcessor, Topology
 from storage.errors import DomicileError, HandOverRefused
-from storage.model import TenantSpec, utc
+from storage.model import PlacementReason, TenantSpec, utc
 from storage.policy.placement import inactive, storable
 from storage.policy.retention import Term
 
@@ -32,6 +33,7 @@ class HandOverReason(StrEnum):
     OUTSIDE_RESIDENCY = "outside_residency"  # it may hold data outside the tenant's residency
     SUB_PROCESSOR_NOT_YET = "sub_processor_not_yet"
     SUB_PROCESSOR_ENDED = "sub_processor_ended"
+    OBJECTED = "objected"  # the tenant objects to the processor
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,11 +64,20 @@ class HandOver:
 
 
 def may_hand_over(
-    topology: Topology, tenant: TenantSpec, data_class: DataClass, processor: str, now: datetime
+    topology: Topology,
+    tenant: TenantSpec,
+    data_class: DataClass,
+    processor: str,
+    now: datetime,
+    *,
+    objections: Collection[str],
 ) -> HandOver:
-    """Decide whether a copy of a tenant's record of that class may go to a processor now."""
+    """Decide whether a copy of a tenant's record of that class may go to a processor now.
+
+    ``objections``: the companies that the tenant objects to.
+    """
     on = utc(now).date()
-    refusal = storable(topology, tenant, data_class, on)
+    refusal = storable(topology, tenant, data_class, on, objections)
     if refusal is not None:
         return HandOver(HandOverReason.NOT_STORABLE, refusal)
     company = topology.sub_processors.get(processor)
@@ -79,7 +90,11 @@ def may_hand_over(
     permitted = topology.residencies[tenant.residency].jurisdictions
     if not company.jurisdictions or not company.jurisdictions <= permitted:
         return HandOver(HandOverReason.OUTSIDE_RESIDENCY)
-    return HandOver(HandOverReason(inactive(company, on) or HandOverReason.ALLOWED))
+    if processor in objections:
+        reason: PlacementReason | None = PlacementReason.OBJECTED
+    else:
+        reason = inactive(company, on)
+    return HandOver(HandOverReason(reason or HandOverReason.ALLOWED))
 
 
 def processors_of(topology: Topology, region: Region) -> tuple[SubProcessor, ...]:

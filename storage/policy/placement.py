@@ -1,7 +1,7 @@
 """Decide where a record may live, and whether a tenant may store it at all."""
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
 from typing import Self
@@ -24,6 +24,9 @@ _SERVICE = "api"
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 Refusal = Refused | UnknownClass
+
+Barred = Callable[[BackendSpec], PlacementReason | None]
+"""Returns why a backend of the home region takes no record of a tenant now, or None."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +59,12 @@ def decide_placement(
     data_class: DataClass,
     on: date,
     closed: Mapping[str, PlacementReason],
+    *,
+    objections: Collection[str],
 ) -> Placement:
     """Decide which backends a tenant's record of that class goes to on that UTC day.
+
+    ``objections``: the companies that the tenant objects to.
 
     ``closed``: the backends to which nothing new may go now. One of them keeps its place if there
     is no other for it, and gets its replica when it is open again.
@@ -65,8 +72,14 @@ def decide_placement(
     The function does not raise. A refusal is returned in the placement: UnknownClass,
     ConsumerTenant, ResidencyUnsatisfied, AgreementMissing or PlacementUnsatisfied.
     """
-    refusal = storable(topology, tenant, data_class, on)
-    verdicts = tuple(_verdicts(topology, tenant, on, refusal, closed))
+    refusal = storable(topology, tenant, data_class, on, objections)
+
+    def barred(spec: BackendSpec) -> PlacementReason | None:
+        company = topology.sub_processors[spec.sub_processor]
+        objected = PlacementReason.OBJECTED if company.name in objections else None
+        return unavailable(spec, company, on) or objected or closed.get(spec.name)
+
+    verdicts = tuple(_verdicts(topology, tenant, refusal, barred))
     if refusal is None:
         refusal = _too_few(topology.regions[tenant.home], verdicts)
     if refusal is not None:
@@ -110,7 +123,11 @@ def well_formed(value: str) -> bool:
 
 
 def storable(
-    topology: Topology, tenant: TenantSpec, data_class: DataClass, on: date
+    topology: Topology,
+    tenant: TenantSpec,
+    data_class: DataClass,
+    on: date,
+    objections: Collection[str],
 ) -> Refusal | None:
     """Return the first reason against storing the record on any backend at all, or None."""
     checks: tuple[Callable[[], Refusal | None], ...] = (
@@ -119,6 +136,7 @@ def storable(
         lambda: _not_resident(topology, tenant),
         lambda: _not_agreed(topology, tenant, on),
         lambda: _not_stewarded(topology, tenant, on),
+        lambda: _objected(topology, tenant, objections),
     )
     return next((refusal for check in checks if (refusal := check()) is not None), None)
 
@@ -207,6 +225,23 @@ def _not_stewarded(topology: Topology, tenant: TenantSpec, on: date) -> Placemen
     return None
 
 
+def _objected(
+    topology: Topology, tenant: TenantSpec, objections: Collection[str]
+) -> PlacementUnsatisfied | None:
+    """Refuse if the tenant objects to who runs the home's database, keys or backups."""
+    home = topology.regions[tenant.home]
+    for role, steward in home.stewards:
+        if steward.sub_processor in objections:
+            return PlacementUnsatisfied(
+                f"The {role} of {home.name} is run by {steward.sub_processor}, "
+                "to which the tenant objects.",
+                reasons=(PlacementReason(f"{role}_objected"),),
+                advice="Name another sub-processor in the region's file, or ask the tenant to "
+                "withdraw its objection.",
+            )
+    return None
+
+
 def inactive(company: SubProcessor, on: date) -> PlacementReason | None:
     """Return why a sub-processor may not hold data on that day, or None if it may."""
     if company.active(on):
@@ -227,11 +262,7 @@ def unavailable(spec: BackendSpec, company: SubProcessor, on: date) -> Placement
 
 
 def _verdicts(
-    topology: Topology,
-    tenant: TenantSpec,
-    on: date,
-    refusal: Refusal | None,
-    closed: Mapping[str, PlacementReason],
+    topology: Topology, tenant: TenantSpec, refusal: Refusal | None, barred: Barred
 ) -> Iterator[Verdict]:
     residency = topology.residencies.get(tenant.residency)
     permitted = residency.jurisdictions if residency is not None else frozenset[str]()
@@ -242,7 +273,7 @@ def _verdicts(
             against = PlacementReason.OTHER_REGION
         else:
             against = _reason(refusal)
-        yield from _of_region(topology, region, on, against, closed)
+        yield from _of_region(region, against, barred)
 
 
 def _reason(refusal: Refusal | None) -> PlacementReason | None:
@@ -252,17 +283,12 @@ def _reason(refusal: Refusal | None) -> PlacementReason | None:
 
 
 def _of_region(
-    topology: Topology,
-    region: Region,
-    on: date,
-    against: PlacementReason | None,
-    closed: Mapping[str, PlacementReason],
+    region: Region, against: PlacementReason | None, barred: Barred
 ) -> Iterator[Verdict]:
     """Yield the region's backends in order of preference; ``against`` rules out all of them."""
     wanted = 0
     for spec in region.backends:
-        company = topology.sub_processors[spec.sub_processor]
-        reason = against or unavailable(spec, company, on) or closed.get(spec.name)
+        reason = against or barred(spec)
         allowed = reason is None
         if reason is None:
             spare = wanted == region.replicas

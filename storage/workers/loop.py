@@ -20,6 +20,7 @@ from storage.policy import clocks_agree
 from storage.recovery.recover import catch_up
 from storage.region import OpenRegion
 from storage.workers.erase import compact, complete, plan
+from storage.workers.evacuate import evacuate
 from storage.workers.expire import expire
 from storage.workers.housekeep import make_partitions, prune, read_postures, reap
 from storage.workers.ledger import prune_ledger, resolve_entries
@@ -62,6 +63,7 @@ def duties(region: OpenRegion, keys: KeyRing, log: FilteringBoundLogger) -> list
         Duty(region.name, "expire", destroying(lambda: expire(region, keys, log))),
         Duty(region.name, "replicate", lambda: replicate(region, log)),
         Duty(region.name, "vacate", destroying(lambda: vacate(region, log))),
+        Duty(region.name, "evacuate", destroying(lambda: evacuate(region, log))),
         Duty(region.name, "compact", destroying(lambda: compact(region, log))),
         Duty(region.name, "purge", destroying(lambda: purge(region, log))),
         Duty(region.name, "request_deletion", destroying(lambda: request_deletion(region, log))),

@@ -1,6 +1,7 @@
 """Replicate: copy an object to the backends that lack it, from a replica with the right digest."""
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from uuid import UUID
 
@@ -20,6 +21,7 @@ from storage.errors import (
     TooFewReplicas,
 )
 from storage.model import ReplicaState
+from storage.objects.places import lawful_for
 from storage.objects.transfer import read_pieces
 from storage.objects.write import Write, announce_replica
 from storage.policy import REPLICATION_LEASE, WAITING, settle
@@ -118,19 +120,22 @@ def _begin(
         if r.state is ReplicaState.WRITING and r.land_by < over
     }
     objects.record_results(connection, [], abandoned, now)
-    source = _settled(region, connection, source)
+    allowed = lawful_for(region, connection, source)
+    source = _settled(region, connection, source, allowed)
     missing = set(source.backends) - {r.backend for r in present if r.id not in abandoned}
-    lawful = [name for name in region.lawful() if name in missing & answering]
+    lawful = [name for name in allowed if name in missing & answering]
     stored = [replica for replica in present if replica.state is ReplicaState.STORED]
-    stored.sort(key=lambda replica: replica.backend not in region.lawful())  # those first
+    stored.sort(key=lambda replica: replica.backend not in allowed)  # those first
     lasts = REPLICATION_LEASE.total_seconds()
     writes = [announce_replica(region, connection, source, name, lasts) for name in lawful]
     return _Plan(source, stored, writes)
 
 
-def _settled(region: OpenRegion, connection: Connection, source: StoredObject) -> StoredObject:
+def _settled(
+    region: OpenRegion, connection: Connection, source: StoredObject, lawful: Sequence[str]
+) -> StoredObject:
     """Return the object with the backends that it belongs on today."""
-    home = settle(source.backends, region.lawful(), region.region.replicas)
+    home = settle(source.backends, lawful, region.region.replicas)
     if home != source.backends:
         until = region.clock.now() + REPLICATION_LEASE
         scrubs.move_to_backends(connection, source.id, home, until)

@@ -20,6 +20,7 @@ from storage.evidence.departures import Statement, sign_statement
 from storage.evidence.keys import key_id
 from storage.model import ReplicaState
 from storage.objects import control
+from storage.objects.places import lawful_for
 from storage.objects.transfer import is_intact
 from storage.policy import LEASE, WAITING, may_leave, settle
 from storage.ports import ItemKind
@@ -46,7 +47,7 @@ def vacate(region: OpenRegion, log: FilteringBoundLogger) -> int:
         later = WAITING
         if region.clock.now() - now > _TIME:
             later = timedelta()
-        elif _move(region, object_id, answering, names):
+        elif move_off(region, object_id, answering, names):
             continue
         with region.catalog.begin() as connection:
             departures.move_later(connection, replica, region.clock.now() + later)
@@ -58,22 +59,30 @@ def vacate(region: OpenRegion, log: FilteringBoundLogger) -> int:
     return 0
 
 
-def _move(region: OpenRegion, object_id: UUID, answering: set[str], names: Collection[str]) -> bool:
-    """Replicate an object elsewhere, read it there, and mark what leaves. False: try again."""
+def move_off(
+    region: OpenRegion, object_id: UUID, answering: set[str], names: Collection[str]
+) -> bool:
+    """Replicate an object elsewhere, read it there, and mark what leaves. False: try again.
+
+    ``names``: the backends that it leaves.
+    """
     complete_replicas(region, object_id, answering)
     with region.catalog.begin() as connection:
         known = objects.find_object(connection, object_id)
         stored = objects.replicas_of(connection, [object_id], [ReplicaState.STORED])
+        home = _home(region, connection, known, names) if known is not None else set()
     if known is None or known.state is not ObjectState.STORED:
         return True
-    home = _home(region, known, names)
     intact = _intact(region, known, stored.get(object_id, []), home)
     return region.catalog.run(lambda c: _mark(region, c, object_id, intact=intact, names=names))
 
 
-def _home(region: OpenRegion, known: StoredObject, names: Collection[str]) -> set[str]:
+def _home(
+    region: OpenRegion, connection: Connection, known: StoredObject, names: Collection[str]
+) -> set[str]:
     """Return the backends that the object belongs on, but those that are emptied."""
-    return set(settle(known.backends, region.lawful(), region.region.replicas)) - set(names)
+    lawful = lawful_for(region, connection, known)
+    return set(settle(known.backends, lawful, region.region.replicas)) - set(names)
 
 
 def _intact(
@@ -117,7 +126,7 @@ def _mark(
         return True
     stored = objects.replicas_of(connection, [object_id], [ReplicaState.STORED])[object_id]
     left = {replica.id for replica in stored}
-    home = _home(region, known, names)
+    home = _home(region, connection, known, names)
     good = {replica.backend for replica in intact if replica.id in left}
     if not may_leave(home=home, intact=good, required=region.region.required):
         return False

@@ -5,12 +5,17 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from storage.errors import DomicileError
-from tests.crashpoints import checks, departures, processor_copies  # noqa: F401 - more operations
+from tests.crashpoints import (  # noqa: F401 - more operations
+    checks,
+    departures,
+    objections,
+    processor_copies,
+)
 from tests.crashpoints.effects import Crash, How, Moment, Tape
 from tests.crashpoints.ground import HOME, Ground
 from tests.crashpoints.operations import OPERATIONS
 from tests.crashpoints.restored_catalog import make_good
-from tests.crashpoints.stage import Actor, Stage
+from tests.crashpoints.stage import TENANT, Actor, Stage
 from tests.support.inspect import invariants
 
 
@@ -100,6 +105,7 @@ def recover(stage: Stage) -> None:
     _work(stage, fresh, minutes=10)
     _ask_again(stage, fresh)
     _end_holds(stage, fresh)
+    _end_objections(fresh)
     for hours in (1, 5, 1):
         _work(stage, fresh, hours=hours)
     checks.at_rest(stage, fresh)
@@ -120,6 +126,14 @@ def _end_holds(stage: Stage, actor: Actor) -> None:
         holding.kept = []
     for hold in actor.store.admin.holds.list(HOME):  # also one that took effect after all
         actor.store.admin.holds.release(hold.id, why="settled")
+
+
+def _end_objections(actor: Actor) -> None:
+    """Withdraw what stands: then every object belongs on all backends again."""
+    tenant = actor.store.tenant(TENANT)
+    for one in tenant.objections():
+        if one.withdrawn is None:
+            tenant.withdraw(one.company, by="officer-7", ticket="CASE-2")
 
 
 def _work(stage: Stage, actor: Actor, **time: float) -> None:

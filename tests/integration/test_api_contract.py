@@ -285,7 +285,7 @@ def test_a_store_has_its_documented_attributes_and_no_others(domicile: Domicile)
     assert public(store.admin.processors) == {"attest", "copies"}
     assert public(t) == {
         *("capture", "erase", "explain", "get", "hand_over", "id", "list", "new_id", "open"),
-        *("put", "put_file", "put_many", "submit", "window"),
+        *("object", "objections", "put", "put_file", "put_many", "submit", "window", "withdraw"),
     }
 
 

@@ -69,6 +69,8 @@ class TestOperation:
             "deferred_erasures",
             "ended_agreements",
             "leaving",
+            "objections_moving",
+            "objections_overdue",
             "processors",
             "unread",
             "postures",

@@ -121,6 +121,33 @@ class TestRoles:
 
         assert roles.store.erasure(erasure.id).state is ErasureState.COMPLETE
 
+    def test_an_objection_needs_admin_and_worker_and_no_more(self, roles: Domicile) -> None:
+        """Admin objects and withdraws; the service heeds it; the worker moves what is there."""
+        original, by = roles.settings, {"by": "officer-7", "ticket": "CASE-1"}
+        t = roles.tenant()
+        t.put(DataClass.PROMPT, b"mine")
+        turn_into(roles, "domicile_service", original)
+        with pytest.raises(CatalogForbidden):
+            roles.store.tenant("acme-eu").object("lindenhost", **by)
+        turn_into(roles, "domicile_admin", original)
+        roles.store.tenant("acme-eu").object("lindenhost", **by)
+        turn_into(roles, "domicile_service", original)
+        later = roles.store.tenant("acme-eu").put(DataClass.PROMPT, b"later").id
+        turn_into(roles, "domicile_worker", original)
+        with pytest.raises(CatalogForbidden):
+            roles.store.tenant("acme-eu").withdraw("lindenhost", **by)
+        for _ in range(4):
+            roles.run_worker()
+            roles.pass_time(hours=1)
+        turn_into(roles, "domicile_admin", original)
+
+        t = roles.store.tenant("acme-eu")
+        (found,) = t.objections()
+        assert found.left == 0
+        assert found.gone is not None
+        assert {replica.backend for replica in t.explain(later).replicas} == {"eu-b"}
+        t.withdraw("lindenhost", **by)
+
     def test_a_service_destroys_nothing(self, roles: Domicile) -> None:
         """The duties of a worker raise one error of our tree, and everything is still stored."""
         original = roles.settings
@@ -198,6 +225,9 @@ class TestRoles:
                     "INSERT INTO region_statement SELECT * FROM region_statement",
                     "UPDATE receipt SET exported = now()",
                     "SELECT remove_tenant('acme-eu')",
+                    "UPDATE objection SET actor = ''",
+                    "DELETE FROM objection",
+                    "UPDATE objection_in_force SET since = now()",
                 ],
             ),
             (
@@ -212,6 +242,9 @@ class TestRoles:
                     "UPDATE region_statement SET token = ''",
                     "UPDATE region_stage SET stage = 'routable'",
                     "SELECT remove_tenant('acme-eu')",
+                    "UPDATE objection SET actor = ''",
+                    "DELETE FROM objection",
+                    "UPDATE objection_in_force SET since = now()",
                     "DELETE FROM receipt",
                     "UPDATE receipt SET token = ''",
                     "DELETE FROM erasure",
@@ -249,6 +282,9 @@ class TestRoles:
                     "DELETE FROM topology_seen",
                     "UPDATE topology_seen SET first_seen = now()",
                     "UPDATE topology_seen SET sub_processors = '[]'",
+                    "UPDATE objection SET actor = ''",
+                    "DELETE FROM objection",
+                    "UPDATE objection_in_force SET since = now()",
                     "DELETE FROM audit",
                     "UPDATE audit SET actor = ''",
                     "SELECT forget_holds(now(), 1)",

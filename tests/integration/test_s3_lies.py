@@ -86,11 +86,16 @@ def server() -> Iterator[S3Server]:
 
 
 def test_every_operation_is_lied_about() -> None:
-    """The methods of boto3 that our source calls are those of the list."""
+    """The methods of boto3 that our source calls are those of the list.
+
+    But for those that make a bucket: nothing rests on their answers. What the bucket then is and
+    does is read, and a canary is tried.
+    """
     package = Path(str(storage.backends.s3.__file__)).parent
     called = {
         "".join(word.capitalize() for word in name.split("_"))
         for file in package.glob("*.py")
+        if file.name != "creation.py"
         for name in re.findall(r"\bs3\.([a-z0-9]+(?:_[a-z0-9]+)+)\(", file.read_text())
     }
 

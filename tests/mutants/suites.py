@@ -47,13 +47,15 @@ POLICY = (
     _unit("lateness", "lateness", "copies_policy"),
     _unit("listing", "notice"),
     _unit("notice", "notice"),
-    _unit("placement", "placement", "standing", "copies_policy"),
+    _unit("objection", "objection"),
+    _unit("placement", "placement", "standing", "copies_policy", "objection"),
     _unit("posture", "posture", "placement"),
     _unit("retention", "retention", "placement", "erasure_policy"),
     _unit("revisions", "revisions"),
     _unit("scrub", "scrub_policy", "standing"),
     _unit("stages", "stages", "ending"),
     _unit("standing", "standing"),
+    _unit("what_if", "what_if"),
 )
 """Every mutant of the policy is tried."""
 

@@ -66,7 +66,7 @@ def company(lead: int = 24, most: int = 14, until: date | None = None) -> SubPro
 def test_every_class_to_every_company_of_the_shipped_topology() -> None:
     """Copies go only to processors within the residency, for services that the class allows."""
     for name, data_class, residency in product(TOPOLOGY.sub_processors, DataClass, HOMES):
-        verdict = may_hand_over(TOPOLOGY, tenant(residency), data_class, name, NOW)
+        verdict = may_hand_over(TOPOLOGY, tenant(residency), data_class, name, NOW, objections=())
 
         file = data_class is DataClass.FINE_TUNING_FILE
         review = TOPOLOGY.sub_processors[name].service is Service.HUMAN_REVIEW
@@ -91,7 +91,9 @@ def test_every_class_to_every_company_of_the_shipped_topology() -> None:
 )
 def test_a_company_that_may_not_have_it(fields: dict[str, object], reason: str) -> None:
     """It is not active today, or may hold data outside the tenant's residency."""
-    verdict = may_hand_over(changed(**fields), tenant(), DataClass.PROMPT, "klarblick", NOW)
+    verdict = may_hand_over(
+        changed(**fields), tenant(), DataClass.PROMPT, "klarblick", NOW, objections=()
+    )
 
     assert verdict.reason == reason
     with pytest.raises(HandOverRefused) as caught:
@@ -102,11 +104,11 @@ def test_a_company_that_may_not_have_it(fields: dict[str, object], reason: str) 
 def test_a_record_that_may_not_be_stored_is_not_handed_over() -> None:
     """No copy is made without the customer's agreement, nor for an unknown company."""
     bare = TenantSpec("acme", "acme", "eu-central-1", "EU")
-    verdict = may_hand_over(TOPOLOGY, bare, DataClass.PROMPT, "klarblick", NOW)
+    verdict = may_hand_over(TOPOLOGY, bare, DataClass.PROMPT, "klarblick", NOW, objections=())
 
     with pytest.raises(AgreementMissing):
         verdict.demand()
-    unknown = may_hand_over(TOPOLOGY, tenant(), DataClass.PROMPT, "nobody", NOW)
+    unknown = may_hand_over(TOPOLOGY, tenant(), DataClass.PROMPT, "nobody", NOW, objections=())
     assert unknown.reason == "unknown_processor"
 
 

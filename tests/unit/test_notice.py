@@ -91,14 +91,16 @@ def test_nothing_goes_to_a_company_before_its_notice_is_over(
     on = over - before * DAY
     changed = with_companies(host, processor)
 
-    placed = decide_placement(changed, TENANT, DataClass.PROMPT, on, {})
+    placed = decide_placement(changed, TENANT, DataClass.PROMPT, on, {}, objections=())
     spec = changed.regions[HOME].backends[0]
     noon = datetime.combine(on, time(12), UTC)
 
     assert spec.sub_processor == "lindenhost"
     assert spec.name not in (*placed.backends, *placed.lawful)
     assert standing(spec, host, on) is Standing.NOT_YET
-    assert not may_hand_over(changed, TENANT, DataClass.PROMPT, "klarblick", noon).allowed
+    assert not may_hand_over(
+        changed, TENANT, DataClass.PROMPT, "klarblick", noon, objections=()
+    ).allowed
 
 
 def with_companies(*companies: SubProcessor) -> Topology:

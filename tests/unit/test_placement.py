@@ -108,7 +108,7 @@ def test_the_whole_table_of_the_shipped_topology() -> None:
     backends = [spec.name for r in SHIPPED.regions.values() for spec in r.backends]
     for states, data_class, residency, home in table():
         placement = decide_placement(
-            with_states(states), tenant(home, residency), data_class, DAY, {}
+            with_states(states), tenant(home, residency), data_class, DAY, {}, objections=()
         )
 
         expected = {name: expected_reason(states, residency, home, name) for name in backends}
@@ -127,7 +127,9 @@ def test_the_whole_table_of_the_shipped_topology() -> None:
 
 def test_a_record_goes_to_the_home_region_primary_first() -> None:
     """Backends keep the topology's order of preference."""
-    placement = decide_placement(SHIPPED, tenant(), DataClass.PROMPT, DAY, {}).demand()
+    placement = decide_placement(
+        SHIPPED, tenant(), DataClass.PROMPT, DAY, {}, objections=()
+    ).demand()
 
     assert placement.backends == ("eu-a", "eu-b")
     assert placement.required == 1
@@ -142,7 +144,7 @@ def test_a_record_goes_to_the_home_region_primary_first() -> None:
 def test_a_backend_more_than_wanted_is_spare_until_it_is_needed() -> None:
     """A spare is allowed but not used, unless it replaces a backend that is not allowed."""
     topology = with_region(replicas=1)
-    placement = decide_placement(topology, tenant(), DataClass.PROMPT, DAY, {})
+    placement = decide_placement(topology, tenant(), DataClass.PROMPT, DAY, {}, objections=())
 
     assert placement.backends == ("eu-a",)
     assert [v.allowed for v in placement.verdicts[:2]] == [True, True]
@@ -152,7 +154,9 @@ def test_a_backend_more_than_wanted_is_spare_until_it_is_needed() -> None:
         update={"sub_processors": with_states({"lindenhost": "ended"}).sub_processors}
     )
 
-    assert decide_placement(ended, tenant(), DataClass.PROMPT, DAY, {}).backends == ("eu-b",)
+    assert decide_placement(ended, tenant(), DataClass.PROMPT, DAY, {}, objections=()).backends == (
+        "eu-b",
+    )
 
 
 def test_another_region_of_the_same_residency_is_not_used() -> None:
@@ -160,7 +164,7 @@ def test_another_region_of_the_same_residency_is_not_used() -> None:
     wide = SHIPPED.residencies["EU"].model_copy(update={"jurisdictions": frozenset({"EU", "US"})})
     topology = SHIPPED.model_copy(update={"residencies": {"EU": wide}})
 
-    placement = decide_placement(topology, tenant(), DataClass.PROMPT, DAY, {})
+    placement = decide_placement(topology, tenant(), DataClass.PROMPT, DAY, {}, objections=())
 
     assert placement.backends == ("eu-a", "eu-b")
     assert reasons(placement)["us-a"] == "other_region"
@@ -170,10 +174,12 @@ def test_fewer_backends_than_wanted_are_enough_but_not_fewer_than_required() -> 
     """Below the wanted number, a repair is due; below the required number, it is refused."""
     states = with_states({"lindenhost": "ended"})
 
-    assert decide_placement(states, tenant(), DataClass.PROMPT, DAY, {}).backends == ("eu-b",)
+    assert decide_placement(
+        states, tenant(), DataClass.PROMPT, DAY, {}, objections=()
+    ).backends == ("eu-b",)
 
     strict = with_region(required=2).model_copy(update={"sub_processors": states.sub_processors})
-    placement = decide_placement(strict, tenant(), DataClass.PROMPT, DAY, {})
+    placement = decide_placement(strict, tenant(), DataClass.PROMPT, DAY, {}, objections=())
 
     assert isinstance(placement.refusal, PlacementUnsatisfied)
     assert (placement.backends, placement.required) == ((), 0)
@@ -195,7 +201,7 @@ def test_nothing_is_stored_where_rows_keys_or_backups_may_not_be(role: str, stat
     region = SHIPPED.regions["eu-central-1"].model_copy(update={role: steward})
     topology = topology.model_copy(update={"regions": {region.name: region}})
 
-    placement = decide_placement(topology, tenant(), DataClass.PROMPT, DAY, {})
+    placement = decide_placement(topology, tenant(), DataClass.PROMPT, DAY, {}, objections=())
 
     code = f"{role}_sub_processor_{state}"
     assert isinstance(placement.refusal, PlacementUnsatisfied)
@@ -206,12 +212,16 @@ def test_nothing_is_stored_where_rows_keys_or_backups_may_not_be(role: str, stat
 def test_dates_count_from_the_first_day_until_before_the_last() -> None:
     """A company whose agreement ends on a day gets no new data from that day on."""
     topology = with_states({"lindenhost": "ended"})
-    before = decide_placement(topology, tenant(), DataClass.PROMPT, DAY - timedelta(1), {})
+    before = decide_placement(
+        topology, tenant(), DataClass.PROMPT, DAY - timedelta(1), {}, objections=()
+    )
 
     assert before.backends == ("eu-a", "eu-b")
 
     topology = with_states({"lindenhost": "not_yet"})
-    after = decide_placement(topology, tenant(), DataClass.PROMPT, DAY + timedelta(1), {})
+    after = decide_placement(
+        topology, tenant(), DataClass.PROMPT, DAY + timedelta(1), {}, objections=()
+    )
 
     assert after.backends == ("eu-a", "eu-b")
 
@@ -223,7 +233,7 @@ def test_an_agreement_that_ends_as_it_begins_has_ended() -> None:
     )
     companies = SHIPPED.sub_processors | {"lindenhost": lindenhost}
     topology = SHIPPED.model_copy(update={"sub_processors": companies})
-    placement = decide_placement(topology, tenant(), DataClass.PROMPT, DAY, {})
+    placement = decide_placement(topology, tenant(), DataClass.PROMPT, DAY, {}, objections=())
 
     assert reasons(placement)["eu-a"] == "sub_processor_ended"
 
@@ -236,7 +246,7 @@ def test_only_api_tenants_are_served(service: str) -> None:
     with pytest.raises(ConsumerTenant):
         admit(SHIPPED, consumer)
     with pytest.raises(ConsumerTenant):
-        decide_placement(SHIPPED, consumer, DataClass.PROMPT, DAY, {}).demand()
+        decide_placement(SHIPPED, consumer, DataClass.PROMPT, DAY, {}, objections=()).demand()
 
 
 @pytest.mark.parametrize(
@@ -257,7 +267,7 @@ def test_a_required_agreement_must_be_in_force(
 ) -> None:
     """Without it nothing is stored, and the refusal says why; the tenant may be created."""
     customer = tenant(agreements=agreements)
-    placement = decide_placement(SHIPPED, customer, DataClass.PROMPT, DAY, {})
+    placement = decide_placement(SHIPPED, customer, DataClass.PROMPT, DAY, {}, objections=())
 
     admit(SHIPPED, customer)
     assert isinstance(placement.refusal, AgreementMissing)
@@ -270,7 +280,9 @@ def test_one_agreement_in_force_is_enough() -> None:
     """A renewed agreement counts, whatever the state of the former one."""
     renewed = (Dpa(signed=date(2025, 1, 1), until=DAY), Dpa(signed=DAY))
 
-    decide_placement(SHIPPED, tenant(agreements=renewed), DataClass.PROMPT, DAY, {}).demand()
+    decide_placement(
+        SHIPPED, tenant(agreements=renewed), DataClass.PROMPT, DAY, {}, objections=()
+    ).demand()
 
 
 def test_a_residency_without_agreements_asks_for_none() -> None:
@@ -278,7 +290,9 @@ def test_a_residency_without_agreements_asks_for_none() -> None:
     free = SHIPPED.residencies["EU"].model_copy(update={"agreements": frozenset()})
     topology = SHIPPED.model_copy(update={"residencies": {"EU": free}})
 
-    decide_placement(topology, tenant(agreements=()), DataClass.PROMPT, DAY, {}).demand()
+    decide_placement(
+        topology, tenant(agreements=()), DataClass.PROMPT, DAY, {}, objections=()
+    ).demand()
 
 
 @pytest.mark.parametrize(
@@ -295,7 +309,7 @@ def test_a_residency_that_the_home_does_not_satisfy_is_refused_with_advice(
 ) -> None:
     """The advice names valid values, and no other backend is used instead."""
     customer = tenant(home, residency)
-    placement = decide_placement(SHIPPED, customer, DataClass.PROMPT, DAY, {})
+    placement = decide_placement(SHIPPED, customer, DataClass.PROMPT, DAY, {}, objections=())
 
     assert isinstance(placement.refusal, ResidencyUnsatisfied)
     assert refused(placement).reasons == (code,)
@@ -310,7 +324,7 @@ def test_a_class_that_the_topology_does_not_have_is_refused() -> None:
     """A class without a rule is stored nowhere."""
     files_only = {DataClass.FINE_TUNING_FILE: SHIPPED.classes[DataClass.FINE_TUNING_FILE]}
     topology = SHIPPED.model_copy(update={"classes": files_only})
-    placement = decide_placement(topology, tenant(), DataClass.PROMPT, DAY, {})
+    placement = decide_placement(topology, tenant(), DataClass.PROMPT, DAY, {}, objections=())
 
     assert isinstance(placement.refusal, UnknownClass)
     assert "fine_tuning_file" in placement.refusal.advice
@@ -319,7 +333,9 @@ def test_a_class_that_the_topology_does_not_have_is_refused() -> None:
 
 def test_a_refused_placement_names_no_backend_and_raises_each_time() -> None:
     """Without a call of ``demand`` there is nowhere to write; two calls add no traceback."""
-    placement = decide_placement(SHIPPED, tenant(service="consumer"), DataClass.PROMPT, DAY, {})
+    placement = decide_placement(
+        SHIPPED, tenant(service="consumer"), DataClass.PROMPT, DAY, {}, objections=()
+    )
     depths = []
     for _ in range(2):
         with pytest.raises(ConsumerTenant) as caught:
@@ -385,6 +401,9 @@ def test_a_retention_for_an_unknown_class_is_refused() -> None:
 
 def test_the_same_question_has_the_same_answer() -> None:
     """Placement depends on its arguments alone."""
-    asked = [decide_placement(SHIPPED, tenant(), DataClass.PROMPT, DAY, {}) for _ in range(2)]
+    asked = [
+        decide_placement(SHIPPED, tenant(), DataClass.PROMPT, DAY, {}, objections=())
+        for _ in range(2)
+    ]
 
     assert asked[0] == asked[1]

@@ -16,6 +16,7 @@ from storage.policy import (
     Finding,
     HandOverReason,
     NoticeReason,
+    ObjectionReason,
     PlanReason,
     RetentionReason,
     RetireReason,
@@ -35,14 +36,16 @@ CODES: dict[type[StrEnum], str] = {
     EndReason: "allowed not_empty not_retiring not_retired",
     Finding: "missing wrong_size corrupt leftover came_back wrong_place orphan foreign",
     HandOverReason: "allowed not_storable unknown_processor no_connector service_not_allowed "
-    "outside_residency sub_processor_not_yet sub_processor_ended",
+    "outside_residency sub_processor_not_yet sub_processor_ended objected",
     NoticeReason: "too_soon has_begun",
+    ObjectionReason: "allowed unknown_company steward too_few_left",
     PlacementReason: "allowed spare other_region outside_residency sub_processor_not_yet "
-    "sub_processor_ended sub_processor_leaving backend_retires "
+    "sub_processor_ended sub_processor_leaving backend_retires objected "
     "posture_bad posture_unreadable posture_unknown "
     "catalog_sub_processor_not_yet catalog_sub_processor_ended "
     "keys_sub_processor_not_yet keys_sub_processor_ended backups_sub_processor_not_yet "
-    "backups_sub_processor_ended unknown_class service_not_served unknown_residency unknown_home "
+    "backups_sub_processor_ended catalog_objected keys_objected backups_objected "
+    "unknown_class service_not_served unknown_residency unknown_home "
     "no_room dpa_missing dpa_not_yet dpa_expired",
     RetireReason: "allowed not_declared too_few_left",
     Stage: "proposed provisioned attested routable retiring retired",

@@ -60,10 +60,9 @@ def make_bucket(
     from storage.backends.s3 import creation  # noqa: PLC0415 - imports boto3
 
     bucket = _bucket(spec, credentials, timeout, clock)
-    if creation.exists(bucket):
-        refuse_foreign()
-    else:
+    if not creation.exists(bucket):
         creation.create(bucket, spec.aws_region, locks=spec.object_lock)
+    refuse_foreign()
     return creation.set_up(bucket, versions="versions" not in spec.attested_off)
 
 

@@ -151,6 +151,32 @@ directory = Table(  # all that a region knows about tenants of other regions
 )
 
 
+objection = Table(  # what tenants said about companies; no role changes or deletes it
+    "objection",
+    metadata,
+    Column("number", BigInteger, Identity(), primary_key=True),
+    Column("tenant", Text, nullable=False),
+    Column("company", Text, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("actor", Text, nullable=False),
+    Column("ticket", Text, nullable=False),
+    Column("at", MOMENT, nullable=False),
+    CheckConstraint("kind IN ('objected', 'withdrawn')", name="objection_kind"),
+    Index("objection_tenant", "tenant", "number"),
+)
+
+
+objection_in_force = Table(  # and how far what is at the company is moved
+    "objection_in_force",
+    metadata,
+    Column("tenant", Text, primary_key=True),
+    Column("company", Text, primary_key=True),
+    Column("since", MOMENT, nullable=False),
+    Column("look_at", MOMENT, nullable=False),  # when to look for what is left; leased until then
+    Column("gone", MOMENT),  # since when nothing was found there; NULL: something may be
+)
+
+
 topology_seen = Table(  # with each its list of sub-processors; no role changes or deletes it
     "topology_seen",
     metadata,

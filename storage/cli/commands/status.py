@@ -56,7 +56,7 @@ def late(region: RegionStatus) -> bool:
     """Return whether a deletion is overdue."""
     late = region.overdue_days or region.overdue_erasure
     at_processors = any(processor.overdue for processor in region.processors)
-    leaving = any(found.overdue for found in region.leaving)
+    leaving = any(found.overdue for found in region.leaving) or region.objections_overdue > 0
     return bool(late) or at_processors or leaving or any(b.oldest_overdue for b in region.backends)
 
 
@@ -78,6 +78,7 @@ def show(region: RegionStatus) -> None:
             *(("posture", _posture(found)) for found in region.postures),
             *_orphans(region),
             *(("leaving", _leaving(found)) for found in region.leaving),
+            *_objections(region),
             *_ended(region),
         ],
         indent=2,
@@ -206,6 +207,16 @@ def _leaving(found: LeavingState) -> Text:
     if found.overdue:
         return bad(f"{progress}; OVERDUE since {found.until}")
     return warning(f"{progress}; until {found.until}" if found.until else progress)
+
+
+def _objections(region: RegionStatus) -> list[tuple[str, Text]]:
+    if not region.objections_moving:
+        return []
+    text = f"{plural(region.objections_moving, 'tenant')} still to be moved"
+    if region.objections_overdue:
+        text = f"{text}; {region.objections_overdue:,} OVERDUE"
+    shown = bad if region.objections_overdue else warning
+    return [("objections", shown(f"{text}. See: domicile tenant objections TENANT"))]
 
 
 def _ended(region: RegionStatus) -> list[tuple[str, Text]]:

@@ -35,6 +35,8 @@ from storage.model import (
     Explanation,
     HandedOver,
     NewRecord,
+    Objection,
+    ObjectionEffect,
     Purpose,
     PutFailure,
     PutResult,
@@ -199,6 +201,18 @@ class AsyncTenant:
     async def explain(self, id: Id) -> Explanation:
         """See ``Tenant.explain``."""
         return await self._threads.call(self._tenant.explain, id)
+
+    async def object(self, company: str, *, by: str, ticket: str) -> ObjectionEffect:
+        """See ``Tenant.object``."""
+        return await self._threads.call(self._tenant.object, company, by=by, ticket=ticket)
+
+    async def withdraw(self, company: str, *, by: str, ticket: str) -> None:
+        """See ``Tenant.withdraw``."""
+        await self._threads.call(self._tenant.withdraw, company, by=by, ticket=ticket)
+
+    async def objections(self) -> Sequence[Objection]:
+        """See ``Tenant.objections``."""
+        return await self._threads.call(self._tenant.objections)
 
     async def _put_fed(
         self, put: Callable[[Iterable[bytes]], PutResult], chunks: AsyncIterable[bytes]

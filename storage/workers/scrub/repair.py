@@ -22,6 +22,7 @@ from storage.catalog.objects import Replica
 from storage.catalog.scrubs import Row
 from storage.errors import BackendError, BackendUnavailable
 from storage.model import ReplicaState
+from storage.objects.places import lawful_for
 from storage.objects.transfer import is_intact
 from storage.policy import Done, Finding, judge, may_destroy, reassign
 from storage.ports import ItemKind, StoredItem
@@ -223,13 +224,13 @@ def _is_good(target: Target, finding: Finding, row: Row, other: Replica) -> bool
 def _mark_corrupt(
     target: Target, connection: Connection, finding: Finding, row: Row, good: set[UUID]
 ) -> Done:
-    now, lawful = target.region.clock.now(), target.region.lawful()
+    now = target.region.clock.now()
     known = objects.find_object(connection, row.object_id, lock=True)
     if known is None or known.state is not ObjectState.STORED:
         return Done.PURGING
     stored = objects.replicas_of(connection, [row.object_id], [ReplicaState.STORED])
     left = {attempt.id for attempt in stored.get(row.object_id, [])}
-    home = reassign(known.backends, lawful)
+    home = reassign(known.backends, lawful_for(target.region, connection, known))
     if good & left:
         objects.mark_corrupt(connection, row.id, now)
         scrubs.move_to_backends(connection, row.object_id, home or known.backends, now)

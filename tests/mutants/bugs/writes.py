@@ -38,8 +38,8 @@ BUGS = (
     bug(
         "terms that changed during a write are not seen",
         "packs/flush.py",
-        "if current.get(record.tenant) != record.terms.version:",
-        "if False:",
+        "        if current.get(record.tenant) != record.terms.version\n",
+        "        if False\n",
         MIDWAY,
     ),
     bug(
