@@ -18,22 +18,22 @@ kind: str = "pre"
 
 # No role may delete a tenant directly: this function takes only one of which nothing is left.
 REMOVE_TENANT = """
-CREATE FUNCTION remove_tenant(gone text) RETURNS void
+CREATE FUNCTION remove_tenant(whose text) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = {schema}, pg_temp
 AS $$
 BEGIN
-  IF EXISTS (SELECT FROM record WHERE tenant = gone)
-    OR EXISTS (SELECT FROM file WHERE tenant = gone)
-    OR EXISTS (SELECT FROM held WHERE tenant = gone)
-    OR EXISTS (SELECT FROM erasure WHERE tenant = gone AND state <> 'complete')
-    OR EXISTS (SELECT FROM hold WHERE tenant = gone AND released IS NULL)
-    OR EXISTS (SELECT FROM processor_copy WHERE tenant = gone AND state <> 'confirmed')
+  IF EXISTS (SELECT FROM record WHERE tenant = whose)
+    OR EXISTS (SELECT FROM file WHERE tenant = whose)
+    OR EXISTS (SELECT FROM held WHERE tenant = whose)
+    OR EXISTS (SELECT FROM erasure WHERE tenant = whose AND state <> 'complete')
+    OR EXISTS (SELECT FROM hold WHERE tenant = whose AND released IS NULL)
+    OR EXISTS (SELECT FROM processor_copy WHERE tenant = whose AND state <> 'confirmed')
   THEN
     RAISE EXCEPTION 'something of the tenant is left';
   END IF;
-  DELETE FROM agreement WHERE tenant = gone;
-  DELETE FROM objection_in_force WHERE tenant = gone;
-  DELETE FROM tenant WHERE id = gone;
+  DELETE FROM agreement WHERE tenant = whose;
+  DELETE FROM objection_in_force WHERE tenant = whose;
+  DELETE FROM tenant WHERE id = whose;
 END $$
 """
 ALL = "domicile_service, domicile_worker, domicile_admin"
