@@ -288,7 +288,7 @@ class TestDeclaredRegions:
     def test_an_edited_revision_is_refused(self, theirs: Place) -> None:
         """The digest of its text says so."""
         (file,) = (theirs.directory / "versions").glob("*.py")
-        # another length: in the same second Python takes a text of the same length for compiled already
+        # of another length: Python may have compiled a text of this length in the same second
         file.write_text(file.read_text().replace('"replicas": 2', '"replicas": 12', 1))
 
         assert "not the one of its digest" in theirs.refuses("upgrade", "heads")
