@@ -18,7 +18,6 @@ class Asked:
 
     regions: tuple[str, ...] = ()
     upgrades: bool = False
-    downgrades: bool = False
     compares: bool = False  # it compares, or writes a revision: the catalog of one region tells all
 
     def among(self, known: Collection[str]) -> list[str]:
@@ -42,7 +41,6 @@ def asked_for(options: Namespace | None) -> Asked:
     return Asked(
         _regions(options.x or ()),
         upgrades=called is command.upgrade,
-        downgrades=called is command.downgrade,
         compares=called in (command.check, command.revision),
     )
 

@@ -67,11 +67,6 @@ def _run_all(
     topology = topology_of(settings)
     sources = Sources(declared, topology)
     known = _known(settings, sources)
-    if asked.downgrades and not asked.regions:
-        raise CommandError(
-            "A downgrade destroys. Name each region that it is for: "
-            "alembic -x region=NAME downgrade REVISION"
-        )
     chosen = asked.among(known)
     results: dict[str, str | None] = {}
     for name in chosen[:1] if asked.compares else chosen:
@@ -124,7 +119,7 @@ def _migrate_region(
 
     def applied(step: MigrationInfo) -> None:
         if not step.is_upgrade and not asked.regions:
-            raise CommandError("A downgrade destroys. Name each region: -x region=NAME")
+            raise CommandError("A downgrade destroys. Name each region: -x region=NAME downgrade")
         show(f"  {'upgrade' if step.is_upgrade else 'downgrade'} {_names(step)}")
 
     try:

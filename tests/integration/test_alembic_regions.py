@@ -130,7 +130,9 @@ class TestCommands:
         ours.alembic("-x", f"region={US}", "-x", f"region={EU}", "upgrade", "0012")
         assert (ours.at(EU), ours.at(US)) == ("0012", NEWEST)
 
-    @pytest.mark.parametrize("argument", ["region=eu-centrl-1", "region=", "regions=eu", "eu"])
+    @pytest.mark.parametrize(
+        "argument", ["region=eu-centrl-1", "region=", "regions=eu-central-1", "eu"]
+    )
     def test_another_x_is_refused(self, ours: Place, argument: str) -> None:
         """A name that is silently ignored would act on every region."""
         said = ours.refuses("-x", argument, "upgrade", "head")

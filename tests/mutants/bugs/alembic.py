@@ -8,8 +8,8 @@ BUGS = (
     bug(
         "a downgrade acts on every region",
         "migrating/environment.py",
-        "    if asked.downgrades and not asked.regions:\n",
-        "    if False:\n",
+        "        if not step.is_upgrade and not asked.regions:\n",
+        "        if False:\n",
         REGIONS,
     ),
     bug(
