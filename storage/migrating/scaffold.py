@@ -2,9 +2,9 @@
 
 import re
 import shutil
+from argparse import Namespace
 from collections.abc import Iterable
 from importlib.resources import files
-from io import StringIO
 from pathlib import Path
 
 from alembic.config import Config
@@ -80,7 +80,9 @@ def add_region(directory: Path, name: str, toml: str) -> tuple[Path, Path]:
 
 def write_revision(directory: Path, message: str, *, base: bool = False) -> Path:
     """Write the revision that declares what the files of a topology say, and return its file."""
-    script = ScriptDirectory.from_config(Config(directory / "alembic.ini", stdout=StringIO()))
+    script = ScriptDirectory.from_config(
+        Config(directory / "alembic.ini", cmd_opts=Namespace(quiet=True))
+    )
     operations = differences(declarations(script) or {}, load_topology(directory))
     written = script.generate_revision(
         rev_id(),

@@ -339,6 +339,15 @@ class TestDeclaredRegions:
 
 
 class TestCommandsOfDomicile:
+    def test_a_new_topology_is_told_in_one_document(self, line: Domicile, tmp_path: Path) -> None:
+        """Alembic prints nothing in between. A directory with anything in it is refused."""
+        told = line.told("topology", "new", tmp_path / "t")
+        again = line("topology", "new", tmp_path / "t")
+
+        assert {"regions", "versions"} <= {Path(name).parent.name for name in told["files"]}
+        assert again.exit_code == Exit.INVALID
+        assert "is not empty" in " ".join(again.stderr.split())
+
     def test_a_new_region_is_a_file_and_a_revision(self, theirs: Place, line: Domicile) -> None:
         """Both are written, and nothing else: they are for a review."""
         made = line(
