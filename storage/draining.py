@@ -52,6 +52,9 @@ class Plan:
     places: tuple[Place, ...]
     copies: int
     parts: dict[PartKind, Handover | None]
+    renamed: dict[
+        str, int
+    ]  # backends that it ran, and that the topology gives to another: replicas
 
     @property
     def open_parts(self) -> tuple[PartKind, ...]:
@@ -86,8 +89,11 @@ def plan(region: OpenRegion, company: str, *, rate: float | None = None) -> Plan
             places.append(Place(name, found, targets, refused, emptied, work))
         copies = drains.count_copies(connection, company)
         attested = drains.attested(connection, company)
-    parts = {part: attested.get(part) for part in STEWARDED if part in had}
-    return Plan(region.name, company, tuple(places), copies, parts)
+        ran = {name for kind, name in had if kind is PartKind.BACKEND} - set(names)
+        renamed = {name: departures.count_left(connection, name) for name in sorted(ran)}
+    kinds = {kind for kind, _ in had}
+    parts = {part: attested.get(part) for part in STEWARDED if part in kinds}
+    return Plan(region.name, company, tuple(places), copies, parts, renamed)
 
 
 def drain(
@@ -118,6 +124,13 @@ def drain(
 
 
 def _check_nothing_left(region: OpenRegion, found: Plan) -> None:
+    for name, replicas in found.renamed.items():
+        if replicas:
+            raise Unavailable(
+                f"{name} was a backend of {found.company} and has {plural(replicas, 'replica')}, "
+                "though the topology now names another company.",
+                advice="Name the company that has the bytes, and let the backend retire.",
+            )
     if found.copies:
         raise Unavailable(
             f"{found.company} still has {plural(found.copies, 'copy', 'copies')} of {region.name}.",

@@ -100,7 +100,8 @@ GRANTS: Sequence[tuple[str, str, str]] = (
 
 # What exists outside of the catalog, or is kept for a hold, and would be lost with its rows.
 IN_USE = """
-SELECT (SELECT count(*) FROM processor_copy WHERE state <> 'confirmed') AS "copies at processors",
+SELECT (SELECT count(*) FROM tenant) AS "tenants",
+  (SELECT count(*) FROM processor_copy WHERE state <> 'confirmed') AS "copies at processors",
   (SELECT count(*) FROM object WHERE kind = 'ledger') AS "ledger entries",
   (SELECT count(*) FROM object WHERE kind IN ('held', 'hold_key')) AS "objects under a hold",
   (SELECT count(*) FROM erasure WHERE state = 'deferred') AS "deferred erasures"

@@ -91,6 +91,14 @@ def check(connection: Connection) -> None:
     command.check(_config(connection))
 
 
+def check_name(connection: Connection, region: str) -> None:
+    """Raise CatalogUnsupported if the catalog belongs to another region. It may have no name."""
+    if connection.scalar(select(func.to_regclass("catalog_info").is_not(None))):
+        found = connection.scalar(select(t.catalog_info.c.region))
+        if found not in (None, region):
+            raise another(region, found)
+
+
 def note(connection: Connection, schema: str) -> None:
     """Note the revision of the schema after a migration, in a catalog that has a name."""
     if connection.scalar(select(func.to_regclass("catalog_info").is_not(None))):

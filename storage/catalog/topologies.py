@@ -55,10 +55,13 @@ def on_day(connection: Connection, day: date) -> list[Seen]:
     return sorted(map(_seen, found), key=lambda seen: seen.first_seen)
 
 
-def parts_of(connection: Connection, company: str, region: str) -> set[PartKind]:
-    """Return what a company ran or was given in a region, by any topology that was seen."""
+def parts_of(connection: Connection, company: str, region: str) -> set[tuple[PartKind, str]]:
+    """Return what a company ran or was given in a region, by any topology that was seen.
+
+    Each with the name of the backend, if it is one.
+    """
     return {
-        part.kind
+        (part.kind, part.name)
         for row in connection.execute(select(t.topology_seen))
         for one in _seen(row).companies
         if one.name == company

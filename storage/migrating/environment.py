@@ -125,6 +125,7 @@ def _migrate_region(
     try:
         catalog.check_safe()
         with catalog.begin() as connection:
+            schema.check_name(connection, region.name)
             schema_now = _migrate(connection, region.name, sources, applied)
             if schema_now:
                 schema.name_catalog(connection, region.name, uuid4(), schema_now)

@@ -151,6 +151,34 @@ class TestCommands:
         ours.alembic("-x", f"region={EU}", "downgrade", "0014")
         assert (ours.at(EU), ours.at(US)) == ("0014", NEWEST)
 
+    def test_swapped_catalogs_are_refused_before_anything_runs(
+        self, ours: Place, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """A downgrade of one region would destroy the other."""
+        ours.alembic("upgrade", "head")
+        for region, other in ((EU, US), (US, EU)):
+            name = f"DOMICILE_REGIONS__{region.upper().replace('-', '_')}__CATALOG_URL"
+            monkeypatch.setenv(name, ours.urls[other])
+
+        said = ours.refuses("-x", f"region={US}", "downgrade", "base")
+
+        assert "is the catalog of eu-central-1" in said
+        assert (ours.at(EU), ours.at(US)) == (NEWEST, NEWEST)
+
+    def test_a_catalog_with_a_tenant_is_not_dropped(self, ours: Place) -> None:
+        """Whoever names the region may not know that it is in use."""
+        ours.alembic("upgrade", "head")
+        with opened(EU, ours.urls[EU]) as connection:
+            connection.execute(
+                text(
+                    "INSERT INTO tenant VALUES ('t', 'a', 'eu-central-1', 'EU', 'api', false, "
+                    "'{}', 1, now())"
+                )
+            )
+
+        assert "1 tenants" in ours.refuses("-x", f"region={EU}", "downgrade", "base")
+        assert ours.at(EU) == NEWEST
+
     def test_a_stamp_that_would_lie_is_refused(self, ours: Place) -> None:
         """The table would name migrations that did not run. One that changes nothing is fine."""
         ours.alembic("upgrade", "0012")

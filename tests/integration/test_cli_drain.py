@@ -137,3 +137,20 @@ def test_a_host_that_stays_is_not_drained(line: CommandLine, tmp_path: Path) -> 
 
     assert refused.exit_code == Exit.REFUSED
     assert "Nothing in the topology says that eu-a leaves" in " ".join(refused.output.split())
+
+
+def test_a_backend_that_is_said_to_be_of_another_is_not_forgotten(
+    line: CommandLine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The bytes are where they were, whatever the file says of the company."""
+    put(line, monkeypatch)
+    topology = three_backends(tmp_path / "t")
+    changed = {"DOMICILE_TOPOLOGY": str(topology)}
+    line("init", environment=changed)
+    edit(topology / EU, 'sub_processor = "lindenhost"', 'sub_processor = "meerspeicher"')
+    line("init", environment=changed)
+
+    refused = line("subprocessor", "drain", HOST, environment=changed)
+
+    assert refused.exit_code == Exit.UNAVAILABLE
+    assert "eu-a was a backend of lindenhost and has" in " ".join(refused.output.split())
