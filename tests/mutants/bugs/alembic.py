@@ -13,6 +13,13 @@ BUGS = (
         REGIONS,
     ),
     bug(
+        "a command runs in the catalog of another region",
+        "migrating/environment.py",
+        "            schema.check_name(connection, region.name)\n",
+        "",
+        REGIONS,
+    ),
+    bug(
         "-x region= is ignored",
         "migrating/arguments.py",
         "if not self.regions or name in self.regions",

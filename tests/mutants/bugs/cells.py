@@ -50,6 +50,13 @@ BUGS = (
         "tests/integration/test_drains.py",
     ),
     bug(
+        "a backend with another company's name is forgotten by a drain",
+        "draining.py",
+        "        if replicas:\n",
+        "        if False:\n",
+        DRAIN,
+    ),
+    bug(
         "a drain is signed while people have not handed over",
         "draining.py",
         "    if found.open_parts:\n",
