@@ -45,16 +45,17 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What a company has of a region. ``parts``: what it runs or ran, None: not attested yet."""
+    """What a company has of a region. ``parts``: what it runs or ran, None: not attested yet.
+
+    ``renamed``: replicas by backend that it ran and that the topology gives to another company.
+    """
 
     region: str
     company: str
     places: tuple[Place, ...]
     copies: int
     parts: dict[PartKind, Handover | None]
-    renamed: dict[
-        str, int
-    ]  # backends that it ran, and that the topology gives to another: replicas
+    renamed: dict[str, int]
 
     @property
     def open_parts(self) -> tuple[PartKind, ...]:
