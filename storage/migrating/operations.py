@@ -36,7 +36,7 @@ class RegionOperation(MigrateOperation):
 
     def reverse(self) -> "RegionOperation":
         """Return what takes the operation back."""
-        raise NotImplementedError
+        return operation_for(self.name, self.new, self.old)
 
     def to_diff_tuple(self) -> tuple[Any, ...]:
         """Return what ``alembic check`` prints."""
@@ -54,10 +54,6 @@ class AddRegion(RegionOperation):
         """Declare a region by its canonical text, of which ``digest`` is the SHA-256."""
         operations.invoke(cls(name, None, checked(name, text, digest)))
 
-    def reverse(self) -> "RetireRegion":
-        """Return what takes the declaration back."""
-        return RetireRegion(self.name, self.new, None)
-
 
 @Operations.register_operation("retire_region")
 class RetireRegion(RegionOperation):
@@ -69,10 +65,6 @@ class RetireRegion(RegionOperation):
     def retire_region(cls, operations: Operations, name: str, *, digest: str, text: str) -> None:
         """End a region. ``text`` declared it until now; ``digest`` is its SHA-256."""
         operations.invoke(cls(name, checked(name, text, digest), None))
-
-    def reverse(self) -> AddRegion:
-        """Return what declares the region again."""
-        return AddRegion(self.name, None, self.old)
 
 
 @Operations.register_operation("change_region")
@@ -88,9 +80,12 @@ class ChangeRegion(RegionOperation):
         """Change a region from one text to another, of which ``digest`` is the SHA-256."""
         operations.invoke(cls(name, checked(name, old), checked(name, new, digest)))
 
-    def reverse(self) -> "ChangeRegion":
-        """Return what changes it back."""
-        return ChangeRegion(self.name, self.new, self.old)
+
+def operation_for(name: str, old: str | None, new: str | None) -> RegionOperation:
+    """Return the operation from one text of a region to another. None: it is not declared."""
+    if old is None:
+        return AddRegion(name, old, new)
+    return RetireRegion(name, old, new) if new is None else ChangeRegion(name, old, new)
 
 
 def checked(name: str, text: str, digest: str | None = None) -> str:

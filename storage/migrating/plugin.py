@@ -11,7 +11,7 @@ from alembic.util import PriorityDispatchResult
 from regions.canonical import region_text
 from regions.model import Topology
 from storage.migrating.declarations import Declarations, Sources
-from storage.migrating.operations import AddRegion, ChangeRegion, RegionOperation, RetireRegion
+from storage.migrating.operations import RegionOperation, operation_for
 
 NAME = "domicile.regions"
 SOURCES = "domicile_sources"
@@ -41,13 +41,5 @@ def differences(declared: Declarations, topology: Topology) -> list[RegionOperat
     """Return the operations that lead from what is declared to a topology, sorted by region."""
     before = {name: each.text for name, each in declared.items() if not each.retired}
     after = {name: region_text(region) for name, region in topology.regions.items()}
-    found: list[RegionOperation] = []
-    for name in sorted(before | after):
-        old, new = before.get(name), after.get(name)
-        if old is None:
-            found.append(AddRegion(name, None, new))
-        elif new is None:
-            found.append(RetireRegion(name, old, None))
-        elif old != new:
-            found.append(ChangeRegion(name, old, new))
-    return found
+    changed = (name for name in sorted(before | after) if before.get(name) != after.get(name))
+    return [operation_for(name, before.get(name), after.get(name)) for name in changed]

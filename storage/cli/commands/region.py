@@ -118,18 +118,9 @@ def new(
             "DOMICILE_TOPOLOGY is not set: the region would be added to the example.",
             advice="Make a topology of your own: domicile topology new DIR",
         )
-    lines = [
-        f"name = {_toml(name)}",
-        f"jurisdiction = {_toml(jurisdiction)}",
-        f"replicas = {replicas}",
-        f"required = {required}",
-        f"catalog_backup_days = {backup_days}",
-        *(
-            f"{part} = {{ sub_processor = {_toml(steward)}, location = {_toml(jurisdiction)} }}"
-            for part in ("catalog", "keys", "backups")
-        ),
-        *(line for given in backend for line in _backend(given)),
-    ]
+    head = [f"replicas = {replicas}", f"required = {required}"]
+    head.append(f"catalog_backup_days = {backup_days}")
+    lines = _lines(name, jurisdiction, steward, head, backend)
     made = add_region(Path(directory), name, "\n".join(lines) + "\n")
     if as_json:
         print_json({"region": name, "files": list(map(str, made))})
@@ -226,6 +217,20 @@ def _show_left(name: str, found: Remaining, *, as_json: bool) -> None:
         f"{name} takes no new tenant. Remove what is left, and run this command again. "
         f"How: {DOCUMENTATION}howto/retire-a-region/"
     )
+
+
+def _lines(
+    name: str, jurisdiction: str, steward: str, numbers: list[str], backends: list[str]
+) -> list[str]:
+    """Return the lines of a region's file."""
+    location = f"sub_processor = {_toml(steward)}, location = {_toml(jurisdiction)}"
+    return [
+        f"name = {_toml(name)}",
+        f"jurisdiction = {_toml(jurisdiction)}",
+        *numbers,
+        *(f"{part} = {{ {location} }}" for part in ("catalog", "keys", "backups")),
+        *(line for given in backends for line in _backend(given)),
+    ]
 
 
 def _backend(given: str) -> list[str]:
