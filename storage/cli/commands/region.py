@@ -112,16 +112,9 @@ def new(
     """
     from storage.migrating.scaffold import add_region  # noqa: PLC0415 - Alembic is slow to import
 
-    directory = load_settings().topology
-    if directory is None:
-        raise InvalidRequest(
-            "DOMICILE_TOPOLOGY is not set: the region would be added to the example.",
-            advice="Make a topology of your own: domicile topology new DIR",
-        )
-    head = [f"replicas = {replicas}", f"required = {required}"]
-    head.append(f"catalog_backup_days = {backup_days}")
-    lines = _lines(name, jurisdiction, steward, head, backend)
-    made = add_region(Path(directory), name, "\n".join(lines) + "\n")
+    numbers = {"replicas": replicas, "required": required, "catalog_backup_days": backup_days}
+    lines = _lines(name, jurisdiction, steward, numbers, backend)
+    made = add_region(_own_topology(), name, "\n".join(lines) + "\n")
     if as_json:
         print_json({"region": name, "files": list(map(str, made))})
         return
@@ -219,15 +212,26 @@ def _show_left(name: str, found: Remaining, *, as_json: bool) -> None:
     )
 
 
+def _own_topology() -> Path:
+    """Return the directory of the topology. Raises InvalidRequest if it is the example."""
+    directory = load_settings().topology
+    if directory is None:
+        raise InvalidRequest(
+            "DOMICILE_TOPOLOGY is not set: the region would be added to the example.",
+            advice="Make a topology of your own: domicile topology new DIR",
+        )
+    return directory
+
+
 def _lines(
-    name: str, jurisdiction: str, steward: str, numbers: list[str], backends: list[str]
+    name: str, jurisdiction: str, steward: str, numbers: dict[str, int], backends: list[str]
 ) -> list[str]:
     """Return the lines of a region's file."""
     location = f"sub_processor = {_toml(steward)}, location = {_toml(jurisdiction)}"
     return [
         f"name = {_toml(name)}",
         f"jurisdiction = {_toml(jurisdiction)}",
-        *numbers,
+        *(f"{key} = {number}" for key, number in numbers.items()),
         *(f"{part} = {{ {location} }}" for part in ("catalog", "keys", "backups")),
         *(line for given in backends for line in _backend(given)),
     ]
