@@ -1,115 +1,23 @@
 """Alembic as its own documentation says, in every region; regions that revisions declare."""
 
 import re
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from datetime import date
-from io import StringIO
 from pathlib import Path
 
 import pytest
-from alembic.config import CommandLine, Config
-from alembic.util import CommandError
 from sqlalchemy import text
 
 from storage.bootstrap import open_store
 from storage.catalog import stages
-from storage.catalog.engine import revision
-from storage.catalog.shipped import this_code
-from storage.cli.exit_codes import Exit
 from storage.errors import RegionNotRoutable
 from storage.initialize import init
-from storage.migrating.scaffold import new_topology
 from storage.model import DataClass, Dpa, Purpose, TenantSpec
 from storage.policy import Stage
 from storage.settings import load_settings
-from tests.support.catalogs.databases import MEANS, Throwaway, opened
-from tests.support.cli_harness import CommandLine as Domicile
+from tests.support.alembic_place import EU, NEWEST, US, Place, make, ours, theirs
+from tests.support.catalogs.databases import MEANS, opened
 
-ROOT = Path(__file__).parents[2]
-EU, US = "eu-central-1", "us-east-1"
-NEWEST = this_code().revision
-BUCKET = "name=x,kind=s3,sub_processor=lindenhost,bucket=b,aws_region={}"
-
-
-@dataclass
-class Place:
-    """A directory with an ``alembic.ini``, and catalogs of two regions."""
-
-    directory: Path
-    urls: dict[str, str]
-
-    def alembic(self, *arguments: str) -> str:
-        """Run a command of Alembic and return what it prints. Raises CommandError."""
-        line, printed = CommandLine("alembic"), StringIO()
-        options = line.parser.parse_args(arguments)
-        ini = self.directory / "alembic.ini"
-        called, names, options_of = options.cmd
-        called(
-            Config(ini, stdout=printed, cmd_opts=options),
-            *(getattr(options, name) for name in names),
-            **{name: getattr(options, name, None) for name in options_of},
-        )
-        return printed.getvalue()
-
-    def refuses(self, *arguments: str) -> str:
-        """Run a command that Alembic refuses, and return its error."""
-        with pytest.raises(CommandError) as caught:
-            self.alembic(*arguments)
-        return str(caught.value)
-
-    def at(self, region: str) -> str:
-        """Return the revision of the schema of a region's catalog."""
-        with opened(region, self.urls[region]) as connection:
-            return revision(connection)
-
-    def stage(self, region: str) -> Stage | None:
-        """Return the stage of a region."""
-        with opened(region, self.urls[region]) as connection:
-            return stages.latest(connection)
-
-    def rows(self, region: str) -> int:
-        """Return how many stages the region went through."""
-        with opened(region, self.urls[region]) as connection:
-            return connection.scalar(text("SELECT count(*) FROM region_stage")) or 0
-
-
-@pytest.fixture
-def make(
-    alone: Throwaway,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-) -> Iterator[Callable[[Path], Place]]:
-    """Return what gives a directory catalogs and settings."""
-    names: list[str] = []
-
-    def made(directory: Path) -> Place:
-        urls = {}
-        for region in (EU, US):
-            names.append(f"p{abs(hash(tmp_path))}_{len(names)}")
-            urls[region] = alone.make(names[-1])
-            prefix = f"DOMICILE_REGIONS__{region.upper().replace('-', '_')}"
-            monkeypatch.setenv(f"{prefix}__CATALOG_URL", urls[region])
-            monkeypatch.setenv(f"{prefix}__KEYS_FILE", str(tmp_path / "keys" / region))
-        monkeypatch.setenv("DOMICILE_HOME", str(tmp_path / "home"))
-        return Place(directory, urls)
-
-    yield made
-    alone.execute(*(f"DROP DATABASE {name} WITH (FORCE)" for name in names))
-
-
-@pytest.fixture
-def ours(make: Callable[[Path], Place]) -> Place:
-    """Our own directory: no revision declares a region."""
-    return make(ROOT)
-
-
-@pytest.fixture
-def theirs(make: Callable[[Path], Place], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Place:
-    """The directory of an adopter, as ``domicile topology new`` makes it."""
-    new_topology(tmp_path / "topology")
-    monkeypatch.setenv("DOMICILE_TOPOLOGY", str(tmp_path / "topology"))
-    return make(tmp_path / "topology")
+__all__ = ["make", "ours", "theirs"]
 
 
 class TestCommands:
@@ -364,72 +272,6 @@ class TestDeclaredRegions:
         assert theirs.stage(US) is Stage.RETIRED
         theirs.alembic("-x", f"region={US}", "downgrade", "topology@-1")
         assert theirs.stage(US) is Stage.PROPOSED
-
-
-class TestCommandsOfDomicile:
-    def test_a_new_topology_is_told_in_one_document(self, line: Domicile, tmp_path: Path) -> None:
-        """Alembic prints nothing in between. A directory with anything in it is refused."""
-        told = line.told("topology", "new", tmp_path / "t")
-        again = line("topology", "new", tmp_path / "t")
-
-        assert {"regions", "versions"} <= {Path(name).parent.name for name in told["files"]}
-        assert again.exit_code == Exit.INVALID
-        assert "is not empty" in " ".join(again.stderr.split())
-
-    def test_a_new_region_is_a_file_and_a_revision(self, theirs: Place, line: Domicile) -> None:
-        """Both are written, and nothing else: they are for a review."""
-        made = line(
-            *("region", "new", "eu-west-1", "--jurisdiction", "EU", "--steward", "quellwerk"),
-            *(
-                "--backend",
-                "name=west-a,kind=s3,sub_processor=lindenhost,bucket=b,aws_region=eu-west-1",
-            ),
-            *("--replicas", "1"),
-            environment={"DOMICILE_TOPOLOGY": str(theirs.directory)},
-        )
-
-        assert made.exit_code == Exit.DONE, made.output
-        theirs.alembic("upgrade", "heads")
-        assert "No new upgrade operations" in theirs.alembic("check")
-
-    @pytest.mark.parametrize(
-        ("name", "jurisdiction", "backend", "says"),
-        [
-            (EU, "EU", "name=x,kind=directory,sub_processor=lindenhost,path=x", "exists"),
-            ("x", "XX", "name=x,kind=directory,sub_processor=lindenhost,path=x", "jurisdiction"),
-            (
-                "x",
-                "EU",
-                "name=x,kind=s3,sub_processor=lindenhost,bucket=b,aws_region=us-east-1",
-                "is in US",
-            ),
-            ("x", "EU", "name=x,kind=directory,sub_processor=nobody,path=x", "nobody"),
-            ("x", "EU", "name", "KEY=VALUE"),
-            ("../x", "EU", "name=x,kind=directory,sub_processor=lindenhost,path=x", "name"),
-        ],
-    )
-    def test_what_would_not_load_is_not_written(
-        self,
-        theirs: Place,
-        *,
-        line: Domicile,
-        name: str,
-        jurisdiction: str,
-        backend: str,
-        says: str,
-    ) -> None:
-        """One refusal, and no file."""
-        before = sorted(theirs.directory.rglob("*"))
-
-        refused = line(
-            *("region", "new", name, "--jurisdiction", jurisdiction, "--steward", "quellwerk"),
-            *("--backend", backend, "--replicas", "1"),
-            environment={"DOMICILE_TOPOLOGY": str(theirs.directory)},
-        )
-
-        assert refused.exit_code != Exit.DONE
-        assert says in " ".join(refused.stderr.split())
-        assert sorted(theirs.directory.rglob("*")) == before
 
 
 def test_a_region_that_is_not_routable_keeps_no_tenant_from_another(theirs: Place) -> None:

@@ -1,0 +1,77 @@
+"""``topology new`` and ``region new`` on the command line."""
+
+from pathlib import Path
+
+import pytest
+
+from storage.cli.exit_codes import Exit
+from tests.support.alembic_place import EU, Place, make, theirs
+from tests.support.cli_harness import CommandLine as Domicile
+
+__all__ = ["make", "theirs"]
+
+
+class TestCommandsOfDomicile:
+    def test_a_new_topology_is_told_in_one_document(self, line: Domicile, tmp_path: Path) -> None:
+        """Alembic prints nothing in between. A directory with anything in it is refused."""
+        told = line.told("topology", "new", tmp_path / "t")
+        again = line("topology", "new", tmp_path / "t")
+
+        assert {"regions", "versions"} <= {Path(name).parent.name for name in told["files"]}
+        assert again.exit_code == Exit.INVALID
+        assert "is not empty" in " ".join(again.stderr.split())
+
+    def test_a_new_region_is_a_file_and_a_revision(self, theirs: Place, line: Domicile) -> None:
+        """Both are written, and nothing else: they are for a review."""
+        made = line(
+            *("region", "new", "eu-west-1", "--jurisdiction", "EU", "--steward", "quellwerk"),
+            *(
+                "--backend",
+                "name=west-a,kind=s3,sub_processor=lindenhost,bucket=b,aws_region=eu-west-1",
+            ),
+            *("--replicas", "1"),
+            environment={"DOMICILE_TOPOLOGY": str(theirs.directory)},
+        )
+
+        assert made.exit_code == Exit.DONE, made.output
+        theirs.alembic("upgrade", "heads")
+        assert "No new upgrade operations" in theirs.alembic("check")
+
+    @pytest.mark.parametrize(
+        ("name", "jurisdiction", "backend", "says"),
+        [
+            (EU, "EU", "name=x,kind=directory,sub_processor=lindenhost,path=x", "exists"),
+            ("x", "XX", "name=x,kind=directory,sub_processor=lindenhost,path=x", "jurisdiction"),
+            (
+                "x",
+                "EU",
+                "name=x,kind=s3,sub_processor=lindenhost,bucket=b,aws_region=us-east-1",
+                "is in US",
+            ),
+            ("x", "EU", "name=x,kind=directory,sub_processor=nobody,path=x", "nobody"),
+            ("x", "EU", "name", "KEY=VALUE"),
+            ("../x", "EU", "name=x,kind=directory,sub_processor=lindenhost,path=x", "name"),
+        ],
+    )
+    def test_what_would_not_load_is_not_written(
+        self,
+        theirs: Place,
+        *,
+        line: Domicile,
+        name: str,
+        jurisdiction: str,
+        backend: str,
+        says: str,
+    ) -> None:
+        """One refusal, and no file."""
+        before = sorted(theirs.directory.rglob("*"))
+
+        refused = line(
+            *("region", "new", name, "--jurisdiction", jurisdiction, "--steward", "quellwerk"),
+            *("--backend", backend, "--replicas", "1"),
+            environment={"DOMICILE_TOPOLOGY": str(theirs.directory)},
+        )
+
+        assert refused.exit_code != Exit.DONE
+        assert says in " ".join(refused.stderr.split())
+        assert sorted(theirs.directory.rglob("*")) == before
