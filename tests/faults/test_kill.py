@@ -50,13 +50,18 @@ def deployment(domicile_server: Server, tmp_path: Path) -> Deployment:
     return make_deployment(domicile_server, tmp_path)
 
 
-def killed(role: forked.Role, job: Job, store: Store, chance: Random) -> None:
-    """Start a process and kill it, mostly at work, sometimes at its start."""
+def killed(
+    role: forked.Role, job: Job, store: Store, chance: Random, *, puts: int | None = None
+) -> None:
+    """Start a process and kill it, mostly at work, sometimes at its start.
+
+    ``puts``: kill it only after so many of them.
+    """
     with starting(role, job) as process:
-        if chance.random() < 0.8:
+        if puts is not None or chance.random() < 0.8:
             process.wait_until_ready()
             if role is forked.put:
-                puts = chance.randrange(10)
+                puts = chance.randrange(10) if puts is None else puts
                 wait_until(lambda: len(notes(job.log)) >= puts)
             else:
                 watch(store, chance.randrange(25))
@@ -101,8 +106,9 @@ def check_told(store: Store, told: list[Note]) -> None:
 def test_a_writer_is_killed(deployment: Deployment, tmp_path: Path, chance: Random) -> None:
     """Every byte has a row, every acknowledged record has its bytes, and leftovers go."""
     with deployment.store() as store:
-        for n in range(KILLS):
-            killed(forked.put, Job(deployment.settings, tmp_path / f"put{n}.log", n), store, chance)
+        for n in range(KILLS):  # one of them has time to tell something, whatever the seed
+            job = Job(deployment.settings, tmp_path / f"put{n}.log", n)
+            killed(forked.put, job, store, chance, puts=KILLS + 1 if n == 0 else None)
         told = [note for n in range(KILLS) for note in notes(tmp_path / f"put{n}.log")]
         check_told(store, told)
         deployment.recover(store)
