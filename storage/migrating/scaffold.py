@@ -67,15 +67,16 @@ def add_region(directory: Path, name: str, toml: str) -> tuple[Path, Path]:
             f"{directory} has no revisions.", advice="Make one that has: domicile topology new DIR"
         )
     file.write_text(toml)
+    revision = None
     try:
         load_topology(directory)
-        return file, write_revision(directory, f"Add {name}")
+        revision = write_revision(directory, f"Add {name}")
     except TopologyProblem as problem:
-        file.unlink()
         raise TopologyError(problem.file, problem.key, problem.reason) from problem
-    except BaseException:
-        file.unlink()
-        raise
+    finally:
+        if revision is None:
+            file.unlink()
+    return file, revision
 
 
 def write_revision(directory: Path, message: str, *, base: bool = False) -> Path:
