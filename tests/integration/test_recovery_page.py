@@ -97,8 +97,8 @@ class Machine:
     def close(self) -> None:
         """Stop all servers."""
         self.domicile.close()
-        for data in self.servers[1:]:
-            with suppress(subprocess.CalledProcessError):  # it may never have started
+        for data in self.servers:
+            with suppress(subprocess.CalledProcessError):  # it may be stopped, or was never started
                 self.control("stop", "--mode", "immediate", data=data)
         self._leave()
 
