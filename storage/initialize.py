@@ -9,7 +9,7 @@ from uuid import uuid4
 from regions.model import Topology
 from storage import embedded
 from storage.backends.registry import create_storage
-from storage.catalog import days, pseudonym_keys, topologies
+from storage.catalog import days, identities, pseudonym_keys, topologies
 from storage.catalog.engine import Catalog, revision
 from storage.catalog.times import UNLIMITED
 from storage.crypto.pseudonym import Pseudonyms
@@ -104,8 +104,8 @@ def _region(
         ready = _catalog_and_keys(catalog, topology, settings, own, dependencies, through=through)
         catalog.check()
         _see(catalog, topology, dependencies)
-        for spec in topology.regions[name].backends:
-            create_storage(spec, data_dir=settings.home)
+        if dependencies.backend is None:
+            _storage(catalog, topology, settings)
         _partitions(catalog, topology, dependencies)
     finally:
         catalog.close()
@@ -145,6 +145,14 @@ def _see(catalog: Catalog, topology: Topology, dependencies: Dependencies) -> No
     with catalog.begin() as connection:
         topologies.check(connection, catalog.region, topology, now)
         topologies.note(connection, topology, now)
+
+
+def _storage(catalog: Catalog, topology: Topology, settings: Settings) -> None:
+    """Make the directories. Raises BackendReplaced for one that is not the one that is known."""
+    with catalog.begin() as connection:
+        known = identities.known(connection)
+    for spec in topology.regions[catalog.region].backends:
+        create_storage(spec, data_dir=settings.home, identity=known.get(spec.name))
 
 
 def _partitions(catalog: Catalog, topology: Topology, dependencies: Dependencies) -> None:

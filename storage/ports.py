@@ -190,6 +190,19 @@ class Backend(Reader, Protocol):
         """
         ...
 
+    def identity(self, *, timeout: float) -> UUID | None:
+        """Return the identity that its storage (directory or bucket) was given. None: none yet.
+
+        It lies in the storage, apart from all keys: no listing shows it, and no purge takes it.
+        ``timeout``: seconds for the whole call. Raises BackendMisplaced if the storage is that of
+        another backend, BackendError if it does not answer.
+        """
+        ...
+
+    def identify(self, identity: UUID, *, timeout: float) -> None:
+        """Give the storage its identity. Raises what ``put`` raises; safe to repeat."""
+        ...
+
     def posture(self, *, timeout: float) -> Posture:
         """Read what the backend does with its objects, and who may reach them, apart from us.
 

@@ -1,4 +1,4 @@
-"""Note the stages of a region and how it ends, cells, drains, objections, exported evidence.
+"""Note the stages of a region and how it ends, cells, drains, objections, identities, exports.
 
 Revision: 0016
 Follows: 0015
@@ -116,6 +116,13 @@ UP = (
     "GRANT SELECT ON objection_in_force TO domicile_service, domicile_worker, domicile_admin",
     "GRANT INSERT, DELETE ON objection_in_force TO domicile_admin",
     "GRANT UPDATE (look_at, gone) ON objection_in_force TO domicile_worker",
+    """
+    CREATE TABLE backend_identity (
+      backend text PRIMARY KEY, identity uuid NOT NULL, seen timestamptz
+    )
+    """,
+    f"GRANT SELECT ON backend_identity TO {ALL}",
+    "GRANT INSERT, UPDATE (seen) ON backend_identity TO domicile_service, domicile_worker",
 )
 DOWN = (
     "DROP FUNCTION remove_tenant(text)",
@@ -124,7 +131,7 @@ DOWN = (
     "ALTER TABLE statement DROP COLUMN exported",
     "ALTER TABLE receipt DROP COLUMN exported",
     "DROP TABLE region_statement, retirement, region_stage, cell_choice, handover, drain",
-    "DROP TABLE objection, objection_in_force",
+    "DROP TABLE objection, objection_in_force, backend_identity",
 )
 
 

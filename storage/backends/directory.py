@@ -17,19 +17,22 @@ from heapq import merge
 from io import BufferedReader
 from operator import attrgetter
 from pathlib import Path
+from uuid import UUID
 
 from regions.backends import DirectorySpec
 from storage.backends.keys import checked, is_empty
 from storage.backends.probing import CONTROL, exercise
 from storage.backends.root import (
-    NOT_KEYS,
     TEMPORARY,
     create_root,
     folder,
     free_bytes,
+    is_ours,
+    mark,
     names_in,
     opened_root,
     parents,
+    read_marker,
     sync,
     translating,
 )
@@ -37,6 +40,7 @@ from storage.backends.uploads import AbortingUpload
 from storage.errors import (
     BackendError,
     BackendFull,
+    BackendReplaced,
     BackendTimeout,
     BackendUnavailable,
     KeyAbsent,
@@ -84,9 +88,26 @@ def open_directory(
     )
 
 
-def create_directory(spec: DirectorySpec, *, data_dir: Path) -> None:
+def create_directory(spec: DirectorySpec, *, data_dir: Path, entropy: Entropy) -> None:
     """Create the directory and its marker; an existing one stays. Raises BackendError."""
-    create_root(spec.name, data_dir / spec.path)
+    create_root(spec.name, data_dir / spec.path, entropy)
+
+
+def check_directory(spec: DirectorySpec, identity: UUID, *, data_dir: Path) -> None:
+    """Raise BackendReplaced if the directory is not the one with this identity, or is absent."""
+    root = data_dir / spec.path
+    with translating(spec.name, root):
+        try:
+            with opened_root(spec.name, root) as handle:
+                found = read_marker(spec.name, handle)
+        except BackendUnavailable as error:
+            raise BackendReplaced(
+                spec.name,
+                "this catalog stored in its directory before, and it is not there.",
+                advice="Is the disk mounted? New storage needs a backend of a new name.",
+            ) from error
+    if found != identity:
+        raise BackendReplaced(spec.name)
 
 
 class DirectoryBackend:
@@ -200,6 +221,14 @@ class DirectoryBackend:
 
     def probe(self, key: str) -> None:
         exercise(self, key, timeout=60)
+
+    def identity(self, *, timeout: float) -> UUID | None:
+        with self._location.opened() as root:
+            return read_marker(self.name, root)
+
+    def identify(self, identity: UUID, *, timeout: float) -> None:
+        with self._location.opened() as root:
+            mark(self.name, root, identity, self._location.entropy)
 
     def posture(self, *, timeout: float) -> Posture:
         return {}
@@ -342,7 +371,7 @@ def _walk(path: str, prefix: str, after: str, root: int) -> Iterator[StoredItem]
     """
     for name in _names(path.rstrip("/"), root):
         found = path + name
-        if not path and name.rstrip("/") in NOT_KEYS:
+        if not path and is_ours(name):
             continue
         if found <= after and not after.startswith(found):
             continue

@@ -5,6 +5,7 @@ from concurrent.futures import Future
 from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
+from uuid import UUID
 
 from storage.backends.uploads import AbortingUpload
 from storage.errors import BackendTimeout, BackendUnavailable
@@ -95,6 +96,14 @@ class WatchedBackend:
     def probe(self, key: str) -> None:
         with self.watching():
             self._inner.probe(key)
+
+    def identity(self, *, timeout: float) -> UUID | None:
+        with self.watching():
+            return self._inner.identity(timeout=timeout)
+
+    def identify(self, identity: UUID, *, timeout: float) -> None:
+        with self.watching():
+            self._inner.identify(identity, timeout=timeout)
 
     def posture(self, *, timeout: float) -> Posture:
         with self.watching():

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import timedelta
 from itertools import count
+from uuid import UUID
 
 from storage.backends.keys import checked, is_empty
 from storage.backends.probing import CONTROL, exercise
@@ -32,6 +33,7 @@ class _Contents:
     def __init__(self, *, versioned: bool) -> None:
         self.lock = threading.Lock()
         self.numbers = count(1)
+        self.identity: UUID | None = None
         self.versions: dict[str, list[_Version]] = {}  # the current one is the last
         self.uploads: dict[str, _Upload] = {}  # by handle
         self._versioned = versioned
@@ -159,6 +161,14 @@ class MemoryBackend:
 
     def probe(self, key: str) -> None:
         exercise(self, key, timeout=1)
+
+    def identity(self, *, timeout: float) -> UUID | None:
+        with self._contents.lock:
+            return self._contents.identity
+
+    def identify(self, identity: UUID, *, timeout: float) -> None:
+        with self._contents.lock:
+            self._contents.identity = identity
 
     def posture(self, *, timeout: float) -> Posture:
         return {}

@@ -5,10 +5,11 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import assert_never
+from uuid import UUID
 
 from regions.backends import BackendSpec, DirectorySpec, MemorySpec, S3Spec
 from regions.fields import PostureCheck
-from storage.backends.directory import create_directory, open_directory
+from storage.backends.directory import check_directory, create_directory, open_directory
 from storage.backends.memory import MemoryBackend
 from storage.backends.s3 import S3Credentials, make_bucket, open_s3
 from storage.model import Entropy
@@ -40,13 +41,24 @@ def open_backend(
             assert_never(spec)
 
 
-def create_storage(spec: BackendSpec, *, data_dir: Path) -> None:
+def create_storage(
+    spec: BackendSpec,
+    *,
+    data_dir: Path,
+    identity: UUID | None = None,
+    entropy: Entropy = os.urandom,
+) -> None:
     """Create what a backend needs before its first use, where Domicile can: a directory.
 
-    Only ``domicile init`` calls this. What exists already stays as it is. Raises BackendError.
+    Only ``domicile init`` calls this. What exists already stays as it is. Nothing is created if the
+    catalog knows the ``identity`` of the storage: it must be there. Raises BackendError.
     """
-    if isinstance(spec, DirectorySpec):
-        create_directory(spec, data_dir=data_dir)
+    if not isinstance(spec, DirectorySpec):
+        return
+    if identity is None:
+        create_directory(spec, data_dir=data_dir, entropy=entropy)
+    else:
+        check_directory(spec, identity, data_dir=data_dir)
 
 
 def provision_storage(

@@ -6,7 +6,9 @@ import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from uuid import UUID
 
+from storage.backends import marker
 from storage.errors import (
     BackendError,
     BackendForbidden,
@@ -14,10 +16,11 @@ from storage.errors import (
     BackendMisplaced,
     BackendUnavailable,
 )
+from storage.model import Entropy
 
-MARKER = ".domicile"
 TEMPORARY = ".tmp"
-NOT_KEYS = frozenset({MARKER, MARKER + ".new", TEMPORARY, "lost+found"})
+_NOT_KEYS = frozenset({marker.NAME, TEMPORARY, "lost+found"})
+_NEW_MARKER = f"{marker.NAME}."  # and a random part: a marker that is being written
 
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY
 _BELOW = _DIRECTORY | os.O_NOFOLLOW
@@ -31,7 +34,12 @@ _ERRORS: dict[int | None, type[BackendError]] = {
 }
 
 
-def create_root(name: str, root: Path) -> None:
+def is_ours(entry: str) -> bool:
+    """Return whether an entry of the root, which ends in "/" if a directory, is not a key's."""
+    return entry.rstrip("/") in _NOT_KEYS or entry.startswith(_NEW_MARKER)
+
+
+def create_root(name: str, root: Path, entropy: Entropy) -> None:
     """Create the root of the backend ``name``, unless it exists. Only ``domicile init`` does so.
 
     Raises BackendMisplaced if the directory belongs to another backend, or has foreign files.
@@ -40,10 +48,10 @@ def create_root(name: str, root: Path) -> None:
         root.mkdir(mode=0o700, parents=True, exist_ok=True)
         with _opened(name, root) as handle:
             found = set(names_in(handle))
-            if MARKER in found:
-                check_marker(name, handle)
-            elif {name.rstrip("/") for name in found} <= NOT_KEYS:
-                _mark(name, handle)
+            if marker.NAME in found:
+                read_marker(name, handle)
+            elif all(is_ours(entry) for entry in found):
+                mark(name, handle, None, entropy)
             else:
                 raise BackendMisplaced(name, "its directory has files of another program")
             with suppress(FileExistsError):
@@ -62,23 +70,34 @@ def opened_root(name: str, root: Path) -> Iterator[int]:
     BackendMisplaced if the marker names another backend.
     """
     with _opened(name, root) as handle:
-        check_marker(name, handle)
+        read_marker(name, handle)
         yield handle
 
 
-def check_marker(name: str, handle: int) -> None:
-    """Check the marker. Raises as ``opened_root`` does."""
+def read_marker(name: str, handle: int) -> UUID | None:
+    """Return the identity in the marker. Raises as ``opened_root`` does."""
     try:
-        file = os.open(MARKER, os.O_RDONLY | os.O_NOFOLLOW, dir_fd=handle)
+        file = os.open(marker.NAME, os.O_RDONLY | os.O_NOFOLLOW, dir_fd=handle)
     except FileNotFoundError:
         raise BackendUnavailable(
             name,
-            f"its directory has no {MARKER} file.",
+            f"its directory has no {marker.NAME} file.",
             advice="Is the disk mounted? `domicile init` creates the file in a new directory.",
         ) from None
-    with os.fdopen(file, "rb") as marker:
-        if marker.read(256) != _content(name):
-            raise BackendMisplaced(name, f"its directory has the {MARKER} file of another backend")
+    with os.fdopen(file, "rb") as opened:
+        return marker.read(name, opened.read(marker.LONGEST))
+
+
+def mark(name: str, handle: int, identity: UUID | None, entropy: Entropy) -> None:
+    """Write the marker, durably, in the place of the one that may be there."""
+    new = _NEW_MARKER + entropy(8).hex()
+    file = os.open(new, _NEW, 0o600, dir_fd=handle)
+    with os.fdopen(file, "wb") as opened:
+        opened.write(marker.text(name, identity))
+        opened.flush()
+        os.fsync(file)
+    os.rename(new, marker.NAME, src_dir_fd=handle, dst_dir_fd=handle)
+    os.fsync(handle)
 
 
 @contextmanager
@@ -170,16 +189,3 @@ def _opened(name: str, path: Path) -> Iterator[int]:
         yield handle
     finally:
         os.close(handle)
-
-
-def _mark(name: str, handle: int) -> None:
-    file = os.open(MARKER + ".new", _NEW, 0o600, dir_fd=handle)
-    with os.fdopen(file, "wb") as marker:
-        marker.write(_content(name))
-        marker.flush()
-        os.fsync(file)
-    os.rename(MARKER + ".new", MARKER, src_dir_fd=handle, dst_dir_fd=handle)
-
-
-def _content(name: str) -> bytes:
-    return f"The files here are those of the Domicile backend\n{name}\n".encode()

@@ -22,6 +22,7 @@
     │   ├── BackendError         ``backend`` is its name
     │   │   ├── BackendUnavailable  BackendTimeout
     │   │   ├── BackendFull  BackendForbidden  BackendMisplaced
+    │   │   ├── BackendReplaced  its storage is not that in which the catalog stored before
     │   │   ├── BackendInUse     the place of a new backend holds what is not ours
     │   │   ├── BackendClosed    its posture is bad or unknown: nothing new goes there
     │   │   ├── KeyAbsent        nothing is stored under the key
@@ -69,6 +70,7 @@ from storage.errors.failures import (
     BackendFull,
     BackendInUse,
     BackendMisplaced,
+    BackendReplaced,
     BackendTimeout,
     BackendUnavailable,
     Busy,
@@ -132,6 +134,7 @@ __all__ = [
     "BackendFull",
     "BackendInUse",
     "BackendMisplaced",
+    "BackendReplaced",
     "BackendTimeout",
     "BackendUnavailable",
     "BackendUndeclared",

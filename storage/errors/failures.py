@@ -144,6 +144,22 @@ class BackendMisplaced(BackendError):
     usual_advice = "Compare its entry in the topology with its location. See: domicile doctor"
 
 
+class BackendReplaced(BackendMisplaced):
+    """The backend has other storage (directory or bucket) than that in which the catalog stored.
+
+    Nothing that is absent there was deleted from the former.
+    """
+
+    usual_advice = (
+        "Point its entry in the topology to the former directory or bucket. New storage needs a "
+        "backend of a new name."
+    )
+
+    @classmethod
+    def _summary(cls) -> str:
+        return "its storage is not that in which this catalog stored before"
+
+
 class KeyAbsent(BackendError):
     """Nothing is stored under the key."""
 

@@ -14,6 +14,7 @@ from storage.catalog import purges
 from storage.catalog.kinds import ObjectKind
 from storage.catalog.objects import Replica
 from storage.errors import BackendError, BackendUnavailable, PurgeIncomplete
+from storage.objects.recognition import strangers
 from storage.objects.transfer import time_left
 from storage.objects.write import Contents, Write, abandon, announce
 from storage.ports import ItemKind
@@ -41,7 +42,11 @@ class Control:
 
 
 def plant(region: OpenRegion, backends: Sequence[str]) -> Control:
-    """Leave a control on each of these backends."""
+    """Leave a control on each of these backends.
+
+    Its storage must be the one that the catalog knows: other storage lists the control too. It is
+    recognized while the control lies there, so it is the one that is listed.
+    """
     with region.catalog.begin() as connection:
         lasts = region.limits.attempt * len(backends)  # one after another
         write = announce(region, connection, Contents(ObjectKind.CANARY), backends, lasts=lasts)
@@ -53,6 +58,8 @@ def plant(region: OpenRegion, backends: Sequence[str]) -> Control:
             control.kinds[name] = region.backends[name].plant(replica.key, timeout=timeout)
         except BackendError as error:
             control.failed[name] = error.code
+    for name, stranger in strangers(region, list(control.kinds)).items():
+        control.failed[name] = stranger.code
     return control
 
 

@@ -2,8 +2,11 @@
 
 from storage.catalog.kinds import ObjectKind
 from storage.errors import BackendError, BackendFull, BackendTimeout, BackendUnavailable
+from storage.objects.recognition import strangers
 from storage.objects.write import Contents, announce
 from storage.region import OpenRegion
+
+_NO_ANSWER = (BackendUnavailable, BackendTimeout, BackendFull)
 
 
 def try_rights(region: OpenRegion) -> list[BackendError]:
@@ -13,6 +16,11 @@ def try_rights(region: OpenRegion) -> list[BackendError]:
     """
     down: list[BackendError] = []
     lawful = [name for name in region.lawful() if name in region.backends]
+    for name, stranger in strangers(region, lawful).items():
+        if not isinstance(stranger, _NO_ANSWER):
+            raise stranger
+        down.append(stranger)
+        lawful.remove(name)
     if not lawful:
         return down
     with region.catalog.begin() as connection:
@@ -21,7 +29,7 @@ def try_rights(region: OpenRegion) -> list[BackendError]:
         for replica in canary.replicas:
             try:
                 region.backends[replica.backend].probe(replica.key)
-            except (BackendUnavailable, BackendTimeout, BackendFull) as error:
+            except _NO_ANSWER as error:
                 down.append(error)
     finally:
         canary.abandon()

@@ -11,6 +11,7 @@ from datetime import timedelta
 from functools import partial
 from threading import Event
 from typing import TypeVar, cast
+from uuid import UUID
 
 from storage.backends.uploads import AbortingUpload
 from storage.errors import BackendError, BackendFull, BackendTimeout, BackendUnavailable
@@ -242,6 +243,12 @@ class FaultyBackend:
 
     def probe(self, key: str) -> None:
         self.ask("probe", key, lambda: self.inner.probe(key))
+
+    def identity(self, *, timeout: float) -> UUID | None:
+        return self.ask("identity", "", lambda: self.inner.identity(timeout=timeout))
+
+    def identify(self, identity: UUID, *, timeout: float) -> None:
+        self.ask("identify", "", lambda: self.inner.identify(identity, timeout=timeout))
 
     def posture(self, *, timeout: float) -> Posture:
         return self.ask("posture", "", lambda: self.inner.posture(timeout=timeout))

@@ -241,7 +241,7 @@ class TestWhatIsRefused:
             before = rows(connection)
         try:
             with pytest.raises(CatalogUnsupported, match=rf"{HOME}.*{says}"):
-                init(domicile.settings, dependencies=MEANS)
+                init(domicile.settings, dependencies=domicile.dependencies)
             assert re.search(says, str(refused(domicile.settings)))
         finally:
             with catalog_of(domicile.settings) as connection:
@@ -339,9 +339,9 @@ class TestInit:
                     found += [rows(connection), contents(connection)]
             return found
 
-        init(domicile.settings, dependencies=MEANS)
+        init(domicile.settings, dependencies=domicile.dependencies)
         before = inspect()
-        init(domicile.settings, dependencies=MEANS)
+        init(domicile.settings, dependencies=domicile.dependencies)
 
         assert inspect() == before
 
@@ -368,6 +368,6 @@ class TestInit:
         keys.rename(keys.with_suffix(".away"))
 
         with pytest.raises(SettingsError, match=r"key file .* is missing. Restore the file"):
-            init(domicile.settings, dependencies=MEANS)
+            init(domicile.settings, dependencies=domicile.dependencies)
 
         assert not keys.exists()

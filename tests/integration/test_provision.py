@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from storage.backends import marker
 from storage.bootstrap import open_store
 from storage.catalog import stages
 from storage.errors import (
@@ -71,7 +72,7 @@ def test_from_nothing_to_the_first_record(declared: Declared, server: S3Server) 
     assert (bucket.region_name, bucket.versioning_status) == ("eu-central-1", "Enabled")
     assert bucket.public_access_block.block_public_policy in (True, "true")
     assert [rule.expiration_days for rule in bucket.rules] == [None]
-    assert not list(bucket.keys.values())
+    assert list(bucket.keys) == [marker.NAME]
     with open_store(declared.settings, require=[NEW], dependencies=MEANS) as store:
         dpa = Dpa(signed=date(2026, 1, 5))
         store.admin.tenants.ensure(TenantSpec("t", "acme", NEW, "EU", agreements=[dpa]))

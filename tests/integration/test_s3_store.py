@@ -7,6 +7,7 @@ from io import BytesIO
 import pytest
 
 from regions.backends import S3Spec
+from storage.backends import marker
 from storage.backends.registry import open_backend
 from storage.client.tenant import Tenant
 from storage.errors import (
@@ -56,7 +57,9 @@ def of(request: Request, *backends: str) -> bool:
 
 
 def versions(s3: S3Server, *backends: str) -> dict[str, list[bytes | None]]:
-    """Return all versions that moto has, by bucket and key (None: a delete marker).
+    """Return all versions that moto has, by bucket and key, but for the marker of the bucket.
+
+    None: a delete marker.
 
     An unfinished upload counts as a version of its key.
     """
@@ -65,7 +68,7 @@ def versions(s3: S3Server, *backends: str) -> dict[str, list[bytes | None]]:
         if not name.startswith(tuple(f"{backend}-home" for backend in backends)):
             continue
         for key, entries in bucket.keys.iterlists():
-            if entries:
+            if entries and key != marker.NAME:
                 found[f"{name}/{key}"] = [getattr(entry, "value", None) for entry in entries]
         for upload in bucket.multiparts.values():
             found.setdefault(f"{name}/{upload.key_name}", []).append(b"an upload")

@@ -20,7 +20,7 @@ from storage.initialize import init
 from storage.model import DataClass, Purpose, Reason, Scope
 from storage.settings import RegionSettings, Settings
 from storage.testing import Domicile, Server
-from tests.support.catalogs.databases import HOME, MEANS, catalog_of
+from tests.support.catalogs.databases import HOME, catalog_of
 from tests.support.catalogs.versions import ALL, SHIPPED, SYNTHETIC, Versions, versions, works
 from tests.support.cli_harness import CommandLine
 from tests.support.inspect.stored import home
@@ -39,7 +39,7 @@ def new(domicile_server: Server, tmp_path: Path) -> Iterator[Domicile]:
     urls = domicile_server._create(next(domicile_server._numbers))
     given = RegionSettings(catalog_url=urls[HOME], keys_file=tmp_path / "keys" / HOME)
     made = Domicile(Settings(home=tmp_path, regions={HOME: given}))
-    init(made.settings, dependencies=MEANS)
+    init(made.settings, dependencies=made.dependencies)
     yield made
     made.close()
 
@@ -121,13 +121,13 @@ class TestInit:
     def test_it_waits_before_older_code_would_stop(self, new: Domicile, versions: Versions) -> None:
         """It names the migration. Once older code is gone, ``through`` runs it."""
         versions.install(POST)
-        ready = init(new.settings, dependencies=MEANS)[HOME]
+        ready = init(new.settings, dependencies=new.dependencies)[HOME]
         assert (at(new), ready.waiting) == (PRE, POST)
         for code in (NOW, POST):
             versions.install(code)
             assert opens(new) is None
 
-        ready = init(new.settings, dependencies=MEANS, through=POST)[HOME]
+        ready = init(new.settings, dependencies=new.dependencies, through=POST)[HOME]
         assert (at(new), ready.waiting) == (POST, None)
         assert opens(new) is None
         versions.install(NOW)
@@ -141,10 +141,10 @@ class TestInit:
         """The error says which ones, and the command for when they have."""
         versions.install(BREAKING)
         with pytest.raises(CatalogUnsupported, match=f"init --through {BREAKING}"):
-            init(new.settings, dependencies=MEANS)
+            init(new.settings, dependencies=new.dependencies)
         assert at(new) == NOW
 
-        init(new.settings, dependencies=MEANS, through=BREAKING)
+        init(new.settings, dependencies=new.dependencies, through=BREAKING)
 
         assert at(new) == BREAKING
         assert opens(new) is None
@@ -158,17 +158,17 @@ class TestInit:
         given = RegionSettings(catalog_url=url, keys_file=tmp_path / "keys")
         made = Domicile(Settings(home=tmp_path, regions={HOME: given}))
 
-        ready = init(made.settings, dependencies=MEANS)[HOME]
+        ready = init(made.settings, dependencies=made.dependencies)[HOME]
 
         assert (at(made), ready.waiting) == (LAST, None)
 
     def test_of_older_code_changes_no_schema(self, new: Domicile, versions: Versions) -> None:
         """A process that runs ``init`` whenever it starts goes on during a roll, if it may."""
         versions.install(PRE)
-        init(new.settings, dependencies=MEANS)
+        init(new.settings, dependencies=new.dependencies)
         versions.install(NOW)
 
-        ready = init(new.settings, dependencies=MEANS)[HOME]
+        ready = init(new.settings, dependencies=new.dependencies)[HOME]
 
         assert (at(new), ready.waiting) == (PRE, None)
         assert opens(new) is None
@@ -176,7 +176,7 @@ class TestInit:
     def test_a_migration_that_is_not_there(self, new: Domicile) -> None:
         """A typing error migrates nothing. It is a wrong request, and gets all that there are."""
         with pytest.raises(InvalidRequest, match=f"no such migration.*0010.*{NOW}"):
-            init(new.settings, dependencies=MEANS, through="9999")
+            init(new.settings, dependencies=new.dependencies, through="9999")
 
     def test_the_command_names_what_waits(
         self, new: Domicile, versions: Versions, tmp_path: Path
@@ -209,7 +209,7 @@ class TestAProcessThatRuns:
         """Somebody migrated too early: the next transaction is refused, not half understood."""
         new.open()
         versions.install(POST)
-        init(new.settings, dependencies=MEANS, through=POST)
+        init(new.settings, dependencies=new.dependencies, through=POST)
 
         catalog = new.homes.served(HOME).region.catalog.strict()
         refusal = pytest.raises(CatalogUnsupported, match=f"{POST} or later; this code is {NOW}")

@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from storage.backends.directory import DirectoryBackend
-from storage.backends.root import MARKER, TEMPORARY, create_root
+from storage.backends.marker import NAME as MARKER
+from storage.backends.root import TEMPORARY, create_root
 from storage.errors import (
     BackendError,
     BackendFull,
@@ -60,7 +61,7 @@ def test_the_disk_of_another_backend_is_refused(
 ) -> None:
     """Two disks that were swapped are noticed, also if one name begins like the other."""
     shutil.rmtree(root)
-    create_root("eu-a2", root)
+    create_root("eu-a2", root, os.urandom)
 
     with pytest.raises(BackendMisplaced):
         call(backend)
@@ -73,7 +74,7 @@ def test_what_has_begun_ends_on_the_same_disk(backend: DirectoryBackend, root: P
     upload = backend.upload(KEY, timeout=10)
     upload.write(b"data")
     moved = root.rename(root.parent / "moved")
-    create_root("eu-a", root)
+    create_root("eu-a", root, os.urandom)
     upload.finish()
 
     assert files(root) == []
@@ -83,15 +84,15 @@ def test_what_has_begun_ends_on_the_same_disk(backend: DirectoryBackend, root: P
 def test_a_root_is_made_once(tmp_path: Path) -> None:
     """With its parents, readable by its owner alone; a second call changes nothing."""
     root = tmp_path / "data" / "backends" / "eu-a"
-    create_root("eu-a", root)
+    create_root("eu-a", root, os.urandom)
     backend = DirectoryBackend("eu-a", root, clock=Clock(), entropy=os.urandom)
     put(backend)
-    create_root("eu-a", root)
+    create_root("eu-a", root, os.urandom)
 
     assert backend.get(KEY) == b"data"
     assert stat.S_IMODE(root.stat().st_mode) == 0o700
     with pytest.raises(BackendMisplaced):
-        create_root("eu-b", root)
+        create_root("eu-b", root, os.urandom)
 
 
 def test_a_root_that_was_made_in_part_is_completed(tmp_path: Path) -> None:
@@ -100,7 +101,7 @@ def test_a_root_that_was_made_in_part_is_completed(tmp_path: Path) -> None:
     for left in (TEMPORARY, "lost+found"):
         (root / left).mkdir(parents=True)
     (root / f"{MARKER}.new").write_bytes(b"The fi")
-    create_root("eu-a", root)
+    create_root("eu-a", root, os.urandom)
     backend = DirectoryBackend("eu-a", root, clock=Clock(), entropy=os.urandom)
 
     assert list(backend.scan()) == []
@@ -113,7 +114,7 @@ def test_a_directory_with_other_files_is_not_taken(tmp_path: Path) -> None:
     (tmp_path / "letter").write_text("dear")
 
     with pytest.raises(BackendMisplaced, match="another program"):
-        create_root("eu-a", tmp_path)
+        create_root("eu-a", tmp_path, os.urandom)
 
     assert [path.name for path in tmp_path.iterdir()] == ["letter"]
 

@@ -8,9 +8,11 @@ from heapq import merge
 from http import HTTPStatus
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Literal
+from uuid import UUID
 
 from botocore.exceptions import ClientError
 
+from storage.backends import marker
 from storage.backends.keys import checked, is_empty
 from storage.backends.probing import CONTROL, exercise, purged
 from storage.backends.s3.bucket import Bucket
@@ -128,7 +130,8 @@ class S3Backend:
         found = merge(
             self._uploads(prefix, after), self._stored(prefix, after), key=attrgetter("key")
         )
-        return (item for item in found if item.key > after)  # some servers include the marker
+        # some servers include ``after``
+        return (item for item in found if item.key > after and item.key != marker.NAME)
 
     def plant(self, key: str, *, timeout: float) -> frozenset[ItemKind]:
         kinds, left = {ItemKind.OBJECT}, self._bucket.countdown(timeout)
@@ -162,6 +165,20 @@ class S3Backend:
                 advice="If it keeps none, attest that: attested_off.",
             )
         purged(self, key)
+
+    def identity(self, *, timeout: float) -> UUID | None:
+        wanted = {"Bucket": self._bucket.name, "Key": marker.NAME}
+        try:
+            found = self._bucket.ask(
+                lambda s3: _fetch(s3, wanted, 0, marker.LONGEST),
+                timeout=self._bucket.in_place(timeout),
+            )
+        except KeyAbsent:
+            return None
+        return marker.read(self.name, found)
+
+    def identify(self, identity: UUID, *, timeout: float) -> None:
+        put(self._bucket, marker.NAME, marker.text(self.name, identity), timeout=timeout)
 
     def posture(self, *, timeout: float) -> Posture:
         return read_posture(

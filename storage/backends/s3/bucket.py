@@ -97,11 +97,19 @@ class Bucket:
         of the bucket is checked. Raises BackendTimeout if the outcome is unknown, another
         BackendError if nothing was stored.
         """
+        timeout = self.in_place(timeout)
+        return self._send(lambda s3: call(s3, timeout), timeout, writes=True)
+
+    def in_place(self, timeout: float) -> float:
+        """Check the location once. Return what is left of ``timeout`` seconds for the next request.
+
+        Raises what ``check_place`` raises.
+        """
         if not self._in_place:
             before = self._clock()
             self.check_place(timeout=timeout / 2)
             timeout -= self._clock() - before
-        return self._send(lambda s3: call(s3, timeout), timeout, writes=True)
+        return timeout
 
     @property
     def is_local(self) -> bool:

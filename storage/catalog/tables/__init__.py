@@ -25,6 +25,7 @@ from storage.catalog.tables.objects import (
 from storage.catalog.tables.records import day, file, held, record
 from storage.catalog.tables.region import (
     agreement,
+    backend_identity,
     catalog_info,
     cell_choice,
     directory,
@@ -46,6 +47,7 @@ __all__ = [
     "absence",
     "agreement",
     "audit",
+    "backend_identity",
     "catalog_info",
     "cell_choice",
     "day",

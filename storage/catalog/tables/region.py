@@ -141,6 +141,15 @@ drain = Table(  # the signed evidence that a company has nothing of the region a
 )
 
 
+backend_identity = Table(  # by which the storage of a backend is recognized
+    "backend_identity",
+    metadata,
+    Column("backend", Text, primary_key=True),
+    Column("identity", Uuid, nullable=False),
+    Column("seen", MOMENT),  # NULL: chosen, but storage may lack it
+)
+
+
 directory = Table(  # all that a region knows about tenants of other regions
     "directory",
     metadata,

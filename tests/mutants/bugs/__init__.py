@@ -16,6 +16,7 @@ from tests.mutants.bugs import (
     process,
     recovery,
     regions_apart,
+    storages,
     sweeps,
     upgrades,
     writes,
@@ -41,6 +42,7 @@ BUGS: tuple[Bug, ...] = (
     *postures.BUGS,
     *process.BUGS,
     *regions_apart.BUGS,
+    *storages.BUGS,
     *sweeps.BUGS,
     *upgrades.BUGS,
 )

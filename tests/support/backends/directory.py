@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from storage.backends.directory import DirectoryBackend
-from storage.backends.root import MARKER, create_root
+from storage.backends.marker import NAME as MARKER
+from storage.backends.root import create_root
 
 KEY = "pack/2026-01-02/secret-name"
 
@@ -25,7 +26,7 @@ class Clock:
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
     """Return the root of an empty backend."""
-    create_root("eu-a", tmp_path / "root")
+    create_root("eu-a", tmp_path / "root", os.urandom)
     return tmp_path / "root"
 
 

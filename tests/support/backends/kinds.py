@@ -50,7 +50,7 @@ def memory_versioned(tmp_path: Path, server: S3Server) -> BackendCase:
 def directory(tmp_path: Path, server: S3Server) -> BackendCase:
     """On a disk."""
     root = tmp_path / "backend"
-    create_root("directory", root)
+    create_root("directory", root, os.urandom)
     backend = DirectoryBackend("directory", root, clock=time.monotonic, entropy=os.urandom)
     return BackendCase(backend, versioned=False)
 

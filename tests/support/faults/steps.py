@@ -123,6 +123,13 @@ class SteppedBackend:
     def probe(self, key: str) -> None:
         self.inner.probe(key)
 
+    def identity(self, *, timeout: float) -> UUID | None:
+        return self.inner.identity(timeout=timeout)
+
+    def identify(self, identity: UUID, *, timeout: float) -> None:
+        with self.around():
+            self.inner.identify(identity, timeout=timeout)
+
     def posture(self, *, timeout: float) -> Posture:
         return self.inner.posture(timeout=timeout)
 

@@ -1,0 +1,86 @@
+"""Bugs in recognizing the storage of a backend."""
+
+from tests.mutants.bugs.bug import bug
+
+IDENTITY = "tests/contract/test_backend_identity.py"
+RECOGNITION = "tests/integration/test_recognition.py"
+
+BUGS = (
+    bug(
+        "a control needs no storage that is known",
+        "objects/control.py",
+        "        control.failed[name] = stranger.code\n",
+        "        pass\n",
+        RECOGNITION,
+    ),
+    bug(
+        "a region opens with other storage",
+        "objects/rights.py",
+        "            raise stranger\n",
+        "            pass\n",
+        RECOGNITION,
+    ),
+    bug(
+        "other storage gets the identity that is known",
+        "objects/recognition.py",
+        "    if known is None:\n",
+        "    if known is None or found is None:\n",
+        RECOGNITION,
+    ),
+    bug(
+        "an identity counts before storage was seen with it",
+        "catalog/identities.py",
+        ".where(i.seen.is_not(None))",
+        "",
+        RECOGNITION,
+    ),
+    bug(
+        "an identity is never confirmed",
+        "objects/recognition.py",
+        "        if found == known:\n",
+        "        if found != known:\n",
+        RECOGNITION,
+    ),
+    bug(
+        "a restored catalog gives a new identity",
+        "objects/recognition.py",
+        "found or own",
+        "own",
+        RECOGNITION,
+    ),
+    bug(
+        "init makes a directory for storage that is known",
+        "backends/registry.py",
+        "    if identity is None:\n",
+        "    if identity is None or identity:\n",
+        RECOGNITION,
+    ),
+    bug(
+        "init takes a directory with another identity",
+        "backends/directory.py",
+        "    if found != identity:\n",
+        "    if False:\n",
+        RECOGNITION,
+    ),
+    bug(
+        "a marker of another backend is read",
+        "backends/marker.py",
+        "    raise BackendMisplaced(backend, f",
+        "    return None\n    raise BackendMisplaced(backend, f",
+        IDENTITY,
+    ),
+    bug(
+        "the marker of a bucket is listed",
+        "backends/s3/backend.py",
+        " and item.key != marker.NAME",
+        "",
+        IDENTITY,
+    ),
+    bug(
+        "a marker that was cut off is an object",
+        "backends/root.py",
+        " or entry.startswith(_NEW_MARKER)",
+        "",
+        IDENTITY,
+    ),
+)
