@@ -17,7 +17,7 @@ from storage import embedded
 from storage.backends.health import WatchedBackend
 from storage.backends.registry import open_backend
 from storage.catalog.times import UNLIMITED
-from storage.checks import check_catalog, guard_catalog, probe, see_topology
+from storage.checks import check_catalog, guard_catalog, probe, recognize, see_topology
 from storage.client.aio.store import AsyncStore, open_in_thread
 from storage.client.homes import Homes
 from storage.client.regions import Opener, ServedRegion, ServedRegions, not_served
@@ -130,6 +130,8 @@ def _opener(
             see_topology(region, noting=probing)
             if compared and probing:
                 probe(region, log)
+            elif compared:
+                recognize(region)
         except DomicileError as error:
             log.warning("region_not_opened", region=name, error=error.code, reason=error.message)
             raise

@@ -5,8 +5,9 @@ from structlog.typing import FilteringBoundLogger
 
 from storage.catalog import departures, pseudonym_keys, stages, topologies
 from storage.clock import steady
-from storage.errors import CatalogUnavailable
+from storage.errors import BackendReplaced, CatalogUnavailable
 from storage.ledger.guard import AGE, Guard
+from storage.objects.recognition import strangers
 from storage.objects.rights import try_rights
 from storage.policy import check_open
 from storage.region import OpenRegion
@@ -58,6 +59,13 @@ def see_topology(region: OpenRegion, *, noting: bool) -> None:
         topologies.check(connection, region.name, region.topology, now)
         if noting:
             topologies.note(connection, region.topology, now)
+
+
+def recognize(region: OpenRegion) -> None:
+    """Raise BackendReplaced if a backend that takes bytes today has other storage than before."""
+    for error in strangers(region, region.lawful(), giving=False).values():
+        if isinstance(error, BackendReplaced):
+            raise error
 
 
 def probe(region: OpenRegion, log: FilteringBoundLogger) -> None:

@@ -9,7 +9,7 @@ from uuid import uuid4
 from regions.model import Topology
 from storage import embedded
 from storage.backends.registry import create_storage
-from storage.catalog import days, identities, pseudonym_keys, topologies
+from storage.catalog import days, pseudonym_keys, storages, topologies
 from storage.catalog.engine import Catalog, revision
 from storage.catalog.times import UNLIMITED
 from storage.crypto.pseudonym import Pseudonyms
@@ -150,7 +150,7 @@ def _see(catalog: Catalog, topology: Topology, dependencies: Dependencies) -> No
 def _storage(catalog: Catalog, topology: Topology, settings: Settings) -> None:
     """Make the directories. Raises BackendReplaced for one that is not the one that is known."""
     with catalog.begin() as connection:
-        known = identities.known(connection)
+        known = storages.known(connection)
     for spec in topology.regions[catalog.region].backends:
         create_storage(spec, data_dir=settings.home, identity=known.get(spec.name))
 

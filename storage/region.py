@@ -12,8 +12,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from regions.model import Region, Topology
 from storage.backends.health import WatchedBackend
 from storage.catalog.engine import Catalog
-from storage.catalog.objects import new_id
 from storage.catalog.purges import Visibility
+from storage.catalog.row_ids import new_id
 from storage.crypto.pseudonym import Pseudonyms
 from storage.errors import BackendUnavailable
 from storage.model import Entropy, Posture, PostureState
@@ -142,11 +142,17 @@ class OpenRegion:
         """Return when a write that ends at ``deadline`` can no longer take effect on a backend."""
         return deadline + self.backends[backend].longest_request
 
-    def visibility(self, backend: str, posture: PostureState | None = None) -> Visibility:
-        """Return what a listing of a backend proves today. Raises KeyError for another region's."""
+    def visibility(
+        self, backend: str, posture: PostureState | None = None, *, lost: bool = False
+    ) -> Visibility:
+        """Return what a listing of a backend proves today. Raises KeyError for another region's.
+
+        ``lost``: about what was in storage that a person attests to be lost. It proves nothing.
+        """
         spec = {spec.name: spec for spec in self.region.backends}[backend]
-        sees = self.backends[backend].listable
-        vouched = {kind for what in spec.attested_off for kind in _KINDS[what]}
+        listed = self.backends[backend].listable
+        sees: frozenset[ItemKind] = frozenset() if lost else listed
+        vouched = {kind for what in spec.attested_off for kind in _KINDS[what]} | listed
         return Visibility(
             spec.sub_processor,
             spec.located,

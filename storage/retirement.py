@@ -13,7 +13,7 @@ from structlog.typing import FilteringBoundLogger
 
 from regions.canonical import digest_of, region_text
 from storage.bootstrap import open_regions
-from storage.catalog import remains, retirements, signing_keys, stages
+from storage.catalog import remains, retirements, signing_keys, stages, storages
 from storage.checks import check_fits, guard_catalog
 from storage.dependencies import Dependencies
 from storage.errors import InvalidRequest, RegionNotRoutable, Unavailable
@@ -151,7 +151,9 @@ def _see_empty(region: OpenRegion) -> Iterator[Emptied | None]:
     for name, standing in region.standings().items():
         if standing is Standing.NOT_YET:
             continue
-        looked, seen = region.clock.now(), region.visibility(name)
+        looked = region.clock.now()
+        with region.catalog.begin() as connection:
+            seen = region.visibility(name, lost=name in storages.last_losses(connection))
         if not control.is_alone(region, name):
             with region.catalog.begin() as connection:
                 if not remains.own(connection):

@@ -117,12 +117,22 @@ UP = (
     "GRANT INSERT, DELETE ON objection_in_force TO domicile_admin",
     "GRANT UPDATE (look_at, gone) ON objection_in_force TO domicile_worker",
     """
-    CREATE TABLE backend_identity (
-      backend text PRIMARY KEY, identity uuid NOT NULL, seen timestamptz
+    CREATE TABLE backend_storage (
+      backend text,
+      identity uuid,
+      seen timestamptz,
+      lost timestamptz,
+      actor text,
+      document text,
+      CONSTRAINT backend_storage_attested
+        CHECK (lost IS NULL OR (actor IS NOT NULL AND document IS NOT NULL)),
+      PRIMARY KEY (backend, identity)
     )
     """,
-    f"GRANT SELECT ON backend_identity TO {ALL}",
-    "GRANT INSERT, UPDATE (seen) ON backend_identity TO domicile_service, domicile_worker",
+    "CREATE UNIQUE INDEX backend_storage_in_use ON backend_storage (backend) WHERE lost IS NULL",
+    f"GRANT SELECT ON backend_storage TO {ALL}",
+    f"GRANT INSERT, UPDATE (seen) ON backend_storage TO {ALL}",
+    "GRANT UPDATE (lost, actor, document) ON backend_storage TO domicile_admin",
 )
 DOWN = (
     "DROP FUNCTION remove_tenant(text)",
@@ -131,7 +141,7 @@ DOWN = (
     "ALTER TABLE statement DROP COLUMN exported",
     "ALTER TABLE receipt DROP COLUMN exported",
     "DROP TABLE region_statement, retirement, region_stage, cell_choice, handover, drain",
-    "DROP TABLE objection, objection_in_force, backend_identity",
+    "DROP TABLE objection, objection_in_force, backend_storage",
 )
 
 

@@ -104,7 +104,8 @@ def check_directory(spec: DirectorySpec, identity: UUID, *, data_dir: Path) -> N
             raise BackendReplaced(
                 spec.name,
                 "this catalog stored in its directory before, and it is not there.",
-                advice="Is the disk mounted? New storage needs a backend of a new name.",
+                advice="Is the disk mounted? New storage needs a backend of a new name; or, if the "
+                "former is lost for good: domicile backend lost",
             ) from error
     if found != identity:
         raise BackendReplaced(spec.name)

@@ -81,15 +81,6 @@ class NewObject:
     number: int | None = None  # of a ledger entry
 
 
-def new_id(now: datetime, entropy: bytes) -> UUID:
-    """Return an id that sorts by time (RFC 9562, version 7), made of 10 random bytes."""
-    milliseconds = int(now.timestamp() * 1000).to_bytes(6)
-    raw = bytearray(milliseconds + entropy[:10])
-    raw[6] = raw[6] & 0x0F | 0x70
-    raw[8] = raw[8] & 0x3F | 0x80
-    return UUID(bytes=bytes(raw))
-
-
 def announce(
     connection: Connection, new: NewObject, targets: Mapping[str, tuple[UUID, datetime]]
 ) -> list[Replica]:

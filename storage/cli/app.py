@@ -9,6 +9,7 @@ from regions.version import VERSION
 from storage.cli import exit_codes
 from storage.cli.commands import (
     backend,
+    backend_loss,
     demo,
     doctor,
     drain,
@@ -141,6 +142,7 @@ _backend = _group("backend", "Check backends, and empty one that leaves.", _OPER
 _backend.command("posture")(backend.posture)
 _backend.command("accept")(backend.accept)
 _backend.command("retire")(backend.retire)
+_backend.command("lost")(backend_loss.lost)
 _key = _group("key", "Manage the keys of a region.", _OPERATION)
 _key.command("rotate")(key.rotate)
 _policy = _group("policy", "Explain what the configuration promises.", _OPERATION)

@@ -1,5 +1,6 @@
 """Options and arguments that several commands share."""
 
+import re
 import sys
 from collections.abc import Collection, Iterable
 from datetime import UTC, date, datetime
@@ -7,6 +8,7 @@ from typing import Annotated
 
 from typer import Argument, Option
 
+from regions.fields import DIGEST
 from storage.errors import InvalidRequest, WrongRegion
 from storage.model import Scope
 from storage.text import did_you_mean
@@ -76,6 +78,14 @@ def parse_date(text: str) -> date:
         return date.fromisoformat(text)
     except ValueError:
         raise InvalidRequest("Invalid date.", advice="Give it as 2027-01-15.") from None
+
+
+def check_digest(document: str) -> None:
+    """Raise InvalidRequest unless it is a SHA-256 in hexadecimal digits."""
+    if re.match(DIGEST, document) is None:
+        raise InvalidRequest(
+            "The document is not a SHA-256.", advice="Run sha256sum on it, and give the 64 digits."
+        )
 
 
 def parse_time(text: str | None) -> datetime | None:

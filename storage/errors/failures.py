@@ -152,7 +152,7 @@ class BackendReplaced(BackendMisplaced):
 
     usual_advice = (
         "Point its entry in the topology to the former directory or bucket. New storage needs a "
-        "backend of a new name."
+        "backend of a new name; or, if the former is lost for good: domicile backend lost"
     )
 
     @classmethod

@@ -31,8 +31,9 @@ class Statement(Signed):
     """One backend that was emptied since ``begun``, and seen empty at ``absent_at``.
 
     ``replicas`` were purged and each was seen absent; ``bytes``: the sizes of their objects. Then a
-    listing of the whole backend showed nothing of the kinds in ``seen``; those in ``attested`` it
-    cannot list, and a person attests that they are off. ``topology``: SHA-256 of the topology.
+    listing of the whole backend showed nothing of the kinds in ``seen``; of those in ``attested`` a
+    person attests that they are off, or that the storage that had them is lost. ``topology``:
+    SHA-256 of the topology.
     """
 
     format: Literal[1] = 1
@@ -45,13 +46,15 @@ class Statement(Signed):
     replicas: int = Field(ge=0)
     bytes: int = Field(ge=0)
     absent_at: Moment
-    seen: tuple[ItemKind, ...] = Field(min_length=1)
+    seen: tuple[ItemKind, ...]
     attested: tuple[ItemKind, ...] = ()
 
     @model_validator(mode="after")
     def _in_order(self) -> Self:
         if self.absent_at < self.begun:
             raise ValueError("it was empty before it was to be emptied")
+        if not self.seen and not self.attested:
+            raise ValueError("it says of nothing that it is gone")
         return self
 
 

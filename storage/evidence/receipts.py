@@ -65,10 +65,10 @@ class Leaf(Signed):
     """One object on one backend, and how it is known to be gone.
 
     ``how`` applies to all kinds in ``looked_for``: ``seen`` absent in a listing, or ``attested`` by
-    a person because the backend cannot list them. So an object may have two leaves. ``located``:
-    how it was known where the backend stands. ``control``: an object that was left there, and that
-    the same pass saw listed. ``posture``: that of the bucket then, None for a backend that has
-    none.
+    a person, because the backend cannot list them, or the storage that had them is lost. So an
+    object may have two leaves. ``located``: how it was known where the backend stands. ``control``:
+    an object that was left there, and that the same pass saw listed. ``posture``: that of the
+    bucket then, None for a backend that has none.
     """
 
     object: OpaqueId

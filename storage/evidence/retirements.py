@@ -19,16 +19,22 @@ REGION_STATEMENT: Final = "domicile-retirement+jwt"
 class Emptied(Signed):
     """One backend, whose whole listing showed a control and nothing else at ``absent_at``.
 
-    The listing shows the kinds in ``seen``; those in ``attested`` it cannot list, and a person
-    attests that they are off.
+    The listing shows the kinds in ``seen``; of those in ``attested`` a person attests that they are
+    off, or that the storage that had them is lost.
     """
 
     backend: Name
     sub_processor: Name
     located: Located
     absent_at: Moment
-    seen: tuple[ItemKind, ...] = Field(min_length=1)
+    seen: tuple[ItemKind, ...]
     attested: tuple[ItemKind, ...] = ()
+
+    @model_validator(mode="after")
+    def _says_something(self) -> Self:
+        if not self.seen and not self.attested:
+            raise ValueError("it says of nothing that it is gone")
+        return self
 
 
 class RegionStatement(Signed):

@@ -5,22 +5,27 @@ believed, or anything is written, the storage must be the one in which this cata
 """
 
 from collections.abc import Iterable
+from contextlib import suppress
 from uuid import UUID
 
-from storage.catalog import identities
-from storage.errors import BackendError, BackendReplaced
+from storage.catalog import storages
+from storage.errors import BackendError, BackendReplaced, InvalidRequest
 from storage.region import OpenRegion
 
 
-def strangers(region: OpenRegion, names: Iterable[str]) -> dict[str, BackendError]:
+def strangers(
+    region: OpenRegion, names: Iterable[str], *, giving: bool = True
+) -> dict[str, BackendError]:
     """Return the errors of the backends that do not answer, or have other storage than before.
 
-    Storage that is used for the first time gets an identity.
+    ``giving``: storage that is used for the first time gets an identity. Otherwise it passes.
     """
     with region.catalog.begin() as connection:
-        known = identities.known(connection)
+        known = storages.known(connection)
     failed: dict[str, BackendError] = {}
     for name in names:
+        if name not in known and not giving:
+            continue
         try:
             _recognize(region, name, known.get(name))
         except BackendError as error:
@@ -35,12 +40,38 @@ def _recognize(region: OpenRegion, name: str, known: UUID | None) -> None:
         # the catalog first: two processes that begin at once give one identity
         own = UUID(bytes=region.entropy(16))
         with region.catalog.begin() as connection:
-            known = identities.choose(connection, name, found or own)
-        if found is None:
+            known = storages.choose(connection, name, found or own)
+        if found is None and known is not None:
             backend.identify(known, timeout=timeout)
             found = backend.identity(timeout=timeout)
-        if found == known:
+        if found is not None and found == known:
             with region.catalog.begin() as connection:
-                identities.confirm(connection, name)
-    if found != known:
+                storages.confirm(connection, name, region.clock.now())
+    if found is None or found != known:
         raise BackendReplaced(name)
+
+
+def attest_loss(region: OpenRegion, name: str, *, actor: str, document: str) -> None:
+    """Note that the storage of a backend is lost: nobody can read it, or write it, ever again.
+
+    ``document``: the SHA-256 of what says so. Other storage may then take its place. Nothing that
+    was in the former is ever seen absent: of that, receipts say ``attested``.
+
+    Raises InvalidRequest if the storage is there, or the catalog never stored in the backend.
+    """
+    with region.catalog.begin() as connection:
+        known = storages.known(connection).get(name)
+    with suppress(BackendError):
+        found = region.backends[name].identity(timeout=region.limits.attempt)
+        if found is not None and found == known:
+            raise InvalidRequest(
+                f"The storage of {name} is not lost: it answers with its identity.",
+                advice="To leave it: retires = true, and domicile backend retire",
+            )
+    with region.catalog.begin() as connection:
+        now = region.clock.now()
+        noted = storages.note_loss(connection, name, now, actor=actor, document=document)
+    if not noted:
+        raise InvalidRequest(
+            f"This catalog never stored anything in {name}.", advice="See: domicile region list"
+        )

@@ -8,10 +8,11 @@ from uuid import UUID
 from sqlalchemy import Connection
 from structlog.typing import FilteringBoundLogger
 
-from storage.catalog import departures, hold_predicate, objects, purges
+from storage.catalog import departures, hold_predicate, objects, purges, storages
 from storage.catalog.kinds import ObjectKind
 from storage.catalog.objects import Replica
 from storage.catalog.purges import Retry
+from storage.catalog.row_ids import made
 from storage.errors import BackendError
 from storage.model import PostureState, ReplicaState
 from storage.objects import control
@@ -145,10 +146,13 @@ def _note(
 ) -> None:
     """Record the outcomes in one transaction. Objects are locked in order, before replicas."""
     objects.lock(connection, [outcome.attempt.object_id for outcome in outcomes])
+    losses = storages.last_losses(connection)
     for outcome in outcomes:
         if outcome.gone is not None:
             name = outcome.attempt.backend
-            visibility = region.visibility(name, postures.get(name))
+            began = made(outcome.attempt.id) - 2 * region.clock.error
+            lost = name in losses and began <= losses[name]
+            visibility = region.visibility(name, postures.get(name), lost=lost)
             purges.mark_gone(
                 connection, outcome.attempt, visibility, outcome.gone, control=outcome.control
             )

@@ -12,7 +12,7 @@ from uuid import UUID
 from sqlalchemy import Connection
 from structlog.typing import FilteringBoundLogger
 
-from storage.catalog import departures, objects, signing_keys, sweeps
+from storage.catalog import departures, objects, signing_keys, storages, sweeps
 from storage.catalog.kinds import ObjectState
 from storage.catalog.objects import Replica, StoredObject
 from storage.errors import BackendError
@@ -147,8 +147,8 @@ def _sign_if_empty(region: OpenRegion, name: str, log: FilteringBoundLogger) -> 
     if not control.is_alone(region, name):
         log.warning("orphans_left", region=region.name, backend=name)
         return
-    seen = region.visibility(name)
     with region.catalog.begin() as connection:
+        seen = region.visibility(name, lost=name in storages.last_losses(connection))
         known = departures.lock_empty(connection, name)
         if known is None:
             return

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from uuid import UUID
 
@@ -11,6 +12,7 @@ from sqlalchemy import ColumnElement, select
 
 from storage.backends.memory import MemoryBackend
 from storage.backends.root import create_root
+from storage.bootstrap import open_store
 from storage.catalog import tables as t
 from storage.cli.exit_codes import Exit
 from storage.errors import BackendReplaced, BackendUnavailable
@@ -82,6 +84,22 @@ def test_nothing_is_written_to_other_storage(domicile: Domicile) -> None:
     assert get(domicile.store.tenant(tenant.id), mine)
 
 
+def test_a_command_does_not_open_the_region_either(domicile: Domicile) -> None:
+    """Also one that tries no rights, such as a worker. Storage that is new it leaves as it is."""
+    domicile.tenant()
+    means = replace(domicile.dependencies, probing=False)
+    with other_storage(domicile) as other:
+        with (
+            pytest.raises(BackendReplaced),
+            open_store(domicile.settings, require=domicile.settings.regions, dependencies=means),
+        ):
+            pass
+        with home(domicile).catalog.begin() as connection:
+            connection.execute(t.backend_storage.delete())
+        with open_store(domicile.settings, dependencies=means):
+            assert other.identity(timeout=10) is None
+
+
 def test_a_backend_that_leaves_is_not_seen_empty(domicile: Domicile) -> None:
     """Other storage is empty, whatever the former holds."""
     with (
@@ -97,8 +115,8 @@ def test_a_process_that_ends_before_it_gives_the_identity(domicile: Domicile) ->
     """The next one gives the one that was chosen."""
     region, backend = home(domicile), domicile.backends[NAME]
     with region.catalog.begin() as connection:
-        chosen = connection.scalars(select(t.backend_identity.c.identity).where(at(NAME))).one()
-        connection.execute(t.backend_identity.update().where(at(NAME)).values(seen=None))
+        chosen = connection.scalars(select(t.backend_storage.c.identity).where(at(NAME))).one()
+        connection.execute(t.backend_storage.update().where(at(NAME)).values(seen=None))
     backend.inner = MemoryBackend(NAME, versioned=True)
     domicile.open()
 
@@ -116,7 +134,7 @@ def test_each_backend_has_an_identity_of_its_own(domicile: Domicile) -> None:
 def test_a_restored_catalog_recognizes_its_storage(domicile: Domicile) -> None:
     """It may be older than the identity, which lies in the storage too."""
     with home(domicile).catalog.begin() as connection:
-        connection.execute(t.backend_identity.delete())
+        connection.execute(t.backend_storage.delete())
     before = domicile.backends[NAME].identity(timeout=10)
     domicile.open()
 
@@ -134,7 +152,7 @@ def test_storage_that_does_not_answer_is_recognized_later(domicile: Domicile) ->
 
 def at(name: str) -> ColumnElement[bool]:
     """Return the condition for the row of a backend."""
-    return t.backend_identity.c.backend == name
+    return t.backend_storage.c.backend == name
 
 
 @pytest.mark.parametrize("made", [False, True])

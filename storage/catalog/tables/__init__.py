@@ -25,7 +25,7 @@ from storage.catalog.tables.objects import (
 from storage.catalog.tables.records import day, file, held, record
 from storage.catalog.tables.region import (
     agreement,
-    backend_identity,
+    backend_storage,
     catalog_info,
     cell_choice,
     directory,
@@ -47,7 +47,7 @@ __all__ = [
     "absence",
     "agreement",
     "audit",
-    "backend_identity",
+    "backend_storage",
     "catalog_info",
     "cell_choice",
     "day",

@@ -141,12 +141,20 @@ drain = Table(  # the signed evidence that a company has nothing of the region a
 )
 
 
-backend_identity = Table(  # by which the storage of a backend is recognized
-    "backend_identity",
+backend_storage = Table(  # by which the storage of a backend is recognized; no role deletes it
+    "backend_storage",
     metadata,
     Column("backend", Text, primary_key=True),
-    Column("identity", Uuid, nullable=False),
+    Column("identity", Uuid, primary_key=True),
     Column("seen", MOMENT),  # NULL: chosen, but storage may lack it
+    Column("lost", MOMENT),  # NULL: it is in use
+    Column("actor", Text),
+    Column("document", Text),
+    Index("backend_storage_in_use", "backend", unique=True, postgresql_where=text("lost IS NULL")),
+    CheckConstraint(
+        "lost IS NULL OR (actor IS NOT NULL AND document IS NOT NULL)",
+        name="backend_storage_attested",
+    ),
 )
 
 

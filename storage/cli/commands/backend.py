@@ -1,13 +1,14 @@
 """``backend``: what buckets do with their objects, and emptying a backend that leaves."""
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Annotated
 
 from typer import Argument, Option
 
-from storage.catalog import departures, postures
+from storage.catalog import departures, postures, storages
 from storage.catalog.postures import Acceptance
+from storage.catalog.storages import Loss
 from storage.cli.error_handling import end_with_failed, failed_regions
 from storage.cli.opening import opened_homes
 from storage.cli.options import AsJson
@@ -46,14 +47,16 @@ def posture(as_json: AsJson = False) -> None:
 
     Nothing new goes to a bucket with a finding that is bad, or unreadable and not attested. Reads
     and deletions go on. A bucket is read again every few minutes. It also shows who has accepted
-    which backend for ledger entries, when and why.
+    which backend for ledger entries, when and why, and what storage was lost.
     """
     with opened_homes() as homes:
         by_region, failed = ask_each(homes.names, lambda name: _known(homes.served(name).region))
-    found = [state for states, _ in by_region.values() for state in states]
-    accepted = [each for _, acceptances in by_region.values() for each in acceptances]
+    found = [state for known in by_region.values() for state in known.states]
+    accepted = [each for known in by_region.values() for each in known.acceptances]
+    losses = [each for known in by_region.values() for each in known.losses]
     if as_json:
-        print_json({"backends": found, "acceptances": accepted} | failed_regions(failed))
+        shown = {"backends": found, "acceptances": accepted, "losses": losses}
+        print_json(shown | failed_regions(failed))
     elif found:
         print_table(
             ("backend", "read (UTC)", "takes new bytes", "findings"),
@@ -71,15 +74,25 @@ def posture(as_json: AsJson = False) -> None:
         print_note("No backend has a posture: directories do nothing by themselves.")
     if accepted and not as_json:
         _show_acceptances(accepted)
+    if losses and not as_json:
+        _show_losses(losses)
     end_with_failed(failed, as_json=as_json)
 
 
-def _known(region: OpenRegion) -> tuple[list[PostureState], list[Acceptance]]:
+@dataclass(frozen=True, slots=True)
+class _Known:
+    states: list[PostureState]
+    acceptances: list[Acceptance]
+    losses: list[Loss]
+
+
+def _known(region: OpenRegion) -> _Known:
     found = region.posture_states()
     with region.catalog.begin() as connection:
         accepted = postures.accepted(connection)
-        record = postures.acceptances(connection)
-    return [replace(state, ledger=name in accepted) for name, state in found.items()], record
+        record, losses = postures.acceptances(connection), storages.losses(connection)
+    states = [replace(state, ledger=name in accepted) for name, state in found.items()]
+    return _Known(states, record, losses)
 
 
 def _show_acceptances(accepted: Sequence[Acceptance]) -> None:
@@ -96,6 +109,14 @@ def _show_acceptances(accepted: Sequence[Acceptance]) -> None:
             )
             for each in accepted
         ],
+    )
+
+
+def _show_losses(losses: Sequence[Loss]) -> None:
+    print_blank()
+    print_table(
+        ("lost storage of", "since (UTC)", "by", "SHA-256 of the document"),
+        [(each.backend, format_minute(each.lost), each.actor, each.document) for each in losses],
     )
 
 
@@ -201,6 +222,10 @@ def _served(homes: Homes, name: str) -> ServedRegion:
     for error in failed.values():
         if isinstance(error, BackendUndeclared):
             raise error
-    known = list(backends)
+    raise unknown_backend(name, list(backends))
+
+
+def unknown_backend(name: str, known: list[str]) -> InvalidRequest:
+    """Return the error for a backend that no served region has."""
     advice = f"{did_you_mean(name, known)} Known backends: {', '.join(known)}."
-    raise InvalidRequest("Unknown backend.", advice=advice.strip())
+    return InvalidRequest("Unknown backend.", advice=advice.strip())

@@ -1,6 +1,5 @@
 """``subprocessor drain`` and ``subprocessor attest``: take everything away from a company."""
 
-import re
 import time
 from collections.abc import Callable
 from dataclasses import asdict, replace
@@ -9,11 +8,10 @@ from typing import Annotated
 
 from typer import Argument, Option
 
-from regions.fields import DIGEST
 from storage import draining
 from storage.catalog import drains
 from storage.cli.opening import chosen_regions, opened_homes
-from storage.cli.options import AsJson, OneRegion
+from storage.cli.options import AsJson, OneRegion, check_digest
 from storage.cli.output import (
     bad,
     good,
@@ -93,10 +91,7 @@ def attest(
             f"{part} is moved by a program, and not attested.",
             advice=f"Give one of: {', '.join(STEWARDED)}.",
         )
-    if re.match(DIGEST, document) is None:
-        raise InvalidRequest(
-            "The document is not a SHA-256.", advice="Run sha256sum on it, and give the 64 digits."
-        )
+    check_digest(document)
     with opened_homes() as homes:
         served = homes.served(region).region
         _check_handed_over(served, name, part)

@@ -3,6 +3,7 @@
 from tests.mutants.bugs.bug import bug
 
 IDENTITY = "tests/contract/test_backend_identity.py"
+LOST = "tests/integration/test_lost_storage.py"
 RECOGNITION = "tests/integration/test_recognition.py"
 
 BUGS = (
@@ -29,16 +30,16 @@ BUGS = (
     ),
     bug(
         "an identity counts before storage was seen with it",
-        "catalog/identities.py",
-        ".where(i.seen.is_not(None))",
-        "",
+        "catalog/storages.py",
+        ".where(s.seen.is_not(None), s.lost.is_(None))",
+        ".where(s.lost.is_(None))",
         RECOGNITION,
     ),
     bug(
         "an identity is never confirmed",
         "objects/recognition.py",
-        "        if found == known:\n",
-        "        if found != known:\n",
+        "        if found is not None and found == known:\n            with",
+        "        if found is None:\n            with",
         RECOGNITION,
     ),
     bug(
@@ -82,5 +83,40 @@ BUGS = (
         " or entry.startswith(_NEW_MARKER)",
         "",
         IDENTITY,
+    ),
+    bug(
+        "storage that answers is lost",
+        "objects/recognition.py",
+        "        if found is not None and found == known:\n            raise",
+        "        if found is None:\n            raise",
+        LOST,
+    ),
+    bug(
+        "lost storage comes back",
+        "catalog/storages.py",
+        "select(s.identity).where(s.backend == backend, s.lost.is_(None))",
+        "select(s.identity).where(s.backend == backend)",
+        LOST,
+    ),
+    bug(
+        "what was lost is seen absent",
+        "workers/purge.py",
+        "began <= losses[name]",
+        "began > losses[name]",
+        LOST,
+    ),
+    bug(
+        "the statement of a backend that lost its storage says seen",
+        "workers/vacate.py",
+        "lost=name in storages.last_losses(connection)",
+        "lost=False",
+        LOST,
+    ),
+    bug(
+        "a region with other storage opens without a probe",
+        "bootstrap.py",
+        "                recognize(region)\n",
+        "                pass\n",
+        RECOGNITION,
     ),
 )
