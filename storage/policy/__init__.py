@@ -43,6 +43,7 @@ from storage.policy.erasure import (
     may_destroy,
     plan_erasure,
 )
+from storage.policy.hosts import Reassigned, hosts, reassigned
 from storage.policy.lateness import (
     LEASE,
     REPLICATION_LEASE,
@@ -145,6 +146,7 @@ __all__ = [
     "Permit",
     "Placement",
     "PlanReason",
+    "Reassigned",
     "RegionEnd",
     "RetentionReason",
     "Retire",
@@ -181,6 +183,7 @@ __all__ = [
     "fence_until",
     "horizon_alarm",
     "horizon_wanted",
+    "hosts",
     "in_words",
     "judge",
     "key_copies",
@@ -203,6 +206,7 @@ __all__ = [
     "plan_erasure",
     "processors_of",
     "reassign",
+    "reassigned",
     "retain",
     "retry_after",
     "sampled",

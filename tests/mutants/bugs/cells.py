@@ -54,7 +54,7 @@ BUGS = (
         "draining.py",
         "        if replicas:\n",
         "        if False:\n",
-        DRAIN,
+        "tests/integration/test_backends_reassigned.py",
     ),
     bug(
         "a drain is signed while people have not handed over",

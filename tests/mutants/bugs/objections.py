@@ -69,14 +69,21 @@ BUGS = (
     bug(
         "what is replicated does not look at objections",
         "objects/places.py",
-        "    return without(region, backends, avoided) if avoided else tuple(backends)",
+        "    return without(region, connection, backends, avoided) if avoided else tuple(backends)",
         "    return tuple(backends)",
         OBJECTIONS,
     ),
     bug(
+        "an objection looks at the topology of today alone",
+        "objects/places.py",
+        "    given = stated | topologies.seen_hosts(connection, region.name)\n",
+        "    given = stated\n",
+        "tests/integration/test_backends_reassigned.py",
+    ),
+    bug(
         "held records go where their tenant objects to it",
         "packs/relocate.py",
-        "    backends = without(region, opened, avoided)[: region.region.replicas]",
+        "    backends = without(region, connection, opened, avoided)[: region.region.replicas]",
         "    backends = opened[: region.region.replicas]",
         OBJECTIONS,
     ),
