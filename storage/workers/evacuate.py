@@ -57,7 +57,7 @@ def _look(region: OpenRegion, found: InForce, log: FilteringBoundLogger, *, full
     now = region.clock.now()
     with region.catalog.begin() as connection:
         backends = run_by(region, connection, [found.company])
-        left = objections.count_left(connection, found.tenant, found.company, backends)
+        left = objections.count_left(connection, found, backends)
         gone = None if left else found.gone or now
         later = timedelta() if full else WAITING if left else _AGAIN
         objections.looked(connection, found, gone=gone, look_at=now + later)
