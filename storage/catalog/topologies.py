@@ -56,15 +56,18 @@ def on_day(connection: Connection, day: date) -> list[Seen]:
     return sorted(map(_seen, found), key=lambda seen: seen.first_seen)
 
 
-def parts_of(connection: Connection, company: str, region: str) -> set[tuple[PartKind, str]]:
+def parts_of(
+    connection: Connection, company: str, region: str
+) -> dict[tuple[PartKind, str], datetime]:
     """Return what a company ran or was given in a region, by any topology that was seen.
 
-    Each with the name of the backend, if it is one.
+    Each with the name of the backend, if it is one, and when a topology was last seen that says so.
     """
+    oldest_first = select(t.topology_seen).order_by(s.last_seen)
     return {
-        (part.kind, part.name)
-        for row in connection.execute(select(t.topology_seen))
-        for one in _seen(row).companies
+        (part.kind, part.name): seen.last_seen
+        for seen in map(_seen, connection.execute(oldest_first))
+        for one in seen.companies
         if one.name == company
         for part in one.parts
         if part.region == region

@@ -17,7 +17,7 @@ from storage.policy.copies import (
     may_hand_over,
     processors_of,
 )
-from storage.policy.draining import Effort, effort
+from storage.policy.draining import Effort, effort, is_later
 from storage.policy.ending import (
     EndReason,
     Left,
@@ -185,6 +185,7 @@ __all__ = [
     "horizon_wanted",
     "hosts",
     "in_words",
+    "is_later",
     "judge",
     "key_copies",
     "ledger_backends",

@@ -1,6 +1,8 @@
-"""What emptying a backend takes: requests, bytes and time, from what is there."""
+"""What emptying a backend takes, and which evidence of a drain still counts."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,3 +32,12 @@ def effort(replicas: int, size: int, *, homes: int, rate: float | None) -> Effor
         bytes=size * (2 + homes),
         seconds=replicas / rate if rate else None,
     )
+
+
+def is_later(at: datetime, given: Iterable[datetime]) -> bool:
+    """Return whether evidence of a moment shows that a company has no part of a region any more.
+
+    ``given``: when each topology was last seen that gives it the part. What was said before is
+    about an earlier time in which the company had it.
+    """
+    return all(at > moment for moment in given)

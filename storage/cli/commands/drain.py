@@ -11,7 +11,6 @@ from typer import Argument, Option
 
 from regions.fields import DIGEST
 from storage import draining
-from storage.catalog import drains
 from storage.cli.opening import chosen_regions, opened_homes
 from storage.cli.options import AsJson, OneRegion
 from storage.cli.output import (
@@ -32,7 +31,6 @@ from storage.draining import STEWARDED, Plan
 from storage.errors import InvalidRequest
 from storage.logs import make_logger
 from storage.model.listing import PartKind
-from storage.region import OpenRegion
 from storage.text import format_size, plural
 
 Company = Annotated[str, Argument(metavar="NAME", help="The company.", show_default=False)]
@@ -99,29 +97,11 @@ def attest(
         )
     with opened_homes() as homes:
         served = homes.served(region).region
-        _check_handed_over(served, name, part)
-        with served.catalog.begin() as connection:
-            new = drains.attest(
-                connection, name, part, actor=actor, document=document, at=served.clock.now()
-            )
+        new = draining.attest(served, name, part, actor=actor, document=document)
     if as_json:
         print_json({"sub_processor": name, "region": region, "part": part, "new": new})
         return
     print_text(f"{name} no longer runs the {part} of {region}{'' if new else ', as before'}.")
-
-
-def _check_handed_over(region: OpenRegion, name: str, part: PartKind) -> None:
-    """Raise InvalidRequest if the company never ran the part, or still does by the topology."""
-    if part not in draining.plan(region, name).parts:
-        raise InvalidRequest(
-            f"{name} never ran the {part} of {region.name}.",
-            advice="See: domicile subprocessor list",
-        )
-    if dict(region.region.stewards)[part.value].sub_processor == name:
-        raise InvalidRequest(
-            f"The topology says that {name} runs the {part} of {region.name}.",
-            advice="Name the new company in the region's file first.",
-        )
 
 
 def _with_parts(homes: Homes, name: str, region: str | None) -> list[str]:
