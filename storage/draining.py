@@ -6,7 +6,7 @@ and backups: each such part is on a checklist, and needs an attestation.
 
 import hashlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from sqlalchemy import Connection
@@ -20,7 +20,8 @@ from storage.evidence.drains import Drain, EmptiedBackend, HandedOver, sign_drai
 from storage.evidence.keys import key_id
 from storage.model.listing import PartKind
 from storage.objects.keyring import KeyRing
-from storage.policy import Effort, effort, is_later
+from storage.objects.locks import find_locked
+from storage.policy import Effort, Locked, effort, is_later
 from storage.region import OpenRegion
 from storage.text import plural
 from storage.workers.loop import duties
@@ -34,7 +35,8 @@ STEWARDED = (PartKind.CATALOG, PartKind.KEYS, PartKind.BACKUPS)
 class Place:
     """A backend of the company: what is there, where it goes, and what its server refuses.
 
-    ``refused``: replicas whose deletion failed, by error code. An object lock is one reason.
+    ``refused``: replicas whose deletion failed, by error code. ``locked``: how long object locks
+    keep some of them; None: no lock is known.
     """
 
     backend: str
@@ -43,6 +45,7 @@ class Place:
     refused: dict[str, int]
     emptied: bool
     effort: Effort
+    locked: Locked | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +103,15 @@ def plan(region: OpenRegion, company: str, *, rate: float | None = None) -> Plan
     return Plan(region.name, company, tuple(places), copies, parts, renamed, last)
 
 
+def with_locks(region: OpenRegion, found: Plan) -> Plan:
+    """Return the plan with the object locks that keep what was refused. Asks the backends."""
+    places = (
+        replace(place, locked=find_locked(region, place.backend)) if place.refused else place
+        for place in found.places
+    )
+    return replace(found, places=tuple(places))
+
+
 def _attested(
     connection: Connection, company: str, had: Mapping[tuple[PartKind, str], datetime]
 ) -> dict[PartKind, Handover | None]:
@@ -154,7 +166,10 @@ def drain(
     """
     found = plan(region, company)
     for place in found.places:
-        retire(region, keys, place.backend, log, tell=tell)
+        try:
+            retire(region, keys, place.backend, log, tell=tell)
+        except Unavailable as error:
+            raise _kept(region, place.backend, error) from error
     for duty in duties(region, keys, log):
         if duty.name == "request_deletion":
             while duty.piece():
@@ -162,6 +177,18 @@ def drain(
     found = plan(region, company)
     _check_nothing_left(region, found)
     return _sign(region, found)
+
+
+def _kept(region: OpenRegion, backend: str, error: Unavailable) -> Unavailable:
+    """Return the error with the object lock that keeps what is left, if there is one."""
+    locked = find_locked(region, backend)
+    if locked is None:
+        return error
+    return Unavailable(
+        f"{backend} still has replicas that an object lock keeps ({locked.text}).",
+        advice="Domicile did not set it. Run this command again when it has ended. How much is "
+        "left: domicile subprocessor drain --dry-run",
+    )
 
 
 def _check_nothing_left(region: OpenRegion, found: Plan) -> None:

@@ -8,6 +8,7 @@ from sqlalchemy.dialects.postgresql import insert
 
 from storage.catalog import tables as t
 from storage.catalog.counting import count_up_to
+from storage.errors import PurgeIncomplete
 from storage.model import ReplicaState
 from storage.model.listing import PartKind
 
@@ -61,6 +62,13 @@ def refused(connection: Connection, backend: str) -> dict[str, int]:
     some = failed.limit(_COUNTED).subquery()
     rows = connection.execute(select(some.c.last_error, func.count()).group_by(some.c.last_error))
     return {str(code): number for code, number in rows}
+
+
+def undeleted(connection: Connection, backend: str, limit: int) -> list[str]:
+    """Return the keys of replicas of which the backend refused to delete a part, oldest first."""
+    incomplete = r.state == ReplicaState.PURGING, r.last_error == PurgeIncomplete.__name__
+    query = select(r.key).where(r.backend == backend, *incomplete).order_by(r.purging_since)
+    return list(connection.scalars(query.limit(limit)))
 
 
 def count_copies(connection: Connection, company: str) -> int:

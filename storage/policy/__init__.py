@@ -17,7 +17,7 @@ from storage.policy.copies import (
     may_hand_over,
     processors_of,
 )
-from storage.policy.draining import Effort, effort, is_later
+from storage.policy.draining import Effort, Locked, effort, is_later, longest
 from storage.policy.ending import (
     EndReason,
     Left,
@@ -135,6 +135,7 @@ __all__ = [
     "KnownPosture",
     "Lateness",
     "Left",
+    "Locked",
     "Means",
     "Migration",
     "Notice",
@@ -191,6 +192,7 @@ __all__ = [
     "ledger_backends",
     "ledger_from",
     "list_companies",
+    "longest",
     "may_destroy",
     "may_empty",
     "may_hand_over",

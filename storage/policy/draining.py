@@ -34,6 +34,38 @@ def effort(replicas: int, size: int, *, homes: int, rate: float | None) -> Effor
     )
 
 
+@dataclass(frozen=True, slots=True)
+class Locked:
+    """How long object locks keep what could not be deleted.
+
+    ``until``: the latest end of a retention period that was seen, ``held``: whether a legal hold
+    was. ``complete``: whether all that was refused was looked at.
+    """
+
+    until: datetime | None
+    held: bool
+    complete: bool
+
+    @property
+    def text(self) -> str:
+        """Say it."""
+        if self.held:
+            return "legal hold, no end"
+        end = "" if self.until is None else f"locked until {self.until:%Y-%m-%d}"
+        return end if self.complete else f"{end} or later"
+
+
+def longest(locks: Iterable[tuple[datetime | None, bool]], *, complete: bool) -> Locked | None:
+    """Return how long locks keep what was refused. None: no lock was seen.
+
+    ``locks``: of each replica that was looked at, the end of its retention and whether it is held.
+    """
+    found = list(locks)
+    ends = [end for end, _ in found if end is not None]
+    held = any(held for _, held in found)
+    return Locked(max(ends, default=None), held, complete) if ends or held else None
+
+
 def is_later(at: datetime, given: Iterable[datetime]) -> bool:
     """Return whether evidence of a moment shows that a company has no part of a region any more.
 

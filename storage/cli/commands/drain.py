@@ -56,7 +56,10 @@ def drain(
     with opened_homes() as homes:
         names = _with_parts(homes, name, region)
         if dry_run:
-            plans = [draining.plan(homes.served(n).region, name, rate=rate) for n in names]
+            regions = [homes.served(n).region for n in names]
+            plans = [
+                draining.with_locks(one, draining.plan(one, name, rate=rate)) for one in regions
+            ]
             _show_plans(plans, as_json=as_json)
             return
         receipts = {n: _drain(homes, n, name, rate) for n in names}
@@ -180,6 +183,7 @@ def _show(plan: Plan) -> None:
                 ("bytes read and written, at most", format_size(work.bytes)),
                 ("time at that rate", seconds),
                 *(("refused", f"{code}: {n:,}") for code, n in place.refused.items()),
+                *((("kept by object lock", bad(lock.text)),) if (lock := place.locked) else ()),
             ],
             indent=4,
         )
