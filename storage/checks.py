@@ -16,7 +16,7 @@ from storage.region import OpenRegion
 def check_catalog(region: OpenRegion) -> None:
     """Check that the catalog is safe, and fits this code, these keys and this topology.
 
-    Raises CatalogUnsafe, CatalogUnsupported, RegionNotRoutable, SettingsError or BackendUndeclared.
+    Raises CatalogUnsafe, CatalogUnsupported, RegionNotRoutable, and what ``check_fits`` raises.
     """
     region.catalog.check()
     with region.catalog.begin() as connection:
@@ -27,10 +27,11 @@ def check_catalog(region: OpenRegion) -> None:
 def check_fits(region: OpenRegion, connection: Connection) -> None:
     """Check that the catalog fits these keys and this topology.
 
-    Raises SettingsError or BackendUndeclared.
+    Raises SettingsError, BackendUndeclared or BackendReassigned.
     """
     pseudonym_keys.check(connection, region.name, region.pseudonyms.checks())
     departures.check(connection, region.name, list(region.backends))
+    topologies.check_hosts(connection, region.name, region.topology)
 
 
 def guard_catalog(region: OpenRegion, log: FilteringBoundLogger) -> bool:

@@ -5,9 +5,11 @@ and backups: each such part is on a checklist, and needs an attestation.
 """
 
 import hashlib
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
 
+from sqlalchemy import Connection
 from structlog.typing import FilteringBoundLogger
 
 from storage.catalog import departures, drains, signing_keys, topologies
@@ -18,7 +20,8 @@ from storage.evidence.drains import Drain, EmptiedBackend, HandedOver, sign_drai
 from storage.evidence.keys import key_id
 from storage.model.listing import PartKind
 from storage.objects.keyring import KeyRing
-from storage.policy import Effort, effort
+from storage.objects.locks import find_locked
+from storage.policy import Effort, Locked, effort, is_later
 from storage.region import OpenRegion
 from storage.text import plural
 from storage.workers.loop import duties
@@ -32,7 +35,8 @@ STEWARDED = (PartKind.CATALOG, PartKind.KEYS, PartKind.BACKUPS)
 class Place:
     """A backend of the company: what is there, where it goes, and what its server refuses.
 
-    ``refused``: replicas whose deletion failed, by error code. An object lock is one reason.
+    ``refused``: replicas whose deletion failed, by error code. ``locked``: how long object locks
+    keep some of them; None: no lock is known.
     """
 
     backend: str
@@ -41,6 +45,7 @@ class Place:
     refused: dict[str, int]
     emptied: bool
     effort: Effort
+    locked: Locked | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +53,7 @@ class Plan:
     """What a company has of a region. ``parts``: what it runs or ran, None: not attested yet.
 
     ``renamed``: replicas by backend that it ran and that the topology gives to another company.
+    ``last``: when a topology was last seen that gives it anything of the region.
     """
 
     region: str
@@ -56,6 +62,7 @@ class Plan:
     copies: int
     parts: dict[PartKind, Handover | None]
     renamed: dict[str, int]
+    last: datetime
 
     @property
     def open_parts(self) -> tuple[PartKind, ...]:
@@ -89,12 +96,57 @@ def plan(region: OpenRegion, company: str, *, rate: float | None = None) -> Plan
             refused = drains.refused(connection, name)
             places.append(Place(name, found, targets, refused, emptied, work))
         copies = drains.count_copies(connection, company)
-        attested = drains.attested(connection, company)
+        parts = _attested(connection, company, had)
         ran = {name for kind, name in had if kind is PartKind.BACKEND} - set(names)
         renamed = {name: departures.count_left(connection, name) for name in sorted(ran)}
-    kinds = {kind for kind, _ in had}
-    parts = {part: attested.get(part) for part in STEWARDED if part in kinds}
-    return Plan(region.name, company, tuple(places), copies, parts, renamed)
+    last = max(had.values())
+    return Plan(region.name, company, tuple(places), copies, parts, renamed, last)
+
+
+def with_locks(region: OpenRegion, found: Plan) -> Plan:
+    """Return the plan with the object locks that keep what was refused. Asks the backends."""
+    places = (
+        replace(place, locked=find_locked(region, place.backend)) if place.refused else place
+        for place in found.places
+    )
+    return replace(found, places=tuple(places))
+
+
+def _attested(
+    connection: Connection, company: str, had: Mapping[tuple[PartKind, str], datetime]
+) -> dict[PartKind, Handover | None]:
+    """Return what people hand over that the company had, with the attestation that counts."""
+    found = drains.attested(connection, company)
+    given = {part: had[part, ""] for part in STEWARDED if (part, "") in had}
+    return {
+        part: next((one for one in found.get(part, ()) if is_later(one.at, [last])), None)
+        for part, last in given.items()
+    }
+
+
+def attest(region: OpenRegion, company: str, part: PartKind, *, actor: str, document: str) -> bool:
+    """Note who attests that a company no longer runs a part of the region. False: that is known.
+
+    ``document``: the SHA-256 of the company's document that says so. Raises InvalidRequest if the
+    company never ran the part, or still does by the topology.
+    """
+    parts = plan(region, company).parts
+    if part not in parts:
+        raise InvalidRequest(
+            f"{company} never ran the {part} of {region.name}.",
+            advice="See: domicile subprocessor list",
+        )
+    if dict(region.region.stewards)[part.value].sub_processor == company:
+        raise InvalidRequest(
+            f"The topology says that {company} runs the {part} of {region.name}.",
+            advice="Name the new company in the region's file first.",
+        )
+    if parts[part] is not None:
+        return False
+    with region.catalog.begin() as connection:
+        new = Handover(part, actor, document, region.clock.now())
+        drains.attest(connection, company, new)
+    return True
 
 
 def drain(
@@ -114,7 +166,10 @@ def drain(
     """
     found = plan(region, company)
     for place in found.places:
-        retire(region, keys, place.backend, log, tell=tell)
+        try:
+            retire(region, keys, place.backend, log, tell=tell)
+        except Unavailable as error:
+            raise _kept(region, place.backend, error) from error
     for duty in duties(region, keys, log):
         if duty.name == "request_deletion":
             while duty.piece():
@@ -122,6 +177,18 @@ def drain(
     found = plan(region, company)
     _check_nothing_left(region, found)
     return _sign(region, found)
+
+
+def _kept(region: OpenRegion, backend: str, error: Unavailable) -> Unavailable:
+    """Return the error with the object lock that keeps what is left, if there is one."""
+    locked = find_locked(region, backend)
+    if locked is None:
+        return error
+    return Unavailable(
+        f"{backend} still has replicas that an object lock keeps ({locked.text}).",
+        advice="Domicile did not set it. Run this command again when it has ended. How much is "
+        "left: domicile subprocessor drain --dry-run",
+    )
 
 
 def _check_nothing_left(region: OpenRegion, found: Plan) -> None:
@@ -138,22 +205,22 @@ def _check_nothing_left(region: OpenRegion, found: Plan) -> None:
             advice="They are asked back when their time or the agreement ends. See: domicile "
             "processor copies",
         )
-    if found.open_parts:
-        raise Unavailable(
-            f"{found.company} runs or ran the {', '.join(found.open_parts)} of {region.name}.",
-            advice="Hand it over, and attest that: domicile subprocessor attest",
-        )
     stewards = dict(region.region.stewards)
     still = [role for role, steward in stewards.items() if steward.sub_processor == found.company]
     if still:
         raise Unavailable(
             f"The topology says that {found.company} runs the {', '.join(still)} of {region.name}.",
-            advice="Name the new company in the region's file.",
+            advice="Name the new company in the region's file, then attest the handover.",
+        )
+    if found.open_parts:
+        raise Unavailable(
+            f"{found.company} runs or ran the {', '.join(found.open_parts)} of {region.name}.",
+            advice="Hand it over, and attest that: domicile subprocessor attest",
         )
 
 
 def _sign(region: OpenRegion, found: Plan) -> str:
-    """Sign that nothing is left. A receipt that states the same is not made twice."""
+    """Sign that nothing is left, unless the newest receipt is later than all that it is about."""
     with region.catalog.begin() as connection:
         drains.lock(connection)
         ended = [departures.latest(connection, place.backend) for place in found.places]
@@ -162,9 +229,11 @@ def _sign(region: OpenRegion, found: Plan) -> str:
             raise Unavailable(
                 f"Something new came to {found.company}.", advice="Run the command again."
             )
-        known = drains.latest(connection, found.company, [each.begun for each in emptied])
-        if known is not None:
-            return known
+        known = drains.latest(connection, found.company)
+        attested = [part.at for part in found.parts.values() if part is not None]
+        since = [found.last, *attested, *(each.begun for each in emptied)]
+        if known is not None and is_later(known[1], since):
+            return known[0]
         now = region.clock.now()
         receipt = Drain(
             region=region.name,

@@ -140,9 +140,10 @@ def _catalog_and_keys(
 
 
 def _see(catalog: Catalog, topology: Topology, dependencies: Dependencies) -> None:
-    """Check that the topology keeps the notice of sub-processors, and note that it was seen."""
+    """Check the topology against those that the catalog has seen, and note that it was seen."""
     now = dependencies.clock(catalog).now()
     with catalog.begin() as connection:
+        topologies.check_hosts(connection, catalog.region, topology)
         topologies.check(connection, catalog.region, topology, now)
         topologies.note(connection, topology, now)
 

@@ -48,6 +48,18 @@ class StoredItem:
     handle: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class ObjectLock:
+    """What keeps an item from deletion: an object lock of the backend.
+
+    ``until``: the end of the longest retention period (None: there is none). ``held``: whether
+    there is a legal hold, which has no end.
+    """
+
+    until: datetime | None
+    held: bool
+
+
 class Upload(Protocol):
     """An upload of unknown size. Nothing is readable before ``finish``.
 
@@ -159,6 +171,14 @@ class Backend(Reader, Protocol):
 
     def release(self, key: str) -> None:
         """Undo ``preserve`` for every version of exactly this key, if it exists."""
+        ...
+
+    def find_lock(self, key: str) -> ObjectLock | None:
+        """Return what keeps items of exactly this key from deletion, whoever locked them.
+
+        None: there is no lock, or the backend does not say. It looks at a few items. Raises
+        BackendError.
+        """
         ...
 
     def list_key(self, key: str) -> list[StoredItem]:

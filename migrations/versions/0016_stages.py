@@ -52,7 +52,7 @@ UP = (
     """
     CREATE TABLE handover (
       company text, part text, actor text NOT NULL, document text NOT NULL,
-      at timestamptz NOT NULL, PRIMARY KEY (company, part)
+      at timestamptz, PRIMARY KEY (company, part, at)
     )
     """,
     """

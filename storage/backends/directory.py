@@ -47,7 +47,7 @@ from storage.errors import (
     PurgeIncomplete,
 )
 from storage.model import Entropy, Posture
-from storage.ports import ItemKind, StoredItem
+from storage.ports import ItemKind, ObjectLock, StoredItem
 
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
 _ABSENT = (FileNotFoundError, NotADirectoryError, IsADirectoryError)
@@ -175,6 +175,11 @@ class DirectoryBackend:
     def release(self, key: str) -> None:
         """Do nothing: ``preserve`` did nothing."""
         checked(key)
+
+    def find_lock(self, key: str) -> ObjectLock | None:
+        """Return None: a directory has no object locks."""
+        checked(key)
+        return None
 
     def purge(self, key: str) -> None:
         checked(key)

@@ -10,7 +10,7 @@ from uuid import UUID
 from storage.backends.uploads import AbortingUpload
 from storage.errors import BackendTimeout, BackendUnavailable
 from storage.model import Posture
-from storage.ports import Backend, ItemKind, StoredItem, Upload
+from storage.ports import Backend, ItemKind, ObjectLock, StoredItem, Upload
 
 
 class WatchedBackend:
@@ -80,6 +80,10 @@ class WatchedBackend:
     def purge(self, key: str) -> None:
         with self.watching():
             self._inner.purge(key)
+
+    def find_lock(self, key: str) -> ObjectLock | None:
+        with self.watching():
+            return self._inner.find_lock(key)
 
     def list_key(self, key: str) -> list[StoredItem]:
         with self.watching():

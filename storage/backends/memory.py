@@ -12,7 +12,7 @@ from storage.backends.probing import CONTROL, exercise
 from storage.backends.uploads import AbortingUpload
 from storage.errors import BackendUnavailable, KeyAbsent, PurgeIncomplete
 from storage.model import Posture
-from storage.ports import ItemKind, StoredItem
+from storage.ports import ItemKind, ObjectLock, StoredItem
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +138,10 @@ class MemoryBackend:
             for handle, upload in list(self._contents.uploads.items()):
                 if upload.key == key:
                     del self._contents.uploads[handle]
+
+    def find_lock(self, key: str) -> ObjectLock | None:
+        with self._contents.lock:
+            return ObjectLock(None, held=True) if checked(key) in self._preserved else None
 
     def list_key(self, key: str) -> list[StoredItem]:
         with self._contents.lock:

@@ -1,6 +1,5 @@
 """Companies that are drained from a region: what they have, what was attested, the receipts."""
 
-from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -9,6 +8,7 @@ from sqlalchemy.dialects.postgresql import insert
 
 from storage.catalog import tables as t
 from storage.catalog.counting import count_up_to
+from storage.errors import PurgeIncomplete
 from storage.model import ReplicaState
 from storage.model.listing import PartKind
 
@@ -64,34 +64,39 @@ def refused(connection: Connection, backend: str) -> dict[str, int]:
     return {str(code): number for code, number in rows}
 
 
+def undeleted(connection: Connection, backend: str, limit: int) -> list[str]:
+    """Return the keys of replicas of which the backend refused to delete a part, oldest first."""
+    incomplete = r.state == ReplicaState.PURGING, r.last_error == PurgeIncomplete.__name__
+    query = select(r.key).where(r.backend == backend, *incomplete).order_by(r.purging_since)
+    return list(connection.scalars(query.limit(limit)))
+
+
 def count_copies(connection: Connection, company: str) -> int:
     """Count the copies at a company that are not confirmed to be deleted, up to a million."""
     left = select(c.id).where(c.processor == company, c.state != "confirmed")
     return count_up_to(connection, left, _COUNTED)
 
 
-def attest(
-    connection: Connection, company: str, part: PartKind, *, actor: str, document: str, at: datetime
-) -> bool:
-    """Note who attests that a company no longer runs a part. Return False if that is known."""
-    new = insert(t.handover).values(
-        company=company, part=part, actor=actor, document=document, at=at
-    )
-    return connection.scalar(new.on_conflict_do_nothing().returning(a.part)) is not None
+def attest(connection: Connection, company: str, new: Handover) -> None:
+    """Note who attests that a company no longer runs a part."""
+    values = {"part": new.part, "actor": new.actor, "document": new.document, "at": new.at}
+    connection.execute(insert(t.handover).values(company=company, **values))
 
 
-def attested(connection: Connection, company: str) -> dict[PartKind, Handover]:
-    """Return what is attested of a company, by part."""
-    rows = connection.execute(select(a.part, a.actor, a.document, a.at).where(a.company == company))
-    return {PartKind(row[0]): Handover(PartKind(row[0]), *row[1:]) for row in rows}
+def attested(connection: Connection, company: str) -> dict[PartKind, list[Handover]]:
+    """Return what is attested of a company, by part, oldest first."""
+    query = select(a.part, a.actor, a.document, a.at).where(a.company == company).order_by(a.at)
+    found: dict[PartKind, list[Handover]] = {}
+    for part, *values in connection.execute(query):
+        found.setdefault(PartKind(part), []).append(Handover(PartKind(part), *values))
+    return found
 
 
-def latest(connection: Connection, company: str, begun: Collection[datetime]) -> str | None:
-    """Return the newest receipt of a company that is not older than these moments."""
-    query = select(d.token).where(d.company == company).order_by(d.finished.desc()).limit(1)
-    for moment in begun:
-        query = query.where(d.finished >= moment)
-    return connection.scalar(query)
+def latest(connection: Connection, company: str) -> tuple[str, datetime] | None:
+    """Return the newest receipt of a company, and its moment."""
+    query = select(d.token, d.finished).where(d.company == company)
+    row = connection.execute(query.order_by(d.finished.desc()).limit(1)).one_or_none()
+    return None if row is None else (row[0], row[1])
 
 
 def finish(connection: Connection, company: str, token: str, at: datetime) -> None:

@@ -1,8 +1,8 @@
 """Objections of tenants to companies, and what is left at those companies."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from sqlalchemy import (
@@ -11,6 +11,7 @@ from sqlalchemy import (
     Connection,
     Select,
     Text,
+    and_,
     any_,
     delete,
     exists,
@@ -26,13 +27,16 @@ from storage.catalog import tables as t
 from storage.catalog.copies import left_at
 from storage.catalog.counting import count_up_to
 from storage.catalog.engine import own_tenant
-from storage.catalog.kinds import ObjectKind
+from storage.catalog.erasure_waits import is_harmless
+from storage.catalog.kinds import ObjectKind, ObjectState
 from storage.catalog.objects import StoredObject
 from storage.model import Objection, ReplicaState
 
-f, n, r = t.objection_in_force.c, t.objection.c, t.replica.c
+f, n, o, r = t.objection_in_force.c, t.objection.c, t.object_.c, t.replica.c
 
 COUNTED = 1_000_000
+_CLOCKS = timedelta(seconds=1)  # more than the clocks of two processes may differ
+_SHARED = (ObjectKind.PACK, ObjectKind.DAY_KEY)
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,21 +191,26 @@ def to_move(
     Those that were tried in vain come again later.
     """
     ready = or_(r.next_attempt.is_(None), r.next_attempt <= now)
-    query = _at(tenant, backends).where(r.state == ReplicaState.STORED, ready).limit(limit)
-    return [(row[0], row[1]) for row in connection.execute(query)]
+    stored = _at(_objects_of(tenant), backends).where(r.state == ReplicaState.STORED, ready)
+    return [(row[0], row[1]) for row in connection.execute(stored.limit(limit))]
 
 
-def count_left(connection: Connection, tenant: str, company: str, backends: Collection[str]) -> int:
-    """Return how many replicas and copies of a tenant are at a company, up to a million."""
-    replicas = _at(tenant, backends).where(r.state != ReplicaState.GONE)
-    copies = left_at(tenant, company)
+def count_left(connection: Connection, found: InForce, backends: Collection[str]) -> int:
+    """Return how many replicas and copies of a tenant are at a company, up to a million.
+
+    Those that no record needs count too, until they are gone: of what was erased or has expired,
+    and of writes that were refused at their commit.
+    """
+    objects = union_all(_objects_of(found.tenant), *_without_rows(found))
+    replicas = _at(objects, backends).where(r.state != ReplicaState.GONE)
+    copies = left_at(found.tenant, found.company)
     return count_up_to(connection, replicas, COUNTED) + count_up_to(connection, copies, COUNTED)
 
 
-def _at(tenant: str, backends: Collection[str]) -> Select[UUID, UUID]:
-    """SQL: replicas on backends of the objects and keys that a tenant's records need."""
+def _at(objects: CompoundSelect[UUID], backends: Collection[str]) -> Select[UUID, UUID]:
+    """SQL: replicas of objects on backends."""
     named = r.backend == any_(literal(list(backends), t.object_.c.backends.type))
-    return select(r.id, r.object_id).where(r.object_id.in_(_objects_of(tenant)), named)
+    return select(r.id, r.object_id).where(r.object_id.in_(objects), named)
 
 
 def _objects_of(tenant: str) -> CompoundSelect[UUID]:
@@ -214,6 +223,25 @@ def _objects_of(tenant: str) -> CompoundSelect[UUID]:
     ]
     own = select(t.day_key.c.object_id).where(t.day_key.c.tenant == tenant)
     return union_all(*needs, own)
+
+
+def _without_rows(found: InForce) -> Iterator[Select[UUID]]:
+    """SQL: the objects that may have bytes of a tenant, though none of its rows needs them.
+
+    No row says whose bytes an old shared object has. So each counts that was announced before the
+    objection, until nothing is left for the first time: what is purged later was needed then.
+    """
+    e, eo = t.erasure.c, t.erasure_object.c
+    erased = select(eo.object_id).join(t.erasure, e.id == eo.erasure_id)
+    noted = erased.join(t.object_, o.id == eo.object_id).where(e.tenant == found.tenant)
+    yield noted.where(~is_harmless())
+    whose = o.tenant == found.tenant
+    if found.gone is None:
+        old = o.announced <= found.since + _CLOCKS
+        whose |= and_(o.tenant.is_(None), o.kind.in_(_SHARED), old)
+    yield select(o.id).where(o.state == ObjectState.WRITING, whose)
+    purging = select(o.id).join(t.replica, r.object_id == o.id)
+    yield purging.where(r.state == ReplicaState.PURGING, whose)
 
 
 def count_overdue(connection: Connection, companies: dict[str, datetime], most: int) -> int:

@@ -6,15 +6,16 @@ With them the list on a past day is a fact, and a topology cannot say that it wa
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, date, datetime, time, timedelta
+from functools import partial
 from typing import Any
 
-from sqlalchemy import Connection, Row, select
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import Connection, Row, func, select
+from sqlalchemy.dialects.postgresql import JSONB, insert
 
 from regions.model import Topology
 from storage.catalog import tables as t
 from storage.model.listing import Listed, Part, PartKind
-from storage.policy import carry, list_companies, notice_faults
+from storage.policy import carry, list_companies, notice_faults, reassigned
 
 s = t.topology_seen.c
 
@@ -55,19 +56,36 @@ def on_day(connection: Connection, day: date) -> list[Seen]:
     return sorted(map(_seen, found), key=lambda seen: seen.first_seen)
 
 
-def parts_of(connection: Connection, company: str, region: str) -> set[tuple[PartKind, str]]:
+def parts_of(
+    connection: Connection, company: str, region: str
+) -> dict[tuple[PartKind, str], datetime]:
     """Return what a company ran or was given in a region, by any topology that was seen.
 
-    Each with the name of the backend, if it is one.
+    Each with the name of the backend, if it is one, and when a topology was last seen that says so.
     """
+    oldest_first = select(t.topology_seen).order_by(s.last_seen)
     return {
-        (part.kind, part.name)
-        for row in connection.execute(select(t.topology_seen))
-        for one in _seen(row).companies
+        (part.kind, part.name): seen.last_seen
+        for seen in map(_seen, connection.execute(oldest_first))
+        for one in seen.companies
         if one.name == company
         for part in one.parts
         if part.region == region
     }
+
+
+def seen_hosts(connection: Connection, region: str) -> set[tuple[str, str]]:
+    """Return each backend of a region with each company that had it by a topology that was seen."""
+    elements = partial(func.jsonb_array_elements, type_=JSONB)
+    one = select(elements(s.sub_processors).label("company")).subquery().c
+    name = one.company["name"].astext.label("name")
+    every = select(name, elements(one.company["parts"]).label("part")).subquery().c
+    query = (
+        select(every.part["name"].astext, every.name)
+        .where(every.part["kind"].astext == PartKind.BACKEND, every.part["region"].astext == region)
+        .distinct()
+    )
+    return {(row[0], row[1]) for row in connection.execute(query)}
 
 
 def check(connection: Connection, region: str, topology: Topology, now: datetime) -> None:
@@ -75,12 +93,26 @@ def check(connection: Connection, region: str, topology: Topology, now: datetime
 
     One that the catalog has seen before is allowed: processes may go back to it.
     """
-    if connection.scalar(select(s.digest).where(s.digest == topology.digest)):
+    if _is_seen(connection, topology):
         return
     latest = newest(connection)
     seen = latest.companies if latest is not None else None
     for fault in notice_faults(seen, list_companies(topology), region, now.date()):
         raise fault.error(region)
+
+
+def check_hosts(connection: Connection, region: str, topology: Topology) -> None:
+    """Raise BackendReassigned if a topology gives a backend to a company that did not have it."""
+    if _is_seen(connection, topology):
+        return
+    known = seen_hosts(connection, region)
+    for fault in reassigned(known, list_companies(topology), region):
+        raise fault.error(region)
+
+
+def _is_seen(connection: Connection, topology: Topology) -> bool:
+    known = select(s.digest).where(s.digest == topology.digest)
+    return connection.scalar(known) is not None
 
 
 def note(connection: Connection, topology: Topology, now: datetime) -> None:

@@ -23,8 +23,8 @@ def object_to(
     """Note an objection. Raises ObjectionRefused."""
 
     def work(connection: Connection) -> ObjectionEffect:
-        now = region.clock.now()
         own_tenant(connection, tenant)
+        now = region.clock.now()
         terms = _terms(connection, tenant)
         others = terms.objections - {company}
         effect = may_object(region.topology, terms.spec, company, others, now.date()).demand()
@@ -66,9 +66,8 @@ def history(region: OpenRegion, tenant: str) -> list[Objection]:
 def _progress(
     region: OpenRegion, connection: Connection, one: Objection, found: InForce
 ) -> Objection:
-    left = objections.count_left(
-        connection, found.tenant, found.company, run_by(region, found.company)
-    )
+    backends = run_by(region, connection, [found.company])
+    left = objections.count_left(connection, found, backends)
     company = region.topology.sub_processors.get(one.company)
     due = objection_due(company, found.since.date()) if company is not None else None
     overdue = left > 0 and due is not None and region.clock.now().date() >= due

@@ -38,6 +38,7 @@
     │   ├── TopologyError  SettingsError
     │   ├── RegionNotRoutable    declared, and not provisioned yet, or retired
     │   ├── BackendUndeclared    the topology lacks a backend that has replicas
+    │   ├── BackendReassigned    the topology gives a backend to another company
     │   ├── SubProcessorUnannounced  a company would begin before its notice is over
     │   ├── CatalogUnsafe  CatalogUnsupported  CatalogForbidden
     │   └── CatalogRestored      restored from a backup, which may lack later erasures
@@ -50,6 +51,7 @@ subject, a file name or a key.
 
 from storage.errors.base import DOCUMENTATION, DomicileError, Outcome
 from storage.errors.configuration import (
+    BackendReassigned,
     BackendUndeclared,
     CatalogForbidden,
     CatalogRestored,
@@ -134,6 +136,7 @@ __all__ = [
     "BackendFull",
     "BackendInUse",
     "BackendMisplaced",
+    "BackendReassigned",
     "BackendReplaced",
     "BackendTimeout",
     "BackendUnavailable",

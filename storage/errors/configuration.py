@@ -49,6 +49,15 @@ class BackendUndeclared(ConfigurationError):
     )
 
 
+class BackendReassigned(ConfigurationError):
+    """The topology gives a backend to another company than the catalog has seen."""
+
+    usual_advice = (
+        "Set its sub_processor back, and declare a new backend with a new name. "
+        f"See {DOCUMENTATION}howto/retire-a-backend/"
+    )
+
+
 class RegionNotRoutable(ConfigurationError):
     """The region is declared, and not ready for use, or it is retired."""
 

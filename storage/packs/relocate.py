@@ -105,7 +105,7 @@ def _begin(
 ) -> _Plan | None:
     """Announce the object that the records move to. None: too few backends are left for it."""
     avoided = objections.of_tenant(connection, rows[0].tenant)
-    backends = without(region, opened, avoided)[: region.region.replicas]
+    backends = without(region, connection, opened, avoided)[: region.region.replicas]
     if len(backends) < region.region.required:
         return None
     target = write.announce(

@@ -17,7 +17,7 @@ from storage.policy.copies import (
     may_hand_over,
     processors_of,
 )
-from storage.policy.draining import Effort, effort
+from storage.policy.draining import Effort, Locked, effort, is_later, longest
 from storage.policy.ending import (
     EndReason,
     Left,
@@ -43,6 +43,7 @@ from storage.policy.erasure import (
     may_destroy,
     plan_erasure,
 )
+from storage.policy.hosts import Reassigned, hosts, reassigned
 from storage.policy.lateness import (
     LEASE,
     REPLICATION_LEASE,
@@ -134,6 +135,7 @@ __all__ = [
     "KnownPosture",
     "Lateness",
     "Left",
+    "Locked",
     "Means",
     "Migration",
     "Notice",
@@ -145,6 +147,7 @@ __all__ = [
     "Permit",
     "Placement",
     "PlanReason",
+    "Reassigned",
     "RegionEnd",
     "RetentionReason",
     "Retire",
@@ -181,12 +184,15 @@ __all__ = [
     "fence_until",
     "horizon_alarm",
     "horizon_wanted",
+    "hosts",
     "in_words",
+    "is_later",
     "judge",
     "key_copies",
     "ledger_backends",
     "ledger_from",
     "list_companies",
+    "longest",
     "may_destroy",
     "may_empty",
     "may_hand_over",
@@ -203,6 +209,7 @@ __all__ = [
     "plan_erasure",
     "processors_of",
     "reassign",
+    "reassigned",
     "retain",
     "retry_after",
     "sampled",

@@ -16,7 +16,7 @@ from uuid import UUID
 from storage.backends.uploads import AbortingUpload
 from storage.errors import BackendError, BackendFull, BackendTimeout, BackendUnavailable
 from storage.model import Posture
-from storage.ports import Backend, ItemKind, StoredItem, Upload
+from storage.ports import Backend, ItemKind, ObjectLock, StoredItem, Upload
 
 T = TypeVar("T")
 
@@ -228,6 +228,9 @@ class FaultyBackend:
 
     def purge(self, key: str) -> None:
         self.ask("purge", key, lambda: self.inner.purge(key))
+
+    def find_lock(self, key: str) -> ObjectLock | None:
+        return self.ask("find_lock", key, lambda: self.inner.find_lock(key))
 
     def list_key(self, key: str) -> list[StoredItem]:
         return self.ask("list_key", key, lambda: self.inner.list_key(key))

@@ -37,8 +37,9 @@ def evacuate(region: OpenRegion, log: FilteringBoundLogger) -> int:
 
 def _move(region: OpenRegion, found: InForce, until: datetime) -> bool:
     """Ask back the copies, and move what can be moved now. Return whether there is more of it."""
-    backends, now = run_by(region, found.company), region.clock.now()
+    now = region.clock.now()
     with region.catalog.begin() as connection:
+        backends = run_by(region, connection, [found.company])
         copies.ask_back(connection, found.tenant, found.company, now)
         there = objections.to_move(connection, found.tenant, backends, now, BATCH)
     answering = answering_backends(region) if there else set()
@@ -53,9 +54,10 @@ def _move(region: OpenRegion, found: InForce, until: datetime) -> bool:
 
 def _look(region: OpenRegion, found: InForce, log: FilteringBoundLogger, *, full: bool) -> None:
     """Note what is left, and when to look again: at once after a ``full`` batch."""
-    backends, now = run_by(region, found.company), region.clock.now()
+    now = region.clock.now()
     with region.catalog.begin() as connection:
-        left = objections.count_left(connection, found.tenant, found.company, backends)
+        backends = run_by(region, connection, [found.company])
+        left = objections.count_left(connection, found, backends)
         gone = None if left else found.gone or now
         later = timedelta() if full else WAITING if left else _AGAIN
         objections.looked(connection, found, gone=gone, look_at=now + later)

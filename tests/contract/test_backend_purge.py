@@ -5,7 +5,7 @@ from contextlib import suppress
 import pytest
 
 from storage.errors import BackendError, KeyAbsent, PurgeIncomplete
-from storage.ports import Backend, ItemKind
+from storage.ports import Backend, ItemKind, ObjectLock
 from tests.support.backends.kinds import (
     LOCKED,
     MIB,
@@ -91,6 +91,7 @@ def test_what_was_preserved_is_purged_when_it_is_released(backend: Backend) -> N
     backend.purge("held/kept/a")
 
     assert backend.list_key("held/kept/a") == []
+    assert backend.find_lock("held/kept/a") is None
     backend.release("held/kept/a")
 
 
@@ -104,6 +105,8 @@ def test_a_place_with_locks_refuses_to_delete_what_is_preserved(case: BackendCas
 
     with pytest.raises(PurgeIncomplete):
         backend.purge("held/kept/a")
+    assert backend.find_lock("held/kept/a") == ObjectLock(None, held=True)
+    assert backend.find_lock("held/kept/ab") is None
     backend.purge("held/kept/ab")
     assert backend.get("held/kept/a") == b"data"
     assert backend.list_key("held/kept/ab") == []

@@ -42,6 +42,7 @@ def call_all(
     yield lambda: backend.get(KEY)
     yield lambda: backend.get(KEY, 2, 9)
     yield lambda: backend.preserve(KEY)
+    yield lambda: backend.find_lock(KEY)
     yield lambda: backend.release(KEY)
     yield lambda: backend.plant("canary/kept/1", timeout=timeout)
     yield lambda: list(backend.scan("pack/"))

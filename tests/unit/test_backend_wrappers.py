@@ -64,6 +64,7 @@ CALLS: dict[str, Callable[[Backend], object]] = {
     "preserve": lambda backend: backend.preserve("a"),
     "release": lambda backend: backend.release("a"),
     "purge": lambda backend: backend.purge("a"),
+    "find_lock": lambda backend: backend.find_lock("a"),
     "list_key": lambda backend: backend.list_key("a"),
     "scan": lambda backend: list(backend.scan("a")),
     "probe": lambda backend: backend.probe("a"),

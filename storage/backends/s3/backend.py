@@ -18,6 +18,7 @@ from storage.backends.probing import CONTROL, exercise, purged
 from storage.backends.s3.bucket import Bucket
 from storage.backends.s3.failures import ABSENT, refusal
 from storage.backends.s3.listing import objects, uploads, versions
+from storage.backends.s3.object_locks import read_lock, set_legal_hold
 from storage.backends.s3.posture import read_posture
 from storage.backends.s3.responses import InvalidResponse
 from storage.backends.s3.upload import S3Upload, abort, begin, put
@@ -29,7 +30,7 @@ from storage.errors import (
     PurgeIncomplete,
 )
 from storage.model import Posture
-from storage.ports import ItemKind, StoredItem
+from storage.ports import ItemKind, ObjectLock, StoredItem
 
 if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
@@ -93,7 +94,7 @@ class S3Backend:
 
     def preserve(self, key: str) -> None:
         if self._bucket.has_locks():
-            self._bucket.ask(lambda s3: _legal_hold(s3, self._bucket.name, checked(key), "ON"))
+            self._bucket.ask(lambda s3: set_legal_hold(s3, self._bucket.name, checked(key), "ON"))
 
     def release(self, key: str) -> None:
         if not self._bucket.has_locks():
@@ -103,10 +104,16 @@ class S3Backend:
                 continue
             with suppress(KeyAbsent):
                 self._bucket.ask(
-                    lambda s3, of=item.handle: _legal_hold(  # type: ignore[misc]
+                    lambda s3, of=item.handle: set_legal_hold(  # type: ignore[misc]
                         s3, self._bucket.name, key, "OFF", of
                     )
                 )
+
+    def find_lock(self, key: str) -> ObjectLock | None:
+        if not self._bucket.has_locks():
+            return None
+        found = [item for item in self._stored(checked(key)) if item.key == key]
+        return read_lock(self._bucket, found)
 
     def purge(self, key: str) -> None:
         refused: list[BackendError] = []
@@ -215,14 +222,6 @@ class S3Backend:
             codes = [str(error.get("Code")) for error in answer.get("Errors", ())]
             refused += [refusal(self.name, code) for code in codes if code not in ABSENT]
         return refused
-
-
-def _legal_hold(
-    s3: "S3Client", bucket: str, key: str, status: Literal["ON", "OFF"], version: str | None = None
-) -> None:
-    """Set the legal hold of the newest version, or of the one named."""
-    named: Any = {} if version is None else {"VersionId": version}
-    s3.put_object_legal_hold(Bucket=bucket, Key=key, LegalHold={"Status": status}, **named)
 
 
 def _fetch(s3: "S3Client", wanted: dict[str, Any], start: int, size: int) -> bytes:

@@ -128,7 +128,7 @@ handover = Table(  # who attests that a company no longer runs a part of the reg
     Column("part", Text, primary_key=True),
     Column("actor", Text, nullable=False),
     Column("document", Text, nullable=False),
-    Column("at", MOMENT, nullable=False),
+    Column("at", MOMENT, primary_key=True),
 )
 
 

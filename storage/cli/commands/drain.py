@@ -9,7 +9,6 @@ from typing import Annotated
 from typer import Argument, Option
 
 from storage import draining
-from storage.catalog import drains
 from storage.cli.opening import chosen_regions, opened_homes
 from storage.cli.options import AsJson, OneRegion, check_digest
 from storage.cli.output import (
@@ -30,7 +29,6 @@ from storage.draining import STEWARDED, Plan
 from storage.errors import InvalidRequest
 from storage.logs import make_logger
 from storage.model.listing import PartKind
-from storage.region import OpenRegion
 from storage.text import format_size, plural
 
 Company = Annotated[str, Argument(metavar="NAME", help="The company.", show_default=False)]
@@ -56,7 +54,10 @@ def drain(
     with opened_homes() as homes:
         names = _with_parts(homes, name, region)
         if dry_run:
-            plans = [draining.plan(homes.served(n).region, name, rate=rate) for n in names]
+            regions = [homes.served(n).region for n in names]
+            plans = [
+                draining.with_locks(one, draining.plan(one, name, rate=rate)) for one in regions
+            ]
             _show_plans(plans, as_json=as_json)
             return
         receipts = {n: _drain(homes, n, name, rate) for n in names}
@@ -94,29 +95,11 @@ def attest(
     check_digest(document)
     with opened_homes() as homes:
         served = homes.served(region).region
-        _check_handed_over(served, name, part)
-        with served.catalog.begin() as connection:
-            new = drains.attest(
-                connection, name, part, actor=actor, document=document, at=served.clock.now()
-            )
+        new = draining.attest(served, name, part, actor=actor, document=document)
     if as_json:
         print_json({"sub_processor": name, "region": region, "part": part, "new": new})
         return
     print_text(f"{name} no longer runs the {part} of {region}{'' if new else ', as before'}.")
-
-
-def _check_handed_over(region: OpenRegion, name: str, part: PartKind) -> None:
-    """Raise InvalidRequest if the company never ran the part, or still does by the topology."""
-    if part not in draining.plan(region, name).parts:
-        raise InvalidRequest(
-            f"{name} never ran the {part} of {region.name}.",
-            advice="See: domicile subprocessor list",
-        )
-    if dict(region.region.stewards)[part.value].sub_processor == name:
-        raise InvalidRequest(
-            f"The topology says that {name} runs the {part} of {region.name}.",
-            advice="Name the new company in the region's file first.",
-        )
 
 
 def _with_parts(homes: Homes, name: str, region: str | None) -> list[str]:
@@ -195,6 +178,7 @@ def _show(plan: Plan) -> None:
                 ("bytes read and written, at most", format_size(work.bytes)),
                 ("time at that rate", seconds),
                 *(("refused", f"{code}: {n:,}") for code, n in place.refused.items()),
+                *((("kept by object lock", bad(lock.text)),) if (lock := place.locked) else ()),
             ],
             indent=4,
         )

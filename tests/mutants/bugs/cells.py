@@ -3,6 +3,7 @@
 from tests.mutants.bugs.bug import bug
 
 CELLS = "tests/integration/test_cells.py"
+AGAIN = "tests/integration/test_drains_again.py"
 DRAIN = "tests/integration/test_cli_drain.py"
 PROVISION = "tests/integration/test_provision.py"
 
@@ -54,7 +55,28 @@ BUGS = (
         "draining.py",
         "        if replicas:\n",
         "        if False:\n",
-        DRAIN,
+        "tests/integration/test_backends_reassigned.py",
+    ),
+    bug(
+        "what was attested once counts for ever",
+        "draining.py",
+        " if is_later(one.at, [last])), None)",
+        "), None)",
+        AGAIN,
+    ),
+    bug(
+        "the first receipt of a drain is given for ever",
+        "draining.py",
+        "        if known is not None and is_later(known[1], since):",
+        "        if known is not None:",
+        AGAIN,
+    ),
+    bug(
+        "a receipt is older than what the company had since",
+        "draining.py",
+        "        since = [found.last, *attested,",
+        "        since = [*attested,",
+        AGAIN,
     ),
     bug(
         "a drain is signed while people have not handed over",

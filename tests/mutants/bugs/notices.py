@@ -4,6 +4,7 @@ from tests.mutants.bugs.bug import Bug, bug
 
 POLICY = "tests/unit/test_notice.py"
 SEEN = "tests/integration/test_topologies_seen.py"
+REASSIGNED = "tests/integration/test_backends_reassigned.py"
 SHOWN = "tests/integration/test_cli_subprocessor.py"
 
 BUGS: tuple[Bug, ...] = (
@@ -71,6 +72,27 @@ BUGS: tuple[Bug, ...] = (
         SEEN,
     ),
     bug(
+        "a region opens when a backend is given to another company",
+        "checks.py",
+        "    topologies.check_hosts(connection, region.name, region.topology)\n",
+        "",
+        REASSIGNED,
+    ),
+    bug(
+        "a catalog is made for a topology that gives a backend to another company",
+        "initialize.py",
+        "        topologies.check_hosts(connection, catalog.region, topology)\n",
+        "",
+        REASSIGNED,
+    ),
+    bug(
+        "a backend of another region counts",
+        "policy/hosts.py",
+        "            if part.region == region and",
+        "            if",
+        "tests/unit/test_hosts.py",
+    ),
+    bug(
         "a command notes the topology that it has",
         "bootstrap.py",
         "noting=probing",
@@ -96,8 +118,8 @@ BUGS: tuple[Bug, ...] = (
     bug(
         "one cannot go back to a topology",
         "catalog/topologies.py",
-        "    if connection.scalar(select(s.digest).where(s.digest == topology.digest)):\n",
-        "    if False:\n",
+        "    if _is_seen(connection, topology):\n        return\n    latest",
+        "    latest",
         SEEN,
     ),
     bug(

@@ -3,6 +3,7 @@
 from tests.mutants.bugs.bug import bug
 
 OBJECTIONS = "tests/integration/test_objections.py"
+DONE = "tests/integration/test_objections_done.py"
 POLICY = "tests/unit/test_objection.py"
 COUNTS = "tests/integration/test_what_if.py"
 WHAT_IF = "tests/unit/test_what_if.py"
@@ -69,14 +70,21 @@ BUGS = (
     bug(
         "what is replicated does not look at objections",
         "objects/places.py",
-        "    return without(region, backends, avoided) if avoided else tuple(backends)",
+        "    return without(region, connection, backends, avoided) if avoided else tuple(backends)",
         "    return tuple(backends)",
         OBJECTIONS,
     ),
     bug(
+        "an objection looks at the topology of today alone",
+        "objects/places.py",
+        "    given = stated | topologies.seen_hosts(connection, region.name)\n",
+        "    given = stated\n",
+        "tests/integration/test_backends_reassigned.py",
+    ),
+    bug(
         "held records go where their tenant objects to it",
         "packs/relocate.py",
-        "    backends = without(region, opened, avoided)[: region.region.replicas]",
+        "    backends = without(region, connection, opened, avoided)[: region.region.replicas]",
         "    backends = opened[: region.region.replicas]",
         OBJECTIONS,
     ),
@@ -90,9 +98,44 @@ BUGS = (
     bug(
         "what is not yet purged is called gone",
         "catalog/objections.py",
-        "    replicas = _at(tenant, backends).where(r.state != ReplicaState.GONE)",
-        "    replicas = _at(tenant, backends).where(r.state == ReplicaState.STORED)",
+        "    replicas = _at(objects, backends).where(r.state != ReplicaState.GONE)",
+        "    replicas = _at(objects, backends).where(r.state == ReplicaState.STORED)",
         OBJECTIONS,
+    ),
+    bug(
+        "what was erased in a pack of others is called gone",
+        "catalog/objections.py",
+        "    yield noted.where(~is_harmless())\n",
+        "",
+        DONE,
+    ),
+    bug(
+        "what an abandoned write sent is called gone",
+        "catalog/objections.py",
+        "    yield purging.where(r.state == ReplicaState.PURGING, whose)\n",
+        "",
+        DONE,
+    ),
+    bug(
+        "what is written during an objection is called gone",
+        "catalog/objections.py",
+        "    yield select(o.id).where(o.state == ObjectState.WRITING, whose)\n",
+        "",
+        DONE,
+    ),
+    bug(
+        "shared packs that are purged are called gone",
+        "catalog/objections.py",
+        "        whose |= and_(o.tenant.is_(None), o.kind.in_(_SHARED), old)\n",
+        "",
+        DONE,
+    ),
+    bug(
+        "an objection is never done while anybody purges anything",
+        "catalog/objections.py",
+        "    if found.gone is None:\n        old",
+        "    if True:\n        old",
+        DONE,
     ),
     bug(
         "a change is blamed for what is refused anyway",

@@ -52,7 +52,12 @@ def operation(request: Request) -> str:
     found = [name for (method, word), name in named.items() if _is(request, method, word)]
     if found:
         return found[0]
-    plain = {"GET": "GetObject", "PUT": "PutObject", "DELETE": "DeleteObject"}
+    plain = {
+        "GET": "GetObject",
+        "HEAD": "HeadObject",
+        "PUT": "PutObject",
+        "DELETE": "DeleteObject",
+    }
     return plain.get(request.method, "-") if has_key else "-"
 
 
@@ -226,6 +231,7 @@ LIES: dict[str, Lie] = {
     "Size no number": _value("Size", "many"),
     "LastModified never": _value("LastModified", "never"),
     "Last-Modified never": _value("last-modified", "never"),
+    "lock end never": _value("x-amz-object-lock-retain-until-date", "never"),
     "Initiated never": _value("Initiated", "never"),
     "Key of another": _value("Key", "other/key"),
     "Name of another": _value("Name", "another-bucket"),
@@ -249,6 +255,7 @@ READS = (
     "GetBucketLocation",
     "GetObject",
     "GetObjectLockConfiguration",
+    "HeadObject",
     "ListMultipartUploads",
     "ListObjectVersions",
     "ListObjectsV2",

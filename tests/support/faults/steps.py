@@ -15,7 +15,7 @@ from sqlalchemy import Connection
 from storage.backends.uploads import AbortingUpload
 from storage.catalog.engine import Catalog
 from storage.model import Posture
-from storage.ports import Acknowledgement, Connector, ItemKind, StoredItem, Upload
+from storage.ports import Acknowledgement, Connector, ItemKind, ObjectLock, StoredItem, Upload
 from storage.testing import FaultyBackend
 
 
@@ -108,6 +108,9 @@ class SteppedBackend:
     def purge(self, key: str) -> None:
         with self.around():
             self.inner.purge(key)
+
+    def find_lock(self, key: str) -> ObjectLock | None:
+        return self.inner.find_lock(key)
 
     def list_key(self, key: str) -> list[StoredItem]:
         with self.around():

@@ -1,0 +1,45 @@
+"""Bugs of what a drain says about object locks."""
+
+from tests.mutants.bugs.bug import bug
+
+LOCKED = "tests/integration/test_cli_drain_locked.py"
+CONTRACT = "tests/contract/test_backend_purge.py"
+POLICY = "tests/unit/test_draining.py"
+
+BUGS = (
+    bug(
+        "a retention period is not read",
+        "backends/s3/object_locks.py",
+        '        end: datetime | None = answer.get("ObjectLockRetainUntilDate")\n',
+        "        end: datetime | None = None\n",
+        LOCKED,
+    ),
+    bug(
+        "a legal hold of S3 is not read",
+        "backends/s3/object_locks.py",
+        'answer.get("ObjectLockLegalHoldStatus") == "ON"',
+        "False",
+        CONTRACT,
+    ),
+    bug(
+        "a drain does not say that a lock keeps it open",
+        "draining.py",
+        "            raise _kept(region, place.backend, error) from error",
+        "            raise",
+        LOCKED,
+    ),
+    bug(
+        "the plan of a drain does not ask for locks",
+        "draining.py",
+        "locked=find_locked(region, place.backend)",
+        "locked=None",
+        LOCKED,
+    ),
+    bug(
+        "what was not looked at is said to end as well",
+        "policy/draining.py",
+        "        return end if self.complete else",
+        "        return end if True else",
+        POLICY,
+    ),
+)
