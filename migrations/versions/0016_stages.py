@@ -48,7 +48,7 @@ UP = (
     """,
     "CREATE TABLE cell_choice (tenant text PRIMARY KEY, cell text NOT NULL)",
     "GRANT SELECT ON cell_choice TO domicile_service, domicile_worker, domicile_admin",
-    "GRANT INSERT ON cell_choice TO domicile_admin",
+    "GRANT INSERT, DELETE ON cell_choice TO domicile_admin",
     """
     CREATE TABLE handover (
       company text, part text, actor text NOT NULL, document text NOT NULL,

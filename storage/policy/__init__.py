@@ -88,6 +88,7 @@ from storage.policy.stages import (
     check_open,
     check_takes_tenants,
     declared_stage,
+    takes_tenants,
 )
 from storage.policy.standing import (
     Retire,
@@ -209,6 +210,7 @@ __all__ = [
     "settle",
     "standing",
     "suppose",
+    "takes_tenants",
     "term_of",
     "too_old",
     "union",
