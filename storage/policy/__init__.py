@@ -57,7 +57,7 @@ from storage.policy.lateness import (
     retry_after,
 )
 from storage.policy.listing import list_companies, union
-from storage.policy.notice import Notice, NoticeReason, carry, notice_faults
+from storage.policy.notice import Notice, NoticeReason, carry, may_go_back, notice_faults
 from storage.policy.objection import Objecting, ObjectionReason, may_object, objection_due
 from storage.policy.placement import Placement, admit, decide_placement, well_formed
 from storage.policy.posture import (
@@ -190,6 +190,7 @@ __all__ = [
     "list_companies",
     "may_destroy",
     "may_empty",
+    "may_go_back",
     "may_hand_over",
     "may_leave",
     "may_object",
