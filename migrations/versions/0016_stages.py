@@ -1,4 +1,4 @@
-"""Note the stages of a region and how it ends, cells, drains, objections, identities, exports.
+"""Note stages and ends of regions, cells, drains, objections, storage, exports, old topologies.
 
 Revision: 0016
 Follows: 0015
@@ -48,7 +48,9 @@ UP = (
     """,
     "CREATE TABLE cell_choice (tenant text PRIMARY KEY, cell text NOT NULL)",
     "GRANT SELECT ON cell_choice TO domicile_service, domicile_worker, domicile_admin",
-    "GRANT INSERT ON cell_choice TO domicile_admin",
+    "GRANT INSERT, DELETE ON cell_choice TO domicile_admin",
+    "ALTER TABLE topology_seen ADD COLUMN replaced timestamptz",
+    f"GRANT UPDATE (replaced) ON topology_seen TO {ALL}",
     """
     CREATE TABLE handover (
       company text, part text, actor text NOT NULL, document text NOT NULL,
@@ -138,6 +140,7 @@ DOWN = (
     "DROP FUNCTION remove_tenant(text)",
     "REVOKE DELETE ON directory FROM domicile_admin",
     "REVOKE UPDATE (exported) ON receipt, statement FROM domicile_worker",
+    "ALTER TABLE topology_seen DROP COLUMN replaced",
     "ALTER TABLE statement DROP COLUMN exported",
     "ALTER TABLE receipt DROP COLUMN exported",
     "DROP TABLE region_statement, retirement, region_stage, cell_choice, handover, drain",

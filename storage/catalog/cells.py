@@ -2,9 +2,11 @@
 
 from collections.abc import Callable, Sequence
 
-from sqlalchemy import Connection, Subquery, func, insert, select, text, union
+from sqlalchemy import Connection, Subquery, delete, func, insert, select, text, union
 
 from storage.catalog import tables as t
+
+c = t.cell_choice.c
 
 
 def give(
@@ -27,6 +29,16 @@ def give(
     cell = choose(dict(map(tuple, connection.execute(counts))))
     connection.execute(insert(t.cell_choice).values(tenant=tenant, cell=cell))
     return cell
+
+
+def chosen(connection: Connection, tenant: str) -> str | None:
+    """Return the cell that was chosen for a tenant, which may not be there yet."""
+    return connection.scalar(select(c.cell).where(c.tenant == tenant))
+
+
+def forget(connection: Connection, tenant: str, cell: str) -> None:
+    """Delete the choice of a cell for a tenant: its room is free again."""
+    connection.execute(delete(t.cell_choice).where(c.tenant == tenant, c.cell == cell))
 
 
 def _known(cells: Sequence[str]) -> Subquery:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, Row, Table, func, select, tuple_, update
+from sqlalchemy import Connection, Row, Table, func, literal, select, tuple_, update
 
 from storage.catalog import tables as t
 
@@ -32,6 +32,26 @@ def unexported(connection: Connection, limit: int) -> list[Evidence]:
         if rows:
             return [_evidence(table, prefix, row) for row in rows]
     return []
+
+
+def exported(connection: Connection, limit: int, after: Evidence | None = None) -> list[Evidence]:
+    """Return evidence that was exported before, of one kind, that comes after other evidence."""
+    tables = list(_PREFIXES)
+    for table in tables if after is None else tables[tables.index(after.table) :]:
+        key = list(table.primary_key.columns)
+        query = select(table.c.token, *key).where(table.c.exported.is_not(None))
+        if after is not None and table is after.table:
+            query = query.where(tuple_(*key) > after.key)
+        rows = connection.execute(query.order_by(*key).limit(limit)).all()
+        if rows:
+            return [_evidence(table, _PREFIXES[table], row) for row in rows]
+    return []
+
+
+def count_exported(connection: Connection) -> int:
+    """Return how much evidence was exported before."""
+    counts = (select(func.count(table.c.exported)).scalar_subquery() for table in _PREFIXES)
+    return connection.scalar(select(sum(counts, start=literal(0)))) or 0
 
 
 def mark(connection: Connection, done: Sequence[Evidence]) -> None:

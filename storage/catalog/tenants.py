@@ -20,7 +20,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import insert
 
 from regions.model import DataClass
-from storage.catalog import objections, remains, stages
+from storage.catalog import cells, objections, remains, stages
 from storage.catalog import tables as t
 from storage.catalog.counting import count_up_to
 from storage.catalog.engine import own_tenant, share_tenants
@@ -167,6 +167,7 @@ def forget_elsewhere(connection: Connection, tenant: str, home: str) -> None:
     own_tenant(connection, tenant)
     d = t.directory.c
     connection.execute(t.directory.delete().where(d.id == tenant, d.home == home))
+    cells.forget(connection, tenant, home)
 
 
 def check_known(connection: Connection, tenant: str) -> None:

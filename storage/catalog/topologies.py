@@ -9,13 +9,13 @@ from datetime import UTC, date, datetime, time, timedelta
 from functools import partial
 from typing import Any
 
-from sqlalchemy import Connection, Row, func, select
+from sqlalchemy import Connection, Row, func, select, update
 from sqlalchemy.dialects.postgresql import JSONB, insert
 
 from regions.model import Topology
 from storage.catalog import tables as t
 from storage.model.listing import Listed, Part, PartKind
-from storage.policy import carry, list_companies, notice_faults, reassigned
+from storage.policy import carry, list_companies, may_go_back, notice_faults, reassigned
 
 s = t.topology_seen.c
 
@@ -24,12 +24,16 @@ _KINDS = {kind.value for kind in PartKind}
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """A topology that a catalog has seen, with its list of sub-processors."""
+    """A topology that a catalog has seen, with its list of sub-processors.
+
+    ``replaced``: when another one was used after it; None for the one in use.
+    """
 
     digest: str
     first_seen: datetime
     last_seen: datetime
     companies: tuple[Listed, ...]
+    replaced: datetime | None = None
 
 
 def newest(connection: Connection) -> Seen | None:
@@ -91,13 +95,15 @@ def seen_hosts(connection: Connection, region: str) -> set[tuple[str, str]]:
 def check(connection: Connection, region: str, topology: Topology, now: datetime) -> None:
     """Raise SubProcessorUnannounced if a topology does not keep the notice that is owed.
 
-    One that the catalog has seen before is allowed: processes may go back to it.
+    Processes may go back to the one before for some days.
     """
-    if _is_seen(connection, topology):
+    known = connection.execute(select(t.topology_seen).where(s.digest == topology.digest)).first()
+    if known is not None and may_go_back(_seen(known).replaced, now):
         return
     latest = newest(connection)
     seen = latest.companies if latest is not None else None
-    for fault in notice_faults(seen, list_companies(topology), region, now.date()):
+    new, ever = list_companies(topology), _ever(connection)
+    for fault in notice_faults(seen, new, region, now.date(), ever):
         raise fault.error(region)
 
 
@@ -142,9 +148,19 @@ def _insert(
         sub_processors=[_stated(company) for company in companies],
     )
     again = new.on_conflict_do_update(
-        index_elements=[s.digest], set_={"last_seen": now}, where=s.last_seen < now
+        index_elements=[s.digest],
+        set_={"last_seen": now, "replaced": None},
+        where=s.last_seen < now,
     )
     connection.execute(again)
+    others = update(t.topology_seen).where(s.digest != topology.digest, s.replaced.is_(None))
+    connection.execute(others.values(replaced=now))
+
+
+def _ever(connection: Connection) -> list[Listed]:
+    """Return the companies of every list that was seen."""
+    rows = connection.execute(select(t.topology_seen))
+    return [company for row in rows for company in _seen(row).companies]
 
 
 def _stated(company: Listed) -> dict[str, object]:
@@ -157,8 +173,8 @@ def _stated(company: Listed) -> dict[str, object]:
 
 
 def _seen(row: Row[*tuple[Any, ...]]) -> Seen:
-    digest, first_seen, last_seen, companies = row
-    return Seen(digest, first_seen, last_seen, tuple(map(_company, companies)))
+    digest, first_seen, last_seen, companies, replaced = row
+    return Seen(digest, first_seen, last_seen, tuple(map(_company, companies)), replaced)
 
 
 def _company(stated: Mapping[str, Any]) -> Listed:

@@ -1,23 +1,23 @@
 """``store.admin``: what operators use."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 from sqlalchemy import Connection
 
 from regions.model import cells_of
 from storage.catalog import tenants
-from storage.catalog.cells import give as give_cell
+from storage.catalog.cells import chosen
 from storage.catalog.engine import own_tenant
+from storage.client.cells import Cells, place_of
 from storage.client.holds import Holds
 from storage.client.homes import Homes, home_elsewhere, unknown
 from storage.client.processors import Processors
 from storage.client.regions import ServedRegion
 from storage.client.validate import check_limit, check_spec, check_tenant_id
-from storage.errors import RegionNotRoutable
+from storage.errors import Refused, RegionNotRoutable
 from storage.model import TenantSpec
-from storage.policy import Cell, admit, choose_cell, well_formed
-from storage.region import OpenRegion
+from storage.policy import admit, well_formed
 
 
 class Admin:
@@ -36,6 +36,7 @@ class Tenants:
     def __init__(self, homes: Homes) -> None:
         """Use ``Store.admin.tenants`` instead."""
         self._homes = homes
+        self._cells = Cells(homes)
 
     def ensure(self, spec: TenantSpec) -> None:
         """Create a tenant, or set its terms to ``spec``. Repeating the call changes nothing.
@@ -45,29 +46,29 @@ class Tenants:
         RegionNotRoutable if it is new and its home takes no new tenant, and WrongRegion if this
         process does not serve the home. Every routable region of this process must answer: a tenant
         has one home. Where the home has several cells, a new tenant is given one of those that this
-        process serves, and keeps it. Raises PlacementUnsatisfied if none has room.
+        process serves, and keeps it; a home that names a cell asks for that one. Raises
+        PlacementUnsatisfied if none has room. Whoever creates a tenant there, or in a region with
+        ``room``, serves the first cell.
         """
         check_spec(spec)
         spec = replace(spec, agreements=tuple(spec.agreements))
-        home = self._home(spec)
-        admit(home.region.topology, spec)
-        cell = self._cell(home, spec)
-        if cell != spec.home:
-            spec, home = replace(spec, home=cell), self._homes.served(cell)
-        self._note_elsewhere(spec)  # first, so that two homes cannot both take the name
-        new = home.region.catalog.run(
-            lambda connection: tenants.ensure(connection, spec, home.region.clock.now())
-        )
-        if new:  # a removal that came between may have deleted the notes
-            self._note_elsewhere(spec)
-        self._homes.invalidate(spec.id)
+        topology = self._some(spec).region.topology
+        admit(topology, spec)
+        home = self._homes.served(self._cells.of(topology.regions, spec))
+        spec = replace(spec, home=home.region.name)
+        try:
+            self._make(home, spec)
+        except (Refused, RegionNotRoutable):
+            self._cells.forget_unmade(spec.id, spec.home)
+            raise
 
     def remove(self, tenant: str) -> None:
         """Remove a tenant of which nothing is left, with its agreements, from every region.
 
         Its complete erasures and their receipts stay. Repeat the call after an error. Raises
         TenantNotEmpty if it has a record, an erasure that is not complete, a hold in force or a
-        copy at a processor, UnknownTenant, and WrongRegion if this process does not serve its home.
+        copy at a processor, UnknownTenant, and WrongRegion if this process does not serve its home,
+        or the first cell of it.
         Every routable region of this process must answer. A write that is under way stores nothing,
         and raises TermsChanged.
         """
@@ -100,42 +101,21 @@ class Tenants:
             found = [tenants.find(connection, i) for i in ids]
         return [_outward(served, terms.spec) for terms in found if terms is not None]
 
-    def _others(self, home: str) -> Iterator[ServedRegion]:
-        """Yield the other regions, but for those that no service may use: no tenant is there."""
-        for name in self._homes.names:
-            if name == home:
-                continue
-            try:
-                other = self._homes.served(name)
-            except RegionNotRoutable:
-                continue
-            yield other
-
-    def _cell(self, home: ServedRegion, spec: TenantSpec) -> str:
-        """Return the cell of the tenant, chosen now if it is new. Mostly its home is the only one.
-
-        The choice commits before anything else: a repetition, by anybody, finds it.
-        """
-        regions = home.region.topology.regions
-        cells = [cell for cell in cells_of(regions, spec.home) if cell.name in self._homes.names]
-        if len(cells) < 2:
-            return spec.home
-
-        def choose(tenants: dict[str, int]) -> str:
-            known = [Cell(cell.name, tenants.get(cell.name, 0), cell.room) for cell in cells]
-            return choose_cell(spec.home, home.region.region.cells, known)
-
-        names = [cell.name for cell in cells_of(regions, spec.home)]
-        return home.region.catalog.run(
-            lambda connection: give_cell(connection, spec.id, names, choose)
+    def _make(self, home: ServedRegion, spec: TenantSpec) -> None:
+        self._note_elsewhere(spec)  # first, so that two homes cannot both take the name
+        new = home.region.catalog.run(
+            lambda connection: tenants.ensure(connection, spec, home.region.clock.now())
         )
+        if new:  # a removal that came between may have deleted the notes
+            self._note_elsewhere(spec)
+        self._homes.invalidate(spec.id)
 
     def _known_homes(self, tenant: str) -> set[str]:
-        """Return the home of a tenant as each region knows it: one, or none."""
+        """Return the home of a tenant as each region knows it, or has chosen it: one, or none."""
         found = set()
-        for region in self._regions() if well_formed(tenant) else ():
+        for region in self._homes.with_tenants() if well_formed(tenant) else ():
             with region.catalog.begin() as connection:
-                found.add(tenants.home_of(connection, tenant))
+                found.add(tenants.home_of(connection, tenant) or chosen(connection, tenant))
         return {home for home in found if home is not None}
 
     def _remove(self, tenant: str, home: str) -> None:
@@ -147,34 +127,28 @@ class Tenants:
         def work(connection: Connection) -> None:
             own_tenant(connection, tenant)
             tenants.remove(connection, tenant)
-            for region in self._regions(but=home):
-                with region.catalog.begin() as elsewhere:
-                    tenants.forget_elsewhere(elsewhere, tenant, home)
+            self._cells.forget(connection, tenant, home)
 
-        self._homes.served(home).region.catalog.run(work)
+        region = self._homes.served(home).region
+        self._cells.check_first(region.topology.regions, home, tenant)
+        region.catalog.run(work)
         self._homes.invalidate(tenant)
 
     def _note_elsewhere(self, spec: TenantSpec) -> None:
-        for region in self._regions(but=spec.home):
+        for region in self._homes.with_tenants(but=spec.home):
             with region.catalog.begin() as connection:
                 tenants.note_elsewhere(connection, spec)
 
-    def _regions(self, *, but: str | None = None) -> Iterator[OpenRegion]:
-        """Yield the regions that have tenants: one that is not ready, or retired, has none."""
-        for name in self._homes.names:
-            if name == but:
-                continue
-            try:
-                yield self._homes.served(name).region
-            except RegionNotRoutable:
-                continue
-
-    def _home(self, spec: TenantSpec) -> ServedRegion:
+    def _some(self, spec: TenantSpec) -> ServedRegion:
+        """Return the home if this process serves it, or else a region with the same topology."""
         if spec.home in self._homes.names:
             return self._homes.served(spec.home)
         some = next(iter(self._homes.regions.values()))
-        if spec.home in some.region.topology.regions:
-            raise home_elsewhere(spec.id, spec.home)
+        regions = some.region.topology.regions
+        if spec.home in regions:
+            cells = cells_of(regions, place_of(regions, spec.home))
+            if not any(cell.name in self._homes.names for cell in cells):
+                raise home_elsewhere(spec.id, spec.home)
         # ``admit`` refuses a home that the topology does not have, with the reason
         return some
 

@@ -2,7 +2,7 @@
 
 import os
 import threading
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from time import monotonic
 from typing import TypeVar
 
@@ -18,11 +18,13 @@ from storage.errors import (
     DomicileError,
     InvalidRequest,
     KeyUnavailable,
+    RegionNotRoutable,
     Unavailable,
     UnknownTenant,
     WrongRegion,
 )
 from storage.policy import well_formed
+from storage.region import OpenRegion
 
 T = TypeVar("T")
 
@@ -78,6 +80,16 @@ class Homes:
                 failed.append(error)
         if failed and not self.regions:
             raise failed[0]
+
+    def with_tenants(self, *, but: str | None = None) -> Iterator[OpenRegion]:
+        """Yield the regions that may have tenants: one that is not ready, or retired, has none."""
+        for name in self.names:
+            if name == but:
+                continue
+            try:
+                yield self.served(name).region
+            except RegionNotRoutable:
+                continue
 
     def find(self, tenant: str) -> tuple[ServedRegion, TenantTerms]:
         """Return the tenant's home region and terms, at most 5 seconds old.

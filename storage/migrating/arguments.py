@@ -10,15 +10,24 @@ from alembic.util import CommandError
 from storage.text import did_you_mean
 
 _REGION = "region"
+_EMBEDDED = "embedded"
 
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A command: the regions that it names (none: all), and what kind of command it is."""
+    """A command: the regions that it names (none: all), and what kind of command it is.
+
+    ``embedded``: somebody says that the catalogs are those of the embedded PostgreSQL. ``merged``:
+    the revisions that it is to merge.
+    """
 
     regions: tuple[str, ...] = ()
+    embedded: bool = False
     upgrades: bool = False
-    compares: bool = False  # it compares, or writes a revision: the catalog of one region tells all
+    checks: bool = False
+    compares: bool = False  # to write a revision: the catalog of one region tells all
+    by_hand: bool = False  # it writes a revision without a look at a catalog
+    merged: tuple[str, ...] = ()
 
     def among(self, known: Collection[str]) -> list[str]:
         """Return the regions to act on. Raises CommandError for an unknown one."""
@@ -33,15 +42,21 @@ class Asked:
 def asked_for(options: Namespace | None) -> Asked:
     """Return what is asked for: ``options`` is what Alembic parsed, None if a program calls it.
 
-    Raises CommandError for an argument of ``-x`` that is not ``region=NAME``.
+    Raises CommandError for an argument of ``-x`` that is not ``region=NAME`` or ``embedded``.
     """
     if options is None:
         return Asked()
     called = getattr(options, "cmd", (None,))[0]
+    given = options.x or ()
+    compares = getattr(options, "autogenerate", False)
     return Asked(
-        _regions(options.x or ()),
+        _regions([each for each in given if each != _EMBEDDED]),
+        embedded=_EMBEDDED in given,
         upgrades=called is command.upgrade,
-        compares=called in (command.check, command.revision),
+        checks=called is command.check,
+        compares=compares,
+        by_hand=called is command.revision and not compares,
+        merged=tuple(options.revisions) if called is command.merge else (),
     )
 
 
@@ -50,6 +65,8 @@ def _regions(given: Sequence[str]) -> tuple[str, ...]:
     for argument in given:
         key, _, name = argument.partition("=")
         if key != _REGION or not name:
-            raise CommandError(f"Unknown argument -x {argument}. Use: -x region=NAME")
+            raise CommandError(
+                f"Unknown argument -x {argument}. Use: -x region=NAME, or -x embedded"
+            )
         found.append(name)
     return tuple(found)

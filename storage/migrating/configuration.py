@@ -5,7 +5,7 @@ from typing import Any, Literal
 
 from alembic import context
 from alembic.operations import MigrationScript
-from alembic.runtime.migration import MigrationContext
+from alembic.operations.ops import UpgradeOps
 from sqlalchemy import Connection
 
 from storage.catalog import schema
@@ -16,12 +16,26 @@ from storage.migrating.operations import REGION, RegionOperation
 
 
 def configure(
-    connection: Connection, region: str | None, sources: Sources, applied: Callable[..., None]
+    connection: Connection,
+    region: str | None,
+    sources: Sources,
+    applied: Callable[..., None],
+    differing: Callable[[UpgradeOps], None],
 ) -> None:
-    """Configure Alembic's context. ``applied``: called after each revision."""
+    """Configure Alembic's context.
+
+    ``applied``: called after each revision. ``differing``: called with what this catalog lacks, if
+    the command compares.
+    """
     options: dict[str, Any] = {plugin.SOURCES: sources}
     if region is not None:
         options[REGION] = region
+
+    def compared(_context: object, _heads: object, directives: list[MigrationScript]) -> None:
+        for directive in directives:
+            differing(directive.upgrade_ops_list[-1])
+            to_branch(directive)
+
     context.configure(
         connection=connection,
         target_metadata=metadata,
@@ -29,7 +43,7 @@ def configure(
         compare_server_default=True,
         render_item=render,
         autogenerate_plugins=["alembic.autogenerate.*", plugin.NAME],
-        process_revision_directives=to_branch,
+        process_revision_directives=compared,
         on_version_apply=applied,
         **options,
     )
@@ -40,12 +54,9 @@ def render(kind: str, item: object, _context: object) -> str | Literal[False]:
     return "sa.DateTime(timezone=True)" if kind == "type" and isinstance(item, Moment) else False
 
 
-def to_branch(
-    _context: MigrationContext, _heads: object, directives: list[MigrationScript]
-) -> None:
+def to_branch(directive: MigrationScript) -> None:
     """Put a new revision that declares regions on their branch, unless another head was named."""
-    for directive in directives:
-        operations = directive.upgrade_ops.ops if directive.upgrade_ops is not None else []
-        ours = [isinstance(operation, RegionOperation) for operation in operations]
-        if ours and all(ours) and directive.head in (None, "head"):
-            directive.head = f"{LABEL}@head"
+    operations = [each for ops in directive.upgrade_ops_list for each in ops.ops]
+    ours = [isinstance(operation, RegionOperation) for operation in operations]
+    if ours and all(ours) and directive.head in (None, "head"):
+        directive.head = f"{LABEL}@head"

@@ -1,6 +1,6 @@
 """What the revisions of a topology declare, and whether that is what its files say."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from io import StringIO
 from pathlib import Path
@@ -26,6 +26,13 @@ class Declaration:
     retired: bool
     revision: str
     file: Path
+
+    def without_file(self, region: str) -> CommandError:
+        """Return the error for a region that it declares, and that has no file."""
+        return CommandError(
+            f"Revision {self.revision} declares {region}, and there is no regions/{region}.toml: "
+            f"put it back, or retire the region. ({self.file})"
+        )
 
 
 Declarations = Mapping[str, Declaration]
@@ -59,15 +66,28 @@ class Sources:
         if newest.retired:
             return
         if stated is None:
-            raise CommandError(
-                f"Revision {newest.revision} declares {region}, and there is no "
-                f"regions/{region}.toml: put it back, or retire the region. ({newest.file})"
-            )
+            raise newest.without_file(region)
         if region_text(stated) != newest.text:
             raise CommandError(
                 f"regions/{region}.toml is not what revision {newest.revision} declares. Run: "
                 f"alembic revision --autogenerate -m 'Change {region}' ({newest.file})"
             )
+
+    def check_files(self) -> None:
+        """Raise CommandError if a region that is declared has no file: nobody would miss it."""
+        for name, newest in (self.declared or {}).items():
+            if not newest.retired and self.topology and name not in self.topology.regions:
+                raise newest.without_file(name)
+
+
+def check_merge(script: ScriptDirectory, revisions: Sequence[str]) -> None:
+    """Raise CommandError if a merge would join the branch of regions with another one."""
+    merged = script.get_revisions(revisions)
+    if len({LABEL in each.branch_labels for each in merged}) > 1:
+        raise CommandError(
+            "merge is refused: it would join the schema of Domicile with the revisions that "
+            f"declare regions. Those of regions are merged by: alembic merge {LABEL}@heads"
+        )
 
 
 def declarations(script: ScriptDirectory) -> Declarations | None:

@@ -1,10 +1,12 @@
 """What ``env.py`` does: run a command of Alembic in the catalog of each region."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from uuid import uuid4
 
 from alembic import context
+from alembic.operations.ops import UpgradeOps
 from alembic.runtime.migration import MigrationContext, MigrationInfo
 from alembic.script import Script, ScriptDirectory
 from alembic.util import CommandError
@@ -12,7 +14,9 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
 from regions.model import Region
+from storage import embedded
 from storage.catalog import schema
+from storage.catalog.engine import revision
 from storage.catalog.shipped import this_code
 from storage.catalog.times import UNLIMITED
 from storage.dependencies import make_catalog
@@ -20,7 +24,7 @@ from storage.errors import DomicileError
 from storage.migrating import plugin
 from storage.migrating.arguments import Asked, asked_for
 from storage.migrating.configuration import configure
-from storage.migrating.declarations import Declarations, Sources, declarations
+from storage.migrating.declarations import Declarations, Sources, check_merge, declarations
 from storage.settings import Settings, load_settings, topology_of
 
 _REFUSALS = (CommandError, DomicileError, RuntimeError, SQLAlchemyError)
@@ -41,17 +45,22 @@ def run(directory: Path | None = None) -> None:
             "and its roles."
         )
     config = context.config
-    declared = declarations(ScriptDirectory.from_config(config))
+    script = ScriptDirectory.from_config(config)
     given = config.attributes.get("connection")
     if given is not None:
-        sources = Sources(declared, config.attributes.get("topology"))
+        sources = Sources(declarations(script), config.attributes.get("topology"))
         region = config.attributes.get("region")
         if region is not None:
             sources.check(region)
+            sources.check_files()
         _migrate(given, region, sources)
         return
+    asked = asked_for(config.cmd_opts)
+    if asked.merged or asked.by_hand:
+        check_merge(script, asked.merged)
+        return
     try:
-        _run_all(directory, declared, asked_for(config.cmd_opts), config.print_stdout)
+        _run_all(directory, declarations(script), asked, config.print_stdout)
     except DomicileError as error:
         raise CommandError(str(error)) from error
 
@@ -63,32 +72,39 @@ def _run_all(
     show: Callable[[str], None],
 ) -> None:
     """Run a command in each region that it is for. Raises CommandError if one of them fails."""
-    settings = _settings(directory)
+    settings = _settings(directory, asked)
     topology = topology_of(settings)
     sources = Sources(declared, topology)
-    known = _known(settings, sources)
-    chosen = asked.among(known)
+    regions = sources.regions()
     results: dict[str, str | None] = {}
-    for name in chosen[:1] if asked.compares else chosen:
-        show(f"{name}:")
-        try:
-            if asked.upgrades:
-                sources.check(name)
-            url = settings.regions[name].catalog_url.get_secret_value()
-            _migrate_region(known[name], url, sources, asked, show)
-            results[name] = None
-        except _REFUSALS as error:
-            results[name] = f"{type(error).__name__}: {error}".partition("\n")[0]
+    with _urls(settings, sources) as urls:
+        chosen = asked.among(urls)
+        for name in chosen[:1] if asked.compares else chosen:
+            show(f"{name}:")
+            if asked.checks and results:
+                sources = Sources(None, topology)  # the revisions were compared already
+            try:
+                if asked.upgrades:
+                    sources.check(name)
+                _migrate_region(regions[name], urls[name], sources, asked, show)
+                results[name] = None
+            except _REFUSALS as error:
+                results[name] = f"{type(error).__name__}: {error}".partition("\n")[0]
     _sum_up(results)
 
 
-def _settings(directory: Path | None) -> Settings:
+def _settings(directory: Path | None, asked: Asked) -> Settings:
     """Return the settings. Raises SettingsError, and CommandError if they name no region."""
     settings = load_settings()
-    if settings.embedded:
+    if settings.embedded and not asked.embedded:
         raise CommandError(
             "No region is set. Set DOMICILE_REGIONS__<REGION>__CATALOG_URL and __KEYS_FILE. "
-            "For the embedded PostgreSQL, run: domicile init"
+            "If you mean the embedded PostgreSQL of DOMICILE_HOME, run: alembic -x embedded ..."
+        )
+    if asked.embedded and not settings.embedded:
+        raise CommandError(
+            "-x embedded is for the embedded PostgreSQL, and the settings name other catalogs. "
+            "Leave it out, or unset DOMICILE_REGIONS__*."
         )
     if directory is None:
         return settings
@@ -99,16 +115,26 @@ def _settings(directory: Path | None) -> Settings:
     return settings.model_copy(update={"topology": directory})
 
 
-def _known(settings: Settings, sources: Sources) -> dict[str, Region]:
-    """Return the regions of the settings, in their order. Raises CommandError for an unknown one.
+@contextmanager
+def _urls(settings: Settings, sources: Sources) -> Iterator[dict[str, str]]:
+    """Yield the URL of each catalog, in the order of the settings. Raises CommandError.
 
     A region that is retired has no file. Its revision says what it was.
     """
     regions = sources.regions()
-    for name in settings.regions:
-        if name not in regions:
-            raise CommandError(f"The settings name {name}, which the topology does not have.")
-    return {name: regions[name] for name in settings.regions}
+    if not settings.embedded:
+        for name in settings.regions:
+            if name not in regions:
+                raise CommandError(f"The settings name {name}, which the topology does not have.")
+        yield {name: own.catalog_url.get_secret_value() for name, own in settings.regions.items()}
+        return
+    if not (settings.home / "keys").exists():
+        raise CommandError(f"DOMICILE_HOME {settings.home} has nothing yet. Run: domicile init")
+    server, leave = embedded.start(settings.home / "postgres")
+    try:
+        yield {name: embedded.ensure_database(server, name) for name in regions}
+    finally:
+        leave()
 
 
 def _migrate_region(
@@ -122,11 +148,19 @@ def _migrate_region(
             raise CommandError("A downgrade destroys. Name each region: -x region=NAME downgrade")
         show(f"  {'upgrade' if step.is_upgrade else 'downgrade'} {_names(step)}")
 
+    def differing(operations: UpgradeOps) -> None:
+        if asked.checks and operations.ops:
+            found = operations.as_diffs()  # what changes a column is a list of them
+            each = [diff[0] if isinstance(diff, list) else diff for diff in found]
+            show(f"  differs: {', '.join(sorted({str(verb) for verb, *_ in each}))}")
+
     try:
         catalog.check_safe()
         with catalog.begin() as connection:
             schema.check_name(connection, region.name)
-            schema_now = _migrate(connection, region.name, sources, applied)
+            if asked.checks and not revision(connection):
+                raise CommandError("It has no schema yet. Run: alembic upgrade heads")
+            schema_now = _migrate(connection, region.name, sources, applied, differing)
             if schema_now:
                 schema.name_catalog(connection, region.name, uuid4(), schema_now)
     finally:
@@ -147,6 +181,7 @@ def _migrate(
     region: str | None,
     sources: Sources,
     applied: Callable[[MigrationInfo], None] = lambda _: None,
+    differing: Callable[[UpgradeOps], None] = lambda _: None,
 ) -> str | None:
     """Run the command in a transaction of the caller.
 
@@ -164,7 +199,7 @@ def _migrate(
         stepped = True
         applied(step)
 
-    configure(connection, region, sources, step_done)
+    configure(connection, region, sources, step_done, differing)
     with context.begin_transaction():
         context.run_migrations()
     here = _schema_revision(context.get_context())

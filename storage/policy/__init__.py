@@ -58,7 +58,7 @@ from storage.policy.lateness import (
     retry_after,
 )
 from storage.policy.listing import list_companies, union
-from storage.policy.notice import Notice, NoticeReason, carry, notice_faults
+from storage.policy.notice import Notice, NoticeReason, carry, may_go_back, notice_faults
 from storage.policy.objection import Objecting, ObjectionReason, may_object, objection_due
 from storage.policy.placement import Placement, admit, decide_placement, well_formed
 from storage.policy.posture import (
@@ -89,6 +89,7 @@ from storage.policy.stages import (
     check_open,
     check_takes_tenants,
     declared_stage,
+    takes_tenants,
 )
 from storage.policy.standing import (
     Retire,
@@ -195,6 +196,7 @@ __all__ = [
     "longest",
     "may_destroy",
     "may_empty",
+    "may_go_back",
     "may_hand_over",
     "may_leave",
     "may_object",
@@ -216,6 +218,7 @@ __all__ = [
     "settle",
     "standing",
     "suppose",
+    "takes_tenants",
     "term_of",
     "too_old",
     "union",

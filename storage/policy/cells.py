@@ -14,27 +14,29 @@ from storage.model import PlacementReason, PlaceStatus, RegionStatus
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """A cell that takes tenants: how many it has, and the most that it may have."""
+    """A cell: how many tenants it has, the most that it may have, and whether it is routable."""
 
     name: str
     tenants: int
     room: int | None
+    routable: bool = True
 
     @property
-    def has_room(self) -> bool:
+    def takes_another(self) -> bool:
         """Whether it takes another tenant."""
-        return self.room is None or self.tenants < self.room
+        return self.routable and (self.room is None or self.tenants < self.room)
 
 
 def choose_cell(place: str, rule: CellRule, cells: Sequence[Cell]) -> str:
     """Return the cell for a new tenant. ``cells``: in the order of the topology.
 
-    Raises PlacementUnsatisfied if none has room.
+    Raises PlacementUnsatisfied if none takes another tenant.
     """
-    able = [cell for cell in cells if cell.has_room]
+    able = [cell for cell in cells if cell.takes_another]
     if not able:
+        names = ", ".join(cell.name for cell in cells)
         raise PlacementUnsatisfied(
-            f"No cell of {place} has room for another tenant.",
+            f"No cell of {place} has room for another tenant. Full or not routable: {names}.",
             reasons=(PlacementReason.NO_ROOM,),
             advice=f"Add a region with place = {place!r}, or raise the room of a cell.",
         )

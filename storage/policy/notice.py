@@ -1,12 +1,13 @@
 """Decide whether a topology keeps the notice of its sub-processors, given what a catalog has seen.
 
 A topology may state any dates. What a catalog saw, and when, it cannot change: so the notice counts
-from the day on which the catalog first saw the company, not from the day that is stated.
+from the day on which the catalog first saw the company, or from the day that is stated if that is
+later. The longest notice counts that the catalog saw.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from enum import StrEnum
 
 from storage.errors import DOCUMENTATION, SubProcessorUnannounced
@@ -54,23 +55,47 @@ class Notice:
         )
 
 
+GOING_BACK = timedelta(days=7)
+"""How long one may go back to a topology without a check: a deployment is taken back within days.
+
+A company that it has, and the one after it has not, comes back with it.
+"""
+
+
+def may_go_back(replaced: datetime | None, now: datetime) -> bool:
+    """Return whether a topology that the catalog has seen may be used again without a check.
+
+    ``replaced``: when another one took its place; None if none did.
+    """
+    return replaced is None or now - replaced <= GOING_BACK
+
+
 def notice_faults(
-    seen: Sequence[Listed] | None, new: Sequence[Listed], region: str, today: date
+    seen: Sequence[Listed] | None,
+    new: Sequence[Listed],
+    region: str,
+    today: date,
+    ever: Iterable[Listed] = (),
 ) -> Iterator[Notice]:
     """Yield what a new list changes that it may not, in a region whose catalog saw a list before.
 
-    ``seen``: the newest list that the catalog has seen; None if it has seen none. A company that no
-    data of the region reaches is not looked at: its notice counts here once it gets a part.
+    ``seen``: the newest list that the catalog has seen; None if it has seen none. ``ever``: what is
+    on any list that it has seen. A company that no data of the region reaches is not looked at: its
+    notice counts here once it gets a part.
     """
     if seen is None:
         return
     known = {company.name: company for company in seen}
+    longest: dict[str, int] = {}
+    for one in (*ever, *seen, *new):
+        longest[one.name] = max(longest.get(one.name, 0), one.notice_days)
     for company in new:
         if company.has_part_in(region):
             before = known.get(company.name)
             if before is not None and before.state(today) is ListedState.ACTIVE:
                 yield from _changed(before, company)
-            yield from _too_soon(before, company, region, today)
+            if before is None or not _settled(before, company, region, today):
+                yield from _too_soon(before, company, today, longest[company.name])
 
 
 def carry(
@@ -97,18 +122,29 @@ def _anew(before: Listed, company: Listed, today: date | None) -> bool:
     """Return whether its notice counts anew: a date is earlier, or it comes back after its end."""
     was, stated = before.announced, company.announced
     earlier = was is not None and stated is not None and stated < was
-    ended = today is not None and before.state(today) is ListedState.ENDED
-    return company.since < before.since or earlier or (ended and company.since != before.since)
+    back = today is not None and _back(before, company, today)
+    return company.since < before.since or earlier or back
 
 
-def _too_soon(before: Listed | None, company: Listed, region: str, today: date) -> Iterator[Notice]:
-    if before is not None and before.has_part_in(region) and not _anew(before, company, today):
-        return  # it was looked at when it got its part
-    first = _first(before, company, today)
-    if first is None:
+def _back(before: Listed, company: Listed, today: date) -> bool:
+    """Return whether a company had ended, and has not any more."""
+    ended = ListedState.ENDED
+    return before.state(today) is ended and company.state(today) is not ended
+
+
+def _settled(before: Listed, company: Listed, region: str, today: date) -> bool:
+    """Return whether its notice was over in that region, as it is now, before its first day."""
+    begun = before.state(today) is not ListedState.ANNOUNCED
+    return begun and before.has_part_in(region) and not _anew(before, company, today)
+
+
+def _too_soon(
+    before: Listed | None, company: Listed, today: date, notice_days: int
+) -> Iterator[Notice]:
+    seen = _first(before, company, today)
+    if seen is None:
         return
-    days = max(one.notice_days for one in (company, before) if one is not None)
-    allowed = first + timedelta(days=days)
+    allowed = max(seen, company.announced or seen) + timedelta(days=notice_days)
     if company.since < allowed:
         yield Notice(company.name, "since", NoticeReason.TOO_SOON, company.since, allowed)
 

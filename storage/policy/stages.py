@@ -32,6 +32,11 @@ def declared_stage(now: Stage | None, *, used: bool) -> Stage:
     return Stage.PROPOSED if now is Stage.RETIRED else now
 
 
+def takes_tenants(stage: Stage | None) -> bool:
+    """Return whether a region takes new tenants. None: no revision declares it."""
+    return stage in (None, Stage.ROUTABLE)
+
+
 def check_takes_tenants(region: str, stage: Stage | None) -> None:
     """Raise RegionNotRoutable if a region takes no new tenant."""
     if stage is not Stage.RETIRING:

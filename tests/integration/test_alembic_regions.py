@@ -132,11 +132,27 @@ class TestCommands:
         ours.alembic("upgrade", "head")
         assert (ours.at(EU), ours.at(US)) == (NEWEST, NEWEST)
 
-    def test_check_and_autogenerate_compare_once(self, ours: Place) -> None:
-        """The schema of one catalog tells all."""
-        ours.alembic("upgrade", "head")
+    def test_x_embedded_is_refused_beside_settings(self, ours: Place) -> None:
+        """Who says it means a server of this machine, and the settings name others."""
+        said = ours.refuses("-x", "embedded", "upgrade", "head")
 
-        assert ours.alembic("check") == f"{EU}:\nNo new upgrade operations detected.\n"
+        assert "-x embedded" in said
+        assert (ours.at(EU), ours.at(US)) == ("", "")
+
+    def test_check_compares_every_region(self, ours: Place) -> None:
+        """One without a schema says so, and one whose tables differ is named."""
+        ours.alembic("-x", f"region={EU}", "upgrade", "head")
+        assert re.search(rf"{EU}  +done\n{US}  .*no schema", ours.refuses("check"))
+        ours.alembic("upgrade", "head")
+        assert ours.alembic("check") == f"{EU}:\n{US}:\nNo new upgrade operations detected.\n"
+
+        with opened(US, ours.urls[US]) as connection:
+            connection.execute(text("ALTER TABLE sweep ADD COLUMN extra int"))
+
+        assert "extra" in ours.refuses("check")
+        assert ours.printed == f"{EU}:\n{US}:\n  differs: remove_column\n"
+        only = ours.alembic("-x", f"region={EU}", "check")
+        assert only == f"{EU}:\nNo new upgrade operations detected.\n"
 
 
 class TestDeclaredRegions:
@@ -199,7 +215,8 @@ class TestDeclaredRegions:
         before = file.read_text()
         file.write_text(before.replace("catalog_backup_days = 7", "catalog_backup_days = 9"))
 
-        assert "('change_region', 'eu-central-1')" in theirs.refuses("check")
+        assert theirs.refuses("check").count("('change_region', 'eu-central-1')") == 1
+        assert theirs.printed == f"{EU}:\n  differs: change_region\n{US}:\n"
         refused = theirs.refuses("upgrade", "heads")
         assert f"regions/{EU}.toml is not what revision" in refused
         theirs.alembic("revision", "--autogenerate", "-m", "Keep backups longer")
@@ -222,6 +239,20 @@ class TestDeclaredRegions:
 
         assert re.search(rf"declares {US}, and there is no\s+regions/{US}.toml", said)
         assert (theirs.stage(EU), theirs.at(US)) == (Stage.PROPOSED, "")
+
+    def test_merge_does_not_join_schema_and_topology(self, theirs: Place) -> None:
+        """Else no schema could be migrated without regions. Two heads of the topology may be."""
+        before = set((theirs.directory / "versions").iterdir())
+        assert "merge is refused" in theirs.refuses("merge", NEWEST, "topology@head", "-m", "x")
+        assert set((theirs.directory / "versions").iterdir()) == before
+
+        (first,) = (file.name.partition("_")[0] for file in before if file.suffix == ".py")
+        for message in ("One", "Other"):
+            theirs.alembic("revision", "-m", message, "--head", first, "--splice")
+        theirs.alembic("merge", "topology@heads", "-m", "Both")
+
+        theirs.alembic("upgrade", "heads")
+        assert (theirs.at(EU), theirs.stage(EU)) == (NEWEST, Stage.PROPOSED)
 
     def test_an_edited_revision_is_refused(self, theirs: Place) -> None:
         """The digest of its text says so."""

@@ -1,10 +1,8 @@
 """A place of two cells: one region to the outside, two catalogs inside."""
 
-import shutil
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import date
-from importlib.resources import files
 from pathlib import Path
 
 import pytest
@@ -13,21 +11,7 @@ from regions.load import TopologyProblem, load_topology
 from storage.errors import PlacementUnsatisfied, TenantConflict
 from storage.model import DataClass, Dpa, Purpose, TenantSpec
 from storage.testing import Domicile, Server, new_domicile
-
-PLACE, CELL = "eu-central-1", "eu-central-1-b"
-
-
-def add_cell(directory: Path, *, rule: str = "fill", rooms: tuple[int, int] = (2, 3)) -> None:
-    """Write the topology of the example with a second cell of its first region."""
-    shutil.copytree(Path(str(files("regions") / "data")), directory, dirs_exist_ok=True)
-    first = directory / "regions" / f"{PLACE}.toml"
-    text = first.read_text()
-    head = f'cells = "{rule}"\nroom = {rooms[0]}\nreplicas ='
-    first.write_text(text.replace("replicas =", head, 1))
-    second = text.replace(f'name = "{PLACE}"', f'name = "{CELL}"\nplace = "{PLACE}"', 1)
-    second = second.replace("replicas =", f"room = {rooms[1]}\nreplicas =", 1)
-    second = second.replace("eu-a", "eu-c").replace("eu-b", "eu-d")
-    (directory / "regions" / f"{CELL}.toml").write_text(second)
+from tests.support.topologies import CELL, PLACE, add_cell
 
 
 @pytest.fixture(scope="module")

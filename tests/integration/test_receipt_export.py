@@ -1,5 +1,6 @@
 """``receipt export``: every receipt and statement as a file, before its catalog goes."""
 
+import json
 import os
 from pathlib import Path
 
@@ -23,7 +24,7 @@ class Exporter:
     def __init__(self, domicile: Domicile, directory: Path) -> None:
         self.domicile, self.directory = domicile, directory
 
-    def __call__(self) -> Result:
+    def __call__(self, *more: str) -> Result:
         """Export the evidence of the region that the tests work in."""
         settings = self.domicile.settings
         given: dict[str, str | None] = {n: None for n in os.environ if n.startswith("DOMICILE_")}
@@ -32,7 +33,7 @@ class Exporter:
             prefix = f"DOMICILE_REGIONS__{name.upper().replace('-', '_')}"
             given[f"{prefix}__CATALOG_URL"] = own.catalog_url.get_secret_value()
             given[f"{prefix}__KEYS_FILE"] = str(own.keys_file)
-        arguments = ["receipt", "export", str(self.directory), "--region", HOME]
+        arguments = ["receipt", "export", str(self.directory), "--region", HOME, *more]
         return CliRunner(env=given).invoke(app, arguments)
 
     def written(self) -> dict[str, str]:
@@ -82,7 +83,25 @@ def test_each_receipt_is_a_file_that_the_keys_verify(exporter: Exporter) -> None
     assert verify(token, keys).erasure == erasure.id
     assert (exporter.directory / HOME / name).stat().st_mode & 0o077 == 0
 
-    assert "0 files" in exporter().output
+    again = exporter().output
+    assert "0 files" in again
+    assert "1 file was exported before" in again
+    assert "--all" in again
+
+
+def test_a_lost_directory_is_written_again(exporter: Exporter) -> None:
+    """``--all`` writes all pages of what was exported, and what was not. No mark changes."""
+    exporter.add(205)
+    exporter()
+    written, lost = exporter.written(), exporter.directory / HOME
+    lost.rename(exporter.directory / "lost")
+    exporter.add(3)
+
+    assert "208 files" in exporter("--all").output
+    assert len(exporter.written()) == exporter.marked() == 208
+    assert exporter.written().items() > written.items()
+    told = json.loads(exporter("--all", "--json").output)
+    assert told == {"written": {HOME: 208}, "exported_before": {HOME: 208}}
 
 
 def test_all_pages_are_written(exporter: Exporter) -> None:

@@ -82,6 +82,32 @@ def test_the_dates_of_an_announced_company_stay(fresh: Domicile, tmp_path: Path)
     assert home(fresh).topology.sub_processors[NEW].since == TODAY + 30 * DAY
 
 
+def test_a_company_that_was_dropped_comes_back_with_a_new_notice(
+    fresh: Domicile, tmp_path: Path
+) -> None:
+    """After a week the topology that had it is held to the notice as any other, also a longer one.
+
+    Until then it was in use, however long it was not opened.
+    """
+    shipped = fresh.settings.topology
+    use(fresh, announce(tmp_path / "had", TODAY + 60 * DAY, TODAY, days=60))
+    fresh.pass_time(days=70)
+    fresh.settings = fresh.settings.model_copy(update={"topology": shipped})
+    fresh.open()
+    fresh.pass_time(days=6)
+    use(fresh, tmp_path / "had")
+    fresh.settings = fresh.settings.model_copy(update={"topology": shipped})
+    fresh.open()
+    fresh.pass_time(days=8)
+
+    with pytest.raises(SubProcessorUnannounced, match=r"neublick\.since is 2026-04-30"):
+        use(fresh, tmp_path / "had")
+    soon = TODAY + 84 * DAY
+    with pytest.raises(SubProcessorUnannounced, match=rf"is not over before {soon + 60 * DAY}"):
+        use(fresh, announce(tmp_path / "anew", soon + 30 * DAY, soon, days=30))
+    use(fresh, announce(tmp_path / "well", soon + 60 * DAY, soon, days=30))
+
+
 def test_the_list_on_a_day_is_what_was_in_use(fresh: Domicile, tmp_path: Path) -> None:
     """While processes are replaced one after the other it is both; after that it is one."""
     fresh.pass_time(days=5)

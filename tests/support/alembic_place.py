@@ -1,6 +1,6 @@
 """Directories with an ``alembic.ini``, and catalogs of two regions."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from io import StringIO
 from pathlib import Path
@@ -29,10 +29,19 @@ class Place:
 
     directory: Path
     urls: dict[str, str]
+    printed: str = ""  # by the last command
 
     def alembic(self, *arguments: str) -> str:
         """Run a command of Alembic and return what it prints. Raises CommandError."""
-        line, printed = CommandLine("alembic"), StringIO()
+        printed = StringIO()
+        try:
+            self._run(arguments, printed)
+        finally:
+            self.printed = printed.getvalue()
+        return self.printed
+
+    def _run(self, arguments: Sequence[str], printed: StringIO) -> None:
+        line = CommandLine("alembic")
         options = line.parser.parse_args(arguments)
         ini = self.directory / "alembic.ini"
         called, names, options_of = options.cmd
@@ -41,7 +50,6 @@ class Place:
             *(getattr(options, name) for name in names),
             **{name: getattr(options, name, None) for name in options_of},
         )
-        return printed.getvalue()
 
     def refuses(self, *arguments: str) -> str:
         """Run a command that Alembic refuses, and return its error."""

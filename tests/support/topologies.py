@@ -7,6 +7,8 @@ from pathlib import Path
 from regions.model import Topology
 from tests.support.topology_files import COMPANIES, EU, SHIPPED, edit
 
+PLACE, CELL = "eu-central-1", "eu-central-1-b"
+
 _SHORTER = (
     ("retention_days = 30", "retention_days = 7"),
     ("ceiling_days = 30", "ceiling_days = 7"),
@@ -57,6 +59,19 @@ def three_backends(
         more = f"since = 2025-01-01\nuntil = {until}\nexit_days = {exit_days}"
         edit(directory / COMPANIES, "since = 2025-01-01", more)
     return directory
+
+
+def add_cell(directory: Path, *, rule: str = "fill", rooms: tuple[int, int] = (2, 3)) -> None:
+    """Write the topology of the example with a second cell of its first region."""
+    shutil.copytree(SHIPPED, directory, dirs_exist_ok=True)
+    first = directory / EU
+    text = first.read_text()
+    head = f'cells = "{rule}"\nroom = {rooms[0]}\nreplicas ='
+    first.write_text(text.replace("replicas =", head, 1))
+    second = text.replace(f'name = "{PLACE}"', f'name = "{CELL}"\nplace = "{PLACE}"', 1)
+    second = second.replace("replicas =", f"room = {rooms[1]}\nreplicas =", 1)
+    second = second.replace("eu-a", "eu-c").replace("eu-b", "eu-d")
+    (directory / "regions" / f"{CELL}.toml").write_text(second)
 
 
 def wanted(topology: Topology, region: str, on: date) -> list[str]:

@@ -1,5 +1,7 @@
 """To which cell of a place a new tenant goes."""
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -39,3 +41,15 @@ def test_a_full_place_refuses(cells: list[Cell], rule: CellRule) -> None:
         choose_cell("eu", rule, full)
 
     assert caught.value.reasons == ("no_room",)
+
+
+@given(CELLS, st.sampled_from(CellRule))
+def test_a_cell_that_is_not_routable_takes_nobody(cells: list[Cell], rule: CellRule) -> None:
+    """It is as if it were not there."""
+    closed = replace(cells[0], room=None, tenants=0, routable=False)
+    others = [replace(cell, room=None) for cell in cells[1:]]
+    if others:
+        assert choose_cell("eu", rule, [closed, *others]) == choose_cell("eu", rule, others)
+    else:
+        with pytest.raises(PlacementUnsatisfied):
+            choose_cell("eu", rule, [closed])

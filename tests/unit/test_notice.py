@@ -20,6 +20,7 @@ from storage.policy import (
     carry,
     decide_placement,
     list_companies,
+    may_go_back,
     may_hand_over,
     notice_faults,
     standing,
@@ -184,7 +185,7 @@ def test_an_announcement_becomes_earlier_only_with_a_new_notice() -> None:
     """Else the notice would seem longer than it was."""
     seen = [company(20, -10, 30, listed=day(-10))]
 
-    assert faults(seen, company(20, -9)) == []
+    assert faults(seen, company(21, -9)) == []
     assert faults(seen, company(20, -11)) == too_soon(20, 30)
     assert faults(seen, company(30, -11)) == []
 
@@ -218,12 +219,53 @@ def test_when_one_of_the_first_list_was_announced_may_be_added() -> None:
 
 
 def test_one_that_has_ended_comes_back_with_a_new_notice() -> None:
-    """Only a contract that is extended late goes on as it was."""
+    """With its old first day too: on the list it had ended. While it stays ended, all is well."""
     ended = [company(-90, -120, until=day(-3), listed=day(-120))]
 
-    assert faults(ended, company(-90, -120)) == []
+    assert faults(ended, company(-90, -120)) == too_soon(-90, 30)
+    assert faults(ended, company(-90, -120, until=day(1))) == too_soon(-90, 30)
+    assert faults(ended, company(-90, -120, until=day(-2))) == []
     assert faults(ended, company(29, -1)) == too_soon(29, 30)
     assert faults(ended, company(30)) == []
+    assert carry(ended, [company(30)], TODAY)[0].listed == TODAY
+
+
+def test_the_longest_notice_that_was_seen_counts() -> None:
+    """Neither two steps nor an absence make it shorter: customers were promised it."""
+    long, short = company(60, 0, 60, listed=TODAY), company(60, 0, 10, listed=TODAY)
+    dropped = list(notice_faults([], [company(10, 0, 10)], HOME, TODAY, [long]))
+    in_two_steps = list(notice_faults([short], [company(10, 0, 10)], HOME, TODAY, [long, short]))
+
+    assert dropped == in_two_steps == too_soon(10, 60)
+    assert list(notice_faults([], [company(60, 0, 10)], HOME, TODAY, [long])) == []
+    assert list(notice_faults([], [company(10, 0, 10)], HOME, TODAY, [company(60, 0, 10)])) == []
+
+
+def test_the_notice_counts_from_the_later_of_sight_and_announcement() -> None:
+    """The file may come before the message to customers, and the message before the file."""
+    told_later = company(40, 20, 10)
+    seen_before = [company(90, 20, 30, listed=TODAY)]
+
+    assert faults([], told_later) == []
+    assert faults(seen_before, told_later) == too_soon(40, 50)
+    assert faults([], company(30, -20)) == []
+
+
+def test_an_announcement_is_not_added_afterwards() -> None:
+    """That a company was announced before the catalog saw it does not make its notice longer."""
+    seen = [company(10, None, 0, listed=TODAY)]
+
+    assert faults(seen, company(10, -100)) == too_soon(10, 30)
+    assert faults(seen, company(10, None, 0)) == []
+
+
+@pytest.mark.parametrize(("days", "allowed"), [(0, True), (7, True), (8, False)])
+def test_one_goes_back_to_a_topology_for_a_week(days: int, *, allowed: bool) -> None:
+    """A deployment is taken back within days. One that is in use is always allowed."""
+    now = datetime(2026, 3, 1, tzinfo=UTC)
+
+    assert may_go_back(now - days * DAY, now) is allowed
+    assert may_go_back(None, now)
 
 
 def test_what_a_restored_catalog_has_lost_is_believed() -> None:

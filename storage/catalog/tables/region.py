@@ -201,4 +201,5 @@ topology_seen = Table(  # with each its list of sub-processors; no role changes 
     Column("first_seen", MOMENT, nullable=False),
     Column("last_seen", MOMENT, nullable=False),
     Column("sub_processors", JSONB, nullable=False),
+    Column("replaced", MOMENT),  # None: it is in use
 )

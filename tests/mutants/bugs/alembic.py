@@ -2,6 +2,7 @@
 
 from tests.mutants.bugs.bug import bug
 
+EMBEDDED = "tests/integration/test_alembic_embedded.py"
 REGIONS = "tests/integration/test_alembic_regions.py"
 
 BUGS = (
@@ -31,6 +32,63 @@ BUGS = (
         "migrating/arguments.py",
         "        if key != _REGION or not name:\n",
         "        if False:\n",
+        REGIONS,
+    ),
+    bug(
+        "an embedded server is migrated though nobody says so",
+        "migrating/environment.py",
+        "    if settings.embedded and not asked.embedded:\n",
+        "    if False:\n",
+        REGIONS,
+    ),
+    bug(
+        "-x embedded migrates other catalogs",
+        "migrating/environment.py",
+        "    if asked.embedded and not settings.embedded:\n",
+        "    if False:\n",
+        REGIONS,
+    ),
+    bug(
+        "a retired region of the embedded server is left as it was",
+        "migrating/environment.py",
+        "for name in regions}\n    finally",
+        "for name in sources.topology.regions}\n    finally",
+        EMBEDDED,
+    ),
+    bug(
+        "a declared region without a file vanishes",
+        "migrating/environment.py",
+        "            sources.check_files()\n",
+        "",
+        EMBEDDED,
+    ),
+    bug(
+        "check looks at one region",
+        "migrating/environment.py",
+        "in chosen[:1] if asked.compares else chosen",
+        "in chosen[:1]",
+        REGIONS,
+    ),
+    bug(
+        "check passes over a catalog without a schema",
+        "migrating/environment.py",
+        "            if asked.checks and not revision(connection):\n",
+        "            if asked.checks and not revision(connection):\n                return\n"
+        "            if False:\n",
+        REGIONS,
+    ),
+    bug(
+        "a region that is not declared so is found once for each catalog",
+        "migrating/environment.py",
+        "            if asked.checks and results:\n",
+        "            if False:\n",
+        REGIONS,
+    ),
+    bug(
+        "a merge joins schema and topology",
+        "migrating/declarations.py",
+        "for each in merged}) > 1:",
+        "for each in merged}) > 2:",
         REGIONS,
     ),
     bug(

@@ -5,6 +5,7 @@ from tests.mutants.bugs.bug import bug
 CELLS = "tests/integration/test_cells.py"
 AGAIN = "tests/integration/test_drains_again.py"
 DRAIN = "tests/integration/test_cli_drain.py"
+ROOM = "tests/integration/test_cell_room.py"
 PROVISION = "tests/integration/test_provision.py"
 
 BUGS = (
@@ -21,6 +22,90 @@ BUGS = (
         "    if found is not None:\n",
         "    if False:\n",
         CELLS,
+    ),
+    bug(
+        "a cell is chosen without the catalog that knows the choice",
+        "client/cells.py",
+        "place not in self._homes.names:",
+        "False:",
+        ROOM,
+    ),
+    bug(
+        "a tenant that is there is given a cell",
+        "client/cells.py",
+        "            if there.has:\n",
+        "            if False:\n",
+        ROOM,
+    ),
+    bug(
+        "a choice that came to nothing stays",
+        "client/cells.py",
+        "            if not there.takes:",
+        "            if False:",
+        ROOM,
+    ),
+    bug(
+        "a home that names a cell is not what was chosen",
+        "client/cells.py",
+        "        if spec.home not in (place, given):\n",
+        "        if False:\n",
+        ROOM,
+    ),
+    bug(
+        "a region of one cell has no limit",
+        "client/cells.py",
+        "len(cells) > 1 or cells[0].room is not None",
+        "len(cells) > 1",
+        ROOM,
+    ),
+    bug(
+        "a cell that is not routable is chosen",
+        "policy/cells.py",
+        "self.routable and (",
+        "(",
+        "tests/unit/test_cells.py",
+    ),
+    bug(
+        "a cell that retires takes tenants",
+        "client/cells.py",
+        "takes_tenants(stages.latest(connection))",
+        "True",
+        ROOM,
+    ),
+    bug(
+        "a tenant that was refused takes room",
+        "client/admin.py",
+        "            self._cells.forget_unmade(spec.id, spec.home)\n",
+        "",
+        ROOM,
+    ),
+    bug(
+        "a refusal forgets a tenant that is there",
+        "client/cells.py",
+        "            if tenants.find(connection, tenant) is None:\n",
+        "            if True:\n",
+        ROOM,
+    ),
+    bug(
+        "a removed tenant takes room in its own catalog",
+        "client/cells.py",
+        "        cells.forget(connection, tenant, home)\n",
+        "",
+        ROOM,
+    ),
+    bug(
+        "a removed tenant takes room elsewhere",
+        "catalog/tenants.py",
+        "    cells.forget(connection, tenant, home)\n",
+        "",
+        ROOM,
+    ),
+    bug(
+        "a choice without a tenant cannot be removed",
+        "client/admin.py",
+        " or chosen(connection, tenant)",
+        "",
+        ROOM,
     ),
     bug(
         "a bucket with the data of another is taken",

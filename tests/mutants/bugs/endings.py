@@ -131,8 +131,31 @@ BUGS = (
     bug(
         "a receipt is noted as exported before its file is there",
         "cli/commands/receipt_export.py",
-        "            files.sync_directory(directory)\n            with",
-        "            with",
+        "            _write(page, directory)\n            with catalog.begin() as connection:\n"
+        "                exports.mark(connection, page)\n",
+        "            with catalog.begin() as connection:\n"
+        "                exports.mark(connection, page)\n            _write(page, directory)\n",
+        EXPORT,
+    ),
+    bug(
+        "a file is noted as exported before it is on the disk for good",
+        "cli/commands/receipt_export.py",
+        "force=True)\n    files.sync_directory(directory)\n",
+        "force=True)\n",
+        EXPORT,
+    ),
+    bug(
+        "only the first page is exported again",
+        "cli/commands/receipt_export.py",
+        "        last = page[-1]\n",
+        "        return\n",
+        EXPORT,
+    ),
+    bug(
+        "a lost export is not noticed",
+        "cli/commands/receipt_export.py",
+        "        if each.before and not every:\n",
+        "        if False:\n",
         EXPORT,
     ),
 )
