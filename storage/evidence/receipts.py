@@ -34,9 +34,9 @@ from pydantic import (
 from regions.fields import Located, Name
 from storage.errors import ReceiptInvalid
 from storage.evidence.keys import key_id
-from storage.evidence.merkle import inclusion_path, leaf_hash, root_from, root_hash
 from storage.model import Reason, ScopeKind, in_utc
 from storage.ports import ItemKind
+from storage.tlog.merkle import inclusion_path, leaf_hash, root_from, root_hash
 
 TYPE: Final = "domicile-receipts+jwt"
 _ALGORITHM: Final = "EdDSA"
@@ -274,7 +274,8 @@ def _check_fits(receipt: Receipt, root: _Root) -> None:
 
 
 def _path(leaves: Sequence[bytes], index: int) -> tuple[str, ...]:
-    return tuple(node.hex() for node in inclusion_path(leaves, index))
+    path = inclusion_path(lambda start, stop: root_hash(leaves[start:stop]), index, len(leaves))
+    return tuple(node.hex() for node in path)
 
 
 def _joined(jws: str, receipt: Receipt, proof: _Proof) -> str:
