@@ -33,7 +33,7 @@ MEANING: Mapping[Exit, str] = {
     Exit.UNAVAILABLE: "a part of the system is unavailable: try again",
     Exit.UNKNOWN: "the outcome of a write is unknown: run the same put again",
     Exit.CONFIGURATION: "wrong settings, topology or rights: see domicile doctor",
-    Exit.DAMAGED: "a receipt is not genuine, or every replica is corrupt or lost",
+    Exit.DAMAGED: "a receipt or a log is not genuine, or every replica is corrupt or lost",
     Exit.DECLINED: "not confirmed: nothing was destroyed",
     Exit.UNREPAIRED: "scrub found damage that it cannot repair",
     Exit.INTERRUPTED: "interrupted",
@@ -61,6 +61,7 @@ _CODES: Mapping[type[errors.DomicileError], Exit] = {
     errors.ConfigurationError: Exit.CONFIGURATION,
     errors.Corrupt: Exit.DAMAGED,
     errors.ReceiptInvalid: Exit.DAMAGED,
+    errors.LogInvalid: Exit.DAMAGED,
 }
 
 

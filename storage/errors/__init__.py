@@ -42,7 +42,8 @@
     │   ├── SubProcessorUnannounced  a company would begin before its notice is over
     │   ├── CatalogUnsafe  CatalogUnsupported  CatalogForbidden
     │   └── CatalogRestored      restored from a backup, which may lack later erasures
-    └── ReceiptInvalid
+    ├── ReceiptInvalid
+    └── LogInvalid               a transparency log, or a proof of it
 
 ``retryable``: the same call may succeed later. ``outcome``: what a failed write left behind.
 ``url``: the page of the documentation about the error. No message contains content, metadata, a
@@ -104,6 +105,7 @@ from storage.errors.requests import (
     IdConflict,
     InvalidRequest,
     LineageConflict,
+    LogInvalid,
     MalformedId,
     MetadataTooLarge,
     NaiveDatetime,
@@ -162,6 +164,7 @@ __all__ = [
     "KeyUnavailable",
     "LedgerUnwritten",
     "LineageConflict",
+    "LogInvalid",
     "MalformedId",
     "MetadataTooLarge",
     "NaiveDatetime",

@@ -185,3 +185,12 @@ class ReceiptInvalid(DomicileError):
     """The receipt is not what its key signed."""
 
     usual_advice = "Ask the issuer for the receipt again, and for the public key."
+
+
+class LogInvalid(DomicileError):
+    """The log is not what was signed, or does not continue what it was."""
+
+    usual_advice = (
+        "Do not rely on this copy of the log. Get it again; if that one is refused too, keep both "
+        "and ask its operator."
+    )

@@ -1,0 +1,171 @@
+"""The tree of a log in its tiles: what is read of it, and what is written when it grows."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import cache
+
+from storage.errors import LogInvalid
+from storage.tlog.merkle import Ranges, leaf_hash, node_hash, root_hash
+from storage.tlog.tiles import (
+    HASH,
+    WIDTH,
+    Tile,
+    decode_bundle,
+    encode_bundle,
+    levels_of,
+    width_of,
+)
+
+Read = Callable[[str], bytes]
+"""Returns the bytes at a path of the log. Raises FileNotFoundError if there is nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Edge:
+    """The right edge of a tree, from which it grows: its partial bundle and its partial tiles.
+
+    Each level has fewer than 256 hashes, so an edge is small, whatever the size of the tree.
+    """
+
+    size: int = 0
+    entries: tuple[bytes, ...] = ()
+    levels: tuple[tuple[bytes, ...], ...] = ()
+
+    @property
+    def root(self) -> bytes:
+        """Return the root of the tree."""
+        root = root_hash([])
+        below = False
+        for hashes in self.levels:
+            rest = list(hashes)
+            while rest:
+                count = len(rest) & -len(rest)  # leaves of the last complete subtree
+                subtree = root_hash(rest[-count:])
+                root = node_hash(subtree, root) if below else subtree
+                below = True
+                del rest[-count:]
+        return root
+
+
+def append(edge: Edge, entries: Sequence[bytes]) -> tuple[Edge, list[tuple[Tile, bytes]]]:
+    """Return the edge after some entries were appended, and the tiles to write, with their bytes.
+
+    Those are all tiles and bundles that are new or changed. Once they are written, a checkpoint
+    for the new size can be signed. Raises ValueError if an entry is longer than 65,535 bytes.
+    """
+    if not entries:
+        return edge, []
+    bundles, kept = _cut([*edge.entries, *entries])
+    first = edge.size // WIDTH
+    written = [
+        (Tile("entries", first + n, len(bundle)), encode_bundle(bundle))
+        for n, bundle in enumerate(bundles)
+    ]
+    size = edge.size + len(entries)
+    added = [leaf_hash(entry) for entry in entries]
+    levels = list(edge.levels)
+    for level in levels_of(size):
+        if not added:
+            break
+        levels += [()] * (level == len(levels))
+        tiles, rest = _cut([*levels[level], *added])
+        first = edge.size // WIDTH ** (level + 1)
+        written += [
+            (Tile(level, first + n, len(hashes)), b"".join(hashes))
+            for n, hashes in enumerate(tiles)
+        ]
+        levels[level] = tuple(rest)
+        added = [root_hash(hashes) for hashes in tiles if len(hashes) == WIDTH]
+    return Edge(size, tuple(kept), tuple(levels)), written
+
+
+def read_hashes(read: Read, tile: Tile) -> list[bytes]:
+    """Return the hashes of a tile. Raises LogInvalid if it is missing, or of another length."""
+    found, data = _fetch(read, tile)
+    if len(data) != found.width * HASH:
+        raise LogInvalid(f"{found.path} has {len(data)} bytes instead of {found.width * HASH}.")
+    return [data[at : at + HASH] for at in range(0, tile.width * HASH, HASH)]
+
+
+def read_entries(read: Read, tile: Tile, hashes: Sequence[bytes]) -> list[bytes]:
+    """Return the entries of a bundle, if these are their leaf hashes. Raises LogInvalid if not."""
+    found, data = _fetch(read, tile)
+    try:
+        entries = decode_bundle(data)
+    except ValueError as error:
+        raise LogInvalid(f"{found.path} is no bundle: {error}.") from error
+    if len(entries) != found.width:
+        raise LogInvalid(f"{found.path} has {len(entries)} entries instead of {found.width}.")
+    for n, (entry, expected) in enumerate(zip(entries, hashes, strict=False)):
+        if leaf_hash(entry) != expected:
+            raise LogInvalid(
+                f"Entry {tile.index * WIDTH + n} is not what was logged: its hash in {found.path} "
+                "is not that in the tree."
+            )
+    return entries[: tile.width]
+
+
+def read_edge(read: Read, size: int, root: bytes) -> Edge:
+    """Return the right edge of a tree. Raises LogInvalid if it does not have that root."""
+    levels: list[tuple[bytes, ...]] = []
+    for level in levels_of(size):
+        tile = _last(level, size)
+        levels.append(tuple(read_hashes(read, tile)) if tile.width else ())
+    edge = Edge(size, (), tuple(levels))
+    if edge.root != root:
+        raise LogInvalid(
+            f"The tiles at the right edge of the log, for {size} entries, do not have the root "
+            "hash of its checkpoint."
+        )
+    if not size % WIDTH:
+        return edge
+    bundle = Tile("entries", size // WIDTH, size % WIDTH)
+    return replace(edge, entries=tuple(read_entries(read, bundle, levels[0])))
+
+
+def stored_ranges(read: Read, size: int) -> Ranges:
+    """Return a function for the paths of ``merkle``: the root hash of any range that they need.
+
+    It reads the tiles of a log of ``size`` entries and keeps those few: use it for one path. It
+    believes them; what was made of them has to be verified. It raises LogInvalid if one is missing.
+    """
+
+    @cache
+    def tile(level: int, index: int) -> list[bytes]:
+        return read_hashes(read, Tile(level, index, width_of(level, index, size)))
+
+    def ranges(start: int, stop: int) -> bytes:
+        width = stop - start
+        if width & (width - 1):
+            split = start + (1 << width.bit_length() - 1)
+            return node_hash(ranges(start, split), ranges(split, stop))
+        level = (width.bit_length() - 1) // 8
+        unit: int = WIDTH**level
+        index, at = divmod(start // unit, WIDTH)
+        return root_hash(tile(level, index)[at : at + width // unit])
+
+    return ranges
+
+
+def _last(level: int, size: int) -> Tile:
+    """Return the partial tile of a level; its width is 0 if there is none."""
+    index = size // WIDTH ** (level + 1)
+    return Tile(level, index, width_of(level, index, size))
+
+
+def _fetch(read: Read, tile: Tile) -> tuple[Tile, bytes]:
+    """Return a tile and its bytes; the full one if a partial one was deleted."""
+    try:
+        return tile, read(tile.path)
+    except FileNotFoundError as error:
+        full = replace(tile, width=WIDTH)
+        try:
+            return full, read(full.path)
+        except FileNotFoundError:
+            raise LogInvalid(f"{tile.path} is missing.") from error
+
+
+def _cut(items: Sequence[bytes]) -> tuple[list[Sequence[bytes]], Sequence[bytes]]:
+    """Return items in parts of 256, and the last part again if it is not full."""
+    parts = [items[at : at + WIDTH] for at in range(0, len(items), WIDTH)]
+    return parts, parts[-1] if parts and len(parts[-1]) < WIDTH else []
