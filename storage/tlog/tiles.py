@@ -108,7 +108,7 @@ def decode_bundle(data: bytes) -> list[bytes]:
     while at < len(data):
         start = at + 2
         at = start + int.from_bytes(data[at:start])
-        if len(data) < max(start, at):
+        if len(data) < at:
             raise ValueError("it ends within an entry")
         entries.append(data[start:at])
     return entries

@@ -231,5 +231,7 @@ def test_what_is_not_consistent(
 
 
 def test_a_succession_alone_shows_no_fork() -> None:
-    """Sizes that grow are possible; only the tiles tell."""
+    """Sizes that grow are possible, and only the tiles tell. One size has one root."""
     check_succession(OLD.checkpoint, FORK.checkpoint)
+    with pytest.raises(LogInvalid, match="forked"):
+        check_succession(NOW, replace(NOW, root=ROOT))

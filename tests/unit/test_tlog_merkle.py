@@ -131,6 +131,10 @@ def test_every_tree_begins_with_every_older_one(size: int) -> None:
         for other in {old - 1, old + 1} - {0, size + 1}:
             roots = (by_definition(leaves[:other]), after)
             assert not connects(roots[0], other, size, path, roots)
+        for at in range(len(path) + 1):
+            longer, shorter = [*path[:at], bytes(32), *path[at:]], [*path[:at], *path[at + 1 :]]
+            assert not connects(before, old, size, longer, (before, after))
+            assert shorter == path or not connects(before, old, size, shorter, (before, after))
 
 
 @given(texts, texts, st.data())

@@ -19,6 +19,7 @@ from tests.mutants.bugs import (
     regions_apart,
     storages,
     sweeps,
+    tlog,
     upgrades,
     writes,
 )
@@ -46,5 +47,6 @@ BUGS: tuple[Bug, ...] = (
     *regions_apart.BUGS,
     *storages.BUGS,
     *sweeps.BUGS,
+    *tlog.BUGS,
     *upgrades.BUGS,
 )
