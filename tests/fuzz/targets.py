@@ -23,6 +23,7 @@ from storage.errors import Corrupt, InvalidRequest, MalformedId, ReceiptInvalid
 from storage.evidence.receipts import verify
 from storage.model import RecordId
 from storage.packs.manifest import read_manifest
+from tests.fuzz import logs
 from tests.fuzz.samples import EVENTS, IDS, LISTINGS, MANIFESTS
 from tests.support.receipt_tokens import KEY, PUBLIC, TOKENS, b64, unb64
 
@@ -55,6 +56,7 @@ def targets() -> Iterator[list[Target]]:
             Target("receipt", tuple(t.encode() for t in TOKENS), _receipt, (ReceiptInvalid,)),
             Target("signed receipt", tuple(map(_parts, TOKENS)), _signed, (ReceiptInvalid,)),
             Target("listing", LISTINGS, _listing, (InvalidResponse,)),
+            *(Target(*each) for each in logs.TARGETS),
         ]
 
 
