@@ -20,6 +20,12 @@ def latest(connection: Connection) -> Stage | None:
     return None if found is None else Stage(found)
 
 
+def if_any(connection: Connection) -> Stage | None:
+    """Do the same in a catalog that may not have been migrated yet: then it has none."""
+    there = connection.scalar(select(func.to_regclass("region_stage").is_not(None)))
+    return latest(connection) if there else None
+
+
 def add(connection: Connection, stage: Stage, digest: str) -> None:
     """Note a stage, and the digest of the text that declares the region at that time."""
     connection.execute(insert(t.region_stage).values(stage=stage, digest=digest))

@@ -24,7 +24,7 @@ from storage.errors import DomicileError
 from storage.migrating import plugin
 from storage.migrating.arguments import Asked, asked_for
 from storage.migrating.configuration import configure
-from storage.migrating.declarations import Declarations, Sources, check_merge, declarations
+from storage.migrating.declarations import Declarations, Sources, declarations
 from storage.settings import Settings, load_settings, topology_of
 
 _REFUSALS = (CommandError, DomicileError, RuntimeError, SQLAlchemyError)
@@ -56,9 +56,6 @@ def run(directory: Path | None = None) -> None:
         _migrate(given, region, sources)
         return
     asked = asked_for(config.cmd_opts)
-    if asked.merged or asked.by_hand:
-        check_merge(script, asked.merged)
-        return
     try:
         _run_all(directory, declarations(script), asked, config.print_stdout)
     except DomicileError as error:
