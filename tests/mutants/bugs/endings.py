@@ -39,9 +39,9 @@ BUGS = (
     ),
     bug(
         "other regions remember a tenant that was removed",
-        "client/admin.py",
-        "                    tenants.forget_elsewhere(elsewhere, tenant, home)\n",
-        "                    pass\n",
+        "client/cells.py",
+        "                tenants.forget_elsewhere(elsewhere, tenant, home)\n",
+        "                pass\n",
         REMOVE,
     ),
     bug(
