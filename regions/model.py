@@ -78,9 +78,17 @@ class SubProcessor(Model):
     exit_days: int = Field(default=0, ge=0, le=LONGEST_RETENTION_DAYS)
     connector: ConnectorSpec | None = None  # without a connector it receives no copies
 
+    def begun(self, on: date) -> bool:
+        """Return whether it may have data on that day, or might before it ended.
+
+        Never before its notice is over, also if somebody made a topology that does not load.
+        """
+        told = self.announced is None or (on - self.announced).days >= self.notice_days
+        return told and self.since <= on
+
     def active(self, on: date) -> bool:
         """Return whether the agreement covers that day."""
-        return self.since <= on and (self.until is None or on < self.until)
+        return self.begun(on) and (self.until is None or on < self.until)
 
     def leaving(self, on: date) -> bool:
         """Return whether the agreement is about to end, so that nothing new goes there."""

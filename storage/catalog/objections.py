@@ -18,6 +18,7 @@ from sqlalchemy import (
     literal,
     or_,
     select,
+    true,
     union_all,
     update,
 )
@@ -137,6 +138,29 @@ def in_force(connection: Connection, tenant: str) -> list[InForce]:
     """Return the objections of a tenant that are in force."""
     query = select(f.tenant, f.company, f.since, f.gone).where(f.tenant == tenant)
     return [InForce(*row) for row in connection.execute(query)]
+
+
+def all_in_force(connection: Connection, after: str, limit: int) -> list[tuple[InForce, str, str]]:
+    """Return the objections in force of so many tenants, by ascending id, after one.
+
+    Each with who decided it, and the ticket.
+    """
+    ids = select(f.tenant.label("id")).distinct().where(f.tenant > after)
+    some = ids.order_by(f.tenant).limit(limit).subquery()
+    newest = (
+        select(n.actor, n.ticket)
+        .where(n.tenant == f.tenant, n.company == f.company, n.kind == "objected")
+        .order_by(n.number.desc())
+        .limit(1)
+        .lateral()
+    )
+    query = (
+        select(f.tenant, f.company, f.since, f.gone, newest.c.actor, newest.c.ticket)
+        .join(some, some.c.id == f.tenant)
+        .join(newest, true())
+        .order_by(f.tenant, f.company)
+    )
+    return [(InForce(*row[:4]), row[4], row[5]) for row in connection.execute(query)]
 
 
 def companies_avoided(connection: Connection, known: StoredObject) -> frozenset[str]:

@@ -27,6 +27,25 @@ class ObjectionEffect:
 
 
 @dataclass(frozen=True, slots=True)
+class TenantObjection:
+    """An objection in force, in a list of all tenants.
+
+    ``due``: the day by which nothing is at the company (None: the topology does not have it any
+    more). ``gone``: since when nothing was there, when a worker looked last.
+    """
+
+    tenant: str
+    company: str
+    region: str
+    by: str
+    ticket: str
+    at: datetime
+    due: date | None
+    gone: datetime | None
+    overdue: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Objection:
     """An objection of a tenant to a company, until it is withdrawn.
 

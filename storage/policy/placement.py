@@ -246,7 +246,7 @@ def inactive(company: SubProcessor, on: date) -> PlacementReason | None:
     """Return why a sub-processor may not hold data on that day, or None if it may."""
     if company.active(on):
         return None
-    if on < company.since:
+    if not company.begun(on):
         return PlacementReason.SUB_PROCESSOR_NOT_YET
     return PlacementReason.SUB_PROCESSOR_ENDED
 

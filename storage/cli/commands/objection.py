@@ -5,19 +5,23 @@ from typing import Annotated
 from rich.text import Text
 from typer import Argument, Option
 
-from storage.cli.opening import opened
-from storage.cli.options import AsJson, TenantId
+from storage.cli.error_handling import end_with_failed, failed_regions
+from storage.cli.opening import opened, opened_homes
+from storage.cli.options import AsJson, Limit, TenantId
 from storage.cli.output import (
     bad,
     format_time,
     good,
     print_json,
     print_note,
+    print_page,
     print_table,
     warning,
 )
-from storage.errors import ObjectionRefused
-from storage.model import Objection
+from storage.client.homes import ask_each
+from storage.client.objections import all_in_force
+from storage.errors import InvalidRequest, ObjectionRefused
+from storage.model import Objection, TenantObjection
 from storage.settings import load_settings, topology_of
 from storage.text import did_you_mean, plural
 
@@ -84,8 +88,26 @@ def withdraw(
         print_note(f"{tenant} does not object to {company} any more.")
 
 
-def list_objections(tenant: TenantId, as_json: AsJson = False) -> None:
-    """List the objections of a tenant, also withdrawn ones, and what is left to move."""
+def list_objections(
+    tenant: Annotated[
+        str | None, Argument(metavar="[TENANT]", help="The tenant's id.", show_default=False)
+    ] = None,
+    after: Annotated[
+        str, Option(metavar="TENANT", help="Start after this tenant, for the next page.")
+    ] = "",
+    limit: Limit = 100,
+    as_json: AsJson = False,
+) -> None:
+    """List the objections of a tenant, also withdrawn ones, and what is left to move.
+
+    Without TENANT: those in force of all tenants, at most N tenants a page, as workers saw them
+    last.
+    """
+    if tenant is None:
+        _list_all(after, limit, as_json=as_json)
+        return
+    if after:
+        raise InvalidRequest("--after is for all tenants.", advice="Leave out TENANT.")
     with opened() as store:
         found = store.tenant(tenant).objections()
     if as_json:
@@ -98,6 +120,38 @@ def list_objections(tenant: TenantId, as_json: AsJson = False) -> None:
             for one in found
         ],
     )
+
+
+def _list_all(after: str, limit: int, *, as_json: bool) -> None:
+    with opened_homes() as homes:
+        pages, failed = ask_each(
+            homes.names,
+            lambda name: all_in_force(homes.served(name).region, after=after, limit=limit),
+        )
+    found = [one for some in pages.values() for one in some]
+    ids = sorted({one.tenant for one in found})
+    chosen = set(ids[:limit])
+    following = ids[limit - 1] if len(ids) >= limit else None
+    page = sorted(
+        (one for one in found if one.tenant in chosen), key=lambda one: (one.tenant, one.company)
+    )
+    if as_json:
+        print_json({"objections": page, "next": following} | failed_regions(failed))
+    else:
+        heads = ("tenant", "company", "region", "from (UTC)", "by", "ticket", "moved by", "state")
+        print_page(heads, [_row(one) for one in page], following)
+    end_with_failed(failed, as_json=as_json)
+
+
+def _row(one: TenantObjection) -> tuple[str | Text, ...]:
+    shown = (one.tenant, one.company, one.region, format_time(one.at), one.by, one.ticket)
+    return (*shown, str(one.due or "-"), _progress(one))
+
+
+def _progress(one: TenantObjection) -> Text:
+    if one.gone is not None:
+        return good(f"nothing is there since {format_time(one.gone)}")
+    return bad("not done; OVERDUE") if one.overdue else warning("not done")
 
 
 def _state(one: Objection) -> Text:

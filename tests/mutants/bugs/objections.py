@@ -4,6 +4,7 @@ from tests.mutants.bugs.bug import bug
 
 OBJECTIONS = "tests/integration/test_objections.py"
 DONE = "tests/integration/test_objections_done.py"
+LISTED = "tests/integration/test_cli_objections.py"
 POLICY = "tests/unit/test_objection.py"
 COUNTS = "tests/integration/test_what_if.py"
 WHAT_IF = "tests/unit/test_what_if.py"
@@ -136,6 +137,20 @@ BUGS = (
         "    if found.gone is None:\n        old",
         "    if True:\n        old",
         DONE,
+    ),
+    bug(
+        "a list of objections has the ticket of an old one",
+        "catalog/objections.py",
+        "        .order_by(n.number.desc())\n        .limit(1)",
+        "        .order_by(n.number)\n        .limit(1)",
+        LISTED,
+    ),
+    bug(
+        "a page of objections ends within a tenant",
+        "catalog/objections.py",
+        "        .order_by(f.tenant, f.company)\n",
+        "        .order_by(f.tenant, f.company).limit(limit)\n",
+        LISTED,
     ),
     bug(
         "a change is blamed for what is refused anyway",
