@@ -3,7 +3,7 @@
 from sqlalchemy import Connection
 from structlog.typing import FilteringBoundLogger
 
-from storage.catalog import departures, pseudonym_keys, stages, topologies
+from storage.catalog import dedications, departures, pseudonym_keys, stages, topologies
 from storage.clock import steady
 from storage.errors import CatalogUnavailable
 from storage.ledger.guard import AGE, Guard
@@ -15,7 +15,8 @@ from storage.region import OpenRegion
 def check_catalog(region: OpenRegion) -> None:
     """Check that the catalog is safe, and fits this code, these keys and this topology.
 
-    Raises CatalogUnsafe, CatalogUnsupported, RegionNotRoutable, SettingsError or BackendUndeclared.
+    Raises CatalogUnsafe, CatalogUnsupported, RegionNotRoutable, SettingsError, BackendUndeclared
+    or BackendShared.
     """
     region.catalog.check()
     with region.catalog.begin() as connection:
@@ -26,10 +27,12 @@ def check_catalog(region: OpenRegion) -> None:
 def check_fits(region: OpenRegion, connection: Connection) -> None:
     """Check that the catalog fits these keys and this topology.
 
-    Raises SettingsError or BackendUndeclared.
+    Raises SettingsError, BackendUndeclared or BackendShared.
     """
     pseudonym_keys.check(connection, region.name, region.pseudonyms.checks())
     departures.check(connection, region.name, list(region.backends))
+    owners = {s.name: s.dedicated_to for s in region.region.backends if s.dedicated_to}
+    dedications.check(connection, region.name, owners)
 
 
 def guard_catalog(region: OpenRegion, log: FilteringBoundLogger) -> bool:

@@ -36,6 +36,7 @@
     ├── ConfigurationError
     │   ├── TopologyError  SettingsError
     │   ├── RegionNotRoutable    declared, and not provisioned yet, or retired
+    │   ├── BackendShared        a dedicated backend has data of others
     │   ├── BackendUndeclared    the topology lacks a backend that has replicas
     │   ├── SubProcessorUnannounced  a company would begin before its notice is over
     │   ├── CatalogUnsafe  CatalogUnsupported  CatalogForbidden
@@ -49,6 +50,7 @@ subject, a file name or a key.
 
 from storage.errors.base import DOCUMENTATION, DomicileError, Outcome
 from storage.errors.configuration import (
+    BackendShared,
     BackendUndeclared,
     CatalogForbidden,
     CatalogRestored,
@@ -132,6 +134,7 @@ __all__ = [
     "BackendFull",
     "BackendInUse",
     "BackendMisplaced",
+    "BackendShared",
     "BackendTimeout",
     "BackendUnavailable",
     "BackendUndeclared",

@@ -56,7 +56,8 @@ class KeyRing:
         Raises TooFewReplicas and TermsChanged.
         """
         tenant = terms.spec.id
-        slot = (day, -1, tenant) if terms.own_day_keys else (day, shard_of(tenant), "")
+        own = terms.own_day_keys or self._region.region.dedicates(tenant)
+        slot = (day, -1, tenant) if own else (day, shard_of(tenant), "")
         with self._lock:
             known = self._current.get(slot)
         if known is None:

@@ -1,4 +1,8 @@
-"""Where an object may be: not at a company to which a tenant objects that has bytes in it."""
+"""Where an object may be.
+
+Not at a company to which a tenant objects that has bytes in it. What is one tenant's alone is on
+its own backends, if it has any, and nothing else is there.
+"""
 
 from collections.abc import Sequence
 
@@ -17,17 +21,29 @@ def lawful_for(region: OpenRegion, connection: Connection, known: StoredObject) 
 def fit(
     region: OpenRegion, connection: Connection, known: StoredObject, backends: Sequence[str]
 ) -> tuple[str, ...]:
-    """Return those of the backends at which no tenant with bytes in the object objects."""
+    """Return those of the backends that are for it, and at which none of its tenants objects."""
     avoided = objections.companies_avoided(connection, known)
-    return without(region, backends, avoided) if avoided else tuple(backends)
+    return without(region, known.tenant, backends, avoided)
 
 
 def without(
-    region: OpenRegion, backends: Sequence[str], companies: frozenset[str]
+    region: OpenRegion, tenant: str | None, backends: Sequence[str], companies: frozenset[str]
 ) -> tuple[str, ...]:
-    """Return those of the backends that none of the companies runs."""
-    out = {name for company in companies for name in run_by(region, company)}
-    return tuple(name for name in backends if name not in out)
+    """Return those of the backends that are for a tenant, and that none of the companies runs.
+
+    ``tenant``: None for what several tenants share.
+    """
+    places = region.region.places_of(tenant)
+    fit = {spec.name for spec in places if spec.sub_processor not in companies}
+    return tuple(name for name in backends if name in fit)
+
+
+def shared(region: OpenRegion) -> tuple[str, ...]:
+    """Return the lawful backends that are dedicated to nobody, primary first.
+
+    The ledger is on these: it is the region's, as the catalog is, and tells of all tenants.
+    """
+    return without(region, None, region.lawful(), frozenset())
 
 
 def run_by(region: OpenRegion, company: str) -> list[str]:

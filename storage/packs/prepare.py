@@ -142,9 +142,14 @@ class Writer:
         self, terms: TenantTerms, placement: Placement, term: Term, *, own_pack: bool
     ) -> LaneKey:
         self._ensure_day(term.expiry_day)
-        own = terms.spec.id if terms.spec.dedicated or own_pack else None
+        spec = terms.spec
+        own = spec.dedicated or own_pack or self._region.region.dedicates(spec.id)
         return LaneKey(
-            placement.backends, placement.lawful, placement.required, term.expiry_day, own
+            placement.backends,
+            placement.lawful,
+            placement.required,
+            term.expiry_day,
+            spec.id if own else None,
         )
 
     def _ensure_day(self, day: date | None) -> None:

@@ -104,14 +104,15 @@ def _begin(
     opened: Sequence[str],
 ) -> _Plan | None:
     """Announce the object that the records move to. None: too few backends are left for it."""
-    avoided = objections.of_tenant(connection, rows[0].tenant)
-    backends = without(region, opened, avoided)[: region.region.replicas]
+    tenant = rows[0].tenant
+    avoided = objections.of_tenant(connection, tenant)
+    backends = without(region, tenant, opened, avoided)[: region.region.replicas]
     if len(backends) < region.region.required:
         return None
     target = write.announce(
         region,
         connection,
-        Contents(ObjectKind.HELD, tenant=rows[0].tenant, family=source.family),
+        Contents(ObjectKind.HELD, tenant=tenant, family=source.family),
         backends,
         lasts=region.limits.stall,
     )

@@ -18,6 +18,7 @@ from storage.catalog.kinds import ObjectKind, ObjectState
 from storage.catalog.objects import NewObject
 from storage.errors import BackendError
 from storage.objects.keyring import opens
+from storage.objects.places import without
 from storage.packs.manifest import Manifest, Whole, read_manifest
 from storage.recovery.reconcile import Difference
 from storage.region import OpenRegion
@@ -112,7 +113,9 @@ def _store(
     family of its own: its contents are known record by record.
     """
     name, now, rows = difference.name, region.clock.now(), whole.manifest.rows
-    tenant, backends = rows[0].tenant if rows else None, _backends(region)
+    owners = {r.tenant for r in rows} | {r.tenant for r in whole.manifest.moved}
+    tenant = owners.pop() if len(owners) == 1 else None
+    backends = _backends(region, tenant)
     new = NewObject(name.object_id, name.kind, name.day, tenant, backends, now, now)
     at, compact_at = difference.listed, None if all_of_it else now
     _know(connection, new, at, (whole.size, whole.digest), compact_at)
@@ -141,7 +144,8 @@ def _reattach_key(
     if sealed is None:
         return False
     now, tenant = region.clock.now(), manifest.rows[0].tenant
-    new = NewObject(key_id, ObjectKind.HOLD_KEY, None, tenant, _backends(region), now, now)
+    backends = _backends(region, tenant)
+    new = NewObject(key_id, ObjectKind.HOLD_KEY, None, tenant, backends, now, now)
     _know(connection, new, at, (len(sealed), hashlib.sha256(sealed).digest()))
     return True
 
@@ -161,8 +165,8 @@ def _key_at(region: OpenRegion, key_id: UUID) -> tuple[dict[str, str], bytes | N
     return at, found
 
 
-def _backends(region: OpenRegion) -> tuple[str, ...]:
-    return region.lawful()[: region.region.replicas]
+def _backends(region: OpenRegion, tenant: str | None) -> tuple[str, ...]:
+    return without(region, tenant, region.lawful(), frozenset())[: region.region.replicas]
 
 
 def _compact_empty(

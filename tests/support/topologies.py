@@ -1,5 +1,6 @@
 """Topologies with short periods, so that tests pass few days."""
 
+import json
 import shutil
 from datetime import date
 from pathlib import Path
@@ -56,6 +57,21 @@ def three_backends(
     if until is not None:
         more = f"since = 2025-01-01\nuntil = {until}\nexit_days = {exit_days}"
         edit(directory / COMPANIES, "since = 2025-01-01", more)
+    return directory
+
+
+def dedicating(directory: Path, *tenants: str, retire: bool = False) -> Path:
+    """The shipped topology with two more backends in the EU, own-a and own-b, of these tenants.
+
+    Without tenants they are spares that all share.
+    """
+    shutil.copytree(SHIPPED, directory, dirs_exist_ok=True)
+    with (directory / EU).open("a") as file:
+        for name, company in (("own-a", "lindenhost"), ("own-b", "meerspeicher")):
+            kind = f'kind = "directory"\nsub_processor = "{company}"\npath = "backends/{name}"'
+            own = f"dedicated_to = {json.dumps(tenants)}\n" if tenants else ""
+            own += f"retires = {str(retire).lower()}"
+            file.write(f'\n[[backends]]\nname = "{name}"\n{kind}\n{own}\n')
     return directory
 
 

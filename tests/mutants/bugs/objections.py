@@ -69,15 +69,15 @@ BUGS = (
     bug(
         "what is replicated does not look at objections",
         "objects/places.py",
-        "    return without(region, backends, avoided) if avoided else tuple(backends)",
-        "    return tuple(backends)",
+        "    return without(region, known.tenant, backends, avoided)",
+        "    return without(region, known.tenant, backends, frozenset())",
         OBJECTIONS,
     ),
     bug(
         "held records go where their tenant objects to it",
         "packs/relocate.py",
-        "    backends = without(region, opened, avoided)[: region.region.replicas]",
-        "    backends = opened[: region.region.replicas]",
+        "    backends = without(region, tenant, opened, avoided)[: region.region.replicas]",
+        "    backends = without(region, tenant, opened, frozenset())[: region.region.replicas]",
         OBJECTIONS,
     ),
     bug(
