@@ -5,12 +5,22 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select
 
+from regions.fields import PostureCheck
 from storage.catalog import tables as t
 from storage.client.tenant import Tenant
-from storage.errors import BackendShared
-from storage.model import DataClass, ReplicaState, Scope
-from storage.testing import Domicile
+from storage.errors import BackendShared, CatalogUnavailable, PlacementUnsatisfied
+from storage.model import (
+    DataClass,
+    NewRecord,
+    Posture,
+    PostureFinding,
+    PutResult,
+    ReplicaState,
+    Scope,
+)
+from storage.testing import Call, Domicile
 from tests.support.actions import erase, get, is_complete, work
+from tests.support.catalogs.backups import Dump, recover_catalog
 from tests.support.holds import SOON, open_held, place_hold, release_holds
 from tests.support.inspect.stored import home
 from tests.support.scrubs import scrubbed
@@ -31,6 +41,11 @@ def owning(domicile: Domicile, tmp_path: Path) -> Domicile:
     """A store in which acme-eu has two backends of its own."""
     change(domicile, dedicating(tmp_path, "acme-eu"))
     return domicile
+
+
+def closed(_: Call) -> Posture:
+    """Answer that a bucket copies its objects elsewhere."""
+    return {PostureCheck.REPLICATION: PostureFinding.BAD}
 
 
 def contents(domicile: Domicile) -> set[tuple[str, str | None, str]]:
@@ -91,6 +106,7 @@ def test_the_ledger_is_on_the_shared_ones(owning: Domicile) -> None:
     erase(owning.tenant())
     places = {backend for kind, _, backend in contents(owning) if kind == "ledger"}
     assert places == SHARED
+    assert [b.missing for b in owning.store.status().regions[0].backends] == [0, 0, 0, 0]
 
 
 def test_others_write_when_they_are_down(owning: Domicile) -> None:
@@ -106,6 +122,47 @@ def test_others_write_when_they_are_down(owning: Domicile) -> None:
     assert get(tenant, own) == b"mine"
     owning.bring_back(*SHARED)
     assert get(other, record) == b"other"
+
+
+def test_a_catalog_is_compared_with_the_ledger_where_it_is(owning: Domicile) -> None:
+    """The own backends answer, but have no entry: that says nothing about the catalog."""
+    other = owning.tenant("other-eu")
+    owning.take_down(*SHARED)
+    owning.open()
+    with pytest.raises(CatalogUnavailable, match="compared with the ledger"):
+        owning.store.tenant(other.id).put(DataClass.PROMPT, b"other")
+
+
+def test_what_was_compacted_since_the_backup_stays_its_own(owning: Domicile) -> None:
+    """The restored catalog reads in the object itself whose it is."""
+    tenant = owning.tenant()
+    records = [NewRecord(DataClass.PROMPT, b"mine", subject=name) for name in "uvw"]
+    ids = [result.id for result in tenant.put_many(records) if isinstance(result, PutResult)]
+    dump = Dump.of(owning)
+    erase(tenant)
+    for _ in range(4):
+        work(owning, hours=30)
+
+    dump.restore(owning)
+    assert recover_catalog(owning).reattached == 2
+    for _ in range(3):
+        work(owning, hours=30)
+
+    assert check_apart(owning) == {"pack", "day_key"}
+    assert get(owning.store.tenant(tenant.id), ids[1]) == b"mine"
+
+
+def test_the_status_says_that_its_writes_are_refused(owning: Domicile) -> None:
+    """Also if all others can write."""
+    assert not owning.store.status().regions[0].blocked
+    for name in OWN:
+        owning.backends[name].inject(closed, "posture")
+    owning.open()
+
+    assert owning.store.status().regions[0].blocked
+    owning.tenant("other-eu").put(DataClass.PROMPT, b"other")
+    with pytest.raises(PlacementUnsatisfied, match="own-a: posture_bad"):
+        owning.tenant().put(DataClass.PROMPT, b"mine")
 
 
 def test_what_it_had_before_is_moved_by_the_scrub(domicile: Domicile, tmp_path: Path) -> None:
