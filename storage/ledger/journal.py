@@ -13,7 +13,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection
 
-from storage.catalog import copies, erasures, holds, identity, ledger, objects
+from storage.catalog import copies, erasures, finishing, holds, identity, ledger, objects
 from storage.catalog.engine import own_tenant, share_tenants
 from storage.catalog.kinds import ObjectKind, ObjectState
 from storage.catalog.objects import NewObject
@@ -233,7 +233,7 @@ def replay(region: OpenRegion, connection: Connection, read: Read) -> bool:
     objects.adopt(connection, new, found.at, now)
     digest = hashlib.sha256(read.sealed).digest()
     # Always have it replicated: its writer may have left a replica in ``writing``.
-    objects.finish(connection, new.id, len(read.sealed), digest, replicate_at=now)
+    finishing.finish(connection, new.id, len(read.sealed), digest, replicate_at=now)
     return applied
 
 

@@ -12,7 +12,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection
 
-from storage.catalog import objects, records, relocation
+from storage.catalog import finishing, objects, records, relocation
 from storage.catalog import tables as t
 from storage.catalog.kinds import ObjectKind, ObjectState
 from storage.catalog.objects import NewObject
@@ -130,7 +130,7 @@ def _know(
 ) -> None:
     """``what``: its size and digest. The replicate worker adds the missing replicas."""
     objects.adopt(connection, new, at, new.announced)
-    objects.finish(connection, new.id, *what, replicate_at=new.announced, compact_at=compact_at)
+    finishing.finish(connection, new.id, *what, replicate_at=new.announced, compact_at=compact_at)
 
 
 def _reattach_key(
