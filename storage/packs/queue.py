@@ -7,7 +7,7 @@ lane, share the two commits, because a thousand such lanes would make two for ev
 """
 
 import threading
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor, Future
 from contextlib import suppress
@@ -16,12 +16,13 @@ from time import monotonic
 
 from storage.errors import Abandoned, Busy, DomicileError, OutcomeUnknown
 from storage.model import PutResult
-from storage.packs.sealed import LaneKey, Name, SealedRecord
+from storage.packs.sealed import LaneKey, Name, Place, SealedRecord
 from storage.region import Limits
 
 Batches = Sequence[Sequence[SealedRecord]]
 Flush = Callable[[Batches], None]
 
+_TOGETHER = 2  # flushes of tenants' own lanes to the same backends
 _BESIDE = 2048  # bytes that a record takes in memory beside its sealed body
 
 
@@ -34,11 +35,6 @@ class _Lane:
     buffered: int = 0
     urgent: bool = False
     flushing: bool = False
-
-    def beside(self, other: "_Lane") -> bool:
-        """Whether its packs go to the same backends."""
-        mine, its = self.key, other.key
-        return mine.backends == its.backends and mine.required == its.required
 
     def add(self, record: SealedRecord, *, bulk: bool) -> None:
         self.buffered += len(record.sealed)
@@ -87,6 +83,7 @@ class Lanes:
         # lanes with waiting records and no flush in flight, each in the order of its turn
         self._ready: OrderedDict[LaneKey, _Lane] = OrderedDict()
         self._filling: OrderedDict[LaneKey, _Lane] = OrderedDict()
+        self._under_way: Counter[Place] = Counter()  # flushes
         self._running: list[Sequence[SealedRecord]] = []  # batches that are being flushed
         self._buffered = 0
         lock = threading.Lock()
@@ -154,19 +151,23 @@ class Lanes:
             self._release(lanes)
 
     def _next(self) -> list[_Lane]:
-        """Wait for lanes that are ready, and mark them as flushing. Empty: nothing waits."""
+        """Wait for lanes that are ready, and mark them as flushing. Empty: nothing is to be done.
+
+        What must wait for a flush that is under way is done by the thread of that flush.
+        """
         with self._turn:
-            while self._ready or self._filling:
+            while True:
                 self._ripen()
-                if self._ready:
-                    chosen = self._chosen()
-                    for lane in chosen:
-                        del self._ready[lane.key]
-                        lane.flushing = True
+                chosen = self._chosen()
+                for lane in chosen:
+                    del self._ready[lane.key]
+                    lane.flushing = True
+                if chosen:
+                    self._under_way[chosen[0].key.place] += 1
+                if chosen or not self._filling:
                     return chosen
                 first = next(iter(self._filling.values()))
                 self._turn.wait(max(0.0, first.due - monotonic()))
-        return []
 
     def _ripen(self) -> None:
         """Let the lanes that have waited long enough be ready."""
@@ -180,23 +181,30 @@ class Lanes:
     def _chosen(self) -> list[_Lane]:
         """Return the lane whose turn it is, and small ones of other tenants to go with it.
 
-        They have the same backends, so that one that hangs delays nobody else.
+        They have the same backends, so that one that hangs delays nobody else. A tenant's own lane
+        waits while two flushes to its backends are under way: the more go with it then.
         """
-        limits, first = self._limits, next(iter(self._ready.values()))
-        chosen, tenants = [first], {first.key.tenant}
+        first = next((lane for lane in self._ready.values() if self._may_begin(lane)), None)
+        if first is None:
+            return []
+        limits, chosen, tenants = self._limits, [first], {first.key.tenant}
         size, number = first.buffered, len(first.waiting)
         for lane in self._ready.values():
             if None in tenants or len(chosen) == limits.packs:
                 break
+            key = lane.key
             fits = (
                 size + lane.buffered <= limits.pack
                 and number + len(lane.waiting) <= limits.pack_records
             )
-            if fits and lane.key.tenant not in {None, *tenants} and lane.beside(first):
+            if fits and key.tenant not in {None, *tenants} and key.place == first.key.place:
                 chosen.append(lane)
-                tenants.add(lane.key.tenant)
+                tenants.add(key.tenant)
                 size, number = size + lane.buffered, number + len(lane.waiting)
         return chosen
+
+    def _may_begin(self, lane: _Lane) -> bool:
+        return lane.key.tenant is None or self._under_way[lane.key.place] < _TOGETHER
 
     def _take(self, lane: _Lane) -> list[SealedRecord]:
         with self._changed:
@@ -208,6 +216,8 @@ class Lanes:
     def _release(self, lanes: Sequence[_Lane]) -> None:
         """Queue the lanes again in which records wait; forget the others."""
         with self._changed:
+            self._under_way[lanes[0].key.place] -= 1
+            self._under_way += Counter()  # forget the places of which none is
             for number, lane in enumerate(lanes):
                 lane.flushing = False
                 if not lane.waiting:
