@@ -84,7 +84,7 @@ class Lanes:
         self._ready: OrderedDict[LaneKey, _Lane] = OrderedDict()
         self._filling: OrderedDict[LaneKey, _Lane] = OrderedDict()
         self._under_way: Counter[Place] = Counter()  # flushes
-        self._running: list[Sequence[SealedRecord]] = []  # batches that are being flushed
+        self._running: dict[int, Sequence[SealedRecord]] = {}  # batches that are being flushed
         self._buffered = 0
         lock = threading.Lock()
         self._changed = threading.Condition(lock)  # there is room, or a lane has ended
@@ -119,7 +119,7 @@ class Lanes:
             self._turn.notify_all()
             self._changed.wait_for(lambda: not self._lanes, timeout=max(0.0, until - monotonic()))
             unsent = [record for lane in self._lanes.values() for record in lane.clear()]
-            sent = [record for batch in self._running for record in batch]
+            sent = [record for batch in self._running.values() for record in batch]
         for record in unsent:
             record.fail(Abandoned("The store was closed before the record was sent."))
         for record in sent:
@@ -210,7 +210,7 @@ class Lanes:
         with self._changed:
             batch = lane.take(self._limits)
             if batch:
-                self._running.append(batch)
+                self._running[id(batch)] = batch
             return batch
 
     def _release(self, lanes: Sequence[_Lane]) -> None:
@@ -240,7 +240,7 @@ class Lanes:
         finally:
             with self._changed:
                 for batch in batches:
-                    self._running.remove(batch)
+                    del self._running[id(batch)]
                     self._buffered -= sum(map(_weight, batch))
                 self._changed.notify_all()
 

@@ -4,6 +4,8 @@ from tests.mutants.bugs.bug import bug
 
 DEDICATED = "tests/integration/test_dedicated.py"
 POLICY = "tests/unit/test_dedicated.py"
+COMMITS = "tests/integration/test_shared_commits.py"
+LANES = "tests/unit/test_lanes.py"
 
 BUGS = (
     bug(
@@ -124,5 +126,68 @@ BUGS = (
         "        for spec in region.places_of(tenant)\n",
         "        for spec in region.backends\n",
         "tests/unit/test_objection.py",
+    ),
+    bug(
+        "one abandoned pack takes those that share its commits with it",
+        "packs/flush.py",
+        "            packs = [one for one in packs if one.pack.write.id not in lost.packs]\n",
+        "            packs = []\n",
+        COMMITS,
+    ),
+    bug(
+        "an erasure waits for another tenant's pack",
+        "packs/flush.py",
+        "        there = {batch[n][0].write.id for n, by in fenced.items() if erasure in by}\n",
+        "        there = {batch[0][0].write.id}\n",
+        COMMITS,
+    ),
+    bug(
+        "packs of one flush go to the backends of the first",
+        "packs/queue.py",
+        " and key.place == first.key.place",
+        "",
+        LANES,
+    ),
+    bug(
+        "a shared pack goes with others",
+        "packs/queue.py",
+        "            if None in tenants or len(chosen) == limits.packs:\n",
+        "            if len(chosen) == limits.packs:\n",
+        LANES,
+    ),
+    bug(
+        "a flush takes packs without end",
+        "packs/queue.py",
+        "            if None in tenants or len(chosen) == limits.packs:\n",
+        "            if None in tenants:\n",
+        LANES,
+    ),
+    bug(
+        "every lane is flushed at once",
+        "packs/queue.py",
+        " or self._under_way[lane.key.place] < _TOGETHER\n",
+        " or True\n",
+        LANES,
+    ),
+    bug(
+        "a bulk write waits anew when it gets a thread",
+        "packs/queue.py",
+        "                self._turn.wait(max(0.0, first.due - monotonic()))\n",
+        "                self._turn.wait(self._limits.linger)\n",
+        LANES,
+    ),
+    bug(
+        "only the bodies of waiting records count as memory",
+        "packs/queue.py",
+        " + _BESIDE\n",
+        "\n",
+        LANES,
+    ),
+    bug(
+        "keys are made one after the other",
+        "objects/keyring.py",
+        "            queue, self._queue = self._queue, []\n",
+        "            queue, self._queue = self._queue[:1], self._queue[1:]\n",
+        COMMITS,
     ),
 )

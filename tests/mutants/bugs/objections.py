@@ -47,9 +47,9 @@ BUGS = (
     ),
     bug(
         "a key that another process placed is sent all the same",
-        "objects/keyring.py",
-        "            if terms is not None:\n",
-        "            if False:\n",
+        "objects/keymaking.py",
+        "        fit = [new.terms is None or _is_current(new.terms, current) for new in wanted]\n",
+        "        fit = [True for new in wanted]\n",
         OBJECTIONS,
     ),
     bug(
