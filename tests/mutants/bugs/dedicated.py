@@ -170,10 +170,10 @@ BUGS = (
         LANES,
     ),
     bug(
-        "a bulk write waits anew when it gets a thread",
+        "a bulk write waits until its pack is full",
         "packs/queue.py",
-        "                self._turn.wait(max(0.0, first.due - monotonic()))\n",
-        "                self._turn.wait(self._limits.linger)\n",
+        "            if lane.due > now and not self._closed:\n",
+        "            if not self._closed:\n",
         LANES,
     ),
     bug(
