@@ -3,7 +3,7 @@
 from sqlalchemy import Connection
 from structlog.typing import FilteringBoundLogger
 
-from storage.catalog import departures, pseudonym_keys, stages, topologies
+from storage.catalog import dedications, departures, pseudonym_keys, stages, topologies
 from storage.clock import steady
 from storage.errors import BackendReplaced, CatalogUnavailable
 from storage.ledger.guard import AGE, Guard
@@ -27,11 +27,13 @@ def check_catalog(region: OpenRegion) -> None:
 def check_fits(region: OpenRegion, connection: Connection) -> None:
     """Check that the catalog fits these keys and this topology.
 
-    Raises SettingsError, BackendUndeclared or BackendReassigned.
+    Raises SettingsError, BackendUndeclared, BackendReassigned or BackendShared.
     """
     pseudonym_keys.check(connection, region.name, region.pseudonyms.checks())
     departures.check(connection, region.name, list(region.backends))
     topologies.check_hosts(connection, region.name, region.topology)
+    owners = {s.name: s.dedicated_to for s in region.region.backends if s.dedicated_to}
+    dedications.check(connection, region.name, owners)
 
 
 def guard_catalog(region: OpenRegion, log: FilteringBoundLogger) -> bool:

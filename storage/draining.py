@@ -21,7 +21,7 @@ from storage.evidence.keys import key_id
 from storage.model.listing import PartKind
 from storage.objects.keyring import KeyRing
 from storage.objects.locks import find_locked
-from storage.policy import Effort, Locked, effort, is_later
+from storage.policy import Effort, Locked, effort, is_later, peers
 from storage.region import OpenRegion
 from storage.text import plural
 from storage.workers.loop import duties
@@ -77,7 +77,6 @@ def plan(region: OpenRegion, company: str, *, rate: float | None = None) -> Plan
     """
     names = [spec.name for spec in region.region.backends if spec.sub_processor == company]
     lawful = region.lawful()
-    targets = tuple(name for name in lawful if name not in names)
     with region.catalog.begin() as connection:
         had = topologies.parts_of(connection, company, region.name)
         if not had:
@@ -93,6 +92,7 @@ def plan(region: OpenRegion, company: str, *, rate: float | None = None) -> Plan
             size = sum(each.bytes for each in found)
             work = effort(total, size, homes=region.region.replicas, rate=rate)
             emptied = known is not None and known.token is not None and not total
+            targets = tuple(n for n in peers(region.region, name) if n in lawful and n not in names)
             refused = drains.refused(connection, name)
             places.append(Place(name, found, targets, refused, emptied, work))
         copies = drains.count_copies(connection, company)

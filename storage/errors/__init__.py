@@ -37,6 +37,7 @@
     ├── ConfigurationError
     │   ├── TopologyError  SettingsError
     │   ├── RegionNotRoutable    declared, and not provisioned yet, or retired
+    │   ├── BackendShared        a dedicated backend has data of others
     │   ├── BackendUndeclared    the topology lacks a backend that has replicas
     │   ├── BackendReassigned    the topology gives a backend to another company
     │   ├── SubProcessorUnannounced  a company would begin before its notice is over
@@ -52,6 +53,7 @@ subject, a file name or a key.
 from storage.errors.base import DOCUMENTATION, DomicileError, Outcome
 from storage.errors.configuration import (
     BackendReassigned,
+    BackendShared,
     BackendUndeclared,
     CatalogForbidden,
     CatalogRestored,
@@ -138,6 +140,7 @@ __all__ = [
     "BackendMisplaced",
     "BackendReassigned",
     "BackendReplaced",
+    "BackendShared",
     "BackendTimeout",
     "BackendUnavailable",
     "BackendUndeclared",

@@ -58,6 +58,15 @@ class BackendReassigned(ConfigurationError):
     )
 
 
+class BackendShared(ConfigurationError):
+    """A backend that the topology dedicates to tenants has data of others."""
+
+    usual_advice = (
+        "Dedicate a new backend. To empty this one, take dedicated_to out again and see "
+        f"{DOCUMENTATION}howto/retire-a-backend/"
+    )
+
+
 class RegionNotRoutable(ConfigurationError):
     """The region is declared, and not ready for use, or it is retired."""
 

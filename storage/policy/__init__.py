@@ -97,6 +97,7 @@ from storage.policy.standing import (
     Standing,
     may_leave,
     may_retire,
+    peers,
     settle,
     standing,
 )
@@ -208,6 +209,7 @@ __all__ = [
     "next_scrub",
     "notice_faults",
     "objection_due",
+    "peers",
     "plan_erasure",
     "processors_of",
     "reassign",

@@ -1,5 +1,6 @@
 """``topology new`` and ``region new`` on the command line."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -36,6 +37,29 @@ class TestCommandsOfDomicile:
         assert made.exit_code == Exit.DONE, made.output
         theirs.alembic("upgrade", "heads")
         assert "No new upgrade operations" in theirs.alembic("check")
+
+    def test_a_new_region_may_have_backends_of_a_tenant(
+        self, theirs: Place, line: Domicile
+    ) -> None:
+        """Its entry lists them, and so does the command that lists regions."""
+        rest = "kind=directory,sub_processor=lindenhost,path="
+        given = {"w": "w", "own": "own,dedicated_to=acme+bolt"}
+        backends = [("--backend", f"name={name},{rest}{more}") for name, more in given.items()]
+        environment = {"DOMICILE_TOPOLOGY": str(theirs.directory)}
+        made = line(
+            *("region", "new", "eu-west-1", "--jurisdiction", "EU", "--steward", "quellwerk"),
+            *(word for pair in backends for word in pair),
+            *("--replicas", "1"),
+            environment=environment,
+        )
+        listed = line("region", "list", "--json", environment=environment)
+
+        assert made.exit_code == Exit.DONE, made.output
+        theirs.alembic("upgrade", "heads")
+        assert "No new upgrade operations" in theirs.alembic("check")
+        (west,) = (r for r in json.loads(listed.stdout)["regions"] if r["region"] == "eu-west-1")
+        owners = {b["backend"]: b["dedicated_to"] for b in west["backends"]}
+        assert owners == {"w": [], "own": ["acme", "bolt"]}
 
     @pytest.mark.parametrize(
         ("name", "jurisdiction", "backend", "says"),

@@ -1,5 +1,6 @@
 """Topologies with short periods, so that tests pass few days."""
 
+import json
 import shutil
 from datetime import date
 from pathlib import Path
@@ -72,6 +73,21 @@ def add_cell(directory: Path, *, rule: str = "fill", rooms: tuple[int, int] = (2
     second = second.replace("replicas =", f"room = {rooms[1]}\nreplicas =", 1)
     second = second.replace("eu-a", "eu-c").replace("eu-b", "eu-d")
     (directory / "regions" / f"{CELL}.toml").write_text(second)
+
+
+def dedicating(directory: Path, *tenants: str, retire: bool = False) -> Path:
+    """The shipped topology with two more backends in the EU, own-a and own-b, of these tenants.
+
+    Without tenants they are spares that all share.
+    """
+    shutil.copytree(SHIPPED, directory, dirs_exist_ok=True)
+    with (directory / EU).open("a") as file:
+        for name, company in (("own-a", "lindenhost"), ("own-b", "meerspeicher")):
+            kind = f'kind = "directory"\nsub_processor = "{company}"\npath = "backends/{name}"'
+            own = f"dedicated_to = {json.dumps(tenants)}\n" if tenants else ""
+            own += f"retires = {str(retire).lower()}"
+            file.write(f'\n[[backends]]\nname = "{name}"\n{kind}\n{own}\n')
+    return directory
 
 
 def wanted(topology: Topology, region: str, on: date) -> list[str]:

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 from typer import Argument, Option
 
+from regions.backends import BackendSpec
 from regions.model import Region, Topology
 from storage.catalog import stages
 from storage.cli.error_handling import end_with_failed, failed_regions
@@ -34,6 +35,8 @@ from storage.retirement import Remaining
 from storage.retirement import retire as end
 from storage.settings import Settings, load_settings, region_settings, topology_of
 
+_LISTS = ("attested_off", "dedicated_to")
+
 
 def list_regions(as_json: AsJson = False) -> None:
     """List the regions of the topology, which of them this process serves, and their stages.
@@ -59,9 +62,7 @@ def list_regions(as_json: AsJson = False) -> None:
                     found.get(region.name) or "-",
                     str(region.replicas),
                     str(region.required),
-                    ", ".join(
-                        f"{b.name} ({b.sub_processor}, {b.located})" for b in region.backends
-                    ),
+                    ", ".join(map(_described, region.backends)),
                 )
                 for region in regions
             ],
@@ -90,6 +91,11 @@ def _stages(
     return found, failed
 
 
+def _described(spec: BackendSpec) -> str:
+    owners = f", of {' and '.join(sorted(spec.dedicated_to))}" if spec.dedicated_to else ""
+    return f"{spec.name} ({spec.sub_processor}, {spec.located}{owners})"
+
+
 def _served(region: Region, settings: Settings) -> bool:
     return settings.embedded or region.name in settings.regions
 
@@ -101,6 +107,7 @@ def _as_json(region: Region, settings: Settings, stage: Stage | None) -> dict[st
             "kind": b.kind,
             "sub_processor": b.sub_processor,
             "located": b.located,
+            "dedicated_to": sorted(b.dedicated_to),
         }
         for b in region.backends
     ]
@@ -124,7 +131,8 @@ def new(
         Option(
             metavar="SPEC",
             help="A backend, as KEY=VALUE,KEY=VALUE with the keys of its entry in the file: name, "
-            "kind, sub_processor and so on. Repeat it, the preferred one first.",
+            "kind, sub_processor and so on; the names of a list are separated by +. Repeat it, the "
+            "preferred one first.",
         ),
     ],
     steward: Annotated[
@@ -281,7 +289,14 @@ def _backend(given: str) -> list[str]:
                 "A --backend is not a list of KEY=VALUE.",
                 advice="Use: --backend name=in-a,kind=s3,sub_processor=acme,bucket=b,aws_region=r",
             )
-    return ["", "[[backends]]", *(f"{key.strip()} = {_toml(value)}" for key, _, value in pairs)]
+    return ["", "[[backends]]", *(_line(key.strip(), value) for key, _, value in pairs)]
+
+
+def _line(key: str, value: str) -> str:
+    """Return a key and its value as TOML. The names of a list are separated by a plus sign."""
+    if key in _LISTS:
+        return f"{key} = {json.dumps([name.strip() for name in value.split('+')])}"
+    return f"{key} = {_toml(value)}"
 
 
 def _toml(value: str) -> str:

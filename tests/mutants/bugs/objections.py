@@ -49,9 +49,9 @@ BUGS = (
     ),
     bug(
         "a key that another process placed is sent all the same",
-        "objects/keyring.py",
-        "            if terms is not None:\n",
-        "            if False:\n",
+        "objects/keymaking.py",
+        "        fit = [new.terms is None or _is_current(new.terms, current) for new in wanted]\n",
+        "        fit = [True for new in wanted]\n",
         OBJECTIONS,
     ),
     bug(
@@ -71,8 +71,8 @@ BUGS = (
     bug(
         "what is replicated does not look at objections",
         "objects/places.py",
-        "    return without(region, connection, backends, avoided) if avoided else tuple(backends)",
-        "    return tuple(backends)",
+        "    return without(region, connection, meant",
+        "    avoided = frozenset()\n    return without(region, connection, meant",
         OBJECTIONS,
     ),
     bug(
@@ -85,8 +85,8 @@ BUGS = (
     bug(
         "held records go where their tenant objects to it",
         "packs/relocate.py",
-        "    backends = without(region, connection, opened, avoided)[: region.region.replicas]",
-        "    backends = opened[: region.region.replicas]",
+        "    backends = places[: region.region.replicas]",
+        "    backends = meant_for(region, tenant, opened)[: region.region.replicas]",
         OBJECTIONS,
     ),
     bug(
