@@ -1,6 +1,5 @@
 """Loading a topology: a fault is refused with file, key and reason."""
 
-import json
 import shutil
 from pathlib import Path
 
@@ -23,22 +22,6 @@ from tests.support.topology_files import (
 def data(tmp_path: Path) -> Path:
     """A copy of the shipped topology, to be broken."""
     return shutil.copytree(SHIPPED, tmp_path / "data")
-
-
-DEDICATED = "backends.eu-a.dedicated_to"
-
-
-def _own(name: str, *tenants: str) -> str:
-    """Return the entry of a backend of tenants."""
-    kind = 'kind = "directory"\nsub_processor = "lindenhost"'
-    owners = json.dumps(tenants)
-    return f"""
-[[backends]]
-name = "own-{name}"
-{kind}
-path = "own-{name}"
-dedicated_to = {owners}
-"""
 
 
 BROKEN = [
@@ -220,29 +203,6 @@ BROKEN = [
     # copies and kinds
     (EU, "\nrequired = 1", "\nrequired = 3", "required", "above replicas (2)"),
     (EU, "replicas = 2", "replicas = 3", "replicas", "above the number of backends"),
-    (EU, 'name = "eu-a"', 'name = "eu-a"\ndedicated_to = []', DEDICATED, "not be empty"),
-    (EU, 'name = "eu-a"', 'name = "eu-a"\ndedicated_to = ["a b"]', f"{DEDICATED}.1", "pattern"),
-    (
-        EU,
-        'name = "eu-a"',
-        'name = "eu-a"\ndedicated_to = ["acme"]',
-        "replicas",
-        "is 2, above the number of backends that are shared",
-    ),
-    (
-        EU,
-        'path = "backends/eu-b"',
-        f'path = "backends/eu-b"{_own("a", "acme")}{_own("b", "acme", "bolt")}',
-        "replicas",
-        "is 2, above the number of backends dedicated to bolt",
-    ),
-    (
-        EU,
-        'path = "backends/eu-b"',
-        f'path = "backends/eu-b"{_own("a", "acme")}{_own("b", "acme")}retires = true',
-        "replicas",
-        "is 2, above the number of backends dedicated to acme that do not retire",
-    ),
     (EU, 'path = "backends/eu-a"', "", "backends.eu-a.path", "kind directory needs it"),
     (EU, 'path = "backends/eu-a"', 'path = ""', "backends.eu-a.path", "not be empty"),
     (EU, 'path = "backends/eu-a"', 'path = "."', "backends.eu-a.path", "directory of its own"),
