@@ -124,6 +124,7 @@ from storage.model import (
     Scope,
     ScopeKind,
     StoreStatus,
+    TenantObjection,
     TenantSpec,
     Verdict,
 )
@@ -244,6 +245,7 @@ __all__ = [
     "Tenant",
     "TenantConflict",
     "TenantNotEmpty",
+    "TenantObjection",
     "TenantSpec",
     "TermsChanged",
     "TooFewReplicas",
