@@ -23,6 +23,8 @@ class WatchedBackend:
         self._inner, self._clock, self._seconds = inner, clock, seconds
         self._unhealthy_until = float("-inf")
         self._pending: set[Future[Any]] = set()
+        self.recognized = False
+        """Whether this process has seen that its storage is the one that the catalog knows."""
 
     @property
     def unhealthy(self) -> bool:
@@ -104,6 +106,10 @@ class WatchedBackend:
     def identity(self, *, timeout: float) -> UUID | None:
         with self.watching():
             return self._inner.identity(timeout=timeout)
+
+    def expect(self, identity: UUID) -> None:
+        self._inner.expect(identity)
+        self.recognized = True
 
     def identify(self, identity: UUID, *, timeout: float) -> None:
         with self.watching():

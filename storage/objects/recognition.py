@@ -9,7 +9,13 @@ from contextlib import suppress
 from uuid import UUID
 
 from storage.catalog import storages
-from storage.errors import BackendError, BackendReplaced, InvalidRequest
+from storage.errors import (
+    BackendError,
+    BackendReplaced,
+    BackendUnavailable,
+    CatalogUnavailable,
+    InvalidRequest,
+)
 from storage.region import OpenRegion
 
 
@@ -33,6 +39,22 @@ def strangers(
     return failed
 
 
+def recognize(region: OpenRegion, name: str) -> None:
+    """Recognize the storage of a backend, unless this process has done so. Call it before a write.
+
+    Raises BackendReplaced, and BackendUnavailable if the backend or the catalog does not answer.
+    """
+    if region.backends[name].recognized:
+        return
+    try:
+        stranger = strangers(region, [name]).get(name)
+    except CatalogUnavailable as error:
+        message = "its storage is not recognized yet: the catalog does not answer"
+        raise BackendUnavailable(name, message) from error
+    if stranger is not None:
+        raise stranger
+
+
 def _recognize(region: OpenRegion, name: str, known: UUID | None) -> None:
     backend, timeout = region.backends[name], region.limits.attempt
     found = backend.identity(timeout=timeout)
@@ -49,6 +71,7 @@ def _recognize(region: OpenRegion, name: str, known: UUID | None) -> None:
                 storages.confirm(connection, name, region.clock.now())
     if found is None or found != known:
         raise BackendReplaced(name)
+    backend.expect(known)
 
 
 def attest_loss(region: OpenRegion, name: str, *, actor: str, document: str) -> None:

@@ -21,6 +21,7 @@ from storage.errors import (
     KeyAbsent,
     TooFewReplicas,
 )
+from storage.objects.recognition import recognize
 from storage.ports import Reader, Upload
 from storage.region import OpenRegion
 
@@ -121,6 +122,7 @@ def start(
     """
 
     def put(replica: Replica) -> None:
+        recognize(region, replica.backend)
         left = time_left(region, replica.backend, until)
         timeout = min(left, region.limits.attempt)
         region.backends[replica.backend].put(replica.key, data, timeout=timeout, urgent=urgent)
@@ -222,8 +224,13 @@ class MultiUpload:
         timeout = region.limits.attempt
         taken = closed()
         self._failed |= {r.id: taken[r.backend] for r in replicas if r.backend in taken}
+
+        def begin(replica: Replica) -> Upload:
+            recognize(region, replica.backend)
+            return region.backends[replica.backend].upload(replica.key, timeout=timeout)
+
         calls = {
-            number: partial(self._backend(number).upload, replica.key, timeout=timeout)
+            number: partial(begin, replica)
             for number, replica in self._replicas.items()
             if number not in self._failed
         }

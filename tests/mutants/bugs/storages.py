@@ -3,6 +3,7 @@
 from tests.mutants.bugs.bug import bug
 
 IDENTITY = "tests/contract/test_backend_identity.py"
+EXCHANGED = "tests/integration/test_exchanged_storage.py"
 LOST = "tests/integration/test_lost_storage.py"
 RECOGNITION = "tests/integration/test_recognition.py"
 
@@ -118,5 +119,33 @@ BUGS = (
         "                recognize(region)\n",
         "                pass\n",
         RECOGNITION,
+    ),
+    bug(
+        "a write goes to storage that nobody has recognized",
+        "objects/transfer.py",
+        "        recognize(region, replica.backend)\n        left",
+        "        left",
+        EXCHANGED,
+    ),
+    bug(
+        "an upload goes to storage that nobody has recognized",
+        "objects/transfer.py",
+        "            recognize(region, replica.backend)\n            return",
+        "            return",
+        EXCHANGED,
+    ),
+    bug(
+        "a directory does not compare its identity",
+        "backends/root.py",
+        "        if expected not in (None, found):\n",
+        "        if False:\n",
+        EXCHANGED,
+    ),
+    bug(
+        "a directory does not hear its identity",
+        "objects/recognition.py",
+        "    backend.expect(known)\n",
+        "    backend.recognized = True\n",
+        EXCHANGED,
     ),
 )
