@@ -1,6 +1,6 @@
 """Backends that leave: what is still there, what was purged there, and the statement at the end."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -114,6 +114,11 @@ def ended(connection: Connection, backend: str) -> Departure | None:
     if known is None or known.token is None or count_left(connection, backend):
         return None
     return known
+
+
+def unseen(connection: Connection, backends: Iterable[str]) -> list[str]:
+    """Return those of the backends that no statement says to be empty, by name."""
+    return [name for name in sorted(backends) if ended(connection, name) is None]
 
 
 def put_back(backend: str) -> str:

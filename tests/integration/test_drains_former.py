@@ -5,7 +5,6 @@ import shutil
 from pathlib import Path
 
 import pytest
-from sqlalchemy import update
 
 from regions.load import load_topology
 from storage.catalog import departures, topologies
@@ -17,6 +16,7 @@ from storage.logs import make_logger
 from storage.model import DataClass
 from storage.testing import Domicile
 from tests.integration.test_vacate import change, departure, work_on
+from tests.support.actions import purge_all
 from tests.support.inspect.stored import HOME, home
 from tests.support.topologies import lacking
 from tests.support.topology_files import EU, SHIPPED, edit
@@ -30,16 +30,6 @@ def drained(domicile: Domicile) -> Drain:
     region, keys = lacking(home(domicile), "eu-a"), domicile.homes.served(HOME).keys
     token = drain(region, keys, HOST, make_logger(), tell=lambda _: None)
     return verify_drain(token, region.signing.public_key())
-
-
-def purge_all(domicile: Domicile) -> None:
-    """Let nothing be on eu-a, and let the catalog say so."""
-    inner = domicile.backends["eu-a"].inner
-    for trace in list(inner.scan()):
-        inner.purge(trace.key)
-    with home(domicile).catalog.begin() as connection:
-        gone = update(t.replica).where(t.replica.c.backend == "eu-a").values(state="gone")
-        connection.execute(gone)
 
 
 def test_bytes_that_no_row_knows_are_not_forgotten_with_the_entry(
@@ -70,7 +60,7 @@ def test_that_its_replicas_are_gone_does_not_say_that_it_is_empty(
 ) -> None:
     """Nobody ever listed it. Its rows are pruned in time; its identity is as old as that is."""
     domicile.tenant().put(DataClass.PROMPT, b"mine")
-    purge_all(domicile)
+    purge_all(domicile, "eu-a")
     with home(domicile).catalog.begin() as connection:
         table = t.metadata.tables[forgotten]
         connection.execute(table.delete().where(table.c.backend == "eu-a"))
@@ -90,7 +80,7 @@ def test_a_statement_ends_when_the_backend_takes_bytes_again(
     change(domicile, tmp_path / "2")
     domicile.tenant().put(DataClass.PROMPT, b"mine")
     work_on(domicile)
-    purge_all(domicile)
+    purge_all(domicile, "eu-a")
 
     with pytest.raises(Unavailable, match=UNSEEN):
         drained(domicile)
