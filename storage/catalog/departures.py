@@ -8,12 +8,13 @@ from uuid import UUID
 from sqlalchemy import Connection, Select, any_, func, literal, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 
-from storage.catalog import retirements, storages, topologies
+from storage.catalog import retirements, stages, storages, topologies
 from storage.catalog import tables as t
 from storage.catalog.counting import count_up_to
 from storage.catalog.kinds import ObjectKind, ObjectState
 from storage.errors import DOCUMENTATION, BackendUndeclared
 from storage.model import ReplicaState
+from storage.policy import Stage
 from storage.text import plural
 
 d, o, r, s = t.departure.c, t.object_.c, t.replica.c, t.statement.c
@@ -34,11 +35,22 @@ class Departure:
 
 
 def check(connection: Connection, region: str, known: Collection[str]) -> None:
-    """Raise BackendUndeclared if replicas that are not gone are on a backend other than these."""
+    """Raise BackendUndeclared if bytes may be on a backend other than these.
+
+    There are replicas that are not gone; or it has storage of this catalog, and nobody saw it empty
+    before its entry was deleted. Erasures would wait for a listing of it for ever.
+    """
     for name, count in elsewhere(connection, known).items():
         raise BackendUndeclared(
             f"The topology of {region} has no backend {name}, which has "
             f"{plural(count, 'replica')} in the catalog."
+        )
+    if stages.latest(connection) is Stage.RETIRED:  # all of it was seen empty
+        return
+    there = stored_in(connection, region) & storages.known(connection).keys()
+    for name in unseen(connection, there - set(known)):
+        raise BackendUndeclared(
+            f"{name} was a backend of {region} and was never seen empty.", advice=put_back(name)
         )
 
 

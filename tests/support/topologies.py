@@ -92,6 +92,15 @@ def dedicating(directory: Path, *tenants: str, retire: bool = False) -> Path:
     return directory
 
 
+def delete_entry(directory: Path, name: str) -> None:
+    """Delete the entry of a backend of the EU."""
+    file = directory / EU
+    first, *entries = file.read_text().split("[[backends]]\n")
+    left = [entry for entry in entries if not entry.startswith(f'name = "{name}"\n')]
+    assert len(left) == len(entries) - 1
+    file.write_text("[[backends]]\n".join((first, *left)))
+
+
 def lacking(region: OpenRegion, name: str) -> OpenRegion:
     """Return a region as a process has it whose topology lacks a backend."""
     specs = tuple(spec for spec in region.region.backends if spec.name != name)

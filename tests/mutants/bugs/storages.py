@@ -5,6 +5,7 @@ from tests.mutants.bugs.bug import bug
 IDENTITY = "tests/contract/test_backend_identity.py"
 LOST = "tests/integration/test_lost_storage.py"
 RECOGNITION = "tests/integration/test_recognition.py"
+UNDECLARED = "tests/integration/test_undeclared_backends.py"
 
 BUGS = (
     bug(
@@ -118,5 +119,19 @@ BUGS = (
         "                recognize(region)\n",
         "                pass\n",
         RECOGNITION,
+    ),
+    bug(
+        "a region opens without a backend that was used and never seen empty",
+        "catalog/departures.py",
+        "    for name in unseen(connection, there - set(known)):",
+        "    for name in ():",
+        UNDECLARED,
+    ),
+    bug(
+        "init notes a topology without a backend that was never seen empty",
+        "initialize.py",
+        "        departures.check(connection, catalog.region, declared)\n",
+        "        pass\n",
+        UNDECLARED,
     ),
 )
