@@ -9,7 +9,7 @@ from uuid import uuid4
 from regions.model import Topology
 from storage import embedded
 from storage.backends.registry import create_storage
-from storage.catalog import days, pseudonym_keys, stages, storages, topologies
+from storage.catalog import days, departures, pseudonym_keys, stages, storages, topologies
 from storage.catalog.engine import Catalog, revision
 from storage.catalog.times import UNLIMITED
 from storage.crypto.pseudonym import Pseudonyms
@@ -146,7 +146,9 @@ def _catalog_and_keys(
 def _see(catalog: Catalog, topology: Topology, dependencies: Dependencies) -> None:
     """Check the topology against those that the catalog has seen, and note that it was seen."""
     now = dependencies.clock(catalog).now()
+    declared = [spec.name for spec in topology.regions[catalog.region].backends]
     with catalog.begin() as connection:
+        departures.check(connection, catalog.region, declared)
         topologies.check_hosts(connection, catalog.region, topology)
         topologies.check(connection, catalog.region, topology, now)
         topologies.note(connection, topology, now)

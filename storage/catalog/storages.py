@@ -29,6 +29,11 @@ def known(connection: Connection) -> dict[str, UUID]:
     return {row.backend: row.identity for row in connection.execute(query)}
 
 
+def ever(connection: Connection) -> set[str]:
+    """Return the backends in which this catalog ever stored, also in storage that was lost."""
+    return set(connection.scalars(select(s.backend).where(s.seen.is_not(None))))
+
+
 def choose(connection: Connection, backend: str, identity: UUID) -> UUID | None:
     """Return the identity that the storage of a backend has, or shall get: the first one chosen.
 

@@ -78,10 +78,18 @@ def parts_of(
     }
 
 
-def seen_hosts(connection: Connection, region: str) -> set[tuple[str, str]]:
-    """Return each backend of a region with each company that had it by a topology that was seen."""
+def seen_hosts(
+    connection: Connection, region: str, *, since: datetime | None = None
+) -> set[tuple[str, str]]:
+    """Return each backend of a region with each company that had it by a topology that was seen.
+
+    ``since``: only by those that were seen later than that.
+    """
     elements = partial(func.jsonb_array_elements, type_=JSONB)
-    one = select(elements(s.sub_processors).label("company")).subquery().c
+    seen = select(elements(s.sub_processors).label("company"))
+    if since is not None:
+        seen = seen.where(s.last_seen > since)
+    one = seen.subquery().c
     name = one.company["name"].astext.label("name")
     every = select(name, elements(one.company["parts"]).label("part")).subquery().c
     query = (

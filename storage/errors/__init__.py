@@ -38,7 +38,7 @@
     │   ├── TopologyError  SettingsError
     │   ├── RegionNotRoutable    declared, and not provisioned yet, or retired
     │   ├── BackendShared        a dedicated backend has data of others
-    │   ├── BackendUndeclared    the topology lacks a backend that has replicas
+    │   ├── BackendUndeclared    the topology lacks a backend that is in use
     │   ├── BackendReassigned    the topology gives a backend to another company
     │   ├── SubProcessorUnannounced  a company would begin before its notice is over
     │   ├── CatalogUnsafe  CatalogUnsupported  CatalogForbidden

@@ -41,7 +41,7 @@ class CatalogUnsupported(ConfigurationError):
 
 
 class BackendUndeclared(ConfigurationError):
-    """The topology lacks a backend that has replicas in the catalog."""
+    """The topology lacks a backend that has replicas, or was never seen empty."""
 
     usual_advice = (
         "Put the backend back into the topology. "

@@ -23,6 +23,7 @@ class Asked:
     regions: tuple[str, ...] = ()
     embedded: bool = False
     upgrades: bool = False
+    downgrades: bool = False
     checks: bool = False
     compares: bool = False  # to write a revision: the catalog of one region tells all
 
@@ -49,6 +50,7 @@ def asked_for(options: Namespace | None) -> Asked:
         _regions([each for each in given if each != _EMBEDDED]),
         embedded=_EMBEDDED in given,
         upgrades=called is command.upgrade,
+        downgrades=called is command.downgrade,
         checks=called is command.check,
         compares=called is command.revision,
     )

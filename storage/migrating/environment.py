@@ -30,6 +30,8 @@ from storage.settings import Settings, load_settings, topology_of
 _REFUSALS = (CommandError, DomicileError, RuntimeError, SQLAlchemyError)
 """What one region may raise while the others are migrated."""
 
+_UNNAMED = "A downgrade destroys. Name each region: -x region=NAME downgrade"
+
 
 def run(directory: Path | None = None) -> None:
     """Run a command in the connection that Alembic was given, or in every region of the settings.
@@ -69,6 +71,8 @@ def _run_all(
     show: Callable[[str], None],
 ) -> None:
     """Run a command in each region that it is for. Raises CommandError if one of them fails."""
+    if asked.downgrades and not asked.regions:
+        raise CommandError(_UNNAMED)
     settings = _settings(directory, asked)
     topology = topology_of(settings)
     sources = Sources(declared, topology)
@@ -142,7 +146,7 @@ def _migrate_region(
 
     def applied(step: MigrationInfo) -> None:
         if not step.is_upgrade and not asked.regions:
-            raise CommandError("A downgrade destroys. Name each region: -x region=NAME downgrade")
+            raise CommandError(_UNNAMED)
         show(f"  {'upgrade' if step.is_upgrade else 'downgrade'} {_names(step)}")
 
     def differing(operations: UpgradeOps) -> None:

@@ -233,6 +233,21 @@ class TestDeclaredRegions:
             ).all()
         assert found[0] == found[2] != found[1]
 
+    def test_a_downgrade_asks_for_its_regions_before_it_tries_one(self, theirs: Place) -> None:
+        """What a region says of it would hide that: one in use says to retire it first."""
+        theirs.alembic("upgrade", "heads")
+        with opened(EU, theirs.urls[EU]) as connection:
+            stages.add(connection, Stage.ROUTABLE, stages.declared(connection))
+
+        said = theirs.refuses("downgrade", "base")
+
+        assert (said, theirs.printed) == (
+            "A downgrade destroys. Name each region: -x region=NAME downgrade",
+            "",
+        )
+        named = theirs.refuses("-x", f"region={EU}", "downgrade", "base")
+        assert f"domicile region retire {EU}" in named
+
     def test_a_revision_whose_file_is_absent_is_refused(self, theirs: Place) -> None:
         """Its region alone, naming both."""
         (theirs.directory / "regions" / f"{US}.toml").unlink()

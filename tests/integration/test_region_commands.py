@@ -22,6 +22,28 @@ class TestCommandsOfDomicile:
         assert again.exit_code == Exit.INVALID
         assert "is not empty" in " ".join(again.stderr.split())
 
+    @pytest.mark.parametrize("below", [False, True])
+    def test_a_new_topology_needs_a_directory(
+        self, line: Domicile, tmp_path: Path, *, below: bool
+    ) -> None:
+        """A file is none, nor is what is below one. Nothing of this is about the home directory."""
+        file = tmp_path / "file"
+        file.write_text("mine")
+
+        code, error = line.error("topology", "new", file / "t" if below else file)
+
+        assert (code, error["code"]) == (Exit.INVALID, "InvalidRequest")
+        assert "cannot be made" in error["message"]
+        assert "Name a directory that does not exist yet" in error["advice"]
+        assert file.read_text() == "mine"
+
+    def test_a_new_topology_where_nothing_can_be_made(self, line: Domicile) -> None:
+        """The kernel says so, and it is no bug of ours."""
+        code, error = line.error("topology", "new", "/proc/nope")
+
+        assert (code, error["code"]) == (Exit.INVALID, "InvalidRequest")
+        assert "/proc/nope cannot be made or written: No such file" in error["message"]
+
     def test_a_new_region_is_a_file_and_a_revision(self, theirs: Place, line: Domicile) -> None:
         """Both are written, and nothing else: they are for a review."""
         made = line(

@@ -1,9 +1,10 @@
-"""Bugs of what a drain says about object locks."""
+"""Bugs of what a drain says about object locks, and about backends that the topology lacks."""
 
 from tests.mutants.bugs.bug import bug
 
 LOCKED = "tests/integration/test_cli_drain_locked.py"
 CONTRACT = "tests/contract/test_backend_purge.py"
+FORMER = "tests/integration/test_drains_former.py"
 POLICY = "tests/unit/test_draining.py"
 
 BUGS = (
@@ -41,5 +42,26 @@ BUGS = (
         "        return end if self.complete else",
         "        return end if True else",
         POLICY,
+    ),
+    bug(
+        "a drain forgets a backend whose entry was deleted",
+        "draining.py",
+        "if ended or name in stored}",
+        "if ended}",
+        FORMER,
+    ),
+    bug(
+        "the receipt of a drain lacks a backend whose entry was deleted",
+        "draining.py",
+        "        names = [*(place.backend for place in found.places), *found.former]",
+        "        names = [place.backend for place in found.places]",
+        FORMER,
+    ),
+    bug(
+        "a statement counts for what came after it",
+        "catalog/departures.py",
+        "    for name in sorted(set(said_empty)):",
+        "    for name in ():",
+        FORMER,
     ),
 )

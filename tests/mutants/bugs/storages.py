@@ -6,6 +6,7 @@ IDENTITY = "tests/contract/test_backend_identity.py"
 EXCHANGED = "tests/integration/test_exchanged_storage.py"
 LOST = "tests/integration/test_lost_storage.py"
 RECOGNITION = "tests/integration/test_recognition.py"
+UNDECLARED = "tests/integration/test_undeclared_backends.py"
 
 BUGS = (
     bug(
@@ -147,5 +148,19 @@ BUGS = (
         "    backend.expect(known)\n",
         "    backend.recognized = True\n",
         EXCHANGED,
+    ),
+    bug(
+        "a region opens without a backend that was used and never seen empty",
+        "catalog/departures.py",
+        "    for name in unseen(connection, there - set(known)):",
+        "    for name in ():",
+        UNDECLARED,
+    ),
+    bug(
+        "init notes a topology without a backend that was never seen empty",
+        "initialize.py",
+        "        departures.check(connection, catalog.region, declared)\n",
+        "        pass\n",
+        UNDECLARED,
     ),
 )
