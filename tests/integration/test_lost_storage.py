@@ -158,6 +158,10 @@ def test_the_statement_of_a_backend_that_lost_its_storage(
 def test_on_the_command_line(line: CommandLine) -> None:
     """A disk is lost; the words say what to do, and who said so is shown."""
     line.put("mine", "--subject", "u")
+    terms = ("--account", "z", "--home", HOME, "--residency", "EU", "--dpa", "2026-01-05")
+    line.told("tenant", "ensure", "zeta", *terms)
+    line.told("tenant", "object", "zeta", "lindenhost", "--by", "officer-7", "--ticket", "CASE-1")
+    line("worker", "--once")
     root = line.home / "backends" / "eu-a"
     attest = ("backend", "lost", "eu-a", "--actor", "ops-7", "--document", DOCUMENT)
     there = line(*attest)
@@ -177,3 +181,8 @@ def test_on_the_command_line(line: CommandLine) -> None:
 
     assert (loss["backend"], loss["actor"], loss["document"]) == ("eu-a", "ops-7", DOCUMENT)
     assert DOCUMENT[:16] in line("backend", "posture").output
+    attested = f"attested: storage of eu-a lost on {loss['lost'][:10]}, by ops-7"
+    for which in ("zeta",), ():
+        assert attested in " ".join(line("tenant", "objections", *which).stdout.split())
+        (objection,) = line.told("tenant", "objections", *which)["objections"]
+        assert objection["lost"] == [loss]
