@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from sqlalchemy import Connection
 from structlog.typing import FilteringBoundLogger
 
@@ -16,6 +17,7 @@ from storage.catalog import departures, drains, signing_keys, topologies
 from storage.catalog.departures import Departure
 from storage.catalog.drains import Handover, Kept
 from storage.errors import InvalidRequest, Unavailable
+from storage.evidence.departures import verify_statement
 from storage.evidence.drains import Drain, EmptiedBackend, HandedOver, sign_drain
 from storage.evidence.keys import key_id
 from storage.model.listing import PartKind
@@ -239,7 +241,7 @@ def _sign(region: OpenRegion, found: Plan) -> str:
             region=region.name,
             sub_processor=found.company,
             topology=region.topology.digest,
-            backends=tuple(_emptied(region, each) for each in emptied),
+            backends=tuple(_emptied(connection, each) for each in emptied),
             handed_over=tuple(
                 HandedOver(part=part, actor=h.actor, document=h.document, at=h.at)
                 for part, h in found.parts.items()
@@ -254,12 +256,15 @@ def _sign(region: OpenRegion, found: Plan) -> str:
     return token
 
 
-def _emptied(region: OpenRegion, known: Departure) -> EmptiedBackend:
-    (spec,) = (spec for spec in region.region.backends if spec.name == known.backend)
+def _emptied(connection: Connection, known: Departure) -> EmptiedBackend:
+    token = known.token or ""
+    keys = [Ed25519PublicKey.from_public_bytes(k) for k, *_ in signing_keys.history(connection)]
+    statement = verify_statement(token, {key_id(key): key for key in keys})
     return EmptiedBackend(
         backend=known.backend,
-        located=spec.located,
+        located=statement.located,
         replicas=known.replicas,
         bytes=known.bytes,
-        statement=hashlib.sha256((known.token or "").encode()).hexdigest(),
+        statement=hashlib.sha256(token.encode()).hexdigest(),
+        attested=statement.attested,
     )

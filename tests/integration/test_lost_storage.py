@@ -6,8 +6,10 @@ import pytest
 
 from storage.backends.memory import MemoryBackend
 from storage.cli.exit_codes import Exit
+from storage.draining import drain
 from storage.errors import BackendReplaced, InvalidRequest
 from storage.evidence.departures import verify_statement
+from storage.evidence.keys import export_pem
 from storage.evidence.receipts import Leaf, verify
 from storage.model import Erasure
 from storage.objects.recognition import attest_loss
@@ -153,6 +155,16 @@ def test_the_statement_of_a_backend_that_lost_its_storage(
 
     assert statement.seen == ()
     assert {"object", "version", "upload"} <= set(statement.attested)
+    (tmp_path / "drain").write_text(
+        drain(served.region, served.keys, "lindenhost", domicile.log, tell=lambda _: None)
+    )
+    (tmp_path / "key").write_text(export_pem(served.region.signing.public_key()))
+    verify_it = ("receipt", "verify", tmp_path / "drain", "--key", tmp_path / "key")
+    (emptied,) = CommandLine(tmp_path).told(*verify_it)["drain"]["backends"]
+    assert emptied["attested"] == [kind.value for kind in statement.attested]
+    assert f"attested: {', '.join(emptied['attested'])}" in " ".join(
+        CommandLine(tmp_path)(*verify_it).stdout.split()
+    )
 
 
 def test_on_the_command_line(line: CommandLine) -> None:

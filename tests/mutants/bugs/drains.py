@@ -1,4 +1,4 @@
-"""Bugs of what a drain says about object locks."""
+"""Bugs of what a drain says: about object locks, and in its receipt."""
 
 from tests.mutants.bugs.bug import bug
 
@@ -7,6 +7,20 @@ CONTRACT = "tests/contract/test_backend_purge.py"
 POLICY = "tests/unit/test_draining.py"
 
 BUGS = (
+    bug(
+        "a drain receipt forgets what is attested",
+        "draining.py",
+        "        attested=statement.attested,\n",
+        "",
+        "tests/integration/test_lost_storage.py",
+    ),
+    bug(
+        "who verifies a drain receipt does not see what is attested",
+        "cli/commands/receipt.py",
+        ' if each.attested else "seen"',
+        ' if False else "seen"',
+        "tests/integration/test_lost_storage.py",
+    ),
     bug(
         "a retention period is not read",
         "backends/s3/object_locks.py",
