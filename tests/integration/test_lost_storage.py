@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from storage.backends.memory import MemoryBackend
+from storage.catalog import tables as t
 from storage.cli.exit_codes import Exit
 from storage.draining import drain
 from storage.errors import BackendReplaced, InvalidRequest
@@ -126,13 +127,18 @@ def test_storage_that_comes_back_before_the_other_is_used(domicile: Domicile) ->
         domicile.open()
 
 
-def test_a_backend_that_was_never_used(domicile: Domicile) -> None:
-    """There is nothing to lose. A second time there is not either."""
+def test_a_loss_is_noted_once(domicile: Domicile) -> None:
+    """A second time it says when and by whom, and what to do. What is new lost nothing."""
     put_prompt_of(domicile)
     domicile.take_down(NAME)
     attest_loss(home(domicile), NAME, actor="ops-7", document=DOCUMENT)
 
-    with pytest.raises(InvalidRequest, match="never stored"):
+    with pytest.raises(InvalidRequest, match="noted as lost on 2026-03-01 by ops-7") as caught:
+        attest_loss(home(domicile), NAME, actor="ops-8", document=DOCUMENT)
+    assert "domicile scrub" in caught.value.advice
+    with home(domicile).catalog.begin() as connection:
+        connection.execute(t.backend_storage.delete())
+    with pytest.raises(InvalidRequest, match="never stored anything in eu-a"):
         attest_loss(home(domicile), NAME, actor="ops-7", document=DOCUMENT)
 
 
