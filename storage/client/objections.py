@@ -109,7 +109,15 @@ def _progress(
     overdue = left > 0 and _has_come(region, due)
     gone = None if left else found.gone
     (lost,) = losses_of(region, connection, [found])
-    return replace(one, due=due, left=left, gone=gone, lost=lost, overdue=overdue)
+    return replace(
+        one,
+        due=due,
+        left=left,
+        gone=gone,
+        look_at=found.look_at,
+        lost=lost,
+        overdue=overdue,
+    )
 
 
 def _terms(connection: Connection, tenant: str) -> TenantTerms:

@@ -55,8 +55,9 @@ class Objection:
 
     ``due``: the day by which what was stored at the company is elsewhere. ``left``: replicas and
     copies there that are not yet seen absent, up to 1,000,000. ``gone``: since when nothing is
-    there. ``overdue``: ``due`` has come, and something is left. ``withdrawn``: when, and by whom,
-    it was withdrawn; ``due``, ``left``, ``gone`` and ``lost`` say nothing from then on.
+    there, as workers saw it, who look next at ``look_at`` (past: none is running). ``overdue``:
+    ``due`` has come, and something is left. ``withdrawn``: when, and by whom, it was withdrawn;
+    ``due`` to ``overdue`` say nothing from then on.
 
     ``lost``: storage that the company lost since the tenant was created. What the tenant had there
     nobody saw absent: people attest that it cannot be read.
@@ -69,6 +70,7 @@ class Objection:
     due: date | None = None
     left: int = 0
     gone: datetime | None = None
+    look_at: datetime | None = None
     lost: tuple[Loss, ...] = ()
     overdue: bool = False
     withdrawn: datetime | None = None

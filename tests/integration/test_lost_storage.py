@@ -179,6 +179,10 @@ def test_on_the_command_line(line: CommandLine) -> None:
     terms = ("--account", "z", "--home", HOME, "--residency", "EU", "--dpa", "2026-01-05")
     line.told("tenant", "ensure", "zeta", *terms)
     line.told("tenant", "object", "zeta", "lindenhost", "--by", "officer-7", "--ticket", "CASE-1")
+    shown = " ".join(line("tenant", "objections", "zeta").stdout.split())
+    (objection,) = line.told("tenant", "objections", "zeta")["objections"]
+    looked = objection["look_at"].replace("T", " ")[:16]
+    assert f"not confirmed yet: workers look from {looked} UTC on" in shown
     line("worker", "--once")
     root = line.home / "backends" / "eu-a"
     attest = ("backend", "lost", "eu-a", "--actor", "ops-7", "--document", DOCUMENT)

@@ -164,7 +164,7 @@ def _state(one: Objection) -> Text:
         left = f"{one.left:,} left to move"
         return bad(f"{left}; OVERDUE") if one.overdue else warning(left)
     if one.gone is None:
-        return warning("not looked for yet: is a worker running?")
+        return warning(f"not confirmed yet: workers look from {format_time(one.look_at)} on")
     return _done(one.gone, one.lost)
 
 

@@ -163,8 +163,8 @@ BUGS = (
     bug(
         "an objection forgets what was lost",
         "client/objections.py",
-        "gone=gone, lost=lost,",
-        "gone=gone,",
+        "        lost=lost,\n        overdue",
+        "        overdue",
         LOST,
     ),
     bug(
@@ -173,6 +173,20 @@ BUGS = (
         '"attested" if lost else "seen"',
         '"seen"',
         LOST,
+    ),
+    bug(
+        "an objection does not say when workers look next",
+        "client/objections.py",
+        "        look_at=found.look_at,\n",
+        "",
+        DONE,
+    ),
+    bug(
+        "the words of an objection do not say when workers look",
+        "cli/commands/objection.py",
+        "workers look from {format_time(one.look_at)} on",
+        "is a worker running?",
+        "tests/integration/test_lost_storage.py",
     ),
     bug(
         "the words of an objection forget what was lost",
