@@ -4,6 +4,7 @@ from sqlalchemy import Connection
 from structlog.typing import FilteringBoundLogger
 
 from storage.catalog import dedications, departures, pseudonym_keys, stages, topologies
+from storage.catalog.times import SNAPSHOT
 from storage.clock import steady
 from storage.errors import BackendReplaced, CatalogUnavailable
 from storage.ledger.guard import AGE, Guard
@@ -16,24 +17,28 @@ from storage.region import OpenRegion
 def check_catalog(region: OpenRegion) -> None:
     """Check that the catalog is safe, and fits this code, these keys and this topology.
 
-    Raises CatalogUnsafe, CatalogUnsupported, RegionNotRoutable, and what ``check_fits`` raises.
+    Raises CatalogUnsafe, CatalogUnsupported, RegionNotRoutable, what ``check_fits`` raises, and
+    BackendShared. What is on dedicated backends is looked at when the topology has changed.
     """
     region.catalog.check()
     with region.catalog.begin() as connection:
         check_open(region.name, stages.latest(connection))
         check_fits(region, connection)
+        changed = not topologies.in_use(connection, region.topology)
+    owners = {s.name: s.dedicated_to for s in region.region.backends if s.dedicated_to}
+    if changed and owners:
+        with region.catalog.within(SNAPSHOT).begin() as connection:
+            dedications.check(connection, region.name, owners)
 
 
 def check_fits(region: OpenRegion, connection: Connection) -> None:
     """Check that the catalog fits these keys and this topology.
 
-    Raises SettingsError, BackendUndeclared, BackendReassigned or BackendShared.
+    Raises SettingsError, BackendUndeclared or BackendReassigned.
     """
     pseudonym_keys.check(connection, region.name, region.pseudonyms.checks())
     departures.check(connection, region.name, list(region.backends))
     topologies.check_hosts(connection, region.name, region.topology)
-    owners = {s.name: s.dedicated_to for s in region.region.backends if s.dedicated_to}
-    dedications.check(connection, region.name, owners)
 
 
 def guard_catalog(region: OpenRegion, log: FilteringBoundLogger) -> bool:

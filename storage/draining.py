@@ -285,4 +285,5 @@ def _emptied(connection: Connection, known: Departure) -> EmptiedBackend:
         replicas=known.replicas,
         bytes=known.bytes,
         statement=hashlib.sha256(token.encode()).hexdigest(),
+        attested=statement.attested,
     )

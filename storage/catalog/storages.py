@@ -1,6 +1,5 @@
 """The storage (directory or bucket) of each backend, by its identity, and what was lost."""
 
-from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
@@ -8,19 +7,9 @@ from sqlalchemy import Connection, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from storage.catalog import tables as t
+from storage.model import Loss
 
 s = t.backend_storage.c
-
-
-@dataclass(frozen=True, slots=True)
-class Loss:
-    """Storage that is lost, as ``actor`` attests, with the SHA-256 of a document."""
-
-    backend: str
-    identity: UUID
-    lost: datetime
-    actor: str
-    document: str
 
 
 def known(connection: Connection) -> dict[str, UUID]:

@@ -129,6 +129,12 @@ def _is_seen(connection: Connection, topology: Topology) -> bool:
     return connection.scalar(known) is not None
 
 
+def in_use(connection: Connection, topology: Topology) -> bool:
+    """Return whether a topology was noted, and none after it."""
+    query = select(s.digest).where(s.digest == topology.digest, s.replaced.is_(None))
+    return connection.scalar(query) is not None
+
+
 def note(connection: Connection, topology: Topology, now: datetime) -> None:
     """Note that a topology is in use: at once if another one was seen last, else once a day."""
     latest = newest(connection)

@@ -12,7 +12,8 @@ from storage.catalog.tenants import TenantTerms
 from storage.catalog.times import WORK
 from storage.client.homes import unknown
 from storage.errors import ObjectionRefused
-from storage.model import Objection, ObjectionEffect, TenantObjection
+from storage.model import Loss, Objection, ObjectionEffect, TenantObjection
+from storage.objects.losses import losses_of
 from storage.objects.places import run_by
 from storage.policy import may_object, objection_due
 from storage.region import OpenRegion
@@ -68,10 +69,13 @@ def all_in_force(region: OpenRegion, *, after: str, limit: int) -> list[TenantOb
     """Return the objections in force of so many tenants of a region, by ascending id, after one."""
     with region.catalog.begin() as connection:
         rows = objections.all_in_force(connection, after, limit)
-    return [_listed(region, found, by, ticket) for found, by, ticket in rows]
+        losses = losses_of(region, connection, [row[0] for row in rows])
+    return [_listed(region, *row, lost) for row, lost in zip(rows, losses, strict=True)]
 
 
-def _listed(region: OpenRegion, found: InForce, by: str, ticket: str) -> TenantObjection:
+def _listed(
+    region: OpenRegion, found: InForce, by: str, ticket: str, lost: tuple[Loss, ...]
+) -> TenantObjection:
     due = _due(region, found)
     return TenantObjection(
         found.tenant,
@@ -83,6 +87,7 @@ def _listed(region: OpenRegion, found: InForce, by: str, ticket: str) -> TenantO
         due,
         found.gone,
         overdue=found.gone is None and _has_come(region, due),
+        lost=lost,
     )
 
 
@@ -103,7 +108,16 @@ def _progress(
     due = _due(region, found)
     overdue = left > 0 and _has_come(region, due)
     gone = None if left else found.gone
-    return replace(one, due=due, left=left, gone=gone, overdue=overdue)
+    (lost,) = losses_of(region, connection, [found])
+    return replace(
+        one,
+        due=due,
+        left=left,
+        gone=gone,
+        look_at=found.look_at,
+        lost=lost,
+        overdue=overdue,
+    )
 
 
 def _terms(connection: Connection, tenant: str) -> TenantTerms:

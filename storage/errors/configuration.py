@@ -62,7 +62,7 @@ class BackendShared(ConfigurationError):
     """A backend that the topology dedicates to tenants has data of others."""
 
     usual_advice = (
-        "Dedicate a new backend. To empty this one, take dedicated_to out again and see "
+        "Dedicate a new backend. To empty this one, take dedicated_to out, let it retire, and see "
         f"{DOCUMENTATION}howto/retire-a-backend/"
     )
 

@@ -15,6 +15,7 @@ from storage.model.erasures import (
 )
 from storage.model.holds import ExpiringDay, Hold, HoldSpec, PlacedHold
 from storage.model.ids import Entropy, RecordId, in_utc, utc
+from storage.model.losses import Loss
 from storage.model.objections import Objection, ObjectionEffect, TenantObjection
 from storage.model.placement import Explanation, PlacementReason, Replica, ReplicaState, Verdict
 from storage.model.posture import Posture, PostureFinding, PostureState
@@ -48,6 +49,7 @@ __all__ = [
     "Hold",
     "HoldSpec",
     "LeavingState",
+    "Loss",
     "NewRecord",
     "Objection",
     "ObjectionEffect",

@@ -4,7 +4,7 @@ Nothing that is absent from other storage was deleted from the right one. So bef
 believed, or anything is written, the storage must be the one in which this catalog stored before.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from uuid import UUID
 
@@ -16,6 +16,7 @@ from storage.errors import (
     CatalogUnavailable,
     InvalidRequest,
 )
+from storage.model import Loss
 from storage.region import OpenRegion
 
 
@@ -80,7 +81,8 @@ def attest_loss(region: OpenRegion, name: str, *, actor: str, document: str) -> 
     ``document``: the SHA-256 of what says so. Other storage may then take its place. Nothing that
     was in the former is ever seen absent: of that, receipts say ``attested``.
 
-    Raises InvalidRequest if the storage is there, or the catalog never stored in the backend.
+    Raises InvalidRequest if the storage is there, its loss is noted already, or the catalog never
+    stored in the backend.
     """
     with region.catalog.begin() as connection:
         known = storages.known(connection).get(name)
@@ -94,7 +96,20 @@ def attest_loss(region: OpenRegion, name: str, *, actor: str, document: str) -> 
     with region.catalog.begin() as connection:
         now = region.clock.now()
         noted = storages.note_loss(connection, name, now, actor=actor, document=document)
+        former = [one for one in storages.losses(connection) if one.backend == name]
     if not noted:
-        raise InvalidRequest(
+        raise _nothing_to_lose(name, former)
+
+
+def _nothing_to_lose(name: str, former: Sequence[Loss]) -> InvalidRequest:
+    if not former:
+        return InvalidRequest(
             f"This catalog never stored anything in {name}.", advice="See: domicile region list"
         )
+    last = former[-1]
+    return InvalidRequest(
+        f"The storage of {name} was noted as lost on {last.lost:%Y-%m-%d} by {last.actor}, and "
+        "nothing has been stored in other storage since.",
+        advice="Give it new storage (domicile init, or a bucket), restart every process, and run: "
+        "domicile scrub",
+    )

@@ -1,13 +1,13 @@
 """Decide whether a tenant may object to a sub-processor, and what that means for it."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from enum import StrEnum
 
 from regions.model import Region, SubProcessor, Topology
 from storage.errors import ObjectionRefused
-from storage.model import ObjectionEffect, TenantSpec
+from storage.model import Loss, ObjectionEffect, TenantSpec
 from storage.policy.placement import inactive, unavailable
 
 
@@ -128,3 +128,13 @@ def _stewarded(topology: Topology, region: Region, avoided: Collection[str], on:
         and inactive(topology.sub_processors[steward.sub_processor], on) is None
         for _, steward in region.stewards
     )
+
+
+def concerning(
+    losses: Iterable[Loss], backends: Collection[str], *, since: datetime
+) -> tuple[Loss, ...]:
+    """Return the losses of the backends that a tenant may have had bytes on which is there since.
+
+    Whether it had some nobody knows any more: rows of what was purged are pruned.
+    """
+    return tuple(one for one in losses if one.backend in backends and one.lost >= since)

@@ -166,13 +166,13 @@ def test_the_status_says_that_its_writes_are_refused(owning: Domicile) -> None:
 
 
 def test_what_it_had_before_is_moved_by_the_scrub(domicile: Domicile, tmp_path: Path) -> None:
-    """What is its alone; what it shares with others stays until it expires."""
+    """What is its alone, by the second; what it shares with others stays until it expires."""
     tenant = domicile.tenant(dedicated=True)
     record = tenant.put(DataClass.PROMPT, b"mine").id
     other = domicile.tenant("other-eu").put(DataClass.PROMPT, b"other").id
 
     change(domicile, dedicating(tmp_path, "acme-eu"))
-    for _ in range(3):
+    for _ in range(2):
         for name in sorted(SHARED):
             scrubbed(domicile, name)
         work(domicile, hours=1)
@@ -196,6 +196,39 @@ def test_its_own_retire(owning: Domicile, tmp_path: Path) -> None:
     assert [b.moved > 0 for b in owning.store.status().regions[0].leaving] == [True, True]
     assert all(b.statement for b in owning.store.status().regions[0].leaving)
     assert get(owning.store.tenant("acme-eu"), record) == b"mine"
+
+
+@pytest.mark.parametrize(("what", "owners"), [("file", ()), ("held", ("acme-eu",))])
+def test_a_backend_is_not_handed_to_another_tenant(
+    owning: Domicile, tmp_path: Path, what: str, owners: tuple[str, ...]
+) -> None:
+    """Not while anything of the former is there, also if no key of a day is, or the other had it.
+
+    Once it is emptied it may be.
+    """
+    change(owning, dedicating(tmp_path / "2", "bolt-eu"))
+    change(owning, dedicating(tmp_path / "1", "acme-eu"))
+    tenant = owning.tenant(retention=SOON)
+    if what == "file":
+        tenant.put_file([b"a file"], subject="u")
+    else:
+        tenant.put(DataClass.PROMPT, b"held", subject="u")
+        place_hold(owning, Scope.subject("u"))
+        for _ in range(3):
+            work(owning, hours=30)
+    assert "day_key" not in check_apart(owning)
+
+    with pytest.raises(BackendShared, match="own-a, own-b"):
+        change(owning, tmp_path / "2")
+    with pytest.raises(BackendShared):
+        change(owning, dedicating(tmp_path / "3", "bolt-eu", retire=True))
+
+    change(owning, dedicating(tmp_path / "4", *owners, retire=True))
+    for _ in range(4):
+        work(owning, hours=1)
+    change(owning, dedicating(tmp_path / "5", "bolt-eu"))
+    owning.tenant("bolt-eu").put_file([b"another"], subject="u")
+    assert check_apart(owning, "bolt-eu") == {"pack", "file_key"}
 
 
 @pytest.mark.parametrize("owners", [(), ("acme-eu",)])

@@ -5,9 +5,12 @@ from pathlib import Path
 import pytest
 
 from storage.backends.memory import MemoryBackend
+from storage.catalog import tables as t
 from storage.cli.exit_codes import Exit
+from storage.draining import drain
 from storage.errors import BackendReplaced, InvalidRequest
 from storage.evidence.departures import verify_statement
+from storage.evidence.keys import export_pem
 from storage.evidence.receipts import Leaf, verify
 from storage.model import Erasure
 from storage.objects.recognition import attest_loss
@@ -124,13 +127,18 @@ def test_storage_that_comes_back_before_the_other_is_used(domicile: Domicile) ->
         domicile.open()
 
 
-def test_a_backend_that_was_never_used(domicile: Domicile) -> None:
-    """There is nothing to lose. A second time there is not either."""
+def test_a_loss_is_noted_once(domicile: Domicile) -> None:
+    """A second time it says when and by whom, and what to do. What is new lost nothing."""
     put_prompt_of(domicile)
     domicile.take_down(NAME)
     attest_loss(home(domicile), NAME, actor="ops-7", document=DOCUMENT)
 
-    with pytest.raises(InvalidRequest, match="never stored"):
+    with pytest.raises(InvalidRequest, match="noted as lost on 2026-03-01 by ops-7") as caught:
+        attest_loss(home(domicile), NAME, actor="ops-8", document=DOCUMENT)
+    assert "domicile scrub" in caught.value.advice
+    with home(domicile).catalog.begin() as connection:
+        connection.execute(t.backend_storage.delete())
+    with pytest.raises(InvalidRequest, match="never stored anything in eu-a"):
         attest_loss(home(domicile), NAME, actor="ops-7", document=DOCUMENT)
 
 
@@ -153,11 +161,29 @@ def test_the_statement_of_a_backend_that_lost_its_storage(
 
     assert statement.seen == ()
     assert {"object", "version", "upload"} <= set(statement.attested)
+    (tmp_path / "drain").write_text(
+        drain(served.region, served.keys, "lindenhost", domicile.log, tell=lambda _: None)
+    )
+    (tmp_path / "key").write_text(export_pem(served.region.signing.public_key()))
+    verify_it = ("receipt", "verify", tmp_path / "drain", "--key", tmp_path / "key")
+    (emptied,) = CommandLine(tmp_path).told(*verify_it)["drain"]["backends"]
+    assert emptied["attested"] == [kind.value for kind in statement.attested]
+    assert f"attested: {', '.join(emptied['attested'])}" in " ".join(
+        CommandLine(tmp_path)(*verify_it).stdout.split()
+    )
 
 
 def test_on_the_command_line(line: CommandLine) -> None:
     """A disk is lost; the words say what to do, and who said so is shown."""
     line.put("mine", "--subject", "u")
+    terms = ("--account", "z", "--home", HOME, "--residency", "EU", "--dpa", "2026-01-05")
+    line.told("tenant", "ensure", "zeta", *terms)
+    line.told("tenant", "object", "zeta", "lindenhost", "--by", "officer-7", "--ticket", "CASE-1")
+    shown = " ".join(line("tenant", "objections", "zeta").stdout.split())
+    (objection,) = line.told("tenant", "objections", "zeta")["objections"]
+    looked = objection["look_at"].replace("T", " ")[:16]
+    assert f"not confirmed yet: workers look from {looked} UTC on" in shown
+    line("worker", "--once")
     root = line.home / "backends" / "eu-a"
     attest = ("backend", "lost", "eu-a", "--actor", "ops-7", "--document", DOCUMENT)
     there = line(*attest)
@@ -177,3 +203,8 @@ def test_on_the_command_line(line: CommandLine) -> None:
 
     assert (loss["backend"], loss["actor"], loss["document"]) == ("eu-a", "ops-7", DOCUMENT)
     assert DOCUMENT[:16] in line("backend", "posture").output
+    attested = f"attested: storage of eu-a lost on {loss['lost'][:10]}, by ops-7"
+    for which in ("zeta",), ():
+        assert attested in " ".join(line("tenant", "objections", *which).stdout.split())
+        (objection,) = line.told("tenant", "objections", *which)["objections"]
+        assert objection["lost"] == [loss]

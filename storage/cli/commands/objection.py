@@ -1,5 +1,7 @@
 """``tenant object``, ``tenant withdraw`` and ``tenant objections``."""
 
+from collections.abc import Sequence
+from datetime import datetime
 from typing import Annotated
 
 from rich.text import Text
@@ -21,7 +23,7 @@ from storage.cli.output import (
 from storage.client.homes import ask_each
 from storage.client.objections import all_in_force
 from storage.errors import InvalidRequest, ObjectionRefused
-from storage.model import Objection, TenantObjection
+from storage.model import Loss, Objection, TenantObjection
 from storage.settings import load_settings, topology_of
 from storage.text import did_you_mean, plural
 
@@ -150,7 +152,7 @@ def _row(one: TenantObjection) -> tuple[str | Text, ...]:
 
 def _progress(one: TenantObjection) -> Text:
     if one.gone is not None:
-        return good(f"nothing is there since {format_time(one.gone)}")
+        return _done(one.gone, one.lost)
     return bad("not done; OVERDUE") if one.overdue else warning("not done")
 
 
@@ -162,5 +164,14 @@ def _state(one: Objection) -> Text:
         left = f"{one.left:,} left to move"
         return bad(f"{left}; OVERDUE") if one.overdue else warning(left)
     if one.gone is None:
-        return warning("not looked for yet: is a worker running?")
-    return good(f"nothing is there since {format_time(one.gone)}")
+        return warning(f"not confirmed yet: workers look from {format_time(one.look_at)} on")
+    return _done(one.gone, one.lost)
+
+
+def _done(gone: datetime, lost: Sequence[Loss]) -> Text:
+    """Return since when nothing is there, and who says so of what nobody sees absent."""
+    since = f"nothing is there since {format_time(gone)}"
+    if not lost:
+        return good(since)
+    attested = (f"{x.backend} lost on {x.lost:%Y-%m-%d}, by {x.actor}" for x in lost)
+    return warning(f"attested: storage of {'; '.join(attested)}; else {since}")

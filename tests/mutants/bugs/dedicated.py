@@ -86,10 +86,24 @@ BUGS = (
         DEDICATED,
     ),
     bug(
-        "a backend with ledger entries is dedicated",
+        "what is of a topology that is not in use yet is not looked at",
+        "checks.py",
+        "    if changed and owners:\n",
+        "    if not changed and owners:\n",
+        DEDICATED,
+    ),
+    bug(
+        "a backend is dedicated again without a look",
+        "catalog/topologies.py",
+        "s.digest == topology.digest, s.replaced.is_(None))",
+        "s.digest == topology.digest)",
+        DEDICATED,
+    ),
+    bug(
+        "canaries are data of others",
         "catalog/dedications.py",
-        "(ObjectKind.DAY_KEY, ObjectKind.LEDGER)",
-        "(ObjectKind.DAY_KEY,)",
+        ", o.kind != ObjectKind.CANARY",
+        "",
         DEDICATED,
     ),
     bug(

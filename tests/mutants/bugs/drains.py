@@ -1,4 +1,4 @@
-"""Bugs of what a drain says about object locks, and about backends that the topology lacks."""
+"""Bugs of what a drain says: of object locks, of former backends, and in its receipt."""
 
 from tests.mutants.bugs.bug import bug
 
@@ -8,6 +8,20 @@ FORMER = "tests/integration/test_drains_former.py"
 POLICY = "tests/unit/test_draining.py"
 
 BUGS = (
+    bug(
+        "a drain receipt forgets what is attested",
+        "draining.py",
+        "        attested=statement.attested,\n",
+        "",
+        "tests/integration/test_lost_storage.py",
+    ),
+    bug(
+        "who verifies a drain receipt does not see what is attested",
+        "cli/commands/receipt.py",
+        ' if each.attested else "seen"',
+        ' if False else "seen"',
+        "tests/integration/test_lost_storage.py",
+    ),
     bug(
         "a retention period is not read",
         "backends/s3/object_locks.py",

@@ -5,6 +5,7 @@ from tests.mutants.bugs.bug import bug
 OBJECTIONS = "tests/integration/test_objections.py"
 DONE = "tests/integration/test_objections_done.py"
 LISTED = "tests/integration/test_cli_objections.py"
+LOST = "tests/integration/test_objections_lost.py"
 POLICY = "tests/unit/test_objection.py"
 COUNTS = "tests/integration/test_what_if.py"
 WHAT_IF = "tests/unit/test_what_if.py"
@@ -137,6 +138,62 @@ BUGS = (
         "    if found.gone is None:\n        old",
         "    if True:\n        old",
         DONE,
+    ),
+    bug(
+        "what was lost before a tenant was there is held against its objection",
+        "policy/objection.py",
+        " and one.lost >= since",
+        "",
+        LOST,
+    ),
+    bug(
+        "what one company lost is held against another",
+        "policy/objection.py",
+        "if one.backend in backends and one.lost >= since",
+        "if one.lost >= since",
+        LOST,
+    ),
+    bug(
+        "the list of all objections forgets what was lost",
+        "client/objections.py",
+        "        lost=lost,\n    )",
+        "    )",
+        LOST,
+    ),
+    bug(
+        "an objection forgets what was lost",
+        "client/objections.py",
+        "        lost=lost,\n        overdue",
+        "        overdue",
+        LOST,
+    ),
+    bug(
+        "an objection is done, as the log says, though storage was lost",
+        "workers/evacuate.py",
+        '"attested" if lost else "seen"',
+        '"seen"',
+        LOST,
+    ),
+    bug(
+        "an objection does not say when workers look next",
+        "client/objections.py",
+        "        look_at=found.look_at,\n",
+        "",
+        DONE,
+    ),
+    bug(
+        "the words of an objection do not say when workers look",
+        "cli/commands/objection.py",
+        "workers look from {format_time(one.look_at)} on",
+        "is a worker running?",
+        "tests/integration/test_lost_storage.py",
+    ),
+    bug(
+        "the words of an objection forget what was lost",
+        "cli/commands/objection.py",
+        "    if not lost:\n        return good(since)",
+        "    if True:\n        return good(since)",
+        "tests/integration/test_lost_storage.py",
     ),
     bug(
         "a list of objections has the ticket of an old one",

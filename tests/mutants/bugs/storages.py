@@ -94,6 +94,13 @@ BUGS = (
         LOST,
     ),
     bug(
+        "a loss that is noted was never a loss",
+        "objects/recognition.py",
+        "    if not former:\n",
+        "    if True:\n",
+        LOST,
+    ),
+    bug(
         "lost storage comes back",
         "catalog/storages.py",
         "select(s.identity).where(s.backend == backend, s.lost.is_(None))",
