@@ -25,10 +25,9 @@ def check_catalog(region: OpenRegion) -> None:
         check_open(region.name, stages.latest(connection))
         check_fits(region, connection)
         changed = not topologies.in_use(connection, region.topology)
-    owners = {s.name: s.dedicated_to for s in region.region.backends if s.dedicated_to}
-    if changed and owners:
+    if changed:
         with region.catalog.within(SNAPSHOT).begin() as connection:
-            dedications.check(connection, region.name, owners)
+            dedications.check(connection, region.region)
 
 
 def check_fits(region: OpenRegion, connection: Connection) -> None:

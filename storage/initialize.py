@@ -9,7 +9,15 @@ from uuid import uuid4
 from regions.model import Topology
 from storage import embedded
 from storage.backends.registry import create_storage
-from storage.catalog import days, departures, pseudonym_keys, stages, storages, topologies
+from storage.catalog import (
+    days,
+    dedications,
+    departures,
+    pseudonym_keys,
+    stages,
+    storages,
+    topologies,
+)
 from storage.catalog.engine import Catalog, revision
 from storage.catalog.times import UNLIMITED
 from storage.crypto.pseudonym import Pseudonyms
@@ -149,6 +157,8 @@ def _see(catalog: Catalog, topology: Topology, dependencies: Dependencies) -> No
     declared = [spec.name for spec in topology.regions[catalog.region].backends]
     with catalog.begin() as connection:
         departures.check(connection, catalog.region, declared)
+        if not topologies.in_use(connection, topology):
+            dedications.check(connection, topology.regions[catalog.region])
         topologies.check_hosts(connection, catalog.region, topology)
         topologies.check(connection, catalog.region, topology, now)
         topologies.note(connection, topology, now)

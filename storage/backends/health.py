@@ -23,8 +23,8 @@ class WatchedBackend:
         self._inner, self._clock, self._seconds = inner, clock, seconds
         self._unhealthy_until = float("-inf")
         self._pending: set[Future[Any]] = set()
-        self.recognized = False
-        """Whether this process has seen that its storage is the one that the catalog knows."""
+        self.recognized: UUID | None = None
+        """The identity that its storage was recognized by. None: nobody may write there yet."""
 
     @property
     def unhealthy(self) -> bool:
@@ -109,7 +109,7 @@ class WatchedBackend:
 
     def expect(self, identity: UUID) -> None:
         self._inner.expect(identity)
-        self.recognized = True
+        self.recognized = identity
 
     def identify(self, identity: UUID, *, timeout: float) -> None:
         with self.watching():

@@ -1,9 +1,8 @@
 """Dedicated backends: whether one has what is not of the tenants whose own it is."""
 
-from collections.abc import Collection, Mapping
-
 from sqlalchemy import Connection, any_, literal, select
 
+from regions.model import Region
 from storage.catalog import tables as t
 from storage.catalog.kinds import ObjectKind
 from storage.errors import BackendShared
@@ -12,12 +11,15 @@ from storage.model import ReplicaState
 o, r = t.object_.c, t.replica.c
 
 
-def check(connection: Connection, region: str, owners: Mapping[str, Collection[str]]) -> None:
+def check(connection: Connection, region: Region) -> None:
     """Raise BackendShared if a dedicated backend has anything of others, or that several share.
 
-    ``owners``: for each dedicated backend the tenants whose own it is. It looks at every replica on
-    these backends: two million take a second.
+    It looks at every replica on the dedicated backends: two million take a second. Call it before a
+    topology is noted, because one that is in use was looked at.
     """
+    owners = {s.name: s.dedicated_to for s in region.backends if s.dedicated_to}
+    if not owners:
+        return
     found = connection.execute(
         select(r.backend, o.tenant)
         .distinct()
@@ -29,6 +31,6 @@ def check(connection: Connection, region: str, owners: Mapping[str, Collection[s
     wrong = sorted({name for name, tenant in found if tenant not in owners[name]})
     if wrong:
         raise BackendShared(
-            f"The topology of {region} dedicates {', '.join(wrong)}, "
+            f"The topology of {region.name} dedicates {', '.join(wrong)}, "
             "which the catalog knows to have data of others."
         )

@@ -8,6 +8,8 @@ from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from uuid import UUID
 
+from sqlalchemy import Connection
+
 from storage.catalog import storages
 from storage.errors import (
     BackendError,
@@ -45,7 +47,7 @@ def recognize(region: OpenRegion, name: str) -> None:
 
     Raises BackendReplaced, and BackendUnavailable if the backend or the catalog does not answer.
     """
-    if region.backends[name].recognized:
+    if region.backends[name].recognized is not None:
         return
     try:
         stranger = strangers(region, [name]).get(name)
@@ -54,6 +56,18 @@ def recognize(region: OpenRegion, name: str) -> None:
         raise BackendUnavailable(name, message) from error
     if stranger is not None:
         raise stranger
+
+
+def reconsider(region: OpenRegion, connection: Connection, names: Iterable[str]) -> None:
+    """Recognize storage anew that was said to be lost. Call it when something is announced.
+
+    A process that runs on would else go on writing to it: it may not be lost for everybody.
+    """
+    known = storages.known(connection)
+    for name in names:
+        backend = region.backends.get(name)
+        if backend is not None and backend.recognized not in (None, known.get(name)):
+            backend.recognized = None
 
 
 def _recognize(region: OpenRegion, name: str, known: UUID | None) -> None:

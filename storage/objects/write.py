@@ -25,6 +25,7 @@ from storage.catalog.finishing import Finished
 from storage.catalog.kinds import ObjectKind, ObjectState
 from storage.catalog.objects import NewObject, Replica, StoredObject
 from storage.errors import Abandoned, BackendClosed, BackendUnavailable
+from storage.objects.recognition import reconsider
 from storage.objects.transfer import MultiUpload, Sent, preserve, start
 from storage.region import OpenRegion
 
@@ -237,6 +238,7 @@ def announce_all(
         for contents, backends in given
     ]
     replicas = objects.announce(connection, new)
+    reconsider(region, connection, {name for _, targets in new for name in targets})
     return [
         Write(region, one, some, until, lasts, accepted)
         for (one, _), some in zip(new, replicas, strict=True)
@@ -264,12 +266,14 @@ def announce_replica(
     )
     targets = _targets(region, [backend], now, until)
     (replicas,) = objects.add_replicas(connection, [(new, targets)])
+    reconsider(region, connection, targets)
     return Write(region, new, replicas, until, lasts)
 
 
 def _targets(
     region: OpenRegion, backends: Sequence[str], now: datetime, until: datetime
 ) -> Mapping[str, tuple[UUID, datetime]]:
+    """Return an id and a time of landing for each backend."""
     return {b: (region.new_uuid(now), region.lands_by(b, until)) for b in backends}
 
 

@@ -9,6 +9,7 @@ from regions.fields import PostureCheck
 from storage.catalog import tables as t
 from storage.client.tenant import Tenant
 from storage.errors import BackendShared, CatalogUnavailable, PlacementUnsatisfied
+from storage.initialize import init
 from storage.model import (
     DataClass,
     NewRecord,
@@ -250,4 +251,8 @@ def test_a_backend_that_others_use_cannot_be_dedicated(
         change(domicile, after)
 
     assert "own-a, own-b" in caught.value.message
+    with pytest.raises(BackendShared):  # nor does init note it, after which nobody would look
+        init(domicile.settings, dependencies=domicile.dependencies)
+    with pytest.raises(BackendShared):
+        domicile.open()
     change(domicile, before)

@@ -13,7 +13,9 @@ from storage.backends.memory import MemoryBackend
 from storage.backends.root import create_root
 from storage.catalog import tables as t
 from storage.errors import BackendReplaced, DomicileError
+from storage.evidence.receipts import verify
 from storage.model import DataClass
+from storage.objects.recognition import attest_loss
 from storage.testing import Domicile
 from storage.testing.harness import Kind
 from tests.support.actions import erase, get, is_complete, put_prompt, work
@@ -122,3 +124,46 @@ def test_a_backend_that_comes_back_with_other_storage(domicile: Domicile) -> Non
     assert get(tenant, record) == b"mine"
     assert list(other.scan()) == []
     assert other.identity(timeout=1) is None
+
+
+@pytest.mark.parametrize("what", ["prompt", "file", "copy"])
+def test_a_process_that_runs_does_not_write_to_what_is_lost(domicile: Domicile, what: str) -> None:
+    """A disk was said to be lost, and is back. Nothing new goes there, without a restart too."""
+    tenant = domicile.tenant()
+    if what == "copy":
+        domicile.take_down("eu-a")
+    tenant.put(DataClass.PROMPT, b"first", subject="v")
+    domicile.bring_back("eu-a")
+    root = domicile.settings.home / "backends" / "eu-a"
+    away = root.rename(root.parent / "away")
+    attest_loss(home(domicile), "eu-a", actor="ops-7", document="0" * 64)
+    away.rename(root)
+    before = files(root)
+    if what == "prompt":
+        tenant.put(DataClass.PROMPT, b"mine", subject="u")
+    elif what == "file":
+        tenant.put_file(BytesIO(b"a file"), subject="u")
+    for _ in range(3):
+        work(domicile, hours=1)
+
+    assert set(files(root)) <= set(before)
+
+
+def test_what_began_around_the_loss_is_attested(domicile: Domicile) -> None:
+    """A write that was announced just before may have gone to the former storage."""
+    domicile.tenant()
+    domicile.take_down("eu-a")
+    attest_loss(home(domicile), "eu-a", actor="ops-7", document="0" * 64)
+    domicile.bring_back("eu-a")
+    domicile.backends["eu-a"].inner = MemoryBackend("eu-a", versioned=True)
+    domicile.open()
+    domicile.pass_time(seconds=30)
+    put_prompt(domicile, "u")
+    erasure = erase(domicile.store.tenant("acme-eu"))
+    for _ in range(6):
+        work(domicile, hours=1)
+
+    receipt = verify(
+        domicile.store.erasure(erasure.id).receipt or "", home(domicile).signing.public_key()
+    )
+    assert {leaf.how for leaf in receipt.leaves if leaf.backend == "eu-a"} == {"attested"}

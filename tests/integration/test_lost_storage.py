@@ -8,7 +8,7 @@ from storage.backends.memory import MemoryBackend
 from storage.catalog import tables as t
 from storage.cli.exit_codes import Exit
 from storage.draining import drain
-from storage.errors import BackendReplaced, InvalidRequest
+from storage.errors import BackendReplaced, InvalidRequest, Unavailable
 from storage.evidence.departures import verify_statement
 from storage.evidence.keys import export_pem
 from storage.evidence.receipts import Leaf, verify
@@ -63,7 +63,7 @@ def test_what_came_later_is_seen_absent(domicile: Domicile) -> None:
     tenant = domicile.tenant()
     put_prompt(domicile, "before")
     lose(domicile)
-    domicile.pass_time(minutes=1)
+    domicile.pass_time(minutes=10)
     put_prompt(domicile, "u")
     erasure = erase(domicile.store.tenant(tenant.id))
 
@@ -171,6 +171,21 @@ def test_the_statement_of_a_backend_that_lost_its_storage(
     assert f"attested: {', '.join(emptied['attested'])}" in " ".join(
         CommandLine(tmp_path)(*verify_it).stdout.split()
     )
+
+
+def test_a_lost_backend_needs_storage_to_leave(domicile: Domicile, tmp_path: Path) -> None:
+    """Nothing else could be listed, and the error says so."""
+    put_prompt_of(domicile)
+    domicile.take_down(NAME)
+    attest_loss(home(domicile), NAME, actor="ops-7", document=DOCUMENT)
+    topology = three_backends(tmp_path, retires=NAME)
+    domicile.settings = domicile.settings.model_copy(update={"topology": topology})
+    domicile.open()
+    served = domicile.homes.served(HOME)
+
+    with pytest.raises(Unavailable, match="is lost, and it has no other") as caught:
+        retire(served.region, served.keys, NAME, domicile.log, tell=lambda _: None)
+    assert "empty directory" in caught.value.advice
 
 
 def test_on_the_command_line(line: CommandLine) -> None:

@@ -110,8 +110,8 @@ BUGS = (
     bug(
         "what was lost is seen absent",
         "workers/purge.py",
-        "began <= losses[name]",
-        "began > losses[name]",
+        "made(outcome.attempt.id) <= losses[name]",
+        "made(outcome.attempt.id) > losses[name]",
         LOST,
     ),
     bug(
@@ -169,5 +169,33 @@ BUGS = (
         "        departures.check(connection, catalog.region, declared)\n",
         "        pass\n",
         UNDECLARED,
+    ),
+    bug(
+        "a process goes on writing to storage that is lost",
+        "objects/write.py",
+        "    reconsider(region, connection, {name for _, targets in new for name in targets})\n",
+        "",
+        EXCHANGED,
+    ),
+    bug(
+        "a copy goes to storage that is lost",
+        "objects/write.py",
+        "    reconsider(region, connection, targets)\n",
+        "",
+        EXCHANGED,
+    ),
+    bug(
+        "what was announced just before a loss is seen absent",
+        "workers/purge.py",
+        "losses[name] + DOUBT",
+        "losses[name]",
+        EXCHANGED,
+    ),
+    bug(
+        "init notes a dedication that nobody has looked at",
+        "initialize.py",
+        "            dedications.check(connection, topology.regions[catalog.region])\n",
+        "            pass\n",
+        "tests/integration/test_dedicated.py",
     ),
 )
