@@ -88,8 +88,8 @@ BUGS = (
     bug(
         "what is of a topology that is not in use yet is not looked at",
         "checks.py",
-        "    if changed and owners:\n",
-        "    if not changed and owners:\n",
+        "    if changed:\n",
+        "    if not changed:\n",
         DEDICATED,
     ),
     bug(
