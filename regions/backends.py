@@ -12,7 +12,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field
 
 from regions.endpoints import is_aws, is_loopback
-from regions.fields import Digest, Fault, Located, Model, Name, PostureCheck, Text
+from regions.fields import Digest, Fault, Located, Model, Name, PostureCheck, TenantId, Text
 
 
 class PostureAttested(Model):
@@ -35,6 +35,8 @@ class _Spec(Model):
 
     posture_attested: PostureAttested | None = None
     retires: bool = False  # nothing new goes there, and what is there is moved elsewhere
+    # the tenants whose own it is: nothing of any other goes there, and theirs goes nowhere else
+    dedicated_to: frozenset[TenantId] = Field(default=frozenset(), min_length=1)
 
     @property
     def longest_request(self) -> timedelta:
@@ -45,6 +47,10 @@ class _Spec(Model):
     def located(self) -> Located:
         """How it is known where the backend stands."""
         return "local"
+
+    def reserved(self, tenant: str) -> bool:
+        """Return whether it is dedicated, and not to that tenant."""
+        return bool(self.dedicated_to) and tenant not in self.dedicated_to
 
     def overlap(self, other: "BackendSpec") -> Iterator[Fault]:
         """Yield a fault if both store in the same location: a purge of one would purge both."""

@@ -116,12 +116,23 @@ def region(entry: Region, file: str, known: Mapping[str, SubProcessor]) -> Itera
         yield from _host(spec.sub_processor, f"{key}.sub_processor", entry, known)
     if entry.required > entry.replicas:
         yield "required", f"is {entry.required}, above replicas ({entry.replicas})"
-    if entry.replicas > len(entry.backends):
-        yield "replicas", f"is {entry.replicas}, above the number of backends"
-    elif entry.replicas > sum(not spec.retires for spec in entry.backends):
-        yield "replicas", f"is {entry.replicas}, above the number of backends that do not retire"
+    yield from _enough(entry)
     for index, spec in enumerate(entry.backends):
         yield from _apart(spec, entry.backends[:index])
+
+
+def _enough(entry: Region) -> Iterator[Fault]:
+    """Check that there are as many backends as replicas: shared ones, and of each tenant's own."""
+    groups = entry.groups()
+    for tenant, group in groups.items():
+        whose = (
+            f" dedicated to {tenant}" if tenant else " that are shared" if len(groups) > 1 else ""
+        )
+        number = f"is {entry.replicas}, above the number of backends{whose}"
+        if entry.replicas > len(group):
+            yield "replicas", number
+        elif entry.replicas > sum(not spec.retires for spec in group):
+            yield "replicas", f"{number} that do not retire"
 
 
 def evidence(entry: Region, known: Mapping[str, JurisdictionRule]) -> Iterator[Fault]:

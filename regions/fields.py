@@ -8,6 +8,8 @@ from pydantic import BaseModel, ConfigDict, StringConstraints
 NAME = r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$"
 Name = Annotated[str, StringConstraints(pattern=NAME)]
 Text = Annotated[str, StringConstraints(min_length=1)]
+TENANT = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
+TenantId = Annotated[str, StringConstraints(pattern=TENANT)]
 Jurisdiction = Annotated[str, StringConstraints(pattern=r"^[A-Z]{2,3}$")]
 
 Located = Literal["checked", "attested", "local"]

@@ -5,7 +5,7 @@ Nothing here reads a file (see ``regions.load``) or knows a secret (see ``storag
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
 from enum import StrEnum
 from typing import Annotated, Literal
@@ -78,9 +78,17 @@ class SubProcessor(Model):
     exit_days: int = Field(default=0, ge=0, le=LONGEST_RETENTION_DAYS)
     connector: ConnectorSpec | None = None  # without a connector it receives no copies
 
+    def begun(self, on: date) -> bool:
+        """Return whether it may have data on that day, or might before it ended.
+
+        Never before its notice is over, also if somebody made a topology that does not load.
+        """
+        told = self.announced is None or (on - self.announced).days >= self.notice_days
+        return told and self.since <= on
+
     def active(self, on: date) -> bool:
         """Return whether the agreement covers that day."""
-        return self.since <= on and (self.until is None or on < self.until)
+        return self.begun(on) and (self.until is None or on < self.until)
 
     def leaving(self, on: date) -> bool:
         """Return whether the agreement is about to end, so that nothing new goes there."""
@@ -135,6 +143,29 @@ class Region(Model):
     def stewards(self) -> tuple[tuple[str, Steward], ...]:
         """The stewards of the region's data outside its backends, by what they run."""
         return ("catalog", self.catalog), ("keys", self.keys), ("backups", self.backups)
+
+    def dedicates(self, tenant: str) -> bool:
+        """Return whether a tenant has backends of its own here: one that does not all retire."""
+        return any(tenant in spec.dedicated_to and not spec.retires for spec in self.backends)
+
+    def places_of(self, tenant: str | None) -> tuple[BackendSpec, ...]:
+        """Return the backends for bytes of one tenant alone: its own, if it has any.
+
+        None: for bytes of several tenants, or of none.
+        """
+        if tenant is not None and self.dedicates(tenant):
+            return tuple(spec for spec in self.backends if tenant in spec.dedicated_to)
+        return tuple(spec for spec in self.backends if not spec.dedicated_to)
+
+    def groups(self) -> dict[str | None, list[BackendSpec]]:
+        """Return ``places_of`` each tenant that has backends of its own, and of None."""
+        found: dict[str | None, list[BackendSpec]] = {None: []}
+        for spec in self.backends:
+            owners: Sequence[str | None] = sorted(spec.dedicated_to) or (None,)
+            for tenant in owners:
+                found.setdefault(tenant, []).append(spec)
+        retire = [t for t, own in found.items() if t and all(spec.retires for spec in own)]
+        return {tenant: group for tenant, group in found.items() if tenant not in retire}
 
 
 def cells_of(regions: Mapping[str, Region], place: str) -> tuple[Region, ...]:

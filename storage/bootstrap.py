@@ -26,7 +26,7 @@ from storage.clock import steady
 from storage.crypto.pseudonym import Pseudonyms
 from storage.crypto.root import LocalRootKeys
 from storage.dependencies import Dependencies
-from storage.errors import DomicileError, Unavailable
+from storage.errors import DomicileError, RegionNotRoutable, Unavailable
 from storage.evidence.keys import key_id
 from storage.initialize import init
 from storage.logs import make_logger
@@ -133,7 +133,9 @@ def _opener(
             elif compared:
                 recognize(region)
         except DomicileError as error:
-            log.warning("region_not_opened", region=name, error=error.code, reason=error.message)
+            expected = isinstance(error, RegionNotRoutable)  # its stage says so: nothing is wrong
+            tell = log.info if expected else log.warning
+            tell("region_not_opened", region=name, error=error.code, reason=error.message)
             raise
         except Exception as error:
             log.exception("region_not_opened", region=name, error=type(error).__name__)

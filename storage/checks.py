@@ -3,7 +3,8 @@
 from sqlalchemy import Connection
 from structlog.typing import FilteringBoundLogger
 
-from storage.catalog import departures, pseudonym_keys, stages, topologies
+from storage.catalog import dedications, departures, pseudonym_keys, stages, topologies
+from storage.catalog.times import SNAPSHOT
 from storage.clock import steady
 from storage.errors import BackendReplaced, CatalogUnavailable
 from storage.ledger.guard import AGE, Guard
@@ -16,12 +17,17 @@ from storage.region import OpenRegion
 def check_catalog(region: OpenRegion) -> None:
     """Check that the catalog is safe, and fits this code, these keys and this topology.
 
-    Raises CatalogUnsafe, CatalogUnsupported, RegionNotRoutable, and what ``check_fits`` raises.
+    Raises CatalogUnsafe, CatalogUnsupported, RegionNotRoutable, what ``check_fits`` raises, and
+    BackendShared. What is on dedicated backends is looked at when the topology has changed.
     """
     region.catalog.check()
     with region.catalog.begin() as connection:
         check_open(region.name, stages.latest(connection))
         check_fits(region, connection)
+        changed = not topologies.in_use(connection, region.topology)
+    if changed:
+        with region.catalog.within(SNAPSHOT).begin() as connection:
+            dedications.check(connection, region.region)
 
 
 def check_fits(region: OpenRegion, connection: Connection) -> None:

@@ -5,10 +5,11 @@ and backups: each such part is on a checklist, and needs an attestation.
 """
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from sqlalchemy import Connection
 from structlog.typing import FilteringBoundLogger
 
@@ -16,12 +17,13 @@ from storage.catalog import departures, drains, signing_keys, topologies
 from storage.catalog.departures import Departure
 from storage.catalog.drains import Handover, Kept
 from storage.errors import InvalidRequest, Unavailable
+from storage.evidence.departures import verify_statement
 from storage.evidence.drains import Drain, EmptiedBackend, HandedOver, sign_drain
 from storage.evidence.keys import key_id
 from storage.model.listing import PartKind
 from storage.objects.keyring import KeyRing
 from storage.objects.locks import find_locked
-from storage.policy import Effort, Locked, effort, is_later
+from storage.policy import Effort, Locked, effort, is_later, peers
 from storage.region import OpenRegion
 from storage.text import plural
 from storage.workers.loop import duties
@@ -53,6 +55,7 @@ class Plan:
     """What a company has of a region. ``parts``: what it runs or ran, None: not attested yet.
 
     ``renamed``: replicas by backend that it ran and that the topology gives to another company.
+    ``former``: what it ran, took bytes and is not in the topology; None: it was never seen empty.
     ``last``: when a topology was last seen that gives it anything of the region.
     """
 
@@ -62,6 +65,7 @@ class Plan:
     copies: int
     parts: dict[PartKind, Handover | None]
     renamed: dict[str, int]
+    former: dict[str, Departure | None]
     last: datetime
 
     @property
@@ -77,7 +81,6 @@ def plan(region: OpenRegion, company: str, *, rate: float | None = None) -> Plan
     """
     names = [spec.name for spec in region.region.backends if spec.sub_processor == company]
     lawful = region.lawful()
-    targets = tuple(name for name in lawful if name not in names)
     with region.catalog.begin() as connection:
         had = topologies.parts_of(connection, company, region.name)
         if not had:
@@ -88,19 +91,30 @@ def plan(region: OpenRegion, company: str, *, rate: float | None = None) -> Plan
         places = []
         for name in names:
             found = tuple(drains.kept(connection, name))
-            known = departures.latest(connection, name)
+            ended = departures.ended(connection, name)
             total = sum(each.replicas for each in found)
             size = sum(each.bytes for each in found)
             work = effort(total, size, homes=region.region.replicas, rate=rate)
-            emptied = known is not None and known.token is not None and not total
+            targets = tuple(n for n in peers(region.region, name) if n in lawful and n not in names)
             refused = drains.refused(connection, name)
-            places.append(Place(name, found, targets, refused, emptied, work))
+            places.append(Place(name, found, targets, refused, ended is not None, work))
         copies = drains.count_copies(connection, company)
         parts = _attested(connection, company, had)
         ran = {name for kind, name in had if kind is PartKind.BACKEND} - set(names)
-        renamed = {name: departures.count_left(connection, name) for name in sorted(ran)}
+        here = ran & region.backends.keys()
+        renamed = {name: departures.count_left(connection, name) for name in sorted(here)}
+        former = _former(connection, region, ran - here)
     last = max(had.values())
-    return Plan(region.name, company, tuple(places), copies, parts, renamed, last)
+    return Plan(region.name, company, tuple(places), copies, parts, renamed, former, last)
+
+
+def _former(
+    connection: Connection, region: OpenRegion, names: Collection[str]
+) -> dict[str, Departure | None]:
+    """Return how backends that the topology lacks ended. One that never took a byte needs none."""
+    found = {name: departures.ended(connection, name) for name in sorted(names)}
+    stored = departures.stored_in(connection, region.name)
+    return {name: ended for name, ended in found.items() if ended or name in stored}
 
 
 def with_locks(region: OpenRegion, found: Plan) -> Plan:
@@ -199,6 +213,12 @@ def _check_nothing_left(region: OpenRegion, found: Plan) -> None:
                 "though the topology now names another company.",
                 advice="Name the company that has the bytes, and let the backend retire.",
             )
+    for name, ended in found.former.items():
+        if ended is None:
+            raise Unavailable(
+                f"{name} was a backend of {found.company} and was never seen empty.",
+                advice=departures.put_back(name),
+            )
     if found.copies:
         raise Unavailable(
             f"{found.company} still has {plural(found.copies, 'copy', 'copies')} of {region.name}.",
@@ -223,8 +243,9 @@ def _sign(region: OpenRegion, found: Plan) -> str:
     """Sign that nothing is left, unless the newest receipt is later than all that it is about."""
     with region.catalog.begin() as connection:
         drains.lock(connection)
-        ended = [departures.latest(connection, place.backend) for place in found.places]
-        emptied = [known for known in ended if known is not None and known.token is not None]
+        names = [*(place.backend for place in found.places), *found.former]
+        ended = [departures.ended(connection, name) for name in names]
+        emptied = [known for known in ended if known is not None]
         if len(emptied) < len(ended):
             raise Unavailable(
                 f"Something new came to {found.company}.", advice="Run the command again."
@@ -239,7 +260,7 @@ def _sign(region: OpenRegion, found: Plan) -> str:
             region=region.name,
             sub_processor=found.company,
             topology=region.topology.digest,
-            backends=tuple(_emptied(region, each) for each in emptied),
+            backends=tuple(_emptied(connection, each) for each in emptied),
             handed_over=tuple(
                 HandedOver(part=part, actor=h.actor, document=h.document, at=h.at)
                 for part, h in found.parts.items()
@@ -254,12 +275,15 @@ def _sign(region: OpenRegion, found: Plan) -> str:
     return token
 
 
-def _emptied(region: OpenRegion, known: Departure) -> EmptiedBackend:
-    (spec,) = (spec for spec in region.region.backends if spec.name == known.backend)
+def _emptied(connection: Connection, known: Departure) -> EmptiedBackend:
+    token = known.token or ""
+    keys = [Ed25519PublicKey.from_public_bytes(k) for k, *_ in signing_keys.history(connection)]
+    statement = verify_statement(token, {key_id(key): key for key in keys})
     return EmptiedBackend(
         backend=known.backend,
-        located=spec.located,
+        located=statement.located,
         replicas=known.replicas,
         bytes=known.bytes,
-        statement=hashlib.sha256((known.token or "").encode()).hexdigest(),
+        statement=hashlib.sha256(token.encode()).hexdigest(),
+        attested=statement.attested,
     )

@@ -9,7 +9,15 @@ from uuid import uuid4
 from regions.model import Topology
 from storage import embedded
 from storage.backends.registry import create_storage
-from storage.catalog import days, pseudonym_keys, storages, topologies
+from storage.catalog import (
+    days,
+    dedications,
+    departures,
+    pseudonym_keys,
+    stages,
+    storages,
+    topologies,
+)
 from storage.catalog.engine import Catalog, revision
 from storage.catalog.times import UNLIMITED
 from storage.crypto.pseudonym import Pseudonyms
@@ -17,7 +25,7 @@ from storage.crypto.root import LocalRootKeys, ensure
 from storage.dependencies import Dependencies, make_catalog
 from storage.errors import DomicileError
 from storage.ledger.holds import add_pseudonyms
-from storage.policy import horizon_wanted
+from storage.policy import Stage, horizon_wanted
 from storage.settings import (
     RegionSettings,
     Settings,
@@ -30,10 +38,14 @@ from storage.settings import (
 
 @dataclass(frozen=True, slots=True)
 class Ready:
-    """A region after ``init``: the key file that it created, and the migration that waits."""
+    """A region after ``init``: the key file that it created, and the migration that waits.
+
+    ``stage``: None if no revision declares the region.
+    """
 
     created: Path | None
     waiting: str | None
+    stage: Stage | None = None
 
 
 def init(
@@ -136,13 +148,17 @@ def _catalog_and_keys(
         names = Pseudonyms(roots.pseudonym_keys())
         pseudonym_keys.register(connection, name, names.checks())
         add_pseudonyms(connection, roots, names)
-    return Ready(created, waiting)
+        return Ready(created, waiting, stages.if_any(connection))
 
 
 def _see(catalog: Catalog, topology: Topology, dependencies: Dependencies) -> None:
     """Check the topology against those that the catalog has seen, and note that it was seen."""
     now = dependencies.clock(catalog).now()
+    declared = [spec.name for spec in topology.regions[catalog.region].backends]
     with catalog.begin() as connection:
+        departures.check(connection, catalog.region, declared)
+        if not topologies.in_use(connection, topology):
+            dedications.check(connection, topology.regions[catalog.region])
         topologies.check_hosts(connection, catalog.region, topology)
         topologies.check(connection, catalog.region, topology, now)
         topologies.note(connection, topology, now)

@@ -1,5 +1,6 @@
 """Logs: events with codes, ids and counts; never content, metadata, subjects, names or keys."""
 
+import logging
 import sys
 from collections.abc import Iterator
 from traceback import walk_tb
@@ -11,8 +12,10 @@ from structlog.typing import ExcInfo, FilteringBoundLogger, Processor
 from storage.errors import DomicileError
 
 
-def make_logger(stream: TextIO | None = None) -> FilteringBoundLogger:
+def make_logger(stream: TextIO | None = None, *, least: int = logging.INFO) -> FilteringBoundLogger:
     """Return a logger to ``stream`` (stderr): text on a terminal, JSON elsewhere.
+
+    What is below the level ``least`` is left out.
 
     Tracebacks have file, line and function. They omit local variables and the messages of other
     libraries, because both may contain content.
@@ -33,7 +36,7 @@ def make_logger(stream: TextIO | None = None) -> FilteringBoundLogger:
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             *shape,
         ],
-        wrapper_class=structlog.make_filtering_bound_logger(20),
+        wrapper_class=structlog.make_filtering_bound_logger(least),
     )
     return logger
 

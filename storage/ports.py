@@ -219,6 +219,13 @@ class Backend(Reader, Protocol):
         """
         ...
 
+    def expect(self, identity: UUID) -> None:
+        """From now on raise BackendReplaced for other storage, in every call that can tell.
+
+        A directory can: each call opens it, and reads its marker there. A server cannot.
+        """
+        ...
+
     def identify(self, identity: UUID, *, timeout: float) -> None:
         """Give the storage its identity. Raises what ``put`` raises; safe to repeat."""
         ...

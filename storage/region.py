@@ -40,7 +40,8 @@ class Limits:
     delivery: float = 30.0  # one copy to one processor
     pack: int = 8 * 1024 * 1024
     pack_records: int = 4096
-    buffer: int = 64 * 1024 * 1024  # sealed bytes that may wait to be flushed
+    packs: int = 16  # packs of different tenants that share two commits
+    buffer: int = 64 * 1024 * 1024  # of records that wait to be flushed
     linger: float = 0.25  # how long bulk writes wait for a pack to fill
     own_pack: int = 256 * 1024  # a body of this size or more is a pack of its own
     body: int = 16 * 1024 * 1024  # the largest body; a file has no limit

@@ -13,7 +13,7 @@ from structlog.typing import FilteringBoundLogger
 
 from regions.canonical import digest_of, region_text
 from storage.bootstrap import open_regions
-from storage.catalog import remains, retirements, signing_keys, stages, storages
+from storage.catalog import departures, remains, retirements, signing_keys, stages, storages
 from storage.checks import check_fits, guard_catalog
 from storage.dependencies import Dependencies
 from storage.errors import InvalidRequest, RegionNotRoutable, Unavailable
@@ -146,10 +146,16 @@ def _finish(region: OpenRegion) -> str | None:
 def _see_empty(region: OpenRegion) -> Iterator[Emptied | None]:
     """List each backend where bytes may be. None: another process has just left a control there.
 
-    Raises Unavailable if there are bytes that no row knows.
+    Raises Unavailable if there are bytes that no row knows, or if the topology lacks a backend in
+    which this catalog stored, and that was never seen empty.
     """
+    with region.catalog.begin() as connection:
+        stored = departures.stored_in(connection, region.name)
+        unseen = departures.unseen(connection, stored - region.backends.keys())
+    for name in unseen:
+        raise _unseen(region.name, name)
     for name, standing in region.standings().items():
-        if standing is Standing.NOT_YET:
+        if standing is Standing.NOT_YET and name not in stored:
             continue
         looked = region.clock.now()
         with region.catalog.begin() as connection:
@@ -213,6 +219,13 @@ def _statement(region: OpenRegion, connection: Connection) -> str:
             advice="There is no statement, because nothing could be there.",
         )
     return token
+
+
+def _unseen(region: str, backend: str) -> Unavailable:
+    return Unavailable(
+        f"{backend} was a backend of {region} and was never seen empty.",
+        advice=departures.put_back(backend),
+    )
 
 
 def _orphans(backend: str) -> Unavailable:

@@ -63,10 +63,11 @@ class _Location:
     entropy: Entropy
     reserve: int
     free: Callable[[int], int]
+    expected: UUID | None = None
 
     @contextmanager
     def opened(self) -> Iterator[int]:
-        with self.translating(), opened_root(self.name, self.root) as root:
+        with self.translating(), opened_root(self.name, self.root, self.expected) as root:
             yield root
 
     def translating(self) -> AbstractContextManager[None]:
@@ -231,6 +232,9 @@ class DirectoryBackend:
     def identity(self, *, timeout: float) -> UUID | None:
         with self._location.opened() as root:
             return read_marker(self.name, root)
+
+    def expect(self, identity: UUID) -> None:
+        self._location = replace(self._location, expected=identity)
 
     def identify(self, identity: UUID, *, timeout: float) -> None:
         with self._location.opened() as root:

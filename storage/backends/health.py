@@ -23,6 +23,8 @@ class WatchedBackend:
         self._inner, self._clock, self._seconds = inner, clock, seconds
         self._unhealthy_until = float("-inf")
         self._pending: set[Future[Any]] = set()
+        self.recognized: UUID | None = None
+        """The identity that its storage was recognized by. None: nobody may write there yet."""
 
     @property
     def unhealthy(self) -> bool:
@@ -104,6 +106,10 @@ class WatchedBackend:
     def identity(self, *, timeout: float) -> UUID | None:
         with self.watching():
             return self._inner.identity(timeout=timeout)
+
+    def expect(self, identity: UUID) -> None:
+        self._inner.expect(identity)
+        self.recognized = identity
 
     def identify(self, identity: UUID, *, timeout: float) -> None:
         with self.watching():

@@ -170,6 +170,9 @@ class MemoryBackend:
         with self._contents.lock:
             return self._contents.identity
 
+    def expect(self, identity: UUID) -> None:
+        """Do nothing: nobody can exchange it."""
+
     def identify(self, identity: UUID, *, timeout: float) -> None:
         with self._contents.lock:
             self._contents.identity = identity

@@ -14,6 +14,7 @@ from storage.errors import (
     BackendForbidden,
     BackendFull,
     BackendMisplaced,
+    BackendReplaced,
     BackendUnavailable,
 )
 from storage.model import Entropy
@@ -62,15 +63,18 @@ def create_root(name: str, root: Path, entropy: Entropy) -> None:
 
 
 @contextmanager
-def opened_root(name: str, root: Path) -> Iterator[int]:
+def opened_root(name: str, root: Path, expected: UUID | None = None) -> Iterator[int]:
     """Open a descriptor of the root for the context.
 
     Calls relative to it stay on the disk whose marker was read, even if a disk is mounted or
     unmounted meanwhile. Raises BackendUnavailable if the root or its marker is absent,
-    BackendMisplaced if the marker names another backend.
+    BackendMisplaced if the marker names another backend, BackendReplaced if it has another identity
+    than ``expected`` (None: any).
     """
     with _opened(name, root) as handle:
-        read_marker(name, handle)
+        found = read_marker(name, handle)
+        if expected not in (None, found):
+            raise BackendReplaced(name)
         yield handle
 
 

@@ -1,6 +1,6 @@
 """Backends that leave: what is still there, what was purged there, and the statement at the end."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -8,11 +8,13 @@ from uuid import UUID
 from sqlalchemy import Connection, Select, any_, func, literal, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 
+from storage.catalog import retirements, stages, storages, topologies
 from storage.catalog import tables as t
 from storage.catalog.counting import count_up_to
 from storage.catalog.kinds import ObjectKind, ObjectState
-from storage.errors import BackendUndeclared
+from storage.errors import DOCUMENTATION, BackendUndeclared
 from storage.model import ReplicaState
+from storage.policy import Stage
 from storage.text import plural
 
 d, o, r, s = t.departure.c, t.object_.c, t.replica.c, t.statement.c
@@ -33,28 +35,49 @@ class Departure:
 
 
 def check(connection: Connection, region: str, known: Collection[str]) -> None:
-    """Raise BackendUndeclared if replicas that are not gone are on a backend other than these."""
+    """Raise BackendUndeclared if bytes may be on a backend other than these.
+
+    There are replicas that are not gone; or it has storage of this catalog, and nobody saw it empty
+    before its entry was deleted. Erasures would wait for a listing of it for ever.
+    """
     for name, count in elsewhere(connection, known).items():
         raise BackendUndeclared(
             f"The topology of {region} has no backend {name}, which has "
             f"{plural(count, 'replica')} in the catalog."
         )
+    if stages.latest(connection) is Stage.RETIRED:  # all of it was seen empty
+        return
+    there = stored_in(connection, region) & storages.known(connection).keys()
+    for name in unseen(connection, there - set(known)):
+        raise BackendUndeclared(
+            f"{name} was a backend of {region} and was never seen empty.", advice=put_back(name)
+        )
 
 
 def elsewhere(connection: Connection, known: Collection[str]) -> dict[str, int]:
-    """Return the replicas that are not gone on backends other than these, counted to a million.
+    """Return the replicas that are not gone on backends other than these, counted to a million."""
+    return {
+        name: count
+        for name in _with_rows(connection)
+        if name not in known and (count := count_left(connection, name))
+    }
 
-    The names are found with one look at an index for each, however many replicas there are.
-    """
+
+def _with_rows(connection: Connection) -> Sequence[str]:
+    """Return the backends of all replicas, with one look at an index for each backend."""
     names = select(func.min(r.backend).label("backend")).cte("names", recursive=True)
     after = select(func.min(r.backend)).where(r.backend > names.c.backend).scalar_subquery()
     names = names.union_all(select(after).where(names.c.backend.is_not(None)))
-    found = connection.scalars(select(names.c.backend).where(names.c.backend.is_not(None))).all()
-    return {
-        name: count
-        for name in found
-        if name not in known and (count := count_left(connection, name))
-    }
+    return connection.scalars(select(names.c.backend).where(names.c.backend.is_not(None))).all()
+
+
+def stored_in(connection: Connection, region: str) -> set[str]:
+    """Return the backends in which this catalog ever stored, since its region was last empty."""
+    ever = storages.ever(connection).union(_with_rows(connection))
+    ended = retirements.last_end(connection)
+    if ended is None:
+        return ever
+    return ever & {name for name, _ in topologies.seen_hosts(connection, region, since=ended)}
 
 
 def count_left(connection: Connection, backend: str) -> int:
@@ -63,12 +86,21 @@ def count_left(connection: Connection, backend: str) -> int:
     return count_up_to(connection, left, COUNTED)
 
 
-def follow(connection: Connection, leaving: Collection[str], now: datetime) -> None:
+def follow(
+    connection: Connection, leaving: Collection[str], staying: Collection[str], now: datetime
+) -> None:
     """Begin what has to be emptied, and drop what does not leave after all.
 
-    A backend that was emptied before begins again if there is anything new.
+    A backend that was emptied before begins again if there is anything new. One that takes bytes
+    again since begins at once: what comes now may be gone, and its rows too, when it leaves.
     """
-    connection.execute(t.departure.delete().where(d.backend.not_in(list(leaving))))
+    others = d.backend.not_in(list(leaving)), d.backend.not_in(select(s.backend))
+    connection.execute(t.departure.delete().where(*others))
+    said_empty = connection.scalars(select(s.backend).where(s.backend.in_(list(staying))))
+    for name in sorted(set(said_empty)):
+        new = {"begun": now, "replicas": 0, "bytes": 0}
+        begins = insert(t.departure).values(backend=name, **new)
+        connection.execute(begins.on_conflict_do_update(index_elements=[d.backend], set_=new))
     for name in sorted(leaving):
         known = latest(connection, name)
         if known is None or (known.token is not None and count_left(connection, name)):
@@ -86,6 +118,27 @@ def latest(connection: Connection, backend: str) -> Departure | None:
     ended = select(*columns).where(s.backend == backend).order_by(s.begun.desc()).limit(1)
     row = connection.execute(ended).one_or_none()
     return None if row is None else Departure(*row)
+
+
+def ended(connection: Connection, backend: str) -> Departure | None:
+    """Return the departure that ended with the newest statement. None: nothing says it is empty."""
+    known = latest(connection, backend)
+    if known is None or known.token is None or count_left(connection, backend):
+        return None
+    return known
+
+
+def unseen(connection: Connection, backends: Iterable[str]) -> list[str]:
+    """Return those of the backends that no statement says to be empty, by name."""
+    return [name for name in sorted(backends) if ended(connection, name) is None]
+
+
+def put_back(backend: str) -> str:
+    """Return the advice for a backend that the topology lacks, and that was never seen empty."""
+    return (
+        f"Put the entry of {backend} back with retires = true, and run: domicile backend retire "
+        f"{backend}. Then delete the entry. See {DOCUMENTATION}howto/retire-a-backend/"
+    )
 
 
 def to_move(leaving: Collection[str], now: datetime) -> Select[UUID]:

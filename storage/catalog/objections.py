@@ -18,6 +18,7 @@ from sqlalchemy import (
     literal,
     or_,
     select,
+    true,
     union_all,
     update,
 )
@@ -41,12 +42,16 @@ _SHARED = (ObjectKind.PACK, ObjectKind.DAY_KEY)
 
 @dataclass(frozen=True, slots=True)
 class InForce:
-    """An objection in force. ``gone``: since when nothing is at the company."""
+    """An objection in force.
+
+    ``gone``: since when nothing is at the company. ``look_at``: when a worker looks next.
+    """
 
     tenant: str
     company: str
     since: datetime
     gone: datetime | None
+    look_at: datetime
 
 
 def add(
@@ -135,8 +140,31 @@ def history(connection: Connection, tenant: str) -> list[Objection]:
 
 def in_force(connection: Connection, tenant: str) -> list[InForce]:
     """Return the objections of a tenant that are in force."""
-    query = select(f.tenant, f.company, f.since, f.gone).where(f.tenant == tenant)
+    query = select(f.tenant, f.company, f.since, f.gone, f.look_at).where(f.tenant == tenant)
     return [InForce(*row) for row in connection.execute(query)]
+
+
+def all_in_force(connection: Connection, after: str, limit: int) -> list[tuple[InForce, str, str]]:
+    """Return the objections in force of so many tenants, by ascending id, after one.
+
+    Each with who decided it, and the ticket.
+    """
+    ids = select(f.tenant.label("id")).distinct().where(f.tenant > after)
+    some = ids.order_by(f.tenant).limit(limit).subquery()
+    newest = (
+        select(n.actor, n.ticket)
+        .where(n.tenant == f.tenant, n.company == f.company, n.kind == "objected")
+        .order_by(n.number.desc())
+        .limit(1)
+        .lateral()
+    )
+    query = (
+        select(f.tenant, f.company, f.since, f.gone, f.look_at, newest.c.actor, newest.c.ticket)
+        .join(some, some.c.id == f.tenant)
+        .join(newest, true())
+        .order_by(f.tenant, f.company)
+    )
+    return [(InForce(*row[:5]), row[5], row[6]) for row in connection.execute(query)]
 
 
 def companies_avoided(connection: Connection, known: StoredObject) -> frozenset[str]:
@@ -167,7 +195,7 @@ def claim(connection: Connection, now: datetime, lease: datetime) -> InForce | N
         update(t.objection_in_force)
         .where(f.tenant == some.c.tenant, f.company == some.c.company)
         .values(look_at=lease)
-        .returning(f.tenant, f.company, f.since, f.gone)
+        .returning(f.tenant, f.company, f.since, f.gone, f.look_at)
     ).one_or_none()
     return None if row is None else InForce(*row)
 

@@ -81,16 +81,16 @@ class NewObject:
     number: int | None = None  # of a ledger entry
 
 
-def announce(
-    connection: Connection, new: NewObject, targets: Mapping[str, tuple[UUID, datetime]]
-) -> list[Replica]:
-    """Insert the object with a replica per backend, all ``writing``.
+Targets = Mapping[str, tuple[UUID, datetime]]
+"""For each backend the id of a replica, and when a write of it has landed at the latest."""
 
-    ``targets``: for each backend the id of its replica, and when a write of it has landed at the
-    latest.
-    """
-    stages.insert_object(connection, _as_row(new))
-    return add_replicas(connection, new, targets)
+
+def announce(
+    connection: Connection, given: Sequence[tuple[NewObject, Targets]]
+) -> list[list[Replica]]:
+    """Insert one or more objects, each with a replica per backend, all ``writing``."""
+    stages.insert_objects(connection, [_as_row(new) for new, _ in given])
+    return add_replicas(connection, given)
 
 
 def _as_row(new: NewObject) -> dict[str, object]:
@@ -109,13 +109,17 @@ def _as_row(new: NewObject) -> dict[str, object]:
 
 
 def add_replicas(
-    connection: Connection, new: NewObject, targets: Mapping[str, tuple[UUID, datetime]]
-) -> list[Replica]:
-    """Insert one more replica per backend, still ``writing``."""
-    made = [
-        Replica(i, new.id, backend, _key_of(new, i), ReplicaState.WRITING, land_by, 0)
-        for backend, (i, land_by) in targets.items()
+    connection: Connection, given: Sequence[tuple[NewObject, Targets]]
+) -> list[list[Replica]]:
+    """Insert more replicas of objects, one per backend, still ``writing``."""
+    found = [
+        [
+            Replica(i, new.id, backend, _key_of(new, i), ReplicaState.WRITING, land_by, 0)
+            for backend, (i, land_by) in targets.items()
+        ]
+        for new, targets in given
     ]
+    made = [replica for some in found for replica in some]
     if made:
         connection.execute(
             insert(t.replica),
@@ -131,7 +135,7 @@ def add_replicas(
                 for replica in made
             ],
         )
-    return made
+    return found
 
 
 def _key_of(new: NewObject, replica: UUID) -> str:
@@ -190,33 +194,6 @@ def record_results(
                 state=ReplicaState.PURGING, next_attempt=now, purging_since=now, last_error=error
             )
         )
-
-
-def finish(
-    connection: Connection,
-    object_id: UUID,
-    size: int,
-    digest: bytes,
-    *,
-    replicate_at: datetime | None,
-    compact_at: datetime | None = None,
-) -> bool:
-    """Compare and set ``writing`` to ``stored``.
-
-    False: the object was abandoned in the meantime, and nothing changed.
-    """
-    done = connection.execute(
-        update(t.object_)
-        .where(o.id == object_id, o.state == ObjectState.WRITING)
-        .values(
-            state=ObjectState.STORED,
-            size=size,
-            digest=digest,
-            replicate_at=replicate_at,
-            compact_at=compact_at,
-        )
-    )
-    return done.rowcount == 1
 
 
 def renew(

@@ -47,6 +47,12 @@ def statement(connection: Connection) -> str | None:
     return connection.scalar(select(s.token).order_by(s.begun.desc()).limit(1))
 
 
+def last_end(connection: Connection) -> datetime | None:
+    """Return when the region was last said to be empty. None: never."""
+    query = select(s.signed).order_by(s.signed.desc()).limit(1)
+    return connection.scalar(query)
+
+
 def finish(connection: Connection, known: Retirement, token: str, now: datetime) -> None:
     """Replace the retirement by its statement."""
     connection.execute(

@@ -34,6 +34,7 @@ class Row:
     size: int
     digest: bytes
     backends: tuple[str, ...]
+    tenant: str | None
 
     @property
     def expected(self) -> Expected:
@@ -317,6 +318,7 @@ def _rows() -> Select[Any]:
         func.coalesce(o.size, 0).label("size"),
         func.coalesce(o.digest, b"").label("digest"),
         o.backends,
+        o.tenant,
     ).join(t.object_, o.id == r.object_id)
 
 
@@ -331,6 +333,7 @@ def _row(found: Any) -> Row:  # noqa: ANN401 - a row of _rows
         found.size,
         found.digest,
         tuple(found.backends),
+        found.tenant,
     )
 
 

@@ -1,8 +1,9 @@
 """The stages that a region went through, in its own catalog. A row is never changed."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from functools import cache
 
-from sqlalchemy import Connection, func, insert, literal, select, text
+from sqlalchemy import Connection, Insert, bindparam, func, insert, literal, select, text
 
 from storage.catalog import tables as t
 from storage.errors import RegionNotRoutable
@@ -18,6 +19,12 @@ def latest(connection: Connection) -> Stage | None:
     """Return the stage of the region. None: no revision declares it, and it does not retire."""
     found = connection.scalar(_LATEST)
     return None if found is None else Stage(found)
+
+
+def if_any(connection: Connection) -> Stage | None:
+    """Do the same in a catalog that may not have been migrated yet: then it has none."""
+    there = connection.scalar(select(func.to_regclass("region_stage").is_not(None)))
+    return latest(connection) if there else None
 
 
 def add(connection: Connection, stage: Stage, digest: str) -> None:
@@ -51,18 +58,22 @@ def stop_announcing(connection: Connection) -> None:
     connection.execute(text("LOCK TABLE object IN SHARE MODE"))
 
 
-def insert_object(connection: Connection, values: Mapping[str, object]) -> None:
-    """Insert the row of a new object, unless the region is retired.
+def insert_objects(connection: Connection, rows: Sequence[Mapping[str, object]]) -> None:
+    """Insert the rows of new objects, unless the region is retired.
 
     Raises RegionNotRoutable if it is: the statement that it is empty was signed.
     """
-    names = list(values)
-    given = [literal(values[name], t.object_.c[name].type) for name in names]
-    retired = _LATEST.scalar_subquery() == literal(Stage.RETIRED.value)
-    rows = select(*given).where(retired.is_not(True))
-    query = insert(t.object_).from_select(names, rows).returning(t.object_.c.id)
-    if connection.scalar(query) is None:
+    # Statement by statement: one that begins after ``stop_announcing`` has ended sees the stage.
+    if connection.execute(_insert_of(tuple(rows[0])), rows).rowcount != len(rows):
         raise RegionNotRoutable(
             "The region is retired: nothing is written to it any more.",
             advice="Remove it from the topology and from the settings.",
         )
+
+
+@cache
+def _insert_of(names: tuple[str, ...]) -> Insert:
+    given = [bindparam(name, type_=t.object_.c[name].type) for name in names]
+    retired = _LATEST.scalar_subquery() == literal(Stage.RETIRED.value)
+    query = insert(t.object_).from_select(names, select(*given).where(retired.is_not(True)))
+    return query.execution_options(preserve_rowcount=True)

@@ -1,6 +1,5 @@
 """The storage (directory or bucket) of each backend, by its identity, and what was lost."""
 
-from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
@@ -8,25 +7,20 @@ from sqlalchemy import Connection, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from storage.catalog import tables as t
+from storage.model import Loss
 
 s = t.backend_storage.c
-
-
-@dataclass(frozen=True, slots=True)
-class Loss:
-    """Storage that is lost, as ``actor`` attests, with the SHA-256 of a document."""
-
-    backend: str
-    identity: UUID
-    lost: datetime
-    actor: str
-    document: str
 
 
 def known(connection: Connection) -> dict[str, UUID]:
     """Return the identities that storage was seen with, by backend."""
     query = select(s.backend, s.identity).where(s.seen.is_not(None), s.lost.is_(None))
     return {row.backend: row.identity for row in connection.execute(query)}
+
+
+def ever(connection: Connection) -> set[str]:
+    """Return the backends in which this catalog ever stored, also in storage that was lost."""
+    return set(connection.scalars(select(s.backend).where(s.seen.is_not(None))))
 
 
 def choose(connection: Connection, backend: str, identity: UUID) -> UUID | None:

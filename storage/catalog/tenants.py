@@ -83,6 +83,13 @@ def find_all(connection: Connection, ids: Collection[str]) -> dict[str, TenantTe
     return found
 
 
+def created(connection: Connection, ids: Collection[str]) -> dict[str, datetime]:
+    """Return when tenants of this region were created, by id."""
+    given = any_(literal(list(ids), ARRAY(Text)))
+    query = select(t.tenant.c.id, t.tenant.c.created).where(t.tenant.c.id == given)
+    return {row[0]: row[1] for row in connection.execute(query)}
+
+
 def home_of(connection: Connection, tenant: str) -> str | None:
     """Return the home of a tenant, if this region knows it."""
     d, h = t.directory.c, t.tenant.c

@@ -78,10 +78,18 @@ def parts_of(
     }
 
 
-def seen_hosts(connection: Connection, region: str) -> set[tuple[str, str]]:
-    """Return each backend of a region with each company that had it by a topology that was seen."""
+def seen_hosts(
+    connection: Connection, region: str, *, since: datetime | None = None
+) -> set[tuple[str, str]]:
+    """Return each backend of a region with each company that had it by a topology that was seen.
+
+    ``since``: only by those that were seen later than that.
+    """
     elements = partial(func.jsonb_array_elements, type_=JSONB)
-    one = select(elements(s.sub_processors).label("company")).subquery().c
+    seen = select(elements(s.sub_processors).label("company"))
+    if since is not None:
+        seen = seen.where(s.last_seen > since)
+    one = seen.subquery().c
     name = one.company["name"].astext.label("name")
     every = select(name, elements(one.company["parts"]).label("part")).subquery().c
     query = (
@@ -119,6 +127,12 @@ def check_hosts(connection: Connection, region: str, topology: Topology) -> None
 def _is_seen(connection: Connection, topology: Topology) -> bool:
     known = select(s.digest).where(s.digest == topology.digest)
     return connection.scalar(known) is not None
+
+
+def in_use(connection: Connection, topology: Topology) -> bool:
+    """Return whether a topology was noted, and none after it."""
+    query = select(s.digest).where(s.digest == topology.digest, s.replaced.is_(None))
+    return connection.scalar(query) is not None
 
 
 def note(connection: Connection, topology: Topology, now: datetime) -> None:

@@ -4,7 +4,7 @@ import os
 import shutil
 import stat
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -142,7 +142,8 @@ def _horizon(topology: Topology, name: str, connection: Connection) -> Finding:
 
 def _backends(region: OpenRegion) -> Iterator[Finding]:
     """Check each backend alone, so that one failure does not hide another."""
-    usable, standings, closed = 0, region.standings(), region.postures.closed()
+    usable: set[str] = set()
+    standings, closed = region.standings(), region.postures.closed()
     for name, backend in region.backends.items():
         if standings[name] is not Standing.OPEN:
             says = f"Takes no writes ({standings[name].replace('_', ' ')}), so it was not tried."
@@ -154,13 +155,22 @@ def _backends(region: OpenRegion) -> Iterator[Finding]:
             continue
         one = replace(region, backends=Backends({name: backend}))
         finding = tried("backends", name, lambda: _rights(one))  # noqa: B023 - called at once
-        usable += finding.state == "ok"
+        if finding.state == "ok":
+            usable.add(name)
         yield finding
-    if usable < region.region.required:
-        says = f"A write needs {plural(region.region.required, 'backend')}; {usable} can be used."
-        yield Finding(
-            "backends", region.name, "fail", says, "Writes fail until more backends can be used."
-        )
+    yield from _too_few(region, usable)
+
+
+def _too_few(region: OpenRegion, usable: Collection[str]) -> Iterator[Finding]:
+    """Tell where fewer backends can be used than a write needs."""
+    needs = plural(region.region.required, "backend")
+    for tenant, group in region.region.groups().items():
+        fit = sum(spec.name in usable for spec in group)
+        if fit < region.region.required:
+            whose = f" of {tenant}" if tenant else ""
+            says = f"A write{whose} needs {needs}; {fit} can be used."
+            fails = f"Writes{whose} fail until more backends can be used."
+            yield Finding("backends", region.name, "fail", says, fails)
 
 
 def _rights(region: OpenRegion) -> str:

@@ -1,5 +1,6 @@
 """Opening the store that the settings name, for a command."""
 
+import logging
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 
@@ -28,10 +29,11 @@ def opened(*, probing: bool = False) -> Iterator[Store]:
 @contextmanager
 def opened_homes(*, probing: bool = False) -> Iterator[Homes]:
     """Open the regions themselves, which a store does not show. Like ``opened`` otherwise."""
+    log = make_logger(least=logging.WARNING)  # that a region is not ready yet is no news here
     with ExitStack() as stack:
         with busy("Opening..."):
             homes = stack.enter_context(
-                open_homes(dependencies=Dependencies(probing=probing), log=make_logger())
+                open_homes(dependencies=Dependencies(probing=probing), log=log)
             )
         yield homes
 

@@ -21,6 +21,7 @@ REASONS: Mapping[str, str] = {
     "posture_bad": "its bucket does what it must not",
     "posture_unreadable": "its bucket does not show what it does",
     "posture_unknown": "its bucket has not been read for five minutes",
+    "not_dedicated": "the tenant has backends of its own, and this is none of them",
     "objected": "the tenant objects to the sub-processor",
     "backend_retires": "the backend retires: it is being emptied",
 }

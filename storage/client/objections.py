@@ -1,6 +1,7 @@
 """Objections of one tenant: to object, to withdraw, and what is left at the company."""
 
 from dataclasses import replace
+from datetime import date
 
 from sqlalchemy import Connection
 
@@ -11,7 +12,8 @@ from storage.catalog.tenants import TenantTerms
 from storage.catalog.times import WORK
 from storage.client.homes import unknown
 from storage.errors import ObjectionRefused
-from storage.model import Objection, ObjectionEffect
+from storage.model import Loss, Objection, ObjectionEffect, TenantObjection
+from storage.objects.losses import losses_of
 from storage.objects.places import run_by
 from storage.policy import may_object, objection_due
 from storage.region import OpenRegion
@@ -63,16 +65,59 @@ def history(region: OpenRegion, tenant: str) -> list[Objection]:
         ]
 
 
+def all_in_force(region: OpenRegion, *, after: str, limit: int) -> list[TenantObjection]:
+    """Return the objections in force of so many tenants of a region, by ascending id, after one."""
+    with region.catalog.begin() as connection:
+        rows = objections.all_in_force(connection, after, limit)
+        losses = losses_of(region, connection, [row[0] for row in rows])
+    return [_listed(region, *row, lost) for row, lost in zip(rows, losses, strict=True)]
+
+
+def _listed(
+    region: OpenRegion, found: InForce, by: str, ticket: str, lost: tuple[Loss, ...]
+) -> TenantObjection:
+    due = _due(region, found)
+    return TenantObjection(
+        found.tenant,
+        found.company,
+        region.name,
+        by,
+        ticket,
+        found.since,
+        due,
+        found.gone,
+        overdue=found.gone is None and _has_come(region, due),
+        lost=lost,
+    )
+
+
+def _due(region: OpenRegion, found: InForce) -> date | None:
+    company = region.topology.sub_processors.get(found.company)
+    return objection_due(company, found.since.date()) if company is not None else None
+
+
+def _has_come(region: OpenRegion, due: date | None) -> bool:
+    return due is not None and region.clock.now().date() >= due
+
+
 def _progress(
     region: OpenRegion, connection: Connection, one: Objection, found: InForce
 ) -> Objection:
     backends = run_by(region, connection, [found.company])
     left = objections.count_left(connection, found, backends)
-    company = region.topology.sub_processors.get(one.company)
-    due = objection_due(company, found.since.date()) if company is not None else None
-    overdue = left > 0 and due is not None and region.clock.now().date() >= due
+    due = _due(region, found)
+    overdue = left > 0 and _has_come(region, due)
     gone = None if left else found.gone
-    return replace(one, due=due, left=left, gone=gone, overdue=overdue)
+    (lost,) = losses_of(region, connection, [found])
+    return replace(
+        one,
+        due=due,
+        left=left,
+        gone=gone,
+        look_at=found.look_at,
+        lost=lost,
+        overdue=overdue,
+    )
 
 
 def _terms(connection: Connection, tenant: str) -> TenantTerms:

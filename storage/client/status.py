@@ -30,7 +30,8 @@ def region_status(region: OpenRegion) -> RegionStatus:
     now, bounds = region.clock.now(), region.topology.bounds
     processors = [company.name for company in processors_of(region.topology, region.region)]
     backends = [spec.name for spec in region.region.backends]
-    states, open_now = region.posture_states(), len(region.open_backends())
+    states, open_now = region.posture_states(), region.open_backends()
+    fit = [sum(s.name in open_now for s in some) for some in region.region.groups().values()]
     with region.catalog.begin() as connection:
         horizon, totals = days.horizon(connection), status.totals(connection)
         in_force, late_reviews = holds.count_in_force(connection, now.date())
@@ -55,7 +56,7 @@ def region_status(region: OpenRegion) -> RegionStatus:
             unread=tuple(identity.unread(connection)),
             leaving=tuple(_leaving(region, connection)),
             postures=tuple(_postures(connection, states)),
-            blocked=open_now < region.region.required,
+            blocked=min(fit) < region.region.required,
             objections_moving=objections.count_moving(connection, status.COUNTED),
             objections_overdue=objections.count_overdue(connection, _late(region), status.COUNTED),
             ended_agreements=tenants.count_ended(connection, now.date(), status.COUNTED),

@@ -37,7 +37,8 @@
     ├── ConfigurationError
     │   ├── TopologyError  SettingsError
     │   ├── RegionNotRoutable    declared, and not provisioned yet, or retired
-    │   ├── BackendUndeclared    the topology lacks a backend that has replicas
+    │   ├── BackendShared        a dedicated backend has data of others
+    │   ├── BackendUndeclared    the topology lacks a backend that is in use
     │   ├── BackendReassigned    the topology gives a backend to another company
     │   ├── SubProcessorUnannounced  a company would begin before its notice is over
     │   ├── CatalogUnsafe  CatalogUnsupported  CatalogForbidden
@@ -53,6 +54,7 @@ subject, a file name or a key.
 from storage.errors.base import DOCUMENTATION, DomicileError, Outcome
 from storage.errors.configuration import (
     BackendReassigned,
+    BackendShared,
     BackendUndeclared,
     CatalogForbidden,
     CatalogRestored,
@@ -140,6 +142,7 @@ __all__ = [
     "BackendMisplaced",
     "BackendReassigned",
     "BackendReplaced",
+    "BackendShared",
     "BackendTimeout",
     "BackendUnavailable",
     "BackendUndeclared",

@@ -41,7 +41,7 @@ class CatalogUnsupported(ConfigurationError):
 
 
 class BackendUndeclared(ConfigurationError):
-    """The topology lacks a backend that has replicas in the catalog."""
+    """The topology lacks a backend that has replicas, or was never seen empty."""
 
     usual_advice = (
         "Put the backend back into the topology. "
@@ -55,6 +55,15 @@ class BackendReassigned(ConfigurationError):
     usual_advice = (
         "Set its sub_processor back, and declare a new backend with a new name. "
         f"See {DOCUMENTATION}howto/retire-a-backend/"
+    )
+
+
+class BackendShared(ConfigurationError):
+    """A backend that the topology dedicates to tenants has data of others."""
+
+    usual_advice = (
+        "Dedicate a new backend. To empty this one, take dedicated_to out, let it retire, and see "
+        f"{DOCUMENTATION}howto/retire-a-backend/"
     )
 
 

@@ -18,18 +18,24 @@ from storage.evidence.receipts import (
     sign_compact,
 )
 from storage.model.listing import PartKind
+from storage.ports import ItemKind
 
 DRAIN: Final = "domicile-drain+jwt"
 
 
 class EmptiedBackend(Signed):
-    """A backend of the company. ``statement``: SHA-256 of the signed statement that it is empty."""
+    """A backend of the company. ``statement``: SHA-256 of the signed statement that it is empty.
+
+    ``attested``: the kinds that its listing did not show to be gone, as in the statement. A receipt
+    leaves it out if there are none.
+    """
 
     backend: Name
     located: Located
     replicas: int = Field(ge=0)
     bytes: int = Field(ge=0)
     statement: Digest
+    attested: tuple[ItemKind, ...] = Field(default=(), exclude_if=lambda kinds: not kinds)
 
 
 class HandedOver(Signed):

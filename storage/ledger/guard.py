@@ -52,7 +52,8 @@ class Guard:
     def _compare(self, connection: Connection) -> None:
         following = numbered(ledger.head(connection).number + 1)
         silent: list[BackendError] = []
-        for backend in self._region.backends.values():
+        places = [self._region.backends[s.name] for s in self._region.region.places_of(None)]
+        for backend in places:
             try:
                 found = backend.scan(f"{ObjectKind.LEDGER}/{following}/")
                 keys = {trace.key for trace in islice(found, _LISTED)}
@@ -61,7 +62,7 @@ class Guard:
                 continue
             if ledger.unknown(connection, keys):
                 raise restored(self._region.name, ())
-        if len(silent) == len(self._region.backends):
+        if len(silent) == len(places):
             raise _not_compared(self._region.name, silent)
 
 

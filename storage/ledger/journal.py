@@ -13,7 +13,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection
 
-from storage.catalog import copies, erasures, holds, identity, ledger, objects
+from storage.catalog import copies, erasures, finishing, holds, identity, ledger, objects
 from storage.catalog.engine import own_tenant, share_tenants
 from storage.catalog.kinds import ObjectKind, ObjectState
 from storage.catalog.objects import NewObject
@@ -32,6 +32,7 @@ from storage.events import Entry, Event, HoldRelease, NewCopy, NewErasure, NewHo
 from storage.ledger.places import find_places
 from storage.model import ReplicaState
 from storage.objects import write
+from storage.objects.places import shared
 from storage.objects.transfer import Sent
 from storage.objects.write import Contents, Write
 from storage.region import OpenRegion
@@ -123,7 +124,7 @@ def _announce(region: OpenRegion, event: Event) -> _Pending:
             region,
             connection,
             contents,
-            region.lawful(),
+            shared(region),
             send_to=send_to,
             accepted=places.accepted,
         )
@@ -224,7 +225,7 @@ def replay(region: OpenRegion, connection: Connection, read: Read) -> bool:
         ObjectKind.LEDGER,
         None,
         None,
-        region.lawful(),
+        shared(region),
         now,
         now,
         number=entry.number if entry is not None else found.number,
@@ -232,7 +233,7 @@ def replay(region: OpenRegion, connection: Connection, read: Read) -> bool:
     objects.adopt(connection, new, found.at, now)
     digest = hashlib.sha256(read.sealed).digest()
     # Always have it replicated: its writer may have left a replica in ``writing``.
-    objects.finish(connection, new.id, len(read.sealed), digest, replicate_at=now)
+    finishing.finish(connection, new.id, len(read.sealed), digest, replicate_at=now)
     return applied
 
 

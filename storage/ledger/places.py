@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from storage.catalog import postures
 from storage.errors import NoOpenBackend
+from storage.objects.places import shared
 from storage.policy import Standing, ledger_backends
 from storage.region import OpenRegion
 
@@ -26,7 +27,7 @@ def find_places(region: OpenRegion, consequence: str) -> Places:
     closed, unfit = postures_now.closed(), postures_now.unfit()
     accepted = _accepted(region) if closed else frozenset[str]()
     for against in (closed, unfit):
-        states = {name: name not in against for name in region.lawful()}
+        states = {name: name not in against for name in shared(region)}
         found = ledger_backends(states, accepted, required)
         if len(found) >= required:
             return Places(found, accepted & closed.keys())

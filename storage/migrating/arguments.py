@@ -17,17 +17,15 @@ _EMBEDDED = "embedded"
 class Asked:
     """A command: the regions that it names (none: all), and what kind of command it is.
 
-    ``embedded``: somebody says that the catalogs are those of the embedded PostgreSQL. ``merged``:
-    the revisions that it is to merge.
+    ``embedded``: somebody says that the catalogs are those of the embedded PostgreSQL.
     """
 
     regions: tuple[str, ...] = ()
     embedded: bool = False
     upgrades: bool = False
+    downgrades: bool = False
     checks: bool = False
     compares: bool = False  # to write a revision: the catalog of one region tells all
-    by_hand: bool = False  # it writes a revision without a look at a catalog
-    merged: tuple[str, ...] = ()
 
     def among(self, known: Collection[str]) -> list[str]:
         """Return the regions to act on. Raises CommandError for an unknown one."""
@@ -48,15 +46,13 @@ def asked_for(options: Namespace | None) -> Asked:
         return Asked()
     called = getattr(options, "cmd", (None,))[0]
     given = options.x or ()
-    compares = getattr(options, "autogenerate", False)
     return Asked(
         _regions([each for each in given if each != _EMBEDDED]),
         embedded=_EMBEDDED in given,
         upgrades=called is command.upgrade,
+        downgrades=called is command.downgrade,
         checks=called is command.check,
-        compares=compares,
-        by_hand=called is command.revision and not compares,
-        merged=tuple(options.revisions) if called is command.merge else (),
+        compares=called is command.revision,
     )
 
 

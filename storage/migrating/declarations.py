@@ -1,6 +1,6 @@
 """What the revisions of a topology declare, and whether that is what its files say."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from io import StringIO
 from pathlib import Path
@@ -80,29 +80,32 @@ class Sources:
                 raise newest.without_file(name)
 
 
-def check_merge(script: ScriptDirectory, revisions: Sequence[str]) -> None:
-    """Raise CommandError if a merge would join the branch of regions with another one."""
-    merged = script.get_revisions(revisions)
-    if len({LABEL in each.branch_labels for each in merged}) > 1:
-        raise CommandError(
-            "merge is refused: it would join the schema of Domicile with the revisions that "
-            f"declare regions. Those of regions are merged by: alembic merge {LABEL}@heads"
-        )
-
-
 def declarations(script: ScriptDirectory) -> Declarations | None:
     """Return what the revisions declare, by region. None: no branch declares regions.
 
-    Raises CommandError if a revision does not follow from the ones before it.
+    Raises CommandError if a revision does not follow from the ones before it, or joins the branch
+    with another one.
     """
     branch = [each for each in script.walk_revisions() if LABEL in each.branch_labels]
     if not branch:
         return None
     found: dict[str, Declaration] = {}
     for revision in reversed(branch):
+        _check_parents(script, revision)
         for operation in _operations(revision):
             _follow(found, revision, operation)
     return found
+
+
+def _check_parents(script: ScriptDirectory, revision: Script) -> None:
+    """Raise CommandError if a revision merges the branch with another one."""
+    parents = script.get_revisions(revision.down_revision or ())
+    if any(LABEL not in parent.branch_labels for parent in parents):
+        raise CommandError(
+            f"Revision {revision.revision} joins the schema of Domicile with the revisions that "
+            f"declare regions. Delete {revision.path}. "
+            f"Two heads of regions are merged by: alembic merge {LABEL}@heads"
+        )
 
 
 def _operations(revision: Script) -> list[RegionOperation]:

@@ -24,11 +24,13 @@ from storage.errors import DomicileError
 from storage.migrating import plugin
 from storage.migrating.arguments import Asked, asked_for
 from storage.migrating.configuration import configure
-from storage.migrating.declarations import Declarations, Sources, check_merge, declarations
+from storage.migrating.declarations import Declarations, Sources, declarations
 from storage.settings import Settings, load_settings, topology_of
 
 _REFUSALS = (CommandError, DomicileError, RuntimeError, SQLAlchemyError)
 """What one region may raise while the others are migrated."""
+
+_UNNAMED = "A downgrade destroys. Name each region: -x region=NAME downgrade"
 
 
 def run(directory: Path | None = None) -> None:
@@ -56,9 +58,6 @@ def run(directory: Path | None = None) -> None:
         _migrate(given, region, sources)
         return
     asked = asked_for(config.cmd_opts)
-    if asked.merged or asked.by_hand:
-        check_merge(script, asked.merged)
-        return
     try:
         _run_all(directory, declarations(script), asked, config.print_stdout)
     except DomicileError as error:
@@ -72,6 +71,8 @@ def _run_all(
     show: Callable[[str], None],
 ) -> None:
     """Run a command in each region that it is for. Raises CommandError if one of them fails."""
+    if asked.downgrades and not asked.regions:
+        raise CommandError(_UNNAMED)
     settings = _settings(directory, asked)
     topology = topology_of(settings)
     sources = Sources(declared, topology)
@@ -145,7 +146,7 @@ def _migrate_region(
 
     def applied(step: MigrationInfo) -> None:
         if not step.is_upgrade and not asked.regions:
-            raise CommandError("A downgrade destroys. Name each region: -x region=NAME downgrade")
+            raise CommandError(_UNNAMED)
         show(f"  {'upgrade' if step.is_upgrade else 'downgrade'} {_names(step)}")
 
     def differing(operations: UpgradeOps) -> None:

@@ -30,10 +30,20 @@ def new_topology(directory: Path) -> list[Path]:
 
     Return the files. Raises InvalidRequest if the directory is not empty or cannot be written.
     """
-    if directory.exists() and any(directory.iterdir()):
-        raise InvalidRequest(
-            f"{directory} is not empty.", advice="Name a directory that does not exist yet."
-        )
+    advice = "Name a directory that does not exist yet."
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        if any(directory.iterdir()):
+            raise InvalidRequest(f"{directory} is not empty.", advice=advice)
+        return _write(directory)
+    except OSError as error:
+        why = error.strerror or type(error).__name__
+        message = f"{directory} cannot be made or written: {why}."
+        raise InvalidRequest(message, advice=advice) from error
+
+
+def _write(directory: Path) -> list[Path]:
+    """Write the files of a new topology, and return them."""
     shutil.copytree(_shipped("regions", "data"), directory, dirs_exist_ok=True)
     (directory / "versions").mkdir()
     template = _shipped("storage.migrating", "template")

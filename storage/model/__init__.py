@@ -15,7 +15,8 @@ from storage.model.erasures import (
 )
 from storage.model.holds import ExpiringDay, Hold, HoldSpec, PlacedHold
 from storage.model.ids import Entropy, RecordId, in_utc, utc
-from storage.model.objections import Objection, ObjectionEffect
+from storage.model.losses import Loss
+from storage.model.objections import Objection, ObjectionEffect, TenantObjection
 from storage.model.placement import Explanation, PlacementReason, Replica, ReplicaState, Verdict
 from storage.model.posture import Posture, PostureFinding, PostureState
 from storage.model.records import NewRecord, PutFailure, PutResult, Record, RecordInfo
@@ -48,6 +49,7 @@ __all__ = [
     "Hold",
     "HoldSpec",
     "LeavingState",
+    "Loss",
     "NewRecord",
     "Objection",
     "ObjectionEffect",
@@ -72,6 +74,7 @@ __all__ = [
     "Scope",
     "ScopeKind",
     "StoreStatus",
+    "TenantObjection",
     "TenantSpec",
     "Verdict",
     "in_utc",

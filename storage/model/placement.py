@@ -36,6 +36,7 @@ class PlacementReason(StrEnum):
     SUB_PROCESSOR_ENDED = "sub_processor_ended"
     SUB_PROCESSOR_LEAVING = "sub_processor_leaving"  # its agreement ends in exit_days or fewer
     BACKEND_RETIRES = "backend_retires"
+    NOT_DEDICATED = "not_dedicated"  # the tenant has backends of its own, and it is none of them
     OBJECTED = "objected"  # the tenant objects to the company
     POSTURE_BAD = "posture_bad"  # its bucket does what it must not: see its posture
     POSTURE_UNREADABLE = "posture_unreadable"

@@ -5,31 +5,35 @@ catalog knows which key objects exist; the backends hold the keys, wrapped by th
 """
 
 import hashlib
-import hmac
 import threading
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass, field
 from datetime import date
 from uuid import UUID
 
-from sqlalchemy import Connection
-
-from storage.catalog import daykeys, days, objects, tenants
+from storage.catalog import daykeys, objects
+from storage.catalog.daykeys import Slot
 from storage.catalog.kinds import ObjectKind
 from storage.catalog.tenants import TenantTerms
-from storage.crypto.record import new_key
-from storage.errors import BackendError, Corrupt, KeyUnavailable, TooFewReplicas
+from storage.errors import BackendError, Corrupt, DomicileError, KeyUnavailable
 from storage.model import ReplicaState
-from storage.objects import write
-from storage.objects.transfer import Sent, fetch, read_order
-from storage.objects.write import Contents, Write
+from storage.objects.keymaking import NewKey, context, make_keys
+from storage.objects.transfer import fetch, read_order
 from storage.region import OpenRegion
 
 SHARDS = 64
 _CACHED = 4096
 
-Slot = tuple[date, int, str]
-"""Day, shard and tenant of a day key. Tenant: empty unless the key is its own."""
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Wanted:
+    """A caller that waits for a day key."""
+
+    slot: Slot
+    new: NewKey
+    answer: Future[UUID] = field(default_factory=Future)
 
 
 def shard_of(tenant: str) -> int:
@@ -47,6 +51,7 @@ class KeyRing:
         self._current: OrderedDict[Slot, UUID] = OrderedDict()
         self._lock = threading.Lock()
         self._making = threading.Lock()
+        self._queue: list[_Wanted] = []
 
     def day_key(
         self, day: date, terms: TenantTerms, backends: Sequence[str], required: int
@@ -56,12 +61,13 @@ class KeyRing:
         Raises TooFewReplicas and TermsChanged.
         """
         tenant = terms.spec.id
-        slot = (day, -1, tenant) if terms.own_day_keys else (day, shard_of(tenant), "")
+        own = terms.own_day_keys or self._region.region.dedicates(tenant)
+        slot = (day, -1, tenant) if own else (day, shard_of(tenant), "")
         with self._lock:
             known = self._current.get(slot)
         if known is None:
-            with self._making:
-                known = self._find_or_make(slot, terms, backends, required)
+            kind, of = ObjectKind.DAY_KEY, slot[2] or None
+            known = self._find_or_make(slot, NewKey(kind, backends, required, of, terms, slot))
         return known, self.open(known)
 
     def file_key(
@@ -69,11 +75,11 @@ class KeyRing:
     ) -> tuple[UUID, bytes]:
         """Make a key for one file. Raises TooFewReplicas and TermsChanged."""
         of = terms.spec.id
-        return self._make(ObjectKind.FILE_KEY, backends, required, tenant=of, terms=terms)
+        return self._make(NewKey(ObjectKind.FILE_KEY, backends, required, of, terms))
 
     def hold_key(self, tenant: str, backends: Sequence[str], required: int) -> tuple[UUID, bytes]:
         """Make a key for the held records of one pack. Raises TooFewReplicas."""
-        return self._make(ObjectKind.HOLD_KEY, backends, required, tenant=tenant)
+        return self._make(NewKey(ObjectKind.HOLD_KEY, backends, required, tenant))
 
     def open(self, key_id: UUID) -> bytes:
         """Return a key by the id of its object. Raises KeyUnavailable."""
@@ -97,92 +103,62 @@ class KeyRing:
             while len(self._opened) > _CACHED:
                 self._opened.popitem(last=False)
 
-    def _find_or_make(
-        self, slot: Slot, terms: TenantTerms, backends: Sequence[str], required: int
-    ) -> UUID:
+    def _find_or_make(self, slot: Slot, new: NewKey) -> UUID:
+        """Return the key of a slot. One thread at a time makes those that all are waiting for."""
+        wanted = _Wanted(slot, new)
         with self._lock:
             if slot in self._current:
                 return self._current[slot]
-        with self._region.catalog.begin() as connection:
-            known = daykeys.ready(connection, *slot)
-        if known is None:
-            tenant = slot[2] or None
-            known, _ = self._make(
-                ObjectKind.DAY_KEY, backends, required, tenant=tenant, terms=terms, slot=slot
-            )
+            self._queue.append(wanted)
+        while not wanted.answer.done():
+            with self._making:
+                if not wanted.answer.done():
+                    self._answer_all()
+        return wanted.answer.result()
+
+    def _answer_all(self) -> None:
+        """Find or make the keys that are wanted now."""
         with self._lock:
-            self._current[slot] = known
+            queue, self._queue = self._queue, []
+        try:
+            self._answer({one.slot: one for one in reversed(queue)}, queue)
+        except BaseException as error:  # noqa: BLE001 - every caller must get an answer
+            for one in queue:
+                if not one.answer.done():
+                    one.answer.set_exception(error)
+
+    def _answer(self, first: Mapping[Slot, "_Wanted"], queue: Sequence["_Wanted"]) -> None:
+        """Answer the first caller of each slot, and with the same key all others."""
+        with self._region.catalog.begin() as connection:
+            known = daykeys.ready(connection, first.keys())
+        absent = [one for slot, one in first.items() if slot not in known]
+        made = make_keys(self._region, [one.new for one in absent]) if absent else []
+        for one, found in zip(absent, made, strict=True):
+            if isinstance(found, DomicileError):
+                one.answer.set_exception(found)
+                continue
+            known[one.slot], key = found
+            if key is not None:
+                self._cache(known[one.slot], key)
+        with self._lock:
+            self._current.update(known)
             while len(self._current) > _CACHED:
                 self._current.popitem(last=False)
-        return known
+            for one in queue:
+                if one.slot in known:
+                    one.answer.set_result(known[one.slot])
+                elif not one.answer.done():  # it was not for its own terms that the key failed
+                    self._queue.append(one)
 
-    def _make(
-        self,
-        kind: ObjectKind,
-        backends: Sequence[str],
-        required: int,
-        *,
-        tenant: str | None,
-        terms: TenantTerms | None = None,
-        slot: Slot | None = None,
-    ) -> tuple[UUID, bytes]:
-        """Write a key. Return the one to use: another process may have made it first.
-
-        ``terms``: those by which its backends were chosen.
-        """
-        region, key = self._region, new_key(self._region.entropy)
-        with region.catalog.begin() as connection:
-            if terms is not None:
-                tenants.check_version(connection, terms)
-            day = slot[0] if slot else None
-            new = write.announce(region, connection, Contents(kind, day, tenant), backends)
-            if slot is not None:
-                daykeys.announce(connection, new.id, *slot)
-            sealed = region.roots.wrap(key, _context(new.id))
-        sent = self._read_back(new.send(sealed), sealed)
-        used = region.catalog.run(
-            lambda c: self._commit(c, new, sent, sealed=sealed, required=required, slot=slot)
-        )
-        if used is None:
-            raise TooFewReplicas(sent.causes)
-        if used == new.id:
-            self._cache(used, key)
-        return used, self.open(used)
-
-    def _read_back(self, sent: Sent, sealed: bytes) -> Sent:
-        """Count a replica only if its backend returns the key: losing it would lose a day."""
-        failed = {}
-        for replica in sent.good:
-            try:
-                found = self._region.backends[replica.backend].get(replica.key)
-                if not hmac.compare_digest(found, sealed):
-                    failed[replica.id] = Corrupt.__name__
-            except BackendError as error:
-                failed[replica.id] = error.code
-        return sent.without(failed)
-
-    def _commit(
-        self,
-        connection: Connection,
-        new: Write,
-        sent: Sent,
-        *,
-        sealed: bytes,
-        required: int,
-        slot: Slot | None,
-    ) -> UUID | None:
-        """Return the key to use from now on. None: too few replicas, or the day has expired."""
-        open_day = slot is None or days.is_open(connection, slot[0])
-        if len(sent.good) < required or not open_day:
-            new.reject(connection, sent)
-            return None
-        digest = hashlib.sha256(sealed).digest()
-        if not new.commit(connection, sent, size=len(sealed), digest=digest):
-            return None
-        used = daykeys.claim(connection, new.id, *slot) if slot else new.id
-        if used != new.id:
-            objects.mark_for_purge(connection, [new.id], self._region.clock.now())
-        return used
+    def _make(self, new: NewKey) -> tuple[UUID, bytes]:
+        """Make a key that is not a day key."""
+        (made,) = make_keys(self._region, [new])
+        if isinstance(made, DomicileError):
+            raise made
+        key_id, key = made
+        if key is not None:
+            self._cache(key_id, key)
+        return key_id, self.open(key_id)
 
     def _fetch(self, key_id: UUID) -> bytes:
         with self._region.catalog.begin() as connection:
@@ -191,7 +167,7 @@ class KeyRing:
         for replica, patience in read_order(self._region, found.get(key_id, [])):
             try:
                 sealed = fetch(self._region, replica, patience, 0, None)
-                return self._region.roots.unwrap(sealed, _context(key_id))
+                return self._region.roots.unwrap(sealed, context(key_id))
             except (BackendError, KeyUnavailable) as error:
                 last = error
         raise KeyUnavailable(
@@ -202,11 +178,7 @@ class KeyRing:
 def opens(region: OpenRegion, key_id: UUID, sealed: bytes) -> bool:
     """Return whether a root key opens these bytes as the key object of that id."""
     try:
-        region.roots.unwrap(sealed, _context(key_id))
+        region.roots.unwrap(sealed, context(key_id))
     except (Corrupt, KeyUnavailable):
         return False
     return True
-
-
-def _context(key_id: UUID) -> bytes:
-    return b"domicile key object " + key_id.bytes

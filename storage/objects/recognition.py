@@ -4,12 +4,21 @@ Nothing that is absent from other storage was deleted from the right one. So bef
 believed, or anything is written, the storage must be the one in which this catalog stored before.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from uuid import UUID
 
+from sqlalchemy import Connection
+
 from storage.catalog import storages
-from storage.errors import BackendError, BackendReplaced, InvalidRequest
+from storage.errors import (
+    BackendError,
+    BackendReplaced,
+    BackendUnavailable,
+    CatalogUnavailable,
+    InvalidRequest,
+)
+from storage.model import Loss
 from storage.region import OpenRegion
 
 
@@ -33,6 +42,34 @@ def strangers(
     return failed
 
 
+def recognize(region: OpenRegion, name: str) -> None:
+    """Recognize the storage of a backend, unless this process has done so. Call it before a write.
+
+    Raises BackendReplaced, and BackendUnavailable if the backend or the catalog does not answer.
+    """
+    if region.backends[name].recognized is not None:
+        return
+    try:
+        stranger = strangers(region, [name]).get(name)
+    except CatalogUnavailable as error:
+        message = "its storage is not recognized yet: the catalog does not answer"
+        raise BackendUnavailable(name, message) from error
+    if stranger is not None:
+        raise stranger
+
+
+def reconsider(region: OpenRegion, connection: Connection, names: Iterable[str]) -> None:
+    """Recognize storage anew that was said to be lost. Call it when something is announced.
+
+    A process that runs on would else go on writing to it: it may not be lost for everybody.
+    """
+    known = storages.known(connection)
+    for name in names:
+        backend = region.backends.get(name)
+        if backend is not None and backend.recognized not in (None, known.get(name)):
+            backend.recognized = None
+
+
 def _recognize(region: OpenRegion, name: str, known: UUID | None) -> None:
     backend, timeout = region.backends[name], region.limits.attempt
     found = backend.identity(timeout=timeout)
@@ -49,6 +86,7 @@ def _recognize(region: OpenRegion, name: str, known: UUID | None) -> None:
                 storages.confirm(connection, name, region.clock.now())
     if found is None or found != known:
         raise BackendReplaced(name)
+    backend.expect(known)
 
 
 def attest_loss(region: OpenRegion, name: str, *, actor: str, document: str) -> None:
@@ -57,7 +95,8 @@ def attest_loss(region: OpenRegion, name: str, *, actor: str, document: str) -> 
     ``document``: the SHA-256 of what says so. Other storage may then take its place. Nothing that
     was in the former is ever seen absent: of that, receipts say ``attested``.
 
-    Raises InvalidRequest if the storage is there, or the catalog never stored in the backend.
+    Raises InvalidRequest if the storage is there, its loss is noted already, or the catalog never
+    stored in the backend.
     """
     with region.catalog.begin() as connection:
         known = storages.known(connection).get(name)
@@ -71,7 +110,20 @@ def attest_loss(region: OpenRegion, name: str, *, actor: str, document: str) -> 
     with region.catalog.begin() as connection:
         now = region.clock.now()
         noted = storages.note_loss(connection, name, now, actor=actor, document=document)
+        former = [one for one in storages.losses(connection) if one.backend == name]
     if not noted:
-        raise InvalidRequest(
+        raise _nothing_to_lose(name, former)
+
+
+def _nothing_to_lose(name: str, former: Sequence[Loss]) -> InvalidRequest:
+    if not former:
+        return InvalidRequest(
             f"This catalog never stored anything in {name}.", advice="See: domicile region list"
         )
+    last = former[-1]
+    return InvalidRequest(
+        f"The storage of {name} was noted as lost on {last.lost:%Y-%m-%d} by {last.actor}, and "
+        "nothing has been stored in other storage since.",
+        advice="Give it new storage (domicile init, or a bucket), restart every process, and run: "
+        "domicile scrub",
+    )

@@ -6,6 +6,7 @@ from concurrent.futures import Future, wait
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
+from time import monotonic
 from types import TracebackType
 from typing import Self, TypeVar
 from uuid import UUID
@@ -20,6 +21,7 @@ from storage.errors import (
     KeyAbsent,
     TooFewReplicas,
 )
+from storage.objects.recognition import recognize
 from storage.ports import Reader, Upload
 from storage.region import OpenRegion
 
@@ -106,30 +108,39 @@ def healthy_backends(region: OpenRegion, backends: Sequence[str], required: int)
     return next((some for some in (healthy, open_now) if len(some) >= required), list(backends))
 
 
-def send(
+def start(
     region: OpenRegion,
     replicas: Sequence[Replica],
     data: bytes,
     *,
     until: datetime,
     urgent: bool = False,
-) -> Sent:
-    """PUT the same bytes to every backend in parallel: one attempt each, none after ``until``."""
+) -> Callable[[], Sent]:
+    """PUT the same bytes to every backend in parallel: one attempt each, none after ``until``.
+
+    Return what waits for the end of all, and gives the result.
+    """
 
     def put(replica: Replica) -> None:
+        recognize(region, replica.backend)
         left = time_left(region, replica.backend, until)
         timeout = min(left, region.limits.attempt)
         region.backends[replica.backend].put(replica.key, data, timeout=timeout, urgent=urgent)
 
     # A backend that ignores its timeout must not delay the others: its replica counts as failed,
     # and the purge queue looks for it after ``land_by``.
+    patience = monotonic() + region.limits.attempt * 1.5
     running = {replica.id: region.pool.submit(put, replica) for replica in replicas}
-    wait(running.values(), timeout=region.limits.attempt * 1.5)
-    for replica in replicas:
-        if not running[replica.id].done():
-            region.backends[replica.backend].track(running[replica.id])
-    codes = {number: _code(call) for number, call in running.items()}
-    return Sent(replicas, {number: code for number, code in codes.items() if code is not None})
+
+    def end() -> Sent:
+        wait(running.values(), timeout=max(0.0, patience - monotonic()))
+        for replica in replicas:
+            if not running[replica.id].done():
+                region.backends[replica.backend].track(running[replica.id])
+        codes = {number: _code(call) for number, call in running.items()}
+        return Sent(replicas, {n: code for n, code in codes.items() if code is not None})
+
+    return end
 
 
 def preserve(region: OpenRegion, kind: ObjectKind, sent: Sent) -> Sent:
@@ -213,8 +224,13 @@ class MultiUpload:
         timeout = region.limits.attempt
         taken = closed()
         self._failed |= {r.id: taken[r.backend] for r in replicas if r.backend in taken}
+
+        def begin(replica: Replica) -> Upload:
+            recognize(region, replica.backend)
+            return region.backends[replica.backend].upload(replica.key, timeout=timeout)
+
         calls = {
-            number: partial(self._backend(number).upload, replica.key, timeout=timeout)
+            number: partial(begin, replica)
             for number, replica in self._replicas.items()
             if number not in self._failed
         }

@@ -13,18 +13,20 @@ purge. The two compare and set the same row, so one of them loses: a writer that
 False from ``commit``, and Abandoned from ``renew``.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from uuid import UUID
 
 from sqlalchemy import Connection
 
-from storage.catalog import objects
+from storage.catalog import finishing, objects
+from storage.catalog.finishing import Finished
 from storage.catalog.kinds import ObjectKind, ObjectState
 from storage.catalog.objects import NewObject, Replica, StoredObject
 from storage.errors import Abandoned, BackendClosed, BackendUnavailable
-from storage.objects.transfer import MultiUpload, Sent, preserve, send
+from storage.objects.recognition import reconsider
+from storage.objects.transfer import MultiUpload, Sent, preserve, start
 from storage.region import OpenRegion
 
 
@@ -68,12 +70,20 @@ class Write:
 
         ``urgent``: deletion depends on it, so it may use the room that a backend reserves for that.
         """
+        return self.start(data, urgent=urgent)()
+
+    def start(self, data: bytes, *, urgent: bool = False) -> Callable[[], Sent]:
+        """Begin what ``send`` does. Return what waits for its end."""
         closed = self._closed()
         refused = {r.id: closed[r.backend] for r in self.replicas if r.backend in closed}
         some = [replica for replica in self.replicas if replica.id not in refused]
-        sent = send(self.region, some, data, until=self.until, urgent=urgent)
-        sent = Sent(self.replicas, {**sent.failed, **refused})
-        return preserve(self.region, self.new.kind, sent)
+        ended = start(self.region, some, data, until=self.until, urgent=urgent)
+
+        def end() -> Sent:
+            sent = Sent(self.replicas, {**ended().failed, **refused})
+            return preserve(self.region, self.new.kind, sent)
+
+        return end
 
     def upload(self) -> MultiUpload:
         """Begin to stream the object to every backend. Pass the result to ``finish``."""
@@ -115,18 +125,8 @@ class Write:
 
         ``digest``: SHA-256 of the object. False: it was abandoned meanwhile, and nothing changed.
         """
-        now, missing = self.region.clock.now(), len(sent.stored) < len(self.new.backends)
-        # This locks the object before its replicas, as the reaper does: otherwise the two deadlock.
-        stored = objects.finish(
-            connection,
-            self.id,
-            size,
-            digest,
-            replicate_at=now if missing else None,
-            compact_at=compact_at,
-        )
-        objects.record_results(connection, sent.stored, sent.failed, now)
-        return stored
+        done = Done(self, sent, size, digest, compact_at)
+        return bool(commit_all(self.region, connection, [done]))
 
     def reject(self, connection: Connection, sent: Sent) -> None:
         """Mark what was sent for purge, in a transaction that has found no use for it."""
@@ -148,6 +148,37 @@ class Write:
             abandon(self.region, connection, self.id)
 
 
+@dataclass(frozen=True, slots=True)
+class Done:
+    """A write of which everything was sent. ``digest``: SHA-256 of the object."""
+
+    write: Write
+    sent: Sent
+    size: int
+    digest: bytes
+    compact_at: datetime | None = None
+
+
+def commit_all(region: OpenRegion, connection: Connection, done: Sequence[Done]) -> set[UUID]:
+    """Set objects to ``stored``, and schedule the replicas that are missing.
+
+    Return the ids of those that were not abandoned meanwhile; the others did not change.
+    """
+    now = region.clock.now()
+
+    def finished(one: Done) -> Finished:
+        missing = len(one.sent.stored) < len(one.write.new.backends)
+        at = now if missing else None
+        return Finished(one.write.id, one.size, one.digest, at, one.compact_at)
+
+    # This locks the objects before their replicas, as the reaper does: otherwise the two deadlock.
+    stored = finishing.finish_all(connection, [finished(one) for one in done])
+    good = [replica for one in done for replica in one.sent.stored]
+    failed = {replica: code for one in done for replica, code in one.sent.failed.items()}
+    objects.record_results(connection, good, failed, now)
+    return stored
+
+
 def announce(
     region: OpenRegion,
     connection: Connection,
@@ -158,28 +189,60 @@ def announce(
     lasts: float | None = None,
     accepted: Collection[str] = (),
 ) -> Write:
-    """Insert a new object and its replicas. Commit before you send.
+    """Insert a new object and its replicas. See ``announce_all``."""
+    (write,) = announce_all(
+        region,
+        connection,
+        [(contents, backends)],
+        send_to=send_to,
+        lasts=lasts,
+        accepted=accepted,
+    )
+    return write
 
-    ``backends``: where the object belongs. ``send_to``: those to write to now (default: all; the
-    replicate worker adds the others). ``lasts``: seconds until the write must be committed or
-    renewed (default: one PUT). ``accepted``: backends that get it although they are closed.
+
+def announce_all(
+    region: OpenRegion,
+    connection: Connection,
+    given: Sequence[tuple[Contents, Sequence[str]]],
+    *,
+    send_to: Sequence[str] | None = None,
+    lasts: float | None = None,
+    accepted: Collection[str] = (),
+) -> list[Write]:
+    """Insert one or more new objects and their replicas. Commit before you send.
+
+    ``given``: what they hold, and the backends where each belongs. ``send_to``: those to write to
+    now (default: all; the replicate worker adds the others). ``lasts``: seconds until the write
+    must be committed or renewed (default: one PUT). ``accepted``: backends that get it although
+    they are closed.
     """
     lasts = lasts or region.limits.attempt
     now = region.clock.now()
     until = region.deadline(now, lasts)
-    new = NewObject(
-        region.new_uuid(now),
-        contents.kind,
-        contents.day,
-        contents.tenant,
-        tuple(backends),
-        now,
-        until,
-        contents.family,
-        contents.number,
-    )
-    targets = _targets(region, backends if send_to is None else send_to, now, until)
-    return Write(region, new, objects.announce(connection, new, targets), until, lasts, accepted)
+    new = [
+        (
+            NewObject(
+                region.new_uuid(now),
+                contents.kind,
+                contents.day,
+                contents.tenant,
+                tuple(backends),
+                now,
+                until,
+                contents.family,
+                contents.number,
+            ),
+            _targets(region, backends if send_to is None else send_to, now, until),
+        )
+        for contents, backends in given
+    ]
+    replicas = objects.announce(connection, new)
+    reconsider(region, connection, {name for _, targets in new for name in targets})
+    return [
+        Write(region, one, some, until, lasts, accepted)
+        for (one, _), some in zip(new, replicas, strict=True)
+    ]
 
 
 def announce_replica(
@@ -202,12 +265,15 @@ def announce_replica(
         number=stored.number,
     )
     targets = _targets(region, [backend], now, until)
-    return Write(region, new, objects.add_replicas(connection, new, targets), until, lasts)
+    (replicas,) = objects.add_replicas(connection, [(new, targets)])
+    reconsider(region, connection, targets)
+    return Write(region, new, replicas, until, lasts)
 
 
 def _targets(
     region: OpenRegion, backends: Sequence[str], now: datetime, until: datetime
 ) -> Mapping[str, tuple[UUID, datetime]]:
+    """Return an id and a time of landing for each backend."""
     return {b: (region.new_uuid(now), region.lands_by(b, until)) for b in backends}
 
 

@@ -1,4 +1,7 @@
-"""One pack, from records to rows: screen, announce, send, commit.
+"""Packs, from records to rows: screen, announce, send, commit.
+
+Several small packs of as many tenants share the two transactions, and each keeps its own outcome:
+one that is abandoned or refused does not change those of the others.
 
 Announce and commit share the tenants' advisory locks, and check the fences in a later statement. So
 an erasure sees every pack that may hold its bytes: a pack that was announced before the fence is
@@ -6,10 +9,11 @@ an erasure sees every pack that may hold its bytes: a pack that was announced be
 """
 
 import hashlib
-import hmac
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
+from functools import partial
+from uuid import UUID
 
 from sqlalchemy import Connection
 
@@ -17,32 +21,24 @@ from storage.catalog import days, erasure_waits, erasures, fences, objects, reco
 from storage.catalog.engine import share_tenants
 from storage.catalog.kinds import ObjectKind
 from storage.catalog.records import Found, Row
-from storage.catalog.refusals import disconnected, unavailable
-from storage.crypto.record import fingerprint, unwrap_key
+from storage.catalog.refusals import disconnected
 from storage.errors import (
     Abandoned,
-    CatalogUnavailable,
-    ConfigurationError,
     DomicileError,
     Expired,
-    IdConflict,
     LineageConflict,
-    OutcomeUnknown,
     StaleId,
     TermsChanged,
     TooFewReplicas,
 )
-from storage.model import PutResult
 from storage.objects import write
 from storage.objects.keyring import KeyRing
 from storage.objects.transfer import Sent, healthy_backends
-from storage.objects.write import Contents, Write
-from storage.packs.sealed import Lineage, Name, SealedRecord, erased, inherit, lineage_of
-from storage.policy import plan_erasure, term_of, too_old
+from storage.objects.write import Contents, Done, Write
+from storage.packs.outcomes import Outcomes, after_lost_commit, resolve
+from storage.packs.sealed import LaneKey, Lineage, Name, SealedRecord, erased, inherit, lineage_of
+from storage.policy import plan_erasure, too_old
 from storage.region import OpenRegion
-
-Outcomes = list[tuple[SealedRecord, DomicileError | Row | None]]
-"""What to answer for each record. None: stored. A row: a record with this id was there before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,67 +48,126 @@ class Pack:
     write: Write
     batch: list[SealedRecord]
 
+    @property
+    def required(self) -> int:
+        """How many replicas a write needs."""
+        return self.batch[0].lane.required
 
-def write_pack(region: OpenRegion, keys: KeyRing, batch: Sequence[SealedRecord]) -> None:
-    """Store records that are in memory, and resolve their futures."""
-    pack = announce(region, keys, batch, lasts=region.limits.attempt * 2)
-    if pack is None:
-        return
+
+@dataclass(frozen=True, slots=True)
+class SentPack:
+    """A pack that enough backends have. ``digest``: SHA-256 of it."""
+
+    pack: Pack
+    sent: Sent
+    digest: bytes
+
+
+class _Lost(Exception):
+    """Packs that were abandoned before their commit."""
+
+    def __init__(self, packs: Collection[UUID]) -> None:
+        super().__init__()
+        self.packs = packs
+
+
+def write_packs(
+    region: OpenRegion, keys: KeyRing, batches: Sequence[Sequence[SealedRecord]]
+) -> None:
+    """Store records that are in memory, a pack for each batch, and resolve their futures.
+
+    All lanes have the same backends. No record is in two batches.
+    """
+    packs = announce(region, keys, batches, lasts=region.limits.attempt * 2)
+    sending = []
+    for pack in packs:
+        data = _joined(pack.batch)
+        sending.append((pack, pack.write.start(data), hashlib.sha256(data).digest()))
+    ready = []
+    for pack, end, digest in sending:
+        sent = end()
+        if len(sent.good) < pack.required:
+            abandon(pack, TooFewReplicas(sent.causes))
+        else:
+            ready.append(SentPack(pack, sent, digest))
+    commit(region, keys, ready)
+
+
+def _joined(batch: Sequence[SealedRecord]) -> bytes:
+    """Return the bytes of a pack, and set where each record begins in it."""
     start = 0
-    for record in pack.batch:
+    for record in batch:
         record.start, record.length = start, len(record.sealed)
         start += record.length
-    data = b"".join(record.sealed for record in pack.batch)
-    sent = pack.write.send(data)
-    if len(sent.good) < batch[0].lane.required:
-        abandon(pack, TooFewReplicas(sent.causes))
-        return
-    commit(region, keys, pack, sent, hashlib.sha256(data).digest())
+    return b"".join(record.sealed for record in batch)
 
 
 def announce(
-    region: OpenRegion, keys: KeyRing, batch: Sequence[SealedRecord], *, lasts: float
-) -> Pack | None:
-    """Commit the rows of a pack. Records that need no bytes are resolved at once.
+    region: OpenRegion,
+    keys: KeyRing,
+    batches: Sequence[Sequence[SealedRecord]],
+    *,
+    lasts: float,
+) -> list[Pack]:
+    """Commit the rows of packs. Records that need no bytes are resolved at once.
 
-    ``lasts``: seconds until the pack must be committed or renewed. None: no record is left.
+    ``lasts``: seconds until a pack must be committed or renewed. One of which no record is left is
+    not in the result.
     """
-    lane = batch[0].lane
+    lane = batches[0][0].lane
     send_to = healthy_backends(region, lane.backends, lane.required)
 
-    def work(connection: Connection) -> tuple[Outcomes, Pack | None]:
-        share_tenants(connection, [record.tenant for record in batch])
-        answered, left = _screen(region, connection, batch)
+    def work(connection: Connection) -> tuple[Outcomes, list[Pack]]:
+        share_tenants(connection, [record.tenant for batch in batches for record in batch])
+        answered, left = _screen(region, connection, batches)
         there = [outcome.object_id for _, outcome in answered if isinstance(outcome, Row)]
         if there:  # on this server alone, perhaps: a lock is logged, so the commit waits
             objects.lock(connection, there)
         if not left:
-            return answered, None
-        new = write.announce(
+            return answered, []
+        contents = [_contents(batch[0].lane) for batch in left]
+        new = write.announce_all(
             region,
             connection,
-            Contents(ObjectKind.PACK, day=lane.day, tenant=lane.tenant),
-            lane.backends,
+            [(each, lane.backends) for each in contents],
             send_to=send_to,
             lasts=lasts,
         )
-        return answered, Pack(new, left)
+        return answered, [Pack(one, batch) for one, batch in zip(new, left, strict=True)]
 
-    answered, pack = region.catalog.run(work)
-    _resolve(region, keys, answered)
-    return pack
+    answered, packs = region.catalog.run(work)
+    resolve(region, keys, answered)
+    return packs
 
 
-def commit(region: OpenRegion, keys: KeyRing, pack: Pack, sent: Sent, digest: bytes) -> None:
-    """Commit the pack with its records, and resolve every future."""
-    try:
-        outcomes = region.catalog.run(lambda c: _commit(region, c, pack, sent, digest))
-    except Exception as error:
-        if not disconnected(error):
-            raise
-        _after_lost_commit(region, keys, pack, error)
-        return
-    _resolve(region, keys, outcomes)
+def _contents(lane: LaneKey) -> Contents:
+    return Contents(ObjectKind.PACK, day=lane.day, tenant=lane.tenant)
+
+
+def commit(region: OpenRegion, keys: KeyRing, packs: Sequence[SentPack]) -> None:
+    """Commit packs with their records, and resolve every future."""
+    while packs:
+        try:
+            outcomes = region.catalog.run(partial(_commit, region, packs=packs))
+        except _Lost as lost:
+            _fail_lost(packs, lost.packs)
+            packs = [one for one in packs if one.pack.write.id not in lost.packs]
+        except Exception as error:
+            if not disconnected(error):
+                raise
+            for one in packs:
+                after_lost_commit(region, keys, one.pack.write.id, one.pack.batch, error)
+            return
+        else:
+            resolve(region, keys, outcomes)
+            return
+
+
+def _fail_lost(packs: Sequence[SentPack], lost: Collection[UUID]) -> None:
+    for one in packs:
+        if one.pack.write.id in lost:
+            for record in one.pack.batch:
+                record.fail(Abandoned())
 
 
 def abandon(pack: Pack, error: DomicileError) -> None:
@@ -123,12 +178,34 @@ def abandon(pack: Pack, error: DomicileError) -> None:
 
 
 def _screen(
-    region: OpenRegion, connection: Connection, batch: Sequence[SealedRecord]
-) -> tuple[Outcomes, list[SealedRecord]]:
+    region: OpenRegion, connection: Connection, batches: Sequence[Sequence[SealedRecord]]
+) -> tuple[Outcomes, list[list[SealedRecord]]]:
     """Separate the records that need bytes from those that can be answered without."""
-    wanted = {(record.tenant, i) for record in batch for i in (record.id, *record.parents)}
+    wanted = {(r.tenant, i) for batch in batches for r in batch for i in (r.id, *r.parents)}
     found = records.find_all(connection, wanted)
     answered: Outcomes = []
+    waiting: list[SealedRecord] = []
+    for batch in batches:
+        waiting += _unanswered(region, batch, found, answered)
+    if not waiting:
+        return answered, []
+    fenced = fences.covering(connection, [r.fence_query() for r in waiting])
+    refusals: dict[Name, DomicileError] = {waiting[n].name: erased() for n in fenced}
+    refusals = _changed(connection, waiting) | refusals
+    answered += [(r, refusals[r.name]) for r in waiting if r.name in refusals]
+    stay = {record.name for record in waiting} - refusals.keys()
+    done = {id(record) for record, _ in answered}
+    left = [[r for r in batch if r.name in stay and id(r) not in done] for batch in batches]
+    return answered, [batch for batch in left if batch]
+
+
+def _unanswered(
+    region: OpenRegion,
+    batch: Sequence[SealedRecord],
+    found: Mapping[Name, Found],
+    answered: Outcomes,
+) -> list[SealedRecord]:
+    """Return the records of a pack that are not stored yet; add the others to ``answered``."""
     left: dict[Name, SealedRecord] = {}
     for record in batch:
         stored = found.get(record.name)
@@ -141,14 +218,7 @@ def _screen(
             answered.append((record, error))
             continue
         left[record.name] = record
-    waiting = list(left.values())
-    if not waiting:
-        return answered, waiting
-    fenced = fences.covering(connection, [r.fence_query() for r in waiting])
-    refusals: dict[Name, DomicileError] = {waiting[n].name: erased() for n in fenced}
-    refusals = _changed(connection, waiting) | refusals
-    answered += [(r, refusals[r.name]) for r in waiting if r.name in refusals]
-    return answered, [record for record in waiting if record.name not in refusals]
+    return list(left.values())
 
 
 def _inherit(
@@ -177,30 +247,67 @@ def _inherit(
     return inherit(record.lineage, parents) if parents else record.lineage
 
 
-def _commit(
-    region: OpenRegion, connection: Connection, pack: Pack, sent: Sent, digest: bytes
-) -> Outcomes:
-    now, new, batch = region.clock.now(), pack.write.new, pack.batch
+def _commit(region: OpenRegion, connection: Connection, packs: Sequence[SentPack]) -> Outcomes:
+    now, batch = region.clock.now(), [r for one in packs for r in one.pack.batch]
     share_tenants(connection, [record.tenant for record in batch])
-    refusals = _refusals(connection, pack, now)
-    if new.day is None and not objects.lock_stored_key(connection, batch[0].key_id):
-        raise Abandoned
-    fit = [record for record in batch if record.name not in refusals]
-    rows = [record.row(new.id, now) for record in fit]
-    added = records.add(connection, new.day, rows) if rows else set()
-    taken = {(r.tenant, r.id) for r in fit if r.name not in added}
-    stored = records.find_all(connection, taken)
-    if not added:
-        pack.write.reject(connection, sent)
-    elif not pack.write.commit(
-        connection,
-        sent,
-        size=sum(record.length for record in batch),
-        digest=digest,
-        compact_at=_compact_at(region, pack, now) if len(added) < len(batch) else None,
-    ):
-        raise Abandoned
+    refusals = _refusals(connection, [one.pack for one in packs], now)
+    lost = [
+        one.pack.write.id
+        for one in packs
+        if one.pack.write.new.day is None
+        and not objects.lock_stored_key(connection, one.pack.batch[0].key_id)
+    ]
+    if lost:
+        raise _Lost(lost)
+    added = _add(connection, packs, refusals, now)
+    fit = {record.name for record in batch} - refusals.keys()
+    stored = records.find_all(
+        connection, {(r.tenant, r.id) for r in batch if r.name in fit - added}
+    )
+    _finish(region, connection, packs, added, now)
     return [(r, refusals.get(r.name) or _outcome(r, added, stored)) for r in batch]
+
+
+def _add(
+    connection: Connection,
+    packs: Sequence[SentPack],
+    refusals: Collection[Name],
+    now: datetime,
+) -> set[Name]:
+    """Insert the rows that are not refused; return the names of those that were new."""
+    rows: dict[date | None, list[Row]] = {}
+    for one in packs:
+        new = one.pack.write.new
+        fit = [record for record in one.pack.batch if record.name not in refusals]
+        rows.setdefault(new.day, []).extend(record.row(new.id, now) for record in fit)
+    added: set[Name] = set()
+    for day, some in rows.items():
+        added |= records.add(connection, day, some) if some else set()
+    return added
+
+
+def _finish(
+    region: OpenRegion,
+    connection: Connection,
+    packs: Sequence[SentPack],
+    added: Collection[Name],
+    now: datetime,
+) -> None:
+    """Set the packs to stored that got a row, and mark the others for purge. Raises _Lost."""
+    done = []
+    for one in packs:
+        batch = one.pack.batch
+        new = sum(record.name in added for record in batch)
+        if not new:
+            one.pack.write.reject(connection, one.sent)
+            continue
+        compact_at = _compact_at(region, one.pack, now) if new < len(batch) else None
+        size = sum(record.length for record in batch)
+        done.append(Done(one.pack.write, one.sent, size, one.digest, compact_at))
+    wanted = {one.write.id for one in done}
+    lost = wanted - write.commit_all(region, connection, done) if done else set()
+    if lost:
+        raise _Lost(lost)
 
 
 def _outcome(
@@ -220,17 +327,29 @@ def _compact_at(region: OpenRegion, pack: Pack, now: datetime) -> datetime | Non
     return plan.at if plan.action == "compact" else None
 
 
-def _refusals(connection: Connection, pack: Pack, now: datetime) -> dict[Name, DomicileError]:
+def _refusals(
+    connection: Connection, packs: Sequence[Pack], now: datetime
+) -> dict[Name, DomicileError]:
     """Return the records that may not be committed although their bytes are written, and why."""
-    day, batch = pack.write.new.day, pack.batch
-    if day is not None and (now.date() >= day or not days.is_open(connection, day)):
-        return {record.name: Expired("Its expiry day has begun.") for record in batch}
-    fenced = fences.covering(connection, [record.fence_query() for record in batch])
-    refusals: dict[Name, DomicileError] = {batch[n].name: erased() for n in fenced}
-    refusals |= {r.name: StaleId() for r in batch if too_old(r.id, now)}
+    days_ = sorted({pack.write.new.day for pack in packs if pack.write.new.day is not None})
+    over = {d for d in days_ if now.date() >= d or not days.is_open(connection, d)}
+    refusals: dict[Name, DomicileError] = {
+        record.name: Expired("Its expiry day has begun.")
+        for pack in packs
+        if pack.write.new.day in over
+        for record in pack.batch
+    }
+    batch = [(pack, r) for pack in packs if pack.write.new.day not in over for r in pack.batch]
+    if not batch:
+        return refusals
+    some = [record for _, record in batch]
+    fenced = fences.covering(connection, [record.fence_query() for record in some])
     for erasure in erasures.open_among(connection, set().union(*fenced.values())):
-        erasure_waits.await_objects(connection, erasure, [pack.write.id])
-    return _changed(connection, batch) | refusals
+        there = {batch[n][0].write.id for n, by in fenced.items() if erasure in by}
+        erasure_waits.await_objects(connection, erasure, there)
+    refusals |= _changed(connection, some)
+    refusals |= {some[n].name: erased() for n in fenced}
+    return refusals | {record.name: StaleId() for record in some if too_old(record.id, now)}
 
 
 def _changed(connection: Connection, batch: Sequence[SealedRecord]) -> dict[Name, DomicileError]:
@@ -241,60 +360,3 @@ def _changed(connection: Connection, batch: Sequence[SealedRecord]) -> dict[Name
         for record in batch
         if current.get(record.tenant) != record.terms.version
     }
-
-
-def _after_lost_commit(region: OpenRegion, keys: KeyRing, pack: Pack, error: Exception) -> None:
-    """Find out what became of a commit whose answer was lost."""
-
-    def work(connection: Connection) -> Outcomes | None:
-        known = objects.find_object(connection, pack.write.id, lock=True)
-        if known is not None and known.size is None:  # the commit did not happen
-            objects.mark_for_purge(connection, [pack.write.id], region.clock.now())
-            return None
-        stored = records.find_all(connection, {(r.tenant, r.id) for r in pack.batch})
-        return [
-            (r, stored[r.name].row if r.name in stored else OutcomeUnknown(str(r.id)))
-            for r in pack.batch
-        ]
-
-    try:
-        outcomes = region.catalog.run(work)
-    except (CatalogUnavailable, ConfigurationError):
-        for record in pack.batch:
-            unknown = OutcomeUnknown(str(record.id))
-            unknown.__cause__ = error
-            record.fail(unknown)
-        return
-    if outcomes is None:
-        failure = unavailable(region.name)
-        failure.__cause__ = error
-        for record in pack.batch:
-            record.fail(failure)
-    else:
-        _resolve(region, keys, outcomes)
-
-
-def _resolve(region: OpenRegion, keys: KeyRing, outcomes: Outcomes) -> None:
-    """Answer each caller."""
-    for record, outcome in outcomes:
-        if outcome is None:
-            record.succeed()
-        elif isinstance(outcome, DomicileError):
-            record.fail(outcome)
-        else:
-            _answer_again(region, keys, record, outcome)
-
-
-def _answer_again(region: OpenRegion, keys: KeyRing, record: SealedRecord, row: Row) -> None:
-    """The id is taken. Same content: give the same answer. Other content: IdConflict."""
-    try:
-        key = unwrap_key(keys.open(row.key_id), row.wrapped_key)
-        same = hmac.compare_digest(fingerprint(key, record.whole()), row.fingerprint)
-    except DomicileError as error:
-        record.fail(error)
-        return
-    if same:
-        deadline = term_of(row.id.day, region.topology.bounds).deadline
-        record.future.set_result(PutResult(row.id, stored=True, deadline=deadline))
-    else:
-        record.fail(IdConflict(advice="Mint another id; the record that has this one stays."))

@@ -5,6 +5,7 @@ import json
 from collections.abc import Iterable
 from concurrent.futures import Executor, Future
 from datetime import date
+from functools import partial
 
 from storage.catalog import days
 from storage.catalog.tenants import TenantTerms
@@ -21,7 +22,7 @@ from storage.crypto.record import (
 from storage.errors import BodyTooLarge
 from storage.model import DataClass, NewRecord, PutResult, RecordId
 from storage.objects.keyring import KeyRing
-from storage.packs.flush import write_pack
+from storage.packs.flush import write_packs
 from storage.packs.queue import Lanes
 from storage.packs.sealed import LaneKey, Lineage, SealedRecord
 from storage.packs.stream import write_large
@@ -38,7 +39,8 @@ class Writer:
         self._keys = keys
         self._secret = region.pseudonyms.id_secret()
         self._days: set[date] = set()
-        self._lanes = Lanes(region.limits, lambda batch: write_pack(region, keys, batch), flushers)
+        flush = partial(write_packs, region, keys)
+        self._lanes = Lanes(region.limits, flush, flushers)
 
     def new_id(self, terms: TenantTerms, data_class: DataClass, key: str | None) -> RecordId:
         """Mint the id of a record that is about to be written."""
@@ -142,9 +144,14 @@ class Writer:
         self, terms: TenantTerms, placement: Placement, term: Term, *, own_pack: bool
     ) -> LaneKey:
         self._ensure_day(term.expiry_day)
-        own = terms.spec.id if terms.spec.dedicated or own_pack else None
+        spec = terms.spec
+        own = spec.dedicated or own_pack or self._region.region.dedicates(spec.id)
         return LaneKey(
-            placement.backends, placement.lawful, placement.required, term.expiry_day, own
+            placement.backends,
+            placement.lawful,
+            placement.required,
+            term.expiry_day,
+            spec.id if own else None,
         )
 
     def _ensure_day(self, day: date | None) -> None:

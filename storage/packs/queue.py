@@ -1,31 +1,67 @@
 """Group commit: records of one lane share a pack, one PUT per backend and two commits.
 
-One flush is in flight per lane; records that arrive meanwhile fill the next pack. There is no
-timer: an idle lane makes no request. Only bulk writes wait for a pack to fill.
+One flush of a lane is in flight at a time; records that arrive meanwhile fill its next pack. There
+is no timer: an idle lane makes no request. Only bulk writes wait for a pack to fill, and no thread
+waits for them while another lane is ready. Small packs of several tenants, each of a tenant's own
+lane, share the two commits, because a thousand such lanes would make two for every record.
 """
 
 import threading
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor, Future
+from contextlib import suppress
 from dataclasses import dataclass, field
 from time import monotonic
 
 from storage.errors import Abandoned, Busy, DomicileError, OutcomeUnknown
 from storage.model import PutResult
-from storage.packs.sealed import LaneKey, Name, SealedRecord
+from storage.packs.sealed import LaneKey, Name, Place, SealedRecord
 from storage.region import Limits
 
-Flush = Callable[[Sequence[SealedRecord]], None]
+Batches = Sequence[Sequence[SealedRecord]]
+Flush = Callable[[Batches], None]
+
+_TOGETHER = 2  # flushes of tenants' own lanes to the same backends
+_BESIDE = 2048  # bytes that a record takes in memory beside its sealed body
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class _Lane:
+    key: LaneKey
+    due: float = 0.0  # when bulk writes have waited long enough
     waiting: OrderedDict[Name, SealedRecord] = field(default_factory=OrderedDict)
     repeated: list[SealedRecord] = field(default_factory=list)  # a pack holds an id only once
     buffered: int = 0
     urgent: bool = False
     flushing: bool = False
+
+    def add(self, record: SealedRecord, *, bulk: bool) -> None:
+        self.buffered += len(record.sealed)
+        if record.name in self.waiting:
+            self.repeated.append(record)
+        else:
+            self.waiting[record.name] = record
+        self.urgent = self.urgent or not bulk
+
+    def take(self, limits: Limits) -> list[SealedRecord]:
+        """Remove and return the records of one pack."""
+        batch: list[SealedRecord] = []
+        size = 0
+        while self.waiting and len(batch) < limits.pack_records:
+            name, record = next(iter(self.waiting.items()))
+            if batch and size + len(record.sealed) > limits.pack:
+                break
+            del self.waiting[name]
+            batch.append(record)
+            size += len(record.sealed)
+        for record in self.repeated[:]:
+            if record.name not in self.waiting:
+                self.waiting[record.name] = record
+                self.repeated.remove(record)
+        self.buffered -= size
+        self.urgent = self.urgent and bool(self.waiting)
+        return batch
 
     def clear(self) -> list[SealedRecord]:
         """Remove and return what waits."""
@@ -44,9 +80,15 @@ class Lanes:
         self._flush = flush
         self._flushers = flushers
         self._lanes: dict[LaneKey, _Lane] = {}
-        self._running: list[Sequence[SealedRecord]] = []  # batches that are being flushed
+        # lanes with waiting records and no flush in flight, each in the order of its turn
+        self._ready: OrderedDict[LaneKey, _Lane] = OrderedDict()
+        self._filling: OrderedDict[LaneKey, _Lane] = OrderedDict()
+        self._under_way: Counter[Place] = Counter()  # flushes
+        self._running: dict[int, Sequence[SealedRecord]] = {}  # batches that are being flushed
         self._buffered = 0
-        self._changed = threading.Condition()
+        lock = threading.Lock()
+        self._changed = threading.Condition(lock)  # there is room, or a lane has ended
+        self._turn = threading.Condition(lock)  # a lane became ready
         self._closed = False
 
     def submit(self, record: SealedRecord, *, bulk: bool, wait: float) -> Future[PutResult]:
@@ -55,19 +97,15 @@ class Lanes:
             room = self._changed.wait_for(lambda: self._fits(record) or self._closed, timeout=wait)
             if not room or self._closed:
                 raise Busy(advice="Try again later, or write fewer records at the same time.")
-            lane = self._lanes.get(record.lane, _Lane())
-            if not lane.flushing:
-                self._flushers.submit(self._drain, record.lane, lane)  # may raise Busy
-                lane.flushing = True
+            lane = self._lanes.get(record.lane)
+            if lane is None:
+                lane = _Lane(record.lane)
+                self._flushers.submit(self._drain)  # may raise Busy
                 self._lanes[record.lane] = lane
-            self._buffered += len(record.sealed)
-            lane.buffered += len(record.sealed)
-            if record.name in lane.waiting:
-                lane.repeated.append(record)
-            else:
-                lane.waiting[record.name] = record
-            lane.urgent = lane.urgent or not bulk
-            self._changed.notify_all()
+            self._buffered += _weight(record)
+            lane.add(record, bulk=bulk)
+            if not lane.flushing:
+                self._queue(lane)
         return record.future
 
     def close(self, until: float) -> None:
@@ -78,71 +116,138 @@ class Lanes:
         with self._changed:
             self._closed = True
             self._changed.notify_all()
+            self._turn.notify_all()
             self._changed.wait_for(lambda: not self._lanes, timeout=max(0.0, until - monotonic()))
             unsent = [record for lane in self._lanes.values() for record in lane.clear()]
-            sent = [record for batch in self._running for record in batch]
+            sent = [record for batch in self._running.values() for record in batch]
         for record in unsent:
             record.fail(Abandoned("The store was closed before the record was sent."))
         for record in sent:
             record.fail(OutcomeUnknown(str(record.id), "The store was closed during the write."))
 
     def _fits(self, record: SealedRecord) -> bool:
-        return self._buffered == 0 or self._buffered + len(record.sealed) <= self._limits.buffer
+        return self._buffered == 0 or self._buffered + _weight(record) <= self._limits.buffer
 
-    def _drain(self, key: LaneKey, lane: _Lane) -> None:
-        while True:
-            with self._changed:
-                self._linger(lane)
-                batch = self._take(lane)
-                if not batch:
-                    lane.flushing = False
-                    self._lanes.pop(key, None)
-                    self._changed.notify_all()
-                    return
-                self._running.append(batch)
-            self._run(batch)
+    def _queue(self, lane: _Lane) -> None:
+        """Let a lane wait for its turn, or for its pack to fill."""
+        limits = self._limits
+        full = lane.buffered >= limits.pack or len(lane.waiting) >= limits.pack_records
+        if not (lane.urgent or full):
+            if lane.key not in self._filling and lane.key not in self._ready:
+                lane.due = monotonic() + limits.linger
+                self._filling[lane.key] = lane
+            return
+        self._filling.pop(lane.key, None)
+        if lane.key not in self._ready:
+            self._ready[lane.key] = lane
+            self._turn.notify()
 
-    def _linger(self, lane: _Lane) -> None:
-        """Bulk writes only: wait until the pack is full, a record is urgent, or time is up."""
-        until = monotonic() + self._limits.linger
-        full = self._limits.pack
-        while lane.waiting and not lane.urgent and not self._closed and lane.buffered < full:
-            if len(lane.waiting) >= self._limits.pack_records:
+    def _drain(self) -> None:
+        """Flush what is ready, until nothing waits. One call for each lane that begins to wait."""
+        while lanes := self._next():
+            batches = [batch for lane in lanes if (batch := self._take(lane))]
+            if batches:
+                self._run(batches)
+            self._release(lanes)
+
+    def _next(self) -> list[_Lane]:
+        """Wait for lanes that are ready, and mark them as flushing. Empty: nothing is to be done.
+
+        What must wait for a flush that is under way is done by the thread of that flush.
+        """
+        with self._turn:
+            while True:
+                self._ripen()
+                chosen = self._chosen()
+                for lane in chosen:
+                    del self._ready[lane.key]
+                    lane.flushing = True
+                if chosen:
+                    self._under_way[chosen[0].key.place] += 1
+                if chosen or not self._filling:
+                    return chosen
+                first = next(iter(self._filling.values()))
+                self._turn.wait(max(0.0, first.due - monotonic()))
+
+    def _ripen(self) -> None:
+        """Let the lanes that have waited long enough be ready."""
+        now = monotonic()
+        while self._filling:
+            key, lane = next(iter(self._filling.items()))
+            if lane.due > now and not self._closed:
                 return
-            left = until - monotonic()
-            if left <= 0 or not self._changed.wait(left):
-                return
+            self._ready[key] = self._filling.pop(key)
+
+    def _chosen(self) -> list[_Lane]:
+        """Return the lane whose turn it is, and small ones of other tenants to go with it.
+
+        They have the same backends, so that one that hangs delays nobody else. A tenant's own lane
+        waits while two flushes to its backends are under way: the more go with it then.
+        """
+        first = next((lane for lane in self._ready.values() if self._may_begin(lane)), None)
+        if first is None:
+            return []
+        limits, chosen, tenants = self._limits, [first], {first.key.tenant}
+        size, number = first.buffered, len(first.waiting)
+        for lane in self._ready.values():
+            if None in tenants or len(chosen) == limits.packs:
+                break
+            key = lane.key
+            fits = (
+                size + lane.buffered <= limits.pack
+                and number + len(lane.waiting) <= limits.pack_records
+            )
+            if fits and key.tenant not in {None, *tenants} and key.place == first.key.place:
+                chosen.append(lane)
+                tenants.add(key.tenant)
+                size, number = size + lane.buffered, number + len(lane.waiting)
+        return chosen
+
+    def _may_begin(self, lane: _Lane) -> bool:
+        return lane.key.tenant is None or self._under_way[lane.key.place] < _TOGETHER
 
     def _take(self, lane: _Lane) -> list[SealedRecord]:
-        batch: list[SealedRecord] = []
-        size = 0
-        while lane.waiting and len(batch) < self._limits.pack_records:
-            name, record = next(iter(lane.waiting.items()))
-            if batch and size + len(record.sealed) > self._limits.pack:
-                break
-            del lane.waiting[name]
-            batch.append(record)
-            size += len(record.sealed)
-        for record in lane.repeated[:]:
-            if record.name not in lane.waiting:
-                lane.waiting[record.name] = record
-                lane.repeated.remove(record)
-        lane.buffered -= size
-        lane.urgent = lane.urgent and bool(lane.waiting)
-        return batch
+        with self._changed:
+            batch = lane.take(self._limits)
+            if batch:
+                self._running[id(batch)] = batch
+            return batch
 
-    def _run(self, batch: list[SealedRecord]) -> None:
+    def _release(self, lanes: Sequence[_Lane]) -> None:
+        """Queue the lanes again in which records wait; forget the others."""
+        with self._changed:
+            self._under_way[lanes[0].key.place] -= 1
+            self._under_way += Counter()  # forget the places of which none is
+            for number, lane in enumerate(lanes):
+                lane.flushing = False
+                if not lane.waiting:
+                    del self._lanes[lane.key]
+                    continue
+                self._queue(lane)
+                if number:  # this thread goes on with one of them
+                    with suppress(DomicileError):
+                        self._flushers.submit(self._drain)
+            self._changed.notify_all()
+
+    def _run(self, batches: Batches) -> None:
         try:
-            self._flush(batch)
+            self._flush(batches)
         except BaseException as error:  # noqa: BLE001 - every caller must get an answer
-            for record in batch:
-                if not record.future.done():
-                    record.fail(error if isinstance(error, DomicileError) else _bug(error))
+            for batch in batches:
+                for record in batch:
+                    if not record.future.done():
+                        record.fail(error if isinstance(error, DomicileError) else _bug(error))
         finally:
             with self._changed:
-                self._running.remove(batch)
-                self._buffered -= sum(len(record.sealed) for record in batch)
+                for batch in batches:
+                    del self._running[id(batch)]
+                    self._buffered -= sum(map(_weight, batch))
                 self._changed.notify_all()
+
+
+def _weight(record: SealedRecord) -> int:
+    """Return the bytes that a record takes in memory, about."""
+    return len(record.sealed) + len(record.sealed_metadata or b"") + _BESIDE
 
 
 def _bug(error: BaseException) -> DomicileError:

@@ -24,7 +24,7 @@ from storage.errors import Corrupt, DomicileError, KeyUnavailable, Unavailable
 from storage.model import ReplicaState
 from storage.objects import write
 from storage.objects.keyring import KeyRing
-from storage.objects.places import without
+from storage.objects.places import meant_for, without
 from storage.objects.transfer import Sent, read_pieces
 from storage.objects.write import Contents, Write
 from storage.packs.manifest import Manifest, ending
@@ -104,14 +104,16 @@ def _begin(
     opened: Sequence[str],
 ) -> _Plan | None:
     """Announce the object that the records move to. None: too few backends are left for it."""
-    avoided = objections.of_tenant(connection, rows[0].tenant)
-    backends = without(region, connection, opened, avoided)[: region.region.replicas]
+    tenant = rows[0].tenant
+    avoided = objections.of_tenant(connection, tenant)
+    places = without(region, connection, meant_for(region, tenant, opened), avoided)
+    backends = places[: region.region.replicas]
     if len(backends) < region.region.required:
         return None
     target = write.announce(
         region,
         connection,
-        Contents(ObjectKind.HELD, tenant=rows[0].tenant, family=source.family),
+        Contents(ObjectKind.HELD, tenant=tenant, family=source.family),
         backends,
         lasts=region.limits.stall,
     )

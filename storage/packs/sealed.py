@@ -54,6 +54,10 @@ class Pending(Future[PutResult]):
         super().add_done_callback(fn)
 
 
+Place = tuple[tuple[str, ...], int]
+"""Backends, and how many of them a write needs."""
+
+
 @dataclass(frozen=True, slots=True)
 class LaneKey:
     """What all records of one lane have in common."""
@@ -63,6 +67,11 @@ class LaneKey:
     required: int
     day: date | None
     tenant: str | None  # set: the pack is this tenant's alone
+
+    @property
+    def place(self) -> Place:
+        """Where its packs go."""
+        return self.backends, self.required
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from storage.crypto.stream import Sealer
 from storage.errors import DomicileError, InvalidRequest, StreamFailed, Unavailable
 from storage.objects.keyring import KeyRing
 from storage.objects.transfer import Sent
-from storage.packs.flush import Pack, abandon, announce, commit
+from storage.packs.flush import Pack, SentPack, abandon, announce, commit
 from storage.packs.sealed import SealedRecord
 from storage.region import OpenRegion
 
@@ -26,9 +26,10 @@ def write_large(
     """
     body = _Body(record, chunks)
     record.unread = body.drain
-    pack = announce(region, keys, [record], lasts=region.limits.stall)
-    if pack is None:
+    announced = announce(region, keys, [[record]], lasts=region.limits.stall)
+    if not announced:
         return
+    (pack,) = announced
     try:
         sent = _send(pack, body)
         if record.lane.day is None:
@@ -40,7 +41,7 @@ def write_large(
         raise
     record.size, record.length = body.size, body.length
     record.fingerprint = fingerprint(record.record_key, record.whole())
-    commit(region, keys, pack, sent, body.sealed.digest())
+    commit(region, keys, [SentPack(pack, sent, body.sealed.digest())])
     if record.lane.day is None:
         _release_unused_key(region, record)
 

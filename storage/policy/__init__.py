@@ -59,7 +59,13 @@ from storage.policy.lateness import (
 )
 from storage.policy.listing import list_companies, union
 from storage.policy.notice import Notice, NoticeReason, carry, may_go_back, notice_faults
-from storage.policy.objection import Objecting, ObjectionReason, may_object, objection_due
+from storage.policy.objection import (
+    Objecting,
+    ObjectionReason,
+    concerning,
+    may_object,
+    objection_due,
+)
 from storage.policy.placement import Placement, admit, decide_placement, well_formed
 from storage.policy.posture import (
     POSTURE_AGE,
@@ -97,6 +103,7 @@ from storage.policy.standing import (
     Standing,
     may_leave,
     may_retire,
+    peers,
     settle,
     standing,
 )
@@ -173,6 +180,7 @@ __all__ = [
     "choose_cell",
     "clocks_agree",
     "closed",
+    "concerning",
     "confirm_deletion",
     "copy_lateness",
     "copy_term",
@@ -208,6 +216,7 @@ __all__ = [
     "next_scrub",
     "notice_faults",
     "objection_due",
+    "peers",
     "plan_erasure",
     "processors_of",
     "reassign",

@@ -88,7 +88,7 @@ def notice_faults(
     known = {company.name: company for company in seen}
     longest: dict[str, int] = {}
     for one in (*ever, *seen, *new):
-        longest[one.name] = max(longest.get(one.name, 0), one.notice_days)
+        longest[one.name] = max(one.notice_days, longest.get(one.name, one.notice_days))
     for company in new:
         if company.has_part_in(region):
             before = known.get(company.name)

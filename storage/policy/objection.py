@@ -1,13 +1,13 @@
 """Decide whether a tenant may object to a sub-processor, and what that means for it."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from enum import StrEnum
 
 from regions.model import Region, SubProcessor, Topology
 from storage.errors import ObjectionRefused
-from storage.model import ObjectionEffect, TenantSpec
+from storage.model import Loss, ObjectionEffect, TenantSpec
 from storage.policy.placement import inactive, unavailable
 
 
@@ -54,7 +54,7 @@ def may_object(
         )
         advice = _elsewhere(topology, tenant, avoided, on)
         return Objecting(ObjectionReason.STEWARD, None, message, advice)
-    places = _places(topology, home, avoided, on)
+    places = _places(topology, home, tenant.id, avoided, on)
     if len(places) < home.required:
         message = (
             f"Without {company}, {home.name} has {len(places)} places for this tenant "
@@ -64,8 +64,10 @@ def may_object(
         advice = "Have a backend of another company added to the region. "
         advice += _elsewhere(topology, tenant, avoided, on)
         return Objecting(ObjectionReason.TOO_FEW_LEFT, None, message, advice)
-    days = sorted(_changes(topology, home, on))
-    too_few = (d for d in days if len(_places(topology, home, avoided, d)) < home.required)
+    days = sorted(_changes(topology, home, tenant.id, on))
+    too_few = (
+        d for d in days if len(_places(topology, home, tenant.id, avoided, d)) < home.required
+    )
     effect = ObjectionEffect(
         company, places, home.replicas, objection_due(known, on), next(too_few, None)
     )
@@ -78,23 +80,23 @@ def objection_due(company: SubProcessor, since: date) -> date:
 
 
 def _places(
-    topology: Topology, region: Region, avoided: Collection[str], on: date
+    topology: Topology, region: Region, tenant: str, avoided: Collection[str], on: date
 ) -> tuple[str, ...]:
-    """Return the backends of a region that are lawful on a day, without those of companies."""
+    """Return a tenant's backends that are lawful on a day, without those of companies."""
     return tuple(
         spec.name
-        for spec in region.backends
+        for spec in region.places_of(tenant)
         if spec.sub_processor not in avoided
         and unavailable(spec, topology.sub_processors[spec.sub_processor], on) is None
     )
 
 
-def _changes(topology: Topology, home: Region, on: date) -> Iterator[date]:
-    """Yield the later days on which an agreement of a host of the region ends, or may not be used.
+def _changes(topology: Topology, home: Region, tenant: str, on: date) -> Iterator[date]:
+    """Yield the later days on which an agreement of a host of a tenant ends, or may not be used.
 
     Before its end nothing new goes there, for ``exit_days``.
     """
-    for spec in home.backends:
+    for spec in home.places_of(tenant):
         company = topology.sub_processors[spec.sub_processor]
         if company.until is not None:
             leaves = company.until - timedelta(days=company.exit_days)
@@ -111,7 +113,7 @@ def _elsewhere(topology: Topology, tenant: TenantSpec, avoided: Collection[str],
         if region.name != tenant.home
         and region.jurisdiction in permitted
         and _stewarded(topology, region, avoided, on)
-        and len(_places(topology, region, avoided, on)) >= region.required
+        and len(_places(topology, region, tenant.id, avoided, on)) >= region.required
     ]
     listed = ", ".join(names) or "none in this topology"
     return (
@@ -126,3 +128,13 @@ def _stewarded(topology: Topology, region: Region, avoided: Collection[str], on:
         and inactive(topology.sub_processors[steward.sub_processor], on) is None
         for _, steward in region.stewards
     )
+
+
+def concerning(
+    losses: Iterable[Loss], backends: Collection[str], *, since: datetime
+) -> tuple[Loss, ...]:
+    """Return the losses of the backends that a tenant may have had bytes on which is there since.
+
+    Whether it had some nobody knows any more: rows of what was purged are pruned.
+    """
+    return tuple(one for one in losses if one.backend in backends and one.lost >= since)

@@ -7,6 +7,7 @@ from datetime import date
 from typing import Self
 
 from regions.backends import BackendSpec
+from regions.fields import TENANT
 from regions.model import DataClass, Region, SubProcessor, Topology
 from storage.errors import (
     AgreementMissing,
@@ -21,7 +22,7 @@ from storage.model import PlacementReason, TenantSpec, Verdict
 from storage.policy.retention import check_retention, unknown_class
 
 _SERVICE = "api"
-_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+_ID = re.compile(TENANT)
 
 Refusal = Refused | UnknownClass
 
@@ -36,8 +37,9 @@ class Placement:
     ``backends`` get the record, the primary first; ``required`` of them must have its bytes before
     a write is acknowledged. ``lawful``: all backends of the home region where bytes may be. Those
     that are closed get theirs when they are open again. With a ``refusal`` there are no backends,
-    and ``required`` is 0. ``verdicts`` covers every backend of every region. If the record as such
-    is refused, every backend of the home region has the reason of the refusal.
+    and ``required`` is 0. ``verdicts`` covers every backend of every region, but none that is
+    dedicated to another tenant. If the record as such is refused, every backend of the home region
+    has the reason of the refusal.
     """
 
     backends: tuple[str, ...]
@@ -246,7 +248,7 @@ def inactive(company: SubProcessor, on: date) -> PlacementReason | None:
     """Return why a sub-processor may not hold data on that day, or None if it may."""
     if company.active(on):
         return None
-    if on < company.since:
+    if not company.begun(on):
         return PlacementReason.SUB_PROCESSOR_NOT_YET
     return PlacementReason.SUB_PROCESSOR_ENDED
 
@@ -273,7 +275,7 @@ def _verdicts(
             against = PlacementReason.OTHER_REGION
         else:
             against = _reason(refusal)
-        yield from _of_region(region, against, barred)
+        yield from _of_region(region, tenant.id, against, barred)
 
 
 def _reason(refusal: Refusal | None) -> PlacementReason | None:
@@ -283,12 +285,18 @@ def _reason(refusal: Refusal | None) -> PlacementReason | None:
 
 
 def _of_region(
-    region: Region, against: PlacementReason | None, barred: Barred
+    region: Region, tenant: str, against: PlacementReason | None, barred: Barred
 ) -> Iterator[Verdict]:
-    """Yield the region's backends in order of preference; ``against`` rules out all of them."""
-    wanted = 0
+    """Yield the region's backends in order of preference; ``against`` rules out all of them.
+
+    Those that are dedicated to other tenants are not named.
+    """
+    wanted, own = 0, region.dedicates(tenant)
     for spec in region.backends:
-        reason = against or barred(spec)
+        if spec.reserved(tenant):
+            continue
+        shared = PlacementReason.NOT_DEDICATED if own and not spec.dedicated_to else None
+        reason = against or shared or barred(spec)
         allowed = reason is None
         if reason is None:
             spare = wanted == region.replicas

@@ -92,11 +92,6 @@ def check_schema(region: str, code: Code, schema: str, oldest_code: int) -> None
             advice=_to_upgrade(code, schema),
         )
     check_supported(region, code, oldest_code)
-    if schema < code.revision and not code.knows(schema):
-        raise CatalogUnsupported(
-            f"The catalog of {region} is at revision {schema}, which this code does not know.",
-            advice="Deploy the version of Domicile that migrated it, or a later one.",
-        )
 
 
 def check_supported(region: str, code: Code, oldest_code: int) -> None:

@@ -102,6 +102,21 @@ def may_retire(region: Region, backend: str, standings: dict[str, Standing]) -> 
     """Decide whether a backend may be emptied. ``standings``: of all backends of the region."""
     if not standings[backend].vacating:
         return Retire(backend, RetireReason.NOT_DECLARED)
-    left = sum(each is Standing.OPEN for each in standings.values())
-    enough = left >= region.replicas
+    enough = all(
+        sum(standings[spec.name] is Standing.OPEN for spec in region.places_of(tenant))
+        >= region.replicas
+        for tenant in _users(region, backend)
+    )
     return Retire(backend, RetireReason.ALLOWED if enough else RetireReason.TOO_FEW_LEFT)
+
+
+def peers(region: Region, backend: str) -> list[str]:
+    """Return the backends where the bytes may be that a backend takes, itself among them."""
+    users = _users(region, backend)
+    return [s.name for s in region.backends if any(s in region.places_of(t) for t in users)]
+
+
+def _users(region: Region, backend: str) -> Collection[str | None]:
+    """Return the tenants that a backend is dedicated to. None: it is shared."""
+    (spec,) = (spec for spec in region.backends if spec.name == backend)
+    return spec.dedicated_to or (None,)

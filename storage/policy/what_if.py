@@ -71,8 +71,14 @@ class Evaluation:
 
     def means(self, tenant: TenantSpec, data_class: DataClass, objections: frozenset[str]) -> Means:
         """Return what the change means for a tenant with these objections."""
-        agreements = tuple(tenant.agreements)
-        terms = tenant.home, tenant.residency, tenant.service, agreements, data_class, objections
+        agreements, change = tuple(tenant.agreements), self._change
+        homes = change.before.regions[tenant.home], change.after.regions[tenant.home]
+        owners = (spec.dedicated_to for home in homes for spec in home.backends)
+        own = tenant.id if any(tenant.id in some for some in owners) else None
+        terms = (
+            *(own, tenant.home, tenant.residency, tenant.service),
+            *(agreements, data_class, objections),
+        )
         found = self._known.get(terms)
         if found is None:
             if len(self._known) >= _REMEMBERED:
@@ -93,7 +99,7 @@ def _means(
 
     before, after = placed(changed.before), placed(changed.after)
     home = changed.after.regions[tenant.home]
-    run_by = {spec.name: spec.sub_processor for spec in home.backends}
+    run_by = {s.name: s.sub_processor for s in home.backends if not s.reserved(tenant.id)}
     noon = datetime.combine(changed.on, time(12), UTC)
 
     def reaches(company: str) -> bool:

@@ -12,12 +12,13 @@ from uuid import UUID
 
 from sqlalchemy import Connection
 
-from storage.catalog import objects, records, relocation
+from storage.catalog import finishing, objects, records, relocation
 from storage.catalog import tables as t
 from storage.catalog.kinds import ObjectKind, ObjectState
 from storage.catalog.objects import NewObject
 from storage.errors import BackendError
 from storage.objects.keyring import opens
+from storage.objects.places import meant_for
 from storage.packs.manifest import Manifest, Whole, read_manifest
 from storage.recovery.reconcile import Difference
 from storage.region import OpenRegion
@@ -112,7 +113,9 @@ def _store(
     family of its own: its contents are known record by record.
     """
     name, now, rows = difference.name, region.clock.now(), whole.manifest.rows
-    tenant, backends = rows[0].tenant if rows else None, _backends(region)
+    owners = {r.tenant for r in rows} | {r.tenant for r in whole.manifest.moved}
+    tenant = owners.pop() if len(owners) == 1 else None
+    backends = _backends(region, tenant)
     new = NewObject(name.object_id, name.kind, name.day, tenant, backends, now, now)
     at, compact_at = difference.listed, None if all_of_it else now
     _know(connection, new, at, (whole.size, whole.digest), compact_at)
@@ -127,7 +130,7 @@ def _know(
 ) -> None:
     """``what``: its size and digest. The replicate worker adds the missing replicas."""
     objects.adopt(connection, new, at, new.announced)
-    objects.finish(connection, new.id, *what, replicate_at=new.announced, compact_at=compact_at)
+    finishing.finish(connection, new.id, *what, replicate_at=new.announced, compact_at=compact_at)
 
 
 def _reattach_key(
@@ -141,7 +144,8 @@ def _reattach_key(
     if sealed is None:
         return False
     now, tenant = region.clock.now(), manifest.rows[0].tenant
-    new = NewObject(key_id, ObjectKind.HOLD_KEY, None, tenant, _backends(region), now, now)
+    backends = _backends(region, tenant)
+    new = NewObject(key_id, ObjectKind.HOLD_KEY, None, tenant, backends, now, now)
     _know(connection, new, at, (len(sealed), hashlib.sha256(sealed).digest()))
     return True
 
@@ -161,8 +165,8 @@ def _key_at(region: OpenRegion, key_id: UUID) -> tuple[dict[str, str], bytes | N
     return at, found
 
 
-def _backends(region: OpenRegion) -> tuple[str, ...]:
-    return region.lawful()[: region.region.replicas]
+def _backends(region: OpenRegion, tenant: str | None) -> tuple[str, ...]:
+    return meant_for(region, tenant, region.lawful())[: region.region.replicas]
 
 
 def _compact_empty(

@@ -15,7 +15,16 @@ from uuid import UUID
 from sqlalchemy import Connection
 from structlog.typing import FilteringBoundLogger
 
-from storage.catalog import erasure_waits, holds, identity, ledger, objects, records, topologies
+from storage.catalog import (
+    dedications,
+    erasure_waits,
+    holds,
+    identity,
+    ledger,
+    objects,
+    records,
+    topologies,
+)
 from storage.catalog.kinds import ObjectKind, ObjectState
 from storage.catalog.objects import NewObject
 from storage.errors import BackendError
@@ -120,6 +129,7 @@ def finish(region: OpenRegion, silent: Collection[str]) -> None:
     with region.catalog.begin() as connection:
         _repair_all(region, reconcile(region, connection, list(region.backends), unread))
     with region.catalog.begin() as connection:
+        dedications.check(connection, region.region)  # also for what was just taken back
         topologies.trust(connection, region.topology, region.clock.now())
         identity.accept(connection, sorted(unread))
 

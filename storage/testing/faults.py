@@ -250,6 +250,9 @@ class FaultyBackend:
     def identity(self, *, timeout: float) -> UUID | None:
         return self.ask("identity", "", lambda: self.inner.identity(timeout=timeout))
 
+    def expect(self, identity: UUID) -> None:
+        self.inner.expect(identity)
+
     def identify(self, identity: UUID, *, timeout: float) -> None:
         self.ask("identify", "", lambda: self.inner.identify(identity, timeout=timeout))
 

@@ -11,6 +11,7 @@ from structlog.typing import FilteringBoundLogger
 
 from storage.catalog import copies, departures, objections
 from storage.catalog.objections import InForce
+from storage.objects.losses import losses_of
 from storage.objects.places import run_by
 from storage.policy import LEASE, WAITING
 from storage.region import OpenRegion
@@ -61,5 +62,7 @@ def _look(region: OpenRegion, found: InForce, log: FilteringBoundLogger, *, full
         gone = None if left else found.gone or now
         later = timedelta() if full else WAITING if left else _AGAIN
         objections.looked(connection, found, gone=gone, look_at=now + later)
+        (lost,) = losses_of(region, connection, [found])
     if gone is not None and found.gone is None:
-        log.info("objection_done", region=region.name, sub_processor=found.company)
+        how = "attested" if lost else "seen"
+        log.info("objection_done", region=region.name, sub_processor=found.company, how=how)

@@ -20,6 +20,9 @@ from storage.policy import LEASE, AbsenceReason, absent, may_destroy, retry_afte
 from storage.region import OpenRegion
 
 BATCH = 64
+DOUBT = timedelta(minutes=5)
+"""How long after storage was said to be lost a write may still have gone there: it was announced
+just before, by a process whose clock is a little ahead."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,8 +153,7 @@ def _note(
     for outcome in outcomes:
         if outcome.gone is not None:
             name = outcome.attempt.backend
-            began = made(outcome.attempt.id) - 2 * region.clock.error
-            lost = name in losses and began <= losses[name]
+            lost = name in losses and made(outcome.attempt.id) <= losses[name] + DOUBT
             visibility = region.visibility(name, postures.get(name), lost=lost)
             purges.mark_gone(
                 connection, outcome.attempt, visibility, outcome.gone, control=outcome.control

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from structlog.typing import FilteringBoundLogger
 
-from storage.catalog import departures
+from storage.catalog import departures, storages
 from storage.catalog.departures import Departure
 from storage.errors import Unavailable
 from storage.objects.keyring import KeyRing
@@ -39,16 +39,24 @@ def retire(
         with region.catalog.begin() as connection:
             known = departures.latest(connection, backend)
             left = departures.count_left(connection, backend)
+            lost = backend not in storages.known(connection)
+            lost = lost and backend in storages.last_losses(connection)
         if known is not None:
             tell(known.replicas)
         if known is not None and known.token is not None and not left:
             return known
         if (known, left) == before:
-            raise _unfinished(backend, left)
+            raise _unfinished(backend, left, lost=lost)
         before = known, left
 
 
-def _unfinished(backend: str, left: int) -> Unavailable:
+def _unfinished(backend: str, left: int, *, lost: bool) -> Unavailable:
+    if lost:
+        return Unavailable(
+            f"The storage of {backend} is lost, and it has no other: nothing can be listed there.",
+            advice="Make an empty directory (domicile init) or bucket for it, which its entry "
+            "names. Then run this command again.",
+        )
     if not left:
         return Unavailable(
             f"{backend} has bytes that no row of the catalog knows.",

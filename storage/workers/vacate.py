@@ -39,8 +39,9 @@ def leaving(region: OpenRegion) -> list[str]:
 def vacate(region: OpenRegion, log: FilteringBoundLogger) -> int:
     """Move one batch. Always return 0: the rest waits for later rounds, after the purge."""
     names, now = leaving(region), region.clock.now()
+    staying = region.standings().keys() - set(names)
     with region.catalog.begin() as connection:
-        departures.follow(connection, names, now)
+        departures.follow(connection, names, staying, now)
         claimed = departures.claim(connection, names, now, now + LEASE, BATCH) if names else []
     answering = answering_backends(region) if claimed else set()
     for replica, object_id in claimed:

@@ -17,13 +17,19 @@ from pathlib import Path
 from types import ModuleType
 
 from storage.testing import Server
-from tests.crashpoints import region_end, region_init
+from tests.crashpoints import region_drain, region_end, region_init, region_provision
 from tests.crashpoints.ground import Ground, make_ground
 from tests.crashpoints.operations import OPERATIONS
 from tests.crashpoints.pairs import PAIRS, cuts_of, try_cut
 from tests.crashpoints.points import find_moments, points_of, try_point
 from tests.support.catalogs.statements import shared_statements
 
+REGIONS: dict[str, ModuleType] = {
+    "init": region_init,
+    "region provision": region_provision,
+    "region retire": region_end,
+    "drain": region_drain,
+}
 _LINE = "{:<34}{:>9}{:>9}{:>9}{:>9}{:>9}"
 
 
@@ -59,7 +65,7 @@ def main() -> int:
         with tempfile.TemporaryDirectory() as folder, shared_statements():
             ground = make_ground(server, Path(folder))
             _crash(ground, [name for name in OPERATIONS if not only or name in only], report)
-            for name, module in (("init", region_init), ("region retire", region_end)):
+            for name, module in REGIONS.items():
                 if not only or name in only:
                     _region(ground, name, module, report)
             _cut(ground, [name for name in PAIRS if not only or name in only], report)

@@ -34,7 +34,7 @@ How = Literal["stop", "late", "others"]
 ``late``: that of the effect itself comes to its backend much later. ``others``: those that are sent
 at the same time as the effect come there, and the effect does not."""
 
-_READS = ("get", "list_key", "scan")
+_READS = ("find_lock", "get", "list_key", "scan")
 _LANDS = ("put", "upload.finish")
 _AUDITED = {"open": 0, "os.rename": 1, "os.link": 1, "os.remove": 0, "os.mkdir": 0}
 _QUOTES = '("'

@@ -29,6 +29,7 @@ from storage.model import (
     Scope,
     TenantSpec,
 )
+from storage.objects.recognition import strangers
 from storage.region import Limits
 from storage.testing import FakeClock, FakeProcessor
 from storage.workers.loop import Duty, Worker, duties
@@ -222,6 +223,15 @@ class Stage(Cluster):
         self.tapes: list[Tape] = []
         super().__init__(ground.settings, threads=False, processes=0)
         self.clock = FakeClock(MORNING)
+        self._recognize_storage()
+
+    def _recognize_storage(self) -> None:
+        """Give the storage its identities, as a service does when it opens for the first time."""
+        first = self.start()
+        for served in homes_of(first.store).regions.values():
+            assert not strangers(served.region, list(served.region.backends))
+        self.processes.remove(first)
+        first.stack.close()
 
     def start(self, tape: Tape | None = None, *, probing: bool = False) -> Actor:
         """Start a new process."""

@@ -7,7 +7,7 @@ import pytest
 
 from storage.catalog import objects, reaping
 from storage.testing import Server
-from tests.crashpoints import region_end, region_init
+from tests.crashpoints import region_drain, region_end, region_init, region_provision
 from tests.crashpoints.effects import Crash, Tape
 from tests.crashpoints.ground import Ground, make_ground
 from tests.crashpoints.operations import OPERATIONS
@@ -47,6 +47,18 @@ def test_an_initialization_ends_in_the_middle(ground: Ground) -> None:
 def test_the_end_of_a_region_ends_in_the_middle(ground: Ground, number: int) -> None:
     """Another process completes it, and signs once."""
     region_end.try_point(ground, number)
+
+
+@pytest.mark.parametrize("number", [39, 57, 62])
+def test_a_drain_ends_in_the_middle(ground: Ground, number: int) -> None:
+    """Another process completes it. Nothing is signed while a byte is at the company."""
+    region_drain.try_point(ground, number)
+
+
+@pytest.mark.parametrize("number", [12, 26])
+def test_provisioning_ends_in_the_middle(ground: Ground, number: int) -> None:
+    """Another process completes it, and no service uses the region before."""
+    region_provision.try_point(ground, number)
 
 
 # at least one of each kind of operation

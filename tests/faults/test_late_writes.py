@@ -8,7 +8,7 @@ import pytest
 from storage.catalog.objects import Replica, replicas_of
 from storage.errors import DomicileError
 from storage.model import DataClass, Purpose, ReplicaState
-from storage.objects.transfer import send
+from storage.objects.transfer import start
 from storage.testing import Call, Domicile, Gate
 from tests.support.actions import duty, erase, get, is_complete, packs_on, work
 from tests.support.faults.transactions import ANNOUNCING, CatalogFaults, next_is
@@ -120,7 +120,8 @@ def test_what_waits_for_a_sender_is_not_sent_after_its_time(
         narrow = replace(region, pool=senders, limits=replace(region.limits, attempt=0.05))
         senders.submit(busy.wait)
         before = domicile.backends[attempt.backend].count("put")
-        sent = send(narrow, [attempt], b"late", until=region.deadline(region.clock.now()))
+        until = region.deadline(region.clock.now())
+        sent = start(narrow, [attempt], b"late", until=until)()
         busy.open.set()
 
     assert sent.stored == []

@@ -1,13 +1,18 @@
 """Regions that revisions declare, with the embedded PostgreSQL."""
 
+import json
+import re
 import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner, Result
 
 from storage.catalog import stages
+from storage.cli.app import app
+from storage.cli.exit_codes import Exit
 from storage.errors import CatalogUnsupported
 from storage.initialize import init
 from storage.migrating.scaffold import new_topology
@@ -60,3 +65,48 @@ def test_a_declared_region_is_changed_and_retired(embedded: Place) -> None:
         opened(US, regions[US].catalog_url.get_secret_value()) as connection,
     ):
         assert stages.latest(connection) is Stage.RETIRED
+
+
+def test_the_list_of_regions_says_how_far_each_is(embedded: Place) -> None:
+    """Before anything is there too. A region that is only declared is no news for a command."""
+
+    def run(*arguments: str) -> Result:
+        return CliRunner().invoke(app, list(arguments))
+
+    def stages_of() -> dict[str, str | None]:
+        told = json.loads(run("region", "list", "--json").stdout)
+        return {each["region"]: each["stage"] for each in told["regions"]}
+
+    assert stages_of() == {EU: None, US: None}
+    begun = run("init")
+    assert begun.stdout == f"proposed {EU}\nproposed {US}\n"
+    assert f"Run: domicile region provision {EU} {US}" in begun.stderr
+    assert stages_of() == {EU: "proposed", US: "proposed"}
+    provisioned = run("region", "provision", EU)
+    assert "routable" in provisioned.stdout
+    shown = run("region", "list").stdout
+    assert re.search(rf"{EU} .* routable ", shown)
+    assert re.search(rf"{US} .* proposed ", shown)
+
+    terms = ["--account", "acme", "--home", EU, "--residency", "EU", "--dpa", "2026-01-05"]
+    made = run("tenant", "ensure", "acme-eu", *terms)
+
+    assert run("init").stdout == f"ready {EU}\nproposed {US}\n"
+    assert made.exit_code == 0
+    assert "region_not_opened" not in made.stderr
+
+
+def test_a_region_that_does_not_answer_is_listed(embedded: Place) -> None:
+    """With the others, whose stages are known, and its error."""
+    init(load_settings(), dependencies=MEANS)
+    topology = embedded.directory / "regions"
+    text = (topology / f"{EU}.toml").read_text()
+    new = text.replace(EU, "eu-north-1").replace("eu-a", "north-a").replace("eu-b", "north-b")
+    (topology / "eu-north-1.toml").write_text(new)
+
+    found = CliRunner().invoke(app, ["region", "list", "--json"])
+
+    told = json.loads(found.stdout)
+    assert found.exit_code == Exit.CONFIGURATION
+    assert [each["stage"] for each in told["regions"]] == ["proposed", None, "proposed"]
+    assert [each["region"] for each in told["failed"]] == ["eu-north-1"]

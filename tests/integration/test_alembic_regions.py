@@ -5,6 +5,8 @@ from datetime import date
 from pathlib import Path
 
 import pytest
+from alembic.config import Config
+from alembic.script import ScriptDirectory
 from sqlalchemy import text
 
 from storage.bootstrap import open_store
@@ -231,6 +233,21 @@ class TestDeclaredRegions:
             ).all()
         assert found[0] == found[2] != found[1]
 
+    def test_a_downgrade_asks_for_its_regions_before_it_tries_one(self, theirs: Place) -> None:
+        """What a region says of it would hide that: one in use says to retire it first."""
+        theirs.alembic("upgrade", "heads")
+        with opened(EU, theirs.urls[EU]) as connection:
+            stages.add(connection, Stage.ROUTABLE, stages.declared(connection))
+
+        said = theirs.refuses("downgrade", "base")
+
+        assert (said, theirs.printed) == (
+            "A downgrade destroys. Name each region: -x region=NAME downgrade",
+            "",
+        )
+        named = theirs.refuses("-x", f"region={EU}", "downgrade", "base")
+        assert f"domicile region retire {EU}" in named
+
     def test_a_revision_whose_file_is_absent_is_refused(self, theirs: Place) -> None:
         """Its region alone, naming both."""
         (theirs.directory / "regions" / f"{US}.toml").unlink()
@@ -240,11 +257,22 @@ class TestDeclaredRegions:
         assert re.search(rf"declares {US}, and there is no\s+regions/{US}.toml", said)
         assert (theirs.stage(EU), theirs.at(US)) == (Stage.PROPOSED, "")
 
-    def test_merge_does_not_join_schema_and_topology(self, theirs: Place) -> None:
+    def test_a_merge_of_schema_and_topology_is_refused(self, theirs: Place) -> None:
         """Else no schema could be migrated without regions. Two heads of the topology may be."""
         before = set((theirs.directory / "versions").iterdir())
-        assert "merge is refused" in theirs.refuses("merge", NEWEST, "topology@head", "-m", "x")
-        assert set((theirs.directory / "versions").iterdir()) == before
+        script = ScriptDirectory.from_config(Config(theirs.directory / "alembic.ini"))
+        merged = script.generate_revision(
+            "abcdef",
+            "As alembic merge does",
+            head=[NEWEST, "topology@head"],
+            version_path=str(theirs.directory / "versions"),
+        )
+        assert merged is not None
+
+        said = theirs.refuses("upgrade", "heads")
+        assert f"Delete {merged.path}" in said
+        assert theirs.at(EU) == ""
+        Path(merged.path).unlink()
 
         (first,) = (file.name.partition("_")[0] for file in before if file.suffix == ".py")
         for message in ("One", "Other"):

@@ -221,7 +221,8 @@ class Disk:
     def mount(self, domicile: Domicile) -> None:
         """Put the backends of the EU on it, with a reserve of 64 MiB."""
         for name in EU:
-            domicile.backends[name].inner = DirectoryBackend(
+            identity = domicile.backends[name].identity(timeout=10)
+            disk = DirectoryBackend(
                 name,
                 domicile.settings.home / "backends" / name,
                 clock=time.monotonic,
@@ -229,6 +230,9 @@ class Disk:
                 reserve=64 * MIB,
                 free=lambda _: self.free,
             )
+            assert identity is not None
+            disk.identify(identity, timeout=10)
+            domicile.backends[name].inner = disk
 
 
 def test_a_full_disk_refuses_writes_and_erases(domicile: Domicile) -> None:

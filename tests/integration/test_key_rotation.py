@@ -24,7 +24,7 @@ MEANS = Dependencies(clock=lambda _: FakeClock())
 def rotated(domicile: Domicile, section: Section = "pseudonym") -> None:
     """Rotate the keys, tell the catalog, and open the store anew."""
     rotate(domicile.settings.regions[HOME].keys_file, os.urandom, region=HOME, section=section)
-    init(domicile.settings, dependencies=MEANS)
+    init(domicile.settings, dependencies=domicile.dependencies)
     domicile.open()
 
 
@@ -81,7 +81,7 @@ def test_a_version_is_not_used_before_its_catalog_knows_it(domicile: Domicile) -
 
     with pytest.raises(SettingsError, match="Run domicile init"):
         domicile.open()
-    init(domicile.settings, dependencies=MEANS)
+    init(domicile.settings, dependencies=domicile.dependencies)
     domicile.open()
 
 
@@ -89,7 +89,7 @@ def test_a_process_that_knows_too_few_versions_says_so(domicile: Domicile) -> No
     """Started before the rotation, it would miss what others have stored since."""
     t = domicile.tenant()
     rotate(domicile.settings.regions[HOME].keys_file, os.urandom, region=HOME, section="pseudonym")
-    init(domicile.settings, dependencies=MEANS)
+    init(domicile.settings, dependencies=domicile.dependencies)
 
     with pytest.raises(KeyUnavailable, match="newest key file"):
         t.list(subject="u")
@@ -108,7 +108,7 @@ def test_an_older_copy_of_the_key_file(domicile: Domicile) -> None:
     with pytest.raises(SettingsError, match="Restore the newest one"):
         domicile.open()
     with pytest.raises(SettingsError, match="Restore the newest one"):
-        init(domicile.settings, dependencies=MEANS)
+        init(domicile.settings, dependencies=domicile.dependencies)
 
 
 @pytest.mark.parametrize("section", ["root", "signing"])

@@ -5,9 +5,12 @@ from pathlib import Path
 import pytest
 
 from storage.backends.memory import MemoryBackend
+from storage.catalog import tables as t
 from storage.cli.exit_codes import Exit
-from storage.errors import BackendReplaced, InvalidRequest
+from storage.draining import drain
+from storage.errors import BackendReplaced, InvalidRequest, Unavailable
 from storage.evidence.departures import verify_statement
+from storage.evidence.keys import export_pem
 from storage.evidence.receipts import Leaf, verify
 from storage.model import Erasure
 from storage.objects.recognition import attest_loss
@@ -60,7 +63,7 @@ def test_what_came_later_is_seen_absent(domicile: Domicile) -> None:
     tenant = domicile.tenant()
     put_prompt(domicile, "before")
     lose(domicile)
-    domicile.pass_time(minutes=1)
+    domicile.pass_time(minutes=10)
     put_prompt(domicile, "u")
     erasure = erase(domicile.store.tenant(tenant.id))
 
@@ -124,13 +127,18 @@ def test_storage_that_comes_back_before_the_other_is_used(domicile: Domicile) ->
         domicile.open()
 
 
-def test_a_backend_that_was_never_used(domicile: Domicile) -> None:
-    """There is nothing to lose. A second time there is not either."""
+def test_a_loss_is_noted_once(domicile: Domicile) -> None:
+    """A second time it says when and by whom, and what to do. What is new lost nothing."""
     put_prompt_of(domicile)
     domicile.take_down(NAME)
     attest_loss(home(domicile), NAME, actor="ops-7", document=DOCUMENT)
 
-    with pytest.raises(InvalidRequest, match="never stored"):
+    with pytest.raises(InvalidRequest, match="noted as lost on 2026-03-01 by ops-7") as caught:
+        attest_loss(home(domicile), NAME, actor="ops-8", document=DOCUMENT)
+    assert "domicile scrub" in caught.value.advice
+    with home(domicile).catalog.begin() as connection:
+        connection.execute(t.backend_storage.delete())
+    with pytest.raises(InvalidRequest, match="never stored anything in eu-a"):
         attest_loss(home(domicile), NAME, actor="ops-7", document=DOCUMENT)
 
 
@@ -153,11 +161,44 @@ def test_the_statement_of_a_backend_that_lost_its_storage(
 
     assert statement.seen == ()
     assert {"object", "version", "upload"} <= set(statement.attested)
+    (tmp_path / "drain").write_text(
+        drain(served.region, served.keys, "lindenhost", domicile.log, tell=lambda _: None)
+    )
+    (tmp_path / "key").write_text(export_pem(served.region.signing.public_key()))
+    verify_it = ("receipt", "verify", tmp_path / "drain", "--key", tmp_path / "key")
+    (emptied,) = CommandLine(tmp_path).told(*verify_it)["drain"]["backends"]
+    assert emptied["attested"] == [kind.value for kind in statement.attested]
+    assert f"attested: {', '.join(emptied['attested'])}" in " ".join(
+        CommandLine(tmp_path)(*verify_it).stdout.split()
+    )
+
+
+def test_a_lost_backend_needs_storage_to_leave(domicile: Domicile, tmp_path: Path) -> None:
+    """Nothing else could be listed, and the error says so."""
+    put_prompt_of(domicile)
+    domicile.take_down(NAME)
+    attest_loss(home(domicile), NAME, actor="ops-7", document=DOCUMENT)
+    topology = three_backends(tmp_path, retires=NAME)
+    domicile.settings = domicile.settings.model_copy(update={"topology": topology})
+    domicile.open()
+    served = domicile.homes.served(HOME)
+
+    with pytest.raises(Unavailable, match="is lost, and it has no other") as caught:
+        retire(served.region, served.keys, NAME, domicile.log, tell=lambda _: None)
+    assert "empty directory" in caught.value.advice
 
 
 def test_on_the_command_line(line: CommandLine) -> None:
     """A disk is lost; the words say what to do, and who said so is shown."""
     line.put("mine", "--subject", "u")
+    terms = ("--account", "z", "--home", HOME, "--residency", "EU", "--dpa", "2026-01-05")
+    line.told("tenant", "ensure", "zeta", *terms)
+    line.told("tenant", "object", "zeta", "lindenhost", "--by", "officer-7", "--ticket", "CASE-1")
+    shown = " ".join(line("tenant", "objections", "zeta").stdout.split())
+    (objection,) = line.told("tenant", "objections", "zeta")["objections"]
+    looked = objection["look_at"].replace("T", " ")[:16]
+    assert f"not confirmed yet: workers look from {looked} UTC on" in shown
+    line("worker", "--once")
     root = line.home / "backends" / "eu-a"
     attest = ("backend", "lost", "eu-a", "--actor", "ops-7", "--document", DOCUMENT)
     there = line(*attest)
@@ -177,3 +218,8 @@ def test_on_the_command_line(line: CommandLine) -> None:
 
     assert (loss["backend"], loss["actor"], loss["document"]) == ("eu-a", "ops-7", DOCUMENT)
     assert DOCUMENT[:16] in line("backend", "posture").output
+    attested = f"attested: storage of eu-a lost on {loss['lost'][:10]}, by ops-7"
+    for which in ("zeta",), ():
+        assert attested in " ".join(line("tenant", "objections", *which).stdout.split())
+        (objection,) = line.told("tenant", "objections", *which)["objections"]
+        assert objection["lost"] == [loss]

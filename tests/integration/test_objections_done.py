@@ -1,6 +1,7 @@
 """An objection is done when no byte of the tenant is at the company, also of what was erased."""
 
 from collections.abc import Sequence
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ from sqlalchemy import select
 from storage.catalog import tables as t
 from storage.errors import BackendUnavailable, TermsChanged
 from storage.model import DataClass, NewRecord, RecordId, Scope
+from storage.policy import WAITING
 from storage.testing import Domicile, Gate
 from tests.integration.test_objections import BY, HOST, of_its_shard, only, there, work_on
 from tests.support.actions import duty, erase, work
@@ -48,6 +50,28 @@ def check_is_done_when_gone(domicile: Domicile, theirs: Sequence[str] = ()) -> N
     work_on(domicile)
     assert content(domicile) == list(theirs)
     assert done(domicile) == (True, True)
+
+
+def test_it_says_when_workers_look_again(wide: Domicile) -> None:
+    """What was purged after a look is not confirmed until the next one."""
+    wide.backends["eu-a"].fail_before.clear()
+    tenant = wide.tenant()
+    tenant.put_file([b"a file"])
+    work_on(wide)
+    tenant.object(HOST, **BY)
+    duty(wide, "evacuate")
+    duty(wide, "purge")
+
+    found = only(tenant)
+    assert (found.left, found.gone) == (0, None)
+    assert found.look_at is not None
+    assert timedelta() < found.look_at - wide.clock.now() < WAITING
+    wide.pass_time(seconds=WAITING.total_seconds())
+    duty(wide, "evacuate")
+    assert done(wide) == (True, True)
+    later = only(tenant).look_at
+    assert later is not None
+    assert later > found.look_at + timedelta(hours=23)
 
 
 @pytest.mark.parametrize("erased_first", [True, False])

@@ -1,23 +1,29 @@
 """A backend that leaves the topology while replicas are there: noticed when the store opens."""
 
 import shutil
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from sqlalchemy import update
 
-from storage.catalog import tables as t
+from storage.bootstrap import open_regions
+from storage.catalog import departures, stages, storages
 from storage.cli.exit_codes import Exit, code_of
 from storage.errors import BackendUndeclared, KeyUnavailable, Unavailable
-from storage.model import DataClass, Purpose, RecordId
+from storage.initialize import init
+from storage.model import DataClass, Purpose, RecordId, Scope
 from storage.objects.keyring import KeyRing
 from storage.packs.reader import Reader
+from storage.policy import Stage
 from storage.region import Backends, OpenRegion
+from storage.retirement import retire, retire_open
 from storage.testing import Domicile
-from tests.support.actions import get
+from tests.integration.test_vacate import change, work_on
+from tests.support.actions import erase, get, is_complete, purge_all
 from tests.support.cli_harness import CommandLine
-from tests.support.inspect.stored import home
+from tests.support.inspect.stored import HOME, home
+from tests.support.topologies import delete_entry, three_backends
 from tests.support.topology_files import EU, SHIPPED, edit
 
 
@@ -57,16 +63,84 @@ def test_the_store_does_not_open(domicile: Domicile, tmp_path: Path) -> None:
     domicile.open()
 
 
-def test_what_is_gone_keeps_nothing_from_opening(domicile: Domicile, tmp_path: Path) -> None:
-    """Rows of replicas that were seen absent stay for a while, as evidence."""
+def test_that_its_replicas_are_gone_is_not_enough(domicile: Domicile, tmp_path: Path) -> None:
+    """Nobody saw it empty, and an erasure of what was there would wait for its listing for ever."""
     put(domicile)
+    purge_all(domicile, "eu-b")
+    domicile.settings = domicile.settings.model_copy(update={"topology": without_eu_b(tmp_path)})
+
+    for use in (domicile.open, lambda: init(domicile.settings, dependencies=domicile.dependencies)):
+        with pytest.raises(BackendUndeclared, match=r"eu-b .*was never seen empty") as caught:
+            use()
+
+        assert "with retires = true, and run: domicile backend retire eu-b" in caught.value.advice
+
+
+def test_after_its_statement_the_entry_is_not_needed(domicile: Domicile, tmp_path: Path) -> None:
+    """What was there is erased with a receipt. Nothing waits for a backend that nobody knows."""
+    put(domicile)
+    change(domicile, tmp_path / "1", retires="eu-b")
+    work_on(domicile)
+    deleted = three_backends(tmp_path / "2")
+    delete_entry(deleted, "eu-b")
+    domicile.settings = domicile.settings.model_copy(update={"topology": deleted})
+
+    domicile.open()
+    init(domicile.settings, dependencies=domicile.dependencies)
+
+    erasure = erase(domicile.store.tenant("acme-eu"), Scope.tenant())
+    work_on(domicile)
+    assert is_complete(domicile, erasure)
+    with home(domicile).catalog.begin() as connection:  # as a worker of an older topology does
+        departures.follow(connection, [], ["eu-a", "eu-b"], domicile.clock.now())
+    with pytest.raises(BackendUndeclared, match="was never seen empty"):
+        domicile.open()
+
+
+def test_storage_that_is_lost_needs_no_entry(domicile: Domicile, tmp_path: Path) -> None:
+    """Nobody can list it ever again."""
+    purge_all(domicile, "eu-b")
     with home(domicile).catalog.begin() as connection:
-        connection.execute(
-            update(t.replica).where(t.replica.c.backend == "eu-b").values(state="gone")
-        )
+        now = domicile.clock.now()
+        assert storages.note_loss(connection, "eu-b", now, actor="ops-7", document="a" * 64)
     domicile.settings = domicile.settings.model_copy(update={"topology": without_eu_b(tmp_path)})
 
     domicile.open()
+
+
+def test_a_retired_region_needs_no_entries(domicile: Domicile, tmp_path: Path) -> None:
+    """All of it was seen empty, whatever topology was seen since."""
+    shipped, means = domicile.settings, domicile.dependencies
+    domicile.pass_time(hours=1)
+    statement = retire(shipped, HOME, domicile.log, dependencies=means)
+    domicile.pass_time(days=1)
+    init(shipped, dependencies=means)
+    lacks = shipped.model_copy(update={"topology": without_eu_b(tmp_path)})
+
+    init(lacks, dependencies=means)
+
+    with open_regions(lacks, means, only=HOME) as (region,):
+        assert retire_open(region, domicile.log) == statement
+
+
+@pytest.mark.parametrize("later", [False, True])
+def test_a_region_that_begins_again_needs_entries_of_what_it_uses(
+    domicile: Domicile, tmp_path: Path, *, later: bool
+) -> None:
+    """What was used before its statement was seen empty. What is used then was not."""
+    domicile.pass_time(hours=1)
+    retire(domicile.settings, HOME, domicile.log, dependencies=domicile.dependencies)
+    with home(domicile).catalog.begin() as connection:
+        stages.add(connection, Stage.ROUTABLE, "")
+    if later:
+        domicile.pass_time(days=1)
+        domicile.open()
+        purge_all(domicile, "eu-b")
+    domicile.settings = domicile.settings.model_copy(update={"topology": without_eu_b(tmp_path)})
+
+    unseen = pytest.raises(BackendUndeclared, match="never seen empty")
+    with unseen if later else nullcontext():
+        domicile.open()
 
 
 def test_commands_say_so(line: CommandLine, tmp_path: Path) -> None:

@@ -4,8 +4,10 @@ from contextlib import ExitStack
 from io import BytesIO
 
 import structlog
+from sqlalchemy import update
 
 from storage.bootstrap import worker_of
+from storage.catalog import tables as t
 from storage.client.homes import Homes
 from storage.client.regions import ServedRegions
 from storage.client.store import Store
@@ -15,7 +17,7 @@ from storage.errors import Erased, NotFound
 from storage.model import DataClass, Erasure, ErasureState, Purpose, Reason, RecordId, Scope
 from storage.testing import Domicile
 from storage.workers.loop import duties
-from tests.support.inspect.stored import HOME, homes_of
+from tests.support.inspect.stored import HOME, home, homes_of
 
 GONE = (Erased, NotFound)
 """What a read of an erased record raises: a fence is not kept for ever."""
@@ -67,3 +69,12 @@ def duty(domicile: Domicile, name: str, store: Store | None = None) -> None:
 def packs_on(domicile: Domicile) -> list[str]:
     """Return the keys of packs that are on any backend, in any version."""
     return [trace.key for b in domicile.backends.values() for trace in b.scan("pack/")]
+
+
+def purge_all(domicile: Domicile, name: str) -> None:
+    """Let nothing be on a backend, and let the catalog say so, though nobody listed it."""
+    inner, r = domicile.backends[name].inner, t.replica.c
+    for trace in list(inner.scan()):
+        inner.purge(trace.key)
+    with home(domicile).catalog.begin() as connection:
+        connection.execute(update(t.replica).where(r.backend == name).values(state="gone"))

@@ -1,10 +1,13 @@
 """Topologies with short periods, so that tests pass few days."""
 
+import json
 import shutil
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
 from regions.model import Topology
+from storage.region import Backends, OpenRegion
 from tests.support.topology_files import COMPANIES, EU, SHIPPED, edit
 
 PLACE, CELL = "eu-central-1", "eu-central-1-b"
@@ -72,6 +75,39 @@ def add_cell(directory: Path, *, rule: str = "fill", rooms: tuple[int, int] = (2
     second = second.replace("replicas =", f"room = {rooms[1]}\nreplicas =", 1)
     second = second.replace("eu-a", "eu-c").replace("eu-b", "eu-d")
     (directory / "regions" / f"{CELL}.toml").write_text(second)
+
+
+def dedicating(directory: Path, *tenants: str, retire: bool = False) -> Path:
+    """The shipped topology with two more backends in the EU, own-a and own-b, of these tenants.
+
+    Without tenants they are spares that all share.
+    """
+    shutil.copytree(SHIPPED, directory, dirs_exist_ok=True)
+    with (directory / EU).open("a") as file:
+        for name, company in (("own-a", "lindenhost"), ("own-b", "meerspeicher")):
+            kind = f'kind = "directory"\nsub_processor = "{company}"\npath = "backends/{name}"'
+            own = f"dedicated_to = {json.dumps(tenants)}\n" if tenants else ""
+            own += f"retires = {str(retire).lower()}"
+            file.write(f'\n[[backends]]\nname = "{name}"\n{kind}\n{own}\n')
+    return directory
+
+
+def delete_entry(directory: Path, name: str) -> None:
+    """Delete the entry of a backend of the EU."""
+    file = directory / EU
+    first, *entries = file.read_text().split("[[backends]]\n")
+    left = [entry for entry in entries if not entry.startswith(f'name = "{name}"\n')]
+    assert len(left) == len(entries) - 1
+    file.write_text("[[backends]]\n".join((first, *left)))
+
+
+def lacking(region: OpenRegion, name: str) -> OpenRegion:
+    """Return a region as a process has it whose topology lacks a backend."""
+    specs = tuple(spec for spec in region.region.backends if spec.name != name)
+    backends = Backends({spec.name: region.backends[spec.name] for spec in specs})
+    return replace(
+        region, region=region.region.model_copy(update={"backends": specs}), backends=backends
+    )
 
 
 def wanted(topology: Topology, region: str, on: date) -> list[str]:

@@ -210,6 +210,13 @@ def test_what_has_begun_keeps_its_dates(since: int, announced: int | None, key: 
     assert found.allowed == (day(-2) if key == "since" else day(-40))
 
 
+def test_what_has_begun_is_not_held_to_a_longer_notice() -> None:
+    """Its own was kept. The longer one is for what comes."""
+    seen = [company(-2, -40, listed=day(-39))]
+
+    assert faults(seen, company(-2, -40, 38)) == []
+
+
 def test_when_one_of_the_first_list_was_announced_may_be_added() -> None:
     """No catalog knows. Of a company that a catalog saw coming, it does. The rest stays."""
     assert faults([company(-2, -40)], company(-2, -39)) != []

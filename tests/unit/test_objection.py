@@ -1,6 +1,7 @@
 """Which companies a tenant may object to, and what an objection means."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
@@ -100,6 +101,32 @@ def test_an_objection_to_a_company_without_a_part_changes_nothing() -> None:
     effect = may_object(SHIPPED, SPEC, "prairie-racks", (), DAY).demand()
 
     assert (effect.places, effect.fewer_replicas) == (("eu-a", "eu-b"), False)
+
+
+@pytest.mark.parametrize(("name", "left"), [("acme-eu", ()), ("other", ("eu-b",))])
+def test_only_the_places_of_the_tenant_count(name: str, left: tuple[str, ...]) -> None:
+    """Its own, if it has any: what others share does not help it. Nor do its own help others."""
+    own = MemorySpec(name="own", sub_processor="lindenhost", dedicated_to=frozenset({"acme-eu"}))
+    backends = (*SHIPPED.regions["eu-central-1"].backends, own)
+    topology = with_region("eu-central-1", backends=backends)
+
+    found = may_object(topology, replace(SPEC, id=name), "lindenhost", (), DAY)
+
+    assert (found.effect.places if found.effect else ()) == left
+
+
+def test_the_end_of_an_agreement_counts_where_the_tenant_is() -> None:
+    """What happens to the shared places does not concern one with its own."""
+    ending = changed("meerspeicher", until=DAY + timedelta(100))
+    own = [
+        MemorySpec(name=f"own-{n}", sub_processor=company, dedicated_to=frozenset({"acme-eu"}))
+        for n, company in enumerate(("lindenhost", "quellwerk"))
+    ]
+    region = ending.regions["eu-central-1"]
+    region = region.model_copy(update={"backends": (*region.backends, *own)})
+    topology = ending.model_copy(update={"regions": {**ending.regions, region.name: region}})
+
+    assert may_object(topology, SPEC, "lindenhost", (), DAY).demand().too_few_from is None
 
 
 def test_an_objection_that_leaves_too_few_places_is_refused() -> None:

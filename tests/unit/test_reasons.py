@@ -40,7 +40,7 @@ CODES: dict[type[StrEnum], str] = {
     NoticeReason: "too_soon has_begun",
     ObjectionReason: "allowed unknown_company steward too_few_left",
     PlacementReason: "allowed spare other_region outside_residency sub_processor_not_yet "
-    "sub_processor_ended sub_processor_leaving backend_retires objected "
+    "sub_processor_ended sub_processor_leaving backend_retires not_dedicated objected "
     "posture_bad posture_unreadable posture_unknown "
     "catalog_sub_processor_not_yet catalog_sub_processor_ended "
     "keys_sub_processor_not_yet keys_sub_processor_ended backups_sub_processor_not_yet "

@@ -3,7 +3,7 @@
 import pytest
 
 from storage.errors import InvalidRequest, RegionNotRoutable
-from storage.policy import Stage, advances, check_open
+from storage.policy import Stage, advances, check_open, check_takes_tenants, takes_tenants
 
 
 @pytest.mark.parametrize("stage", [None, Stage.ROUTABLE, Stage.RETIRING])
@@ -19,6 +19,17 @@ def test_a_region_that_is_not_ready_names_the_command(stage: Stage) -> None:
         check_open("eu-1", stage)
 
     assert caught.value.advice == "Run: domicile region provision eu-1"
+
+
+@pytest.mark.parametrize("stage", [None, *Stage])
+def test_a_cell_is_chosen_only_if_its_region_would_take_the_tenant(stage: Stage | None) -> None:
+    """Else the choice would come to nothing."""
+    try:
+        check_takes_tenants("eu-1", stage)
+    except RegionNotRoutable:
+        assert not takes_tenants(stage)
+    else:
+        assert takes_tenants(stage)
 
 
 def test_a_retired_region_is_not_provisioned_again() -> None:

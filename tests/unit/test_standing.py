@@ -4,10 +4,11 @@ from datetime import date, timedelta
 
 import pytest
 
-from regions.backends import MemorySpec
+from regions.backends import BackendSpec, MemorySpec
 from regions.load import load_topology
+from regions.model import Region
 from storage.errors import RetirementRefused
-from storage.policy import RetireReason, Standing, may_leave, may_retire, settle, standing
+from storage.policy import RetireReason, Standing, may_leave, may_retire, peers, settle, standing
 
 REGION = load_topology().regions["eu-central-1"]
 COMPANY = load_topology().sub_processors["lindenhost"]
@@ -100,14 +101,62 @@ def test_a_replica_leaves_when_the_others_were_read(
     assert may_leave(home=home, intact=intact, required=required) is leaves
 
 
+def with_backends(*more: BackendSpec) -> Region:
+    """Return the region with more backends."""
+    return REGION.model_copy(update={"backends": (*REGION.backends, *more)})
+
+
+def own(*owners: str, retires: bool = True) -> MemorySpec:
+    """Return a backend that is dedicated to tenants."""
+    return MemorySpec(
+        name=f"own-{'-'.join(owners)}",
+        sub_processor="lindenhost",
+        dedicated_to=frozenset(owners),
+        retires=retires,
+    )
+
+
+@pytest.mark.parametrize(
+    ("more", "leaves", "reason"),
+    [
+        # those of others do not count: neither acme's for what is shared, nor the shared for acme
+        ((own("acme", retires=False),), "eu-a", RetireReason.TOO_FEW_LEFT),
+        ((own("acme"), own("acme", "b", retires=False)), "own-acme", RetireReason.TOO_FEW_LEFT),
+        # if all of its own retire it shares, and its bytes go there
+        ((own("acme"),), "own-acme", RetireReason.ALLOWED),
+        ((own("acme", "b"), own("b", retires=False)), "own-acme-b", RetireReason.TOO_FEW_LEFT),
+    ],
+)
+def test_a_dedicated_backend_is_emptied_to_those_of_its_tenants(
+    more: tuple[MemorySpec, ...], leaves: str, reason: RetireReason
+) -> None:
+    """Enough places must be left for each of them."""
+    region = with_backends(*more)
+    standings = {
+        spec.name: Standing.LEAVING if spec.retires or spec.name == leaves else Standing.OPEN
+        for spec in region.backends
+    }
+    assert may_retire(region, leaves, standings).reason is reason
+
+
+def test_peers_take_the_bytes_of_the_same_tenants() -> None:
+    """Where what is on a backend that leaves can go."""
+    region = with_backends(own("acme", "b"), own("b", retires=False))
+
+    assert peers(region, "eu-a") == ["eu-a", "eu-b"]
+    assert peers(region, "own-b") == ["own-acme-b", "own-b"]
+    assert peers(region, "own-acme-b") == ["eu-a", "eu-b", "own-acme-b", "own-b"]
+
+
 def test_a_backend_is_emptied_only_if_the_topology_says_so() -> None:
     """And only if enough lawful backends are left for every replica."""
+    region = with_backends(MemorySpec(name="eu-c", sub_processor="lindenhost"))
     standings = dict.fromkeys(("eu-a", "eu-b", "eu-c"), Standing.OPEN)
 
-    undeclared = may_retire(REGION, "eu-a", standings)
-    allowed = may_retire(REGION, "eu-a", standings | {"eu-a": Standing.LEAVING})
+    undeclared = may_retire(region, "eu-a", standings)
+    allowed = may_retire(region, "eu-a", standings | {"eu-a": Standing.LEAVING})
     few = may_retire(
-        REGION, "eu-a", standings | {"eu-a": Standing.LEAVING, "eu-b": Standing.NOT_YET}
+        region, "eu-a", standings | {"eu-a": Standing.LEAVING, "eu-b": Standing.NOT_YET}
     )
 
     assert undeclared.reason is RetireReason.NOT_DECLARED

@@ -33,6 +33,21 @@ kind = "directory"
 sub_processor = "neu"
 path = "backends/eu-n"
 """
+OWN = """
+[[backends.eu-central-1]]
+name = "own-a"
+kind = "directory"
+sub_processor = "lindenhost"
+path = "own/a"
+dedicated_to = ["acme-eu"]
+
+[[backends.eu-central-1]]
+name = "own-b"
+kind = "directory"
+sub_processor = "meerspeicher"
+path = "own/b"
+dedicated_to = ["acme-eu"]
+"""
 ELSEWHERE = """
 [[backends.eu-central-1]]
 name = "eu-n"
@@ -62,6 +77,20 @@ def means(
     after = SHIPPED if add is None else load_addition(SHIPPED, add)
     changed = suppose(SHIPPED, after, remove=remove, today=TODAY)
     return Evaluation(changed).means(SPEC, DataClass.PROMPT, frozenset(objections))
+
+
+def test_tenants_with_backends_of_their_own_are_evaluated_apart(tmp_path: Path) -> None:
+    """Else the first of two tenants with the same terms would speak for the other."""
+    file = added(tmp_path, OWN)
+    changed = suppose(SHIPPED, load_addition(SHIPPED, file), remove="lindenhost", today=TODAY)
+    evaluation = Evaluation(changed)
+
+    def told(name: str) -> Means:
+        return evaluation.means(replace(SPEC, id=name), DataClass.PROMPT, frozenset())
+
+    other, owner = told("other"), told("acme-eu")
+    assert (other.leaves, other.to) == (("eu-a",), ("eu-b",))
+    assert (owner.leaves, owner.to) == (("eu-a", "own-a"), ("own-b",))
 
 
 def test_a_host_less() -> None:

@@ -184,6 +184,9 @@ class S3Backend:
             return None
         return marker.read(self.name, found)
 
+    def expect(self, identity: UUID) -> None:
+        """Do nothing: no response says which bucket of that name it is about."""
+
     def identify(self, identity: UUID, *, timeout: float) -> None:
         put(self._bucket, marker.NAME, marker.text(self.name, identity), timeout=timeout)
 

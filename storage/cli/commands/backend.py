@@ -8,7 +8,6 @@ from typer import Argument, Option
 
 from storage.catalog import departures, postures, storages
 from storage.catalog.postures import Acceptance
-from storage.catalog.storages import Loss
 from storage.cli.error_handling import end_with_failed, failed_regions
 from storage.cli.opening import opened_homes
 from storage.cli.options import AsJson
@@ -32,7 +31,7 @@ from storage.client.regions import ServedRegion
 from storage.client.validate import check_actor, check_note
 from storage.errors import DOCUMENTATION, BackendUndeclared, InvalidRequest
 from storage.logs import make_logger
-from storage.model import PostureFinding, PostureState
+from storage.model import Loss, PostureFinding, PostureState
 from storage.region import OpenRegion
 from storage.text import did_you_mean, format_size, plural
 from storage.workers.retire import retire as empty

@@ -182,6 +182,9 @@ def _show(plan: Plan) -> None:
             ],
             indent=4,
         )
+    for name, ended in plan.former.items():
+        state = bad("left the topology, never seen empty") if ended is None else good("is empty")
+        print_text(name, state, indent=2)
     if plan.copies:
         print_text(bad(plural(plan.copies, "copy", "copies") + " not confirmed to be deleted"))
     for part, found in plan.parts.items():

@@ -1,5 +1,6 @@
 """``init``: create what the settings name."""
 
+from collections.abc import Mapping
 from typing import Annotated
 
 from typer import Option
@@ -10,6 +11,7 @@ from storage.cli.output import good, print_json, print_note, print_text
 from storage.cli.progress import busy
 from storage.errors import DomicileError
 from storage.initialize import Ready, init_each
+from storage.policy import Stage
 from storage.settings import load_settings
 
 
@@ -46,8 +48,7 @@ def init(
         print_json(document | done | failed_regions(failed))
         end_with_failed(failed, as_json=as_json)
         return
-    for name in regions:
-        print_text(good("ready"), name)
+    _show(regions)
     for name, revision in waiting.items():
         print_note(f"Migration {revision} of {name} waits: older code does not work after it.")
         print_note(f"When no code before {revision} runs: domicile init --through {revision}")
@@ -56,3 +57,14 @@ def init(
     for file in made:
         print_note(f"  {file}")
     end_with_failed(failed, as_json=as_json)
+
+
+def _show(regions: Mapping[str, Ready]) -> None:
+    """Show which regions are ready, and the stage of those that no service may open."""
+    stages = {name: ready.stage for name, ready in regions.items() if ready.stage is not None}
+    closed = {name: stage for name, stage in stages.items() if not stage.opens}
+    for name in regions:
+        print_text(closed.get(name) or good("ready"), name)
+    declared = " ".join(name for name, stage in closed.items() if stage is not Stage.RETIRED)
+    if declared:
+        print_note(f"No service opens these yet. Run: domicile region provision {declared}")

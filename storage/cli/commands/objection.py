@@ -1,23 +1,29 @@
 """``tenant object``, ``tenant withdraw`` and ``tenant objections``."""
 
+from collections.abc import Sequence
+from datetime import datetime
 from typing import Annotated
 
 from rich.text import Text
 from typer import Argument, Option
 
-from storage.cli.opening import opened
-from storage.cli.options import AsJson, TenantId
+from storage.cli.error_handling import end_with_failed, failed_regions
+from storage.cli.opening import opened, opened_homes
+from storage.cli.options import AsJson, Limit, TenantId
 from storage.cli.output import (
     bad,
     format_time,
     good,
     print_json,
     print_note,
+    print_page,
     print_table,
     warning,
 )
-from storage.errors import ObjectionRefused
-from storage.model import Objection
+from storage.client.homes import ask_each
+from storage.client.objections import all_in_force
+from storage.errors import InvalidRequest, ObjectionRefused
+from storage.model import Loss, Objection, TenantObjection
 from storage.settings import load_settings, topology_of
 from storage.text import did_you_mean, plural
 
@@ -84,8 +90,26 @@ def withdraw(
         print_note(f"{tenant} does not object to {company} any more.")
 
 
-def list_objections(tenant: TenantId, as_json: AsJson = False) -> None:
-    """List the objections of a tenant, also withdrawn ones, and what is left to move."""
+def list_objections(
+    tenant: Annotated[
+        str | None, Argument(metavar="[TENANT]", help="The tenant's id.", show_default=False)
+    ] = None,
+    after: Annotated[
+        str, Option(metavar="TENANT", help="Start after this tenant, for the next page.")
+    ] = "",
+    limit: Limit = 100,
+    as_json: AsJson = False,
+) -> None:
+    """List the objections of a tenant, also withdrawn ones, and what is left to move.
+
+    Without TENANT: those in force of all tenants, at most N tenants a page, as workers saw them
+    last.
+    """
+    if tenant is None:
+        _list_all(after, limit, as_json=as_json)
+        return
+    if after:
+        raise InvalidRequest("--after is for all tenants.", advice="Leave out TENANT.")
     with opened() as store:
         found = store.tenant(tenant).objections()
     if as_json:
@@ -100,6 +124,38 @@ def list_objections(tenant: TenantId, as_json: AsJson = False) -> None:
     )
 
 
+def _list_all(after: str, limit: int, *, as_json: bool) -> None:
+    with opened_homes() as homes:
+        pages, failed = ask_each(
+            homes.names,
+            lambda name: all_in_force(homes.served(name).region, after=after, limit=limit),
+        )
+    found = [one for some in pages.values() for one in some]
+    ids = sorted({one.tenant for one in found})
+    chosen = set(ids[:limit])
+    following = ids[limit - 1] if len(ids) >= limit else None
+    page = sorted(
+        (one for one in found if one.tenant in chosen), key=lambda one: (one.tenant, one.company)
+    )
+    if as_json:
+        print_json({"objections": page, "next": following} | failed_regions(failed))
+    else:
+        heads = ("tenant", "company", "region", "from (UTC)", "by", "ticket", "moved by", "state")
+        print_page(heads, [_row(one) for one in page], following)
+    end_with_failed(failed, as_json=as_json)
+
+
+def _row(one: TenantObjection) -> tuple[str | Text, ...]:
+    shown = (one.tenant, one.company, one.region, format_time(one.at), one.by, one.ticket)
+    return (*shown, str(one.due or "-"), _progress(one))
+
+
+def _progress(one: TenantObjection) -> Text:
+    if one.gone is not None:
+        return _done(one.gone, one.lost)
+    return bad("not done; OVERDUE") if one.overdue else warning("not done")
+
+
 def _state(one: Objection) -> Text:
     if one.withdrawn is not None:
         ended = f"{format_time(one.withdrawn)} by {one.withdrawn_by} ({one.withdrawn_ticket})"
@@ -108,5 +164,14 @@ def _state(one: Objection) -> Text:
         left = f"{one.left:,} left to move"
         return bad(f"{left}; OVERDUE") if one.overdue else warning(left)
     if one.gone is None:
-        return warning("not looked for yet: is a worker running?")
-    return good(f"nothing is there since {format_time(one.gone)}")
+        return warning(f"not confirmed yet: workers look from {format_time(one.look_at)} on")
+    return _done(one.gone, one.lost)
+
+
+def _done(gone: datetime, lost: Sequence[Loss]) -> Text:
+    """Return since when nothing is there, and who says so of what nobody sees absent."""
+    since = f"nothing is there since {format_time(gone)}"
+    if not lost:
+        return good(since)
+    attested = (f"{x.backend} lost on {x.lost:%Y-%m-%d}, by {x.actor}" for x in lost)
+    return warning(f"attested: storage of {'; '.join(attested)}; else {since}")

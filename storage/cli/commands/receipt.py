@@ -124,7 +124,7 @@ def _verify_drain(token: str, keys: PublicKeys, *, as_json: bool) -> None:
     )
     print_blank()
     print_table(
-        ("emptied backend", "located", "replicas", "sealed bytes", "statement"),
+        ("emptied backend", "located", "replicas", "sealed bytes", "statement", "absence"),
         [
             (
                 each.backend,
@@ -132,6 +132,7 @@ def _verify_drain(token: str, keys: PublicKeys, *, as_json: bool) -> None:
                 f"{each.replicas:,}",
                 format_size(each.bytes),
                 each.statement[:16],
+                f"attested: {', '.join(each.attested)}" if each.attested else "seen",
             )
             for each in drain.backends
         ],
@@ -155,7 +156,7 @@ def _verify_statement(token: str, keys: PublicKeys, *, as_json: bool) -> None:
             ("replicas purged", str(statement.replicas)),
             ("bytes", format_size(statement.bytes)),
             ("looked for", ", ".join(statement.seen)),
-            ("attested to be off", ", ".join(statement.attested) or "-"),
+            ("attested to be off or lost", ", ".join(statement.attested) or "-"),
             ("SHA-256 of the topology", statement.topology),
         ]
     )
@@ -306,7 +307,7 @@ def _show_postures(receipt: Receipt) -> None:
 
 def _looked_for(how: str, leaves: Sequence[Leaf]) -> str:
     kinds = ", ".join(sorted({kind.value for leaf in leaves for kind in leaf.looked_for}))
-    return f"{kinds} ({how})" if how == "seen" else f"{kinds} (attested to be off)"
+    return f"{kinds} ({how})" if how == "seen" else f"{kinds} (attested to be off or lost)"
 
 
 def _text(data: bytes) -> str:

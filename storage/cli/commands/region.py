@@ -7,9 +7,12 @@ from typing import Annotated
 import typer
 from typer import Argument, Option
 
-from regions.model import Region
+from regions.backends import BackendSpec
+from regions.model import Region, Topology
+from storage.catalog import stages
 from storage.cli.error_handling import end_with_failed, failed_regions
 from storage.cli.exit_codes import Exit
+from storage.cli.opening import catalog_of
 from storage.cli.options import AsJson
 from storage.cli.output import (
     bad,
@@ -23,50 +26,88 @@ from storage.cli.output import (
 )
 from storage.cli.progress import busy
 from storage.client.homes import ask_each
-from storage.errors import DOCUMENTATION, InvalidRequest
+from storage.errors import DOCUMENTATION, DomicileError, InvalidRequest
 from storage.logs import make_logger
 from storage.policy import Stage
 from storage.provisioning import Done
 from storage.provisioning import provision as carry_on
 from storage.retirement import Remaining
 from storage.retirement import retire as end
-from storage.settings import Settings, load_settings, topology_of
+from storage.settings import Settings, load_settings, region_settings, topology_of
+
+_LISTS = ("attested_off", "dedicated_to")
 
 
 def list_regions(as_json: AsJson = False) -> None:
-    """List the regions of the topology, and which of them this process serves."""
+    """List the regions of the topology, which of them this process serves, and their stages.
+
+    A region has a stage if a revision declares it, or if it was retired. That of a region which
+    this process does not serve is not known.
+    """
     settings = load_settings()
-    regions = topology_of(settings).regions.values()
+    topology = topology_of(settings)
+    regions = topology.regions.values()
+    found, failed = _stages(settings, topology)
     if as_json:
-        print_json({"regions": [_as_json(region, settings) for region in regions]})
-        return
-    print_table(
-        ("region", "jurisdiction", "served", "replicas", "required", "backends"),
-        [
-            (
-                region.name,
-                region.jurisdiction,
-                "yes" if _served(region, settings) else "no",
-                str(region.replicas),
-                str(region.required),
-                ", ".join(f"{b.name} ({b.sub_processor}, {b.located})" for b in region.backends),
-            )
-            for region in regions
-        ],
-    )
+        listed = [_as_json(region, settings, found.get(region.name)) for region in regions]
+        print_json({"regions": listed} | failed_regions(failed))
+    else:
+        print_table(
+            ("region", "jurisdiction", "served", "stage", "replicas", "required", "backends"),
+            [
+                (
+                    region.name,
+                    region.jurisdiction,
+                    "yes" if _served(region, settings) else "no",
+                    found.get(region.name) or "-",
+                    str(region.replicas),
+                    str(region.required),
+                    ", ".join(map(_described, region.backends)),
+                )
+                for region in regions
+            ],
+        )
+    end_with_failed(failed, as_json=as_json)
+
+
+def _stages(
+    settings: Settings, topology: Topology
+) -> tuple[dict[str, Stage | None], dict[str, DomicileError]]:
+    """Return the stage of each region that is served, and the errors of those not reached."""
+    found: dict[str, Stage | None] = {}
+    failed: dict[str, DomicileError] = {}
+    if settings.embedded and not (settings.home / "keys").exists():
+        return found, failed  # there is no server yet
+    with region_settings(settings, topology) as served:
+        for name, own in served.items():
+            catalog = catalog_of(name, own)
+            try:
+                with catalog.begin() as connection:
+                    found[name] = stages.if_any(connection)
+            except DomicileError as error:
+                failed[name] = error
+            finally:
+                catalog.close()
+    return found, failed
+
+
+def _described(spec: BackendSpec) -> str:
+    owners = f", of {' and '.join(sorted(spec.dedicated_to))}" if spec.dedicated_to else ""
+    return f"{spec.name} ({spec.sub_processor}, {spec.located}{owners})"
 
 
 def _served(region: Region, settings: Settings) -> bool:
     return settings.embedded or region.name in settings.regions
 
 
-def _as_json(region: Region, settings: Settings) -> dict[str, object]:
+def _as_json(region: Region, settings: Settings, stage: Stage | None) -> dict[str, object]:
     backends = [
         {
             "backend": b.name,
             "kind": b.kind,
             "sub_processor": b.sub_processor,
             "located": b.located,
+            "dedicated_to": sorted(b.dedicated_to),
         }
         for b in region.backends
     ]
@@ -74,6 +115,7 @@ def _as_json(region: Region, settings: Settings) -> dict[str, object]:
         "region": region.name,
         "jurisdiction": region.jurisdiction,
         "served": _served(region, settings),
+        "stage": stage,
         "replicas": region.replicas,
         "required": region.required,
         "backends": backends,
@@ -89,7 +131,8 @@ def new(
         Option(
             metavar="SPEC",
             help="A backend, as KEY=VALUE,KEY=VALUE with the keys of its entry in the file: name, "
-            "kind, sub_processor and so on. Repeat it, the preferred one first.",
+            "kind, sub_processor and so on; the names of a list are separated by +. Repeat it, the "
+            "preferred one first.",
         ),
     ],
     steward: Annotated[
@@ -107,8 +150,8 @@ def new(
     """Write the file of a new region, and the revision that declares it.
 
     Both are in the directory of DOMICILE_TOPOLOGY (see `domicile topology new`), for a review.
-    Nothing is created elsewhere: `alembic upgrade heads` notes the declaration, and
-    `domicile region provision` makes what the region needs.
+    Nothing is created elsewhere: `domicile init` or `alembic upgrade heads` notes the declaration,
+    and `domicile region provision` makes what the region needs.
     """
     from storage.migrating.scaffold import add_region  # noqa: PLC0415 - Alembic is slow to import
 
@@ -120,7 +163,7 @@ def new(
         return
     for file in made:
         print_text("made", str(file))
-    print_note("Review both. Then: alembic upgrade heads")
+    print_note(f"Review both. Then: domicile init, and: domicile region provision {name}")
 
 
 def provision(
@@ -246,7 +289,14 @@ def _backend(given: str) -> list[str]:
                 "A --backend is not a list of KEY=VALUE.",
                 advice="Use: --backend name=in-a,kind=s3,sub_processor=acme,bucket=b,aws_region=r",
             )
-    return ["", "[[backends]]", *(f"{key.strip()} = {_toml(value)}" for key, _, value in pairs)]
+    return ["", "[[backends]]", *(_line(key.strip(), value) for key, _, value in pairs)]
+
+
+def _line(key: str, value: str) -> str:
+    """Return a key and its value as TOML. The names of a list are separated by a plus sign."""
+    if key in _LISTS:
+        return f"{key} = {json.dumps([name.strip() for name in value.split('+')])}"
+    return f"{key} = {_toml(value)}"
 
 
 def _toml(value: str) -> str:

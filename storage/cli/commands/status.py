@@ -216,7 +216,7 @@ def _objections(region: RegionStatus) -> list[tuple[str, Text]]:
     if region.objections_overdue:
         text = f"{text}; {region.objections_overdue:,} OVERDUE"
     shown = bad if region.objections_overdue else warning
-    return [("objections", shown(f"{text}. See: domicile tenant objections TENANT"))]
+    return [("objections", shown(f"{text}. See: domicile tenant objections"))]
 
 
 def _ended(region: RegionStatus) -> list[tuple[str, Text]]:

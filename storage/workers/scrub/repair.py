@@ -22,7 +22,7 @@ from storage.catalog.objects import Replica
 from storage.catalog.scrubs import Row
 from storage.errors import BackendError, BackendUnavailable
 from storage.model import ReplicaState
-from storage.objects.places import lawful_for
+from storage.objects.places import lawful_for, meant_for
 from storage.objects.transfer import is_intact
 from storage.policy import Done, Finding, judge, may_destroy, reassign
 from storage.ports import ItemKind, StoredItem
@@ -87,7 +87,13 @@ class Target:
             readable=traces.readable,
             others=traces.others,
             elsewhere=row is not None and not here,
-            lawful=self.backend in self.region.lawful(),
+            lawful=self._lawful(row.tenant if row is not None else None),
+        )
+
+    def _lawful(self, tenant: str | None) -> bool:
+        """Whether what is a tenant's alone may be here (None: what several share)."""
+        return bool(meant_for(self.region, tenant, [self.backend])) and (
+            self.backend in self.region.lawful()
         )
 
     def traces(self, backend: str, key: str) -> Traces:

@@ -87,9 +87,23 @@ BUGS = (
     bug(
         "a merge joins schema and topology",
         "migrating/declarations.py",
-        "for each in merged}) > 1:",
-        "for each in merged}) > 2:",
+        "        _check_parents(script, revision)\n",
+        "",
         REGIONS,
+    ),
+    bug(
+        "a region that is not ready yet is a warning of every command",
+        "bootstrap.py",
+        "tell = log.info if expected else log.warning",
+        "tell = log.warning",
+        EMBEDDED,
+    ),
+    bug(
+        "the list of regions ends at one that does not answer",
+        "cli/commands/region.py",
+        "                failed[name] = error\n",
+        "                raise\n",
+        EMBEDDED,
     ),
     bug(
         "a stamp may lie",

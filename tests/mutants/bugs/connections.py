@@ -92,7 +92,7 @@ BUGS = (
     ),
     bug(
         "a lost commit is called an error of the settings",
-        "packs/flush.py",
+        "packs/outcomes.py",
         "    except (CatalogUnavailable, ConfigurationError):\n",
         "    except ConfigurationError:\n",
         "tests/faults/test_lost_commits.py",

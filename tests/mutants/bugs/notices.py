@@ -5,6 +5,7 @@ from tests.mutants.bugs.bug import Bug, bug
 POLICY = "tests/unit/test_notice.py"
 SEEN = "tests/integration/test_topologies_seen.py"
 REASSIGNED = "tests/integration/test_backends_reassigned.py"
+ORACLE = "tests/unit/test_placement_oracle.py"
 SHOWN = "tests/integration/test_cli_subprocessor.py"
 
 BUGS: tuple[Bug, ...] = (
@@ -21,6 +22,34 @@ BUGS: tuple[Bug, ...] = (
         "        if entry.notice_days:\n",
         "        if False:\n",
         ("tests/unit/test_topology_notice.py",),
+    ),
+    Bug(
+        "what is announced too late gets data",
+        "regions/model.py",
+        "        return told and self.since <= on\n",
+        "        return self.since <= on\n",
+        (ORACLE,),
+    ),
+    bug(
+        "an ended company gets data in a random topology",
+        "policy/placement.py",
+        "        return unavailable(spec, company, on) or objected or closed.get(spec.name)",
+        "        return objected or closed.get(spec.name)",
+        ORACLE,
+    ),
+    bug(
+        "a company that is objected to gets data in a random topology",
+        "policy/placement.py",
+        "        return unavailable(spec, company, on) or objected or closed.get(spec.name)",
+        "        return unavailable(spec, company, on) or closed.get(spec.name)",
+        ORACLE,
+    ),
+    bug(
+        "another region gets data in a random topology",
+        "policy/placement.py",
+        "        elif region.name != tenant.home:\n",
+        "        elif False:\n",
+        ORACLE,
     ),
     bug(
         "a notice counts from the day that is stated",

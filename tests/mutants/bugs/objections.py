@@ -4,6 +4,8 @@ from tests.mutants.bugs.bug import bug
 
 OBJECTIONS = "tests/integration/test_objections.py"
 DONE = "tests/integration/test_objections_done.py"
+LISTED = "tests/integration/test_cli_objections.py"
+LOST = "tests/integration/test_objections_lost.py"
 POLICY = "tests/unit/test_objection.py"
 COUNTS = "tests/integration/test_what_if.py"
 WHAT_IF = "tests/unit/test_what_if.py"
@@ -48,9 +50,9 @@ BUGS = (
     ),
     bug(
         "a key that another process placed is sent all the same",
-        "objects/keyring.py",
-        "            if terms is not None:\n",
-        "            if False:\n",
+        "objects/keymaking.py",
+        "        fit = [new.terms is None or _is_current(new.terms, current) for new in wanted]\n",
+        "        fit = [True for new in wanted]\n",
         OBJECTIONS,
     ),
     bug(
@@ -70,8 +72,8 @@ BUGS = (
     bug(
         "what is replicated does not look at objections",
         "objects/places.py",
-        "    return without(region, connection, backends, avoided) if avoided else tuple(backends)",
-        "    return tuple(backends)",
+        "    return without(region, connection, meant",
+        "    avoided = frozenset()\n    return without(region, connection, meant",
         OBJECTIONS,
     ),
     bug(
@@ -84,8 +86,8 @@ BUGS = (
     bug(
         "held records go where their tenant objects to it",
         "packs/relocate.py",
-        "    backends = without(region, connection, opened, avoided)[: region.region.replicas]",
-        "    backends = opened[: region.region.replicas]",
+        "    backends = places[: region.region.replicas]",
+        "    backends = meant_for(region, tenant, opened)[: region.region.replicas]",
         OBJECTIONS,
     ),
     bug(
@@ -136,6 +138,76 @@ BUGS = (
         "    if found.gone is None:\n        old",
         "    if True:\n        old",
         DONE,
+    ),
+    bug(
+        "what was lost before a tenant was there is held against its objection",
+        "policy/objection.py",
+        " and one.lost >= since",
+        "",
+        LOST,
+    ),
+    bug(
+        "what one company lost is held against another",
+        "policy/objection.py",
+        "if one.backend in backends and one.lost >= since",
+        "if one.lost >= since",
+        LOST,
+    ),
+    bug(
+        "the list of all objections forgets what was lost",
+        "client/objections.py",
+        "        lost=lost,\n    )",
+        "    )",
+        LOST,
+    ),
+    bug(
+        "an objection forgets what was lost",
+        "client/objections.py",
+        "        lost=lost,\n        overdue",
+        "        overdue",
+        LOST,
+    ),
+    bug(
+        "an objection is done, as the log says, though storage was lost",
+        "workers/evacuate.py",
+        '"attested" if lost else "seen"',
+        '"seen"',
+        LOST,
+    ),
+    bug(
+        "an objection does not say when workers look next",
+        "client/objections.py",
+        "        look_at=found.look_at,\n",
+        "",
+        DONE,
+    ),
+    bug(
+        "the words of an objection do not say when workers look",
+        "cli/commands/objection.py",
+        "workers look from {format_time(one.look_at)} on",
+        "is a worker running?",
+        "tests/integration/test_lost_storage.py",
+    ),
+    bug(
+        "the words of an objection forget what was lost",
+        "cli/commands/objection.py",
+        "    if not lost:\n        return good(since)",
+        "    if True:\n        return good(since)",
+        "tests/integration/test_lost_storage.py",
+    ),
+    bug(
+        "a list of objections has the ticket of an old one",
+        "catalog/objections.py",
+        "        .order_by(n.number.desc())\n        .limit(1)",
+        "        .order_by(n.number)\n        .limit(1)",
+        LISTED,
+    ),
+    bug(
+        "a page of objections ends within a tenant",
+        "catalog/objections.py",
+        "        .order_by(f.tenant, f.company)\n",
+        "        .order_by(f.tenant, f.company).limit(limit)\n",
+        LISTED,
     ),
     bug(
         "a change is blamed for what is refused anyway",

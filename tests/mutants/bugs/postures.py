@@ -129,8 +129,8 @@ BUGS: tuple[Bug, ...] = (
     bug(
         "a receipt does not say what the bucket did",
         "workers/purge.py",
-        "            visibility = region.visibility(name, postures.get(name))",
-        "            visibility = region.visibility(name, None)",
+        "            visibility = region.visibility(name, postures.get(name), lost=lost)",
+        "            visibility = region.visibility(name, None, lost=lost)",
         STORE,
     ),
 )

@@ -70,8 +70,10 @@ BUGS = (
     bug(
         "a record is queued for threads that do not start",
         "packs/queue.py",
-        "            if not lane.flushing:\n",
-        "            if self._lanes.setdefault(record.lane, lane) and not lane.flushing:\n",
+        "                self._flushers.submit(self._drain)  # may raise Busy\n"
+        "                self._lanes[record.lane] = lane\n",
+        "                self._lanes[record.lane] = lane\n"
+        "                self._flushers.submit(self._drain)\n",
         "tests/integration/test_fork.py",
     ),
     bug(

@@ -3,8 +3,10 @@
 from tests.mutants.bugs.bug import bug
 
 IDENTITY = "tests/contract/test_backend_identity.py"
+EXCHANGED = "tests/integration/test_exchanged_storage.py"
 LOST = "tests/integration/test_lost_storage.py"
 RECOGNITION = "tests/integration/test_recognition.py"
+UNDECLARED = "tests/integration/test_undeclared_backends.py"
 
 BUGS = (
     bug(
@@ -92,6 +94,13 @@ BUGS = (
         LOST,
     ),
     bug(
+        "a loss that is noted was never a loss",
+        "objects/recognition.py",
+        "    if not former:\n",
+        "    if True:\n",
+        LOST,
+    ),
+    bug(
         "lost storage comes back",
         "catalog/storages.py",
         "select(s.identity).where(s.backend == backend, s.lost.is_(None))",
@@ -101,8 +110,8 @@ BUGS = (
     bug(
         "what was lost is seen absent",
         "workers/purge.py",
-        "began <= losses[name]",
-        "began > losses[name]",
+        "made(outcome.attempt.id) <= losses[name]",
+        "made(outcome.attempt.id) > losses[name]",
         LOST,
     ),
     bug(
@@ -118,5 +127,75 @@ BUGS = (
         "                recognize(region)\n",
         "                pass\n",
         RECOGNITION,
+    ),
+    bug(
+        "a write goes to storage that nobody has recognized",
+        "objects/transfer.py",
+        "        recognize(region, replica.backend)\n        left",
+        "        left",
+        EXCHANGED,
+    ),
+    bug(
+        "an upload goes to storage that nobody has recognized",
+        "objects/transfer.py",
+        "            recognize(region, replica.backend)\n            return",
+        "            return",
+        EXCHANGED,
+    ),
+    bug(
+        "a directory does not compare its identity",
+        "backends/root.py",
+        "        if expected not in (None, found):\n",
+        "        if False:\n",
+        EXCHANGED,
+    ),
+    bug(
+        "a directory does not hear its identity",
+        "objects/recognition.py",
+        "    backend.expect(known)\n",
+        "    backend.recognized = True\n",
+        EXCHANGED,
+    ),
+    bug(
+        "a region opens without a backend that was used and never seen empty",
+        "catalog/departures.py",
+        "    for name in unseen(connection, there - set(known)):",
+        "    for name in ():",
+        UNDECLARED,
+    ),
+    bug(
+        "init notes a topology without a backend that was never seen empty",
+        "initialize.py",
+        "        departures.check(connection, catalog.region, declared)\n",
+        "        pass\n",
+        UNDECLARED,
+    ),
+    bug(
+        "a process goes on writing to storage that is lost",
+        "objects/write.py",
+        "    reconsider(region, connection, {name for _, targets in new for name in targets})\n",
+        "",
+        EXCHANGED,
+    ),
+    bug(
+        "a copy goes to storage that is lost",
+        "objects/write.py",
+        "    reconsider(region, connection, targets)\n",
+        "",
+        EXCHANGED,
+    ),
+    bug(
+        "what was announced just before a loss is seen absent",
+        "workers/purge.py",
+        "losses[name] + DOUBT",
+        "losses[name]",
+        EXCHANGED,
+    ),
+    bug(
+        "init notes a dedication that nobody has looked at",
+        "initialize.py",
+        "            dedications.check(connection, topology.regions[catalog.region])\n",
+        "            pass\n",
+        "tests/integration/test_dedicated.py",
     ),
 )

@@ -129,6 +129,9 @@ class SteppedBackend:
     def identity(self, *, timeout: float) -> UUID | None:
         return self.inner.identity(timeout=timeout)
 
+    def expect(self, identity: UUID) -> None:
+        self.inner.expect(identity)
+
     def identify(self, identity: UUID, *, timeout: float) -> None:
         with self.around():
             self.inner.identify(identity, timeout=timeout)
