@@ -24,7 +24,8 @@ def check_catalog(region: OpenRegion) -> None:
     with region.catalog.begin() as connection:
         check_open(region.name, stages.latest(connection))
         check_fits(region, connection)
-        changed = not topologies.in_use(connection, region.topology)
+        owned = any(spec.dedicated_to for spec in region.region.backends)
+        changed = owned and not topologies.in_use(connection, region.topology)
     if changed:
         with region.catalog.within(SNAPSHOT).begin() as connection:
             dedications.check(connection, region.region)

@@ -45,10 +45,10 @@ def check(connection: Connection, region: str, known: Collection[str]) -> None:
             f"The topology of {region} has no backend {name}, which has "
             f"{plural(count, 'replica')} in the catalog."
         )
-    if stages.latest(connection) is Stage.RETIRED:  # all of it was seen empty
+    former = storages.known(connection).keys() - set(known)
+    if not former or stages.latest(connection) is Stage.RETIRED:  # all of it was seen empty
         return
-    there = stored_in(connection, region) & storages.known(connection).keys()
-    for name in unseen(connection, there - set(known)):
+    for name in unseen(connection, former & stored_in(connection, region)):
         raise BackendUndeclared(
             f"{name} was a backend of {region} and was never seen empty.", advice=put_back(name)
         )

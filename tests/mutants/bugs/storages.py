@@ -159,7 +159,7 @@ BUGS = (
     bug(
         "a region opens without a backend that was used and never seen empty",
         "catalog/departures.py",
-        "    for name in unseen(connection, there - set(known)):",
+        "    for name in unseen(connection, former & stored_in(connection, region)):",
         "    for name in ():",
         UNDECLARED,
     ),
