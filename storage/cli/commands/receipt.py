@@ -155,7 +155,7 @@ def _verify_statement(token: str, keys: PublicKeys, *, as_json: bool) -> None:
             ("seen empty", format_time(statement.absent_at)),
             ("replicas purged", str(statement.replicas)),
             ("bytes", format_size(statement.bytes)),
-            ("looked for", ", ".join(statement.seen)),
+            ("looked for", ", ".join(statement.seen) or "-"),
             ("attested to be off or lost", ", ".join(statement.attested) or "-"),
             ("SHA-256 of the topology", statement.topology),
         ]
