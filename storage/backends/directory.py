@@ -8,13 +8,11 @@ purged like one, without what it points to; a link at the place of a directory i
 """
 
 import os
-import stat
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from heapq import merge
-from io import BufferedReader
 from operator import attrgetter
 from pathlib import Path
 from uuid import UUID
@@ -27,14 +25,22 @@ from storage.backends.root import (
     create_root,
     folder,
     free_bytes,
-    is_ours,
     mark,
-    names_in,
     opened_root,
     parents,
     read_marker,
     sync,
     translating,
+)
+from storage.backends.tree import (
+    ABSENT,
+    items_at,
+    opened_file,
+    remove_empty_parents,
+    split,
+    temporary_files,
+    temporary_items,
+    walk,
 )
 from storage.backends.uploads import AbortingUpload
 from storage.errors import (
@@ -50,7 +56,6 @@ from storage.model import Entropy, Posture
 from storage.ports import ItemKind, ObjectLock, StoredItem
 
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
-_ABSENT = (FileNotFoundError, NotADirectoryError, IsADirectoryError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,10 +168,10 @@ class DirectoryBackend:
             raise KeyAbsent(self.name)
         with self._location.opened() as root:
             try:
-                with _opened_file(key, root) as file:
+                with opened_file(key, root) as file:
                     file.seek(start)
                     return file.read(None if stop is None else stop - start)
-            except _ABSENT:
+            except ABSENT:
                 raise KeyAbsent(self.name) from None
 
     def preserve(self, key: str) -> None:
@@ -187,12 +192,12 @@ class DirectoryBackend:
         refused: list[BackendError] = []
         with self._location.opened() as root:
             # Temporary files first: one that is being renamed is found under its key afterwards.
-            names = [(TEMPORARY, name) for of, name in _temporary_files(root) if of == key]
-            for path, name in [*names, _split(key)]:
+            names = [(TEMPORARY, name) for of, name in temporary_files(root) if of == key]
+            for path, name in [*names, split(key)]:
                 try:
                     with (
                         self._location.translating(),
-                        suppress(*_ABSENT),
+                        suppress(*ABSENT),
                         folder(path, root) as parent,
                     ):
                         os.unlink(name, dir_fd=parent)
@@ -200,7 +205,7 @@ class DirectoryBackend:
                     refused.append(error)
             # Also for an absent key: the process that removed it may have crashed before its fsync.
             sync(TEMPORARY, root)
-            _remove_empty_parents(key, root)
+            remove_empty_parents(key, root)
         if refused:
             message = f"{len(refused)} of its files could not be removed"
             raise PurgeIncomplete(self.name, message) from refused[0]
@@ -208,17 +213,17 @@ class DirectoryBackend:
     def list_key(self, key: str) -> list[StoredItem]:
         checked(key)
         with self._location.opened() as root:
-            found = [item for item in _temporary_items(root) if item.key == key]
-            return [*found, *_items_at(key, ItemKind.OBJECT, key, root)]
+            found = [item for item in temporary_items(root) if item.key == key]
+            return [*found, *items_at(key, ItemKind.OBJECT, key, root)]
 
     def scan(self, prefix: str = "", *, after: str = "") -> Iterator[StoredItem]:
         with self._location.opened() as root:
-            with suppress(*_ABSENT), folder(_split(prefix)[0], root):
+            with suppress(*ABSENT), folder(split(prefix)[0], root):
                 pass  # a link in the way would hide what is below the prefix
             unfinished = (
-                t for t in _temporary_items(root) if t.key.startswith(prefix) and t.key > after
+                t for t in temporary_items(root) if t.key.startswith(prefix) and t.key > after
             )
-            walked = _walk("", prefix, after, root)
+            walked = walk("", prefix, after, root)
             yield from merge(unfinished, walked, key=attrgetter("key"))
 
     def plant(self, key: str, *, timeout: float) -> frozenset[ItemKind]:
@@ -315,7 +320,7 @@ class DirectoryUpload(AbortingUpload):
             raise BackendFull(self._location.name, "the rest of the disk is reserved for deletion")
 
     def _rename(self) -> None:
-        path, name = _split(self._key)
+        path, name = split(self._key)
         while os.fstat(self._file).st_nlink:
             # A purge of another key may remove an empty parent meanwhile.
             with suppress(FileNotFoundError), folder(path, self._root, make=True) as parent:
@@ -328,85 +333,3 @@ class DirectoryUpload(AbortingUpload):
     def _close(self) -> None:
         self._opened.close()
         self._root = self._folder = self._file = -1  # the descriptors may be reused for other files
-
-
-def _split(key: str) -> tuple[str, str]:
-    """Return the directory of a key ("" is the root), and its name there."""
-    path, _, name = key.rpartition("/")
-    return path, name
-
-
-def _opened_file(key: str, root: int) -> BufferedReader:
-    path, name = _split(key)
-    with folder(path, root) as parent:
-        return os.fdopen(os.open(name, os.O_RDONLY | os.O_NOFOLLOW, dir_fd=parent), "rb")
-
-
-def _remove_empty_parents(key: str, root: int) -> None:
-    """Remove empty parent directories, and make the removal of the key durable."""
-    for parent in parents(key):
-        with suppress(FileNotFoundError, NotADirectoryError):
-            if parent and _removed(parent, root):
-                continue
-            sync(parent, root)
-            return
-
-
-def _removed(key: str, root: int) -> bool:
-    path, name = _split(key)
-    with folder(path, root) as parent:
-        try:
-            os.rmdir(name, dir_fd=parent)
-        except (FileNotFoundError, NotADirectoryError):
-            raise
-        except OSError:  # not empty, or not permitted: an empty directory holds no byte
-            return False
-    return True
-
-
-def _temporary_files(root: int) -> list[tuple[str, str]]:
-    """Return the temporary files: the key that each is for, and its name."""
-    return sorted((n.rpartition("~")[0].replace("+", "/"), n) for n in _names(TEMPORARY, root))
-
-
-def _temporary_items(root: int) -> Iterator[StoredItem]:
-    for key, name in _temporary_files(root):
-        yield from _items_at(key, ItemKind.TEMPORARY, f"{TEMPORARY}/{name}", root)
-
-
-def _walk(path: str, prefix: str, after: str, root: int) -> Iterator[StoredItem]:
-    """Yield the objects below a directory whose keys have the prefix, in order.
-
-    ``path`` is empty or ends in "/". Directories without a key after ``after`` are not opened.
-    """
-    for name in _names(path.rstrip("/"), root):
-        found = path + name
-        if not path and is_ours(name):
-            continue
-        if found <= after and not after.startswith(found):
-            continue
-        if name.endswith("/"):
-            if found.startswith(prefix) or prefix.startswith(found):
-                yield from _walk(found, prefix, after, root)
-        elif found.startswith(prefix) and found > after:
-            yield from _items_at(found, ItemKind.OBJECT, found, root)
-
-
-def _names(path: str, root: int) -> list[str]:
-    """Return the names in a directory. Those of directories end in "/", to sort like keys."""
-    try:
-        with folder(path, root) as handle:
-            return names_in(handle)
-    except _ABSENT:
-        return []
-
-
-def _items_at(key: str, kind: ItemKind, path: str, root: int) -> list[StoredItem]:
-    """Return the file at that path as an item of the key, if it exists."""
-    above, name = _split(path)
-    try:
-        with folder(above, root) as parent:
-            found = os.stat(name, dir_fd=parent, follow_symlinks=False)
-    except _ABSENT:
-        return []
-    return [] if stat.S_ISDIR(found.st_mode) else [StoredItem(key, kind, found.st_size)]

@@ -74,7 +74,7 @@ class Sources:
             )
 
     def check_files(self) -> None:
-        """Raise CommandError if a region that is declared has no file: nobody would miss it."""
+        """Raise CommandError if a region that is declared has no file."""
         for name, newest in (self.declared or {}).items():
             if not newest.retired and self.topology and name not in self.topology.regions:
                 raise newest.without_file(name)

@@ -80,12 +80,16 @@ def verify(
     if as_json:
         print_json({"valid": True, "kid": kid, "receipt": receipt.model_dump()})
         return
-    print_text(good("The receipt is genuine."), f"Signed with key {kid}.")
+    _say_genuine("receipt", kid)
     _show_receipt(receipt)
 
 
-def _show_receipt(receipt: Receipt) -> None:
+def _say_genuine(what: str, kid: str) -> None:
+    print_text(good(f"The {what} is genuine."), f"Signed with key {kid}.")
     print_blank()
+
+
+def _show_receipt(receipt: Receipt) -> None:
     print_facts(
         [
             ("erasure", str(receipt.erasure)),
@@ -110,8 +114,7 @@ def _verify_drain(token: str, keys: PublicKeys, *, as_json: bool) -> None:
     if as_json:
         print_json({"valid": True, "kid": kid, "drain": drain.model_dump()})
         return
-    print_text(good("The drain receipt is genuine."), f"Signed with key {kid}.")
-    print_blank()
+    _say_genuine("drain receipt", kid)
     print_facts(
         [
             ("sub-processor", drain.sub_processor),
@@ -144,8 +147,7 @@ def _verify_statement(token: str, keys: PublicKeys, *, as_json: bool) -> None:
     if as_json:
         print_json({"valid": True, "kid": kid, "statement": statement.model_dump()})
         return
-    print_text(good("The statement is genuine."), f"Signed with key {kid}.")
-    print_blank()
+    _say_genuine("statement", kid)
     print_facts(
         [
             ("backend", f"{statement.backend} in {statement.region}"),
@@ -167,8 +169,7 @@ def _verify_region(token: str, keys: PublicKeys, *, as_json: bool) -> None:
     if as_json:
         print_json({"valid": True, "kid": kid, "statement": statement.model_dump()})
         return
-    print_text(good("The statement is genuine."), f"Signed with key {kid}.")
-    print_blank()
+    _say_genuine("statement", kid)
     print_facts(
         [
             ("region", f"{statement.region} in {statement.jurisdiction}"),

@@ -20,7 +20,7 @@ BUGS = (
     bug(
         "a prefix behind a link is empty",
         "backends/directory.py",
-        "            with suppress(*_ABSENT), folder(_split(prefix)[0], root):\n"
+        "            with suppress(*ABSENT), folder(split(prefix)[0], root):\n"
         "                pass  # a link in the way would hide what is below the prefix\n",
         "",
         "tests/unit/test_directory_backend.py",
