@@ -4,6 +4,7 @@ The ``repr`` of a value never shows content, metadata, a subject, a group or a f
 """
 
 from regions.model import DataClass, Purpose
+from storage.model.actors import Actor, ActorKind, RosterEntry
 from storage.model.copies import Copy, CopyState, HandedOver
 from storage.model.erasures import (
     AccountErasure,
@@ -12,6 +13,12 @@ from storage.model.erasures import (
     ErasureState,
     Outstanding,
     Reason,
+)
+from storage.model.grants import (
+    Approval,
+    Grant,
+    GrantSpec,
+    GrantState,
 )
 from storage.model.holds import ExpiringDay, Hold, HoldSpec, PlacedHold
 from storage.model.ids import Entropy, RecordId, in_utc, utc
@@ -33,7 +40,10 @@ from storage.model.tenants import Agreement, Dpa, TenantSpec
 
 __all__ = [
     "AccountErasure",
+    "Actor",
+    "ActorKind",
     "Agreement",
+    "Approval",
     "BackendState",
     "Copy",
     "CopyState",
@@ -45,6 +55,9 @@ __all__ = [
     "ErasureState",
     "ExpiringDay",
     "Explanation",
+    "Grant",
+    "GrantSpec",
+    "GrantState",
     "HandedOver",
     "Hold",
     "HoldSpec",
@@ -71,6 +84,7 @@ __all__ = [
     "RegionStatus",
     "Replica",
     "ReplicaState",
+    "RosterEntry",
     "Scope",
     "ScopeKind",
     "StoreStatus",
