@@ -135,6 +135,7 @@ from storage.model import (
     StoreStatus,
     TenantObjection,
     TenantSpec,
+    Trait,
     Verdict,
 )
 from storage.settings import RegionSettings, Settings
@@ -268,6 +269,7 @@ __all__ = [
     "TermsChanged",
     "TooFewReplicas",
     "TopologyError",
+    "Trait",
     "Unavailable",
     "UnknownClass",
     "UnknownTenant",

@@ -19,6 +19,7 @@ from storage.model import (
     Scope,
     ScopeKind,
     TenantSpec,
+    Trait,
     utc,
 )
 from storage.policy import well_formed
@@ -306,6 +307,11 @@ def check_spec(spec: object) -> None:
         check_length(f"{what} of a tenant", getattr(spec, what))
     if not isinstance(spec.dedicated, bool):
         raise InvalidRequest("dedicated must be True or False.")
+    traits: object = spec.traits
+    if not isinstance(traits, frozenset | set) or not traits <= set(Trait):
+        raise InvalidRequest(
+            "traits must be a set of Trait.", advice=f"Known traits: {', '.join(Trait)}."
+        )
     agreements: object = spec.agreements
     if not isinstance(agreements, list | tuple) or not all(map(_agreement, agreements)):
         raise InvalidRequest(

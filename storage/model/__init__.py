@@ -36,7 +36,7 @@ from storage.model.status import (
     RegionStatus,
     StoreStatus,
 )
-from storage.model.tenants import Agreement, Dpa, TenantSpec
+from storage.model.tenants import Agreement, Dpa, TenantSpec, Trait
 
 __all__ = [
     "AccountErasure",
@@ -90,6 +90,7 @@ __all__ = [
     "StoreStatus",
     "TenantObjection",
     "TenantSpec",
+    "Trait",
     "Verdict",
     "in_utc",
     "utc",
