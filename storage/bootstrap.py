@@ -23,6 +23,7 @@ from storage.client.homes import Homes
 from storage.client.regions import Opener, ServedRegion, ServedRegions, not_served
 from storage.client.store import Store
 from storage.clock import steady
+from storage.crypto.log import log_key
 from storage.crypto.pseudonym import Pseudonyms
 from storage.crypto.root import LocalRootKeys
 from storage.dependencies import Dependencies
@@ -280,6 +281,7 @@ def _open(
         roots,
         Pseudonyms(roots.pseudonym_keys()),
         signing[max(signing)],
+        tuple(log_key(signing[version]) for version in sorted(signing, reverse=True)),
         clock,
         dependencies.entropy,
         pool,

@@ -22,6 +22,7 @@ from storage.model.grants import (
 )
 from storage.model.holds import ExpiringDay, Hold, HoldSpec, PlacedHold
 from storage.model.ids import Entropy, RecordId, in_utc, utc
+from storage.model.log import LineKind, LogLine
 from storage.model.losses import Loss
 from storage.model.objections import Objection, ObjectionEffect, TenantObjection
 from storage.model.placement import Explanation, PlacementReason, Replica, ReplicaState, Verdict
@@ -62,6 +63,8 @@ __all__ = [
     "Hold",
     "HoldSpec",
     "LeavingState",
+    "LineKind",
+    "LogLine",
     "Loss",
     "NewRecord",
     "Objection",
