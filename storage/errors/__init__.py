@@ -10,7 +10,7 @@
     │   ├── UnknownTenant  WrongRegion  ConsumerTenant  TenantConflict  TenantNotEmpty
     │   ├── AgreementMissing  ResidencyUnsatisfied  PlacementUnsatisfied
     │   ├── PurposeRefused  HandOverRefused  RetirementRefused  RegionNotEmpty
-    │   └── ObjectionRefused  Held
+    │   └── ObjectionRefused  GrantRefused  Held
     ├── NotFound                 the tenant has no such record
     ├── Erased                   erased, or minted before an erasure that covers it
     ├── Expired                  past its retention
@@ -102,6 +102,7 @@ from storage.errors.requests import (
     ConsumerTenant,
     Erased,
     Expired,
+    GrantRefused,
     HandOverRefused,
     Held,
     IdConflict,
@@ -159,6 +160,7 @@ __all__ = [
     "DomicileError",
     "Erased",
     "Expired",
+    "GrantRefused",
     "HandOverRefused",
     "Held",
     "IdConflict",
