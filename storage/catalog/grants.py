@@ -112,9 +112,9 @@ def page(
     return [_grant(region, row) for row in rows]
 
 
-def sealed_justification(connection: Connection, grant: UUID) -> bytes | None:
-    """Return the sealed text of why a grant was requested."""
-    return connection.scalar(select(g.sealed_justification).where(g.id == grant))
+def sealed_justification(connection: Connection, grant: UUID) -> bytes:
+    """Return the sealed text of why a grant was requested. The grant exists."""
+    return bytes(connection.scalar(select(g.sealed_justification).where(g.id == grant)) or b"")
 
 
 def _grants() -> Select[Any]:

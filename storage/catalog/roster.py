@@ -22,8 +22,8 @@ def own(connection: Connection) -> None:
     connection.execute(text("SELECT pg_advisory_xact_lock(hashtextextended('roster', 0))"))
 
 
-def enter(connection: Connection, spec: RosterSpec, now: datetime) -> None:
-    """Add an entry, as the login of this session.
+def enter(connection: Connection, spec: RosterSpec, now: datetime) -> RosterEntry:
+    """Add an entry, as the login of this session, and return it.
 
     What the function refuses leaves the transaction as GrantRefused.
     """
@@ -47,12 +47,12 @@ def enter(connection: Connection, spec: RosterSpec, now: datetime) -> None:
             )
         )
     )
+    return _entry(connection.execute(_newest_of(spec.actor)).one())
 
 
 def entry(connection: Connection, actor: str) -> RosterEntry | None:
     """Return the entry of an actor that counts."""
-    query = select(t.roster).where(r.actor == actor).order_by(r.number.desc()).limit(1)
-    row = connection.execute(query).one_or_none()
+    row = connection.execute(_newest_of(actor)).one_or_none()
     return None if row is None else _entry(row)
 
 
@@ -82,6 +82,10 @@ def others_from(connection: Connection, actor: str, on: date) -> int:
     e = _newest().subquery().c
     query = select(func.count()).where(e.kind.in_(STAFF), ~e.suspended, e.actor != actor)
     return connection.scalar(query.where(or_(e.until.is_(None), e.until > on))) or 0
+
+
+def _newest_of(actor: str) -> Select[Any]:
+    return select(t.roster).where(r.actor == actor).order_by(r.number.desc()).limit(1)
 
 
 def _newest() -> Select[Any]:

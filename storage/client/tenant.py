@@ -3,11 +3,13 @@
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from typing import BinaryIO
+from uuid import UUID
 
 from storage.catalog import objects, pseudonym_keys, records
 from storage.catalog.tenants import TenantTerms
 from storage.client.bulk import Source, Window
 from storage.client.files import Capture, OpenFile
+from storage.client.grants import approve_for_customer
 from storage.client.homes import Homes
 from storage.client.objections import history, object_to, withdraw
 from storage.client.validate import (
@@ -31,6 +33,7 @@ from storage.model import (
     DataClass,
     Erasure,
     Explanation,
+    Grant,
     HandedOver,
     NewRecord,
     Objection,
@@ -353,6 +356,15 @@ class Tenant:
         """Return all objections of the tenant, oldest first, and what is left at the companies."""
         served, _ = self._homes.find(self.id)
         return history(served.region, self.id)
+
+    def approve(self, grant: UUID | str, *, by: str) -> Grant:
+        """Approve a grant for the customer, which some grants need besides a second person's.
+
+        ``by`` is the opaque id of the customer's own actor. Raises GrantRefused, or NotFound if the
+        tenant has no such grant.
+        """
+        served, _ = self._homes.find(self.id)
+        return approve_for_customer(served.region, self.id, grant, by)
 
     def window(self) -> Window:
         """Return the window of concurrent writes that ``put_many`` uses."""
