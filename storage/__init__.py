@@ -7,10 +7,10 @@ from storage.backends.s3 import S3Credentials
 from storage.bootstrap import open_async_store, open_store
 from storage.client.aio.files import AsyncCapture, AsyncOpenFile
 from storage.client.aio.store import AsyncStore
-from storage.client.aio.tenant import AsyncTenant
+from storage.client.aio.tenant import AsyncBoundTenant, AsyncTenant
 from storage.client.files import Capture, OpenFile
 from storage.client.store import Store
-from storage.client.tenant import Tenant
+from storage.client.tenant import BoundTenant, Tenant
 from storage.errors import (
     Abandoned,
     AcknowledgementInvalid,
@@ -151,6 +151,7 @@ __all__ = [
     "Agreement",
     "AgreementMissing",
     "Approval",
+    "AsyncBoundTenant",
     "AsyncCapture",
     "AsyncOpenFile",
     "AsyncStore",
@@ -169,6 +170,7 @@ __all__ = [
     "BackendUnavailable",
     "BackendUndeclared",
     "BodyTooLarge",
+    "BoundTenant",
     "Busy",
     "Capture",
     "CatalogForbidden",

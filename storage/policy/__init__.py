@@ -1,6 +1,17 @@
 """Decisions, and the reasons for them. Pure: no I/O, no clock, no SQL; ``now`` is an argument."""
 
-from storage.policy.access import OPEN_PURPOSES, Access, AccessReason, may_open, may_open_held
+from storage.policy.access import (
+    OPENERS,
+    PERMIT_LIFE,
+    Access,
+    AccessReason,
+    Authority,
+    Openable,
+    Permit,
+    for_actor,
+    may_open,
+    may_open_held,
+)
 from storage.policy.cells import Cell, add_up, choose_cell
 from storage.policy.copies import (
     ASK_AHEAD,
@@ -32,8 +43,8 @@ from storage.policy.erasure import (
     Absence,
     AbsenceReason,
     DestroyReason,
+    Destruction,
     ObjectPlan,
-    Permit,
     PlanReason,
     absent,
     clocks_agree,
@@ -122,8 +133,9 @@ __all__ = [
     "ASK_AHEAD",
     "HELD_AT_PROCESSORS",
     "LEASE",
-    "OPEN_PURPOSES",
+    "OPENERS",
     "ORPHAN_GRACE",
+    "PERMIT_LIFE",
     "POSTURE_AGE",
     "POSTURE_SKEW",
     "REPLICATION_LEASE",
@@ -132,6 +144,7 @@ __all__ = [
     "AbsenceReason",
     "Access",
     "AccessReason",
+    "Authority",
     "Cell",
     "Change",
     "Code",
@@ -140,6 +153,7 @@ __all__ = [
     "Deletion",
     "DeletionReason",
     "DestroyReason",
+    "Destruction",
     "Done",
     "Effort",
     "EndReason",
@@ -162,6 +176,7 @@ __all__ = [
     "ObjectPlan",
     "Objecting",
     "ObjectionReason",
+    "Openable",
     "Pace",
     "Permit",
     "Placement",
@@ -203,6 +218,7 @@ __all__ = [
     "erasure_lateness",
     "expiry_lateness",
     "fence_until",
+    "for_actor",
     "horizon_alarm",
     "horizon_wanted",
     "hosts",

@@ -28,7 +28,10 @@ from storage.policy import (
 CODES: dict[type[StrEnum], str] = {
     AbsenceReason: "absent left may_still_land",
     AccessReason: "allowed erased expired unknown_class purpose_not_open purpose_not_allowed "
-    "service_not_allowed not_held",
+    "service_not_allowed actor_not_allowed not_held unknown_actor actor_differs actor_not_in_force "
+    "actor_without_agreement outside_residency no_grant grant_for_another outside_grant "
+    "grant_not_approved grant_expired grant_exhausted grant_revoked no_human_review "
+    "customer_not_asked not_flagged",
     CopyTermReason: "allowed too_short",
     DeletionReason: "gone may_still_land before_delivery in_the_future",
     DestroyReason: "allowed held not_given_up not_there not_purging day_not_expiring day_not_over "
