@@ -186,7 +186,7 @@ class Keeping(Model):
 
 
 class JurisdictionRule(Model):
-    """How long evidence is kept in a jurisdiction.
+    """How long evidence is kept in a jurisdiction, and whether the GDPR is its law.
 
     ``receipts``: complete erasures, with their receipts. ``holds``: released holds, with the reads
     of what they preserved.
@@ -195,6 +195,7 @@ class JurisdictionRule(Model):
     name: Jurisdiction
     receipts: Keeping
     holds: Keeping
+    gdpr: bool = False
 
 
 class Residency(Model):

@@ -10,7 +10,7 @@
     │   ├── UnknownTenant  WrongRegion  ConsumerTenant  TenantConflict  TenantNotEmpty
     │   ├── AgreementMissing  ResidencyUnsatisfied  PlacementUnsatisfied
     │   ├── PurposeRefused  HandOverRefused  RetirementRefused  RegionNotEmpty
-    │   └── ObjectionRefused  GrantRefused  Held
+    │   └── ObjectionRefused  GrantRefused  HoldRefused  Held
     ├── NotFound                 the tenant has no such record
     ├── Erased                   erased, or minted before an erasure that covers it
     ├── Expired                  past its retention
@@ -110,6 +110,7 @@ from storage.errors.requests import (
     GrantRefused,
     HandOverRefused,
     Held,
+    HoldRefused,
     IdConflict,
     InvalidRequest,
     LineageConflict,
@@ -177,6 +178,7 @@ __all__ = [
     "GrantRefused",
     "HandOverRefused",
     "Held",
+    "HoldRefused",
     "IdConflict",
     "InvalidRequest",
     "KeyAbsent",

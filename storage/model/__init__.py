@@ -22,7 +22,16 @@ from storage.model.grants import (
     GrantSpec,
     GrantState,
 )
-from storage.model.holds import ExpiringDay, Hold, HoldSpec, PlacedHold
+from storage.model.holds import (
+    CarveOut,
+    ChangeKind,
+    Decision,
+    ExpiringDay,
+    Hold,
+    HoldChange,
+    HoldSpec,
+    PlacedHold,
+)
 from storage.model.ids import Entropy, RecordId, in_utc, utc
 from storage.model.log import LineKind, LogLine
 from storage.model.losses import Loss
@@ -52,9 +61,12 @@ __all__ = [
     "Agreement",
     "Approval",
     "BackendState",
+    "CarveOut",
+    "ChangeKind",
     "Copy",
     "CopyState",
     "DataClass",
+    "Decision",
     "Deferral",
     "Dpa",
     "Entropy",
@@ -67,6 +79,7 @@ __all__ = [
     "GrantState",
     "HandedOver",
     "Hold",
+    "HoldChange",
     "HoldSpec",
     "LeavingState",
     "LineKind",
