@@ -6,12 +6,20 @@ from uuid import UUID
 from sqlalchemy import Connection
 
 from regions.model import Purpose, Service
-from storage.catalog import fences, records
+from storage.catalog import fences, holds, records
 from storage.catalog.records import Row
 from storage.errors import Erased, NotFound
-from storage.model import Actor, RecordId
+from storage.model import Actor, Hold, RecordId
 from storage.packs.reader import Find, Permitted
-from storage.policy import Access, AccessReason, Openable, may_open, may_open_held, term_of
+from storage.policy import (
+    Access,
+    AccessReason,
+    Openable,
+    may_open,
+    may_open_held,
+    may_read_held,
+    term_of,
+)
 from storage.region import OpenRegion
 
 
@@ -35,9 +43,15 @@ def for_tenant(region: OpenRegion, actor: Actor, purpose: Purpose | Service) -> 
 
 
 def for_hold(region: OpenRegion, actor: Actor, hold: UUID) -> Find:
-    """Return a ``Find`` for the records that a hold keeps, erased and expired ones included."""
+    """Return a ``Find`` for the records that a hold keeps, erased and expired ones included.
+
+    It raises HoldRefused if nothing under the hold may be read yet.
+    """
 
     def find(connection: Connection, tenant: str, record_id: RecordId) -> Permitted:
+        for known in holds.show(connection, region.name, [hold]):
+            if known.released is None:  # or it covers nothing
+                check_readable(region, known)
         rows = records.under_hold(connection, hold, tenant, only=record_id)
         if not rows:
             Access(AccessReason.NOT_HELD).demand()
@@ -46,6 +60,13 @@ def for_hold(region: OpenRegion, actor: Actor, hold: UUID) -> Find:
         return Permitted(rows[0], may_open_held(record, actor, now=now).demand())
 
     return find
+
+
+def check_readable(region: OpenRegion, hold: Hold) -> None:
+    """Raise HoldRefused unless what a hold keeps may be read."""
+    jurisdiction = region.region.jurisdiction
+    gdpr = region.topology.jurisdictions[jurisdiction].gdpr
+    may_read_held(hold, jurisdiction, gdpr=gdpr).demand()
 
 
 def openable(region: OpenRegion, row: Row, *, fenced: bool) -> Openable:

@@ -20,7 +20,6 @@ from storage.errors import DomicileError
 from storage.model import (
     DataClass,
     Dpa,
-    HoldSpec,
     NewRecord,
     Purpose,
     PutResult,
@@ -44,7 +43,13 @@ from tests.crashpoints.effects import (
 from tests.crashpoints.facts import Fact, Holding, Request
 from tests.crashpoints.ground import HOME, Ground
 from tests.support.faults.steps import Steps
-from tests.support.holds import COUNSEL
+from tests.support.holds import (
+    COUNSEL,
+    approve_by_second,
+    confirm_by_two,
+    hold_spec,
+    request_release,
+)
 from tests.support.inspect.invariants import PLAIN
 from tests.support.inspect.stored import homes_of
 from tests.support.stories.cluster import LANDS_WITHIN, Cluster, Process, quiet
@@ -117,30 +122,34 @@ class Actor(Process):
 
     def hold(self, holding: Holding) -> None:
         """Place a hold, and note the answer."""
-        spec = HoldSpec(
-            TENANT,
-            Scope.subject(holding.subject),
-            "M-1",
-            "a court",
-            "counsel",
-            date(2030, 1, 1),
-            future=True,
-        )
+        scope = Scope.subject(holding.subject)
+        spec = hold_spec(scope, tenant=TENANT, future=True, review=date(2030, 1, 1))
         placed = self.store.admin.holds.place(spec)
         if not self.tape.dead:
             holding.id = placed.hold.id
             self.stage.in_force(holding)
 
     def release(self, holding: Holding) -> None:
-        """Release a hold."""
+        """Release a hold: one person requests it, another approves."""
         assert holding.id is not None
         holding.kept = []  # from the call on it may be over
-        self.store.admin.holds.release(holding.id, why="settled")
+        self.release_hold(holding.id)
+
+    def release_hold(self, hold: UUID) -> None:
+        """Release a hold."""
+        where = self.stage.settings, self.store
+        approve_by_second(*where, request_release(*where, hold))
+
+    def confirm(self, holding: Holding) -> None:
+        """Confirm a hold by two people: the first one stands for it."""
+        assert holding.id is not None
+        confirm_by_two(self.stage.settings, self.store, holding.id)
 
     def open_held(self, holding: Holding, fact: Fact) -> str | bytes:
         """Return the held content, or the code of the error."""
         assert holding.id is not None
         try:
+            self.confirm(holding)
             with self.store.admin.holds.open(holding.id, fact.id, actor=COUNSEL) as opened:
                 return opened.read_range(0, opened.size)
         except DomicileError as error:

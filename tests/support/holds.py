@@ -1,52 +1,151 @@
 """Short calls for tests of legal holds."""
 
+import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import date
+from uuid import UUID
 
 from sqlalchemy import select
 
+from storage.catalog import roster
 from storage.catalog import tables as t
-from storage.model import Actor, ActorKind, DataClass, HoldSpec, PlacedHold, RecordId, Scope
+from storage.client.store import Store
+from storage.model import (
+    Actor,
+    ActorKind,
+    CarveOut,
+    DataClass,
+    Hold,
+    HoldChange,
+    HoldSpec,
+    PlacedHold,
+    RecordId,
+    Scope,
+)
+from storage.region import OpenRegion
+from storage.settings import Settings
 from storage.testing import Domicile
-from tests.support.inspect.stored import home
+from tests.support.catalogs.databases import HOME, opened
+from tests.support.inspect.stored import home, homes_of
+from tests.support.people import acting, make_login, person
 
 COUNSEL = Actor("counsel-1", ActorKind.EMPLOYEE, employer="operator", location="EU")
+
+PEOPLE = "holder_ann", "holder_ben"
+"""The two people who stand for holds, each with a login of that name."""
+
+ORDER = hashlib.sha256(b"the order of a court").hexdigest()
 
 SOON = {DataClass.PROMPT: 2, DataClass.COMPLETION: 2}  # what is written at noon expires at midnight
 
 
 def hold_spec(
-    scope: Scope, *, tenant: str = "acme-eu", future: bool = False, **more: object
+    scope: Scope, *, tenant: str | None = "acme-eu", future: bool = False, **more: object
 ) -> HoldSpec:
     """Return a hold on a tenant of Acme."""
-    return HoldSpec(
-        tenant,
-        scope,
-        matter="Doe v. Acme",
-        authority="court",
-        issuer="counsel",
-        review=date(2027, 1, 15),
-        future=future,
-        **more,  # type: ignore[arg-type]
-    )
+    given: dict[str, object] = {
+        "matter": "Doe v. Acme",
+        "authority": "court",
+        "authority_jurisdiction": "EU",
+        "document": ORDER,
+        "issuer": "counsel",
+        "review": date(2027, 1, 15),
+        "future": future,
+    }
+    return HoldSpec(tenant, scope, **(given | more))  # type: ignore[arg-type]
 
 
 def place_hold(
     domicile: Domicile, scope: Scope | None = None, *, future: bool = False, **more: object
 ) -> PlacedHold:
-    """Place a hold on the subject ``u``, or on ``scope``."""
+    """Place a hold on the subject ``u``, or on ``scope``. Nobody has confirmed it."""
     found = hold_spec(scope or Scope.subject("u"), future=future, **more)  # type: ignore[arg-type]
     return domicile.store.admin.holds.place(found)
 
 
-def release_holds(domicile: Domicile, *holds: PlacedHold) -> None:
-    """Release the holds."""
-    for placed in holds:
-        domicile.store.admin.holds.release(placed.hold.id, why="settled")
+def place_wide(domicile: Domicile, scope: Scope | None = None, **more: object) -> PlacedHold:
+    """Place a hold on everything in the region of Acme, or on an account; now and later."""
+    found = {"tenant": None, "region": HOME, "future": True} | more
+    return place_hold(domicile, scope or Scope.region(), **found)  # type: ignore[arg-type]
 
 
-def open_held(domicile: Domicile, placed: PlacedHold, record_id: RecordId) -> bytes:
-    """Return the body, read for the purpose ``legal``."""
-    with domicile.store.admin.holds.open(placed.hold.id, record_id, actor=COUNSEL) as file:
+def meet(settings: Settings, region: OpenRegion) -> None:
+    """Enter the two people in the roster of a region, if they are not in it."""
+    url = settings.regions[region.name].catalog_url.get_secret_value()
+    with opened(region.name, url.split("&options=")[0]) as connection:
+        if roster.entry(connection, PEOPLE[0]) is None:
+            for login in PEOPLE:
+                make_login(connection, login)
+                roster.enter(connection, person(login), region.clock.now())
+
+
+@contextmanager
+def one_of_two(settings: Settings, store: Store, number: int, region: str = HOME) -> Iterator[None]:
+    """Let an open store act as one of the two people."""
+    opened_region = homes_of(store).served(region).region
+    meet(settings, opened_region)
+    with acting(opened_region, PEOPLE[number]):
+        yield
+
+
+def confirm_by_two(settings: Settings, store: Store, hold: UUID, region: str = HOME) -> Hold:
+    """Have the two people confirm a hold that a process placed. Once more changes nothing."""
+    for number in range(2):
+        known = store.admin.holds.show(hold)
+        if known.confirmed is None and known.sponsor != PEOPLE[number]:
+            with one_of_two(settings, store, number, region):
+                store.admin.holds.confirm(hold)
+    return store.admin.holds.show(hold)
+
+
+def request_release(settings: Settings, store: Store, hold: UUID, region: str = HOME) -> UUID:
+    """Request a release as the first of the two; return the change."""
+    with one_of_two(settings, store, 0, region):
+        return store.admin.holds.release(hold, why="settled").id
+
+
+def approve_by_second(settings: Settings, store: Store, change: UUID, region: str = HOME) -> None:
+    """Approve what the first of the two requested."""
+    with one_of_two(settings, store, 1, region):
+        store.admin.holds.approve(change)
+
+
+def confirm(domicile: Domicile, placed: PlacedHold) -> Hold:
+    """Have the two people confirm a hold that a process placed."""
+    return confirm_by_two(domicile.settings, domicile.store, placed.hold.id, placed.hold.region)
+
+
+def approve(domicile: Domicile, change: HoldChange, region: str = HOME) -> HoldChange:
+    """Approve what the first of the two requested."""
+    with one_of_two(domicile.settings, domicile.store, 1, region):
+        return domicile.store.admin.holds.approve(change.id)
+
+
+def release_holds(domicile: Domicile, *placed: PlacedHold) -> None:
+    """Release holds: one person requests it, the other approves."""
+    for one in placed:
+        where = domicile.settings, domicile.store
+        change = request_release(*where, one.hold.id, one.hold.region)
+        approve_by_second(*where, change, one.hold.region)
+
+
+def narrow(domicile: Domicile, placed: PlacedHold, *parts: CarveOut) -> HoldChange:
+    """Narrow a hold: one person requests it, the other approves."""
+    with one_of_two(domicile.settings, domicile.store, 0, placed.hold.region):
+        change = domicile.store.admin.holds.narrow(placed.hold.id, *parts, why="ordered less")
+    return approve(domicile, change, placed.hold.region)
+
+
+def open_held(
+    domicile: Domicile, placed: PlacedHold, record_id: RecordId, tenant: str | None = None
+) -> bytes:
+    """Return the body, read for the purpose ``legal``, once the hold is confirmed."""
+    holds = domicile.store.admin.holds
+    known = holds.show(placed.hold.id)
+    if known.confirmed is None and known.released is None:
+        confirm(domicile, placed)
+    with holds.open(placed.hold.id, record_id, actor=COUNSEL, tenant=tenant) as file:
         return b"".join(file.chunks())
 
 
