@@ -16,6 +16,7 @@ from regions.model import Region, SubProcessor, Topology
 from storage import embedded
 from storage.backends.health import WatchedBackend
 from storage.backends.registry import open_backend
+from storage.catalog.engine import Catalog
 from storage.catalog.times import UNLIMITED
 from storage.checks import check_catalog, guard_catalog, probe, recognize, see_topology
 from storage.client.aio.store import AsyncStore, open_in_thread
@@ -23,15 +24,18 @@ from storage.client.homes import Homes
 from storage.client.regions import Opener, ServedRegion, ServedRegions, not_served
 from storage.client.store import Store
 from storage.clock import steady
+from storage.crypto.approvers import load_approvers
 from storage.crypto.pseudonym import Pseudonyms
 from storage.crypto.root import LocalRootKeys
 from storage.dependencies import Dependencies
 from storage.errors import DomicileError, RegionNotRoutable, Unavailable
 from storage.evidence.keys import key_id
 from storage.initialize import init
+from storage.keyservice.local import LocalKeyService
+from storage.keyservice.register import CatalogRegister
 from storage.logs import make_logger
 from storage.pool import Pool
-from storage.ports import Backend, Clock, Connector
+from storage.ports import Backend, Clock, Connector, KeyService
 from storage.postures import Postures
 from storage.processors.registry import open_connector
 from storage.processors.signing import derive_key
@@ -256,8 +260,8 @@ def _open(
     url = own.catalog_url.get_secret_value()
     catalog = dependencies.catalog(region, url, settings.connections)
     stack.callback(catalog.close)
-    roots = LocalRootKeys.load(own.keys_file, dependencies.entropy, region=region.name)
-    signing = roots.signing_keys()
+    file = LocalRootKeys.load(own.keys_file, dependencies.entropy, region=region.name)
+    signing = file.signing_keys()
     backends = _open_backends(stack, settings, dependencies, region)
     clock = dependencies.clock(catalog)
     connectors = _connectors(topology, signing[max(signing)], dependencies, clock)
@@ -277,14 +281,33 @@ def _open(
         backends,
         postures,
         connectors,
-        roots,
-        Pseudonyms(roots.pseudonym_keys()),
+        _key_service(own, file, catalog, clock, dependencies),
+        Pseudonyms(file.pseudonym_keys()),
         signing[max(signing)],
         clock,
         dependencies.entropy,
         pool,
         readers,
         dependencies.limits,
+    )
+
+
+def _key_service(
+    own: RegionSettings,
+    file: LocalRootKeys,
+    catalog: Catalog,
+    clock: Clock,
+    dependencies: Dependencies,
+) -> KeyService:
+    register = CatalogRegister(catalog, lambda *_: None, lambda *_: None)
+    approvers = {} if own.approvers_file is None else load_approvers(own.approvers_file)
+    return LocalKeyService(
+        file,
+        register,
+        approvers,
+        region=catalog.region,
+        clock=clock,
+        entropy=dependencies.entropy,
     )
 
 

@@ -52,6 +52,8 @@ class RegionSettings(_Part):
     """The region's database, ``postgresql://...``. A process serves the regions that have one."""
     keys_file: Path
     """The region's key file (mode 0600)."""
+    approvers_file: Path | None = None
+    """The pinned public keys of those who approve grants. Unset: no person opens anything."""
 
 
 class Settings(BaseSettings):

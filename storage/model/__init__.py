@@ -15,6 +15,8 @@ from storage.model.erasures import (
     Reason,
 )
 from storage.model.grants import (
+    GRANT_PURPOSES,
+    LONGEST_GRANT_HOURS,
     Approval,
     Grant,
     GrantSpec,
@@ -24,6 +26,7 @@ from storage.model.holds import ExpiringDay, Hold, HoldSpec, PlacedHold
 from storage.model.ids import Entropy, RecordId, in_utc, utc
 from storage.model.losses import Loss
 from storage.model.objections import Objection, ObjectionEffect, TenantObjection
+from storage.model.permits import PERMIT_LASTS, StaffPermit
 from storage.model.placement import Explanation, PlacementReason, Replica, ReplicaState, Verdict
 from storage.model.posture import Posture, PostureFinding, PostureState
 from storage.model.records import NewRecord, PutFailure, PutResult, Record, RecordInfo
@@ -39,6 +42,9 @@ from storage.model.status import (
 from storage.model.tenants import Agreement, Dpa, TenantSpec, Trait
 
 __all__ = [
+    "GRANT_PURPOSES",
+    "LONGEST_GRANT_HOURS",
+    "PERMIT_LASTS",
     "AccountErasure",
     "Actor",
     "ActorKind",
@@ -87,6 +93,7 @@ __all__ = [
     "RosterEntry",
     "Scope",
     "ScopeKind",
+    "StaffPermit",
     "StoreStatus",
     "TenantObjection",
     "TenantSpec",

@@ -89,6 +89,13 @@ from storage.policy.retention import (
 )
 from storage.policy.revisions import Code, Kind, Migration, check_schema, check_supported
 from storage.policy.scrub import Done, Expected, Finding, judge, next_scrub, reassign, sampled
+from storage.policy.staff_permits import (
+    PERMIT_SKEW,
+    KeptRecord,
+    PermitFacts,
+    PermitReason,
+    check_staff_permit,
+)
 from storage.policy.stages import (
     Stage,
     advances,
@@ -115,6 +122,7 @@ __all__ = [
     "LEASE",
     "OPEN_PURPOSES",
     "ORPHAN_GRACE",
+    "PERMIT_SKEW",
     "POSTURE_AGE",
     "POSTURE_SKEW",
     "REPLICATION_LEASE",
@@ -140,6 +148,7 @@ __all__ = [
     "Finding",
     "HandOver",
     "HandOverReason",
+    "KeptRecord",
     "Kind",
     "KnownPosture",
     "Lateness",
@@ -153,6 +162,8 @@ __all__ = [
     "Objecting",
     "ObjectionReason",
     "Pace",
+    "PermitFacts",
+    "PermitReason",
     "Placement",
     "PlanReason",
     "Reassigned",
@@ -175,6 +186,7 @@ __all__ = [
     "carry",
     "check_open",
     "check_schema",
+    "check_staff_permit",
     "check_supported",
     "check_takes_tenants",
     "choose_cell",

@@ -17,6 +17,7 @@ from storage.policy import (
     HandOverReason,
     NoticeReason,
     ObjectionReason,
+    PermitReason,
     PlanReason,
     RetentionReason,
     RetireReason,
@@ -47,6 +48,11 @@ CODES: dict[type[StrEnum], str] = {
     "backups_sub_processor_ended catalog_objected keys_objected backups_objected "
     "unknown_class service_not_served unknown_residency unknown_home "
     "no_room dpa_missing dpa_not_yet dpa_expired",
+    PermitReason: "permit_needed permit_other_region permit_expired permit_early "
+    "permit_before_start permit_replayed grant_unknown grant_differs grant_not_approved grant_expired grant_revoked "
+    "grant_exhausted self_approved approver_not_pinned signature_invalid actor_unknown "
+    "actor_differs actor_not_in_force actor_not_staff confidentiality_missing record_unknown "
+    "record_out_of_scope record_erased record_expired record_not_held",
     RetireReason: "allowed not_declared too_few_left",
     Stage: "proposed provisioned attested routable retiring retired",
     Standing: "open not_yet leaving ended",

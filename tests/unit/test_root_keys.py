@@ -61,7 +61,6 @@ def test_is_a_port(path: Path) -> None:
     port: RootKeys = load(path)
 
     assert port.current == 1
-    assert list(port.pseudonym_keys()) == [1]
 
 
 def test_is_the_checked_in_vector(tmp_path: Path) -> None:

@@ -1,0 +1,258 @@
+"""A permit opens the key of its record, and nothing that is wrong with it goes unnoticed."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from datetime import date, datetime, timedelta
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from regions.model import Purpose
+from storage.errors import InvalidRequest, NaiveDatetime
+from storage.model import (
+    ActorKind,
+    Grant,
+    GrantState,
+    RosterEntry,
+    ScopeKind,
+    StaffPermit,
+)
+from storage.policy import KeptRecord, PermitFacts, PermitReason, check_staff_permit
+from tests.support.keyservice.permits import (
+    ACTOR,
+    APPROVER,
+    ENTRY,
+    KEPT,
+    NOW,
+    RECORD,
+    REGION,
+    SUBJECT,
+    permit,
+    signed,
+    unsigned,
+)
+
+MOMENT = timedelta(microseconds=1)
+OTHER = Ed25519PrivateKey.from_private_bytes(b"o" * 32)
+R = PermitReason
+
+
+@dataclass
+class Case:
+    """What is asked: all in order, but for what a test changes."""
+
+    permit: StaffPermit = field(default_factory=permit)
+    grant: Grant | None = field(default_factory=lambda: signed(unsigned()))
+    entry: RosterEntry | None = ENTRY
+    record: KeptRecord | None = KEPT
+    signatures: dict[str, bool] = field(default_factory=lambda: {APPROVER: True})
+    opened: int = 0
+    replayed: bool = False
+    since: datetime | None = None
+
+    def ask(self) -> tuple[PermitReason, ...]:
+        """Return the reasons."""
+        facts = PermitFacts(
+            self.grant,
+            self.entry,
+            self.record,
+            self.signatures,
+            self.opened,
+            self.replayed,
+            self.since,
+        )
+        return check_staff_permit(self.permit, facts, region=REGION, now=NOW)
+
+
+def granted(**changes: object) -> Case:
+    """Return a case with another grant, which was signed as it is."""
+    return Case(grant=signed(unsigned(**changes)))
+
+
+def legal(**changes: object) -> Case:
+    """Return a case of the purpose ``legal``, whose hold covers the record."""
+    record = replace(KEPT, covered=True, **changes)  # type: ignore[arg-type]
+    grant = signed(unsigned(purpose=Purpose.LEGAL))
+    return Case(permit=permit(purpose=Purpose.LEGAL), grant=grant, record=record)
+
+
+OPENS: dict[str, Case] = {
+    "in order": Case(),
+    "in its last moment": Case(permit(issued=NOW - timedelta(minutes=5) + MOMENT)),
+    "of a clock a second ahead": Case(permit(issued=NOW + timedelta(seconds=1))),
+    "issued a second after the start": Case(since=NOW - timedelta(seconds=1)),
+    "its use is counted already": granted(used=3),
+    "the last record that it allows": Case(opened=2),
+    "a tenant": granted(scope=ScopeKind.TENANT, sought=()),
+    "a group": Case(
+        grant=signed(unsigned(scope=ScopeKind.GROUP, sought=(b"g", b"h"))),
+        record=replace(KEPT, group=b"h"),
+    ),
+    "a record": granted(scope=ScopeKind.RECORD, sought=(RECORD.unique,)),
+    "a contractor with an agreement": Case(
+        permit(actor=replace(ACTOR, kind=ActorKind.CONTRACTOR)),
+        entry=replace(ENTRY, kind=ActorKind.CONTRACTOR, agreement="ab" * 32),
+    ),
+    "on the last day of the record": Case(record=replace(KEPT, day=date(2026, 3, 2))),
+    "a file": Case(record=replace(KEPT, day=None)),
+    "one good signature of two": Case(
+        grant=signed(signed(unsigned()), OTHER, "otto"), signatures={APPROVER: True, "otto": False}
+    ),
+    "approved by the user too": Case(grant=signed(signed(unsigned(), OTHER, ACTOR.id))),
+    "held, for legal": legal(held=True),
+    "erased, expired and held, for legal": legal(fenced=True, day=date(2026, 3, 1), held=True),
+    "under a hold in its own day": legal(),
+}
+
+REFUSED: dict[str, tuple[Case, PermitReason]] = {
+    "another region": (Case(permit(region="us-east-1")), R.OTHER_REGION),
+    "five minutes old": (Case(permit(issued=NOW - timedelta(minutes=5))), R.EXPIRED),
+    "of yesterday": (Case(permit(issued=NOW - timedelta(days=1))), R.EXPIRED),
+    "of the future": (Case(permit(issued=NOW + timedelta(seconds=1) + MOMENT)), R.EARLY),
+    "issued before the start": (Case(since=NOW - timedelta(seconds=1) + MOMENT), R.BEFORE_START),
+    "seen before": (Case(replayed=True), R.REPLAYED),
+    "no grant": (Case(grant=None), R.GRANT_UNKNOWN),
+    "another grant": (granted(id=KEPT.key_id), R.GRANT_DIFFERS),
+    "a grant of another tenant": (
+        Case(permit(tenant="b"), record=replace(KEPT, tenant="b")),
+        R.GRANT_DIFFERS,
+    ),
+    "a grant of another region": (granted(region="us-east-1"), R.GRANT_DIFFERS),
+    "a grant of another person": (granted(actor="otto"), R.GRANT_DIFFERS),
+    "a grant for another purpose": (granted(purpose=Purpose.SUBJECT_REQUEST), R.GRANT_DIFFERS),
+    "a grant for what needs none": (
+        Case(permit(purpose=Purpose.SERVE), signed(unsigned(purpose=Purpose.SERVE))),
+        R.GRANT_DIFFERS,
+    ),
+    "the last moment of the grant": (granted(until=NOW), R.GRANT_EXPIRED),
+    "revoked": (granted(revoked=NOW), R.GRANT_REVOKED),
+    "used more often than allowed": (granted(used=4), R.GRANT_EXHAUSTED),
+    "as many records opened here": (Case(opened=3), R.GRANT_EXHAUSTED),
+    "no approval": (Case(grant=unsigned()), R.GRANT_NOT_APPROVED),
+    "the customer did not approve": (granted(customer_must_approve=True), R.GRANT_NOT_APPROVED),
+    "approved by the user": (Case(grant=signed(unsigned(), OTHER, ACTOR.id)), R.SELF_APPROVED),
+    "approved by who asked": (
+        Case(grant=signed(unsigned(requester=APPROVER))),
+        R.SELF_APPROVED,
+    ),
+    "approved by a stranger": (Case(signatures={}), R.APPROVER_NOT_PINNED),
+    "a key of the user is pinned": (Case(signatures={ACTOR.id: True}), R.APPROVER_NOT_PINNED),
+    "a wrong signature": (Case(signatures={APPROVER: False}), R.SIGNATURE_INVALID),
+    "not in the roster": (Case(entry=None), R.ACTOR_UNKNOWN),
+    "elsewhere than the roster says": (Case(entry=replace(ENTRY, location="US")), R.ACTOR_DIFFERS),
+    "suspended": (Case(entry=replace(ENTRY, suspended=True)), R.ACTOR_NOT_IN_FORCE),
+    "a machine": (
+        Case(
+            permit(actor=replace(ACTOR, kind=ActorKind.MACHINE)),
+            entry=replace(ENTRY, kind=ActorKind.MACHINE),
+        ),
+        R.ACTOR_NOT_STAFF,
+    ),
+    "a contractor without agreement": (
+        Case(
+            permit(actor=replace(ACTOR, kind=ActorKind.CONTRACTOR)),
+            entry=replace(ENTRY, kind=ActorKind.CONTRACTOR),
+        ),
+        R.CONFIDENTIALITY_MISSING,
+    ),
+    "no record": (Case(record=None), R.RECORD_UNKNOWN),
+    "a record of another tenant": (Case(record=replace(KEPT, tenant="b")), R.RECORD_OUT_OF_SCOPE),
+    "another record": (Case(record=replace(KEPT, unique=b"v" * 16)), R.RECORD_OUT_OF_SCOPE),
+    "another subject": (Case(record=replace(KEPT, subject=b"s")), R.RECORD_OUT_OF_SCOPE),
+    "a subject as a group": (
+        granted(scope=ScopeKind.GROUP, sought=(SUBJECT,)),
+        R.RECORD_OUT_OF_SCOPE,
+    ),
+    "not the granted record": (
+        granted(scope=ScopeKind.RECORD, sought=(b"v" * 16,)),
+        R.RECORD_OUT_OF_SCOPE,
+    ),
+    "an account": (granted(scope=ScopeKind.ACCOUNT), R.RECORD_OUT_OF_SCOPE),
+    "erased": (Case(record=replace(KEPT, fenced=True)), R.RECORD_ERASED),
+    "on its expiry day": (Case(record=replace(KEPT, day=NOW.date())), R.RECORD_EXPIRED),
+    "held, but not for legal": (Case(record=replace(KEPT, held=True)), R.RECORD_EXPIRED),
+    "legal, and not under the hold": (
+        replace(legal(), record=KEPT),
+        R.RECORD_NOT_HELD,
+    ),
+}
+
+
+CHANGES: dict[str, Callable[[str], str]] = {
+    "cut": lambda text: text[:-1],
+    "longer": lambda text: text + " ",
+    "a space": lambda text: text.replace(":", ": ", 1),
+    "an unknown kind": lambda text: text.replace("employee", "god"),
+    "a list as purpose": lambda text: text.replace('"abuse_investigation"', "[]"),
+    "no time zone": lambda text: text.replace("+00:00", ""),
+    "no padding": lambda text: text.replace("AAAAAQ==", "AAAAAQ"),
+    "a short nonce": lambda text: text.replace("AAAAAQ==", ""),
+    "a malformed id": lambda text: text.replace("prompt.", "prompts."),
+    "deep": lambda _: "[" * 100_000,
+    "null": lambda _: "null",
+    "empty": lambda _: "{}",
+}
+
+
+@pytest.mark.parametrize("name", OPENS)
+def test_opens_what_is_in_order(name: str) -> None:
+    """A permit that is right in everything has no reason against it."""
+    assert OPENS[name].ask() == ()
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_refuses_with_one_clear_reason(name: str) -> None:
+    """Each thing that is wrong alone is the only reason."""
+    case, reason = REFUSED[name]
+
+    assert case.ask() == (reason,)
+
+
+def test_every_reason_is_tried() -> None:
+    """No check goes untried. ``NEEDED`` is for who shows no permit at all."""
+    assert {reason for _, reason in REFUSED.values()} == set(PermitReason) - {R.NEEDED}
+
+
+def test_all_reasons_are_given() -> None:
+    """What is wrong in several ways says so at once."""
+    case = Case(
+        permit(region="us-east-1", issued=NOW - timedelta(hours=1)),
+        replace(signed(unsigned()), revoked=NOW),
+        None,
+        None,
+        {},
+    )
+
+    assert case.ask() == (
+        *(R.OTHER_REGION, R.EXPIRED, R.GRANT_REVOKED),
+        *(R.APPROVER_NOT_PINNED, R.ACTOR_UNKNOWN, R.RECORD_UNKNOWN),
+    )
+
+
+def test_an_exhausted_grant_still_covers_its_last_use() -> None:
+    """The catalog counts a use before the key is asked for: the count may be full already."""
+    grant = signed(unsigned(used=3))
+
+    assert grant.state(NOW) is GrantState.EXHAUSTED
+    assert Case(grant=grant, opened=2).ask() == ()
+
+
+class TestText:
+    def test_is_read_back(self) -> None:
+        """What was dumped is the same permit."""
+        assert StaffPermit.load(permit().dump()) == permit()
+
+    def test_shows_no_nonce(self) -> None:
+        """A log line of a permit gives nobody a permit."""
+        assert "nonce" not in repr(permit())
+
+    @pytest.mark.parametrize("change", CHANGES)
+    def test_nothing_else_is_a_permit(self, change: str) -> None:
+        """A text that differs in any way is refused, and the error does not quote it."""
+        with pytest.raises(InvalidRequest, match="not a permit"):
+            StaffPermit.load(CHANGES[change](permit().dump()))
+
+    def test_is_in_utc(self) -> None:
+        """Equal permits have one text."""
+        with pytest.raises(NaiveDatetime):
+            permit(issued=NOW.replace(tzinfo=None))
