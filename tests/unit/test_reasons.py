@@ -49,7 +49,8 @@ CODES: dict[type[StrEnum], str] = {
     "unknown_class service_not_served unknown_residency unknown_home "
     "no_room dpa_missing dpa_not_yet dpa_expired",
     PermitReason: "permit_needed permit_other_region permit_expired permit_early "
-    "permit_before_start permit_replayed grant_unknown grant_differs grant_not_approved grant_expired grant_revoked "
+    "permit_before_start permit_replayed grant_unknown grant_differs grant_not_approved "
+    "grant_expired grant_revoked "
     "grant_exhausted self_approved approver_not_pinned signature_invalid actor_unknown "
     "actor_differs actor_not_in_force actor_not_staff confidentiality_missing record_unknown "
     "record_out_of_scope record_erased record_expired record_not_held",
