@@ -4,7 +4,7 @@ from typing import Final
 from uuid import UUID
 
 _KEY: Final = b"domicile key object "
-_HOLD: Final = b"domicile hold key "
+_HOLD: Final = b"domicile held key object "
 
 
 def key_context(key_id: UUID, *, hold: bool = False) -> bytes:
