@@ -7,10 +7,10 @@ from storage.backends.s3 import S3Credentials
 from storage.bootstrap import open_async_store, open_store
 from storage.client.aio.files import AsyncCapture, AsyncOpenFile
 from storage.client.aio.store import AsyncStore
-from storage.client.aio.tenant import AsyncTenant
+from storage.client.aio.tenant import AsyncBoundTenant, AsyncTenant
 from storage.client.files import Capture, OpenFile
 from storage.client.store import Store
-from storage.client.tenant import Tenant
+from storage.client.tenant import BoundTenant, Tenant
 from storage.errors import (
     Abandoned,
     AcknowledgementInvalid,
@@ -37,6 +37,7 @@ from storage.errors import (
     ConfigurationError,
     ConsumerTenant,
     Corrupt,
+    CosignatureInvalid,
     DomicileError,
     Erased,
     Expired,
@@ -83,6 +84,11 @@ from storage.errors import (
     Unavailable,
     UnknownClass,
     UnknownTenant,
+    WitnessBehind,
+    WitnessError,
+    WitnessesMissing,
+    WitnessRefused,
+    WitnessUnavailable,
     WrongRegion,
 )
 from storage.model import (
@@ -150,6 +156,7 @@ __all__ = [
     "Agreement",
     "AgreementMissing",
     "Approval",
+    "AsyncBoundTenant",
     "AsyncCapture",
     "AsyncOpenFile",
     "AsyncStore",
@@ -168,6 +175,7 @@ __all__ = [
     "BackendUnavailable",
     "BackendUndeclared",
     "BodyTooLarge",
+    "BoundTenant",
     "Busy",
     "Capture",
     "CatalogForbidden",
@@ -180,6 +188,7 @@ __all__ = [
     "Copy",
     "CopyState",
     "Corrupt",
+    "CosignatureInvalid",
     "DataClass",
     "Deferral",
     "DomicileError",
@@ -276,6 +285,11 @@ __all__ = [
     "UnknownClass",
     "UnknownTenant",
     "Verdict",
+    "WitnessBehind",
+    "WitnessError",
+    "WitnessRefused",
+    "WitnessUnavailable",
+    "WitnessesMissing",
     "WrongRegion",
     "open_async_store",
     "open_store",

@@ -25,6 +25,7 @@ from storage.client.regions import Opener, ServedRegion, ServedRegions, not_serv
 from storage.client.store import Store
 from storage.clock import steady
 from storage.crypto.approvers import load_approvers
+from storage.crypto.log import log_key
 from storage.crypto.pseudonym import Pseudonyms
 from storage.crypto.root import LocalRootKeys
 from storage.dependencies import Dependencies
@@ -284,6 +285,7 @@ def _open(
         _key_service(own, file, catalog, clock, dependencies),
         Pseudonyms(file.pseudonym_keys()),
         signing[max(signing)],
+        tuple(log_key(signing[version]) for version in sorted(signing, reverse=True)),
         clock,
         dependencies.entropy,
         pool,

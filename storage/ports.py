@@ -290,6 +290,34 @@ class Connector(Protocol):
         ...
 
 
+class Witness(Protocol):
+    """Watches that a log only grows, and cosigns its checkpoints.
+
+    It gets the name of the log, sizes and hashes, and nothing else. Methods are safe to call from
+    many threads, take a bounded time, and repeat nothing by themselves.
+    """
+
+    @property
+    def name(self) -> str:
+        """The witness's name in the topology."""
+        ...
+
+    @property
+    def required(self) -> bool:
+        """Whether staff sees no plaintext before it has cosigned."""
+        ...
+
+    def cosign(self, old_size: int, proof: Sequence[bytes], checkpoint: str) -> str:
+        """Return the witness's cosignature of a signed checkpoint, as the line below the note.
+
+        ``proof`` is the consistency path from ``old_size``, which is the size that the witness
+        cosigned last, or 0. The cosignature is verified. Raises WitnessBehind with the size from
+        which the witness wants the proof, CosignatureInvalid if it lies, another WitnessError if
+        it does not cosign.
+        """
+        ...
+
+
 class RootKeys(Protocol):
     """Wraps day keys. Root keys are the only secrets outside the catalog and the backends."""
 

@@ -9,6 +9,8 @@ from regions.model import AgreementKind
 from storage.crypto.record import metadata_text
 from storage.errors import InvalidRequest, MalformedId, UnknownClass
 from storage.model import (
+    Actor,
+    ActorKind,
     Agreement,
     DataClass,
     HoldSpec,
@@ -39,6 +41,23 @@ def as_id(given: object) -> RecordId:
     if isinstance(given, str):
         return RecordId.parse(given)
     raise MalformedId(advice="Pass a RecordId or its text form.")
+
+
+def check_bound(actor: object) -> Actor:
+    """Return an actor whose parts are names. Raises InvalidRequest."""
+    if not isinstance(actor, Actor) or not isinstance(actor.kind, ActorKind):
+        raise InvalidRequest(
+            "A tenant is bound to an Actor.",
+            advice='Pass Actor("chat", ActorKind.CUSTOMER, employer="acme", location="EU").',
+        )
+    for what in ("id", "employer", "location"):
+        given: object = getattr(actor, what)
+        if not isinstance(given, str) or not 0 < len(given) <= _NOTE:
+            raise InvalidRequest(
+                f"The {what} of an actor must be a string of 1 to {_NOTE} characters."
+            )
+        check_length(f"{what} of an actor", given)
+    return actor
 
 
 def as_uuid(given: object, of: str) -> UUID:

@@ -15,6 +15,7 @@ from storage.evidence.grants import signed_by
 from storage.keyservice.register import Register
 from storage.model import LONGEST_GRANT_HOURS, PERMIT_LASTS, Entropy, Grant, StaffPermit
 from storage.policy import KeptRecord, PermitFacts, PermitReason, check_staff_permit
+from storage.policy.staff_permits import Reason
 from storage.ports import Clock, RootKeys
 
 _FORGET: Final = timedelta(minutes=1)  # longer than a clock may step back
@@ -98,7 +99,7 @@ class LocalKeyService:
         since = None if self._uptime is None else now - self._uptime()
         signatures = {} if grant is None else self._signatures(grant)
 
-        def refuse(opened: int, replayed: bool) -> tuple[PermitReason, ...]:  # noqa: FBT001
+        def refuse(opened: int, replayed: bool) -> tuple[Reason, ...]:  # noqa: FBT001
             facts = PermitFacts(grant, entry, record, signatures, opened, replayed, since)
             return check_staff_permit(permit, facts, region=self._region, now=now)
 
@@ -132,8 +133,8 @@ class _Used:
         self,
         permit: StaffPermit,
         now: datetime,
-        refuse: Callable[[int, bool], tuple[PermitReason, ...]],
-    ) -> tuple[PermitReason, ...]:
+        refuse: Callable[[int, bool], tuple[Reason, ...]],
+    ) -> tuple[Reason, ...]:
         """Note a use, unless ``refuse`` has reasons; return them.
 
         It gets the number of other records opened under the grant, and whether the nonce is known.

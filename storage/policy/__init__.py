@@ -1,6 +1,17 @@
 """Decisions, and the reasons for them. Pure: no I/O, no clock, no SQL; ``now`` is an argument."""
 
-from storage.policy.access import OPEN_PURPOSES, Access, AccessReason, may_open, may_open_held
+from storage.policy.access import (
+    OPENERS,
+    PERMIT_LIFE,
+    Access,
+    AccessReason,
+    Authority,
+    Openable,
+    Permit,
+    for_actor,
+    may_open,
+    may_open_held,
+)
 from storage.policy.cells import Cell, add_up, choose_cell
 from storage.policy.copies import (
     ASK_AHEAD,
@@ -120,8 +131,9 @@ __all__ = [
     "ASK_AHEAD",
     "HELD_AT_PROCESSORS",
     "LEASE",
-    "OPEN_PURPOSES",
+    "OPENERS",
     "ORPHAN_GRACE",
+    "PERMIT_LIFE",
     "PERMIT_SKEW",
     "POSTURE_AGE",
     "POSTURE_SKEW",
@@ -131,6 +143,7 @@ __all__ = [
     "AbsenceReason",
     "Access",
     "AccessReason",
+    "Authority",
     "Cell",
     "Change",
     "Code",
@@ -161,7 +174,9 @@ __all__ = [
     "ObjectPlan",
     "Objecting",
     "ObjectionReason",
+    "Openable",
     "Pace",
+    "Permit",
     "PermitFacts",
     "PermitReason",
     "Placement",
@@ -203,6 +218,7 @@ __all__ = [
     "erasure_lateness",
     "expiry_lateness",
     "fence_until",
+    "for_actor",
     "horizon_alarm",
     "horizon_wanted",
     "hosts",

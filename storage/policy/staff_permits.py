@@ -8,16 +8,24 @@ from typing import Final, assert_never
 from uuid import UUID
 
 from regions.model import Purpose
-from storage.model import GRANT_PURPOSES, Actor, ActorKind, Grant, GrantState, RosterEntry, utc
-from storage.model.permits import PERMIT_LASTS, StaffPermit
-from storage.model.scopes import ScopeKind
+from storage.model import (
+    GRANT_PURPOSES,
+    PERMIT_LASTS,
+    Grant,
+    GrantState,
+    RosterEntry,
+    ScopeKind,
+    StaffPermit,
+    utc,
+)
+from storage.policy.access import GRANT_REASONS, AccessReason, for_actor
 
 PERMIT_SKEW: Final = timedelta(seconds=1)
 """How far the clock of whoever issued a permit may be ahead of that of whoever checks it."""
 
 
 class PermitReason(StrEnum):
-    """Why a permit opens nothing."""
+    """Why a permit opens nothing, beside the reasons of ``may_open``."""
 
     NEEDED = "permit_needed"  # without one, the key does not leave the key service
     OTHER_REGION = "permit_other_region"
@@ -25,25 +33,13 @@ class PermitReason(StrEnum):
     EARLY = "permit_early"  # issued in the future
     BEFORE_START = "permit_before_start"  # of the key service, which knows no nonce from then
     REPLAYED = "permit_replayed"
-    GRANT_UNKNOWN = "grant_unknown"
-    GRANT_DIFFERS = "grant_differs"  # it is of another tenant, person, purpose or region
-    GRANT_NOT_APPROVED = "grant_not_approved"
-    GRANT_EXPIRED = "grant_expired"
-    GRANT_REVOKED = "grant_revoked"
-    GRANT_EXHAUSTED = "grant_exhausted"
     SELF_APPROVED = "self_approved"
     APPROVER_NOT_PINNED = "approver_not_pinned"
     SIGNATURE_INVALID = "signature_invalid"
-    ACTOR_UNKNOWN = "actor_unknown"
-    ACTOR_DIFFERS = "actor_differs"  # the roster says otherwise of it
-    ACTOR_NOT_IN_FORCE = "actor_not_in_force"
-    ACTOR_NOT_STAFF = "actor_not_staff"
-    CONFIDENTIALITY_MISSING = "confidentiality_missing"
-    RECORD_UNKNOWN = "record_unknown"
-    RECORD_OUT_OF_SCOPE = "record_out_of_scope"
-    RECORD_ERASED = "record_erased"
-    RECORD_EXPIRED = "record_expired"
-    RECORD_NOT_HELD = "record_not_held"  # the grant's hold does not cover it
+    UNKNOWN_RECORD = "unknown_record"
+
+
+Reason = AccessReason | PermitReason
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,23 +84,24 @@ class PermitFacts:
 
 def check_staff_permit(
     permit: StaffPermit, facts: PermitFacts, *, region: str, now: datetime
-) -> tuple[PermitReason, ...]:
+) -> tuple[Reason, ...]:
     """Return every reason why the permit opens nothing; none if it opens its record's key."""
-    reasons = list(_permit(permit, facts, region, utc(now)))
-    if facts.grant is None:
-        return (*reasons, PermitReason.GRANT_UNKNOWN)
-    reasons += _grant(permit, facts.grant, facts, region, utc(now))
-    reasons += _signatures(facts.grant, facts.signatures)
-    reasons += _actor(permit.actor, facts.entry, utc(now).date())
-    reasons += _record(permit, facts.grant, facts.record, utc(now).date())
+    moment, actor, grant = utc(now), permit.actor, facts.grant
+    reasons: list[Reason] = list(_permit(permit, facts, region, moment))
+    unfit = for_actor(actor, facts.entry, frozenset({actor.location}), moment.date())
+    reasons += [unfit] if unfit is not None else []
+    reasons += [] if actor.staff else [AccessReason.ACTOR_NOT_ALLOWED]
+    if grant is None:
+        return (*reasons, AccessReason.NO_GRANT)
+    reasons += _grant(permit, grant, facts, region, moment)
+    reasons += _signatures(grant, facts.signatures)
+    reasons += _record(permit, grant, facts.record, moment.date())
     return tuple(reasons)
 
 
-def _permit(
-    permit: StaffPermit, facts: PermitFacts, region: str, now: datetime
-) -> list[PermitReason]:
+def _permit(permit: StaffPermit, facts: PermitFacts, region: str, now: datetime) -> list[Reason]:
     since = facts.since
-    checks = {
+    checks: dict[Reason, bool] = {
         PermitReason.OTHER_REGION: permit.region != region,
         PermitReason.EXPIRED: now >= permit.issued + PERMIT_LASTS,
         PermitReason.EARLY: permit.issued > now + PERMIT_SKEW,
@@ -117,28 +114,24 @@ def _permit(
 
 def _grant(
     permit: StaffPermit, grant: Grant, facts: PermitFacts, region: str, now: datetime
-) -> list[PermitReason]:
-    reasons = []
+) -> list[Reason]:
+    reasons: list[Reason] = []
     said = (permit.grant, permit.tenant, permit.purpose, permit.actor.id, region)
     given = (grant.id, grant.tenant, grant.purpose, grant.actor, grant.region)
     if said != given or permit.purpose not in GRANT_PURPOSES:
-        reasons.append(PermitReason.GRANT_DIFFERS)
-    match grant.state(now):
-        case GrantState.REVOKED:
-            reasons.append(PermitReason.GRANT_REVOKED)
-        case GrantState.EXPIRED:
-            reasons.append(PermitReason.GRANT_EXPIRED)
-        case GrantState.REQUESTED:
-            alone = _signers(grant) and not _others(grant)
-            reasons.append(PermitReason.SELF_APPROVED if alone else PermitReason.GRANT_NOT_APPROVED)
-        case GrantState.IN_FORCE | GrantState.EXHAUSTED:
-            # the use that this permit is for may be counted already
-            if grant.used > grant.records_max or facts.opened >= grant.records_max:
-                reasons.append(PermitReason.GRANT_EXHAUSTED)
+        reasons.append(AccessReason.GRANT_FOR_ANOTHER)
+    state = grant.state(now)
+    if state is GrantState.REQUESTED and _signers(grant) and not _others(grant):
+        return [*reasons, PermitReason.SELF_APPROVED]
+    if state not in (GrantState.IN_FORCE, GrantState.EXHAUSTED):
+        return [*reasons, GRANT_REASONS[state]]
+    # the use that this permit is for may be counted already
+    if grant.used > grant.records_max or facts.opened >= grant.records_max:
+        reasons.append(AccessReason.GRANT_EXHAUSTED)
     return reasons
 
 
-def _signatures(grant: Grant, signatures: Mapping[str, bool]) -> list[PermitReason]:
+def _signatures(grant: Grant, signatures: Mapping[str, bool]) -> list[Reason]:
     """Ask for a second person whose pinned key signed the grant."""
     others = _others(grant)
     if others and not others & signatures.keys():
@@ -156,32 +149,19 @@ def _others(grant: Grant) -> set[str]:
     return _signers(grant) - {grant.actor, grant.requester}
 
 
-def _actor(actor: Actor, entry: RosterEntry | None, today: date) -> list[PermitReason]:
-    if entry is None:
-        return [PermitReason.ACTOR_UNKNOWN]
-    contractor = entry.kind is ActorKind.CONTRACTOR
-    checks = {
-        PermitReason.ACTOR_DIFFERS: not entry.describes(actor),
-        PermitReason.ACTOR_NOT_IN_FORCE: not entry.in_force(today),
-        PermitReason.ACTOR_NOT_STAFF: not actor.staff,
-        PermitReason.CONFIDENTIALITY_MISSING: contractor and entry.agreement is None,
-    }
-    return [reason for reason, found in checks.items() if found]
-
-
 def _record(
     permit: StaffPermit, grant: Grant, record: KeptRecord | None, today: date
-) -> list[PermitReason]:
+) -> list[Reason]:
     if record is None:
-        return [PermitReason.RECORD_UNKNOWN]
+        return [PermitReason.UNKNOWN_RECORD]
     legal = grant.purpose is Purpose.LEGAL
     over = record.day is not None and today >= record.day
     named = (record.tenant, record.unique) == (permit.tenant, permit.record.unique)
-    checks = {
-        PermitReason.RECORD_OUT_OF_SCOPE: not named or not _in_scope(grant, record),
-        PermitReason.RECORD_ERASED: record.fenced and not legal,
-        PermitReason.RECORD_EXPIRED: (over or record.held) and not legal,
-        PermitReason.RECORD_NOT_HELD: legal and not record.covered,
+    checks: dict[Reason, bool] = {
+        AccessReason.OUTSIDE_GRANT: not named or not (legal or _in_scope(grant, record)),
+        AccessReason.ERASED: record.fenced and not legal,
+        AccessReason.EXPIRED: (over or record.held) and not legal,
+        AccessReason.NOT_HELD: legal and not record.covered,
     }
     return [reason for reason, found in checks.items() if found]
 

@@ -26,11 +26,11 @@ from storage.catalog.engine import Catalog
 from storage.catalog.server import create_databases
 from storage.client.homes import Homes
 from storage.client.store import Store
-from storage.client.tenant import Tenant
+from storage.client.tenant import BoundTenant
 from storage.dependencies import Dependencies
 from storage.initialize import init
 from storage.logs import make_logger
-from storage.model import Dpa, TenantSpec
+from storage.model import Actor, ActorKind, Dpa, TenantSpec
 from storage.policy import Stage
 from storage.ports import Backend, Clock, Connector
 from storage.processors.manual import ManualConnector
@@ -46,6 +46,9 @@ from storage.testing.snapshot import Snapshot, snapshot
 Kind = Literal["memory", "directory", "s3"]
 
 _COMMON = ("name", "sub_processor", "attested_off", "longest_request_minutes")
+SERVICE = Actor("service-under-test", ActorKind.CUSTOMER, employer="acme", location="EU")
+"""The actor to which the tenants of the fixture are bound: a service of the tenant."""
+
 _PLENTY = 4 * 1024**3  # bytes
 
 
@@ -225,12 +228,12 @@ class Domicile:
         home: str = "eu-central-1",
         residency: str = "EU",
         **terms: object,
-    ) -> Tenant:
-        """Return a tenant with a signed DPA; add it if it does not exist."""
+    ) -> BoundTenant:
+        """Return a tenant with a signed DPA, bound to a service; add it if it does not exist."""
         given: dict[str, object] = {"account": "acme", "agreements": [Dpa(signed=date(2026, 1, 5))]}
         spec = TenantSpec(tenant, home=home, residency=residency, **(given | terms))  # type: ignore[arg-type]
         self.store.admin.tenants.ensure(spec)
-        return self.store.tenant(tenant)
+        return self.store.tenant(tenant).bind(SERVICE)
 
     def take_down(self, *names: str) -> None:
         """Let these backends fail every call."""

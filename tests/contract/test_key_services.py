@@ -15,7 +15,7 @@ from storage.crypto.record import unwrap_key, wrap_key
 from storage.errors import DomicileError, KeyUnavailable, PurposeRefused
 from storage.keyservice.protocol import MOST_KEYS
 from storage.model import StaffPermit
-from storage.policy import PermitReason
+from storage.policy import AccessReason, PermitReason
 from tests.support.keyservice.kinds import KINDS
 from tests.support.keyservice.permits import (
     ACTOR,
@@ -154,13 +154,13 @@ class TestPermits:
             (permit(issued=NOW - timedelta(days=1)), R.EXPIRED),
             (permit(issued=NOW + timedelta(hours=1)), R.EARLY),
             (permit(issued=NOW - timedelta(minutes=4), region="us-east-1"), R.OTHER_REGION),
-            (permit(actor=replace(ACTOR, location="US")), R.ACTOR_DIFFERS),
-            (permit(record=replace(RECORD, unique=b"v" * 16)), R.RECORD_OUT_OF_SCOPE),
-            (permit(grant=KEY_ID), R.GRANT_DIFFERS),
+            (permit(actor=replace(ACTOR, location="US")), AccessReason.ACTOR_DIFFERS),
+            (permit(record=replace(RECORD, unique=b"v" * 16)), AccessReason.OUTSIDE_GRANT),
+            (permit(grant=KEY_ID), AccessReason.GRANT_FOR_ANOTHER),
         ],
         ids=["of yesterday", "of the future", "of another region", "moved", "another record", "id"],
     )
-    def test_a_caller_that_lies(self, case: Case, shown: StaffPermit, reason: R) -> None:
+    def test_a_caller_that_lies(self, case: Case, shown: StaffPermit, reason: str) -> None:
         """A permit that is forged in one way has that one reason against it."""
         assert reasons(case, shown) == (reason,)
 
@@ -170,7 +170,7 @@ class TestPermits:
             R.SIGNATURE_INVALID: signed(unsigned(), FORGER, APPROVER),
             R.APPROVER_NOT_PINNED: signed(unsigned(), FORGER, "mallory"),
             R.SELF_APPROVED: signed(unsigned(), FORGER, ACTOR.id),
-            R.GRANT_NOT_APPROVED: unsigned(),
+            AccessReason.GRANT_NOT_APPROVED: unsigned(),
         }
         for reason, grant in forged.items():
             case.register.grant = grant

@@ -15,7 +15,7 @@ from storage.crypto.root import LocalRootKeys
 from storage.errors import KeyUnavailable, PurposeRefused
 from storage.keyservice.local import LocalKeyService
 from storage.model import StaffPermit
-from storage.policy import PermitReason
+from storage.policy import AccessReason, PermitReason
 from tests.support.keyservice.permits import (
     APPROVER,
     ENTRY,
@@ -106,14 +106,14 @@ def test_counts_records_for_itself() -> None:
 
     for number, record in enumerate([1, 2, 1, 2]):
         keys.unwrap_record(SEALED, shown(number, record))
-    assert reasons(keys, shown(9, 3)) == (PermitReason.GRANT_EXHAUSTED,)
+    assert reasons(keys, shown(9, 3)) == (AccessReason.GRANT_EXHAUSTED,)
 
 
 def test_a_refused_permit_uses_nothing_up() -> None:
     """A refusal is not counted: the permit works when its cause is gone."""
     register = Register(signed(unsigned(records_max=1)), None, RECORD)
     keys = service(register)
-    assert reasons(keys, permit()) == (PermitReason.ACTOR_UNKNOWN,)
+    assert reasons(keys, permit()) == (AccessReason.UNKNOWN_ACTOR,)
 
     register.entry = ENTRY
     assert keys.unwrap_record(SEALED, permit()) == RECORD_KEY

@@ -1,7 +1,7 @@
 """Every path that destroys asks one predicate. This test reads the source to find those paths.
 
 A function that marks anything for purge, deletes rows of content, drops a partition, purges a
-backend or asks a processor to delete must call ``may_destroy``, or take its permission as an argument
+backend or asks a processor to delete must call ``may_destroy``, or take its answer as an argument
 and demand it. A new function of this kind must be listed here, and must ask.
 """
 

@@ -28,7 +28,10 @@ from storage.policy import (
 CODES: dict[type[StrEnum], str] = {
     AbsenceReason: "absent left may_still_land",
     AccessReason: "allowed erased expired unknown_class purpose_not_open purpose_not_allowed "
-    "service_not_allowed not_held",
+    "service_not_allowed actor_not_allowed not_held unknown_actor actor_differs actor_not_in_force "
+    "actor_without_agreement outside_residency no_grant grant_for_another outside_grant "
+    "grant_not_approved grant_expired grant_exhausted grant_revoked no_human_review "
+    "customer_not_asked not_flagged",
     CopyTermReason: "allowed too_short",
     DeletionReason: "gone may_still_land before_delivery in_the_future",
     DestroyReason: "allowed held not_given_up not_there not_purging day_not_expiring day_not_over "
@@ -49,11 +52,8 @@ CODES: dict[type[StrEnum], str] = {
     "unknown_class service_not_served unknown_residency unknown_home "
     "no_room dpa_missing dpa_not_yet dpa_expired",
     PermitReason: "permit_needed permit_other_region permit_expired permit_early "
-    "permit_before_start permit_replayed grant_unknown grant_differs grant_not_approved "
-    "grant_expired grant_revoked "
-    "grant_exhausted self_approved approver_not_pinned signature_invalid actor_unknown "
-    "actor_differs actor_not_in_force actor_not_staff confidentiality_missing record_unknown "
-    "record_out_of_scope record_erased record_expired record_not_held",
+    "permit_before_start permit_replayed self_approved approver_not_pinned signature_invalid "
+    "unknown_record",
     RetireReason: "allowed not_declared too_few_left",
     Stage: "proposed provisioned attested routable retiring retired",
     Standing: "open not_yet leaving ended",
