@@ -16,7 +16,6 @@ from regions.model import Region, SubProcessor, Topology
 from storage import embedded
 from storage.backends.health import WatchedBackend
 from storage.backends.registry import open_backend
-from storage.catalog.engine import Catalog
 from storage.catalog.times import UNLIMITED
 from storage.checks import check_catalog, guard_catalog, probe, recognize, see_topology
 from storage.client.aio.store import AsyncStore, open_in_thread
@@ -24,19 +23,16 @@ from storage.client.homes import Homes
 from storage.client.regions import Opener, ServedRegion, ServedRegions, not_served
 from storage.client.store import Store
 from storage.clock import steady
-from storage.crypto.approvers import load_approvers
 from storage.crypto.log import log_key
 from storage.crypto.pseudonym import Pseudonyms
-from storage.crypto.root import LocalRootKeys
 from storage.dependencies import Dependencies
 from storage.errors import DomicileError, RegionNotRoutable, Unavailable
 from storage.evidence.keys import key_id
 from storage.initialize import init
-from storage.keyservice.local import LocalKeyService
-from storage.keyservice.register import CatalogRegister
+from storage.keys import load_keys, open_keys
 from storage.logs import make_logger
 from storage.pool import Pool
-from storage.ports import Backend, Clock, Connector, KeyService
+from storage.ports import Backend, Clock, Connector
 from storage.postures import Postures
 from storage.processors.registry import open_connector
 from storage.processors.signing import derive_key
@@ -261,7 +257,7 @@ def _open(
     url = own.catalog_url.get_secret_value()
     catalog = dependencies.catalog(region, url, settings.connections)
     stack.callback(catalog.close)
-    file = LocalRootKeys.load(own.keys_file, dependencies.entropy, region=region.name)
+    file = load_keys(own, dependencies.entropy, region=region.name)
     signing = file.signing_keys()
     backends = _open_backends(stack, settings, dependencies, region)
     clock = dependencies.clock(catalog)
@@ -282,7 +278,7 @@ def _open(
         backends,
         postures,
         connectors,
-        _key_service(own, file, catalog, clock, dependencies),
+        open_keys(stack, own, file, region, catalog, clock=clock, topology=settings.topology),
         Pseudonyms(file.pseudonym_keys()),
         signing[max(signing)],
         tuple(log_key(signing[version]) for version in sorted(signing, reverse=True)),
@@ -291,25 +287,6 @@ def _open(
         pool,
         readers,
         dependencies.limits,
-    )
-
-
-def _key_service(
-    own: RegionSettings,
-    file: LocalRootKeys,
-    catalog: Catalog,
-    clock: Clock,
-    dependencies: Dependencies,
-) -> KeyService:
-    register = CatalogRegister(catalog, lambda *_: None, lambda *_: None)
-    approvers = {} if own.approvers_file is None else load_approvers(own.approvers_file)
-    return LocalKeyService(
-        file,
-        register,
-        approvers,
-        region=catalog.region,
-        clock=clock,
-        entropy=dependencies.entropy,
     )
 
 
