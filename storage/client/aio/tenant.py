@@ -15,6 +15,7 @@ from contextlib import asynccontextmanager, suppress
 from functools import partial
 from threading import Event
 from typing import BinaryIO
+from uuid import UUID
 
 from storage.client.aio.files import AsyncCapture, AsyncOpenFile
 from storage.client.aio.sources import (
@@ -34,6 +35,7 @@ from storage.model import (
     DataClass,
     Erasure,
     Explanation,
+    Grant,
     HandedOver,
     NewRecord,
     Objection,
@@ -162,9 +164,9 @@ class AsyncTenant:
         )
         return AsyncCapture(self._threads, begin)
 
-    def bind(self, actor: Actor) -> "AsyncBoundTenant":
+    def bind(self, actor: Actor, *, grant: UUID | str | None = None) -> "AsyncBoundTenant":
         """See ``Tenant.bind``."""
-        return AsyncBoundTenant(self._tenant.bind(actor), self._threads)
+        return AsyncBoundTenant(self._tenant.bind(actor, grant=grant), self._threads)
 
     async def list(
         self,
@@ -204,6 +206,10 @@ class AsyncTenant:
     async def objections(self) -> Sequence[Objection]:
         """See ``Tenant.objections``."""
         return await self._threads.call(self._tenant.objections)
+
+    async def approve(self, grant: UUID | str, *, by: str) -> Grant:
+        """See ``Tenant.approve``."""
+        return await self._threads.call(self._tenant.approve, grant, by=by)
 
     async def _put_fed(
         self, put: Callable[[Iterable[bytes]], PutResult], chunks: AsyncIterable[bytes]
@@ -249,7 +255,7 @@ class AsyncBoundTenant(AsyncTenant):
         """Use ``AsyncTenant.bind`` instead."""
         super().__init__(tenant, threads)
         self._bound = tenant
-        self.actor = tenant.actor
+        self.actor, self.grant = tenant.actor, tenant.grant
 
     async def get(self, id: Id, *, purpose: Purpose) -> Record:
         """See ``BoundTenant.get``."""
