@@ -6,8 +6,6 @@ from contextlib import ExitStack
 from datetime import timedelta
 from pathlib import Path
 
-from sqlalchemy import Connection
-
 from regions.errors import TopologyProblem
 from regions.load import load_locations
 from regions.model import Locations, Region
@@ -111,21 +109,13 @@ def _local(
 ) -> LocalKeyService:
     return LocalKeyService(
         roots,
-        CatalogRegister(catalog, _no_grant, _no_entry),
+        CatalogRegister(catalog),
         {} if approvers is None else load_approvers(approvers),
         region=catalog.region,
         clock=clock,
         entropy=os.urandom,
         uptime=uptime,
     )
-
-
-def _no_grant(connection: Connection, grant: object) -> None:
-    """Find no grant: the catalog has none yet."""
-
-
-def _no_entry(connection: Connection, actor: str) -> None:
-    """Find no entry: the catalog has no roster yet."""
 
 
 def _roots(

@@ -4,7 +4,6 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Final
-from uuid import UUID
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
@@ -13,9 +12,8 @@ from storage.crypto.record import new_key, unwrap_key, wrap_key
 from storage.errors import PurposeRefused
 from storage.evidence.grants import signed_by
 from storage.keyservice.register import Register
-from storage.model import LONGEST_GRANT_HOURS, PERMIT_LASTS, Entropy, Grant, StaffPermit
+from storage.model import PERMIT_LASTS, Entropy, Grant, StaffPermit
 from storage.policy import KeptRecord, PermitFacts, PermitReason, check_staff_permit
-from storage.policy.staff_permits import Reason
 from storage.ports import Clock, RootKeys
 
 _FORGET: Final = timedelta(minutes=1)  # longer than a clock may step back
@@ -94,23 +92,27 @@ class LocalKeyService:
 
     def _use(self, permit: StaffPermit) -> KeptRecord:
         """Check a permit and use it up. Raises PurposeRefused."""
-        grant, entry, record = self._register.find(permit)
+        found = self._register.find(permit)
         now = self._clock.now()
         since = None if self._uptime is None else now - self._uptime()
-        signatures = {} if grant is None else self._signatures(grant)
-
-        def refuse(opened: int, replayed: bool) -> tuple[Reason, ...]:  # noqa: FBT001
-            facts = PermitFacts(grant, entry, record, signatures, opened, replayed, since)
-            return check_staff_permit(permit, facts, region=self._region, now=now)
-
-        reasons = self._used.add(permit, now, refuse)
-        if reasons or record is None:
+        facts = PermitFacts(
+            found.grant,
+            found.entry,
+            found.record,
+            found.counted,
+            {} if found.grant is None else self._signatures(found.grant),
+            since,
+        )
+        reasons = check_staff_permit(permit, facts, region=self._region, now=now)
+        if not reasons and not self._used.add(permit, now):
+            reasons = (PermitReason.REPLAYED,)
+        if reasons or found.record is None:
             raise PurposeRefused(
                 f"The key service refused the permit: {', '.join(reasons)}.",
                 reasons=reasons,
-                advice="See the grant, and ask for a new permit.",
+                advice="See: domicile grant show. A permit is for one use, minutes long.",
             )
-        return record
+        return found.record
 
     def _signatures(self, grant: Grant) -> dict[str, bool]:
         """Return whether each pinned approver signed the grant."""
@@ -122,36 +124,18 @@ class LocalKeyService:
 
 
 class _Used:
-    """The permits that were used, and the records that were opened, since this process started."""
+    """The permits that were used since this process started, until they are too old anyway."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._nonces: dict[bytes, datetime] = {}
-        self._opened: dict[UUID, tuple[datetime, set[bytes]]] = {}
 
-    def add(
-        self,
-        permit: StaffPermit,
-        now: datetime,
-        refuse: Callable[[int, bool], tuple[Reason, ...]],
-    ) -> tuple[Reason, ...]:
-        """Note a use, unless ``refuse`` has reasons; return them.
-
-        It gets the number of other records opened under the grant, and whether the nonce is known.
-        """
+    def add(self, permit: StaffPermit, now: datetime) -> bool:
+        """Note a use. False: it was used before."""
         with self._lock:
-            self._forget(now)
-            _, opened = self._opened.get(permit.grant, (now, set()))
-            others = len(opened - {permit.record.unique})
-            reasons = refuse(others, permit.nonce in self._nonces)
-            if not reasons:
-                self._nonces[permit.nonce] = permit.issued
-                self._opened[permit.grant] = (now, opened | {permit.record.unique})
-            return reasons
-
-    def _forget(self, now: datetime) -> None:
-        """Forget what would be refused for its age."""
-        nonces = now - PERMIT_LASTS - _FORGET
-        grants = now - timedelta(hours=LONGEST_GRANT_HOURS) - _FORGET
-        self._nonces = {nonce: at for nonce, at in self._nonces.items() if at > nonces}
-        self._opened = {g: kept for g, kept in self._opened.items() if kept[0] > grants}
+            last = now - PERMIT_LASTS - _FORGET
+            self._nonces = {nonce: at for nonce, at in self._nonces.items() if at > last}
+            if permit.nonce in self._nonces:
+                return False
+            self._nonces[permit.nonce] = permit.issued
+            return True

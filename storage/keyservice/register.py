@@ -1,18 +1,25 @@
 """What a key service looks up for itself, with its own login to the catalog."""
 
-from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Protocol
-from uuid import UUID
 
-from sqlalchemy import Connection
-
-from storage.catalog import kept
+from storage.catalog import grants, kept, roster
 from storage.catalog.engine import Catalog
 from storage.model import Grant, RosterEntry, StaffPermit
 from storage.policy import KeptRecord
 
-Found = tuple[Grant | None, RosterEntry | None, KeptRecord | None]
-"""The grant, what the roster says of the person, and the record that a permit names."""
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """The grant, what the roster says of the person, and the record that a permit names.
+
+    ``counted``: the opening of the record is counted against the grant.
+    """
+
+    grant: Grant | None
+    entry: RosterEntry | None
+    record: KeptRecord | None
+    counted: bool
 
 
 class Register(Protocol):
@@ -26,20 +33,15 @@ class Register(Protocol):
 class CatalogRegister:
     """The register of a region: its catalog. Implements ``Register``."""
 
-    def __init__(
-        self,
-        catalog: Catalog,
-        grant: Callable[[Connection, UUID], Grant | None],
-        entry: Callable[[Connection, str], RosterEntry | None],
-    ) -> None:
-        """``grant`` finds a grant by its id, ``entry`` the newest entry of an actor."""
+    def __init__(self, catalog: Catalog) -> None:
+        """Use a login with the role ``domicile_keys``; others may do more."""
         self._catalog = catalog
-        self._grant = grant
-        self._entry = entry
 
     def find(self, permit: StaffPermit) -> Found:
         with self._catalog.begin() as connection:
-            grant = self._grant(connection, permit.grant)
-            entry = self._entry(connection, permit.actor.id)
+            grant = grants.find(connection, self._catalog.region, permit.grant)
+            entry = roster.entry(connection, permit.actor.id)
             hold = grant.hold if grant is not None else None
-            return grant, entry, kept.find(connection, permit.tenant, permit.record, hold)
+            record = kept.find(connection, permit.tenant, permit.record, hold)
+            counted = grants.used(connection, permit.grant, permit.record.unique)
+            return Found(grant, entry, record, counted)

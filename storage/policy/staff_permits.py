@@ -33,6 +33,7 @@ class PermitReason(StrEnum):
     EARLY = "permit_early"  # issued in the future
     BEFORE_START = "permit_before_start"  # of the key service, which knows no nonce from then
     REPLAYED = "permit_replayed"
+    NOT_COUNTED = "opening_not_counted"  # against the grant
     SELF_APPROVED = "self_approved"
     APPROVER_NOT_PINNED = "approver_not_pinned"
     SIGNATURE_INVALID = "signature_invalid"
@@ -67,25 +68,27 @@ class KeptRecord:
 class PermitFacts:
     """What the checker knows for itself, not from whoever shows the permit.
 
+    ``counted``: the opening is counted against the grant in the catalog, which is append-only.
     ``signatures``: of each approver whose key is pinned, whether that key signed the grant.
-    ``opened``: how many other records it has unwrapped under the grant. ``replayed``: it has seen
-    the nonce. ``since``: since when it has remembered nonces (None: the permit never left the
+    ``since``: since when it has remembered which permits were used (None: the permit never left the
     process that checks it).
     """
 
     grant: Grant | None
     entry: RosterEntry | None
     record: KeptRecord | None
+    counted: bool
     signatures: Mapping[str, bool]
-    opened: int
-    replayed: bool
     since: datetime | None
 
 
 def check_staff_permit(
     permit: StaffPermit, facts: PermitFacts, *, region: str, now: datetime
 ) -> tuple[Reason, ...]:
-    """Return every reason why the permit opens nothing; none if it opens its record's key."""
+    """Return every reason why the permit opens nothing; none if it opens its record's key, once.
+
+    That it was used before, only the memory of the checker can tell.
+    """
     moment, actor, grant = utc(now), permit.actor, facts.grant
     reasons: list[Reason] = list(_permit(permit, facts, region, moment))
     unfit = for_actor(actor, facts.entry, frozenset({actor.location}), moment.date())
@@ -107,7 +110,6 @@ def _permit(permit: StaffPermit, facts: PermitFacts, region: str, now: datetime)
         PermitReason.EARLY: permit.issued > now + PERMIT_SKEW,
         # one that an earlier process took may have been issued that much later than it was used
         PermitReason.BEFORE_START: since is not None and permit.issued < utc(since) + PERMIT_SKEW,
-        PermitReason.REPLAYED: facts.replayed,
     }
     return [reason for reason, found in checks.items() if found]
 
@@ -125,8 +127,9 @@ def _grant(
         return [*reasons, PermitReason.SELF_APPROVED]
     if state not in (GrantState.IN_FORCE, GrantState.EXHAUSTED):
         return [*reasons, GRANT_REASONS[state]]
-    # the use that this permit is for may be counted already
-    if grant.used > grant.records_max or facts.opened >= grant.records_max:
+    if not facts.counted:
+        reasons.append(PermitReason.NOT_COUNTED)
+    if grant.used > grant.records_max:
         reasons.append(AccessReason.GRANT_EXHAUSTED)
     return reasons
 

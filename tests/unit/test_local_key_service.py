@@ -94,19 +94,14 @@ def test_of_many_threads_one_uses_it() -> None:
         assert sum(pool.map(used, range(64))) == 1
 
 
-def test_counts_records_for_itself() -> None:
-    """The grant's limit holds though the catalog counts no use; one record counts once."""
-    register = Register(signed(unsigned(records_max=2)), ENTRY, RECORD)
+def test_gives_no_key_before_the_opening_is_counted() -> None:
+    """What a key is given for is on record in the catalog, where nobody can take it back."""
+    register = Register(signed(unsigned()), ENTRY, RECORD, counted=False)
     keys = service(register)
+    assert reasons(keys, permit()) == (PermitReason.NOT_COUNTED,)
 
-    def shown(number: int, record: int) -> StaffPermit:
-        unique = record.to_bytes(16)
-        register.record = replace(RECORD, unique=unique)
-        return permit(number, record=replace(permit().record, unique=unique))
-
-    for number, record in enumerate([1, 2, 1, 2]):
-        keys.unwrap_record(SEALED, shown(number, record))
-    assert reasons(keys, shown(9, 3)) == (AccessReason.GRANT_EXHAUSTED,)
+    register.counted = True
+    assert keys.unwrap_record(SEALED, permit()) == RECORD_KEY
 
 
 def test_a_refused_permit_uses_nothing_up() -> None:

@@ -53,8 +53,7 @@ class Case:
     entry: RosterEntry | None = ENTRY
     record: KeptRecord | None = KEPT
     signatures: dict[str, bool] = field(default_factory=lambda: {APPROVER: True})
-    opened: int = 0
-    replayed: bool = False
+    counted: bool = True
     since: datetime | None = None
 
     def ask(self) -> tuple[Reason, ...]:
@@ -63,9 +62,8 @@ class Case:
             self.grant,
             self.entry,
             self.record,
+            self.counted,
             self.signatures,
-            self.opened,
-            self.replayed,
             self.since,
         )
         return check_staff_permit(self.permit, facts, region=REGION, now=NOW)
@@ -88,8 +86,7 @@ OPENS: dict[str, Case] = {
     "in its last moment": Case(permit(issued=NOW - timedelta(minutes=5) + MOMENT)),
     "of a clock a second ahead": Case(permit(issued=NOW + timedelta(seconds=1))),
     "issued a second after the start": Case(since=NOW - timedelta(seconds=1)),
-    "its use is counted already": granted(used=3),
-    "the last record that it allows": Case(opened=2),
+    "the last record that it allows": granted(used=3),
     "a tenant": granted(scope=ScopeKind.TENANT, sought=()),
     "a group": Case(
         grant=signed(unsigned(scope=ScopeKind.GROUP, sought=(b"g", b"h"))),
@@ -117,7 +114,6 @@ REFUSED: dict[str, tuple[Case, Reason]] = {
     "of yesterday": (Case(permit(issued=NOW - timedelta(days=1))), R.EXPIRED),
     "of the future": (Case(permit(issued=NOW + timedelta(seconds=1) + MOMENT)), R.EARLY),
     "issued before the start": (Case(since=NOW - timedelta(seconds=1) + MOMENT), R.BEFORE_START),
-    "seen before": (Case(replayed=True), R.REPLAYED),
     "no grant": (Case(grant=None), A.NO_GRANT),
     "another grant": (granted(id=KEPT.key_id), A.GRANT_FOR_ANOTHER),
     "a grant of another tenant": (
@@ -134,7 +130,7 @@ REFUSED: dict[str, tuple[Case, Reason]] = {
     "the last moment of the grant": (granted(until=NOW), A.GRANT_EXPIRED),
     "revoked": (granted(revoked=NOW), A.GRANT_REVOKED),
     "used more often than allowed": (granted(used=4), A.GRANT_EXHAUSTED),
-    "as many records opened here": (Case(opened=3), A.GRANT_EXHAUSTED),
+    "not counted": (Case(counted=False), R.NOT_COUNTED),
     "no approval": (Case(grant=unsigned()), A.GRANT_NOT_APPROVED),
     "the customer did not approve": (granted(customer_must_approve=True), A.GRANT_NOT_APPROVED),
     "approved by the user": (Case(grant=signed(unsigned(), OTHER, ACTOR.id)), R.SELF_APPROVED),
@@ -216,8 +212,10 @@ def test_refuses_with_one_clear_reason(name: str) -> None:
 
 
 def test_every_reason_is_tried() -> None:
-    """No check goes untried. ``NEEDED`` is for who shows no permit at all."""
-    assert {reason for _, reason in REFUSED.values()} >= set(PermitReason) - {R.NEEDED}
+    """No check goes untried. Two need more than the facts: no permit at all, and a used one."""
+    tried = {reason for _, reason in REFUSED.values()}
+
+    assert tried >= set(PermitReason) - {R.NEEDED, R.REPLAYED}
 
 
 def test_all_reasons_are_given() -> None:
@@ -241,7 +239,7 @@ def test_an_exhausted_grant_still_covers_its_last_use() -> None:
     grant = signed(unsigned(used=3))
 
     assert grant.state(NOW) is GrantState.EXHAUSTED
-    assert Case(grant=grant, opened=2).ask() == ()
+    assert Case(grant=grant).ask() == ()
 
 
 class TestText:

@@ -112,7 +112,8 @@ class Register:
     grant: Grant | None
     entry: RosterEntry | None
     record: KeptRecord | None
+    counted: bool = True
 
     def find(self, permit: StaffPermit) -> Found:
         """Return it, whatever the permit names."""
-        return self.grant, self.entry, self.record
+        return Found(self.grant, self.entry, self.record, self.counted)
