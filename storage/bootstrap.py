@@ -30,6 +30,7 @@ from storage.dependencies import Dependencies
 from storage.errors import DomicileError, RegionNotRoutable, Unavailable
 from storage.evidence.keys import key_id
 from storage.initialize import init
+from storage.ledger.fence import Sleep
 from storage.logs import make_logger
 from storage.pool import Pool
 from storage.ports import Backend, Clock, Connector
@@ -44,6 +45,7 @@ from storage.settings import (
     region_settings,
     topology_of,
 )
+from storage.witnesses.http import HttpWitness
 from storage.workers.loop import Duty, Worker, duties
 
 _SENDERS, _FLUSHERS = 16, 8
@@ -100,7 +102,14 @@ def open_homes(
         closing = stack.enter_context(ExitStack())
         flushers = stack.enter_context(Pool(_FLUSHERS, "flush"))
         openers = {
-            name: _opener(name, opening, flushers, log=log, probing=dependencies.probing)
+            name: _opener(
+                name,
+                opening,
+                flushers,
+                log=log,
+                probing=dependencies.probing,
+                sleep=dependencies.sleep,
+            )
             for name, opening in openings.items()
         }
         regions = ServedRegions(openers, closing, clock=steady, seconds=dependencies.reopen_seconds)
@@ -117,6 +126,7 @@ def _opener(
     *,
     log: FilteringBoundLogger,
     probing: bool,
+    sleep: Sleep,
 ) -> Opener:
     """Return what opens a region, checks it and logs its error. An unexpected one is Unavailable.
 
@@ -144,7 +154,7 @@ def _opener(
                 f"{name} was not opened: {type(error).__name__}.",
                 advice="See the log, and: domicile doctor",
             ) from error
-        return ServedRegion.of(region, flushers)
+        return ServedRegion.of(region, flushers, sleep)
 
     return opened
 
@@ -278,6 +288,7 @@ def _open(
         backends,
         postures,
         connectors,
+        [HttpWitness(spec, clock=clock) for spec in region.witnesses],
         roots,
         Pseudonyms(roots.pseudonym_keys()),
         signing[max(signing)],

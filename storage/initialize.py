@@ -13,6 +13,7 @@ from storage.catalog import (
     days,
     dedications,
     departures,
+    log,
     pseudonym_keys,
     stages,
     storages,
@@ -146,7 +147,9 @@ def _catalog_and_keys(
         created = ensure(file, dependencies.entropy, region=name, new=new)
         roots = LocalRootKeys.load(file, dependencies.entropy, region=name)
         names = Pseudonyms(roots.pseudonym_keys())
-        pseudonym_keys.register(connection, name, names.checks())
+        versions = pseudonym_keys.register(connection, name, names.checks())
+        now = dependencies.clock(catalog).now()
+        log.note_keys(connection, "pseudonym", versions, now, dependencies.entropy)
         add_pseudonyms(connection, roots, names)
         return Ready(created, waiting, stages.if_any(connection))
 
@@ -161,7 +164,7 @@ def _see(catalog: Catalog, topology: Topology, dependencies: Dependencies) -> No
             dedications.check(connection, topology.regions[catalog.region])
         topologies.check_hosts(connection, catalog.region, topology)
         topologies.check(connection, catalog.region, topology, now)
-        topologies.note(connection, topology, now)
+        topologies.note(connection, topology, now, dependencies.entropy)
 
 
 def _storage(catalog: Catalog, topology: Topology, settings: Settings) -> None:

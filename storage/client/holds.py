@@ -5,7 +5,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection
 
-from storage.catalog import holds, records
+from storage.catalog import holds, log, records
 from storage.catalog.audit import note_opening
 from storage.client.files import OpenFile
 from storage.client.homes import Homes
@@ -22,7 +22,7 @@ from storage.client.validate import (
 )
 from storage.errors import NotFound
 from storage.ledger import holds as hold_events
-from storage.model import Hold, HoldSpec, PlacedHold, Purpose, RecordInfo
+from storage.model import Hold, HoldSpec, LineKind, PlacedHold, Purpose, RecordInfo
 from storage.packs.reader import Reader, info, under_hold
 from storage.policy import may_open_held
 
@@ -103,8 +103,9 @@ class Holds:
         """Open a record under a hold for the purpose ``legal``, even if erased or expired.
 
         ``actor`` is the id that your identity provider has for the reader. The audit log records
-        it before anything is opened. Raises PurposeRefused if the hold is not in force or does not
-        cover the record, and the errors of ``Tenant`` reads.
+        it, and a checkpoint of the transparency log holds it, before anything is opened. Raises
+        PurposeRefused if the hold is not in force or does not cover the record, Unavailable if the
+        log cannot be continued, and the errors of ``Tenant`` reads.
         """
         record_id = as_id(id)
         check_actor(actor)
@@ -114,6 +115,20 @@ class Holds:
             rows = records.under_hold(connection, found.id, tenant, only=record_id)
             may_open_held(covered=bool(rows)).demand()
             now = region.clock.now()
+            line = log.append(
+                connection,
+                LineKind.OPENING,
+                {
+                    "actor": actor,
+                    "purpose": Purpose.LEGAL,
+                    "tenant": tenant,
+                    "hold": str(found.id),
+                    "data_class": record_id.data_class,
+                    "record": record_id.unique.hex(),
+                },
+                now,
+                region.entropy,
+            )
             note_opening(
                 connection,
                 region.new_uuid(now),
@@ -123,6 +138,7 @@ class Holds:
                 hold=found.id,
                 record_id=record_id,
             )
+        served.log.publish(line)
         reader = Reader(region, served.keys, under_hold(found.id))
         opened = reader.metadata(tenant, rows[0].id, Purpose.LEGAL)
         return OpenFile(reader, tenant, Purpose.LEGAL, opened)

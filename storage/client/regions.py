@@ -9,26 +9,29 @@ from time import monotonic
 from typing import Self
 
 from storage.errors import DomicileError, InvalidRequest, WrongRegion
+from storage.ledger.fence import Sleep
 from storage.objects.keyring import KeyRing
 from storage.packs.prepare import Writer
 from storage.packs.reader import Reader
 from storage.region import OpenRegion
+from storage.transparency.publish import Publisher
 
 
 @dataclass(frozen=True, slots=True)
 class ServedRegion:
-    """An open region with its day keys, writer and reader."""
+    """An open region with its day keys, writer, reader and log."""
 
     region: OpenRegion
     keys: KeyRing
     writer: Writer
     reader: Reader
+    log: Publisher
 
     @classmethod
-    def of(cls, region: OpenRegion, flushers: Executor) -> Self:
-        """Return a writer and a reader for ``region``. ``flushers`` runs the writer's flushes."""
-        keys = KeyRing(region)
-        return cls(region, keys, Writer(region, keys, flushers), Reader(region, keys))
+    def of(cls, region: OpenRegion, flushers: Executor, sleep: Sleep) -> Self:
+        """Return what serves ``region``. ``flushers`` runs the writer's flushes."""
+        keys, log = KeyRing(region), Publisher(region, sleep)
+        return cls(region, keys, Writer(region, keys, flushers), Reader(region, keys), log)
 
 
 Opener = Callable[[ExitStack], ServedRegion]

@@ -7,7 +7,7 @@ from sqlalchemy import select
 from storage.catalog import tables as t
 from storage.model import DataClass, HoldSpec, PlacedHold, RecordId, Scope
 from storage.testing import Domicile
-from tests.support.inspect.stored import home
+from tests.support.inspect.stored import OF_THE_REGION, home
 
 SOON = {DataClass.PROMPT: 2, DataClass.COMPLETION: 2}  # what is written at noon expires at midnight
 
@@ -60,6 +60,6 @@ def relocated(domicile: Domicile) -> set[bytes]:
 
 
 def stored_keys(domicile: Domicile) -> set[str]:
-    """Return all keys on backends but those of the ledger, which outlives its subjects."""
+    """Return all keys on backends but those of ledger and log, which outlive their subjects."""
     traces = (trace for backend in domicile.backends.values() for trace in backend.scan())
-    return {trace.key for trace in traces if not trace.key.startswith("ledger/")}
+    return {trace.key for trace in traces if not trace.key.startswith(OF_THE_REGION)}
