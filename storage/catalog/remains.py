@@ -99,7 +99,7 @@ def mark_own(connection: Connection, now: datetime, limit: int) -> int:
     The caller has found that nothing else is left. Those that are being written are left to the
     duties that reap and resolve.
     """
-    log = ObjectKind.LOG_TILES, ObjectKind.LOG_LINES, ObjectKind.CHECKPOINT
+    log = (kind for kind in ObjectKind if kind.of_log)
     kinds = (ObjectKind.DAY_KEY, ObjectKind.LEDGER, *log)
     some = select(o.id).where(o.kind.in_(kinds), o.state == ObjectState.STORED).limit(limit)
     return objects.mark_for_purge(connection, connection.scalars(some).all(), now)
