@@ -2,6 +2,7 @@
 
 from storage.errors import InvalidRequest, LogInvalid
 from storage.tlog.checkpoints import Checkpoint, Trust, open_checkpoint
+from storage.tlog.commitments import Opening
 from storage.tlog.notes import Note, parse_note, sign, verify_note
 from storage.tlog.proofs import Proof, prove, verify_proof
 from storage.tlog.tiles import Tile, decode_bundle, encode_bundle
@@ -15,6 +16,7 @@ _FILES = {path.encode(): data for path, data in _LOG.files.items()}
 _PROOFS = tuple(prove(_LOG.read, _SIGNED, n).encode() for n in range(5))
 _EXTRA = b"\nextra AAAA\nindex "
 _PATHS = (b"tile/0/x001/x234/067.p/12", b"tile/entries/000", b"tile/63/x001/000")
+_OPENINGS = (Opening(bytes(32), "{}").encode(), Opening(bytes(range(32)), "\u0394").encode())
 _BUNDLES = (encode_bundle(numbered(0, 5)), encode_bundle([b"", bytes(300)]), b"")
 
 
@@ -61,6 +63,10 @@ def _bundle(data: bytes) -> None:
     assert encode_bundle(decode_bundle(data)) == data
 
 
+def _opening(data: bytes) -> None:
+    assert Opening.parse(data).encode() == data
+
+
 def _verifier(data: bytes) -> None:
     text = data.decode(errors="surrogateescape")
     assert str(Verifier.parse(text)) == text
@@ -72,6 +78,7 @@ TARGETS = (
     ("proof", (*_PROOFS, _PROOFS[3].replace(b"\nindex ", _EXTRA)), _proof, (LogInvalid,)),
     ("log", tuple(name + b"\n" + data for name, data in _FILES.items()), _file, (LogInvalid,)),
     ("tile path", _PATHS, _path, (ValueError,)),
+    ("opening", _OPENINGS, _opening, (LogInvalid,)),
     ("bundle", _BUNDLES, _bundle, (ValueError,)),
     ("verifier key", tuple(str(each).encode() for each in WITNESSES), _verifier, (InvalidRequest,)),
 )
