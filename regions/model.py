@@ -15,6 +15,7 @@ from pydantic import Field, StringConstraints
 from regions.backends import BackendSpec
 from regions.connectors import ConnectorSpec
 from regions.fields import Jurisdiction, Model, Name, Text
+from regions.witnesses import WitnessSpec
 
 AgreementKind = Literal["dpa"]
 
@@ -138,6 +139,7 @@ class Region(Model):
     replicas: int = Field(ge=1)  # replicas of each object
     required: int = Field(ge=1)  # replicas before a write is acknowledged
     backends: tuple[BackendSpec, ...] = Field(min_length=1)  # in order of preference
+    witnesses: tuple[WitnessSpec, ...] = ()  # of its log
 
     @property
     def stewards(self) -> tuple[tuple[str, Steward], ...]:
