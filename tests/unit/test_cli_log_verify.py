@@ -2,6 +2,7 @@
 
 import base64
 import os
+import subprocess
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,7 +14,9 @@ from storage.cli.exit_codes import Exit
 from storage.tlog.commitments import Opening
 from storage.tlog.proofs import prove
 from storage.tlog.tiles import Tile, may_go
-from tests.support.cli_harness import CommandLine
+from tests.support import foreign_proof
+from tests.support.cli_harness import ROOT, CommandLine
+from tests.support.foreign_log import Wrong
 from tests.support.logs import LOG, ORIGIN, WITNESSES, MemoryLog, key
 from tests.support.tampering import SEEN, rewrite
 
@@ -163,13 +166,16 @@ def test_a_folder_that_is_no_log(stranger: Stranger) -> None:
 
 
 def test_a_line_is_verified_with_its_text(stranger: Stranger) -> None:
-    """The file has all but the keys."""
+    """The file has all but the keys. A verifier without our code says the same."""
     told = stranger.told(stranger.proof(7), *WITNESS)
     shown = stranger.line("log", "verify", stranger.proof(7), *KEY, *WITNESS).output
 
     assert (told["line"], told["text"], told["size"]) == (7, TEXTS[7], 300)
     assert told["unchecked"] == {}
     assert TEXTS[7] in shown
+    for index in (0, 7, 255, 256, 299):
+        keys = [str(LOG), str(WITNESSES[0])]
+        assert foreign_proof.verify(stranger.proof(index), keys) == (index, TEXTS[index])
 
 
 def _another_text(data: bytes) -> bytes:
@@ -198,8 +204,25 @@ FORGED: dict[str, tuple[Callable[[bytes], bytes], str]] = {
 def test_a_forged_line_ends_with_8(
     stranger: Stranger, change: Callable[[bytes], bytes], match: str
 ) -> None:
-    """With the reason."""
+    """With the reason. Both verifiers refuse it."""
     assert match in stranger.refused(stranger.proof(7, change))
+    with pytest.raises((Wrong, ValueError)):
+        foreign_proof.verify(stranger.folder / "line.tlog-proof", [str(LOG)])
+
+
+def test_a_line_is_opened_by_hand_as_the_page_says(stranger: Stranger) -> None:
+    """With what every Unix has."""
+    page = (ROOT / "docs/howto/verify-the-log.md").read_text()
+    (block,) = (each for each in page.split("```") if "> opening" in each)
+    stranger.proof(7)
+    shown = subprocess.run(
+        ["/bin/sh", "-e", "-c", block.removeprefix("sh\n")],
+        cwd=stranger.folder,
+        capture_output=True,
+        check=True,
+    ).stdout.decode()
+
+    assert shown == f"{TEXTS[7]}{ENTRIES[7][1:].hex()}  -\n"
 
 
 def test_a_text_does_nothing_to_a_terminal(stranger: Stranger) -> None:
