@@ -7,10 +7,10 @@ from storage.backends.s3 import S3Credentials
 from storage.bootstrap import open_async_store, open_store
 from storage.client.aio.files import AsyncCapture, AsyncOpenFile
 from storage.client.aio.store import AsyncStore
-from storage.client.aio.tenant import AsyncTenant
+from storage.client.aio.tenant import AsyncBoundTenant, AsyncTenant
 from storage.client.files import Capture, OpenFile
 from storage.client.store import Store
-from storage.client.tenant import Tenant
+from storage.client.tenant import BoundTenant, Tenant
 from storage.errors import (
     Abandoned,
     AcknowledgementInvalid,
@@ -41,6 +41,7 @@ from storage.errors import (
     DomicileError,
     Erased,
     Expired,
+    GrantRefused,
     HandOverRefused,
     Held,
     IdConflict,
@@ -93,7 +94,10 @@ from storage.errors import (
 )
 from storage.model import (
     AccountErasure,
+    Actor,
+    ActorKind,
     Agreement,
+    Approval,
     BackendState,
     Copy,
     CopyState,
@@ -104,6 +108,9 @@ from storage.model import (
     ErasureState,
     ExpiringDay,
     Explanation,
+    Grant,
+    GrantSpec,
+    GrantState,
     HandedOver,
     Hold,
     HoldSpec,
@@ -130,11 +137,14 @@ from storage.model import (
     RegionStatus,
     Replica,
     ReplicaState,
+    RosterEntry,
+    RosterSpec,
     Scope,
     ScopeKind,
     StoreStatus,
     TenantObjection,
     TenantSpec,
+    Trait,
     Verdict,
 )
 from storage.settings import RegionSettings, Settings
@@ -143,8 +153,12 @@ __all__ = [
     "Abandoned",
     "AccountErasure",
     "AcknowledgementInvalid",
+    "Actor",
+    "ActorKind",
     "Agreement",
     "AgreementMissing",
+    "Approval",
+    "AsyncBoundTenant",
     "AsyncCapture",
     "AsyncOpenFile",
     "AsyncStore",
@@ -163,6 +177,7 @@ __all__ = [
     "BackendUnavailable",
     "BackendUndeclared",
     "BodyTooLarge",
+    "BoundTenant",
     "Busy",
     "Capture",
     "CatalogForbidden",
@@ -186,6 +201,10 @@ __all__ = [
     "Expired",
     "ExpiringDay",
     "Explanation",
+    "Grant",
+    "GrantRefused",
+    "GrantSpec",
+    "GrantState",
     "HandOverRefused",
     "HandedOver",
     "Held",
@@ -244,6 +263,8 @@ __all__ = [
     "ReplicaState",
     "ResidencyUnsatisfied",
     "RetirementRefused",
+    "RosterEntry",
+    "RosterSpec",
     "S3Credentials",
     "Scope",
     "ScopeKind",
@@ -262,6 +283,7 @@ __all__ = [
     "TermsChanged",
     "TooFewReplicas",
     "TopologyError",
+    "Trait",
     "Unavailable",
     "UnknownClass",
     "UnknownTenant",

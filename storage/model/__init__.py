@@ -4,6 +4,7 @@ The ``repr`` of a value never shows content, metadata, a subject, a group or a f
 """
 
 from regions.model import DataClass, Purpose
+from storage.model.actors import KEEPER, STAFF, Actor, ActorKind, RosterEntry, RosterSpec
 from storage.model.copies import Copy, CopyState, HandedOver
 from storage.model.erasures import (
     AccountErasure,
@@ -13,8 +14,17 @@ from storage.model.erasures import (
     Outstanding,
     Reason,
 )
+from storage.model.grants import (
+    GRANT_PURPOSES,
+    LONGEST_GRANT_HOURS,
+    Approval,
+    Grant,
+    GrantSpec,
+    GrantState,
+)
 from storage.model.holds import ExpiringDay, Hold, HoldSpec, PlacedHold
 from storage.model.ids import Entropy, RecordId, in_utc, utc
+from storage.model.log import LineKind, LogLine
 from storage.model.losses import Loss
 from storage.model.objections import Objection, ObjectionEffect, TenantObjection
 from storage.model.placement import Explanation, PlacementReason, Replica, ReplicaState, Verdict
@@ -29,11 +39,18 @@ from storage.model.status import (
     RegionStatus,
     StoreStatus,
 )
-from storage.model.tenants import Agreement, Dpa, TenantSpec
+from storage.model.tenants import Agreement, Dpa, TenantSpec, Trait
 
 __all__ = [
+    "GRANT_PURPOSES",
+    "KEEPER",
+    "LONGEST_GRANT_HOURS",
+    "STAFF",
     "AccountErasure",
+    "Actor",
+    "ActorKind",
     "Agreement",
+    "Approval",
     "BackendState",
     "Copy",
     "CopyState",
@@ -45,10 +62,15 @@ __all__ = [
     "ErasureState",
     "ExpiringDay",
     "Explanation",
+    "Grant",
+    "GrantSpec",
+    "GrantState",
     "HandedOver",
     "Hold",
     "HoldSpec",
     "LeavingState",
+    "LineKind",
+    "LogLine",
     "Loss",
     "NewRecord",
     "Objection",
@@ -71,11 +93,14 @@ __all__ = [
     "RegionStatus",
     "Replica",
     "ReplicaState",
+    "RosterEntry",
+    "RosterSpec",
     "Scope",
     "ScopeKind",
     "StoreStatus",
     "TenantObjection",
     "TenantSpec",
+    "Trait",
     "Verdict",
     "in_utc",
     "utc",

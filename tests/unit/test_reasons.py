@@ -14,6 +14,7 @@ from storage.policy import (
     Done,
     EndReason,
     Finding,
+    GrantReason,
     HandOverReason,
     NoticeReason,
     ObjectionReason,
@@ -27,7 +28,10 @@ from storage.policy import (
 CODES: dict[type[StrEnum], str] = {
     AbsenceReason: "absent left may_still_land",
     AccessReason: "allowed erased expired unknown_class purpose_not_open purpose_not_allowed "
-    "service_not_allowed not_held",
+    "service_not_allowed actor_not_allowed not_held unknown_actor actor_differs actor_not_in_force "
+    "actor_without_agreement outside_residency no_grant grant_for_another outside_grant "
+    "grant_not_approved grant_expired grant_exhausted grant_revoked no_human_review "
+    "customer_not_asked not_flagged",
     CopyTermReason: "allowed too_short",
     DeletionReason: "gone may_still_land before_delivery in_the_future",
     DestroyReason: "allowed held not_given_up not_there not_purging day_not_expiring day_not_over "
@@ -35,6 +39,12 @@ CODES: dict[type[StrEnum], str] = {
     Done: "purged purging replacing moving waiting unmended",
     EndReason: "allowed not_empty not_retiring not_retired",
     Finding: "missing wrong_size corrupt leftover came_back wrong_place orphan foreign",
+    GrantReason: "wrong_time login_not_in_force not_roster_keeper own_entry login_taken "
+    "not_for_customers no_agreement roster_full unknown_tenant purpose_not_granted "
+    "no_human_review actor_not_in_force outside_residency employer_objected hold_missing "
+    "hold_without_legal hold_not_in_force case_missing approver_is_requester approver_is_user "
+    "not_the_customer revoked expired not_approved customer_has_not_approved exhausted "
+    "another_actor",
     HandOverReason: "allowed not_storable unknown_processor no_connector service_not_allowed "
     "outside_residency sub_processor_not_yet sub_processor_ended objected",
     NoticeReason: "too_soon has_begun",

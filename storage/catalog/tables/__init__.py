@@ -5,10 +5,24 @@ to a partitioned table, and there is no DEFAULT partition: with either, a partit
 detached concurrently.
 """
 
+from storage.catalog.tables.access import (
+    access_grant,
+    grant_approval,
+    grant_revocation,
+    grant_use,
+    roster,
+)
 from storage.catalog.tables.base import Moment, metadata
 from storage.catalog.tables.copies import erasure_copy, processor_copy
 from storage.catalog.tables.erasures import deferral, erasure, erasure_object, fence, receipt
 from storage.catalog.tables.holds import audit, hold
+from storage.catalog.tables.log import (
+    log_checkpoint,
+    log_cosignature,
+    log_line,
+    log_state,
+    log_tile,
+)
 from storage.catalog.tables.objects import (
     absence,
     day_key,
@@ -45,6 +59,7 @@ from storage.catalog.tables.region import (
 __all__ = [
     "Moment",
     "absence",
+    "access_grant",
     "agreement",
     "audit",
     "backend_storage",
@@ -61,10 +76,18 @@ __all__ = [
     "erasure_object",
     "fence",
     "file",
+    "grant_approval",
+    "grant_revocation",
+    "grant_use",
     "handover",
     "held",
     "hold",
     "ledger_place",
+    "log_checkpoint",
+    "log_cosignature",
+    "log_line",
+    "log_state",
+    "log_tile",
     "metadata",
     "object_",
     "objection",
@@ -79,6 +102,7 @@ __all__ = [
     "region_statement",
     "replica",
     "retirement",
+    "roster",
     "scrub",
     "signing_key",
     "statement",
