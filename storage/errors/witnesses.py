@@ -64,7 +64,7 @@ class CosignatureInvalid(WitnessError):
 class WitnessesMissing(Unavailable):
     """Witnesses that the region requires did not cosign."""
 
-    usual_advice = "Try again when they respond. See: domicile doctor"
+    usual_advice = "Try again when they respond. Ask who runs them if it stays so."
 
     def __init__(self, failures: Mapping[str, str]) -> None:
         """``failures`` are error codes by witness."""
