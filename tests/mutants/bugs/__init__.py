@@ -22,6 +22,7 @@ from tests.mutants.bugs import (
     sweeps,
     tlog,
     upgrades,
+    witnesses,
     writes,
 )
 from tests.mutants.bugs.bug import Bug
@@ -51,4 +52,5 @@ BUGS: tuple[Bug, ...] = (
     *sweeps.BUGS,
     *tlog.BUGS,
     *upgrades.BUGS,
+    *witnesses.BUGS,
 )
