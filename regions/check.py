@@ -119,6 +119,16 @@ def region(entry: Region, file: str, known: Mapping[str, SubProcessor]) -> Itera
     yield from _enough(entry)
     for index, spec in enumerate(entry.backends):
         yield from _apart(spec, entry.backends[:index])
+    yield from _witnesses(entry)
+
+
+def _witnesses(entry: Region) -> Iterator[Fault]:
+    """Check that none counts twice: a cosignature does not cover the name in the key."""
+    yield from unique("witnesses", [spec.name for spec in entry.witnesses])
+    for index, spec in enumerate(entry.witnesses):
+        for other in entry.witnesses[:index]:
+            if spec.public == other.public:
+                yield f"witnesses.{spec.name}.key", f"is that of {other.name}"
 
 
 def _enough(entry: Region) -> Iterator[Fault]:

@@ -3,19 +3,12 @@
 from datetime import timedelta
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field, StringConstraints
+from pydantic import Field, StringConstraints
 
-from regions.endpoints import safe_url
-from regions.fields import Model
+from regions.fields import Model, SafeUrl
 
 LONGEST_COPY_DAYS = 30
 """The most days that a processor may have a copy, whatever it is a copy of."""
-
-
-def _checked_url(url: str) -> str:
-    if not safe_url(url):
-        raise ValueError("must be https, without user, query and fragment (http: loopback only)")
-    return url
 
 
 class _Spec(Model):
@@ -49,7 +42,7 @@ class HttpConnectorSpec(_Spec):
     """
 
     kind: Literal["http"] = "http"
-    url: Annotated[str, AfterValidator(_checked_url)]  # copies are below it
+    url: SafeUrl  # copies are below it
     # the Ed25519 key that signs its acknowledgements, as the ``x`` of a JWK (RFC 8037)
     acknowledgement_key: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{43}$")]
 

@@ -3,7 +3,9 @@
 from enum import StrEnum
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, StringConstraints
+from pydantic import AfterValidator, BaseModel, ConfigDict, StringConstraints
+
+from regions.endpoints import safe_url
 
 NAME = r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$"
 Name = Annotated[str, StringConstraints(pattern=NAME)]
@@ -12,6 +14,16 @@ TENANT = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
 TenantId = Annotated[str, StringConstraints(pattern=TENANT)]
 JURISDICTION = r"^[A-Z]{2,3}$"
 Jurisdiction = Annotated[str, StringConstraints(pattern=JURISDICTION)]
+
+
+def _checked_url(url: str) -> str:
+    if not safe_url(url):
+        raise ValueError("must be https, without user, query and fragment (http: loopback only)")
+    return url
+
+
+SafeUrl = Annotated[str, AfterValidator(_checked_url)]
+"""A URL to which content may be sent."""
 
 Located = Literal["checked", "attested", "local"]
 """How it is known where a backend stands.

@@ -15,6 +15,7 @@ from pydantic import Field, StringConstraints
 from regions.backends import BackendSpec
 from regions.connectors import ConnectorSpec
 from regions.fields import Jurisdiction, Model, Name, Text
+from regions.witnesses import WitnessSpec
 
 AgreementKind = Literal["dpa"]
 
@@ -140,6 +141,7 @@ class Region(Model):
     # the most people in the roster, who may open content under a grant
     staff_max: int = Field(default=25, ge=0)
     backends: tuple[BackendSpec, ...] = Field(min_length=1)  # in order of preference
+    witnesses: tuple[WitnessSpec, ...] = ()  # of its log
 
     @property
     def stewards(self) -> tuple[tuple[str, Steward], ...]:

@@ -23,6 +23,7 @@ from storage.client.homes import Homes
 from storage.client.regions import Opener, ServedRegion, ServedRegions, not_served
 from storage.client.store import Store
 from storage.clock import steady
+from storage.crypto.log import log_key
 from storage.crypto.pseudonym import Pseudonyms
 from storage.crypto.root import LocalRootKeys
 from storage.dependencies import Dependencies
@@ -99,7 +100,7 @@ def open_homes(
         closing = stack.enter_context(ExitStack())
         flushers = stack.enter_context(Pool(_FLUSHERS, "flush"))
         openers = {
-            name: _opener(name, opening, flushers, log=log, probing=dependencies.probing)
+            name: _opener(name, opening, flushers, log=log, dependencies=dependencies)
             for name, opening in openings.items()
         }
         regions = ServedRegions(openers, closing, clock=steady, seconds=dependencies.reopen_seconds)
@@ -115,7 +116,7 @@ def _opener(
     flushers: Pool,
     *,
     log: FilteringBoundLogger,
-    probing: bool,
+    dependencies: Dependencies,
 ) -> Opener:
     """Return what opens a region, checks it and logs its error. An unexpected one is Unavailable.
 
@@ -127,8 +128,8 @@ def _opener(
             region = opening(stack)
             check_catalog(region)
             compared = guard_catalog(region, log)
-            see_topology(region, noting=probing)
-            if compared and probing:
+            see_topology(region, noting=dependencies.probing)
+            if compared and dependencies.probing:
                 probe(region, log)
             elif compared:
                 recognize(region)
@@ -143,7 +144,7 @@ def _opener(
                 f"{name} was not opened: {type(error).__name__}.",
                 advice="See the log, and: domicile doctor",
             ) from error
-        return ServedRegion.of(region, flushers)
+        return ServedRegion.of(region, flushers, dependencies.sleep)
 
     return opened
 
@@ -280,6 +281,7 @@ def _open(
         roots,
         Pseudonyms(roots.pseudonym_keys()),
         signing[max(signing)],
+        tuple(log_key(signing[version]) for version in sorted(signing, reverse=True)),
         clock,
         dependencies.entropy,
         pool,

@@ -1,6 +1,6 @@
 """The ports: what Domicile needs from the outside world. Depend on the smallest that suffices."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -286,6 +286,34 @@ class Connector(Protocol):
 
         Raises AcknowledgementInvalid if the confirmation is signed with another key, or is about
         another copy or processor.
+        """
+        ...
+
+
+class Witness(Protocol):
+    """Watches that a log only grows, and cosigns its checkpoints.
+
+    It gets the name of the log, sizes and hashes, and nothing else. Methods are safe to call from
+    many threads, take a bounded time, and repeat nothing by themselves.
+    """
+
+    @property
+    def name(self) -> str:
+        """The witness's name in the topology."""
+        ...
+
+    @property
+    def required(self) -> bool:
+        """Whether staff sees no plaintext before it has cosigned."""
+        ...
+
+    def cosign(self, old_size: int, proof: Sequence[bytes], checkpoint: str) -> str:
+        """Return the witness's cosignature of a signed checkpoint, as the line below the note.
+
+        ``proof`` is the consistency path from ``old_size``, which is the size that the witness
+        cosigned last, or 0. The cosignature is verified. Raises WitnessBehind with the size from
+        which the witness wants the proof, CosignatureInvalid if it lies, another WitnessError if
+        it does not cosign.
         """
         ...
 

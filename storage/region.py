@@ -75,6 +75,7 @@ class OpenRegion:
     roots: RootKeys
     pseudonyms: Pseudonyms
     signing: Ed25519PrivateKey
+    log_keys: tuple[Ed25519PrivateKey, ...]  # of checkpoints: the one that signs, then former ones
     clock: Clock
     entropy: Entropy
     pool: Executor

@@ -19,6 +19,9 @@ class ObjectKind(StrEnum):
     LEDGER = "ledger"
     HELD = "held"  # records of one tenant that a hold keeps beyond their day
     HOLD_KEY = "hold_key"
+    LOG_TILES = "log_tiles"
+    LOG_LINES = "log_lines"  # the texts of lines, sealed
+    CHECKPOINT = "checkpoint"
 
     @property
     def under_hold(self) -> bool:
@@ -70,7 +73,8 @@ def key_of(
 ) -> str:
     """Return the key of a replica: kind, partition, object, replica. Nothing personal.
 
-    The partition is the expiry day, the number of a ledger entry, or ``kept``.
+    The partition is the expiry day, ``kept``, or a number: of a ledger entry, or how many lines
+    the log had.
     """
     partition = str(day or "kept") if number is None else numbered(number)
     return f"{kind}/{partition}/{object_id.hex}-{replica.hex}"
@@ -88,5 +92,5 @@ def kind_of(key: str) -> ObjectKind | None:
 
 
 def numbered(number: int) -> str:
-    """Return the partition of a ledger entry. Keys sort by it."""
+    """Return the partition of a number. Keys sort by it."""
     return f"{number:016d}"

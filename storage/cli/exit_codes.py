@@ -56,6 +56,7 @@ _CODES: Mapping[type[errors.DomicileError], Exit] = {
     errors.NoOpenBackend: Exit.CONFIGURATION,
     errors.ProcessorForbidden: Exit.CONFIGURATION,
     errors.ProcessorMisplaced: Exit.CONFIGURATION,
+    errors.WitnessRefused: Exit.CONFIGURATION,
     errors.KeyAbsent: Exit.DAMAGED,
     errors.OutcomeUnknown: Exit.UNKNOWN,
     errors.ConfigurationError: Exit.CONFIGURATION,

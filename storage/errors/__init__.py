@@ -27,10 +27,15 @@
     │   │   ├── BackendClosed    its posture is bad or unknown: nothing new goes there
     │   │   ├── KeyAbsent        nothing is stored under the key
     │   │   └── PurgeIncomplete  a part of a purged key is left
-    │   └── ProcessorError       ``processor`` is its name
-    │       ├── ProcessorUnavailable  ProcessorTimeout
-    │       ├── ProcessorForbidden  ProcessorMisplaced
-    │       └── AcknowledgementInvalid  it does not prove that the copy is gone
+    │   ├── ProcessorError       ``processor`` is its name
+    │   │   ├── ProcessorUnavailable  ProcessorTimeout
+    │   │   ├── ProcessorForbidden  ProcessorMisplaced
+    │   │   └── AcknowledgementInvalid  it does not prove that the copy is gone
+    │   ├── WitnessError         ``witness`` is its name
+    │   │   ├── WitnessUnavailable  WitnessRefused
+    │   │   ├── WitnessBehind    it wants the proof from ``size``
+    │   │   └── CosignatureInvalid  it is none of this checkpoint
+    │   └── WitnessesMissing     required ones did not cosign; nothing was opened
     ├── OutcomeUnknown           it may be stored or not; put it again with the same id
     ├── Corrupt                  no replica has the bytes that were written
     ├── KeyUnavailable           a key that should exist cannot be read
@@ -129,6 +134,14 @@ from storage.errors.requests import (
     UnknownTenant,
     WrongRegion,
 )
+from storage.errors.witnesses import (
+    CosignatureInvalid,
+    WitnessBehind,
+    WitnessError,
+    WitnessesMissing,
+    WitnessRefused,
+    WitnessUnavailable,
+)
 
 __all__ = [
     "DOCUMENTATION",
@@ -157,6 +170,7 @@ __all__ = [
     "ConfigurationError",
     "ConsumerTenant",
     "Corrupt",
+    "CosignatureInvalid",
     "DomicileError",
     "Erased",
     "Expired",
@@ -204,5 +218,10 @@ __all__ = [
     "Unavailable",
     "UnknownClass",
     "UnknownTenant",
+    "WitnessBehind",
+    "WitnessError",
+    "WitnessRefused",
+    "WitnessUnavailable",
+    "WitnessesMissing",
     "WrongRegion",
 ]

@@ -24,6 +24,7 @@ from storage.model.grants import (
 )
 from storage.model.holds import ExpiringDay, Hold, HoldSpec, PlacedHold
 from storage.model.ids import Entropy, RecordId, in_utc, utc
+from storage.model.log import LineKind, LogLine
 from storage.model.losses import Loss
 from storage.model.objections import Objection, ObjectionEffect, TenantObjection
 from storage.model.placement import Explanation, PlacementReason, Replica, ReplicaState, Verdict
@@ -68,6 +69,8 @@ __all__ = [
     "Hold",
     "HoldSpec",
     "LeavingState",
+    "LineKind",
+    "LogLine",
     "Loss",
     "NewRecord",
     "Objection",

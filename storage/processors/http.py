@@ -5,14 +5,7 @@
 responses are failures. Redirects are not followed: content goes only where the topology says.
 """
 
-import http.client
-import socket
-import ssl
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from datetime import timedelta
-from threading import Timer
 from typing import Final
 from urllib.parse import SplitResult, urlsplit
 from uuid import UUID
@@ -28,6 +21,7 @@ from storage.errors import (
     ProcessorTimeout,
     ProcessorUnavailable,
 )
+from storage.exchange import Response, Unanswered, exchange
 from storage.model import Entropy
 from storage.ports import Acknowledgement, Clock
 from storage.processors.acknowledgement import verify
@@ -37,14 +31,6 @@ _TIMEOUT: Final = 10.0  # seconds for a request without content
 _LARGEST: Final = 16 * 1024  # bytes of a response that are read
 _DONE: Final = frozenset({200, 201, 202, 204})
 _RETRY_LATER: Final = frozenset({408, 425, 429})  # a valid request at the wrong time
-
-
-@dataclass(frozen=True, slots=True)
-class Response:
-    """Status and body of a response."""
-
-    status: int
-    body: bytes
 
 
 class HttpConnector:
@@ -119,69 +105,20 @@ class HttpConnector:
             now=self._clock.now(),
             nonce=self._entropy(16),
         )
-        with self._connected(timeout) as connection:
-            connection.request(
-                method,
-                path,
-                body,
-                headers
-                | {"Content-Type": "application/octet-stream", "Content-Length": str(len(body))},
-            )
-            answer = connection.getresponse()
-            return Response(answer.status, answer.read(_LARGEST + 1))
-
-    @contextmanager
-    def _connected(self, timeout: float) -> Iterator[http.client.HTTPConnection]:
-        """Open a connection for one request, and shut it down after ``timeout`` seconds.
-
-        The timeout of the socket limits single reads only: a server that sends a byte now and then
-        could delay the end forever.
-        """
-        connection, cutoff = _open(self._url, timeout), _Cutoff()
-        timer = Timer(timeout, cutoff.shut_down)
-        timer.daemon = True
-        timer.start()
+        headers |= {"Content-Type": "application/octet-stream", "Content-Length": str(len(body))}
         try:
-            connection.connect()
-            cutoff.attach(connection.sock)
-            yield connection
-        except (OSError, http.client.HTTPException, ValueError) as error:
-            # the text of the library error may contain what the server sent: do not show it
-            if cutoff.late or isinstance(error, TimeoutError):
-                raise ProcessorTimeout(self._name) from error
-            raise ProcessorUnavailable(self._name) from error
-        finally:
-            timer.cancel()
-            connection.close()
-
-
-class _Cutoff:
-    """Shuts a connection down at a time that may come before it is open."""
-
-    def __init__(self) -> None:
-        self.late = False
-        self._socket: socket.socket | None = None
-
-    def shut_down(self) -> None:
-        """Stop sending and receiving."""
-        self.late = True
-        if self._socket is not None:
-            with suppress(OSError):
-                self._socket.shutdown(socket.SHUT_RDWR)
-
-    def attach(self, opened: socket.socket) -> None:
-        """Use the open socket. Raises TimeoutError if its time is over already."""
-        self._socket = opened
-        if self.late:
-            raise TimeoutError
-
-
-def _open(url: SplitResult, timeout: float) -> http.client.HTTPConnection:
-    host = url.hostname or ""
-    if url.scheme == "https":
-        context = ssl.create_default_context()
-        return http.client.HTTPSConnection(host, url.port, timeout=timeout, context=context)
-    return http.client.HTTPConnection(host, url.port, timeout=timeout)
+            return exchange(
+                method,
+                self._url,
+                path,
+                body=body,
+                headers=headers,
+                timeout=timeout,
+                most=_LARGEST,
+            )
+        except Unanswered as error:
+            failed = ProcessorTimeout if error.late else ProcessorUnavailable
+            raise failed(self._name) from error
 
 
 def _authority(url: SplitResult) -> str:

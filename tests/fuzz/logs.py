@@ -1,20 +1,31 @@
 """The parsers of transparency logs, as the other targets: name, samples, parser, errors."""
 
 from storage.errors import InvalidRequest, LogInvalid
-from storage.tlog.checkpoints import Checkpoint, Trust, open_checkpoint
+from storage.tlog.checkpoints import (
+    Checkpoint,
+    Trust,
+    cosign_checkpoint,
+    open_checkpoint,
+    sign_checkpoint,
+)
+from storage.tlog.commitments import Opening
 from storage.tlog.notes import Note, parse_note, sign, verify_note
 from storage.tlog.proofs import Proof, prove, verify_proof
 from storage.tlog.tiles import Tile, decode_bundle, encode_bundle
 from storage.tlog.verification import verify_log
 from storage.tlog.verifiers import Verifier
-from tests.support.logs import LOG, ORIGIN, TRUST, WITNESSES, MemoryLog, key, numbered
+from storage.tlog.witnessing import add_cosignature, read_cosignature, read_size
+from tests.support.logs import LOG, ORIGIN, TRUST, WITNESS, WITNESSES, MemoryLog, key, numbered
 
 _LOG = MemoryLog().grow(numbered(0, 5))
 _SIGNED = _LOG.files["checkpoint"]
 _FILES = {path.encode(): data for path, data in _LOG.files.items()}
 _PROOFS = tuple(prove(_LOG.read, _SIGNED, n).encode() for n in range(5))
+_NOTE = sign_checkpoint(_LOG.checkpoint, key(ORIGIN)).decode()
+_LINE = cosign_checkpoint(_NOTE.encode(), WITNESS, key(WITNESS), seconds=1)[len(_NOTE.encode()) :]
 _EXTRA = b"\nextra AAAA\nindex "
 _PATHS = (b"tile/0/x001/x234/067.p/12", b"tile/entries/000", b"tile/63/x001/000")
+_OPENINGS = (Opening(bytes(32), "{}").encode(), Opening(bytes(range(32)), "\u0394").encode())
 _BUNDLES = (encode_bundle(numbered(0, 5)), encode_bundle([b"", bytes(300)]), b"")
 
 
@@ -61,6 +72,21 @@ def _bundle(data: bytes) -> None:
     assert encode_bundle(decode_bundle(data)) == data
 
 
+def _opening(data: bytes) -> None:
+    assert Opening.parse(data).encode() == data
+
+
+def _cosignature(data: bytes) -> None:
+    """What is taken from a witness is its one line, whatever else it sends."""
+    line = read_cosignature(data, _NOTE, WITNESSES[0], now=1)
+    assert line.encode() in data
+    open_checkpoint(add_cosignature(_NOTE, line).encode(), TRUST)
+
+
+def _size(data: bytes) -> None:
+    assert b"%d\n" % read_size(data) == data
+
+
 def _verifier(data: bytes) -> None:
     text = data.decode(errors="surrogateescape")
     assert str(Verifier.parse(text)) == text
@@ -72,6 +98,9 @@ TARGETS = (
     ("proof", (*_PROOFS, _PROOFS[3].replace(b"\nindex ", _EXTRA)), _proof, (LogInvalid,)),
     ("log", tuple(name + b"\n" + data for name, data in _FILES.items()), _file, (LogInvalid,)),
     ("tile path", _PATHS, _path, (ValueError,)),
+    ("cosignature", (_LINE, b"\xe2\x80\x94 other AAAAAAAA\n" + _LINE), _cosignature, (LogInvalid,)),
+    ("witness size", (b"0\n", b"20852014\n"), _size, (LogInvalid,)),
+    ("opening", _OPENINGS, _opening, (LogInvalid,)),
     ("bundle", _BUNDLES, _bundle, (ValueError,)),
     ("verifier key", tuple(str(each).encode() for each in WITNESSES), _verifier, (InvalidRequest,)),
 )

@@ -16,6 +16,13 @@ from storage.catalog.tables.base import Moment, metadata
 from storage.catalog.tables.copies import erasure_copy, processor_copy
 from storage.catalog.tables.erasures import deferral, erasure, erasure_object, fence, receipt
 from storage.catalog.tables.holds import audit, hold
+from storage.catalog.tables.log import (
+    log_checkpoint,
+    log_cosignature,
+    log_line,
+    log_state,
+    log_tile,
+)
 from storage.catalog.tables.objects import (
     absence,
     day_key,
@@ -76,6 +83,11 @@ __all__ = [
     "held",
     "hold",
     "ledger_place",
+    "log_checkpoint",
+    "log_cosignature",
+    "log_line",
+    "log_state",
+    "log_tile",
     "metadata",
     "object_",
     "objection",

@@ -40,13 +40,17 @@ object_ = Table(  # what is stored on backends: a pack, a key object, a ledger e
     Column("compact_at", MOMENT),
     Column("replicate_at", MOMENT),
     Column("gone_at", MOMENT),
-    Column("number", BigInteger),  # of a ledger entry
+    Column("number", BigInteger),  # of a ledger entry; or how many lines the log had with it
     Column("absence", BigInteger),  # the number of the moment at which it was gone
     CheckConstraint(
-        "kind IN ('pack', 'day_key', 'file_key', 'canary', 'ledger', 'held', 'hold_key')",
+        "kind IN ('pack', 'day_key', 'file_key', 'canary', 'ledger', 'held', 'hold_key',"
+        " 'log_tiles', 'log_lines', 'checkpoint')",
         name="object_kind",
     ),
-    CheckConstraint("(kind = 'ledger') = (number IS NOT NULL)", name="object_number"),
+    CheckConstraint(
+        "(kind IN ('ledger', 'log_tiles', 'log_lines', 'checkpoint')) = (number IS NOT NULL)",
+        name="object_number",
+    ),
     CheckConstraint("state IN ('writing', 'stored', 'purging', 'gone')", name="object_state"),
     Index("object_writing", "deadline", postgresql_where=text("state = 'writing'")),
     Index("object_day", "day", "kind"),

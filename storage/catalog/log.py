@@ -1,0 +1,138 @@
+"""The lines of the region's log: appended with what they are about, numbered, forgotten.
+
+A line is inserted in the transaction of its event, so there is neither without the other. Its place
+in the log, and the checkpoint that holds it, come later: see ``storage.transparency``.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import Connection, Row, Select, func, select, tuple_
+from sqlalchemy.dialects.postgresql import insert
+
+from storage.catalog import tables as t
+from storage.catalog.row_ids import new_id
+from storage.model import Entropy, LineKind, LogLine, utc
+from storage.tlog.commitments import SALT, commit
+
+c = t.log_line.c
+
+Facts = Mapping[str, str | int | list[str] | None]
+"""What a line says: opaque ids, digests, dates and codes. No content, no name and no free text."""
+
+
+def append(
+    connection: Connection,
+    kind: LineKind,
+    facts: Facts,
+    now: datetime,
+    entropy: Entropy,
+    *,
+    line: UUID | None = None,
+) -> UUID:
+    """Add a line in the transaction of what it is about; return its id.
+
+    ``line``: its id, if the same event may be noted again: then nothing changes. See ``line_of``.
+    """
+    number = line or new_id(now, entropy(10))
+    text = text_of(number, kind, facts, now)
+    salt = entropy(SALT)
+    new = insert(t.log_line).values(
+        id=number, kind=kind, at=now, text=text, salt=salt, commitment=commit(salt, text)
+    )
+    connection.execute(new.on_conflict_do_nothing() if line is not None else new)
+    return number
+
+
+def line_of(event: UUID, kind: LineKind, at: datetime) -> UUID:
+    """Return the id of the line about an event that is replayed after a restore."""
+    digest = hashlib.sha256(b"domicile log line of an event\0" + kind.encode() + event.bytes)
+    return new_id(at, digest.digest()[:10])
+
+
+def text_of(line: UUID, kind: LineKind, facts: Facts, at: datetime) -> str:
+    """Return the text of a line: canonical JSON, with sorted keys and without spaces."""
+    stated = {**facts, "line": str(line), "kind": kind.value, "at": utc(at).isoformat()}
+    return json.dumps(stated, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
+
+def find(connection: Connection, line: UUID) -> LogLine | None:
+    """Return one line."""
+    row = connection.execute(select(t.log_line).where(c.id == line)).one_or_none()
+    return None if row is None else _line(row)
+
+
+def page(
+    connection: Connection,
+    *,
+    kind: LineKind | None,
+    since: datetime | None,
+    after: UUID | None,
+    limit: int,
+) -> list[LogLine]:
+    """Return lines, oldest first: of one kind, from a moment on, after another line."""
+    query = select(t.log_line).order_by(c.at, c.id).limit(limit)
+    if kind is not None:
+        query = query.where(c.kind == kind)
+    if since is not None:
+        query = query.where(c.at >= since)
+    if after is not None:
+        query = query.where(tuple_(c.at, c.id) > select(c.at, c.id).where(c.id == after))
+    return [_line(row) for row in connection.execute(query)]
+
+
+def number(connection: Connection, most: int) -> None:
+    """Fix the next batch: give lines that have none their numbers.
+
+    None gets one while an earlier batch is in no checkpoint, or the catalog is being recovered.
+    """
+    connection.execute(select(func.number_log_lines(most)))
+
+
+def numbered(connection: Connection, start: int) -> list[LogLine]:
+    """Return the lines from a number on, in their order."""
+    query = select(t.log_line).where(c.number >= start).order_by(c.number)
+    return [_line(row) for row in connection.execute(query)]
+
+
+def waiting() -> Select[UUID]:
+    """SQL: lines that have no number yet."""
+    return select(c.id).where(c.number.is_(None))
+
+
+def restore(connection: Connection, line: LogLine) -> None:
+    """Put back a line that a restored catalog lacks, with its number."""
+    given = line.id, line.kind, line.at, line.text, line.salt, line.commitment, line.number
+    connection.execute(select(func.restore_log_line(*given)))
+
+
+def to_forget(before: datetime) -> Select[UUID]:
+    """SQL: lines from before a moment whose text is still there."""
+    return select(c.id).where(c.text.is_not(None), c.at < before, c.number.is_not(None))
+
+
+def forget(connection: Connection, before: datetime, limit: int) -> int:
+    """Forget salt and text of a batch of lines from before a moment; return the count."""
+    return connection.scalar(select(func.forget_log_lines(before, limit))) or 0
+
+
+def first_known(connection: Connection) -> int | None:
+    """Return the number of the first line whose text is still there."""
+    found: int | None = connection.scalar(select(func.min(c.number)).where(c.text.is_not(None)))
+    return found
+
+
+def _line(row: Row[*tuple[object, ...]]) -> LogLine:
+    salt = row.salt
+    return LogLine(
+        row.id,
+        LineKind(row.kind),
+        row.at,
+        row.text,
+        None if salt is None else bytes(salt),
+        bytes(row.commitment),
+        row.number,
+    )

@@ -1,0 +1,212 @@
+"""The sequencer: one batch of lines after the other gets its place in the log.
+
+1. Fix: the lines of the batch get their numbers, and its objects are announced.
+2. Tiles, bundles and sealed texts are sent to the backends.
+3. Sign: the root of the tree is noted with its signature, one for each size, ever.
+4. Publish: the note is sent. No byte of it leaves the process before it is noted.
+
+A process may die anywhere. The next one continues where the catalog says, with the same lines in
+the same order, so it signs the same.
+"""
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from uuid import UUID
+
+from sqlalchemy import Connection
+
+from storage.catalog import checkpoints, log
+from storage.catalog.checkpoints import Range, SignedRoot
+from storage.catalog.kinds import ObjectKind
+from storage.crypto.log import seal_openings
+from storage.errors import Abandoned
+from storage.ledger.places import Places, find_places
+from storage.model import LogLine
+from storage.objects.places import shared
+from storage.objects.transfer import Sent
+from storage.objects.write import Contents, Done, Write, announce, announce_all, commit_all
+from storage.region import OpenRegion
+from storage.tlog.checkpoints import Checkpoint, sign_checkpoint
+from storage.tlog.commitments import Opening
+from storage.tlog.tree import Edge, append, read_edge
+from storage.transparency.origin import origin
+from storage.transparency.packing import pack
+from storage.transparency.reading import reader
+
+BATCH = 1000
+"""How many lines a batch has at most."""
+
+_LEASE = 3  # PUT timeouts: two that follow each other, and the transactions around them
+
+
+@dataclass(frozen=True, slots=True)
+class Sealed:
+    """A checkpoint that was published just now, and the lines that it holds first."""
+
+    root: SignedRoot
+    lines: frozenset[UUID]
+
+
+@dataclass(frozen=True, slots=True)
+class _Batch:
+    """A fixed batch that follows a checkpoint, and the announced objects for it."""
+
+    before: SignedRoot | None
+    lines: Sequence[LogLine]
+    tiles: Write
+    texts: Write
+
+
+@dataclass(frozen=True, slots=True)
+class _Signed:
+    """A checkpoint that is noted, and the announced object for it."""
+
+    root: SignedRoot
+    lines: Sequence[LogLine]
+    write: Write
+
+
+class Sequencer:
+    """Seals the lines of one region in batches. For one thread at a time."""
+
+    def __init__(self, region: OpenRegion) -> None:
+        """Read nothing before it is needed."""
+        self._region = region
+        self._holder = UUID(bytes=region.entropy(16))
+        self._edge = Edge()
+
+    def seal(self) -> Sealed | None:
+        """Seal and publish a batch. None: no line waits that this process may seal now.
+
+        Another process may be sealing, or a restored catalog may have to catch up first. Raises
+        NoOpenBackend or TooFewReplicas if too few backends take it, and Abandoned if it took too
+        long: nothing is lost, and the next call continues.
+        """
+        region = self._region
+        places = find_places(region, "The log was not continued.")
+        begun = region.catalog.run(lambda connection: self._begin(connection, places))
+        if begun is None:
+            return None
+        try:
+            signed = begun if isinstance(begun, _Signed) else self._sign(begun, places)
+            self._publish(signed)
+        except BaseException:
+            with region.catalog.begin() as connection:
+                checkpoints.end_lease(connection, self._holder)
+            raise
+        return Sealed(signed.root, frozenset(line.id for line in signed.lines))
+
+    def _begin(self, connection: Connection, places: Places) -> _Batch | _Signed | None:
+        """Take the lease, fix the next batch and announce its objects."""
+        region, now = self._region, self._region.clock.now()
+        until = now + timedelta(seconds=_LEASE * region.limits.attempt) + 2 * region.clock.error
+        if not checkpoints.take_lease(connection, self._holder, now, until):
+            return None
+        before = checkpoints.newest(connection)
+        if before is not None and checkpoints.published_size(connection) < before.size:
+            return _Signed(before, (), self._announce_note(connection, before, places))
+        log.number(connection, BATCH)
+        lines = log.numbered(connection, before.size if before is not None else 0)
+        if not lines:
+            checkpoints.end_lease(connection, self._holder)
+            return None
+        kinds, size = (ObjectKind.LOG_TILES, ObjectKind.LOG_LINES), _end(lines)
+        tiles, texts = announce_all(
+            region,
+            connection,
+            [(Contents(kind, number=size), shared(region)) for kind in kinds],
+            send_to=self._targets(places),
+            accepted=places.accepted,
+        )
+        return _Batch(before, lines, tiles, texts)
+
+    def _sign(self, batch: _Batch, places: Places) -> _Signed:
+        """Store tiles and texts of a batch; note the signed root."""
+        region, lines = self._region, batch.lines
+        edge, files = append(self._edge_of(batch.before), [line.commitment for line in lines])
+        tiles, ranges = pack(files)
+        openings = [Opening(line.salt or b"", line.text or "") for line in lines]
+        texts = seal_openings(openings, batch.texts.id, region.roots, region.entropy)
+        tree = Checkpoint(origin(region.name), edge.size, edge.root)
+        note = sign_checkpoint(tree, region.log_keys[0]).decode()
+        root = SignedRoot(edge.size, edge.root, note)
+        places_of = [Range(r.tile, batch.tiles.id, r.start, r.length) for r in ranges]
+        with _abandoning(batch.tiles, batch.texts):
+            sent = self._send([(batch.tiles, tiles), (batch.texts, texts)])
+            with region.catalog.begin() as connection:
+                self._store(connection, sent)
+                if not checkpoints.add(connection, root, region.clock.now()):
+                    raise Abandoned("Another process has sealed this batch of the log.")
+                checkpoints.add_tiles(connection, places_of)
+                write = self._announce_note(connection, root, places)
+        self._edge = edge
+        return _Signed(root, lines, write)
+
+    def _publish(self, signed: _Signed) -> None:
+        """Store the note. Until it is stored, a checkpoint does not count."""
+        with _abandoning(signed.write):
+            sent = self._send([(signed.write, signed.root.note.encode())])
+            with self._region.catalog.begin() as connection:
+                self._store(connection, sent)
+                checkpoints.end_lease(connection, self._holder)
+
+    def _store(self, connection: Connection, sent: Sequence[Done]) -> None:
+        """Set objects to ``stored``. Raises Abandoned if a worker has given one of them up."""
+        if len(commit_all(self._region, connection, sent)) < len(sent):
+            raise Abandoned("Continuing the log took too long.")
+
+    def _send(self, given: Sequence[tuple[Write, bytes]]) -> list[Done]:
+        """Send objects at once. Raises TooFewReplicas if one of them is not safe."""
+        ends = [write.start(data) for write, data in given]
+        sent: list[Sent] = [end() for end in ends]
+        for each in sent:
+            each.require(self._region.region.required)
+        return [
+            Done(write, each, len(data), hashlib.sha256(data).digest())
+            for (write, data), each in zip(given, sent, strict=True)
+        ]
+
+    def _announce_note(self, connection: Connection, root: SignedRoot, places: Places) -> Write:
+        return announce(
+            self._region,
+            connection,
+            Contents(ObjectKind.CHECKPOINT, number=root.size),
+            shared(self._region),
+            send_to=self._targets(places),
+            accepted=places.accepted,
+        )
+
+    def _targets(self, places: Places) -> Sequence[str]:
+        """Return the backends to write to now: the healthy ones, if they are enough."""
+        region = self._region
+        healthy = [name for name in places.backends if not region.backends[name].unhealthy]
+        return healthy if len(healthy) >= region.region.required else places.backends
+
+    def _edge_of(self, before: SignedRoot | None) -> Edge:
+        """Return the right edge of the log: as this process left it, or from the backends."""
+        if before is None:
+            return Edge()
+        if (self._edge.size, self._edge.root) == (before.size, before.root):
+            return self._edge
+        return read_edge(reader(self._region), before.size, before.root)
+
+
+@contextmanager
+def _abandoning(*writes: Write) -> Iterator[None]:
+    """Mark what may have been sent for purge, if the block fails."""
+    try:
+        yield
+    except BaseException:
+        for write in writes:
+            write.abandon()
+        raise
+
+
+def _end(lines: Sequence[LogLine]) -> int:
+    """Return how many lines the log has with these."""
+    last = lines[-1].number
+    assert last is not None
+    return last + 1

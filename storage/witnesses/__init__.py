@@ -1,0 +1,1 @@
+"""The ways to the witnesses of a log."""
