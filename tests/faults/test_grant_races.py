@@ -24,7 +24,7 @@ ONE, OTHER = b"1" * 16, b"2" * 16
 def grant(domicile: Domicile) -> Grant:
     """A grant in force for one record."""
     domicile.tenant()
-    staff(domicile, "kim", "alice", "bob")
+    staff(domicile.settings, domicile.clock.now(), "kim", "alice", "bob")
     make_logins(domicile.settings, "sam", role="domicile_service")
     with as_person(domicile, "alice") as store:
         asked = store.admin.grants.request(ABUSE)
