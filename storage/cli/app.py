@@ -21,6 +21,7 @@ from storage.cli.commands import (
     hold,
     init,
     key,
+    keyservice,
     objection,
     policy,
     processor,
@@ -157,5 +158,10 @@ _backend.command("retire")(backend.retire)
 _backend.command("lost")(backend_loss.lost)
 _key = _group("key", "Manage the keys of a region.", _OPERATION)
 _key.command("rotate")(key.rotate)
+_key.command("split")(key.split)
+_keyservice = _group("keyservice", "Hold the root keys of a region in a process apart.", _OPERATION)
+_keyservice.command("init")(keyservice.init)
+_keyservice.command("serve")(keyservice.serve)
+_keyservice.command("rotate")(keyservice.rotate)
 _policy = _group("policy", "Explain what the configuration promises.", _OPERATION)
 _policy.command("explain")(policy.explain)

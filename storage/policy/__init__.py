@@ -109,6 +109,13 @@ from storage.policy.retention import (
 )
 from storage.policy.revisions import Code, Kind, Migration, check_schema, check_supported
 from storage.policy.scrub import Done, Expected, Finding, judge, next_scrub, reassign, sampled
+from storage.policy.staff_permits import (
+    PERMIT_SKEW,
+    KeptRecord,
+    PermitFacts,
+    PermitReason,
+    check_staff_permit,
+)
 from storage.policy.stages import (
     Stage,
     advances,
@@ -136,6 +143,7 @@ __all__ = [
     "OPENERS",
     "ORPHAN_GRACE",
     "PERMIT_LIFE",
+    "PERMIT_SKEW",
     "POSTURE_AGE",
     "POSTURE_SKEW",
     "REPLICATION_LEASE",
@@ -164,6 +172,7 @@ __all__ = [
     "Granting",
     "HandOver",
     "HandOverReason",
+    "KeptRecord",
     "Kind",
     "KnownPosture",
     "Lateness",
@@ -179,6 +188,8 @@ __all__ = [
     "Openable",
     "Pace",
     "Permit",
+    "PermitFacts",
+    "PermitReason",
     "Placement",
     "PlanReason",
     "Reassigned",
@@ -201,6 +212,7 @@ __all__ = [
     "carry",
     "check_open",
     "check_schema",
+    "check_staff_permit",
     "check_supported",
     "check_takes_tenants",
     "choose_cell",
