@@ -222,6 +222,18 @@ class TestGrant:
         """By raw SQL, past all that the command and the policy check."""
         assert people.do("alice", REQUEST, id=uuid4(), **given) == why
 
+    def test_an_approval_of_the_user_or_the_requester_never_counts(self, people: People) -> None:
+        """Not even one that the owner of the catalog wrote."""
+        grant = people.request("bob")
+        forged = (
+            "INSERT INTO grant_approval (grant_id, actor, login, for_customer, signature, at) "
+            "SELECT :id, who, who, false, decode(repeat('00', 64), 'hex'), now() "
+            "FROM unnest(ARRAY['alice', 'bob']) AS who"
+        )
+        assert people.do("postgres", forged, id=grant) == "2"
+
+        assert people.do("sam", USE, id=grant) == "not_approved"
+
     def test_a_grant_is_not_used_by_another_person(self, people: People) -> None:
         """A service authenticates people; a person's own login uses that person's grants alone."""
         grant = people.request()
