@@ -59,6 +59,7 @@ class TestRoster:
             ("nina", "login_not_in_force"),
             ("carol", "login_not_in_force"),
             ("dave", "login_not_in_force"),
+            ("zoe", "login_not_in_force"),
             ("klass", "login_not_in_force"),
             ("sam", "forbidden"),
             ("wim", "forbidden"),
@@ -226,6 +227,7 @@ class TestGrant:
             ({"actor": "nina"}, "actor_not_in_force"),
             ({"actor": "carol"}, "actor_not_in_force"),
             ({"actor": "dave"}, "actor_not_in_force"),
+            ({"actor": "zoe"}, "actor_not_in_force"),
             ({"actor": "klass"}, "actor_not_in_force"),
         ],
     )
@@ -328,6 +330,17 @@ class TestCustomer:
             found.append(people.do("sam", USE, id=grant))
 
         assert found == ["customer_has_not_approved", "no_human_review", "True"]
+
+    def test_what_the_terms_asked_for_at_the_request_stays(self, people: People) -> None:
+        """Whoever changes the terms afterwards does not spare the customer's approval."""
+        change = "UPDATE tenant SET traits = :traits WHERE id = 'asks'"
+        grant = people.request(tenant="asks")
+        people.do("bob", APPROVE, id=grant)
+        people.do("postgres", change, traits=[])
+        found = people.do("sam", USE, id=grant)
+        people.do("postgres", change, traits=["customer_approved"])
+
+        assert found == "customer_has_not_approved"
 
     def test_a_legal_grant_needs_no_customer_and_takes_the_scope_of_its_hold(
         self, people: People
