@@ -44,7 +44,7 @@ GRANT = (
     *("records_max", "justification_digest", "customer_must_approve", "requested", "until"),
 )
 HOLD = (
-    *("id", "number", "tenant", "scope", "match_values", "classes", "minted_from", "minted_to"),
+    *("id", "number", "tenant", "scope", "sought", "classes", "minted_from", "minted_to"),
     *("cutoff", "released"),
 )
 RECORD = (

@@ -38,7 +38,7 @@ def _suite(module: str, *names: str) -> Suite:
 
 
 POLICY = (
-    _unit("access", "access"),
+    _unit("access", "access", "access_of_people"),
     _unit("cells", "cells"),
     _unit("copies", "copies_policy"),
     _unit("draining", "draining"),
@@ -67,6 +67,7 @@ POLICY = (
     _unit("stages", "stages", "ending"),
     _unit("standing", "standing"),
     _unit("what_if", "what_if"),
+    _unit("witnessing", "witnessing"),
 )
 """Every mutant of the policy is tried."""
 

@@ -23,6 +23,7 @@ from tests.mutants.bugs import (
     sweeps,
     tlog,
     upgrades,
+    witnesses,
     writes,
 )
 from tests.mutants.bugs.bug import Bug
@@ -53,4 +54,5 @@ BUGS: tuple[Bug, ...] = (
     *sweeps.BUGS,
     *tlog.BUGS,
     *upgrades.BUGS,
+    *witnesses.BUGS,
 )
