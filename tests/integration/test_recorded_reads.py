@@ -90,9 +90,10 @@ def test_a_checkpoint_holds_the_line_before_anything_is_fetched(
     domicile: Domicile, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Also of a key. When it is published, the backends were asked for nothing of the record."""
-    record, region = put(domicile), home(domicile)
+    record = put(domicile)
     looking = person(domicile)
     domicile.open()  # no key is in memory
+    region = home(domicile)
     looking = domicile.store.tenant("acme-eu").bind(INVESTIGATOR, grant=looking.grant)
     asked, published = [], []
     publish = Publisher.publish

@@ -31,7 +31,7 @@ BUGS = (
     ),
     in_sql(
         "a grant is used though nobody approved it",
-        "    PERFORM refuse_grant('not_approved');\n",
+        "    PERFORM ours.refuse_grant('not_approved');\n",
         "    NULL;\n",
     ),
     in_sql(
@@ -41,17 +41,17 @@ BUGS = (
     ),
     in_sql(
         "a grant is used after its revocation",
-        "  IF EXISTS (SELECT FROM grant_revocation WHERE grant_id = given.id) THEN\n",
+        "  IF EXISTS (SELECT FROM ours.grant_revocation WHERE grant_id = given.id) THEN\n",
         "  IF false THEN\n",
     ),
     in_sql(
         "a grant opens more records than it allows",
-        "    PERFORM refuse_grant('exhausted');\n",
+        "    PERFORM ours.refuse_grant('exhausted');\n",
         "    NULL;\n",
     ),
     in_sql(
         "the same record is counted twice",
-        "  IF EXISTS (SELECT FROM grant_use WHERE grant_id = which AND uid = record) THEN\n",
+        "  IF EXISTS (SELECT FROM ours.grant_use WHERE grant_id = which AND uid = record) THEN\n",
         "  IF false THEN\n",
     ),
     in_sql(
@@ -67,12 +67,12 @@ BUGS = (
     ),
     in_sql(
         "a person uses the grant of another",
-        "\n    OR EXISTS (SELECT FROM roster WHERE login = session_user AND actor <> who)\n",
+        "\n    OR EXISTS (SELECT FROM ours.roster WHERE login = session_user AND actor <> who)\n",
         "\n",
     ),
     in_sql(
         "a user whose entry has ended uses a grant",
-        "  PERFORM check_grounds(given.tenant, who, given.hold_id, today);\n",
+        "  PERFORM ours.check_grounds(given.tenant, who, given.hold_id, today);\n",
         "",
     ),
     in_sql(
@@ -92,34 +92,34 @@ BUGS = (
     ),
     in_sql(
         "a grant is used without the customer",
-        "    PERFORM refuse_grant('customer_has_not_approved');\n",
+        "    PERFORM ours.refuse_grant('customer_has_not_approved');\n",
         "    NULL;\n",
     ),
     in_sql(
         "terms that change after the request do not bind a grant",
-        "  IF (given.customer_must_approve OR customer_must_approve(given.purpose, asked))\n",
+        "  IF (given.customer_must_approve OR ours.customer_must_approve(given.purpose, asked))\n",
         "  IF given.customer_must_approve\n",
     ),
     in_sql(
         "terms of the request are forgotten",
-        "  IF (given.customer_must_approve OR customer_must_approve(given.purpose, asked))\n",
-        "  IF customer_must_approve(given.purpose, asked)\n",
+        "  IF (given.customer_must_approve OR ours.customer_must_approve(given.purpose, asked))\n",
+        "  IF ours.customer_must_approve(given.purpose, asked)\n",
     ),
     in_sql(
         "somebody looks for abuse where nobody may",
-        "    PERFORM refuse_grant('no_human_review');\n",
+        "    PERFORM ours.refuse_grant('no_human_review');\n",
         "    NULL;\n",
     ),
     in_sql(
         "a person approves for a customer",
-        "    SELECT FROM roster r WHERE r.actor = who OR r.login = session_user AND "
+        "    SELECT FROM ours.roster r WHERE r.actor = who OR r.login = session_user AND "
         "r.kind <> 'machine'\n",
-        "    SELECT FROM roster r WHERE r.actor = who\n",
+        "    SELECT FROM ours.roster r WHERE r.actor = who\n",
     ),
     in_sql(
         "the name of a person stands for a customer",
-        "    SELECT FROM roster r WHERE r.actor = who OR r.login",
-        "    SELECT FROM roster r WHERE r.login",
+        "    SELECT FROM ours.roster r WHERE r.actor = who OR r.login",
+        "    SELECT FROM ours.roster r WHERE r.login",
     ),
     in_sql(
         "a tenant approves the grant of another",
@@ -128,7 +128,7 @@ BUGS = (
     ),
     in_sql(
         "any time is now",
-        "    PERFORM refuse_grant('wrong_time');\n",
+        "    PERFORM ours.refuse_grant('wrong_time');\n",
         "    NULL;\n",
     ),
     in_sql(
@@ -148,8 +148,8 @@ BUGS = (
     ),
     in_sql(
         "a machine acts for a person",
-        "NOT in_force(entry, today)\n    OR entry.kind = 'machine'\n",
-        "NOT in_force(entry, today)\n",
+        "NOT ours.in_force(entry, today)\n    OR entry.kind = 'machine'\n",
+        "NOT ours.in_force(entry, today)\n",
     ),
     in_sql(
         "a former login acts",
@@ -178,12 +178,12 @@ BUGS = (
     ),
     in_sql(
         "a keeper makes an entry about himself",
-        "\n    OR EXISTS (SELECT FROM roster WHERE login = session_user AND actor = who)\n",
+        "\n    OR EXISTS (SELECT FROM ours.roster WHERE login = session_user AND actor = who)\n",
         "\n",
     ),
     in_sql(
         "two actors have one login",
-        "    PERFORM refuse_grant('login_taken');\n",
+        "    PERFORM ours.refuse_grant('login_taken');\n",
         "    NULL;\n",
     ),
     in_sql(
