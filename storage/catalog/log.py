@@ -6,7 +6,7 @@ in the log, and the checkpoint that holds it, come later: see ``storage.transpar
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from uuid import UUID
 
@@ -45,6 +45,15 @@ def append(
     )
     connection.execute(new.on_conflict_do_nothing() if line is not None else new)
     return number
+
+
+def note_keys(
+    connection: Connection, section: str, versions: Iterable[int], now: datetime, entropy: Entropy
+) -> None:
+    """Add a line for each version of a key that is new."""
+    for version in versions:
+        facts: Facts = {"section": section, "version": version}
+        append(connection, LineKind.KEY_ROTATION, facts, now, entropy)
 
 
 def line_of(event: UUID, kind: LineKind, at: datetime) -> UUID:

@@ -6,7 +6,7 @@ from dataclasses import replace
 from sqlalchemy import Connection
 
 from regions.model import cells_of
-from storage.catalog import tenants
+from storage.catalog import log, tenants
 from storage.catalog.cells import chosen
 from storage.catalog.engine import own_tenant
 from storage.client.cells import Cells, place_of
@@ -18,7 +18,7 @@ from storage.client.regions import ServedRegion
 from storage.client.roster import Roster
 from storage.client.validate import check_limit, check_spec, check_tenant_id
 from storage.errors import Refused, RegionNotRoutable
-from storage.model import TenantSpec
+from storage.model import LineKind, TenantSpec
 from storage.policy import admit, well_formed
 
 
@@ -108,7 +108,7 @@ class Tenants:
     def _make(self, home: ServedRegion, spec: TenantSpec) -> None:
         self._note_elsewhere(spec)  # first, so that two homes cannot both take the name
         new = home.region.catalog.run(
-            lambda connection: tenants.ensure(connection, spec, home.region.clock.now())
+            lambda c: tenants.ensure(c, spec, home.region.clock.now(), home.region.entropy)
         )
         if new:  # a removal that came between may have deleted the notes
             self._note_elsewhere(spec)
@@ -131,6 +131,9 @@ class Tenants:
         def work(connection: Connection) -> None:
             own_tenant(connection, tenant)
             tenants.remove(connection, tenant)
+            ended: log.Facts = {"tenant": tenant, "ended": "removed"}
+            now = region.clock.now()
+            log.append(connection, LineKind.AGREEMENT, ended, now, region.entropy)
             self._cells.forget(connection, tenant, home)
 
         region = self._homes.served(home).region

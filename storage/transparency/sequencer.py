@@ -14,6 +14,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import cached_property
 from uuid import UUID
 
 from sqlalchemy import Connection
@@ -75,8 +76,12 @@ class Sequencer:
     def __init__(self, region: OpenRegion) -> None:
         """Read nothing before it is needed."""
         self._region = region
-        self._holder = UUID(bytes=region.entropy(16))
         self._edge = Edge()
+
+    @cached_property
+    def _holder(self) -> UUID:
+        """The name of this sequencer in the lease."""
+        return UUID(bytes=self._region.entropy(16))
 
     def seal(self) -> Sealed | None:
         """Seal and publish a batch. None: no line waits that this process may seal now.
@@ -160,7 +165,7 @@ class Sequencer:
 
     def _send(self, given: Sequence[tuple[Write, bytes]]) -> list[Done]:
         """Send objects at once. Raises TooFewReplicas if one of them is not safe."""
-        ends = [write.start(data) for write, data in given]
+        ends = [write.start(data, urgent=True) for write, data in given]
         sent: list[Sent] = [end() for end in ends]
         for each in sent:
             each.require(self._region.region.required)

@@ -32,7 +32,7 @@ from storage.model import (
     StaffPermit,
 )
 from storage.policy import AccessReason, PermitReason
-from storage.testing import Domicile
+from storage.testing import INVESTIGATOR, Domicile
 from tests.support.actions import work
 from tests.support.catalogs.databases import as_role, opened
 from tests.support.holds import SOON, open_held, place_hold, relocated
@@ -143,6 +143,42 @@ def count(domicile: Domicile, grant: Grant, record: RecordId) -> None:
     region = home(domicile)
     with region.catalog.begin() as connection:
         grants.use(connection, grant.id, record.unique, "alice", region.clock.now())
+
+
+class TestPeople:
+    SPEC = GrantSpec(
+        "acme-eu", ABUSE, INVESTIGATOR.id, Scope.subject("u"), "because", 1, 8, case="CASE-7"
+    )
+
+    def test_open_under_a_grant(self, away: Apart, domicile: Domicile) -> None:
+        """Metadata and body come with record keys, and the process keeps no day key for it."""
+        with away.serving():
+            domicile.open()
+            t = domicile.tenant(retention=SOON)
+            record = t.put(PROMPT, b"what he wrote", subject="u", metadata={"a": 1}).id
+            domicile.open()
+            made = domicile.grant(self.SPEC)
+            read = domicile.store.tenant("acme-eu").bind(INVESTIGATOR, grant=made.id)
+            found = read.get(record, purpose=ABUSE)
+            opened_keys = dict(domicile.homes.served(HOME).keys._opened)
+            domicile.stack.close()
+
+        assert (found.body, dict(found.metadata)) == (b"what he wrote", {"a": 1})
+        assert opened_keys == {}
+        assert '"event": "record_key_given"' in away.log.getvalue()
+
+    def test_open_nothing_while_it_is_down(self, away: Apart, domicile: Domicile) -> None:
+        """A person gets one clear error, and opens the record when it is back."""
+        with away.serving():
+            domicile.open()
+            record = domicile.tenant(retention=SOON).put(PROMPT, b"body", subject="u").id
+            made = domicile.grant(self.SPEC)
+        read = domicile.store.tenant("acme-eu").bind(INVESTIGATOR, grant=made.id)
+        with pytest.raises(KeyServiceUnavailable):
+            read.get(record, purpose=ABUSE)
+        with away.serving():
+            assert read.get(record, purpose=ABUSE).body == b"body"
+            domicile.stack.close()
 
 
 class TestPermits:

@@ -4,6 +4,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, suppress
 from dataclasses import replace
 from datetime import date
+from os import urandom
 
 import pytest
 from sqlalchemy import func, select
@@ -70,7 +71,7 @@ def export(domicile: Domicile) -> None:
     """Note that all evidence was exported."""
     with home(domicile).catalog.begin() as connection:
         while page := exports.unexported(connection, 100):
-            exports.mark(connection, page)
+            exports.mark(connection, page, urandom)
 
 
 @pytest.fixture

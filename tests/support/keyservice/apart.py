@@ -2,7 +2,7 @@
 
 import io
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from storage.catalog import objects
 from storage.catalog.engine import Catalog
+from storage.crypto.approvers import load_approvers
 from storage.crypto.root import OF_KEY_SERVICE, LocalRootKeys, split
 from storage.keyservice.address import Address
 from storage.keyservice.local import LocalKeyService
@@ -25,7 +26,6 @@ from tests.support.keyservice.serving import serving, short_folder
 from tests.support.people import key_of
 
 HOME = "eu-central-1"
-APPROVERS: Mapping[str, Ed25519PublicKey] = {"bob": key_of("bob").public_key()}
 
 
 @dataclass
@@ -36,6 +36,13 @@ class Apart:
     root_file: Path
     path: Path
     log: io.StringIO = field(default_factory=io.StringIO)
+
+    @property
+    def approvers(self) -> dict[str, Ed25519PublicKey]:
+        """The pinned keys: of bob, and of whoever approves the grants of ``Domicile.grant``."""
+        file = self.domicile.settings.regions[HOME].approvers_file
+        assert file is not None
+        return {"bob": key_of("bob").public_key(), **load_approvers(file)}
 
     @property
     def url(self) -> str:
@@ -50,7 +57,7 @@ class Apart:
         keys = LocalKeyService(
             LocalRootKeys.load(self.root_file, os.urandom, region=HOME, needs=OF_KEY_SERVICE),
             CatalogRegister(catalog),
-            APPROVERS,
+            self.approvers,
             region=HOME,
             clock=self.domicile.clock,
             entropy=os.urandom,

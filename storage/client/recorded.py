@@ -1,4 +1,4 @@
-"""What people open: under a grant, on record in the log before any plaintext.
+"""What people open: on record in the log before any plaintext, and under a grant.
 
 1. Decide, count the record against the grant, and append the line, in one transaction.
 2. Wait for a checkpoint that holds the line.
@@ -7,24 +7,29 @@
 A refusal is on record too.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from uuid import UUID
 
 from sqlalchemy import Connection
 
 from storage.catalog import grants, log, records, roster, tenants
+from storage.catalog.records import Row
 from storage.client.regions import ServedRegion
 from storage.errors import DomicileError, UnknownTenant
-from storage.model import Actor, LineKind, Purpose, RecordId
+from storage.model import Actor, ActorKind, Grant, LineKind, Purpose, RecordId
 from storage.packs.openings import absent, openable
-from storage.packs.reader import Permitted, Reader
-from storage.policy import Authority, may_open
+from storage.packs.reader import Opened, Permitted, Reader
+from storage.policy import Access, AccessReason, Authority, Openable, may_open
 
 
 @dataclass(frozen=True, slots=True)
-class StaffRead:
-    """One person's read of one record of a tenant, for a purpose, under a grant."""
+class RecordedRead:
+    """A read that is on record: of one record of a tenant, by an actor, for a purpose.
+
+    ``grant``: a person needs one.
+    """
 
     served: ServedRegion
     tenant: str
@@ -39,18 +44,25 @@ class StaffRead:
         the line in time: nothing was opened.
         """
         region = self.served.region
-        try:
+        with self.noting(record_id):
             line = region.catalog.run(lambda connection: self._begin(connection, record_id))
-        except DomicileError as error:
-            self._note_refusal(record_id, error)
-            raise
         self.served.log.publish(line)
-        return Reader(region, self.served.keys, self._find)
+        return _Noted(self)
+
+    @contextmanager
+    def noting(self, record_id: RecordId) -> Iterator[None]:
+        """Append a line if the block is refused. An outage is no refusal."""
+        try:
+            yield
+        except DomicileError as error:
+            if not error.retryable:
+                self._note_refusal(record_id, error)
+            raise
 
     def _begin(self, connection: Connection, record_id: RecordId) -> UUID:
         """Decide, count the record against the grant, and append the line."""
         region, now = self.served.region, self.served.region.clock.now()
-        found = self._find(connection, self.tenant, record_id)
+        found = self.find(connection, self.tenant, record_id)
         if found.permit.grant is not None:
             unique = record_id.unique
             grants.use(connection, found.permit.grant, unique, self.actor.id, now)
@@ -58,9 +70,6 @@ class StaffRead:
         return log.append(connection, LineKind.OPENING, facts, now, region.entropy)
 
     def _note_refusal(self, record_id: RecordId, error: DomicileError) -> None:
-        """Append a line about a refusal. An outage is none: the catalog would not take it."""
-        if error.retryable:
-            return
         region = self.served.region
         reasons = list(getattr(error, "reasons", ()))
         facts = {**self._facts(record_id), "error": error.code, "reasons": reasons}
@@ -80,21 +89,13 @@ class StaffRead:
             "record": str(record_id),
         }
 
-    def _find(self, connection: Connection, tenant: str, record_id: RecordId) -> Permitted:
+    def find(self, connection: Connection, tenant: str, record_id: RecordId) -> Permitted:
         """Decide now, from what the catalog has now: of the record, the grant and the person."""
-        region = self.served.region
-        authority = self._authority(connection, record_id)
-        held = None if authority.grant is None else authority.grant.hold
-        row, fenced, holds = None, False, frozenset[UUID]()
-        if self.purpose is Purpose.LEGAL and held is not None:
-            rows = records.under_hold(connection, held, tenant, only=record_id)
-            row, holds = (rows[0], frozenset({held})) if rows else (None, holds)
-        if row is None:
-            found = records.find(connection, tenant, record_id)
-            if found is None:
-                raise absent(connection, tenant, record_id)
-            row, fenced = found.row, found.fenced
-        record = replace(openable(region, row, fenced=fenced), held_by=holds)
+        region, authority = self.served.region, None
+        if self.actor.kind is not ActorKind.CUSTOMER:
+            authority = self._authority(connection, record_id)
+        grant = None if authority is None else authority.grant
+        row, record = self._record(connection, tenant, record_id, grant)
         access = may_open(
             region.topology,
             record,
@@ -104,6 +105,22 @@ class StaffRead:
             authority=authority,
         )
         return Permitted(row, access.demand())
+
+    def _record(
+        self, connection: Connection, tenant: str, record_id: RecordId, grant: Grant | None
+    ) -> tuple[Row, Openable]:
+        """Return a record, erased and expired ones included if the hold of the grant keeps them."""
+        region, hold = self.served.region, None if grant is None else grant.hold
+        if self.purpose is Purpose.LEGAL and hold is not None:
+            rows = records.under_hold(connection, hold, tenant, only=record_id)
+            if not rows:
+                Access(AccessReason.NOT_HELD).demand()
+            known = openable(region, rows[0], fenced=False)
+            return rows[0], replace(known, held_by=frozenset({hold}))
+        found = records.find(connection, tenant, record_id)
+        if found is None:
+            raise absent(connection, tenant, record_id)
+        return found.row, openable(region, found.row, fenced=found.fenced)
 
     def _authority(self, connection: Connection, record_id: RecordId) -> Authority:
         region, wanted = self.served.region, self.grant
@@ -118,3 +135,16 @@ class StaffRead:
             terms.spec.traits,
             grant is not None and grants.used(connection, grant.id, record_id.unique),
         )
+
+
+class _Noted(Reader):
+    """A reader of one opening, whose later refusals are on record too."""
+
+    def __init__(self, read: RecordedRead) -> None:
+        super().__init__(read.served.region, read.served.keys, read.find)
+        self._read_of = read
+
+    def opened(self, tenant: str, record_id: RecordId) -> Opened:
+        """Decide again, and open. See ``Reader.opened``."""
+        with self._read_of.noting(record_id):
+            return super().opened(tenant, record_id)
