@@ -19,7 +19,7 @@ from storage.errors import BackendUnavailable
 from storage.model import Entropy, Posture, PostureState
 from storage.policy import attested_from, weigh
 from storage.policy.standing import Standing, standing
-from storage.ports import Clock, Connector, ItemKind, RootKeys, Witness
+from storage.ports import Clock, Connector, ItemKind, KeyService, Witness
 from storage.postures import Postures
 
 _KINDS = {
@@ -73,7 +73,7 @@ class OpenRegion:
     postures: Postures
     connectors: Mapping[str, Connector]
     witnesses: Sequence[Witness]  # of its log
-    roots: RootKeys
+    roots: KeyService
     pseudonyms: Pseudonyms
     signing: Ed25519PrivateKey
     log_keys: tuple[Ed25519PrivateKey, ...]  # of checkpoints: the one that signs, then former ones

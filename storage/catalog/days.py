@@ -35,7 +35,7 @@ from storage.catalog import tables as t
 from storage.catalog.engine import Catalog
 from storage.catalog.kinds import ObjectState
 from storage.catalog.times import DETACHING
-from storage.policy import Permit, may_destroy
+from storage.policy import Destruction, may_destroy
 
 d, o = t.day.c, t.object_.c
 
@@ -189,7 +189,7 @@ def has_held_rows(connection: Connection, day: date) -> bool:
     return bool(hold_predicate.held_packs(connection, day, 1))
 
 
-def drop_permit(connection: Connection, due: Overdue, now: datetime) -> Permit:
+def may_drop(connection: Connection, due: Overdue, now: datetime) -> Destruction:
     """Return whether the rows of a day may be dropped.
 
     The answer stays true: of a day that expires, the set of held records only shrinks.
@@ -198,13 +198,13 @@ def drop_permit(connection: Connection, due: Overdue, now: datetime) -> Permit:
     return may_destroy(what="partition", state=due.state, held=held, now=now, day=due.day)
 
 
-def drop_partition(catalog: Catalog, day: date, permit: Permit) -> None:
+def drop_partition(catalog: Catalog, day: date, destruction: Destruction) -> None:
     """Detach the day's partition without blocking readers, and drop it. Safe to repeat.
 
     The caller has leased the day. Raises CatalogUnavailable if an old reader does not end in time,
-    and what ``permit.demand`` raises.
+    and what ``destruction.demand`` raises.
     """
-    permit.demand()
+    destruction.demand()
     name = partition_name(day)
     with catalog.begin() as connection:
         pending = connection.execute(

@@ -25,7 +25,7 @@ from storage.catalog import tables as t
 from storage.catalog.counting import count_up_to
 from storage.catalog.engine import own_tenant, share_tenants
 from storage.errors import TenantConflict, TermsChanged, UnknownTenant
-from storage.model import Agreement, Entropy, LineKind, TenantSpec
+from storage.model import Agreement, Entropy, LineKind, TenantSpec, Trait
 from storage.policy import TenantEnd, check_takes_tenants
 
 _FIRST = cast(cast(func.pg_current_xact_id(), Text), BigInteger) % 2**30
@@ -78,6 +78,7 @@ def find_all(connection: Connection, ids: Collection[str]) -> dict[str, TenantTe
             tuple(agreements.get(row.id, ())),
             {DataClass(name): days for name, days in row.retention.items()},
             row.dedicated,
+            frozenset(map(Trait, row.traits)),
         )
         found[row.id] = TenantTerms(spec, row.version, objected.get(row.id, frozenset()))
     return found
@@ -127,6 +128,7 @@ def ensure(connection: Connection, spec: TenantSpec, now: datetime, entropy: Ent
         "residency": spec.residency,
         "service": spec.service,
         "dedicated": spec.dedicated,
+        "traits": sorted(spec.traits),
         "retention": {cls.value: days for cls, days in spec.retention.items()},
     }
     connection.execute(
@@ -252,6 +254,7 @@ def _terms(spec: TenantSpec) -> log.Facts:
         "residency": spec.residency,
         "service": spec.service,
         "agreements": sorted(signed),
+        "traits": sorted(spec.traits),
         "retention": sorted(kept),
     }
 

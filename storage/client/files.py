@@ -8,7 +8,7 @@ from typing import Self
 
 from storage.client.validate import check_range
 from storage.errors import BodyTooLarge, DomicileError, InvalidRequest
-from storage.model import NewRecord, Purpose, PutResult, Record, RecordId, RecordInfo
+from storage.model import NewRecord, PutResult, Record, RecordId, RecordInfo
 from storage.packs.reader import Reader
 
 CHUNK = 1024 * 1024
@@ -85,9 +85,9 @@ class OpenFile:
     PurposeRefused, Unavailable, KeyUnavailable or Corrupt.
     """
 
-    def __init__(self, reader: Reader, tenant: str, purpose: Purpose, found: Record) -> None:
-        """Use ``Tenant.open`` instead."""
-        self._reader, self._tenant, self._purpose = reader, tenant, purpose
+    def __init__(self, reader: Reader, tenant: str, found: Record) -> None:
+        """Use ``BoundTenant.open`` instead."""
+        self._reader, self._tenant = reader, tenant
         self.info: RecordInfo = found.info
         self.metadata: Mapping[str, object] = found.metadata
 
@@ -99,7 +99,7 @@ class OpenFile:
     def read_range(self, start: int, stop: int) -> bytes:
         """Return the bytes from ``start`` up to ``stop`` (exclusive), or up to the end."""
         check_range(start, stop)
-        return self._reader.read_range(self._tenant, self.info.id, self._purpose, start, stop)
+        return self._reader.read_range(self._tenant, self.info.id, start, stop)
 
     def chunks(self, size: int = CHUNK) -> Iterator[bytes]:
         """Yield the body in chunks of ``size`` bytes. Each is fetched when it is asked for."""

@@ -14,7 +14,7 @@ from storage.client.validate import (
     Id,
     as_id,
     as_uuid,
-    check_actor,
+    check_bound,
     check_hold,
     check_limit,
     check_note,
@@ -22,9 +22,17 @@ from storage.client.validate import (
 )
 from storage.errors import NotFound
 from storage.ledger import holds as hold_events
-from storage.model import Hold, HoldSpec, LineKind, PlacedHold, Purpose, RecordInfo
-from storage.packs.reader import Reader, info, under_hold
-from storage.policy import may_open_held
+from storage.model import (
+    Actor,
+    Hold,
+    HoldSpec,
+    LineKind,
+    PlacedHold,
+    Purpose,
+    RecordInfo,
+)
+from storage.packs.openings import for_hold
+from storage.packs.reader import Reader, info
 
 
 class Holds:
@@ -99,27 +107,26 @@ class Holds:
             rows = records.under_hold(connection, found.id, found.tenant, after=last, limit=limit)
         return [info(served.region, row) for row in rows]
 
-    def open(self, hold: UUID | str, id: Id, *, actor: str) -> OpenFile:
+    def open(self, hold: UUID | str, id: Id, *, actor: Actor) -> OpenFile:
         """Open a record under a hold for the purpose ``legal``, even if erased or expired.
 
-        ``actor`` is the id that your identity provider has for the reader. The audit log records
-        it, and a checkpoint of the transparency log holds it, before anything is opened. Raises
-        PurposeRefused if the hold is not in force or does not cover the record, Unavailable if the
-        log cannot be continued, and the errors of ``Tenant`` reads.
+        The audit log records it, and a checkpoint of the transparency log holds it, before anything
+        is opened. Raises PurposeRefused if the hold is not in force or does not cover the record,
+        Unavailable if the log cannot be continued, and the errors of reads.
         """
         record_id = as_id(id)
-        check_actor(actor)
+        check_bound(actor)
         served, found = self._find(hold)
         region, tenant = served.region, found.tenant
+        find = for_hold(region, actor, found.id)
         with region.catalog.begin() as connection:
-            rows = records.under_hold(connection, found.id, tenant, only=record_id)
-            may_open_held(covered=bool(rows)).demand()
+            row = find(connection, tenant, record_id).row
             now = region.clock.now()
             line = log.append(
                 connection,
                 LineKind.OPENING,
                 {
-                    "actor": actor,
+                    "actor": actor.id,
                     "purpose": Purpose.LEGAL,
                     "tenant": tenant,
                     "hold": str(found.id),
@@ -133,15 +140,14 @@ class Holds:
                 connection,
                 region.new_uuid(now),
                 now,
-                actor=actor,
+                actor=actor.id,
                 tenant=tenant,
                 hold=found.id,
                 record_id=record_id,
             )
         served.log.publish(line)
-        reader = Reader(region, served.keys, under_hold(found.id))
-        opened = reader.metadata(tenant, rows[0].id, Purpose.LEGAL)
-        return OpenFile(reader, tenant, Purpose.LEGAL, opened)
+        reader = Reader(region, served.keys, find)
+        return OpenFile(reader, tenant, reader.metadata(tenant, row.id))
 
     def _find(self, hold: UUID | str) -> tuple[ServedRegion, Hold]:
         wanted = as_uuid(hold, "a hold")

@@ -1,18 +1,19 @@
-"""``Tenant``: reads and writes of one tenant. No method takes a tenant id."""
+"""``Tenant``: the records of one tenant. No method takes a tenant id."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Future
-from typing import BinaryIO
+from collections.abc import Sequence
+from uuid import UUID
 
 from storage.catalog import objects, pseudonym_keys, records
-from storage.catalog.tenants import TenantTerms
-from storage.client.bulk import Source, Window
-from storage.client.files import Capture, OpenFile
+from storage.client.files import OpenFile
+from storage.client.grants import approve_for_customer
 from storage.client.homes import Homes
 from storage.client.objections import history, object_to, withdraw
+from storage.client.staff import StaffRead
 from storage.client.validate import (
     Id,
     as_id,
+    as_uuid,
+    check_bound,
     check_class,
     check_erasure,
     check_limit,
@@ -20,24 +21,21 @@ from storage.client.validate import (
     check_objection,
     check_processor,
     check_purpose,
-    check_record,
-    new_record,
-    with_filename,
 )
-from storage.errors import NotFound, TermsChanged
+from storage.client.writes import Writes
+from storage.errors import NotFound
 from storage.ledger.fence import Sleep, fence
 from storage.ledger.handover import hand_over
 from storage.model import (
+    Actor,
     DataClass,
     Erasure,
     Explanation,
+    Grant,
     HandedOver,
-    NewRecord,
     Objection,
     ObjectionEffect,
     Purpose,
-    PutFailure,
-    PutResult,
     Reason,
     Record,
     RecordId,
@@ -46,14 +44,12 @@ from storage.model import (
     ReplicaState,
     Scope,
 )
-from storage.packs.prepare import Writer
-from storage.packs.reader import info
-from storage.packs.stream import read_chunks
+from storage.packs.reader import Reader, info
 from storage.policy import decide_placement, term_of
 
 
-class Tenant:
-    """Reads and writes the records of one tenant. Thread-safe; get one from ``Store.tenant``.
+class Tenant(Writes):
+    """Writes, lists and erases the records of one tenant. Thread-safe; see ``Store.tenant``.
 
     Arguments that several methods share:
 
@@ -72,160 +68,8 @@ class Tenant:
     Writes also raise Refused (``reasons`` says why), Erased, Unavailable (nothing was stored: try
     again) or OutcomeUnknown (repeat the call with the same id).
 
-    Reads also raise NotFound, Erased, Expired, PurposeRefused, Unavailable, KeyUnavailable or
-    Corrupt. The id of another tenant's record raises NotFound.
+    Nothing here opens a record: that needs an actor. See ``bind``.
     """
-
-    def __init__(self, homes: Homes, tenant: str, sleep: Sleep) -> None:
-        """Use ``Store.tenant`` instead."""
-        self._homes = homes
-        self._sleep = sleep
-        self.id = tenant
-
-    def new_id(self, data_class: DataClass, *, key: str | None = None) -> RecordId:
-        """Mint the id of a record before it is written.
-
-        With a ``key``, the id is a function of the key, the class, the UTC day and the retention:
-        two processes that handle the same request get the same record. The id can be written for
-        the topology's write window (24 hours in the example topology); after that the write
-        raises StaleId.
-        """
-        check_class(data_class)
-        check_name("key", key)
-        served, terms = self._homes.find(self.id)
-        return served.writer.new_id(terms, data_class, key)
-
-    def put(
-        self,
-        data_class: DataClass,
-        body: bytes,
-        *,
-        id: Id | None = None,
-        subject: str | None = None,
-        group: str | None = None,
-        metadata: Mapping[str, object] | None = None,
-        derived_from: Iterable[Id] = (),
-    ) -> PutResult:
-        """Store a record of at most 16 MiB. Return when the required replicas are durable.
-
-        Repeating the call with the same id and content returns the same result; other content
-        raises IdConflict. Without an id, a new one is minted. Under zero retention nothing is
-        written, and ``stored`` of the result is False.
-        """
-        new = new_record(
-            data_class,
-            body,
-            id=id,
-            subject=subject,
-            group=group,
-            metadata=metadata,
-            derived_from=derived_from,
-        )
-        return self.submit(new).result()
-
-    def submit(self, record: NewRecord) -> Future[PutResult]:
-        """Queue a record and return a future of its result: ``put`` without the wait.
-
-        Refusals are raised at once. Waits up to 30 seconds for room in the write buffer, then
-        raises Busy; a body of 256 KiB or more is sent before the call returns. The future cannot
-        be cancelled.
-        """
-        check_record(record)
-        return self._submit(record, bulk=False)
-
-    def put_many(self, records: Iterable[NewRecord]) -> Iterator[PutResult | PutFailure]:
-        """Store many records in bounded memory. Yield one result per record, in order.
-
-        Reads at most 4096 records ahead of the result it yields. A record that fails yields a
-        PutFailure and does not stop the others. If ``records`` raises, the results of the records
-        before are yielded first. Every record that was read is written, even if the caller stops
-        iterating.
-        """
-        source, window = Source(records), self.window()
-        for record in source:
-            window.add(record)
-            while window.ready or not window.room:
-                yield window.take()
-        while window:
-            yield window.take()
-        source.check()
-
-    def put_file(
-        self,
-        stream: BinaryIO | Iterable[bytes],
-        *,
-        filename: str | None = None,
-        id: Id | None = None,
-        subject: str | None = None,
-        metadata: Mapping[str, object] | None = None,
-    ) -> PutResult:
-        """Store a fine-tuning file of any size, in constant memory.
-
-        ``stream`` is a file opened in binary mode or an iterable of bytes. ``filename`` becomes
-        part of the encrypted metadata.
-
-        If the stream raises, nothing is stored: the call raises StreamFailed, with the stream's
-        error as its cause. If the stream pauses for more than two minutes, the write may be
-        abandoned: the call raises Abandoned.
-        """
-        new = new_record(
-            DataClass.FINE_TUNING_FILE,
-            b"",
-            id=id,
-            subject=subject,
-            group=None,
-            metadata=with_filename(metadata, filename),
-            derived_from=(),
-        )
-        check_record(new)
-        chunks = read_chunks(stream)
-        return self._invalidate_if_changed(
-            lambda writer, terms: writer.stream(terms, new, chunks)
-        ).result()
-
-    def capture(
-        self,
-        data_class: DataClass,
-        *,
-        id: Id | None = None,
-        subject: str | None = None,
-        group: str | None = None,
-        metadata: Mapping[str, object] | None = None,
-        derived_from: Iterable[Id] = (),
-    ) -> Capture:
-        """Return a context manager that collects a streamed body and stores it at the end.
-
-        The body may have 16 MiB. If the block raises, what was collected is stored, marked
-        incomplete, and the exception propagates.
-        """
-        new = new_record(
-            data_class,
-            b"",
-            id=id,
-            subject=subject,
-            group=group,
-            metadata=metadata,
-            derived_from=derived_from,
-        )
-        check_record(new)
-        served, _ = self._homes.find(self.id)
-        record_id = new.id or self.new_id(data_class)
-        return Capture(new, record_id, self.submit, served.region.limits.body)
-
-    def get(self, id: Id, *, purpose: Purpose) -> Record:
-        """Return a record with its body and metadata."""
-        record_id = as_id(id)
-        check_purpose(purpose)
-        served, _ = self._homes.find(self.id)
-        return served.reader.get(self.id, record_id, purpose)
-
-    def open(self, id: Id, *, purpose: Purpose) -> OpenFile:
-        """Open a record of any size, to read it in ranges."""
-        record_id = as_id(id)
-        check_purpose(purpose)
-        served, _ = self._homes.find(self.id)
-        found = served.reader.metadata(self.id, record_id, purpose)
-        return OpenFile(served.reader, self.id, purpose, found)
 
     def list(
         self,
@@ -264,23 +108,6 @@ class Tenant:
                 limit=limit,
             )
         return [info(region, row) for row in rows]
-
-    def hand_over(self, id: Id, processor: str) -> HandedOver:
-        """Give a processor a copy of a record's body, of at most 16 MiB.
-
-        The topology says which class may go to which service. The processor receives an id of the
-        copy and the content, and learns nothing of the tenant, the subject or the record. Each
-        call makes another copy. A copy lives for 30 days at most, and never longer than its
-        record; Domicile then asks the processor to delete it.
-
-        The region's ledger records the copy first, so that a restored catalog knows it. Raises
-        LedgerUnwritten or Abandoned (nothing was sent: try again), HandOverRefused, BodyTooLarge,
-        and ProcessorError (the copy may have arrived, so its deletion is requested).
-        """
-        record_id = as_id(id)
-        check_processor(processor)
-        served, terms = self._homes.find(self.id)
-        return hand_over(served.region, served.reader, terms, record_id, processor)
 
     def erase(self, scope: Scope, *, reason: Reason, ticket: str | None = None) -> Erasure:
         """Erase a record, a subject, a group, or the whole tenant.
@@ -354,31 +181,81 @@ class Tenant:
         served, _ = self._homes.find(self.id)
         return history(served.region, self.id)
 
-    def window(self) -> Window:
-        """Return the window of concurrent writes that ``put_many`` uses."""
-        served, _ = self._homes.find(self.id)
-        own_pack = served.region.limits.own_pack
-        return Window(lambda record: self._submit(record, bulk=True), self.new_id, own_pack)
+    def approve(self, grant: UUID | str, *, by: str) -> Grant:
+        """Approve a grant for the customer, which some grants need besides a second person's.
 
-    def _submit(self, record: NewRecord, *, bulk: bool) -> Future[PutResult]:
-        return self._invalidate_if_changed(
-            lambda writer, terms: writer.put(terms, record, bulk=bulk)
+        ``by`` is the opaque id of the customer's own actor. Raises GrantRefused, or NotFound if the
+        tenant has no such grant.
+        """
+        served, _ = self._homes.find(self.id)
+        return approve_for_customer(served.region, self.id, grant, by)
+
+    def bind(self, actor: Actor, *, grant: UUID | str | None = None) -> "BoundTenant":
+        """Return the same tenant for an actor, who may then open records.
+
+        A service binds it once, to itself. A person needs a ``grant`` for it. Raises
+        InvalidRequest if these are not an Actor and the id of a grant.
+        """
+        number = None if grant is None else as_uuid(grant, "a grant")
+        return BoundTenant(self._homes, self.id, self._sleep, check_bound(actor), number)
+
+
+class BoundTenant(Tenant):
+    """A tenant, and the actor that opens its records. Thread-safe; get one from ``Tenant.bind``.
+
+    What a person opens is in the region's log before it is returned, and so is a refusal.
+
+    Opening also raises NotFound, Erased, Expired, PurposeRefused, Unavailable, KeyUnavailable or
+    Corrupt. The id of another tenant's record raises NotFound.
+    """
+
+    def __init__(
+        self, homes: Homes, tenant: str, sleep: Sleep, actor: Actor, grant: UUID | None
+    ) -> None:
+        """Use ``Tenant.bind`` instead."""
+        super().__init__(homes, tenant, sleep)
+        self.actor = actor
+        self.grant = grant
+
+    def get(self, id: Id, *, purpose: Purpose) -> Record:
+        """Return a record with its body and metadata."""
+        record_id = as_id(id)
+        return self._reader(record_id, purpose).get(self.id, record_id)
+
+    def open(self, id: Id, *, purpose: Purpose) -> OpenFile:
+        """Open a record of any size, to read it in ranges."""
+        record_id = as_id(id)
+        reader = self._reader(record_id, purpose)
+        return OpenFile(reader, self.id, reader.metadata(self.id, record_id))
+
+    def hand_over(self, id: Id, processor: str) -> HandedOver:
+        """Give a processor a copy of a record's body, of at most 16 MiB.
+
+        The topology says which class may go to which service. The processor receives an id of the
+        copy and the content, and learns nothing of the tenant, the subject or the record. Each
+        call makes another copy. A copy lives for 30 days at most, and never longer than its
+        record; Domicile then asks the processor to delete it.
+
+        The region's ledger records the copy first, so that a restored catalog knows it. Raises
+        LedgerUnwritten or Abandoned (nothing was sent: try again), HandOverRefused, BodyTooLarge,
+        and ProcessorError (the copy may have arrived, so its deletion is requested).
+        """
+        record_id = as_id(id)
+        check_processor(processor)
+        served, terms = self._homes.find(self.id)
+        return hand_over(
+            served.region,
+            served.keys,
+            self.actor,
+            terms,
+            record_id=record_id,
+            processor=processor,
         )
 
-    def _invalidate_if_changed(
-        self, write: Callable[[Writer, TenantTerms], Future[PutResult]]
-    ) -> Future[PutResult]:
-        """Have the next write read the tenant's terms again if this one finds them changed."""
-        served, terms = self._homes.find(self.id)
-        try:
-            future = write(served.writer, terms)
-        except TermsChanged:
-            self._homes.invalidate(self.id)
-            raise
-
-        def check(done: Future[PutResult]) -> None:
-            if isinstance(done.exception(), TermsChanged):
-                self._homes.invalidate(self.id)
-
-        future.add_done_callback(check)
-        return future
+    def _reader(self, record_id: RecordId, purpose: Purpose) -> Reader:
+        check_purpose(purpose)
+        served, _ = self._homes.find(self.id)
+        if self.actor.staff:
+            read = StaffRead(served, self.id, self.actor, purpose, self.grant)
+            return read.reader(record_id)
+        return served.reader(self.actor, purpose)

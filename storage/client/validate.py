@@ -9,6 +9,8 @@ from regions.model import AgreementKind
 from storage.crypto.record import metadata_text
 from storage.errors import InvalidRequest, MalformedId, UnknownClass
 from storage.model import (
+    Actor,
+    ActorKind,
     Agreement,
     DataClass,
     HoldSpec,
@@ -19,6 +21,7 @@ from storage.model import (
     Scope,
     ScopeKind,
     TenantSpec,
+    Trait,
     utc,
 )
 from storage.policy import well_formed
@@ -38,6 +41,23 @@ def as_id(given: object) -> RecordId:
     if isinstance(given, str):
         return RecordId.parse(given)
     raise MalformedId(advice="Pass a RecordId or its text form.")
+
+
+def check_bound(actor: object) -> Actor:
+    """Return an actor whose parts are names. Raises InvalidRequest."""
+    if not isinstance(actor, Actor) or not isinstance(actor.kind, ActorKind):
+        raise InvalidRequest(
+            "A tenant is bound to an Actor.",
+            advice='Pass Actor("chat", ActorKind.CUSTOMER, employer="acme", location="EU").',
+        )
+    for what in ("id", "employer", "location"):
+        given: object = getattr(actor, what)
+        if not isinstance(given, str) or not 0 < len(given) <= _NOTE:
+            raise InvalidRequest(
+                f"The {what} of an actor must be a string of 1 to {_NOTE} characters."
+            )
+        check_length(f"{what} of an actor", given)
+    return actor
 
 
 def as_uuid(given: object, of: str) -> UUID:
@@ -212,7 +232,7 @@ def check_range(start: object, stop: object) -> None:
 
 def check_erasure(scope: object, reason: object, ticket: object) -> None:
     """Check the arguments of an erasure. Raises InvalidRequest or MalformedId."""
-    _check_scope(scope)
+    check_scope(scope)
     if not isinstance(reason, Reason):
         raise InvalidRequest(
             "Unknown reason.", advice="Pass a Reason, such as Reason.SUBJECT_REQUEST."
@@ -236,7 +256,8 @@ def _check_ticket(ticket: object) -> None:
         )
 
 
-def _check_scope(scope: object) -> None:
+def check_scope(scope: object) -> None:
+    """Check a scope. Raises InvalidRequest or MalformedId."""
     if not isinstance(scope, Scope) or not isinstance(scope.kind, ScopeKind):
         raise InvalidRequest("Unknown scope.", advice="Pass a Scope, such as Scope.subject(name).")
     match scope.kind:
@@ -270,10 +291,10 @@ def check_hold(spec: object) -> None:
             "A hold must be a HoldSpec.", advice="Pass HoldSpec(tenant, scope, ...)."
         )
     check_tenant_id(spec.tenant)
-    _check_scope(spec.scope)
+    check_scope(spec.scope)
     for what in ("matter", "authority", "issuer"):
         check_note(f"{what} of a hold", getattr(spec, what))
-    if not _date(spec.review):
+    if not is_date(spec.review):
         raise InvalidRequest("review must be a date.", advice="Pass date(2027, 1, 15).")
     if not isinstance(spec.future, bool):
         raise InvalidRequest(
@@ -306,6 +327,11 @@ def check_spec(spec: object) -> None:
         check_length(f"{what} of a tenant", getattr(spec, what))
     if not isinstance(spec.dedicated, bool):
         raise InvalidRequest("dedicated must be True or False.")
+    traits: object = spec.traits
+    if not isinstance(traits, frozenset | set) or not traits <= set(Trait):
+        raise InvalidRequest(
+            "traits must be a set of Trait.", advice=f"Known traits: {', '.join(Trait)}."
+        )
     agreements: object = spec.agreements
     if not isinstance(agreements, list | tuple) or not all(map(_agreement, agreements)):
         raise InvalidRequest(
@@ -326,12 +352,12 @@ def _agreement(given: object) -> bool:
     return (
         isinstance(given, Agreement)
         and given.kind in get_args(AgreementKind)
-        and _date(given.signed)
-        and (given.until is None or _date(given.until))
+        and is_date(given.signed)
+        and (given.until is None or is_date(given.until))
     )
 
 
-def _date(given: object) -> bool:
+def is_date(given: object) -> bool:
     """Refuse a datetime, which is a date to Python: its day depends on a time zone."""
     return isinstance(given, date) and not isinstance(given, datetime)
 

@@ -4,15 +4,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
-from storage.client.tenant import Tenant
+from storage.client.tenant import BoundTenant, Tenant
 from storage.demo.conversations import Conversation
 from storage.demo.environment import Environment
 from storage.demo.narrator import Narrator
 from storage.demo.proof import Proof
-from storage.model import DataClass, NewRecord, RecordId
+from storage.model import Actor, ActorKind, DataClass, NewRecord, RecordId
 
 EU: Final = "atlas-eu"
 US: Final = "atlas-us"
+LOCATIONS: Final = {EU: "EU", US: "US"}
 UNSIGNED: Final = "newcomer-eu"
 
 ERASED: Final = "the erased user"
@@ -47,9 +48,10 @@ class Stage:
     kept: dict[str, list[Kept]] = field(default_factory=dict)  # by tenant
     file: RecordId | None = None
 
-    def tenant(self, name: str) -> Tenant:
-        """Return the store of one tenant."""
-        return self.world.store.tenant(name)
+    def tenant(self, name: str) -> BoundTenant:
+        """Return the store of one tenant, bound to its own service."""
+        service = Actor("chat", ActorKind.CUSTOMER, employer=name, location=LOCATIONS[name])
+        return self.world.store.tenant(name).bind(service)
 
     def when(self) -> str:
         """Return the simulated time: ``day 2, 4 Mar 09:00``."""

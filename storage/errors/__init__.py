@@ -10,12 +10,13 @@
     │   ├── UnknownTenant  WrongRegion  ConsumerTenant  TenantConflict  TenantNotEmpty
     │   ├── AgreementMissing  ResidencyUnsatisfied  PlacementUnsatisfied
     │   ├── PurposeRefused  HandOverRefused  RetirementRefused  RegionNotEmpty
-    │   └── ObjectionRefused  Held
+    │   └── ObjectionRefused  GrantRefused  Held
     ├── NotFound                 the tenant has no such record
     ├── Erased                   erased, or minted before an erasure that covers it
     ├── Expired                  past its retention
     ├── Unavailable              a part of the system did not respond; try again
     │   ├── CatalogUnavailable  Busy  Abandoned  TermsChanged
+    │   ├── KeyServiceUnavailable
     │   ├── NoOpenBackend        too few backends may take anything new
     │   ├── TooFewReplicas       fewer backends stored it than required; nothing is stored
     │   │   └── LedgerUnwritten  the same for a ledger entry; the event did not happen
@@ -87,6 +88,7 @@ from storage.errors.failures import (
     CatalogUnavailable,
     Corrupt,
     KeyAbsent,
+    KeyServiceUnavailable,
     KeyUnavailable,
     LedgerUnwritten,
     NoOpenBackend,
@@ -107,6 +109,7 @@ from storage.errors.requests import (
     ConsumerTenant,
     Erased,
     Expired,
+    GrantRefused,
     HandOverRefused,
     Held,
     IdConflict,
@@ -173,11 +176,13 @@ __all__ = [
     "DomicileError",
     "Erased",
     "Expired",
+    "GrantRefused",
     "HandOverRefused",
     "Held",
     "IdConflict",
     "InvalidRequest",
     "KeyAbsent",
+    "KeyServiceUnavailable",
     "KeyUnavailable",
     "LedgerUnwritten",
     "LineageConflict",

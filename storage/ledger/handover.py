@@ -24,14 +24,22 @@ from storage.errors import (
 )
 from storage.events import NewCopy
 from storage.ledger.journal import commit_event
-from storage.model import Copy, CopyState, HandedOver, RecordId
+from storage.model import Actor, Copy, CopyState, HandedOver, RecordId
+from storage.objects.keyring import KeyRing
+from storage.packs.openings import for_tenant, openable
 from storage.packs.reader import Reader
 from storage.policy import CopyTerm, copy_term, may_hand_over, may_open, term_of
 from storage.region import OpenRegion
 
 
 def hand_over(
-    region: OpenRegion, reader: Reader, terms: TenantTerms, record_id: RecordId, processor: str
+    region: OpenRegion,
+    keys: KeyRing,
+    actor: Actor,
+    terms: TenantTerms,
+    *,
+    record_id: RecordId,
+    processor: str,
 ) -> HandedOver:
     """Deliver a copy of a record, or return its content to be carried to the processor by hand.
 
@@ -43,17 +51,17 @@ def hand_over(
     data_class, objections = record_id.data_class, terms.objections
     may_hand_over(region.topology, spec, data_class, processor, now, objections=objections).demand()
     company = region.topology.sub_processors[processor]
-    size = reader.metadata(spec.id, record_id, company.service).info.size
-    if size > region.limits.body:
+    reader = Reader(region, keys, for_tenant(region, actor, company.service))
+    if reader.metadata(spec.id, record_id).info.size > region.limits.body:
         raise BodyTooLarge("A copy may have 16 MiB: this record is larger.")
-    content = reader.get(spec.id, record_id, company.service).body
+    content = reader.get(spec.id, record_id).body
     with region.catalog.begin() as connection:
-        row, term = _permitted(region, connection, spec.id, record_id, company)
+        row, term = _permitted(region, connection, actor, (spec.id, record_id), company)
     now, longest = region.clock.now(), region.connectors[processor].longest_request
     until = region.deadline(now, region.limits.attempt + region.limits.delivery)
     new = _new(region, row, company, now=now, land_by=until + longest, deadline=term.deadline)
     # Check again under the tenant's lock: no fence is committed before the row is.
-    commit_event(region, new, lambda c: _permitted(region, c, spec.id, record_id, company))
+    commit_event(region, new, lambda c: _permitted(region, c, actor, (spec.id, record_id), company))
     try:
         _deliver(region, new, until, content)
     except ProcessorError as error:
@@ -70,12 +78,12 @@ def hand_over(
 def _permitted(
     region: OpenRegion,
     connection: Connection,
-    tenant: str,
-    record_id: RecordId,
+    actor: Actor,
+    name: tuple[str, RecordId],
     company: SubProcessor,
 ) -> tuple[records.Row, CopyTerm]:
-    """Return the record's row, and how long a copy may live. Raises if no copy may be made."""
-    known, found = tenants.find(connection, tenant), records.find(connection, tenant, record_id)
+    """Return the row of a tenant's record, and how long a copy may live. Raises if none may be."""
+    known, found = tenants.find(connection, name[0]), records.find(connection, *name)
     if known is None:
         raise UnknownTenant(reasons=("unknown_tenant",))
     if found is None:  # it was there when it was read, a moment ago
@@ -85,14 +93,8 @@ def _permitted(
     may_hand_over(
         region.topology, known.spec, data_class, company.name, now, objections=known.objections
     ).demand()
-    may_open(
-        region.topology,
-        data_class=data_class,
-        purpose=company.service,
-        now=now,
-        readable_until=term.readable_until,
-        fenced=found.fenced,
-    ).demand()
+    record = openable(region, found.row, fenced=found.fenced)
+    may_open(region.topology, record, actor, company.service, now=now).demand()
     lives = copy_term(company, term, now)
     lives.demand()
     return found.row, lives

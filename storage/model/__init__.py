@@ -4,6 +4,7 @@ The ``repr`` of a value never shows content, metadata, a subject, a group or a f
 """
 
 from regions.model import DataClass, Purpose
+from storage.model.actors import KEEPER, STAFF, Actor, ActorKind, RosterEntry, RosterSpec
 from storage.model.copies import Copy, CopyState, HandedOver
 from storage.model.erasures import (
     AccountErasure,
@@ -13,11 +14,20 @@ from storage.model.erasures import (
     Outstanding,
     Reason,
 )
+from storage.model.grants import (
+    GRANT_PURPOSES,
+    LONGEST_GRANT_HOURS,
+    Approval,
+    Grant,
+    GrantSpec,
+    GrantState,
+)
 from storage.model.holds import ExpiringDay, Hold, HoldSpec, PlacedHold
 from storage.model.ids import Entropy, RecordId, in_utc, utc
 from storage.model.log import LineKind, LogLine
 from storage.model.losses import Loss
 from storage.model.objections import Objection, ObjectionEffect, TenantObjection
+from storage.model.permits import PERMIT_LASTS, StaffPermit
 from storage.model.placement import Explanation, PlacementReason, Replica, ReplicaState, Verdict
 from storage.model.posture import Posture, PostureFinding, PostureState
 from storage.model.records import NewRecord, PutFailure, PutResult, Record, RecordInfo
@@ -30,11 +40,19 @@ from storage.model.status import (
     RegionStatus,
     StoreStatus,
 )
-from storage.model.tenants import Agreement, Dpa, TenantSpec
+from storage.model.tenants import Agreement, Dpa, TenantSpec, Trait
 
 __all__ = [
+    "GRANT_PURPOSES",
+    "KEEPER",
+    "LONGEST_GRANT_HOURS",
+    "PERMIT_LASTS",
+    "STAFF",
     "AccountErasure",
+    "Actor",
+    "ActorKind",
     "Agreement",
+    "Approval",
     "BackendState",
     "Copy",
     "CopyState",
@@ -46,6 +64,9 @@ __all__ = [
     "ErasureState",
     "ExpiringDay",
     "Explanation",
+    "Grant",
+    "GrantSpec",
+    "GrantState",
     "HandedOver",
     "Hold",
     "HoldSpec",
@@ -74,11 +95,15 @@ __all__ = [
     "RegionStatus",
     "Replica",
     "ReplicaState",
+    "RosterEntry",
+    "RosterSpec",
     "Scope",
     "ScopeKind",
+    "StaffPermit",
     "StoreStatus",
     "TenantObjection",
     "TenantSpec",
+    "Trait",
     "Verdict",
     "in_utc",
     "utc",

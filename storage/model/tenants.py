@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
+from enum import StrEnum
 
 from regions.model import AgreementKind, DataClass
 
@@ -25,12 +26,20 @@ def Dpa(*, signed: date, until: date | None = None) -> Agreement:  # noqa: N802 
     return Agreement("dpa", signed, until)
 
 
+class Trait(StrEnum):
+    """What a customer asked for of the people who may look into its content."""
+
+    CUSTOMER_APPROVED = "customer_approved"  # nobody looks without its own approval
+    NO_HUMAN_REVIEW = "no_human_review"  # nobody looks for abuse
+    MODIFIED_ABUSE_MONITORING = "modified_abuse_monitoring"  # the same, by a contract of its own
+
+
 @dataclass(frozen=True, slots=True)
 class TenantSpec:
     """A customer's project: its home region, and its terms.
 
     ``retention`` shortens the topology's retention of a class, in days; 0 stores nothing.
-    ``dedicated`` tenants have packs and day keys of their own.
+    ``dedicated`` tenants have packs and day keys of their own. ``traits`` limit who looks into it.
     """
 
     id: str
@@ -41,3 +50,4 @@ class TenantSpec:
     agreements: tuple[Agreement, ...] | list[Agreement] = ()
     retention: Mapping[DataClass, int] = field(default_factory=dict)
     dedicated: bool = False
+    traits: frozenset[Trait] = frozenset()

@@ -2,9 +2,13 @@
 
 A key is announced in the catalog, written once per backend, read back, and only then used. The
 catalog knows which key objects exist; the backends hold the keys, wrapped by the root key.
+
+None of these keys leaves the ring. It wraps the keys of records, wraps them again, and gives one
+against a permit for that record.
 """
 
 import hashlib
+import hmac
 import threading
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
@@ -16,11 +20,14 @@ from uuid import UUID
 from storage.catalog import daykeys, objects
 from storage.catalog.daykeys import Slot
 from storage.catalog.kinds import ObjectKind
+from storage.catalog.records import Row
 from storage.catalog.tenants import TenantTerms
-from storage.errors import BackendError, Corrupt, DomicileError, KeyUnavailable
+from storage.crypto.record import fingerprint, unwrap_key, wrap_key
+from storage.errors import BackendError, Corrupt, DomicileError, KeyUnavailable, PurposeRefused
 from storage.model import ReplicaState
 from storage.objects.keymaking import NewKey, context, make_keys
 from storage.objects.transfer import fetch, read_order
+from storage.policy import Permit
 from storage.region import OpenRegion
 
 SHARDS = 64
@@ -34,6 +41,10 @@ class _Wanted:
     slot: Slot
     new: NewKey
     answer: Future[UUID] = field(default_factory=Future)
+
+
+Wrapped = tuple[UUID, bytes]
+"""A wrapped record key, after the id of the key object that wraps it."""
 
 
 def shard_of(tenant: str) -> int:
@@ -53,10 +64,15 @@ class KeyRing:
         self._making = threading.Lock()
         self._queue: list[_Wanted] = []
 
-    def day_key(
-        self, day: date, terms: TenantTerms, backends: Sequence[str], required: int
-    ) -> tuple[UUID, bytes]:
-        """Return the key that wraps a tenant's record keys for an expiry day. Make it if absent.
+    def wrap_for_day(
+        self,
+        record_key: bytes,
+        day: date,
+        terms: TenantTerms,
+        backends: Sequence[str],
+        required: int,
+    ) -> Wrapped:
+        """Wrap a record key under the tenant's key of an expiry day, which is made if absent.
 
         Raises TooFewReplicas and TermsChanged.
         """
@@ -68,20 +84,43 @@ class KeyRing:
         if known is None:
             kind, of = ObjectKind.DAY_KEY, slot[2] or None
             known = self._find_or_make(slot, NewKey(kind, backends, required, of, terms, slot))
-        return known, self.open(known)
+        return known, wrap_key(self._open(known), record_key)
 
-    def file_key(
-        self, terms: TenantTerms, backends: Sequence[str], required: int
-    ) -> tuple[UUID, bytes]:
-        """Make a key for one file. Raises TooFewReplicas and TermsChanged."""
+    def wrap_for_file(
+        self, record_key: bytes, terms: TenantTerms, backends: Sequence[str], required: int
+    ) -> Wrapped:
+        """Wrap the key of a file under a new key of its own. Raises as ``wrap_for_day`` does."""
         of = terms.spec.id
-        return self._make(NewKey(ObjectKind.FILE_KEY, backends, required, of, terms))
+        made = self._make(NewKey(ObjectKind.FILE_KEY, backends, required, of, terms))
+        return made, wrap_key(self._open(made), record_key)
 
-    def hold_key(self, tenant: str, backends: Sequence[str], required: int) -> tuple[UUID, bytes]:
-        """Make a key for the held records of one pack. Raises TooFewReplicas."""
-        return self._make(NewKey(ObjectKind.HOLD_KEY, backends, required, tenant))
+    def rewrap_for_hold(
+        self, rows: Sequence[Row], backends: Sequence[str], required: int
+    ) -> Sequence[Wrapped]:
+        """Wrap the keys of held records of one tenant again, under a new key for all of them.
 
-    def open(self, key_id: UUID) -> bytes:
+        The new key is made last. Raises TooFewReplicas and KeyUnavailable.
+        """
+        for key_id in {row.key_id for row in rows}:
+            self._open(key_id)
+        made = self._make(NewKey(ObjectKind.HOLD_KEY, backends, required, rows[0].tenant))
+        wrapping = self._open(made)
+        return [(made, wrap_key(wrapping, self._unwrap(row))) for row in rows]
+
+    def matches(self, row: Row, content: Sequence[bytes]) -> bool:
+        """Return whether a stored record has this content. Raises KeyUnavailable."""
+        return hmac.compare_digest(fingerprint(self._unwrap(row), content), row.fingerprint)
+
+    def record_key(self, row: Row, permit: Permit) -> bytes:
+        """Return the key of one record. Raises PurposeRefused unless the permit is for it, now."""
+        if not permit.covers(row.tenant, row.id.unique, self._region.clock.now()):
+            raise PurposeRefused("The permit is for another record, or over.", reasons=("permit",))
+        return self._unwrap(row)
+
+    def _unwrap(self, row: Row) -> bytes:
+        return unwrap_key(self._open(row.key_id), row.wrapped_key)
+
+    def _open(self, key_id: UUID) -> bytes:
         """Return a key by the id of its object. Raises KeyUnavailable."""
         with self._lock:
             if key_id in self._opened:
@@ -150,7 +189,7 @@ class KeyRing:
                 elif not one.answer.done():  # it was not for its own terms that the key failed
                     self._queue.append(one)
 
-    def _make(self, new: NewKey) -> tuple[UUID, bytes]:
+    def _make(self, new: NewKey) -> UUID:
         """Make a key that is not a day key."""
         (made,) = make_keys(self._region, [new])
         if isinstance(made, DomicileError):
@@ -158,7 +197,7 @@ class KeyRing:
         key_id, key = made
         if key is not None:
             self._cache(key_id, key)
-        return key_id, self.open(key_id)
+        return key_id
 
     def _fetch(self, key_id: UUID) -> bytes:
         with self._region.catalog.begin() as connection:

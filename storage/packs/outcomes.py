@@ -1,6 +1,5 @@
 """What each caller is answered, also when the answer to a commit was lost."""
 
-import hmac
 from collections.abc import Sequence
 from uuid import UUID
 
@@ -9,7 +8,6 @@ from sqlalchemy import Connection
 from storage.catalog import objects, records
 from storage.catalog.records import Row
 from storage.catalog.refusals import unavailable
-from storage.crypto.record import fingerprint, unwrap_key
 from storage.errors import (
     CatalogUnavailable,
     ConfigurationError,
@@ -78,8 +76,7 @@ def resolve(region: OpenRegion, keys: KeyRing, outcomes: Outcomes) -> None:
 def _answer_again(region: OpenRegion, keys: KeyRing, record: SealedRecord, row: Row) -> None:
     """The id is taken. Same content: give the same answer. Other content: IdConflict."""
     try:
-        key = unwrap_key(keys.open(row.key_id), row.wrapped_key)
-        same = hmac.compare_digest(fingerprint(key, record.whole()), row.fingerprint)
+        same = keys.matches(row, record.whole())
     except DomicileError as error:
         record.fail(error)
         return

@@ -17,7 +17,6 @@ from storage.crypto.record import (
     new_key,
     seal_body,
     seal_metadata,
-    wrap_key,
 )
 from storage.errors import BodyTooLarge
 from storage.model import DataClass, NewRecord, PutResult, RecordId
@@ -114,10 +113,9 @@ class Writer:
         record = SealedRecord(terms, record_id, term.deadline, lane, record_key, own_pack)
         self._describe(record, new)
         if lane.day is not None:
-            record.key_id, wrapping = self._keys.day_key(
-                lane.day, terms, lane.keys_on, lane.required
+            record.key_id, record.wrapped_key = self._keys.wrap_for_day(
+                record_key, lane.day, terms, lane.keys_on, lane.required
             )
-            record.wrapped_key = wrap_key(wrapping, record.record_key)
         return record
 
     def _describe(self, record: SealedRecord, new: NewRecord) -> None:

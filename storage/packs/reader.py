@@ -1,4 +1,4 @@
-"""From an id to plaintext: row and fences, key, one ranged GET, decrypt.
+"""From an id to plaintext: row and permit, key, one ranged GET, decrypt.
 
 A replica that fails is skipped; a replica that returns bad bytes is also marked corrupt, so that a
 good one replaces it. Bad bytes are never returned.
@@ -6,35 +6,40 @@ good one replaces it. Bad bytes are never returned.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from uuid import UUID
 
 from sqlalchemy import Connection
 
-from regions.model import Service
-from storage.catalog import fences, objects, records
+from storage.catalog import objects
 from storage.catalog.objects import Replica
-from storage.catalog.records import Found, Row
-from storage.crypto.record import associated, open_body, open_metadata, unwrap_key
+from storage.catalog.records import Row
+from storage.crypto.record import associated, open_body, open_metadata
 from storage.crypto.stream import chunk_span, open_range
 from storage.errors import (
     BackendUnavailable,
     Corrupt,
     DomicileError,
-    Erased,
     KeyAbsent,
-    NotFound,
 )
-from storage.model import Purpose, Record, RecordId, RecordInfo, ReplicaState
+from storage.model import Record, RecordId, RecordInfo, ReplicaState
 from storage.objects.keyring import KeyRing
 from storage.objects.transfer import fetch, read_order
-from storage.policy import may_open, may_open_held, term_of
+from storage.policy import Permit, term_of
 from storage.region import OpenRegion
 
-Use = Purpose | Service
-"""Why content is opened: for a purpose, or to hand a copy to a processor of that service."""
 
-Find = Callable[[Connection, str, RecordId, Use], Row]
-"""Returns the row of a tenant's record if it may be opened for that use; raises if not."""
+@dataclass(frozen=True, slots=True)
+class Permitted:
+    """The row of a record, and the permit to open it."""
+
+    row: Row
+    permit: Permit
+
+
+Find = Callable[[Connection, str, RecordId], Permitted]
+"""Returns a tenant's record, by its id, if it may be opened; raises if not.
+
+It decides again at each call: an open file calls it for each range.
+"""
 
 _COMPACTIONS = 3  # how often a pack may be compacted while it is read
 
@@ -56,40 +61,38 @@ class Opened:
 class Reader:
     """Reads records of one region. Safe for many threads."""
 
-    def __init__(self, region: OpenRegion, keys: KeyRing, find: Find | None = None) -> None:
-        """Share the keys with the region's writer. ``find``: default is what a tenant may read."""
+    def __init__(self, region: OpenRegion, keys: KeyRing, find: Find) -> None:
+        """Share the keys with the region's writer. ``find`` decides what may be read."""
         self._region = region
         self._keys = keys
-        self._find = find or self._find_for_tenant
+        self._find = find
 
-    def get(self, tenant: str, record_id: RecordId, use: Use) -> Record:
+    def get(self, tenant: str, record_id: RecordId) -> Record:
         """Return a whole record.
 
         Raises NotFound, Erased, Expired, PurposeRefused, Corrupt, KeyUnavailable or Unavailable.
         """
-        opened, body = self._read(tenant, record_id, use, 0, None)
+        opened, body = self._read(tenant, record_id, 0, None)
         return Record(info(self._region, opened.row), body, _metadata(opened))
 
-    def metadata(self, tenant: str, record_id: RecordId, use: Use) -> Record:
+    def metadata(self, tenant: str, record_id: RecordId) -> Record:
         """Return a record with an empty body. Raises like ``get``."""
-        opened = self._open(tenant, record_id, use)
+        opened = self._open(tenant, record_id)
         return Record(info(self._region, opened.row), b"", _metadata(opened))
 
-    def read_range(
-        self, tenant: str, record_id: RecordId, use: Use, start: int, stop: int
-    ) -> bytes:
+    def read_range(self, tenant: str, record_id: RecordId, start: int, stop: int) -> bytes:
         """Return bytes of a record that may still be read. Raises like ``get``."""
-        return self._read(tenant, record_id, use, start, stop)[1]
+        return self._read(tenant, record_id, start, stop)[1]
 
     def _read(
-        self, tenant: str, record_id: RecordId, use: Use, start: int, stop: int | None
+        self, tenant: str, record_id: RecordId, start: int, stop: int | None
     ) -> tuple[Opened, bytes]:
-        opened = self._open(tenant, record_id, use)
+        opened = self._open(tenant, record_id)
         for _ in range(_COMPACTIONS):
             try:
                 return opened, self._read_from_replicas(opened, start, stop)
             except (BackendUnavailable, Corrupt):
-                again = self._open(tenant, record_id, use)
+                again = self._open(tenant, record_id)
                 if again.row.object_id == opened.row.object_id:
                     raise
                 opened = again  # its pack was compacted meanwhile
@@ -117,37 +120,16 @@ class Reader:
                 failures[replica.backend] = _failed(replica.backend, error)
         raise _unreadable(failures)
 
-    def _open(self, tenant: str, record_id: RecordId, use: Use) -> Opened:
+    def _open(self, tenant: str, record_id: RecordId) -> Opened:
         region = self._region
         with region.catalog.begin() as connection:
-            row = self._find(connection, tenant, record_id, use)
+            found = self._find(connection, tenant, record_id)
+            row = found.row
             stored = objects.replicas_of(connection, [row.object_id], [ReplicaState.STORED])
         order = {spec.name: n for n, spec in enumerate(region.region.backends)}
         replicas = sorted(stored.get(row.object_id, []), key=lambda r: order.get(r.backend, 99))
-        key = unwrap_key(self._keys.open(row.key_id), row.wrapped_key)
+        key = self._keys.record_key(row, found.permit)
         return Opened(row, key, tuple(replicas))
-
-    def _find_for_tenant(
-        self, connection: Connection, tenant: str, record_id: RecordId, use: Use
-    ) -> Row:
-        found = records.find(connection, tenant, record_id)
-        if found is not None:
-            return self._permitted(found, use)
-        if fences.fenced_by_name(connection, tenant, record_id.unique, record_id.minted):
-            raise Erased
-        raise NotFound(advice="Check the id and the tenant.")
-
-    def _permitted(self, found: Found, use: Use) -> Row:
-        term = term_of(found.row.id.day, self._region.topology.bounds)
-        may_open(
-            self._region.topology,
-            data_class=found.row.id.data_class,
-            purpose=use,
-            now=self._region.clock.now(),
-            readable_until=term.readable_until,
-            fenced=found.fenced,
-        ).demand()
-        return found.row
 
     def _mark_corrupt(self, replica: Replica) -> None:
         """Have a replica replaced. Never the last one: a person may still recover data from it."""
@@ -157,17 +139,6 @@ class Reader:
             stored = objects.replicas_of(connection, [replica.object_id], [ReplicaState.STORED])
             if len(stored.get(replica.object_id, [])) > 1:
                 objects.mark_corrupt(connection, replica.id, region.clock.now())
-
-
-def under_hold(hold: UUID) -> Find:
-    """Return a ``Find`` for the records that a hold keeps, erased and expired ones included."""
-
-    def find(connection: Connection, tenant: str, record_id: RecordId, _use: Use) -> Row:
-        rows = records.under_hold(connection, hold, tenant, only=record_id)
-        may_open_held(covered=bool(rows)).demand()
-        return rows[0]
-
-    return find
 
 
 def info(region: OpenRegion, row: Row) -> RecordInfo:

@@ -19,7 +19,6 @@ from storage.catalog import holds, objections, objects, relocation
 from storage.catalog.kinds import ObjectKind, ObjectState
 from storage.catalog.objects import Replica, StoredObject
 from storage.catalog.records import Row
-from storage.crypto.record import unwrap_key, wrap_key
 from storage.errors import Corrupt, DomicileError, KeyUnavailable, Unavailable
 from storage.model import ReplicaState
 from storage.objects import write
@@ -160,20 +159,11 @@ def _cut(at: int, piece: bytes, spans: Iterable[tuple[int, int]]) -> Iterator[by
 
 def _rewrapped(region: OpenRegion, keys: KeyRing, plan: _Plan) -> list[Row]:
     """Return the rows as they will be: at their new offsets, with their keys under a hold key."""
-    tenant, required = plan.rows[0].tenant, region.region.required
-    opened = {key_id: keys.open(key_id) for key_id in {row.key_id for row in plan.rows}}
-    hold_key, wrapping = keys.hold_key(tenant, plan.target.new.backends, required)
+    wrapped = keys.rewrap_for_hold(plan.rows, plan.target.new.backends, region.region.required)
     rows, start = [], 0
-    for row in plan.rows:
-        key = unwrap_key(opened[row.key_id], row.wrapped_key)
+    for row, (hold_key, key) in zip(plan.rows, wrapped, strict=True):
         rows.append(
-            replace(
-                row,
-                object_id=plan.target.id,
-                start=start,
-                key_id=hold_key,
-                wrapped_key=wrap_key(wrapping, key),
-            )
+            replace(row, object_id=plan.target.id, start=start, key_id=hold_key, wrapped_key=key)
         )
         start += row.length
     return rows

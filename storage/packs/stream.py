@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import suppress
 
 from storage.catalog import reaping
-from storage.crypto.record import associated, fingerprint, wrap_key
+from storage.crypto.record import associated, fingerprint
 from storage.crypto.stream import Sealer
 from storage.errors import DomicileError, InvalidRequest, StreamFailed, Unavailable
 from storage.objects.keyring import KeyRing
@@ -49,8 +49,9 @@ def write_large(
 def _make_file_key(keys: KeyRing, record: SealedRecord) -> None:
     """Make the key last, so that a failed upload rarely leaves one behind."""
     lane = record.lane
-    record.key_id, wrapping = keys.file_key(record.terms, lane.keys_on, lane.required)
-    record.wrapped_key = wrap_key(wrapping, record.record_key)
+    record.key_id, record.wrapped_key = keys.wrap_for_file(
+        record.record_key, record.terms, lane.keys_on, lane.required
+    )
 
 
 def _release_unused_key(region: OpenRegion, record: SealedRecord) -> None:

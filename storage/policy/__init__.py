@@ -1,6 +1,17 @@
 """Decisions, and the reasons for them. Pure: no I/O, no clock, no SQL; ``now`` is an argument."""
 
-from storage.policy.access import OPEN_PURPOSES, Access, AccessReason, may_open, may_open_held
+from storage.policy.access import (
+    OPENERS,
+    PERMIT_LIFE,
+    Access,
+    AccessReason,
+    Authority,
+    Openable,
+    Permit,
+    for_actor,
+    may_open,
+    may_open_held,
+)
 from storage.policy.cells import Cell, add_up, choose_cell
 from storage.policy.copies import (
     ASK_AHEAD,
@@ -32,8 +43,8 @@ from storage.policy.erasure import (
     Absence,
     AbsenceReason,
     DestroyReason,
+    Destruction,
     ObjectPlan,
-    Permit,
     PlanReason,
     absent,
     clocks_agree,
@@ -42,6 +53,15 @@ from storage.policy.erasure import (
     ledger_from,
     may_destroy,
     plan_erasure,
+)
+from storage.policy.grants import (
+    Granting,
+    GrantReason,
+    customer_must_approve,
+    looked_into,
+    may_approve,
+    may_enter,
+    may_request,
 )
 from storage.policy.hosts import Reassigned, hosts, reassigned
 from storage.policy.lateness import (
@@ -89,6 +109,13 @@ from storage.policy.retention import (
 )
 from storage.policy.revisions import Code, Kind, Migration, check_schema, check_supported
 from storage.policy.scrub import Done, Expected, Finding, judge, next_scrub, reassign, sampled
+from storage.policy.staff_permits import (
+    PERMIT_SKEW,
+    KeptRecord,
+    PermitFacts,
+    PermitReason,
+    check_staff_permit,
+)
 from storage.policy.stages import (
     Stage,
     advances,
@@ -113,8 +140,10 @@ __all__ = [
     "ASK_AHEAD",
     "HELD_AT_PROCESSORS",
     "LEASE",
-    "OPEN_PURPOSES",
+    "OPENERS",
     "ORPHAN_GRACE",
+    "PERMIT_LIFE",
+    "PERMIT_SKEW",
     "POSTURE_AGE",
     "POSTURE_SKEW",
     "REPLICATION_LEASE",
@@ -123,6 +152,7 @@ __all__ = [
     "AbsenceReason",
     "Access",
     "AccessReason",
+    "Authority",
     "Cell",
     "Change",
     "Code",
@@ -131,14 +161,18 @@ __all__ = [
     "Deletion",
     "DeletionReason",
     "DestroyReason",
+    "Destruction",
     "Done",
     "Effort",
     "EndReason",
     "Evaluation",
     "Expected",
     "Finding",
+    "GrantReason",
+    "Granting",
     "HandOver",
     "HandOverReason",
+    "KeptRecord",
     "Kind",
     "KnownPosture",
     "Lateness",
@@ -151,8 +185,11 @@ __all__ = [
     "ObjectPlan",
     "Objecting",
     "ObjectionReason",
+    "Openable",
     "Pace",
     "Permit",
+    "PermitFacts",
+    "PermitReason",
     "Placement",
     "PlanReason",
     "Reassigned",
@@ -175,6 +212,7 @@ __all__ = [
     "carry",
     "check_open",
     "check_schema",
+    "check_staff_permit",
     "check_supported",
     "check_takes_tenants",
     "choose_cell",
@@ -184,6 +222,7 @@ __all__ = [
     "confirm_deletion",
     "copy_lateness",
     "copy_term",
+    "customer_must_approve",
     "cutoff",
     "decide_placement",
     "declared_stage",
@@ -191,6 +230,7 @@ __all__ = [
     "erasure_lateness",
     "expiry_lateness",
     "fence_until",
+    "for_actor",
     "horizon_alarm",
     "horizon_wanted",
     "hosts",
@@ -202,14 +242,18 @@ __all__ = [
     "ledger_from",
     "list_companies",
     "longest",
+    "looked_into",
+    "may_approve",
     "may_destroy",
     "may_empty",
+    "may_enter",
     "may_go_back",
     "may_hand_over",
     "may_leave",
     "may_object",
     "may_open",
     "may_open_held",
+    "may_request",
     "may_retire",
     "may_undeclare",
     "needs_reading",

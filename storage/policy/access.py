@@ -1,16 +1,39 @@
-"""Decide whether a record may be opened, and for which purpose."""
+"""Decide whether a record may be opened, by whom, and for which purpose.
 
+``may_open`` alone mints a Permit, and the key ring gives the key of a record only against one.
+"""
+
+from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime, timedelta
 from enum import StrEnum
+from typing import Final
+from uuid import UUID
 
 from regions.model import DataClass, Purpose, Service, Topology
 from storage.errors import DomicileError, Erased, Expired, PurposeRefused
-from storage.model import utc
+from storage.model import Actor, ActorKind, Grant, GrantState, RosterEntry, ScopeKind, Trait, utc
+from storage.model.grants import GRANT_PURPOSES
 
-OPEN_PURPOSES = frozenset({Purpose.SERVE, Purpose.FINE_TUNE})
-"""The purposes for which this version opens content. Others stay shut, even if a topology names
-them."""
+PERMIT_LIFE: Final = timedelta(minutes=5)
+"""How long a permit is good for. Each read asks for another."""
+
+_CUSTOMER, _MACHINE = ActorKind.CUSTOMER, ActorKind.MACHINE
+_PEOPLE = frozenset({ActorKind.EMPLOYEE, ActorKind.CONTRACTOR})
+
+OPENERS: Final[Mapping[Purpose, frozenset[ActorKind]]] = {
+    Purpose.SERVE: frozenset({_CUSTOMER}),
+    Purpose.FINE_TUNE: frozenset({_CUSTOMER}),
+    Purpose.TRAIN: frozenset(),  # not in this version, even if a topology names it
+    Purpose.ABUSE_SCREENING: frozenset({_MACHINE}),
+    Purpose.ABUSE_INVESTIGATION: _PEOPLE,
+    Purpose.SUBJECT_REQUEST: _PEOPLE,
+    Purpose.LEGAL: _PEOPLE,
+}
+"""Which actors open content for a purpose."""
+
+_HANDERS = frozenset({_CUSTOMER, _MACHINE})
+_CLOSED = frozenset({Trait.NO_HUMAN_REVIEW, Trait.MODIFIED_ABUSE_MONITORING})
 
 
 class AccessReason(StrEnum):
@@ -23,94 +46,285 @@ class AccessReason(StrEnum):
     PURPOSE_NOT_OPEN = "purpose_not_open"  # in this version
     PURPOSE_NOT_ALLOWED = "purpose_not_allowed"  # for the class
     SERVICE_NOT_ALLOWED = "service_not_allowed"  # for the class
+    ACTOR_NOT_ALLOWED = "actor_not_allowed"  # for the purpose: it is of another kind
     NOT_HELD = "not_held"  # the named hold is not in force, or does not cover the record
+    UNKNOWN_ACTOR = "unknown_actor"  # the roster does not have it
+    ACTOR_DIFFERS = "actor_differs"  # from what the roster says of it
+    ACTOR_NOT_IN_FORCE = "actor_not_in_force"  # not yet, not any more, or suspended
+    ACTOR_WITHOUT_AGREEMENT = "actor_without_agreement"  # a contractor needs one
+    OUTSIDE_RESIDENCY = "outside_residency"  # reading from there would be a transfer
+    NO_GRANT = "no_grant"
+    GRANT_FOR_ANOTHER = "grant_for_another"  # actor, tenant or purpose
+    OUTSIDE_GRANT = "outside_grant"  # the record is not in its scope
+    GRANT_NOT_APPROVED = "grant_not_approved"
+    GRANT_EXPIRED = "grant_expired"
+    GRANT_EXHAUSTED = "grant_exhausted"
+    GRANT_REVOKED = "grant_revoked"
+    NO_HUMAN_REVIEW = "no_human_review"  # the tenant is not looked into for abuse
+    CUSTOMER_NOT_ASKED = "customer_not_asked"  # the tenant's own approval is missing
+    NOT_FLAGGED = "not_flagged"  # and the grant names no case
+
+
+GRANT_REASONS: Final[Mapping[GrantState, AccessReason]] = {
+    GrantState.REQUESTED: AccessReason.GRANT_NOT_APPROVED,
+    GrantState.EXPIRED: AccessReason.GRANT_EXPIRED,
+    GrantState.EXHAUSTED: AccessReason.GRANT_EXHAUSTED,
+    GrantState.REVOKED: AccessReason.GRANT_REVOKED,
+}
+"""Why a grant in that state opens nothing."""
+
+_GRANT_ADVICE = "See: domicile grant show"
+
+
+@dataclass(frozen=True, slots=True)
+class Permit:
+    """The permission to open one record, once decided. Only ``may_open`` makes one."""
+
+    tenant: str
+    unique: bytes
+    purpose: Purpose | Service
+    actor: Actor
+    grant: UUID | None
+    until: datetime
+
+    def covers(self, tenant: str, unique: bytes, now: datetime) -> bool:
+        """Return whether it opens that record now."""
+        return (self.tenant, self.unique) == (tenant, unique) and now < self.until
 
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """Whether a record may be opened, and why."""
+    """Whether a record may be opened, and why. ``permit``: only if it may."""
 
     reason: AccessReason
+    permit: Permit | None = None
 
     @property
     def allowed(self) -> bool:
         """Whether it may be opened."""
-        return self.reason is AccessReason.ALLOWED
+        return self.permit is not None
 
-    def demand(self) -> None:
-        """Raise Erased, Expired or PurposeRefused unless it is allowed."""
-        error = self._error()
-        if error is not None:
-            raise error
+    def demand(self) -> Permit:
+        """Return the permit, or raise Erased, Expired or PurposeRefused."""
+        if self.permit is not None:
+            return self.permit
+        raise self._error()
 
-    def _error(self) -> DomicileError | None:
+    def _error(self) -> DomicileError:
         match self.reason:
-            case AccessReason.ALLOWED:
-                return None
             case AccessReason.ERASED:
                 return Erased()
             case AccessReason.EXPIRED:
                 return Expired()
             case AccessReason.NOT_HELD:
-                return PurposeRefused(
-                    "That hold is not in force, or does not cover this record.",
-                    reasons=(self.reason,),
-                    advice="See: domicile hold records",
-                )
-            case (
-                AccessReason.UNKNOWN_CLASS
-                | AccessReason.PURPOSE_NOT_OPEN
-                | AccessReason.PURPOSE_NOT_ALLOWED
-                | AccessReason.SERVICE_NOT_ALLOWED
-            ):
-                return PurposeRefused(
-                    reasons=(self.reason,),
-                    advice="classes.toml lists the purposes for which each class may be opened.",
-                )
+                message = "That hold is not in force, or does not cover this record."
+                advice = "See: domicile hold records"
+            case _:
+                message, advice = "", _ADVICE.get(self.reason, _GRANT_ADVICE)
+        return PurposeRefused(message, reasons=(self.reason,), advice=advice)
+
+
+_CLASSES = "classes.toml lists the purposes for which each class may be opened."
+_ROSTER = "See: domicile roster list"
+_ADVICE: Final[Mapping[AccessReason, str]] = {
+    AccessReason.UNKNOWN_CLASS: _CLASSES,
+    AccessReason.PURPOSE_NOT_OPEN: _CLASSES,
+    AccessReason.PURPOSE_NOT_ALLOWED: _CLASSES,
+    AccessReason.SERVICE_NOT_ALLOWED: _CLASSES,
+    AccessReason.ACTOR_NOT_ALLOWED: "Bind the tenant to an actor of the right kind.",
+    AccessReason.UNKNOWN_ACTOR: _ROSTER,
+    AccessReason.ACTOR_DIFFERS: _ROSTER,
+    AccessReason.ACTOR_NOT_IN_FORCE: _ROSTER,
+    AccessReason.ACTOR_WITHOUT_AGREEMENT: _ROSTER,
+    AccessReason.OUTSIDE_RESIDENCY: "The tenant's residency says from where people may look.",
+    AccessReason.NO_GRANT: "Request one: domicile grant request",
+    AccessReason.NO_HUMAN_REVIEW: "The customer has asked that nobody looks into its content.",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Openable:
+    """What is known of a record that somebody asks to open.
+
+    ``readable_until`` is from its Term (None: no end). ``fenced``: an erasure covers it.
+    ``held_by``: the holds in force that cover it, as far as they were asked for.
+    """
+
+    tenant: str
+    unique: bytes
+    data_class: DataClass
+    readable_until: datetime | None
+    fenced: bool
+    subject: bytes | None = None
+    group: bytes | None = None
+    held_by: frozenset[UUID] = frozenset()
+    flagged: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Authority:
+    """What a person's opening rests on, as the catalog has it now.
+
+    ``opened_before``: the grant was used for this record already. ``residency``: the jurisdictions
+    that the tenant's residency allows; ``traits``: what the tenant asked for.
+    """
+
+    grant: Grant | None
+    entry: RosterEntry | None
+    residency: frozenset[str]
+    traits: frozenset[Trait]
+    opened_before: bool = False
 
 
 def may_open(
     topology: Topology,
-    *,
-    data_class: DataClass,
+    record: Openable,
+    actor: Actor,
     purpose: Purpose | Service,
+    *,
     now: datetime,
-    readable_until: datetime | None,
-    fenced: bool,
+    authority: Authority | None = None,
 ) -> Access:
-    """Decide whether a record may be opened now for that purpose.
+    """Decide whether an actor may open a record now for that purpose.
 
-    Give a service instead of a purpose to make a copy for a processor of that service. ``fenced``:
-    an erasure covers the record. ``readable_until`` is from its Term (None: no end). If several
-    reasons apply, an erasure comes first, then expiry, then the purpose.
+    Give a service instead of a purpose to make a copy for a processor of that service. A person or
+    a machine needs an ``authority``. If several reasons apply, an erasure comes first, then expiry
+    (neither counts for ``legal``, which needs a hold), then class and purpose, then the actor, then
+    the grant.
     """
-    if fenced:
-        return Access(AccessReason.ERASED)
-    if readable_until is not None and utc(now) >= utc(readable_until):
-        return Access(AccessReason.EXPIRED)
-    return Access(_for_purpose(topology, data_class, purpose))
+    moment = utc(now)
+    reason = _refusal(topology, record, actor, purpose, now=moment, authority=authority)
+    if reason is not None:
+        return Access(reason)
+    grant = authority.grant if authority is not None else None
+    ends = [moment + PERMIT_LIFE, *([grant.until] if grant is not None else [])]
+    if purpose is not Purpose.LEGAL and record.readable_until is not None:
+        ends.append(utc(record.readable_until))
+    number = grant.id if grant is not None else None
+    permit = Permit(record.tenant, record.unique, purpose, actor, number, min(ends))
+    return Access(AccessReason.ALLOWED, permit)
 
 
-def may_open_held(*, covered: bool) -> Access:
-    """Decide whether a record may be opened for the purpose ``legal``, even if erased or expired.
+def may_open_held(record: Openable, actor: Actor, *, now: datetime) -> Access:
+    """Decide whether a held record may be opened for the purpose ``legal``."""
+    if not record.held_by:
+        return Access(AccessReason.NOT_HELD)
+    until = utc(now) + PERMIT_LIFE
+    permit = Permit(record.tenant, record.unique, Purpose.LEGAL, actor, None, until)
+    return Access(AccessReason.ALLOWED, permit)
 
-    ``covered``: the named hold is in force and covers the record.
-    """
-    return Access(AccessReason.ALLOWED if covered else AccessReason.NOT_HELD)
+
+def _refusal(
+    topology: Topology,
+    record: Openable,
+    actor: Actor,
+    purpose: Purpose | Service,
+    *,
+    now: datetime,
+    authority: Authority | None,
+) -> AccessReason | None:
+    found = _for_record(record, purpose, now) or _for_class(topology, record.data_class, purpose)
+    if found is not None:
+        return found
+    kinds = _HANDERS if isinstance(purpose, Service) else OPENERS[purpose]
+    if actor.kind not in kinds:
+        return AccessReason.ACTOR_NOT_ALLOWED
+    if actor.kind is _CUSTOMER:
+        return None
+    if authority is None:
+        return AccessReason.UNKNOWN_ACTOR
+    found = for_actor(actor, authority.entry, authority.residency, now.date())
+    if found is not None or not actor.staff or isinstance(purpose, Service):
+        return found
+    return _for_grant(record, actor, purpose, authority, now)
 
 
-def _for_purpose(
+def _for_record(record: Openable, purpose: Purpose | Service, now: datetime) -> AccessReason | None:
+    if purpose is Purpose.LEGAL:
+        return None if record.held_by else AccessReason.NOT_HELD
+    if record.fenced:
+        return AccessReason.ERASED
+    if record.readable_until is not None and now >= utc(record.readable_until):
+        return AccessReason.EXPIRED
+    return None
+
+
+def _for_class(
     topology: Topology, data_class: DataClass, purpose: Purpose | Service
-) -> AccessReason:
+) -> AccessReason | None:
     rule = topology.classes.get(data_class)
+    if purpose is Purpose.LEGAL:
+        return None  # what a hold keeps is opened by its authority, whatever the class says
     if rule is None:
         return AccessReason.UNKNOWN_CLASS
     if isinstance(purpose, Service):
-        if purpose in rule.handed_to:
-            return AccessReason.ALLOWED
-        return AccessReason.SERVICE_NOT_ALLOWED
-    if purpose not in OPEN_PURPOSES:
+        return None if purpose in rule.handed_to else AccessReason.SERVICE_NOT_ALLOWED
+    if not OPENERS[purpose]:
         return AccessReason.PURPOSE_NOT_OPEN
-    if purpose in rule.purposes:
-        return AccessReason.ALLOWED
-    return AccessReason.PURPOSE_NOT_ALLOWED
+    return None if purpose in rule.purposes else AccessReason.PURPOSE_NOT_ALLOWED
+
+
+def for_actor(
+    actor: Actor, entry: RosterEntry | None, residency: frozenset[str], on: date
+) -> AccessReason | None:
+    """Return why an actor of the roster may open nothing of a tenant on that day; None: it may."""
+    if entry is None:
+        return AccessReason.UNKNOWN_ACTOR
+    if not entry.describes(actor):
+        return AccessReason.ACTOR_DIFFERS
+    if not entry.in_force(on):
+        return AccessReason.ACTOR_NOT_IN_FORCE
+    if actor.kind is ActorKind.CONTRACTOR and entry.agreement is None:
+        return AccessReason.ACTOR_WITHOUT_AGREEMENT
+    if actor.location not in residency:
+        return AccessReason.OUTSIDE_RESIDENCY
+    return None
+
+
+def _for_grant(
+    record: Openable, actor: Actor, purpose: Purpose, authority: Authority, now: datetime
+) -> AccessReason | None:
+    grant = authority.grant
+    if grant is None:
+        return AccessReason.NO_GRANT
+    if (grant.actor, grant.tenant, grant.purpose) != (actor.id, record.tenant, purpose):
+        return AccessReason.GRANT_FOR_ANOTHER
+    state = grant.state(now)
+    if state is not GrantState.IN_FORCE and not (
+        state is GrantState.EXHAUSTED and authority.opened_before
+    ):
+        return GRANT_REASONS[state]
+    if not _in_scope(grant, record):
+        return AccessReason.OUTSIDE_GRANT
+    return _for_customer(grant, record, authority.traits)
+
+
+def _in_scope(grant: Grant, record: Openable) -> bool:
+    if grant.purpose is Purpose.LEGAL:
+        return grant.hold is not None and grant.hold in record.held_by
+    match grant.scope:
+        case ScopeKind.TENANT:
+            return True
+        case ScopeKind.SUBJECT:
+            return record.subject is not None and record.subject in grant.sought
+        case ScopeKind.GROUP:
+            return record.group is not None and record.group in grant.sought
+        case ScopeKind.RECORD:
+            return record.unique in grant.sought
+        case ScopeKind.ACCOUNT:
+            return False
+
+
+def _for_customer(grant: Grant, record: Openable, traits: frozenset[Trait]) -> AccessReason | None:
+    """Look at what the customer asked for, as it is today: its terms may have changed since."""
+    if grant.purpose not in GRANT_PURPOSES or grant.purpose is Purpose.LEGAL:
+        return None
+    asked = any(approval.for_customer for approval in grant.approvals)
+    if grant.purpose is Purpose.SUBJECT_REQUEST:
+        wanted = traits & {Trait.CUSTOMER_APPROVED, *_CLOSED}
+        return AccessReason.CUSTOMER_NOT_ASKED if wanted and not asked else None
+    if traits & _CLOSED:
+        return AccessReason.NO_HUMAN_REVIEW
+    if Trait.CUSTOMER_APPROVED in traits and not asked:
+        return AccessReason.CUSTOMER_NOT_ASKED
+    return None if record.flagged or grant.case is not None else AccessReason.NOT_FLAGGED

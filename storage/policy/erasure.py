@@ -96,7 +96,7 @@ _WRONG_STATE: Mapping[Target, DestroyReason] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Permit:
+class Destruction:
     """Whether something may be destroyed, and why."""
 
     reason: DestroyReason
@@ -122,7 +122,7 @@ def may_destroy(
     now: datetime,
     day: date | None = None,
     since: datetime | None = None,
-) -> Permit:
+) -> Destruction:
     """Decide whether something may be destroyed now. Every path that destroys asks this first.
 
     ``what`` and its ``state``:
@@ -142,14 +142,14 @@ def may_destroy(
     """
     moment = utc(now)
     if held:
-        return Permit(DestroyReason.HELD)
+        return Destruction(DestroyReason.HELD)
     if state not in _DESTROYABLE[what]:
-        return Permit(_WRONG_STATE[what])
+        return Destruction(_WRONG_STATE[what])
     if what in ("key", "partition") and (day is None or moment < _midnight(day)):
-        return Permit(DestroyReason.DAY_NOT_OVER)
+        return Destruction(DestroyReason.DAY_NOT_OVER)
     if what == "orphan" and (since is None or moment < utc(since) + ORPHAN_GRACE):
-        return Permit(DestroyReason.IN_GRACE)
-    return Permit(DestroyReason.ALLOWED)
+        return Destruction(DestroyReason.IN_GRACE)
+    return Destruction(DestroyReason.ALLOWED)
 
 
 def clocks_agree(apart: timedelta) -> bool:

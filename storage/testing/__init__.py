@@ -33,10 +33,11 @@ from storage.testing.failures import (
     wait_at,
 )
 from storage.testing.faults import Call, Fault, FaultyBackend, Gate
-from storage.testing.harness import Domicile, Kind, Server, new_domicile
+from storage.testing.harness import SERVICE, Domicile, Kind, Server, new_domicile
 from storage.testing.processors import FakeProcessor
 
 __all__ = [
+    "SERVICE",
     "Call",
     "CatalogFaults",
     "Domicile",

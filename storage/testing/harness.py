@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Literal
 
 from pydantic import SecretStr
+from sqlalchemy import text
 from structlog.typing import FilteringBoundLogger
 
 from regions.backends import BackendSpec, DirectorySpec, S3Spec
@@ -26,11 +27,11 @@ from storage.catalog.engine import Catalog
 from storage.catalog.server import create_databases
 from storage.client.homes import Homes
 from storage.client.store import Store
-from storage.client.tenant import Tenant
+from storage.client.tenant import BoundTenant
 from storage.dependencies import Dependencies
 from storage.initialize import init
 from storage.logs import make_logger
-from storage.model import Dpa, TenantSpec
+from storage.model import Actor, ActorKind, Dpa, TenantSpec
 from storage.policy import Stage
 from storage.ports import Backend, Clock, Connector
 from storage.processors.manual import ManualConnector
@@ -45,7 +46,15 @@ from storage.testing.snapshot import Snapshot, snapshot
 
 Kind = Literal["memory", "directory", "s3"]
 
+# The clock of a test is not that of the database, so functions of the catalog must take any time.
+_ANY_TIME = """
+CREATE OR REPLACE FUNCTION present_day(given timestamptz) RETURNS date LANGUAGE sql
+AS $$ SELECT (given AT TIME ZONE 'UTC')::date $$
+"""
 _COMMON = ("name", "sub_processor", "attested_off", "longest_request_minutes")
+SERVICE = Actor("service-under-test", ActorKind.CUSTOMER, employer="acme", location="EU")
+"""The actor to which the tenants of the fixture are bound: a service of the tenant."""
+
 _PLENTY = 4 * 1024**3  # bytes
 
 
@@ -87,10 +96,18 @@ class Server:
             self._renew(settings, regions)
         else:
             init(settings, dependencies=Dependencies(clock=lambda _: FakeClock()))
+            self._take_any_time(settings)
             self._open_to_services(settings)
             regions = [snapshot(settings, region, self.topology, connections=1) for region in urls]
         self._lent[home] = regions
         return settings
+
+    def _take_any_time(self, settings: Settings) -> None:
+        for name, own in settings.regions.items():
+            catalog = Catalog(name, own.catalog_url.get_secret_value(), connections=2)
+            with catalog.begin() as connection:
+                connection.execute(text(_ANY_TIME))
+            catalog.close()
 
     def _open_to_services(self, settings: Settings) -> None:
         """Let services use the regions, as if they had been provisioned."""
@@ -225,12 +242,12 @@ class Domicile:
         home: str = "eu-central-1",
         residency: str = "EU",
         **terms: object,
-    ) -> Tenant:
-        """Return a tenant with a signed DPA; add it if it does not exist."""
+    ) -> BoundTenant:
+        """Return a tenant with a signed DPA, bound to a service; add it if it does not exist."""
         given: dict[str, object] = {"account": "acme", "agreements": [Dpa(signed=date(2026, 1, 5))]}
         spec = TenantSpec(tenant, home=home, residency=residency, **(given | terms))  # type: ignore[arg-type]
         self.store.admin.tenants.ensure(spec)
-        return self.store.tenant(tenant)
+        return self.store.tenant(tenant).bind(SERVICE)
 
     def take_down(self, *names: str) -> None:
         """Let these backends fail every call."""

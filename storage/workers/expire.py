@@ -92,8 +92,8 @@ def _mark_for_purge(region: OpenRegion, due: Overdue, kind: ObjectKind) -> int:
     now = region.clock.now()
     with region.catalog.begin() as connection:
         held = kind is ObjectKind.DAY_KEY and days.has_held_rows(connection, due.day)
-        permit = may_destroy(what="key", state=due.state, held=held, now=now, day=due.day)
-        if not permit.allowed:
+        destruction = may_destroy(what="key", state=due.state, held=held, now=now, day=due.day)
+        if not destruction.allowed:
             return 0
         some = days.purgeable_objects(connection, due.day, [kind], _BATCH)
         return objects.mark_for_purge(connection, some, now)
@@ -106,13 +106,13 @@ def _drop_rows(region: OpenRegion, due: Overdue, log: FilteringBoundLogger) -> t
     """
     now = region.clock.now()
     with region.catalog.begin() as connection:
-        permit = days.drop_permit(connection, due, now)
+        destruction = days.may_drop(connection, due, now)
         # An erasure learns from the rows what to wait for: keep them until it has read them.
         unread = erasures.has_unplanned(connection, before=days.began(connection, due.day) or now)
-    if unread or not permit.allowed:
+    if unread or not destruction.allowed:
         return WAITING
     try:
-        days.drop_partition(region.catalog, due.day, permit)
+        days.drop_partition(region.catalog, due.day, destruction)
     except CatalogUnavailable as error:
         log.warning("partition_busy", region=region.name, day=str(due.day), error=error.code)
         return WAITING

@@ -121,9 +121,9 @@ def _purge_one(region: OpenRegion, one: _Purge) -> _Outcome:
     now, attempt = region.clock.now(), one.attempt
     later = now + retry_after(attempt.attempts)
     backend = region.backends.get(attempt.backend)
-    permit = may_destroy(what="replica", state=attempt.state, held=one.held, now=now)
-    if backend is None or not permit.allowed:
-        reason = permit.reason if backend is not None else "BackendUnknown"
+    destruction = may_destroy(what="replica", state=attempt.state, held=one.held, now=now)
+    if backend is None or not destruction.allowed:
+        reason = destruction.reason if backend is not None else "BackendUnknown"
         return _Outcome(attempt, again=later, error=reason)
     try:
         if one.locked:

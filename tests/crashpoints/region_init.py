@@ -10,7 +10,7 @@ from storage.errors import ConfigurationError, Unavailable
 from storage.initialize import init
 from storage.model import DataClass, Purpose
 from storage.settings import RegionSettings, Settings
-from storage.testing import FakeClock
+from storage.testing import SERVICE, FakeClock
 from tests.crashpoints.effects import Crash, Moment, Tape, taped_engines, taped_files
 from tests.crashpoints.ground import HOME, Ground
 from tests.crashpoints.stage import MORNING, tenant_spec
@@ -50,7 +50,7 @@ def _use(settings: Settings) -> None:
     dependencies = Dependencies(clock=lambda _: FakeClock(MORNING), unhealthy_seconds=0.0)
     with open_store(settings, dependencies=dependencies, log=quiet()) as store:
         store.admin.tenants.ensure(tenant_spec())
-        t = store.tenant(tenant_spec().id)
+        t = store.tenant(tenant_spec().id).bind(SERVICE)
         put = t.put(DataClass.PROMPT, b"mine")
         assert t.get(put.id, purpose=Purpose.SERVE).body == b"mine"
 

@@ -17,7 +17,7 @@ from storage.migrating.scaffold import add_region, new_topology
 from storage.model import DataClass, Purpose
 from storage.provisioning import provision
 from storage.settings import RegionSettings, Settings
-from storage.testing import FakeClock
+from storage.testing import SERVICE, FakeClock
 from tests.crashpoints.effects import Crash, Moment, Tape, taped_engines, taped_files
 from tests.crashpoints.ground import HOME, Ground
 from tests.crashpoints.stage import MORNING, tenant_spec
@@ -75,7 +75,10 @@ def _is_used(settings: Settings) -> bool:
             spec = replace(tenant_spec(), home=NEW)
             store.admin.tenants.ensure(spec)
             put = store.tenant(spec.id).put(DataClass.PROMPT, b"mine")
-            return store.tenant(spec.id).get(put.id, purpose=Purpose.SERVE).body == b"mine"
+            return (
+                store.tenant(spec.id).bind(SERVICE).get(put.id, purpose=Purpose.SERVE).body
+                == b"mine"
+            )
     except DomicileError:
         return False
 

@@ -31,7 +31,7 @@ from storage.model import (
 )
 from storage.objects.recognition import strangers
 from storage.region import Limits
-from storage.testing import FakeClock, FakeProcessor
+from storage.testing import SERVICE, FakeClock, FakeProcessor
 from storage.workers.loop import Duty, Worker, duties
 from tests.crashpoints.effects import (
     Crash,
@@ -44,6 +44,7 @@ from tests.crashpoints.effects import (
 from tests.crashpoints.facts import Fact, Holding, Request
 from tests.crashpoints.ground import HOME, Ground
 from tests.support.faults.steps import Steps
+from tests.support.holds import COUNSEL
 from tests.support.inspect.invariants import PLAIN
 from tests.support.inspect.stored import homes_of
 from tests.support.stories.cluster import LANDS_WITHIN, Cluster, Process, quiet
@@ -82,13 +83,17 @@ class Actor(Process):
 
     def capture(self, fact: Fact) -> None:
         """Store what is streamed."""
-        with self.store.tenant(TENANT).capture(
-            fact.id.data_class,
-            id=fact.id,
-            subject=fact.subject,
-            group=fact.group,
-            derived_from=_ids(fact),
-        ) as sink:
+        with (
+            self.store.tenant(TENANT)
+            .bind(SERVICE)
+            .capture(
+                fact.id.data_class,
+                id=fact.id,
+                subject=fact.subject,
+                group=fact.group,
+                derived_from=_ids(fact),
+            ) as sink
+        ):
             sink.write(fact.body[:4])
             sink.write(fact.body[4:])
         assert sink.result is not None
@@ -108,7 +113,7 @@ class Actor(Process):
 
     def hand_over(self, fact: Fact) -> None:
         """Hand a copy of a record to the processor."""
-        self.store.tenant(TENANT).hand_over(fact.id, PROCESSOR)
+        self.store.tenant(TENANT).bind(SERVICE).hand_over(fact.id, PROCESSOR)
 
     def hold(self, holding: Holding) -> None:
         """Place a hold, and note the answer."""
@@ -136,7 +141,7 @@ class Actor(Process):
         """Return the held content, or the code of the error."""
         assert holding.id is not None
         try:
-            with self.store.admin.holds.open(holding.id, fact.id, actor="counsel-1") as opened:
+            with self.store.admin.holds.open(holding.id, fact.id, actor=COUNSEL) as opened:
                 return opened.read_range(0, opened.size)
         except DomicileError as error:
             return error.code
@@ -165,7 +170,7 @@ class Actor(Process):
     def read(self, fact: Fact) -> str | bytes:
         """Return the body, or the code of the error."""
         try:
-            return self.store.tenant(TENANT).get(fact.id, purpose=Purpose.SERVE).body
+            return self.store.tenant(TENANT).bind(SERVICE).get(fact.id, purpose=Purpose.SERVE).body
         except DomicileError as error:
             return error.code
 
@@ -191,7 +196,7 @@ class Actor(Process):
             self.stack.close()
 
     def _put_one(self, fact: Fact) -> PutResult:
-        tenant = self.store.tenant(TENANT)
+        tenant = self.store.tenant(TENANT).bind(SERVICE)
         if fact.id.data_class is FILE:
             return tenant.put_file(BytesIO(fact.body), id=fact.id, subject=fact.subject)
         return tenant.put(

@@ -4,6 +4,8 @@ from collections.abc import AsyncIterable
 from datetime import date
 
 from storage import (
+    Actor,
+    ActorKind,
     AsyncCapture,
     DataClass,
     Dpa,
@@ -36,7 +38,8 @@ async def serve(
     )
     async with open_async_store() as store:
         await store.admin.tenants.ensure(spec)
-        t = await store.tenant("acme-async")
+        service = Actor("chat", ActorKind.CUSTOMER, employer="acme", location="EU")
+        t = (await store.tenant("acme-async")).bind(service)
         p = await t.new_id(DataClass.PROMPT, key="req-123")
         await t.put(DataClass.PROMPT, body, id=p, subject="user-7", group="thread-9")
         async with t.capture(DataClass.COMPLETION, derived_from=[p]) as sink:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from storage import DataClass, OutcomeUnknown, Purpose, RecordId, Tenant, Unavailable
+from storage import BoundTenant, DataClass, OutcomeUnknown, Purpose, RecordId, Unavailable
 from storage.testing import Domicile, lose_answer
 
 
@@ -19,7 +19,7 @@ class Prompt:
 class Service:
     """What somebody builds on Domicile: small, and careful about what it says."""
 
-    def __init__(self, t: Tenant) -> None:
+    def __init__(self, t: BoundTenant) -> None:
         self._t = t
 
     def new_prompt(self, text: bytes) -> Prompt:

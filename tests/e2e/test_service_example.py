@@ -19,6 +19,7 @@ from storage import (
     PutResult,
     open_store,
 )
+from storage.testing import SERVICE
 from storage.testing.harness import memory_directory
 from tests.e2e import async_service_example
 
@@ -70,7 +71,7 @@ def test_the_readme_example_runs_from_nothing(capsys: pytest.CaptureFixture[str]
     assert "(" not in shown  # ids and texts, no reprs
     assert answer.result.stored
     with open_store() as store:  # as another process would
-        t = store.tenant("acme-eu")
+        t = store.tenant("acme-eu").bind(SERVICE)
         left = [info.id for info in t.list()]
         assert len(left) == 20 + 1
         assert not {prompt, answer.id} & set(left)

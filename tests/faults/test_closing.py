@@ -10,7 +10,7 @@ from storage.client.aio.store import AsyncStore
 from storage.errors import Abandoned, InvalidRequest, OutcomeUnknown, Unavailable
 from storage.model import DataClass, NewRecord, Purpose, PutResult
 from storage.region import Limits
-from storage.testing import Domicile, Gate, wait_at
+from storage.testing import SERVICE, Domicile, Gate, wait_at
 
 PROMPT = DataClass.PROMPT
 BOUND = 8.0  # seconds: far below the 15 for which a flush waits for a backend that hangs
@@ -45,7 +45,7 @@ def test_a_backend_that_hangs_delays_no_end(domicile: Domicile, gate: Gate) -> N
 
     gate.open.set()
     domicile.open()
-    again = domicile.store.tenant("acme-eu")
+    again = domicile.store.tenant("acme-eu").bind(SERVICE)
     put = again.put(PROMPT, b"on its way", id=unknown.value.record_id)
     assert again.get(put.id, purpose=Purpose.SERVE).body == b"on its way"
 
@@ -58,14 +58,14 @@ def test_a_read_that_hangs_delays_no_end_of_an_event_loop(domicile: Domicile, ga
 
     async def main() -> None:
         store = AsyncStore(domicile.store, seconds=0.1)
-        t = await store.tenant("acme-eu")
+        t = (await store.tenant("acme-eu")).bind(SERVICE)
         reading = asyncio.create_task(t.get(stored, purpose=Purpose.SERVE))
         await asyncio.to_thread(gate.reached.wait, 20)
         await store.close()
         with pytest.raises(Unavailable, match="closed"):
             await reading
         with pytest.raises(InvalidRequest, match="closed"):
-            await store.tenant("acme-eu")
+            (await store.tenant("acme-eu")).bind(SERVICE)
 
     began = monotonic()
     asyncio.run(main())

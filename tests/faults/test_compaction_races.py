@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from storage.client.tenant import Tenant
+from storage.client.tenant import BoundTenant
 from storage.errors import BackendError, BackendUnavailable
 from storage.model import DataClass, Erasure, NewRecord, PutResult, RecordId, Scope
 from storage.testing import Domicile, Gate
@@ -29,7 +29,7 @@ class Pack:
     """One pack of four records, of as many subjects. The first is erased; a compaction is due."""
 
     domicile: Domicile
-    tenant: Tenant
+    tenant: BoundTenant
     ids: dict[str, RecordId]
     samples: dict[str, bytes]
     first: Erasure

@@ -7,10 +7,11 @@ from datetime import timedelta
 
 import pytest
 
-from storage.client.tenant import Tenant
+from storage.client.tenant import BoundTenant
 from storage.errors import CatalogUnavailable, Erased, Expired, NotFound, Unavailable
 from storage.model import DataClass, Erasure, Scope
 from storage.testing import (
+    SERVICE,
     Domicile,
     Fault,
     duplicate,
@@ -77,7 +78,7 @@ class Story:
     """Three records of three subjects, put under a fault; one is erased."""
 
     domicile: Domicile
-    t: Tenant
+    t: BoundTenant
     samples: dict[str, bytes] = field(default_factory=dict)
 
     def put(self, name: str) -> None:
@@ -157,7 +158,8 @@ def test_a_process_whose_clock_differs(domicile: Domicile, ahead: float) -> None
     """Records put before an erasure are erased, and those put after it are kept."""
     domicile.tenant()
     with domicile.open_another(domicile.clock.skewed(timedelta(seconds=ahead))) as other:
-        theirs, ours = other.tenant("acme-eu"), domicile.store.tenant("acme-eu")
+        theirs = other.tenant("acme-eu").bind(SERVICE)
+        ours = domicile.store.tenant("acme-eu").bind(SERVICE)
         before = theirs.put(DataClass.PROMPT, b"before", subject="ann").id
         erasure = erase(ours, Scope.subject("ann"))
         after = theirs.put(DataClass.PROMPT, b"after", subject="ann").id

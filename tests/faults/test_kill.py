@@ -26,7 +26,7 @@ from storage.model import (
     Reason,
     Scope,
 )
-from storage.testing import Server
+from storage.testing import SERVICE, Server
 from tests.support.actions import GONE
 from tests.support.inspect.stored import home_of, orphans, wait_until
 from tests.support.processes import forked
@@ -96,7 +96,7 @@ def what_is_where(store: Store) -> list[tuple[object, ...]]:
 
 def check_told(store: Store, told: list[Note]) -> None:
     """Require that every acknowledged record has the body that was put."""
-    tenant = store.tenant(TENANT)
+    tenant = store.tenant(TENANT).bind(SERVICE)
     for note in told:
         if note.said == "stored":
             body = tenant.get(note.id, purpose=Purpose.SERVE).body
@@ -141,12 +141,12 @@ class Given:
             self.erased.append(str(gone.id))
             self.kept[str(kept.id)] = body
         scope = Scope.subject(subject)
-        tenant = self.store.tenant(TENANT)
+        tenant = self.store.tenant(TENANT).bind(SERVICE)
         self.erasures.append(tenant.erase(scope, reason=Reason.SUBJECT_REQUEST))
 
     def check(self) -> None:
         """Require that erased records are unreadable and others unchanged."""
-        tenant = self.store.tenant(TENANT)
+        tenant = self.store.tenant(TENANT).bind(SERVICE)
         assert {i: tenant.get(i, purpose=Purpose.SERVE).body for i in self.kept} == self.kept
         for record_id in self.erased:
             with pytest.raises(GONE):

@@ -23,7 +23,7 @@ from storage.errors import (
     LedgerUnwritten,
 )
 from storage.model import DataClass, Scope
-from storage.testing import Call, Domicile, Gate
+from storage.testing import SERVICE, Call, Domicile, Gate
 from tests.support.actions import GONE, duty, erase, get, is_complete, work
 from tests.support.catalogs.backups import Dump, recover_catalog
 from tests.support.faults.transactions import COMMITTING, FENCING, CatalogFaults, ran, watching
@@ -113,7 +113,7 @@ def test_two_erasures_at_once(domicile: Domicile, gate: Gate, aside: ThreadPoolE
     assert (report.events, report.missing) == (3, 0)
     for record_id in records.values():
         with pytest.raises(Erased):
-            get(domicile.store.tenant("acme-eu"), record_id)
+            get(domicile.store.tenant("acme-eu").bind(SERVICE), record_id)
     work(domicile, hours=1)
     assert all(is_complete(domicile, erasure) for erasure in erasures)
 
@@ -186,7 +186,7 @@ def test_nothing_is_served_while_no_backend_shows_its_ledger(domicile: Domicile)
     with pytest.raises(CatalogUnavailable, match="cannot be compared with the ledger"):
         domicile.store.tenant("acme-eu")
     domicile.bring_back("eu-b")
-    assert get(domicile.store.tenant("acme-eu"), mine) == b"mine"
+    assert get(domicile.store.tenant("acme-eu").bind(SERVICE), mine) == b"mine"
 
 
 def test_old_entries_are_purged_but_never_the_newest(domicile: Domicile) -> None:

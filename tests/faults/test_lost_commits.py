@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import text
 
 from storage.catalog.refusals import disconnected
-from storage.client.tenant import Tenant
+from storage.client.tenant import BoundTenant
 from storage.errors import (
     CatalogUnavailable,
     DomicileError,
@@ -57,7 +57,7 @@ class Write:
         """Return the body. Another ``seed`` gives another one."""
         return (seed.encode() * self.size)[: self.size]
 
-    def put(self, t: Tenant, record_id: RecordId, seed: str = "mine") -> PutResult:
+    def put(self, t: BoundTenant, record_id: RecordId, seed: str = "mine") -> PutResult:
         """Store it."""
         if self.data_class is DataClass.FINE_TUNING_FILE:
             return t.put_file(BytesIO(self.body(seed)), id=record_id)
@@ -98,7 +98,9 @@ def tried(what: Callable[[], object]) -> DomicileError | None:
     return None
 
 
-def check_truth(t: Tenant, write: Write, record_id: RecordId, said: DomicileError | None) -> None:
+def check_truth(
+    t: BoundTenant, write: Write, record_id: RecordId, said: DomicileError | None
+) -> None:
     """Require that the answer to a put is true, and that a repeated put is answered correctly."""
     if said is None:
         assert get(t, record_id) == write.body()

@@ -4,7 +4,7 @@ import pytest
 
 from storage.errors import TooFewReplicas
 from storage.model import DataClass
-from storage.testing import Call, Domicile
+from storage.testing import SERVICE, Call, Domicile
 from tests.support.actions import duty, get, put_prompt
 
 
@@ -30,7 +30,7 @@ def test_a_key_that_no_backend_has_kept_is_not_used(domicile: Domicile) -> None:
     put = t.put(DataClass.PROMPT, b"mine", subject="u")
     domicile.open()
 
-    assert get(domicile.store.tenant(t.id), put.id) == b"mine"
+    assert get(domicile.store.tenant(t.id).bind(SERVICE), put.id) == b"mine"
 
 
 def test_a_key_that_one_backend_has_lost_is_on_both_in_the_end(domicile: Domicile) -> None:

@@ -12,7 +12,7 @@ import structlog
 from storage.bootstrap import worker_of
 from storage.client.store import Store
 from storage.model import Purpose
-from storage.testing import Server
+from storage.testing import SERVICE, Server
 from tests.support.actions import GONE
 from tests.support.inspect.stored import homes_of
 from tests.support.processes import forked
@@ -61,7 +61,7 @@ def is_covered(note: Note, until: dict[str, datetime]) -> bool:
 
 def check_records(store: Store, stored: dict[str, Note], until: dict[str, datetime]) -> None:
     """Require that erased records are unreadable and others unchanged."""
-    t = store.tenant(TENANT)
+    t = store.tenant(TENANT).bind(SERVICE)
     for record_id, note in stored.items():
         if is_covered(note, until):
             with pytest.raises(GONE):

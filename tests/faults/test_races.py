@@ -10,7 +10,7 @@ import pytest
 
 from storage.errors import BackendUnavailable, Erased, IdConflict, TenantConflict
 from storage.model import DataClass, NewRecord, PutFailure, PutResult, RecordId, Scope
-from storage.testing import Domicile, Gate
+from storage.testing import SERVICE, Domicile, Gate
 from tests.support.actions import (
     GONE,
     duty,
@@ -304,7 +304,7 @@ def test_two_processes_make_one_day_key(
     assert object_states(home(domicile), "day_key") == {"stored": 1, "purging": 1}
     work(domicile, hours=1)
     domicile.open()
-    t = domicile.store.tenant(t.id)
+    t = domicile.store.tenant(t.id).bind(SERVICE)
     assert [get(t, i) for i in ids] == [b"0", b"1"]
     assert len([k for b in domicile.backends.values() for k in b.scan("day_key/")]) == 2
 

@@ -21,7 +21,7 @@ from storage.errors import (
 from storage.model import DataClass, Erasure, NewRecord, Purpose, PutResult, ReplicaState, Scope
 from storage.objects.write import Write
 from storage.ports import Clock, ItemKind
-from storage.testing import Domicile, FaultyBackend, Gate
+from storage.testing import SERVICE, Domicile, FaultyBackend, Gate
 from storage.workers.replicate import _copy, _Plan
 from tests.support.actions import duty, erase, get, is_complete, work
 from tests.support.faults.transactions import FENCING, CatalogFaults, ran
@@ -303,7 +303,7 @@ def test_a_process_starts_beside_a_backend_that_takes_nothing(
     put = t.put(DataClass.PROMPT, b"mine", subject="u")
     domicile.backends["eu-a"].fail_before["put"] = lambda _: error("eu-a")
     domicile.open()
-    t = domicile.store.tenant(t.id)
+    t = domicile.store.tenant(t.id).bind(SERVICE)
     assert get(t, put.id) == b"mine"
     erasure = erase(t)
     work(domicile)

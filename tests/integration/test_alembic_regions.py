@@ -16,6 +16,7 @@ from storage.initialize import init
 from storage.model import DataClass, Dpa, Purpose, TenantSpec
 from storage.policy import Stage
 from storage.settings import load_settings
+from storage.testing import SERVICE
 from tests.support.alembic_place import EU, NEWEST, US, Place, make, ours, theirs
 from tests.support.catalogs.databases import MEANS, opened
 
@@ -344,4 +345,4 @@ def test_a_region_that_is_not_routable_keeps_no_tenant_from_another(theirs: Plac
         store.admin.tenants.ensure(TenantSpec("t", "acme", EU, "EU", agreements=[dpa]))
 
         put = store.tenant("t").put(DataClass.PROMPT, b"mine")
-        assert store.tenant("t").get(put.id, purpose=Purpose.SERVE).body == b"mine"
+        assert store.tenant("t").bind(SERVICE).get(put.id, purpose=Purpose.SERVE).body == b"mine"

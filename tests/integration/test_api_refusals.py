@@ -8,6 +8,7 @@ import pytest
 
 from storage import (
     BodyTooLarge,
+    BoundTenant,
     Capture,
     DataClass,
     DomicileError,
@@ -22,7 +23,6 @@ from storage import (
     Reason,
     RecordId,
     Scope,
-    Tenant,
     UnknownClass,
 )
 from storage.testing import Domicile
@@ -34,7 +34,7 @@ PROMPT, COMPLETION, FILE = DataClass.PROMPT, DataClass.COMPLETION, DataClass.FIN
 
 # Bad arguments, by what is called. Each is refused with one clear error, and leaves nothing behind.
 
-Act = Callable[[Tenant], object]
+Act = Callable[[BoundTenant], object]
 ID = RecordId.mint(
     PROMPT,
     "eu-central-1",
@@ -221,7 +221,7 @@ def cases() -> Iterator[object]:
         yield pytest.param(error, call, id=name)
 
 
-def put(t: Tenant, new: NewRecord) -> PutResult:
+def put(t: BoundTenant, new: NewRecord) -> PutResult:
     """Call ``put`` with the parts of a record."""
     return t.put(
         new.data_class,
@@ -234,7 +234,7 @@ def put(t: Tenant, new: NewRecord) -> PutResult:
     )
 
 
-def capture(t: Tenant, new: NewRecord) -> Capture:
+def capture(t: BoundTenant, new: NewRecord) -> Capture:
     """Call ``capture`` with the parts of a record, without entering the block."""
     return t.capture(
         new.data_class,

@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 import pytest
 
 from storage import (
+    AsyncBoundTenant,
     AsyncCapture,
     AsyncStore,
-    AsyncTenant,
     NotFound,
     RecordId,
     TooFewReplicas,
@@ -73,7 +73,7 @@ def test_an_upload_that_is_cancelled_leaves_nothing(domicile: Domicile, kind: st
     """The stream is closed, and the bytes that were sent are removed."""
     stalled = Stalled()
 
-    async def work(store: AsyncStore, t: AsyncTenant) -> None:
+    async def work(store: AsyncStore, t: AsyncBoundTenant) -> None:
         putting = asyncio.create_task(t.put_file(getattr(stalled, kind)()))
         await wait_for(stalled.sent)
         putting.cancel()
@@ -92,7 +92,7 @@ def test_an_upload_that_is_cancelled_leaves_nothing(domicile: Domicile, kind: st
 def test_an_upload_that_is_cancelled_as_it_begins(domicile: Domicile) -> None:
     """Cancelled before the first read, an upload does not leave a waiting thread."""
 
-    async def work(store: AsyncStore, t: AsyncTenant) -> None:
+    async def work(store: AsyncStore, t: AsyncBoundTenant) -> None:
         putting = asyncio.create_task(t.put_file(as_async(body_pieces())))
         await asyncio.sleep(0)
         putting.cancel()
@@ -110,7 +110,7 @@ def test_an_upload_that_is_cancelled_as_it_begins(domicile: Domicile) -> None:
 def test_a_capture_that_ends_is_complete(domicile: Domicile) -> None:
     """A capture collects chunks; its result is known after the block."""
 
-    async def work(store: AsyncStore, t: AsyncTenant) -> RecordId:
+    async def work(store: AsyncStore, t: AsyncBoundTenant) -> RecordId:
         prompt = await t.put(PROMPT, b"?", subject="u")
         async with t.capture(COMPLETION, derived_from=[prompt.id], metadata={"a": 1}) as sink:
             await sink.write(b"it is ")
@@ -127,7 +127,7 @@ def test_a_capture_that_ends_is_complete(domicile: Domicile) -> None:
 def test_a_capture_that_fails_is_incomplete(domicile: Domicile) -> None:
     """The block's exception propagates, with a note if storing fails too."""
 
-    async def work(store: AsyncStore, t: AsyncTenant) -> RecordId:
+    async def work(store: AsyncStore, t: AsyncBoundTenant) -> RecordId:
         async def answer(sink: AsyncCapture) -> None:
             async with sink:
                 await sink.write(b"it is ")
@@ -154,7 +154,7 @@ def test_a_capture_that_fails_is_incomplete(domicile: Domicile) -> None:
 def test_a_cancelled_request_stores_what_it_has(domicile: Domicile) -> None:
     """The body is stored, marked incomplete, and CancelledError propagates."""
 
-    async def work(store: AsyncStore, t: AsyncTenant) -> RecordId:
+    async def work(store: AsyncStore, t: AsyncBoundTenant) -> RecordId:
         request = Request(t)
         answering = asyncio.create_task(request.answer())
         await request.wrote.wait()
@@ -172,7 +172,7 @@ def test_a_cancelled_request_stores_what_it_has(domicile: Domicile) -> None:
 def test_a_request_that_is_cancelled_again_and_again(domicile: Domicile) -> None:
     """Cancelled at every await, as some frameworks do, it leaves, and storing continues."""
 
-    async def work(store: AsyncStore, t: AsyncTenant) -> RecordId:
+    async def work(store: AsyncStore, t: AsyncBoundTenant) -> RecordId:
         request = Request(t)
         gate = block(domicile, "put")
         answering = asyncio.create_task(request.answer())
@@ -191,7 +191,7 @@ def test_a_request_that_is_cancelled_again_and_again(domicile: Domicile) -> None
 def test_a_request_that_is_cancelled_twice_while_no_thread_is_free(domicile: Domicile) -> None:
     """A cancelled capture that waits for a thread is still stored."""
 
-    async def work(store: AsyncStore, t: AsyncTenant) -> RecordId:
+    async def work(store: AsyncStore, t: AsyncBoundTenant) -> RecordId:
         request = Request(t)
         answering = asyncio.create_task(request.answer())
         await request.wrote.wait()
@@ -213,7 +213,7 @@ def test_a_timeout_stays_a_timeout_when_storing_fails(domicile: Domicile) -> Non
     domicile.tenant()
     domicile.take_down("eu-a", "eu-b")
 
-    async def work(store: AsyncStore, t: AsyncTenant) -> None:
+    async def work(store: AsyncStore, t: AsyncBoundTenant) -> None:
         request = Request(t)
         limit = asyncio.timeout(None)
         wrote = asyncio.create_task(request.wrote.wait())
@@ -231,7 +231,7 @@ def test_a_timeout_stays_a_timeout_when_storing_fails(domicile: Domicile) -> Non
 def test_an_answer_whose_reader_has_gone(domicile: Domicile) -> None:
     """A generator that is closed at its yield, as in a streaming response, stores what it has."""
 
-    async def work(store: AsyncStore, t: AsyncTenant) -> RecordId:
+    async def work(store: AsyncStore, t: AsyncBoundTenant) -> RecordId:
         sink = t.capture(COMPLETION)
 
         async def answer() -> AsyncIterator[bytes]:
@@ -251,7 +251,7 @@ def test_an_answer_whose_reader_has_gone(domicile: Domicile) -> None:
 def test_a_cancelled_put_becomes_what_it_becomes(domicile: Domicile) -> None:
     """A cancelled put is stored, like its neighbours; repeating the call returns the result."""
 
-    async def work(store: AsyncStore, t: AsyncTenant) -> None:
+    async def work(store: AsyncStore, t: AsyncBoundTenant) -> None:
         ids = [await t.new_id(PROMPT) for _ in range(20)]
         gate = block(domicile, "put")
         puts = [asyncio.create_task(t.put(PROMPT, b"a", id=i)) for i in ids]
@@ -272,7 +272,7 @@ def test_a_cancelled_put_becomes_what_it_becomes(domicile: Domicile) -> None:
 def test_a_put_that_is_cancelled_anywhere_is_there_or_not(domicile: Domicile) -> None:
     """The record is stored whole or not at all; repeating the call stores it."""
 
-    async def work(store: AsyncStore, t: AsyncTenant) -> None:
+    async def work(store: AsyncStore, t: AsyncBoundTenant) -> None:
         ids = [await t.new_id(PROMPT) for _ in range(60)]
         for steps, i in enumerate(ids):
             putting = asyncio.create_task(t.put(PROMPT, b"%d" % steps, id=i))
@@ -295,7 +295,7 @@ def test_a_put_that_is_cancelled_anywhere_is_there_or_not(domicile: Domicile) ->
 def test_a_put_that_is_cancelled_before_it_began_never_begins(domicile: Domicile) -> None:
     """A put that is cancelled while it waits for a thread does not run."""
 
-    async def work(store: AsyncStore, t: AsyncTenant) -> None:
+    async def work(store: AsyncStore, t: AsyncBoundTenant) -> None:
         i = await t.new_id(PROMPT)
         gate = block(domicile, "upload")
         large = [asyncio.create_task(t.put(PROMPT, bytes(300_000))) for _ in range(16)]

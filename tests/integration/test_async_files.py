@@ -7,8 +7,8 @@ from io import BytesIO
 import pytest
 
 from storage import (
+    AsyncBoundTenant,
     AsyncStore,
-    AsyncTenant,
     Purpose,
     StreamFailed,
     TooFewReplicas,
@@ -50,7 +50,7 @@ class AsyncFile:
 def test_files_of_every_kind(domicile: Domicile, stream: Callable) -> None:  # type: ignore[type-arg]
     """A streamed file is read in ranges and in chunks."""
 
-    async def work(store: AsyncStore, t: AsyncTenant) -> None:
+    async def work(store: AsyncStore, t: AsyncBoundTenant) -> None:
         put = await t.put_file(stream(), filename="a.jsonl", subject="u", metadata={"n": 1})
         async with t.open(put.id, purpose=Purpose.FINE_TUNE) as file:
             assert (file.size, file.info.id) == (len(BODY), put.id)
@@ -68,7 +68,7 @@ def test_a_stream_that_fails_leaves_nothing(domicile: Domicile) -> None:
         yield BODY
         raise OSError("cut")
 
-    async def work(store: AsyncStore, t: AsyncTenant) -> None:
+    async def work(store: AsyncStore, t: AsyncBoundTenant) -> None:
         with pytest.raises(StreamFailed) as caught:
             await t.put_file(broken())
         assert isinstance(caught.value.__cause__, OSError)
@@ -88,7 +88,7 @@ def test_an_upload_fails_at_once_though_its_client_stalls(domicile: Domicile) ->
         yield BODY
         await asyncio.Event().wait()
 
-    async def work(store: AsyncStore, t: AsyncTenant) -> None:
+    async def work(store: AsyncStore, t: AsyncBoundTenant) -> None:
         with pytest.raises(TooFewReplicas):
             await t.put_file(stalled())
 
@@ -98,7 +98,7 @@ def test_an_upload_fails_at_once_though_its_client_stalls(domicile: Domicile) ->
 def test_more_copies_than_threads(domicile: Domicile) -> None:
     """Reading files from the store and writing them back does not deadlock."""
 
-    async def work(store: AsyncStore, t: AsyncTenant) -> None:
+    async def work(store: AsyncStore, t: AsyncBoundTenant) -> None:
         put = await t.put_file([b"a" * 3000])
 
         async def copy() -> int:

@@ -14,7 +14,7 @@ from storage import (
     Store,
 )
 from storage.client.aio.store import open_in_thread
-from storage.testing import Domicile
+from storage.testing import SERVICE, Domicile
 from tests.support.async_helpers import (
     PATIENCE,
     PROMPT,
@@ -94,7 +94,7 @@ def test_what_has_begun_is_finished_before_the_store_is_closed(domicile: Domicil
 
     async def serve() -> None:
         async with open_in_thread(opening()) as store:
-            t = await store.tenant("acme-eu")
+            t = (await store.tenant("acme-eu")).bind(SERVICE)
             request = Request(t)
             answering = asyncio.create_task(request.answer())
             await request.wrote.wait()

@@ -11,10 +11,11 @@ from dataclasses import dataclass, field
 import pytest
 
 from storage import (
+    AsyncBoundTenant,
     AsyncCapture,
     AsyncOpenFile,
     AsyncStore,
-    AsyncTenant,
+    BoundTenant,
     Capture,
     DataClass,
     Erased,
@@ -29,7 +30,6 @@ from storage import (
     Reason,
     Scope,
     Store,
-    Tenant,
     UnknownTenant,
 )
 from storage.client.admin import Admin, Tenants
@@ -40,7 +40,7 @@ from storage.client.aio.sources import AHEAD
 from storage.client.bulk import WINDOW
 from storage.client.holds import Holds
 from storage.client.processors import Processors
-from storage.testing import Domicile
+from storage.testing import SERVICE, Domicile
 from tests.support.async_helpers import (
     COMPLETION,
     PROMPT,
@@ -62,7 +62,7 @@ from tests.support.async_helpers import (
         (AsyncTenants, Tenants, set()),
         (AsyncHolds, Holds, set()),
         (AsyncProcessors, Processors, set()),
-        (AsyncTenant, Tenant, {"submit", "window"}),
+        (AsyncBoundTenant, BoundTenant, {"submit", "window"}),
         (AsyncCapture, Capture, {"end", "fail"}),
         (AsyncOpenFile, OpenFile, {"ranges"}),
     ],
@@ -86,7 +86,7 @@ def test_the_surface_is_the_same(ours: type, theirs: type, without: set[str]) ->
 def test_what_is_put_is_got(domicile: Domicile) -> None:
     """put, get, list, explain and new_id return what the sync methods return."""
 
-    async def work(store: AsyncStore, t: AsyncTenant) -> None:
+    async def work(store: AsyncStore, t: AsyncBoundTenant) -> None:
         p = await t.new_id(PROMPT, key="req-1")
         put = await t.put(PROMPT, b"hello", id=p, subject="u", group="g", metadata={"a": 1})
         record = await t.get(str(p), purpose=SERVE)
@@ -104,7 +104,7 @@ def test_what_is_put_is_got(domicile: Domicile) -> None:
 def test_erasures_and_admin(domicile: Domicile) -> None:
     """On return of ``erase`` reads refuse; the operators' methods answer."""
 
-    async def work(store: AsyncStore, t: AsyncTenant) -> None:
+    async def work(store: AsyncStore, t: AsyncBoundTenant) -> None:
         put = await t.put(PROMPT, b"hello", subject="u")
         erasure = await t.erase(Scope.subject("u"), reason=Reason.SUBJECT_REQUEST, ticket="T-1")
         account = await store.erase(Scope.account("acme"), reason=Reason.CONTRACT_END)
@@ -122,7 +122,7 @@ def test_erasures_and_admin(domicile: Domicile) -> None:
         status = await store.status()
         assert [found.region for found in status.regions] == ["eu-central-1", "us-east-1"]
         with pytest.raises(UnknownTenant):
-            await store.tenant("nobody")
+            (await store.tenant("nobody")).bind(SERVICE)
 
     run_async(domicile, work)
 
@@ -130,7 +130,7 @@ def test_erasures_and_admin(domicile: Domicile) -> None:
 def test_errors_are_those_of_the_store(domicile: Domicile) -> None:
     """Errors of the sync methods come out of the await, or of entering the block."""
 
-    async def work(store: AsyncStore, t: AsyncTenant) -> None:
+    async def work(store: AsyncStore, t: AsyncBoundTenant) -> None:
         with pytest.raises(MalformedId):
             await t.put(PROMPT, b"", id="x")
         with pytest.raises(MalformedId):
@@ -157,7 +157,7 @@ def test_a_store_that_is_closed_says_so(domicile: Domicile) -> None:
 
     async def main() -> None:
         async with AsyncStore(domicile.store) as store:
-            late = await store.tenant("acme-eu")
+            late = (await store.tenant("acme-eu")).bind(SERVICE)
         with pytest.raises(InvalidRequest, match="closed"):
             await late.put(PROMPT, b"late")
 
@@ -172,7 +172,7 @@ seen: ContextVar[str] = ContextVar("seen", default="nothing")
 def test_a_source_runs_in_its_callers_context(domicile: Domicile) -> None:
     """Calls run in the context of the caller, so that logs and traces know the request."""
 
-    async def work(store: AsyncStore, t: AsyncTenant) -> list[str]:
+    async def work(store: AsyncStore, t: AsyncBoundTenant) -> list[str]:
         found = []
 
         def source() -> Iterator[bytes]:
@@ -194,19 +194,19 @@ def test_two_hundred_puts_at_once_hold_no_threads(
 ) -> None:
     """Many puts are queued while a backend delays the first pack; reads continue."""
     queued, count = threading.Event(), iter(range(1, 201))
-    submit = Tenant.submit
+    submit = BoundTenant.submit
     old = domicile.tenant().put(DataClass.FINE_TUNING_FILE, bytes(300_000)).id
     gate = block(domicile, "put")
 
-    def counted(self: Tenant, record: NewRecord) -> object:
+    def counted(self: BoundTenant, record: NewRecord) -> object:
         future = submit(self, record)
         if next(count) == 200:
             queued.set()
         return future
 
-    monkeypatch.setattr(Tenant, "submit", counted)
+    monkeypatch.setattr(BoundTenant, "submit", counted)
 
-    async def work(store: AsyncStore, t: AsyncTenant) -> None:
+    async def work(store: AsyncStore, t: AsyncBoundTenant) -> None:
         ids = [await t.new_id(PROMPT) for _ in range(200)]
         packs = domicile.backends["eu-a"].count("put")
         puts = [asyncio.create_task(t.put(PROMPT, b"%d" % n, id=i)) for n, i in enumerate(ids)]
@@ -233,7 +233,7 @@ def some(count: int, wrong_at: int = -1) -> Iterator[NewRecord]:
 def test_many_in_order_with_errors_per_item(domicile: Domicile, way: Callable) -> None:  # type: ignore[type-arg]
     """One result per record, in order; a bad record fails alone."""
 
-    async def work(store: AsyncStore, t: AsyncTenant) -> None:
+    async def work(store: AsyncStore, t: AsyncBoundTenant) -> None:
         results = [result async for result in t.put_many(way(some(300, wrong_at=150)))]
 
         assert [type(result) for result in results] == [
@@ -249,7 +249,7 @@ def test_many_in_order_with_errors_per_item(domicile: Domicile, way: Callable) -
 def test_nothing_gives_nothing(domicile: Domicile) -> None:
     """Without records there are no results."""
 
-    async def work(store: AsyncStore, t: AsyncTenant) -> list[object]:
+    async def work(store: AsyncStore, t: AsyncBoundTenant) -> list[object]:
         return [result async for result in t.put_many([])]
 
     assert run_async(domicile, work) == []
@@ -258,7 +258,7 @@ def test_nothing_gives_nothing(domicile: Domicile) -> None:
 def test_a_result_is_given_while_the_source_waits(domicile: Domicile) -> None:
     """The source may wait for the result of its last record, as a consumer of a queue does."""
 
-    async def work(store: AsyncStore, t: AsyncTenant) -> None:
+    async def work(store: AsyncStore, t: AsyncBoundTenant) -> None:
         acknowledged = asyncio.Event()
 
         async def source() -> AsyncIterator[NewRecord]:
@@ -298,7 +298,7 @@ class Endless:
 def test_an_endless_source_is_taken_one_window_ahead(domicile: Domicile, way: Callable) -> None:  # type: ignore[type-arg]
     """Nothing is read before the first result is asked for, and never more than the window."""
 
-    async def work(store: AsyncStore, t: AsyncTenant) -> None:
+    async def work(store: AsyncStore, t: AsyncBoundTenant) -> None:
         most = WINDOW + AHEAD
         endless = Endless(at=most)
         gate = block(domicile, "put")
@@ -324,7 +324,7 @@ def test_a_source_that_fails_gives_the_results_before_it(domicile: Domicile) -> 
         yield from some(2)
         raise OSError("no more")
 
-    async def work(store: AsyncStore, t: AsyncTenant) -> None:
+    async def work(store: AsyncStore, t: AsyncBoundTenant) -> None:
         for records in (source(), as_async(source())):
             results = t.put_many(records)
 
@@ -338,7 +338,7 @@ def test_a_source_that_fails_gives_the_results_before_it(domicile: Domicile) -> 
 def test_who_stops_asking_stops_the_source(domicile: Domicile) -> None:
     """Closing the generator early closes its source and leaves no task."""
 
-    async def work(store: AsyncStore, t: AsyncTenant) -> None:
+    async def work(store: AsyncStore, t: AsyncBoundTenant) -> None:
         ended = asyncio.Event()
 
         async def source() -> AsyncIterator[NewRecord]:

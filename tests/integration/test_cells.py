@@ -10,7 +10,7 @@ import pytest
 from regions.load import TopologyProblem, load_topology
 from storage.errors import PlacementUnsatisfied, TenantConflict
 from storage.model import DataClass, Dpa, Purpose, TenantSpec
-from storage.testing import Domicile, Server, new_domicile
+from storage.testing import SERVICE, Domicile, Server, new_domicile
 from tests.support.topologies import CELL, PLACE, add_cell
 
 
@@ -60,7 +60,10 @@ def test_the_outside_sees_one_region(place: Domicile) -> None:
     for n in range(3):
         ensure(place, f"t{n}")
         put = place.store.tenant(f"t{n}").put(DataClass.PROMPT, b"mine")
-        assert place.store.tenant(f"t{n}").get(put.id, purpose=Purpose.SERVE).body == b"mine"
+        assert (
+            place.store.tenant(f"t{n}").bind(SERVICE).get(put.id, purpose=Purpose.SERVE).body
+            == b"mine"
+        )
 
     assert {place.store.admin.tenants.get(f"t{n}").home for n in range(3)} == {PLACE}
     found = place.store.status()

@@ -20,8 +20,9 @@ from storage.cli.reason_texts import reason_text
 from storage.errors import DomicileError, InvalidRequest
 from storage.model import BackendState, ProcessorState, RegionStatus
 from storage.settings import Settings
+from storage.testing import SERVICE
 from storage.text import format_size
-from tests.support.cli_harness import CommandLine, start_command
+from tests.support.cli_harness import READ, CommandLine, start_command
 
 
 class TestExitCodes:
@@ -135,7 +136,7 @@ class TestProcessors:
         """It is listed until the digest of a document attests its deletion."""
         put = line.put("to be reviewed")
         with open_store(Settings(home=line.home)) as store:
-            copy = str(store.tenant("acme-eu").hand_over(put, "vier-augen").copy)
+            copy = str(store.tenant("acme-eu").bind(SERVICE).hand_over(put, "vier-augen").copy)
         listed = line.told("processor", "copies", "--processor", "vier-augen")
         shown = line("processor", "copies").stdout
         counted = line.told("processor", "list")["processors"]
@@ -307,7 +308,7 @@ class TestErrors:
 
     def test_allowed_values_are_listed(self, line: CommandLine) -> None:
         """The choices of an enum, and the bounds of a number."""
-        _, purpose = line.error("get", "acme-eu", "x", "--purpose", "fun")
+        _, purpose = line.error("get", "acme-eu", "x", "--purpose", "fun", "--actor", "chat")
         _, limit = line.error("list", "acme-eu", "--limit", "0")
 
         assert "Choose one of: serve, fine_tune" in purpose["advice"]
@@ -344,7 +345,7 @@ class TestErrors:
 
         assert result.exit_code == Exit.DECLINED
         assert "all records of acme-eu" in result.stderr
-        assert line("get", "acme-eu", put, "--purpose", "serve").stdout == "kept"
+        assert line("get", "acme-eu", put, *READ).stdout == "kept"
 
     def test_stdin_can_be_taken_once(self) -> None:
         """A second value from stdin is refused."""

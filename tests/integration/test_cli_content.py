@@ -11,13 +11,14 @@ import pytest
 from storage.cli import files
 from storage.cli.exit_codes import Exit
 from storage.errors import InvalidRequest
-from tests.support.cli_harness import CommandLine, ensure_tenant
+from tests.support.cli_harness import READ, CommandLine, ensure_tenant
 
 
 class TestTenants:
     def test_terms_are_kept_and_listed(self, line: CommandLine) -> None:
         """The list shows the terms that ensure was given."""
         more = ["--retention", "prompt=7", "--dedicated", "--dpa-until", "2030-01-01"]
+        more += ["--trait", "no_human_review"]
         ensure_tenant(line, "beta-us", "us-east-1", "US", *more)
 
         told = line.told("tenant", "list", "--region", "us-east-1")
@@ -32,6 +33,7 @@ class TestTenants:
                 "service": "api",
                 "retention": {"prompt": 7},
                 "dedicated": True,
+                "traits": ["no_human_review"],
                 "agreements": [{"kind": "dpa", "signed": "2026-01-05", "until": "2030-01-01"}],
             }
         ]
@@ -72,7 +74,7 @@ class TestRecords:
         """Bytes that are not text included."""
         body = bytes(range(256))
         put = line("put", "acme-eu", "--class", "prompt", stdin=body)
-        got = line("get", "acme-eu", put.stdout.strip(), "--purpose", "serve")
+        got = line("get", "acme-eu", put.stdout.strip(), *READ)
 
         assert put.exit_code == got.exit_code == 0
         assert "Stored. It will be deleted by" in put.stderr
@@ -81,7 +83,7 @@ class TestRecords:
     def test_json_has_metadata_and_body(self, line: CommandLine) -> None:
         """One document has the record, its metadata and its body."""
         put = line.put("hello", "--metadata", '{"model": "m-1"}')
-        told = line.told("get", "acme-eu", put, "--purpose", "serve")
+        told = line.told("get", "acme-eu", put, *READ)
 
         assert told["metadata"] == {"model": "m-1"}
         assert base64.b64decode(told["body"]) == b"hello"
@@ -159,8 +161,16 @@ class TestRecords:
     @pytest.mark.parametrize(
         ("args", "code", "name"),
         [
-            (["get", "nobody", "x", "--purpose", "serve"], Exit.REFUSED, "UnknownTenant"),
-            (["get", "acme-eu", "x", "--purpose", "serve"], Exit.INVALID, "MalformedId"),
+            (
+                ["get", "nobody", "x", *READ],
+                Exit.REFUSED,
+                "UnknownTenant",
+            ),
+            (
+                ["get", "acme-eu", "x", *READ],
+                Exit.INVALID,
+                "MalformedId",
+            ),
             (["explain", "acme-eu", "x"], Exit.INVALID, "MalformedId"),
             (["put", "acme-eu", "--class", "prompt", "/nowhere"], Exit.INVALID, "InvalidRequest"),
             (["put", "acme-eu", "--class", "prompt", "/"], Exit.INVALID, "InvalidRequest"),
@@ -205,7 +215,7 @@ class TestRecords:
         """JSON has the reason code."""
         put = line.put("private")
 
-        code, error = line.error("get", "acme-eu", put, "--purpose", "train")
+        code, error = line.error("get", "acme-eu", put, "--purpose", "train", "--actor", "chat")
 
         assert (code, error["reasons"]) == (Exit.REFUSED, ["purpose_not_open"])
 
@@ -222,6 +232,8 @@ class TestFiles:
             put,
             "--purpose",
             "fine_tune",
+            "--actor",
+            "chat",
             "--output",
             target,
         ]
@@ -237,10 +249,22 @@ class TestFiles:
         """A failed read leaves the existing file."""
         put, target = line.put("new"), tmp_path / "target"
         target.write_text("old")
-        get: list[str | Path] = ["get", "acme-eu", put, "--purpose", "serve", "--output", target]
+        get: list[str | Path] = [
+            "get",
+            "acme-eu",
+            put,
+            "--purpose",
+            "serve",
+            "--actor",
+            "chat",
+            "--output",
+            target,
+        ]
 
         code, _ = line.error(*get)
-        refused = line("get", "acme-eu", put, "--purpose", "legal", "-o", target, "--force")
+        refused = line(
+            "get", "acme-eu", put, "--purpose", "legal", "--actor", "chat", "-o", target, "--force"
+        )
         kept = target.read_text()
         forced = line(*get, "--force")
 
@@ -290,7 +314,7 @@ class TestErasing:
         assert told["scope"] == "subject"
         assert {"parent": "prompt", "child": "completion"} in told["cascades"]
         assert "Nothing was changed" in text
-        assert line("get", "acme-eu", put, "--purpose", "serve").stdout == "kept"
+        assert line("get", "acme-eu", put, *READ).stdout == "kept"
 
     def test_an_erasure_asks_for_confirmation(self, line: CommandLine) -> None:
         """Without a terminal it needs --yes."""
@@ -307,7 +331,7 @@ class TestErasing:
         given = ["erase", "acme-eu", "--subject", "-", "--reason", "subject_request", "--yes"]
         erasure = line(*given, stdin="gone\n").stdout.strip()
         early, _ = line.error("erasure", "show", erasure, "--receipt")
-        code, error = line.error("get", "acme-eu", put, "--purpose", "serve")
+        code, error = line.error("get", "acme-eu", put, *READ)
         due = line.told("worker", "--dry-run")["due"]["eu-central-1"]["plan"]
         worked = line("worker", "--once")
         shown = line.told("erasure", "show", erasure)["erasure"]

@@ -9,7 +9,7 @@ import pytest
 from storage.cli.exit_codes import Exit
 from storage.cli.opening import opened
 from storage.model import DataClass
-from tests.support.cli_harness import CommandLine
+from tests.support.cli_harness import READ, CommandLine
 from tests.support.topologies import three_backends
 from tests.support.topology_files import EU, edit
 
@@ -61,7 +61,7 @@ def test_a_host_is_drained_and_that_is_signed(
 
     left = {name for _, _, names in os.walk(line.home / "backends/eu-a") for name in names}
     assert left <= {".domicile"}
-    read = line("get", "acme-eu", record, "--purpose", "serve", environment=changed)
+    read = line("get", "acme-eu", record, *READ, environment=changed)
     assert read.stdout == "hello"
     file, key = tmp_path / "token", tmp_path / "key"
     file.write_text(token)

@@ -8,7 +8,7 @@ import pytest
 
 from storage.cli import terminal
 from storage.cli.exit_codes import Exit
-from tests.support.cli_harness import CommandLine
+from tests.support.cli_harness import READ, CommandLine
 
 _YES = ["--reason", "subject_request", "--yes"]
 
@@ -24,7 +24,7 @@ def test_a_misspelled_subject_is_noticed(line: CommandLine) -> None:
     assert "Readable before: 0 records." in text.stderr
     assert "Check the name" in text.stderr
     assert told["readable_before"] == {"at_least": 0, "exact": True}
-    assert line("get", "acme-eu", put, "--purpose", "serve").stdout == "kept"
+    assert line("get", "acme-eu", put, *READ).stdout == "kept"
 
 
 def test_the_prompt_and_the_result_count_what_is_covered(

@@ -15,7 +15,7 @@ import storage.model
 from storage.cli.advice import for_command_line
 from storage.cli.exit_codes import Exit
 from storage.errors import DomicileError
-from tests.support.cli_harness import CommandLine
+from tests.support.cli_harness import READ, CommandLine
 
 _SOURCE = Path(storage.__file__).parent
 _LIBRARY_ONLY = ("testing/", "demo/")  # no command reaches these
@@ -169,7 +169,7 @@ def test_the_check_sees_python(text: str) -> None:
 
 
 FAILING = {
-    "a malformed id": ["get", "acme-eu", "x", "--purpose", "serve"],
+    "a malformed id": ["get", "acme-eu", "x", *READ],
     "an unknown tenant": ["list", "nobody"],
     "a malformed parent": ["put", "acme-eu", "--class", "prompt", "--derived-from", "x"],
     "metadata of 5 KiB": [
@@ -205,7 +205,7 @@ FAILING = {
     [
         ["erasure", "show", "foo"],
         ["hold", "show", "foo"],
-        ["get", "acme-eu", "foo", "--purpose", "serve"],
+        ["get", "acme-eu", "foo", *READ],
     ],
 )
 def test_what_is_no_id_is_a_usage_error(line: CommandLine, args: list[str]) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from storage.cli.exit_codes import Exit
-from tests.support.cli_harness import CommandLine
+from tests.support.cli_harness import READ, CommandLine
 
 WHY = ["--matter", "Doe v. Acme", "--authority", "court", "--issuer", "counsel"]
 
@@ -35,7 +35,7 @@ def test_a_hold_from_placing_to_release(line: CommandLine, tmp_path: Path) -> No
     shown = line.told("erasure", "show", erasure)["erasure"]
     assert (shown["state"], shown["deferred"][0]["hold"]) == ("deferred", hold)
     assert hold in line("erasure", "show", erasure).output
-    assert line("get", "acme-eu", record, "--purpose", "serve").exit_code == Exit.NOT_THERE
+    assert line("get", "acme-eu", record, *READ).exit_code == Exit.NOT_THERE
     assert [r["id"] for r in line.told("hold", "records", hold)["records"]] == [record]
     assert line("hold", "get", hold, record, "--actor", "counsel-1").stdout == "my prompt"
     copy = tmp_path / "copy"

@@ -10,7 +10,7 @@ from typer.main import get_command
 
 from storage.cli import output
 from storage.cli.app import app
-from tests.support.cli_harness import CommandLine
+from tests.support.cli_harness import READ, CommandLine
 
 _BORDERS = str.maketrans(dict.fromkeys("│╭╮╰╯─•", " "))
 
@@ -92,8 +92,8 @@ def test_no_word_of_an_output_is_split(line: CommandLine, width: list[int], tmp_
         ["processor", "copies"],
         ["policy", "explain"],
         ["recover"],
-        ["get", "acme-eu", record, "--purpose", "serve"],
-        ["get", "acme-eu", "x", "--purpose", "serv"],
+        ["get", "acme-eu", record, *READ],
+        ["get", "acme-eu", "x", "--purpose", "serv", "--actor", "chat"],
         ["pt"],
     ]
 

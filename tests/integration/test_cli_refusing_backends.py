@@ -8,7 +8,7 @@ import pytest
 
 from storage.cli.exit_codes import Exit
 from storage.errors import LedgerUnwritten
-from tests.support.cli_harness import CommandLine
+from tests.support.cli_harness import READ, CommandLine
 
 
 @contextmanager
@@ -33,7 +33,7 @@ def test_swapped_backends_are_of_the_configuration(line: CommandLine) -> None:
     put = line.put("mine")
     backends = line.home / "backends"
     with swapped(backends / "eu-a", backends / "eu-b"):
-        code, error = line.error("get", "acme-eu", put, "--purpose", "serve")
+        code, error = line.error("get", "acme-eu", put, *READ)
 
     assert code == Exit.CONFIGURATION
     assert "eu-a: BackendMisplaced, eu-b: BackendMisplaced" in error["message"]

@@ -9,7 +9,7 @@ import pytest
 from storage.cli.exit_codes import Exit
 from storage.cli.opening import opened
 from storage.model import DataClass
-from tests.support.cli_harness import CommandLine
+from tests.support.cli_harness import READ, CommandLine
 from tests.support.topologies import three_backends
 
 
@@ -50,7 +50,7 @@ def test_a_backend_is_emptied_and_signed(
     assert verified["statement"]["backend"] == "eu-a"
     text = line("receipt", "verify", token, "--key", key).stdout
     assert "lindenhost" in text
-    read = line("get", "acme-eu", record, "--purpose", "serve", environment=changed)
+    read = line("get", "acme-eu", record, *READ, environment=changed)
     assert read.stdout == "hello"
     left = {name for _, _, names in os.walk(line.home / "backends/eu-a") for name in names}
     assert left <= {".domicile"}

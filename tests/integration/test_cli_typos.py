@@ -18,7 +18,7 @@ TYPOS = {
     "a subcommand": (["hold", "plaze"], "place"),
     "an option": (["list", "acme-eu", "--limitt", "3"], "--limit"),
     "a data class": (["put", "acme-eu", "--class", "promt"], "prompt"),
-    "a purpose": (["get", "acme-eu", "x", "--purpose", "serv"], "serve"),
+    "a purpose": (["get", "acme-eu", "x", "--purpose", "serv", "--actor", "chat"], "serve"),
     "a reason": (["erase", "acme-eu", "--all", "--reason", "contrat_end"], "contract_end"),
     "a key": (["key", "rotate", "eu-central-1", "--section", "signin"], "signing"),
     "a region": (["tenant", "list", "--region", "eu-central1"], "eu-central-1"),

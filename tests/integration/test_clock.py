@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from storage import DataClass, Purpose, open_store
 from storage.clock import _REFRESH, CatalogClock, steady
 from storage.dependencies import Dependencies
-from storage.testing import Domicile
+from storage.testing import SERVICE, Domicile
 
 
 def test_nobody_waits_for_a_connection_to_ask_the_time(domicile: Domicile) -> None:
@@ -21,7 +21,7 @@ def test_nobody_waits_for_a_connection_to_ask_the_time(domicile: Domicile) -> No
         open_store(settings, dependencies=dependencies, log=domicile.log) as store,
         ThreadPoolExecutor(16) as pool,
     ):
-        t = store.tenant("acme-eu")
+        t = store.tenant("acme-eu").bind(SERVICE)
         put = t.put(DataClass.PROMPT, b"hello")
         for minutes in range(1, 4):  # noqa: B007 - the clock reads it
             asks = [pool.submit(t.get, put.id, purpose=Purpose.SERVE) for _ in range(64)]

@@ -8,7 +8,7 @@ from storage import DataClass, NotFound, Purpose, Reason, Scope
 from storage.clock import CatalogClock
 from storage.errors import Erased, Expired
 from storage.model import ErasureState
-from storage.testing import Domicile
+from storage.testing import SERVICE, Domicile
 from tests.support.actions import erase
 from tests.support.holds import hold_spec
 from tests.support.inspect.stored import OF_THE_REGION
@@ -82,5 +82,5 @@ def test_what_a_fast_clock_has_minted_is_covered_by_a_process_whose_clock_is_slo
         waited = domicile.clock.now() - began
 
     with pytest.raises(Erased):
-        domicile.store.tenant("acme-eu").get(mine, purpose=SERVE)
+        domicile.store.tenant("acme-eu").bind(SERVICE).get(mine, purpose=SERVE)
     assert 4 * APART <= waited < 4 * APART + timedelta(seconds=1)

@@ -13,7 +13,7 @@ from sqlalchemy import func, select
 
 from regions.model import SubProcessor
 from storage.catalog import tables as t
-from storage.client.tenant import Tenant
+from storage.client.tenant import BoundTenant
 from storage.errors import (
     HandOverRefused,
     InvalidRequest,
@@ -38,7 +38,7 @@ DIGEST = hashlib.sha256(b"we have deleted it").digest()
 
 
 @pytest.fixture
-def tenant(domicile: Domicile) -> Tenant:
+def tenant(domicile: Domicile) -> BoundTenant:
     """A tenant in the EU."""
     return domicile.tenant()
 
@@ -54,7 +54,7 @@ SCOPES: dict[str, Callable[[RecordId], Scope]] = {
 class TestErasing:
     @pytest.mark.parametrize("scope", SCOPES)
     def test_no_receipt_while_a_processor_has_a_copy(
-        self, domicile: Domicile, tenant: Tenant, scope: str
+        self, domicile: Domicile, tenant: BoundTenant, scope: str
     ) -> None:
         """For each scope. Afterwards the receipt has the confirmation, and the rows are gone."""
         put = tenant.put(DataClass.PROMPT, b"mine", subject="u", group="g").id
@@ -79,7 +79,7 @@ class TestErasing:
             for table in (t.processor_copy, t.erasure_copy):
                 assert connection.scalar(select(func.count()).select_from(table)) == 0
 
-    def test_what_derives_from_it_goes_too(self, domicile: Domicile, tenant: Tenant) -> None:
+    def test_what_derives_from_it_goes_too(self, domicile: Domicile, tenant: BoundTenant) -> None:
         """The copy of a completion goes when its prompt is erased. Another subject's copy stays."""
         prompt = put_prompt(domicile, "u")
         answer = tenant.put(DataClass.COMPLETION, b"answer", derived_from=[prompt]).id
@@ -95,7 +95,7 @@ class TestErasing:
         assert len(confirmations(domicile, erasure)) == 1
 
     def test_a_copy_of_what_has_expired_keeps_an_erasure_open(
-        self, domicile: Domicile, tenant: Tenant
+        self, domicile: Domicile, tenant: BoundTenant
     ) -> None:
         """The record is gone; the row of the copy names the subject. Others do not count."""
         for subject in ("u", "v"):
@@ -109,7 +109,7 @@ class TestErasing:
         left = domicile.store.erasure(erasure.id).outstanding
         assert [(x.backend, x.replicas) for x in left] == [(MODERATION, 1)]
 
-    def test_two_erasures_wait_for_one_copy(self, domicile: Domicile, tenant: Tenant) -> None:
+    def test_two_erasures_wait_for_one_copy(self, domicile: Domicile, tenant: BoundTenant) -> None:
         """The second finds no rows, and gets no receipt before the processor's confirmation."""
         put = put_prompt(domicile, "u")
         tenant.hand_over(put, MODERATION)
@@ -127,7 +127,7 @@ class TestErasing:
         assert len(confirmations(domicile, first)) == len(confirmations(domicile, second)) == 1
 
     def test_many_copies_are_noted_in_pieces(
-        self, domicile: Domicile, tenant: Tenant, monkeypatch: pytest.MonkeyPatch
+        self, domicile: Domicile, tenant: BoundTenant, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """A bounded number at a time, and each of them."""
         monkeypatch.setattr("storage.workers.erase.ROWS", 3)
@@ -143,7 +143,9 @@ class TestErasing:
 
 
 class TestAttesting:
-    def test_an_attestation_completes_an_erasure(self, domicile: Domicile, tenant: Tenant) -> None:
+    def test_an_attestation_completes_an_erasure(
+        self, domicile: Domicile, tenant: BoundTenant
+    ) -> None:
         """The receipt says that it is attested, and by which document."""
         made = tenant.hand_over(put_prompt(domicile, "u"), REVIEW)
         erasure = erase(tenant)
@@ -158,7 +160,7 @@ class TestAttesting:
         (word,) = confirmations(domicile, erasure)
         assert (word.how, word.digest) == ("attested", DIGEST.hex())
 
-    def test_the_first_attestation_stands(self, domicile: Domicile, tenant: Tenant) -> None:
+    def test_the_first_attestation_stands(self, domicile: Domicile, tenant: BoundTenant) -> None:
         """A second attestation changes nothing."""
         made = tenant.hand_over(put_prompt(domicile, "u"), REVIEW)
         attest = domicile.store.admin.processors.attest
@@ -167,7 +169,7 @@ class TestAttesting:
         assert attest(str(made.copy), digest=bytes(32), actor="other") == first
 
     def test_a_processor_that_signs_cannot_be_attested(
-        self, domicile: Domicile, tenant: Tenant
+        self, domicile: Domicile, tenant: BoundTenant
     ) -> None:
         """Nor for an unknown copy, nor without a document or a pseudonymous actor."""
         made = tenant.hand_over(put_prompt(domicile, "u"), MODERATION)

@@ -19,7 +19,7 @@ from storage.model import (
     ReplicaState,
     Scope,
 )
-from storage.testing import Call, Domicile
+from storage.testing import SERVICE, Call, Domicile
 from tests.support.actions import erase, get, is_complete, work
 from tests.support.catalogs.backups import Dump, recover_catalog
 from tests.support.holds import SOON, open_held, place_hold, release_holds
@@ -150,7 +150,7 @@ def test_what_was_compacted_since_the_backup_stays_its_own(owning: Domicile) -> 
         work(owning, hours=30)
 
     assert check_apart(owning) == {"pack", "day_key"}
-    assert get(owning.store.tenant(tenant.id), ids[1]) == b"mine"
+    assert get(owning.store.tenant(tenant.id).bind(SERVICE), ids[1]) == b"mine"
 
 
 def test_the_status_says_that_its_writes_are_refused(owning: Domicile) -> None:
@@ -180,9 +180,9 @@ def test_what_it_had_before_is_moved_by_the_scrub(domicile: Domicile, tmp_path: 
 
     assert check_apart(domicile) == {"pack", "day_key"}
     domicile.take_down(*SHARED)
-    assert get(domicile.store.tenant("acme-eu"), record) == b"mine"
+    assert get(domicile.store.tenant("acme-eu").bind(SERVICE), record) == b"mine"
     domicile.bring_back(*SHARED)
-    assert get(domicile.store.tenant("other-eu"), other) == b"other"
+    assert get(domicile.store.tenant("other-eu").bind(SERVICE), other) == b"other"
 
 
 def test_its_own_retire(owning: Domicile, tmp_path: Path) -> None:
@@ -196,7 +196,7 @@ def test_its_own_retire(owning: Domicile, tmp_path: Path) -> None:
     assert {backend for _, _, backend in contents(owning)} <= SHARED
     assert [b.moved > 0 for b in owning.store.status().regions[0].leaving] == [True, True]
     assert all(b.statement for b in owning.store.status().regions[0].leaving)
-    assert get(owning.store.tenant("acme-eu"), record) == b"mine"
+    assert get(owning.store.tenant("acme-eu").bind(SERVICE), record) == b"mine"
 
 
 @pytest.mark.parametrize(("what", "owners"), [("file", ()), ("held", ("acme-eu",))])

@@ -16,7 +16,7 @@ from storage.errors import BackendReplaced, DomicileError
 from storage.evidence.receipts import verify
 from storage.model import DataClass
 from storage.objects.recognition import attest_loss
-from storage.testing import Domicile
+from storage.testing import SERVICE, Domicile
 from storage.testing.harness import Kind
 from tests.support.actions import erase, get, is_complete, put_prompt, work
 from tests.support.inspect.stored import home
@@ -117,7 +117,7 @@ def test_a_backend_that_comes_back_with_other_storage(domicile: Domicile) -> Non
     faulty = domicile.backends["eu-b"]
     faulty.inner = other = MemoryBackend("eu-b")
     domicile.bring_back("eu-b")
-    tenant = domicile.store.tenant(tenant.id)
+    tenant = domicile.store.tenant(tenant.id).bind(SERVICE)
     record = tenant.put(DataClass.PROMPT, b"mine").id
     work(domicile, hours=1)
 
@@ -159,7 +159,7 @@ def test_what_began_around_the_loss_is_attested(domicile: Domicile) -> None:
     domicile.open()
     domicile.pass_time(seconds=30)
     put_prompt(domicile, "u")
-    erasure = erase(domicile.store.tenant("acme-eu"))
+    erasure = erase(domicile.store.tenant("acme-eu").bind(SERVICE))
     for _ in range(6):
         work(domicile, hours=1)
 

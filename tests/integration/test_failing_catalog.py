@@ -18,7 +18,7 @@ from sqlalchemy.pool import QueuePool
 from storage import embedded
 from storage.bootstrap import open_store, worker_of
 from storage.client.store import Store
-from storage.client.tenant import Tenant
+from storage.client.tenant import BoundTenant
 from storage.errors import (
     CatalogUnavailable,
 )
@@ -31,7 +31,7 @@ from storage.model import (
     Scope,
 )
 from storage.settings import Settings
-from storage.testing import Domicile, Server, new_domicile
+from storage.testing import SERVICE, Domicile, Server, new_domicile
 from tests.support.refusals import (
     BODY,
     HOME,
@@ -65,7 +65,7 @@ def stopped(server: Server) -> Iterator[None]:
         _, server._leave = embedded.start(server.directory / "pg")
 
 
-def calls(t: Tenant, store: Store, record: RecordId) -> dict[str, Callable[[], object]]:
+def calls(t: BoundTenant, store: Store, record: RecordId) -> dict[str, Callable[[], object]]:
     """Return all calls that a service makes."""
     return {
         **{name: partial(write, t) for name, write in WRITES.items()},
@@ -74,7 +74,7 @@ def calls(t: Tenant, store: Store, record: RecordId) -> dict[str, Callable[[], o
         "list": lambda: t.list(subject=PLANTED),
         "explain": lambda: t.explain(record),
         "erase": lambda: t.erase(Scope.subject(PLANTED), reason=Reason.SUBJECT_REQUEST),
-        "a tenant that is not in memory": lambda: store.tenant("other"),
+        "a tenant that is not in memory": lambda: store.tenant("other").bind(SERVICE),
         "erasure": lambda: store.erasure("0199c9d3-0000-7000-8000-000000000000"),
         "status": store.status,
         "tenants": lambda: store.admin.tenants.list(HOME),
@@ -213,7 +213,7 @@ from storage import DataClass, IdConflict, open_store
 
 name, ids = sys.argv[1], json.loads(sys.argv[2])
 with open_store() as store:
-    tenant = store.tenant("acme-eu")
+    tenant = store.tenant("acme-eu").bind(SERVICE)
     print("ready", flush=True)
     sys.stdin.readline()
     done = {}

@@ -6,7 +6,7 @@ from uuid import UUID
 
 import pytest
 
-from storage.client.tenant import Tenant
+from storage.client.tenant import BoundTenant
 from storage.errors import (
     BodyTooLarge,
     Erased,
@@ -33,14 +33,14 @@ from tests.support.processors.copies import (
 
 
 @pytest.fixture
-def tenant(domicile: Domicile) -> Tenant:
+def tenant(domicile: Domicile) -> BoundTenant:
     """A tenant in the EU."""
     return domicile.tenant()
 
 
 class TestHandingOver:
     def test_the_processor_gets_the_content_under_an_id_that_says_nothing(
-        self, domicile: Domicile, tenant: Tenant
+        self, domicile: Domicile, tenant: BoundTenant
     ) -> None:
         """The caller gets the id and its deadline."""
         put = put_prompt(domicile, "u")
@@ -53,7 +53,7 @@ class TestHandingOver:
         assert only_copy(domicile).deadline == made.deadline
 
     def test_a_manual_connector_returns_the_content(
-        self, domicile: Domicile, tenant: Tenant
+        self, domicile: Domicile, tenant: BoundTenant
     ) -> None:
         """With a manual connector the call returns the content, and no repr shows it."""
         made = tenant.hand_over(put_prompt(domicile, "u"), REVIEW)
@@ -70,7 +70,7 @@ class TestHandingOver:
         ],
     )
     def test_other_companies_are_refused(
-        self, domicile: Domicile, tenant: Tenant, name: str, reason: str
+        self, domicile: Domicile, tenant: BoundTenant, name: str, reason: str
     ) -> None:
         """Another jurisdiction, a host, an unknown company: refused before anything is written."""
         put = put_prompt(domicile, "u")
@@ -83,7 +83,7 @@ class TestHandingOver:
         assert all_state(domicile) == before
 
     def test_a_class_goes_to_the_services_that_the_topology_names(
-        self, domicile: Domicile, tenant: Tenant
+        self, domicile: Domicile, tenant: BoundTenant
     ) -> None:
         """A fine-tuning file goes to moderation, and not to human review."""
         put = tenant.put_file(BytesIO(b"a file"))
@@ -95,7 +95,7 @@ class TestHandingOver:
         assert processor(domicile).copies[made.copy] == b"a file"
 
     def test_what_cannot_be_read_is_not_handed_over(
-        self, domicile: Domicile, tenant: Tenant
+        self, domicile: Domicile, tenant: BoundTenant
     ) -> None:
         """Erased, expired, another's, or too large for one request."""
         put, other = put_prompt(domicile, "u"), put_prompt(domicile, "v")
@@ -118,7 +118,7 @@ class TestHandingOver:
 
     @pytest.mark.parametrize("outcome", ["lost", "down"])
     def test_whatever_may_have_arrived_is_asked_back(
-        self, domicile: Domicile, tenant: Tenant, outcome: str
+        self, domicile: Domicile, tenant: BoundTenant, outcome: str
     ) -> None:
         """A lost answer and a failed connection alike: the copy is asked back at once."""
         put, there = put_prompt(domicile, "u"), processor(domicile)
@@ -141,7 +141,7 @@ class TestHandingOver:
 
 class TestTime:
     def test_a_copy_is_asked_back_by_the_lead_time_before_its_deadline(
-        self, domicile: Domicile, tenant: Tenant
+        self, domicile: Domicile, tenant: BoundTenant
     ) -> None:
         """The copy of a kept file lives for 14 days here, with a day to delete it."""
         put, now = tenant.put_file(BytesIO(b"x")), domicile.clock.now()
@@ -154,7 +154,9 @@ class TestTime:
         assert processor(domicile).copies == {}
         assert domicile.clock.now() < made.deadline - timedelta(hours=24)
 
-    def test_a_longer_lead_time_is_asked_earlier(self, domicile: Domicile, tenant: Tenant) -> None:
+    def test_a_longer_lead_time_is_asked_earlier(
+        self, domicile: Domicile, tenant: BoundTenant
+    ) -> None:
         """Human review needs three days: the copy is asked back while its record is readable."""
         put = put_prompt(domicile, "u")
         made = tenant.hand_over(put, REVIEW)
@@ -167,7 +169,7 @@ class TestTime:
         assert (before, only_copy(domicile).state) == (CopyState.DELIVERED, CopyState.REQUESTED)
         assert get(tenant, put) == b"mine"
 
-    def test_a_copy_goes_with_its_record(self, domicile: Domicile, tenant: Tenant) -> None:
+    def test_a_copy_goes_with_its_record(self, domicile: Domicile, tenant: BoundTenant) -> None:
         """It is gone when the record expires, though the processor might keep it longer."""
         short = domicile.tenant("brief", retention={DataClass.PROMPT: 4})
         put = short.put(DataClass.PROMPT, b"mine")
@@ -182,7 +184,7 @@ class TestTime:
         assert copies_left(domicile) == []
 
     def test_what_has_no_time_left_is_not_handed_over(
-        self, domicile: Domicile, tenant: Tenant
+        self, domicile: Domicile, tenant: BoundTenant
     ) -> None:
         """Its deletion would be due at once."""
         short = domicile.tenant("brief", retention={DataClass.PROMPT: 3})
@@ -194,7 +196,7 @@ class TestTime:
         assert copies_left(domicile) == []
 
     def test_what_is_overdue_is_shown_until_it_is_gone(
-        self, domicile: Domicile, tenant: Tenant
+        self, domicile: Domicile, tenant: BoundTenant
     ) -> None:
         """The status shows the deadline, and the worker asks at least every hour without end."""
         made = tenant.hand_over(put_prompt(domicile, "u"), MODERATION)
@@ -214,7 +216,7 @@ class TestTime:
         assert processor_state(domicile) == ProcessorState(MODERATION, 0, 0, 0, None)
 
     def test_an_agreement_that_ends_takes_the_copies_along(
-        self, domicile: Domicile, tenant: Tenant
+        self, domicile: Domicile, tenant: BoundTenant
     ) -> None:
         """An end date is added later: the copies are asked back before it."""
         tenant.hand_over(put_prompt(domicile, "u"), MODERATION)
@@ -230,7 +232,7 @@ class TestTime:
 
 
 def test_a_processor_that_the_topology_does_not_name_any_more_is_shown(
-    domicile: Domicile, tenant: Tenant
+    domicile: Domicile, tenant: BoundTenant
 ) -> None:
     """No worker can ask it: the erasure stays open and shows why until it is back."""
     tenant.hand_over(put_prompt(domicile, "u"), MODERATION)
@@ -247,7 +249,7 @@ def test_a_processor_that_the_topology_does_not_name_any_more_is_shown(
     assert is_complete(domicile, erasure)
 
 
-def test_a_page_of_copies(domicile: Domicile, tenant: Tenant) -> None:
+def test_a_page_of_copies(domicile: Domicile, tenant: BoundTenant) -> None:
     """Oldest first, by processor, after one of them."""
     put = put_prompt(domicile, "u")
     made: list[UUID] = [

@@ -1,5 +1,6 @@
 """Legal holds: no path destroys what is under one; after the release, deferred work resumes."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from io import BytesIO
 
@@ -13,6 +14,7 @@ from storage.model import DataClass, ErasureState, NewRecord, PutResult, Reason,
 from storage.testing import Domicile
 from tests.support.actions import GONE, erase, get, is_complete, packs_on, work
 from tests.support.holds import (
+    COUNSEL,
     SOON,
     held_records,
     open_held,
@@ -281,7 +283,7 @@ def test_nothing_is_opened_without_a_hold_and_a_name(domicile: Domicile, why: st
     hold = mine.unique.hex() if why == "unknown" else placed.hold.id
 
     with pytest.raises((PurposeRefused, NotFound, InvalidRequest)):
-        holds.open(hold, wanted, actor="" if why == "nobody" else "counsel-1")
+        holds.open(hold, wanted, actor=replace(COUNSEL, id="") if why == "nobody" else COUNSEL)
     with home(domicile).catalog.begin() as connection:
         assert connection.execute(select(t.audit)).all() == []
 
@@ -290,7 +292,7 @@ def test_an_open_record_is_shut_by_the_release(domicile: Domicile) -> None:
     """Every range checks again."""
     mine = put(domicile.tenant(), b"mine")
     placed = place_hold(domicile)
-    with domicile.store.admin.holds.open(placed.hold.id, mine, actor="counsel-1") as file:
+    with domicile.store.admin.holds.open(placed.hold.id, mine, actor=COUNSEL) as file:
         assert file.read_range(0, 2) == b"mi"
         release_holds(domicile, placed)
         with pytest.raises(PurposeRefused):

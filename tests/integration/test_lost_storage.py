@@ -14,7 +14,7 @@ from storage.evidence.keys import export_pem
 from storage.evidence.receipts import Leaf, verify
 from storage.model import Erasure
 from storage.objects.recognition import attest_loss
-from storage.testing import Domicile
+from storage.testing import SERVICE, Domicile
 from storage.workers.retire import retire
 from tests.support.actions import erase, get, is_complete, put_prompt, work
 from tests.support.cli_harness import CommandLine
@@ -81,7 +81,7 @@ def test_a_scrub_copies_what_is_missing(domicile: Domicile) -> None:
     work(domicile, hours=1)
     domicile.take_down("eu-b")
 
-    assert get(domicile.store.tenant(tenant.id), mine) == b"mine"
+    assert get(domicile.store.tenant(tenant.id).bind(SERVICE), mine) == b"mine"
 
 
 def test_storage_that_is_there_is_not_lost(domicile: Domicile) -> None:

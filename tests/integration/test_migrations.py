@@ -22,7 +22,7 @@ from storage.catalog.tables import metadata
 from storage.errors import CatalogUnsafe, CatalogUnsupported, SettingsError
 from storage.initialize import init
 from storage.model import DataClass, Reason, Scope
-from storage.policy import DestroyReason, Permit
+from storage.policy import DestroyReason, Destruction
 from storage.settings import RegionSettings, Settings
 from storage.testing import Domicile, Server
 from tests.support.catalogs.databases import (
@@ -158,7 +158,7 @@ class TestUpAndDown:
             days.make(connection, [DAY])
         catalog = Catalog(HOME, as_role(url, "domicile_worker"))
 
-        days.drop_partition(catalog, DAY, Permit(DestroyReason.ALLOWED))
+        days.drop_partition(catalog, DAY, Destruction(DestroyReason.ALLOWED))
         catalog.close()
         with opened(HOME, url) as connection:
             schema.downgrade(connection, "base")

@@ -9,7 +9,7 @@ import pytest
 
 from storage import DataClass, HoldSpec, InvalidRequest, NewRecord, Purpose, Reason, Scope, Store
 from storage.cli.exit_codes import Exit
-from storage.testing import Domicile
+from storage.testing import SERVICE, Domicile
 from tests.support.cli_harness import CommandLine, ensure_tenant
 from tests.support.inspect.rows import all_state
 from tests.support.refusals import PLANTED, PROMPT, SPEC
@@ -35,12 +35,12 @@ CALLS: dict[str, Callable[[Store], object]] = {
     "submit": lambda s: s.tenant(SPEC.id).submit(NewRecord(PROMPT, b"", subject=LONG)),
     "put_file, subject": lambda s: s.tenant(SPEC.id).put_file(BytesIO(), subject=LONG),
     "capture": lambda s: s.tenant(SPEC.id).capture(PROMPT, group=LONG),
-    "get": lambda s: s.tenant(SPEC.id).get(LONG * 2, purpose=Purpose.SERVE),
+    "get": lambda s: s.tenant(SPEC.id).bind(SERVICE).get(LONG * 2, purpose=Purpose.SERVE),
     "explain": lambda s: s.tenant(SPEC.id).explain(LONG * 2),
     "list, subject": lambda s: s.tenant(SPEC.id).list(subject=LONG),
     "list, group": lambda s: s.tenant(SPEC.id).list(group=LONG),
-    "hand_over": lambda s: s.tenant(SPEC.id).hand_over(
-        s.tenant(SPEC.id).new_id(DataClass.PROMPT), LONG
+    "hand_over": lambda s: (
+        s.tenant(SPEC.id).bind(SERVICE).hand_over(s.tenant(SPEC.id).new_id(DataClass.PROMPT), LONG)
     ),
     "erase, subject": lambda s: s.tenant(SPEC.id).erase(Scope.subject(LONG), reason=CONTRACT),
     "erase, group": lambda s: s.tenant(SPEC.id).erase(Scope.group(LONG), reason=CONTRACT),

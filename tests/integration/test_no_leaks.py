@@ -10,7 +10,7 @@ from io import BytesIO
 import pytest
 from sqlalchemy import text
 
-from storage.client.tenant import Tenant
+from storage.client.tenant import BoundTenant
 from storage.errors import (
     BackendForbidden,
     CatalogUnavailable,
@@ -27,7 +27,7 @@ from storage.model import (
     Scope,
     TenantSpec,
 )
-from storage.testing import Domicile
+from storage.testing import SERVICE, Domicile
 from tests.support.leaks import (
     BODY,
     FILENAME,
@@ -133,7 +133,7 @@ class TestTheStore:
         t.erase(Scope.subject(SUBJECT), reason=Reason.SUBJECT_REQUEST)
         unsigned = domicile.tenant("unsigned-eu", agreements=[])
         seen.expect("unsigned", lambda: prompt_of(unsigned))
-        seen.expect("unknown", lambda: domicile.store.tenant("nobody"))
+        seen.expect("unknown", lambda: domicile.store.tenant("nobody").bind(SERVICE))
         seen.expect("erased", lambda: t.get(prompt, purpose=Purpose.SERVE))
         late = prompt_of(t)
         domicile.pass_time(days=30)
@@ -241,7 +241,7 @@ class TestTheStore:
         assert "JSONDecodeError" in seen.logs["console"].getvalue()
 
 
-def _bad_requests(t: Tenant, other: Tenant, prompt: RecordId) -> dict[str, Call]:
+def _bad_requests(t: BoundTenant, other: BoundTenant, prompt: RecordId) -> dict[str, Call]:
     """Return calls that cause each refusal."""
     body, put = BODY.encode(), t.put
 

@@ -9,6 +9,7 @@ from typer.testing import CliRunner
 
 from storage.cli.app import app
 from storage.testing import Domicile
+from tests.support.cli_harness import READ
 from tests.support.leaks import BODY, FILENAME, GROUP, KEY, METADATA, SUBJECT, Seen
 
 
@@ -56,8 +57,19 @@ class TestTheCommandLine:
         put = ["put", "acme-eu", "--class"]
         prompt = run(*put, "prompt", file, *about, "--key", KEY)
         stored = run(*put, "fine_tuning_file", file, "--subject", SUBJECT)
-        run("get", "acme-eu", prompt, "--purpose", "serve", shows=True)
-        run("get", "acme-eu", stored, "--purpose", "serve", "-o", tmp_path / "out", shows=True)
+        run("get", "acme-eu", prompt, *READ, shows=True)
+        run(
+            "get",
+            "acme-eu",
+            stored,
+            "--purpose",
+            "serve",
+            "--actor",
+            "chat",
+            "-o",
+            tmp_path / "out",
+            shows=True,
+        )
         run("list", "acme-eu", "--subject", SUBJECT, "--group", GROUP)
         run("explain", "acme-eu", prompt)
         why = ["--subject", "-", "--reason", "subject_request"]
@@ -94,8 +106,8 @@ class TestTheCommandLine:
         run("put", "acme-eu", "--class", "fine_tuning_file", tmp_path, "--subject", SUBJECT)
         run("list", "acme-eu", "--subject", SUBJECT, "--limit", BODY)
         run("list", "acme-eu", "--subject", "")
-        run("get", "acme-eu", SUBJECT, "--purpose", "serve")
-        run("get", "acme-eu", SUBJECT, "--purpose", BODY)
+        run("get", "acme-eu", SUBJECT, *READ)
+        run("get", "acme-eu", SUBJECT, "--purpose", BODY, "--actor", "chat")
         run("explain", "acme-eu", SUBJECT)
         run("erase", "acme-eu", "--record", SUBJECT, "--reason", "subject_request", "--yes")
         run("erase", "acme-eu", "--subject", SUBJECT, "--reason", BODY, "--yes")

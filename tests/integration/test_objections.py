@@ -16,7 +16,7 @@ from storage.errors import (
 )
 from storage.model import DataClass, Objection, RecordId
 from storage.objects.keyring import shard_of
-from storage.testing import Domicile
+from storage.testing import SERVICE, Domicile
 from tests.support.actions import erase, get, work
 from tests.support.holds import open_held, place_hold
 from tests.support.inspect.stored import OF_THE_REGION, home
@@ -372,7 +372,7 @@ def test_a_vacated_backend_does_not_send_it_there(wide: Domicile, tmp_path: Path
     work_on(wide)
 
     assert there(wide) == there(wide, "eu-b") == []
-    assert get(wide.store.tenant("acme-eu"), record) == b"mine"
+    assert get(wide.store.tenant("acme-eu").bind(SERVICE), record) == b"mine"
 
 
 @pytest.mark.parametrize("company", ["", "lind enhost\n", 7])

@@ -32,7 +32,7 @@ from storage.model import (
 from storage.policy import Standing
 from storage.postures import source_of
 from storage.region import OpenRegion
-from storage.testing import Call, Domicile
+from storage.testing import SERVICE, Call, Domicile
 from tests.support.actions import erase, get, is_complete, put_prompt, work
 from tests.support.inspect.stored import home, home_of
 
@@ -105,7 +105,7 @@ def test_reads_and_deletions_go_on(domicile: Domicile) -> None:
     erasure = erase(t)
     stand(domicile, eu_a=BAD, eu_b=GOOD)
     domicile.take_down("eu-b")
-    assert get(domicile.store.tenant("acme-eu"), kept) == b"mine"
+    assert get(domicile.store.tenant("acme-eu").bind(SERVICE), kept) == b"mine"
     domicile.bring_back("eu-b")
     for _ in range(4):
         work(domicile, hours=25)
@@ -177,7 +177,7 @@ class TestNoOpenBackend:
         record = put_prompt(domicile, "u")
         before = writes(domicile, "eu-b")
         stand(domicile, eu_a=BAD, eu_b={PostureCheck.INVENTORY: PostureFinding.UNREADABLE})
-        t = domicile.store.tenant("acme-eu")
+        t = domicile.store.tenant("acme-eu").bind(SERVICE)
 
         with pytest.raises(PlacementUnsatisfied, match="eu-b: posture_unreadable"):
             t.put(DataClass.PROMPT, b"x")
@@ -217,7 +217,7 @@ class TestNoOpenBackend:
         for _ in range(2):
             work(domicile, hours=25)
         stand(domicile, eu_a=BAD, eu_b=BAD)
-        t = domicile.store.tenant("acme-eu")
+        t = domicile.store.tenant("acme-eu").bind(SERVICE)
         accept(domicile, "eu-b")
         before = set(writes(domicile, "eu-b"))
         erasure = erase(t)
@@ -306,7 +306,7 @@ def test_a_receipt_names_the_posture_that_was_read_last(domicile: Domicile) -> N
     read = domicile.clock.now()
     domicile.backends["eu-a"].fail_before["posture"] = lambda _: BackendUnavailable("eu-a")
     domicile.open()
-    erasure = erase(domicile.store.tenant("acme-eu"))
+    erasure = erase(domicile.store.tenant("acme-eu").bind(SERVICE))
     for _ in range(2):
         work(domicile, hours=25)
 

@@ -20,6 +20,7 @@ from storage.errors import (
 )
 from storage.model import DataClass, Dpa, Purpose, TenantSpec
 from storage.policy import Stage
+from storage.testing import SERVICE
 from storage.testing.s3 import CREDENTIALS, Answer, Request, S3Server
 from tests.support.catalogs.databases import MEANS, Throwaway, opened
 from tests.support.declared import NEW, WHOLE, Declared, declare
@@ -76,7 +77,7 @@ def test_from_nothing_to_the_first_record(declared: Declared, server: S3Server) 
     with open_store(declared.settings, require=[NEW], dependencies=MEANS) as store:
         dpa = Dpa(signed=date(2026, 1, 5))
         store.admin.tenants.ensure(TenantSpec("t", "acme", NEW, "EU", agreements=[dpa]))
-        t = store.tenant("t")
+        t = store.tenant("t").bind(SERVICE)
         put = t.put(DataClass.PROMPT, b"mine")
         assert t.get(put.id, purpose=Purpose.SERVE).body == b"mine"
 

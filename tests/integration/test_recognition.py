@@ -18,7 +18,7 @@ from storage.cli.exit_codes import Exit
 from storage.errors import BackendReplaced, BackendUnavailable
 from storage.objects import control
 from storage.ports import Backend
-from storage.testing import Domicile
+from storage.testing import SERVICE, Domicile
 from tests.support.actions import erase, get, is_complete, put_prompt, work
 from tests.support.cli_harness import CommandLine
 from tests.support.inspect.stored import home
@@ -81,7 +81,7 @@ def test_nothing_is_written_to_other_storage(domicile: Domicile) -> None:
 
     domicile.open()
 
-    assert get(domicile.store.tenant(tenant.id), mine)
+    assert get(domicile.store.tenant(tenant.id).bind(SERVICE), mine)
 
 
 def test_a_command_does_not_open_the_region_either(domicile: Domicile) -> None:

@@ -7,7 +7,7 @@ from storage.cli.commands.status import show
 from storage.errors import BackendUnavailable, CatalogRestored, Corrupt, Erased, Expired, NotFound
 from storage.model import DataClass, NewRecord, PutResult, Reason, Scope
 from storage.recovery import recover
-from storage.testing import Domicile
+from storage.testing import SERVICE, Domicile
 from tests.support.actions import GONE, erase, get, is_complete, packs_on, work
 from tests.support.catalogs.backups import Dump, recover_catalog, rehearse_recovery, start_recovery
 from tests.support.inspect.stored import home, orphans
@@ -45,7 +45,10 @@ def test_what_was_erased_after_the_backup_stays_erased(domicile: Domicile) -> No
     report = recover_catalog(domicile)
 
     assert (report.events, report.missing, report.lost_records) == (4, 0, 0)
-    t, leaver = domicile.store.tenant("acme-eu"), domicile.store.tenant("leaver-eu")
+    t, leaver = (
+        domicile.store.tenant("acme-eu").bind(SERVICE),
+        domicile.store.tenant("leaver-eu").bind(SERVICE),
+    )
     assert get(t, kept) == b"kept"
     for record_id in gone.values():
         with pytest.raises(Erased):
@@ -100,7 +103,7 @@ def test_what_was_put_after_the_backup_is_reported_and_goes(domicile: Domicile) 
     ]
     recover_catalog(domicile)
 
-    t = domicile.store.tenant("acme-eu")
+    t = domicile.store.tenant("acme-eu").bind(SERVICE)
     domicile.backends["eu-b"].fail_before["purge"] = lambda _: BackendUnavailable("eu-b")
     work(domicile)
     assert not is_complete(domicile, erasure)
@@ -132,7 +135,7 @@ def test_what_has_lost_its_bytes_is_named(domicile: Domicile) -> None:
     report = recover_catalog(domicile)
 
     assert [(one.tenant, one.id) for one in report.lost] == [("acme-eu", lost)]
-    t = domicile.store.tenant("acme-eu")
+    t = domicile.store.tenant("acme-eu").bind(SERVICE)
     with pytest.raises(Corrupt):
         get(t, lost)
     with pytest.raises(Erased):
@@ -153,10 +156,10 @@ def test_what_expired_after_the_backup_stays_expired(domicile: Domicile) -> None
 
     assert (report.events, report.lost_records, report.orphaned) == (0, 0, {})
     with pytest.raises(Expired):
-        get(domicile.store.tenant("acme-eu"), expired)
+        get(domicile.store.tenant("acme-eu").bind(SERVICE), expired)
     work(domicile)
     with pytest.raises(NotFound):
-        get(domicile.store.tenant("acme-eu"), expired)
+        get(domicile.store.tenant("acme-eu").bind(SERVICE), expired)
 
 
 def test_a_backend_that_is_down_throughout(domicile: Domicile) -> None:
@@ -171,7 +174,7 @@ def test_a_backend_that_is_down_throughout(domicile: Domicile) -> None:
     report = recover_catalog(domicile)
     assert (report.events, report.silent) == (1, {"eu-b"})
     with pytest.raises(Erased):
-        get(domicile.store.tenant("acme-eu"), mine)
+        get(domicile.store.tenant("acme-eu").bind(SERVICE), mine)
     work(domicile, hours=1)
     assert not is_complete(domicile, erasure)
 
@@ -195,13 +198,13 @@ def test_an_entry_that_only_a_silent_backend_has(domicile: Domicile) -> None:
     domicile.bring_back("eu-a")
     domicile.take_down("eu-b")
     assert recover_catalog(domicile).events == 0
-    assert get(domicile.store.tenant("acme-eu"), mine) == b"mine"
+    assert get(domicile.store.tenant("acme-eu").bind(SERVICE), mine) == b"mine"
     domicile.bring_back("eu-b")
     domicile.backends["eu-b"].fail_before["purge"] = lambda _: BackendUnavailable("eu-b")
     work(domicile)
 
     with pytest.raises(GONE):
-        get(domicile.store.tenant("acme-eu"), mine)
+        get(domicile.store.tenant("acme-eu").bind(SERVICE), mine)
     work(domicile, hours=1)
     assert not is_complete(domicile, erasure)
     domicile.backends["eu-b"].fail_before.clear()
@@ -271,7 +274,7 @@ def test_a_recovery_that_is_killed(
         domicile.open()
     recover_catalog(domicile)
 
-    t = domicile.store.tenant("acme-eu")
+    t = domicile.store.tenant("acme-eu").bind(SERVICE)
     with pytest.raises(Erased):
         get(t, mine)
     assert get(t, kept) == b"kept"
@@ -288,7 +291,7 @@ def test_a_second_restore_of_the_same_backup(domicile: Domicile) -> None:
     erase(t)
     dump.restore(domicile)
     assert recover_catalog(domicile).events == 1
-    erase(domicile.store.tenant("acme-eu"), Scope.subject("v"))
+    erase(domicile.store.tenant("acme-eu").bind(SERVICE), Scope.subject("v"))
 
     dump.restore(domicile)
     report = recover_catalog(domicile)
@@ -296,7 +299,7 @@ def test_a_second_restore_of_the_same_backup(domicile: Domicile) -> None:
     assert (report.events, report.missing) == (2, 0)
     for record_id in (first, second):
         with pytest.raises(Erased):
-            get(domicile.store.tenant("acme-eu"), record_id)
+            get(domicile.store.tenant("acme-eu").bind(SERVICE), record_id)
 
 
 def test_an_entry_that_is_missing_or_unreadable_is_told(domicile: Domicile) -> None:

@@ -9,7 +9,7 @@ from storage.catalog import identity
 from storage.errors import BackendUnavailable, Erased, LedgerUnwritten
 from storage.evidence.receipts import verify
 from storage.model import CopyState, DataClass, Erasure
-from storage.testing import Call, Domicile, FakeProcessor
+from storage.testing import SERVICE, Call, Domicile, FakeProcessor
 from tests.support.actions import duty, erase, get, is_complete, put_prompt, work
 from tests.support.catalogs.backups import Dump, recover_catalog
 from tests.support.faults.transactions import ran, watching
@@ -81,7 +81,7 @@ def test_a_copy_of_what_nobody_erased_is_asked_back(domicile: Domicile) -> None:
     work(domicile, hours=1)
     assert processor(domicile).copies == {}
     assert list(domicile.store.admin.processors.copies(HOME)) == []
-    assert get(domicile.store.tenant("acme-eu"), put) == b"mine"
+    assert get(domicile.store.tenant("acme-eu").bind(SERVICE), put) == b"mine"
 
 
 def test_what_was_attested_after_the_backup_is_attested_again(domicile: Domicile) -> None:

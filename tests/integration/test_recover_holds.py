@@ -4,7 +4,7 @@ import pytest
 
 from storage.errors import Erased, LedgerUnwritten
 from storage.model import DataClass, Scope
-from storage.testing import Domicile
+from storage.testing import SERVICE, Domicile
 from tests.support.actions import erase, get, is_complete, work
 from tests.support.catalogs.backups import Dump, recover_catalog
 from tests.support.holds import held_records, open_held, place_hold, release_holds
@@ -23,7 +23,7 @@ def test_a_hold_is_replayed_before_the_erasure_that_it_defers(domicile: Domicile
     dump.restore(domicile)
     assert recover_catalog(domicile).events == 2
 
-    t = domicile.store.tenant("acme-eu")
+    t = domicile.store.tenant("acme-eu").bind(SERVICE)
     work(domicile, days=4)
     assert held_records(domicile, placed) == {held}
     assert open_held(domicile, placed, held) == b"held"

@@ -8,7 +8,7 @@ from storage.model import DataClass, NewRecord, PutResult, RecordId, Scope
 from storage.packs import relocate
 from storage.recovery import recover
 from storage.region import OpenRegion
-from storage.testing import Domicile
+from storage.testing import SERVICE, Domicile
 from tests.support.actions import erase, get, is_complete, packs_on, put_prompt, work
 from tests.support.catalogs.backups import Dump, recover_catalog, rehearse_recovery
 from tests.support.holds import (
@@ -78,7 +78,7 @@ def test_what_is_held_and_lost_its_bytes_or_key_is_named(domicile: Domicile, pre
     domicile.tenant(retention=SOON)
     held = put_prompt(domicile, "u")
     place_hold(domicile)
-    erase(domicile.store.tenant("acme-eu"))
+    erase(domicile.store.tenant("acme-eu").bind(SERVICE))
     days_go_by(domicile, 2)
     assert relocated(domicile) == {held.unique}
     dump = Dump.of(domicile)
@@ -265,7 +265,7 @@ def test_what_was_released_and_shares_a_held_object(domicile: Domicile) -> None:
     placed, ended = place_hold(domicile), place_hold(domicile, Scope.subject("w"))
     dump = Dump.of(domicile)
     days_go_by(domicile, 2)
-    erasure = erase(domicile.store.tenant("acme-eu"), Scope.subject("w"))
+    erasure = erase(domicile.store.tenant("acme-eu").bind(SERVICE), Scope.subject("w"))
     release_holds(domicile, ended)
     before = {key for key in stored_keys(domicile) if key.startswith("held/")}
 
@@ -303,7 +303,7 @@ def test_what_is_left_of_a_pack_that_was_compacted(domicile: Domicile) -> None:
     report = recover_catalog(domicile)
 
     assert (report.reattached, report.lost_records, dict(report.orphaned)) == (1, 0, {})
-    t = domicile.store.tenant("acme-eu")
+    t = domicile.store.tenant("acme-eu").bind(SERVICE)
     assert get(t, stay[1]) == b"w"
     for record_id in (goes, stay[0]):
         with pytest.raises(Erased):

@@ -18,7 +18,7 @@ from storage.errors import CatalogRestored, Erased
 from storage.initialize import init
 from storage.model import DataClass, Scope
 from storage.settings import RegionSettings, Settings
-from storage.testing import Domicile, FakeClock
+from storage.testing import SERVICE, Domicile, FakeClock
 from storage.testing.harness import memory_directory
 from tests.support.actions import GONE, erase, get, is_complete, work
 from tests.support.catalogs.backups import (
@@ -141,7 +141,7 @@ def test_a_server_that_is_set_back_in_its_place(machine: Machine) -> None:
 
     assert (report.changed, report.events) == ((), 1)
     with pytest.raises(Erased):
-        get(domicile.store.tenant("acme-eu"), mine)
+        get(domicile.store.tenant("acme-eu").bind(SERVICE), mine)
     work(domicile, hours=1)
     assert is_complete(domicile, erasure)
 
@@ -171,7 +171,7 @@ def test_a_standby_that_lags(machine: Machine) -> None:
         domicile.open()
     report = recover_catalog(domicile)
 
-    t = domicile.store.tenant("acme-eu")
+    t = domicile.store.tenant("acme-eu").bind(SERVICE)
     assert get(t, kept) == b"mine"
     with pytest.raises(GONE):
         get(t, mine)
@@ -207,7 +207,7 @@ def test_a_restore_to_a_moment(machine: Machine) -> None:
     report = recover_catalog(domicile)
 
     assert (report.events, report.lost_records) == (1, 0)
-    t = domicile.store.tenant("acme-eu")
+    t = domicile.store.tenant("acme-eu").bind(SERVICE)
     assert get(t, kept) == b"after the base backup"
     with pytest.raises(Erased):
         get(t, mine)

@@ -30,7 +30,7 @@ from storage.errors import (
 from storage.logs import make_logger
 from storage.model import Purpose, Reason, Scope
 from storage.settings import Settings
-from storage.testing import Domicile
+from storage.testing import SERVICE, Domicile
 from storage.workers.loop import Duty, Worker
 from tests.support.catalogs.databases import catalog_of, with_urls
 from tests.support.cli_harness import CommandLine, ensure_tenant
@@ -126,12 +126,12 @@ def test_the_other_region_is_served(
 ) -> None:
     """Tenants of the region that did not open get its error; all others notice nothing."""
     with fault(apart) as settings, process(apart, settings) as store:
-        here = store.tenant("acme-eu")
+        here = store.tenant("acme-eu").bind(SERVICE)
         assert here.get(here.put(PROMPT, BODY).id, purpose=Purpose.SERVE).body == BODY
         here.erase(Scope.subject("u"), reason=Reason.SUBJECT_REQUEST)
         for call in (
-            lambda: store.tenant("acme-us"),
-            lambda: store.tenant("nobody"),
+            lambda: store.tenant("acme-us").bind(SERVICE),
+            lambda: store.tenant("nobody").bind(SERVICE),
             lambda: store.erasures(AWAY),
         ):
             with pytest.raises(error, match=AWAY):
@@ -153,10 +153,10 @@ def test_a_region_opens_when_its_fault_is_over(
         with fault(apart) as settings:
             store = stack.enter_context(process(apart, settings))
             with pytest.raises(error):
-                store.tenant("acme-us")
+                store.tenant("acme-us").bind(SERVICE)
         assert store.tenant("acme-us").put(PROMPT, BODY).stored
         with pytest.raises(UnknownTenant):
-            store.tenant("nobody")
+            store.tenant("nobody").bind(SERVICE)
         status = store.status()
         assert [found.region for found in status.regions] == [HOME, AWAY]
         assert status.failed == {}
@@ -198,7 +198,7 @@ def test_an_unexpected_error_of_an_opening(apart: Domicile) -> None:
     with open_store(apart.settings, dependencies=dependencies, log=make_logger(out)) as store:
         assert store.tenant("acme-eu").put(PROMPT, BODY).stored
         with pytest.raises(Unavailable, match=AWAY):
-            store.tenant("acme-us")
+            store.tenant("acme-us").bind(SERVICE)
     assert '"region_not_opened"' in out.getvalue()
     assert "ZeroDivisionError" in out.getvalue()
 
@@ -221,7 +221,7 @@ def test_a_known_tenant_does_not_wait_for_another_region(
 ) -> None:
     """Its home is asked first: a catalog elsewhere may take its time not to answer."""
     monkeypatch.setattr("storage.client.homes._CACHED", -1.0)  # seconds
-    t = apart.store.tenant("acme-us")
+    t = apart.store.tenant("acme-us").bind(SERVICE)
     with apart.catalog_faults(HOME) as faults:
         t.list()
         assert faults.statements == 0

@@ -23,7 +23,7 @@ from storage.model import (
 )
 from storage.retirement import retire
 from storage.settings import Settings
-from storage.testing import Domicile
+from storage.testing import SERVICE, Domicile
 from tests.support.catalogs.databases import as_role, catalog_of, with_urls
 from tests.support.holds import SOON, place_hold, release_holds
 from tests.support.holds import open_held as opened_for_counsel
@@ -62,7 +62,7 @@ class TestRoles:
         turn_into(roles, "domicile_admin", original)
         roles.tenant(retention={DataClass.FINE_TUNING_FILE: 400})
         turn_into(roles, "domicile_service", original)
-        t = roles.store.tenant("acme-eu")
+        t = roles.store.tenant("acme-eu").bind(SERVICE)
         kept, gone = (t.new_id(DataClass.PROMPT) for _ in range(2))
         both = [NewRecord(DataClass.PROMPT, b"hello", i, str(i)) for i in (kept, gone)]
         assert [result.id for result in t.put_many(both)] == [kept, gone]
@@ -141,7 +141,7 @@ class TestRoles:
             roles.pass_time(hours=1)
         turn_into(roles, "domicile_admin", original)
 
-        t = roles.store.tenant("acme-eu")
+        t = roles.store.tenant("acme-eu").bind(SERVICE)
         (found,) = t.objections()
         assert found.left == 0
         assert found.gone is not None

@@ -8,7 +8,7 @@ import pytest
 from storage.catalog import tables as t
 from storage.model import DataClass, Purpose, RecordId
 from storage.ports import ItemKind
-from storage.testing import Domicile
+from storage.testing import SERVICE, Domicile
 from storage.testing.harness import Kind
 from tests.support.actions import erase, get, is_complete, work
 from tests.support.inspect.stored import home
@@ -43,7 +43,7 @@ def reads_from(domicile: Domicile, put: RecordId, backend: str) -> bool:
     others = [name for name in ("eu-a", "eu-b") if name != backend]
     domicile.take_down(*others)
     domicile.open()
-    read = get(domicile.store.tenant("acme-eu"), put) == b"mine"
+    read = get(domicile.store.tenant("acme-eu").bind(SERVICE), put) == b"mine"
     domicile.bring_back(*others)
     return read
 
@@ -172,7 +172,10 @@ def test_an_orphan_goes_after_a_grace_period(
     assert scrubbed(domicile) == {"orphan/purged": 1}
     assert traces_of(domicile, STRAY) == []
     assert nothing_is_wrong(domicile)
-    assert domicile.store.tenant("acme-eu").get(put, purpose=Purpose.SERVE).body == b"mine"
+    assert (
+        domicile.store.tenant("acme-eu").bind(SERVICE).get(put, purpose=Purpose.SERVE).body
+        == b"mine"
+    )
 
 
 @pytest.mark.parametrize("kind", ["held", "hold_key", "ledger"])
@@ -206,7 +209,7 @@ def test_a_replica_that_came_back_is_purged_again(domicile: Domicile, put: Recor
     (key,) = keys_of(domicile)
     data = domicile.backends["eu-a"].inner.get(key)
     domicile.take_down("eu-b")
-    erasure = erase(domicile.store.tenant("acme-eu"))
+    erasure = erase(domicile.store.tenant("acme-eu").bind(SERVICE))
     work(domicile)
     assert traces_of(domicile, key) == []
 

@@ -8,7 +8,7 @@ from sqlalchemy import text
 import regions
 from storage.model import DataClass, RecordId
 from storage.ports import ItemKind
-from storage.testing import Domicile, Server, new_domicile
+from storage.testing import SERVICE, Domicile, Server, new_domicile
 from storage.testing.harness import Kind
 from tests.support.actions import get, put_file, work
 from tests.support.inspect.stored import home
@@ -78,7 +78,7 @@ def test_versions_markers_and_uploads_go_with_their_replica(
     (new,) = keys_of(domicile)
     assert [trace.kind for trace in traces_of(domicile, new)] == [ItemKind.OBJECT]
     assert scrubbed(domicile, share=1.0) == {}
-    assert get(domicile.store.tenant("acme-eu"), put) == b"mine"
+    assert get(domicile.store.tenant("acme-eu").bind(SERVICE), put) == b"mine"
 
 
 def test_an_unfinished_upload_that_no_row_knows_of(domicile: Domicile) -> None:

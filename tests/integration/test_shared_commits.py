@@ -10,7 +10,7 @@ from sqlalchemy import event, select
 
 from storage.catalog import tables as t
 from storage.catalog.kinds import ObjectKind, replica_of
-from storage.client.tenant import Tenant
+from storage.client.tenant import BoundTenant
 from storage.errors import (
     Abandoned,
     BackendUnavailable,
@@ -33,7 +33,7 @@ o, r = t.object_.c, t.replica.c
 
 
 @pytest.fixture
-def tenants(domicile: Domicile) -> Iterator[list[Tenant]]:
+def tenants(domicile: Domicile) -> Iterator[list[BoundTenant]]:
     """Dedicated tenants, with their day keys, whose next records are flushed together."""
     found = [domicile.tenant(name, dedicated=True) for name in NAMES]
     for tenant in found:
@@ -44,7 +44,7 @@ def tenants(domicile: Domicile) -> Iterator[list[Tenant]]:
     writer._lanes = plain
 
 
-def put_together(tenants: list[Tenant]) -> list[Future[PutResult]]:
+def put_together(tenants: list[BoundTenant]) -> list[Future[PutResult]]:
     """Put a record of each, in one flush."""
     futures = [
         tenant.submit(NewRecord(DataClass.PROMPT, tenant.id.encode(), subject="u"))
@@ -86,7 +86,7 @@ def during_the_put(domicile: Domicile, happens: Callable[[], object]) -> None:
     domicile.backends["eu-a"].inject(once, "put", prefix="pack/")
 
 
-def test_they_share_two_commits(domicile: Domicile, tenants: list[Tenant]) -> None:
+def test_they_share_two_commits(domicile: Domicile, tenants: list[BoundTenant]) -> None:
     """And no pack: each is on its backends with the record of its tenant alone."""
     commits: list[object] = []
     engine = home(domicile).catalog.engine
@@ -108,7 +108,7 @@ def test_they_share_two_commits(domicile: Domicile, tenants: list[Tenant]) -> No
     assert sorted(row.tenant for row in rows) == sorted(NAMES * 2)
 
 
-def test_one_that_is_erased_meanwhile(domicile: Domicile, tenants: list[Tenant]) -> None:
+def test_one_that_is_erased_meanwhile(domicile: Domicile, tenants: list[BoundTenant]) -> None:
     """Its bytes go, and its erasure waits for them; those of the others stay."""
     erasures = []
     during_the_put(domicile, lambda: erasures.append(erase(tenants[1])))
@@ -128,14 +128,14 @@ def test_one_that_is_erased_meanwhile(domicile: Domicile, tenants: list[Tenant])
     assert receipt.state.value == "complete"
 
 
-def test_one_whose_terms_change(domicile: Domicile, tenants: list[Tenant]) -> None:
+def test_one_whose_terms_change(domicile: Domicile, tenants: list[BoundTenant]) -> None:
     """Only its writes were placed by what does not hold any more."""
     shorter = {DataClass.PROMPT: 7}
     during_the_put(domicile, lambda: domicile.tenant("two", dedicated=True, retention=shorter))
     assert answers(put_together(tenants)) == [True, TermsChanged, True]
 
 
-def test_one_that_is_abandoned(domicile: Domicile, tenants: list[Tenant]) -> None:
+def test_one_that_is_abandoned(domicile: Domicile, tenants: list[BoundTenant]) -> None:
     """The reaper was first. The others are committed without it, and its row is not there."""
 
     def reap() -> None:
@@ -150,7 +150,7 @@ def test_one_that_is_abandoned(domicile: Domicile, tenants: list[Tenant]) -> Non
     assert get(tenants[0], futures[0].result().id) == b"one"
 
 
-def test_one_that_no_backend_takes(domicile: Domicile, tenants: list[Tenant]) -> None:
+def test_one_that_no_backend_takes(domicile: Domicile, tenants: list[BoundTenant]) -> None:
     """The others are where they belong."""
 
     def refuse(call: Call) -> object:
@@ -163,7 +163,7 @@ def test_one_that_no_backend_takes(domicile: Domicile, tenants: list[Tenant]) ->
     assert answers(put_together(tenants)) == [True, TooFewReplicas, True]
 
 
-def test_one_that_is_stored_already(tenants: list[Tenant]) -> None:
+def test_one_that_is_stored_already(tenants: list[BoundTenant]) -> None:
     """Its caller has the answer of the first call, and needs no pack."""
     new = NewRecord(DataClass.PROMPT, b"twice", tenants[1].new_id(DataClass.PROMPT))
     tenants[1].submit(new).result()
@@ -178,7 +178,7 @@ def test_one_that_is_stored_already(tenants: list[Tenant]) -> None:
 
 @pytest.mark.parametrize("loss", ["before", "after"])
 def test_the_answer_to_their_commit_is_lost(
-    domicile: Domicile, tenants: list[Tenant], loss: str
+    domicile: Domicile, tenants: list[BoundTenant], loss: str
 ) -> None:
     """Each caller hears what the catalog says of its own record."""
     with domicile.catalog_faults() as faults:
@@ -202,7 +202,7 @@ def day_key(domicile: Domicile, name: str, *, stale: bool = False) -> NewKey:
 
 
 def test_keys_that_are_made_together_are_objects_of_their_own(
-    domicile: Domicile, tenants: list[Tenant]
+    domicile: Domicile, tenants: list[BoundTenant]
 ) -> None:
     """Each is erased alone. One whose terms changed, or that no backend takes, is not made."""
 

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from storage.model import DataClass, Purpose
-from storage.testing import Domicile, Gate, wait_at
+from storage.testing import SERVICE, Domicile, Gate, wait_at
 from storage.testing.harness import Kind
 from storage.testing.s3 import Answer, Request, S3Server
 
@@ -54,7 +54,7 @@ def test_a_replica_that_drips_is_left_for_another(
     """The key and the bytes come from the other backend, before the time of the first is over."""
     put = domicile.tenant().put(DataClass.PROMPT, BODY)
     domicile.open()  # no key is in memory
-    t = domicile.store.tenant("acme-eu")
+    t = domicile.store.tenant("acme-eu").bind(SERVICE)
     asked = drip()
 
     began = time.monotonic()
@@ -74,7 +74,11 @@ class TestADiskThatHangs:
         """The key and the bytes come from the other one; later reads do not even ask it."""
         first, second = (domicile.tenant().put(DataClass.PROMPT, BODY).id for _ in range(2))
         domicile.open()  # no key is in memory
-        t, gate, disk = domicile.store.tenant("acme-eu"), Gate(), domicile.backends["eu-a"]
+        t, gate, disk = (
+            domicile.store.tenant("acme-eu").bind(SERVICE),
+            Gate(),
+            domicile.backends["eu-a"],
+        )
         disk.inject(wait_at(gate), "get")
         before, began = disk.count("get"), time.monotonic()
 
@@ -89,7 +93,7 @@ class TestADiskThatHangs:
         """It may answer after all."""
         put = domicile.tenant().put(DataClass.PROMPT, BODY).id
         domicile.open()
-        t, gate = domicile.store.tenant("acme-eu"), Gate()
+        t, gate = domicile.store.tenant("acme-eu").bind(SERVICE), Gate()
         domicile.take_down("eu-b")
         domicile.backends["eu-a"].inject(wait_at(gate), "get")
         with ThreadPoolExecutor(1) as aside:

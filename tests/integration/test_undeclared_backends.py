@@ -14,14 +14,15 @@ from storage.errors import BackendUndeclared, KeyUnavailable, Unavailable
 from storage.initialize import init
 from storage.model import DataClass, Purpose, RecordId, Scope
 from storage.objects.keyring import KeyRing
+from storage.packs.openings import for_tenant
 from storage.packs.reader import Reader
 from storage.policy import Stage
 from storage.region import Backends, OpenRegion
 from storage.retirement import retire, retire_open
-from storage.testing import Domicile
+from storage.testing import SERVICE, Domicile
 from tests.integration.test_vacate import change, work_on
 from tests.support.actions import erase, get, is_complete, purge_all
-from tests.support.cli_harness import CommandLine
+from tests.support.cli_harness import READ, CommandLine
 from tests.support.inspect.stored import HOME, home
 from tests.support.topologies import delete_entry, three_backends
 from tests.support.topology_files import EU, SHIPPED, edit
@@ -88,7 +89,7 @@ def test_after_its_statement_the_entry_is_not_needed(domicile: Domicile, tmp_pat
     domicile.open()
     init(domicile.settings, dependencies=domicile.dependencies)
 
-    erasure = erase(domicile.store.tenant("acme-eu"), Scope.tenant())
+    erasure = erase(domicile.store.tenant("acme-eu").bind(SERVICE), Scope.tenant())
     work_on(domicile)
     assert is_complete(domicile, erasure)
     with home(domicile).catalog.begin() as connection:  # as a worker of an older topology does
@@ -149,7 +150,11 @@ def test_commands_say_so(line: CommandLine, tmp_path: Path) -> None:
     changed = {"DOMICILE_TOPOLOGY": str(without_eu_b(tmp_path))}
     line("init", environment=changed)
 
-    for command in (["get", "acme-eu", record, "--purpose", "serve"], ["status"], ["doctor"]):
+    for command in (
+        ["get", "acme-eu", record, *READ],
+        ["status"],
+        ["doctor"],
+    ):
         result = line(*command, environment=changed)
         assert result.exit_code == Exit.CONFIGURATION, result.output
         assert "eu-b" in result.output
@@ -157,12 +162,17 @@ def test_commands_say_so(line: CommandLine, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("known", ["eu-a", "eu-b"])
+def reader_of(region: OpenRegion, keys: KeyRing) -> Reader:
+    """Return what a service of the tenant reads with."""
+    return Reader(region, keys, for_tenant(region, SERVICE, Purpose.SERVE))
+
+
 def test_a_process_that_is_open_reads_the_other_replica(domicile: Domicile, known: str) -> None:
     """A replica on a backend that is not known is passed over, of the body and of the key."""
     record = put(domicile)
     region = alone(home(domicile), known)
 
-    found = Reader(region, KeyRing(region)).get("acme-eu", record, Purpose.SERVE)
+    found = reader_of(region, KeyRing(region)).get("acme-eu", record)
 
     assert found.body == b"mine"
 
@@ -173,11 +183,9 @@ def test_without_any_known_backend_it_is_unavailable(domicile: Domicile) -> None
     region = replace(home(domicile), backends=Backends())
 
     with pytest.raises(KeyUnavailable):
-        Reader(region, KeyRing(region)).get("acme-eu", record, Purpose.SERVE)
+        reader_of(region, KeyRing(region)).get("acme-eu", record)
     with pytest.raises(Unavailable, match="No replica can be read now"):
-        Reader(region, domicile.homes.served("eu-central-1").keys).get(
-            "acme-eu", record, Purpose.SERVE
-        )
+        reader_of(region, domicile.homes.served("eu-central-1").keys).get("acme-eu", record)
 
     assert get(domicile.tenant(), record) == b"mine"
 

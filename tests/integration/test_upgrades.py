@@ -19,7 +19,7 @@ from storage.evidence.receipts import verify
 from storage.initialize import init
 from storage.model import DataClass, Purpose, Reason, Scope
 from storage.settings import RegionSettings, Settings
-from storage.testing import Domicile, Server
+from storage.testing import SERVICE, Domicile, Server
 from tests.support.catalogs.databases import HOME, catalog_of
 from tests.support.catalogs.versions import ALL, SHIPPED, SYNTHETIC, Versions, versions, works
 from tests.support.cli_harness import CommandLine
@@ -238,7 +238,7 @@ class TestTwoTopologies:
         old = domicile.tenant()
         early = old.new_id(DataClass.PROMPT)
         with open_store(settings, dependencies=domicile.dependencies) as store:
-            new = store.tenant(old.id)
+            new = store.tenant(old.id).bind(SERVICE)
             longer, shorter = (t.put(DataClass.PROMPT, b"hello") for t in (old, new))
 
             assert longer.deadline is not None

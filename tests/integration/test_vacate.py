@@ -12,11 +12,11 @@ from sqlalchemy import select
 from storage.catalog import departures
 from storage.catalog import tables as t
 from storage.catalog.departures import Departure
-from storage.client.tenant import Tenant
+from storage.client.tenant import BoundTenant
 from storage.errors import KeyUnavailable, PlacementUnsatisfied
 from storage.evidence.departures import verify_statement
 from storage.model import DataClass, Purpose
-from storage.testing import Domicile, forbid
+from storage.testing import SERVICE, Domicile, forbid
 from tests.support.actions import duty, erase, get, is_complete, work
 from tests.support.holds import open_held, place_hold
 from tests.support.inspect.stored import home
@@ -119,9 +119,9 @@ def test_nothing_is_missing_where_a_backend_was(domicile: Domicile, tmp_path: Pa
     assert [b.missing for b in domicile.store.status().regions[0].backends] == [0, 0, 0]
 
 
-def tenant_of(domicile: Domicile) -> Tenant:
+def tenant_of(domicile: Domicile) -> BoundTenant:
     """Return the tenant of the store that is open now."""
-    return domicile.store.tenant("acme-eu")
+    return domicile.store.tenant("acme-eu").bind(SERVICE)
 
 
 def test_nothing_new_goes_there(domicile: Domicile, tmp_path: Path) -> None:

@@ -35,7 +35,7 @@ from storage.model import (
 )
 from storage.policy import Pace, erasure_lateness, expiry_lateness
 from storage.region import Limits
-from storage.testing import Domicile, FakeClock, FaultyBackend
+from storage.testing import SERVICE, Domicile, FakeClock, FaultyBackend
 from storage.testing.harness import Server
 
 HOME = "eu-central-1"
@@ -145,7 +145,7 @@ class Life:
             self._erase(self.random.choice(list(TENANTS)))
 
     def _write(self, tenant: str) -> None:
-        t = self.domicile.store.tenant(tenant)
+        t = self.domicile.store.tenant(tenant).bind(SERVICE)
         wishes = [
             NewRecord(
                 self.random.choice([DataClass.PROMPT, DataClass.COMPLETION]),
@@ -163,7 +163,10 @@ class Life:
             self.kept.append(Kept(tenant, result.id, wish.body, wish.subject or "", until))
 
     def _erase(self, tenant: str) -> None:
-        t, subject = self.domicile.store.tenant(tenant), f"u{self.random.randrange(SUBJECTS)}"
+        t, subject = (
+            self.domicile.store.tenant(tenant).bind(SERVICE),
+            f"u{self.random.randrange(SUBJECTS)}",
+        )
         try:
             erasure = t.erase(Scope.subject(subject), reason=Reason.SUBJECT_REQUEST)
         except LedgerUnwritten:
@@ -260,7 +263,12 @@ class Life:
     def _expect(self, kept: Kept, *, gone: bool) -> None:
         self.tally.counts["reads"] += 1
         try:
-            body = self.domicile.store.tenant(kept.tenant).get(kept.id, purpose=Purpose.SERVE).body
+            body = (
+                self.domicile.store.tenant(kept.tenant)
+                .bind(SERVICE)
+                .get(kept.id, purpose=Purpose.SERVE)
+                .body
+            )
         except _GONE as error:
             if not gone:
                 self._blame(f"{kept.id} is lost: {error.code}")

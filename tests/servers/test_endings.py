@@ -17,7 +17,7 @@ from storage.evidence.drains import verify_drain
 from storage.evidence.retirements import verify_region
 from storage.model import DataClass, Scope
 from storage.retirement import Remaining, retire
-from storage.testing import Domicile, Server
+from storage.testing import SERVICE, Domicile, Server
 from tests.servers.ceph import Ceph
 from tests.servers.lifecycle import PLACES, Buckets, OnCeph, Outage, on_ceph, reopen, settled
 from tests.support.actions import erase, get, work
@@ -68,7 +68,7 @@ def test_drain(opened: tuple[OnCeph, Buckets], ceph: Ceph) -> None:
 
     assert [each.backend for each in receipt.backends] == ["eu-a"]
     assert keys_in(buckets, "eu-a") == {marker.NAME}
-    tenant = domicile.store.tenant("acme-eu")
+    tenant = domicile.store.tenant("acme-eu").bind(SERVICE)
     domicile.take_down("eu-a")
     assert (get(tenant, record), get(tenant, file)) == (b"mine", body)
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 import structlog
 
-from storage.client.tenant import Tenant
+from storage.client.tenant import BoundTenant
 from storage.errors import (
     BackendError,
     Expired,
@@ -26,7 +26,7 @@ from storage.evidence.departures import verify_statement
 from storage.evidence.receipts import verify
 from storage.model import DataClass, ErasureState, Purpose
 from storage.ports import ItemKind
-from storage.testing import Domicile, FaultyBackend, Server
+from storage.testing import SERVICE, Domicile, FaultyBackend, Server
 from storage.workers.retire import retire
 from tests.servers.ceph import Ceph
 from tests.servers.lifecycle import Buckets, Fault, OnCeph, Outage, on_ceph, reopen, settled
@@ -75,14 +75,14 @@ def ours(domicile: Domicile) -> FaultyBackend:
 
 
 @pytest.fixture
-def tenant(domicile: Domicile) -> Tenant:
+def tenant(domicile: Domicile) -> BoundTenant:
     """A tenant whose prompts expire soon, and who has a day key."""
     tenant = domicile.tenant(retention=SOON)
     tenant.put(DataClass.PROMPT, b"the day key is made", subject="other")
     return tenant
 
 
-def without(domicile: Domicile, tenant: Tenant, record: object, other: str = "eu-b") -> bytes:
+def without(domicile: Domicile, tenant: BoundTenant, record: object, other: str = "eu-b") -> bytes:
     """Read a record while another backend is away."""
     domicile.take_down(other)
     try:
@@ -92,7 +92,7 @@ def without(domicile: Domicile, tenant: Tenant, record: object, other: str = "eu
         domicile.bring_back(other)
 
 
-def test_put(domicile: Domicile, tenant: Tenant, ours: FaultyBackend, outage: Outage) -> None:
+def test_put(domicile: Domicile, tenant: BoundTenant, ours: FaultyBackend, outage: Outage) -> None:
     """It is acknowledged with one replica; the other is made later, and no attempt stays."""
     outage.at(ours, "put", prefix="pack/")
     record = tenant.put(DataClass.PROMPT, b"mine").id
@@ -104,7 +104,7 @@ def test_put(domicile: Domicile, tenant: Tenant, ours: FaultyBackend, outage: Ou
     assert without(domicile, tenant, record) == b"mine"
 
 
-def test_put_without_a_gateway(domicile: Domicile, tenant: Tenant, outage: Outage) -> None:
+def test_put_without_a_gateway(domicile: Domicile, tenant: BoundTenant, outage: Outage) -> None:
     """It is refused, and the same put succeeds after the return. Nothing of the first stays."""
     record = tenant.new_id(DataClass.PROMPT)
     outage.where = ("eu-a", "eu-b")
@@ -121,7 +121,9 @@ def test_put_without_a_gateway(domicile: Domicile, tenant: Tenant, outage: Outag
     assert len([key for key in stored_keys(domicile) if key.startswith("pack/")]) == 4
 
 
-def test_multipart(domicile: Domicile, tenant: Tenant, ours: FaultyBackend, outage: Outage) -> None:
+def test_multipart(
+    domicile: Domicile, tenant: BoundTenant, ours: FaultyBackend, outage: Outage
+) -> None:
     """The parts that were sent go, and the file is copied whole."""
     body = os.urandom(20 * MIB)
     outage.at(ours, "upload.write", prefix="pack/", nth=12)
@@ -137,7 +139,9 @@ def test_multipart(domicile: Domicile, tenant: Tenant, ours: FaultyBackend, outa
     assert without(domicile, tenant, record) == body
 
 
-def test_range(domicile: Domicile, tenant: Tenant, ours: FaultyBackend, outage: Outage) -> None:
+def test_range(
+    domicile: Domicile, tenant: BoundTenant, ours: FaultyBackend, outage: Outage
+) -> None:
     """Each range comes from where the file can be read."""
     body = os.urandom(20 * MIB)
     record = tenant.put_file(BytesIO(body)).id
@@ -153,7 +157,7 @@ def test_range(domicile: Domicile, tenant: Tenant, ours: FaultyBackend, outage: 
 
 @pytest.mark.parametrize("call", ["purge", "list_key"])
 def test_erase(
-    domicile: Domicile, tenant: Tenant, ours: FaultyBackend, outage: Outage, call: str
+    domicile: Domicile, tenant: BoundTenant, ours: FaultyBackend, outage: Outage, call: str
 ) -> None:
     """It is unreadable at once, and there is no receipt before the gateway has shown it gone."""
     record = tenant.put(DataClass.PROMPT, b"mine", subject="u").id
@@ -181,7 +185,9 @@ def test_erase(
     assert len([key for key in stored_keys(domicile) if key.startswith("pack/")]) == 2
 
 
-def test_expire(domicile: Domicile, tenant: Tenant, ours: FaultyBackend, outage: Outage) -> None:
+def test_expire(
+    domicile: Domicile, tenant: BoundTenant, ours: FaultyBackend, outage: Outage
+) -> None:
     """Nothing of the day is readable, what is left is shown, and goes after the return."""
     record = tenant.put(DataClass.PROMPT, b"mine").id
     outage.at(ours, "purge", prefix="pack/")
@@ -205,7 +211,7 @@ def held_keys(domicile: Domicile) -> list[tuple[str, str]]:
     return [(b, key) for b in ("eu-a", "eu-b") for k in kinds for key in keys_of(domicile, b, k)]
 
 
-def test_hold(domicile: Domicile, tenant: Tenant, ours: FaultyBackend, outage: Outage) -> None:
+def test_hold(domicile: Domicile, tenant: BoundTenant, ours: FaultyBackend, outage: Outage) -> None:
     """What is held is moved and locked on both: each gateway itself refuses to delete it."""
     record = tenant.put(DataClass.PROMPT, b"mine", subject="u").id
     placed = place_hold(domicile)
@@ -226,7 +232,9 @@ def test_hold(domicile: Domicile, tenant: Tenant, ours: FaultyBackend, outage: O
     assert open_held(domicile, placed, record) == b"mine"
 
 
-def test_release(domicile: Domicile, tenant: Tenant, ours: FaultyBackend, outage: Outage) -> None:
+def test_release(
+    domicile: Domicile, tenant: BoundTenant, ours: FaultyBackend, outage: Outage
+) -> None:
     """The lock goes first, then the bytes, on each backend when it answers."""
     tenant.put(DataClass.PROMPT, b"mine", subject="u")
     placed = place_hold(domicile)
@@ -249,7 +257,7 @@ def test_release(domicile: Domicile, tenant: Tenant, ours: FaultyBackend, outage
 
 @pytest.mark.parametrize("call", ["scan", "get"])
 def test_scrub(
-    domicile: Domicile, tenant: Tenant, ours: FaultyBackend, outage: Outage, call: str
+    domicile: Domicile, tenant: BoundTenant, ours: FaultyBackend, outage: Outage, call: str
 ) -> None:
     """An outage is no finding. The next scrub finds what is missing, and only that."""
     records = [tenant.put(DataClass.PROMPT, b"%d" % n).id for n in range(3)]
@@ -271,7 +279,11 @@ def test_scrub(
 
 @pytest.mark.parametrize("which", ["leaves", "takes"])
 def test_retire(
-    domicile: Domicile, tenant: Tenant, opened: tuple[OnCeph, Buckets], outage: Outage, which: str
+    domicile: Domicile,
+    tenant: BoundTenant,
+    opened: tuple[OnCeph, Buckets],
+    outage: Outage,
+    which: str,
 ) -> None:
     """What is there is elsewhere before it is purged, and the statement comes last."""
     body = os.urandom(9 * MIB)
@@ -279,7 +291,7 @@ def test_retire(
     file = tenant.put_file(BytesIO(body)).id
     settled(domicile)
     reopen(domicile, opened[1].settings("eu-a", "eu-b", "eu-c", retires="eu-a"))
-    tenant = domicile.store.tenant("acme-eu")
+    tenant = domicile.store.tenant("acme-eu").bind(SERVICE)
     if which == "leaves":
         outage.at(domicile.backends["eu-a"], "purge", prefix="pack/")
     else:

@@ -11,11 +11,11 @@ from storage.catalog import tables as t
 from storage.client.homes import Homes
 from storage.client.regions import ServedRegions
 from storage.client.store import Store
-from storage.client.tenant import Tenant
+from storage.client.tenant import BoundTenant, Tenant
 from storage.clock import steady
 from storage.errors import Erased, NotFound
 from storage.model import DataClass, Erasure, ErasureState, Purpose, Reason, RecordId, Scope
-from storage.testing import Domicile
+from storage.testing import SERVICE, Domicile
 from storage.workers.loop import duties
 from tests.support.inspect.stored import HOME, home, homes_of
 
@@ -25,16 +25,21 @@ GONE = (Erased, NotFound)
 
 def put_prompt(domicile: Domicile, subject: str) -> RecordId:
     """Put a short prompt about ``subject``; return its id."""
-    t = domicile.store.tenant("acme-eu")
+    t = domicile.store.tenant("acme-eu").bind(SERVICE)
     return t.put(DataClass.PROMPT, b"mine", subject=subject).id
 
 
 def put_file(domicile: Domicile, subject: str) -> RecordId:
     """Put a small file about ``subject``; return its id."""
-    return domicile.store.tenant("acme-eu").put_file(BytesIO(b"mine"), subject=subject).id
+    return (
+        domicile.store.tenant("acme-eu")
+        .bind(SERVICE)
+        .put_file(BytesIO(b"mine"), subject=subject)
+        .id
+    )
 
 
-def get(t: Tenant, record_id: RecordId) -> bytes:
+def get(t: BoundTenant, record_id: RecordId) -> bytes:
     """Return the body, read for the purpose ``serve``."""
     return t.get(record_id, purpose=Purpose.SERVE).body
 

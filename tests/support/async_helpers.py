@@ -7,14 +7,14 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 from storage import (
+    AsyncBoundTenant,
     AsyncCapture,
     AsyncStore,
-    AsyncTenant,
     DataClass,
     Purpose,
     RecordId,
 )
-from storage.testing import Domicile, Gate
+from storage.testing import SERVICE, Domicile, Gate
 
 T = TypeVar("T")
 
@@ -24,13 +24,15 @@ BODY = bytes(range(256)) * 12_000  # about 3 MiB
 PATIENCE = 60.0  # seconds until a test that waits for something fails
 
 
-def run_async(domicile: Domicile, work: Callable[[AsyncStore, AsyncTenant], Awaitable[T]]) -> T:
+def run_async(
+    domicile: Domicile, work: Callable[[AsyncStore, AsyncBoundTenant], Awaitable[T]]
+) -> T:
     """Run ``work`` in a new event loop, with the store and its tenant ``acme-eu``."""
     domicile.tenant()
 
     async def main() -> T:
         async with asyncio.timeout(PATIENCE), AsyncStore(domicile.store) as store:
-            return await work(store, await store.tenant("acme-eu"))
+            return await work(store, (await store.tenant("acme-eu")).bind(SERVICE))
 
     return asyncio.run(main())
 
@@ -72,7 +74,7 @@ def packs_left(domicile: Domicile) -> list[object]:
 
 def captured_body(domicile: Domicile, record_id: RecordId) -> tuple[bytes, bool]:
     """Return the stored body once the store is closed, and whether it is marked incomplete."""
-    record = domicile.open().tenant("acme-eu").get(record_id, purpose=SERVE)
+    record = domicile.open().tenant("acme-eu").bind(SERVICE).get(record_id, purpose=SERVE)
     return record.body, record.info.incomplete
 
 
@@ -80,7 +82,7 @@ def captured_body(domicile: Domicile, record_id: RecordId) -> tuple[bytes, bool]
 class Request:
     """A request that streams an answer and is canceled in the middle."""
 
-    t: AsyncTenant
+    t: AsyncBoundTenant
     wrote: asyncio.Event = field(default_factory=asyncio.Event)
     sink: AsyncCapture | None = None
 

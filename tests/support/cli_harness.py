@@ -18,6 +18,9 @@ from storage import embedded
 from storage.cli.app import app
 from storage.testing.harness import memory_directory
 
+READ = ("--purpose", "serve", "--actor", "chat")
+"""How the tenant's own service reads."""
+
 ROOT = Path(__file__).resolve().parents[2]
 
 

@@ -5,9 +5,11 @@ from datetime import date
 from sqlalchemy import select
 
 from storage.catalog import tables as t
-from storage.model import DataClass, HoldSpec, PlacedHold, RecordId, Scope
+from storage.model import Actor, ActorKind, DataClass, HoldSpec, PlacedHold, RecordId, Scope
 from storage.testing import Domicile
 from tests.support.inspect.stored import OF_THE_REGION, home
+
+COUNSEL = Actor("counsel-1", ActorKind.EMPLOYEE, employer="operator", location="EU")
 
 SOON = {DataClass.PROMPT: 2, DataClass.COMPLETION: 2}  # what is written at noon expires at midnight
 
@@ -44,7 +46,7 @@ def release_holds(domicile: Domicile, *holds: PlacedHold) -> None:
 
 def open_held(domicile: Domicile, placed: PlacedHold, record_id: RecordId) -> bytes:
     """Return the body, read for the purpose ``legal``."""
-    with domicile.store.admin.holds.open(placed.hold.id, record_id, actor="counsel-1") as file:
+    with domicile.store.admin.holds.open(placed.hold.id, record_id, actor=COUNSEL) as file:
         return b"".join(file.chunks())
 
 

@@ -13,7 +13,7 @@ from sqlalchemy import select
 
 from storage.catalog import tables
 from storage.client.regions import ServedRegion
-from storage.client.tenant import Tenant
+from storage.client.tenant import BoundTenant, Tenant
 from storage.crypto.record import unwrap_key
 from storage.errors import (
     DomicileError,
@@ -148,7 +148,7 @@ def _keys_of_records(served: ServedRegion, region: str) -> Iterator[tuple[str, b
         ]
     for number, (subject, group, key_id, wrapped) in enumerate(rows):
         with suppress(DomicileError):
-            key = served.keys.open(key_id)
+            key = served.keys._open(key_id)
             yield f"{region} key object {key_id}", key
             yield f"{region} record key {number}", unwrap_key(key, wrapped)
         yield f"{region} wrapped key {number}", wrapped
@@ -163,7 +163,7 @@ def prompt_of(t: Tenant, body: str = BODY, **more: object) -> RecordId:
     return t.put(DataClass.PROMPT, body.encode(), **(given | more)).id  # type: ignore[arg-type]
 
 
-def watched(domicile: Domicile, log: StringIO) -> Tenant:
+def watched(domicile: Domicile, log: StringIO) -> BoundTenant:
     """Return a tenant of a store that logs to ``log``."""
     domicile.log = make_logger(log)
     domicile.open()

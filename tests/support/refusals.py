@@ -5,7 +5,7 @@ from collections.abc import Callable
 from datetime import date
 from io import BytesIO
 
-from storage.client.tenant import Tenant
+from storage.client.tenant import BoundTenant
 from storage.model import DataClass, Dpa, Purpose, TenantSpec
 from storage.testing import Domicile
 from tests.support.inspect.rows import all_rows
@@ -44,7 +44,7 @@ def finish_all_work(domicile: Domicile) -> None:
         domicile.run_worker()
 
 
-def ready_tenant(domicile: Domicile) -> Tenant:
+def ready_tenant(domicile: Domicile) -> BoundTenant:
     """Return a tenant that has stored a record today, with no work left to do."""
     t = domicile.tenant()
     t.put(PROMPT, b"before", subject="u")
@@ -52,7 +52,7 @@ def ready_tenant(domicile: Domicile) -> Tenant:
     return t
 
 
-WRITES: dict[str, Callable[[Tenant], object]] = {
+WRITES: dict[str, Callable[[BoundTenant], object]] = {
     "put": lambda t: t.put(PROMPT, BODY, subject=PLANTED, metadata={PLANTED: PLANTED}),
     "put, large": lambda t: t.put(PROMPT, os.urandom(300 * 1024), group=PLANTED),
     "put_file": lambda t: t.put_file(BytesIO(bytes(3 * MIB)), filename=PLANTED),

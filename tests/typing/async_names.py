@@ -8,6 +8,7 @@ from uuid import UUID
 
 from storage import (
     AccountErasure,
+    AsyncBoundTenant,
     AsyncCapture,
     AsyncOpenFile,
     AsyncStore,
@@ -93,7 +94,7 @@ async def many(record: NewRecord) -> AsyncGenerator[NewRecord, None]:
     yield record
 
 
-async def reading(t: AsyncTenant, p: RecordId) -> None:
+async def reading(t: AsyncBoundTenant, p: RecordId) -> None:
     """Reads and erasures."""
     assert_type(await t.get(str(p), purpose=Purpose.SERVE), Record)
     async with t.open(p, purpose=Purpose.FINE_TUNE) as file:
@@ -108,7 +109,7 @@ async def reading(t: AsyncTenant, p: RecordId) -> None:
     assert_type(await t.erase(Scope.tenant(), reason=Reason.CONTRACT_END, ticket="T-1"), Erasure)
 
 
-async def mistakes(t: AsyncTenant, p: RecordId, texts: AsyncIterable[str]) -> None:
+async def mistakes(t: AsyncBoundTenant, p: RecordId, texts: AsyncIterable[str]) -> None:
     """Mistakes that the type checker must report. An unused ignore is an error too."""
     t.get(p, purpose=Purpose.SERVE).body  # type: ignore[attr-defined]  # noqa: B018
     await t.put("prompt", b"")  # type: ignore[arg-type]

@@ -10,6 +10,9 @@ from uuid import UUID
 
 from storage import (
     AccountErasure,
+    Actor,
+    ActorKind,
+    BoundTenant,
     Capture,
     Copy,
     DataClass,
@@ -56,6 +59,8 @@ def opening(settings: Settings) -> None:
 def operating(store: Store, spec: TenantSpec, erasure_id: UUID) -> None:
     """The operators' methods."""
     assert_type(store.tenant("acme-eu"), Tenant)
+    service = Actor("chat", ActorKind.CUSTOMER, employer="acme", location="EU")
+    assert_type(store.tenant("acme-eu").bind(service), BoundTenant)
     assert_type(store.admin.tenants.ensure(spec), None)
     assert_type(store.admin.tenants.remove("acme-eu"), None)
     assert_type(store.admin.tenants.get("acme-eu"), TenantSpec)
@@ -101,7 +106,7 @@ def writing(t: Tenant, p: RecordId, text: str, record: NewRecord) -> None:
     assert_type(sink.failure, DomicileError | None)
 
 
-def reading(t: Tenant, p: RecordId, text: str) -> None:
+def reading(t: BoundTenant, p: RecordId, text: str) -> None:
     """Reads and erasures."""
     assert_type(t.get(p, purpose=Purpose.SERVE), Record)
     assert_type(t.get(text, purpose=Purpose.SERVE).body, bytes)
@@ -147,13 +152,15 @@ def failures(t: Tenant) -> None:
         assert_type((error.retryable, error.message, error.advice), tuple[bool, str, str])
 
 
-def mistakes(t: Tenant, record: NewRecord, p: RecordId) -> None:
+def mistakes(unbound: Tenant, t: BoundTenant, record: NewRecord, p: RecordId) -> None:
     """Mistakes that the type checker must report. An unused ignore is an error too."""
     t.put("prompt", b"")  # type: ignore[arg-type]
     t.put(DataClass.PROMPT, "text")  # type: ignore[arg-type]
     t.put(DataClass.PROMPT, b"", p)  # type: ignore[call-arg]
     t.put(DataClass.PROMPT, b"", subject=b"u")  # type: ignore[arg-type]
     t.put_many([b""])  # type: ignore[list-item]
+    unbound.get(p, purpose=Purpose.SERVE)  # type: ignore[attr-defined]
+    unbound.bind("me")  # type: ignore[arg-type]
     t.get(p)  # type: ignore[call-arg]
     t.get(p, purpose="serve")  # type: ignore[arg-type]
     t.list(subject=7)  # type: ignore[arg-type]

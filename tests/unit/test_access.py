@@ -1,96 +1,63 @@
-"""Which records may be opened, and for which purposes."""
+"""Which records may be opened, for which purposes, and what a permit is good for."""
 
-from datetime import UTC, datetime, timedelta, timezone
+from dataclasses import replace
+from datetime import datetime, timedelta, timezone
 from itertools import product
 
 import pytest
 
-from regions.load import load_topology
 from regions.model import ClassRule, DataClass, Purpose, Service
 from storage.errors import DomicileError, Erased, Expired, NaiveDatetime, PurposeRefused
-from storage.policy import OPEN_PURPOSES, Access, AccessReason, may_open, may_open_held
+from storage.policy import (
+    PERMIT_LIFE,
+    Access,
+    AccessReason,
+    Openable,
+    Permit,
+    may_open,
+)
+from tests.support.openings import (
+    ACTORS,
+    ANNA,
+    MILL,
+    NOW,
+    RECORD,
+    SERVICE,
+    SHIPPED,
+    ask,
+    authority,
+    entry_of,
+    grant_of,
+)
 
-NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
-SHIPPED = load_topology()
 MOMENT = timedelta(microseconds=1)
-
-
-def ask(
-    data_class: DataClass = DataClass.PROMPT,
-    purpose: Purpose | Service = Purpose.SERVE,
-    *,
-    until: datetime | None = NOW + MOMENT,
-    fenced: bool = False,
-) -> Access:
-    """Ask the shipped topology at NOW."""
-    return may_open(
-        SHIPPED,
-        data_class=data_class,
-        purpose=purpose,
-        now=NOW,
-        readable_until=until,
-        fenced=fenced,
-    )
-
-
-@pytest.mark.parametrize(("data_class", "purpose"), list(product(DataClass, Purpose)))
-def test_the_table_of_classes_and_purposes(data_class: DataClass, purpose: Purpose) -> None:
-    """Only the owner's reads, and fine-tuning on the owner's files, open content."""
-    opens = {
-        (DataClass.PROMPT, Purpose.SERVE),
-        (DataClass.COMPLETION, Purpose.SERVE),
-        (DataClass.FINE_TUNING_FILE, Purpose.SERVE),
-        (DataClass.FINE_TUNING_FILE, Purpose.FINE_TUNE),
-    }
-    access = ask(data_class, purpose)
-
-    assert access.allowed == ((data_class, purpose) in opens)
-    if access.allowed:
-        assert access == Access(AccessReason.ALLOWED)
-        access.demand()
-    else:
-        with pytest.raises(PurposeRefused) as caught:
-            access.demand()
-        assert caught.value.reasons == (access.reason,)
 
 
 @pytest.mark.parametrize(("data_class", "service"), list(product(DataClass, Service)))
 def test_the_table_of_classes_and_services(data_class: DataClass, service: Service) -> None:
-    """A copy is made only for a service that the class may be handed to."""
-    access = ask(data_class, service)
+    """A copy is made only for a service that the class may be handed to, and never by a person."""
+    record = replace(RECORD, data_class=data_class)
+    access = ask(record, SERVICE, service)
 
     if service in SHIPPED.classes[data_class].handed_to:
-        assert access == Access(AccessReason.ALLOWED)
+        assert access.allowed
+        person = ask(record, ANNA, service, authority(None, entry_of(ANNA)))
+        assert person == Access(AccessReason.ACTOR_NOT_ALLOWED)
+        assert ask(record, MILL, service, authority(None, entry_of(MILL))).allowed
     else:
         assert access == Access(AccessReason.SERVICE_NOT_ALLOWED)
 
 
-def test_a_purpose_that_is_not_open_stays_shut_whatever_the_topology_says() -> None:
+def test_training_stays_shut_whatever_the_topology_says() -> None:
     """Listing ``train`` in a topology does not make this version open content for training."""
     rule = ClassRule(name=DataClass.PROMPT, retention_days=30, purposes=frozenset(Purpose))
     eager = SHIPPED.model_copy(update={"classes": {DataClass.PROMPT: rule}})
 
-    for purpose in Purpose:
-        access = may_open(
-            eager,
-            data_class=DataClass.PROMPT,
-            purpose=purpose,
-            now=NOW,
-            readable_until=None,
-            fenced=False,
-        )
+    for actor in ACTORS.values():
+        known = authority(grant_of(actor, Purpose.TRAIN), entry_of(actor))
+        access = may_open(eager, RECORD, actor, Purpose.TRAIN, now=NOW, authority=known)
 
-        assert access.allowed == (purpose in OPEN_PURPOSES)
-        assert access.reason == ("allowed" if access.allowed else "purpose_not_open")
-
-
-def test_for_purpose_legal_only_a_hold_counts() -> None:
-    """Fence, expiry and class do not matter; without a hold the reason is ``not_held``."""
-    may_open_held(covered=True).demand()
-    with pytest.raises(PurposeRefused) as caught:
-        may_open_held(covered=False).demand()
-
-    assert caught.value.reasons == ("not_held",)
+        assert access == Access(AccessReason.PURPOSE_NOT_OPEN)
 
 
 def test_a_class_may_keep_an_open_purpose_out() -> None:
@@ -100,18 +67,10 @@ def test_a_class_may_keep_an_open_purpose_out() -> None:
 
 def test_a_class_that_left_the_topology_is_not_opened() -> None:
     """A class without a rule allows no purpose."""
-    access = may_open(
-        SHIPPED.model_copy(update={"classes": {}}),
-        data_class=DataClass.PROMPT,
-        purpose=Purpose.SERVE,
-        now=NOW,
-        readable_until=None,
-        fenced=False,
-    )
+    without = SHIPPED.model_copy(update={"classes": {}})
+    access = may_open(without, RECORD, SERVICE, Purpose.SERVE, now=NOW)
 
     assert access == Access(AccessReason.UNKNOWN_CLASS)
-    with pytest.raises(PurposeRefused):
-        access.demand()
 
 
 @pytest.mark.parametrize(
@@ -122,7 +81,7 @@ def test_nothing_is_opened_from_the_end_of_its_time_on(
     *, until: datetime | None, opens: bool
 ) -> None:
     """To the microsecond. A record without an end stays open until it is deleted."""
-    access = ask(until=until)
+    access = ask(replace(RECORD, readable_until=until))
 
     assert access.allowed == opens
     if not opens:
@@ -134,9 +93,9 @@ def test_the_end_is_the_same_in_every_time_zone() -> None:
     """Moments in different time zones compare correctly; a naive datetime is refused."""
     tokyo = timezone(timedelta(hours=9))
 
-    assert not ask(until=NOW.astimezone(tokyo)).allowed
+    assert not ask(replace(RECORD, readable_until=NOW.astimezone(tokyo))).allowed
     with pytest.raises(NaiveDatetime):
-        ask(until=NOW.replace(tzinfo=None))
+        ask(replace(RECORD, readable_until=NOW.replace(tzinfo=None)))
 
 
 @pytest.mark.parametrize(
@@ -157,8 +116,48 @@ def test_erased_comes_before_expired_before_the_purpose(
     error: type[DomicileError],
 ) -> None:
     """A fenced record is reported as erased, whatever else is true of it."""
-    access = ask(purpose=purpose, until=until, fenced=fenced)
+    access = ask(replace(RECORD, fenced=fenced, readable_until=until), purpose=purpose)
 
     assert access == Access(reason)
     with pytest.raises(error):
         access.demand()
+
+
+class TestPermits:
+    """What a permit is good for."""
+
+    def permit(self, record: Openable = RECORD) -> Permit:
+        """Return one of the tenant's own service."""
+        return ask(record).demand()
+
+    def test_it_names_the_opening(self) -> None:
+        """Who, what and why."""
+        permit = self.permit()
+
+        assert (permit.tenant, permit.unique) == ("acme-eu", b"uid")
+        assert (permit.actor, permit.purpose, permit.grant) == (SERVICE, Purpose.SERVE, None)
+
+    def test_it_is_for_one_record_of_one_tenant(self) -> None:
+        """And nothing else."""
+        permit = self.permit()
+
+        assert permit.covers("acme-eu", b"uid", NOW)
+        assert not permit.covers("beta-eu", b"uid", NOW)
+        assert not permit.covers("acme-eu", b"other", NOW)
+
+    def test_it_ends_after_minutes(self) -> None:
+        """From its end on it covers nothing."""
+        permit = self.permit()
+
+        assert permit.until == NOW + PERMIT_LIFE
+        assert not permit.covers("acme-eu", b"uid", permit.until)
+
+    def test_it_ends_with_the_record_and_with_the_grant(self) -> None:
+        """Whichever comes first."""
+        soon = NOW + timedelta(seconds=1)
+        assert self.permit(replace(RECORD, readable_until=soon)).until == soon
+        grant = grant_of(ANNA, Purpose.ABUSE_INVESTIGATION, until=soon)
+        access = ask(RECORD, ANNA, Purpose.ABUSE_INVESTIGATION, authority(grant, entry_of(ANNA)))
+        permit = access.demand()
+
+        assert (permit.until, permit.grant) == (soon, grant.id)

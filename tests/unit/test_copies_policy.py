@@ -244,9 +244,9 @@ def test_which_statement_confirms_a_deletion(
 @pytest.mark.parametrize("state", CopyState)
 def test_only_a_requested_copy_is_deleted(state: CopyState) -> None:
     """The same predicate decides as for everything else that is destroyed."""
-    permit = may_destroy(what="copy", state=state, held=False, now=NOW)
+    destruction = may_destroy(what="copy", state=state, held=False, now=NOW)
 
-    assert permit.allowed is (state is CopyState.REQUESTED)
+    assert destruction.allowed is (state is CopyState.REQUESTED)
 
 
 def test_a_legal_hold_does_not_keep_copies_at_processors() -> None:

@@ -16,8 +16,8 @@ from storage.policy import (
     Absence,
     AbsenceReason,
     DestroyReason,
+    Destruction,
     ObjectPlan,
-    Permit,
     PlanReason,
     absent,
     accept_id,
@@ -102,9 +102,9 @@ def test_an_object_that_expires_as_the_window_ends_is_not_rewritten() -> None:
 )
 def test_what_is_held_is_destroyed_by_no_path(what: Target, state: str) -> None:
     """A hold protects every target in every state, even long after its day."""
-    permit = may_destroy(what=what, state=state, held=True, now=NOW, day=date(2020, 1, 1))
+    destruction = may_destroy(what=what, state=state, held=True, now=NOW, day=date(2020, 1, 1))
 
-    assert permit == Permit(DestroyReason.HELD)
+    assert destruction == Destruction(DestroyReason.HELD)
 
 
 @pytest.mark.parametrize("what", TARGETS)
@@ -115,18 +115,20 @@ def test_each_target_goes_only_in_its_states(what: Target) -> None:
     since = NOW - 2 * ORPHAN_GRACE
 
     for state in others | states | {"expiring"}:
-        permit = may_destroy(what=what, state=state, held=False, now=NOW, day=TODAY, since=since)
+        destruction = may_destroy(
+            what=what, state=state, held=False, now=NOW, day=TODAY, since=since
+        )
 
-        assert permit.allowed == (state in states)
-        assert permit.reason is (DestroyReason.ALLOWED if state in states else otherwise)
+        assert destruction.allowed == (state in states)
+        assert destruction.reason is (DestroyReason.ALLOWED if state in states else otherwise)
 
 
 def test_a_permit_is_demanded() -> None:
     """Held under a hold, Refused for any other reason; with the reason, and silent if allowed."""
-    Permit(DestroyReason.ALLOWED).demand()
+    Destruction(DestroyReason.ALLOWED).demand()
     for reason in set(DestroyReason) - {DestroyReason.ALLOWED}:
         with pytest.raises(Held if reason is DestroyReason.HELD else Refused) as caught:
-            Permit(reason).demand()
+            Destruction(reason).demand()
 
         assert caught.value.reasons == (reason,)
         assert isinstance(caught.value, Held) == (reason is DestroyReason.HELD)
@@ -137,12 +139,12 @@ def test_a_day_goes_only_when_its_records_can_no_longer_be_read(what: Target) ->
     """From its first midnight on, in UTC. Without a day, nothing is destroyed."""
     midnight = datetime(2026, 3, 1, tzinfo=UTC)
 
-    def ask(now: datetime, day: date | None) -> Permit:
+    def ask(now: datetime, day: date | None) -> Destruction:
         return may_destroy(what=what, state="expiring", held=False, now=now, day=day)
 
     assert ask(midnight, TODAY).allowed
-    assert ask(midnight - MOMENT, TODAY) == Permit(DestroyReason.DAY_NOT_OVER)
-    assert ask(midnight, None) == Permit(DestroyReason.DAY_NOT_OVER)
+    assert ask(midnight - MOMENT, TODAY) == Destruction(DestroyReason.DAY_NOT_OVER)
+    assert ask(midnight, None) == Destruction(DestroyReason.DAY_NOT_OVER)
 
 
 @given(

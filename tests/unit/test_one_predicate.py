@@ -1,7 +1,7 @@
 """Every path that destroys asks one predicate. This test reads the source to find those paths.
 
 A function that marks anything for purge, deletes rows of content, drops a partition, purges a
-backend or asks a processor to delete must call ``may_destroy``, or take its permit as an argument
+backend or asks a processor to delete must call ``may_destroy``, or take its answer as an argument
 and demand it. A new function of this kind must be listed here, and must ask.
 """
 
@@ -96,13 +96,16 @@ def _marks_for_purge(call: ast.Call) -> bool:
 
 
 def asks(function: ast.FunctionDef) -> bool:
-    """Whether it calls ``may_destroy``, or demands the permit that it is given."""
+    """Whether it calls ``may_destroy``, or demands the decision that it is given."""
     for node in ast.walk(function):
         if isinstance(node, ast.Call):
             if isinstance(node.func, ast.Name) and node.func.id == "may_destroy":
                 return True
-            if isinstance(node.func, ast.Attribute) and ast.unparse(node.func) == "permit.demand":
-                return "permit" in {argument.arg for argument in function.args.args}
+            if (
+                isinstance(node.func, ast.Attribute)
+                and ast.unparse(node.func) == "destruction.demand"
+            ):
+                return "destruction" in {argument.arg for argument in function.args.args}
     return False
 
 
@@ -125,15 +128,15 @@ def test_what_destroys_asks(name: str) -> None:
     assert asks(ours()[name])
 
 
-def test_only_the_policy_makes_permits() -> None:
-    """Only the policy makes a Permit, and no caller passes a constant for ``held``."""
+def test_only_the_policy_decides() -> None:
+    """Only the policy makes a Destruction, and no caller passes a constant for ``held``."""
     for path in sorted(ROOT.rglob("*.py")):
         file = path.relative_to(ROOT).as_posix()
         if file.startswith("testing/"):
             continue
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
-                assert node.func.id != "Permit" or file == "policy/erasure.py", file
+                assert node.func.id != "Destruction" or file == "policy/erasure.py", file
                 if node.func.id == "may_destroy":
                     (held,) = [k.value for k in node.keywords if k.arg == "held"]
                     assert not isinstance(held, ast.Constant), file

@@ -14,9 +14,11 @@ from storage.policy import (
     Done,
     EndReason,
     Finding,
+    GrantReason,
     HandOverReason,
     NoticeReason,
     ObjectionReason,
+    PermitReason,
     PlanReason,
     RetentionReason,
     RetireReason,
@@ -27,7 +29,10 @@ from storage.policy import (
 CODES: dict[type[StrEnum], str] = {
     AbsenceReason: "absent left may_still_land",
     AccessReason: "allowed erased expired unknown_class purpose_not_open purpose_not_allowed "
-    "service_not_allowed not_held",
+    "service_not_allowed actor_not_allowed not_held unknown_actor actor_differs actor_not_in_force "
+    "actor_without_agreement outside_residency no_grant grant_for_another outside_grant "
+    "grant_not_approved grant_expired grant_exhausted grant_revoked no_human_review "
+    "customer_not_asked not_flagged",
     CopyTermReason: "allowed too_short",
     DeletionReason: "gone may_still_land before_delivery in_the_future",
     DestroyReason: "allowed held not_given_up not_there not_purging day_not_expiring day_not_over "
@@ -35,6 +40,12 @@ CODES: dict[type[StrEnum], str] = {
     Done: "purged purging replacing moving waiting unmended",
     EndReason: "allowed not_empty not_retiring not_retired",
     Finding: "missing wrong_size corrupt leftover came_back wrong_place orphan foreign",
+    GrantReason: "wrong_time login_not_in_force not_roster_keeper own_entry login_taken "
+    "not_for_customers no_agreement roster_full unknown_tenant purpose_not_granted "
+    "no_human_review actor_not_in_force outside_residency employer_objected hold_missing "
+    "hold_without_legal hold_not_in_force case_missing approver_is_requester approver_is_user "
+    "not_the_customer revoked expired not_approved customer_has_not_approved exhausted "
+    "another_actor",
     HandOverReason: "allowed not_storable unknown_processor no_connector service_not_allowed "
     "outside_residency sub_processor_not_yet sub_processor_ended objected",
     NoticeReason: "too_soon has_begun",
@@ -47,6 +58,9 @@ CODES: dict[type[StrEnum], str] = {
     "backups_sub_processor_ended catalog_objected keys_objected backups_objected "
     "unknown_class service_not_served unknown_residency unknown_home "
     "no_room dpa_missing dpa_not_yet dpa_expired",
+    PermitReason: "permit_needed permit_other_region permit_expired permit_early "
+    "permit_before_start permit_replayed opening_not_counted self_approved approver_not_pinned "
+    "signature_invalid unknown_record",
     RetireReason: "allowed not_declared too_few_left",
     Stage: "proposed provisioned attested routable retiring retired",
     Standing: "open not_yet leaving ended",

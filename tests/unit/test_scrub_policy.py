@@ -84,19 +84,19 @@ def test_a_replica_that_is_being_written_or_purged_is_left_alone(state: ReplicaS
 @given(st.timedeltas(timedelta(), timedelta(days=30)))
 def test_an_orphan_goes_when_its_grace_period_is_over(age: timedelta) -> None:
     """To the microsecond, and not before."""
-    permit = may_destroy(what="orphan", state="unknown", held=False, now=NOW, since=NOW - age)
+    destruction = may_destroy(what="orphan", state="unknown", held=False, now=NOW, since=NOW - age)
 
-    assert permit.allowed == (age >= ORPHAN_GRACE)
-    assert permit.reason == ("allowed" if permit.allowed else "in_grace")
+    assert destruction.allowed == (age >= ORPHAN_GRACE)
+    assert destruction.reason == ("allowed" if destruction.allowed else "in_grace")
 
 
 @pytest.mark.parametrize("state", list(ReplicaState))
 def test_bytes_with_a_row_are_not_an_orphan(state: ReplicaState) -> None:
     """However long ago they were seen without a row: they were announced meanwhile."""
     old = NOW - 10 * ORPHAN_GRACE
-    permit = may_destroy(what="orphan", state=state, held=False, now=NOW, since=old)
+    destruction = may_destroy(what="orphan", state=state, held=False, now=NOW, since=old)
 
-    assert (permit.allowed, permit.reason) == (False, "announced")
+    assert (destruction.allowed, destruction.reason) == (False, "announced")
 
 
 def test_an_orphan_that_was_not_seen_before_stays() -> None:

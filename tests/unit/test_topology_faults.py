@@ -55,7 +55,7 @@ BROKEN = [
     (COMPANIES, '"hosting"', '"catering"', "sub_processors.lindenhost.service", "'hosting'"),
     (RESIDENCIES, '["dpa"]', '["nda"]', "residencies.EU.agreements.1", "'dpa'"),
     (CLASSES, 'name = "prompt"', 'name = "diary"', "classes.diary.name", "'prompt'"),
-    (CLASSES, '["serve"]', '["sell"]', "classes.prompt.purposes.1", "'serve'"),
+    (CLASSES, '["serve", ', '["sell", ', "classes.prompt.purposes.1", "'serve'"),
     (CLASSES, "purge_hours = 24", "purge_hours = 0", "bounds.purge_hours", "equal to 1"),
     (CLASSES, "retention_days = 30", "retention_days = 40000", "classes.prompt.retention_days", ""),
     *(

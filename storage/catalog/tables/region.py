@@ -97,6 +97,7 @@ tenant = Table(
     Column("service", Text, nullable=False),
     Column("dedicated", Boolean, nullable=False),
     Column("retention", JSONB, nullable=False),
+    Column("traits", ARRAY(Text), nullable=False, server_default=text("'{}'")),
     Column("version", Integer, nullable=False),
     Column("created", MOMENT, nullable=False),
     Index("tenant_account", "account"),

@@ -9,7 +9,7 @@ from storage.cli import files
 from storage.cli.opening import opened
 from storage.cli.options import AsJson, RecordText, TenantId, one_of
 from storage.cli.terminal import deliver
-from storage.model import Purpose
+from storage.model import Actor, ActorKind, Purpose
 
 Output = Annotated[
     Path | None, Option("--output", "-o", metavar="FILE", help="Write it to FILE, mode 0600.")
@@ -24,6 +24,7 @@ def get(
     purpose: Annotated[
         Purpose, Option(metavar="PURPOSE", help=f"Why it is read. {one_of(Purpose)}")
     ],
+    actor: Annotated[str, Option(metavar="ID", help="Who reads it: your own id of it.")],
     output: Output = None,
     force: Force = False,
     as_json: AsJson = False,
@@ -34,5 +35,8 @@ def get(
     """
     if output is not None:
         files.check_new(output, force=force)
-    with opened() as store, store.tenant(tenant).open(record_id, purpose=purpose) as file:
-        deliver(file, output, force=force, as_json=as_json)
+    with opened() as store:
+        spec = store.admin.tenants.get(tenant)
+        reader = Actor(actor, ActorKind.CUSTOMER, employer=spec.account, location=spec.residency)
+        with store.tenant(tenant).bind(reader).open(record_id, purpose=purpose) as file:
+            deliver(file, output, force=force, as_json=as_json)

@@ -36,7 +36,7 @@ from storage.cli.output import (
 from storage.cli.terminal import deliver
 from storage.client.homes import ask_each
 from storage.client.store import Store
-from storage.model import DataClass, Hold, HoldSpec, PlacedHold
+from storage.model import Actor, ActorKind, DataClass, Hold, HoldSpec, PlacedHold
 from storage.text import format_size, plural
 
 HoldId = Annotated[str, Argument(metavar="HOLD", help="The hold's id.", show_default=False)]
@@ -233,7 +233,8 @@ def get(
     """
     if output is not None:
         files.check_new(output, force=force)
-    with opened() as store, store.admin.holds.open(hold, record_id, actor=actor) as file:
+    reader = Actor(actor, ActorKind.EMPLOYEE, employer="operator", location="EU")
+    with opened() as store, store.admin.holds.open(hold, record_id, actor=reader) as file:
         deliver(file, output, force=force, as_json=as_json)
 
 

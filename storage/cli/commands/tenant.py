@@ -13,7 +13,7 @@ from storage.cli.output import print_json, print_note, print_page
 from storage.client.homes import ask_each
 from storage.client.store import Store
 from storage.errors import InvalidRequest, Refused
-from storage.model import Agreement, DataClass, Dpa, TenantSpec
+from storage.model import Agreement, DataClass, Dpa, TenantSpec, Trait
 from storage.settings import load_settings, topology_of
 from storage.text import did_you_mean
 
@@ -39,6 +39,10 @@ _DpaUntil = Annotated[
 ]
 _Service = Annotated[str, Option(metavar="NAME", help="The service it uses.")]
 _Dedicated = Annotated[bool, Option(help="Give it its own packs and day keys.")]
+_Traits = Annotated[
+    list[Trait] | None,
+    Option("--trait", help="Who may look into its content, as it asked. Repeatable."),
+]
 
 
 def ensure(  # noqa: PLR0913 - one per option
@@ -52,6 +56,7 @@ def ensure(  # noqa: PLR0913 - one per option
     retention: Retention = None,
     service: _Service = "api",
     dedicated: _Dedicated = False,
+    trait: _Traits = None,
     as_json: AsJson = False,
 ) -> None:
     """Create a tenant, or set its terms to exactly these. A repetition changes nothing.
@@ -67,6 +72,7 @@ def ensure(  # noqa: PLR0913 - one per option
         _agreements(dpa, dpa_until),
         dict(_parse_retention(given) for given in retention or ()),
         dedicated,
+        frozenset(trait or ()),
     )
     with opened() as store:
         try:
@@ -151,7 +157,8 @@ def _agreement(agreement: Agreement) -> str:
 
 def _terms(spec: TenantSpec) -> str:
     days = [f"{name} {days} d" for name, days in sorted(spec.retention.items())]
-    return ", ".join([*days, *(["dedicated"] if spec.dedicated else [])]) or "-"
+    own = ["dedicated"] if spec.dedicated else []
+    return ", ".join([*days, *own, *sorted(spec.traits)]) or "-"
 
 
 def _agreements(signed: str | None, until: str | None) -> tuple[Agreement, ...]:

@@ -15,6 +15,7 @@ from contextlib import asynccontextmanager, suppress
 from functools import partial
 from threading import Event
 from typing import BinaryIO
+from uuid import UUID
 
 from storage.client.aio.files import AsyncCapture, AsyncOpenFile
 from storage.client.aio.sources import (
@@ -27,12 +28,14 @@ from storage.client.aio.sources import (
 )
 from storage.client.aio.threads import Threads
 from storage.client.bulk import Window
-from storage.client.tenant import Tenant
+from storage.client.tenant import BoundTenant, Tenant
 from storage.client.validate import Id, new_record
 from storage.model import (
+    Actor,
     DataClass,
     Erasure,
     Explanation,
+    Grant,
     HandedOver,
     NewRecord,
     Objection,
@@ -161,15 +164,9 @@ class AsyncTenant:
         )
         return AsyncCapture(self._threads, begin)
 
-    async def get(self, id: Id, *, purpose: Purpose) -> Record:
-        """See ``Tenant.get``."""
-        return await self._threads.call(self._tenant.get, id, purpose=purpose)
-
-    @asynccontextmanager
-    async def open(self, id: Id, *, purpose: Purpose) -> AsyncIterator[AsyncOpenFile]:
-        """See ``Tenant.open``."""
-        file = await self._threads.call(self._tenant.open, id, purpose=purpose)
-        yield AsyncOpenFile(self._threads, file)
+    def bind(self, actor: Actor, *, grant: UUID | str | None = None) -> "AsyncBoundTenant":
+        """See ``Tenant.bind``."""
+        return AsyncBoundTenant(self._tenant.bind(actor, grant=grant), self._threads)
 
     async def list(
         self,
@@ -190,10 +187,6 @@ class AsyncTenant:
             limit=limit,
         )
 
-    async def hand_over(self, id: Id, processor: str) -> HandedOver:
-        """See ``Tenant.hand_over``."""
-        return await self._threads.call(self._tenant.hand_over, id, processor)
-
     async def erase(self, scope: Scope, *, reason: Reason, ticket: str | None = None) -> Erasure:
         """See ``Tenant.erase``."""
         return await self._threads.call(self._tenant.erase, scope, reason=reason, ticket=ticket)
@@ -213,6 +206,10 @@ class AsyncTenant:
     async def objections(self) -> Sequence[Objection]:
         """See ``Tenant.objections``."""
         return await self._threads.call(self._tenant.objections)
+
+    async def approve(self, grant: UUID | str, *, by: str) -> Grant:
+        """See ``Tenant.approve``."""
+        return await self._threads.call(self._tenant.approve, grant, by=by)
 
     async def _put_fed(
         self, put: Callable[[Iterable[bytes]], PutResult], chunks: AsyncIterable[bytes]
@@ -249,3 +246,27 @@ class _Watch:
     def _notify(self, _: Future[PutResult]) -> None:
         with suppress(RuntimeError):  # the event loop is closed
             self._loop.call_soon_threadsafe(self._changed.set)
+
+
+class AsyncBoundTenant(AsyncTenant):
+    """``BoundTenant`` for asyncio: the same methods, arguments and errors."""
+
+    def __init__(self, tenant: BoundTenant, threads: Threads) -> None:
+        """Use ``AsyncTenant.bind`` instead."""
+        super().__init__(tenant, threads)
+        self._bound = tenant
+        self.actor, self.grant = tenant.actor, tenant.grant
+
+    async def get(self, id: Id, *, purpose: Purpose) -> Record:
+        """See ``BoundTenant.get``."""
+        return await self._threads.call(self._bound.get, id, purpose=purpose)
+
+    @asynccontextmanager
+    async def open(self, id: Id, *, purpose: Purpose) -> AsyncIterator[AsyncOpenFile]:
+        """See ``BoundTenant.open``."""
+        file = await self._threads.call(self._bound.open, id, purpose=purpose)
+        yield AsyncOpenFile(self._threads, file)
+
+    async def hand_over(self, id: Id, processor: str) -> HandedOver:
+        """See ``BoundTenant.hand_over``."""
+        return await self._threads.call(self._bound.hand_over, id, processor)

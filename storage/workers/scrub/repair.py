@@ -173,11 +173,11 @@ def _orphan(target: Target, key: str) -> Done:
         known = row is not None and row.backend == target.backend
         state = row.state.value if row is not None and known else "unknown"
         since = scrubs.note_orphan(connection, target.backend, key, now)
-    permit = may_destroy(what="orphan", state=state, held=held, now=now, since=since)
+    destruction = may_destroy(what="orphan", state=state, held=held, now=now, since=since)
     if held:
         target.log.error("orphan_not_purged", backend=target.backend, key=key)
         return Done.UNREPAIRED
-    if not permit.allowed:
+    if not destruction.allowed:
         return Done.WAITING
     target.rate.take()
     try:

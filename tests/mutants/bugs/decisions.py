@@ -6,8 +6,8 @@ BUGS = (
     bug(
         "the last moment of a record is readable",
         "policy/access.py",
-        "utc(now) >= utc(readable_until)",
-        "utc(now) > utc(readable_until)",
+        "now >= utc(record.readable_until)",
+        "now > utc(record.readable_until)",
         ACCESS,
     ),
     bug(
@@ -41,7 +41,7 @@ BUGS = (
     bug(
         "a held replica may be destroyed",
         "policy/erasure.py",
-        "    if held:\n        return Permit(DestroyReason.HELD)\n",
+        "    if held:\n        return Destruction(DestroyReason.HELD)\n",
         "",
         POLICY,
         "tests/unit/test_one_predicate.py",
@@ -50,7 +50,7 @@ BUGS = (
         "a day's keys may go before it is over",
         "policy/erasure.py",
         '    if what in ("key", "partition") and (day is None or moment < _midnight(day)):\n'
-        "        return Permit(DestroyReason.DAY_NOT_OVER)\n",
+        "        return Destruction(DestroyReason.DAY_NOT_OVER)\n",
         "",
         POLICY,
         "tests/unit/test_one_predicate.py",
@@ -59,7 +59,7 @@ BUGS = (
         "an orphan is purged at once",
         "policy/erasure.py",
         '    if what == "orphan" and (since is None or moment < utc(since) + ORPHAN_GRACE):\n'
-        "        return Permit(DestroyReason.IN_GRACE)\n",
+        "        return Destruction(DestroyReason.IN_GRACE)\n",
         "",
         SCRUB,
         "tests/unit/test_scrub_policy.py",

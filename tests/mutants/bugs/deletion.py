@@ -76,8 +76,8 @@ BUGS = (
     bug(
         "rows are dropped before an erasure has read them",
         "workers/expire.py",
-        "    if unread or not permit.allowed:",
-        "    if not permit.allowed:",
+        "    if unread or not destruction.allowed:",
+        "    if not destruction.allowed:",
         EXPIRY,
     ),
     bug(

@@ -53,7 +53,7 @@ BUGS = (
         "a copy is handed over before the ledger has it",
         "ledger/handover.py",
         "    commit_event(region, new, "
-        "lambda c: _permitted(region, c, spec.id, record_id, company))\n",
+        "lambda c: _permitted(region, c, actor, (spec.id, record_id), company))\n",
         "    with region.catalog.begin() as connection:\n"
         "        copies.announce(connection, new)\n",
         RECOVER_COPIES,

@@ -74,9 +74,9 @@ BUGS = (
     ),
     bug(
         "a read does not ask for fences",
-        "packs/reader.py",
-        "fenced=found.fenced,",
-        "fenced=False,",
+        "packs/openings.py",
+        "openable(region, found.row, fenced=found.fenced)",
+        "openable(region, found.row, fenced=False)",
         LIFE,
     ),
     bug(

@@ -7,7 +7,7 @@ import pytest
 from storage.catalog import address
 from storage.catalog.connections import TimedConnection
 from storage.catalog.times import Times
-from storage.client.tenant import Tenant
+from storage.client.tenant import BoundTenant
 from storage.model import DataClass, Scope
 from storage.testing import Domicile
 from tests.support.actions import erase, get
@@ -37,7 +37,7 @@ def _status(domicile: Domicile) -> None:
         raise error
 
 
-def calls(t: Tenant, domicile: Domicile) -> dict[str, Callable[[], object]]:
+def calls(t: BoundTenant, domicile: Domicile) -> dict[str, Callable[[], object]]:
     """Return what must not hang."""
     kept = t.put(DataClass.PROMPT, b"kept").id
     return {

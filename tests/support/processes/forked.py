@@ -21,7 +21,7 @@ from random import Random
 from typing import cast
 
 from storage.bootstrap import open_homes, open_store, worker_of
-from storage.client.tenant import Tenant
+from storage.client.tenant import BoundTenant
 from storage.errors import DomicileError
 from storage.logs import make_logger
 from storage.model import (
@@ -35,6 +35,7 @@ from storage.model import (
     Scope,
 )
 from storage.settings import Settings
+from storage.testing import SERVICE
 
 TENANT = "acme-eu"
 SUBJECTS = ("user-0", "user-1", "user-2")
@@ -167,7 +168,7 @@ def put(job: Job, pipe: Connection) -> None:
     """Put records of all kinds without a pause."""
     stopped, chance = _Stopped(), Random(job.seed)
     with open_store(job.settings, log=make_logger()) as store:
-        putter = _Putter(store.tenant(TENANT), Log(job.log), chance)
+        putter = _Putter(store.tenant(TENANT).bind(SERVICE), Log(job.log), chance)
         old = [putter.mint(DataClass.PROMPT) for _ in SUBJECTS]
         pipe.send("ready")
         while not stopped.yes:
@@ -180,7 +181,7 @@ def erase(job: Job, pipe: Connection) -> None:
     """Erase one subject after another; each time read old records and put under an older id."""
     log, rounds = Log(job.log), job.seed
     with open_store(job.settings, log=make_logger()) as store:
-        t = store.tenant(TENANT)
+        t = store.tenant(TENANT).bind(SERVICE)
         putter = _Putter(t, log, Random(job.seed))
         pipe.send("ready")
         for n in range(rounds):
@@ -201,7 +202,7 @@ def _stored(folder: Path, subject: str) -> list[str]:
     return [note.id for note in found if (note.subject, note.said) == (subject, "stored")]
 
 
-def _read(t: Tenant, record_id: str) -> str:
+def _read(t: BoundTenant, record_id: str) -> str:
     try:
         t.get(record_id, purpose=Purpose.SERVE)
     except DomicileError as error:
@@ -212,7 +213,7 @@ def _read(t: Tenant, record_id: str) -> str:
 class _Putter:
     """Puts records and logs the answers. The body follows from the id."""
 
-    def __init__(self, t: Tenant, log: Log, chance: Random) -> None:
+    def __init__(self, t: BoundTenant, log: Log, chance: Random) -> None:
         self._t, self._log, self._chance = t, log, chance
         self._done: list[tuple[Note, int]] = []
 

@@ -8,6 +8,7 @@ from sqlalchemy import select
 
 from storage.catalog import tables as t
 from storage.model import HoldSpec, PlacedHold, RecordInfo, Scope, ScopeKind
+from tests.support.holds import COUNSEL
 from tests.support.stories.calls import TENANTS, Calls
 from tests.support.stories.cluster import Cluster, Process
 from tests.support.stories.model import STORED, RecordModel
@@ -160,7 +161,7 @@ class Holds(Calls):
         assert number is not None
 
         def read() -> bytes:
-            opened = process.store.admin.holds.open(number, rec.id, actor="counsel-1")
+            opened = process.store.admin.holds.open(number, rec.id, actor=COUNSEL)
             with opened as file:
                 return file.read_range(0, file.size)
 

@@ -7,6 +7,7 @@ from uuid import UUID
 from sqlalchemy import select
 
 from storage.catalog import tables as t
+from storage.testing import SERVICE
 from tests.support.stories.calls import EU, TENANTS, Calls
 from tests.support.stories.cluster import Process
 from tests.support.stories.model import STORED, RecordModel
@@ -28,7 +29,7 @@ class ProcessorCopies(Calls):
         rec = self.record(name, op.number)
         if rec is None:
             return
-        region, tenant = TENANTS[name].home, process.store.tenant(name)
+        region, tenant = TENANTS[name].home, process.store.tenant(name).bind(SERVICE)
         company = _COMPANY.get(region, _ELSEWHERE)
         up = self.cluster.troubles[company] in ("up", "pending")
         with self.during(region) as over:

@@ -3,8 +3,9 @@
 from sqlalchemy import select
 
 from storage.catalog import tables as t
-from storage.client.tenant import Tenant
+from storage.client.tenant import BoundTenant
 from storage.model import Purpose, RecordId
+from storage.testing import SERVICE
 from tests.support.stories.calls import TENANTS, Calls
 from tests.support.stories.cluster import Process
 from tests.support.stories.model import STORED, RecordModel
@@ -24,7 +25,8 @@ class Reads(Calls):
             self._read_as_stranger(rec, process)
         elif op.how == "train":
             answer = self.ask(
-                process, lambda: process.store.tenant(name).get(rec.id, purpose=Purpose.TRAIN)
+                process,
+                lambda: process.store.tenant(name).bind(SERVICE).get(rec.id, purpose=Purpose.TRAIN),
             )
             assert answer.code not in (STORED, "KeyUnavailable", "BackendUnavailable")
         else:
@@ -33,14 +35,15 @@ class Reads(Calls):
     def _read_as_stranger(self, rec: RecordModel, process: Process) -> None:
         stranger = next(name for name in self.names if name != rec.tenant)
         answer = self.ask(
-            process, lambda: process.store.tenant(stranger).get(rec.id, purpose=Purpose.SERVE)
+            process,
+            lambda: process.store.tenant(stranger).bind(SERVICE).get(rec.id, purpose=Purpose.SERVE),
         )
         assert answer.code in {"NotFound", "Erased", "killed"}, answer.code
 
     def read(self, rec: RecordModel, process: Process, *, ranges: bool = False) -> None:
         """Read a record, and compare the answer."""
         region = TENANTS[rec.tenant].home
-        tenant = process.store.tenant(rec.tenant)
+        tenant = process.store.tenant(rec.tenant).bind(SERVICE)
         body = rec.content.body
         with self.during(region) as over:
             sure = self._readable(region, rec)
@@ -90,7 +93,7 @@ class Reads(Calls):
         """List a tenant's records, and compare the answer."""
         by = by or Search(0, None, None, None)
         before, happened = self.cluster.clock.now(), self._happened()
-        tenant = process.store.tenant(name)
+        tenant = process.store.tenant(name).bind(SERVICE)
         found: list[tuple[bytes, int]] = []
         after: RecordId | None = None
         while page := tenant.list(
@@ -119,7 +122,7 @@ class Reads(Calls):
 
 
 def _fetch(
-    tenant: Tenant, record_id: RecordId, *, ranges: bool
+    tenant: BoundTenant, record_id: RecordId, *, ranges: bool
 ) -> tuple[list[bytes], dict[str, object]]:
     if not ranges:
         record = tenant.get(record_id, purpose=Purpose.SERVE)

@@ -1,0 +1,198 @@
+"""The writes of one tenant, which ``Tenant`` inherits."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import Future
+from typing import BinaryIO
+
+from storage.catalog.tenants import TenantTerms
+from storage.client.bulk import Source, Window
+from storage.client.files import Capture
+from storage.client.homes import Homes
+from storage.client.validate import (
+    Id,
+    check_class,
+    check_name,
+    check_record,
+    new_record,
+    with_filename,
+)
+from storage.errors import TermsChanged
+from storage.ledger.fence import Sleep
+from storage.model import (
+    DataClass,
+    NewRecord,
+    PutFailure,
+    PutResult,
+    RecordId,
+)
+from storage.packs.prepare import Writer
+from storage.packs.stream import read_chunks
+
+
+class Writes:
+    """What a tenant writes, and the ids that it mints. See ``Tenant``."""
+
+    def __init__(self, homes: Homes, tenant: str, sleep: Sleep) -> None:
+        """Use ``Store.tenant`` instead."""
+        self._homes = homes
+        self._sleep = sleep
+        self.id = tenant
+
+    def new_id(self, data_class: DataClass, *, key: str | None = None) -> RecordId:
+        """Mint the id of a record before it is written.
+
+        With a ``key``, the id is a function of the key, the class, the UTC day and the retention:
+        two processes that handle the same request get the same record. The id can be written for
+        the topology's write window (24 hours in the example topology); after that the write
+        raises StaleId.
+        """
+        check_class(data_class)
+        check_name("key", key)
+        served, terms = self._homes.find(self.id)
+        return served.writer.new_id(terms, data_class, key)
+
+    def put(
+        self,
+        data_class: DataClass,
+        body: bytes,
+        *,
+        id: Id | None = None,
+        subject: str | None = None,
+        group: str | None = None,
+        metadata: Mapping[str, object] | None = None,
+        derived_from: Iterable[Id] = (),
+    ) -> PutResult:
+        """Store a record of at most 16 MiB. Return when the required replicas are durable.
+
+        Repeating the call with the same id and content returns the same result; other content
+        raises IdConflict. Without an id, a new one is minted. Under zero retention nothing is
+        written, and ``stored`` of the result is False.
+        """
+        new = new_record(
+            data_class,
+            body,
+            id=id,
+            subject=subject,
+            group=group,
+            metadata=metadata,
+            derived_from=derived_from,
+        )
+        return self.submit(new).result()
+
+    def submit(self, record: NewRecord) -> Future[PutResult]:
+        """Queue a record and return a future of its result: ``put`` without the wait.
+
+        Refusals are raised at once. Waits up to 30 seconds for room in the write buffer, then
+        raises Busy; a body of 256 KiB or more is sent before the call returns. The future cannot
+        be cancelled.
+        """
+        check_record(record)
+        return self._submit(record, bulk=False)
+
+    def put_many(self, records: Iterable[NewRecord]) -> Iterator[PutResult | PutFailure]:
+        """Store many records in bounded memory. Yield one result per record, in order.
+
+        Reads at most 4096 records ahead of the result it yields. A record that fails yields a
+        PutFailure and does not stop the others. If ``records`` raises, the results of the records
+        before are yielded first. Every record that was read is written, even if the caller stops
+        iterating.
+        """
+        source, window = Source(records), self.window()
+        for record in source:
+            window.add(record)
+            while window.ready or not window.room:
+                yield window.take()
+        while window:
+            yield window.take()
+        source.check()
+
+    def put_file(
+        self,
+        stream: BinaryIO | Iterable[bytes],
+        *,
+        filename: str | None = None,
+        id: Id | None = None,
+        subject: str | None = None,
+        metadata: Mapping[str, object] | None = None,
+    ) -> PutResult:
+        """Store a fine-tuning file of any size, in constant memory.
+
+        ``stream`` is a file opened in binary mode or an iterable of bytes. ``filename`` becomes
+        part of the encrypted metadata.
+
+        If the stream raises, nothing is stored: the call raises StreamFailed, with the stream's
+        error as its cause. If the stream pauses for more than two minutes, the write may be
+        abandoned: the call raises Abandoned.
+        """
+        new = new_record(
+            DataClass.FINE_TUNING_FILE,
+            b"",
+            id=id,
+            subject=subject,
+            group=None,
+            metadata=with_filename(metadata, filename),
+            derived_from=(),
+        )
+        check_record(new)
+        chunks = read_chunks(stream)
+        return self._invalidate_if_changed(
+            lambda writer, terms: writer.stream(terms, new, chunks)
+        ).result()
+
+    def capture(
+        self,
+        data_class: DataClass,
+        *,
+        id: Id | None = None,
+        subject: str | None = None,
+        group: str | None = None,
+        metadata: Mapping[str, object] | None = None,
+        derived_from: Iterable[Id] = (),
+    ) -> Capture:
+        """Return a context manager that collects a streamed body and stores it at the end.
+
+        The body may have 16 MiB. If the block raises, what was collected is stored, marked
+        incomplete, and the exception propagates.
+        """
+        new = new_record(
+            data_class,
+            b"",
+            id=id,
+            subject=subject,
+            group=group,
+            metadata=metadata,
+            derived_from=derived_from,
+        )
+        check_record(new)
+        served, _ = self._homes.find(self.id)
+        record_id = new.id or self.new_id(data_class)
+        return Capture(new, record_id, self.submit, served.region.limits.body)
+
+    def window(self) -> Window:
+        """Return the window of concurrent writes that ``put_many`` uses."""
+        served, _ = self._homes.find(self.id)
+        own_pack = served.region.limits.own_pack
+        return Window(lambda record: self._submit(record, bulk=True), self.new_id, own_pack)
+
+    def _submit(self, record: NewRecord, *, bulk: bool) -> Future[PutResult]:
+        return self._invalidate_if_changed(
+            lambda writer, terms: writer.put(terms, record, bulk=bulk)
+        )
+
+    def _invalidate_if_changed(
+        self, write: Callable[[Writer, TenantTerms], Future[PutResult]]
+    ) -> Future[PutResult]:
+        """Have the next write read the tenant's terms again if this one finds them changed."""
+        served, terms = self._homes.find(self.id)
+        try:
+            future = write(served.writer, terms)
+        except TermsChanged:
+            self._homes.invalidate(self.id)
+            raise
+
+        def check(done: Future[PutResult]) -> None:
+            if isinstance(done.exception(), TermsChanged):
+                self._homes.invalidate(self.id)
+
+        future.add_done_callback(check)
+        return future

@@ -1,0 +1,47 @@
+"""What an approver signs: the statement of a grant.
+
+Canonical JSON (sorted keys, no spaces, UTF-8), so that each side computes the same bytes from the
+row of the grant. The key that signs never comes near the catalog or the service: its public part is
+pinned where the keys of the region are.
+"""
+
+import hashlib
+import json
+from typing import Final
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
+from storage.model import Grant
+
+_CONTEXT: Final = b"domicile grant v1\0"
+
+
+def statement(grant: Grant) -> bytes:
+    """Return the bytes that an approver signs: all that does not change of a grant."""
+    said = {
+        "grant": str(grant.id),
+        "region": grant.region,
+        "tenant": grant.tenant,
+        "purpose": grant.purpose,
+        "actor": grant.actor,
+        "requester": grant.requester,
+        "scope": grant.scope,
+        "sought": [hashlib.sha256(value).hexdigest() for value in sorted(grant.sought)],
+        "hold": None if grant.hold is None else str(grant.hold),
+        "case": grant.case,
+        "records_max": grant.records_max,
+        "justification": grant.justification_digest,
+        "requested": grant.requested.isoformat(),
+        "until": grant.until.isoformat(),
+    }
+    return _CONTEXT + json.dumps(said, sort_keys=True, separators=(",", ":")).encode()
+
+
+def signed_by(grant: Grant, signature: bytes, key: Ed25519PublicKey) -> bool:
+    """Return whether that key signed the statement of the grant."""
+    try:
+        key.verify(signature, statement(grant))
+    except InvalidSignature:
+        return False
+    return True

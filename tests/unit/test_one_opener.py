@@ -1,0 +1,110 @@
+"""Every path that opens content needs a permit. This test reads the source to find those paths.
+
+Only ``may_open`` mints a Permit; only the key ring unwraps, and it gives the key of a record out
+against a permit alone. A function that decrypts content must be listed here.
+"""
+
+import ast
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+import storage
+
+ROOT = Path(storage.__file__).parent
+
+OPENERS = {
+    "packs/reader.py:_decrypt": "with the key of an Opened, which _open got against a permit",
+    "packs/reader.py:_metadata": "the same",
+}
+"""Functions that decrypt bodies or metadata, and how they come by the key."""
+
+UNWRAPPERS = {
+    "objects/keyring.py:_unwrap": "for a permit, to compare a repeated put, or to wrap it again",
+}
+"""Functions that unwrap the key of a record."""
+
+INSIDE = {"matches", "record_key", "rewrap_for_hold"}
+"""The methods of the key ring that unwrap. Only ``record_key`` returns a key."""
+
+DECRYPTS = {"open_body", "open_metadata", "open_range"}
+
+
+@cache
+def functions() -> dict[str, ast.FunctionDef]:
+    """Every function of the package, by file and name."""
+    found = {}
+    for path in sorted(ROOT.rglob("*.py")):
+        file = path.relative_to(ROOT).as_posix()
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.FunctionDef):
+                found[f"{file}:{node.name}"] = node
+    return found
+
+
+def calls(node: ast.AST) -> Iterator[str]:
+    """Yield the name of each function or method that it calls."""
+    for inner in ast.walk(node):
+        if isinstance(inner, ast.Call):
+            if isinstance(inner.func, ast.Name):
+                yield inner.func.id
+            elif isinstance(inner.func, ast.Attribute):
+                yield inner.func.attr
+
+
+def callers(*names: str) -> set[str]:
+    """Return the functions that call one of these, but for where they are defined."""
+    return {
+        name
+        for name, node in functions().items()
+        if set(calls(node)) & set(names) and not name.startswith("crypto/")
+    }
+
+
+def test_what_decrypts_is_known() -> None:
+    """Nothing else decrypts a body or metadata."""
+    assert callers(*DECRYPTS) == set(OPENERS)
+
+
+def test_only_the_key_ring_unwraps() -> None:
+    """And in it only these methods do."""
+    assert callers("unwrap_key") == set(UNWRAPPERS)
+    inside = {n.partition(":")[2] for n in callers("_unwrap") if n.startswith("objects/keyring.py")}
+    assert inside == INSIDE
+
+
+def test_the_ring_gives_a_key_against_a_permit_alone() -> None:
+    """``record_key`` is the only way out, and demands one before it unwraps."""
+    node = functions()["objects/keyring.py:record_key"]
+    asks, unwraps = node.body[-2:]
+
+    assert "permit" in {argument.arg for argument in node.args.args}
+    assert isinstance(asks, ast.If)
+    assert "not permit.covers(row.tenant, row.id.unique" in ast.unparse(asks.test)
+    assert ast.unparse(unwraps) == "return self._unwrap(row)"
+    returning = {
+        name
+        for name, found in functions().items()
+        if name.startswith("objects/keyring.py") and not found.name.startswith("_")
+        if found.returns is not None and ast.unparse(found.returns) == "bytes"
+    }
+    assert returning == {"objects/keyring.py:record_key"}
+
+
+def test_nobody_reaches_into_the_ring() -> None:
+    """``_open`` and ``_unwrap`` of the ring are called in its own module."""
+    for path in sorted(ROOT.rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Attribute) and node.attr in ("_open", "_unwrap"):
+                assert ast.unparse(node.value) == "self", path
+
+
+def test_only_the_policy_mints_permits() -> None:
+    """``may_open`` makes them; nothing copies one with other values."""
+    for path in sorted(ROOT.rglob("*.py")):
+        file = path.relative_to(ROOT).as_posix()
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+                assert node.func.id != "Permit" or file == "policy/access.py", file
+                if node.func.id == "replace" and node.args:
+                    assert "permit" not in ast.unparse(node.args[0]).lower(), file
