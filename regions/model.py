@@ -189,13 +189,14 @@ class JurisdictionRule(Model):
     """How long evidence is kept in a jurisdiction, and whether the GDPR is its law.
 
     ``receipts``: complete erasures, with their receipts. ``holds``: released holds, with the reads
-    of what they preserved.
+    of what they preserved. ``log``: what the lines of the log say (None: as long as holds).
     """
 
     name: Jurisdiction
     receipts: Keeping
     holds: Keeping
     gdpr: bool = False
+    log: Keeping | None = None
 
 
 class Residency(Model):

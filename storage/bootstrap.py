@@ -25,11 +25,11 @@ from storage.client.store import Store
 from storage.clock import steady
 from storage.crypto.log import log_key
 from storage.crypto.pseudonym import Pseudonyms
-from storage.crypto.root import LocalRootKeys
 from storage.dependencies import Dependencies
 from storage.errors import DomicileError, RegionNotRoutable, Unavailable
 from storage.evidence.keys import key_id
 from storage.initialize import init
+from storage.keys import load_keys, open_keys
 from storage.logs import make_logger
 from storage.pool import Pool
 from storage.ports import Backend, Clock, Connector
@@ -44,6 +44,7 @@ from storage.settings import (
     region_settings,
     topology_of,
 )
+from storage.witnesses.http import HttpWitness
 from storage.workers.loop import Duty, Worker, duties
 
 _SENDERS, _FLUSHERS = 16, 8
@@ -257,8 +258,8 @@ def _open(
     url = own.catalog_url.get_secret_value()
     catalog = dependencies.catalog(region, url, settings.connections)
     stack.callback(catalog.close)
-    roots = LocalRootKeys.load(own.keys_file, dependencies.entropy, region=region.name)
-    signing = roots.signing_keys()
+    file = load_keys(own, dependencies.entropy, region=region.name)
+    signing = file.signing_keys()
     backends = _open_backends(stack, settings, dependencies, region)
     clock = dependencies.clock(catalog)
     connectors = _connectors(topology, signing[max(signing)], dependencies, clock)
@@ -278,8 +279,9 @@ def _open(
         backends,
         postures,
         connectors,
-        roots,
-        Pseudonyms(roots.pseudonym_keys()),
+        [HttpWitness(spec, clock=clock) for spec in region.witnesses],
+        open_keys(stack, own, file, region, catalog, clock=clock, topology=settings.topology),
+        Pseudonyms(file.pseudonym_keys()),
         signing[max(signing)],
         tuple(log_key(signing[version]) for version in sorted(signing, reverse=True)),
         clock,

@@ -1,7 +1,7 @@
 """Note the authority of legal holds: documents, second people, changes, carve-outs, wider scopes.
 
 Revision: 0021
-Follows: 0019
+Follows: 0020
 
 The schema is in a file of SQL beside this one. Holds that are in force stay so. They count as not
 confirmed, and a second person has 72 hours from the migration. A process of an older version places
@@ -16,13 +16,14 @@ import sqlalchemy as sa
 from alembic import op
 
 revision: str = "0021"
-down_revision: str | None = "0019"
+down_revision: str | None = "0020"
 branch_labels: str | Sequence[str] | None = None
 depends_on: str | Sequence[str] | None = None
 
 kind: str = "pre"
 
 SERVICE, WORKER, ADMIN = "domicile_service", "domicile_worker", "domicile_admin"
+KEYS = "domicile_keys"  # it asks whether a hold covers a record
 TABLES = ("hold_change", "hold_carve_out")
 FUNCTIONS = {  # with the roles that may call them
     "replay_hold_change(jsonb, timestamptz)": WORKER,
@@ -68,6 +69,8 @@ def upgrade() -> None:
     """Create them. One person alone releases no hold any more, not even with raw SQL."""
     _run(_sql("0021_hold_authority.sql"))
     op.execute(f"GRANT SELECT ON {', '.join(TABLES)} TO {SERVICE}, {WORKER}, {ADMIN}")
+    op.execute(f"GRANT SELECT ON hold_carve_out TO {KEYS}")
+    op.execute(f"GRANT SELECT (id, account) ON tenant TO {KEYS}")
     op.execute(f"GRANT UPDATE ({PASSED}) ON hold TO {WORKER}")
     op.execute(f"REVOKE INSERT, UPDATE ON hold FROM {ADMIN}")
     op.execute(f"REVOKE UPDATE (released, released_why) ON hold FROM {ADMIN}")
@@ -93,6 +96,7 @@ def downgrade() -> None:
         op.execute(f"DROP FUNCTION {function}")
     for table in reversed(TABLES):
         op.drop_table(table)
+    op.execute(f"REVOKE SELECT (id, account) ON tenant FROM {KEYS}")
     op.execute(f"REVOKE INSERT ({PLACED}) ON hold FROM {ADMIN}")
     op.execute(f"GRANT INSERT ON hold TO {ADMIN}")
     op.execute(f"GRANT UPDATE (released, released_why) ON hold TO {ADMIN}")
@@ -111,7 +115,8 @@ def downgrade() -> None:
 
 def _sql(file: str) -> str:
     schema = op.get_bind().scalar(sa.text("SELECT quote_ident(current_schema())"))
-    return Path(__file__).with_name(file).read_text().replace(':"schema"', str(schema))
+    text = Path(__file__).with_name(file).read_text()
+    return re.sub(r"\bours\.", lambda _: f"{schema}.", text)
 
 
 def _run(sql: str) -> None:

@@ -1,5 +1,6 @@
 -- The authority of legal holds: who stands for them, and what changes them. 0021_hold_authority.py
--- runs this file with the quoted name of the catalog's schema as :"schema".
+-- runs this file with the name of the catalog's schema in place of "ours": a worker may create things
+-- in that schema, so functions look for nothing in it that they do not name.
 
 -- A hold that is in force already has no document. A second person has 72 hours from now.
 ALTER TABLE hold
@@ -85,7 +86,7 @@ ALTER TABLE hold_change
 
 -- Refuse. The code is a reason of storage.policy.holding.
 CREATE FUNCTION refuse_hold(reason text) RETURNS void LANGUAGE plpgsql
-SET search_path = :"schema", pg_temp
+SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
   RAISE EXCEPTION '%', reason USING ERRCODE = 'DH001';
@@ -94,72 +95,72 @@ END $$;
 -- Return the person whose login this session began with; NULL: it is that of a process. Also of one
 -- whose entry is not in force: it is still the same person.
 CREATE FUNCTION person_of_session() RETURNS text LANGUAGE sql
-SET search_path = :"schema", pg_temp
+SET search_path = pg_catalog, pg_temp
 AS $$
-  SELECT actor FROM roster WHERE login = session_user AND kind <> 'machine' LIMIT 1
+  SELECT actor FROM ours.roster WHERE login = session_user AND kind <> 'machine' LIMIT 1
 $$;
 
 -- Return the person of this session, if it may act. As acting_person, with our own refusal.
 CREATE FUNCTION acting_for_hold(today date) RETURNS text LANGUAGE plpgsql
-SET search_path = :"schema", pg_temp
+SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-  entry roster := roster_entry(person_of_session());
+  entry ours.roster := ours.roster_entry(ours.person_of_session());
 BEGIN
-  IF entry.login IS DISTINCT FROM session_user::text OR NOT in_force(entry, today)
+  IF entry.login IS DISTINCT FROM session_user::text OR NOT ours.in_force(entry, today)
     OR entry.kind = 'machine'
   THEN
-    PERFORM refuse_hold('person_not_in_force');
+    PERFORM ours.refuse_hold('person_not_in_force');
   END IF;
   RETURN entry.actor;
 END $$;
 
 -- What is replayed from the ledger says itself who did it: so no person may replay.
 CREATE FUNCTION check_process() RETURNS void LANGUAGE plpgsql
-SET search_path = :"schema", pg_temp
+SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-  IF person_of_session() IS NOT NULL THEN
-    PERFORM refuse_hold('not_a_process');
+  IF ours.person_of_session() IS NOT NULL THEN
+    PERFORM ours.refuse_hold('not_a_process');
   END IF;
 END $$;
 
 -- Lock a hold that is in force.
 CREATE FUNCTION lock_hold(which uuid) RETURNS hold LANGUAGE plpgsql
-SET search_path = :"schema", pg_temp
+SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-  given hold;
+  given ours.hold;
 BEGIN
-  SELECT * INTO given FROM hold WHERE id = which FOR UPDATE;
+  SELECT * INTO given FROM ours.hold WHERE id = which FOR UPDATE;
   IF NOT FOUND THEN
-    PERFORM refuse_hold('unknown_hold');
+    PERFORM ours.refuse_hold('unknown_hold');
   END IF;
   IF given.released IS NOT NULL THEN
-    PERFORM refuse_hold('hold_released');
+    PERFORM ours.refuse_hold('hold_released');
   END IF;
   RETURN given;
 END $$;
 
 CREATE FUNCTION carve_out(which uuid, change uuid, parts jsonb) RETURNS void LANGUAGE sql
-SET search_path = :"schema", pg_temp
+SET search_path = pg_catalog, pg_temp
 AS $$
-  INSERT INTO hold_carve_out (
+  INSERT INTO ours.hold_carve_out (
     hold_id, change_id, tenants, accounts, classes, minted_from, minted_to
   )
   SELECT which, change, tenants, accounts, classes, minted_from, minted_to
-  FROM jsonb_populate_recordset(NULL::hold_carve_out, parts)
+  FROM jsonb_populate_recordset(NULL::ours.hold_carve_out, parts)
 $$;
 
 -- Insert a hold with the next number; return false if it exists. The caller owns the lock of holds.
 -- storage.policy.holding names the 72 hours.
 CREATE FUNCTION insert_hold(new jsonb, excluded jsonb, who text, by_login text) RETURNS boolean
-LANGUAGE plpgsql SET search_path = :"schema", pg_temp
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-  given hold := jsonb_populate_record(NULL::hold, new);
+  given ours.hold := jsonb_populate_record(NULL::ours.hold, new);
 BEGIN
-  INSERT INTO hold (
+  INSERT INTO ours.hold (
     id, number, tenant, account, scope, sought, sealed_name, classes, minted_from, minted_to,
     cutoff, matter, authority, authority_jurisdiction, document, issuer, placed, review, sponsor,
     placed_login, confirm_by
@@ -168,113 +169,113 @@ BEGIN
     given.sought, given.sealed_name, given.classes, given.minted_from, given.minted_to,
     given.cutoff, given.matter, given.authority, given.authority_jurisdiction, given.document,
     given.issuer, given.placed, given.review, who, by_login, given.placed + interval '72 hours'
-  FROM hold
+  FROM ours.hold
   ON CONFLICT (id) DO NOTHING;
   IF NOT FOUND THEN
     RETURN false;
   END IF;
-  PERFORM carve_out(given.id, NULL, excluded);
+  PERFORM ours.carve_out(given.id, NULL, excluded);
   RETURN true;
 END $$;
 
 -- Place a hold, as anybody who may: it preserves at once. Who it was is known by the login.
 CREATE FUNCTION place_hold(new jsonb, excluded jsonb) RETURNS boolean
-LANGUAGE sql SECURITY DEFINER SET search_path = :"schema", pg_temp
+LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
-  SELECT insert_hold(new, excluded, person_of_session(), session_user)
+  SELECT ours.insert_hold(new, excluded, ours.person_of_session(), session_user)
 $$;
 
 CREATE FUNCTION replay_hold(new jsonb, excluded jsonb, who text, by_login text) RETURNS boolean
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = :"schema", pg_temp
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-  PERFORM check_process();
-  RETURN insert_hold(new, excluded, who, by_login);
+  PERFORM ours.check_process();
+  RETURN ours.insert_hold(new, excluded, who, by_login);
 END $$;
 
 -- Note that a person stands for a hold: the first, if a process placed it, or else the second.
 -- False: nothing has changed.
 CREATE FUNCTION note_confirmation(which uuid, who text, at timestamptz) RETURNS boolean
-LANGUAGE plpgsql SET search_path = :"schema", pg_temp
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-  UPDATE hold SET sponsor = who WHERE id = which AND sponsor IS NULL;
+  UPDATE ours.hold SET sponsor = who WHERE id = which AND sponsor IS NULL;
   IF FOUND THEN
     RETURN true;
   END IF;
-  UPDATE hold SET confirmed = at, confirmed_by = who
+  UPDATE ours.hold SET confirmed = at, confirmed_by = who
   WHERE id = which AND confirmed IS NULL AND sponsor <> who;
   RETURN FOUND;
 END $$;
 
 -- Confirm a hold, as the person of this login: never who stands for it already.
 CREATE FUNCTION confirm_hold(which uuid, at timestamptz) RETURNS boolean
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = :"schema", pg_temp
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-  mine text := acting_for_hold(present_day(at));
-  given hold := lock_hold(which);
+  mine text := ours.acting_for_hold(ours.present_day(at));
+  given ours.hold := ours.lock_hold(which);
 BEGIN
   IF mine = given.sponsor OR session_user = given.placed_login THEN
-    PERFORM refuse_hold('confirmer_stands_for_it');
+    PERFORM ours.refuse_hold('confirmer_stands_for_it');
   END IF;
-  RETURN note_confirmation(which, mine, at);
+  RETURN ours.note_confirmation(which, mine, at);
 END $$;
 
 CREATE FUNCTION replay_confirmation(which uuid, who text, at timestamptz) RETURNS boolean
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = :"schema", pg_temp
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-  PERFORM check_process();
-  RETURN note_confirmation(which, who, at);
+  PERFORM ours.check_process();
+  RETURN ours.note_confirmation(which, who, at);
 END $$;
 
 -- What a release or a narrowing lets go is looked for from the beginning, by workers.
 CREATE FUNCTION resume_hold(which uuid) RETURNS void LANGUAGE sql
-SET search_path = :"schema", pg_temp
+SET search_path = pg_catalog, pg_temp
 AS $$
-  UPDATE hold
+  UPDATE ours.hold
   SET resumed = NULL, passed_tenant = NULL, passed_minted = NULL, passed_uid = NULL,
     passed_day = NULL
   WHERE id = which
 $$;
 
 CREATE FUNCTION release_hold(which uuid, reason text, at timestamptz) RETURNS boolean
-LANGUAGE plpgsql SET search_path = :"schema", pg_temp
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-  UPDATE hold SET released = at, released_why = reason WHERE id = which AND released IS NULL;
+  UPDATE ours.hold SET released = at, released_why = reason WHERE id = which AND released IS NULL;
   IF NOT FOUND THEN
     RETURN false;
   END IF;
-  PERFORM resume_hold(which);
+  PERFORM ours.resume_hold(which);
   RETURN true;
 END $$;
 
 -- Put a change into force. A decision is in force by itself.
 CREATE FUNCTION make_true(change hold_change, at timestamptz) RETURNS void LANGUAGE plpgsql
-SET search_path = :"schema", pg_temp
+SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
   IF change.kind = 'release' THEN
-    PERFORM release_hold(change.hold_id, change.why, at);
+    PERFORM ours.release_hold(change.hold_id, change.why, at);
   ELSIF change.kind = 'narrowing' THEN
-    PERFORM carve_out(change.hold_id, change.id, change.carve_outs);
-    UPDATE hold SET narrowed = at WHERE id = change.hold_id;
-    PERFORM resume_hold(change.hold_id);
+    PERFORM ours.carve_out(change.hold_id, change.id, change.carve_outs);
+    UPDATE ours.hold SET narrowed = at WHERE id = change.hold_id;
+    PERFORM ours.resume_hold(change.hold_id);
   END IF;
 END $$;
 
 -- Request a change of a hold, as the person of this login.
 CREATE FUNCTION request_hold_change(new jsonb, at timestamptz) RETURNS void
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = :"schema", pg_temp
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-  mine text := acting_for_hold(present_day(at));
-  given hold_change := jsonb_populate_record(NULL::hold_change, new);
+  mine text := ours.acting_for_hold(ours.present_day(at));
+  given ours.hold_change := jsonb_populate_record(NULL::ours.hold_change, new);
 BEGIN
-  PERFORM lock_hold(given.hold_id);
-  INSERT INTO hold_change VALUES (
+  PERFORM ours.lock_hold(given.hold_id);
+  INSERT INTO ours.hold_change VALUES (
     given.id, given.hold_id, given.kind, given.why, given.carve_outs, given.document,
     given.permitted, at, mine
   );
@@ -282,84 +283,84 @@ END $$;
 
 -- Approve a change and put it into force, as the person of this login: never who requested it.
 CREATE FUNCTION approve_hold_change(which uuid, at timestamptz) RETURNS boolean
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = :"schema", pg_temp
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-  mine text := acting_for_hold(present_day(at));
-  given hold_change;
+  mine text := ours.acting_for_hold(ours.present_day(at));
+  given ours.hold_change;
 BEGIN
-  PERFORM lock_hold(hold_id) FROM hold_change WHERE id = which;
-  SELECT * INTO given FROM hold_change WHERE id = which FOR UPDATE;
+  PERFORM ours.lock_hold(hold_id) FROM ours.hold_change WHERE id = which;
+  SELECT * INTO given FROM ours.hold_change WHERE id = which FOR UPDATE;
   IF NOT FOUND THEN
-    PERFORM refuse_hold('unknown_hold');
+    PERFORM ours.refuse_hold('unknown_hold');
   END IF;
   IF given.approved IS NOT NULL THEN
     RETURN false;
   END IF;
   IF mine = given.requested_by THEN
-    PERFORM refuse_hold('approver_requested_it');
+    PERFORM ours.refuse_hold('approver_requested_it');
   END IF;
-  UPDATE hold_change SET approved = at, approved_by = mine WHERE id = which;
-  PERFORM make_true(given, at);
+  UPDATE ours.hold_change SET approved = at, approved_by = mine WHERE id = which;
+  PERFORM ours.make_true(given, at);
   RETURN true;
 END $$;
 
 -- Put a change of the ledger into force. Releases of older versions name no people, and no change.
 CREATE FUNCTION replay_hold_change(new jsonb, at timestamptz) RETURNS boolean
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = :"schema", pg_temp
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-  given hold_change := jsonb_populate_record(NULL::hold_change, new);
+  given ours.hold_change := jsonb_populate_record(NULL::ours.hold_change, new);
 BEGIN
-  PERFORM check_process();
-  PERFORM FROM hold WHERE id = given.hold_id FOR UPDATE;
+  PERFORM ours.check_process();
+  PERFORM FROM ours.hold WHERE id = given.hold_id FOR UPDATE;
   IF NOT FOUND THEN
     RETURN false;
   END IF;
   IF given.id IS NULL THEN
-    RETURN release_hold(given.hold_id, given.why, at);
+    RETURN ours.release_hold(given.hold_id, given.why, at);
   END IF;
-  INSERT INTO hold_change SELECT given.*
+  INSERT INTO ours.hold_change SELECT given.*
   ON CONFLICT (id) DO UPDATE SET approved = excluded.approved, approved_by = excluded.approved_by
     WHERE hold_change.approved IS NULL;
   IF NOT FOUND THEN
     RETURN false;
   END IF;
-  PERFORM make_true(given, at);
+  PERFORM ours.make_true(given, at);
   RETURN true;
 END $$;
 
 -- Whether a hold is about a tenant: its own, or its account's, or the region's.
 CREATE FUNCTION is_about(given hold, whose text) RETURNS boolean LANGUAGE sql
-SET search_path = :"schema", pg_temp
+SET search_path = pg_catalog, pg_temp
 AS $$
   SELECT CASE given.scope
     WHEN 'region' THEN true
-    WHEN 'account' THEN EXISTS (SELECT FROM tenant WHERE id = whose AND account = given.account)
+    WHEN 'account' THEN EXISTS (SELECT FROM ours.tenant WHERE id = whose AND account = given.account)
     ELSE given.tenant = whose
   END
 $$;
 
 -- As in 0019, but a hold may be about more than one tenant, and a second person must confirm it.
 CREATE OR REPLACE FUNCTION check_grounds(whose text, who text, hold uuid, today date) RETURNS void
-LANGUAGE plpgsql SET search_path = :"schema", pg_temp
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-  entry roster := roster_entry(who);
+  entry ours.roster := ours.roster_entry(who);
 BEGIN
-  IF NOT in_force(entry, today) OR entry.kind = 'machine' THEN
-    PERFORM refuse_grant('actor_not_in_force');
+  IF NOT ours.in_force(entry, today) OR entry.kind = 'machine' THEN
+    PERFORM ours.refuse_grant('actor_not_in_force');
   END IF;
   IF hold IS NULL THEN
     RETURN;
   END IF;
   IF NOT EXISTS (
-    SELECT FROM hold h WHERE h.id = hold AND h.released IS NULL AND is_about(h, whose)
+    SELECT FROM ours.hold h WHERE h.id = hold AND h.released IS NULL AND ours.is_about(h, whose)
   ) THEN
-    PERFORM refuse_grant('hold_not_in_force');
+    PERFORM ours.refuse_grant('hold_not_in_force');
   END IF;
-  IF EXISTS (SELECT FROM hold h WHERE h.id = hold AND h.confirmed IS NULL) THEN
-    PERFORM refuse_hold('hold_not_confirmed');
+  IF EXISTS (SELECT FROM ours.hold h WHERE h.id = hold AND h.confirmed IS NULL) THEN
+    PERFORM ours.refuse_hold('hold_not_confirmed');
   END IF;
 END $$;
 
@@ -368,20 +369,20 @@ CREATE OR REPLACE FUNCTION request_grant(
   new uuid, whose text, why text, who text, what text, matched bytea[], hold uuid, reference text,
   most integer, digest text, sealed bytea, hours integer, at timestamptz
 ) RETURNS void
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = :"schema", pg_temp
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-  today date := present_day(at);
-  mine roster := acting_person(today);
-  asked text[] := traits_for(whose, why);
+  today date := ours.present_day(at);
+  mine ours.roster := ours.acting_person(today);
+  asked text[] := ours.traits_for(whose, why);
 BEGIN
-  PERFORM check_grounds(whose, who, hold, today);
+  PERFORM ours.check_grounds(whose, who, hold, today);
   IF hold IS NOT NULL THEN
     SELECT CASE WHEN h.tenant IS NULL THEN 'tenant' ELSE h.scope END, coalesce(h.sought, '{}')
-    INTO what, matched FROM hold h WHERE h.id = hold;
+    INTO what, matched FROM ours.hold h WHERE h.id = hold;
   END IF;
-  INSERT INTO access_grant VALUES (
+  INSERT INTO ours.access_grant VALUES (
     new, whose, why, who, mine.actor, session_user, what, matched, hold, reference, most, digest,
-    sealed, customer_must_approve(why, asked), at, at + hours * interval '1 hour'
+    sealed, ours.customer_must_approve(why, asked), at, at + hours * interval '1 hour'
   );
 END $$;

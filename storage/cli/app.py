@@ -22,6 +22,9 @@ from storage.cli.commands import (
     hold_change,
     init,
     key,
+    keyservice,
+    log,
+    log_verify,
     objection,
     policy,
     processor,
@@ -107,7 +110,6 @@ _hold.command("narrow")(hold_change.narrow)
 _hold.command("decide")(hold_change.decide)
 _hold.command("approve")(hold_change.approve)
 _hold.command("records")(hold.records)
-_hold.command("get")(hold.get)
 _roster = _group("roster", "Say who may have to do with content.", _EVIDENCE)
 _roster.command("enter")(roster.enter)
 _roster.command("list")(roster.list_roster)
@@ -122,6 +124,12 @@ _receipt = _group("receipt", "Verify and export the evidence of erasures.", _EVI
 _receipt.command("verify")(receipt.verify)
 _receipt.command("key")(receipt.public)
 _receipt.command("export")(receipt_export.export)
+_log = _group("log", "Show, prove, export and verify the log of a region.", _EVIDENCE)
+_log.command("show")(log.show)
+_log.command("prove")(log.prove)
+_log.command("export")(log.export)
+_log.command("key")(log.key)
+_log.command("verify")(log_verify.verify)
 
 app.command(rich_help_panel=_OPERATION)(worker.worker)
 app.command(rich_help_panel=_OPERATION)(scrub.scrub)
@@ -162,5 +170,10 @@ _backend.command("retire")(backend.retire)
 _backend.command("lost")(backend_loss.lost)
 _key = _group("key", "Manage the keys of a region.", _OPERATION)
 _key.command("rotate")(key.rotate)
+_key.command("split")(key.split)
+_keyservice = _group("keyservice", "Hold the root keys of a region in a process apart.", _OPERATION)
+_keyservice.command("init")(keyservice.init)
+_keyservice.command("serve")(keyservice.serve)
+_keyservice.command("rotate")(keyservice.rotate)
 _policy = _group("policy", "Explain what the configuration promises.", _OPERATION)
 _policy.command("explain")(policy.explain)

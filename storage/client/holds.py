@@ -7,8 +7,6 @@ from uuid import UUID
 from sqlalchemy import Connection
 
 from storage.catalog import holds, records
-from storage.catalog.audit import note_opening
-from storage.client.files import OpenFile
 from storage.client.hold_checks import check_carve_outs, check_document, check_hold
 from storage.client.homes import Homes
 from storage.client.regions import ServedRegion
@@ -16,7 +14,6 @@ from storage.client.validate import (
     Id,
     as_id,
     as_uuid,
-    check_bound,
     check_limit,
     check_note,
     check_tenant_id,
@@ -25,7 +22,6 @@ from storage.errors import InvalidRequest, NotFound
 from storage.ledger import hold_changes
 from storage.ledger import holds as hold_events
 from storage.model import (
-    Actor,
     CarveOut,
     ChangeKind,
     Hold,
@@ -34,8 +30,7 @@ from storage.model import (
     PlacedHold,
     RecordInfo,
 )
-from storage.packs.openings import for_hold
-from storage.packs.reader import Reader, info
+from storage.packs.reader import info
 
 
 class Holds:
@@ -184,36 +179,6 @@ class Holds:
         with served.region.catalog.begin() as connection:
             rows = records.under_hold(connection, found.id, whose, after=last, limit=limit)
         return [info(served.region, row) for row in rows]
-
-    def open(
-        self, hold: UUID | str, id: Id, *, actor: Actor, tenant: str | None = None
-    ) -> OpenFile:
-        """Open a record under a hold for the purpose ``legal``, even if erased or expired.
-
-        ``tenant``: whose, for a hold on more than one. The audit log records it before anything is
-        opened. Raises HoldRefused if the hold is not confirmed, or if it is on the order of a
-        foreign authority and nobody has decided that it may be followed; PurposeRefused if the hold
-        is not in force or does not cover the record; and the errors of reads.
-        """
-        record_id = as_id(id)
-        check_bound(actor)
-        served, found = self._find(hold)
-        region, whose = served.region, _tenant_of(found, tenant)
-        find = for_hold(region, actor, found.id)
-        with region.catalog.begin() as connection:
-            row = find(connection, whose, record_id).row
-            now = region.clock.now()
-            note_opening(
-                connection,
-                region.new_uuid(now),
-                now,
-                actor=actor.id,
-                tenant=whose,
-                hold=found.id,
-                record_id=record_id,
-            )
-        reader = Reader(region, served.keys, find)
-        return OpenFile(reader, whose, reader.metadata(whose, row.id))
 
     def _request(self, hold: UUID | str, kind: ChangeKind, **what: Any) -> HoldChange:  # noqa: ANN401
         served, found = self._find(hold)

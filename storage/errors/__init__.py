@@ -16,6 +16,7 @@
     ├── Expired                  past its retention
     ├── Unavailable              a part of the system did not respond; try again
     │   ├── CatalogUnavailable  Busy  Abandoned  TermsChanged
+    │   ├── KeyServiceUnavailable
     │   ├── NoOpenBackend        too few backends may take anything new
     │   ├── TooFewReplicas       fewer backends stored it than required; nothing is stored
     │   │   └── LedgerUnwritten  the same for a ledger entry; the event did not happen
@@ -34,6 +35,7 @@
     │   ├── WitnessError         ``witness`` is its name
     │   │   ├── WitnessUnavailable  WitnessRefused
     │   │   ├── WitnessBehind    it wants the proof from ``size``
+    │   │   ├── WitnessAhead     it says that it has cosigned more entries: ``size``
     │   │   └── CosignatureInvalid  it is none of this checkpoint
     │   └── WitnessesMissing     required ones did not cosign; nothing was opened
     ├── OutcomeUnknown           it may be stored or not; put it again with the same id
@@ -87,6 +89,7 @@ from storage.errors.failures import (
     CatalogUnavailable,
     Corrupt,
     KeyAbsent,
+    KeyServiceUnavailable,
     KeyUnavailable,
     LedgerUnwritten,
     NoOpenBackend,
@@ -137,6 +140,7 @@ from storage.errors.requests import (
 )
 from storage.errors.witnesses import (
     CosignatureInvalid,
+    WitnessAhead,
     WitnessBehind,
     WitnessError,
     WitnessesMissing,
@@ -182,6 +186,7 @@ __all__ = [
     "IdConflict",
     "InvalidRequest",
     "KeyAbsent",
+    "KeyServiceUnavailable",
     "KeyUnavailable",
     "LedgerUnwritten",
     "LineageConflict",
@@ -220,6 +225,7 @@ __all__ = [
     "Unavailable",
     "UnknownClass",
     "UnknownTenant",
+    "WitnessAhead",
     "WitnessBehind",
     "WitnessError",
     "WitnessRefused",

@@ -48,6 +48,7 @@ from storage.events import (
     NewErasure,
     NewHold,
 )
+from storage.ledger import lines
 from storage.ledger.places import find_places
 from storage.model import ReplicaState
 from storage.objects import write
@@ -178,7 +179,7 @@ def _commit(
     ledger.lock_events(connection)
     digest = hashlib.sha256(sealed).digest()
     if new.commit(connection, sent, size=len(sealed), digest=digest):
-        _apply(connection, pending.event, region.clock.now(), replayed=False)
+        _apply(region, connection, pending.event, replayed=False)
         then(connection)
         return True
     known = objects.find_object(connection, new.id)
@@ -198,12 +199,19 @@ def _lock(connection: Connection, event: Event) -> None:
             holds.own(connection)
 
 
-def _apply(connection: Connection, event: Event, now: datetime, *, replayed: bool) -> bool:
-    """Put an event into force. False: it was in force already.
+def _apply(region: OpenRegion, connection: Connection, event: Event, *, replayed: bool) -> bool:
+    """Put an event into force, with its line in the log. False: it was in force already.
 
     ``replayed``: by a process, which takes from a hold's event who did it. Otherwise it is known by
     the login of this session.
     """
+    applied = _enforce(connection, event, region.clock.now(), replayed=replayed)
+    if applied:
+        lines.note(connection, event, region.entropy)
+    return applied
+
+
+def _enforce(connection: Connection, event: Event, now: datetime, *, replayed: bool) -> bool:
     match event:
         case NewErasure():
             return erasures.add(connection, event, now)
@@ -256,7 +264,7 @@ def replay(region: OpenRegion, connection: Connection, read: Read) -> bool:
     applied = False
     if entry is not None:
         _lock(connection, entry.event)
-        applied = _apply(connection, entry.event, now, replayed=True)
+        applied = _apply(region, connection, entry.event, replayed=True)
     ledger.lock_events(connection)
     new = NewObject(
         found.object_id,

@@ -1,25 +1,14 @@
 """What a tenant's own service, or a copy for a processor, may open."""
 
-from dataclasses import replace
-from uuid import UUID
-
 from sqlalchemy import Connection
 
 from regions.model import Purpose, Service
-from storage.catalog import fences, holds, records
+from storage.catalog import fences, records
 from storage.catalog.records import Row
 from storage.errors import Erased, NotFound
 from storage.model import Actor, Hold, RecordId
 from storage.packs.reader import Find, Permitted
-from storage.policy import (
-    Access,
-    AccessReason,
-    Openable,
-    may_open,
-    may_open_held,
-    may_read_held,
-    term_of,
-)
+from storage.policy import Openable, may_open, may_read_held, term_of
 from storage.region import OpenRegion
 
 
@@ -38,26 +27,6 @@ def for_tenant(region: OpenRegion, actor: Actor, purpose: Purpose | Service) -> 
         return Permitted(
             found.row, may_open(region.topology, record, actor, purpose, now=now).demand()
         )
-
-    return find
-
-
-def for_hold(region: OpenRegion, actor: Actor, hold: UUID) -> Find:
-    """Return a ``Find`` for the records that a hold keeps, erased and expired ones included.
-
-    It raises HoldRefused if nothing under the hold may be read yet.
-    """
-
-    def find(connection: Connection, tenant: str, record_id: RecordId) -> Permitted:
-        for known in holds.show(connection, region.name, [hold]):
-            if known.released is None:  # or it covers nothing
-                check_readable(region, known)
-        rows = records.under_hold(connection, hold, tenant, only=record_id)
-        if not rows:
-            Access(AccessReason.NOT_HELD).demand()
-        record = replace(openable(region, rows[0], fenced=False), held_by=frozenset({hold}))
-        now = region.clock.now()
-        return Permitted(rows[0], may_open_held(record, actor, now=now).demand())
 
     return find
 

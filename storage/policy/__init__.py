@@ -10,7 +10,6 @@ from storage.policy.access import (
     Permit,
     for_actor,
     may_open,
-    may_open_held,
 )
 from storage.policy.cells import Cell, add_up, choose_cell
 from storage.policy.copies import (
@@ -120,6 +119,13 @@ from storage.policy.retention import (
 )
 from storage.policy.revisions import Code, Kind, Migration, check_schema, check_supported
 from storage.policy.scrub import Done, Expected, Finding, judge, next_scrub, reassign, sampled
+from storage.policy.staff_permits import (
+    PERMIT_SKEW,
+    KeptRecord,
+    PermitFacts,
+    PermitReason,
+    check_staff_permit,
+)
 from storage.policy.stages import (
     Stage,
     advances,
@@ -147,6 +153,7 @@ __all__ = [
     "OPENERS",
     "ORPHAN_GRACE",
     "PERMIT_LIFE",
+    "PERMIT_SKEW",
     "POSTURE_AGE",
     "POSTURE_SKEW",
     "REPLICATION_LEASE",
@@ -177,6 +184,7 @@ __all__ = [
     "HandOverReason",
     "HoldReason",
     "Holding",
+    "KeptRecord",
     "Kind",
     "KnownPosture",
     "Lateness",
@@ -192,6 +200,8 @@ __all__ = [
     "Openable",
     "Pace",
     "Permit",
+    "PermitFacts",
+    "PermitReason",
     "Placement",
     "PlanReason",
     "Reassigned",
@@ -214,6 +224,7 @@ __all__ = [
     "carry",
     "check_open",
     "check_schema",
+    "check_staff_permit",
     "check_supported",
     "check_takes_tenants",
     "choose_cell",
@@ -258,7 +269,6 @@ __all__ = [
     "may_leave",
     "may_object",
     "may_open",
-    "may_open_held",
     "may_read_held",
     "may_request",
     "may_retire",

@@ -65,12 +65,14 @@ class AccessReason(StrEnum):
     NOT_FLAGGED = "not_flagged"  # and the grant names no case
 
 
-_GRANT_REASONS = {
+GRANT_REASONS: Final[Mapping[GrantState, AccessReason]] = {
     GrantState.REQUESTED: AccessReason.GRANT_NOT_APPROVED,
     GrantState.EXPIRED: AccessReason.GRANT_EXPIRED,
     GrantState.EXHAUSTED: AccessReason.GRANT_EXHAUSTED,
     GrantState.REVOKED: AccessReason.GRANT_REVOKED,
 }
+"""Why a grant in that state opens nothing."""
+
 _GRANT_ADVICE = "See: domicile grant show"
 
 
@@ -203,15 +205,6 @@ def may_open(
     return Access(AccessReason.ALLOWED, permit)
 
 
-def may_open_held(record: Openable, actor: Actor, *, now: datetime) -> Access:
-    """Decide whether a held record may be opened for the purpose ``legal``."""
-    if not record.held_by:
-        return Access(AccessReason.NOT_HELD)
-    until = utc(now) + PERMIT_LIFE
-    permit = Permit(record.tenant, record.unique, Purpose.LEGAL, actor, None, until)
-    return Access(AccessReason.ALLOWED, permit)
-
-
 def _refusal(
     topology: Topology,
     record: Openable,
@@ -291,7 +284,7 @@ def _for_grant(
     if state is not GrantState.IN_FORCE and not (
         state is GrantState.EXHAUSTED and authority.opened_before
     ):
-        return _GRANT_REASONS[state]
+        return GRANT_REASONS[state]
     if not _in_scope(grant, record):
         return AccessReason.OUTSIDE_GRANT
     return _for_customer(grant, record, authority.traits)

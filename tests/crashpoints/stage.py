@@ -44,9 +44,9 @@ from tests.crashpoints.facts import Fact, Holding, Request
 from tests.crashpoints.ground import HOME, Ground
 from tests.support.faults.steps import Steps
 from tests.support.holds import (
-    COUNSEL,
     approve_by_second,
     confirm_by_two,
+    held_tenant,
     hold_spec,
     request_release,
 )
@@ -149,8 +149,8 @@ class Actor(Process):
         """Return the held content, or the code of the error."""
         assert holding.id is not None
         try:
-            self.confirm(holding)
-            with self.store.admin.holds.open(holding.id, fact.id, actor=COUNSEL) as opened:
+            tenant = held_tenant(self.store, self.stage.settings, holding.id)
+            with tenant.open(fact.id, purpose=Purpose.LEGAL) as opened:
                 return opened.read_range(0, opened.size)
         except DomicileError as error:
             return error.code
@@ -232,6 +232,7 @@ class Stage(Cluster):
         self.requests: list[Request] = []
         self.holdings: list[Holding] = []
         self.processors: dict[str, FakeProcessor] = {}
+        self.promises: list[Callable[[], None]] = []  # what must hold from now on
         self.restored = False  # its catalog was restored and not recovered
         self.stack = ExitStack()
         self.tapes: list[Tape] = []

@@ -38,12 +38,13 @@ def _suite(module: str, *names: str) -> Suite:
 
 
 POLICY = (
-    _unit("access", "access"),
+    _unit("access", "access", "access_of_people"),
     _unit("cells", "cells"),
     _unit("copies", "copies_policy"),
     _unit("draining", "draining"),
     _unit("ending", "ending"),
     _unit("erasure", "erasure_policy", "scrub_policy", "copies_policy"),
+    _unit("grants", "grant_policy"),
     _unit("hosts", "hosts"),
     _unit("lateness", "lateness", "copies_policy"),
     _unit("listing", "notice"),
@@ -62,9 +63,11 @@ POLICY = (
     _unit("retention", "retention", "placement", "erasure_policy"),
     _unit("revisions", "revisions"),
     _unit("scrub", "scrub_policy", "standing"),
+    _unit("staff_permits", "staff_permits", "local_key_service"),
     _unit("stages", "stages", "ending"),
     _unit("standing", "standing"),
     _unit("what_if", "what_if"),
+    _unit("witnessing", "witnessing"),
 )
 """Every mutant of the policy is tried."""
 

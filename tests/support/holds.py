@@ -11,23 +11,27 @@ from sqlalchemy import select
 from storage.catalog import roster
 from storage.catalog import tables as t
 from storage.client.store import Store
+from storage.client.tenant import BoundTenant
 from storage.model import (
     Actor,
     ActorKind,
     CarveOut,
     DataClass,
+    GrantSpec,
     Hold,
     HoldChange,
     HoldSpec,
     PlacedHold,
+    Purpose,
     RecordId,
     Scope,
 )
 from storage.region import OpenRegion
 from storage.settings import Settings
 from storage.testing import Domicile
+from storage.testing.people import grant
 from tests.support.catalogs.databases import HOME, opened
-from tests.support.inspect.stored import home, homes_of
+from tests.support.inspect.stored import OF_THE_REGION, home, homes_of
 from tests.support.people import acting, make_login, person
 
 COUNSEL = Actor("counsel-1", ActorKind.EMPLOYEE, employer="operator", location="EU")
@@ -137,15 +141,49 @@ def narrow(domicile: Domicile, placed: PlacedHold, *parts: CarveOut) -> HoldChan
     return approve(domicile, change, placed.hold.region)
 
 
+def held_grant(hold: Hold, tenant: str | None = None) -> GrantSpec:
+    """Return the grant that counsel needs to read what a hold keeps, of one tenant."""
+    return GrantSpec(
+        tenant or hold.tenant or "",
+        Purpose.LEGAL,
+        COUNSEL.id,
+        scope=None,
+        justification="as ordered",
+        records_max=1000,
+        hours=24,
+        case="matter-1",
+        hold=hold.id,
+    )
+
+
+def held_tenant(
+    store: Store,
+    settings: Settings,
+    number: UUID,
+    actor: Actor = COUNSEL,
+    tenant: str | None = None,
+) -> BoundTenant:
+    """Return the tenant of a hold for counsel, with a new grant to read what it keeps.
+
+    If nobody has confirmed the hold, two people do first.
+    """
+    hold = store.admin.holds.show(number)
+    region = homes_of(store).regions[hold.region].region
+    if hold.confirmed is None:
+        confirm_by_two(settings, store, number, hold.region)
+    spec = held_grant(hold, tenant)
+    granted = grant(region, settings.regions[hold.region], spec)
+    return store.tenant(spec.tenant).bind(actor, grant=granted.id)
+
+
 def open_held(
     domicile: Domicile, placed: PlacedHold, record_id: RecordId, tenant: str | None = None
 ) -> bytes:
-    """Return the body, read for the purpose ``legal``, once the hold is confirmed."""
-    holds = domicile.store.admin.holds
-    known = holds.show(placed.hold.id)
-    if known.confirmed is None and known.released is None:
-        confirm(domicile, placed)
-    with holds.open(placed.hold.id, record_id, actor=COUNSEL, tenant=tenant) as file:
+    """Return the body, read for the purpose ``legal``, once two people have confirmed the hold."""
+    store, settings = domicile.store, domicile.settings
+    with held_tenant(store, settings, placed.hold.id, tenant=tenant).open(
+        record_id, purpose=Purpose.LEGAL
+    ) as file:
         return b"".join(file.chunks())
 
 
@@ -161,6 +199,6 @@ def relocated(domicile: Domicile) -> set[bytes]:
 
 
 def stored_keys(domicile: Domicile) -> set[str]:
-    """Return all keys on backends but those of the ledger, which outlives its subjects."""
+    """Return all keys on backends but those of ledger and log, which outlive their subjects."""
     traces = (trace for backend in domicile.backends.values() for trace in backend.scan())
-    return {trace.key for trace in traces if not trace.key.startswith("ledger/")}
+    return {trace.key for trace in traces if not trace.key.startswith(OF_THE_REGION)}

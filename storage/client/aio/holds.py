@@ -3,12 +3,10 @@
 from collections.abc import Sequence
 from uuid import UUID
 
-from storage.client.aio.files import AsyncOpenFile
 from storage.client.aio.threads import Threads
 from storage.client.holds import Holds
 from storage.client.validate import Id
 from storage.model import (
-    Actor,
     CarveOut,
     Hold,
     HoldChange,
@@ -86,10 +84,3 @@ class AsyncHolds:
         return await self._threads.call(
             self._holds.records, hold, tenant=tenant, after=after, limit=limit
         )
-
-    async def open(
-        self, hold: UUID | str, id: Id, *, actor: Actor, tenant: str | None = None
-    ) -> AsyncOpenFile:
-        """See ``Holds.open``."""
-        found = await self._threads.call(self._holds.open, hold, id, actor=actor, tenant=tenant)
-        return AsyncOpenFile(self._threads, found)

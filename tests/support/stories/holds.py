@@ -7,14 +7,8 @@ from uuid import UUID
 from sqlalchemy import select
 
 from storage.catalog import tables as t
-from storage.model import PlacedHold, RecordInfo, Scope, ScopeKind
-from tests.support.holds import (
-    COUNSEL,
-    approve_by_second,
-    confirm_by_two,
-    hold_spec,
-    request_release,
-)
+from storage.model import PlacedHold, Purpose, RecordInfo, Scope, ScopeKind
+from tests.support.holds import approve_by_second, held_tenant, hold_spec, request_release
 from tests.support.stories.calls import TENANTS, Calls
 from tests.support.stories.cluster import Cluster, Process
 from tests.support.stories.model import STORED, RecordModel
@@ -174,9 +168,8 @@ class Holds(Calls):
         home = TENANTS[rec.tenant].home
 
         def read() -> bytes:
-            confirm_by_two(self.cluster.settings, process.store, number, home)
-            opened = process.store.admin.holds.open(number, rec.id, actor=COUNSEL)
-            with opened as file:
+            tenant = held_tenant(process.store, self.cluster.settings, number)
+            with tenant.open(rec.id, purpose=Purpose.LEGAL) as file:
                 return file.read_range(0, file.size)
 
         answer = self.ask(process, read)
