@@ -12,7 +12,8 @@ Name = Annotated[str, StringConstraints(pattern=NAME)]
 Text = Annotated[str, StringConstraints(min_length=1)]
 TENANT = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
 TenantId = Annotated[str, StringConstraints(pattern=TENANT)]
-Jurisdiction = Annotated[str, StringConstraints(pattern=r"^[A-Z]{2,3}$")]
+JURISDICTION = r"^[A-Z]{2,3}$"
+Jurisdiction = Annotated[str, StringConstraints(pattern=JURISDICTION)]
 
 
 def _checked_url(url: str) -> str:

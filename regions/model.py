@@ -138,6 +138,8 @@ class Region(Model):
     room: int | None = Field(default=None, ge=0)  # the most tenants that the cell takes
     replicas: int = Field(ge=1)  # replicas of each object
     required: int = Field(ge=1)  # replicas before a write is acknowledged
+    # the most people in the roster, who may open content under a grant
+    staff_max: int = Field(default=25, ge=0)
     backends: tuple[BackendSpec, ...] = Field(min_length=1)  # in order of preference
     witnesses: tuple[WitnessSpec, ...] = ()  # of its log
 

@@ -11,14 +11,19 @@ from storage.errors import (
     CatalogUnavailable,
     CatalogUnsupported,
     DomicileError,
+    NotFound,
     SettingsError,
 )
+from storage.policy import Granting, GrantReason
 
 _TOO_LONG = (
     psycopg.errors.LockNotAvailable,
     psycopg.errors.QueryCanceled,
     psycopg.errors.IdleInTransactionSessionTimeout,
 )
+
+_REFUSED = "DG001"  # by a function of the catalog; the message is a GrantReason
+_UNKNOWN_GRANT = "unknown_grant"
 
 _NOT_THERE = psycopg.errors.UndefinedTable, psycopg.errors.UndefinedColumn
 
@@ -37,6 +42,21 @@ _NO_TLS = re.compile(
 def refusal(region: str, error: SQLAlchemyError) -> DomicileError | None:
     """Return our error for a failure of the database. None: the error is in our code."""
     cause = driver_error(error)
+    if isinstance(cause, psycopg.Error) and cause.sqlstate == _REFUSED:
+        return _by_function(cause)
+    return _by_server(region, error, cause)
+
+
+def _by_function(cause: psycopg.Error) -> DomicileError:
+    reason = cause.diag.message_primary
+    if reason == _UNKNOWN_GRANT:
+        return NotFound("No such grant in this region.", advice="See: domicile grant list")
+    return Granting((GrantReason(reason or ""),)).error()
+
+
+def _by_server(
+    region: str, error: SQLAlchemyError, cause: BaseException | None
+) -> DomicileError | None:
     if isinstance(cause, psycopg.errors.InsufficientPrivilege):
         return CatalogForbidden(
             f"The login lacks a right on the catalog of {region}.",

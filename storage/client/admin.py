@@ -10,10 +10,12 @@ from storage.catalog import tenants
 from storage.catalog.cells import chosen
 from storage.catalog.engine import own_tenant
 from storage.client.cells import Cells, place_of
+from storage.client.grants import Grants
 from storage.client.holds import Holds
 from storage.client.homes import Homes, home_elsewhere, unknown
 from storage.client.processors import Processors
 from storage.client.regions import ServedRegion
+from storage.client.roster import Roster
 from storage.client.validate import check_limit, check_spec, check_tenant_id
 from storage.errors import Refused, RegionNotRoutable
 from storage.model import TenantSpec
@@ -21,13 +23,15 @@ from storage.policy import admit, well_formed
 
 
 class Admin:
-    """The operators' interfaces: ``tenants``, ``holds`` and ``processors``."""
+    """The operators' interfaces: ``tenants``, ``holds``, ``processors``, ``roster``, ``grants``."""
 
     def __init__(self, homes: Homes) -> None:
         """Use ``Store.admin`` instead."""
         self.tenants = Tenants(homes)
         self.holds = Holds(homes)
         self.processors = Processors(homes)
+        self.roster = Roster(homes)
+        self.grants = Grants(homes)
 
 
 class Tenants:

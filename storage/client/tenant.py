@@ -1,9 +1,11 @@
 """``Tenant``: the records of one tenant. No method takes a tenant id."""
 
 from collections.abc import Sequence
+from uuid import UUID
 
 from storage.catalog import objects, pseudonym_keys, records
 from storage.client.files import OpenFile
+from storage.client.grants import approve_for_customer
 from storage.client.homes import Homes
 from storage.client.objections import history, object_to, withdraw
 from storage.client.validate import (
@@ -27,6 +29,7 @@ from storage.model import (
     DataClass,
     Erasure,
     Explanation,
+    Grant,
     HandedOver,
     Objection,
     ObjectionEffect,
@@ -174,6 +177,15 @@ class Tenant(Writes):
         """Return all objections of the tenant, oldest first, and what is left at the companies."""
         served, _ = self._homes.find(self.id)
         return history(served.region, self.id)
+
+    def approve(self, grant: UUID | str, *, by: str) -> Grant:
+        """Approve a grant for the customer, which some grants need besides a second person's.
+
+        ``by`` is the opaque id of the customer's own actor. Raises GrantRefused, or NotFound if the
+        tenant has no such grant.
+        """
+        served, _ = self._homes.find(self.id)
+        return approve_for_customer(served.region, self.id, grant, by)
 
     def bind(self, actor: Actor) -> "BoundTenant":
         """Return the same tenant for an actor, who may then open records.

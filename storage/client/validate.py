@@ -232,7 +232,7 @@ def check_range(start: object, stop: object) -> None:
 
 def check_erasure(scope: object, reason: object, ticket: object) -> None:
     """Check the arguments of an erasure. Raises InvalidRequest or MalformedId."""
-    _check_scope(scope)
+    check_scope(scope)
     if not isinstance(reason, Reason):
         raise InvalidRequest(
             "Unknown reason.", advice="Pass a Reason, such as Reason.SUBJECT_REQUEST."
@@ -256,7 +256,8 @@ def _check_ticket(ticket: object) -> None:
         )
 
 
-def _check_scope(scope: object) -> None:
+def check_scope(scope: object) -> None:
+    """Check a scope. Raises InvalidRequest or MalformedId."""
     if not isinstance(scope, Scope) or not isinstance(scope.kind, ScopeKind):
         raise InvalidRequest("Unknown scope.", advice="Pass a Scope, such as Scope.subject(name).")
     match scope.kind:
@@ -290,10 +291,10 @@ def check_hold(spec: object) -> None:
             "A hold must be a HoldSpec.", advice="Pass HoldSpec(tenant, scope, ...)."
         )
     check_tenant_id(spec.tenant)
-    _check_scope(spec.scope)
+    check_scope(spec.scope)
     for what in ("matter", "authority", "issuer"):
         check_note(f"{what} of a hold", getattr(spec, what))
-    if not _date(spec.review):
+    if not is_date(spec.review):
         raise InvalidRequest("review must be a date.", advice="Pass date(2027, 1, 15).")
     if not isinstance(spec.future, bool):
         raise InvalidRequest(
@@ -351,12 +352,12 @@ def _agreement(given: object) -> bool:
     return (
         isinstance(given, Agreement)
         and given.kind in get_args(AgreementKind)
-        and _date(given.signed)
-        and (given.until is None or _date(given.until))
+        and is_date(given.signed)
+        and (given.until is None or is_date(given.until))
     )
 
 
-def _date(given: object) -> bool:
+def is_date(given: object) -> bool:
     """Refuse a datetime, which is a date to Python: its day depends on a time zone."""
     return isinstance(given, date) and not isinstance(given, datetime)
 

@@ -10,7 +10,7 @@
     │   ├── UnknownTenant  WrongRegion  ConsumerTenant  TenantConflict  TenantNotEmpty
     │   ├── AgreementMissing  ResidencyUnsatisfied  PlacementUnsatisfied
     │   ├── PurposeRefused  HandOverRefused  RetirementRefused  RegionNotEmpty
-    │   └── ObjectionRefused  Held
+    │   └── ObjectionRefused  GrantRefused  Held
     ├── NotFound                 the tenant has no such record
     ├── Erased                   erased, or minted before an erasure that covers it
     ├── Expired                  past its retention
@@ -107,6 +107,7 @@ from storage.errors.requests import (
     ConsumerTenant,
     Erased,
     Expired,
+    GrantRefused,
     HandOverRefused,
     Held,
     IdConflict,
@@ -173,6 +174,7 @@ __all__ = [
     "DomicileError",
     "Erased",
     "Expired",
+    "GrantRefused",
     "HandOverRefused",
     "Held",
     "IdConflict",

@@ -157,6 +157,12 @@ class ObjectionRefused(Refused):
     usual_advice = "See: domicile subprocessor list"
 
 
+class GrantRefused(Refused):
+    """The grant or the entry in the roster is not allowed, or the grant opens nothing any more."""
+
+    usual_advice = f"See {DOCUMENTATION}howto/open-for-an-investigation/"
+
+
 class Held(Refused):
     """A legal hold preserves the record, so it is not destroyed."""
 

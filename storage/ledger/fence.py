@@ -42,7 +42,7 @@ def fence(
         id=region.new_uuid(now),
         tenant=tenant,
         scope=scope.kind,
-        match_values=_match_values(region, tenant, scope),
+        match_values=match_values(region, tenant, scope),
         reason=reason,
         ticket=ticket,
         requested=now,
@@ -73,7 +73,7 @@ def _covered(region: OpenRegion, now: datetime) -> datetime:
     return covered + (datetime.min.replace(tzinfo=UTC) - covered) % _TICK
 
 
-def _match_values(region: OpenRegion, tenant: str, scope: Scope) -> tuple[bytes, ...]:
+def match_values(region: OpenRegion, tenant: str, scope: Scope) -> tuple[bytes, ...]:
     """Return the values by which the catalog finds the scope."""
     match scope.kind:
         case ScopeKind.RECORD:

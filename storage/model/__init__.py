@@ -4,7 +4,7 @@ The ``repr`` of a value never shows content, metadata, a subject, a group or a f
 """
 
 from regions.model import DataClass, Purpose
-from storage.model.actors import Actor, ActorKind, RosterEntry
+from storage.model.actors import KEEPER, STAFF, Actor, ActorKind, RosterEntry, RosterSpec
 from storage.model.copies import Copy, CopyState, HandedOver
 from storage.model.erasures import (
     AccountErasure,
@@ -15,6 +15,8 @@ from storage.model.erasures import (
     Reason,
 )
 from storage.model.grants import (
+    GRANT_PURPOSES,
+    LONGEST_GRANT_HOURS,
     Approval,
     Grant,
     GrantSpec,
@@ -40,6 +42,10 @@ from storage.model.status import (
 from storage.model.tenants import Agreement, Dpa, TenantSpec, Trait
 
 __all__ = [
+    "GRANT_PURPOSES",
+    "KEEPER",
+    "LONGEST_GRANT_HOURS",
+    "STAFF",
     "AccountErasure",
     "Actor",
     "ActorKind",
@@ -88,6 +94,7 @@ __all__ = [
     "Replica",
     "ReplicaState",
     "RosterEntry",
+    "RosterSpec",
     "Scope",
     "ScopeKind",
     "StoreStatus",

@@ -18,6 +18,9 @@ class ActorKind(StrEnum):
 STAFF: Final = frozenset({ActorKind.EMPLOYEE, ActorKind.CONTRACTOR})
 """The actors that are people. They open nothing without a grant."""
 
+KEEPER: Final = "roster_keeper"
+"""The role of those who make entries in the roster."""
+
 
 @dataclass(frozen=True, slots=True)
 class Actor:
@@ -37,6 +40,28 @@ class Actor:
     def staff(self) -> bool:
         """Whether it is a person."""
         return self.kind in STAFF
+
+
+@dataclass(frozen=True, slots=True)
+class RosterSpec:
+    """What to enter in the roster about an actor. From now on it counts, and no older entry does.
+
+    ``kind``: not CUSTOMER. ``location``: the jurisdiction in which the actor works. ``login``: the
+    actor's own login to the catalog, which is never anybody else's; without one it can open content
+    but neither request, approve nor revoke. ``agreement``: the SHA-256 of the confidentiality
+    agreement, which a contractor must have. ``until``: exclusive.
+    """
+
+    actor: str
+    kind: ActorKind
+    role: str
+    employer: str
+    location: str
+    since: date
+    until: date | None = None
+    login: str | None = None
+    agreement: str | None = None
+    suspended: bool = False
 
 
 @dataclass(frozen=True, slots=True)

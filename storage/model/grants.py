@@ -32,8 +32,8 @@ class GrantState(StrEnum):
 class GrantSpec:
     """A grant to request.
 
-    ``actor``: who is to use it, by its id in the roster. ``scope``: which records of the tenant.
-    ``hold``: the hold whose records it opens, for the purpose ``legal`` and no other.
+    ``actor``: who is to use it, by its id in the roster. ``scope``: which records of the tenant;
+    None for the purpose ``legal``, which opens what a ``hold`` covers. No other purpose has one.
     ``case``: your opaque reference; without one an ``abuse_investigation`` opens only what is
     flagged, and the other purposes need one. ``justification`` is kept sealed, and its SHA-256 in
     the open. ``hours`` counts from the request.
@@ -42,7 +42,7 @@ class GrantSpec:
     tenant: str
     purpose: Purpose
     actor: str
-    scope: Scope
+    scope: Scope | None
     justification: str = field(repr=False)
     records_max: int
     hours: int

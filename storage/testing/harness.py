@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Literal
 
 from pydantic import SecretStr
+from sqlalchemy import text
 from structlog.typing import FilteringBoundLogger
 
 from regions.backends import BackendSpec, DirectorySpec, S3Spec
@@ -45,6 +46,11 @@ from storage.testing.snapshot import Snapshot, snapshot
 
 Kind = Literal["memory", "directory", "s3"]
 
+# The clock of a test is not that of the database, so functions of the catalog must take any time.
+_ANY_TIME = """
+CREATE OR REPLACE FUNCTION present_day(given timestamptz) RETURNS date LANGUAGE sql
+AS $$ SELECT (given AT TIME ZONE 'UTC')::date $$
+"""
 _COMMON = ("name", "sub_processor", "attested_off", "longest_request_minutes")
 SERVICE = Actor("service-under-test", ActorKind.CUSTOMER, employer="acme", location="EU")
 """The actor to which the tenants of the fixture are bound: a service of the tenant."""
@@ -90,10 +96,18 @@ class Server:
             self._renew(settings, regions)
         else:
             init(settings, dependencies=Dependencies(clock=lambda _: FakeClock()))
+            self._take_any_time(settings)
             self._open_to_services(settings)
             regions = [snapshot(settings, region, self.topology, connections=1) for region in urls]
         self._lent[home] = regions
         return settings
+
+    def _take_any_time(self, settings: Settings) -> None:
+        for name, own in settings.regions.items():
+            catalog = Catalog(name, own.catalog_url.get_secret_value(), connections=2)
+            with catalog.begin() as connection:
+                connection.execute(text(_ANY_TIME))
+            catalog.close()
 
     def _open_to_services(self, settings: Settings) -> None:
         """Let services use the regions, as if they had been provisioned."""

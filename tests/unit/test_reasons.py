@@ -14,6 +14,7 @@ from storage.policy import (
     Done,
     EndReason,
     Finding,
+    GrantReason,
     HandOverReason,
     NoticeReason,
     ObjectionReason,
@@ -38,6 +39,12 @@ CODES: dict[type[StrEnum], str] = {
     Done: "purged purging replacing moving waiting unmended",
     EndReason: "allowed not_empty not_retiring not_retired",
     Finding: "missing wrong_size corrupt leftover came_back wrong_place orphan foreign",
+    GrantReason: "wrong_time login_not_in_force not_roster_keeper own_entry login_taken "
+    "not_for_customers no_agreement roster_full unknown_tenant purpose_not_granted "
+    "no_human_review actor_not_in_force outside_residency employer_objected hold_missing "
+    "hold_without_legal hold_not_in_force case_missing approver_is_requester approver_is_user "
+    "not_the_customer revoked expired not_approved customer_has_not_approved exhausted "
+    "another_actor",
     HandOverReason: "allowed not_storable unknown_processor no_connector service_not_allowed "
     "outside_residency sub_processor_not_yet sub_processor_ended objected",
     NoticeReason: "too_soon has_begun",

@@ -5,6 +5,13 @@ to a partitioned table, and there is no DEFAULT partition: with either, a partit
 detached concurrently.
 """
 
+from storage.catalog.tables.access import (
+    access_grant,
+    grant_approval,
+    grant_revocation,
+    grant_use,
+    roster,
+)
 from storage.catalog.tables.base import Moment, metadata
 from storage.catalog.tables.copies import erasure_copy, processor_copy
 from storage.catalog.tables.erasures import deferral, erasure, erasure_object, fence, receipt
@@ -52,6 +59,7 @@ from storage.catalog.tables.region import (
 __all__ = [
     "Moment",
     "absence",
+    "access_grant",
     "agreement",
     "audit",
     "backend_storage",
@@ -68,6 +76,9 @@ __all__ = [
     "erasure_object",
     "fence",
     "file",
+    "grant_approval",
+    "grant_revocation",
+    "grant_use",
     "handover",
     "held",
     "hold",
@@ -91,6 +102,7 @@ __all__ = [
     "region_statement",
     "replica",
     "retirement",
+    "roster",
     "scrub",
     "signing_key",
     "statement",

@@ -3,20 +3,24 @@
 from collections.abc import Sequence
 
 from storage.client.admin import Admin, Tenants
+from storage.client.aio.grants import AsyncGrants
 from storage.client.aio.holds import AsyncHolds
 from storage.client.aio.processors import AsyncProcessors
+from storage.client.aio.roster import AsyncRoster
 from storage.client.aio.threads import Threads
 from storage.model import TenantSpec
 
 
 class AsyncAdmin:
-    """``Admin`` for asyncio: ``tenants``, ``holds`` and ``processors``."""
+    """``Admin`` for asyncio, with the same attributes."""
 
     def __init__(self, admin: Admin, threads: Threads) -> None:
         """Use ``AsyncStore.admin`` instead."""
         self.tenants = AsyncTenants(admin.tenants, threads)
         self.holds = AsyncHolds(admin.holds, threads)
         self.processors = AsyncProcessors(admin.processors, threads)
+        self.roster = AsyncRoster(admin.roster, threads)
+        self.grants = AsyncGrants(admin.grants, threads)
 
 
 class AsyncTenants:

@@ -15,6 +15,7 @@ from contextlib import asynccontextmanager, suppress
 from functools import partial
 from threading import Event
 from typing import BinaryIO
+from uuid import UUID
 
 from storage.client.aio.files import AsyncCapture, AsyncOpenFile
 from storage.client.aio.sources import (
@@ -34,6 +35,7 @@ from storage.model import (
     DataClass,
     Erasure,
     Explanation,
+    Grant,
     HandedOver,
     NewRecord,
     Objection,
@@ -204,6 +206,10 @@ class AsyncTenant:
     async def objections(self) -> Sequence[Objection]:
         """See ``Tenant.objections``."""
         return await self._threads.call(self._tenant.objections)
+
+    async def approve(self, grant: UUID | str, *, by: str) -> Grant:
+        """See ``Tenant.approve``."""
+        return await self._threads.call(self._tenant.approve, grant, by=by)
 
     async def _put_fed(
         self, put: Callable[[Iterable[bytes]], PutResult], chunks: AsyncIterable[bytes]
