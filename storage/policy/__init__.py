@@ -10,6 +10,7 @@ from storage.policy.access import (
     Permit,
     for_actor,
     may_open,
+    may_open_flags,
     may_open_held,
 )
 from storage.policy.cells import Cell, add_up, choose_cell
@@ -240,6 +241,7 @@ __all__ = [
     "may_leave",
     "may_object",
     "may_open",
+    "may_open_flags",
     "may_open_held",
     "may_request",
     "may_retire",

@@ -70,7 +70,7 @@ class TestRoles:
         roles.take_down("eu-a")
         t.put(DataClass.COMPLETION, b"to be replicated", derived_from=[gone])
         roles.bring_back("eu-a")
-        asked, attested = (t.hand_over(gone, name) for name in ("klarblick", "vier-augen"))
+        asked, attested = (t.hand_over(gone, name) for name in ("klarblick", "handverlesen"))
         body = t.get(kept, purpose=Purpose.SERVE).body
         erasure = t.erase(Scope.subject(str(gone)), reason=Reason.SUBJECT_REQUEST)
         turn_into(roles, "domicile_admin", original)
