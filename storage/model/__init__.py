@@ -14,6 +14,7 @@ from storage.model.erasures import (
     Outstanding,
     Reason,
 )
+from storage.model.flags import Classifier, Flag, NewFlag, Screened, ScreenFailure
 from storage.model.grants import (
     GRANT_PURPOSES,
     LONGEST_GRANT_HOURS,
@@ -52,6 +53,7 @@ __all__ = [
     "Agreement",
     "Approval",
     "BackendState",
+    "Classifier",
     "Copy",
     "CopyState",
     "DataClass",
@@ -62,6 +64,7 @@ __all__ = [
     "ErasureState",
     "ExpiringDay",
     "Explanation",
+    "Flag",
     "Grant",
     "GrantSpec",
     "GrantState",
@@ -72,6 +75,7 @@ __all__ = [
     "LineKind",
     "LogLine",
     "Loss",
+    "NewFlag",
     "NewRecord",
     "Objection",
     "ObjectionEffect",
@@ -97,6 +101,8 @@ __all__ = [
     "RosterSpec",
     "Scope",
     "ScopeKind",
+    "ScreenFailure",
+    "Screened",
     "StoreStatus",
     "TenantObjection",
     "TenantSpec",
