@@ -54,3 +54,30 @@ def aws_region_of(url: str) -> str | None:
     """Return the region in the name of an S3 host of AWS. None: the name does not say it."""
     found = _REGIONAL.fullmatch(host_of(url))
     return found["region"] if found else None
+
+
+_KMS_KEY = re.compile(
+    r"arn:aws[a-z-]*:kms:(?P<region>[a-z0-9-]+):\d{12}:"
+    r"key/[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
+)
+_KMS_HOST = re.compile(
+    r"(?:(?:vpce-[a-z0-9-]+\.)?kms\.(?P<private>[a-z0-9-]+)\.vpce|kms(?:-fips)?\.(?P<public>[a-z0-9-]+))"
+    r"\.(?:amazonaws\.com|amazonaws\.com\.cn|amazonaws\.eu|api\.aws)"
+)
+
+
+def aws_region_of_kms_key(arn: str) -> str | None:
+    """Return the region of a KMS key. None: it is no ARN of a key, or the key is in several.
+
+    The id of a multi-Region key begins with ``mrk-``: copies of it may be in any region.
+    """
+    found = _KMS_KEY.fullmatch(arn)
+    return found["region"] if found else None
+
+
+def is_kms_endpoint(url: str, region: str) -> bool:
+    """Return whether the URL is an endpoint of KMS in that region, or this machine itself."""
+    if not safe_url(url):
+        return False
+    found = _KMS_HOST.fullmatch(host_of(url))
+    return is_loopback(url) or (found is not None and region in (found["private"], found["public"]))

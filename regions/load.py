@@ -111,8 +111,7 @@ def load_addition(topology: Topology, file: Path, directory: Path | None = None)
     with the fields of a backend, which come after those of the region. ``directory``: that of the
     topology. Raises TopologyProblem.
     """
-    shipped: Traversable = files("regions") / "data"
-    locations = _locations(shipped if directory is None else directory, shipped)
+    locations = load_locations(directory)
     given = _read(file, _Addition)
     names = [*topology.sub_processors, *(entry.name for entry in given.sub_processors)]
     _refuse(file, check.unique("sub_processors", names))
@@ -131,6 +130,15 @@ def load_addition(topology: Topology, file: Path, directory: Path | None = None)
         regions[name] = more
     ordered = {name: regions[name] for name in topology.regions}
     return topology.model_copy(update={"regions": ordered, "sub_processors": companies})
+
+
+def load_locations(directory: Path | None = None) -> Locations:
+    """Return where the regions of providers are. ``directory``: that of the topology.
+
+    Raises TopologyProblem.
+    """
+    shipped: Traversable = files("regions") / "data"
+    return _locations(shipped if directory is None else directory, shipped)
 
 
 def _require(file: Traversable) -> None:

@@ -25,11 +25,11 @@ from storage.client.store import Store
 from storage.clock import steady
 from storage.crypto.log import log_key
 from storage.crypto.pseudonym import Pseudonyms
-from storage.crypto.root import LocalRootKeys
 from storage.dependencies import Dependencies
 from storage.errors import DomicileError, RegionNotRoutable, Unavailable
 from storage.evidence.keys import key_id
 from storage.initialize import init
+from storage.keys import load_keys, open_keys
 from storage.logs import make_logger
 from storage.pool import Pool
 from storage.ports import Backend, Clock, Connector
@@ -100,7 +100,7 @@ def open_homes(
         closing = stack.enter_context(ExitStack())
         flushers = stack.enter_context(Pool(_FLUSHERS, "flush"))
         openers = {
-            name: _opener(name, opening, flushers, log=log, probing=dependencies.probing)
+            name: _opener(name, opening, flushers, log=log, dependencies=dependencies)
             for name, opening in openings.items()
         }
         regions = ServedRegions(openers, closing, clock=steady, seconds=dependencies.reopen_seconds)
@@ -116,7 +116,7 @@ def _opener(
     flushers: Pool,
     *,
     log: FilteringBoundLogger,
-    probing: bool,
+    dependencies: Dependencies,
 ) -> Opener:
     """Return what opens a region, checks it and logs its error. An unexpected one is Unavailable.
 
@@ -128,8 +128,8 @@ def _opener(
             region = opening(stack)
             check_catalog(region)
             compared = guard_catalog(region, log)
-            see_topology(region, noting=probing)
-            if compared and probing:
+            see_topology(region, noting=dependencies.probing)
+            if compared and dependencies.probing:
                 probe(region, log)
             elif compared:
                 recognize(region)
@@ -144,7 +144,7 @@ def _opener(
                 f"{name} was not opened: {type(error).__name__}.",
                 advice="See the log, and: domicile doctor",
             ) from error
-        return ServedRegion.of(region, flushers)
+        return ServedRegion.of(region, flushers, dependencies.sleep)
 
     return opened
 
@@ -257,8 +257,8 @@ def _open(
     url = own.catalog_url.get_secret_value()
     catalog = dependencies.catalog(region, url, settings.connections)
     stack.callback(catalog.close)
-    roots = LocalRootKeys.load(own.keys_file, dependencies.entropy, region=region.name)
-    signing = roots.signing_keys()
+    file = load_keys(own, dependencies.entropy, region=region.name)
+    signing = file.signing_keys()
     backends = _open_backends(stack, settings, dependencies, region)
     clock = dependencies.clock(catalog)
     connectors = _connectors(topology, signing[max(signing)], dependencies, clock)
@@ -278,8 +278,8 @@ def _open(
         backends,
         postures,
         connectors,
-        roots,
-        Pseudonyms(roots.pseudonym_keys()),
+        open_keys(stack, own, file, region, catalog, clock=clock, topology=settings.topology),
+        Pseudonyms(file.pseudonym_keys()),
         signing[max(signing)],
         tuple(log_key(signing[version]) for version in sorted(signing, reverse=True)),
         clock,

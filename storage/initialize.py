@@ -1,6 +1,7 @@
 """Create what regions need: database, schema, keys, storage, partitions."""
 
 from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -21,9 +22,10 @@ from storage.catalog import (
 from storage.catalog.engine import Catalog, revision
 from storage.catalog.times import UNLIMITED
 from storage.crypto.pseudonym import Pseudonyms
-from storage.crypto.root import LocalRootKeys, ensure
+from storage.crypto.root import ensure
 from storage.dependencies import Dependencies, make_catalog
 from storage.errors import DomicileError
+from storage.keys import load_keys, open_keys, sections
 from storage.ledger.holds import add_pseudonyms
 from storage.policy import Stage, horizon_wanted
 from storage.settings import (
@@ -143,11 +145,21 @@ def _catalog_and_keys(
         if revisions is not None:
             schema.declare(connection, topology, name, revisions)
         waiting = catalog.code.waiting(revision(connection))
-        created = ensure(file, dependencies.entropy, region=name, new=new)
-        roots = LocalRootKeys.load(file, dependencies.entropy, region=name)
-        names = Pseudonyms(roots.pseudonym_keys())
+        created = ensure(file, dependencies.entropy, region=name, new=new, sections=sections(own))
+        keys = load_keys(own, dependencies.entropy, region=name)
+        names = Pseudonyms(keys.pseudonym_keys())
         pseudonym_keys.register(connection, name, names.checks())
-        add_pseudonyms(connection, roots, names)
+        with ExitStack() as stack:
+            roots = open_keys(
+                stack,
+                own,
+                keys,
+                topology.regions[name],
+                catalog,
+                clock=dependencies.clock(catalog),
+                topology=settings.topology,
+            )
+            add_pseudonyms(connection, roots, names)
         return Ready(created, waiting, stages.if_any(connection))
 
 

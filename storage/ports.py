@@ -8,7 +8,7 @@ from types import TracebackType
 from typing import Protocol, Self
 from uuid import UUID
 
-from storage.model import Posture
+from storage.model import Posture, StaffPermit
 
 
 class Clock(Protocol):
@@ -334,6 +334,42 @@ class RootKeys(Protocol):
         """Unwrap a key. Raises KeyUnavailable if the version is absent or the tag is wrong."""
         ...
 
-    def pseudonym_keys(self) -> dict[int, bytes]:
-        """Return the keys of pseudonyms, by version; the highest is for new pseudonyms."""
+
+class KeyService(RootKeys, Protocol):
+    """Holds the root keys of a region, and unwraps for a person the key of one record alone.
+
+    ``unwrap`` is for what a service does itself: write, and open for the purposes of the tenant's
+    own service. It raises PurposeRefused for a hold key, which leaves the key service never.
+
+    Safe to call from many threads. Every call takes a bounded time, and raises Unavailable if the
+    key service does not answer; then nothing was opened.
+    """
+
+    def create(self, context: bytes) -> bytes:
+        """Make a key, and return it wrapped for ``context``. It leaves in no other form."""
+        ...
+
+    def unwrap_record(self, sealed: bytes, permit: StaffPermit) -> bytes:
+        """Unwrap the key of the record that the permit names, once.
+
+        ``sealed`` is the key object that wraps it, as its backend returns it: the key in it stays
+        inside. Which object that is and the wrapped record key are read from the catalog. Raises
+        PurposeRefused with a reason code for each thing that is wrong, KeyUnavailable if ``sealed``
+        is not that object, or was not wrapped by a root key.
+        """
+        ...
+
+    def rewrap(
+        self,
+        sealed: bytes,
+        context: bytes,
+        wrapped: Sequence[bytes],
+        target: bytes,
+        target_context: bytes,
+    ) -> list[bytes]:
+        """Return record keys that one key wraps, wrapped by another. No plain key leaves.
+
+        ``sealed`` is the first key and ``target`` the second. Raises KeyUnavailable if a root key
+        wrapped either of them for no such context, or if the first key did not wrap a record key.
+        """
         ...

@@ -19,7 +19,7 @@ from storage.errors import BackendUnavailable
 from storage.model import Entropy, Posture, PostureState
 from storage.policy import attested_from, weigh
 from storage.policy.standing import Standing, standing
-from storage.ports import Clock, Connector, ItemKind, RootKeys
+from storage.ports import Clock, Connector, ItemKind, KeyService
 from storage.postures import Postures
 
 _KINDS = {
@@ -72,7 +72,7 @@ class OpenRegion:
     backends: Backends
     postures: Postures
     connectors: Mapping[str, Connector]
-    roots: RootKeys
+    roots: KeyService
     pseudonyms: Pseudonyms
     signing: Ed25519PrivateKey
     log_keys: tuple[Ed25519PrivateKey, ...]  # of checkpoints: the one that signs, then former ones

@@ -1,12 +1,20 @@
 """Settings: addresses and secrets, from ``DOMICILE_*``. The topology says what is stored where."""
 
 import os
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    model_validator,
+)
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, SettingsConfigDict
 from pydantic_settings import SettingsError as UnreadableSetting
@@ -16,7 +24,9 @@ from regions.load import load_topology
 from regions.model import Topology
 from storage import embedded
 from storage.backends.s3 import S3Credentials
+from storage.crypto.kms import KmsKey
 from storage.errors import SettingsError, TopologyError
+from storage.keyservice.address import Address
 from storage.text import did_you_mean
 
 PREFIX = "DOMICILE_"
@@ -52,6 +62,53 @@ class RegionSettings(_Part):
     """The region's database, ``postgresql://...``. A process serves the regions that have one."""
     keys_file: Path
     """The region's key file (mode 0600)."""
+    key_service: str | None = None
+    """The region's key service, ``unix:/path`` or ``tls://host:port``. Unset: this process."""
+    key_service_tls: Path | None = None
+    """The directory of the certificates for a key service over TLS."""
+    kms: KmsKey | None = None
+    """The KMS key that wraps day keys, without a key service."""
+    approvers_file: Path | None = None
+    """The public keys of those who approve grants, without a key service. Unset: nobody opens."""
+
+    @model_validator(mode="after")
+    def _one_place(self) -> Self:
+        """Refuse what belongs to the key service if there is one."""
+        if self.key_service is None:
+            return self
+        if self.kms is not None or self.approvers_file is not None:
+            raise ValueError("KMS and APPROVERS_FILE belong to the key service, not beside it")
+        if Address.parse(self.key_service).path is None and self.key_service_tls is None:
+            raise ValueError("KEY_SERVICE_TLS is missing: the key service asks for a certificate")
+        return self
+
+
+class KeyServiceSettings(_Part):
+    """The settings of ``domicile keyservice``."""
+
+    region: str
+    """The region whose keys it holds."""
+    listen: str
+    """Where it listens: ``unix:/path`` or ``tls://host:port``."""
+    tls: Path | None = None
+    """The directory of its certificates, for TLS."""
+    catalog_url: SecretStr
+    """The region's database, with a login that has the role ``domicile_keys``."""
+    keys_file: Path | None = None
+    """The key file with the root keys (mode 0600). Unset: they are in KMS alone."""
+    kms: KmsKey | None = None
+    """The KMS key that wraps new day keys. Those of the key file then open what they wrapped."""
+    approvers_file: Path
+    """The public keys of those who approve grants. The service must not be able to write it."""
+
+    @model_validator(mode="after")
+    def _complete(self) -> Self:
+        """Refuse settings without root keys, or without certificates where they are needed."""
+        if self.keys_file is None and self.kms is None:
+            raise ValueError("KEYS_FILE or KMS is missing: there are no root keys")
+        if Address.parse(self.listen).path is None and self.tls is None:
+            raise ValueError("TLS is missing: only a Unix socket does without certificates")
+        return self
 
 
 class Settings(BaseSettings):
@@ -78,6 +135,8 @@ class Settings(BaseSettings):
     """A directory of TOML files like ``regions/data``. Unset: the shipped example."""
     regions: Annotated[dict[str, RegionSettings], BeforeValidator(_dashed)] = {}
     """The regions that this process serves. None: it runs embedded."""
+    keyservice: KeyServiceSettings | None = None
+    """The settings of the key service, if this process is one."""
     backends: Annotated[dict[str, S3Credentials], BeforeValidator(_dashed)] = {}
     """The credentials of S3 backends."""
     connections: int = Field(default=10, ge=2, le=100)
@@ -133,12 +192,21 @@ def _invalid(problem: ErrorDetails) -> SettingsError:
     name = PREFIX + "__".join((*group, last)).upper().replace("-", "_")
     if problem["type"] != "extra_forbidden":
         return SettingsError(f"{name}: {problem['msg'].removeprefix('Value error, ')}.")
-    part: type[BaseModel] = S3Credentials if group[:1] == ["backends"] else RegionSettings
+    part = _part_of(group)
     known = [field.upper() for field in part.model_fields]
     return SettingsError(
         f"Unknown setting {name}.",
         advice=f"{did_you_mean(last, known)} Known parts: {', '.join(known)}.".lstrip(),
     )
+
+
+def _part_of(group: Sequence[str]) -> type[BaseModel]:
+    """Return the model that lacks a field, by the names that lead to it."""
+    if group[-1:] == ["kms"]:
+        return KmsKey
+    if group[:1] == ["keyservice"]:
+        return KeyServiceSettings
+    return S3Credentials if group[:1] == ["backends"] else RegionSettings
 
 
 def make_home(home: Path) -> None:
@@ -203,12 +271,17 @@ def region_settings(
                 {
                     "catalog_url": embedded.with_database(url, name),
                     "keys_file": settings.home / "keys" / f"{name}.toml",
+                    "approvers_file": _if_file(settings.home / "keys" / "approvers.toml"),
                 }
             )
             for name in topology.regions
         }
     finally:
         leave()
+
+
+def _if_file(path: Path) -> Path | None:
+    return path if path.is_file() else None
 
 
 def _check_known(what: str, named: Iterable[str], known: Collection[str]) -> None:

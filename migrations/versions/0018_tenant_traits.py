@@ -1,7 +1,7 @@
 """Note what customers asked for of the people who may look into their content.
 
 Revision: 0018
-Follows: 0016
+Follows: 0017
 """
 
 from collections.abc import Sequence
@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from alembic import op
 
 revision: str = "0018"
-down_revision: str | None = "0016"
+down_revision: str | None = "0017"
 branch_labels: str | Sequence[str] | None = None
 depends_on: str | Sequence[str] | None = None
 

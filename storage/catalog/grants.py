@@ -95,6 +95,12 @@ def use(connection: Connection, grant: UUID, uid: bytes, actor: str, now: dateti
     return bool(connection.scalar(select(func.use_grant(literal(grant, Uuid), *given))))
 
 
+def used(connection: Connection, grant: UUID, uid: bytes) -> bool:
+    """Return whether a record was counted against a grant."""
+    query = select(u.grant_id).where(u.grant_id == grant, u.uid == uid)
+    return connection.scalar(query) is not None
+
+
 def find(connection: Connection, region: str, grant: UUID) -> Grant | None:
     """Return a grant with its approvals, its uses and its end, as of one moment."""
     row = connection.execute(_grants().where(g.id == grant)).one_or_none()

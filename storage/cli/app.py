@@ -17,9 +17,11 @@ from storage.cli.commands import (
     erasure,
     explain,
     get,
+    grant,
     hold,
     init,
     key,
+    keyservice,
     objection,
     policy,
     processor,
@@ -28,6 +30,7 @@ from storage.cli.commands import (
     receipt_export,
     recover,
     region,
+    roster,
     scrub,
     status,
     subprocessor,
@@ -101,6 +104,16 @@ _hold.command("show")(hold.show)
 _hold.command("release")(hold.release)
 _hold.command("records")(hold.records)
 _hold.command("get")(hold.get)
+_roster = _group("roster", "Say who may have to do with content.", _EVIDENCE)
+_roster.command("enter")(roster.enter)
+_roster.command("list")(roster.list_roster)
+_grant = _group("grant", "Let a person open records, with the approval of another.", _EVIDENCE)
+_grant.command("request")(grant.request)
+_grant.command("approve")(grant.approve)
+_grant.command("revoke")(grant.revoke)
+_grant.command("list")(grant.list_grants)
+_grant.command("show")(grant.show)
+_grant.command("keygen")(grant.keygen)
 _receipt = _group("receipt", "Verify and export the evidence of erasures.", _EVIDENCE)
 _receipt.command("verify")(receipt.verify)
 _receipt.command("key")(receipt.public)
@@ -145,5 +158,10 @@ _backend.command("retire")(backend.retire)
 _backend.command("lost")(backend_loss.lost)
 _key = _group("key", "Manage the keys of a region.", _OPERATION)
 _key.command("rotate")(key.rotate)
+_key.command("split")(key.split)
+_keyservice = _group("keyservice", "Hold the root keys of a region in a process apart.", _OPERATION)
+_keyservice.command("init")(keyservice.init)
+_keyservice.command("serve")(keyservice.serve)
+_keyservice.command("rotate")(keyservice.rotate)
 _policy = _group("policy", "Explain what the configuration promises.", _OPERATION)
 _policy.command("explain")(policy.explain)

@@ -5,23 +5,23 @@ import shutil
 import stat
 import tempfile
 from collections.abc import Collection, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
 
 from sqlalchemy import Connection
 
-from regions.model import Topology
+from regions.model import Region, Topology
 from storage import bootstrap
 from storage.catalog import days, server
 from storage.catalog.engine import OLDEST_SERVER, Catalog, revision
 from storage.checks import check_catalog, see_topology
 from storage.cli.findings import Finding, failed, tried
 from storage.cli.reason_texts import reason_text
-from storage.crypto.root import LocalRootKeys
 from storage.dependencies import Dependencies, make_catalog
 from storage.errors import DomicileError
 from storage.initialize import init
+from storage.keys import load_keys, remote_keys
 from storage.objects.rights import try_rights
 from storage.policy import Standing, horizon_alarm
 from storage.region import Backends, OpenRegion
@@ -66,7 +66,9 @@ def regions(settings: Settings, topology: Topology) -> Iterator[Finding]:
 def _region(
     settings: Settings, topology: Topology, name: str, given: RegionSettings
 ) -> Iterator[Finding]:
-    own = [tried("keys", name, lambda: _keys(given.keys_file, name))]
+    own = [tried("keys", name, lambda: _keys(given, name))]
+    if given.key_service is not None:
+        own.append(tried("key service", name, lambda: _key_service(given, topology.regions[name])))
     own += _catalog(topology, name, given)
     yield from own
     if any(finding.state == "fail" for finding in own):
@@ -82,10 +84,17 @@ def _region(
         yield failed("backends", name, error)
 
 
-def _keys(file: Path, region: str) -> str:
-    roots = LocalRootKeys.load(file, os.urandom, region=region)
-    mode = stat.S_IMODE(file.stat().st_mode)
-    return f"{file} (mode {mode:04o}, root version {roots.current})"
+def _keys(given: RegionSettings, region: str) -> str:
+    keys = load_keys(given, os.urandom, region=region)
+    mode = stat.S_IMODE(given.keys_file.stat().st_mode)
+    version = f"root version {keys.current}" if "root" in keys else "no root key"
+    return f"{given.keys_file} (mode {mode:04o}, {version})"
+
+
+def _key_service(given: RegionSettings, region: Region) -> str:
+    with ExitStack() as stack:
+        keys = remote_keys(stack, given, region)
+        return f"{given.key_service} holds root version {keys.current}."
 
 
 def _catalog(topology: Topology, name: str, given: RegionSettings) -> Iterator[Finding]:

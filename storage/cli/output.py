@@ -130,6 +130,8 @@ def _plain(value: object) -> object:
         return value.isoformat().replace("+00:00", "Z")
     if isinstance(value, Mapping):
         return dict(value)
+    if isinstance(value, frozenset):
+        return sorted(value)
     if dataclasses.is_dataclass(value):
         return {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
     raise TypeError(f"no JSON for a {type(value).__name__}")

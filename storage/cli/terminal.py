@@ -22,12 +22,12 @@ def can_ask() -> bool:
     return sys.stdin.isatty()
 
 
-def confirm(question: str) -> None:
+def confirm(question: str, advice: str = "Give --yes, or --dry-run first.") -> None:
     """Ask for a yes. Raise typer.Abort on a no, InvalidRequest without a terminal."""
     if not can_ask():
         raise InvalidRequest(
             "This needs a confirmation, and there is no terminal to ask on.",
-            advice="Give --yes, or --dry-run first.",
+            advice=advice,
         )
     typer.confirm(question, abort=True, err=True)
 

@@ -10,27 +10,30 @@ from typing import Self
 
 from regions.model import Purpose, Service
 from storage.errors import DomicileError, InvalidRequest, WrongRegion
+from storage.ledger.fence import Sleep
 from storage.model import Actor
 from storage.objects.keyring import KeyRing
 from storage.packs.openings import for_tenant
 from storage.packs.prepare import Writer
 from storage.packs.reader import Reader
 from storage.region import OpenRegion
+from storage.transparency.publish import Publisher
 
 
 @dataclass(frozen=True, slots=True)
 class ServedRegion:
-    """An open region with its keys and its writer."""
+    """An open region with its keys, its writer, and what puts lines into its log."""
 
     region: OpenRegion
     keys: KeyRing
     writer: Writer
+    log: Publisher
 
     @classmethod
-    def of(cls, region: OpenRegion, flushers: Executor) -> Self:
-        """Return a writer for ``region``. ``flushers`` runs the writer's flushes."""
+    def of(cls, region: OpenRegion, flushers: Executor, sleep: Sleep) -> Self:
+        """Return the parts of ``region``. ``flushers`` runs the writer's flushes."""
         keys = KeyRing(region)
-        return cls(region, keys, Writer(region, keys, flushers))
+        return cls(region, keys, Writer(region, keys, flushers), Publisher(region, sleep))
 
     def reader(self, actor: Actor, purpose: Purpose | Service) -> Reader:
         """Return a reader of what an actor without a grant may open for a purpose."""

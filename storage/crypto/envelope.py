@@ -1,8 +1,10 @@
 """Sealed envelopes: content under a key of its own, which the region's root key wraps.
 
 There are two formats. An object on a backend (``seal_object``) is one byte, 1; the wrapped key; and
-the content under AES-256-GCM. A name in the catalog (``seal_name``) is the wrapped key and the size
-of the name, each after its length; and the name as ``storage.crypto.record`` seals a body.
+the content under AES-256-GCM. If KMS wrapped the key, the byte is 2, and the size of the wrapped
+key (4 bytes, big-endian) comes before it. A name in the catalog (``seal_name``) is the wrapped key
+and the size of the name, each after its length; and the name as ``storage.crypto.record`` seals a
+body.
 
 Both bind the content to a ``context``, which must be given again to open it.
 """
@@ -18,7 +20,8 @@ from storage.model import Entropy
 from storage.ports import RootKeys
 
 _FORMAT: Final = b"\1"
-_WRAPPED: Final = 61  # bytes of a wrapped key
+_SIZED: Final = b"\2"
+_WRAPPED: Final = 61  # bytes of a key that a key file wrapped
 
 
 def seal_object(
@@ -26,7 +29,9 @@ def seal_object(
 ) -> bytes:
     """Seal the content of an object. ``what`` names its kind in one word, at most 12 bytes."""
     key = new_key(entropy)
-    return _FORMAT + roots.wrap(key, context) + AESGCM(key).encrypt(_nonce(what), plain, context)
+    wrapped = roots.wrap(key, context)
+    head = _FORMAT + wrapped if len(wrapped) == _WRAPPED else _SIZED + framed(wrapped)
+    return head + AESGCM(key).encrypt(_nonce(what), plain, context)
 
 
 def open_object(sealed: bytes, *, what: str, context: bytes, roots: RootKeys) -> bytes:
@@ -35,9 +40,11 @@ def open_object(sealed: bytes, *, what: str, context: bytes, roots: RootKeys) ->
     Raises Corrupt if it is not what was sealed for ``context``, KeyUnavailable if no root key
     opens it.
     """
-    if sealed[:1] != _FORMAT or len(sealed) <= 1 + _WRAPPED:
+    size = _WRAPPED if sealed[:1] == _FORMAT else int.from_bytes(sealed[1:5])
+    start = 1 if sealed[:1] == _FORMAT else 5
+    if sealed[:1] not in (_FORMAT, _SIZED) or len(sealed) <= start + size:
         raise Corrupt(f"The object does not contain a sealed {what}.")
-    wrapped, rest = sealed[1 : 1 + _WRAPPED], sealed[1 + _WRAPPED :]
+    wrapped, rest = sealed[start : start + size], sealed[start + size :]
     key = roots.unwrap(wrapped, context)
     try:
         return AESGCM(key).decrypt(_nonce(what), rest, context)

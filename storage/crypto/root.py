@@ -4,6 +4,9 @@ The file is JSON: the region's name, and three sections of 32-byte keys in base6
 255, the highest is current): ``root`` wraps day keys, ``pseudonym`` makes pseudonyms, and
 ``signing`` has the Ed25519 seeds (RFC 8032) of receipts. Without the file the content of the region
 is lost; with an old backup of it, the content that newer versions wrapped.
+
+Where a key service holds the root keys, there are two files: its own has the section ``root``, and
+that of the service the other two.
 """
 
 import base64
@@ -11,7 +14,7 @@ import fcntl
 import json
 import os
 import stat
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final, Literal, Self
@@ -24,7 +27,15 @@ from storage.errors import KeyUnavailable, SettingsError
 from storage.model import Entropy
 
 Section = Literal["root", "pseudonym", "signing"]
-_SECTIONS: Final[tuple[Section, ...]] = ("root", "pseudonym", "signing")
+SECTIONS: Final[tuple[Section, ...]] = ("root", "pseudonym", "signing")
+"""What a key file has."""
+
+OF_SERVICE: Final[tuple[Section, ...]] = ("pseudonym", "signing")
+"""What the key file of a service has if its root keys are elsewhere."""
+
+OF_KEY_SERVICE: Final[tuple[Section, ...]] = ("root",)
+"""What the key file of a key service has."""
+
 _Keys = dict[Section, dict[int, bytes]]
 
 _SIZE: Final = 32  # bytes of every key
@@ -45,12 +56,38 @@ class LocalRootKeys:
         self._entropy = entropy
 
     @classmethod
-    def load(cls, path: Path, entropy: Entropy, *, region: str) -> Self:
-        """Read a key file.
+    def load(
+        cls,
+        path: Path,
+        entropy: Entropy,
+        *,
+        region: str,
+        needs: Collection[Section] = SECTIONS,
+        refuses: Collection[Section] = (),
+    ) -> Self:
+        """Read a key file. ``needs``: the sections that it must have; ``refuses``: must not have.
 
         Raises SettingsError if it is absent, open to other users, damaged, or of another region.
         """
-        return cls(region, _load(path, region), entropy)
+        keys = _load(path, region)
+        for section in needs:
+            if section not in keys:
+                raise SettingsError(
+                    f"{path} has no {section} keys.",
+                    advice="Give a key file that has, or say which key service holds them.",
+                )
+        for section in refuses:
+            if section in keys:
+                raise SettingsError(
+                    f"{path} has {section} keys, which a key service holds: whoever takes over "
+                    "this process would have them too.",
+                    advice=f"Move them there: domicile key split {region} NEW_FILE",
+                )
+        return cls(region, keys, entropy)
+
+    def __contains__(self, section: Section) -> bool:
+        """Return whether the file has that section."""
+        return section in self._keys
 
     def __repr__(self) -> str:
         versions = {section: sorted(keys) for section, keys in self._keys.items()}
@@ -92,13 +129,18 @@ class LocalRootKeys:
         return {version: Ed25519PrivateKey.from_private_bytes(seed) for version, seed in seeds}
 
 
-def create(path: Path, entropy: Entropy, *, region: str) -> None:
+def create(
+    path: Path, entropy: Entropy, *, region: str, sections: Collection[Section] = SECTIONS
+) -> None:
     """Create a key file with a new key in each section, durably, readable by its owner alone.
 
     Never overwrites: of two processes that create it, one succeeds. Raises SettingsError if the
     file exists, or cannot be written.
     """
-    keys: _Keys = {section: {1: _random(entropy, _SIZE)} for section in _SECTIONS}
+    _create(path, region, {section: {1: _random(entropy, _SIZE)} for section in sections})
+
+
+def _create(path: Path, region: str, keys: _Keys) -> None:
     with _changing(path) as directory:
         temporary = _write_beside(path, _format(region, keys))
         os.link(temporary, path)  # unlike a rename, a link fails if the name exists
@@ -106,7 +148,34 @@ def create(path: Path, entropy: Entropy, *, region: str) -> None:
         os.fsync(directory)
 
 
-def ensure(path: Path, entropy: Entropy, *, region: str, new: bool) -> Path | None:
+def split(path: Path, target: Path, *, region: str) -> None:
+    """Move the root keys of a key file to a new file, for a key service. The others stay.
+
+    Safe to repeat after a crash in between: the new file may exist, with the same keys. Raises
+    SettingsError as ``load`` does, or if the new file has other keys.
+    """
+    path = path.resolve()
+    keys = _load(path, region)
+    if "root" not in keys:
+        raise SettingsError(f"{path} has no root keys.", advice="They were moved already.")
+    moved: _Keys = {"root": keys.pop("root")}
+    if not target.exists():
+        _create(target, region, moved)
+    if _load(target, region) != moved:
+        raise SettingsError(f"{target} has other keys.", advice="Name a file that does not exist.")
+    with _changing(path) as directory:
+        _write_beside(path, _format(region, keys), owner=path.stat()).replace(path)
+        os.fsync(directory)
+
+
+def ensure(
+    path: Path,
+    entropy: Entropy,
+    *,
+    region: str,
+    new: bool,
+    sections: Collection[Section] = SECTIONS,
+) -> Path | None:
     """Create the key file of a ``new`` catalog, and return it; None if it exists.
 
     Raises SettingsError if the keys of a used catalog are gone. Call it in the transaction that
@@ -121,7 +190,7 @@ def ensure(path: Path, entropy: Entropy, *, region: str, new: bool) -> Path | No
             "New keys cannot open what is stored.",
         )
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    create(path, entropy, region=region)
+    create(path, entropy, region=region, sections=sections)
     return path
 
 
@@ -136,6 +205,11 @@ def rotate(path: Path, entropy: Entropy, *, region: str, section: Section = "roo
     path = path.resolve()
     with _changing(path) as directory:
         keys = _load(path, region)
+        if section not in keys:
+            raise SettingsError(
+                f"{path} has no {section} keys.",
+                advice="Rotate them where they are: in the key file of the key service, or in KMS.",
+            )
         version = max(keys[section]) + 1
         if version > 255:
             raise SettingsError(f"{path} has no version left in {section}.")
@@ -243,12 +317,17 @@ def _parse(content: bytes) -> tuple[str, _Keys] | None:
     """Return region and keys, or None. Raises nothing: errors of ``json`` contain the text."""
     try:
         document = json.loads(content)
-        if not isinstance(document, dict) or set(document) != {"region", *_SECTIONS}:
+        if not isinstance(document, dict) or not _has_sections(set(document)):
             return None
-        keys = {section: _parse_section(document[section]) for section in _SECTIONS}
+        keys = {s: _parse_section(document[s]) for s in SECTIONS if s in document}
     except (ValueError, TypeError, AttributeError, RecursionError):
         return None
     return str(document["region"]), keys
+
+
+def _has_sections(names: set[str]) -> bool:
+    own = names - {"region"}
+    return "region" in names and own in ({*SECTIONS}, {*OF_SERVICE}, {*OF_KEY_SERVICE})
 
 
 def _parse_section(versions: Mapping[str, str]) -> dict[int, bytes]:

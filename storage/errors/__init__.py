@@ -16,6 +16,7 @@
     ├── Expired                  past its retention
     ├── Unavailable              a part of the system did not respond; try again
     │   ├── CatalogUnavailable  Busy  Abandoned  TermsChanged
+    │   ├── KeyServiceUnavailable
     │   ├── NoOpenBackend        too few backends may take anything new
     │   ├── TooFewReplicas       fewer backends stored it than required; nothing is stored
     │   │   └── LedgerUnwritten  the same for a ledger entry; the event did not happen
@@ -87,6 +88,7 @@ from storage.errors.failures import (
     CatalogUnavailable,
     Corrupt,
     KeyAbsent,
+    KeyServiceUnavailable,
     KeyUnavailable,
     LedgerUnwritten,
     NoOpenBackend,
@@ -180,6 +182,7 @@ __all__ = [
     "IdConflict",
     "InvalidRequest",
     "KeyAbsent",
+    "KeyServiceUnavailable",
     "KeyUnavailable",
     "LedgerUnwritten",
     "LineageConflict",

@@ -29,6 +29,12 @@ class CatalogUnavailable(Unavailable):
         self.retryable = retryable
 
 
+class KeyServiceUnavailable(Unavailable):
+    """The key service of the region did not respond. Nothing was opened."""
+
+    usual_advice = "Start it, or see its log: domicile keyservice serve. See: domicile doctor"
+
+
 class Busy(Unavailable):
     """The write buffer stayed full for longer than the timeout of the caller."""
 

@@ -28,6 +28,7 @@ from storage.model.ids import Entropy, RecordId, in_utc, utc
 from storage.model.log import LineKind, LogLine
 from storage.model.losses import Loss
 from storage.model.objections import Objection, ObjectionEffect, TenantObjection
+from storage.model.permits import PERMIT_LASTS, StaffPermit
 from storage.model.placement import Explanation, PlacementReason, Replica, ReplicaState, Verdict
 from storage.model.posture import Posture, PostureFinding, PostureState
 from storage.model.records import NewRecord, PutFailure, PutResult, Record, RecordInfo
@@ -46,6 +47,7 @@ __all__ = [
     "GRANT_PURPOSES",
     "KEEPER",
     "LONGEST_GRANT_HOURS",
+    "PERMIT_LASTS",
     "STAFF",
     "AccountErasure",
     "Actor",
@@ -103,6 +105,7 @@ __all__ = [
     "ScopeKind",
     "ScreenFailure",
     "Screened",
+    "StaffPermit",
     "StoreStatus",
     "TenantObjection",
     "TenantSpec",

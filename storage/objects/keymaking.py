@@ -18,6 +18,7 @@ from storage.catalog.daykeys import Slot
 from storage.catalog.engine import share_tenants
 from storage.catalog.kinds import ObjectKind
 from storage.catalog.tenants import TenantTerms
+from storage.crypto.keyobject import key_context
 from storage.crypto.record import new_key
 from storage.errors import BackendError, Corrupt, DomicileError, TermsChanged, TooFewReplicas
 from storage.objects import write
@@ -77,7 +78,7 @@ def make_keys(region: OpenRegion, wanted: Sequence[NewKey]) -> list[Made | Domic
 
 def context(key_id: UUID) -> bytes:
     """Return what binds the sealed bytes of a key object to its id."""
-    return b"domicile key object " + key_id.bytes
+    return key_context(key_id)
 
 
 def _announce(region: OpenRegion, wanted: Sequence[NewKey]) -> list[_Making | DomicileError]:

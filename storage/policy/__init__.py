@@ -110,6 +110,13 @@ from storage.policy.retention import (
 )
 from storage.policy.revisions import Code, Kind, Migration, check_schema, check_supported
 from storage.policy.scrub import Done, Expected, Finding, judge, next_scrub, reassign, sampled
+from storage.policy.staff_permits import (
+    PERMIT_SKEW,
+    KeptRecord,
+    PermitFacts,
+    PermitReason,
+    check_staff_permit,
+)
 from storage.policy.stages import (
     Stage,
     advances,
@@ -137,6 +144,7 @@ __all__ = [
     "OPENERS",
     "ORPHAN_GRACE",
     "PERMIT_LIFE",
+    "PERMIT_SKEW",
     "POSTURE_AGE",
     "POSTURE_SKEW",
     "REPLICATION_LEASE",
@@ -165,6 +173,7 @@ __all__ = [
     "Granting",
     "HandOver",
     "HandOverReason",
+    "KeptRecord",
     "Kind",
     "KnownPosture",
     "Lateness",
@@ -180,6 +189,8 @@ __all__ = [
     "Openable",
     "Pace",
     "Permit",
+    "PermitFacts",
+    "PermitReason",
     "Placement",
     "PlanReason",
     "Reassigned",
@@ -202,6 +213,7 @@ __all__ = [
     "carry",
     "check_open",
     "check_schema",
+    "check_staff_permit",
     "check_supported",
     "check_takes_tenants",
     "choose_cell",

@@ -67,12 +67,14 @@ class AccessReason(StrEnum):
     NOT_FLAGGED = "not_flagged"  # and there is no case, or a service gets only what is
 
 
-_GRANT_REASONS = {
+GRANT_REASONS: Final[Mapping[GrantState, AccessReason]] = {
     GrantState.REQUESTED: AccessReason.GRANT_NOT_APPROVED,
     GrantState.EXPIRED: AccessReason.GRANT_EXPIRED,
     GrantState.EXHAUSTED: AccessReason.GRANT_EXHAUSTED,
     GrantState.REVOKED: AccessReason.GRANT_REVOKED,
 }
+"""Why a grant in that state opens nothing."""
+
 _GRANT_ADVICE = "See: domicile grant show"
 
 
@@ -326,7 +328,7 @@ def _for_grant(
     if state is not GrantState.IN_FORCE and not (
         state is GrantState.EXHAUSTED and authority.opened_before
     ):
-        return _GRANT_REASONS[state]
+        return GRANT_REASONS[state]
     if not _in_scope(grant, record):
         return AccessReason.OUTSIDE_GRANT
     return _for_customer(grant, record, authority.traits)

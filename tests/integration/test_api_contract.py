@@ -246,16 +246,18 @@ def test_the_public_names_are_all_there_and_no_others() -> None:
         for name, value in vars(errors).items()
         if isinstance(value, type) and issubclass(value, DomicileError)
     }
-    words = set(model.__all__) - {"Entropy", "in_utc", "utc"}
+    words = {name for name in model.__all__ if not name.isupper()} - {"Entropy", "in_utc", "utc"}
 
     assert raised | words <= set(storage.__all__)
     assert sorted(set(storage.__all__)) == sorted(storage.__all__)
     assert all(hasattr(storage, name) for name in storage.__all__)
     assert set(storage.__all__) - raised - words == {
+        "AsyncBoundTenant",
         "AsyncCapture",
         "AsyncOpenFile",
         "AsyncStore",
         "AsyncTenant",
+        "BoundTenant",
         "Capture",
         "OpenFile",
         "RegionSettings",
@@ -279,14 +281,20 @@ def test_a_store_has_its_documented_attributes_and_no_others(domicile: Domicile)
     assert public(store) == {
         *("admin", "close", "erase", "erasure", "erasures", "status", "tenant")
     }
-    assert public(store.admin) == {"holds", "processors", "tenants"}
+    assert public(store.admin) == {"grants", "holds", "processors", "roster", "tenants"}
+    assert public(store.admin.grants) == {
+        *("approve", "justification", "list", "request", "revoke", "show")
+    }
+    assert public(store.admin.roster) == {"enter", "list"}
     assert public(store.admin.tenants) == {"ensure", "remove", "get", "list"}
     assert public(store.admin.holds) == {"list", "open", "place", "records", "release", "show"}
     assert public(store.admin.processors) == {"attest", "copies"}
-    assert public(t) == {
-        *("capture", "erase", "explain", "get", "hand_over", "id", "list", "new_id", "open"),
-        *("object", "objections", "put", "put_file", "put_many", "submit", "window", "withdraw"),
+    writes = {"capture", "id", "new_id", "put", "put_file", "put_many", "submit", "window"}
+    unbound = writes | {
+        *("approve", "bind", "erase", "explain", "list", "object", "objections", "withdraw")
     }
+    assert public(store.tenant("acme-eu")) == unbound
+    assert public(t) == unbound | {"actor", "get", "grant", "hand_over", "open"}
 
 
 def test_importing_is_light() -> None:

@@ -18,6 +18,7 @@ class TestTenants:
     def test_terms_are_kept_and_listed(self, line: CommandLine) -> None:
         """The list shows the terms that ensure was given."""
         more = ["--retention", "prompt=7", "--dedicated", "--dpa-until", "2030-01-01"]
+        more += ["--trait", "no_human_review"]
         ensure_tenant(line, "beta-us", "us-east-1", "US", *more)
 
         told = line.told("tenant", "list", "--region", "us-east-1")
@@ -32,6 +33,7 @@ class TestTenants:
                 "service": "api",
                 "retention": {"prompt": 7},
                 "dedicated": True,
+                "traits": ["no_human_review"],
                 "agreements": [{"kind": "dpa", "signed": "2026-01-05", "until": "2030-01-01"}],
             }
         ]

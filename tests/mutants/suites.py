@@ -62,6 +62,7 @@ POLICY = (
     _unit("retention", "retention", "placement", "erasure_policy"),
     _unit("revisions", "revisions"),
     _unit("scrub", "scrub_policy", "standing"),
+    _unit("staff_permits", "staff_permits", "local_key_service"),
     _unit("stages", "stages", "ending"),
     _unit("standing", "standing"),
     _unit("what_if", "what_if"),

@@ -18,6 +18,7 @@ from storage.policy import (
     HandOverReason,
     NoticeReason,
     ObjectionReason,
+    PermitReason,
     PlanReason,
     RetentionReason,
     RetireReason,
@@ -58,6 +59,9 @@ CODES: dict[type[StrEnum], str] = {
     "backups_sub_processor_ended catalog_objected keys_objected backups_objected "
     "unknown_class service_not_served unknown_residency unknown_home "
     "no_room dpa_missing dpa_not_yet dpa_expired",
+    PermitReason: "permit_needed permit_other_region permit_expired permit_early "
+    "permit_before_start permit_replayed opening_not_counted self_approved approver_not_pinned "
+    "signature_invalid unknown_record",
     RetireReason: "allowed not_declared too_few_left",
     Stage: "proposed provisioned attested routable retiring retired",
     Standing: "open not_yet leaving ended",

@@ -1,6 +1,7 @@
-"""``key rotate``: new versions of a region's keys."""
+"""``key``: new versions of a region's keys, and their way to a key service."""
 
 import os
+from pathlib import Path
 from typing import Annotated, Literal
 
 from typer import Argument, Option
@@ -11,7 +12,7 @@ from storage.cli.options import AsJson
 from storage.cli.output import print_json, print_note, print_text
 from storage.crypto import root
 from storage.crypto.pseudonym import Pseudonyms
-from storage.crypto.root import LocalRootKeys
+from storage.keys import load_keys
 from storage.settings import RegionSettings
 
 _NEXT = {
@@ -48,6 +49,27 @@ def rotate(
     print_note(_NEXT[section])
 
 
+def split(
+    region: Annotated[
+        str, Argument(metavar="REGION", help="The region whose keys they are.", show_default=False)
+    ],
+    file: Annotated[Path, Argument(metavar="FILE", help="The new key file, for the key service.")],
+    as_json: AsJson = False,
+) -> None:
+    """Move the root keys of a region's key file to a file of their own, for a key service.
+
+    The pseudonym and signing keys stay. Safe to repeat.
+    """
+    with settings_of(region) as settings:
+        root.split(settings.keys_file, file, region=region)
+        left = settings.keys_file
+    if as_json:
+        print_json({"region": region, "root": str(file), "rest": str(left)})
+        return
+    print_text(f"The root keys are in {file}.")
+    print_note("Give it to the key service, and back up both files. A running process keeps them.")
+
+
 def _rotate_pseudonym_key(region: str, settings: RegionSettings) -> int:
     """Check the catalog first: a version that it does not know stops every process."""
     catalog = catalog_of(region, settings)
@@ -65,5 +87,5 @@ def _rotate_pseudonym_key(region: str, settings: RegionSettings) -> int:
 
 
 def _checks(region: str, settings: RegionSettings) -> dict[int, bytes]:
-    keys = LocalRootKeys.load(settings.keys_file, os.urandom, region=region)
+    keys = load_keys(settings, os.urandom, region=region)
     return Pseudonyms(keys.pseudonym_keys()).checks()

@@ -27,9 +27,9 @@ from storage.cli.output import (
 from storage.client.homes import ask_each
 from storage.client.status import region_status
 from storage.client.store import Store
-from storage.crypto.root import LocalRootKeys
 from storage.errors import InvalidRequest
 from storage.evidence.keys import export_pem, key_id
+from storage.keys import load_keys
 from storage.model import Copy, ProcessorState
 from storage.processors.signing import derive_key
 from storage.settings import load_settings, topology_of
@@ -152,7 +152,7 @@ def key(
 ) -> None:
     """Print the public key of a region's requests as PEM, for its processors."""
     with settings_of(region) as settings:
-        roots = LocalRootKeys.load(settings.keys_file, os.urandom, region=region)
+        roots = load_keys(settings, os.urandom, region=region)
     signing = roots.signing_keys()
     public = derive_key(signing[max(signing)]).public_key()
     pem = export_pem(public)

@@ -25,7 +25,6 @@ from storage.cli.output import (
     print_text,
     print_value,
 )
-from storage.crypto.root import LocalRootKeys
 from storage.errors import InvalidRequest, ReceiptInvalid
 from storage.evidence.departures import STATEMENT, verify_statement
 from storage.evidence.drains import DRAIN, verify_drain
@@ -38,6 +37,7 @@ from storage.evidence.keys import (
 from storage.evidence.receipts import TYPE, Leaf, PublicKeys, Receipt, claimed_type, signer
 from storage.evidence.receipts import verify as check
 from storage.evidence.retirements import REGION_STATEMENT, verify_region
+from storage.keys import load_keys
 from storage.settings import RegionSettings
 from storage.text import format_size
 
@@ -226,7 +226,7 @@ def public(
 
 def published(region: str, settings: RegionSettings) -> list[PublishedKey]:
     """Return a region's keys newest first, then those that have signed and left its key file."""
-    roots = LocalRootKeys.load(settings.keys_file, os.urandom, region=region)
+    roots = load_keys(settings, os.urandom, region=region)
     catalog = catalog_of(region, settings)
     try:
         catalog.check()

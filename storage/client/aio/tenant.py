@@ -169,9 +169,9 @@ class AsyncTenant:
         )
         return AsyncCapture(self._threads, begin)
 
-    def bind(self, actor: Actor) -> "AsyncBoundTenant":
+    def bind(self, actor: Actor, *, grant: UUID | str | None = None) -> "AsyncBoundTenant":
         """See ``Tenant.bind``."""
-        return AsyncBoundTenant(self._tenant.bind(actor), self._threads)
+        return AsyncBoundTenant(self._tenant.bind(actor, grant=grant), self._threads)
 
     async def list(
         self,
@@ -262,7 +262,7 @@ class AsyncBoundTenant(AsyncTenant):
         """Use ``AsyncTenant.bind`` instead."""
         super().__init__(tenant, threads)
         self._bound = tenant
-        self.actor = tenant.actor
+        self.actor, self.grant = tenant.actor, tenant.grant
 
     async def get(self, id: Id, *, purpose: Purpose) -> Record:
         """See ``BoundTenant.get``."""

@@ -1,0 +1,63 @@
+"""Records as a key service sees them: which key wraps theirs, and what keeps them shut."""
+
+from datetime import date
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Connection, Row, Table, literal, null, select
+
+from storage.catalog import hold_predicate
+from storage.catalog import tables as t
+from storage.catalog.records import fenced, table_of
+from storage.model import RecordId
+from storage.policy import KeptRecord
+
+
+def find(
+    connection: Connection, tenant: str, record_id: RecordId, hold: UUID | None
+) -> KeptRecord | None:
+    """Return a record of exactly that tenant, class and day. ``hold``: whether it covers it."""
+    for table in (table_of(record_id.day), t.held):
+        row = _row(connection, table, tenant, record_id, hold)
+        if row is not None:
+            return _kept(row, record_id.day, held=table is t.held)
+    return None
+
+
+def _row(
+    connection: Connection, table: Table, tenant: str, record_id: RecordId, hold: UUID | None
+) -> Row[Any] | None:
+    c = table.c
+    covered = hold_predicate.held(table, t.hold.c.id == hold) if hold else literal(value=False)
+    query = select(
+        c.tenant,
+        c.uid,
+        c.subject,
+        c.grp,
+        c.key_id,
+        c.wrapped_key,
+        (fenced(table) if table is not t.held else null()).label("fenced"),
+        covered.label("covered"),
+    ).where(
+        c.tenant == tenant,
+        c.uid == record_id.unique,
+        c.data_class == record_id.data_class.value,
+    )
+    if "expiry_day" in c:
+        query = query.where(c.expiry_day == record_id.day)
+    return connection.execute(query).one_or_none()
+
+
+def _kept(row: Row[Any], day: date | None, *, held: bool) -> KeptRecord:
+    return KeptRecord(
+        row.tenant,
+        row.uid,
+        row.subject,
+        row.grp,
+        day,
+        fenced=bool(row.fenced),
+        held=held,
+        covered=bool(row.covered),
+        key_id=row.key_id,
+        wrapped_key=row.wrapped_key,
+    )

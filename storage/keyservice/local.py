@@ -1,0 +1,141 @@
+"""The key service inside of this process: for development, and behind the one that is a server."""
+
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Final
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
+from storage.crypto.keyobject import is_hold_key, key_context
+from storage.crypto.record import new_key, unwrap_key, wrap_key
+from storage.errors import PurposeRefused
+from storage.evidence.grants import signed_by
+from storage.keyservice.register import Register
+from storage.model import PERMIT_LASTS, Entropy, Grant, StaffPermit
+from storage.policy import KeptRecord, PermitFacts, PermitReason, check_staff_permit
+from storage.ports import Clock, RootKeys
+
+_FORGET: Final = timedelta(minutes=1)  # longer than a clock may step back
+
+
+class LocalKeyService:
+    """The key service of one region, with its root keys in this process.
+
+    Implements ``storage.ports.KeyService``. Here a purpose is a rule and no key: what has this
+    object in its memory has the root keys. Safe to use from many threads.
+    """
+
+    def __init__(
+        self,
+        roots: RootKeys,
+        register: Register,
+        approvers: Mapping[str, Ed25519PublicKey],
+        *,
+        region: str,
+        clock: Clock,
+        entropy: Entropy,
+        uptime: Callable[[], timedelta] | None = None,
+    ) -> None:
+        """``approvers``: the pinned keys, by actor.
+
+        ``uptime``: how long it has remembered which permits were used; it takes none that was
+        issued before. None: permits do not leave this process.
+        """
+        self._roots = roots
+        self._register = register
+        self._approvers = dict(approvers)
+        self._region = region
+        self._clock = clock
+        self._entropy = entropy
+        self._uptime = uptime
+        self._used = _Used()
+
+    def __repr__(self) -> str:
+        return f"LocalKeyService(region={self._region!r})"
+
+    @property
+    def current(self) -> int:
+        return self._roots.current
+
+    def wrap(self, key: bytes, context: bytes) -> bytes:
+        return self._roots.wrap(key, context)
+
+    def create(self, context: bytes) -> bytes:
+        return self._roots.wrap(new_key(self._entropy), context)
+
+    def unwrap(self, sealed: bytes, context: bytes) -> bytes:
+        if is_hold_key(context):
+            raise PurposeRefused(
+                "A hold key does not leave the key service.",
+                reasons=(PermitReason.NEEDED,),
+                advice="Open what is under a hold with a permit, record by record.",
+            )
+        return self._roots.unwrap(sealed, context)
+
+    def unwrap_record(self, sealed: bytes, permit: StaffPermit) -> bytes:
+        record = self._use(permit)
+        key = self._roots.unwrap(sealed, key_context(record.key_id, hold=record.held))
+        return unwrap_key(key, record.wrapped_key)
+
+    def rewrap(
+        self,
+        sealed: bytes,
+        context: bytes,
+        wrapped: Sequence[bytes],
+        target: bytes,
+        target_context: bytes,
+    ) -> list[bytes]:
+        key = self._roots.unwrap(sealed, context)
+        other = self._roots.unwrap(target, target_context)
+        return [wrap_key(other, unwrap_key(key, one)) for one in wrapped]
+
+    def _use(self, permit: StaffPermit) -> KeptRecord:
+        """Check a permit and use it up. Raises PurposeRefused."""
+        found = self._register.find(permit)
+        now = self._clock.now()
+        since = None if self._uptime is None else now - self._uptime()
+        facts = PermitFacts(
+            found.grant,
+            found.entry,
+            found.record,
+            found.counted,
+            {} if found.grant is None else self._signatures(found.grant),
+            since,
+        )
+        reasons = check_staff_permit(permit, facts, region=self._region, now=now)
+        if not reasons and not self._used.add(permit, now):
+            reasons = (PermitReason.REPLAYED,)
+        if reasons or found.record is None:
+            raise PurposeRefused(
+                f"The key service refused the permit: {', '.join(reasons)}.",
+                reasons=reasons,
+                advice="See: domicile grant show. A permit is for one use, minutes long.",
+            )
+        return found.record
+
+    def _signatures(self, grant: Grant) -> dict[str, bool]:
+        """Return whether each pinned approver signed the grant."""
+        return {
+            one.actor: signed_by(grant, one.signature, self._approvers[one.actor])
+            for one in grant.approvals
+            if one.signature is not None and one.actor in self._approvers
+        }
+
+
+class _Used:
+    """The permits that were used since this process started, until they are too old anyway."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._nonces: dict[bytes, datetime] = {}
+
+    def add(self, permit: StaffPermit, now: datetime) -> bool:
+        """Note a use. False: it was used before."""
+        with self._lock:
+            last = now - PERMIT_LASTS - _FORGET
+            self._nonces = {nonce: at for nonce, at in self._nonces.items() if at > last}
+            if permit.nonce in self._nonces:
+                return False
+            self._nonces[permit.nonce] = permit.issued
+            return True

@@ -1,0 +1,47 @@
+"""What a key service looks up for itself, with its own login to the catalog."""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from storage.catalog import grants, kept, roster
+from storage.catalog.engine import Catalog
+from storage.model import Grant, RosterEntry, StaffPermit
+from storage.policy import KeptRecord
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """The grant, what the roster says of the person, and the record that a permit names.
+
+    ``counted``: the opening of the record is counted against the grant.
+    """
+
+    grant: Grant | None
+    entry: RosterEntry | None
+    record: KeptRecord | None
+    counted: bool
+
+
+class Register(Protocol):
+    """Finds what a permit names."""
+
+    def find(self, permit: StaffPermit) -> Found:
+        """Return what exists of it, as it is now. Raises Unavailable if that cannot be read."""
+        ...
+
+
+class CatalogRegister:
+    """The register of a region: its catalog. Implements ``Register``."""
+
+    def __init__(self, catalog: Catalog) -> None:
+        """Use a login with the role ``domicile_keys``; others may do more."""
+        self._catalog = catalog
+
+    def find(self, permit: StaffPermit) -> Found:
+        with self._catalog.begin() as connection:
+            grant = grants.find(connection, self._catalog.region, permit.grant)
+            entry = roster.entry(connection, permit.actor.id)
+            hold = grant.hold if grant is not None else None
+            record = kept.find(connection, permit.tenant, permit.record, hold)
+            counted = grants.used(connection, permit.grant, permit.record.unique)
+            return Found(grant, entry, record, counted)

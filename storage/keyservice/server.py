@@ -1,0 +1,255 @@
+"""The key service as a process of its own: it answers services on a Unix socket, or over TLS.
+
+A thread per connection, of which there is a limit. What a message says is decided where the keys
+are: ``storage.keyservice.local``. No log line and no answer but the one that gives it has a key.
+"""
+
+import os
+import select
+import socket
+import ssl
+import struct
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+from structlog.typing import FilteringBoundLogger
+
+from storage.crypto.record import KEY_SIZE, WRAPPED_SIZE
+from storage.errors import DomicileError, InvalidRequest, PurposeRefused, SettingsError
+from storage.keyservice.address import Address
+from storage.keyservice.protocol import (
+    Channel,
+    Malformed,
+    Message,
+    bytes_in,
+    encoded,
+    list_in,
+    refusal,
+    text_in,
+)
+from storage.model import StaffPermit
+from storage.ports import KeyService
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What a key service grants its callers. Seconds and counts."""
+
+    connections: int = 128
+    idle: float = 60.0  # between two messages
+    message: float = 5.0  # to receive one, to send one, and to agree on TLS
+    drain: float = 10.0  # for the answers that are being made when it stops
+
+
+class KeyServer:
+    """Answers on a listening socket until ``stop``."""
+
+    def __init__(
+        self,
+        listener: socket.socket,
+        keys: KeyService,
+        log: FilteringBoundLogger,
+        *,
+        region: str,
+        clock: Callable[[], float],
+        tls: ssl.SSLContext | None = None,
+        limits: Limits | None = None,
+    ) -> None:
+        """``clock`` returns monotonic seconds. The caller closes ``listener``."""
+        self._listener = listener
+        self._keys = keys
+        self._log = log
+        self._region = region
+        self._clock = clock
+        self._tls = tls
+        self._limits = limits or Limits()
+        self._room = threading.BoundedSemaphore(self._limits.connections)
+        self._threads: set[threading.Thread] = set()
+        self._stopped, self._stopping = os.pipe()
+
+    def serve_forever(self) -> None:
+        """Accept connections until ``stop``; then wait for the answers that are being made."""
+        while self._readable(self._listener.fileno(), None):
+            connection, _ = self._listener.accept()
+            if not self._room.acquire(blocking=False):
+                self._log.warning("key_service_full", connections=self._limits.connections)
+                connection.close()
+                continue
+            thread = threading.Thread(target=self._serve, args=(connection,))
+            self._threads.add(thread)
+            thread.start()
+        end = self._clock() + self._limits.drain
+        for thread in list(self._threads):
+            thread.join(max(0.0, end - self._clock()))
+        if not self._threads:
+            os.close(self._stopped)
+            os.close(self._stopping)
+
+    def stop(self) -> None:
+        """Accept nothing more. Call it once, from any thread or a signal handler."""
+        os.write(self._stopping, b"\0")
+
+    def _readable(self, descriptor: int, seconds: float | None) -> bool:
+        """Wait for input; False if there is none in time, or the server stops."""
+        poll = select.poll()
+        poll.register(descriptor, select.POLLIN)
+        poll.register(self._stopped, select.POLLIN)
+        ready = {found for found, _ in poll.poll(None if seconds is None else seconds * 1000)}
+        return descriptor in ready and self._stopped not in ready
+
+    def _serve(self, connection: socket.socket) -> None:
+        """Answer one caller. Whatever it does, it harms itself alone."""
+        peer = "-"
+        try:
+            with connection, self._secured(connection) as inner:
+                peer = _peer(inner)
+                channel = Channel(inner, self._clock)
+                while self._answer_one(channel, peer):
+                    pass
+        except (OSError, Malformed) as error:
+            self._log.info("key_service_connection_ended", peer=peer, error=type(error).__name__)
+        except Exception as error:  # noqa: BLE001 - a bug ends a connection, not the key service
+            self._log.exception("key_service_failed", peer=peer, error=type(error).__name__)
+        finally:
+            self._threads.discard(threading.current_thread())
+            self._room.release()
+
+    @contextmanager
+    def _secured(self, connection: socket.socket) -> Iterator[socket.socket]:
+        connection.settimeout(self._limits.message)
+        if self._tls is None:
+            yield connection
+            return
+        with self._tls.wrap_socket(connection, server_side=True) as inner:
+            yield inner
+
+    def _answer_one(self, channel: Channel, peer: str) -> bool:
+        """Answer the next message. False: the caller has no more, or the server stops."""
+        pending = isinstance(channel.connection, ssl.SSLSocket) and channel.connection.pending()
+        if not pending and not self._readable(channel.connection.fileno(), self._limits.idle):
+            return False
+        message = channel.receive(self._clock() + self._limits.message)
+        if message is None:
+            return False
+        channel.send(self._answer(message, peer), self._clock() + self._limits.message)
+        return True
+
+    def _answer(self, message: Message, peer: str) -> Message:
+        """Answer, and say in the log what was refused, and which record's key was given."""
+        call = text_in(message, "call")
+        log = self._log.bind(call=call[:20], peer=peer)
+        try:
+            if call == "unwrap_record":
+                return self._unwrap_record(message, log)
+            return self._called(call, message)
+        except DomicileError as error:
+            reasons = error.reasons if isinstance(error, PurposeRefused) else ()
+            log.warning("key_service_refused", error=error.code, reasons=reasons)
+            return refusal(error)
+
+    def _called(self, call: str, message: Message) -> Message:
+        keys = self._keys
+        self._check_region(message)
+        match call:
+            case "hello":
+                return {"region": self._region, "current": keys.current}
+            case "create":
+                return {"sealed": encoded(keys.create(bytes_in(message, "context")))}
+            case "wrap":
+                key = bytes_in(message, "key", size=KEY_SIZE)
+                return {"sealed": encoded(keys.wrap(key, bytes_in(message, "context")))}
+            case "unwrap":
+                sealed, context = bytes_in(message, "sealed"), bytes_in(message, "context")
+                return {"key": encoded(keys.unwrap(sealed, context))}
+            case "rewrap":
+                sealed, context = bytes_in(message, "sealed"), bytes_in(message, "context")
+                target, other = bytes_in(message, "target"), bytes_in(message, "target_context")
+                wrapped = list_in(message, "wrapped", size=WRAPPED_SIZE)
+                made = keys.rewrap(sealed, context, wrapped, target, other)
+                return {"wrapped": [encoded(one) for one in made]}
+            case _:
+                raise InvalidRequest("The key service has no such call.")
+
+    def _unwrap_record(self, message: Message, log: FilteringBoundLogger) -> Message:
+        self._check_region(message)
+        sealed, permit = bytes_in(message, "sealed"), StaffPermit.load(text_in(message, "permit"))
+        named = log.bind(
+            grant=str(permit.grant),
+            actor=permit.actor.id,
+            record=str(permit.record),
+            purpose=permit.purpose.value,
+        )
+        try:
+            key = self._keys.unwrap_record(sealed, permit)
+        except DomicileError as error:
+            reasons = error.reasons if isinstance(error, PurposeRefused) else ()
+            named.warning("record_key_refused", error=error.code, reasons=reasons)
+            return refusal(error)
+        named.info("record_key_given")
+        return {"key": encoded(key)}
+
+    def _check_region(self, message: Message) -> None:
+        if text_in(message, "region") != self._region:
+            raise InvalidRequest(
+                f"This is the key service of {self._region}.",
+                advice="Give each region the address of its own key service.",
+            )
+
+
+@contextmanager
+def listening(address: Address) -> Iterator[socket.socket]:
+    """Listen on an address. Raises SettingsError.
+
+    A Unix socket has mode 0660: the user and the group of the key service may connect. One that is
+    left of a process that was killed is replaced; one that somebody answers on is not.
+    """
+    try:
+        if address.path is None:
+            listener = socket.create_server((address.host, address.port))
+        else:
+            listener = _unix_socket(address.path)
+    except OSError as error:
+        raise SettingsError(
+            f"The key service cannot listen on {address}: {error.strerror or error}.",
+            advice="Give another address, or end what has it.",
+        ) from error
+    try:
+        with listener:
+            yield listener
+    finally:
+        if address.path is not None:
+            address.path.unlink(missing_ok=True)
+
+
+def _unix_socket(path: Path) -> socket.socket:
+    with socket.socket(socket.AF_UNIX) as other, suppress(FileNotFoundError):
+        try:
+            other.connect(str(path))
+        except ConnectionRefusedError:
+            path.unlink()  # left of a process that was killed
+    listener = socket.socket(socket.AF_UNIX)
+    before = os.umask(0o117)  # so that it never has another mode
+    try:
+        listener.bind(str(path))
+        listener.listen()
+    except OSError:
+        listener.close()
+        raise
+    finally:
+        os.umask(before)
+    return listener
+
+
+def _peer(connection: socket.socket) -> str:
+    """Return who is at the other end: the user of a process, or the name in a certificate."""
+    if isinstance(connection, ssl.SSLSocket):
+        found = cast("dict[str, Any]", connection.getpeercert() or {})
+        parts = dict(pair for group in found.get("subject", ()) for pair in group)
+        return str(parts.get("commonName", "-"))
+    told = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
+    _, user, _ = struct.unpack("3i", told)
+    return f"uid {user}"

@@ -1,0 +1,185 @@
+"""Decide whether a permit opens the key of one record for a person."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+from enum import StrEnum
+from typing import Final, assert_never
+from uuid import UUID
+
+from regions.model import Purpose
+from storage.model import (
+    GRANT_PURPOSES,
+    PERMIT_LASTS,
+    Grant,
+    GrantState,
+    RosterEntry,
+    ScopeKind,
+    StaffPermit,
+    utc,
+)
+from storage.policy.access import GRANT_REASONS, AccessReason, for_actor
+
+PERMIT_SKEW: Final = timedelta(seconds=1)
+"""How far the clock of whoever issued a permit may be ahead of that of whoever checks it."""
+
+
+class PermitReason(StrEnum):
+    """Why a permit opens nothing, beside the reasons of ``may_open``."""
+
+    NEEDED = "permit_needed"  # without one, the key does not leave the key service
+    OTHER_REGION = "permit_other_region"
+    EXPIRED = "permit_expired"
+    EARLY = "permit_early"  # issued in the future
+    BEFORE_START = "permit_before_start"  # of the key service, which knows no nonce from then
+    REPLAYED = "permit_replayed"
+    NOT_COUNTED = "opening_not_counted"  # against the grant
+    SELF_APPROVED = "self_approved"
+    APPROVER_NOT_PINNED = "approver_not_pinned"
+    SIGNATURE_INVALID = "signature_invalid"
+    UNKNOWN_RECORD = "unknown_record"
+
+
+Reason = AccessReason | PermitReason
+
+
+@dataclass(frozen=True, slots=True)
+class KeptRecord:
+    """What the catalog says of a record to whoever unwraps its key.
+
+    ``held``: its key is wrapped by a hold key. ``covered``: the grant's hold covers it and is in
+    force. ``fenced``: an erasure covers it. ``day`` is its expiry day, ``key_id`` the key object
+    that wraps its key.
+    """
+
+    tenant: str
+    unique: bytes = field(repr=False)
+    subject: bytes | None = field(repr=False)
+    group: bytes | None = field(repr=False)
+    day: date | None
+    fenced: bool
+    held: bool
+    covered: bool
+    key_id: UUID
+    wrapped_key: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class PermitFacts:
+    """What the checker knows for itself, not from whoever shows the permit.
+
+    ``counted``: the opening is counted against the grant in the catalog, which is append-only.
+    ``signatures``: of each approver whose key is pinned, whether that key signed the grant.
+    ``since``: since when it has remembered which permits were used (None: the permit never left the
+    process that checks it).
+    """
+
+    grant: Grant | None
+    entry: RosterEntry | None
+    record: KeptRecord | None
+    counted: bool
+    signatures: Mapping[str, bool]
+    since: datetime | None
+
+
+def check_staff_permit(
+    permit: StaffPermit, facts: PermitFacts, *, region: str, now: datetime
+) -> tuple[Reason, ...]:
+    """Return every reason why the permit opens nothing; none if it opens its record's key, once.
+
+    That it was used before, only the memory of the checker can tell.
+    """
+    moment, actor, grant = utc(now), permit.actor, facts.grant
+    reasons: list[Reason] = list(_permit(permit, facts, region, moment))
+    unfit = for_actor(actor, facts.entry, frozenset({actor.location}), moment.date())
+    reasons += [unfit] if unfit is not None else []
+    reasons += [] if actor.staff else [AccessReason.ACTOR_NOT_ALLOWED]
+    if grant is None:
+        return (*reasons, AccessReason.NO_GRANT)
+    reasons += _grant(permit, grant, facts, region, moment)
+    reasons += _signatures(grant, facts.signatures)
+    reasons += _record(permit, grant, facts.record, moment.date())
+    return tuple(reasons)
+
+
+def _permit(permit: StaffPermit, facts: PermitFacts, region: str, now: datetime) -> list[Reason]:
+    since = facts.since
+    checks: dict[Reason, bool] = {
+        PermitReason.OTHER_REGION: permit.region != region,
+        PermitReason.EXPIRED: now >= permit.issued + PERMIT_LASTS,
+        PermitReason.EARLY: permit.issued > now + PERMIT_SKEW,
+        # one that an earlier process took may have been issued that much later than it was used
+        PermitReason.BEFORE_START: since is not None and permit.issued < utc(since) + PERMIT_SKEW,
+    }
+    return [reason for reason, found in checks.items() if found]
+
+
+def _grant(
+    permit: StaffPermit, grant: Grant, facts: PermitFacts, region: str, now: datetime
+) -> list[Reason]:
+    reasons: list[Reason] = []
+    said = (permit.grant, permit.tenant, permit.purpose, permit.actor.id, region)
+    given = (grant.id, grant.tenant, grant.purpose, grant.actor, grant.region)
+    if said != given or permit.purpose not in GRANT_PURPOSES:
+        reasons.append(AccessReason.GRANT_FOR_ANOTHER)
+    state = grant.state(now)
+    if state is GrantState.REQUESTED and _signers(grant) and not _others(grant):
+        return [*reasons, PermitReason.SELF_APPROVED]
+    if state not in (GrantState.IN_FORCE, GrantState.EXHAUSTED):
+        return [*reasons, GRANT_REASONS[state]]
+    if not facts.counted:
+        reasons.append(PermitReason.NOT_COUNTED)
+    if grant.used > grant.records_max:
+        reasons.append(AccessReason.GRANT_EXHAUSTED)
+    return reasons
+
+
+def _signatures(grant: Grant, signatures: Mapping[str, bool]) -> list[Reason]:
+    """Ask for a second person whose pinned key signed the grant."""
+    others = _others(grant)
+    if others and not others & signatures.keys():
+        return [PermitReason.APPROVER_NOT_PINNED]
+    if others and not any(signatures.get(actor, False) for actor in others):
+        return [PermitReason.SIGNATURE_INVALID]
+    return []
+
+
+def _signers(grant: Grant) -> set[str]:
+    return {one.actor for one in grant.approvals if not one.for_customer}
+
+
+def _others(grant: Grant) -> set[str]:
+    return _signers(grant) - {grant.actor, grant.requester}
+
+
+def _record(
+    permit: StaffPermit, grant: Grant, record: KeptRecord | None, today: date
+) -> list[Reason]:
+    if record is None:
+        return [PermitReason.UNKNOWN_RECORD]
+    legal = grant.purpose is Purpose.LEGAL
+    over = record.day is not None and today >= record.day
+    named = (record.tenant, record.unique) == (permit.tenant, permit.record.unique)
+    checks: dict[Reason, bool] = {
+        AccessReason.OUTSIDE_GRANT: not named or not (legal or _in_scope(grant, record)),
+        AccessReason.ERASED: record.fenced and not legal,
+        AccessReason.EXPIRED: (over or record.held) and not legal,
+        AccessReason.NOT_HELD: legal and not record.covered,
+    }
+    return [reason for reason, found in checks.items() if found]
+
+
+def _in_scope(grant: Grant, record: KeptRecord) -> bool:
+    match grant.scope:
+        case ScopeKind.TENANT:
+            return True
+        case ScopeKind.SUBJECT:
+            return record.subject in grant.sought
+        case ScopeKind.GROUP:
+            return record.group in grant.sought
+        case ScopeKind.RECORD:
+            return record.unique in grant.sought
+        case ScopeKind.ACCOUNT:
+            return False  # a grant is for one tenant
+        case _:
+            assert_never(grant.scope)
