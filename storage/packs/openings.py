@@ -45,12 +45,7 @@ def for_flags(region: OpenRegion, actor: Actor, purpose: Purpose) -> Find:
 
     def find(connection: Connection, tenant: str, record_id: RecordId) -> Permitted:
         found = _find(connection, tenant, record_id)
-        record, known = (
-            openable(region, found.row, fenced=found.fenced),
-            authority(region, connection, actor, tenant),
-        )
-        now, topology = region.clock.now(), region.topology
-        opening = may_open_flags(topology, record, actor, purpose, now=now, authority=known)
+        opening = access(region, connection, found, actor, purpose, flags=True)
         return Permitted(found.row, opening.demand())
 
     return find
@@ -62,13 +57,14 @@ def access(
     found: Found,
     actor: Actor,
     purpose: Purpose | Service,
+    *,
+    flags: bool = False,
 ) -> Access:
-    """Return whether an actor without a grant may open a record now for a purpose."""
+    """Return whether an actor without a grant may open a record, or its flags, for a purpose."""
     record = openable(region, found.row, fenced=found.fenced)
     known = authority(region, connection, actor, found.row.tenant)
-    return may_open(
-        region.topology, record, actor, purpose, now=region.clock.now(), authority=known
-    )
+    decide, now = may_open_flags if flags else may_open, region.clock.now()
+    return decide(region.topology, record, actor, purpose, now=now, authority=known)
 
 
 def authority(

@@ -213,7 +213,7 @@ def may_open_flags(
     topology: Topology,
     record: Openable,
     actor: Actor,
-    purpose: Purpose,
+    purpose: Purpose | Service,
     *,
     now: datetime,
     authority: Authority | None = None,
@@ -296,7 +296,9 @@ def _for_service(rule: ClassRule, record: Openable, service: Service) -> AccessR
         return AccessReason.SERVICE_NOT_ALLOWED
     if given.form is not Form.RAW:
         return AccessReason.FORM_NOT_AVAILABLE
-    return AccessReason.NOT_FLAGGED if given.only == "flagged" and not record.flagged else None
+    if given.only == "flagged" and not record.flagged:
+        return AccessReason.NOT_FLAGGED
+    return None
 
 
 def for_actor(

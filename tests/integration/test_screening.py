@@ -3,6 +3,8 @@
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from io import BytesIO
+from pathlib import Path
+from shutil import copytree
 
 import pytest
 
@@ -15,7 +17,9 @@ from storage.model import (
     ActorKind,
     Classifier,
     DataClass,
+    GrantSpec,
     Purpose,
+    Scope,
     Screened,
     ScreenFailure,
 )
@@ -23,8 +27,10 @@ from storage.testing import SERVICE, Domicile
 from tests.support.actions import duty, erase, work
 from tests.support.holds import place_hold, release_holds
 from tests.support.inspect.stored import home
-from tests.support.people import enter, person
+from tests.support.people import approve, as_person, enter, person, staff
+from tests.support.processors.copies import MODERATION, processor
 from tests.support.screening import MILL, Watchful, flagged, machine, put_all
+from tests.support.topology_files import CLASSES, SHIPPED, edit
 
 SCREENING = Purpose.ABUSE_SCREENING
 
@@ -79,11 +85,12 @@ class TestContentAndFlags:
         (put,) = put_all(tenant, b"bad")
         mill = machine(domicile)
         person_ = domicile.store.tenant("acme-eu").bind(replace(MILL, kind=ActorKind.EMPLOYEE))
-        for bound in (mill, tenant, person_):
+        refused = {mill: "screening_only", tenant: "screening_only", person_: "actor_not_allowed"}
+        for bound, reason in refused.items():
             for read in (bound.get, bound.open):
                 with pytest.raises(PurposeRefused) as caught:
                     read(put, purpose=SCREENING)
-                assert caught.value.reasons == ("screening_only",)
+                assert caught.value.reasons == (reason,)
         with pytest.raises(PurposeRefused):
             mill.get(put, purpose=Purpose.SERVE)
 
@@ -290,3 +297,53 @@ class TestErasures:
         for _ in range(3):
             work(domicile, hours=24)
         assert self.rows(domicile) == 0
+
+
+def test_a_person_opens_flags_under_a_grant_and_on_record(
+    domicile: Domicile, tenant: BoundTenant
+) -> None:
+    """Without a case it opens only what is flagged; the log says that it was the flags alone."""
+    put_all(tenant, b"fine", b"bad")
+    found = flagged(machine(domicile).screen(Watchful().as_classifier()))
+    good, bad = sorted(found, key=lambda one: bool(found[one]))
+    staff(domicile, "kim", "alice", "bob")
+    purpose = Purpose.ABUSE_INVESTIGATION
+    spec = GrantSpec("acme-eu", purpose, "alice", Scope.tenant(), "A report.", 2, 8)
+    with as_person(domicile, "alice") as store:
+        grant = store.admin.grants.request(spec)
+    approve(domicile, "bob", grant)
+    actor = Actor("alice", ActorKind.EMPLOYEE, "domicile", "EU")
+    alice = domicile.store.tenant("acme-eu").bind(actor, grant=grant.id)
+
+    assert alice.flags(bad, purpose=purpose) == found[bad]
+    with pytest.raises(PurposeRefused) as caught:
+        alice.flags(good, purpose=purpose)
+    assert caught.value.reasons == ("not_flagged",)
+    with pytest.raises(PurposeRefused):
+        alice.flags(bad, purpose=Purpose.SUBJECT_REQUEST)
+    with home(domicile).catalog.begin() as connection:
+        lines = contents.rows(connection, t.log_line)
+    assert len(lines) == 3  # an opening and two refusals
+
+
+def test_a_service_may_be_handed_flagged_records_alone(
+    domicile: Domicile, tenant: BoundTenant, tmp_path: Path
+) -> None:
+    """As the topology says: before a record is flagged, nothing of it leaves."""
+    topology = copytree(SHIPPED, tmp_path / "topology")
+    raw = 'service = "moderation", form = "raw"'
+    edit(topology / CLASSES, raw, f'{raw}, only = "flagged"')
+    domicile.settings = domicile.settings.model_copy(update={"topology": topology})
+    domicile.open()
+    put = domicile.tenant().put(DataClass.PROMPT, b"bad").id
+    mine, mill = domicile.tenant(), machine(domicile)
+    before = processor(domicile).calls[:]
+
+    with pytest.raises(PurposeRefused) as caught:
+        mine.hand_over(put, MODERATION)
+    assert caught.value.reasons == ("not_flagged",)
+    assert processor(domicile).calls == before
+    flagged(mill.screen(Watchful().as_classifier()))
+    made = mine.hand_over(put, MODERATION)
+    by_machine = mill.hand_over(put, MODERATION)
+    assert processor(domicile).copies == {made.copy: b"bad", by_machine.copy: b"bad"}
