@@ -14,6 +14,7 @@ from storage.model.erasures import (
     Outstanding,
     Reason,
 )
+from storage.model.flags import Classifier, Flag, NewFlag, Screened, ScreenFailure
 from storage.model.grants import (
     GRANT_PURPOSES,
     LONGEST_GRANT_HOURS,
@@ -54,6 +55,7 @@ __all__ = [
     "Agreement",
     "Approval",
     "BackendState",
+    "Classifier",
     "Copy",
     "CopyState",
     "DataClass",
@@ -64,6 +66,7 @@ __all__ = [
     "ErasureState",
     "ExpiringDay",
     "Explanation",
+    "Flag",
     "Grant",
     "GrantSpec",
     "GrantState",
@@ -74,6 +77,7 @@ __all__ = [
     "LineKind",
     "LogLine",
     "Loss",
+    "NewFlag",
     "NewRecord",
     "Objection",
     "ObjectionEffect",
@@ -99,6 +103,8 @@ __all__ = [
     "RosterSpec",
     "Scope",
     "ScopeKind",
+    "ScreenFailure",
+    "Screened",
     "StaffPermit",
     "StoreStatus",
     "TenantObjection",

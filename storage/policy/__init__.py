@@ -10,6 +10,7 @@ from storage.policy.access import (
     Permit,
     for_actor,
     may_open,
+    may_open_flags,
 )
 from storage.policy.cells import Cell, add_up, choose_cell
 from storage.policy.copies import (
@@ -251,6 +252,7 @@ __all__ = [
     "may_leave",
     "may_object",
     "may_open",
+    "may_open_flags",
     "may_request",
     "may_retire",
     "may_undeclare",

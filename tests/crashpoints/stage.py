@@ -20,6 +20,7 @@ from storage.errors import DomicileError
 from storage.model import (
     DataClass,
     Dpa,
+    Flag,
     HoldSpec,
     NewRecord,
     Purpose,
@@ -225,6 +226,8 @@ class Stage(Cluster):
         self.holdings: list[Holding] = []
         self.processors: dict[str, FakeProcessor] = {}
         self.promises: list[Callable[[], None]] = []  # what must hold from now on
+        self.screens = False  # it has a machine that screens
+        self.flagged: dict[RecordId, tuple[Flag, ...]] = {}  # as a screening returned it
         self.restored = False  # its catalog was restored and not recovered
         self.stack = ExitStack()
         self.tapes: list[Tape] = []

@@ -29,7 +29,8 @@ from storage.policy import (
 CODES: dict[type[StrEnum], str] = {
     AbsenceReason: "absent left may_still_land",
     AccessReason: "allowed erased expired unknown_class purpose_not_open purpose_not_allowed "
-    "service_not_allowed actor_not_allowed not_held unknown_actor actor_differs actor_not_in_force "
+    "service_not_allowed form_not_available screening_only actor_not_allowed not_held "
+    "unknown_actor actor_differs actor_not_in_force "
     "actor_without_agreement outside_residency no_grant grant_for_another outside_grant "
     "grant_not_approved grant_expired grant_exhausted grant_revoked no_human_review "
     "customer_not_asked not_flagged",
@@ -47,7 +48,7 @@ CODES: dict[type[StrEnum], str] = {
     "not_the_customer revoked expired not_approved customer_has_not_approved exhausted "
     "another_actor",
     HandOverReason: "allowed not_storable unknown_processor no_connector service_not_allowed "
-    "outside_residency sub_processor_not_yet sub_processor_ended objected",
+    "form_not_available outside_residency sub_processor_not_yet sub_processor_ended objected",
     NoticeReason: "too_soon has_begun",
     ObjectionReason: "allowed unknown_company steward too_few_left",
     PlacementReason: "allowed spare other_region outside_residency sub_processor_not_yet "

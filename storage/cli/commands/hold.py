@@ -6,6 +6,7 @@ from typing import Annotated
 from rich.text import Text
 from typer import Argument, Option
 
+from regions.model import RECORD_CLASSES
 from storage.cli.error_handling import end_with_failed, failed_regions
 from storage.cli.opening import chosen_regions, opened, opened_homes
 from storage.cli.options import (
@@ -55,7 +56,9 @@ _RecordOption = Annotated[str | None, Option(metavar="ID", help="Hold one record
 _Everything = Annotated[bool, Option("--all", help="Hold all records of the tenant.")]
 _ClassOption = Annotated[
     list[DataClass] | None,
-    Option("--class", metavar="CLASS", help=f"Only this class. Repeatable. {one_of(DataClass)}"),
+    Option(
+        "--class", metavar="CLASS", help=f"Only this class. Repeatable. {one_of(RECORD_CLASSES)}"
+    ),
 ]
 _MintedFrom = Annotated[
     str | None,
