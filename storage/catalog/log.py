@@ -63,8 +63,14 @@ def line_of(event: UUID, kind: LineKind, at: datetime) -> UUID:
 
 
 def text_of(line: UUID, kind: LineKind, facts: Facts, at: datetime) -> str:
-    """Return the text of a line: canonical JSON, with sorted keys and without spaces."""
-    stated = {**facts, "line": str(line), "kind": kind.value, "at": utc(at).isoformat()}
+    """Return the text of a line: canonical JSON, with sorted keys and without spaces.
+
+    Raises ValueError if a fact has a name that says what every line says.
+    """
+    common = {"line": str(line), "kind": kind.value, "at": utc(at).isoformat()}
+    if common.keys() & facts.keys():
+        raise ValueError("a line has one id, one kind and one time")
+    stated = {**facts, **common}
     return json.dumps(stated, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 
 

@@ -254,6 +254,7 @@ def _terms(spec: TenantSpec) -> log.Facts:
         "residency": spec.residency,
         "service": spec.service,
         "agreements": sorted(signed),
+        "traits": sorted(spec.traits),
         "retention": sorted(kept),
     }
 

@@ -13,6 +13,7 @@ from storage.client.cells import Cells, place_of
 from storage.client.grants import Grants
 from storage.client.holds import Holds
 from storage.client.homes import Homes, home_elsewhere, unknown
+from storage.client.log import Log
 from storage.client.processors import Processors
 from storage.client.regions import ServedRegion
 from storage.client.roster import Roster
@@ -23,7 +24,7 @@ from storage.policy import admit, well_formed
 
 
 class Admin:
-    """The operators' interfaces: ``tenants``, ``holds``, ``processors``, ``roster``, ``grants``."""
+    """Its parts: ``tenants``, ``holds``, ``processors``, ``roster``, ``grants`` and ``log``."""
 
     def __init__(self, homes: Homes) -> None:
         """Use ``Store.admin`` instead."""
@@ -32,6 +33,7 @@ class Admin:
         self.processors = Processors(homes)
         self.roster = Roster(homes)
         self.grants = Grants(homes)
+        self.log = Log(homes)
 
 
 class Tenants:

@@ -7,17 +7,17 @@
 A refusal is on record too.
 """
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from uuid import UUID
 
 from sqlalchemy import Connection
 
 from storage.catalog import grants, log, records, roster, tenants
+from storage.catalog.log import Facts
 from storage.catalog.records import Row
+from storage.client.lines import approvers, noting
 from storage.client.regions import ServedRegion
-from storage.errors import DomicileError, UnknownTenant
+from storage.errors import UnknownTenant
 from storage.model import Actor, ActorKind, Grant, LineKind, Purpose, RecordId
 from storage.packs.openings import absent, openable
 from storage.packs.reader import Opened, Permitted, Reader
@@ -44,43 +44,28 @@ class RecordedRead:
         the line in time: nothing was opened.
         """
         region = self.served.region
-        with self.noting(record_id):
+        with noting(region, self.facts(record_id)):
             line = region.catalog.run(lambda connection: self._begin(connection, record_id))
         self.served.log.publish(line)
         return _Noted(self)
 
-    @contextmanager
-    def noting(self, record_id: RecordId) -> Iterator[None]:
-        """Append a line if the block is refused. An outage is no refusal."""
-        try:
-            yield
-        except DomicileError as error:
-            if not error.retryable:
-                self._note_refusal(record_id, error)
-            raise
-
     def _begin(self, connection: Connection, record_id: RecordId) -> UUID:
         """Decide, count the record against the grant, and append the line."""
         region, now = self.served.region, self.served.region.clock.now()
-        found = self.find(connection, self.tenant, record_id)
-        if found.permit.grant is not None:
-            unique = record_id.unique
-            grants.use(connection, found.permit.grant, unique, self.actor.id, now)
-        facts = self._facts(record_id)
+        facts = self.facts(record_id)
+        permit = self.find(connection, self.tenant, record_id).permit
+        if permit.grant is not None:
+            grants.use(connection, permit.grant, record_id.unique, self.actor.id, now)
+            grant = grants.find(connection, region.name, permit.grant)
+            assert grant is not None
+            facts = {**facts, "case": grant.case, "approved_by": approvers(grant)}
         return log.append(connection, LineKind.OPENING, facts, now, region.entropy)
 
-    def _note_refusal(self, record_id: RecordId, error: DomicileError) -> None:
-        region = self.served.region
-        reasons = list(getattr(error, "reasons", ()))
-        facts = {**self._facts(record_id), "error": error.code, "reasons": reasons}
-        with region.catalog.begin() as connection:
-            now = region.clock.now()
-            log.append(connection, LineKind.REFUSAL, facts, now, region.entropy)
-
-    def _facts(self, record_id: RecordId) -> Mapping[str, str | None]:
+    def facts(self, record_id: RecordId) -> Facts:
+        """Return what a line says of the read."""
         return {
             "actor": self.actor.id,
-            "kind": self.actor.kind.value,
+            "actor_kind": self.actor.kind.value,
             "employer": self.actor.employer,
             "location": self.actor.location,
             "purpose": self.purpose.value,
@@ -146,5 +131,5 @@ class _Noted(Reader):
 
     def opened(self, tenant: str, record_id: RecordId) -> Opened:
         """Decide again, and open. See ``Reader.opened``."""
-        with self._read_of.noting(record_id):
+        with noting(self._region, self._read_of.facts(record_id)):
             return super().opened(tenant, record_id)

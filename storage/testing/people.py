@@ -92,6 +92,17 @@ def _enter(connection: Connection, actor: str, region: OpenRegion) -> None:
 
 
 @contextmanager
+def acting_as(own: RegionSettings, login: str) -> Iterator[Connection]:
+    """Yield a transaction of a login. ``own``: with the login of the owner of the database."""
+    owner = Catalog("", own.catalog_url.get_secret_value(), connections=2)
+    try:
+        with _acting(owner, login) as connection:
+            yield connection
+    finally:
+        owner.close()
+
+
+@contextmanager
 def _acting(owner: Catalog, login: str) -> Iterator[Connection]:
     """Yield a transaction in which the session is that of a login."""
     with owner.begin() as connection:

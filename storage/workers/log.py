@@ -3,6 +3,7 @@
 from structlog.typing import FilteringBoundLogger
 
 from storage.catalog import checkpoints
+from storage.errors import CatalogUnavailable, Unavailable
 from storage.region import OpenRegion
 from storage.transparency.cosigning import cosign, missing
 from storage.transparency.pruning import prune
@@ -16,7 +17,13 @@ def seal(region: OpenRegion, sequencer: Sequencer, log: FilteringBoundLogger) ->
     """Put a batch of lines into a checkpoint. When none is left, have the newest one cosigned."""
     with region.catalog.begin() as connection:
         waiting = checkpoints.has_work(connection)
-    sealed = sequencer.seal() if waiting else None
+    try:
+        sealed = sequencer.seal() if waiting else None
+    except CatalogUnavailable:
+        raise
+    except Unavailable as error:  # the lines are kept, and the next round goes on
+        log.warning("log_postponed", region=region.name, error=error.code)
+        return 0
     if sealed is not None:
         log.debug("log_sealed", region=region.name, size=sealed.root.size)
         return 1

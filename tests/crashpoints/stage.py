@@ -224,6 +224,7 @@ class Stage(Cluster):
         self.requests: list[Request] = []
         self.holdings: list[Holding] = []
         self.processors: dict[str, FakeProcessor] = {}
+        self.promises: list[Callable[[], None]] = []  # what must hold from now on
         self.restored = False  # its catalog was restored and not recovered
         self.stack = ExitStack()
         self.tapes: list[Tape] = []

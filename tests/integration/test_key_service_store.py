@@ -130,7 +130,7 @@ def granted(away: Apart, domicile: Domicile) -> Iterator[tuple[Grant, RecordId]]
         domicile.open()
         record = domicile.tenant(retention=SOON).put(PROMPT, b"what he wrote", subject="u1").id
         domicile.tenant().put_file([b"of another"], subject="u2")
-        staff(domicile, "kim", "alice", "bob")
+        staff(domicile.settings, domicile.clock.now(), "kim", "alice", "bob")
         spec = GrantSpec(
             "acme-eu", ABUSE, "alice", Scope.subject("u1"), "because", 2, 8, case="CASE-7"
         )

@@ -9,6 +9,7 @@ from tests.mutants.bugs import (
     deletion,
     drains,
     endings,
+    grants,
     holds,
     keyservice,
     listings,
@@ -23,6 +24,7 @@ from tests.mutants.bugs import (
     sweeps,
     tlog,
     upgrades,
+    witnesses,
     writes,
 )
 from tests.mutants.bugs.bug import Bug
@@ -39,6 +41,7 @@ BUGS: tuple[Bug, ...] = (
     *deletion.BUGS,
     *drains.BUGS,
     *endings.BUGS,
+    *grants.BUGS,
     *holds.BUGS,
     *keyservice.BUGS,
     *recovery.BUGS,
@@ -53,4 +56,5 @@ BUGS: tuple[Bug, ...] = (
     *sweeps.BUGS,
     *tlog.BUGS,
     *upgrades.BUGS,
+    *witnesses.BUGS,
 )
