@@ -175,7 +175,10 @@ def evidence(entry: Region, known: Mapping[str, JurisdictionRule]) -> Iterator[F
     if rule is None:
         yield "jurisdiction", f"{entry.jurisdiction} is not in jurisdictions.toml"
         return
-    for what, kept in (("receipts", rule.receipts), ("holds", rule.holds)):
+    stated = {"receipts": rule.receipts, "holds": rule.holds, "lines of the log": rule.log}
+    for what, kept in stated.items():
+        if kept is None:
+            continue
         if kept.days < entry.catalog_backup_days:
             yield "catalog_backup_days", f"is above the {kept.days} days for which {what} are kept"
 

@@ -209,12 +209,13 @@ class JurisdictionRule(Model):
     """How long evidence is kept in a jurisdiction.
 
     ``receipts``: complete erasures, with their receipts. ``holds``: released holds, with the reads
-    of what they preserved.
+    of what they preserved. ``log``: what the lines of the log say (None: as long as holds).
     """
 
     name: Jurisdiction
     receipts: Keeping
     holds: Keeping
+    log: Keeping | None = None
 
 
 class Residency(Model):

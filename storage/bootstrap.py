@@ -44,6 +44,7 @@ from storage.settings import (
     region_settings,
     topology_of,
 )
+from storage.witnesses.http import HttpWitness
 from storage.workers.loop import Duty, Worker, duties
 
 _SENDERS, _FLUSHERS = 16, 8
@@ -278,6 +279,7 @@ def _open(
         backends,
         postures,
         connectors,
+        [HttpWitness(spec, clock=clock) for spec in region.witnesses],
         open_keys(stack, own, file, region, catalog, clock=clock, topology=settings.topology),
         Pseudonyms(file.pseudonym_keys()),
         signing[max(signing)],

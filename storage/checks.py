@@ -66,7 +66,7 @@ def see_topology(region: OpenRegion, *, noting: bool) -> None:
     with region.catalog.begin_unwatched() as connection:
         topologies.check(connection, region.name, region.topology, now)
         if noting:
-            topologies.note(connection, region.topology, now)
+            topologies.note(connection, region.topology, now, region.entropy)
 
 
 def recognize(region: OpenRegion) -> None:

@@ -14,6 +14,7 @@ from storage.catalog import (
     days,
     dedications,
     departures,
+    log,
     pseudonym_keys,
     stages,
     storages,
@@ -148,7 +149,9 @@ def _catalog_and_keys(
         created = ensure(file, dependencies.entropy, region=name, new=new, sections=sections(own))
         keys = load_keys(own, dependencies.entropy, region=name)
         names = Pseudonyms(keys.pseudonym_keys())
-        pseudonym_keys.register(connection, name, names.checks())
+        versions = pseudonym_keys.register(connection, name, names.checks())
+        now = dependencies.clock(catalog).now()
+        log.note_keys(connection, "pseudonym", versions, now, dependencies.entropy)
         with ExitStack() as stack:
             roots = open_keys(
                 stack,
@@ -173,7 +176,7 @@ def _see(catalog: Catalog, topology: Topology, dependencies: Dependencies) -> No
             dedications.check(connection, topology.regions[catalog.region])
         topologies.check_hosts(connection, catalog.region, topology)
         topologies.check(connection, catalog.region, topology, now)
-        topologies.note(connection, topology, now)
+        topologies.note(connection, topology, now, dependencies.entropy)
 
 
 def _storage(catalog: Catalog, topology: Topology, settings: Settings) -> None:

@@ -1,6 +1,6 @@
 """An opened region: the parts that its writer, reader and workers share."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -19,7 +19,7 @@ from storage.errors import BackendUnavailable
 from storage.model import Entropy, Posture, PostureState
 from storage.policy import attested_from, weigh
 from storage.policy.standing import Standing, standing
-from storage.ports import Clock, Connector, ItemKind, KeyService
+from storage.ports import Clock, Connector, ItemKind, KeyService, Witness
 from storage.postures import Postures
 
 _KINDS = {
@@ -72,6 +72,7 @@ class OpenRegion:
     backends: Backends
     postures: Postures
     connectors: Mapping[str, Connector]
+    witnesses: Sequence[Witness]  # of its log
     roots: KeyService
     pseudonyms: Pseudonyms
     signing: Ed25519PrivateKey

@@ -12,6 +12,7 @@ from uuid import UUID
 from sqlalchemy import Connection, Select, and_, exists, func, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 
+from storage.catalog import log
 from storage.catalog import tables as t
 from storage.catalog.kinds import ObjectKind, ObjectState
 from storage.tlog.tiles import WIDTH, Level, Tile
@@ -80,6 +81,25 @@ def published_size(connection: Connection) -> int:
 def published(connection: Connection) -> SignedRoot | None:
     """Return the newest checkpoint that is on its backends."""
     return of_size(connection, published_size(connection))
+
+
+def unpublished() -> Select[UUID]:
+    """SQL: lines that have a number, and are in no published checkpoint."""
+    line = t.log_line.c
+    size = (
+        select(func.coalesce(func.max(o.number), 0))
+        .where(o.kind == ObjectKind.CHECKPOINT, o.state == ObjectState.STORED)
+        .where(o.number.is_not(None))
+    )
+    return select(line.id).where(line.number >= size.scalar_subquery())
+
+
+def has_work(connection: Connection) -> bool:
+    """Return whether there are lines that are in no published checkpoint."""
+    return any(
+        connection.scalar(select(query.limit(1).exists()))
+        for query in (log.waiting(), unpublished())
+    )
 
 
 def covering(connection: Connection, line: UUID) -> SignedRoot | None:

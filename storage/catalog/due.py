@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import Connection, Select
 
 from storage.catalog import (
+    checkpoints,
     copies,
     days,
     departures,
@@ -17,6 +18,7 @@ from storage.catalog import (
     holds,
     identity,
     ledger,
+    log,
     objections,
     objects,
     purges,
@@ -36,9 +38,9 @@ class Cutoffs:
     """The moments that decide what is due, and what else the duties of a region depend on.
 
     ``stale``: a writer with an earlier deadline is gone. ``unused``: a key that was announced
-    earlier and that no row uses is purged. ``entries``, ``erasures`` and ``holds``: what is older
-    is deleted. ``days``: those that must have a partition. ``leaving``: backends that are to be
-    emptied. ``ending``: processors whose agreement ends, so that all their copies are due.
+    earlier and that no row uses is purged. ``entries``, ``erasures``, ``holds`` and ``log``: what
+    is older is deleted. ``days``: those that must have a partition. ``leaving``: backends that are
+    to be emptied. ``ending``: processors whose agreement ends, so that all their copies are due.
     """
 
     now: datetime
@@ -47,6 +49,7 @@ class Cutoffs:
     entries: datetime
     erasures: datetime
     holds: datetime
+    log: datetime
     days: Sequence[date]
     backends: Sequence[str]
     leaving: Sequence[str]
@@ -80,6 +83,7 @@ def _queries(connection: Connection, at: Cutoffs) -> dict[str, list[Select[*tupl
         "request_deletion": [copies.due(at.now, at.ending)],
         "sweep": [sweeps.wanted(at.now), sweeps.due(at.now)],
         "complete": [erasure_status.to_complete()],
+        "seal": [log.waiting(), checkpoints.unpublished()],
         "prune": [
             fences.old(at.stale),
             purges.old_objects(at.now),
@@ -89,5 +93,6 @@ def _queries(connection: Connection, at: Cutoffs) -> dict[str, list[Select[*tupl
             holds.old(at.holds),
         ],
         "prune_ledger": [ledger.old(connection, at.entries)],
+        "prune_log": [log.to_forget(at.log)],
         "scrub": [scrubs.due(at.backends, at.now)],
     }

@@ -1,12 +1,15 @@
 """Receipts and statements, and which of them were exported."""
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import Connection, Row, Table, func, literal, select, tuple_, update
 
+from storage.catalog import log
 from storage.catalog import tables as t
+from storage.model import Entropy, LineKind
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +57,8 @@ def count_exported(connection: Connection) -> int:
     return connection.scalar(select(sum(counts, start=literal(0)))) or 0
 
 
-def mark(connection: Connection, done: Sequence[Evidence]) -> None:
-    """Note that the files of evidence of one kind are on a disk for good."""
+def mark(connection: Connection, done: Sequence[Evidence], entropy: Entropy) -> None:
+    """Note that the files of evidence of one kind are on a disk for good; a line says so."""
     table = done[0].table
     key = tuple_(*table.primary_key.columns)
     connection.execute(
@@ -63,6 +66,10 @@ def mark(connection: Connection, done: Sequence[Evidence]) -> None:
         .where(key.in_([one.key for one in done]), table.c.exported.is_(None))
         .values(exported=func.now())
     )
+    tokens = hashlib.sha256("\n".join(one.token for one in done).encode()).hexdigest()
+    facts: log.Facts = {"what": table.name, "files": len(done), "sha256": tokens}
+    now = connection.execute(select(func.now())).scalar_one()
+    log.append(connection, LineKind.EXPORT, facts, now, entropy)
 
 
 _PREFIXES = {t.receipt: "receipt", t.statement: "backend", t.region_statement: "region"}

@@ -50,7 +50,7 @@ def describe(changed: Sequence[str]) -> str:
     Nothing changed: an older state was restored on the same server.
     """
     if not changed:
-        return "the ledger has entries that it does not know"
+        return "the ledger or the log has entries that it does not know"
     if _UNFINISHED in changed:
         return "its recovery is not finished"
     return f"its {', '.join(changed)} changed"

@@ -40,6 +40,11 @@ class ObjectKind(StrEnum):
         return self.under_hold or self is ObjectKind.LEDGER
 
     @property
+    def of_log(self) -> bool:
+        """Whether it is a part of the transparency log."""
+        return self in (ObjectKind.LOG_TILES, ObjectKind.LOG_LINES, ObjectKind.CHECKPOINT)
+
+    @property
     def has_content(self) -> bool:
         """Whether it contains records, or a key that opens nothing but records of one object."""
         return self in (ObjectKind.PACK, ObjectKind.FILE_KEY) or self.under_hold

@@ -6,7 +6,7 @@ in the log, and the checkpoint that holds it, come later: see ``storage.transpar
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from uuid import UUID
 
@@ -47,6 +47,15 @@ def append(
     return number
 
 
+def note_keys(
+    connection: Connection, section: str, versions: Iterable[int], now: datetime, entropy: Entropy
+) -> None:
+    """Add a line for each version of a key that is new."""
+    for version in versions:
+        facts: Facts = {"section": section, "version": version}
+        append(connection, LineKind.KEY_ROTATION, facts, now, entropy)
+
+
 def line_of(event: UUID, kind: LineKind, at: datetime) -> UUID:
     """Return the id of the line about an event that is replayed after a restore."""
     digest = hashlib.sha256(b"domicile log line of an event\0" + kind.encode() + event.bytes)
@@ -54,8 +63,14 @@ def line_of(event: UUID, kind: LineKind, at: datetime) -> UUID:
 
 
 def text_of(line: UUID, kind: LineKind, facts: Facts, at: datetime) -> str:
-    """Return the text of a line: canonical JSON, with sorted keys and without spaces."""
-    stated = {**facts, "line": str(line), "kind": kind.value, "at": utc(at).isoformat()}
+    """Return the text of a line: canonical JSON, with sorted keys and without spaces.
+
+    Raises ValueError if a fact has a name that says what every line says.
+    """
+    common = {"line": str(line), "kind": kind.value, "at": utc(at).isoformat()}
+    if common.keys() & facts.keys():
+        raise ValueError("a line has one id, one kind and one time")
+    stated = {**facts, **common}
     return json.dumps(stated, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 
 

@@ -22,13 +22,15 @@ def check(connection: Connection, region: str, given: Mapping[int, bytes]) -> No
         )
 
 
-def register(connection: Connection, region: str, given: Mapping[int, bytes]) -> None:
-    """Add new versions. Raises SettingsError if an older one is missing."""
+def register(connection: Connection, region: str, given: Mapping[int, bytes]) -> Collection[int]:
+    """Add new versions; return them. Raises SettingsError if an older one is missing."""
     known = _known(connection)
     _compare(region, known, given)
-    rows = [{"version": v, "check_value": given[v]} for v in given.keys() - known.keys()]
+    new = given.keys() - known.keys()
+    rows = [{"version": version, "check_value": given[version]} for version in sorted(new)]
     if rows:
         connection.execute(insert(t.pseudonym_key).on_conflict_do_nothing(), rows)
+    return sorted(new)
 
 
 def check_complete(connection: Connection, region: str, versions: Collection[int]) -> None:

@@ -94,12 +94,13 @@ def lock_own(connection: Connection) -> Head:
 
 
 def mark_own(connection: Connection, now: datetime, limit: int) -> int:
-    """Mark a batch of day keys and ledger entries for purge; return the count.
+    """Mark a batch of day keys, ledger entries and objects of the log for purge; return the count.
 
     The caller has found that nothing else is left. Those that are being written are left to the
     duties that reap and resolve.
     """
-    kinds = (ObjectKind.DAY_KEY, ObjectKind.LEDGER)
+    log = (kind for kind in ObjectKind if kind.of_log)
+    kinds = (ObjectKind.DAY_KEY, ObjectKind.LEDGER, *log)
     some = select(o.id).where(o.kind.in_(kinds), o.state == ObjectState.STORED).limit(limit)
     return objects.mark_for_purge(connection, connection.scalars(some).all(), now)
 

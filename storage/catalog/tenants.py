@@ -20,12 +20,12 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import insert
 
 from regions.model import DataClass
-from storage.catalog import cells, objections, remains, stages
+from storage.catalog import cells, log, objections, remains, stages
 from storage.catalog import tables as t
 from storage.catalog.counting import count_up_to
 from storage.catalog.engine import own_tenant, share_tenants
 from storage.errors import TenantConflict, TermsChanged, UnknownTenant
-from storage.model import Agreement, TenantSpec, Trait
+from storage.model import Agreement, Entropy, LineKind, TenantSpec, Trait
 from storage.policy import TenantEnd, check_takes_tenants
 
 _FIRST = cast(cast(func.pg_current_xact_id(), Text), BigInteger) % 2**30
@@ -102,8 +102,10 @@ def home_of(connection: Connection, tenant: str) -> str | None:
     return home
 
 
-def ensure(connection: Connection, spec: TenantSpec, now: datetime) -> bool:
+def ensure(connection: Connection, spec: TenantSpec, now: datetime, entropy: Entropy) -> bool:
     """Insert or update a tenant of this region. Return whether it is new.
+
+    A line of the log has its new terms.
 
     Raises TenantConflict if account or home would change, and RegionNotRoutable for a new tenant if
     the region takes none.
@@ -145,6 +147,7 @@ def ensure(connection: Connection, spec: TenantSpec, now: datetime) -> bool:
                 for a in wanted.agreements
             ],
         )
+    log.append(connection, LineKind.AGREEMENT, _terms(spec), now, entropy)
     return known is None
 
 
@@ -240,6 +243,20 @@ def of_account(connection: Connection, account: str) -> list[tuple[str, str]]:
         )
     )
     return sorted({(i, home) for i, home in rows})
+
+
+def _terms(spec: TenantSpec) -> log.Facts:
+    signed = [f"{a.kind} {a.signed} {a.until or ''}".rstrip() for a in spec.agreements]
+    kept = [f"{name} {days}" for name, days in spec.retention.items()]
+    return {
+        "tenant": spec.id,
+        "account": spec.account,
+        "residency": spec.residency,
+        "service": spec.service,
+        "agreements": sorted(signed),
+        "traits": sorted(spec.traits),
+        "retention": sorted(kept),
+    }
 
 
 def _agreement_order(agreement: Agreement) -> tuple[str, str]:

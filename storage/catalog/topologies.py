@@ -13,7 +13,9 @@ from sqlalchemy import Connection, Row, func, select, update
 from sqlalchemy.dialects.postgresql import JSONB, insert
 
 from regions.model import Topology
+from storage.catalog import log
 from storage.catalog import tables as t
+from storage.model import Entropy, LineKind
 from storage.model.listing import Listed, Part, PartKind
 from storage.policy import carry, list_companies, may_go_back, notice_faults, reassigned
 
@@ -135,14 +137,19 @@ def in_use(connection: Connection, topology: Topology) -> bool:
     return connection.scalar(query) is not None
 
 
-def note(connection: Connection, topology: Topology, now: datetime) -> None:
-    """Note that a topology is in use: at once if another one was seen last, else once a day."""
+def note(connection: Connection, topology: Topology, now: datetime, entropy: Entropy) -> None:
+    """Note that a topology is in use: at once if another one was seen last, else once a day.
+
+    If it is another one, or the first, a line of the log says so.
+    """
     latest = newest(connection)
     if latest is None:
         _insert(connection, topology, list_companies(topology), now)
     elif latest.digest != topology.digest or latest.last_seen.date() < now.date():
         companies = carry(latest.companies, list_companies(topology), now.date())
         _insert(connection, topology, companies, now)
+    if latest is None or latest.digest != topology.digest:
+        log.append(connection, LineKind.TOPOLOGY, {"topology": topology.digest}, now, entropy)
 
 
 def trust(connection: Connection, topology: Topology, now: datetime) -> None:

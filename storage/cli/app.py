@@ -22,6 +22,8 @@ from storage.cli.commands import (
     init,
     key,
     keyservice,
+    log,
+    log_verify,
     objection,
     policy,
     processor,
@@ -103,7 +105,6 @@ _hold.command("list")(hold.list_holds)
 _hold.command("show")(hold.show)
 _hold.command("release")(hold.release)
 _hold.command("records")(hold.records)
-_hold.command("get")(hold.get)
 _roster = _group("roster", "Say who may have to do with content.", _EVIDENCE)
 _roster.command("enter")(roster.enter)
 _roster.command("list")(roster.list_roster)
@@ -118,6 +119,12 @@ _receipt = _group("receipt", "Verify and export the evidence of erasures.", _EVI
 _receipt.command("verify")(receipt.verify)
 _receipt.command("key")(receipt.public)
 _receipt.command("export")(receipt_export.export)
+_log = _group("log", "Show, prove, export and verify the log of a region.", _EVIDENCE)
+_log.command("show")(log.show)
+_log.command("prove")(log.prove)
+_log.command("export")(log.export)
+_log.command("key")(log.key)
+_log.command("verify")(log_verify.verify)
 
 app.command(rich_help_panel=_OPERATION)(worker.worker)
 app.command(rich_help_panel=_OPERATION)(scrub.scrub)

@@ -6,24 +6,25 @@ from dataclasses import replace
 from sqlalchemy import Connection
 
 from regions.model import cells_of
-from storage.catalog import tenants
+from storage.catalog import log, tenants
 from storage.catalog.cells import chosen
 from storage.catalog.engine import own_tenant
 from storage.client.cells import Cells, place_of
 from storage.client.grants import Grants
 from storage.client.holds import Holds
 from storage.client.homes import Homes, home_elsewhere, unknown
+from storage.client.log import Log
 from storage.client.processors import Processors
 from storage.client.regions import ServedRegion
 from storage.client.roster import Roster
 from storage.client.validate import check_limit, check_spec, check_tenant_id
 from storage.errors import Refused, RegionNotRoutable
-from storage.model import TenantSpec
+from storage.model import LineKind, TenantSpec
 from storage.policy import admit, well_formed
 
 
 class Admin:
-    """The operators' interfaces: ``tenants``, ``holds``, ``processors``, ``roster``, ``grants``."""
+    """Its parts: ``tenants``, ``holds``, ``processors``, ``roster``, ``grants`` and ``log``."""
 
     def __init__(self, homes: Homes) -> None:
         """Use ``Store.admin`` instead."""
@@ -32,6 +33,7 @@ class Admin:
         self.processors = Processors(homes)
         self.roster = Roster(homes)
         self.grants = Grants(homes)
+        self.log = Log(homes)
 
 
 class Tenants:
@@ -108,7 +110,7 @@ class Tenants:
     def _make(self, home: ServedRegion, spec: TenantSpec) -> None:
         self._note_elsewhere(spec)  # first, so that two homes cannot both take the name
         new = home.region.catalog.run(
-            lambda connection: tenants.ensure(connection, spec, home.region.clock.now())
+            lambda c: tenants.ensure(c, spec, home.region.clock.now(), home.region.entropy)
         )
         if new:  # a removal that came between may have deleted the notes
             self._note_elsewhere(spec)
@@ -131,6 +133,9 @@ class Tenants:
         def work(connection: Connection) -> None:
             own_tenant(connection, tenant)
             tenants.remove(connection, tenant)
+            ended: log.Facts = {"tenant": tenant, "ended": "removed"}
+            now = region.clock.now()
+            log.append(connection, LineKind.AGREEMENT, ended, now, region.entropy)
             self._cells.forget(connection, tenant, home)
 
         region = self._homes.served(home).region

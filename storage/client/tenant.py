@@ -11,8 +11,8 @@ from storage.client.files import OpenFile
 from storage.client.grants import approve_for_customer
 from storage.client.homes import Homes
 from storage.client.objections import history, object_to, withdraw
+from storage.client.recorded import RecordedRead
 from storage.client.screening import check_flagged, check_screening, moments_of
-from storage.client.staff import StaffRead
 from storage.client.validate import (
     Id,
     as_id,
@@ -291,7 +291,7 @@ class BoundTenant(Tenant):
         check_purpose(purpose)
         served = self._homes.find(self.id)[0]
         if self.actor.staff:
-            read = StaffRead(served, self.id, self.actor, purpose, self.grant, flags=True)
+            read = RecordedRead(served, self.id, self.actor, purpose, self.grant, flags=True)
             return read.reader(record_id).flags(self.id, record_id)
         find = for_flags(served.region, self.actor, purpose)
         return Reader(served.region, served.keys, find).flags(self.id, record_id)
@@ -324,6 +324,6 @@ class BoundTenant(Tenant):
         check_purpose(purpose)
         served, _ = self._homes.find(self.id)
         if self.actor.staff:
-            read = StaffRead(served, self.id, self.actor, purpose, self.grant)
+            read = RecordedRead(served, self.id, self.actor, purpose, self.grant)
             return read.reader(record_id)
         return served.reader(self.actor, purpose)

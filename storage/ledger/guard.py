@@ -2,17 +2,17 @@
 
 A restored catalog is recognized by its identity: another server, timeline, database or table. A
 server that was reset in place, for example from a disk snapshot, is recognized by the ledger: the
-backends have an entry after the head that the catalog never announced. The guard compares the two
-once for each start of the server.
+backends have an entry after the head that the catalog never announced, or a newer checkpoint of the
+log. The guard compares them once for each start of the server.
 """
 
 from collections.abc import Sequence
 from datetime import datetime
-from itertools import islice
+from itertools import chain, islice
 
 from sqlalchemy import Connection
 
-from storage.catalog import identity, ledger
+from storage.catalog import checkpoints, identity, ledger
 from storage.catalog.kinds import ObjectKind, numbered
 from storage.errors import BackendError, CatalogRestored, CatalogUnavailable
 from storage.errors.failures import REFUSED_ADVICE
@@ -51,11 +51,16 @@ class Guard:
 
     def _compare(self, connection: Connection) -> None:
         following = numbered(ledger.head(connection).number + 1)
+        signed = checkpoints.newest(connection)
+        last = f"{ObjectKind.CHECKPOINT}/{numbered(signed.size if signed is not None else 0)}~"
         silent: list[BackendError] = []
         places = [self._region.backends[s.name] for s in self._region.region.places_of(None)]
         for backend in places:
             try:
-                found = backend.scan(f"{ObjectKind.LEDGER}/{following}/")
+                found = chain(
+                    backend.scan(f"{ObjectKind.LEDGER}/{following}/"),
+                    backend.scan(f"{ObjectKind.CHECKPOINT}/", after=last),
+                )
                 keys = {trace.key for trace in islice(found, _LISTED)}
             except BackendError as error:
                 silent.append(error)

@@ -29,6 +29,7 @@ from storage.errors import (
     LedgerUnwritten,
 )
 from storage.events import Entry, Event, HoldRelease, NewCopy, NewErasure, NewHold
+from storage.ledger import lines
 from storage.ledger.places import find_places
 from storage.model import ReplicaState
 from storage.objects import write
@@ -157,7 +158,7 @@ def _commit(
     ledger.lock_events(connection)
     digest = hashlib.sha256(sealed).digest()
     if new.commit(connection, sent, size=len(sealed), digest=digest):
-        _apply(connection, pending.event, region.clock.now())
+        _apply(region, connection, pending.event)
         then(connection)
         return True
     known = objects.find_object(connection, new.id)
@@ -176,8 +177,15 @@ def _lock(connection: Connection, event: Event) -> None:
             holds.own(connection)
 
 
-def _apply(connection: Connection, event: Event, now: datetime) -> bool:
-    """Put an event into force. False: it was in force already."""
+def _apply(region: OpenRegion, connection: Connection, event: Event) -> bool:
+    """Put an event into force, with its line in the log. False: it was in force already."""
+    applied = _enforce(connection, event, region.clock.now())
+    if applied:
+        lines.note(connection, event, region.entropy)
+    return applied
+
+
+def _enforce(connection: Connection, event: Event, now: datetime) -> bool:
     match event:
         case NewErasure():
             return erasures.add(connection, event, now)
@@ -218,7 +226,7 @@ def replay(region: OpenRegion, connection: Connection, read: Read) -> bool:
     applied = False
     if entry is not None:
         _lock(connection, entry.event)
-        applied = _apply(connection, entry.event, now)
+        applied = _apply(region, connection, entry.event)
     ledger.lock_events(connection)
     new = NewObject(
         found.object_id,

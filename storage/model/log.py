@@ -28,6 +28,7 @@ class LineKind(StrEnum):
     RECOVERY = "recovery"  # of a restored catalog
     EXPORT = "export"
     POLICY = "policy"
+    LOST = "lost"  # what it said was lost with the catalog; the log still has its place
 
 
 @dataclass(frozen=True, slots=True)

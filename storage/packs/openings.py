@@ -1,8 +1,5 @@
 """What a tenant's own service, a machine, or a copy for a processor may open."""
 
-from dataclasses import replace
-from uuid import UUID
-
 from sqlalchemy import Connection
 
 from regions.model import Purpose, Service
@@ -18,7 +15,6 @@ from storage.policy import (
     Openable,
     may_open,
     may_open_flags,
-    may_open_held,
     term_of,
 )
 from storage.region import OpenRegion
@@ -85,20 +81,6 @@ def _find(connection: Connection, tenant: str, record_id: RecordId) -> Found:
     if found is None:
         raise absent(connection, tenant, record_id)
     return found
-
-
-def for_hold(region: OpenRegion, actor: Actor, hold: UUID) -> Find:
-    """Return a ``Find`` for the records that a hold keeps, erased and expired ones included."""
-
-    def find(connection: Connection, tenant: str, record_id: RecordId) -> Permitted:
-        rows = records.under_hold(connection, hold, tenant, only=record_id)
-        if not rows:
-            Access(AccessReason.NOT_HELD).demand()
-        record = replace(openable(region, rows[0], fenced=False), held_by=frozenset({hold}))
-        now = region.clock.now()
-        return Permitted(rows[0], may_open_held(record, actor, now=now).demand())
-
-    return find
 
 
 def openable(region: OpenRegion, row: Row, *, fenced: bool) -> Openable:

@@ -11,7 +11,6 @@ from storage.policy.access import (
     for_actor,
     may_open,
     may_open_flags,
-    may_open_held,
 )
 from storage.policy.cells import Cell, add_up, choose_cell
 from storage.policy.copies import (
@@ -254,7 +253,6 @@ __all__ = [
     "may_object",
     "may_open",
     "may_open_flags",
-    "may_open_held",
     "may_request",
     "may_retire",
     "may_undeclare",

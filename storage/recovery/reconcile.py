@@ -27,7 +27,7 @@ _KEY = re.compile(r"([a-z_]+)/(\d{4}-\d\d-\d\d|\d{16}|kept)/([0-9a-f]{32})-[0-9a
 
 @dataclass(frozen=True, slots=True)
 class Name:
-    """The parts of a key. ``partition``: expiry day, ``kept``, or the number of a ledger entry."""
+    """The parts of a key. ``partition``: expiry day, ``kept``, or a number."""
 
     kind: ObjectKind
     partition: str
@@ -37,6 +37,11 @@ class Name:
     def day(self) -> date | None:
         """The expiry day of its records."""
         return date.fromisoformat(self.partition) if "-" in self.partition else None
+
+    @property
+    def number(self) -> int | None:
+        """The number of a ledger entry, or of an object of the log."""
+        return int(self.partition) if self.partition.isdigit() else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,17 +21,19 @@ from storage.catalog import (
     holds,
     identity,
     ledger,
+    log,
     objects,
     records,
     topologies,
 )
 from storage.catalog.kinds import ObjectKind, ObjectState
 from storage.catalog.objects import NewObject
-from storage.errors import BackendError
+from storage.errors import BackendError, LogInvalid
 from storage.events import in_order
 from storage.ledger.journal import Found, Read, open_found, replay
-from storage.model import RecordId
+from storage.model import LineKind, RecordId
 from storage.ports import ItemKind
+from storage.recovery.log import Ahead, look, restore
 from storage.recovery.reattach import reattach
 from storage.recovery.reconcile import Difference, by_partition, name_of, reconcile
 from storage.region import OpenRegion
@@ -64,7 +66,8 @@ class Report:
     contents are not in this report. ``orphaned``: objects that the catalog lacks, by kind and
     expiry day: their records are lost and they will be purged. ``reattached``: records that were
     relocated since the backup, and that a manifest lists. ``lost``: records in the catalog whose
-    bytes are gone; ``lost_records`` is their number.
+    bytes are gone; ``lost_records`` is their number. ``lines``: lines of the log that the catalog
+    lacked, which others may have seen.
     """
 
     region: str
@@ -79,6 +82,7 @@ class Report:
     reattached: int = 0
     lost_records: int = 0
     lost: list[Lost] = field(default_factory=list)
+    lines: int = 0
 
 
 def _examine(region: OpenRegion, connection: Connection) -> Report | None:
@@ -87,9 +91,12 @@ def _examine(region: OpenRegion, connection: Connection) -> Report | None:
     report = Report(region.name, changed)
     found = _entries(region, connection, names, report.silent)
     unknown = ledger.unknown(connection, [key for entry in found for key in entry.at])
-    if not changed and not unknown:
+    ahead = look(region, connection, names, report.silent)
+    if not changed and not unknown and ahead is None:
         return None
     identity.begin_recovery(connection)
+    if ahead is not None:  # before the replay: a line that was numbered keeps its salt
+        report.lines = _restore_log(region, connection, ahead, report.silent)
     _replay(region, connection, found, report)
     reattached: set[UUID] = set()
     for partition in by_partition(reconcile(region, connection, names, report.silent)):
@@ -99,7 +106,30 @@ def _examine(region: OpenRegion, connection: Connection) -> Report | None:
         for difference in partition:
             if difference.name.object_id not in reattached:
                 _note(connection, difference, report)
+    log.append(connection, LineKind.RECOVERY, _facts(report), region.clock.now(), region.entropy)
     return report
+
+
+def _restore_log(region: OpenRegion, connection: Connection, ahead: Ahead, silent: set[str]) -> int:
+    """Put back the lines of the log. 0: ``catch_up`` does when the silent backends answer."""
+    try:
+        with connection.begin_nested():
+            return restore(region, connection, ahead, list(region.backends), silent)
+    except LogInvalid:
+        if silent:
+            return 0
+        raise
+
+
+def _facts(report: Report) -> log.Facts:
+    return {
+        "changed": list(report.changed),
+        "entries": report.entries,
+        "events": report.events,
+        "lines": report.lines,
+        "lost_records": report.lost_records,
+        "silent": sorted(report.silent),
+    }
 
 
 def rehearse(region: OpenRegion) -> Report | None:
@@ -127,26 +157,39 @@ def finish(region: OpenRegion, silent: Collection[str]) -> None:
     """
     unread = set(silent)
     with region.catalog.begin() as connection:
-        _repair_all(region, reconcile(region, connection, list(region.backends), unread))
+        found = reconcile(region, connection, list(region.backends), unread)
+        # a part of the log may continue what a backend has that did not answer
+        _repair_all(region, (d for d in found if not (unread and d.name.kind.of_log)))
     with region.catalog.begin() as connection:
         dedications.check(connection, region.region)  # also for what was just taken back
         topologies.trust(connection, region.topology, region.clock.now())
         identity.accept(connection, sorted(unread))
 
 
-def catch_up(region: OpenRegion, log: FilteringBoundLogger) -> int:
+def catch_up(region: OpenRegion, logger: FilteringBoundLogger) -> int:
     """Read the backends that did not answer during a recovery, once they answer."""
     with region.catalog.begin() as connection:
         unread = identity.unread(connection)
-    left = [name for name in unread if not _caught_up(region, name)]
+    if not unread or not _log_caught_up(region):
+        return 0
+    left = [name for name in unread if not _caught_up(region, name, alone=unread == [name])]
     if left != unread:
         with region.catalog.begin() as connection:
             identity.set_unread(connection, left)
-        log.info("ledger_caught_up", region=region.name, left=left)
+        logger.info("ledger_caught_up", region=region.name, left=left)
     return 0
 
 
-def _caught_up(region: OpenRegion, name: str) -> bool:
+def _log_caught_up(region: OpenRegion) -> bool:
+    """Put back lines that only backends had that did not answer. False: wait for the others."""
+    silent: set[str] = set()
+    with region.catalog.begin() as connection:
+        ahead = look(region, connection, list(region.backends), silent)
+        return ahead is None or _restore_log(region, connection, ahead, silent) > 0
+
+
+def _caught_up(region: OpenRegion, name: str, *, alone: bool) -> bool:
+    """Read one backend. ``alone``: every other one has been read."""
     silent: set[str] = set()
     report = Report(region.name, ())
     with region.catalog.begin() as connection:
@@ -155,7 +198,8 @@ def _caught_up(region: OpenRegion, name: str) -> bool:
     with region.catalog.begin() as connection:
         others = set(region.backends) - {name}
         seen = reconcile(region, connection, [name], others)
-        _repair_all(region, (d for d in seen if d.orphans))
+        # a part of the log may continue what another backend has that was not read
+        _repair_all(region, (d for d in seen if d.orphans and (alone or not d.name.kind.of_log)))
         silent |= {name} & others
     return not silent
 
@@ -169,8 +213,9 @@ def _entries(
         try:
             for trace in region.backends[name].scan(f"{ObjectKind.LEDGER}/"):
                 said = name_of(trace.key)
-                if said is not None and said.partition.isdigit() and trace.kind is ItemKind.OBJECT:
-                    new = Found(said.object_id, int(said.partition), {})
+                number = said.number if said is not None else None
+                if said is not None and number is not None and trace.kind is ItemKind.OBJECT:
+                    new = Found(said.object_id, number, {})
                     found.setdefault(said.object_id, new).at[trace.key] = name
         except BackendError:
             silent.add(name)
@@ -211,6 +256,8 @@ def _missing(connection: Connection, readable: Sequence[Read]) -> int:
 def _note(connection: Connection, difference: Difference, report: Report) -> None:
     name = difference.name
     partition = (name.kind, name.day)
+    if name.kind.of_log:
+        return
     if difference.unfinished or (difference.orphans and difference.state is None):
         report.orphaned[partition] += 1
         report.orphaned_bytes[partition] += difference.size
@@ -248,8 +295,9 @@ def _repair(
     if at:
         late = region.deadline(now, _WRITING)
         land_by = max(region.lands_by(backend, late) for backend in at.values())
+        backends = tuple(set(at.values()))
         new = NewObject(
-            name.object_id, name.kind, name.day, None, tuple(set(at.values())), now, now
+            name.object_id, name.kind, name.day, None, backends, now, now, number=name.number
         )
         objects.adopt(connection, new, at, land_by)
         if difference.state is not ObjectState.STORED:

@@ -6,9 +6,10 @@ from uuid import UUID
 
 from storage.catalog import checkpoints
 from storage.catalog.checkpoints import SignedRoot
-from storage.errors import Unavailable
+from storage.errors import Unavailable, WitnessesMissing
 from storage.ledger.fence import Sleep
 from storage.region import OpenRegion
+from storage.transparency.cosigning import cosign, missing
 from storage.transparency.sequencer import Sealed, Sequencer
 
 _PAUSE = 0.02
@@ -25,17 +26,22 @@ class Publisher:
         self._sequencer = Sequencer(region)
         self._turn = threading.Lock()
         self._last: Sealed | None = None
+        self._witnessed = 0
 
     def publish(self, line: UUID) -> SignedRoot:
         """Return a published checkpoint that holds a line, which was committed before.
 
-        Raises Unavailable if there is none in time: then do not do what the line is about.
+        Each witness that the region requires has cosigned it. Raises Unavailable if there is none
+        in time, if too few backends take it, or (WitnessesMissing) if a witness does not cosign:
+        then do not do what the line is about.
         """
         seconds = self._region.limits.wait
         until = self._region.clock.now() + timedelta(seconds=seconds)
         while self._region.clock.now() <= until and self._turn.acquire(timeout=seconds):
             try:
                 found = self._covering(line)
+                if found is not None:
+                    self._witness(found)
             finally:
                 self._turn.release()
             if found is not None:
@@ -60,6 +66,15 @@ class Publisher:
             return sealed.root
         with self._region.catalog.begin() as connection:
             return checkpoints.covering(connection, line)
+
+    def _witness(self, root: SignedRoot) -> None:
+        """Have it cosigned by those witnesses without whom it does not count."""
+        if self._witnessed < root.size:
+            wanted = missing(self._region, root, required=True)
+            failed = cosign(self._region, root, wanted) if wanted else {}
+            if failed:
+                raise WitnessesMissing({name: error.code for name, error in failed.items()})
+            self._witnessed = root.size
 
     def _seal(self) -> Sealed | None:
         sealed = self._sequencer.seal()

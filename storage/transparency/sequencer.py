@@ -14,6 +14,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import cached_property
 from uuid import UUID
 
 from sqlalchemy import Connection
@@ -22,11 +23,10 @@ from storage.catalog import checkpoints, log
 from storage.catalog.checkpoints import Range, SignedRoot
 from storage.catalog.kinds import ObjectKind
 from storage.crypto.log import seal_openings
-from storage.errors import Abandoned
-from storage.ledger.places import Places, find_places
+from storage.errors import Abandoned, NoOpenBackend
 from storage.model import LogLine
 from storage.objects.places import shared
-from storage.objects.transfer import Sent
+from storage.objects.transfer import Sent, healthy_backends
 from storage.objects.write import Contents, Done, Write, announce, announce_all, commit_all
 from storage.region import OpenRegion
 from storage.tlog.checkpoints import Checkpoint, sign_checkpoint
@@ -75,8 +75,12 @@ class Sequencer:
     def __init__(self, region: OpenRegion) -> None:
         """Read nothing before it is needed."""
         self._region = region
-        self._holder = UUID(bytes=region.entropy(16))
         self._edge = Edge()
+
+    @cached_property
+    def _holder(self) -> UUID:
+        """The name of this sequencer in the lease."""
+        return UUID(bytes=self._region.entropy(16))
 
     def seal(self) -> Sealed | None:
         """Seal and publish a batch. None: no line waits that this process may seal now.
@@ -86,12 +90,12 @@ class Sequencer:
         long: nothing is lost, and the next call continues.
         """
         region = self._region
-        places = find_places(region, "The log was not continued.")
-        begun = region.catalog.run(lambda connection: self._begin(connection, places))
+        send_to = _targets(region)
+        begun = region.catalog.run(lambda connection: self._begin(connection, send_to))
         if begun is None:
             return None
         try:
-            signed = begun if isinstance(begun, _Signed) else self._sign(begun, places)
+            signed = begun if isinstance(begun, _Signed) else self._sign(begun, send_to)
             self._publish(signed)
         except BaseException:
             with region.catalog.begin() as connection:
@@ -99,7 +103,7 @@ class Sequencer:
             raise
         return Sealed(signed.root, frozenset(line.id for line in signed.lines))
 
-    def _begin(self, connection: Connection, places: Places) -> _Batch | _Signed | None:
+    def _begin(self, connection: Connection, send_to: Sequence[str]) -> _Batch | _Signed | None:
         """Take the lease, fix the next batch and announce its objects."""
         region, now = self._region, self._region.clock.now()
         until = now + timedelta(seconds=_LEASE * region.limits.attempt) + 2 * region.clock.error
@@ -107,7 +111,7 @@ class Sequencer:
             return None
         before = checkpoints.newest(connection)
         if before is not None and checkpoints.published_size(connection) < before.size:
-            return _Signed(before, (), self._announce_note(connection, before, places))
+            return _Signed(before, (), self._announce_note(connection, before, send_to))
         log.number(connection, BATCH)
         lines = log.numbered(connection, before.size if before is not None else 0)
         if not lines:
@@ -118,12 +122,11 @@ class Sequencer:
             region,
             connection,
             [(Contents(kind, number=size), shared(region)) for kind in kinds],
-            send_to=self._targets(places),
-            accepted=places.accepted,
+            send_to=send_to,
         )
         return _Batch(before, lines, tiles, texts)
 
-    def _sign(self, batch: _Batch, places: Places) -> _Signed:
+    def _sign(self, batch: _Batch, send_to: Sequence[str]) -> _Signed:
         """Store tiles and texts of a batch; note the signed root."""
         region, lines = self._region, batch.lines
         edge, files = append(self._edge_of(batch.before), [line.commitment for line in lines])
@@ -141,7 +144,7 @@ class Sequencer:
                 if not checkpoints.add(connection, root, region.clock.now()):
                     raise Abandoned("Another process has sealed this batch of the log.")
                 checkpoints.add_tiles(connection, places_of)
-                write = self._announce_note(connection, root, places)
+                write = self._announce_note(connection, root, send_to)
         self._edge = edge
         return _Signed(root, lines, write)
 
@@ -160,7 +163,7 @@ class Sequencer:
 
     def _send(self, given: Sequence[tuple[Write, bytes]]) -> list[Done]:
         """Send objects at once. Raises TooFewReplicas if one of them is not safe."""
-        ends = [write.start(data) for write, data in given]
+        ends = [write.start(data, urgent=True) for write, data in given]
         sent: list[Sent] = [end() for end in ends]
         for each in sent:
             each.require(self._region.region.required)
@@ -169,21 +172,16 @@ class Sequencer:
             for (write, data), each in zip(given, sent, strict=True)
         ]
 
-    def _announce_note(self, connection: Connection, root: SignedRoot, places: Places) -> Write:
+    def _announce_note(
+        self, connection: Connection, root: SignedRoot, send_to: Sequence[str]
+    ) -> Write:
         return announce(
             self._region,
             connection,
             Contents(ObjectKind.CHECKPOINT, number=root.size),
             shared(self._region),
-            send_to=self._targets(places),
-            accepted=places.accepted,
+            send_to=send_to,
         )
-
-    def _targets(self, places: Places) -> Sequence[str]:
-        """Return the backends to write to now: the healthy ones, if they are enough."""
-        region = self._region
-        healthy = [name for name in places.backends if not region.backends[name].unhealthy]
-        return healthy if len(healthy) >= region.region.required else places.backends
 
     def _edge_of(self, before: SignedRoot | None) -> Edge:
         """Return the right edge of the log: as this process left it, or from the backends."""
@@ -192,6 +190,19 @@ class Sequencer:
         if (self._edge.size, self._edge.root) == (before.size, before.root):
             return self._edge
         return read_edge(reader(self._region), before.size, before.root)
+
+
+def _targets(region: OpenRegion) -> Sequence[str]:
+    """Return the backends to write to now. Call it outside of a transaction.
+
+    Not those that an operator accepts for ledger entries: deletion does not depend on the log.
+    """
+    lawful, required = shared(region), region.region.required
+    if len(lawful) < required:
+        standings = region.standings().items()
+        unlawful = {name: found.value for name, found in standings if name not in lawful}
+        raise NoOpenBackend(region.name, unlawful, "The log was not continued.")
+    return healthy_backends(region, lawful, required)
 
 
 @contextmanager

@@ -1,5 +1,7 @@
 """Erase: delete the rows of fenced erasures, compact their packs, sign receipts."""
 
+import hashlib
+
 from sqlalchemy import Connection
 from structlog.typing import FilteringBoundLogger
 
@@ -15,11 +17,13 @@ from storage.catalog import (
     objects,
     signing_keys,
 )
+from storage.catalog import log as lines
 from storage.catalog import tables as t
 from storage.catalog.erasures import OpenErasure
 from storage.evidence.issue import build_receipt
 from storage.evidence.keys import key_id
 from storage.evidence.receipts import sign
+from storage.model import LineKind
 from storage.objects.release import release_objects
 from storage.packs.compact import compact_pack
 from storage.policy import ASK_AHEAD, LEASE
@@ -60,6 +64,9 @@ def complete(region: OpenRegion, log: FilteringBoundLogger) -> int:
         tokens = sign(receipts, region.signing, issued_at=issued_at)
         for erasure, token in zip(ready, tokens, strict=True):
             erasures.mark_complete(connection, erasure, token, now)
+            digest = hashlib.sha256(token.encode()).hexdigest()
+            facts: lines.Facts = {"erasure": str(erasure), "receipt": digest}
+            lines.append(connection, LineKind.RECEIPT, facts, now, region.entropy)
             log.info("erasure_complete", region=region.name, erasure=str(erasure))
         public = region.signing.public_key()
         signing_keys.note(connection, key_id(public), public.public_bytes_raw(), issued_at)

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from os import urandom
 
 from sqlalchemy import func, select
 
@@ -78,7 +79,7 @@ def _vacant(ground: Ground) -> Iterator[Stage]:
         actor.store.admin.tenants.remove(TENANT)
         with homes_of(actor.store).served(HOME).region.catalog.begin() as connection:
             while page := exports.unexported(connection, 10):
-                exports.mark(connection, page)
+                exports.mark(connection, page, urandom)
         yield stage
     finally:
         stage.finish()

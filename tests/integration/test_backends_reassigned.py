@@ -1,5 +1,6 @@
 """What a catalog has seen of the companies of its backends holds, whatever a file says later."""
 
+from os import urandom
 from pathlib import Path
 
 import pytest
@@ -96,7 +97,7 @@ def sold(wide: Domicile) -> Domicile:
     past.regions[HOME] = own.model_copy(update={"backends": tuple(specs)})
     for seen in (past, region.topology):
         with region.catalog.begin() as connection:
-            topologies.note(connection, seen, region.clock.now())
+            topologies.note(connection, seen, region.clock.now(), urandom)
         wide.pass_time(hours=1)
     return wide
 

@@ -11,6 +11,7 @@ from storage.model import ErasureState
 from storage.testing import SERVICE, Domicile
 from tests.support.actions import erase
 from tests.support.holds import hold_spec
+from tests.support.inspect.stored import OF_THE_REGION
 
 HOME, PROMPT, SERVE = "eu-central-1", DataClass.PROMPT, Purpose.SERVE
 
@@ -47,9 +48,9 @@ def test_nothing_is_destroyed_until_they_agree(domicile: Domicile, ahead: timede
 
 
 def held(domicile: Domicile) -> int:
-    """Return the number of objects on the backends, without the ledger."""
+    """Return the number of objects on the backends, without ledger and log."""
     traces = (trace for backend in domicile.backends.values() for trace in backend.scan(""))
-    return sum(not trace.key.startswith("ledger/") for trace in traces)
+    return sum(not trace.key.startswith(OF_THE_REGION) for trace in traces)
 
 
 def test_a_machine_whose_clock_is_wrong_is_found_out(domicile: Domicile) -> None:

@@ -2,6 +2,7 @@
 
 import hashlib
 import shutil
+from os import urandom
 from pathlib import Path
 
 import pytest
@@ -106,7 +107,7 @@ def test_a_backend_that_never_took_a_byte_needs_no_statement(
     wrong = shutil.copytree(SHIPPED, tmp_path / "wrong")
     edit(wrong / EU, 'name = "eu-a"', 'name = "eu-z"')
     with home(domicile).catalog.begin() as connection:
-        topologies.note(connection, load_topology(wrong), domicile.clock.now())
+        topologies.note(connection, load_topology(wrong), domicile.clock.now(), urandom)
     domicile.pass_time(minutes=1)
 
     assert [each.backend for each in drained(domicile).backends] == ["eu-a"]

@@ -32,16 +32,16 @@ def test_an_erasure_is_due_step_by_step(domicile: Domicile) -> None:
     assert counts(domicile) == {}
 
     erasure = erase(tenant)
-    assert counts(domicile) == {"plan": 1}
+    assert counts(domicile) == {"plan": 1, "seal": 1}
     duty(domicile, "plan")
-    assert counts(domicile) == {"purge": 2}
+    assert counts(domicile) == {"purge": 2, "seal": 1}
     duty(domicile, "purge")
-    assert counts(domicile) == {"sweep": 2, "prune": 1}  # the control has served
+    assert counts(domicile) == {"sweep": 2, "prune": 1, "seal": 1}  # the control has served
     duty(domicile, "sweep")
-    assert counts(domicile) == {"purge": 2, "complete": 1, "prune": 1}
+    assert counts(domicile) == {"purge": 2, "complete": 1, "prune": 1, "seal": 1}
     duty(domicile, "complete")
     assert domicile.store.erasure(erasure.id).receipt is not None
-    assert counts(domicile) == {"purge": 2, "prune": 2}
+    assert counts(domicile) == {"purge": 2, "prune": 2, "seal": 2}
 
 
 def test_a_day_is_due_when_it_is_over(domicile: Domicile) -> None:

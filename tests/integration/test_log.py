@@ -1,5 +1,6 @@
 """The transparency log of a region: it only grows, and others verify it with their own code."""
 
+import json
 import threading
 from pathlib import Path
 
@@ -7,9 +8,15 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
-from storage.errors import Unavailable
+from storage.catalog import log
+from storage.errors import BackendUnavailable, Unavailable
+from storage.model import DataClass, LineKind, Reason, Scope
+from storage.region import OpenRegion
 from storage.testing import Domicile
+from storage.testing.faults import Call
+from tests.support.actions import work
 from tests.support.catalogs.databases import as_role, catalog_of, with_urls
+from tests.support.holds import open_held, place_hold, release_holds
 from tests.support.inspect.stored import HOME, home
 from tests.support.transparency import (
     checkpoints_of,
@@ -143,3 +150,67 @@ def test_no_role_changes_a_line(domicile: Domicile, role: str) -> None:
             with pytest.raises(DBAPIError), connection.begin_nested():
                 connection.execute(text(statement))
         assert connection.scalar(text("SELECT count(*) FROM log_line WHERE number = 0")) == 1
+
+
+def lines_of(region: OpenRegion) -> list[tuple[LineKind, dict[str, object]]]:
+    """Return kind and facts of every line, oldest first."""
+    with region.catalog.begin() as connection:
+        found = log.page(connection, kind=None, since=None, after=None, limit=1000)
+    return [(line.kind, json.loads(line.text or "{}")) for line in found]
+
+
+def test_each_event_has_its_line(domicile: Domicile, tmp_path: Path) -> None:
+    """And no line names a subject, or says why in free text."""
+    t, region = domicile.tenant(), home(domicile)
+    kept = t.put(DataClass.PROMPT, b"what was said", subject="jane@example.com").id
+    t.put(DataClass.PROMPT, b"and more", subject="john")
+    placed = place_hold(domicile, Scope.subject("jane@example.com"))
+    assert open_held(domicile, placed, kept) == b"what was said"
+    copy = t.hand_over(kept, "klarblick")
+    erasure = t.erase(Scope.subject("john"), reason=Reason.SUBJECT_REQUEST, ticket="ticket-7")
+    release_holds(domicile, placed)
+    work(domicile)
+    work(domicile, hours=1)
+
+    found = lines_of(region)
+    stated = dict(found)
+    assert [kind for kind, _ in found if kind is not LineKind.KEY_ROTATION] == [
+        LineKind.TOPOLOGY,
+        LineKind.AGREEMENT,
+        LineKind.HOLD_PLACED,
+        LineKind.OPENING,
+        LineKind.HAND_OVER,
+        LineKind.ERASURE,
+        LineKind.HOLD_RELEASED,
+        LineKind.RECEIPT,
+    ]
+    assert stated[LineKind.OPENING]["actor"] == "counsel-1"
+    assert stated[LineKind.HAND_OVER]["copy"] == str(copy.copy)
+    assert stated[LineKind.RECEIPT]["erasure"] == str(erasure.id)
+    text = json.dumps([facts for _, facts in found])
+    for secret in ("jane", "john", "ticket-7", "Doe v. Acme", "settled", "court"):
+        assert secret not in text
+    assert verified(region, tmp_path)[1] == len(found)
+
+
+def test_nothing_is_opened_before_its_line_is_published(domicile: Domicile) -> None:
+    """No backend takes the checkpoint: the reader gets an error, and no byte was read."""
+    t, region = domicile.tenant(), home(domicile)
+    kept = t.put(DataClass.PROMPT, b"mine", subject="u").id
+    placed = place_hold(domicile)
+    reads = list[str]()
+
+    def refuse(call: Call) -> object:
+        raise BackendUnavailable(call.backend.name)
+
+    def note(call: Call) -> object:
+        reads.append(call.key)
+        return call.proceed()
+
+    for name in ("eu-a", "eu-b"):
+        domicile.backends[name].inject(refuse, "put", prefix="checkpoint/")
+        domicile.backends[name].inject(note, "get", prefix="pack/")
+    with pytest.raises(Unavailable):
+        open_held(domicile, placed, kept)
+    assert reads == []
+    assert lines_of(region)[-1][0] is LineKind.OPENING

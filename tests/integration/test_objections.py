@@ -19,7 +19,7 @@ from storage.objects.keyring import shard_of
 from storage.testing import SERVICE, Domicile
 from tests.support.actions import erase, get, work
 from tests.support.holds import open_held, place_hold
-from tests.support.inspect.stored import home
+from tests.support.inspect.stored import OF_THE_REGION, home
 from tests.support.processors.copies import MODERATION, copies_left
 from tests.support.topologies import three_backends
 
@@ -56,7 +56,7 @@ def wide(domicile: Domicile, tmp_path: Path) -> Domicile:
 def there(domicile: Domicile, name: str = "eu-a") -> list[str]:
     """Return the keys of packs, held objects and key objects that are on a backend."""
     found = [trace.key for trace in domicile.backends[name].inner.scan()]
-    return [key for key in found if not key.startswith(("ledger/", "canary/"))]
+    return [key for key in found if not key.startswith((*OF_THE_REGION, "canary/"))]
 
 
 def of_its_shard(tenant: str) -> str:

@@ -131,7 +131,7 @@ def test_a_server_that_is_set_back_in_its_place(machine: Machine) -> None:
     machine.copy(snapshot, machine.data)
     machine.start()
 
-    with pytest.raises(CatalogRestored, match="the ledger has entries that it does not know"):
+    with pytest.raises(CatalogRestored, match="the ledger or the log has entries"):
         get(t, mine)
     with pytest.raises(CatalogRestored):
         domicile.run_worker()

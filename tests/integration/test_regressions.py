@@ -20,13 +20,14 @@ from storage.model import (
 )
 from storage.testing import Domicile
 from tests.support.actions import work
+from tests.support.inspect.stored import OF_THE_REGION
 from tests.support.topologies import small_topology
 
-APART = "canary/", "ledger/"
+APART = "canary/", *OF_THE_REGION
 
 
 def keys(domicile: Domicile) -> Mapping[str, set[str]]:
-    """Return the keys on each backend, without canaries and the ledger."""
+    """Return the keys on each backend, without canaries, ledger and log."""
     return {
         name: {key for key in (x.key for x in backend.scan()) if not key.startswith(APART)}
         for name, backend in domicile.backends.items()

@@ -23,7 +23,7 @@ from storage.model import DataClass, ErasureState, NewRecord, Purpose, Reason, R
 from storage.testing import Domicile
 from storage.testing.harness import Kind
 from storage.testing.s3 import CREDENTIALS, Answer, LoopbackServer, Request, S3Server
-from tests.support.inspect.stored import manifest_size
+from tests.support.inspect.stored import OF_THE_LOG, manifest_size
 
 SERVE = Purpose.SERVE
 MIB = 1024 * 1024
@@ -57,7 +57,7 @@ def of(request: Request, *backends: str) -> bool:
 
 
 def versions(s3: S3Server, *backends: str) -> dict[str, list[bytes | None]]:
-    """Return all versions that moto has, by bucket and key, but for the marker of the bucket.
+    """Return all versions that moto has, by bucket and key, but for bucket markers and the log.
 
     None: a delete marker.
 
@@ -68,7 +68,7 @@ def versions(s3: S3Server, *backends: str) -> dict[str, list[bytes | None]]:
         if not name.startswith(tuple(f"{backend}-home" for backend in backends)):
             continue
         for key, entries in bucket.keys.iterlists():
-            if entries and key != marker.NAME:
+            if entries and key != marker.NAME and not key.startswith(OF_THE_LOG):
                 found[f"{name}/{key}"] = [getattr(entry, "value", None) for entry in entries]
         for upload in bucket.multiparts.values():
             found.setdefault(f"{name}/{upload.key_name}", []).append(b"an upload")

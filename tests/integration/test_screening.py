@@ -18,19 +18,21 @@ from storage.model import (
     Classifier,
     DataClass,
     GrantSpec,
+    LineKind,
     Purpose,
     Scope,
     Screened,
     ScreenFailure,
 )
-from storage.testing import SERVICE, Domicile
+from storage.testing import INVESTIGATOR, SERVICE, Domicile
 from tests.support.actions import duty, erase, work
 from tests.support.holds import place_hold, release_holds
 from tests.support.inspect.stored import home
-from tests.support.people import approve, as_person, enter, person, staff
+from tests.support.people import enter, person
 from tests.support.processors.copies import MODERATION, processor
 from tests.support.screening import MILL, Watchful, flagged, machine, put_all
 from tests.support.topology_files import CLASSES, SHIPPED, edit
+from tests.support.transparency import lines
 
 SCREENING = Purpose.ABUSE_SCREENING
 
@@ -165,7 +167,11 @@ class TestActors:
         seen = Watchful(then=lambda _: domicile.pass_time(seconds=3))
         results = mill.screen(seen.as_classifier())
         next(results)
-        enter(domicile, person(MILL.id, kind=ActorKind.MACHINE, login=None, suspended=True))
+        enter(
+            domicile.settings,
+            domicile.clock.now(),
+            person(MILL.id, kind=ActorKind.MACHINE, login=None, suspended=True),
+        )
 
         with pytest.raises(PurposeRefused) as caught:
             list(results)
@@ -306,24 +312,20 @@ def test_a_person_opens_flags_under_a_grant_and_on_record(
     put_all(tenant, b"fine", b"bad")
     found = flagged(machine(domicile).screen(Watchful().as_classifier()))
     good, bad = sorted(found, key=lambda one: bool(found[one]))
-    staff(domicile, "kim", "alice", "bob")
     purpose = Purpose.ABUSE_INVESTIGATION
-    spec = GrantSpec("acme-eu", purpose, "alice", Scope.tenant(), "A report.", 2, 8)
-    with as_person(domicile, "alice") as store:
-        grant = store.admin.grants.request(spec)
-    approve(domicile, "bob", grant)
-    actor = Actor("alice", ActorKind.EMPLOYEE, "domicile", "EU")
-    alice = domicile.store.tenant("acme-eu").bind(actor, grant=grant.id)
+    spec = GrantSpec("acme-eu", purpose, INVESTIGATOR.id, Scope.tenant(), "A report.", 2, 8)
+    grant = domicile.grant(spec)
+    looking = domicile.store.tenant("acme-eu").bind(INVESTIGATOR, grant=grant.id)
 
-    assert alice.flags(bad, purpose=purpose) == found[bad]
+    assert looking.flags(bad, purpose=purpose) == found[bad]
     with pytest.raises(PurposeRefused) as caught:
-        alice.flags(good, purpose=purpose)
+        looking.flags(good, purpose=purpose)
     assert caught.value.reasons == ("not_flagged",)
     with pytest.raises(PurposeRefused):
-        alice.flags(bad, purpose=Purpose.SUBJECT_REQUEST)
-    with home(domicile).catalog.begin() as connection:
-        lines = contents.rows(connection, t.log_line)
-    assert len(lines) == 3  # an opening and two refusals
+        looking.flags(bad, purpose=Purpose.SUBJECT_REQUEST)
+    (opening,) = lines(domicile, LineKind.OPENING)
+    assert (opening["record"], opening["part"]) == (str(bad), "flags")
+    assert {line["part"] for line in lines(domicile, LineKind.REFUSAL)} == {"flags"}
 
 
 def test_a_service_may_be_handed_flagged_records_alone(

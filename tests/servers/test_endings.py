@@ -4,6 +4,7 @@ import os
 from collections.abc import Iterator
 from contextlib import closing, suppress
 from io import BytesIO
+from os import urandom
 from pathlib import Path
 
 import pytest
@@ -82,7 +83,7 @@ def test_retire_a_region(opened: tuple[OnCeph, Buckets]) -> None:
         work(domicile, hours=hours)
     with home(domicile).catalog.begin() as connection:
         while page := exports.unexported(connection, 100):
-            exports.mark(connection, page)
+            exports.mark(connection, page, urandom)
     domicile.store.admin.tenants.remove("acme-eu")
     key = home(domicile).signing.public_key()
 

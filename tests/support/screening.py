@@ -25,7 +25,11 @@ MILL = Actor("mill", ActorKind.MACHINE, employer="domicile", location="EU")
 
 def machine(domicile: Domicile, tenant: str = "acme-eu", **entry: object) -> BoundTenant:
     """Enter a machine in the roster, and return a tenant bound to it."""
-    enter(domicile, person(MILL.id, **({"kind": ActorKind.MACHINE, "login": None} | entry)))
+    enter(
+        domicile.settings,
+        domicile.clock.now(),
+        person(MILL.id, **({"kind": ActorKind.MACHINE, "login": None} | entry)),
+    )
     return domicile.store.tenant(tenant).bind(MILL)
 
 

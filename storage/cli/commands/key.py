@@ -1,12 +1,13 @@
 """``key``: new versions of a region's keys, and their way to a key service."""
 
 import os
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Literal
 
 from typer import Argument, Option
 
-from storage.catalog import pseudonym_keys
+from storage.catalog import log, pseudonym_keys
 from storage.cli.opening import catalog_of, settings_of
 from storage.cli.options import AsJson
 from storage.cli.output import print_json, print_note, print_text
@@ -80,7 +81,8 @@ def _rotate_pseudonym_key(region: str, settings: RegionSettings) -> int:
             version = root.rotate(
                 settings.keys_file, os.urandom, region=region, section="pseudonym"
             )
-            pseudonym_keys.register(connection, region, _checks(region, settings))
+            new = pseudonym_keys.register(connection, region, _checks(region, settings))
+            log.note_keys(connection, "pseudonym", new, datetime.now(UTC), os.urandom)
     finally:
         catalog.close()
     return version

@@ -1,6 +1,7 @@
 """``receipt export``: the evidence of a region as files, before its catalog goes."""
 
 import json
+import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -82,7 +83,7 @@ def _export(region: str, own: RegionSettings, directory: Path, *, every: bool) -
         while page := _unexported(catalog):
             _write(page, directory)
             with catalog.begin() as connection:
-                exports.mark(connection, page)
+                exports.mark(connection, page, os.urandom)
             written += len(page)
         files.sync_directory(directory)
     finally:

@@ -136,6 +136,7 @@ def _show(report: Report) -> None:
                 "unavailable backends",
                 bad(", ".join(sorted(report.silent))) if report.silent else "none",
             ),
+            ("lines of the log", f"{plural(report.lines, 'line')} restored"),
             ("reattached", plural(report.reattached, "record")),
             ("records lost", _count(report.lost_records)),
         ]
@@ -195,6 +196,7 @@ def _as_json(report: Report) -> dict[str, object]:
             {"kind": kind, "day": day, "objects": count, "bytes": report.orphaned_bytes[kind, day]}
             for (kind, day), count in sorted(report.orphaned.items(), key=str)
         ],
+        "lines": report.lines,
         "reattached": report.reattached,
         "lost_records": report.lost_records,
         "lost": report.lost,

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from storage.client.admin import Admin, Tenants
 from storage.client.aio.grants import AsyncGrants
 from storage.client.aio.holds import AsyncHolds
+from storage.client.aio.log import AsyncLog
 from storage.client.aio.processors import AsyncProcessors
 from storage.client.aio.roster import AsyncRoster
 from storage.client.aio.threads import Threads
@@ -21,6 +22,7 @@ class AsyncAdmin:
         self.processors = AsyncProcessors(admin.processors, threads)
         self.roster = AsyncRoster(admin.roster, threads)
         self.grants = AsyncGrants(admin.grants, threads)
+        self.log = AsyncLog(admin.log, threads)
 
 
 class AsyncTenants:

@@ -16,7 +16,7 @@ from uuid import UUID
 from sqlalchemy import Connection
 from structlog.typing import FilteringBoundLogger
 
-from storage.catalog import objects, scrubs
+from storage.catalog import identity, objects, scrubs
 from storage.catalog.kinds import ObjectState, kind_of
 from storage.catalog.objects import Replica
 from storage.catalog.scrubs import Row
@@ -168,6 +168,8 @@ def _orphan(target: Target, key: str) -> Done:
     held = kind is not None and kind.keeps_orphans
     with region.catalog.begin() as connection:
         row, now = scrubs.row_of(connection, key), region.clock.now()
+        if kind is not None and kind.of_log:  # what was not read may need it
+            held = bool(identity.unread(connection))
         known = row is not None and row.backend == target.backend
         state = row.state.value if row is not None and known else "unknown"
         since = scrubs.note_orphan(connection, target.backend, key, now)

@@ -10,7 +10,9 @@ from tests.mutants.bugs import (
     drains,
     endings,
     flags,
+    grants,
     holds,
+    keyservice,
     listings,
     notices,
     objections,
@@ -23,6 +25,7 @@ from tests.mutants.bugs import (
     sweeps,
     tlog,
     upgrades,
+    witnesses,
     writes,
 )
 from tests.mutants.bugs.bug import Bug
@@ -40,7 +43,9 @@ BUGS: tuple[Bug, ...] = (
     *drains.BUGS,
     *endings.BUGS,
     *flags.BUGS,
+    *grants.BUGS,
     *holds.BUGS,
+    *keyservice.BUGS,
     *recovery.BUGS,
     *listings.BUGS,
     *notices.BUGS,
@@ -53,4 +58,5 @@ BUGS: tuple[Bug, ...] = (
     *sweeps.BUGS,
     *tlog.BUGS,
     *upgrades.BUGS,
+    *witnesses.BUGS,
 )

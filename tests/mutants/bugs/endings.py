@@ -133,9 +133,10 @@ BUGS = (
         "a receipt is noted as exported before its file is there",
         "cli/commands/receipt_export.py",
         "            _write(page, directory)\n            with catalog.begin() as connection:\n"
-        "                exports.mark(connection, page)\n",
+        "                exports.mark(connection, page, os.urandom)\n",
         "            with catalog.begin() as connection:\n"
-        "                exports.mark(connection, page)\n            _write(page, directory)\n",
+        "                exports.mark(connection, page, os.urandom)\n"
+        "            _write(page, directory)\n",
         EXPORT,
     ),
     bug(

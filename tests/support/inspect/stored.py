@@ -16,6 +16,9 @@ from storage.region import OpenRegion
 from storage.testing import Domicile
 
 HOME = "eu-central-1"
+OF_THE_LOG = ("log_tiles/", "log_lines/", "checkpoint/")
+OF_THE_REGION = ("ledger/", *OF_THE_LOG)
+"""How the keys begin of what tells of the region, and outlives its records."""
 _READABLE = (ItemKind.OBJECT, ItemKind.VERSION)
 
 o, r = t.object_.c, t.replica.c

@@ -1,0 +1,175 @@
+"""Put back what a restored catalog lacks of its log: on the backends is what others have seen.
+
+A checkpoint is on its backends before anybody gets it, and its tiles are there before it. So the
+newest one that is found holds every line that anybody was shown. The log goes on from there, or
+not at all: what went on from an older one would be a fork.
+"""
+
+import json
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import Connection
+
+from storage.catalog import checkpoints, log
+from storage.catalog.checkpoints import SignedRoot
+from storage.catalog.kinds import ObjectKind
+from storage.errors import LogInvalid
+from storage.model import LineKind, LogLine
+from storage.recovery.log_objects import (
+    Found,
+    Loaded,
+    adopt,
+    first_openings,
+    first_tiles,
+    reader_with,
+    replicas,
+    scan,
+)
+from storage.region import OpenRegion
+from storage.tlog.checkpoints import (
+    Checkpoint,
+    check_succession,
+    open_checkpoint,
+    verify_consistency,
+)
+from storage.tlog.commitments import Opening
+from storage.tlog.merkle import EMPTY_ROOT, consistency_path
+from storage.tlog.tiles import WIDTH
+from storage.tlog.tree import Read, stored_ranges
+from storage.tlog.verification import read_log
+from storage.transparency.origin import origin, trust
+from storage.transparency.reading import reader
+
+_KEEP = (
+    "Keep every object on the backends and every backup of the catalog: together they prove it. "
+    "Find out which process went on with an older catalog."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Ahead:
+    """The newest checkpoint on the backends, which the catalog lacks, and the others there."""
+
+    newest: Checkpoint
+    note: Loaded
+    others: Collection[Checkpoint]
+
+
+def look(
+    region: OpenRegion, connection: Connection, names: Collection[str], silent: set[str]
+) -> Ahead | None:
+    """Return the newest checkpoint on the backends, if it is newer than that of the catalog.
+
+    A backend that does not answer is added to ``silent``. Raises LogInvalid if they have one that
+    is older, and that the log of the catalog does not continue.
+    """
+    known = _known(region, connection)
+    signed: dict[Checkpoint, Loaded] = {}
+    for found in scan(region, ObjectKind.CHECKPOINT, 0, names, silent):
+        for loaded in replicas(region, found, silent):
+            try:
+                opened = open_checkpoint(loaded.data, trust(region))
+            except LogInvalid:  # another replica may be as it was written
+                continue
+            signed[opened.checkpoint] = loaded
+            break
+    for each in signed:
+        row = checkpoints.of_size(connection, each.size)
+        if each.size <= known.size and (row is None or row.root != each.root):
+            _check_continued(each, known, reader(region), checkpoints.minimum(connection))
+    newest = max(signed, key=lambda each: each.size, default=known)
+    if newest.size <= known.size:
+        return None
+    others = [each for each in signed if each.size > known.size and each != newest]
+    return Ahead(newest, signed[newest], others)
+
+
+def restore(
+    region: OpenRegion,
+    connection: Connection,
+    ahead: Ahead,
+    names: Collection[str],
+    silent: set[str],
+) -> int:
+    """Put back the lines that the catalog lacks, with their numbers; return how many.
+
+    Raises LogInvalid if the backends lack a part of the log, or if the newest checkpoint does not
+    continue that of the catalog and all others: the log has two histories.
+    """
+    known, newest = _known(region, connection), ahead.newest
+    packs = scan(region, ObjectKind.LOG_TILES, known.size, names, silent)
+    tiles = [each for pack in packs if (each := first_tiles(region, pack, silent)) is not None]
+    read = reader_with(region, tiles)
+    for older in (known, *ahead.others):
+        _check_continued(older, newest, read, checkpoints.minimum(connection))
+    entries = _entries(read, newest, known.size)
+    for line in log.numbered(connection, known.size):
+        if entries[(line.number or 0) - known.size :][:1] != [line.commitment]:
+            raise LogInvalid(
+                f"The log of {region.name} was forked: its catalog has another line "
+                f"{line.number} than the log on its backends.",
+                advice=_KEEP,
+            )
+    texts = _texts(region, scan(region, ObjectKind.LOG_LINES, known.size, names, silent), silent)
+    openings = _by_number(texts)
+    for number, entry in enumerate(entries, known.size):
+        opening = openings.get(number)
+        kept = opening if opening is not None and opening.entry == entry else None
+        log.restore(connection, _line(kept, entry, number, region.clock.now()))
+    note = ahead.note.data.decode()
+    checkpoints.add(connection, SignedRoot(newest.size, newest.root, note), region.clock.now())
+    for loaded in (*tiles, *(loaded for loaded, _ in texts), ahead.note):
+        if loaded.found.number <= newest.size:
+            adopt(region, connection, loaded)
+    return len(entries)
+
+
+def _check_continued(older: Checkpoint, newer: Checkpoint, read: Read, minimum: int) -> None:
+    """Raise LogInvalid unless a log continues an older checkpoint, if it still can show that."""
+    check_succession(older, newer)
+    if older.size >= minimum:
+        path = consistency_path(stored_ranges(read, newer.size), older.size, newer.size)
+        verify_consistency(older, newer, path)
+
+
+def _known(region: OpenRegion, connection: Connection) -> Checkpoint:
+    """Return the newest checkpoint of the catalog, that of an empty log if there is none."""
+    known = checkpoints.newest(connection)
+    if known is None:
+        return Checkpoint(origin(region.name), 0, EMPTY_ROOT)
+    return Checkpoint(origin(region.name), known.size, known.root)
+
+
+def _entries(read: Read, newest: Checkpoint, begin: int) -> list[bytes]:
+    """Return the entries from a number on, verified from the root of the checkpoint down."""
+    first = begin // WIDTH * WIDTH
+    entries = [entry for _, bundle in read_log(read, newest, minimum=first) for entry in bundle]
+    return entries[begin - first :]
+
+
+def _texts(
+    region: OpenRegion, objects: Sequence[Found], silent: set[str]
+) -> list[tuple[Loaded, list[Opening]]]:
+    read = (first_openings(region, each, silent) for each in objects)
+    return [each for each in read if each is not None]
+
+
+def _by_number(texts: Sequence[tuple[Loaded, list[Opening]]]) -> Mapping[int, Opening]:
+    """Return salts and texts by the numbers of their lines: the number of an object is its end."""
+    return {
+        number: opening
+        for loaded, openings in texts
+        for number, opening in enumerate(openings, loaded.found.number - len(openings))
+    }
+
+
+def _line(opening: Opening | None, entry: bytes, number: int, now: datetime) -> LogLine:
+    """Return a line as it was; without its text only its place is known."""
+    if opening is None:
+        return LogLine(UUID(bytes=entry[1:17]), LineKind.LOST, now, None, None, entry, number)
+    said = json.loads(opening.text)
+    at, kind = datetime.fromisoformat(said["at"]), LineKind(said["kind"])
+    return LogLine(UUID(said["line"]), kind, at, opening.text, opening.salt, entry, number)

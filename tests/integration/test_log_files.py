@@ -1,0 +1,193 @@
+"""What others get of a log: proofs, files, cosignatures; and what is forgotten of it."""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from sqlalchemy import select
+
+from regions.witnesses import WitnessSpec
+from storage.catalog import tables as t
+from storage.errors import InvalidRequest, NotFound, Unavailable, WitnessesMissing
+from storage.logs import make_logger
+from storage.region import OpenRegion
+from storage.testing import Domicile
+from storage.tlog.checkpoints import Checkpoint, open_checkpoint
+from storage.tlog.commitments import Opening
+from storage.tlog.proofs import Proof, verify_proof
+from storage.tlog.verification import verify_log
+from storage.tlog.verifiers import Verifier
+from storage.transparency.files import published
+from storage.transparency.origin import trust, verifier
+from storage.transparency.publish import Publisher
+from storage.transparency.sequencer import Sequencer
+from storage.witnesses.http import HttpWitness
+from storage.workers.log import seal
+from tests.support.actions import work
+from tests.support.cli_harness import CommandLine
+from tests.support.inspect.stored import HOME, home
+from tests.support.transparency import export, note_lines, publisher, verified
+from tests.support.witnesses.server import Witness, serving
+
+YEARS = 1500  # days after which the shipped topology forgets
+
+
+def keys_of_log(domicile: Domicile, kind: str) -> list[str]:
+    """Return the keys of the log's objects of a kind on one backend."""
+    return [item.key for item in domicile.backends["eu-a"].scan(f"{kind}/")]
+
+
+def test_a_line_is_proved_to_who_has_the_key_alone(domicile: Domicile) -> None:
+    """The proof carries what the line says, and another text does not fit it."""
+    domicile.tenant()
+    region, logs = home(domicile), domicile.store.admin.log
+    (line,) = logs.lines(HOME, kind="agreement")
+    with pytest.raises(Unavailable, match="no checkpoint yet"):
+        logs.prove(line.id)
+    work(domicile)
+
+    proof = Proof.parse(logs.prove(line.id))
+    opening = Opening.parse(proof.extra)
+    verify_proof(proof, opening.entry, trust(region))
+    assert json.loads(opening.text)["tenant"] == "acme-eu"
+    assert logs.keys(HOME) == [str(verifier(HOME, region.log_keys[0]))]
+    with pytest.raises(NotFound):
+        logs.prove(region.new_uuid(region.clock.now()))
+    with pytest.raises(InvalidRequest, match="Use one of"):
+        logs.lines(HOME, kind="agreements")
+
+
+def test_an_export_goes_on_where_it_ended(domicile: Domicile, tmp_path: Path) -> None:
+    """Only what is new is written, and the directory is a log at any time."""
+    region, logs, folder = home(domicile), domicile.store.admin.log, tmp_path / "log"
+    with pytest.raises(NotFound):
+        logs.export(HOME, folder)
+    publisher(domicile).publish(note_lines(region, 300)[-1])
+    first = logs.export(HOME, folder)
+    old = Checkpoint.parse((folder / "checkpoint").read_text().partition("\n\n")[0] + "\n")
+    publisher(domicile).publish(*note_lines(region))
+    again = logs.export(HOME, folder)
+
+    assert (first, again) == (6, 3)
+    opened = verify_log(lambda path: (folder / path).read_bytes(), trust(region), old=old)
+    assert opened.checkpoint.size == old.size + 1
+    assert list(folder.rglob(".*")) == []
+
+
+def test_the_command_line_shows_proves_and_exports(line: CommandLine, tmp_path: Path) -> None:
+    """And what it prints is what the library returns."""
+    line.put("my prompt", "--subject", "u")
+    assert line("worker", "--once").exit_code == 0
+    lines = line.told("log", "show", "--kind", "agreement", "--region", HOME)["lines"]
+    assert [each["says"]["tenant"] for each in lines] == ["acme-eu"]
+    shown = line("log", "show").output
+    assert "topology" in shown
+    key = line("log", "key", "--region", HOME).stdout.strip()
+    proof = line("log", "prove", lines[0]["line"]).stdout
+    assert line("log", "export", tmp_path, "--region", HOME).exit_code == 0
+
+    assert key.startswith(f"domicile/{HOME}+")
+    assert Opening.parse(Proof.parse(proof.encode()).extra).entry.hex() == lines[0]["commitment"]
+    assert (tmp_path / HOME / "checkpoint").is_file()
+    assert line("log", "prove", lines[0]["line"], "--output", tmp_path / "p").exit_code == 0
+    assert (tmp_path / "p").read_text() == proof
+
+
+def test_what_was_replaced_is_purged(domicile: Domicile, tmp_path: Path) -> None:
+    """Partial tiles and checkpoints that nobody needs any more do not pile up."""
+    region = home(domicile)
+    for _ in range(6):
+        publisher(domicile).publish(*note_lines(region))
+    work(domicile)
+    for _ in range(2):
+        work(domicile, hours=1)
+
+    assert len(keys_of_log(domicile, "checkpoint")) == 1
+    assert len(keys_of_log(domicile, "log_tiles")) == 1
+    assert verified(region, tmp_path)[1] >= 6
+
+
+def test_what_a_line_says_is_forgotten_after_its_time(domicile: Domicile, tmp_path: Path) -> None:
+    """In the catalog and on the backends. The log still shows that it only grew."""
+    domicile.tenant()
+    region, logs = home(domicile), domicile.store.admin.log
+    publisher(domicile).publish(note_lines(region, 600)[-1])
+    old = verified(region, tmp_path)
+    (early,) = logs.lines(HOME, kind="agreement")
+    domicile.pass_time(days=YEARS)
+    late = note_lines(region)
+    for _ in range(3):
+        work(domicile, hours=1)
+
+    with region.catalog.begin() as connection:
+        rows = connection.execute(select(t.log_line)).all()
+    kept = {row.number for row in rows if row.text is not None}
+    assert kept == {row.number for row in rows if row.at > domicile.clock.now() - timedelta(days=9)}
+    assert len(kept) < len(rows)
+    assert {row.number for row in rows if row.salt is not None} == kept
+    assert all(int(key.split("/")[1]) > 600 for key in keys_of_log(domicile, "log_lines"))
+    now = published(region)
+    assert now is not None
+    assert now.minimum == 512
+    with pytest.raises(NotFound):
+        logs.prove(early.id)
+    folder = export(region, tmp_path / "pruned")
+    assert not (folder / "tile/entries/000").exists()
+    opened = verify_log(lambda path: (folder / path).read_bytes(), trust(region), minimum=512)
+    assert opened.checkpoint.size > old[1]
+    earlier = Checkpoint(*old)
+    verify_log(lambda path: (folder / path).read_bytes(), trust(region), old=earlier, minimum=512)
+    Proof.parse(logs.prove(late[0]))
+
+
+@contextmanager
+def watched(domicile: Domicile, *, required: bool) -> Iterator[tuple[OpenRegion, Witness]]:
+    """Yield the region with a witness that runs on loopback."""
+    region = home(domicile)
+    key = str(verifier(HOME, region.log_keys[0]))
+    seconds = region.clock.now().timestamp()
+    with serving(Witness("w1", lambda: seconds, {f"domicile/{HOME}": key})) as witness:
+        spec = WitnessSpec(name="north", key=witness.vkey, url=witness.url, required=required)
+        http = HttpWitness(spec, clock=region.clock)
+        yield replace(region, witnesses=[http]), witness
+
+
+def test_a_required_witness_sees_a_line_before_anybody_acts(domicile: Domicile) -> None:
+    """Its cosignature is below the checkpoint. Without it, nobody gets on."""
+    with watched(domicile, required=True) as (region, witness):
+        one = Publisher(region, domicile.clock.sleep)
+        for _ in range(3):
+            one.publish(*note_lines(region))
+        now = published(region)
+        assert now is not None
+        required = replace(trust(region), witnesses=(Verifier.parse(witness.vkey),), required=1)
+        assert open_checkpoint(now.note, required).checkpoint.size == now.root.size
+        assert witness.seen[f"domicile/{HOME}"][0] == now.root.size
+
+        witness.lie = lambda *_: (500, b"")
+        (line,) = note_lines(region)
+        with pytest.raises(WitnessesMissing, match="north"):
+            one.publish(line)
+        witness.lie = None
+        one.publish(line)
+        assert witness.seen[f"domicile/{HOME}"][0] == now.root.size + 1
+
+
+def test_a_witness_that_is_not_required_delays_nobody(domicile: Domicile) -> None:
+    """A worker asks it in its next round; it gets what it missed."""
+    with watched(domicile, required=False) as (region, witness):
+        witness.lie = lambda *_: (500, b"")
+        Publisher(region, domicile.clock.sleep).publish(note_lines(region, 300)[-1])
+        sequencer, logger = Sequencer(region), make_logger()
+        assert seal(region, sequencer, logger) == 0
+        witness.lie = None
+        note_lines(region)
+        while seal(region, sequencer, logger):
+            pass
+        now = published(region)
+        assert now is not None
+        assert witness.seen[f"domicile/{HOME}"][0] == now.root.size
