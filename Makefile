@@ -18,9 +18,9 @@ unexport PYTHONDONTWRITEBYTECODE
 
 .DELETE_ON_ERROR:
 .SUFFIXES:
-.PHONY: help demo test test-servers check deep lint format check-migrations crashpoints wheel check-wheel bench bench-dedicated bench-keyservice simulate \
-.PHONY: help demo test test-servers check deep lint format check-migrations crashpoints wheel check-wheel bench bench-publish bench-dedicated simulate \
-  mutants mutation fuzz lateness docs changelog lock venv clean
+.PHONY: help demo test test-servers check deep lint format check-migrations crashpoints wheel \
+  check-wheel bench bench-publish bench-dedicated bench-keyservice simulate mutants mutation fuzz \
+  lateness docs changelog lock venv clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-17s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)

@@ -28,7 +28,7 @@ from storage.policy import Access, AccessReason, Authority, Openable, may_open, 
 class RecordedRead:
     """A read that is on record: of one record of a tenant, by an actor, for a purpose.
 
-    ``grant``: a person needs one. ``flags``: of what classifiers say of the record alone.
+    ``grant``: a person needs one. ``flags``: of what classifiers say of the record, and no more.
     """
 
     served: ServedRegion

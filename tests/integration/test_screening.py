@@ -313,19 +313,19 @@ def test_a_person_opens_flags_under_a_grant_and_on_record(
     found = flagged(machine(domicile).screen(Watchful().as_classifier()))
     good, bad = sorted(found, key=lambda one: bool(found[one]))
     purpose = Purpose.ABUSE_INVESTIGATION
-    who = INVESTIGATOR
-    spec = GrantSpec("acme-eu", purpose, who.id, Scope.tenant(), "A report.", 2, 8)
-    alice = domicile.store.tenant("acme-eu").bind(who, grant=domicile.grant(spec).id)
+    spec = GrantSpec("acme-eu", purpose, INVESTIGATOR.id, Scope.tenant(), "A report.", 2, 8)
+    grant = domicile.grant(spec)
+    looking = domicile.store.tenant("acme-eu").bind(INVESTIGATOR, grant=grant.id)
 
-    assert alice.flags(bad, purpose=purpose) == found[bad]
+    assert looking.flags(bad, purpose=purpose) == found[bad]
     with pytest.raises(PurposeRefused) as caught:
-        alice.flags(good, purpose=purpose)
+        looking.flags(good, purpose=purpose)
     assert caught.value.reasons == ("not_flagged",)
     with pytest.raises(PurposeRefused):
-        alice.flags(bad, purpose=Purpose.SUBJECT_REQUEST)
+        looking.flags(bad, purpose=Purpose.SUBJECT_REQUEST)
     (opening,) = lines(domicile, LineKind.OPENING)
-    assert (opening["part"], opening["record"]) == ("flags", str(bad))
-    assert len(lines(domicile, LineKind.REFUSAL)) == 2
+    assert (opening["record"], opening["part"]) == (str(bad), "flags")
+    assert {line["part"] for line in lines(domicile, LineKind.REFUSAL)} == {"flags"}
 
 
 def test_a_service_may_be_handed_flagged_records_alone(
