@@ -6,10 +6,12 @@ from regions.backends import BackendSpec, S3Spec
 from regions.endpoints import aws_region_of, host_of, safe_url
 from regions.fields import Fault
 from regions.model import (
+    RECORD_CLASSES,
     Bounds,
     Cascade,
     ClassRule,
     DataClass,
+    Form,
     JurisdictionRule,
     Locations,
     Region,
@@ -79,8 +81,12 @@ def class_rule(rule: ClassRule, limits: Bounds) -> Iterator[Fault]:
     """
     key = f"classes.{rule.name}"
     days, ceiling = rule.retention_days, rule.ceiling_days
-    if Service.HOSTING in rule.handed_to:
-        yield f"{key}.handed_to", "names hosting: a host has backends"
+    yield from _handed_to(rule, f"{key}.handed_to")
+    if rule.name not in RECORD_CLASSES:
+        stated = {"retention_days": days, "ceiling_days": ceiling, "handed_to": rule.handed_to}
+        for name in (name for name, value in stated.items() if value not in (None, ())):
+            yield f"{key}.{name}", f"is for records: a {rule.name} goes with the record it is about"
+        return
     if days is None:
         if ceiling is not None:
             yield f"{key}.retention_days", "is missing: a class with a ceiling needs a retention"
@@ -92,12 +98,27 @@ def class_rule(rule: ClassRule, limits: Bounds) -> Iterator[Fault]:
         yield f"{key}.retention_days", f"is {days}, but must be 0 or at least {least}"
 
 
+def _handed_to(rule: ClassRule, key: str) -> Iterator[Fault]:
+    """Check that people get only what was flagged, and that without what identifies somebody."""
+    given = [entry.service for entry in rule.handed_to]
+    for entry in rule.handed_to:
+        if entry.service is Service.HOSTING:
+            yield key, "names hosting: a host has backends"
+        if given.count(entry.service) > 1:
+            yield key, f"names {entry.service} twice"
+        fenced = entry.form is Form.DE_IDENTIFIED and entry.only == "flagged"
+        if entry.service is Service.HUMAN_REVIEW and not fenced:
+            yield key, 'must give human_review form = "de_identified" and only = "flagged"'
+
+
 def cascades(entries: Sequence[Cascade], known: Collection[DataClass]) -> Iterator[Fault]:
-    """Check that each goes from a class of this topology to one of its classes, and occurs once."""
+    """Check that each goes from a class of records to another of this topology, and occurs once."""
     for index, entry in enumerate(entries):
         for role, name in (("parent", entry.parent), ("child", entry.child)):
             if name not in known:
                 yield f"cascades.{index + 1}.{role}", f"{name} is not among the classes"
+            elif name not in RECORD_CLASSES:
+                yield f"cascades.{index + 1}.{role}", f"a {name} goes with the record it is about"
         if entry in entries[:index]:
             yield f"cascades.{index + 1}", "occurs twice"
 

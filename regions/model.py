@@ -33,11 +33,16 @@ A constant: if it could be raised, an id from before an erasure would outlive th
 
 
 class DataClass(StrEnum):
-    """The class of a record. The topology says how long each class may be kept."""
+    """The class of data. The topology says how long each class may be kept."""
 
     PROMPT = "prompt"
     COMPLETION = "completion"
     FINE_TUNING_FILE = "fine_tuning_file"
+    FLAG = "flag"  # what a classifier says of a record: no record of its own, and gone with it
+
+
+RECORD_CLASSES = tuple(one for one in DataClass if one is not DataClass.FLAG)
+"""The classes of records. Only these have ids, a retention, a placement and copies."""
 
 
 class Purpose(StrEnum):
@@ -58,6 +63,21 @@ class Service(StrEnum):
     HOSTING = "hosting"
     MODERATION = "moderation"
     HUMAN_REVIEW = "human_review"
+
+
+class Form(StrEnum):
+    """In which form content is handed over."""
+
+    RAW = "raw"  # as it was stored
+    DE_IDENTIFIED = "de_identified"  # this version cannot make it, so nothing is handed over
+
+
+class HandedTo(Model):
+    """That copies may be handed to processors of a service, in which form, and of which records."""
+
+    service: Service
+    form: Form
+    only: Literal["flagged"] | None = None  # None: all
 
 
 class SubProcessor(Model):
@@ -208,7 +228,10 @@ class Residency(Model):
 
 
 class ClassRule(Model):
-    """How long a class is kept, which purposes may open it, and which services get copies."""
+    """How long a class is kept, which purposes may open it, and which services get copies.
+
+    A flag is kept as long as the record that it is about: its rule has purposes alone.
+    """
 
     name: DataClass
     # None: until the customer deletes it
@@ -216,8 +239,12 @@ class ClassRule(Model):
     # the most that a tenant may set; None: no ceiling
     ceiling_days: int | None = Field(default=None, ge=0, le=LONGEST_RETENTION_DAYS)
     purposes: frozenset[Purpose]
-    # to processors of which service a copy may be handed over
-    handed_to: frozenset[Service] = frozenset()
+    # to processors of which services copies may be handed over; none occurs twice
+    handed_to: tuple[HandedTo, ...] = ()
+
+    def given_to(self, service: Service) -> HandedTo | None:
+        """Return how copies are handed over to processors of a service; None: they are not."""
+        return next((one for one in self.handed_to if one.service is service), None)
 
 
 class Cascade(Model):

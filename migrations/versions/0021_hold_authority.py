@@ -24,6 +24,7 @@ kind: str = "pre"
 
 SERVICE, WORKER, ADMIN = "domicile_service", "domicile_worker", "domicile_admin"
 KEYS = "domicile_keys"  # it asks whether a hold covers a record
+ACCOUNTS = "SELECT (id, account) ON tenant"
 TABLES = ("hold_change", "hold_carve_out")
 FUNCTIONS = {  # with the roles that may call them
     "replay_hold_change(jsonb, timestamptz)": WORKER,
@@ -70,7 +71,7 @@ def upgrade() -> None:
     _run(_sql("0021_hold_authority.sql"))
     op.execute(f"GRANT SELECT ON {', '.join(TABLES)} TO {SERVICE}, {WORKER}, {ADMIN}")
     op.execute(f"GRANT SELECT ON hold_carve_out TO {KEYS}")
-    op.execute(f"GRANT SELECT (id, account) ON tenant TO {KEYS}")
+    op.execute(f"GRANT {ACCOUNTS} TO {KEYS}")
     op.execute(f"GRANT UPDATE ({PASSED}) ON hold TO {WORKER}")
     op.execute(f"REVOKE INSERT, UPDATE ON hold FROM {ADMIN}")
     op.execute(f"REVOKE UPDATE (released, released_why) ON hold FROM {ADMIN}")
@@ -96,7 +97,7 @@ def downgrade() -> None:
         op.execute(f"DROP FUNCTION {function}")
     for table in reversed(TABLES):
         op.drop_table(table)
-    op.execute(f"REVOKE SELECT (id, account) ON tenant FROM {KEYS}")
+    op.execute(f"REVOKE {ACCOUNTS} FROM {KEYS}")
     op.execute(f"REVOKE INSERT ({PLACED}) ON hold FROM {ADMIN}")
     op.execute(f"GRANT INSERT ON hold TO {ADMIN}")
     op.execute(f"GRANT UPDATE (released, released_why) ON hold TO {ADMIN}")

@@ -72,6 +72,7 @@ class Row:
     wrapped_key: bytes
     sealed_metadata: bytes | None
     fingerprint: bytes
+    sealed_flags: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -269,13 +270,41 @@ def needing(
         yield x[0], RecordId(DataClass(x[1]), x[2], x[3], x[4], x[5])
 
 
+@dataclass(frozen=True, slots=True)
+class Narrow:
+    """Which records of a tenant are listed. None and (): all.
+
+    ``subjects``, ``groups``: pseudonyms of one name under every key. ``flagged``: those that have a
+    flag, or have none. ``minted``: those from a time on, until another one.
+    """
+
+    data_class: DataClass | None = None
+    subjects: Sequence[bytes] = ()
+    groups: Sequence[bytes] = ()
+    flagged: bool | None = None
+    minted: tuple[datetime, datetime] | None = None
+
+    def of(self, c: Columns) -> list[ColumnElement[bool]]:
+        """SQL: the conditions on the columns of a table of records."""
+        where: list[ColumnElement[bool]] = []
+        if self.data_class is not None:
+            where.append(c.data_class == self.data_class.value)
+        if self.subjects:
+            where.append(c.subject.in_(self.subjects))
+        if self.groups:
+            where.append(c.grp.in_(self.groups))
+        if self.flagged is not None:
+            where.append((c.sealed_flags.is_not if self.flagged else c.sealed_flags.is_)(None))
+        if self.minted is not None:
+            where += [c.minted >= self.minted[0], c.minted < self.minted[1]]
+        return where
+
+
 def page(
     connection: Connection,
     tenant: str,
+    narrow: Narrow,
     *,
-    data_class: DataClass | None,
-    subjects: Sequence[bytes],
-    groups: Sequence[bytes],
     after: RecordId | None,
     now: datetime,
     limit: int,
@@ -284,15 +313,9 @@ def page(
     found: list[Row] = []
     for table in (t.record, t.file):
         c = table.c
-        where = [c.tenant == tenant, ~fenced(table)]
+        where = [c.tenant == tenant, ~fenced(table), *narrow.of(c)]
         if table is t.record:
             where.append(c.expiry_day > now.date())
-        if data_class is not None:
-            where.append(c.data_class == data_class.value)
-        if subjects:
-            where.append(c.subject.in_(subjects))
-        if groups:
-            where.append(c.grp.in_(groups))
         if after is not None:
             where.append(
                 tuple_(c.minted, c.uid) > tuple_(literal(after.minted), literal(after.unique))
@@ -330,6 +353,7 @@ def _row(m: object, day: date | None) -> Row:
         x["wrapped_key"],
         x["sealed_metadata"],
         x["fingerprint"],
+        x["sealed_flags"],
     )
 
 
@@ -358,4 +382,5 @@ def values_of(row: Row) -> dict[str, object]:
         "wrapped_key": row.wrapped_key,
         "sealed_metadata": row.sealed_metadata,
         "fingerprint": row.fingerprint,
+        "sealed_flags": row.sealed_flags,
     }

@@ -10,6 +10,7 @@ REASONS: Mapping[str, str] = {
     "unknown_processor": "the topology has no such sub-processor",
     "no_connector": "that sub-processor has no connector to hand a copy over",
     "service_not_allowed": "records of this class are not given to processors of that service",
+    "form_not_available": "that service gets a form of content that this version cannot make",
     "too_short": "the copy would have to be deleted at once",
     "unknown_class": "the topology has no such data class",
     "service_not_served": "tenants of this service are not served",

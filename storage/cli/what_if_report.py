@@ -5,6 +5,7 @@ import io
 from collections.abc import Iterator, Mapping
 from dataclasses import astuple, dataclass, field, fields
 
+from regions.model import RECORD_CLASSES
 from storage.catalog.engine import Catalog
 from storage.catalog.tenants import TenantTerms
 from storage.catalog.times import SNAPSHOT
@@ -107,7 +108,7 @@ def _rows(
     terms: TenantTerms,
     counts: Mapping[DataClass, Counts],
 ) -> Iterator[Row]:
-    for data_class in changed.before.classes:
+    for data_class in (one for one in changed.before.classes if one in RECORD_CLASSES):
         has = counts.get(data_class, _NOTHING)
         means = evaluation.means(terms.spec, data_class, terms.objections)
         if not (has.there or has.copies or means.reached or means.refused):

@@ -21,14 +21,14 @@ from storage.errors import UnknownTenant
 from storage.model import Actor, ActorKind, Grant, LineKind, Purpose, RecordId
 from storage.packs.openings import absent, check_readable, openable
 from storage.packs.reader import Opened, Permitted, Reader
-from storage.policy import Access, AccessReason, Authority, Openable, may_open
+from storage.policy import Access, AccessReason, Authority, Openable, may_open, may_open_flags
 
 
 @dataclass(frozen=True, slots=True)
 class RecordedRead:
     """A read that is on record: of one record of a tenant, by an actor, for a purpose.
 
-    ``grant``: a person needs one.
+    ``grant``: a person needs one. ``flags``: of what classifiers say of the record, and no more.
     """
 
     served: ServedRegion
@@ -36,6 +36,7 @@ class RecordedRead:
     actor: Actor
     purpose: Purpose
     grant: UUID | None
+    flags: bool = False
 
     def reader(self, record_id: RecordId) -> Reader:
         """Return a reader of that record, once the log has the line about it.
@@ -72,6 +73,7 @@ class RecordedRead:
             "grant": None if self.grant is None else str(self.grant),
             "tenant": self.tenant,
             "record": str(record_id),
+            **({"part": "flags"} if self.flags else {}),
         }
 
     def find(self, connection: Connection, tenant: str, record_id: RecordId) -> Permitted:
@@ -81,7 +83,8 @@ class RecordedRead:
             authority = self._authority(connection, record_id)
         grant = None if authority is None else authority.grant
         row, record = self._record(connection, tenant, record_id, grant)
-        access = may_open(
+        decide = may_open_flags if self.flags else may_open
+        access = decide(
             region.topology,
             record,
             self.actor,

@@ -1,14 +1,18 @@
 """``Tenant``: the records of one tenant. No method takes a tenant id."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from datetime import date
+from itertools import chain
 from uuid import UUID
 
 from storage.catalog import objects, pseudonym_keys, records
+from storage.catalog.records import Narrow
 from storage.client.files import OpenFile
 from storage.client.grants import approve_for_customer
 from storage.client.homes import Homes
 from storage.client.objections import history, object_to, withdraw
 from storage.client.recorded import RecordedRead
+from storage.client.screening import check_flagged, check_screening, moments_of
 from storage.client.validate import (
     Id,
     as_id,
@@ -28,9 +32,11 @@ from storage.ledger.fence import Sleep, fence
 from storage.ledger.handover import hand_over
 from storage.model import (
     Actor,
+    Classifier,
     DataClass,
     Erasure,
     Explanation,
+    Flag,
     Grant,
     HandedOver,
     Objection,
@@ -43,8 +49,12 @@ from storage.model import (
     Replica,
     ReplicaState,
     Scope,
+    Screened,
+    ScreenFailure,
 )
+from storage.packs.openings import for_flags
 from storage.packs.reader import Reader, info
+from storage.packs.screen import Screener, Screening
 from storage.policy import decide_placement, term_of
 
 
@@ -77,12 +87,14 @@ class Tenant(Writes):
         data_class: DataClass | None = None,
         subject: str | None = None,
         group: str | None = None,
+        flagged: bool | None = None,
         after: Id | None = None,
         limit: int = 100,
     ) -> Sequence[RecordInfo]:
         """Return the readable records, oldest first, without opening them.
 
-        ``data_class``, ``subject`` and ``group`` narrow the list. At most ``limit`` (1 to 1000).
+        ``data_class``, ``subject`` and ``group`` narrow the list; ``flagged=True`` lists those that
+        have a flag, ``flagged=False`` those that have none. At most ``limit`` (1 to 1000).
         To page, pass the last id as ``after``. Raises KeyUnavailable if another process uses a
         newer pseudonym key than this one has.
         """
@@ -91,22 +103,20 @@ class Tenant(Writes):
         check_name("group", group)
         if data_class is not None:
             check_class(data_class)
+        check_flagged(flagged)
         last = None if after is None else as_id(after)
         region = self._homes.find(self.id)[0].region
         names, now = region.pseudonyms, region.clock.now()
         with region.catalog.begin() as connection:
             if subject is not None or group is not None:
                 pseudonym_keys.check_complete(connection, region.name, names.versions)
-            rows = records.page(
-                connection,
-                self.id,
-                data_class=data_class,
-                subjects=names.all(self.id, "subject", subject) if subject is not None else (),
-                groups=names.all(self.id, "group", group) if group is not None else (),
-                after=last,
-                now=now,
-                limit=limit,
+            narrow = Narrow(
+                data_class,
+                names.all(self.id, "subject", subject) if subject is not None else (),
+                names.all(self.id, "group", group) if group is not None else (),
+                flagged,
             )
+            rows = records.page(connection, self.id, narrow, after=last, now=now, limit=limit)
         return [info(region, row) for row in rows]
 
     def erase(self, scope: Scope, *, reason: Reason, ticket: str | None = None) -> Erasure:
@@ -227,6 +237,64 @@ class BoundTenant(Tenant):
         record_id = as_id(id)
         reader = self._reader(record_id, purpose)
         return OpenFile(reader, self.id, reader.metadata(self.id, record_id))
+
+    def screen(
+        self,
+        classifier: Classifier,
+        *,
+        data_class: DataClass = DataClass.PROMPT,
+        day: date | None = None,
+        after: Id | None = None,
+        limit: int | None = None,
+    ) -> Iterator[Screened | ScreenFailure]:
+        """Show records to a classifier, oldest first, and keep its flags. Yield those, no content.
+
+        For machines of the roster alone. ``day``: those minted on that UTC day. ``limit``: at most
+        so many. To go on, pass the last id as ``after``. A record of more than 16 MiB, or one that
+        cannot be read, yields a ScreenFailure and does not stop the others.
+
+        Flags are written some records at a time, before their results are yielded. What one version
+        of a classifier said of a record first, stands: to repeat a screening changes nothing. If
+        the classifier raises, the records before are done, and the error is raised.
+
+        In one process it is a rule, and no wall, that content goes to the classifier alone.
+        """
+        batches = self.screen_batches(
+            classifier, data_class=data_class, day=day, after=after, limit=limit
+        )
+        return chain.from_iterable(batches)
+
+    def screen_batches(
+        self,
+        classifier: Classifier,
+        *,
+        data_class: DataClass = DataClass.PROMPT,
+        day: date | None = None,
+        after: Id | None = None,
+        limit: int | None = None,
+    ) -> Iterator[Sequence[Screened | ScreenFailure]]:
+        """Return the batches whose results ``screen`` yields."""
+        check_screening(classifier, data_class, day, limit)
+        last = None if after is None else as_id(after)
+        minted = None if day is None else moments_of(day)
+        served = self._homes.find(self.id)[0]
+        screening = Screening(self.actor, self.id, classifier, data_class, minted)
+        return Screener(served.region, served.keys, screening).batches(last, limit)
+
+    def flags(self, id: Id, *, purpose: Purpose) -> Sequence[Flag]:
+        """Return what classifiers say of a record.
+
+        For whoever may open the record for that purpose, if ``classes.toml`` names the purpose for
+        the class ``flag``: in the example not for ``serve``.
+        """
+        record_id = as_id(id)
+        check_purpose(purpose)
+        served = self._homes.find(self.id)[0]
+        if self.actor.staff:
+            read = RecordedRead(served, self.id, self.actor, purpose, self.grant, flags=True)
+            return read.reader(record_id).flags(self.id, record_id)
+        find = for_flags(served.region, self.actor, purpose)
+        return Reader(served.region, served.keys, find).flags(self.id, record_id)
 
     def hand_over(self, id: Id, processor: str) -> HandedOver:
         """Give a processor a copy of a record's body, of at most 16 MiB.

@@ -5,7 +5,7 @@ from datetime import date, datetime
 from typing import get_args
 from uuid import UUID
 
-from regions.model import AgreementKind
+from regions.model import RECORD_CLASSES, AgreementKind
 from storage.crypto.record import metadata_text
 from storage.errors import InvalidRequest, MalformedId, UnknownClass
 from storage.model import (
@@ -154,9 +154,9 @@ def with_filename(
 
 
 def check_class(data_class: object) -> None:
-    """Check a data class. Raises UnknownClass."""
-    if not isinstance(data_class, DataClass):
-        raise UnknownClass(advice="Pass a DataClass, such as DataClass.PROMPT.")
+    """Check the class of a record. Raises UnknownClass, also for a flag, which is no record."""
+    if not isinstance(data_class, DataClass) or data_class not in RECORD_CLASSES:
+        raise UnknownClass(advice="Pass the DataClass of a record, such as DataClass.PROMPT.")
 
 
 def check_tenant_id(tenant: object) -> None:

@@ -1,4 +1,4 @@
-"""Seal one record: its key, its body and metadata, and the fingerprint of its content.
+"""Seal one record: its key, its body, metadata and flags, and the fingerprint of its content.
 
 A record key is random and seals one body and one metadata, once. Writing a record again takes a new
 key; relocating it wraps the same key again and leaves the ciphertext unchanged.
@@ -21,6 +21,7 @@ from storage.model import Entropy, RecordId
 
 KEY_SIZE: Final = 32  # bytes: AES-256
 WRAPPED_SIZE: Final = 40  # bytes: RFC 3394 adds 8
+NONCE_SIZE: Final = 12  # bytes
 METADATA_LIMIT: Final = 4096  # bytes of canonical JSON
 METADATA_DEPTH: Final = 32  # nesting of lists and dictionaries
 
@@ -146,6 +147,30 @@ def open_metadata(key: bytes, sealed: bytes, aad: bytes) -> dict[str, object]:
     return metadata
 
 
+def seal_flags(
+    key: bytes, flags: Sequence[Mapping[str, object]], aad: bytes, entropy: Entropy
+) -> bytes:
+    """Seal all flags of a record with AES-256-GCM: a random nonce, then the sealed text.
+
+    The key is a subkey of the record's: unlike its other parts, flags are sealed again when there
+    are more.
+    """
+    nonce = entropy(NONCE_SIZE)
+    text = json.dumps(list(flags), sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return nonce + AESGCM(_flags_key(key)).encrypt(nonce, text.encode(), aad)
+
+
+def open_flags(key: bytes, sealed: bytes, aad: bytes) -> list[dict[str, object]]:
+    """Open the flags of a record. Raises Corrupt if they were not sealed for it."""
+    flags = json.loads(_unseal(_flags_key(key), sealed[:NONCE_SIZE], sealed[NONCE_SIZE:], aad))
+    assert isinstance(flags, list)
+    return flags
+
+
+def _flags_key(key: bytes) -> bytes:
+    return hmac.digest(key, b"domicile flags 1", "sha256")
+
+
 def fingerprint(key: bytes, parts: Sequence[bytes]) -> bytes:
     """Return 16 bytes that are equal for equal content.
 
@@ -163,7 +188,7 @@ def fingerprint(key: bytes, parts: Sequence[bytes]) -> bytes:
 def _unseal(key: bytes, nonce: bytes, sealed: bytes, aad: bytes) -> bytes:
     try:
         return AESGCM(key).decrypt(nonce, sealed, aad)
-    except InvalidTag as error:
+    except (InvalidTag, ValueError) as error:  # ValueError: the nonce is cut off
         raise Corrupt("A sealed part does not match its tag.") from error
 
 

@@ -26,9 +26,9 @@ from storage.events import NewCopy
 from storage.ledger.journal import commit_event
 from storage.model import Actor, Copy, CopyState, HandedOver, RecordId
 from storage.objects.keyring import KeyRing
-from storage.packs.openings import for_tenant, openable
+from storage.packs.openings import access, for_tenant
 from storage.packs.reader import Reader
-from storage.policy import CopyTerm, copy_term, may_hand_over, may_open, term_of
+from storage.policy import CopyTerm, copy_term, may_hand_over, term_of
 from storage.region import OpenRegion
 
 
@@ -93,8 +93,7 @@ def _permitted(
     may_hand_over(
         region.topology, known.spec, data_class, company.name, now, objections=known.objections
     ).demand()
-    record = openable(region, found.row, fenced=found.fenced)
-    may_open(region.topology, record, actor, company.service, now=now).demand()
+    access(region, connection, found, actor, company.service).demand()
     lives = copy_term(company, term, now)
     lives.demand()
     return found.row, lives

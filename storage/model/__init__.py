@@ -4,6 +4,7 @@ The ``repr`` of a value never shows content, metadata, a subject, a group or a f
 """
 
 from regions.model import DataClass, Purpose
+from storage.model.access import AccessReport, Looked
 from storage.model.actors import KEEPER, STAFF, Actor, ActorKind, RosterEntry, RosterSpec
 from storage.model.copies import Copy, CopyState, HandedOver
 from storage.model.erasures import (
@@ -14,6 +15,7 @@ from storage.model.erasures import (
     Outstanding,
     Reason,
 )
+from storage.model.flags import Classifier, Flag, NewFlag, Screened, ScreenFailure
 from storage.model.grants import (
     GRANT_PURPOSES,
     LONGEST_GRANT_HOURS,
@@ -57,6 +59,7 @@ __all__ = [
     "LONGEST_GRANT_HOURS",
     "PERMIT_LASTS",
     "STAFF",
+    "AccessReport",
     "AccountErasure",
     "Actor",
     "ActorKind",
@@ -65,6 +68,7 @@ __all__ = [
     "BackendState",
     "CarveOut",
     "ChangeKind",
+    "Classifier",
     "Copy",
     "CopyState",
     "DataClass",
@@ -76,6 +80,7 @@ __all__ = [
     "ErasureState",
     "ExpiringDay",
     "Explanation",
+    "Flag",
     "Grant",
     "GrantSpec",
     "GrantState",
@@ -86,7 +91,9 @@ __all__ = [
     "LeavingState",
     "LineKind",
     "LogLine",
+    "Looked",
     "Loss",
+    "NewFlag",
     "NewRecord",
     "Objection",
     "ObjectionEffect",
@@ -112,6 +119,8 @@ __all__ = [
     "RosterSpec",
     "Scope",
     "ScopeKind",
+    "ScreenFailure",
+    "Screened",
     "StaffPermit",
     "StoreStatus",
     "TenantObjection",

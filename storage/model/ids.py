@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from typing import Self
 
-from regions.model import DataClass
+from regions.model import RECORD_CLASSES, DataClass
 from storage.errors import InvalidRequest, MalformedId, NaiveDatetime
 
 Entropy = Callable[[int], bytes]
@@ -61,9 +61,13 @@ class RecordId:
     unique: bytes = field(repr=False)
 
     def __post_init__(self) -> None:
-        """Raise NaiveDatetime if ``minted`` has no time zone, MalformedId for what has no text."""
+        """Raise NaiveDatetime if ``minted`` has no time zone, MalformedId for what has no text.
+
+        And MalformedId for a flag: it goes by the id of the record that it is about.
+        """
         days = 1 if self.day is None else (self.day - _DAY_ZERO).days
-        if utc(self.minted) < _EPOCH or not 0 < days < _DAYS or len(self.unique) != _UNIQUE:
+        well_made = 0 < days < _DAYS and len(self.unique) == _UNIQUE
+        if utc(self.minted) < _EPOCH or not well_made or self.data_class not in RECORD_CLASSES:
             raise MalformedId(advice=_FORM)
 
     @classmethod

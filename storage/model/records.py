@@ -47,7 +47,10 @@ class PutFailure:
 
 @dataclass(frozen=True, slots=True)
 class RecordInfo:
-    """What is known of a record without opening it. ``size`` is the size of the body, in bytes."""
+    """What is known of a record without opening it.
+
+    ``size`` is the size of the body, in bytes. ``flagged``: it has a flag.
+    """
 
     id: RecordId
     data_class: DataClass
@@ -55,6 +58,7 @@ class RecordInfo:
     written: datetime
     deadline: datetime | None
     incomplete: bool
+    flagged: bool = False
 
 
 @dataclass(frozen=True, slots=True)

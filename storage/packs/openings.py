@@ -1,32 +1,38 @@
-"""What a tenant's own service, or a copy for a processor, may open."""
+"""What a tenant's own service, a machine, or a copy for a processor may open."""
 
 from sqlalchemy import Connection
 
 from regions.model import Purpose, Service
-from storage.catalog import fences, records
-from storage.catalog.records import Row
+from storage.catalog import fences, records, roster, tenants
+from storage.catalog.records import Found, Row
 from storage.errors import Erased, NotFound
-from storage.model import Actor, Hold, RecordId
+from storage.model import Actor, ActorKind, Hold, RecordId
 from storage.packs.reader import Find, Permitted
-from storage.policy import Openable, may_open, may_read_held, term_of
+from storage.policy import (
+    Access,
+    AccessReason,
+    Authority,
+    Openable,
+    may_open,
+    may_open_flags,
+    may_read_held,
+    term_of,
+)
 from storage.region import OpenRegion
 
 
 def for_tenant(region: OpenRegion, actor: Actor, purpose: Purpose | Service) -> Find:
     """Return a ``Find`` for what an actor without a grant may open for a purpose.
 
-    It raises NotFound, Erased, Expired or PurposeRefused.
+    It raises NotFound, Erased, Expired or PurposeRefused. Nothing is opened for screening: there
+    content goes to a classifier alone.
     """
 
     def find(connection: Connection, tenant: str, record_id: RecordId) -> Permitted:
-        found = records.find(connection, tenant, record_id)
-        if found is None:
-            raise absent(connection, tenant, record_id)
-        record = openable(region, found.row, fenced=found.fenced)
-        now = region.clock.now()
-        return Permitted(
-            found.row, may_open(region.topology, record, actor, purpose, now=now).demand()
-        )
+        if purpose is Purpose.ABUSE_SCREENING:
+            Access(AccessReason.SCREENING_ONLY).demand()
+        found = _find(connection, tenant, record_id)
+        return Permitted(found.row, access(region, connection, found, actor, purpose).demand())
 
     return find
 
@@ -38,11 +44,65 @@ def check_readable(region: OpenRegion, hold: Hold) -> None:
     may_read_held(hold, jurisdiction, gdpr=gdpr).demand()
 
 
+def for_flags(region: OpenRegion, actor: Actor, purpose: Purpose) -> Find:
+    """Return a ``Find`` for the records whose flags an actor may open for a purpose."""
+
+    def find(connection: Connection, tenant: str, record_id: RecordId) -> Permitted:
+        found = _find(connection, tenant, record_id)
+        opening = access(region, connection, found, actor, purpose, flags=True)
+        return Permitted(found.row, opening.demand())
+
+    return find
+
+
+def access(
+    region: OpenRegion,
+    connection: Connection,
+    found: Found,
+    actor: Actor,
+    purpose: Purpose | Service,
+    *,
+    flags: bool = False,
+) -> Access:
+    """Return whether an actor without a grant may open a record, or its flags, for a purpose."""
+    record = openable(region, found.row, fenced=found.fenced)
+    known = authority(region, connection, actor, found.row.tenant)
+    decide, now = may_open_flags if flags else may_open, region.clock.now()
+    return decide(region.topology, record, actor, purpose, now=now, authority=known)
+
+
+def authority(
+    region: OpenRegion, connection: Connection, actor: Actor, tenant: str
+) -> Authority | None:
+    """Return what an opening by a machine rests on. Others have nothing without a grant."""
+    if actor.kind is not ActorKind.MACHINE:
+        return None
+    known = tenants.find(connection, tenant)
+    if known is None:
+        return None
+    residency = region.topology.residencies[known.spec.residency].jurisdictions
+    return Authority(None, roster.entry(connection, actor.id), residency, known.spec.traits)
+
+
+def _find(connection: Connection, tenant: str, record_id: RecordId) -> Found:
+    found = records.find(connection, tenant, record_id)
+    if found is None:
+        raise absent(connection, tenant, record_id)
+    return found
+
+
 def openable(region: OpenRegion, row: Row, *, fenced: bool) -> Openable:
     """Return what the policy must know of a record."""
     until = term_of(row.id.day, region.topology.bounds).readable_until
     return Openable(
-        row.tenant, row.id.unique, row.id.data_class, until, fenced, row.subject, row.group
+        row.tenant,
+        row.id.unique,
+        row.id.data_class,
+        until,
+        fenced,
+        row.subject,
+        row.group,
+        flagged=row.sealed_flags is not None,
     )
 
 

@@ -6,13 +6,15 @@ good one replaces it. Bad bytes are never returned.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
 
 from sqlalchemy import Connection
 
 from storage.catalog import objects
 from storage.catalog.objects import Replica
 from storage.catalog.records import Row
-from storage.crypto.record import associated, open_body, open_metadata
+from storage.crypto.record import associated, open_body, open_flags, open_metadata
 from storage.crypto.stream import chunk_span, open_range
 from storage.errors import (
     BackendUnavailable,
@@ -20,7 +22,7 @@ from storage.errors import (
     DomicileError,
     KeyAbsent,
 )
-from storage.model import Record, RecordId, RecordInfo, ReplicaState
+from storage.model import Flag, Record, RecordId, RecordInfo, ReplicaState
 from storage.objects.keyring import KeyRing
 from storage.objects.transfer import fetch, read_order
 from storage.policy import Permit, term_of
@@ -73,12 +75,17 @@ class Reader:
         Raises NotFound, Erased, Expired, PurposeRefused, Corrupt, KeyUnavailable or Unavailable.
         """
         opened, body = self._read(tenant, record_id, 0, None)
-        return Record(info(self._region, opened.row), body, _metadata(opened))
+        return Record(info(self._region, opened.row), body, metadata_of(opened))
 
     def metadata(self, tenant: str, record_id: RecordId) -> Record:
         """Return a record with an empty body. Raises like ``get``."""
         opened = self.opened(tenant, record_id)
-        return Record(info(self._region, opened.row), b"", _metadata(opened))
+        return Record(info(self._region, opened.row), b"", metadata_of(opened))
+
+    def flags(self, tenant: str, record_id: RecordId) -> tuple[Flag, ...]:
+        """Return the flags of a record. Raises like ``get``."""
+        opened = self.opened(tenant, record_id)
+        return flags_of(opened, opened.row.sealed_flags)
 
     def read_range(self, tenant: str, record_id: RecordId, start: int, stop: int) -> bytes:
         """Return bytes of a record that may still be read. Raises like ``get``."""
@@ -110,7 +117,7 @@ class Reader:
             try:
                 begin, end = row.start + first, row.start + last
                 sealed = fetch(self._region, replica, patience, begin, end)
-                return _decrypt(opened, sealed, start, stop)
+                return decrypt(opened, sealed, start, stop)
             except (KeyAbsent, Corrupt) as error:
                 self._mark_corrupt(replica)
                 failures[replica.backend] = error
@@ -145,10 +152,18 @@ class Reader:
 def info(region: OpenRegion, row: Row) -> RecordInfo:
     """Return what may be known of a record without opening it."""
     deadline = term_of(row.id.day, region.topology.bounds).deadline
-    return RecordInfo(row.id, row.id.data_class, row.size, row.written, deadline, row.incomplete)
+    return RecordInfo(
+        row.id,
+        row.id.data_class,
+        row.size,
+        row.written,
+        deadline,
+        row.incomplete,
+        flagged=row.sealed_flags is not None,
+    )
 
 
-def _decrypt(opened: Opened, sealed: bytes, start: int, stop: int) -> bytes:
+def decrypt(opened: Opened, sealed: bytes, start: int, stop: int) -> bytes:
     """Return the range from its sealed chunks, or from the whole sealed body. Raises Corrupt."""
     size = opened.row.size
     if opened.row.streamed:
@@ -156,9 +171,22 @@ def _decrypt(opened: Opened, sealed: bytes, start: int, stop: int) -> bytes:
     return open_body(opened.key, sealed, opened.aad, size)[start:stop]
 
 
-def _metadata(opened: Opened) -> Mapping[str, object]:
+def metadata_of(opened: Opened) -> Mapping[str, object]:
+    """Return the metadata of a record. Raises Corrupt."""
     sealed = opened.row.sealed_metadata
     return {} if sealed is None else open_metadata(opened.key, sealed, opened.aad)
+
+
+def flags_of(opened: Opened, sealed: bytes | None) -> tuple[Flag, ...]:
+    """Return the flags of a record from its row. Raises Corrupt."""
+    if sealed is None:
+        return ()
+    return tuple(_flag(opened.row.id, x) for x in open_flags(opened.key, sealed, opened.aad))
+
+
+def _flag(about: RecordId, x: Mapping[str, Any]) -> Flag:
+    at = datetime.fromisoformat(x["at"])
+    return Flag(about, x["label"], x["score"], x["classifier"], x["version"], at)
 
 
 def _failed(backend: str, cause: Exception) -> BackendUnavailable:

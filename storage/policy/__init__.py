@@ -10,7 +10,9 @@ from storage.policy.access import (
     Permit,
     for_actor,
     may_open,
+    may_open_flags,
 )
+from storage.policy.access_report import Summary
 from storage.policy.cells import Cell, add_up, choose_cell
 from storage.policy.copies import (
     ASK_AHEAD,
@@ -212,6 +214,7 @@ __all__ = [
     "Stage",
     "Standing",
     "Step",
+    "Summary",
     "TenantEnd",
     "Term",
     "absent",
@@ -269,6 +272,7 @@ __all__ = [
     "may_leave",
     "may_object",
     "may_open",
+    "may_open_flags",
     "may_read_held",
     "may_request",
     "may_retire",

@@ -4,13 +4,13 @@
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from enum import StrEnum
 from typing import Final
 from uuid import UUID
 
-from regions.model import DataClass, Purpose, Service, Topology
+from regions.model import ClassRule, DataClass, Form, Purpose, Service, Topology
 from storage.errors import DomicileError, Erased, Expired, PurposeRefused
 from storage.model import Actor, ActorKind, Grant, GrantState, RosterEntry, ScopeKind, Trait, utc
 from storage.model.grants import GRANT_PURPOSES
@@ -46,6 +46,8 @@ class AccessReason(StrEnum):
     PURPOSE_NOT_OPEN = "purpose_not_open"  # in this version
     PURPOSE_NOT_ALLOWED = "purpose_not_allowed"  # for the class
     SERVICE_NOT_ALLOWED = "service_not_allowed"  # for the class
+    FORM_NOT_AVAILABLE = "form_not_available"  # the service gets a form that nothing makes yet
+    SCREENING_ONLY = "screening_only"  # the purpose gives flags: content goes to a classifier alone
     ACTOR_NOT_ALLOWED = "actor_not_allowed"  # for the purpose: it is of another kind
     NOT_HELD = "not_held"  # the named hold is not in force, or does not cover the record
     UNKNOWN_ACTOR = "unknown_actor"  # the roster does not have it
@@ -62,7 +64,7 @@ class AccessReason(StrEnum):
     GRANT_REVOKED = "grant_revoked"
     NO_HUMAN_REVIEW = "no_human_review"  # the tenant is not looked into for abuse
     CUSTOMER_NOT_ASKED = "customer_not_asked"  # the tenant's own approval is missing
-    NOT_FLAGGED = "not_flagged"  # and the grant names no case
+    NOT_FLAGGED = "not_flagged"  # and there is no case, or a service gets only what is
 
 
 GRANT_REASONS: Final[Mapping[GrantState, AccessReason]] = {
@@ -131,6 +133,8 @@ _ADVICE: Final[Mapping[AccessReason, str]] = {
     AccessReason.PURPOSE_NOT_OPEN: _CLASSES,
     AccessReason.PURPOSE_NOT_ALLOWED: _CLASSES,
     AccessReason.SERVICE_NOT_ALLOWED: _CLASSES,
+    AccessReason.FORM_NOT_AVAILABLE: _CLASSES,
+    AccessReason.SCREENING_ONLY: "Use BoundTenant.screen: it hands content to a classifier.",
     AccessReason.ACTOR_NOT_ALLOWED: "Bind the tenant to an actor of the right kind.",
     AccessReason.UNKNOWN_ACTOR: _ROSTER,
     AccessReason.ACTOR_DIFFERS: _ROSTER,
@@ -205,6 +209,27 @@ def may_open(
     return Access(AccessReason.ALLOWED, permit)
 
 
+def may_open_flags(
+    topology: Topology,
+    record: Openable,
+    actor: Actor,
+    purpose: Purpose | Service,
+    *,
+    now: datetime,
+    authority: Authority | None = None,
+) -> Access:
+    """Decide whether an actor may open the flags of a record now for that purpose.
+
+    The permit is for the record. Besides what ``may_open`` asks, the class ``flag`` must name the
+    purpose. Nothing writes flags in a topology without that class.
+    """
+    access = may_open(topology, record, actor, purpose, now=now, authority=authority)
+    if not access.allowed:
+        return access
+    found = _for_class(topology, replace(record, data_class=DataClass.FLAG), purpose)
+    return access if found is None else Access(found)
+
+
 def _refusal(
     topology: Topology,
     record: Openable,
@@ -214,7 +239,7 @@ def _refusal(
     now: datetime,
     authority: Authority | None,
 ) -> AccessReason | None:
-    found = _for_record(record, purpose, now) or _for_class(topology, record.data_class, purpose)
+    found = _for_record(record, purpose, now) or _for_class(topology, record, purpose)
     if found is not None:
         return found
     kinds = _HANDERS if isinstance(purpose, Service) else OPENERS[purpose]
@@ -241,18 +266,30 @@ def _for_record(record: Openable, purpose: Purpose | Service, now: datetime) -> 
 
 
 def _for_class(
-    topology: Topology, data_class: DataClass, purpose: Purpose | Service
+    topology: Topology, record: Openable, purpose: Purpose | Service
 ) -> AccessReason | None:
-    rule = topology.classes.get(data_class)
+    rule = topology.classes.get(record.data_class)
     if purpose is Purpose.LEGAL:
         return None  # what a hold keeps is opened by its authority, whatever the class says
     if rule is None:
         return AccessReason.UNKNOWN_CLASS
     if isinstance(purpose, Service):
-        return None if purpose in rule.handed_to else AccessReason.SERVICE_NOT_ALLOWED
+        return _for_service(rule, record, purpose)
     if not OPENERS[purpose]:
         return AccessReason.PURPOSE_NOT_OPEN
     return None if purpose in rule.purposes else AccessReason.PURPOSE_NOT_ALLOWED
+
+
+def _for_service(rule: ClassRule, record: Openable, service: Service) -> AccessReason | None:
+    """A permit opens the content as it was stored, so it is for no other form."""
+    given = rule.given_to(service)
+    if given is None:
+        return AccessReason.SERVICE_NOT_ALLOWED
+    if given.form is not Form.RAW:
+        return AccessReason.FORM_NOT_AVAILABLE
+    if given.only == "flagged" and not record.flagged:
+        return AccessReason.NOT_FLAGGED
+    return None
 
 
 def for_actor(

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, time, timedelta
 from enum import StrEnum
 from typing import Final
 
-from regions.model import DataClass, Region, SubProcessor, Topology
+from regions.model import DataClass, Form, Region, SubProcessor, Topology
 from storage.errors import DomicileError, HandOverRefused
 from storage.model import PlacementReason, TenantSpec, utc
 from storage.policy.placement import inactive, storable
@@ -30,6 +30,7 @@ class HandOverReason(StrEnum):
     UNKNOWN_PROCESSOR = "unknown_processor"
     NO_CONNECTOR = "no_connector"
     SERVICE_NOT_ALLOWED = "service_not_allowed"  # for the class
+    FORM_NOT_AVAILABLE = "form_not_available"  # the service gets a form that nothing makes yet
     OUTSIDE_RESIDENCY = "outside_residency"  # it may hold data outside the tenant's residency
     SUB_PROCESSOR_NOT_YET = "sub_processor_not_yet"
     SUB_PROCESSOR_ENDED = "sub_processor_ended"
@@ -74,7 +75,8 @@ def may_hand_over(
 ) -> HandOver:
     """Decide whether a copy of a tenant's record of that class may go to a processor now.
 
-    ``objections``: the companies that the tenant objects to.
+    ``objections``: the companies that the tenant objects to. Whether the record is one that the
+    service gets, such as a flagged one, ``may_open`` decides.
     """
     on = utc(now).date()
     refusal = storable(topology, tenant, data_class, on, objections)
@@ -85,15 +87,17 @@ def may_hand_over(
         return HandOver(HandOverReason.UNKNOWN_PROCESSOR)
     if company.connector is None:
         return HandOver(HandOverReason.NO_CONNECTOR)
-    if company.service not in topology.classes[data_class].handed_to:
+    given = topology.classes[data_class].given_to(company.service)
+    if given is None:
         return HandOver(HandOverReason.SERVICE_NOT_ALLOWED)
     permitted = topology.residencies[tenant.residency].jurisdictions
     if not company.jurisdictions or not company.jurisdictions <= permitted:
         return HandOver(HandOverReason.OUTSIDE_RESIDENCY)
+    reason: str | None = inactive(company, on)
     if processor in objections:
-        reason: PlacementReason | None = PlacementReason.OBJECTED
-    else:
-        reason = inactive(company, on)
+        reason = PlacementReason.OBJECTED
+    elif reason is None and given.form is not Form.RAW:
+        reason = HandOverReason.FORM_NOT_AVAILABLE
     return HandOver(HandOverReason(reason or HandOverReason.ALLOWED))
 
 

@@ -44,7 +44,7 @@ def _parts(topology: Topology, region: Region, company: SubProcessor) -> Iterato
             kind = PartKind(role)
             yield Part(region.name, kind, () if kind is PartKind.KEYS else every)
     rules = topology.classes
-    given = tuple(name for name in every if company.service in rules[DataClass(name)].handed_to)
+    given = tuple(name for name in every if rules[DataClass(name)].given_to(company.service))
     if given and company in processors_of(topology, region):
         yield Part(region.name, PartKind.COPIES, given)
 

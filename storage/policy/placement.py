@@ -8,7 +8,7 @@ from typing import Self
 
 from regions.backends import BackendSpec
 from regions.fields import TENANT
-from regions.model import DataClass, Region, SubProcessor, Topology
+from regions.model import RECORD_CLASSES, DataClass, Region, SubProcessor, Topology
 from storage.errors import (
     AgreementMissing,
     ConsumerTenant,
@@ -144,7 +144,7 @@ def storable(
 
 
 def _unknown(topology: Topology, data_class: DataClass) -> UnknownClass | None:
-    if data_class in topology.classes:
+    if data_class in topology.classes and data_class in RECORD_CLASSES:
         return None
     return unknown_class(topology)
 

@@ -4,7 +4,15 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from enum import StrEnum
 
-from regions.model import LONGEST_RETENTION_DAYS, WRITE_WINDOW, Bounds, DataClass, Topology
+from regions.model import (
+    LONGEST_RETENTION_DAYS,
+    RECORD_CLASSES,
+    WRITE_WINDOW,
+    Bounds,
+    ClassRule,
+    DataClass,
+    Topology,
+)
 from storage.errors import InvalidRequest, StaleId, UnknownClass
 from storage.model import RecordId, TenantSpec, utc
 
@@ -109,9 +117,7 @@ def too_old(record_id: RecordId, now: datetime) -> bool:
 
 def check_retention(topology: Topology, data_class: DataClass, days: int) -> None:
     """Raise UnknownClass or InvalidRequest unless a tenant may set that retention."""
-    rule = topology.classes.get(data_class)
-    if rule is None:
-        raise unknown_class(topology)
+    rule = _rule(topology, data_class)
     most = LONGEST_RETENTION_DAYS if rule.ceiling_days is None else rule.ceiling_days
     if days < 0 or days > most:
         raise InvalidRequest(
@@ -140,9 +146,7 @@ def _retention(
     topology: Topology, tenant: TenantSpec, data_class: DataClass
 ) -> tuple[int | None, RetentionReason]:
     """Return days and reason. A lowered ceiling also binds tenants that were created before."""
-    rule = topology.classes.get(data_class)
-    if rule is None:
-        raise unknown_class(topology)
+    rule = _rule(topology, data_class)
     days = tenant.retention.get(data_class)
     if days is None and rule.retention_days is None:
         return None, RetentionReason.UNTIL_DELETED
@@ -153,9 +157,17 @@ def _retention(
     return days, RetentionReason.TENANT_RETENTION
 
 
+def _rule(topology: Topology, data_class: DataClass) -> ClassRule:
+    rule = topology.classes.get(data_class)
+    if rule is None or data_class not in RECORD_CLASSES:
+        raise unknown_class(topology)
+    return rule
+
+
 def unknown_class(topology: Topology) -> UnknownClass:
-    """Return the error that lists the known classes."""
-    return UnknownClass(advice=f"Known classes: {', '.join(sorted(topology.classes))}.")
+    """Return the error that lists the known classes of records."""
+    known = sorted(topology.classes.keys() & set(RECORD_CLASSES))
+    return UnknownClass(advice=f"Known classes: {', '.join(known)}.")
 
 
 def _kept(reason: RetentionReason) -> Term:

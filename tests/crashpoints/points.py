@@ -11,12 +11,13 @@ from tests.crashpoints import (  # noqa: F401 - more operations
     grants,
     objections,
     processor_copies,
+    screening,
 )
 from tests.crashpoints.effects import Crash, How, Moment, Tape
 from tests.crashpoints.ground import HOME, Ground
 from tests.crashpoints.operations import OPERATIONS
 from tests.crashpoints.restored_catalog import make_good
-from tests.crashpoints.stage import TENANT, Actor, Stage
+from tests.crashpoints.stage import PROMPT, TENANT, Actor, Stage
 from tests.support.inspect import invariants
 
 
@@ -141,12 +142,18 @@ def _work(stage: Stage, actor: Actor, **time: float) -> None:
     stage.pass_time(**time)
     actor.work()
     checks.at_any_moment(stage, actor)
+    screening.flags_are_kept(stage, actor)
 
 
 def _ask_again(stage: Stage, actor: Actor) -> None:
     """Repeat the calls that had no answer, with the same ids. They must succeed."""
     for holding in [holding for holding in stage.holdings if holding.id is None]:
         actor.hold(holding)
+    if stage.screens:
+        screening.screen_all(actor)
+        screening.flags_are_kept(stage, actor)
+        prompts = [fact for fact in stage.facts if fact.id.data_class is PROMPT]
+        assert {fact.id for fact in prompts} == stage.flagged.keys(), "a prompt was not screened"
     for request in [request for request in stage.requests if request.refused]:
         actor.erase(request.scope)
     for fact in stage.facts:

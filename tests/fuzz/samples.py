@@ -21,7 +21,7 @@ IDS = tuple(
 _VECTORS = Path(__file__).parents[1] / "unit/vectors/events.json"
 EVENTS = tuple(text.encode() for text in json.loads(_VECTORS.read_text()))
 
-_ROW = Row(
+ROW = Row(
     id=_ID,
     tenant="acme-eu",
     origin=_AT,
@@ -39,12 +39,13 @@ _ROW = Row(
     wrapped_key=bytes(40),
     sealed_metadata=None,
     fingerprint=bytes(16),
+    sealed_flags=bytes(20),
 )
 _EMPTY = sha256(b"").digest()
 MANIFESTS = tuple(
     manifest.model_dump_json().encode()
     for manifest in (
-        Manifest(bodies=_EMPTY, rows=(_ROW,)),
+        Manifest(bodies=_EMPTY, rows=(ROW,)),
         Manifest(bodies=_EMPTY, moved=(RelocatedRecord("acme-eu", bytes(16), 0, 20),)),
     )
 )

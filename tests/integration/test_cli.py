@@ -136,8 +136,8 @@ class TestProcessors:
         """It is listed until the digest of a document attests its deletion."""
         put = line.put("to be reviewed")
         with open_store(Settings(home=line.home)) as store:
-            copy = str(store.tenant("acme-eu").bind(SERVICE).hand_over(put, "vier-augen").copy)
-        listed = line.told("processor", "copies", "--processor", "vier-augen")
+            copy = str(store.tenant("acme-eu").bind(SERVICE).hand_over(put, "handverlesen").copy)
+        listed = line.told("processor", "copies", "--processor", "handverlesen")
         shown = line("processor", "copies").stdout
         counted = line.told("processor", "list")["processors"]
         said = tmp_path / "letter.pdf"
@@ -149,7 +149,7 @@ class TestProcessors:
 
         assert [c["id"] for c in listed["copies"]] == [copy]
         assert copy in shown
-        assert {c["copies"] for c in counted if c["processor"] == "vier-augen"} == {1}
+        assert {c["copies"] for c in counted if c["processor"] == "handverlesen"} == {1}
         assert (told["state"], told["how"]) == ("confirmed", "attested")
         assert told["digest"] == hashlib.sha256(b"we have deleted it").hexdigest()
         assert "the first one stands" in again.stderr
@@ -191,6 +191,7 @@ class TestProcessors:
 
         assert [(p["processor"], p["connector"], p["lead_hours"], p["max_days"]) for p in told] == [
             ("klarblick", "http", 24, 14),
+            ("handverlesen", "manual", 72, 30),
             ("vier-augen", "manual", 72, 30),
             ("clearwater-screening", "http", 24, 14),
             ("second-look", "manual", 72, 30),

@@ -67,6 +67,7 @@ class TestSettingUp:
         assert compaction in erasure["steps"]
         assert [bound["begins"] for bound in copies] == [
             "deletion of the copies at klarblick is requested",
+            "deletion of the copies at handverlesen is requested",
             "deletion of the copies at vier-augen is requested",
         ]
         for bound in (expiry, erasure, *copies):

@@ -27,8 +27,8 @@ from storage.testing import Domicile
 from tests.support.actions import erase, is_complete, put_prompt, work
 from tests.support.inspect.stored import home
 from tests.support.processors.copies import (
+    BY_HAND,
     MODERATION,
-    REVIEW,
     confirmations,
     processor,
 )
@@ -147,7 +147,7 @@ class TestAttesting:
         self, domicile: Domicile, tenant: BoundTenant
     ) -> None:
         """The receipt says that it is attested, and by which document."""
-        made = tenant.hand_over(put_prompt(domicile, "u"), REVIEW)
+        made = tenant.hand_over(put_prompt(domicile, "u"), BY_HAND)
         erasure = erase(tenant)
         work(domicile)
         work(domicile, hours=2)
@@ -162,7 +162,7 @@ class TestAttesting:
 
     def test_the_first_attestation_stands(self, domicile: Domicile, tenant: BoundTenant) -> None:
         """A second attestation changes nothing."""
-        made = tenant.hand_over(put_prompt(domicile, "u"), REVIEW)
+        made = tenant.hand_over(put_prompt(domicile, "u"), BY_HAND)
         attest = domicile.store.admin.processors.attest
         first = attest(made.copy, digest=DIGEST, actor="officer-7")
 

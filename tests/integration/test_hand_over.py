@@ -23,6 +23,7 @@ from tests.support.actions import duty, erase, get, is_complete, put_prompt, wor
 from tests.support.inspect.rows import all_state
 from tests.support.inspect.stored import HOME, home
 from tests.support.processors.copies import (
+    BY_HAND,
     MODERATION,
     REVIEW,
     copies_left,
@@ -56,7 +57,7 @@ class TestHandingOver:
         self, domicile: Domicile, tenant: BoundTenant
     ) -> None:
         """With a manual connector the call returns the content, and no repr shows it."""
-        made = tenant.hand_over(put_prompt(domicile, "u"), REVIEW)
+        made = tenant.hand_over(put_prompt(domicile, "u"), BY_HAND)
 
         assert made.content == b"mine"
         assert "mine" not in repr(made)
@@ -67,12 +68,13 @@ class TestHandingOver:
             ("clearwater-screening", "outside_residency"),
             ("lindenhost", "no_connector"),
             ("nobody", "unknown_processor"),
+            (REVIEW, "form_not_available"),
         ],
     )
     def test_other_companies_are_refused(
         self, domicile: Domicile, tenant: BoundTenant, name: str, reason: str
     ) -> None:
-        """Another jurisdiction, a host, an unknown company: refused before anything is written."""
+        """Another jurisdiction, a host, an unknown company, people who would see raw content."""
         put = put_prompt(domicile, "u")
         before = all_state(domicile)
 
@@ -159,7 +161,7 @@ class TestTime:
     ) -> None:
         """Human review needs three days: the copy is asked back while its record is readable."""
         put = put_prompt(domicile, "u")
-        made = tenant.hand_over(put, REVIEW)
+        made = tenant.hand_over(put, BY_HAND)
         assert made.deadline == tenant.explain(put).deadline
         until = made.deadline - domicile.clock.now() - timedelta(hours=72)
         work(domicile, seconds=until.total_seconds() - 3 * 3600)
@@ -191,7 +193,7 @@ class TestTime:
         put = short.put(DataClass.PROMPT, b"mine")
 
         with pytest.raises(HandOverRefused) as caught:
-            short.hand_over(put.id, REVIEW)
+            short.hand_over(put.id, BY_HAND)
         assert caught.value.reasons == ("too_short",)
         assert copies_left(domicile) == []
 
@@ -253,12 +255,12 @@ def test_a_page_of_copies(domicile: Domicile, tenant: BoundTenant) -> None:
     """Oldest first, by processor, after one of them."""
     put = put_prompt(domicile, "u")
     made: list[UUID] = [
-        tenant.hand_over(put, name).copy for name in (MODERATION, REVIEW, MODERATION)
+        tenant.hand_over(put, name).copy for name in (MODERATION, BY_HAND, MODERATION)
     ]
     copies = domicile.store.admin.processors.copies
 
     assert [c.id for c in copies(HOME)] == made
     assert [c.id for c in copies(HOME, after=made[0], limit=1)] == made[1:2]
-    assert [c.id for c in copies(HOME, processor=REVIEW)] == [made[1]]
+    assert [c.id for c in copies(HOME, processor=BY_HAND)] == [made[1]]
     duty(domicile, "request_deletion")
     assert [c.state for c in copies(HOME)] == [CopyState.DELIVERED] * 3

@@ -65,7 +65,7 @@ class TestTheStore:
             sink.write(BODY.encode())
             seen.value("a capture", sink)
         seen.value("a record", t.get(prompt, purpose=Purpose.SERVE))
-        for name in ("klarblick", "vier-augen"):
+        for name in ("klarblick", "handverlesen"):
             seen.value("a copy handed over", t.hand_over(prompt, name))
         seen.value("copies", domicile.store.admin.processors.copies("eu-central-1"))
         seen.value("an explanation", t.explain(prompt))

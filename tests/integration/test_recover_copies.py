@@ -15,7 +15,7 @@ from tests.support.catalogs.backups import Dump, recover_catalog
 from tests.support.faults.transactions import ran, watching
 from tests.support.inspect.stored import HOME, home, object_states
 
-MODERATION, REVIEW = "klarblick", "vier-augen"
+MODERATION, BY_HAND = "klarblick", "handverlesen"
 DIGEST = hashlib.sha256(b"we have deleted it").digest()
 
 
@@ -89,7 +89,7 @@ def test_what_was_attested_after_the_backup_is_attested_again(domicile: Domicile
     t = domicile.tenant()
     put = put_prompt(domicile, "u")
     dump = Dump.of(domicile)
-    made = t.hand_over(put, REVIEW)
+    made = t.hand_over(put, BY_HAND)
     erasure = erase(t)
     work(domicile, hours=2)
     domicile.store.admin.processors.attest(made.copy, digest=DIGEST, actor="officer-7")

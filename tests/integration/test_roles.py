@@ -28,6 +28,7 @@ from storage.testing import SERVICE, Domicile
 from tests.support.catalogs.databases import as_role, catalog_of, with_urls
 from tests.support.holds import SOON, place_hold, release_holds
 from tests.support.holds import open_held as opened_for_counsel
+from tests.support.screening import MILL, Watchful, flagged, machine
 
 DAY, OLD = date(2027, 5, 1), date(2027, 4, 30)
 
@@ -71,7 +72,7 @@ class TestRoles:
         roles.take_down("eu-a")
         t.put(DataClass.COMPLETION, b"to be replicated", derived_from=[gone])
         roles.bring_back("eu-a")
-        asked, attested = (t.hand_over(gone, name) for name in ("klarblick", "vier-augen"))
+        asked, attested = (t.hand_over(gone, name) for name in ("klarblick", "handverlesen"))
         body = t.get(kept, purpose=Purpose.SERVE).body
         erasure = t.erase(Scope.subject(str(gone)), reason=Reason.SUBJECT_REQUEST)
         turn_into(roles, "domicile_admin", original)
@@ -93,6 +94,24 @@ class TestRoles:
         assert roles.store.erasure(erasure.id).state is ErasureState.COMPLETE
         assert [status.overdue_days for status in roles.store.status().regions] == [0, 0]
         assert roles.store.tenant("acme-eu").list() == []
+
+    def test_a_service_alone_writes_flags(self, roles: Domicile) -> None:
+        """A login of a person reads what a grant allows, and says nothing of records itself."""
+        original = roles.settings
+        put = roles.tenant().put(DataClass.PROMPT, b"bad").id
+        machine(roles)
+        found = {}
+        for role in ("domicile_admin", "domicile_service"):
+            turn_into(roles, role, original)
+            mill = roles.store.tenant("acme-eu").bind(MILL)
+            if role == "domicile_admin":
+                with pytest.raises(CatalogForbidden):
+                    list(mill.screen(Watchful().as_classifier()))
+            else:
+                found = flagged(mill.screen(Watchful().as_classifier()))
+
+        assert [len(flags) for flags in found.values()] == [1]
+        assert [one.id for one in roles.store.tenant("acme-eu").list(flagged=True)] == [put]
 
     def test_a_hold_needs_admin_and_worker_and_no_more(self, roles: Domicile) -> None:
         """Admin places, opens and releases; the worker relocates, defers and resumes."""

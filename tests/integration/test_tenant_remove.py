@@ -113,7 +113,7 @@ def test_a_copy_that_is_not_confirmed_keeps_it(domicile: Domicile) -> None:
     """The processor still has it."""
     t = domicile.tenant()
     mine = t.put(DataClass.PROMPT, b"mine", subject="u").id
-    t.hand_over(mine, "vier-augen")
+    t.hand_over(mine, "handverlesen")
     work(domicile, hours=24 * 31)
     work(domicile, hours=2)
 

@@ -6,8 +6,18 @@ from itertools import product
 
 import pytest
 
-from regions.model import ClassRule, DataClass, Purpose, Service
+from regions.model import (
+    RECORD_CLASSES,
+    ClassRule,
+    DataClass,
+    Form,
+    HandedTo,
+    Purpose,
+    Service,
+    Topology,
+)
 from storage.errors import DomicileError, Erased, Expired, NaiveDatetime, PurposeRefused
+from storage.model import Actor
 from storage.policy import (
     PERMIT_LIFE,
     Access,
@@ -15,10 +25,12 @@ from storage.policy import (
     Openable,
     Permit,
     may_open,
+    may_open_flags,
 )
 from tests.support.openings import (
     ACTORS,
     ANNA,
+    HOLD,
     MILL,
     NOW,
     RECORD,
@@ -33,19 +45,91 @@ from tests.support.openings import (
 MOMENT = timedelta(microseconds=1)
 
 
-@pytest.mark.parametrize(("data_class", "service"), list(product(DataClass, Service)))
-def test_the_table_of_classes_and_services(data_class: DataClass, service: Service) -> None:
-    """A copy is made only for a service that the class may be handed to, and never by a person."""
-    record = replace(RECORD, data_class=data_class)
+@pytest.mark.parametrize(
+    ("data_class", "service", "flagged"), list(product(RECORD_CLASSES, Service, (False, True)))
+)
+def test_the_table_of_classes_and_services(
+    *, data_class: DataClass, service: Service, flagged: bool
+) -> None:
+    """A copy is made only for a service that the class may be handed to, and never by a person.
+
+    What nothing makes yet, the form that human review gets, is not replaced by raw content.
+    """
+    record = replace(RECORD, data_class=data_class, flagged=flagged)
     access = ask(record, SERVICE, service)
 
-    if service in SHIPPED.classes[data_class].handed_to:
+    file = data_class is DataClass.FINE_TUNING_FILE
+    if service is Service.MODERATION:
         assert access.allowed
         person = ask(record, ANNA, service, authority(None, entry_of(ANNA)))
         assert person == Access(AccessReason.ACTOR_NOT_ALLOWED)
         assert ask(record, MILL, service, authority(None, entry_of(MILL))).allowed
+    elif service is Service.HUMAN_REVIEW and not file:
+        assert access == Access(AccessReason.FORM_NOT_AVAILABLE)
     else:
         assert access == Access(AccessReason.SERVICE_NOT_ALLOWED)
+
+
+@pytest.mark.parametrize("flagged", [False, True])
+def test_a_service_may_get_flagged_records_alone(*, flagged: bool) -> None:
+    """If the topology says so."""
+    only = HandedTo(service=Service.MODERATION, form=Form.RAW, only="flagged")
+    rule = SHIPPED.classes[DataClass.PROMPT].model_copy(update={"handed_to": (only,)})
+    strict = SHIPPED.model_copy(update={"classes": {DataClass.PROMPT: rule}})
+    record = replace(RECORD, flagged=flagged)
+
+    access = may_open(strict, record, SERVICE, Service.MODERATION, now=NOW)
+
+    assert access.allowed == flagged
+    assert access.reason == ("allowed" if flagged else "not_flagged")
+
+
+class TestFlags:
+    """Who opens flags, and for what: a record's flags need more than the record."""
+
+    def ask(self, actor: Actor, purpose: Purpose, topology: Topology = SHIPPED) -> AccessReason:
+        """Ask with everything that a person or a machine needs."""
+        grant = grant_of(actor, purpose) if actor.staff else None
+        known = authority(grant, entry_of(actor))
+        record = replace(RECORD, flagged=True, held_by=frozenset({HOLD}))
+        access = may_open_flags(topology, record, actor, purpose, now=NOW, authority=known)
+        assert access.allowed == (access.reason == "allowed")
+        return access.reason
+
+    def test_the_purposes_of_the_class_open_them(self) -> None:
+        """And the authority of a hold."""
+        assert self.ask(MILL, Purpose.ABUSE_SCREENING) == "allowed"
+        for purpose in (Purpose.ABUSE_INVESTIGATION, Purpose.SUBJECT_REQUEST, Purpose.LEGAL):
+            assert self.ask(ANNA, purpose) == "allowed"
+
+    def test_the_tenant_sees_them_only_if_the_topology_says_so(self) -> None:
+        """Its own service reads the record, and not what is said of it."""
+        rule = ClassRule(name=DataClass.FLAG, purposes=frozenset({Purpose.SERVE}))
+        told = SHIPPED.model_copy(update={"classes": SHIPPED.classes | {DataClass.FLAG: rule}})
+
+        assert self.ask(SERVICE, Purpose.SERVE) == "purpose_not_allowed"
+        assert self.ask(SERVICE, Purpose.SERVE, told) == "allowed"
+
+    def test_a_topology_without_the_class_has_no_flags(self) -> None:
+        """Nothing screens there."""
+        classes = {name: rule for name, rule in SHIPPED.classes.items() if name != "flag"}
+        without = SHIPPED.model_copy(update={"classes": classes})
+
+        assert self.ask(MILL, Purpose.ABUSE_SCREENING, without) == "unknown_class"
+
+    def test_what_closes_the_record_closes_its_flags(self) -> None:
+        """An erasure, its end, and an actor of the wrong kind."""
+        for record in (replace(RECORD, fenced=True), replace(RECORD, readable_until=NOW)):
+            for actor, purpose in (
+                (MILL, Purpose.ABUSE_SCREENING),
+                (ANNA, Purpose.SUBJECT_REQUEST),
+            ):
+                known = authority(grant_of(actor, purpose), entry_of(actor))
+                flags = may_open_flags(SHIPPED, record, actor, purpose, now=NOW, authority=known)
+                assert flags == ask(record, actor, purpose, known)
+                assert not flags.allowed
+        assert self.ask(SERVICE, Purpose.ABUSE_SCREENING) == "actor_not_allowed"
+        assert self.ask(ANNA, Purpose.ABUSE_SCREENING) == "actor_not_allowed"
 
 
 def test_training_stays_shut_whatever_the_topology_says() -> None:

@@ -7,7 +7,7 @@ from itertools import product
 
 import pytest
 
-from regions.model import DataClass, Purpose
+from regions.model import RECORD_CLASSES, DataClass, Purpose
 from storage.errors import PurposeRefused
 from storage.model import (
     ActorKind,
@@ -56,7 +56,7 @@ CASES = [
     for values in product(
         ACTORS,
         Purpose,
-        DataClass,
+        RECORD_CLASSES,
         ("alive", "fenced", "expired", "held", "fenced and held"),
         (False, True),
         ("in force", "absent", "suspended", "no agreement", "elsewhere"),

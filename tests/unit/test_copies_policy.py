@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from regions.connectors import ManualConnectorSpec
 from regions.load import load_topology
-from regions.model import DataClass, Service, SubProcessor, Topology
+from regions.model import RECORD_CLASSES, DataClass, Form, HandedTo, Service, SubProcessor, Topology
 from storage.errors import AgreementMissing, HandOverRefused
 from storage.model import CopyState, Dpa, TenantSpec
 from storage.policy import (
@@ -36,6 +36,7 @@ SKEW = timedelta(minutes=5)  # a processor's clock may be so far from ours
 HOMES = {"EU": "eu-central-1", "US": "us-east-1"}
 PROCESSORS = {
     "klarblick": "EU",
+    "handverlesen": "EU",
     "vier-augen": "EU",
     "clearwater-screening": "US",
     "second-look": "US",
@@ -58,24 +59,41 @@ def changed(processor: str = "klarblick", /, **fields: object) -> Topology:
 def company(lead: int = 24, most: int = 14, until: date | None = None) -> SubProcessor:
     """Return a processor with these terms."""
     spec = ManualConnectorSpec(lead_hours=lead, max_days=most)
-    return TOPOLOGY.sub_processors["vier-augen"].model_copy(
+    return TOPOLOGY.sub_processors["handverlesen"].model_copy(
         update={"connector": spec, "until": until}
     )
 
 
 def test_every_class_to_every_company_of_the_shipped_topology() -> None:
     """Copies go only to processors within the residency, for services that the class allows."""
-    for name, data_class, residency in product(TOPOLOGY.sub_processors, DataClass, HOMES):
+    for name, data_class, residency in product(TOPOLOGY.sub_processors, RECORD_CLASSES, HOMES):
         verdict = may_hand_over(TOPOLOGY, tenant(residency), data_class, name, NOW, objections=())
 
         file = data_class is DataClass.FINE_TUNING_FILE
         review = TOPOLOGY.sub_processors[name].service is Service.HUMAN_REVIEW
         expected = "allowed" if PROCESSORS.get(name) == residency else "outside_residency"
+        if review and expected == "allowed":
+            expected = "form_not_available"
         if file and review:
             expected = "service_not_allowed"
         if name not in PROCESSORS:
             expected = "no_connector"
         assert (verdict.reason, verdict.allowed) == (expected, expected == "allowed")
+
+
+def test_no_form_but_raw_can_be_handed_over_yet() -> None:
+    """Raw content is no substitute for content without what identifies somebody."""
+    given = HandedTo(service=Service.MODERATION, form=Form.DE_IDENTIFIED)
+    rule = TOPOLOGY.classes[DataClass.PROMPT].model_copy(update={"handed_to": (given,)})
+    classes = TOPOLOGY.classes | {DataClass.PROMPT: rule}
+    topology = TOPOLOGY.model_copy(update={"classes": classes})
+
+    verdict = may_hand_over(topology, tenant(), DataClass.PROMPT, "klarblick", NOW, objections=())
+
+    assert verdict.reason == "form_not_available"
+    with pytest.raises(HandOverRefused) as caught:
+        verdict.demand()
+    assert caught.value.reasons == ("form_not_available",)
 
 
 @pytest.mark.parametrize(
@@ -119,7 +137,7 @@ def test_each_region_has_the_processors_of_its_jurisdiction() -> None:
     }
 
     assert found == {
-        "eu-central-1": ["klarblick", "vier-augen"],
+        "eu-central-1": ["klarblick", "handverlesen", "vier-augen"],
         "us-east-1": ["clearwater-screening", "second-look"],
     }
 

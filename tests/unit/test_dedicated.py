@@ -8,7 +8,7 @@ import pytest
 
 from regions.backends import MemorySpec
 from regions.load import load_topology
-from regions.model import DataClass, Region, Topology
+from regions.model import RECORD_CLASSES, DataClass, Region, Topology
 from storage.errors import PlacementUnsatisfied
 from storage.model import Dpa, PlacementReason, TenantSpec
 from storage.policy import Placement, decide_placement
@@ -85,7 +85,9 @@ def test_no_verdict_names_a_backend_of_another_tenant() -> None:
     )
     for changed in owned():
         specs = [each for one in changed.regions.values() for each in one.backends]
-        for name, home, data_class, closed in product(TENANTS, changed.regions, DataClass, shut):
+        for name, home, data_class, closed in product(
+            TENANTS, changed.regions, RECORD_CLASSES, shut
+        ):
             for dedicated in (False, True):
                 given = tenant(name, home=home, dedicated=dedicated)
                 found = placed(changed, given, data_class, closed)
@@ -99,7 +101,7 @@ def test_no_verdict_names_a_backend_of_another_tenant() -> None:
                 allowed = {verdict.backend for verdict in found.verdicts if verdict.allowed}
                 assert allowed == fit - closed.keys()
                 cases += 1
-    assert cases == len(OWNERS) ** 3 * len(TENANTS) * 2 * len(DataClass) * len(shut) * 2
+    assert cases == len(OWNERS) ** 3 * len(TENANTS) * 2 * len(RECORD_CLASSES) * len(shut) * 2
 
 
 def test_its_own_come_first_and_alone() -> None:

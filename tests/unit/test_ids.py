@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from regions.model import DataClass
+from regions.model import RECORD_CLASSES, DataClass
 from storage.errors import MalformedId, NaiveDatetime
 from storage.model import NewRecord, Record, RecordId, RecordInfo, Scope, ScopeKind, utc
 
@@ -19,7 +19,7 @@ PLANTED = "planted-secret-of-somebody"
 
 ids = st.builds(
     RecordId,
-    data_class=st.sampled_from(DataClass),
+    data_class=st.sampled_from(RECORD_CLASSES),
     region=st.from_regex(r"[a-z0-9]([a-z0-9-]{0,20}[a-z0-9])?", fullmatch=True),
     minted=st.integers(0, 10**13).map(
         lambda ms: datetime.fromtimestamp(0, UTC) + timedelta(milliseconds=ms)
@@ -55,6 +55,14 @@ def mint(
 def test_an_id_survives_being_text(record_id: RecordId) -> None:
     """Class, region, minting, day and the unique part come back from the text."""
     assert RecordId.parse(str(record_id)) == record_id
+
+
+def test_a_flag_has_no_id() -> None:
+    """It goes by the id of the record that it is about: nothing can be stored as a flag alone."""
+    with pytest.raises(MalformedId):
+        mint(data_class=DataClass.FLAG)
+    with pytest.raises(MalformedId):
+        RecordId.parse(str(mint()).replace("prompt", "flag"))
 
 
 @given(ids)

@@ -301,7 +301,7 @@ def test_the_error_names_company_dates_and_what_to_do() -> None:
 def test_the_list_has_every_company_with_all_that_reaches_it() -> None:
     """Hosts, stewards of database, keys and backups, and processors with their classes."""
     found = {one.name: one for one in list_companies(TOPOLOGY)}
-    every = ("prompt", "completion", "fine_tuning_file")
+    every = ("prompt", "completion", "fine_tuning_file", "flag")
 
     assert list(found) == sorted(TOPOLOGY.sub_processors)
     assert found["lindenhost"].parts == (Part(HOME, PartKind.BACKEND, every, "eu-a"),)
@@ -310,13 +310,13 @@ def test_the_list_has_every_company_with_all_that_reaches_it() -> None:
         Part(HOME, PartKind.KEYS, ()),
         Part(HOME, PartKind.BACKUPS, every),
     )
-    assert found["klarblick"].parts == (Part(HOME, PartKind.COPIES, every),)
+    assert found["klarblick"].parts == (Part(HOME, PartKind.COPIES, every[:-1]),)
     assert found["vier-augen"].classes == ("prompt", "completion")
 
 
 def test_a_processor_of_no_class_is_reached_by_nothing() -> None:
     """A connector alone brings no data there."""
-    kept = TOPOLOGY.classes[DataClass.PROMPT].model_copy(update={"handed_to": frozenset()})
+    kept = TOPOLOGY.classes[DataClass.PROMPT].model_copy(update={"handed_to": ()})
     topology = TOPOLOGY.model_copy(update={"classes": {DataClass.PROMPT: kept}})
 
     assert {one.name: one.parts for one in list_companies(topology)}["klarblick"] == ()

@@ -14,8 +14,9 @@ import storage
 ROOT = Path(storage.__file__).parent
 
 OPENERS = {
-    "packs/reader.py:_decrypt": "with the key of an Opened, which _open got against a permit",
-    "packs/reader.py:_metadata": "the same",
+    "packs/reader.py:decrypt": "with the key of an Opened, which _open got against a permit",
+    "packs/reader.py:metadata_of": "the same",
+    "packs/reader.py:flags_of": "the same",
 }
 """Functions that decrypt bodies or metadata, and how they come by the key."""
 
@@ -29,7 +30,7 @@ UNWRAPPERS = {
 INSIDE = {"matches", "record_key"}
 """The methods of the key ring that unwrap. Only ``record_key`` returns a key."""
 
-DECRYPTS = {"open_body", "open_metadata", "open_range"}
+DECRYPTS = {"open_body", "open_flags", "open_metadata", "open_range"}
 
 
 @cache

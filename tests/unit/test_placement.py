@@ -7,7 +7,7 @@ from itertools import product
 import pytest
 
 from regions.load import load_topology
-from regions.model import DataClass, SubProcessor, Topology
+from regions.model import RECORD_CLASSES, DataClass, SubProcessor, Topology
 from storage.errors import (
     AgreementMissing,
     ConsumerTenant,
@@ -76,7 +76,7 @@ def table() -> Iterator[tuple[dict[str, str], DataClass, str, str]]:
     """Yield each state of each company x class x residency x home of the shipped topology."""
     companies = sorted(c.name for c in SHIPPED.sub_processors.values() if c.service == "hosting")
     for states in product(STATES, repeat=len(companies)):
-        for row in product(SHIPPED.classes, SHIPPED.residencies, SHIPPED.regions):
+        for row in product(RECORD_CLASSES, SHIPPED.residencies, SHIPPED.regions):
             yield dict(zip(companies, states, strict=True)), *row
 
 
@@ -122,6 +122,14 @@ def test_the_whole_table_of_the_shipped_topology() -> None:
         assert placement.required == (1 if wanted else 0)
 
     assert rows == 3**6 * 3 * 3 * 2
+
+
+def test_no_backend_takes_a_flag() -> None:
+    """It is no record: it is kept in the row of one."""
+    placement = decide_placement(SHIPPED, tenant(), DataClass.FLAG, DAY, {}, objections=())
+
+    assert (placement.backends, placement.lawful) == ((), ())
+    assert isinstance(placement.refusal, UnknownClass)
 
 
 def test_a_record_goes_to_the_home_region_primary_first() -> None:

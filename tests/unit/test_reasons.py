@@ -30,7 +30,8 @@ from storage.policy import (
 CODES: dict[type[StrEnum], str] = {
     AbsenceReason: "absent left may_still_land",
     AccessReason: "allowed erased expired unknown_class purpose_not_open purpose_not_allowed "
-    "service_not_allowed actor_not_allowed not_held unknown_actor actor_differs actor_not_in_force "
+    "service_not_allowed form_not_available screening_only actor_not_allowed not_held "
+    "unknown_actor actor_differs actor_not_in_force "
     "actor_without_agreement outside_residency no_grant grant_for_another outside_grant "
     "grant_not_approved grant_expired grant_exhausted grant_revoked no_human_review "
     "customer_not_asked not_flagged",
@@ -48,7 +49,7 @@ CODES: dict[type[StrEnum], str] = {
     "not_the_customer revoked expired not_approved customer_has_not_approved exhausted "
     "another_actor",
     HandOverReason: "allowed not_storable unknown_processor no_connector service_not_allowed "
-    "outside_residency sub_processor_not_yet sub_processor_ended objected",
+    "form_not_available outside_residency sub_processor_not_yet sub_processor_ended objected",
     HoldReason: "allowed hold_released hold_not_confirmed foreign_authority_undecided "
     "foreign_authority_refused person_not_in_force confirmer_stands_for_it approver_requested_it "
     "not_a_process",

@@ -24,6 +24,7 @@ def data(tmp_path: Path) -> Path:
     return shutil.copytree(SHIPPED, tmp_path / "data")
 
 
+_GOES = "goes with the record"
 BROKEN = [
     # files and form
     (EU, 'name = "eu-central-1"', 'name = "eu-west-1"', "name", "file is eu-central-1.toml"),
@@ -149,24 +150,41 @@ BROKEN = [
         for old, new, place, reason in (
             ('kind = "http"\n', 'kind = "fax"\n', "klarblick.connector.kind", "'http'"),
             ('kind = "http"\n', 'kind = "manual"\n', "klarblick.connector.url", "of kind manual"),
-            ('kind = "manual"', 'kind = "http"', "vier-augen.connector.url", "is missing"),
+            ('kind = "manual"', 'kind = "http"', "handverlesen.connector.url", "is missing"),
             ("https://", "http://", "klarblick.connector.url", "must be https"),
             ("https://", "https://user:secret@", "klarblick.connector.url", "must be https"),
             ("/v1", "/v1?key=1", "klarblick.connector.url", "must be https"),
             ("example/v1", "example:port/v1", "klarblick.connector.url", "must be https"),
             ("S7tR", "+7tR", "klarblick.connector.acknowledgement_key", "match pattern"),
             ("lead_hours = 24", "lead_hours = 336", "klarblick.connector.lead_hours", "no time"),
-            ("max_days = 30", "max_days = 31", "vier-augen.connector.max_days", "equal to 30"),
+            ("max_days = 30", "max_days = 31", "handverlesen.connector.max_days", "equal to 30"),
             ("max_days = 14", "max_days = 0", "klarblick.connector.max_days", "equal to 1"),
         )
     ),
-    (
-        CLASSES,
-        'handed_to = ["moderation", "human_review"]',
-        'handed_to = ["hosting"]',
-        "classes.prompt.handed_to",
-        "names hosting",
+    *(
+        (CLASSES, old, new, f"classes.{place}", reason)
+        for old, new, place, reason in (
+            ('service = "moderation"', 'service = "hosting"', "prompt.handed_to", "names hosting"),
+            ('form = "raw"', 'form = "rot13"', "prompt.handed_to.1.form", "'raw'"),
+            (', only = "flagged"', "", "prompt.handed_to", "human_review form"),
+            ('form = "de_identified"', 'form = "raw"', "prompt.handed_to", "human_review form"),
+            (
+                'service = "moderation", form = "raw"',
+                'service = "human_review", form = "de_identified", only = "flagged"',
+                "prompt.handed_to",
+                "human_review twice",
+            ),
+            ('name = "flag"', 'name = "flag"\nretention_days = 90', "flag.retention_days", _GOES),
+            ('name = "flag"', 'name = "flag"\nceiling_days = 90', "flag.ceiling_days", _GOES),
+            (
+                'name = "flag"',
+                'name = "flag"\nhanded_to = [{ service = "moderation", form = "raw" }]',
+                "flag.handed_to",
+                _GOES,
+            ),
+        )
     ),
+    (CLASSES, 'child = "completion"', 'child = "flag"', "cascades.1.child", "a flag goes with"),
     (
         RESIDENCIES,
         'jurisdictions = ["EU"]',

@@ -53,6 +53,7 @@ def _content_columns() -> list[Column[object]]:
         Column("wrapped_key", LargeBinary, nullable=False),
         Column("sealed_metadata", LargeBinary),
         Column("fingerprint", LargeBinary, nullable=False),
+        Column("sealed_flags", LargeBinary),  # no flag: null
     ]
 
 
@@ -62,6 +63,11 @@ def _content_indexes(name: str) -> list[Index]:
         Index(f"{name}_tenant", "tenant", "minted", "uid"),
         Index(f"{name}_subject", "tenant", "subject", postgresql_where=text("subject IS NOT NULL")),
         Index(f"{name}_grp", "tenant", "grp", postgresql_where=text("grp IS NOT NULL")),
+        Index(
+            f"{name}_flagged",
+            *("tenant", "minted", "uid"),
+            postgresql_where=text("sealed_flags IS NOT NULL"),
+        ),
         Index(
             f"{name}_ancestors",
             "ancestors",

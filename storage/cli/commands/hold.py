@@ -7,6 +7,7 @@ from typing import Annotated
 from rich.text import Text
 from typer import Argument, Option
 
+from regions.model import RECORD_CLASSES
 from storage.cli.error_handling import end_with_failed, failed_regions
 from storage.cli.opening import chosen_regions, opened, opened_homes
 from storage.cli.options import (
@@ -92,7 +93,9 @@ _WhoseOption = Annotated[
 ]
 ClassOption = Annotated[
     list[DataClass] | None,
-    Option("--class", metavar="CLASS", help=f"Only this class. Repeatable. {one_of(DataClass)}"),
+    Option(
+        "--class", metavar="CLASS", help=f"Only this class. Repeatable. {one_of(RECORD_CLASSES)}"
+    ),
 ]
 MintedFrom = Annotated[
     str | None,

@@ -4,6 +4,7 @@ from typing import Annotated
 
 from typer import Option
 
+from regions.model import RECORD_CLASSES
 from storage.cli.opening import opened
 from storage.cli.options import (
     AsJson,
@@ -24,10 +25,11 @@ def list_records(
     *,
     data_class: Annotated[
         DataClass | None,
-        Option("--class", metavar="CLASS", help=f"Only this data class. {one_of(DataClass)}"),
+        Option("--class", metavar="CLASS", help=f"Only this data class. {one_of(RECORD_CLASSES)}"),
     ] = None,
     subject: Subject = None,
     group: Group = None,
+    flagged: Annotated[bool, Option("--flagged", help="Only records that have a flag.")] = False,
     after: Annotated[
         str | None, Option(metavar="ID", help="Start after this record, for the next page.")
     ] = None,
@@ -42,7 +44,12 @@ def list_records(
     subject, group = stdin.read(subject), stdin.read(group)
     with opened() as store:
         found = store.tenant(tenant).list(
-            data_class=data_class, subject=subject, group=group, after=after, limit=limit
+            data_class=data_class,
+            subject=subject,
+            group=group,
+            flagged=flagged or None,
+            after=after,
+            limit=limit,
         )
     following = str(found[-1].id) if len(found) == limit else None
     if as_json:

@@ -9,6 +9,7 @@ from typing import Annotated
 
 from typer import Argument, Option
 
+from regions.model import RECORD_CLASSES
 from storage.cli import files
 from storage.cli.opening import opened
 from storage.cli.options import STDIN, AsJson, Group, StdinOption, Subject, TenantId, one_of
@@ -38,7 +39,7 @@ _ContentFile = Annotated[
     str, Argument(metavar="FILE", help="The content. - is stdin, the default.")
 ]
 _ClassOption = Annotated[
-    DataClass, Option("--class", metavar="CLASS", help=f"Its data class. {one_of(DataClass)}")
+    DataClass, Option("--class", metavar="CLASS", help=f"Its data class. {one_of(RECORD_CLASSES)}")
 ]
 _RecordId = Annotated[
     str | None, Option("--id", metavar="ID", help="Store under this id, from an earlier put.")

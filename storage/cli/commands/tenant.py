@@ -5,7 +5,7 @@ from typing import Annotated
 
 from typer import Option
 
-from regions.model import Topology
+from regions.model import RECORD_CLASSES, Topology
 from storage.cli.error_handling import end_with_failed, failed_regions
 from storage.cli.opening import chosen_regions, opened, opened_homes
 from storage.cli.options import AsJson, Limit, OneRegion, TenantId, one_of, parse_date
@@ -174,5 +174,5 @@ def _parse_retention(text: str) -> tuple[DataClass, int]:
     try:
         return DataClass(name), int(days)
     except ValueError:
-        advice = f"{did_you_mean(name, DataClass)} {one_of(DataClass)}".strip()
+        advice = f"{did_you_mean(name, RECORD_CLASSES)} {one_of(RECORD_CLASSES)}".strip()
         raise InvalidRequest("Invalid --retention: give CLASS=DAYS.", advice=advice) from None

@@ -12,6 +12,7 @@ from collections.abc import (
 )
 from concurrent.futures import Future
 from contextlib import asynccontextmanager, suppress
+from datetime import date
 from functools import partial
 from threading import Event
 from typing import BinaryIO
@@ -32,9 +33,11 @@ from storage.client.tenant import BoundTenant, Tenant
 from storage.client.validate import Id, new_record
 from storage.model import (
     Actor,
+    Classifier,
     DataClass,
     Erasure,
     Explanation,
+    Flag,
     Grant,
     HandedOver,
     NewRecord,
@@ -48,6 +51,8 @@ from storage.model import (
     RecordId,
     RecordInfo,
     Scope,
+    Screened,
+    ScreenFailure,
 )
 
 
@@ -174,6 +179,7 @@ class AsyncTenant:
         data_class: DataClass | None = None,
         subject: str | None = None,
         group: str | None = None,
+        flagged: bool | None = None,
         after: Id | None = None,
         limit: int = 100,
     ) -> Sequence[RecordInfo]:
@@ -183,6 +189,7 @@ class AsyncTenant:
             data_class=data_class,
             subject=subject,
             group=group,
+            flagged=flagged,
             after=after,
             limit=limit,
         )
@@ -266,6 +273,32 @@ class AsyncBoundTenant(AsyncTenant):
         """See ``BoundTenant.open``."""
         file = await self._threads.call(self._bound.open, id, purpose=purpose)
         yield AsyncOpenFile(self._threads, file)
+
+    async def screen(
+        self,
+        classifier: Classifier,
+        *,
+        data_class: DataClass = DataClass.PROMPT,
+        day: date | None = None,
+        after: Id | None = None,
+        limit: int | None = None,
+    ) -> AsyncGenerator[Screened | ScreenFailure, None]:
+        """See ``BoundTenant.screen``. A thread of the store runs the classifier."""
+        batches = await self._threads.call(
+            self._bound.screen_batches,
+            classifier,
+            data_class=data_class,
+            day=day,
+            after=after,
+            limit=limit,
+        )
+        while (batch := await self._threads.call(next, batches, None)) is not None:
+            for one in batch:
+                yield one
+
+    async def flags(self, id: Id, *, purpose: Purpose) -> Sequence[Flag]:
+        """See ``BoundTenant.flags``."""
+        return await self._threads.call(self._bound.flags, id, purpose=purpose)
 
     async def hand_over(self, id: Id, processor: str) -> HandedOver:
         """See ``BoundTenant.hand_over``."""

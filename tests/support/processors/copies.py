@@ -5,7 +5,8 @@ from storage.model import Copy, Erasure, ProcessorState
 from storage.testing import Domicile, FakeProcessor
 from tests.support.inspect.stored import HOME, home
 
-MODERATION, REVIEW = "klarblick", "vier-augen"  # lead times of 24 and 72 hours, 14 and 30 days
+MODERATION, BY_HAND = "klarblick", "handverlesen"  # lead times of 24 and 72 hours, 14 and 30 days
+REVIEW = "vier-augen"
 
 
 def processor(domicile: Domicile) -> FakeProcessor:
