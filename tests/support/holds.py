@@ -134,11 +134,18 @@ def release_holds(domicile: Domicile, *placed: PlacedHold) -> None:
         approve_by_second(*where, change, one.hold.region)
 
 
-def narrow(domicile: Domicile, placed: PlacedHold, *parts: CarveOut) -> HoldChange:
+def narrow_by_two(settings: Settings, store: Store, hold: UUID, *parts: CarveOut) -> HoldChange:
     """Narrow a hold: one person requests it, the other approves."""
-    with one_of_two(domicile.settings, domicile.store, 0, placed.hold.region):
-        change = domicile.store.admin.holds.narrow(placed.hold.id, *parts, why="ordered less")
-    return approve(domicile, change, placed.hold.region)
+    region = store.admin.holds.show(hold).region
+    with one_of_two(settings, store, 0, region):
+        change = store.admin.holds.narrow(hold, *parts, why="ordered less")
+    with one_of_two(settings, store, 1, region):
+        return store.admin.holds.approve(change.id)
+
+
+def narrow(domicile: Domicile, placed: PlacedHold, *parts: CarveOut) -> HoldChange:
+    """Narrow a hold."""
+    return narrow_by_two(domicile.settings, domicile.store, placed.hold.id, *parts)
 
 
 def held_grant(hold: Hold, tenant: str | None = None) -> GrantSpec:
