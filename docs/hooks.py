@@ -12,7 +12,7 @@ from enum import Enum
 from pathlib import Path
 from posixpath import dirname, normpath
 from types import ModuleType
-from typing import TypeGuard, get_args
+from typing import TypeGuard, get_args, get_origin
 
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
@@ -252,8 +252,9 @@ def settings_page() -> str:
         if part is None:
             rows.append(_setting(name.upper(), field))
             continue
-        of = f"{name.upper()}__<{name.upper().removesuffix('S')}>"
-        rows += [_setting(f"{of}__{key.upper()}", f) for key, f in part.model_fields.items()]
+        many = get_origin(field.annotation) is dict
+        of = f"{name.upper()}__<{name.upper().removesuffix('S')}>" if many else name.upper()
+        rows += _parts(of, part)
     return "\n".join(
         [
             "# Settings\n",
@@ -273,13 +274,24 @@ def settings_page() -> str:
     )
 
 
+def _parts(of: str, part: type[BaseModel]) -> list[str]:
+    """Return the rows of a group of settings, and of the groups in it."""
+    rows: list[str] = []
+    for key, field in part.model_fields.items():
+        inner = next((a for a in get_args(field.annotation) if _is_model(a)), None)
+        name = f"{of}__{key.upper()}"
+        rows += [_setting(name, field)] if inner is None else _parts(name, inner)
+    return rows
+
+
 def _is_model(kind: object) -> TypeGuard[type[BaseModel]]:
     return isinstance(kind, type) and issubclass(kind, BaseModel)
 
 
 def _setting(name: str, field: FieldInfo) -> str:
     kind = next(iter(get_args(field.annotation)), field.annotation)
-    shown = {"SecretStr": "secret", "Path": "path", "int": "number"}[getattr(kind, "__name__", "")]
+    names = {"SecretStr": "secret", "Path": "path", "int": "number", "str": "text"}
+    shown = names[getattr(kind, "__name__", "")]
     default = "required together" if field.is_required() else f"`{field.default}`"
     if field.default_factory is not None:
         default = "`~/.domicile`; for root `/var/lib/domicile`"

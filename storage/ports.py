@@ -312,8 +312,8 @@ class Witness(Protocol):
 
         ``proof`` is the consistency path from ``old_size``, which is the size that the witness
         cosigned last, or 0. The cosignature is verified. Raises WitnessBehind with the size from
-        which the witness wants the proof, CosignatureInvalid if it lies, another WitnessError if
-        it does not cosign.
+        which the witness wants the proof, WitnessAhead if it has cosigned a later checkpoint,
+        CosignatureInvalid if it lies, another WitnessError if it does not cosign.
         """
         ...
 

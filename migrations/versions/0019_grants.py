@@ -7,6 +7,7 @@ The schema is in a file of SQL beside this one. The role that runs migrations ow
 the functions, and could write both: no login of a process or a person may be a member of it.
 """
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -48,7 +49,8 @@ FUNCTIONS = {  # with the roles that may call them
 def upgrade() -> None:
     """Create them. Services and admins read; a worker has nothing to do with them."""
     schema = op.get_bind().scalar(sa.text("SELECT quote_ident(current_schema())"))
-    sql = Path(__file__).with_name("0019_grants.sql").read_text().replace(':"schema"', str(schema))
+    text = Path(__file__).with_name("0019_grants.sql").read_text()
+    sql = re.sub(r"\bours\.", lambda _: f"{schema}.", text)
     op.get_bind().exec_driver_sql(sql, execution_options={"no_parameters": True})
     op.execute(f"GRANT SELECT ON {', '.join(TABLES)} TO {SERVICE}, {ADMIN}")
     for function, roles in FUNCTIONS.items():

@@ -37,15 +37,11 @@ END $$
 """
 TABLES = (
     *("alembic_version", "catalog_info", "roster", "grant_approval", "grant_revocation"),
-    *("grant_use", "day", "fence"),
+    *("grant_use", "day", "fence", "hold"),
 )
 GRANT = (
     *("id", "tenant", "purpose", "actor", "requester", "scope", "sought", "hold_id", '"case"'),
     *("records_max", "justification_digest", "customer_must_approve", "requested", "until"),
-)
-HOLD = (
-    *("id", "number", "tenant", "scope", "sought", "classes", "minted_from", "minted_to"),
-    *("cutoff", "released"),
 )
 RECORD = (
     *("tenant", "uid", "data_class", "minted", "origin", "subject", "grp", "ancestors", "key_id"),
@@ -53,7 +49,6 @@ RECORD = (
 )
 COLUMNS = {
     "access_grant": GRANT,
-    "hold": HOLD,
     "record": (*RECORD, "expiry_day"),
     "held": (*RECORD, "expiry_day"),
     "file": RECORD,

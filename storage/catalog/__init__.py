@@ -11,7 +11,7 @@ ends:
 2. the advisory lock of the stage of the region (``stages.share``, ``stages.lock``)
 3. the advisory lock of holds (``holds.share``, ``holds.own``)
 4. the advisory lock of the ledger (``ledger.lock_events``, ``ledger.lock_numbers``)
-5. rows of days, erasures, holds and copies; those taken from a queue with ``SKIP LOCKED``
+5. rows of days, erasures, holds, copies and grants; those taken from a queue with ``SKIP LOCKED``
 6. rows of objects, in the order of their ids (``objects.lock``)
 7. rows of replicas, always after their object's
 

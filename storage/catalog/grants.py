@@ -32,6 +32,7 @@ from storage.catalog.tables import Moment
 from storage.model import Approval, Grant, GrantSpec, ScopeKind
 
 a, g, v, u = t.grant_approval.c, t.access_grant.c, t.grant_revocation.c, t.grant_use.c
+_UNREAD = (g.sealed_justification.name, g.login.name)  # a key service may not
 
 
 def request(
@@ -142,7 +143,7 @@ def _grants() -> Select[Any]:
     used = select(func.count()).where(u.grant_id == g.id).scalar_subquery().label("used")
     return (
         select(
-            t.access_grant,
+            *(column for column in g if column.name not in _UNREAD),
             approvals,
             used,
             v.at.label("revoked"),

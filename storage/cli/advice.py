@@ -9,11 +9,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 
 from storage import errors
-from storage.model import HoldSpec, NewRecord, TenantSpec
+from storage.model import GrantSpec, HoldSpec, NewRecord, RosterSpec, TenantSpec
 
 _FIELDS = "|".join(
     field.name
-    for kind in (HoldSpec, NewRecord, TenantSpec)
+    for kind in (GrantSpec, HoldSpec, NewRecord, RosterSpec, TenantSpec)
     for field in fields(kind)
     if "_" in field.name
 )
@@ -26,6 +26,7 @@ _PYTHON = re.compile(
     | \b(?:put|get|new|open|hand)_[a-z]+            # methods
     | \b(?:record_id|{_FIELDS})\b                     # parameters and fields
     | \b(?:RecordId|RecordIds|NewRecord|HoldSpec|TenantSpec|DataClass|Scope|Purpose|Dpa)\b
+    | \b(?:ActorKind|GrantSpec|RosterSpec)\b
     """,
     re.VERBOSE,
 )
@@ -47,6 +48,7 @@ _ADVICE: Mapping[type[errors.DomicileError], str] = {
     errors.NotFound: "Check the id and the tenant. See: domicile list",
     errors.Unavailable: "Try again later. See: domicile doctor",
     errors.Busy: "Try again later, or with fewer writes at once.",
+    errors.GrantRefused: "See: domicile grant show, and domicile roster list",
     errors.HandOverRefused: "See: domicile processor list",
     errors.OutcomeUnknown: "Run the same command again with the same --id and content.",
     errors.ReceiptInvalid: "Ask the issuer for the receipt again: domicile erasure show --receipt",

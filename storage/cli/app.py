@@ -23,6 +23,7 @@ from storage.cli.commands import (
     key,
     keyservice,
     log,
+    log_verify,
     objection,
     policy,
     processor,
@@ -104,7 +105,6 @@ _hold.command("list")(hold.list_holds)
 _hold.command("show")(hold.show)
 _hold.command("release")(hold.release)
 _hold.command("records")(hold.records)
-_hold.command("get")(hold.get)
 _roster = _group("roster", "Say who may have to do with content.", _EVIDENCE)
 _roster.command("enter")(roster.enter)
 _roster.command("list")(roster.list_roster)
@@ -124,6 +124,7 @@ _log.command("show")(log.show)
 _log.command("prove")(log.prove)
 _log.command("export")(log.export)
 _log.command("key")(log.key)
+_log.command("verify")(log_verify.verify)
 
 app.command(rich_help_panel=_OPERATION)(worker.worker)
 app.command(rich_help_panel=_OPERATION)(scrub.scrub)

@@ -34,7 +34,7 @@ MEANING: Mapping[Exit, str] = {
     Exit.UNKNOWN: "the outcome of a write is unknown: run the same put again",
     Exit.CONFIGURATION: "wrong settings, topology or rights: see domicile doctor",
     Exit.DAMAGED: "a receipt or a log is not genuine, or every replica is corrupt or lost",
-    Exit.DECLINED: "not confirmed: nothing was destroyed",
+    Exit.DECLINED: "not confirmed: nothing was changed",
     Exit.UNREPAIRED: "scrub found damage that it cannot repair",
     Exit.INTERRUPTED: "interrupted",
     Exit.NO_READER: "the reader of the output has closed it",

@@ -5,16 +5,13 @@ from uuid import UUID
 
 from sqlalchemy import Connection
 
-from storage.catalog import holds, log, records
-from storage.catalog.audit import note_opening
-from storage.client.files import OpenFile
+from storage.catalog import holds, records
 from storage.client.homes import Homes
 from storage.client.regions import ServedRegion
 from storage.client.validate import (
     Id,
     as_id,
     as_uuid,
-    check_bound,
     check_hold,
     check_limit,
     check_note,
@@ -22,17 +19,8 @@ from storage.client.validate import (
 )
 from storage.errors import NotFound
 from storage.ledger import holds as hold_events
-from storage.model import (
-    Actor,
-    Hold,
-    HoldSpec,
-    LineKind,
-    PlacedHold,
-    Purpose,
-    RecordInfo,
-)
-from storage.packs.openings import for_hold
-from storage.packs.reader import Reader, info
+from storage.model import Hold, HoldSpec, PlacedHold, RecordInfo
+from storage.packs.reader import info
 
 
 class Holds:
@@ -106,48 +94,6 @@ class Holds:
         with served.region.catalog.begin() as connection:
             rows = records.under_hold(connection, found.id, found.tenant, after=last, limit=limit)
         return [info(served.region, row) for row in rows]
-
-    def open(self, hold: UUID | str, id: Id, *, actor: Actor) -> OpenFile:
-        """Open a record under a hold for the purpose ``legal``, even if erased or expired.
-
-        The audit log records it, and a checkpoint of the transparency log holds it, before anything
-        is opened. Raises PurposeRefused if the hold is not in force or does not cover the record,
-        Unavailable if the log cannot be continued, and the errors of reads.
-        """
-        record_id = as_id(id)
-        check_bound(actor)
-        served, found = self._find(hold)
-        region, tenant = served.region, found.tenant
-        find = for_hold(region, actor, found.id)
-        with region.catalog.begin() as connection:
-            row = find(connection, tenant, record_id).row
-            now = region.clock.now()
-            line = log.append(
-                connection,
-                LineKind.OPENING,
-                {
-                    "actor": actor.id,
-                    "purpose": Purpose.LEGAL,
-                    "tenant": tenant,
-                    "hold": str(found.id),
-                    "data_class": record_id.data_class,
-                    "record": record_id.unique.hex(),
-                },
-                now,
-                region.entropy,
-            )
-            note_opening(
-                connection,
-                region.new_uuid(now),
-                now,
-                actor=actor.id,
-                tenant=tenant,
-                hold=found.id,
-                record_id=record_id,
-            )
-        served.log.publish(line)
-        reader = Reader(region, served.keys, find)
-        return OpenFile(reader, tenant, reader.metadata(tenant, row.id))
 
     def _find(self, hold: UUID | str) -> tuple[ServedRegion, Hold]:
         wanted = as_uuid(hold, "a hold")

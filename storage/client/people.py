@@ -54,7 +54,7 @@ def check_roster(spec: object) -> None:
             "The agreement must be a SHA-256.", advice="Pass the 64 hexadecimal digits."
         )
     if not isinstance(spec.suspended, bool):
-        raise InvalidRequest("suspended must be True or False.")
+        raise InvalidRequest("Whether an actor is suspended must be True or False.")
 
 
 def _check_dates(since: object, until: object) -> None:
@@ -75,8 +75,8 @@ def check_grant(spec: object) -> None:
     check_actor(spec.actor)
     _check_scope(spec.purpose, spec.scope)
     check_text("justification", spec.justification)
-    _check_number("records_max", spec.records_max, MOST_RECORDS)
-    _check_number("hours", spec.hours, LONGEST_GRANT_HOURS)
+    _check_number("number of records", spec.records_max, MOST_RECORDS)
+    _check_number("number of hours", spec.hours, LONGEST_GRANT_HOURS)
     if spec.case is not None:
         check_note("case of a grant", spec.case)
     if spec.hold is not None and not isinstance(spec.hold, UUID):
@@ -107,7 +107,7 @@ def check_signature(signature: object) -> None:
 
 def _check_number(what: str, number: object, most: int) -> None:
     if type(number) is not int or not 1 <= number <= most:
-        raise InvalidRequest(f"{what} must be from 1 to {most}.")
+        raise InvalidRequest(f"The {what} must be from 1 to {most}.")
 
 
 def _matches(pattern: str, text: object) -> bool:

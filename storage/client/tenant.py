@@ -8,7 +8,7 @@ from storage.client.files import OpenFile
 from storage.client.grants import approve_for_customer
 from storage.client.homes import Homes
 from storage.client.objections import history, object_to, withdraw
-from storage.client.staff import StaffRead
+from storage.client.recorded import RecordedRead
 from storage.client.validate import (
     Id,
     as_id,
@@ -256,6 +256,6 @@ class BoundTenant(Tenant):
         check_purpose(purpose)
         served, _ = self._homes.find(self.id)
         if self.actor.staff:
-            read = StaffRead(served, self.id, self.actor, purpose, self.grant)
+            read = RecordedRead(served, self.id, self.actor, purpose, self.grant)
             return read.reader(record_id)
         return served.reader(self.actor, purpose)

@@ -35,6 +35,7 @@
     │   ├── WitnessError         ``witness`` is its name
     │   │   ├── WitnessUnavailable  WitnessRefused
     │   │   ├── WitnessBehind    it wants the proof from ``size``
+    │   │   ├── WitnessAhead     it says that it has cosigned more entries: ``size``
     │   │   └── CosignatureInvalid  it is none of this checkpoint
     │   └── WitnessesMissing     required ones did not cosign; nothing was opened
     ├── OutcomeUnknown           it may be stored or not; put it again with the same id
@@ -138,6 +139,7 @@ from storage.errors.requests import (
 )
 from storage.errors.witnesses import (
     CosignatureInvalid,
+    WitnessAhead,
     WitnessBehind,
     WitnessError,
     WitnessesMissing,
@@ -221,6 +223,7 @@ __all__ = [
     "Unavailable",
     "UnknownClass",
     "UnknownTenant",
+    "WitnessAhead",
     "WitnessBehind",
     "WitnessError",
     "WitnessRefused",

@@ -33,6 +33,21 @@ class WitnessBehind(WitnessError):
         self.size = size
 
 
+class WitnessAhead(WitnessError):
+    """The witness says that it has cosigned more entries than the checkpoint has."""
+
+    usual_advice = (
+        "Have it cosign a later checkpoint. If there is none with as many entries, the log lost "
+        "some or has two histories, or the witness lies: compare its last checkpoint with yours "
+        "before anything else is signed."
+    )
+
+    def __init__(self, witness: str, size: int) -> None:
+        """``size`` is how many entries it has cosigned, as it says."""
+        super().__init__(witness, f"it says that it has cosigned {size} entries, which are more")
+        self.size = size
+
+
 class WitnessRefused(WitnessError):
     """The witness refused the checkpoint."""
 
@@ -49,7 +64,7 @@ class CosignatureInvalid(WitnessError):
 class WitnessesMissing(Unavailable):
     """Witnesses that the region requires did not cosign."""
 
-    usual_advice = "Try again when they respond. See: domicile doctor"
+    usual_advice = "Try again when they respond. Ask who runs them if it stays so."
 
     def __init__(self, failures: Mapping[str, str]) -> None:
         """``failures`` are error codes by witness."""

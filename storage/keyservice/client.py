@@ -222,6 +222,7 @@ class RemoteKeyService:
             raise SettingsError(f"{self._address} needs certificates.")
         plain = socket.create_connection((self._address.host, self._address.port), timeout=left)
         try:
+            plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             plain.settimeout(max(0.001, until - self._clock()))
             inner = self._tls.wrap_socket(plain, server_hostname=self._address.host)
         except BaseException:

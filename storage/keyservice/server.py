@@ -124,6 +124,7 @@ class KeyServer:
         if self._tls is None:
             yield connection
             return
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         with self._tls.wrap_socket(connection, server_side=True) as inner:
             yield inner
 

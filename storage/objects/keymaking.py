@@ -48,14 +48,14 @@ class NewKey:
 
 
 Made = tuple[UUID, bytes | None]
-"""The key to use from now on. None: another process has made it."""
+"""The key to use from now on. None: another process has made it, or the key service keeps it."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Making:
     new: NewKey
     write: Write
-    key: bytes = field(repr=False)
+    key: bytes | None = field(repr=False)  # None: it stays in the key service
     sealed: bytes = field(repr=False)
 
 
@@ -76,11 +76,6 @@ def make_keys(region: OpenRegion, wanted: Sequence[NewKey]) -> list[Made | Domic
     return [made[one.write.id] if isinstance(one, _Making) else one for one in announced]
 
 
-def context(key_id: UUID) -> bytes:
-    """Return what binds the sealed bytes of a key object to its id."""
-    return key_context(key_id)
-
-
 def _announce(region: OpenRegion, wanted: Sequence[NewKey]) -> list[_Making | DomicileError]:
     terms = {new.terms.spec.id: new.terms for new in wanted if new.terms is not None}
     with region.catalog.begin() as connection:
@@ -94,8 +89,7 @@ def _announce(region: OpenRegion, wanted: Sequence[NewKey]) -> list[_Making | Do
             if not fits:
                 found.append(TermsChanged(advice="Try again."))
                 continue
-            one, key = next(writes), new_key(region.entropy)
-            found.append(_Making(new, one, key, region.roots.wrap(key, context(one.id))))
+            found.append(_make(region, new, next(writes)))
         slots = [
             (one.write.id, one.new.slot)
             for one in found
@@ -103,6 +97,15 @@ def _announce(region: OpenRegion, wanted: Sequence[NewKey]) -> list[_Making | Do
         ]
         daykeys.announce(connection, slots)
     return found
+
+
+def _make(region: OpenRegion, new: NewKey, announced: Write) -> _Making:
+    """Make a key. A hold key is made where it stays: people alone open what it wraps."""
+    if new.kind is ObjectKind.HOLD_KEY:
+        sealed = region.roots.create(key_context(announced.id, hold=True))
+        return _Making(new, announced, None, sealed)
+    key = new_key(region.entropy)
+    return _Making(new, announced, key, region.roots.wrap(key, key_context(announced.id)))
 
 
 def _is_current(terms: TenantTerms, current: dict[str, int]) -> bool:

@@ -11,10 +11,11 @@ import hashlib
 import hmac
 import threading
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from datetime import date
+from typing import TypeVar
 from uuid import UUID
 
 from storage.catalog import daykeys, objects
@@ -22,13 +23,16 @@ from storage.catalog.daykeys import Slot
 from storage.catalog.kinds import ObjectKind
 from storage.catalog.records import Row
 from storage.catalog.tenants import TenantTerms
+from storage.crypto.keyobject import key_context
 from storage.crypto.record import fingerprint, unwrap_key, wrap_key
 from storage.errors import BackendError, Corrupt, DomicileError, KeyUnavailable, PurposeRefused
-from storage.model import ReplicaState
-from storage.objects.keymaking import NewKey, context, make_keys
+from storage.model import Purpose, ReplicaState, StaffPermit
+from storage.objects.keymaking import NewKey, make_keys
 from storage.objects.transfer import fetch, read_order
 from storage.policy import Permit
 from storage.region import OpenRegion
+
+T = TypeVar("T")
 
 SHARDS = 64
 _CACHED = 4096
@@ -99,23 +103,48 @@ class KeyRing:
     ) -> Sequence[Wrapped]:
         """Wrap the keys of held records of one tenant again, under a new key for all of them.
 
-        The new key is made last. Raises TooFewReplicas and KeyUnavailable.
+        The key service does it: no key leaves there. The new key is made last. Raises
+        TooFewReplicas and KeyUnavailable.
         """
-        for key_id in {row.key_id for row in rows}:
+        of_key: dict[UUID, list[bytes]] = {}
+        for row in rows:
+            of_key.setdefault(row.key_id, []).append(row.wrapped_key)
+        for key_id in of_key:
             self._open(key_id)
         made = self._make(NewKey(ObjectKind.HOLD_KEY, backends, required, rows[0].tenant))
-        wrapping = self._open(made)
-        return [(made, wrap_key(wrapping, self._unwrap(row))) for row in rows]
+        again: dict[bytes, bytes] = {}
+        for key_id, wrapped in of_key.items():
+            again.update(zip(wrapped, self._rewrap(key_id, wrapped, made), strict=True))
+        return [(made, again[row.wrapped_key]) for row in rows]
+
+    def _rewrap(self, key_id: UUID, wrapped: Sequence[bytes], hold_key: UUID) -> Sequence[bytes]:
+        roots, old, new = self._region.roots, key_context(key_id), key_context(hold_key, hold=True)
+
+        def rewrap(sealed: bytes) -> Sequence[bytes]:
+            return self._from_replicas(
+                hold_key, lambda target: roots.rewrap(sealed, old, wrapped, target, new)
+            )
+
+        return self._from_replicas(key_id, rewrap)
 
     def matches(self, row: Row, content: Sequence[bytes]) -> bool:
         """Return whether a stored record has this content. Raises KeyUnavailable."""
         return hmac.compare_digest(fingerprint(self._unwrap(row), content), row.fingerprint)
 
     def record_key(self, row: Row, permit: Permit) -> bytes:
-        """Return the key of one record. Raises PurposeRefused unless the permit is for it, now."""
-        if not permit.covers(row.tenant, row.id.unique, self._region.clock.now()):
+        """Return the key of one record. Raises PurposeRefused unless the permit is for it, now.
+
+        For a person the key service unwraps it, and decides again. Raises KeyUnavailable.
+        """
+        region, now = self._region, self._region.clock.now()
+        if not permit.covers(row.tenant, row.id.unique, now):
             raise PurposeRefused("The permit is for another record, or over.", reasons=("permit",))
-        return self._unwrap(row)
+        if not permit.actor.staff:
+            return self._unwrap(row)
+        return self._from_replicas(
+            row.key_id,
+            lambda sealed: region.roots.unwrap_record(sealed, _shown(region, row, permit)),
+        )
 
     def _unwrap(self, row: Row) -> bytes:
         return unwrap_key(self._open(row.key_id), row.wrapped_key)
@@ -126,7 +155,8 @@ class KeyRing:
             if key_id in self._opened:
                 self._opened.move_to_end(key_id)
                 return self._opened[key_id]
-        key = self._fetch(key_id)
+        roots, context = self._region.roots, key_context(key_id)
+        key = self._from_replicas(key_id, lambda sealed: roots.unwrap(sealed, context))
         self._cache(key_id, key)
         return key
 
@@ -199,14 +229,14 @@ class KeyRing:
             self._cache(key_id, key)
         return key_id
 
-    def _fetch(self, key_id: UUID) -> bytes:
+    def _from_replicas(self, key_id: UUID, use: Callable[[bytes], T]) -> T:
+        """Return what is made of a key object, as a root key wrapped it. Raises KeyUnavailable."""
         with self._region.catalog.begin() as connection:
             found = objects.replicas_of(connection, [key_id], [ReplicaState.STORED])
         last: BackendError | KeyUnavailable | None = None
         for replica, patience in read_order(self._region, found.get(key_id, [])):
             try:
-                sealed = fetch(self._region, replica, patience, 0, None)
-                return self._region.roots.unwrap(sealed, context(key_id))
+                return use(fetch(self._region, replica, patience, 0, None))
             except (BackendError, KeyUnavailable) as error:
                 last = error
         raise KeyUnavailable(
@@ -214,10 +244,27 @@ class KeyRing:
         ) from last
 
 
+def _shown(region: OpenRegion, row: Row, permit: Permit) -> StaffPermit:
+    """Return what the key service checks by itself: good for one use."""
+    assert permit.grant is not None
+    assert isinstance(permit.purpose, Purpose)
+    return StaffPermit(
+        region.name,
+        permit.grant,
+        permit.purpose,
+        row.tenant,
+        row.id,
+        permit.actor,
+        region.entropy(16),
+        region.clock.now(),
+    )
+
+
 def opens(region: OpenRegion, key_id: UUID, sealed: bytes) -> bool:
-    """Return whether a root key opens these bytes as the key object of that id."""
+    """Return whether a root key wrapped these bytes as the hold key of that id."""
+    context = key_context(key_id, hold=True)
     try:
-        region.roots.unwrap(sealed, context(key_id))
+        region.roots.rewrap(sealed, context, (), sealed, context)
     except (Corrupt, KeyUnavailable):
         return False
     return True

@@ -1,8 +1,5 @@
 """What a tenant's own service, or a copy for a processor, may open."""
 
-from dataclasses import replace
-from uuid import UUID
-
 from sqlalchemy import Connection
 
 from regions.model import Purpose, Service
@@ -11,7 +8,7 @@ from storage.catalog.records import Row
 from storage.errors import Erased, NotFound
 from storage.model import Actor, RecordId
 from storage.packs.reader import Find, Permitted
-from storage.policy import Access, AccessReason, Openable, may_open, may_open_held, term_of
+from storage.policy import Openable, may_open, term_of
 from storage.region import OpenRegion
 
 
@@ -30,20 +27,6 @@ def for_tenant(region: OpenRegion, actor: Actor, purpose: Purpose | Service) -> 
         return Permitted(
             found.row, may_open(region.topology, record, actor, purpose, now=now).demand()
         )
-
-    return find
-
-
-def for_hold(region: OpenRegion, actor: Actor, hold: UUID) -> Find:
-    """Return a ``Find`` for the records that a hold keeps, erased and expired ones included."""
-
-    def find(connection: Connection, tenant: str, record_id: RecordId) -> Permitted:
-        rows = records.under_hold(connection, hold, tenant, only=record_id)
-        if not rows:
-            Access(AccessReason.NOT_HELD).demand()
-        record = replace(openable(region, rows[0], fenced=False), held_by=frozenset({hold}))
-        now = region.clock.now()
-        return Permitted(rows[0], may_open_held(record, actor, now=now).demand())
 
     return find
 

@@ -77,7 +77,7 @@ class Reader:
 
     def metadata(self, tenant: str, record_id: RecordId) -> Record:
         """Return a record with an empty body. Raises like ``get``."""
-        opened = self._open(tenant, record_id)
+        opened = self.opened(tenant, record_id)
         return Record(info(self._region, opened.row), b"", _metadata(opened))
 
     def read_range(self, tenant: str, record_id: RecordId, start: int, stop: int) -> bytes:
@@ -87,12 +87,12 @@ class Reader:
     def _read(
         self, tenant: str, record_id: RecordId, start: int, stop: int | None
     ) -> tuple[Opened, bytes]:
-        opened = self._open(tenant, record_id)
+        opened = self.opened(tenant, record_id)
         for _ in range(_COMPACTIONS):
             try:
                 return opened, self._read_from_replicas(opened, start, stop)
             except (BackendUnavailable, Corrupt):
-                again = self._open(tenant, record_id)
+                again = self.opened(tenant, record_id)
                 if again.row.object_id == opened.row.object_id:
                     raise
                 opened = again  # its pack was compacted meanwhile
@@ -120,7 +120,8 @@ class Reader:
                 failures[replica.backend] = _failed(replica.backend, error)
         raise _unreadable(failures)
 
-    def _open(self, tenant: str, record_id: RecordId) -> Opened:
+    def opened(self, tenant: str, record_id: RecordId) -> Opened:
+        """Return a record that may be opened now, with its key. Raises like ``get``."""
         region = self._region
         with region.catalog.begin() as connection:
             found = self._find(connection, tenant, record_id)

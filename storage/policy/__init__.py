@@ -10,7 +10,6 @@ from storage.policy.access import (
     Permit,
     for_actor,
     may_open,
-    may_open_held,
 )
 from storage.policy.cells import Cell, add_up, choose_cell
 from storage.policy.copies import (
@@ -252,7 +251,6 @@ __all__ = [
     "may_leave",
     "may_object",
     "may_open",
-    "may_open_held",
     "may_request",
     "may_retire",
     "may_undeclare",

@@ -205,15 +205,6 @@ def may_open(
     return Access(AccessReason.ALLOWED, permit)
 
 
-def may_open_held(record: Openable, actor: Actor, *, now: datetime) -> Access:
-    """Decide whether a held record may be opened for the purpose ``legal``."""
-    if not record.held_by:
-        return Access(AccessReason.NOT_HELD)
-    until = utc(now) + PERMIT_LIFE
-    permit = Permit(record.tenant, record.unique, Purpose.LEGAL, actor, None, until)
-    return Access(AccessReason.ALLOWED, permit)
-
-
 def _refusal(
     topology: Topology,
     record: Openable,

@@ -148,7 +148,7 @@ _TEXTS: Final[Mapping[GrantReason, tuple[str, str]]] = {  # what happened and wh
     ),
     GrantReason.NOT_THE_CUSTOMER: (
         "A person of the roster cannot approve for a customer.",
-        "The tenant's own service approves it: Tenant.approve",
+        "The tenant's own service approves it, for the customer.",
     ),
     GrantReason.REVOKED: ("The grant was revoked.", _ANEW),
     GrantReason.EXPIRED: ("The time of the grant is over.", _ANEW),
@@ -158,7 +158,7 @@ _TEXTS: Final[Mapping[GrantReason, tuple[str, str]]] = {  # what happened and wh
     ),
     GrantReason.CUSTOMER_HAS_NOT_APPROVED: (
         "The customer has not approved the grant, which its terms require.",
-        "The tenant's own service approves it: Tenant.approve",
+        "The tenant's own service approves it, for the customer.",
     ),
     GrantReason.EXHAUSTED: ("As many records as the grant allows were opened under it.", _ANEW),
     GrantReason.ANOTHER_ACTOR: (

@@ -34,9 +34,11 @@ from storage.testing.failures import (
 )
 from storage.testing.faults import Call, Fault, FaultyBackend, Gate
 from storage.testing.harness import SERVICE, Domicile, Kind, Server, new_domicile
+from storage.testing.people import INVESTIGATOR
 from storage.testing.processors import FakeProcessor
 
 __all__ = [
+    "INVESTIGATOR",
     "SERVICE",
     "Call",
     "CatalogFaults",

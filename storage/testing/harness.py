@@ -31,7 +31,7 @@ from storage.client.tenant import BoundTenant
 from storage.dependencies import Dependencies
 from storage.initialize import init
 from storage.logs import make_logger
-from storage.model import Actor, ActorKind, Dpa, TenantSpec
+from storage.model import Actor, ActorKind, Dpa, Grant, GrantSpec, TenantSpec
 from storage.policy import Stage
 from storage.ports import Backend, Clock, Connector
 from storage.processors.manual import ManualConnector
@@ -40,6 +40,7 @@ from storage.settings import RegionSettings, Settings, revisions_of
 from storage.testing.clock import FakeClock
 from storage.testing.connections import CatalogFaults, watching
 from storage.testing.faults import FaultyBackend
+from storage.testing.people import grant, pin_approver
 from storage.testing.processors import FakeProcessor
 from storage.testing.s3 import CREDENTIALS, S3Server
 from storage.testing.snapshot import Snapshot, snapshot
@@ -84,11 +85,16 @@ class Server:
         number = next(self._numbers)
         urls, regions = self._free.pop() if self._free else (self._create(number), [])
         home = self.directory / f"home{number}"
+        pinned = pin_approver(home / "keys")
         settings = Settings(
             home=home,
             topology=self._directory,
             regions={
-                region: RegionSettings(catalog_url=url, keys_file=home / "keys" / f"{region}.toml")
+                region: RegionSettings(
+                    catalog_url=url,
+                    keys_file=home / "keys" / f"{region}.toml",
+                    approvers_file=pinned,
+                )
                 for region, url in urls.items()
             },
         )
@@ -248,6 +254,14 @@ class Domicile:
         spec = TenantSpec(tenant, home=home, residency=residency, **(given | terms))  # type: ignore[arg-type]
         self.store.admin.tenants.ensure(spec)
         return self.store.tenant(tenant).bind(SERVICE)
+
+    def grant(self, spec: GrantSpec) -> Grant:
+        """Return a grant in force: others than the actor of ``spec`` requested and approved it.
+
+        Give ``INVESTIGATOR.id`` for the actor, and bind the tenant to INVESTIGATOR and the grant.
+        """
+        region = self.homes.find(spec.tenant)[0].region
+        return grant(region, self.settings.regions[region.name], spec)
 
     def take_down(self, *names: str) -> None:
         """Let these backends fail every call."""

@@ -19,8 +19,10 @@ from storage.tlog.tiles import HASH
 from storage.tlog.tree import Read, stored_ranges
 from storage.tlog.verifiers import decode_base64
 
+MOST_PROOF: Final = 2 * MOST_NOTE
+"""How many bytes a proof may have."""
+
 _HEADER: Final = "c2sp.org/tlog-proof@v1"
-_MOST = 2 * MOST_NOTE
 _MOST_HASHES = MOST_ENTRIES.bit_length()
 _INDEX = re.compile(r"index (0|[1-9][0-9]{0,18})")
 
@@ -48,7 +50,7 @@ class Proof:
     @classmethod
     def parse(cls, data: bytes) -> Self:
         """Read a proof; verify nothing. Raises LogInvalid if it is not one, or above 512 KiB."""
-        if len(data) > _MOST:
+        if len(data) > MOST_PROOF:
             raise _no_proof("it is larger than 512 KiB")
         head, blank, checkpoint = data.partition(b"\n\n")
         try:

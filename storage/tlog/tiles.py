@@ -7,7 +7,7 @@ there are partial ones, which are replaced by wider ones as the log grows.
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal, Self
 
@@ -93,6 +93,22 @@ def may_go(tile: Tile, size: int, minimum: int) -> bool:
     if not 0 <= minimum <= size:
         raise ValueError("the minimum index is within the log")
     return tile.end <= (minimum if tile.width == WIDTH else size)
+
+
+def first_served(paths: Iterable[str], size: int) -> int:
+    """Return the index of the first entry whose bundle is among the paths of a log's files.
+
+    A log of ``size`` entries that was pruned is whole from there on. Paths of nothing are left out.
+    """
+    bundles = [size // WIDTH]
+    for path in paths:
+        try:
+            tile = Tile.parse(path)
+        except ValueError:
+            continue
+        if tile.level == "entries" and tile.width == WIDTH:
+            bundles.append(tile.index)
+    return min(bundles) * WIDTH
 
 
 def encode_bundle(entries: Sequence[bytes]) -> bytes:

@@ -1,6 +1,7 @@
 """A whole log, verified from its files: entries, tiles, checkpoint, and what it was before."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from storage.errors import LogInvalid
 from storage.tlog.checkpoints import (
@@ -12,7 +13,7 @@ from storage.tlog.checkpoints import (
     verify_consistency,
 )
 from storage.tlog.merkle import consistency_path, root_hash
-from storage.tlog.tiles import WIDTH, Tile
+from storage.tlog.tiles import WIDTH, Tile, width_of
 from storage.tlog.tree import Read, read_edge, read_entries, read_hashes, stored_ranges
 
 CHECKPOINT = "checkpoint"
@@ -28,11 +29,7 @@ def verify_log(
     says what is wrong: an entry, a tile, the checkpoint; or that it is another log than the old one
     was of, or that it was truncated or forked since.
     """
-    try:
-        signed = read(CHECKPOINT)
-    except FileNotFoundError as error:
-        raise LogInvalid("The log has no checkpoint.") from error
-    opened = open_checkpoint(signed, trust)
+    opened = open_log(read, trust)
     new = opened.checkpoint
     if old is not None:
         check_succession(old, new)
@@ -47,6 +44,29 @@ def verify_log(
         path = consistency_path(stored_ranges(read, new.size), old.size, new.size)
         verify_consistency(old, new, path)
     return opened
+
+
+def open_log(read: Read, trust: Trust) -> Opened:
+    """Return the checkpoint of a log, if it is signed as is required. Raises LogInvalid."""
+    try:
+        signed = read(CHECKPOINT)
+    except FileNotFoundError as error:
+        raise LogInvalid("The log has no checkpoint.") from error
+    return open_checkpoint(signed, trust)
+
+
+def verify_leftover(read: Read, tile: Tile, size: int) -> None:
+    """Verify that a tile or bundle from before a log grew is the start of what is there now.
+
+    The log has ``size`` entries, and its files were verified. Raises LogInvalid: the file is from
+    another history of the log, or damaged.
+    """
+    now = Tile(0 if tile.level == "entries" else tile.level, tile.index)
+    hashes = read_hashes(read, replace(now, width=width_of(now.level, now.index, size)))
+    if tile.level == "entries":
+        read_entries(read, tile, hashes)
+    elif read_hashes(read, tile) != hashes[: tile.width]:
+        raise LogInvalid(f"{tile.path} is not the start of what the log has there now.")
 
 
 def read_log(

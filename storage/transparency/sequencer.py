@@ -182,7 +182,7 @@ class Sequencer:
 
     def _send(self, given: Sequence[tuple[Write, bytes]]) -> list[Done]:
         """Send objects at once. Raises TooFewReplicas if one of them is not safe."""
-        ends = [write.start(data) for write, data in given]
+        ends = [write.start(data, urgent=True) for write, data in given]
         sent: list[Sent] = [end() for end in ends]
         for each in sent:
             each.require(self._region.region.required)

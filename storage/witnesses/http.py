@@ -8,6 +8,7 @@ from regions.witnesses import WitnessSpec
 from storage.errors import (
     CosignatureInvalid,
     LogInvalid,
+    WitnessAhead,
     WitnessBehind,
     WitnessRefused,
     WitnessUnavailable,
@@ -89,10 +90,5 @@ class HttpWitness:
         if seen == old_size:
             raise WitnessUnavailable(self.name, "It answered 409 with the size that it was sent.")
         if seen > size:
-            raise WitnessRefused(
-                self.name,
-                f"It says that it has cosigned {seen} entries of this log, and these are {size}.",
-                advice="Either it lies, or the log lost entries or has two histories. Compare its "
-                "last checkpoint of the log with yours before anything else is signed.",
-            )
+            raise WitnessAhead(self.name, seen)
         raise WitnessBehind(self.name, seen)

@@ -39,6 +39,8 @@ def at_any_moment(stage: Stage, actor: Actor) -> None:
     _held_is_kept(stage, actor)
     for fact in stage.facts:
         _read(stage, actor, fact)
+    for promise in stage.promises:
+        promise()
     _receipts_are_true(stage, actor)
 
 

@@ -45,7 +45,7 @@ from tests.crashpoints.effects import (
 from tests.crashpoints.facts import Fact, Holding, Request
 from tests.crashpoints.ground import HOME, Ground
 from tests.support.faults.steps import Steps
-from tests.support.holds import COUNSEL
+from tests.support.holds import held_tenant
 from tests.support.inspect.invariants import PLAIN
 from tests.support.inspect.stored import homes_of
 from tests.support.stories.cluster import LANDS_WITHIN, Cluster, Process, quiet
@@ -142,7 +142,8 @@ class Actor(Process):
         """Return the held content, or the code of the error."""
         assert holding.id is not None
         try:
-            with self.store.admin.holds.open(holding.id, fact.id, actor=COUNSEL) as opened:
+            tenant = held_tenant(self.store, self.stage.settings, holding.id)
+            with tenant.open(fact.id, purpose=Purpose.LEGAL) as opened:
                 return opened.read_range(0, opened.size)
         except DomicileError as error:
             return error.code
@@ -224,6 +225,7 @@ class Stage(Cluster):
         self.requests: list[Request] = []
         self.holdings: list[Holding] = []
         self.processors: dict[str, FakeProcessor] = {}
+        self.promises: list[Callable[[], None]] = []  # what must hold from now on
         self.restored = False  # its catalog was restored and not recovered
         self.checkpoint: Checkpoint | None = None  # the newest that anybody was shown
         self.stack = ExitStack()

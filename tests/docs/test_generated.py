@@ -18,5 +18,5 @@ def test_the_parts_of_a_setting_are_required_together() -> None:
     """None of them is, if there is no such region or backend in the settings."""
     rows = [row for row in settings_page().splitlines() if "required" in row]
 
-    assert len(rows) == 4
+    assert len(rows) == 10
     assert all("| required together |" in row for row in rows)

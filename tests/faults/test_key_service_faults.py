@@ -7,7 +7,7 @@ import socket
 import stat
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,6 +18,7 @@ from storage.crypto.keyobject import key_context
 from storage.crypto.record import wrap_key
 from storage.errors import KeyServiceUnavailable, PurposeRefused, SettingsError
 from storage.keyservice.address import Address
+from storage.keyservice.client import RemoteKeyService
 from storage.keyservice.protocol import LARGEST, encoded
 from storage.keyservice.server import Limits, listening
 from storage.policy import PermitReason
@@ -151,10 +152,18 @@ class TestALyingServer:
 
     def test_a_permit_is_sent_once(self) -> None:
         """A connection that breaks is not tried again: the permit may be used up."""
-        with lying(lambda _: b"") as (address, calls), pytest.raises(KeyServiceUnavailable):
-            remote(address).unwrap_record(SEALED, permit())
 
-        assert calls == ["hello", "unwrap_record"]
+        def answer(message: dict[str, object]) -> bytes:
+            return said(key=encoded(DAY_KEY)) if message["call"] == "unwrap" else b""
+
+        with lying(answer) as (address, calls):
+            keys = remote(address)
+            keys.unwrap(SEALED, CONTEXT)  # its connection stays open
+            with pytest.raises(KeyServiceUnavailable):
+                keys.unwrap_record(SEALED, permit())
+            keys.close()
+
+        assert calls == ["hello", "unwrap", "hello", "unwrap_record"]
 
     @pytest.mark.parametrize(
         "hello",
@@ -221,19 +230,43 @@ class TestALyingCaller:
             said(call="unwrap", region=REGION, sealed="*", context=""),
             said(call="rewrap", region=REGION, wrapped=[1]),
             b"\0\0\xff\xff" + b"[" * 0xFFFF,
+            said(call="hello", region=REGION, more="x" * LARGEST),
         ]
         with serving(local(root_keys(), in_order()), Address(path=path), log=log) as address:
             for sent in rubbish:
                 with socket.socket(socket.AF_UNIX) as connection:
                     connection.connect(str(path))
-                    connection.sendall(sent)
-                    connection.shutdown(socket.SHUT_WR)
+                    with suppress(BrokenPipeError):  # it closes before all is sent
+                        connection.sendall(sent)
+                        connection.shutdown(socket.SHUT_WR)
                     assert rest(connection) == b""
             keys = remote(address)
             assert keys.unwrap(SEALED, CONTEXT) == DAY_KEY
             keys.close()
 
         assert "key_service_failed" not in log.getvalue()
+
+    def test_a_service_of_another_region_is_refused(self, path: Path) -> None:
+        """An address that was mixed up gives no keys, and says what is there."""
+        with serving(local(root_keys(), in_order()), Address(path=path)) as address:
+            other = RemoteKeyService(address, region="us-east-1", clock=steady)
+            with pytest.raises(SettingsError, match="is not the key service of us-east-1"):
+                other.unwrap(SEALED, CONTEXT)
+            with socket.socket(socket.AF_UNIX) as connection:
+                connection.connect(str(path))
+                for call in ("unwrap", "unwrap_record"):
+                    connection.sendall(
+                        said(
+                            call=call,
+                            region="us-east-1",
+                            sealed=encoded(SEALED),
+                            context=encoded(CONTEXT),
+                            permit=permit().dump(),
+                        )
+                    )
+                    size = int.from_bytes(connection.recv(4, socket.MSG_WAITALL))
+                    answer = json.loads(connection.recv(size, socket.MSG_WAITALL))
+                    assert answer["error"] == "InvalidRequest"
 
     @pytest.mark.parametrize("call", ["", "shell", "roots", "__class__"])
     def test_there_are_no_other_calls(self, path: Path, call: str) -> None:

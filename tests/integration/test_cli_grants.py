@@ -194,7 +194,7 @@ def test_bad_input(people: Callable[[str], Person]) -> None:
         (alice.error(*REQUEST, *WHY, "--case", ""), "case of a grant must have"),
         (alice.error(*REQUEST, "--justification", ""), "justification must be"),
         (alice.error(*REQUEST, *WHY, "--hold", "x"), "Not the id of a hold"),
-        (alice.error(*REQUEST, *WHY, "--records", "1000001"), "records_max must be from 1"),
+        (alice.error(*REQUEST, *WHY, "--records", "1000001"), "number of records must be from 1"),
         (alice.error(*REQUEST[:-2], *WHY, "--purpose", "legal", "--all"), "no scope of its own"),
         (alice.error("grant", "show", "x"), "Not the id of a grant"),
         (alice.error("grant", "revoke", str(uuid4())), "No such grant"),

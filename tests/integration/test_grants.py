@@ -37,7 +37,7 @@ ABUSE = GrantSpec(
 def staffed(domicile: Domicile) -> Domicile:
     """A tenant, and a roster with a keeper and two more people."""
     domicile.tenant()
-    staff(domicile, "kim", "alice", "bob")
+    staff(domicile.settings, domicile.clock.now(), "kim", "alice", "bob")
     return domicile
 
 
@@ -85,8 +85,14 @@ class TestRoster:
 
     def test_the_roster_has_a_maximum(self, staffed: Domicile) -> None:
         """Who may not act any more, and machines, do not count."""
-        enter(staffed, *(person(f"p{n}", login=None) for n in range(22)))
-        enter(staffed, person("robo", kind=ActorKind.MACHINE, login=None))
+        enter(
+            staffed.settings, staffed.clock.now(), *(person(f"p{n}", login=None) for n in range(22))
+        )
+        enter(
+            staffed.settings,
+            staffed.clock.now(),
+            person("robo", kind=ActorKind.MACHINE, login=None),
+        )
         with as_person(staffed, "kim") as store:
             with pytest.raises(GrantRefused) as error:
                 store.admin.roster.enter(HOME, person("one-more", login=None))
@@ -183,7 +189,7 @@ class TestGrant:
 
     def test_a_request_is_refused_with_every_reason(self, staffed: Domicile, alice: Store) -> None:
         """So that nobody asks twice."""
-        enter(staffed, person("una", location="US"))
+        enter(staffed.settings, staffed.clock.now(), person("una", location="US"))
         legal = replace(ABUSE, purpose=Purpose.LEGAL, scope=None)
         requests = {
             replace(ABUSE, purpose=Purpose.SERVE): {"purpose_not_granted"},
@@ -213,7 +219,7 @@ class TestGrant:
         self, staffed: Domicile, alice: Store
     ) -> None:
         """Open nothing of it, as nothing of it is at that company."""
-        enter(staffed, person("alice", employer="lindenhost"))
+        enter(staffed.settings, staffed.clock.now(), person("alice", employer="lindenhost"))
         alice.admin.grants.request(ABUSE)
         staffed.store.tenant("acme-eu").object("lindenhost", by="officer-7", ticket="CASE-1")
 

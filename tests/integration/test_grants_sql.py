@@ -59,6 +59,7 @@ class TestRoster:
             ("nina", "login_not_in_force"),
             ("carol", "login_not_in_force"),
             ("dave", "login_not_in_force"),
+            ("zoe", "login_not_in_force"),
             ("klass", "login_not_in_force"),
             ("sam", "forbidden"),
             ("wim", "forbidden"),
@@ -177,6 +178,17 @@ class TestGrant:
 
         assert people.do("alice", fake + APPROVE, id=grant) == "approver_is_requester"
 
+    def test_what_a_worker_puts_into_the_schema_is_not_used(self, people: People) -> None:
+        """It may create partitions there, and so also operators that fit better than the real."""
+        no = "CREATE FUNCTION no_overlap(text[], text[]) RETURNS boolean LANGUAGE sql RETURN false"
+        operator = "CREATE OPERATOR && (LEFTARG = text[], RIGHTARG = text[], FUNCTION = no_overlap)"
+        assert {people.do("wim", planted) for planted in (no, operator)} == {"-1"}
+
+        found = people.do("alice", REQUEST, id=uuid4(), tenant="shut")
+        people.do("wim", "DROP OPERATOR && (text[], text[])")
+        people.do("wim", "DROP FUNCTION no_overlap")
+        assert found == "no_human_review"
+
     @pytest.mark.parametrize(
         "now",
         [
@@ -215,12 +227,25 @@ class TestGrant:
             ({"actor": "nina"}, "actor_not_in_force"),
             ({"actor": "carol"}, "actor_not_in_force"),
             ({"actor": "dave"}, "actor_not_in_force"),
+            ({"actor": "zoe"}, "actor_not_in_force"),
             ({"actor": "klass"}, "actor_not_in_force"),
         ],
     )
     def test_what_is_not_granted(self, people: People, given: dict[str, Any], why: str) -> None:
         """By raw SQL, past all that the command and the policy check."""
         assert people.do("alice", REQUEST, id=uuid4(), **given) == why
+
+    def test_an_approval_of_the_user_or_the_requester_never_counts(self, people: People) -> None:
+        """Not even one that the owner of the catalog wrote."""
+        grant = people.request("bob")
+        forged = (
+            "INSERT INTO grant_approval (grant_id, actor, login, for_customer, signature, at) "
+            "SELECT :id, who, who, false, decode(repeat('00', 64), 'hex'), now() "
+            "FROM unnest(ARRAY['alice', 'bob']) AS who"
+        )
+        assert people.do("postgres", forged, id=grant) == "2"
+
+        assert people.do("sam", USE, id=grant) == "not_approved"
 
     def test_a_grant_is_not_used_by_another_person(self, people: People) -> None:
         """A service authenticates people; a person's own login uses that person's grants alone."""
@@ -305,6 +330,17 @@ class TestCustomer:
             found.append(people.do("sam", USE, id=grant))
 
         assert found == ["customer_has_not_approved", "no_human_review", "True"]
+
+    def test_what_the_terms_asked_for_at_the_request_stays(self, people: People) -> None:
+        """Whoever changes the terms afterwards does not spare the customer's approval."""
+        change = "UPDATE tenant SET traits = :traits WHERE id = 'asks'"
+        grant = people.request(tenant="asks")
+        people.do("bob", APPROVE, id=grant)
+        people.do("postgres", change, traits=[])
+        found = people.do("sam", USE, id=grant)
+        people.do("postgres", change, traits=["customer_approved"])
+
+        assert found == "customer_has_not_approved"
 
     def test_a_legal_grant_needs_no_customer_and_takes_the_scope_of_its_hold(
         self, people: People

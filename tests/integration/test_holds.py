@@ -5,18 +5,27 @@ from datetime import UTC, datetime, timedelta
 from io import BytesIO
 
 import pytest
-from sqlalchemy import select
 
-from storage.catalog import tables as t
 from storage.client.tenant import Tenant
-from storage.errors import Erased, Expired, InvalidRequest, NotFound, PurposeRefused
-from storage.model import DataClass, ErasureState, NewRecord, PutResult, Reason, RecordId, Scope
+from storage.errors import Erased, Expired, InvalidRequest, NotFound, PurposeRefused, TooFewReplicas
+from storage.model import (
+    DataClass,
+    ErasureState,
+    LineKind,
+    NewRecord,
+    Purpose,
+    PutResult,
+    Reason,
+    RecordId,
+    Scope,
+)
 from storage.testing import Domicile
 from tests.support.actions import GONE, erase, get, is_complete, packs_on, work
 from tests.support.holds import (
     COUNSEL,
     SOON,
     held_records,
+    held_tenant,
     open_held,
     place_hold,
     release_holds,
@@ -24,6 +33,7 @@ from tests.support.holds import (
     stored_keys,
 )
 from tests.support.inspect.stored import backends_with, ciphertexts, home, object_states, orphans
+from tests.support.transparency import lines
 
 
 def put(t: Tenant, body: bytes, **more: object) -> RecordId:
@@ -243,7 +253,8 @@ def test_backends_that_do_not_answer_keep_the_day_and_lose_nothing(domicile: Dom
     assert [s.overdue_days for s in domicile.store.status().regions] == [1, 0]
     assert relocated(domicile) == set()
     assert object_states(home(domicile), "day_key") == {"stored": 1}
-    assert open_held(domicile, placed, mine) == b"mine"
+    with pytest.raises(TooFewReplicas):  # the log has no room either
+        open_held(domicile, placed, mine)
 
     for backend in ("eu-a", "eu-b"):
         domicile.backends[backend].full = False
@@ -256,43 +267,51 @@ def test_backends_that_do_not_answer_keep_the_day_and_lose_nothing(domicile: Dom
 # --- opening -----------------------------------------------------------------------------------
 
 
-def test_who_opens_is_in_the_audit_log_first(domicile: Domicile) -> None:
-    """Also when the read fails: the audit line is written before a byte is fetched."""
+def test_who_opens_is_in_the_log_first(domicile: Domicile) -> None:
+    """Also when no checkpoint can be stored: then nothing is opened, and the line stays."""
     mine = put(domicile.tenant(), b"mine")
     placed = place_hold(domicile)
     domicile.take_down("eu-a", "eu-b")
-    with pytest.raises(Exception, match="No replica can be read"):
+    with pytest.raises(TooFewReplicas):
         open_held(domicile, placed, mine)
 
-    with home(domicile).catalog.begin() as connection:
-        (row,) = connection.execute(select(t.audit)).all()
-    assert (row.actor, row.purpose, row.tenant) == ("counsel-1", "legal", "acme-eu")
-    assert (row.hold_id, row.uid) == (placed.hold.id, mine.unique)
+    opening, *_ = lines(domicile, LineKind.OPENING)
+    assert (opening["actor"], opening["purpose"], opening["tenant"]) == (
+        "counsel-1",
+        "legal",
+        "acme-eu",
+    )
+    assert opening["record"] == str(mine)
 
 
-@pytest.mark.parametrize("why", ["released", "not covered", "unknown", "nobody"])
-def test_nothing_is_opened_without_a_hold_and_a_name(domicile: Domicile, why: str) -> None:
-    """The audit log has no line for a refused opening."""
+@pytest.mark.parametrize("why", ["released", "not covered", "without a grant", "by another"])
+def test_nothing_is_opened_without_a_hold_and_a_grant(domicile: Domicile, why: str) -> None:
+    """Each refusal is on record, and no opening is."""
     tenant = domicile.tenant()
     mine, other = put(tenant, b"mine"), put(tenant, b"other", subject="v")
     placed = place_hold(domicile)
-    holds = domicile.store.admin.holds
+    counsel = held_tenant(domicile.store, domicile.settings, placed.hold.id)
     if why == "released":
         release_holds(domicile, placed)
-    wanted = other if why == "not covered" else mine
-    hold = mine.unique.hex() if why == "unknown" else placed.hold.id
+    if why == "without a grant":
+        counsel = domicile.store.tenant("acme-eu").bind(COUNSEL)
+    if why == "by another":
+        counsel = counsel.bind(replace(COUNSEL, id="somebody"), grant=counsel.grant)
 
-    with pytest.raises((PurposeRefused, NotFound, InvalidRequest)):
-        holds.open(hold, wanted, actor=replace(COUNSEL, id="") if why == "nobody" else COUNSEL)
-    with home(domicile).catalog.begin() as connection:
-        assert connection.execute(select(t.audit)).all() == []
+    with pytest.raises(PurposeRefused) as caught:
+        counsel.get(other if why == "not covered" else mine, purpose=Purpose.LEGAL)
+
+    assert lines(domicile, LineKind.OPENING) == []
+    (refusal,) = lines(domicile, LineKind.REFUSAL)
+    assert refusal["reasons"] == list(caught.value.reasons)
 
 
 def test_an_open_record_is_shut_by_the_release(domicile: Domicile) -> None:
     """Every range checks again."""
     mine = put(domicile.tenant(), b"mine")
     placed = place_hold(domicile)
-    with domicile.store.admin.holds.open(placed.hold.id, mine, actor=COUNSEL) as file:
+    counsel = held_tenant(domicile.store, domicile.settings, placed.hold.id)
+    with counsel.open(mine, purpose=Purpose.LEGAL) as file:
         assert file.read_range(0, 2) == b"mi"
         release_holds(domicile, placed)
         with pytest.raises(PurposeRefused):

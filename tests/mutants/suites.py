@@ -38,12 +38,13 @@ def _suite(module: str, *names: str) -> Suite:
 
 
 POLICY = (
-    _unit("access", "access"),
+    _unit("access", "access", "access_of_people"),
     _unit("cells", "cells"),
     _unit("copies", "copies_policy"),
     _unit("draining", "draining"),
     _unit("ending", "ending"),
     _unit("erasure", "erasure_policy", "scrub_policy", "copies_policy"),
+    _unit("grants", "grant_policy"),
     _unit("hosts", "hosts"),
     _unit("lateness", "lateness", "copies_policy"),
     _unit("listing", "notice"),
@@ -66,6 +67,7 @@ POLICY = (
     _unit("stages", "stages", "ending"),
     _unit("standing", "standing"),
     _unit("what_if", "what_if"),
+    _unit("witnessing", "witnessing"),
 )
 """Every mutant of the policy is tried."""
 

@@ -1,13 +1,29 @@
 """Short calls for tests of legal holds."""
 
 from datetime import date
+from uuid import UUID
 
 from sqlalchemy import select
 
 from storage.catalog import tables as t
-from storage.model import Actor, ActorKind, DataClass, HoldSpec, PlacedHold, RecordId, Scope
+from storage.client.store import Store
+from storage.client.tenant import BoundTenant
+from storage.model import (
+    Actor,
+    ActorKind,
+    DataClass,
+    GrantSpec,
+    Hold,
+    HoldSpec,
+    PlacedHold,
+    Purpose,
+    RecordId,
+    Scope,
+)
+from storage.settings import Settings
 from storage.testing import Domicile
-from tests.support.inspect.stored import OF_THE_REGION, home
+from storage.testing.people import grant
+from tests.support.inspect.stored import OF_THE_REGION, home, homes_of
 
 COUNSEL = Actor("counsel-1", ActorKind.EMPLOYEE, employer="operator", location="EU")
 
@@ -44,9 +60,35 @@ def release_holds(domicile: Domicile, *holds: PlacedHold) -> None:
         domicile.store.admin.holds.release(placed.hold.id, why="settled")
 
 
+def held_grant(hold: Hold) -> GrantSpec:
+    """Return the grant that counsel needs to read what a hold keeps."""
+    return GrantSpec(
+        hold.tenant,
+        Purpose.LEGAL,
+        COUNSEL.id,
+        scope=None,
+        justification="as ordered",
+        records_max=1000,
+        hours=24,
+        case="matter-1",
+        hold=hold.id,
+    )
+
+
+def held_tenant(
+    store: Store, settings: Settings, number: UUID, actor: Actor = COUNSEL
+) -> BoundTenant:
+    """Return the tenant of a hold for counsel, with a new grant to read what it keeps."""
+    hold = store.admin.holds.show(number)
+    region = homes_of(store).regions[hold.region].region
+    granted = grant(region, settings.regions[hold.region], held_grant(hold))
+    return store.tenant(hold.tenant).bind(actor, grant=granted.id)
+
+
 def open_held(domicile: Domicile, placed: PlacedHold, record_id: RecordId) -> bytes:
     """Return the body, read for the purpose ``legal``."""
-    with domicile.store.admin.holds.open(placed.hold.id, record_id, actor=COUNSEL) as file:
+    tenant = held_tenant(domicile.store, domicile.settings, placed.hold.id)
+    with tenant.open(record_id, purpose=Purpose.LEGAL) as file:
         return b"".join(file.chunks())
 
 

@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import date
+from datetime import date, datetime
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from sqlalchemy import text
@@ -15,7 +15,7 @@ from storage.evidence.grants import statement
 from storage.model import KEEPER, ActorKind, Grant, RosterSpec
 from storage.settings import Settings
 from storage.testing import Domicile
-from tests.support.catalogs.databases import HOME, catalog_of, opened, with_urls
+from tests.support.catalogs.databases import HOME, catalog_of, with_urls
 
 SINCE = date(2026, 1, 1)
 
@@ -62,19 +62,18 @@ def as_person(domicile: Domicile, login: str, region: str = HOME) -> Iterator[St
         yield store
 
 
-def enter(domicile: Domicile, *entries: RosterSpec, region: str = HOME) -> None:
+def enter(settings: Settings, now: datetime, *entries: RosterSpec, region: str = HOME) -> None:
     """Enter people in the roster of a region, as the owner of its catalog."""
-    url = domicile.settings.regions[region].catalog_url.get_secret_value()
-    with opened(region, url) as connection:
+    with catalog_of(settings, region) as connection:
         for spec in entries:
-            roster.enter(connection, spec, domicile.clock.now())
+            roster.enter(connection, spec, now)
 
 
-def staff(domicile: Domicile, *actors: str) -> None:
+def staff(settings: Settings, now: datetime, *actors: str) -> None:
     """Make logins for employees, and enter them in the roster; the first one keeps it."""
-    make_logins(domicile.settings, *actors)
+    make_logins(settings, *actors)
     roles = dict.fromkeys(actors, "safety") | {actors[0]: KEEPER}
-    enter(domicile, *(person(actor, role=role) for actor, role in roles.items()))
+    enter(settings, now, *(person(actor, role=role) for actor, role in roles.items()))
 
 
 def key_of(actor: str) -> Ed25519PrivateKey:

@@ -18,6 +18,7 @@ LOGINS = {
     "bob": "domicile_admin",
     "carol": "domicile_admin",  # her entry has ended
     "dave": "domicile_admin",  # suspended
+    "zoe": "domicile_admin",  # her first day is to come
     "nina": "domicile_admin",  # not in the roster
     "klass": "domicile_admin",  # a machine
     "sam": "domicile_service",  # not in the roster: a service
@@ -127,9 +128,10 @@ def people(alone: Throwaway) -> Iterator[People]:
         "kim": {"role": "roster_keeper"},
         "carol": {"until": "2026-02-01"},
         "dave": {"stopped": True},
+        "zoe": {"since": "2999-01-01"},
         "klass": {"kind": "machine"},
     }
-    for who in ("kim", "alice", "bob", "carol", "dave", "klass"):
+    for who in ("kim", "alice", "bob", "carol", "dave", "zoe", "klass"):
         assert found.do("postgres", ENTER, who=who, login=who, **others.get(who, {})) == ""
     yield found
     alone.execute("DROP DATABASE people")

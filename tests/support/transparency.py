@@ -1,7 +1,9 @@
 """The transparency log of the region that tests work in: lines, checkpoints, exported files."""
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import select
@@ -28,6 +30,13 @@ def note_lines(region: OpenRegion, count: int = 1) -> list[UUID]:
             facts = {"number": number}
             made.append(log.append(connection, LineKind.POLICY, facts, now, region.entropy))
     return made
+
+
+def lines(domicile: Domicile, kind: LineKind) -> list[dict[str, Any]]:
+    """Return what the lines of a kind say, oldest first."""
+    with home(domicile).catalog.begin() as connection:
+        found = log.page(connection, kind=kind, since=None, after=None, limit=1000)
+    return [json.loads(line.text or "{}") for line in found]
 
 
 def publisher(domicile: Domicile) -> Publisher:

@@ -172,6 +172,17 @@ class TestRequests:
             assert elsewhere.requests == []
         assert len(server.requests) == 1
 
+    def test_go_to_aws_unless_our_own_settings_say_otherwise(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """An endpoint for other programs is not taken for ours. No request is sent."""
+        for name in ("AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_KMS"):
+            monkeypatch.setenv(name, "http://127.0.0.1:1")
+        keys = open_kms(KmsKey(key=arn("eu-central-1")), HOME, KNOWN)
+        keys.close()
+
+        assert keys._client.meta.endpoint_url == "https://kms.eu-central-1.amazonaws.com"
+
 
 class TestErrors:
     @pytest.mark.parametrize(

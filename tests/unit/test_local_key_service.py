@@ -122,6 +122,23 @@ def test_a_signature_of_another_key_is_none() -> None:
     assert reasons(keys, permit()) == (PermitReason.SIGNATURE_INVALID,)
 
 
+def test_the_key_of_another_approver_is_not_that_of_this_one() -> None:
+    """One approver cannot sign in the name of another: each name has its own key."""
+    other = Ed25519PrivateKey.from_private_bytes(b"o" * 32)
+    forged = signed(unsigned(actor="otto"), other, APPROVER)
+    keys = LocalKeyService(
+        ROOTS,
+        Register(forged, replace(ENTRY, actor="otto"), RECORD),
+        {**PINNED, "otto": other.public_key()},
+        region=REGION,
+        clock=Clock(),
+        entropy=os.urandom,
+    )
+    shown = permit(actor=replace(permit().actor, id="otto"))
+
+    assert reasons(keys, shown) == (PermitReason.SIGNATURE_INVALID,)
+
+
 def test_a_changed_grant_is_not_what_was_signed() -> None:
     """A grant that was widened in the catalog opens nothing."""
     widened = replace(signed(unsigned()), records_max=1000)

@@ -15,11 +15,11 @@ from tests.mutants.trial import ROOT
 
 @pytest.mark.parametrize("bug", BUGS, ids=lambda bug: bug.name)
 def test_a_bug_can_be_put_in(bug: Bug) -> None:
-    """Its text stands in the file exactly once, the result is Python, and its tests exist."""
+    """Its text stands in the file exactly once, Python stays Python, and its tests exist."""
     before = (ROOT / bug.file).read_text()
     after = put_in(bug, before)
 
-    assert ast.dump(ast.parse(after))
+    assert bug.file.endswith(".sql") or ast.dump(ast.parse(after))
     assert after != before
     assert all((ROOT / test).exists() for test in bug.tests)
 

@@ -58,10 +58,16 @@ def test_a_text_that_no_line_has(text: str) -> None:
         commit(bytes(SALT), text)
 
 
-@pytest.mark.parametrize(
-    "data",
-    [b"", b"\x01", b"\x02" + bytes(32) + b"x", b"\x01" + bytes(32), b"\x01" + bytes(32) + b"\xff"],
-)
+BROKEN = {
+    "empty": b"",
+    "a version": b"\x01",
+    "another version": b"\x02" + bytes(32) + b"x",
+    "no text": b"\x01" + bytes(32),
+    "not UTF-8": b"\x01" + bytes(32) + b"\xff",
+}
+
+
+@pytest.mark.parametrize("data", BROKEN.values(), ids=BROKEN)
 def test_what_is_no_opening_is_refused(data: bytes) -> None:
     """Whoever made the proof may have made it to do harm."""
     with pytest.raises(LogInvalid, match="does not open"):

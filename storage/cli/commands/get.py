@@ -5,11 +5,18 @@ from typing import Annotated
 
 from typer import Option
 
+from storage.catalog import roster
+from storage.catalog.tenants import TenantTerms
 from storage.cli import files
-from storage.cli.opening import opened
+from storage.cli.opening import opened_homes
 from storage.cli.options import AsJson, RecordText, TenantId, one_of
 from storage.cli.terminal import deliver
+from storage.client.files import OpenFile
+from storage.client.recorded import RecordedRead
+from storage.client.regions import ServedRegion
+from storage.client.validate import as_id, as_uuid, check_actor
 from storage.model import Actor, ActorKind, Purpose
+from storage.policy import OPENERS
 
 Output = Annotated[
     Path | None, Option("--output", "-o", metavar="FILE", help="Write it to FILE, mode 0600.")
@@ -24,19 +31,40 @@ def get(
     purpose: Annotated[
         Purpose, Option(metavar="PURPOSE", help=f"Why it is read. {one_of(Purpose)}")
     ],
-    actor: Annotated[str, Option(metavar="ID", help="Who reads it: your own id of it.")],
+    actor: Annotated[
+        str, Option(metavar="ID", help="Who reads it: with --grant, an actor of the roster.")
+    ],
+    grant: Annotated[
+        str | None, Option(metavar="GRANT", help="A person needs one. See: domicile grant")
+    ] = None,
     output: Output = None,
     force: Force = False,
     as_json: AsJson = False,
 ) -> None:
     """Read a record to stdout, or into a file that only you can read.
 
-    With --json it prints the metadata too and, without --output, the body in base64.
+    The read is in the region's log before the content is decrypted. With --json it prints the
+    metadata too and, without --output, the body in base64.
     """
     if output is not None:
         files.check_new(output, force=force)
-    with opened() as store:
-        spec = store.admin.tenants.get(tenant)
-        reader = Actor(actor, ActorKind.CUSTOMER, employer=spec.account, location=spec.residency)
-        with store.tenant(tenant).bind(reader).open(record_id, purpose=purpose) as file:
+    wanted, number = as_id(record_id), None if grant is None else as_uuid(grant, "a grant")
+    with opened_homes() as homes:
+        served, terms = homes.find(tenant)
+        by = _actor(served, terms, actor, purpose)
+        reader = RecordedRead(served, tenant, by, purpose, number).reader(wanted)
+        with OpenFile(reader, tenant, reader.metadata(tenant, wanted)) as file:
             deliver(file, output, force=force, as_json=as_json)
+
+
+def _actor(served: ServedRegion, terms: TenantTerms, actor: str, purpose: Purpose) -> Actor:
+    """Return who reads: the tenant's own service, or what the roster says of an id."""
+    check_actor(actor)
+    home = served.region.region.jurisdiction
+    if ActorKind.CUSTOMER in OPENERS[purpose]:
+        return Actor(actor, ActorKind.CUSTOMER, employer=terms.spec.account, location=home)
+    with served.region.catalog.begin() as connection:
+        entry = roster.entry(connection, actor)
+    if entry is None:  # it is refused, on record
+        return Actor(actor, ActorKind.EMPLOYEE, employer="unknown", location=home)
+    return Actor(actor, entry.kind, employer=entry.employer, location=entry.location)

@@ -6,15 +6,12 @@ from typing import Annotated
 from rich.text import Text
 from typer import Argument, Option
 
-from storage.cli import files
-from storage.cli.commands.get import Force, Output
 from storage.cli.error_handling import end_with_failed, failed_regions
 from storage.cli.opening import chosen_regions, opened, opened_homes
 from storage.cli.options import (
     AsJson,
     Limit,
     OneRegion,
-    RecordText,
     StdinOption,
     TenantId,
     one_of,
@@ -33,10 +30,9 @@ from storage.cli.output import (
     print_page,
     print_value,
 )
-from storage.cli.terminal import deliver
 from storage.client.homes import ask_each
 from storage.client.store import Store
-from storage.model import Actor, ActorKind, DataClass, Hold, HoldSpec, PlacedHold
+from storage.model import DataClass, Hold, HoldSpec, PlacedHold
 from storage.text import format_size, plural
 
 HoldId = Annotated[str, Argument(metavar="HOLD", help="The hold's id.", show_default=False)]
@@ -216,26 +212,6 @@ def records(
         [(str(info.id), format_size(info.size), format_minute(info.written)) for info in found],
         following,
     )
-
-
-def get(
-    hold: HoldId,
-    record_id: RecordText,
-    *,
-    actor: Annotated[str, Option(metavar="ID", help="Your id of the reader, for the audit log.")],
-    output: Output = None,
-    force: Force = False,
-    as_json: AsJson = False,
-) -> None:
-    """Read a record under a hold, for the purpose legal, to stdout or into a file.
-
-    The read is in the audit log before the content is decrypted.
-    """
-    if output is not None:
-        files.check_new(output, force=force)
-    reader = Actor(actor, ActorKind.EMPLOYEE, employer="operator", location="EU")
-    with opened() as store, store.admin.holds.open(hold, record_id, actor=reader) as file:
-        deliver(file, output, force=force, as_json=as_json)
 
 
 def _show_placed(placed: PlacedHold) -> None:

@@ -12,7 +12,7 @@ from storage.cli.output import print_json, print_note, print_text
 from storage.clock import CatalogClock, steady
 from storage.crypto import root
 from storage.dependencies import make_catalog
-from storage.errors import SettingsError, WrongRegion
+from storage.errors import CatalogUnavailable, SettingsError, WrongRegion
 from storage.keys import open_key_service
 from storage.keyservice.address import Address, server_tls
 from storage.keyservice.server import KeyServer, listening
@@ -41,13 +41,18 @@ def serve(as_json: AsJson = False) -> None:
     """Hold the root keys of a region for its services, and check the permits of people.
 
     Settings come from DOMICILE_KEYSERVICE__*. The first SIGTERM or SIGINT ends it after the answers
-    that are being made, the second at once. The log is on stderr.
+    that are being made, the second at once. The log is on stderr. While the catalog does not
+    respond, it opens nothing for people.
     """
     settings, given, region = _given()
     log = make_logger()
     with ExitStack() as stack:
         catalog = make_catalog(region, given.catalog_url.get_secret_value(), _CONNECTIONS)
         stack.callback(catalog.close)
+        try:
+            catalog.check()
+        except CatalogUnavailable as error:  # services need it for no read of their own
+            log.warning("key_service_without_catalog", error=error.code, reason=error.message)
         keys = open_key_service(
             stack,
             given,

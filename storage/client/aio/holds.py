@@ -3,11 +3,10 @@
 from collections.abc import Sequence
 from uuid import UUID
 
-from storage.client.aio.files import AsyncOpenFile
 from storage.client.aio.threads import Threads
 from storage.client.holds import Holds
 from storage.client.validate import Id
-from storage.model import Actor, Hold, HoldSpec, PlacedHold, RecordInfo
+from storage.model import Hold, HoldSpec, PlacedHold, RecordInfo
 
 
 class AsyncHolds:
@@ -49,8 +48,3 @@ class AsyncHolds:
     ) -> Sequence[RecordInfo]:
         """See ``Holds.records``."""
         return await self._threads.call(self._holds.records, hold, after=after, limit=limit)
-
-    async def open(self, hold: UUID | str, id: Id, *, actor: Actor) -> AsyncOpenFile:
-        """See ``Holds.open``."""
-        found = await self._threads.call(self._holds.open, hold, id, actor=actor)
-        return AsyncOpenFile(self._threads, found)

@@ -9,7 +9,9 @@ from tests.mutants.bugs import (
     deletion,
     drains,
     endings,
+    grants,
     holds,
+    keyservice,
     listings,
     notices,
     objections,
@@ -22,6 +24,7 @@ from tests.mutants.bugs import (
     sweeps,
     tlog,
     upgrades,
+    witnesses,
     writes,
 )
 from tests.mutants.bugs.bug import Bug
@@ -38,7 +41,9 @@ BUGS: tuple[Bug, ...] = (
     *deletion.BUGS,
     *drains.BUGS,
     *endings.BUGS,
+    *grants.BUGS,
     *holds.BUGS,
+    *keyservice.BUGS,
     *recovery.BUGS,
     *listings.BUGS,
     *notices.BUGS,
@@ -51,4 +56,5 @@ BUGS: tuple[Bug, ...] = (
     *sweeps.BUGS,
     *tlog.BUGS,
     *upgrades.BUGS,
+    *witnesses.BUGS,
 )

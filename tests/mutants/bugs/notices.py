@@ -173,7 +173,7 @@ BUGS: tuple[Bug, ...] = (
     bug(
         "a command notes the topology that it has",
         "bootstrap.py",
-        "noting=probing",
+        "noting=dependencies.probing",
         "noting=True",
         SEEN,
     ),
@@ -188,8 +188,8 @@ BUGS: tuple[Bug, ...] = (
         "a topology is compared before the catalog",
         "bootstrap.py",
         "            compared = guard_catalog(region, log)\n"
-        "            see_topology(region, noting=probing)\n",
-        "            see_topology(region, noting=probing)\n"
+        "            see_topology(region, noting=dependencies.probing)\n",
+        "            see_topology(region, noting=dependencies.probing)\n"
         "            compared = guard_catalog(region, log)\n",
         SEEN,
     ),

@@ -19,7 +19,7 @@ from storage.dependencies import Dependencies
 from storage.errors import (
     ConfigurationError,
 )
-from storage.settings import RegionSettings, Settings
+from storage.settings import Settings
 from storage.testing import FakeClock
 from storage.testing.harness import memory_directory
 
@@ -29,7 +29,7 @@ HOME = "eu-central-1"
 
 MEANS = Dependencies(clock=lambda _: FakeClock())
 
-ROLES = {"domicile_service", "domicile_worker", "domicile_admin"}
+ROLES = {"domicile_service", "domicile_worker", "domicile_admin", "domicile_keys"}
 
 
 @dataclass(frozen=True)
@@ -93,7 +93,7 @@ def catalog_of(settings: Settings, region: str = HOME) -> Iterator[Connection]:
 def with_urls(settings: Settings, urls: dict[str, str]) -> Settings:
     """Return the settings with other catalogs."""
     changed = {
-        name: RegionSettings(catalog_url=SecretStr(urls[name]), keys_file=given.keys_file)
+        name: given.model_copy(update={"catalog_url": SecretStr(urls[name])})
         for name, given in settings.regions.items()
     }
     return settings.model_copy(update={"regions": changed})

@@ -51,18 +51,26 @@ def lying(answer: Answer, *, hello: bytes = HELLO) -> Iterator[tuple[Address, li
 
 
 def _serve(listener: socket.socket, answer: Answer, hello: bytes, calls: list[str]) -> None:
+    threads = []
     while True:
         try:
             connection, _ = listener.accept()
         except OSError:
-            return
-        with connection, suppress(OSError, ValueError):
-            connection.settimeout(5)
-            while True:
-                size = int.from_bytes(connection.recv(4, socket.MSG_WAITALL))
-                message = json.loads(connection.recv(size, socket.MSG_WAITALL))
-                calls.append(message["call"])
-                reply = hello if message["call"] == "hello" else answer(message)
-                connection.sendall(reply)
-                if not reply:
-                    break
+            break
+        threads.append(Thread(target=_converse, args=(connection, answer, hello, calls)))
+        threads[-1].start()
+    for thread in threads:
+        thread.join()
+
+
+def _converse(connection: socket.socket, answer: Answer, hello: bytes, calls: list[str]) -> None:
+    with connection, suppress(OSError, ValueError):
+        connection.settimeout(5)
+        while True:
+            size = int.from_bytes(connection.recv(4, socket.MSG_WAITALL))
+            message = json.loads(connection.recv(size, socket.MSG_WAITALL))
+            calls.append(message["call"])
+            reply = hello if message["call"] == "hello" else answer(message)
+            connection.sendall(reply)
+            if not reply:
+                break

@@ -7,8 +7,8 @@ from uuid import UUID
 from sqlalchemy import select
 
 from storage.catalog import tables as t
-from storage.model import HoldSpec, PlacedHold, RecordInfo, Scope, ScopeKind
-from tests.support.holds import COUNSEL
+from storage.model import HoldSpec, PlacedHold, Purpose, RecordInfo, Scope, ScopeKind
+from tests.support.holds import held_tenant
 from tests.support.stories.calls import TENANTS, Calls
 from tests.support.stories.cluster import Cluster, Process
 from tests.support.stories.model import STORED, RecordModel
@@ -161,8 +161,8 @@ class Holds(Calls):
         assert number is not None
 
         def read() -> bytes:
-            opened = process.store.admin.holds.open(number, rec.id, actor=COUNSEL)
-            with opened as file:
+            tenant = held_tenant(process.store, self.cluster.settings, number)
+            with tenant.open(rec.id, purpose=Purpose.LEGAL) as file:
                 return file.read_range(0, file.size)
 
         answer = self.ask(process, read)
