@@ -1,6 +1,7 @@
 """What people open: under a grant, with a line in the log before the plaintext."""
 
 from dataclasses import replace
+from uuid import UUID
 
 import pytest
 from sqlalchemy import text
@@ -95,7 +96,7 @@ def test_a_checkpoint_holds_the_line_before_anything_is_fetched(
     domicile.open()  # no key is in memory
     region = home(domicile)
     looking = domicile.store.tenant("acme-eu").bind(INVESTIGATOR, grant=looking.grant)
-    asked, published = [], []
+    asked, published = list[int](), list[UUID]()
     publish = Publisher.publish
 
     def watch(publisher: Publisher, line: object) -> object:
