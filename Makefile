@@ -18,8 +18,9 @@ unexport PYTHONDONTWRITEBYTECODE
 
 .DELETE_ON_ERROR:
 .SUFFIXES:
-.PHONY: help demo test test-servers check deep lint format check-migrations crashpoints wheel check-wheel bench bench-dedicated bench-keyservice simulate \
-  mutants mutation fuzz lateness docs changelog lock venv clean
+.PHONY: help demo test test-servers check deep lint format check-migrations crashpoints wheel \
+  check-wheel bench bench-publish bench-dedicated bench-keyservice simulate mutants mutation fuzz \
+  lateness docs changelog lock venv clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-17s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -86,6 +87,9 @@ check-wheel: wheel ## Install the wheel into an empty environment and run its do
 
 bench: venv ## Measure ingest
 	$(BIN)/python benchmarks/ingest.py $(ARGS)
+
+bench-publish: venv ## Measure how long the log takes; ARGS="--directory DIR": on a real disk
+	$(BIN)/python benchmarks/publish.py $(ARGS)
 
 bench-dedicated: venv ## Measure many dedicated tenants; ARGS="--directory DIR": on a real disk
 	$(BIN)/python benchmarks/dedicated.py $(ARGS)

@@ -102,11 +102,11 @@ def has_work(connection: Connection) -> bool:
     )
 
 
-def covering(connection: Connection, line: UUID) -> SignedRoot | None:
-    """Return the newest published checkpoint if it holds a line."""
-    found = published(connection)
-    number = connection.scalar(select(t.log_line.c.number).where(t.log_line.c.id == line))
-    return found if found is not None and number is not None and number < found.size else None
+def held(connection: Connection, lines: Collection[UUID]) -> frozenset[UUID]:
+    """Return those of the lines that the newest published checkpoint holds."""
+    line, size = t.log_line.c, published_size(connection)
+    query = select(line.id).where(line.id.in_(list(lines)), line.number < size)
+    return frozenset(connection.scalars(query))
 
 
 def add(connection: Connection, new: SignedRoot, now: datetime) -> bool:

@@ -118,6 +118,11 @@ def waiting() -> Select[UUID]:
     return select(c.id).where(c.number.is_(None))
 
 
+def any_waiting(connection: Connection) -> bool:
+    """Return whether there are lines that have no number yet."""
+    return bool(connection.scalar(select(waiting().limit(1).exists())))
+
+
 def restore(connection: Connection, line: LogLine) -> None:
     """Put back a line that a restored catalog lacks, with its number."""
     given = line.id, line.kind, line.at, line.text, line.salt, line.commitment, line.number

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from enum import StrEnum
-from typing import Final, assert_never
+from typing import Final
 from uuid import UUID
 
 from regions.model import Purpose
@@ -170,16 +170,9 @@ def _record(
 
 
 def _in_scope(grant: Grant, record: KeptRecord) -> bool:
-    match grant.scope:
-        case ScopeKind.TENANT:
-            return True
-        case ScopeKind.SUBJECT:
-            return record.subject in grant.sought
-        case ScopeKind.GROUP:
-            return record.group in grant.sought
-        case ScopeKind.RECORD:
-            return record.unique in grant.sought
-        case ScopeKind.ACCOUNT:
-            return False  # a grant is for one tenant
-        case _:
-            assert_never(grant.scope)
+    value = {
+        ScopeKind.SUBJECT: record.subject,
+        ScopeKind.GROUP: record.group,
+        ScopeKind.RECORD: record.unique,
+    }.get(grant.scope)
+    return grant.scope is ScopeKind.TENANT or value in grant.sought

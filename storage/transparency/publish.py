@@ -1,6 +1,7 @@
 """Publishing: who must not act before a line is in a checkpoint waits here for one."""
 
 import threading
+from concurrent.futures import Future
 from datetime import timedelta
 from uuid import UUID
 
@@ -10,7 +11,7 @@ from storage.errors import Unavailable, WitnessesMissing
 from storage.ledger.fence import Sleep
 from storage.region import OpenRegion
 from storage.transparency.cosigning import cosign, missing
-from storage.transparency.sequencer import Sealed, Sequencer
+from storage.transparency.sequencer import Sequencer
 
 _PAUSE = 0.02
 """Seconds between two looks at what another process does."""
@@ -24,9 +25,10 @@ class Publisher:
         self._region = region
         self._sleep = sleep
         self._sequencer = Sequencer(region)
-        self._turn = threading.Lock()
-        self._last: Sealed | None = None
         self._witnessed = 0
+        self._wanted: dict[Future[SignedRoot], UUID] = {}
+        self._changed = threading.Condition()
+        self._leading = False  # one caller seals for all
 
     def publish(self, line: UUID) -> SignedRoot:
         """Return a published checkpoint that holds a line, which was committed before.
@@ -35,37 +37,66 @@ class Publisher:
         in time, if too few backends take it, or (WitnessesMissing) if a witness does not cosign:
         then do not do what the line is about.
         """
-        seconds = self._region.limits.wait
-        until = self._region.clock.now() + timedelta(seconds=seconds)
-        while self._region.clock.now() <= until and self._turn.acquire(timeout=seconds):
-            try:
-                found = self._covering(line)
-                if found is not None:
-                    self._witness(found)
-            finally:
-                self._turn.release()
-            if found is not None:
-                return found
-            self._sleep(_PAUSE)
+        clock, seconds = self._region.clock, self._region.limits.wait
+        until = clock.now() + timedelta(seconds=seconds)
+        answer = Future[SignedRoot]()
+        with self._changed:
+            self._wanted[answer] = line
+        try:
+            while clock.now() <= until:
+                self._lead_or_wait(answer, seconds)
+                if answer.done():
+                    return answer.result()
+                self._sleep(_PAUSE)
+        finally:
+            with self._changed:
+                del self._wanted[answer]
         raise Unavailable(
             "The line about it could not be put into the log in time.",
             advice="Nothing was opened. Try again.",
         )
 
-    def seal(self) -> bool:
-        """Put lines that wait into a checkpoint. False: there are none, or another process does."""
-        with self._turn:
-            return self._seal() is not None
+    def _lead_or_wait(self, answer: Future[SignedRoot], seconds: float) -> None:
+        """Wait until another caller has answered this one; if none seals, seal for all."""
+        with self._changed:
+            self._changed.wait_for(lambda: answer.done() or not self._leading, timeout=seconds)
+            if answer.done() or self._leading:
+                return
+            self._leading = True
+        try:
+            self._answer_all()
+        finally:
+            with self._changed:
+                self._leading = False
+                self._changed.notify_all()
 
-    def _covering(self, line: UUID) -> SignedRoot | None:
-        """Return a checkpoint that holds a line, after sealing a batch if need be."""
-        if self._last is not None and line in self._last.lines:
-            return self._last.root
-        sealed = self._seal()
-        if sealed is not None and line in sealed.lines:
-            return sealed.root
+    def _answer_all(self) -> None:
+        """Seal a batch, and answer the callers whose lines are published."""
+        sealed = self._sequencer.seal()
+        with self._changed:
+            wanted = {each: line for each, line in self._wanted.items() if not each.done()}
+        lines = frozenset(wanted.values())
+        if sealed is not None and lines <= sealed.lines:
+            root: SignedRoot | None = sealed.root
+            held = sealed.lines
+        else:
+            root, held = self._published(lines)
+        answered = [answer for answer, line in wanted.items() if line in held]
+        if root is None or not answered:
+            return
+        try:
+            self._witness(root)
+        except Unavailable as error:
+            for answer in answered:
+                answer.set_exception(error)
+        else:
+            for answer in answered:
+                answer.set_result(root)
+
+    def _published(self, lines: frozenset[UUID]) -> tuple[SignedRoot | None, frozenset[UUID]]:
+        """Return the newest checkpoint, and which of the lines it holds."""
         with self._region.catalog.begin() as connection:
-            return checkpoints.covering(connection, line)
+            return checkpoints.published(connection), checkpoints.held(connection, lines)
 
     def _witness(self, root: SignedRoot) -> None:
         """Have it cosigned by those witnesses without whom it does not count."""
@@ -75,8 +106,3 @@ class Publisher:
             if failed:
                 raise WitnessesMissing({name: error.code for name, error in failed.items()})
             self._witnessed = root.size
-
-    def _seal(self) -> Sealed | None:
-        sealed = self._sequencer.seal()
-        self._last = sealed or self._last
-        return sealed

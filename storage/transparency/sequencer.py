@@ -13,32 +13,34 @@ import hashlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from uuid import UUID
 
 from sqlalchemy import Connection
 
-from storage.catalog import checkpoints, log
+from storage.catalog import checkpoints, log, stages
 from storage.catalog.checkpoints import Range, SignedRoot
 from storage.catalog.kinds import ObjectKind
 from storage.crypto.log import seal_openings
 from storage.errors import Abandoned, NoOpenBackend
-from storage.model import LogLine
+from storage.model import LineKind, LogLine
 from storage.objects.places import shared
 from storage.objects.transfer import Sent, healthy_backends
 from storage.objects.write import Contents, Done, Write, announce, announce_all, commit_all
+from storage.policy import Stage
 from storage.region import OpenRegion
 from storage.tlog.checkpoints import Checkpoint, sign_checkpoint
 from storage.tlog.commitments import Opening
 from storage.tlog.tree import Edge, append, read_edge
-from storage.transparency.origin import origin
+from storage.transparency.origin import origin, signer_of, verifier
 from storage.transparency.packing import pack
 from storage.transparency.reading import reader
 
 BATCH = 1000
 """How many lines a batch has at most."""
 
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _LEASE = 3  # PUT timeouts: two that follow each other, and the transactions around them
 
 
@@ -111,7 +113,11 @@ class Sequencer:
             return None
         before = checkpoints.newest(connection)
         if before is not None and checkpoints.published_size(connection) < before.size:
+            if stages.latest(connection) is Stage.RETIRING:  # then the log was purged
+                checkpoints.end_lease(connection, self._holder)
+                return None
             return _Signed(before, (), self._announce_note(connection, before, send_to))
+        self._note_key(connection, before, now)
         log.number(connection, BATCH)
         lines = log.numbered(connection, before.size if before is not None else 0)
         if not lines:
@@ -125,6 +131,19 @@ class Sequencer:
             send_to=send_to,
         )
         return _Batch(before, lines, tiles, texts)
+
+    def _note_key(self, connection: Connection, before: SignedRoot | None, now: datetime) -> None:
+        """Let the log say who signs from here on, if that is another key than before."""
+        own = verifier(self._region.name, self._region.log_keys[0])
+        if before is not None and signer_of(before.note) == own.key_id:
+            return
+        if not log.any_waiting(connection):
+            return
+        event = UUID(bytes=hashlib.sha256(own.public).digest()[:16])
+        line = log.line_of(event, LineKind.KEY_ROTATION, _EPOCH)
+        facts: log.Facts = {"section": "signing", "verifier_key": str(own)}
+        entropy = self._region.entropy
+        log.append(connection, LineKind.KEY_ROTATION, facts, now, entropy, line=line)
 
     def _sign(self, batch: _Batch, send_to: Sequence[str]) -> _Signed:
         """Store tiles and texts of a batch; note the signed root."""

@@ -12,6 +12,10 @@ from sqlalchemy import exists, select
 from storage.catalog import tables as t
 from storage.evidence.receipts import verify
 from storage.model import CopyState, ErasureState
+from storage.tlog.verification import CHECKPOINT, verify_log
+from storage.transparency.files import published
+from storage.transparency.origin import trust
+from storage.transparency.reading import reader
 from tests.crashpoints.facts import Fact, Request
 from tests.crashpoints.ground import HOME
 from tests.crashpoints.stage import Actor, Stage
@@ -31,6 +35,7 @@ def at_any_moment(stage: Stage, actor: Actor) -> None:
     learn_of_erasures(stage)
     learn_of_holds(stage)
     learn_samples(stage)
+    _log_only_grows(stage, actor)
     _held_is_kept(stage, actor)
     for fact in stage.facts:
         _read(stage, actor, fact)
@@ -91,6 +96,22 @@ def learn_of_holds(stage: Stage) -> None:
         if new:
             holding.id = new.pop(0)
             stage.in_force(holding)
+
+
+def _log_only_grows(stage: Stage, actor: Actor) -> None:
+    """Require that the log continues what anybody was shown of it, and show it again."""
+    region = homes_of(actor.store).served(HOME).region
+    shown = published(region)
+    if shown is None:
+        assert stage.checkpoint is None, "the log is gone"
+        return
+    read = reader(region)
+
+    def file(path: str) -> bytes:
+        return shown.note if path == CHECKPOINT else read(path)
+
+    opened = verify_log(file, trust(region), old=stage.checkpoint, minimum=shown.minimum)
+    stage.checkpoint = opened.checkpoint
 
 
 def _held_is_kept(stage: Stage, actor: Actor) -> None:

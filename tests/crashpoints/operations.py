@@ -356,6 +356,20 @@ def scrub(stage: Stage, other: Actor) -> Act:
 
 
 @operation
+def log_publish(stage: Stage, other: Actor) -> Act:
+    """Put lines into checkpoints, twice, and purge what the second one replaced."""
+    other.duty("seal")
+
+    def act(actor: Actor) -> None:
+        for name in ("ann", "ben"):
+            actor.erase(Scope.subject(name))
+            actor.duty("seal")
+        actor.duty("prune_log", "purge")
+
+    return act
+
+
+@operation
 def settle(stage: Stage, other: Actor) -> Act:
     """Resolve a ledger entry whose writer is dead."""
     some_records(stage, other)

@@ -33,6 +33,7 @@ from storage.model import (
 from storage.objects.recognition import strangers
 from storage.region import Limits
 from storage.testing import SERVICE, FakeClock, FakeProcessor
+from storage.tlog.checkpoints import Checkpoint
 from storage.workers.loop import Duty, Worker, duties
 from tests.crashpoints.effects import (
     Crash,
@@ -225,10 +226,11 @@ class Stage(Cluster):
         self.requests: list[Request] = []
         self.holdings: list[Holding] = []
         self.processors: dict[str, FakeProcessor] = {}
+        self.promises: list[Callable[[], None]] = []  # what must hold from now on
         self.screens = False  # it has a machine that screens
         self.flagged: dict[RecordId, tuple[Flag, ...]] = {}  # as a screening returned it
-        self.promises: list[Callable[[], None]] = []  # what must hold from now on
         self.restored = False  # its catalog was restored and not recovered
+        self.checkpoint: Checkpoint | None = None  # the newest that anybody was shown
         self.stack = ExitStack()
         self.tapes: list[Tape] = []
         super().__init__(ground.settings, threads=False, processes=0)

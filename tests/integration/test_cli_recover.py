@@ -60,6 +60,7 @@ def test_from_a_restore_to_service(domicile: Domicile, command: CliRunner) -> No
         "unreadable": 0,
         "missing": 0,
         "unavailable": [],
+        "lines": 0,
         "reattached": 0,
         "lost_records": 0,
         "lost": [],

@@ -9,6 +9,7 @@ import pytest
 from sqlalchemy import text
 
 from storage.catalog import grants, kept, records
+from storage.cli.examine import regions
 from storage.crypto.record import associated, open_body
 from storage.errors import (
     CatalogForbidden,
@@ -32,6 +33,7 @@ from storage.model import (
     StaffPermit,
 )
 from storage.policy import AccessReason, PermitReason
+from storage.settings import topology_of
 from storage.testing import INVESTIGATOR, Domicile
 from tests.support.actions import work
 from tests.support.catalogs.databases import as_role, opened
@@ -94,6 +96,21 @@ class TestAsAService:
             new = t.put_file([b"new"]).id
             assert t.get(new, purpose=SERVE).body == b"new"
             domicile.stack.close()
+
+    def test_is_examined_by_doctor(self, away: Apart, domicile: Domicile) -> None:
+        """It says where the root keys are, and that nobody answers there."""
+
+        def found() -> dict[str, str]:
+            topology = topology_of(domicile.settings)
+            listed = regions(domicile.settings, topology)
+            return {one.check: one.state for one in listed if one.check in ("keys", "key service")}
+
+        down = found()
+        with away.serving():
+            up = found()
+
+        assert down == {"keys": "ok", "key service": "fail"}
+        assert up == {"keys": "ok", "key service": "ok"}
 
     def test_is_refused_with_root_keys_of_its_own(self, domicile: Domicile) -> None:
         """Root keys on the machine of the service would make the key service an ornament."""

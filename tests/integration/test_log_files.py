@@ -1,6 +1,7 @@
 """What others get of a log: proofs, files, cosignatures; and what is forgotten of it."""
 
 import json
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -8,14 +9,16 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import Engine, event, select
 
 from regions.witnesses import WitnessSpec
 from storage.catalog import tables as t
+from storage.crypto.root import rotate
 from storage.errors import InvalidRequest, NotFound, Unavailable, WitnessesMissing
 from storage.logs import make_logger
+from storage.model import DataClass, Purpose
 from storage.region import OpenRegion
-from storage.testing import Domicile
+from storage.testing import SERVICE, Domicile
 from storage.tlog.checkpoints import Checkpoint, open_checkpoint
 from storage.tlog.commitments import Opening
 from storage.tlog.proofs import Proof, verify_proof
@@ -32,6 +35,19 @@ from tests.support.cli_harness import CommandLine
 from tests.support.inspect.stored import HOME, home
 from tests.support.transparency import export, note_lines, publisher, verified
 from tests.support.witnesses.server import Witness, serving
+
+
+@contextmanager
+def listening(engine: Engine, statements: list[str]) -> Iterator[None]:
+    """Collect the statements of an engine."""
+
+    def note(_c: object, _k: object, statement: str, *_more: object) -> None:
+        statements.append(statement)
+
+    event.listen(engine, "before_cursor_execute", note)
+    yield
+    event.remove(engine, "before_cursor_execute", note)
+
 
 YEARS = 1500  # days after which the shipped topology forgets
 
@@ -191,3 +207,35 @@ def test_a_witness_that_is_not_required_delays_nobody(domicile: Domicile) -> Non
         now = published(region)
         assert now is not None
         assert witness.seen[f"domicile/{HOME}"][0] == now.root.size
+
+
+def test_the_log_says_when_its_key_changes(domicile: Domicile, tmp_path: Path) -> None:
+    """Whoever has both keys verifies it across the change; the new key alone signs from there."""
+    region = home(domicile)
+    publisher(domicile).publish(*note_lines(region))
+    old = verified(region, tmp_path / "old")
+    rotate(domicile.settings.regions[HOME].keys_file, os.urandom, region=HOME, section="signing")
+    domicile.open()
+    region = home(domicile)
+    publisher(domicile).publish(*note_lines(region))
+
+    new, former = domicile.store.admin.log.keys(HOME)
+    assert verified(region, tmp_path / "new", old)[1] > old[1]
+    told = [
+        json.loads(line.text or "").get("verifier_key")
+        for line in domicile.store.admin.log.lines(HOME, kind="key_rotation")
+    ]
+    assert [key for key in told if key] == [former, new]
+
+
+def test_what_customers_do_never_touches_the_log(domicile: Domicile) -> None:
+    """A put and a get cost them not one statement for it."""
+    t = domicile.tenant().bind(SERVICE)
+    t.put(DataClass.PROMPT, b"warm")
+    statements = list[str]()
+    engine = home(domicile).catalog.engine
+    with listening(engine, statements):
+        kept = t.put(DataClass.PROMPT, b"mine", subject="u").id
+        assert t.get(kept, purpose=Purpose.SERVE).body == b"mine"
+    assert statements
+    assert not [text for text in statements if "log_" in text or "checkpoint" in text]

@@ -113,7 +113,7 @@ def test_a_text_that_the_owner_of_the_database_changes_opens_nothing(domicile: D
     with region.catalog.begin() as connection:
         connection.execute(text("SET LOCAL session_replication_role = replica"))
         said = Opening(*_row(region, 1))
-        change = "UPDATE log_line SET text = replace(text, 'number', 'Number') WHERE number = 1"
+        change = "UPDATE log_line SET text = text || ' ' WHERE number = 1"
         connection.execute(text(change))
     trust = Trust((verifier(region.name, region.log_keys[0]),))
     proof = prove(reader(region), root.note.encode(), 1)

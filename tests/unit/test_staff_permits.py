@@ -106,6 +106,7 @@ OPENS: dict[str, Case] = {
     "held, for legal": legal(held=True),
     "erased, expired and held, for legal": legal(fenced=True, day=date(2026, 3, 1), held=True),
     "under a hold in its own day": legal(),
+    "of another subject, under the hold": legal(subject=b"s"),
 }
 
 REFUSED: dict[str, tuple[Case, Reason]] = {
@@ -140,6 +141,14 @@ REFUSED: dict[str, tuple[Case, Reason]] = {
     ),
     "approved by a stranger": (Case(signatures={}), R.APPROVER_NOT_PINNED),
     "a key of the user is pinned": (Case(signatures={ACTOR.id: True}), R.APPROVER_NOT_PINNED),
+    "revoked, and approved by the user": (
+        Case(grant=replace(signed(unsigned(), OTHER, ACTOR.id), revoked=NOW)),
+        A.GRANT_REVOKED,
+    ),
+    "a wrong signature, and a stranger's": (
+        Case(grant=signed(signed(unsigned()), OTHER, "otto"), signatures={APPROVER: False}),
+        R.SIGNATURE_INVALID,
+    ),
     "a wrong signature": (Case(signatures={APPROVER: False}), R.SIGNATURE_INVALID),
     "not in the roster": (Case(entry=None), A.UNKNOWN_ACTOR),
     "elsewhere than the roster says": (Case(entry=replace(ENTRY, location="US")), A.ACTOR_DIFFERS),
