@@ -19,7 +19,7 @@ unexport PYTHONDONTWRITEBYTECODE
 .DELETE_ON_ERROR:
 .SUFFIXES:
 .PHONY: help demo test test-servers check deep lint format check-migrations crashpoints wheel \
-  check-wheel bench bench-publish bench-dedicated bench-keyservice simulate mutants mutation fuzz \
+  check-wheel bench bench-publish bench-dedicated bench-keyservice bench-people simulate mutants mutation fuzz \
   lateness docs changelog lock venv clean
 
 help: ## List the targets
@@ -85,8 +85,12 @@ check-wheel: wheel ## Install the wheel into an empty environment and run its do
 	cd build/empty && env -i HOME="$$PWD" DOMICILE_HOME="$$PWD/home" PYTHONPATH="$$PWD" \
 	  PATH=/usr/sbin:/usr/bin:/sbin:/bin ../venv/bin/domicile doctor
 
-bench: venv ## Measure ingest
+bench: venv ## Measure ingest, and what the rules about people cost it
 	$(BIN)/python benchmarks/ingest.py $(ARGS)
+	$(if $(ARGS),,$(BIN)/python benchmarks/people.py)
+
+bench-people: venv ## The second alone; ARGS="--directory DIR": on a real disk
+	$(BIN)/python benchmarks/people.py $(ARGS)
 
 bench-publish: venv ## Measure how long the log takes; ARGS="--directory DIR": on a real disk
 	$(BIN)/python benchmarks/publish.py $(ARGS)
