@@ -19,7 +19,7 @@ unexport PYTHONDONTWRITEBYTECODE
 .DELETE_ON_ERROR:
 .SUFFIXES:
 .PHONY: help demo test test-servers check deep lint format check-migrations crashpoints wheel \
-  check-wheel bench bench-publish bench-dedicated bench-keyservice simulate mutants mutation fuzz \
+  check-wheel bench bench-publish bench-dedicated bench-keyservice bench-screening simulate mutants mutation fuzz \
   lateness docs changelog lock venv clean
 
 help: ## List the targets
@@ -93,6 +93,9 @@ bench-publish: venv ## Measure how long the log takes; ARGS="--directory DIR": o
 
 bench-dedicated: venv ## Measure many dedicated tenants; ARGS="--directory DIR": on a real disk
 	$(BIN)/python benchmarks/dedicated.py $(ARGS)
+
+bench-screening: venv ## Measure screening beside reads; ARGS="--directory DIR": on a real disk
+	$(BIN)/python benchmarks/screening.py $(ARGS)
 
 bench-keyservice: venv ## Measure a key service against root keys in the process
 	$(BIN)/python -m benchmarks.keyservice $(ARGS)
