@@ -98,6 +98,9 @@ bench-publish: venv ## Measure how long the log takes; ARGS="--directory DIR": o
 bench-dedicated: venv ## Measure many dedicated tenants; ARGS="--directory DIR": on a real disk
 	$(BIN)/python benchmarks/dedicated.py $(ARGS)
 
+bench-screening: venv ## Measure screening beside reads; ARGS="--directory DIR": on a real disk
+	$(BIN)/python benchmarks/screening.py $(ARGS)
+
 bench-keyservice: venv ## Measure a key service against root keys in the process
 	$(BIN)/python -m benchmarks.keyservice $(ARGS)
 
