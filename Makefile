@@ -19,7 +19,8 @@ unexport PYTHONDONTWRITEBYTECODE
 .DELETE_ON_ERROR:
 .SUFFIXES:
 .PHONY: help demo test test-servers check deep lint format check-migrations crashpoints wheel \
-  check-wheel bench bench-publish bench-dedicated bench-keyservice bench-people simulate mutants mutation fuzz \
+  check-wheel bench bench-publish bench-dedicated bench-keyservice bench-people bench-screening \
+  simulate mutants mutation fuzz \
   lateness docs changelog lock venv clean
 
 help: ## List the targets

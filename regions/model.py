@@ -206,7 +206,7 @@ class Keeping(Model):
 
 
 class JurisdictionRule(Model):
-    """How long evidence is kept in a jurisdiction.
+    """How long evidence is kept in a jurisdiction, and whether the GDPR is its law.
 
     ``receipts``: complete erasures, with their receipts. ``holds``: released holds, with the reads
     of what they preserved. ``log``: what the lines of the log say (None: as long as holds).
@@ -215,6 +215,7 @@ class JurisdictionRule(Model):
     name: Jurisdiction
     receipts: Keeping
     holds: Keeping
+    gdpr: bool = False
     log: Keeping | None = None
 
 

@@ -6,7 +6,7 @@ read the stored form.
 
 import json
 from datetime import date, datetime, timedelta
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
@@ -16,6 +16,15 @@ from storage.errors import Corrupt
 from storage.model import Reason, ScopeKind, in_utc
 
 _Moment = Annotated[AwareDatetime, AfterValidator(in_utc)]
+
+
+def _absent(value: object) -> bool:
+    return value is None or value == ()
+
+
+def _newer() -> Any:  # noqa: ANN401 - as Field
+    """Return a field that entries of older versions lack. Not stored if there is nothing in it."""
+    return Field(default=None, exclude_if=_absent)
 
 
 class _Stored(BaseModel):
@@ -46,16 +55,28 @@ class NewErasure(_Stored):
     until: _Moment
 
 
+class StoredCarveOut(_Stored):
+    """What a hold does not keep. See ``CarveOut``."""
+
+    tenants: tuple[str, ...]
+    accounts: tuple[str, ...]
+    classes: tuple[DataClass, ...]
+    minted_from: _Moment | None
+    minted_to: _Moment | None
+
+
 class NewHold(_Stored):
     """A legal hold, with the values that it matches: pseudonyms, or the unique part of an id.
 
     ``sealed_name``: the name of its subject or group, set if the hold covers what is stored later.
-    ``cutoff``: the last minting that it covers otherwise.
+    ``cutoff``: the last minting that it covers otherwise. ``sponsor`` and ``placed_login``: the
+    person who placed it, if one did, and the login.
     """
 
     kind: Literal["hold"] = "hold"
     id: UUID
-    tenant: str
+    tenant: str | None  # None: it is about the account, or the whole region
+    account: str | None = _newer()
     scope: ScopeKind
     match_values: tuple[bytes, ...] = Field(alias="sought", repr=False)
     sealed_name: bytes | None = Field(repr=False)
@@ -68,16 +89,68 @@ class NewHold(_Stored):
     issuer: str = Field(repr=False)
     placed: _Moment
     review: date
+    authority_jurisdiction: str | None = _newer()
+    document: str | None = _newer()
+    sponsor: str | None = _newer()
+    placed_login: str | None = _newer()
+    exclude: tuple[StoredCarveOut, ...] = Field(default=(), exclude_if=_absent)
+
+
+class HoldConfirmation(_Stored):
+    """A person of the roster stands for the hold of that id, or confirms it as the second one."""
+
+    kind: Literal["confirmation"] = "confirmation"
+    id: UUID
+    tenant: str | None
+    by: str
+    at: _Moment
+
+
+class Approved(_Stored):
+    """A change of a hold: its id, who requested it when, and who approved it."""
+
+    id: UUID
+    requested: _Moment
+    requested_by: str
+    approved_by: str
 
 
 class HoldRelease(_Stored):
-    """The release of the hold of that id."""
+    """The release of the hold of that id. ``change``: who requested and who approved it."""
 
     kind: Literal["release"] = "release"
     id: UUID
-    tenant: str
+    tenant: str | None
     why: str = Field(repr=False)
     at: _Moment
+    change: Approved | None = _newer()
+
+
+class HoldNarrowing(_Stored):
+    """What the hold of that id does not keep any more."""
+
+    kind: Literal["narrowing"] = "narrowing"
+    id: UUID
+    tenant: str | None
+    why: str = Field(repr=False)
+    carve_outs: tuple[StoredCarveOut, ...]
+    at: _Moment
+    change: Approved
+
+
+class HoldDecision(_Stored):
+    """Whether what is under the hold of that id, which a foreign authority demands, may be read.
+
+    ``document``: SHA-256 of the legal opinion.
+    """
+
+    kind: Literal["decision"] = "decision"
+    id: UUID
+    tenant: str | None
+    permitted: bool
+    document: str
+    at: _Moment
+    change: Approved
 
 
 class NewCopy(_Stored):
@@ -104,9 +177,13 @@ class NewCopy(_Stored):
     lead: timedelta
 
 
-Event = NewErasure | NewHold | HoldRelease | NewCopy
+HoldEvent = NewHold | HoldConfirmation | HoldNarrowing | HoldDecision | HoldRelease
+Event = NewErasure | HoldEvent | NewCopy
 
-_REPLAY_ORDER = ("hold", "release", "copy", "erasure")
+_REPLAY_ORDER = (
+    *("hold", "confirmation", "narrowing", "decision", "release"),
+    *("copy", "erasure"),
+)
 
 
 class Entry(_Stored):

@@ -1,7 +1,7 @@
 """Keep what classifiers say of a record in its row.
 
 Revision: 0022
-Follows: 0020
+Follows: 0021
 """
 
 from collections.abc import Sequence
@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from alembic import op
 
 revision: str = "0022"
-down_revision: str | None = "0020"
+down_revision: str | None = "0021"
 branch_labels: str | Sequence[str] | None = None
 depends_on: str | Sequence[str] | None = None
 

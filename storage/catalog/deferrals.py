@@ -3,7 +3,7 @@
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, exists, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from storage.catalog import deletions, hold_predicate, holds
@@ -57,11 +57,22 @@ def defer(connection: Connection, erasure: UUID, kept_by: dict[UUID, int], now: 
     connection.execute(update(t.erasure).where(f.id == erasure).values(state=ErasureState.DEFERRED))
 
 
-def resume(connection: Connection, tenant: str, now: datetime) -> list[UUID]:
-    """Have deferred erasures of a tenant planned again. Another hold may defer them again."""
+def resume(
+    connection: Connection, tenant: str | None, since: datetime, now: datetime, limit: int
+) -> list[UUID]:
+    """Have a batch of deferred erasures planned again. Another hold may defer them again.
+
+    ``tenant``: only those of that tenant. ``since``: those that were deferred by then, which leaves
+    out what another worker has just deferred again.
+    """
+    open_since = exists().where(e.erasure_id == f.id, e.until.is_(None), e.since <= since)
+    some = select(f.id).where(f.state == ErasureState.DEFERRED, open_since)
+    if tenant is not None:
+        some = some.where(f.tenant == tenant)
+    batch = some.order_by(f.requested, f.id).limit(limit).with_for_update()
     waiting = connection.scalars(
         update(t.erasure)
-        .where(f.tenant == tenant, f.state == ErasureState.DEFERRED)
+        .where(f.id.in_(batch.scalar_subquery()))
         .values(state=ErasureState.FENCED)
         .returning(f.id)
     ).all()

@@ -1,6 +1,7 @@
 """Rows that are deleted: what an erasure covers, and what a released hold no longer keeps."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import date, datetime
 from uuid import UUID
 
@@ -20,6 +21,7 @@ from sqlalchemy import (
 
 from storage.catalog import hold_predicate
 from storage.catalog import tables as t
+from storage.catalog.holds import Passed
 from storage.catalog.records import Columns, fenced
 from storage.model import ScopeKind
 from storage.policy import may_destroy
@@ -70,30 +72,50 @@ def delete_scope(
     return deleted
 
 
-def delete_released(
-    connection: Connection, tenant: str, now: datetime, limit: int
-) -> list[tuple[UUID, UUID]]:
-    """Delete a batch of rows of ``held`` that no hold covers; return object and key of each.
+@dataclass(frozen=True, slots=True)
+class Released:
+    """A batch of ``held`` that was looked through.
 
-    Rows that an erasure covers are left to it, because it must know where their bytes are. The
-    caller shares the lock of the holds.
+    ``gone``: object and key of each row that was deleted. ``last``: the last row that was looked
+    at; None: there are no more.
     """
-    c, held = t.held.c, hold_predicate.held(t.held)
-    names = []
+
+    gone: list[tuple[UUID, UUID]]
+    last: Passed | None
+
+
+def delete_released(
+    connection: Connection, tenant: str | None, after: Passed | None, now: datetime, limit: int
+) -> Released:
+    """Look through a batch of ``held`` after a row, and delete the rows that no hold covers.
+
+    ``tenant``: only rows of that tenant. Rows that an erasure covers are left to it, because it
+    must know where their bytes are. The caller shares the lock of the holds.
+    """
+    c = t.held.c
+    place = (c.tenant, c.minted, c.uid, c.expiry_day)
+    some = select(*place).order_by(*place).limit(limit)
+    if tenant is not None:
+        some = some.where(c.tenant == tenant)
+    if after is not None:
+        given = zip(after, place, strict=True)
+        some = some.where(tuple_(*place) > tuple_(*(literal(x, c.type) for x, c in given)))
+    seen = [tuple(row) for row in connection.execute(some)]
+    names = [(row[3], row[0], row[2]) for row in seen]
+    key, held = tuple_(c.expiry_day, c.tenant, c.uid), hold_predicate.held(t.held)
+    found = []
     for row in connection.execute(
-        select(c.expiry_day, c.uid, held.label("held"))
-        .where(c.tenant == tenant, ~held, ~fenced(t.held))
-        .limit(limit)
+        select(c.expiry_day, c.tenant, c.uid, held.label("held"))
+        .where(key.in_(names), ~held, ~fenced(t.held))
         .with_for_update()
     ):
         may_destroy(what="record", state="released", held=row.held, now=now).demand()
-        names.append((row.expiry_day, row.uid))
+        found.append((row.expiry_day, row.tenant, row.uid))
     rows = connection.execute(
-        t.held.delete()
-        .where(c.tenant == tenant, tuple_(c.expiry_day, c.uid).in_(names))
-        .returning(c.object_id, c.key_id)
+        t.held.delete().where(key.in_(found)).returning(c.object_id, c.key_id)
     )
-    return [(x[0], x[1]) for x in rows]
+    last = seen[-1] if len(seen) == limit else None
+    return Released([(x[0], x[1]) for x in rows], last)
 
 
 def _in_scope(c: Columns, scope: ScopeKind, match_values: Sequence[bytes]) -> ColumnElement[bool]:

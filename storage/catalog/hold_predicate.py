@@ -1,7 +1,8 @@
 """What holds cover: SQL over the rows of ``record``, ``file`` and ``held``.
 
-A hold is a predicate, so placing one writes no row per record. Ask in a statement after
-``holds.share``: the answer then stays true until the commit.
+A hold is a predicate, so placing one writes no row per record; what it does not keep, its
+carve-outs, is a predicate too. Ask in a statement after ``holds.share``: the answer then stays true
+until the commit.
 """
 
 from collections.abc import Mapping
@@ -35,9 +36,10 @@ from storage.catalog import tables as t
 from storage.catalog.kinds import ObjectKind
 from storage.model import ScopeKind
 
-d, h = t.day.c, t.hold.c
+d, h, x = t.day.c, t.hold.c, t.hold_carve_out.c
 
-_SCOPES = (ScopeKind.TENANT, ScopeKind.SUBJECT, ScopeKind.GROUP, ScopeKind.RECORD)
+_OF_TENANT = (ScopeKind.TENANT, ScopeKind.SUBJECT, ScopeKind.GROUP, ScopeKind.RECORD)
+_WIDE = (ScopeKind.ACCOUNT, ScopeKind.REGION)
 _LATER_THAN_ALL = 2**62
 
 
@@ -48,7 +50,8 @@ def held(table: Table, *where: ColumnElement[bool]) -> ColumnElement[bool]:
         covers = and_(h.released.is_(None), _matches(table, scope), _placed_in_time(table), *where)
         return exists().where(covers).correlate(table)
 
-    return and_(_any_in_force(), or_(*(some(scope) for scope in _SCOPES)))
+    wide = and_(_any_wide(), or_(*(some(scope) for scope in _WIDE)))
+    return and_(_any_in_force(), or_(*(some(scope) for scope in _OF_TENANT), wide))
 
 
 def covered(
@@ -62,7 +65,8 @@ def covered(
     ``where`` narrows it. Not ``placed_in_time``: rows for which the hold was placed too late.
     """
     time = _placed_in_time(table) if placed_in_time else ~_placed_in_time(table)
-    joined = (and_(h.released.is_(None), _matches(table, scope), time, *where) for scope in _SCOPES)
+    scopes = (*_OF_TENANT, *_WIDE)
+    joined = (and_(h.released.is_(None), _matches(table, scope), time, *where) for scope in scopes)
     return union_all(*(select(column).select_from(t.hold).join(table, on) for on in joined))
 
 
@@ -129,6 +133,13 @@ def _any_in_force() -> ColumnElement[bool]:
 
 
 @cache
+def _any_wide() -> ColumnElement[bool]:
+    """SQL: the same for holds on more than one tenant."""
+    other = t.hold.alias("any_wide_hold")
+    return exists().where(other.c.released.is_(None), other.c.tenant.is_(None))
+
+
+@cache
 def _matches(table: Table, scope: ScopeKind) -> ColumnElement[bool]:
     """SQL: whether a hold of that scope matches the row. One index probe per scope."""
     c = table.c
@@ -137,15 +148,51 @@ def _matches(table: Table, scope: ScopeKind) -> ColumnElement[bool]:
         ScopeKind.SUBJECT: c.subject == any_(h.match_values),
         ScopeKind.GROUP: c.grp == any_(h.match_values),
         ScopeKind.RECORD: c.uid == any_(h.match_values),
+        ScopeKind.ACCOUNT: in_account(c.tenant),
+        ScopeKind.REGION: true(),
     }
     return and_(
-        h.tenant == c.tenant,
+        h.tenant.is_(None) if scope in _WIDE else h.tenant == c.tenant,
         h.scope == scope.value,
         by[scope],
         or_(h.classes.is_(None), c.data_class == any_(h.classes)),
         or_(h.minted_from.is_(None), c.minted >= h.minted_from),
         or_(h.minted_to.is_(None), c.minted < h.minted_to),
         or_(h.cutoff.is_(None), c.minted <= h.cutoff),
+        ~_carved_out(table),
+    )
+
+
+def in_account(tenant: ColumnElement[Any]) -> ColumnElement[bool]:
+    """SQL: whether the hold is on the account of a tenant.
+
+    A restored catalog may lack a tenant of which something is held. Nobody knows its account then,
+    so each hold on an account covers it.
+    """
+    other = t.tenant.c
+    elsewhere = exists().where(other.id == tenant, other.account != h.account)
+    return ~elsewhere.correlate_except(t.tenant)
+
+
+@cache
+def _carved_out(table: Table) -> ColumnElement[bool]:
+    """SQL: whether the hold does not keep the row, though it matches it."""
+    c, of = table.c, t.tenant.c
+    account = exists().where(of.id == c.tenant, of.account == any_(x.accounts))
+    return (
+        exists()
+        .where(
+            x.hold_id == h.id,
+            or_(
+                and_(x.tenants.is_(None), x.accounts.is_(None)),
+                c.tenant == any_(x.tenants),
+                account.correlate_except(t.tenant),
+            ),
+            or_(x.classes.is_(None), c.data_class == any_(x.classes)),
+            or_(x.minted_from.is_(None), c.minted >= x.minted_from),
+            or_(x.minted_to.is_(None), c.minted < x.minted_to),
+        )
+        .correlate_except(t.hold_carve_out)
     )
 
 

@@ -1,4 +1,4 @@
-"""Legal holds: placed, released, resumed, pruned.
+"""Legal holds: placed, resumed, pruned, shown. Who confirms and changes them: ``hold_changes``.
 
 Placing or releasing a hold owns one lock of the region. Destroying anything shares that lock, and
 asks what is held in a later statement. So a hold and the destruction of what it covers are in one
@@ -18,7 +18,9 @@ from sqlalchemy import (
     CompoundSelect,
     Connection,
     Select,
+    Text,
     Uuid,
+    and_,
     any_,
     exists,
     func,
@@ -28,12 +30,13 @@ from sqlalchemy import (
     text,
     update,
 )
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.dialects.postgresql import JSONB
 
 from regions.model import DataClass
+from storage.catalog import hold_changes
 from storage.catalog import tables as t
 from storage.catalog.counting import count_up_to
-from storage.catalog.hold_predicate import covered
+from storage.catalog.hold_predicate import covered, in_account
 from storage.events import NewHold
 from storage.model import ErasureState, ExpiringDay, Hold, ScopeKind
 
@@ -43,9 +46,26 @@ COUNTED = 10_000
 d, e, f, h = t.day.c, t.erasure.c, t.fence.c, t.hold.c
 
 
+Passed = tuple[str, datetime, bytes, date]
+"""A row of ``held``: tenant, minting, unique part and expiry day."""
+
+
+@dataclass(frozen=True, slots=True)
+class HoldCounts:
+    """How many holds are in force; of these, how many have a review date before today.
+
+    ``unconfirmed``: no second person has confirmed them, and ``overdue`` of them should have been.
+    """
+
+    in_force: int
+    late_reviews: int
+    unconfirmed: int
+    overdue: int
+
+
 @dataclass(frozen=True, slots=True)
 class Named:
-    """A hold in force with the sealed name of its subject or group."""
+    """A hold in force on a subject or a group, with its sealed name."""
 
     id: UUID
     tenant: str
@@ -66,48 +86,34 @@ def share(connection: Connection) -> None:
     connection.execute(text("SELECT pg_advisory_xact_lock_shared(hashtextextended('holds', 0))"))
 
 
-def add(connection: Connection, new: NewHold) -> bool:
+def add(connection: Connection, new: NewHold, *, replayed: bool) -> bool:
     """Insert the hold with the next number. The caller owns the lock.
 
+    Who placed it is known by the login of this session, unless it is ``replayed`` from the ledger.
     False: the hold exists already and stays as it is.
     """
-    number = select(func.coalesce(func.max(h.number), 0) + 1).scalar_subquery()
-    inserted = connection.scalar(
-        insert(t.hold)
-        .values(
-            id=new.id,
-            number=number,
-            tenant=new.tenant,
-            scope=new.scope,
-            match_values=list(new.match_values) or None,
-            sealed_name=new.sealed_name,
-            classes=[c.value for c in new.classes] or None,
-            minted_from=new.minted_from,
-            minted_to=new.minted_to,
-            cutoff=new.cutoff,
-            matter=new.matter,
-            authority=new.authority,
-            issuer=new.issuer,
-            placed=new.placed,
-            review=new.review,
-        )
-        .on_conflict_do_nothing(index_elements=["id"])
-        .returning(h.id)
-    )
-    return inserted is not None
+    excluded = literal([hold_changes.plain(part) for part in new.exclude], JSONB)
+    given = literal(_plain(new), JSONB)
+    if not replayed:
+        return bool(connection.scalar(select(func.place_hold(given, excluded))))
+    who = literal(new.sponsor, Text), literal(new.placed_login, Text)
+    return bool(connection.scalar(select(func.replay_hold(given, excluded, *who))))
 
 
-def release(connection: Connection, hold: UUID, why: str, now: datetime) -> bool:
-    """Release a hold: it covers nothing any more. The caller owns the lock.
+def _plain(new: NewHold) -> dict[str, Any]:
+    """Return a hold as the function of the catalog takes it: by the names of the columns."""
+    fields = new.model_dump(mode="json", by_alias=True, exclude={"kind", "exclude"})
+    sealed = None if new.sealed_name is None else _hex(new.sealed_name)
+    return fields | {
+        "sought": [_hex(value) for value in new.match_values] or None,
+        "sealed_name": sealed,
+        "classes": list(new.classes) or None,
+    }
 
-    False: it was released already.
-    """
-    done = connection.execute(
-        update(t.hold)
-        .where(h.id == hold, h.released.is_(None))
-        .values(released=now, released_why=why)
-    )
-    return done.rowcount == 1
+
+def _hex(value: bytes) -> str:
+    """Return bytes as PostgreSQL reads them."""
+    return f"\\x{value.hex()}"
 
 
 def named(connection: Connection) -> list[Named]:
@@ -126,20 +132,54 @@ def set_match_values(connection: Connection, hold: UUID, match_values: Sequence[
 
 
 def to_resume() -> Select[UUID]:
-    """SQL: released holds of which not everything was resumed yet."""
-    return select(h.id).where(h.released.is_not(None), h.resumed.is_(None))
+    """SQL: released and narrowed holds of which not everything was resumed yet."""
+    ended = or_(h.released.is_not(None), h.narrowed.is_not(None))
+    return select(h.id).where(ended, h.resumed.is_(None))
 
 
-def lock_next_to_resume(connection: Connection) -> tuple[UUID, str] | None:
-    """Lock the oldest hold to resume; return it with its tenant."""
+@dataclass(frozen=True, slots=True)
+class ToResume:
+    """A hold that was released or narrowed ``since``; then workers look for what it let go.
+
+    ``tenant`` is None if it may be several. ``passed``: the last row of ``held`` that was looked
+    at, as ``held_after`` takes it.
+    """
+
+    id: UUID
+    tenant: str | None
+    since: datetime
+    passed: Passed | None
+
+
+def lock_next_to_resume(connection: Connection) -> ToResume | None:
+    """Lock and return the oldest hold to resume."""
+    since = func.greatest(h.released, h.narrowed)
     row = connection.execute(
         to_resume()
-        .with_only_columns(h.id, h.tenant)
-        .order_by(h.released)
+        .with_only_columns(
+            h.id,
+            h.tenant,
+            since,
+            *(h.passed_tenant, h.passed_minted, h.passed_uid, h.passed_day),
+        )
+        .order_by(since)
         .limit(1)
         .with_for_update(skip_locked=True)
     ).one_or_none()
-    return None if row is None else (row[0], row[1])
+    if row is None:
+        return None
+    passed = None if row[3] is None else (row[3], row[4], bytes(row[5]), row[6])
+    return ToResume(row[0], row[1], row[2], passed)
+
+
+def note_passed(connection: Connection, hold: UUID, passed: Passed) -> None:
+    """Record how far workers have looked for what the hold let go."""
+    tenant, minted, uid, day = passed
+    connection.execute(
+        update(t.hold)
+        .where(h.id == hold)
+        .values(passed_tenant=tenant, passed_minted=minted, passed_uid=uid, passed_day=day)
+    )
 
 
 def mark_resumed(connection: Connection, hold: UUID, now: datetime) -> None:
@@ -176,10 +216,15 @@ def last_number() -> ColumnElement[int]:
 
 def count(connection: Connection, hold: UUID) -> int:
     """Return how many records the hold covers, up to ``COUNTED`` per table."""
-    return sum(
-        counted(connection, covered(table, table.c.uid, h.id == hold))
-        for table in (t.record, t.file, t.held)
-    )
+    account = connection.scalar(select(h.account).where(h.id == hold))
+    found = 0
+    for table in (t.record, t.file, t.held):
+        where = [h.id == hold]
+        if account is not None:  # drives the query: otherwise it would look at every record
+            own = select(t.tenant.c.id).where(t.tenant.c.account == account)
+            where.append(table.c.tenant.in_(own))
+        found += counted(connection, covered(table, table.c.uid, *where))
+    return found
 
 
 def counted(connection: Connection, rows: CompoundSelect[Any]) -> int:
@@ -214,50 +259,77 @@ def erasures_placed_too_late_for(connection: Connection, hold: UUID) -> list[UUI
         connection.scalars(
             select(e.id)
             .join(t.fence, f.erasure_id == e.id)
-            .join(t.hold, h.tenant == f.tenant)
+            .join(t.hold, _about(f.tenant))
             .where(h.id == hold, e.state != ErasureState.COMPLETE, e.deleted > 0, overlapping)
             .distinct()
             .order_by(e.id)
+            .limit(COUNTED)
         )
     )
 
 
+def _about(tenant: ColumnElement[str]) -> ColumnElement[bool]:
+    """SQL: whether the hold may cover something of a tenant."""
+    wide = and_(h.tenant.is_(None), or_(h.account.is_(None), in_account(tenant)))
+    return or_(h.tenant == tenant, wide)
+
+
 def in_force(connection: Connection, tenant: str) -> list[UUID]:
-    """Return the holds on a tenant that are in force, oldest first."""
-    query = select(h.id).where(h.tenant == tenant, h.released.is_(None)).order_by(h.number)
+    """Return the holds in force that may cover something of a tenant, oldest first."""
+    whose = _about(literal(tenant, Text))
+    query = select(h.id).where(whose, h.released.is_(None)).order_by(h.number)
     return list(connection.scalars(query))
 
 
-def count_in_force(connection: Connection, today: date) -> tuple[int, int]:
-    """Return how many holds are in force, and how many of those have a review date before today."""
+def count_in_force(connection: Connection, now: datetime) -> HoldCounts:
+    """Count the holds in force."""
+    unconfirmed = h.confirmed.is_(None)
     row = connection.execute(
-        select(func.count(), func.count().filter(h.review < today)).where(h.released.is_(None))
+        select(
+            func.count(),
+            func.count().filter(h.review < now.date()),
+            func.count().filter(unconfirmed),
+            func.count().filter(unconfirmed, h.confirm_by <= now),
+        ).where(h.released.is_(None))
     ).one()
-    return row[0], row[1]
+    return HoldCounts(*row)
 
 
 def show(connection: Connection, region: str, ids: Sequence[UUID]) -> list[Hold]:
     """Return holds, oldest first."""
     rows = connection.execute(
         select(t.hold).where(h.id == any_(literal(list(ids), ARRAY(Uuid)))).order_by(h.number)
-    )
+    ).all()
+    parts = hold_changes.carve_outs(connection, ids)
+    decisions = hold_changes.decisions(connection, ids)
+    waiting = hold_changes.count_waiting(connection, ids)
     return [
         Hold(
-            x.id,
-            region,
-            x.tenant,
-            ScopeKind(x.scope),
-            tuple(DataClass(name) for name in x.classes or ()),
-            x.minted_from,
-            x.minted_to,
-            x.cutoff is None,
-            x.matter,
-            x.authority,
-            x.issuer,
-            x.placed,
-            x.review,
-            x.released,
-            x.released_why,
+            id=x.id,
+            region=region,
+            tenant=x.tenant,
+            account=x.account,
+            scope=ScopeKind(x.scope),
+            classes=tuple(DataClass(name) for name in x.classes or ()),
+            minted_from=x.minted_from,
+            minted_to=x.minted_to,
+            future=x.cutoff is None,
+            matter=x.matter,
+            authority=x.authority,
+            authority_jurisdiction=x.authority_jurisdiction,
+            document=x.document,
+            issuer=x.issuer,
+            placed=x.placed,
+            review=x.review,
+            sponsor=x.sponsor,
+            confirm_by=x.confirm_by,
+            confirmed=x.confirmed,
+            confirmed_by=x.confirmed_by,
+            decision=decisions.get(x.id),
+            carve_outs=tuple(parts.get(x.id, ())),
+            changes_waiting=waiting.get(x.id, 0),
+            released=x.released,
+            released_why=x.released_why,
         )
         for x in rows
     ]
@@ -266,10 +338,13 @@ def show(connection: Connection, region: str, ids: Sequence[UUID]) -> list[Hold]
 def page(
     connection: Connection, *, tenant: str | None, released: bool, after: UUID | None, limit: int
 ) -> list[UUID]:
-    """Return ids of holds, newest first, that come after one; ``released``: those too."""
+    """Return ids of holds, newest first, that come after one; ``released``: those too.
+
+    ``tenant``: those that may cover something of it.
+    """
     query = select(h.id).order_by(h.id.desc()).limit(limit)
     if tenant is not None:
-        query = query.where(h.tenant == tenant)
+        query = query.where(_about(literal(tenant, Text)))
     if not released:
         query = query.where(h.released.is_(None))
     return list(connection.scalars(query if after is None else query.where(h.id < after)))

@@ -4,7 +4,7 @@ from datetime import date
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, Row, Table, literal, null, select
+from sqlalchemy import ColumnElement, Connection, Row, Table, literal, null, select
 
 from storage.catalog import hold_predicate
 from storage.catalog import tables as t
@@ -16,7 +16,10 @@ from storage.policy import KeptRecord
 def find(
     connection: Connection, tenant: str, record_id: RecordId, hold: UUID | None
 ) -> KeptRecord | None:
-    """Return a record of exactly that tenant, class and day. ``hold``: whether it covers it."""
+    """Return a record of exactly that tenant, class and day.
+
+    ``hold``: whether it covers the record, and a second person has confirmed it.
+    """
     for table in (table_of(record_id.day), t.held):
         row = _row(connection, table, tenant, record_id, hold)
         if row is not None:
@@ -28,7 +31,10 @@ def _row(
     connection: Connection, table: Table, tenant: str, record_id: RecordId, hold: UUID | None
 ) -> Row[Any] | None:
     c = table.c
-    covered = hold_predicate.held(table, t.hold.c.id == hold) if hold else literal(value=False)
+    covered: ColumnElement[bool] = literal(value=False)
+    if hold is not None:
+        h = t.hold.c
+        covered = hold_predicate.held(table, h.id == hold, h.confirmed.is_not(None))
     query = select(
         c.tenant,
         c.uid,

@@ -14,7 +14,7 @@ from storage.errors import (
     NotFound,
     SettingsError,
 )
-from storage.policy import Granting, GrantReason
+from storage.policy import Granting, GrantReason, Holding, HoldReason
 
 _TOO_LONG = (
     psycopg.errors.LockNotAvailable,
@@ -22,8 +22,9 @@ _TOO_LONG = (
     psycopg.errors.IdleInTransactionSessionTimeout,
 )
 
-_REFUSED = "DG001"  # by a function of the catalog; the message is a GrantReason
-_UNKNOWN_GRANT = "unknown_grant"
+# by a function of the catalog; the message is a GrantReason or a HoldReason
+_GRANT_REFUSED, _HOLD_REFUSED = "DG001", "DH001"
+_UNKNOWN_GRANT, _UNKNOWN_HOLD = "unknown_grant", "unknown_hold"
 
 _NOT_THERE = psycopg.errors.UndefinedTable, psycopg.errors.UndefinedColumn
 
@@ -42,7 +43,7 @@ _NO_TLS = re.compile(
 def refusal(region: str, error: SQLAlchemyError) -> DomicileError | None:
     """Return our error for a failure of the database. None: the error is in our code."""
     cause = driver_error(error)
-    if isinstance(cause, psycopg.Error) and cause.sqlstate == _REFUSED:
+    if isinstance(cause, psycopg.Error) and cause.sqlstate in (_GRANT_REFUSED, _HOLD_REFUSED):
         return _by_function(cause)
     return _by_server(region, error, cause)
 
@@ -51,6 +52,10 @@ def _by_function(cause: psycopg.Error) -> DomicileError:
     reason = cause.diag.message_primary
     if reason == _UNKNOWN_GRANT:
         return NotFound("No such grant in this region.", advice="See: domicile grant list")
+    if reason == _UNKNOWN_HOLD:
+        return NotFound("No such hold in this region.", advice="See: domicile hold list")
+    if cause.sqlstate == _HOLD_REFUSED:
+        return Holding(HoldReason(reason or "")).error()
     return Granting((GrantReason(reason or ""),)).error()
 
 

@@ -64,6 +64,13 @@ def of_session(connection: Connection) -> RosterEntry | None:
     return None if row is None or row.login != row.session else _entry(row)
 
 
+def session(connection: Connection) -> tuple[str | None, str]:
+    """Return the person whose login this session began with, if it is one's, and the login."""
+    person = select(r.actor).where(r.login == func.session_user(), r.kind.in_(STAFF)).limit(1)
+    row = connection.execute(select(person.scalar_subquery(), func.session_user())).one()
+    return row[0], row[1]
+
+
 def page(connection: Connection, after: str, limit: int) -> list[RosterEntry]:
     """Return the entries that count, by ascending id of their actors, after one."""
     rows = connection.execute(_newest().where(r.actor > after).limit(limit))

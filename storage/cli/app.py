@@ -20,6 +20,7 @@ from storage.cli.commands import (
     get,
     grant,
     hold,
+    hold_change,
     init,
     key,
     keyservice,
@@ -100,11 +101,15 @@ app.command(rich_help_panel=_EVIDENCE)(erase.erase)
 _erasure = _group("erasure", "Show the progress of erasures.", _EVIDENCE)
 _erasure.command("show")(erasure.show)
 _erasure.command("list")(erasure.list_erasures)
-_hold = _group("hold", "Place, inspect and release legal holds.", _EVIDENCE)
+_hold = _group("hold", "Place, confirm, change and inspect legal holds.", _EVIDENCE)
 _hold.command("place")(hold.place)
 _hold.command("list")(hold.list_holds)
 _hold.command("show")(hold.show)
-_hold.command("release")(hold.release)
+_hold.command("confirm")(hold_change.confirm)
+_hold.command("release")(hold_change.release)
+_hold.command("narrow")(hold_change.narrow)
+_hold.command("decide")(hold_change.decide)
+_hold.command("approve")(hold_change.approve)
 _hold.command("records")(hold.records)
 _roster = _group("roster", "Say who may have to do with content.", _EVIDENCE)
 _roster.command("enter")(roster.enter)

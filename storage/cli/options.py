@@ -107,6 +107,7 @@ def parse_scope(
     *,
     everything: bool,
     account: str | None = None,
+    region_wide: bool = False,
 ) -> Scope:
     """Return the scope that exactly one of the options names. Raise InvalidRequest."""
     subject, group = stdin.read(subject), stdin.read(group)
@@ -116,6 +117,7 @@ def parse_scope(
         *([Scope.record(record)] if record is not None else []),
         *([Scope.tenant()] if everything else []),
         *([Scope.account(account)] if account is not None else []),
+        *([Scope.region()] if region_wide else []),
     ]
     if len(scopes) != 1:
         raise InvalidRequest(

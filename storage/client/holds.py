@@ -1,25 +1,35 @@
 """``store.admin.holds``: legal holds."""
 
 from collections.abc import Sequence
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Connection
 
 from storage.catalog import holds, records
+from storage.client.hold_checks import check_carve_outs, check_document, check_hold
 from storage.client.homes import Homes
 from storage.client.regions import ServedRegion
 from storage.client.validate import (
     Id,
     as_id,
     as_uuid,
-    check_hold,
     check_limit,
     check_note,
     check_tenant_id,
 )
-from storage.errors import NotFound
+from storage.errors import InvalidRequest, NotFound
+from storage.ledger import hold_changes
 from storage.ledger import holds as hold_events
-from storage.model import Hold, HoldSpec, PlacedHold, RecordInfo
+from storage.model import (
+    CarveOut,
+    ChangeKind,
+    Hold,
+    HoldChange,
+    HoldSpec,
+    PlacedHold,
+    RecordInfo,
+)
 from storage.packs.reader import info
 
 
@@ -28,7 +38,10 @@ class Holds:
 
     A hold keeps the records that it covers from being destroyed by anything: expiry, erasure or
     the end of a contract. It does not make them readable again for the tenant. A method that takes
-    the id of a hold raises NotFound if there is none.
+    the id of a hold, or of a change, raises NotFound if there is none.
+
+    Placing preserves at once. Everything else takes two people of the roster, who are known by the
+    logins with which their processes connect to the catalog.
     """
 
     def __init__(self, homes: Homes) -> None:
@@ -39,20 +52,85 @@ class Holds:
         """Place a hold.
 
         On return it is in force. The result says how many records it covers, and for which it came
-        too late. Raises UnknownTenant or WrongRegion.
+        too late. A second person must confirm it within 72 hours; it stays in force if nobody does,
+        and nothing under it is read before. Raises UnknownTenant or WrongRegion.
         """
         check_hold(spec)
-        served, _ = self._homes.find(spec.tenant)
+        if spec.tenant is None:
+            served = self._homes.served(spec.region or "")
+        else:
+            served, _ = self._homes.find(spec.tenant)
         return hold_events.place(served.region, spec)
 
-    def release(self, hold: UUID | str, *, why: str) -> Hold:
-        """End a hold. Workers resume the deletions that it deferred.
+    def confirm(self, hold: UUID | str) -> Hold:
+        """Confirm a hold that another person placed.
 
-        ``why`` is a short text for the record. Releasing it again changes nothing.
+        If a process placed it, the first person who confirms it stands for it from then on, and a
+        second one is still needed. A confirmed hold stays as it is. Raises HoldRefused.
         """
-        check_note("reason of a hold", why)
         served, found = self._find(hold)
-        return hold_events.release(served.region, found.id, why)
+        return hold_changes.confirm(served.region, found.id)
+
+    def release(self, hold: UUID | str, *, why: str) -> HoldChange:
+        """Request the end of a hold. Another person ends it with ``approve``.
+
+        ``why`` is a short text for the record. Raises HoldRefused.
+        """
+        check_note("reason of a release", why)
+        return self._request(hold, ChangeKind.RELEASE, why=why)
+
+    def narrow(self, hold: UUID | str, *carve_outs: CarveOut, why: str) -> HoldChange:
+        """Request that a hold lets go parts of what it covers, and only these.
+
+        Another person puts it into force with ``approve``. ``why`` is a short text for the record.
+        Raises HoldRefused.
+        """
+        check_carve_outs(carve_outs)
+        if not carve_outs:
+            raise InvalidRequest("A narrowing needs a carve-out.", advice="Pass one or more.")
+        check_note("reason of a narrowing", why)
+        return self._request(hold, ChangeKind.NARROWING, why=why, carve_outs=carve_outs)
+
+    def decide(self, hold: UUID | str, *, document: str, permitted: bool) -> HoldChange:
+        """Request a decision: whether what a foreign authority ordered to be held may be read.
+
+        ``document``: the SHA-256 of the legal opinion. Another person makes it true with
+        ``approve``; the newest decision counts. Raises HoldRefused.
+        """
+        check_document(document)
+        if not isinstance(permitted, bool):
+            raise InvalidRequest("permitted must be True or False.")
+        return self._request(hold, ChangeKind.DECISION, document=document, permitted=permitted)
+
+    def approve(self, change: UUID | str) -> HoldChange:
+        """Approve a change that another person requested: it is in force on return.
+
+        Workers resume what a release or a narrowing lets go. The same approval again changes
+        nothing. Raises HoldRefused.
+        """
+        wanted = as_uuid(change, "a change of a hold")
+
+        def ask(
+            served: ServedRegion, connection: Connection
+        ) -> tuple[ServedRegion, HoldChange] | None:
+            found = hold_changes.find(connection, wanted)
+            return (served, found) if found else None
+
+        known = self._homes.first(ask)
+        if known is None:
+            raise NotFound("No such change of a hold in the regions of this process.")
+        served, found = known
+        return hold_changes.approve(served.region, found)
+
+    def changes(self, hold: UUID | str, *, limit: int = 100) -> Sequence[HoldChange]:
+        """Return the newest changes of a hold, newest first, also those that wait for approval.
+
+        At most ``limit`` (1 to 1000).
+        """
+        check_limit(limit)
+        served, found = self._find(hold)
+        with served.region.catalog.begin() as connection:
+            return hold_changes.of_hold(connection, found.id, limit)
 
     def show(self, hold: UUID | str) -> Hold:
         """Return a hold."""
@@ -69,8 +147,9 @@ class Holds:
     ) -> Sequence[Hold]:
         """Return the holds of a region that are in force, newest first.
 
-        ``tenant`` narrows the list to one tenant; ``released=True`` includes released holds. At
-        most ``limit`` (1 to 1000). To page, pass the last id as ``after``. Raises WrongRegion.
+        ``tenant`` narrows the list to holds that may cover something of it; ``released=True``
+        includes released holds. At most ``limit`` (1 to 1000). To page, pass the last id as
+        ``after``. Raises WrongRegion.
         """
         check_limit(limit)
         if tenant is not None:
@@ -81,19 +160,29 @@ class Holds:
             return holds.show(connection, region, ids)[::-1]
 
     def records(
-        self, hold: UUID | str, *, after: Id | None = None, limit: int = 100
+        self,
+        hold: UUID | str,
+        *,
+        tenant: str | None = None,
+        after: Id | None = None,
+        limit: int = 100,
     ) -> Sequence[RecordInfo]:
         """Return the records that a hold keeps, oldest first, erased and expired ones included.
 
-        At most ``limit`` (1 to 1000). To page, pass the last id as ``after``. A released hold
-        keeps nothing.
+        ``tenant``: whose, for a hold on more than one. At most ``limit`` (1 to 1000). To page, pass
+        the last id as ``after``. A released hold keeps nothing.
         """
         check_limit(limit)
         last = None if after is None else as_id(after)
         served, found = self._find(hold)
+        whose = _tenant_of(found, tenant)
         with served.region.catalog.begin() as connection:
-            rows = records.under_hold(connection, found.id, found.tenant, after=last, limit=limit)
+            rows = records.under_hold(connection, found.id, whose, after=last, limit=limit)
         return [info(served.region, row) for row in rows]
+
+    def _request(self, hold: UUID | str, kind: ChangeKind, **what: Any) -> HoldChange:  # noqa: ANN401
+        served, found = self._find(hold)
+        return hold_changes.request(served.region, found.id, kind, **what)
 
     def _find(self, hold: UUID | str) -> tuple[ServedRegion, Hold]:
         wanted = as_uuid(hold, "a hold")
@@ -106,3 +195,17 @@ class Holds:
         if known is None:
             raise NotFound("No such hold in the regions of this process.")
         return known
+
+
+def _tenant_of(hold: Hold, given: str | None) -> str:
+    """Return the tenant of a hold or, if it is on more than one, the one that the caller names."""
+    if hold.tenant is None:
+        if given is None:
+            raise InvalidRequest(
+                "The hold is on more than one tenant.", advice="Name the tenant of the records."
+            )
+        check_tenant_id(given)
+        return given
+    if given not in (None, hold.tenant):
+        raise InvalidRequest("The hold is on another tenant.", advice="Leave out the tenant.")
+    return hold.tenant

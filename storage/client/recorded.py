@@ -12,14 +12,14 @@ from uuid import UUID
 
 from sqlalchemy import Connection
 
-from storage.catalog import grants, log, records, roster, tenants
+from storage.catalog import grants, holds, log, records, roster, tenants
 from storage.catalog.log import Facts
 from storage.catalog.records import Row
 from storage.client.lines import approvers, noting
 from storage.client.regions import ServedRegion
 from storage.errors import UnknownTenant
 from storage.model import Actor, ActorKind, Grant, LineKind, Purpose, RecordId
-from storage.packs.openings import absent, openable
+from storage.packs.openings import absent, check_readable, openable
 from storage.packs.reader import Opened, Permitted, Reader
 from storage.policy import Access, AccessReason, Authority, Openable, may_open, may_open_flags
 
@@ -41,8 +41,8 @@ class RecordedRead:
     def reader(self, record_id: RecordId) -> Reader:
         """Return a reader of that record, once the log has the line about it.
 
-        Raises Erased, Expired, NotFound or PurposeRefused, and Unavailable if no checkpoint holds
-        the line in time: nothing was opened.
+        Raises Erased, Expired, NotFound, PurposeRefused or HoldRefused, and Unavailable if no
+        checkpoint holds the line in time: nothing was opened.
         """
         region = self.served.region
         with noting(region, self.facts(record_id)):
@@ -103,6 +103,7 @@ class RecordedRead:
             rows = records.under_hold(connection, hold, tenant, only=record_id)
             if not rows:
                 Access(AccessReason.NOT_HELD).demand()
+            check_readable(region, holds.show(connection, region.name, [hold])[0])
             known = openable(region, rows[0], fenced=False)
             return rows[0], replace(known, held_by=frozenset({hold}))
         found = records.find(connection, tenant, record_id)

@@ -34,7 +34,7 @@ def region_status(region: OpenRegion) -> RegionStatus:
     fit = [sum(s.name in open_now for s in some) for some in region.region.groups().values()]
     with region.catalog.begin() as connection:
         horizon, totals = days.horizon(connection), status.totals(connection)
-        in_force, late_reviews = holds.count_in_force(connection, now.date())
+        held = holds.count_in_force(connection, now)
         return RegionStatus(
             region=region.name,
             records=totals.records,
@@ -49,8 +49,10 @@ def region_status(region: OpenRegion) -> RegionStatus:
             partition_horizon=horizon,
             horizon_alarm=horizon_alarm(region.topology, now.date(), horizon),
             clocks_disagree=not clocks_agree(region.clock.skew()),
-            holds=in_force,
-            overdue_reviews=late_reviews,
+            holds=held.in_force,
+            overdue_reviews=held.late_reviews,
+            unconfirmed_holds=held.unconfirmed,
+            overdue_confirmations=held.overdue,
             deferred_erasures=totals.deferred_erasures,
             processors=tuple(copies.states(connection, processors, now, status.COUNTED)),
             unread=tuple(identity.unread(connection)),

@@ -13,7 +13,6 @@ from storage.model import (
     ActorKind,
     Agreement,
     DataClass,
-    HoldSpec,
     NewRecord,
     Purpose,
     Reason,
@@ -22,7 +21,6 @@ from storage.model import (
     ScopeKind,
     TenantSpec,
     Trait,
-    utc,
 )
 from storage.policy import well_formed
 
@@ -265,7 +263,7 @@ def check_scope(scope: object) -> None:
             as_id(scope.value)
         case ScopeKind.SUBJECT | ScopeKind.GROUP | ScopeKind.ACCOUNT:
             check_text(scope.kind.value, scope.value)
-        case ScopeKind.TENANT:
+        case ScopeKind.TENANT | ScopeKind.REGION:
             pass
 
 
@@ -282,37 +280,6 @@ def check_actor(actor: object) -> None:
             f"An actor must have 1 to {_NOTE} printable characters.",
             advice="Pass the id that your identity provider has for the person.",
         )
-
-
-def check_hold(spec: object) -> None:
-    """Check a hold. Raises InvalidRequest, MalformedId, UnknownClass or NaiveDatetime."""
-    if not isinstance(spec, HoldSpec) or not isinstance(spec.tenant, str):
-        raise InvalidRequest(
-            "A hold must be a HoldSpec.", advice="Pass HoldSpec(tenant, scope, ...)."
-        )
-    check_tenant_id(spec.tenant)
-    check_scope(spec.scope)
-    for what in ("matter", "authority", "issuer"):
-        check_note(f"{what} of a hold", getattr(spec, what))
-    if not is_date(spec.review):
-        raise InvalidRequest("review must be a date.", advice="Pass date(2027, 1, 15).")
-    if not isinstance(spec.future, bool):
-        raise InvalidRequest(
-            "future must be True or False: whether records minted later are covered."
-        )
-    if not isinstance(spec.classes, tuple):
-        raise InvalidRequest("classes must be a tuple.", advice="Pass () for all classes.")
-    for data_class in spec.classes:
-        check_class(data_class)
-    span = [_moment(at) for at in (spec.minted_from, spec.minted_to) if at is not None]
-    if span != sorted(span):
-        raise InvalidRequest("The time span of a hold must not end before it starts.")
-
-
-def _moment(at: object) -> datetime:
-    if not isinstance(at, datetime):
-        raise InvalidRequest("minted_from and minted_to must be datetimes.")
-    return utc(at)
 
 
 def check_spec(spec: object) -> None:

@@ -10,7 +10,7 @@
     │   ├── UnknownTenant  WrongRegion  ConsumerTenant  TenantConflict  TenantNotEmpty
     │   ├── AgreementMissing  ResidencyUnsatisfied  PlacementUnsatisfied
     │   ├── PurposeRefused  HandOverRefused  RetirementRefused  RegionNotEmpty
-    │   └── ObjectionRefused  GrantRefused  Held
+    │   └── ObjectionRefused  GrantRefused  HoldRefused  Held
     ├── NotFound                 the tenant has no such record
     ├── Erased                   erased, or minted before an erasure that covers it
     ├── Expired                  past its retention
@@ -113,6 +113,7 @@ from storage.errors.requests import (
     GrantRefused,
     HandOverRefused,
     Held,
+    HoldRefused,
     IdConflict,
     InvalidRequest,
     LineageConflict,
@@ -181,6 +182,7 @@ __all__ = [
     "GrantRefused",
     "HandOverRefused",
     "Held",
+    "HoldRefused",
     "IdConflict",
     "InvalidRequest",
     "KeyAbsent",

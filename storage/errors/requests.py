@@ -163,6 +163,12 @@ class GrantRefused(Refused):
     usual_advice = f"See {DOCUMENTATION}howto/open-for-an-investigation/"
 
 
+class HoldRefused(Refused):
+    """A legal hold is not confirmed, changed or read that way."""
+
+    usual_advice = f"See {DOCUMENTATION}howto/place-a-hold/"
+
+
 class Held(Refused):
     """A legal hold preserves the record, so it is not destroyed."""
 

@@ -84,5 +84,5 @@ def match_values(region: OpenRegion, tenant: str, scope: Scope) -> tuple[bytes, 
             return tuple(region.pseudonyms.all(tenant, "group", scope.value))
         case ScopeKind.TENANT:
             return ()
-        case ScopeKind.ACCOUNT:
+        case ScopeKind.ACCOUNT | ScopeKind.REGION:
             raise InvalidRequest("A tenant cannot erase its account.", advice="Use store.erase.")

@@ -1,17 +1,16 @@
-"""Place and release legal holds, and keep them effective under new pseudonym keys."""
+"""Place legal holds, and keep them effective under new pseudonym keys."""
 
 from uuid import UUID
 
 from sqlalchemy import Connection
 
-from storage.catalog import holds
+from storage.catalog import hold_changes, holds, roster
 from storage.crypto.envelope import open_name, seal_name
 from storage.crypto.pseudonym import Kind, Pseudonyms
-from storage.errors import InvalidRequest, NotFound
-from storage.events import HoldRelease, NewHold
-from storage.ledger.fence import check_event
+from storage.events import NewHold
+from storage.ledger.fence import check_event, match_values
 from storage.ledger.journal import commit_event
-from storage.model import Hold, HoldSpec, PlacedHold, RecordId, Scope, ScopeKind
+from storage.model import HoldSpec, PlacedHold, ScopeKind
 from storage.policy import cutoff
 from storage.ports import RootKeys
 from storage.region import OpenRegion
@@ -33,32 +32,15 @@ def place(region: OpenRegion, spec: HoldSpec) -> PlacedHold:
         nonlocal answer
         answer = _answer(region, connection, new.id)
 
-    commit_event(region, new, lambda c: check_event(region, c, spec.tenant), then)
+    def check(connection: Connection) -> None:
+        if spec.tenant is not None:
+            check_event(region, connection, spec.tenant)
+
+    commit_event(region, new, check, then)
     if answer is not None:
         return answer
     with region.catalog.begin() as connection:  # a worker has applied it
         return _answer(region, connection, new.id)
-
-
-def release(region: OpenRegion, hold: UUID, why: str) -> Hold:
-    """Release a hold; the worker resumes what it deferred. Releasing it again changes nothing.
-
-    Raises NotFound, and what ``commit_event`` raises.
-    """
-    known = _show(region, hold)
-    if known.released is not None:
-        return known
-    now = region.clock.now()
-    commit_event(region, HoldRelease(id=hold, tenant=known.tenant, why=why, at=now), lambda _: None)
-    return _show(region, hold)
-
-
-def _show(region: OpenRegion, hold: UUID) -> Hold:
-    with region.catalog.begin() as connection:
-        found = holds.show(connection, region.name, [hold])
-    if not found:
-        raise NotFound("No such hold in this region.")
-    return found[0]
 
 
 def _answer(region: OpenRegion, connection: Connection, hold: UUID) -> PlacedHold:
@@ -78,7 +60,8 @@ def add_pseudonyms(connection: Connection, roots: RootKeys, pseudonyms: Pseudony
     holds.own(connection)
     for hold in holds.named(connection):
         name = open_name(roots, hold.sealed_name, _context(hold.id))
-        found = _pseudonyms(pseudonyms, hold.tenant, Scope(hold.scope, name))
+        kind: Kind = "subject" if hold.scope is ScopeKind.SUBJECT else "group"
+        found = pseudonyms.all(hold.tenant, kind, name)
         holds.set_match_values(connection, hold.id, found)
 
 
@@ -87,11 +70,14 @@ def _new(region: OpenRegion, spec: HoldSpec) -> NewHold:
     hold, sealed = region.new_uuid(now), None
     if spec.future and spec.scope.kind in _NAMED:
         sealed = seal_name(region.roots, region.entropy, spec.scope.value, _context(hold))
+    with region.catalog.begin() as connection:
+        person, login = roster.session(connection)
     return NewHold(
         id=hold,
         tenant=spec.tenant,
+        account=spec.scope.value if spec.scope.kind is ScopeKind.ACCOUNT else None,
         scope=spec.scope.kind,
-        match_values=_match_values(region, spec),
+        match_values=() if spec.tenant is None else match_values(region, spec.tenant, spec.scope),
         sealed_name=sealed,
         classes=spec.classes,
         minted_from=spec.minted_from,
@@ -99,28 +85,15 @@ def _new(region: OpenRegion, spec: HoldSpec) -> NewHold:
         cutoff=None if spec.future else cutoff(now, 2 * region.clock.error),
         matter=spec.matter,
         authority=spec.authority,
+        authority_jurisdiction=spec.authority_jurisdiction,
+        document=spec.document,
         issuer=spec.issuer,
         placed=now,
         review=spec.review,
+        sponsor=person,
+        placed_login=login,
+        exclude=tuple(map(hold_changes.stored, spec.exclude)),
     )
-
-
-def _match_values(region: OpenRegion, spec: HoldSpec) -> tuple[bytes, ...]:
-    """Return the values by which the catalog finds the scope."""
-    match spec.scope.kind:
-        case ScopeKind.RECORD:
-            return (RecordId.parse(spec.scope.value).unique,)
-        case ScopeKind.TENANT:
-            return ()
-        case ScopeKind.ACCOUNT:
-            raise InvalidRequest("A hold is on one tenant.", advice="Place one on each of them.")
-        case ScopeKind.SUBJECT | ScopeKind.GROUP:
-            return _pseudonyms(region.pseudonyms, spec.tenant, spec.scope)
-
-
-def _pseudonyms(pseudonyms: Pseudonyms, tenant: str, scope: Scope) -> tuple[bytes, ...]:
-    kind: Kind = "subject" if scope.kind is ScopeKind.SUBJECT else "group"
-    return tuple(pseudonyms.all(tenant, kind, scope.value))
 
 
 def _context(hold: UUID) -> bytes:

@@ -13,7 +13,16 @@ from uuid import UUID
 
 from sqlalchemy import Connection
 
-from storage.catalog import copies, erasures, finishing, holds, identity, ledger, objects
+from storage.catalog import (
+    copies,
+    erasures,
+    finishing,
+    hold_changes,
+    holds,
+    identity,
+    ledger,
+    objects,
+)
 from storage.catalog.engine import own_tenant, share_tenants
 from storage.catalog.kinds import ObjectKind, ObjectState
 from storage.catalog.objects import NewObject
@@ -28,7 +37,17 @@ from storage.errors import (
     KeyUnavailable,
     LedgerUnwritten,
 )
-from storage.events import Entry, Event, HoldRelease, NewCopy, NewErasure, NewHold
+from storage.events import (
+    Entry,
+    Event,
+    HoldConfirmation,
+    HoldDecision,
+    HoldNarrowing,
+    HoldRelease,
+    NewCopy,
+    NewErasure,
+    NewHold,
+)
 from storage.ledger import lines
 from storage.ledger.places import find_places
 from storage.model import ReplicaState
@@ -107,6 +126,8 @@ def _undone(event: Event) -> str:
             return "The hold was not placed."
         case HoldRelease():
             return "The hold was not released."
+        case HoldConfirmation() | HoldNarrowing() | HoldDecision():
+            return "The hold was not changed."
         case NewCopy():
             return "Nothing was handed over."
 
@@ -158,7 +179,7 @@ def _commit(
     ledger.lock_events(connection)
     digest = hashlib.sha256(sealed).digest()
     if new.commit(connection, sent, size=len(sealed), digest=digest):
-        _apply(region, connection, pending.event)
+        _apply(region, connection, pending.event, replayed=False)
         then(connection)
         return True
     known = objects.find_object(connection, new.id)
@@ -172,29 +193,46 @@ def _lock(connection: Connection, event: Event) -> None:
             share_tenants(connection, [event.tenant])
         case NewErasure():
             own_tenant(connection, event.tenant)
-        case NewHold() | HoldRelease():
-            own_tenant(connection, event.tenant)
+        case _:
+            if event.tenant is not None:
+                own_tenant(connection, event.tenant)
             holds.own(connection)
 
 
-def _apply(region: OpenRegion, connection: Connection, event: Event) -> bool:
-    """Put an event into force, with its line in the log. False: it was in force already."""
-    applied = _enforce(connection, event, region.clock.now())
+def _apply(region: OpenRegion, connection: Connection, event: Event, *, replayed: bool) -> bool:
+    """Put an event into force, with its line in the log. False: it was in force already.
+
+    ``replayed``: by a process, which takes from a hold's event who did it. Otherwise it is known by
+    the login of this session.
+    """
+    applied = _enforce(connection, event, region.clock.now(), replayed=replayed)
     if applied:
         lines.note(connection, event, region.entropy)
     return applied
 
 
-def _enforce(connection: Connection, event: Event, now: datetime) -> bool:
+def _enforce(connection: Connection, event: Event, now: datetime, *, replayed: bool) -> bool:
     match event:
         case NewErasure():
             return erasures.add(connection, event, now)
         case NewHold():
-            return holds.add(connection, event)
-        case HoldRelease():
-            return holds.release(connection, event.id, event.why, now)
+            return holds.add(connection, event, replayed=replayed)
+        case HoldConfirmation():
+            return hold_changes.confirm(connection, event, now, replayed=replayed)
+        case HoldRelease() | HoldNarrowing() | HoldDecision():
+            return hold_changes.change(connection, event, now, replayed=replayed)
         case NewCopy():
             return copies.announce(connection, event)
+
+
+def _personal(event: Event) -> bool:
+    """Return whether a person alone puts the event into force: nobody vouches for a dead writer.
+
+    Releases of older versions name no person.
+    """
+    if isinstance(event, HoldRelease):
+        return event.change is not None
+    return isinstance(event, HoldConfirmation | HoldNarrowing | HoldDecision)
 
 
 def open_found(region: OpenRegion, found: Found) -> Read:
@@ -226,7 +264,7 @@ def replay(region: OpenRegion, connection: Connection, read: Read) -> bool:
     applied = False
     if entry is not None:
         _lock(connection, entry.event)
-        applied = _apply(region, connection, entry.event)
+        applied = _apply(region, connection, entry.event, replayed=True)
     ledger.lock_events(connection)
     new = NewObject(
         found.object_id,
@@ -248,7 +286,8 @@ def replay(region: OpenRegion, connection: Connection, read: Read) -> bool:
 def resolve(region: OpenRegion, connection: Connection, object_id: UUID) -> bool:
     """Resolve an entry whose writer died: apply its event if a backend has it.
 
-    False: no backend has it, and it is abandoned. Raises BackendError if one does not answer.
+    False: it is abandoned, because no backend has it, or because only the person whose login wrote
+    it can put it into force. Raises BackendError if a backend does not answer.
     """
     known = objects.find_object(connection, object_id)
     if known is None or known.state is not ObjectState.WRITING:
@@ -263,10 +302,10 @@ def resolve(region: OpenRegion, connection: Connection, object_id: UUID) -> bool
         except BackendError as error:
             silent = error
     read = open_found(region, Found(object_id, known.number, at))
-    if read.entry is not None:
+    if read.entry is not None and not _personal(read.entry.event):
         replay(region, connection, read)
         return True
-    if silent is not None:
+    if read.entry is None and silent is not None:
         raise silent
     write.abandon(region, connection, object_id)
     return False

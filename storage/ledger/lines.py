@@ -1,11 +1,26 @@
 """What the log says of the events of the ledger: ids, dates and codes."""
 
+import hashlib
+import json
+from collections.abc import Sequence
 from datetime import datetime
 
 from sqlalchemy import Connection
 
 from storage.catalog import log
-from storage.events import Event, HoldRelease, NewCopy, NewErasure, NewHold
+from storage.events import (
+    Approved,
+    Event,
+    HoldConfirmation,
+    HoldDecision,
+    HoldEvent,
+    HoldNarrowing,
+    HoldRelease,
+    NewCopy,
+    NewErasure,
+    NewHold,
+    StoredCarveOut,
+)
 from storage.model import Entropy, LineKind
 
 
@@ -14,24 +29,62 @@ def note(connection: Connection, event: Event, entropy: Entropy) -> None:
 
     Its id comes from the event: one that is replayed after a restore has one line.
     """
-    kind, facts, at = _line(event)
+    match event:
+        case NewErasure() | NewCopy():
+            kind, facts, at = _line(event)
+        case _:
+            kind, facts, at = _line_of_hold(event)
     line = log.line_of(event.id, kind, at)
     log.append(connection, kind, facts, at, entropy, line=line)
 
 
-def _line(event: Event) -> tuple[LineKind, log.Facts, datetime]:
+_Line = tuple[LineKind, dict[str, str | int | list[str] | None], datetime]
+
+
+def _line(event: NewErasure | NewCopy) -> _Line:
     facts: dict[str, str | int | list[str] | None] = {event.kind: str(event.id)}
     facts["tenant"] = event.tenant
     match event:
         case NewErasure():
             facts |= {"scope": event.scope, "reason": event.reason}
             return LineKind.ERASURE, facts, event.requested
-        case NewHold():
-            facts |= {"scope": event.scope, "classes": sorted(event.classes)}
-            facts["review"] = event.review.isoformat()
-            return LineKind.HOLD_PLACED, facts, event.placed
-        case HoldRelease():
-            return LineKind.HOLD_RELEASED, facts, event.at
         case NewCopy():
             facts |= {"processor": event.processor, "data_class": event.data_class}
             return LineKind.HAND_OVER, facts, event.announced
+
+
+def _line_of_hold(event: HoldEvent) -> _Line:
+    facts: dict[str, str | int | list[str] | None] = {"hold": str(event.id)}
+    facts["tenant"] = event.tenant
+    match event:
+        case NewHold():
+            facts |= {"account": event.account, "scope": event.scope}
+            facts |= {"classes": sorted(event.classes), "review": event.review.isoformat()}
+            facts |= {"jurisdiction": event.authority_jurisdiction, "document": event.document}
+            facts |= {"sponsor": event.sponsor, "excluded": _digest(event.exclude)}
+            return LineKind.HOLD_PLACED, facts, event.placed
+        case HoldConfirmation():
+            return LineKind.HOLD_CONFIRMED, {**facts, "by": event.by}, event.at
+        case HoldRelease():
+            return LineKind.HOLD_RELEASED, facts | _people(event.change), event.at
+        case HoldNarrowing():
+            facts |= {"change": event.kind, "excluded": _digest(event.carve_outs)}
+        case HoldDecision():
+            facts |= {"change": event.kind, "document": event.document}
+            facts["permitted"] = int(event.permitted)
+    return LineKind.HOLD_CHANGED, facts | _people(event.change), event.at
+
+
+def _people(change: Approved | None) -> dict[str, str]:
+    """Return who requested and who approved a change. Older versions noted nobody."""
+    if change is None:
+        return {}
+    return {"requested_by": change.requested_by, "approved_by": change.approved_by}
+
+
+def _digest(parts: Sequence[StoredCarveOut]) -> str | None:
+    """Return the SHA-256 of what a hold does not keep: it may name a thousand tenants."""
+    if not parts:
+        return None
+    stated = [part.model_dump(mode="json") for part in parts]
+    return hashlib.sha256(json.dumps(stated, sort_keys=True).encode()).hexdigest()

@@ -24,7 +24,16 @@ from storage.model.grants import (
     GrantSpec,
     GrantState,
 )
-from storage.model.holds import ExpiringDay, Hold, HoldSpec, PlacedHold
+from storage.model.holds import (
+    CarveOut,
+    ChangeKind,
+    Decision,
+    ExpiringDay,
+    Hold,
+    HoldChange,
+    HoldSpec,
+    PlacedHold,
+)
 from storage.model.ids import Entropy, RecordId, in_utc, utc
 from storage.model.log import LineKind, LogLine
 from storage.model.losses import Loss
@@ -57,10 +66,13 @@ __all__ = [
     "Agreement",
     "Approval",
     "BackendState",
+    "CarveOut",
+    "ChangeKind",
     "Classifier",
     "Copy",
     "CopyState",
     "DataClass",
+    "Decision",
     "Deferral",
     "Dpa",
     "Entropy",
@@ -74,6 +86,7 @@ __all__ = [
     "GrantState",
     "HandedOver",
     "Hold",
+    "HoldChange",
     "HoldSpec",
     "LeavingState",
     "LineKind",

@@ -15,6 +15,7 @@ class ScopeKind(StrEnum):
     GROUP = "group"
     TENANT = "tenant"
     ACCOUNT = "account"
+    REGION = "region"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,5 +51,14 @@ class Scope:
 
     @classmethod
     def account(cls, account: str) -> Self:
-        """All records of all tenants of an account (``store.erase``)."""
+        """All records of all tenants of an account.
+
+        To erase it, use ``store.erase``. A hold of it covers the account's tenants of one region,
+        also those that are made later.
+        """
         return cls(ScopeKind.ACCOUNT, account)
+
+    @classmethod
+    def region(cls) -> Self:
+        """All records of a region, also those of tenants that are made later. For holds alone."""
+        return cls(ScopeKind.REGION)

@@ -95,6 +95,8 @@ class RegionStatus:
     clocks_disagree: bool
     holds: int = 0  # in force
     overdue_reviews: int = 0  # holds in force whose review date has passed
+    unconfirmed_holds: int = 0  # holds in force that no second person has confirmed
+    overdue_confirmations: int = 0  # those of them that 72 hours have passed for
     deferred_erasures: int = 0
     processors: tuple[ProcessorState, ...] = ()
     unread: tuple[str, ...] = ()

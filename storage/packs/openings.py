@@ -6,7 +6,7 @@ from regions.model import Purpose, Service
 from storage.catalog import fences, records, roster, tenants
 from storage.catalog.records import Found, Row
 from storage.errors import Erased, NotFound
-from storage.model import Actor, ActorKind, RecordId
+from storage.model import Actor, ActorKind, Hold, RecordId
 from storage.packs.reader import Find, Permitted
 from storage.policy import (
     Access,
@@ -15,6 +15,7 @@ from storage.policy import (
     Openable,
     may_open,
     may_open_flags,
+    may_read_held,
     term_of,
 )
 from storage.region import OpenRegion
@@ -34,6 +35,13 @@ def for_tenant(region: OpenRegion, actor: Actor, purpose: Purpose | Service) -> 
         return Permitted(found.row, access(region, connection, found, actor, purpose).demand())
 
     return find
+
+
+def check_readable(region: OpenRegion, hold: Hold) -> None:
+    """Raise HoldRefused unless what a hold keeps may be read."""
+    jurisdiction = region.region.jurisdiction
+    gdpr = region.topology.jurisdictions[jurisdiction].gdpr
+    may_read_held(hold, jurisdiction, gdpr=gdpr).demand()
 
 
 def for_flags(region: OpenRegion, actor: Actor, purpose: Purpose) -> Find:

@@ -47,9 +47,9 @@ Reason = AccessReason | PermitReason
 class KeptRecord:
     """What the catalog says of a record to whoever unwraps its key.
 
-    ``held``: its key is wrapped by a hold key. ``covered``: the grant's hold covers it and is in
-    force. ``fenced``: an erasure covers it. ``day`` is its expiry day, ``key_id`` the key object
-    that wraps its key.
+    ``held``: its key is wrapped by a hold key. ``covered``: the grant's hold covers it, is in force
+    and confirmed. ``fenced``: an erasure covers it. ``day`` is its expiry day, ``key_id`` the key
+    object that wraps its key.
     """
 
     tenant: str

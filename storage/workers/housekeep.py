@@ -1,4 +1,4 @@
-"""Housekeeping: make partitions ahead, abandon stale writes, prune old rows."""
+"""Housekeeping: partitions ahead, postures, holds to confirm, stale writes, old rows."""
 
 from structlog.typing import FilteringBoundLogger
 
@@ -33,6 +33,15 @@ def read_postures(region: OpenRegion, log: FilteringBoundLogger) -> int:
                 reason=state.closed.value,
                 **findings,
             )
+    return 0
+
+
+def watch_holds(region: OpenRegion, log: FilteringBoundLogger) -> int:
+    """Log an error if a second person should have confirmed a hold by now. It stays in force."""
+    with region.catalog.begin() as connection:
+        overdue = holds.count_in_force(connection, region.clock.now()).overdue
+    if overdue:
+        log.error("holds_not_confirmed", region=region.name, holds=overdue)
     return 0
 
 

@@ -23,7 +23,13 @@ from storage.transparency.sequencer import Sequencer
 from storage.workers.erase import compact, complete, plan
 from storage.workers.evacuate import evacuate
 from storage.workers.expire import expire
-from storage.workers.housekeep import make_partitions, prune, read_postures, reap
+from storage.workers.housekeep import (
+    make_partitions,
+    prune,
+    read_postures,
+    reap,
+    watch_holds,
+)
 from storage.workers.ledger import prune_ledger, resolve_entries
 from storage.workers.log import prune_log, seal
 from storage.workers.purge import purge
@@ -57,6 +63,7 @@ def duties(region: OpenRegion, keys: KeyRing, log: FilteringBoundLogger) -> list
     return [
         Duty(region.name, "clocks", lambda: compare_clocks(region, log)),
         Duty(region.name, "postures", lambda: read_postures(region, log)),
+        Duty(region.name, "holds", lambda: watch_holds(region, log)),
         Duty(region.name, "partitions", lambda: make_partitions(region, log)),
         Duty(region.name, "reap", destroying(lambda: reap(region, log))),
         Duty(region.name, "resolve", lambda: resolve_entries(region, log)),

@@ -1,4 +1,4 @@
-"""Release: resume what a released hold deferred."""
+"""Release: resume what a released or narrowed hold deferred."""
 
 from sqlalchemy import Connection
 from structlog.typing import FilteringBoundLogger
@@ -12,21 +12,32 @@ ROWS = 1000
 
 
 def release(region: OpenRegion, log: FilteringBoundLogger) -> int:
-    """Resume the erasures of one released hold, and delete rows that no other hold keeps."""
+    """Take one hold that was released or narrowed one step further.
+
+    First a batch of the erasures that were deferred until then is planned again. When there are no
+    more, a batch of the held records is looked through, and those that no hold keeps are deleted.
+    """
     return region.catalog.run(lambda connection: _release(region, connection, log))
 
 
 def _release(region: OpenRegion, connection: Connection, log: FilteringBoundLogger) -> int:
     holds.share(connection)
-    taken = holds.lock_next_to_resume(connection)
-    if taken is None:
+    hold = holds.lock_next_to_resume(connection)
+    if hold is None:
         return 0
-    (hold, tenant), now = taken, region.clock.now()
-    resumed = deferrals.resume(connection, tenant, now)
-    gone = deletions.delete_released(connection, tenant, now, ROWS)
-    if gone:
-        release_objects(region, connection, t.held, gone)
-    if len(gone) < ROWS:
-        holds.mark_resumed(connection, hold, now)
-        log.info("hold_resumed", region=region.name, hold=str(hold), erasures=len(resumed))
+    now = region.clock.now()
+    until = hold.since + 2 * region.clock.error  # by the clock of whoever deferred it
+    resumed = deferrals.resume(connection, hold.tenant, until, now, ROWS)
+    if resumed:
+        log.info("erasures_resumed", region=region.name, hold=str(hold.id), count=len(resumed))
+    if len(resumed) == ROWS:
+        return 1
+    found = deletions.delete_released(connection, hold.tenant, hold.passed, now, ROWS)
+    if found.gone:
+        release_objects(region, connection, t.held, found.gone)
+    if found.last is None:
+        holds.mark_resumed(connection, hold.id, now)
+        log.info("hold_resumed", region=region.name, hold=str(hold.id))
+    else:
+        holds.note_passed(connection, hold.id, found.last)
     return 1

@@ -127,7 +127,7 @@ def _end_holds(stage: Stage, actor: Actor) -> None:
     for holding in stage.holdings:
         holding.kept = []
     for hold in actor.store.admin.holds.list(HOME):  # also one that took effect after all
-        actor.store.admin.holds.release(hold.id, why="settled")
+        actor.release_hold(hold.id)
 
 
 def _end_objections(actor: Actor) -> None:

@@ -21,7 +21,6 @@ from storage.model import (
     DataClass,
     Dpa,
     Flag,
-    HoldSpec,
     NewRecord,
     Purpose,
     PutResult,
@@ -46,7 +45,13 @@ from tests.crashpoints.effects import (
 from tests.crashpoints.facts import Fact, Holding, Request
 from tests.crashpoints.ground import HOME, Ground
 from tests.support.faults.steps import Steps
-from tests.support.holds import held_tenant
+from tests.support.holds import (
+    approve_by_second,
+    confirm_by_two,
+    held_tenant,
+    hold_spec,
+    request_release,
+)
 from tests.support.inspect.invariants import PLAIN
 from tests.support.inspect.stored import homes_of
 from tests.support.stories.cluster import LANDS_WITHIN, Cluster, Process, quiet
@@ -119,25 +124,28 @@ class Actor(Process):
 
     def hold(self, holding: Holding) -> None:
         """Place a hold, and note the answer."""
-        spec = HoldSpec(
-            TENANT,
-            Scope.subject(holding.subject),
-            "M-1",
-            "a court",
-            "counsel",
-            date(2030, 1, 1),
-            future=True,
-        )
+        scope = Scope.subject(holding.subject)
+        spec = hold_spec(scope, tenant=TENANT, future=True, review=date(2030, 1, 1))
         placed = self.store.admin.holds.place(spec)
         if not self.tape.dead:
             holding.id = placed.hold.id
             self.stage.in_force(holding)
 
     def release(self, holding: Holding) -> None:
-        """Release a hold."""
+        """Release a hold: one person requests it, another approves."""
         assert holding.id is not None
         holding.kept = []  # from the call on it may be over
-        self.store.admin.holds.release(holding.id, why="settled")
+        self.release_hold(holding.id)
+
+    def release_hold(self, hold: UUID) -> None:
+        """Release a hold."""
+        where = self.stage.settings, self.store
+        approve_by_second(*where, request_release(*where, hold))
+
+    def confirm(self, holding: Holding) -> None:
+        """Confirm a hold by two people: the first one stands for it."""
+        assert holding.id is not None
+        confirm_by_two(self.stage.settings, self.store, holding.id)
 
     def open_held(self, holding: Holding, fact: Fact) -> str | bytes:
         """Return the held content, or the code of the error."""

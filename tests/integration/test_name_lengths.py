@@ -22,6 +22,8 @@ HOLD = HoldSpec(
     Scope.tenant(),
     matter="m",
     authority="a",
+    authority_jurisdiction="EU",
+    document="0" * 64,
     issuer="i",
     review=date(2027, 1, 15),
     future=False,

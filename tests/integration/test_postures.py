@@ -164,6 +164,8 @@ def hold_on(subject: str) -> HoldSpec:
         Scope.subject(subject),
         matter="m",
         authority="a",
+        authority_jurisdiction="EU",
+        document="0" * 64,
         issuer="i",
         review=date(2027, 1, 1),
         future=False,

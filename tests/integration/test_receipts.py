@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import date, timedelta
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -13,12 +13,13 @@ from regions.backends import BackendSpec
 from storage.catalog import tables as t
 from storage.evidence.keys import PublishedKey, export_jwk_set
 from storage.evidence.receipts import Leaf, Receipt, verify
-from storage.model import DataClass, Erasure, HoldSpec, Scope
+from storage.model import DataClass, Erasure, Scope
 from storage.ports import ItemKind
 from storage.testing import Domicile
 from storage.workers.erase import complete
 from storage.workers.purge import purge
 from tests.support.actions import duty, erase, is_complete, put_prompt, work
+from tests.support.holds import place_hold, release_holds
 from tests.support.inspect.stored import home
 from tests.support.receipt_verifier import read_receipt
 
@@ -210,15 +211,13 @@ def test_a_hold_is_part_of_the_whole(domicile: Domicile) -> None:
     """Bytes are absent after the last release, and the receipt names the deferral."""
     t = domicile.tenant()
     t.put(DataClass.PROMPT, b"kept for a while", subject="u")
-    spec = HoldSpec(
-        t.id, Scope.subject("u"), "M-1", "a court", "counsel", date(2030, 1, 1), future=False
-    )
-    hold = domicile.store.admin.holds.place(spec).hold
+    placed = place_hold(domicile)
+    hold = placed.hold
     erasure = erase(t, Scope.subject("u"))
     work(domicile, hours=73)
     assert not is_complete(domicile, erasure)
 
-    domicile.store.admin.holds.release(hold.id, why="settled")
+    release_holds(domicile, placed)
     work(domicile)
     work(domicile, hours=73)
 

@@ -11,6 +11,7 @@ from sqlalchemy.exc import ProgrammingError
 from storage.catalog import days
 from storage.errors import (
     CatalogForbidden,
+    HoldRefused,
 )
 from storage.model import (
     CopyState,
@@ -128,8 +129,11 @@ class TestRoles:
             roles.pass_time(hours=hours)
             roles.run_worker()
         with pytest.raises(CatalogForbidden):
-            release_holds(roles, placed)
+            roles.store.admin.holds.release(placed.hold.id, why="nobody asked")
         turn_into(roles, "domicile_admin", original)
+        with pytest.raises(HoldRefused):  # it is the login of a process too
+            roles.store.admin.holds.release(placed.hold.id, why="nobody asked")
+        roles.settings = original  # only the owner's login can act as people do
         assert opened_for_counsel(roles, placed, mine) == b"mine"
         release_holds(roles, placed)
         turn_into(roles, "domicile_worker", original)
@@ -230,6 +234,21 @@ class TestRoles:
                     "SELECT forget_erasures(now(), 1)",
                     "INSERT INTO signing_key VALUES ('', '', now(), now())",
                     "UPDATE signing_key SET last_signed = now()",
+                    "INSERT INTO hold_change SELECT * FROM hold_change",
+                    "UPDATE hold_change SET approved = now()",
+                    "INSERT INTO hold_carve_out (hold_id) VALUES (gen_random_uuid())",
+                    "DELETE FROM hold_carve_out",
+                    "UPDATE hold SET confirmed = now()",
+                    "UPDATE hold SET narrowed = now()",
+                    "SELECT release_hold(gen_random_uuid(), '', now())",
+                    "SELECT note_confirmation(gen_random_uuid(), '', now())",
+                    "SELECT place_hold('{}', '[]')",
+                    "SELECT confirm_hold(gen_random_uuid(), now())",
+                    "SELECT request_hold_change('{}', now())",
+                    "SELECT approve_hold_change(gen_random_uuid(), now())",
+                    "SELECT replay_hold('{}', '[]', '', '')",
+                    "SELECT replay_confirmation(gen_random_uuid(), '', now())",
+                    "SELECT replay_hold_change('{}', now())",
                     "DELETE FROM held",
                     "DELETE FROM hold",
                     "UPDATE hold SET released = now()",
@@ -275,6 +294,18 @@ class TestRoles:
                     "DELETE FROM signing_key",
                     "UPDATE hold SET released = now()",
                     "DELETE FROM hold",
+                    "INSERT INTO hold_change SELECT * FROM hold_change",
+                    "UPDATE hold_change SET approved = now()",
+                    "INSERT INTO hold_carve_out (hold_id) VALUES (gen_random_uuid())",
+                    "DELETE FROM hold_carve_out",
+                    "UPDATE hold SET confirmed = now()",
+                    "UPDATE hold SET narrowed = now()",
+                    "SELECT release_hold(gen_random_uuid(), '', now())",
+                    "SELECT note_confirmation(gen_random_uuid(), '', now())",
+                    "SELECT place_hold('{}', '[]')",
+                    "SELECT confirm_hold(gen_random_uuid(), now())",
+                    "SELECT request_hold_change('{}', now())",
+                    "SELECT approve_hold_change(gen_random_uuid(), now())",
                     "DELETE FROM audit",
                     "UPDATE audit SET actor = ''",
                 ],
@@ -298,6 +329,20 @@ class TestRoles:
                     "DELETE FROM held",
                     "DELETE FROM hold",
                     "UPDATE hold SET sought = NULL",
+                    "UPDATE hold SET released = now()",
+                    "INSERT INTO hold (id, sponsor) VALUES (gen_random_uuid(), 'bob')",
+                    "INSERT INTO hold (id, account) VALUES (gen_random_uuid(), 'acme')",
+                    "INSERT INTO hold_change SELECT * FROM hold_change",
+                    "UPDATE hold_change SET approved = now()",
+                    "INSERT INTO hold_carve_out (hold_id) VALUES (gen_random_uuid())",
+                    "DELETE FROM hold_carve_out",
+                    "UPDATE hold SET confirmed = now()",
+                    "UPDATE hold SET narrowed = now()",
+                    "SELECT release_hold(gen_random_uuid(), '', now())",
+                    "SELECT note_confirmation(gen_random_uuid(), '', now())",
+                    "SELECT replay_hold('{}', '[]', '', '')",
+                    "SELECT replay_confirmation(gen_random_uuid(), '', now())",
+                    "SELECT replay_hold_change('{}', now())",
                     "DELETE FROM topology_seen",
                     "UPDATE topology_seen SET first_seen = now()",
                     "UPDATE topology_seen SET sub_processors = '[]'",

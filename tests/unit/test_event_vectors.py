@@ -22,7 +22,10 @@ def test_an_entry_is_encoded_to_the_same_bytes(text: str) -> None:
 def test_every_kind_of_event_has_a_vector() -> None:
     """With and without what is optional."""
     kinds = [decode(text.encode()).event.kind for text in VECTORS]
-    assert kinds == ["erasure", "erasure", "hold", "hold", "release", "copy"]
+    assert kinds == [
+        *("erasure", "erasure", "hold", "hold", "release", "copy"),
+        *("hold", "confirmation", "narrowing", "decision", "release"),
+    ]
     assert set(kinds) == KINDS
 
 

@@ -16,6 +16,7 @@ from storage.policy import (
     Finding,
     GrantReason,
     HandOverReason,
+    HoldReason,
     NoticeReason,
     ObjectionReason,
     PermitReason,
@@ -49,6 +50,9 @@ CODES: dict[type[StrEnum], str] = {
     "another_actor",
     HandOverReason: "allowed not_storable unknown_processor no_connector service_not_allowed "
     "form_not_available outside_residency sub_processor_not_yet sub_processor_ended objected",
+    HoldReason: "allowed hold_released hold_not_confirmed foreign_authority_undecided "
+    "foreign_authority_refused person_not_in_force confirmer_stands_for_it approver_requested_it "
+    "not_a_process",
     NoticeReason: "too_soon has_begun",
     ObjectionReason: "allowed unknown_company steward too_few_left",
     PlacementReason: "allowed spare other_region outside_residency sub_processor_not_yet "

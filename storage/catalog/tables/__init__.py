@@ -15,7 +15,7 @@ from storage.catalog.tables.access import (
 from storage.catalog.tables.base import Moment, metadata
 from storage.catalog.tables.copies import erasure_copy, processor_copy
 from storage.catalog.tables.erasures import deferral, erasure, erasure_object, fence, receipt
-from storage.catalog.tables.holds import audit, hold
+from storage.catalog.tables.holds import audit, hold, hold_carve_out, hold_change
 from storage.catalog.tables.log import (
     log_checkpoint,
     log_cosignature,
@@ -82,6 +82,8 @@ __all__ = [
     "handover",
     "held",
     "hold",
+    "hold_carve_out",
+    "hold_change",
     "ledger_place",
     "log_checkpoint",
     "log_cosignature",

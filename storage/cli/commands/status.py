@@ -75,6 +75,7 @@ def show(region: RegionStatus) -> None:
             ("clocks", _clocks(region)),
             *_unread(region),
             *_blocked(region),
+            *_unconfirmed(region),
             *(("posture", _posture(found)) for found in region.postures),
             *_orphans(region),
             *(("leaving", _leaving(found)) for found in region.leaving),
@@ -140,6 +141,8 @@ def _deletion(region: RegionStatus) -> Text:
 
 def _holds(region: RegionStatus) -> Text:
     text = plural(region.holds, "legal hold")
+    if region.unconfirmed_holds:
+        text += f" ({region.unconfirmed_holds:,} not confirmed)"
     if region.deferred_erasures:
         text += f", deferring {plural(region.deferred_erasures, 'erasure')}"
     if region.overdue_reviews:
@@ -177,6 +180,14 @@ def _blocked(region: RegionStatus) -> list[tuple[str, Text]]:
     if not accepted:
         stopped = "anything new: no writes, erasures, holds or expiry"
     return [("URGENT", bad(f"too few backends take {stopped}. See: domicile backend posture"))]
+
+
+def _unconfirmed(region: RegionStatus) -> list[tuple[str, Text]]:
+    if not region.overdue_confirmations:
+        return []
+    holds = plural(region.overdue_confirmations, "legal hold")
+    text = f"{holds} without a second person for 72 hours or more. See: domicile hold list"
+    return [("URGENT", bad(text))]
 
 
 def _posture(found: PostureState) -> Text:

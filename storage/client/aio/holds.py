@@ -6,7 +6,14 @@ from uuid import UUID
 from storage.client.aio.threads import Threads
 from storage.client.holds import Holds
 from storage.client.validate import Id
-from storage.model import Hold, HoldSpec, PlacedHold, RecordInfo
+from storage.model import (
+    CarveOut,
+    Hold,
+    HoldChange,
+    HoldSpec,
+    PlacedHold,
+    RecordInfo,
+)
 
 
 class AsyncHolds:
@@ -21,9 +28,31 @@ class AsyncHolds:
         """See ``Holds.place``."""
         return await self._threads.call(self._holds.place, spec)
 
-    async def release(self, hold: UUID | str, *, why: str) -> Hold:
+    async def confirm(self, hold: UUID | str) -> Hold:
+        """See ``Holds.confirm``."""
+        return await self._threads.call(self._holds.confirm, hold)
+
+    async def release(self, hold: UUID | str, *, why: str) -> HoldChange:
         """See ``Holds.release``."""
         return await self._threads.call(self._holds.release, hold, why=why)
+
+    async def narrow(self, hold: UUID | str, *carve_outs: CarveOut, why: str) -> HoldChange:
+        """See ``Holds.narrow``."""
+        return await self._threads.call(self._holds.narrow, hold, *carve_outs, why=why)
+
+    async def decide(self, hold: UUID | str, *, document: str, permitted: bool) -> HoldChange:
+        """See ``Holds.decide``."""
+        return await self._threads.call(
+            self._holds.decide, hold, document=document, permitted=permitted
+        )
+
+    async def approve(self, change: UUID | str) -> HoldChange:
+        """See ``Holds.approve``."""
+        return await self._threads.call(self._holds.approve, change)
+
+    async def changes(self, hold: UUID | str, *, limit: int = 100) -> Sequence[HoldChange]:
+        """See ``Holds.changes``."""
+        return await self._threads.call(self._holds.changes, hold, limit=limit)
 
     async def show(self, hold: UUID | str) -> Hold:
         """See ``Holds.show``."""
@@ -44,7 +73,14 @@ class AsyncHolds:
         )
 
     async def records(
-        self, hold: UUID | str, *, after: Id | None = None, limit: int = 100
+        self,
+        hold: UUID | str,
+        *,
+        tenant: str | None = None,
+        after: Id | None = None,
+        limit: int = 100,
     ) -> Sequence[RecordInfo]:
         """See ``Holds.records``."""
-        return await self._threads.call(self._holds.records, hold, after=after, limit=limit)
+        return await self._threads.call(
+            self._holds.records, hold, tenant=tenant, after=after, limit=limit
+        )

@@ -7,8 +7,8 @@ from uuid import UUID
 from sqlalchemy import select
 
 from storage.catalog import tables as t
-from storage.model import HoldSpec, PlacedHold, Purpose, RecordInfo, Scope, ScopeKind
-from tests.support.holds import held_tenant
+from storage.model import PlacedHold, Purpose, RecordInfo, Scope, ScopeKind
+from tests.support.holds import approve_by_second, held_tenant, hold_spec, request_release
 from tests.support.stories.calls import TENANTS, Calls
 from tests.support.stories.cluster import Cluster, Process
 from tests.support.stories.model import STORED, RecordModel
@@ -51,7 +51,7 @@ class HoldModel:
 
 
 class Holds(Calls):
-    """Places and releases holds. What a hold keeps stays until the hold is released."""
+    """Places, confirms, narrows and releases holds. What a hold keeps stays until then."""
 
     def __init__(self, cluster: Cluster) -> None:
         super().__init__(cluster)
@@ -66,9 +66,7 @@ class Holds(Calls):
             return
         scope, value = found
         since, well = self.cluster.clock.now(), self.well(TENANTS[name].home)
-        spec = HoldSpec(
-            name, scope, "M-1", "a court", "counsel", date(2030, 1, 1), future=op.future
-        )
+        spec = hold_spec(scope, tenant=name, future=op.future, review=date(2030, 1, 1))
         held = HoldModel(name, op.kind, value, op.future, since, LATEST)
         self.holds.append(held)
         answer = self.ask(process, lambda: process.store.admin.holds.place(spec))
@@ -91,13 +89,20 @@ class Holds(Calls):
         well, since = self.well(TENANTS[held.tenant].home), self.cluster.clock.now()
         number, held.ending = held.id, True
         assert number is not None
-        answer = self.ask(process, lambda: process.store.admin.holds.release(number, why="settled"))
+        answer = self.ask(process, lambda: self._release(held, number, process))
         slow = (self.cluster.clock.now() - since).total_seconds() > 10
         allowed = {STORED, *_UNSURE} if slow or not well else {STORED, "killed"}
         assert answer.code in allowed, f"a release: {answer.code}, not {allowed}"
         if answer.code == STORED and held in self.holds:
             self.holds.remove(held)
         return answer.code == STORED
+
+    def _release(self, held: HoldModel, number: UUID, process: Process) -> None:
+        """Request it as one person, and approve it as the other."""
+        where = self.cluster.settings, process.store
+        region = TENANTS[held.tenant].home
+        change = request_release(*where, number, region)
+        approve_by_second(*where, change, region)
 
     def look_at_held(self, process: Process, *, everything: bool = False) -> None:
         """Require that held records are stored and listed, and that counsel can read them."""
@@ -160,6 +165,8 @@ class Holds(Calls):
         number, body = held.id, rec.content.body
         assert number is not None
 
+        home = TENANTS[rec.tenant].home
+
         def read() -> bytes:
             tenant = held_tenant(process.store, self.cluster.settings, number)
             with tenant.open(rec.id, purpose=Purpose.LEGAL) as file:
@@ -169,7 +176,6 @@ class Holds(Calls):
         if answer.code == STORED:
             assert answer.result == body, f"counsel reads other bytes of {rec}"
             return
-        home = TENANTS[rec.tenant].home
         backends = self.cluster.topology.regions[home].backends
         down = any(self.cluster.modes[spec.name] == "down" for spec in backends)
         allowed = _SILENT if down or not self.reads_anywhere(home) else {"killed"}
