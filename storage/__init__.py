@@ -94,6 +94,7 @@ from storage.errors import (
     WrongRegion,
 )
 from storage.model import (
+    AccessReport,
     AccountErasure,
     Actor,
     ActorKind,
@@ -120,6 +121,7 @@ from storage.model import (
     LeavingState,
     LineKind,
     LogLine,
+    Looked,
     Loss,
     NewFlag,
     NewRecord,
@@ -159,6 +161,7 @@ from storage.settings import RegionSettings, Settings
 
 __all__ = [
     "Abandoned",
+    "AccessReport",
     "AccountErasure",
     "AcknowledgementInvalid",
     "Actor",
@@ -231,6 +234,7 @@ __all__ = [
     "LineageConflict",
     "LogInvalid",
     "LogLine",
+    "Looked",
     "Loss",
     "MalformedId",
     "MetadataTooLarge",

@@ -8,6 +8,7 @@ from typer import Option, Typer
 from regions.version import VERSION
 from storage.cli import exit_codes
 from storage.cli.commands import (
+    access,
     backend,
     backend_loss,
     demo,
@@ -119,6 +120,8 @@ _receipt = _group("receipt", "Verify and export the evidence of erasures.", _EVI
 _receipt.command("verify")(receipt.verify)
 _receipt.command("key")(receipt.public)
 _receipt.command("export")(receipt_export.export)
+_access = _group("access", "Show who opened what.", _EVIDENCE)
+_access.command("report")(access.report)
 _log = _group("log", "Show, prove, export and verify the log of a region.", _EVIDENCE)
 _log.command("show")(log.show)
 _log.command("prove")(log.prove)

@@ -9,6 +9,7 @@ from regions.model import cells_of
 from storage.catalog import log, tenants
 from storage.catalog.cells import chosen
 from storage.catalog.engine import own_tenant
+from storage.client.access import Access
 from storage.client.cells import Cells, place_of
 from storage.client.grants import Grants
 from storage.client.holds import Holds
@@ -24,7 +25,7 @@ from storage.policy import admit, well_formed
 
 
 class Admin:
-    """Its parts: ``tenants``, ``holds``, ``processors``, ``roster``, ``grants`` and ``log``."""
+    """Its parts, each an attribute: see their classes."""
 
     def __init__(self, homes: Homes) -> None:
         """Use ``Store.admin`` instead."""
@@ -34,6 +35,7 @@ class Admin:
         self.roster = Roster(homes)
         self.grants = Grants(homes)
         self.log = Log(homes)
+        self.access = Access(homes)
 
 
 class Tenants:

@@ -30,6 +30,7 @@ def grant_facts(grant: Grant) -> Facts:
         "justification": grant.justification_digest,
         "until": grant.until.isoformat(),
         "approved_by": approvers(grant),
+        "approved_at": max((a.at.isoformat() for a in grant.approvals), default=None),
         "revoked_by": grant.revoked_by,
     }
 

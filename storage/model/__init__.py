@@ -4,6 +4,7 @@ The ``repr`` of a value never shows content, metadata, a subject, a group or a f
 """
 
 from regions.model import DataClass, Purpose
+from storage.model.access import AccessReport, Looked
 from storage.model.actors import KEEPER, STAFF, Actor, ActorKind, RosterEntry, RosterSpec
 from storage.model.copies import Copy, CopyState, HandedOver
 from storage.model.erasures import (
@@ -49,6 +50,7 @@ __all__ = [
     "LONGEST_GRANT_HOURS",
     "PERMIT_LASTS",
     "STAFF",
+    "AccessReport",
     "AccountErasure",
     "Actor",
     "ActorKind",
@@ -76,6 +78,7 @@ __all__ = [
     "LeavingState",
     "LineKind",
     "LogLine",
+    "Looked",
     "Loss",
     "NewFlag",
     "NewRecord",

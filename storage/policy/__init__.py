@@ -12,6 +12,7 @@ from storage.policy.access import (
     may_open,
     may_open_flags,
 )
+from storage.policy.access_report import Summary
 from storage.policy.cells import Cell, add_up, choose_cell
 from storage.policy.copies import (
     ASK_AHEAD,
@@ -200,6 +201,7 @@ __all__ = [
     "Stage",
     "Standing",
     "Step",
+    "Summary",
     "TenantEnd",
     "Term",
     "absent",

@@ -39,6 +39,7 @@ def _suite(module: str, *names: str) -> Suite:
 
 POLICY = (
     _unit("access", "access", "access_of_people"),
+    _unit("access_report", "access_report"),
     _unit("cells", "cells"),
     _unit("copies", "copies_policy"),
     _unit("draining", "draining"),

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from storage.client.admin import Admin, Tenants
+from storage.client.aio.access import AsyncAccess
 from storage.client.aio.grants import AsyncGrants
 from storage.client.aio.holds import AsyncHolds
 from storage.client.aio.log import AsyncLog
@@ -23,6 +24,7 @@ class AsyncAdmin:
         self.roster = AsyncRoster(admin.roster, threads)
         self.grants = AsyncGrants(admin.grants, threads)
         self.log = AsyncLog(admin.log, threads)
+        self.access = AsyncAccess(admin.access, threads)
 
 
 class AsyncTenants:

@@ -1,0 +1,136 @@
+"""``access report``: who saw what."""
+
+import csv
+import sys
+from dataclasses import asdict, fields
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Annotated
+
+from typer import Option
+
+from storage.cli.error_handling import end_with_failed, failed_regions
+from storage.cli.opening import chosen_regions, opened_homes
+from storage.cli.options import OneRegion, one_of, parse_time
+from storage.cli.output import (
+    format_minute,
+    print_blank,
+    print_facts,
+    print_json,
+    print_note,
+    print_table,
+)
+from storage.client.homes import ask_each
+from storage.client.store import Store
+from storage.model import AccessReport, Looked
+from storage.text import plural
+
+
+class Form(StrEnum):
+    """How the report is printed."""
+
+    TABLE = "table"
+    JSON = "json"
+    CSV = "csv"
+
+
+_From = Annotated[
+    str, Option("--from", metavar="TIME", help="From TIME on (UTC), for example 2026-03-01.")
+]
+_To = Annotated[
+    str | None, Option("--to", metavar="TIME", help="Up to TIME, exclusive. Default: now.")
+]
+
+
+def report(
+    *,
+    begin: _From,
+    end: _To = None,
+    region: OneRegion = None,
+    form: Annotated[
+        Form, Option("--format", metavar="FORM", help=f"How to print it. {one_of(Form)}")
+    ] = Form.TABLE,
+) -> None:
+    """Show who opened what, under which case, approved by whom, and what was refused.
+
+    It rests on the region's log: verify that with domicile log verify.
+    """
+    since = parse_time(begin)
+    until = parse_time(end) or datetime.now(UTC)
+    assert since is not None
+    with opened_homes() as homes:
+        store = Store(homes)
+        found, failed = ask_each(
+            chosen_regions(homes, region),
+            lambda name: store.admin.access.report(name, since=since, until=until),
+        )
+    match form:
+        case Form.JSON:
+            print_json({"reports": list(found.values())} | failed_regions(failed))
+        case Form.CSV:
+            _print_csv(list(found.values()))
+        case Form.TABLE:
+            for one in found.values():
+                _print(one)
+    end_with_failed(failed, as_json=form is Form.JSON)
+
+
+def _print_csv(reports: list[AccessReport]) -> None:
+    """Print one line for each actor, tenant, purpose and grant."""
+    heads = [field.name for field in fields(Looked)]
+    out = csv.DictWriter(sys.stdout, ["region", *heads], lineterminator="\n")
+    out.writeheader()
+    for one in reports:
+        for looked in one.looked:
+            values = asdict(looked) | {
+                "approved_by": " ".join(looked.approved_by),
+                "first": looked.first.isoformat(),
+                "last": looked.last.isoformat(),
+            }
+            row = {"region": one.region} | values
+            out.writerow({name: _cell(value) for name, value in row.items()})
+
+
+def _cell(value: object) -> str:
+    """Return a value that no spreadsheet takes for a formula: people chose some of the texts."""
+    text = "" if value is None else str(value)
+    return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t", "\r")) else text
+
+
+def _print(one: AccessReport) -> None:
+    mean = one.mean_to_revoke
+    revoked = f", after {mean.total_seconds() / 60:.0f} minutes on average" if mean else ""
+    print_facts(
+        [
+            ("region", one.region),
+            ("from", f"{format_minute(one.since)} UTC, to {format_minute(one.until)} UTC"),
+            ("staff", f"{plural(one.staff, 'person', 'people')} of at most {one.staff_max}"),
+            ("grants", f"{one.requested} requested, {one.approved} approved"),
+            ("revoked", f"{one.revoked}{revoked}"),
+            ("refused", _refused(one)),
+        ]
+    )
+    if one.forgotten:
+        print_note(f"{plural(one.forgotten, 'line')} of the log in it: the text is forgotten.")
+    if one.looked:
+        print_table(
+            ("actor", "purpose", "tenant", "case", "approved by", "records", "last (UTC)"),
+            [
+                (
+                    f"{each.actor} ({each.employer})",
+                    each.purpose,
+                    each.tenant,
+                    each.case or "-",
+                    ", ".join(each.approved_by) or "-",
+                    str(each.records),
+                    format_minute(each.last),
+                )
+                for each in one.looked
+            ],
+        )
+    print_blank()
+
+
+def _refused(one: AccessReport) -> str:
+    reasons = ", ".join(f"{count} {reason}" for reason, count in one.refused.items())
+    return reasons or "none"

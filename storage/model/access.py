@@ -1,0 +1,53 @@
+"""Who saw what: the report over a span of time."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+
+@dataclass(frozen=True, slots=True)
+class Looked:
+    """What one actor opened of one tenant, for one purpose, under one grant.
+
+    ``openings``: how often, ``records``: how many of them were different. ``case`` and
+    ``approved_by`` are of the grant; a tenant's own service has none.
+    """
+
+    actor: str
+    actor_kind: str
+    employer: str
+    location: str
+    tenant: str
+    purpose: str
+    grant: str | None
+    case: str | None
+    approved_by: tuple[str, ...]
+    openings: int
+    records: int
+    first: datetime
+    last: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class AccessReport:
+    """Who opened what in a region from ``since`` up to ``until`` (exclusive), by its log.
+
+    ``refused``: how many openings, requests and approvals were refused, by reason. ``requested``,
+    ``approved`` and ``revoked`` count grants. ``mean_to_revoke``: from the last approval of those
+    that were revoked to the revocation. ``staff`` and ``staff_max``: how many people the roster
+    allows now, and at most. ``forgotten``: lines of the span whose text is gone, so that the report
+    is not complete.
+    """
+
+    region: str
+    since: datetime
+    until: datetime
+    looked: tuple[Looked, ...]
+    refused: Mapping[str, int]
+    requested: int
+    approved: int
+    revoked: int
+    mean_to_revoke: timedelta | None
+    staff: int
+    staff_max: int
+    forgotten: int
