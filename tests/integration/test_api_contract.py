@@ -282,13 +282,20 @@ def test_a_store_has_its_documented_attributes_and_no_others(domicile: Domicile)
     assert public(store) == {
         *("admin", "close", "erase", "erasure", "erasures", "status", "tenant")
     }
-    assert public(store.admin) == {"grants", "holds", "processors", "roster", "tenants"}
+    assert public(store.admin) == {
+        *("access", "grants", "holds", "log", "processors", "roster", "tenants")
+    }
     assert public(store.admin.grants) == {
         *("approve", "justification", "list", "request", "revoke", "show")
     }
     assert public(store.admin.roster) == {"enter", "list"}
     assert public(store.admin.tenants) == {"ensure", "remove", "get", "list"}
-    assert public(store.admin.holds) == {"list", "open", "place", "records", "release", "show"}
+    assert public(store.admin.holds) == {
+        *("approve", "changes", "confirm", "decide", "list", "narrow", "place", "records"),
+        *("release", "show"),
+    }
+    assert public(store.admin.log) == {"export", "key", "lines", "prove"}
+    assert public(store.admin.access) == {"report"}
     assert public(store.admin.processors) == {"attest", "copies"}
     writes = {"capture", "id", "new_id", "put", "put_file", "put_many", "submit", "window"}
     unbound = writes | {
@@ -310,7 +317,8 @@ def test_importing_is_light() -> None:
 
 def test_kinds_of_scope_are_all_checked() -> None:
     """A new kind of scope needs a case in ``check_erasure``."""
-    assert {kind.value for kind in ScopeKind} == {"record", "subject", "group", "tenant", "account"}
+    erasable = {"record", "subject", "group", "tenant", "account"}
+    assert {kind.value for kind in ScopeKind} == erasable | {"region"}
 
 
 def test_a_store_that_is_closed_says_so(domicile: Domicile) -> None:

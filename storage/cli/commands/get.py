@@ -48,9 +48,10 @@ def get(
     """
     if output is not None:
         files.check_new(output, force=force)
-    wanted, number = as_id(record_id), None if grant is None else as_uuid(grant, "a grant")
+    number = None if grant is None else as_uuid(grant, "a grant")
     with opened_homes() as homes:
         served, terms = homes.find(tenant)
+        wanted = as_id(record_id)
         by = _actor(served, terms, actor, purpose)
         reader = RecordedRead(served, tenant, by, purpose, number).reader(wanted)
         with OpenFile(reader, tenant, reader.metadata(tenant, wanted)) as file:
