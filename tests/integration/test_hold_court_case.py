@@ -1,15 +1,18 @@
 """A court orders everything kept, then less: wide holds, carve-outs, narrowings."""
 
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 import structlog
+from sqlalchemy import select, update
 
+from storage.catalog import tables as t
 from storage.errors import InvalidRequest
-from storage.model import CarveOut, DataClass, PlacedHold, Reason, RecordId, Scope
+from storage.model import CarveOut, DataClass, ErasureState, PlacedHold, Reason, RecordId, Scope
 from storage.testing import SERVICE, Domicile
 from storage.workers import release
-from tests.support.actions import erase, is_complete, work
+from tests.support.actions import duty, erase, is_complete, work
 from tests.support.catalogs.backups import Dump, recover_catalog
 from tests.support.holds import (
     ORDER,
@@ -33,8 +36,8 @@ PROMPT, COMPLETION = DataClass.PROMPT, DataClass.COMPLETION
 def tenants(domicile: Domicile) -> tuple[RecordId, RecordId, RecordId]:
     """Make two tenants of Acme and one of Beta; return a prompt of each."""
     own = {"one": "acme", "two": "acme", "three": "beta"}
-    made = [domicile.tenant(t, account=a, retention=SOON) for t, a in own.items()]
-    one, two, three = (t.put(PROMPT, b"mine", subject="u").id for t in made)
+    made = [domicile.tenant(name, account=a, retention=SOON) for name, a in own.items()]
+    one, two, three = (one.put(PROMPT, b"mine", subject="u").id for one in made)
     return one, two, three
 
 
@@ -147,7 +150,7 @@ def test_a_narrowing_lets_go_what_it_names_and_nothing_else(domicile: Domicile) 
     """What expired goes, what was erased is erased, and there is a receipt; the rest is kept."""
     one, two, three = tenants(domicile)
     placed = place_wide(domicile)
-    erasures = [erase(domicile.store.tenant(t), Scope.subject("u")) for t in ("one", "three")]
+    erasures = [erase(domicile.store.tenant(name)) for name in ("one", "three")]
     (sample,) = ciphertexts(domicile, three)
     expire(domicile)
     before = backends_with(domicile, sample)
@@ -201,6 +204,27 @@ def test_what_was_let_go_is_looked_for_in_bounded_pieces(
 
     assert (begun, rest_of_it) == ((3, 7), 4)
     assert relocated(domicile) == {i.unique for n, i in enumerate(given) if n not in (0, 3, 6)}
+
+
+def test_what_was_deferred_until_then_is_resumed_and_nothing_else(domicile: Domicile) -> None:
+    """By the clock of another process too; what is deferred again meanwhile is not."""
+    tenants(domicile)
+    domicile.clock.skewed(timedelta(milliseconds=25))
+    placed = place_wide(domicile)
+    before, again = (erase(domicile.store.tenant(name)) for name in ("one", "two"))
+    work(domicile, minutes=1)
+    narrow(domicile, placed, CarveOut(classes=(COMPLETION,)))
+    region, c = home(domicile), t.deferral.c
+    apart = 2 * region.clock.error
+    with region.catalog.begin() as connection:
+        since = connection.scalars(select(t.hold.c.narrowed)).one()
+        for erasure, later in ((before, apart), (again, 2 * apart)):
+            changed = update(t.deferral).where(c.erasure_id == erasure.id)
+            connection.execute(changed.values(since=since + later))
+    duty(domicile, "release")
+    states = [domicile.store.erasure(one.id).state for one in (before, again)]
+
+    assert states == [ErasureState.FENCED, ErasureState.DEFERRED]
 
 
 # --- restored catalogs -------------------------------------------------------------------------

@@ -1,16 +1,26 @@
 """Who stands for a hold, who changes it, and that a hold needs nobody to preserve."""
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from structlog.testing import capture_logs
 
 from storage.client.holds import Holds
 from storage.errors import HoldRefused, InvalidRequest, LedgerUnwritten, NotFound
+from storage.events import (
+    Approved,
+    Event,
+    HoldConfirmation,
+    HoldDecision,
+    HoldNarrowing,
+    HoldRelease,
+)
+from storage.ledger.journal import _announce
 from storage.model import CarveOut, DataClass, Scope
 from storage.testing import Domicile
 from storage.testing.people import grant
-from tests.support.actions import duty, put_prompt
+from tests.support.actions import duty, put_prompt, work
 from tests.support.holds import (
     ORDER,
     PEOPLE,
@@ -224,3 +234,33 @@ def test_a_grant_is_made_under_a_confirmed_hold_alone(acme: Domicile) -> None:
 
     assert caught.value.reasons == ("hold_not_confirmed",)
     assert grant(home(acme), own, wanted).hold == placed.hold.id
+
+
+def test_nobody_approves_for_a_person_whose_process_died(acme: Domicile) -> None:
+    """What the ledger says of people is true when they commit it; a worker vouches for nobody.
+
+    The hold of a process that died becomes true, though: that preserves.
+    """
+    placed, region = place_hold(acme), home(acme)
+    with one_of_two(acme.settings, acme.store, 0):
+        change = acme.store.admin.holds.release(placed.hold.id, why="settled")
+    forged = Approved(id=change.id, requested=change.requested, requested_by=ANN, approved_by=BEN)
+    now = acme.clock.now()
+    where: dict[str, Any] = {"id": placed.hold.id, "tenant": "acme-eu", "at": now}
+    events: list[Event] = [
+        HoldRelease(**where, why="settled", change=forged),
+        HoldNarrowing(**where, why="less", carve_outs=(), change=forged),
+        HoldDecision(**where, permitted=True, document=ORDER, change=forged),
+        HoldConfirmation(**where, by=BEN),
+    ]
+    for event in events:
+        pending = _announce(region, event)
+        pending.write.send(pending.sealed)
+    work(acme, hours=1)
+    work(acme, hours=1)
+    found = acme.store.admin.holds.show(placed.hold.id)
+
+    assert (found.released, found.sponsor, found.confirmed) == (None, None, None)
+    assert (found.carve_outs, found.decision, found.changes_waiting) == ((), None, 1)
+    entries = [trace.key for trace in acme.backends["eu-a"].scan("ledger/")]
+    assert len(entries) == 1  # of the hold
