@@ -294,7 +294,7 @@ def test_a_store_has_its_documented_attributes_and_no_others(domicile: Domicile)
         *("approve", "changes", "confirm", "decide", "list", "narrow", "place", "records"),
         *("release", "show"),
     }
-    assert public(store.admin.log) == {"export", "key", "lines", "prove"}
+    assert public(store.admin.log) == {"export", "keys", "lines", "prove"}
     assert public(store.admin.access) == {"report"}
     assert public(store.admin.processors) == {"attest", "copies"}
     writes = {"capture", "id", "new_id", "put", "put_file", "put_many", "submit", "window"}
