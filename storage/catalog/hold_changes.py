@@ -46,11 +46,11 @@ def confirm(
     connection: Connection, event: HoldConfirmation, now: datetime, *, replayed: bool
 ) -> bool:
     """Note that a person stands for a hold, or confirms it. False: nothing has changed."""
-    hold, at = literal(event.id, Uuid), literal(now, Moment)
+    hold = literal(event.id, Uuid)
     if replayed:
-        by = literal(event.by, Text)
-        return bool(connection.scalar(select(func.replay_confirmation(hold, by, at))))
-    return bool(connection.scalar(select(func.confirm_hold(hold, at))))
+        was = literal(event.by, Text), literal(event.at, Moment)
+        return bool(connection.scalar(select(func.replay_confirmation(hold, *was))))
+    return bool(connection.scalar(select(func.confirm_hold(hold, literal(now, Moment)))))
 
 
 def request(connection: Connection, new: HoldChange, now: datetime) -> None:

@@ -15,7 +15,7 @@ from storage.evidence.grants import signed_by
 from storage.model import ActorKind, GrantSpec, GrantState, Purpose, Scope, Trait
 from storage.testing import Domicile
 from tests.support.catalogs.databases import HOME, catalog_of
-from tests.support.holds import place_hold
+from tests.support.holds import confirm, place_hold
 from tests.support.people import (
     approve,
     as_person,
@@ -231,6 +231,7 @@ class TestGrant:
     def test_a_legal_grant_has_the_scope_of_its_hold(self, staffed: Domicile, alice: Store) -> None:
         """Whoever is in it is not named again."""
         placed = place_hold(staffed, Scope.subject("u1"), future=True)
+        confirm(staffed, placed)
         legal = replace(ABUSE, purpose=Purpose.LEGAL, scope=None, hold=placed.hold.id)
 
         found = alice.admin.grants.request(legal)
@@ -278,6 +279,7 @@ class TestCustomer:
         """No grant for abuse_investigation; one for a subject request if it approves; legal."""
         staffed.tenant(traits=frozenset({trait}))
         placed = place_hold(staffed)
+        confirm(staffed, placed)
 
         with pytest.raises(GrantRefused) as error:
             alice.admin.grants.request(ABUSE)

@@ -355,10 +355,13 @@ class TestCustomer:
         people.do("postgres", place, id=hold)
         legal: dict[str, Any] = {"purpose": "legal", "hold": hold, "case": "1"}
         assert people.do("alice", REQUEST, id=uuid4(), **legal) == "hold_not_in_force"  # of asks
+        unconfirmed = people.do("alice", REQUEST, id=uuid4(), tenant="asks", **legal)
+        people.do("postgres", "UPDATE hold SET confirmed = now()")
         grant = people.request(tenant="asks", **legal)
         people.do("bob", APPROVE, id=grant)
         scope = "SELECT scope || encode(sought[1], 'escape') FROM access_grant WHERE id = :id"
 
+        assert unconfirmed == "hold_not_confirmed"
         assert people.do("alice", scope, id=grant) == "subjectx"
         assert people.do("sam", USE, id=grant) == "True"
         people.do("postgres", "UPDATE hold SET released = now()")

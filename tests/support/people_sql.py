@@ -9,7 +9,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 
 from storage.catalog import schema
-from storage.errors import CatalogForbidden, GrantRefused, NotFound
+from storage.errors import CatalogForbidden, GrantRefused, HoldRefused, NotFound
 from tests.support.catalogs.databases import HOME, Throwaway, opened
 
 LOGINS = {
@@ -87,7 +87,7 @@ class People:
                     connection.execute(text(one))
                 done = connection.execute(text(last), values)
                 return str(done.scalar() if done.returns_rows else done.rowcount)
-        except GrantRefused as error:
+        except (GrantRefused, HoldRefused) as error:
             (reason,) = error.reasons
             return reason
         except NotFound:

@@ -14,7 +14,6 @@ from pydantic import SecretStr
 
 from storage.bootstrap import open_restored
 from storage.recovery.recover import Report, finish, rehearse, start
-from storage.settings import RegionSettings
 from storage.testing import Domicile
 from tests.support.inspect.stored import HOME
 
@@ -96,7 +95,7 @@ class Dump:
 def use_catalog(domicile: Domicile, url: str) -> None:
     """Point the region's settings at another catalog."""
     given = domicile.settings.regions[HOME]
-    moved = RegionSettings(catalog_url=SecretStr(url), keys_file=given.keys_file)
+    moved = given.model_copy(update={"catalog_url": SecretStr(url)})
     regions = {**domicile.settings.regions, HOME: moved}
     domicile.settings = domicile.settings.model_copy(update={"regions": regions})
 
