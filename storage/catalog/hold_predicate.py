@@ -5,7 +5,7 @@ carve-outs, is a predicate too. Ask in a statement after ``holds.share``: the an
 until the commit.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date
 from functools import cache
 from typing import Any
@@ -33,10 +33,10 @@ from sqlalchemy import (
 )
 
 from storage.catalog import tables as t
-from storage.catalog.kinds import ObjectKind
+from storage.catalog.kinds import ObjectKind, ObjectState
 from storage.model import ScopeKind
 
-d, h, x = t.day.c, t.hold.c, t.hold_carve_out.c
+d, h, o, r, x = t.day.c, t.hold.c, t.object_.c, t.record.c, t.hold_carve_out.c
 
 _OF_TENANT = (ScopeKind.TENANT, ScopeKind.SUBJECT, ScopeKind.GROUP, ScopeKind.RECORD)
 _WIDE = (ScopeKind.ACCOUNT, ScopeKind.REGION)
@@ -45,13 +45,18 @@ _LATER_THAN_ALL = 2**62
 
 def held(table: Table, *where: ColumnElement[bool]) -> ColumnElement[bool]:
     """SQL: whether a hold in force covers the row. ``where`` narrows the holds."""
+    of_tenant = (_some(table, scope, *where) for scope in _OF_TENANT)
+    return and_(_any_in_force(), or_(*of_tenant, _held_widely(table, *where)))
 
-    def some(scope: ScopeKind) -> ColumnElement[bool]:
-        covers = and_(h.released.is_(None), _matches(table, scope), _placed_in_time(table), *where)
-        return exists().where(covers).correlate(table)
 
-    wide = and_(_any_wide(), or_(*(some(scope) for scope in _WIDE)))
-    return and_(_any_in_force(), or_(*(some(scope) for scope in _OF_TENANT), wide))
+def _held_widely(table: Table, *where: ColumnElement[bool]) -> ColumnElement[bool]:
+    """SQL: the same for holds on more than one tenant."""
+    return and_(_any_wide(), or_(*(_some(table, scope, *where) for scope in _WIDE)))
+
+
+def _some(table: Table, scope: ScopeKind, *where: ColumnElement[bool]) -> ColumnElement[bool]:
+    covers = and_(h.released.is_(None), _matches(table, scope), _placed_in_time(table), *where)
+    return exists().where(covers).correlate_except(t.hold)
 
 
 def covered(
@@ -64,8 +69,17 @@ def covered(
 
     ``where`` narrows it. Not ``placed_in_time``: rows for which the hold was placed too late.
     """
+    return _covered(table, column, (*_OF_TENANT, *_WIDE), *where, placed_in_time=placed_in_time)
+
+
+def _covered(
+    table: Table,
+    column: ColumnElement[Any],
+    scopes: Sequence[ScopeKind],
+    *where: ColumnElement[bool],
+    placed_in_time: bool = True,
+) -> CompoundSelect[Any]:
     time = _placed_in_time(table) if placed_in_time else ~_placed_in_time(table)
-    scopes = (*_OF_TENANT, *_WIDE)
     joined = (and_(h.released.is_(None), _matches(table, scope), time, *where) for scope in scopes)
     return union_all(*(select(column).select_from(t.hold).join(table, on) for on in joined))
 
@@ -86,7 +100,7 @@ def needed(connection: Connection, objects: Mapping[UUID, date | None]) -> set[U
 def _needed() -> Select[Any]:
     ids = bindparam("ids", type_=ARRAY(Uuid))
     days = bindparam("days", type_=ARRAY(Date))
-    o, r, on_day = t.object_.c, t.record.c, t.record.c.expiry_day == any_(days)
+    on_day = r.expiry_day == any_(days)
     day_keys = exists().where(o.id == any_(ids), o.kind == ObjectKind.DAY_KEY)
     parts = [
         covered(t.record, r.object_id, on_day, r.object_id == any_(ids)),
@@ -112,17 +126,39 @@ def _in_force_at_all() -> Select[Any]:
 
 @cache
 def _packs() -> Select[Any]:
-    some = _held_packs(bindparam("day", type_=Date)).subquery()
-    return select(some.c[0]).distinct().order_by(some.c[0]).limit(bindparam("limit", type_=Integer))
-
-
-def _held_packs(day: ColumnElement[date]) -> CompoundSelect[Any]:
-    return covered(t.record, t.record.c.object_id, t.record.c.expiry_day == day)
+    day, limit = bindparam("day", type_=Date), bindparam("limit", type_=Integer)
+    wide = select(o.id).where(
+        o.day == day,
+        o.kind == ObjectKind.PACK,
+        or_(o.state == ObjectState.WRITING, o.state == ObjectState.STORED),
+        _has_widely_held(o.id, day),
+    )
+    some = union_all(
+        _packs_of_tenants(day).subquery().select(),
+        wide.order_by(o.id).limit(limit).subquery().select(),
+    ).subquery()
+    return select(some.c[0]).distinct().order_by(some.c[0]).limit(limit)
 
 
 def in_held_pack(pack: ColumnElement[Any], day: ColumnElement[date]) -> ColumnElement[bool]:
     """SQL: whether the pack of that day contains held records."""
-    return and_(_any_in_force(), pack.in_(_held_packs(day)))
+    named = pack.in_(_packs_of_tenants(day))
+    return and_(_any_in_force(), or_(named, _has_widely_held(pack, day)))
+
+
+def _packs_of_tenants(day: ColumnElement[date]) -> CompoundSelect[Any]:
+    """SQL: packs with what holds on one tenant cover, found from the holds."""
+    return _covered(t.record, r.object_id, _OF_TENANT, r.expiry_day == day)
+
+
+def _has_widely_held(pack: ColumnElement[Any], day: ColumnElement[date]) -> ColumnElement[bool]:
+    """SQL: whether a hold on more than one tenant covers a record of the pack.
+
+    Asked pack by pack, because such a hold may cover every record of the day: the first one of a
+    pack is enough.
+    """
+    some = exists().where(r.expiry_day == day, r.object_id == pack, _held_widely(t.record))
+    return and_(_any_wide(), some.correlate_except(t.record))
 
 
 @cache

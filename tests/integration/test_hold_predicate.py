@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Connection, Table, insert, select, update
 
-from storage.catalog import hold_changes, hold_predicate, holds, records
+from storage.catalog import days, hold_changes, hold_predicate, holds, records
 from storage.catalog import tables as t
 from storage.catalog.records import Row
 from storage.events import Approved, HoldNarrowing, HoldRelease, NewHold, StoredCarveOut
@@ -237,6 +237,30 @@ def place(connection: Connection, number: int, case: Case) -> None:
         assert hold_changes.change(connection, release, NOON, replayed=True)
 
 
+def announce(connection: Connection) -> None:
+    """Insert the packs of the rows."""
+    packs = [
+        {
+            "id": row.object_id,
+            "kind": "pack",
+            "state": "stored",
+            "day": row.id.day,
+            "backends": ["eu-a"],
+            "announced": NOON,
+            "deadline": NOON,
+            "family": row.object_id,
+        }
+        for row in ROWS
+    ]
+    connection.execute(insert(t.object_), packs)
+
+
+def packs_of(connection: Connection, day: date) -> tuple[set[UUID], set[UUID]]:
+    """Return the packs of a day with held records, and those that may go."""
+    held = hold_predicate.held_packs(connection, day, 1000)
+    return set(held), set(days.purgeable_objects(connection, day, ["pack"], 1000))
+
+
 def know(connection: Connection) -> None:
     """Insert the tenants, but the one that a restored catalog has lost."""
     for tenant, account in ACCOUNTS.items():
@@ -264,6 +288,7 @@ def test_the_catalog_and_the_python_predicate_agree(
     early = [case for case in placed if not case.late]
     with home(domicile).catalog.begin() as connection:
         know(connection)
+        announce(connection)
         for number, case in enumerate([*early, *(case for case in placed if case.late)], 1):
             place(connection, number, case)
         connection.execute(
@@ -280,6 +305,10 @@ def test_the_catalog_and_the_python_predicate_agree(
             expected |= {ROWS[n].object_id for n in covered}
             if table is not t.record:  # no row says that these objects are day keys
                 expected |= {ROWS[n].key_id for n in covered}
+        for day in (OPEN, EXPIRING):
+            own = [row for row in ROWS if row.id.day == day]
+            kept = {r.object_id for r in own if any(c.covers(r, t.record) for c in placed)}
+            assert packs_of(connection, day) == (kept, {r.object_id for r in own} - kept)
         objects = {row.object_id: row.id.day for row in ROWS} | {r.key_id: r.id.day for r in ROWS}
         assert hold_predicate.needed(connection, objects) == expected
         connection.rollback()
