@@ -51,8 +51,9 @@ BUGS: tuple[Bug, ...] = (
     bug(
         "people read like a service",
         "client/tenant.py",
-        "        if self.actor.staff:\n            read = RecordedRead(",
-        "        if False:\n            read = RecordedRead(",
+        "            read = RecordedRead(served, self.id, self.actor, purpose, self.grant)\n"
+        "            return read.reader(record_id)\n",
+        "            return served.reader(self.actor, purpose)\n",
         READS,
     ),
     bug(
