@@ -59,13 +59,13 @@ def get(
 
 
 def _actor(served: ServedRegion, terms: TenantTerms, actor: str, purpose: Purpose) -> Actor:
-    """Return who reads: the tenant's own service, or what the roster says of an id."""
+    """Return who reads: what the roster says of an id, or else the tenant's own service."""
     check_actor(actor)
     home = served.region.region.jurisdiction
-    if ActorKind.CUSTOMER in OPENERS[purpose]:
-        return Actor(actor, ActorKind.CUSTOMER, employer=terms.spec.account, location=home)
     with served.region.catalog.begin() as connection:
         entry = roster.entry(connection, actor)
+    if ActorKind.CUSTOMER in OPENERS[purpose] and entry is None:
+        return Actor(actor, ActorKind.CUSTOMER, employer=terms.spec.account, location=home)
     if entry is None:  # it is refused, on record
         return Actor(actor, ActorKind.EMPLOYEE, employer="unknown", location=home)
     return Actor(actor, entry.kind, employer=entry.employer, location=entry.location)
