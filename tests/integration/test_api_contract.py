@@ -302,7 +302,9 @@ def test_a_store_has_its_documented_attributes_and_no_others(domicile: Domicile)
         *("approve", "bind", "erase", "explain", "list", "object", "objections", "withdraw")
     }
     assert public(store.tenant("acme-eu")) == unbound
-    assert public(t) == unbound | {"actor", "get", "grant", "hand_over", "open"}
+    assert public(t) == unbound | {
+        *("actor", "flags", "get", "grant", "hand_over", "open", "screen", "screen_batches")
+    }
 
 
 def test_importing_is_light() -> None:
