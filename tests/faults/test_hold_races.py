@@ -27,7 +27,7 @@ from tests.support.inspect.stored import (
     wait_until,
 )
 
-PLACING = ran("INSERT INTO hold ")
+PLACING = ran("place_hold(")
 TURNING = ran("UPDATE day SET state")
 CARRYING = ran("INSERT INTO held")
 
