@@ -19,7 +19,8 @@ unexport PYTHONDONTWRITEBYTECODE
 .DELETE_ON_ERROR:
 .SUFFIXES:
 .PHONY: help demo test test-servers check deep lint format check-migrations crashpoints wheel \
-  check-wheel bench bench-publish bench-dedicated bench-keyservice simulate mutants mutation fuzz \
+  check-wheel bench bench-publish bench-dedicated bench-keyservice bench-people bench-screening \
+  simulate mutants mutation fuzz \
   lateness docs changelog lock venv clean
 
 help: ## List the targets
@@ -85,14 +86,21 @@ check-wheel: wheel ## Install the wheel into an empty environment and run its do
 	cd build/empty && env -i HOME="$$PWD" DOMICILE_HOME="$$PWD/home" PYTHONPATH="$$PWD" \
 	  PATH=/usr/sbin:/usr/bin:/sbin:/bin ../venv/bin/domicile doctor
 
-bench: venv ## Measure ingest
+bench: venv ## Measure ingest, and what the rules about people cost it
 	$(BIN)/python benchmarks/ingest.py $(ARGS)
+	$(if $(ARGS),,$(BIN)/python benchmarks/people.py)
+
+bench-people: venv ## The second alone; ARGS="--directory DIR": on a real disk
+	$(BIN)/python benchmarks/people.py $(ARGS)
 
 bench-publish: venv ## Measure how long the log takes; ARGS="--directory DIR": on a real disk
 	$(BIN)/python benchmarks/publish.py $(ARGS)
 
 bench-dedicated: venv ## Measure many dedicated tenants; ARGS="--directory DIR": on a real disk
 	$(BIN)/python benchmarks/dedicated.py $(ARGS)
+
+bench-screening: venv ## Measure screening beside reads; ARGS="--directory DIR": on a real disk
+	$(BIN)/python benchmarks/screening.py $(ARGS)
 
 bench-keyservice: venv ## Measure a key service against root keys in the process
 	$(BIN)/python -m benchmarks.keyservice $(ARGS)

@@ -61,6 +61,7 @@ def downgrade() -> None:
         raise RuntimeError(f"The log has {signed} signed checkpoints: keep them.")
     for function in FUNCTIONS:
         op.execute(f"DROP FUNCTION {function}")
+    op.execute("DROP FUNCTION forgettable_before()")
     op.execute(f"DROP TABLE {TABLES}")
     op.execute("DELETE FROM object WHERE kind IN ('log_tiles', 'log_lines', 'checkpoint')")
     op.execute(CHANGE_KINDS.format(kinds=OLD_KINDS, numbered="'ledger'"))

@@ -9,7 +9,10 @@ CREATE TABLE log_line (
   salt bytea,
   commitment bytea NOT NULL,
   number bigint,
-  CONSTRAINT log_line_forgotten CHECK ((text IS NULL) = (salt IS NULL))
+  login text NOT NULL DEFAULT session_user, -- no role may give another one
+  CONSTRAINT log_line_forgotten CHECK ((text IS NULL) = (salt IS NULL)),
+  CONSTRAINT log_line_text CHECK (text IS NULL OR text IS JSON OBJECT),
+  CONSTRAINT log_line_sizes CHECK (octet_length(salt) = 32 AND octet_length(commitment) = 33)
 );
 CREATE UNIQUE INDEX log_line_number ON log_line (number);
 CREATE INDEX log_line_waiting ON log_line (at, id) WHERE number IS NULL;
@@ -23,7 +26,8 @@ CREATE TABLE log_checkpoint (
   size bigint PRIMARY KEY,
   root bytea NOT NULL,
   note text NOT NULL,
-  at timestamptz NOT NULL
+  at timestamptz NOT NULL,
+  CONSTRAINT log_checkpoint_root CHECK (size > 0 AND octet_length(root) = 32)
 );
 
 CREATE TABLE log_cosignature (
@@ -98,6 +102,10 @@ END $$;
 
 -- Forget salt and text of a batch of older lines, and return the count. A line that is not in the log
 -- yet is kept: its text would be in no object.
+-- Up to when a text may be forgotten, whatever a worker says: a report on the last weeks is whole.
+CREATE FUNCTION forgettable_before() RETURNS timestamptz LANGUAGE sql
+AS $$ SELECT clock_timestamp() - interval '30 days' $$;
+
 CREATE FUNCTION forget_log_lines(before timestamptz, most integer) RETURNS integer
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = :"schema", pg_temp
 AS $$
@@ -107,7 +115,7 @@ BEGIN
   UPDATE log_line SET text = NULL, salt = NULL
   WHERE id IN (
     SELECT id FROM log_line
-    WHERE text IS NOT NULL AND at < before
+    WHERE text IS NOT NULL AND at < before AND at < forgettable_before()
       AND number < coalesce((SELECT max(size) FROM log_checkpoint), 0)
     ORDER BY number LIMIT most FOR UPDATE SKIP LOCKED
   );

@@ -41,6 +41,7 @@ FUNCTIONS = {  # with the roles that may call them
     "insert_hold(jsonb, jsonb, text, text)": None,
     "carve_out(uuid, uuid, jsonb)": None,
     "lock_hold(uuid)": None,
+    "check_recovery()": None,
     "check_process()": None,
     "acting_for_hold(date)": None,
     "person_of_session()": None,

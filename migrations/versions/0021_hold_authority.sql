@@ -125,6 +125,17 @@ BEGIN
   END IF;
 END $$;
 
+-- What people did is replayed in a restored catalog alone: a process vouches for nobody else.
+CREATE FUNCTION check_recovery() RETURNS void LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+  PERFORM ours.check_process();
+  IF NOT EXISTS (SELECT FROM ours.catalog_info WHERE identity IS NULL OR unread <> '{}') THEN
+    PERFORM ours.refuse_hold('not_a_process');
+  END IF;
+END $$;
+
 -- Lock a hold that is in force.
 CREATE FUNCTION lock_hold(which uuid) RETURNS hold LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
@@ -226,7 +237,7 @@ CREATE FUNCTION replay_confirmation(which uuid, who text, at timestamptz) RETURN
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-  PERFORM ours.check_process();
+  PERFORM ours.check_recovery();
   RETURN ours.note_confirmation(which, who, at);
 END $$;
 
@@ -312,7 +323,7 @@ AS $$
 DECLARE
   given ours.hold_change := jsonb_populate_record(NULL::ours.hold_change, new);
 BEGIN
-  PERFORM ours.check_process();
+  PERFORM ours.check_recovery();
   PERFORM FROM ours.hold WHERE id = given.hold_id FOR UPDATE;
   IF NOT FOUND THEN
     RETURN false;

@@ -155,4 +155,5 @@ def _line(row: Row[*tuple[object, ...]]) -> LogLine:
         None if salt is None else bytes(salt),
         bytes(row.commitment),
         row.number,
+        row.login,
     )

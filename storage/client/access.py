@@ -55,4 +55,5 @@ def _report(region: OpenRegion, begin: datetime, end: datetime) -> AccessReport:
         staff,
         region.region.staff_max,
         found.forgotten,
+        found.unreadable,
     )

@@ -68,7 +68,7 @@ def check_carve_outs(parts: object) -> None:
     """Check what a hold is not to keep. Raises InvalidRequest, UnknownClass or NaiveDatetime."""
     if not isinstance(parts, tuple) or not all(isinstance(part, CarveOut) for part in parts):
         raise InvalidRequest(
-            "Carve-outs must be a tuple of CarveOut.", advice="Pass (CarveOut(tenants=(...)),)."
+            "Carve-outs must be given as a tuple.", advice="Pass (CarveOut(tenants=(...)),)."
         )
     for part in parts:
         _check_carve_out(part)

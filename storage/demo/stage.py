@@ -13,7 +13,6 @@ from storage.model import Actor, ActorKind, DataClass, NewRecord, RecordId
 
 EU: Final = "atlas-eu"
 US: Final = "atlas-us"
-LOCATIONS: Final = {EU: "EU", US: "US"}
 UNSIGNED: Final = "newcomer-eu"
 
 ERASED: Final = "the erased user"
@@ -50,7 +49,8 @@ class Stage:
 
     def tenant(self, name: str) -> BoundTenant:
         """Return the store of one tenant, bound to its own service."""
-        service = Actor("chat", ActorKind.CUSTOMER, employer=name, location=LOCATIONS[name])
+        location = "US" if name == US else "EU"
+        service = Actor("chat", ActorKind.CUSTOMER, employer=name, location=location)
         return self.world.store.tenant(name).bind(service)
 
     def when(self) -> str:

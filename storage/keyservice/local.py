@@ -86,6 +86,12 @@ class LocalKeyService:
         target: bytes,
         target_context: bytes,
     ) -> list[bytes]:
+        if wrapped and (is_hold_key(context) or not is_hold_key(target_context)):
+            raise PurposeRefused(
+                "Record keys are wrapped again for a hold alone, and stay under its key.",
+                reasons=(PermitReason.NEEDED,),
+                advice="Open what is under a hold with a permit, record by record.",
+            )
         key = self._roots.unwrap(sealed, context)
         other = self._roots.unwrap(target, target_context)
         return [wrap_key(other, unwrap_key(key, one)) for one in wrapped]

@@ -84,5 +84,7 @@ def match_values(region: OpenRegion, tenant: str, scope: Scope) -> tuple[bytes, 
             return tuple(region.pseudonyms.all(tenant, "group", scope.value))
         case ScopeKind.TENANT:
             return ()
-        case ScopeKind.ACCOUNT | ScopeKind.REGION:
+        case ScopeKind.ACCOUNT:
             raise InvalidRequest("A tenant cannot erase its account.", advice="Use store.erase.")
+        case ScopeKind.REGION:
+            raise InvalidRequest("A region is held as a whole, and never erased.")

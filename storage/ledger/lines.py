@@ -4,6 +4,7 @@ import hashlib
 import json
 from collections.abc import Sequence
 from datetime import datetime
+from uuid import UUID
 
 from sqlalchemy import Connection
 
@@ -34,8 +35,14 @@ def note(connection: Connection, event: Event, entropy: Entropy) -> None:
             kind, facts, at = _line(event)
         case _:
             kind, facts, at = _line_of_hold(event)
-    line = log.line_of(event.id, kind, at)
+    line = log.line_of(_identity(event), kind, at)
     log.append(connection, kind, facts, at, entropy, line=line)
+
+
+def _identity(event: Event) -> UUID:
+    """Return what is unique to an event: a hold may change more than once in a moment."""
+    change = getattr(event, "change", None)
+    return event.id if change is None else change.id
 
 
 _Line = tuple[LineKind, dict[str, str | int | list[str] | None], datetime]

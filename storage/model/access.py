@@ -10,7 +10,8 @@ class Looked:
     """What one actor opened of one tenant, for one purpose, under one grant.
 
     ``openings``: how often, ``records``: how many of them were different. ``case`` and
-    ``approved_by`` are of the grant; a tenant's own service has none.
+    ``approved_by`` are of the grant; a tenant's own service has none. ``logins``: of the sessions
+    that added the lines, as the catalog knows them. The rest is what these sessions said.
     """
 
     actor: str
@@ -26,6 +27,7 @@ class Looked:
     records: int
     first: datetime
     last: datetime
+    logins: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +38,7 @@ class AccessReport:
     ``approved`` and ``revoked`` count grants. ``mean_to_revoke``: from the last approval of those
     that were revoked to the revocation. ``staff`` and ``staff_max``: how many people the roster
     allows now, and at most. ``forgotten``: lines of the span whose text is gone, so that the report
-    is not complete.
+    is not complete. ``unreadable``: lines that this version did not write.
     """
 
     region: str
@@ -51,3 +53,4 @@ class AccessReport:
     staff: int
     staff_max: int
     forgotten: int
+    unreadable: int = 0

@@ -36,7 +36,8 @@ class LogLine:
     """A line of the log. ``number`` counts from 0; None: it is not in a checkpoint yet.
 
     ``text`` is canonical JSON, and None once it was forgotten. The log itself has only
-    ``commitment``, which salt and text open.
+    ``commitment``, which salt and text open. ``login``: of the session that added it, as the
+    catalog knows it.
     """
 
     id: UUID
@@ -46,3 +47,4 @@ class LogLine:
     salt: bytes | None = field(repr=False)
     commitment: bytes
     number: int | None
+    login: str | None = None

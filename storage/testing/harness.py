@@ -50,7 +50,9 @@ Kind = Literal["memory", "directory", "s3"]
 # The clock of a test is not that of the database, so functions of the catalog must take any time.
 _ANY_TIME = """
 CREATE OR REPLACE FUNCTION present_day(given timestamptz) RETURNS date LANGUAGE sql
-AS $$ SELECT (given AT TIME ZONE 'UTC')::date $$
+AS $$ SELECT (given AT TIME ZONE 'UTC')::date $$;
+CREATE OR REPLACE FUNCTION forgettable_before() RETURNS timestamptz LANGUAGE sql
+AS $$ SELECT 'infinity'::timestamptz $$
 """
 _COMMON = ("name", "sub_processor", "attested_off", "longest_request_minutes")
 SERVICE = Actor("service-under-test", ActorKind.CUSTOMER, employer="acme", location="EU")

@@ -13,8 +13,8 @@ from storage.region import OpenRegion
 from storage.transparency.cosigning import cosign, missing
 from storage.transparency.sequencer import Sequencer
 
-_PAUSE = 0.02
-"""Seconds between two looks at what another process does."""
+_PAUSES = (0.02, 0.5)
+"""Seconds between two looks at what another process does: at first, and at most."""
 
 
 class Publisher:
@@ -39,7 +39,7 @@ class Publisher:
         """
         clock, seconds = self._region.clock, self._region.limits.wait
         until = clock.now() + timedelta(seconds=seconds)
-        answer = Future[SignedRoot]()
+        answer, (pause, longest) = Future[SignedRoot](), _PAUSES
         with self._changed:
             self._wanted[answer] = line
         try:
@@ -47,7 +47,8 @@ class Publisher:
                 self._lead_or_wait(answer, seconds)
                 if answer.done():
                     return answer.result()
-                self._sleep(_PAUSE)
+                self._sleep(pause)
+                pause = min(2 * pause, longest)
         finally:
             with self._changed:
                 del self._wanted[answer]
@@ -85,7 +86,7 @@ class Publisher:
         if root is None or not answered:
             return
         try:
-            self._witness(root)
+            root = self._witness(root)
         except Unavailable as error:
             for answer in answered:
                 answer.set_exception(error)
@@ -98,11 +99,19 @@ class Publisher:
         with self._region.catalog.begin() as connection:
             return checkpoints.published(connection), checkpoints.held(connection, lines)
 
-    def _witness(self, root: SignedRoot) -> None:
-        """Have it cosigned by those witnesses without whom it does not count."""
-        if self._witnessed < root.size:
+    def _witness(self, root: SignedRoot) -> SignedRoot:
+        """Have it, or a newer one, cosigned by the witnesses without whom it does not count.
+
+        A witness does not cosign it if another process had a newer one cosigned meanwhile.
+        """
+        while self._witnessed < root.size:
             wanted = missing(self._region, root, required=True)
             failed = cosign(self._region, root, wanted) if wanted else {}
-            if failed:
+            if not failed:
+                self._witnessed = root.size
+                break
+            newer, _ = self._published(frozenset())
+            if newer is None or newer.size <= root.size:
                 raise WitnessesMissing({name: error.code for name, error in failed.items()})
-            self._witnessed = root.size
+            root = newer
+        return root

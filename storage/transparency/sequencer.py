@@ -13,7 +13,7 @@ import hashlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from functools import cached_property
 from uuid import UUID
 
@@ -41,7 +41,6 @@ BATCH = 1000
 """How many lines a batch has at most."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_LEASE = 3  # PUT timeouts: two that follow each other, and the transactions around them
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,9 +86,9 @@ class Sequencer:
     def seal(self) -> Sealed | None:
         """Seal and publish a batch. None: no line waits that this process may seal now.
 
-        Another process may be sealing, or a restored catalog may have to catch up first. Raises
-        NoOpenBackend or TooFewReplicas if too few backends take it, and Abandoned if it took too
-        long: nothing is lost, and the next call continues.
+        Another process may be sealing, or have been quicker, or a restored catalog may have to
+        catch up first. Raises NoOpenBackend or TooFewReplicas if too few backends take it: nothing
+        is lost, and the next call continues.
         """
         region = self._region
         send_to = _targets(region)
@@ -99,16 +98,19 @@ class Sequencer:
         try:
             signed = begun if isinstance(begun, _Signed) else self._sign(begun, send_to)
             self._publish(signed)
-        except BaseException:
+        except BaseException as error:
             with region.catalog.begin() as connection:
                 checkpoints.end_lease(connection, self._holder)
+            if isinstance(error, Abandoned):
+                return None
             raise
         return Sealed(signed.root, frozenset(line.id for line in signed.lines))
 
     def _begin(self, connection: Connection, send_to: Sequence[str]) -> _Batch | _Signed | None:
         """Take the lease, fix the next batch and announce its objects."""
         region, now = self._region, self._region.clock.now()
-        until = now + timedelta(seconds=_LEASE * region.limits.attempt) + 2 * region.clock.error
+        # as long as one PUT: whoever waits for a dead process waits that long
+        until = region.deadline(now)
         if not checkpoints.take_lease(connection, self._holder, now, until):
             return None
         before = checkpoints.newest(connection)

@@ -1,35 +1,57 @@
 """Duties of the log: seal what nobody waits for, have it cosigned, and forget what is over."""
 
+from datetime import UTC, datetime
+
 from structlog.typing import FilteringBoundLogger
 
 from storage.catalog import checkpoints
 from storage.errors import CatalogUnavailable, Unavailable
+from storage.policy import retry_after
 from storage.region import OpenRegion
 from storage.transparency.cosigning import cosign, missing
 from storage.transparency.pruning import prune
-from storage.transparency.sequencer import Sequencer
+from storage.transparency.sequencer import Sealed, Sequencer
 from storage.workers.due import cutoffs
 
 _BATCH = 1000
 
 
-def seal(region: OpenRegion, sequencer: Sequencer, log: FilteringBoundLogger) -> int:
-    """Put a batch of lines into a checkpoint. When none is left, have the newest one cosigned."""
-    with region.catalog.begin() as connection:
-        waiting = checkpoints.has_work(connection)
-    try:
-        sealed = sequencer.seal() if waiting else None
-    except CatalogUnavailable:
-        raise
-    except Unavailable as error:  # the lines are kept, and the next round goes on
-        log.warning("log_postponed", region=region.name, error=error.code)
+class Sealer:
+    """Seals the log of a region, less often while it fails: each attempt leaves rows to purge."""
+
+    def __init__(self, region: OpenRegion) -> None:
+        """Try at once."""
+        self._region = region
+        self._sequencer = Sequencer(region)
+        self._failures = 0
+        self._again = datetime.min.replace(tzinfo=UTC)
+
+    def seal(self, log: FilteringBoundLogger) -> int:
+        """Put a batch of lines into a checkpoint. When none waits, have the newest one cosigned."""
+        region, sealed = self._region, None
+        with region.catalog.begin() as connection:
+            waiting = checkpoints.has_work(connection)
+        if waiting and region.clock.now() >= self._again:
+            sealed = self._attempt(log)
+        if sealed is not None:
+            log.debug("log_sealed", region=region.name, size=sealed.root.size)
+            return 1
+        if region.witnesses:
+            _cosign(region, log)
         return 0
-    if sealed is not None:
-        log.debug("log_sealed", region=region.name, size=sealed.root.size)
-        return 1
-    if region.witnesses:
-        _cosign(region, log)
-    return 0
+
+    def _attempt(self, log: FilteringBoundLogger) -> Sealed | None:
+        try:
+            sealed = self._sequencer.seal()
+        except CatalogUnavailable:
+            raise
+        except Unavailable as error:  # the lines are kept, and a later round goes on
+            self._failures += 1
+            self._again = self._region.clock.now() + retry_after(self._failures)
+            log.warning("log_postponed", region=self._region.name, error=error.code)
+            return None
+        self._failures = 0
+        return sealed
 
 
 def _cosign(region: OpenRegion, log: FilteringBoundLogger) -> None:

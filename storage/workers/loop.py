@@ -19,7 +19,6 @@ from storage.objects.keyring import KeyRing
 from storage.policy import clocks_agree
 from storage.recovery.recover import catch_up
 from storage.region import OpenRegion
-from storage.transparency.sequencer import Sequencer
 from storage.workers.erase import compact, complete, plan
 from storage.workers.evacuate import evacuate
 from storage.workers.expire import expire
@@ -31,7 +30,7 @@ from storage.workers.housekeep import (
     watch_holds,
 )
 from storage.workers.ledger import prune_ledger, resolve_entries
-from storage.workers.log import prune_log, seal
+from storage.workers.log import Sealer, prune_log
 from storage.workers.purge import purge
 from storage.workers.release import release
 from storage.workers.replicate import replicate
@@ -55,7 +54,7 @@ class Duty:
 
 def duties(region: OpenRegion, keys: KeyRing, log: FilteringBoundLogger) -> list[Duty]:
     """Return the duties of one region, in the order in which one prepares work for the next."""
-    sequencer = Sequencer(region)
+    sealer = Sealer(region)
 
     def destroying(piece: Piece) -> Piece:
         return lambda: piece() if clocks_agree(region.clock.skew()) else 0
@@ -79,7 +78,7 @@ def duties(region: OpenRegion, keys: KeyRing, log: FilteringBoundLogger) -> list
         Duty(region.name, "request_deletion", destroying(lambda: request_deletion(region, log))),
         Duty(region.name, "sweep", destroying(lambda: sweep(region, log))),
         Duty(region.name, "complete", destroying(lambda: complete(region, log))),
-        Duty(region.name, "seal", lambda: seal(region, sequencer, log)),
+        Duty(region.name, "seal", lambda: sealer.seal(log)),
         Duty(region.name, "prune", destroying(lambda: prune(region, log))),
         Duty(region.name, "prune_ledger", destroying(lambda: prune_ledger(region, log))),
         Duty(region.name, "prune_log", destroying(lambda: prune_log(region, log))),

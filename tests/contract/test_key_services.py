@@ -97,7 +97,7 @@ class TestHoldKeys:
             case.keys.unwrap(sealed, CONTEXT)
 
     def test_take_over_record_keys(self, case: Case) -> None:
-        """All keys of a large pack move under a hold key and back, in their order."""
+        """All keys of a large pack move under a hold key, in their order."""
         day, hold = case.keys.wrap(DAY_KEY, CONTEXT), case.keys.create(HOLD)
         wrapped = [wrap_key(DAY_KEY, n.to_bytes(32)) for n in range(MOST_KEYS + 1)]
         moved = case.keys.rewrap(day, CONTEXT, wrapped, hold, HOLD)
@@ -105,7 +105,18 @@ class TestHoldKeys:
         assert len(moved) == len(wrapped)
         with pytest.raises(KeyUnavailable):
             unwrap_key(DAY_KEY, moved[0])
-        assert case.keys.rewrap(hold, HOLD, moved, day, CONTEXT) == wrapped
+
+    def test_let_no_record_key_out_from_under_a_hold_key(self, case: Case) -> None:
+        """Wrapped again under a day key, a service could ask for that and open it."""
+        day, hold = case.keys.wrap(DAY_KEY, CONTEXT), case.keys.create(HOLD)
+        moved = case.keys.rewrap(day, CONTEXT, [wrap_key(DAY_KEY, RECORD_KEY)], hold, HOLD)
+
+        for source, target in (((hold, HOLD), (day, CONTEXT)), ((hold, HOLD), (hold, HOLD))):
+            with pytest.raises(PurposeRefused) as caught:
+                case.keys.rewrap(*source, moved, *target)
+            assert caught.value.reasons == (R.NEEDED,)
+        with pytest.raises(PurposeRefused):
+            case.keys.rewrap(day, CONTEXT, [wrap_key(DAY_KEY, RECORD_KEY)], day, CONTEXT)
 
     def test_nothing_moves_with_one_wrong_key(self, case: Case) -> None:
         """A record key that the first key did not wrap is refused, and so is a wrong context."""

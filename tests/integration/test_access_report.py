@@ -54,7 +54,8 @@ def test_the_command(line: CommandLine) -> None:
     told = json.loads(line(*span, "--format", "json", "--region", "eu-central-1").stdout)
     rows = list(csv.DictReader(io.StringIO(line(*span, "--format", "csv").stdout)))
 
-    assert "=chat (acme)" in table
+    assert "=chat (customer)" in table
+    assert "postgres" in table
     assert "1 unknown_actor" in table
     (report,) = told["reports"]
     assert report["looked"][0]["purpose"] == "serve"

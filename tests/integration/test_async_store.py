@@ -62,7 +62,7 @@ from tests.support.async_helpers import (
         (AsyncTenants, Tenants, set()),
         (AsyncHolds, Holds, set()),
         (AsyncProcessors, Processors, set()),
-        (AsyncBoundTenant, BoundTenant, {"submit", "window"}),
+        (AsyncBoundTenant, BoundTenant, {"submit", "window", "screen_batches"}),
         (AsyncCapture, Capture, {"end", "fail"}),
         (AsyncOpenFile, OpenFile, {"ranges"}),
     ],

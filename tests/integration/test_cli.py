@@ -66,6 +66,8 @@ class TestOperation:
             "clocks_disagree",
             "overdue",
             "holds",
+            "unconfirmed_holds",
+            "overdue_confirmations",
             "overdue_reviews",
             "deferred_erasures",
             "ended_agreements",

@@ -183,6 +183,7 @@ FAILING = {
     "a hold without a matter": [
         *["hold", "place", "acme-eu", "--all", "--matter", "", "--authority", "court"],
         *["--issuer", "counsel", "--review", "2999-01-01", "--no-future"],
+        *["--jurisdiction", "EU", "--document", "0" * 64],
     ],
     "a hold that is absent": ["hold", "show", "none"],
     "an unknown service": [

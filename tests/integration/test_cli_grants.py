@@ -3,63 +3,27 @@
 import os
 import stat
 import tomllib
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable
 from pathlib import Path
 from uuid import uuid4
 
 import pytest
-from sqlalchemy import text
 
-from storage import embedded
 from storage.cli import terminal
 from storage.cli.exit_codes import Exit
-from tests.support.catalogs.databases import HOME, opened
-from tests.support.cli_harness import CommandLine
-from tests.support.people import url_for
+from tests.support.catalogs.databases import HOME
+from tests.support.people_cli import ENTRY, SINCE, Person, people
 
-ENTRY = ("--kind", "employee", "--role", "safety", "--employer", "us", "--location", "EU")
-SINCE = ("--since", "2026-01-01")
+__all__ = ["people"]
+
 FOR_ALICE = ("--purpose", "abuse_investigation", "--actor", "alice", "--hours", "8")
 REQUEST = ("grant", "request", "acme-eu", *FOR_ALICE, "--records", "5", "--subject", "u1")
 WHY = ("--justification", "Flagged as fraud by a classifier.")
 
 
-@dataclass(frozen=True)
-class Person(CommandLine):
-    """The command line of a person with a login, in one region."""
-
-    url: str
-
-    @property
-    def environment(self) -> dict[str, str | None]:
-        """Return the settings of the command."""
-        prefix = "DOMICILE_REGIONS__EU_CENTRAL_1__"
-        keys = str(self.home / "keys" / f"{HOME}.toml")
-        own = {f"{prefix}CATALOG_URL": self.url, f"{prefix}KEYS_FILE": keys}
-        return {**super().environment, **own}
-
-    def request(self, *changed: str) -> str:
-        """Request a grant; return its id."""
-        return str(self.told(*REQUEST, *WHY, *changed)["grant"]["id"])
-
-
-@pytest.fixture(scope="module")
-def people(line: CommandLine) -> Iterator[Callable[[str], Person]]:
-    """The command lines of people with logins. Kim keeps the roster."""
-    server, leave = embedded.start(line.home / "postgres")
-    url = embedded.with_database(server, HOME)
-    with opened(HOME, url) as connection:
-        for login in ("kim", "alice", "bob", "nina"):
-            connection.execute(text(f"CREATE ROLE {login} LOGIN IN ROLE domicile_admin"))
-    keeper = (*ENTRY[:2], "--role", "roster_keeper", *ENTRY[4:])
-    assert line("roster", "enter", HOME, "kim", *keeper, *SINCE, "--login", "kim").exit_code == 0
-    made = {login: Person(line.home, url_for(url, login)) for login in ("kim", "alice", "bob")}
-    for login in ("alice", "bob"):
-        made["kim"].told("roster", "enter", HOME, login, *ENTRY, *SINCE, "--login", login)
-    made["nina"] = Person(line.home, url_for(url, "nina"))
-    yield made.__getitem__
-    leave()
+def requested(who: Person, *changed: str) -> str:
+    """Request a grant; return its id."""
+    return str(who.told(*REQUEST, *WHY, *changed)["grant"]["id"])
 
 
 @pytest.fixture
@@ -111,7 +75,7 @@ def test_from_the_request_to_the_revocation(
 
 def test_nobody_approves_his_own(people: Callable[[str], Person], key: Path) -> None:
     """Whatever key he has, and neither does the owner of the catalog."""
-    grant = people("alice").request()
+    grant = requested(people("alice"))
 
     code, error = people("alice").error("grant", "approve", grant, "--key", key, "--yes")
     assert (code, error["code"]) == (Exit.REFUSED, "GrantRefused")
@@ -123,7 +87,7 @@ def test_nobody_approves_his_own(people: Callable[[str], Person], key: Path) -> 
 
 def test_without_a_terminal_a_yes_must_be_given(people: Callable[[str], Person], key: Path) -> None:
     """A script says it itself."""
-    grant = people("alice").request()
+    grant = requested(people("alice"))
 
     code, error = people("bob").error("grant", "approve", grant, "--key", key)
     assert (code, error["advice"]) == (Exit.INVALID, "Give --yes, after: domicile grant show")

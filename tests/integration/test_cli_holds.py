@@ -1,18 +1,22 @@
 """Legal holds on the command line."""
 
 import json
-from pathlib import Path
+from collections.abc import Callable
 
 import pytest
 
 from storage.cli.exit_codes import Exit
 from tests.support.cli_harness import READ, CommandLine
+from tests.support.people_cli import Person, people
+
+__all__ = ["people"]
 
 WHY = ["--matter", "Doe v. Acme", "--authority", "court", "--issuer", "counsel"]
+WHY += ["--jurisdiction", "EU", "--document", "0" * 64]
 
 
-def test_a_hold_from_placing_to_release(line: CommandLine, tmp_path: Path) -> None:
-    """A hold keeps an erased record for counsel until it is released."""
+def test_a_hold_from_placing_to_release(line: CommandLine, people: Callable[[str], Person]) -> None:
+    """A hold keeps an erased record until two people have released it."""
     record = line.put("my prompt", "--subject", "user-7")
     placed = line.told(
         "hold",
@@ -40,12 +44,18 @@ def test_a_hold_from_placing_to_release(line: CommandLine, tmp_path: Path) -> No
 
     regions = line.told("status")["regions"]
     assert (regions[0]["holds"], regions[0]["deferred_erasures"]) == (1, 1)
-    assert "1 legal hold, deferring 1 erasure" in line("status").stdout
+    assert "deferring 1 erasure" in line("status").stdout
     assert hold in line("hold", "list").stdout
     assert "Doe v. Acme" in line("hold", "show", hold).stdout
 
-    released = line.told("hold", "release", hold, "--why", "settled")["hold"]
-    assert released["released"] is not None
+    assert "not confirmed" in line("hold", "show", hold).stdout
+    for who in ("alice", "bob"):
+        people(who).told("hold", "confirm", hold)
+    assert "not confirmed" not in line("hold", "show", hold).stdout
+    change = people("alice").told("hold", "release", hold, "--why", "settled")["change"]["id"]
+    assert people("alice").error("hold", "approve", change)[0] == Exit.REFUSED
+    people("bob").told("hold", "approve", change)
+    assert line.told("hold", "show", hold)["hold"]["released"] is not None
     assert line("worker", "--once").exit_code == 0
     assert line.told("erasure", "show", erasure)["erasure"]["state"] == "complete"
     assert line.told("hold", "list")["holds"] == []

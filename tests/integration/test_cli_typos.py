@@ -90,7 +90,7 @@ def _run(*args: str, **environment: str) -> subprocess.CompletedProcess[str]:
     ("words", "expected"),
     [
         ("domicile er", {"erase", "erasure"}),
-        ("domicile hold ", {"place", "list", "show", "release", "records", "get"}),
+        ("domicile hold ", {"place", "list", "show", "release", "records", "confirm"}),
         ("domicile worker --dr", {"--dry-run"}),
         ("domicile put acme --class f", {"fine_tuning_file"}),
     ],

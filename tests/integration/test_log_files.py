@@ -9,7 +9,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Engine, event, select
+from sqlalchemy import Engine, event, func, select
 
 from regions.witnesses import WitnessSpec
 from storage.catalog import tables as t
@@ -27,9 +27,8 @@ from storage.tlog.verifiers import Verifier
 from storage.transparency.files import published
 from storage.transparency.origin import trust, verifier
 from storage.transparency.publish import Publisher
-from storage.transparency.sequencer import Sequencer
 from storage.witnesses.http import HttpWitness
-from storage.workers.log import seal
+from storage.workers.log import Sealer
 from tests.support.actions import work
 from tests.support.cli_harness import CommandLine
 from tests.support.inspect.stored import HOME, home
@@ -198,11 +197,11 @@ def test_a_witness_that_is_not_required_delays_nobody(domicile: Domicile) -> Non
     with watched(domicile, required=False) as (region, witness):
         witness.lie = lambda *_: (500, b"")
         Publisher(region, domicile.clock.sleep).publish(note_lines(region, 300)[-1])
-        sequencer, logger = Sequencer(region), make_logger()
-        assert seal(region, sequencer, logger) == 0
+        sealer, logger = Sealer(region), make_logger()
+        assert sealer.seal(logger) == 0
         witness.lie = None
         note_lines(region)
-        while seal(region, sequencer, logger):
+        while sealer.seal(logger):
             pass
         now = published(region)
         assert now is not None
@@ -239,3 +238,21 @@ def test_what_customers_do_never_touches_the_log(domicile: Domicile) -> None:
         assert t.get(kept, purpose=Purpose.SERVE).body == b"mine"
     assert statements
     assert not [text for text in statements if "log_" in text or "checkpoint" in text]
+
+
+def test_an_outage_leaves_few_rows_behind(domicile: Domicile) -> None:
+    """A worker that cannot seal tries less and less often. When it can, it does."""
+    region, sealer, logger = home(domicile), Sealer(home(domicile)), make_logger()
+    for name in ("eu-a", "eu-b"):
+        domicile.backends[name].full = True
+    for _ in range(120):
+        sealer.seal(logger)
+        domicile.pass_time(minutes=1)
+    with region.catalog.begin() as connection:
+        tried = connection.scalar(select(func.count()).select_from(t.object_))
+    for name in ("eu-a", "eu-b"):
+        domicile.backends[name].full = False
+    domicile.pass_time(hours=1)
+
+    assert 2 <= (tried or 0) <= 30
+    assert sealer.seal(logger) == 1

@@ -1,6 +1,7 @@
 """What people open: under a grant, with a line in the log before the plaintext."""
 
 from dataclasses import replace
+from uuid import UUID
 
 import pytest
 from sqlalchemy import text
@@ -95,7 +96,7 @@ def test_a_checkpoint_holds_the_line_before_anything_is_fetched(
     domicile.open()  # no key is in memory
     region = home(domicile)
     looking = domicile.store.tenant("acme-eu").bind(INVESTIGATOR, grant=looking.grant)
-    asked, published = [], []
+    asked, published = list[int](), list[UUID]()
     publish = Publisher.publish
 
     def watch(publisher: Publisher, line: object) -> object:
@@ -103,7 +104,7 @@ def test_a_checkpoint_holds_the_line_before_anything_is_fetched(
         done = publish(publisher, line)  # type: ignore[arg-type]
         asked.append(sum(b.count("get") for b in domicile.backends.values()))
         with region.catalog.begin() as connection:
-            published.append(checkpoints.held(connection, [line]))  # type: ignore[list-item]
+            published.extend(checkpoints.held(connection, [line]))  # type: ignore[list-item]
         return done
 
     monkeypatch.setattr(Publisher, "publish", watch)
@@ -112,7 +113,7 @@ def test_a_checkpoint_holds_the_line_before_anything_is_fetched(
     assert looking.get(record, purpose=LOOK).body == b"mine"
 
     assert asked == [before, before]
-    assert all(published)
+    assert len(published) == 1
 
 
 def test_nothing_is_opened_while_the_log_cannot_be_continued(domicile: Domicile) -> None:

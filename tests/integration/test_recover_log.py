@@ -3,8 +3,10 @@
 from pathlib import Path
 
 import pytest
+from sqlalchemy import insert, select
 
 from storage.catalog import log
+from storage.catalog import tables as t
 from storage.errors import CatalogRestored, LogInvalid
 from storage.model import DataClass, LineKind
 from storage.region import OpenRegion
@@ -126,17 +128,28 @@ def test_a_catalog_that_went_on_by_itself_is_found_out(domicile: Domicile) -> No
         start_recovery(domicile)
 
 
-def test_what_only_a_silent_backend_has_is_awaited(domicile: Domicile, tmp_path: Path) -> None:
-    """Nothing is signed before it answers. Then its lines are back, and the log goes on."""
+@pytest.mark.parametrize(
+    "gone",
+    [{"eu-a": ("checkpoint/", "log_")}, {"eu-a": ("checkpoint/",), "eu-b": ("log_",)}],
+    ids=["all of it", "the checkpoint alone"],
+)
+def test_what_only_a_silent_backend_has_is_awaited(
+    domicile: Domicile, tmp_path: Path, gone: dict[str, tuple[str, ...]]
+) -> None:
+    """Nothing is signed before it answers. Then its lines are back, and the log goes on.
+
+    What another backend has is not purged meanwhile: it may continue what is not seen.
+    """
     region = home(domicile)
     publisher(domicile).publish(*note_lines(region))
     dump = Dump.of(domicile)
     lines = note_lines(region, 2)
     publisher(domicile).publish(lines[-1])
     old = verified(region, tmp_path)
-    for item in list(domicile.backends["eu-a"].scan()):
-        if item.key.startswith(("checkpoint/", "log_")):
-            domicile.backends["eu-a"].purge(item.key)
+    for name, prefixes in gone.items():
+        for item in list(domicile.backends[name].scan()):
+            if item.key.startswith(prefixes):
+                domicile.backends[name].purge(item.key)
 
     dump.restore(domicile)
     domicile.take_down("eu-b")
@@ -153,3 +166,23 @@ def test_what_only_a_silent_backend_has_is_awaited(domicile: Domicile, tmp_path:
     work(domicile)
     assert None not in numbers_of(region, [*lines, late])
     assert verified(region, tmp_path, old)[1] > old[1]
+
+
+def test_a_catalog_that_was_set_back_in_place_is_recognized(domicile: Domicile) -> None:
+    """By a checkpoint that it does not know, though no event of the ledger was lost."""
+    region = home(domicile)
+    publisher(domicile).publish(*note_lines(region))
+    with region.catalog.begin() as connection:
+        tables = t.metadata.sorted_tables
+        rows = {table.name: connection.execute(select(table)).all() for table in tables}
+    publisher(domicile).publish(*note_lines(region))
+    with region.catalog.begin() as connection:
+        for table in reversed(tables):
+            connection.execute(table.delete())
+        for table in tables:
+            if rows[table.name]:
+                connection.execute(insert(table), [dict(row._mapping) for row in rows[table.name]])
+
+    with pytest.raises(CatalogRestored, match="the log has entries"):
+        domicile.open()
+    assert recover_catalog(domicile).lines == 1

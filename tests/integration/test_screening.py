@@ -11,7 +11,7 @@ import pytest
 from storage.catalog import contents
 from storage.catalog import tables as t
 from storage.client.tenant import BoundTenant
-from storage.errors import Erased, PurposeRefused
+from storage.errors import Erased, Expired, PurposeRefused
 from storage.model import (
     Actor,
     ActorKind,
@@ -257,6 +257,19 @@ class TestErasures:
 
         assert seen.bodies == [b"first", b"last"]
         assert list(found) == [first, last]
+
+    def test_a_record_whose_day_begins_in_the_meantime_gets_no_flag(
+        self, domicile: Domicile, tenant: BoundTenant
+    ) -> None:
+        """Nothing is written into a day that expires."""
+        tenant.put(DataClass.PROMPT, b"bad")
+        seen = Watchful(then=lambda _: domicile.pass_time(days=30))
+
+        (failure,) = machine(domicile).screen(seen.as_classifier())
+
+        assert isinstance(failure, ScreenFailure)
+        assert isinstance(failure.error, Expired)
+        assert self.rows(domicile) == 0
 
     def test_flags_go_with_their_record(self, domicile: Domicile, tenant: BoundTenant) -> None:
         """With an erasure and with the end of its day: the row is gone, and they were in it."""

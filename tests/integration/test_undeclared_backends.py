@@ -161,12 +161,12 @@ def test_commands_say_so(line: CommandLine, tmp_path: Path) -> None:
         assert "bug" not in result.output
 
 
-@pytest.mark.parametrize("known", ["eu-a", "eu-b"])
 def reader_of(region: OpenRegion, keys: KeyRing) -> Reader:
     """Return what a service of the tenant reads with."""
     return Reader(region, keys, for_tenant(region, SERVICE, Purpose.SERVE))
 
 
+@pytest.mark.parametrize("known", ["eu-a", "eu-b"])
 def test_a_process_that_is_open_reads_the_other_replica(domicile: Domicile, known: str) -> None:
     """A replica on a backend that is not known is passed over, of the body and of the key."""
     record = put(domicile)

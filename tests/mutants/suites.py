@@ -46,6 +46,7 @@ POLICY = (
     _unit("ending", "ending"),
     _unit("erasure", "erasure_policy", "scrub_policy", "copies_policy"),
     _unit("grants", "grant_policy"),
+    _unit("holding", "holding"),
     _unit("hosts", "hosts"),
     _unit("lateness", "lateness", "copies_policy"),
     _unit("listing", "notice"),

@@ -120,3 +120,24 @@ def test_a_line_whose_text_is_forgotten_is_counted() -> None:
     found = summed(forgotten, opening(0, "r-1"))
 
     assert (found.forgotten, len(found.looked())) == (1, 1)
+
+
+def test_a_line_that_is_not_ours_is_counted_and_stops_nothing() -> None:
+    """Any login may append one by raw SQL."""
+    strange = LogLine(UUID(int=1), LineKind.OPENING, NOON, '{"actor": ["x"]}', b"", b"", 0)
+    broken = LogLine(UUID(int=1), LineKind.REFUSAL, NOON, "no json", b"", b"", 0)
+    found = summed(strange, broken, opening(0, "r-1"))
+
+    assert (found.unreadable, len(found.looked())) == (2, 1)
+
+
+def test_the_login_is_that_of_the_session() -> None:
+    """Whoever the line says that it was."""
+    text = opening(0, "r-1").text
+    lines = [
+        LogLine(UUID(int=1), LineKind.OPENING, NOON, text, b"", b"", 0, login)
+        for login in ("svc", "anna", "svc")
+    ]
+    (one,) = summed(*lines).looked()
+
+    assert one.logins == ("anna", "svc")

@@ -312,6 +312,20 @@ def test_what_is_wrong_is_named_by_file_key_and_reason(  # noqa: PLR0917
     assert reason in found.reason
 
 
+def test_what_lines_of_the_log_say_outlives_a_backup_of_the_catalog(data: Path) -> None:
+    """A restored catalog gets it back from the backends, where it must not be forgotten before."""
+    edit(
+        data / JURISDICTIONS,
+        "[jurisdictions.holds]",
+        "[jurisdictions.log]\ndays = 6\nreason = 'ours'\n\n[jurisdictions.holds]",
+    )
+
+    found = problem(data)
+
+    assert (found.file, found.key) == (str(data / EU), "catalog_backup_days")
+    assert "above the 6 days for which lines of the log are kept" in found.reason
+
+
 def test_a_cascade_of_a_class_that_is_not_kept_is_refused(data: Path) -> None:
     """A class that is known to Domicile but not to this topology cascades nowhere."""
     text = (data / CLASSES).read_text()

@@ -27,7 +27,12 @@ log_line = Table(  # only ever added to: functions number and forget
     Column("salt", LargeBinary),
     Column("commitment", LargeBinary, nullable=False),  # the entry of the log
     Column("number", BigInteger),  # NULL: not in the log yet
+    Column("login", Text, nullable=False, server_default=text("session_user")),
     CheckConstraint("(text IS NULL) = (salt IS NULL)", name="log_line_forgotten"),
+    CheckConstraint("text IS NULL OR text IS JSON OBJECT", name="log_line_text"),
+    CheckConstraint(
+        "octet_length(salt) = 32 AND octet_length(commitment) = 33", name="log_line_sizes"
+    ),
     Index("log_line_number", "number", unique=True),
     Index("log_line_waiting", "at", "id", postgresql_where=text("number IS NULL")),
     Index("log_line_known", "number", postgresql_where=text("text IS NOT NULL")),
@@ -42,6 +47,7 @@ log_checkpoint = Table(  # what the region signed; no role changes or deletes it
     Column("root", LargeBinary, nullable=False),
     Column("note", Text, nullable=False),
     Column("at", MOMENT, nullable=False),
+    CheckConstraint("size > 0 AND octet_length(root) = 32", name="log_checkpoint_root"),
 )
 
 

@@ -13,6 +13,7 @@ from storage.cli.error_handling import end_with_failed, failed_regions
 from storage.cli.opening import chosen_regions, opened_homes
 from storage.cli.options import OneRegion, one_of, parse_time
 from storage.cli.output import (
+    bad,
     format_minute,
     print_blank,
     print_facts,
@@ -84,6 +85,7 @@ def _print_csv(reports: list[AccessReport]) -> None:
         for looked in one.looked:
             values = asdict(looked) | {
                 "approved_by": " ".join(looked.approved_by),
+                "logins": " ".join(looked.logins),
                 "first": looked.first.isoformat(),
                 "last": looked.last.isoformat(),
             }
@@ -112,18 +114,20 @@ def _print(one: AccessReport) -> None:
     )
     if one.forgotten:
         print_note(f"{plural(one.forgotten, 'line')} of the log in it: the text is forgotten.")
+    if one.unreadable:
+        print_note(bad(f"{plural(one.unreadable, 'line')} in it cannot be read: see the log."))
     if one.looked:
         print_table(
-            ("actor", "purpose", "tenant", "case", "approved by", "records", "last (UTC)"),
+            ("actor", "login", "purpose", "tenant", "case", "approved by", "records"),
             [
                 (
-                    f"{each.actor} ({each.employer})",
+                    f"{each.actor} ({each.actor_kind})",
+                    ", ".join(each.logins) or "-",
                     each.purpose,
                     each.tenant,
                     each.case or "-",
                     ", ".join(each.approved_by) or "-",
                     str(each.records),
-                    format_minute(each.last),
                 )
                 for each in one.looked
             ],

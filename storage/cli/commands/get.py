@@ -48,9 +48,10 @@ def get(
     """
     if output is not None:
         files.check_new(output, force=force)
-    wanted, number = as_id(record_id), None if grant is None else as_uuid(grant, "a grant")
+    number = None if grant is None else as_uuid(grant, "a grant")
     with opened_homes() as homes:
         served, terms = homes.find(tenant)
+        wanted = as_id(record_id)
         by = _actor(served, terms, actor, purpose)
         reader = RecordedRead(served, tenant, by, purpose, number).reader(wanted)
         with OpenFile(reader, tenant, reader.metadata(tenant, wanted)) as file:
@@ -58,13 +59,13 @@ def get(
 
 
 def _actor(served: ServedRegion, terms: TenantTerms, actor: str, purpose: Purpose) -> Actor:
-    """Return who reads: the tenant's own service, or what the roster says of an id."""
+    """Return who reads: what the roster says of an id, or else the tenant's own service."""
     check_actor(actor)
     home = served.region.region.jurisdiction
-    if ActorKind.CUSTOMER in OPENERS[purpose]:
-        return Actor(actor, ActorKind.CUSTOMER, employer=terms.spec.account, location=home)
     with served.region.catalog.begin() as connection:
         entry = roster.entry(connection, actor)
+    if ActorKind.CUSTOMER in OPENERS[purpose] and entry is None:
+        return Actor(actor, ActorKind.CUSTOMER, employer=terms.spec.account, location=home)
     if entry is None:  # it is refused, on record
         return Actor(actor, ActorKind.EMPLOYEE, employer="unknown", location=home)
     return Actor(actor, entry.kind, employer=entry.employer, location=entry.location)

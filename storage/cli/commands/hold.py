@@ -59,7 +59,11 @@ _Matter = Annotated[str, Option(metavar="TEXT", help="The case. At most 200 char
 _Authority = Annotated[str, Option(metavar="TEXT", help="The authority that demands it.")]
 _Jurisdiction = Annotated[
     str,
-    Option(metavar="CODE", help="The authority's jurisdiction, as the topology names it: EU."),
+    Option(
+        "--jurisdiction",
+        metavar="CODE",
+        help="That of the authority, as the topology names it, for example EU.",
+    ),
 ]
 _Document = Annotated[str, Option(metavar="SHA256", help="The SHA-256 of the order.")]
 _Issuer = Annotated[str, Option(metavar="ID", help="The person who places it.")]

@@ -41,7 +41,11 @@ _Service = Annotated[str, Option(metavar="NAME", help="The service it uses.")]
 _Dedicated = Annotated[bool, Option(help="Give it its own packs and day keys.")]
 _Traits = Annotated[
     list[Trait] | None,
-    Option("--trait", help="Who may look into its content, as it asked. Repeatable."),
+    Option(
+        "--trait",
+        metavar="TRAIT",
+        help=f"Who may look into its content, as it asked. {one_of(Trait)} Repeatable.",
+    ),
 ]
 
 

@@ -47,6 +47,14 @@ BUGS = (
         SCREENING,
     ),
     bug(
+        "what has expired gets a flag",
+        "catalog/flags.py",
+        "        if day is not None and (now.date() >= day or not days.is_open(connection, day)):\n"
+        "            continue\n",
+        "",
+        SCREENING,
+    ),
+    bug(
         "a slow classifier is shown what is erased",
         "packs/screen.py",
         "            if seen and self._region.clock.now() >= batch.permitted_at + _FRESH:\n",

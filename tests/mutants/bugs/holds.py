@@ -36,7 +36,7 @@ BUGS = (
     bug(
         "a release resumes no erasure",
         "workers/release.py",
-        "    resumed = deferrals.resume(connection, tenant, now)\n",
+        "    resumed = deferrals.resume(connection, hold.tenant, until, now, ROWS)\n",
         "    resumed: list[object] = []\n",
         HOLDS,
     ),

@@ -156,8 +156,8 @@ BUGS = (
     bug(
         "any hold covers",
         "catalog/kept.py",
-        "hold_predicate.held(table, t.hold.c.id == hold) if hold else",
-        "hold_predicate.held(table) if True else",
+        "hold_predicate.held(table, h.id == hold, h.confirmed.is_not(None))",
+        "hold_predicate.held(table)",
         STORE,
     ),
     bug(

@@ -22,8 +22,10 @@ BUGS = (
     bug(
         "erasures are replayed before holds",
         "events.py",
-        '_ORDER = ("hold", "release", "copy", "erasure")',
-        '_ORDER = ("erasure", "release", "copy", "hold")',
+        '    *("hold", "confirmation", "narrowing", "decision", "release"),\n'
+        '    *("copy", "erasure"),\n',
+        '    *("copy", "erasure"),\n'
+        '    *("hold", "confirmation", "narrowing", "decision", "release"),\n',
         RECOVER_HOLDS,
     ),
     bug(

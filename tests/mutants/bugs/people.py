@@ -1,0 +1,115 @@
+"""Bugs in who opens content, and in what is on record first."""
+
+from tests.mutants.bugs.bug import Bug, bug
+
+ACCESS = "tests/unit/test_access_of_people.py"
+READS = "tests/integration/test_recorded_reads.py"
+
+BUGS: tuple[Bug, ...] = (
+    bug(
+        "a key is given without a permit for the record",
+        "objects/keyring.py",
+        "        if not permit.covers(row.tenant, row.id.unique, now):\n",
+        "        if False:\n",
+        "tests/unit/test_one_opener.py",
+    ),
+    bug(
+        "a permit is for any record",
+        "policy/access.py",
+        "return (self.tenant, self.unique) == (tenant, unique) and now < self.until",
+        "return now < self.until",
+        "tests/unit/test_access.py",
+    ),
+    bug(
+        "a permit has no end",
+        "policy/access.py",
+        "return (self.tenant, self.unique) == (tenant, unique) and now < self.until",
+        "return (self.tenant, self.unique) == (tenant, unique)",
+        "tests/unit/test_access.py",
+    ),
+    bug(
+        "the checkpoint comes after the plaintext",
+        "client/recorded.py",
+        "        self.served.log.publish(line)\n",
+        "",
+        READS,
+    ),
+    bug(
+        "an opening is not counted against its grant",
+        "client/recorded.py",
+        "            grants.use(connection, permit.grant, record_id.unique, self.actor.id, now)\n",
+        "",
+        READS,
+    ),
+    bug(
+        "a refusal leaves no line",
+        "client/lines.py",
+        "            _note_refusal(region, facts, error)\n",
+        "            pass\n",
+        READS,
+    ),
+    bug(
+        "people read like a service",
+        "client/tenant.py",
+        "            read = RecordedRead(served, self.id, self.actor, purpose, self.grant)\n"
+        "            return read.reader(record_id)\n",
+        "            return served.reader(self.actor, purpose)\n",
+        READS,
+    ),
+    bug(
+        "any actor opens for any purpose",
+        "policy/access.py",
+        "    if actor.kind not in kinds:\n",
+        "    if False:\n",
+        ACCESS,
+    ),
+    bug(
+        "a contractor opens without an agreement",
+        "policy/access.py",
+        "if actor.kind is ActorKind.CONTRACTOR and entry.agreement is None:",
+        "if False:",
+        ACCESS,
+    ),
+    bug(
+        "people read from anywhere",
+        "policy/access.py",
+        "    if actor.location not in residency:\n",
+        "    if False:\n",
+        ACCESS,
+    ),
+    bug(
+        "a grant opens every record of the tenant",
+        "policy/access.py",
+        "    if not _in_scope(grant, record):\n",
+        "    if False:\n",
+        ACCESS,
+    ),
+    bug(
+        "an investigation without a case opens what is not flagged",
+        "policy/access.py",
+        "return None if record.flagged or grant.case is not None else AccessReason.NOT_FLAGGED",
+        "return None",
+        ACCESS,
+    ),
+    bug(
+        "a tenant without human review is investigated",
+        "policy/access.py",
+        "    if traits & _CLOSED:\n",
+        "    if False:\n",
+        ACCESS,
+    ),
+    bug(
+        "a hold opens what it does not cover",
+        "policy/access.py",
+        "        return None if record.held_by else AccessReason.NOT_HELD\n",
+        "        return None\n",
+        ACCESS,
+    ),
+    bug(
+        "the report counts an opening twice as two records",
+        "policy/access_report.py",
+        "len(one.records)",
+        "one.openings",
+        "tests/unit/test_access_report.py",
+    ),
+)
