@@ -8,6 +8,8 @@ from typing import TypeVar
 from regions.model import RECORD_CLASSES
 from storage.model import DataClass, ScopeKind
 from tests.support.stories.operations import (
+    ERASABLE,
+    Confirm,
     Corrupt,
     Erase,
     Get,
@@ -17,6 +19,7 @@ from tests.support.stories.operations import (
     Kill,
     Mint,
     Naming,
+    Narrow,
     Op,
     Put,
     Release,
@@ -39,7 +42,7 @@ _MOMENTS = 24  # how deep in an operation another may happen
 _CLASSES = (DataClass.PROMPT, DataClass.COMPLETION, *RECORD_CLASSES)
 _SIZES: tuple[Size, ...] = ("small", "small", "small", "small", "none", "own_pack", "chunks")
 _NAMINGS: tuple[Naming, ...] = ("given", "given", "none", "key", "minted", "taken", "same", "batch")
-_SCOPES = (ScopeKind.RECORD, ScopeKind.SUBJECT, ScopeKind.SUBJECT, ScopeKind.GROUP, *ScopeKind)
+_SCOPES = (ScopeKind.RECORD, ScopeKind.SUBJECT, ScopeKind.SUBJECT, ScopeKind.GROUP)
 _TROUBLES: tuple[Trouble, ...] = (
     "up",
     "up",
@@ -189,13 +192,19 @@ def _look(random: Random) -> Op:
 
 
 def _erase(random: Random) -> Erase:
-    return Erase(random.randrange(_NUMBERS), random.choice(_SCOPES), random.randrange(_NUMBERS))
+    scope = random.choice((*_SCOPES, *ERASABLE))
+    return Erase(random.randrange(_NUMBERS), scope, random.randrange(_NUMBERS))
 
 
 def _keep(random: Random) -> Op:
-    if random.random() < 0.3:
+    chance = random.random()
+    if chance < 0.3:
         return Release(random.randrange(_NUMBERS))
-    scopes = [scope for scope in _SCOPES if scope is not ScopeKind.ACCOUNT]
+    if chance < 0.4:
+        return Confirm(random.randrange(_NUMBERS))
+    if chance < 0.5:
+        return Narrow(random.randrange(_NUMBERS), random.choice(_CLASSES))
+    scopes = (*_SCOPES, *ScopeKind)
     future = random.random() < 0.5
     number = random.randrange(_NUMBERS)
     return Hold(random.randrange(_NUMBERS), random.choice(scopes), number, future)

@@ -1,5 +1,6 @@
 """Legal holds, on the cluster and on the model."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from uuid import UUID
@@ -7,23 +8,32 @@ from uuid import UUID
 from sqlalchemy import select
 
 from storage.catalog import tables as t
-from storage.model import PlacedHold, Purpose, RecordInfo, Scope, ScopeKind
-from tests.support.holds import approve_by_second, held_tenant, hold_spec, request_release
+from storage.model import CarveOut, DataClass, PlacedHold, Purpose, RecordInfo, Scope, ScopeKind
+from tests.support.holds import (
+    approve_by_second,
+    confirm_by_two,
+    held_tenant,
+    hold_spec,
+    narrow_by_two,
+    request_release,
+)
 from tests.support.stories.calls import TENANTS, Calls
 from tests.support.stories.cluster import Cluster, Process
 from tests.support.stories.model import STORED, RecordModel
-from tests.support.stories.operations import Hold, Release
+from tests.support.stories.operations import Confirm, Hold, Narrow, Release
 
 LATEST = datetime.max.replace(tzinfo=UTC)
 _SILENT = {"KeyUnavailable", "BackendUnavailable", "Corrupt", "killed"}
 _UNSURE = {"killed", "LedgerUnwritten", "Abandoned"}
+_WIDE = (ScopeKind.ACCOUNT, ScopeKind.REGION)
 
 
 @dataclass(eq=False)
 class HoldModel:
     """A hold. ``id``: None until the call returns it or the catalog shows it.
 
-    ``kept`` is what it keeps for certain, until somebody begins to end it (``ending``).
+    ``tenant``: whose, or some tenant of the region if it is on more than one. ``kept`` is what it
+    keeps for certain, until somebody begins to end it (``ending``), or to narrow it by ``let_go``.
     """
 
     tenant: str
@@ -36,10 +46,22 @@ class HoldModel:
     placed: datetime = LATEST
     kept: list[RecordModel] = field(default_factory=list)
     ending: bool = False
+    let_go: set[DataClass] = field(default_factory=set)
+
+    @property
+    def home(self) -> str:
+        """The region in which it is."""
+        return TENANTS[self.tenant].home
 
     def covers(self, rec: RecordModel) -> bool:
-        """Return whether the hold covers the record."""
-        if rec.tenant != self.tenant or (not self.future and rec.id.minted > self.placed):
+        """Return whether the hold covers the record, kept or not."""
+        if not self.future and rec.id.minted > self.placed:
+            return False
+        if self.kind in _WIDE:
+            terms = TENANTS[rec.tenant]
+            whose = self.kind is ScopeKind.REGION or terms.account == self.value
+            return terms.home == self.home and whose
+        if rec.tenant != self.tenant:
             return False
         named: dict[ScopeKind, str | bytes | None] = {
             ScopeKind.TENANT: "",
@@ -66,7 +88,9 @@ class Holds(Calls):
             return
         scope, value = found
         since, well = self.cluster.clock.now(), self.well(TENANTS[name].home)
-        spec = hold_spec(scope, tenant=name, future=op.future, review=date(2030, 1, 1))
+        wide = op.kind in _WIDE
+        whose = {"tenant": None, "region": TENANTS[name].home} if wide else {"tenant": name}
+        spec = hold_spec(scope, future=op.future, review=date(2030, 1, 1), **whose)
         held = HoldModel(name, op.kind, value, op.future, since, LATEST)
         self.holds.append(held)
         answer = self.ask(process, lambda: process.store.admin.holds.place(spec))
@@ -86,23 +110,52 @@ class Holds(Calls):
 
     def end(self, held: HoldModel, process: Process) -> bool:
         """Release the hold; return whether it is certainly over."""
-        well, since = self.well(TENANTS[held.tenant].home), self.cluster.clock.now()
-        number, held.ending = held.id, True
-        assert number is not None
-        answer = self.ask(process, lambda: self._release(held, number, process))
-        slow = (self.cluster.clock.now() - since).total_seconds() > 10
-        allowed = {STORED, *_UNSURE} if slow or not well else {STORED, "killed"}
-        assert answer.code in allowed, f"a release: {answer.code}, not {allowed}"
-        if answer.code == STORED and held in self.holds:
+        held.ending = True
+        over = self._by_two(held, process, self._release)
+        if over and held in self.holds:
             self.holds.remove(held)
+        return over
+
+    def confirm(self, op: Confirm, process: Process) -> None:
+        """Confirm a hold that a process placed, as two people."""
+        known = [held for held in self.holds if held.id is not None and not held.ending]
+        if known:
+            held = known[-1 - op.number % len(known)]
+            self._by_two(held, process, self._confirm)
+
+    def narrow(self, op: Narrow, process: Process) -> None:
+        """Let go a class of what a hold keeps. From the call on it may be gone."""
+        known = [held for held in self.holds if held.id is not None and not held.ending]
+        if known:
+            held = known[-1 - op.number % len(known)]
+            held.let_go.add(op.data_class)
+            held.kept = [rec for rec in held.kept if rec.id.data_class not in held.let_go]
+            self._by_two(held, process, self._narrow)
+
+    def _by_two(
+        self, held: HoldModel, process: Process, call: Callable[[HoldModel, UUID, Process], None]
+    ) -> bool:
+        """Have two people do something about a hold; return whether it is certainly done."""
+        well, since, number = self.well(held.home), self.cluster.clock.now(), held.id
+        assert number is not None
+        answer = self.ask(process, lambda: call(held, number, process))
+        slow = (self.cluster.clock.now() - since).total_seconds() > 10
+        over = {"HoldRefused"} if held.ending else set()  # another process may be faster
+        allowed = {STORED, *_UNSURE, *over} if slow or not well else {STORED, "killed", *over}
+        assert answer.code in allowed, f"{call.__name__}: {answer.code}, not {allowed}"
         return answer.code == STORED
 
     def _release(self, held: HoldModel, number: UUID, process: Process) -> None:
-        """Request it as one person, and approve it as the other."""
         where = self.cluster.settings, process.store
-        region = TENANTS[held.tenant].home
-        change = request_release(*where, number, region)
-        approve_by_second(*where, change, region)
+        change = request_release(*where, number, held.home)
+        approve_by_second(*where, change, held.home)
+
+    def _confirm(self, held: HoldModel, number: UUID, process: Process) -> None:
+        confirm_by_two(self.cluster.settings, process.store, number, held.home)
+
+    def _narrow(self, held: HoldModel, number: UUID, process: Process) -> None:
+        part = CarveOut(classes=tuple(sorted(held.let_go)))
+        narrow_by_two(self.cluster.settings, process.store, number, part)
 
     def look_at_held(self, process: Process, *, everything: bool = False) -> None:
         """Require that held records are stored and listed, and that counsel can read them."""
@@ -129,8 +182,12 @@ class Holds(Calls):
         now, coming = self.cluster.clock.now(), self.model.coming
         held.kept += [
             rec
-            for rec in self.model.live(held.tenant, now)
-            if held.covers(rec) and rec not in held.kept and not rec.covered(coming)
+            for name in self.names
+            for rec in self.model.live(name, now)
+            if held.covers(rec)
+            and rec.id.data_class not in held.let_go
+            and rec not in held.kept
+            and not rec.covered(coming)
         ]
 
     def _seek(self, held: HoldModel) -> None:
@@ -140,7 +197,8 @@ class Holds(Calls):
         with self.cluster.looking(TENANTS[held.tenant].home) as connection:
             rows = connection.execute(
                 select(h.id, h.placed)
-                .where(h.tenant == held.tenant, h.scope == held.kind.value)
+                .where(h.tenant.is_(None) if held.kind in _WIDE else h.tenant == held.tenant)
+                .where(h.scope == held.kind.value)
                 .where(h.placed.between(held.asked, held.until))
             ).all()
         new = [row for row in rows if row.id not in known]
@@ -151,10 +209,12 @@ class Holds(Calls):
         found: list[RecordInfo] = []
         number = held.id
         assert number is not None
-        after = None
-        while page := process.store.admin.holds.records(number, after=after):
-            found += page
-            after = page[-1].id
+        own = [name for name in self.names if TENANTS[name].home == held.home]
+        for name in own if held.kind in _WIDE else [held.tenant]:
+            after = None
+            while page := process.store.admin.holds.records(number, tenant=name, after=after):
+                found += page
+                after = page[-1].id
         listed = {info.id.unique for info in found}
         for rec in held.kept:
             assert rec.id.unique in listed, f"{rec} is not kept by a hold on {held.kind}"
@@ -168,7 +228,8 @@ class Holds(Calls):
         home = TENANTS[rec.tenant].home
 
         def read() -> bytes:
-            tenant = held_tenant(process.store, self.cluster.settings, number)
+            settings = self.cluster.settings
+            tenant = held_tenant(process.store, settings, number, tenant=rec.tenant)
             with tenant.open(rec.id, purpose=Purpose.LEGAL) as file:
                 return file.read_range(0, file.size)
 
@@ -191,5 +252,9 @@ class Holds(Calls):
                 return Scope.group(which), which
             case ScopeKind.TENANT:
                 return Scope.tenant(), ""
+            case ScopeKind.ACCOUNT:
+                return Scope.account(TENANTS[name].account), TENANTS[name].account
+            case ScopeKind.REGION:
+                return Scope.region(), ""
             case _:
                 return None if rec is None else (Scope.record(rec.id), rec.id.unique)

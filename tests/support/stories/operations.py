@@ -17,6 +17,7 @@ Naming = Literal["given", "none", "key", "minted", "taken", "same", "batch"]
 by other content, taken by the same content, or taken earlier in the same batch.
 """
 
+ERASABLE = tuple(kind for kind in ScopeKind if kind is not ScopeKind.REGION)
 NUMBER = st.integers(0, 15)
 PROCESS = st.integers(0, 1)
 
@@ -106,6 +107,21 @@ class Release:
 
 
 @dataclass(frozen=True)
+class Confirm:
+    """Confirm the n-th hold in force."""
+
+    number: int
+
+
+@dataclass(frozen=True)
+class Narrow:
+    """Let the n-th hold in force keep nothing of a class any more."""
+
+    number: int
+    data_class: DataClass
+
+
+@dataclass(frozen=True)
 class Scrub:
     """Scrub a backend, reading every byte."""
 
@@ -153,6 +169,8 @@ Op = (
     | Kill
     | Hold
     | Release
+    | Confirm
+    | Narrow
     | Scrub
     | Corrupt
     | HandOver
@@ -197,7 +215,7 @@ erasures = st.builds(
     Erase,
     NUMBER,
     st.sampled_from(
-        [ScopeKind.RECORD, ScopeKind.SUBJECT, ScopeKind.RECORD, ScopeKind.GROUP, *ScopeKind]
+        [ScopeKind.RECORD, ScopeKind.SUBJECT, ScopeKind.RECORD, ScopeKind.GROUP, *ERASABLE]
     ),
     NUMBER,
 )

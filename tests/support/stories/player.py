@@ -9,6 +9,7 @@ from tests.support.stories.corruption import Corruption
 from tests.support.stories.erasures import Erasures
 from tests.support.stories.holds import Holds
 from tests.support.stories.operations import (
+    Confirm,
     Corrupt,
     Erase,
     Get,
@@ -16,6 +17,7 @@ from tests.support.stories.operations import (
     Hold,
     Kill,
     Mint,
+    Narrow,
     Op,
     Put,
     Release,
@@ -81,12 +83,20 @@ class Player(Puts, Reads, Erasures, Holds, Corruption, ProcessorCopies):
             case _:
                 self._run_more(op, process)
 
-    def _run_more(self, op: Hold | Release | Scrub | Corrupt | HandOver, process: Process) -> None:
+    def _run_more(
+        self,
+        op: Hold | Release | Confirm | Narrow | Scrub | Corrupt | HandOver,
+        process: Process,
+    ) -> None:
         match op:
             case Hold():
                 self.hold(op, process)
             case Release():
                 self.release(op, process)
+            case Confirm():
+                self.confirm(op, process)
+            case Narrow():
+                self.narrow(op, process)
             case Scrub():
                 self.scrub(op, process)
             case Corrupt():
