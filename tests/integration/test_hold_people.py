@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
+from storage.catalog import kept
 from storage.client.holds import Holds
 from storage.errors import HoldRefused, InvalidRequest, LedgerUnwritten, NotFound
 from storage.events import (
@@ -265,3 +266,17 @@ def test_nobody_approves_for_a_person_whose_process_died(acme: Domicile) -> None
     assert (found.carve_outs, found.decision, found.changes_waiting) == ((), None, 1)
     entries = [trace.key for trace in acme.backends["eu-a"].scan("ledger/")]
     assert len(entries) == 1  # of the hold
+
+
+def test_the_key_service_sees_what_a_confirmed_hold_covers(acme: Domicile) -> None:
+    """An unconfirmed one covers nothing for it, whatever grant there may be."""
+    record, placed = put_prompt(acme, "u"), place_hold(acme)
+    found = []
+    for _ in range(2):
+        with home(acme).catalog.begin() as connection:
+            one = kept.find(connection, "acme-eu", record, placed.hold.id)
+        assert one is not None
+        found.append(one.covered)
+        confirm(acme, placed)
+
+    assert found == [False, True]

@@ -1,6 +1,13 @@
 """Bugs in legal holds."""
 
-from tests.mutants.bugs.bug import HOLD_RACES, HOLDS, PREDICATE, bug
+from tests.mutants.bugs.bug import HOLD_RACES, HOLDS, PREDICATE, Bug, bug
+
+COURT = "tests/integration/test_hold_court_case.py"
+HOLDING = "tests/unit/test_holding.py"
+PEOPLE = "tests/integration/test_hold_people.py"
+PEOPLE_SQL = "tests/integration/test_hold_people_sql.py"
+PLANS = "tests/integration/test_hold_plans.py"
+SQL = "migrations/versions/0021_hold_authority.sql"
 
 BUGS = (
     bug(
@@ -39,5 +46,140 @@ BUGS = (
         "    resumed = deferrals.resume(connection, hold.tenant, until, now, ROWS)\n",
         "    resumed: list[object] = []\n",
         HOLDS,
+    ),
+    bug(
+        "a carve-out lets go nothing",
+        "catalog/hold_predicate.py",
+        "        ~_carved_out(table),\n",
+        "",
+        PREDICATE,
+    ),
+    bug(
+        "a hold on one account keeps all",
+        "catalog/hold_predicate.py",
+        "in_account(c.tenant),",
+        "true(),",
+        PREDICATE,
+    ),
+    bug(
+        "a hold on an account forgets tenants that a restored catalog lacks",
+        "catalog/hold_predicate.py",
+        "    return ~elsewhere.correlate_except(t.tenant)\n",
+        "    here = exists().where(other.id == tenant, other.account == h.account)\n"
+        "    return here.correlate_except(t.tenant)\n",
+        PREDICATE,
+    ),
+    bug(
+        "expiry ignores what a wide hold keeps",
+        "catalog/hold_predicate.py",
+        "or_(named, _has_widely_held(pack, day))",
+        "named",
+        PREDICATE,
+    ),
+    bug(
+        "a wide hold is asked row by row",
+        "catalog/hold_predicate.py",
+        "_covered(t.record, r.object_id, _OF_TENANT, r.expiry_day == day)",
+        "_covered(t.record, r.object_id, (*_OF_TENANT, *_WIDE), r.expiry_day == day)",
+        PLANS,
+    ),
+    bug(
+        "what was let go is looked for among the first records alone",
+        "catalog/deletions.py",
+        "    last = seen[-1] if len(seen) == limit else None\n",
+        "    last = None\n",
+        COURT,
+    ),
+    bug(
+        "what is deferred again is resumed again",
+        "catalog/deferrals.py",
+        ", e.since <= since)",
+        ")",
+        COURT,
+    ),
+    bug(
+        "what another process deferred just before a release is not resumed",
+        "workers/release.py",
+        "hold.since + 2 * region.clock.error",
+        "hold.since",
+        COURT,
+    ),
+    bug(
+        "what nobody has confirmed is read",
+        "policy/holding.py",
+        "    if hold.confirmed is None:\n        return HoldReason.HOLD_NOT_CONFIRMED\n",
+        "",
+        HOLDING,
+    ),
+    bug(
+        "a foreign authority reads at once",
+        "policy/holding.py",
+        "    if not is_foreign(hold, jurisdiction):\n",
+        "    if True:\n",
+        HOLDING,
+    ),
+    bug(
+        "a read does not ask whether its hold may be read",
+        "client/recorded.py",
+        "            check_readable(region, holds.show(connection, region.name, [hold])[0])\n",
+        "",
+        PEOPLE,
+    ),
+    bug(
+        "a worker approves for a person whose process died",
+        "ledger/journal.py",
+        " and not _personal(read.entry.event)",
+        "",
+        PEOPLE,
+    ),
+    bug(
+        "the key service takes a hold that nobody confirmed",
+        "catalog/kept.py",
+        "held(table, h.id == hold, h.confirmed.is_not(None))",
+        "held(table, h.id == hold)",
+        PEOPLE,
+    ),
+    Bug(
+        "who placed a hold confirms it",
+        SQL,
+        "  IF mine = given.sponsor OR session_user = given.placed_login THEN\n",
+        "  IF mine = given.sponsor THEN\n",
+        (PEOPLE_SQL,),
+    ),
+    Bug(
+        "a hold says itself who stands for it",
+        SQL,
+        "ours.insert_hold(new, excluded, ours.person_of_session(), session_user)",
+        "ours.insert_hold(new, excluded, new ->> 'sponsor', session_user)",
+        (PEOPLE_SQL,),
+    ),
+    Bug(
+        "who requested a change approves it",
+        SQL,
+        "  IF mine = given.requested_by THEN\n",
+        "  IF false THEN\n",
+        (PEOPLE_SQL,),
+    ),
+    Bug(
+        "a person replays what others did",
+        SQL,
+        "  IF ours.person_of_session() IS NOT NULL THEN\n",
+        "  IF false THEN\n",
+        (PEOPLE_SQL,),
+    ),
+    Bug(
+        "a grant is made under a hold that nobody confirmed",
+        SQL,
+        "h.id = hold AND h.confirmed IS NULL)",
+        "h.id = hold AND false)",
+        (PEOPLE,),
+    ),
+    Bug(
+        "a narrowing goes on where a release had looked",
+        SQL,
+        "  SET resumed = NULL, passed_tenant = NULL, passed_minted = NULL, passed_uid = NULL,\n"
+        "    passed_day = NULL\n",
+        "  SET resumed = NULL\n",
+        (COURT,),
     ),
 )
