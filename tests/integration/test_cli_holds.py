@@ -61,6 +61,37 @@ def test_a_hold_from_placing_to_release(line: CommandLine, people: Callable[[str
     assert line.told("hold", "list")["holds"] == []
 
 
+def test_a_court_orders_everything_kept_then_less(
+    line: CommandLine, people: Callable[[str], Person]
+) -> None:
+    """A hold on a region for a foreign authority: placed, decided, narrowed, shown."""
+    alice, bob, record = people("alice"), people("bob"), line.put("my prompt")
+    where = ["--region-wide", "--region", "eu-central-1", "--exclude-tenant", "enterprise"]
+    order = [*where, "--future", "--review", "2999-01-15", *WHY, "--jurisdiction", "US"]
+    hold = alice("hold", "place", *order).stdout.strip()
+    shown = " ".join(alice("hold", "show", hold).stdout.split())
+    bob.told("hold", "confirm", hold)
+    decide = ["hold", "decide", hold, "--permitted", "--document", "1" * 64]
+    bob.told("hold", "approve", alice.told(*decide)["change"]["id"])
+    narrow = alice("hold", "narrow", hold, "--class", "completion", "--why", "ordered less")
+    listed = line("hold", "list").stdout
+    approved = bob("hold", "approve", narrow.stdout.strip())
+    found = line.told("hold", "show", hold)
+    kept = line.told("hold", "records", hold, "--tenant", "acme-eu")["records"]
+
+    assert "everybody in eu-central-1" in shown
+    assert "not confirmed, foreign authority, undecided" in shown
+    assert "but not enterprise" in shown
+    assert "1 to approve" in listed
+    assert "It does not keep any more: completion." in approved.output
+    assert found["hold"]["decision"]["permitted"]
+    assert [part["tenants"] for part in found["hold"]["carve_outs"]] == [["enterprise"], []]
+    assert [change["kind"] for change in found["changes"]] == ["narrowing", "decision"]
+    assert record in [one["id"] for one in kept]
+    change = bob.told("hold", "release", hold, "--why", "settled")["change"]["id"]
+    assert alice("hold", "approve", change).exit_code == 0
+
+
 @pytest.mark.parametrize(
     "wrong",
     [

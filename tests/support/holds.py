@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import date
 from uuid import UUID
 
@@ -164,11 +165,7 @@ def held_grant(hold: Hold, tenant: str | None = None) -> GrantSpec:
 
 
 def held_tenant(
-    store: Store,
-    settings: Settings,
-    number: UUID,
-    actor: Actor = COUNSEL,
-    tenant: str | None = None,
+    store: Store, settings: Settings, number: UUID, tenant: str | None = None
 ) -> BoundTenant:
     """Return the tenant of a hold for counsel, with a new grant to read what it keeps.
 
@@ -180,7 +177,8 @@ def held_tenant(
         confirm_by_two(settings, store, number, hold.region)
     spec = held_grant(hold, tenant)
     granted = grant(region, settings.regions[hold.region], spec)
-    return store.tenant(spec.tenant).bind(actor, grant=granted.id)
+    counsel = replace(COUNSEL, location=region.region.jurisdiction)
+    return store.tenant(spec.tenant).bind(counsel, grant=granted.id)
 
 
 def open_held(

@@ -89,8 +89,11 @@ class Holds(Calls):
         scope, value = found
         since, well = self.cluster.clock.now(), self.well(TENANTS[name].home)
         wide = op.kind in _WIDE
-        whose = {"tenant": None, "region": TENANTS[name].home} if wide else {"tenant": name}
-        spec = hold_spec(scope, future=op.future, review=date(2030, 1, 1), **whose)
+        home = TENANTS[name].home
+        authority = self.cluster.topology.regions[home].jurisdiction
+        given: dict[str, str | None] = {"authority_jurisdiction": authority}
+        given |= {"tenant": None, "region": home} if wide else {"tenant": name}
+        spec = hold_spec(scope, future=op.future, review=date(2030, 1, 1), **given)
         held = HoldModel(name, op.kind, value, op.future, since, LATEST)
         self.holds.append(held)
         answer = self.ask(process, lambda: process.store.admin.holds.place(spec))
