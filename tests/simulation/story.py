@@ -8,6 +8,7 @@ from typing import TypeVar
 from regions.model import RECORD_CLASSES
 from storage.model import DataClass, ScopeKind
 from tests.support.stories.operations import (
+    ERASABLE,
     Corrupt,
     Erase,
     Get,
@@ -39,7 +40,7 @@ _MOMENTS = 24  # how deep in an operation another may happen
 _CLASSES = (DataClass.PROMPT, DataClass.COMPLETION, *RECORD_CLASSES)
 _SIZES: tuple[Size, ...] = ("small", "small", "small", "small", "none", "own_pack", "chunks")
 _NAMINGS: tuple[Naming, ...] = ("given", "given", "none", "key", "minted", "taken", "same", "batch")
-_SCOPES = (ScopeKind.RECORD, ScopeKind.SUBJECT, ScopeKind.SUBJECT, ScopeKind.GROUP, *ScopeKind)
+_SCOPES = (ScopeKind.RECORD, ScopeKind.SUBJECT, ScopeKind.SUBJECT, ScopeKind.GROUP, *ERASABLE)
 _TROUBLES: tuple[Trouble, ...] = (
     "up",
     "up",

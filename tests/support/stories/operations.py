@@ -20,6 +20,8 @@ by other content, taken by the same content, or taken earlier in the same batch.
 NUMBER = st.integers(0, 15)
 PROCESS = st.integers(0, 1)
 
+ERASABLE = tuple(kind for kind in ScopeKind if kind is not ScopeKind.REGION)
+
 
 @dataclass(frozen=True)
 class Item:
@@ -197,7 +199,7 @@ erasures = st.builds(
     Erase,
     NUMBER,
     st.sampled_from(
-        [ScopeKind.RECORD, ScopeKind.SUBJECT, ScopeKind.RECORD, ScopeKind.GROUP, *ScopeKind]
+        [ScopeKind.RECORD, ScopeKind.SUBJECT, ScopeKind.RECORD, ScopeKind.GROUP, *ERASABLE]
     ),
     NUMBER,
 )
