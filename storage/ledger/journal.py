@@ -226,13 +226,8 @@ def _enforce(connection: Connection, event: Event, now: datetime, *, replayed: b
 
 
 def _personal(event: Event) -> bool:
-    """Return whether a person alone puts the event into force: nobody vouches for a dead writer.
-
-    Releases of older versions name no person.
-    """
-    if isinstance(event, HoldRelease):
-        return event.change is not None
-    return isinstance(event, HoldConfirmation | HoldNarrowing | HoldDecision)
+    """Return whether people alone put the event into force: nobody vouches for a dead writer."""
+    return isinstance(event, HoldConfirmation | HoldNarrowing | HoldDecision | HoldRelease)
 
 
 def open_found(region: OpenRegion, found: Found) -> Read:

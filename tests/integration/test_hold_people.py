@@ -249,6 +249,7 @@ def test_nobody_approves_for_a_person_whose_process_died(acme: Domicile) -> None
     where: dict[str, Any] = {"id": placed.hold.id, "tenant": "acme-eu", "at": now}
     events: list[Event] = [
         HoldRelease(**where, why="settled", change=forged),
+        HoldRelease(**where, why="settled"),  # as older versions wrote it
         HoldNarrowing(**where, why="less", carve_outs=(), change=forged),
         HoldDecision(**where, permitted=True, document=ORDER, change=forged),
         HoldConfirmation(**where, by=BEN),
