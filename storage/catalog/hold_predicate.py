@@ -3,6 +3,9 @@
 A hold is a predicate, so placing one writes no row per record; what it does not keep, its
 carve-outs, is a predicate too. Ask in a statement after ``holds.share``: the answer then stays true
 until the commit.
+
+The role of a key service asks this too, and reads only ``id`` and ``account`` of ``tenant``: so say
+``exists(id)`` there, for ``EXISTS (SELECT * ...)`` takes the right to every column.
 """
 
 from collections.abc import Mapping, Sequence
@@ -206,7 +209,7 @@ def in_account(tenant: ColumnElement[Any]) -> ColumnElement[bool]:
     so each hold on an account covers it.
     """
     other = t.tenant.c
-    elsewhere = exists().where(other.id == tenant, other.account != h.account)
+    elsewhere = exists(other.id).where(other.id == tenant, other.account != h.account)
     return ~elsewhere.correlate_except(t.tenant)
 
 
@@ -214,7 +217,7 @@ def in_account(tenant: ColumnElement[Any]) -> ColumnElement[bool]:
 def _carved_out(table: Table) -> ColumnElement[bool]:
     """SQL: whether the hold does not keep the row, though it matches it."""
     c, of = table.c, t.tenant.c
-    account = exists().where(of.id == c.tenant, of.account == any_(x.accounts))
+    account = exists(of.id).where(of.id == c.tenant, of.account == any_(x.accounts))
     return (
         exists()
         .where(

@@ -200,7 +200,7 @@ def test_an_old_reader_of_another_day_stops_nobody_but_the_drop(
     for record_id in gone:
         with pytest.raises((Expired, NotFound)):
             get(other, record_id)
-    days = {trace.key.split("/")[1] for b in domicile.backends.values() for trace in b.scan()}
+    days = {key.split("/")[1] for key in packs_on(domicile)}
     assert days == {"2026-03-30", "2026-04-01"}
 
 

@@ -168,7 +168,11 @@ class TestDeclaredRegions:
         assert [theirs.stage(region) for region in (EU, US)] == [Stage.PROPOSED, Stage.PROPOSED]
         assert [theirs.rows(region) for region in (EU, US)] == [1, 1]
         assert (theirs.at(EU), theirs.at(US)) == (NEWEST, NEWEST)
-        assert theirs.alembic("current").count("(head)") == 2
+        (file,) = (theirs.directory / "versions").glob("*.py")
+        ours, declares = f"{NEWEST} (head)", f"{file.name.partition('_')[0]} (head)"
+        current = theirs.alembic("current").splitlines()
+        assert (current[0], {*current[1:3]}) == (f"{EU}:", {ours, declares})
+        assert (current[3], {*current[4:]}) == (f"{US}:", {ours, declares})
         assert "No new upgrade operations" in theirs.alembic("check")
 
     def test_init_does_the_same(self, theirs: Place) -> None:

@@ -89,6 +89,7 @@ def test_a_worker_says_what_is_left_for_later(line: CommandLine) -> None:
     away = backend.with_name("away")
     backend.rename(away)
     first = line("worker", "--once")
+    line("worker", "--once")  # tries to replicate what the log sealed in the first round
     again = line("worker", "--once")
     away.rename(backend)
 

@@ -92,10 +92,8 @@ def test_when_no_backend_takes_it_nothing_is_stored(
     domicile: Domicile, subtests: pytest.Subtests
 ) -> None:
     """For each fault and each kind of write, also while keys are made."""
-    t, new = (
-        ready_tenant(domicile),
-        domicile.tenant("new-eu", dedicated=True),
-    )  # which has no key today
+    new = domicile.tenant("new-eu", dedicated=True)  # which has no key today
+    t = ready_tenant(domicile)
     before = all_left(domicile)
     for fault, (spoil, code) in BACKENDS.items():
         for what, write in [*WRITES.items(), ("first put", WRITES["put"])]:

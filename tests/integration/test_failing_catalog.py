@@ -210,6 +210,7 @@ def test_a_deadlock_that_does_not_end(domicile: Domicile) -> None:
 RACER = """
 import json, sys
 from storage import DataClass, IdConflict, open_store
+from storage.testing import SERVICE
 
 name, ids = sys.argv[1], json.loads(sys.argv[2])
 with open_store() as store:

@@ -37,7 +37,7 @@ from storage.settings import topology_of
 from storage.testing import INVESTIGATOR, Domicile
 from tests.support.actions import work
 from tests.support.catalogs.databases import as_role, opened
-from tests.support.holds import SOON, open_held, place_hold, relocated
+from tests.support.holds import SOON, confirm, open_held, place_hold, relocated
 from tests.support.inspect.stored import home
 from tests.support.keyservice.apart import HOME, Apart, apart
 from tests.support.people import approve, as_person, staff
@@ -297,7 +297,8 @@ class TestTheRole:
             t = domicile.tenant(retention=SOON)
             record = t.put(PROMPT, b"record", subject="u").id
             file = t.put_file([b"file"], subject="v").id
-            hold = place_hold(domicile).hold.id
+            placed = place_hold(domicile)
+            hold = confirm(domicile, placed).id
             with opened(HOME, away.url) as connection:
                 before = [kept.find(connection, "acme-eu", i, hold) for i in (record, file)]
                 other = kept.find(connection, "acme-us", record, hold)

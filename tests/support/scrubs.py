@@ -14,7 +14,7 @@ from storage.ports import Backend, StoredItem
 from storage.testing import Domicile, FaultyBackend
 from storage.workers.scrub.repair import Rate, Target
 from storage.workers.scrub.rounds import whole_round
-from tests.support.inspect.stored import home, home_of
+from tests.support.inspect.stored import OF_THE_LOG, home, home_of
 
 Findings = dict[str, int]
 """How often each thing was found, as ``finding/done``."""
@@ -68,6 +68,13 @@ def keys_of(domicile: Domicile, backend: str = "eu-a", kind: str = "pack") -> li
     )
     with home(domicile).catalog.begin() as connection:
         return list(connection.scalars(query))
+
+
+def of_the_log(domicile: Domicile, backend: str = "eu-a") -> int:
+    """Return the number of objects of the log that the backend really has."""
+    return sum(
+        trace.key.startswith(OF_THE_LOG) for trace in domicile.backends[backend].inner.scan()
+    )
 
 
 def traces_of(domicile: Domicile, key: str, backend: str = "eu-a") -> list[StoredItem]:
