@@ -3,9 +3,11 @@
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import date, timedelta
 from pathlib import Path
 from uuid import uuid4
+
+from sqlalchemy import Connection
 
 from regions.model import Topology
 from storage import embedded
@@ -121,7 +123,6 @@ def _region(
         _see(catalog, topology, dependencies)
         if dependencies.backend is None:
             _storage(catalog, topology, settings)
-        _partitions(catalog, topology, dependencies)
     finally:
         catalog.close()
     return ready
@@ -152,6 +153,8 @@ def _catalog_and_keys(
         versions = pseudonym_keys.register(connection, name, names.checks())
         now = dependencies.clock(catalog).now()
         log.note_keys(connection, "pseudonym", versions, now, dependencies.entropy)
+        if new:  # later a worker does it: what makes them is the worker's, and this is the owner
+            _partitions(connection, topology, now.date())
         with ExitStack() as stack:
             roots = open_keys(
                 stack,
@@ -187,11 +190,8 @@ def _storage(catalog: Catalog, topology: Topology, settings: Settings) -> None:
         create_storage(spec, data_dir=settings.home, identity=known.get(spec.name))
 
 
-def _partitions(catalog: Catalog, topology: Topology, dependencies: Dependencies) -> None:
+def _partitions(connection: Connection, topology: Topology, today: date) -> None:
     """Make a partition for each day on which what is written soon may expire."""
-    today = dependencies.clock(catalog).now().date()
-    until = horizon_wanted(topology, today)
-    with catalog.begin() as connection:
-        days.lock_making(connection)
-        ahead = range(1, (until - today).days + 1)
-        days.make(connection, [today + timedelta(days=n) for n in ahead])
+    days.lock_making(connection)
+    ahead = range(1, (horizon_wanted(topology, today) - today).days + 1)
+    days.make(connection, [today + timedelta(days=n) for n in ahead])

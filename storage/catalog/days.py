@@ -5,7 +5,7 @@ reader of the region. DETACH CONCURRENTLY does not block them. It runs outside a
 FINALIZE completes what a crash interrupted.
 """
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
@@ -18,6 +18,7 @@ from sqlalchemy import (
     Connection,
     Date,
     Integer,
+    Row,
     Select,
     String,
     any_,
@@ -38,6 +39,12 @@ from storage.catalog.times import DETACHING
 from storage.policy import Destruction, may_destroy
 
 d, o = t.day.c, t.object_.c
+_PARTITIONS = text("""
+    SELECT c.oid::regclass::text, i.inhdetachpending
+    FROM pg_class c JOIN pg_class r ON r.oid = 'record'::regclass AND r.relowner = c.relowner
+    LEFT JOIN pg_inherits i ON i.inhparent = r.oid AND i.inhrelid = c.oid
+    WHERE c.relname = ANY (:names) AND c.relkind = 'r'
+""")
 
 
 class DayState(StrEnum):
@@ -56,9 +63,13 @@ class Overdue:
     state: DayState
 
 
-def partition_name(day: date) -> str:
-    """Return the name of the table of one expiry day."""
-    return f"record_{day:%Y%m%d}"
+def partitions(connection: Connection, days: Iterable[date]) -> Sequence[Row[str, bool | None]]:
+    """Return the tables of expiry days: name, and if attached, whether detaching has begun.
+
+    They are in a schema of their own; those from before revision 0023 are beside the others.
+    """
+    names = [f"record_{day:%Y%m%d}" for day in days]
+    return connection.execute(_PARTITIONS, {"names": names}).all()
 
 
 def make(connection: Connection, days: Iterable[date]) -> int:
@@ -205,21 +216,14 @@ def drop_partition(catalog: Catalog, day: date, destruction: Destruction) -> Non
     and what ``destruction.demand`` raises.
     """
     destruction.demand()
-    name = partition_name(day)
     with catalog.begin() as connection:
-        pending = connection.execute(
-            text(
-                "SELECT i.inhdetachpending FROM pg_inherits i "
-                "JOIN pg_class c ON c.oid = i.inhrelid "
-                "WHERE i.inhparent = 'record'::regclass AND c.relname = :name"
-            ),
-            {"name": name},
-        ).one_or_none()
-    if pending is not None:
-        how = "FINALIZE" if pending[0] else "CONCURRENTLY"
-        catalog.execute_alone(f"ALTER TABLE record DETACH PARTITION {name} {how}", DETACHING)
-    with catalog.begin() as connection:
-        connection.execute(text(f"DROP TABLE IF EXISTS {name}"))
+        found = partitions(connection, [day])
+    for name, pending in found:
+        if pending is not None:
+            how = "FINALIZE" if pending else "CONCURRENTLY"
+            catalog.execute_alone(f"ALTER TABLE record DETACH PARTITION {name} {how}", DETACHING)
+        with catalog.begin() as connection:
+            connection.execute(text(f"DROP TABLE IF EXISTS {name}"))
 
 
 def mark_dropped(connection: Connection, day: date, now: datetime) -> None:

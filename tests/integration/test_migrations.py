@@ -57,7 +57,8 @@ def contents(connection: Connection) -> list[tuple[str, str]]:
             "WHERE relnamespace = 'public'::regnamespace AND relname NOT LIKE 'alembic_version%' "
             "UNION ALL "
             "SELECT 'function', proname FROM pg_proc WHERE pronamespace = 'public'::regnamespace "
-            "UNION ALL SELECT 'right', nspacl::text FROM pg_namespace WHERE nspname = 'public'"
+            "UNION ALL SELECT 'right', nspacl::text FROM pg_namespace WHERE nspname = 'public' "
+            "UNION ALL SELECT 'schema', nspname FROM pg_namespace WHERE nspname LIKE 'public_%'"
         )
     )
     return sorted((row[0], row[1] or "") for row in found)
@@ -193,7 +194,9 @@ class TestAgainstTheTables:
         """Alembic finds no difference, with attached partitions and a detached one."""
         with catalog_of(domicile.settings, region) as connection:
             days.make(connection, [DAY])
-            connection.execute(text("ALTER TABLE record DETACH PARTITION record_20270501"))
+            connection.execute(
+                text("ALTER TABLE record DETACH PARTITION public_partitions.record_20270501")
+            )
 
             schema.check(connection)
             connection.rollback()

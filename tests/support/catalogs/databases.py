@@ -29,7 +29,13 @@ HOME = "eu-central-1"
 
 MEANS = Dependencies(clock=lambda _: FakeClock())
 
-ROLES = {"domicile_service", "domicile_worker", "domicile_admin", "domicile_keys"}
+ROLES = {
+    "domicile_service",
+    "domicile_worker",
+    "domicile_admin",
+    "domicile_keys",
+    "domicile_lookup",
+}
 
 
 @dataclass(frozen=True)

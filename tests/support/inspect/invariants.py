@@ -196,7 +196,8 @@ def _days_are_over(connection: Connection, now: datetime) -> None:
     days = set(connection.scalars(select(t.day.c.day)))
     names = connection.scalars(
         text(
-            "SELECT inhrelid::regclass::text FROM pg_inherits WHERE inhparent = 'record'::regclass"
+            "SELECT relname FROM pg_class JOIN pg_inherits ON inhrelid = oid "
+            "WHERE inhparent = 'record'::regclass"
         )
     )
     assert not {day for day in days if day <= now.date()}, "days that are over and still there"
