@@ -122,6 +122,13 @@ def ensure(connection: Connection, spec: TenantSpec, now: datetime, entropy: Ent
     if known is None:
         stages.share(connection)
         check_takes_tenants(spec.home, stages.latest(connection))
+    _write(connection, wanted, now)
+    log.append(connection, LineKind.AGREEMENT, _terms(spec), now, entropy)
+    return known is None
+
+
+def _write(connection: Connection, spec: TenantSpec, now: datetime) -> None:
+    """Insert or update a tenant, and replace its agreements."""
     values = {
         "account": spec.account,
         "home": spec.home,
@@ -139,16 +146,14 @@ def ensure(connection: Connection, spec: TenantSpec, now: datetime, entropy: Ent
         )
     )
     connection.execute(t.agreement.delete().where(t.agreement.c.tenant == spec.id))
-    if wanted.agreements:
+    if spec.agreements:
         connection.execute(
             insert(t.agreement),
             [
                 {"tenant": spec.id, "kind": a.kind, "signed": a.signed, "until": a.until}
-                for a in wanted.agreements
+                for a in spec.agreements
             ],
         )
-    log.append(connection, LineKind.AGREEMENT, _terms(spec), now, entropy)
-    return known is None
 
 
 def note_elsewhere(connection: Connection, spec: TenantSpec) -> None:

@@ -9,7 +9,7 @@ from tests.crashpoints import (  # noqa: F401 - more operations
     checks,
     departures,
     grants,
-    hold_changes,
+    holds,
     objections,
     processor_copies,
     screening,

@@ -90,17 +90,13 @@ class Actor(Process):
 
     def capture(self, fact: Fact) -> None:
         """Store what is streamed."""
-        with (
-            self.store.tenant(TENANT)
-            .bind(SERVICE)
-            .capture(
-                fact.id.data_class,
-                id=fact.id,
-                subject=fact.subject,
-                group=fact.group,
-                derived_from=_ids(fact),
-            ) as sink
-        ):
+        with self.store.tenant(TENANT).capture(
+            fact.id.data_class,
+            id=fact.id,
+            subject=fact.subject,
+            group=fact.group,
+            derived_from=_ids(fact),
+        ) as sink:
             sink.write(fact.body[:4])
             sink.write(fact.body[4:])
         assert sink.result is not None

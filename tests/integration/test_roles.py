@@ -57,6 +57,23 @@ def is_forbidden(connection: Connection, statement: str) -> bool:
     return False
 
 
+OF_PEOPLE = (
+    "INSERT INTO hold_change SELECT * FROM hold_change",
+    "UPDATE hold_change SET approved = now()",
+    "INSERT INTO hold_carve_out (hold_id) VALUES (gen_random_uuid())",
+    "DELETE FROM hold_carve_out",
+    "UPDATE hold SET confirmed = now()",
+    "UPDATE hold SET narrowed = now()",
+    "SELECT release_hold(gen_random_uuid(), '', now())",
+    "SELECT note_confirmation(gen_random_uuid(), '', now())",
+    "SELECT place_hold('{}', '[]')",
+    "SELECT confirm_hold(gen_random_uuid(), now())",
+    "SELECT request_hold_change('{}', now())",
+    "SELECT approve_hold_change(gen_random_uuid(), now())",
+)
+"""What only people do about holds, and only through the functions for them."""
+
+
 class TestRoles:
     def test_each_process_can_do_its_work(self, roles: Domicile) -> None:
         """Admin makes a tenant, service writes, reads and requests an erasure, worker destroys."""
@@ -234,18 +251,7 @@ class TestRoles:
                     "SELECT forget_erasures(now(), 1)",
                     "INSERT INTO signing_key VALUES ('', '', now(), now())",
                     "UPDATE signing_key SET last_signed = now()",
-                    "INSERT INTO hold_change SELECT * FROM hold_change",
-                    "UPDATE hold_change SET approved = now()",
-                    "INSERT INTO hold_carve_out (hold_id) VALUES (gen_random_uuid())",
-                    "DELETE FROM hold_carve_out",
-                    "UPDATE hold SET confirmed = now()",
-                    "UPDATE hold SET narrowed = now()",
-                    "SELECT release_hold(gen_random_uuid(), '', now())",
-                    "SELECT note_confirmation(gen_random_uuid(), '', now())",
-                    "SELECT place_hold('{}', '[]')",
-                    "SELECT confirm_hold(gen_random_uuid(), now())",
-                    "SELECT request_hold_change('{}', now())",
-                    "SELECT approve_hold_change(gen_random_uuid(), now())",
+                    *OF_PEOPLE,
                     "SELECT replay_hold('{}', '[]', '', '')",
                     "SELECT replay_confirmation(gen_random_uuid(), '', now())",
                     "SELECT replay_hold_change('{}', now())",
@@ -294,18 +300,7 @@ class TestRoles:
                     "DELETE FROM signing_key",
                     "UPDATE hold SET released = now()",
                     "DELETE FROM hold",
-                    "INSERT INTO hold_change SELECT * FROM hold_change",
-                    "UPDATE hold_change SET approved = now()",
-                    "INSERT INTO hold_carve_out (hold_id) VALUES (gen_random_uuid())",
-                    "DELETE FROM hold_carve_out",
-                    "UPDATE hold SET confirmed = now()",
-                    "UPDATE hold SET narrowed = now()",
-                    "SELECT release_hold(gen_random_uuid(), '', now())",
-                    "SELECT note_confirmation(gen_random_uuid(), '', now())",
-                    "SELECT place_hold('{}', '[]')",
-                    "SELECT confirm_hold(gen_random_uuid(), now())",
-                    "SELECT request_hold_change('{}', now())",
-                    "SELECT approve_hold_change(gen_random_uuid(), now())",
+                    *OF_PEOPLE,
                     "DELETE FROM audit",
                     "UPDATE audit SET actor = ''",
                 ],

@@ -60,23 +60,20 @@ def show(
     if as_json:
         lines = [_as_json(name, line) for name, line in found]
         print_json({"lines": lines, "next": following} | failed_regions(failed))
-        end_with_failed(failed, as_json=True)
-        return
-    print_page(
-        ("number", "time (UTC)", "kind", "line", "says"),
-        [
-            (
-                "-" if line.number is None else str(line.number),
-                format_minute(line.at),
-                line.kind.value,
-                str(line.id),
-                _said(line),
-            )
-            for _, line in found
-        ],
-        following,
+    else:
+        heads = ("number", "time (UTC)", "kind", "line", "says")
+        print_page(heads, [_row(line) for _, line in found], following)
+    end_with_failed(failed, as_json=as_json)
+
+
+def _row(line: LogLine) -> tuple[str, ...]:
+    return (
+        "-" if line.number is None else str(line.number),
+        format_minute(line.at),
+        line.kind.value,
+        str(line.id),
+        _said(line),
     )
-    end_with_failed(failed, as_json=False)
 
 
 def prove(
