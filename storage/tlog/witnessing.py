@@ -67,3 +67,16 @@ def add_cosignature(checkpoint: str, line: str) -> str:
     added = parse_note(f"{note.text}\n{line}".encode())
     signatures = (*note.signatures, *added.signatures)
     return replace(note, signatures=signatures).encode().decode()
+
+
+def is_cosigned(checkpoint: str, line: str, witness: Verifier) -> bool:
+    """Return whether a line is the cosignature of a witness on this checkpoint.
+
+    A witness is its key: a line with its name and another key is not.
+    """
+    try:
+        text = parse_note(checkpoint.encode()).text
+        note = parse_note(f"{text}\n{line}".encode())
+        return note.text == text and bool(verify_note(note, [witness]).get(witness))
+    except LogInvalid:
+        return False

@@ -3,6 +3,8 @@
 from collections.abc import Mapping, Sequence
 from functools import cache
 
+from sqlalchemy import Connection
+
 from storage.catalog import checkpoints
 from storage.catalog.checkpoints import SignedRoot
 from storage.errors import WitnessError
@@ -10,6 +12,8 @@ from storage.ports import Witness
 from storage.region import OpenRegion
 from storage.tlog.merkle import consistency_path
 from storage.tlog.tree import stored_ranges
+from storage.tlog.verifiers import Verifier
+from storage.tlog.witnessing import is_cosigned
 from storage.transparency.reading import reader
 from storage.witnesses.gather import gather
 
@@ -20,8 +24,22 @@ def missing(region: OpenRegion, root: SignedRoot, *, required: bool) -> list[Wit
     if not asked:
         return []
     with region.catalog.begin() as connection:
-        there = checkpoints.cosigned(connection, root.size)
+        there = cosigned(region, connection, root)
     return [witness for witness in asked if witness.name not in there]
+
+
+def cosigned(region: OpenRegion, connection: Connection, root: SignedRoot) -> dict[str, str]:
+    """Return the cosignatures below a checkpoint, by the names of the region's witnesses.
+
+    Each is verified again: any login to the catalog can add a row.
+    """
+    keys = {spec.name: Verifier.parse(spec.key) for spec in region.region.witnesses}
+    lines = checkpoints.cosigned(connection, root.size)
+    return {
+        name: line
+        for name, line in lines.items()
+        if name in keys and is_cosigned(root.note, line, keys[name])
+    }
 
 
 def cosign(
@@ -32,7 +50,8 @@ def cosign(
     It was published before, so a witness never sees what a restored catalog would not find.
     """
     with region.catalog.begin() as connection:
-        seen = {w.name: checkpoints.last_cosigned(connection, w.name) for w in witnesses}
+        last = {w.name: checkpoints.last_cosigned(connection, w.name) for w in witnesses}
+    seen = {name: size for name, size in last.items() if size <= root.size}
     ranges = stored_ranges(reader(region), root.size)
 
     @cache

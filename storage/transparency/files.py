@@ -8,6 +8,7 @@ from storage.catalog.checkpoints import SignedRoot
 from storage.region import OpenRegion
 from storage.tlog.tiles import may_go, tiles_of
 from storage.tlog.verification import CHECKPOINT
+from storage.transparency.cosigning import cosigned
 from storage.transparency.reading import reader, signed_note
 
 
@@ -26,7 +27,7 @@ def published(region: OpenRegion) -> Published | None:
         root = checkpoints.published(connection)
         if root is None:
             return None
-        note = signed_note(root, checkpoints.cosigned(connection, root.size))
+        note = signed_note(root, cosigned(region, connection, root))
         return Published(root, note, checkpoints.minimum(connection))
 
 

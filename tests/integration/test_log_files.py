@@ -12,6 +12,7 @@ import pytest
 from sqlalchemy import Engine, event, func, select
 
 from regions.witnesses import WitnessSpec
+from storage.catalog import checkpoints
 from storage.catalog import tables as t
 from storage.crypto.root import rotate
 from storage.errors import InvalidRequest, NotFound, Unavailable, WitnessesMissing
@@ -168,7 +169,8 @@ def watched(domicile: Domicile, *, required: bool) -> Iterator[tuple[OpenRegion,
     with serving(Witness("w1", lambda: seconds, {f"domicile/{HOME}": key})) as witness:
         spec = WitnessSpec(name="north", key=witness.vkey, url=witness.url, required=required)
         http = HttpWitness(spec, clock=region.clock)
-        yield replace(region, witnesses=[http]), witness
+        declared = region.region.model_copy(update={"witnesses": (spec,)})
+        yield replace(region, region=declared, witnesses=[http]), witness
 
 
 def test_a_required_witness_sees_a_line_before_anybody_acts(domicile: Domicile) -> None:
@@ -190,6 +192,33 @@ def test_a_required_witness_sees_a_line_before_anybody_acts(domicile: Domicile) 
         witness.lie = None
         one.publish(line)
         assert witness.seen[f"domicile/{HOME}"][0] == now.root.size + 1
+
+
+@pytest.mark.parametrize("line", ["", "no cosignature", "of another checkpoint"])
+def test_a_row_in_the_catalog_is_no_cosignature(domicile: Domicile, line: str) -> None:
+    """Any login may add one. What the witness did not sign does not count, and is not exported."""
+    with watched(domicile, required=True) as (region, witness):
+        one = Publisher(region, domicile.clock.sleep)
+        one.publish(*note_lines(region))
+        before = published(region)
+        assert before is not None
+        with region.catalog.begin() as connection:
+            (real,) = checkpoints.cosigned(connection, before.root.size).values()
+            forged = real if line == "of another checkpoint" else line
+            for size in range(before.root.size + 1, before.root.size + 20):
+                now = region.clock.now()
+                checkpoints.add_cosignature(connection, size, "north", forged, now)
+        witness.lie = lambda *_: (500, b"")
+        (wanted,) = note_lines(region)
+
+        with pytest.raises(WitnessesMissing, match="north"):
+            one.publish(wanted)
+        witness.lie = None
+        one.publish(wanted)
+        after = published(region)
+        assert after is not None
+        trusted = replace(trust(region), witnesses=(Verifier.parse(witness.vkey),))
+        assert open_checkpoint(after.note, trusted).checkpoint.size == after.root.size
 
 
 def test_a_witness_that_is_not_required_delays_nobody(domicile: Domicile) -> None:

@@ -69,7 +69,6 @@ POLICY = (
     _unit("stages", "stages", "ending"),
     _unit("standing", "standing"),
     _unit("what_if", "what_if"),
-    _unit("witnessing", "witnessing"),
 )
 """Every mutant of the policy is tried."""
 

@@ -8,15 +8,20 @@ import pytest
 
 from regions.witnesses import WitnessSpec
 from storage.errors import WitnessBehind, WitnessesMissing, WitnessUnavailable
-from storage.policy.witnessing import missing_witnesses, trust_in
 from storage.testing import FakeClock
-from storage.tlog.checkpoints import open_checkpoint, sign_checkpoint
+from storage.tlog.checkpoints import (
+    Trust,
+    cosign_checkpoint,
+    open_checkpoint,
+    sign_checkpoint,
+)
 from storage.tlog.merkle import consistency_path
 from storage.tlog.tree import stored_ranges
 from storage.tlog.verifiers import COSIGNATURE, Verifier
+from storage.tlog.witnessing import is_cosigned
 from storage.witnesses.gather import Gathered, gather
 from storage.witnesses.http import HttpWitness
-from tests.support.logs import LOG, ORIGIN, MemoryLog, key, numbered
+from tests.support.logs import LOG, ORIGIN, MemoryLog, key, numbered, verifier
 from tests.support.witnesses.server import Witness, serving
 
 NAMES = ("north", "south", "west")
@@ -45,8 +50,10 @@ class Quorum:
 
     def missing(self, gathered: Gathered) -> tuple[str, ...]:
         """Return who is required and did not cosign."""
-        opened = open_checkpoint(gathered.checkpoint.encode(), trust_in(LOG, self.specs))
-        return missing_witnesses(self.specs, opened.cosigned)
+        keys = tuple(Verifier.parse(spec.key) for spec in self.specs)
+        opened = open_checkpoint(gathered.checkpoint.encode(), Trust((LOG,), keys))
+        there = {each.public for each in opened.cosigned}
+        return tuple(s.name for s in self.specs if s.required and s.public not in there)
 
 
 @pytest.fixture
@@ -107,14 +114,17 @@ def test_a_witness_that_changes_its_mind_is_asked_twice(quorum: Quorum) -> None:
 
 
 def test_a_witness_is_its_key() -> None:
-    """One that uses the name of another does not do for it; one that is not required may lack."""
-    one, two = (Verifier("w.example", COSIGNATURE, bytes([n]) * 32) for n in (1, 2))
-    spec = WitnessSpec(name="north", key=str(one), url="https://w.example", required=True)
-    alias = Verifier("other.example", COSIGNATURE, one.public)
+    """One that uses the name of another does not do for it, nor does its line elsewhere."""
+    logs = [MemoryLog().grow(numbered(0, count)) for count in (1, 2)]
+    here, elsewhere = (sign_checkpoint(each.checkpoint, key(ORIGIN)).decode() for each in logs)
+    line = cosign_checkpoint(here.encode(), "w", key("w"), seconds=1).decode().removeprefix(here)
+    witness, impostor = verifier("w", COSIGNATURE), Verifier("w", COSIGNATURE, bytes(32))
 
-    assert missing_witnesses([spec], [two]) == ("north",)
-    assert missing_witnesses([spec], [alias, two]) == ()
-    assert missing_witnesses([spec.model_copy(update={"required": False})], []) == ()
+    assert is_cosigned(here, line, witness)
+    assert not is_cosigned(elsewhere, line, witness)
+    assert not is_cosigned(here, line, impostor)
+    assert not is_cosigned(here, "", witness)
+    assert not is_cosigned(here, f"more text\n\n{line}", witness)
 
 
 def test_who_is_missing_is_named() -> None:
