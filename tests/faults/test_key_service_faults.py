@@ -282,16 +282,25 @@ class TestALyingCaller:
 
         assert answer["error"] == "InvalidRequest"
 
-    def test_who_sends_nothing_is_left(self, path: Path) -> None:
+    @pytest.mark.parametrize(
+        ("sent", "limits"),
+        [
+            pytest.param(b"", Limits(connections=1, idle=0.05, message=60), id="nothing"),
+            pytest.param(b"\0\0\0\7{", Limits(connections=1, idle=60, message=0.05), id="a part"),
+        ],
+    )
+    def test_who_keeps_the_service_waiting_is_left(
+        self, path: Path, sent: bytes, limits: Limits
+    ) -> None:
         """An idle caller keeps no place for ever, nor one whose message does not end."""
-        limits = Limits(connections=1, idle=0.05, message=0.05)
-        with serving(local(root_keys(), in_order()), Address(path=path), limits=limits):
-            for sent in (b"", b"\0\0\0\7{"):
-                with socket.socket(socket.AF_UNIX) as connection:
-                    connection.settimeout(5)
-                    connection.connect(str(path))
-                    connection.sendall(sent)
-                    assert connection.recv(10) == b""
+        with (
+            serving(local(root_keys(), in_order()), Address(path=path), limits=limits),
+            socket.socket(socket.AF_UNIX) as connection,
+        ):
+            connection.settimeout(5)
+            connection.connect(str(path))
+            connection.sendall(sent)
+            assert connection.recv(10) == b""
 
     def test_who_is_too_many_is_refused(self, path: Path) -> None:
         """The number of connections has a limit; those who are in go on."""
