@@ -6,6 +6,7 @@ from regions.backends import BackendSpec, S3Spec
 from regions.endpoints import aws_region_of, host_of, safe_url
 from regions.fields import Fault
 from regions.model import (
+    CONSENT_PURPOSES,
     RECORD_CLASSES,
     Bounds,
     Cascade,
@@ -18,6 +19,7 @@ from regions.model import (
     Residency,
     Service,
     SubProcessor,
+    Wording,
 )
 
 _ERASURE_HOURS = 30 * 24  # an erasure must be complete within a month: GDPR, article 12(3)
@@ -123,6 +125,21 @@ def cascades(entries: Sequence[Cascade], known: Collection[DataClass]) -> Iterat
             yield f"cascades.{index + 1}", "occurs twice"
 
 
+def wording(entry: Wording, known: Collection[DataClass]) -> Iterator[Fault]:
+    """Check that a consent to it is for classes of records, and for purposes that need it."""
+    key = f"wordings.{entry.digest}"
+    for name in sorted(entry.classes):
+        if name not in RECORD_CLASSES:
+            yield f"{key}.classes", f"a {name} goes with the record it is about"
+        elif name not in known:
+            yield f"{key}.classes", f"{name} is not among the classes"
+    for purpose in sorted(entry.purposes - CONSENT_PURPOSES):
+        yield f"{key}.purposes", f"{purpose} rests on no consent"
+    for what in ("classes", "purposes"):
+        if not getattr(entry, what):
+            yield f"{key}.{what}", "must not be empty"
+
+
 def region(entry: Region, file: str, known: Mapping[str, SubProcessor]) -> Iterator[Fault]:
     """Check its name, jurisdiction and hosts, and that it has enough backends for its replicas."""
     if entry.name != file:
@@ -175,7 +192,12 @@ def evidence(entry: Region, known: Mapping[str, JurisdictionRule]) -> Iterator[F
     if rule is None:
         yield "jurisdiction", f"{entry.jurisdiction} is not in jurisdictions.toml"
         return
-    stated = {"receipts": rule.receipts, "holds": rule.holds, "lines of the log": rule.log}
+    stated = {
+        "receipts": rule.receipts,
+        "holds": rule.holds,
+        "lines of the log": rule.log,
+        "consents": rule.consents,
+    }
     for what, kept in stated.items():
         if kept is None:
             continue

@@ -3,14 +3,15 @@
 A directory holds ``regions/*.toml`` (one region each, named like its file), ``sub_processors.toml``
 (``[[sub_processors]]``), ``residencies.toml`` (``[[residencies]]``), ``jurisdictions.toml``
 (``[[jurisdictions]]``) and ``classes.toml`` (``[[classes]]``, ``[[cascades]]``, ``[bounds]``).
-It may hold ``topology.toml`` (``requires``, the oldest version of Domicile that knows all keys) and
+It may hold ``consents.toml`` (``[[wordings]]``; without it nobody can consent),
+``topology.toml`` (``requires``, the oldest version of Domicile that knows all keys) and
 ``locations.toml``, in the place of the shipped one.
 """
 
 import json
 import re
 import tomllib
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from pathlib import Path
@@ -28,12 +29,14 @@ from regions.model import (
     Bounds,
     Cascade,
     ClassRule,
+    DataClass,
     JurisdictionRule,
     Locations,
     Region,
     Residency,
     SubProcessor,
     Topology,
+    Wording,
 )
 from regions.version import PATTERN, VERSION, is_older_than
 
@@ -80,6 +83,10 @@ class _Classes(Model):
     bounds: Bounds = Bounds()
 
 
+class _Consents(Model):
+    wordings: tuple[Wording, ...]
+
+
 def load_topology(directory: Path | None = None) -> Topology:
     """Return the topology of a directory, checked as a whole (None: the shipped example).
 
@@ -93,7 +100,7 @@ def load_topology(directory: Path | None = None) -> Topology:
     residencies = _residencies(root / "residencies.toml")
     jurisdictions = _jurisdictions(root / "jurisdictions.toml")
     rules = _classes(root / "classes.toml")
-    return Topology(
+    found = Topology(
         regions=_regions(root / "regions", processors, jurisdictions, _locations(root, shipped)),
         sub_processors=processors,
         residencies=residencies,
@@ -102,6 +109,9 @@ def load_topology(directory: Path | None = None) -> Topology:
         cascades=rules.cascades,
         bounds=rules.bounds,
     )
+    wordings = _wordings(root / "consents.toml", found.classes)
+    # what a topology does not state is not in its digest
+    return found.model_copy(update={"wordings": wordings}) if wordings else found
 
 
 def load_addition(topology: Topology, file: Path, directory: Path | None = None) -> Topology:
@@ -180,6 +190,17 @@ def _jurisdictions(file: Traversable) -> dict[str, JurisdictionRule]:
     entries = _read(file, _Jurisdictions).jurisdictions
     _refuse(file, check.unique("jurisdictions", [entry.name for entry in entries]))
     return {entry.name: entry for entry in entries}
+
+
+def _wordings(file: Traversable, known: Collection[DataClass]) -> dict[str, Wording]:
+    """Return the wordings of consents by digest: none without the file."""
+    if not file.is_file():
+        return {}
+    entries = _read(file, _Consents).wordings
+    _refuse(file, check.unique("wordings", [entry.digest for entry in entries]))
+    for entry in entries:
+        _refuse(file, check.wording(entry, known))
+    return {entry.digest: entry for entry in entries}
 
 
 def _locations(root: Traversable, shipped: Traversable) -> Locations:

@@ -14,7 +14,7 @@ from pydantic import Field, StringConstraints
 
 from regions.backends import BackendSpec
 from regions.connectors import ConnectorSpec
-from regions.fields import Jurisdiction, Model, Name, Text
+from regions.fields import Digest, Jurisdiction, Model, Name, Text
 from regions.witnesses import WitnessSpec
 
 AgreementKind = Literal["dpa"]
@@ -55,6 +55,10 @@ class Purpose(StrEnum):
     ABUSE_INVESTIGATION = "abuse_investigation"
     SUBJECT_REQUEST = "subject_request"
     LEGAL = "legal"
+
+
+CONSENT_PURPOSES = frozenset({Purpose.TRAIN})
+"""The purposes that rest on consent. Others need none, so a consent for them would say nothing."""
 
 
 class Service(StrEnum):
@@ -210,6 +214,7 @@ class JurisdictionRule(Model):
 
     ``receipts``: complete erasures, with their receipts. ``holds``: released holds, with the reads
     of what they preserved. ``log``: what the lines of the log say (None: as long as holds).
+    ``consents``: what was said about consent, from its end on (None: as long as holds).
     """
 
     name: Jurisdiction
@@ -217,6 +222,7 @@ class JurisdictionRule(Model):
     holds: Keeping
     gdpr: bool = False
     log: Keeping | None = None
+    consents: Keeping | None = None
 
 
 class Residency(Model):
@@ -245,6 +251,20 @@ class ClassRule(Model):
     def given_to(self, service: Service) -> HandedTo | None:
         """Return how copies are handed over to processors of a service; None: they are not."""
         return next((one for one in self.handed_to if one.service is service), None)
+
+
+class Wording(Model):
+    """The text that a consent is given to. ``digest``: SHA-256 of the text, as it was shown.
+
+    A consent is for some of its ``classes`` and ``purposes`` at most, and given from ``since`` on.
+    """
+
+    digest: Digest
+    title: Text
+    language: Annotated[str, StringConstraints(pattern=r"^[a-z]{2,3}(-[A-Za-z0-9]{2,8})*$")]
+    classes: frozenset[DataClass]
+    purposes: frozenset[Purpose]
+    since: date
 
 
 class Cascade(Model):
@@ -299,6 +319,7 @@ class Topology(Model):
     classes: dict[DataClass, ClassRule]
     cascades: tuple[Cascade, ...]
     bounds: Bounds
+    wordings: dict[str, Wording] = Field(default_factory=dict)  # by digest
 
     @property
     def digest(self) -> str:

@@ -11,9 +11,9 @@ from uuid import UUID
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
-from regions.model import DataClass
+from regions.model import DataClass, Purpose
 from storage.errors import Corrupt
-from storage.model import Reason, ScopeKind, in_utc
+from storage.model import ConsentKind, Reason, ScopeKind, in_utc
 
 _Moment = Annotated[AwareDatetime, AfterValidator(in_utc)]
 
@@ -177,12 +177,35 @@ class NewCopy(_Stored):
     lead: timedelta
 
 
+class NewConsent(_Stored):
+    """What a tenant, or one of its subjects, said about classes and purposes. See ``Consent``.
+
+    ``match_values`` and ``sealed_name`` are of the subject. ``recorded_by``: a login.
+    """
+
+    kind: Literal["consent"] = "consent"
+    id: UUID
+    tenant: str
+    said: ConsentKind
+    match_values: tuple[bytes, ...] = Field(alias="sought", repr=False)
+    sealed_name: bytes | None = Field(repr=False)
+    wording: str | None
+    classes: tuple[DataClass, ...]
+    purposes: tuple[Purpose, ...]
+    by: str = Field(repr=False)
+    given: _Moment
+    covers_from: date | None
+    document: str | None
+    recorded: _Moment
+    recorded_by: str
+
+
 HoldEvent = NewHold | HoldConfirmation | HoldNarrowing | HoldDecision | HoldRelease
-Event = NewErasure | HoldEvent | NewCopy
+Event = NewErasure | HoldEvent | NewConsent | NewCopy
 
 _REPLAY_ORDER = (
     *("hold", "confirmation", "narrowing", "decision", "release"),
-    *("copy", "erasure"),
+    *("consent", "copy", "erasure"),
 )
 
 

@@ -29,7 +29,7 @@ from storage.crypto.root import ensure
 from storage.dependencies import Dependencies, make_catalog
 from storage.errors import DomicileError
 from storage.keys import load_keys, open_keys, sections
-from storage.ledger.holds import add_pseudonyms
+from storage.ledger import consent_names, holds
 from storage.policy import Stage, horizon_wanted
 from storage.settings import (
     RegionSettings,
@@ -165,7 +165,8 @@ def _catalog_and_keys(
                 clock=dependencies.clock(catalog),
                 topology=settings.topology,
             )
-            add_pseudonyms(connection, roots, names)
+            holds.add_pseudonyms(connection, roots, names)
+            consent_names.add_pseudonyms(connection, roots, names)
         return Ready(created, waiting, stages.if_any(connection))
 
 

@@ -9,6 +9,7 @@ from sqlalchemy import Connection, Select
 
 from storage.catalog import (
     checkpoints,
+    consents,
     copies,
     days,
     departures,
@@ -38,9 +39,10 @@ class Cutoffs:
     """The moments that decide what is due, and what else the duties of a region depend on.
 
     ``stale``: a writer with an earlier deadline is gone. ``unused``: a key that was announced
-    earlier and that no row uses is purged. ``entries``, ``erasures``, ``holds`` and ``log``: what
-    is older is deleted. ``days``: those that must have a partition. ``leaving``: backends that are
-    to be emptied. ``ending``: processors whose agreement ends, so that all their copies are due.
+    earlier and that no row uses is purged. ``entries``, ``erasures``, ``holds``, ``consents`` and
+    ``log``: what is older is deleted. ``days``: those that must have a partition. ``leaving``:
+    backends that are to be emptied. ``ending``: processors whose agreement ends, so that all their
+    copies are due.
     """
 
     now: datetime
@@ -49,6 +51,7 @@ class Cutoffs:
     entries: datetime
     erasures: datetime
     holds: datetime
+    consents: datetime
     log: datetime
     days: Sequence[date]
     backends: Sequence[str]
@@ -91,6 +94,7 @@ def _queries(connection: Connection, at: Cutoffs) -> dict[str, list[Select[*tupl
             copies.old(),
             erasures.old(at.erasures),
             holds.old(at.holds),
+            consents.old(at.consents),
         ],
         "prune_ledger": [ledger.old(connection, at.entries)],
         "prune_log": [log.to_forget(at.log)],

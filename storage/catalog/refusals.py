@@ -13,8 +13,16 @@ from storage.errors import (
     DomicileError,
     NotFound,
     SettingsError,
+    UnknownTenant,
 )
-from storage.policy import Granting, GrantReason, Holding, HoldReason
+from storage.policy import (
+    Consenting,
+    ConsentReason,
+    Granting,
+    GrantReason,
+    Holding,
+    HoldReason,
+)
 
 _TOO_LONG = (
     psycopg.errors.LockNotAvailable,
@@ -22,9 +30,10 @@ _TOO_LONG = (
     psycopg.errors.IdleInTransactionSessionTimeout,
 )
 
-# by a function of the catalog; the message is a GrantReason or a HoldReason
-_GRANT_REFUSED, _HOLD_REFUSED = "DG001", "DH001"
-_UNKNOWN_GRANT, _UNKNOWN_HOLD = "unknown_grant", "unknown_hold"
+# by a function of the catalog; the message is a reason of storage.policy
+_GRANT_REFUSED, _HOLD_REFUSED, _CONSENT_REFUSED = "DG001", "DH001", "DC001"
+_BY_FUNCTION = frozenset({_GRANT_REFUSED, _HOLD_REFUSED, _CONSENT_REFUSED})
+_UNKNOWN_GRANT, _UNKNOWN_HOLD, _UNKNOWN_TENANT = "unknown_grant", "unknown_hold", "unknown_tenant"
 
 _NOT_THERE = psycopg.errors.UndefinedTable, psycopg.errors.UndefinedColumn
 
@@ -43,7 +52,7 @@ _NO_TLS = re.compile(
 def refusal(region: str, error: SQLAlchemyError) -> DomicileError | None:
     """Return our error for a failure of the database. None: the error is in our code."""
     cause = driver_error(error)
-    if isinstance(cause, psycopg.Error) and cause.sqlstate in (_GRANT_REFUSED, _HOLD_REFUSED):
+    if isinstance(cause, psycopg.Error) and cause.sqlstate in _BY_FUNCTION:
         return _by_function(cause)
     return _by_server(region, error, cause)
 
@@ -54,6 +63,10 @@ def _by_function(cause: psycopg.Error) -> DomicileError:
         return NotFound("No such grant in this region.", advice="See: domicile grant list")
     if reason == _UNKNOWN_HOLD:
         return NotFound("No such hold in this region.", advice="See: domicile hold list")
+    if cause.sqlstate == _CONSENT_REFUSED:
+        if reason == _UNKNOWN_TENANT:
+            return UnknownTenant(reasons=(reason,))
+        return Consenting(ConsentReason(reason or "")).error()
     if cause.sqlstate == _HOLD_REFUSED:
         return Holding(HoldReason(reason or "")).error()
     return Granting((GrantReason(reason or ""),)).error()

@@ -11,6 +11,7 @@ from storage.cli.commands import (
     access,
     backend,
     backend_loss,
+    consent,
     demo,
     doctor,
     drain,
@@ -121,6 +122,12 @@ _grant.command("revoke")(grant.revoke)
 _grant.command("list")(grant.list_grants)
 _grant.command("show")(grant.show)
 _grant.command("keygen")(grant.keygen)
+_consent = _group("consent", "Record and export what customers say about consent.", _EVIDENCE)
+_consent.command("give")(consent.give)
+_consent.command("withdraw")(consent.withdraw)
+_consent.command("opt-out")(consent.opt_out)
+_consent.command("list")(consent.list_consents)
+_consent.command("export")(consent.export)
 _receipt = _group("receipt", "Verify and export the evidence of erasures.", _EVIDENCE)
 _receipt.command("verify")(receipt.verify)
 _receipt.command("key")(receipt.public)

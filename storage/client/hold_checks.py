@@ -95,9 +95,14 @@ def _check_carve_out(part: CarveOut) -> None:
 
 def check_document(document: object) -> None:
     """Check the digest of a document. Raises InvalidRequest."""
-    if not _matches(DIGEST, document):
+    check_digest("document", document)
+
+
+def check_digest(what: str, digest: object) -> None:
+    """Check a SHA-256. Raises InvalidRequest."""
+    if not _matches(DIGEST, digest):
         raise InvalidRequest(
-            "The document must be a SHA-256.", advice="Pass the 64 hexadecimal digits."
+            f"The {what} must be a SHA-256.", advice="Pass the 64 hexadecimal digits."
         )
 
 

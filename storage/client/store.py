@@ -9,6 +9,7 @@ from uuid import UUID
 from regions.model import cells_of
 from storage.catalog import erasure_status, erasures, tenants
 from storage.client.admin import Admin
+from storage.client.consents import Consents
 from storage.client.homes import REGIONAL, Homes, ask_each, unknown
 from storage.client.status import region_status
 from storage.client.tenant import Tenant
@@ -35,7 +36,7 @@ class Store:
     use it as a context manager, to write what is still queued.
 
     ``admin`` has the operators' interfaces: ``admin.tenants``, ``admin.holds`` and
-    ``admin.processors``.
+    ``admin.processors``. ``consents`` is what tenants say about consent.
 
     Every method may raise CatalogUnavailable, and InvalidRequest for a malformed argument.
     """
@@ -45,6 +46,7 @@ class Store:
         self._homes = homes
         self._sleep = sleep
         self.admin = Admin(homes)
+        self.consents = Consents(homes)
 
     def tenant(self, tenant: str) -> Tenant:
         """Return the interface to one tenant's records.

@@ -10,7 +10,7 @@
     │   ├── UnknownTenant  WrongRegion  ConsumerTenant  TenantConflict  TenantNotEmpty
     │   ├── AgreementMissing  ResidencyUnsatisfied  PlacementUnsatisfied
     │   ├── PurposeRefused  HandOverRefused  RetirementRefused  RegionNotEmpty
-    │   └── ObjectionRefused  GrantRefused  HoldRefused  Held
+    │   └── ObjectionRefused  GrantRefused  HoldRefused  ConsentRefused  Held
     ├── NotFound                 the tenant has no such record
     ├── Erased                   erased, or minted before an erasure that covers it
     ├── Expired                  past its retention
@@ -107,6 +107,7 @@ from storage.errors.failures import (
 from storage.errors.requests import (
     AgreementMissing,
     BodyTooLarge,
+    ConsentRefused,
     ConsumerTenant,
     Erased,
     Expired,
@@ -173,6 +174,7 @@ __all__ = [
     "CatalogUnsafe",
     "CatalogUnsupported",
     "ConfigurationError",
+    "ConsentRefused",
     "ConsumerTenant",
     "Corrupt",
     "CosignatureInvalid",

@@ -163,6 +163,12 @@ class GrantRefused(Refused):
     usual_advice = f"See {DOCUMENTATION}howto/open-for-an-investigation/"
 
 
+class ConsentRefused(Refused):
+    """That may not be recorded about consent."""
+
+    usual_advice = f"See {DOCUMENTATION}howto/record-consent/"
+
+
 class HoldRefused(Refused):
     """A legal hold is not confirmed, changed or read that way."""
 

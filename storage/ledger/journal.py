@@ -14,6 +14,7 @@ from uuid import UUID
 from sqlalchemy import Connection
 
 from storage.catalog import (
+    consents,
     copies,
     erasures,
     finishing,
@@ -44,11 +45,13 @@ from storage.events import (
     HoldDecision,
     HoldNarrowing,
     HoldRelease,
+    NewConsent,
     NewCopy,
     NewErasure,
     NewHold,
 )
 from storage.ledger import lines
+from storage.ledger.consent_names import renamed
 from storage.ledger.places import find_places
 from storage.model import ReplicaState
 from storage.objects import write
@@ -128,6 +131,8 @@ def _undone(event: Event) -> str:
             return "The hold was not released."
         case HoldConfirmation() | HoldNarrowing() | HoldDecision():
             return "The hold was not changed."
+        case NewConsent():
+            return "Nothing was recorded about consent."
         case NewCopy():
             return "Nothing was handed over."
 
@@ -193,6 +198,9 @@ def _lock(connection: Connection, event: Event) -> None:
             share_tenants(connection, [event.tenant])
         case NewErasure():
             own_tenant(connection, event.tenant)
+        case NewConsent():
+            own_tenant(connection, event.tenant)
+            consents.share(connection)
         case _:
             if event.tenant is not None:
                 own_tenant(connection, event.tenant)
@@ -205,6 +213,8 @@ def _apply(region: OpenRegion, connection: Connection, event: Event, *, replayed
     ``replayed``: by a process, which takes from a hold's event who did it. Otherwise it is known by
     the login of this session.
     """
+    if replayed and isinstance(event, NewConsent):
+        event = renamed(region, event)
     applied = _enforce(connection, event, region.clock.now(), replayed=replayed)
     if applied:
         lines.note(connection, event, region.entropy)
@@ -221,6 +231,8 @@ def _enforce(connection: Connection, event: Event, now: datetime, *, replayed: b
             return hold_changes.confirm(connection, event, now, replayed=replayed)
         case HoldRelease() | HoldNarrowing() | HoldDecision():
             return hold_changes.change(connection, event, now, replayed=replayed)
+        case NewConsent():
+            return consents.add(connection, event, replayed=replayed)
         case NewCopy():
             return copies.announce(connection, event)
 

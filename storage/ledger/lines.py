@@ -17,6 +17,7 @@ from storage.events import (
     HoldEvent,
     HoldNarrowing,
     HoldRelease,
+    NewConsent,
     NewCopy,
     NewErasure,
     NewHold,
@@ -31,7 +32,7 @@ def note(connection: Connection, event: Event, entropy: Entropy) -> None:
     Its id comes from the event: one that is replayed after a restore has one line.
     """
     match event:
-        case NewErasure() | NewCopy():
+        case NewErasure() | NewConsent() | NewCopy():
             kind, facts, at = _line(event)
         case _:
             kind, facts, at = _line_of_hold(event)
@@ -48,13 +49,19 @@ def _identity(event: Event) -> UUID:
 _Line = tuple[LineKind, dict[str, str | int | list[str] | None], datetime]
 
 
-def _line(event: NewErasure | NewCopy) -> _Line:
+def _line(event: NewErasure | NewConsent | NewCopy) -> _Line:
     facts: dict[str, str | int | list[str] | None] = {event.kind: str(event.id)}
     facts["tenant"] = event.tenant
     match event:
         case NewErasure():
             facts |= {"scope": event.scope, "reason": event.reason}
             return LineKind.ERASURE, facts, event.requested
+        case NewConsent():
+            facts |= {"said": event.said, "of": "subject" if event.match_values else "tenant"}
+            facts |= {"wording": event.wording, "document": event.document}
+            facts |= {"classes": sorted(event.classes), "purposes": sorted(event.purposes)}
+            facts |= {"given": event.given.isoformat(), "covers_from": str(event.covers_from or "")}
+            return LineKind.CONSENT, facts, event.recorded
         case NewCopy():
             facts |= {"processor": event.processor, "data_class": event.data_class}
             return LineKind.HAND_OVER, facts, event.announced

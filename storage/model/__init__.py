@@ -6,6 +6,7 @@ The ``repr`` of a value never shows content, metadata, a subject, a group or a f
 from regions.model import DataClass, Purpose
 from storage.model.access import AccessReport, Looked
 from storage.model.actors import KEEPER, STAFF, Actor, ActorKind, RosterEntry, RosterSpec
+from storage.model.consents import Consent, ConsentKind
 from storage.model.copies import Copy, CopyState, HandedOver
 from storage.model.erasures import (
     AccountErasure,
@@ -69,6 +70,8 @@ __all__ = [
     "CarveOut",
     "ChangeKind",
     "Classifier",
+    "Consent",
+    "ConsentKind",
     "Copy",
     "CopyState",
     "DataClass",

@@ -24,6 +24,7 @@ class LineKind(StrEnum):
     RECEIPT = "receipt"
     AGREEMENT = "agreement"  # the terms of a tenant
     TOPOLOGY = "topology"
+    CONSENT = "consent"  # what a tenant or a subject said
     KEY_ROTATION = "key_rotation"
     RECOVERY = "recovery"  # of a restored catalog
     EXPORT = "export"

@@ -27,11 +27,12 @@ def Dpa(*, signed: date, until: date | None = None) -> Agreement:  # noqa: N802 
 
 
 class Trait(StrEnum):
-    """What a customer asked for of the people who may look into its content."""
+    """What a customer asked for: of the people who may look into its content, and of consent."""
 
     CUSTOMER_APPROVED = "customer_approved"  # nobody looks without its own approval
     NO_HUMAN_REVIEW = "no_human_review"  # nobody looks for abuse
     MODIFIED_ABUSE_MONITORING = "modified_abuse_monitoring"  # the same, by a contract of its own
+    CONSENT_PER_SUBJECT = "consent_per_subject"  # the tenant's own consent is not enough
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +40,8 @@ class TenantSpec:
     """A customer's project: its home region, and its terms.
 
     ``retention`` shortens the topology's retention of a class, in days; 0 stores nothing.
-    ``dedicated`` tenants have packs and day keys of their own. ``traits`` limit who looks into it.
+    ``dedicated`` tenants have packs and day keys of their own. ``traits`` limit who looks into it,
+    and say whose consent is needed.
     """
 
     id: str

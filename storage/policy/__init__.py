@@ -14,6 +14,14 @@ from storage.policy.access import (
 )
 from storage.policy.access_report import Summary
 from storage.policy.cells import Cell, add_up, choose_cell
+from storage.policy.consent import (
+    Consenting,
+    ConsentReason,
+    InForce,
+    Statement,
+    consent_in_force,
+    may_state,
+)
 from storage.policy.copies import (
     ASK_AHEAD,
     HELD_AT_PROCESSORS,
@@ -168,6 +176,8 @@ __all__ = [
     "Cell",
     "Change",
     "Code",
+    "ConsentReason",
+    "Consenting",
     "CopyTerm",
     "CopyTermReason",
     "Deletion",
@@ -186,6 +196,7 @@ __all__ = [
     "HandOverReason",
     "HoldReason",
     "Holding",
+    "InForce",
     "KeptRecord",
     "Kind",
     "KnownPosture",
@@ -213,6 +224,7 @@ __all__ = [
     "RetireReason",
     "Stage",
     "Standing",
+    "Statement",
     "Step",
     "Summary",
     "TenantEnd",
@@ -236,6 +248,7 @@ __all__ = [
     "concerning",
     "confirm_deletion",
     "confirmation_overdue",
+    "consent_in_force",
     "copy_lateness",
     "copy_term",
     "customer_must_approve",
@@ -276,6 +289,7 @@ __all__ = [
     "may_read_held",
     "may_request",
     "may_retire",
+    "may_state",
     "may_undeclare",
     "needs_attention",
     "needs_reading",

@@ -280,7 +280,7 @@ def test_a_store_has_its_documented_attributes_and_no_others(domicile: Domicile)
     store, t = domicile.store, domicile.tenant()
 
     assert public(store) == {
-        *("admin", "close", "erase", "erasure", "erasures", "status", "tenant")
+        *("admin", "close", "consents", "erase", "erasure", "erasures", "status", "tenant")
     }
     assert public(store.admin) == {
         *("access", "grants", "holds", "log", "processors", "roster", "tenants")

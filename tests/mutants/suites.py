@@ -41,6 +41,7 @@ POLICY = (
     _unit("access", "access", "access_of_people"),
     _unit("access_report", "access_report"),
     _unit("cells", "cells"),
+    _unit("consent", "consent"),
     _unit("copies", "copies_policy"),
     _unit("draining", "draining"),
     _unit("ending", "ending"),

@@ -13,6 +13,7 @@ from storage.catalog.tables.access import (
     roster,
 )
 from storage.catalog.tables.base import Moment, metadata
+from storage.catalog.tables.consents import consent
 from storage.catalog.tables.copies import erasure_copy, processor_copy
 from storage.catalog.tables.erasures import deferral, erasure, erasure_object, fence, receipt
 from storage.catalog.tables.holds import audit, hold, hold_carve_out, hold_change
@@ -65,6 +66,7 @@ __all__ = [
     "backend_storage",
     "catalog_info",
     "cell_choice",
+    "consent",
     "day",
     "day_key",
     "deferral",

@@ -9,6 +9,7 @@ from typing import Self
 from uuid import UUID
 
 from storage.client.aio.admin import AsyncAdmin
+from storage.client.aio.consents import AsyncConsents
 from storage.client.aio.tenant import AsyncTenant
 from storage.client.aio.threads import Threads
 from storage.client.store import Store
@@ -31,6 +32,7 @@ class AsyncStore:
         self._store = store
         self._threads = Threads(seconds)
         self.admin = AsyncAdmin(store.admin, self._threads)
+        self.consents = AsyncConsents(store.consents, self._threads)
 
     async def tenant(self, tenant: str) -> AsyncTenant:
         """See ``Store.tenant``."""

@@ -23,8 +23,8 @@ BUGS = (
         "erasures are replayed before holds",
         "events.py",
         '    *("hold", "confirmation", "narrowing", "decision", "release"),\n'
-        '    *("copy", "erasure"),\n',
-        '    *("copy", "erasure"),\n'
+        '    *("consent", "copy", "erasure"),\n',
+        '    *("consent", "copy", "erasure"),\n'
         '    *("hold", "confirmation", "narrowing", "decision", "release"),\n',
         RECOVER_HOLDS,
     ),

@@ -1,0 +1,188 @@
+"""``consent give|withdraw|opt-out|list|export``: what tenants and subjects say about consent."""
+
+from typing import Annotated
+
+from rich.text import Text
+from typer import Argument, Option
+
+from regions.model import CONSENT_PURPOSES, RECORD_CLASSES
+from storage.cli.opening import opened
+from storage.cli.options import (
+    AsJson,
+    Limit,
+    StdinOption,
+    Subject,
+    TenantId,
+    check_digest,
+    one_of,
+    parse_date,
+    parse_time,
+)
+from storage.cli.output import bad, format_time, good, print_json, print_note, print_page
+from storage.errors import InvalidRequest
+from storage.model import Consent, ConsentKind, DataClass, Purpose
+
+_Classes = Annotated[
+    list[DataClass], Option("--class", metavar="CLASS", help=one_of(RECORD_CLASSES))
+]
+_Purposes = Annotated[
+    list[Purpose], Option("--purpose", metavar="PURPOSE", help=one_of(sorted(CONSENT_PURPOSES)))
+]
+_By = Annotated[str, Option(metavar="ID", help="Who said it: an opaque id.")]
+_Given = Annotated[str | None, Option(metavar="TIME", help="When it was said. Default: now.")]
+_After = Annotated[
+    str | None, Option(metavar="CONSENT", help="Start after this one, for the next page.")
+]
+
+
+def give(  # noqa: PLR0913 - one per option
+    tenant: TenantId,
+    wording: Annotated[
+        str,
+        Argument(
+            metavar="WORDING", help="SHA-256 of the text: see consents.toml", show_default=False
+        ),
+    ],
+    *,
+    classes: _Classes,
+    purposes: _Purposes,
+    by: _By,
+    subject: Subject = None,
+    given: _Given = None,
+    covers_from: Annotated[
+        str | None,
+        Option(metavar="DATE", help="For what was submitted from then on. Default: its own day."),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Record a consent of a tenant or, with --subject, of one of its end users."""
+    check_digest(wording)
+    since = None if covers_from is None else parse_date(covers_from)
+    with opened() as store:
+        said = store.consents.give(
+            tenant,
+            wording=wording,
+            classes=classes,
+            purposes=purposes,
+            by=by,
+            subject=StdinOption().read(subject),
+            given=parse_time(given),
+            covers_from=since,
+        )
+    _show(said, as_json=as_json)
+
+
+def withdraw(
+    tenant: TenantId,
+    *,
+    classes: _Classes,
+    purposes: _Purposes,
+    by: _By,
+    subject: Subject = None,
+    given: _Given = None,
+    as_json: AsJson = False,
+) -> None:
+    """Record that a consent is withdrawn. What was trained before is not undone."""
+    with opened() as store:
+        said = store.consents.withdraw(
+            tenant,
+            classes=classes,
+            purposes=purposes,
+            by=by,
+            subject=StdinOption().read(subject),
+            given=parse_time(given),
+        )
+    _show(said, as_json=as_json)
+
+
+def opt_out(
+    tenant: TenantId,
+    *,
+    classes: _Classes,
+    purposes: _Purposes,
+    by: _By,
+    given: Annotated[str, Option(metavar="TIME", help="When it was said.")],
+    document: Annotated[str, Option(metavar="SHA256", help="Of what shows it.")],
+    subject: Subject = None,
+    as_json: AsJson = False,
+) -> None:
+    """Record a refusal of a time in which nobody was asked, with its true date."""
+    check_digest(document)
+    moment = parse_time(given)
+    if moment is None:
+        raise InvalidRequest("--given is missing.", advice="Say when it was said.")
+    with opened() as store:
+        said = store.consents.opt_out(
+            tenant,
+            document=document,
+            given=moment,
+            classes=classes,
+            purposes=purposes,
+            by=by,
+            subject=StdinOption().read(subject),
+        )
+    _show(said, as_json=as_json)
+
+
+def list_consents(
+    tenant: TenantId,
+    *,
+    subject: Subject = None,
+    after: _After = None,
+    limit: Limit = 100,
+    as_json: AsJson = False,
+) -> None:
+    """List what a tenant and its end users said, in the order in which it was recorded."""
+    with opened() as store:
+        name = StdinOption().read(subject)
+        found = store.consents.list(tenant, subject=name, after=after, limit=limit)
+    following = str(found[-1].id) if len(found) == limit else None
+    if as_json:
+        print_json({"consents": found, "next": following})
+        return
+    print_page(
+        ("consent", "said", "of", "classes", "purposes", "given (UTC)", "covers from", "by"),
+        [
+            (
+                str(one.id),
+                _kind(one),
+                "a subject" if one.of_subject else "the tenant",
+                ", ".join(one.classes),
+                ", ".join(one.purposes),
+                format_time(one.given),
+                str(one.covers_from or "-"),
+                one.by,
+            )
+            for one in found
+        ],
+        following,
+    )
+
+
+def export(
+    tenant: TenantId,
+    *,
+    subject: Subject = None,
+    after: _After = None,
+    limit: Limit = 100,
+    as_json: AsJson = False,  # noqa: ARG001 - there is no other form
+) -> None:
+    """Print consent records as JSON-LD: ISO/IEC TS 27560 in terms of the W3C DPV.
+
+    With or without --json it is one JSON document.
+    """
+    with opened() as store:
+        name = StdinOption().read(subject)
+        records = store.consents.export(tenant, subject=name, after=after, limit=limit)
+    print_json(records)
+
+
+def _show(said: Consent, *, as_json: bool) -> None:
+    if as_json:
+        print_json({"consent": said})
+    else:
+        print_note(f"Recorded {said.kind.value} {said.id} by {said.recorded_by}.")
+
+
+def _kind(said: Consent) -> Text:
+    return good("consent") if said.kind is ConsentKind.OPT_IN else bad(said.kind.value)

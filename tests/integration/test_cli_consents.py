@@ -1,0 +1,43 @@
+"""``consent``: give, withdraw, opt-out, list and export."""
+
+import json
+
+from regions.load import load_topology
+from storage.cli.exit_codes import Exit
+from tests.support.cli_harness import CommandLine
+
+(WORDING,) = load_topology().wordings
+ABOUT = ("--class", "prompt", "--class", "completion", "--purpose", "train", "--by", "ann")
+
+
+def test_a_consent_from_the_beginning_to_its_withdrawal(line: CommandLine) -> None:
+    """Each step says what it did; the list has them in order, and the export is JSON-LD."""
+    line.put("mine")
+    given = line.told("consent", "give", "acme-eu", WORDING, *ABOUT)["consent"]
+    assert (given["kind"], given["classes"]) == ("opt_in", ["completion", "prompt"])
+    said = line("consent", "withdraw", "acme-eu", *ABOUT, "--subject", "-", stdin="ann@acme\n")
+    assert "Recorded withdrawal" in said.stderr
+    early = ("--given", "2022-06-01", "--document", "c" * 64)
+    line("consent", "opt-out", "acme-eu", *ABOUT, *early)
+
+    listed = line("consent", "list", "acme-eu").stdout
+    assert "2022-06-01" in listed
+    assert "a subject" in listed
+    found = line.told("consent", "list", "acme-eu")
+    assert [x["kind"] for x in found["consents"]] == ["opt_in", "withdrawal", "opt_out"]
+    mine = line.told("consent", "list", "acme-eu", "--subject", "ann@acme")["consents"]
+    assert [x["kind"] for x in mine] == ["withdrawal"]
+    exported = json.loads(line("consent", "export", "acme-eu").stdout)
+    assert {x["@type"] for x in exported["@graph"]} == {"dpv:ConsentRecord"}
+    assert "ann@acme" not in json.dumps(found) + json.dumps(exported)
+
+
+def test_what_is_refused_says_what_to_do(line: CommandLine) -> None:
+    """A wording that nobody registered, and a class that its text does not name."""
+    line.put("mine")
+    code, error = line.error("consent", "give", "acme-eu", "d" * 64, *ABOUT)
+    assert (code, error["reasons"]) == (Exit.REFUSED, ["unknown_wording"])
+    assert "consents.toml" in error["advice"]
+    files = ("--class", "fine_tuning_file", "--purpose", "train", "--by", "ann")
+    code, error = line.error("consent", "give", "acme-eu", WORDING, *files)
+    assert (code, error["reasons"]) == (Exit.REFUSED, ["class_not_in_wording"])
