@@ -3,15 +3,16 @@
 A directory holds ``regions/*.toml`` (one region each, named like its file), ``sub_processors.toml``
 (``[[sub_processors]]``), ``residencies.toml`` (``[[residencies]]``), ``jurisdictions.toml``
 (``[[jurisdictions]]``) and ``classes.toml`` (``[[classes]]``, ``[[cascades]]``, ``[bounds]``).
-It may hold ``consents.toml`` (``[[wordings]]``; without it nobody can consent),
-``topology.toml`` (``requires``, the oldest version of Domicile that knows all keys) and
-``locations.toml``, in the place of the shipped one.
+It may hold ``epochs.toml`` (``[[epochs]]``), ``consents.toml`` (``[[wordings]]``; without it nobody
+can consent), ``topology.toml`` (``requires``, the oldest version of Domicile that knows all keys)
+and ``locations.toml``, in the place of the shipped one.
 """
 
 import json
 import re
 import tomllib
 from collections.abc import Collection, Iterator, Sequence
+from datetime import UTC, date, datetime
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from pathlib import Path
@@ -30,6 +31,7 @@ from regions.model import (
     Cascade,
     ClassRule,
     DataClass,
+    Epoch,
     JurisdictionRule,
     Locations,
     Region,
@@ -87,8 +89,14 @@ class _Consents(Model):
     wordings: tuple[Wording, ...]
 
 
-def load_topology(directory: Path | None = None) -> Topology:
+class _Epochs(Model):
+    epochs: tuple[Epoch, ...] = Field(min_length=1)
+
+
+def load_topology(directory: Path | None = None, *, today: date | None = None) -> Topology:
     """Return the topology of a directory, checked as a whole (None: the shipped example).
+
+    ``today``: the day from which epochs are in force or lie ahead (None: this machine's, in UTC).
 
     Raises TopologyProblem for the first fault. A loaded topology refers only to entries that exist,
     keeps every region within its jurisdiction, and has deadlines that can be met.
@@ -100,7 +108,7 @@ def load_topology(directory: Path | None = None) -> Topology:
     residencies = _residencies(root / "residencies.toml")
     jurisdictions = _jurisdictions(root / "jurisdictions.toml")
     rules = _classes(root / "classes.toml")
-    found = Topology(
+    topology = Topology(
         regions=_regions(root / "regions", processors, jurisdictions, _locations(root, shipped)),
         sub_processors=processors,
         residencies=residencies,
@@ -109,9 +117,12 @@ def load_topology(directory: Path | None = None) -> Topology:
         cascades=rules.cascades,
         bounds=rules.bounds,
     )
-    wordings = _wordings(root / "consents.toml", found.classes)
-    # what a topology does not state is not in its digest
-    return found.model_copy(update={"wordings": wordings}) if wordings else found
+    stated: dict[str, object] = {
+        "epochs": _epochs(root / "epochs.toml", rules, today or datetime.now(UTC).date()),
+        "wordings": _wordings(root / "consents.toml", topology.classes),
+    }
+    # what is not stated does not count for the digest
+    return topology.model_copy(update={key: value for key, value in stated.items() if value})
 
 
 def load_addition(topology: Topology, file: Path, directory: Path | None = None) -> Topology:
@@ -216,6 +227,15 @@ def _classes(file: Traversable) -> _Classes:
         _refuse(file, check.class_rule(rule, rules.bounds))
     _refuse(file, check.cascades(rules.cascades, {rule.name for rule in rules.classes}))
     return rules
+
+
+def _epochs(file: Traversable, rules: _Classes, today: date) -> tuple[Epoch, ...]:
+    """Return the epochs. Without the file there are none."""
+    if not file.is_file():
+        return ()
+    epochs = _read(file, _Epochs).epochs
+    _refuse(file, check.epochs(epochs, {rule.name: rule for rule in rules.classes}, today))
+    return epochs
 
 
 def _regions(

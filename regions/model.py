@@ -267,6 +267,27 @@ class Wording(Model):
     since: date
 
 
+class TrainRule(StrEnum):
+    """What training needs of the customer's consent."""
+
+    UNLESS_OPTED_OUT = "unless_opted_out"  # that the customer has not opted out
+    OPTED_IN = "opted_in"  # that the customer has explicitly opted in
+
+
+class Epoch(Model):
+    """What the terms of the service said from a day on, until the next epoch begins.
+
+    ``train``: None if it states nothing, which permits nothing. ``ceiling_days``: the most days
+    that a record of the epoch is kept, by class.
+    """
+
+    begins: date = Field(alias="from")
+    train: TrainRule | None = None
+    ceiling_days: dict[DataClass, Annotated[int, Field(ge=0, le=LONGEST_RETENTION_DAYS)]] = Field(
+        default_factory=dict
+    )
+
+
 class Cascade(Model):
     """A rule: erasing a parent record erases a child that derives from it."""
 
@@ -320,6 +341,7 @@ class Topology(Model):
     cascades: tuple[Cascade, ...]
     bounds: Bounds
     wordings: dict[str, Wording] = Field(default_factory=dict)  # by digest
+    epochs: tuple[Epoch, ...] = ()  # in order of their days
 
     @property
     def digest(self) -> str:
