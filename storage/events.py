@@ -200,12 +200,45 @@ class NewConsent(_Stored):
     recorded_by: str
 
 
+class NewUse(_Stored):
+    """A record that is about to be handed out. ``consent``: the statement that permits it.
+
+    ``record``: its id. The rest is as in the record's row.
+    """
+
+    record: str
+    origin: _Moment
+    subject: bytes | None = Field(repr=False)
+    group: bytes | None = Field(repr=False)
+    ancestors: tuple[bytes, ...] = Field(repr=False)
+    consent: UUID | None
+
+
+class NewUses(_Stored):
+    """Records that are about to be handed out, for a run of training or to fine-tune a model.
+
+    ``read`` is one reading of one tenant, which ``began`` then. ``run``: of fine-tuning, the model.
+    """
+
+    kind: Literal["uses"] = "uses"
+    id: UUID
+    tenant: str
+    read: UUID
+    purpose: Purpose
+    run: str
+    job: str | None
+    actor: str
+    began: _Moment
+    at: _Moment
+    uses: tuple[NewUse, ...]
+
+
 HoldEvent = NewHold | HoldConfirmation | HoldNarrowing | HoldDecision | HoldRelease
-Event = NewErasure | HoldEvent | NewConsent | NewCopy
+Event = NewErasure | HoldEvent | NewConsent | NewCopy | NewUses
 
 _REPLAY_ORDER = (
     *("hold", "confirmation", "narrowing", "decision", "release"),
-    *("consent", "copy", "erasure"),
+    *("consent", "copy", "uses", "erasure"),
 )
 
 

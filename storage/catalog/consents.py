@@ -86,13 +86,23 @@ def _hex(value: bytes) -> str:
 
 
 def said(
-    connection: Connection, tenant: str, subjects: Collection[bytes] | None = None
+    connection: Connection,
+    tenant: str,
+    subjects: Collection[bytes] | None = None,
+    *,
+    ended: bool = False,
 ) -> list[Statement]:
-    """Return what a tenant and its subjects said. ``subjects``: only these, and the tenant."""
+    """Return what a tenant and its subjects said. ``subjects``: only these, and the tenant.
+
+    What has ended says nothing that a later statement does not say: it is left out, unless when it
+    was recorded matters.
+    """
     # a tenant that was removed and made again has not consented
     made = select(t.tenant.c.created).where(t.tenant.c.id == c.tenant).scalar_subquery()
     own = or_(c.kind != ConsentKind.OPT_IN, c.recorded >= made)
-    query = select(t.consent).where(c.tenant == tenant, c.ended.is_(None), own)
+    query = select(t.consent).where(c.tenant == tenant, own)
+    if not ended:
+        query = query.where(c.ended.is_(None))
     if subjects is not None:
         query = query.where(or_(c.match_values.is_(None), _overlap(subjects)))
     return [_statement(row) for row in connection.execute(query.order_by(c.number))]

@@ -13,6 +13,7 @@ from sqlalchemy import ColumnElement, Connection, and_, exists, func, literal, o
 from sqlalchemy.dialects.postgresql import insert
 
 from storage.catalog import tables as t
+from storage.catalog import training
 from storage.catalog.erasures import OpenErasure
 from storage.catalog.kinds import ObjectKind, ObjectState
 from storage.model import CopyState, ErasureState, ScopeKind
@@ -130,7 +131,7 @@ def all_is_gone() -> ColumnElement[bool]:
         ec.erasure_id == e.id, pc.id == ec.copy_id, pc.state != CopyState.CONFIRMED
     )
     others = (exists().where(some) for some in not_noted())
-    return and_(~noted, ~at_processors, *(~other for other in others))
+    return and_(~noted, ~at_processors, ~training.is_waited_for(), *(~other for other in others))
 
 
 def is_harmless() -> ColumnElement[bool]:

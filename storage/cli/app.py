@@ -41,6 +41,7 @@ from storage.cli.commands import (
     subprocessor,
     tenant,
     topology,
+    training,
     what_if,
     worker,
 )
@@ -128,6 +129,15 @@ _consent.command("withdraw")(consent.withdraw)
 _consent.command("opt-out")(consent.opt_out)
 _consent.command("list")(consent.list_consents)
 _consent.command("export")(consent.export)
+_training = _group("training", "Show what a run must not use any more.", _EVIDENCE)
+_training.command("exclusions")(training.exclusions)
+_training.command("confirm")(training.confirm)
+_training.command("verify")(training.verify)
+_model = _group("model", "Manage the models that are fine-tuned for one tenant.", _EVIDENCE)
+_model.command("add")(training.add_model)
+_model.command("list")(training.list_models)
+_model.command("exclusions")(training.model_exclusions)
+_model.command("confirm")(training.confirm_model)
 _receipt = _group("receipt", "Verify and export the evidence of erasures.", _EVIDENCE)
 _receipt.command("verify")(receipt.verify)
 _receipt.command("key")(receipt.public)

@@ -1,7 +1,8 @@
 """``Store``: the entry point of the API, for the regions that this process serves."""
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
+from datetime import datetime
 from types import TracebackType
 from typing import Self
 from uuid import UUID
@@ -13,11 +14,14 @@ from storage.client.consents import Consents
 from storage.client.homes import REGIONAL, Homes, ask_each, unknown
 from storage.client.status import region_status
 from storage.client.tenant import Tenant
+from storage.client.training import Training, TrainingRuns, start_training
 from storage.client.validate import as_uuid, check_erasure, check_limit, check_tenant_id
 from storage.errors import InvalidRequest, NotFound
 from storage.ledger.fence import Sleep
 from storage.model import (
     AccountErasure,
+    Actor,
+    DataClass,
     Erasure,
     PlaceStatus,
     Reason,
@@ -36,7 +40,8 @@ class Store:
     use it as a context manager, to write what is still queued.
 
     ``admin`` has the operators' interfaces: ``admin.tenants``, ``admin.holds`` and
-    ``admin.processors``. ``consents`` is what tenants say about consent.
+    ``admin.processors``. ``consents`` is what tenants say about consent,
+    ``training_runs`` what was trained on and must not be used again.
 
     Every method may raise CatalogUnavailable, and InvalidRequest for a malformed argument.
     """
@@ -47,6 +52,7 @@ class Store:
         self._sleep = sleep
         self.admin = Admin(homes)
         self.consents = Consents(homes)
+        self.training_runs = TrainingRuns(homes)
 
     def tenant(self, tenant: str) -> Tenant:
         """Return the interface to one tenant's records.
@@ -85,6 +91,32 @@ class Store:
             except REGIONAL:
                 not_reached.add(home)
         return AccountErasure(scope.value, tuple(done), tuple(sorted(not_reached)))
+
+    def training(
+        self,
+        tenants: str | Collection[str],
+        *,
+        run: str,
+        actor: Actor,
+        classes: Collection[DataClass],
+        since: datetime | None = None,
+        until: datetime | None = None,
+    ) -> Training:
+        """Return the records of one tenant or several that a run may be trained on.
+
+        ``run``: its name, of at most 200 characters. ``actor``: a machine of the roster. ``since``
+        and ``until`` (exclusive): when the record's id was minted. Nothing is read before you
+        iterate. A model that was trained is not undone: see ``training_runs``.
+        """
+        return start_training(
+            self._homes,
+            tenants,
+            run=run,
+            actor=actor,
+            classes=classes,
+            since=since,
+            until=until,
+        )
 
     def erasure(self, erasure_id: UUID | str) -> Erasure:
         """Return an erasure: its state, what it still waits for, and its receipt when complete.

@@ -5,7 +5,7 @@ from datetime import date
 from itertools import chain
 from uuid import UUID
 
-from storage.catalog import objects, pseudonym_keys, records
+from storage.catalog import objects, pseudonym_keys, records, training
 from storage.catalog.records import Narrow
 from storage.client.files import OpenFile
 from storage.client.grants import approve_for_customer
@@ -13,6 +13,7 @@ from storage.client.homes import Homes
 from storage.client.objections import history, object_to, withdraw
 from storage.client.recorded import RecordedRead
 from storage.client.screening import check_flagged, check_screening, moments_of
+from storage.client.training import Models, check_tuning
 from storage.client.validate import (
     Id,
     as_id,
@@ -27,7 +28,7 @@ from storage.client.validate import (
     check_purpose,
 )
 from storage.client.writes import Writes
-from storage.errors import NotFound
+from storage.errors import InvalidRequest, NotFound
 from storage.ledger.fence import Sleep, fence
 from storage.ledger.handover import hand_over
 from storage.model import (
@@ -36,6 +37,7 @@ from storage.model import (
     DataClass,
     Erasure,
     Explanation,
+    FineTuning,
     Flag,
     Grant,
     HandedOver,
@@ -56,6 +58,7 @@ from storage.packs.openings import for_flags
 from storage.packs.reader import Reader, info
 from storage.packs.screen import Screener, Screening
 from storage.policy import decide_placement, term_of
+from storage.training.tuning import note_tuning
 
 
 class Tenant(Writes):
@@ -135,7 +138,10 @@ class Tenant(Writes):
         return fence(served.region, self.id, scope, reason=reason, ticket=ticket, sleep=self._sleep)
 
     def explain(self, id: Id) -> Explanation:
-        """Return where a record is stored, why there, and for how long. Raises NotFound."""
+        """Return where a record is stored, why there, for how long, and for what it was used.
+
+        Raises NotFound.
+        """
         record_id = as_id(id)
         served, terms = self._homes.find(self.id)
         region = served.region
@@ -144,6 +150,7 @@ class Tenant(Writes):
             if found is None or found.fenced:
                 raise NotFound(advice="Check the id and the tenant.")
             stored = objects.replicas_of(connection, [found.row.object_id], list(ReplicaState))
+            uses = training.uses_of(connection, self.id, record_id)
         placement = decide_placement(
             region.topology,
             terms.spec,
@@ -155,7 +162,12 @@ class Tenant(Writes):
         term = term_of(found.row.id.day, region.topology.bounds)
         replicas = [Replica(r.backend, r.state) for r in stored.get(found.row.object_id, [])]
         return Explanation(
-            found.row.id, placement.verdicts, tuple(replicas), term.readable_until, term.deadline
+            found.row.id,
+            placement.verdicts,
+            tuple(replicas),
+            term.readable_until,
+            term.deadline,
+            tuple(uses),
         )
 
     def object(self, company: str, *, by: str, ticket: str) -> ObjectionEffect:
@@ -190,6 +202,11 @@ class Tenant(Writes):
         """Return all objections of the tenant, oldest first, and what is left at the companies."""
         served, _ = self._homes.find(self.id)
         return history(served.region, self.id)
+
+    @property
+    def models(self) -> Models:
+        """The models that are fine-tuned for this tenant alone."""
+        return Models(self._homes, self.id)
 
     def approve(self, grant: UUID | str, *, by: str) -> Grant:
         """Approve a grant for the customer, which some grants need besides a second person's.
@@ -227,15 +244,19 @@ class BoundTenant(Tenant):
         self.actor = actor
         self.grant = grant
 
-    def get(self, id: Id, *, purpose: Purpose) -> Record:
-        """Return a record with its body and metadata."""
-        record_id = as_id(id)
-        return self._reader(record_id, purpose).get(self.id, record_id)
+    def get(self, id: Id, *, purpose: Purpose, tuning: FineTuning | None = None) -> Record:
+        """Return a record with its body and metadata.
 
-    def open(self, id: Id, *, purpose: Purpose) -> OpenFile:
-        """Open a record of any size, to read it in ranges."""
+        For ``fine_tune``, ``tuning`` names the job and the model, which must be the tenant's own
+        (ModelRefused). What was used for which model is noted first, and ``explain`` shows it.
+        """
         record_id = as_id(id)
-        reader = self._reader(record_id, purpose)
+        return self._reader(record_id, purpose, tuning).get(self.id, record_id)
+
+    def open(self, id: Id, *, purpose: Purpose, tuning: FineTuning | None = None) -> OpenFile:
+        """Open a record of any size, to read it in ranges. ``tuning``: as for ``get``."""
+        record_id = as_id(id)
+        reader = self._reader(record_id, purpose, tuning)
         return OpenFile(reader, self.id, reader.metadata(self.id, record_id))
 
     def screen(
@@ -320,10 +341,19 @@ class BoundTenant(Tenant):
             processor=processor,
         )
 
-    def _reader(self, record_id: RecordId, purpose: Purpose) -> Reader:
+    def _reader(self, record_id: RecordId, purpose: Purpose, tuning: FineTuning | None) -> Reader:
         check_purpose(purpose)
+        if purpose is Purpose.FINE_TUNE and not self.actor.staff:
+            self._note(record_id, check_tuning(tuning))
+        elif tuning is not None and purpose is not Purpose.FINE_TUNE:
+            raise InvalidRequest("tuning is for fine_tune alone.", advice="Leave it out.")
         served, _ = self._homes.find(self.id)
         if self.actor.staff:
             read = RecordedRead(served, self.id, self.actor, purpose, self.grant)
             return read.reader(record_id)
         return served.reader(self.actor, purpose)
+
+    def _note(self, record_id: RecordId, tuning: FineTuning) -> None:
+        """Note for which job and model a file is read, if it may be."""
+        region = self._homes.find(self.id)[0].region
+        note_tuning(region, self.actor, tuning, tenant=self.id, record_id=record_id)

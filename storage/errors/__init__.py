@@ -11,7 +11,8 @@
     │   ├── AgreementMissing  ResidencyUnsatisfied  PlacementUnsatisfied
     │   ├── OriginRefused        data from before Domicile that is past its end by its origin date
     │   ├── PurposeRefused  HandOverRefused  RetirementRefused  RegionNotEmpty
-    │   └── ObjectionRefused  GrantRefused  HoldRefused  ConsentRefused  Held
+    │   ├── ObjectionRefused  GrantRefused  HoldRefused  Held
+    │   └── ConsentRefused  ModelRefused
     ├── NotFound                 the tenant has no such record
     ├── Erased                   erased, or minted before an erasure that covers it
     ├── Expired                  past its retention
@@ -124,6 +125,7 @@ from storage.errors.requests import (
     LogInvalid,
     MalformedId,
     MetadataTooLarge,
+    ModelRefused,
     NaiveDatetime,
     NotFound,
     ObjectionRefused,
@@ -200,6 +202,7 @@ __all__ = [
     "LogInvalid",
     "MalformedId",
     "MetadataTooLarge",
+    "ModelRefused",
     "NaiveDatetime",
     "NoOpenBackend",
     "NotFound",

@@ -175,6 +175,12 @@ class ConsentRefused(Refused):
     usual_advice = f"See {DOCUMENTATION}howto/record-consent/"
 
 
+class ModelRefused(Refused):
+    """The model is not the tenant's own."""
+
+    usual_advice = f"See {DOCUMENTATION}howto/fine-tune/"
+
+
 class HoldRefused(Refused):
     """A legal hold is not confirmed, changed or read that way."""
 

@@ -7,13 +7,14 @@ from uuid import UUID
 
 from sqlalchemy import Connection
 
-from storage.catalog import copies, deferrals, erasure_status
+from storage.catalog import copies, deferrals, erasure_status, training
 from storage.catalog.erasure_status import Evidence
 from storage.evidence.receipts import Acknowledgement, Deferral, Leaf, PostureSeen, Receipt
 from storage.ports import ItemKind
 from storage.region import OpenRegion
 
 _NOT_NOTED: Final = "not-noted"
+_RUN: Final = "training-run"  # in the place of a processor: what a run was given, by one read
 
 
 def build_receipt(
@@ -66,6 +67,14 @@ def _acknowledgements(connection: Connection, erasure: UUID) -> Iterator[Acknowl
             how=confirmed.how,
             at=confirmed.acknowledged,
             digest=confirmed.digest.hex(),
+        )
+    for deleted in training.confirmations(connection, erasure):
+        yield Acknowledgement(
+            copy_id=deleted.read,
+            processor=_RUN,
+            how="attested",
+            at=deleted.confirmed,
+            digest=deleted.digest,
         )
 
 

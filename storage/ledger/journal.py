@@ -6,9 +6,10 @@ finds: an entry whose event was refused, or whose writer died, does no harm.
 """
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 from uuid import UUID
 
 from sqlalchemy import Connection
@@ -23,6 +24,7 @@ from storage.catalog import (
     identity,
     ledger,
     objects,
+    training,
 )
 from storage.catalog.engine import own_tenant, share_tenants
 from storage.catalog.kinds import ObjectKind, ObjectState
@@ -43,12 +45,14 @@ from storage.events import (
     Event,
     HoldConfirmation,
     HoldDecision,
+    HoldEvent,
     HoldNarrowing,
     HoldRelease,
     NewConsent,
     NewCopy,
     NewErasure,
     NewHold,
+    NewUses,
 )
 from storage.ledger import lines
 from storage.ledger.consent_names import renamed
@@ -107,7 +111,7 @@ def commit_event(
     sent = pending.write.send(pending.sealed, urgent=True)
     try:
         if len(sent.good) < region.region.required:
-            raise LedgerUnwritten(sent.causes, _undone(event))
+            raise LedgerUnwritten(sent.causes, _UNDONE[type(event)])
         in_force = region.catalog.run(
             lambda c: _commit(region, c, pending, sent, check=check, then=then)
         )
@@ -120,25 +124,22 @@ def commit_event(
         raise Abandoned("The write took too long and was abandoned; nothing has happened.")
 
 
-def _undone(event: Event) -> str:
-    """Say what an event that the ledger lacks did not change."""
-    match event:
-        case NewErasure():
-            return "Nothing was erased."
-        case NewHold():
-            return "The hold was not placed."
-        case HoldRelease():
-            return "The hold was not released."
-        case HoldConfirmation() | HoldNarrowing() | HoldDecision():
-            return "The hold was not changed."
-        case NewConsent():
-            return "Nothing was recorded about consent."
-        case NewCopy():
-            return "Nothing was handed over."
+_UNDONE: Final[Mapping[type[Event], str]] = {
+    NewErasure: "Nothing was erased.",
+    NewHold: "The hold was not placed.",
+    HoldRelease: "The hold was not released.",
+    HoldConfirmation: "The hold was not changed.",
+    HoldNarrowing: "The hold was not changed.",
+    HoldDecision: "The hold was not changed.",
+    NewConsent: "Nothing was recorded about consent.",
+    NewCopy: "Nothing was handed over.",
+    NewUses: "Nothing was handed out.",
+}
+"""What an event that the ledger lacks did not change."""
 
 
 def _announce(region: OpenRegion, event: Event) -> _Pending:
-    places = find_places(region, _undone(event))
+    places = find_places(region, _UNDONE[type(event)])
     healthy = [name for name in places.backends if not region.backends[name].unhealthy]
     send_to = healthy if len(healthy) >= region.region.required else places.backends
 
@@ -194,7 +195,7 @@ def _commit(
 def _lock(connection: Connection, event: Event) -> None:
     """Take the locks that must be held while the event is applied."""
     match event:
-        case NewCopy():  # many at once, but no erasure
+        case NewCopy() | NewUses():  # many at once, but no erasure, and nobody withdraws
             share_tenants(connection, [event.tenant])
         case NewErasure():
             own_tenant(connection, event.tenant)
@@ -225,16 +226,26 @@ def _enforce(connection: Connection, event: Event, now: datetime, *, replayed: b
     match event:
         case NewErasure():
             return erasures.add(connection, event, now)
+        case NewConsent():
+            return consents.add(connection, event, replayed=replayed)
+        case NewCopy():
+            return copies.announce(connection, event)
+        case NewUses():
+            return training.add(connection, event)
+        case _:
+            return _enforce_hold(connection, event, now, replayed=replayed)
+
+
+def _enforce_hold(
+    connection: Connection, event: HoldEvent, now: datetime, *, replayed: bool
+) -> bool:
+    match event:
         case NewHold():
             return holds.add(connection, event, replayed=replayed)
         case HoldConfirmation():
             return hold_changes.confirm(connection, event, now, replayed=replayed)
         case HoldRelease() | HoldNarrowing() | HoldDecision():
             return hold_changes.change(connection, event, now, replayed=replayed)
-        case NewConsent():
-            return consents.add(connection, event, replayed=replayed)
-        case NewCopy():
-            return copies.announce(connection, event)
 
 
 def _personal(event: Event) -> bool:

@@ -21,6 +21,7 @@ from storage.events import (
     NewCopy,
     NewErasure,
     NewHold,
+    NewUses,
     StoredCarveOut,
 )
 from storage.model import Entropy, LineKind
@@ -32,7 +33,7 @@ def note(connection: Connection, event: Event, entropy: Entropy) -> None:
     Its id comes from the event: one that is replayed after a restore has one line.
     """
     match event:
-        case NewErasure() | NewConsent() | NewCopy():
+        case NewErasure() | NewConsent() | NewCopy() | NewUses():
             kind, facts, at = _line(event)
         case _:
             kind, facts, at = _line_of_hold(event)
@@ -42,6 +43,8 @@ def note(connection: Connection, event: Event, entropy: Entropy) -> None:
 
 def _identity(event: Event) -> UUID:
     """Return what is unique to an event: a hold may change more than once in a moment."""
+    if isinstance(event, NewUses):
+        return event.read  # one line for all that a read hands out
     change = getattr(event, "change", None)
     return event.id if change is None else change.id
 
@@ -49,7 +52,7 @@ def _identity(event: Event) -> UUID:
 _Line = tuple[LineKind, dict[str, str | int | list[str] | None], datetime]
 
 
-def _line(event: NewErasure | NewConsent | NewCopy) -> _Line:
+def _line(event: NewErasure | NewConsent | NewCopy | NewUses) -> _Line:
     facts: dict[str, str | int | list[str] | None] = {event.kind: str(event.id)}
     facts["tenant"] = event.tenant
     match event:
@@ -62,6 +65,10 @@ def _line(event: NewErasure | NewConsent | NewCopy) -> _Line:
             facts |= {"classes": sorted(event.classes), "purposes": sorted(event.purposes)}
             facts |= {"given": event.given.isoformat(), "covers_from": str(event.covers_from or "")}
             return LineKind.CONSENT, facts, event.recorded
+        case NewUses():
+            facts = {"read": str(event.read), "tenant": event.tenant, "actor": event.actor}
+            facts |= {"purpose": event.purpose, "run": event.run, "job": event.job}
+            return LineKind.TRAINING, facts, event.began
         case NewCopy():
             facts |= {"processor": event.processor, "data_class": event.data_class}
             return LineKind.HAND_OVER, facts, event.announced

@@ -53,6 +53,15 @@ from storage.model.status import (
     StoreStatus,
 )
 from storage.model.tenants import Agreement, Dpa, TenantSpec, Trait
+from storage.model.training import (
+    Exclusion,
+    ExclusionList,
+    ExclusionReason,
+    FineTuning,
+    TenantModel,
+    TrainingRecord,
+    Use,
+)
 
 __all__ = [
     "GRANT_PURPOSES",
@@ -81,8 +90,12 @@ __all__ = [
     "Entropy",
     "Erasure",
     "ErasureState",
+    "Exclusion",
+    "ExclusionList",
+    "ExclusionReason",
     "ExpiringDay",
     "Explanation",
+    "FineTuning",
     "Flag",
     "Grant",
     "GrantSpec",
@@ -126,9 +139,12 @@ __all__ = [
     "Screened",
     "StaffPermit",
     "StoreStatus",
+    "TenantModel",
     "TenantObjection",
     "TenantSpec",
+    "TrainingRecord",
     "Trait",
+    "Use",
     "Verdict",
     "in_utc",
     "utc",

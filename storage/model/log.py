@@ -25,6 +25,7 @@ class LineKind(StrEnum):
     AGREEMENT = "agreement"  # the terms of a tenant
     TOPOLOGY = "topology"
     CONSENT = "consent"  # what a tenant or a subject said
+    TRAINING = "training"  # a run of training, or a job of fine-tuning, was given content
     KEY_ROTATION = "key_rotation"
     RECOVERY = "recovery"  # of a restored catalog
     EXPORT = "export"

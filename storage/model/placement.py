@@ -6,6 +6,7 @@ from enum import StrEnum
 
 from regions.fields import Located
 from storage.model.ids import RecordId
+from storage.model.training import Use
 
 
 class ReplicaState(StrEnum):
@@ -76,10 +77,11 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """Why a record is on some backends and not on others."""
+    """Why a record is on some backends and not on others, and what it was used for."""
 
     id: RecordId
     verdicts: tuple[Verdict, ...]
     replicas: tuple[Replica, ...]
     readable_until: datetime | None
     deadline: datetime | None
+    uses: tuple[Use, ...] = ()

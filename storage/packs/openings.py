@@ -103,6 +103,7 @@ def openable(region: OpenRegion, row: Row, *, fenced: bool) -> Openable:
         row.subject,
         row.group,
         flagged=row.sealed_flags is not None,
+        origin=row.origin.date(),
     )
 
 

@@ -1,6 +1,7 @@
 """Decisions, and the reasons for them. Pure: no I/O, no clock, no SQL; ``now`` is an argument."""
 
 from storage.policy.access import (
+    OF_ONE_RECORD,
     OPENERS,
     PERMIT_LIFE,
     Access,
@@ -164,13 +165,16 @@ from storage.policy.standing import (
     settle,
     standing,
 )
+from storage.policy.training import CONSENT_AGE, Ground, refused_since
 from storage.policy.what_if import Change, Evaluation, Means, suppose
 
 __all__ = [
     "ASK_AHEAD",
+    "CONSENT_AGE",
     "HELD_AT_PROCESSORS",
     "LEASE",
     "NONE_RECORDED",
+    "OF_ONE_RECORD",
     "OPENERS",
     "ORPHAN_GRACE",
     "PERMIT_LIFE",
@@ -204,6 +208,7 @@ __all__ = [
     "Finding",
     "GrantReason",
     "Granting",
+    "Ground",
     "HandOver",
     "HandOverReason",
     "HoldReason",
@@ -318,6 +323,7 @@ __all__ = [
     "processors_of",
     "reassign",
     "reassigned",
+    "refused_since",
     "retain",
     "retry_after",
     "sampled",

@@ -14,6 +14,7 @@ from regions.model import ClassRule, DataClass, Form, Purpose, Service, Topology
 from storage.errors import DomicileError, Erased, Expired, PurposeRefused
 from storage.model import Actor, ActorKind, Grant, GrantState, RosterEntry, ScopeKind, Trait, utc
 from storage.model.grants import GRANT_PURPOSES
+from storage.policy.training import Ground, against_training
 
 PERMIT_LIFE: Final = timedelta(minutes=5)
 """How long a permit is good for. Each read asks for another."""
@@ -24,7 +25,7 @@ _PEOPLE = frozenset({ActorKind.EMPLOYEE, ActorKind.CONTRACTOR})
 OPENERS: Final[Mapping[Purpose, frozenset[ActorKind]]] = {
     Purpose.SERVE: frozenset({_CUSTOMER}),
     Purpose.FINE_TUNE: frozenset({_CUSTOMER}),
-    Purpose.TRAIN: frozenset(),  # not in this version, even if a topology names it
+    Purpose.TRAIN: frozenset({_MACHINE}),  # for a run: see ``Ground``
     Purpose.ABUSE_SCREENING: frozenset({_MACHINE}),
     Purpose.ABUSE_INVESTIGATION: _PEOPLE,
     Purpose.SUBJECT_REQUEST: _PEOPLE,
@@ -43,7 +44,6 @@ class AccessReason(StrEnum):
     ERASED = "erased"
     EXPIRED = "expired"
     UNKNOWN_CLASS = "unknown_class"
-    PURPOSE_NOT_OPEN = "purpose_not_open"  # in this version
     PURPOSE_NOT_ALLOWED = "purpose_not_allowed"  # for the class
     SERVICE_NOT_ALLOWED = "service_not_allowed"  # for the class
     FORM_NOT_AVAILABLE = "form_not_available"  # the service gets a form that nothing makes yet
@@ -65,6 +65,28 @@ class AccessReason(StrEnum):
     NO_HUMAN_REVIEW = "no_human_review"  # the tenant is not looked into for abuse
     CUSTOMER_NOT_ASKED = "customer_not_asked"  # the tenant's own approval is missing
     NOT_FLAGGED = "not_flagged"  # and there is no case, or a service gets only what is
+    # training
+    NO_RUN = "no_run"  # a training read names its run, and rests on consent that was read for it
+    CONSENT_STALE = "consent_stale"  # what is known of consent is too old
+    COMPANY_OBJECTED_TO = "company_objected_to"  # the tenant objects to who runs the machine
+    HELD = "held"  # a legal hold keeps it for its authority
+    FLAGGED = "flagged"
+    ORIGIN_AHEAD = "origin_ahead"
+    ORIGIN_UNSTATED = "origin_unstated"  # the epoch of the record states no rule
+    TODAY_UNSTATED = "today_unstated"
+    NOT_OPTED_IN = "not_opted_in"
+    OPTED_OUT = "opted_out"
+    NO_SUBJECT = "no_subject"  # each subject is asked, and the record is about none
+
+
+OF_ONE_RECORD: Final = frozenset(
+    {
+        *(AccessReason.ERASED, AccessReason.EXPIRED, AccessReason.HELD, AccessReason.FLAGGED),
+        *(AccessReason.ORIGIN_AHEAD, AccessReason.ORIGIN_UNSTATED, AccessReason.NOT_OPTED_IN),
+        *(AccessReason.OPTED_OUT, AccessReason.NO_SUBJECT),
+    }
+)
+"""Why one record is not handed out for training, though others may be."""
 
 
 GRANT_REASONS: Final[Mapping[GrantState, AccessReason]] = {
@@ -128,9 +150,10 @@ class Access:
 
 _CLASSES = "classes.toml lists the purposes for which each class may be opened."
 _ROSTER = "See: domicile roster list"
+_EPOCHS = "epochs.toml says what training needs in each epoch."
+_CONSENTS = "See: domicile consent list"
 _ADVICE: Final[Mapping[AccessReason, str]] = {
     AccessReason.UNKNOWN_CLASS: _CLASSES,
-    AccessReason.PURPOSE_NOT_OPEN: _CLASSES,
     AccessReason.PURPOSE_NOT_ALLOWED: _CLASSES,
     AccessReason.SERVICE_NOT_ALLOWED: _CLASSES,
     AccessReason.FORM_NOT_AVAILABLE: _CLASSES,
@@ -142,6 +165,17 @@ _ADVICE: Final[Mapping[AccessReason, str]] = {
     AccessReason.ACTOR_WITHOUT_AGREEMENT: _ROSTER,
     AccessReason.OUTSIDE_RESIDENCY: "The tenant's residency says from where people may look.",
     AccessReason.NO_GRANT: "Request one: domicile grant request",
+    AccessReason.NO_RUN: "Use store.training: it names a run.",
+    AccessReason.CONSENT_STALE: "Try again.",
+    AccessReason.COMPANY_OBJECTED_TO: "See: domicile tenant objections",
+    AccessReason.HELD: "What a legal hold keeps is not trained on.",
+    AccessReason.FLAGGED: "What a classifier flagged is not trained on.",
+    AccessReason.ORIGIN_AHEAD: _EPOCHS,
+    AccessReason.ORIGIN_UNSTATED: _EPOCHS,
+    AccessReason.TODAY_UNSTATED: _EPOCHS,
+    AccessReason.NOT_OPTED_IN: _CONSENTS,
+    AccessReason.OPTED_OUT: _CONSENTS,
+    AccessReason.NO_SUBJECT: _CONSENTS,
     AccessReason.NO_HUMAN_REVIEW: "The customer has asked that nobody looks into its content.",
 }
 
@@ -152,6 +186,7 @@ class Openable:
 
     ``readable_until`` is from its Term (None: no end). ``fenced``: an erasure covers it.
     ``held_by``: the holds in force that cover it, as far as they were asked for.
+    ``held``, ``origin``: whether any does, and the day of its epoch, for training alone.
     """
 
     tenant: str
@@ -163,6 +198,8 @@ class Openable:
     group: bytes | None = None
     held_by: frozenset[UUID] = frozenset()
     flagged: bool = False
+    held: bool = False
+    origin: date | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,20 +225,25 @@ def may_open(
     *,
     now: datetime,
     authority: Authority | None = None,
+    ground: Ground | None = None,
 ) -> Access:
     """Decide whether an actor may open a record now for that purpose.
 
     Give a service instead of a purpose to make a copy for a processor of that service. A person or
     a machine needs an ``authority``. If several reasons apply, an erasure comes first, then expiry
     (neither counts for ``legal``, which needs a hold), then class and purpose, then the actor, then
-    the grant.
+    the grant. ``train`` needs a ``ground``, and its permit ends when that is too old.
     """
     moment = utc(now)
     reason = _refusal(topology, record, actor, purpose, now=moment, authority=authority)
+    if reason is None and purpose is Purpose.TRAIN:
+        reason = _for_training(topology, record, actor, ground, now=moment)
     if reason is not None:
         return Access(reason)
     grant = authority.grant if authority is not None else None
     ends = [moment + PERMIT_LIFE, *([grant.until] if grant is not None else [])]
+    if purpose is Purpose.TRAIN and ground is not None:
+        ends.append(ground.until)
     if purpose is not Purpose.LEGAL and record.readable_until is not None:
         ends.append(utc(record.readable_until))
     number = grant.id if grant is not None else None
@@ -275,8 +317,6 @@ def _for_class(
         return AccessReason.UNKNOWN_CLASS
     if isinstance(purpose, Service):
         return _for_service(rule, record, purpose)
-    if not OPENERS[purpose]:
-        return AccessReason.PURPOSE_NOT_OPEN
     return None if purpose in rule.purposes else AccessReason.PURPOSE_NOT_ALLOWED
 
 
@@ -325,6 +365,24 @@ def _for_grant(
     if not _in_scope(grant, record):
         return AccessReason.OUTSIDE_GRANT
     return _for_customer(grant, record, authority.traits)
+
+
+def _for_training(
+    topology: Topology, record: Openable, actor: Actor, ground: Ground | None, *, now: datetime
+) -> AccessReason | None:
+    if ground is None or record.origin is None:
+        return AccessReason.NO_RUN
+    if now >= ground.until:
+        return AccessReason.CONSENT_STALE
+    if actor.employer in ground.objections:
+        return AccessReason.COMPANY_OBJECTED_TO
+    if record.held:
+        return AccessReason.HELD
+    if record.flagged:
+        return AccessReason.FLAGGED
+    consent = ground.consent(record.data_class, record.origin, record.subject, now)
+    against = against_training(topology, record.origin, consent, now.date())
+    return None if against is None else AccessReason(against)
 
 
 def _in_scope(grant: Grant, record: Openable) -> bool:

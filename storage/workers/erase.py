@@ -16,6 +16,7 @@ from storage.catalog import (
     identity,
     objects,
     signing_keys,
+    training,
 )
 from storage.catalog import log as lines
 from storage.catalog import tables as t
@@ -83,6 +84,8 @@ def _plan(region: OpenRegion, connection: Connection, log: FilteringBoundLogger)
     deleted, now = 0, region.clock.now()
     # Copies first: without the rows, nothing tells which copies to request the deletion of.
     if copies.await_covered(connection, erasure, now, ASK_AHEAD, ROWS) == ROWS:
+        return 1
+    if training.await_covered(connection, erasure, ROWS) == ROWS:
         return 1
     for table in (t.record, t.file, t.held):
         gone = deletions.delete_scope(

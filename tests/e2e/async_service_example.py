@@ -10,6 +10,7 @@ from storage import (
     DataClass,
     Dpa,
     Erasure,
+    FineTuning,
     NewRecord,
     Purpose,
     PutFailure,
@@ -48,7 +49,9 @@ async def serve(
         results = [result async for result in t.put_many(records)]
         file = await t.put_file(stream, filename="train.jsonl")
         await t.get(p, purpose=Purpose.SERVE)
-        async with t.open(file.id, purpose=Purpose.FINE_TUNE) as f:
+        await t.models.add("async-summaries", by="ann")
+        job = FineTuning("job-1", "async-summaries")
+        async with t.open(file.id, purpose=Purpose.FINE_TUNE, tuning=job) as f:
             await f.read_range(0, 100)
         await t.list(data_class=DataClass.PROMPT, subject="user-7", group="thread-9")
         e = await t.erase(Scope.subject("user-7"), reason=Reason.SUBJECT_REQUEST, ticket="T-1")

@@ -76,7 +76,7 @@ def test_the_readme_example_runs_from_nothing(capsys: pytest.CaptureFixture[str]
         assert len(left) == 20 + 1
         assert not {prompt, answer.id} & set(left)
         assert store.erasure(names["erasure"].id).state is ErasureState.FENCED
-        assert t.get(file.id, purpose=Purpose.FINE_TUNE).body == b'{"messages": []}'
+        assert t.get(file.id, purpose=Purpose.SERVE).body == b'{"messages": []}'
         for gone in (prompt, answer.id):
             with pytest.raises(Erased):
                 t.get(gone, purpose=Purpose.SERVE)

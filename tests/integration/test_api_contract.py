@@ -135,7 +135,7 @@ def test_a_small_body_of_a_class_that_is_kept(domicile: Domicile) -> None:
     domicile.pass_time(days=4000)
 
     assert result.deadline is None
-    assert t.get(result.id, purpose=Purpose.FINE_TUNE).body == b"lines"
+    assert t.get(result.id, purpose=Purpose.SERVE).body == b"lines"
     with t.open(result.id, purpose=Purpose.SERVE) as file:
         assert (file.size, file.read_range(1, 3)) == (5, b"in")
         assert file.metadata == {"filename": "a.jsonl"}
@@ -280,7 +280,8 @@ def test_a_store_has_its_documented_attributes_and_no_others(domicile: Domicile)
     store, t = domicile.store, domicile.tenant()
 
     assert public(store) == {
-        *("admin", "close", "consents", "erase", "erasure", "erasures", "status", "tenant")
+        *("admin", "close", "consents", "erase", "erasure", "erasures", "status", "tenant"),
+        *("training", "training_runs"),
     }
     assert public(store.admin) == {
         *("access", "grants", "holds", "log", "processors", "roster", "tenants")
@@ -299,7 +300,8 @@ def test_a_store_has_its_documented_attributes_and_no_others(domicile: Domicile)
     assert public(store.admin.processors) == {"attest", "copies"}
     writes = {"capture", "id", "new_id", "put", "put_file", "put_many", "submit", "window"}
     unbound = writes | {
-        *("approve", "bind", "erase", "explain", "list", "object", "objections", "withdraw")
+        *("approve", "bind", "erase", "explain", "list", "models", "object", "objections"),
+        "withdraw",
     }
     assert public(store.tenant("acme-eu")) == unbound
     assert public(t) == unbound | {

@@ -52,7 +52,7 @@ def test_files_of_every_kind(domicile: Domicile, stream: Callable) -> None:  # t
 
     async def work(store: AsyncStore, t: AsyncBoundTenant) -> None:
         put = await t.put_file(stream(), filename="a.jsonl", subject="u", metadata={"n": 1})
-        async with t.open(put.id, purpose=Purpose.FINE_TUNE) as file:
+        async with t.open(put.id, purpose=Purpose.SERVE) as file:
             assert (file.size, file.info.id) == (len(BODY), put.id)
             assert file.metadata == {"filename": "a.jsonl", "n": 1}
             assert await file.read_range(1_000_000, 1_100_000) == BODY[1_000_000:1_100_000]

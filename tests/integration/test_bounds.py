@@ -40,7 +40,7 @@ def test_a_file_of_any_size_takes_the_same_memory(domicile: Domicile) -> None:
         file = t.put_file(pieces(SIZE)).id
         written = tracemalloc.get_traced_memory()[1]
         tracemalloc.reset_peak()
-        with t.open(file, purpose=Purpose.FINE_TUNE) as opened:
+        with t.open(file, purpose=Purpose.SERVE) as opened:
             for n, piece in enumerate(pieces(SIZE)):
                 assert opened.read_range(n * MIB, (n + 1) * MIB) == piece
         read = tracemalloc.get_traced_memory()[1]

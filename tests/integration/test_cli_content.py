@@ -162,7 +162,7 @@ class TestRecords:
 
         code, error = line.error("get", "acme-eu", put, "--purpose", "train", "--actor", "chat")
 
-        assert (code, error["reasons"]) == (Exit.REFUSED, ["purpose_not_open"])
+        assert (code, error["reasons"]) == (Exit.REFUSED, ["purpose_not_allowed"])
 
 
 class TestFiles:
@@ -176,7 +176,7 @@ class TestFiles:
             "acme-eu",
             put,
             "--purpose",
-            "fine_tune",
+            "serve",
             "--actor",
             "chat",
             "--output",

@@ -31,7 +31,7 @@ def test_a_file_of_several_chunks_is_read_in_ranges(domicile: Domicile) -> None:
     body = os.urandom(3 * 1024 * 1024 + 5)
     put = t.put_file(BytesIO(body), filename="train.jsonl")
 
-    with t.open(put.id, purpose=Purpose.FINE_TUNE) as file:
+    with t.open(put.id, purpose=Purpose.SERVE) as file:
         ranges = [file.read_range(a, b) for a, b in ((0, 1), (1048570, 1048590), (0, 9**9))]
 
     assert ranges == [body[0:1], body[1048570:1048590], body]

@@ -58,7 +58,7 @@ class TestTheStore:
         new = NewRecord(DataClass.PROMPT, BODY.encode(), subject=SUBJECT)
         for result in t.put_many([new] * 40):
             seen.value("a result", result)
-        with t.open(file.id, purpose=Purpose.FINE_TUNE) as opened:
+        with t.open(file.id, purpose=Purpose.SERVE) as opened:
             seen.value("an open file", opened)
             seen.value("info of an open file", opened.info)
         with t.capture(DataClass.COMPLETION, derived_from=[prompt]) as sink:

@@ -183,7 +183,7 @@ class TestFiles:
         put = t.put_file(BytesIO(body), filename="train.jsonl")
         parts = [r.query["partNumber"] for r in s3.requests if "partNumber" in r.query]
 
-        with t.open(put.id, purpose=Purpose.FINE_TUNE) as file:
+        with t.open(put.id, purpose=Purpose.SERVE) as file:
             ranges = [file.read_range(a, b) for a, b in ((0, 1), (MIB - 9, MIB + 9), (0, 99 * MIB))]
         t.erase(Scope.record(put.id), reason=Reason.CUSTOMER_REQUEST)
         work(domicile, 1)

@@ -70,6 +70,7 @@ POLICY = (
     _unit("staff_permits", "staff_permits", "local_key_service"),
     _unit("stages", "stages", "ending"),
     _unit("standing", "standing"),
+    _unit("training", "training_policy", "epochs"),
     _unit("what_if", "what_if"),
 )
 """Every mutant of the policy is tried."""

@@ -146,7 +146,7 @@ def test_range(
     body = os.urandom(20 * MIB)
     record = tenant.put_file(BytesIO(body)).id
     outage.at(ours, "get", prefix="pack/", nth=2)
-    with tenant.open(record, purpose=Purpose.FINE_TUNE) as file:
+    with tenant.open(record, purpose=Purpose.SERVE) as file:
         for start, stop in ((0, 1), (MIB - 9, 9 * MIB + 9), (19 * MIB, 99 * MIB)):
             assert file.read_range(start, stop) == body[start:stop]
     assert outage.began

@@ -4,8 +4,10 @@ import shutil
 from datetime import date, datetime
 from pathlib import Path
 
-from storage.model import Consent, DataClass, Purpose
+from storage.client.training import Training
+from storage.model import Actor, Consent, DataClass, Purpose
 from storage.testing import Domicile
+from tests.support.screening import MILL
 from tests.support.topology_files import CLASSES, SHIPPED
 
 PROMPTS = "a" * 64  # the wording for prompts and completions
@@ -97,3 +99,22 @@ def opt_out(
         by="ann",
         subject=subject,
     )
+
+
+def train(
+    domicile: Domicile,
+    run: str = "run-1",
+    tenant: str = "acme-eu",
+    *classes: DataClass,
+    actor: Actor = MILL,
+) -> Training:
+    """Return a training read of a tenant's prompts, or of other classes."""
+    return domicile.store.training(
+        tenant, run=run, actor=actor, classes=classes or (DataClass.PROMPT,)
+    )
+
+
+def bodies(read: Training) -> list[bytes]:
+    """Return what is handed out."""
+    with read:
+        return [one.record.body for one in read]

@@ -97,7 +97,7 @@ async def many(record: NewRecord) -> AsyncGenerator[NewRecord, None]:
 async def reading(t: AsyncBoundTenant, p: RecordId) -> None:
     """Reads and erasures."""
     assert_type(await t.get(str(p), purpose=Purpose.SERVE), Record)
-    async with t.open(p, purpose=Purpose.FINE_TUNE) as file:
+    async with t.open(p, purpose=Purpose.SERVE) as file:
         assert_type(file, AsyncOpenFile)
         assert_type(await file.read_range(0, 9), bytes)
         assert_type(file.chunks(9), AsyncGenerator[bytes, None])

@@ -111,7 +111,7 @@ def reading(t: BoundTenant, p: RecordId, text: str) -> None:
     assert_type(t.get(p, purpose=Purpose.SERVE), Record)
     assert_type(t.get(text, purpose=Purpose.SERVE).body, bytes)
     assert_type(t.get(p, purpose=Purpose.SERVE).metadata, Mapping[str, object])
-    with t.open(p, purpose=Purpose.FINE_TUNE) as file:
+    with t.open(p, purpose=Purpose.SERVE) as file:
         assert_type(file, OpenFile)
         assert_type(file.read_range(0, 9), bytes)
         assert_type(file.chunks(9), Iterator[bytes])

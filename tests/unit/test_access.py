@@ -17,7 +17,7 @@ from regions.model import (
     Topology,
 )
 from storage.errors import DomicileError, Erased, Expired, NaiveDatetime, PurposeRefused
-from storage.model import Actor
+from storage.model import Actor, ActorKind
 from storage.policy import (
     PERMIT_LIFE,
     Access,
@@ -132,8 +132,8 @@ class TestFlags:
         assert self.ask(ANNA, Purpose.ABUSE_SCREENING) == "actor_not_allowed"
 
 
-def test_training_stays_shut_whatever_the_topology_says() -> None:
-    """Listing ``train`` in a topology does not make this version open content for training."""
+def test_training_needs_a_run_whatever_the_topology_says() -> None:
+    """Listing ``train`` in a topology opens nothing for a read that names no run."""
     rule = ClassRule(name=DataClass.PROMPT, retention_days=30, purposes=frozenset(Purpose))
     eager = SHIPPED.model_copy(update={"classes": {DataClass.PROMPT: rule}})
 
@@ -141,7 +141,9 @@ def test_training_stays_shut_whatever_the_topology_says() -> None:
         known = authority(grant_of(actor, Purpose.TRAIN), entry_of(actor))
         access = may_open(eager, RECORD, actor, Purpose.TRAIN, now=NOW, authority=known)
 
-        assert access == Access(AccessReason.PURPOSE_NOT_OPEN)
+        machine = actor.kind is ActorKind.MACHINE
+        reason = AccessReason.NO_RUN if machine else AccessReason.ACTOR_NOT_ALLOWED
+        assert access == Access(reason)
 
 
 def test_a_class_may_keep_an_open_purpose_out() -> None:
@@ -188,7 +190,7 @@ def test_the_end_is_the_same_in_every_time_zone() -> None:
         (True, NOW - MOMENT, Purpose.TRAIN, AccessReason.ERASED, Erased),
         (True, None, Purpose.SERVE, AccessReason.ERASED, Erased),
         (False, NOW - MOMENT, Purpose.TRAIN, AccessReason.EXPIRED, Expired),
-        (False, None, Purpose.TRAIN, AccessReason.PURPOSE_NOT_OPEN, PurposeRefused),
+        (False, None, Purpose.TRAIN, AccessReason.PURPOSE_NOT_ALLOWED, PurposeRefused),
     ],
 )
 def test_erased_comes_before_expired_before_the_purpose(

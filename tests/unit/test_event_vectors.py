@@ -25,7 +25,7 @@ def test_every_kind_of_event_has_a_vector() -> None:
     assert kinds == [
         *("erasure", "erasure", "hold", "hold", "release", "copy"),
         *("hold", "confirmation", "narrowing", "decision", "release"),
-        *("consent", "consent"),
+        *("consent", "consent", "uses"),
     ]
     assert set(kinds) == KINDS
 

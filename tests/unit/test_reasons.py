@@ -8,6 +8,7 @@ from storage.model import PlacementReason
 from storage.policy import (
     AbsenceReason,
     AccessReason,
+    ConsentReason,
     CopyTermReason,
     DeletionReason,
     DestroyReason,
@@ -31,12 +32,16 @@ from storage.policy import (
 
 CODES: dict[type[StrEnum], str] = {
     AbsenceReason: "absent left may_still_land",
-    AccessReason: "allowed erased expired unknown_class purpose_not_open purpose_not_allowed "
+    AccessReason: "allowed erased expired unknown_class purpose_not_allowed "
     "service_not_allowed form_not_available screening_only actor_not_allowed not_held "
     "unknown_actor actor_differs actor_not_in_force "
     "actor_without_agreement outside_residency no_grant grant_for_another outside_grant "
     "grant_not_approved grant_expired grant_exhausted grant_revoked no_human_review "
-    "customer_not_asked not_flagged",
+    "customer_not_asked not_flagged no_run consent_stale company_objected_to held flagged "
+    "origin_ahead origin_unstated today_unstated not_opted_in opted_out no_subject",
+    ConsentReason: "allowed unknown_wording wording_not_in_use class_not_in_wording "
+    "purpose_not_in_wording purpose_without_consent given_in_the_future older_than_withdrawal "
+    "not_a_process opted_in opted_out subject_opted_out nothing_said not_covered no_subject",
     CopyTermReason: "allowed too_short",
     DeletionReason: "gone may_still_land before_delivery in_the_future",
     DestroyReason: "allowed held not_given_up not_there not_purging day_not_expiring day_not_over "

@@ -56,6 +56,14 @@ from storage.catalog.tables.region import (
     tenant,
     topology_seen,
 )
+from storage.catalog.tables.training import (
+    erasure_training,
+    tenant_model,
+    training_confirmation,
+    training_exclusion,
+    training_read,
+    training_use,
+)
 
 __all__ = [
     "Moment",
@@ -76,6 +84,7 @@ __all__ = [
     "erasure",
     "erasure_copy",
     "erasure_object",
+    "erasure_training",
     "fence",
     "file",
     "grant_approval",
@@ -112,5 +121,10 @@ __all__ = [
     "statement",
     "sweep",
     "tenant",
+    "tenant_model",
     "topology_seen",
+    "training_confirmation",
+    "training_exclusion",
+    "training_read",
+    "training_use",
 ]

@@ -46,3 +46,9 @@ def explain(tenant: TenantId, record_id: RecordText, as_json: AsJson = False) ->
             for v in found.verdicts
         ],
     )
+    if found.uses:
+        print_blank()
+        print_table(
+            ("used for", "run or model", "job", "at (UTC)"),
+            [(x.purpose, x.run, x.job or "-", format_time(x.at)) for x in found.uses],
+        )

@@ -14,9 +14,11 @@ from storage.cli.terminal import deliver
 from storage.client.files import OpenFile
 from storage.client.recorded import RecordedRead
 from storage.client.regions import ServedRegion
+from storage.client.training import check_tuning
 from storage.client.validate import as_id, as_uuid, check_actor
-from storage.model import Actor, ActorKind, Purpose
+from storage.model import Actor, ActorKind, FineTuning, Purpose
 from storage.policy import OPENERS
+from storage.training.tuning import note_tuning
 
 Output = Annotated[
     Path | None, Option("--output", "-o", metavar="FILE", help="Write it to FILE, mode 0600.")
@@ -24,7 +26,7 @@ Output = Annotated[
 Force = Annotated[bool, Option(help="Replace FILE if it exists.")]
 
 
-def get(
+def get(  # noqa: PLR0913 - one per option
     tenant: TenantId,
     record_id: RecordText,
     *,
@@ -36,6 +38,12 @@ def get(
     ],
     grant: Annotated[
         str | None, Option(metavar="GRANT", help="A person needs one. See: domicile grant")
+    ] = None,
+    job: Annotated[
+        str | None, Option(metavar="NAME", help="Of fine_tune: the job that reads it.")
+    ] = None,
+    model: Annotated[
+        str | None, Option(metavar="MODEL", help="Of fine_tune: a model of the tenant's own.")
     ] = None,
     output: Output = None,
     force: Force = False,
@@ -53,6 +61,9 @@ def get(
         served, terms = homes.find(tenant)
         wanted = as_id(record_id)
         by = _actor(served, terms, actor, purpose)
+        if purpose is Purpose.FINE_TUNE and not by.staff:
+            tuning = check_tuning(FineTuning(job, model) if job and model else None)
+            note_tuning(served.region, by, tuning, tenant=tenant, record_id=wanted)
         reader = RecordedRead(served, tenant, by, purpose, number).reader(wanted)
         with OpenFile(reader, tenant, reader.metadata(tenant, wanted)) as file:
             deliver(file, output, force=force, as_json=as_json)

@@ -1,9 +1,10 @@
 """``AsyncStore``: ``Store`` for asyncio."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, asynccontextmanager
+from datetime import datetime
 from types import TracebackType
 from typing import Self
 from uuid import UUID
@@ -12,8 +13,17 @@ from storage.client.aio.admin import AsyncAdmin
 from storage.client.aio.consents import AsyncConsents
 from storage.client.aio.tenant import AsyncTenant
 from storage.client.aio.threads import Threads
+from storage.client.aio.training import AsyncTraining, AsyncTrainingRuns
 from storage.client.store import Store
-from storage.model import AccountErasure, Erasure, Reason, Scope, StoreStatus
+from storage.model import (
+    AccountErasure,
+    Actor,
+    DataClass,
+    Erasure,
+    Reason,
+    Scope,
+    StoreStatus,
+)
 from storage.region import CLOSE
 
 
@@ -33,6 +43,7 @@ class AsyncStore:
         self._threads = Threads(seconds)
         self.admin = AsyncAdmin(store.admin, self._threads)
         self.consents = AsyncConsents(store.consents, self._threads)
+        self.training_runs = AsyncTrainingRuns(store.training_runs, self._threads)
 
     async def tenant(self, tenant: str) -> AsyncTenant:
         """See ``Store.tenant``."""
@@ -43,6 +54,28 @@ class AsyncStore:
     ) -> AccountErasure:
         """See ``Store.erase``."""
         return await self._threads.call(self._store.erase, scope, reason=reason, ticket=ticket)
+
+    async def training(
+        self,
+        tenants: str | Collection[str],
+        *,
+        run: str,
+        actor: Actor,
+        classes: Collection[DataClass],
+        since: datetime | None = None,
+        until: datetime | None = None,
+    ) -> AsyncTraining:
+        """See ``Store.training``."""
+        found = await self._threads.call(
+            self._store.training,
+            tenants,
+            run=run,
+            actor=actor,
+            classes=classes,
+            since=since,
+            until=until,
+        )
+        return AsyncTraining(found, self._threads)
 
     async def erasure(self, erasure_id: UUID | str) -> Erasure:
         """See ``Store.erasure``."""

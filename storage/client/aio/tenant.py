@@ -28,6 +28,7 @@ from storage.client.aio.sources import (
     until_stopped,
 )
 from storage.client.aio.threads import Threads
+from storage.client.aio.training import AsyncModels
 from storage.client.bulk import Window
 from storage.client.tenant import BoundTenant, Tenant
 from storage.client.validate import Id, new_record
@@ -37,6 +38,7 @@ from storage.model import (
     DataClass,
     Erasure,
     Explanation,
+    FineTuning,
     Flag,
     Grant,
     HandedOver,
@@ -214,6 +216,11 @@ class AsyncTenant:
         """See ``Tenant.objections``."""
         return await self._threads.call(self._tenant.objections)
 
+    @property
+    def models(self) -> AsyncModels:
+        """See ``Tenant.models``."""
+        return AsyncModels(self._tenant.models, self._threads)
+
     async def approve(self, grant: UUID | str, *, by: str) -> Grant:
         """See ``Tenant.approve``."""
         return await self._threads.call(self._tenant.approve, grant, by=by)
@@ -264,14 +271,16 @@ class AsyncBoundTenant(AsyncTenant):
         self._bound = tenant
         self.actor, self.grant = tenant.actor, tenant.grant
 
-    async def get(self, id: Id, *, purpose: Purpose) -> Record:
+    async def get(self, id: Id, *, purpose: Purpose, tuning: FineTuning | None = None) -> Record:
         """See ``BoundTenant.get``."""
-        return await self._threads.call(self._bound.get, id, purpose=purpose)
+        return await self._threads.call(self._bound.get, id, purpose=purpose, tuning=tuning)
 
     @asynccontextmanager
-    async def open(self, id: Id, *, purpose: Purpose) -> AsyncIterator[AsyncOpenFile]:
+    async def open(
+        self, id: Id, *, purpose: Purpose, tuning: FineTuning | None = None
+    ) -> AsyncIterator[AsyncOpenFile]:
         """See ``BoundTenant.open``."""
-        file = await self._threads.call(self._bound.open, id, purpose=purpose)
+        file = await self._threads.call(self._bound.open, id, purpose=purpose, tuning=tuning)
         yield AsyncOpenFile(self._threads, file)
 
     async def screen(

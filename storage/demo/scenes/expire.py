@@ -111,7 +111,7 @@ def _read(stage: Stage, name: str, record_id: RecordId) -> str:
 
 def _read_file(stage: Stage, record_id: RecordId) -> str:
     try:
-        with stage.tenant(EU).open(record_id, purpose=Purpose.FINE_TUNE) as file:
+        with stage.tenant(EU).open(record_id, purpose=Purpose.SERVE) as file:
             file.read_range(0, 100)
     except DomicileError as error:
         return error.code

@@ -73,7 +73,7 @@ def stream_file(stage: Stage) -> None:
         f"{format_size(peak)} of memory",
         stored - began,
     )
-    with tenant.open(put.id, purpose=Purpose.FINE_TUNE) as file:
+    with tenant.open(put.id, purpose=Purpose.SERVE) as file:
         for _ in _through(received, file.chunks()):
             pass
         part = file.read_range(_START, _STOP)

@@ -23,8 +23,8 @@ BUGS = (
         "erasures are replayed before holds",
         "events.py",
         '    *("hold", "confirmation", "narrowing", "decision", "release"),\n'
-        '    *("consent", "copy", "erasure"),\n',
-        '    *("consent", "copy", "erasure"),\n'
+        '    *("consent", "copy", "uses", "erasure"),\n',
+        '    *("consent", "copy", "uses", "erasure"),\n'
         '    *("hold", "confirmation", "narrowing", "decision", "release"),\n',
         RECOVER_HOLDS,
     ),

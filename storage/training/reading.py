@@ -1,0 +1,324 @@
+"""Training: records of a tenant for a run, page by page, each checked when it is handed out.
+
+A page is decided, committed with its uses (and in the ledger), and read with few requests. Its
+permits end two seconds after what they rest on was read: then all of it is read again, and decided
+again for what is left of the page.
+"""
+
+import hashlib
+from collections import Counter
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from itertools import accumulate
+from typing import Final
+from uuid import UUID
+
+from sqlalchemy import Connection
+
+from storage.catalog import consents, objects, records, tenants, training
+from storage.catalog.objects import Replica
+from storage.catalog.records import Found, Narrow, Row
+from storage.errors import Corrupt, PurposeRefused, TermsChanged, UnknownTenant
+from storage.events import NewUse, NewUses
+from storage.evidence.manifests import MANIFEST, Manifest, entry_of
+from storage.evidence.receipts import sign_compact
+from storage.ledger.journal import commit_event
+from storage.model import (
+    Actor,
+    DataClass,
+    Purpose,
+    Record,
+    RecordId,
+    ReplicaState,
+    TrainingRecord,
+    Trait,
+)
+from storage.objects.keyring import KeyRing
+from storage.packs.gather import gather
+from storage.packs.openings import authority, openable
+from storage.packs.reader import (
+    Opened,
+    Permitted,
+    Reader,
+    decrypt,
+    info,
+    metadata_of,
+)
+from storage.policy import (
+    OF_ONE_RECORD,
+    Access,
+    AccessReason,
+    Authority,
+    Ground,
+    Statement,
+    may_open,
+)
+from storage.region import OpenRegion
+
+_MOST: Final = 256  # records of a page
+_TRIES: Final = 3  # to commit a page while something of it changes
+_FIRST, _LAST = datetime(1, 1, 1, tzinfo=UTC), datetime(9999, 12, 31, tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """Which records of a tenant a run is given, by whom. ``minted``: from a time until another."""
+
+    id: UUID
+    run: str
+    actor: Actor
+    tenant: str
+    classes: tuple[DataClass, ...]
+    began: datetime
+    since: datetime | None = None
+    until: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Decided:
+    """A record that may be handed out, and what permits it. ``statement``: None: by silence."""
+
+    permitted: Permitted
+    statement: Statement | None
+
+
+@dataclass(slots=True)
+class Trainer:
+    """Carries out one reading. Iterate over ``records``, then take the ``manifest``."""
+
+    region: OpenRegion
+    keys: KeyRing
+    reading: Reading
+    skipped: Counter[str] = field(default_factory=Counter)
+    count: int = 0
+    _entries: "hashlib._Hash" = field(default_factory=hashlib.sha256)
+
+    def records(self) -> Generator[TrainingRecord, None, None]:
+        """Yield the records that may be handed out, of one class after the other.
+
+        What may not is counted in ``skipped``, by reason. Raises PurposeRefused if that is so for
+        every record, and Unavailable.
+        """
+        for data_class in self.reading.classes:
+            after: RecordId | None = None
+            while rows := self._rows(data_class, after):
+                after = rows[-1].id
+                yield from self._page(rows)
+
+    def manifest(self) -> str:
+        """Return the signed line of the manifest: of all that was handed out so far."""
+        reading, region = self.reading, self.region
+        stated = Manifest(
+            region=region.name,
+            tenant=reading.tenant,
+            run=reading.run,
+            read=reading.id,
+            actor=reading.actor.id,
+            began=reading.began,
+            ended=region.clock.now(),
+            records=self.count,
+            entries=self._entries.hexdigest(),
+            topology=region.topology.digest,
+        )
+        return sign_compact(stated, region.signing, kind=MANIFEST)
+
+    def _rows(self, data_class: DataClass, after: RecordId | None) -> Sequence[Row]:
+        reading, now = self.reading, self.region.clock.now()
+        minted = reading.since or _FIRST, reading.until or _LAST
+        narrow = Narrow(data_class, minted=minted)
+        with self.region.catalog.begin() as connection:
+            rows = records.page(
+                connection, reading.tenant, narrow, after=after, now=now, limit=_MOST
+            )
+        fit = sum(size <= self.region.limits.pack for size in accumulate(r.length for r in rows))
+        return rows[: max(1, fit)]
+
+    def _page(self, rows: Sequence[Row]) -> Iterator[TrainingRecord]:
+        ids = [row.id for row in rows]
+        decided, stored = self._committed(ids)
+        small = [
+            one.permitted.row
+            for one in decided.values()
+            if one.permitted.row.size <= self.region.limits.body
+        ]
+        sealed = gather(self.region, small, stored)
+        for number, record_id in enumerate(ids):
+            one = decided.get(record_id.unique)
+            if one is not None and self.region.clock.now() >= one.permitted.permit.until:
+                decided, stored = self._decided_again(ids[number:])
+                one = decided.get(record_id.unique)
+            if one is None:
+                continue
+            record = self._open(one, stored, sealed.pop(record_id.unique, None))
+            yield self._handed_out(record, one)
+
+    def _committed(
+        self, ids: Sequence[RecordId]
+    ) -> tuple[dict[bytes, _Decided], Mapping[UUID, list[Replica]]]:
+        """Decide, and note what is about to be handed out. What changes meanwhile, is left out."""
+        for _ in range(_TRIES):
+            with self.region.catalog.begin() as connection:
+                decided, skipped = self._decide(connection, ids)
+            if not decided:
+                self.skipped += skipped
+                return {}, {}
+            try:
+                latest, stored = self._note(decided)
+            except _Changed:
+                continue
+            self.skipped += skipped
+            return latest, stored
+        raise TermsChanged(advice="Try again.")
+
+    def _note(
+        self, decided: Mapping[bytes, _Decided]
+    ) -> tuple[dict[bytes, _Decided], Mapping[UUID, list[Replica]]]:
+        region, reading, now = self.region, self.reading, self.region.clock.now()
+        ids = [one.permitted.row.id for one in decided.values()]
+        latest: dict[bytes, _Decided] = {}
+        stored: Mapping[UUID, list[Replica]] = {}
+
+        def check(connection: Connection) -> None:
+            nonlocal latest, stored
+            latest, _ = self._decide(connection, ids)
+            if latest.keys() != decided.keys():
+                raise _Changed
+            stored = self._replicas(connection, latest)
+
+        event = NewUses(
+            id=region.new_uuid(now),
+            tenant=reading.tenant,
+            read=reading.id,
+            purpose=Purpose.TRAIN,
+            run=reading.run,
+            job=None,
+            actor=reading.actor.id,
+            began=reading.began,
+            at=now,
+            uses=tuple(
+                use_of(one.permitted.row, one.statement.id if one.statement else None)
+                for one in decided.values()
+            ),
+        )
+        commit_event(region, event, check)
+        return latest, stored
+
+    def _decided_again(
+        self, ids: Sequence[RecordId]
+    ) -> tuple[dict[bytes, _Decided], Mapping[UUID, list[Replica]]]:
+        with self.region.catalog.begin() as connection:
+            decided, skipped = self._decide(connection, ids)
+            stored = self._replicas(connection, decided)
+        self.skipped += skipped
+        return decided, stored
+
+    def _replicas(
+        self, connection: Connection, decided: Mapping[bytes, _Decided]
+    ) -> Mapping[UUID, list[Replica]]:
+        needed = {one.permitted.row.object_id for one in decided.values()}
+        return objects.replicas_of(connection, needed, [ReplicaState.STORED])
+
+    def _decide(
+        self, connection: Connection, ids: Sequence[RecordId]
+    ) -> tuple[dict[bytes, _Decided], Counter[str]]:
+        """Return which of the records may be handed out now, and why the others may not."""
+        reading, tenant = self.reading, self.reading.tenant
+        read = self.region.clock.now()  # first: what is read is not older
+        terms = tenants.find(connection, tenant)
+        if terms is None:
+            raise UnknownTenant(reasons=("unknown_tenant",))
+        found = records.find_all(connection, [(tenant, i) for i in ids])
+        subjects = {x.row.subject for x in found.values() if x.row.subject is not None}
+        ground = Ground(
+            reading.run,
+            consents.said(connection, tenant, subjects),
+            read,
+            terms.objections,
+            per_subject=Trait.CONSENT_PER_SUBJECT in terms.spec.traits,
+        )
+        held = training.held_among(connection, [x.row for x in found.values()])
+        known = authority(self.region, connection, reading.actor, tenant)
+        decided, skipped = dict[bytes, _Decided](), Counter[str]()
+        for record_id in ids:
+            one = found.get((tenant, record_id.unique))
+            if one is None:
+                skipped[AccessReason.ERASED.value] += 1
+                continue
+            access = self._access(one, ground, known, held=record_id.unique in held)
+            if access.reason in OF_ONE_RECORD:
+                skipped[access.reason.value] += 1
+                continue
+            permit = access.demand()
+            statement = self._statement(one.row, ground)
+            decided[record_id.unique] = _Decided(Permitted(one.row, permit), statement)
+        return decided, skipped
+
+    def _access(
+        self, found: Found, ground: Ground, known: Authority | None, *, held: bool
+    ) -> Access:
+        record = replace(openable(self.region, found.row, fenced=found.fenced), held=held)
+        return may_open(
+            self.region.topology,
+            record,
+            self.reading.actor,
+            Purpose.TRAIN,
+            now=self.region.clock.now(),
+            authority=known,
+            ground=ground,
+        )
+
+    def _statement(self, row: Row, ground: Ground) -> Statement | None:
+        """Return the consent that the record is handed out under. None: its epoch asks for none."""
+        now, origin = self.region.clock.now(), row.origin.date()
+        consent = ground.consent(row.id.data_class, origin, row.subject, now)
+        return consent.statement if consent.opted_in else None
+
+    def _open(
+        self, one: _Decided, stored: Mapping[UUID, list[Replica]], sealed: bytes | None
+    ) -> Record:
+        """Return a record. What was not gathered, or is corrupt, is read alone."""
+        row, permit = one.permitted.row, one.permitted.permit
+        key = self.keys.record_key(row, permit)
+        opened = Opened(row, key, tuple(stored.get(row.object_id, ())))
+        if sealed is not None:
+            try:
+                body = decrypt(opened, sealed, 0, row.size)
+                return Record(info(self.region, row), body, metadata_of(opened))
+            except Corrupt:
+                pass  # the reader has the replica replaced, and takes another one
+        return Reader(self.region, self.keys, self._find).get(row.tenant, row.id)
+
+    def _find(self, connection: Connection, tenant: str, record_id: RecordId) -> Permitted:
+        decided, skipped = self._decide(connection, [record_id])
+        if record_id.unique not in decided:
+            raise PurposeRefused(reasons=tuple(skipped), advice="It may not be trained on now.")
+        return decided[record_id.unique].permitted
+
+    def _handed_out(self, record: Record, one: _Decided) -> TrainingRecord:
+        statement = one.statement
+        entry = entry_of(
+            record,
+            at=self.region.clock.now(),
+            statement=None if statement is None else statement.id,
+            wording=None if statement is None else statement.wording,
+        )
+        self._entries.update(f"{entry}\n".encode())
+        self.count += 1
+        return TrainingRecord(record, entry)
+
+
+class _Changed(PurposeRefused):
+    """What a page rests on changed between the decision and its commit."""
+
+
+def use_of(row: Row, statement: UUID | None) -> NewUse:
+    """Return what is noted of a record that is about to be handed out."""
+    return NewUse(
+        record=str(row.id),
+        origin=row.origin,
+        subject=row.subject,
+        group=row.group,
+        ancestors=row.ancestors,
+        consent=statement,
+    )

@@ -1,0 +1,102 @@
+"""Fine-tuning: a file is read for a job and a model of the tenant's own, and that is kept."""
+
+import pytest
+
+from storage.client.tenant import BoundTenant
+from storage.errors import Erased, InvalidRequest, ModelRefused, PurposeRefused
+from storage.model import DataClass, ErasureState, ExclusionReason, FineTuning, Purpose, Scope
+from storage.testing import Domicile
+from tests.support.actions import erase, work
+from tests.support.catalogs.backups import Dump, recover_catalog
+from tests.support.inspect.rows import all_state
+
+TUNE = Purpose.FINE_TUNE
+JOB = FineTuning("job-1", "acme-summaries")
+
+
+@pytest.fixture
+def tenant(domicile: Domicile) -> BoundTenant:
+    """A tenant with a model of its own."""
+    made = domicile.tenant()
+    made.models.add(JOB.model, by="ann")
+    return made
+
+
+def test_fine_tuning_data_is_only_used_to_fine_tune_the_customers_model(
+    domicile: Domicile, tenant: BoundTenant
+) -> None:
+    """Not that of another tenant, nor one that nobody has noted, which may be shared."""
+    put = tenant.put_file([b"lines"]).id
+    domicile.tenant("beta-eu").models.add("beta-model", by="ben")
+    before = all_state(domicile)
+    for model, reason in (("beta-model", "another_tenants_model"), ("base", "unknown_model")):
+        for read in (tenant.get, tenant.open):
+            with pytest.raises(ModelRefused) as caught:
+                read(put, purpose=TUNE, tuning=FineTuning("job-1", model))
+            assert caught.value.reasons == (reason,)
+    assert all_state(domicile) == before
+
+    assert tenant.get(put, purpose=TUNE, tuning=JOB).body == b"lines"
+    with tenant.open(put, purpose=TUNE, tuning=JOB) as file:
+        assert file.read_range(0, 5) == b"lines"
+
+
+def test_a_model_is_of_one_tenant_for_ever(domicile: Domicile, tenant: BoundTenant) -> None:
+    """Another one does not get it, so no model is shared."""
+    tenant.models.add(JOB.model, by="ben")
+    (model,) = tenant.models.list()
+    assert (model.name, model.tenant, model.by) == (JOB.model, "acme-eu", "ann")
+    other = domicile.tenant("beta-eu")
+    with pytest.raises(ModelRefused) as caught:
+        other.models.add(JOB.model, by="ben")
+    assert caught.value.reasons == ("another_tenants_model",)
+    assert other.models.list() == []
+
+
+def test_a_read_names_job_and_model(tenant: BoundTenant) -> None:
+    """And no other purpose does."""
+    put = tenant.put_file([b"lines"]).id
+    with pytest.raises(InvalidRequest, match="names its job and its model"):
+        tenant.get(put, purpose=TUNE)
+    with pytest.raises(InvalidRequest, match="for fine_tune alone"):
+        tenant.get(put, purpose=Purpose.SERVE, tuning=JOB)
+    prompt = tenant.put(DataClass.PROMPT, b"mine").id
+    with pytest.raises(PurposeRefused):
+        tenant.get(prompt, purpose=TUNE, tuning=JOB)
+    assert tenant.explain(prompt).uses == ()
+
+
+def test_what_was_used_for_which_model_is_in_the_history_of_the_file(tenant: BoundTenant) -> None:
+    """Once for each job."""
+    put = tenant.put_file([b"lines"]).id
+    for job in ("job-1", "job-1", "job-2"):
+        tenant.get(put, purpose=TUNE, tuning=FineTuning(job, JOB.model))
+    uses = tenant.explain(put).uses
+    assert [(x.purpose, x.run, x.job) for x in uses] == [
+        ("fine_tune", JOB.model, "job-1"),
+        ("fine_tune", JOB.model, "job-2"),
+    ]
+
+
+def test_an_erased_file_is_on_the_list_of_the_model(
+    domicile: Domicile, tenant: BoundTenant
+) -> None:
+    """Also after a restore. The erasure waits until somebody confirms that nothing is left."""
+    put = tenant.put_file([b"lines"]).id
+    dump = Dump.of(domicile)
+    tenant.get(put, purpose=TUNE, tuning=JOB)
+    erasure = erase(tenant, Scope.record(put))
+    dump.restore(domicile)
+    assert recover_catalog(domicile).events == 2
+    tenant = domicile.tenant()
+    with pytest.raises(Erased):
+        tenant.get(put, purpose=TUNE, tuning=JOB)
+    found = tenant.models.exclusions(JOB.model)
+    assert [(x.record, x.reason) for x in found.records] == [(put, ExclusionReason.ERASED)]
+    for _ in range(3):
+        work(domicile, hours=24 * 4)
+    assert domicile.store.erasure(erasure.id).state is not ErasureState.COMPLETE
+
+    tenant.models.confirm(JOB.model, listed=found.listed, document="d" * 64, by="ben")
+    work(domicile)
+    assert domicile.store.erasure(erasure.id).state is ErasureState.COMPLETE
