@@ -20,7 +20,7 @@ from sqlalchemy import (
 )
 
 from regions.fields import Located
-from storage.catalog import sweeps
+from storage.catalog import sweeps, training
 from storage.catalog import tables as t
 from storage.catalog.erasure_waits import is_harmless, not_noted, waits_for_nothing
 from storage.catalog.kinds import ObjectState
@@ -172,10 +172,11 @@ def _deferred(connection: Connection, ids: Sequence[UUID]) -> dict[UUID, list[De
 
 
 def _outstanding(connection: Connection, ids: Sequence[UUID]) -> dict[UUID, list[Outstanding]]:
-    """Return what each erasure waits for, by backend and by processor."""
+    """Return what each erasure waits for, by backend, by processor and by run."""
     found: dict[UUID, list[Outstanding]] = {}
     replicas, copies = _outstanding_on_backends(ids), _outstanding_at_processors(ids)
-    for query in (replicas, copies, sweeps.outstanding(ids)):
+    runs = training.outstanding(ids)
+    for query in (replicas, copies, runs, sweeps.outstanding(ids)):
         for x in connection.execute(query):
             found.setdefault(x[0], []).append(Outstanding(x[1], x[2], x[3], x[4]))
     return found

@@ -15,11 +15,14 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     LargeBinary,
+    Select,
+    Text,
     and_,
     any_,
     exists,
     func,
     literal,
+    null,
     select,
     update,
 )
@@ -171,6 +174,18 @@ def _confirmed(read: ColumnElement[UUID], since: ColumnElement[datetime]) -> Col
 def is_waited_for() -> ColumnElement[bool]:
     """SQL: whether an erasure waits for a run to delete what it was given."""
     return exists().where(w.erasure_id == e.id, ~_confirmed(w.read_id, w.noted))
+
+
+def outstanding(erasures: Sequence[UUID]) -> Select[UUID, str, int, str, datetime]:
+    """SQL: the runs that each erasure waits for, with how many reads of each."""
+    error, due = null().cast(Text), null().cast(e.requested.type)
+    return (
+        select(w.erasure_id, "training run " + r.run, func.count(), error, due)
+        .join(t.training_read, r.id == w.read_id)
+        .where(w.erasure_id.in_(erasures), ~_confirmed(w.read_id, w.noted))
+        .group_by(w.erasure_id, r.run)
+        .order_by(w.erasure_id, r.run)
+    )
 
 
 def confirmations(connection: Connection, erasure: UUID) -> list[Deleted]:

@@ -29,6 +29,8 @@ class ErasureState(StrEnum):
 class Outstanding:
     """What an erasure still waits for on one backend; at a processor ``replicas`` are copies.
 
+    For a run of training, or a model, they are its reads: see ``TrainingRuns.confirm``.
+
     With ``OrphansLeft`` as the last error they are keys that no row of the catalog knows.
     """
 

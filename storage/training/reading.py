@@ -145,13 +145,21 @@ class Trainer:
         sealed = gather(self.region, small, stored)
         for number, record_id in enumerate(ids):
             one = decided.get(record_id.unique)
-            if one is not None and self.region.clock.now() >= one.permitted.permit.until:
-                decided, stored = self._decided_again(ids[number:])
+            if one is not None and self._is_over(one):
+                # only what was noted: what is permitted by now alone, was not
+                left = [i for i in ids[number:] if i.unique in decided]
+                decided, stored = self._decided_again(left)
                 one = decided.get(record_id.unique)
+            if one is not None and self._is_over(one):  # deciding all of them takes too long here
+                alone, _ = self._decided_again([record_id])
+                one = alone.get(record_id.unique)
             if one is None:
                 continue
             record = self._open(one, stored, sealed.pop(record_id.unique, None))
             yield self._handed_out(record, one)
+
+    def _is_over(self, one: _Decided) -> bool:
+        return self.region.clock.now() >= one.permitted.permit.until
 
     def _committed(
         self, ids: Sequence[RecordId]
@@ -239,13 +247,14 @@ class Trainer:
         )
         held = training.held_among(connection, [x.row for x in found.values()])
         known = authority(self.region, connection, reading.actor, tenant)
+        now = self.region.clock.now()  # one moment for all: later ones are decided again
         decided, skipped = dict[bytes, _Decided](), Counter[str]()
         for record_id in ids:
             one = found.get((tenant, record_id.unique))
             if one is None:
                 skipped[AccessReason.ERASED.value] += 1
                 continue
-            access = self._access(one, ground, known, held=record_id.unique in held)
+            access = self._access(one, ground, known, now, held=record_id.unique in held)
             if access.reason in OF_ONE_RECORD:
                 skipped[access.reason.value] += 1
                 continue
@@ -255,7 +264,7 @@ class Trainer:
         return decided, skipped
 
     def _access(
-        self, found: Found, ground: Ground, known: Authority | None, *, held: bool
+        self, found: Found, ground: Ground, known: Authority | None, now: datetime, *, held: bool
     ) -> Access:
         record = replace(openable(self.region, found.row, fenced=found.fenced), held=held)
         return may_open(
@@ -263,7 +272,7 @@ class Trainer:
             record,
             self.reading.actor,
             Purpose.TRAIN,
-            now=self.region.clock.now(),
+            now=now,
             authority=known,
             ground=ground,
         )

@@ -10,6 +10,7 @@ from storage.settings import Settings
 from storage.testing import Server
 from storage.testing.snapshot import Snapshot, snapshot
 from tests.support.topologies import small_topology
+from tests.support.topology_files import CLASSES
 
 HOME = "eu-central-1"
 
@@ -36,6 +37,9 @@ def make_ground(server: Server, folder: Path) -> Ground:
         data = Path(regions.__file__).parent / "data"
         copytree(data, topology)
         small_topology(data, topology, changes=False, alone=True)
+        classes = topology / CLASSES
+        named = classes.read_text().replace('purposes = ["serve"', 'purposes = ["train", "serve"')
+        classes.write_text(named)
     full = server.make()
     settings = full.model_copy(update={"regions": {HOME: full.regions[HOME]}, "topology": topology})
     return Ground(server, full, settings, snapshot(settings, HOME, load_topology(topology)))

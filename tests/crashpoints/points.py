@@ -13,6 +13,7 @@ from tests.crashpoints import (  # noqa: F401 - more operations
     objections,
     processor_copies,
     screening,
+    training,
 )
 from tests.crashpoints.effects import Crash, How, Moment, Tape
 from tests.crashpoints.ground import HOME, Ground
@@ -109,6 +110,9 @@ def recover(stage: Stage) -> None:
     _ask_again(stage, fresh)
     _end_holds(stage, fresh)
     _end_objections(fresh)
+    if stage.trains:
+        _work(stage, fresh)
+        training.confirm_runs(fresh)
     for hours in (1, 5, 1):
         _work(stage, fresh, hours=hours)
     checks.at_rest(stage, fresh)

@@ -231,6 +231,7 @@ class Stage(Cluster):
         self.holdings: list[Holding] = []
         self.processors: dict[str, FakeProcessor] = {}
         self.promises: list[Callable[[], None]] = []  # what must hold from now on
+        self.trains = False  # a run was, or may have been, handed something
         self.screens = False  # it has a machine that screens
         self.flagged: dict[RecordId, tuple[Flag, ...]] = {}  # as a screening returned it
         self.restored = False  # its catalog was restored and not recovered

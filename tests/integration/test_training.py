@@ -264,6 +264,22 @@ class TestWhileItRuns:
             assert [one.record.body for one in records] == [b"fourth"]
         assert read.skipped == {"erased": 1, "held": 1}
 
+    def test_what_was_not_noted_is_not_handed_out(self, training: Domicile) -> None:
+        """Though it was consented to in the meantime: a later read has it. Each counts once."""
+        tenant = training.tenant(traits=frozenset({Trait.CONSENT_PER_SUBJECT}))
+        for subject in ("ann", "ben", "ann"):
+            tenant.put(PROMPT, subject.encode(), subject=subject)
+        consent(training, subject="ann")
+        with train(training) as read:
+            records = iter(read)
+            next(records)
+            consent(training, subject="ben")
+            training.pass_time(seconds=2)
+            assert [one.record.body for one in records] == [b"ann"]
+        assert read.skipped == {"not_opted_in": 1}
+        with home(training).catalog.begin() as connection:
+            assert len(contents.rows(connection, t.training_use)) == 2
+
     def test_a_machine_that_is_suspended_stops(
         self, training: Domicile, tenant: BoundTenant
     ) -> None:
@@ -396,6 +412,8 @@ class TestExclusions:
         for _ in range(3):
             work(training, hours=24 * 4)
         assert training.store.erasure(erasure.id).state is not ErasureState.COMPLETE
+        (waits,) = training.store.erasure(erasure.id).outstanding
+        assert (waits.backend, waits.replicas) == ("training run run-1", 1)
         early = training.clock.now() - timedelta(days=30)
         runs = training.store.training_runs
         runs.confirm("run-1", listed=early, document="d" * 64, by="ben")

@@ -27,6 +27,7 @@ from tests.mutants.bugs import (
     storages,
     sweeps,
     tlog,
+    training,
     upgrades,
     witnesses,
     writes,
@@ -63,6 +64,7 @@ BUGS: tuple[Bug, ...] = (
     *storages.BUGS,
     *sweeps.BUGS,
     *tlog.BUGS,
+    *training.BUGS,
     *upgrades.BUGS,
     *witnesses.BUGS,
 )

@@ -27,8 +27,8 @@ BUGS = (
     bug(
         "a receipt before the last replica",
         "catalog/erasure_waits.py",
-        "and_(~noted, ~at_processors, *(",
-        "and_(~at_processors, *(",
+        "and_(~noted, ~at_processors, ~training.is_waited_for(), *(",
+        "and_(~at_processors, ~training.is_waited_for(), *(",
         WORKERS,
         LATE,
         LIFE,
@@ -36,8 +36,8 @@ BUGS = (
     bug(
         "a receipt before a processor's confirmation",
         "catalog/erasure_waits.py",
-        "and_(~noted, ~at_processors, *(",
-        "and_(~noted, *(",
+        "and_(~noted, ~at_processors, ~training.is_waited_for(), *(",
+        "and_(~noted, ~training.is_waited_for(), *(",
         COPIES_ERASED,
     ),
     bug(

@@ -15,7 +15,7 @@ BUGS = (
         "an event needs no ledger",
         "ledger/journal.py",
         "        if len(sent.good) < region.region.required:\n"
-        "            raise LedgerUnwritten(sent.causes, _undone(event))\n",
+        "            raise LedgerUnwritten(sent.causes, _UNDONE[type(event)])\n",
         "",
         LEDGER,
     ),
