@@ -19,7 +19,7 @@ unexport PYTHONDONTWRITEBYTECODE
 .DELETE_ON_ERROR:
 .SUFFIXES:
 .PHONY: help demo test test-servers check deep lint format check-migrations crashpoints wheel \
-  check-wheel bench bench-publish bench-dedicated bench-keyservice bench-people bench-screening \
+  check-wheel bench bench-publish bench-dedicated bench-keyservice bench-people bench-screening bench-training \
   simulate mutants mutation fuzz \
   lateness docs changelog lock venv clean
 
@@ -98,6 +98,9 @@ bench-publish: venv ## Measure how long the log takes; ARGS="--directory DIR": o
 
 bench-dedicated: venv ## Measure many dedicated tenants; ARGS="--directory DIR": on a real disk
 	$(BIN)/python benchmarks/dedicated.py $(ARGS)
+
+bench-training: venv ## Measure training beside reads; ARGS="--directory DIR": on a real disk
+	$(BIN)/python benchmarks/training.py $(ARGS)
 
 bench-screening: venv ## Measure screening beside reads; ARGS="--directory DIR": on a real disk
 	$(BIN)/python benchmarks/screening.py $(ARGS)

@@ -178,7 +178,7 @@ class ConsentRefused(Refused):
 class ModelRefused(Refused):
     """The model is not the tenant's own."""
 
-    usual_advice = f"See {DOCUMENTATION}howto/fine-tune/"
+    usual_advice = f"See {DOCUMENTATION}howto/train-on-consented-data/"
 
 
 class HoldRefused(Refused):

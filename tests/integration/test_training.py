@@ -267,8 +267,9 @@ class TestWhileItRuns:
     def test_what_was_not_noted_is_not_handed_out(self, training: Domicile) -> None:
         """Though it was consented to in the meantime: a later read has it. Each counts once."""
         tenant = training.tenant(traits=frozenset({Trait.CONSENT_PER_SUBJECT}))
-        for subject in ("ann", "ben", "ann"):
+        for subject in ("ann", "ann", "ben"):
             tenant.put(PROMPT, subject.encode(), subject=subject)
+            training.pass_time(seconds=1)
         consent(training, subject="ann")
         with train(training) as read:
             records = iter(read)
