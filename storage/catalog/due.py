@@ -28,6 +28,7 @@ from storage.catalog import (
 )
 from storage.catalog.counting import count_up_to
 from storage.catalog.kinds import ObjectKind
+from storage.tlog.checkpoints import Trust
 
 COUNTED = 10_000
 """Rows of one query are counted up to this; it means that many or more."""
@@ -41,6 +42,7 @@ class Cutoffs:
     earlier and that no row uses is purged. ``entries``, ``erasures``, ``holds`` and ``log``: what
     is older is deleted. ``days``: those that must have a partition. ``leaving``: backends that are
     to be emptied. ``ending``: processors whose agreement ends, so that all their copies are due.
+    ``trust``: whose checkpoints of the log count.
     """
 
     now: datetime
@@ -54,6 +56,7 @@ class Cutoffs:
     backends: Sequence[str]
     leaving: Sequence[str]
     ending: Sequence[str]
+    trust: Trust
 
 
 def count_due(connection: Connection, at: Cutoffs) -> dict[str, int]:
@@ -68,6 +71,7 @@ def count_due(connection: Connection, at: Cutoffs) -> dict[str, int]:
 
 
 def _queries(connection: Connection, at: Cutoffs) -> dict[str, list[Select[*tuple[Any, ...]]]]:
+    published = checkpoints.published_size(connection, at.trust)
     keys = [reaping.unused_keys(kind, at.unused) for kind in ObjectKind if kind.precedes_rows]
     return {
         "reap": [reaping.stale(at.stale), *keys],
@@ -83,7 +87,7 @@ def _queries(connection: Connection, at: Cutoffs) -> dict[str, list[Select[*tupl
         "request_deletion": [copies.due(at.now, at.ending)],
         "sweep": [sweeps.wanted(at.now), sweeps.due(at.now)],
         "complete": [erasure_status.to_complete()],
-        "seal": [log.waiting(), checkpoints.unpublished()],
+        "seal": [log.waiting(), checkpoints.unpublished(published)],
         "prune": [
             fences.old(at.stale),
             purges.old_objects(at.now),

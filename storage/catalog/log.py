@@ -10,7 +10,17 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import Connection, Row, Select, func, select, tuple_
+from sqlalchemy import (
+    BigInteger,
+    Connection,
+    Integer,
+    Row,
+    Select,
+    func,
+    literal,
+    select,
+    tuple_,
+)
 from sqlalchemy.dialects.postgresql import insert
 
 from storage.catalog import tables as t
@@ -99,17 +109,19 @@ def page(
     return [_line(row) for row in connection.execute(query)]
 
 
-def number(connection: Connection, most: int) -> None:
+def number(connection: Connection, most: int, signed: int) -> None:
     """Fix the next batch: give lines that have none their numbers.
 
-    None gets one while an earlier batch is in no checkpoint, or the catalog is being recovered.
+    None gets one while an earlier batch is in no checkpoint (``signed``: the size of the newest),
+    or the catalog is being recovered.
     """
-    connection.execute(select(func.number_log_lines(most)))
+    size = literal(signed, BigInteger)
+    connection.execute(select(func.number_log_lines(literal(most, Integer), size)))
 
 
-def numbered(connection: Connection, start: int) -> list[LogLine]:
-    """Return the lines from a number on, in their order."""
-    query = select(t.log_line).where(c.number >= start).order_by(c.number)
+def numbered(connection: Connection, start: int, limit: int | None = None) -> list[LogLine]:
+    """Return the lines from a number on, in their order, at most ``limit``."""
+    query = select(t.log_line).where(c.number >= start).order_by(c.number).limit(limit)
     return [_line(row) for row in connection.execute(query)]
 
 

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import Connection
 
 from storage.catalog import (
+    checkpoints,
     copies,
     days,
     departures,
@@ -61,6 +62,7 @@ def region_status(region: OpenRegion) -> RegionStatus:
             blocked=min(fit) < region.region.required,
             objections_moving=objections.count_moving(connection, status.COUNTED),
             objections_overdue=objections.count_overdue(connection, _late(region), status.COUNTED),
+            forged_checkpoints=checkpoints.count_forged(connection, region.log_trust),
             ended_agreements=tenants.count_ended(connection, now.date(), status.COUNTED),
         )
 

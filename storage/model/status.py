@@ -78,6 +78,8 @@ class RegionStatus:
     anything new, so writes, erasures, holds and expiry stop.
     ``ended_agreements``: tenants whose agreements have all ended, up to 1,000,000; their data stays
     until it expires or is erased.
+    ``forged_checkpoints``: rows among the newest 100 of the log that the region did not sign; they
+    do not count.
     ``objections_moving``: objections in force of which something is left at the company, and
     ``objections_overdue``: those of them whose day has come, up to 1,000,000.
     """
@@ -106,6 +108,7 @@ class RegionStatus:
     blocked: bool = False
     objections_moving: int = 0
     objections_overdue: int = 0
+    forged_checkpoints: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,6 +33,7 @@ def cutoffs(region: OpenRegion) -> Cutoffs:
             for company in topology.sub_processors.values()
             if company.connector is not None and agreement_ending(company, now)
         ],
+        trust=region.log_trust,
     )
 
 

@@ -30,7 +30,7 @@ class Sealer:
         """Put a batch of lines into a checkpoint. When none waits, have the newest one cosigned."""
         region, sealed = self._region, None
         with region.catalog.begin() as connection:
-            waiting = checkpoints.has_work(connection)
+            waiting = checkpoints.has_work(connection, region.log_trust)
         if waiting and region.clock.now() >= self._again:
             sealed = self._attempt(log)
         if sealed is not None:
@@ -57,7 +57,7 @@ class Sealer:
 def _cosign(region: OpenRegion, log: FilteringBoundLogger) -> None:
     """Ask every witness that has not cosigned the newest checkpoint."""
     with region.catalog.begin() as connection:
-        root = checkpoints.published(connection)
+        root = checkpoints.published(connection, region.log_trust)
     wanted = missing(region, root, required=False) if root is not None else []
     failed = cosign(region, root, wanted) if root is not None and wanted else {}
     for name, error in failed.items():
@@ -68,7 +68,7 @@ def prune_log(region: OpenRegion, log: FilteringBoundLogger) -> int:
     """Forget a batch of texts, and mark objects of the log for purge that nobody needs."""
     at = cutoffs(region)
     with region.catalog.begin() as connection:
-        pruned = prune(connection, at.log, at.now)
+        pruned = prune(connection, region.log_trust, at.log, at.now)
     if pruned:
         log.debug("log_pruned", region=region.name, count=pruned)
     return int(pruned == _BATCH)

@@ -76,6 +76,7 @@ def show(region: RegionStatus) -> None:
             *_unread(region),
             *_blocked(region),
             *_unconfirmed(region),
+            *_forged(region),
             *(("posture", _posture(found)) for found in region.postures),
             *_orphans(region),
             *(("leaving", _leaving(found)) for found in region.leaving),
@@ -187,6 +188,17 @@ def _unconfirmed(region: RegionStatus) -> list[tuple[str, Text]]:
         return []
     holds = plural(region.overdue_confirmations, "legal hold")
     text = f"{holds} without a second person for 72 hours or more. See: domicile hold list"
+    return [("URGENT", bad(text))]
+
+
+def _forged(region: RegionStatus) -> list[tuple[str, Text]]:
+    if not region.forged_checkpoints:
+        return []
+    text = (
+        f"{plural(region.forged_checkpoints, 'row')} of log_checkpoint that no key of the log has "
+        "SIGNED. They do not count, and the log goes on. Find out which login added them, or "
+        "whether the key file lacks a former signing key"
+    )
     return [("URGENT", bad(text))]
 
 

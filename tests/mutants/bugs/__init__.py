@@ -26,6 +26,7 @@ from tests.mutants.bugs import (
     storages,
     sweeps,
     tlog,
+    transparency,
     upgrades,
     witnesses,
     writes,
@@ -61,6 +62,7 @@ BUGS: tuple[Bug, ...] = (
     *storages.BUGS,
     *sweeps.BUGS,
     *tlog.BUGS,
+    *transparency.BUGS,
     *upgrades.BUGS,
     *witnesses.BUGS,
 )

@@ -1,0 +1,73 @@
+"""Bugs of a region's log: what is in the catalog is believed, or an event leaves no line."""
+
+from tests.mutants.bugs.bug import Bug, bug
+
+FORGED = "tests/integration/test_log_forged.py"
+GRANTS = "tests/integration/test_grants_sql.py"
+LINES = "migrations/versions/0024_lines.sql"
+
+BUGS: tuple[Bug, ...] = (
+    bug(
+        "any checkpoint in the catalog counts",
+        "catalog/checkpoints.py",
+        "            if is_signed(root, trust):\n",
+        "            if True:\n",
+        FORGED,
+    ),
+    bug(
+        "a signed note counts for a row of another size",
+        "catalog/checkpoints.py",
+        "    return alone and (tree.size, tree.root) == (root.size, root.root)\n",
+        "    return alone\n",
+        FORGED,
+    ),
+    bug(
+        "a note with a line of somebody else counts",
+        "catalog/checkpoints.py",
+        "    return alone and (tree.size",
+        "    return (tree.size",
+        FORGED,
+    ),
+    bug(
+        "what does not follow is signed",
+        "transparency/sequencer.py",
+        "    if [line.number for line in lines] != list(range(size, size + len(lines))):\n",
+        "    if False:\n",
+        FORGED,
+    ),
+    Bug(
+        "numbers begin where a login says",
+        LINES,
+        "  UPDATE ours.log_line l SET number = following + waiting",
+        "  UPDATE ours.log_line l SET number = signed + waiting",
+        (FORGED,),
+    ),
+    bug(
+        "a forged row is not shown",
+        "client/status.py",
+        "checkpoints.count_forged(connection, region.log_trust)",
+        "0",
+        FORGED,
+    ),
+    Bug(
+        "a grant is revoked without a line",
+        LINES,
+        "    PERFORM ours.note_grant('grant_revoked', which, at);\n",
+        "    NULL;\n",
+        (GRANTS,),
+    ),
+    Bug(
+        "a line names any number of approvals",
+        LINES,
+        " ORDER BY number LIMIT 20",
+        " ORDER BY number",
+        (GRANTS,),
+    ),
+    Bug(
+        "the salt of a line is not in its commitment",
+        LINES,
+        "'\\x00'::bytea || salted",
+        "'\\x00'::bytea",
+        (GRANTS,),
+    ),
+)
