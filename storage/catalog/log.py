@@ -66,6 +66,11 @@ def note_keys(
         append(connection, LineKind.KEY_ROTATION, facts, now, entropy)
 
 
+def note_root_key(connection: Connection, version: int) -> None:
+    """Add a line about a version of the root key, as a key service, which adds no other line."""
+    connection.execute(select(func.note_root_key(literal(version, Integer))))
+
+
 def line_of(event: UUID, kind: LineKind, at: datetime) -> UUID:
     """Return the id of the line about an event that is replayed after a restore."""
     digest = hashlib.sha256(b"domicile log line of an event\0" + kind.encode() + event.bytes)

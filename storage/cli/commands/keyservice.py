@@ -7,6 +7,7 @@ from pathlib import Path
 from types import FrameType
 
 from regions.model import Region
+from storage.catalog.log import note_root_key
 from storage.cli.options import AsJson
 from storage.cli.output import print_json, print_note, print_text
 from storage.clock import CatalogClock, steady
@@ -74,9 +75,25 @@ def serve(as_json: AsJson = False) -> None:
 
 
 def rotate(as_json: AsJson = False) -> None:
-    """Add a version of the root key to the key file of the key service. Older versions stay."""
+    """Add a version of the root key to the key file of the key service. Older versions stay.
+
+    The region's log gets a line about it first, so the catalog has to respond.
+    """
     _, given, region = _given()
-    version = root.rotate(_key_file(given), os.urandom, region=region.name, section="root")
+    file = _key_file(given)
+    catalog = make_catalog(region, given.catalog_url.get_secret_value(), _CONNECTIONS)
+
+    def announce(version: int) -> None:
+        with catalog.begin() as connection:
+            note_root_key(connection, version)
+
+    try:
+        catalog.check()
+        version = root.rotate(
+            file, os.urandom, region=region.name, section="root", announce=announce
+        )
+    finally:
+        catalog.close()
     if as_json:
         print_json({"region": region.name, "section": "root", "version": version})
         return

@@ -3,6 +3,8 @@
 from tests.mutants.bugs.bug import Bug, bug
 
 FORGED = "tests/integration/test_log_forged.py"
+KEYS = "tests/integration/test_signing_keys.py"
+ROOTS = "tests/unit/test_root_keys.py"
 GRANTS = "tests/integration/test_grants_sql.py"
 LINES = "migrations/versions/0024_lines.sql"
 
@@ -69,5 +71,32 @@ BUGS: tuple[Bug, ...] = (
         "'\\x00'::bytea || salted",
         "'\\x00'::bytea",
         (GRANTS,),
+    ),
+    bug(
+        "a root key has no line",
+        "cli/commands/key.py",
+        'region=region, section="root", announce=announce',
+        'region=region, section="root"',
+        KEYS,
+    ),
+    bug(
+        "a key service rotates without a line",
+        "cli/commands/keyservice.py",
+        'section="root", announce=announce',
+        'section="root"',
+        KEYS,
+    ),
+    bug(
+        "a root key is there before its line",
+        "crypto/root.py",
+        "        if announce is not None:\n            announce(version)\n"
+        "        keys[section][version] = _random(entropy, _SIZE)\n"
+        "        _write_beside(path, _format(region, keys), owner=path.stat()).replace(path)\n"
+        "        os.fsync(directory)\n",
+        "        keys[section][version] = _random(entropy, _SIZE)\n"
+        "        _write_beside(path, _format(region, keys), owner=path.stat()).replace(path)\n"
+        "        os.fsync(directory)\n"
+        "        if announce is not None:\n            announce(version)\n",
+        ROOTS,
     ),
 )
