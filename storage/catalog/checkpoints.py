@@ -140,17 +140,30 @@ def _signed(
         page = query.where(place < tuple_(*(literal(x, column.type) for x, column in last)))
 
 
-def unpublished(size: int) -> Select[UUID]:
-    """SQL: lines that have a number, and are not in the published checkpoint of that size."""
-    line = t.log_line.c
-    return select(line.id).where(line.number >= size)
+def to_seal(connection: Connection, trust: Trust, before: datetime) -> list[Select[UUID]]:
+    """SQL: lines that a worker seals now: of batches that were begun, and what waits for one.
+
+    While the newest checkpoint was not signed ``before`` then, what waits goes on waiting, unless
+    it fills a batch. Who must not act before a line is public does not ask this.
+    """
+    line, queries = t.log_line.c, list[Select[UUID]]()
+    queries.append(select(line.id).where(line.number >= published_size(connection, trust)))
+    last = newest(connection, trust)
+    if last is None or _signed_by(connection, last, before) or log.fills_batch(connection):
+        queries.append(log.waiting())
+    return queries
 
 
-def has_work(connection: Connection, trust: Trust) -> bool:
-    """Return whether there are lines that are in no published checkpoint."""
-    numbered = unpublished(published_size(connection, trust))
+def _signed_by(connection: Connection, root: SignedRoot, moment: datetime) -> bool:
+    same = c.size == root.size, c.root == root.root, c.note == root.note
+    return bool(connection.scalar(select(exists().where(*same, c.at <= moment))))
+
+
+def has_work(connection: Connection, trust: Trust, before: datetime) -> bool:
+    """Return whether there are lines that a worker seals now: see ``to_seal``."""
     return any(
-        connection.scalar(select(query.limit(1).exists())) for query in (log.waiting(), numbered)
+        connection.scalar(select(query.limit(1).exists()))
+        for query in to_seal(connection, trust, before)
     )
 
 

@@ -42,7 +42,8 @@ class Cutoffs:
     earlier and that no row uses is purged. ``entries``, ``erasures``, ``holds`` and ``log``: what
     is older is deleted. ``days``: those that must have a partition. ``leaving``: backends that are
     to be emptied. ``ending``: processors whose agreement ends, so that all their copies are due.
-    ``trust``: whose checkpoints of the log count.
+    ``trust``: whose checkpoints of the log count. ``seal``: if the newest was signed after that,
+    what nobody waits for goes on waiting.
     """
 
     now: datetime
@@ -57,6 +58,7 @@ class Cutoffs:
     leaving: Sequence[str]
     ending: Sequence[str]
     trust: Trust
+    seal: datetime
 
 
 def count_due(connection: Connection, at: Cutoffs) -> dict[str, int]:
@@ -71,7 +73,6 @@ def count_due(connection: Connection, at: Cutoffs) -> dict[str, int]:
 
 
 def _queries(connection: Connection, at: Cutoffs) -> dict[str, list[Select[*tuple[Any, ...]]]]:
-    published = checkpoints.published_size(connection, at.trust)
     keys = [reaping.unused_keys(kind, at.unused) for kind in ObjectKind if kind.precedes_rows]
     return {
         "reap": [reaping.stale(at.stale), *keys],
@@ -87,7 +88,7 @@ def _queries(connection: Connection, at: Cutoffs) -> dict[str, list[Select[*tupl
         "request_deletion": [copies.due(at.now, at.ending)],
         "sweep": [sweeps.wanted(at.now), sweeps.due(at.now)],
         "complete": [erasure_status.to_complete()],
-        "seal": [log.waiting(), checkpoints.unpublished(published)],
+        "seal": checkpoints.to_seal(connection, at.trust, at.seal),
         "prune": [
             fences.old(at.stale),
             purges.old_objects(at.now),

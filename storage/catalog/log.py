@@ -30,6 +30,9 @@ from storage.tlog.commitments import SALT, commit
 
 c = t.log_line.c
 
+BATCH = 1000
+"""How many lines a batch has at most."""
+
 Facts = Mapping[str, str | int | list[str] | None]
 """What a line says: opaque ids, digests, dates and codes. No content, no name and no free text."""
 
@@ -133,6 +136,11 @@ def numbered(connection: Connection, start: int, limit: int | None = None) -> li
 def waiting() -> Select[UUID]:
     """SQL: lines that have no number yet."""
     return select(c.id).where(c.number.is_(None))
+
+
+def fills_batch(connection: Connection) -> bool:
+    """Return whether so many lines wait that a batch would be full."""
+    return bool(connection.scalar(select(waiting().offset(BATCH - 1).limit(1).exists())))
 
 
 def any_waiting(connection: Connection) -> bool:

@@ -79,6 +79,7 @@ from storage.policy.hosts import Reassigned, hosts, reassigned
 from storage.policy.lateness import (
     LEASE,
     REPLICATION_LEASE,
+    SEAL_PAUSE,
     WAITING,
     Lateness,
     Pace,
@@ -159,6 +160,7 @@ __all__ = [
     "POSTURE_AGE",
     "POSTURE_SKEW",
     "REPLICATION_LEASE",
+    "SEAL_PAUSE",
     "WAITING",
     "Absence",
     "AbsenceReason",

@@ -21,6 +21,10 @@ _FIXED = "fixed"
 _MONTH = timedelta(days=30)  # GDPR, article 12(3), allows an erasure one month
 
 
+SEAL_PAUSE = timedelta(minutes=10)
+"""From one checkpoint of the log to the next, if nobody waits for it and no batch is full."""
+
+
 def retry_after(attempts: int) -> timedelta:
     """Return how long to wait after so many failed tries: longer each time, up to an hour."""
     grown: timedelta = FIRST_RETRY * 2 ** min(attempts, 10)

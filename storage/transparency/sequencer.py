@@ -37,9 +37,6 @@ from storage.tlog.tree import Edge, append, read_edge
 from storage.transparency.packing import pack
 from storage.transparency.reading import reader
 
-BATCH = 1000
-"""How many lines a batch has at most."""
-
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -122,8 +119,8 @@ class Sequencer:
                 return None
             return _Signed(before, (), self._announce_note(connection, before, send_to))
         self._note_key(connection, before, now)
-        log.number(connection, BATCH, size)
-        lines = log.numbered(connection, size, BATCH)
+        log.number(connection, log.BATCH, size)
+        lines = log.numbered(connection, size, log.BATCH)
         if not lines:
             checkpoints.end_lease(connection, self._holder)
             return None

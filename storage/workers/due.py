@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 from storage.catalog.due import Cutoffs, count_due
-from storage.policy import agreement_ending, horizon_wanted, ledger_from
+from storage.policy import SEAL_PAUSE, agreement_ending, horizon_wanted, ledger_from
 from storage.region import OpenRegion
 from storage.workers.vacate import leaving
 
@@ -34,6 +34,7 @@ def cutoffs(region: OpenRegion) -> Cutoffs:
             if company.connector is not None and agreement_ending(company, now)
         ],
         trust=region.log_trust,
+        seal=now - SEAL_PAUSE,
     )
 
 

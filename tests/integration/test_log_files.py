@@ -7,12 +7,13 @@ from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from uuid import UUID
 
 import pytest
 from sqlalchemy import Engine, event, func, select
 
 from regions.witnesses import WitnessSpec
-from storage.catalog import checkpoints
+from storage.catalog import checkpoints, log
 from storage.catalog import tables as t
 from storage.cli.log_folder import LogFolder
 from storage.crypto.log import verifier
@@ -30,11 +31,12 @@ from storage.tlog.verifiers import Verifier
 from storage.transparency.files import published
 from storage.transparency.publish import Publisher
 from storage.witnesses.http import HttpWitness
+from storage.workers.due import due
 from storage.workers.log import Sealer
 from tests.support.actions import work
 from tests.support.cli_harness import CommandLine
 from tests.support.inspect.stored import HOME, home
-from tests.support.transparency import export, note_lines, publisher, verified
+from tests.support.transparency import export, note_lines, numbers_of, publisher, verified
 from tests.support.witnesses.server import Witness, serving
 
 
@@ -268,6 +270,54 @@ def test_what_customers_do_never_touches_the_log(domicile: Domicile) -> None:
         assert t.get(kept, purpose=Purpose.SERVE).body == b"mine"
     assert statements
     assert not [text for text in statements if "log_" in text or "checkpoint" in text]
+
+
+def objects_of_log(region: OpenRegion) -> int:
+    """Return how many objects the log has ever written."""
+    kinds = ("log_tiles", "log_lines", "checkpoint")
+    with region.catalog.begin() as connection:
+        query = select(func.count()).select_from(t.object_).where(t.object_.c.kind.in_(kinds))
+        return connection.scalar(query) or 0
+
+
+def test_a_worker_seals_no_batch_for_each_line_that_nobody_waits_for(domicile: Domicile) -> None:
+    """Three objects in ten minutes, however many lines come. None waits for longer."""
+    region, sealer, logger = home(domicile), Sealer(home(domicile)), make_logger()
+    work(domicile)
+    began, made = objects_of_log(region), list[UUID]()
+    for _ in range(60):
+        made += note_lines(region)
+        sealer.seal(logger)
+        assert None not in numbers_of(region, made[:-11])
+        domicile.pass_time(minutes=1)
+
+    assert objects_of_log(region) - began <= 3 * 6
+    assert due(region)["seal"] == 0 or sealer.seal(logger) == 1
+
+
+def test_who_waits_for_a_line_does_not_wait_for_the_pause(domicile: Domicile) -> None:
+    """Nor does a batch that is full, or that another process has begun."""
+    region, sealer, logger = home(domicile), Sealer(home(domicile)), make_logger()
+    work(domicile)
+    waiting = note_lines(region, 3)
+    assert sealer.seal(logger) == 0
+    assert due(region)["seal"] == 0
+    publisher(domicile).publish(*note_lines(region))
+    assert None not in numbers_of(region, waiting)
+
+    note_lines(region, log.BATCH - 1)
+    assert sealer.seal(logger) == 0
+    note_lines(region, 2)
+    assert (sealer.seal(logger), sealer.seal(logger)) == (1, 0)
+
+    for name in ("eu-a", "eu-b"):
+        domicile.backends[name].full = True
+    with pytest.raises(Unavailable):
+        publisher(domicile).publish(*note_lines(region))
+    for name in ("eu-a", "eu-b"):
+        domicile.backends[name].full = False
+    assert due(region)["seal"] > 0
+    assert sealer.seal(logger) == 1
 
 
 def test_an_outage_leaves_few_rows_behind(domicile: Domicile) -> None:

@@ -5,6 +5,7 @@ from tests.mutants.bugs.bug import Bug, bug
 FORGED = "tests/integration/test_log_forged.py"
 KEYS = "tests/integration/test_signing_keys.py"
 ROOTS = "tests/unit/test_root_keys.py"
+FILES = "tests/integration/test_log_files.py"
 GRANTS = "tests/integration/test_grants_sql.py"
 LINES = "migrations/versions/0024_lines.sql"
 
@@ -98,5 +99,26 @@ BUGS: tuple[Bug, ...] = (
         "        os.fsync(directory)\n"
         "        if announce is not None:\n            announce(version)\n",
         ROOTS,
+    ),
+    bug(
+        "each round seals a batch",
+        "catalog/checkpoints.py",
+        "    if last is None or _signed_by",
+        "    if True or _signed_by",
+        FILES,
+    ),
+    bug(
+        "a full batch waits",
+        "catalog/checkpoints.py",
+        " or log.fills_batch(connection):",
+        ":",
+        FILES,
+    ),
+    bug(
+        "a batch that was begun waits",
+        "catalog/checkpoints.py",
+        "line.number >= published_size(connection, trust)",
+        "line.number < 0",
+        FILES,
     ),
 )
