@@ -1,6 +1,6 @@
 """Rows that are deleted: what an erasure covers, and what a released hold no longer keeps."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from uuid import UUID
@@ -26,6 +26,9 @@ from storage.catalog.records import Columns, fenced
 from storage.model import ScopeKind
 from storage.policy import may_destroy
 
+PAGE = 1000
+"""Rows that are asked about at once."""
+
 
 def in_erasure(
     table: Table, tenant: str, scope: ScopeKind, match_values: Sequence[bytes], cutoff: datetime
@@ -48,16 +51,60 @@ def delete_scope(
 ) -> list[tuple[UUID, UUID]]:
     """Delete a batch of rows that an erasure covers and no hold; return object and key of each.
 
-    A row that a compaction relocates at the same time is waited for, and deleted afterwards. The
+    Which of the rows are held is asked page by page, because a hold may keep any number of them. A
+    row that a compaction relocates at the same time is waited for, and deleted afterwards. The
     caller shares the lock of the holds.
     """
+    covered = in_erasure(table, tenant, scope, match_values, cutoff)
+    deleted: list[tuple[UUID, UUID]] = []
+    for page in pages(connection, table, covered):
+        some = and_(covered, in_page(table, page))
+        left = limit - len(deleted)
+        deleted += _delete_page(connection, table, tenant, some, now=now, limit=left)
+        if len(deleted) >= limit:
+            break
+    return deleted
+
+
+Page = Sequence[tuple[date | None, bytes]]
+"""Expiry day and unique part of some rows of a table."""
+
+
+def pages(connection: Connection, table: Table, where: ColumnElement[bool]) -> Iterator[Page]:
+    """Yield the names of the rows that meet a condition, some at a time, from one cursor.
+
+    Not by their order: no index gives the rows of a large group in one.
+    """
+    day = literal(None, Date) if table is t.file else table.c.expiry_day
+    query = select(day, table.c.uid).where(where)
+    with connection.execute(query, execution_options={"yield_per": PAGE}) as rows:
+        for page in rows.partitions():
+            yield [(row[0], row[1]) for row in page]
+
+
+def in_page(table: Table, page: Page) -> ColumnElement[bool]:
+    """SQL: whether a row is one of a page. Beside the condition of the page: see ``pages``."""
+    named = table.c.uid.in_([uid for _, uid in page])
+    if table is t.file:
+        return named
+    return and_(table.c.expiry_day.in_({day for day, _ in page}), named)
+
+
+def _delete_page(
+    connection: Connection,
+    table: Table,
+    tenant: str,
+    some: ColumnElement[bool],
+    *,
+    now: datetime,
+    limit: int,
+) -> list[tuple[UUID, UUID]]:
     c = table.c
     day = literal(None, Date) if table is t.file else c.expiry_day
-    covered = in_erasure(table, tenant, scope, match_values, cutoff)
     held = hold_predicate.held(table)
     found: dict[date | None, list[bytes]] = {}
     for row in connection.execute(
-        select(day, c.uid, held.label("held")).where(covered, ~held).limit(limit).with_for_update()
+        select(day, c.uid, held.label("held")).where(some, ~held).limit(limit).with_for_update()
     ):
         may_destroy(what="record", state="erased", held=row.held, now=now).demand()
         found.setdefault(row[0], []).append(row[1])
