@@ -52,7 +52,7 @@ CODES: dict[type[StrEnum], str] = {
     "form_not_available outside_residency sub_processor_not_yet sub_processor_ended objected",
     HoldReason: "allowed hold_released hold_not_confirmed foreign_authority_undecided "
     "foreign_authority_refused person_not_in_force confirmer_stands_for_it approver_requested_it "
-    "not_a_process",
+    "not_a_process not_recovering",
     NoticeReason: "too_soon has_begun",
     ObjectionReason: "allowed unknown_company steward too_few_left",
     PlacementReason: "allowed spare other_region outside_residency sub_processor_not_yet "
