@@ -7,6 +7,7 @@ from typing import Final
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
+from regions.model import Topology
 from storage.crypto.keyobject import is_hold_key, key_context
 from storage.crypto.record import new_key, unwrap_key, wrap_key
 from storage.errors import PurposeRefused
@@ -33,6 +34,7 @@ class LocalKeyService:
         approvers: Mapping[str, Ed25519PublicKey],
         *,
         region: str,
+        topology: Topology,
         clock: Clock,
         entropy: Entropy,
         uptime: Callable[[], timedelta] | None = None,
@@ -46,6 +48,7 @@ class LocalKeyService:
         self._register = register
         self._approvers = dict(approvers)
         self._region = region
+        self._topology = topology
         self._clock = clock
         self._entropy = entropy
         self._uptime = uptime
@@ -104,12 +107,15 @@ class LocalKeyService:
         facts = PermitFacts(
             found.grant,
             found.entry,
+            found.tenant,
             found.record,
             found.counted,
             {} if found.grant is None else self._signatures(found.grant),
             since,
         )
-        reasons = check_staff_permit(permit, facts, region=self._region, now=now)
+        reasons = check_staff_permit(
+            permit, facts, topology=self._topology, region=self._region, now=now
+        )
         if not reasons and not self._used.add(permit, now):
             reasons = (PermitReason.REPLAYED,)
         if reasons or found.record is None:

@@ -126,6 +126,7 @@ from storage.policy.staff_permits import (
     KeptRecord,
     PermitFacts,
     PermitReason,
+    TenantFacts,
     check_staff_permit,
 )
 from storage.policy.stages import (
@@ -216,6 +217,7 @@ __all__ = [
     "Step",
     "Summary",
     "TenantEnd",
+    "TenantFacts",
     "Term",
     "absent",
     "accept_id",

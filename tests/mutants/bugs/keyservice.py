@@ -7,6 +7,7 @@ FAULTS = "tests/faults/test_key_service_faults.py"
 FILES = "tests/integration/test_cli_keyservice.py"
 KMS = "tests/unit/test_kms.py"
 LOCAL = "tests/unit/test_local_key_service.py"
+PERMITS = "tests/unit/test_staff_permits.py"
 STORE = "tests/integration/test_key_service_store.py"
 TLS = "tests/faults/test_key_service_tls.py"
 
@@ -158,6 +159,50 @@ BUGS = (
         "catalog/kept.py",
         "hold_predicate.held(table, h.id == hold, h.confirmed.is_not(None))",
         "hold_predicate.held(table)",
+        STORE,
+    ),
+    bug(
+        "the key service ignores what a tenant asks for",
+        "policy/staff_permits.py",
+        "    reasons += _customer(grant, facts)\n",
+        "",
+        PERMITS,
+        STORE,
+    ),
+    bug(
+        "the key service takes a person from anywhere",
+        "policy/staff_permits.py",
+        "    residency = _jurisdictions(topology, facts.tenant)\n",
+        "    residency = frozenset({actor.location})\n",
+        PERMITS,
+        STORE,
+    ),
+    bug(
+        "the key service opens a class for any purpose",
+        "policy/staff_permits.py",
+        "for reason in (unfit, unnamed) if",
+        "for reason in (unfit,) if",
+        PERMITS,
+    ),
+    bug(
+        "the key service takes every record for flagged",
+        "catalog/kept.py",
+        "        flagged=bool(row.flagged),\n",
+        "        flagged=True,\n",
+        STORE,
+    ),
+    bug(
+        "the key service starts with the login of a service",
+        "catalog/logins.py",
+        "    if roles == [_KEYS]:\n",
+        "    if _KEYS in roles:\n",
+        STORE,
+    ),
+    bug(
+        "the key service asks for its roles at the start alone",
+        "keyservice/register.py",
+        "            if self._own_login:",
+        "            if False:",
         STORE,
     ),
     bug(
