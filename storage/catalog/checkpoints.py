@@ -12,9 +12,10 @@ from uuid import UUID
 from sqlalchemy import Connection, Select, and_, exists, func, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 
-from storage.catalog import log
+from storage.catalog import log, stages
 from storage.catalog import tables as t
 from storage.catalog.kinds import ObjectKind, ObjectState
+from storage.policy import Stage
 from storage.tlog.tiles import WIDTH, Level, Tile
 
 c, o, s, tile = t.log_checkpoint.c, t.object_.c, t.log_state.c, t.log_tile.c
@@ -100,6 +101,21 @@ def has_work(connection: Connection) -> bool:
         connection.scalar(select(query.limit(1).exists()))
         for query in (log.waiting(), unpublished())
     )
+
+
+def oldest_waiting(connection: Connection) -> datetime | None:
+    """Return when the oldest line was made that is in no published checkpoint.
+
+    None: there is none, or the region retires, and its log has ended.
+    """
+    if stages.latest(connection) in (Stage.RETIRING, Stage.RETIRED):
+        return None
+    line = t.log_line.c
+    oldest = (
+        connection.scalar(select(func.min(line.at)).where(line.id.in_(query)))
+        for query in (log.waiting(), unpublished())
+    )
+    return min((at for at in oldest if at is not None), default=None)
 
 
 def held(connection: Connection, lines: Collection[UUID]) -> frozenset[UUID]:

@@ -11,9 +11,9 @@ from regions.model import Topology
 from storage.crypto.keyobject import is_hold_key, key_context
 from storage.crypto.record import new_key, unwrap_key, wrap_key
 from storage.errors import PurposeRefused
-from storage.evidence.grants import signed_by
+from storage.evidence.grants import signatures
 from storage.keyservice.register import Register
-from storage.model import PERMIT_LASTS, Entropy, Grant, StaffPermit
+from storage.model import PERMIT_LASTS, Entropy, StaffPermit
 from storage.policy import KeptRecord, PermitFacts, PermitReason, check_staff_permit
 from storage.ports import Clock, RootKeys
 
@@ -60,6 +60,9 @@ class LocalKeyService:
     @property
     def current(self) -> int:
         return self._roots.current
+
+    def approvers(self) -> Mapping[str, bytes]:
+        return {actor: key.public_bytes_raw() for actor, key in self._approvers.items()}
 
     def wrap(self, key: bytes, context: bytes) -> bytes:
         return self._roots.wrap(key, context)
@@ -110,7 +113,7 @@ class LocalKeyService:
             found.tenant,
             found.record,
             found.counted,
-            {} if found.grant is None else self._signatures(found.grant),
+            {} if found.grant is None else signatures(found.grant, self._approvers),
             since,
         )
         reasons = check_staff_permit(
@@ -120,19 +123,11 @@ class LocalKeyService:
             reasons = (PermitReason.REPLAYED,)
         if reasons or found.record is None:
             raise PurposeRefused(
-                f"The key service refused the permit: {', '.join(reasons)}.",
+                "The key service refused the permit.",
                 reasons=reasons,
                 advice="See: domicile grant show. A permit is for one use, minutes long.",
             )
         return found.record
-
-    def _signatures(self, grant: Grant) -> dict[str, bool]:
-        """Return whether each pinned approver signed the grant."""
-        return {
-            one.actor: signed_by(grant, one.signature, self._approvers[one.actor])
-            for one in grant.approvals
-            if one.signature is not None and one.actor in self._approvers
-        }
 
 
 class _Used:

@@ -116,7 +116,7 @@ def check_staff_permit(
     if grant is None:
         return (*reasons, AccessReason.NO_GRANT)
     reasons += _grant(permit, grant, facts, region, moment)
-    reasons += _signatures(grant, facts.signatures)
+    reasons += check_signatures(grant, facts.signatures)
     reasons += _record(permit, grant, facts.record, moment.date())
     reasons += _customer(grant, facts)
     return tuple(reasons)
@@ -160,14 +160,17 @@ def _grant(
     return reasons
 
 
-def _signatures(grant: Grant, signatures: Mapping[str, bool]) -> list[Reason]:
-    """Ask for a second person whose pinned key signed the grant."""
+def check_signatures(grant: Grant, signatures: Mapping[str, bool]) -> tuple[PermitReason, ...]:
+    """Return why no second person with a pinned key signed the grant; nothing if one did.
+
+    ``signatures``: as in ``PermitFacts``. Nothing also if no second person approved it at all.
+    """
     others = _others(grant)
     if others and not others & signatures.keys():
-        return [PermitReason.APPROVER_NOT_PINNED]
+        return (PermitReason.APPROVER_NOT_PINNED,)
     if others and not any(signatures.get(actor, False) for actor in others):
-        return [PermitReason.SIGNATURE_INVALID]
-    return []
+        return (PermitReason.SIGNATURE_INVALID,)
+    return ()
 
 
 def _signers(grant: Grant) -> set[str]:

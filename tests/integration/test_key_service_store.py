@@ -115,6 +115,40 @@ class TestAsAService:
         assert down == {"keys": "ok", "key service": "fail"}
         assert up == {"keys": "ok", "key service": "ok"}
 
+    def test_doctor_says_if_nobody_can_approve(self, away: Apart, domicile: Domicile) -> None:
+        """A key service that pins nobody is right for services, and opens nothing for people."""
+
+        def found() -> tuple[str, str]:
+            topology = topology_of(domicile.settings)
+            (one,) = [f for f in regions(domicile.settings, topology) if f.check == "approvers"]
+            return one.state, one.advice
+
+        with away.serving():
+            pinned = found()
+        with away.serving(pinned={}):
+            state, advice = found()
+
+        assert pinned == ("ok", "")
+        assert state == "warn"
+        assert "domicile grant keygen" in advice
+
+    def test_doctor_says_that_the_log_cannot_go_on(self, away: Apart, domicile: Domicile) -> None:
+        """If a line is in no checkpoint after an hour."""
+
+        def found(hours: int) -> str:
+            past = text("UPDATE log_line SET at = now() - make_interval(hours => :hours)")
+            with catalog_of(domicile.settings) as connection:
+                connection.execute(past, {"hours": hours})
+            listed = regions(domicile.settings, topology_of(domicile.settings))
+            return next(f"{one.state} {one.advice}" for one in listed if one.check == "log")
+
+        with away.serving():
+            domicile.open()
+            domicile.tenant()  # its line waits
+            assert found(0) == "ok "
+            assert "Run a worker" in found(2)
+            domicile.stack.close()
+
     def test_is_refused_with_root_keys_of_its_own(self, domicile: Domicile) -> None:
         """Root keys on the machine of the service would make the key service an ornament."""
         own = domicile.settings.regions[HOME]

@@ -4,6 +4,7 @@ from enum import StrEnum
 
 import pytest
 
+from storage.cli.reason_texts import REASONS
 from storage.model import PlacementReason
 from storage.policy import (
     AbsenceReason,
@@ -79,3 +80,10 @@ CODES: dict[type[StrEnum], str] = {
 def test_every_code_keeps_its_value(codes: type[StrEnum]) -> None:
     """A new code is added to the list; an old one is never changed."""
     assert [str(code) for code in codes] == CODES[codes].split()
+
+
+def test_every_reason_of_a_refused_opening_has_a_text() -> None:
+    """A person at a terminal reads no code. Erased and Expired are errors of their own."""
+    codes = {*map(str, AccessReason), *map(str, PermitReason)} - {"erased", "expired"}
+
+    assert codes <= REASONS.keys()

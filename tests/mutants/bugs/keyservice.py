@@ -35,18 +35,16 @@ BUGS = (
     ),
     bug(
         "an approver counts whose key is not pinned",
-        "keyservice/local.py",
-        "signed_by(grant, one.signature, self._approvers[one.actor])",
+        "evidence/grants.py",
+        "signed_by(grant, one.signature, pinned[one.actor])",
         "True",
         LOCAL,
     ),
     bug(
         "a signature is checked against any pinned key",
-        "keyservice/local.py",
-        "            one.actor: signed_by(grant, one.signature, self._approvers[one.actor])\n",
-        "            one.actor: any(\n"
-        "                signed_by(grant, one.signature, key) for key in self._approvers.values()\n"
-        "            )\n",
+        "evidence/grants.py",
+        "one.actor: signed_by(grant, one.signature, pinned[one.actor])",
+        "one.actor: any(signed_by(grant, one.signature, key) for key in pinned.values())",
         LOCAL,
     ),
     bug(

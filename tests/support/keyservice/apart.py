@@ -53,13 +53,13 @@ class Apart:
         return url_for(own.catalog_url.get_secret_value(), LOGIN)
 
     @contextmanager
-    def serving(self) -> Iterator[None]:
-        """Let the key service answer, in a thread."""
+    def serving(self, pinned: dict[str, Ed25519PublicKey] | None = None) -> Iterator[None]:
+        """Let the key service answer, in a thread. ``pinned``: other approvers."""
         catalog = Catalog(HOME, self.url, connections=2)
         keys = LocalKeyService(
             LocalRootKeys.load(self.root_file, os.urandom, region=HOME, needs=OF_KEY_SERVICE),
             CatalogRegister(catalog, own_login=True),
-            self.approvers,
+            self.approvers if pinned is None else pinned,
             region=HOME,
             topology=topology_of(self.domicile.settings),
             clock=self.domicile.clock,
