@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import pytest
 from sqlalchemy import text
@@ -436,11 +436,14 @@ class TestTheRole:
             with opened(HOME, away.url) as connection:
                 after = kept.find(connection, "acme-eu", record, hold)
                 without = kept.find(connection, "acme-eu", record, None)
+                under_another = kept.find(connection, "acme-eu", record, uuid4())
             domicile.stack.close()
 
         assert [(one.held, one.covered) for one in before if one] == [(False, True), (False, False)]
         assert after is not None
         assert without is not None
+        assert under_another is not None
+        assert not under_another.covered
         assert (after.held, after.covered, without.covered) == (True, True, False)
         assert [one.flagged for one in (*before, after) if one] == [False, False, True]
         assert other is None

@@ -5,9 +5,11 @@ from tests.mutants.bugs.bug import bug
 CONTRACT = "tests/contract/test_key_services.py"
 FAULTS = "tests/faults/test_key_service_faults.py"
 FILES = "tests/integration/test_cli_keyservice.py"
+GRANTS = "tests/integration/test_cli_grants.py"
 KMS = "tests/unit/test_kms.py"
 LOCAL = "tests/unit/test_local_key_service.py"
 PERMITS = "tests/unit/test_staff_permits.py"
+STATUS = "tests/integration/test_status.py"
 STORE = "tests/integration/test_key_service_store.py"
 TLS = "tests/faults/test_key_service_tls.py"
 
@@ -202,6 +204,48 @@ BUGS = (
         "            if self._own_login:",
         "            if False:",
         STORE,
+    ),
+    bug(
+        "an approver is not told that her key is not pinned",
+        "cli/commands/grant.py",
+        "        against = _against(store, approved)\n",
+        "        against: Sequence[PermitReason] = ()\n",
+        GRANTS,
+    ),
+    bug(
+        "the keys of approvers go to others",
+        "keyservice/client.py",
+        "not len(set(actors)) == len(actors) == len(keys)",
+        "False",
+        FAULTS,
+    ),
+    bug(
+        "doctor does not miss approvers",
+        "cli/examine.py",
+        "    if pinned:\n",
+        "    if True:\n",
+        STORE,
+    ),
+    bug(
+        "the status does not miss approvers",
+        "client/status.py",
+        "unpinned=pinned == 0 and",
+        "unpinned=pinned is None and",
+        STATUS,
+    ),
+    bug(
+        "a log that cannot be continued is not shown",
+        "catalog/checkpoints.py",
+        "        for query in (log.waiting(), unpublished())\n    )\n    return min",
+        "        for query in (unpublished(),)\n    )\n    return min",
+        STATUS,
+    ),
+    bug(
+        "a log is shown as late at once",
+        "client/status.py",
+        "region.clock.now() - oldest > LOG_WAIT",
+        "True",
+        STATUS,
     ),
     bug(
         "a service keeps root keys beside its key service",
