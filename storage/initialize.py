@@ -163,7 +163,8 @@ def _catalog_and_keys(
                 topology.regions[name],
                 catalog,
                 clock=dependencies.clock(catalog),
-                topology=settings.topology,
+                topology=topology,
+                directory=settings.topology,
             )
             add_pseudonyms(connection, roots, names)
         return Ready(created, waiting, stages.if_any(connection))

@@ -27,10 +27,11 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import insert
 
-from storage.catalog import log
+from storage.catalog import log, stages
 from storage.catalog import tables as t
 from storage.catalog.kinds import ObjectKind, ObjectState
 from storage.errors import LogInvalid
+from storage.policy import Stage
 from storage.tlog.checkpoints import Trust, open_checkpoint
 from storage.tlog.notes import parse_note
 from storage.tlog.tiles import WIDTH, Level, Tile
@@ -146,12 +147,17 @@ def to_seal(connection: Connection, trust: Trust, before: datetime) -> list[Sele
     While the newest checkpoint was not signed ``before`` then, what waits goes on waiting, unless
     it fills a batch. Who must not act before a line is public does not ask this.
     """
-    line, queries = t.log_line.c, list[Select[UUID]]()
-    queries.append(select(line.id).where(line.number >= published_size(connection, trust)))
+    queries = [_unpublished(connection, trust)]
     last = newest(connection, trust)
     if last is None or _signed_by(connection, last, before) or log.fills_batch(connection):
         queries.append(log.waiting())
     return queries
+
+
+def _unpublished(connection: Connection, trust: Trust) -> Select[UUID]:
+    """SQL: lines that have a number, and are in no published checkpoint."""
+    line = t.log_line.c
+    return select(line.id).where(line.number >= published_size(connection, trust))
 
 
 def _signed_by(connection: Connection, root: SignedRoot, moment: datetime) -> bool:
@@ -165,6 +171,21 @@ def has_work(connection: Connection, trust: Trust, before: datetime) -> bool:
         connection.scalar(select(query.limit(1).exists()))
         for query in to_seal(connection, trust, before)
     )
+
+
+def oldest_waiting(connection: Connection, trust: Trust) -> datetime | None:
+    """Return when the oldest line was made that is in no published checkpoint.
+
+    None: there is none, or the region retires, and its log has ended.
+    """
+    if stages.latest(connection) in (Stage.RETIRING, Stage.RETIRED):
+        return None
+    line = t.log_line.c
+    oldest = (
+        connection.scalar(select(func.min(line.at)).where(line.id.in_(query)))
+        for query in (log.waiting(), _unpublished(connection, trust))
+    )
+    return min((at for at in oldest if at is not None), default=None)
 
 
 def held(connection: Connection, lines: Collection[UUID], size: int) -> frozenset[UUID]:

@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Sequence
 from uuid import UUID
 
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from sqlalchemy import Connection
 
 from storage.catalog import grants, holds, roster, tenants
@@ -14,9 +15,10 @@ from storage.client.regions import ServedRegion
 from storage.client.validate import as_uuid, check_actor, check_limit, check_tenant_id
 from storage.crypto.envelope import open_name, seal_name
 from storage.errors import Corrupt, NotFound
+from storage.evidence.grants import signatures
 from storage.ledger.fence import match_values
 from storage.model import Grant, GrantSpec
-from storage.policy import may_approve, may_request
+from storage.policy import PermitReason, check_signatures, may_approve, may_request
 from storage.region import OpenRegion
 
 
@@ -51,6 +53,15 @@ class Grants:
         check_signature(signature)
         served, found = self._find(grant)
         return _approve(served.region, found.id, signature)
+
+    def check_signatures(self, grant: UUID | str) -> Sequence[PermitReason]:
+        """Return why the key service takes no signature of an approved grant; nothing if it does.
+
+        Without one the grant opens nothing, whatever its state. Raises Unavailable if the key
+        service does not answer.
+        """
+        served, found = self._find(grant)
+        return check_signatures(found, signatures(found, _pinned(served.region)))
 
     def revoke(self, grant: UUID | str) -> Grant:
         """Revoke a grant: nothing more is opened under it, not even the rest of an open file.
@@ -106,6 +117,11 @@ class Grants:
         if known is None:
             raise NotFound("No such grant in the regions of this process.")
         return known
+
+
+def _pinned(region: OpenRegion) -> dict[str, Ed25519PublicKey]:
+    given = region.roots.approvers()
+    return {actor: Ed25519PublicKey.from_public_bytes(key) for actor, key in given.items()}
 
 
 def _request(region: OpenRegion, spec: GrantSpec) -> Grant:

@@ -82,6 +82,9 @@ class RegionStatus:
     do not count.
     ``objections_moving``: objections in force of which something is left at the company, and
     ``objections_overdue``: those of them whose day has come, up to 1,000,000.
+    ``log_waits_since``: when the oldest line of the log was made that is in no checkpoint, if that
+    is more than an hour ago. ``unpinned``: people are in the roster, and no approver's key is
+    pinned, so they open nothing; False also if the key service does not answer.
     """
 
     region: str
@@ -109,6 +112,8 @@ class RegionStatus:
     objections_moving: int = 0
     objections_overdue: int = 0
     forged_checkpoints: int = 0
+    log_waits_since: datetime | None = None
+    unpinned: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -78,6 +78,7 @@ from storage.policy.holding import (
 from storage.policy.hosts import Reassigned, hosts, reassigned
 from storage.policy.lateness import (
     LEASE,
+    LOG_WAIT,
     REPLICATION_LEASE,
     SEAL_PAUSE,
     WAITING,
@@ -127,6 +128,8 @@ from storage.policy.staff_permits import (
     KeptRecord,
     PermitFacts,
     PermitReason,
+    TenantFacts,
+    check_signatures,
     check_staff_permit,
 )
 from storage.policy.stages import (
@@ -153,6 +156,7 @@ __all__ = [
     "ASK_AHEAD",
     "HELD_AT_PROCESSORS",
     "LEASE",
+    "LOG_WAIT",
     "OPENERS",
     "ORPHAN_GRACE",
     "PERMIT_LIFE",
@@ -218,6 +222,7 @@ __all__ = [
     "Step",
     "Summary",
     "TenantEnd",
+    "TenantFacts",
     "Term",
     "absent",
     "accept_id",
@@ -229,6 +234,7 @@ __all__ = [
     "carry",
     "check_open",
     "check_schema",
+    "check_signatures",
     "check_staff_permit",
     "check_supported",
     "check_takes_tenants",

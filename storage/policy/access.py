@@ -268,13 +268,19 @@ def _for_record(record: Openable, purpose: Purpose | Service, now: datetime) -> 
 def _for_class(
     topology: Topology, record: Openable, purpose: Purpose | Service
 ) -> AccessReason | None:
+    if isinstance(purpose, Purpose):
+        return for_purpose(topology, record.data_class, purpose)
     rule = topology.classes.get(record.data_class)
+    return AccessReason.UNKNOWN_CLASS if rule is None else _for_service(rule, record, purpose)
+
+
+def for_purpose(topology: Topology, data_class: DataClass, purpose: Purpose) -> AccessReason | None:
+    """Return why records of a class may not be opened for a purpose; None: they may."""
     if purpose is Purpose.LEGAL:
         return None  # what a hold keeps is opened by its authority, whatever the class says
+    rule = topology.classes.get(data_class)
     if rule is None:
         return AccessReason.UNKNOWN_CLASS
-    if isinstance(purpose, Service):
-        return _for_service(rule, record, purpose)
     if not OPENERS[purpose]:
         return AccessReason.PURPOSE_NOT_OPEN
     return None if purpose in rule.purposes else AccessReason.PURPOSE_NOT_ALLOWED
@@ -324,7 +330,7 @@ def _for_grant(
         return GRANT_REASONS[state]
     if not _in_scope(grant, record):
         return AccessReason.OUTSIDE_GRANT
-    return _for_customer(grant, record, authority.traits)
+    return for_customer(grant, authority.traits, flagged=record.flagged)
 
 
 def _in_scope(grant: Grant, record: Openable) -> bool:
@@ -343,8 +349,11 @@ def _in_scope(grant: Grant, record: Openable) -> bool:
             return False
 
 
-def _for_customer(grant: Grant, record: Openable, traits: frozenset[Trait]) -> AccessReason | None:
-    """Look at what the customer asked for, as it is today: its terms may have changed since."""
+def for_customer(grant: Grant, traits: frozenset[Trait], *, flagged: bool) -> AccessReason | None:
+    """Return why a grant opens nothing of a customer, as its terms are today; None: it does.
+
+    ``flagged``: a classifier has flagged the record.
+    """
     if grant.purpose not in GRANT_PURPOSES or grant.purpose is Purpose.LEGAL:
         return None
     asked = any(approval.for_customer for approval in grant.approvals)
@@ -355,4 +364,4 @@ def _for_customer(grant: Grant, record: Openable, traits: frozenset[Trait]) -> A
         return AccessReason.NO_HUMAN_REVIEW
     if Trait.CUSTOMER_APPROVED in traits and not asked:
         return AccessReason.CUSTOMER_NOT_ASKED
-    return None if record.flagged or grant.case is not None else AccessReason.NOT_FLAGGED
+    return None if flagged or grant.case is not None else AccessReason.NOT_FLAGGED

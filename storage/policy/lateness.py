@@ -16,6 +16,9 @@ FIRST_RETRY: Final = timedelta(seconds=5)
 LAST_RETRY: Final = timedelta(hours=1)
 WAITING: Final = timedelta(minutes=1)
 
+LOG_WAIT: Final = timedelta(hours=1)
+"""How long a line of the log may wait for a checkpoint: workers try again at least that often."""
+
 _NONE = timedelta()
 _FIXED = "fixed"
 _MONTH = timedelta(days=30)  # GDPR, article 12(3), allows an erasure one month

@@ -73,6 +73,8 @@ class TestOperation:
             "ended_agreements",
             "leaving",
             "objections_moving",
+            "log_waits_since",
+            "unpinned",
             "objections_overdue",
             "processors",
             "unread",

@@ -4,6 +4,7 @@ from enum import StrEnum
 
 import pytest
 
+from storage.cli.reason_texts import REASONS
 from storage.model import PlacementReason
 from storage.policy import (
     AbsenceReason,
@@ -52,7 +53,7 @@ CODES: dict[type[StrEnum], str] = {
     "form_not_available outside_residency sub_processor_not_yet sub_processor_ended objected",
     HoldReason: "allowed hold_released hold_not_confirmed foreign_authority_undecided "
     "foreign_authority_refused person_not_in_force confirmer_stands_for_it approver_requested_it "
-    "not_a_process",
+    "not_a_process not_recovering",
     NoticeReason: "too_soon has_begun",
     ObjectionReason: "allowed unknown_company steward too_few_left",
     PlacementReason: "allowed spare other_region outside_residency sub_processor_not_yet "
@@ -79,3 +80,10 @@ CODES: dict[type[StrEnum], str] = {
 def test_every_code_keeps_its_value(codes: type[StrEnum]) -> None:
     """A new code is added to the list; an old one is never changed."""
     assert [str(code) for code in codes] == CODES[codes].split()
+
+
+def test_every_reason_of_a_refused_opening_has_a_text() -> None:
+    """A person at a terminal reads no code. Erased and Expired are errors of their own."""
+    codes = {*map(str, AccessReason), *map(str, PermitReason)} - {"erased", "expired"}
+
+    assert codes <= REASONS.keys()

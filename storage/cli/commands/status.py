@@ -81,6 +81,8 @@ def show(region: RegionStatus) -> None:
             *_orphans(region),
             *(("leaving", _leaving(found)) for found in region.leaving),
             *_objections(region),
+            *_log(region),
+            *_unpinned(region),
             *_ended(region),
         ],
         indent=2,
@@ -240,6 +242,21 @@ def _objections(region: RegionStatus) -> list[tuple[str, Text]]:
         text = f"{text}; {region.objections_overdue:,} OVERDUE"
     shown = bad if region.objections_overdue else warning
     return [("objections", shown(f"{text}. See: domicile tenant objections"))]
+
+
+def _log(region: RegionStatus) -> list[tuple[str, Text]]:
+    if region.log_waits_since is None:
+        return []
+    since = f"lines WAIT since {format_time(region.log_waits_since)}"
+    text = f"{since}: people open nothing. Is a worker running? See its log: log_postponed"
+    return [("log", bad(text))]
+
+
+def _unpinned(region: RegionStatus) -> list[tuple[str, Text]]:
+    if not region.unpinned:
+        return []
+    text = "no approver's key is pinned: people open nothing. See: domicile grant keygen"
+    return [("grants", bad(text))]
 
 
 def _ended(region: RegionStatus) -> list[tuple[str, Text]]:

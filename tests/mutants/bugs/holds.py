@@ -140,6 +140,13 @@ BUGS = (
         PEOPLE,
     ),
     Bug(
+        "a worker who may not replay is taken for a person",
+        "migrations/versions/0025_key_service_facts.py",
+        "    _replace(LAST.sub(r\"\\1'not_recovering'\", _older()))\n",
+        "    _replace(_older())\n",
+        (PEOPLE_SQL,),
+    ),
+    Bug(
         "who placed a hold confirms it",
         SQL,
         "  IF mine = given.sponsor OR session_user = given.placed_login THEN\n",
