@@ -236,8 +236,8 @@ BUGS = (
     bug(
         "a log that cannot be continued is not shown",
         "catalog/checkpoints.py",
-        "        for query in (log.waiting(), _unpublished(connection, trust))\n    )\n    return min",
-        "        for query in (_unpublished(connection, trust),)\n    )\n    return min",
+        "(log.waiting(), _unpublished(connection, trust))",
+        "(_unpublished(connection, trust),)",
         STATUS,
     ),
     bug(
