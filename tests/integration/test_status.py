@@ -118,7 +118,7 @@ def test_the_status_shows_that_no_worker_makes_partitions(domicile: Domicile) ->
 def test_a_log_that_cannot_go_on_is_shown(
     domicile: Domicile, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """After an hour, whether no worker runs or it cannot seal, until a checkpoint has the lines."""
+    """After an hour, while workers cannot seal, until a checkpoint has the lines."""
     domicile.run_worker()
     fill(domicile)
     domicile.pass_time(hours=2)
@@ -144,6 +144,19 @@ def test_a_log_that_cannot_go_on_is_shown(
     domicile.pass_time(hours=2)
     domicile.run_worker()
     assert status(domicile).log_waits_since is None
+
+
+def test_a_log_that_no_worker_continues_is_shown(domicile: Domicile) -> None:
+    """Its lines have no number yet."""
+    domicile.run_worker()
+    staff(domicile.settings, domicile.clock.now(), "kim")
+    with as_person(domicile, "kim") as store:
+        store.admin.roster.enter("eu-central-1", person("erin"))
+    before = status(domicile).log_waits_since
+    domicile.pass_time(minutes=61)
+
+    assert before is None
+    assert status(domicile).log_waits_since is not None
 
 
 def test_people_without_an_approver_are_shown(
