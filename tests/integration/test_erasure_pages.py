@@ -9,6 +9,7 @@ import psycopg
 import pytest
 from sqlalchemy import Connection, Table, event, func, insert, select, text
 
+from regions.model import DataClass
 from storage.catalog import days, deferrals, deletions, holds
 from storage.catalog import tables as t
 from storage.catalog.erasures import OpenErasure
@@ -32,7 +33,7 @@ SCOPES = {ScopeKind.TENANT: (), ScopeKind.GROUP: (b"\x02",)}
 TABLES = (t.record, t.file, t.held)
 
 
-def hold(number: UUID, scope: ScopeKind, values: tuple[bytes, ...], *classes: str) -> NewHold:
+def hold(number: UUID, scope: ScopeKind, values: tuple[bytes, ...], *classes: DataClass) -> NewHold:
     """Return a hold on the tenant."""
     return NewHold(
         id=number,
@@ -63,7 +64,7 @@ def fill(connection: Connection, table: Table) -> None:
     connection.execute(text(FILL.format(table=table.name, day=day, days=given)), fields)
     for each in (
         hold(HOLD, ScopeKind.SUBJECT, (b"\x01",)),
-        hold(SPARSE, ScopeKind.TENANT, (), "completion"),
+        hold(SPARSE, ScopeKind.TENANT, (), DataClass.COMPLETION),
         hold(IDLE, ScopeKind.SUBJECT, (b"\x09",)),
     ):
         holds.add(connection, each, replayed=True)
