@@ -41,7 +41,7 @@ from regions.model import DataClass
 from storage.catalog import hold_predicate
 from storage.catalog import tables as t
 from storage.catalog.kinds import ObjectKind
-from storage.model import RecordId, ScopeKind
+from storage.model import Origin, RecordId, ScopeKind
 
 f = t.fence.c
 _MANY = 32  # rows from which COPY pays
@@ -73,6 +73,15 @@ class Row:
     sealed_metadata: bytes | None
     fingerprint: bytes
     sealed_flags: bytes | None = None
+    origin_date: date | None = None
+    origin_source: bytes | None = None
+
+    @property
+    def taken_from(self) -> Origin | None:
+        """The origin of data from before Domicile."""
+        if self.origin_date is None or self.origin_source is None:
+            return None
+        return Origin(self.origin_date, self.origin_source)
 
 
 @dataclass(frozen=True, slots=True)
@@ -354,6 +363,8 @@ def _row(m: object, day: date | None) -> Row:
         x["sealed_metadata"],
         x["fingerprint"],
         x["sealed_flags"],
+        x["origin_date"],
+        x["origin_source"],
     )
 
 
@@ -383,4 +394,6 @@ def values_of(row: Row) -> dict[str, object]:
         "sealed_metadata": row.sealed_metadata,
         "fingerprint": row.fingerprint,
         "sealed_flags": row.sealed_flags,
+        "origin_date": row.origin_date,
+        "origin_source": row.origin_source,
     }

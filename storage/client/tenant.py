@@ -71,6 +71,8 @@ class Tenant(Writes):
       group, and is erased with them where the topology says so. A record that was not stored, as
       under zero retention, cannot be a parent (LineageConflict): pass ``subject`` and ``group``
       instead.
+    - ``origin``: where data from before Domicile comes from. Its retention and the ceiling of its
+      epoch count from that date; OriginRefused if it is past its end by then.
 
     Every method may raise InvalidRequest or a subclass (MalformedId, UnknownClass, ...) for a
     malformed argument, WrongRegion if the tenant's home is elsewhere, and CatalogUnavailable.
@@ -155,7 +157,12 @@ class Tenant(Writes):
         term = term_of(found.row.id.day, region.topology.bounds)
         replicas = [Replica(r.backend, r.state) for r in stored.get(found.row.object_id, [])]
         return Explanation(
-            found.row.id, placement.verdicts, tuple(replicas), term.readable_until, term.deadline
+            found.row.id,
+            placement.verdicts,
+            tuple(replicas),
+            term.readable_until,
+            term.deadline,
+            found.row.taken_from,
         )
 
     def object(self, company: str, *, by: str, ticket: str) -> ObjectionEffect:

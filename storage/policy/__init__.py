@@ -39,6 +39,13 @@ from storage.policy.ending import (
     may_empty,
     may_undeclare,
 )
+from storage.policy.epoch_history import (
+    EpochFault,
+    EpochReason,
+    SeenEpoch,
+    epoch_faults,
+    stated_epochs,
+)
 from storage.policy.epochs import (
     NONE_RECORDED,
     Consent,
@@ -189,6 +196,8 @@ __all__ = [
     "Done",
     "Effort",
     "EndReason",
+    "EpochFault",
+    "EpochReason",
     "Evaluation",
     "Expected",
     "Finding",
@@ -224,6 +233,7 @@ __all__ = [
     "RetentionReason",
     "Retire",
     "RetireReason",
+    "SeenEpoch",
     "Stage",
     "Standing",
     "Step",
@@ -259,6 +269,7 @@ __all__ = [
     "decide_placement",
     "declared_stage",
     "effort",
+    "epoch_faults",
     "epoch_of",
     "erasure_lateness",
     "expiry_lateness",
@@ -309,6 +320,7 @@ __all__ = [
     "sampled",
     "settle",
     "standing",
+    "stated_epochs",
     "suppose",
     "takes_tenants",
     "term_of",

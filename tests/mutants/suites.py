@@ -44,6 +44,7 @@ POLICY = (
     _unit("copies", "copies_policy"),
     _unit("draining", "draining"),
     _unit("ending", "ending"),
+    _unit("epoch_history", "epoch_history"),
     _unit("epochs", "epochs"),
     _unit("erasure", "erasure_policy", "scrub_policy", "copies_policy"),
     _unit("grants", "grant_policy"),

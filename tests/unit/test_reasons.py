@@ -13,6 +13,7 @@ from storage.policy import (
     DestroyReason,
     Done,
     EndReason,
+    EpochReason,
     Finding,
     GrantReason,
     HandOverReason,
@@ -43,6 +44,7 @@ CODES: dict[type[StrEnum], str] = {
     "announced in_grace not_requested",
     Done: "purged purging replacing moving waiting unmended",
     EndReason: "allowed not_empty not_retiring not_retired",
+    EpochReason: "added changed taken_away",
     Finding: "missing wrong_size corrupt leftover came_back wrong_place orphan foreign",
     GrantReason: "wrong_time login_not_in_force not_roster_keeper own_entry login_taken "
     "not_for_customers no_agreement roster_full unknown_tenant purpose_not_granted "
