@@ -197,6 +197,24 @@ def fenced(table: Table) -> ColumnElement[bool]:
     )
 
 
+def find_with_holds(
+    connection: Connection, tenant: str, record_id: RecordId
+) -> tuple[Found, bool] | None:
+    """Return a record, also one that a hold keeps past its day, and whether a hold covers it."""
+    for table in (table_of(record_id.day), t.held):
+        c = table.c
+        where = [c.tenant == tenant, c.uid == record_id.unique]
+        where.append(c.data_class == record_id.data_class.value)
+        if record_id.day is not None and "expiry_day" in c:
+            where.append(c.expiry_day == record_id.day)
+        kept = hold_predicate.held(table)
+        query = select(table, fenced(table).label("fenced"), kept.label("kept")).where(*where)
+        row = connection.execute(query).one_or_none()
+        if row is not None:
+            return Found(row_of(row), row.fenced), row.kept
+    return None
+
+
 def under_hold(
     connection: Connection,
     hold: UUID,

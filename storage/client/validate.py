@@ -163,6 +163,12 @@ def check_origin_date(given: object) -> None:
         )
 
 
+def check_day(day: object) -> None:
+    """Check an optional UTC day. Raises InvalidRequest, also for a datetime."""
+    if day is not None and not is_date(day):
+        raise InvalidRequest("A day must be a date.", advice="Pass date(2026, 1, 5).")
+
+
 def check_metadata(metadata: object) -> None:
     """Check metadata. Raises InvalidRequest or MetadataTooLarge."""
     if not isinstance(metadata, Mapping):

@@ -125,6 +125,7 @@ from storage.policy.posture import (
     needs_reading,
     weigh,
 )
+from storage.policy.purposes import Usable, UseReason, may_use
 from storage.policy.retention import (
     OriginReason,
     RetentionReason,
@@ -242,6 +243,8 @@ __all__ = [
     "Term",
     "TrainingReason",
     "TrainingRule",
+    "Usable",
+    "UseReason",
     "absent",
     "accept_id",
     "add_up",
@@ -305,6 +308,7 @@ __all__ = [
     "may_request",
     "may_retire",
     "may_undeclare",
+    "may_use",
     "needs_attention",
     "needs_reading",
     "next_scrub",

@@ -64,6 +64,7 @@ POLICY = (
         "objection",
     ),
     _unit("posture", "posture", "placement"),
+    _unit("purposes", "purposes"),
     _unit("retention", "retention", "epochs", "placement", "erasure_policy"),
     _unit("revisions", "revisions"),
     _unit("scrub", "scrub_policy", "standing"),

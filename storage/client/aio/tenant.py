@@ -45,6 +45,7 @@ from storage.model import (
     ObjectionEffect,
     Origin,
     Purpose,
+    PurposeExplanation,
     PutFailure,
     PutResult,
     Reason,
@@ -214,6 +215,12 @@ class AsyncTenant:
     async def explain(self, id: Id) -> Explanation:
         """See ``Tenant.explain``."""
         return await self._threads.call(self._tenant.explain, id)
+
+    async def explain_purpose(
+        self, id: Id, *, purpose: Purpose, at: date | None = None
+    ) -> PurposeExplanation:
+        """See ``Tenant.explain_purpose``."""
+        return await self._threads.call(self._tenant.explain_purpose, id, purpose=purpose, at=at)
 
     async def object(self, company: str, *, by: str, ticket: str) -> ObjectionEffect:
         """See ``Tenant.object``."""
