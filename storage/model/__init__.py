@@ -41,7 +41,8 @@ from storage.model.objections import Objection, ObjectionEffect, TenantObjection
 from storage.model.permits import PERMIT_LASTS, StaffPermit
 from storage.model.placement import Explanation, PlacementReason, Replica, ReplicaState, Verdict
 from storage.model.posture import Posture, PostureFinding, PostureState
-from storage.model.records import NewRecord, PutFailure, PutResult, Record, RecordInfo
+from storage.model.purposes import EpochFacts, PurposeExplanation
+from storage.model.records import NewRecord, Origin, PutFailure, PutResult, Record, RecordInfo
 from storage.model.scopes import Scope, ScopeKind
 from storage.model.status import (
     BackendState,
@@ -76,6 +77,7 @@ __all__ = [
     "Deferral",
     "Dpa",
     "Entropy",
+    "EpochFacts",
     "Erasure",
     "ErasureState",
     "ExpiringDay",
@@ -97,6 +99,7 @@ __all__ = [
     "NewRecord",
     "Objection",
     "ObjectionEffect",
+    "Origin",
     "Outstanding",
     "PlaceStatus",
     "PlacedHold",
@@ -106,6 +109,7 @@ __all__ = [
     "PostureState",
     "ProcessorState",
     "Purpose",
+    "PurposeExplanation",
     "PutFailure",
     "PutResult",
     "Reason",
