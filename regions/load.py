@@ -3,8 +3,8 @@
 A directory holds ``regions/*.toml`` (one region each, named like its file), ``sub_processors.toml``
 (``[[sub_processors]]``), ``residencies.toml`` (``[[residencies]]``), ``jurisdictions.toml``
 (``[[jurisdictions]]``) and ``classes.toml`` (``[[classes]]``, ``[[cascades]]``, ``[bounds]``).
-It may hold ``topology.toml`` (``requires``, the oldest version of Domicile that knows all keys) and
-``locations.toml``, in the place of the shipped one.
+It may hold ``topology.toml`` (``requires``, the oldest version of Domicile that knows all keys, and
+``[operator]``) and ``locations.toml``, in the place of the shipped one.
 """
 
 import json
@@ -30,6 +30,7 @@ from regions.model import (
     ClassRule,
     JurisdictionRule,
     Locations,
+    Operator,
     Region,
     Residency,
     SubProcessor,
@@ -53,8 +54,9 @@ _PATTERNS = {
 _NO_KIND = frozenset({"union_tag_invalid", "union_tag_not_found"})
 
 
-class _Requirement(Model):
+class _TopologyFile(Model):
     requires: Annotated[str, StringConstraints(pattern=PATTERN)]
+    operator: Operator | None = None
 
 
 class _SubProcessors(Model):
@@ -88,7 +90,7 @@ def load_topology(directory: Path | None = None) -> Topology:
     """
     shipped: Traversable = files("regions") / "data"
     root: Traversable = shipped if directory is None else directory
-    _require(root / "topology.toml")
+    operator = _operator(root / "topology.toml")
     processors = _sub_processors(root / "sub_processors.toml")
     residencies = _residencies(root / "residencies.toml")
     jurisdictions = _jurisdictions(root / "jurisdictions.toml")
@@ -101,6 +103,7 @@ def load_topology(directory: Path | None = None) -> Topology:
         classes={rule.name: rule for rule in rules.classes},
         cascades=rules.cascades,
         bounds=rules.bounds,
+        **({} if operator is None else {"operator": operator}),
     )
 
 
@@ -141,13 +144,15 @@ def load_locations(directory: Path | None = None) -> Locations:
     return _locations(shipped if directory is None else directory, shipped)
 
 
-def _require(file: Traversable) -> None:
-    """Raise TopologyProblem if the topology needs a later version, whatever else is in its files.
+def _operator(file: Traversable) -> Operator | None:
+    """Return who runs the service, if the file says so.
+
+    Raise TopologyProblem if the topology needs a later version, whatever else is in its files.
 
     Without the file it needs none.
     """
     if not file.is_file():
-        return
+        return None
     stated = _parse(file)[0].get("requires")
     if isinstance(stated, str) and re.match(PATTERN, stated) and is_older_than(stated):
         raise TopologyProblem(
@@ -157,7 +162,7 @@ def _require(file: Traversable) -> None:
             advice=f"Install Domicile {stated} or later, or give this version the topology that it "
             "had before.",
         )
-    _read(file, _Requirement)
+    return _read(file, _TopologyFile).operator
 
 
 def _sub_processors(file: Traversable) -> dict[str, SubProcessor]:

@@ -9,6 +9,7 @@
     ├── Refused                  the policy forbids it; ``reasons`` has the reason codes
     │   ├── UnknownTenant  WrongRegion  ConsumerTenant  TenantConflict  TenantNotEmpty
     │   ├── AgreementMissing  ResidencyUnsatisfied  PlacementUnsatisfied
+    │   ├── AgreementRefused  ExitRefused
     │   ├── PurposeRefused  HandOverRefused  RetirementRefused  RegionNotEmpty
     │   └── ObjectionRefused  GrantRefused  HoldRefused  Held
     ├── NotFound                 the tenant has no such record
@@ -106,9 +107,11 @@ from storage.errors.failures import (
 )
 from storage.errors.requests import (
     AgreementMissing,
+    AgreementRefused,
     BodyTooLarge,
     ConsumerTenant,
     Erased,
+    ExitRefused,
     Expired,
     GrantRefused,
     HandOverRefused,
@@ -153,6 +156,7 @@ __all__ = [
     "Abandoned",
     "AcknowledgementInvalid",
     "AgreementMissing",
+    "AgreementRefused",
     "BackendClosed",
     "BackendError",
     "BackendForbidden",
@@ -178,6 +182,7 @@ __all__ = [
     "CosignatureInvalid",
     "DomicileError",
     "Erased",
+    "ExitRefused",
     "Expired",
     "GrantRefused",
     "HandOverRefused",
