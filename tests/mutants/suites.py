@@ -40,11 +40,13 @@ def _suite(module: str, *names: str) -> Suite:
 POLICY = (
     _unit("access", "access", "access_of_people"),
     _unit("access_report", "access_report"),
+    _unit("agreements", "agreements_policy"),
     _unit("cells", "cells"),
     _unit("copies", "copies_policy"),
     _unit("draining", "draining"),
     _unit("ending", "ending"),
     _unit("erasure", "erasure_policy", "scrub_policy", "copies_policy"),
+    _unit("exits", "exit_policy"),
     _unit("grants", "grant_policy"),
     _unit("holding", "holding"),
     _unit("hosts", "hosts"),
