@@ -6,19 +6,21 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Connection
 
+from regions.model import PHI_AGREEMENTS
 from storage.catalog import (
+    agreements,
     checkpoints,
     copies,
     days,
     departures,
     erasures,
+    exits,
     holds,
     identity,
     objections,
     postures,
     roster,
     status,
-    tenants,
 )
 from storage.errors import DomicileError
 from storage.model import LeavingState, PostureState, RegionStatus
@@ -68,7 +70,14 @@ def region_status(region: OpenRegion) -> RegionStatus:
             forged_checkpoints=checkpoints.count_forged(connection, region.log_trust),
             log_waits_since=_log_waits_since(region, connection),
             unpinned=pinned == 0 and roster.staff_in_force(connection, now.date()) > 0,
-            ended_agreements=tenants.count_ended(connection, now.date(), status.COUNTED),
+            ended_agreements=agreements.count_ended(connection, now.date(), status.COUNTED),
+            stored_without_agreement=agreements.count_stored_without(
+                connection,
+                {one.name: one.agreements for one in region.topology.residencies.values()},
+                PHI_AGREEMENTS,
+                now.date(),
+            ),
+            overdue_exits=exits.count_overdue(connection, now.date(), status.COUNTED),
         )
 
 

@@ -6,6 +6,7 @@ The ``repr`` of a value never shows content, metadata, a subject, a group or a f
 from regions.model import DataClass, Purpose
 from storage.model.access import AccessReport, Looked
 from storage.model.actors import KEEPER, STAFF, Actor, ActorKind, RosterEntry, RosterSpec
+from storage.model.agreements import ExitKind, ExitState, RecordedAgreement, TenantExit
 from storage.model.copies import Copy, CopyState, HandedOver
 from storage.model.erasures import (
     AccountErasure,
@@ -80,6 +81,8 @@ __all__ = [
     "EpochFacts",
     "Erasure",
     "ErasureState",
+    "ExitKind",
+    "ExitState",
     "ExpiringDay",
     "Explanation",
     "Flag",
@@ -116,6 +119,7 @@ __all__ = [
     "Record",
     "RecordId",
     "RecordInfo",
+    "RecordedAgreement",
     "RegionStatus",
     "Replica",
     "ReplicaState",
@@ -127,6 +131,7 @@ __all__ = [
     "Screened",
     "StaffPermit",
     "StoreStatus",
+    "TenantExit",
     "TenantObjection",
     "TenantSpec",
     "Trait",
