@@ -3,7 +3,7 @@
 import shutil
 from pathlib import Path
 
-from tests.support.topology_files import CLASSES, COMPANIES, EU, RESIDENCIES, SHIPPED
+from tests.support.topology_files import CLASSES, COMPANIES, EU, RESIDENCIES, SHIPPED, edit
 
 _REGION = """
 name = "eu-2"
@@ -22,6 +22,13 @@ name = "eu-c"
 kind = "directory"
 sub_processor = "lindenhost"
 path = "backends/eu-c"
+
+[[backends]]
+name = "eu-d"
+kind = "directory"
+sub_processor = "meerspeicher"
+path = "backends/eu-d"
+retires = true
 """
 _COMPANIES = """
 [[sub_processors]]
@@ -99,13 +106,14 @@ compaction_hours = 48
 def rich_topology(folder: Path) -> Path:
     """Make the topology in a new folder, and return that.
 
-    ``eu-central-1`` has more companies and backends than are combined with each other. ``eu-2`` has
-    a backend that retires, and some that are dedicated, one of which retires. There is a residency
+    ``eu-central-1`` has more backends than are combined with each other, and requires two. ``eu-2``
+    has a backend that retires, and some that are dedicated, two of which retire. There is a residency
     without agreements; a class that names training, has a retention below its ceiling and is handed
     over only when it is flagged; and no class of completions.
     """
     data = shutil.copytree(SHIPPED, folder / "topology")
     _append(data / EU, _THIRD)
+    edit(data / EU, "\nrequired = 1", "\nrequired = 2")
     backends = [
         ("own", 'dedicated_to = ["acme"]'),
         ("old", "retires = true"),

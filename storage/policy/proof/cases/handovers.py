@@ -55,8 +55,11 @@ def _of_region(topology: Topology, region: Region, company: SubProcessor, today:
 
     known = company.name in topology.sub_processors
     states = companies.states(company, today)
+    residency, _, *others = placing.tenant()
     dimensions = (
-        *placing.tenant(),
+        residency,
+        tenants.ruled_classes(topology),
+        *others,
         _stewards(topology, region, company.name, today),
         states if known else Dimension((Value("", None),)),
         companies.objection(company.name),

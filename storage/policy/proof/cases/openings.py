@@ -28,8 +28,7 @@ def families(topology: Topology, today: date) -> Iterator[Family]:
         yield from _who_and_what(topology, jurisdictions, now)
     for jurisdictions in sorted(permitted, key=sorted)[:1]:
         for purpose in _GRANTED:
-            for kind in (ActorKind.EMPLOYEE, ActorKind.CONTRACTOR):
-                yield _with_a_grant(topology, purpose, kind, jurisdictions, now)
+            yield _with_a_grant(topology, purpose, jurisdictions, now)
 
 
 def _who_and_what(
@@ -58,23 +57,25 @@ def _who_and_what(
 def _with_a_grant(
     topology: Topology,
     purpose: Purpose,
-    kind: ActorKind,
     jurisdictions: frozenset[str],
     now: datetime,
 ) -> Family:
-    """Return every state of a record, an entry, a grant and a tenant, for one kind of person."""
+    """Return every state of a record, an entry, a grant and a tenant, for a contractor.
+
+    An employee needs all that a contractor needs, but for the agreement.
+    """
     named, *others = _classes(topology, purpose).values
     dimensions = (
         Dimension((named,), tuple(others)),
         *_records(now),
-        people.standing(kind, min(jurisdictions), now.date()),
+        people.standing(ActorKind.CONTRACTOR, min(jurisdictions), now.date()),
         people.grants(purpose, now),
         people.scopes(),
         people.traits(),
         _customer(now),
         Dimension((Value("", True),)),
     )
-    about = f"opening under a grant for {purpose} by a {kind}"
+    about = f"opening under a grant for {purpose}"
     opening = _Opening(topology, jurisdictions, now, purpose, with_flags=False)
     return Family(about, dimensions, _PROPERTIES, opening)
 

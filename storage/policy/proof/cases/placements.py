@@ -28,7 +28,7 @@ from storage.policy.proof.family import Family
 from storage.policy.proof.properties import Property, Violation
 from storage.policy.proof.properties.placement import Facts, Placed, Places, of_placement
 
-LIMIT = 250_000
+LIMIT = 50_000
 """The most cases of one region whose companies are all combined with each other."""
 
 PROPERTIES = frozenset(

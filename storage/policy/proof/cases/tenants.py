@@ -42,16 +42,31 @@ def residencies(topology: Topology, home: Region) -> Dimension:
 
 
 def record_classes(topology: Topology) -> Dimension:
-    """Return the classes of records with different rules, a flag, and a class that is not there."""
+    """Return a class of records; as edges a flag, and a class that the topology lacks.
+
+    For decisions that read no rule of a class.
+    """
+    known = [name for name in RECORD_CLASSES if name in topology.classes]
+    absent = [name for name in RECORD_CLASSES if name not in topology.classes]
+    first, *others = (*known[:1], *absent[:1], DataClass.FLAG)
+    return Dimension(_named(first), _named(*others))
+
+
+def ruled_classes(topology: Topology) -> Dimension:
+    """Return the classes of records whose rules differ, and one that is not there; as edge a flag.
+
+    For decisions that read the rule of a class.
+    """
     rules: dict[Hashable, DataClass] = {}
     for name in RECORD_CLASSES:
         rule = topology.classes.get(name)
         rules.setdefault(rule and rule.model_copy(update={"name": DataClass.FLAG}), name)
     known = sorted(rules.items(), key=lambda found: found[0] is None)
-    return Dimension(
-        tuple(Value(f"class {name}", name) for _, name in known),
-        (Value("class flag", DataClass.FLAG),),
-    )
+    return Dimension(_named(*(name for _, name in known)), _named(DataClass.FLAG))
+
+
+def _named(*names: DataClass) -> tuple[Value, ...]:
+    return tuple(Value(f"class {name}", name) for name in names)
 
 
 SERVICES = Dimension((Value("", "api"), Value("a tenant of another service", "chat")))
@@ -68,11 +83,11 @@ def agreements(kind: AgreementKind, on: date) -> Dimension:
     return Dimension(
         (
             signed("", None, (ago, None)),
-            signed("was never signed", "missing"),
-            signed("begins later", "not_yet", (on + 30 * _DAY, None)),
             signed("has ended", "expired", (ago, on - 30 * _DAY)),
         ),
         (
+            signed("was never signed", "missing"),
+            signed("begins later", "not_yet", (on + 30 * _DAY, None)),
             signed("begins today", None, (on, None)),
             signed("begins tomorrow", "not_yet", (on + _DAY, None)),
             signed("ends tomorrow", None, (ago, on + _DAY)),

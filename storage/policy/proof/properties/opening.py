@@ -12,6 +12,8 @@ from storage.policy.proof.properties import Property, Violation
 _LONGEST = timedelta(minutes=5)
 _NO_REVIEW = frozenset({Trait.NO_HUMAN_REVIEW, Trait.MODIFIED_ABUSE_MONITORING})
 _PEOPLE = frozenset({ActorKind.EMPLOYEE, ActorKind.CONTRACTOR})
+_FIRST = ("not_held", "erased", "expired")
+"""Reasons that hide all others: of what is gone nothing else is said."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +92,10 @@ def _of_ground(
     elif reason not in {code for code, _ in against}:
         yield Violation(
             Property.REASONS, f"{sentence} would be refused as {reason}, which is not so."
+        )
+    elif against[0][0] in _FIRST and reason != against[0][0]:
+        yield Violation(
+            Property.REASONS, f"{sentence} would be refused as {reason}, although {against[0][1]}."
         )
 
 

@@ -63,6 +63,8 @@ def of_placement(facts: Facts, placed: Placed) -> Iterator[Violation]:
     if placed.refused is None:
         for cause in causes:
             yield Violation(Property.TERMS, f"{facts.subject} would be stored, although {cause}.")
+    elif causes and any(verdict.allowed for verdict in placed.verdicts):
+        yield Violation(Property.TERMS, f"{facts.subject} would have places, and yet be refused.")
     if not causes:
         yield from _of_number(facts, placed)
     yield from _of_reasons(facts, placed)
@@ -218,7 +220,7 @@ def _reasons(facts: Facts, region: Region, spec: BackendSpec) -> set[PlacementRe
         PlacementReason.SUB_PROCESSOR_ENDED: has_ended(company, facts.on),
         PlacementReason.SUB_PROCESSOR_LEAVING: holds(company, facts.on)
         and is_leaving(company, facts.on),
-        PlacementReason.BACKEND_RETIRES: spec.retires,
+        PlacementReason.BACKEND_RETIRES: spec.retires and holds(company, facts.on),
         PlacementReason.OBJECTED: company.name in facts.objections,
         PlacementReason.NOT_DEDICATED: not _dedicated_well(facts, region, spec),
     }

@@ -136,8 +136,10 @@ def of_id(facts: Facts, write: Write, kept: Kept | None) -> Iterator[Violation]:
     for why in against:
         if stored:
             yield Violation(Property.IDS, f"{subject} would be accepted, although {why}.")
-    if not against and not stored and facts.days != 0 and _lasts(facts, write):
+    if not against and not stored and _lasts(facts, write):
         yield Violation(Property.USABLE, f"{subject} would be refused.")
+    if kept is None and not _lasts(facts, write) and not tuple(_against_window(write)):
+        yield Violation(Property.USABLE, f"{subject} would be refused, not stored nowhere.")
     if kept is None or not stored:
         return
     if kept.expiry_day != day:
@@ -156,16 +158,22 @@ def _lasts(facts: Facts, write: Write) -> bool:
     days = facts.days
     if days is None:
         return True
+    if days == 0:
+        return False
     last = _moment(write) + timedelta(days=days) - facts.bounds.purge
     return last.date() > _moment(write).date()
 
 
-def _against(facts: Facts, write: Write) -> Iterator[str]:
-    minted, day, days = write.id.minted, write.id.day, facts.days
-    if write.now - minted > WRITE_WINDOW:
+def _against_window(write: Write) -> Iterator[str]:
+    if write.now - write.id.minted > WRITE_WINDOW:
         yield "it is older than the write window"
-    if minted - write.now > write.error:
+    if write.id.minted - write.now > write.error:
         yield "it comes from the future"
+
+
+def _against(facts: Facts, write: Write) -> Iterator[str]:
+    day, days = write.id.day, facts.days
+    yield from _against_window(write)
     if (day is None) is not (days is None):
         yield "its day is not that of today's retention"
     if day is None or days is None:
