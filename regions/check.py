@@ -1,6 +1,8 @@
 """Cross-checks of a topology whose form is valid. Pure: each check yields the faults it finds."""
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from datetime import date
+from itertools import pairwise
 
 from regions.backends import BackendSpec, S3Spec
 from regions.endpoints import aws_region_of, host_of, safe_url
@@ -11,6 +13,7 @@ from regions.model import (
     Cascade,
     ClassRule,
     DataClass,
+    Epoch,
     Form,
     JurisdictionRule,
     Locations,
@@ -96,6 +99,41 @@ def class_rule(rule: ClassRule, limits: Bounds) -> Iterator[Fault]:
     if not limits.allow(days):
         least = f"{limits.purge_hours} hours (purge_hours) and a day"
         yield f"{key}.retention_days", f"is {days}, but must be 0 or at least {least}"
+
+
+def epochs(
+    entries: Sequence[Epoch], rules: Mapping[DataClass, ClassRule], today: date
+) -> Iterator[Fault]:
+    """Check that each begins after the one before it, and that what is written now fits.
+
+    Only ``from`` bounds an epoch, so there can be no gap. A ceiling of the past binds records of
+    the past alone. One that is in force or lies ahead must not be below the retention of its class:
+    else a topology that loads would not load any more on the first day of an epoch.
+    """
+    for index, (earlier, entry) in enumerate(pairwise(entries), start=2):
+        if entry.begins == earlier.begins:
+            yield f"epochs.{index}.from", f"is {entry.begins}, as that of the epoch before it"
+        if entry.begins < earlier.begins:
+            reason = f"is {entry.begins}, before that of the epoch before it ({earlier.begins})"
+            yield f"epochs.{index}.from", reason
+    for index, entry in enumerate(entries, start=1):
+        over = index < len(entries) and entries[index].begins <= today
+        for name, ceiling in entry.ceiling_days.items():
+            key = f"epochs.{index}.ceiling_days.{name}"
+            if name not in RECORD_CLASSES:
+                yield key, f"is for records: a {name} goes with the record it is about"
+            elif name not in rules:
+                yield key, f"{name} is not in classes.toml"
+            elif not over:
+                yield from _within(rules[name], ceiling, key)
+
+
+def _within(rule: ClassRule, ceiling: int, key: str) -> Iterator[Fault]:
+    days = rule.retention_days
+    if days is None:
+        yield key, f"is {ceiling}, but classes.toml keeps a {rule.name} until it is deleted"
+    elif days > ceiling:
+        yield key, f"is {ceiling}, below the retention of {days} days in classes.toml"
 
 
 def _handed_to(rule: ClassRule, key: str) -> Iterator[Fault]:

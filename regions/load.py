@@ -3,14 +3,15 @@
 A directory holds ``regions/*.toml`` (one region each, named like its file), ``sub_processors.toml``
 (``[[sub_processors]]``), ``residencies.toml`` (``[[residencies]]``), ``jurisdictions.toml``
 (``[[jurisdictions]]``) and ``classes.toml`` (``[[classes]]``, ``[[cascades]]``, ``[bounds]``).
-It may hold ``topology.toml`` (``requires``, the oldest version of Domicile that knows all keys) and
-``locations.toml``, in the place of the shipped one.
+It may hold ``epochs.toml`` (``[[epochs]]``), ``topology.toml`` (``requires``, the oldest version of
+Domicile that knows all keys) and ``locations.toml``, in the place of the shipped one.
 """
 
 import json
 import re
 import tomllib
 from collections.abc import Iterator, Sequence
+from datetime import UTC, date, datetime
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from pathlib import Path
@@ -28,6 +29,7 @@ from regions.model import (
     Bounds,
     Cascade,
     ClassRule,
+    Epoch,
     JurisdictionRule,
     Locations,
     Region,
@@ -80,8 +82,14 @@ class _Classes(Model):
     bounds: Bounds = Bounds()
 
 
-def load_topology(directory: Path | None = None) -> Topology:
+class _Epochs(Model):
+    epochs: tuple[Epoch, ...] = Field(min_length=1)
+
+
+def load_topology(directory: Path | None = None, *, today: date | None = None) -> Topology:
     """Return the topology of a directory, checked as a whole (None: the shipped example).
+
+    ``today``: the day from which epochs are in force or lie ahead (None: this machine's, in UTC).
 
     Raises TopologyProblem for the first fault. A loaded topology refers only to entries that exist,
     keeps every region within its jurisdiction, and has deadlines that can be met.
@@ -93,7 +101,7 @@ def load_topology(directory: Path | None = None) -> Topology:
     residencies = _residencies(root / "residencies.toml")
     jurisdictions = _jurisdictions(root / "jurisdictions.toml")
     rules = _classes(root / "classes.toml")
-    return Topology(
+    topology = Topology(
         regions=_regions(root / "regions", processors, jurisdictions, _locations(root, shipped)),
         sub_processors=processors,
         residencies=residencies,
@@ -102,6 +110,9 @@ def load_topology(directory: Path | None = None) -> Topology:
         cascades=rules.cascades,
         bounds=rules.bounds,
     )
+    epochs = _epochs(root / "epochs.toml", rules, today or datetime.now(UTC).date())
+    # what is not stated does not count for the digest
+    return topology.model_copy(update={"epochs": epochs}) if epochs else topology
 
 
 def load_addition(topology: Topology, file: Path, directory: Path | None = None) -> Topology:
@@ -195,6 +206,15 @@ def _classes(file: Traversable) -> _Classes:
         _refuse(file, check.class_rule(rule, rules.bounds))
     _refuse(file, check.cascades(rules.cascades, {rule.name for rule in rules.classes}))
     return rules
+
+
+def _epochs(file: Traversable, rules: _Classes, today: date) -> tuple[Epoch, ...]:
+    """Return the epochs. Without the file there are none."""
+    if not file.is_file():
+        return ()
+    epochs = _read(file, _Epochs).epochs
+    _refuse(file, check.epochs(epochs, {rule.name: rule for rule in rules.classes}, today))
+    return epochs
 
 
 def _regions(

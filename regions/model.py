@@ -247,6 +247,27 @@ class ClassRule(Model):
         return next((one for one in self.handed_to if one.service is service), None)
 
 
+class TrainRule(StrEnum):
+    """What training needs of the customer's consent."""
+
+    UNLESS_OPTED_OUT = "unless_opted_out"  # that the customer has not opted out
+    OPTED_IN = "opted_in"  # that the customer has explicitly opted in
+
+
+class Epoch(Model):
+    """What the terms of the service said from a day on, until the next epoch begins.
+
+    ``train``: None if it states nothing, which permits nothing. ``ceiling_days``: the most days
+    that a record of the epoch is kept, by class.
+    """
+
+    begins: date = Field(alias="from")
+    train: TrainRule | None = None
+    ceiling_days: dict[DataClass, Annotated[int, Field(ge=0, le=LONGEST_RETENTION_DAYS)]] = Field(
+        default_factory=dict
+    )
+
+
 class Cascade(Model):
     """A rule: erasing a parent record erases a child that derives from it."""
 
@@ -299,6 +320,7 @@ class Topology(Model):
     classes: dict[DataClass, ClassRule]
     cascades: tuple[Cascade, ...]
     bounds: Bounds
+    epochs: tuple[Epoch, ...] = ()  # in order of their days
 
     @property
     def digest(self) -> str:

@@ -9,6 +9,7 @@
     ├── Refused                  the policy forbids it; ``reasons`` has the reason codes
     │   ├── UnknownTenant  WrongRegion  ConsumerTenant  TenantConflict  TenantNotEmpty
     │   ├── AgreementMissing  ResidencyUnsatisfied  PlacementUnsatisfied
+    │   ├── OriginRefused        data from before Domicile that is past its end by its origin date
     │   ├── PurposeRefused  HandOverRefused  RetirementRefused  RegionNotEmpty
     │   └── ObjectionRefused  GrantRefused  HoldRefused  Held
     ├── NotFound                 the tenant has no such record
@@ -48,6 +49,7 @@
     │   ├── BackendUndeclared    the topology lacks a backend that is in use
     │   ├── BackendReassigned    the topology gives a backend to another company
     │   ├── SubProcessorUnannounced  a company would begin before its notice is over
+    │   ├── EpochBackdated       an epoch would be added or changed that has begun
     │   ├── CatalogUnsafe  CatalogUnsupported  CatalogForbidden
     │   └── CatalogRestored      restored from a backup, which may lack later erasures
     ├── ReceiptInvalid
@@ -68,6 +70,7 @@ from storage.errors.configuration import (
     CatalogUnsafe,
     CatalogUnsupported,
     ConfigurationError,
+    EpochBackdated,
     RegionNotRoutable,
     SettingsError,
     SubProcessorUnannounced,
@@ -123,6 +126,7 @@ from storage.errors.requests import (
     NaiveDatetime,
     NotFound,
     ObjectionRefused,
+    OriginRefused,
     PlacementUnsatisfied,
     PurposeRefused,
     ReceiptInvalid,
@@ -177,6 +181,7 @@ __all__ = [
     "Corrupt",
     "CosignatureInvalid",
     "DomicileError",
+    "EpochBackdated",
     "Erased",
     "Expired",
     "GrantRefused",
@@ -197,6 +202,7 @@ __all__ = [
     "NoOpenBackend",
     "NotFound",
     "ObjectionRefused",
+    "OriginRefused",
     "Outcome",
     "OutcomeUnknown",
     "PlacementUnsatisfied",

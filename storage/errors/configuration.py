@@ -82,6 +82,15 @@ class SubProcessorUnannounced(ConfigurationError):
     )
 
 
+class EpochBackdated(ConfigurationError):
+    """An epoch that has begun would be added, changed or taken away."""
+
+    usual_advice = (
+        "Set epochs.toml back, and let the new epoch begin later. "
+        f"See {DOCUMENTATION}howto/change-the-terms/"
+    )
+
+
 class CatalogForbidden(ConfigurationError):
     """The database role lacks a privilege that the operation needs."""
 

@@ -129,6 +129,12 @@ class PlacementUnsatisfied(Refused):
     usual_advice = "See: domicile policy explain. The record is never stored elsewhere instead."
 
 
+class OriginRefused(Refused):
+    """Data from before Domicile is past its end by its origin date, or that date is not valid."""
+
+    usual_advice = "Do not take it in: retention counts from the day on which the data came in."
+
+
 class PurposeRefused(Refused):
     """The policy does not allow to open the record for that purpose."""
 

@@ -13,8 +13,9 @@ from regions.model import (
     DataClass,
     Topology,
 )
-from storage.errors import InvalidRequest, StaleId, UnknownClass
+from storage.errors import InvalidRequest, OriginRefused, StaleId, UnknownClass
 from storage.model import RecordId, TenantSpec, utc
+from storage.policy.epochs import ceiling_of
 
 _MINT = "Mint a new id for this write."
 _AHEAD = 14  # days with a partition beyond the longest retention of a class
@@ -27,10 +28,19 @@ class RetentionReason(StrEnum):
     CLASS_RETENTION = "class_retention"
     TENANT_RETENTION = "tenant_retention"
     CEILING = "ceiling"  # the class has a shorter ceiling than the tenant's retention
+    EPOCH_CEILING = "epoch_ceiling"  # the epoch of the record has a shorter one
     UNTIL_DELETED = "until_deleted"
     EXPIRY_DAY = "expiry_day"  # the record exists, and its expiry day is fixed
     ZERO_RETENTION = "zero_retention"
     TOO_SHORT = "too_short"  # the record would never be readable
+
+
+class OriginReason(StrEnum):
+    """Why data from before Domicile is not taken in."""
+
+    ORIGIN_AHEAD = "origin_ahead"  # its origin date is later than today
+    PAST_ITS_END = "past_its_end"  # its retention is over
+    NEVER_READABLE = "never_readable"  # too little of it is left to read the record
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,23 +60,44 @@ class Term:
 
 
 def retain(
-    topology: Topology, tenant: TenantSpec, data_class: DataClass, written: datetime
+    topology: Topology,
+    tenant: TenantSpec,
+    data_class: DataClass,
+    written: datetime,
+    origin: date | None = None,
 ) -> Term:
     """Return the term of a record of that class that is written at ``written``.
 
-    Its deadline is never later than ``written`` plus the retention. Raises UnknownClass, and
-    NaiveDatetime if ``written`` has no time zone.
+    Its deadline is never later than ``written`` plus the retention, nor than the ceiling of its
+    epoch allows. ``origin``: the UTC day on which data from before Domicile came in; retention and
+    ceiling count from its beginning.
+
+    Raises UnknownClass, NaiveDatetime if ``written`` has no time zone, and OriginRefused.
     """
     moment = utc(written)
-    days, reason = _retention(topology, tenant, data_class)
+    if origin is not None and origin > moment.date():
+        raise _refused(OriginReason.ORIGIN_AHEAD, "The origin date is in the future.")
+    days, reason = _retention(topology, tenant, data_class, origin or moment.date())
     if days is None:
         return _kept(reason)
     if days <= 0:
         return _nothing(RetentionReason.ZERO_RETENTION)
-    day = (moment + timedelta(days=days) - topology.bounds.purge).date()
-    if day <= moment.date():
+    begins = moment if origin is None else datetime.combine(origin, time.min, UTC)
+    end = begins + timedelta(days=days)
+    if end <= moment:
+        message = f"A {data_class} of {origin} is past its end: it is kept for {days} days."
+        raise _refused(OriginReason.PAST_ITS_END, message)
+    day = (end - topology.bounds.purge).date()
+    if day > moment.date():
+        return _until(day, topology.bounds, reason)
+    if origin is None:
         return _nothing(RetentionReason.TOO_SHORT)
-    return _until(day, topology.bounds, reason)
+    message = f"A {data_class} of {origin} could never be read: its bytes must be gone by {end}."
+    raise _refused(OriginReason.NEVER_READABLE, message)
+
+
+def _refused(reason: OriginReason, message: str) -> OriginRefused:
+    return OriginRefused(message, reasons=(reason,))
 
 
 def term_of(day: date | None, bounds: Bounds) -> Term:
@@ -77,17 +108,23 @@ def term_of(day: date | None, bounds: Bounds) -> Term:
 
 
 def accept_id(
-    topology: Topology, tenant: TenantSpec, record_id: RecordId, now: datetime, error: timedelta
+    topology: Topology,
+    tenant: TenantSpec,
+    record_id: RecordId,
+    now: datetime,
+    error: timedelta,
+    *,
+    origin: date | None = None,
 ) -> Term:
     """Return the term of a record that is written now under that id.
 
     An id names one partition for ever, so the record expires on the id's own day. An id is accepted
     from its minting, with the day that ``retain`` gives, until its write window ends or its day
     begins. ``error``: how far the clock that minted the id may be ahead of the one that gave
-    ``now``.
+    ``now``. ``origin``: as for ``retain``.
 
-    Raises UnknownClass, and StaleId if the id is older than the write window, comes from the
-    future, or has a day that has begun or is later than the retention allows now.
+    Raises UnknownClass, OriginRefused, and StaleId if the id is older than the write window, comes
+    from the future, or has a day that has begun or is later than the retention allows now.
     """
     moment = utc(now)
     if too_old(record_id, moment):
@@ -96,13 +133,15 @@ def accept_id(
         raise StaleId("The id was minted in the future.", advice=f"Synchronize the clocks. {_MINT}")
     # Just before midnight, a clock that is ahead mints ids for the next day. They are good.
     moment = max(moment, utc(record_id.minted))
-    term = retain(topology, tenant, record_id.data_class, moment)
+    term = retain(topology, tenant, record_id.data_class, moment, origin)
     if not term.stored:
         return term
     if record_id.day is None or term.expiry_day is None:
         if record_id.day == term.expiry_day:
             return term
         raise StaleId("Retention was switched on or off after the id was minted.", advice=_MINT)
+    if record_id.day > term.expiry_day and origin is not None:
+        raise StaleId("The id was minted for a later origin date, or for none.", advice=_MINT)
     if record_id.day > term.expiry_day:
         raise StaleId("Retention was shortened after the id was minted.", advice=_MINT)
     if record_id.day <= moment.date():
@@ -143,6 +182,17 @@ def horizon_alarm(topology: Topology, today: date, horizon: date | None) -> bool
 
 
 def _retention(
+    topology: Topology, tenant: TenantSpec, data_class: DataClass, origin: date
+) -> tuple[int | None, RetentionReason]:
+    """Return days and reason. The ceiling of the record's epoch binds whatever else is said."""
+    days, reason = _wanted(topology, tenant, data_class)
+    ceiling = ceiling_of(topology, data_class, origin)
+    if ceiling is not None and (days is None or days > ceiling):
+        return ceiling, RetentionReason.EPOCH_CEILING
+    return days, reason
+
+
+def _wanted(
     topology: Topology, tenant: TenantSpec, data_class: DataClass
 ) -> tuple[int | None, RetentionReason]:
     """Return days and reason. A lowered ceiling also binds tenants that were created before."""

@@ -13,6 +13,7 @@ US = "regions/us-east-1.toml"
 COMPANIES = "sub_processors.toml"
 RESIDENCIES = "residencies.toml"
 CLASSES = "classes.toml"
+EPOCHS = "epochs.toml"
 TOPOLOGY = "topology.toml"
 JURISDICTIONS = "jurisdictions.toml"
 

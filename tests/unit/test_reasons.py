@@ -19,12 +19,14 @@ from storage.policy import (
     HoldReason,
     NoticeReason,
     ObjectionReason,
+    OriginReason,
     PermitReason,
     PlanReason,
     RetentionReason,
     RetireReason,
     Stage,
     Standing,
+    TrainingReason,
 )
 
 CODES: dict[type[StrEnum], str] = {
@@ -63,6 +65,7 @@ CODES: dict[type[StrEnum], str] = {
     "backups_sub_processor_ended catalog_objected keys_objected backups_objected "
     "unknown_class service_not_served unknown_residency unknown_home "
     "no_room dpa_missing dpa_not_yet dpa_expired",
+    OriginReason: "origin_ahead past_its_end never_readable",
     PermitReason: "permit_needed permit_other_region permit_expired permit_early "
     "permit_before_start permit_replayed opening_not_counted self_approved approver_not_pinned "
     "signature_invalid unknown_record",
@@ -70,8 +73,9 @@ CODES: dict[type[StrEnum], str] = {
     Stage: "proposed provisioned attested routable retiring retired",
     Standing: "open not_yet leaving ended",
     PlanReason: "nothing_alive survivors expires_first",
-    RetentionReason: "class_retention tenant_retention ceiling until_deleted expiry_day "
-    "zero_retention too_short",
+    RetentionReason: "class_retention tenant_retention ceiling epoch_ceiling until_deleted "
+    "expiry_day zero_retention too_short",
+    TrainingReason: "allowed origin_ahead origin_unstated today_unstated not_opted_in opted_out",
 }
 
 

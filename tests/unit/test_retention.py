@@ -42,7 +42,7 @@ purge_hours = st.integers(1, 240)
 
 
 def topology(days: int | None, hours: int = 24, ceiling: int | None = None) -> Topology:
-    """Return the shipped topology with another rule for prompts and another purge bound."""
+    """Return the shipped topology with another rule for prompts, purge bound, and no epochs."""
     rule = ClassRule(
         name=DataClass.PROMPT,
         retention_days=days,
@@ -53,6 +53,7 @@ def topology(days: int | None, hours: int = 24, ceiling: int | None = None) -> T
         update={
             "classes": {**SHIPPED.classes, DataClass.PROMPT: rule},
             "bounds": Bounds(purge_hours=hours),
+            "epochs": (),
         }
     )
 
