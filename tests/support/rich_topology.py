@@ -106,10 +106,10 @@ compaction_hours = 48
 def rich_topology(folder: Path) -> Path:
     """Make the topology in a new folder, and return that.
 
-    ``eu-central-1`` has more backends than are combined with each other, and requires two. ``eu-2``
-    has a backend that retires, and some that are dedicated, two of which retire. There is a residency
-    without agreements; a class that names training, has a retention below its ceiling and is handed
-    over only when it is flagged; and no class of completions.
+    ``eu-central-1`` has more backends than are combined with each other, and requires two.
+    ``eu-2`` has a backend that retires, and some that are dedicated, of which two retire. There is
+    a residency without agreements; a class that names training, has a retention below its ceiling
+    and is handed over only when it is flagged; and no class of completions.
     """
     data = shutil.copytree(SHIPPED, folder / "topology")
     _append(data / EU, _THIRD)
