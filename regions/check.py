@@ -43,6 +43,8 @@ def sub_processor(entry: SubProcessor) -> Iterator[Fault]:
         yield f"{key}.exit_days", f"leaves no day to use it before until ({entry.until})"
     if entry.exit_days and entry.service is not Service.HOSTING:
         yield f"{key}.exit_days", "is for hosting: copies at a processor are deleted by lead_hours"
+    if entry.baa is not None and entry.baa.until is not None and entry.baa.until <= entry.baa.since:
+        yield f"{key}.baa.until", f"must be after since ({entry.baa.since})"
     connector = entry.connector
     if connector is None:
         return

@@ -4,7 +4,8 @@ A directory holds ``regions/*.toml`` (one region each, named like its file), ``s
 (``[[sub_processors]]``), ``residencies.toml`` (``[[residencies]]``), ``jurisdictions.toml``
 (``[[jurisdictions]]``) and ``classes.toml`` (``[[classes]]``, ``[[cascades]]``, ``[bounds]``).
 It may hold ``epochs.toml`` (``[[epochs]]``), ``topology.toml`` (``requires``, the oldest version of
-Domicile that knows all keys) and ``locations.toml``, in the place of the shipped one.
+Domicile that knows all keys, and ``[operator]``) and ``locations.toml``, in the place of the shipped
+one.
 """
 
 import json
@@ -32,6 +33,7 @@ from regions.model import (
     Epoch,
     JurisdictionRule,
     Locations,
+    Operator,
     Region,
     Residency,
     SubProcessor,
@@ -55,8 +57,9 @@ _PATTERNS = {
 _NO_KIND = frozenset({"union_tag_invalid", "union_tag_not_found"})
 
 
-class _Requirement(Model):
+class _TopologyFile(Model):
     requires: Annotated[str, StringConstraints(pattern=PATTERN)]
+    operator: Operator | None = None
 
 
 class _SubProcessors(Model):
@@ -96,7 +99,7 @@ def load_topology(directory: Path | None = None, *, today: date | None = None) -
     """
     shipped: Traversable = files("regions") / "data"
     root: Traversable = shipped if directory is None else directory
-    _require(root / "topology.toml")
+    operator = _operator(root / "topology.toml")
     processors = _sub_processors(root / "sub_processors.toml")
     residencies = _residencies(root / "residencies.toml")
     jurisdictions = _jurisdictions(root / "jurisdictions.toml")
@@ -109,6 +112,7 @@ def load_topology(directory: Path | None = None, *, today: date | None = None) -
         classes={rule.name: rule for rule in rules.classes},
         cascades=rules.cascades,
         bounds=rules.bounds,
+        **({} if operator is None else {"operator": operator}),
     )
     epochs = _epochs(root / "epochs.toml", rules, today or datetime.now(UTC).date())
     # what is not stated does not count for the digest
@@ -152,13 +156,15 @@ def load_locations(directory: Path | None = None) -> Locations:
     return _locations(shipped if directory is None else directory, shipped)
 
 
-def _require(file: Traversable) -> None:
-    """Raise TopologyProblem if the topology needs a later version, whatever else is in its files.
+def _operator(file: Traversable) -> Operator | None:
+    """Return who runs the service, if the file says so.
+
+    Raise TopologyProblem if the topology needs a later version, whatever else is in its files.
 
     Without the file it needs none.
     """
     if not file.is_file():
-        return
+        return None
     stated = _parse(file)[0].get("requires")
     if isinstance(stated, str) and re.match(PATTERN, stated) and is_older_than(stated):
         raise TopologyProblem(
@@ -168,7 +174,7 @@ def _require(file: Traversable) -> None:
             advice=f"Install Domicile {stated} or later, or give this version the topology that it "
             "had before.",
         )
-    _read(file, _Requirement)
+    return _read(file, _TopologyFile).operator
 
 
 def _sub_processors(file: Traversable) -> dict[str, SubProcessor]:

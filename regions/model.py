@@ -14,10 +14,18 @@ from pydantic import Field, StringConstraints
 
 from regions.backends import BackendSpec
 from regions.connectors import ConnectorSpec
-from regions.fields import Jurisdiction, Model, Name, Text
+from regions.fields import DIGEST, Jurisdiction, Model, Name, Text
 from regions.witnesses import WitnessSpec
 
-AgreementKind = Literal["dpa"]
+AgreementKind = Literal["dpa", "enterprise", "baa", "use_case", "confidentiality"]
+"""The kinds of agreements with a customer.
+
+A data processing agreement (GDPR, article 28); an enterprise agreement; a business associate
+agreement (HIPAA, 45 CFR 164.504(e)); that the use case qualifies for it; confidentiality.
+"""
+
+PHI_AGREEMENTS: frozenset[AgreementKind] = frozenset({"enterprise", "baa", "use_case"})
+"""What must be in force before protected health information is stored (HIPAA)."""
 
 LONGEST_RETENTION_DAYS = 36_500
 """The most days that any retention may have: the expiry day must fit into a record id."""
@@ -80,6 +88,18 @@ class HandedTo(Model):
     only: Literal["flagged"] | None = None  # None: all
 
 
+class Baa(Model):
+    """A business associate agreement with a sub-processor (HIPAA, 45 CFR 164.502(e)(1)(ii))."""
+
+    document: Annotated[str, StringConstraints(pattern=DIGEST)]  # the SHA-256 of what was signed
+    since: date
+    until: date | None = None  # the first day on which it is no longer in force
+
+    def in_force(self, on: date) -> bool:
+        """Return whether it is in force on that day."""
+        return self.since <= on and (self.until is None or on < self.until)
+
+
 class SubProcessor(Model):
     """A company that holds or handles data for us."""
 
@@ -98,6 +118,7 @@ class SubProcessor(Model):
     # for a host: so many days before ``until`` what is there begins to be moved elsewhere
     exit_days: int = Field(default=0, ge=0, le=LONGEST_RETENTION_DAYS)
     connector: ConnectorSpec | None = None  # without a connector it receives no copies
+    baa: Baa | None = None  # without one it gets no protected health information
 
     def begun(self, on: date) -> bool:
         """Return whether it may have data on that day, or might before it ended.
@@ -110,6 +131,10 @@ class SubProcessor(Model):
     def active(self, on: date) -> bool:
         """Return whether the agreement covers that day."""
         return self.begun(on) and (self.until is None or on < self.until)
+
+    def takes_phi(self, on: date) -> bool:
+        """Return whether a business associate agreement with it is in force on that day."""
+        return self.baa is not None and self.baa.in_force(on)
 
     def leaving(self, on: date) -> bool:
         """Return whether the agreement is about to end, so that nothing new goes there."""
@@ -210,6 +235,7 @@ class JurisdictionRule(Model):
 
     ``receipts``: complete erasures, with their receipts. ``holds``: released holds, with the reads
     of what they preserved. ``log``: what the lines of the log say (None: as long as holds).
+    ``agreements``: those with customers, from their end (None: as long as holds).
     """
 
     name: Jurisdiction
@@ -217,6 +243,7 @@ class JurisdictionRule(Model):
     holds: Keeping
     gdpr: bool = False
     log: Keeping | None = None
+    agreements: Keeping | None = None
 
 
 class Residency(Model):
@@ -310,6 +337,12 @@ class Locations(Model):
     aws: dict[str, Jurisdiction]
 
 
+class Operator(Model):
+    """Who runs the service."""
+
+    founded: date  # no agreement with a customer is older
+
+
 class Topology(Model):
     """A whole topology, cross-checked by ``regions.load``."""
 
@@ -321,6 +354,7 @@ class Topology(Model):
     cascades: tuple[Cascade, ...]
     bounds: Bounds
     epochs: tuple[Epoch, ...] = ()  # in order of their days
+    operator: Operator | None = None
 
     @property
     def digest(self) -> str:
@@ -330,6 +364,11 @@ class Topology(Model):
         """
         text = json.dumps(self.model_dump(exclude_unset=True), sort_keys=True, default=plain)
         return hashlib.sha256(text.encode()).hexdigest()
+
+    @property
+    def founded(self) -> date | None:
+        """When the operator was founded, if the topology says so."""
+        return None if self.operator is None else self.operator.founded
 
     def cascades_to(self, parent: DataClass, child: DataClass) -> bool:
         """Return whether erasing a ``parent`` erases a ``child`` that derives from it."""

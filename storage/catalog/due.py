@@ -8,12 +8,14 @@ from typing import Any
 from sqlalchemy import Connection, Select
 
 from storage.catalog import (
+    agreements,
     checkpoints,
     copies,
     days,
     departures,
     erasure_status,
     erasures,
+    exits,
     fences,
     holds,
     identity,
@@ -38,9 +40,10 @@ class Cutoffs:
     """The moments that decide what is due, and what else the duties of a region depend on.
 
     ``stale``: a writer with an earlier deadline is gone. ``unused``: a key that was announced
-    earlier and that no row uses is purged. ``entries``, ``erasures``, ``holds`` and ``log``: what
-    is older is deleted. ``days``: those that must have a partition. ``leaving``: backends that are
-    to be emptied. ``ending``: processors whose agreement ends, so that all their copies are due.
+    earlier and that no row uses is purged. ``entries``, ``erasures``, ``holds``, ``agreements`` and
+    ``log``: what is older is deleted. ``days``: those that must have a partition. ``leaving``:
+    backends that are to be emptied. ``ending``: processors whose agreement ends, so that all their
+    copies are due.
     """
 
     now: datetime
@@ -49,6 +52,7 @@ class Cutoffs:
     entries: datetime
     erasures: datetime
     holds: datetime
+    agreements: datetime
     log: datetime
     days: Sequence[date]
     backends: Sequence[str]
@@ -73,6 +77,7 @@ def _queries(connection: Connection, at: Cutoffs) -> dict[str, list[Select[*tupl
         "reap": [reaping.stale(at.stale), *keys],
         "resolve": [ledger.stale(at.stale)],
         "release": [holds.to_resume()],
+        "exits": [exits.due(at.now.date())],
         "plan": [erasures.to_plan()],
         "expire": [days.to_begin(at.now), days.to_advance(at.now)],
         "replicate": [objects.due("replicate_at", at.now)],
@@ -91,6 +96,7 @@ def _queries(connection: Connection, at: Cutoffs) -> dict[str, list[Select[*tupl
             copies.old(),
             erasures.old(at.erasures),
             holds.old(at.holds),
+            agreements.old(at.agreements.date()),
         ],
         "prune_ledger": [ledger.old(connection, at.entries)],
         "prune_log": [log.to_forget(at.log)],

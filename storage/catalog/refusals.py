@@ -14,7 +14,16 @@ from storage.errors import (
     NotFound,
     SettingsError,
 )
-from storage.policy import Granting, GrantReason, Holding, HoldReason
+from storage.policy import (
+    AgreementReason,
+    Exiting,
+    ExitReason,
+    Granting,
+    GrantReason,
+    Holding,
+    HoldReason,
+    Recording,
+)
 
 _TOO_LONG = (
     psycopg.errors.LockNotAvailable,
@@ -22,9 +31,13 @@ _TOO_LONG = (
     psycopg.errors.IdleInTransactionSessionTimeout,
 )
 
-# by a function of the catalog; the message is a GrantReason or a HoldReason
-_GRANT_REFUSED, _HOLD_REFUSED = "DG001", "DH001"
-_UNKNOWN_GRANT, _UNKNOWN_HOLD = "unknown_grant", "unknown_hold"
+# by a function of the catalog; the message is one of our reasons
+_BY_FUNCTION = ("DG001", "DH001", "DA001", "DX001")
+_UNKNOWN = {
+    "unknown_grant": ("grant", "grant list"),
+    "unknown_hold": ("hold", "hold list"),
+    "unknown_exit": ("choice", "tenant exit list"),
+}
 
 _NOT_THERE = psycopg.errors.UndefinedTable, psycopg.errors.UndefinedColumn
 
@@ -43,20 +56,25 @@ _NO_TLS = re.compile(
 def refusal(region: str, error: SQLAlchemyError) -> DomicileError | None:
     """Return our error for a failure of the database. None: the error is in our code."""
     cause = driver_error(error)
-    if isinstance(cause, psycopg.Error) and cause.sqlstate in (_GRANT_REFUSED, _HOLD_REFUSED):
+    if isinstance(cause, psycopg.Error) and cause.sqlstate in _BY_FUNCTION:
         return _by_function(cause)
     return _by_server(region, error, cause)
 
 
 def _by_function(cause: psycopg.Error) -> DomicileError:
-    reason = cause.diag.message_primary
-    if reason == _UNKNOWN_GRANT:
-        return NotFound("No such grant in this region.", advice="See: domicile grant list")
-    if reason == _UNKNOWN_HOLD:
-        return NotFound("No such hold in this region.", advice="See: domicile hold list")
-    if cause.sqlstate == _HOLD_REFUSED:
-        return Holding(HoldReason(reason or "")).error()
-    return Granting((GrantReason(reason or ""),)).error()
+    reason = cause.diag.message_primary or ""
+    if reason in _UNKNOWN:
+        what, command = _UNKNOWN[reason]
+        return NotFound(f"No such {what} in this region.", advice=f"See: domicile {command}")
+    match cause.sqlstate:
+        case "DA001":
+            return Recording((AgreementReason(reason),)).error()
+        case "DX001":
+            return Exiting(ExitReason(reason)).error()
+        case "DH001":
+            return Holding(HoldReason(reason)).error()
+        case _:
+            return Granting((GrantReason(reason),)).error()
 
 
 def _by_server(

@@ -41,6 +41,8 @@ from storage.cli.commands import (
     status,
     subprocessor,
     tenant,
+    tenant_agreement,
+    tenant_exit,
     topology,
     what_if,
     worker,
@@ -85,8 +87,12 @@ def domicile(
 
 
 def _group(name: str, about: str, panel: str) -> Typer:
+    return _part(app, name, about, panel)
+
+
+def _part(of: Typer, name: str, about: str, panel: str | None = None) -> Typer:
     group = Typer(cls=Group, help=about, no_args_is_help=True)
-    app.add_typer(group, name=name, rich_help_panel=panel)
+    of.add_typer(group, name=name, rich_help_panel=panel)
     return group
 
 
@@ -147,6 +153,15 @@ _tenant.command("remove")(tenant.remove)
 _tenant.command("object")(objection.object_)
 _tenant.command("withdraw")(objection.withdraw)
 _tenant.command("objections")(objection.list_objections)
+_agreement = _part(_tenant, "agreement", "Record agreements with customers, and their end.")
+_agreement.command("add")(tenant_agreement.add)
+_agreement.command("list")(tenant_agreement.list_agreements)
+_agreement.command("end")(tenant_agreement.end)
+_exit = _part(_tenant, "exit", "Record what becomes of a tenant's data after the agreement.")
+_exit.command("choose")(tenant_exit.choose)
+_exit.command("notice")(tenant_exit.notice)
+_exit.command("confirm")(tenant_exit.confirm)
+_exit.command("list")(tenant_exit.list_exits)
 _processor = _group("processor", "Track the copies at processors.", _OPERATION)
 _processor.command("list")(processor.list_processors)
 _processor.command("copies")(processor.list_copies)

@@ -24,6 +24,7 @@ REASONS: Mapping[str, str] = {
     "posture_unknown": "its bucket has not been read for five minutes",
     "not_dedicated": "the tenant has backends of its own, and this is none of them",
     "objected": "the tenant objects to the sub-processor",
+    "sub_processor_baa_missing": "no BAA with the sub-processor is in force",
     "backend_retires": "the backend retires: it is being emptied",
 }
 
@@ -32,8 +33,16 @@ _STATES = {
     "sub_processor_not_yet": "sub-processor's agreement has not begun",
     "sub_processor_ended": "sub-processor's agreement has ended",
     "objected": "sub-processor is one that the tenant objects to",
+    "baa_missing": "sub-processor has no BAA in force",
 }
 _AGREEMENTS = {
+    "dpa": "a DPA",
+    "baa": "a BAA",
+    "enterprise": "an enterprise agreement",
+    "use_case": "a qualifying use case",
+    "confidentiality": "a confidentiality agreement",
+}
+_LAPSES = {
     "missing": "is required and was never signed",
     "not_yet": "is required and takes effect later",
     "expired": "is required and has ended",
@@ -47,6 +56,8 @@ def reason_text(code: str) -> str:
     subject, _, state = code.partition("_")
     if subject in _ROLES and state in _STATES:
         return f"{_ROLES[subject]} {_STATES[state]}"
-    if state in _AGREEMENTS:
-        return f"a {subject.upper()} {_AGREEMENTS[state]}"
+    for kind, name in _AGREEMENTS.items():
+        lapse = code.removeprefix(f"{kind}_")
+        if lapse != code and lapse in _LAPSES:
+            return f"{name} {_LAPSES[lapse]}"
     return code.replace("_", " ")

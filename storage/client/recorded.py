@@ -104,12 +104,13 @@ class RecordedRead:
             if not rows:
                 Access(AccessReason.NOT_HELD).demand()
             check_readable(region, holds.show(connection, region.name, [hold])[0])
-            known = openable(region, rows[0], fenced=False)
+            known = openable(region, rows[0], fenced=False, terms=None)
             return rows[0], replace(known, held_by=frozenset({hold}))
         found = records.find(connection, tenant, record_id)
         if found is None:
             raise absent(connection, tenant, record_id)
-        return found.row, openable(region, found.row, fenced=found.fenced)
+        terms = tenants.find(connection, tenant)
+        return found.row, openable(region, found.row, fenced=found.fenced, terms=terms)
 
     def _authority(self, connection: Connection, record_id: RecordId) -> Authority:
         region, wanted = self.served.region, self.grant

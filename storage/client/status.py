@@ -6,17 +6,19 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Connection
 
+from regions.model import PHI_AGREEMENTS
 from storage.catalog import (
+    agreements,
     copies,
     days,
     departures,
     erasures,
+    exits,
     holds,
     identity,
     objections,
     postures,
     status,
-    tenants,
 )
 from storage.model import LeavingState, PostureState, RegionStatus
 from storage.policy import Standing, clocks_agree, horizon_alarm, processors_of
@@ -61,7 +63,14 @@ def region_status(region: OpenRegion) -> RegionStatus:
             blocked=min(fit) < region.region.required,
             objections_moving=objections.count_moving(connection, status.COUNTED),
             objections_overdue=objections.count_overdue(connection, _late(region), status.COUNTED),
-            ended_agreements=tenants.count_ended(connection, now.date(), status.COUNTED),
+            ended_agreements=agreements.count_ended(connection, now.date(), status.COUNTED),
+            stored_without_agreement=agreements.count_stored_without(
+                connection,
+                {one.name: one.agreements for one in region.topology.residencies.values()},
+                PHI_AGREEMENTS,
+                now.date(),
+            ),
+            overdue_exits=exits.count_overdue(connection, now.date(), status.COUNTED),
         )
 
 

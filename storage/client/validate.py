@@ -1,10 +1,12 @@
 """Checks of the arguments of the public API. No error message shows a value."""
 
+import re
 from collections.abc import Iterable, Mapping
 from datetime import date, datetime
 from typing import get_args
 from uuid import UUID
 
+from regions.fields import DIGEST
 from regions.model import RECORD_CLASSES, AgreementKind
 from storage.crypto.record import metadata_text
 from storage.errors import InvalidRequest, MalformedId, UnknownClass
@@ -320,8 +322,18 @@ def _agreement(given: object) -> bool:
         isinstance(given, Agreement)
         and given.kind in get_args(AgreementKind)
         and is_date(given.signed)
-        and (given.until is None or is_date(given.until))
+        and all(day is None or is_date(day) for day in (given.since, given.until))
+        and (given.document is None or _digest(given.document))
+        and (given.signatory is None or _short(given.signatory))
     )
+
+
+def _digest(given: object) -> bool:
+    return isinstance(given, str) and re.fullmatch(DIGEST, given) is not None
+
+
+def _short(given: object) -> bool:
+    return isinstance(given, str) and 1 <= len(given) <= _NOTE and given.isprintable()
 
 
 def is_date(given: object) -> bool:

@@ -10,6 +10,7 @@
     │   ├── UnknownTenant  WrongRegion  ConsumerTenant  TenantConflict  TenantNotEmpty
     │   ├── AgreementMissing  ResidencyUnsatisfied  PlacementUnsatisfied
     │   ├── OriginRefused        data from before Domicile that is past its end by its origin date
+    │   ├── AgreementRefused  ExitRefused
     │   ├── PurposeRefused  HandOverRefused  RetirementRefused  RegionNotEmpty
     │   └── ObjectionRefused  GrantRefused  HoldRefused  Held
     ├── NotFound                 the tenant has no such record
@@ -109,9 +110,11 @@ from storage.errors.failures import (
 )
 from storage.errors.requests import (
     AgreementMissing,
+    AgreementRefused,
     BodyTooLarge,
     ConsumerTenant,
     Erased,
+    ExitRefused,
     Expired,
     GrantRefused,
     HandOverRefused,
@@ -157,6 +160,7 @@ __all__ = [
     "Abandoned",
     "AcknowledgementInvalid",
     "AgreementMissing",
+    "AgreementRefused",
     "BackendClosed",
     "BackendError",
     "BackendForbidden",
@@ -183,6 +187,7 @@ __all__ = [
     "DomicileError",
     "EpochBackdated",
     "Erased",
+    "ExitRefused",
     "Expired",
     "GrantRefused",
     "HandOverRefused",

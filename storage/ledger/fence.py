@@ -2,13 +2,14 @@
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from uuid import UUID
 
 from sqlalchemy import Connection
 
 from storage.catalog import erasure_status, pseudonym_keys, tenants
 from storage.errors import InvalidRequest
 from storage.events import NewErasure
-from storage.ledger.journal import commit_event
+from storage.ledger.journal import Check, commit_event
 from storage.model import Erasure, Reason, RecordId, Scope, ScopeKind
 from storage.policy import cutoff, fence_until
 from storage.region import OpenRegion
@@ -28,18 +29,21 @@ def fence(
     reason: Reason,
     ticket: str | None,
     sleep: Sleep,
+    erasure: UUID | None = None,
+    check: Check = lambda _: None,
 ) -> Erasure:
     """Commit an erasure and its fence. No read that begins later returns what it covers.
 
     It covers ids that were minted before the call. Returns when the clocks of all processes are
     past its cutoff, so an id that is minted after the return is never covered. Raises UnknownTenant
-    if the tenant was removed meanwhile, and what ``commit_event`` raises.
+    if the tenant was removed meanwhile, and what ``commit_event`` raises. ``erasure``: its id, if
+    it has one already. ``check``: what else must hold in its transaction.
     """
     named = scope.kind is ScopeKind.RECORD
     now = region.clock.now()
     covered = _covered(region, now)
     new = NewErasure(
-        id=region.new_uuid(now),
+        id=erasure or region.new_uuid(now),
         tenant=tenant,
         scope=scope.kind,
         match_values=match_values(region, tenant, scope),
@@ -49,7 +53,12 @@ def fence(
         cutoff=_ALWAYS if named else covered,
         until=fence_until(covered + _REMINTED if named else covered),
     )
-    commit_event(region, new, lambda connection: check_event(region, connection, tenant))
+
+    def may(connection: Connection) -> None:
+        check_event(region, connection, tenant)
+        check(connection)
+
+    commit_event(region, new, may)
     # Clocks that are behind must be past it too.
     over = covered + 2 * region.clock.error + _TICK
     while (left := over - region.clock.now()) > timedelta():

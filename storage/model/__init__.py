@@ -6,6 +6,7 @@ The ``repr`` of a value never shows content, metadata, a subject, a group or a f
 from regions.model import DataClass, Purpose
 from storage.model.access import AccessReport, Looked
 from storage.model.actors import KEEPER, STAFF, Actor, ActorKind, RosterEntry, RosterSpec
+from storage.model.agreements import ExitKind, ExitState, RecordedAgreement, TenantExit
 from storage.model.copies import Copy, CopyState, HandedOver
 from storage.model.erasures import (
     AccountErasure,
@@ -78,6 +79,8 @@ __all__ = [
     "Entropy",
     "Erasure",
     "ErasureState",
+    "ExitKind",
+    "ExitState",
     "ExpiringDay",
     "Explanation",
     "Flag",
@@ -112,6 +115,7 @@ __all__ = [
     "Record",
     "RecordId",
     "RecordInfo",
+    "RecordedAgreement",
     "RegionStatus",
     "Replica",
     "ReplicaState",
@@ -123,6 +127,7 @@ __all__ = [
     "Screened",
     "StaffPermit",
     "StoreStatus",
+    "TenantExit",
     "TenantObjection",
     "TenantSpec",
     "Trait",

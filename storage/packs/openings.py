@@ -5,6 +5,7 @@ from sqlalchemy import Connection
 from regions.model import Purpose, Service
 from storage.catalog import fences, records, roster, tenants
 from storage.catalog.records import Found, Row
+from storage.catalog.tenants import TenantTerms
 from storage.errors import Erased, NotFound
 from storage.model import Actor, ActorKind, Hold, RecordId
 from storage.packs.reader import Find, Permitted
@@ -13,6 +14,7 @@ from storage.policy import (
     AccessReason,
     Authority,
     Openable,
+    for_return_alone,
     may_open,
     may_open_flags,
     may_read_held,
@@ -65,20 +67,19 @@ def access(
     flags: bool = False,
 ) -> Access:
     """Return whether an actor without a grant may open a record, or its flags, for a purpose."""
-    record = openable(region, found.row, fenced=found.fenced)
-    known = authority(region, connection, actor, found.row.tenant)
+    # what its own service serves to a tenant, it may have at any time
+    terms = None if purpose is Purpose.SERVE else tenants.find(connection, found.row.tenant)
+    record = openable(region, found.row, fenced=found.fenced, terms=terms)
+    known = authority(region, connection, actor, terms)
     decide, now = may_open_flags if flags else may_open, region.clock.now()
     return decide(region.topology, record, actor, purpose, now=now, authority=known)
 
 
 def authority(
-    region: OpenRegion, connection: Connection, actor: Actor, tenant: str
+    region: OpenRegion, connection: Connection, actor: Actor, known: TenantTerms | None
 ) -> Authority | None:
     """Return what an opening by a machine rests on. Others have nothing without a grant."""
-    if actor.kind is not ActorKind.MACHINE:
-        return None
-    known = tenants.find(connection, tenant)
-    if known is None:
+    if actor.kind is not ActorKind.MACHINE or known is None:
         return None
     residency = region.topology.residencies[known.spec.residency].jurisdictions
     return Authority(None, roster.entry(connection, actor.id), residency, known.spec.traits)
@@ -91,8 +92,8 @@ def _find(connection: Connection, tenant: str, record_id: RecordId) -> Found:
     return found
 
 
-def openable(region: OpenRegion, row: Row, *, fenced: bool) -> Openable:
-    """Return what the policy must know of a record."""
+def openable(region: OpenRegion, row: Row, *, fenced: bool, terms: TenantTerms | None) -> Openable:
+    """Return what the policy must know of a record. ``terms``: of its tenant, but for ``serve``."""
     until = term_of(row.id.day, region.topology.bounds).readable_until
     return Openable(
         row.tenant,
@@ -103,6 +104,8 @@ def openable(region: OpenRegion, row: Row, *, fenced: bool) -> Openable:
         row.subject,
         row.group,
         flagged=row.sealed_flags is not None,
+        to_return=terms is not None
+        and for_return_alone(region.topology, terms.spec, region.clock.now().date()),
     )
 
 

@@ -16,7 +16,7 @@ from uuid import UUID
 from sqlalchemy import Connection
 
 from storage.catalog import flags as stored_flags
-from storage.catalog import objects, records
+from storage.catalog import objects, records, tenants
 from storage.catalog.engine import share_tenants
 from storage.catalog.objects import Replica
 from storage.catalog.records import Narrow, Row
@@ -124,13 +124,14 @@ class Screener:
             sizes = accumulate(row.length for row in rows)
             fit = sum(size <= region.limits.pack for size in sizes)
             rows = rows[: max(1, fit)]
-            known = authority(region, connection, wanted.actor, wanted.tenant)
+            terms = tenants.find(connection, wanted.tenant)
+            known = authority(region, connection, wanted.actor, terms)
             stored = objects.replicas_of(
                 connection, {row.object_id for row in rows}, [ReplicaState.STORED]
             )
         permitted = []
         for row in rows:
-            record = openable(region, row, fenced=False)
+            record = openable(region, row, fenced=False, terms=terms)
             access = may_open_flags(
                 region.topology, record, wanted.actor, _PURPOSE, now=now, authority=known
             )

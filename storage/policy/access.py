@@ -33,6 +33,7 @@ OPENERS: Final[Mapping[Purpose, frozenset[ActorKind]]] = {
 """Which actors open content for a purpose."""
 
 _HANDERS = frozenset({_CUSTOMER, _MACHINE})
+_AFTER_THE_END = frozenset({Purpose.SERVE, Purpose.LEGAL})
 _CLOSED = frozenset({Trait.NO_HUMAN_REVIEW, Trait.MODIFIED_ABUSE_MONITORING})
 
 
@@ -65,6 +66,7 @@ class AccessReason(StrEnum):
     NO_HUMAN_REVIEW = "no_human_review"  # the tenant is not looked into for abuse
     CUSTOMER_NOT_ASKED = "customer_not_asked"  # the tenant's own approval is missing
     NOT_FLAGGED = "not_flagged"  # and there is no case, or a service gets only what is
+    FOR_RETURN_ALONE = "for_return_alone"  # no data processing agreement is in force any more
 
 
 GRANT_REASONS: Final[Mapping[GrantState, AccessReason]] = {
@@ -142,6 +144,7 @@ _ADVICE: Final[Mapping[AccessReason, str]] = {
     AccessReason.ACTOR_WITHOUT_AGREEMENT: _ROSTER,
     AccessReason.OUTSIDE_RESIDENCY: "The tenant's residency says from where people may look.",
     AccessReason.NO_GRANT: "Request one: domicile grant request",
+    AccessReason.FOR_RETURN_ALONE: "Record the renewed agreement: domicile tenant agreement add",
     AccessReason.NO_HUMAN_REVIEW: "The customer has asked that nobody looks into its content.",
 }
 
@@ -151,7 +154,8 @@ class Openable:
     """What is known of a record that somebody asks to open.
 
     ``readable_until`` is from its Term (None: no end). ``fenced``: an erasure covers it.
-    ``held_by``: the holds in force that cover it, as far as they were asked for.
+    ``held_by``: the holds in force that cover it, as far as they were asked for. ``to_return``: its
+    tenant has no data processing agreement in force, so it is read to be returned alone.
     """
 
     tenant: str
@@ -163,6 +167,7 @@ class Openable:
     group: bytes | None = None
     held_by: frozenset[UUID] = frozenset()
     flagged: bool = False
+    to_return: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,8 +198,8 @@ def may_open(
 
     Give a service instead of a purpose to make a copy for a processor of that service. A person or
     a machine needs an ``authority``. If several reasons apply, an erasure comes first, then expiry
-    (neither counts for ``legal``, which needs a hold), then class and purpose, then the actor, then
-    the grant.
+    (neither counts for ``legal``, which needs a hold), then class and purpose, then the
+    agreement to process data, then the actor, then the grant.
     """
     moment = utc(now)
     reason = _refusal(topology, record, actor, purpose, now=moment, authority=authority)
@@ -239,7 +244,11 @@ def _refusal(
     now: datetime,
     authority: Authority | None,
 ) -> AccessReason | None:
-    found = _for_record(record, purpose, now) or _for_class(topology, record, purpose)
+    found = (
+        _for_record(record, purpose, now)
+        or _for_class(topology, record, purpose)
+        or _for_agreement(record, purpose)
+    )
     if found is not None:
         return found
     kinds = _HANDERS if isinstance(purpose, Service) else OPENERS[purpose]
@@ -278,6 +287,11 @@ def _for_class(
     if not OPENERS[purpose]:
         return AccessReason.PURPOSE_NOT_OPEN
     return None if purpose in rule.purposes else AccessReason.PURPOSE_NOT_ALLOWED
+
+
+def _for_agreement(record: Openable, purpose: Purpose | Service) -> AccessReason | None:
+    stops = record.to_return and purpose not in _AFTER_THE_END
+    return AccessReason.FOR_RETURN_ALONE if stops else None
 
 
 def _for_service(rule: ClassRule, record: Openable, service: Service) -> AccessReason | None:

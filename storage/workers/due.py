@@ -24,6 +24,7 @@ def cutoffs(region: OpenRegion) -> Cutoffs:
         entries=ledger_from(now, backup),
         erasures=now - timedelta(days=keep.receipts.days),
         holds=now - timedelta(days=keep.holds.days),
+        agreements=now - timedelta(days=(keep.agreements or keep.holds).days),
         log=now - timedelta(days=(keep.log or keep.holds).days),
         days=[today + timedelta(days=n) for n in range(1, ahead + 1)],
         backends=list(region.backends),

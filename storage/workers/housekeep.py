@@ -2,7 +2,7 @@
 
 from structlog.typing import FilteringBoundLogger
 
-from storage.catalog import copies, days, erasures, fences, holds, purges, reaping
+from storage.catalog import agreements, copies, days, erasures, fences, holds, purges, reaping
 from storage.catalog.kinds import ObjectKind
 from storage.region import OpenRegion
 from storage.workers.due import cutoffs
@@ -71,6 +71,7 @@ def prune(region: OpenRegion, log: FilteringBoundLogger) -> int:
             "copies": copies.prune(connection, _BATCH),
             "erasures": erasures.prune(connection, at.erasures, _BATCH),
             "holds": holds.prune(connection, at.holds, _BATCH),
+            "agreements": agreements.prune(connection, at.agreements.date(), _BATCH),
         }
     if any(pruned.values()):
         log.debug("pruned", region=region.name, **pruned)

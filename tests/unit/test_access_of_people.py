@@ -253,5 +253,5 @@ def test_a_customer_that_was_asked() -> None:
         grant = grant_of(ANNA, purpose, approvals=approvals)
         known = authority(grant, entry_of(ANNA), traits=frozenset({trait}))
 
-        opens = purpose is Purpose.SUBJECT_REQUEST or trait is Trait.CUSTOMER_APPROVED
+        opens = purpose is Purpose.SUBJECT_REQUEST or trait in (Trait.CUSTOMER_APPROVED, Trait.PHI)
         assert ask(RECORD, ANNA, purpose, known).allowed == opens

@@ -8,11 +8,13 @@ from storage.model import PlacementReason
 from storage.policy import (
     AbsenceReason,
     AccessReason,
+    AgreementReason,
     CopyTermReason,
     DeletionReason,
     DestroyReason,
     Done,
     EndReason,
+    ExitReason,
     Finding,
     GrantReason,
     HandOverReason,
@@ -36,13 +38,17 @@ CODES: dict[type[StrEnum], str] = {
     "unknown_actor actor_differs actor_not_in_force "
     "actor_without_agreement outside_residency no_grant grant_for_another outside_grant "
     "grant_not_approved grant_expired grant_exhausted grant_revoked no_human_review "
-    "customer_not_asked not_flagged",
+    "customer_not_asked not_flagged for_return_alone",
+    AgreementReason: "signed_in_future before_founded ends_before_it_begins "
+    "baa_without_enterprise superseded_already another_kind unknown_tenant",
     CopyTermReason: "allowed too_short",
     DeletionReason: "gone may_still_land before_delivery in_the_future",
     DestroyReason: "allowed held not_given_up not_there not_purging day_not_expiring day_not_over "
     "announced in_grace not_requested",
     Done: "purged purging replacing moving waiting unmended",
     EndReason: "allowed not_empty not_retiring not_retired",
+    ExitReason: "allowed person_not_in_force unknown_tenant day_not_ahead replaced carried_out "
+    "notice_missing confirmer_requested_it day_ahead not_confirmed agreement_in_force recovering",
     Finding: "missing wrong_size corrupt leftover came_back wrong_place orphan foreign",
     GrantReason: "wrong_time login_not_in_force not_roster_keeper own_entry login_taken "
     "not_for_customers no_agreement roster_full unknown_tenant purpose_not_granted "
@@ -51,7 +57,8 @@ CODES: dict[type[StrEnum], str] = {
     "not_the_customer revoked expired not_approved customer_has_not_approved exhausted "
     "another_actor",
     HandOverReason: "allowed not_storable unknown_processor no_connector service_not_allowed "
-    "form_not_available outside_residency sub_processor_not_yet sub_processor_ended objected",
+    "form_not_available outside_residency sub_processor_not_yet sub_processor_ended objected "
+    "sub_processor_baa_missing",
     HoldReason: "allowed hold_released hold_not_confirmed foreign_authority_undecided "
     "foreign_authority_refused person_not_in_force confirmer_stands_for_it approver_requested_it "
     "not_a_process",
@@ -62,9 +69,12 @@ CODES: dict[type[StrEnum], str] = {
     "posture_bad posture_unreadable posture_unknown "
     "catalog_sub_processor_not_yet catalog_sub_processor_ended "
     "keys_sub_processor_not_yet keys_sub_processor_ended backups_sub_processor_not_yet "
-    "backups_sub_processor_ended catalog_objected keys_objected backups_objected "
+    "backups_sub_processor_ended sub_processor_baa_missing catalog_baa_missing keys_baa_missing "
+    "backups_baa_missing catalog_objected keys_objected backups_objected "
     "unknown_class service_not_served unknown_residency unknown_home "
-    "no_room dpa_missing dpa_not_yet dpa_expired",
+    "no_room dpa_missing dpa_not_yet dpa_expired enterprise_missing enterprise_not_yet "
+    "enterprise_expired baa_missing baa_not_yet baa_expired use_case_missing use_case_not_yet "
+    "use_case_expired confidentiality_missing confidentiality_not_yet confidentiality_expired",
     OriginReason: "origin_ahead past_its_end never_readable",
     PermitReason: "permit_needed permit_other_region permit_expired permit_early "
     "permit_before_start permit_replayed opening_not_counted self_approved approver_not_pinned "

@@ -12,6 +12,12 @@ from storage.catalog.tables.access import (
     grant_use,
     roster,
 )
+from storage.catalog.tables.agreements import (
+    agreement_entry,
+    exit_choice,
+    exit_step,
+    tenant_removal,
+)
 from storage.catalog.tables.base import Moment, metadata
 from storage.catalog.tables.copies import erasure_copy, processor_copy
 from storage.catalog.tables.erasures import deferral, erasure, erasure_object, fence, receipt
@@ -38,7 +44,6 @@ from storage.catalog.tables.objects import (
 )
 from storage.catalog.tables.records import day, file, held, record
 from storage.catalog.tables.region import (
-    agreement,
     backend_storage,
     catalog_info,
     cell_choice,
@@ -60,7 +65,7 @@ __all__ = [
     "Moment",
     "absence",
     "access_grant",
-    "agreement",
+    "agreement_entry",
     "audit",
     "backend_storage",
     "catalog_info",
@@ -74,6 +79,8 @@ __all__ = [
     "erasure",
     "erasure_copy",
     "erasure_object",
+    "exit_choice",
+    "exit_step",
     "fence",
     "file",
     "grant_approval",
@@ -110,5 +117,6 @@ __all__ = [
     "statement",
     "sweep",
     "tenant",
+    "tenant_removal",
     "topology_seen",
 ]

@@ -6,8 +6,6 @@ from sqlalchemy import (
     Boolean,
     CheckConstraint,
     Column,
-    Date,
-    ForeignKey,
     Identity,
     Index,
     Integer,
@@ -101,16 +99,6 @@ tenant = Table(
     Column("version", Integer, nullable=False),
     Column("created", MOMENT, nullable=False),
     Index("tenant_account", "account"),
-)
-
-
-agreement = Table(
-    "agreement",
-    metadata,
-    Column("tenant", Text, ForeignKey("tenant.id"), primary_key=True),
-    Column("kind", Text, primary_key=True),
-    Column("signed", Date, primary_key=True),
-    Column("until", Date),
 )
 
 

@@ -231,10 +231,19 @@ def _objections(region: RegionStatus) -> list[tuple[str, Text]]:
 
 
 def _ended(region: RegionStatus) -> list[tuple[str, Text]]:
-    if not region.ended_agreements:
-        return []
-    tenants = plural(region.ended_agreements, "tenant")
-    return [("agreements", warning(f"have ended of {tenants}. See: domicile tenant list"))]
+    found: list[tuple[str, Text]] = []
+    if region.ended_agreements:
+        tenants = plural(region.ended_agreements, "tenant")
+        text = f"have ended of {tenants}. See: domicile tenant list"
+        found.append(("agreements", warning(text)))
+    if region.stored_without_agreement:
+        records = plural(region.stored_without_agreement, "record")
+        found.append(("without one", warning(f"{records} stored of tenants that lack one")))
+    if region.overdue_exits:
+        tenants = plural(region.overdue_exits, "tenant")
+        text = f"of {tenants} OVERDUE: nobody has confirmed what becomes of the data"
+        found.append(("exits", bad(f"{text}. See: domicile tenant exit list")))
+    return found
 
 
 def _row(backend: BackendState) -> tuple[Text | str, ...]:
