@@ -4,8 +4,8 @@ A directory holds ``regions/*.toml`` (one region each, named like its file), ``s
 (``[[sub_processors]]``), ``residencies.toml`` (``[[residencies]]``), ``jurisdictions.toml``
 (``[[jurisdictions]]``) and ``classes.toml`` (``[[classes]]``, ``[[cascades]]``, ``[bounds]``).
 It may hold ``epochs.toml`` (``[[epochs]]``), ``topology.toml`` (``requires``, the oldest version of
-Domicile that knows all keys, and ``[operator]``) and ``locations.toml``, in the place of the shipped
-one.
+Domicile that knows all keys, and ``[operator]``) and ``locations.toml``, in the place of the
+shipped one.
 """
 
 import json
@@ -112,11 +112,11 @@ def load_topology(directory: Path | None = None, *, today: date | None = None) -
         classes={rule.name: rule for rule in rules.classes},
         cascades=rules.cascades,
         bounds=rules.bounds,
-        **({} if operator is None else {"operator": operator}),
     )
     epochs = _epochs(root / "epochs.toml", rules, today or datetime.now(UTC).date())
     # what is not stated does not count for the digest
-    return topology.model_copy(update={"epochs": epochs}) if epochs else topology
+    stated = {"operator": operator, "epochs": epochs or None}
+    return topology.model_copy(update={k: v for k, v in stated.items() if v is not None})
 
 
 def load_addition(topology: Topology, file: Path, directory: Path | None = None) -> Topology:

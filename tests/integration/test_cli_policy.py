@@ -18,6 +18,7 @@ from tests.support.topology_files import CLASSES, COMPANIES, EU, RESIDENCIES, SH
 
 EVERY = "completion, fine_tuning_file, prompt"
 AT_HOME = "of residency EU at home in eu-central-1"
+BOTH_EPOCHS = "Data of the epoch of 2020-06-11, 2023-03-01"
 FILES = f"Copies of fine_tuning_file (flagged or not) {AT_HOME}"
 
 
@@ -262,6 +263,13 @@ NUMBERS = [
         "lead_hours = 24\nmax_days = 10",
         "narrower",
         "A copy at klarblick lives for at most: 10 days; before: 14 days.",
+    ),
+    (
+        "epochs.toml",
+        'train = "opted_in"',
+        'train = "unless_opted_out"',
+        "broader",
+        f"{BOTH_EPOCHS} may now be used for training if the customer has said nothing.",
     ),
     (
         COMPANIES,

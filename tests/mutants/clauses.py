@@ -46,6 +46,7 @@ MODULES: dict[str, tuple[str, ...]] = {
         "too_old",
         "check_retention",
         "_retention",
+        "_wanted",
         "_rule",
     ),
     "storage/policy/access.py": (
@@ -54,6 +55,7 @@ MODULES: dict[str, tuple[str, ...]] = {
         "_refusal",
         "_for_record",
         "_for_class",
+        "_for_agreement",
         "_for_service",
         "for_actor",
         "_for_grant",
@@ -71,6 +73,8 @@ MODULES: dict[str, tuple[str, ...]] = {
         "_person",
     ),
     "storage/policy/copies.py": ("may_hand_over", "copy_term", "agreement_ending"),
+    "storage/policy/agreements.py": ("required", "holds_phi", "for_return_alone"),
+    "storage/policy/epochs.py": ("reasons", "epoch_of", "training_rule", "ceiling_of"),
     "storage/policy/erasure.py": ("may_destroy",),
     "storage/policy/posture.py": ("closed", "weigh"),
 }

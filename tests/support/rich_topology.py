@@ -3,7 +3,7 @@
 import shutil
 from pathlib import Path
 
-from tests.support.topology_files import CLASSES, COMPANIES, EU, RESIDENCIES, SHIPPED, edit
+from tests.support.topology_files import CLASSES, COMPANIES, EPOCHS, EU, RESIDENCIES, SHIPPED, edit
 
 _REGION = """
 name = "eu-2"
@@ -71,6 +71,11 @@ _RESIDENCIES = """
 name = "ANY"
 jurisdictions = ["EU", "US"]
 agreements = []
+
+[[residencies]]
+name = "HEALTH"
+jurisdictions = ["EU"]
+agreements = ["enterprise", "baa", "use_case"]
 """
 _CLASSES = """
 [[classes]]
@@ -100,6 +105,23 @@ cause = "erasure"
 [bounds]
 purge_hours = 30
 compaction_hours = 48
+"""
+_EPOCHS = """
+[[epochs]]
+from = 2019-01-01
+ceiling_days = { prompt = 20, fine_tuning_file = 400 }
+
+[[epochs]]
+from = 2021-01-01
+train = "unless_opted_out"
+
+[[epochs]]
+from = 2023-03-01
+train = "opted_in"
+ceiling_days = { prompt = 60 }
+
+[[epochs]]
+from = 2100-01-01
 """
 
 
@@ -132,6 +154,7 @@ def rich_topology(folder: Path) -> Path:
     _append(data / COMPANIES, _COMPANIES)
     _append(data / RESIDENCIES, _RESIDENCIES)
     (data / CLASSES).write_text(_CLASSES)
+    (data / EPOCHS).write_text(_EPOCHS)
     return data
 
 

@@ -12,6 +12,8 @@ from storage.policy.proof.cases import (
     openings,
     placements,
     retentions,
+    returns,
+    trainings,
 )
 from storage.policy.proof.dimensions import combinations, given
 from storage.policy.proof.family import Family
@@ -46,6 +48,8 @@ def families(topology: Topology, today: date) -> tuple[Family, ...]:
     """Return all cases of a topology, in the order in which they are tried."""
     return (
         *destructions.families(today),
+        *trainings.families(topology, today),
+        *returns.families(topology, today),
         *retentions.families(topology, today),
         *granting.families(topology, today),
         *handovers.families(topology, today),

@@ -121,6 +121,8 @@ def _hand_over(which: str, data: str, residency: str, home: str, company: str) -
 _SENTENCES: Final[Mapping[str, Callable[..., str]]] = {
     "home": "A tenant with residency {} may be at home in {}".format,
     "placement": _placement,
+    "phi": "Health information of residency {} at home in {} may be at {}".format,
+    "training": "Data of the epoch of {} may be used for training if the customer {}".format,
     "steward": "{} may run the {} of {}".format,
     "agreement": "{} of residency {} may be stored without the {}".format,
     "hand-over": _hand_over,
@@ -159,6 +161,7 @@ def _number(value: float | None, measure: Measure) -> str:
 
 _NUMBERS: Final[Mapping[str, str]] = {
     "retention": "A {} is kept for at most",
+    "epoch": "A {} of the epoch of {} is kept for at most",
     "ceiling": "A tenant may set the retention of a {} to at most",
     "evidence": "{} are kept in {} for",
     "bound": "The bound of {} ({})",

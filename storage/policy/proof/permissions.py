@@ -29,9 +29,11 @@ from storage.model import (
     PostureFinding,
     RosterSpec,
     TenantSpec,
+    Trait,
 )
 from storage.policy.access import OPENERS, Authority, Openable, may_open
 from storage.policy.copies import copy_term, may_hand_over
+from storage.policy.epochs import Consent, TrainingReason, ceiling_of, training_rule
 from storage.policy.grants import may_enter
 from storage.policy.placement import admit, decide_placement
 from storage.policy.posture import KnownPosture, closed
@@ -79,6 +81,7 @@ class Scope:
     settings: Mapping[DataClass, tuple[int, ...]]
     staff: tuple[int, ...]
     days: tuple[date, ...]
+    epochs: tuple[date, ...]
 
 
 def scope_of(old: Topology, new: Topology, today: date) -> Scope:
@@ -91,6 +94,8 @@ def scope_of(old: Topology, new: Topology, today: date) -> Scope:
         for region in topology.regions.values():
             attested = (spec.posture_attested for spec in region.backends)
             days.update(one.on for one in attested if one is not None and one.on > today)
+    for topology in both:
+        days.update(one.begins for one in topology.epochs if one.begins > today)
     owners = {
         tenant
         for topology in both
@@ -111,6 +116,7 @@ def scope_of(old: Topology, new: Topology, today: date) -> Scope:
         },
         tuple(sorted({max(0, n + by) for n in most for by in (-1, 0)})),
         tuple(sorted(days)[:_LONGEST_LIST]),
+        tuple(sorted({one.begins for topology in both for one in topology.epochs})),
     )
 
 
@@ -133,6 +139,7 @@ def _on(topology: Topology, scope: Scope, day: date) -> Iterator[Permission]:
     yield from _hand_overs(topology, scope, day)
     yield from _openings(topology, scope, day)
     yield from _postures(topology, day)
+    yield from _trainings(topology, scope, day)
     for parent in RECORD_CLASSES:
         for child in RECORD_CLASSES:
             if {parent, child} <= topology.classes.keys() and not topology.cascades_to(
@@ -142,13 +149,18 @@ def _on(topology: Topology, scope: Scope, day: date) -> Iterator[Permission]:
 
 
 def _tenant(
-    home: str, residency: str, tenant: str = OTHERS, *, without: AgreementKind | None = None
+    home: str,
+    residency: str,
+    tenant: str = OTHERS,
+    *,
+    without: AgreementKind | None = None,
+    traits: frozenset[Trait] = frozenset(),
 ) -> TenantSpec:
     """Return a tenant that has all agreements, but perhaps one, from the first day to the last."""
     kinds = (kind for kind in get_args(AgreementKind) if kind != without)
     signed = tuple(Agreement(kind, date.min) for kind in kinds)
     name = "any-tenant" if tenant == OTHERS else tenant
-    return TenantSpec(name, "any-account", home, residency, agreements=signed)
+    return TenantSpec(name, "any-account", home, residency, agreements=signed, traits=traits)
 
 
 def _homes(topology: Topology, scope: Scope) -> Iterator[Permission]:
@@ -179,7 +191,18 @@ def _placements(topology: Topology, scope: Scope, day: date) -> Iterator[Permiss
                         where = f"{company} in {region.jurisdiction}"
                         yield Permission("placement", (data_class, residency, home, tenant, where))
                 yield from _without(topology, home, residency, data_class, day)
+            yield from _with_phi(topology, home, residency, at, day)
         yield from _stewards(topology, region, scope, day)
+
+
+def _with_phi(
+    topology: Topology, home: str, residency: str, at: Mapping[str, str], day: date
+) -> Iterator[Permission]:
+    """Yield where protected health information may be."""
+    spec = _tenant(home, residency, traits=frozenset({Trait.PHI}))
+    placed = decide_placement(topology, spec, RECORD_CLASSES[0], day, {}, objections=())
+    for company in {at[name] for name in placed.lawful}:
+        yield Permission("phi", (residency, home, company))
 
 
 def _stewards(topology: Topology, region: Region, scope: Scope, day: date) -> Iterator[Permission]:
@@ -201,10 +224,12 @@ def _stewards(topology: Topology, region: Region, scope: Scope, day: date) -> It
 def _without(
     topology: Topology, home: str, residency: str, data_class: DataClass, day: date
 ) -> Iterator[Permission]:
-    for kind in get_args(AgreementKind):
-        spec = _tenant(home, residency, without=kind)
-        if decide_placement(topology, spec, data_class, day, {}, objections=()).lawful:
-            yield Permission("agreement", (data_class, residency, kind))
+    health = frozenset({Trait.PHI})
+    for traits, whose in ((frozenset[Trait](), residency), (health, f"{residency} with phi")):
+        for kind in get_args(AgreementKind):
+            spec = _tenant(home, residency, without=kind, traits=traits)
+            if decide_placement(topology, spec, data_class, day, {}, objections=()).lawful:
+                yield Permission("agreement", (data_class, whose, kind))
 
 
 def _hand_overs(topology: Topology, scope: Scope, day: date) -> Iterator[Permission]:
@@ -270,6 +295,20 @@ def _opened(
     return False
 
 
+def _trainings(topology: Topology, scope: Scope, day: date) -> Iterator[Permission]:
+    """Yield data of which epochs may be used for training, by what the customer has said."""
+    said = {
+        "has opted in": Consent(opted_in=True),
+        "has said nothing": Consent(),
+        "has opted out": Consent(opted_out=True),
+    }
+    for words, consent in said.items():
+        for origin in (one for one in scope.epochs if one <= day):
+            reasons = training_rule(topology, origin, day).reasons(consent)
+            if reasons == (TrainingReason.ALLOWED,):
+                yield Permission("training", (f"{origin}", words))
+
+
 def _postures(topology: Topology, day: date) -> Iterator[Permission]:
     """Yield which buckets are used although a part of their posture cannot be read."""
     noon = datetime.combine(day, time(12), UTC)
@@ -291,6 +330,7 @@ def measures(topology: Topology, scope: Scope) -> Iterator[tuple[Measure, float]
     for rule in topology.jurisdictions.values():
         kept = {"receipts": rule.receipts, "released holds": rule.holds}
         kept["lines of the log"] = rule.log or rule.holds
+        kept["agreements that ended"] = rule.agreements or rule.holds
         for what, keeping in kept.items():
             yield Measure("evidence", (what, rule.name), "days"), keeping.days
     bounds = topology.bounds
@@ -314,6 +354,10 @@ def _retentions(topology: Topology, scope: Scope) -> Iterator[tuple[Measure, flo
         term = retain(topology, _tenant(home, residency), data_class, written)
         days = inf if term.deadline is None else (term.deadline - written) / timedelta(days=1)
         yield Measure("retention", (data_class,), "days"), days if term.stored else 0
+        for begins in (one for one in scope.epochs if one <= scope.days[0]):
+            ceiling = ceiling_of(topology, data_class, begins)
+            measure = Measure("epoch", (data_class, str(begins)), "days")
+            yield measure, inf if ceiling is None else ceiling
         if fits is None:
             continue
         may_set = [

@@ -11,7 +11,7 @@ from storage.policy.copies import (
     may_hand_over,
 )
 from storage.policy.proof.cases import companies, tenants
-from storage.policy.proof.cases.placements import Placing
+from storage.policy.proof.cases.placements import Placing, stewards
 from storage.policy.proof.dimensions import Case, Dimension, Value
 from storage.policy.proof.family import Family
 from storage.policy.proof.properties import Property, Violation
@@ -55,32 +55,24 @@ def _of_region(topology: Topology, region: Region, company: SubProcessor, today:
 
     known = company.name in topology.sub_processors
     states = companies.states(company, today)
-    residency, _, *others = placing.tenant()
+    _, _, *others = (_most(one) for one in placing.tenant())
     dimensions = (
-        residency,
+        tenants.residencies(topology, region),
         tenants.ruled_classes(topology),
         *others,
-        _stewards(topology, region, company.name, today),
+        stewards(topology, region, today, but=company.name),
         states if known else Dimension((Value("", None),)),
         companies.objection(company.name),
     )
     return Family(f"hand-over from {region.name} to {company.name}", dimensions, _OVER, judge)
 
 
-def _stewards(topology: Topology, region: Region, but: str, today: date) -> Dimension:
-    """Return all stewards active, then each of the others in another state, or objected to."""
-    names = {steward.sub_processor for _, steward in region.stewards} - {but}
-    states = {
-        name: companies.states(topology.sub_processors[name], today).values
-        for name in sorted(names)
-    }
-    active = tuple(found[0].fact for found in states.values())
-    values = [Value("", active)]
-    for name, (_, *others) in states.items():
-        rest = tuple(one for one in active if one.name != name)
-        values += [Value(state.words, (*rest, state.fact)) for state in others]
-        values.append(Value(f"the tenant objects to {name}", (*active, name)))
-    return Dimension(tuple(values))
+def _most(dimension: Dimension) -> Dimension:
+    """Return what permits most, and all else as edges: placement goes through the combinations."""
+    first, *others = dimension.values
+    if dimension is tenants.PHI:
+        return dimension
+    return Dimension((first,), (*others, *dimension.edges))
 
 
 def _terms(company: SubProcessor, topology: Topology, today: date) -> Iterator[Family]:

@@ -65,9 +65,11 @@ def _with_a_grant(
     An employee needs all that a contractor needs, but for the agreement.
     """
     named, *others = _classes(topology, purpose).values
+    *records, to_return = _records(now)
     dimensions = (
         Dimension((named,), tuple(others)),
-        *_records(now),
+        *records,
+        Dimension(to_return.values[:1], to_return.values[1:]),
         people.standing(ActorKind.CONTRACTOR, min(jurisdictions), now.date()),
         people.grants(purpose, now),
         people.scopes(),
@@ -117,6 +119,7 @@ def _records(now: datetime) -> tuple[Dimension, ...]:
             (Value("two holds cover it", frozenset({people.HOLD, people.ANOTHER_HOLD})),),
         ),
         Dimension((Value("it is flagged", True), Value("", False))),
+        Dimension((Value("", False), Value("its tenant has no data processing agreement", True))),
     )
 
 
@@ -172,6 +175,7 @@ class _Opening:
             facts.group,
             facts.held_by,
             facts.flagged,
+            facts.to_return,
         )
         authority = None
         if facts.known:
@@ -186,9 +190,8 @@ class _Opening:
             yield from of_flags(facts, _plain(flags), flags.reason)
 
     def _facts(self, case: Case) -> Facts:
-        (data_class, fenced, ends, held_by, flagged, who, grant, scope, traits, customer, known) = (
-            value.fact for value in case
-        )
+        data_class, fenced, ends, held_by, flagged, to_return, *others = (x.fact for x in case)
+        who, grant, scope, traits, customer, known = others
         actor, entry = who
         made, opened_before = grant
         _, _, subject, group = scope
@@ -204,6 +207,7 @@ class _Opening:
             group=group,
             held_by=held_by,
             flagged=flagged,
+            to_return=to_return,
             actor=actor,
             purpose=self._why,
             now=self._now,

@@ -1,7 +1,9 @@
 """Cases of placing a record, for each home region.
 
-All states of all companies that a region uses are combined, if that gives no more than ``LIMIT``
-cases. In a region with more companies or backends it would give more than can be tried. There
+First **terms:** all agreements, residencies, services and traits of a tenant, with each steward of
+the region in each of its states. Then **companies:** all states of all companies that the region
+uses, if that gives no more than ``LIMIT`` cases. In a region with more companies or backends it
+would give more than can be tried. There
 
 - each company goes through its states, with and without an objection, and each of its backends
   through its own, while all others permit;
@@ -11,7 +13,8 @@ cases. In a region with more companies or backends it would give more than can b
 That is enough because of how a placement is decided: the verdict on a backend rests on facts of its
 own, of its company, of the tenant and of the stewards, and all that is joint is how many backends
 are left. ``tests/unit/test_policy_proof_lemma.py`` shows that of every case of a small topology,
-and of 10,000 random cases of large ones.
+and of 10,000 random cases of large ones. Last come **days:** the companies as the topology states
+them, on each edge of their dates.
 """
 
 from collections.abc import Callable, Collection, Iterator, Sequence
@@ -53,6 +56,7 @@ def families(topology: Topology, today: date) -> Iterator[Family]:
 def _of_region(topology: Topology, region: Region, today: date) -> Iterator[Family]:
     judge = Placing(topology, region, today)
     about = f"placement in {region.name}"
+    yield Family(f"{about}: terms", judge.terms(), PROPERTIES, judge)
     together = judge.together()
     if count(together) <= LIMIT:
         yield Family(about, together, PROPERTIES, judge)
@@ -88,10 +92,14 @@ class Placing:
         stewards = (steward.sub_processor for _, steward in self._region.stewards)
         return tuple(dict.fromkeys((*hosts, *stewards)))
 
+    def terms(self) -> tuple[Dimension, ...]:
+        """Return the dimensions of a tenant, with one steward at a time in another state."""
+        return *self.tenant(), stewards(self._topology, self._region, self._today)
+
     def together(self) -> tuple[Dimension, ...]:
         """Return the dimensions with all companies and backends of the region."""
         return (
-            *self.tenant(),
+            *self._in_order(),
             *(companies.states(self._company(name), self._today) for name in self.companies),
             *(companies.objection(name) for name in self.companies),
             *(companies.openness(spec.name) for spec in self._region.backends),
@@ -99,13 +107,9 @@ class Placing:
 
     def alone(self, name: str) -> tuple[Dimension, ...]:
         """Return the dimensions with one company and its backends, and all others active."""
-        others = tuple(
-            companies.states(self._company(other), self._today).values[0].fact
-            for other in self.companies
-            if other != name
-        )
+        others = tuple(self._in_state(other, 0) for other in self.companies if other != name)
         return (
-            *self.tenant(),
+            *self._in_order(),
             Dimension((Value("all other companies of the region are active", others),)),
             companies.states(self._company(name), self._today),
             companies.objection(name),
@@ -121,7 +125,7 @@ class Placing:
         hosts = tuple(dict.fromkeys(spec.sub_processor for spec in self._region.backends))
         names = tuple(spec.name for spec in self._region.backends)
         return (
-            *self.tenant(),
+            *self._in_order(),
             Dimension((Value("", tuple(self._in_state(name, 0) for name in self.companies)),)),
             _any_number(hosts, "have ended", lambda name: self._in_state(name, 3)),
             _any_number(names, "are closed", lambda name: (name, PlacementReason.POSTURE_BAD)),
@@ -132,29 +136,34 @@ class Placing:
         found = {self._today}
         for name in self.companies:
             found.update(edges_of(self._company(name)))
-        names = tuple(spec.name for spec in self._region.backends)
         on = Dimension(tuple(Value(f"on {day}", day) for day in sorted(found)))
-        residency, data_class, _, service, owner, home, *_ = self.tenant()
-        signed = (tenants.always(kind) for kind in self._kinds)
-        closed = (companies.openness(name) for name in names)
-        return residency, data_class, on, service, owner, home, *signed, *closed
+        closed = (companies.openness(spec.name) for spec in self._region.backends)
+        residency, data_class, _, *others = self._in_order()
+        return residency, data_class, on, *others, *closed
 
     def tenant(self) -> tuple[Dimension, ...]:
         """Return the dimensions of a tenant, which come first in a case."""
-        on = self._today
         home = self._region.name
         return (
             tenants.residencies(self._topology, self._region),
             tenants.record_classes(self._topology),
-            Dimension((Value("", on),)),
+            Dimension((Value("", self._today),)),
             tenants.SERVICES,
             tenants.owners(self._region),
+            tenants.PHI,
             Dimension(
                 (Value(f"home {home}", home),),
                 (Value("a home that the topology lacks", tenants.NOWHERE),),
             ),
-            *(tenants.agreements(kind, on) for kind in self._kinds),
+            *(tenants.agreements(kind, self._today) for kind in self._kinds),
         )
+
+    def _in_order(self) -> tuple[Dimension, ...]:
+        """Return those of a tenant whose service and agreements are as they should be."""
+        residency, data_class, on, _, owner, phi, home, *_ = self.tenant()
+        served = Dimension(tenants.SERVICES.values[:1])
+        signed = (tenants.always(kind) for kind in self._kinds)
+        return residency, data_class, on, served, owner, phi, home, *signed
 
     def _company(self, name: str) -> SubProcessor:
         return self._topology.sub_processors[name]
@@ -178,14 +187,13 @@ class Placing:
 
     def facts(self, case: Case) -> Facts:
         """Return what a case states."""
-        residency, data_class, on, service, tenant, home = (value.fact for value in case[:6])
-        signed = [value.fact for value in case[6 : 6 + len(self._kinds)]]
+        residency, data_class, on, service, tenant, traits, home = (x.fact for x in case[:7])
+        signed = [value.fact for value in case[7 : 7 + len(self._kinds)]]
         objections: set[str] = set()
         closed: dict[str, PlacementReason] = {}
         changed: list[SubProcessor] = []
-        for value in case[6 + len(self._kinds) :]:
+        for value in case[7 + len(self._kinds) :]:
             _sort(value.fact, changed, objections, closed)
-        rule = self._topology.residencies.get(residency)
         states = zip(self._kinds, (state for _, state in signed), strict=True)
         return Facts(
             topology=self._with(changed),
@@ -197,12 +205,13 @@ class Placing:
                 residency,
                 service,
                 tuple(chain.from_iterable(made for made, _ in signed)),
+                traits=traits,
             ),
             data_class=data_class,
             on=on,
             objections=objections,
             closed=closed,
-            unsigned=tenants.unsigned(states, rule.agreements if rule else ()),
+            signed=dict(states),
         )
 
     def _with(self, changed: Sequence[SubProcessor]) -> Topology:
@@ -238,6 +247,24 @@ def _sort(
                 _sort(one, changed, objections, closed)
         case _:
             pass
+
+
+def stewards(topology: Topology, region: Region, on: date, *, but: str = "") -> Dimension:
+    """Return all stewards active, then each in another state, or objected to.
+
+    ``but``: a company that has dimensions of its own.
+    """
+    names = {steward.sub_processor for _, steward in region.stewards} - {but}
+    states = {
+        name: companies.states(topology.sub_processors[name], on).values for name in sorted(names)
+    }
+    active = tuple(found[0].fact for found in states.values())
+    values = [Value("", active)]
+    for name, (_, *others) in states.items():
+        rest = tuple(one for one in active if one.name != name)
+        values += [Value(state.words, (*rest, state.fact)) for state in others]
+        values.append(Value(f"the tenant objects to {name}", (*active, name)))
+    return Dimension(tuple(values))
 
 
 def _any_number(names: Sequence[str], words: str, fact: Callable[[str], object]) -> Dimension:

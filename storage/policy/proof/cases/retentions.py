@@ -4,10 +4,11 @@ from collections.abc import Iterable, Iterator
 from datetime import UTC, date, datetime, time, timedelta
 
 from regions.model import LONGEST_RETENTION_DAYS, RECORD_CLASSES, DataClass, Topology
-from storage.errors import DomicileError, StaleId, UnknownClass
+from storage.errors import DomicileError, OriginRefused, StaleId, UnknownClass
 from storage.model import RecordId, TenantSpec
 from storage.policy.placement import admit
 from storage.policy.proof.cases import tenants
+from storage.policy.proof.cases.trainings import edges
 from storage.policy.proof.dimensions import Case, Dimension, Value
 from storage.policy.proof.family import Family
 from storage.policy.proof.properties import Property, Violation
@@ -31,22 +32,26 @@ def families(topology: Topology, today: date) -> Iterator[Family]:
 def _of_class(topology: Topology, data_class: DataClass, today: date) -> Iterator[Family]:
     midnight = datetime.combine(today, time.min, UTC)
     written = Dimension(tuple(Value("", at) for at in _moments(midnight, topology.bounds.purge)))
-    settings = Dimension(tuple(Value("", days) for days in settings_of(topology, data_class)))
     rule = topology.classes.get(data_class) if data_class in RECORD_CLASSES else None
 
-    def facts(days: int | None, at: datetime) -> tuple[Facts, TenantSpec]:
+    def facts(
+        days: int | None, at: datetime, origin: date | None = None
+    ) -> tuple[Facts, TenantSpec]:
         retention = {} if days is None else {data_class: days}
         home, residency = next(iter(topology.regions)), next(iter(topology.residencies), "")
         tenant = TenantSpec("any-tenant", "any-account", home, residency, retention=retention)
-        return Facts(rule, topology.bounds, days, at), tenant
+        return Facts(rule, topology.bounds, days, at, topology.epochs, origin), tenant
 
     def judge_term(case: Case) -> Iterator[Violation]:
-        known, tenant = facts(case[0].fact, case[1].fact)
+        days, at, origin = (value.fact for value in case)
+        known, tenant = facts(days, at, origin)
         try:
-            term = retain(topology, tenant, data_class, known.written)
+            term = retain(topology, tenant, data_class, known.written, origin)
         except UnknownClass:
-            return of_term(known, None)
-        return of_term(known, plain(term))
+            return of_term(known, None, "unknown_class")
+        except OriginRefused as error:
+            return of_term(known, None, error.reasons[0])
+        return of_term(known, plain(term), None)
 
     def judge_id(case: Case) -> Iterator[Violation]:
         days, now, minted, day, error = (value.fact for value in case)
@@ -60,19 +65,32 @@ def _of_class(topology: Topology, data_class: DataClass, today: date) -> Iterato
         return of_id(known, write, plain(term))
 
     kept = {Property.DEADLINE, Property.READABLE, Property.TERMS, Property.REASONS}
-    yield Family(f"retention of {data_class}", (settings, written), frozenset(kept), judge_term)
-    if rule is None:
-        return
-    ids = frozenset({Property.IDS, Property.USABLE})
-    for days in settings.values:
+    kept.add(Property.USABLE)
+    settings = settings_of(topology, data_class)
+    for days in settings:
+        found = _origins(topology, days, today)
+        origin = Dimension((Value("", None), *(Value(f"it is of {day}", day) for day in found)))
+        dimensions = Dimension((Value("", days),)), written, origin
+        yield Family(f"retention of {data_class}", dimensions, frozenset(kept), judge_term)
+    for days in settings if rule is not None else ():
         for at in _MOMENTS_OF_WRITES:
-            now = midnight + at
-            minted = Dimension(tuple(Value("", since) for since in _MINTED))
-            day = Dimension(tuple(Value("", on) for on in _days(topology, days.fact, now)))
-            error = Dimension((Value("", _ERROR), Value("", timedelta())))
-            moment = Dimension((Value("", now),))
-            dimensions = Dimension((days,)), moment, minted, day, error
-            yield Family(f"ids of {data_class}", dimensions, ids, judge_id)
+            yield Family(
+                f"ids of {data_class}",
+                _ids(topology, days, midnight + at),
+                frozenset({Property.IDS, Property.USABLE}),
+                judge_id,
+            )
+
+
+def _ids(topology: Topology, days: int | None, now: datetime) -> tuple[Dimension, ...]:
+    """Return the ids of writes at a moment, by their minting and their day."""
+    return (
+        Dimension((Value("", days),)),
+        Dimension((Value("", now),)),
+        Dimension(tuple(Value("", since) for since in _MINTED)),
+        Dimension(tuple(Value("", on) for on in _days(topology, days, now))),
+        Dimension((Value("", _ERROR), Value("", timedelta()))),
+    )
 
 
 _MOMENTS_OF_WRITES = (timedelta(hours=12), timedelta(0), _DAY - _TICK, _DAY - _ERROR)
@@ -94,12 +112,24 @@ def _moments(midnight: datetime, purge: timedelta) -> Iterable[datetime]:
     return sorted({*spread, midnight + _TICK, midnight + _DAY - _TICK, edge, edge - _TICK})
 
 
+def _origins(topology: Topology, days: int | None, today: date) -> Iterable[date]:
+    """Return days on which data from before came in: edges of epochs, of today, and of its end."""
+    found = set(edges(topology, today))
+    ceilings = {n for epoch in topology.epochs for n in epoch.ceiling_days.values()}
+    for kept in {days, *ceilings, *(r.retention_days for r in topology.classes.values())} - {None}:
+        assert kept is not None
+        found |= {today - timedelta(days=kept + by) for by in range(-4, 2)}
+    return sorted(found)
+
+
 def settings_of(topology: Topology, data_class: DataClass) -> tuple[int | None, ...]:
     """Return what a tenant may have set for a class, also before a ceiling was lowered."""
     rule = topology.classes.get(data_class)
     least = -(-topology.bounds.purge_hours // 24) + 1
     found = {0, 1, least - 1, least, least + 1, LONGEST_RETENTION_DAYS}
-    for days in (rule.retention_days, rule.ceiling_days) if rule is not None else ():
+    ceilings = (one.ceiling_days.get(data_class) for one in topology.epochs)
+    stated = (rule.retention_days, rule.ceiling_days) if rule is not None else ()
+    for days in (*stated, *ceilings):
         found.update(() if days is None else (days - 1, days, days + 1))
     return None, *sorted(days for days in found if 0 <= days <= LONGEST_RETENTION_DAYS)
 

@@ -1,10 +1,11 @@
 """What is known of a tenant when something of it is stored or handed over."""
 
-from collections.abc import Collection, Hashable, Iterable
+from collections.abc import Hashable, Iterable
 from datetime import date, timedelta
 from typing import get_args
 
 from regions.model import (
+    PHI_AGREEMENTS,
     RECORD_CLASSES,
     AgreementKind,
     DataClass,
@@ -12,7 +13,7 @@ from regions.model import (
     Residency,
     Topology,
 )
-from storage.model import Agreement
+from storage.model import Agreement, Trait
 from storage.policy.proof.dimensions import Dimension, Value
 
 NOWHERE = "nowhere"
@@ -76,18 +77,19 @@ def agreements(kind: AgreementKind, on: date) -> Dimension:
     """Return whether an agreement is in force on a day: what was signed, and what is amiss."""
 
     def signed(words: str, state: str | None, *spans: tuple[date, date | None]) -> Value:
-        made = tuple(Agreement(kind, since, until) for since, until in spans)
+        long_ago = on - 500 * _DAY
+        made = tuple(Agreement(kind, long_ago, until, since) for since, until in spans)
         return Value(f"the {kind} {words}" if words else "", (made, state))
 
     ago = on - 400 * _DAY
     return Dimension(
         (
             signed("", None, (ago, None)),
+            signed("was never signed", "missing"),
+            signed("begins later", "not_yet", (on + 30 * _DAY, None)),
             signed("has ended", "expired", (ago, on - 30 * _DAY)),
         ),
         (
-            signed("was never signed", "missing"),
-            signed("begins later", "not_yet", (on + 30 * _DAY, None)),
             signed("begins today", None, (on, None)),
             signed("begins tomorrow", "not_yet", (on + _DAY, None)),
             signed("ends tomorrow", None, (ago, on + _DAY)),
@@ -104,16 +106,17 @@ def always(kind: AgreementKind) -> Dimension:
 
 
 def kinds(rules: Iterable[Residency]) -> tuple[AgreementKind, ...]:
-    """Return the kinds of agreements that any residency requires."""
-    required = {kind for one in rules for kind in one.agreements}
+    """Return the kinds of agreements that any residency, or the trait phi, requires."""
+    required = PHI_AGREEMENTS.union(*(one.agreements for one in rules))
     return tuple(kind for kind in get_args(AgreementKind) if kind in required)
 
 
-def unsigned(
-    states: Iterable[tuple[AgreementKind, str | None]], required: Collection[str]
-) -> dict[str, str]:
-    """Return what is amiss with the agreements that are required."""
-    return {kind: state for kind, state in states if state is not None and kind in required}
+PHI = Dimension(
+    (
+        Value("the tenant has the trait phi", frozenset({Trait.PHI})),
+        Value("", frozenset[Trait]()),
+    )
+)
 
 
 def owners(region: Region) -> Dimension:

@@ -19,10 +19,12 @@ class Property(StrEnum):
     ENOUGH = "enough"
     TERMS = "terms"
     ADMISSION = "admission"
+    RETURN = "return"
     DEADLINE = "deadline"
     READABLE = "readable"
     IDS = "ids"
     GROUND = "ground"
+    TRAINING = "training"
     PERMIT = "permit"
     TWO_PEOPLE = "two_people"
     ROSTER = "roster"
@@ -43,10 +45,13 @@ SENTENCES: Final[Mapping[Property, str]] = {
     Property.ENOUGH: "A write has as many open places as it requires, or is refused.",
     Property.TERMS: "Nothing is stored without its class, service, home, residency and agreements.",
     Property.ADMISSION: "No tenant is admitted outside its residency, or with terms beyond limits.",
-    Property.DEADLINE: "No term exceeds the ceiling, and no byte outlives its retention.",
+    Property.RETURN: "Without an agreement to process data it is read for return alone.",
+    Property.DEADLINE: "No term exceeds the ceiling of class or epoch, and no byte outlives it.",
     Property.READABLE: "No record ends before its time.",
     Property.IDS: "No id is accepted outside its write window, or with a day beyond the retention.",
     Property.GROUND: "No purpose opens without its ground.",
+    Property.TRAINING: "No record may be used for training but by the rules of its epoch and of "
+    "today.",
     Property.PERMIT: "No permit is for another record, actor or purpose, or lasts too long.",
     Property.TWO_PEOPLE: "No grant is requested or approved by who may not.",
     Property.ROSTER: "No roster takes who may not be in it, or more people than allowed.",

@@ -51,6 +51,8 @@ def _against(facts: Facts, processor: str) -> Iterator[tuple[str, str]]:
         yield "sub_processor_not_yet", f"it {why_not(company, facts.on)}"
     elif has_ended(company, facts.on):
         yield "sub_processor_ended", f"it {why_not(company, facts.on)}"
+    if facts.lacks_baa(company):
+        yield "sub_processor_baa_missing", "it has no business associate agreement"
     if processor in facts.objections:
         yield "objected", "the tenant objects to it"
 

@@ -34,6 +34,7 @@ class Facts:
     group: bytes | None
     held_by: frozenset[UUID]
     flagged: bool
+    to_return: bool
     actor: Actor
     purpose: Purpose | Service
     now: datetime
@@ -131,6 +132,8 @@ def _against(facts: Facts) -> Iterator[tuple[str, str]]:
         if facts.ends is not None and facts.now >= facts.ends:
             yield "expired", "its time is over"
     yield from _against_class(facts, facts.rule)
+    if facts.to_return and facts.purpose not in (Purpose.SERVE, Purpose.LEGAL):
+        yield "for_return_alone", "no data processing agreement is in force"
     yield from _against_actor(facts)
 
 

@@ -5,8 +5,15 @@ from dataclasses import dataclass
 from datetime import date
 
 from regions.backends import BackendSpec
-from regions.model import RECORD_CLASSES, DataClass, Region, Topology
-from storage.model import PlacementReason, TenantSpec, Verdict
+from regions.model import (
+    RECORD_CLASSES,
+    AgreementKind,
+    DataClass,
+    Region,
+    SubProcessor,
+    Topology,
+)
+from storage.model import PlacementReason, TenantSpec, Trait, Verdict
 from storage.policy.proof.properties import Property, Violation
 from storage.policy.proof.properties.companies import (
     has_begun,
@@ -22,7 +29,7 @@ Places = Mapping[str, tuple[Region, BackendSpec]]
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """A case. ``unsigned``: what the residency requires and is not in force, with its state."""
+    """A case. ``signed``: what is amiss with each kind of agreement; None: it is in force."""
 
     topology: Topology
     places: Places
@@ -31,7 +38,27 @@ class Facts:
     on: date
     objections: Collection[str]
     closed: Mapping[str, PlacementReason]
-    unsigned: Mapping[str, str]
+    signed: Mapping[AgreementKind, str | None]
+
+    @property
+    def unsigned(self) -> dict[str, str]:
+        """What the tenant needs and is not in force, with its state."""
+        residency = self.topology.residencies.get(self.tenant.residency)
+        needs = set() if residency is None else set(residency.agreements)
+        if Trait.PHI in self.tenant.traits:
+            needs |= {"enterprise", "baa", "use_case"}
+        return {kind: state for kind, state in self.signed.items() if state and kind in needs}
+
+    def lacks_baa(self, company: SubProcessor) -> bool:
+        """Whether there is health information, and no agreement about it with a company."""
+        residency = self.topology.residencies.get(self.tenant.residency)
+        named = residency is not None and "baa" in residency.agreements
+        if not named and Trait.PHI not in self.tenant.traits:
+            return False
+        baa = company.baa
+        return (
+            baa is None or baa.since > self.on or (baa.until is not None and baa.until <= self.on)
+        )
 
     @property
     def subject(self) -> str:
@@ -83,6 +110,8 @@ def _of_place(facts: Facts, name: str) -> Iterator[Violation]:
         yield Violation(Property.COMPANIES, f"{where} {why}.")
     if spec.retires:
         yield Violation(Property.COMPANIES, f"{where} retires.")
+    if facts.lacks_baa(company):
+        yield Violation(Property.COMPANIES, f"{where} has no business associate agreement.")
     if company.name in facts.objections:
         yield Violation(Property.COMPANIES, f"{where} the tenant objects to.")
     if not _dedicated_well(facts, region, spec):
@@ -114,6 +143,8 @@ def causes_against(facts: Facts) -> Iterator[str]:
         company = topology.sub_processors[steward.sub_processor]
         if not holds(company, facts.on):
             yield f"{company.name}, which runs the {role}, {why_not(company, facts.on)}"
+        if facts.lacks_baa(company):
+            yield f"{company.name}, which runs the {role}, has no business associate agreement"
         if company.name in facts.objections:
             yield f"the tenant objects to {company.name}, which runs the {role}"
 
@@ -127,6 +158,7 @@ def good_places(facts: Facts) -> tuple[list[str], list[str]]:
         if not why_not(facts.topology.sub_processors[spec.sub_processor], facts.on)
         and not spec.retires
         and spec.sub_processor not in facts.objections
+        and not facts.lacks_baa(facts.topology.sub_processors[spec.sub_processor])
         and _dedicated_well(facts, home, spec)
     ]
     return (
@@ -221,6 +253,7 @@ def _reasons(facts: Facts, region: Region, spec: BackendSpec) -> set[PlacementRe
         PlacementReason.SUB_PROCESSOR_LEAVING: holds(company, facts.on)
         and is_leaving(company, facts.on),
         PlacementReason.BACKEND_RETIRES: spec.retires and holds(company, facts.on),
+        PlacementReason.SUB_PROCESSOR_BAA_MISSING: facts.lacks_baa(company),
         PlacementReason.OBJECTED: company.name in facts.objections,
         PlacementReason.NOT_DEDICATED: not _dedicated_well(facts, region, spec),
     }
@@ -251,6 +284,7 @@ def _true_of_all(reason: str, facts: Facts) -> bool:
         states = {
             f"{role}_sub_processor_not_yet": not has_begun(company, on),
             f"{role}_sub_processor_ended": has_ended(company, on),
+            f"{role}_baa_missing": facts.lacks_baa(company),
             f"{role}_objected": company.name in facts.objections,
         }
         if reason in states:

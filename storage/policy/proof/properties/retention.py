@@ -1,43 +1,63 @@
 """What must hold of how long a record is kept."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 
-from regions.model import WRITE_WINDOW, Bounds, ClassRule
+from regions.model import WRITE_WINDOW, Bounds, ClassRule, Epoch
 from storage.model import RecordId
 from storage.policy.proof.properties import Property, Violation
+from storage.policy.proof.properties.epochs import of_day
 
 _DAY = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """A case. ``setting``: what the tenant set for the class, in days. ``rule``: None: unknown."""
+    """A case. ``setting``: what the tenant set for the class, in days. ``rule``: None: unknown.
+
+    ``origin``: when data from before Domicile came in.
+    """
 
     rule: ClassRule | None
     bounds: Bounds
     setting: int | None
     written: datetime
+    epochs: Sequence[Epoch] = ()
+    origin: date | None = None
 
     @property
     def subject(self) -> str:
         """The record that the case is about, in words."""
         name = self.rule.name if self.rule is not None else "record of an unknown class"
         set_to = "no retention of its own" if self.setting is None else f"{self.setting} days set"
-        return (
-            f"A {name} of a tenant with {set_to}, written at {self.written:%Y-%m-%d %H:%M:%S.%f},"
-        )
+        came = "" if self.origin is None else f"of {self.origin} "
+        written = f"{self.written:%Y-%m-%d %H:%M:%S.%f}"
+        return f"A {name} {came}of a tenant with {set_to}, written at {written},"
+
+    @property
+    def begins(self) -> datetime:
+        """From when its days count."""
+        if self.origin is None:
+            return self.written
+        return datetime.combine(self.origin, time.min, UTC)
+
+    @property
+    def epoch_ceiling(self) -> int | None:
+        """The ceiling of the epoch of its origin."""
+        assert self.rule is not None
+        epoch = of_day(self.epochs, self.begins.date())
+        return None if epoch is None else epoch.ceiling_days.get(self.rule.name)
 
     @property
     def days(self) -> int | None:
         """How many days it may be kept; None: until it is deleted."""
         assert self.rule is not None
-        ceiling = self.rule.ceiling_days
         wanted = self.rule.retention_days if self.setting is None else self.setting
-        if wanted is None:
-            return None
-        return wanted if ceiling is None else min(wanted, ceiling)
+        bounds = [wanted, self.epoch_ceiling]
+        if self.setting is not None:
+            bounds.append(self.rule.ceiling_days)
+        return min((one for one in bounds if one is not None), default=None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,24 +71,48 @@ class Kept:
     reason: str
 
 
-def of_term(facts: Facts, kept: Kept | None) -> Iterator[Violation]:
-    """Yield each violation of a term. None: the class was refused."""
-    if facts.rule is None or kept is None:
-        if (facts.rule is None) is not (kept is None):
-            verb = "be kept, although the class is unknown" if kept else "be refused"
-            yield Violation(Property.TERMS, f"{facts.subject} would {verb}.")
+def of_term(facts: Facts, kept: Kept | None, refused: str | None) -> Iterator[Violation]:
+    """Yield each violation of a term. ``refused``: why there is none; its class or its origin."""
+    against = tuple(_against_origin(facts))
+    if kept is None:
+        if refused not in against:
+            which = Property.REASONS if against else Property.USABLE
+            yield Violation(which, f"{facts.subject} would be refused ({refused}).")
         return
+    for why in against:
+        which = Property.DEADLINE if facts.rule is not None else Property.TERMS
+        yield Violation(which, f"{facts.subject} would be kept, although it is {why}.")
+    if not against:
+        yield from _of_kept(facts, kept)
+
+
+def _against_origin(facts: Facts) -> Iterator[str]:
+    """Yield why data of that class and origin is not taken in."""
+    ahead = facts.origin is not None and facts.origin > facts.written.date()
+    if ahead:
+        yield "origin_ahead"
+    if facts.rule is None:
+        yield "unknown_class"
+    if ahead or facts.rule is None or facts.origin is None or not facts.days:
+        return
+    end = facts.begins + timedelta(days=facts.days)
+    if end <= facts.written:
+        yield "past_its_end"
+    elif (end - facts.bounds.purge).date() <= facts.written.date():
+        yield "never_readable"
+
+
+def _of_kept(facts: Facts, kept: Kept) -> Iterator[Violation]:
     days = facts.days
     if days is None:
         yield from _of_endless(facts, kept)
         return
-    if not kept.stored:
-        if facts.bounds.allow(days) and days:
-            yield Violation(Property.READABLE, f"{facts.subject} would not be stored.")
-        if _dates(kept) != (None, None, None):
-            yield Violation(Property.DEADLINE, f"{facts.subject} would be stored nowhere, yet end.")
-    else:
+    if kept.stored:
         yield from _of_stored(facts, kept, days)
+    elif facts.bounds.allow(days) and days and facts.origin is None:
+        yield Violation(Property.READABLE, f"{facts.subject} would not be stored.")
+    elif _dates(kept) != (None, None, None):
+        yield Violation(Property.DEADLINE, f"{facts.subject} would be stored nowhere, yet end.")
     if kept.reason != _reason(facts, kept, days):
         yield Violation(Property.REASONS, f"{facts.subject} would be kept by {kept.reason}.")
 
@@ -83,7 +127,7 @@ def _of_endless(facts: Facts, kept: Kept) -> Iterator[Violation]:
 
 
 def _of_stored(facts: Facts, kept: Kept, days: int) -> Iterator[Violation]:
-    end = facts.written + timedelta(days=days)
+    end = facts.begins + timedelta(days=days)
     if kept.deadline is None or kept.deadline > end or kept.readable_until is None:
         yield Violation(
             Property.DEADLINE,
@@ -113,6 +157,11 @@ def _dates(kept: Kept) -> tuple[object, object, object]:
 def _reason(facts: Facts, kept: Kept, days: int) -> str:
     if not kept.stored:
         return "zero_retention" if days == 0 else "too_short"
+    wanted = facts.rule.retention_days if facts.rule and facts.setting is None else facts.setting
+    ceiling = facts.rule.ceiling_days if facts.rule and facts.setting is not None else None
+    by_class = wanted if ceiling is None or wanted is None else min(wanted, ceiling)
+    if by_class is None or days < by_class:
+        return "epoch_ceiling"
     if facts.setting is None:
         return "class_retention"
     return "tenant_retention" if facts.setting == days else "ceiling"
