@@ -9,7 +9,9 @@ from typing import Final
 
 from regions.model import Topology
 from storage.policy.proof.permissions import (
+    STORED,
     Measure,
+    Permission,
     Scope,
     measures,
     permissions,
@@ -53,6 +55,8 @@ def _permitted(old: Topology, new: Topology, scope: Scope) -> Iterator[Change]:
     ):
         groups: dict[tuple[str, frozenset[date]], list[Parts]] = {}
         for one, days in some.items():
+            if one.topic == STORED or not _comparable(one, some, others):
+                continue
             more = days - others.get(one, frozenset())
             if more:
                 parts = tuple(frozenset({part}) for part in one.parts)
@@ -63,6 +67,14 @@ def _permitted(old: Topology, new: Topology, scope: Scope) -> Iterator[Change]:
                 says = _SENTENCES[topic](*(_joined(part, scope) for part in parts))
                 verb = "may now" if direction is Direction.BROADER else "may no longer"
                 yield Change(direction, topic, f"{says.replace('may', verb, 1)}{when}.")
+
+
+def _comparable(
+    one: Permission, some: Mapping[Permission, object], others: Mapping[Permission, object]
+) -> bool:
+    """Whether both topologies store what an agreement may be needed for: else it says nothing."""
+    stored = Permission(STORED, one.parts[:2])
+    return one.topic != "agreement" or (stored in some and stored in others)
 
 
 def merge(several: Iterable[Parts]) -> list[Parts]:

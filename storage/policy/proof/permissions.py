@@ -42,6 +42,9 @@ from storage.policy.proof.cases.placements import edges_of
 from storage.policy.proof.cases.retentions import settings_of
 from storage.policy.retention import retain, term_of
 
+STORED: Final = "stored"
+"""The topic of what may be stored at all. What that needs is compared where it is so in both."""
+
 OTHERS: Final = "other tenants"
 """Every tenant that has no backend of its own in either topology."""
 
@@ -230,6 +233,9 @@ def _without(
             spec = _tenant(home, residency, without=kind, traits=traits)
             if decide_placement(topology, spec, data_class, day, {}, objections=()).lawful:
                 yield Permission("agreement", (data_class, whose, kind))
+        spec = _tenant(home, residency, traits=traits)
+        if decide_placement(topology, spec, data_class, day, {}, objections=()).lawful:
+            yield Permission(STORED, (data_class, whose))
 
 
 def _hand_overs(topology: Topology, scope: Scope, day: date) -> Iterator[Permission]:
