@@ -41,7 +41,7 @@ from regions.model import DataClass
 from storage.catalog import hold_predicate
 from storage.catalog import tables as t
 from storage.catalog.kinds import ObjectKind
-from storage.model import RecordId, ScopeKind
+from storage.model import Origin, RecordId, ScopeKind
 
 f = t.fence.c
 _MANY = 32  # rows from which COPY pays
@@ -73,6 +73,15 @@ class Row:
     sealed_metadata: bytes | None
     fingerprint: bytes
     sealed_flags: bytes | None = None
+    origin_date: date | None = None
+    origin_source: bytes | None = None
+
+    @property
+    def taken_from(self) -> Origin | None:
+        """The origin of data from before Domicile."""
+        if self.origin_date is None or self.origin_source is None:
+            return None
+        return Origin(self.origin_date, self.origin_source)
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,6 +195,24 @@ def fenced(table: Table) -> ColumnElement[bool]:
         by(ScopeKind.GROUP, f.value == c.grp),
         by(ScopeKind.RECORD, f.value == func.any(own)),
     )
+
+
+def find_with_holds(
+    connection: Connection, tenant: str, record_id: RecordId
+) -> tuple[Found, bool] | None:
+    """Return a record, also one that a hold keeps past its day, and whether a hold covers it."""
+    for table in (table_of(record_id.day), t.held):
+        c = table.c
+        where = [c.tenant == tenant, c.uid == record_id.unique]
+        where.append(c.data_class == record_id.data_class.value)
+        if record_id.day is not None and "expiry_day" in c:
+            where.append(c.expiry_day == record_id.day)
+        kept = hold_predicate.held(table)
+        query = select(table, fenced(table).label("fenced"), kept.label("kept")).where(*where)
+        row = connection.execute(query).one_or_none()
+        if row is not None:
+            return Found(row_of(row), row.fenced), row.kept
+    return None
 
 
 def under_hold(
@@ -354,6 +381,8 @@ def _row(m: object, day: date | None) -> Row:
         x["sealed_metadata"],
         x["fingerprint"],
         x["sealed_flags"],
+        x["origin_date"],
+        x["origin_source"],
     )
 
 
@@ -383,4 +412,6 @@ def values_of(row: Row) -> dict[str, object]:
         "sealed_metadata": row.sealed_metadata,
         "fingerprint": row.fingerprint,
         "sealed_flags": row.sealed_flags,
+        "origin_date": row.origin_date,
+        "origin_source": row.origin_source,
     }

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from storage.catalog import objects, pseudonym_keys, records
 from storage.catalog.records import Narrow
+from storage.client.explaining import explain_purpose
 from storage.client.files import OpenFile
 from storage.client.grants import approve_for_customer
 from storage.client.homes import Homes
@@ -19,6 +20,7 @@ from storage.client.validate import (
     as_uuid,
     check_bound,
     check_class,
+    check_day,
     check_erasure,
     check_limit,
     check_name,
@@ -42,6 +44,7 @@ from storage.model import (
     Objection,
     ObjectionEffect,
     Purpose,
+    PurposeExplanation,
     Reason,
     Record,
     RecordId,
@@ -71,6 +74,8 @@ class Tenant(Writes):
       group, and is erased with them where the topology says so. A record that was not stored, as
       under zero retention, cannot be a parent (LineageConflict): pass ``subject`` and ``group``
       instead.
+    - ``origin``: where data from before Domicile comes from. Its retention and the ceiling of its
+      epoch count from that date; OriginRefused if it is past its end by then.
 
     Every method may raise InvalidRequest or a subclass (MalformedId, UnknownClass, ...) for a
     malformed argument, WrongRegion if the tenant's home is elsewhere, and CatalogUnavailable.
@@ -155,8 +160,27 @@ class Tenant(Writes):
         term = term_of(found.row.id.day, region.topology.bounds)
         replicas = [Replica(r.backend, r.state) for r in stored.get(found.row.object_id, [])]
         return Explanation(
-            found.row.id, placement.verdicts, tuple(replicas), term.readable_until, term.deadline
+            found.row.id,
+            placement.verdicts,
+            tuple(replicas),
+            term.readable_until,
+            term.deadline,
+            found.row.taken_from,
         )
+
+    def explain_purpose(
+        self, id: Id, *, purpose: Purpose, at: date | None = None
+    ) -> PurposeExplanation:
+        """Return whether a record may be used for a purpose on a UTC day, and every reason.
+
+        ``at``: None for today. Nothing is opened, and no actor is asked for: ``openers`` of the
+        answer says who could. Raises NotFound or Erased if nothing is left of it.
+        """
+        record_id = as_id(id)
+        check_purpose(purpose)
+        check_day(at)
+        served, terms = self._homes.find(self.id)
+        return explain_purpose(served.region, terms, record_id, purpose, at)
 
     def object(self, company: str, *, by: str, ticket: str) -> ObjectionEffect:
         """Object to a sub-processor: nothing of the tenant goes there any more.

@@ -16,6 +16,7 @@ from storage.model import (
     Agreement,
     DataClass,
     NewRecord,
+    Origin,
     Purpose,
     Reason,
     RecordId,
@@ -86,6 +87,7 @@ def new_record(
     group: str | None,
     metadata: Mapping[str, object] | None,
     derived_from: Iterable[Id],
+    origin: Origin | None = None,
 ) -> NewRecord:
     """Return the arguments of a write as one value. Raises MalformedId.
 
@@ -101,6 +103,7 @@ def new_record(
         group,
         {} if metadata is None else metadata,
         tuple(as_id(parent) for parent in derived_from),
+        origin=origin,
     )
 
 
@@ -134,6 +137,38 @@ def check_record(new: object) -> None:
     check_name("subject", new.subject)
     check_name("group", new.group)
     check_metadata(new.metadata)
+    if new.origin is not None:
+        check_origin(new.origin)
+
+
+def check_origin(origin: object) -> None:
+    """Check the origin of data from before Domicile. Raises InvalidRequest."""
+    if not isinstance(origin, Origin):
+        raise InvalidRequest(
+            "An origin must be an Origin.",
+            advice="Pass Origin(date(2026, 1, 5), hashlib.sha256(export).digest()).",
+        )
+    source: object = origin.source
+    if not is_date(origin.date) or not isinstance(source, bytes) or len(source) != 32:
+        raise InvalidRequest(
+            "An origin has a date, a UTC day, and the 32 bytes of a SHA-256.",
+            advice="Pass the digest of what the data was taken from.",
+        )
+
+
+def check_origin_date(given: object) -> None:
+    """Check an optional origin date. Raises InvalidRequest, also for a datetime."""
+    if given is not None and not is_date(given):
+        raise InvalidRequest(
+            "An origin date must be a date rather than a datetime: a UTC day.",
+            advice="Pass date(2026, 1, 5).",
+        )
+
+
+def check_day(day: object) -> None:
+    """Check an optional UTC day. Raises InvalidRequest, also for a datetime."""
+    if day is not None and not is_date(day):
+        raise InvalidRequest("A day must be a date.", advice="Pass date(2026, 1, 5).")
 
 
 def check_metadata(metadata: object) -> None:

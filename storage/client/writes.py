@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future
+from datetime import date
 from typing import BinaryIO
 
 from storage.catalog.tenants import TenantTerms
@@ -12,6 +13,7 @@ from storage.client.validate import (
     Id,
     check_class,
     check_name,
+    check_origin_date,
     check_record,
     new_record,
     with_filename,
@@ -21,6 +23,7 @@ from storage.ledger.fence import Sleep
 from storage.model import (
     DataClass,
     NewRecord,
+    Origin,
     PutFailure,
     PutResult,
     RecordId,
@@ -38,18 +41,21 @@ class Writes:
         self._sleep = sleep
         self.id = tenant
 
-    def new_id(self, data_class: DataClass, *, key: str | None = None) -> RecordId:
+    def new_id(
+        self, data_class: DataClass, *, key: str | None = None, origin_date: date | None = None
+    ) -> RecordId:
         """Mint the id of a record before it is written.
 
-        With a ``key``, the id is a function of the key, the class, the UTC day and the retention:
+        With a ``key``, the id is a function of the key, the class, the UTC day and the expiry day:
         two processes that handle the same request get the same record. The id can be written for
         the topology's write window (24 hours in the example topology); after that the write
-        raises StaleId.
+        raises StaleId. ``origin_date``: the date of the ``origin`` that the record will have.
         """
         check_class(data_class)
         check_name("key", key)
+        check_origin_date(origin_date)
         served, terms = self._homes.find(self.id)
-        return served.writer.new_id(terms, data_class, key)
+        return served.writer.new_id(terms, data_class, key, origin_date)
 
     def put(
         self,
@@ -61,6 +67,7 @@ class Writes:
         group: str | None = None,
         metadata: Mapping[str, object] | None = None,
         derived_from: Iterable[Id] = (),
+        origin: Origin | None = None,
     ) -> PutResult:
         """Store a record of at most 16 MiB. Return when the required replicas are durable.
 
@@ -76,6 +83,7 @@ class Writes:
             group=group,
             metadata=metadata,
             derived_from=derived_from,
+            origin=origin,
         )
         return self.submit(new).result()
 
@@ -114,6 +122,7 @@ class Writes:
         id: Id | None = None,
         subject: str | None = None,
         metadata: Mapping[str, object] | None = None,
+        origin: Origin | None = None,
     ) -> PutResult:
         """Store a fine-tuning file of any size, in constant memory.
 
@@ -132,6 +141,7 @@ class Writes:
             group=None,
             metadata=with_filename(metadata, filename),
             derived_from=(),
+            origin=origin,
         )
         check_record(new)
         chunks = read_chunks(stream)
@@ -172,7 +182,13 @@ class Writes:
         """Return the window of concurrent writes that ``put_many`` uses."""
         served, _ = self._homes.find(self.id)
         own_pack = served.region.limits.own_pack
-        return Window(lambda record: self._submit(record, bulk=True), self.new_id, own_pack)
+        return Window(lambda record: self._submit(record, bulk=True), self._id_of, own_pack)
+
+    def _id_of(self, record: NewRecord) -> RecordId:
+        origin = record.origin
+        return self.new_id(
+            record.data_class, origin_date=origin.date if origin is not None else None
+        )
 
     def _submit(self, record: NewRecord, *, bulk: bool) -> Future[PutResult]:
         return self._invalidate_if_changed(

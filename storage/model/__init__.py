@@ -42,7 +42,8 @@ from storage.model.objections import Objection, ObjectionEffect, TenantObjection
 from storage.model.permits import PERMIT_LASTS, StaffPermit
 from storage.model.placement import Explanation, PlacementReason, Replica, ReplicaState, Verdict
 from storage.model.posture import Posture, PostureFinding, PostureState
-from storage.model.records import NewRecord, PutFailure, PutResult, Record, RecordInfo
+from storage.model.purposes import EpochFacts, PurposeExplanation
+from storage.model.records import NewRecord, Origin, PutFailure, PutResult, Record, RecordInfo
 from storage.model.scopes import Scope, ScopeKind
 from storage.model.status import (
     BackendState,
@@ -77,6 +78,7 @@ __all__ = [
     "Deferral",
     "Dpa",
     "Entropy",
+    "EpochFacts",
     "Erasure",
     "ErasureState",
     "ExitKind",
@@ -100,6 +102,7 @@ __all__ = [
     "NewRecord",
     "Objection",
     "ObjectionEffect",
+    "Origin",
     "Outstanding",
     "PlaceStatus",
     "PlacedHold",
@@ -109,6 +112,7 @@ __all__ = [
     "PostureState",
     "ProcessorState",
     "Purpose",
+    "PurposeExplanation",
     "PutFailure",
     "PutResult",
     "Reason",

@@ -6,6 +6,7 @@ from enum import StrEnum
 
 from regions.fields import Located
 from storage.model.ids import RecordId
+from storage.model.records import Origin
 
 
 class ReplicaState(StrEnum):
@@ -92,10 +93,14 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """Why a record is on some backends and not on others."""
+    """Why a record is on some backends and not on others.
+
+    ``origin``: that of data from before Domicile.
+    """
 
     id: RecordId
     verdicts: tuple[Verdict, ...]
     replicas: tuple[Replica, ...]
     readable_until: datetime | None
     deadline: datetime | None
+    origin: Origin | None = None

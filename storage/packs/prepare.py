@@ -41,11 +41,17 @@ class Writer:
         flush = partial(write_packs, region, keys)
         self._lanes = Lanes(region.limits, flush, flushers)
 
-    def new_id(self, terms: TenantTerms, data_class: DataClass, key: str | None) -> RecordId:
-        """Mint the id of a record that is about to be written."""
+    def new_id(
+        self,
+        terms: TenantTerms,
+        data_class: DataClass,
+        key: str | None,
+        origin: date | None = None,
+    ) -> RecordId:
+        """Mint the id of a record that is about to be written. Raises OriginRefused."""
         region, spec = self._region, terms.spec
         now = region.clock.now()
-        term = retain(region.topology, spec, data_class, now)
+        term = retain(region.topology, spec, data_class, now, origin)
         return RecordId.mint(
             data_class,
             region.name,
@@ -93,7 +99,8 @@ class Writer:
     ) -> SealedRecord | Future[PutResult]:
         """Prepare everything but the body. Returns a resolved future under zero retention."""
         region, spec = self._region, terms.spec
-        record_id = new.id or self.new_id(terms, new.data_class, None)
+        origin = new.origin.date if new.origin is not None else None
+        record_id = new.id or self.new_id(terms, new.data_class, None, origin)
         now = region.clock.now()
         closed = region.postures.unfit()
         placement = decide_placement(
@@ -104,7 +111,8 @@ class Writer:
             closed,
             objections=terms.objections,
         ).demand()
-        term = accept_id(region.topology, spec, record_id, now, 2 * region.clock.error)
+        error = 2 * region.clock.error
+        term = accept_id(region.topology, spec, record_id, now, error, origin=origin)
         if not term.stored:
             return _not_stored(record_id)
         own_pack = own_pack or term.expiry_day is None
@@ -137,6 +145,10 @@ class Writer:
             b"".join(parent.unique for parent in record.parents),
             bytes([new.incomplete]),
         )
+        record.origin = new.origin
+        if new.origin is not None:  # of other records the fingerprint is as it always was
+            taken_in = new.origin.date.isoformat().encode()
+            record.content += (framed(b"origin", taken_in, new.origin.source),)
 
     def _lane(
         self, terms: TenantTerms, placement: Placement, term: Term, *, own_pack: bool

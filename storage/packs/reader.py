@@ -160,6 +160,7 @@ def info(region: OpenRegion, row: Row) -> RecordInfo:
         deadline,
         row.incomplete,
         flagged=row.sealed_flags is not None,
+        origin=row.taken_from,
     )
 
 

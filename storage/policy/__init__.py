@@ -50,6 +50,13 @@ from storage.policy.ending import (
     may_empty,
     may_undeclare,
 )
+from storage.policy.epoch_history import (
+    EpochFault,
+    EpochReason,
+    SeenEpoch,
+    epoch_faults,
+    stated_epochs,
+)
 from storage.policy.epochs import (
     NONE_RECORDED,
     Consent,
@@ -130,6 +137,7 @@ from storage.policy.posture import (
     needs_reading,
     weigh,
 )
+from storage.policy.purposes import Usable, UseReason, may_use
 from storage.policy.retention import (
     OriginReason,
     RetentionReason,
@@ -202,6 +210,8 @@ __all__ = [
     "Done",
     "Effort",
     "EndReason",
+    "EpochFault",
+    "EpochReason",
     "Evaluation",
     "ExitReason",
     "Exiting",
@@ -240,6 +250,7 @@ __all__ = [
     "RetentionReason",
     "Retire",
     "RetireReason",
+    "SeenEpoch",
     "Stage",
     "Standing",
     "Step",
@@ -248,6 +259,8 @@ __all__ = [
     "Term",
     "TrainingReason",
     "TrainingRule",
+    "Usable",
+    "UseReason",
     "absent",
     "accept_id",
     "add_up",
@@ -276,6 +289,7 @@ __all__ = [
     "decide_placement",
     "declared_stage",
     "effort",
+    "epoch_faults",
     "epoch_of",
     "erasure_lateness",
     "expiry_lateness",
@@ -318,6 +332,7 @@ __all__ = [
     "may_request",
     "may_retire",
     "may_undeclare",
+    "may_use",
     "needs_attention",
     "needs_reading",
     "next_scrub",
@@ -334,6 +349,7 @@ __all__ = [
     "sampled",
     "settle",
     "standing",
+    "stated_epochs",
     "suppose",
     "takes_tenants",
     "term_of",

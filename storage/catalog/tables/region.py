@@ -183,7 +183,7 @@ objection_in_force = Table(  # and how far what is at the company is moved
 )
 
 
-topology_seen = Table(  # with each its list of sub-processors; no role changes or deletes it
+topology_seen = Table(  # with its sub-processors and epochs; no role changes or deletes it
     "topology_seen",
     metadata,
     Column("digest", Text, primary_key=True),
@@ -191,4 +191,5 @@ topology_seen = Table(  # with each its list of sub-processors; no role changes 
     Column("last_seen", MOMENT, nullable=False),
     Column("sub_processors", JSONB, nullable=False),
     Column("replaced", MOMENT),  # None: it is in use
+    Column("epochs", JSONB),  # None: it was noted by code that knew none
 )

@@ -43,7 +43,9 @@ from storage.model import (
     NewRecord,
     Objection,
     ObjectionEffect,
+    Origin,
     Purpose,
+    PurposeExplanation,
     PutFailure,
     PutResult,
     Reason,
@@ -69,9 +71,13 @@ class AsyncTenant:
         self._threads = threads
         self.id = tenant.id
 
-    async def new_id(self, data_class: DataClass, *, key: str | None = None) -> RecordId:
+    async def new_id(
+        self, data_class: DataClass, *, key: str | None = None, origin_date: date | None = None
+    ) -> RecordId:
         """See ``Tenant.new_id``."""
-        return await self._threads.call(self._tenant.new_id, data_class, key=key)
+        return await self._threads.call(
+            self._tenant.new_id, data_class, key=key, origin_date=origin_date
+        )
 
     async def put(
         self,
@@ -83,6 +89,7 @@ class AsyncTenant:
         group: str | None = None,
         metadata: Mapping[str, object] | None = None,
         derived_from: Iterable[Id] = (),
+        origin: Origin | None = None,
     ) -> PutResult:
         """See ``Tenant.put``. It takes no thread while it waits for its pack."""
         new = new_record(
@@ -93,6 +100,7 @@ class AsyncTenant:
             group=group,
             metadata=metadata,
             derived_from=derived_from,
+            origin=origin,
         )
         future = await self._threads.write(self._tenant.submit, new)
         return await asyncio.wrap_future(future)
@@ -130,13 +138,19 @@ class AsyncTenant:
         id: Id | None = None,
         subject: str | None = None,
         metadata: Mapping[str, object] | None = None,
+        origin: Origin | None = None,
     ) -> PutResult:
         """See ``Tenant.put_file``. ``stream`` may be async; otherwise a thread reads it.
 
         If it is cancelled before the end of the stream, nothing is stored.
         """
         put = partial(
-            self._tenant.put_file, filename=filename, id=id, subject=subject, metadata=metadata
+            self._tenant.put_file,
+            filename=filename,
+            id=id,
+            subject=subject,
+            metadata=metadata,
+            origin=origin,
         )
         chunks = async_chunks(stream)
         if chunks is not None:
@@ -201,6 +215,12 @@ class AsyncTenant:
     async def explain(self, id: Id) -> Explanation:
         """See ``Tenant.explain``."""
         return await self._threads.call(self._tenant.explain, id)
+
+    async def explain_purpose(
+        self, id: Id, *, purpose: Purpose, at: date | None = None
+    ) -> PurposeExplanation:
+        """See ``Tenant.explain_purpose``."""
+        return await self._threads.call(self._tenant.explain_purpose, id, purpose=purpose, at=at)
 
     async def object(self, company: str, *, by: str, ticket: str) -> ObjectionEffect:
         """See ``Tenant.object``."""

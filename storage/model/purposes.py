@@ -1,0 +1,52 @@
+"""Whether a record may be used for a purpose on a day, and what the answer rests on."""
+
+from dataclasses import dataclass
+from datetime import date, datetime
+
+from regions.model import Purpose
+from storage.model.actors import ActorKind
+from storage.model.ids import RecordId
+from storage.model.records import Origin
+
+
+@dataclass(frozen=True, slots=True)
+class EpochFacts:
+    """What the epoch of a day states. Without an epoch, or what it does not state, is None.
+
+    ``begins``: its first day. ``train``: its rule for training. ``ceiling_days``: the most days
+    that a record of the class and of this epoch is kept.
+    """
+
+    begins: date | None
+    train: str | None
+    ceiling_days: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class PurposeExplanation:
+    """Whether a record may be used for a purpose on a UTC day, with all reasons and facts.
+
+    ``reasons``: codes of ``storage.policy``; ``allowed`` alone if it may. ``openers``: the kinds of
+    actors who then open it; a person needs a ``grant`` too. ``origin_date``: the day on which its
+    data came in; ``taken_from`` is for data from before Domicile. ``epoch`` is that of its origin,
+    ``epoch_then`` that of the day. ``purposes``: those of its class. ``consent``: what is recorded.
+    """
+
+    id: RecordId
+    purpose: Purpose
+    at: date
+    allowed: bool
+    reasons: tuple[str, ...]
+    openers: tuple[ActorKind, ...]
+    grant: bool
+    origin_date: date
+    taken_from: Origin | None
+    epoch: EpochFacts
+    epoch_then: EpochFacts
+    purposes: tuple[Purpose, ...]
+    readable_until: datetime | None
+    deadline: datetime | None
+    erased: bool
+    held: bool
+    flagged: bool
+    consent: str
