@@ -34,7 +34,7 @@ FUNCTIONS = {  # with the roles that may call them
     "acting_for_exit(date)": None,
     "forget_agreements(date, integer)": WORKER,
     "change_agreements_as_before()": None,
-    "add_agreement(uuid, text, text, text, text, date, date, date, uuid, timestamptz)": ADMIN,
+    "add_agreement(uuid, text, text, text, text, date, date, date, uuid)": ADMIN,
     "agreements_of(text)": None,
     "lock_tenant(text)": None,
     "refuse_exit(text)": None,

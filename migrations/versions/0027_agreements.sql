@@ -122,15 +122,16 @@ AS $$
     )
 $$;
 
--- Add an agreement. The tenant has new terms then: what is being written is looked at again.
+-- Add an agreement, as of the clock of this server: nothing is recorded as of another time. The tenant
+-- has new terms then: what is being written is looked at again.
 CREATE FUNCTION add_agreement(
   new uuid, whose text, what text, digest text, who text, signature date, first_day date,
-  last_day date, replaced uuid, at timestamptz
+  last_day date, replaced uuid
 ) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-  today date := ours.present_day(at);
+  today date := (clock_timestamp() AT TIME ZONE 'UTC')::date;
   matters date := CASE WHEN last_day <= today THEN first_day ELSE greatest(first_day, today) END;
   old ours.agreement_entry;
 BEGIN
@@ -162,7 +163,8 @@ BEGIN
   INSERT INTO ours.agreement_entry (
     id, tenant, kind, document, signatory, signed, since, until, supersedes, recorded, recorded_by
   ) VALUES (
-    new, whose, what, digest, who, signature, first_day, last_day, replaced, at, session_user
+    new, whose, what, digest, who, signature, first_day, last_day, replaced,
+    clock_timestamp(), session_user
   );
 END $$;
 

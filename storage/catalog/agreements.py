@@ -5,7 +5,7 @@ removed takes its history along: a later tenant of the same id begins without on
 """
 
 from collections.abc import Collection, Mapping, Sequence
-from datetime import date, datetime
+from datetime import date
 from typing import Any
 from uuid import UUID
 
@@ -36,7 +36,6 @@ from storage.catalog import tables as t
 from storage.catalog.counting import count_up_to
 from storage.catalog.kinds import ObjectKind
 from storage.catalog.objects import StoredObject
-from storage.catalog.tables import Moment
 from storage.model import Agreement, RecordedAgreement, Trait
 
 COUNTED = 10_000
@@ -52,7 +51,6 @@ def add(
     agreement: Agreement,
     *,
     supersedes: UUID | None,
-    now: datetime,
 ) -> None:
     """Add an agreement, as the login of this session. The tenant has new terms then.
 
@@ -67,7 +65,6 @@ def add(
                 *(literal(day, Date) for day in (agreement.signed, agreement.begins)),
                 literal(agreement.until, Date),
                 literal(supersedes, Uuid),
-                literal(now, Moment),
             )
         )
     )

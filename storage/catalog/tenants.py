@@ -145,7 +145,7 @@ def ensure(
             agreement, history, supersedes=supersedes, founded=founded, today=now.date()
         ).demand()
         new = new_id(now, entropy(10))
-        agreements.add(connection, new, spec.id, agreement, supersedes=supersedes, now=now)
+        agreements.add(connection, new, spec.id, agreement, supersedes=supersedes)
         history = agreements.of_tenant(connection, spec.id)
     facts = _terms(replace(spec, agreements=tuple(one.agreement for one in current(history))))
     log.append(connection, LineKind.AGREEMENT, facts, now, entropy)

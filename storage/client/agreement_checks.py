@@ -46,4 +46,4 @@ def check_day(what: str, day: object) -> date:
 def check_exit_kind(kind: object) -> None:
     """Check what a customer chose. Raises InvalidRequest."""
     if not isinstance(kind, ExitKind):
-        raise InvalidRequest("Unknown choice.", advice="Pass an ExitKind.")
+        raise InvalidRequest("Unknown choice.", advice=f"Choose one of: {', '.join(ExitKind)}.")

@@ -110,7 +110,7 @@ def _add(
         today=now.date(),
     ).demand()
     new = region.new_uuid(now)
-    agreements.add(connection, new, tenant, agreement, supersedes=supersedes, now=now)
+    agreements.add(connection, new, tenant, agreement, supersedes=supersedes)
     facts: log.Facts = {
         "tenant": tenant,
         "agreement": str(new),

@@ -83,7 +83,7 @@ def learn_of_erasures(stage: Stage) -> None:
             stage.granted(request, found)
             known |= found.keys()
         else:
-            request.refused = not coming
+            request.refused = not coming and not request.scheduled
 
 
 def learn_of_holds(stage: Stage) -> None:

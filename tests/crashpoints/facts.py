@@ -45,6 +45,7 @@ class Request:
     asked: datetime
     ids: tuple[UUID, ...] | None = None
     refused: bool = False  # it certainly has no effect
+    scheduled: bool = False  # workers request it until it has
     cutoff: datetime | None = None
 
     def covers(self, fact: Fact) -> bool:

@@ -8,6 +8,7 @@ from storage.errors import DomicileError
 from tests.crashpoints import (  # noqa: F401 - more operations
     checks,
     departures,
+    exits,
     grants,
     holds,
     objections,

@@ -12,7 +12,7 @@ __all__ = ["people"]
 
 ADD = (
     "SELECT add_agreement(:id, :tenant, :kind, repeat('d', 64), 'Ada', :signed, :since, :until, "
-    ":old, {now})"
+    ":old)"
 )
 CHOOSE = (
     "SELECT choose_exit(:id, :tenant, :kind, (now() AT TIME ZONE 'UTC')::date + :days, "

@@ -71,6 +71,8 @@ class TestOperation:
             "overdue_reviews",
             "deferred_erasures",
             "ended_agreements",
+            "stored_without_agreement",
+            "overdue_exits",
             "leaving",
             "objections_moving",
             "objections_overdue",

@@ -40,6 +40,7 @@ def _suite(module: str, *names: str) -> Suite:
 POLICY = (
     _unit("access", "access", "access_of_people"),
     _unit("access_report", "access_report"),
+    _unit("agreements", "agreements_policy"),
     _unit("cells", "cells"),
     _unit("copies", "copies_policy"),
     _unit("draining", "draining"),
@@ -47,6 +48,7 @@ POLICY = (
     _unit("epoch_history", "epoch_history"),
     _unit("epochs", "epochs"),
     _unit("erasure", "erasure_policy", "scrub_policy", "copies_policy"),
+    _unit("exits", "exit_policy"),
     _unit("grants", "grant_policy"),
     _unit("holding", "holding"),
     _unit("hosts", "hosts"),

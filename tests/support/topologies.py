@@ -93,9 +93,10 @@ def dedicating(directory: Path, *tenants: str, retire: bool = False) -> Path:
 
 
 def with_baas(directory: Path, *, without: str | None = None) -> Path:
-    """The shipped topology with a business associate agreement of each company but one."""
-    shutil.copytree(SHIPPED, directory, dirs_exist_ok=True)
+    """A topology, by default the shipped one, with a BAA of each company but one."""
     file = directory / COMPANIES
+    if not file.exists():
+        shutil.copytree(SHIPPED, directory, dirs_exist_ok=True)
     baa = f'baa = {{ document = "{"d" * 64}", since = 2025-01-01 }}\n'
     first, *entries = file.read_text().split("[[sub_processors]]\n")
     given = [entry if f'name = "{without}"' in entry else baa + entry for entry in entries]

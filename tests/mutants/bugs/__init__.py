@@ -1,6 +1,7 @@
 """Bugs that somebody might write, and the tests that have to notice each."""
 
 from tests.mutants.bugs import (
+    agreements,
     alembic,
     cells,
     connections,
@@ -36,6 +37,7 @@ from tests.mutants.bugs.bug import Bug
 __all__ = ["BUGS", "Bug"]
 
 BUGS: tuple[Bug, ...] = (
+    *agreements.BUGS,
     *alembic.BUGS,
     *cells.BUGS,
     *connections.BUGS,

@@ -128,8 +128,8 @@ BUGS = (
     bug(
         "a worker approves for a person whose process died",
         "ledger/journal.py",
-        " and not _personal(read.entry.event)",
-        "",
+        "    return not _personal(event)\n",
+        "    return True\n",
         PEOPLE,
     ),
     bug(
