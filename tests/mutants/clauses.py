@@ -90,10 +90,17 @@ _T = TypeVar("_T")
 def main() -> int:
     """Return 1 if a clause can be taken out unnoticed, and nothing says why."""
     parser = argparse.ArgumentParser(prog="python -m tests.mutants.clauses")
-    parser.add_argument("--only", default="", metavar="TEXT", help="part of a mutant's place")
+    parser.add_argument(
+        "--only", action="append", default=[], metavar="TEXT", help="part of a mutant's place"
+    )
     only = parser.parse_args().only
     explained = equivalent()
-    chosen = [m for m in clauses() if only in m.place and (m.place, m.change) not in explained]
+    chosen = [
+        mutant
+        for mutant in clauses()
+        if (mutant.place, mutant.change) not in explained
+        and (not only or any(part in mutant.place for part in only))
+    ]
     began, survived = time.monotonic(), 0
     warm_up()
     with source_tree() as tree:
@@ -164,6 +171,8 @@ def _edits(function: ast.FunctionDef) -> Iterator[_Edit]:
                 yield node, ast.unparse(node.orelse)
             case ast.comprehension(ifs=[test]):
                 yield test, "True"
+            case ast.Return(value=ast.Compare() | ast.UnaryOp() as value):
+                yield from ((value, constant) for constant in ("True", "False"))
             case ast.expr():
                 yield from ((node, fewer) for fewer in _with_less(node))
             case _:
@@ -183,6 +192,8 @@ def _with_less(node: ast.expr) -> Iterator[str]:
             less = [ast.Tuple(left, ast.Load()) for left in _without_each(elements)]
         case ast.List(elts=elements) if len(elements) > 1:
             less = [ast.List(left, ast.Load()) for left in _without_each(elements)]
+        case ast.Set(elts=elements) if len(elements) > 1:
+            less = [ast.Set(left) for left in _without_each(elements)]
         case ast.Compare(left=ast.Tuple() as one, ops=[op], comparators=[ast.Tuple() as two]):
             pairs = zip(_without_each(one.elts), _without_each(two.elts), strict=True)
             less = [

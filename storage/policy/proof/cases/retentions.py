@@ -54,13 +54,13 @@ def _of_class(topology: Topology, data_class: DataClass, today: date) -> Iterato
         return of_term(known, plain(term), None)
 
     def judge_id(case: Case) -> Iterator[Violation]:
-        days, now, minted, day, error = (value.fact for value in case)
-        known, tenant = facts(days, now)
+        days, now, minted, day, error, origin = (value.fact for value in case)
+        known, tenant = facts(days, now, origin)
         record = RecordId(data_class, tenant.home, now + minted, day, bytes(16))
         write = Write(record, now, error)
         try:
-            term = accept_id(topology, tenant, record, now, error)
-        except StaleId:
+            term = accept_id(topology, tenant, record, now, error, origin=origin)
+        except (StaleId, OriginRefused):
             return of_id(known, write, None)
         return of_id(known, write, plain(term))
 
@@ -90,7 +90,15 @@ def _ids(topology: Topology, days: int | None, now: datetime) -> tuple[Dimension
         Dimension(tuple(Value("", since) for since in _MINTED)),
         Dimension(tuple(Value("", on) for on in _days(topology, days, now))),
         Dimension((Value("", _ERROR), Value("", timedelta()))),
+        Dimension((Value("", None), *(Value(f"it is of {on}", on) for on in _came_in(days, now)))),
     )
+
+
+def _came_in(days: int | None, now: datetime) -> Iterable[date]:
+    """Return days on which older data came in: ahead, yesterday, and with little time left."""
+    today = now.date()
+    left = (timedelta(days=max((days or 0) - by, 1)) for by in (2, 4))
+    return sorted({today + _DAY, today - _DAY, *(today - one for one in left)})
 
 
 _MOMENTS_OF_WRITES = (timedelta(hours=12), timedelta(0), _DAY - _TICK, _DAY - _ERROR)

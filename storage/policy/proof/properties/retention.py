@@ -187,7 +187,8 @@ def of_id(facts: Facts, write: Write, kept: Kept | None) -> Iterator[Violation]:
             yield Violation(Property.IDS, f"{subject} would be accepted, although {why}.")
     if not against and not stored and _lasts(facts, write):
         yield Violation(Property.USABLE, f"{subject} would be refused.")
-    if kept is None and not _lasts(facts, write) and not tuple(_against_window(write)):
+    nowhere = facts.origin is None and not _lasts(facts, write)
+    if kept is None and nowhere and not tuple(_against_window(write)):
         yield Violation(Property.USABLE, f"{subject} would be refused, not stored nowhere.")
     if kept is None or not stored:
         return
@@ -209,8 +210,13 @@ def _lasts(facts: Facts, write: Write) -> bool:
         return True
     if days == 0:
         return False
-    last = _moment(write) + timedelta(days=days) - facts.bounds.purge
+    last = _end(facts, write, days) - facts.bounds.purge
     return last.date() > _moment(write).date()
+
+
+def _end(facts: Facts, write: Write, days: int) -> datetime:
+    """When its bytes must be gone."""
+    return (_moment(write) if facts.origin is None else facts.begins) + timedelta(days=days)
 
 
 def _against_window(write: Write) -> Iterator[str]:
@@ -223,6 +229,10 @@ def _against_window(write: Write) -> Iterator[str]:
 def _against(facts: Facts, write: Write) -> Iterator[str]:
     day, days = write.id.day, facts.days
     yield from _against_window(write)
+    if facts.origin is not None and facts.origin > _moment(write).date():
+        yield "its origin is ahead"
+    if facts.origin is not None and days and not _lasts(facts, write):
+        yield "too little is left of its time"
     if (day is None) is not (days is None):
         yield "its day is not that of today's retention"
     if day is None or days is None:
@@ -230,5 +240,5 @@ def _against(facts: Facts, write: Write) -> Iterator[str]:
     midnight = datetime.combine(day, time.min, UTC)
     if midnight <= _moment(write):
         yield "its day has begun"
-    if midnight + facts.bounds.purge > _moment(write) + timedelta(days=days):
+    if midnight + facts.bounds.purge > _end(facts, write, days):
         yield "its day is later than today's retention allows"
