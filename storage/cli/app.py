@@ -28,6 +28,8 @@ from storage.cli.commands import (
     log_verify,
     objection,
     policy,
+    policy_check,
+    policy_diff,
     processor,
     put,
     receipt,
@@ -193,5 +195,9 @@ _keyservice = _group("keyservice", "Hold the root keys of a region in a process 
 _keyservice.command("init")(keyservice.init)
 _keyservice.command("serve")(keyservice.serve)
 _keyservice.command("rotate")(keyservice.rotate)
-_policy = _group("policy", "Explain what the configuration promises.", _OPERATION)
+_policy = _group(
+    "policy", "Explain, check and compare what the configuration promises.", _OPERATION
+)
 _policy.command("explain")(policy.explain)
+_policy.command("check")(policy_check.check)
+_policy.command("diff")(policy_diff.diff)
