@@ -84,6 +84,7 @@ def new_record(
     group: str | None,
     metadata: Mapping[str, object] | None,
     derived_from: Iterable[Id],
+    keep_days: int | None,
 ) -> NewRecord:
     """Return the arguments of a write as one value. Raises MalformedId.
 
@@ -99,6 +100,7 @@ def new_record(
         group,
         {} if metadata is None else metadata,
         tuple(as_id(parent) for parent in derived_from),
+        keep_days=keep_days,
     )
 
 
@@ -132,6 +134,13 @@ def check_record(new: object) -> None:
     check_name("subject", new.subject)
     check_name("group", new.group)
     check_metadata(new.metadata)
+    check_keep_days(new.keep_days)
+
+
+def check_keep_days(days: object) -> None:
+    """Check how long a record is kept: None, or a number of days. Raises InvalidRequest."""
+    if days is not None and (not isinstance(days, int) or isinstance(days, bool)):
+        raise InvalidRequest("keep_days must be a whole number of days.", advice="Pass 7, or None.")
 
 
 def check_metadata(metadata: object) -> None:

@@ -11,7 +11,7 @@ from storage.model.ids import RecordId
 
 @dataclass(frozen=True, slots=True)
 class NewRecord:
-    """A record to store."""
+    """A record to store. ``keep_days``: how long, if for fewer days than its tenant keeps it."""
 
     data_class: DataClass
     body: bytes = field(repr=False)
@@ -21,6 +21,7 @@ class NewRecord:
     metadata: Mapping[str, object] = field(default_factory=dict, repr=False)
     derived_from: tuple[RecordId, ...] = ()
     incomplete: bool = False
+    keep_days: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,10 +13,11 @@ from storage.policy import (
     AccessReason,
     Authority,
     Openable,
+    Term,
     may_open,
     may_open_flags,
     may_read_held,
-    term_of,
+    term_now,
 )
 from storage.region import OpenRegion
 
@@ -32,7 +33,8 @@ def for_tenant(region: OpenRegion, actor: Actor, purpose: Purpose | Service) -> 
         if purpose is Purpose.ABUSE_SCREENING:
             Access(AccessReason.SCREENING_ONLY).demand()
         found = _find(connection, tenant, record_id)
-        return Permitted(found.row, access(region, connection, found, actor, purpose).demand())
+        permit = access(region, connection, found, actor, purpose).demand()
+        return Permitted(found.row, permit, term_of_found(region, found))
 
     return find
 
@@ -50,7 +52,7 @@ def for_flags(region: OpenRegion, actor: Actor, purpose: Purpose) -> Find:
     def find(connection: Connection, tenant: str, record_id: RecordId) -> Permitted:
         found = _find(connection, tenant, record_id)
         opening = access(region, connection, found, actor, purpose, flags=True)
-        return Permitted(found.row, opening.demand())
+        return Permitted(found.row, opening.demand(), term_of_found(region, found))
 
     return find
 
@@ -65,7 +67,7 @@ def access(
     flags: bool = False,
 ) -> Access:
     """Return whether an actor without a grant may open a record, or its flags, for a purpose."""
-    record = openable(region, found.row, fenced=found.fenced)
+    record = openable(found.row, term_of_found(region, found), fenced=found.fenced)
     known = authority(region, connection, actor, found.row.tenant)
     decide, now = may_open_flags if flags else may_open, region.clock.now()
     return decide(region.topology, record, actor, purpose, now=now, authority=known)
@@ -91,14 +93,18 @@ def _find(connection: Connection, tenant: str, record_id: RecordId) -> Found:
     return found
 
 
-def openable(region: OpenRegion, row: Row, *, fenced: bool) -> Openable:
+def term_of_found(region: OpenRegion, found: Found) -> Term:
+    """Return how long a record is kept, by the retention that is in force now."""
+    return term_now(region.topology, found.retention, found.row.id)
+
+
+def openable(row: Row, term: Term, *, fenced: bool) -> Openable:
     """Return what the policy must know of a record."""
-    until = term_of(row.id.day, region.topology.bounds).readable_until
     return Openable(
         row.tenant,
         row.id.unique,
         row.id.data_class,
-        until,
+        term.readable_until,
         fenced,
         row.subject,
         row.group,

@@ -18,7 +18,7 @@ from storage.errors import (
 from storage.model import PutResult
 from storage.objects.keyring import KeyRing
 from storage.packs.sealed import SealedRecord
-from storage.policy import term_of
+from storage.policy import term_now
 from storage.region import OpenRegion
 
 Outcomes = list[tuple[SealedRecord, DomicileError | Row | None]]
@@ -81,7 +81,7 @@ def _answer_again(region: OpenRegion, keys: KeyRing, record: SealedRecord, row: 
         record.fail(error)
         return
     if same:
-        deadline = term_of(row.id.day, region.topology.bounds).deadline
+        deadline = term_now(region.topology, record.terms.spec.retention, row.id).deadline
         record.future.set_result(PutResult(row.id, stored=True, deadline=deadline))
     else:
         record.fail(IdConflict(advice="Mint another id; the record that has this one stays."))

@@ -25,7 +25,7 @@ from storage.packs.flush import write_packs
 from storage.packs.queue import Lanes
 from storage.packs.sealed import LaneKey, Lineage, SealedRecord
 from storage.packs.stream import write_large
-from storage.policy import Placement, Term, accept_id, decide_placement, retain
+from storage.policy import Placement, Term, accept_id, check_kept, decide_placement, retain_for
 from storage.region import OpenRegion
 
 
@@ -41,11 +41,17 @@ class Writer:
         flush = partial(write_packs, region, keys)
         self._lanes = Lanes(region.limits, flush, flushers)
 
-    def new_id(self, terms: TenantTerms, data_class: DataClass, key: str | None) -> RecordId:
+    def new_id(
+        self,
+        terms: TenantTerms,
+        data_class: DataClass,
+        key: str | None,
+        keep_days: int | None = None,
+    ) -> RecordId:
         """Mint the id of a record that is about to be written."""
         region, spec = self._region, terms.spec
         now = region.clock.now()
-        term = retain(region.topology, spec, data_class, now)
+        term = retain_for(region.topology, spec, data_class, now, keep_days)
         return RecordId.mint(
             data_class,
             region.name,
@@ -93,7 +99,8 @@ class Writer:
     ) -> SealedRecord | Future[PutResult]:
         """Prepare everything but the body. Returns a resolved future under zero retention."""
         region, spec = self._region, terms.spec
-        record_id = new.id or self.new_id(terms, new.data_class, None)
+        record_id = new.id or self.new_id(terms, new.data_class, None, new.keep_days)
+        check_kept(region.topology, record_id, new.keep_days)
         now = region.clock.now()
         closed = region.postures.unfit()
         placement = decide_placement(

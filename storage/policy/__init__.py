@@ -121,6 +121,13 @@ from storage.policy.retention import (
 )
 from storage.policy.revisions import Code, Kind, Migration, check_schema, check_supported
 from storage.policy.scrub import Done, Expected, Finding, judge, next_scrub, reassign, sampled
+from storage.policy.shortening import (
+    Retention,
+    check_kept,
+    ended_before,
+    retain_for,
+    term_now,
+)
 from storage.policy.staff_permits import (
     PERMIT_SKEW,
     KeptRecord,
@@ -208,6 +215,7 @@ __all__ = [
     "PlanReason",
     "Reassigned",
     "RegionEnd",
+    "Retention",
     "RetentionReason",
     "Retire",
     "RetireReason",
@@ -225,6 +233,7 @@ __all__ = [
     "agreement_ending",
     "attested_from",
     "carry",
+    "check_kept",
     "check_open",
     "check_schema",
     "check_staff_permit",
@@ -243,6 +252,7 @@ __all__ = [
     "decide_placement",
     "declared_stage",
     "effort",
+    "ended_before",
     "erasure_lateness",
     "expiry_lateness",
     "fence_until",
@@ -288,12 +298,14 @@ __all__ = [
     "reassign",
     "reassigned",
     "retain",
+    "retain_for",
     "retry_after",
     "sampled",
     "settle",
     "standing",
     "suppose",
     "takes_tenants",
+    "term_now",
     "term_of",
     "too_old",
     "union",

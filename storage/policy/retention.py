@@ -1,5 +1,6 @@
 """Decide how long a record is kept, which ids a write accepts, and which days need partitions."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from enum import StrEnum
@@ -31,6 +32,7 @@ class RetentionReason(StrEnum):
     EXPIRY_DAY = "expiry_day"  # the record exists, and its expiry day is fixed
     ZERO_RETENTION = "zero_retention"
     TOO_SHORT = "too_short"  # the record would never be readable
+    RECORD_RETENTION = "record_retention"  # the record has fewer days than its tenant
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,22 +60,22 @@ def retain(
     NaiveDatetime if ``written`` has no time zone.
     """
     moment = utc(written)
-    days, reason = _retention(topology, tenant, data_class)
+    days, reason = retention_of(topology, tenant.retention, data_class)
     if days is None:
         return _kept(reason)
     if days <= 0:
         return _nothing(RetentionReason.ZERO_RETENTION)
-    day = (moment + timedelta(days=days) - topology.bounds.purge).date()
+    day = expiry_day(moment, days, topology.bounds)
     if day <= moment.date():
         return _nothing(RetentionReason.TOO_SHORT)
-    return _until(day, topology.bounds, reason)
+    return until_day(day, topology.bounds, reason)
 
 
 def term_of(day: date | None, bounds: Bounds) -> Term:
     """Return the term of an existing record by its expiry day (None: kept until deleted)."""
     if day is None:
         return _kept(RetentionReason.UNTIL_DELETED)
-    return _until(day, bounds, RetentionReason.EXPIRY_DAY)
+    return until_day(day, bounds, RetentionReason.EXPIRY_DAY)
 
 
 def accept_id(
@@ -82,9 +84,9 @@ def accept_id(
     """Return the term of a record that is written now under that id.
 
     An id names one partition for ever, so the record expires on the id's own day. An id is accepted
-    from its minting, with the day that ``retain`` gives, until its write window ends or its day
-    begins. ``error``: how far the clock that minted the id may be ahead of the one that gave
-    ``now``.
+    from its minting, with the day that ``retain`` gives or an earlier one, until its write window
+    ends or its day begins. ``error``: how far the clock that minted the id may be ahead of the one
+    that gave ``now``.
 
     Raises UnknownClass, and StaleId if the id is older than the write window, comes from the
     future, or has a day that has begun or is later than the retention allows now.
@@ -99,15 +101,17 @@ def accept_id(
     term = retain(topology, tenant, record_id.data_class, moment)
     if not term.stored:
         return term
-    if record_id.day is None or term.expiry_day is None:
-        if record_id.day == term.expiry_day:
+    if record_id.day is None:
+        if term.expiry_day is None:
             return term
-        raise StaleId("Retention was switched on or off after the id was minted.", advice=_MINT)
-    if record_id.day > term.expiry_day:
+        raise StaleId("Retention was switched on after the id was minted.", advice=_MINT)
+    if term.expiry_day is not None and record_id.day > term.expiry_day:
         raise StaleId("Retention was shortened after the id was minted.", advice=_MINT)
     if record_id.day <= moment.date():
         raise StaleId("The id's expiry day has begun.", advice=_MINT)
-    return _until(record_id.day, topology.bounds, term.reason)
+    own = term.expiry_day is None or record_id.day < term.expiry_day
+    reason = RetentionReason.RECORD_RETENTION if own else term.reason
+    return until_day(record_id.day, topology.bounds, reason)
 
 
 def too_old(record_id: RecordId, now: datetime) -> bool:
@@ -142,12 +146,21 @@ def horizon_alarm(topology: Topology, today: date, horizon: date | None) -> bool
     return horizon is None or horizon < today + timedelta(days=_longest(topology) + _ALARM)
 
 
-def _retention(
-    topology: Topology, tenant: TenantSpec, data_class: DataClass
+def expiry_day(minted: datetime, days: int, bounds: Bounds) -> date:
+    """Return the day at whose beginning a record that is kept for ``days`` becomes unreadable."""
+    return (minted + timedelta(days=days) - bounds.purge).date()
+
+
+def retention_of(
+    topology: Topology, own: Mapping[DataClass, int], data_class: DataClass
 ) -> tuple[int | None, RetentionReason]:
-    """Return days and reason. A lowered ceiling also binds tenants that were created before."""
+    """Return the days in force today, and the reason. ``own``: what the tenant set.
+
+    None: until deleted. A lowered ceiling also binds tenants that were created before. Raises
+    UnknownClass.
+    """
     rule = _rule(topology, data_class)
-    days = tenant.retention.get(data_class)
+    days = own.get(data_class)
     if days is None and rule.retention_days is None:
         return None, RetentionReason.UNTIL_DELETED
     if days is None:
@@ -178,7 +191,8 @@ def _nothing(reason: RetentionReason) -> Term:
     return Term(stored=False, expiry_day=None, readable_until=None, deadline=None, reason=reason)
 
 
-def _until(day: date, bounds: Bounds, reason: RetentionReason) -> Term:
+def until_day(day: date, bounds: Bounds, reason: RetentionReason) -> Term:
+    """Return the term of a record that is stored and expires on that day."""
     midnight = datetime.combine(day, time.min, UTC)
     return Term(
         stored=True,

@@ -33,6 +33,7 @@ class _Request:
     metadata: Mapping[str, object]
     derived_from: tuple[str, ...]
     filename: str | None
+    keep_days: int | None
 
 
 _ContentFile = Annotated[
@@ -47,6 +48,10 @@ _RecordId = Annotated[
 _IdempotencyKey = Annotated[
     str | None,
     Option(metavar="KEY", help="Idempotency key: the same key on the same day, the same id."),
+]
+_KeepDays = Annotated[
+    int | None,
+    Option(metavar="DAYS", help="Keep it for fewer days than the tenant keeps its class."),
 ]
 _MetadataJson = Annotated[
     str | None, Option(metavar="JSON", help="A JSON object, at most 4 KiB. - reads stdin.")
@@ -67,6 +72,7 @@ def put(  # noqa: PLR0913 - one per option
     data_class: _ClassOption,
     record_id: _RecordId = None,
     key: _IdempotencyKey = None,
+    keep_days: _KeepDays = None,
     subject: Subject = None,
     group: Group = None,
     metadata: _MetadataJson = None,
@@ -89,8 +95,10 @@ def put(  # noqa: PLR0913 - one per option
     names = stdin.read(subject), stdin.read(group), _parse_metadata(stdin.read(metadata))
     with opened(probing=True) as store:
         bound = store.tenant(tenant)
-        minted = _id(bound, data_class, record_id, key)
-        request = _Request(data_class, minted, *names, tuple(derived_from or ()), filename)
+        minted = _id(bound, data_class, record_id, key, keep_days)
+        request = _Request(
+            data_class, minted, *names, tuple(derived_from or ()), filename, keep_days
+        )
         if data_class is DataClass.FINE_TUNING_FILE:
             result = _store_file(bound, request, file)
         else:
@@ -121,6 +129,7 @@ def _store(tenant: Tenant, request: _Request, file: str) -> PutResult:
         group=request.group,
         metadata=request.metadata,
         derived_from=request.derived_from,
+        keep_days=request.keep_days,
     )
 
 
@@ -138,12 +147,19 @@ def _store_file(tenant: Tenant, request: _Request, file: str) -> PutResult:
             id=request.id,
             subject=request.subject,
             metadata=request.metadata,
+            keep_days=request.keep_days,
         )
 
 
-def _id(tenant: Tenant, data_class: DataClass, given: str | None, key: str | None) -> RecordId:
+def _id(
+    tenant: Tenant,
+    data_class: DataClass,
+    given: str | None,
+    key: str | None,
+    keep_days: int | None,
+) -> RecordId:
     if given is None:
-        return tenant.new_id(data_class, key=key)
+        return tenant.new_id(data_class, key=key, keep_days=keep_days)
     if key is not None:
         raise InvalidRequest("Both --id and --key are given.", advice="Give one of them.")
     return RecordId.parse(given)

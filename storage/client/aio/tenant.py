@@ -69,9 +69,13 @@ class AsyncTenant:
         self._threads = threads
         self.id = tenant.id
 
-    async def new_id(self, data_class: DataClass, *, key: str | None = None) -> RecordId:
+    async def new_id(
+        self, data_class: DataClass, *, key: str | None = None, keep_days: int | None = None
+    ) -> RecordId:
         """See ``Tenant.new_id``."""
-        return await self._threads.call(self._tenant.new_id, data_class, key=key)
+        return await self._threads.call(
+            self._tenant.new_id, data_class, key=key, keep_days=keep_days
+        )
 
     async def put(
         self,
@@ -83,6 +87,7 @@ class AsyncTenant:
         group: str | None = None,
         metadata: Mapping[str, object] | None = None,
         derived_from: Iterable[Id] = (),
+        keep_days: int | None = None,
     ) -> PutResult:
         """See ``Tenant.put``. It takes no thread while it waits for its pack."""
         new = new_record(
@@ -93,6 +98,7 @@ class AsyncTenant:
             group=group,
             metadata=metadata,
             derived_from=derived_from,
+            keep_days=keep_days,
         )
         future = await self._threads.write(self._tenant.submit, new)
         return await asyncio.wrap_future(future)
@@ -130,13 +136,19 @@ class AsyncTenant:
         id: Id | None = None,
         subject: str | None = None,
         metadata: Mapping[str, object] | None = None,
+        keep_days: int | None = None,
     ) -> PutResult:
         """See ``Tenant.put_file``. ``stream`` may be async; otherwise a thread reads it.
 
         If it is cancelled before the end of the stream, nothing is stored.
         """
         put = partial(
-            self._tenant.put_file, filename=filename, id=id, subject=subject, metadata=metadata
+            self._tenant.put_file,
+            filename=filename,
+            id=id,
+            subject=subject,
+            metadata=metadata,
+            keep_days=keep_days,
         )
         chunks = async_chunks(stream)
         if chunks is not None:
@@ -156,6 +168,7 @@ class AsyncTenant:
         group: str | None = None,
         metadata: Mapping[str, object] | None = None,
         derived_from: Iterable[Id] = (),
+        keep_days: int | None = None,
     ) -> AsyncCapture:
         """See ``Tenant.capture``. If cancelled, it stores what it has, marked incomplete."""
         begin = partial(
@@ -166,6 +179,7 @@ class AsyncTenant:
             group=group,
             metadata=metadata,
             derived_from=derived_from,
+            keep_days=keep_days,
         )
         return AsyncCapture(self._threads, begin)
 

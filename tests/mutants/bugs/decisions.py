@@ -13,8 +13,8 @@ BUGS = (
     bug(
         "a day too long",
         "policy/retention.py",
-        "    day = (moment + timedelta(days=days) - topology.bounds.purge).date()",
-        "    day = (moment + timedelta(days=days)).date()",
+        "    return (minted + timedelta(days=days) - bounds.purge).date()",
+        "    return (minted + timedelta(days=days)).date()",
         RETENTION,
     ),
     bug(

@@ -35,8 +35,9 @@ BUGS = (
     bug(
         "flags of what is erased are opened",
         "packs/openings.py",
-        "    record = openable(region, found.row, fenced=found.fenced)\n",
-        "    record = openable(region, found.row, fenced=found.fenced and not flags)\n",
+        "    record = openable(found.row, term_of_found(region, found), fenced=found.fenced)\n",
+        "    record = openable(found.row, term_of_found(region, found), "
+        "fenced=found.fenced and not flags)\n",
         SCREENING,
     ),
     bug(

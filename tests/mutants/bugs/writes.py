@@ -75,8 +75,8 @@ BUGS = (
     bug(
         "a read does not ask for fences",
         "packs/openings.py",
-        "openable(region, found.row, fenced=found.fenced)",
-        "openable(region, found.row, fenced=False)",
+        "openable(found.row, term_of_found(region, found), fenced=found.fenced)",
+        "openable(found.row, term_of_found(region, found), fenced=False)",
         LIFE,
     ),
     bug(

@@ -204,8 +204,10 @@ def _noting(tenant: Tenant) -> list[RecordId]:
     minted: list[RecordId] = []
     mint = tenant.new_id
 
-    def noted(data_class: DataClass, *, key: str | None = None) -> RecordId:
-        minted.append(mint(data_class, key=key))
+    def noted(
+        data_class: DataClass, *, key: str | None = None, keep_days: int | None = None
+    ) -> RecordId:
+        minted.append(mint(data_class, key=key, keep_days=keep_days))
         return minted[-1]
 
     tenant.new_id = noted  # type: ignore[method-assign]

@@ -1,0 +1,118 @@
+"""Decide when reading ends: by the id's day, or earlier, by the retention that is in force today.
+
+An id's day never changes, so a retention that gets longer applies to new records alone. One that
+gets shorter applies to all: nothing is written for it, it is computed where a record is read.
+"""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import UTC, datetime, time, timedelta
+
+from regions.model import RECORD_CLASSES, Bounds, DataClass, Topology
+from storage.errors import InvalidRequest
+from storage.model import RecordId, TenantSpec, utc
+from storage.policy.retention import (
+    RetentionReason,
+    Term,
+    check_retention,
+    expiry_day,
+    retain,
+    retention_of,
+    term_of,
+    until_day,
+)
+
+_DAY = timedelta(days=1)
+
+Retention = Mapping[DataClass, int]
+"""The days that a tenant set for classes, as in its terms."""
+
+
+def term_now(topology: Topology, own: Retention, record_id: RecordId) -> Term:
+    """Return the term of an existing record as it is today: it ends by whichever day is earlier.
+
+    These are the id's day, and the day that ``retain`` would give an id of the same minting with
+    the retention of today. ``own``: what the tenant set. ``deadline`` of a record that was
+    shortened: within a compaction window and a purge bound after its end, or after the retention
+    was shortened if that came later. A class that the topology does not have ends by the id's day.
+    """
+    bounds, minted = topology.bounds, utc(record_id.minted)
+    by_id = term_of(record_id.day, bounds)
+    if record_id.data_class not in topology.classes:
+        return by_id
+    days, reason = retention_of(topology, own, record_id.data_class)
+    if days is None:
+        return by_id
+    # A retention that ends before its record could be read: it ends with the minting.
+    day = max(expiry_day(minted, days, bounds), minted.date())
+    if record_id.day is not None and record_id.day <= day:
+        return by_id
+    end = datetime.combine(day, time.min, UTC)
+    gone = end + bounds.compaction + bounds.purge
+    deadline = gone if by_id.deadline is None else min(gone, by_id.deadline)
+    return replace(by_id, readable_until=end, deadline=deadline, reason=reason)
+
+
+def ended_before(topology: Topology, own: Retention, now: datetime) -> dict[DataClass, datetime]:
+    """Return by class before which minting reading has ended by the retention of today.
+
+    The same as ``term_now``, for a query over many records. Classes that are kept until they are
+    deleted are not in it.
+    """
+    midnight = datetime.combine(utc(now).date(), time.min, UTC) + _DAY
+    found = {}
+    for data_class in topology.classes.keys() & set(RECORD_CLASSES):
+        days, _ = retention_of(topology, own, data_class)
+        if days is not None:
+            found[data_class] = min(midnight, midnight - _kept(days, topology.bounds))
+    return found
+
+
+def retain_for(
+    topology: Topology,
+    tenant: TenantSpec,
+    data_class: DataClass,
+    written: datetime,
+    keep_days: int | None,
+) -> Term:
+    """Return the term of a record that is written at ``written`` and says how long it is kept.
+
+    ``keep_days``: at or below the retention in force for the tenant; None: that retention. Raises
+    UnknownClass, and InvalidRequest for days that the tenant may not use.
+    """
+    if keep_days is None:
+        return retain(topology, tenant, data_class, written)
+    most, _ = retention_of(topology, tenant.retention, data_class)
+    if most is not None and keep_days > most:
+        raise InvalidRequest(
+            f"keep_days is {keep_days}: the tenant keeps a {data_class} for {most} days.",
+            advice="A record may be kept for less than its tenant's retention, never for more.",
+        )
+    check_keep_days(topology, data_class, keep_days)
+    day = expiry_day(utc(written), keep_days, topology.bounds)
+    return until_day(day, topology.bounds, RetentionReason.RECORD_RETENTION)
+
+
+def check_keep_days(topology: Topology, data_class: DataClass, keep_days: int) -> None:
+    """Raise InvalidRequest unless a record may be kept for so many days. See ``retain_for``."""
+    if keep_days < 1:
+        raise InvalidRequest(
+            f"keep_days is {keep_days}.", advice="Give a day or more, or do not store the record."
+        )
+    check_retention(topology, data_class, keep_days)
+
+
+def check_kept(topology: Topology, record_id: RecordId, keep_days: int | None) -> None:
+    """Raise InvalidRequest if a write says another number of days than its id was minted with."""
+    if keep_days is None:
+        return
+    check_keep_days(topology, record_id.data_class, keep_days)
+    if record_id.day != expiry_day(utc(record_id.minted), keep_days, topology.bounds):
+        raise InvalidRequest(
+            f"keep_days is {keep_days}, but the id was minted for another day.",
+            advice="Mint the id with the same keep_days, or leave keep_days out of the write.",
+        )
+
+
+def _kept(days: int, bounds: Bounds) -> timedelta:
+    return timedelta(days=days) - bounds.purge
