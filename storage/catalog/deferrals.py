@@ -29,12 +29,10 @@ def count_held(connection: Connection, erasure: OpenErasure) -> dict[UUID, int]:
                     table,
                     table.c.uid,
                     h.id == hold,
-                    deletions.in_erasure(
-                        table, erasure.tenant, erasure.scope, erasure.match_values, erasure.cutoff
-                    ),
+                    deletions.in_erasure(table, erasure),
                 ),
             )
-            for table in (t.record, t.file, t.held)
+            for table in deletions.tables_of(erasure)
         )
         if count:
             found[hold] = count

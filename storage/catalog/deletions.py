@@ -1,6 +1,5 @@
 """Rows that are deleted: what an erasure covers, and what a released hold no longer keeps."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from uuid import UUID
@@ -13,6 +12,7 @@ from sqlalchemy import (
     LargeBinary,
     Table,
     and_,
+    exists,
     literal,
     or_,
     select,
@@ -21,30 +21,31 @@ from sqlalchemy import (
 
 from storage.catalog import hold_predicate
 from storage.catalog import tables as t
+from storage.catalog.erasures import OpenErasure
 from storage.catalog.holds import Passed
 from storage.catalog.records import Columns, fenced
 from storage.model import ScopeKind
 from storage.policy import may_destroy
 
 
-def in_erasure(
-    table: Table, tenant: str, scope: ScopeKind, match_values: Sequence[bytes], cutoff: datetime
-) -> ColumnElement[bool]:
-    """SQL: whether an erasure of that scope covers the row, without regard to holds."""
+def tables_of(erasure: OpenErasure) -> tuple[Table, ...]:
+    """Return the tables in which an erasure finds rows, in the order in which it looks.
+
+    Of a class that ended early, what is in ``held`` is past the day of its id too: it goes when its
+    hold is released.
+    """
+    some = (t.record, t.file)
+    return some if erasure.scope is ScopeKind.CLASS else (*some, t.held)
+
+
+def in_erasure(table: Table, erasure: OpenErasure) -> ColumnElement[bool]:
+    """SQL: whether an erasure covers the row, without regard to holds."""
     c = table.c
-    return and_(c.tenant == tenant, c.origin <= cutoff, _in_scope(c, scope, match_values))
+    return and_(c.tenant == erasure.tenant, c.origin <= erasure.cutoff, _in_scope(c, erasure))
 
 
 def delete_scope(
-    connection: Connection,
-    table: Table,
-    tenant: str,
-    scope: ScopeKind,
-    *,
-    match_values: Sequence[bytes],
-    cutoff: datetime,
-    now: datetime,
-    limit: int,
+    connection: Connection, table: Table, erasure: OpenErasure, *, now: datetime, limit: int
 ) -> list[tuple[UUID, UUID]]:
     """Delete a batch of rows that an erasure covers and no hold; return object and key of each.
 
@@ -53,7 +54,7 @@ def delete_scope(
     """
     c = table.c
     day = literal(None, Date) if table is t.file else c.expiry_day
-    covered = in_erasure(table, tenant, scope, match_values, cutoff)
+    covered = in_erasure(table, erasure)
     held = hold_predicate.held(table)
     found: dict[date | None, list[bytes]] = {}
     for row in connection.execute(
@@ -64,7 +65,7 @@ def delete_scope(
     deleted: list[tuple[UUID, UUID]] = []
     for one_day, uids in sorted(found.items(), key=str):
         # by day and name: a join with the rows that were found may scan every partition
-        where = [c.tenant == tenant, c.uid.in_(uids)]
+        where = [c.tenant == erasure.tenant, c.uid.in_(uids)]
         if one_day is not None:
             where.append(c.expiry_day == one_day)
         rows = connection.execute(table.delete().where(*where).returning(c.object_id, c.key_id))
@@ -118,8 +119,13 @@ def delete_released(
     return Released([(x[0], x[1]) for x in rows], last)
 
 
-def _in_scope(c: Columns, scope: ScopeKind, match_values: Sequence[bytes]) -> ColumnElement[bool]:
-    match scope:
+def _in_scope(c: Columns, erasure: OpenErasure) -> ColumnElement[bool]:
+    match_values = erasure.match_values
+    match erasure.scope:
+        case ScopeKind.CLASS:
+            return and_(
+                c.data_class.in_([value.decode() for value in match_values]), _ended(c, erasure)
+            )
         case ScopeKind.SUBJECT:
             return c.subject.in_(match_values)
         case ScopeKind.GROUP:
@@ -129,3 +135,18 @@ def _in_scope(c: Columns, scope: ScopeKind, match_values: Sequence[bytes]) -> Co
             return or_(c.uid.in_(match_values), and_(c.ancestors.is_not(None), derived))
         case _:
             return literal(True)
+
+
+def _ended(c: Columns, erasure: OpenErasure) -> ColumnElement[bool]:
+    """SQL: whether it was minted by the cutoff. A copy has the minting of its record alone."""
+    if "minted" in c:
+        return c.minted <= erasure.cutoff
+    r, f = t.record.c, t.file.c
+    of_record = exists().where(
+        r.expiry_day == c.expiry_day,
+        r.tenant == c.tenant,
+        r.uid == c.uid,
+        r.minted <= erasure.cutoff,
+    )
+    of_file = exists().where(f.tenant == c.tenant, f.uid == c.uid, f.minted <= erasure.cutoff)
+    return or_(of_record, and_(c.expiry_day.is_(None), of_file))

@@ -17,13 +17,14 @@ e = t.erasure.c
 
 @dataclass(frozen=True, slots=True)
 class OpenErasure:
-    """An erasure whose rows are to be deleted."""
+    """An erasure whose rows are to be deleted. Events minted after ``spared_from`` are left."""
 
     id: UUID
     tenant: str
     scope: ScopeKind
     match_values: tuple[bytes, ...]
     cutoff: datetime
+    spared_from: datetime | None
     awaited: bool
 
 
@@ -77,14 +78,16 @@ def lock_next_to_plan(connection: Connection) -> OpenErasure | None:
     """Lock and return the oldest erasure to plan, unless another worker has it."""
     row = connection.execute(
         to_plan()
-        .with_only_columns(e.id, e.tenant, e.scope, e.match_values, e.cutoff, e.awaited)
+        .with_only_columns(
+            e.id, e.tenant, e.scope, e.match_values, e.cutoff, e.spared_from, e.awaited
+        )
         .order_by(e.requested)
         .limit(1)
         .with_for_update(skip_locked=True)
     ).one_or_none()
     if row is None:
         return None
-    return OpenErasure(row[0], row[1], ScopeKind(row[2]), tuple(row[3] or ()), row[4], row[5])
+    return OpenErasure(row[0], row[1], ScopeKind(row[2]), tuple(row[3] or ()), *row[4:])
 
 
 def has_unplanned(connection: Connection, before: datetime) -> bool:

@@ -9,6 +9,7 @@ from regions.model import RECORD_CLASSES, AgreementKind
 from storage.crypto.record import metadata_text
 from storage.errors import InvalidRequest, MalformedId, UnknownClass
 from storage.model import (
+    REQUESTED,
     Actor,
     ActorKind,
     Agreement,
@@ -244,6 +245,11 @@ def check_erasure(scope: object, reason: object, ticket: object) -> None:
         raise InvalidRequest(
             "Unknown reason.", advice="Pass a Reason, such as Reason.SUBJECT_REQUEST."
         )
+    if reason not in REQUESTED:
+        raise InvalidRequest(
+            f"The reason {reason} is for what a worker erases.",
+            advice="To shorten a retention: domicile tenant retention.",
+        )
     if ticket is not None:
         _check_ticket(ticket)
 
@@ -274,6 +280,11 @@ def check_scope(scope: object) -> None:
             check_text(scope.kind.value, scope.value)
         case ScopeKind.TENANT | ScopeKind.REGION:
             pass
+        case ScopeKind.CLASS:
+            raise InvalidRequest(
+                "A class is not erased or held as a whole.",
+                advice="To keep it for fewer days: domicile tenant retention.",
+            )
 
 
 def check_note(what: str, text: object) -> None:

@@ -88,3 +88,5 @@ def match_values(region: OpenRegion, tenant: str, scope: Scope) -> tuple[bytes, 
             raise InvalidRequest("A tenant cannot erase its account.", advice="Use store.erase.")
         case ScopeKind.REGION:
             raise InvalidRequest("A region is held as a whole, and never erased.")
+        case ScopeKind.CLASS:
+            raise InvalidRequest("A class is erased by its retention alone.")

@@ -8,6 +8,7 @@ from storage.model.access import AccessReport, Looked
 from storage.model.actors import KEEPER, STAFF, Actor, ActorKind, RosterEntry, RosterSpec
 from storage.model.copies import Copy, CopyState, HandedOver
 from storage.model.erasures import (
+    REQUESTED,
     AccountErasure,
     Deferral,
     Erasure,
@@ -58,6 +59,7 @@ __all__ = [
     "KEEPER",
     "LONGEST_GRANT_HOURS",
     "PERMIT_LASTS",
+    "REQUESTED",
     "STAFF",
     "AccessReport",
     "AccountErasure",

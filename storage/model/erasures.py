@@ -14,6 +14,11 @@ class Reason(StrEnum):
     SUBJECT_REQUEST = "subject_request"
     CUSTOMER_REQUEST = "customer_request"
     CONTRACT_END = "contract_end"
+    RETENTION = "retention"  # it was shortened, and a worker erases what it ended
+
+
+REQUESTED = tuple(reason for reason in Reason if reason is not Reason.RETENTION)
+"""The reasons for which somebody requests an erasure."""
 
 
 class ErasureState(StrEnum):

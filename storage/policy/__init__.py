@@ -123,10 +123,14 @@ from storage.policy.revisions import Code, Kind, Migration, check_schema, check_
 from storage.policy.scrub import Done, Expected, Finding, judge, next_scrub, reassign, sampled
 from storage.policy.shortening import (
     Retention,
+    Watched,
     check_kept,
+    days_in_force,
     ended_before,
     retain_for,
+    rules_digest,
     term_now,
+    watch,
 )
 from storage.policy.staff_permits import (
     PERMIT_SKEW,
@@ -225,6 +229,7 @@ __all__ = [
     "Summary",
     "TenantEnd",
     "Term",
+    "Watched",
     "absent",
     "accept_id",
     "add_up",
@@ -249,6 +254,7 @@ __all__ = [
     "copy_term",
     "customer_must_approve",
     "cutoff",
+    "days_in_force",
     "decide_placement",
     "declared_stage",
     "effort",
@@ -300,6 +306,7 @@ __all__ = [
     "retain",
     "retain_for",
     "retry_after",
+    "rules_digest",
     "sampled",
     "settle",
     "standing",
@@ -309,6 +316,7 @@ __all__ = [
     "term_of",
     "too_old",
     "union",
+    "watch",
     "weigh",
     "well_formed",
 ]

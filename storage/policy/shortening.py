@@ -4,9 +4,11 @@ An id's day never changes, so a retention that gets longer applies to new record
 gets shorter applies to all: nothing is written for it, it is computed where a record is read.
 """
 
+import hashlib
+import json
 from collections.abc import Mapping
-from dataclasses import replace
-from datetime import UTC, datetime, time, timedelta
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime, time, timedelta
 
 from regions.model import RECORD_CLASSES, Bounds, DataClass, Topology
 from storage.errors import InvalidRequest
@@ -66,6 +68,58 @@ def ended_before(topology: Topology, own: Retention, now: datetime) -> dict[Data
         if days is not None:
             found[data_class] = min(midnight, midnight - _kept(days, topology.bounds))
     return found
+
+
+def days_in_force(topology: Topology, own: Retention) -> dict[DataClass, int | None]:
+    """Return how long each class of records is kept by the retention of today."""
+    classes = topology.classes.keys() & set(RECORD_CLASSES)
+    return {name: retention_of(topology, own, name)[0] for name in sorted(classes)}
+
+
+def rules_digest(topology: Topology) -> str:
+    """Return a digest of what the topology says of retentions: another one may be shorter."""
+    said = [
+        rule.model_dump(mode="json", include={"name", "retention_days", "ceiling_days"})
+        for _, rule in sorted(topology.classes.items())
+    ]
+    return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """How long a tenant was seen to keep its classes, and what may therefore end early.
+
+    ``days`` by class, None: until deleted. ``until``: by class, the last day on which a record may
+    end that was minted for a later one.
+    """
+
+    days: Mapping[DataClass, int | None]
+    until: Mapping[DataClass, date]
+
+
+def watch(seen: Watched | None, days: Mapping[DataClass, int | None], today: date) -> Watched:
+    """Return what to watch, now that a tenant keeps its classes for ``days``.
+
+    A record that was minted before today has ended ``days`` later, and one that is minted from now
+    on has the right day. So a class is watched for that long after each change that may have left
+    records with a later day; ``seen`` is None of a tenant of which nothing is known.
+    """
+    before = {} if seen is None else seen.days
+    until = {} if seen is None else dict(seen.until)
+    for data_class, kept in days.items():
+        if kept is None:
+            until.pop(data_class, None)
+            continue
+        known = data_class in before
+        shorter = not known or _is_shorter(kept, before[data_class])
+        changed = known and before[data_class] != kept
+        if shorter or (changed and data_class in until):
+            until[data_class] = max(until.get(data_class, today), today + _DAY * (kept + 1))
+    return Watched(days, {name: day for name, day in until.items() if name in days})
+
+
+def _is_shorter(days: int, before: int | None) -> bool:
+    return before is None or days < before
 
 
 def retain_for(
