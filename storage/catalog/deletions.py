@@ -1,6 +1,6 @@
 """Rows that are deleted: what an erasure covers, and what a released hold no longer keeps."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from uuid import UUID
 
@@ -13,6 +13,7 @@ from sqlalchemy import (
     Table,
     and_,
     exists,
+    func,
     literal,
     or_,
     select,
@@ -22,9 +23,9 @@ from sqlalchemy import (
 from storage.catalog import hold_predicate
 from storage.catalog import tables as t
 from storage.catalog.erasures import OpenErasure
-from storage.catalog.holds import Passed
+from storage.catalog.holds import COUNTED, Passed
 from storage.catalog.records import Columns, fenced
-from storage.model import ScopeKind
+from storage.model import DataClass, ScopeKind
 from storage.policy import may_destroy
 
 
@@ -41,7 +42,34 @@ def tables_of(erasure: OpenErasure) -> tuple[Table, ...]:
 def in_erasure(table: Table, erasure: OpenErasure) -> ColumnElement[bool]:
     """SQL: whether an erasure covers the row, without regard to holds."""
     c = table.c
-    return and_(c.tenant == erasure.tenant, c.origin <= erasure.cutoff, _in_scope(c, erasure))
+    found = and_(c.tenant == erasure.tenant, c.origin <= erasure.cutoff, _in_scope(c, erasure))
+    if erasure.spared_from is None or table is t.processor_copy:  # events are not handed over
+        return found
+    return and_(found, ~_spared(c, erasure.spared_from))
+
+
+def left(connection: Connection, erasure: OpenErasure) -> tuple[int, date | None]:
+    """Return how many events an erasure leaves, because their floor is not over, up to a limit.
+
+    And the last of their expiry days; None: they have none, or nothing is left.
+    """
+    if erasure.spared_from is None:
+        return 0, None
+    whole, count, until = replace(erasure, spared_from=None), 0, None
+    for table in tables_of(erasure):
+        c = table.c
+        day = literal(None, Date) if table is t.file else c.expiry_day
+        spared = and_(in_erasure(table, whole), _spared(c, erasure.spared_from))
+        some = select(day.label("day")).where(spared).limit(COUNTED).subquery()
+        found = connection.execute(select(func.count(), func.max(some.c.day))).one()
+        count += found[0]
+        until = max((d for d in (until, found[1]) if d is not None), default=None)
+    return count, until
+
+
+def _spared(c: Columns, since: datetime) -> ColumnElement[bool]:
+    """SQL: whether it is an event whose floor is not over."""
+    return and_(c.data_class == DataClass.EVENT.value, c.minted > since)
 
 
 def delete_scope(

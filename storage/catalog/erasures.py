@@ -2,7 +2,7 @@
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from uuid import UUID
 
 from sqlalchemy import Connection, Select, and_, exists, func, or_, select, update
@@ -45,6 +45,7 @@ def add(connection: Connection, new: NewErasure, now: datetime) -> bool:
             state=ErasureState.FENCED,
             requested=new.requested,
             cutoff=new.cutoff,
+            spared_from=new.spared_from,
             fenced=max(now, new.requested),
         )
         .on_conflict_do_nothing()
@@ -62,11 +63,25 @@ def add(connection: Connection, new: NewErasure, now: datetime) -> bool:
                 "erasure_id": new.id,
                 "cutoff": new.cutoff,
                 "until": new.until,
+                "spared_from": new.spared_from,
             }
             for value in new.match_values or (b"",)
         ],
     )
     return True
+
+
+def opened(new: NewErasure) -> OpenErasure:
+    """Return a new erasure as one whose rows are to be deleted."""
+    values = tuple(new.match_values)
+    return OpenErasure(
+        new.id, new.tenant, new.scope, values, new.cutoff, new.spared_from, awaited=False
+    )
+
+
+def note_kept(connection: Connection, erasure: UUID, kept: int, until: date | None) -> None:
+    """Note how many events the erasure leaves, and the last day of those."""
+    connection.execute(update(t.erasure).where(e.id == erasure).values(kept=kept, kept_until=until))
 
 
 def to_plan() -> Select[UUID]:

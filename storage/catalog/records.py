@@ -23,6 +23,7 @@ from sqlalchemy import (
     Select,
     Table,
     Text,
+    and_,
     bindparam,
     exists,
     func,
@@ -177,10 +178,15 @@ def _copied(connection: Connection, day: date | None, rows: Sequence[Row]) -> bo
 def fenced(table: Table) -> ColumnElement[bool]:
     """SQL: whether an erasure covers the row. One index lookup per scope."""
     c = table.c
+    left = and_(  # an event whose floor was not over
+        c.data_class == DataClass.EVENT.value,
+        f.spared_from.is_not(None),
+        c.minted > f.spared_from,
+    )
 
     def by(scope: ScopeKind, value: ColumnElement[bool]) -> ColumnElement[bool]:
         return exists().where(
-            f.tenant == c.tenant, f.scope == scope.value, value, f.cutoff >= c.origin
+            f.tenant == c.tenant, f.scope == scope.value, value, f.cutoff >= c.origin, ~left
         )
 
     own = func.array_append(func.coalesce(c.ancestors, literal([], ARRAY(LargeBinary))), c.uid)

@@ -5,9 +5,9 @@ from datetime import date, datetime
 from typing import get_args
 from uuid import UUID
 
-from regions.model import RECORD_CLASSES, AgreementKind
+from regions.model import CONTENT_CLASSES, RECORD_CLASSES, AgreementKind
 from storage.crypto.record import metadata_text
-from storage.errors import InvalidRequest, MalformedId, UnknownClass
+from storage.errors import BodyTooLarge, InvalidRequest, MalformedId, UnknownClass
 from storage.model import (
     REQUESTED,
     Actor,
@@ -117,6 +117,11 @@ def check_record(new: object) -> None:
     check_class(new.data_class)
     if not isinstance(new.body, bytes):
         raise InvalidRequest("A body must be bytes.", advice="Encode text first.")
+    if new.body and new.data_class not in CONTENT_CLASSES:
+        raise BodyTooLarge(
+            f"A {new.data_class} has metadata alone: its body must be empty.",
+            advice="Put what it says into the metadata.",
+        )
     parents: object = new.derived_from
     if not isinstance(parents, tuple) or not all(isinstance(p, RecordId) for p in parents):
         raise MalformedId(

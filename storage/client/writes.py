@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future
 from typing import BinaryIO
 
+from regions.model import CONTENT_CLASSES
 from storage.catalog.tenants import TenantTerms
 from storage.client.bulk import Source, Window
 from storage.client.files import Capture
@@ -182,7 +183,8 @@ class Writes:
         check_record(new)
         served, _ = self._homes.find(self.id)
         record_id = new.id or self.new_id(data_class, keep_days=keep_days)
-        return Capture(new, record_id, self.submit, served.region.limits.body)
+        most = served.region.limits.body if data_class in CONTENT_CLASSES else 0
+        return Capture(new, record_id, self.submit, most)
 
     def window(self) -> Window:
         """Return the window of concurrent writes that ``put_many`` uses."""

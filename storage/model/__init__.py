@@ -13,6 +13,7 @@ from storage.model.erasures import (
     Deferral,
     Erasure,
     ErasureState,
+    Kept,
     Outstanding,
     Reason,
 )
@@ -90,6 +91,7 @@ __all__ = [
     "Hold",
     "HoldChange",
     "HoldSpec",
+    "Kept",
     "LeavingState",
     "LineKind",
     "LogLine",

@@ -114,6 +114,6 @@ def openable(row: Row, term: Term, *, fenced: bool) -> Openable:
 
 def absent(connection: Connection, tenant: str, record_id: RecordId) -> Erased | NotFound:
     """Return the error for a record that has no row: it may have been erased."""
-    if fences.fenced_by_name(connection, tenant, record_id.unique, record_id.minted):
+    if fences.fenced_by_name(connection, tenant, record_id):
         return Erased()
     return NotFound(advice="Check the id and the tenant.")

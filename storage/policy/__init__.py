@@ -129,6 +129,7 @@ from storage.policy.shortening import (
     ended_before,
     retain_for,
     rules_digest,
+    spared_from,
     term_now,
     watch,
 )
@@ -309,6 +310,7 @@ __all__ = [
     "rules_digest",
     "sampled",
     "settle",
+    "spared_from",
     "standing",
     "suppose",
     "takes_tenants",

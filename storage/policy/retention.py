@@ -32,6 +32,7 @@ class RetentionReason(StrEnum):
     EXPIRY_DAY = "expiry_day"  # the record exists, and its expiry day is fixed
     ZERO_RETENTION = "zero_retention"
     TOO_SHORT = "too_short"  # the record would never be readable
+    FLOOR = "floor"  # the class has a longer floor than the tenant's retention
     RECORD_RETENTION = "record_retention"  # the record has fewer days than its tenant
 
 
@@ -128,6 +129,13 @@ def check_retention(topology: Topology, data_class: DataClass, days: int) -> Non
             f"A retention of {days} days is out of range for {rule.name}.",
             advice=f"Use 0 (nothing is stored) to {most} days.",
         )
+    if rule.floor_days is not None and days < topology.bounds.least(rule.floor_days):
+        least = topology.bounds.least(rule.floor_days)
+        raise InvalidRequest(
+            f"A retention of {days} days is below the floor of {rule.name}: it is kept for "
+            f"{rule.floor_days} days at least.",
+            advice=f"Use {least} days or more.",
+        )
     if not topology.bounds.allow(days):
         hours = topology.bounds.purge_hours
         raise InvalidRequest(
@@ -156,11 +164,15 @@ def retention_of(
 ) -> tuple[int | None, RetentionReason]:
     """Return the days in force today, and the reason. ``own``: what the tenant set.
 
-    None: until deleted. A lowered ceiling also binds tenants that were created before. Raises
-    UnknownClass.
+    None: until deleted. A lowered ceiling and a raised floor also bind tenants that were created
+    before. Raises UnknownClass.
     """
     rule = _rule(topology, data_class)
     days = own.get(data_class)
+    if days is not None and rule.floor_days is not None:
+        least = topology.bounds.least(rule.floor_days)
+        if days < least:
+            return least, RetentionReason.FLOOR
     if days is None and rule.retention_days is None:
         return None, RetentionReason.UNTIL_DELETED
     if days is None:
@@ -204,4 +216,6 @@ def until_day(day: date, bounds: Bounds, reason: RetentionReason) -> Term:
 
 
 def _longest(topology: Topology) -> int:
-    return max((rule.retention_days or 0 for rule in topology.classes.values()), default=0)
+    """Days of classes that are kept for a law are far ahead: they are made on first need."""
+    rules = (rule for rule in topology.classes.values() if rule.floor_days is None)
+    return max((rule.retention_days or 0 for rule in rules), default=0)

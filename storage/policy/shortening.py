@@ -70,6 +70,14 @@ def ended_before(topology: Topology, own: Retention, now: datetime) -> dict[Data
     return found
 
 
+def spared_from(topology: Topology, now: datetime) -> datetime | None:
+    """Return after which minting an erasure leaves events: their floor is not over. None: none."""
+    rule = topology.classes.get(DataClass.EVENT)
+    if rule is None or rule.floor_days is None:
+        return None
+    return utc(now) - timedelta(days=rule.floor_days)
+
+
 def days_in_force(topology: Topology, own: Retention) -> dict[DataClass, int | None]:
     """Return how long each class of records is kept by the retention of today."""
     classes = topology.classes.keys() & set(RECORD_CLASSES)
@@ -79,7 +87,9 @@ def days_in_force(topology: Topology, own: Retention) -> dict[DataClass, int | N
 def rules_digest(topology: Topology) -> str:
     """Return a digest of what the topology says of retentions: another one may be shorter."""
     said = [
-        rule.model_dump(mode="json", include={"name", "retention_days", "ceiling_days"})
+        rule.model_dump(
+            mode="json", include={"name", "retention_days", "ceiling_days", "floor_days"}
+        )
         for _, rule in sorted(topology.classes.items())
     ]
     return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()

@@ -20,9 +20,10 @@ from storage.model import (
     Scope,
     ScopeKind,
 )
-from storage.testing import Domicile
+from storage.testing import SERVICE, Domicile
 from storage.workers.due import due
 from tests.support.actions import duty, erase, get, is_complete, put_file, put_prompt, work
+from tests.support.catalogs.backups import Dump, recover_catalog
 from tests.support.holds import place_hold, release_holds
 from tests.support.inspect.stored import HOME, home
 from tests.support.processors.copies import MODERATION, copies_left, only_copy
@@ -350,3 +351,22 @@ def test_an_erased_record_stays_erased_when_its_retention_is_shortened(
         work(domicile, hours=49)
     assert is_complete(domicile, erasure)
     assert timedelta() < domicile.clock.now() - erasure.requested
+
+
+def test_a_restored_catalog_does_not_bring_it_back(domicile: Domicile, tenant: BoundTenant) -> None:
+    """Though it lacks the terms that ended it: the ledger has the erasure."""
+    old = put_prompt(domicile, "u")
+    domicile.pass_time(days=10)
+    new = put_prompt(domicile, "u")
+    dump = Dump.of(domicile)
+    keep(domicile, tenant.id, prompt=7)
+    duty(domicile, "shorten")
+
+    dump.restore(domicile)
+    recover_catalog(domicile)
+    restored = domicile.store.tenant(tenant.id).bind(SERVICE)
+    work(domicile)
+
+    with pytest.raises((Erased, NotFound)):
+        get(restored, old)
+    assert get(restored, new) == b"mine"

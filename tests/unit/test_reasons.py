@@ -71,7 +71,7 @@ CODES: dict[type[StrEnum], str] = {
     Standing: "open not_yet leaving ended",
     PlanReason: "nothing_alive survivors expires_first",
     RetentionReason: "class_retention tenant_retention ceiling until_deleted expiry_day "
-    "zero_retention too_short record_retention",
+    "zero_retention too_short floor record_retention",
 }
 
 

@@ -9,7 +9,7 @@ from typing import Annotated
 
 from typer import Argument, Option
 
-from regions.model import RECORD_CLASSES
+from regions.model import CONTENT_CLASSES, RECORD_CLASSES
 from storage.cli import files
 from storage.cli.opening import opened
 from storage.cli.options import STDIN, AsJson, Group, StdinOption, Subject, TenantId, one_of
@@ -83,12 +83,15 @@ def put(  # noqa: PLR0913 - one per option
     """Store a record, and print its id.
 
     The command returns when the record is durable on the required replicas. A prompt or a
-    completion has at most 16 MiB. A fine-tuning file has no limit and is streamed.
+    completion has at most 16 MiB. A fine-tuning file has no limit and is streamed. An event has
+    metadata and no content.
 
     If it ends with 6, the outcome is unknown: run it again with the id that it names.
     """
     stdin = StdinOption()
-    if file == STDIN:
+    if data_class not in CONTENT_CLASSES:
+        _check_no_content(data_class, file)
+    elif file == STDIN:
         stdin.take()
         if sys.stdin.isatty():
             print_note("Type the content. End it with Ctrl-D.")
@@ -115,12 +118,20 @@ def put(  # noqa: PLR0913 - one per option
         print_note("Stored. It has no deadline: it is kept until you erase it.")
 
 
+def _check_no_content(data_class: DataClass, file: str) -> None:
+    if file != STDIN:
+        raise InvalidRequest(
+            f"A {data_class} has no content.", advice="Leave out FILE, and give --metadata."
+        )
+
+
 def _store(tenant: Tenant, request: _Request, file: str) -> PutResult:
     if request.filename is not None:
         raise InvalidRequest(
             f"A {request.data_class} has no file name.", advice="Put the name into --metadata."
         )
-    body = files.content(file, most=_LARGEST)
+    empty = request.data_class not in CONTENT_CLASSES
+    body = b"" if empty else files.content(file, most=_LARGEST)
     return tenant.put(
         request.data_class,
         body,
