@@ -6,7 +6,7 @@ at only while some of them may have been minted for a later day.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import TypeVar
 
 from sqlalchemy import (
@@ -14,11 +14,13 @@ from sqlalchemy import (
     Connection,
     Date,
     Integer,
+    Interval,
     Select,
     Table,
     Text,
     and_,
     exists,
+    func,
     literal,
     or_,
     select,
@@ -31,6 +33,9 @@ from storage.model import DataClass, ErasureState, ScopeKind
 from storage.policy import Watched
 
 T = TypeVar("T")
+
+COUNTED = 100_000
+"""Records of a dry run are counted up to this, in each of two tables."""
 
 e, f, h, k = t.erasure.c, t.fence.c, t.tenant.c, t.retention_look.c
 
@@ -179,3 +184,63 @@ def _erasing(tenant: str, data_class: DataClass) -> ColumnElement[bool]:
         f.erasure_id == e.id,
         e.state == ErasureState.FENCED,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class EndsEarlier:
+    """Records that can be read now and would end earlier, and those of them that would end at once.
+
+    ``bytes`` are sealed, one replica each. Counting stops at ``COUNTED`` in each of two tables:
+    not ``exact``.
+    """
+
+    records: int
+    bytes: int
+    records_now: int
+    bytes_now: int
+    exact: bool
+
+
+def count_ending(
+    connection: Connection,
+    tenant: str,
+    data_class: DataClass,
+    *,
+    readable: datetime | None,
+    ends: timedelta,
+    before: datetime,
+    today: date,
+) -> EndsEarlier:
+    """Count what a shorter retention would end earlier.
+
+    ``readable``: what was minted earlier has ended already. ``ends``: so long after its minting a
+    record would end, with the UTC day that begins by then. ``before``: what was minted earlier
+    would end at once.
+    """
+    counts, exact = [0, 0, 0, 0], True
+    for table in (t.record, t.file):
+        c = table.c
+        where = _where(table, tenant, data_class, today, None, free=False)
+        if readable is not None:
+            where.append(c.minted >= readable)
+        if table is t.record:
+            day = func.date(func.timezone("UTC", c.minted + literal(ends, Interval)))
+            where.append(or_(day < c.expiry_day, c.minted < before))
+        some = (
+            select(c.length, (c.minted < before).label("now"))
+            .where(*where)
+            .limit(COUNTED)
+            .subquery()
+        )
+        length = func.coalesce(func.sum(some.c.length), 0)
+        found = connection.execute(
+            select(
+                func.count(),
+                length,
+                func.count().filter(some.c.now),
+                func.coalesce(func.sum(some.c.length).filter(some.c.now), 0),
+            ).select_from(some)
+        ).one()
+        counts = [a + int(b) for a, b in zip(counts, found, strict=True)]
+        exact = exact and found[0] < COUNTED
+    return EndsEarlier(counts[0], counts[1], counts[2], counts[3], exact=exact)

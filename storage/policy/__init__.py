@@ -130,6 +130,7 @@ from storage.policy.shortening import (
     retain_for,
     rules_digest,
     spared_from,
+    suppose_kept,
     term_now,
     watch,
 )
@@ -313,6 +314,7 @@ __all__ = [
     "spared_from",
     "standing",
     "suppose",
+    "suppose_kept",
     "takes_tenants",
     "term_now",
     "term_of",

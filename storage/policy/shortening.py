@@ -70,6 +70,47 @@ def ended_before(topology: Topology, own: Retention, now: datetime) -> dict[Data
     return found
 
 
+@dataclass(frozen=True, slots=True)
+class Shortening:
+    """What a tenant's new retention of a class changes for what is stored.
+
+    ``days`` and ``now``: those in force with it, and today (None: until deleted). ``readable``:
+    what was minted earlier has ended by the retention of today. ``ends``: so long after its minting
+    a record would end, with the UTC day. ``before``: what was minted earlier would end at once.
+    """
+
+    now: int | None
+    days: int
+    readable: datetime | None
+    ends: timedelta
+    before: datetime
+
+    @property
+    def shorter(self) -> bool:
+        """Whether anything that is stored may end earlier: a longer one is for new records."""
+        return _is_shorter(self.days, self.now)
+
+
+def suppose_kept(
+    topology: Topology, own: Retention, data_class: DataClass, days: int, now: datetime
+) -> Shortening:
+    """Return what it would mean to keep a class for ``days``.
+
+    Raises UnknownClass, and InvalidRequest for days that a tenant may not set.
+    """
+    check_retention(topology, data_class, days)
+    after = {**own, data_class: days}
+    kept, _ = retention_of(topology, after, data_class)
+    assert kept is not None
+    return Shortening(
+        now=retention_of(topology, own, data_class)[0],
+        days=kept,
+        readable=ended_before(topology, own, now).get(data_class),
+        ends=_kept(kept, topology.bounds),
+        before=ended_before(topology, after, now)[data_class],
+    )
+
+
 def spared_from(topology: Topology, now: datetime) -> datetime | None:
     """Return after which minting an erasure leaves events: their floor is not over. None: none."""
     rule = topology.classes.get(DataClass.EVENT)

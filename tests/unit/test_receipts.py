@@ -8,6 +8,7 @@ from joserfc import jws as jose
 from joserfc.jwk import OKPKey
 from pydantic import ValidationError
 
+from regions.model import DataClass
 from storage.evidence.keys import key_id
 from storage.evidence.receipts import (
     TYPE,
