@@ -24,6 +24,7 @@ from sqlalchemy import (
     literal,
     or_,
     select,
+    update,
 )
 from sqlalchemy.dialects.postgresql import JSONB, insert
 
@@ -108,6 +109,17 @@ def note(connection: Connection, looked: ToLook, rules: str, watched: Watched, t
             set_={name: new[name] for name in ("version", "rules", "days", "until", "looked")},
         )
     )
+
+
+def look_again(connection: Connection, tenant: str | None) -> None:
+    """Have watched tenants looked at today once more: a hold may have let something go.
+
+    ``tenant``: that one alone. If another worker notes a look at the same time, it is tomorrow.
+    """
+    watched = update(t.retention_look).where(k.until != literal({}, JSONB))
+    if tenant is not None:
+        watched = watched.where(k.tenant == tenant)
+    connection.execute(watched.values(looked=date.min))
 
 
 @dataclass(frozen=True, slots=True)

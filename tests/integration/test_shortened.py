@@ -232,7 +232,7 @@ class TestHolds:
             get(tenant, held)
 
         release_holds(domicile, placed)
-        work(domicile, days=1)
+        work(domicile)
 
         assert rows(domicile) == 0
 
