@@ -287,6 +287,23 @@ def test_copies_at_processors_are_asked_back(domicile: Domicile, tenant: BoundTe
     assert only_copy(domicile).state is CopyState.DELIVERED
 
 
+def test_what_derives_from_what_ended_stays_for_its_own_time(
+    domicile: Domicile, tenant: BoundTenant
+) -> None:
+    """Its row, and its copy at a processor. An erasure by a person would take it along."""
+    old = put_prompt(domicile, "u")
+    domicile.pass_time(days=10)
+    young = tenant.put(DataClass.PROMPT, b"young", derived_from=[old]).id
+    tenant.hand_over(young, MODERATION)
+    keep(domicile, tenant.id, prompt=7)
+
+    work(domicile)
+
+    assert [one.deleted for one in rolling(domicile)] == [1]
+    assert get(tenant, young) == b"young"
+    assert only_copy(domicile).state is CopyState.DELIVERED
+
+
 def test_the_receipt_of_another_erasure_waits_for_the_same_bytes(
     domicile: Domicile, tenant: BoundTenant
 ) -> None:
