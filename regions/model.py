@@ -46,11 +46,15 @@ class DataClass(StrEnum):
     PROMPT = "prompt"
     COMPLETION = "completion"
     FINE_TUNING_FILE = "fine_tuning_file"
+    EVENT = "event"  # metadata without content, such as a line of a log that a law wants kept
     FLAG = "flag"  # what a classifier says of a record: no record of its own, and gone with it
 
 
 RECORD_CLASSES = tuple(one for one in DataClass if one is not DataClass.FLAG)
 """The classes of records. Only these have ids, a retention, a placement and copies."""
+
+CONTENT_CLASSES = tuple(one for one in RECORD_CLASSES if one is not DataClass.EVENT)
+"""The classes of records with a body."""
 
 
 class Purpose(StrEnum):
@@ -265,6 +269,8 @@ class ClassRule(Model):
     retention_days: int | None = Field(default=None, ge=0, le=LONGEST_RETENTION_DAYS)
     # the most that a tenant may set; None: no ceiling
     ceiling_days: int | None = Field(default=None, ge=0, le=LONGEST_RETENTION_DAYS)
+    # so many days nobody erases it, and every tenant keeps it; for records without content alone
+    floor_days: int | None = Field(default=None, ge=1, le=LONGEST_RETENTION_DAYS)
     purposes: frozenset[Purpose]
     # to processors of which services copies may be handed over; none occurs twice
     handed_to: tuple[HandedTo, ...] = ()
@@ -329,6 +335,13 @@ class Bounds(Model):
         the one on which the record was written.
         """
         return retention_days == 0 or timedelta(days=retention_days) >= self.purge + timedelta(1)
+
+    def least(self, floor_days: int) -> int:
+        """Return the shortest retention by which a record is readable for ``floor_days``.
+
+        Reading ends up to a day and a purge bound before the retention does.
+        """
+        return floor_days + 1 + -(-self.purge_hours // 24)
 
 
 class Locations(Model):

@@ -24,7 +24,7 @@ def count_held(connection: Connection, erasure: OpenErasure) -> dict[UUID, int]:
     found = Counter[UUID]()
     in_force = holds.in_force(connection, erasure.tenant)
     # ``record`` first: a row that is relocated in between is then found in ``held``
-    for table in (t.record, t.file, t.held) if in_force else ():
+    for table in deletions.tables_of(erasure) if in_force else ():
         found += _count_in(connection, table, erasure, in_force)
     return dict(found)
 
@@ -32,9 +32,7 @@ def count_held(connection: Connection, erasure: OpenErasure) -> dict[UUID, int]:
 def _count_in(
     connection: Connection, table: Table, erasure: OpenErasure, in_force: Collection[UUID]
 ) -> Counter[UUID]:
-    covered = deletions.in_erasure(
-        table, erasure.tenant, erasure.scope, erasure.match_values, erasure.cutoff
-    )
+    covered = deletions.in_erasure(table, erasure)
     counts = Counter[UUID]()
     for page in deletions.pages(connection, table, covered):
         some = deletions.in_page(table, page)

@@ -26,6 +26,7 @@ from storage.catalog import (
     purges,
     reaping,
     scrubs,
+    shortening,
     sweeps,
 )
 from storage.catalog.counting import count_up_to
@@ -42,10 +43,11 @@ class Cutoffs:
 
     ``stale``: a writer with an earlier deadline is gone. ``unused``: a key that was announced
     earlier and that no row uses is purged. ``entries``, ``erasures``, ``holds``, ``agreements`` and
-    ``log``: what is older is deleted. ``days``: those that must have a partition. ``leaving``:
-    backends that are to be emptied. ``ending``: processors whose agreement ends, so that all their
-    copies are due. ``trust``: whose checkpoints of the log count. ``seal``: if the newest was
-    signed after that, what nobody waits for goes on waiting.
+    ``log``: what is older is deleted. ``days``: those that must have a partition. ``rules``: the
+    digest of what the topology says of retentions. ``leaving``: backends that are to be emptied.
+    ``ending``: processors whose agreement ends, so that all their copies are due. ``trust``: whose
+    checkpoints of the log count. ``seal``: if the newest was signed after that, what nobody waits
+    for goes on waiting.
     """
 
     now: datetime
@@ -57,6 +59,7 @@ class Cutoffs:
     agreements: datetime
     log: datetime
     days: Sequence[date]
+    rules: str
     backends: Sequence[str]
     leaving: Sequence[str]
     ending: Sequence[str]
@@ -82,6 +85,7 @@ def _queries(connection: Connection, at: Cutoffs) -> dict[str, list[Select[*tupl
         "resolve": [ledger.stale(at.stale)],
         "release": [holds.to_resume()],
         "exits": [exits.due(at.now.date())],
+        "shorten": [shortening.to_look(at.rules, at.now.date())],
         "plan": [erasures.to_plan()],
         "expire": [days.to_begin(at.now), days.to_advance(at.now)],
         "replicate": [objects.due("replicate_at", at.now)],

@@ -92,6 +92,13 @@ def find_all(connection: Connection, ids: Collection[str]) -> dict[str, TenantTe
     return found
 
 
+def retention_of(connection: Connection, tenant: str) -> dict[DataClass, int]:
+    """Return the retention that a tenant of this region set, by class."""
+    h = t.tenant.c
+    found = connection.scalar(select(h.retention).where(h.id == tenant)) or {}
+    return {DataClass(name): days for name, days in found.items()}
+
+
 def created(connection: Connection, ids: Collection[str]) -> dict[str, datetime]:
     """Return when tenants of this region were created, by id."""
     given = any_(literal(list(ids), ARRAY(Text)))

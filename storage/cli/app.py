@@ -43,6 +43,7 @@ from storage.cli.commands import (
     tenant,
     tenant_agreement,
     tenant_exit,
+    tenant_retention,
     topology,
     what_if,
     worker,
@@ -150,6 +151,7 @@ _tenant = _group("tenant", "Manage tenants: the customers' projects.", _OPERATIO
 _tenant.command("ensure")(tenant.ensure)
 _tenant.command("list")(tenant.list_tenants)
 _tenant.command("remove")(tenant.remove)
+_tenant.command("retention")(tenant_retention.retention)
 _tenant.command("object")(objection.object_)
 _tenant.command("withdraw")(objection.withdraw)
 _tenant.command("objections")(objection.list_objections)

@@ -5,7 +5,7 @@ from datetime import date
 from itertools import chain
 from uuid import UUID
 
-from storage.catalog import objects, pseudonym_keys, records
+from storage.catalog import objects, pseudonym_keys, records, tenants
 from storage.catalog.records import Narrow
 from storage.client.explaining import explain_purpose
 from storage.client.files import OpenFile
@@ -55,10 +55,10 @@ from storage.model import (
     Screened,
     ScreenFailure,
 )
-from storage.packs.openings import for_flags
+from storage.packs.openings import for_flags, term_of_found
 from storage.packs.reader import Reader, info
 from storage.packs.screen import Screener, Screening
-from storage.policy import decide_placement, term_of
+from storage.policy import decide_placement, ended_before, term_now
 
 
 class Tenant(Writes):
@@ -115,14 +115,16 @@ class Tenant(Writes):
         with region.catalog.begin() as connection:
             if subject is not None or group is not None:
                 pseudonym_keys.check_complete(connection, region.name, names.versions)
+            own = tenants.retention_of(connection, self.id)
             narrow = Narrow(
                 data_class,
                 names.all(self.id, "subject", subject) if subject is not None else (),
                 names.all(self.id, "group", group) if group is not None else (),
                 flagged,
+                ended=ended_before(region.topology, own, now),
             )
             rows = records.page(connection, self.id, narrow, after=last, now=now, limit=limit)
-        return [info(region, row) for row in rows]
+        return [info(row, term_now(region.topology, own, row.id, row.origin_date)) for row in rows]
 
     def erase(self, scope: Scope, *, reason: Reason, ticket: str | None = None) -> Erasure:
         """Erase a record, a subject, a group, or the whole tenant.
@@ -157,7 +159,7 @@ class Tenant(Writes):
             region.postures.unfit(),
             objections=terms.objections,
         )
-        term = term_of(found.row.id.day, region.topology.bounds)
+        term = term_of_found(region, found)
         replicas = [Replica(r.backend, r.state) for r in stored.get(found.row.object_id, [])]
         return Explanation(
             found.row.id,

@@ -7,10 +7,11 @@ from typing import get_args
 from uuid import UUID
 
 from regions.fields import DIGEST
-from regions.model import RECORD_CLASSES, AgreementKind
+from regions.model import CONTENT_CLASSES, RECORD_CLASSES, AgreementKind
 from storage.crypto.record import metadata_text
-from storage.errors import InvalidRequest, MalformedId, UnknownClass
+from storage.errors import BodyTooLarge, InvalidRequest, MalformedId, UnknownClass
 from storage.model import (
+    REQUESTED,
     Actor,
     ActorKind,
     Agreement,
@@ -78,7 +79,7 @@ def as_uuid(given: object, of: str) -> UUID:
         ) from None
 
 
-def new_record(
+def new_record(  # noqa: PLR0913 - what a record has
     data_class: DataClass,
     body: bytes,
     *,
@@ -88,6 +89,7 @@ def new_record(
     metadata: Mapping[str, object] | None,
     derived_from: Iterable[Id],
     origin: Origin | None = None,
+    keep_days: int | None,
 ) -> NewRecord:
     """Return the arguments of a write as one value. Raises MalformedId.
 
@@ -104,6 +106,7 @@ def new_record(
         {} if metadata is None else metadata,
         tuple(as_id(parent) for parent in derived_from),
         origin=origin,
+        keep_days=keep_days,
     )
 
 
@@ -119,6 +122,11 @@ def check_record(new: object) -> None:
     check_class(new.data_class)
     if not isinstance(new.body, bytes):
         raise InvalidRequest("A body must be bytes.", advice="Encode text first.")
+    if new.body and new.data_class not in CONTENT_CLASSES:
+        raise BodyTooLarge(
+            f"A {new.data_class} has metadata alone: its body must be empty.",
+            advice="Put what it says into the metadata.",
+        )
     parents: object = new.derived_from
     if not isinstance(parents, tuple) or not all(isinstance(p, RecordId) for p in parents):
         raise MalformedId(
@@ -139,6 +147,7 @@ def check_record(new: object) -> None:
     check_metadata(new.metadata)
     if new.origin is not None:
         check_origin(new.origin)
+    check_keep_days(new.keep_days)
 
 
 def check_origin(origin: object) -> None:
@@ -169,6 +178,12 @@ def check_day(day: object) -> None:
     """Check an optional UTC day. Raises InvalidRequest, also for a datetime."""
     if day is not None and not is_date(day):
         raise InvalidRequest("A day must be a date.", advice="Pass date(2026, 1, 5).")
+
+
+def check_keep_days(days: object) -> None:
+    """Check how long a record is kept: None, or a number of days. Raises InvalidRequest."""
+    if days is not None and (not isinstance(days, int) or isinstance(days, bool)):
+        raise InvalidRequest("keep_days must be a whole number of days.", advice="Pass 7, or None.")
 
 
 def check_metadata(metadata: object) -> None:
@@ -272,6 +287,11 @@ def check_erasure(scope: object, reason: object, ticket: object) -> None:
         raise InvalidRequest(
             "Unknown reason.", advice="Pass a Reason, such as Reason.SUBJECT_REQUEST."
         )
+    if reason not in REQUESTED:
+        raise InvalidRequest(
+            f"The reason {reason} is for what a worker erases.",
+            advice="To shorten a retention: domicile tenant retention.",
+        )
     if ticket is not None:
         _check_ticket(ticket)
 
@@ -302,6 +322,11 @@ def check_scope(scope: object) -> None:
             check_text(scope.kind.value, scope.value)
         case ScopeKind.TENANT | ScopeKind.REGION:
             pass
+        case ScopeKind.CLASS:
+            raise InvalidRequest(
+                "A class is not erased or held as a whole.",
+                advice="To keep it for fewer days: domicile tenant retention.",
+            )
 
 
 def check_note(what: str, text: object) -> None:

@@ -9,10 +9,12 @@ from storage.model.actors import KEEPER, STAFF, Actor, ActorKind, RosterEntry, R
 from storage.model.agreements import ExitKind, ExitState, RecordedAgreement, TenantExit
 from storage.model.copies import Copy, CopyState, HandedOver
 from storage.model.erasures import (
+    REQUESTED,
     AccountErasure,
     Deferral,
     Erasure,
     ErasureState,
+    Kept,
     Outstanding,
     Reason,
 )
@@ -60,6 +62,7 @@ __all__ = [
     "KEEPER",
     "LONGEST_GRANT_HOURS",
     "PERMIT_LASTS",
+    "REQUESTED",
     "STAFF",
     "AccessReport",
     "AccountErasure",
@@ -93,6 +96,7 @@ __all__ = [
     "Hold",
     "HoldChange",
     "HoldSpec",
+    "Kept",
     "LeavingState",
     "LineKind",
     "LogLine",

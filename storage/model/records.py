@@ -23,7 +23,7 @@ class Origin:
 
 @dataclass(frozen=True, slots=True)
 class NewRecord:
-    """A record to store."""
+    """A record to store. ``keep_days``: how long, if for fewer days than its tenant keeps it."""
 
     data_class: DataClass
     body: bytes = field(repr=False)
@@ -34,6 +34,7 @@ class NewRecord:
     derived_from: tuple[RecordId, ...] = ()
     incomplete: bool = False
     origin: Origin | None = None  # of data from before Domicile
+    keep_days: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,11 +14,12 @@ from storage.policy import (
     AccessReason,
     Authority,
     Openable,
+    Term,
     for_return_alone,
     may_open,
     may_open_flags,
     may_read_held,
-    term_of,
+    term_now,
 )
 from storage.region import OpenRegion
 
@@ -34,7 +35,8 @@ def for_tenant(region: OpenRegion, actor: Actor, purpose: Purpose | Service) -> 
         if purpose is Purpose.ABUSE_SCREENING:
             Access(AccessReason.SCREENING_ONLY).demand()
         found = _find(connection, tenant, record_id)
-        return Permitted(found.row, access(region, connection, found, actor, purpose).demand())
+        permit = access(region, connection, found, actor, purpose).demand()
+        return Permitted(found.row, permit, term_of_found(region, found))
 
     return find
 
@@ -52,7 +54,7 @@ def for_flags(region: OpenRegion, actor: Actor, purpose: Purpose) -> Find:
     def find(connection: Connection, tenant: str, record_id: RecordId) -> Permitted:
         found = _find(connection, tenant, record_id)
         opening = access(region, connection, found, actor, purpose, flags=True)
-        return Permitted(found.row, opening.demand())
+        return Permitted(found.row, opening.demand(), term_of_found(region, found))
 
     return find
 
@@ -69,7 +71,8 @@ def access(
     """Return whether an actor without a grant may open a record, or its flags, for a purpose."""
     # what its own service serves to a tenant, it may have at any time
     terms = None if purpose is Purpose.SERVE else tenants.find(connection, found.row.tenant)
-    record = openable(region, found.row, fenced=found.fenced, terms=terms)
+    term = term_of_found(region, found)
+    record = openable(region, found.row, term, fenced=found.fenced, terms=terms)
     known = authority(region, connection, actor, terms)
     decide, now = may_open_flags if flags else may_open, region.clock.now()
     return decide(region.topology, record, actor, purpose, now=now, authority=known)
@@ -92,14 +95,21 @@ def _find(connection: Connection, tenant: str, record_id: RecordId) -> Found:
     return found
 
 
-def openable(region: OpenRegion, row: Row, *, fenced: bool, terms: TenantTerms | None) -> Openable:
+def term_of_found(region: OpenRegion, found: Found) -> Term:
+    """Return how long a record is kept, by the retention that is in force now."""
+    row = found.row
+    return term_now(region.topology, found.retention, row.id, row.origin_date)
+
+
+def openable(
+    region: OpenRegion, row: Row, term: Term, *, fenced: bool, terms: TenantTerms | None
+) -> Openable:
     """Return what the policy must know of a record. ``terms``: of its tenant, but for ``serve``."""
-    until = term_of(row.id.day, region.topology.bounds).readable_until
     return Openable(
         row.tenant,
         row.id.unique,
         row.id.data_class,
-        until,
+        term.readable_until,
         fenced,
         row.subject,
         row.group,
@@ -111,6 +121,6 @@ def openable(region: OpenRegion, row: Row, *, fenced: bool, terms: TenantTerms |
 
 def absent(connection: Connection, tenant: str, record_id: RecordId) -> Erased | NotFound:
     """Return the error for a record that has no row: it may have been erased."""
-    if fences.fenced_by_name(connection, tenant, record_id.unique, record_id.minted):
+    if fences.fenced_by_name(connection, tenant, record_id):
         return Erased()
     return NotFound(advice="Check the id and the tenant.")

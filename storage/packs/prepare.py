@@ -25,7 +25,7 @@ from storage.packs.flush import write_packs
 from storage.packs.queue import Lanes
 from storage.packs.sealed import LaneKey, Lineage, SealedRecord
 from storage.packs.stream import write_large
-from storage.policy import Placement, Term, accept_id, decide_placement, retain
+from storage.policy import Placement, Term, accept_id, check_kept, decide_placement, retain_for
 from storage.region import OpenRegion
 
 
@@ -47,11 +47,12 @@ class Writer:
         data_class: DataClass,
         key: str | None,
         origin: date | None = None,
+        keep_days: int | None = None,
     ) -> RecordId:
         """Mint the id of a record that is about to be written. Raises OriginRefused."""
         region, spec = self._region, terms.spec
         now = region.clock.now()
-        term = retain(region.topology, spec, data_class, now, origin)
+        term = retain_for(region.topology, spec, data_class, now, keep_days, origin)
         return RecordId.mint(
             data_class,
             region.name,
@@ -100,7 +101,8 @@ class Writer:
         """Prepare everything but the body. Returns a resolved future under zero retention."""
         region, spec = self._region, terms.spec
         origin = new.origin.date if new.origin is not None else None
-        record_id = new.id or self.new_id(terms, new.data_class, None, origin)
+        record_id = new.id or self.new_id(terms, new.data_class, None, origin, new.keep_days)
+        check_kept(region.topology, record_id, new.keep_days, origin)
         now = region.clock.now()
         closed = region.postures.unfit()
         placement = decide_placement(

@@ -13,7 +13,7 @@ from storage.catalog.fences import FenceQuery
 from storage.catalog.records import Row
 from storage.catalog.tenants import TenantTerms
 from storage.errors import DomicileError, Erased, LineageConflict
-from storage.model import Origin, PutResult, RecordId
+from storage.model import DataClass, Origin, PutResult, RecordId
 
 Name = tuple[str, bytes]
 """Tenant and unique part of an id: what identifies a record in a region."""
@@ -132,7 +132,8 @@ class SealedRecord:
         """Return the query that tells whether a fence covers it."""
         lineage = self.lineage
         uids = (self.id.unique, *lineage.ancestors)
-        return FenceQuery(self.tenant, uids, lineage.subject, lineage.group, lineage.origin)
+        event = self.id.minted if self.id.data_class is DataClass.EVENT else None
+        return FenceQuery(self.tenant, uids, lineage.subject, lineage.group, lineage.origin, event)
 
     def row(self, object_id: UUID, written: datetime) -> Row:
         """Return its catalog row."""

@@ -359,7 +359,7 @@ def _in_scope(grant: Grant, record: Openable) -> bool:
             return record.group is not None and record.group in grant.sought
         case ScopeKind.RECORD:
             return record.unique in grant.sought
-        case ScopeKind.ACCOUNT | ScopeKind.REGION:
+        case ScopeKind.ACCOUNT | ScopeKind.REGION | ScopeKind.CLASS:
             return False
 
 

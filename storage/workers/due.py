@@ -3,7 +3,13 @@
 from datetime import timedelta
 
 from storage.catalog.due import Cutoffs, count_due
-from storage.policy import SEAL_PAUSE, agreement_ending, horizon_wanted, ledger_from
+from storage.policy import (
+    SEAL_PAUSE,
+    agreement_ending,
+    horizon_wanted,
+    ledger_from,
+    rules_digest,
+)
 from storage.region import OpenRegion
 from storage.workers.vacate import leaving
 
@@ -28,6 +34,7 @@ def cutoffs(region: OpenRegion) -> Cutoffs:
         log=now - timedelta(days=(keep.log or keep.holds).days),
         days=[today + timedelta(days=n) for n in range(1, ahead + 1)],
         backends=list(region.backends),
+        rules=rules_digest(topology),
         leaving=leaving(region),
         ending=[
             company.name

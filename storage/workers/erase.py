@@ -18,11 +18,11 @@ from storage.catalog import (
     signing_keys,
 )
 from storage.catalog import log as lines
-from storage.catalog import tables as t
 from storage.catalog.erasures import OpenErasure
 from storage.evidence.issue import build_receipt
 from storage.evidence.keys import key_id
 from storage.evidence.receipts import sign
+from storage.ledger.fence import note_kept
 from storage.model import LineKind
 from storage.objects.release import release_objects
 from storage.packs.compact import compact_pack
@@ -84,17 +84,8 @@ def _plan(region: OpenRegion, connection: Connection, log: FilteringBoundLogger)
     # Copies first: without the rows, nothing tells which copies to request the deletion of.
     if copies.await_covered(connection, erasure, now, ASK_AHEAD, ROWS) == ROWS:
         return 1
-    for table in (t.record, t.file, t.held):
-        gone = deletions.delete_scope(
-            connection,
-            table,
-            erasure.tenant,
-            erasure.scope,
-            match_values=erasure.match_values,
-            cutoff=erasure.cutoff,
-            now=now,
-            limit=ROWS - deleted,
-        )
+    for table in deletions.tables_of(erasure):
+        gone = deletions.delete_scope(connection, table, erasure, now=now, limit=ROWS - deleted)
         deleted += len(gone)
         if gone:
             erasure_waits.await_objects(
@@ -119,5 +110,6 @@ def _planned(
         log.info("erasure_deferred", region=region.name, erasure=str(erasure.id))
         return
     erasure_waits.await_earlier(connection, erasure)
+    note_kept(connection, erasure)
     erasures.mark_planned(connection, erasure.id, now)
     log.info("erasure_planned", region=region.name, erasure=str(erasure.id))

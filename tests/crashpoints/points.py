@@ -14,6 +14,7 @@ from tests.crashpoints import (  # noqa: F401 - more operations
     objections,
     processor_copies,
     screening,
+    shortening,
 )
 from tests.crashpoints.effects import Crash, How, Moment, Tape
 from tests.crashpoints.ground import HOME, Ground

@@ -97,23 +97,16 @@ def test_what_a_hold_keeps_is_asked_about_in_pages(
     domicile: Domicile, monkeypatch: pytest.MonkeyPatch, table: Table, scope: ScopeKind
 ) -> None:
     """No statement returns more rows than a page. All that is not held goes, and nothing else."""
-    erasure = OpenErasure(UUID(int=9), "acme", scope, SCOPES[scope], NOON, awaited=True)
+    erasure = OpenErasure(
+        UUID(int=9), "acme", scope, SCOPES[scope], NOON, awaited=True, spared_from=None
+    )
     with home(domicile).catalog.begin() as connection:
         if table is t.record:
             days.make(connection, [date(2026, 3, 30), date(2026, 3, 31)])
         fill(connection, table)
         gone = list[tuple[UUID, UUID]]()
         with watched(connection, monkeypatch) as sizes:
-            while some := deletions.delete_scope(
-                connection,
-                table,
-                "acme",
-                scope,
-                match_values=SCOPES[scope],
-                cutoff=NOON,
-                now=NOON,
-                limit=300,
-            ):
+            while some := deletions.delete_scope(connection, table, erasure, now=NOON, limit=300):
                 assert len(some) <= 300
                 gone += some
             kept = deferrals.count_held(connection, erasure)

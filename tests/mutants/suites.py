@@ -70,6 +70,7 @@ POLICY = (
     _unit("retention", "retention", "epochs", "placement", "erasure_policy"),
     _unit("revisions", "revisions"),
     _unit("scrub", "scrub_policy", "standing"),
+    _unit("shortening", "shortening"),
     _unit("staff_permits", "staff_permits", "local_key_service"),
     _unit("stages", "stages", "ending"),
     _unit("standing", "standing"),

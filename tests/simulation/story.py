@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from random import Random
 from typing import TypeVar
 
-from regions.model import RECORD_CLASSES
+from regions.model import CONTENT_CLASSES
 from storage.model import DataClass, ScopeKind
 from tests.support.stories.operations import (
     ERASABLE,
@@ -39,7 +39,7 @@ _NUMBERS = 16  # "the n-th" of something, counted round
 _PROCESSES = 2
 _MOMENTS = 24  # how deep in an operation another may happen
 
-_CLASSES = (DataClass.PROMPT, DataClass.COMPLETION, *RECORD_CLASSES)
+_CLASSES = (DataClass.PROMPT, DataClass.COMPLETION, *CONTENT_CLASSES)
 _SIZES: tuple[Size, ...] = ("small", "small", "small", "small", "none", "own_pack", "chunks")
 _NAMINGS: tuple[Naming, ...] = ("given", "given", "none", "key", "minted", "taken", "same", "batch")
 _SCOPES = (ScopeKind.RECORD, ScopeKind.SUBJECT, ScopeKind.SUBJECT, ScopeKind.GROUP)

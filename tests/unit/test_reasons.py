@@ -87,7 +87,7 @@ CODES: dict[type[StrEnum], str] = {
     Standing: "open not_yet leaving ended",
     PlanReason: "nothing_alive survivors expires_first",
     RetentionReason: "class_retention tenant_retention ceiling epoch_ceiling until_deleted "
-    "expiry_day zero_retention too_short",
+    "expiry_day zero_retention too_short floor record_retention",
     TrainingReason: "allowed origin_ahead origin_unstated today_unstated not_opted_in opted_out",
 }
 

@@ -20,7 +20,14 @@ from storage.catalog.tables.agreements import (
 )
 from storage.catalog.tables.base import Moment, metadata
 from storage.catalog.tables.copies import erasure_copy, processor_copy
-from storage.catalog.tables.erasures import deferral, erasure, erasure_object, fence, receipt
+from storage.catalog.tables.erasures import (
+    deferral,
+    erasure,
+    erasure_object,
+    fence,
+    receipt,
+    retention_look,
+)
 from storage.catalog.tables.holds import audit, hold, hold_carve_out, hold_change
 from storage.catalog.tables.log import (
     log_checkpoint,
@@ -110,6 +117,7 @@ __all__ = [
     "region_stage",
     "region_statement",
     "replica",
+    "retention_look",
     "retirement",
     "roster",
     "scrub",

@@ -72,14 +72,23 @@ class AsyncTenant:
         self.id = tenant.id
 
     async def new_id(
-        self, data_class: DataClass, *, key: str | None = None, origin_date: date | None = None
+        self,
+        data_class: DataClass,
+        *,
+        key: str | None = None,
+        origin_date: date | None = None,
+        keep_days: int | None = None,
     ) -> RecordId:
         """See ``Tenant.new_id``."""
         return await self._threads.call(
-            self._tenant.new_id, data_class, key=key, origin_date=origin_date
+            self._tenant.new_id,
+            data_class,
+            key=key,
+            origin_date=origin_date,
+            keep_days=keep_days,
         )
 
-    async def put(
+    async def put(  # noqa: PLR0913 - what a record has
         self,
         data_class: DataClass,
         body: bytes,
@@ -90,6 +99,7 @@ class AsyncTenant:
         metadata: Mapping[str, object] | None = None,
         derived_from: Iterable[Id] = (),
         origin: Origin | None = None,
+        keep_days: int | None = None,
     ) -> PutResult:
         """See ``Tenant.put``. It takes no thread while it waits for its pack."""
         new = new_record(
@@ -101,6 +111,7 @@ class AsyncTenant:
             metadata=metadata,
             derived_from=derived_from,
             origin=origin,
+            keep_days=keep_days,
         )
         future = await self._threads.write(self._tenant.submit, new)
         return await asyncio.wrap_future(future)
@@ -139,6 +150,7 @@ class AsyncTenant:
         subject: str | None = None,
         metadata: Mapping[str, object] | None = None,
         origin: Origin | None = None,
+        keep_days: int | None = None,
     ) -> PutResult:
         """See ``Tenant.put_file``. ``stream`` may be async; otherwise a thread reads it.
 
@@ -151,6 +163,7 @@ class AsyncTenant:
             subject=subject,
             metadata=metadata,
             origin=origin,
+            keep_days=keep_days,
         )
         chunks = async_chunks(stream)
         if chunks is not None:
@@ -170,6 +183,7 @@ class AsyncTenant:
         group: str | None = None,
         metadata: Mapping[str, object] | None = None,
         derived_from: Iterable[Id] = (),
+        keep_days: int | None = None,
     ) -> AsyncCapture:
         """See ``Tenant.capture``. If cancelled, it stores what it has, marked incomplete."""
         begin = partial(
@@ -180,6 +194,7 @@ class AsyncTenant:
             group=group,
             metadata=metadata,
             derived_from=derived_from,
+            keep_days=keep_days,
         )
         return AsyncCapture(self._threads, begin)
 

@@ -8,7 +8,7 @@ from typing import Literal
 
 from hypothesis import strategies as st
 
-from regions.model import RECORD_CLASSES
+from regions.model import CONTENT_CLASSES
 from storage.model import DataClass, ScopeKind
 
 Size = Literal["none", "small", "own_pack", "chunks"]
@@ -176,14 +176,14 @@ Op = (
     | HandOver
 )
 
-CLASSES = st.sampled_from(RECORD_CLASSES)
+CLASSES = st.sampled_from(CONTENT_CLASSES)
 SUBJECTS = st.sampled_from([None, "ann", "ben"])
 GROUPS = st.sampled_from([None, None, "thread-1", "thread-2"])
 _PARENTS = st.lists(NUMBER, max_size=2).map(tuple)
 
 items = st.builds(
     Item,
-    data_class=st.sampled_from([DataClass.PROMPT, DataClass.COMPLETION, *RECORD_CLASSES]),
+    data_class=st.sampled_from([DataClass.PROMPT, DataClass.COMPLETION, *CONTENT_CLASSES]),
     size=st.sampled_from(["small"] * 5 + ["none", "own_pack", "chunks"]),
     subject=SUBJECTS,
     group=GROUPS,

@@ -205,9 +205,13 @@ def _noting(tenant: Tenant) -> list[RecordId]:
     mint = tenant.new_id
 
     def noted(
-        data_class: DataClass, *, key: str | None = None, origin_date: date | None = None
+        data_class: DataClass,
+        *,
+        key: str | None = None,
+        origin_date: date | None = None,
+        keep_days: int | None = None,
     ) -> RecordId:
-        minted.append(mint(data_class, key=key, origin_date=origin_date))
+        minted.append(mint(data_class, key=key, origin_date=origin_date, keep_days=keep_days))
         return minted[-1]
 
     tenant.new_id = noted  # type: ignore[method-assign]
