@@ -131,6 +131,22 @@ def test_both_epochs_must_permit_a_use(
         assert not allowed
 
 
+def test_what_is_unstated_permits_nothing() -> None:
+    """An epoch without a rule, and a day before the first epoch: of the data, or of the use."""
+    silent, stated = date(2026, 1, 1), date(2026, 2, 1)
+    before = topology(epoch(silent), epoch(stated, TrainRule.UNLESS_OPTED_OUT))
+    after = topology(epoch(silent, TrainRule.UNLESS_OPTED_OUT), epoch(stated))
+
+    for origin in (silent, silent - DAY):
+        rule = training_rule(before, origin, stated)
+        assert rule.reasons(OPTED_IN) == (TrainingReason.ORIGIN_UNSTATED,)
+        assert rule.strictest is None
+    rule = training_rule(after, silent, stated)
+    assert rule.reasons(OPTED_IN) == (TrainingReason.TODAY_UNSTATED,)
+    assert rule.strictest is None
+    assert training_rule(before, stated, stated).reasons(OPTED_IN) == ALLOWED
+
+
 @given(history=histories(), written=st.datetimes(datetime(2020, 1, 2), datetime(2034, 1, 1)))  # noqa: DTZ001
 def test_no_record_outlives_the_ceiling_of_its_epoch(history: Topology, written: datetime) -> None:
     """Counted from its minting; nothing is stored that could not be read."""
