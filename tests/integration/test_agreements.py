@@ -30,7 +30,7 @@ from storage.model import (
     Trait,
 )
 from storage.testing import Domicile
-from tests.support.actions import erase, work
+from tests.support.actions import duty, work
 from tests.support.catalogs.databases import HOME, catalog_of
 from tests.support.inspect.stored import home
 from tests.support.topologies import with_baas
@@ -376,26 +376,37 @@ class TestForgetting:
         with home(domicile).catalog.begin() as connection:
             return connection.scalar(text("SELECT count(*) FROM agreement_entry")) or 0
 
-    def test_it_is_forgotten_when_the_jurisdiction_says_counted_from_its_end(
-        self, domicile: Domicile
-    ) -> None:
-        """With what it supersedes. What the tenant has of the kind last stays as long as it."""
+    def ended(self, domicile: Domicile) -> None:
+        """Make a tenant whose agreement ends tomorrow."""
         domicile.tenant()
         (dpa,) = domicile.store.admin.agreements.list("acme-eu")
         until = today(domicile) + timedelta(1)
         domicile.store.admin.agreements.end(dpa.id, until=until)
-        domicile.pass_time(days=self.KEPT + 1)
-        work(domicile)
-        assert self.left(domicile) == 2  # the last of its kind
 
+    def test_it_is_forgotten_when_the_jurisdiction_says_counted_from_its_end(
+        self, domicile: Domicile
+    ) -> None:
+        """To the day, with what it supersedes."""
+        self.ended(domicile)
         renewed = add(domicile, agreement())
-        work(domicile)
+        domicile.pass_time(days=self.KEPT + 1)
+        duty(domicile, "prune")
+        assert self.left(domicile) == 3
 
-        assert self.left(domicile) == 3  # to the day
         domicile.pass_time(days=1)
-        work(domicile)
-        (only,) = domicile.store.admin.agreements.list("acme-eu")
-        assert only == renewed
+        duty(domicile, "prune")
+
+        assert self.left(domicile) == 1
+        assert domicile.store.admin.agreements.list("acme-eu") == [renewed]
+
+    def test_the_last_of_its_kind_stays_as_long_as_the_tenant(self, domicile: Domicile) -> None:
+        """What the tenant may do rests on it; one of another kind is no reason to forget it."""
+        self.ended(domicile)
+        add(domicile, agreement("enterprise"))
+        domicile.pass_time(days=self.KEPT + 9)
+        duty(domicile, "prune")
+
+        assert self.left(domicile) == 3
 
     def test_those_of_a_removed_tenant_go_that_long_after_its_end(self, domicile: Domicile) -> None:
         """Not before; and a tenant of the same id that came later keeps its own."""
@@ -420,13 +431,6 @@ class TestForgetting:
         with home(domicile).catalog.begin() as connection:
             assert connection.scalar(text("SELECT count(*) FROM tenant_removal")) == 0
             assert len(stored.of_tenant(connection, "acme-eu")) == 1
-
-    def test_a_receipt_of_the_end_stays_longer_than_the_tenant(self, domicile: Domicile) -> None:
-        """The history of a tenant that is gone is not lost with it."""
-        t = domicile.tenant()
-        t.put(DataClass.PROMPT, b"mine", subject="u")
-        erase(t)
-        assert self.left(domicile) == 1
 
 
 def test_the_terms_of_many_tenants_are_told_apart(domicile: Domicile) -> None:

@@ -115,7 +115,7 @@ def test_a_worker_forgets_nothing_that_has_not_ended_long_ago(people: People) ->
     tenant: dict[str, Any] = {"tenant": "asks", "kind": "use_case", "signed": date(2024, 1, 1)}
     old, _ = added(people, since=date(2024, 1, 1), until=long_ago, **tenant)
     new, _ = added(people, since=date(2024, 1, 1), until=recent, **tenant)
-    last, _ = added(people, since=date(2024, 1, 1), until=recent, **tenant)
+    last, _ = added(people, since=date(2024, 1, 1), until=long_ago, **tenant)
 
     people.do("wim", "SELECT forget_agreements('2999-01-01', 9)")
 
@@ -156,6 +156,20 @@ def test_a_baa_needs_an_enterprise_agreement_in_force(people: People) -> None:
     assert before == "baa_without_enterprise"
     assert other[1] == ""
     assert added(people, kind="baa", tenant="shut")[1] == ""
+
+
+def test_a_tenant_that_is_made_again_begins_without_a_history(people: People) -> None:
+    """What the former one of the id had does not count."""
+    make = "INSERT INTO tenant (id, account, home, residency, service, dedicated, retention, "
+    make += "version, created) VALUES ('twice', 'a', 'eu', 'EU', 'api', false, '{{}}', 1, now())"
+    people.do("postgres", make)
+    added(people, kind="enterprise", tenant="twice")
+    dpa, _ = added(people, tenant="twice")
+    people.do("alice", "SELECT remove_tenant('twice')")
+    people.do("postgres", make)
+
+    assert added(people, kind="baa", tenant="twice")[1] == "baa_without_enterprise"
+    assert added(people, tenant="twice", old=dpa)[1] == "superseded_already"
 
 
 def test_an_entry_is_superseded_once_by_one_of_its_kind(people: People) -> None:
