@@ -252,6 +252,22 @@ class TestHolds:
 
         assert rows(domicile) == 0
 
+    def test_what_is_held_for_long_goes_when_its_hold_is_released(
+        self, domicile: Domicile, tenant: BoundTenant
+    ) -> None:
+        """Though nothing else of the tenant ended, and its days are over since long."""
+        put_file(domicile, "u")
+        placed = place_hold(domicile)
+        keep(domicile, tenant.id, fine_tuning_file=7)
+        for _ in range(3):
+            work(domicile, days=7)
+        assert (rolling(domicile), rows(domicile)) == ([], 1)
+
+        release_holds(domicile, placed)
+        work(domicile)
+
+        assert rows(domicile) == 0
+
     def test_a_hold_that_comes_before_the_rows_are_deleted_defers_the_erasure(
         self, domicile: Domicile, tenant: BoundTenant
     ) -> None:
