@@ -68,6 +68,7 @@ def test_data_is_kept_for_a_maximum_of_30_days_unless_otherwise_required_by_law(
     placed = place_hold(domicile, Scope.record(held))
 
     keep(domicile, tenant.id, fine_tuning_file=30)
+    work(domicile)
     domicile.pass_time(days=30)
 
     for gone in (file, held):
@@ -129,6 +130,21 @@ def test_it_rolls_day_by_day_and_then_stops(domicile: Domicile, tenant: BoundTen
     for _ in range(3):
         domicile.pass_time(days=1)
         assert due(home(domicile))["shorten"] == 0
+
+
+def test_new_terms_are_noticed_though_nothing_was_watched(
+    domicile: Domicile, tenant: BoundTenant
+) -> None:
+    """The tenant had nothing when it was first looked at."""
+    work(domicile)
+    put_prompt(domicile, "u")
+    domicile.pass_time(days=10)
+    work(domicile)
+
+    keep(domicile, tenant.id, prompt=7)
+    work(domicile)
+
+    assert rows(domicile) == 0
 
 
 def test_zero_later_takes_everything_of_the_class(domicile: Domicile, tenant: BoundTenant) -> None:
@@ -199,8 +215,8 @@ def test_a_shortening_between_two_others_is_watched_to_its_own_end(
     domicile: Domicile, tenant: BoundTenant
 ) -> None:
     """Thirty days, then five, then twenty: what was minted for thirty ends after twenty."""
-    put_prompt(domicile, "u")
     work(domicile)
+    put_prompt(domicile, "u")
     for days in (5, 20):
         keep(domicile, tenant.id, prompt=days)
         work(domicile)
@@ -230,6 +246,22 @@ class TestHolds:
         assert (rolling(domicile), rows(domicile)) == ([], 1)
         with pytest.raises(Expired):
             get(tenant, held)
+
+        release_holds(domicile, placed)
+        work(domicile)
+
+        assert rows(domicile) == 0
+
+    def test_what_is_held_for_long_goes_when_its_hold_is_released(
+        self, domicile: Domicile, tenant: BoundTenant
+    ) -> None:
+        """Though nothing else of the tenant ended, and its days are over since long."""
+        put_file(domicile, "u")
+        placed = place_hold(domicile)
+        keep(domicile, tenant.id, fine_tuning_file=7)
+        for _ in range(3):
+            work(domicile, days=7)
+        assert (rolling(domicile), rows(domicile)) == ([], 1)
 
         release_holds(domicile, placed)
         work(domicile)

@@ -9,6 +9,7 @@ from regions.model import CONTENT_CLASSES
 from storage.model import DataClass, ScopeKind
 from tests.support.stories.operations import (
     ERASABLE,
+    SCOPES,
     Confirm,
     Corrupt,
     Erase,
@@ -204,7 +205,7 @@ def _keep(random: Random) -> Op:
         return Confirm(random.randrange(_NUMBERS))
     if chance < 0.5:
         return Narrow(random.randrange(_NUMBERS), random.choice(_CLASSES))
-    scopes = (*_SCOPES, *ScopeKind)
+    scopes = (*_SCOPES, *SCOPES)
     future = random.random() < 0.5
     number = random.randrange(_NUMBERS)
     return Hold(random.randrange(_NUMBERS), random.choice(scopes), number, future)

@@ -17,7 +17,8 @@ Naming = Literal["given", "none", "key", "minted", "taken", "same", "batch"]
 by other content, taken by the same content, or taken earlier in the same batch.
 """
 
-ERASABLE = tuple(kind for kind in ScopeKind if kind is not ScopeKind.REGION)
+SCOPES = tuple(kind for kind in ScopeKind if kind is not ScopeKind.CLASS)
+ERASABLE = tuple(kind for kind in SCOPES if kind is not ScopeKind.REGION)
 NUMBER = st.integers(0, 15)
 PROCESS = st.integers(0, 1)
 
