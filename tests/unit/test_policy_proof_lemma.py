@@ -144,7 +144,7 @@ def test_every_case_of_a_small_region(required: int, runs_it: str) -> None:
             }
             Case(region, companies, against, shut).check()
             tried += 1
-    assert tried == 4**3 * 2**5
+    assert tried == 5**3 * 2**5
 
 
 def test_10_000_cases_of_large_regions() -> None:
