@@ -46,6 +46,7 @@ REASONS: Mapping[str, str] = {
     "no_human_review": "the customer allows nobody to look into its content for abuse",
     "customer_not_asked": "the customer has not approved the grant, as its terms require",
     "not_flagged": "the record is not flagged, and the grant names no case",
+    "for_return_alone": "no data processing agreement is in force: the data is for return alone",
     # what a key service refuses
     "permit_needed": "without a permit that key does not leave the key service",
     "permit_other_region": "the permit is of another region",

@@ -45,8 +45,8 @@ MODULES: dict[str, tuple[str, ...]] = {
         "accept_id",
         "too_old",
         "check_retention",
-        "_retention",
-        "_wanted",
+        "within_ceilings",
+        "retention_of",
         "_rule",
     ),
     "storage/policy/access.py": (
@@ -60,7 +60,7 @@ MODULES: dict[str, tuple[str, ...]] = {
         "for_actor",
         "_for_grant",
         "_in_scope",
-        "_for_customer",
+        "for_customer",
     ),
     "storage/policy/grants.py": (
         "_against_entry",

@@ -13,8 +13,8 @@ BUGS = (
     bug(
         "a day too long",
         "policy/retention.py",
-        "    return (minted + timedelta(days=days) - bounds.purge).date()",
-        "    return (minted + timedelta(days=days)).date()",
+        "    return (begins + timedelta(days=days) - bounds.purge).date()",
+        "    return (begins + timedelta(days=days)).date()",
         RETENTION,
     ),
     bug(

@@ -133,14 +133,14 @@ BUGS: tuple[Bug, ...] = (
     bug(
         "older data has the ceiling of today",
         "policy/retention.py",
-        "_retention(topology, tenant, data_class, origin or moment.date())",
-        "_retention(topology, tenant, data_class, moment.date())",
+        "within_ceilings(topology, tenant.retention, data_class, origin or moment.date())",
+        "within_ceilings(topology, tenant.retention, data_class, moment.date())",
         EPOCHS,
     ),
     bug(
         "older data counts from its minting",
         "policy/retention.py",
-        "    begins = moment if origin is None else datetime.combine(origin, time.min, UTC)\n",
+        "    begins = moment if origin is None else midnight(origin)\n",
         "    begins = moment\n",
         EPOCHS,
         ORIGINS,
@@ -163,8 +163,8 @@ BUGS: tuple[Bug, ...] = (
     bug(
         "an id is minted for no origin",
         "packs/prepare.py",
-        "term = retain(region.topology, spec, data_class, now, origin)",
-        "term = retain(region.topology, spec, data_class, now)",
+        "term = retain_for(region.topology, spec, data_class, now, keep_days, origin)",
+        "term = retain_for(region.topology, spec, data_class, now, keep_days)",
         ORIGINS,
     ),
     bug(

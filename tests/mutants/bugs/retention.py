@@ -11,8 +11,8 @@ BUGS = (
     bug(
         "a read goes by the day of the id alone",
         "packs/openings.py",
-        "term_now(region.topology, found.retention, found.row.id)",
-        "term_now(region.topology, {}, found.row.id)",
+        "term_now(region.topology, found.retention, row.id, row.origin_date)",
+        "term_now(region.topology, {}, row.id, row.origin_date)",
         READS,
     ),
     bug(
@@ -53,7 +53,7 @@ BUGS = (
     bug(
         "a put may say other days than its id",
         "packs/prepare.py",
-        "        check_kept(region.topology, record_id, new.keep_days)\n",
+        "        check_kept(region.topology, record_id, new.keep_days, origin)\n",
         "",
         READS,
     ),

@@ -50,11 +50,24 @@ class Facts:
         return None if epoch is None else epoch.ceiling_days.get(self.rule.name)
 
     @property
+    def least(self) -> int | None:
+        """The fewest days with which its floor is kept; None: it has no floor."""
+        assert self.rule is not None
+        return None if self.rule.floor_days is None else self.bounds.least(self.rule.floor_days)
+
+    @property
+    def wanted(self) -> int | None:
+        """The days that the tenant set, or those of the class, before any ceiling."""
+        assert self.rule is not None
+        if self.setting is None:
+            return self.rule.retention_days
+        return max(self.setting, self.least or 0)
+
+    @property
     def days(self) -> int | None:
         """How many days it may be kept; None: until it is deleted."""
         assert self.rule is not None
-        wanted = self.rule.retention_days if self.setting is None else self.setting
-        bounds = [wanted, self.epoch_ceiling]
+        bounds = [self.wanted, self.epoch_ceiling]
         if self.setting is not None:
             bounds.append(self.rule.ceiling_days)
         return min((one for one in bounds if one is not None), default=None)
@@ -141,6 +154,11 @@ def _of_stored(facts: Facts, kept: Kept, days: int) -> Iterator[Violation]:
             f"{facts.subject} would be readable until {kept.readable_until} and gone by "
             f"{kept.deadline}, which are not its day {kept.expiry_day} and the purge bound.",
         )
+    floor = facts.rule.floor_days if facts.rule is not None else None
+    if floor is not None and kept.readable_until < facts.written + timedelta(days=floor):
+        yield Violation(
+            Property.READABLE, f"{facts.subject} would end before its floor of {floor} days."
+        )
     if kept.readable_until <= facts.written:
         yield Violation(Property.READABLE, f"{facts.subject} would never be readable.")
     if kept.deadline <= end - _DAY:
@@ -157,14 +175,16 @@ def _dates(kept: Kept) -> tuple[object, object, object]:
 def _reason(facts: Facts, kept: Kept, days: int) -> str:
     if not kept.stored:
         return "zero_retention" if days == 0 else "too_short"
-    wanted = facts.rule.retention_days if facts.rule and facts.setting is None else facts.setting
+    wanted = facts.wanted
     ceiling = facts.rule.ceiling_days if facts.rule and facts.setting is not None else None
     by_class = wanted if ceiling is None or wanted is None else min(wanted, ceiling)
     if by_class is None or days < by_class:
         return "epoch_ceiling"
     if facts.setting is None:
         return "class_retention"
-    return "tenant_retention" if facts.setting == days else "ceiling"
+    if facts.setting == days:
+        return "tenant_retention"
+    return "floor" if facts.setting < days else "ceiling"
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,12 +253,12 @@ def _against(facts: Facts, write: Write) -> Iterator[str]:
         yield "its origin is ahead"
     if facts.origin is not None and days and not _lasts(facts, write):
         yield "too little is left of its time"
-    if (day is None) is not (days is None):
-        yield "its day is not that of today's retention"
-    if day is None or days is None:
+    if day is None:
+        if days is not None:
+            yield "it has no day, but the retention of today ends"
         return
     midnight = datetime.combine(day, time.min, UTC)
     if midnight <= _moment(write):
         yield "its day has begun"
-    if midnight + facts.bounds.purge > _end(facts, write, days):
+    if days is not None and midnight + facts.bounds.purge > _end(facts, write, days):
         yield "its day is later than today's retention allows"
