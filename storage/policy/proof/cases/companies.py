@@ -42,6 +42,7 @@ def states(company: SubProcessor, on: date) -> Dimension:
             dated("ends today", until=on),
             dated("ends today, after leaving", until=on, exit_days=30),
             dated("has no end", until=None),
+            dated("has ended, and has no such agreement", until=on - _DAY, baa=None),
             *(dated(words, baa=changed) for words, changed in _baas(baa, on)),
         ),
     )

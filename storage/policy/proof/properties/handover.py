@@ -35,13 +35,14 @@ def _against(facts: Facts, processor: str) -> Iterator[tuple[str, str]]:
     if company is None:
         yield "unknown_processor", "the topology has no such company"
         return
+    active = holds(company, facts.on)  # if not, that comes before what it may not get
     if company.connector is None:
         yield "no_connector", "there is no connector to it"
     rule = facts.topology.classes[facts.data_class]
     given = [one for one in rule.handed_to if one.service is company.service]
     if not given:
         yield "service_not_allowed", f"the class is handed to nobody for {company.service}"
-    elif given[0].form is not Form.RAW:
+    elif given[0].form is not Form.RAW and active:
         yield "form_not_available", f"it gets {given[0].form} content, which nothing makes"
     permitted = facts.topology.residencies[facts.tenant.residency].jurisdictions
     if not company.jurisdictions or company.jurisdictions - permitted:
@@ -51,7 +52,7 @@ def _against(facts: Facts, processor: str) -> Iterator[tuple[str, str]]:
         yield "sub_processor_not_yet", f"it {why_not(company, facts.on)}"
     elif has_ended(company, facts.on):
         yield "sub_processor_ended", f"it {why_not(company, facts.on)}"
-    if facts.lacks_baa(company):
+    if facts.lacks_baa(company) and active:
         yield "sub_processor_baa_missing", "it has no business associate agreement"
     if processor in facts.objections:
         yield "objected", "the tenant objects to it"
