@@ -73,6 +73,7 @@ class TestOperation:
             "ended_agreements",
             "leaving",
             "objections_moving",
+            "forged_checkpoints",
             "log_waits_since",
             "unpinned",
             "objections_overdue",
