@@ -286,7 +286,7 @@ def test_a_store_has_its_documented_attributes_and_no_others(domicile: Domicile)
         *("access", "grants", "holds", "log", "processors", "roster", "tenants")
     }
     assert public(store.admin.grants) == {
-        *("approve", "justification", "list", "request", "revoke", "show")
+        *("approve", "check_signatures", "justification", "list", "request", "revoke", "show")
     }
     assert public(store.admin.roster) == {"enter", "list"}
     assert public(store.admin.tenants) == {"ensure", "remove", "get", "list"}

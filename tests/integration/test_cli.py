@@ -75,6 +75,7 @@ class TestOperation:
             "overdue_exits",
             "leaving",
             "objections_moving",
+            "forged_checkpoints",
             "log_waits_since",
             "unpinned",
             "objections_overdue",
