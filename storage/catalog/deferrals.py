@@ -34,13 +34,14 @@ def _count_in(
 ) -> Counter[UUID]:
     covered = deletions.in_erasure(table, erasure)
     counts = Counter[UUID]()
-    for page in deletions.pages(connection, table, covered):
-        some = deletions.in_page(table, page)
-        kept = hold_predicate.covered(table, h.id, h.id.in_(in_force), covered, some).subquery()
-        query = select(kept.c[0], func.count()).group_by(kept.c[0])
-        counts.update({row[0]: row[1] for row in connection.execute(query)})
-        if min(counts[hold] for hold in in_force) >= holds.COUNTED:
-            break
+    with deletions.pages(connection, table, covered) as pages:
+        for page in pages:
+            some = deletions.in_page(table, page)
+            kept = hold_predicate.covered(table, h.id, h.id.in_(in_force), covered, some).subquery()
+            query = select(kept.c[0], func.count()).group_by(kept.c[0])
+            counts.update({row[0]: row[1] for row in connection.execute(query)})
+            if min(counts[hold] for hold in in_force) >= holds.COUNTED:
+                break
     return Counter({hold: min(count, holds.COUNTED) for hold, count in counts.items()})
 
 

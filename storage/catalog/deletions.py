@@ -1,6 +1,7 @@
 """Rows that are deleted: what an erasure covers, and what a released hold no longer keeps."""
 
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from uuid import UUID
@@ -87,12 +88,13 @@ def delete_scope(
     """
     covered = in_erasure(table, erasure)
     deleted: list[tuple[UUID, UUID]] = []
-    for page in pages(connection, table, covered):
-        some = and_(covered, in_page(table, page))
-        left = limit - len(deleted)
-        deleted += _delete_page(connection, table, erasure.tenant, some, now=now, limit=left)
-        if len(deleted) >= limit:
-            break
+    with pages(connection, table, covered) as found:
+        for page in found:
+            some = and_(covered, in_page(table, page))
+            left = limit - len(deleted)
+            deleted += _delete_page(connection, table, erasure.tenant, some, now=now, limit=left)
+            if len(deleted) >= limit:
+                break
     return deleted
 
 
@@ -100,16 +102,18 @@ Page = Sequence[tuple[date | None, bytes]]
 """Expiry day and unique part of some rows of a table."""
 
 
-def pages(connection: Connection, table: Table, where: ColumnElement[bool]) -> Iterator[Page]:
-    """Yield the names of the rows that meet a condition, some at a time, from one cursor.
+@contextmanager
+def pages(
+    connection: Connection, table: Table, where: ColumnElement[bool]
+) -> Iterator[Iterator[Page]]:
+    """Return the names of the rows that meet a condition, some at a time, from one cursor.
 
     Not by their order: no index gives the rows of a large group in one.
     """
     day = literal(None, Date) if table is t.file else table.c.expiry_day
     query = select(day, table.c.uid).where(where)
     with connection.execute(query, execution_options={"yield_per": PAGE}) as rows:
-        for page in rows.partitions():
-            yield [(row[0], row[1]) for row in page]
+        yield ([(row[0], row[1]) for row in page] for page in rows.partitions())
 
 
 def in_page(table: Table, page: Page) -> ColumnElement[bool]:
