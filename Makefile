@@ -113,6 +113,7 @@ simulate: venv ## Run SEEDS random scenarios, and print the first that fails
 
 mutants: venv ## Check that the tests detect each of a list of bugs
 	$(BIN)/python -m tests.mutants $(ARGS)
+	$(if $(ARGS),,$(BIN)/python -W ignore -m tests.mutants.clauses)
 
 mutation: venv ## Mutate the source, and list the mutants that no test detects
 	$(BIN)/python -W ignore -m tests.mutants.generic --workers $(WORKERS) $(ARGS)

@@ -17,6 +17,7 @@ from pathlib import Path
 from threading import Thread
 from uuid import UUID
 
+from regions.load import load_topology
 from storage.clock import SimulatedClock, steady
 from storage.crypto.keyobject import key_context
 from storage.crypto.record import wrap_key
@@ -42,14 +43,21 @@ class _Empty:
 
     def find(self, permit: StaffPermit) -> Found:
         """Find nothing."""
-        return Found(None, None, None, counted=False)
+        return Found(None, None, None, None, counted=False)
 
 
 def _keys() -> LocalKeyService:
     roots = LocalRootKeys(REGION, {"root": {1: b"0" * 32}}, os.urandom)
     clock = SimulatedClock(datetime(2026, 1, 1, tzinfo=UTC))
     return LocalKeyService(
-        roots, _Empty(), {}, region=REGION, clock=clock, entropy=os.urandom, uptime=timedelta
+        roots,
+        _Empty(),
+        {},
+        region=REGION,
+        topology=load_topology(),
+        clock=clock,
+        entropy=os.urandom,
+        uptime=timedelta,
     )
 
 

@@ -40,7 +40,7 @@ from storage.model import (
 )
 from storage.packs.openings import for_tenant
 from storage.packs.reader import Find, Permitted, Reader
-from storage.policy import Permit
+from storage.policy import Permit, term_of
 from storage.region import OpenRegion
 from storage.settings import Settings
 
@@ -80,7 +80,8 @@ def minted(region: OpenRegion, ids: list[RecordId]) -> Find:
     def known(connection: Connection, tenant: str, record_id: RecordId) -> Permitted:
         found = records.find(connection, tenant, record_id)
         assert found is not None
-        return Permitted(found.row, permits[record_id])
+        term = term_of(record_id.day, region.topology.bounds)
+        return Permitted(found.row, permits[record_id], term)
 
     return known
 

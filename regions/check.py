@@ -9,6 +9,7 @@ from regions.endpoints import aws_region_of, host_of, safe_url
 from regions.fields import Fault
 from regions.model import (
     CONSENT_PURPOSES,
+    CONTENT_CLASSES,
     RECORD_CLASSES,
     Bounds,
     Cascade,
@@ -45,6 +46,8 @@ def sub_processor(entry: SubProcessor) -> Iterator[Fault]:
         yield f"{key}.exit_days", f"leaves no day to use it before until ({entry.until})"
     if entry.exit_days and entry.service is not Service.HOSTING:
         yield f"{key}.exit_days", "is for hosting: copies at a processor are deleted by lead_hours"
+    if entry.baa is not None and entry.baa.until is not None and entry.baa.until <= entry.baa.since:
+        yield f"{key}.baa.until", f"must be after since ({entry.baa.since})"
     connector = entry.connector
     if connector is None:
         return
@@ -88,10 +91,16 @@ def class_rule(rule: ClassRule, limits: Bounds) -> Iterator[Fault]:
     days, ceiling = rule.retention_days, rule.ceiling_days
     yield from _handed_to(rule, f"{key}.handed_to")
     if rule.name not in RECORD_CLASSES:
-        stated = {"retention_days": days, "ceiling_days": ceiling, "handed_to": rule.handed_to}
+        stated = {
+            "retention_days": days,
+            "ceiling_days": ceiling,
+            "floor_days": rule.floor_days,
+            "handed_to": rule.handed_to,
+        }
         for name in (name for name, value in stated.items() if value not in (None, ())):
             yield f"{key}.{name}", f"is for records: a {rule.name} goes with the record it is about"
         return
+    yield from _floor(rule, key, limits)
     if days is None:
         if ceiling is not None:
             yield f"{key}.retention_days", "is missing: a class with a ceiling needs a retention"
@@ -136,6 +145,21 @@ def _within(rule: ClassRule, ceiling: int, key: str) -> Iterator[Fault]:
         yield key, f"is {ceiling}, but classes.toml keeps a {rule.name} until it is deleted"
     elif days > ceiling:
         yield key, f"is {ceiling}, below the retention of {days} days in classes.toml"
+
+
+def _floor(rule: ClassRule, key: str, limits: Bounds) -> Iterator[Fault]:
+    """Check that what a floor keeps has no content, and that no end is before the floor is over."""
+    floor = rule.floor_days
+    if floor is None:
+        return
+    if rule.name in CONTENT_CLASSES:
+        yield f"{key}.floor_days", f"is for records without content: a {rule.name} can be erased"
+    least = limits.least(floor)
+    ends = {"retention_days": rule.retention_days, "ceiling_days": rule.ceiling_days}
+    for name, days in ends.items():
+        if days is not None and days < least:
+            reason = f"is {days}, below the floor of {floor} (floor_days)"
+            yield f"{key}.{name}", f"{reason}: a record that is readable so long needs {least} days"
 
 
 def _handed_to(rule: ClassRule, key: str) -> Iterator[Fault]:

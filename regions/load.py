@@ -4,8 +4,8 @@ A directory holds ``regions/*.toml`` (one region each, named like its file), ``s
 (``[[sub_processors]]``), ``residencies.toml`` (``[[residencies]]``), ``jurisdictions.toml``
 (``[[jurisdictions]]``) and ``classes.toml`` (``[[classes]]``, ``[[cascades]]``, ``[bounds]``).
 It may hold ``epochs.toml`` (``[[epochs]]``), ``consents.toml`` (``[[wordings]]``; without it nobody
-can consent), ``topology.toml`` (``requires``, the oldest version of Domicile that knows all keys)
-and ``locations.toml``, in the place of the shipped one.
+can consent), ``topology.toml`` (``requires``, the oldest version of Domicile that knows all keys,
+and ``[operator]``) and ``locations.toml``, in the place of the shipped one.
 """
 
 import json
@@ -34,6 +34,7 @@ from regions.model import (
     Epoch,
     JurisdictionRule,
     Locations,
+    Operator,
     Region,
     Residency,
     SubProcessor,
@@ -58,8 +59,9 @@ _PATTERNS = {
 _NO_KIND = frozenset({"union_tag_invalid", "union_tag_not_found"})
 
 
-class _Requirement(Model):
+class _TopologyFile(Model):
     requires: Annotated[str, StringConstraints(pattern=PATTERN)]
+    operator: Operator | None = None
 
 
 class _SubProcessors(Model):
@@ -103,7 +105,7 @@ def load_topology(directory: Path | None = None, *, today: date | None = None) -
     """
     shipped: Traversable = files("regions") / "data"
     root: Traversable = shipped if directory is None else directory
-    _require(root / "topology.toml")
+    operator = _operator(root / "topology.toml")
     processors = _sub_processors(root / "sub_processors.toml")
     residencies = _residencies(root / "residencies.toml")
     jurisdictions = _jurisdictions(root / "jurisdictions.toml")
@@ -120,6 +122,7 @@ def load_topology(directory: Path | None = None, *, today: date | None = None) -
     stated: dict[str, object] = {
         "epochs": _epochs(root / "epochs.toml", rules, today or datetime.now(UTC).date()),
         "wordings": _wordings(root / "consents.toml", topology.classes),
+        "operator": operator,
     }
     # what is not stated does not count for the digest
     return topology.model_copy(update={key: value for key, value in stated.items() if value})
@@ -162,13 +165,13 @@ def load_locations(directory: Path | None = None) -> Locations:
     return _locations(shipped if directory is None else directory, shipped)
 
 
-def _require(file: Traversable) -> None:
-    """Raise TopologyProblem if the topology needs a later version, whatever else is in its files.
+def _operator(file: Traversable) -> Operator | None:
+    """Return who runs the service, if the file says so. Without the file, nobody does.
 
-    Without the file it needs none.
+    Raise TopologyProblem if the topology needs a later version, whatever else is in its files.
     """
     if not file.is_file():
-        return
+        return None
     stated = _parse(file)[0].get("requires")
     if isinstance(stated, str) and re.match(PATTERN, stated) and is_older_than(stated):
         raise TopologyProblem(
@@ -178,7 +181,7 @@ def _require(file: Traversable) -> None:
             advice=f"Install Domicile {stated} or later, or give this version the topology that it "
             "had before.",
         )
-    _read(file, _Requirement)
+    return _read(file, _TopologyFile).operator
 
 
 def _sub_processors(file: Traversable) -> dict[str, SubProcessor]:

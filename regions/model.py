@@ -17,7 +17,15 @@ from regions.connectors import ConnectorSpec
 from regions.fields import Digest, Jurisdiction, Model, Name, Text
 from regions.witnesses import WitnessSpec
 
-AgreementKind = Literal["dpa"]
+AgreementKind = Literal["dpa", "enterprise", "baa", "use_case", "confidentiality"]
+"""The kinds of agreements with a customer.
+
+A data processing agreement (GDPR, article 28); an enterprise agreement; a business associate
+agreement (HIPAA, 45 CFR 164.504(e)); that the use case qualifies for it; confidentiality.
+"""
+
+PHI_AGREEMENTS: frozenset[AgreementKind] = frozenset({"enterprise", "baa", "use_case"})
+"""What must be in force before protected health information is stored (HIPAA)."""
 
 LONGEST_RETENTION_DAYS = 36_500
 """The most days that any retention may have: the expiry day must fit into a record id."""
@@ -38,11 +46,15 @@ class DataClass(StrEnum):
     PROMPT = "prompt"
     COMPLETION = "completion"
     FINE_TUNING_FILE = "fine_tuning_file"
+    EVENT = "event"  # metadata without content, such as a line of a log that a law wants kept
     FLAG = "flag"  # what a classifier says of a record: no record of its own, and gone with it
 
 
 RECORD_CLASSES = tuple(one for one in DataClass if one is not DataClass.FLAG)
 """The classes of records. Only these have ids, a retention, a placement and copies."""
+
+CONTENT_CLASSES = tuple(one for one in RECORD_CLASSES if one is not DataClass.EVENT)
+"""The classes of records with a body."""
 
 
 class Purpose(StrEnum):
@@ -84,6 +96,18 @@ class HandedTo(Model):
     only: Literal["flagged"] | None = None  # None: all
 
 
+class Baa(Model):
+    """A business associate agreement with a sub-processor (HIPAA, 45 CFR 164.502(e)(1)(ii))."""
+
+    document: Digest  # the SHA-256 of what was signed
+    since: date
+    until: date | None = None  # the first day on which it is no longer in force
+
+    def in_force(self, on: date) -> bool:
+        """Return whether it is in force on that day."""
+        return self.since <= on and (self.until is None or on < self.until)
+
+
 class SubProcessor(Model):
     """A company that holds or handles data for us."""
 
@@ -102,6 +126,7 @@ class SubProcessor(Model):
     # for a host: so many days before ``until`` what is there begins to be moved elsewhere
     exit_days: int = Field(default=0, ge=0, le=LONGEST_RETENTION_DAYS)
     connector: ConnectorSpec | None = None  # without a connector it receives no copies
+    baa: Baa | None = None  # without one it gets no protected health information
 
     def begun(self, on: date) -> bool:
         """Return whether it may have data on that day, or might before it ended.
@@ -114,6 +139,10 @@ class SubProcessor(Model):
     def active(self, on: date) -> bool:
         """Return whether the agreement covers that day."""
         return self.begun(on) and (self.until is None or on < self.until)
+
+    def takes_phi(self, on: date) -> bool:
+        """Return whether a business associate agreement with it is in force on that day."""
+        return self.baa is not None and self.baa.in_force(on)
 
     def leaving(self, on: date) -> bool:
         """Return whether the agreement is about to end, so that nothing new goes there."""
@@ -215,6 +244,7 @@ class JurisdictionRule(Model):
     ``receipts``: complete erasures, with their receipts. ``holds``: released holds, with the reads
     of what they preserved. ``log``: what the lines of the log say (None: as long as holds).
     ``consents``: what was said about consent, from its end on (None: as long as holds).
+    ``agreements``: those with customers, from their end (None: as long as holds).
     """
 
     name: Jurisdiction
@@ -223,6 +253,7 @@ class JurisdictionRule(Model):
     gdpr: bool = False
     log: Keeping | None = None
     consents: Keeping | None = None
+    agreements: Keeping | None = None
 
 
 class Residency(Model):
@@ -244,6 +275,8 @@ class ClassRule(Model):
     retention_days: int | None = Field(default=None, ge=0, le=LONGEST_RETENTION_DAYS)
     # the most that a tenant may set; None: no ceiling
     ceiling_days: int | None = Field(default=None, ge=0, le=LONGEST_RETENTION_DAYS)
+    # so many days nobody erases it, and every tenant keeps it; for records without content alone
+    floor_days: int | None = Field(default=None, ge=1, le=LONGEST_RETENTION_DAYS)
     purposes: frozenset[Purpose]
     # to processors of which services copies may be handed over; none occurs twice
     handed_to: tuple[HandedTo, ...] = ()
@@ -323,11 +356,24 @@ class Bounds(Model):
         """
         return retention_days == 0 or timedelta(days=retention_days) >= self.purge + timedelta(1)
 
+    def least(self, floor_days: int) -> int:
+        """Return the shortest retention by which a record is readable for ``floor_days``.
+
+        Reading ends up to a day and a purge bound before the retention does.
+        """
+        return floor_days + 1 + -(-self.purge_hours // 24)
+
 
 class Locations(Model):
     """The jurisdictions of the regions of providers, by the providers' own names."""
 
     aws: dict[str, Jurisdiction]
+
+
+class Operator(Model):
+    """Who runs the service."""
+
+    founded: date  # no agreement with a customer is older
 
 
 class Topology(Model):
@@ -342,6 +388,7 @@ class Topology(Model):
     bounds: Bounds
     wordings: dict[str, Wording] = Field(default_factory=dict)  # by digest
     epochs: tuple[Epoch, ...] = ()  # in order of their days
+    operator: Operator | None = None
 
     @property
     def digest(self) -> str:
@@ -351,6 +398,11 @@ class Topology(Model):
         """
         text = json.dumps(self.model_dump(exclude_unset=True), sort_keys=True, default=plain)
         return hashlib.sha256(text.encode()).hexdigest()
+
+    @property
+    def founded(self) -> date | None:
+        """When the operator was founded, if the topology says so."""
+        return None if self.operator is None else self.operator.founded
 
     def cascades_to(self, parent: DataClass, child: DataClass) -> bool:
         """Return whether erasing a ``parent`` erases a ``child`` that derives from it."""

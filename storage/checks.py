@@ -57,10 +57,11 @@ def guard_catalog(region: OpenRegion, log: FilteringBoundLogger) -> bool:
 
 
 def see_topology(region: OpenRegion, *, noting: bool) -> None:
-    """Check that the topology keeps the notice of sub-processors; note in the catalog that it does.
+    """Check that the topology keeps notices and the past; note in the catalog that it does.
 
-    Raises SubProcessorUnannounced. Call it after ``guard_catalog``, because a restored catalog has
-    lost what it saw. The region opens also if no backend answered that: so nothing compares here.
+    Raises SubProcessorUnannounced or EpochBackdated. Call it after ``guard_catalog``, because a
+    restored catalog has lost what it saw. The region opens also if no backend answered that: so
+    nothing compares here.
     """
     now = region.clock.now()
     with region.catalog.begin_unwatched() as connection:

@@ -40,7 +40,8 @@ class _Stored(BaseModel):
 class NewErasure(_Stored):
     """A request to erase, with the values that it matches: pseudonyms, or the unique part of an id.
 
-    It covers what was minted up to ``cutoff``. Its fence may be pruned after ``until``.
+    It covers what was minted up to ``cutoff``, but no events minted after ``spared_from``. Its
+    fence may be pruned after ``until``.
     """
 
     kind: Literal["erasure"] = "erasure"
@@ -53,6 +54,7 @@ class NewErasure(_Stored):
     requested: _Moment
     cutoff: _Moment
     until: _Moment
+    spared_from: _Moment | None = _newer()
 
 
 class StoredCarveOut(_Stored):

@@ -163,7 +163,8 @@ def _catalog_and_keys(
                 topology.regions[name],
                 catalog,
                 clock=dependencies.clock(catalog),
-                topology=settings.topology,
+                topology=topology,
+                directory=settings.topology,
             )
             holds.add_pseudonyms(connection, roots, names)
             consent_names.add_pseudonyms(connection, roots, names)

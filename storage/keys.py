@@ -8,7 +8,7 @@ from pathlib import Path
 
 from regions.errors import TopologyProblem
 from regions.load import load_locations
-from regions.model import Locations, Region
+from regions.model import Locations, Region, Topology
 from storage.catalog.engine import Catalog
 from storage.clock import steady
 from storage.crypto.approvers import load_approvers
@@ -48,17 +48,25 @@ def open_keys(
     catalog: Catalog,
     *,
     clock: Clock,
-    topology: Path | None,
+    topology: Topology,
+    directory: Path | None,
 ) -> KeyService:
     """Return the key service that a service uses; the stack closes it. Raises SettingsError.
 
-    ``topology``: the directory of the topology, whose ``locations.toml`` says where KMS is.
+    ``directory``: that of the topology, whose ``locations.toml`` says where KMS is.
     """
     if own.key_service is not None:
         return remote_keys(stack, own, region)
     older = file if "root" in file else None
-    roots = _roots(stack, older, own.kms, region, topology)
-    return _local(roots, own.approvers_file, catalog, clock)
+    roots = _roots(stack, older, own.kms, region, directory)
+    return _local(
+        roots,
+        own.approvers_file,
+        CatalogRegister(catalog),
+        region=region,
+        topology=topology,
+        clock=clock,
+    )
 
 
 def remote_keys(stack: ExitStack, own: RegionSettings, region: Region) -> RemoteKeyService:
@@ -77,9 +85,13 @@ def open_key_service(
     catalog: Catalog,
     *,
     clock: Clock,
-    topology: Path | None,
+    topology: Topology,
+    directory: Path | None,
 ) -> LocalKeyService:
-    """Return what ``domicile keyservice`` serves. Raises SettingsError."""
+    """Return what ``domicile keyservice`` serves. Raises SettingsError.
+
+    ``directory``: that of the topology, as for ``open_keys``.
+    """
     file = None
     if given.keys_file is not None:
         file = LocalRootKeys.load(
@@ -91,10 +103,12 @@ def open_key_service(
         )
     begun = steady()
     return _local(
-        _roots(stack, file, given.kms, region, topology),
+        _roots(stack, file, given.kms, region, directory),
         given.approvers_file,
-        catalog,
-        clock,
+        CatalogRegister(catalog, own_login=True),
+        region=region,
+        topology=topology,
+        clock=clock,
         uptime=lambda: timedelta(seconds=steady() - begun),
     )
 
@@ -102,16 +116,19 @@ def open_key_service(
 def _local(
     roots: RootKeys,
     approvers: Path | None,
-    catalog: Catalog,
-    clock: Clock,
+    register: CatalogRegister,
     *,
+    region: Region,
+    topology: Topology,
+    clock: Clock,
     uptime: Callable[[], timedelta] | None = None,
 ) -> LocalKeyService:
     return LocalKeyService(
         roots,
-        CatalogRegister(catalog),
+        register,
         {} if approvers is None else load_approvers(approvers),
-        region=catalog.region,
+        region=region.name,
+        topology=topology,
         clock=clock,
         entropy=os.urandom,
         uptime=uptime,
@@ -123,19 +140,19 @@ def _roots(
     file: LocalRootKeys | None,
     kms: KmsKey | None,
     region: Region,
-    topology: Path | None,
+    directory: Path | None,
 ) -> RootKeys:
     if kms is not None:
-        made = open_kms(kms, region, _locations(topology), older=file)
+        made = open_kms(kms, region, _locations(directory), older=file)
         stack.callback(made.close)
         return made
     assert file is not None  # the settings have one or the other
     return file
 
 
-def _locations(topology: Path | None) -> Locations:
+def _locations(directory: Path | None) -> Locations:
     try:
-        return load_locations(topology)
+        return load_locations(directory)
     except TopologyProblem as problem:
         advice = problem.advice
         raise TopologyError(problem.file, problem.key, problem.reason, advice=advice) from problem

@@ -1,6 +1,6 @@
 """The ports: what Domicile needs from the outside world. Depend on the smallest that suffices."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -344,6 +344,10 @@ class KeyService(RootKeys, Protocol):
     Safe to call from many threads. Every call takes a bounded time, and raises Unavailable if the
     key service does not answer; then nothing was opened.
     """
+
+    def approvers(self) -> Mapping[str, bytes]:
+        """Return the pinned public keys (Ed25519, 32 bytes each) of approvers, by actor."""
+        ...
 
     def create(self, context: bytes) -> bytes:
         """Make a key, and return it wrapped for ``context``. It leaves in no other form."""

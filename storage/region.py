@@ -14,6 +14,7 @@ from storage.backends.health import WatchedBackend
 from storage.catalog.engine import Catalog
 from storage.catalog.purges import Visibility
 from storage.catalog.row_ids import new_id
+from storage.crypto.log import verifier
 from storage.crypto.pseudonym import Pseudonyms
 from storage.errors import BackendUnavailable
 from storage.model import Entropy, Posture, PostureState
@@ -21,6 +22,7 @@ from storage.policy import attested_from, weigh
 from storage.policy.standing import Standing, standing
 from storage.ports import Clock, Connector, ItemKind, KeyService, Witness
 from storage.postures import Postures
+from storage.tlog.checkpoints import Trust
 
 _KINDS = {
     "versions": (ItemKind.VERSION, ItemKind.MARKER),
@@ -87,6 +89,11 @@ class OpenRegion:
     def name(self) -> str:
         """The region's name."""
         return self.region.name
+
+    @property
+    def log_trust(self) -> Trust:
+        """Whose signatures count on the region's own log: its keys, former ones too."""
+        return Trust(tuple(verifier(self.name, key) for key in self.log_keys))
 
     def standings(self) -> dict[str, Standing]:
         """Return what each backend may do today, primary first."""

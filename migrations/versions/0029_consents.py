@@ -1,7 +1,7 @@
 """Note what was said about consent. Nothing but functions writes it.
 
 Revision: 0029
-Follows: 0023
+Follows: 0028
 
 The schema is in a file of SQL beside this one.
 """
@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision: str = "0029"
-down_revision: str | None = "0023"
+down_revision: str | None = "0028"
 branch_labels: str | Sequence[str] | None = None
 depends_on: str | Sequence[str] | None = None
 

@@ -38,6 +38,7 @@ CREATE TABLE training_use (
   record text NOT NULL,
   tenant text NOT NULL,
   data_class text NOT NULL,
+  minted timestamptz NOT NULL,
   origin timestamptz NOT NULL,
   subject bytea,
   grp bytea,

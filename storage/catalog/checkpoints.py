@@ -2,24 +2,46 @@
 
 The row of a checkpoint is committed before its note leaves the process, and there is one for each
 size. It is published once an object with it is stored.
+
+Any login can add a row, or an object. So a row counts if the region signed its note, and if that
+states its size and its root; what does not is passed over, and stands beside the true one.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import Connection, Select, and_, exists, func, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Select,
+    and_,
+    exists,
+    func,
+    literal,
+    or_,
+    select,
+    tuple_,
+    update,
+)
 from sqlalchemy.dialects.postgresql import insert
 
-from storage.catalog import log
+from storage.catalog import log, stages
 from storage.catalog import tables as t
 from storage.catalog.kinds import ObjectKind, ObjectState
+from storage.errors import LogInvalid
+from storage.policy import Stage
+from storage.tlog.checkpoints import Trust, open_checkpoint
+from storage.tlog.notes import parse_note
 from storage.tlog.tiles import WIDTH, Level, Tile
 
 c, o, s, tile = t.log_checkpoint.c, t.object_.c, t.log_state.c, t.log_tile.c
 
 _BUNDLE = -1
+_PAGE = 10
+LOOKED_AT = 100
+"""How many of the newest rows are looked at for those that the region did not sign."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,81 +78,147 @@ def end_lease(connection: Connection, holder: UUID) -> None:
     connection.execute(update(t.log_state).where(s.holder == holder).values(lease=None))
 
 
-def newest(connection: Connection) -> SignedRoot | None:
+def newest(connection: Connection, trust: Trust) -> SignedRoot | None:
     """Return the checkpoint that was signed last."""
-    row = connection.execute(
-        select(c.size, c.root, c.note).order_by(c.size.desc()).limit(1)
-    ).one_or_none()
-    return None if row is None else SignedRoot(row[0], bytes(row[1]), row[2])
+    return next(_signed(connection, trust), None)
 
 
-def of_size(connection: Connection, size: int) -> SignedRoot | None:
+def of_size(connection: Connection, trust: Trust, size: int) -> SignedRoot | None:
     """Return the checkpoint of a size."""
-    row = connection.execute(select(c.size, c.root, c.note).where(c.size == size)).one_or_none()
-    return None if row is None else SignedRoot(row[0], bytes(row[1]), row[2])
+    return next(_signed(connection, trust, c.size == size), None)
 
 
-def published_size(connection: Connection) -> int:
-    """Return the size of the newest checkpoint that is on its backends; 0 if none is."""
-    query = select(func.max(o.number)).where(
-        o.kind == ObjectKind.CHECKPOINT, o.state == ObjectState.STORED, o.number.is_not(None)
-    )
-    return connection.scalar(query) or 0
-
-
-def published(connection: Connection) -> SignedRoot | None:
+def published(connection: Connection, trust: Trust) -> SignedRoot | None:
     """Return the newest checkpoint that is on its backends."""
-    return of_size(connection, published_size(connection))
+    stored = exists().where(
+        o.kind == ObjectKind.CHECKPOINT, o.state == ObjectState.STORED, o.number == c.size
+    )
+    return next(_signed(connection, trust, stored), None)
 
 
-def unpublished() -> Select[UUID]:
+def published_size(connection: Connection, trust: Trust) -> int:
+    """Return the size of the newest checkpoint that is on its backends; 0 if none is."""
+    root = published(connection, trust)
+    return 0 if root is None else root.size
+
+
+def count_forged(connection: Connection, trust: Trust) -> int:
+    """Return how many of the newest rows the region did not sign. See ``LOOKED_AT``."""
+    rows = connection.execute(_rows().limit(LOOKED_AT))
+    return sum(not is_signed(SignedRoot(x[0], bytes(x[1]), x[2]), trust) for x in rows)
+
+
+def is_signed(root: SignedRoot, trust: Trust) -> bool:
+    """Return whether the region signed the note of a row, and nobody else, and for that row."""
+    data = root.note.encode()
+    try:
+        tree = open_checkpoint(data, trust).checkpoint
+        alone = len(parse_note(data).signatures) == 1
+    except LogInvalid:
+        return False
+    return alone and (tree.size, tree.root) == (root.size, root.root)
+
+
+def _rows() -> Select[int, bytes, str]:
+    return select(c.size, c.root, c.note).order_by(c.size.desc(), c.root.desc(), c.note.desc())
+
+
+def _signed(
+    connection: Connection, trust: Trust, *where: ColumnElement[bool]
+) -> Iterator[SignedRoot]:
+    """Yield the rows that count, the largest first."""
+    query, place = _rows().where(*where).limit(_PAGE), tuple_(c.size, c.root, c.note)
+    page = query
+    while True:
+        rows = connection.execute(page).all()
+        for row in rows:
+            root = SignedRoot(row[0], bytes(row[1]), row[2])
+            if is_signed(root, trust):
+                yield root
+        if len(rows) < _PAGE:
+            return
+        last = zip(rows[-1], (c.size, c.root, c.note), strict=True)
+        page = query.where(place < tuple_(*(literal(x, column.type) for x, column in last)))
+
+
+def to_seal(connection: Connection, trust: Trust, before: datetime) -> list[Select[UUID]]:
+    """SQL: lines that a worker seals now: of batches that were begun, and what waits for one.
+
+    While the newest checkpoint was not signed ``before`` then, what waits goes on waiting, unless
+    it fills a batch. Who must not act before a line is public does not ask this.
+    """
+    queries = [_unpublished(connection, trust)]
+    last = newest(connection, trust)
+    if last is None or _signed_by(connection, last, before) or log.fills_batch(connection):
+        queries.append(log.waiting())
+    return queries
+
+
+def _unpublished(connection: Connection, trust: Trust) -> Select[UUID]:
     """SQL: lines that have a number, and are in no published checkpoint."""
     line = t.log_line.c
-    size = (
-        select(func.coalesce(func.max(o.number), 0))
-        .where(o.kind == ObjectKind.CHECKPOINT, o.state == ObjectState.STORED)
-        .where(o.number.is_not(None))
-    )
-    return select(line.id).where(line.number >= size.scalar_subquery())
+    return select(line.id).where(line.number >= published_size(connection, trust))
 
 
-def has_work(connection: Connection) -> bool:
-    """Return whether there are lines that are in no published checkpoint."""
+def _signed_by(connection: Connection, root: SignedRoot, moment: datetime) -> bool:
+    same = c.size == root.size, c.root == root.root, c.note == root.note
+    return bool(connection.scalar(select(exists().where(*same, c.at <= moment))))
+
+
+def has_work(connection: Connection, trust: Trust, before: datetime) -> bool:
+    """Return whether there are lines that a worker seals now: see ``to_seal``."""
     return any(
         connection.scalar(select(query.limit(1).exists()))
-        for query in (log.waiting(), unpublished())
+        for query in to_seal(connection, trust, before)
     )
 
 
-def held(connection: Connection, lines: Collection[UUID]) -> frozenset[UUID]:
-    """Return those of the lines that the newest published checkpoint holds."""
-    line, size = t.log_line.c, published_size(connection)
+def oldest_waiting(connection: Connection, trust: Trust) -> datetime | None:
+    """Return when the oldest line was made that is in no published checkpoint.
+
+    None: there is none, or the region retires, and its log has ended.
+    """
+    if stages.latest(connection) in (Stage.RETIRING, Stage.RETIRED):
+        return None
+    line = t.log_line.c
+    oldest = (
+        connection.scalar(select(func.min(line.at)).where(line.id.in_(query)))
+        for query in (log.waiting(), _unpublished(connection, trust))
+    )
+    return min((at for at in oldest if at is not None), default=None)
+
+
+def held(connection: Connection, lines: Collection[UUID], size: int) -> frozenset[UUID]:
+    """Return those of the lines that a checkpoint of that size holds."""
+    line = t.log_line.c
     query = select(line.id).where(line.id.in_(list(lines)), line.number < size)
     return frozenset(connection.scalars(query))
 
 
-def add(connection: Connection, new: SignedRoot, now: datetime) -> bool:
+def add(connection: Connection, trust: Trust, new: SignedRoot, now: datetime) -> bool:
     """Note a checkpoint that was signed. False: one of that size was noted before."""
+    connection.execute(select(s.id).with_for_update())
+    if of_size(connection, trust, new.size) is not None:
+        return False
     row = {"size": new.size, "root": new.root, "note": new.note, "at": now}
     given = insert(t.log_checkpoint).values(row).on_conflict_do_nothing()
     return connection.scalar(given.returning(c.size)) is not None
 
 
-def cosigned(connection: Connection, size: int) -> dict[str, str]:
+def cosigned(connection: Connection, size: int) -> dict[str, list[str]]:
     """Return the cosignature lines below a checkpoint, by the names of their witnesses."""
     w = t.log_cosignature.c
-    return {
-        row[0]: row[1]
-        for row in connection.execute(
-            select(w.witness, w.line).where(w.size == size).order_by(w.witness)
-        )
-    }
+    found: dict[str, list[str]] = {}
+    query = select(w.witness, w.line).where(w.size == size).order_by(w.witness, w.at, w.line)
+    for witness, line in connection.execute(query):
+        found.setdefault(witness, []).append(line)
+    return found
 
 
 def add_cosignature(
     connection: Connection, size: int, witness: str, line: str, now: datetime
 ) -> None:
-    """Note the cosignature of a witness. Its first one stays."""
+    """Note the cosignature of a witness, unless the same was noted before."""
     row = {"size": size, "witness": witness, "line": line, "at": now}
     connection.execute(insert(t.log_cosignature).values(row).on_conflict_do_nothing())
 

@@ -8,7 +8,14 @@ from typing import Any, TypeVar, cast
 
 import psycopg
 from psycopg.abc import PQGen
-from sqlalchemy import Connection, Engine, PoolProxiedConnection, create_engine
+from sqlalchemy import (
+    Connection,
+    Engine,
+    ExceptionContext,
+    PoolProxiedConnection,
+    create_engine,
+    event,
+)
 from sqlalchemy.dialects import registry
 from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 from sqlalchemy.engine.interfaces import DBAPIConnection
@@ -131,7 +138,7 @@ def make_engine(address: Address, connections: int, **options: Any) -> Engine:  
     """Return an engine that opens at most that many connections to the address."""
     # prepare_threshold: a prepared statement is session state, which breaks a transaction pooler
     # hide_parameters: an error must not bring keys or pseudonyms into a log
-    return create_engine(
+    engine = create_engine(
         address.url.set(drivername="postgresql+domicile"),
         pool_size=connections,
         max_overflow=0,
@@ -141,3 +148,11 @@ def make_engine(address: Address, connections: int, **options: Any) -> Engine:  
         connect_args={"prepare_threshold": None, **address.parameters},
         **options,
     )
+    event.listen(engine, "handle_error", _close_cursor)
+    return engine
+
+
+def _close_cursor(context: ExceptionContext) -> None:
+    # SQLAlchemy leaves the cursor of a lost connection open, and psycopg warns of one on a server
+    if context.is_disconnect and context.execution_context is not None:
+        context.execution_context.cursor.close()

@@ -150,15 +150,7 @@ def await_covered(
     noted = exists().where(ec.erasure_id == erasure.id, ec.copy_id == c.id)
     found = connection.scalars(
         select(c.id)
-        .where(
-            deletions.in_erasure(
-                t.processor_copy,
-                erasure.tenant,
-                erasure.scope,
-                erasure.match_values,
-                erasure.cutoff,
-            )
-        )
+        .where(deletions.in_erasure(t.processor_copy, erasure))
         .where(_OPEN, ~noted)
         .order_by(c.id)
         .limit(limit)

@@ -1,9 +1,11 @@
 """Deferrals: which hold keeps how much of what an erasure covers, since when and until when."""
 
+from collections import Counter
+from collections.abc import Collection
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import Connection, exists, select, update
+from sqlalchemy import Connection, Table, exists, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from storage.catalog import deletions, hold_predicate, holds
@@ -15,30 +17,32 @@ e, f, h = t.deferral.c, t.erasure.c, t.hold.c
 
 
 def count_held(connection: Connection, erasure: OpenErasure) -> dict[UUID, int]:
-    """Return how many records of the erasure each hold in force keeps, up to a limit.
+    """Return how many records of the erasure each hold in force keeps, up to a limit per table.
 
-    The caller shares the lock of the holds.
+    Counted page by page: a hold may keep few of many. The caller shares the lock of the holds.
     """
-    found = {}
-    for hold in holds.in_force(connection, erasure.tenant):
-        # ``record`` first: a row that is relocated in between is then found in ``held``
-        count = sum(
-            holds.counted(
-                connection,
-                hold_predicate.covered(
-                    table,
-                    table.c.uid,
-                    h.id == hold,
-                    deletions.in_erasure(
-                        table, erasure.tenant, erasure.scope, erasure.match_values, erasure.cutoff
-                    ),
-                ),
-            )
-            for table in (t.record, t.file, t.held)
-        )
-        if count:
-            found[hold] = count
-    return found
+    found = Counter[UUID]()
+    in_force = holds.in_force(connection, erasure.tenant)
+    # ``record`` first: a row that is relocated in between is then found in ``held``
+    for table in deletions.tables_of(erasure) if in_force else ():
+        found += _count_in(connection, table, erasure, in_force)
+    return dict(found)
+
+
+def _count_in(
+    connection: Connection, table: Table, erasure: OpenErasure, in_force: Collection[UUID]
+) -> Counter[UUID]:
+    covered = deletions.in_erasure(table, erasure)
+    counts = Counter[UUID]()
+    with deletions.pages(connection, table, covered) as pages:
+        for page in pages:
+            some = deletions.in_page(table, page)
+            kept = hold_predicate.covered(table, h.id, h.id.in_(in_force), covered, some).subquery()
+            query = select(kept.c[0], func.count()).group_by(kept.c[0])
+            counts.update({row[0]: row[1] for row in connection.execute(query)})
+            if min(counts[hold] for hold in in_force) >= holds.COUNTED:
+                break
+    return Counter({hold: min(count, holds.COUNTED) for hold, count in counts.items()})
 
 
 def defer(connection: Connection, erasure: UUID, kept_by: dict[UUID, int], now: datetime) -> None:

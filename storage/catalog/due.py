@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import Connection, Select
 
 from storage.catalog import (
+    agreements,
     checkpoints,
     consents,
     copies,
@@ -15,6 +16,7 @@ from storage.catalog import (
     departures,
     erasure_status,
     erasures,
+    exits,
     fences,
     holds,
     identity,
@@ -25,10 +27,12 @@ from storage.catalog import (
     purges,
     reaping,
     scrubs,
+    shortening,
     sweeps,
 )
 from storage.catalog.counting import count_up_to
 from storage.catalog.kinds import ObjectKind
+from storage.tlog.checkpoints import Trust
 
 COUNTED = 10_000
 """Rows of one query are counted up to this; it means that many or more."""
@@ -39,10 +43,12 @@ class Cutoffs:
     """The moments that decide what is due, and what else the duties of a region depend on.
 
     ``stale``: a writer with an earlier deadline is gone. ``unused``: a key that was announced
-    earlier and that no row uses is purged. ``entries``, ``erasures``, ``holds``, ``consents`` and
-    ``log``: what is older is deleted. ``days``: those that must have a partition. ``leaving``:
-    backends that are to be emptied. ``ending``: processors whose agreement ends, so that all their
-    copies are due.
+    earlier and that no row uses is purged. ``entries``, ``erasures``, ``holds``, ``agreements``,
+    ``consents`` and ``log``: what is older is deleted. ``days``: those that must have a partition.
+    ``rules``: the digest of what the topology says of retentions. ``leaving``: backends that are to
+    be emptied. ``ending``: processors whose agreement ends, so that all their copies are due.
+    ``trust``: whose checkpoints of the log count. ``seal``: if the newest was signed after that,
+    what nobody waits for goes on waiting.
     """
 
     now: datetime
@@ -52,11 +58,15 @@ class Cutoffs:
     erasures: datetime
     holds: datetime
     consents: datetime
+    agreements: datetime
     log: datetime
     days: Sequence[date]
+    rules: str
     backends: Sequence[str]
     leaving: Sequence[str]
     ending: Sequence[str]
+    trust: Trust
+    seal: datetime
 
 
 def count_due(connection: Connection, at: Cutoffs) -> dict[str, int]:
@@ -76,6 +86,8 @@ def _queries(connection: Connection, at: Cutoffs) -> dict[str, list[Select[*tupl
         "reap": [reaping.stale(at.stale), *keys],
         "resolve": [ledger.stale(at.stale)],
         "release": [holds.to_resume()],
+        "exits": [exits.due(at.now.date())],
+        "shorten": [shortening.to_look(at.rules, at.now.date())],
         "plan": [erasures.to_plan()],
         "expire": [days.to_begin(at.now), days.to_advance(at.now)],
         "replicate": [objects.due("replicate_at", at.now)],
@@ -86,7 +98,7 @@ def _queries(connection: Connection, at: Cutoffs) -> dict[str, list[Select[*tupl
         "request_deletion": [copies.due(at.now, at.ending)],
         "sweep": [sweeps.wanted(at.now), sweeps.due(at.now)],
         "complete": [erasure_status.to_complete()],
-        "seal": [log.waiting(), checkpoints.unpublished()],
+        "seal": checkpoints.to_seal(connection, at.trust, at.seal),
         "prune": [
             fences.old(at.stale),
             purges.old_objects(at.now),
@@ -95,6 +107,7 @@ def _queries(connection: Connection, at: Cutoffs) -> dict[str, list[Select[*tupl
             erasures.old(at.erasures),
             holds.old(at.holds),
             consents.old(at.consents),
+            agreements.old(at.agreements.date()),
         ],
         "prune_ledger": [ledger.old(connection, at.entries)],
         "prune_log": [log.to_forget(at.log)],

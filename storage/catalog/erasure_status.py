@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from uuid import UUID
 
 from sqlalchemy import (
@@ -26,9 +26,11 @@ from storage.catalog.erasure_waits import is_harmless, not_noted, waits_for_noth
 from storage.catalog.kinds import ObjectState
 from storage.model import (
     CopyState,
+    DataClass,
     Deferral,
     Erasure,
     ErasureState,
+    Kept,
     Outstanding,
     Reason,
     ReplicaState,
@@ -58,6 +60,7 @@ class Facts:
     fenced: datetime
     planned: datetime
     deleted: int
+    kept: tuple[Kept, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,9 +104,11 @@ def facts(connection: Connection, erasure: UUID) -> Facts:
             func.coalesce(e.fenced, e.requested),
             e.planned,
             e.deleted,
+            e.kept,
+            e.kept_until,
         ).where(e.id == erasure)
     ).one()
-    return Facts(row[0], ScopeKind(row[1]), Reason(row[2]), *row[3:])
+    return Facts(row[0], ScopeKind(row[1]), Reason(row[2]), *row[3:7], _kept(*row[7:]))
 
 
 def evidence(connection: Connection, erasure: UUID) -> list[Evidence]:
@@ -152,9 +157,15 @@ def show(connection: Connection, region: str, ids: Sequence[UUID]) -> list[Erasu
             tuple(left.get(row.id, ())),
             row.token,
             tuple(deferred.get(row.id, ())),
+            _kept(row.kept, row.kept_until),
         )
         for row in rows
     ]
+
+
+def _kept(records: int, until: date | None) -> tuple[Kept, ...]:
+    """Return what an erasure leaves: only events have a floor."""
+    return (Kept(DataClass.EVENT, records, until),) if records else ()
 
 
 def _deferred(connection: Connection, ids: Sequence[UUID]) -> dict[UUID, list[Deferral]]:

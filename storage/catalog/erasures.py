@@ -2,7 +2,7 @@
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from uuid import UUID
 
 from sqlalchemy import Connection, Select, and_, exists, func, or_, select, update
@@ -17,13 +17,14 @@ e = t.erasure.c
 
 @dataclass(frozen=True, slots=True)
 class OpenErasure:
-    """An erasure whose rows are to be deleted."""
+    """An erasure whose rows are to be deleted. Events minted after ``spared_from`` are left."""
 
     id: UUID
     tenant: str
     scope: ScopeKind
     match_values: tuple[bytes, ...]
     cutoff: datetime
+    spared_from: datetime | None
     awaited: bool
 
 
@@ -44,6 +45,7 @@ def add(connection: Connection, new: NewErasure, now: datetime) -> bool:
             state=ErasureState.FENCED,
             requested=new.requested,
             cutoff=new.cutoff,
+            spared_from=new.spared_from,
             fenced=max(now, new.requested),
         )
         .on_conflict_do_nothing()
@@ -61,11 +63,25 @@ def add(connection: Connection, new: NewErasure, now: datetime) -> bool:
                 "erasure_id": new.id,
                 "cutoff": new.cutoff,
                 "until": new.until,
+                "spared_from": new.spared_from,
             }
             for value in new.match_values or (b"",)
         ],
     )
     return True
+
+
+def opened(new: NewErasure) -> OpenErasure:
+    """Return a new erasure as one whose rows are to be deleted."""
+    values = tuple(new.match_values)
+    return OpenErasure(
+        new.id, new.tenant, new.scope, values, new.cutoff, new.spared_from, awaited=False
+    )
+
+
+def note_kept(connection: Connection, erasure: UUID, kept: int, until: date | None) -> None:
+    """Note how many events the erasure leaves, and the last day of those."""
+    connection.execute(update(t.erasure).where(e.id == erasure).values(kept=kept, kept_until=until))
 
 
 def to_plan() -> Select[UUID]:
@@ -77,14 +93,16 @@ def lock_next_to_plan(connection: Connection) -> OpenErasure | None:
     """Lock and return the oldest erasure to plan, unless another worker has it."""
     row = connection.execute(
         to_plan()
-        .with_only_columns(e.id, e.tenant, e.scope, e.match_values, e.cutoff, e.awaited)
+        .with_only_columns(
+            e.id, e.tenant, e.scope, e.match_values, e.cutoff, e.spared_from, e.awaited
+        )
         .order_by(e.requested)
         .limit(1)
         .with_for_update(skip_locked=True)
     ).one_or_none()
     if row is None:
         return None
-    return OpenErasure(row[0], row[1], ScopeKind(row[2]), tuple(row[3] or ()), row[4], row[5])
+    return OpenErasure(row[0], row[1], ScopeKind(row[2]), tuple(row[3] or ()), *row[4:])
 
 
 def has_unplanned(connection: Connection, before: datetime) -> bool:

@@ -17,11 +17,12 @@ from sqlalchemy import (
     exists,
     func,
     literal,
+    or_,
     select,
 )
 
 from storage.catalog import tables as t
-from storage.model import ErasureState, ScopeKind
+from storage.model import DataClass, ErasureState, RecordId, ScopeKind
 
 e, f = t.erasure.c, t.fence.c
 
@@ -33,7 +34,8 @@ class FenceQuery:
     """What a write is about. ``origin``: minting of the oldest record that it derives from.
 
     ``subject`` and ``group``: the pseudonyms under every key, because a fence may be older than
-    the newest pseudonym key.
+    the newest pseudonym key. ``event``: when it was minted, if it is an event, which a fence may
+    leave.
     """
 
     tenant: str
@@ -41,6 +43,7 @@ class FenceQuery:
     subject: tuple[bytes, ...]
     group: tuple[bytes, ...]
     origin: datetime
+    event: datetime | None = None
 
     def values(self) -> list[tuple[ScopeKind, bytes]]:
         """Return scope and value of every fence that would cover it."""
@@ -55,16 +58,16 @@ class FenceQuery:
 def covering(connection: Connection, queries: Sequence[FenceQuery]) -> dict[int, set[UUID]]:
     """Return the erasures that cover each of one or more writes, by position; two statements."""
     active = _active(connection, queries)
-    lines: list[tuple[int, str, str, bytes, datetime]] = []
+    lines: list[tuple[int, str, str, bytes, datetime, datetime | None]] = []
     for n, query in enumerate(queries):
         lines += [
-            (n, query.tenant, scope.value, value, query.origin)
+            (n, query.tenant, scope.value, value, query.origin, query.event)
             for scope, value in query.values()
             if (query.tenant, scope.value) in active
         ]
     if not lines:
         return {}
-    numbers, tenants, scopes, values, origins = (
+    numbers, tenants, scopes, values, origins, events = (
         list(column) for column in zip(*lines, strict=True)
     )
     given = (
@@ -74,14 +77,19 @@ def covering(connection: Connection, queries: Sequence[FenceQuery]) -> dict[int,
             literal(scopes, ARRAY(Text)),
             literal(values, ARRAY(LargeBinary)),
             literal(origins, ARRAY(f.cutoff.type)),
+            literal(events, ARRAY(f.spared_from.type)),
         )
-        .table_valued("n", "tenant", "scope", "value", "origin")
+        .table_valued("n", "tenant", "scope", "value", "origin", "event")
         .render_derived(name="given")
     )
     g = given.c
     rows = connection.execute(
         select(g.n, f.erasure_id).where(
-            f.tenant == g.tenant, f.scope == g.scope, f.value == g.value, f.cutoff >= g.origin
+            f.tenant == g.tenant,
+            f.scope == g.scope,
+            f.value == g.value,
+            f.cutoff >= g.origin,
+            or_(g.event.is_(None), f.spared_from.is_(None), g.event <= f.spared_from),
         )
     )
     found: dict[int, set[UUID]] = {}
@@ -117,9 +125,13 @@ def _any_fence() -> Select[str, str]:
     return select(given.c.tenant, given.c.scope).where(there)
 
 
-def fenced_by_name(connection: Connection, tenant: str, uid: bytes, minted: datetime) -> bool:
+def fenced_by_name(connection: Connection, tenant: str, record_id: RecordId) -> bool:
     """Return whether a record without a row was erased by its id, or with its whole tenant."""
-    return bool(covering(connection, [FenceQuery(tenant, (uid,), (), (), minted)]))
+    minted = record_id.minted
+    event = minted if record_id.data_class is DataClass.EVENT else None
+    return bool(
+        covering(connection, [FenceQuery(tenant, (record_id.unique,), (), (), minted, event)])
+    )
 
 
 def old(now: datetime) -> Select[str, str, bytes, UUID]:

@@ -16,17 +16,21 @@ from sqlalchemy import (
 )
 
 from storage.catalog import days
-from storage.catalog.records import fenced, table_of
-from storage.model import RecordId
+from storage.catalog.records import fenced, not_ended, table_of
+from storage.model import DataClass, RecordId
 
 
 def lock(
-    connection: Connection, tenant: str, ids: Iterable[RecordId], now: datetime
+    connection: Connection,
+    tenant: str,
+    ids: Iterable[RecordId],
+    now: datetime,
+    ended: Mapping[DataClass, datetime],
 ) -> dict[bytes, bytes | None]:
     """Lock those of the records that may be read; return their sealed flags by unique part.
 
     The caller shares the tenant's lock: until the transaction ends, none of them is erased, and
-    none expires.
+    none expires. ``ended``: of a class, those minted earlier are over.
     """
     found: dict[bytes, bytes | None] = {}
     for day, uids in _by_day(ids).items():
@@ -35,6 +39,7 @@ def lock(
         table = table_of(day)
         c = table.c
         query = select(c.uid, c.sealed_flags).where(*_named(table, tenant, day), ~fenced(table))
+        query = query.where(*not_ended(c, ended))
         rows = connection.execute(query.where(c.uid.in_(uids)).order_by(c.uid).with_for_update())
         found |= {row.uid: row.sealed_flags for row in rows}
     return found

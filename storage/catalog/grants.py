@@ -1,5 +1,7 @@
 """Grants: requested, approved, used, revoked. Only functions of the catalog write them.
 
+They add a line to the log for each, but for uses: who opens a record adds that.
+
 They know by the login of the session who asks, lock the grant, and then look. What they refuse
 leaves the transaction as GrantRefused, with the reason.
 """

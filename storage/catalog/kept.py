@@ -9,8 +9,8 @@ from sqlalchemy import ColumnElement, Connection, Row, Table, literal, null, sel
 from storage.catalog import hold_predicate
 from storage.catalog import tables as t
 from storage.catalog.records import fenced, table_of
-from storage.model import RecordId
-from storage.policy import KeptRecord
+from storage.model import RecordId, Trait
+from storage.policy import KeptRecord, TenantFacts
 
 
 def find(
@@ -25,6 +25,14 @@ def find(
         if row is not None:
             return _kept(row, record_id.day, held=table is t.held)
     return None
+
+
+def tenant(connection: Connection, tenant_id: str) -> TenantFacts | None:
+    """Return what a tenant's terms say of people. None: this region is not its home."""
+    of = t.tenant.c
+    query = select(of.residency, of.traits).where(of.id == tenant_id)
+    row = connection.execute(query).one_or_none()
+    return None if row is None else TenantFacts(row.residency, frozenset(map(Trait, row.traits)))
 
 
 def _row(
@@ -44,6 +52,7 @@ def _row(
         c.wrapped_key,
         (fenced(table) if table is not t.held else null()).label("fenced"),
         covered.label("covered"),
+        c.sealed_flags.is_not(None).label("flagged"),
     ).where(
         c.tenant == tenant,
         c.uid == record_id.unique,
@@ -66,4 +75,5 @@ def _kept(row: Row[Any], day: date | None, *, held: bool) -> KeptRecord:
         covered=bool(row.covered),
         key_id=row.key_id,
         wrapped_key=row.wrapped_key,
+        flagged=bool(row.flagged),
     )

@@ -10,7 +10,17 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import Connection, Row, Select, func, select, tuple_
+from sqlalchemy import (
+    BigInteger,
+    Connection,
+    Integer,
+    Row,
+    Select,
+    func,
+    literal,
+    select,
+    tuple_,
+)
 from sqlalchemy.dialects.postgresql import insert
 
 from storage.catalog import tables as t
@@ -19,6 +29,9 @@ from storage.model import Entropy, LineKind, LogLine, utc
 from storage.tlog.commitments import SALT, commit
 
 c = t.log_line.c
+
+BATCH = 1000
+"""How many lines a batch has at most."""
 
 Facts = Mapping[str, str | int | list[str] | None]
 """What a line says: opaque ids, digests, dates and codes. No content, no name and no free text."""
@@ -54,6 +67,11 @@ def note_keys(
     for version in versions:
         facts: Facts = {"section": section, "version": version}
         append(connection, LineKind.KEY_ROTATION, facts, now, entropy)
+
+
+def note_root_key(connection: Connection, version: int) -> None:
+    """Add a line about a version of the root key, as a key service, which adds no other line."""
+    connection.execute(select(func.note_root_key(literal(version, Integer))))
 
 
 def line_of(event: UUID, kind: LineKind, at: datetime) -> UUID:
@@ -99,23 +117,30 @@ def page(
     return [_line(row) for row in connection.execute(query)]
 
 
-def number(connection: Connection, most: int) -> None:
+def number(connection: Connection, most: int, signed: int) -> None:
     """Fix the next batch: give lines that have none their numbers.
 
-    None gets one while an earlier batch is in no checkpoint, or the catalog is being recovered.
+    None gets one while an earlier batch is in no checkpoint (``signed``: the size of the newest),
+    or the catalog is being recovered.
     """
-    connection.execute(select(func.number_log_lines(most)))
+    size = literal(signed, BigInteger)
+    connection.execute(select(func.number_log_lines(literal(most, Integer), size)))
 
 
-def numbered(connection: Connection, start: int) -> list[LogLine]:
-    """Return the lines from a number on, in their order."""
-    query = select(t.log_line).where(c.number >= start).order_by(c.number)
+def numbered(connection: Connection, start: int, limit: int | None = None) -> list[LogLine]:
+    """Return the lines from a number on, in their order, at most ``limit``."""
+    query = select(t.log_line).where(c.number >= start).order_by(c.number).limit(limit)
     return [_line(row) for row in connection.execute(query)]
 
 
 def waiting() -> Select[UUID]:
     """SQL: lines that have no number yet."""
     return select(c.id).where(c.number.is_(None))
+
+
+def fills_batch(connection: Connection) -> bool:
+    """Return whether so many lines wait that a batch would be full."""
+    return bool(connection.scalar(select(waiting().offset(BATCH - 1).limit(1).exists())))
 
 
 def any_waiting(connection: Connection) -> bool:

@@ -4,9 +4,9 @@ A row contains the only copy of the wrapped record key. So a record whose row is
 opened any more, wherever its bytes are. (For rows in ``held``, the object contains a copy too.)
 """
 
-from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
-from datetime import date, datetime
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
 from functools import cache
 from typing import Any, cast
 from uuid import UUID
@@ -23,6 +23,7 @@ from sqlalchemy import (
     Select,
     Table,
     Text,
+    and_,
     bindparam,
     exists,
     func,
@@ -41,7 +42,7 @@ from regions.model import DataClass
 from storage.catalog import hold_predicate
 from storage.catalog import tables as t
 from storage.catalog.kinds import ObjectKind
-from storage.model import RecordId, ScopeKind
+from storage.model import Origin, RecordId, ScopeKind
 
 f = t.fence.c
 _MANY = 32  # rows from which COPY pays
@@ -73,14 +74,30 @@ class Row:
     sealed_metadata: bytes | None
     fingerprint: bytes
     sealed_flags: bytes | None = None
+    origin_date: date | None = None
+    origin_source: bytes | None = None
+
+    @property
+    def taken_from(self) -> Origin | None:
+        """The origin of data from before Domicile."""
+        if self.origin_date is None or self.origin_source is None:
+            return None
+        return Origin(self.origin_date, self.origin_source)
+
+    @property
+    def came_in(self) -> date:
+        """The UTC day on which its data came in: it belongs to the epoch of that day."""
+        derived = self.origin.date()
+        return derived if self.origin_date is None else min(derived, self.origin_date)
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A row, and whether an erasure covers it."""
+    """A row, whether an erasure covers it, and what its tenant set as retention."""
 
     row: Row
     fenced: bool
+    retention: Mapping[DataClass, int] = field(default_factory=dict)
 
 
 def table_of(day: date | None) -> Table:
@@ -111,7 +128,8 @@ def find_all(
         }
         for row in connection.execute(_find(table), given):
             day = row.expiry_day if table is t.record else None
-            known = Found(_row(row._mapping, day), row.fenced)
+            retention = {DataClass(name): n for name, n in (row.own_retention or {}).items()}
+            known = Found(_row(row._mapping, day), row.fenced, retention)
             if known.row.id.data_class is classes[row.tenant, row.uid]:
                 found[row.tenant, row.uid] = known
     return found
@@ -125,7 +143,9 @@ def _find(table: Table) -> Select[object]:
         bindparam("tenants", type_=ARRAY(Text)),
         bindparam("uids", type_=ARRAY(LargeBinary)),
     ]
-    query = select(table, fenced(table).label("fenced"))
+    h = t.tenant.c
+    own = select(h.retention).where(h.id == c.tenant).scalar_subquery().label("own_retention")
+    query = select(table, fenced(table).label("fenced"), own)
     if table is t.record:
         columns.append(c.expiry_day)
         arrays.append(bindparam("named_days", type_=ARRAY(Date)))
@@ -173,10 +193,15 @@ def _copied(connection: Connection, day: date | None, rows: Sequence[Row]) -> bo
 def fenced(table: Table) -> ColumnElement[bool]:
     """SQL: whether an erasure covers the row. One index lookup per scope."""
     c = table.c
+    left = and_(  # an event whose floor was not over
+        c.data_class == DataClass.EVENT.value,
+        f.spared_from.is_not(None),
+        c.minted > f.spared_from,
+    )
 
     def by(scope: ScopeKind, value: ColumnElement[bool]) -> ColumnElement[bool]:
         return exists().where(
-            f.tenant == c.tenant, f.scope == scope.value, value, f.cutoff >= c.origin
+            f.tenant == c.tenant, f.scope == scope.value, value, f.cutoff >= c.origin, ~left
         )
 
     own = func.array_append(func.coalesce(c.ancestors, literal([], ARRAY(LargeBinary))), c.uid)
@@ -186,6 +211,24 @@ def fenced(table: Table) -> ColumnElement[bool]:
         by(ScopeKind.GROUP, f.value == c.grp),
         by(ScopeKind.RECORD, f.value == func.any(own)),
     )
+
+
+def find_with_holds(
+    connection: Connection, tenant: str, record_id: RecordId
+) -> tuple[Found, bool] | None:
+    """Return a record, also one that a hold keeps past its day, and whether a hold covers it."""
+    for table in (table_of(record_id.day), t.held):
+        c = table.c
+        where = [c.tenant == tenant, c.uid == record_id.unique]
+        where.append(c.data_class == record_id.data_class.value)
+        if record_id.day is not None and "expiry_day" in c:
+            where.append(c.expiry_day == record_id.day)
+        kept = hold_predicate.held(table)
+        query = select(table, fenced(table).label("fenced"), kept.label("kept")).where(*where)
+        row = connection.execute(query).one_or_none()
+        if row is not None:
+            return Found(row_of(row), row.fenced), row.kept
+    return None
 
 
 def under_hold(
@@ -275,7 +318,8 @@ class Narrow:
     """Which records of a tenant are listed. None and (): all.
 
     ``subjects``, ``groups``: pseudonyms of one name under every key. ``flagged``: those that have a
-    flag, or have none. ``minted``: those from a time on, until another one.
+    flag, or have none. ``minted``: those from a time on, until another one. ``ended``: of a class,
+    those minted earlier are not listed.
     """
 
     data_class: DataClass | None = None
@@ -283,6 +327,7 @@ class Narrow:
     groups: Sequence[bytes] = ()
     flagged: bool | None = None
     minted: tuple[datetime, datetime] | None = None
+    ended: Mapping[DataClass, datetime] = field(default_factory=dict)
 
     def of(self, c: Columns) -> list[ColumnElement[bool]]:
         """SQL: the conditions on the columns of a table of records."""
@@ -297,7 +342,21 @@ class Narrow:
             where.append((c.sealed_flags.is_not if self.flagged else c.sealed_flags.is_)(None))
         if self.minted is not None:
             where += [c.minted >= self.minted[0], c.minted < self.minted[1]]
-        return where
+        return [*where, *not_ended(c, self.ended)]
+
+
+def not_ended(c: Columns, ended: Mapping[DataClass, datetime]) -> list[ColumnElement[bool]]:
+    """SQL: the conditions that reading has not ended by the retention of today, by class."""
+    return [
+        or_(c.data_class != data_class.value, and_(c.minted >= before, _came_in(c, before)))
+        for data_class, before in sorted(ended.items())
+    ]
+
+
+def _came_in(c: Columns, since: datetime) -> ColumnElement[bool]:
+    """SQL: that data from before Domicile came in at that moment or later, by its origin date."""
+    first = (since - timedelta(microseconds=1)).date() + timedelta(days=1)
+    return or_(c.origin_date.is_(None), c.origin_date >= first)
 
 
 def page(
@@ -354,6 +413,8 @@ def _row(m: object, day: date | None) -> Row:
         x["sealed_metadata"],
         x["fingerprint"],
         x["sealed_flags"],
+        x["origin_date"],
+        x["origin_source"],
     )
 
 
@@ -383,4 +444,6 @@ def values_of(row: Row) -> dict[str, object]:
         "sealed_metadata": row.sealed_metadata,
         "fingerprint": row.fingerprint,
         "sealed_flags": row.sealed_flags,
+        "origin_date": row.origin_date,
+        "origin_source": row.origin_source,
     }

@@ -16,12 +16,16 @@ from storage.errors import (
     UnknownTenant,
 )
 from storage.policy import (
+    AgreementReason,
     Consenting,
     ConsentReason,
+    Exiting,
+    ExitReason,
     Granting,
     GrantReason,
     Holding,
     HoldReason,
+    Recording,
 )
 
 _TOO_LONG = (
@@ -30,10 +34,13 @@ _TOO_LONG = (
     psycopg.errors.IdleInTransactionSessionTimeout,
 )
 
-# by a function of the catalog; the message is a reason of storage.policy
-_GRANT_REFUSED, _HOLD_REFUSED, _CONSENT_REFUSED = "DG001", "DH001", "DC001"
-_BY_FUNCTION = frozenset({_GRANT_REFUSED, _HOLD_REFUSED, _CONSENT_REFUSED})
-_UNKNOWN_GRANT, _UNKNOWN_HOLD, _UNKNOWN_TENANT = "unknown_grant", "unknown_hold", "unknown_tenant"
+# by a function of the catalog; the message is one of our reasons
+_BY_FUNCTION = ("DG001", "DH001", "DA001", "DX001", "DC001")
+_UNKNOWN = {
+    "unknown_grant": ("grant", "grant list"),
+    "unknown_hold": ("hold", "hold list"),
+    "unknown_exit": ("choice", "tenant exit list"),
+}
 
 _NOT_THERE = psycopg.errors.UndefinedTable, psycopg.errors.UndefinedColumn
 
@@ -58,18 +65,29 @@ def refusal(region: str, error: SQLAlchemyError) -> DomicileError | None:
 
 
 def _by_function(cause: psycopg.Error) -> DomicileError:
-    reason = cause.diag.message_primary
-    if reason == _UNKNOWN_GRANT:
-        return NotFound("No such grant in this region.", advice="See: domicile grant list")
-    if reason == _UNKNOWN_HOLD:
-        return NotFound("No such hold in this region.", advice="See: domicile hold list")
-    if cause.sqlstate == _CONSENT_REFUSED:
-        if reason == _UNKNOWN_TENANT:
-            return UnknownTenant(reasons=(reason,))
-        return Consenting(ConsentReason(reason or "")).error()
-    if cause.sqlstate == _HOLD_REFUSED:
-        return Holding(HoldReason(reason or "")).error()
-    return Granting((GrantReason(reason or ""),)).error()
+    reason = cause.diag.message_primary or ""
+    if reason in _UNKNOWN:
+        what, command = _UNKNOWN[reason]
+        return NotFound(f"No such {what} in this region.", advice=f"See: domicile {command}")
+    if (cause.sqlstate, reason) == ("DC001", "unknown_tenant"):
+        return UnknownTenant(reasons=(reason,))
+    return _refused(cause.sqlstate, reason).error()
+
+
+def _refused(
+    code: str | None, reason: str
+) -> Recording | Exiting | Holding | Consenting | Granting:
+    match code:
+        case "DA001":
+            return Recording((AgreementReason(reason),))
+        case "DX001":
+            return Exiting(ExitReason(reason))
+        case "DH001":
+            return Holding(HoldReason(reason))
+        case "DC001":
+            return Consenting(ConsentReason(reason))
+        case _:
+            return Granting((GrantReason(reason),))
 
 
 def _by_server(

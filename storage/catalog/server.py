@@ -2,12 +2,13 @@
 
 import os
 from collections.abc import Iterable
-from datetime import date
+from datetime import date, datetime
 
 from sqlalchemy import Connection, func, select, text
 
 from storage.catalog.address import resolve
 from storage.catalog.connections import TIMES, make_engine
+from storage.catalog.tables import Moment
 from storage.catalog.times import UNLIMITED
 
 
@@ -32,6 +33,11 @@ def version(connection: Connection) -> str:
 def today(connection: Connection) -> date:
     """Return the current date of the server."""
     return connection.execute(select(func.current_date())).scalar_one()
+
+
+def now(connection: Connection) -> datetime:
+    """Return the current time of the server."""
+    return connection.execute(select(func.clock_timestamp(type_=Moment()))).scalar_one()
 
 
 def analyze(connection: Connection) -> None:

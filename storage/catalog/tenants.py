@@ -1,7 +1,7 @@
 """Tenants: in full in their home region; id, account and home in other regions."""
 
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 
 from sqlalchemy import (
@@ -9,7 +9,6 @@ from sqlalchemy import (
     BigInteger,
     Connection,
     Text,
-    and_,
     any_,
     cast,
     func,
@@ -20,13 +19,20 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import insert
 
 from regions.model import DataClass
-from storage.catalog import cells, log, objections, remains, stages
+from storage.catalog import agreements, cells, log, objections, remains, stages
 from storage.catalog import tables as t
-from storage.catalog.counting import count_up_to
 from storage.catalog.engine import own_tenant, share_tenants
+from storage.catalog.row_ids import new_id
 from storage.errors import TenantConflict, TermsChanged, UnknownTenant
-from storage.model import Agreement, Entropy, LineKind, TenantSpec, Trait
-from storage.policy import TenantEnd, check_takes_tenants
+from storage.model import (
+    Agreement,
+    Entropy,
+    LineKind,
+    RecordedAgreement,
+    TenantSpec,
+    Trait,
+)
+from storage.policy import TenantEnd, check_takes_tenants, current, may_record, to_record
 
 _FIRST = cast(cast(func.pg_current_xact_id(), Text), BigInteger) % 2**30
 """The version of new terms: higher than any that a removed tenant of the same id had.
@@ -39,12 +45,14 @@ Each change of terms is a transaction, and adds 1.
 class TenantTerms:
     """The terms of a tenant, and their version, which a write compares before each commit.
 
-    ``objections``: the companies that the tenant objects to.
+    ``objections``: the companies that the tenant objects to. ``history``: of its agreements; those
+    that nothing supersedes are in ``spec``.
     """
 
     spec: TenantSpec
     version: int
     objections: frozenset[str] = frozenset()
+    history: tuple[RecordedAgreement, ...] = field(default=(), compare=False)
 
     @property
     def own_day_keys(self) -> bool:
@@ -59,29 +67,36 @@ def find(connection: Connection, tenant: str) -> TenantTerms | None:
 
 def find_all(connection: Connection, ids: Collection[str]) -> dict[str, TenantTerms]:
     """Return those of the tenants whose home is this region, by id."""
-    a, given = t.agreement.c, any_(literal(list(ids), ARRAY(Text)))
+    given = any_(literal(list(ids), ARRAY(Text)))
     # The version first: of what changes meanwhile, it is then the older one.
     rows = connection.execute(select(t.tenant).where(t.tenant.c.id == given)).all()
-    agreements: dict[str, list[Agreement]] = {}
-    signed = select(a.tenant, a.kind, a.signed, a.until).where(a.tenant == given)
-    for tenant, *agreement in connection.execute(signed.order_by(a.tenant, a.kind, a.signed)):
-        agreements.setdefault(tenant, []).append(Agreement(*agreement))
+    signed = agreements.of_tenants(connection, ids)
     objected = objections.of_tenants(connection, ids)
     found = {}
     for row in rows:
+        history = signed.get(row.id, [])
         spec = TenantSpec(
             row.id,
             row.account,
             row.home,
             row.residency,
             row.service,
-            tuple(agreements.get(row.id, ())),
+            tuple(sorted((one.agreement for one in current(history)), key=_agreement_order)),
             {DataClass(name): days for name, days in row.retention.items()},
             row.dedicated,
             frozenset(map(Trait, row.traits)),
         )
-        found[row.id] = TenantTerms(spec, row.version, objected.get(row.id, frozenset()))
+        found[row.id] = TenantTerms(
+            spec, row.version, objected.get(row.id, frozenset()), tuple(history)
+        )
     return found
+
+
+def retention_of(connection: Connection, tenant: str) -> dict[DataClass, int]:
+    """Return the retention that a tenant of this region set, by class."""
+    h = t.tenant.c
+    found = connection.scalar(select(h.retention).where(h.id == tenant)) or {}
+    return {DataClass(name): days for name, days in found.items()}
 
 
 def created(connection: Connection, ids: Collection[str]) -> dict[str, datetime]:
@@ -102,13 +117,21 @@ def home_of(connection: Connection, tenant: str) -> str | None:
     return home
 
 
-def ensure(connection: Connection, spec: TenantSpec, now: datetime, entropy: Entropy) -> bool:
+def ensure(
+    connection: Connection,
+    spec: TenantSpec,
+    now: datetime,
+    entropy: Entropy,
+    *,
+    founded: date | None = None,
+) -> bool:
     """Insert or update a tenant of this region. Return whether it is new.
 
-    A line of the log has its new terms.
+    Its agreements that the catalog lacks are added; what it has stays, also what is not given.
+    ``founded``: before then none was signed. A line of the log has its new terms.
 
-    Raises TenantConflict if account or home would change, and RegionNotRoutable for a new tenant if
-    the region takes none.
+    Raises TenantConflict if account or home would change, AgreementRefused, and RegionNotRoutable
+    for a new tenant if the region takes none.
     """
     own_tenant(connection, spec.id)
     known = find(connection, spec.id)
@@ -116,19 +139,33 @@ def ensure(connection: Connection, spec: TenantSpec, now: datetime, entropy: Ent
         raise conflict(spec.id)
     if known is not None and known.spec.account != spec.account:
         raise conflict(spec.id)
-    wanted = replace(spec, agreements=tuple(sorted(spec.agreements, key=_agreement_order)))
-    if known is not None and known.spec == wanted:
+    history = [] if known is None else list(known.history)
+    steps = to_record(spec.agreements, history)
+    if known is not None and not steps and _same_terms(known.spec, spec):
         return False
     if known is None:
         stages.share(connection)
         check_takes_tenants(spec.home, stages.latest(connection))
-    _write(connection, wanted, now)
-    log.append(connection, LineKind.AGREEMENT, _terms(spec), now, entropy)
+    _write(connection, spec, now)
+    for agreement, supersedes in ((step.agreement, step.supersedes) for step in steps):
+        may_record(
+            agreement, history, supersedes=supersedes, founded=founded, today=now.date()
+        ).demand()
+        new = new_id(now, entropy(10))
+        agreements.add(connection, new, spec.id, agreement, supersedes=supersedes)
+        history = agreements.of_tenant(connection, spec.id)
+    facts = _terms(replace(spec, agreements=tuple(one.agreement for one in current(history))))
+    log.append(connection, LineKind.AGREEMENT, facts, now, entropy)
     return known is None
 
 
+def _same_terms(known: TenantSpec, given: TenantSpec) -> bool:
+    """Return whether two have the same terms, apart from agreements."""
+    return replace(known, agreements=()) == replace(given, agreements=())
+
+
 def _write(connection: Connection, spec: TenantSpec, now: datetime) -> None:
-    """Insert or update a tenant, and replace its agreements."""
+    """Insert or update a tenant, without its agreements."""
     values = {
         "account": spec.account,
         "home": spec.home,
@@ -145,15 +182,6 @@ def _write(connection: Connection, spec: TenantSpec, now: datetime) -> None:
             index_elements=["id"], set_={**values, "version": t.tenant.c.version + 1}
         )
     )
-    connection.execute(t.agreement.delete().where(t.agreement.c.tenant == spec.id))
-    if spec.agreements:
-        connection.execute(
-            insert(t.agreement),
-            [
-                {"tenant": spec.id, "kind": a.kind, "signed": a.signed, "until": a.until}
-                for a in spec.agreements
-            ],
-        )
 
 
 def note_elsewhere(connection: Connection, spec: TenantSpec) -> None:
@@ -170,7 +198,7 @@ def note_elsewhere(connection: Connection, spec: TenantSpec) -> None:
 
 
 def remove(connection: Connection, tenant: str) -> None:
-    """Delete a tenant of this region with its agreements. The caller owns its lock.
+    """Delete a tenant of this region. The caller owns its lock. Agreements stay until forgotten.
 
     Raises TenantNotEmpty if anything of it is left. What is being written for it is refused at its
     commit. A function of the catalog does it: no login may delete a tenant itself.
@@ -231,13 +259,6 @@ def accounts(connection: Connection, after: str, limit: int) -> list[tuple[str, 
     return [(row[0], row[1]) for row in rows]
 
 
-def count_ended(connection: Connection, today: date, most: int) -> int:
-    """Return how many tenants had agreements of which none is in force any more, up to ``most``."""
-    a = t.agreement.c
-    ended = func.bool_and(and_(a.until.is_not(None), a.until <= today))
-    return count_up_to(connection, select(a.tenant).group_by(a.tenant).having(ended), most)
-
-
 def of_account(connection: Connection, account: str) -> list[tuple[str, str]]:
     """Return the tenants of an account that this region knows, each with its home."""
     h, d = t.tenant.c, t.directory.c
@@ -251,18 +272,17 @@ def of_account(connection: Connection, account: str) -> list[tuple[str, str]]:
 
 
 def _terms(spec: TenantSpec) -> log.Facts:
-    signed = [f"{a.kind} {a.signed} {a.until or ''}".rstrip() for a in spec.agreements]
     kept = [f"{name} {days}" for name, days in spec.retention.items()]
     return {
         "tenant": spec.id,
         "account": spec.account,
         "residency": spec.residency,
         "service": spec.service,
-        "agreements": sorted(signed),
+        "agreements": agreements.plain(spec.agreements),
         "traits": sorted(spec.traits),
         "retention": sorted(kept),
     }
 
 
-def _agreement_order(agreement: Agreement) -> tuple[str, str]:
-    return agreement.kind, agreement.signed.isoformat()
+def _agreement_order(agreement: Agreement) -> tuple[str, date, date]:
+    return agreement.kind, agreement.signed, agreement.begins

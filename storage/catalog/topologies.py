@@ -1,6 +1,7 @@
-"""The topologies that a catalog has seen, and the list of sub-processors of each.
+"""The topologies that a catalog has seen, with the sub-processors and the epochs of each.
 
-With them the list on a past day is a fact, and a topology cannot say that it was announced before.
+With them the list on a past day is a fact, and a topology cannot say that it was announced before,
+nor what the terms were on a day that is past.
 """
 
 from collections.abc import Mapping, Sequence
@@ -17,18 +18,29 @@ from storage.catalog import log
 from storage.catalog import tables as t
 from storage.model import Entropy, LineKind
 from storage.model.listing import Listed, Part, PartKind
-from storage.policy import carry, list_companies, may_go_back, notice_faults, reassigned
+from storage.policy import (
+    SeenEpoch,
+    carry,
+    epoch_faults,
+    list_companies,
+    may_go_back,
+    notice_faults,
+    reassigned,
+    stated_epochs,
+)
 
 s = t.topology_seen.c
 
 _KINDS = {kind.value for kind in PartKind}
+_NEWEST = s.last_seen.desc(), s.first_seen.desc()
 
 
 @dataclass(frozen=True, slots=True)
 class Seen:
     """A topology that a catalog has seen, with its list of sub-processors.
 
-    ``replaced``: when another one was used after it; None for the one in use.
+    ``replaced``: when another one was used after it; None for the one in use. ``epochs``: None if
+    it was noted by code that knew none.
     """
 
     digest: str
@@ -36,11 +48,12 @@ class Seen:
     last_seen: datetime
     companies: tuple[Listed, ...]
     replaced: datetime | None = None
+    epochs: tuple[SeenEpoch, ...] | None = None
 
 
 def newest(connection: Connection) -> Seen | None:
     """Return the topology that was seen last."""
-    query = select(t.topology_seen).order_by(s.last_seen.desc(), s.first_seen.desc()).limit(1)
+    query = select(t.topology_seen).order_by(*_NEWEST).limit(1)
     row = connection.execute(query).one_or_none()
     return None if row is None else _seen(row)
 
@@ -53,9 +66,7 @@ def on_day(connection: Connection, day: date) -> list[Seen]:
     """
     begins = datetime.combine(day, time.min, UTC)
     before = (
-        select(t.topology_seen)
-        .where(s.first_seen < begins + timedelta(days=1))
-        .order_by(s.last_seen.desc(), s.first_seen.desc())
+        select(t.topology_seen).where(s.first_seen < begins + timedelta(days=1)).order_by(*_NEWEST)
     )
     found = connection.execute(before.where(s.last_seen >= begins)).all()
     found = found or connection.execute(before.limit(1)).all()
@@ -105,7 +116,8 @@ def seen_hosts(
 def check(connection: Connection, region: str, topology: Topology, now: datetime) -> None:
     """Raise SubProcessorUnannounced if a topology does not keep the notice that is owed.
 
-    Processes may go back to the one before for some days.
+    And EpochBackdated if it changes an epoch that has begun. Processes may go back to the one
+    before for some days.
     """
     known = connection.execute(select(t.topology_seen).where(s.digest == topology.digest)).first()
     if known is not None and may_go_back(_seen(known).replaced, now):
@@ -115,6 +127,16 @@ def check(connection: Connection, region: str, topology: Topology, now: datetime
     new, ever = list_companies(topology), _ever(connection)
     for fault in notice_faults(seen, new, region, now.date(), ever):
         raise fault.error(region)
+    today = now.date()
+    for changed in epoch_faults(_epochs(connection), stated_epochs(topology), today):
+        raise changed.error(region, today)
+
+
+def _epochs(connection: Connection) -> tuple[SeenEpoch, ...] | None:
+    """Return the epochs of the newest topology that was noted by code that knows epochs."""
+    known = select(t.topology_seen).where(s.epochs.is_not(None))
+    row = connection.execute(known.order_by(*_NEWEST).limit(1)).one_or_none()
+    return None if row is None else _seen(row).epochs
 
 
 def check_hosts(connection: Connection, region: str, topology: Topology) -> None:
@@ -167,6 +189,7 @@ def _insert(
         first_seen=now,
         last_seen=now,
         sub_processors=[_stated(company) for company in companies],
+        epochs=[_as_json(one) for one in stated_epochs(topology)],
     )
     again = new.on_conflict_do_update(
         index_elements=[s.digest],
@@ -194,8 +217,18 @@ def _stated(company: Listed) -> dict[str, object]:
 
 
 def _seen(row: Row[*tuple[Any, ...]]) -> Seen:
-    digest, first_seen, last_seen, companies, replaced = row
-    return Seen(digest, first_seen, last_seen, tuple(map(_company, companies)), replaced)
+    digest, first_seen, last_seen, companies, replaced, epochs = row
+    known = None if epochs is None else tuple(map(_epoch, epochs))
+    return Seen(digest, first_seen, last_seen, tuple(map(_company, companies)), replaced, known)
+
+
+def _as_json(epoch: SeenEpoch) -> dict[str, object]:
+    ceilings = dict(epoch.ceiling_days)
+    return {"from": epoch.begins.isoformat(), "train": epoch.train, "ceiling_days": ceilings}
+
+
+def _epoch(stated: Mapping[str, Any]) -> SeenEpoch:
+    return SeenEpoch(date.fromisoformat(stated["from"]), stated["train"], stated["ceiling_days"])
 
 
 def _company(stated: Mapping[str, Any]) -> Listed:

@@ -93,6 +93,7 @@ def add(connection: Connection, new: NewUses) -> bool:
             "record": one.record,
             "tenant": new.tenant,
             "data_class": RecordId.parse(one.record).data_class.value,
+            "minted": RecordId.parse(one.record).minted,
             "origin": one.origin,
             "subject": one.subject,
             "grp": one.group,
@@ -141,13 +142,7 @@ def await_covered(connection: Connection, erasure: OpenErasure, limit: int) -> i
     Return the count. Nothing that it covers is handed out later: ``add`` comes after a look at the
     fence.
     """
-    covered = deletions.in_erasure(
-        t.training_use,
-        erasure.tenant,
-        erasure.scope,
-        erasure.match_values,
-        erasure.cutoff,
-    )
+    covered = deletions.in_erasure(t.training_use, erasure)
     moment = (
         select(func.coalesce(e.fenced, e.requested)).where(e.id == erasure.id).scalar_subquery()
     )

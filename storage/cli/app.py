@@ -29,6 +29,8 @@ from storage.cli.commands import (
     log_verify,
     objection,
     policy,
+    policy_check,
+    policy_diff,
     processor,
     put,
     receipt,
@@ -40,6 +42,9 @@ from storage.cli.commands import (
     status,
     subprocessor,
     tenant,
+    tenant_agreement,
+    tenant_exit,
+    tenant_retention,
     topology,
     training,
     what_if,
@@ -85,8 +90,12 @@ def domicile(
 
 
 def _group(name: str, about: str, panel: str) -> Typer:
+    return _part(app, name, about, panel)
+
+
+def _part(of: Typer, name: str, about: str, panel: str | None = None) -> Typer:
     group = Typer(cls=Group, help=about, no_args_is_help=True)
-    app.add_typer(group, name=name, rich_help_panel=panel)
+    of.add_typer(group, name=name, rich_help_panel=panel)
     return group
 
 
@@ -159,9 +168,19 @@ _tenant = _group("tenant", "Manage tenants: the customers' projects.", _OPERATIO
 _tenant.command("ensure")(tenant.ensure)
 _tenant.command("list")(tenant.list_tenants)
 _tenant.command("remove")(tenant.remove)
+_tenant.command("retention")(tenant_retention.retention)
 _tenant.command("object")(objection.object_)
 _tenant.command("withdraw")(objection.withdraw)
 _tenant.command("objections")(objection.list_objections)
+_agreement = _part(_tenant, "agreement", "Record agreements with customers, and their end.")
+_agreement.command("add")(tenant_agreement.add)
+_agreement.command("list")(tenant_agreement.list_agreements)
+_agreement.command("end")(tenant_agreement.end)
+_exit = _part(_tenant, "exit", "Record what becomes of a tenant's data after the agreement.")
+_exit.command("choose")(tenant_exit.choose)
+_exit.command("notice")(tenant_exit.notice)
+_exit.command("confirm")(tenant_exit.confirm)
+_exit.command("list")(tenant_exit.list_exits)
 _processor = _group("processor", "Track the copies at processors.", _OPERATION)
 _processor.command("list")(processor.list_processors)
 _processor.command("copies")(processor.list_copies)
@@ -195,5 +214,9 @@ _keyservice = _group("keyservice", "Hold the root keys of a region in a process 
 _keyservice.command("init")(keyservice.init)
 _keyservice.command("serve")(keyservice.serve)
 _keyservice.command("rotate")(keyservice.rotate)
-_policy = _group("policy", "Explain what the configuration promises.", _OPERATION)
+_policy = _group(
+    "policy", "Explain, check and compare what the configuration promises.", _OPERATION
+)
 _policy.command("explain")(policy.explain)
+_policy.command("check")(policy_check.check)
+_policy.command("diff")(policy_diff.diff)

@@ -14,8 +14,9 @@ from typer.core import TyperGroup
 from storage.cli.advice import for_command_line
 from storage.cli.exit_codes import Exit, code_for
 from storage.cli.output import print_json, print_note
+from storage.cli.reason_texts import reason_text
 from storage.cli.usage_errors import UsageError, shows_help, unknown_command, usage_error
-from storage.errors import DomicileError, Refused, SettingsError
+from storage.errors import DomicileError, PurposeRefused, Refused, SettingsError
 from storage.logs import make_logger
 
 _FORBIDDEN = {
@@ -147,6 +148,7 @@ def end_with_failed(failed: Mapping[str, Exception], *, as_json: bool) -> None:
         for name, error in errors.items():
             shown = for_command_line(error)
             print_note(f"Failed: {name}: {shown.message}", style="bold red")
+            _print_reasons(error)
             print_note(shown.advice)
     for first in errors.values():
         raise typer.Exit(_code_of(first))
@@ -169,6 +171,13 @@ def _code_of(error: DomicileError) -> Exit:
     return Exit.BUG if isinstance(error, _Unexpected) else code_for(error)
 
 
+def _print_reasons(error: DomicileError) -> None:
+    """Print the reasons of a refusal whose message does not say them."""
+    if isinstance(error, PurposeRefused):
+        for reason in error.reasons:
+            print_note(f"- {reason_text(reason)}")
+
+
 def _report(error: DomicileError, *, as_json: bool) -> int:
     """Print an error; return the exit code."""
     shown = for_command_line(error)
@@ -176,6 +185,7 @@ def _report(error: DomicileError, *, as_json: bool) -> int:
         print_json({"error": _as_json(error)})
     else:
         print_note(f"Error: {shown.message}", style="bold red")
+        _print_reasons(error)
         print_note(shown.advice)
         if not isinstance(error, UsageError):
             print_note(shown.page, style="dim")

@@ -13,17 +13,19 @@ from sqlalchemy import Connection
 
 from regions.model import Region, Topology
 from storage import bootstrap
-from storage.catalog import days, server
+from storage.catalog import checkpoints, days, server
 from storage.catalog.engine import OLDEST_SERVER, Catalog, revision
 from storage.checks import check_catalog, see_topology
 from storage.cli.findings import Finding, failed, tried
+from storage.cli.output import format_time
 from storage.cli.reason_texts import reason_text
 from storage.dependencies import Dependencies, make_catalog
-from storage.errors import DomicileError
+from storage.errors import DomicileError, InvalidRequest
 from storage.initialize import init
 from storage.keys import load_keys, remote_keys
 from storage.objects.rights import try_rights
-from storage.policy import Standing, horizon_alarm
+from storage.policy import LOG_WAIT, Standing, horizon_alarm
+from storage.ports import KeyService
 from storage.region import Backends, OpenRegion
 from storage.settings import RegionSettings, Settings, region_settings
 from storage.text import plural
@@ -68,7 +70,7 @@ def _region(
 ) -> Iterator[Finding]:
     own = [tried("keys", name, lambda: _keys(given, name))]
     if given.key_service is not None:
-        own.append(tried("key service", name, lambda: _key_service(given, topology.regions[name])))
+        own += _key_service(given, topology.regions[name])
     own += _catalog(topology, name, given)
     yield from own
     if any(finding.state == "fail" for finding in own):
@@ -79,6 +81,7 @@ def _region(
         with bootstrap.open_regions(alone, Dependencies()) as opened:
             check_catalog(opened[0])
             see_topology(opened[0], noting=False)
+            yield _log(opened[0])
             yield from _backends(opened[0])
     except DomicileError as error:
         yield failed("backends", name, error)
@@ -91,10 +94,35 @@ def _keys(given: RegionSettings, region: str) -> str:
     return f"{given.keys_file} (mode {mode:04o}, {version})"
 
 
-def _key_service(given: RegionSettings, region: Region) -> str:
+def _key_service(given: RegionSettings, region: Region) -> Iterator[Finding]:
+    check, name = "key service", region.name
     with ExitStack() as stack:
-        keys = remote_keys(stack, given, region)
-        return f"{given.key_service} holds root version {keys.current}."
+        try:
+            keys = remote_keys(stack, given, region)
+            yield Finding(
+                check, name, "ok", f"{given.key_service} holds root version {keys.current}."
+            )
+            yield _approvers(name, keys)
+        except DomicileError as error:
+            yield failed(check, name, error)
+
+
+def _approvers(region: str, keys: KeyService) -> Finding:
+    try:
+        pinned = len(keys.approvers())
+    except InvalidRequest:
+        says = "The key service is of an older version, and does not say whose key is pinned."
+        return Finding("approvers", region, "warn", says, "Restart it with this version.")
+    if pinned:
+        return Finding("approvers", region, "ok", f"{plural(pinned, 'key')} pinned.")
+    return Finding(
+        "approvers",
+        region,
+        "warn",
+        "No approver's key is pinned: people open nothing.",
+        "Make keys (domicile grant keygen), put the public ones into the file of approvers of the "
+        "key service, and restart it.",
+    )
 
 
 def _catalog(topology: Topology, name: str, given: RegionSettings) -> Iterator[Finding]:
@@ -147,6 +175,21 @@ def _horizon(topology: Topology, name: str, connection: Connection) -> Finding:
         says = f"Partitions exist until {until}: too few days ahead."
         return Finding("catalog", name, "warn", says, "Run a worker: domicile worker")
     return Finding("catalog", name, "ok", f"Partitions exist until {until}.")
+
+
+def _log(region: OpenRegion) -> Finding:
+    with region.catalog.begin() as connection:
+        oldest = checkpoints.oldest_waiting(connection, region.log_trust)
+        late = oldest is not None and server.now(connection) - oldest > LOG_WAIT
+    if not late:
+        return Finding("log", region.name, "ok", "No line waits too long for a checkpoint.")
+    return Finding(
+        "log",
+        region.name,
+        "warn",
+        f"Lines wait for a checkpoint since {format_time(oldest)}: people open nothing.",
+        "Run a worker: domicile worker. If one runs, its log says why: log_postponed",
+    )
 
 
 def _backends(region: OpenRegion) -> Iterator[Finding]:

@@ -20,6 +20,8 @@ class Exit(IntEnum):
     DAMAGED = 8
     DECLINED = 9
     UNREPAIRED = 10
+    VIOLATED = 11
+    BROADER = 12
     INTERRUPTED = 130  # 128 + SIGINT
     NO_READER = 141  # 128 + SIGPIPE
 
@@ -36,6 +38,8 @@ MEANING: Mapping[Exit, str] = {
     Exit.DAMAGED: "a receipt or a log is not genuine, or every replica is corrupt or lost",
     Exit.DECLINED: "not confirmed: nothing was changed",
     Exit.UNREPAIRED: "scrub found damage that it cannot repair",
+    Exit.VIOLATED: "policy check found a case that violates a property",
+    Exit.BROADER: "policy diff found that more is permitted",
     Exit.INTERRUPTED: "interrupted",
     Exit.NO_READER: "the reader of the output has closed it",
 }

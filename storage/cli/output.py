@@ -123,9 +123,11 @@ def warning(text: str) -> Text:
 
 
 def _plain(value: object) -> object:
-    """Convert what json does not know: ids to text, times to UTC, dataclasses to objects."""
+    """Convert what json does not know: ids and digests to text, times to UTC, and so on."""
     if isinstance(value, RecordId | UUID):
         return str(value)
+    if isinstance(value, bytes):  # a digest: content is given in base64 by its command
+        return value.hex()
     if isinstance(value, date):
         return value.isoformat().replace("+00:00", "Z")
     if isinstance(value, Mapping):

@@ -10,7 +10,9 @@ from storage.catalog import log, tenants
 from storage.catalog.cells import chosen
 from storage.catalog.engine import own_tenant
 from storage.client.access import Access
+from storage.client.agreements import Agreements
 from storage.client.cells import Cells, place_of
+from storage.client.exits import Exits
 from storage.client.grants import Grants
 from storage.client.holds import Holds
 from storage.client.homes import Homes, home_elsewhere, unknown
@@ -34,6 +36,8 @@ class Admin:
         self.processors = Processors(homes)
         self.roster = Roster(homes)
         self.grants = Grants(homes)
+        self.agreements = Agreements(homes)
+        self.exits = Exits(homes)
         self.log = Log(homes)
         self.access = Access(homes)
 
@@ -49,7 +53,9 @@ class Tenants:
     def ensure(self, spec: TenantSpec) -> None:
         """Create a tenant, or set its terms to ``spec``. Repeating the call changes nothing.
 
-        Raises Refused if the terms are not allowed (AgreementMissing, ResidencyUnsatisfied,
+        Agreements are added to its history if they are not there; what is not in ``spec`` stays.
+
+        Raises Refused if the terms are not allowed (AgreementRefused, ResidencyUnsatisfied,
         ConsumerTenant, ...), TenantConflict if the tenant exists with another account or home,
         RegionNotRoutable if it is new and its home takes no new tenant, and WrongRegion if this
         process does not serve the home. Every routable region of this process must answer: a tenant
@@ -71,9 +77,10 @@ class Tenants:
             raise
 
     def remove(self, tenant: str) -> None:
-        """Remove a tenant of which nothing is left, with its agreements, from every region.
+        """Remove a tenant of which nothing is left from every region.
 
-        Its complete erasures and their receipts stay. Repeat the call after an error. Raises
+        Its complete erasures, their receipts and the history of its agreements stay as long as the
+        jurisdiction says. Repeat the call after an error. Raises
         TenantNotEmpty if it has a record, an erasure that is not complete, a hold in force or a
         copy at a processor, UnknownTenant, and WrongRegion if this process does not serve its home,
         or the first cell of it.
@@ -112,7 +119,13 @@ class Tenants:
     def _make(self, home: ServedRegion, spec: TenantSpec) -> None:
         self._note_elsewhere(spec)  # first, so that two homes cannot both take the name
         new = home.region.catalog.run(
-            lambda c: tenants.ensure(c, spec, home.region.clock.now(), home.region.entropy)
+            lambda c: tenants.ensure(
+                c,
+                spec,
+                home.region.clock.now(),
+                home.region.entropy,
+                founded=home.region.topology.founded,
+            )
         )
         if new:  # a removal that came between may have deleted the notes
             self._note_elsewhere(spec)

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from storage.client.validate import check_record
 from storage.errors import DomicileError, InvalidRequest
-from storage.model import DataClass, NewRecord, PutFailure, PutResult, RecordId
+from storage.model import NewRecord, PutFailure, PutResult, RecordId
 
 WINDOW = 4096  # records that may be in progress
 
@@ -54,7 +54,7 @@ class Window:
     def __init__(
         self,
         submit: Callable[[NewRecord], Future[PutResult]],
-        new_id: Callable[[DataClass], RecordId],
+        new_id: Callable[[NewRecord], RecordId],
         own_pack: int,
     ) -> None:
         """Write with ``submit``, which writes a body of ``own_pack`` bytes or more at once."""
@@ -107,7 +107,7 @@ class Window:
         record_id: RecordId | None = None
         try:
             check_record(record)
-            record_id = record.id or self._new_id(record.data_class)
+            record_id = record.id or self._new_id(record)
             record = replace(record, id=record_id) if record.id is None else record
             self._await_earlier(record, record_id)
             return record_id, self._submit(record)

@@ -4,19 +4,21 @@ import hashlib
 from collections.abc import Sequence
 from uuid import UUID
 
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from sqlalchemy import Connection
 
 from storage.catalog import grants, holds, roster, tenants
 from storage.client.homes import Homes, unknown
-from storage.client.lines import deciding, note_grant
+from storage.client.lines import deciding
 from storage.client.people import check_grant, check_signature
 from storage.client.regions import ServedRegion
 from storage.client.validate import as_uuid, check_actor, check_limit, check_tenant_id
 from storage.crypto.envelope import open_name, seal_name
 from storage.errors import Corrupt, NotFound
+from storage.evidence.grants import signatures
 from storage.ledger.fence import match_values
-from storage.model import Grant, GrantSpec, LineKind
-from storage.policy import may_approve, may_request
+from storage.model import Grant, GrantSpec
+from storage.policy import PermitReason, check_signatures, may_approve, may_request
 from storage.region import OpenRegion
 
 
@@ -51,6 +53,15 @@ class Grants:
         check_signature(signature)
         served, found = self._find(grant)
         return _approve(served.region, found.id, signature)
+
+    def check_signatures(self, grant: UUID | str) -> Sequence[PermitReason]:
+        """Return why the key service takes no signature of an approved grant; nothing if it does.
+
+        Without one the grant opens nothing, whatever its state. Raises Unavailable if the key
+        service does not answer.
+        """
+        served, found = self._find(grant)
+        return check_signatures(found, signatures(found, _pinned(served.region)))
 
     def revoke(self, grant: UUID | str) -> Grant:
         """Revoke a grant: nothing more is opened under it, not even the rest of an open file.
@@ -108,6 +119,11 @@ class Grants:
         return known
 
 
+def _pinned(region: OpenRegion) -> dict[str, Ed25519PublicKey]:
+    given = region.roots.approvers()
+    return {actor: Ed25519PublicKey.from_public_bytes(key) for actor, key in given.items()}
+
+
 def _request(region: OpenRegion, spec: GrantSpec) -> Grant:
     def work(connection: Connection) -> Grant:
         now = region.clock.now()
@@ -129,9 +145,7 @@ def _request(region: OpenRegion, spec: GrantSpec) -> Grant:
         sought = () if spec.scope is None else match_values(region, spec.tenant, spec.scope)
         digest = _digest(spec.justification)
         grants.request(connection, new, spec, sought=sought, digest=digest, sealed=sealed, now=now)
-        made = _show(region, connection, new)
-        note_grant(region, connection, LineKind.GRANT_REQUESTED, None, made)
-        return made
+        return _show(region, connection, new)
 
     facts = {"tenant": spec.tenant, "actor": spec.actor, "purpose": spec.purpose.value}
     return deciding(region, "request", facts, work)
@@ -143,9 +157,7 @@ def _approve(region: OpenRegion, grant: UUID, signature: bytes) -> Grant:
         found = _show(region, connection, grant)
         may_approve(found, roster.of_session(connection), now).demand()
         grants.approve(connection, grant, signature, now)
-        approved = _show(region, connection, grant)
-        note_grant(region, connection, LineKind.GRANT_APPROVED, found, approved)
-        return approved
+        return _show(region, connection, grant)
 
     return deciding(region, "approve", {"grant": str(grant)}, work)
 
@@ -156,11 +168,8 @@ def approve_for_customer(region: OpenRegion, tenant: str, grant: UUID | str, by:
     check_actor(by)
 
     def work(connection: Connection) -> Grant:
-        found = grants.find(connection, region.name, wanted)
         grants.approve_for_customer(connection, wanted, tenant, by, region.clock.now())
-        approved = _show(region, connection, wanted)
-        note_grant(region, connection, LineKind.GRANT_APPROVED, found, approved)
-        return approved
+        return _show(region, connection, wanted)
 
     facts = {"grant": str(wanted), "tenant": tenant, "actor": by}
     return deciding(region, "approve_for_customer", facts, work)
@@ -168,11 +177,8 @@ def approve_for_customer(region: OpenRegion, tenant: str, grant: UUID | str, by:
 
 def _revoke(region: OpenRegion, grant: UUID) -> Grant:
     def work(connection: Connection) -> Grant:
-        found = _show(region, connection, grant)
         grants.revoke(connection, grant, region.clock.now())
-        revoked = _show(region, connection, grant)
-        note_grant(region, connection, LineKind.GRANT_REVOKED, found, revoked)
-        return revoked
+        return _show(region, connection, grant)
 
     return deciding(region, "revoke", {"grant": str(grant)}, work)
 

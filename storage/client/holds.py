@@ -31,6 +31,7 @@ from storage.model import (
     RecordInfo,
 )
 from storage.packs.reader import info
+from storage.policy import term_of
 
 
 class Holds:
@@ -178,7 +179,8 @@ class Holds:
         whose = _tenant_of(found, tenant)
         with served.region.catalog.begin() as connection:
             rows = records.under_hold(connection, found.id, whose, after=last, limit=limit)
-        return [info(served.region, row) for row in rows]
+        bounds = served.region.topology.bounds
+        return [info(row, term_of(row.id.day, bounds)) for row in rows]
 
     def _request(self, hold: UUID | str, kind: ChangeKind, **what: Any) -> HoldChange:  # noqa: ANN401
         served, found = self._find(hold)

@@ -1,4 +1,7 @@
-"""Lines of the log about grants and the roster, and about what was refused."""
+"""Lines of the log about the roster, and about what was refused.
+
+Those about grants are written by the functions of the catalog that write the grants.
+"""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -15,37 +18,9 @@ from storage.region import OpenRegion
 T = TypeVar("T")
 
 
-def grant_facts(grant: Grant) -> Facts:
-    """Return what a line says of a grant: all that is no name and no free text."""
-    return {
-        "grant": str(grant.id),
-        "tenant": grant.tenant,
-        "purpose": grant.purpose.value,
-        "actor": grant.actor,
-        "requester": grant.requester,
-        "scope": grant.scope.value,
-        "hold": None if grant.hold is None else str(grant.hold),
-        "case": grant.case,
-        "records_max": grant.records_max,
-        "justification": grant.justification_digest,
-        "until": grant.until.isoformat(),
-        "approved_by": approvers(grant),
-        "approved_at": max((a.at.isoformat() for a in grant.approvals), default=None),
-        "revoked_by": grant.revoked_by,
-    }
-
-
 def approvers(grant: Grant) -> list[str]:
     """Return who approved a grant, oldest first."""
     return [approval.actor for approval in grant.approvals]
-
-
-def note_grant(
-    region: OpenRegion, connection: Connection, kind: LineKind, before: Grant | None, now: Grant
-) -> None:
-    """Append a line about a grant, unless nothing has changed."""
-    if before != now:
-        log.append(connection, kind, grant_facts(now), region.clock.now(), region.entropy)
 
 
 def note_entry(

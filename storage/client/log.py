@@ -11,11 +11,11 @@ from storage.catalog import log
 from storage.client.homes import Homes
 from storage.client.regions import ServedRegion
 from storage.client.validate import as_uuid, check_limit
+from storage.crypto.log import verifier
 from storage.errors import InvalidRequest, NotFound
 from storage.model import LineKind, LogLine, utc
 from storage.transparency.exporting import write_files
 from storage.transparency.files import files_of, published
-from storage.transparency.origin import verifier
 from storage.transparency.proving import prove_line
 
 _Known = tuple[ServedRegion, LogLine]

@@ -19,9 +19,18 @@ from storage.client.lines import approvers, noting
 from storage.client.regions import ServedRegion
 from storage.errors import UnknownTenant
 from storage.model import Actor, ActorKind, Grant, LineKind, Purpose, RecordId
-from storage.packs.openings import absent, check_readable, openable
+from storage.packs.openings import absent, check_readable, openable, term_of_found
 from storage.packs.reader import Opened, Permitted, Reader
-from storage.policy import Access, AccessReason, Authority, Openable, may_open, may_open_flags
+from storage.policy import (
+    Access,
+    AccessReason,
+    Authority,
+    Openable,
+    Term,
+    may_open,
+    may_open_flags,
+    term_of,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +91,7 @@ class RecordedRead:
         if self.actor.kind is not ActorKind.CUSTOMER:
             authority = self._authority(connection, record_id)
         grant = None if authority is None else authority.grant
-        row, record = self._record(connection, tenant, record_id, grant)
+        row, record, term = self._record(connection, tenant, record_id, grant)
         decide = may_open_flags if self.flags else may_open
         access = decide(
             region.topology,
@@ -92,11 +101,11 @@ class RecordedRead:
             now=region.clock.now(),
             authority=authority,
         )
-        return Permitted(row, access.demand())
+        return Permitted(row, access.demand(), term)
 
     def _record(
         self, connection: Connection, tenant: str, record_id: RecordId, grant: Grant | None
-    ) -> tuple[Row, Openable]:
+    ) -> tuple[Row, Openable, Term]:
         """Return a record, erased and expired ones included if the hold of the grant keeps them."""
         region, hold = self.served.region, None if grant is None else grant.hold
         if self.purpose is Purpose.LEGAL and hold is not None:
@@ -104,12 +113,15 @@ class RecordedRead:
             if not rows:
                 Access(AccessReason.NOT_HELD).demand()
             check_readable(region, holds.show(connection, region.name, [hold])[0])
-            known = openable(region, rows[0], fenced=False)
-            return rows[0], replace(known, held_by=frozenset({hold}))
+            term = term_of(rows[0].id.day, region.topology.bounds)
+            known = openable(region, rows[0], term, fenced=False, terms=None)
+            return rows[0], replace(known, held_by=frozenset({hold})), term
         found = records.find(connection, tenant, record_id)
         if found is None:
             raise absent(connection, tenant, record_id)
-        return found.row, openable(region, found.row, fenced=found.fenced)
+        term, terms = term_of_found(region, found), tenants.find(connection, tenant)
+        known = openable(region, found.row, term, fenced=found.fenced, terms=terms)
+        return found.row, known, term
 
     def _authority(self, connection: Connection, record_id: RecordId) -> Authority:
         region, wanted = self.served.region, self.grant

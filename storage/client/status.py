@@ -6,20 +6,25 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Connection
 
+from regions.model import PHI_AGREEMENTS
 from storage.catalog import (
+    agreements,
+    checkpoints,
     copies,
     days,
     departures,
     erasures,
+    exits,
     holds,
     identity,
     objections,
     postures,
+    roster,
     status,
-    tenants,
 )
+from storage.errors import DomicileError
 from storage.model import LeavingState, PostureState, RegionStatus
-from storage.policy import Standing, clocks_agree, horizon_alarm, processors_of
+from storage.policy import LOG_WAIT, Standing, clocks_agree, horizon_alarm, processors_of
 from storage.region import OpenRegion
 
 _SOON = timedelta(hours=1)  # a worker has done by then what it does at once
@@ -30,6 +35,7 @@ def region_status(region: OpenRegion) -> RegionStatus:
     now, bounds = region.clock.now(), region.topology.bounds
     processors = [company.name for company in processors_of(region.topology, region.region)]
     backends = [spec.name for spec in region.region.backends]
+    pinned = _pinned(region)
     states, open_now = region.posture_states(), region.open_backends()
     fit = [sum(s.name in open_now for s in some) for some in region.region.groups().values()]
     with region.catalog.begin() as connection:
@@ -61,8 +67,32 @@ def region_status(region: OpenRegion) -> RegionStatus:
             blocked=min(fit) < region.region.required,
             objections_moving=objections.count_moving(connection, status.COUNTED),
             objections_overdue=objections.count_overdue(connection, _late(region), status.COUNTED),
-            ended_agreements=tenants.count_ended(connection, now.date(), status.COUNTED),
+            forged_checkpoints=checkpoints.count_forged(connection, region.log_trust),
+            log_waits_since=_log_waits_since(region, connection),
+            unpinned=pinned == 0 and roster.staff_in_force(connection, now.date()) > 0,
+            ended_agreements=agreements.count_ended(connection, now.date(), status.COUNTED),
+            stored_without_agreement=agreements.count_stored_without(
+                connection,
+                {one.name: one.agreements for one in region.topology.residencies.values()},
+                PHI_AGREEMENTS,
+                now.date(),
+            ),
+            overdue_exits=exits.count_overdue(connection, now.date(), status.COUNTED),
         )
+
+
+def _pinned(region: OpenRegion) -> int | None:
+    """Return how many approvers have a pinned key. None: the key service does not say."""
+    try:
+        return len(region.roots.approvers())
+    except DomicileError:
+        return None
+
+
+def _log_waits_since(region: OpenRegion, connection: Connection) -> datetime | None:
+    oldest = checkpoints.oldest_waiting(connection, region.log_trust)
+    late = oldest is not None and region.clock.now() - oldest > LOG_WAIT
+    return oldest if late else None
 
 
 def _late(region: OpenRegion) -> dict[str, datetime]:

@@ -5,8 +5,9 @@ from datetime import date
 from itertools import chain
 from uuid import UUID
 
-from storage.catalog import objects, pseudonym_keys, records, training
+from storage.catalog import objects, pseudonym_keys, records, tenants, training
 from storage.catalog.records import Narrow
+from storage.client.explaining import explain_purpose
 from storage.client.files import OpenFile
 from storage.client.grants import approve_for_customer
 from storage.client.homes import Homes
@@ -20,6 +21,7 @@ from storage.client.validate import (
     as_uuid,
     check_bound,
     check_class,
+    check_day,
     check_erasure,
     check_limit,
     check_name,
@@ -44,6 +46,7 @@ from storage.model import (
     Objection,
     ObjectionEffect,
     Purpose,
+    PurposeExplanation,
     Reason,
     Record,
     RecordId,
@@ -54,10 +57,10 @@ from storage.model import (
     Screened,
     ScreenFailure,
 )
-from storage.packs.openings import for_flags
+from storage.packs.openings import for_flags, term_of_found
 from storage.packs.reader import Reader, info
 from storage.packs.screen import Screener, Screening
-from storage.policy import decide_placement, term_of
+from storage.policy import decide_placement, ended_before, term_now
 from storage.training.tuning import note_tuning
 
 
@@ -74,6 +77,8 @@ class Tenant(Writes):
       group, and is erased with them where the topology says so. A record that was not stored, as
       under zero retention, cannot be a parent (LineageConflict): pass ``subject`` and ``group``
       instead.
+    - ``origin``: where data from before Domicile comes from. Its retention and the ceiling of its
+      epoch count from that date; OriginRefused if it is past its end by then.
 
     Every method may raise InvalidRequest or a subclass (MalformedId, UnknownClass, ...) for a
     malformed argument, WrongRegion if the tenant's home is elsewhere, and CatalogUnavailable.
@@ -113,14 +118,16 @@ class Tenant(Writes):
         with region.catalog.begin() as connection:
             if subject is not None or group is not None:
                 pseudonym_keys.check_complete(connection, region.name, names.versions)
+            own = tenants.retention_of(connection, self.id)
             narrow = Narrow(
                 data_class,
                 names.all(self.id, "subject", subject) if subject is not None else (),
                 names.all(self.id, "group", group) if group is not None else (),
                 flagged,
+                ended=ended_before(region.topology, own, now),
             )
             rows = records.page(connection, self.id, narrow, after=last, now=now, limit=limit)
-        return [info(region, row) for row in rows]
+        return [info(row, term_now(region.topology, own, row.id, row.origin_date)) for row in rows]
 
     def erase(self, scope: Scope, *, reason: Reason, ticket: str | None = None) -> Erasure:
         """Erase a record, a subject, a group, or the whole tenant.
@@ -159,7 +166,7 @@ class Tenant(Writes):
             region.postures.unfit(),
             objections=terms.objections,
         )
-        term = term_of(found.row.id.day, region.topology.bounds)
+        term = term_of_found(region, found)
         replicas = [Replica(r.backend, r.state) for r in stored.get(found.row.object_id, [])]
         return Explanation(
             found.row.id,
@@ -168,7 +175,22 @@ class Tenant(Writes):
             term.readable_until,
             term.deadline,
             tuple(uses),
+            found.row.taken_from,
         )
+
+    def explain_purpose(
+        self, id: Id, *, purpose: Purpose, at: date | None = None
+    ) -> PurposeExplanation:
+        """Return whether a record may be used for a purpose on a UTC day, and every reason.
+
+        ``at``: None for today. Nothing is opened, and no actor is asked for: ``openers`` of the
+        answer says who could. Raises NotFound or Erased if nothing is left of it.
+        """
+        record_id = as_id(id)
+        check_purpose(purpose)
+        check_day(at)
+        served, terms = self._homes.find(self.id)
+        return explain_purpose(served.region, terms, record_id, purpose, at)
 
     def object(self, company: str, *, by: str, ticket: str) -> ObjectionEffect:
         """Object to a sub-processor: nothing of the tenant goes there any more.

@@ -1,19 +1,23 @@
 """Checks of the arguments of the public API. No error message shows a value."""
 
+import re
 from collections.abc import Iterable, Mapping
 from datetime import date, datetime
 from typing import get_args
 from uuid import UUID
 
-from regions.model import RECORD_CLASSES, AgreementKind
+from regions.fields import DIGEST
+from regions.model import CONTENT_CLASSES, RECORD_CLASSES, AgreementKind
 from storage.crypto.record import metadata_text
-from storage.errors import InvalidRequest, MalformedId, UnknownClass
+from storage.errors import BodyTooLarge, InvalidRequest, MalformedId, UnknownClass
 from storage.model import (
+    REQUESTED,
     Actor,
     ActorKind,
     Agreement,
     DataClass,
     NewRecord,
+    Origin,
     Purpose,
     Reason,
     RecordId,
@@ -75,7 +79,7 @@ def as_uuid(given: object, of: str) -> UUID:
         ) from None
 
 
-def new_record(
+def new_record(  # noqa: PLR0913 - what a record has
     data_class: DataClass,
     body: bytes,
     *,
@@ -84,6 +88,8 @@ def new_record(
     group: str | None,
     metadata: Mapping[str, object] | None,
     derived_from: Iterable[Id],
+    origin: Origin | None = None,
+    keep_days: int | None,
 ) -> NewRecord:
     """Return the arguments of a write as one value. Raises MalformedId.
 
@@ -99,6 +105,8 @@ def new_record(
         group,
         {} if metadata is None else metadata,
         tuple(as_id(parent) for parent in derived_from),
+        origin=origin,
+        keep_days=keep_days,
     )
 
 
@@ -114,6 +122,11 @@ def check_record(new: object) -> None:
     check_class(new.data_class)
     if not isinstance(new.body, bytes):
         raise InvalidRequest("A body must be bytes.", advice="Encode text first.")
+    if new.body and new.data_class not in CONTENT_CLASSES:
+        raise BodyTooLarge(
+            f"A {new.data_class} has metadata alone: its body must be empty.",
+            advice="Put what it says into the metadata.",
+        )
     parents: object = new.derived_from
     if not isinstance(parents, tuple) or not all(isinstance(p, RecordId) for p in parents):
         raise MalformedId(
@@ -132,6 +145,45 @@ def check_record(new: object) -> None:
     check_name("subject", new.subject)
     check_name("group", new.group)
     check_metadata(new.metadata)
+    if new.origin is not None:
+        check_origin(new.origin)
+    check_keep_days(new.keep_days)
+
+
+def check_origin(origin: object) -> None:
+    """Check the origin of data from before Domicile. Raises InvalidRequest."""
+    if not isinstance(origin, Origin):
+        raise InvalidRequest(
+            "An origin must be an Origin.",
+            advice="Pass Origin(date(2026, 1, 5), hashlib.sha256(export).digest()).",
+        )
+    source: object = origin.source
+    if not is_date(origin.date) or not isinstance(source, bytes) or len(source) != 32:
+        raise InvalidRequest(
+            "An origin has a date, a UTC day, and the 32 bytes of a SHA-256.",
+            advice="Pass the digest of what the data was taken from.",
+        )
+
+
+def check_origin_date(given: object) -> None:
+    """Check an optional origin date. Raises InvalidRequest, also for a datetime."""
+    if given is not None and not is_date(given):
+        raise InvalidRequest(
+            "An origin date must be a date rather than a datetime: a UTC day.",
+            advice="Pass date(2026, 1, 5).",
+        )
+
+
+def check_day(day: object) -> None:
+    """Check an optional UTC day. Raises InvalidRequest, also for a datetime."""
+    if day is not None and not is_date(day):
+        raise InvalidRequest("A day must be a date.", advice="Pass date(2026, 1, 5).")
+
+
+def check_keep_days(days: object) -> None:
+    """Check how long a record is kept: None, or a number of days. Raises InvalidRequest."""
+    if days is not None and (not isinstance(days, int) or isinstance(days, bool)):
+        raise InvalidRequest("keep_days must be a whole number of days.", advice="Pass 7, or None.")
 
 
 def check_metadata(metadata: object) -> None:
@@ -235,6 +287,11 @@ def check_erasure(scope: object, reason: object, ticket: object) -> None:
         raise InvalidRequest(
             "Unknown reason.", advice="Pass a Reason, such as Reason.SUBJECT_REQUEST."
         )
+    if reason not in REQUESTED:
+        raise InvalidRequest(
+            f"The reason {reason} is for what a worker erases.",
+            advice="To shorten a retention: domicile tenant retention.",
+        )
     if ticket is not None:
         _check_ticket(ticket)
 
@@ -265,6 +322,11 @@ def check_scope(scope: object) -> None:
             check_text(scope.kind.value, scope.value)
         case ScopeKind.TENANT | ScopeKind.REGION:
             pass
+        case ScopeKind.CLASS:
+            raise InvalidRequest(
+                "A class is not erased or held as a whole.",
+                advice="To keep it for fewer days: domicile tenant retention.",
+            )
 
 
 def check_note(what: str, text: object) -> None:
@@ -320,8 +382,18 @@ def _agreement(given: object) -> bool:
         isinstance(given, Agreement)
         and given.kind in get_args(AgreementKind)
         and is_date(given.signed)
-        and (given.until is None or is_date(given.until))
+        and all(day is None or is_date(day) for day in (given.since, given.until))
+        and (given.document is None or _digest(given.document))
+        and (given.signatory is None or _short(given.signatory))
     )
+
+
+def _digest(given: object) -> bool:
+    return isinstance(given, str) and re.fullmatch(DIGEST, given) is not None
+
+
+def _short(given: object) -> bool:
+    return isinstance(given, str) and 1 <= len(given) <= _NOTE and given.isprintable()
 
 
 def is_date(given: object) -> bool:

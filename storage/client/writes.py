@@ -2,8 +2,10 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future
+from datetime import date
 from typing import BinaryIO
 
+from regions.model import CONTENT_CLASSES
 from storage.catalog.tenants import TenantTerms
 from storage.client.bulk import Source, Window
 from storage.client.files import Capture
@@ -11,7 +13,9 @@ from storage.client.homes import Homes
 from storage.client.validate import (
     Id,
     check_class,
+    check_keep_days,
     check_name,
+    check_origin_date,
     check_record,
     new_record,
     with_filename,
@@ -21,6 +25,7 @@ from storage.ledger.fence import Sleep
 from storage.model import (
     DataClass,
     NewRecord,
+    Origin,
     PutFailure,
     PutResult,
     RecordId,
@@ -38,20 +43,33 @@ class Writes:
         self._sleep = sleep
         self.id = tenant
 
-    def new_id(self, data_class: DataClass, *, key: str | None = None) -> RecordId:
+    def new_id(
+        self,
+        data_class: DataClass,
+        *,
+        key: str | None = None,
+        origin_date: date | None = None,
+        keep_days: int | None = None,
+    ) -> RecordId:
         """Mint the id of a record before it is written.
 
-        With a ``key``, the id is a function of the key, the class, the UTC day and the retention:
+        With a ``key``, the id is a function of the key, the class, the UTC day and the expiry day:
         two processes that handle the same request get the same record. The id can be written for
         the topology's write window (24 hours in the example topology); after that the write
-        raises StaleId.
+        raises StaleId. ``origin_date``: the date of the ``origin`` that the record will have.
+
+        ``keep_days``: keep this record for so many days, at or below the tenant's retention of the
+        class; InvalidRequest for more. The day on which it expires is in the id, so the same key
+        with another ``keep_days`` is another id.
         """
         check_class(data_class)
         check_name("key", key)
+        check_origin_date(origin_date)
+        check_keep_days(keep_days)
         served, terms = self._homes.find(self.id)
-        return served.writer.new_id(terms, data_class, key)
+        return served.writer.new_id(terms, data_class, key, origin_date, keep_days)
 
-    def put(
+    def put(  # noqa: PLR0913 - what a record has
         self,
         data_class: DataClass,
         body: bytes,
@@ -61,12 +79,16 @@ class Writes:
         group: str | None = None,
         metadata: Mapping[str, object] | None = None,
         derived_from: Iterable[Id] = (),
+        origin: Origin | None = None,
+        keep_days: int | None = None,
     ) -> PutResult:
         """Store a record of at most 16 MiB. Return when the required replicas are durable.
 
         Repeating the call with the same id and content returns the same result; other content
         raises IdConflict. Without an id, a new one is minted. Under zero retention nothing is
         written, and ``stored`` of the result is False.
+
+        ``keep_days`` is as in ``new_id``. With an id, InvalidRequest if the id says otherwise.
         """
         new = new_record(
             data_class,
@@ -76,6 +98,8 @@ class Writes:
             group=group,
             metadata=metadata,
             derived_from=derived_from,
+            origin=origin,
+            keep_days=keep_days,
         )
         return self.submit(new).result()
 
@@ -114,6 +138,8 @@ class Writes:
         id: Id | None = None,
         subject: str | None = None,
         metadata: Mapping[str, object] | None = None,
+        origin: Origin | None = None,
+        keep_days: int | None = None,
     ) -> PutResult:
         """Store a fine-tuning file of any size, in constant memory.
 
@@ -132,6 +158,8 @@ class Writes:
             group=None,
             metadata=with_filename(metadata, filename),
             derived_from=(),
+            origin=origin,
+            keep_days=keep_days,
         )
         check_record(new)
         chunks = read_chunks(stream)
@@ -148,6 +176,7 @@ class Writes:
         group: str | None = None,
         metadata: Mapping[str, object] | None = None,
         derived_from: Iterable[Id] = (),
+        keep_days: int | None = None,
     ) -> Capture:
         """Return a context manager that collects a streamed body and stores it at the end.
 
@@ -162,17 +191,27 @@ class Writes:
             group=group,
             metadata=metadata,
             derived_from=derived_from,
+            keep_days=keep_days,
         )
         check_record(new)
         served, _ = self._homes.find(self.id)
-        record_id = new.id or self.new_id(data_class)
-        return Capture(new, record_id, self.submit, served.region.limits.body)
+        record_id = new.id or self.new_id(data_class, keep_days=keep_days)
+        most = served.region.limits.body if data_class in CONTENT_CLASSES else 0
+        return Capture(new, record_id, self.submit, most)
 
     def window(self) -> Window:
         """Return the window of concurrent writes that ``put_many`` uses."""
         served, _ = self._homes.find(self.id)
         own_pack = served.region.limits.own_pack
-        return Window(lambda record: self._submit(record, bulk=True), self.new_id, own_pack)
+        return Window(lambda record: self._submit(record, bulk=True), self._id_of, own_pack)
+
+    def _id_of(self, record: NewRecord) -> RecordId:
+        origin = record.origin
+        return self.new_id(
+            record.data_class,
+            origin_date=origin.date if origin is not None else None,
+            keep_days=record.keep_days,
+        )
 
     def _submit(self, record: NewRecord, *, bulk: bool) -> Future[PutResult]:
         return self._invalidate_if_changed(

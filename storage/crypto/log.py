@@ -1,4 +1,4 @@
-"""The key that signs the region's log, and the sealed texts of its lines."""
+"""The key that signs the region's log, under which name, and the sealed texts of its lines."""
 
 import base64
 import hashlib
@@ -14,6 +14,7 @@ from storage.errors import Corrupt, LogInvalid
 from storage.model import Entropy
 from storage.ports import RootKeys
 from storage.tlog.commitments import Opening
+from storage.tlog.verifiers import ED25519, Verifier
 
 _WHAT: Final = "log"
 
@@ -23,6 +24,16 @@ def log_key(signing: Ed25519PrivateKey) -> Ed25519PrivateKey:
     seed = signing.private_bytes_raw()
     derived = hashlib.blake2b(key=seed, person=b"domicile log", digest_size=32).digest()
     return Ed25519PrivateKey.from_private_bytes(derived)
+
+
+def origin(region: str) -> str:
+    """Return the name of a region's log: the first line of its checkpoints."""
+    return f"domicile/{region}"
+
+
+def verifier(region: str, key: Ed25519PrivateKey) -> Verifier:
+    """Return the verifier key of a region's log."""
+    return Verifier(origin(region), ED25519, key.public_key().public_bytes_raw())
 
 
 def seal_openings(

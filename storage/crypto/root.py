@@ -14,7 +14,7 @@ import fcntl
 import json
 import os
 import stat
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final, Literal, Self
@@ -194,8 +194,18 @@ def ensure(
     return path
 
 
-def rotate(path: Path, entropy: Entropy, *, region: str, section: Section = "root") -> int:
+def rotate(
+    path: Path,
+    entropy: Entropy,
+    *,
+    region: str,
+    section: Section = "root",
+    announce: Callable[[int], object] | None = None,
+) -> int:
     """Add a version to a section, durably and atomically; return it. Older versions stay.
+
+    ``announce`` is called with the version before the file is changed, and nobody else changes it
+    in between: if it raises, nothing is rotated.
 
     A running process uses the keys that it read, and must be restarted: without the new root
     version it cannot open new day keys. A pseudonym version is used once ``init`` registered it in
@@ -213,6 +223,8 @@ def rotate(path: Path, entropy: Entropy, *, region: str, section: Section = "roo
         version = max(keys[section]) + 1
         if version > 255:
             raise SettingsError(f"{path} has no version left in {section}.")
+        if announce is not None:
+            announce(version)
         keys[section][version] = _random(entropy, _SIZE)
         _write_beside(path, _format(region, keys), owner=path.stat()).replace(path)
         os.fsync(directory)

@@ -10,6 +10,7 @@
     │   ├── UnknownTenant  WrongRegion  ConsumerTenant  TenantConflict  TenantNotEmpty
     │   ├── AgreementMissing  ResidencyUnsatisfied  PlacementUnsatisfied
     │   ├── OriginRefused        data from before Domicile that is past its end by its origin date
+    │   ├── AgreementRefused  ExitRefused
     │   ├── PurposeRefused  HandOverRefused  RetirementRefused  RegionNotEmpty
     │   ├── ObjectionRefused  GrantRefused  HoldRefused  Held
     │   └── ConsentRefused  ModelRefused
@@ -110,10 +111,12 @@ from storage.errors.failures import (
 )
 from storage.errors.requests import (
     AgreementMissing,
+    AgreementRefused,
     BodyTooLarge,
     ConsentRefused,
     ConsumerTenant,
     Erased,
+    ExitRefused,
     Expired,
     GrantRefused,
     HandOverRefused,
@@ -160,6 +163,7 @@ __all__ = [
     "Abandoned",
     "AcknowledgementInvalid",
     "AgreementMissing",
+    "AgreementRefused",
     "BackendClosed",
     "BackendError",
     "BackendForbidden",
@@ -187,6 +191,7 @@ __all__ = [
     "DomicileError",
     "EpochBackdated",
     "Erased",
+    "ExitRefused",
     "Expired",
     "GrantRefused",
     "HandOverRefused",

@@ -163,6 +163,18 @@ class ObjectionRefused(Refused):
     usual_advice = "See: domicile subprocessor list"
 
 
+class AgreementRefused(Refused):
+    """The agreement cannot be recorded like that."""
+
+    usual_advice = f"See {DOCUMENTATION}howto/record-agreements/"
+
+
+class ExitRefused(Refused):
+    """What happens to a tenant's data at its end cannot be chosen, confirmed or done like that."""
+
+    usual_advice = f"See {DOCUMENTATION}howto/end-a-contract/"
+
+
 class GrantRefused(Refused):
     """The grant or the entry in the roster is not allowed, or the grant opens nothing any more."""
 

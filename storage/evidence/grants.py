@@ -7,6 +7,7 @@ pinned where the keys of the region are.
 
 import hashlib
 import json
+from collections.abc import Mapping
 from typing import Final
 
 from cryptography.exceptions import InvalidSignature
@@ -45,3 +46,12 @@ def signed_by(grant: Grant, signature: bytes, key: Ed25519PublicKey) -> bool:
     except InvalidSignature:
         return False
     return True
+
+
+def signatures(grant: Grant, pinned: Mapping[str, Ed25519PublicKey]) -> dict[str, bool]:
+    """Return of each approver of a grant whose key is pinned whether that key signed it."""
+    return {
+        one.actor: signed_by(grant, one.signature, pinned[one.actor])
+        for one in grant.approvals
+        if one.signature is not None and one.actor in pinned
+    }

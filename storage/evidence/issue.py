@@ -9,7 +9,14 @@ from sqlalchemy import Connection
 
 from storage.catalog import copies, deferrals, erasure_status, training
 from storage.catalog.erasure_status import Evidence
-from storage.evidence.receipts import Acknowledgement, Deferral, Leaf, PostureSeen, Receipt
+from storage.evidence.receipts import (
+    Acknowledgement,
+    Deferral,
+    Leaf,
+    LeftByLaw,
+    PostureSeen,
+    Receipt,
+)
 from storage.ports import ItemKind
 from storage.region import OpenRegion
 
@@ -54,6 +61,15 @@ def build_receipt(
         leaves=leaves,
         processors=processors,
         deferred=deferred,
+        kept=tuple(
+            LeftByLaw(
+                data_class=left.data_class,
+                records=left.records,
+                until=left.until,
+                reason=left.reason,
+            )
+            for left in facts.kept
+        ),
         issued_at=max(now, absent),
         topology=region.topology.digest,
     )

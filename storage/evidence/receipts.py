@@ -15,7 +15,7 @@ pseudonym and no free text.
 import base64
 import json
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import date, datetime
 from typing import Annotated, Final, Literal, Self, TypeVar
 from uuid import UUID
 
@@ -34,7 +34,7 @@ from pydantic import (
 from regions.fields import Located, Name
 from storage.errors import ReceiptInvalid
 from storage.evidence.keys import key_id
-from storage.model import Reason, ScopeKind, in_utc
+from storage.model import DataClass, Reason, ScopeKind, in_utc
 from storage.ports import ItemKind
 from storage.tlog.merkle import inclusion_path, leaf_hash, root_from, root_hash
 
@@ -105,6 +105,22 @@ class Deferral(Signed):
     until: Moment
 
 
+class LeftByLaw(Signed):
+    """How many records of a class were not erased, because a law wants them kept (``floor``).
+
+    They end by their own days, the last of which is ``until`` (None: they have none).
+    """
+
+    data_class: DataClass
+    records: int = Field(ge=1)
+    until: date | None
+    reason: Literal["floor"]
+
+
+def _nothing(value: object) -> bool:
+    return value == ()
+
+
 class Receipt(Signed):
     """One complete erasure in one region. All times are those of the region's database clock.
 
@@ -129,6 +145,8 @@ class Receipt(Signed):
     leaves: tuple[Leaf, ...]
     processors: tuple[Acknowledgement, ...] = ()
     deferred: tuple[Deferral, ...] = ()
+    # not stated if nothing was left: such a receipt is the same in versions that do not know it
+    kept: tuple[LeftByLaw, ...] = Field(default=(), exclude_if=_nothing)
     issued_at: Moment
     topology: Digest
 

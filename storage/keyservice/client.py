@@ -5,7 +5,7 @@ import os
 import socket
 import ssl
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 from storage.catalog.engine import check_process
@@ -28,6 +28,9 @@ from storage.model import StaffPermit
 
 TIMEOUT: Final = 5.0
 """Seconds that a call may take, with connecting and all it repeats."""
+
+PUBLIC_SIZE: Final = 32
+"""Bytes of a public key of Ed25519."""
 
 _REUSED: Final = 30.0  # seconds; the server closes an idle connection after twice that
 _IDLE: Final = 8  # connections that are kept
@@ -72,6 +75,17 @@ class RemoteKeyService:
         if not isinstance(found, int):
             raise self._unavailable("an invalid answer")
         return found
+
+    def approvers(self) -> Mapping[str, bytes]:
+        answer = self._ask({"call": "approvers"})
+        actors = answer.get("actors")
+        try:
+            keys = list_in(answer, "keys", size=PUBLIC_SIZE)
+        except Malformed as error:
+            raise self._unavailable("an invalid answer") from error
+        if not isinstance(actors, list) or not len(set(actors)) == len(actors) == len(keys):
+            raise self._unavailable("an invalid answer")
+        return dict(zip(actors, keys, strict=True))
 
     def wrap(self, key: bytes, context: bytes) -> bytes:
         """Wrap a key, and unwrap it again: what nobody can open must not be stored."""

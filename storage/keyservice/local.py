@@ -7,12 +7,13 @@ from typing import Final
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
+from regions.model import Topology
 from storage.crypto.keyobject import is_hold_key, key_context
 from storage.crypto.record import new_key, unwrap_key, wrap_key
 from storage.errors import PurposeRefused
-from storage.evidence.grants import signed_by
+from storage.evidence.grants import signatures
 from storage.keyservice.register import Register
-from storage.model import PERMIT_LASTS, Entropy, Grant, StaffPermit
+from storage.model import PERMIT_LASTS, Entropy, StaffPermit
 from storage.policy import KeptRecord, PermitFacts, PermitReason, check_staff_permit
 from storage.ports import Clock, RootKeys
 
@@ -33,6 +34,7 @@ class LocalKeyService:
         approvers: Mapping[str, Ed25519PublicKey],
         *,
         region: str,
+        topology: Topology,
         clock: Clock,
         entropy: Entropy,
         uptime: Callable[[], timedelta] | None = None,
@@ -46,6 +48,7 @@ class LocalKeyService:
         self._register = register
         self._approvers = dict(approvers)
         self._region = region
+        self._topology = topology
         self._clock = clock
         self._entropy = entropy
         self._uptime = uptime
@@ -57,6 +60,9 @@ class LocalKeyService:
     @property
     def current(self) -> int:
         return self._roots.current
+
+    def approvers(self) -> Mapping[str, bytes]:
+        return {actor: key.public_bytes_raw() for actor, key in self._approvers.items()}
 
     def wrap(self, key: bytes, context: bytes) -> bytes:
         return self._roots.wrap(key, context)
@@ -104,29 +110,24 @@ class LocalKeyService:
         facts = PermitFacts(
             found.grant,
             found.entry,
+            found.tenant,
             found.record,
             found.counted,
-            {} if found.grant is None else self._signatures(found.grant),
+            {} if found.grant is None else signatures(found.grant, self._approvers),
             since,
         )
-        reasons = check_staff_permit(permit, facts, region=self._region, now=now)
+        reasons = check_staff_permit(
+            permit, facts, topology=self._topology, region=self._region, now=now
+        )
         if not reasons and not self._used.add(permit, now):
             reasons = (PermitReason.REPLAYED,)
         if reasons or found.record is None:
             raise PurposeRefused(
-                f"The key service refused the permit: {', '.join(reasons)}.",
+                "The key service refused the permit.",
                 reasons=reasons,
                 advice="See: domicile grant show. A permit is for one use, minutes long.",
             )
         return found.record
-
-    def _signatures(self, grant: Grant) -> dict[str, bool]:
-        """Return whether each pinned approver signed the grant."""
-        return {
-            one.actor: signed_by(grant, one.signature, self._approvers[one.actor])
-            for one in grant.approvals
-            if one.signature is not None and one.actor in self._approvers
-        }
 
 
 class _Used:

@@ -3,21 +3,22 @@
 from dataclasses import dataclass
 from typing import Protocol
 
-from storage.catalog import grants, kept, roster
+from storage.catalog import grants, kept, logins, roster
 from storage.catalog.engine import Catalog
 from storage.model import Grant, RosterEntry, StaffPermit
-from storage.policy import KeptRecord
+from storage.policy import KeptRecord, TenantFacts
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """The grant, what the roster says of the person, and the record that a permit names.
+    """The grant, what the roster says of the person, and the tenant and record of a permit.
 
     ``counted``: the opening of the record is counted against the grant.
     """
 
     grant: Grant | None
     entry: RosterEntry | None
+    tenant: TenantFacts | None
     record: KeptRecord | None
     counted: bool
 
@@ -33,15 +34,19 @@ class Register(Protocol):
 class CatalogRegister:
     """The register of a region: its catalog. Implements ``Register``."""
 
-    def __init__(self, catalog: Catalog) -> None:
-        """Use a login with the role ``domicile_keys``; others may do more."""
+    def __init__(self, catalog: Catalog, *, own_login: bool = False) -> None:
+        """``own_login``: refuse one that may do more than look up what a permit names."""
         self._catalog = catalog
+        self._own_login = own_login
 
     def find(self, permit: StaffPermit) -> Found:
         with self._catalog.begin() as connection:
+            if self._own_login:  # each time: a role may be granted after the start
+                logins.check_looks_up_only(connection)
             grant = grants.find(connection, self._catalog.region, permit.grant)
             entry = roster.entry(connection, permit.actor.id)
             hold = grant.hold if grant is not None else None
+            tenant = kept.tenant(connection, permit.tenant)
             record = kept.find(connection, permit.tenant, permit.record, hold)
             counted = grants.used(connection, permit.grant, permit.record.unique)
-            return Found(grant, entry, record, counted)
+            return Found(grant, entry, tenant, record, counted)

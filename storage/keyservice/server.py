@@ -158,6 +158,9 @@ class KeyServer:
         match call:
             case "hello":
                 return {"region": self._region, "current": keys.current}
+            case "approvers":
+                pinned = keys.approvers()
+                return {"actors": [*pinned], "keys": [encoded(key) for key in pinned.values()]}
             case "create":
                 return {"sealed": encoded(keys.create(bytes_in(message, "context")))}
             case "wrap":

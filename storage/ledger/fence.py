@@ -2,15 +2,17 @@
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from uuid import UUID
 
 from sqlalchemy import Connection
 
-from storage.catalog import erasure_status, pseudonym_keys, tenants
+from storage.catalog import deletions, erasure_status, erasures, pseudonym_keys, tenants
+from storage.catalog.erasures import OpenErasure
 from storage.errors import InvalidRequest
 from storage.events import NewErasure
-from storage.ledger.journal import commit_event
+from storage.ledger.journal import Check, commit_event
 from storage.model import Erasure, Reason, RecordId, Scope, ScopeKind
-from storage.policy import cutoff, fence_until
+from storage.policy import cutoff, fence_until, spared_from
 from storage.region import OpenRegion
 
 Sleep = Callable[[float], None]
@@ -28,18 +30,22 @@ def fence(
     reason: Reason,
     ticket: str | None,
     sleep: Sleep,
+    erasure: UUID | None = None,
+    check: Check = lambda _: None,
 ) -> Erasure:
     """Commit an erasure and its fence. No read that begins later returns what it covers.
 
-    It covers ids that were minted before the call. Returns when the clocks of all processes are
+    It covers ids that were minted before the call, but no events whose floor is not over: the
+    erasure says how many those are. Returns when the clocks of all processes are
     past its cutoff, so an id that is minted after the return is never covered. Raises UnknownTenant
-    if the tenant was removed meanwhile, and what ``commit_event`` raises.
+    if the tenant was removed meanwhile, and what ``commit_event`` raises. ``erasure``: its id, if
+    it has one already. ``check``: what else must hold in its transaction.
     """
     named = scope.kind is ScopeKind.RECORD
     now = region.clock.now()
     covered = _covered(region, now)
     new = NewErasure(
-        id=region.new_uuid(now),
+        id=erasure or region.new_uuid(now),
         tenant=tenant,
         scope=scope.kind,
         match_values=match_values(region, tenant, scope),
@@ -48,14 +54,35 @@ def fence(
         requested=now,
         cutoff=_ALWAYS if named else covered,
         until=fence_until(covered + _REMINTED if named else covered),
+        spared_from=spared_from(region.topology, now),
     )
-    commit_event(region, new, lambda connection: check_event(region, connection, tenant))
+    commit_event(
+        region,
+        new,
+        lambda connection: check_event(region, connection, tenant),
+        lambda connection: note_kept(connection, erasures.opened(new)),
+    )
+
+    def may(connection: Connection) -> None:
+        check_event(region, connection, tenant)
+        check(connection)
+
+    def after(connection: Connection) -> None:
+        note_kept(connection, erasures.opened(new))
+
+    commit_event(region, new, may, after)
     # Clocks that are behind must be past it too.
     over = covered + 2 * region.clock.error + _TICK
     while (left := over - region.clock.now()) > timedelta():
         sleep(left.total_seconds())
     with region.catalog.begin() as connection:
         return erasure_status.show(connection, region.name, [new.id])[0]
+
+
+def note_kept(connection: Connection, erasure: OpenErasure) -> None:
+    """Note what the erasure leaves as of now."""
+    if erasure.spared_from is not None:
+        erasures.note_kept(connection, erasure.id, *deletions.left(connection, erasure))
 
 
 def check_event(region: OpenRegion, connection: Connection, tenant: str) -> None:
@@ -88,3 +115,5 @@ def match_values(region: OpenRegion, tenant: str, scope: Scope) -> tuple[bytes, 
             raise InvalidRequest("A tenant cannot erase its account.", advice="Use store.erase.")
         case ScopeKind.REGION:
             raise InvalidRequest("A region is held as a whole, and never erased.")
+        case ScopeKind.CLASS:
+            raise InvalidRequest("A class is erased by its retention alone.")

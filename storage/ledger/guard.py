@@ -51,7 +51,7 @@ class Guard:
 
     def _compare(self, connection: Connection) -> None:
         following = numbered(ledger.head(connection).number + 1)
-        signed = checkpoints.newest(connection)
+        signed = checkpoints.newest(connection, self._region.log_trust)
         last = f"{ObjectKind.CHECKPOINT}/{numbered(signed.size if signed is not None else 0)}~"
         silent: list[BackendError] = []
         places = [self._region.backends[s.name] for s in self._region.region.places_of(None)]

@@ -28,7 +28,7 @@ from storage.model import Actor, Copy, CopyState, HandedOver, RecordId
 from storage.objects.keyring import KeyRing
 from storage.packs.openings import access, for_tenant
 from storage.packs.reader import Reader
-from storage.policy import CopyTerm, copy_term, may_hand_over, term_of
+from storage.policy import CopyTerm, copy_term, may_hand_over, term_now
 from storage.region import OpenRegion
 
 
@@ -89,7 +89,7 @@ def _permitted(
     if found is None:  # it was there when it was read, a moment ago
         raise Erased
     now, data_class = region.clock.now(), found.row.id.data_class
-    term = term_of(found.row.id.day, region.topology.bounds)
+    term = term_now(region.topology, known.spec.retention, found.row.id, found.row.origin_date)
     may_hand_over(
         region.topology, known.spec, data_class, company.name, now, objections=known.objections
     ).demand()

@@ -18,6 +18,7 @@ from storage.catalog import (
     consents,
     copies,
     erasures,
+    exits,
     finishing,
     hold_changes,
     holds,
@@ -62,6 +63,7 @@ from storage.objects import write
 from storage.objects.places import shared
 from storage.objects.transfer import Sent
 from storage.objects.write import Contents, Write
+from storage.policy import ExitReason
 from storage.region import OpenRegion
 
 Check = Callable[[Connection], object]
@@ -253,6 +255,16 @@ def _personal(event: Event) -> bool:
     return isinstance(event, HoldConfirmation | HoldNarrowing | HoldDecision | HoldRelease)
 
 
+def _may_resolve(region: OpenRegion, connection: Connection, event: Event) -> bool:
+    """Return whether an event may still become true without its writer."""
+    if isinstance(event, NewErasure):
+        choice = exits.of_erasure(connection, event.id)
+        if choice is not None:  # an agreement may have been recorded since
+            _lock(connection, event)
+            return exits.begin(connection, choice, region.clock.now()) is ExitReason.ALLOWED
+    return not _personal(event)
+
+
 def open_found(region: OpenRegion, found: Found) -> Read:
     """Read an entry from the first backend that returns it as it was written.
 
@@ -304,8 +316,9 @@ def replay(region: OpenRegion, connection: Connection, read: Read) -> bool:
 def resolve(region: OpenRegion, connection: Connection, object_id: UUID) -> bool:
     """Resolve an entry whose writer died: apply its event if a backend has it.
 
-    False: it is abandoned, because no backend has it, or because only the person whose login wrote
-    it can put it into force. Raises BackendError if a backend does not answer.
+    False: it is abandoned, because no backend has it, because only the person whose login wrote it
+    can put it into force, or because the erasure at the end of a contract is wanted no more.
+    Raises BackendError if a backend does not answer.
     """
     known = objects.find_object(connection, object_id)
     if known is None or known.state is not ObjectState.WRITING:
@@ -320,7 +333,7 @@ def resolve(region: OpenRegion, connection: Connection, object_id: UUID) -> bool
         except BackendError as error:
             silent = error
     read = open_found(region, Found(object_id, known.number, at))
-    if read.entry is not None and not _personal(read.entry.event):
+    if read.entry is not None and _may_resolve(region, connection, read.entry.event):
         replay(region, connection, read)
         return True
     if read.entry is None and silent is not None:

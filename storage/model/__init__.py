@@ -6,13 +6,16 @@ The ``repr`` of a value never shows content, metadata, a subject, a group or a f
 from regions.model import DataClass, Purpose
 from storage.model.access import AccessReport, Looked
 from storage.model.actors import KEEPER, STAFF, Actor, ActorKind, RosterEntry, RosterSpec
+from storage.model.agreements import ExitKind, ExitState, RecordedAgreement, TenantExit
 from storage.model.consents import Consent, ConsentKind
 from storage.model.copies import Copy, CopyState, HandedOver
 from storage.model.erasures import (
+    REQUESTED,
     AccountErasure,
     Deferral,
     Erasure,
     ErasureState,
+    Kept,
     Outstanding,
     Reason,
 )
@@ -42,7 +45,8 @@ from storage.model.objections import Objection, ObjectionEffect, TenantObjection
 from storage.model.permits import PERMIT_LASTS, StaffPermit
 from storage.model.placement import Explanation, PlacementReason, Replica, ReplicaState, Verdict
 from storage.model.posture import Posture, PostureFinding, PostureState
-from storage.model.records import NewRecord, PutFailure, PutResult, Record, RecordInfo
+from storage.model.purposes import ConsentFacts, EpochFacts, PurposeExplanation
+from storage.model.records import NewRecord, Origin, PutFailure, PutResult, Record, RecordInfo
 from storage.model.scopes import Scope, ScopeKind
 from storage.model.status import (
     BackendState,
@@ -68,6 +72,7 @@ __all__ = [
     "KEEPER",
     "LONGEST_GRANT_HOURS",
     "PERMIT_LASTS",
+    "REQUESTED",
     "STAFF",
     "AccessReport",
     "AccountErasure",
@@ -80,6 +85,7 @@ __all__ = [
     "ChangeKind",
     "Classifier",
     "Consent",
+    "ConsentFacts",
     "ConsentKind",
     "Copy",
     "CopyState",
@@ -88,11 +94,14 @@ __all__ = [
     "Deferral",
     "Dpa",
     "Entropy",
+    "EpochFacts",
     "Erasure",
     "ErasureState",
     "Exclusion",
     "ExclusionList",
     "ExclusionReason",
+    "ExitKind",
+    "ExitState",
     "ExpiringDay",
     "Explanation",
     "FineTuning",
@@ -104,6 +113,7 @@ __all__ = [
     "Hold",
     "HoldChange",
     "HoldSpec",
+    "Kept",
     "LeavingState",
     "LineKind",
     "LogLine",
@@ -113,6 +123,7 @@ __all__ = [
     "NewRecord",
     "Objection",
     "ObjectionEffect",
+    "Origin",
     "Outstanding",
     "PlaceStatus",
     "PlacedHold",
@@ -122,12 +133,14 @@ __all__ = [
     "PostureState",
     "ProcessorState",
     "Purpose",
+    "PurposeExplanation",
     "PutFailure",
     "PutResult",
     "Reason",
     "Record",
     "RecordId",
     "RecordInfo",
+    "RecordedAgreement",
     "RegionStatus",
     "Replica",
     "ReplicaState",
@@ -139,6 +152,7 @@ __all__ = [
     "Screened",
     "StaffPermit",
     "StoreStatus",
+    "TenantExit",
     "TenantModel",
     "TenantObjection",
     "TenantSpec",

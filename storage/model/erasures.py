@@ -1,10 +1,12 @@
 """Erasures, and how far they are."""
 
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from enum import StrEnum
+from typing import Literal
 from uuid import UUID
 
+from regions.model import DataClass
 from storage.model.scopes import ScopeKind
 
 
@@ -14,6 +16,11 @@ class Reason(StrEnum):
     SUBJECT_REQUEST = "subject_request"
     CUSTOMER_REQUEST = "customer_request"
     CONTRACT_END = "contract_end"
+    RETENTION = "retention"  # it was shortened, and a worker erases what it ended
+
+
+REQUESTED = tuple(reason for reason in Reason if reason is not Reason.RETENTION)
+"""The reasons for which somebody requests an erasure."""
 
 
 class ErasureState(StrEnum):
@@ -54,6 +61,20 @@ class Deferral:
 
 
 @dataclass(frozen=True, slots=True)
+class Kept:
+    """What an erasure leaves, because a law wants it kept: its floor is not over.
+
+    It goes by its own day, the last of it on ``until`` (None: when it is erased after its floor).
+    Counting stops at 10,000 in each of the places where records are.
+    """
+
+    data_class: DataClass
+    records: int
+    until: date | None
+    reason: Literal["floor"] = "floor"
+
+
+@dataclass(frozen=True, slots=True)
 class Erasure:
     """One durable request to destroy a scope, and its progress."""
 
@@ -70,6 +91,7 @@ class Erasure:
     outstanding: tuple[Outstanding, ...]
     receipt: str | None = field(default=None, repr=False)  # one line; see storage.evidence.receipts
     deferred: tuple[Deferral, ...] = ()  # never complete while one of them has no end
+    kept: tuple[Kept, ...] = ()  # neither erased nor unreadable
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ from enum import StrEnum
 
 from regions.fields import Located
 from storage.model.ids import RecordId
+from storage.model.records import Origin
 from storage.model.training import Use
 
 
@@ -48,6 +49,10 @@ class PlacementReason(StrEnum):
     KEYS_SUB_PROCESSOR_ENDED = "keys_sub_processor_ended"
     BACKUPS_SUB_PROCESSOR_NOT_YET = "backups_sub_processor_not_yet"
     BACKUPS_SUB_PROCESSOR_ENDED = "backups_sub_processor_ended"
+    SUB_PROCESSOR_BAA_MISSING = "sub_processor_baa_missing"  # it may get no health information
+    CATALOG_BAA_MISSING = "catalog_baa_missing"
+    KEYS_BAA_MISSING = "keys_baa_missing"
+    BACKUPS_BAA_MISSING = "backups_baa_missing"
     CATALOG_OBJECTED = "catalog_objected"
     KEYS_OBJECTED = "keys_objected"
     BACKUPS_OBJECTED = "backups_objected"
@@ -59,6 +64,18 @@ class PlacementReason(StrEnum):
     DPA_MISSING = "dpa_missing"
     DPA_NOT_YET = "dpa_not_yet"
     DPA_EXPIRED = "dpa_expired"
+    ENTERPRISE_MISSING = "enterprise_missing"
+    ENTERPRISE_NOT_YET = "enterprise_not_yet"
+    ENTERPRISE_EXPIRED = "enterprise_expired"
+    BAA_MISSING = "baa_missing"
+    BAA_NOT_YET = "baa_not_yet"
+    BAA_EXPIRED = "baa_expired"
+    USE_CASE_MISSING = "use_case_missing"
+    USE_CASE_NOT_YET = "use_case_not_yet"
+    USE_CASE_EXPIRED = "use_case_expired"
+    CONFIDENTIALITY_MISSING = "confidentiality_missing"
+    CONFIDENTIALITY_NOT_YET = "confidentiality_not_yet"
+    CONFIDENTIALITY_EXPIRED = "confidentiality_expired"
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +94,10 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """Why a record is on some backends and not on others, and what it was used for."""
+    """Why a record is on some backends and not on others, and what it was used for.
+
+    ``origin``: that of data from before Domicile.
+    """
 
     id: RecordId
     verdicts: tuple[Verdict, ...]
@@ -85,3 +105,4 @@ class Explanation:
     readable_until: datetime | None
     deadline: datetime | None
     uses: tuple[Use, ...] = ()
+    origin: Origin | None = None

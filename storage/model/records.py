@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 
 from regions.model import DataClass
 from storage.errors import DomicileError
@@ -10,8 +10,20 @@ from storage.model.ids import RecordId
 
 
 @dataclass(frozen=True, slots=True)
+class Origin:
+    """Where data from before Domicile comes from.
+
+    ``date``: the UTC day on which it came in; its retention counts from there. ``source``: the
+    SHA-256 of what it was taken from, such as the export of another system.
+    """
+
+    date: date
+    source: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class NewRecord:
-    """A record to store."""
+    """A record to store. ``keep_days``: how long, if for fewer days than its tenant keeps it."""
 
     data_class: DataClass
     body: bytes = field(repr=False)
@@ -21,6 +33,8 @@ class NewRecord:
     metadata: Mapping[str, object] = field(default_factory=dict, repr=False)
     derived_from: tuple[RecordId, ...] = ()
     incomplete: bool = False
+    origin: Origin | None = None  # of data from before Domicile
+    keep_days: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +63,8 @@ class PutFailure:
 class RecordInfo:
     """What is known of a record without opening it.
 
-    ``size`` is the size of the body, in bytes. ``flagged``: it has a flag.
+    ``size`` is the size of the body, in bytes. ``flagged``: it has a flag. ``origin``: that of data
+    from before Domicile.
     """
 
     id: RecordId
@@ -59,6 +74,7 @@ class RecordInfo:
     deadline: datetime | None
     incomplete: bool
     flagged: bool = False
+    origin: Origin | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ class ScopeKind(StrEnum):
     TENANT = "tenant"
     ACCOUNT = "account"
     REGION = "region"
+    CLASS = "class"  # what its retention ended of a class: nobody requests such an erasure
 
 
 @dataclass(frozen=True, slots=True)

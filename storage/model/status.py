@@ -77,9 +77,16 @@ class RegionStatus:
     ``postures``: of the backends whose posture is not all ok. ``blocked``: too few backends take
     anything new, so writes, erasures, holds and expiry stop.
     ``ended_agreements``: tenants whose agreements have all ended, up to 1,000,000; their data stays
-    until it expires or is erased.
+    until it expires or is erased. ``stored_without_agreement``: records of tenants that lack one
+    which they need, up to 10,000. ``overdue_exits``: tenants that are stored after the end of the
+    agreement and of which nobody has confirmed what happens to their data, up to 1,000,000.
+    ``forged_checkpoints``: rows among the newest 100 of the log that the region did not sign; they
+    do not count.
     ``objections_moving``: objections in force of which something is left at the company, and
     ``objections_overdue``: those of them whose day has come, up to 1,000,000.
+    ``log_waits_since``: when the oldest line of the log was made that is in no checkpoint, if that
+    is more than an hour ago. ``unpinned``: people are in the roster, and no approver's key is
+    pinned, so they open nothing; False also if the key service does not answer.
     """
 
     region: str
@@ -102,10 +109,15 @@ class RegionStatus:
     unread: tuple[str, ...] = ()
     leaving: tuple[LeavingState, ...] = ()
     ended_agreements: int = 0
+    stored_without_agreement: int = 0
+    overdue_exits: int = 0
     postures: tuple[PostureState, ...] = ()
     blocked: bool = False
     objections_moving: int = 0
     objections_overdue: int = 0
+    forged_checkpoints: int = 0
+    log_waits_since: datetime | None = None
+    unpinned: bool = False
 
 
 @dataclass(frozen=True, slots=True)

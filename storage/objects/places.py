@@ -8,7 +8,7 @@ from collections.abc import Collection, Sequence
 
 from sqlalchemy import Connection
 
-from storage.catalog import objections, topologies
+from storage.catalog import agreements, objections, topologies
 from storage.catalog.objects import StoredObject
 from storage.region import OpenRegion
 
@@ -21,9 +21,35 @@ def lawful_for(region: OpenRegion, connection: Connection, known: StoredObject) 
 def fit(
     region: OpenRegion, connection: Connection, known: StoredObject, backends: Sequence[str]
 ) -> tuple[str, ...]:
-    """Return those of the backends that are for it, and at which none of its tenants objects."""
+    """Return those of the backends that are for it.
+
+    None of its tenants objects to them; and what has protected health information comes to no
+    company without a business associate agreement that does not have it already.
+    """
     avoided = objections.companies_avoided(connection, known)
+    lacking = without_baa(region) - hosts(region, known.backends)
+    if lacking and agreements.has_phi(connection, known, residencies_with_baa(region)):
+        avoided |= lacking
     return without(region, connection, meant_for(region, known.tenant, backends), avoided)
+
+
+def without_baa(region: OpenRegion) -> frozenset[str]:
+    """Return the hosts of the region with which no business associate agreement is in force."""
+    today, companies = region.clock.now().date(), region.topology.sub_processors
+    every = hosts(region, [spec.name for spec in region.region.backends])
+    return frozenset(name for name in every if not companies[name].takes_phi(today))
+
+
+def hosts(region: OpenRegion, backends: Collection[str]) -> frozenset[str]:
+    """Return the companies that run backends."""
+    own = region.region.backends
+    return frozenset(spec.sub_processor for spec in own if spec.name in backends)
+
+
+def residencies_with_baa(region: OpenRegion) -> list[str]:
+    """Return the residencies under which everything is protected health information."""
+    every = region.topology.residencies.values()
+    return [residency.name for residency in every if "baa" in residency.agreements]
 
 
 def meant_for(region: OpenRegion, tenant: str | None, backends: Sequence[str]) -> tuple[str, ...]:

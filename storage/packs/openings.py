@@ -5,6 +5,7 @@ from sqlalchemy import Connection
 from regions.model import Purpose, Service
 from storage.catalog import fences, records, roster, tenants
 from storage.catalog.records import Found, Row
+from storage.catalog.tenants import TenantTerms
 from storage.errors import Erased, NotFound
 from storage.model import Actor, ActorKind, Hold, RecordId
 from storage.packs.reader import Find, Permitted
@@ -13,10 +14,12 @@ from storage.policy import (
     AccessReason,
     Authority,
     Openable,
+    Term,
+    for_return_alone,
     may_open,
     may_open_flags,
     may_read_held,
-    term_of,
+    term_now,
 )
 from storage.region import OpenRegion
 
@@ -32,7 +35,8 @@ def for_tenant(region: OpenRegion, actor: Actor, purpose: Purpose | Service) -> 
         if purpose is Purpose.ABUSE_SCREENING:
             Access(AccessReason.SCREENING_ONLY).demand()
         found = _find(connection, tenant, record_id)
-        return Permitted(found.row, access(region, connection, found, actor, purpose).demand())
+        permit = access(region, connection, found, actor, purpose).demand()
+        return Permitted(found.row, permit, term_of_found(region, found))
 
     return find
 
@@ -50,7 +54,7 @@ def for_flags(region: OpenRegion, actor: Actor, purpose: Purpose) -> Find:
     def find(connection: Connection, tenant: str, record_id: RecordId) -> Permitted:
         found = _find(connection, tenant, record_id)
         opening = access(region, connection, found, actor, purpose, flags=True)
-        return Permitted(found.row, opening.demand())
+        return Permitted(found.row, opening.demand(), term_of_found(region, found))
 
     return find
 
@@ -65,20 +69,20 @@ def access(
     flags: bool = False,
 ) -> Access:
     """Return whether an actor without a grant may open a record, or its flags, for a purpose."""
-    record = openable(region, found.row, fenced=found.fenced)
-    known = authority(region, connection, actor, found.row.tenant)
+    # what its own service serves to a tenant, it may have at any time
+    terms = None if purpose is Purpose.SERVE else tenants.find(connection, found.row.tenant)
+    term = term_of_found(region, found)
+    record = openable(region, found.row, term, fenced=found.fenced, terms=terms)
+    known = authority(region, connection, actor, terms)
     decide, now = may_open_flags if flags else may_open, region.clock.now()
     return decide(region.topology, record, actor, purpose, now=now, authority=known)
 
 
 def authority(
-    region: OpenRegion, connection: Connection, actor: Actor, tenant: str
+    region: OpenRegion, connection: Connection, actor: Actor, known: TenantTerms | None
 ) -> Authority | None:
     """Return what an opening by a machine rests on. Others have nothing without a grant."""
-    if actor.kind is not ActorKind.MACHINE:
-        return None
-    known = tenants.find(connection, tenant)
-    if known is None:
+    if actor.kind is not ActorKind.MACHINE or known is None:
         return None
     residency = region.topology.residencies[known.spec.residency].jurisdictions
     return Authority(None, roster.entry(connection, actor.id), residency, known.spec.traits)
@@ -91,24 +95,33 @@ def _find(connection: Connection, tenant: str, record_id: RecordId) -> Found:
     return found
 
 
-def openable(region: OpenRegion, row: Row, *, fenced: bool) -> Openable:
-    """Return what the policy must know of a record."""
-    until = term_of(row.id.day, region.topology.bounds).readable_until
+def term_of_found(region: OpenRegion, found: Found) -> Term:
+    """Return how long a record is kept, by the retention that is in force now."""
+    row = found.row
+    return term_now(region.topology, found.retention, row.id, row.origin_date)
+
+
+def openable(
+    region: OpenRegion, row: Row, term: Term, *, fenced: bool, terms: TenantTerms | None
+) -> Openable:
+    """Return what the policy must know of a record. ``terms``: of its tenant, but for ``serve``."""
     return Openable(
         row.tenant,
         row.id.unique,
         row.id.data_class,
-        until,
+        term.readable_until,
         fenced,
         row.subject,
         row.group,
         flagged=row.sealed_flags is not None,
-        origin=row.origin.date(),
+        to_return=terms is not None
+        and for_return_alone(region.topology, terms.spec, region.clock.now().date()),
+        origin=row.came_in,
     )
 
 
 def absent(connection: Connection, tenant: str, record_id: RecordId) -> Erased | NotFound:
     """Return the error for a record that has no row: it may have been erased."""
-    if fences.fenced_by_name(connection, tenant, record_id.unique, record_id.minted):
+    if fences.fenced_by_name(connection, tenant, record_id):
         return Erased()
     return NotFound(advice="Check the id and the tenant.")

@@ -18,7 +18,7 @@ from storage.errors import (
 from storage.model import PutResult
 from storage.objects.keyring import KeyRing
 from storage.packs.sealed import SealedRecord
-from storage.policy import term_of
+from storage.policy import term_now
 from storage.region import OpenRegion
 
 Outcomes = list[tuple[SealedRecord, DomicileError | Row | None]]
@@ -81,7 +81,8 @@ def _answer_again(region: OpenRegion, keys: KeyRing, record: SealedRecord, row: 
         record.fail(error)
         return
     if same:
-        deadline = term_of(row.id.day, region.topology.bounds).deadline
-        record.future.set_result(PutResult(row.id, stored=True, deadline=deadline))
+        own = record.terms.spec.retention
+        term = term_now(region.topology, own, row.id, row.origin_date)
+        record.future.set_result(PutResult(row.id, stored=True, deadline=term.deadline))
     else:
         record.fail(IdConflict(advice="Mint another id; the record that has this one stays."))

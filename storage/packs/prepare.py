@@ -25,7 +25,7 @@ from storage.packs.flush import write_packs
 from storage.packs.queue import Lanes
 from storage.packs.sealed import LaneKey, Lineage, SealedRecord
 from storage.packs.stream import write_large
-from storage.policy import Placement, Term, accept_id, decide_placement, retain
+from storage.policy import Placement, Term, accept_id, check_kept, decide_placement, retain_for
 from storage.region import OpenRegion
 
 
@@ -41,11 +41,18 @@ class Writer:
         flush = partial(write_packs, region, keys)
         self._lanes = Lanes(region.limits, flush, flushers)
 
-    def new_id(self, terms: TenantTerms, data_class: DataClass, key: str | None) -> RecordId:
-        """Mint the id of a record that is about to be written."""
+    def new_id(
+        self,
+        terms: TenantTerms,
+        data_class: DataClass,
+        key: str | None,
+        origin: date | None = None,
+        keep_days: int | None = None,
+    ) -> RecordId:
+        """Mint the id of a record that is about to be written. Raises OriginRefused."""
         region, spec = self._region, terms.spec
         now = region.clock.now()
-        term = retain(region.topology, spec, data_class, now)
+        term = retain_for(region.topology, spec, data_class, now, keep_days, origin)
         return RecordId.mint(
             data_class,
             region.name,
@@ -93,7 +100,9 @@ class Writer:
     ) -> SealedRecord | Future[PutResult]:
         """Prepare everything but the body. Returns a resolved future under zero retention."""
         region, spec = self._region, terms.spec
-        record_id = new.id or self.new_id(terms, new.data_class, None)
+        origin = new.origin.date if new.origin is not None else None
+        record_id = new.id or self.new_id(terms, new.data_class, None, origin, new.keep_days)
+        check_kept(region.topology, record_id, new.keep_days, origin)
         now = region.clock.now()
         closed = region.postures.unfit()
         placement = decide_placement(
@@ -104,7 +113,8 @@ class Writer:
             closed,
             objections=terms.objections,
         ).demand()
-        term = accept_id(region.topology, spec, record_id, now, 2 * region.clock.error)
+        error = 2 * region.clock.error
+        term = accept_id(region.topology, spec, record_id, now, error, origin=origin)
         if not term.stored:
             return _not_stored(record_id)
         own_pack = own_pack or term.expiry_day is None
@@ -137,6 +147,10 @@ class Writer:
             b"".join(parent.unique for parent in record.parents),
             bytes([new.incomplete]),
         )
+        record.origin = new.origin
+        if new.origin is not None:  # of other records the fingerprint is as it always was
+            taken_in = new.origin.date.isoformat().encode()
+            record.content += (framed(b"origin", taken_in, new.origin.source),)
 
     def _lane(
         self, terms: TenantTerms, placement: Placement, term: Term, *, own_pack: bool

@@ -25,16 +25,17 @@ from storage.errors import (
 from storage.model import Flag, Record, RecordId, RecordInfo, ReplicaState
 from storage.objects.keyring import KeyRing
 from storage.objects.transfer import fetch, read_order
-from storage.policy import Permit, term_of
+from storage.policy import Permit, Term
 from storage.region import OpenRegion
 
 
 @dataclass(frozen=True, slots=True)
 class Permitted:
-    """The row of a record, and the permit to open it."""
+    """The row of a record, the permit to open it, and its term as it is today."""
 
     row: Row
     permit: Permit
+    term: Term
 
 
 Find = Callable[[Connection, str, RecordId], Permitted]
@@ -53,6 +54,7 @@ class Opened:
     row: Row
     key: bytes
     replicas: tuple[Replica, ...]
+    term: Term
 
     @property
     def aad(self) -> bytes:
@@ -75,12 +77,12 @@ class Reader:
         Raises NotFound, Erased, Expired, PurposeRefused, Corrupt, KeyUnavailable or Unavailable.
         """
         opened, body = self._read(tenant, record_id, 0, None)
-        return Record(info(self._region, opened.row), body, metadata_of(opened))
+        return Record(info(opened.row, opened.term), body, metadata_of(opened))
 
     def metadata(self, tenant: str, record_id: RecordId) -> Record:
         """Return a record with an empty body. Raises like ``get``."""
         opened = self.opened(tenant, record_id)
-        return Record(info(self._region, opened.row), b"", metadata_of(opened))
+        return Record(info(opened.row, opened.term), b"", metadata_of(opened))
 
     def flags(self, tenant: str, record_id: RecordId) -> tuple[Flag, ...]:
         """Return the flags of a record. Raises like ``get``."""
@@ -137,7 +139,7 @@ class Reader:
         order = {spec.name: n for n, spec in enumerate(region.region.backends)}
         replicas = sorted(stored.get(row.object_id, []), key=lambda r: order.get(r.backend, 99))
         key = self._keys.record_key(row, found.permit)
-        return Opened(row, key, tuple(replicas))
+        return Opened(row, key, tuple(replicas), found.term)
 
     def _mark_corrupt(self, replica: Replica) -> None:
         """Have a replica replaced. Never the last one: a person may still recover data from it."""
@@ -149,17 +151,17 @@ class Reader:
                 objects.mark_corrupt(connection, replica.id, region.clock.now())
 
 
-def info(region: OpenRegion, row: Row) -> RecordInfo:
+def info(row: Row, term: Term) -> RecordInfo:
     """Return what may be known of a record without opening it."""
-    deadline = term_of(row.id.day, region.topology.bounds).deadline
     return RecordInfo(
         row.id,
         row.id.data_class,
         row.size,
         row.written,
-        deadline,
+        term.deadline,
         row.incomplete,
         flagged=row.sealed_flags is not None,
+        origin=row.taken_from,
     )
 
 

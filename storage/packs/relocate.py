@@ -15,7 +15,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection
 
-from storage.catalog import holds, objections, objects, relocation
+from storage.catalog import agreements, holds, objections, objects, relocation
 from storage.catalog.kinds import ObjectKind, ObjectState
 from storage.catalog.objects import Replica, StoredObject
 from storage.catalog.records import Row
@@ -23,7 +23,13 @@ from storage.errors import Corrupt, DomicileError, KeyUnavailable, Unavailable
 from storage.model import ReplicaState
 from storage.objects import write
 from storage.objects.keyring import KeyRing
-from storage.objects.places import meant_for, without
+from storage.objects.places import (
+    hosts,
+    meant_for,
+    residencies_with_baa,
+    without,
+    without_baa,
+)
 from storage.objects.transfer import Sent, read_pieces
 from storage.objects.write import Contents, Write
 from storage.packs.manifest import Manifest, ending
@@ -105,6 +111,9 @@ def _begin(
     """Announce the object that the records move to. None: too few backends are left for it."""
     tenant = rows[0].tenant
     avoided = objections.of_tenant(connection, tenant)
+    lacking = without_baa(region) - hosts(region, source.backends)
+    if lacking and agreements.is_for_phi(connection, tenant, residencies_with_baa(region)):
+        avoided |= lacking
     places = without(region, connection, meant_for(region, tenant, opened), avoided)
     backends = places[: region.region.replicas]
     if len(backends) < region.region.required:

@@ -16,7 +16,7 @@ from uuid import UUID
 from sqlalchemy import Connection
 
 from storage.catalog import flags as stored_flags
-from storage.catalog import objects, records
+from storage.catalog import objects, records, tenants
 from storage.catalog.engine import share_tenants
 from storage.catalog.objects import Replica
 from storage.catalog.records import Narrow, Row
@@ -38,7 +38,7 @@ from storage.objects.keyring import KeyRing
 from storage.packs.gather import gather
 from storage.packs.openings import authority, for_flags, openable
 from storage.packs.reader import Opened, Permitted, Reader, decrypt, flags_of, metadata_of
-from storage.policy import may_open_flags
+from storage.policy import ended_before, may_open_flags, term_now
 from storage.region import OpenRegion
 
 MOST_FLAGS: Final = 16  # of one record from one call of a classifier
@@ -116,25 +116,29 @@ class Screener:
         """Find the next records, and permit to open them."""
         region, wanted = self._region, self._screening
         now = region.clock.now()
-        narrow = Narrow(wanted.data_class, minted=wanted.minted)
         with region.catalog.begin() as connection:
+            own = tenants.retention_of(connection, wanted.tenant)
+            ended = ended_before(region.topology, own, now)
+            narrow = Narrow(wanted.data_class, minted=wanted.minted, ended=ended)
             rows = records.page(
                 connection, wanted.tenant, narrow, after=after, now=now, limit=limit
             )
             sizes = accumulate(row.length for row in rows)
             fit = sum(size <= region.limits.pack for size in sizes)
             rows = rows[: max(1, fit)]
-            known = authority(region, connection, wanted.actor, wanted.tenant)
+            terms = tenants.find(connection, wanted.tenant)
+            known = authority(region, connection, wanted.actor, terms)
             stored = objects.replicas_of(
                 connection, {row.object_id for row in rows}, [ReplicaState.STORED]
             )
         permitted = []
         for row in rows:
-            record = openable(region, row, fenced=False)
+            term = term_now(region.topology, own, row.id, row.origin_date)
+            record = openable(region, row, term, fenced=False, terms=terms)
             access = may_open_flags(
                 region.topology, record, wanted.actor, _PURPOSE, now=now, authority=known
             )
-            permitted.append(Permitted(row, access.demand()))
+            permitted.append(Permitted(row, access.demand(), term))
         return _Batch(permitted, stored, now)
 
     def _classify(self, batch: _Batch) -> tuple[list[_Seen | ScreenFailure], Exception | None]:
@@ -165,7 +169,7 @@ class Screener:
             if not self._fits(row):
                 raise BodyTooLarge("A classifier gets bodies of 16 MiB: this record is larger.")
             replicas = tuple(stored.get(row.object_id, ()))
-            opened = Opened(row, self._keys.record_key(row, one.permit), replicas)
+            opened = Opened(row, self._keys.record_key(row, one.permit), replicas, one.term)
             known = self._own(flags_of(opened, row.sealed_flags))
             body, metadata = self._content(opened, sealed)
         except DomicileError as error:
@@ -204,11 +208,13 @@ class Screener:
     ) -> list[Screened | ScreenFailure]:
         """Write the flags of records that may still be read. What a version said first, stands."""
         tenant, now = self._screening.tenant, self._region.clock.now()
+        share_tenants(connection, [tenant])
+        own = tenants.retention_of(connection, tenant)
+        ended = ended_before(self._region.topology, own, now)
         flagged = {one.row.id: one for one in seen if isinstance(one, _Seen) and one.found}
         kept, new = dict[RecordId, tuple[Flag, ...]](), dict[RecordId, bytes]()
         if flagged:
-            share_tenants(connection, [tenant])
-            there = stored_flags.lock(connection, tenant, flagged, now)
+            there = stored_flags.lock(connection, tenant, flagged, now, ended)
             for record_id in (i for i in flagged if i.unique in there):
                 one = flagged[record_id]
                 before = flags_of(one.opened, there[record_id.unique])
@@ -216,7 +222,7 @@ class Screener:
                 if kept[record_id] is one.found:
                     new[record_id] = self._sealed(one.opened, (*before, *one.found))
             stored_flags.write(connection, tenant, new)
-        return [_result(one, kept, now) for one in seen]
+        return [_result(one, kept, now, ended) for one in seen]
 
     def _sealed(self, opened: Opened, flags: Sequence[Flag]) -> bytes:
         given = [
@@ -237,7 +243,10 @@ def _id(one: _Seen | ScreenFailure) -> RecordId:
 
 
 def _result(
-    one: _Seen | ScreenFailure, kept: Mapping[RecordId, tuple[Flag, ...]], now: datetime
+    one: _Seen | ScreenFailure,
+    kept: Mapping[RecordId, tuple[Flag, ...]],
+    now: datetime,
+    ended: Mapping[DataClass, datetime],
 ) -> Screened | ScreenFailure:
     if isinstance(one, ScreenFailure):
         return one
@@ -245,5 +254,7 @@ def _result(
         return Screened(one.row.id, one.known)
     if one.row.id in kept:
         return Screened(one.row.id, kept[one.row.id])
-    over = one.row.id.day is not None and now.date() >= one.row.id.day
+    about = one.row.id
+    over = about.day is not None and now.date() >= about.day
+    over = over or (about.data_class in ended and about.minted < ended[about.data_class])
     return ScreenFailure(one.row.id, Expired() if over else Erased())

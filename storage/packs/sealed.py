@@ -13,7 +13,7 @@ from storage.catalog.fences import FenceQuery
 from storage.catalog.records import Row
 from storage.catalog.tenants import TenantTerms
 from storage.errors import DomicileError, Erased, LineageConflict
-from storage.model import PutResult, RecordId
+from storage.model import DataClass, Origin, PutResult, RecordId
 
 Name = tuple[str, bytes]
 """Tenant and unique part of an id: what identifies a record in a region."""
@@ -104,6 +104,7 @@ class SealedRecord:
     wrapped_key: bytes = field(init=False, repr=False)
     sealed_metadata: bytes | None = field(default=None, repr=False)
     incomplete: bool = False
+    origin: Origin | None = None  # of data from before Domicile
     content: tuple[bytes, ...] = field(default=(), repr=False)  # what the fingerprint covers
     fingerprint: bytes = field(default=b"", repr=False)
     sealed: bytes = field(default=b"", repr=False)  # empty if streamed
@@ -131,7 +132,8 @@ class SealedRecord:
         """Return the query that tells whether a fence covers it."""
         lineage = self.lineage
         uids = (self.id.unique, *lineage.ancestors)
-        return FenceQuery(self.tenant, uids, lineage.subject, lineage.group, lineage.origin)
+        event = self.id.minted if self.id.data_class is DataClass.EVENT else None
+        return FenceQuery(self.tenant, uids, lineage.subject, lineage.group, lineage.origin, event)
 
     def row(self, object_id: UUID, written: datetime) -> Row:
         """Return its catalog row."""
@@ -154,6 +156,8 @@ class SealedRecord:
             self.wrapped_key,
             self.sealed_metadata,
             self.fingerprint,
+            origin_date=self.origin.date if self.origin is not None else None,
+            origin_source=self.origin.source if self.origin is not None else None,
         )
 
     def succeed(self) -> None:

@@ -34,6 +34,8 @@ OPENERS: Final[Mapping[Purpose, frozenset[ActorKind]]] = {
 """Which actors open content for a purpose."""
 
 _HANDERS = frozenset({_CUSTOMER, _MACHINE})
+AFTER_THE_END: Final = frozenset({Purpose.SERVE, Purpose.LEGAL})
+"""For what content is opened that is there to be returned alone."""
 _CLOSED = frozenset({Trait.NO_HUMAN_REVIEW, Trait.MODIFIED_ABUSE_MONITORING})
 
 
@@ -65,6 +67,7 @@ class AccessReason(StrEnum):
     NO_HUMAN_REVIEW = "no_human_review"  # the tenant is not looked into for abuse
     CUSTOMER_NOT_ASKED = "customer_not_asked"  # the tenant's own approval is missing
     NOT_FLAGGED = "not_flagged"  # and there is no case, or a service gets only what is
+    FOR_RETURN_ALONE = "for_return_alone"  # no data processing agreement is in force any more
     # training
     NO_RUN = "no_run"  # a training read names its run, and rests on consent that was read for it
     CONSENT_STALE = "consent_stale"  # what is known of consent is too old
@@ -176,6 +179,7 @@ _ADVICE: Final[Mapping[AccessReason, str]] = {
     AccessReason.NOT_OPTED_IN: _CONSENTS,
     AccessReason.OPTED_OUT: _CONSENTS,
     AccessReason.NO_SUBJECT: _CONSENTS,
+    AccessReason.FOR_RETURN_ALONE: "Record the renewed agreement: domicile tenant agreement add",
     AccessReason.NO_HUMAN_REVIEW: "The customer has asked that nobody looks into its content.",
 }
 
@@ -185,8 +189,10 @@ class Openable:
     """What is known of a record that somebody asks to open.
 
     ``readable_until`` is from its Term (None: no end). ``fenced``: an erasure covers it.
-    ``held_by``: the holds in force that cover it, as far as they were asked for.
-    ``held``, ``origin``: whether any does, and the day of its epoch, for training alone.
+    ``held_by``: the holds in force that cover it, as far as they were asked for. ``held``,
+    ``origin``: whether any does, and the day on which its data came in, for training alone.
+    ``to_return``: its tenant has no data processing agreement in force, so it is read to be
+    returned alone.
     """
 
     tenant: str
@@ -200,6 +206,7 @@ class Openable:
     flagged: bool = False
     held: bool = False
     origin: date | None = None
+    to_return: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,8 +238,9 @@ def may_open(
 
     Give a service instead of a purpose to make a copy for a processor of that service. A person or
     a machine needs an ``authority``. If several reasons apply, an erasure comes first, then expiry
-    (neither counts for ``legal``, which needs a hold), then class and purpose, then the actor, then
-    the grant. ``train`` needs a ``ground``, and its permit ends when that is too old.
+    (neither counts for ``legal``, which needs a hold), then class and purpose, then the agreement
+    to process data, then the actor, then the grant. ``train`` needs a ``ground``, and its permit
+    ends when that is too old.
     """
     moment = utc(now)
     reason = _refusal(topology, record, actor, purpose, now=moment, authority=authority)
@@ -281,7 +289,11 @@ def _refusal(
     now: datetime,
     authority: Authority | None,
 ) -> AccessReason | None:
-    found = _for_record(record, purpose, now) or _for_class(topology, record, purpose)
+    found = (
+        _for_record(record, purpose, now)
+        or _for_class(topology, record, purpose)
+        or _for_agreement(record, purpose)
+    )
     if found is not None:
         return found
     kinds = _HANDERS if isinstance(purpose, Service) else OPENERS[purpose]
@@ -310,14 +322,25 @@ def _for_record(record: Openable, purpose: Purpose | Service, now: datetime) -> 
 def _for_class(
     topology: Topology, record: Openable, purpose: Purpose | Service
 ) -> AccessReason | None:
+    if isinstance(purpose, Purpose):
+        return for_purpose(topology, record.data_class, purpose)
     rule = topology.classes.get(record.data_class)
+    return AccessReason.UNKNOWN_CLASS if rule is None else _for_service(rule, record, purpose)
+
+
+def for_purpose(topology: Topology, data_class: DataClass, purpose: Purpose) -> AccessReason | None:
+    """Return why records of a class may not be opened for a purpose; None: they may."""
     if purpose is Purpose.LEGAL:
         return None  # what a hold keeps is opened by its authority, whatever the class says
+    rule = topology.classes.get(data_class)
     if rule is None:
         return AccessReason.UNKNOWN_CLASS
-    if isinstance(purpose, Service):
-        return _for_service(rule, record, purpose)
     return None if purpose in rule.purposes else AccessReason.PURPOSE_NOT_ALLOWED
+
+
+def _for_agreement(record: Openable, purpose: Purpose | Service) -> AccessReason | None:
+    stops = record.to_return and purpose not in AFTER_THE_END
+    return AccessReason.FOR_RETURN_ALONE if stops else None
 
 
 def _for_service(rule: ClassRule, record: Openable, service: Service) -> AccessReason | None:
@@ -364,7 +387,7 @@ def _for_grant(
         return GRANT_REASONS[state]
     if not _in_scope(grant, record):
         return AccessReason.OUTSIDE_GRANT
-    return _for_customer(grant, record, authority.traits)
+    return for_customer(grant, authority.traits, flagged=record.flagged)
 
 
 def _for_training(
@@ -397,12 +420,15 @@ def _in_scope(grant: Grant, record: Openable) -> bool:
             return record.group is not None and record.group in grant.sought
         case ScopeKind.RECORD:
             return record.unique in grant.sought
-        case ScopeKind.ACCOUNT | ScopeKind.REGION:
+        case ScopeKind.ACCOUNT | ScopeKind.REGION | ScopeKind.CLASS:
             return False
 
 
-def _for_customer(grant: Grant, record: Openable, traits: frozenset[Trait]) -> AccessReason | None:
-    """Look at what the customer asked for, as it is today: its terms may have changed since."""
+def for_customer(grant: Grant, traits: frozenset[Trait], *, flagged: bool) -> AccessReason | None:
+    """Return why a grant opens nothing of a customer, as its terms are today; None: it does.
+
+    ``flagged``: a classifier has flagged the record.
+    """
     if grant.purpose not in GRANT_PURPOSES or grant.purpose is Purpose.LEGAL:
         return None
     asked = any(approval.for_customer for approval in grant.approvals)
@@ -413,4 +439,4 @@ def _for_customer(grant: Grant, record: Openable, traits: frozenset[Trait]) -> A
         return AccessReason.NO_HUMAN_REVIEW
     if Trait.CUSTOMER_APPROVED in traits and not asked:
         return AccessReason.CUSTOMER_NOT_ASKED
-    return None if record.flagged or grant.case is not None else AccessReason.NOT_FLAGGED
+    return None if flagged or grant.case is not None else AccessReason.NOT_FLAGGED

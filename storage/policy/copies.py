@@ -9,6 +9,7 @@ from typing import Final
 from regions.model import DataClass, Form, Region, SubProcessor, Topology
 from storage.errors import DomicileError, HandOverRefused
 from storage.model import PlacementReason, TenantSpec, utc
+from storage.policy.agreements import holds_phi
 from storage.policy.placement import inactive, storable
 from storage.policy.retention import Term
 
@@ -35,6 +36,7 @@ class HandOverReason(StrEnum):
     SUB_PROCESSOR_NOT_YET = "sub_processor_not_yet"
     SUB_PROCESSOR_ENDED = "sub_processor_ended"
     OBJECTED = "objected"  # the tenant objects to the processor
+    SUB_PROCESSOR_BAA_MISSING = "sub_processor_baa_missing"  # it may get no health information
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +98,8 @@ def may_hand_over(
     reason: str | None = inactive(company, on)
     if processor in objections:
         reason = PlacementReason.OBJECTED
+    elif reason is None and holds_phi(topology, tenant) and not company.takes_phi(on):
+        reason = HandOverReason.SUB_PROCESSOR_BAA_MISSING
     elif reason is None and given.form is not Form.RAW:
         reason = HandOverReason.FORM_NOT_AVAILABLE
     return HandOver(HandOverReason(reason or HandOverReason.ALLOWED))

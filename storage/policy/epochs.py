@@ -7,8 +7,10 @@ of its minting, or an earlier one for data from before Domicile.
 from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
+from typing import Final
 
 from regions.model import DataClass, Epoch, Topology, TrainRule
+from storage.policy.consent import ConsentReason, InForce
 
 
 class TrainingReason(StrEnum):
@@ -20,21 +22,11 @@ class TrainingReason(StrEnum):
     TODAY_UNSTATED = "today_unstated"  # the same of the day of the use
     NOT_OPTED_IN = "not_opted_in"
     OPTED_OUT = "opted_out"
+    NO_SUBJECT = "no_subject"  # each subject is asked, and the record is about none
 
 
-@dataclass(frozen=True, slots=True)
-class Consent:
-    """What is known of the customer's consent to one use of one record on the day of the use.
-
-    ``opted_in``: an opt-in covers it, and was not withdrawn. ``opted_out``: an opt-out covers it.
-    """
-
-    opted_in: bool = False
-    opted_out: bool = False
-
-
-NONE_RECORDED = Consent()
-"""No event of consent is known. What needs an opt-in is refused."""
+NOTHING_SAID: Final = InForce(ConsentReason.NOTHING_SAID)
+"""Nothing of consent is recorded. What needs an opt-in is refused."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +48,7 @@ class TrainingRule:
         stated = {self.of_origin, self.of_today}
         return TrainRule.OPTED_IN if TrainRule.OPTED_IN in stated else TrainRule.UNLESS_OPTED_OUT
 
-    def reasons(self, consent: Consent = NONE_RECORDED) -> tuple[TrainingReason, ...]:
+    def reasons(self, consent: InForce = NOTHING_SAID) -> tuple[TrainingReason, ...]:
         """Return every reason against the use, or ALLOWED alone."""
         rules = {self.of_origin, self.of_today}
         against = {
@@ -65,6 +57,7 @@ class TrainingRule:
             TrainingReason.TODAY_UNSTATED: self.of_today is None,
             TrainingReason.NOT_OPTED_IN: TrainRule.OPTED_IN in rules and not consent.opted_in,
             TrainingReason.OPTED_OUT: consent.opted_out,
+            TrainingReason.NO_SUBJECT: consent.reason is ConsentReason.NO_SUBJECT,
         }
         found = tuple(reason for reason, applies in against.items() if applies)
         return found or (TrainingReason.ALLOWED,)

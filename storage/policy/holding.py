@@ -29,6 +29,7 @@ class HoldReason(StrEnum):
     CONFIRMER_STANDS_FOR_IT = "confirmer_stands_for_it"
     APPROVER_REQUESTED_IT = "approver_requested_it"
     NOT_A_PROCESS = "not_a_process"
+    NOT_RECOVERING = "not_recovering"
 
 
 _UNDECIDED = (
@@ -67,6 +68,10 @@ _TEXTS: Final[Mapping[HoldReason, tuple[str, str]]] = {  # what happened and why
     HoldReason.NOT_A_PROCESS: (
         "The login of a person replays nothing from the ledger.",
         "Recover with the login of a worker.",
+    ),
+    HoldReason.NOT_RECOVERING: (
+        "The catalog is not being recovered. What people did about holds is replayed only then.",
+        "Ask people to do it themselves: domicile hold confirm, domicile hold approve",
     ),
 }
 _ARTICLE_48 = (

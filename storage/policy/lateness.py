@@ -16,9 +16,16 @@ FIRST_RETRY: Final = timedelta(seconds=5)
 LAST_RETRY: Final = timedelta(hours=1)
 WAITING: Final = timedelta(minutes=1)
 
+LOG_WAIT: Final = timedelta(hours=1)
+"""How long a line of the log may wait for a checkpoint: workers try again at least that often."""
+
 _NONE = timedelta()
 _FIXED = "fixed"
 _MONTH = timedelta(days=30)  # GDPR, article 12(3), allows an erasure one month
+
+
+SEAL_PAUSE = timedelta(minutes=10)
+"""From one checkpoint of the log to the next, if nobody waits for it and no batch is full."""
 
 
 def retry_after(attempts: int) -> timedelta:

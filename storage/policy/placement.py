@@ -18,7 +18,8 @@ from storage.errors import (
     ResidencyUnsatisfied,
     UnknownClass,
 )
-from storage.model import PlacementReason, TenantSpec, Verdict
+from storage.model import PlacementReason, TenantSpec, Trait, Verdict
+from storage.policy.agreements import holds_phi, required
 from storage.policy.retention import check_retention, unknown_class
 
 _SERVICE = "api"
@@ -76,10 +77,14 @@ def decide_placement(
     """
     refusal = storable(topology, tenant, data_class, on, objections)
 
+    phi = holds_phi(topology, tenant)
+
     def barred(spec: BackendSpec) -> PlacementReason | None:
         company = topology.sub_processors[spec.sub_processor]
+        lacks = phi and not company.takes_phi(on)
+        no_baa = PlacementReason.SUB_PROCESSOR_BAA_MISSING if lacks else None
         objected = PlacementReason.OBJECTED if company.name in objections else None
-        return unavailable(spec, company, on) or objected or closed.get(spec.name)
+        return unavailable(spec, company, on) or no_baa or objected or closed.get(spec.name)
 
     verdicts = tuple(_verdicts(topology, tenant, refusal, barred))
     if refusal is None:
@@ -186,20 +191,21 @@ def _not_resident(topology: Topology, tenant: TenantSpec) -> ResidencyUnsatisfie
 
 
 def _not_agreed(topology: Topology, tenant: TenantSpec, on: date) -> AgreementMissing | None:
-    """Refuse unless every agreement that the residency requires is in force on that day."""
-    required = sorted(topology.residencies[tenant.residency].agreements)
-    lapses = [(kind, lapse) for kind in required if (lapse := _lapse(tenant, kind, on))]
+    """Refuse unless every agreement that the tenant needs is in force on that day."""
+    kinds = required(topology, tenant.residency, tenant.traits)
+    lapses = [(kind, lapse) for kind in kinds if (lapse := _lapse(tenant, kind, on))]
     if not lapses:
         return None
     listed = ", ".join(f"{kind} ({_LAPSES[lapse]})" for kind, lapse in lapses)
     return AgreementMissing(
-        f"{tenant.residency} requires agreements that are not in force on {on}: {listed}.",
+        f"{tenant.residency}{' with the trait phi' if Trait.PHI in tenant.traits else ''} requires "
+        f"agreements that are not in force on {on}: {listed}.",
         reasons=[PlacementReason(f"{kind}_{lapse}") for kind, lapse in lapses],
-        advice="Sign them, then record them with: domicile tenant ensure",
+        advice="Sign them, then record them with: domicile tenant agreement add",
     )
 
 
-_LAPSES = {"missing": "none was signed", "not_yet": "signed for later", "expired": "has ended"}
+_LAPSES = {"missing": "none is recorded", "not_yet": "begins later", "expired": "has ended"}
 
 
 def _lapse(tenant: TenantSpec, kind: str, on: date) -> str | None:
@@ -209,11 +215,14 @@ def _lapse(tenant: TenantSpec, kind: str, on: date) -> str | None:
         return None
     if not signed:
         return "missing"
-    return "not_yet" if any(on < agreement.signed for agreement in signed) else "expired"
+    return "not_yet" if any(on < agreement.begins for agreement in signed) else "expired"
 
 
 def _not_stewarded(topology: Topology, tenant: TenantSpec, on: date) -> PlacementUnsatisfied | None:
-    """Refuse unless the agreements for the home's database, keys and backups cover that day."""
+    """Refuse unless the agreements for the home's database, keys and backups cover that day.
+
+    With protected health information a business associate agreement with each must be one of them.
+    """
     home = topology.regions[tenant.home]
     for role, steward in home.stewards:
         state = inactive(topology.sub_processors[steward.sub_processor], on)
@@ -223,6 +232,15 @@ def _not_stewarded(topology: Topology, tenant: TenantSpec, on: date) -> Placemen
                 f"whose agreement does not cover {on}.",
                 reasons=(PlacementReason(f"{role}_{state}"),),
                 advice="Renew the agreement in sub_processors.toml, or name another sub-processor.",
+            )
+        company = topology.sub_processors[steward.sub_processor]
+        if holds_phi(topology, tenant) and not company.takes_phi(on):
+            return PlacementUnsatisfied(
+                f"The {role} of {home.name} is run by {steward.sub_processor}, with which no "
+                f"business associate agreement is in force on {on}.",
+                reasons=(PlacementReason(f"{role}_baa_missing"),),
+                advice="Sign one, and state it in sub_processors.toml, or name another "
+                "sub-processor.",
             )
     return None
 

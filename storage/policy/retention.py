@@ -1,5 +1,6 @@
 """Decide how long a record is kept, which ids a write accepts, and which days need partitions."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from enum import StrEnum
@@ -33,6 +34,8 @@ class RetentionReason(StrEnum):
     EXPIRY_DAY = "expiry_day"  # the record exists, and its expiry day is fixed
     ZERO_RETENTION = "zero_retention"
     TOO_SHORT = "too_short"  # the record would never be readable
+    FLOOR = "floor"  # the class has a longer floor than the tenant's retention
+    RECORD_RETENTION = "record_retention"  # the record has fewer days than its tenant
 
 
 class OriginReason(StrEnum):
@@ -76,27 +79,28 @@ def retain(
     """
     moment = utc(written)
     if origin is not None and origin > moment.date():
-        raise _refused(OriginReason.ORIGIN_AHEAD, "The origin date is in the future.")
-    days, reason = _retention(topology, tenant, data_class, origin or moment.date())
+        raise refused(OriginReason.ORIGIN_AHEAD, "The origin date is in the future.")
+    days, reason = within_ceilings(topology, tenant.retention, data_class, origin or moment.date())
     if days is None:
         return _kept(reason)
     if days <= 0:
         return _nothing(RetentionReason.ZERO_RETENTION)
-    begins = moment if origin is None else datetime.combine(origin, time.min, UTC)
+    begins = moment if origin is None else midnight(origin)
     end = begins + timedelta(days=days)
     if end <= moment:
         message = f"A {data_class} of {origin} is past its end: it is kept for {days} days."
-        raise _refused(OriginReason.PAST_ITS_END, message)
-    day = (end - topology.bounds.purge).date()
+        raise refused(OriginReason.PAST_ITS_END, message)
+    day = expiry_day(begins, days, topology.bounds)
     if day > moment.date():
-        return _until(day, topology.bounds, reason)
+        return until_day(day, topology.bounds, reason)
     if origin is None:
         return _nothing(RetentionReason.TOO_SHORT)
     message = f"A {data_class} of {origin} could never be read: its bytes must be gone by {end}."
-    raise _refused(OriginReason.NEVER_READABLE, message)
+    raise refused(OriginReason.NEVER_READABLE, message)
 
 
-def _refused(reason: OriginReason, message: str) -> OriginRefused:
+def refused(reason: OriginReason, message: str) -> OriginRefused:
+    """Return the error for data from before Domicile that is not taken in."""
     return OriginRefused(message, reasons=(reason,))
 
 
@@ -104,7 +108,7 @@ def term_of(day: date | None, bounds: Bounds) -> Term:
     """Return the term of an existing record by its expiry day (None: kept until deleted)."""
     if day is None:
         return _kept(RetentionReason.UNTIL_DELETED)
-    return _until(day, bounds, RetentionReason.EXPIRY_DAY)
+    return until_day(day, bounds, RetentionReason.EXPIRY_DAY)
 
 
 def accept_id(
@@ -119,9 +123,9 @@ def accept_id(
     """Return the term of a record that is written now under that id.
 
     An id names one partition for ever, so the record expires on the id's own day. An id is accepted
-    from its minting, with the day that ``retain`` gives, until its write window ends or its day
-    begins. ``error``: how far the clock that minted the id may be ahead of the one that gave
-    ``now``. ``origin``: as for ``retain``.
+    from its minting, with the day that ``retain`` gives or an earlier one, until its write window
+    ends or its day begins. ``error``: how far the clock that minted the id may be ahead of the one
+    that gave ``now``. ``origin``: as for ``retain``.
 
     Raises UnknownClass, OriginRefused, and StaleId if the id is older than the write window, comes
     from the future, or has a day that has begun or is later than the retention allows now.
@@ -136,17 +140,20 @@ def accept_id(
     term = retain(topology, tenant, record_id.data_class, moment, origin)
     if not term.stored:
         return term
-    if record_id.day is None or term.expiry_day is None:
-        if record_id.day == term.expiry_day:
+    if record_id.day is None:
+        if term.expiry_day is None:
             return term
-        raise StaleId("Retention was switched on or off after the id was minted.", advice=_MINT)
-    if record_id.day > term.expiry_day and origin is not None:
+        raise StaleId("Retention was switched on after the id was minted.", advice=_MINT)
+    later = term.expiry_day is not None and record_id.day > term.expiry_day
+    if later and origin is not None:
         raise StaleId("The id was minted for a later origin date, or for none.", advice=_MINT)
-    if record_id.day > term.expiry_day:
+    if later:
         raise StaleId("Retention was shortened after the id was minted.", advice=_MINT)
     if record_id.day <= moment.date():
         raise StaleId("The id's expiry day has begun.", advice=_MINT)
-    return _until(record_id.day, topology.bounds, term.reason)
+    own = term.expiry_day is None or record_id.day < term.expiry_day
+    reason = RetentionReason.RECORD_RETENTION if own else term.reason
+    return until_day(record_id.day, topology.bounds, reason)
 
 
 def too_old(record_id: RecordId, now: datetime) -> bool:
@@ -162,6 +169,13 @@ def check_retention(topology: Topology, data_class: DataClass, days: int) -> Non
         raise InvalidRequest(
             f"A retention of {days} days is out of range for {rule.name}.",
             advice=f"Use 0 (nothing is stored) to {most} days.",
+        )
+    if rule.floor_days is not None and days < topology.bounds.least(rule.floor_days):
+        least = topology.bounds.least(rule.floor_days)
+        raise InvalidRequest(
+            f"A retention of {days} days is below the floor of {rule.name}: it is kept for "
+            f"{rule.floor_days} days at least.",
+            advice=f"Use {least} days or more.",
         )
     if not topology.bounds.allow(days):
         hours = topology.bounds.purge_hours
@@ -181,23 +195,41 @@ def horizon_alarm(topology: Topology, today: date, horizon: date | None) -> bool
     return horizon is None or horizon < today + timedelta(days=_longest(topology) + _ALARM)
 
 
-def _retention(
-    topology: Topology, tenant: TenantSpec, data_class: DataClass, origin: date
+def midnight(day: date) -> datetime:
+    """Return the beginning of a UTC day."""
+    return datetime.combine(day, time.min, UTC)
+
+
+def expiry_day(begins: datetime, days: int, bounds: Bounds) -> date:
+    """Return the day at whose beginning a record that is kept for ``days`` becomes unreadable."""
+    return (begins + timedelta(days=days) - bounds.purge).date()
+
+
+def within_ceilings(
+    topology: Topology, own: Mapping[DataClass, int], data_class: DataClass, origin: date
 ) -> tuple[int | None, RetentionReason]:
-    """Return days and reason. The ceiling of the record's epoch binds whatever else is said."""
-    days, reason = _wanted(topology, tenant, data_class)
+    """Return the days of ``retention_of``, but no more than the epoch of the record allows."""
+    days, reason = retention_of(topology, own, data_class)
     ceiling = ceiling_of(topology, data_class, origin)
     if ceiling is not None and (days is None or days > ceiling):
         return ceiling, RetentionReason.EPOCH_CEILING
     return days, reason
 
 
-def _wanted(
-    topology: Topology, tenant: TenantSpec, data_class: DataClass
+def retention_of(
+    topology: Topology, own: Mapping[DataClass, int], data_class: DataClass
 ) -> tuple[int | None, RetentionReason]:
-    """Return days and reason. A lowered ceiling also binds tenants that were created before."""
+    """Return the days in force today, and the reason. ``own``: what the tenant set.
+
+    None: until deleted. A lowered ceiling and a raised floor also bind tenants that were created
+    before. Raises UnknownClass.
+    """
     rule = _rule(topology, data_class)
-    days = tenant.retention.get(data_class)
+    days = own.get(data_class)
+    if days is not None and rule.floor_days is not None:
+        least = topology.bounds.least(rule.floor_days)
+        if days < least:
+            return least, RetentionReason.FLOOR
     if days is None and rule.retention_days is None:
         return None, RetentionReason.UNTIL_DELETED
     if days is None:
@@ -228,16 +260,19 @@ def _nothing(reason: RetentionReason) -> Term:
     return Term(stored=False, expiry_day=None, readable_until=None, deadline=None, reason=reason)
 
 
-def _until(day: date, bounds: Bounds, reason: RetentionReason) -> Term:
-    midnight = datetime.combine(day, time.min, UTC)
+def until_day(day: date, bounds: Bounds, reason: RetentionReason) -> Term:
+    """Return the term of a record that is stored and expires on that day."""
+    end = midnight(day)
     return Term(
         stored=True,
         expiry_day=day,
-        readable_until=midnight,
-        deadline=midnight + bounds.purge,
+        readable_until=end,
+        deadline=end + bounds.purge,
         reason=reason,
     )
 
 
 def _longest(topology: Topology) -> int:
-    return max((rule.retention_days or 0 for rule in topology.classes.values()), default=0)
+    """Days of classes that are kept for a law are far ahead: they are made on first need."""
+    rules = (rule for rule in topology.classes.values() if rule.floor_days is None)
+    return max((rule.retention_days or 0 for rule in rules), default=0)

@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import Final
 from uuid import UUID
 
-from regions.model import Purpose
+from regions.model import Purpose, Topology
 from storage.model import (
     GRANT_PURPOSES,
     PERMIT_LASTS,
@@ -16,9 +16,16 @@ from storage.model import (
     RosterEntry,
     ScopeKind,
     StaffPermit,
+    Trait,
     utc,
 )
-from storage.policy.access import GRANT_REASONS, AccessReason, for_actor
+from storage.policy.access import (
+    GRANT_REASONS,
+    AccessReason,
+    for_actor,
+    for_customer,
+    for_purpose,
+)
 
 PERMIT_SKEW: Final = timedelta(seconds=1)
 """How far the clock of whoever issued a permit may be ahead of that of whoever checks it."""
@@ -48,8 +55,8 @@ class KeptRecord:
     """What the catalog says of a record to whoever unwraps its key.
 
     ``held``: its key is wrapped by a hold key. ``covered``: the grant's hold covers it, is in force
-    and confirmed. ``fenced``: an erasure covers it. ``day`` is its expiry day, ``key_id`` the key
-    object that wraps its key.
+    and confirmed. ``fenced``: an erasure covers it. ``flagged``: its row has flags, which nobody
+    opens for this. ``day`` is its expiry day, ``key_id`` the key object that wraps its key.
     """
 
     tenant: str
@@ -62,20 +69,30 @@ class KeptRecord:
     covered: bool
     key_id: UUID
     wrapped_key: bytes = field(repr=False)
+    flagged: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class TenantFacts:
+    """What the catalog says of a tenant: the name of its residency, and what it asked for."""
+
+    residency: str
+    traits: frozenset[Trait]
 
 
 @dataclass(frozen=True, slots=True)
 class PermitFacts:
     """What the checker knows for itself, not from whoever shows the permit.
 
-    ``counted``: the opening is counted against the grant in the catalog, which is append-only.
-    ``signatures``: of each approver whose key is pinned, whether that key signed the grant.
-    ``since``: since when it has remembered which permits were used (None: the permit never left the
-    process that checks it).
+    ``tenant``: None if this region is not its home. ``counted``: the opening is counted against the
+    grant in the catalog, which is append-only. ``signatures``: whether the key of each approver who
+    is pinned signed the grant. ``since``: since when it has remembered which permits were used
+    (None: the permit never left the process that checks it).
     """
 
     grant: Grant | None
     entry: RosterEntry | None
+    tenant: TenantFacts | None
     record: KeptRecord | None
     counted: bool
     signatures: Mapping[str, bool]
@@ -83,7 +100,7 @@ class PermitFacts:
 
 
 def check_staff_permit(
-    permit: StaffPermit, facts: PermitFacts, *, region: str, now: datetime
+    permit: StaffPermit, facts: PermitFacts, *, topology: Topology, region: str, now: datetime
 ) -> tuple[Reason, ...]:
     """Return every reason why the permit opens nothing; none if it opens its record's key, once.
 
@@ -91,15 +108,24 @@ def check_staff_permit(
     """
     moment, actor, grant = utc(now), permit.actor, facts.grant
     reasons: list[Reason] = list(_permit(permit, facts, region, moment))
-    unfit = for_actor(actor, facts.entry, frozenset({actor.location}), moment.date())
-    reasons += [unfit] if unfit is not None else []
+    residency = _jurisdictions(topology, facts.tenant)
+    unfit = for_actor(actor, facts.entry, residency, moment.date())
+    unnamed = for_purpose(topology, permit.record.data_class, permit.purpose)
+    reasons += [reason for reason in (unfit, unnamed) if reason is not None]
     reasons += [] if actor.staff else [AccessReason.ACTOR_NOT_ALLOWED]
     if grant is None:
         return (*reasons, AccessReason.NO_GRANT)
     reasons += _grant(permit, grant, facts, region, moment)
-    reasons += _signatures(grant, facts.signatures)
+    reasons += check_signatures(grant, facts.signatures)
     reasons += _record(permit, grant, facts.record, moment.date())
+    reasons += _customer(grant, facts)
     return tuple(reasons)
+
+
+def _jurisdictions(topology: Topology, tenant: TenantFacts | None) -> frozenset[str]:
+    """Return from where people may look into the tenant's records: nowhere, if nobody knows."""
+    known = topology.residencies.get(tenant.residency) if tenant is not None else None
+    return known.jurisdictions if known is not None else frozenset()
 
 
 def _permit(permit: StaffPermit, facts: PermitFacts, region: str, now: datetime) -> list[Reason]:
@@ -134,14 +160,17 @@ def _grant(
     return reasons
 
 
-def _signatures(grant: Grant, signatures: Mapping[str, bool]) -> list[Reason]:
-    """Ask for a second person whose pinned key signed the grant."""
+def check_signatures(grant: Grant, signatures: Mapping[str, bool]) -> tuple[PermitReason, ...]:
+    """Return why no second person with a pinned key signed the grant; nothing if one did.
+
+    ``signatures``: as in ``PermitFacts``. Nothing also if no second person approved it at all.
+    """
     others = _others(grant)
     if others and not others & signatures.keys():
-        return [PermitReason.APPROVER_NOT_PINNED]
+        return (PermitReason.APPROVER_NOT_PINNED,)
     if others and not any(signatures.get(actor, False) for actor in others):
-        return [PermitReason.SIGNATURE_INVALID]
-    return []
+        return (PermitReason.SIGNATURE_INVALID,)
+    return ()
 
 
 def _signers(grant: Grant) -> set[str]:
@@ -167,6 +196,14 @@ def _record(
         AccessReason.NOT_HELD: legal and not record.covered,
     }
     return [reason for reason, found in checks.items() if found]
+
+
+def _customer(grant: Grant, facts: PermitFacts) -> list[Reason]:
+    """Ask what the tenant asked for, as its terms are now."""
+    traits = facts.tenant.traits if facts.tenant is not None else frozenset()
+    flagged = facts.record is not None and facts.record.flagged
+    against = for_customer(grant, traits, flagged=flagged)
+    return [] if against is None else [against]
 
 
 def _in_scope(grant: Grant, record: KeptRecord) -> bool:

@@ -7,8 +7,8 @@ from typing import Final
 
 from regions.model import DataClass, Purpose, Topology
 from storage.model import utc
-from storage.policy.consent import ConsentReason, InForce, Statement, consent_in_force
-from storage.policy.epochs import Consent, TrainingReason, training_rule
+from storage.policy.consent import InForce, Statement, consent_in_force
+from storage.policy.epochs import TrainingReason, training_rule
 
 CONSENT_AGE: Final = timedelta(seconds=2)
 """How old the facts may be on which a record is handed out for training."""
@@ -53,15 +53,12 @@ def against_training(topology: Topology, origin: date, consent: InForce, today: 
 
     The epoch of the record and that of today must both permit it.
     """
-    if consent.reason is ConsentReason.NO_SUBJECT:
-        return consent.reason.value
-    known = Consent(opted_in=consent.opted_in, opted_out=consent.opted_out)
-    reasons = training_rule(topology, origin, today).reasons(known)
+    reasons = training_rule(topology, origin, today).reasons(consent)
     if reasons == (TrainingReason.ALLOWED,):
         return None
-    # that somebody has said no says more than that nobody has said yes
-    refused = TrainingReason.OPTED_OUT in reasons
-    return TrainingReason.OPTED_OUT.value if refused else reasons[0].value
+    # these say more than that nobody has said yes
+    telling = (x for x in (TrainingReason.NO_SUBJECT, TrainingReason.OPTED_OUT) if x in reasons)
+    return next(telling, reasons[0]).value
 
 
 def refused_since(

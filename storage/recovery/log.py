@@ -16,6 +16,7 @@ from sqlalchemy import Connection
 from storage.catalog import checkpoints, log
 from storage.catalog.checkpoints import SignedRoot
 from storage.catalog.kinds import ObjectKind
+from storage.crypto.log import origin
 from storage.errors import LogInvalid
 from storage.model import LineKind, LogLine
 from storage.recovery.log_objects import (
@@ -40,7 +41,6 @@ from storage.tlog.merkle import EMPTY_ROOT, consistency_path
 from storage.tlog.tiles import WIDTH
 from storage.tlog.tree import Read, stored_ranges
 from storage.tlog.verification import read_log
-from storage.transparency.origin import origin, trust
 from storage.transparency.reading import reader
 
 _KEEP = (
@@ -71,13 +71,13 @@ def look(
     for found in scan(region, ObjectKind.CHECKPOINT, 0, names, silent):
         for loaded in replicas(region, found, silent):
             try:
-                opened = open_checkpoint(loaded.data, trust(region))
+                opened = open_checkpoint(loaded.data, region.log_trust)
             except LogInvalid:  # another replica may be as it was written
                 continue
             signed[opened.checkpoint] = loaded
             break
     for each in signed:
-        row = checkpoints.of_size(connection, each.size)
+        row = checkpoints.of_size(connection, region.log_trust, each.size)
         if each.size <= known.size and (row is None or row.root != each.root):
             _check_continued(each, known, reader(region), checkpoints.minimum(connection))
     newest = max(signed, key=lambda each: each.size, default=known)
@@ -120,7 +120,8 @@ def restore(
         kept = opening if opening is not None and opening.entry == entry else None
         log.restore(connection, _line(kept, entry, number, region.clock.now()))
     note = ahead.note.data.decode()
-    checkpoints.add(connection, SignedRoot(newest.size, newest.root, note), region.clock.now())
+    signed = SignedRoot(newest.size, newest.root, note)
+    checkpoints.add(connection, region.log_trust, signed, region.clock.now())
     for loaded in (*tiles, *(loaded for loaded, _ in texts), ahead.note):
         if loaded.found.number <= newest.size:
             adopt(region, connection, loaded)
@@ -137,7 +138,7 @@ def _check_continued(older: Checkpoint, newer: Checkpoint, read: Read, minimum: 
 
 def _known(region: OpenRegion, connection: Connection) -> Checkpoint:
     """Return the newest checkpoint of the catalog, that of an empty log if there is none."""
-    known = checkpoints.newest(connection)
+    known = checkpoints.newest(connection, region.log_trust)
     if known is None:
         return Checkpoint(origin(region.name), 0, EMPTY_ROOT)
     return Checkpoint(origin(region.name), known.size, known.root)

@@ -19,6 +19,7 @@ from sqlalchemy import Connection
 from storage.catalog import consents, objects, records, tenants, training
 from storage.catalog.objects import Replica
 from storage.catalog.records import Found, Narrow, Row
+from storage.catalog.tenants import TenantTerms
 from storage.errors import Corrupt, PurposeRefused, TermsChanged, UnknownTenant
 from storage.events import NewUse, NewUses
 from storage.evidence.manifests import MANIFEST, Manifest, entry_of
@@ -36,7 +37,7 @@ from storage.model import (
 )
 from storage.objects.keyring import KeyRing
 from storage.packs.gather import gather
-from storage.packs.openings import authority, openable
+from storage.packs.openings import authority, openable, term_of_found
 from storage.packs.reader import (
     Opened,
     Permitted,
@@ -246,7 +247,7 @@ class Trainer:
             per_subject=Trait.CONSENT_PER_SUBJECT in terms.spec.traits,
         )
         held = training.held_among(connection, [x.row for x in found.values()])
-        known = authority(self.region, connection, reading.actor, tenant)
+        known = authority(self.region, connection, reading.actor, terms)
         now = self.region.clock.now()  # one moment for all: later ones are decided again
         decided, skipped = dict[bytes, _Decided](), Counter[str]()
         for record_id in ids:
@@ -254,22 +255,32 @@ class Trainer:
             if one is None:
                 skipped[AccessReason.ERASED.value] += 1
                 continue
-            access = self._access(one, ground, known, now, held=record_id.unique in held)
+            access = self._access(one, terms, ground, known, now, held=record_id.unique in held)
             if access.reason in OF_ONE_RECORD:
                 skipped[access.reason.value] += 1
                 continue
             permit = access.demand()
             statement = self._statement(one.row, ground)
-            decided[record_id.unique] = _Decided(Permitted(one.row, permit), statement)
+            decided[record_id.unique] = _Decided(
+                Permitted(one.row, permit, term_of_found(self.region, one)), statement
+            )
         return decided, skipped
 
     def _access(
-        self, found: Found, ground: Ground, known: Authority | None, now: datetime, *, held: bool
+        self,
+        found: Found,
+        terms: TenantTerms,
+        ground: Ground,
+        known: Authority | None,
+        now: datetime,
+        *,
+        held: bool,
     ) -> Access:
-        record = replace(openable(self.region, found.row, fenced=found.fenced), held=held)
+        term = term_of_found(self.region, found)
+        record = openable(self.region, found.row, term, fenced=found.fenced, terms=terms)
         return may_open(
             self.region.topology,
-            record,
+            replace(record, held=held),
             self.reading.actor,
             Purpose.TRAIN,
             now=now,
@@ -279,8 +290,8 @@ class Trainer:
 
     def _statement(self, row: Row, ground: Ground) -> Statement | None:
         """Return the consent that the record is handed out under. None: its epoch asks for none."""
-        now, origin = self.region.clock.now(), row.origin.date()
-        consent = ground.consent(row.id.data_class, origin, row.subject, now)
+        now = self.region.clock.now()
+        consent = ground.consent(row.id.data_class, row.came_in, row.subject, now)
         return consent.statement if consent.opted_in else None
 
     def _open(
@@ -289,11 +300,11 @@ class Trainer:
         """Return a record. What was not gathered, or is corrupt, is read alone."""
         row, permit = one.permitted.row, one.permitted.permit
         key = self.keys.record_key(row, permit)
-        opened = Opened(row, key, tuple(stored.get(row.object_id, ())))
+        opened = Opened(row, key, tuple(stored.get(row.object_id, ())), one.permitted.term)
         if sealed is not None:
             try:
                 body = decrypt(opened, sealed, 0, row.size)
-                return Record(info(self.region, row), body, metadata_of(opened))
+                return Record(info(row, opened.term), body, metadata_of(opened))
             except Corrupt:
                 pass  # the reader has the replica replaced, and takes another one
         return Reader(self.region, self.keys, self._find).get(row.tenant, row.id)

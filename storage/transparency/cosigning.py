@@ -34,12 +34,12 @@ def cosigned(region: OpenRegion, connection: Connection, root: SignedRoot) -> di
     Each is verified again: any login to the catalog can add a row.
     """
     keys = {spec.name: Verifier.parse(spec.key) for spec in region.region.witnesses}
-    lines = checkpoints.cosigned(connection, root.size)
-    return {
-        name: line
-        for name, line in lines.items()
-        if name in keys and is_cosigned(root.note, line, keys[name])
-    }
+    found: dict[str, str] = {}
+    for name, lines in checkpoints.cosigned(connection, root.size).items():
+        for line in lines:
+            if name in keys and is_cosigned(root.note, line, keys[name]):
+                found.setdefault(name, line)
+    return found
 
 
 def cosign(

@@ -24,7 +24,7 @@ class Published:
 def published(region: OpenRegion) -> Published | None:
     """Return what the log shows to others now. None: nothing was published yet."""
     with region.catalog.begin() as connection:
-        root = checkpoints.published(connection)
+        root = checkpoints.published(connection, region.log_trust)
         if root is None:
             return None
         note = signed_note(root, cosigned(region, connection, root))

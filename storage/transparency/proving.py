@@ -21,7 +21,7 @@ def prove_line(region: OpenRegion, line: LogLine) -> Proof:
     if log is None or line.number is None or line.number >= log.root.size:
         raise Unavailable(
             "The line is in no checkpoint yet.",
-            advice="A worker puts it into one in its next round. Then try again.",
+            advice="A worker puts it into one within 10 minutes. Then try again.",
         )
     if line.number < log.minimum:
         raise InvalidRequest(

@@ -5,19 +5,20 @@ from datetime import datetime
 from sqlalchemy import Connection
 
 from storage.catalog import checkpoints, log, objects
+from storage.tlog.checkpoints import Trust
 from storage.tlog.tiles import WIDTH, Level, Tile, levels_of, width_of
 
 _BATCH = 1000
 
 
-def prune(connection: Connection, before: datetime, now: datetime) -> int:
+def prune(connection: Connection, trust: Trust, before: datetime, now: datetime) -> int:
     """Do one batch; return how much it was.
 
     ``before``: texts of older lines are forgotten. What was published stays: the log still proves
     that it only grew, and to whoever kept text and salt, that the line is in it.
     """
     done = log.forget(connection, before, _BATCH)
-    size = checkpoints.published_size(connection)
+    size = checkpoints.published_size(connection, trust)
     known = log.first_known(connection)
     forgotten = size if known is None else min(known, size)
     begin = forgotten // WIDTH * WIDTH

@@ -97,7 +97,9 @@ class Publisher:
     def _published(self, lines: frozenset[UUID]) -> tuple[SignedRoot | None, frozenset[UUID]]:
         """Return the newest checkpoint, and which of the lines it holds."""
         with self._region.catalog.begin() as connection:
-            return checkpoints.published(connection), checkpoints.held(connection, lines)
+            root = checkpoints.published(connection, self._region.log_trust)
+            held = checkpoints.held(connection, lines, root.size if root is not None else 0)
+            return root, held
 
     def _witness(self, root: SignedRoot) -> SignedRoot:
         """Have it, or a newer one, cosigned by the witnesses without whom it does not count.

@@ -22,8 +22,8 @@ from sqlalchemy import Connection
 from storage.catalog import checkpoints, log, stages
 from storage.catalog.checkpoints import Range, SignedRoot
 from storage.catalog.kinds import ObjectKind
-from storage.crypto.log import seal_openings
-from storage.errors import Abandoned, NoOpenBackend
+from storage.crypto.log import origin, seal_openings, verifier
+from storage.errors import Abandoned, LogInvalid, NoOpenBackend
 from storage.model import LineKind, LogLine
 from storage.objects.places import shared
 from storage.objects.transfer import Sent, healthy_backends
@@ -32,13 +32,10 @@ from storage.policy import Stage
 from storage.region import OpenRegion
 from storage.tlog.checkpoints import Checkpoint, sign_checkpoint
 from storage.tlog.commitments import Opening
+from storage.tlog.notes import parse_note
 from storage.tlog.tree import Edge, append, read_edge
-from storage.transparency.origin import origin, signer_of, verifier
 from storage.transparency.packing import pack
 from storage.transparency.reading import reader
-
-BATCH = 1000
-"""How many lines a batch has at most."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -113,23 +110,26 @@ class Sequencer:
         until = region.deadline(now)
         if not checkpoints.take_lease(connection, self._holder, now, until):
             return None
-        before = checkpoints.newest(connection)
-        if before is not None and checkpoints.published_size(connection) < before.size:
+        before = checkpoints.newest(connection, region.log_trust)
+        size = before.size if before is not None else 0
+        shown = checkpoints.published(connection, region.log_trust)
+        if before is not None and (shown is None or shown.size < size):
             if stages.latest(connection) is Stage.RETIRING:  # then the log was purged
                 checkpoints.end_lease(connection, self._holder)
                 return None
             return _Signed(before, (), self._announce_note(connection, before, send_to))
         self._note_key(connection, before, now)
-        log.number(connection, BATCH)
-        lines = log.numbered(connection, before.size if before is not None else 0)
+        log.number(connection, log.BATCH, size)
+        lines = log.numbered(connection, size, log.BATCH)
         if not lines:
             checkpoints.end_lease(connection, self._holder)
             return None
-        kinds, size = (ObjectKind.LOG_TILES, ObjectKind.LOG_LINES), _end(lines)
+        _check_follow(region.name, lines, size)
+        kinds, end = (ObjectKind.LOG_TILES, ObjectKind.LOG_LINES), size + len(lines)
         tiles, texts = announce_all(
             region,
             connection,
-            [(Contents(kind, number=size), shared(region)) for kind in kinds],
+            [(Contents(kind, number=end), shared(region)) for kind in kinds],
             send_to=send_to,
         )
         return _Batch(before, lines, tiles, texts)
@@ -137,7 +137,7 @@ class Sequencer:
     def _note_key(self, connection: Connection, before: SignedRoot | None, now: datetime) -> None:
         """Let the log say who signs from here on, if that is another key than before."""
         own = verifier(self._region.name, self._region.log_keys[0])
-        if before is not None and signer_of(before.note) == own.key_id:
+        if before is not None and _signer_of(before.note) == own.key_id:
             return
         if not log.any_waiting(connection):
             return
@@ -162,7 +162,7 @@ class Sequencer:
             sent = self._send([(batch.tiles, tiles), (batch.texts, texts)])
             with region.catalog.begin() as connection:
                 self._store(connection, sent)
-                if not checkpoints.add(connection, root, region.clock.now()):
+                if not checkpoints.add(connection, region.log_trust, root, region.clock.now()):
                     raise Abandoned("Another process has sealed this batch of the log.")
                 checkpoints.add_tiles(connection, places_of)
                 write = self._announce_note(connection, root, send_to)
@@ -237,8 +237,18 @@ def _abandoning(*writes: Write) -> Iterator[None]:
         raise
 
 
-def _end(lines: Sequence[LogLine]) -> int:
-    """Return how many lines the log has with these."""
-    last = lines[-1].number
-    assert last is not None
-    return last + 1
+def _check_follow(region: str, lines: Sequence[LogLine], size: int) -> None:
+    """Refuse to sign what would not continue a log of that size. Raises LogInvalid."""
+    if [line.number for line in lines] != list(range(size, size + len(lines))):
+        raise LogInvalid(
+            f"The log of {region} is not continued: its newest checkpoint has {size} lines, and "
+            "the catalog lacks the next one.",
+            advice="Restore the newest key file, with every former signing key: a checkpoint "
+            "counts if one of them signed it. Keep the catalog, the backends and their backups "
+            "as they are.",
+        )
+
+
+def _signer_of(note: str) -> bytes:
+    """Return the id of the key that signed a checkpoint of ours."""
+    return parse_note(note.encode()).signatures[0].key_id

@@ -3,7 +3,13 @@
 from datetime import timedelta
 
 from storage.catalog.due import Cutoffs, count_due
-from storage.policy import agreement_ending, horizon_wanted, ledger_from
+from storage.policy import (
+    SEAL_PAUSE,
+    agreement_ending,
+    horizon_wanted,
+    ledger_from,
+    rules_digest,
+)
 from storage.region import OpenRegion
 from storage.workers.vacate import leaving
 
@@ -25,15 +31,19 @@ def cutoffs(region: OpenRegion) -> Cutoffs:
         erasures=now - timedelta(days=keep.receipts.days),
         holds=now - timedelta(days=keep.holds.days),
         consents=now - timedelta(days=(keep.consents or keep.holds).days),
+        agreements=now - timedelta(days=(keep.agreements or keep.holds).days),
         log=now - timedelta(days=(keep.log or keep.holds).days),
         days=[today + timedelta(days=n) for n in range(1, ahead + 1)],
         backends=list(region.backends),
+        rules=rules_digest(topology),
         leaving=leaving(region),
         ending=[
             company.name
             for company in topology.sub_processors.values()
             if company.connector is not None and agreement_ending(company, now)
         ],
+        trust=region.log_trust,
+        seal=now - SEAL_PAUSE,
     )
 
 

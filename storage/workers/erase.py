@@ -19,11 +19,11 @@ from storage.catalog import (
     training,
 )
 from storage.catalog import log as lines
-from storage.catalog import tables as t
 from storage.catalog.erasures import OpenErasure
 from storage.evidence.issue import build_receipt
 from storage.evidence.keys import key_id
 from storage.evidence.receipts import sign
+from storage.ledger.fence import note_kept
 from storage.model import LineKind
 from storage.objects.release import release_objects
 from storage.packs.compact import compact_pack
@@ -87,17 +87,8 @@ def _plan(region: OpenRegion, connection: Connection, log: FilteringBoundLogger)
         return 1
     if training.await_covered(connection, erasure, ROWS) == ROWS:
         return 1
-    for table in (t.record, t.file, t.held):
-        gone = deletions.delete_scope(
-            connection,
-            table,
-            erasure.tenant,
-            erasure.scope,
-            match_values=erasure.match_values,
-            cutoff=erasure.cutoff,
-            now=now,
-            limit=ROWS - deleted,
-        )
+    for table in deletions.tables_of(erasure):
+        gone = deletions.delete_scope(connection, table, erasure, now=now, limit=ROWS - deleted)
         deleted += len(gone)
         if gone:
             erasure_waits.await_objects(
@@ -122,5 +113,6 @@ def _planned(
         log.info("erasure_deferred", region=region.name, erasure=str(erasure.id))
         return
     erasure_waits.await_earlier(connection, erasure)
+    note_kept(connection, erasure)
     erasures.mark_planned(connection, erasure.id, now)
     log.info("erasure_planned", region=region.name, erasure=str(erasure.id))

@@ -2,7 +2,17 @@
 
 from structlog.typing import FilteringBoundLogger
 
-from storage.catalog import consents, copies, days, erasures, fences, holds, purges, reaping
+from storage.catalog import (
+    agreements,
+    consents,
+    copies,
+    days,
+    erasures,
+    fences,
+    holds,
+    purges,
+    reaping,
+)
 from storage.catalog.kinds import ObjectKind
 from storage.region import OpenRegion
 from storage.workers.due import cutoffs
@@ -72,6 +82,7 @@ def prune(region: OpenRegion, log: FilteringBoundLogger) -> int:
             "erasures": erasures.prune(connection, at.erasures, _BATCH),
             "holds": holds.prune(connection, at.holds, _BATCH),
             "consents": consents.prune(connection, at.consents, at.now, _BATCH),
+            "agreements": agreements.prune(connection, at.agreements.date(), _BATCH),
         }
     if any(pruned.values()):
         log.debug("pruned", region=region.name, **pruned)

@@ -6,7 +6,7 @@ from structlog.typing import FilteringBoundLogger
 
 from storage.catalog import checkpoints
 from storage.errors import CatalogUnavailable, Unavailable
-from storage.policy import retry_after
+from storage.policy import SEAL_PAUSE, retry_after
 from storage.region import OpenRegion
 from storage.transparency.cosigning import cosign, missing
 from storage.transparency.pruning import prune
@@ -27,10 +27,14 @@ class Sealer:
         self._again = datetime.min.replace(tzinfo=UTC)
 
     def seal(self, log: FilteringBoundLogger) -> int:
-        """Put a batch of lines into a checkpoint. When none waits, have the newest one cosigned."""
+        """Put a batch of lines into a checkpoint. If not now, have the newest one cosigned.
+
+        Nobody waits for it, so there is a pause between two, unless a batch is full or was begun.
+        """
         region, sealed = self._region, None
+        pause_over = region.clock.now() - SEAL_PAUSE
         with region.catalog.begin() as connection:
-            waiting = checkpoints.has_work(connection)
+            waiting = checkpoints.has_work(connection, region.log_trust, pause_over)
         if waiting and region.clock.now() >= self._again:
             sealed = self._attempt(log)
         if sealed is not None:
@@ -57,7 +61,7 @@ class Sealer:
 def _cosign(region: OpenRegion, log: FilteringBoundLogger) -> None:
     """Ask every witness that has not cosigned the newest checkpoint."""
     with region.catalog.begin() as connection:
-        root = checkpoints.published(connection)
+        root = checkpoints.published(connection, region.log_trust)
     wanted = missing(region, root, required=False) if root is not None else []
     failed = cosign(region, root, wanted) if root is not None and wanted else {}
     for name, error in failed.items():
@@ -68,7 +72,7 @@ def prune_log(region: OpenRegion, log: FilteringBoundLogger) -> int:
     """Forget a batch of texts, and mark objects of the log for purge that nobody needs."""
     at = cutoffs(region)
     with region.catalog.begin() as connection:
-        pruned = prune(connection, at.log, at.now)
+        pruned = prune(connection, region.log_trust, at.log, at.now)
     if pruned:
         log.debug("log_pruned", region=region.name, count=pruned)
     return int(pruned == _BATCH)

@@ -21,6 +21,7 @@ from storage.recovery.recover import catch_up
 from storage.region import OpenRegion
 from storage.workers.erase import compact, complete, plan
 from storage.workers.evacuate import evacuate
+from storage.workers.exits import carry_out
 from storage.workers.expire import expire
 from storage.workers.housekeep import (
     make_partitions,
@@ -36,6 +37,7 @@ from storage.workers.release import release
 from storage.workers.replicate import replicate
 from storage.workers.request_deletion import request_deletion
 from storage.workers.scrub.rounds import scrub
+from storage.workers.shorten import shorten
 from storage.workers.sweep import sweep
 from storage.workers.vacate import vacate
 
@@ -68,6 +70,8 @@ def duties(region: OpenRegion, keys: KeyRing, log: FilteringBoundLogger) -> list
         Duty(region.name, "resolve", lambda: resolve_entries(region, log)),
         Duty(region.name, "catch_up", lambda: catch_up(region, log)),
         Duty(region.name, "release", destroying(lambda: release(region, log))),
+        Duty(region.name, "exits", destroying(lambda: carry_out(region, log))),
+        Duty(region.name, "shorten", destroying(lambda: shorten(region, log))),
         Duty(region.name, "plan", destroying(lambda: plan(region, log))),
         Duty(region.name, "expire", destroying(lambda: expire(region, keys, log))),
         Duty(region.name, "replicate", lambda: replicate(region, log)),

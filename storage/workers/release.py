@@ -3,7 +3,7 @@
 from sqlalchemy import Connection
 from structlog.typing import FilteringBoundLogger
 
-from storage.catalog import deferrals, deletions, holds
+from storage.catalog import deferrals, deletions, holds, shortening
 from storage.catalog import tables as t
 from storage.objects.release import release_objects
 from storage.region import OpenRegion
@@ -16,6 +16,7 @@ def release(region: OpenRegion, log: FilteringBoundLogger) -> int:
 
     First a batch of the erasures that were deferred until then is planned again. When there are no
     more, a batch of the held records is looked through, and those that no hold keeps are deleted.
+    At the end, tenants with records that ended early are looked at again.
     """
     return region.catalog.run(lambda connection: _release(region, connection, log))
 
@@ -37,6 +38,7 @@ def _release(region: OpenRegion, connection: Connection, log: FilteringBoundLogg
         release_objects(region, connection, t.held, found.gone)
     if found.last is None:
         holds.mark_resumed(connection, hold.id, now)
+        shortening.look_again(connection, hold.tenant)
         log.info("hold_resumed", region=region.name, hold=str(hold.id))
     else:
         holds.note_passed(connection, hold.id, found.last)

@@ -23,6 +23,7 @@ from tests.support.keyservice.permits import (
     KEPT,
     KEY_ID,
     NOW,
+    PINNED,
     RECORD,
     permit,
     signed,
@@ -140,6 +141,11 @@ class TestHoldKeys:
         assert case.keys.unwrap_record(hold, permit(purpose=legal)) == RECORD_KEY
         with pytest.raises(KeyUnavailable):
             case.keys.unwrap_record(day, permit(2, purpose=legal))
+
+
+def test_says_whose_key_is_pinned(case: Case) -> None:
+    """An approver learns before anybody needs the grant whether her signature counts."""
+    assert case.keys.approvers() == {APPROVER: PINNED[APPROVER].public_bytes_raw()}
 
 
 class TestPermits:

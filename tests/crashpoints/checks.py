@@ -14,7 +14,6 @@ from storage.evidence.receipts import verify
 from storage.model import CopyState, ErasureState
 from storage.tlog.verification import CHECKPOINT, verify_log
 from storage.transparency.files import published
-from storage.transparency.origin import trust
 from storage.transparency.reading import reader
 from tests.crashpoints.facts import Fact, Request
 from tests.crashpoints.ground import HOME
@@ -83,7 +82,7 @@ def learn_of_erasures(stage: Stage) -> None:
             stage.granted(request, found)
             known |= found.keys()
         else:
-            request.refused = not coming
+            request.refused = not coming and not request.scheduled
 
 
 def learn_of_holds(stage: Stage) -> None:
@@ -110,7 +109,7 @@ def _log_only_grows(stage: Stage, actor: Actor) -> None:
     def file(path: str) -> bytes:
         return shown.note if path == CHECKPOINT else read(path)
 
-    opened = verify_log(file, trust(region), old=stage.checkpoint, minimum=shown.minimum)
+    opened = verify_log(file, region.log_trust, old=stage.checkpoint, minimum=shown.minimum)
     stage.checkpoint = opened.checkpoint
 
 

@@ -24,6 +24,7 @@ class Fact:
     told: bool | None = None
     sample: bytes = field(default=b"", repr=False)
     written: list[tuple[str, str]] = field(default_factory=list, repr=False)
+    ended: datetime | None = None  # by a retention that was shortened
 
     def family(self) -> Iterator["Fact"]:
         """Yield the record and everything that it derives from."""
@@ -34,7 +35,8 @@ class Fact:
     @property
     def expires(self) -> datetime | None:
         """Return the end of its readability."""
-        return None if self.id.day is None else datetime.combine(self.id.day, time(), UTC)
+        by_id = None if self.id.day is None else datetime.combine(self.id.day, time(), UTC)
+        return min((end for end in (by_id, self.ended) if end is not None), default=None)
 
 
 @dataclass
@@ -45,6 +47,7 @@ class Request:
     asked: datetime
     ids: tuple[UUID, ...] | None = None
     refused: bool = False  # it certainly has no effect
+    scheduled: bool = False  # workers request it until it has
     cutoff: datetime | None = None
 
     def covers(self, fact: Fact) -> bool:

@@ -26,10 +26,10 @@ def grant_and_revoke(stage: Stage, other: Actor) -> Act:
     staff(stage.settings, stage.clock.now(), "kim", "alice", "bob")
 
     def act(actor: Actor) -> None:
-        with _as(stage, actor, "alice") as store:
+        with as_login(stage, actor, "alice") as store:
             asked = store.admin.grants.request(ABUSE)
             _promise(stage, actor, asked.id, GrantState.REQUESTED)
-        with _as(stage, actor, "bob") as store:
+        with as_login(stage, actor, "bob") as store:
             signature = key_of("bob").sign(statement(asked))
             store.admin.grants.approve(asked.id, signature=signature)
             store.admin.grants.approve(asked.id, signature=signature)
@@ -38,7 +38,7 @@ def grant_and_revoke(stage: Stage, other: Actor) -> Act:
         with region.catalog.begin() as connection:
             grants.use(connection, asked.id, UID, "alice", region.clock.now())
         _promise(stage, actor, asked.id, GrantState.EXHAUSTED)
-        with _as(stage, actor, "bob") as store:
+        with as_login(stage, actor, "bob") as store:
             store.admin.grants.revoke(asked.id)
             _promise(stage, actor, asked.id, GrantState.REVOKED)
 
@@ -46,7 +46,7 @@ def grant_and_revoke(stage: Stage, other: Actor) -> Act:
 
 
 @contextmanager
-def _as(stage: Stage, actor: Actor, login: str) -> Iterator[Store]:
+def as_login(stage: Stage, actor: Actor, login: str) -> Iterator[Store]:
     """Open the store of another process with a login, which dies with the actor."""
     means = stage.dependencies(actor.tape)
     settings = settings_for(stage.settings, login)

@@ -1,6 +1,7 @@
 """More operations: legal holds, what they keep, and what two people do about them."""
 
 from storage.model import CarveOut, Scope
+from tests.crashpoints.facts import Holding
 from tests.crashpoints.operations import operation, some_records
 from tests.crashpoints.stage import PROMPT, Act, Actor, Stage
 from tests.support.holds import narrow_by_two
@@ -50,9 +51,8 @@ def expire_what_is_held(stage: Stage, other: Actor) -> Act:
     return act
 
 
-@operation
-def release(stage: Stage, other: Actor) -> Act:
-    """Release a hold: what it deferred goes on, though the day has expired."""
+def _relocated(stage: Stage, other: Actor) -> Holding:
+    """Place a hold, erase what it keeps, and let the day expire."""
     some_records(stage, other)
     holding = stage.holding("ann")
     other.hold(holding)
@@ -61,6 +61,13 @@ def release(stage: Stage, other: Actor) -> Act:
     for _ in range(3):
         other.work()
         stage.pass_time(hours=1)
+    return holding
+
+
+@operation
+def release(stage: Stage, other: Actor) -> Act:
+    """Release a hold: what it deferred goes on, though the day has expired."""
+    holding = _relocated(stage, other)
 
     def act(actor: Actor) -> None:
         actor.release(holding)
@@ -90,14 +97,7 @@ def confirm_a_hold(stage: Stage, other: Actor) -> Act:
 @operation
 def narrow_a_hold(stage: Stage, other: Actor) -> Act:
     """Let go the prompts that a hold keeps: they are erased, though the day has expired."""
-    some_records(stage, other)
-    holding = stage.holding("ann")
-    other.hold(holding)
-    other.erase(Scope.subject("ann"))
-    stage.pass_midnight()
-    for _ in range(3):
-        other.work()
-        stage.pass_time(hours=1)
+    holding = _relocated(stage, other)
 
     def act(actor: Actor) -> None:
         assert holding.id is not None

@@ -8,11 +8,13 @@ from storage.errors import DomicileError
 from tests.crashpoints import (  # noqa: F401 - more operations
     checks,
     departures,
+    exits,
     grants,
     holds,
     objections,
     processor_copies,
     screening,
+    shortening,
     training,
 )
 from tests.crashpoints.effects import Crash, How, Moment, Tape

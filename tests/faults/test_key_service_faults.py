@@ -150,6 +150,24 @@ class TestALyingServer:
                 keys.rewrap(SEALED, CONTEXT, [b"w" * 40], SEALED, HOLD)
             keys.close()
 
+    @pytest.mark.parametrize(
+        ("actors", "keys"),
+        [
+            (["ines"], []),
+            ([], [encoded(b"k" * 32)]),
+            (["ines", "ines"], [encoded(b"k" * 32)] * 2),
+            (["ines"], [encoded(b"k" * 31)]),
+            ("ines", [encoded(b"k" * 32)] * 4),
+        ],
+    )
+    def test_pins_nobody_by_a_malformed_answer(self, actors: object, keys: list[str]) -> None:
+        """Each actor has one key of the right size, or the answer is none."""
+        with lying(lambda _: said(actors=actors, keys=keys)) as (address, _):
+            service = remote(address)
+            with pytest.raises(KeyServiceUnavailable):
+                service.approvers()
+            service.close()
+
     def test_a_permit_is_sent_once(self) -> None:
         """A connection that breaks is not tried again: the permit may be used up."""
 

@@ -10,7 +10,7 @@ from io import BytesIO
 import pytest
 
 import storage
-from regions.model import RECORD_CLASSES
+from regions.model import CONTENT_CLASSES
 from storage import (
     AgreementMissing,
     CatalogUnavailable,
@@ -76,10 +76,10 @@ def test_refusals_of_the_policy_leave_nothing(domicile: Domicile) -> None:
     assert all_state(domicile) == before
 
 
-@pytest.mark.parametrize("data_class", RECORD_CLASSES)
+@pytest.mark.parametrize("data_class", CONTENT_CLASSES)
 def test_zero_retention_writes_nothing_anywhere(domicile: Domicile, data_class: DataClass) -> None:
     """Every way to write leaves no row and no byte, and calls no backend."""
-    t = domicile.tenant(retention=dict.fromkeys(RECORD_CLASSES, 0))
+    t = domicile.tenant(retention=dict.fromkeys(CONTENT_CLASSES, 0))
     minted = t.new_id(data_class, key="req-1")
     before = all_state(domicile)
 
@@ -120,7 +120,7 @@ def test_nothing_derives_from_what_is_not_stored(domicile: Domicile) -> None:
 
 def test_bad_arguments_are_refused_under_zero_retention_too(domicile: Domicile) -> None:
     """Arguments are checked even if nothing is to be stored."""
-    t = domicile.tenant(retention=dict.fromkeys(RECORD_CLASSES, 0))
+    t = domicile.tenant(retention=dict.fromkeys(CONTENT_CLASSES, 0))
 
     with pytest.raises(MetadataTooLarge):
         t.put(PROMPT, b"", metadata={"a": "b" * 5000})
@@ -287,7 +287,7 @@ def test_a_store_has_its_documented_attributes_and_no_others(domicile: Domicile)
         *("access", "grants", "holds", "log", "processors", "roster", "tenants")
     }
     assert public(store.admin.grants) == {
-        *("approve", "justification", "list", "request", "revoke", "show")
+        *("approve", "check_signatures", "justification", "list", "request", "revoke", "show")
     }
     assert public(store.admin.roster) == {"enter", "list"}
     assert public(store.admin.tenants) == {"ensure", "remove", "get", "list"}
@@ -322,7 +322,7 @@ def test_importing_is_light() -> None:
 def test_kinds_of_scope_are_all_checked() -> None:
     """A new kind of scope needs a case in ``check_erasure``."""
     erasable = {"record", "subject", "group", "tenant", "account"}
-    assert {kind.value for kind in ScopeKind} == erasable | {"region"}
+    assert {kind.value for kind in ScopeKind} == erasable | {"region", "class"}
 
 
 def test_a_store_that_is_closed_says_so(domicile: Domicile) -> None:

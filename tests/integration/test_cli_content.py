@@ -157,12 +157,16 @@ class TestRecords:
         assert error["retryable"] is False
 
     def test_a_purpose_without_permission_is_refused(self, line: CommandLine) -> None:
-        """JSON has the reason code."""
+        """JSON has the reason code, a terminal its text on a line of its own."""
         put = line.put("private")
 
-        code, error = line.error("get", "acme-eu", put, "--purpose", "train", "--actor", "chat")
+        train = ("get", "acme-eu", put, "--purpose", "train", "--actor", "chat")
+        code, error = line.error(*train)
+        shown = line(*train).stderr.splitlines()
 
         assert (code, error["reasons"]) == (Exit.REFUSED, ["purpose_not_allowed"])
+        assert shown[0] == f"Error: {error['message']}"
+        assert shown[1] == "- records of this class are not opened for that purpose"
 
 
 class TestFiles:

@@ -1,5 +1,6 @@
 """``roster`` and ``grant``: each person with a login of its own, on the embedded server."""
 
+import json
 import os
 import stat
 import tomllib
@@ -8,9 +9,12 @@ from pathlib import Path
 from uuid import uuid4
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from storage.cli import terminal
+from storage.cli.approver_keys import public_key, read_key
 from storage.cli.exit_codes import Exit
+from storage.crypto.root import split
 from tests.support.catalogs.databases import HOME
 from tests.support.people_cli import ENTRY, SINCE, Person, people
 
@@ -34,8 +38,24 @@ def key(people: Callable[[str], Person], tmp_path: Path) -> Path:
     return file
 
 
+@pytest.fixture
+def pinned(key: Path, tmp_path: Path) -> dict[str, str]:
+    """The setting with which that key is pinned for bob."""
+    return pinning(tmp_path, public_key(read_key(key)))
+
+
+def pinning(folder: Path, public: str) -> dict[str, str]:
+    """Return the setting with which a public key is pinned for bob."""
+    file = folder / "approvers.toml"
+    file.write_text(f'[approvers]\nbob = "{public}"\n')
+    return {"DOMICILE_REGIONS__EU_CENTRAL_1__APPROVERS_FILE": str(file)}
+
+
 def test_from_the_request_to_the_revocation(
-    people: Callable[[str], Person], key: Path, monkeypatch: pytest.MonkeyPatch
+    people: Callable[[str], Person],
+    key: Path,
+    pinned: dict[str, str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """The approver sees who, for what, how many records, until when and why, and is asked."""
     alice, bob = people("alice"), people("bob")
@@ -45,7 +65,7 @@ def test_from_the_request_to_the_revocation(
 
     declined = bob("grant", "approve", grant, "--key", key, stdin="n\n")
     state = alice.told("grant", "show", grant)["grant"]["state"]
-    approved = bob("grant", "approve", grant, "--key", key, stdin="y\n")
+    approved = bob("grant", "approve", grant, "--key", key, stdin="y\n", environment=pinned)
     listed = alice("grant", "list", "--tenant", "acme-eu").stdout
     revoked = alice("grant", "revoke", grant)
     shown = alice.told("grant", "show", grant)
@@ -83,6 +103,56 @@ def test_nobody_approves_his_own(people: Callable[[str], Person], key: Path) -> 
     assert "Ask somebody else of the roster." in error["advice"]
     code, error = people("nina").error("grant", "approve", grant, "--key", key, "--yes")
     assert (code, error["reasons"]) == (Exit.REFUSED, ["login_not_in_force"])
+
+
+def test_a_signature_that_does_not_count(
+    people: Callable[[str], Person], key: Path, pinned: dict[str, str], tmp_path: Path
+) -> None:
+    """The approver learns at once that the grant opens nothing, and what to pin."""
+    grant, bob = requested(people("alice")), people("bob")
+    yes = ("grant", "approve", grant, "--key", key, "--yes")
+    public = public_key(read_key(key))
+    other = pinning(tmp_path, public_key(Ed25519PrivateKey.generate()))
+    wrong = bob(*yes, environment=other)
+    told = bob(*yes, "--json", environment=other)
+    shown = people("alice")("grant", "show", grant, environment=other)
+    none = bob(*yes)
+    pinning(tmp_path, public)
+    good = bob(*yes, environment=pinned)
+    told_good = bob(*yes, "--json", environment=pinned)
+    shown_good = people("alice")("grant", "show", grant, "--json", environment=pinned)
+
+    wrong_key = "It opens nothing: the key that is pinned for the approver did not sign the grant."
+    assert wrong_key in " ".join(wrong.stderr.split())
+    assert f'bob = "{public}"' in wrong.stderr
+    assert wrong_key in " ".join(shown.stderr.split())
+    assert "has a key that is pinned." in " ".join(none.stderr.split())
+    for one in (wrong, none):
+        assert "in force" not in one.stderr
+    assert "It is in force." in good.stderr
+    assert "opens nothing" not in good.stderr
+    assert public not in good.stderr
+    assert [json.loads(one.stdout)["pinned"] for one in (told, told_good)] == [False, True]
+    assert json.loads(shown_good.stdout)["pinned"] is True
+
+
+def test_a_key_service_that_does_not_answer(
+    people: Callable[[str], Person], key: Path, tmp_path: Path
+) -> None:
+    """A script learns that nobody knows; a person approves nothing without the justification."""
+    bob, grant = people("bob"), requested(people("alice"))
+    prefix = "DOMICILE_REGIONS__EU_CENTRAL_1__"
+    whole = tmp_path / "keys"
+    whole.touch(mode=0o600)
+    whole.write_bytes(Path(str(bob.environment[f"{prefix}KEYS_FILE"])).read_bytes())
+    split(whole, tmp_path / "root", region=HOME)
+    away = {f"{prefix}KEYS_FILE": str(whole), f"{prefix}KEY_SERVICE": "unix:/nowhere/keys.sock"}
+    yes = ("grant", "approve", grant, "--key", key, "--yes")
+    blind = bob(*yes, environment=away)
+    told = bob(*yes, "--json", environment=away)
+
+    assert (blind.exit_code, told.exit_code) == (Exit.UNAVAILABLE, Exit.DONE)
+    assert json.loads(told.stdout)["pinned"] is None
 
 
 def test_without_a_terminal_a_yes_must_be_given(people: Callable[[str], Person], key: Path) -> None:

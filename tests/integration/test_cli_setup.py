@@ -175,6 +175,7 @@ class TestDoctor:
             "settings",
             "keys",
             "catalog",
+            "log",
             "backends",
         }
         assert {f["what"] for f in told["findings"] if f["check"] == "packages"} == {

@@ -26,7 +26,16 @@ class TestTenants:
                 "retention": {"prompt": 7},
                 "dedicated": True,
                 "traits": ["no_human_review"],
-                "agreements": [{"kind": "dpa", "signed": "2026-01-05", "until": "2030-01-01"}],
+                "agreements": [
+                    {
+                        "kind": "dpa",
+                        "signed": "2026-01-05",
+                        "until": "2030-01-01",
+                        "since": None,
+                        "document": None,
+                        "signatory": None,
+                    }
+                ],
             }
         ]
         assert "dpa 2026-01-05 until 2030-01-01" in line("tenant", "list").stdout

@@ -55,7 +55,7 @@ def test_a_host_less(filled: CommandLine) -> None:
     assert prompts["bytes"] > len("one" + "two, which is longer")  # type: ignore[operator]
     assert ("acme-eu", "completion") not in found
     keen = {name: row for (tenant, name), row in found.items() if tenant == "keen-eu"}
-    assert set(keen) == {"prompt", "completion", "fine_tuning_file"}
+    assert set(keen) == {"prompt", "completion", "fine_tuning_file", "event"}
     assert [keen[name]["records"] for name in ("prompt", "completion")] == [0, 1]
     assert "agreement has ended" in str(keen["prompt"]["refused"])
     assert (told["tenants"], told["refused_tenants"], told["more"]) == (2, 1, False)

@@ -1,10 +1,16 @@
 """What people with logins and raw SQL can do about the roster and grants: their part alone."""
 
+import json
+from ast import literal_eval
+from datetime import datetime
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 
+from storage.catalog.log import text_of
+from storage.model import LineKind
+from storage.tlog.commitments import commit
 from tests.support.people_sql import (
     APPROVE,
     ENTER,
@@ -381,3 +387,70 @@ class TestCustomer:
         people.do("postgres", "GRANT domicile_service TO alice")
         assert people.do("alice", FOR_CUSTOMER, id=grant, tenant="asks") == "not_the_customer"
         people.do("postgres", "REVOKE domicile_service FROM alice")
+
+
+def line_about(people: People, kind: str, grant: UUID) -> list[dict[str, Any]]:
+    """Return the lines of a kind about a grant. Each is as the code writes and opens one."""
+    query = (
+        "SELECT json_agg(json_build_array(id, kind, at, text, encode(salt, 'hex'), "
+        "encode(commitment, 'hex'), login) ORDER BY at) FROM log_line "
+        "WHERE kind = :kind AND text::json ->> 'grant' = :grant"
+    )
+    rows = people.do("alice", query, kind=kind, grant=str(grant))
+    found = []
+    for line, what, at, said, salt, entry, login in literal_eval(rows) or ():
+        facts = json.loads(said)
+        assert commit(bytes.fromhex(salt), said).hex() == entry
+        common = {"line", "kind", "at"}
+        rest = {name: value for name, value in facts.items() if name not in common}
+        moment = datetime.fromisoformat(at)
+        assert text_of(UUID(line), LineKind(what), rest, moment) == said
+        found.append({**rest, "login": login})
+    return found
+
+
+def test_each_event_of_a_grant_has_one_line_whoever_calls(people: People) -> None:
+    """With the login of who did it. What changes nothing, or is refused, adds none."""
+    grant = people.request("alice", case='a "case"\n/ é \U0001f600')
+    assert people.do("bob", REVOKE, id=uuid4()) == "unknown_grant"
+    for _ in range(2):
+        people.do("bob", APPROVE, id=grant)
+        people.do("sam", FOR_CUSTOMER, id=grant)
+    for _ in range(2):
+        people.do("bob", REVOKE, id=grant)
+
+    (asked,) = line_about(people, "grant_requested", grant)
+    assert (asked["login"], asked["requester"], asked["approved_by"]) == ("alice", "alice", [])
+    assert asked["case"] == 'a "case"\n/ é \U0001f600'
+    approvals = line_about(people, "grant_approved", grant)
+    assert [(x["login"], x["approved_by"]) for x in approvals] == [
+        ("bob", ["bob"]),
+        ("sam", ["bob", "customer-1"]),
+    ]
+    (revoked,) = line_about(people, "grant_revoked", grant)
+    assert (revoked["login"], revoked["revoked_by"]) == ("bob", "bob")
+    assert revoked["justification"] == "a" * 64
+
+
+def test_no_number_of_approvals_keeps_a_grant_from_being_revoked(people: People) -> None:
+    """A line has at most 64 KiB: it names the first approvals."""
+    grant = people.request("alice")
+    many = (
+        "SELECT count(approve_grant_for_customer(:id, 'acme', repeat(chr(1), 5000) || n, "
+        "clock_timestamp())) FROM generate_series(1, 40) n"
+    )
+    assert people.do("sam", many, id=grant) == "40"
+    people.do("bob", REVOKE, id=grant)
+    (revoked,) = line_about(people, "grant_revoked", grant)
+    assert len(revoked["approved_by"]) == 20
+
+
+def test_no_login_writes_a_line_through_the_function_of_the_catalog(people: People) -> None:
+    """It would be about a grant that nobody requested."""
+    forged = "SELECT add_log_line('grant_approved', '{{}}', now())"
+    for login in ("alice", "sam", "wim"):
+        assert people.do(login, forged) == "forbidden"
+        assert people.do(login, "SELECT note_grant('grant_approved', :id, now())", id=uuid4()) == (
+            "forbidden"
+        )
+        assert people.do(login, "SELECT note_root_key(7)") == "forbidden"

@@ -185,11 +185,11 @@ class TestChanging:
         hold = placed(people)
         people.do("postgres", RECOVERED)
 
-        assert people.do("wim", REPLAY_CONFIRMATION, id=hold) == "not_a_process"
+        assert people.do("wim", REPLAY_CONFIRMATION, id=hold) == "not_recovering"
         change = new_change(uuid4(), hold)
-        assert people.do("wim", REPLAY_CHANGE, new=change) == "not_a_process"
+        assert people.do("wim", REPLAY_CHANGE, new=change) == "not_recovering"
         whole = json.dumps({"hold_id": str(hold), "kind": "release", "why": "x"})
-        assert people.do("wim", REPLAY_CHANGE, new=whole) == "not_a_process"
+        assert people.do("wim", REPLAY_CHANGE, new=whole) == "not_recovering"
         assert people.do("postgres", RELEASED, id=hold) == "False"
 
     @pytest.mark.parametrize("statement", FORBIDDEN)

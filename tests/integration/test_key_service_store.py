@@ -1,9 +1,11 @@
 """A store whose root keys are in a key service, which looks up permits in the real catalog."""
 
+import json
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
-from uuid import UUID
+from pathlib import Path
+from uuid import UUID, uuid4
 
 import pytest
 from sqlalchemy import text
@@ -36,11 +38,12 @@ from storage.policy import AccessReason, PermitReason
 from storage.settings import topology_of
 from storage.testing import INVESTIGATOR, Domicile
 from tests.support.actions import work
-from tests.support.catalogs.databases import as_role, opened
+from tests.support.catalogs.databases import as_role, catalog_of, opened
+from tests.support.cli_harness import CommandLine
 from tests.support.holds import SOON, confirm, open_held, place_hold, relocated
 from tests.support.inspect.stored import home
-from tests.support.keyservice.apart import HOME, Apart, apart
-from tests.support.people import approve, as_person, staff
+from tests.support.keyservice.apart import HOME, LOGIN, Apart, apart
+from tests.support.people import approve, as_person, make_login, staff, url_for
 
 PROMPT, SERVE, ABUSE = DataClass.PROMPT, Purpose.SERVE, Purpose.ABUSE_INVESTIGATION
 KEYS = "domicile_keys"
@@ -111,6 +114,40 @@ class TestAsAService:
 
         assert down == {"keys": "ok", "key service": "fail"}
         assert up == {"keys": "ok", "key service": "ok"}
+
+    def test_doctor_says_if_nobody_can_approve(self, away: Apart, domicile: Domicile) -> None:
+        """A key service that pins nobody is right for services, and opens nothing for people."""
+
+        def found() -> tuple[str, str]:
+            topology = topology_of(domicile.settings)
+            (one,) = [f for f in regions(domicile.settings, topology) if f.check == "approvers"]
+            return one.state, one.advice
+
+        with away.serving():
+            pinned = found()
+        with away.serving(pinned={}):
+            state, advice = found()
+
+        assert pinned == ("ok", "")
+        assert state == "warn"
+        assert "domicile grant keygen" in advice
+
+    def test_doctor_says_that_the_log_cannot_go_on(self, away: Apart, domicile: Domicile) -> None:
+        """If a line is in no checkpoint after an hour."""
+
+        def found(hours: int) -> str:
+            past = text("UPDATE log_line SET at = now() - make_interval(hours => :hours)")
+            with catalog_of(domicile.settings) as connection:
+                connection.execute(past, {"hours": hours})
+            listed = regions(domicile.settings, topology_of(domicile.settings))
+            return next(f"{one.state} {one.advice}" for one in listed if one.check == "log")
+
+        with away.serving():
+            domicile.open()
+            domicile.tenant()  # its line waits
+            assert found(0) == "ok "
+            assert "Run a worker" in found(2)
+            domicile.stack.close()
 
     def test_is_refused_with_root_keys_of_its_own(self, domicile: Domicile) -> None:
         """Root keys on the machine of the service would make the key service an ornament."""
@@ -281,6 +318,97 @@ class TestPermits:
 
         assert AccessReason.ERASED in caught.value.reasons
 
+    @pytest.mark.parametrize(
+        ("terms", "reason"),
+        [
+            ("UPDATE tenant SET traits = '{no_human_review}'", AccessReason.NO_HUMAN_REVIEW),
+            ("UPDATE tenant SET traits = '{customer_approved}'", AccessReason.CUSTOMER_NOT_ASKED),
+            ("UPDATE tenant SET residency = 'US'", AccessReason.OUTSIDE_RESIDENCY),
+        ],
+    )
+    def test_of_a_tenant_whose_terms_changed(
+        self,
+        away: Apart,
+        domicile: Domicile,
+        granted: tuple[Grant, RecordId],
+        terms: str,
+        reason: AccessReason,
+    ) -> None:
+        """The key service reads the terms itself, and they count as they are now."""
+        grant, record = granted
+        count(domicile, grant, record)
+        sealed = away.sealed_key(_key_of(domicile, record))
+        with catalog_of(domicile.settings) as connection:
+            connection.execute(text(terms))
+        with pytest.raises(PurposeRefused) as caught:
+            home(domicile).roots.unwrap_record(sealed, shown(domicile, grant, record))
+
+        assert caught.value.reasons == (reason,)
+
+    def test_while_its_login_may_do_more(
+        self, away: Apart, domicile: Domicile, granted: tuple[Grant, RecordId]
+    ) -> None:
+        """Also if the role was granted after the start: people open nothing, and it says why."""
+        grant, record = granted
+        count(domicile, grant, record)
+        sealed = away.sealed_key(_key_of(domicile, record))
+        permit = shown(domicile, grant, record)
+        with catalog_of(domicile.settings) as connection:
+            connection.execute(text(f"GRANT domicile_service TO {LOGIN}"))
+        with pytest.raises(KeyServiceUnavailable, match="is a member of domicile_service"):
+            home(domicile).roots.unwrap_record(sealed, permit)
+        with catalog_of(domicile.settings) as connection:
+            connection.execute(text(f"REVOKE domicile_service FROM {LOGIN}"))
+
+        assert len(home(domicile).roots.unwrap_record(sealed, permit)) == 32
+
+
+class TestTheLogin:
+    @pytest.mark.parametrize(
+        ("login", "roles", "says"),
+        [
+            (LOGIN, ["domicile_keys"], "cannot listen"),  # it went on
+            ("kc_service", ["domicile_service"], "is a member of domicile_service"),
+            ("kc_admin", ["domicile_admin", "domicile_keys"], "is a member of domicile_admin"),
+            ("kc_worker", ["domicile_worker", "domicile_keys"], "is a member of domicile_worker"),
+            ("kc_nobody", [], "lacks a right"),
+            ("postgres", [], "domicile_admin, domicile_lookup, domicile_service"),
+        ],
+    )
+    def test_looks_up_and_does_nothing_else(
+        self,
+        away: Apart,
+        domicile: Domicile,
+        tmp_path: Path,
+        *,
+        login: str,
+        roles: list[str],
+        says: str,
+    ) -> None:
+        """With any other login the key service does not start."""
+        with catalog_of(domicile.settings) as connection:
+            for role in roles:
+                make_login(connection, login, role)
+                connection.execute(text(f"GRANT {role} TO {login}"))
+            if not roles and login != "postgres":
+                connection.execute(text(f"CREATE ROLE {login} LOGIN"))
+        own = domicile.settings.regions[HOME].catalog_url.get_secret_value()
+        (tmp_path / "approvers.toml").write_text("[approvers]\n")
+        given = {
+            "REGION": HOME,
+            "LISTEN": "unix:/nowhere/keys.sock",
+            "CATALOG_URL": url_for(own, login),
+            "KEYS_FILE": str(away.root_file),
+            "APPROVERS_FILE": str(tmp_path / "approvers.toml"),
+        }
+        environment = {f"DOMICILE_KEYSERVICE__{name}": value for name, value in given.items()}
+        line = CommandLine(tmp_path)
+        result = line("keyservice", "serve", "--json", environment=environment)
+        error = json.loads(result.stdout)["error"]
+
+        assert says in error["message"]
+        assert error["advice"]
+
 
 def _key_of(domicile: Domicile, record: RecordId) -> UUID:
     with home(domicile).catalog.begin() as connection:
@@ -302,16 +430,22 @@ class TestTheRole:
             with opened(HOME, away.url) as connection:
                 before = [kept.find(connection, "acme-eu", i, hold) for i in (record, file)]
                 other = kept.find(connection, "acme-us", record, hold)
+            with catalog_of(domicile.settings) as connection:
+                connection.execute(text("UPDATE record SET sealed_flags = 'sealed'"))
             work(domicile, days=4)
             with opened(HOME, away.url) as connection:
                 after = kept.find(connection, "acme-eu", record, hold)
                 without = kept.find(connection, "acme-eu", record, None)
+                under_another = kept.find(connection, "acme-eu", record, uuid4())
             domicile.stack.close()
 
         assert [(one.held, one.covered) for one in before if one] == [(False, True), (False, False)]
         assert after is not None
         assert without is not None
+        assert under_another is not None
+        assert not under_another.covered
         assert (after.held, after.covered, without.covered) == (True, True, False)
+        assert [one.flagged for one in (*before, after) if one] == [False, False, True]
         assert other is None
 
     @pytest.mark.parametrize(

@@ -7,13 +7,16 @@ from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from uuid import UUID
 
 import pytest
 from sqlalchemy import Engine, event, func, select
 
 from regions.witnesses import WitnessSpec
-from storage.catalog import checkpoints
+from storage.catalog import checkpoints, log
 from storage.catalog import tables as t
+from storage.cli.log_folder import LogFolder
+from storage.crypto.log import verifier
 from storage.crypto.root import rotate
 from storage.errors import InvalidRequest, NotFound, Unavailable, WitnessesMissing
 from storage.logs import make_logger
@@ -26,14 +29,14 @@ from storage.tlog.proofs import Proof, verify_proof
 from storage.tlog.verification import verify_log
 from storage.tlog.verifiers import Verifier
 from storage.transparency.files import published
-from storage.transparency.origin import trust, verifier
 from storage.transparency.publish import Publisher
 from storage.witnesses.http import HttpWitness
+from storage.workers.due import due
 from storage.workers.log import Sealer
 from tests.support.actions import work
 from tests.support.cli_harness import CommandLine
 from tests.support.inspect.stored import HOME, home
-from tests.support.transparency import export, note_lines, publisher, verified
+from tests.support.transparency import export, note_lines, numbers_of, publisher, verified
 from tests.support.witnesses.server import Witness, serving
 
 
@@ -68,7 +71,7 @@ def test_a_line_is_proved_to_who_has_the_key_alone(domicile: Domicile) -> None:
 
     proof = Proof.parse(logs.prove(line.id))
     opening = Opening.parse(proof.extra)
-    verify_proof(proof, opening.entry, trust(region))
+    verify_proof(proof, opening.entry, region.log_trust)
     assert json.loads(opening.text)["tenant"] == "acme-eu"
     assert logs.keys(HOME) == [str(verifier(HOME, region.log_keys[0]))]
     with pytest.raises(NotFound):
@@ -89,7 +92,7 @@ def test_an_export_goes_on_where_it_ended(domicile: Domicile, tmp_path: Path) ->
     again = logs.export(HOME, folder)
 
     assert (first, again) == (6, 3)
-    opened = verify_log(lambda path: (folder / path).read_bytes(), trust(region), old=old)
+    opened = verify_log(lambda path: (folder / path).read_bytes(), region.log_trust, old=old)
     assert opened.checkpoint.size == old.size + 1
     assert list(folder.rglob(".*")) == []
 
@@ -153,10 +156,10 @@ def test_what_a_line_says_is_forgotten_after_its_time(domicile: Domicile, tmp_pa
         logs.prove(early.id)
     folder = export(region, tmp_path / "pruned")
     assert not (folder / "tile/entries/000").exists()
-    opened = verify_log(lambda path: (folder / path).read_bytes(), trust(region), minimum=512)
+    opened = verify_log(lambda path: (folder / path).read_bytes(), region.log_trust, minimum=512)
     assert opened.checkpoint.size > old[1]
     earlier = Checkpoint(*old)
-    verify_log(lambda path: (folder / path).read_bytes(), trust(region), old=earlier, minimum=512)
+    verify_log(LogFolder(folder).read, region.log_trust, old=earlier, minimum=512)
     Proof.parse(logs.prove(late[0]))
 
 
@@ -181,7 +184,7 @@ def test_a_required_witness_sees_a_line_before_anybody_acts(domicile: Domicile) 
             one.publish(*note_lines(region))
         now = published(region)
         assert now is not None
-        required = replace(trust(region), witnesses=(Verifier.parse(witness.vkey),), required=1)
+        required = replace(region.log_trust, witnesses=(Verifier.parse(witness.vkey),), required=1)
         assert open_checkpoint(now.note, required).checkpoint.size == now.root.size
         assert witness.seen[f"domicile/{HOME}"][0] == now.root.size
 
@@ -203,7 +206,7 @@ def test_a_row_in_the_catalog_is_no_cosignature(domicile: Domicile, line: str) -
         before = published(region)
         assert before is not None
         with region.catalog.begin() as connection:
-            (real,) = checkpoints.cosigned(connection, before.root.size).values()
+            ((real,),) = checkpoints.cosigned(connection, before.root.size).values()
             forged = real if line == "of another checkpoint" else line
             for size in range(before.root.size + 1, before.root.size + 20):
                 now = region.clock.now()
@@ -217,7 +220,7 @@ def test_a_row_in_the_catalog_is_no_cosignature(domicile: Domicile, line: str) -
         one.publish(wanted)
         after = published(region)
         assert after is not None
-        trusted = replace(trust(region), witnesses=(Verifier.parse(witness.vkey),))
+        trusted = replace(region.log_trust, witnesses=(Verifier.parse(witness.vkey),))
         assert open_checkpoint(after.note, trusted).checkpoint.size == after.root.size
 
 
@@ -267,6 +270,54 @@ def test_what_customers_do_never_touches_the_log(domicile: Domicile) -> None:
         assert t.get(kept, purpose=Purpose.SERVE).body == b"mine"
     assert statements
     assert not [text for text in statements if "log_" in text or "checkpoint" in text]
+
+
+def objects_of_log(region: OpenRegion) -> int:
+    """Return how many objects the log has ever written."""
+    kinds = ("log_tiles", "log_lines", "checkpoint")
+    with region.catalog.begin() as connection:
+        query = select(func.count()).select_from(t.object_).where(t.object_.c.kind.in_(kinds))
+        return connection.scalar(query) or 0
+
+
+def test_a_worker_seals_no_batch_for_each_line_that_nobody_waits_for(domicile: Domicile) -> None:
+    """Three objects in ten minutes, however many lines come. None waits for longer."""
+    region, sealer, logger = home(domicile), Sealer(home(domicile)), make_logger()
+    work(domicile)
+    began, made = objects_of_log(region), list[UUID]()
+    for _ in range(60):
+        made += note_lines(region)
+        sealer.seal(logger)
+        assert None not in numbers_of(region, made[:-11])
+        domicile.pass_time(minutes=1)
+
+    assert objects_of_log(region) - began <= 3 * 6
+    assert due(region)["seal"] == 0 or sealer.seal(logger) == 1
+
+
+def test_who_waits_for_a_line_does_not_wait_for_the_pause(domicile: Domicile) -> None:
+    """Nor does a batch that is full, or that another process has begun."""
+    region, sealer, logger = home(domicile), Sealer(home(domicile)), make_logger()
+    work(domicile)
+    waiting = note_lines(region, 3)
+    assert sealer.seal(logger) == 0
+    assert due(region)["seal"] == 0
+    publisher(domicile).publish(*note_lines(region))
+    assert None not in numbers_of(region, waiting)
+
+    note_lines(region, log.BATCH - 1)
+    assert sealer.seal(logger) == 0
+    note_lines(region, 2)
+    assert (sealer.seal(logger), sealer.seal(logger)) == (1, 0)
+
+    for name in ("eu-a", "eu-b"):
+        domicile.backends[name].full = True
+    with pytest.raises(Unavailable):
+        publisher(domicile).publish(*note_lines(region))
+    for name in ("eu-a", "eu-b"):
+        domicile.backends[name].full = False
+    assert due(region)["seal"] > 0
+    assert sealer.seal(logger) == 1
 
 
 def test_an_outage_leaves_few_rows_behind(domicile: Domicile) -> None:

@@ -10,6 +10,7 @@ import pytest
 from sqlalchemy import text
 
 from storage.cli.log_folder import LogFolder
+from storage.crypto.log import verifier
 from storage.errors import LogInvalid
 from storage.region import OpenRegion
 from storage.testing import Domicile
@@ -17,7 +18,6 @@ from storage.tlog.checkpoints import Checkpoint, Trust
 from storage.tlog.commitments import Opening
 from storage.tlog.proofs import prove, verify_proof
 from storage.tlog.verification import verify_log
-from storage.transparency.origin import verifier
 from storage.transparency.reading import reader
 from tests.support import foreign_log
 from tests.support.foreign_log import Wrong

@@ -104,7 +104,7 @@ def test_a_checkpoint_holds_the_line_before_anything_is_fetched(
         done = publish(publisher, line)  # type: ignore[arg-type]
         asked.append(sum(b.count("get") for b in domicile.backends.values()))
         with region.catalog.begin() as connection:
-            published.extend(checkpoints.held(connection, [line]))  # type: ignore[list-item]
+            published.extend(checkpoints.held(connection, [line], done.size))  # type: ignore[list-item]
         return done
 
     monkeypatch.setattr(Publisher, "publish", watch)

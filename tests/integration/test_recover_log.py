@@ -70,7 +70,7 @@ def test_an_event_of_the_ledger_has_one_line(domicile: Domicile, tmp_path: Path)
 
     dump.restore(domicile)
     report = recover_catalog(domicile)
-    work(domicile)
+    work(domicile, minutes=11)
 
     region = home(domicile)
     assert report.events == 2
@@ -163,7 +163,7 @@ def test_what_only_a_silent_backend_has_is_awaited(
 
     domicile.bring_back("eu-b")
     work(domicile)
-    work(domicile)
+    work(domicile, minutes=11)
     assert None not in numbers_of(region, [*lines, late])
     assert verified(region, tmp_path, old)[1] > old[1]
 

@@ -115,14 +115,17 @@ def test_an_upload_that_hangs_is_unknown_and_not_repeated(
 def test_a_read_that_hangs_is_a_timeout(
     home: LoopbackServer, hanging: Callable[[Request], Answer]
 ) -> None:
-    """The reader can then use another replica."""
+    """It is sent once. The reader can then use another replica."""
+    backend = backend_at(home.url, timeout=3)
+    home.answer = at_home(lambda _: Answer())
+    put(backend)  # makes the connection
+    home.requests.clear()
     home.answer = hanging
-    backend = backend_at(home.url, timeout=0.5)
 
     with pytest.raises(BackendTimeout):
         backend.get(KEY)
 
-    assert len(home.requests) == 1
+    assert [r.method for r in home.requests] == ["GET"]
     backend.close()
 
 

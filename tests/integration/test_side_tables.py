@@ -90,7 +90,7 @@ def test_a_tenant_that_leaves_writes_no_row_per_record(domicile: Domicile) -> No
         assert found.pop("erasure_object", 0) <= held < count / 20
         most.append(found)
 
-    new = Counter(tenant=1, agreement=1, erasure=1, receipt=1, log_line=3)
+    new = Counter(tenant=1, agreement_entry=1, retention_look=1, erasure=1, receipt=1, log_line=3)
     assert left == [new + Counter(signing_key=1), new]
     # the entry of the ledger is an object on two backends, and so are two controls
     asked = Counter(erasure=1, fence=1, receipt=1, object=3, replica=6, log_line=2)

@@ -4,23 +4,28 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from joserfc.jwk import KeySet
+from sqlalchemy import text
 from typer.testing import CliRunner
 
 from storage.catalog import signing_keys
 from storage.cli.app import app
 from storage.cli.exit_codes import Exit
-from storage.errors import SettingsError
+from storage.errors import CatalogForbidden, SettingsError
 from storage.evidence.keys import import_public_keys, key_id
 from storage.evidence.receipts import verify
-from storage.model import Scope
+from storage.model import LineKind, Scope
 from storage.testing import Domicile
 from tests.support.actions import duty, erase, work
+from tests.support.catalogs.databases import opened
 from tests.support.inspect.stored import HOME, home
+from tests.support.keyservice.apart import apart
 from tests.support.receipt_verifier import read_receipt
 from tests.support.second_store import second_store
+from tests.support.transparency import lines
 
 Command = Callable[..., Any]
 
@@ -154,6 +159,41 @@ def test_a_rotation_is_usable_at_once(domicile: Domicile, command: Command, sect
     assert told["version"] == 2
     assert home(domicile).pseudonyms.current == (2 if section == "pseudonym" else 1)
     assert home(domicile).roots.current == (2 if section == "root" else 1)
+
+
+def rotated(domicile: Domicile) -> list[int]:
+    """Return the versions of the root key that the log has lines about."""
+    found = lines(domicile, LineKind.KEY_ROTATION)
+    return [line["version"] for line in found if line["section"] == "root"]
+
+
+def test_the_log_says_that_the_root_key_was_rotated(domicile: Domicile, command: Command) -> None:
+    """Once for each version."""
+    for version in (2, 3):
+        assert command("key", "rotate", HOME, "--section", "root")["version"] == version
+
+    assert rotated(domicile) == [2, 3]
+
+
+def test_the_log_says_that_a_key_service_rotated_its_key(
+    domicile: Domicile, command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With the login of the key service, which can add no other line."""
+    with apart(domicile) as other:
+        for name, value in {
+            "REGION": HOME,
+            "LISTEN": f"unix:{other.path}",
+            "CATALOG_URL": other.url,
+            "KEYS_FILE": str(other.root_file),
+            "APPROVERS_FILE": str(domicile.settings.regions[HOME].approvers_file),
+        }.items():
+            monkeypatch.setenv(f"DOMICILE_KEYSERVICE__{name}", value)
+        assert command("keyservice", "rotate")["version"] == 2
+
+        insert = "INSERT INTO log_line (id, kind, at, commitment) VALUES (:id, 'lost', now(), '')"
+        with pytest.raises(CatalogForbidden), opened(HOME, other.url) as connection:
+            connection.execute(text(insert), {"id": uuid4()})
+    assert rotated(domicile) == [2]
 
 
 def test_pseudonym_keys_of_another_catalog_are_not_rotated(

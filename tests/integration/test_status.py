@@ -7,12 +7,13 @@ from io import BytesIO
 import pytest
 
 from storage import DataClass, Reason, Scope
-from storage.cli.commands.status import late
+from storage.cli.commands.status import late, show
 from storage.client.tenant import Tenant
 from storage.errors import BackendForbidden, CatalogUnavailable
 from storage.model import NewRecord, PutResult, RegionStatus
 from storage.policy import horizon_alarm, horizon_wanted
 from storage.testing import Domicile
+from tests.support.people import as_person, person, staff
 
 PROMPT = DataClass.PROMPT
 BACKENDS = ("eu-a", "eu-b")
@@ -112,6 +113,69 @@ def test_the_status_shows_that_no_worker_makes_partitions(domicile: Domicile) ->
     assert status(domicile).horizon_alarm
     domicile.run_worker()
     assert not status(domicile).horizon_alarm
+
+
+def test_a_log_that_cannot_go_on_is_shown(
+    domicile: Domicile, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """After an hour, while workers cannot seal, until a checkpoint has the lines."""
+    domicile.run_worker()
+    fill(domicile)
+    domicile.pass_time(hours=2)
+    assert status(domicile).log_waits_since is None  # no line waits
+    asked = domicile.clock.now()
+    staff(domicile.settings, asked, "kim")
+    with as_person(domicile, "kim") as store:
+        store.admin.roster.enter("eu-central-1", person("erin"))
+    domicile.run_worker()
+    domicile.pass_time(minutes=59)
+    domicile.run_worker()
+    assert status(domicile).log_waits_since is None
+    domicile.pass_time(minutes=2)
+    domicile.run_worker()
+    told = status(domicile)
+    show(told)
+
+    assert told.log_waits_since is not None
+    assert told.log_waits_since - asked < timedelta(seconds=5)
+    assert "lines WAIT since 2026-03-0" in capsys.readouterr().out
+    for name in BACKENDS:
+        domicile.backends[name].full = False
+    domicile.pass_time(hours=2)
+    domicile.run_worker()
+    assert status(domicile).log_waits_since is None
+
+
+def test_a_log_that_no_worker_continues_is_shown(domicile: Domicile) -> None:
+    """Its lines have no number yet."""
+    domicile.run_worker()
+    staff(domicile.settings, domicile.clock.now(), "kim")
+    with as_person(domicile, "kim") as store:
+        store.admin.roster.enter("eu-central-1", person("erin"))
+    before = status(domicile).log_waits_since
+    domicile.pass_time(minutes=61)
+
+    assert before is None
+    assert status(domicile).log_waits_since is not None
+
+
+def test_people_without_an_approver_are_shown(
+    domicile: Domicile, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As soon as somebody is in the roster whose grants nobody can sign."""
+    own = domicile.settings.regions["eu-central-1"]
+    assert own.approvers_file is not None
+    pinned = own.approvers_file.read_text()
+    staff(domicile.settings, domicile.clock.now(), "kim")
+    before = status(domicile)
+    own.approvers_file.write_text("[approvers]\n")
+    domicile.open()
+    after = status(domicile)
+    own.approvers_file.write_text(pinned)
+    show(after)
+
+    assert (before.unpinned, after.unpinned) == (False, True)
+    assert "no approver's key is pinned: people open nothing" in capsys.readouterr().out
 
 
 def test_a_status_when_regions_fail_one_after_the_other(

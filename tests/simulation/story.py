@@ -5,10 +5,11 @@ from dataclasses import dataclass
 from random import Random
 from typing import TypeVar
 
-from regions.model import RECORD_CLASSES
+from regions.model import CONTENT_CLASSES
 from storage.model import DataClass, ScopeKind
 from tests.support.stories.operations import (
     ERASABLE,
+    SCOPES,
     Confirm,
     Corrupt,
     Erase,
@@ -39,7 +40,7 @@ _NUMBERS = 16  # "the n-th" of something, counted round
 _PROCESSES = 2
 _MOMENTS = 24  # how deep in an operation another may happen
 
-_CLASSES = (DataClass.PROMPT, DataClass.COMPLETION, *RECORD_CLASSES)
+_CLASSES = (DataClass.PROMPT, DataClass.COMPLETION, *CONTENT_CLASSES)
 _SIZES: tuple[Size, ...] = ("small", "small", "small", "small", "none", "own_pack", "chunks")
 _NAMINGS: tuple[Naming, ...] = ("given", "given", "none", "key", "minted", "taken", "same", "batch")
 _SCOPES = (ScopeKind.RECORD, ScopeKind.SUBJECT, ScopeKind.SUBJECT, ScopeKind.GROUP)
@@ -204,7 +205,7 @@ def _keep(random: Random) -> Op:
         return Confirm(random.randrange(_NUMBERS))
     if chance < 0.5:
         return Narrow(random.randrange(_NUMBERS), random.choice(_CLASSES))
-    scopes = (*_SCOPES, *ScopeKind)
+    scopes = (*_SCOPES, *SCOPES)
     future = random.random() < 0.5
     number = random.randrange(_NUMBERS)
     return Hold(random.randrange(_NUMBERS), random.choice(scopes), number, future)

@@ -9,7 +9,14 @@ from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 
 from storage.catalog import schema
-from storage.errors import CatalogForbidden, GrantRefused, HoldRefused, NotFound
+from storage.errors import (
+    AgreementRefused,
+    CatalogForbidden,
+    ExitRefused,
+    GrantRefused,
+    HoldRefused,
+    NotFound,
+)
 from tests.support.catalogs.databases import HOME, Throwaway, opened
 
 LOGINS = {
@@ -87,7 +94,7 @@ class People:
                     connection.execute(text(one))
                 done = connection.execute(text(last), values)
                 return str(done.scalar() if done.returns_rows else done.rowcount)
-        except (GrantRefused, HoldRefused) as error:
+        except (AgreementRefused, ExitRefused, GrantRefused, HoldRefused) as error:
             (reason,) = error.reasons
             return reason
         except NotFound:

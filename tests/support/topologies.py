@@ -92,6 +92,18 @@ def dedicating(directory: Path, *tenants: str, retire: bool = False) -> Path:
     return directory
 
 
+def with_baas(directory: Path, *, without: str | None = None) -> Path:
+    """A topology, by default the shipped one, with a BAA of each company but one."""
+    file = directory / COMPANIES
+    if not file.exists():
+        shutil.copytree(SHIPPED, directory, dirs_exist_ok=True)
+    baa = f'baa = {{ document = "{"d" * 64}", since = 2025-01-01 }}\n'
+    first, *entries = file.read_text().split("[[sub_processors]]\n")
+    given = [entry if f'name = "{without}"' in entry else baa + entry for entry in entries]
+    file.write_text("[[sub_processors]]\n".join((first, *given)))
+    return directory
+
+
 def delete_entry(directory: Path, name: str) -> None:
     """Delete the entry of a backend of the EU."""
     file = directory / EU

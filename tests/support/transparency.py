@@ -10,12 +10,12 @@ from sqlalchemy import select
 
 from storage.catalog import log
 from storage.catalog import tables as t
+from storage.crypto.log import verifier
 from storage.model import LineKind
 from storage.region import OpenRegion
 from storage.testing import Domicile
 from storage.tlog.checkpoints import Checkpoint
 from storage.transparency.files import files_of, published
-from storage.transparency.origin import verifier
 from storage.transparency.publish import Publisher
 from tests.support import foreign_log
 from tests.support.inspect.stored import home

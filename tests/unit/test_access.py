@@ -59,12 +59,13 @@ def test_the_table_of_classes_and_services(
     access = ask(record, SERVICE, service)
 
     file = data_class is DataClass.FINE_TUNING_FILE
-    if service is Service.MODERATION:
+    event = data_class is DataClass.EVENT
+    if service is Service.MODERATION and not event:
         assert access.allowed
         person = ask(record, ANNA, service, authority(None, entry_of(ANNA)))
         assert person == Access(AccessReason.ACTOR_NOT_ALLOWED)
         assert ask(record, MILL, service, authority(None, entry_of(MILL))).allowed
-    elif service is Service.HUMAN_REVIEW and not file:
+    elif service is Service.HUMAN_REVIEW and not file and not event:
         assert access == Access(AccessReason.FORM_NOT_AVAILABLE)
     else:
         assert access == Access(AccessReason.SERVICE_NOT_ALLOWED)

@@ -78,7 +78,8 @@ def expected(case: Case) -> bool:
     """Say whether the case opens, as the policy has it in words, and not as the code has it.
 
     1. The customer's service serves what is alive; of files also for its fine-tuning.
-    2. A machine of the roster that is in force screens what is alive, from within the residency.
+    2. A machine of the roster that is in force screens what is alive and has content, from within
+       the residency.
     3. A person opens what is alive for an investigation or a subject's request, and what is held
        for a legal matter, dead or alive. It is on the roster, in force and within the residency; a
        contractor has an agreement. Its grant is good, and for this record of this tenant.
@@ -91,12 +92,13 @@ def expected(case: Case) -> bool:
     fit = case.entry == "in force" or (case.entry == "no agreement" and case.actor != "carl")
     granted = fit and case.grant in ("good", "no case")
     file = case.data_class is DataClass.FINE_TUNING_FILE
+    event = case.data_class is DataClass.EVENT
     staff = case.actor in ("anna", "carl")
     return {
         Purpose.SERVE: case.actor == "chat" and alive,
         Purpose.FINE_TUNE: case.actor == "chat" and alive and file,
         Purpose.TRAIN: False,
-        Purpose.ABUSE_SCREENING: case.actor == "mill" and alive and fit,
+        Purpose.ABUSE_SCREENING: case.actor == "mill" and alive and fit and not event,
         Purpose.ABUSE_INVESTIGATION: staff
         and alive
         and granted

@@ -12,7 +12,8 @@ from regions.model import DataClass, Epoch, Topology, TrainRule
 from storage.errors import OriginRefused, StaleId
 from storage.model import RecordId, TenantSpec
 from storage.policy import (
-    Consent,
+    ConsentReason,
+    InForce,
     RetentionReason,
     TrainingReason,
     accept_id,
@@ -27,12 +28,14 @@ SHIPPED = load_topology()
 CHANGE = date(2023, 3, 1)
 DAY = timedelta(days=1)
 ACME = TenantSpec("acme-eu", "acme", "eu-central-1", "EU")
-OPTED_IN, OPTED_OUT, SILENT = Consent(opted_in=True), Consent(opted_out=True), Consent()
+OPTED_IN, OPTED_OUT = InForce(ConsentReason.OPTED_IN), InForce(ConsentReason.OPTED_OUT)
+SILENT = InForce(ConsentReason.NOTHING_SAID)
+KNOWN = (ConsentReason.OPTED_IN, ConsentReason.OPTED_OUT, ConsentReason.NOTHING_SAID)
 ALLOWED = (TrainingReason.ALLOWED,)
 
 days = st.dates(date(2019, 1, 1), date(2035, 1, 1))
 rules = st.sampled_from([None, *TrainRule])
-consents = st.builds(Consent, st.booleans(), st.booleans())
+consents = st.builds(InForce, st.sampled_from(KNOWN))
 
 
 def epoch(
@@ -82,7 +85,6 @@ def test_data_submitted_before_march_1_2023_may_be_used_if_the_customer_had_not_
     assert then.reasons(OPTED_OUT) == (TrainingReason.OPTED_OUT,)
     assert today.reasons(SILENT) == (TrainingReason.NOT_OPTED_IN,)
     assert today.reasons(OPTED_IN) == ALLOWED
-    assert today.reasons(Consent(opted_in=True, opted_out=True)) == (TrainingReason.OPTED_OUT,)
 
 
 def test_from_march_1_2023_not_used_for_training_unless_you_explicitly_decide_to_share() -> None:
@@ -110,7 +112,7 @@ def test_data_is_kept_for_a_maximum_of_30_days() -> None:
 
 @given(history=histories(), origin=days, today=days, consent=consents)
 def test_both_epochs_must_permit_a_use(
-    history: Topology, origin: date, today: date, consent: Consent
+    history: Topology, origin: date, today: date, consent: InForce
 ) -> None:
     """What one of them does not state permits nothing, whatever the customer said."""
     found = training_rule(history, origin, today)
@@ -129,6 +131,22 @@ def test_both_epochs_must_permit_a_use(
     assert allowed == (met(origin) and met(today) and origin <= today)
     if found.strictest is None:
         assert not allowed
+
+
+def test_what_is_unstated_permits_nothing() -> None:
+    """An epoch without a rule, and a day before the first epoch: of the data, or of the use."""
+    silent, stated = date(2026, 1, 1), date(2026, 2, 1)
+    before = topology(epoch(silent), epoch(stated, TrainRule.UNLESS_OPTED_OUT))
+    after = topology(epoch(silent, TrainRule.UNLESS_OPTED_OUT), epoch(stated))
+
+    for origin in (silent, silent - DAY):
+        rule = training_rule(before, origin, stated)
+        assert rule.reasons(OPTED_IN) == (TrainingReason.ORIGIN_UNSTATED,)
+        assert rule.strictest is None
+    rule = training_rule(after, silent, stated)
+    assert rule.reasons(OPTED_IN) == (TrainingReason.TODAY_UNSTATED,)
+    assert rule.strictest is None
+    assert training_rule(before, stated, stated).reasons(OPTED_IN) == ALLOWED
 
 
 @given(history=histories(), written=st.datetimes(datetime(2020, 1, 2), datetime(2034, 1, 1)))  # noqa: DTZ001

@@ -24,6 +24,7 @@ from tests.support.keyservice.permits import (
     NOW,
     PINNED,
     REGION,
+    TOPOLOGY,
     Register,
     permit,
     signed,
@@ -53,6 +54,7 @@ def service(
         register or Register(signed(unsigned()), ENTRY, RECORD),
         PINNED,
         region=REGION,
+        topology=TOPOLOGY,
         clock=Clock(),
         entropy=os.urandom,
         uptime=None if uptime is None else lambda: uptime,
@@ -131,6 +133,7 @@ def test_the_key_of_another_approver_is_not_that_of_this_one() -> None:
         Register(forged, replace(ENTRY, actor="otto"), RECORD),
         {**PINNED, "otto": other.public_key()},
         region=REGION,
+        topology=TOPOLOGY,
         clock=Clock(),
         entropy=os.urandom,
     )

@@ -5,6 +5,7 @@ from collections import Counter
 
 import pytest
 
+from tests.mutants import clauses
 from tests.mutants.__main__ import put_in
 from tests.mutants.bugs import BUGS, Bug
 from tests.mutants.generic import equivalent, named
@@ -88,3 +89,18 @@ def test_each_mutant_is_another_program() -> None:
 def test_each_operator(source: str, changes: list[str]) -> None:
     """What it changes, and what it leaves alone."""
     assert [mutant.new for mutant in mutants("x.py", source)] == changes
+
+
+def test_each_clause_of_the_policy_can_be_taken_out() -> None:
+    """Python stays Python, no two are the same, and a reason whose clause is gone goes with it."""
+    found = clauses.clauses()
+    changed = {m.file: (ROOT / m.file).read_text() for m in found}
+    trees = {ast.dump(ast.parse(m.apply(changed[m.file]))) for m in found}
+    names = {(m.place, m.change) for m in found}
+
+    assert len(trees) > 250
+    assert len(names) == len(found)
+    assert clauses.equivalent().keys() <= names
+    assert {function for some in clauses.MODULES.values() for function in some} == {
+        m.scope for m in found
+    }

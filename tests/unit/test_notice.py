@@ -301,7 +301,7 @@ def test_the_error_names_company_dates_and_what_to_do() -> None:
 def test_the_list_has_every_company_with_all_that_reaches_it() -> None:
     """Hosts, stewards of database, keys and backups, and processors with their classes."""
     found = {one.name: one for one in list_companies(TOPOLOGY)}
-    every = ("prompt", "completion", "fine_tuning_file", "flag")
+    every = ("prompt", "completion", "fine_tuning_file", "event", "flag")
 
     assert list(found) == sorted(TOPOLOGY.sub_processors)
     assert found["lindenhost"].parts == (Part(HOME, PartKind.BACKEND, every, "eu-a"),)
@@ -310,7 +310,7 @@ def test_the_list_has_every_company_with_all_that_reaches_it() -> None:
         Part(HOME, PartKind.KEYS, ()),
         Part(HOME, PartKind.BACKUPS, every),
     )
-    assert found["klarblick"].parts == (Part(HOME, PartKind.COPIES, every[:-1]),)
+    assert found["klarblick"].parts == (Part(HOME, PartKind.COPIES, every[:3]),)
     assert found["vier-augen"].classes == ("prompt", "completion")
 
 

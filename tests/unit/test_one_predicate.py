@@ -18,7 +18,7 @@ ROOT = Path(storage.__file__).parent
 
 ASKS = {
     "catalog/objects.py:mark_for_purge",  # objects, and with them keys
-    "catalog/deletions.py:delete_scope",
+    "catalog/deletions.py:_delete_page",
     "catalog/deletions.py:delete_released",
     "catalog/days.py:drop_partition",
     "workers/request_deletion.py:_confirmation",

@@ -121,7 +121,7 @@ def test_the_whole_table_of_the_shipped_topology() -> None:
         assert type(placement.refusal) is (type(None) if wanted else error)
         assert placement.required == (1 if wanted else 0)
 
-    assert rows == 3**6 * 3 * 3 * 2
+    assert rows == 3**6 * 4 * 3 * 2
 
 
 def test_no_backend_takes_a_flag() -> None:

@@ -1,19 +1,21 @@
 """Receipts: many under one signature, each checked alone."""
 
 import json
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import UTC, date, datetime, timedelta, timezone
 
 import pytest
 from joserfc import jws as jose
 from joserfc.jwk import OKPKey
 from pydantic import ValidationError
 
+from regions.model import DataClass
 from storage.evidence.keys import key_id
 from storage.evidence.receipts import (
     TYPE,
     Acknowledgement,
     Deferral,
     Leaf,
+    LeftByLaw,
     Receipt,
     sign,
     signer,
@@ -110,8 +112,8 @@ class TestFormat:
         """The fields are these: no content, no pseudonym, no free text."""
         expected = (
             "format erasure region tenant scope reason requested fenced unreadable_since "
-            "absent_since last_key_copy_gone_by deleted leaves processors deferred issued_at "
-            "topology"
+            "absent_since last_key_copy_gone_by deleted leaves processors deferred kept "
+            "issued_at topology"
         )
 
         assert " ".join(Receipt.model_fields) == expected
@@ -120,6 +122,23 @@ class TestFormat:
         )
         assert " ".join(Acknowledgement.model_fields) == "copy_id processor how at digest"
         assert " ".join(Deferral.model_fields) == "hold records since until"
+        assert " ".join(LeftByLaw.model_fields) == "data_class records until reason"
+
+    def test_that_nothing_is_left_is_not_stated(self) -> None:
+        """Such a receipt is the same, byte for byte, in versions that do not know the field."""
+        said = json.loads(unb64(TOKENS[0].split("~")[1]))
+        assert "kept" not in said
+
+    def test_what_is_left_is_stated_and_signed(self) -> None:
+        """A version that does not know it refuses the receipt, rather than call all of it gone."""
+        left = LeftByLaw(
+            data_class=DataClass.EVENT, records=3, until=date(2026, 9, 1), reason="floor"
+        )
+        receipt = RECEIPT.model_copy(update={"kept": (left,)})
+        (token,) = sign([receipt], KEY, issued_at=ISSUED)
+
+        assert verify(token, KEY.public_key()).kept == (left,)
+        assert json.loads(unb64(token.split("~")[1]))["kept"][0]["until"] == "2026-09-01"
 
     def test_says_nothing_of_the_others(self) -> None:
         """It has hashes of the other receipts of its batch, over ids that cannot be guessed."""

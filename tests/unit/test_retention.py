@@ -275,8 +275,7 @@ def test_an_id_from_the_future_is_refused() -> None:
     [
         (topology(7), date(2026, 3, 30), "shortened"),
         (topology(30), date(2026, 3, 31), "shortened"),
-        (topology(None), date(2026, 3, 30), "on or off"),
-        (topology(30), None, "on or off"),
+        (topology(30), None, "switched on"),
         (topology(30), date(2026, 3, 1), "has begun"),
         (topology(30), date(2026, 2, 20), "has begun"),
     ],
@@ -310,10 +309,13 @@ def test_an_id_of_a_file_is_accepted_without_a_day() -> None:
     file = mint(NOW, None, DataClass.FINE_TUNING_FILE)
 
     assert accept_id(SHIPPED, tenant(), file, NOW, ERROR) == KEPT
-    with pytest.raises(StaleId, match="on or off"):
-        accept_id(
-            SHIPPED, tenant(), mint(NOW, date(2026, 4, 1), DataClass.FINE_TUNING_FILE), NOW, ERROR
-        )
+
+
+def test_an_id_keeps_its_day_where_the_class_has_none() -> None:
+    """It was minted for fewer days, or the retention was switched off since: an end is allowed."""
+    file = mint(NOW, date(2026, 4, 1), DataClass.FINE_TUNING_FILE)
+
+    assert accept_id(SHIPPED, tenant(), file, NOW, ERROR).expiry_day == date(2026, 4, 1)
 
 
 @pytest.mark.parametrize(("days", "longest"), [(30, 30), (400, 400), (None, 30)])

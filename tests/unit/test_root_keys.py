@@ -255,6 +255,21 @@ class TestRotate:
         with pytest.raises(KeyUnavailable, match="no root key of version 2"):
             old.unwrap(again, b"c")
 
+    def test_nothing_is_rotated_that_could_not_be_announced(self, path: Path) -> None:
+        """It is announced which version comes, before the file has it."""
+        before, announced = path.read_bytes(), list[int]()
+
+        def refuse(version: int) -> None:
+            announced.append(version)
+            assert path.read_bytes() == before
+            raise KeyUnavailable("no")
+
+        with pytest.raises(KeyUnavailable):
+            rotate(path, os.urandom, region=REGION, announce=refuse)
+        assert path.read_bytes() == before
+        assert rotate(path, os.urandom, region=REGION, announce=announced.append) == 2
+        assert announced == [2, 2]
+
     def test_only_its_section(self, path: Path) -> None:
         """Root, pseudonym and signing keys are rotated each on its own."""
         old = load(path)

@@ -7,21 +7,24 @@ from datetime import date, datetime, timedelta
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from regions.model import Purpose
+from regions.model import Purpose, Topology
 from storage.errors import InvalidRequest, NaiveDatetime
 from storage.model import (
     ActorKind,
+    Approval,
     Grant,
     GrantState,
     RosterEntry,
     ScopeKind,
     StaffPermit,
+    Trait,
 )
 from storage.policy import (
     AccessReason,
     KeptRecord,
     PermitFacts,
     PermitReason,
+    TenantFacts,
     check_staff_permit,
 )
 from tests.support.keyservice.permits import (
@@ -33,6 +36,8 @@ from tests.support.keyservice.permits import (
     RECORD,
     REGION,
     SUBJECT,
+    TERMS,
+    TOPOLOGY,
     permit,
     signed,
     unsigned,
@@ -52,21 +57,26 @@ class Case:
     grant: Grant | None = field(default_factory=lambda: signed(unsigned()))
     entry: RosterEntry | None = ENTRY
     record: KeptRecord | None = KEPT
+    tenant: TenantFacts | None = TERMS
     signatures: dict[str, bool] = field(default_factory=lambda: {APPROVER: True})
     counted: bool = True
     since: datetime | None = None
+    topology: Topology = TOPOLOGY
 
     def ask(self) -> tuple[Reason, ...]:
         """Return the reasons."""
         facts = PermitFacts(
             self.grant,
             self.entry,
+            self.tenant,
             self.record,
             self.counted,
             self.signatures,
             self.since,
         )
-        return check_staff_permit(self.permit, facts, region=REGION, now=NOW)
+        return check_staff_permit(
+            self.permit, facts, topology=self.topology, region=REGION, now=NOW
+        )
 
 
 def granted(**changes: object) -> Case:
@@ -79,6 +89,26 @@ def legal(**changes: object) -> Case:
     record = replace(KEPT, covered=True, **changes)  # type: ignore[arg-type]
     grant = signed(unsigned(purpose=Purpose.LEGAL))
     return Case(permit=permit(purpose=Purpose.LEGAL), grant=grant, record=record)
+
+
+def asking(case: Case, *traits: Trait) -> Case:
+    """Return a case of a tenant with those traits today, whatever they were at the request."""
+    return replace(case, tenant=replace(TERMS, traits=frozenset(traits)))
+
+
+def approved_by_customer() -> Case:
+    """Return a case whose grant the customer approved too."""
+    grant = signed(unsigned())
+    approval = Approval("customer", NOW, None, for_customer=True)
+    return Case(grant=replace(grant, approvals=(*grant.approvals, approval)))
+
+
+def shut(case: Case) -> Case:
+    """Return a case of a topology in which people open nothing of the record's class."""
+    rules = {**TOPOLOGY.classes}
+    rule = rules[RECORD.data_class]
+    rules[RECORD.data_class] = rule.model_copy(update={"purposes": frozenset({Purpose.SERVE})})
+    return replace(case, topology=TOPOLOGY.model_copy(update={"classes": rules}))
 
 
 OPENS: dict[str, Case] = {
@@ -107,6 +137,12 @@ OPENS: dict[str, Case] = {
     "erased, expired and held, for legal": legal(fenced=True, day=date(2026, 3, 1), held=True),
     "under a hold in its own day": legal(),
     "of another subject, under the hold": legal(subject=b"s"),
+    "of a tenant that allows no review, under the hold": asking(legal(), Trait.NO_HUMAN_REVIEW),
+    "of a class that people open for nothing else, under the hold": shut(legal()),
+    "a tenant that approves, and has": asking(approved_by_customer(), Trait.CUSTOMER_APPROVED),
+    "flagged, without a case": Case(
+        grant=signed(unsigned(case=None)), record=replace(KEPT, flagged=True)
+    ),
 }
 
 REFUSED: dict[str, tuple[Case, Reason]] = {
@@ -183,6 +219,29 @@ REFUSED: dict[str, tuple[Case, Reason]] = {
     "erased": (Case(record=replace(KEPT, fenced=True)), A.ERASED),
     "on its expiry day": (Case(record=replace(KEPT, day=NOW.date())), A.EXPIRED),
     "held, but not for legal": (Case(record=replace(KEPT, held=True)), A.EXPIRED),
+    "a person outside of the residency": (
+        Case(tenant=replace(TERMS, residency="US")),
+        A.OUTSIDE_RESIDENCY,
+    ),
+    "a residency that the topology lacks": (
+        Case(tenant=replace(TERMS, residency="moon")),
+        A.OUTSIDE_RESIDENCY,
+    ),
+    "a tenant of another region": (Case(tenant=None), A.OUTSIDE_RESIDENCY),
+    "a tenant that allows no review": (asking(Case(), Trait.NO_HUMAN_REVIEW), A.NO_HUMAN_REVIEW),
+    "a tenant that is screened otherwise": (
+        asking(Case(), Trait.MODIFIED_ABUSE_MONITORING),
+        A.NO_HUMAN_REVIEW,
+    ),
+    "a tenant that approves, and has not": (
+        asking(Case(), Trait.CUSTOMER_APPROVED),
+        A.CUSTOMER_NOT_ASKED,
+    ),
+    "not flagged, without a case": (granted(case=None), A.NOT_FLAGGED),
+    "a class that nobody opens for that": (
+        shut(Case()),
+        A.PURPOSE_NOT_ALLOWED,
+    ),
     "legal, and not under the hold": (
         replace(legal(), record=KEPT),
         A.NOT_HELD,
@@ -234,6 +293,7 @@ def test_all_reasons_are_given() -> None:
         replace(signed(unsigned()), revoked=NOW),
         None,
         None,
+        TERMS,
         {},
     )
 

@@ -52,6 +52,7 @@ def test_the_shipped_bounds_and_retentions() -> None:
         DataClass.PROMPT: (30, 30),
         DataClass.COMPLETION: (30, 30),
         DataClass.FINE_TUNING_FILE: (None, None),
+        DataClass.EVENT: (186, 366),
         DataClass.FLAG: (None, None),
     }
 

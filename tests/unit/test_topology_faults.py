@@ -57,6 +57,16 @@ BROKEN = [
     (RESIDENCIES, '["dpa"]', '["nda"]', "residencies.EU.agreements.1", "'dpa'"),
     (CLASSES, 'name = "prompt"', 'name = "diary"', "classes.diary.name", "'prompt'"),
     (CLASSES, '["serve", ', '["sell", ', "classes.prompt.purposes.1", "'serve'"),
+    (CLASSES, "floor_days = 184", "floor_days = 185", "classes.event.retention_days", "below"),
+    (CLASSES, "ceiling_days = 366", "ceiling_days = 185", "classes.event.ceiling_days", "below"),
+    (
+        CLASSES,
+        "retention_days = 30",
+        "retention_days = 30\nfloor_days = 7",
+        "classes.prompt.floor_days",
+        "can be erased",
+    ),
+    (CLASSES, 'name = "flag"', 'name = "flag"\nfloor_days = 7', "classes.flag.floor_days", _GOES),
     (CLASSES, "purge_hours = 24", "purge_hours = 0", "bounds.purge_hours", "equal to 1"),
     (CLASSES, "retention_days = 30", "retention_days = 40000", "classes.prompt.retention_days", ""),
     *(

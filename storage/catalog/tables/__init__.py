@@ -12,10 +12,23 @@ from storage.catalog.tables.access import (
     grant_use,
     roster,
 )
+from storage.catalog.tables.agreements import (
+    agreement_entry,
+    exit_choice,
+    exit_step,
+    tenant_removal,
+)
 from storage.catalog.tables.base import Moment, metadata
 from storage.catalog.tables.consents import consent
 from storage.catalog.tables.copies import erasure_copy, processor_copy
-from storage.catalog.tables.erasures import deferral, erasure, erasure_object, fence, receipt
+from storage.catalog.tables.erasures import (
+    deferral,
+    erasure,
+    erasure_object,
+    fence,
+    receipt,
+    retention_look,
+)
 from storage.catalog.tables.holds import audit, hold, hold_carve_out, hold_change
 from storage.catalog.tables.log import (
     log_checkpoint,
@@ -39,7 +52,6 @@ from storage.catalog.tables.objects import (
 )
 from storage.catalog.tables.records import day, file, held, record
 from storage.catalog.tables.region import (
-    agreement,
     backend_storage,
     catalog_info,
     cell_choice,
@@ -69,7 +81,7 @@ __all__ = [
     "Moment",
     "absence",
     "access_grant",
-    "agreement",
+    "agreement_entry",
     "audit",
     "backend_storage",
     "catalog_info",
@@ -85,6 +97,8 @@ __all__ = [
     "erasure_copy",
     "erasure_object",
     "erasure_training",
+    "exit_choice",
+    "exit_step",
     "fence",
     "file",
     "grant_approval",
@@ -114,6 +128,7 @@ __all__ = [
     "region_stage",
     "region_statement",
     "replica",
+    "retention_look",
     "retirement",
     "roster",
     "scrub",
@@ -122,6 +137,7 @@ __all__ = [
     "sweep",
     "tenant",
     "tenant_model",
+    "tenant_removal",
     "topology_seen",
     "training_confirmation",
     "training_exclusion",

@@ -6,14 +6,17 @@ from sqlalchemy import (
     Boolean,
     CheckConstraint,
     Column,
+    Date,
     ForeignKey,
     Index,
+    Integer,
     LargeBinary,
     Table,
     Text,
     Uuid,
     text,
 )
+from sqlalchemy.dialects.postgresql import JSONB
 
 from storage.catalog.tables.base import MOMENT, metadata
 
@@ -35,6 +38,9 @@ erasure = Table(
     Column("planned", MOMENT),
     Column("completed", MOMENT),
     Column("deleted", BigInteger, nullable=False, server_default=text("0")),
+    Column("spared_from", MOMENT),  # events minted later are left; NULL: nothing is
+    Column("kept", BigInteger, nullable=False, server_default=text("0")),  # how many were left
+    Column("kept_until", Date),  # the last day of those
     CheckConstraint("state IN ('fenced', 'deferred', 'purging', 'complete')", name="erasure_state"),
     Index("erasure_open", "requested", postgresql_where=text("state <> 'complete'")),
     Index("erasure_complete", "completed", postgresql_where=text("state = 'complete'")),
@@ -51,6 +57,7 @@ fence = Table(  # what makes an erasure effective at once
     Column("erasure_id", Uuid, ForeignKey("erasure.id"), primary_key=True),
     Column("cutoff", MOMENT, nullable=False),
     Column("until", MOMENT, nullable=False),
+    Column("spared_from", MOMENT),  # as in ``erasure``
     Index("fence_cutoff", "tenant", "scope", "cutoff"),
     Index("fence_until", "until"),
     Index("fence_erasure", "erasure_id"),
@@ -86,4 +93,16 @@ receipt = Table(
     Column("token", Text, nullable=False),
     Column("issued", MOMENT, nullable=False),
     Column("exported", MOMENT),  # NULL: in this catalog alone
+)
+
+
+retention_look = Table(  # how long a tenant was last seen to keep its classes
+    "retention_look",
+    metadata,
+    Column("tenant", Text, ForeignKey("tenant.id", ondelete="CASCADE"), primary_key=True),
+    Column("version", Integer, nullable=False),  # of the terms
+    Column("rules", Text, nullable=False),  # the digest of what the topology says of retentions
+    Column("days", JSONB, nullable=False),  # by class; null: until deleted
+    Column("until", JSONB, nullable=False),  # by class: until when to look for what ends early
+    Column("looked", Date, nullable=False),
 )

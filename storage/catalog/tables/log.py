@@ -16,6 +16,7 @@ from sqlalchemy import (
 )
 
 from storage.catalog.tables.base import MOMENT, metadata
+from storage.model import LineKind
 
 log_line = Table(  # only ever added to: functions number and forget
     "log_line",
@@ -30,6 +31,13 @@ log_line = Table(  # only ever added to: functions number and forget
     Column("login", Text, nullable=False, server_default=text("session_user")),
     CheckConstraint("(text IS NULL) = (salt IS NULL)", name="log_line_forgotten"),
     CheckConstraint("text IS NULL OR text IS JSON OBJECT", name="log_line_text"),
+    CheckConstraint("octet_length(text) <= 65536", name="log_line_length"),
+    CheckConstraint(
+        "at >= '1970-01-01 00:00+00' AND at < '9999-01-01 00:00+00'", name="log_line_moment"
+    ),
+    CheckConstraint(
+        f"kind IN ({', '.join(repr(kind.value) for kind in LineKind)})", name="log_line_kind"
+    ),
     CheckConstraint(
         "octet_length(salt) = 32 AND octet_length(commitment) = 33", name="log_line_sizes"
     ),
@@ -40,23 +48,23 @@ log_line = Table(  # only ever added to: functions number and forget
 )
 
 
-log_checkpoint = Table(  # what the region signed; no role changes or deletes it
+log_checkpoint = Table(  # any login adds a row: one counts if the region has signed it
     "log_checkpoint",
     metadata,
     Column("size", BigInteger, primary_key=True, autoincrement=False),
-    Column("root", LargeBinary, nullable=False),
-    Column("note", Text, nullable=False),
+    Column("root", LargeBinary, primary_key=True),
+    Column("note", Text, primary_key=True),
     Column("at", MOMENT, nullable=False),
     CheckConstraint("size > 0 AND octet_length(root) = 32", name="log_checkpoint_root"),
 )
 
 
-log_cosignature = Table(  # of a witness, below a checkpoint
+log_cosignature = Table(  # of a witness, below a checkpoint: one counts if it verifies
     "log_cosignature",
     metadata,
     Column("size", BigInteger, primary_key=True, autoincrement=False),
     Column("witness", Text, primary_key=True),
-    Column("line", Text, nullable=False),
+    Column("line", Text, primary_key=True),
     Column("at", MOMENT, nullable=False),
 )
 

@@ -54,6 +54,8 @@ def _content_columns() -> list[Column[object]]:
         Column("sealed_metadata", LargeBinary),
         Column("fingerprint", LargeBinary, nullable=False),
         Column("sealed_flags", LargeBinary),  # no flag: null
+        Column("origin_date", Date),  # of data from before Domicile, with the SHA-256 of its source
+        Column("origin_source", LargeBinary),
     ]
 
 

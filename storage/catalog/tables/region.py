@@ -6,8 +6,6 @@ from sqlalchemy import (
     Boolean,
     CheckConstraint,
     Column,
-    Date,
-    ForeignKey,
     Identity,
     Index,
     Integer,
@@ -104,16 +102,6 @@ tenant = Table(
 )
 
 
-agreement = Table(
-    "agreement",
-    metadata,
-    Column("tenant", Text, ForeignKey("tenant.id"), primary_key=True),
-    Column("kind", Text, primary_key=True),
-    Column("signed", Date, primary_key=True),
-    Column("until", Date),
-)
-
-
 cell_choice = Table(  # in the first cell of a place: which cell a tenant was given
     "cell_choice",
     metadata,
@@ -195,7 +183,7 @@ objection_in_force = Table(  # and how far what is at the company is moved
 )
 
 
-topology_seen = Table(  # with each its list of sub-processors; no role changes or deletes it
+topology_seen = Table(  # with its sub-processors and epochs; no role changes or deletes it
     "topology_seen",
     metadata,
     Column("digest", Text, primary_key=True),
@@ -203,4 +191,5 @@ topology_seen = Table(  # with each its list of sub-processors; no role changes 
     Column("last_seen", MOMENT, nullable=False),
     Column("sub_processors", JSONB, nullable=False),
     Column("replaced", MOMENT),  # None: it is in use
+    Column("epochs", JSONB),  # None: it was noted by code that knew none
 )

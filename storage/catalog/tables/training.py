@@ -42,6 +42,7 @@ training_use = Table(  # noted before it is handed out; its subject, until the r
     Column("record", Text, nullable=False),  # its id
     Column("tenant", Text, nullable=False),
     Column("data_class", Text, nullable=False),
+    Column("minted", MOMENT, nullable=False),
     Column("origin", MOMENT, nullable=False),
     Column("subject", LargeBinary),
     Column("grp", LargeBinary),

@@ -30,7 +30,7 @@ from storage.errors import (
     NotFound,
     Unavailable,
 )
-from storage.model import Reason, Scope, ScopeKind
+from storage.model import REQUESTED, Reason, Scope, ScopeKind
 from storage.text import plural
 
 _WHAT = {
@@ -61,7 +61,7 @@ _Tenant = Annotated[
     str | None, Argument(metavar="TENANT", help="The tenant's id.", show_default=False)
 ]
 _ReasonOption = Annotated[
-    Reason, Option(metavar="REASON", help=f"Why, for the receipt. {one_of(Reason)}")
+    Reason, Option(metavar="REASON", help=f"Why, for the receipt. {one_of(REQUESTED)}")
 ]
 _SubjectOption = Annotated[
     str | None, Option(metavar="NAME", help="Erase an end user. - reads stdin.")

@@ -112,6 +112,12 @@ def _show(erasure: Erasure) -> None:
         if deferral.until is None:
             records = plural(deferral.records, "record")
             print_note(f"Hold {deferral.hold} keeps {records} of it.")
+    for kept in erasure.kept:
+        records, until = plural(kept.records, "record"), kept.until or "they are erased later"
+        print_note(
+            f"It leaves {records} of the class {kept.data_class} until {until}: floor_days in "
+            "classes.toml keeps them for a law."
+        )
     if erasure.outstanding:
         print_blank()
         print_table(

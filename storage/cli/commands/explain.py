@@ -24,8 +24,15 @@ def explain(tenant: TenantId, record_id: RecordText, as_json: AsJson = False) ->
         return
     states = {replica.backend: replica.state.value for replica in found.replicas}
     print_value(str(found.id))
+    taken_in = found.origin
+    origin = (
+        [("origin", f"{taken_in.date}, from the source {taken_in.source.hex()}")]
+        if taken_in is not None
+        else []
+    )
     print_facts(
         [
+            *origin,
             ("readable until", format_time(found.readable_until, never="you erase it")),
             ("deleted by", format_time(found.deadline, never="no deadline")),
         ],

@@ -1,7 +1,7 @@
 """``grant request``, ``approve``, ``revoke``, ``list``, ``show`` and ``keygen``."""
 
 import base64
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
@@ -9,7 +9,7 @@ from typing import Annotated, Any
 from rich.text import Text
 from typer import Argument, Option
 
-from storage.cli.approver_keys import make_key, read_key
+from storage.cli.approver_keys import make_key, public_key, read_key
 from storage.cli.error_handling import end_with_failed, failed_regions
 from storage.cli.opening import chosen_regions, opened, opened_homes
 from storage.cli.options import (
@@ -33,10 +33,12 @@ from storage.cli.output import (
     print_value,
     warning,
 )
+from storage.cli.reason_texts import reason_text
 from storage.cli.terminal import confirm
 from storage.client.homes import ask_each
 from storage.client.store import Store
 from storage.client.validate import as_uuid
+from storage.errors import DomicileError
 from storage.evidence.grants import statement
 from storage.model import (
     GRANT_PURPOSES,
@@ -49,6 +51,7 @@ from storage.model import (
     Scope,
     ScopeKind,
 )
+from storage.policy import PermitReason
 
 _GrantId = Annotated[str, Argument(metavar="GRANT", help="The grant's id.", show_default=False)]
 _PurposeOption = Annotated[Purpose, Option(metavar="PURPOSE", help=one_of(sorted(GRANT_PURPOSES)))]
@@ -147,11 +150,17 @@ def approve(
                 f"Approve that {found.actor} opens up to {found.records_max} records?",
                 advice="Give --yes, after: domicile grant show",
             )
-        approved = store.admin.grants.approve(found.id, signature=private.sign(statement(found)))
+        signature = private.sign(statement(found))
+        approved = store.admin.grants.approve(found.id, signature=signature)
+        against = _against(store, approved)
     if as_json:
-        print_json({"grant": _plain(approved)})
-    else:
-        print_note(f"Approved. It is {_state_text(approved)}.")
+        print_json({"grant": _plain(approved), "pinned": _pinned(approved, against)})
+        return
+    print_note("Approved." if against else f"Approved. It is {_state_text(approved)}.")
+    _note_signatures(approved, against)
+    if _pinned(approved, against) is not True:
+        me = next(one.actor for one in approved.approvals if one.signature == signature)
+        print_note(f'Your line in that file: {me} = "{public_key(private)}"')
 
 
 def revoke(grant: _GrantId, as_json: AsJson = False) -> None:
@@ -169,10 +178,14 @@ def show(grant: _GrantId, as_json: AsJson = False) -> None:
     with opened() as store:
         found = store.admin.grants.show(grant)
         why = store.admin.grants.justification(grant)
+        against = _against(store, found)
     if as_json:
-        print_json({"grant": _plain(found), "justification": why})
+        print_json(
+            {"grant": _plain(found), "justification": why, "pinned": _pinned(found, against)}
+        )
     else:
         _print_facts(found, why)
+        _note_signatures(found, against)
 
 
 def list_grants(
@@ -220,6 +233,33 @@ def keygen(
         print_json({"public_key": public})
     else:
         print_value(public)
+
+
+def _against(store: Store, grant: Grant) -> Sequence[PermitReason] | None:
+    """Return why the key service takes no signature of a grant. None: it does not say."""
+    try:
+        return store.admin.grants.check_signatures(grant.id)
+    except DomicileError:
+        return None
+
+
+def _pinned(grant: Grant, against: Sequence[PermitReason] | None) -> bool | None:
+    """Return whether a key that is pinned signed the grant. None: the key service does not say."""
+    signed = any(one.signature is not None for one in grant.approvals)
+    return None if against is None else signed and not against
+
+
+def _note_signatures(grant: Grant, against: Sequence[PermitReason] | None) -> None:
+    """Say that a grant opens nothing, if no key that is pinned has signed it."""
+    if against is None:
+        print_note(warning(f"The key service of {grant.region} does not say whose key is pinned."))
+        print_note("The grant opens only if the key of an approver is in its file of approvers.")
+    elif against:
+        print_note(bad(f"It opens nothing: {', '.join(map(reason_text, against))}."))
+        print_note(
+            f"Pin the approver's key in the file of approvers of {grant.region}, and restart what "
+            "reads it: the key service or, without one, the processes that read for people."
+        )
 
 
 def _row(grant: Grant) -> tuple[str | Text, ...]:

@@ -33,7 +33,7 @@ def rotate(
     ],
     as_json: AsJson = False,
 ) -> None:
-    """Add a new version of a key to a region's key file.
+    """Add a new version of a key to a region's key file. The region's log gets a line about it.
 
     Older versions stay: they still decrypt and verify. A running process keeps the keys that it
     read at its start, and may refuse requests until you restart it.
@@ -41,6 +41,8 @@ def rotate(
     with settings_of(region) as settings:
         if section == "pseudonym":
             version = _rotate_pseudonym_key(region, settings)
+        elif section == "root":
+            version = _rotate_root_key(region, settings)
         else:
             version = root.rotate(settings.keys_file, os.urandom, region=region, section=section)
     if as_json:
@@ -69,6 +71,23 @@ def split(
         return
     print_text(f"The root keys are in {file}.")
     print_note("Give it to the key service, and back up both files. A running process keeps them.")
+
+
+def _rotate_root_key(region: str, settings: RegionSettings) -> int:
+    """Commit the line first: a version that no line is about may never wrap anything."""
+    catalog = catalog_of(region, settings)
+
+    def announce(version: int) -> None:
+        with catalog.begin() as connection:
+            log.note_keys(connection, "root", [version], datetime.now(UTC), os.urandom)
+
+    try:
+        catalog.check()
+        return root.rotate(
+            settings.keys_file, os.urandom, region=region, section="root", announce=announce
+        )
+    finally:
+        catalog.close()
 
 
 def _rotate_pseudonym_key(region: str, settings: RegionSettings) -> int:

@@ -6,7 +6,9 @@ from contextlib import ExitStack
 from pathlib import Path
 from types import FrameType
 
-from regions.model import Region
+from regions.model import Region, Topology
+from storage.catalog import logins
+from storage.catalog.log import note_root_key
 from storage.cli.options import AsJson
 from storage.cli.output import print_json, print_note, print_text
 from storage.clock import CatalogClock, steady
@@ -27,7 +29,7 @@ def init(as_json: AsJson = False) -> None:
 
     Never overwrites. For a region that exists, move its root keys there: domicile key split
     """
-    _, given, region = _given()
+    _, given, _, region = _given()
     file = _key_file(given)
     root.create(file, os.urandom, region=region.name, sections=root.OF_KEY_SERVICE)
     if as_json:
@@ -44,13 +46,15 @@ def serve(as_json: AsJson = False) -> None:
     that are being made, the second at once. The log is on stderr. While the catalog does not
     respond, it opens nothing for people.
     """
-    settings, given, region = _given()
+    settings, given, topology, region = _given()
     log = make_logger()
     with ExitStack() as stack:
         catalog = make_catalog(region, given.catalog_url.get_secret_value(), _CONNECTIONS)
         stack.callback(catalog.close)
         try:
             catalog.check()
+            with catalog.begin() as connection:
+                logins.check_looks_up_only(connection)
         except CatalogUnavailable as error:  # services need it for no read of their own
             log.warning("key_service_without_catalog", error=error.code, reason=error.message)
         keys = open_key_service(
@@ -59,7 +63,8 @@ def serve(as_json: AsJson = False) -> None:
             region,
             catalog,
             clock=CatalogClock(catalog),
-            topology=settings.topology,
+            topology=topology,
+            directory=settings.topology,
         )
         address = Address.parse(given.listen)
         listener = stack.enter_context(listening(address))
@@ -74,9 +79,25 @@ def serve(as_json: AsJson = False) -> None:
 
 
 def rotate(as_json: AsJson = False) -> None:
-    """Add a version of the root key to the key file of the key service. Older versions stay."""
-    _, given, region = _given()
-    version = root.rotate(_key_file(given), os.urandom, region=region.name, section="root")
+    """Add a version of the root key to the key file of the key service. Older versions stay.
+
+    The region's log gets a line about it first, so the catalog has to respond.
+    """
+    _, given, _, region = _given()
+    file = _key_file(given)
+    catalog = make_catalog(region, given.catalog_url.get_secret_value(), _CONNECTIONS)
+
+    def announce(version: int) -> None:
+        with catalog.begin() as connection:
+            note_root_key(connection, version)
+
+    try:
+        catalog.check()
+        version = root.rotate(
+            file, os.urandom, region=region.name, section="root", announce=announce
+        )
+    finally:
+        catalog.close()
     if as_json:
         print_json({"region": region.name, "section": "root", "version": version})
         return
@@ -84,7 +105,7 @@ def rotate(as_json: AsJson = False) -> None:
     print_note("Restart the key service, and back up its key file.")
 
 
-def _given() -> tuple[Settings, KeyServiceSettings, Region]:
+def _given() -> tuple[Settings, KeyServiceSettings, Topology, Region]:
     settings = load_settings()
     if settings.keyservice is None:
         raise SettingsError(
@@ -92,15 +113,15 @@ def _given() -> tuple[Settings, KeyServiceSettings, Region]:
             advice="Set DOMICILE_KEYSERVICE__REGION, __LISTEN, __CATALOG_URL, __APPROVERS_FILE and "
             "__KEYS_FILE.",
         )
-    known = topology_of(settings).regions
-    name = settings.keyservice.region
+    topology = topology_of(settings)
+    known, name = topology.regions, settings.keyservice.region
     if name not in known:
         raise WrongRegion(
             "The topology does not have the region of the key service.",
             home=name,
             advice=f"It has: {', '.join(known)}.",
         )
-    return settings, settings.keyservice, known[name]
+    return settings, settings.keyservice, topology, known[name]
 
 
 def _key_file(given: KeyServiceSettings) -> Path:

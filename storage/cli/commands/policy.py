@@ -1,15 +1,16 @@
-"""``policy explain``: how long data can live, step by step, from the configuration."""
+"""``policy explain``: how long data can live, or what one record may be used for."""
 
 from datetime import timedelta
 from typing import Annotated
 
 import typer
 from rich.text import Text
-from typer import Option
+from typer import Argument, Option
 
-from regions.model import ClassRule, Keeping, Region, Topology
+from regions.model import ClassRule, Keeping, Purpose, Region, Topology
+from storage.cli.commands.policy_record import explain_record
 from storage.cli.exit_codes import Exit
-from storage.cli.options import AsJson, OneRegion
+from storage.cli.options import AsJson, OneRegion, one_of
 from storage.cli.output import bad, good, print_blank, print_json, print_table, print_text
 from storage.errors import InvalidRequest
 from storage.policy import (
@@ -25,8 +26,27 @@ from storage.policy import (
 from storage.settings import load_settings, topology_of
 from storage.text import did_you_mean
 
+_Record = Annotated[
+    str | None,
+    Argument(
+        metavar="[ID]", help="Say instead what this record may be used for.", show_default=False
+    ),
+]
+
 
 def explain(
+    record: _Record = None,
+    *,
+    tenant: Annotated[
+        str | None, Option(metavar="TENANT", help="With ID: the tenant of the record.")
+    ] = None,
+    purpose: Annotated[
+        Purpose | None,
+        Option(metavar="PURPOSE", help=f"With ID: the purpose. {one_of(Purpose)}"),
+    ] = None,
+    at: Annotated[
+        str | None, Option(metavar="DATE", help="With ID: the UTC day. Default: today.")
+    ] = None,
     region: OneRegion = None,
     pause: Annotated[
         float, Option(metavar="SECONDS", min=0.1, help="Seconds between a worker's rounds.")
@@ -36,7 +56,15 @@ def explain(
     """Explain how long data can live, step by step, when all backends and a worker are up.
 
     Ends with 7 if the steps add up to more than the configuration promises.
+
+    With ID it says whether that record may be used for a purpose on a day, with every reason and
+    the facts that they rest on.
     """
+    if record is not None:
+        explain_record(record, tenant, purpose, at, as_json=as_json)
+        return
+    if (tenant, purpose, at) != (None, None, None):
+        raise InvalidRequest("There is no record.", advice="Give ID, or none of its options.")
     topology = topology_of(load_settings())
     if region is not None and region not in topology.regions:
         known = f"Known regions: {', '.join(topology.regions)}."

@@ -9,15 +9,25 @@ from typing import Annotated
 
 from typer import Argument, Option
 
-from regions.model import RECORD_CLASSES
+from regions.model import CONTENT_CLASSES, RECORD_CLASSES
 from storage.cli import files
 from storage.cli.opening import opened
-from storage.cli.options import STDIN, AsJson, Group, StdinOption, Subject, TenantId, one_of
+from storage.cli.options import (
+    STDIN,
+    AsJson,
+    Group,
+    StdinOption,
+    Subject,
+    TenantId,
+    check_digest,
+    one_of,
+    parse_date,
+)
 from storage.cli.output import format_time, print_json, print_note, print_value
 from storage.cli.progress import transfer
 from storage.client.tenant import Tenant
 from storage.errors import InvalidRequest
-from storage.model import DataClass, PutResult, RecordId
+from storage.model import DataClass, Origin, PutResult, RecordId
 
 _LARGEST = 16 * 1024 * 1024  # bytes; the store refuses one byte more
 
@@ -33,6 +43,8 @@ class _Request:
     metadata: Mapping[str, object]
     derived_from: tuple[str, ...]
     filename: str | None
+    origin: Origin | None
+    keep_days: int | None
 
 
 _ContentFile = Annotated[
@@ -48,6 +60,10 @@ _IdempotencyKey = Annotated[
     str | None,
     Option(metavar="KEY", help="Idempotency key: the same key on the same day, the same id."),
 ]
+_KeepDays = Annotated[
+    int | None,
+    Option(metavar="DAYS", help="Keep it for fewer days than the tenant keeps its class."),
+]
 _MetadataJson = Annotated[
     str | None, Option(metavar="JSON", help="A JSON object, at most 4 KiB. - reads stdin.")
 ]
@@ -58,6 +74,13 @@ _Filename = Annotated[
     str | None,
     Option(metavar="NAME", help="Name of a fine-tuning file. Default: that of FILE."),
 ]
+_OriginDate = Annotated[
+    str | None,
+    Option(metavar="DATE", help="Data from before Domicile: the UTC day on which it came in."),
+]
+_OriginSource = Annotated[
+    str | None, Option(metavar="SHA256", help="The SHA-256 of what it was taken from.")
+]
 
 
 def put(  # noqa: PLR0913 - one per option
@@ -67,30 +90,41 @@ def put(  # noqa: PLR0913 - one per option
     data_class: _ClassOption,
     record_id: _RecordId = None,
     key: _IdempotencyKey = None,
+    keep_days: _KeepDays = None,
     subject: Subject = None,
     group: Group = None,
     metadata: _MetadataJson = None,
     derived_from: _DerivedFrom = None,
     filename: _Filename = None,
+    origin_date: _OriginDate = None,
+    origin_source: _OriginSource = None,
     as_json: AsJson = False,
 ) -> None:
     """Store a record, and print its id.
 
     The command returns when the record is durable on the required replicas. A prompt or a
-    completion has at most 16 MiB. A fine-tuning file has no limit and is streamed.
+    completion has at most 16 MiB. A fine-tuning file has no limit and is streamed. An event has
+    metadata and no content.
+
+    With --origin-date and --origin-source it takes in data from before Domicile: its retention
+    counts from that day, and what is past its end by then is refused.
 
     If it ends with 6, the outcome is unknown: run it again with the id that it names.
     """
     stdin = StdinOption()
-    if file == STDIN:
+    if data_class not in CONTENT_CLASSES:
+        _check_no_content(data_class, file)
+    elif file == STDIN:
         stdin.take()
         if sys.stdin.isatty():
             print_note("Type the content. End it with Ctrl-D.")
+    origin = _origin(origin_date, origin_source)
     names = stdin.read(subject), stdin.read(group), _parse_metadata(stdin.read(metadata))
     with opened(probing=True) as store:
         bound = store.tenant(tenant)
-        minted = _id(bound, data_class, record_id, key)
-        request = _Request(data_class, minted, *names, tuple(derived_from or ()), filename)
+        minted = _id(bound, data_class, record_id, key, origin, keep_days)
+        parents = tuple(derived_from or ())
+        request = _Request(data_class, minted, *names, parents, filename, origin, keep_days)
         if data_class is DataClass.FINE_TUNING_FILE:
             result = _store_file(bound, request, file)
         else:
@@ -107,12 +141,20 @@ def put(  # noqa: PLR0913 - one per option
         print_note("Stored. It has no deadline: it is kept until you erase it.")
 
 
+def _check_no_content(data_class: DataClass, file: str) -> None:
+    if file != STDIN:
+        raise InvalidRequest(
+            f"A {data_class} has no content.", advice="Leave out FILE, and give --metadata."
+        )
+
+
 def _store(tenant: Tenant, request: _Request, file: str) -> PutResult:
     if request.filename is not None:
         raise InvalidRequest(
             f"A {request.data_class} has no file name.", advice="Put the name into --metadata."
         )
-    body = files.content(file, most=_LARGEST)
+    empty = request.data_class not in CONTENT_CLASSES
+    body = b"" if empty else files.content(file, most=_LARGEST)
     return tenant.put(
         request.data_class,
         body,
@@ -121,6 +163,8 @@ def _store(tenant: Tenant, request: _Request, file: str) -> PutResult:
         group=request.group,
         metadata=request.metadata,
         derived_from=request.derived_from,
+        origin=request.origin,
+        keep_days=request.keep_days,
     )
 
 
@@ -138,12 +182,33 @@ def _store_file(tenant: Tenant, request: _Request, file: str) -> PutResult:
             id=request.id,
             subject=request.subject,
             metadata=request.metadata,
+            origin=request.origin,
+            keep_days=request.keep_days,
         )
 
 
-def _id(tenant: Tenant, data_class: DataClass, given: str | None, key: str | None) -> RecordId:
+def _origin(day: str | None, source: str | None) -> Origin | None:
+    if day is None and source is None:
+        return None
+    if day is None or source is None:
+        raise InvalidRequest(
+            "An origin has a date and a source.", advice="Give --origin-date and --origin-source."
+        )
+    check_digest(source)
+    return Origin(parse_date(day), bytes.fromhex(source))
+
+
+def _id(  # noqa: PLR0917 - what an id is minted from
+    tenant: Tenant,
+    data_class: DataClass,
+    given: str | None,
+    key: str | None,
+    origin: Origin | None,
+    keep_days: int | None,
+) -> RecordId:
     if given is None:
-        return tenant.new_id(data_class, key=key)
+        day = origin.date if origin is not None else None
+        return tenant.new_id(data_class, key=key, origin_date=day, keep_days=keep_days)
     if key is not None:
         raise InvalidRequest("Both --id and --key are given.", advice="Give one of them.")
     return RecordId.parse(given)

@@ -76,10 +76,13 @@ def show(region: RegionStatus) -> None:
             *_unread(region),
             *_blocked(region),
             *_unconfirmed(region),
+            *_forged(region),
             *(("posture", _posture(found)) for found in region.postures),
             *_orphans(region),
             *(("leaving", _leaving(found)) for found in region.leaving),
             *_objections(region),
+            *_log(region),
+            *_unpinned(region),
             *_ended(region),
         ],
         indent=2,
@@ -190,6 +193,17 @@ def _unconfirmed(region: RegionStatus) -> list[tuple[str, Text]]:
     return [("URGENT", bad(text))]
 
 
+def _forged(region: RegionStatus) -> list[tuple[str, Text]]:
+    if not region.forged_checkpoints:
+        return []
+    text = (
+        f"{plural(region.forged_checkpoints, 'row')} of log_checkpoint that no key of the log has "
+        "SIGNED. They do not count, and the log goes on. Find out which login added them, or "
+        "whether the key file lacks a former signing key"
+    )
+    return [("URGENT", bad(text))]
+
+
 def _posture(found: PostureState) -> Text:
     says = ", ".join(f"{check.value} {word.value}" for check, word in found.findings.items())
     if found.closed is None:
@@ -230,11 +244,35 @@ def _objections(region: RegionStatus) -> list[tuple[str, Text]]:
     return [("objections", shown(f"{text}. See: domicile tenant objections"))]
 
 
-def _ended(region: RegionStatus) -> list[tuple[str, Text]]:
-    if not region.ended_agreements:
+def _log(region: RegionStatus) -> list[tuple[str, Text]]:
+    if region.log_waits_since is None:
         return []
-    tenants = plural(region.ended_agreements, "tenant")
-    return [("agreements", warning(f"have ended of {tenants}. See: domicile tenant list"))]
+    since = f"lines WAIT since {format_time(region.log_waits_since)}"
+    text = f"{since}: people open nothing. Is a worker running? See its log: log_postponed"
+    return [("log", bad(text))]
+
+
+def _unpinned(region: RegionStatus) -> list[tuple[str, Text]]:
+    if not region.unpinned:
+        return []
+    text = "no approver's key is pinned: people open nothing. See: domicile grant keygen"
+    return [("grants", bad(text))]
+
+
+def _ended(region: RegionStatus) -> list[tuple[str, Text]]:
+    found: list[tuple[str, Text]] = []
+    if region.ended_agreements:
+        tenants = plural(region.ended_agreements, "tenant")
+        text = f"have ended of {tenants}. See: domicile tenant list"
+        found.append(("agreements", warning(text)))
+    if region.stored_without_agreement:
+        records = plural(region.stored_without_agreement, "record")
+        found.append(("without one", warning(f"{records} stored of tenants that lack one")))
+    if region.overdue_exits:
+        tenants = plural(region.overdue_exits, "tenant")
+        text = f"of {tenants} OVERDUE: nobody has confirmed what becomes of the data"
+        found.append(("exits", bad(f"{text}. See: domicile tenant exit list")))
+    return found
 
 
 def _row(backend: BackendState) -> tuple[Text | str, ...]:

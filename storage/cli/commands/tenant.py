@@ -65,7 +65,8 @@ def ensure(  # noqa: PLR0913 - one per option
 ) -> None:
     """Create a tenant, or set its terms to exactly these. A repetition changes nothing.
 
-    The account and the home of an existing tenant cannot be changed.
+    An agreement is added to its history, unless it is there. The account and the home of an
+    existing tenant cannot be changed.
     """
     spec = TenantSpec(
         tenant,
@@ -124,7 +125,7 @@ def list_tenants(
 
 
 def remove(tenant: TenantId, as_json: AsJson = False) -> None:
-    """Remove a tenant of which nothing is left, with its agreements.
+    """Remove a tenant of which nothing is left. The history of its agreements stays.
 
     It erases nothing, and is refused while the tenant has a record, an erasure that is not
     complete, a hold in force or a copy at a processor. Complete erasures and their receipts stay.
@@ -156,7 +157,8 @@ def _agreement(agreement: Agreement) -> str:
     until = f" until {agreement.until}" if agreement.until else ""
     if agreement.until is not None and agreement.until <= datetime.now(UTC).date():
         until += " (ended)"
-    return f"{agreement.kind} {agreement.signed}{until}"
+    begins = f" from {agreement.begins}" if agreement.begins != agreement.signed else ""
+    return f"{agreement.kind} {agreement.signed}{begins}{until}"
 
 
 def _terms(spec: TenantSpec) -> str:

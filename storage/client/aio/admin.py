@@ -4,6 +4,8 @@ from collections.abc import Sequence
 
 from storage.client.admin import Admin, Tenants
 from storage.client.aio.access import AsyncAccess
+from storage.client.aio.agreements import AsyncAgreements
+from storage.client.aio.exits import AsyncExits
 from storage.client.aio.grants import AsyncGrants
 from storage.client.aio.holds import AsyncHolds
 from storage.client.aio.log import AsyncLog
@@ -23,6 +25,8 @@ class AsyncAdmin:
         self.processors = AsyncProcessors(admin.processors, threads)
         self.roster = AsyncRoster(admin.roster, threads)
         self.grants = AsyncGrants(admin.grants, threads)
+        self.agreements = AsyncAgreements(admin.agreements, threads)
+        self.exits = AsyncExits(admin.exits, threads)
         self.log = AsyncLog(admin.log, threads)
         self.access = AsyncAccess(admin.access, threads)
 

@@ -6,6 +6,7 @@ from uuid import UUID
 from storage.client.aio.threads import Threads
 from storage.client.grants import Grants
 from storage.model import Grant, GrantSpec
+from storage.policy import PermitReason
 
 
 class AsyncGrants:
@@ -23,6 +24,10 @@ class AsyncGrants:
     async def approve(self, grant: UUID | str, *, signature: bytes) -> Grant:
         """See ``Grants.approve``."""
         return await self._threads.call(self._grants.approve, grant, signature=signature)
+
+    async def check_signatures(self, grant: UUID | str) -> Sequence[PermitReason]:
+        """See ``Grants.check_signatures``."""
+        return await self._threads.call(self._grants.check_signatures, grant)
 
     async def revoke(self, grant: UUID | str) -> Grant:
         """See ``Grants.revoke``."""

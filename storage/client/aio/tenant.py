@@ -45,7 +45,9 @@ from storage.model import (
     NewRecord,
     Objection,
     ObjectionEffect,
+    Origin,
     Purpose,
+    PurposeExplanation,
     PutFailure,
     PutResult,
     Reason,
@@ -71,11 +73,24 @@ class AsyncTenant:
         self._threads = threads
         self.id = tenant.id
 
-    async def new_id(self, data_class: DataClass, *, key: str | None = None) -> RecordId:
+    async def new_id(
+        self,
+        data_class: DataClass,
+        *,
+        key: str | None = None,
+        origin_date: date | None = None,
+        keep_days: int | None = None,
+    ) -> RecordId:
         """See ``Tenant.new_id``."""
-        return await self._threads.call(self._tenant.new_id, data_class, key=key)
+        return await self._threads.call(
+            self._tenant.new_id,
+            data_class,
+            key=key,
+            origin_date=origin_date,
+            keep_days=keep_days,
+        )
 
-    async def put(
+    async def put(  # noqa: PLR0913 - what a record has
         self,
         data_class: DataClass,
         body: bytes,
@@ -85,6 +100,8 @@ class AsyncTenant:
         group: str | None = None,
         metadata: Mapping[str, object] | None = None,
         derived_from: Iterable[Id] = (),
+        origin: Origin | None = None,
+        keep_days: int | None = None,
     ) -> PutResult:
         """See ``Tenant.put``. It takes no thread while it waits for its pack."""
         new = new_record(
@@ -95,6 +112,8 @@ class AsyncTenant:
             group=group,
             metadata=metadata,
             derived_from=derived_from,
+            origin=origin,
+            keep_days=keep_days,
         )
         future = await self._threads.write(self._tenant.submit, new)
         return await asyncio.wrap_future(future)
@@ -132,13 +151,21 @@ class AsyncTenant:
         id: Id | None = None,
         subject: str | None = None,
         metadata: Mapping[str, object] | None = None,
+        origin: Origin | None = None,
+        keep_days: int | None = None,
     ) -> PutResult:
         """See ``Tenant.put_file``. ``stream`` may be async; otherwise a thread reads it.
 
         If it is cancelled before the end of the stream, nothing is stored.
         """
         put = partial(
-            self._tenant.put_file, filename=filename, id=id, subject=subject, metadata=metadata
+            self._tenant.put_file,
+            filename=filename,
+            id=id,
+            subject=subject,
+            metadata=metadata,
+            origin=origin,
+            keep_days=keep_days,
         )
         chunks = async_chunks(stream)
         if chunks is not None:
@@ -158,6 +185,7 @@ class AsyncTenant:
         group: str | None = None,
         metadata: Mapping[str, object] | None = None,
         derived_from: Iterable[Id] = (),
+        keep_days: int | None = None,
     ) -> AsyncCapture:
         """See ``Tenant.capture``. If cancelled, it stores what it has, marked incomplete."""
         begin = partial(
@@ -168,6 +196,7 @@ class AsyncTenant:
             group=group,
             metadata=metadata,
             derived_from=derived_from,
+            keep_days=keep_days,
         )
         return AsyncCapture(self._threads, begin)
 
@@ -203,6 +232,12 @@ class AsyncTenant:
     async def explain(self, id: Id) -> Explanation:
         """See ``Tenant.explain``."""
         return await self._threads.call(self._tenant.explain, id)
+
+    async def explain_purpose(
+        self, id: Id, *, purpose: Purpose, at: date | None = None
+    ) -> PurposeExplanation:
+        """See ``Tenant.explain_purpose``."""
+        return await self._threads.call(self._tenant.explain_purpose, id, purpose=purpose, at=at)
 
     async def object(self, company: str, *, by: str, ticket: str) -> ObjectionEffect:
         """See ``Tenant.object``."""

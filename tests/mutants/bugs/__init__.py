@@ -1,6 +1,7 @@
 """Bugs that somebody might write, and the tests that have to notice each."""
 
 from tests.mutants.bugs import (
+    agreements,
     alembic,
     cells,
     connections,
@@ -10,6 +11,7 @@ from tests.mutants.bugs import (
     deletion,
     drains,
     endings,
+    epochs,
     flags,
     grants,
     holds,
@@ -24,10 +26,12 @@ from tests.mutants.bugs import (
     process,
     recovery,
     regions_apart,
+    retention,
     storages,
     sweeps,
     tlog,
     training,
+    transparency,
     upgrades,
     witnesses,
     writes,
@@ -37,6 +41,7 @@ from tests.mutants.bugs.bug import Bug
 __all__ = ["BUGS", "Bug"]
 
 BUGS: tuple[Bug, ...] = (
+    *agreements.BUGS,
     *alembic.BUGS,
     *cells.BUGS,
     *connections.BUGS,
@@ -47,6 +52,7 @@ BUGS: tuple[Bug, ...] = (
     *deletion.BUGS,
     *drains.BUGS,
     *endings.BUGS,
+    *epochs.BUGS,
     *flags.BUGS,
     *grants.BUGS,
     *holds.BUGS,
@@ -61,10 +67,12 @@ BUGS: tuple[Bug, ...] = (
     *postures.BUGS,
     *process.BUGS,
     *regions_apart.BUGS,
+    *retention.BUGS,
     *storages.BUGS,
     *sweeps.BUGS,
     *tlog.BUGS,
     *training.BUGS,
+    *transparency.BUGS,
     *upgrades.BUGS,
     *witnesses.BUGS,
 )

@@ -13,8 +13,8 @@ BUGS = (
     bug(
         "a day too long",
         "policy/retention.py",
-        "    day = (end - topology.bounds.purge).date()",
-        "    day = end.date()",
+        "    return (begins + timedelta(days=days) - bounds.purge).date()",
+        "    return (begins + timedelta(days=days)).date()",
         RETENTION,
     ),
     bug(

@@ -111,4 +111,18 @@ BUGS = (
         "",
         EXPIRY,
     ),
+    bug(
+        "an erasure asks about all rows at once",
+        "catalog/deletions.py",
+        'execution_options={"yield_per": PAGE}',
+        'execution_options={"yield_per": 10**6}',
+        "tests/integration/test_erasure_pages.py",
+    ),
+    bug(
+        "an erasure stops after a page",
+        "catalog/deletions.py",
+        "        if len(deleted) >= limit:\n",
+        "        if deleted is not None:\n",
+        "tests/integration/test_erasure_pages.py",
+    ),
 )

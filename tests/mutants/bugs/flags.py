@@ -35,8 +35,9 @@ BUGS = (
     bug(
         "flags of what is erased are opened",
         "packs/openings.py",
-        "    record = openable(region, found.row, fenced=found.fenced)\n",
-        "    record = openable(region, found.row, fenced=found.fenced and not flags)\n",
+        "openable(region, found.row, term, fenced=found.fenced, terms=terms)\n    known",
+        "openable(region, found.row, term, fenced=found.fenced and not flags, terms=terms)\n"
+        "    known",
         SCREENING,
     ),
     bug(

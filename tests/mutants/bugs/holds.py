@@ -128,8 +128,8 @@ BUGS = (
     bug(
         "a worker approves for a person whose process died",
         "ledger/journal.py",
-        " and not _personal(read.entry.event)",
-        "",
+        "    return not _personal(event)\n",
+        "    return True\n",
         PEOPLE,
     ),
     bug(
@@ -138,6 +138,13 @@ BUGS = (
         "held(table, h.id == hold, h.confirmed.is_not(None))",
         "held(table, h.id == hold)",
         PEOPLE,
+    ),
+    Bug(
+        "a worker who may not replay is taken for a person",
+        "migrations/versions/0025_key_service_facts.py",
+        "    _replace(LAST.sub(r\"\\1'not_recovering'\", _older()))\n",
+        "    _replace(_older())\n",
+        (PEOPLE_SQL,),
     ),
     Bug(
         "who placed a hold confirms it",

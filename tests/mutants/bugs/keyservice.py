@@ -5,8 +5,11 @@ from tests.mutants.bugs.bug import bug
 CONTRACT = "tests/contract/test_key_services.py"
 FAULTS = "tests/faults/test_key_service_faults.py"
 FILES = "tests/integration/test_cli_keyservice.py"
+GRANTS = "tests/integration/test_cli_grants.py"
 KMS = "tests/unit/test_kms.py"
 LOCAL = "tests/unit/test_local_key_service.py"
+PERMITS = "tests/unit/test_staff_permits.py"
+STATUS = "tests/integration/test_status.py"
 STORE = "tests/integration/test_key_service_store.py"
 TLS = "tests/faults/test_key_service_tls.py"
 
@@ -34,18 +37,16 @@ BUGS = (
     ),
     bug(
         "an approver counts whose key is not pinned",
-        "keyservice/local.py",
-        "signed_by(grant, one.signature, self._approvers[one.actor])",
+        "evidence/grants.py",
+        "signed_by(grant, one.signature, pinned[one.actor])",
         "True",
         LOCAL,
     ),
     bug(
         "a signature is checked against any pinned key",
-        "keyservice/local.py",
-        "            one.actor: signed_by(grant, one.signature, self._approvers[one.actor])\n",
-        "            one.actor: any(\n"
-        "                signed_by(grant, one.signature, key) for key in self._approvers.values()\n"
-        "            )\n",
+        "evidence/grants.py",
+        "one.actor: signed_by(grant, one.signature, pinned[one.actor])",
+        "one.actor: any(signed_by(grant, one.signature, key) for key in pinned.values())",
         LOCAL,
     ),
     bug(
@@ -159,6 +160,92 @@ BUGS = (
         "hold_predicate.held(table, h.id == hold, h.confirmed.is_not(None))",
         "hold_predicate.held(table)",
         STORE,
+    ),
+    bug(
+        "the key service ignores what a tenant asks for",
+        "policy/staff_permits.py",
+        "    reasons += _customer(grant, facts)\n",
+        "",
+        PERMITS,
+        STORE,
+    ),
+    bug(
+        "the key service takes a person from anywhere",
+        "policy/staff_permits.py",
+        "    residency = _jurisdictions(topology, facts.tenant)\n",
+        "    residency = frozenset({actor.location})\n",
+        PERMITS,
+        STORE,
+    ),
+    bug(
+        "the key service opens a class for any purpose",
+        "policy/staff_permits.py",
+        "for reason in (unfit, unnamed) if",
+        "for reason in (unfit,) if",
+        PERMITS,
+    ),
+    bug(
+        "the key service takes every record for flagged",
+        "catalog/kept.py",
+        "        flagged=bool(row.flagged),\n",
+        "        flagged=True,\n",
+        STORE,
+    ),
+    bug(
+        "the key service starts with the login of a service",
+        "catalog/logins.py",
+        "    if roles == [_KEYS]:\n",
+        "    if _KEYS in roles:\n",
+        STORE,
+    ),
+    bug(
+        "the key service asks for its roles at the start alone",
+        "keyservice/register.py",
+        "            if self._own_login:",
+        "            if False:",
+        STORE,
+    ),
+    bug(
+        "an approver is not told that her key is not pinned",
+        "cli/commands/grant.py",
+        "        against = _against(store, approved)\n",
+        "        against: Sequence[PermitReason] = ()\n",
+        GRANTS,
+    ),
+    bug(
+        "the keys of approvers go to others",
+        "keyservice/client.py",
+        "not len(set(actors)) == len(actors) == len(keys)",
+        "False",
+        FAULTS,
+    ),
+    bug(
+        "doctor does not miss approvers",
+        "cli/examine.py",
+        "    if pinned:\n",
+        "    if True:\n",
+        STORE,
+    ),
+    bug(
+        "the status does not miss approvers",
+        "client/status.py",
+        "unpinned=pinned == 0 and",
+        "unpinned=pinned is None and",
+        STATUS,
+    ),
+    bug(
+        "a log that cannot be continued is not shown",
+        "catalog/checkpoints.py",
+        "(log.waiting(), _unpublished(connection, trust))",
+        "(_unpublished(connection, trust),)",
+        STATUS,
+    ),
+    bug(
+        "a log is shown as late at once",
+        "client/status.py",
+        "region.clock.now() - oldest > LOG_WAIT",
+        "True",
+        STATUS,
     ),
     bug(
         "a service keeps root keys beside its key service",

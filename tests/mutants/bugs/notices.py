@@ -33,15 +33,15 @@ BUGS: tuple[Bug, ...] = (
     bug(
         "an ended company gets data in a random topology",
         "policy/placement.py",
-        "        return unavailable(spec, company, on) or objected or closed.get(spec.name)",
-        "        return objected or closed.get(spec.name)",
+        "return unavailable(spec, company, on) or no_baa or objected or closed.get(spec.name)",
+        "return no_baa or objected or closed.get(spec.name)",
         ORACLE,
     ),
     bug(
         "a company that is objected to gets data in a random topology",
         "policy/placement.py",
-        "        return unavailable(spec, company, on) or objected or closed.get(spec.name)",
-        "        return unavailable(spec, company, on) or closed.get(spec.name)",
+        "return unavailable(spec, company, on) or no_baa or objected or closed.get(spec.name)",
+        "return unavailable(spec, company, on) or closed.get(spec.name)",
         ORACLE,
     ),
     bug(

@@ -87,7 +87,7 @@ BUGS: tuple[Bug, ...] = (
     bug(
         "an investigation without a case opens what is not flagged",
         "policy/access.py",
-        "return None if record.flagged or grant.case is not None else AccessReason.NOT_FLAGGED",
+        "return None if flagged or grant.case is not None else AccessReason.NOT_FLAGGED",
         "return None",
         ACCESS,
     ),

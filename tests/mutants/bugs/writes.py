@@ -75,8 +75,8 @@ BUGS = (
     bug(
         "a read does not ask for fences",
         "packs/openings.py",
-        "openable(region, found.row, fenced=found.fenced)",
-        "openable(region, found.row, fenced=False)",
+        "openable(region, found.row, term, fenced=found.fenced, terms=terms)",
+        "openable(region, found.row, term, fenced=False, terms=terms)",
         LIFE,
     ),
     bug(

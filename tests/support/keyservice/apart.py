@@ -19,13 +19,14 @@ from storage.keyservice.address import Address
 from storage.keyservice.local import LocalKeyService
 from storage.keyservice.register import CatalogRegister
 from storage.model import ReplicaState
+from storage.settings import topology_of
 from storage.testing import Domicile
-from tests.support.catalogs.databases import as_role
 from tests.support.inspect.stored import home
 from tests.support.keyservice.serving import serving, short_folder
-from tests.support.people import key_of
+from tests.support.people import key_of, make_logins, url_for
 
 HOME = "eu-central-1"
+LOGIN = "keys_of_eu"
 
 
 @dataclass
@@ -48,17 +49,19 @@ class Apart:
     def url(self) -> str:
         """The URL of the catalog for the key service."""
         own = self.domicile.settings.regions[HOME]
-        return as_role(own.catalog_url.get_secret_value(), "domicile_keys")
+        make_logins(self.domicile.settings, LOGIN, role="domicile_keys")
+        return url_for(own.catalog_url.get_secret_value(), LOGIN)
 
     @contextmanager
-    def serving(self) -> Iterator[None]:
-        """Let the key service answer, in a thread."""
+    def serving(self, pinned: dict[str, Ed25519PublicKey] | None = None) -> Iterator[None]:
+        """Let the key service answer, in a thread. ``pinned``: other approvers."""
         catalog = Catalog(HOME, self.url, connections=2)
         keys = LocalKeyService(
             LocalRootKeys.load(self.root_file, os.urandom, region=HOME, needs=OF_KEY_SERVICE),
-            CatalogRegister(catalog),
-            self.approvers,
+            CatalogRegister(catalog, own_login=True),
+            self.approvers if pinned is None else pinned,
             region=HOME,
+            topology=topology_of(self.domicile.settings),
             clock=self.domicile.clock,
             entropy=os.urandom,
             uptime=lambda: timedelta(days=1),

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from regions.load import load_topology
 from regions.model import DataClass, Purpose
 from storage.evidence.grants import statement
 from storage.keyservice.register import Found
@@ -20,7 +21,7 @@ from storage.model import (
     ScopeKind,
     StaffPermit,
 )
-from storage.policy import KeptRecord
+from storage.policy import KeptRecord, TenantFacts
 
 REGION = "eu-central-1"
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -32,6 +33,7 @@ ACTOR = Actor("mara", ActorKind.EMPLOYEE, "openai-ireland", "EU")
 RECORD = RecordId(DataClass.PROMPT, REGION, NOW - timedelta(days=1), date(2026, 3, 20), b"u" * 16)
 APPROVER = "ines"
 APPROVER_KEY = Ed25519PrivateKey.from_private_bytes(b"a" * 32)
+TOPOLOGY = load_topology()
 PINNED = {APPROVER: APPROVER_KEY.public_key()}
 
 
@@ -76,6 +78,7 @@ ENTRY = RosterEntry(
     entered=datetime(2026, 1, 1, tzinfo=UTC),
     entered_by="hr",
 )
+TERMS = TenantFacts("EU", frozenset())
 KEPT = KeptRecord(
     tenant=TENANT,
     unique=RECORD.unique,
@@ -113,7 +116,8 @@ class Register:
     entry: RosterEntry | None
     record: KeptRecord | None
     counted: bool = True
+    tenant: TenantFacts | None = TERMS
 
     def find(self, permit: StaffPermit) -> Found:
         """Return it, whatever the permit names."""
-        return Found(self.grant, self.entry, self.record, self.counted)
+        return Found(self.grant, self.entry, self.tenant, self.record, self.counted)

@@ -20,7 +20,16 @@ from storage.keyservice.server import KeyServer, Limits, listening
 from storage.logs import make_logger
 from storage.ports import KeyService, RootKeys
 from tests.support.catalogs.tls_server import Authority
-from tests.support.keyservice.permits import ENTRY, KEPT, NOW, PINNED, REGION, Register, signed
+from tests.support.keyservice.permits import (
+    ENTRY,
+    KEPT,
+    NOW,
+    PINNED,
+    REGION,
+    TOPOLOGY,
+    Register,
+    signed,
+)
 from tests.support.keyservice.permits import unsigned as unsigned_grant
 
 
@@ -59,6 +68,7 @@ def local(roots: RootKeys, register: Register, *, started: bool = False) -> Loca
         register,
         PINNED,
         region=REGION,
+        topology=TOPOLOGY,
         clock=StandingClock(),
         entropy=os.urandom,
         uptime=lambda: since,

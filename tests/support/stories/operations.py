@@ -8,7 +8,7 @@ from typing import Literal
 
 from hypothesis import strategies as st
 
-from regions.model import RECORD_CLASSES
+from regions.model import CONTENT_CLASSES
 from storage.model import DataClass, ScopeKind
 
 Size = Literal["none", "small", "own_pack", "chunks"]
@@ -17,7 +17,8 @@ Naming = Literal["given", "none", "key", "minted", "taken", "same", "batch"]
 by other content, taken by the same content, or taken earlier in the same batch.
 """
 
-ERASABLE = tuple(kind for kind in ScopeKind if kind is not ScopeKind.REGION)
+SCOPES = tuple(kind for kind in ScopeKind if kind is not ScopeKind.CLASS)
+ERASABLE = tuple(kind for kind in SCOPES if kind is not ScopeKind.REGION)
 NUMBER = st.integers(0, 15)
 PROCESS = st.integers(0, 1)
 
@@ -176,14 +177,14 @@ Op = (
     | HandOver
 )
 
-CLASSES = st.sampled_from(RECORD_CLASSES)
+CLASSES = st.sampled_from(CONTENT_CLASSES)
 SUBJECTS = st.sampled_from([None, "ann", "ben"])
 GROUPS = st.sampled_from([None, None, "thread-1", "thread-2"])
 _PARENTS = st.lists(NUMBER, max_size=2).map(tuple)
 
 items = st.builds(
     Item,
-    data_class=st.sampled_from([DataClass.PROMPT, DataClass.COMPLETION, *RECORD_CLASSES]),
+    data_class=st.sampled_from([DataClass.PROMPT, DataClass.COMPLETION, *CONTENT_CLASSES]),
     size=st.sampled_from(["small"] * 5 + ["none", "own_pack", "chunks"]),
     subject=SUBJECTS,
     group=GROUPS,

@@ -3,7 +3,7 @@
 import random
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from io import BytesIO
 
 from sqlalchemy import select
@@ -204,8 +204,14 @@ def _noting(tenant: Tenant) -> list[RecordId]:
     minted: list[RecordId] = []
     mint = tenant.new_id
 
-    def noted(data_class: DataClass, *, key: str | None = None) -> RecordId:
-        minted.append(mint(data_class, key=key))
+    def noted(
+        data_class: DataClass,
+        *,
+        key: str | None = None,
+        origin_date: date | None = None,
+        keep_days: int | None = None,
+    ) -> RecordId:
+        minted.append(mint(data_class, key=key, origin_date=origin_date, keep_days=keep_days))
         return minted[-1]
 
     tenant.new_id = noted  # type: ignore[method-assign]

@@ -1,0 +1,105 @@
+"""Collect the facts of a record, and say whether it may be used for a purpose on a day."""
+
+from datetime import UTC, date, datetime, time
+
+from regions.model import DataClass, Purpose, Topology
+from storage.catalog import consents, records
+from storage.catalog.tenants import TenantTerms
+from storage.model import (
+    ActorKind,
+    ConsentFacts,
+    EpochFacts,
+    PurposeExplanation,
+    RecordId,
+    Trait,
+)
+from storage.packs.openings import absent
+from storage.policy import (
+    OPENERS,
+    AccessReason,
+    InForce,
+    Usable,
+    ceiling_of,
+    consent_in_force,
+    epoch_of,
+    for_return_alone,
+    may_use,
+    term_of,
+)
+from storage.region import OpenRegion
+
+
+def explain_purpose(
+    region: OpenRegion, terms: TenantTerms, record_id: RecordId, purpose: Purpose, at: date | None
+) -> PurposeExplanation:
+    """Return whether a record may be used. ``at``: None for today. Raises NotFound or Erased."""
+    topology, tenant = region.topology, terms.spec.id
+    with region.catalog.begin() as connection:
+        known = records.find_with_holds(connection, tenant, record_id)
+        if known is None:
+            raise absent(connection, tenant, record_id)
+        (found, held), row = known, known[0].row
+        subjects = [row.subject] if row.subject is not None else []
+        said = consents.said(connection, tenant, subjects, ended=True)
+    now = region.clock.now()
+    day = at or now.date()
+    term = term_of(row.id.day, topology.bounds)
+    traits, to_return = terms.spec.traits, for_return_alone(topology, terms.spec, now.date())
+    consent = consent_in_force(
+        said,
+        data_class=row.id.data_class,
+        purpose=Purpose.TRAIN,
+        origin=row.came_in,
+        subject=row.subject,
+        per_subject=Trait.CONSENT_PER_SUBJECT in traits,
+        now=now if day == now.date() else datetime.combine(day, time.min, UTC),
+    )
+    usable = Usable(
+        row.id.data_class,
+        row.came_in,
+        term.readable_until,
+        erased=found.fenced,
+        held=held,
+        flagged=row.sealed_flags is not None,
+        traits=traits,
+        to_return=to_return,
+        consent=consent,
+    )
+    reasons = may_use(topology, usable, purpose, day)
+    rule, openers = topology.classes.get(row.id.data_class), OPENERS[purpose]
+    return PurposeExplanation(
+        row.id,
+        purpose,
+        day,
+        reasons == (AccessReason.ALLOWED,),
+        reasons=tuple(reason.value for reason in reasons),
+        openers=tuple(sorted(openers)),
+        grant=bool(openers & {ActorKind.EMPLOYEE, ActorKind.CONTRACTOR}),
+        origin_date=row.came_in,
+        taken_from=row.taken_from,
+        epoch=_facts(topology, row.id.data_class, row.came_in),
+        epoch_then=_facts(topology, row.id.data_class, day),
+        purposes=tuple(sorted(rule.purposes)) if rule is not None else (),
+        readable_until=term.readable_until,
+        deadline=term.deadline,
+        erased=found.fenced,
+        held=held,
+        flagged=row.sealed_flags is not None,
+        to_return=to_return,
+        consent=_said(consent),
+    )
+
+
+def _said(consent: InForce) -> ConsentFacts:
+    said = consent.statement
+    if said is None:
+        return ConsentFacts(consent.reason.value, None, None, None)
+    return ConsentFacts(consent.reason.value, said.id, said.given, said.wording)
+
+
+def _facts(topology: Topology, data_class: DataClass, day: date) -> EpochFacts:
+    epoch = epoch_of(topology, day)
+    if epoch is None:
+        return EpochFacts(None, None, None)
+    train = epoch.train.value if epoch.train is not None else None
+    return EpochFacts(epoch.begins, train, ceiling_of(topology, data_class, day))

@@ -1,0 +1,293 @@
+"""``policy check`` and ``policy diff``, as a person and as CI run them."""
+
+import json
+import shutil
+import time
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from storage.cli.app import app
+from storage.cli.exit_codes import Exit
+from storage.cli.sub_processor_lists import today
+from storage.policy import placement
+from storage.policy.proof import SENTENCES, Property
+from tests.support.topology_files import CLASSES, COMPANIES, EU, RESIDENCIES, SHIPPED, US, edit
+
+EVERY = "completion, fine_tuning_file, prompt"
+AT_HOME = "of residency EU at home in eu-central-1"
+BOTH_EPOCHS = "Data of the epoch of 2020-06-11, 2023-03-01"
+FILES = f"Copies of fine_tuning_file (flagged or not) {AT_HOME}"
+
+
+def domicile(*args: str | Path) -> Result:
+    """Run a command on the topology of the example."""
+    return CliRunner(env={"DOMICILE_TOPOLOGY": None}).invoke(app, [str(arg) for arg in args])
+
+
+def changes(old: Path, new: Path) -> dict[str, list[str]]:
+    """What ``policy diff`` says, by direction."""
+    result = domicile("policy", "diff", old, new, "--json")
+    assert result.exit_code == 0, result.output
+    found: dict[str, list[str]] = {}
+    for change in json.loads(result.stdout)["changes"]:
+        found.setdefault(change["direction"], []).append(change["says"])
+    return found
+
+
+def append(file: Path, text: str) -> None:
+    """Add to a file."""
+    file.write_text(f"{file.read_text()}\n{text}")
+
+
+@pytest.fixture
+def changed(tmp_path: Path) -> Path:
+    """A copy of the shipped topology, to be changed."""
+    return shutil.copytree(SHIPPED, tmp_path / "new")
+
+
+@pytest.fixture
+def small(tmp_path: Path) -> Path:
+    """A topology with one region and few companies, which is checked in seconds."""
+    data = shutil.copytree(SHIPPED, tmp_path / "small")
+    (data / US).unlink()
+    text = (data / COMPANIES).read_text()
+    begin = text.index('[[sub_processors]]\nname = "prairie-racks"')
+    (data / COMPANIES).write_text(text[:begin])
+    return data
+
+
+def test_the_shipped_topology_holds() -> None:
+    """Every property, in hundreds of thousands of cases, within a minute."""
+    began = time.process_time()
+    result = domicile("policy", "check", "--json")
+
+    assert result.exit_code == Exit.DONE, result.output
+    assert time.process_time() - began < 60
+    told = json.loads(result.stdout)
+    assert told["holds"] is True
+    assert told["cases"] > 500_000
+    assert {one["property"] for one in told["properties"]} == set(Property)
+    assert all(one["cases"] > 100 for one in told["properties"])
+
+
+def test_a_person_reads_what_holds(small: Path) -> None:
+    """A sentence and a number for each property, then the sum and the time."""
+    result = domicile("policy", "check", "--topology", small)
+
+    assert result.exit_code == Exit.DONE
+    assert all(sentence in result.stdout for sentence in SENTENCES.values())
+    assert "1 region and 3 companies, in" in result.stderr
+    assert "VIOLATED" not in result.stdout
+
+
+def test_a_counterexample_is_told_in_words(small: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With the decision broken: who, what, when, where, and what was given."""
+    monkeypatch.setattr(placement, "inactive", lambda *_: None)
+
+    result = domicile("policy", "check", "--topology", small)
+
+    assert result.exit_code == Exit.VIOLATED
+    said = " ".join(result.stdout.split())
+    assert (
+        f"A prompt of a tenant with residency EU at home in eu-central-1, written on {today()}, "
+        "would be placed on eu-b of meerspeicher, which has not begun."
+    ) in said
+    assert "home eu-central-1; meerspeicher has not begun." in said
+    told = json.loads(domicile("policy", "check", "--topology", small, "--json").stdout)
+    assert told["holds"] is False
+    (companies,) = (one for one in told["properties"] if one["property"] == "companies")
+    assert companies["violated"] > 100
+
+
+def test_a_directory_that_does_not_load_is_named(changed: Path, tmp_path: Path) -> None:
+    """The file and the key; or that it is no directory."""
+    (changed / CLASSES).write_text("")
+    for args in (
+        ("check", "--topology", changed),
+        ("diff", SHIPPED, changed),
+        ("diff", changed, SHIPPED),
+    ):
+        result = domicile("policy", *args)
+        assert result.exit_code == Exit.CONFIGURATION
+        assert "classes.toml: classes: is missing" in result.stderr
+
+    (changed / CLASSES).write_bytes(b"\xff\xfe")
+    result = domicile("policy", "check", "--topology", changed)
+    assert (result.exit_code, "is not valid TOML" in result.stderr) == (Exit.CONFIGURATION, True)
+
+    result = domicile("policy", "diff", SHIPPED, tmp_path / "absent")
+    assert (result.exit_code, "is not a directory" in result.stderr) == (Exit.INVALID, True)
+
+
+def test_topologies_without_a_common_region_are_not_compared(changed: Path) -> None:
+    """It says which regions each has."""
+    for file in (EU, US):
+        (changed / file).unlink()
+    text = (SHIPPED / EU).read_text().replace('"eu-central-1"', '"eu-9"')
+    (changed / "regions/eu-9.toml").write_text(text)
+
+    result = domicile("policy", "diff", SHIPPED, changed)
+
+    assert result.exit_code == Exit.INVALID
+    assert "no region in common: eu-central-1, us-east-1 and eu-9" in result.stderr
+
+
+def test_the_same_topology_has_no_difference(changed: Path) -> None:
+    """Nor has one whose text differs alone."""
+    assert "are the same" in domicile("policy", "diff", SHIPPED, changed).stderr
+
+    edit(changed / COMPANIES, 'title = "Lindenhost GmbH', 'title = "Lindenhost AG')
+    result = domicile("policy", "diff", SHIPPED, changed, "--fail-on", "broader")
+
+    assert (result.exit_code, result.stdout) == (Exit.DONE, "")
+    assert "nothing is permitted or forbidden that was not before" in result.stderr
+
+
+def test_a_new_company_is_where_data_may_newly_be(changed: Path) -> None:
+    """From its first day on; and only that is broader."""
+    first = today() + timedelta(days=90)
+    append(
+        changed / COMPANIES,
+        '\n[[sub_processors]]\nname = "neu"\ntitle = "Neu"\nservice = "hosting"\n'
+        f'jurisdictions = ["EU"]\nagreement = "A"\nsince = {first}\n',
+    )
+    append(
+        changed / EU,
+        '\n[[backends]]\nname = "eu-n"\nkind = "directory"\nsub_processor = "neu"\npath = "n"\n',
+    )
+
+    assert changes(SHIPPED, changed) == {
+        "broader": [
+            f"{EVERY} {AT_HOME} may now be at neu in EU, from {first} on.",
+        ]
+    }
+    result = domicile("policy", "diff", SHIPPED, changed, "--fail-on", "broader")
+    assert result.exit_code == Exit.BROADER
+    assert domicile("policy", "diff", changed, SHIPPED, "--fail-on", "broader").exit_code == 0
+
+
+def test_an_agreement_that_ends_is_narrower(changed: Path) -> None:
+    """Nothing new goes there when it is leaving; the other place stays."""
+    until = today() + timedelta(days=100)
+    leaves = until - timedelta(days=10)
+    edit(
+        changed / COMPANIES,
+        'name = "lindenhost"',
+        f'name = "lindenhost"\nuntil = {until}\nexit_days = 10',
+    )
+
+    assert changes(SHIPPED, changed) == {
+        "narrower": [
+            f"{EVERY} {AT_HOME} may no longer be at lindenhost in EU, from {leaves} on.",
+        ]
+    }
+
+
+NUMBERS = [
+    (
+        CLASSES,
+        "retention_days = 30\nceiling_days = 30",
+        "retention_days = 30\nceiling_days = 60",
+        "broader",
+        "A tenant may set the retention of a prompt to at most: 60 days; before: 30 days.",
+    ),
+    (
+        CLASSES,
+        "retention_days = 30\nceiling_days = 30",
+        "retention_days = 7\nceiling_days = 30",
+        "narrower",
+        "A prompt is kept for at most: 7 days; before: 30 days.",
+    ),
+    (
+        CLASSES,
+        'purposes = ["serve", "fine_tune",',
+        'purposes = ["serve",',
+        "narrower",
+        "fine_tuning_file may no longer be opened for fine_tune.",
+    ),
+    (
+        CLASSES,
+        'handed_to = [{ service = "moderation", form = "raw" }]',
+        "",
+        "narrower",
+        f"{FILES} may no longer be handed over to handverlesen, klarblick.",
+    ),
+    (
+        CLASSES,
+        'parent = "completion"\nchild = "prompt"',
+        'parent = "completion"\nchild = "fine_tuning_file"',
+        "broader",
+        "prompt may now stay when completion, from which it derives, is erased.",
+    ),
+    (
+        RESIDENCIES,
+        'jurisdictions = ["US"]\nagreements = ["dpa"]',
+        'jurisdictions = ["US"]\nagreements = []',
+        "broader",
+        f"{EVERY} of residency US may now be stored without the dpa.",
+    ),
+    (
+        RESIDENCIES,
+        'name = "CH"\njurisdictions = ["CH"]',
+        'name = "CH"\njurisdictions = ["EU"]',
+        "broader",
+        "A tenant with residency CH may now be at home in eu-central-1.",
+    ),
+    (
+        EU,
+        "catalog_backup_days = 7",
+        "catalog_backup_days = 7\nstaff_max = 40",
+        "broader",
+        "The roster of eu-central-1 takes at most: 40 people; before: 25 people.",
+    ),
+    (
+        EU,
+        "\nrequired = 1",
+        "\nrequired = 2",
+        "narrower",
+        "A write in eu-central-1 is acknowledged with: 2 replicas; before: 1 replicas.",
+    ),
+    (
+        "jurisdictions.toml",
+        'days = 1461 # four years\nreason = "To show that',
+        'days = 2000\nreason = "To show that',
+        "broader",
+        "receipts are kept in EU for: 2000 days; before: 1461 days.",
+    ),
+    (
+        COMPANIES,
+        "lead_hours = 24\nmax_days = 14",
+        "lead_hours = 24\nmax_days = 10",
+        "narrower",
+        "A copy at klarblick lives for at most: 10 days; before: 14 days.",
+    ),
+    (
+        "epochs.toml",
+        'train = "opted_in"',
+        'train = "unless_opted_out"',
+        "broader",
+        f"{BOTH_EPOCHS} may now be used for training if the customer has said nothing.",
+    ),
+    (
+        COMPANIES,
+        "notice_days = 30",
+        "notice_days = 10",
+        "broader",
+        "The notice of meerspeicher is: 10 days; before: 30 days.",
+    ),
+]
+
+
+@pytest.mark.parametrize(("file", "old", "new", "direction", "says"), NUMBERS)
+def test_what_is_permitted_is_said_with_what_was(
+    changed: Path, *, file: str, old: str, new: str, direction: str, says: str
+) -> None:
+    """And the way back is the opposite."""
+    edit(changed / file, old, new)
+
+    assert says in changes(SHIPPED, changed)[direction]
+    opposite = {"broader": "narrower", "narrower": "broader"}[direction]
+    assert changes(changed, SHIPPED)[opposite]

@@ -1,0 +1,64 @@
+"""``tenant retention`` and ``put --keep-days``: how long a class, or a record, is kept."""
+
+from storage.cli.exit_codes import Exit
+from tests.support.cli_harness import CommandLine, ensure_tenant
+
+
+def retention_of(line: CommandLine, tenant: str) -> object:
+    """Return what a tenant set."""
+    (known,) = [t for t in line.told("tenant", "list")["tenants"] if t["id"] == tenant]
+    assert known["agreements"]
+    return known["retention"]
+
+
+def test_a_dry_run_counts_what_would_end_earlier(line: CommandLine) -> None:
+    """And changes nothing. What says less itself, or is of another class, does not count."""
+    ensure_tenant(line, "count-eu", "eu-central-1", "EU")
+    for given in ((), (), ("--keep-days", "7")):
+        line("put", "count-eu", "--class", "prompt", *given, stdin=b"mine")
+    line("put", "count-eu", "--class", "completion", stdin=b"mine")
+
+    def told(days: int) -> dict[str, object]:
+        found = line.told("tenant", "retention", "count-eu", "prompt", str(days), "--dry-run")
+        ends: dict[str, object] = found["end_earlier"]
+        return ends
+
+    assert (told(30)["records"], told(7)["records"], told(5)["records"]) == (0, 2, 3)
+    assert (told(5)["records_at_once"], told(0)["records_at_once"]) == (0, 3)
+    assert told(0)["bytes"] == told(5)["bytes"]
+    assert told(5)["exact"] is True
+    shown = line("tenant", "retention", "count-eu", "prompt", "0", "--dry-run").stdout
+    assert "of these at once" in shown
+    assert retention_of(line, "count-eu") == {}
+
+
+def test_a_class_is_kept_for_other_days_and_other_terms_stay(line: CommandLine) -> None:
+    """A second class does not undo the first. What ends is not listed any more."""
+    ensure_tenant(line, "keep-eu", "eu-central-1", "EU")
+    line("put", "keep-eu", "--class", "prompt", stdin=b"mine")
+    told = line.told("tenant", "retention", "keep-eu", "completion", "7")
+    assert (told["days_now"], told["days"], told["dry_run"]) == (30, 7, False)
+
+    ended, error = line.error("tenant", "retention", "keep-eu", "prompt", "0")
+    assert ended == Exit.INVALID
+    assert "confirmation" in str(error["message"])
+    line.told("tenant", "retention", "keep-eu", "prompt", "0", "--yes")
+
+    assert retention_of(line, "keep-eu") == {"completion": 7, "prompt": 0}
+    assert line.told("list", "keep-eu")["records"] == []
+
+
+def test_what_a_tenant_may_not_set_is_refused(line: CommandLine) -> None:
+    """Above the ceiling, below the floor, and of a class that is no record."""
+    for name, days in (("prompt", "31"), ("prompt", "1"), ("event", "30"), ("flag", "7")):
+        for more in ((), ("--dry-run",)):
+            ended, _ = line.error("tenant", "retention", "acme-eu", name, days, *more)
+            assert ended == Exit.INVALID
+
+
+def test_an_event_is_put_without_content(line: CommandLine) -> None:
+    """Its metadata says it all."""
+    told = line.told("put", "acme-eu", "--class", "event", "--metadata", '{"did": "answered"}')
+    assert told["stored"] is True
+    ended, _ = line.error("put", "acme-eu", "README.md", "--class", "event")
+    assert ended == Exit.INVALID

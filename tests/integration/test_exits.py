@@ -1,0 +1,348 @@
+"""The end of a contract: what the customer chose is done on its day, and nothing before."""
+
+from collections.abc import Callable
+from datetime import UTC, date, datetime, timedelta
+
+import pytest
+from sqlalchemy import text
+
+from storage.catalog import exits, log
+from storage.errors import CatalogUnavailable, ExitRefused, InvalidRequest, NotFound
+from storage.model import (
+    Agreement,
+    DataClass,
+    Dpa,
+    Erasure,
+    ErasureState,
+    ExitKind,
+    ExitState,
+    LineKind,
+    Purpose,
+    Reason,
+    RecordId,
+    RegionStatus,
+    TenantExit,
+)
+from storage.testing import SERVICE, Domicile
+from tests.support.actions import GONE, duty, work
+from tests.support.catalogs.databases import HOME
+from tests.support.holds import place_hold, release_holds
+from tests.support.inspect.stored import home
+from tests.support.people import acting, staff
+
+SIGNED = date(2026, 1, 5)
+TOLD = "e" * 64
+ASKED = "d" * 64
+
+
+@pytest.fixture(autouse=True)
+def people(domicile: Domicile) -> None:
+    """Two people of the roster, and who keeps it."""
+    staff(domicile.settings, domicile.clock.now(), "kim", "alice", "bob")
+
+
+def today(domicile: Domicile) -> date:
+    """Return the UTC day of the fixture."""
+    return domicile.clock.now().date()
+
+
+def leaver(domicile: Domicile) -> RecordId:
+    """Store something of a tenant, whose agreement then ends on the next day."""
+    t = domicile.tenant(agreements=[Dpa(signed=SIGNED)])
+    put = t.put(DataClass.PROMPT, b"mine", subject="u")
+    t.put(DataClass.FINE_TUNING_FILE, b"my file")
+    (dpa,) = domicile.store.admin.agreements.list("acme-eu")
+    domicile.store.admin.agreements.end(dpa.id, until=today(domicile) + timedelta(1))
+    return put.id
+
+
+def choose(domicile: Domicile, kind: ExitKind = ExitKind.DELETE, days: int = 5) -> TenantExit:
+    """Record a choice, as alice."""
+    with acting(home(domicile), "alice"):
+        return domicile.store.admin.exits.choose(
+            "acme-eu", kind, on=today(domicile) + timedelta(days), document=ASKED
+        )
+
+
+def notify(domicile: Domicile, choice: TenantExit, who: str = "alice") -> TenantExit:
+    """Record that the customer had notice."""
+    with acting(home(domicile), who):
+        return domicile.store.admin.exits.notify(choice.id, document=TOLD)
+
+
+def confirm(domicile: Domicile, choice: TenantExit, who: str = "bob") -> TenantExit:
+    """Confirm it, as another person."""
+    with acting(home(domicile), who):
+        return domicile.store.admin.exits.confirm(choice.id)
+
+
+def settle(domicile: Domicile, kind: ExitKind = ExitKind.DELETE, days: int = 5) -> TenantExit:
+    """Record a choice with its notice, and have it confirmed."""
+    choice = choose(domicile, kind, days)
+    notify(domicile, choice)
+    return confirm(domicile, choice)
+
+
+def erasures(domicile: Domicile) -> list[Erasure]:
+    """Return the erasures of the home region."""
+    return list(domicile.store.erasures(HOME))
+
+
+def status(domicile: Domicile) -> RegionStatus:
+    """Return the status of the home region."""
+    return next(one for one in domicile.store.status().regions if one.region == HOME)
+
+
+def body(domicile: Domicile, record: RecordId) -> bytes:
+    """Return a record for the tenant's own service: it is how data is returned."""
+    t = domicile.store.tenant("acme-eu").bind(SERVICE)
+    return t.get(record, purpose=Purpose.SERVE).body
+
+
+def renew(domicile: Domicile, since: date | None = None) -> None:
+    """Record a renewed agreement."""
+    new = Agreement("dpa", today(domicile), since=since, document=ASKED, signatory="Ada Example")
+    domicile.store.admin.agreements.add("acme-eu", new)
+
+
+@pytest.mark.parametrize("kind", ExitKind)
+def test_it_is_carried_out_on_its_day_and_not_before(domicile: Domicile, kind: ExitKind) -> None:
+    """Once: readable until then, then erased as a contract that has ended, with a receipt."""
+    record = leaver(domicile)
+    choice = settle(domicile, kind)
+    assert choice.state is ExitState.CONFIRMED
+    work(domicile, days=4)
+    assert body(domicile, record) == b"mine"
+    assert erasures(domicile) == []
+
+    for hours in (24, 1, 73, 1, 1):
+        work(domicile, hours=hours)
+
+    (erasure,) = erasures(domicile)
+    assert (erasure.reason, erasure.state) == (Reason.CONTRACT_END, ErasureState.COMPLETE)
+    assert erasure.receipt is not None
+    (found,) = domicile.store.admin.exits.list("acme-eu")
+    assert (found.state, found.erasure) == (ExitState.CARRIED_OUT, erasure.id)
+    with pytest.raises(GONE):
+        body(domicile, record)
+    assert status(domicile).overdue_exits == 0
+
+
+def test_deleted_at_our_sub_processors_too(domicile: Domicile) -> None:
+    """A copy that was handed over is asked back, and the receipt waits for it."""
+    t = domicile.tenant(agreements=[Dpa(signed=SIGNED)])
+    record = t.put(DataClass.PROMPT, b"mine", subject="u").id
+    t.hand_over(record, "klarblick")
+    (dpa,) = domicile.store.admin.agreements.list("acme-eu")
+    domicile.store.admin.agreements.end(dpa.id, until=today(domicile) + timedelta(1))
+    settle(domicile)
+    assert len(domicile.processors["klarblick"].copies) == 1
+
+    work(domicile, days=5)
+    for hours in (1, 73, 1, 1, 1):
+        work(domicile, hours=hours)
+
+    (erasure,) = erasures(domicile)
+    assert erasure.state is ErasureState.COMPLETE
+    assert len(domicile.processors["klarblick"].copies) == 0
+
+
+@pytest.mark.parametrize("missing", ["choice", "notice", "confirmation"])
+def test_without_choice_notice_or_confirmation_it_is_readable_and_overdue(
+    domicile: Domicile, missing: str
+) -> None:
+    """Nothing is erased, however long ago the day was; what was chosen later is done later."""
+    record = leaver(domicile)
+    assert status(domicile).overdue_exits == 0
+    if missing != "choice":
+        choice = choose(domicile)
+        if missing == "confirmation":
+            notify(domicile, choice)
+    work(domicile, days=6)
+
+    assert erasures(domicile) == []
+    assert status(domicile).overdue_exits == 1
+    assert body(domicile, record) == b"mine"
+
+    settle(domicile, days=1)
+    assert status(domicile).overdue_exits == 0
+    work(domicile, days=1)
+    assert len(erasures(domicile)) == 1
+
+
+@pytest.mark.parametrize("ahead", [0, 30])
+def test_a_renewal_that_is_recorded_late_finds_everything_there(
+    domicile: Domicile, ahead: int
+) -> None:
+    """It stops what was confirmed, also if its first day lies ahead."""
+    record = leaver(domicile)
+    settle(domicile)
+    work(domicile, days=4)
+    renew(domicile, today(domicile) + timedelta(ahead) if ahead else None)
+
+    work(domicile, days=9)
+
+    assert erasures(domicile) == []
+    assert body(domicile, record) == b"mine"
+    assert status(domicile).overdue_exits == 0
+
+
+def test_a_renewal_between_the_look_and_the_erasure_stops_it(
+    domicile: Domicile, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is decided again in the transaction that would erase."""
+    record = leaver(domicile)
+    settle(domicile)
+    domicile.pass_time(days=5)
+    look = exits.next_due
+
+    def look_then_renew(*given: object) -> exits.DueExit | None:
+        found = look(*given)  # type: ignore[arg-type]
+        if found is not None:
+            renew(domicile)
+        return found
+
+    monkeypatch.setattr(exits, "next_due", look_then_renew)
+    duty(domicile, "exits")
+
+    assert erasures(domicile) == []
+    assert body(domicile, record) == b"mine"
+
+
+def test_a_renewal_stops_an_erasure_whose_writer_died(domicile: Domicile) -> None:
+    """Its entry is in the ledger already, but nobody made it true: it is abandoned."""
+    record = leaver(domicile)
+    settle(domicile)
+    domicile.pass_time(days=5)
+    with domicile.catalog_faults(HOME) as faults:
+        faults.drop_before_commit("begin_exit")
+        with pytest.raises(CatalogUnavailable):
+            duty(domicile, "exits")
+    renew(domicile)
+
+    work(domicile, hours=1)
+
+    assert erasures(domicile) == []
+    assert body(domicile, record) == b"mine"
+
+
+def test_what_a_hold_keeps_stays(domicile: Domicile) -> None:
+    """The erasure is deferred, and goes on when the hold is released."""
+    leaver(domicile)
+    placed = place_hold(domicile)
+    settle(domicile)
+    work(domicile, days=5)
+    work(domicile, hours=1)
+    (erasure,) = erasures(domicile)
+    assert erasure.state is ErasureState.DEFERRED
+
+    release_holds(domicile, placed)
+    for hours in (1, 73, 1, 1):
+        work(domicile, hours=hours)
+
+    (erasure,) = erasures(domicile)
+    assert erasure.state is ErasureState.COMPLETE
+
+
+class TestRefusals:
+    """By name, and nothing is left behind."""
+
+    def rows(self, domicile: Domicile) -> int:
+        """Count what exits leave in the catalog."""
+        with home(domicile).catalog.begin() as connection:
+            counts = (
+                "SELECT (SELECT count(*) FROM exit_choice) + (SELECT count(*) FROM exit_step)"
+                " + (SELECT count(*) FROM log_line)"
+            )
+            return connection.scalar(text(counts)) or 0
+
+    def test_each_is_refused_by_its_name(self, domicile: Domicile) -> None:
+        """A process, a day that is not ahead, an early, an own and a late confirmation."""
+        leaver(domicile)
+        api, ahead = domicile.store.admin.exits, today(domicile) + timedelta(1)
+        choice = choose(domicile)
+        notified = choose(domicile)
+        notify(domicile, notified)
+        before = self.rows(domicile)
+        said = []
+        acts: tuple[tuple[str, Callable[[], object]], ...] = (
+            (
+                "postgres",
+                lambda: api.choose("acme-eu", ExitKind.DELETE, on=ahead, document=ASKED),
+            ),
+            (
+                "alice",
+                lambda: api.choose("acme-eu", ExitKind.DELETE, on=today(domicile), document=ASKED),
+            ),
+            ("bob", lambda: api.confirm(choice.id)),
+            ("bob", lambda: api.notify(choice.id, document=TOLD)),
+            ("alice", lambda: api.confirm(notified.id)),
+        )
+        for who, act in acts:
+            with acting(home(domicile), who), pytest.raises(ExitRefused) as caught:
+                act()
+            said.append(caught.value.reasons)
+
+        assert said == [
+            ("person_not_in_force",),
+            ("day_not_ahead",),
+            ("replaced",),
+            ("replaced",),
+            ("confirmer_requested_it",),
+        ]
+        assert self.rows(domicile) == before
+
+    def test_malformed_arguments_are_invalid(self, domicile: Domicile) -> None:
+        """And what nobody chose is not found."""
+        api = domicile.store.admin.exits
+        leaver(domicile)
+        on = today(domicile) + timedelta(1)
+        moment = datetime.now(UTC)
+
+        for given in (
+            {"kind": "delete", "on": on, "document": ASKED},
+            {"kind": ExitKind.DELETE, "on": moment, "document": ASKED},
+            {"kind": ExitKind.DELETE, "on": on, "document": "x"},
+        ):
+            with pytest.raises(InvalidRequest):
+                api.choose("acme-eu", **given)  # type: ignore[arg-type]
+        with pytest.raises(InvalidRequest):
+            api.notify("0" * 32, document="x")
+        with pytest.raises(NotFound):
+            api.confirm("0" * 32)
+
+
+def test_each_step_is_in_the_log(domicile: Domicile) -> None:
+    """With who did it, and the digests of what the customer asked for and was told."""
+    leaver(domicile)
+    settle(domicile)
+
+    lines = domicile.store.admin.log.lines(HOME, kind=LineKind.AGREEMENT)
+    states = [line.text for line in lines if line.text and '"exit"' in line.text]
+    assert [s for s in ("chosen", "notified", "confirmed") if any(s in x for x in states)] == [
+        "chosen",
+        "notified",
+        "confirmed",
+    ]
+    assert TOLD in states[-1]
+    assert '"confirmed_by":"bob"' in states[-1]
+
+
+def test_a_confirmation_from_before_a_recovery_does_not_count(domicile: Domicile) -> None:
+    """An agreement may be lost with the catalog: people look again, and confirm again."""
+    leaver(domicile)
+    choice = settle(domicile)
+    region = home(domicile)
+    domicile.pass_time(hours=1)
+    with region.catalog.begin() as connection:
+        log.append(connection, LineKind.RECOVERY, {}, region.clock.now(), region.entropy)
+    work(domicile, days=5)
+    assert erasures(domicile) == []
+    (found,) = domicile.store.admin.exits.list("acme-eu")
+    assert found.state is ExitState.NOTIFIED
+    assert status(domicile).overdue_exits == 1
+
+    confirm(domicile, choice)
+    work(domicile, hours=1)
+
+    assert len(erasures(domicile)) == 1

@@ -1,0 +1,255 @@
+"""Bugs in what is recorded of agreements, in what they permit, and in the end of a contract."""
+
+from tests.mutants.bugs.bug import Bug, bug
+
+POLICY = "tests/unit/test_agreements_policy.py"
+HISTORY = "tests/integration/test_agreements.py"
+SQL = "tests/integration/test_agreements_sql.py"
+EXITS = "tests/integration/test_exits.py"
+
+
+def _sql(name: str, old: str, new: str, *tests: str) -> Bug:
+    return Bug(name, "migrations/versions/0027_agreements.sql", old, new, tests or (SQL,))
+
+
+BUGS: tuple[Bug, ...] = (
+    bug(
+        "what is superseded stays in force",
+        "policy/agreements.py",
+        "if entry.id not in replaced]",
+        "if True]",
+        POLICY,
+    ),
+    bug(
+        "the past is told as it is known today",
+        "policy/agreements.py",
+        "if at is None or entry.recorded <= at]",
+        "if True]",
+        POLICY,
+    ),
+    bug(
+        "a signature may lie ahead",
+        "policy/agreements.py",
+        "    if new.signed > today:\n",
+        "    if False:\n",
+        POLICY,
+    ),
+    bug(
+        "an agreement is older than the operator",
+        "policy/agreements.py",
+        "if founded is not None and min(new.signed, new.begins) < founded:",
+        "if False:",
+        POLICY,
+        HISTORY,
+    ),
+    bug(
+        "an agreement ends before it begins",
+        "policy/agreements.py",
+        "(new.until - new.begins).days < shortest:",
+        "False:",
+        POLICY,
+    ),
+    bug(
+        "a BAA needs no enterprise agreement",
+        "policy/agreements.py",
+        'elif new.kind == "baa" and not',
+        "elif False and not",
+        POLICY,
+    ),
+    bug(
+        "terms from before an end undo it",
+        "policy/agreements.py",
+        "        if any(entry.agreement.until == new.until for entry in same):\n",
+        "        if any(e.agreement.until == new.until for e in current(same)):\n",
+        POLICY,
+        HISTORY,
+    ),
+    bug(
+        "the trait asks for nothing",
+        "policy/agreements.py",
+        "        wanted |= PHI_AGREEMENTS\n",
+        "        pass\n",
+        POLICY,
+    ),
+    bug(
+        "the trait asks for no BAA of sub-processors",
+        "policy/agreements.py",
+        "return Trait.PHI in tenant.traits or asked",
+        "return asked",
+        POLICY,
+    ),
+    bug(
+        "a residency that names a BAA asks for none of sub-processors",
+        "policy/agreements.py",
+        "return Trait.PHI in tenant.traits or asked",
+        "return Trait.PHI in tenant.traits",
+        "tests/integration/test_hipaa_moves.py",
+    ),
+    bug(
+        "a host without a BAA gets health information",
+        "policy/placement.py",
+        "lacks = phi and not company.takes_phi(on)",
+        "lacks = False",
+        POLICY,
+    ),
+    bug(
+        "a steward without a BAA gets health information",
+        "policy/placement.py",
+        "if holds_phi(topology, tenant) and not company.takes_phi(on):",
+        "if False:",
+        POLICY,
+    ),
+    bug(
+        "a processor without a BAA gets health information",
+        "policy/copies.py",
+        "holds_phi(topology, tenant) and not company.takes_phi(on):",
+        "False:",
+        POLICY,
+    ),
+    bug(
+        "health information is moved to a company without a BAA",
+        "objects/places.py",
+        "    if lacking and agreements.has_phi(",
+        "    if False and agreements.has_phi(",
+        "tests/integration/test_hipaa_moves.py",
+    ),
+    bug(
+        "held health information is moved to a company without a BAA",
+        "packs/relocate.py",
+        "    if lacking and agreements.is_for_phi(",
+        "    if False and agreements.is_for_phi(",
+        "tests/integration/test_hipaa_moves.py",
+    ),
+    bug(
+        "it is opened for everything after the agreement has ended",
+        "policy/access.py",
+        "record.to_return and purpose not in _AFTER_THE_END",
+        "False",
+        HISTORY,
+    ),
+    bug(
+        "an agreement to be returned alone is not asked for",
+        "policy/agreements.py",
+        "    return not any(one.kind == DPA and one.in_force(on) for one in tenant.agreements)\n",
+        "    return False\n",
+        POLICY,
+    ),
+    bug(
+        "a stopped exit is resolved from the ledger",
+        "ledger/journal.py",
+        "        if choice is not None:",
+        "        if False:",
+        EXITS,
+    ),
+    bug(
+        "an exit is not decided in its transaction",
+        "workers/exits.py",
+        "exits.begin(connection, found.id, region.clock.now())).demand()",
+        "exits.begin(connection, found.id, region.clock.now()))",
+        EXITS,
+    ),
+    _sql(
+        "raw SQL signs in the future",
+        "  IF signature > today THEN\n",
+        "  IF false THEN\n",
+    ),
+    _sql(
+        "raw SQL records a BAA alone",
+        "ELSIF what = 'baa' AND NOT EXISTS (",
+        "ELSIF false AND NOT EXISTS (",
+    ),
+    _sql(
+        "raw SQL supersedes what is another's",
+        "WHERE e.id = replaced;\n    IF NOT FOUND THEN",
+        "WHERE e.id = replaced;\n    IF false THEN",
+    ),
+    _sql(
+        "raw SQL supersedes another kind",
+        "    IF old.kind <> what THEN\n",
+        "    IF false THEN\n",
+    ),
+    _sql(
+        "a later tenant has the agreements of the former",
+        "SELECT max(r.last_agreement) FROM ours.tenant_removal r WHERE r.tenant = whose",
+        "SELECT 0",
+        HISTORY,
+        SQL,
+    ),
+    _sql(
+        "the last agreement of a tenant is forgotten",
+        "      AND (removed.on_day IS NOT NULL OR EXISTS (",
+        "      AND (true OR EXISTS (",
+        HISTORY,
+        SQL,
+    ),
+    _sql(
+        "a worker forgets what ended this month",
+        "  latest date := least(before, (ours.forgettable_before() AT TIME ZONE 'UTC')::date);",
+        "  latest date := before;",
+    ),
+    _sql(
+        "the person who chose confirms it",
+        "  IF me = given.actor OR session_user = given.login THEN\n",
+        "  IF false THEN\n",
+    ),
+    _sql(
+        "it is confirmed without a notice",
+        "(SELECT FROM ours.exit_step WHERE choice_id = which AND step = 'notice')",
+        "(SELECT)",
+    ),
+    _sql(
+        "the day of an exit has passed when it is chosen",
+        "  IF day IS NULL OR day <= today THEN\n",
+        "  IF day IS NULL THEN\n",
+    ),
+    _sql(
+        "the customer has notice when the day has passed",
+        "  IF given.exit_on <= today THEN\n",
+        "  IF false THEN\n",
+    ),
+    _sql(
+        "an exit is carried out before its day",
+        "  IF given.exit_on > today THEN\n",
+        "  IF false THEN\n",
+    ),
+    _sql(
+        "an exit is carried out while an agreement is in force",
+        "    WHERE e.kind = 'dpa' AND (e.until IS NULL OR e.until > today)\n  ) THEN\n"
+        "    RETURN 'agreement_in_force';",
+        "    WHERE false\n  ) THEN\n    RETURN 'agreement_in_force';",
+    ),
+    _sql(
+        "a confirmation from before a recovery counts",
+        "WHERE l.kind = 'recovery' AND l.at > s.at",
+        "WHERE false",
+    ),
+    _sql(
+        "a replaced choice is carried out",
+        "WHERE c.tenant = given.tenant AND c.number > given.number\n    ) THEN 'replaced'",
+        "WHERE false\n    ) THEN 'replaced'",
+    ),
+    _sql(
+        "an exit is carried out twice",
+        "WHERE s.choice_id = given.id AND s.step = 'erasure'\n",
+        "WHERE false\n",
+    ),
+    _sql(
+        "an exit is carried out during a recovery",
+        "    RETURN 'recovering';\n",
+        "    NULL;\n",
+    ),
+    _sql(
+        "older code undoes an end",
+        "      AND NEW.signed IN (e.signed, e.since) AND e.until IS NOT DISTINCT FROM ends\n",
+        "      AND NEW.signed IN (e.signed, e.since) AND e.until IS NOT DISTINCT FROM ends\n"
+        "      AND NOT EXISTS (SELECT FROM ours.agreement_entry n WHERE n.supersedes = e.id)\n",
+        HISTORY,
+    ),
+    Bug(
+        "a service records agreements",
+        "migrations/versions/0027_agreements.py",
+        'date, date, date, uuid)": ADMIN',
+        'date, date, date, uuid)": f"{ADMIN}, {SERVICE}"',
+        (SQL,),
+    ),
+)
