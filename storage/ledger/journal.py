@@ -15,6 +15,7 @@ from sqlalchemy import Connection
 
 from storage.catalog import (
     copies,
+    deletions,
     erasures,
     exits,
     finishing,
@@ -216,7 +217,8 @@ def _apply(region: OpenRegion, connection: Connection, event: Event, *, replayed
 def _enforce(connection: Connection, event: Event, now: datetime, *, replayed: bool) -> bool:
     match event:
         case NewErasure():
-            return erasures.add(connection, event, now)
+            left = deletions.left(connection, erasures.opened(event))
+            return erasures.add(connection, event, now, left)
         case NewHold():
             return holds.add(connection, event, replayed=replayed)
         case HoldConfirmation():

@@ -283,8 +283,11 @@ def test_a_store_has_its_documented_attributes_and_no_others(domicile: Domicile)
         *("admin", "close", "erase", "erasure", "erasures", "status", "tenant")
     }
     assert public(store.admin) == {
-        *("access", "grants", "holds", "log", "processors", "roster", "tenants")
+        *("access", "agreements", "exits", "grants", "holds", "log", "processors", "roster"),
+        "tenants",
     }
+    assert public(store.admin.agreements) == {"add", "end", "list"}
+    assert public(store.admin.exits) == {"choose", "confirm", "list", "notify"}
     assert public(store.admin.grants) == {
         *("approve", "check_signatures", "justification", "list", "request", "revoke", "show")
     }
