@@ -24,7 +24,7 @@ from sqlalchemy import (
 
 from storage.catalog import hold_predicate
 from storage.catalog import tables as t
-from storage.catalog.erasures import OpenErasure
+from storage.catalog.erasures import Left, OpenErasure
 from storage.catalog.holds import COUNTED, Passed
 from storage.catalog.records import Columns, fenced
 from storage.model import DataClass, ScopeKind
@@ -55,7 +55,7 @@ def in_erasure(table: Table, erasure: OpenErasure) -> ColumnElement[bool]:
     return and_(found, ~_spared(c, erasure.spared_from))
 
 
-def left(connection: Connection, erasure: OpenErasure) -> tuple[int, date | None]:
+def left(connection: Connection, erasure: OpenErasure) -> Left:
     """Return how many events an erasure leaves, because their floor is not over, up to a limit.
 
     And the last of their expiry days; None: they have none, or nothing is left.

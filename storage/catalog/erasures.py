@@ -28,11 +28,16 @@ class OpenErasure:
     awaited: bool
 
 
-def add(connection: Connection, new: NewErasure, now: datetime) -> bool:
+Left = tuple[int, date | None]
+"""How many events an erasure leaves, and the last day of those."""
+
+
+def add(connection: Connection, new: NewErasure, now: datetime, left: Left) -> bool:
     """Insert the erasure and its fences. The caller owns the tenant's lock.
 
     False: the erasure exists already and stays as it is.
     """
+    kept, kept_until = left
     inserted = connection.scalar(
         insert(t.erasure)
         .values(
@@ -47,6 +52,8 @@ def add(connection: Connection, new: NewErasure, now: datetime) -> bool:
             cutoff=new.cutoff,
             spared_from=new.spared_from,
             fenced=max(now, new.requested),
+            kept=kept,
+            kept_until=kept_until,
         )
         .on_conflict_do_nothing()
         .returning(e.id)
@@ -79,8 +86,9 @@ def opened(new: NewErasure) -> OpenErasure:
     )
 
 
-def note_kept(connection: Connection, erasure: UUID, kept: int, until: date | None) -> None:
-    """Note how many events the erasure leaves, and the last day of those."""
+def note_left(connection: Connection, erasure: UUID, left: Left) -> None:
+    """Note what the erasure leaves now."""
+    kept, until = left
     connection.execute(update(t.erasure).where(e.id == erasure).values(kept=kept, kept_until=until))
 
 

@@ -6,8 +6,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection
 
-from storage.catalog import deletions, erasure_status, erasures, pseudonym_keys, tenants
-from storage.catalog.erasures import OpenErasure
+from storage.catalog import erasure_status, pseudonym_keys, tenants
 from storage.errors import InvalidRequest
 from storage.events import NewErasure
 from storage.ledger.journal import Check, commit_event
@@ -56,33 +55,18 @@ def fence(
         until=fence_until(covered + _REMINTED if named else covered),
         spared_from=spared_from(region.topology, now),
     )
-    commit_event(
-        region,
-        new,
-        lambda connection: check_event(region, connection, tenant),
-        lambda connection: note_kept(connection, erasures.opened(new)),
-    )
 
     def may(connection: Connection) -> None:
         check_event(region, connection, tenant)
         check(connection)
 
-    def after(connection: Connection) -> None:
-        note_kept(connection, erasures.opened(new))
-
-    commit_event(region, new, may, after)
+    commit_event(region, new, may)
     # Clocks that are behind must be past it too.
     over = covered + 2 * region.clock.error + _TICK
     while (left := over - region.clock.now()) > timedelta():
         sleep(left.total_seconds())
     with region.catalog.begin() as connection:
         return erasure_status.show(connection, region.name, [new.id])[0]
-
-
-def note_kept(connection: Connection, erasure: OpenErasure) -> None:
-    """Note what the erasure leaves as of now."""
-    if erasure.spared_from is not None:
-        erasures.note_kept(connection, erasure.id, *deletions.left(connection, erasure))
 
 
 def check_event(region: OpenRegion, connection: Connection, tenant: str) -> None:

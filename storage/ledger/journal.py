@@ -17,6 +17,7 @@ from sqlalchemy import Connection
 from storage.catalog import (
     consents,
     copies,
+    deletions,
     erasures,
     exits,
     finishing,
@@ -227,7 +228,8 @@ def _apply(region: OpenRegion, connection: Connection, event: Event, *, replayed
 def _enforce(connection: Connection, event: Event, now: datetime, *, replayed: bool) -> bool:
     match event:
         case NewErasure():
-            return erasures.add(connection, event, now)
+            left = deletions.left(connection, erasures.opened(event))
+            return erasures.add(connection, event, now, left)
         case NewConsent():
             return consents.add(connection, event, replayed=replayed)
         case NewCopy():

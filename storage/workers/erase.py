@@ -23,7 +23,6 @@ from storage.catalog.erasures import OpenErasure
 from storage.evidence.issue import build_receipt
 from storage.evidence.keys import key_id
 from storage.evidence.receipts import sign
-from storage.ledger.fence import note_kept
 from storage.model import LineKind
 from storage.objects.release import release_objects
 from storage.packs.compact import compact_pack
@@ -113,6 +112,6 @@ def _planned(
         log.info("erasure_deferred", region=region.name, erasure=str(erasure.id))
         return
     erasure_waits.await_earlier(connection, erasure)
-    note_kept(connection, erasure)
+    erasures.note_left(connection, erasure.id, deletions.left(connection, erasure))
     erasures.mark_planned(connection, erasure.id, now)
     log.info("erasure_planned", region=region.name, erasure=str(erasure.id))

@@ -284,8 +284,11 @@ def test_a_store_has_its_documented_attributes_and_no_others(domicile: Domicile)
         *("training", "training_runs"),
     }
     assert public(store.admin) == {
-        *("access", "grants", "holds", "log", "processors", "roster", "tenants")
+        *("access", "agreements", "exits", "grants", "holds", "log", "processors", "roster"),
+        "tenants",
     }
+    assert public(store.admin.agreements) == {"add", "end", "list"}
+    assert public(store.admin.exits) == {"choose", "confirm", "list", "notify"}
     assert public(store.admin.grants) == {
         *("approve", "check_signatures", "justification", "list", "request", "revoke", "show")
     }
@@ -300,8 +303,8 @@ def test_a_store_has_its_documented_attributes_and_no_others(domicile: Domicile)
     assert public(store.admin.processors) == {"attest", "copies"}
     writes = {"capture", "id", "new_id", "put", "put_file", "put_many", "submit", "window"}
     unbound = writes | {
-        *("approve", "bind", "erase", "explain", "list", "models", "object", "objections"),
-        "withdraw",
+        *("approve", "bind", "erase", "explain", "explain_purpose", "list", "models", "object"),
+        *("objections", "withdraw"),
     }
     assert public(store.tenant("acme-eu")) == unbound
     assert public(t) == unbound | {

@@ -272,7 +272,7 @@ def test_a_class_missing_from_the_topology(domicile: Domicile, tmp_path: Path) -
     stored = all_left(domicile)
 
     for call in (lambda: t.new_id(FILE), lambda: t.put_file(chunks(error=AssertionError()))):
-        with pytest.raises(UnknownClass, match="Known classes: completion, prompt"):
+        with pytest.raises(UnknownClass, match="Known classes: completion, event, prompt"):
             call()
     assert all_left(domicile) == stored
 

@@ -16,7 +16,7 @@ from storage.policy import placement
 from storage.policy.proof import SENTENCES, Property
 from tests.support.topology_files import CLASSES, COMPANIES, EU, RESIDENCIES, SHIPPED, US, edit
 
-EVERY = "completion, fine_tuning_file, prompt"
+EVERY = "completion, event, fine_tuning_file, prompt"
 AT_HOME = "of residency EU at home in eu-central-1"
 BOTH_EPOCHS = "Data of the epoch of 2020-06-11, 2023-03-01"
 FILES = f"Copies of fine_tuning_file (flagged or not) {AT_HOME}"

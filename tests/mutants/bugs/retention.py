@@ -136,9 +136,9 @@ BUGS = (
     ),
     bug(
         "an erasure does not say what it left",
-        "ledger/fence.py",
-        "    if erasure.spared_from is not None:",
-        "    if erasure.spared_from is None:",
+        "catalog/deletions.py",
+        "    if erasure.spared_from is None:\n        return 0",
+        "    if erasure.spared_from is not None:\n        return 0",
         FLOOR,
     ),
     bug(

@@ -55,5 +55,7 @@ def _against_retention(topology: Topology, data_class: DataClass, days: int) -> 
     least = topology.bounds.purge_hours / 24 + 1
     if days > most:
         yield f"{days} days for {data_class} are above {most}"
+    if rule.floor_days is not None and days < rule.floor_days + least:
+        yield f"{days} days for {data_class} are below its floor"
     if days < 0 or 0 < days < least:
         yield f"{days} days for {data_class} leave no time to read it"

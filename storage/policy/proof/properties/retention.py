@@ -155,7 +155,7 @@ def _of_stored(facts: Facts, kept: Kept, days: int) -> Iterator[Violation]:
             f"{kept.deadline}, which are not its day {kept.expiry_day} and the purge bound.",
         )
     floor = facts.rule.floor_days if facts.rule is not None else None
-    if floor is not None and kept.readable_until < facts.written + timedelta(days=floor):
+    if floor is not None and kept.readable_until < facts.begins + timedelta(days=floor):
         yield Violation(
             Property.READABLE, f"{facts.subject} would end before its floor of {floor} days."
         )
