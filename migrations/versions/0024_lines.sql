@@ -15,7 +15,8 @@ ALTER TABLE log_line
   ADD CONSTRAINT log_line_kind CHECK (kind IN (
     'opening', 'refusal', 'grant_requested', 'grant_approved', 'grant_revoked', 'roster',
     'hold_placed', 'hold_confirmed', 'hold_changed', 'hold_released', 'hand_over', 'erasure',
-    'receipt', 'agreement', 'topology', 'key_rotation', 'recovery', 'export', 'policy', 'lost'
+    'receipt', 'agreement', 'topology', 'consent', 'training', 'key_rotation', 'recovery', 'export',
+    'policy', 'lost'
   ));
 
 -- The number of the next line: one more than the last one, whatever a checkpoint says.

@@ -4,6 +4,7 @@ import dataclasses
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from io import BytesIO
 from typing import Any, cast
 
@@ -15,6 +16,7 @@ from storage.model import (
     Actor,
     ActorKind,
     DataClass,
+    FineTuning,
     NewRecord,
     Purpose,
     Reason,
@@ -35,6 +37,7 @@ STRANGERS = {
     "a contractor": Actor("carl", ActorKind.CONTRACTOR, "reviewers", "EU"),
     "a machine": Actor("mill", ActorKind.MACHINE, "operator", "EU"),
 }
+TUNING = FineTuning("job-1", "model-1")
 READS = {"get", "open", "flags", "screen", "screen_batches", "hand_over"}
 
 
@@ -84,6 +87,7 @@ def of_tenant(domicile: Domicile, record: RecordId) -> Mapping[str, Callable[[],
         "explain": lambda: t.explain(record),
         "explain_purpose": lambda: t.explain_purpose(record, purpose=Purpose.SERVE),
         "list": t.list,
+        "models": t.models.list,
         "new_id": lambda: t.new_id(prompt),
         "object": lambda: t.object("nobody", by="x", ticket="y"),
         "objections": t.objections,
@@ -118,7 +122,9 @@ def of_admin(domicile: Domicile, record: RecordId, hold: object) -> Mapping[str,
 @pytest.fixture
 def record(domicile: Domicile) -> RecordId:
     """Store the secret, and hold it."""
-    return domicile.tenant().put(DataClass.PROMPT, SECRET, subject="u").id
+    t = domicile.tenant()
+    t.models.add(TUNING.model, by="ops")
+    return t.put(DataClass.PROMPT, SECRET, subject="u").id
 
 
 def test_a_tenant_without_an_actor(
@@ -151,9 +157,10 @@ def reads(t: BoundTenant, record: RecordId) -> Mapping[str, Callable[[], object]
         "screen_batches": lambda: list(t.screen_batches(Watchful().as_classifier())),
     }
     for purpose in Purpose:
+        job = {"tuning": TUNING} if purpose is Purpose.FINE_TUNE else {}
         calls |= {
-            f"get {purpose}": lambda p=purpose: t.get(record, purpose=p),  # type: ignore[misc]
-            f"open {purpose}": lambda p=purpose: t.open(record, purpose=p),  # type: ignore[misc]
+            f"get {purpose}": partial(t.get, record, purpose=purpose, **job),
+            f"open {purpose}": partial(t.open, record, purpose=purpose, **job),
             f"flags {purpose}": lambda p=purpose: t.flags(record, purpose=p),  # type: ignore[misc]
         }
     return calls

@@ -3,7 +3,16 @@
 import shutil
 from pathlib import Path
 
-from tests.support.topology_files import CLASSES, COMPANIES, EPOCHS, EU, RESIDENCIES, SHIPPED, edit
+from tests.support.topology_files import (
+    CLASSES,
+    COMPANIES,
+    CONSENTS,
+    EPOCHS,
+    EU,
+    RESIDENCIES,
+    SHIPPED,
+    edit,
+)
 
 _REGION = """
 name = "eu-2"
@@ -94,6 +103,13 @@ handed_to = [
 ]
 
 [[classes]]
+name = "event"
+retention_days = 45
+ceiling_days = 70
+floor_days = 40
+purposes = ["serve"]
+
+[[classes]]
 name = "flag"
 purposes = ["abuse_investigation", "subject_request"]
 
@@ -131,7 +147,7 @@ def rich_topology(folder: Path) -> Path:
     ``eu-central-1`` has more backends than are combined with each other, and requires two.
     ``eu-2`` has a backend that retires, and some that are dedicated, of which two retire. There is
     a residency without agreements; a class that names training, has a retention below its ceiling
-    and is handed over only when it is flagged; and no class of completions.
+    and is handed over only when it is flagged; one with a floor; and no class of completions.
     """
     data = shutil.copytree(SHIPPED, folder / "topology")
     _append(data / EU, _THIRD)
@@ -155,6 +171,7 @@ def rich_topology(folder: Path) -> Path:
     _append(data / RESIDENCIES, _RESIDENCIES)
     (data / CLASSES).write_text(_CLASSES)
     (data / EPOCHS).write_text(_EPOCHS)
+    edit(data / CONSENTS, '["prompt", "completion"]', '["prompt"]')
     return data
 
 
