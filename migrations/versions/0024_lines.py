@@ -1,11 +1,11 @@
-"""Let the catalog write the lines about grants, and let no forged checkpoint stop the log.
+"""Let the catalog write the lines about people, and let no forged checkpoint stop the log.
 
 Revision: 0024
 Follows: 0023
 
-The functions about grants add their line themselves, whoever calls them. Code before this revision
-adds a second one. A checkpoint or a cosignature that is forged stands beside the true one, and
-numbers follow from lines alone.
+The functions about grants and the roster add their line themselves, whoever calls them. Code before
+this revision adds a second one. A checkpoint or a cosignature that is forged stands beside the true
+one, and numbers follow from lines alone.
 """
 
 import re
@@ -23,11 +23,13 @@ depends_on: str | Sequence[str] | None = None
 kind: str = "pre"
 
 ALL = "domicile_service, domicile_worker, domicile_admin"
-KEYS = "domicile_keys"
+ADMIN, KEYS = "domicile_admin", "domicile_keys"
 NUMBER = "number_log_lines(integer{})"
+ENTER = "enter_roster(text, text, text, text, text, text, text, date, date, boolean, timestamptz{})"
 FUNCTIONS = (
     "note_root_key(integer)",
     "note_grant(text, uuid, timestamptz)",
+    "note_entry(text, integer, timestamptz)",
     "add_log_line(text, jsonb, timestamptz)",
     "said_moment(timestamptz)",
     "next_log_number()",
@@ -39,7 +41,9 @@ SELECT count(*) FROM (
 ) AS twice
 """
 BEFORE = {  # where older revisions create the functions
-    "0019_grants.sql": ("approve_grant", "approve_grant_for_customer", "revoke_grant"),
+    "0019_grants.sql": (
+        *("approve_grant", "approve_grant_for_customer", "enter_roster", "revoke_grant"),
+    ),
     "0021_hold_authority.sql": ("request_grant",),
     "0023_closed_functions.sql": ("number_log_lines", "prune_log"),
 }
@@ -55,9 +59,10 @@ ALTER TABLE log_line
 def upgrade() -> None:
     """Change them. A key service may say that its root key has a new version, and no more."""
     _run(_text("0024_lines.sql"))
-    for function in (*FUNCTIONS, NUMBER.format(", bigint")):
+    for function in FUNCTIONS:
         op.execute(f"REVOKE ALL ON FUNCTION {function} FROM PUBLIC")
-    op.execute(f"GRANT EXECUTE ON FUNCTION {NUMBER.format(', bigint')} TO {ALL}")
+    _let(NUMBER.format(", bigint"), ALL)
+    _let(ENTER.format(", integer"), ADMIN)
     op.execute(f"GRANT EXECUTE ON FUNCTION note_root_key(integer) TO {KEYS}")
 
 
@@ -69,16 +74,23 @@ def downgrade() -> None:
             f"{twice} checkpoints or cosignatures stand beside others: delete the forged rows."
         )
     op.execute(f"DROP FUNCTION {NUMBER.format(', bigint')}")
+    op.execute(f"DROP FUNCTION {ENTER.format(', integer')}")
     for file, names in BEFORE.items():
         for name in names:
             found = re.search(rf"FUNCTION {name}\(.*?\$\$.*?\$\$", _text(file), re.DOTALL)
             assert found is not None
             _run(f"CREATE OR REPLACE {found[0]}")
-    op.execute(f"REVOKE ALL ON FUNCTION {NUMBER.format('')} FROM PUBLIC")
-    op.execute(f"GRANT EXECUTE ON FUNCTION {NUMBER.format('')} TO {ALL}")
+    _let(NUMBER.format(""), ALL)
+    _let(ENTER.format(""), ADMIN)
     for function in FUNCTIONS:
         op.execute(f"DROP FUNCTION {function}")
     _run(KEYS_BEFORE)
+
+
+def _let(function: str, roles: str) -> None:
+    """Let these roles call a function, and nobody else."""
+    op.execute(f"REVOKE ALL ON FUNCTION {function} FROM PUBLIC")
+    op.execute(f"GRANT EXECUTE ON FUNCTION {function} TO {roles}")
 
 
 def _text(file: str) -> str:

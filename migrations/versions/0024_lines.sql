@@ -137,6 +137,65 @@ BEGIN
   PERFORM ours.add_log_line(what, facts, given);
 END $$;
 
+-- Add a line about the entry of an actor that counts, with how many people the roster has now.
+-- "most": how many it may have, if the caller says so.
+CREATE FUNCTION note_entry(who text, most integer, given timestamptz) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+  entry ours.roster := ours.roster_entry(who);
+  people bigint;
+BEGIN
+  SELECT count(*) INTO people FROM (SELECT DISTINCT actor FROM ours.roster) a
+  CROSS JOIN LATERAL ours.roster_entry(a.actor) e
+  WHERE e.kind <> 'machine' AND ours.in_force(e, (given AT TIME ZONE 'UTC')::date);
+  PERFORM ours.add_log_line('roster', jsonb_build_object(
+    'actor', entry.actor, 'actor_kind', entry.kind, 'role', entry.role,
+    'employer', entry.employer, 'location', entry.location, 'agreement', entry.agreement,
+    'since', entry.since, 'until', entry.until, 'suspended', entry.suspended::integer,
+    'by', entry.entered_by, 'staff', people, 'staff_max', most
+  ), given);
+END $$;
+
+-- As in 0019, with a line.
+DROP FUNCTION enter_roster(
+  text, text, text, text, text, text, text, date, date, boolean, timestamptz
+);
+CREATE FUNCTION enter_roster(
+  who text, what text, duty text, company text, place text, its_login text, document text,
+  first_day date, last_day date, stopped boolean, at timestamptz, most integer DEFAULT NULL
+) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+  today date := ours.present_day(at);
+  mine ours.roster;
+BEGIN
+  PERFORM pg_advisory_xact_lock(hashtextextended('roster', 0));
+  IF NOT pg_has_role(session_user, current_user, 'MEMBER') THEN
+    mine := ours.acting_person(today);
+    IF mine.role <> 'roster_keeper' THEN
+      PERFORM ours.refuse_grant('not_roster_keeper');
+    END IF;
+  END IF;
+  IF its_login = session_user
+    OR EXISTS (SELECT FROM ours.roster WHERE login = session_user AND actor = who)
+  THEN
+    PERFORM ours.refuse_grant('own_entry');
+  END IF;
+  IF EXISTS (SELECT FROM ours.roster WHERE login = its_login AND actor <> who) THEN
+    PERFORM ours.refuse_grant('login_taken');
+  END IF;
+  INSERT INTO ours.roster (
+    actor, kind, role, employer, location, login, agreement, since, until, suspended, entered,
+    entered_by
+  ) VALUES (
+    who, what, duty, company, place, its_login, document, first_day, last_day, stopped, at,
+    session_user
+  );
+  PERFORM ours.note_entry(who, most, at);
+END $$;
+
 -- Add a line about a version of the root key that is about to be made. The role of a key service
 -- adds no other line.
 CREATE FUNCTION note_root_key(version integer) RETURNS void

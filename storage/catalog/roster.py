@@ -7,7 +7,19 @@ asks. The newest entry of an actor counts.
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import Connection, Date, Row, Select, Text, func, literal, or_, select, text
+from sqlalchemy import (
+    Connection,
+    Date,
+    Integer,
+    Row,
+    Select,
+    Text,
+    func,
+    literal,
+    or_,
+    select,
+    text,
+)
 from sqlalchemy.dialects.postgresql import distinct_on
 
 from storage.catalog import tables as t
@@ -22,8 +34,10 @@ def own(connection: Connection) -> None:
     connection.execute(text("SELECT pg_advisory_xact_lock(hashtextextended('roster', 0))"))
 
 
-def enter(connection: Connection, spec: RosterSpec, now: datetime) -> RosterEntry:
-    """Add an entry, as the login of this session, and return it.
+def enter(
+    connection: Connection, spec: RosterSpec, now: datetime, staff_max: int | None = None
+) -> RosterEntry:
+    """Add an entry and its line in the log, as the login of this session, and return the entry.
 
     What the function refuses leaves the transaction as GrantRefused.
     """
@@ -44,6 +58,7 @@ def enter(connection: Connection, spec: RosterSpec, now: datetime) -> RosterEntr
                 literal(spec.until, Date),
                 spec.suspended,
                 literal(now, Moment),
+                literal(staff_max, Integer),
             )
         )
     )

@@ -1,6 +1,6 @@
-"""Lines of the log about the roster, and about what was refused.
+"""Lines of the log about what was refused.
 
-Those about grants are written by the functions of the catalog that write the grants.
+Those about grants and the roster are written by the functions of the catalog that write these.
 """
 
 from collections.abc import Callable, Iterator
@@ -12,7 +12,7 @@ from sqlalchemy import Connection
 from storage.catalog import log, roster
 from storage.catalog.log import Facts
 from storage.errors import DomicileError, Refused
-from storage.model import Grant, LineKind, RosterEntry
+from storage.model import Grant, LineKind
 from storage.region import OpenRegion
 
 T = TypeVar("T")
@@ -21,28 +21,6 @@ T = TypeVar("T")
 def approvers(grant: Grant) -> list[str]:
     """Return who approved a grant, oldest first."""
     return [approval.actor for approval in grant.approvals]
-
-
-def note_entry(
-    region: OpenRegion, connection: Connection, entry: RosterEntry, staff_max: int | None
-) -> None:
-    """Append a line about an entry in the roster, with how many people it has now."""
-    at = region.clock.now()
-    facts: Facts = {
-        "actor": entry.actor,
-        "actor_kind": entry.kind.value,
-        "role": entry.role,
-        "employer": entry.employer,
-        "location": entry.location,
-        "agreement": entry.agreement,
-        "since": entry.since.isoformat(),
-        "until": None if entry.until is None else entry.until.isoformat(),
-        "suspended": int(entry.suspended),
-        "by": entry.entered_by,
-        "staff": roster.staff_in_force(connection, at.date()),
-        "staff_max": staff_max,
-    }
-    log.append(connection, LineKind.ROSTER, facts, at, region.entropy)
 
 
 def deciding(region: OpenRegion, what: str, facts: Facts, work: Callable[[Connection], T]) -> T:

@@ -6,7 +6,7 @@ from sqlalchemy import Connection
 
 from storage.catalog import roster
 from storage.client.homes import Homes
-from storage.client.lines import deciding, note_entry
+from storage.client.lines import deciding
 from storage.client.people import check_roster
 from storage.client.validate import check_limit, check_text
 from storage.model import RosterEntry, RosterSpec
@@ -54,8 +54,6 @@ def _enter(region: OpenRegion, spec: RosterSpec) -> RosterEntry:
         others = roster.others_from(connection, spec.actor, now.date())
         staff_max = region.region.staff_max
         may_enter(spec, others=others, staff_max=staff_max, today=now.date()).demand()
-        entry = roster.enter(connection, spec, now)
-        note_entry(region, connection, entry, staff_max)
-        return entry
+        return roster.enter(connection, spec, now, staff_max)
 
     return deciding(region, "enter", {"actor": spec.actor}, work)

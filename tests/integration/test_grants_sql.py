@@ -389,14 +389,14 @@ class TestCustomer:
         people.do("postgres", "REVOKE domicile_service FROM alice")
 
 
-def line_about(people: People, kind: str, grant: UUID) -> list[dict[str, Any]]:
-    """Return the lines of a kind about a grant. Each is as the code writes and opens one."""
+def line_about(people: People, kind: str, about: UUID | str) -> list[dict[str, Any]]:
+    """Return the lines of a kind about a grant or an actor, each as the code writes it."""
     query = (
         "SELECT json_agg(json_build_array(id, kind, at, text, encode(salt, 'hex'), "
         "encode(commitment, 'hex'), login) ORDER BY at) FROM log_line "
-        "WHERE kind = :kind AND text::json ->> 'grant' = :grant"
+        "WHERE kind = :kind AND :about IN (text::json ->> 'grant', text::json ->> 'actor')"
     )
-    rows = people.do("alice", query, kind=kind, grant=str(grant))
+    rows = people.do("alice", query, kind=kind, about=str(about))
     found = []
     for line, what, at, said, salt, entry, login in literal_eval(rows) or ():
         facts = json.loads(said)
@@ -430,6 +430,47 @@ def test_each_event_of_a_grant_has_one_line_whoever_calls(people: People) -> Non
     (revoked,) = line_about(people, "grant_revoked", grant)
     assert (revoked["login"], revoked["revoked_by"]) == ("bob", "bob")
     assert revoked["justification"] == "a" * 64
+
+
+def test_each_entry_in_the_roster_has_one_line_whoever_makes_it(people: People) -> None:
+    """With the login of who made it, and how many people there are now. A refusal adds none."""
+    before = staff_in_force(people)
+    assert people.do("alice", ENTER, who="gina") == "not_roster_keeper"
+    assert people.do("kim", ENTER, who="gina", role="é \U0001f600") == ""
+    assert people.do("kim", ENTER, who="gina", kind="contractor", document="d" * 64) == ""
+    assert people.do("kim", ENTER, who="gina", until="2026-02-01", stopped=True) == ""
+    assert people.do("kim", ENTER, who="robot", kind="machine") == ""
+
+    first, second, third = line_about(people, "roster", "gina")
+    assert first == {
+        "actor": "gina",
+        "actor_kind": "employee",
+        "role": "é \U0001f600",
+        "employer": "us",
+        "location": "EU",
+        "agreement": None,
+        "since": "2026-01-01",
+        "until": None,
+        "suspended": 0,
+        "by": "kim",
+        "staff": before + 1,
+        "staff_max": None,
+        "login": "kim",
+    }
+    assert (second["actor_kind"], second["agreement"]) == ("contractor", "d" * 64)
+    assert (third["until"], third["suspended"], third["staff"]) == ("2026-02-01", 1, before)
+    (machine,) = line_about(people, "roster", "robot")
+    assert machine["staff"] == before
+
+
+def staff_in_force(people: People) -> int:
+    """Return how many people may act today."""
+    count = (
+        "SELECT count(*) FROM (SELECT DISTINCT ON (actor) * FROM roster "
+        "ORDER BY actor, number DESC) e WHERE kind <> 'machine' AND NOT suspended "
+        "AND since <= current_date AND (until IS NULL OR until > current_date)"
+    )
+    return int(people.do("alice", count))
 
 
 def test_no_number_of_approvals_keeps_a_grant_from_being_revoked(people: People) -> None:
