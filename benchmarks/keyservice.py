@@ -43,7 +43,7 @@ class _Empty:
 
     def find(self, permit: StaffPermit) -> Found:
         """Find nothing."""
-        return Found(None, None, None, None, counted=False)
+        return Found(None, None, None, None, None, counted=False)
 
 
 def _keys() -> LocalKeyService:

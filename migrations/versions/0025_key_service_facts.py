@@ -1,4 +1,4 @@
-"""Let a key service read what a tenant's terms say of people, and whether a record is flagged.
+"""Let a key service read a tenant's terms, the flags of a record, and decisions about holds.
 
 Revision: 0025
 Follows: 0024
@@ -24,6 +24,7 @@ kind: str = "pre"
 KEYS = "domicile_keys"
 COLUMNS = {
     "tenant": "residency, traits",
+    "hold_change": "id, hold_id, kind, document, permitted, requested_by, approved, approved_by",
     **dict.fromkeys(("record", "file", "held"), "sealed_flags"),
 }
 CHECK = re.compile(r"CREATE (FUNCTION check_recovery\(\).*?END \$\$;)", re.DOTALL)

@@ -145,7 +145,7 @@ def carve_outs(connection: Connection, holds: Sequence[UUID]) -> dict[UUID, list
 def decisions(connection: Connection, holds: Sequence[UUID]) -> dict[UUID, Decision]:
     """Return the newest decision about each hold that has one."""
     newest = (
-        select(t.hold_change)
+        select(c.hold_id, c.permitted, c.document, c.requested_by, c.approved_by, c.approved)
         .ext(distinct_on(c.hold_id))
         .where(
             _among(c.hold_id, holds), c.kind == ChangeKind.DECISION.value, c.approved.is_not(None)

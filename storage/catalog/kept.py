@@ -14,11 +14,11 @@ from storage.policy import KeptRecord, TenantFacts
 
 
 def find(
-    connection: Connection, tenant: str, record_id: RecordId, hold: UUID | None
+    connection: Connection, tenant: str, record_id: RecordId, hold: UUID | None = None
 ) -> KeptRecord | None:
     """Return a record of exactly that tenant, class and day.
 
-    ``hold``: whether it covers the record, and a second person has confirmed it.
+    ``hold``: whether it covers the record, and is in force.
     """
     for table in (table_of(record_id.day), t.held):
         row = _row(connection, table, tenant, record_id, hold)
@@ -42,7 +42,7 @@ def _row(
     covered: ColumnElement[bool] = literal(value=False)
     if hold is not None:
         h = t.hold.c
-        covered = hold_predicate.held(table, h.id == hold, h.confirmed.is_not(None))
+        covered = hold_predicate.held(table, h.id == hold)
     query = select(
         c.tenant,
         c.uid,

@@ -109,6 +109,7 @@ class LocalKeyService:
         since = None if self._uptime is None else now - self._uptime()
         facts = PermitFacts(
             found.grant,
+            found.hold,
             found.entry,
             found.tenant,
             found.record,

@@ -3,20 +3,21 @@
 from dataclasses import dataclass
 from typing import Protocol
 
-from storage.catalog import grants, kept, logins, roster
+from storage.catalog import grants, holds, kept, logins, roster
 from storage.catalog.engine import Catalog
-from storage.model import Grant, RosterEntry, StaffPermit
+from storage.model import Grant, Hold, RosterEntry, StaffPermit
 from storage.policy import KeptRecord, TenantFacts
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """The grant, what the roster says of the person, and the tenant and record of a permit.
+    """The grant with its hold, what the roster says of the person, the tenant and the record.
 
     ``counted``: the opening of the record is counted against the grant.
     """
 
     grant: Grant | None
+    hold: Hold | None
     entry: RosterEntry | None
     tenant: TenantFacts | None
     record: KeptRecord | None
@@ -45,8 +46,9 @@ class CatalogRegister:
                 logins.check_looks_up_only(connection)
             grant = grants.find(connection, self._catalog.region, permit.grant)
             entry = roster.entry(connection, permit.actor.id)
-            hold = grant.hold if grant is not None else None
+            named = [grant.hold] if grant is not None and grant.hold is not None else []
+            hold = next(iter(holds.show(connection, self._catalog.region, named)), None)
             tenant = kept.tenant(connection, permit.tenant)
-            record = kept.find(connection, permit.tenant, permit.record, hold)
+            record = kept.find(connection, permit.tenant, permit.record, *named)
             counted = grants.used(connection, permit.grant, permit.record.unique)
-            return Found(grant, entry, tenant, record, counted)
+            return Found(grant, hold, entry, tenant, record, counted)

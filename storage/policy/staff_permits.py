@@ -13,6 +13,7 @@ from storage.model import (
     PERMIT_LASTS,
     Grant,
     GrantState,
+    Hold,
     RosterEntry,
     ScopeKind,
     StaffPermit,
@@ -26,6 +27,7 @@ from storage.policy.access import (
     for_customer,
     for_purpose,
 )
+from storage.policy.holding import HoldReason, may_read_held
 
 PERMIT_SKEW: Final = timedelta(seconds=1)
 """How far the clock of whoever issued a permit may be ahead of that of whoever checks it."""
@@ -47,15 +49,15 @@ class PermitReason(StrEnum):
     UNKNOWN_RECORD = "unknown_record"
 
 
-Reason = AccessReason | PermitReason
+Reason = AccessReason | HoldReason | PermitReason
 
 
 @dataclass(frozen=True, slots=True)
 class KeptRecord:
     """What the catalog says of a record to whoever unwraps its key.
 
-    ``held``: its key is wrapped by a hold key. ``covered``: the grant's hold covers it, is in force
-    and confirmed. ``fenced``: an erasure covers it. ``flagged``: its row has flags, which nobody
+    ``held``: its key is wrapped by a hold key. ``covered``: the grant's hold covers it and is in
+    force. ``fenced``: an erasure covers it. ``flagged``: its row has flags, which nobody
     opens for this. ``day`` is its expiry day, ``key_id`` the key object that wraps its key.
     """
 
@@ -84,13 +86,14 @@ class TenantFacts:
 class PermitFacts:
     """What the checker knows for itself, not from whoever shows the permit.
 
-    ``tenant``: None if this region is not its home. ``counted``: the opening is counted against the
-    grant in the catalog, which is append-only. ``signatures``: whether the key of each approver who
-    is pinned signed the grant. ``since``: since when it has remembered which permits were used
-    (None: the permit never left the process that checks it).
+    ``hold``: that of the grant. ``tenant``: None if this region is not its home. ``counted``: the
+    opening is counted against the grant in the catalog, which is append-only. ``signatures``:
+    whether the key of each approver who is pinned signed the grant. ``since``: since when it has
+    remembered which permits were used (None: the permit never left the process that checks it).
     """
 
     grant: Grant | None
+    hold: Hold | None
     entry: RosterEntry | None
     tenant: TenantFacts | None
     record: KeptRecord | None
@@ -118,6 +121,7 @@ def check_staff_permit(
     reasons += _grant(permit, grant, facts, region, moment)
     reasons += check_signatures(grant, facts.signatures)
     reasons += _record(permit, grant, facts.record, moment.date())
+    reasons += _hold(topology, region, grant, facts.hold)
     reasons += _customer(grant, facts)
     return tuple(reasons)
 
@@ -196,6 +200,14 @@ def _record(
         AccessReason.NOT_HELD: legal and not record.covered,
     }
     return [reason for reason, found in checks.items() if found]
+
+
+def _hold(topology: Topology, region: str, grant: Grant, hold: Hold | None) -> list[Reason]:
+    """Ask whether what a hold keeps may be read: a second person, a foreign authority."""
+    if grant.purpose is not Purpose.LEGAL or hold is None:
+        return []  # without a hold none covers the record
+    found = may_read_held(hold, topology.regions[region].jurisdiction).reason
+    return [] if found is HoldReason.ALLOWED else [found]
 
 
 def _customer(grant: Grant, facts: PermitFacts) -> list[Reason]:

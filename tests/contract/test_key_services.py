@@ -20,6 +20,7 @@ from tests.support.keyservice.kinds import KINDS
 from tests.support.keyservice.permits import (
     ACTOR,
     APPROVER,
+    CONFIRMED,
     KEPT,
     KEY_ID,
     NOW,
@@ -137,6 +138,7 @@ class TestHoldKeys:
         case.register.record = replace(KEPT, held=True, covered=True, wrapped_key=moved[0])
         legal = Purpose.LEGAL
         case.register.grant = signed(unsigned(purpose=legal))
+        case.register.hold = CONFIRMED
 
         assert case.keys.unwrap_record(hold, permit(purpose=legal)) == RECORD_KEY
         with pytest.raises(KeyUnavailable):

@@ -5,9 +5,11 @@ from pathlib import Path
 
 import pytest
 
+from regions.load import load_topology
 from storage.cli.exit_codes import Exit
 from tests.support.cli_harness import CommandLine
 
+(WORDING,) = load_topology().wordings
 SOURCE = hashlib.sha256(b"the export of another system").hexdigest()
 BEFORE = ("--origin-date", "2023-02-28", "--origin-source", SOURCE)
 
@@ -59,6 +61,27 @@ def test_people_read_the_reasons_and_the_facts(line: CommandLine, file: str) -> 
     assert "epoch of 2026-03-01 from 2023-03-01; train: opted_in; ceiling: unstated" in text
     assert f"2023-02-28, from the source {SOURCE[:8]}" in text
     assert "consent to training nothing was said" in text
+
+
+def test_what_was_said_is_in_the_answer(line: CommandLine) -> None:
+    """An opt-in counts until it is withdrawn; the answer names the statement that decides."""
+    about = ("--class", "prompt", "--purpose", "train", "--by", "ann")
+    given = line.told("consent", "give", "acme-eu", WORDING, *about)["consent"]
+    record = line.put("hello")
+    before = line.told(*asked(record, "train"))
+    shown = " ".join(line(*asked(record, "train")).stdout.split())
+    withdrawn = line.told("consent", "withdraw", "acme-eu", *about)["consent"]
+    after = line.told(*asked(record, "train"))
+
+    assert before["reasons"] == ["purpose_not_allowed"]
+    assert (before["consent"]["said"], before["consent"]["statement"]) == ("opted_in", given["id"])
+    assert before["consent"]["wording"] == WORDING
+    assert f"consent to training the customer has opted in: {given['id']} of" in shown
+    assert after["reasons"] == ["purpose_not_allowed", "not_opted_in", "opted_out"]
+    assert (after["consent"]["said"], after["consent"]["statement"]) == (
+        "opted_out",
+        withdrawn["id"],
+    )
 
 
 def test_each_purpose_is_answered(line: CommandLine) -> None:

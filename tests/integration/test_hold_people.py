@@ -4,8 +4,10 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from sqlalchemy import text
 from structlog.testing import capture_logs
 
+from storage.catalog import holds as stored_holds
 from storage.catalog import kept
 from storage.client.holds import Holds
 from storage.errors import HoldRefused, InvalidRequest, LedgerUnwritten, NotFound
@@ -22,6 +24,7 @@ from storage.model import CarveOut, DataClass, Scope
 from storage.testing import Domicile
 from storage.testing.people import grant
 from tests.support.actions import duty, put_prompt, work
+from tests.support.catalogs.databases import HOME
 from tests.support.holds import (
     ORDER,
     PEOPLE,
@@ -268,15 +271,17 @@ def test_nobody_approves_for_a_person_whose_process_died(acme: Domicile) -> None
     assert len(entries) == 1  # of the hold
 
 
-def test_the_key_service_sees_what_a_confirmed_hold_covers(acme: Domicile) -> None:
-    """An unconfirmed one covers nothing for it, whatever grant there may be."""
+def test_the_key_service_sees_what_a_hold_covers_and_who_stands_behind_it(acme: Domicile) -> None:
+    """With the rights of its role alone."""
     record, placed = put_prompt(acme, "u"), place_hold(acme)
     found = []
     for _ in range(2):
         with home(acme).catalog.begin() as connection:
+            connection.execute(text("SET LOCAL ROLE domicile_keys"))
             one = kept.find(connection, "acme-eu", record, placed.hold.id)
+            (hold,) = stored_holds.show(connection, HOME, [placed.hold.id])
         assert one is not None
-        found.append(one.covered)
+        found.append((one.covered, hold.confirmed is not None))
         confirm(acme, placed)
 
-    assert found == [False, True]
+    assert found == [(True, False), (True, True)]

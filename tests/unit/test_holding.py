@@ -1,7 +1,7 @@
 """Who may stand for a hold and change it, and when what it keeps may be read."""
 
 from dataclasses import replace
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 from itertools import product
 from uuid import UUID
 
@@ -12,10 +12,8 @@ from storage.model import (
     ActorKind,
     ChangeKind,
     Decision,
-    Hold,
     HoldChange,
     RosterEntry,
-    ScopeKind,
 )
 from storage.policy import (
     HoldReason,
@@ -26,37 +24,9 @@ from storage.policy import (
     may_read_held,
     needs_attention,
 )
+from tests.support.hold_values import DUE, HOLD, NOW
 
-NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 TODAY = NOW.date()
-DUE = NOW + timedelta(hours=72)
-HOLD = Hold(
-    id=UUID(int=1),
-    region="eu-central-1",
-    tenant="acme-eu",
-    account=None,
-    scope=ScopeKind.TENANT,
-    classes=(),
-    minted_from=None,
-    minted_to=None,
-    future=True,
-    matter="m",
-    authority="a",
-    authority_jurisdiction="EU",
-    document="0" * 64,
-    issuer="i",
-    placed=NOW,
-    review=date(2027, 1, 1),
-    sponsor="ann",
-    confirm_by=DUE,
-    confirmed=None,
-    confirmed_by=None,
-    decision=None,
-    carve_outs=(),
-    changes_waiting=0,
-    released=None,
-    released_why=None,
-)
 CHANGE = HoldChange(
     id=UUID(int=2),
     hold=HOLD.id,

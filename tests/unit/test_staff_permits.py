@@ -12,8 +12,10 @@ from storage.errors import InvalidRequest, NaiveDatetime
 from storage.model import (
     ActorKind,
     Approval,
+    Decision,
     Grant,
     GrantState,
+    Hold,
     RosterEntry,
     ScopeKind,
     StaffPermit,
@@ -21,15 +23,18 @@ from storage.model import (
 )
 from storage.policy import (
     AccessReason,
+    HoldReason,
     KeptRecord,
     PermitFacts,
     PermitReason,
     TenantFacts,
     check_staff_permit,
 )
+from tests.support.hold_values import HOLD
 from tests.support.keyservice.permits import (
     ACTOR,
     APPROVER,
+    CONFIRMED,
     ENTRY,
     KEPT,
     NOW,
@@ -46,7 +51,7 @@ from tests.support.keyservice.permits import (
 MOMENT = timedelta(microseconds=1)
 OTHER = Ed25519PrivateKey.from_private_bytes(b"o" * 32)
 A, R = AccessReason, PermitReason
-Reason = AccessReason | PermitReason
+Reason = AccessReason | HoldReason | PermitReason
 
 
 @dataclass
@@ -55,6 +60,7 @@ class Case:
 
     permit: StaffPermit = field(default_factory=permit)
     grant: Grant | None = field(default_factory=lambda: signed(unsigned()))
+    hold: Hold | None = None
     entry: RosterEntry | None = ENTRY
     record: KeptRecord | None = KEPT
     tenant: TenantFacts | None = TERMS
@@ -67,6 +73,7 @@ class Case:
         """Return the reasons."""
         facts = PermitFacts(
             self.grant,
+            self.hold,
             self.entry,
             self.tenant,
             self.record,
@@ -88,7 +95,13 @@ def legal(**changes: object) -> Case:
     """Return a case of the purpose ``legal``, whose hold covers the record."""
     record = replace(KEPT, covered=True, **changes)  # type: ignore[arg-type]
     grant = signed(unsigned(purpose=Purpose.LEGAL))
-    return Case(permit=permit(purpose=Purpose.LEGAL), grant=grant, record=record)
+    return Case(permit(purpose=Purpose.LEGAL), grant, CONFIRMED, record=record)
+
+
+def decided(*, permitted: bool) -> Hold:
+    """Return a hold of a foreign authority, about whose order somebody has decided."""
+    decision = Decision(permitted, "0" * 64, "ann", "ben", NOW)
+    return replace(CONFIRMED, authority_jurisdiction="US", decision=decision)
 
 
 def asking(case: Case, *traits: Trait) -> Case:
@@ -136,6 +149,9 @@ OPENS: dict[str, Case] = {
     "held, for legal": legal(held=True),
     "erased, expired and held, for legal": legal(fenced=True, day=date(2026, 3, 1), held=True),
     "under a hold in its own day": legal(),
+    "under an order of a foreign authority that may be followed": replace(
+        legal(), hold=decided(permitted=True)
+    ),
     "of another subject, under the hold": legal(subject=b"s"),
     "of a tenant that allows no review, under the hold": asking(legal(), Trait.NO_HUMAN_REVIEW),
     "of a class that people open for nothing else, under the hold": shut(legal()),
@@ -246,6 +262,22 @@ REFUSED: dict[str, tuple[Case, Reason]] = {
         replace(legal(), record=KEPT),
         A.NOT_HELD,
     ),
+    "legal, and nobody has confirmed the hold": (
+        replace(legal(), hold=HOLD),
+        HoldReason.HOLD_NOT_CONFIRMED,
+    ),
+    "legal, and the hold was released": (
+        replace(legal(), hold=replace(CONFIRMED, released=NOW)),
+        HoldReason.HOLD_RELEASED,
+    ),
+    "legal, and nobody has decided about the order of a foreign authority": (
+        replace(legal(), hold=replace(CONFIRMED, authority_jurisdiction="US")),
+        HoldReason.FOREIGN_AUTHORITY_UNDECIDED,
+    ),
+    "legal, and the order of a foreign authority must not be followed": (
+        replace(legal(), hold=decided(permitted=False)),
+        HoldReason.FOREIGN_AUTHORITY_REFUSED,
+    ),
 }
 
 
@@ -291,6 +323,7 @@ def test_all_reasons_are_given() -> None:
     case = Case(
         permit(region="us-east-1", issued=NOW - timedelta(hours=1)),
         replace(signed(unsigned()), revoked=NOW),
+        None,
         None,
         None,
         TERMS,

@@ -123,7 +123,7 @@ BUGS: tuple[Bug, ...] = (
     bug(
         "it is opened for everything after the agreement has ended",
         "policy/access.py",
-        "record.to_return and purpose not in _AFTER_THE_END",
+        "record.to_return and purpose not in AFTER_THE_END",
         "False",
         HISTORY,
     ),

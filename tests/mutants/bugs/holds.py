@@ -133,11 +133,11 @@ BUGS = (
         PEOPLE,
     ),
     bug(
-        "the key service takes a hold that nobody confirmed",
-        "catalog/kept.py",
-        "held(table, h.id == hold, h.confirmed.is_not(None))",
-        "held(table, h.id == hold)",
-        PEOPLE,
+        "the key service takes a hold that nobody confirmed, or whose order nobody may follow",
+        "policy/staff_permits.py",
+        "    return [] if found is HoldReason.ALLOWED else [found]\n",
+        "    return []\n",
+        "tests/unit/test_staff_permits.py",
     ),
     Bug(
         "a worker who may not replay is taken for a person",

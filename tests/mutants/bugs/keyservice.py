@@ -157,7 +157,7 @@ BUGS = (
     bug(
         "any hold covers",
         "catalog/kept.py",
-        "hold_predicate.held(table, h.id == hold, h.confirmed.is_not(None))",
+        "hold_predicate.held(table, h.id == hold)",
         "hold_predicate.held(table)",
         STORE,
     ),

@@ -65,9 +65,9 @@ BUGS = (
     ),
     bug(
         "a record of nobody is trained on where each subject is asked",
-        "policy/training.py",
-        "    if consent.reason is ConsentReason.NO_SUBJECT:",
-        "    if False:",
+        "policy/epochs.py",
+        "TrainingReason.NO_SUBJECT: consent.reason is ConsentReason.NO_SUBJECT,",
+        "TrainingReason.NO_SUBJECT: False,",
         POLICY,
     ),
     bug(

@@ -16,12 +16,14 @@ from storage.model import (
     ActorKind,
     Approval,
     Grant,
+    Hold,
     RecordId,
     RosterEntry,
     ScopeKind,
     StaffPermit,
 )
 from storage.policy import KeptRecord, TenantFacts
+from tests.support.hold_values import HOLD
 
 REGION = "eu-central-1"
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -79,6 +81,7 @@ ENTRY = RosterEntry(
     entered_by="hr",
 )
 TERMS = TenantFacts("EU", frozenset())
+CONFIRMED = replace(HOLD, confirmed=NOW, confirmed_by="ben")
 KEPT = KeptRecord(
     tenant=TENANT,
     unique=RECORD.unique,
@@ -117,7 +120,8 @@ class Register:
     record: KeptRecord | None
     counted: bool = True
     tenant: TenantFacts | None = TERMS
+    hold: Hold | None = None
 
     def find(self, permit: StaffPermit) -> Found:
         """Return it, whatever the permit names."""
-        return Found(self.grant, self.entry, self.tenant, self.record, self.counted)
+        return Found(self.grant, self.hold, self.entry, self.tenant, self.record, self.counted)
