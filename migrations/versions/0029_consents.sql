@@ -120,8 +120,7 @@ AS $$
 DECLARE
   over uuid[];
 BEGIN
-  PERFORM ours.present_day(at);
-  UPDATE ours.consent SET ended = at
+  UPDATE ours.consent SET ended = greatest(at, recorded)
   WHERE id IN (
     SELECT id FROM ours.consent c
     WHERE ended IS NULL AND NOT EXISTS (SELECT FROM ours.tenant t WHERE t.id = c.tenant)

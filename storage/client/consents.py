@@ -69,7 +69,9 @@ class Consents:
         """
         check_digest("wording", wording)
         if covers_from is not None and not is_date(covers_from):
-            raise InvalidRequest("covers_from must be a date.", advice="Pass date(2027, 1, 15).")
+            raise InvalidRequest(
+                "A consent covers from a date on.", advice="Pass date(2027, 1, 15)."
+            )
         about = _some("classes", classes), _some("purposes", purposes)
         said = Said(ConsentKind.OPT_IN, *about, by, subject, wording, given, covers_from)
         return self._state(tenant, said)

@@ -22,6 +22,7 @@ from storage.model import (
     Agreement,
     DataClass,
     Dpa,
+    FineTuning,
     LineKind,
     Purpose,
     RecordedAgreement,
@@ -264,13 +265,14 @@ class TestAfterTheEnd:
     def test_it_is_read_for_return_alone(self, domicile: Domicile) -> None:
         """No fine-tuning and no copy to a processor; reading to return it goes on."""
         t = domicile.tenant(agreements=[Dpa(signed=SIGNED)])
-        file = t.put(DataClass.FINE_TUNING_FILE, b"mine")
-        assert t.get(file.id, purpose=Purpose.FINE_TUNE).body == b"mine"
+        file, job = t.put(DataClass.FINE_TUNING_FILE, b"mine"), FineTuning("job-1", "model-1")
+        t.models.add(job.model, by="ops")
+        assert t.get(file.id, purpose=Purpose.FINE_TUNE, tuning=job).body == b"mine"
         (dpa,) = domicile.store.admin.agreements.list("acme-eu")
         domicile.store.admin.agreements.end(dpa.id, until=today(domicile))
 
         with pytest.raises(PurposeRefused) as caught:
-            t.get(file.id, purpose=Purpose.FINE_TUNE)
+            t.get(file.id, purpose=Purpose.FINE_TUNE, tuning=job)
         assert caught.value.reasons == ("for_return_alone",)
         with pytest.raises(DomicileError):
             t.hand_over(file.id, "handverlesen")

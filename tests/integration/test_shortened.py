@@ -73,7 +73,7 @@ def test_data_is_kept_for_a_maximum_of_30_days_unless_otherwise_required_by_law(
 
     for gone in (file, held):
         with pytest.raises(Expired):
-            tenant.get(gone, purpose=Purpose.FINE_TUNE)
+            tenant.get(gone, purpose=Purpose.SERVE)
     for _ in range(3):
         work(domicile, hours=72)
     assert rows(domicile) == 1

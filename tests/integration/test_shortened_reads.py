@@ -31,16 +31,16 @@ def test_a_shortened_retention_ends_reading_everywhere(
     old, file = put_prompt(domicile, "u"), put_file(domicile, "u")
     domicile.pass_time(days=10)
     new = put_prompt(domicile, "u")
-    with tenant.open(file, purpose=Purpose.FINE_TUNE) as opened:
+    with tenant.open(file, purpose=SERVE) as opened:
         assert opened.read_range(0, 1)
 
         keep(domicile, tenant.id, prompt=7, fine_tuning_file=7)
 
         with pytest.raises(Expired):
             opened.read_range(0, 1)
-    for purpose, gone in ((SERVE, old), (Purpose.FINE_TUNE, file)):
+    for gone in (old, file):
         with pytest.raises(Expired):
-            tenant.get(gone, purpose=purpose)
+            tenant.get(gone, purpose=SERVE)
     with pytest.raises(Expired):
         tenant.hand_over(old, MODERATION)
     seen = Watchful()

@@ -203,7 +203,7 @@ class TestRequests:
     def test_what_a_tenant_asks_for(self, traits: frozenset[Trait]) -> None:
         """No look for abuse where nobody may look; legal always; the customer's approval."""
         tenant = replace(ACME, traits=traits)
-        shut = bool(traits - {Trait.CUSTOMER_APPROVED, Trait.PHI})
+        shut = bool(traits & {Trait.NO_HUMAN_REVIEW, Trait.MODIFIED_ABUSE_MONITORING})
         asks = Trait.CUSTOMER_APPROVED in traits
 
         assert asked(ABUSE, tenant=tenant) == ({"no_human_review"} if shut else set())
