@@ -26,7 +26,13 @@ from storage.model import DataClass, ErasureState, RecordId, ScopeKind
 
 e, f = t.erasure.c, t.fence.c
 
-_FENCED = (ScopeKind.TENANT, ScopeKind.SUBJECT, ScopeKind.GROUP, ScopeKind.RECORD)
+_FENCED = (
+    ScopeKind.TENANT,
+    ScopeKind.SUBJECT,
+    ScopeKind.GROUP,
+    ScopeKind.RECORD,
+    ScopeKind.CLASS,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +41,8 @@ class FenceQuery:
 
     ``subject`` and ``group``: the pseudonyms under every key, because a fence may be older than
     the newest pseudonym key. ``event``: when it was minted, if it is an event, which a fence may
-    leave.
+    leave. ``written``: its id, if it is a record that is about to be written: by that it belongs to
+    what a shortened retention ended.
     """
 
     tenant: str
@@ -44,15 +51,21 @@ class FenceQuery:
     group: tuple[bytes, ...]
     origin: datetime
     event: datetime | None = None
+    written: RecordId | None = None
 
-    def values(self) -> list[tuple[ScopeKind, bytes]]:
-        """Return scope and value of every fence that would cover it."""
-        return [
+    def values(self) -> list[tuple[ScopeKind, bytes, datetime]]:
+        """Return scope and value of every fence that would cover it, and its age for that."""
+        named = [
             (ScopeKind.TENANT, b""),
             *((ScopeKind.RECORD, uid) for uid in self.uids),
             *((ScopeKind.SUBJECT, name) for name in self.subject),
             *((ScopeKind.GROUP, name) for name in self.group),
         ]
+        found = [(scope, value, self.origin) for scope, value in named]
+        if self.written is not None:
+            value = self.written.data_class.value.encode()
+            found.append((ScopeKind.CLASS, value, self.written.minted))
+        return found
 
 
 def covering(connection: Connection, queries: Sequence[FenceQuery]) -> dict[int, set[UUID]]:
@@ -61,8 +74,8 @@ def covering(connection: Connection, queries: Sequence[FenceQuery]) -> dict[int,
     lines: list[tuple[int, str, str, bytes, datetime, datetime | None]] = []
     for n, query in enumerate(queries):
         lines += [
-            (n, query.tenant, scope.value, value, query.origin, query.event)
-            for scope, value in query.values()
+            (n, query.tenant, scope.value, value, since, query.event)
+            for scope, value, since in query.values()
             if (query.tenant, scope.value) in active
         ]
     if not lines:

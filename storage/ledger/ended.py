@@ -15,8 +15,9 @@ _TICK = timedelta(milliseconds=1)  # the resolution of the times in ids
 def erase_ended(region: OpenRegion, tenant: str, data_class: DataClass, before: datetime) -> None:
     """Commit an erasure of what was minted earlier. Nothing of it can be read any more anyway.
 
-    It is in the ledger, because a restored catalog may lack the terms that ended it. Raises
-    UnknownTenant if the tenant was removed meanwhile, and what ``commit_event`` raises.
+    What is minted from now on is not in it, whatever ``before`` says: the tenant may keep it again
+    by then. It is in the ledger, because a restored catalog may lack the terms that ended it.
+    Raises UnknownTenant if the tenant was removed meanwhile, and what ``commit_event`` raises.
     """
     now = region.clock.now()
     new = NewErasure(
@@ -27,7 +28,7 @@ def erase_ended(region: OpenRegion, tenant: str, data_class: DataClass, before: 
         reason=Reason.RETENTION,
         ticket=None,
         requested=now,
-        cutoff=before - _TICK,
+        cutoff=min(before, now) - _TICK,
         until=fence_until(now),
     )
     commit_event(region, new, lambda connection: tenants.check_known(connection, tenant))

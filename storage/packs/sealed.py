@@ -133,7 +133,8 @@ class SealedRecord:
         lineage = self.lineage
         uids = (self.id.unique, *lineage.ancestors)
         event = self.id.minted if self.id.data_class is DataClass.EVENT else None
-        return FenceQuery(self.tenant, uids, lineage.subject, lineage.group, lineage.origin, event)
+        named = (lineage.subject, lineage.group, lineage.origin)
+        return FenceQuery(self.tenant, uids, *named, event, self.id)
 
     def row(self, object_id: UUID, written: datetime) -> Row:
         """Return its catalog row."""

@@ -231,6 +231,42 @@ def test_a_shortening_between_two_others_is_watched_to_its_own_end(
     assert [one.deleted for one in rolling(domicile)] == [1]
 
 
+def test_what_is_put_after_a_zero_retention_was_taken_back_stays(
+    domicile: Domicile, tenant: BoundTenant
+) -> None:
+    """Though the erasure of what was there before is not carried out yet."""
+    old = put_prompt(domicile, "u")
+    keep(domicile, tenant.id, prompt=0)
+    duty(domicile, "shorten")
+    keep(domicile, tenant.id, prompt=7)
+    new = put_prompt(domicile, "u")
+
+    work(domicile)
+
+    assert get(tenant, new) == b"mine"
+    with pytest.raises((Erased, NotFound)):
+        get(tenant, old)
+    assert [one.deleted for one in rolling(domicile)] == [1]
+
+
+def test_an_id_from_before_an_erasure_by_retention_is_not_written(
+    domicile: Domicile, tenant: BoundTenant
+) -> None:
+    """The erasure would take what is written under it. An id from after it is good."""
+    put_prompt(domicile, "u")
+    before = tenant.new_id(DataClass.PROMPT)
+    other = tenant.new_id(DataClass.COMPLETION)
+    keep(domicile, tenant.id, prompt=0)
+    duty(domicile, "shorten")
+    keep(domicile, tenant.id, prompt=30)
+
+    with pytest.raises(Erased):
+        tenant.put(DataClass.PROMPT, b"late", id=before)
+
+    assert tenant.put(DataClass.COMPLETION, b"late", id=other).stored
+    assert get(tenant, put_prompt(domicile, "u")) == b"mine"
+
+
 class TestHolds:
     def test_what_is_held_stays_until_its_hold_is_released(
         self, domicile: Domicile, tenant: BoundTenant

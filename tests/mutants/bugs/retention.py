@@ -37,6 +37,20 @@ BUGS = (
         READS,
     ),
     bug(
+        "an erasure by a zero retention takes what is minted after it",
+        "ledger/ended.py",
+        "min(before, now)",
+        "before",
+        SHORTENED,
+    ),
+    bug(
+        "an id is written that an erasure by a shortened retention will take",
+        "catalog/fences.py",
+        "if self.written is not None:",
+        "if False:",
+        SHORTENED,
+    ),
+    bug(
         "a longer retention gives old records more days",
         "policy/shortening.py",
         "record_id.day is not None and record_id.day <= day",
