@@ -6,7 +6,7 @@ from structlog.typing import FilteringBoundLogger
 
 from storage.catalog import shortening
 from storage.catalog.shortening import ToLook
-from storage.errors import UnknownTenant
+from storage.errors import TermsChanged
 from storage.ledger.ended import erase_ended
 from storage.model import DataClass
 from storage.policy import Watched, days_in_force, ended_before, rules_digest, watch
@@ -29,7 +29,7 @@ def shorten(region: OpenRegion, log: FilteringBoundLogger) -> int:
     for tenant in some:
         try:
             watched = _look(region, tenant, now, log)
-        except UnknownTenant:
+        except TermsChanged:  # it is looked at again
             continue
         with region.catalog.begin() as connection:
             shortening.note(connection, tenant, rules, watched, today)
@@ -44,14 +44,14 @@ def _look(region: OpenRegion, tenant: ToLook, now: datetime, log: FilteringBound
     until = {
         data_class: last
         for data_class, last in watched.until.items()
-        if _early(region, tenant.tenant, data_class, ended[data_class], last, now=now, log=log)
+        if _early(region, tenant, data_class, ended[data_class], last, now=now, log=log)
     }
     return Watched(days, until)
 
 
 def _early(
     region: OpenRegion,
-    tenant: str,
+    tenant: ToLook,
     data_class: DataClass,
     before: datetime,
     last: date,
@@ -61,8 +61,8 @@ def _early(
 ) -> bool:
     """Have erased what of a class has ended. Return whether to look at it again."""
     with region.catalog.begin() as connection:
-        found = shortening.find(connection, tenant, data_class, before, now.date())
+        found = shortening.find(connection, tenant.tenant, data_class, before, now.date())
     if found.free and not found.erasing:
-        erase_ended(region, tenant, data_class, before)
+        erase_ended(region, tenant.tenant, tenant.version, data_class, before)
         log.info("retention_shortened", region=region.name, data_class=data_class.value)
     return found.ended or (found.some and now.date() <= last)

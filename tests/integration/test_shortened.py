@@ -249,6 +249,26 @@ def test_what_is_put_after_a_zero_retention_was_taken_back_stays(
     assert [one.deleted for one in rolling(domicile)] == [1]
 
 
+def test_terms_that_change_while_an_erasure_is_made_stop_it(
+    domicile: Domicile, tenant: BoundTenant
+) -> None:
+    """Their retention is in force already: what is readable by it is not destroyed."""
+    put = [put_prompt(domicile, "u")]
+    keep(domicile, tenant.id, prompt=0)
+    ledger = domicile.backends["eu-b"]
+
+    def take_back(_: str) -> None:
+        del ledger.fail_after["put"]
+        keep(domicile, tenant.id, prompt=30)
+        put.append(put_prompt(domicile, "u"))
+
+    ledger.fail_after["put"] = take_back
+    work(domicile)
+
+    assert [get(tenant, one) for one in put] == [b"mine", b"mine"]
+    assert rolling(domicile) == []
+
+
 def test_an_id_from_before_an_erasure_by_retention_is_not_written(
     domicile: Domicile, tenant: BoundTenant
 ) -> None:

@@ -44,6 +44,13 @@ BUGS = (
         SHORTENED,
     ),
     bug(
+        "what a retention ended is erased though another one is in force by then",
+        "ledger/ended.py",
+        "!= version",
+        "is None",
+        SHORTENED,
+    ),
+    bug(
         "an id is written that an erasure by a shortened retention will take",
         "catalog/fences.py",
         "if self.written is not None:",
