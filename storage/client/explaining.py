@@ -1,9 +1,13 @@
 """Collect the facts of a record, and say whether it may be used for a purpose on a day."""
 
+from collections.abc import Collection
 from datetime import UTC, date, datetime, time
+
+from sqlalchemy import Connection
 
 from regions.model import DataClass, Purpose, Topology
 from storage.catalog import consents, records
+from storage.catalog.records import Found, Row
 from storage.catalog.tenants import TenantTerms
 from storage.model import (
     ActorKind,
@@ -18,13 +22,14 @@ from storage.policy import (
     OPENERS,
     AccessReason,
     InForce,
+    Statement,
     Usable,
     ceiling_of,
     consent_in_force,
     epoch_of,
     for_return_alone,
     may_use,
-    term_of,
+    term_now,
 )
 from storage.region import OpenRegion
 
@@ -33,27 +38,15 @@ def explain_purpose(
     region: OpenRegion, terms: TenantTerms, record_id: RecordId, purpose: Purpose, at: date | None
 ) -> PurposeExplanation:
     """Return whether a record may be used. ``at``: None for today. Raises NotFound or Erased."""
-    topology, tenant = region.topology, terms.spec.id
+    topology = region.topology
     with region.catalog.begin() as connection:
-        known = records.find_with_holds(connection, tenant, record_id)
-        if known is None:
-            raise absent(connection, tenant, record_id)
-        (found, held), row = known, known[0].row
-        subjects = [row.subject] if row.subject is not None else []
-        said = consents.said(connection, tenant, subjects, ended=True)
-    now = region.clock.now()
+        found, held, said = _known(connection, terms.spec.id, record_id)
+    row, now = found.row, region.clock.now()
     day = at or now.date()
-    term = term_of(row.id.day, topology.bounds)
-    traits, to_return = terms.spec.traits, for_return_alone(topology, terms.spec, now.date())
-    consent = consent_in_force(
-        said,
-        data_class=row.id.data_class,
-        purpose=Purpose.TRAIN,
-        origin=row.came_in,
-        subject=row.subject,
-        per_subject=Trait.CONSENT_PER_SUBJECT in traits,
-        now=now if day == now.date() else datetime.combine(day, time.min, UTC),
-    )
+    moment = now if day == now.date() else datetime.combine(day, time.min, UTC)
+    term = term_now(topology, terms.spec.retention, row.id, row.origin_date)
+    to_return = for_return_alone(topology, terms.spec, now.date())
+    consent = _consent(said, row, terms.spec.traits, moment)
     usable = Usable(
         row.id.data_class,
         row.came_in,
@@ -61,7 +54,7 @@ def explain_purpose(
         erased=found.fenced,
         held=held,
         flagged=row.sealed_flags is not None,
-        traits=traits,
+        traits=terms.spec.traits,
         to_return=to_return,
         consent=consent,
     )
@@ -87,6 +80,32 @@ def explain_purpose(
         flagged=row.sealed_flags is not None,
         to_return=to_return,
         consent=_said(consent),
+    )
+
+
+def _known(
+    connection: Connection, tenant: str, record_id: RecordId
+) -> tuple[Found, bool, list[Statement]]:
+    """Return a record, whether a hold covers it, and what was said that may be about it."""
+    known = records.find_with_holds(connection, tenant, record_id)
+    if known is None:
+        raise absent(connection, tenant, record_id)
+    found, held = known
+    subjects = [found.row.subject] if found.row.subject is not None else []
+    return found, held, consents.said(connection, tenant, subjects, ended=True)
+
+
+def _consent(
+    said: Collection[Statement], row: Row, traits: Collection[Trait], moment: datetime
+) -> InForce:
+    return consent_in_force(
+        said,
+        data_class=row.id.data_class,
+        purpose=Purpose.TRAIN,
+        origin=row.came_in,
+        subject=row.subject,
+        per_subject=Trait.CONSENT_PER_SUBJECT in traits,
+        now=moment,
     )
 
 

@@ -41,6 +41,8 @@ def test_a_shortened_retention_ends_reading_everywhere(
     for gone in (old, file):
         with pytest.raises(Expired):
             tenant.get(gone, purpose=SERVE)
+    assert tenant.explain_purpose(old, purpose=SERVE).reasons == ("expired",)
+    assert tenant.explain_purpose(new, purpose=SERVE).allowed
     with pytest.raises(Expired):
         tenant.hand_over(old, MODERATION)
     seen = Watchful()

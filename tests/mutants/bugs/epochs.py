@@ -319,6 +319,13 @@ BUGS: tuple[Bug, ...] = (
         PURPOSES,
     ),
     bug(
+        "an explanation goes by the day of the id alone",
+        "client/explaining.py",
+        "term_now(topology, terms.spec.retention, row.id, row.origin_date)",
+        "term_now(topology, {}, row.id, row.origin_date)",
+        "tests/integration/test_shortened_reads.py",
+    ),
+    bug(
         "an explanation takes the minting for the origin",
         "catalog/records.py",
         "derived if self.origin_date is None else min(derived, self.origin_date)",
