@@ -35,6 +35,13 @@ BUGS = (
         ADDRESS,
     ),
     bug(
+        "the cursor of a lost connection stays open",
+        "catalog/connections.py",
+        "        context.execution_context.cursor.close()\n",
+        "        pass\n",
+        "tests/faults/test_lost_commits.py",
+    ),
+    bug(
         "libpq is not told what matters",
         "catalog/connections.py",
         '{"prepare_threshold": None, **address.parameters}',

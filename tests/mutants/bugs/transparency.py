@@ -10,6 +10,13 @@ GRANTS = "tests/integration/test_grants_sql.py"
 LINES = "migrations/versions/0024_lines.sql"
 
 BUGS: tuple[Bug, ...] = (
+    Bug(
+        "an entry in the roster leaves no line",
+        LINES,
+        "  PERFORM ours.note_entry(who, most, at);\n",
+        "",
+        (GRANTS,),
+    ),
     bug(
         "any checkpoint in the catalog counts",
         "catalog/checkpoints.py",
