@@ -20,6 +20,7 @@ from sqlalchemy import (
     Text,
     and_,
     exists,
+    extract,
     func,
     literal,
     or_,
@@ -38,17 +39,29 @@ T = TypeVar("T")
 COUNTED = 100_000
 """Records of a dry run are counted up to this, in each of two tables."""
 
-e, f, h, k = t.erasure.c, t.fence.c, t.tenant.c, t.retention_look.c
+e, f, h, k, s = t.erasure.c, t.fence.c, t.tenant.c, t.retention_look.c, t.topology_seen.c
 
 
 @dataclass(frozen=True, slots=True)
 class ToLook:
-    """A tenant to look at: the version of its terms, its own retention, what was seen before."""
+    """A tenant to look at: the version of its terms, its own retention, what was seen before.
+
+    ``rules``: by which it is looked at. ``missed``: whether it had a retention since that nobody
+    looked at, or may have had one.
+    """
 
     tenant: str
     version: int
     retention: Mapping[DataClass, int]
     seen: Watched | None
+    rules: str
+    missed: bool
+
+
+def _rules(digest: str) -> ColumnElement[str]:
+    """SQL: the digest of the rules of now, and when a topology with others was last replaced."""
+    others = select(func.max(s.replaced)).where(s.rules.is_distinct_from(digest))
+    return func.concat(digest, " ", extract("epoch", others.scalar_subquery()), type_=Text)
 
 
 def to_look(rules: str, today: date) -> Select[str]:
@@ -58,7 +71,7 @@ def to_look(rules: str, today: date) -> Select[str]:
     once a day.
     """
     watched = and_(k.until != literal({}, JSONB), k.looked < today)
-    changed = or_(k.tenant.is_(None), k.version != h.version, k.rules != rules)
+    changed = or_(k.tenant.is_(None), k.version != h.version, k.rules != _rules(rules))
     return (
         select(h.id)
         .outerjoin(t.retention_look, k.tenant == h.id)
@@ -69,9 +82,13 @@ def to_look(rules: str, today: date) -> Select[str]:
 
 def next_to_look(connection: Connection, rules: str, today: date, limit: int) -> list[ToLook]:
     """Return a batch of tenants to look at."""
-    query = to_look(rules, today).with_only_columns(h.id, h.version, h.retention, k.days, k.until)
+    now = _rules(rules)
+    missed = or_(k.tenant.is_(None), h.version > k.version + 1, k.rules != now)
+    query = to_look(rules, today).with_only_columns(
+        h.id, h.version, h.retention, k.days, k.until, now, missed
+    )
     return [
-        ToLook(row[0], row[1], _by_class(row[2]), _seen(row[3], row[4]))
+        ToLook(row[0], row[1], _by_class(row[2]), _seen(row[3], row[4]), row[5], row[6])
         for row in connection.execute(query.limit(limit))
     ]
 
@@ -87,7 +104,7 @@ def _by_class(found: Mapping[str, T]) -> dict[DataClass, T]:
     return {DataClass(name): value for name, value in found.items()}
 
 
-def note(connection: Connection, looked: ToLook, rules: str, watched: Watched, today: date) -> None:
+def note(connection: Connection, looked: ToLook, watched: Watched, today: date) -> None:
     """Note what was seen of a tenant, unless it was removed meanwhile."""
     days = {name.value: kept for name, kept in watched.days.items()}
     until = {name.value: day.isoformat() for name, day in watched.until.items()}
@@ -96,7 +113,7 @@ def note(connection: Connection, looked: ToLook, rules: str, watched: Watched, t
         select(
             h.id,
             literal(looked.version, Integer),
-            literal(rules, Text),
+            literal(looked.rules, Text),
             literal(days, JSONB),
             literal(until, JSONB),
             literal(today, Date),

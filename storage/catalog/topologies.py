@@ -26,6 +26,7 @@ from storage.policy import (
     may_go_back,
     notice_faults,
     reassigned,
+    rules_digest,
     stated_epochs,
 )
 
@@ -190,6 +191,7 @@ def _insert(
         last_seen=now,
         sub_processors=[_stated(company) for company in companies],
         epochs=[_as_json(one) for one in stated_epochs(topology)],
+        rules=rules_digest(topology),
     )
     again = new.on_conflict_do_update(
         index_elements=[s.digest],
@@ -217,9 +219,9 @@ def _stated(company: Listed) -> dict[str, object]:
 
 
 def _seen(row: Row[*tuple[Any, ...]]) -> Seen:
-    digest, first_seen, last_seen, companies, replaced, epochs = row
-    known = None if epochs is None else tuple(map(_epoch, epochs))
-    return Seen(digest, first_seen, last_seen, tuple(map(_company, companies)), replaced, known)
+    known = None if row.epochs is None else tuple(map(_epoch, row.epochs))
+    companies = tuple(map(_company, row.sub_processors))
+    return Seen(row.digest, row.first_seen, row.last_seen, companies, row.replaced, known)
 
 
 def _as_json(epoch: SeenEpoch) -> dict[str, object]:

@@ -156,12 +156,15 @@ class Watched:
     until: Mapping[DataClass, date]
 
 
-def watch(seen: Watched | None, days: Mapping[DataClass, int | None], today: date) -> Watched:
+def watch(
+    seen: Watched | None, days: Mapping[DataClass, int | None], today: date, *, missed: bool
+) -> Watched:
     """Return what to watch, now that a tenant keeps its classes for ``days``.
 
     A record that was minted before today has ended ``days`` later, and one that is minted from now
     on has the right day. So a class is watched for that long after each change that may have left
-    records with a later day; ``seen`` is None of a tenant of which nothing is known.
+    records with a later day; ``seen`` is None of a tenant of which nothing is known. ``missed``:
+    it may have kept a class for longer since then, also if it keeps it for as long as before.
     """
     before = {} if seen is None else seen.days
     until = {} if seen is None else dict(seen.until)
@@ -170,7 +173,7 @@ def watch(seen: Watched | None, days: Mapping[DataClass, int | None], today: dat
             until.pop(data_class, None)
             continue
         known = data_class in before
-        shorter = not known or _is_shorter(kept, before[data_class])
+        shorter = missed or not known or _is_shorter(kept, before[data_class])
         changed = known and before[data_class] != kept
         if shorter or (changed and data_class in until):
             until[data_class] = max(until.get(data_class, today), today + _DAY * (kept + 1))

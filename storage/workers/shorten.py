@@ -32,14 +32,14 @@ def shorten(region: OpenRegion, log: FilteringBoundLogger) -> int:
         except TermsChanged:  # it is looked at again
             continue
         with region.catalog.begin() as connection:
-            shortening.note(connection, tenant, rules, watched, today)
+            shortening.note(connection, tenant, watched, today)
     return len(some)
 
 
 def _look(region: OpenRegion, tenant: ToLook, now: datetime, log: FilteringBoundLogger) -> Watched:
     """Return what of a tenant to look at again tomorrow; have erased what has ended by now."""
     days = days_in_force(region.topology, tenant.retention)
-    watched = watch(tenant.seen, days, now.date())
+    watched = watch(tenant.seen, days, now.date(), missed=tenant.missed)
     ended = ended_before(region.topology, tenant.retention, now)
     until = {
         data_class: last

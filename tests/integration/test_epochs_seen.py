@@ -14,7 +14,7 @@ from storage.initialize import init
 from storage.testing import Domicile
 from tests.support.catalogs.backups import Dump, recover_catalog
 from tests.support.catalogs.databases import REGIONS, catalog_of
-from tests.support.topology_files import EPOCHS, SHIPPED
+from tests.support.topology_files import EPOCHS, SHIPPED, use_topology
 
 TODAY = date(2026, 3, 1)
 DAY = timedelta(days=1)
@@ -33,12 +33,6 @@ def without(directory: Path) -> Path:
     made = stated(directory)
     (made / EPOCHS).unlink()
     return made
-
-
-def use(domicile: Domicile, topology: Path | None) -> None:
-    """Reopen the store with another topology, as a new process."""
-    domicile.settings = domicile.settings.model_copy(update={"topology": topology})
-    domicile.open()
 
 
 def rules(domicile: Domicile) -> list[str | None]:
@@ -80,18 +74,20 @@ def test_what_was_announced_stays_once_it_has_begun(domicile: Domicile, tmp_path
     """Until then it may be changed and taken back. What is used again within a week is believed."""
     begins = TODAY + 5 * DAY
     shipped = domicile.settings.topology
-    use(domicile, stated(tmp_path / "first", begins, train="opted_in"))
-    use(domicile, stated(tmp_path / "second", begins, train="unless_opted_out"))
-    use(domicile, tmp_path / "first")
+    use_topology(domicile, stated(tmp_path / "first", begins, train="opted_in"))
+    use_topology(domicile, stated(tmp_path / "second", begins, train="unless_opted_out"))
+    use_topology(domicile, tmp_path / "first")
     domicile.pass_time(days=5)
 
     with pytest.raises(EpochBackdated, match=f"from {begins} would be changed"):
-        use(domicile, stated(tmp_path / "third", begins, begins + DAY, train="unless_opted_out"))
-    use(domicile, shipped)
-    use(domicile, tmp_path / "first")
+        use_topology(
+            domicile, stated(tmp_path / "third", begins, begins + DAY, train="unless_opted_out")
+        )
+    use_topology(domicile, shipped)
+    use_topology(domicile, tmp_path / "first")
     domicile.pass_time(days=8)
     with pytest.raises(EpochBackdated, match=f"from {begins} would be taken away"):
-        use(domicile, shipped)
+        use_topology(domicile, shipped)
 
     domicile.settings = domicile.settings.model_copy(update={"topology": tmp_path / "first"})
     domicile.open()
@@ -101,12 +97,12 @@ def test_what_was_announced_stays_once_it_has_begun(domicile: Domicile, tmp_path
 def test_a_catalog_that_saw_no_epochs_gets_no_past(domicile: Domicile, tmp_path: Path) -> None:
     """To state none is a statement, which permits nothing. What older code noted is none."""
     everywhere(domicile, "DELETE FROM topology_seen")
-    use(domicile, without(tmp_path / "none"))
+    use_topology(domicile, without(tmp_path / "none"))
     with pytest.raises(EpochBackdated, match="from 2020-06-11 would be added"):
-        use(domicile, stated(tmp_path / "stated"))
+        use_topology(domicile, stated(tmp_path / "stated"))
 
     everywhere(domicile, "UPDATE topology_seen SET epochs = NULL")
-    use(domicile, tmp_path / "stated")
+    use_topology(domicile, tmp_path / "stated")
     assert rules(domicile) == ["unless_opted_out", "opted_in"]
 
 
@@ -121,7 +117,7 @@ def test_no_role_changes_what_was_seen(domicile: Domicile) -> None:
 def test_a_recovery_notes_the_epochs_without_a_check(domicile: Domicile, tmp_path: Path) -> None:
     """The restored catalog has lost that it saw the epoch before it began."""
     dump = Dump.of(domicile)
-    use(domicile, stated(tmp_path / "well", TODAY + 5 * DAY))
+    use_topology(domicile, stated(tmp_path / "well", TODAY + 5 * DAY))
     domicile.pass_time(days=10)
     dump.restore(domicile)
 

@@ -1,6 +1,8 @@
 """What a shortened retention ended is destroyed: rows, keys and bytes, within a stated time."""
 
+import shutil
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from sqlalchemy import func, select
@@ -28,6 +30,7 @@ from tests.support.holds import place_hold, release_holds
 from tests.support.inspect.stored import HOME, home
 from tests.support.processors.copies import MODERATION, copies_left, only_copy
 from tests.support.retention import keep
+from tests.support.topology_files import CLASSES, SHIPPED, edit, use_topology
 
 
 @pytest.fixture
@@ -225,6 +228,44 @@ def test_a_shortening_between_two_others_is_watched_to_its_own_end(
     assert rows(domicile) == 1
 
     domicile.pass_time(days=2)
+    work(domicile)
+
+    assert rows(domicile) == 0
+    assert [one.deleted for one in rolling(domicile)] == [1]
+
+
+def test_a_longer_retention_that_no_worker_saw_is_noticed(
+    domicile: Domicile, tenant: BoundTenant
+) -> None:
+    """Five days, then thirty, then five again: what was minted for thirty ends after five."""
+    keep(domicile, tenant.id, prompt=5)
+    work(domicile)
+    keep(domicile, tenant.id, prompt=30)
+    put_prompt(domicile, "u")
+    keep(domicile, tenant.id, prompt=5)
+    domicile.pass_time(days=5)
+
+    work(domicile)
+
+    assert rows(domicile) == 0
+    assert [one.deleted for one in rolling(domicile)] == [1]
+
+
+def test_a_topology_with_a_longer_retention_that_no_worker_used_is_noticed(
+    domicile: Domicile, tmp_path: Path
+) -> None:
+    """A service was started with it by mistake, and then with the one before it again."""
+    shipped = domicile.settings.topology
+    five = shutil.copytree(SHIPPED, tmp_path / "five")
+    edit(five / CLASSES, "retention_days = 30", "retention_days = 5")
+    use_topology(domicile, five)
+    domicile.tenant()
+    work(domicile)
+    use_topology(domicile, shipped)
+    put_prompt(domicile, "u")
+    use_topology(domicile, five)
+    domicile.pass_time(days=5)
+
     work(domicile)
 
     assert rows(domicile) == 0

@@ -6,6 +6,7 @@ import pytest
 
 import regions
 from regions.load import TopologyProblem, load_topology
+from storage.testing import Domicile
 
 SHIPPED = Path(regions.__file__).parent / "data"
 EU = "regions/eu-central-1.toml"
@@ -24,6 +25,12 @@ def edit(file: Path, old: str, new: str) -> None:
     text = file.read_text()
     assert old in text
     file.write_text(text.replace(old, new, 1))
+
+
+def use_topology(domicile: Domicile, topology: Path | None) -> None:
+    """Reopen the store with another topology, as a new process."""
+    domicile.settings = domicile.settings.model_copy(update={"topology": topology})
+    domicile.open()
 
 
 def problem(data: Path) -> TopologyProblem:

@@ -183,7 +183,7 @@ objection_in_force = Table(  # and how far what is at the company is moved
 )
 
 
-topology_seen = Table(  # with its sub-processors and epochs; no role changes or deletes it
+topology_seen = Table(  # with what it says that counts later; no role changes or deletes it
     "topology_seen",
     metadata,
     Column("digest", Text, primary_key=True),
@@ -192,4 +192,5 @@ topology_seen = Table(  # with its sub-processors and epochs; no role changes or
     Column("sub_processors", JSONB, nullable=False),
     Column("replaced", MOMENT),  # None: it is in use
     Column("epochs", JSONB),  # None: it was noted by code that knew none
+    Column("rules", Text),  # the digest of what it says of retentions; None: as for epochs
 )
