@@ -26,11 +26,40 @@ def ground(domicile_server: Server, tmp_path_factory: pytest.TempPathFactory) ->
     domicile_server.reclaim(made.full)
 
 
-# no other test ends a hand-over in the middle
-SAMPLE = [*OPERATIONS, "hand over, 2", "hand over, 3", "ask back, 2", "ask back, 3"]
+# of each kind of effect; no other test ends a hand-over in the middle
+SAMPLE = (
+    "put",
+    "put large",
+    "put file",
+    "capture",
+    "replicate",
+    "erase subject",
+    "plan",
+    "purge",
+    "complete",
+    "compact",
+    "expire",
+    "reap",
+    "make tenant",
+    "rotate keys",
+    "recover",
+    "hold",
+    "expire what is held",
+    "shorten",
+    "carry out an exit",
+    "withdraw consent",
+    "train",
+    "hand over, 2",
+    "hand over, 3",
+    "ask back, 2",
+    "ask back, 3",
+)
+OTHERS = [name for name in OPERATIONS if name not in SAMPLE]
 
 
-@pytest.mark.parametrize("point", SAMPLE)
+@pytest.mark.parametrize(
+    "point", [*SAMPLE, *(pytest.param(name, marks=pytest.mark.deep) for name in OTHERS)]
+)
 def test_an_operation_ends_in_the_middle(ground: Ground, point: str) -> None:
     """It ends at one moment, or not at all if it has fewer."""
     number = Random(point).randrange(12)

@@ -19,6 +19,8 @@ from tests.mutants.operators import Mutant
 from tests.mutants.trial import ROOT, Outcome, Trial, changed, source_tree, warm_up
 
 CHECK = (  # a sample first: it notices most, in a second
+    "-m",
+    "",
     "tests/unit/test_policy_proof_merges.py::test_edges_may_be_combined",
     "tests/unit/test_policy_proof.py::test_a_topology_with_everything_has_no_counterexample",
 )

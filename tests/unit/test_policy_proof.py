@@ -13,6 +13,7 @@ from tests.support.rich_topology import rich_topology
 TODAY = date(2026, 11, 28)
 
 
+@pytest.mark.deep  # ``policy check`` of the shipped topology is in test_cli_policy.py
 def test_a_topology_with_everything_has_no_counterexample(tmp_path: Path) -> None:
     """It ends at the first: a mutant of a clause must give one (``tests/mutants/clauses.py``)."""
     topology = load_topology(rich_topology(tmp_path))
