@@ -3,19 +3,23 @@
 The act is what a process does. One run of it finds all of its effects.
 """
 
+import json
 import os
 from collections.abc import Callable
+from pathlib import Path
 
 from sqlalchemy import update
 
+from storage.catalog import log
 from storage.catalog import tables as t
 from storage.crypto.root import rotate
-from storage.model import Scope
+from storage.model import LineKind, Scope
 from tests.crashpoints.checks import learn_samples
 from tests.crashpoints.effects import Tape, taped_files
 from tests.crashpoints.facts import Fact
 from tests.crashpoints.ground import HOME
 from tests.crashpoints.stage import COMPLETION, FILE, Act, Actor, Stage
+from tests.support.inspect.stored import homes_of
 
 Operation = Callable[[Stage, Actor], Act]
 
@@ -323,12 +327,27 @@ def open_store(stage: Stage, other: Actor) -> Act:
 
 @operation
 def rotate_keys(stage: Stage, other: Actor) -> Act:
-    """Rotate the keys of a region."""
+    """Rotate the root key of a region, as the command does: the line first."""
     other.put(stage.fact("ann"))
     path = stage.settings.regions[HOME].keys_file
+    stage.promises.append(lambda: _each_root_key_has_a_line(other, path))
 
     def act(actor: Actor) -> None:
+        catalog = homes_of(actor.store).served(HOME).region.catalog
+
+        def announce(version: int) -> None:
+            with catalog.begin() as connection:
+                log.note_keys(connection, "root", [version], stage.clock.now(), os.urandom)
+
         with taped_files(path.parent, actor.tape):
-            rotate(path, os.urandom, region=HOME)
+            rotate(path, os.urandom, region=HOME, announce=announce)
 
     return act
+
+
+def _each_root_key_has_a_line(other: Actor, path: Path) -> None:
+    lines = other.store.admin.log.lines(HOME, kind=LineKind.KEY_ROTATION)
+    said = [json.loads(line.text or "{}") for line in lines]
+    with_line = {1, *(one["version"] for one in said if one["section"] == "root")}
+    versions = set(map(int, json.loads(path.read_text())["root"]))
+    assert versions <= with_line, "a version of the root key has no line"
