@@ -244,7 +244,9 @@ class JurisdictionRule(Model):
     ``receipts``: complete erasures, with their receipts. ``holds``: released holds, with the reads
     of what they preserved. ``log``: what the lines of the log say (None: as long as holds).
     ``consents``: what was said about consent, from its end on (None: as long as holds).
-    ``agreements``: those with customers, from their end (None: as long as holds).
+    ``agreements``: those with customers, from their end (None: as long as holds). ``objections``:
+    those of customers to companies, from when they were withdrawn; ``roster``: its entries, from
+    their end (None: as long as holds).
     """
 
     name: Jurisdiction
@@ -254,6 +256,8 @@ class JurisdictionRule(Model):
     log: Keeping | None = None
     consents: Keeping | None = None
     agreements: Keeping | None = None
+    objections: Keeping | None = None
+    roster: Keeping | None = None
 
 
 class Residency(Model):

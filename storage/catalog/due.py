@@ -26,6 +26,7 @@ from storage.catalog import (
     objects,
     purges,
     reaping,
+    roster,
     scrubs,
     shortening,
     sweeps,
@@ -43,12 +44,12 @@ class Cutoffs:
     """The moments that decide what is due, and what else the duties of a region depend on.
 
     ``stale``: a writer with an earlier deadline is gone. ``unused``: a key that was announced
-    earlier and that no row uses is purged. ``entries``, ``erasures``, ``holds``, ``agreements``,
-    ``consents`` and ``log``: what is older is deleted. ``days``: those that must have a partition.
-    ``rules``: the digest of what the topology says of retentions. ``leaving``: backends that are to
-    be emptied. ``ending``: processors whose agreement ends, so that all their copies are due.
-    ``trust``: whose checkpoints of the log count. ``seal``: if the newest was signed after that,
-    what nobody waits for goes on waiting.
+    earlier and that no row uses is purged. ``entries``, ``erasures``, ``holds``, ``consents``,
+    ``agreements``, ``objections``, ``roster`` and ``log``: what is older is deleted. ``days``:
+    those that must have a partition. ``rules``: the digest of what the topology says of retentions.
+    ``leaving``: backends that are to be emptied. ``ending``: processors whose agreement ends, so
+    that all their copies are due. ``trust``: whose checkpoints of the log count. ``seal``: if the
+    newest was signed after that, what nobody waits for goes on waiting.
     """
 
     now: datetime
@@ -59,6 +60,8 @@ class Cutoffs:
     holds: datetime
     consents: datetime
     agreements: datetime
+    objections: datetime
+    roster: datetime
     log: datetime
     days: Sequence[date]
     rules: str
@@ -108,6 +111,8 @@ def _queries(connection: Connection, at: Cutoffs) -> dict[str, list[Select[*tupl
             holds.old(at.holds),
             consents.old(at.consents),
             agreements.old(at.agreements.date()),
+            objections.old(at.objections),
+            roster.old(at.roster),
         ],
         "prune_ledger": [ledger.old(connection, at.entries)],
         "prune_log": [log.to_forget(at.log)],

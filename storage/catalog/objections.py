@@ -15,6 +15,7 @@ from sqlalchemy import (
     any_,
     delete,
     exists,
+    func,
     literal,
     or_,
     select,
@@ -31,6 +32,7 @@ from storage.catalog.engine import own_tenant
 from storage.catalog.erasure_waits import is_harmless
 from storage.catalog.kinds import ObjectKind, ObjectState
 from storage.catalog.objects import StoredObject
+from storage.catalog.tables import Moment
 from storage.model import Objection, ReplicaState
 
 f, n, o, r = t.objection_in_force.c, t.objection.c, t.object_.c, t.replica.c
@@ -97,6 +99,17 @@ def _note(
     connection.execute(
         update(t.tenant).where(t.tenant.c.id == tenant).values(version=t.tenant.c.version + 1)
     )
+
+
+def old(before: datetime) -> Select[str, str]:
+    """SQL: tenants and companies with an objection that was withdrawn before then."""
+    ended = select(n.tenant, n.company).where(n.kind == "withdrawn", n.at < before)
+    return ended.group_by(n.tenant, n.company)
+
+
+def prune(connection: Connection, before: datetime, limit: int) -> int:
+    """Forget a batch of objections that ended before then; return of how many companies."""
+    return connection.scalar(select(func.forget_objections(literal(before, Moment), limit))) or 0
 
 
 def of_tenant(connection: Connection, tenant: str) -> frozenset[str]:

@@ -8,12 +8,15 @@ from datetime import date, datetime
 from typing import Any
 
 from sqlalchemy import (
+    TIMESTAMP,
     Connection,
     Date,
     Integer,
     Row,
     Select,
     Text,
+    case,
+    cast,
     func,
     literal,
     or_,
@@ -104,6 +107,20 @@ def others_from(connection: Connection, actor: str, on: date) -> int:
     e = _newest().subquery().c
     query = select(func.count()).where(e.kind.in_(STAFF), ~e.suspended, e.actor != actor)
     return connection.scalar(query.where(or_(e.until.is_(None), e.until > on))) or 0
+
+
+def old(before: datetime) -> Select[int]:
+    """SQL: entries that ended before then, as ``prune`` selects them."""
+    replaced = func.lead(r.entered).over(partition_by=r.actor, order_by=r.number)
+    suspended = case((r.suspended, r.entered))
+    last = func.timezone("UTC", cast(r.until, TIMESTAMP))
+    e = select(r.number, r.entered, func.least(replaced, suspended, last).label("end")).subquery().c
+    return select(e.number).where(e.end.is_not(None), func.greatest(e.entered, e.end) < before)
+
+
+def prune(connection: Connection, before: datetime, limit: int) -> int:
+    """Forget a batch of entries that ended before then; return the count."""
+    return connection.scalar(select(func.forget_roster(literal(before, Moment), limit))) or 0
 
 
 def _newest_of(actor: str) -> Select[Any]:

@@ -32,6 +32,8 @@ def cutoffs(region: OpenRegion) -> Cutoffs:
         holds=now - timedelta(days=keep.holds.days),
         consents=now - timedelta(days=(keep.consents or keep.holds).days),
         agreements=now - timedelta(days=(keep.agreements or keep.holds).days),
+        objections=now - timedelta(days=(keep.objections or keep.holds).days),
+        roster=now - timedelta(days=(keep.roster or keep.holds).days),
         log=now - timedelta(days=(keep.log or keep.holds).days),
         days=[today + timedelta(days=n) for n in range(1, ahead + 1)],
         backends=list(region.backends),

@@ -10,8 +10,10 @@ from storage.catalog import (
     erasures,
     fences,
     holds,
+    objections,
     purges,
     reaping,
+    roster,
 )
 from storage.catalog.kinds import ObjectKind
 from storage.region import OpenRegion
@@ -83,6 +85,8 @@ def prune(region: OpenRegion, log: FilteringBoundLogger) -> int:
             "holds": holds.prune(connection, at.holds, _BATCH),
             "consents": consents.prune(connection, at.consents, at.now, _BATCH),
             "agreements": agreements.prune(connection, at.agreements.date(), _BATCH),
+            "objections": objections.prune(connection, at.objections, _BATCH),
+            "roster": roster.prune(connection, at.roster, _BATCH),
         }
     if any(pruned.values()):
         log.debug("pruned", region=region.name, **pruned)

@@ -21,7 +21,7 @@ from sqlalchemy import (
 
 from storage.catalog.tables.base import MOMENT, metadata
 
-roster = Table(  # the newest entry of an actor counts; no role changes or deletes one
+roster = Table(  # the newest entry of an actor counts; no role changes one, a function forgets
     "roster",
     metadata,
     Column("number", BigInteger, Identity(), primary_key=True),
@@ -30,7 +30,7 @@ roster = Table(  # the newest entry of an actor counts; no role changes or delet
     Column("role", Text, nullable=False),
     Column("employer", Text, nullable=False),
     Column("location", Text, nullable=False),
-    Column("login", Text),  # of one actor forever
+    Column("login", Text),  # of one actor, until its entries are forgotten
     Column("agreement", Text),  # SHA-256 of the confidentiality agreement
     Column("since", Date, nullable=False),
     Column("until", Date),  # exclusive

@@ -157,7 +157,7 @@ directory = Table(  # all that a region knows about tenants of other regions
 )
 
 
-objection = Table(  # what tenants said about companies; no role changes or deletes it
+objection = Table(  # what tenants said about companies; no role changes it, a function forgets
     "objection",
     metadata,
     Column("number", BigInteger, Identity(), primary_key=True),

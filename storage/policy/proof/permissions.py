@@ -338,6 +338,9 @@ def measures(topology: Topology, scope: Scope) -> Iterator[tuple[Measure, float]
         kept = {"receipts": rule.receipts, "released holds": rule.holds}
         kept["lines of the log"] = rule.log or rule.holds
         kept["agreements that ended"] = rule.agreements or rule.holds
+        kept["statements about consent that ended"] = rule.consents or rule.holds
+        kept["objections that were withdrawn"] = rule.objections or rule.holds
+        kept["entries in the roster that ended"] = rule.roster or rule.holds
         for what, keeping in kept.items():
             yield Measure("evidence", (what, rule.name), "days"), keeping.days
     bounds = topology.bounds
