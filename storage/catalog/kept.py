@@ -4,13 +4,17 @@ from datetime import date
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Connection, Row, Table, literal, null, select
+import sqlalchemy
+from sqlalchemy import ColumnElement, Connection, Row, Table, column, literal, null, select
 
 from storage.catalog import hold_predicate
 from storage.catalog import tables as t
 from storage.catalog.records import fenced, table_of
-from storage.model import RecordId, Trait
-from storage.policy import KeptRecord, TenantFacts
+from storage.model import Agreement, DataClass, RecordId, TenantSpec, Trait
+from storage.policy import KeptRecord
+
+_AGREEMENT = sqlalchemy.table("agreement", *map(column, ("tenant", "kind", "signed", "until")))
+"""A view: those that nothing supersedes. ``signed``: since when each is in force."""
 
 
 def find(
@@ -27,12 +31,27 @@ def find(
     return None
 
 
-def tenant(connection: Connection, tenant_id: str) -> TenantFacts | None:
-    """Return what a tenant's terms say of people. None: this region is not its home."""
-    of = t.tenant.c
-    query = select(of.residency, of.traits).where(of.id == tenant_id)
+def tenant(connection: Connection, tenant_id: str) -> TenantSpec | None:
+    """Return a tenant's terms, as far as a key service may know them: not who signed for it.
+
+    None: this region is not its home.
+    """
+    h = t.tenant.c
+    query = select(h.account, h.home, h.residency, h.traits, h.retention).where(h.id == tenant_id)
     row = connection.execute(query).one_or_none()
-    return None if row is None else TenantFacts(row.residency, frozenset(map(Trait, row.traits)))
+    if row is None:
+        return None
+    a = _AGREEMENT.c
+    signed = connection.execute(select(a.kind, a.signed, a.until).where(a.tenant == tenant_id))
+    return TenantSpec(
+        tenant_id,
+        row.account,
+        row.home,
+        row.residency,
+        agreements=tuple(Agreement(one.kind, one.signed, one.until) for one in signed),
+        retention={DataClass(name): days for name, days in row.retention.items()},
+        traits=frozenset(map(Trait, row.traits)),
+    )
 
 
 def _row(
@@ -50,6 +69,8 @@ def _row(
         c.grp,
         c.key_id,
         c.wrapped_key,
+        c.minted,
+        c.origin_date,
         (fenced(table) if table is not t.held else null()).label("fenced"),
         covered.label("covered"),
         c.sealed_flags.is_not(None).label("flagged"),
@@ -70,10 +91,12 @@ def _kept(row: Row[Any], day: date | None, *, held: bool) -> KeptRecord:
         row.subject,
         row.grp,
         day,
+        row.minted,
         fenced=bool(row.fenced),
         held=held,
         covered=bool(row.covered),
         key_id=row.key_id,
         wrapped_key=row.wrapped_key,
         flagged=bool(row.flagged),
+        origin=row.origin_date,
     )

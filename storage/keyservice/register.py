@@ -5,8 +5,8 @@ from typing import Protocol
 
 from storage.catalog import grants, holds, kept, logins, roster
 from storage.catalog.engine import Catalog
-from storage.model import Grant, Hold, RosterEntry, StaffPermit
-from storage.policy import KeptRecord, TenantFacts
+from storage.model import Grant, Hold, RosterEntry, StaffPermit, TenantSpec
+from storage.policy import KeptRecord
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +19,7 @@ class Found:
     grant: Grant | None
     hold: Hold | None
     entry: RosterEntry | None
-    tenant: TenantFacts | None
+    tenant: TenantSpec | None
     record: KeptRecord | None
     counted: bool
 

@@ -179,7 +179,6 @@ from storage.policy.staff_permits import (
     KeptRecord,
     PermitFacts,
     PermitReason,
-    TenantFacts,
     check_signatures,
     check_staff_permit,
 )
@@ -291,7 +290,6 @@ __all__ = [
     "Step",
     "Summary",
     "TenantEnd",
-    "TenantFacts",
     "Term",
     "TrainingReason",
     "TrainingRule",

@@ -1,7 +1,7 @@
 """Decide whether a permit opens the key of one record for a person."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from enum import StrEnum
 from typing import Final
@@ -17,17 +17,20 @@ from storage.model import (
     RosterEntry,
     ScopeKind,
     StaffPermit,
-    Trait,
+    TenantSpec,
     utc,
 )
 from storage.policy.access import (
+    AFTER_THE_END,
     GRANT_REASONS,
     AccessReason,
     for_actor,
     for_customer,
     for_purpose,
 )
+from storage.policy.agreements import for_return_alone
 from storage.policy.holding import HoldReason, may_read_held
+from storage.policy.shortening import term_now
 
 PERMIT_SKEW: Final = timedelta(seconds=1)
 """How far the clock of whoever issued a permit may be ahead of that of whoever checks it."""
@@ -59,6 +62,7 @@ class KeptRecord:
     ``held``: its key is wrapped by a hold key. ``covered``: the grant's hold covers it and is in
     force. ``fenced``: an erasure covers it. ``flagged``: its row has flags, which nobody
     opens for this. ``day`` is its expiry day, ``key_id`` the key object that wraps its key.
+    ``origin``: when data from before Domicile came in.
     """
 
     tenant: str
@@ -66,36 +70,31 @@ class KeptRecord:
     subject: bytes | None = field(repr=False)
     group: bytes | None = field(repr=False)
     day: date | None
+    minted: datetime
     fenced: bool
     held: bool
     covered: bool
     key_id: UUID
     wrapped_key: bytes = field(repr=False)
     flagged: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class TenantFacts:
-    """What the catalog says of a tenant: the name of its residency, and what it asked for."""
-
-    residency: str
-    traits: frozenset[Trait]
+    origin: date | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class PermitFacts:
     """What the checker knows for itself, not from whoever shows the permit.
 
-    ``hold``: that of the grant. ``tenant``: None if this region is not its home. ``counted``: the
-    opening is counted against the grant in the catalog, which is append-only. ``signatures``:
-    whether the key of each approver who is pinned signed the grant. ``since``: since when it has
-    remembered which permits were used (None: the permit never left the process that checks it).
+    ``hold``: that of the grant. ``tenant``: its terms; None if this region is not its home.
+    ``counted``: the opening is counted against the grant in the catalog, which is append-only.
+    ``signatures``: whether the key of each approver who is pinned signed the grant. ``since``:
+    since when it has remembered which permits were used (None: the permit never left the process
+    that checks it).
     """
 
     grant: Grant | None
     hold: Hold | None
     entry: RosterEntry | None
-    tenant: TenantFacts | None
+    tenant: TenantSpec | None
     record: KeptRecord | None
     counted: bool
     signatures: Mapping[str, bool]
@@ -120,13 +119,13 @@ def check_staff_permit(
         return (*reasons, AccessReason.NO_GRANT)
     reasons += _grant(permit, grant, facts, region, moment)
     reasons += check_signatures(grant, facts.signatures)
-    reasons += _record(permit, grant, facts.record, moment.date())
+    reasons += _record(permit, grant, facts.record, ended=_ended(topology, permit, facts, moment))
     reasons += _hold(topology, region, grant, facts.hold)
-    reasons += _customer(grant, facts)
+    reasons += _customer(topology, grant, facts, moment.date())
     return tuple(reasons)
 
 
-def _jurisdictions(topology: Topology, tenant: TenantFacts | None) -> frozenset[str]:
+def _jurisdictions(topology: Topology, tenant: TenantSpec | None) -> frozenset[str]:
     """Return from where people may look into the tenant's records: nowhere, if nobody knows."""
     known = topology.residencies.get(tenant.residency) if tenant is not None else None
     return known.jurisdictions if known is not None else frozenset()
@@ -185,18 +184,31 @@ def _others(grant: Grant) -> set[str]:
     return _signers(grant) - {grant.actor, grant.requester}
 
 
+def _ended(topology: Topology, permit: StaffPermit, facts: PermitFacts, now: datetime) -> bool:
+    """Return whether reading the record has ended, by its day or by the retention of today.
+
+    What the catalog says of it counts, whatever minting the permit names.
+    """
+    record = facts.record
+    if record is None:
+        return False
+    found = replace(permit.record, minted=record.minted, day=record.day)
+    own = facts.tenant.retention if facts.tenant is not None else {}
+    end = term_now(topology, own, found, record.origin).readable_until
+    return end is not None and now >= end
+
+
 def _record(
-    permit: StaffPermit, grant: Grant, record: KeptRecord | None, today: date
+    permit: StaffPermit, grant: Grant, record: KeptRecord | None, *, ended: bool
 ) -> list[Reason]:
     if record is None:
         return [PermitReason.UNKNOWN_RECORD]
     legal = grant.purpose is Purpose.LEGAL
-    over = record.day is not None and today >= record.day
     named = (record.tenant, record.unique) == (permit.tenant, permit.record.unique)
     checks: dict[Reason, bool] = {
         AccessReason.OUTSIDE_GRANT: not named or not (legal or _in_scope(grant, record)),
         AccessReason.ERASED: record.fenced and not legal,
-        AccessReason.EXPIRED: (over or record.held) and not legal,
+        AccessReason.EXPIRED: (ended or record.held) and not legal,
         AccessReason.NOT_HELD: legal and not record.covered,
     }
     return [reason for reason, found in checks.items() if found]
@@ -210,12 +222,16 @@ def _hold(topology: Topology, region: str, grant: Grant, hold: Hold | None) -> l
     return [] if found is HoldReason.ALLOWED else [found]
 
 
-def _customer(grant: Grant, facts: PermitFacts) -> list[Reason]:
-    """Ask what the tenant asked for, as its terms are now."""
-    traits = facts.tenant.traits if facts.tenant is not None else frozenset()
+def _customer(topology: Topology, grant: Grant, facts: PermitFacts, today: date) -> list[Reason]:
+    """Ask what the tenant asked for and agreed to, as its terms are now."""
+    tenant = facts.tenant
+    traits = tenant.traits if tenant is not None else frozenset()
     flagged = facts.record is not None and facts.record.flagged
-    against = for_customer(grant, traits, flagged=flagged)
-    return [] if against is None else [against]
+    against: list[Reason | None] = [for_customer(grant, traits, flagged=flagged)]
+    if tenant is not None and grant.purpose not in AFTER_THE_END:
+        alone = for_return_alone(topology, tenant, today)
+        against.append(AccessReason.FOR_RETURN_ALONE if alone else None)
+    return [reason for reason in against if reason is not None]
 
 
 def _in_scope(grant: Grant, record: KeptRecord) -> bool:

@@ -322,6 +322,11 @@ class TestPermits:
         ("terms", "reason"),
         [
             ("UPDATE tenant SET traits = '{no_human_review}'", AccessReason.NO_HUMAN_REVIEW),
+            ("UPDATE tenant SET retention = '{\"prompt\": 0}'", AccessReason.EXPIRED),
+            (
+                "UPDATE agreement_entry SET until = '2026-03-01'",
+                AccessReason.FOR_RETURN_ALONE,
+            ),
             ("UPDATE tenant SET traits = '{customer_approved}'", AccessReason.CUSTOMER_NOT_ASKED),
             ("UPDATE tenant SET residency = 'US'", AccessReason.OUTSIDE_RESIDENCY),
         ],

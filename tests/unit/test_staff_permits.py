@@ -7,18 +7,20 @@ from datetime import date, datetime, timedelta
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from regions.model import Purpose, Topology
+from regions.model import DataClass, Purpose, Topology
 from storage.errors import InvalidRequest, NaiveDatetime
 from storage.model import (
     ActorKind,
     Approval,
     Decision,
+    Dpa,
     Grant,
     GrantState,
     Hold,
     RosterEntry,
     ScopeKind,
     StaffPermit,
+    TenantSpec,
     Trait,
 )
 from storage.policy import (
@@ -27,7 +29,6 @@ from storage.policy import (
     KeptRecord,
     PermitFacts,
     PermitReason,
-    TenantFacts,
     check_staff_permit,
 )
 from tests.support.hold_values import HOLD
@@ -49,6 +50,7 @@ from tests.support.keyservice.permits import (
 )
 
 MOMENT = timedelta(microseconds=1)
+LONG_AGO = date(2025, 1, 1)
 OTHER = Ed25519PrivateKey.from_private_bytes(b"o" * 32)
 A, R = AccessReason, PermitReason
 Reason = AccessReason | HoldReason | PermitReason
@@ -63,7 +65,7 @@ class Case:
     hold: Hold | None = None
     entry: RosterEntry | None = ENTRY
     record: KeptRecord | None = KEPT
-    tenant: TenantFacts | None = TERMS
+    tenant: TenantSpec | None = TERMS
     signatures: dict[str, bool] = field(default_factory=lambda: {APPROVER: True})
     counted: bool = True
     since: datetime | None = None
@@ -147,6 +149,15 @@ OPENS: dict[str, Case] = {
     ),
     "approved by the user too": Case(grant=signed(signed(unsigned(), OTHER, ACTOR.id))),
     "held, for legal": legal(held=True),
+    "of a tenant whose agreement ends tomorrow": Case(
+        tenant=replace(
+            TERMS, agreements=(Dpa(signed=LONG_AGO, until=NOW.date() + timedelta(days=1)),)
+        )
+    ),
+    "without an agreement, for legal": replace(legal(), tenant=replace(TERMS, agreements=())),
+    "before the end by the retention of today": Case(
+        tenant=replace(TERMS, retention={DataClass.PROMPT: 7})
+    ),
     "erased, expired and held, for legal": legal(fenced=True, day=date(2026, 3, 1), held=True),
     "under a hold in its own day": legal(),
     "under an order of a foreign authority that may be followed": replace(
@@ -234,6 +245,28 @@ REFUSED: dict[str, tuple[Case, Reason]] = {
     "an account": (granted(scope=ScopeKind.ACCOUNT), A.OUTSIDE_GRANT),
     "erased": (Case(record=replace(KEPT, fenced=True)), A.ERASED),
     "on its expiry day": (Case(record=replace(KEPT, day=NOW.date())), A.EXPIRED),
+    "after the retention of today": (
+        Case(
+            record=replace(KEPT, minted=NOW - timedelta(days=8)),
+            tenant=replace(TERMS, retention={DataClass.PROMPT: 7}),
+        ),
+        A.EXPIRED,
+    ),
+    "after the retention of today, by its origin": (
+        Case(
+            record=replace(KEPT, origin=NOW.date() - timedelta(days=8)),
+            tenant=replace(TERMS, retention={DataClass.PROMPT: 7}),
+        ),
+        A.EXPIRED,
+    ),
+    "of a tenant without a data processing agreement": (
+        Case(tenant=replace(TERMS, agreements=())),
+        A.FOR_RETURN_ALONE,
+    ),
+    "of a tenant whose agreement has ended": (
+        Case(tenant=replace(TERMS, agreements=(Dpa(signed=LONG_AGO, until=NOW.date()),))),
+        A.FOR_RETURN_ALONE,
+    ),
     "held, but not for legal": (Case(record=replace(KEPT, held=True)), A.EXPIRED),
     "a person outside of the residency": (
         Case(tenant=replace(TERMS, residency="US")),

@@ -15,14 +15,16 @@ from storage.model import (
     Actor,
     ActorKind,
     Approval,
+    Dpa,
     Grant,
     Hold,
     RecordId,
     RosterEntry,
     ScopeKind,
     StaffPermit,
+    TenantSpec,
 )
-from storage.policy import KeptRecord, TenantFacts
+from storage.policy import KeptRecord
 from tests.support.hold_values import HOLD
 
 REGION = "eu-central-1"
@@ -80,7 +82,7 @@ ENTRY = RosterEntry(
     entered=datetime(2026, 1, 1, tzinfo=UTC),
     entered_by="hr",
 )
-TERMS = TenantFacts("EU", frozenset())
+TERMS = TenantSpec(TENANT, "acme", REGION, "EU", agreements=(Dpa(signed=date(2025, 1, 1)),))
 CONFIRMED = replace(HOLD, confirmed=NOW, confirmed_by="ben")
 KEPT = KeptRecord(
     tenant=TENANT,
@@ -88,6 +90,7 @@ KEPT = KeptRecord(
     subject=SUBJECT,
     group=None,
     day=RECORD.day,
+    minted=RECORD.minted,
     fenced=False,
     held=False,
     covered=False,
@@ -119,7 +122,7 @@ class Register:
     entry: RosterEntry | None
     record: KeptRecord | None
     counted: bool = True
-    tenant: TenantFacts | None = TERMS
+    tenant: TenantSpec | None = TERMS
     hold: Hold | None = None
 
     def find(self, permit: StaffPermit) -> Found:
