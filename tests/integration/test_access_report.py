@@ -52,6 +52,10 @@ def test_the_command(line: CommandLine) -> None:
 
     table = line(*span).stdout
     told = json.loads(line(*span, "--format", "json", "--region", "eu-central-1").stdout)
+    assert (
+        line.told(*span, "--region", "eu-central-1")["reports"][0]["looked"]
+        == (told["reports"][0]["looked"])
+    )
     rows = list(csv.DictReader(io.StringIO(line(*span, "--format", "csv").stdout)))
 
     assert "=chat (customer)" in table

@@ -204,6 +204,12 @@ class TestDoctor:
         )
         assert all(len(line) <= width or path in line for line in shown.splitlines())
 
+    def test_columns_stay_apart(self, capsys: pytest.CaptureFixture[str]) -> None:
+        """Whatever the length of a name."""
+        doctor._show([Finding("key service", "eu", "ok", "It answers.")])
+
+        assert "key service  eu  It answers." in capsys.readouterr().out
+
     def test_a_readable_key_file_fails(self, line: CommandLine) -> None:
         """The advice is a command to run; the other region is still checked."""
         key = line.home / "keys" / "eu-central-1.toml"

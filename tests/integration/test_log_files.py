@@ -97,6 +97,20 @@ def test_an_export_goes_on_where_it_ended(domicile: Domicile, tmp_path: Path) ->
     assert list(folder.rglob(".*")) == []
 
 
+def test_an_export_repairs_a_damaged_copy(domicile: Domicile, tmp_path: Path) -> None:
+    """Whoever gets it again into the same directory gets a log that verifies."""
+    region, folder = home(domicile), tmp_path / "log"
+    publisher(domicile).publish(note_lines(region, 3)[-1])
+    domicile.store.admin.log.export(HOME, folder)
+    bundle = next(path for path in (folder / "tile" / "entries").rglob("*") if path.is_file())
+    whole = bundle.read_bytes()
+    bundle.write_bytes(bytes(len(whole)))
+
+    domicile.store.admin.log.export(HOME, folder)
+
+    assert bundle.read_bytes() == whole
+
+
 def test_the_command_line_shows_proves_and_exports(line: CommandLine, tmp_path: Path) -> None:
     """And what it prints is what the library returns."""
     line.put("my prompt", "--subject", "u")

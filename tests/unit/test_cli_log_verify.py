@@ -153,6 +153,14 @@ def test_a_log_that_has_nothing(stranger: Stranger) -> None:
     assert stranger.told(stranger.folder / "log")["size"] == 0
 
 
+def test_a_folder_with_the_logs_of_regions_is_named(stranger: Stranger) -> None:
+    """What was exported whole accuses nobody: which log is meant must be said."""
+    stranger.export()
+    code, error = stranger.line.error("log", "verify", str(stranger.folder), *KEY)
+    assert (code, error["code"]) == (Exit.INVALID, "InvalidRequest")
+    assert "log, old" in error["message"]
+
+
 def test_a_folder_that_is_no_log(stranger: Stranger) -> None:
     """Or whose files are none: nothing is waited for, and nothing large is read."""
     assert "no checkpoint" in stranger.refused(stranger.folder)

@@ -11,7 +11,7 @@ from typer import Option
 
 from storage.cli.error_handling import end_with_failed, failed_regions
 from storage.cli.opening import chosen_regions, opened_homes
-from storage.cli.options import OneRegion, one_of, parse_time
+from storage.cli.options import AsJson, OneRegion, one_of, parse_time
 from storage.cli.output import (
     bad,
     format_minute,
@@ -51,11 +51,13 @@ def report(
     form: Annotated[
         Form, Option("--format", metavar="FORM", help=f"How to print it. {one_of(Form)}")
     ] = Form.TABLE,
+    as_json: AsJson = False,
 ) -> None:
     """Show who opened what, under which case, approved by whom, and what was refused.
 
     It rests on the region's log: verify that with domicile log verify.
     """
+    form = Form.JSON if as_json else form
     since = parse_time(begin)
     until = parse_time(end) or datetime.now(UTC)
     assert since is not None

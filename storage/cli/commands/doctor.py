@@ -82,9 +82,10 @@ def _empty(settings: Settings) -> Iterator[Finding]:
 
 def _show(found: Sequence[Finding]) -> None:
     console = console_for()
-    longest = max(len(finding.what) for finding in found)
+    check = max(len(finding.check) for finding in found)
+    what = max(len(finding.what) for finding in found)
     for finding in found:
-        columns = f"{finding.state:<6}{finding.check:<10}{finding.what:<{longest}}  "
+        columns = f"{finding.state:<6}{finding.check:<{check}}  {finding.what:<{what}}  "
         console.print(_shown(finding, columns, console.width), soft_wrap=True)
     counts = {state: sum(1 for f in found if f.state == state) for state in _SHOWN}
     if counts["fail"]:

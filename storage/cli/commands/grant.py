@@ -128,7 +128,7 @@ def request(  # noqa: PLR0913 - one per option
         return
     print_value(str(found.id))
     print_note(f"Until {format_time(found.until)}. A second person approves it:")
-    print_note(f"domicile grant approve {found.id}")
+    print_note(f"domicile grant approve {found.id} --key FILE")
     if found.customer_must_approve:
         print_note(warning("The customer must approve it too."))
 

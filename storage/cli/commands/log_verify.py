@@ -28,7 +28,7 @@ from storage.tlog.commitments import Opening
 from storage.tlog.notes import MOST_NOTE
 from storage.tlog.proofs import MOST_PROOF, Proof, verify_proof
 from storage.tlog.tiles import Tile, first_served, width_of
-from storage.tlog.verification import open_log, verify_leftover, verify_log
+from storage.tlog.verification import CHECKPOINT, open_log, verify_leftover, verify_log
 from storage.tlog.verifiers import Verifier
 
 
@@ -64,6 +64,7 @@ def verify(
     witnesses = tuple(map(Verifier.parse, witness or ()))
     trust = Trust(tuple(map(Verifier.parse, key)), witnesses, len(witnesses))
     if Path(path).is_dir():
+        _refuse_several(Path(path))
         _verify_folder(LogFolder(Path(path)), trust, _opened(old, trust), as_json=as_json)
         return
     if old is not None:
@@ -72,6 +73,18 @@ def verify(
             advice="A proof of one line does not show what became of the others.",
         )
     _verify_line(files.content(path, most=MOST_PROOF), trust, as_json=as_json)
+
+
+def _refuse_several(folder: Path) -> None:
+    """Refuse a directory with the logs of several regions, as ``log export`` makes it."""
+    if (folder / CHECKPOINT).exists():
+        return
+    regions = sorted(found.parent.name for found in folder.glob(f"*/{CHECKPOINT}"))
+    if regions:
+        raise InvalidRequest(
+            f"The directory has a log for each region: {', '.join(regions)}.",
+            advice="Verify one after the other, each with its own key: give DIR/REGION.",
+        )
 
 
 def _opened(old: Path | None, trust: Trust) -> Checkpoint | None:
