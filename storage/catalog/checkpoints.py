@@ -67,8 +67,10 @@ def take_lease(connection: Connection, holder: UUID, now: datetime, until: datet
     """Let one process alone seal, until a moment. False: another one does.
 
     It keeps work from being done twice. That no two notes of one size differ does not rest on it.
+    Nobody takes it for twice as long: a lease that says so stops nobody.
     """
-    free = or_(s.lease.is_(None), s.lease <= now, s.holder == holder)
+    forged = s.lease > until + (until - now)
+    free = or_(s.lease.is_(None), s.lease <= now, s.holder == holder, forged)
     taken = update(t.log_state).where(free).values(holder=holder, lease=until)
     return connection.execute(taken).rowcount == 1
 

@@ -88,6 +88,11 @@ def revoke(connection: Connection, grant: UUID, now: datetime) -> None:
     connection.execute(select(func.revoke_grant(literal(grant, Uuid), literal(now, Moment))))
 
 
+def revoke_of_before(connection: Connection, now: datetime) -> int:
+    """Revoke every grant that is not over, as a restored catalog must; return how many."""
+    return connection.scalar(select(func.revoke_grants_of_before(literal(now, Moment)))) or 0
+
+
 def use(connection: Connection, grant: UUID, uid: bytes, actor: str, now: datetime) -> bool:
     """Count a record that the actor is about to open; until the commit nobody revokes the grant.
 

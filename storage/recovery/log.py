@@ -17,8 +17,8 @@ from storage.catalog import checkpoints, log
 from storage.catalog.checkpoints import SignedRoot
 from storage.catalog.kinds import ObjectKind
 from storage.crypto.log import origin
-from storage.errors import LogInvalid
-from storage.model import LineKind, LogLine
+from storage.errors import LogInvalid, NaiveDatetime
+from storage.model import LineKind, LogLine, utc
 from storage.recovery.log_objects import (
     Found,
     Loaded,
@@ -168,9 +168,14 @@ def _by_number(texts: Sequence[tuple[Loaded, list[Opening]]]) -> Mapping[int, Op
 
 
 def _line(opening: Opening | None, entry: bytes, number: int, now: datetime) -> LogLine:
-    """Return a line as it was; without its text only its place is known."""
-    if opening is None:
-        return LogLine(UUID(bytes=entry[1:17]), LineKind.LOST, now, None, None, entry, number)
-    said = json.loads(opening.text)
-    at, kind = datetime.fromisoformat(said["at"]), LineKind(said["kind"])
-    return LogLine(UUID(said["line"]), kind, at, opening.text, opening.salt, entry, number)
+    """Return a line as it was; without a text that says so only its place is known.
+
+    Any login of a process may have added a text that does not.
+    """
+    text, salt = (None, None) if opening is None else (opening.text, opening.salt)
+    try:
+        said = json.loads(text or "{}")
+        at, kind = datetime.fromisoformat(said["at"]), LineKind(said["kind"])
+        return LogLine(UUID(said["line"]), kind, utc(at), text, salt, entry, number)
+    except (ValueError, TypeError, KeyError, AttributeError, NaiveDatetime):
+        return LogLine(UUID(bytes=entry[1:17]), LineKind.LOST, now, text, salt, entry, number)

@@ -18,6 +18,7 @@ from structlog.typing import FilteringBoundLogger
 from storage.catalog import (
     dedications,
     erasure_waits,
+    grants,
     holds,
     identity,
     ledger,
@@ -67,7 +68,8 @@ class Report:
     expiry day: their records are lost and they will be purged. ``reattached``: records that were
     relocated since the backup, and that a manifest lists. ``lost``: records in the catalog whose
     bytes are gone; ``lost_records`` is their number. ``lines``: lines of the log that the catalog
-    lacked, which others may have seen.
+    lacked, which others may have seen. ``revoked``: grants that were in force in the backup, which
+    does not know what was revoked or used since.
     """
 
     region: str
@@ -83,6 +85,7 @@ class Report:
     lost_records: int = 0
     lost: list[Lost] = field(default_factory=list)
     lines: int = 0
+    revoked: int = 0
 
 
 def _examine(region: OpenRegion, connection: Connection) -> Report | None:
@@ -107,6 +110,7 @@ def _examine(region: OpenRegion, connection: Connection) -> Report | None:
             if difference.name.object_id not in reattached:
                 _note(connection, difference, report)
     log.append(connection, LineKind.RECOVERY, _facts(report), region.clock.now(), region.entropy)
+    report.revoked = grants.revoke_of_before(connection, region.clock.now())
     return report
 
 

@@ -52,7 +52,9 @@ _ANY_TIME = """
 CREATE OR REPLACE FUNCTION present_day(given timestamptz) RETURNS date LANGUAGE sql
 AS $$ SELECT (given AT TIME ZONE 'UTC')::date $$;
 CREATE OR REPLACE FUNCTION forgettable_before() RETURNS timestamptz LANGUAGE sql
-AS $$ SELECT 'infinity'::timestamptz $$
+AS $$ SELECT 'infinity'::timestamptz $$;
+CREATE OR REPLACE FUNCTION check_not_ahead(given timestamptz) RETURNS void LANGUAGE sql
+AS $$ SELECT $$
 """
 _COMMON = ("name", "sub_processor", "attested_off", "longest_request_minutes")
 SERVICE = Actor("service-under-test", ActorKind.CUSTOMER, employer="acme", location="EU")

@@ -56,6 +56,7 @@ def test_from_a_restore_to_service(domicile: Domicile, command: CliRunner) -> No
         "region": HOME,
         "changed": ["database", "table"],
         "entries": 1,
+        "revoked": 0,
         "replayed": 1,
         "unreadable": 0,
         "missing": 0,

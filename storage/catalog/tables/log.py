@@ -41,6 +41,7 @@ log_line = Table(  # only ever added to: functions number and forget
     CheckConstraint(
         "octet_length(salt) = 32 AND octet_length(commitment) = 33", name="log_line_sizes"
     ),
+    CheckConstraint("number IS NOT NULL OR text IS NOT NULL", name="log_line_waiting"),
     Index("log_line_number", "number", unique=True),
     Index("log_line_waiting", "at", "id", postgresql_where=text("number IS NULL")),
     Index("log_line_known", "number", postgresql_where=text("text IS NOT NULL")),

@@ -137,6 +137,7 @@ def _show(report: Report) -> None:
                 bad(", ".join(sorted(report.silent))) if report.silent else "none",
             ),
             ("lines of the log", f"{plural(report.lines, 'line')} restored"),
+            ("grants", f"{plural(report.revoked, 'grant')} revoked: request anew what is needed"),
             ("reattached", plural(report.reattached, "record")),
             ("records lost", _count(report.lost_records)),
         ]
@@ -197,6 +198,7 @@ def _as_json(report: Report) -> dict[str, object]:
             for (kind, day), count in sorted(report.orphaned.items(), key=str)
         ],
         "lines": report.lines,
+        "revoked": report.revoked,
         "reattached": report.reattached,
         "lost_records": report.lost_records,
         "lost": report.lost,
