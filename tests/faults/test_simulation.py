@@ -1,11 +1,14 @@
 """A few of the stories of ``make simulate``."""
 
+import threading
 from collections.abc import Iterator
 
 import pytest
 
 from tests.simulation.run import Stage
-from tests.simulation.story import Story, story_of
+from tests.simulation.story import Disturb, Do, Step, Story, story_of
+from tests.support.faults.steps import Steps
+from tests.support.stories.operations import Get, Work
 
 SEEDS = range(1, 13)
 
@@ -37,3 +40,28 @@ def test_a_story_is_the_same_every_time(stage: Stage) -> None:
     assert story_of(5) == story_of(5)
     assert isinstance(story_of(6), Story)
     assert story_of(6).steps != story_of(5).steps
+
+
+@pytest.mark.timeout(0)
+def test_all_steps_are_in_one_thread(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also of a process that reads the postures of several backends, none of which responds."""
+    threads, step = set(), Steps.step
+
+    def noted(self: Steps) -> None:
+        threads.add(threading.get_ident())
+        step(self)
+
+    monkeypatch.setattr(Steps, "step", noted)
+    first = story_of(5).steps[0]
+    assert isinstance(first, Do)
+    put = Do(first.op, 0, ((1, Work(None, 1)), (2, Get(0, 0, "get"))))
+    steps: tuple[Step, ...] = (
+        *(Disturb(name, "down", 0) for name in ("eu-a", "eu-b")),
+        Disturb("", None, 0),
+        put,
+    )
+
+    outcome = stage.run(Story(5, changed=False, alone=True, steps=steps))
+
+    assert outcome.failure is None
+    assert threads == {threading.get_ident()}
