@@ -262,6 +262,7 @@ class Cluster:
             if not self.threads:
                 for name in ("pool", "readers"):
                     object.__setattr__(served.region, name, Inline())
+                homes_of(store)._clock = lambda: self.clock.now().timestamp()
                 postures = ReadInOrder(served.region.postures)
                 object.__setattr__(served.region, "postures", postures)
                 served.writer._lanes = InOrder(served.writer._lanes)
