@@ -9,6 +9,7 @@ import pytest
 
 from tests.simulation.run import Stage
 from tests.simulation.story import Disturb, Do, Step, Story, story_of
+from tests.simulation.told import STORIES, told
 from tests.support.faults.steps import Steps
 from tests.support.stories.operations import Get, Work
 
@@ -27,6 +28,16 @@ def stage() -> Iterator[Stage]:
 def test_a_story_ends_well(stage: Stage, seed: int) -> None:
     """The invariants hold after every step, and in the end all work is done."""
     outcome = stage.run(story_of(seed))
+
+    if outcome.failure is not None:
+        raise outcome.failure.error
+
+
+@pytest.mark.timeout(0)
+@pytest.mark.parametrize("name", STORIES)
+def test_a_told_story_ends_well(stage: Stage, name: str) -> None:
+    """The same of stories about what a seed seldom plays."""
+    outcome = stage.run(told(name))
 
     if outcome.failure is not None:
         raise outcome.failure.error

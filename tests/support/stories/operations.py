@@ -19,6 +19,9 @@ by other content, taken by the same content, or taken earlier in the same batch.
 
 SCOPES = tuple(kind for kind in ScopeKind if kind is not ScopeKind.CLASS)
 ERASABLE = tuple(kind for kind in SCOPES if kind is not ScopeKind.REGION)
+SHORT = (DataClass.PROMPT, DataClass.COMPLETION)
+KEPT = (0, 2, 3, 5, 7, 7)  # days, of what has a ceiling of seven
+FILES_KEPT = (0, 2, 5, None)
 NUMBER = st.integers(0, 15)
 PROCESS = st.integers(0, 1)
 
@@ -146,6 +149,16 @@ class HandOver:
 
 
 @dataclass(frozen=True)
+class Retain:
+    """Keep a class of a tenant for so many days. ``back``: and then for as long as before."""
+
+    tenant: int
+    data_class: DataClass
+    days: int | None
+    back: bool = False
+
+
+@dataclass(frozen=True)
 class Wait:
     """Let time pass. To the end of the day: ``minutes`` before or after midnight."""
 
@@ -175,6 +188,7 @@ Op = (
     | Scrub
     | Corrupt
     | HandOver
+    | Retain
 )
 
 CLASSES = st.sampled_from(CONTENT_CLASSES)
@@ -219,6 +233,16 @@ erasures = st.builds(
         [ScopeKind.RECORD, ScopeKind.SUBJECT, ScopeKind.RECORD, ScopeKind.GROUP, *ERASABLE]
     ),
     NUMBER,
+)
+retains = st.one_of(
+    st.builds(Retain, NUMBER, st.sampled_from(SHORT), st.sampled_from(KEPT), st.booleans()),
+    st.builds(
+        Retain,
+        NUMBER,
+        st.just(DataClass.FINE_TUNING_FILE),
+        st.sampled_from(FILES_KEPT),
+        st.booleans(),
+    ),
 )
 works = st.one_of(
     st.builds(Work, st.none(), st.just(1)),

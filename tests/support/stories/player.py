@@ -21,6 +21,7 @@ from tests.support.stories.operations import (
     Op,
     Put,
     Release,
+    Retain,
     Scrub,
     Search,
     Wait,
@@ -29,9 +30,10 @@ from tests.support.stories.operations import (
 from tests.support.stories.processor_copies import ProcessorCopies
 from tests.support.stories.puts import Puts
 from tests.support.stories.reads import Reads
+from tests.support.stories.retentions import Retentions
 
 
-class Player(Puts, Reads, Erasures, Holds, Corruption, ProcessorCopies):
+class Player(Puts, Reads, Erasures, Holds, Corruption, ProcessorCopies, Retentions):
     """Plays one operation and asserts its answer."""
 
     def play(self, op: Op, number: int, between: Sequence[tuple[int, Op]] = ()) -> None:
@@ -58,7 +60,9 @@ class Player(Puts, Reads, Erasures, Holds, Corruption, ProcessorCopies):
             if isinstance(op, Kill):
                 self.cluster.processes[number].steps.end()
             else:
+                self.learn()
                 self._run(op, self.cluster.processes[1 - number])
+                self.learn()
         except BaseException as error:  # noqa: BLE001 - raised again when the outer call is over
             self.trouble.append(error)
 
@@ -85,7 +89,7 @@ class Player(Puts, Reads, Erasures, Holds, Corruption, ProcessorCopies):
 
     def _run_more(
         self,
-        op: Hold | Release | Confirm | Narrow | Scrub | Corrupt | HandOver,
+        op: Hold | Release | Confirm | Narrow | Scrub | Corrupt | HandOver | Retain,
         process: Process,
     ) -> None:
         match op:
@@ -103,6 +107,8 @@ class Player(Puts, Reads, Erasures, Holds, Corruption, ProcessorCopies):
                 self.spoil(op)
             case HandOver():
                 self.hand_over(op, process)
+            case Retain():
+                self.retain(op, process)
 
     def _work(self, op: Work, process: Process) -> None:
         duties = process.duties()

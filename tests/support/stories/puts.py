@@ -15,7 +15,16 @@ from storage.model import DataClass, NewRecord, PutFailure, PutResult, RecordId
 from tests.support.inspect import invariants
 from tests.support.stories.calls import TENANTS, Answer, Calls
 from tests.support.stories.cluster import Process
-from tests.support.stories.model import FILE, NOTHING, STORED, Content, During, PutRequest
+from tests.support.stories.model import (
+    CACHED,
+    FILE,
+    NOTHING,
+    STORED,
+    Content,
+    During,
+    PutRequest,
+    expiry,
+)
 from tests.support.stories.operations import Item, Mint, Put, Size
 
 SIZES: dict[Size, int] = {"none": 0, "small": 60, "own_pack": 256 * 1024, "chunks": 1024 * 1024 + 9}
@@ -109,6 +118,7 @@ class Puts(Calls):
             return PutRequest(tenant.id, named, content)
         key = f"key-{item.number % 3}" if item.naming == "key" else None
         made = tenant.new_id(item.data_class, key=key)
+        self._check_day(tenant.id, made)
         return PutRequest(tenant.id, made, content, fresh=item.naming == "none")
 
     def _named(self, item: Item, tenant: Tenant, earlier: list[PutRequest]) -> RecordId | None:
@@ -147,7 +157,9 @@ class Puts(Calls):
         code, result = answer.code, answer.result
         if isinstance(result, PutResult):
             code = STORED if result.stored else NOTHING
-            wish = replace(wish, id=result.id) if wish.fresh else wish
+            if wish.fresh:
+                wish = replace(wish, id=result.id)
+                self._check_day(wish.tenant, wish.id)
         allowed = self.model.allowed(wish, during)
         assert code in allowed, f"{code}, not {allowed}: {wish}, {during}"
         if code == STORED:
@@ -165,11 +177,9 @@ class Puts(Calls):
             rec.sample = invariants.sample_of(self.cluster, TENANTS[rec.tenant].home, rec)
 
     def _check_term(self, wish: PutRequest, result: PutResult) -> None:
-        terms = TENANTS[wish.tenant]
-        day = terms.expiry(wish.id.data_class, wish.id.minted)
+        day = wish.id.day
         end = None if day is None else datetime.combine(day, time(), UTC) + timedelta(days=1)
 
-        assert wish.id.day == day
         assert result.deadline == end
         assert result.id.unique == wish.id.unique
 
@@ -196,7 +206,14 @@ class Puts(Calls):
         tenant = process.store.tenant(name)
         answer = self.ask(process, lambda: tenant.new_id(op.data_class, key=key))
         if isinstance(answer.result, RecordId):
+            self._check_day(name, answer.result)
             self.minted[name].append(answer.result)
+
+    def _check_day(self, tenant: str, made: RecordId) -> None:
+        """Require that an id has the day of the retention at its minting, as cached at most."""
+        minted, tick = made.minted, timedelta(milliseconds=1)
+        kept = self.model.days_at(tenant, made.data_class, minted - CACHED, minted + tick)
+        assert made.day in {expiry(days, minted) for days in kept}, f"{made}, not by {kept}"
 
 
 def _noting(tenant: Tenant) -> list[RecordId]:

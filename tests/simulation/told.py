@@ -1,0 +1,69 @@
+"""Stories that are told by hand: what a seed plays too seldom, about one tenant."""
+
+from storage.model import DataClass, ScopeKind
+from tests.simulation.story import Do, Step, Story
+from tests.support.stories.operations import (
+    Hold,
+    Item,
+    Naming,
+    Op,
+    Put,
+    Release,
+    Retain,
+    Wait,
+    Work,
+)
+
+PROMPT, FILE = DataClass.PROMPT, DataClass.FINE_TUNING_FILE
+DAY = 1440  # minutes
+_SHORTEN = 9  # the number of the duty
+
+WORK = Do(Work(None, 1), 0)
+
+
+def put(data_class: DataClass = PROMPT, naming: Naming = "none") -> Do:
+    """Put a record of Ann."""
+    return Do(Put(0, (Item(data_class, "small", "ann", None, (), naming, 0),), many=False), 0)
+
+
+def keep(days: int | None, data_class: DataClass = PROMPT) -> Do:
+    """Keep a class for so many days."""
+    return Do(Retain(0, data_class, days), 1)
+
+
+def wait(days: int) -> Do:
+    """Let days pass."""
+    return Do(Wait(days * DAY), 0)
+
+
+def _while_it_is_seen() -> list[Step]:
+    """A retention of zero is taken back at each moment at which a worker acts on it."""
+    steps: list[Step] = []
+    for moment in range(1, 13):
+        back: Op = Retain(0, PROMPT, 7)
+        steps += [put(), keep(0), Do(Work(_SHORTEN, 1), 0, ((moment, back),)), keep(7), put(), WORK]
+    return steps
+
+
+STORIES: dict[str, list[Step]] = {
+    "day by day": [
+        *(put(), put(FILE), wait(1), put(), WORK, keep(3), keep(3, FILE), WORK),
+        *(wait(1), WORK, wait(1), WORK),
+    ],
+    "longer unseen": [keep(2), WORK, keep(7), put(), keep(2), wait(2)],
+    "taken back": [
+        *(put(), put(FILE), wait(1), keep(0), keep(2, FILE), keep(7), keep(None, FILE)),
+        *(WORK, wait(1), WORK),
+    ],
+    "zero, held, and put again": [
+        *(put(), Do(Hold(0, ScopeKind.SUBJECT, 0, future=False), 0), put(), keep(0)),
+        *(Do(Work(_SHORTEN, 1), 0), keep(7), put(), put(naming="minted"), WORK),
+        Do(Release(0), 0),
+    ],
+    "while it is seen": _while_it_is_seen(),
+}
+
+
+def told(name: str) -> Story:
+    """Return a story, in a topology of one region that stays the same."""
+    return Story(0, changed=False, alone=True, steps=tuple(STORIES[name]))
