@@ -183,6 +183,8 @@ def _item(random: Random) -> Item:
         parents,
         random.choice(_NAMINGS),
         random.randrange(_NUMBERS),
+        random.choice((*[None] * 6, 2, 3, 5)),
+        random.choice((*[None] * 6, 0, 1, 3, 8)),
     )
 
 

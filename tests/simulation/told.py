@@ -16,14 +16,19 @@ from tests.support.stories.operations import (
 
 PROMPT, FILE = DataClass.PROMPT, DataClass.FINE_TUNING_FILE
 DAY = 1440  # minutes
-_SHORTEN = 9  # the number of the duty
 
 WORK = Do(Work(None, 1), 0)
 
 
-def put(data_class: DataClass = PROMPT, naming: Naming = "none") -> Do:
+def put(
+    data_class: DataClass = PROMPT,
+    naming: Naming = "none",
+    keep: int | None = None,
+    taken: int | None = None,
+) -> Do:
     """Put a record of Ann."""
-    return Do(Put(0, (Item(data_class, "small", "ann", None, (), naming, 0),), many=False), 0)
+    item = Item(data_class, "small", "ann", None, (), naming, 0, keep, taken)
+    return Do(Put(0, (item,), many=False), 0)
 
 
 def keep(days: int | None, data_class: DataClass = PROMPT) -> Do:
@@ -41,7 +46,14 @@ def _while_it_is_seen() -> list[Step]:
     steps: list[Step] = []
     for moment in range(1, 13):
         back: Op = Retain(0, PROMPT, 7)
-        steps += [put(), keep(0), Do(Work(_SHORTEN, 1), 0, ((moment, back),)), keep(7), put(), WORK]
+        steps += [
+            put(),
+            keep(0),
+            Do(Work("shorten", 1), 0, ((moment, back),)),
+            keep(7),
+            put(),
+            WORK,
+        ]
     return steps
 
 
@@ -57,10 +69,18 @@ STORIES: dict[str, list[Step]] = {
     ],
     "zero, held, and put again": [
         *(put(), Do(Hold(0, ScopeKind.SUBJECT, 0, future=False), 0), put(), keep(0)),
-        *(Do(Work(_SHORTEN, 1), 0), keep(7), put(), put(naming="minted"), WORK),
+        *(Do(Work("shorten", 1), 0), keep(7), put(), put(naming="minted"), WORK),
         Do(Release(0), 0),
     ],
     "while it is seen": _while_it_is_seen(),
+    "days of its own": [
+        *(put(keep=2), put(), put(FILE, keep=3), wait(1), WORK, wait(1), WORK, put(keep=5)),
+        *(keep(3), put(keep=5), put(naming="given", keep=5), put(keep=2), wait(2), WORK),
+    ],
+    "taken in": [
+        *(put(taken=3), put(FILE, taken=8), put(taken=8), put(), keep(5, FILE), WORK),
+        *(keep(6), put(naming="given", taken=2), wait(2), WORK, wait(1), WORK),
+    ],
 }
 
 

@@ -197,7 +197,7 @@ class Holds(Calls):
     def _may_end(self, rec: RecordModel, now: datetime) -> bool:
         """Return whether a retention that is being changed ends the record."""
         kept = self.model.days_during(rec.tenant, rec.id.data_class, len(self.model.changes))
-        return any(ended(days, rec.id.minted, now) for days in kept)
+        return any(ended(days, rec.begins, now) for days in kept)
 
     def _seek(self, held: HoldModel) -> None:
         """Look up a hold whose process died before the answer."""

@@ -6,10 +6,10 @@ allows every answer that is right at some time during the call.
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from uuid import UUID
 
-from storage.model import DataClass, RecordId, ScopeKind
+from storage.model import DataClass, Origin, RecordId, ScopeKind
 
 WINDOW = timedelta(hours=24)  # an id is good for so long
 PURGE = timedelta(hours=24)
@@ -66,11 +66,16 @@ class Content:
     group: str | None = None
     metadata: tuple[tuple[str, str], ...] = ()
     parents: tuple[RecordId, ...] = ()
+    origin: Origin | None = None
 
     def told(self) -> tuple[object, ...]:
         """Return what two puts of one id must have in common."""
         parents = tuple(dict.fromkeys(parent.unique for parent in self.parents))
-        return self.body, self.subject, self.group, self.metadata, parents
+        return self.body, self.subject, self.group, self.metadata, parents, self.origin
+
+    def begins(self, minted: datetime) -> datetime:
+        """Return from when on the days are counted that it can be read."""
+        return minted if self.origin is None else datetime.combine(self.origin.date, time(), UTC)
 
 
 @dataclass(frozen=True)
@@ -134,6 +139,11 @@ class RecordModel:
         """Return the tenant and the unique part of the id."""
         return self.tenant, self.id.unique
 
+    @property
+    def begins(self) -> datetime:
+        """Return from when on the days are counted that it can be read."""
+        return self.content.begins(self.id.minted)
+
     def expired(self, now: datetime) -> bool:
         """Return whether the record has expired."""
         return self.id.day is not None and now.date() >= self.id.day
@@ -167,12 +177,16 @@ class During:
 
 @dataclass(frozen=True)
 class PutRequest:
-    """A put whose answer is about to be checked. ``fresh``: the put itself minted the id."""
+    """A put whose answer is about to be checked. ``fresh``: the put itself minted the id.
+
+    ``keep``: for how many days, if for fewer than its tenant keeps it.
+    """
 
     tenant: str
     id: RecordId
     content: Content
     fresh: bool = False
+    keep: int | None = None
 
     @property
     def name(self) -> Name:
@@ -235,7 +249,14 @@ class Model:
     def over(self, rec: RecordModel, now: datetime) -> bool:
         """Return whether reading has ended, by the day of the id or by the retention of now."""
         days = self.kept[rec.tenant, rec.id.data_class][-1].days
-        return rec.expired(now) or ended(days, rec.id.minted, now)
+        return rec.expired(now) or ended(days, rec.begins, now)
+
+    def must_go(self, rec: RecordModel, now: datetime) -> bool:
+        """Return whether its bytes must go. What was taken in goes as if it came in just then."""
+        days = self.kept[rec.tenant, rec.id.data_class][-1].days
+        return bool(rec.written or rec.erased_by or rec.expired(now)) or ended(
+            days, rec.id.minted, now
+        )
 
     def of(self, tenant: str) -> list[RecordModel]:
         """Return the tenant's records, whatever became of them."""
@@ -267,14 +288,17 @@ class Model:
             answers |= self._allowed_by(days, wish, during)
         own = [c for name, c in self.kept if name == wish.tenant]
         if any(len(self.days_at(wish.tenant, c, *about[2:])) > 1 for c in own):
-            answers |= {"TermsChanged"}
+            answers |= {"TermsChanged", "StaleId"} if wish.fresh else {"TermsChanged"}
         return answers
 
     def _allowed_by(self, days: Days, wish: PutRequest, during: During) -> set[str]:
         """Return the right answers while a class is kept for so long."""
-        if days == 0:
-            return {NOTHING}
+        refused = refusal(days, wish, during.since)
+        if refused is not None:
+            return {refused}
         answers, over = _by_day(days, wish, during)
+        later = refusal(days, wish, during.until)
+        answers |= {later} if later is not None else set()
         if over:
             return answers
         answers |= set() if during.well else UNWELL
@@ -377,13 +401,24 @@ class Model:
         """Return the right answers. ``stored`` is its content."""
         answers = {"Erased", "NotFound"} if rec.erased_by or rec.covered(self.coming) else set()
         kept = self.days_during(rec.tenant, rec.id.data_class, during.changes)
-        minted = rec.id.minted
-        if rec.expired(during.until) or any(ended(d, minted, during.until) for d in kept):
+        if rec.expired(during.until) or any(ended(d, rec.begins, during.until) for d in kept):
             answers |= {"Expired", "NotFound"}
-        lasts = any(not ended(days, minted, during.since) for days in kept)
+        lasts = any(not ended(days, rec.begins, during.since) for days in kept)
         if self._was_there(rec, during) and not rec.expired(during.since) and lasts:
             answers |= {STORED}
         return answers
+
+
+def refusal(days: Days, wish: PutRequest, now: datetime) -> str | None:
+    """Return why nothing is stored, whatever the id, while its class is kept for so long."""
+    if wish.fresh and wish.keep is not None:
+        if days is not None and wish.keep > days:
+            return "InvalidRequest"
+        days = wish.keep
+    if days == 0:
+        return NOTHING
+    taken = wish.content.origin is not None
+    return "OriginRefused" if taken and ended(days, wish.content.begins(now), now) else None
 
 
 def _by_day(days: Days, wish: PutRequest, during: During) -> tuple[set[str], bool]:
@@ -391,7 +426,8 @@ def _by_day(days: Days, wish: PutRequest, during: During) -> tuple[set[str], boo
     day = wish.id.day
     if wish.fresh:
         return set(), False
-    first, last = expiry(days, during.since), expiry(days, during.until)
+    begins = wish.content.begins
+    first, last = expiry(days, begins(during.since)), expiry(days, begins(during.until))
     if last is not None and (day is None or day > last):
         return {"StaleId"}, True
     if day is None:

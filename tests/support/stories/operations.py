@@ -28,7 +28,7 @@ PROCESS = st.integers(0, 1)
 
 @dataclass(frozen=True)
 class Item:
-    """One record of a put."""
+    """One record of a put. The last two count if the put names no id that is there."""
 
     data_class: DataClass
     size: Size
@@ -37,6 +37,8 @@ class Item:
     parents: tuple[int, ...]
     naming: Naming
     number: int
+    keep: int | None = None  # for fewer days than its tenant
+    taken: int | None = None  # it came in so many days ago
 
 
 @dataclass(frozen=True)
@@ -87,9 +89,9 @@ class Erase:
 
 @dataclass(frozen=True)
 class Work:
-    """Run all duties of a worker, or some pieces of one."""
+    """Run all duties of a worker, or some pieces of one, given by number or name."""
 
-    duty: int | None
+    duty: int | str | None
     pieces: int
 
 
@@ -205,6 +207,8 @@ items = st.builds(
     parents=st.one_of(st.just(()), _PARENTS),
     naming=st.sampled_from(["given", "none", "given", "key", "minted", "taken", "same", "batch"]),
     number=NUMBER,
+    keep=st.sampled_from([None] * 5 + [2, 3, 5]),
+    taken=st.sampled_from([None] * 5 + [0, 1, 3, 8]),
 )
 plain_items = st.builds(
     Item,

@@ -111,8 +111,11 @@ class Player(Puts, Reads, Erasures, Holds, Corruption, ProcessorCopies, Retentio
                 self.retain(op, process)
 
     def _work(self, op: Work, process: Process) -> None:
-        duties = process.duties()
-        chosen = duties if op.duty is None else [duties[op.duty % len(duties)]]
+        chosen = process.duties()
+        if isinstance(op.duty, str):
+            chosen = [duty for duty in chosen if duty.name == op.duty]
+        elif op.duty is not None:
+            chosen = [chosen[op.duty % len(chosen)]]
         for duty in chosen:
             pieces = 0
             while duty.piece() and (op.duty is None or pieces < op.pieces):

@@ -52,7 +52,7 @@ class ProcessorCopies(Calls):
         """Return whether no time is left for a copy."""
         kept = self.model.days_during(rec.tenant, rec.id.data_class, during.changes)
         soon = during.until + _NO_TIME
-        return rec.expired(soon) or any(ended(days, rec.id.minted, soon) for days in kept)
+        return rec.expired(soon) or any(ended(days, rec.begins, soon) for days in kept)
 
     def copies_are_known(self, *, over: datetime | None = None) -> None:
         """Require a row for each copy at a processor and (``over``) none past its deadline."""

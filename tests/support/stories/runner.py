@@ -87,7 +87,7 @@ class Runner:
         now = cluster.clock.now()
         for region in cluster.topology.regions:
             own = [rec for rec in model.ever() if TENANTS[rec.tenant].home == region]
-            over = [r for r in own if r.erased_by or model.over(r, now) or r.written]
+            over = [rec for rec in own if model.must_go(rec, now)]
             invariants.nothing_left(cluster, region, over, "all was made well")
             last = [rec for rec in over if model.records.get(rec.name, rec) is rec]
             invariants.no_row_left(cluster, region, last)
