@@ -3,13 +3,17 @@
 from storage.model import DataClass, ScopeKind
 from tests.simulation.story import Do, Step, Story
 from tests.support.stories.operations import (
+    Erase,
     Hold,
     Item,
+    Mint,
     Naming,
     Op,
     Put,
     Release,
     Retain,
+    Say,
+    Train,
     Wait,
     Work,
 )
@@ -34,6 +38,16 @@ def put(
 def keep(days: int | None, data_class: DataClass = PROMPT) -> Do:
     """Keep a class for so many days."""
     return Do(Retain(0, data_class, days), 1)
+
+
+def say(*, yes: bool, subject: str | None = None, back: int = 0) -> Do:
+    """Say yes or no to training."""
+    return Do(Say(0, subject, yes, back), 1)
+
+
+def train(run: int = 1) -> Do:
+    """Train on all there is."""
+    return Do(Train(0, run), 0)
 
 
 def wait(days: int) -> Do:
@@ -68,7 +82,8 @@ STORIES: dict[str, list[Step]] = {
         *(WORK, wait(1), WORK),
     ],
     "zero, held, and put again": [
-        *(put(), Do(Hold(0, ScopeKind.SUBJECT, 0, future=False), 0), put(), keep(0)),
+        *(put(), Do(Hold(0, ScopeKind.SUBJECT, 0, future=False), 0), put()),
+        *(Do(Mint(0, PROMPT, None), 0), keep(0)),
         *(Do(Work("shorten", 1), 0), keep(7), put(), put(naming="minted"), WORK),
         Do(Release(0), 0),
     ],
@@ -76,6 +91,13 @@ STORIES: dict[str, list[Step]] = {
     "days of its own": [
         *(put(keep=2), put(), put(FILE, keep=3), wait(1), WORK, wait(1), WORK, put(keep=5)),
         *(keep(3), put(keep=5), put(naming="given", keep=5), put(keep=2), wait(2), WORK),
+    ],
+    "trained on": [
+        *(say(yes=True), put(), put(FILE), train(), say(yes=False, subject="ann"), train()),
+        *(say(yes=True), say(yes=True, subject="ann"), put(taken=3), train(2), wait(1)),
+        *(say(yes=True, back=3), put(keep=2), train(), say(yes=False), train(), WORK),
+        *(say(yes=True, back=9), Do(Erase(0, ScopeKind.RECORD, 1), 0), train(2), keep(2), wait(1)),
+        *(train(2), WORK, Do(Hold(0, ScopeKind.SUBJECT, 0, future=True), 0), put(), train(2)),
     ],
     "taken in": [
         *(put(taken=3), put(FILE, taken=8), put(taken=8), put(), keep(5, FILE), WORK),

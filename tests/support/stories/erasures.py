@@ -36,7 +36,7 @@ class _Open:
 def _era(done: tuple[UUID, str, datetime], kind: ScopeKind, value: str | bytes) -> ErasureModel:
     tick = timedelta(milliseconds=1)
     cutoff = done[2] + (datetime.min.replace(tzinfo=UTC) - done[2]) % tick
-    return ErasureModel(done[0], done[1], kind, value, cutoff)
+    return ErasureModel(done[0], done[1], kind, value, cutoff, done[2])
 
 
 class Erasures(Calls):
@@ -111,7 +111,9 @@ class Erasures(Calls):
                 over = any(ended(days, row.cutoff, row.requested) for days in kept)
                 assert over, f"{row} by a retention of {kept} days"
                 assert row.cutoff < row.requested, f"{row} takes what is put from now on"
-                era = ErasureModel(row.id, row.tenant, ScopeKind.CLASS, value, row.cutoff)
+                era = ErasureModel(
+                    row.id, row.tenant, ScopeKind.CLASS, value, row.cutoff, row.requested
+                )
                 model.erased(era)
 
     def _come_no_more(self, coming: Sequence[ErasureModel]) -> None:

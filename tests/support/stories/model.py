@@ -97,6 +97,7 @@ class ErasureModel:
     kind: ScopeKind
     value: str | bytes
     cutoff: datetime
+    asked: datetime = LATEST
     complete: bool = False
 
     @property

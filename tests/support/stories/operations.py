@@ -161,6 +161,24 @@ class Retain:
 
 
 @dataclass(frozen=True)
+class Say:
+    """Say yes or no to training: a tenant, or its subject. A yes covers ``back`` days before."""
+
+    tenant: int
+    subject: str | None
+    yes: bool
+    back: int = 0
+
+
+@dataclass(frozen=True)
+class Train:
+    """Read a tenant's records for a run of training."""
+
+    tenant: int
+    run: int
+
+
+@dataclass(frozen=True)
 class Wait:
     """Let time pass. To the end of the day: ``minutes`` before or after midnight."""
 
@@ -191,6 +209,8 @@ Op = (
     | Corrupt
     | HandOver
     | Retain
+    | Say
+    | Train
 )
 
 CLASSES = st.sampled_from(CONTENT_CLASSES)

@@ -7,7 +7,6 @@ from tests.support.faults.steps import Killed
 from tests.support.stories.cluster import Process
 from tests.support.stories.corruption import Corruption
 from tests.support.stories.erasures import Erasures
-from tests.support.stories.holds import Holds
 from tests.support.stories.operations import (
     Confirm,
     Corrupt,
@@ -22,8 +21,10 @@ from tests.support.stories.operations import (
     Put,
     Release,
     Retain,
+    Say,
     Scrub,
     Search,
+    Train,
     Wait,
     Work,
 )
@@ -31,9 +32,10 @@ from tests.support.stories.processor_copies import ProcessorCopies
 from tests.support.stories.puts import Puts
 from tests.support.stories.reads import Reads
 from tests.support.stories.retentions import Retentions
+from tests.support.stories.trainings import Trainings
 
 
-class Player(Puts, Reads, Erasures, Holds, Corruption, ProcessorCopies, Retentions):
+class Player(Puts, Reads, Erasures, Trainings, Corruption, ProcessorCopies, Retentions):
     """Plays one operation and asserts its answer."""
 
     def play(self, op: Op, number: int, between: Sequence[tuple[int, Op]] = ()) -> None:
@@ -89,7 +91,7 @@ class Player(Puts, Reads, Erasures, Holds, Corruption, ProcessorCopies, Retentio
 
     def _run_more(
         self,
-        op: Hold | Release | Confirm | Narrow | Scrub | Corrupt | HandOver | Retain,
+        op: Hold | Release | Confirm | Narrow | Scrub | Corrupt | HandOver | Retain | Say | Train,
         process: Process,
     ) -> None:
         match op:
@@ -107,8 +109,17 @@ class Player(Puts, Reads, Erasures, Holds, Corruption, ProcessorCopies, Retentio
                 self.spoil(op)
             case HandOver():
                 self.hand_over(op, process)
+            case _:
+                self._run_yet_more(op, process)
+
+    def _run_yet_more(self, op: Retain | Say | Train, process: Process) -> None:
+        match op:
             case Retain():
                 self.retain(op, process)
+            case Say():
+                self.say(op, process)
+            case Train():
+                self.train(op, process)
 
     def _work(self, op: Work, process: Process) -> None:
         chosen = process.duties()

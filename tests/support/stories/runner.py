@@ -61,6 +61,7 @@ class Runner:
             invariants.no_row_abroad(cluster, player.model)
         process = cluster.processes[self._turn % 2]
         player.look_at_held(process, everything=everything)
+        player.look_at_runs(process, everything=everything)
         player.copies_are_known()
         for n, name in enumerate(player.names):
             turn = (n + self._turn) % len(player.names)
@@ -119,6 +120,7 @@ class Runner:
     def _pass(self, by: timedelta) -> AssertionError | None:
         """Let time pass, and a worker work; return what is left of it."""
         self.cluster.advance(by, lands=True)
+        self.player.confirm_runs(self.cluster.processes[0])
         self.cluster.processes[0].work()
         return self._rest()
 
@@ -172,3 +174,4 @@ class Runner:
                     invariants.certified(cluster, region, erasure)
                     invariants.nothing_left(cluster, region, model.about(era), "there is a receipt")
                     self.player.no_copy_of(model.about(era), "there is a receipt")
+                    self.player.runs_have_confirmed(era, model.about(era))
