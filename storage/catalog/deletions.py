@@ -26,7 +26,7 @@ from storage.catalog import hold_predicate
 from storage.catalog import tables as t
 from storage.catalog.erasures import Left, OpenErasure
 from storage.catalog.holds import COUNTED, Passed
-from storage.catalog.records import Columns, fenced
+from storage.catalog.records import Columns, requested
 from storage.model import DataClass, ScopeKind
 from storage.policy import may_destroy
 
@@ -189,7 +189,7 @@ def delete_released(
     found = []
     for row in connection.execute(
         select(c.expiry_day, c.tenant, c.uid, held.label("held"))
-        .where(key.in_(names), ~held, ~fenced(t.held))
+        .where(key.in_(names), ~held, ~requested(t.held))
         .with_for_update()
     ):
         may_destroy(what="record", state="released", held=row.held, now=now).demand()

@@ -191,7 +191,23 @@ def _copied(connection: Connection, day: date | None, rows: Sequence[Row]) -> bo
 
 @cache
 def fenced(table: Table) -> ColumnElement[bool]:
-    """SQL: whether an erasure covers the row. One index lookup per scope."""
+    """SQL: whether an erasure covers the row. One index lookup per scope.
+
+    Also one by a retention that was shortened: it may be longer again before the row is deleted.
+    """
+    c = table.c
+    ended = exists().where(
+        f.tenant == c.tenant,
+        f.scope == ScopeKind.CLASS.value,
+        f.value == func.convert_to(c.data_class, "UTF8"),
+        f.cutoff >= c.minted,
+    )
+    return or_(ended, requested(table))
+
+
+@cache
+def requested(table: Table) -> ColumnElement[bool]:
+    """SQL: whether an erasure that somebody requested covers the row."""
     c = table.c
     left = and_(  # an event whose floor was not over
         c.data_class == DataClass.EVENT.value,

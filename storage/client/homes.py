@@ -40,9 +40,10 @@ class Homes:
     The store, its tenants and its admin interfaces share one. It is not part of the public API.
     """
 
-    def __init__(self, regions: ServedRegions) -> None:
-        """Serve ``regions``."""
+    def __init__(self, regions: ServedRegions, *, clock: Callable[[], float] = monotonic) -> None:
+        """Serve ``regions``. ``clock`` returns monotonic seconds."""
         self._regions = regions
+        self._clock = clock
         self._cache: dict[str, tuple[float, ServedRegion, TenantTerms]] = {}
         self._lock = threading.Lock()
         self._closed = False
@@ -102,11 +103,11 @@ class Homes:
             raise InvalidRequest("The store is closed.")
         with self._lock:
             cached = self._cache.get(tenant)
-        if cached is not None and monotonic() - cached[0] < _CACHED:
+        if cached is not None and self._clock() - cached[0] < _CACHED:
             return cached[1], cached[2]
         found = self._look_up(tenant, cached[1].region.name if cached else None)
         with self._lock:
-            self._cache[tenant] = (monotonic(), *found)
+            self._cache[tenant] = (self._clock(), *found)
         return found
 
     def invalidate(self, tenant: str) -> None:

@@ -290,6 +290,25 @@ def test_what_is_put_after_a_zero_retention_was_taken_back_stays(
     assert [one.deleted for one in rolling(domicile)] == [1]
 
 
+def test_what_was_erased_stays_erased_when_the_retention_is_longer_again(
+    domicile: Domicile, tenant: BoundTenant
+) -> None:
+    """From the erasure on, not from when its rows are deleted: nothing of it is acknowledged."""
+    minted = tenant.new_id(DataClass.PROMPT)
+    tenant.put(DataClass.PROMPT, b"mine", id=minted)
+    keep(domicile, tenant.id, prompt=0)
+    duty(domicile, "shorten")
+    keep(domicile, tenant.id, prompt=30)
+
+    with pytest.raises(Erased):
+        get(tenant, minted)
+    with pytest.raises(Erased):
+        tenant.put(DataClass.PROMPT, b"mine", id=minted)
+    with pytest.raises(Erased):
+        tenant.put(DataClass.COMPLETION, b"derived", derived_from=[minted])
+    assert tenant.list() == []
+
+
 def test_terms_that_change_while_an_erasure_is_made_stop_it(
     domicile: Domicile, tenant: BoundTenant
 ) -> None:

@@ -20,6 +20,7 @@ from storage.testing.snapshot import snapshot
 from tests.simulation.story import Disturb, Step, Story
 from tests.support.stories.runner import Runner
 from tests.support.topologies import small_topology
+from tests.support.training import permit_all
 
 _AHEAD = -4  # few partitions are made ahead, most of them on need: each of them costs time
 
@@ -63,6 +64,8 @@ class Stage:
             for changed in (False, True)
             for alone in (False, True)
         }
+        for topology_directory in self._topologies.values():
+            permit_all(topology_directory)
         self._settings = self._server.make()
         topology = load_topology(self._topologies[False, False])
         self._regions = {

@@ -9,7 +9,10 @@ from regions.model import CONTENT_CLASSES
 from storage.model import DataClass, ScopeKind
 from tests.support.stories.operations import (
     ERASABLE,
+    FILES_KEPT,
+    KEPT,
     SCOPES,
+    SHORT,
     Confirm,
     Corrupt,
     Erase,
@@ -24,9 +27,12 @@ from tests.support.stories.operations import (
     Op,
     Put,
     Release,
+    Retain,
+    Say,
     Scrub,
     Search,
     Size,
+    Train,
     Wait,
     Work,
 )
@@ -123,6 +129,8 @@ def _step(random: Random) -> Step:
         (3, lambda r: Do(_keep(r), _process(r))),
         (2, lambda r: Do(_hand_over(r), _process(r))),
         (2, lambda r: Do(_wear(r), _process(r))),
+        (4, lambda r: Do(_retain(r), _process(r))),
+        (4, lambda r: Do(_learn(r), _process(r))),
     ]
     return _weighed(random, kinds)(random)
 
@@ -136,6 +144,8 @@ def _interrupted(random: Random) -> Do:
         (1, _keep),
         (1, _hand_over),
         (1, _wear),
+        (1, _retain),
+        (1, _learn),
     ]
     op = _weighed(random, makers)(random)
     between = tuple(
@@ -155,6 +165,8 @@ def _interruption(random: Random) -> Op:
         (1, _keep),
         (1, _hand_over),
         (1, _wear),
+        (2, _retain),
+        (1, _learn),
         (1, lambda r: Wait(r.randrange(1, 8), lands=r.random() < 0.5)),
     ]
     return _weighed(random, makers)(random)
@@ -176,6 +188,8 @@ def _item(random: Random) -> Item:
         parents,
         random.choice(_NAMINGS),
         random.randrange(_NUMBERS),
+        random.choice((*[None] * 6, 2, 3, 5)),
+        random.choice((*[None] * 6, 0, 1, 3, 8)),
     )
 
 
@@ -209,6 +223,22 @@ def _keep(random: Random) -> Op:
     future = random.random() < 0.5
     number = random.randrange(_NUMBERS)
     return Hold(random.randrange(_NUMBERS), random.choice(scopes), number, future)
+
+
+def _retain(random: Random) -> Retain:
+    data_class = random.choice((*SHORT, DataClass.FINE_TUNING_FILE))
+    days = random.choice(FILES_KEPT if data_class is DataClass.FINE_TUNING_FILE else KEPT)
+    return Retain(random.randrange(_NUMBERS), data_class, days, random.random() < 0.3)
+
+
+def _learn(random: Random) -> Op:
+    """Train, or say yes or no to it."""
+    tenant = random.randrange(_NUMBERS)
+    if random.random() < 0.4:
+        return Train(tenant, random.randrange(1, 3))
+    yes = random.random() < 0.6
+    subject = random.choice((None, None, "ann") if yes else (None, "ann", "ben"))
+    return Say(tenant, subject, yes, random.choice((0, 0, 3)))
 
 
 def _hand_over(random: Random) -> HandOver:

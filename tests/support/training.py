@@ -37,12 +37,17 @@ since = 2025-06-01
 def training_topology(directory: Path) -> Path:
     """Return the shipped topology in which every class may be opened for training."""
     shutil.copytree(SHIPPED, directory, dirs_exist_ok=True)
+    permit_all(directory)
+    return directory
+
+
+def permit_all(directory: Path) -> None:
+    """Let a topology permit training on every class."""
     classes = directory / CLASSES
     classes.write_text(
         classes.read_text().replace('purposes = ["serve"', 'purposes = ["train", "serve"')
     )
     (directory / "consents.toml").write_text(_WORDINGS)
-    return directory
 
 
 def permit_training(domicile: Domicile, directory: Path) -> None:

@@ -37,6 +37,13 @@ BUGS = (
         READS,
     ),
     bug(
+        "a longer retention shows what was erased",
+        "catalog/records.py",
+        "return or_(ended, requested(table))",
+        "return requested(table)",
+        SHORTENED,
+    ),
+    bug(
         "an erasure by a zero retention takes what is minted after it",
         "ledger/ended.py",
         "min(before, now)",

@@ -112,6 +112,15 @@ def nothing_left(cluster: Cluster, region: str, recs: Iterable[RecordModel], bec
             assert sample not in data, f"{backend} holds {rec} in {key}; {because}"
 
 
+def no_row_left(cluster: Cluster, region: str, recs: Iterable[RecordModel]) -> None:
+    """Require that no record of these has a row, unless its id was used again."""
+    names = {(rec.tenant, rec.id.unique): rec for rec in recs}
+    with cluster.looking(region) as connection:
+        for table in (t.record, t.file, t.held):
+            for row in connection.execute(select(table.c.tenant, table.c.uid)):
+                assert tuple(row) not in names, f"a row of {names[tuple(row)]}"
+
+
 def no_plaintext(cluster: Cluster) -> None:
     """Require that no plaintext is on any backend."""
     for region in cluster.topology.regions:

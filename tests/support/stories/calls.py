@@ -1,7 +1,7 @@
 """What all calls share: who calls, when, and what the call may raise."""
 
 import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import date
@@ -11,7 +11,7 @@ from storage.model import DataClass, Dpa, RecordId, TenantSpec
 from storage.policy import standing
 from tests.support.faults.steps import Killed
 from tests.support.stories.cluster import Cluster, Process
-from tests.support.stories.model import FILE, STORED, During, Model, RecordModel, Terms
+from tests.support.stories.model import FILE, STORED, Days, During, Model, RecordModel, Terms
 from tests.support.topologies import wanted
 
 PROMPT, COMPLETION = DataClass.PROMPT, DataClass.COMPLETION
@@ -46,28 +46,31 @@ class Calls:
         self.numbers = itertools.count(1)
         self.trouble: list[BaseException] = []
         for name in self.names:
-            terms = TENANTS[name]
-            given = {c: days for c, days in terms.retention.items() if days is not None}
-            spec = TenantSpec(
-                name,
-                terms.account,
-                terms.home,
-                "EU" if terms.home == EU else "US",
-                agreements=[Dpa(signed=date(2026, 1, 5))],
-                retention=given,
-                dedicated=terms.dedicated,
-            )
-            cluster.processes[0].store.admin.tenants.ensure(spec)
+            cluster.processes[0].store.admin.tenants.ensure(self.spec(name, self.model.days(name)))
+
+    def spec(self, name: str, kept: Mapping[DataClass, Days]) -> TenantSpec:
+        """Return the terms of a tenant that keeps its classes for so long."""
+        terms = TENANTS[name]
+        return TenantSpec(
+            name,
+            terms.account,
+            terms.home,
+            "EU" if terms.home == EU else "US",
+            agreements=[Dpa(signed=date(2026, 1, 5))],
+            retention={c: days for c, days in kept.items() if days is not None},
+            dedicated=terms.dedicated,
+        )
 
     @contextmanager
     def during(self, region: str) -> Iterator[Callable[[], During]]:
         """Return a function that tells, afterwards, between which steps the call happened."""
         since, eras = self.cluster.clock.now(), len(self.model.eras)
+        changes = len(self.model.changes)
         can, well = self.can_take(region), self.well(region)
 
         def over() -> During:
             now = self.cluster.clock.now()
-            return During(since, now, eras, can and self.can_take(region), well)
+            return During(since, now, eras, changes, can and self.can_take(region), well)
 
         yield over
 

@@ -30,7 +30,7 @@ from storage.testing import FakeClock, FakeProcessor, FaultyBackend
 from storage.workers.loop import Duty, Worker, duties
 from tests.support.faults.steps import Killed, SteppedBackend, SteppedConnector, Steps, step_catalog
 from tests.support.inspect.stored import homes_of
-from tests.support.stories.single_thread import Inline, InOrder
+from tests.support.stories.single_thread import Inline, InOrder, ReadInOrder
 
 Mode = Literal["up", "down", "full", "lossy", "late"]
 """``lossy``: writes happen and their answer is lost. ``late``: the same, and they happen later."""
@@ -262,6 +262,9 @@ class Cluster:
             if not self.threads:
                 for name in ("pool", "readers"):
                     object.__setattr__(served.region, name, Inline())
+                homes_of(store)._clock = lambda: self.clock.now().timestamp()
+                postures = ReadInOrder(served.region.postures)
+                object.__setattr__(served.region, "postures", postures)
                 served.writer._lanes = InOrder(served.writer._lanes)
         steps.busy = False
         return Process(steps, store, stack)

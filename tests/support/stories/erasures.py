@@ -8,12 +8,18 @@ from uuid import UUID
 from sqlalchemy import func, select
 
 from storage.catalog import tables as t
-from storage.model import Erasure, Reason, RecordId, Scope, ScopeKind
+from storage.model import DataClass, Erasure, Reason, RecordId, Scope, ScopeKind
 from tests.support.stories.calls import PROMPT, TENANTS, Calls
 from tests.support.stories.cluster import Cluster, Process
-from tests.support.stories.model import STORED, ErasureModel
+from tests.support.stories.model import STORED, ErasureModel, ended
 from tests.support.stories.operations import Erase
 
+_ENDED = (
+    select(t.erasure.c.id, t.erasure.c.tenant, t.erasure.c.requested, t.fence.c.value)
+    .add_columns(t.fence.c.cutoff)
+    .join(t.fence, t.fence.c.erasure_id == t.erasure.c.id)
+    .where(t.erasure.c.reason == Reason.RETENTION, t.fence.c.scope == ScopeKind.CLASS)
+)
 _FOREVER = datetime(9999, 12, 31, tzinfo=UTC)
 _ATTEMPT = timedelta(seconds=10)  # then a write to the ledger is given up
 
@@ -30,7 +36,7 @@ class _Open:
 def _era(done: tuple[UUID, str, datetime], kind: ScopeKind, value: str | bytes) -> ErasureModel:
     tick = timedelta(milliseconds=1)
     cutoff = done[2] + (datetime.min.replace(tzinfo=UTC) - done[2]) % tick
-    return ErasureModel(done[0], done[1], kind, value, cutoff)
+    return ErasureModel(done[0], done[1], kind, value, cutoff, done[2])
 
 
 class Erasures(Calls):
@@ -77,7 +83,8 @@ class Erasures(Calls):
             self.model.erased(_era(done, kind, value))
 
     def learn(self) -> None:
-        """Look up the erasures whose process died before the answer."""
+        """Look up the erasures whose process died before the answer, and those by retention."""
+        self._learn_ended()
         if not self.open:
             return
         settled = not any(self._writing(region) for region in self.cluster.topology.regions)
@@ -89,6 +96,25 @@ class Erasures(Calls):
             if settled:
                 self.open.remove(it)
                 self._come_no_more(it.coming)
+
+    def _learn_ended(self) -> None:
+        """Look up what workers made erasures of: only what had ended by the retention in force."""
+        known, model = {era.id for era in self.model.eras}, self.model
+        for region in self.cluster.topology.regions:
+            with self.cluster.looking(region) as connection:
+                rows = connection.execute(_ENDED).all()
+            for row in rows:
+                if row.id in known:
+                    continue
+                value = DataClass(row.value.decode())
+                kept = model.days_at(row.tenant, value, row.requested, row.requested)
+                over = any(ended(days, row.cutoff, row.requested) for days in kept)
+                assert over, f"{row} by a retention of {kept} days"
+                assert row.cutoff < row.requested, f"{row} takes what is put from now on"
+                era = ErasureModel(
+                    row.id, row.tenant, ScopeKind.CLASS, value, row.cutoff, row.requested
+                )
+                model.erased(era)
 
     def _come_no_more(self, coming: Sequence[ErasureModel]) -> None:
         self.model.coming = [
@@ -124,7 +150,9 @@ class Erasures(Calls):
         for region in self.cluster.topology.regions:
             with self.cluster.looking(region) as connection:
                 rows = connection.execute(
-                    select(e.id, e.tenant, e.requested).where(e.tenant.in_(tenants))
+                    select(e.id, e.tenant, e.requested).where(
+                        e.tenant.in_(tenants), e.reason != Reason.RETENTION
+                    )
                 )
                 found += [(x[0], x[1], x[2]) for x in rows if x[0] not in known]
         return found

@@ -19,7 +19,7 @@ from tests.support.holds import (
 )
 from tests.support.stories.calls import TENANTS, Calls
 from tests.support.stories.cluster import Cluster, Process
-from tests.support.stories.model import STORED, RecordModel
+from tests.support.stories.model import STORED, RecordModel, ended
 from tests.support.stories.operations import Confirm, Hold, Narrow, Release
 
 LATEST = datetime.max.replace(tzinfo=UTC)
@@ -191,7 +191,13 @@ class Holds(Calls):
             and rec.id.data_class not in held.let_go
             and rec not in held.kept
             and not rec.covered(coming)
+            and not self._may_end(rec, now)
         ]
+
+    def _may_end(self, rec: RecordModel, now: datetime) -> bool:
+        """Return whether a retention that is being changed ends the record."""
+        kept = self.model.days_during(rec.tenant, rec.id.data_class, len(self.model.changes))
+        return any(ended(days, rec.begins, now) for days in kept)
 
     def _seek(self, held: HoldModel) -> None:
         """Look up a hold whose process died before the answer."""

@@ -5,14 +5,16 @@ allows every answer that is right at some time during the call.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import date, datetime, timedelta
+from dataclasses import dataclass, field, replace
+from datetime import UTC, date, datetime, time, timedelta
 from uuid import UUID
 
-from storage.model import DataClass, RecordId, ScopeKind
+from storage.model import DataClass, Origin, RecordId, ScopeKind
 
 WINDOW = timedelta(hours=24)  # an id is good for so long
 PURGE = timedelta(hours=24)
+CACHED = timedelta(seconds=5)  # a write may go by terms that are so old
+LATEST = datetime.max.replace(tzinfo=UTC)
 MANY = 64  # ancestors
 FILE = DataClass.FINE_TUNING_FILE
 
@@ -22,19 +24,37 @@ UNWELL = frozenset({"TooFewReplicas", "KeyUnavailable"})
 Name = tuple[str, bytes]  # tenant and unique part of an id
 
 
+Days = int | None
+"""How long a class is kept. None: until deleted; 0: nothing is stored."""
+
+
 @dataclass(frozen=True)
 class Terms:
-    """A tenant: ``retention`` in days by class; None: until deleted; 0: nothing is stored."""
+    """A tenant: ``retention`` by class at first."""
 
     account: str
     home: str
-    retention: Mapping[DataClass, int | None]
+    retention: Mapping[DataClass, Days]
     dedicated: bool = False
 
-    def expiry(self, data_class: DataClass, minted: datetime) -> date | None:
-        """Return the day on which reading ends."""
-        days = self.retention[data_class]
-        return None if not days else (minted + timedelta(days=days) - PURGE).date()
+
+def expiry(days: Days, minted: datetime) -> date | None:
+    """Return the day on which reading ends of what is minted while a class is kept for so long."""
+    return None if not days else (minted + timedelta(days=days) - PURGE).date()
+
+
+def ended(days: Days, minted: datetime, now: datetime) -> bool:
+    """Return whether a class that is kept for so long from now on leaves nothing to read."""
+    return days == 0 or (days is not None and now.date() >= (expiry(days, minted) or LATEST.date()))
+
+
+@dataclass(frozen=True)
+class Kept:
+    """For how long a class of a tenant was kept, from when, and until when at most."""
+
+    days: Days
+    since: datetime
+    until: datetime = LATEST
 
 
 @dataclass(frozen=True)
@@ -46,11 +66,16 @@ class Content:
     group: str | None = None
     metadata: tuple[tuple[str, str], ...] = ()
     parents: tuple[RecordId, ...] = ()
+    origin: Origin | None = None
 
     def told(self) -> tuple[object, ...]:
         """Return what two puts of one id must have in common."""
         parents = tuple(dict.fromkeys(parent.unique for parent in self.parents))
-        return self.body, self.subject, self.group, self.metadata, parents
+        return self.body, self.subject, self.group, self.metadata, parents, self.origin
+
+    def begins(self, minted: datetime) -> datetime:
+        """Return from when on the days are counted that it can be read."""
+        return minted if self.origin is None else datetime.combine(self.origin.date, time(), UTC)
 
 
 @dataclass(frozen=True)
@@ -65,13 +90,14 @@ class Lineage:
 
 @dataclass(eq=False)
 class ErasureModel:
-    """An erasure. ``value``: a name, or the unique part of an id."""
+    """An erasure. ``value``: a name, the unique part of an id, or a class that ended."""
 
     id: UUID
     tenant: str
     kind: ScopeKind
     value: str | bytes
     cutoff: datetime
+    asked: datetime = LATEST
     complete: bool = False
 
     @property
@@ -79,12 +105,14 @@ class ErasureModel:
         """Return until when its fence stands at least."""
         return self.cutoff + WINDOW
 
-    def covers(self, tenant: str, unique: bytes, lineage: Lineage) -> bool:
+    def covers(self, tenant: str, record_id: RecordId, lineage: Lineage) -> bool:
         """Return whether the erasure covers a record, stored or about to be."""
         if tenant != self.tenant:
             return False
+        if self.kind is ScopeKind.CLASS:
+            return record_id.data_class == self.value and record_id.minted <= self.cutoff
         if self.kind is ScopeKind.RECORD:
-            return self.value in {unique, *lineage.ancestors}
+            return self.value in {record_id.unique, *lineage.ancestors}
         if lineage.origin > self.cutoff:
             return False
         named = {ScopeKind.SUBJECT: lineage.subject, ScopeKind.GROUP: lineage.group}
@@ -112,13 +140,18 @@ class RecordModel:
         """Return the tenant and the unique part of the id."""
         return self.tenant, self.id.unique
 
+    @property
+    def begins(self) -> datetime:
+        """Return from when on the days are counted that it can be read."""
+        return self.content.begins(self.id.minted)
+
     def expired(self, now: datetime) -> bool:
         """Return whether the record has expired."""
         return self.id.day is not None and now.date() >= self.id.day
 
     def covered(self, eras: Iterable[ErasureModel]) -> ErasureModel | None:
         """Return the first erasure that covers the record."""
-        found = (e for e in eras if e.covers(self.tenant, self.id.unique, self.lineage))
+        found = (e for e in eras if e.covers(self.tenant, self.id, self.lineage))
         return next(found, None)
 
 
@@ -126,12 +159,14 @@ class RecordModel:
 class During:
     """When a call happened: between which times, after how many erasures.
 
-    ``can``: enough backends would take a write. ``well``: all are up. ``slow``: it was held up.
+    ``changes``: how many changes of a retention there were when it began. ``can``: enough backends
+    would take a write. ``well``: all are up. ``slow``: it was held up.
     """
 
     since: datetime
     until: datetime
     eras: int
+    changes: int
     can: bool
     well: bool
 
@@ -143,12 +178,16 @@ class During:
 
 @dataclass(frozen=True)
 class PutRequest:
-    """A put whose answer is about to be checked. ``fresh``: the put itself minted the id."""
+    """A put whose answer is about to be checked. ``fresh``: the put itself minted the id.
+
+    ``keep``: for how many days, if for fewer than its tenant keeps it.
+    """
 
     tenant: str
     id: RecordId
     content: Content
     fresh: bool = False
+    keep: int | None = None
 
     @property
     def name(self) -> Name:
@@ -166,6 +205,59 @@ class Model:
         self.eras: list[ErasureModel] = []
         self.wishes: list[PutRequest] = []
         self.coming: list[ErasureModel] = []
+        self.kept: dict[tuple[str, DataClass], list[Kept]] = {
+            (name, data_class): [Kept(days, datetime.min.replace(tzinfo=UTC))]
+            for name, terms in tenants.items()
+            for data_class, days in terms.retention.items()
+        }
+        self.changing: list[tuple[str, Mapping[DataClass, Days]]] = []
+        self.changes: list[tuple[str, DataClass, Days]] = []  # what was in force before each
+
+    # how long it is kept
+
+    def days(self, tenant: str) -> dict[DataClass, Days]:
+        """Return how long a tenant keeps its classes now."""
+        return {cls: was[-1].days for (name, cls), was in self.kept.items() if name == tenant}
+
+    def days_during(self, tenant: str, data_class: DataClass, changes: int) -> set[Days]:
+        """Return how long a class was kept at some time since so many changes, and may be kept."""
+        coming = {terms[data_class] for name, terms in self.changing if name == tenant}
+        former = {days for n, c, days in self.changes[changes:] if (n, c) == (tenant, data_class)}
+        return {self.kept[tenant, data_class][-1].days} | coming | former
+
+    def days_at(
+        self, tenant: str, data_class: DataClass, since: datetime, until: datetime
+    ) -> set[Days]:
+        """Return how long a class was kept at some time between two moments."""
+        coming = {terms[data_class] for name, terms in self.changing if name == tenant}
+        return coming | {
+            kept.days
+            for kept in self.kept[tenant, data_class]
+            if kept.since <= until and since <= kept.until
+        }
+
+    def change(
+        self, tenant: str, terms: Mapping[DataClass, Days], since: datetime, until: datetime
+    ) -> None:
+        """Note what a tenant's retention is, since a change at some time between two moments."""
+        for data_class, days in terms.items():
+            history = self.kept[tenant, data_class]
+            if history[-1].days != days:
+                self.changes.append((tenant, data_class, history[-1].days))
+                history[-1] = replace(history[-1], until=until)
+                history.append(Kept(days, since))
+
+    def over(self, rec: RecordModel, now: datetime) -> bool:
+        """Return whether reading has ended, by the day of the id or by the retention of now."""
+        days = self.kept[rec.tenant, rec.id.data_class][-1].days
+        return rec.expired(now) or ended(days, rec.begins, now)
+
+    def must_go(self, rec: RecordModel, now: datetime) -> bool:
+        """Return whether its bytes must go. What was taken in goes as if it came in just then."""
+        days = self.kept[rec.tenant, rec.id.data_class][-1].days
+        return bool(rec.written or rec.erased_by or rec.expired(now)) or ended(
+            days, rec.id.minted, now
+        )
 
     def of(self, tenant: str) -> list[RecordModel]:
         """Return the tenant's records, whatever became of them."""
@@ -173,7 +265,7 @@ class Model:
 
     def live(self, tenant: str, now: datetime) -> list[RecordModel]:
         """Return the readable records, in the order of a list."""
-        found = [r for r in self.of(tenant) if not r.erased_by and not r.expired(now)]
+        found = [r for r in self.of(tenant) if not r.erased_by and not self.over(r, now)]
         return sorted(found, key=lambda r: (r.id.minted, r.id.unique))
 
     def any_left(self) -> bool:
@@ -188,11 +280,28 @@ class Model:
 
     def allowed(self, wish: PutRequest, during: During) -> set[str]:
         """Return the right answers."""
-        answers, over = _by_age(wish, during)
+        if not wish.fresh and during.since > wish.id.minted + WINDOW:
+            return {"StaleId"}
+        late = not wish.fresh and during.until > wish.id.minted + WINDOW
+        answers = {"StaleId"} if late else set()
+        about = wish.tenant, wish.id.data_class, during.since - CACHED, during.until
+        for days in self.days_at(*about):
+            answers |= self._allowed_by(days, wish, during)
+        own = [c for name, c in self.kept if name == wish.tenant]
+        if any(len(self.days_at(wish.tenant, c, *about[2:])) > 1 for c in own):
+            answers |= {"TermsChanged", "StaleId"} if wish.fresh else {"TermsChanged"}
+        return answers
+
+    def _allowed_by(self, days: Days, wish: PutRequest, during: During) -> set[str]:
+        """Return the right answers while a class is kept for so long."""
+        refused = refusal(days, wish, during.since)
+        if refused is not None:
+            return {refused}
+        answers, over = _by_day(days, wish, during)
+        later = refusal(days, wish, during.until)
+        answers |= {later} if later is not None else set()
         if over:
             return answers
-        if self.tenants[wish.tenant].retention[wish.id.data_class] == 0:
-            return answers | {NOTHING}
         answers |= set() if during.well else UNWELL
         answers |= UNWELL | {"Abandoned"} if during.slow else set()
         if any(other.name == wish.name for other in self.wishes):
@@ -223,7 +332,7 @@ class Model:
         lineage = self.lineage(wish)
         if lineage is None:
             return answers | {"LineageConflict"}
-        covered = [e for e in (*self.eras, *self.coming) if e.covers(*wish.name, lineage)]
+        covered = [e for e in (*self.eras, *self.coming) if e.covers(wish.tenant, wish.id, lineage)]
         answers |= {"Erased"} if covered else set()
         stood = [e for e in covered if e in self.eras[: during.eras] and during.until <= e.until]
         if not stood and during.can:
@@ -292,22 +401,42 @@ class Model:
     def readable(self, rec: RecordModel, during: During) -> set[str]:
         """Return the right answers. ``stored`` is its content."""
         answers = {"Erased", "NotFound"} if rec.erased_by or rec.covered(self.coming) else set()
-        if rec.expired(during.until):
+        kept = self.days_during(rec.tenant, rec.id.data_class, during.changes)
+        if rec.expired(during.until) or any(ended(d, rec.begins, during.until) for d in kept):
             answers |= {"Expired", "NotFound"}
-        if self._was_there(rec, during) and not rec.expired(during.since):
+        lasts = any(not ended(days, rec.begins, during.since) for days in kept)
+        if self._was_there(rec, during) and not rec.expired(during.since) and lasts:
             answers |= {STORED}
         return answers
 
 
-def _by_age(wish: PutRequest, during: During) -> tuple[set[str], bool]:
-    """Return the answers that the age of the id allows, and whether it is certainly too old."""
-    minted, day = wish.id.minted, wish.id.day
+def refusal(days: Days, wish: PutRequest, now: datetime) -> str | None:
+    """Return why nothing is stored, whatever the id, while its class is kept for so long."""
+    if wish.fresh and wish.keep is not None:
+        if days is not None and wish.keep > days:
+            return "InvalidRequest"
+        days = wish.keep
+    if days == 0:
+        return NOTHING
+    taken = wish.content.origin is not None
+    return "OriginRefused" if taken and ended(days, wish.content.begins(now), now) else None
+
+
+def _by_day(days: Days, wish: PutRequest, during: During) -> tuple[set[str], bool]:
+    """Return the answers that the day of the id allows, and whether it is certainly a wrong one."""
+    day = wish.id.day
     if wish.fresh:
         return set(), False
-    if during.since > minted + WINDOW or (day is not None and during.since.date() >= day):
+    begins = wish.content.begins
+    first, last = expiry(days, begins(during.since)), expiry(days, begins(during.until))
+    if last is not None and (day is None or day > last):
         return {"StaleId"}, True
-    answers = {"StaleId"} if during.until > minted + WINDOW else set()
-    if day is not None and during.until.date() >= day:
+    if day is None:
+        return set(), False
+    if during.since.date() >= day:
+        return {"StaleId"}, True
+    answers = {"StaleId"} if first is not None and day > first else set()
+    if during.until.date() >= day:
         answers |= {"StaleId", "Expired"}
     return answers, False
 

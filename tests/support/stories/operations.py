@@ -19,13 +19,16 @@ by other content, taken by the same content, or taken earlier in the same batch.
 
 SCOPES = tuple(kind for kind in ScopeKind if kind is not ScopeKind.CLASS)
 ERASABLE = tuple(kind for kind in SCOPES if kind is not ScopeKind.REGION)
+SHORT = (DataClass.PROMPT, DataClass.COMPLETION)
+KEPT = (0, 2, 3, 5, 7, 7)  # days, of what has a ceiling of seven
+FILES_KEPT = (0, 2, 5, None)
 NUMBER = st.integers(0, 15)
 PROCESS = st.integers(0, 1)
 
 
 @dataclass(frozen=True)
 class Item:
-    """One record of a put."""
+    """One record of a put. The last two count if the put names no id that is there."""
 
     data_class: DataClass
     size: Size
@@ -34,6 +37,8 @@ class Item:
     parents: tuple[int, ...]
     naming: Naming
     number: int
+    keep: int | None = None  # for fewer days than its tenant
+    taken: int | None = None  # it came in so many days ago
 
 
 @dataclass(frozen=True)
@@ -84,9 +89,9 @@ class Erase:
 
 @dataclass(frozen=True)
 class Work:
-    """Run all duties of a worker, or some pieces of one."""
+    """Run all duties of a worker, or some pieces of one, given by number or name."""
 
-    duty: int | None
+    duty: int | str | None
     pieces: int
 
 
@@ -146,6 +151,34 @@ class HandOver:
 
 
 @dataclass(frozen=True)
+class Retain:
+    """Keep a class of a tenant for so many days. ``back``: and then for as long as before."""
+
+    tenant: int
+    data_class: DataClass
+    days: int | None
+    back: bool = False
+
+
+@dataclass(frozen=True)
+class Say:
+    """Say yes or no to training: a tenant, or its subject. A yes covers ``back`` days before."""
+
+    tenant: int
+    subject: str | None
+    yes: bool
+    back: int = 0
+
+
+@dataclass(frozen=True)
+class Train:
+    """Read a tenant's records for a run of training."""
+
+    tenant: int
+    run: int
+
+
+@dataclass(frozen=True)
 class Wait:
     """Let time pass. To the end of the day: ``minutes`` before or after midnight."""
 
@@ -175,6 +208,9 @@ Op = (
     | Scrub
     | Corrupt
     | HandOver
+    | Retain
+    | Say
+    | Train
 )
 
 CLASSES = st.sampled_from(CONTENT_CLASSES)
@@ -191,6 +227,8 @@ items = st.builds(
     parents=st.one_of(st.just(()), _PARENTS),
     naming=st.sampled_from(["given", "none", "given", "key", "minted", "taken", "same", "batch"]),
     number=NUMBER,
+    keep=st.sampled_from([None] * 5 + [2, 3, 5]),
+    taken=st.sampled_from([None] * 5 + [0, 1, 3, 8]),
 )
 plain_items = st.builds(
     Item,
@@ -219,6 +257,16 @@ erasures = st.builds(
         [ScopeKind.RECORD, ScopeKind.SUBJECT, ScopeKind.RECORD, ScopeKind.GROUP, *ERASABLE]
     ),
     NUMBER,
+)
+retains = st.one_of(
+    st.builds(Retain, NUMBER, st.sampled_from(SHORT), st.sampled_from(KEPT), st.booleans()),
+    st.builds(
+        Retain,
+        NUMBER,
+        st.just(DataClass.FINE_TUNING_FILE),
+        st.sampled_from(FILES_KEPT),
+        st.booleans(),
+    ),
 )
 works = st.one_of(
     st.builds(Work, st.none(), st.just(1)),

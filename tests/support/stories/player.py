@@ -7,7 +7,6 @@ from tests.support.faults.steps import Killed
 from tests.support.stories.cluster import Process
 from tests.support.stories.corruption import Corruption
 from tests.support.stories.erasures import Erasures
-from tests.support.stories.holds import Holds
 from tests.support.stories.operations import (
     Confirm,
     Corrupt,
@@ -21,17 +20,22 @@ from tests.support.stories.operations import (
     Op,
     Put,
     Release,
+    Retain,
+    Say,
     Scrub,
     Search,
+    Train,
     Wait,
     Work,
 )
 from tests.support.stories.processor_copies import ProcessorCopies
 from tests.support.stories.puts import Puts
 from tests.support.stories.reads import Reads
+from tests.support.stories.retentions import Retentions
+from tests.support.stories.trainings import Trainings
 
 
-class Player(Puts, Reads, Erasures, Holds, Corruption, ProcessorCopies):
+class Player(Puts, Reads, Erasures, Trainings, Corruption, ProcessorCopies, Retentions):
     """Plays one operation and asserts its answer."""
 
     def play(self, op: Op, number: int, between: Sequence[tuple[int, Op]] = ()) -> None:
@@ -58,7 +62,9 @@ class Player(Puts, Reads, Erasures, Holds, Corruption, ProcessorCopies):
             if isinstance(op, Kill):
                 self.cluster.processes[number].steps.end()
             else:
+                self.learn()
                 self._run(op, self.cluster.processes[1 - number])
+                self.learn()
         except BaseException as error:  # noqa: BLE001 - raised again when the outer call is over
             self.trouble.append(error)
 
@@ -85,7 +91,7 @@ class Player(Puts, Reads, Erasures, Holds, Corruption, ProcessorCopies):
 
     def _run_more(
         self,
-        op: Hold | Release | Confirm | Narrow | Scrub | Corrupt | HandOver,
+        op: Hold | Release | Confirm | Narrow | Scrub | Corrupt | HandOver | Retain | Say | Train,
         process: Process,
     ) -> None:
         match op:
@@ -103,10 +109,24 @@ class Player(Puts, Reads, Erasures, Holds, Corruption, ProcessorCopies):
                 self.spoil(op)
             case HandOver():
                 self.hand_over(op, process)
+            case _:
+                self._run_yet_more(op, process)
+
+    def _run_yet_more(self, op: Retain | Say | Train, process: Process) -> None:
+        match op:
+            case Retain():
+                self.retain(op, process)
+            case Say():
+                self.say(op, process)
+            case Train():
+                self.train(op, process)
 
     def _work(self, op: Work, process: Process) -> None:
-        duties = process.duties()
-        chosen = duties if op.duty is None else [duties[op.duty % len(duties)]]
+        chosen = process.duties()
+        if isinstance(op.duty, str):
+            chosen = [duty for duty in chosen if duty.name == op.duty]
+        elif op.duty is not None:
+            chosen = [chosen[op.duty % len(chosen)]]
         for duty in chosen:
             pieces = 0
             while duty.piece() and (op.duty is None or pieces < op.pieces):

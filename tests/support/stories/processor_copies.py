@@ -1,7 +1,7 @@
 """Copies at processors, on the cluster and on the model."""
 
 from collections.abc import Iterable
-from datetime import UTC, datetime, time, timedelta
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from sqlalchemy import select
@@ -10,7 +10,7 @@ from storage.catalog import tables as t
 from storage.testing import SERVICE
 from tests.support.stories.calls import EU, TENANTS, Calls
 from tests.support.stories.cluster import Process
-from tests.support.stories.model import STORED, RecordModel
+from tests.support.stories.model import STORED, During, RecordModel, ended
 from tests.support.stories.operations import HandOver
 
 c = t.processor_copy.c
@@ -44,10 +44,15 @@ class ProcessorCopies(Calls):
             allowed |= {"ProcessorUnavailable", "ProcessorTimeout"}
         if STORED in allowed and during.slow:  # it was asked back, or abandoned, meanwhile
             allowed |= {"Erased", "LedgerUnwritten", "Abandoned"}
-        if rec.id.day is not None:
-            midnight = datetime.combine(rec.id.day, time(), UTC)
-            allowed |= {"HandOverRefused"} if during.until >= midnight - _NO_TIME else set()
+        if self._ends_soon(rec, during):
+            allowed |= {"HandOverRefused"}
         assert answer.code in allowed, f"{answer.code}, not {allowed}: a copy of {rec}, {during}"
+
+    def _ends_soon(self, rec: RecordModel, during: During) -> bool:
+        """Return whether no time is left for a copy."""
+        kept = self.model.days_during(rec.tenant, rec.id.data_class, during.changes)
+        soon = during.until + _NO_TIME
+        return rec.expired(soon) or any(ended(days, rec.begins, soon) for days in kept)
 
     def copies_are_known(self, *, over: datetime | None = None) -> None:
         """Require a row for each copy at a processor and (``over``) none past its deadline."""

@@ -10,12 +10,22 @@ from sqlalchemy import select
 
 from storage.catalog import tables as t
 from storage.client.tenant import Tenant
-from storage.errors import DomicileError
-from storage.model import DataClass, NewRecord, PutFailure, PutResult, RecordId
+from storage.errors import DomicileError, InvalidRequest, OriginRefused
+from storage.model import DataClass, NewRecord, Origin, PutFailure, PutResult, RecordId
 from tests.support.inspect import invariants
 from tests.support.stories.calls import TENANTS, Answer, Calls
 from tests.support.stories.cluster import Process
-from tests.support.stories.model import FILE, NOTHING, STORED, Content, During, PutRequest
+from tests.support.stories.model import (
+    CACHED,
+    FILE,
+    NOTHING,
+    STORED,
+    Content,
+    During,
+    PutRequest,
+    expiry,
+    refusal,
+)
 from tests.support.stories.operations import Item, Mint, Put, Size
 
 SIZES: dict[Size, int] = {"none": 0, "small": 60, "own_pack": 256 * 1024, "chunks": 1024 * 1024 + 9}
@@ -38,7 +48,7 @@ class Puts(Calls):
             finally:
                 del self.model.wishes[-len(wishes) :]
             own = iter(minted)  # in the order of the records; of a killed put nobody else knows
-            wishes = [replace(w, id=next(own, w.id)) if w.fresh else w for w in wishes]
+            wishes = [replace(w, id=next(own, None) or w.id) if w.fresh else w for w in wishes]
             written = [to for to in process.steps.written[before:] if to[1].startswith("pack/")]
             told = list(zip(wishes, answers, strict=True))
             told.sort(key=lambda one: one[1].code == "killed")  # whose a row is, an answer tells
@@ -75,7 +85,12 @@ class Puts(Calls):
         metadata = dict(content.metadata)
         if wish.id.data_class is FILE and not content.parents and content.group is None:
             return tenant.put_file(
-                BytesIO(content.body), id=record_id, subject=content.subject, metadata=metadata
+                BytesIO(content.body),
+                id=record_id,
+                subject=content.subject,
+                metadata=metadata,
+                origin=content.origin,
+                keep_days=wish.keep,
             )
         return tenant.put(
             wish.id.data_class,
@@ -85,6 +100,8 @@ class Puts(Calls):
             group=content.group,
             metadata=metadata,
             derived_from=content.parents,
+            origin=content.origin,
+            keep_days=wish.keep,
         )
 
     def _wishes(self, op: Put, tenant: Tenant) -> list[PutRequest]:
@@ -107,9 +124,34 @@ class Puts(Calls):
         named = self._named(item, tenant, earlier)
         if named is not None:
             return PutRequest(tenant.id, named, content)
+        content = replace(content, origin=self._origin(item))
+        made = tenant.new_id(item.data_class)
+        wish = PutRequest(tenant.id, made, content, fresh=True, keep=item.keep)
+        return wish if item.naming == "none" else self._minted_for(wish, item, tenant)
+
+    def _minted_for(self, wish: PutRequest, item: Item, tenant: Tenant) -> PutRequest:
+        """Mint the id of a record; if its days are refused, for what its tenant keeps it."""
+        origin, since = wish.content.origin, self.cluster.clock.now()
         key = f"key-{item.number % 3}" if item.naming == "key" else None
-        made = tenant.new_id(item.data_class, key=key)
-        return PutRequest(tenant.id, made, content, fresh=item.naming == "none")
+        came_in = None if origin is None else origin.date
+        try:
+            made = tenant.new_id(item.data_class, key=key, origin_date=came_in, keep_days=item.keep)
+        except (InvalidRequest, OriginRefused) as error:
+            refused = error.code
+        else:
+            self._check_day(replace(wish, id=made))
+            return replace(wish, id=made, fresh=False)
+        now = self.cluster.clock.now()
+        kept = self.model.days_at(tenant.id, item.data_class, since - CACHED, now)
+        assert any(refusal(days, wish, now) == refused for days in kept), f"{refused}: {wish}"
+        return replace(wish, content=replace(wish.content, origin=None), fresh=False, keep=None)
+
+    def _origin(self, item: Item) -> Origin | None:
+        """Where the data of an item comes from, if it was not made here."""
+        if item.taken is None:
+            return None
+        came_in = self.cluster.clock.now().date() - timedelta(days=item.taken)
+        return Origin(came_in, bytes([item.taken]) * 32)
 
     def _named(self, item: Item, tenant: Tenant, earlier: list[PutRequest]) -> RecordId | None:
         """The id of something that is there, if the item asks for that and it is.
@@ -147,7 +189,9 @@ class Puts(Calls):
         code, result = answer.code, answer.result
         if isinstance(result, PutResult):
             code = STORED if result.stored else NOTHING
-            wish = replace(wish, id=result.id) if wish.fresh else wish
+            if wish.fresh:
+                wish = replace(wish, id=result.id)
+                self._check_day(wish)
         allowed = self.model.allowed(wish, during)
         assert code in allowed, f"{code}, not {allowed}: {wish}, {during}"
         if code == STORED:
@@ -165,11 +209,9 @@ class Puts(Calls):
             rec.sample = invariants.sample_of(self.cluster, TENANTS[rec.tenant].home, rec)
 
     def _check_term(self, wish: PutRequest, result: PutResult) -> None:
-        terms = TENANTS[wish.tenant]
-        day = terms.expiry(wish.id.data_class, wish.id.minted)
+        day = wish.id.day
         end = None if day is None else datetime.combine(day, time(), UTC) + timedelta(days=1)
 
-        assert wish.id.day == day
         assert result.deadline == end
         assert result.id.unique == wish.id.unique
 
@@ -196,12 +238,23 @@ class Puts(Calls):
         tenant = process.store.tenant(name)
         answer = self.ask(process, lambda: tenant.new_id(op.data_class, key=key))
         if isinstance(answer.result, RecordId):
+            self._check_day(PutRequest(name, answer.result, Content(b"")))
             self.minted[name].append(answer.result)
 
+    def _check_day(self, wish: PutRequest) -> None:
+        """Require that an id has the day of its retention at its minting, as cached at most."""
+        minted, tick = wish.id.minted, timedelta(milliseconds=1)
+        about = wish.tenant, wish.id.data_class, minted - CACHED, minted + tick
+        kept = self.model.days_at(*about)
+        if wish.keep is not None:
+            kept = {wish.keep for days in kept if days is None or wish.keep <= days}
+        begins = wish.content.begins(minted)
+        assert wish.id.day in {expiry(days, begins) for days in kept}, f"{wish}, not by {kept}"
 
-def _noting(tenant: Tenant) -> list[RecordId]:
-    """Return a list that receives the ids that the tenant mints from now on."""
-    minted: list[RecordId] = []
+
+def _noting(tenant: Tenant) -> list[RecordId | None]:
+    """Return a list that receives the ids that the tenant mints from now on; None: refused."""
+    minted: list[RecordId | None] = []
     mint = tenant.new_id
 
     def noted(
@@ -211,8 +264,10 @@ def _noting(tenant: Tenant) -> list[RecordId]:
         origin_date: date | None = None,
         keep_days: int | None = None,
     ) -> RecordId:
-        minted.append(mint(data_class, key=key, origin_date=origin_date, keep_days=keep_days))
-        return minted[-1]
+        minted.append(None)
+        made = mint(data_class, key=key, origin_date=origin_date, keep_days=keep_days)
+        minted[-1] = made
+        return made
 
     tenant.new_id = noted  # type: ignore[method-assign]
     return minted
@@ -228,4 +283,6 @@ def _record(wish: PutRequest) -> NewRecord:
         content.group,
         dict(content.metadata),
         content.parents,
+        origin=content.origin,
+        keep_days=wish.keep,
     )

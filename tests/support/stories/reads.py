@@ -110,15 +110,15 @@ class Reads(Calls):
             and by.subject in (None, rec.lineage.subject)
             and by.group in (None, rec.lineage.group)
         ]
-        under_way = self.model.wishes or self.model.coming
+        under_way = self.model.wishes or self.model.coming or self.model.changing
         if under_way or happened != self._happened():  # order alone is sure
             assert len(found) == len(set(found))
             return
         assert found == live, f"listed {len(found)} of {name}, not {len(live)}"
 
-    def _happened(self) -> tuple[int, int]:
-        """Return how much was written and erased: another process may have acted meanwhile."""
-        return len(self.model.ever()), len(self.model.eras)
+    def _happened(self) -> tuple[int, int, int]:
+        """Return how much was written, erased and changed: another process may have acted."""
+        return len(self.model.ever()), len(self.model.eras), len(self.model.changes)
 
 
 def _fetch(

@@ -61,6 +61,7 @@ class Runner:
             invariants.no_row_abroad(cluster, player.model)
         process = cluster.processes[self._turn % 2]
         player.look_at_held(process, everything=everything)
+        player.look_at_runs(process, everything=everything)
         player.copies_are_known()
         for n, name in enumerate(player.names):
             turn = (n + self._turn) % len(player.names)
@@ -80,35 +81,48 @@ class Runner:
         self._end_what_delays()
         if cluster.damaged:
             player.scrub_all(cluster.processes[0])
-        hour, window = timedelta(hours=1), cluster.topology.bounds.compaction
-        unrest: AssertionError | None = None
-        for by in (hour, window, hour):
-            if by == window and player.was_scrubbed():  # what was to be moved first goes now
-                player.scrub_all(cluster.processes[0])
-            cluster.advance(by, lands=True)
-            cluster.processes[0].work()
-            unrest = self._rest()
-            if unrest is None:
-                break
-        while cluster.clock.now().hour < 2:  # a day that has just come takes a few rounds to go
-            cluster.advance(hour, lands=True)
-            cluster.processes[0].work()
-            unrest = self._rest()
-        if unrest is not None:  # entries of the ledger are given up last of all, then purged
-            cluster.processes[0].work()
-            unrest = self._rest()
+        unrest = self._settle()
         self.look(everything=True)
         if unrest is not None:
             raise unrest
         now = cluster.clock.now()
         for region in cluster.topology.regions:
             own = [rec for rec in model.ever() if TENANTS[rec.tenant].home == region]
-            over = [r for r in own if r.erased_by or r.expired(now) or r.written]
+            over = [rec for rec in own if model.must_go(rec, now)]
             invariants.nothing_left(cluster, region, over, "all was made well")
+            last = [rec for rec in over if model.records.get(rec.name, rec) is rec]
+            invariants.no_row_left(cluster, region, last)
             player.no_copy_of(over, "all was made well")
         player.copies_are_known(over=now)
         assert not player.spoilt(), "a replica is still bad"
         invariants.no_plaintext(cluster)
+
+    def _settle(self) -> AssertionError | None:
+        """Let time pass until all work is done; return what is left of it."""
+        cluster, player = self.cluster, self.player
+        hour, window = timedelta(hours=1), cluster.topology.bounds.compaction
+        unrest: AssertionError | None = None
+        for by in (hour, window, hour):
+            if by == window and player.was_scrubbed():  # what was to be moved first goes now
+                player.scrub_all(cluster.processes[0])
+            unrest = self._pass(by)
+            if unrest is None:
+                break
+        while cluster.clock.now().hour < 2:  # a day that has just come takes a few rounds to go
+            unrest = self._pass(hour)
+        for by in (window, hour):  # what a retention ended on that day is compacted
+            unrest = self._pass(by) if unrest is not None else None
+        if unrest is not None:  # entries of the ledger are given up last of all, then purged
+            cluster.processes[0].work()
+            unrest = self._rest()
+        return unrest
+
+    def _pass(self, by: timedelta) -> AssertionError | None:
+        """Let time pass, and a worker work; return what is left of it."""
+        self.cluster.advance(by, lands=True)
+        self.player.confirm_runs(self.cluster.processes[0])
+        self.cluster.processes[0].work()
+        return self._rest()
 
     def close(self) -> None:
         """End all processes."""
@@ -160,3 +174,4 @@ class Runner:
                     invariants.certified(cluster, region, erasure)
                     invariants.nothing_left(cluster, region, model.about(era), "there is a receipt")
                     self.player.no_copy_of(model.about(era), "there is a receipt")
+                    self.player.runs_have_confirmed(era, model.about(era))

@@ -2,11 +2,14 @@
 
 from collections.abc import Callable
 from concurrent.futures import Executor, Future
+from copy import copy
 from typing import ParamSpec, TypeVar
 
 from storage.model import PutResult
 from storage.packs.queue import Lanes
 from storage.packs.sealed import SealedRecord
+from storage.policy import needs_reading
+from storage.postures import Postures
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -73,3 +76,16 @@ class InOrder(Lanes):
     def close(self, until: float) -> None:
         self._later.run()
         super().close(until)
+
+
+class ReadInOrder(Postures):
+    """Postures that the caller reads itself, one after the other."""
+
+    def __init__(self, postures: Postures) -> None:
+        self.__dict__.update(copy(postures).__dict__)
+
+    def _refresh(self) -> None:
+        now = self._clock.now()
+        for name in self._backends:
+            if name not in self._none and needs_reading(self._known.get(name), now):
+                self._read(name)
