@@ -13,7 +13,7 @@ from tests.simulation.told import STORIES, told
 from tests.support.faults.steps import Steps
 from tests.support.stories.operations import Get, Work
 
-SEEDS = range(1, 13)
+SEEDS = range(1, 10)
 
 
 @pytest.fixture(scope="module")

@@ -57,8 +57,8 @@ def wait(days: int) -> Do:
 
 def _while_it_is_seen() -> list[Step]:
     """A retention of zero is taken back at each moment at which a worker acts on it."""
-    steps: list[Step] = []
-    for moment in range(1, 13):
+    steps: list[Step] = [WORK]
+    for moment in range(1, 13, 2):
         back: Op = Retain(0, PROMPT, 7)
         steps += [
             put(),
