@@ -79,6 +79,11 @@ class Orders(RuleBasedStateMachine):
         """Erase a record, subject, group, tenant or account."""
         self._play(op, process)
 
+    @rule(op=operations.retains, process=operations.PROCESS)
+    def retain(self, op: Op, process: int) -> None:
+        """Shorten or lengthen a retention."""
+        self._play(op, process)
+
     @rule(
         waits=st.lists(operations.waits, max_size=1), works=st.lists(operations.works, max_size=3)
     )

@@ -19,7 +19,7 @@ from storage.testing import Server
 from storage.testing.snapshot import snapshot
 from tests.simulation.story import Disturb, Step, Story
 from tests.support.stories.runner import Runner
-from tests.support.topologies import small_topology
+from tests.support.topologies import shorten_floor, small_topology
 from tests.support.training import permit_all
 
 _AHEAD = -4  # few partitions are made ahead, most of them on need: each of them costs time
@@ -66,6 +66,7 @@ class Stage:
         }
         for topology_directory in self._topologies.values():
             permit_all(topology_directory)
+            shorten_floor(topology_directory)
         self._settings = self._server.make()
         topology = load_topology(self._topologies[False, False])
         self._regions = {

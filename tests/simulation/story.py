@@ -46,7 +46,7 @@ _NUMBERS = 16  # "the n-th" of something, counted round
 _PROCESSES = 2
 _MOMENTS = 24  # how deep in an operation another may happen
 
-_CLASSES = (DataClass.PROMPT, DataClass.COMPLETION, *CONTENT_CLASSES)
+_CLASSES = (DataClass.PROMPT, DataClass.COMPLETION, DataClass.EVENT, *CONTENT_CLASSES)
 _SIZES: tuple[Size, ...] = ("small", "small", "small", "small", "none", "own_pack", "chunks")
 _NAMINGS: tuple[Naming, ...] = ("given", "given", "none", "key", "minted", "taken", "same", "batch")
 _SCOPES = (ScopeKind.RECORD, ScopeKind.SUBJECT, ScopeKind.SUBJECT, ScopeKind.GROUP)

@@ -18,7 +18,7 @@ from tests.support.stories.operations import (
     Work,
 )
 
-PROMPT, FILE = DataClass.PROMPT, DataClass.FINE_TUNING_FILE
+PROMPT, EVENT, FILE = DataClass.PROMPT, DataClass.EVENT, DataClass.FINE_TUNING_FILE
 DAY = 1440  # minutes
 
 WORK = Do(Work(None, 1), 0)
@@ -37,7 +37,7 @@ def put(
 
 def keep(days: int | None, data_class: DataClass = PROMPT) -> Do:
     """Keep a class for so many days."""
-    return Do(Retain(0, data_class, days), 1)
+    return Do(Retain(0, data_class, days), 0)
 
 
 def say(*, yes: bool, subject: str | None = None, back: int = 0) -> Do:
@@ -57,8 +57,8 @@ def wait(days: int) -> Do:
 
 def _while_it_is_seen() -> list[Step]:
     """A retention of zero is taken back at each moment at which a worker acts on it."""
-    steps: list[Step] = []
-    for moment in range(1, 13):
+    steps: list[Step] = [WORK]
+    for moment in range(1, 13, 2):
         back: Op = Retain(0, PROMPT, 7)
         steps += [
             put(),
@@ -91,6 +91,11 @@ STORIES: dict[str, list[Step]] = {
     "days of its own": [
         *(put(keep=2), put(), put(FILE, keep=3), wait(1), WORK, wait(1), WORK, put(keep=5)),
         *(keep(3), put(keep=5), put(naming="given", keep=5), put(keep=2), wait(2), WORK),
+    ],
+    "floor": [
+        *(put(EVENT), put(), Do(Erase(0, ScopeKind.SUBJECT, 0), 0), WORK, put(EVENT), wait(2)),
+        *(Do(Erase(0, ScopeKind.TENANT, 0), 0), Do(Erase(0, ScopeKind.RECORD, 1), 0), WORK),
+        *(wait(2), put(EVENT), Do(Erase(0, ScopeKind.SUBJECT, 0), 0), WORK, wait(4), WORK),
     ],
     "trained on": [
         *(say(yes=True), put(), put(FILE), train(), say(yes=False, subject="ann"), train()),

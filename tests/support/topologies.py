@@ -8,7 +8,7 @@ from pathlib import Path
 
 from regions.model import Topology
 from storage.region import Backends, OpenRegion
-from tests.support.topology_files import COMPANIES, EU, SHIPPED, edit
+from tests.support.topology_files import CLASSES, COMPANIES, EU, SHIPPED, edit
 
 PLACE, CELL = "eu-central-1", "eu-central-1-b"
 
@@ -45,6 +45,16 @@ def small_topology(data: Path, directory: Path, *, changes: bool, alone: bool = 
     if alone:
         (directory / "regions" / "us-east-1.toml").unlink()
     return directory
+
+
+def shorten_floor(directory: Path) -> None:
+    """Let a topology keep events for days instead of months."""
+    for old, new in (
+        ("days = 186", "days = 6"),
+        ("days = 366", "days = 9"),
+        ("days = 184", "days = 4"),
+    ):
+        edit(directory / CLASSES, old, new)
 
 
 def three_backends(

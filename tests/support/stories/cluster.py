@@ -256,13 +256,13 @@ class Cluster:
                 log=quiet(),
             )
         )
+        homes_of(store)._clock = lambda: self.clock.now().timestamp()
         for served in homes_of(store).regions.values():
             self._compare(served.region)
             step_catalog(served.region.catalog, steps)
             if not self.threads:
                 for name in ("pool", "readers"):
                     object.__setattr__(served.region, name, Inline())
-                homes_of(store)._clock = lambda: self.clock.now().timestamp()
                 postures = ReadInOrder(served.region.postures)
                 object.__setattr__(served.region, "postures", postures)
                 served.writer._lanes = InOrder(served.writer._lanes)

@@ -80,7 +80,20 @@ class Erasures(Calls):
         assert isinstance(found, list)
         assert excused or len(found) == len(tenants)
         for done in found:
+            self._left(_era(done, kind, value), process)
             self.model.erased(_era(done, kind, value))
+
+    def _left(self, era: ErasureModel, process: Process) -> None:
+        """Require that an erasure says how many events it leaves: at least all that are read."""
+        now, told = self.cluster.clock.now(), process.store.erasure(era.id).kept
+        spared = [
+            rec
+            for rec in self.model.of(era.tenant)
+            if era.spares(rec.id) and era.is_about(rec.id, rec.lineage) and not rec.erased_by
+        ]
+        least = sum(not rec.expired(now) for rec in spared)
+        left = sum(kept.records for kept in told)
+        assert least <= left <= len(spared), f"{left} events are left, not {least}"
 
     def learn(self) -> None:
         """Look up the erasures whose process died before the answer, and those by retention."""

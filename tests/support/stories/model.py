@@ -17,6 +17,8 @@ CACHED = timedelta(seconds=5)  # a write may go by terms that are so old
 LATEST = datetime.max.replace(tzinfo=UTC)
 MANY = 64  # ancestors
 FILE = DataClass.FINE_TUNING_FILE
+EVENT, EVENT_DAYS = DataClass.EVENT, 6
+FLOOR = timedelta(days=4)  # so long no erasure takes an event
 
 STORED, NOTHING = "stored", "nothing"
 UNWELL = frozenset({"TooFewReplicas", "KeyUnavailable"})
@@ -107,8 +109,16 @@ class ErasureModel:
 
     def covers(self, tenant: str, record_id: RecordId, lineage: Lineage) -> bool:
         """Return whether the erasure covers a record, stored or about to be."""
-        if tenant != self.tenant:
+        if tenant != self.tenant or self.spares(record_id):
             return False
+        return self.is_about(record_id, lineage)
+
+    def spares(self, record_id: RecordId) -> bool:
+        """Return whether it leaves an event, because its floor is not over."""
+        return record_id.data_class is EVENT and record_id.minted > self.asked - FLOOR
+
+    def is_about(self, record_id: RecordId, lineage: Lineage) -> bool:
+        """Return whether it is about a record of its tenant, also one that it leaves."""
         if self.kind is ScopeKind.CLASS:
             return record_id.data_class == self.value and record_id.minted <= self.cutoff
         if self.kind is ScopeKind.RECORD:
@@ -208,7 +218,7 @@ class Model:
         self.kept: dict[tuple[str, DataClass], list[Kept]] = {
             (name, data_class): [Kept(days, datetime.min.replace(tzinfo=UTC))]
             for name, terms in tenants.items()
-            for data_class, days in terms.retention.items()
+            for data_class, days in {**terms.retention, EVENT: EVENT_DAYS}.items()
         }
         self.changing: list[tuple[str, Mapping[DataClass, Days]]] = []
         self.changes: list[tuple[str, DataClass, Days]] = []  # what was in force before each
@@ -216,12 +226,12 @@ class Model:
     # how long it is kept
 
     def days(self, tenant: str) -> dict[DataClass, Days]:
-        """Return how long a tenant keeps its classes now."""
-        return {cls: was[-1].days for (name, cls), was in self.kept.items() if name == tenant}
+        """Return how long a tenant keeps its classes now, those that it may keep for less."""
+        return {cls: self.kept[tenant, cls][-1].days for cls in self.tenants[tenant].retention}
 
     def days_during(self, tenant: str, data_class: DataClass, changes: int) -> set[Days]:
         """Return how long a class was kept at some time since so many changes, and may be kept."""
-        coming = {terms[data_class] for name, terms in self.changing if name == tenant}
+        coming = self._coming_days(tenant, data_class)
         former = {days for n, c, days in self.changes[changes:] if (n, c) == (tenant, data_class)}
         return {self.kept[tenant, data_class][-1].days} | coming | former
 
@@ -229,12 +239,15 @@ class Model:
         self, tenant: str, data_class: DataClass, since: datetime, until: datetime
     ) -> set[Days]:
         """Return how long a class was kept at some time between two moments."""
-        coming = {terms[data_class] for name, terms in self.changing if name == tenant}
-        return coming | {
+        return self._coming_days(tenant, data_class) | {
             kept.days
             for kept in self.kept[tenant, data_class]
             if kept.since <= until and since <= kept.until
         }
+
+    def _coming_days(self, tenant: str, data_class: DataClass) -> set[Days]:
+        some = (terms for name, terms in self.changing if name == tenant)
+        return {terms[data_class] for terms in some if data_class in terms}
 
     def change(
         self, tenant: str, terms: Mapping[DataClass, Days], since: datetime, until: datetime
@@ -413,7 +426,8 @@ class Model:
 def refusal(days: Days, wish: PutRequest, now: datetime) -> str | None:
     """Return why nothing is stored, whatever the id, while its class is kept for so long."""
     if wish.fresh and wish.keep is not None:
-        if days is not None and wish.keep > days:
+        below_floor = wish.id.data_class is EVENT and wish.keep < EVENT_DAYS
+        if below_floor or (days is not None and wish.keep > days):
             return "InvalidRequest"
         days = wish.keep
     if days == 0:
@@ -442,5 +456,5 @@ def _by_day(days: Days, wish: PutRequest, during: During) -> tuple[set[str], boo
 
 
 def _cascades(parent: DataClass, child: DataClass) -> bool:
-    """Return whether erasing the parent erases the child. Files are in no cascade."""
-    return FILE not in (parent, child)
+    """Return whether erasing the parent erases the child. Files and events are in no cascade."""
+    return not {FILE, EVENT} & {parent, child}

@@ -17,6 +17,7 @@ from tests.support.stories.calls import TENANTS, Answer, Calls
 from tests.support.stories.cluster import Process
 from tests.support.stories.model import (
     CACHED,
+    EVENT,
     FILE,
     NOTHING,
     STORED,
@@ -122,6 +123,8 @@ class Puts(Calls):
             tuple(self._parents(item, tenant.id, earlier)),
         )
         named = self._named(item, tenant, earlier)
+        if EVENT is (item.data_class if named is None else named.data_class):
+            content = replace(content, body=b"")
         if named is not None:
             return PutRequest(tenant.id, named, content)
         content = replace(content, origin=self._origin(item))

@@ -58,6 +58,9 @@ class Awaited(Future[PutResult]):
         self._later.run()
         return self._inner.result(0)
 
+    def add_done_callback(self, fn: Callable[[Future[PutResult]], object]) -> None:
+        self._inner.add_done_callback(fn)
+
     def exception(self, timeout: float | None = None) -> BaseException | None:
         self._later.run()
         return self._inner.exception(0)
