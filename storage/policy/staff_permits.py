@@ -189,10 +189,10 @@ def _ended(topology: Topology, permit: StaffPermit, facts: PermitFacts, now: dat
 
     What the catalog says of it counts, whatever minting the permit names.
     """
-    record = facts.record
+    record, named = facts.record, permit.record
     if record is None:
         return False
-    found = replace(permit.record, minted=record.minted, day=record.day)
+    found = replace(named, minted=record.minted, day=record.day)
     own = facts.tenant.retention if facts.tenant is not None else {}
     end = term_now(topology, own, found, record.origin).readable_until
     return end is not None and now >= end

@@ -270,6 +270,8 @@ class TestExits:
         people.do("bob", CONFIRM, id=choice)
         people.do("postgres", "UPDATE catalog_info SET unread = '{{eu-a}}'")
         said.append(people.do("wim", BEGIN, id=choice))
+        people.do("bob", CONFIRM, id=choice)
+        said.append(people.do("wim", BEGIN, id=choice))
         people.do("postgres", info)
         said.append(people.do("wim", BEGIN, id=choice))
 
@@ -278,6 +280,7 @@ class TestExits:
             "not_confirmed",
             "agreement_in_force",
             "agreement_in_force",
+            "not_confirmed",
             "not_confirmed",
             "recovering",
             "None",

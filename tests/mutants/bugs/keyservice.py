@@ -188,8 +188,8 @@ BUGS = (
     bug(
         "the key service believes the minting that a permit names",
         "policy/staff_permits.py",
-        "found = replace(permit.record, minted=record.minted, day=record.day)",
-        "found = permit.record",
+        "found = replace(named, minted=record.minted, day=record.day)",
+        "found = named",
         PERMITS,
     ),
     bug(
