@@ -17,7 +17,7 @@ kind: str = "pre"
 
 
 def upgrade() -> None:
-    """Add the column. Of what older code notes nobody knows what it says."""
+    """Add the column. Older code leaves it empty."""
     op.execute("ALTER TABLE topology_seen ADD COLUMN rules text")
 
 

@@ -28,7 +28,7 @@ BEGIN
 END $$;
 
 -- Forget a batch of objections that were withdrawn before a moment, each with all that the tenant said
--- before about the company; return of how many.
+-- before about the company; return how many.
 CREATE FUNCTION forget_objections(before timestamptz, most integer) RETURNS integer
 LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$

@@ -67,7 +67,7 @@ def take_lease(connection: Connection, holder: UUID, now: datetime, until: datet
     """Let one process alone seal, until a moment. False: another one does.
 
     It keeps work from being done twice. That no two notes of one size differ does not rest on it.
-    Nobody takes it for twice as long: a lease that says so stops nobody.
+    A lease that is twice as long as ours is forged, and ignored.
     """
     forged = s.lease > until + (until - now)
     free = or_(s.lease.is_(None), s.lease <= now, s.holder == holder, forged)

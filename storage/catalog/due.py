@@ -49,7 +49,7 @@ class Cutoffs:
     those that must have a partition. ``rules``: the digest of what the topology says of retentions.
     ``leaving``: backends that are to be emptied. ``ending``: processors whose agreement ends, so
     that all their copies are due. ``trust``: whose checkpoints of the log count. ``seal``: if the
-    newest was signed after that, what nobody waits for goes on waiting.
+    newest was signed after that, lines that nobody waits for are not sealed yet.
     """
 
     now: datetime

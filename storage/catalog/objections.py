@@ -108,7 +108,7 @@ def old(before: datetime) -> Select[str, str]:
 
 
 def prune(connection: Connection, before: datetime, limit: int) -> int:
-    """Forget a batch of objections that ended before then; return of how many companies."""
+    """Forget a batch of objections that ended before then; return how many."""
     return connection.scalar(select(func.forget_objections(literal(before, Moment), limit))) or 0
 
 

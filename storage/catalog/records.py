@@ -207,7 +207,7 @@ def fenced(table: Table) -> ColumnElement[bool]:
 
 @cache
 def requested(table: Table) -> ColumnElement[bool]:
-    """SQL: whether an erasure that somebody requested covers the row."""
+    """SQL: whether a requested erasure covers the row."""
     c = table.c
     left = and_(  # an event whose floor was not over
         c.data_class == DataClass.EVENT.value,

@@ -46,8 +46,8 @@ e, f, h, k, s = t.erasure.c, t.fence.c, t.tenant.c, t.retention_look.c, t.topolo
 class ToLook:
     """A tenant to look at: the version of its terms, its own retention, what was seen before.
 
-    ``rules``: by which it is looked at. ``missed``: whether it had a retention since that nobody
-    looked at, or may have had one.
+    ``rules``: those of this look. ``missed``: whether its retention may have been another one
+    between this look and the last.
     """
 
     tenant: str
