@@ -1,8 +1,11 @@
 """Bugs that let code that a worker planted run with the rights of others."""
 
+from pathlib import Path
+
 from tests.mutants.bugs.bug import Bug, bug
 
 PLANTED = "tests/integration/test_planted_code.py"
+VERSIONS = Path("migrations", "versions")
 FILE = "migrations/versions/0023_closed_functions"
 SAFE = "SET search_path = pg_catalog, pg_temp"
 OPEN = "SET search_path = public, pg_temp"
@@ -17,17 +20,6 @@ HEADS = (
     f"entry bytea, place bigint\n) RETURNS void\n{PL}",
     "forgettable_before() RETURNS timestamptz LANGUAGE sql\n",
     f"forget_log_lines(before timestamptz, most integer) RETURNS integer\n{PL}",
-)
-
-
-def migration(name: str, old: str, new: str, suffix: str = ".py") -> Bug:
-    """Return a bug of the revision."""
-    return Bug(name, FILE + suffix, old, new, (PLANTED,))
-
-
-PLANT = "what is planted is used"
-LINES = "migrations/versions/0024_lines.sql"
-LATER = (
     f"number_log_lines(most integer, signed bigint DEFAULT NULL) RETURNS void\n{PL}",
     f"prune_log(before bigint) RETURNS void\n{PL}",
     "next_log_number() RETURNS bigint LANGUAGE sql\n",
@@ -35,30 +27,33 @@ LATER = (
     "add_log_line(what text, facts jsonb, given timestamptz) RETURNS void\nLANGUAGE plpgsql ",
 )
 
+
+def migration(name: str, old: str, new: str) -> Bug:
+    """Return a bug of the revision."""
+    return Bug(name, f"{FILE}.py", old, new, (PLANTED,))
+
+
+def function(name: str, old: str, new: str) -> Bug:
+    """Return a bug in a function, where the newest revision defines it."""
+    files = sorted(Path(__file__).parents[3].joinpath(VERSIONS).glob("*.sql"))
+    newest = max(file.name for file in files if old in file.read_text())
+    return Bug(name, str(VERSIONS / newest), old, new, (PLANTED,))
+
+
+PLANT = "what is planted is used"
+
 BUGS = (
-    *(
-        Bug(
-            f"{PLANT}: {head.split()[0]}",
-            LINES,
-            head + SAFE,
-            head + OPEN,
-            (PLANTED,),
-        )
-        for head in LATER
-    ),
-    *(migration(f"{PLANT}: {head.split()[0]}", head + SAFE, head + OPEN, ".sql") for head in HEADS),
-    migration(
+    *(function(f"{PLANT}: {head.split()[0]}", head + SAFE, head + OPEN) for head in HEADS),
+    function(
         "the owner looks for records",
         "FROM ours.file WHERE tenant = whose)\n    OR",
         "FROM ours.file WHERE tenant = whose)\n"
         "    OR EXISTS (SELECT FROM ours.record WHERE tenant = whose)\n    OR",
-        ".sql",
     ),
-    migration(
+    function(
         "a function of the owner goes on after code of the worker",
         "  IF EXISTS (SELECT FROM ours.file",
         "  IF ours.has_records(whose) OR EXISTS (SELECT FROM ours.file",
-        ".sql",
     ),
     migration(
         "the owner owns what reads the records",
