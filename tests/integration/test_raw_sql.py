@@ -132,6 +132,20 @@ class TestALine:
         found = people.do("postgres", ABOUT, fact="tenant", id=tenant)
         assert found == "alice agreement, postgres agreement"
 
+    def test_is_left_by_a_tenant_that_is_removed(self, people: People) -> None:
+        """Or made: both with the login."""
+        make = (
+            "INSERT INTO tenant (id, account, home, residency, service, dedicated, retention, "
+            "version, created) VALUES ('short', 'a', 'eu', 'EU', 'api', false, '{{}}', 1, now())"
+        )
+        people.do("alice", make)
+        people.do("bob", "SELECT remove_tenant('short')")
+
+        found = people.do("postgres", ABOUT, fact="tenant", id="short")
+        assert found == "alice agreement, bob agreement"
+        said = people.do("postgres", SAID, fact="tenant", id="short", login="bob")
+        assert json.loads(said)["ended"] == "removed"
+
     def test_is_left_by_an_agreement(self, people: People) -> None:
         """Also if the tenant has no other terms."""
         add = (

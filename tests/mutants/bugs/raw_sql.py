@@ -23,6 +23,21 @@ BUGS: tuple[Bug, ...] = (
         "",
     ),
     _sql(
+        "a tenant that raw SQL makes leaves no line",
+        "TRIGGER tenant_line AFTER INSERT OR DELETE ON",
+        "TRIGGER tenant_line AFTER DELETE ON",
+    ),
+    _sql(
+        "a tenant that raw SQL removes leaves no line",
+        "TRIGGER tenant_line AFTER INSERT OR DELETE ON",
+        "TRIGGER tenant_line AFTER INSERT ON",
+    ),
+    _sql(
+        "what a customer chose, by raw SQL, leaves no line",
+        "DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION note_exit();",
+        f"DEFERRABLE INITIALLY DEFERRED FOR EACH ROW {NEVER} FUNCTION note_exit();",
+    ),
+    _sql(
         "an agreement that raw SQL adds leaves no line",
         "DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION note_agreement();",
         f"DEFERRABLE INITIALLY DEFERRED FOR EACH ROW {NEVER} FUNCTION note_agreement();",
