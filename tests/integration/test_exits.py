@@ -319,6 +319,7 @@ def test_each_step_is_in_the_log(domicile: Domicile) -> None:
 
     lines = domicile.store.admin.log.lines(HOME, kind=LineKind.AGREEMENT)
     states = [line.text for line in lines if line.text and '"exit"' in line.text]
+    assert len(states) == 3
     assert [s for s in ("chosen", "notified", "confirmed") if any(s in x for x in states)] == [
         "chosen",
         "notified",

@@ -110,10 +110,12 @@ class TestARecovery:
         ],
     )
     def test_a_login_that_says_so_leaves_a_line(self, domicile: Domicile, change: str) -> None:
-        """Only then is replayed what people did; also if all is put back at once."""
-        again = "UPDATE catalog_info SET identity = old.identity, unread = '{}' FROM was old"
-        keep = "CREATE TEMP TABLE was AS SELECT identity FROM catalog_info"
-        do(domicile, "domicile_worker", f"{keep}; {change}; {again}")
+        """Only then is replayed what people did; also if all is put back."""
+        with home(domicile).catalog.begin() as connection:
+            identity = connection.scalar(text("SELECT identity FROM catalog_info"))
+        do(domicile, "domicile_worker", change)
+        again = "UPDATE catalog_info SET identity = :was, unread = '{}'"
+        do(domicile, "domicile_worker", again, was=identity)
 
         (line,) = domicile.store.admin.log.lines(HOME, kind=LineKind.RECOVERY)
         assert json.loads(line.text or "")["begun"] == 1

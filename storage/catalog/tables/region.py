@@ -31,6 +31,7 @@ catalog_info = Table(
     Column("identity", Text),  # server, timeline, database, table; NULL: in recovery
     # backends whose ledger has not been read since a restore
     Column("unread", ARRAY(Text), nullable=False, server_default=text("'{}'")),
+    Column("declared", Text),  # the transaction in which the last recovery began
     CheckConstraint("id = 1", name="catalog_info_one_row"),
 )
 
