@@ -58,7 +58,7 @@ BACKENDS = ("eu-a", "eu-b", "us-a", "us-b", "eu-c")
 PROCESSORS = ("klarblick", "clearwater-screening")
 _NUMBERS = 16  # "the n-th" of something, counted round
 _PROCESSES = 2
-_OF_STAFF = 0.04  # how often a person asks for a grant
+_OF_STAFF = 0.025  # how often a person asks for a grant
 _MOMENTS = 24  # how deep in an operation another may happen
 
 _CLASSES = (DataClass.PROMPT, DataClass.COMPLETION, DataClass.EVENT, *CONTENT_CLASSES)
@@ -135,8 +135,9 @@ def story_of(seed: int, length: int = 16) -> Story:
     random = Random(seed)
     first = Do(_put(random), 0)
     steps: tuple[Step, ...] = (first,)
+    people = Random(f"the people of {seed}")  # so that nothing else in the story depends on them
     for _ in range(random.randrange(length // 2, length * 3 // 2)):
-        steps += _matter(random) if random.random() < _OF_STAFF else (_step(random),)
+        steps += (_step(random), *(_matter(people) if people.random() < _OF_STAFF else ()))
     return Story(seed, random.random() < 0.5, random.random() < 0.75, steps)
 
 
@@ -170,7 +171,6 @@ def _interrupted(random: Random) -> Do:
         (1, _wear),
         (1, _retain),
         (1, _learn),
-        (1, _staff),
     ]
     op = _weighed(random, makers)(random)
     between = tuple(
@@ -192,7 +192,6 @@ def _interruption(random: Random) -> Op:
         (1, _wear),
         (2, _retain),
         (1, _learn),
-        (1, _staff),
         (1, lambda r: Wait(r.randrange(1, 8), lands=r.random() < 0.5)),
     ]
     return _weighed(random, makers)(random)
@@ -277,8 +276,15 @@ def _matter(random: Random) -> tuple[Step, ...]:
     elif random.random() < 0.3:
         begin.append(Ask(tenant, random.choice(_ASKED)))
     begin += [_request(random, tenant, purpose), ApproveGrant(0, random.choice((0, 0, 3, 6)))]
-    more: tuple[Op, ...] = tuple(_of_grant(random) for _ in range(random.randrange(2, 5)))
-    return tuple(Do(op, _process(random)) for op in (*begin, *more))
+    more: tuple[Op, ...] = tuple(_of_grant(random) for _ in range(random.randrange(1, 4)))
+    return tuple(Do(op, _process(random), _meanwhile(random, op)) for op in (*begin, *more))
+
+
+def _meanwhile(random: Random, op: Op) -> tuple[tuple[int, Op], ...]:
+    if isinstance(op, Ask | Screen | Restore) or random.random() < 0.6:
+        return ()
+    other = random.choice((_interruption, _staff, _staff))(random)
+    return ((random.randrange(1, _MOMENTS + 1), other),)
 
 
 def _request(random: Random, tenant: int, purpose: Purpose) -> RequestGrant:
