@@ -46,10 +46,13 @@ def put(
     naming: Naming = "none",
     keep: int | None = None,
     taken: int | None = None,
+    *,
+    subject: str = "ann",
+    tenant: int = 0,
 ) -> Do:
-    """Put a record of Ann."""
-    item = Item(data_class, "small", "ann", None, (), naming, 0, keep, taken)
-    return Do(Put(0, (item,), many=False), 0)
+    """Put a record of Ann, or of somebody else."""
+    item = Item(data_class, "small", subject, None, (), naming, 0, keep, taken)
+    return Do(Put(tenant, (item,), many=False), 0)
 
 
 def keep(days: int | None, data_class: DataClass = PROMPT) -> Do:
@@ -146,11 +149,12 @@ STORIES: dict[str, list[Step]] = {
         *(put(naming="given", keep=2), wait(1), WORK, wait(1), WORK),
     ],
     "a grant": [
-        *(put(), put(), put(), request(), look(), approve(ASA), approve(INES), look(), approve(BO)),
-        *(look(), approve(), look(), look(1), look(2), look(), look(0, RevokeGrant(0)), look()),
+        *(put(subject="ben"), put(tenant=1), put(), put(), put(), request(), look()),
+        *(approve(ASA), approve(INES), approve(BO), look(), approve(), look(), look(1)),
+        *(look(2), look(), look(0, RevokeGrant(0)), look()),
         *(request(), approve(), look(0, Pass(61)), look(), approve()),
-        *(request(), approve(), look(0, how="another"), look(0, how="none")),
-        *(look(0, how="purpose"), look(0, how="tenant"), Do(Restore(), 0), look()),
+        *(request(), approve(), look(3), look(how="another"), look(how="none")),
+        *(look(how="purpose"), look(how="tenant"), Do(Restore(), 0), look()),
         *(request(), approve(), Do(Restore((RevokeGrant(0), Look(0, 0))), 0), look()),
         *(request(), Do(Restore((ApproveGrant(0, VERA), Look(0, 0))), 0), look(), WORK),
     ],
