@@ -14,7 +14,7 @@ from tests.simulation.told import STORIES, told
 from tests.support.faults.steps import Steps
 from tests.support.stories.operations import Get, Work
 
-SEEDS = range(1, 7)
+SEEDS = (5, 6)  # and 4, below
 
 
 @pytest.fixture(scope="module")
@@ -59,6 +59,7 @@ def test_a_story_is_the_same_every_time(stage: Stage, monkeypatch: pytest.Monkey
     monkeypatch.setitem(defaults, "clock", hurried)
     again = stage.run(story_of(4))
 
+    assert first.failure is None
     assert first.records > 0
     assert first.digest == again.digest
     assert story_of(5) == story_of(5)

@@ -18,7 +18,9 @@ from storage.policy import retention
 from storage.testing import Server
 from storage.testing.snapshot import snapshot
 from tests.simulation.story import Disturb, Step, Story
+from tests.support.people import pin
 from tests.support.stories.runner import Runner
+from tests.support.stories.staff import VERA
 from tests.support.topologies import shorten_floor, small_topology
 from tests.support.training import permit_all
 
@@ -68,6 +70,7 @@ class Stage:
             permit_all(topology_directory)
             shorten_floor(topology_directory)
         self._settings = self._server.make()
+        pin(self._settings, VERA.id)
         topology = load_topology(self._topologies[False, False])
         self._regions = {
             name: snapshot(self._settings, name, topology) for name in topology.regions

@@ -6,7 +6,7 @@ from random import Random
 from typing import TypeVar
 
 from regions.model import CONTENT_CLASSES
-from storage.model import DataClass, ScopeKind
+from storage.model import DataClass, Purpose, ScopeKind, Trait
 from tests.support.stories.operations import (
     ERASABLE,
     FILES_KEPT,
@@ -37,6 +37,20 @@ from tests.support.stories.operations import (
     Work,
 )
 from tests.support.stories.runner import Trouble
+from tests.support.stories.staff_operations import (
+    ApproveGrant,
+    Ask,
+    Change,
+    Enroll,
+    How,
+    Look,
+    Pass,
+    RequestGrant,
+    Restore,
+    RevokeGrant,
+    Screen,
+    StaffOp,
+)
 
 T = TypeVar("T")
 
@@ -44,6 +58,7 @@ BACKENDS = ("eu-a", "eu-b", "us-a", "us-b", "eu-c")
 PROCESSORS = ("klarblick", "clearwater-screening")
 _NUMBERS = 16  # "the n-th" of something, counted round
 _PROCESSES = 2
+_OF_STAFF = 0.025  # how often a person asks for a grant
 _MOMENTS = 24  # how deep in an operation another may happen
 
 _CLASSES = (DataClass.PROMPT, DataClass.COMPLETION, DataClass.EVENT, *CONTENT_CLASSES)
@@ -62,6 +77,13 @@ _TROUBLES: tuple[Trouble, ...] = (
     "land",
     "lose",
     None,
+)
+_PURPOSES = (Purpose.ABUSE_INVESTIGATION,) * 2 + (Purpose.SUBJECT_REQUEST, Purpose.LEGAL)
+_HOWS: tuple[How, ...] = ("own",) * 7 + ("another", "none", "purpose", "tenant")
+_CHANGES: tuple[Change, ...] = ("enter", "enter", "bare", "suspend", "end")
+_ASKED = (
+    *(None, None, Trait.CUSTOMER_APPROVED),
+    *(Trait.NO_HUMAN_REVIEW, Trait.MODIFIED_ABUSE_MONITORING),
 )
 _BOTHERS: tuple[Trouble, ...] = ("up", "down", "pending", "lossy", "late")
 
@@ -112,7 +134,10 @@ def story_of(seed: int, length: int = 16) -> Story:
     """Return the story of a seed. It lasts months if many of its waits are long."""
     random = Random(seed)
     first = Do(_put(random), 0)
-    steps = (first, *(_step(random) for _ in range(random.randrange(length // 2, length * 3 // 2))))
+    steps: tuple[Step, ...] = (first,)
+    people = Random(f"the people of {seed}")  # so that nothing else in the story depends on them
+    for _ in range(random.randrange(length // 2, length * 3 // 2)):
+        steps += (_step(random), *(_matter(people) if people.random() < _OF_STAFF else ()))
     return Story(seed, random.random() < 0.5, random.random() < 0.75, steps)
 
 
@@ -239,6 +264,75 @@ def _learn(random: Random) -> Op:
     yes = random.random() < 0.6
     subject = random.choice((None, None, "ann") if yes else (None, "ann", "ben"))
     return Say(tenant, subject, yes, random.choice((0, 0, 3)))
+
+
+def _matter(random: Random) -> tuple[Step, ...]:
+    """A grant and what becomes of it: its time is over after hours, that of a story is long."""
+    tenant = random.randrange(_NUMBERS)
+    purpose = random.choice(_PURPOSES)
+    begin: list[Op] = []
+    if purpose is Purpose.LEGAL:
+        begin.append(Hold(tenant, random.choice(_SCOPES), random.randrange(2), future=True))
+    elif random.random() < 0.3:
+        begin.append(Ask(tenant, random.choice(_ASKED)))
+    begin += [_request(random, tenant, purpose), ApproveGrant(0, random.choice((0, 0, 3, 6)))]
+    more: tuple[Op, ...] = tuple(_of_grant(random) for _ in range(random.randrange(1, 4)))
+    return tuple(Do(op, _process(random), _meanwhile(random, op)) for op in (*begin, *more))
+
+
+def _meanwhile(random: Random, op: Op) -> tuple[tuple[int, Op], ...]:
+    if isinstance(op, Ask | Screen | Restore) or random.random() < 0.6:
+        return ()
+    other = random.choice((_interruption, _staff, _staff))(random)
+    return ((random.randrange(1, _MOMENTS + 1), other),)
+
+
+def _request(random: Random, tenant: int, purpose: Purpose) -> RequestGrant:
+    return RequestGrant(
+        tenant,
+        purpose,
+        random.choice((*_SCOPES, ScopeKind.TENANT)),
+        random.randrange(2),
+        random.choice((0, 0, 0, 1, 1, 2, 3)),
+        random.choice((1, 2, 5)),
+        random.choice((1, 3, 24)),
+        case=random.random() < 0.8,
+        by=random.randrange(_NUMBERS),
+    )
+
+
+def _of_grant(random: Random) -> Op:
+    chance = random.random()
+    if chance < 0.1:
+        return Restore(tuple(_staff(random) for _ in range(random.randrange(3))))
+    if chance < 0.2:
+        return Screen(random.randrange(_NUMBERS), random.randrange(3))
+    return _staff(random)
+
+
+def _staff(random: Random) -> StaffOp:
+    """What a person does, most often about the youngest grant."""
+    number = random.choice((0, 0, 0, 1))
+    match random.randrange(8):
+        case 0:
+            return RevokeGrant(number)
+        case 1:
+            return Enroll(random.randrange(4), random.choice(_CHANGES))
+        case 2:
+            return ApproveGrant(number, random.randrange(7))
+        case _:
+            then = _then(random) if random.random() < 0.4 else ()
+            return Look(number, random.randrange(4), random.choice(_HOWS), then)
+
+
+def _then(random: Random) -> tuple[StaffOp, ...]:
+    match random.randrange(3):
+        case 0:
+            return (RevokeGrant(0),)
+        case 1:
+            return (Pass(random.randrange(1, 300)),)
+        case _:
+            return (Enroll(random.randrange(2), random.choice(_CHANGES)),)
 
 
 def _hand_over(random: Random) -> HandOver:

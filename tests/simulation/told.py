@@ -1,6 +1,6 @@
 """Stories that are told by hand: what a seed plays too seldom, about one tenant."""
 
-from storage.model import DataClass, ScopeKind
+from storage.model import DataClass, Purpose, ScopeKind, Trait
 from tests.simulation.story import Do, Step, Story
 from tests.support.stories.operations import (
     Erase,
@@ -17,9 +17,26 @@ from tests.support.stories.operations import (
     Wait,
     Work,
 )
+from tests.support.stories.staff_operations import (
+    ApproveGrant,
+    Ask,
+    Change,
+    Enroll,
+    How,
+    Look,
+    Pass,
+    RequestGrant,
+    Restore,
+    RevokeGrant,
+    Screen,
+    StaffOp,
+)
 
 PROMPT, EVENT, FILE = DataClass.PROMPT, DataClass.EVENT, DataClass.FINE_TUNING_FILE
 DAY = 1440  # minutes
+ABUSE, ANSWER, LEGAL = Purpose.ABUSE_INVESTIGATION, Purpose.SUBJECT_REQUEST, Purpose.LEGAL
+VERA, BO, ASA, INES, CUSTOMER = 0, 3, 4, 5, 6  # who approves
+INES_LOOKS, COLE_LOOKS, KIT_LOOKS, USHA_LOOKS = range(4)  # of whom Kit has signed nothing
 
 WORK = Do(Work(None, 1), 0)
 
@@ -29,10 +46,13 @@ def put(
     naming: Naming = "none",
     keep: int | None = None,
     taken: int | None = None,
+    *,
+    subject: str = "ann",
+    tenant: int = 0,
 ) -> Do:
-    """Put a record of Ann."""
-    item = Item(data_class, "small", "ann", None, (), naming, 0, keep, taken)
-    return Do(Put(0, (item,), many=False), 0)
+    """Put a record of Ann, or of somebody else."""
+    item = Item(data_class, "small", subject, None, (), naming, 0, keep, taken)
+    return Do(Put(tenant, (item,), many=False), 0)
 
 
 def keep(days: int | None, data_class: DataClass = PROMPT) -> Do:
@@ -53,6 +73,38 @@ def train(run: int = 1) -> Do:
 def wait(days: int) -> Do:
     """Let days pass."""
     return Do(Wait(days * DAY), 0)
+
+
+def request(
+    purpose: Purpose = ABUSE,
+    user: int = INES_LOOKS,
+    most: int = 2,
+    *,
+    case: bool = True,
+    by: int = 0,
+) -> Do:
+    """Request a grant on Ann for an hour."""
+    return Do(RequestGrant(0, purpose, ScopeKind.SUBJECT, 0, user, most, 1, case, by), 0)
+
+
+def approve(by: int = VERA) -> Do:
+    """Approve the youngest grant."""
+    return Do(ApproveGrant(0, by), 0)
+
+
+def look(record: int = 0, *then: StaffOp, how: How = "own") -> Do:
+    """Open a record under the youngest grant."""
+    return Do(Look(0, record, how, then), 1)
+
+
+def enroll(who: int, change: Change) -> Do:
+    """Enter somebody in the roster anew."""
+    return Do(Enroll(who, change), 0)
+
+
+def ask(trait: Trait | None) -> Do:
+    """Let the tenant ask for this alone."""
+    return Do(Ask(0, trait), 0)
 
 
 def _while_it_is_seen() -> list[Step]:
@@ -89,8 +141,34 @@ STORIES: dict[str, list[Step]] = {
     ],
     "while it is seen": _while_it_is_seen(),
     "days of its own": [
-        *(put(keep=2), put(), put(FILE, keep=3), wait(1), WORK, wait(1), WORK, put(keep=5)),
-        *(keep(3), put(keep=5), put(naming="given", keep=5), put(keep=2), wait(2), WORK),
+        *(put(keep=2), put(), put(FILE, keep=3), put(keep=8), wait(1), WORK, wait(1), WORK),
+        *(put(keep=5), keep(3), put(keep=5), put(naming="given", keep=5), put(keep=2)),
+    ],
+    "longer than its tenant": [
+        *(keep(3), wait(1), put(keep=4), put(naming="given", keep=4), put(keep=3), put(keep=2)),
+        *(put(naming="given", keep=2), wait(1), WORK, wait(1), WORK),
+    ],
+    "a grant": [
+        *(put(subject="ben"), put(tenant=1), put(), put(), put(), request(), look()),
+        *(approve(ASA), approve(INES), approve(BO), look(), approve(), look(), look(1)),
+        *(look(2), look(), look(0, RevokeGrant(0)), look()),
+        *(request(), approve(), look(0, Pass(61)), look(), approve()),
+        *(request(), approve(), look(3), look(how="another"), look(how="none")),
+        *(look(how="purpose"), look(how="tenant"), Do(Restore(), 0), look()),
+        *(request(), approve(), Do(Restore((RevokeGrant(0), Look(0, 0))), 0), look()),
+        *(request(), Do(Restore((ApproveGrant(0, VERA), Look(0, 0))), 0), look(), WORK),
+    ],
+    "who is asked": [
+        *(put(), request(user=KIT_LOOKS), enroll(KIT_LOOKS, "bare"), request(user=USHA_LOOKS)),
+        *(request(user=COLE_LOOKS), approve(), enroll(COLE_LOOKS, "bare"), look(how="another")),
+        *(look(0, Enroll(COLE_LOOKS, "suspend")), look(), enroll(COLE_LOOKS, "enter"), look()),
+        *(enroll(COLE_LOOKS, "end"), look(), put(), request(case=False), approve(), look()),
+        *(Do(Screen(0, 0), 0), look(), look(1), ask(Trait.NO_HUMAN_REVIEW), look(), request()),
+        *(request(ANSWER), approve(), look(), approve(CUSTOMER), look()),
+        *(ask(Trait.CUSTOMER_APPROVED), request(), approve(), look(), approve(CUSTOMER), look()),
+        *(ask(Trait.MODIFIED_ABUSE_MONITORING), look(), request(LEGAL), ask(None)),
+        *(Do(Hold(0, ScopeKind.SUBJECT, 0, future=False), 0), request(LEGAL), approve()),
+        *(Do(Erase(0, ScopeKind.SUBJECT, 0), 0), look(), Do(Release(0), 0), look(), WORK),
     ],
     "floor": [
         *(put(EVENT), put(), Do(Erase(0, ScopeKind.SUBJECT, 0), 0), WORK, put(EVENT), wait(2)),

@@ -1,5 +1,6 @@
 """People with logins of their own, for tests of the roster and of grants."""
 
+import base64
 import hashlib
 import threading
 from collections.abc import Iterator
@@ -109,6 +110,14 @@ def staff(settings: Settings, now: datetime, *actors: str) -> None:
 def key_of(actor: str) -> Ed25519PrivateKey:
     """Return the key with which an approver signs."""
     return Ed25519PrivateKey.from_private_bytes(hashlib.sha256(actor.encode()).digest())
+
+
+def pin(settings: Settings, actor: str) -> None:
+    """Pin the key of an approver in each region, beside those that are pinned."""
+    public = base64.b64encode(key_of(actor).public_key().public_bytes_raw()).decode()
+    for file in {own.approvers_file for own in settings.regions.values()}:
+        assert file is not None
+        file.write_text(file.read_text() + f'{actor} = "{public}"\n')
 
 
 def approve(domicile: Domicile, actor: str, grant: Grant) -> Grant:

@@ -1,6 +1,6 @@
 """Bugs in who opens content, and in what is on record first."""
 
-from tests.mutants.bugs.bug import Bug, bug
+from tests.mutants.bugs.bug import STORY, Bug, bug
 
 ACCESS = "tests/unit/test_access_of_people.py"
 READS = "tests/integration/test_recorded_reads.py"
@@ -40,6 +40,36 @@ BUGS: tuple[Bug, ...] = (
         "            grants.use(connection, permit.grant, record_id.unique, self.actor.id, now)\n",
         "",
         READS,
+    ),
+    bug(
+        "the refusal of a later range leaves no line",
+        "client/recorded.py",
+        "        with noting(self._region, self._read_of.facts(record_id)):\n"
+        "            return super()",
+        "        if record_id:\n            return super()",
+        STORY,
+    ),
+    bug(
+        "a revoked grant opens the next range",
+        "model/grants.py",
+        "        if self.revoked is not None:\n",
+        "        if False:\n",
+        STORY,
+    ),
+    bug(
+        "a grant opens one record more than it allows",
+        "model/grants.py",
+        "GrantState.EXHAUSTED if self.used >= self.records_max",
+        "GrantState.EXHAUSTED if self.used > self.records_max",
+        STORY,
+    ),
+    Bug(
+        "a restored catalog counts the revocations and makes none",
+        "migrations/versions/0034_guarded.sql",
+        "    INSERT INTO ours.grant_revocation VALUES (which, 'recovery', session_user, given)\n"
+        "    ON CONFLICT DO NOTHING;\n",
+        "",
+        (STORY,),
     ),
     bug(
         "a refusal leaves no line",

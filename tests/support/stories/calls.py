@@ -6,8 +6,8 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import date
 
-from storage.errors import DomicileError
-from storage.model import DataClass, Dpa, RecordId, TenantSpec
+from storage.errors import DomicileError, Refused
+from storage.model import DataClass, Dpa, RecordId, TenantSpec, Trait
 from storage.policy import standing
 from tests.support.faults.steps import Killed
 from tests.support.stories.cluster import Cluster, Process
@@ -32,6 +32,7 @@ class Answer:
 
     code: str
     result: object = None
+    reasons: tuple[str, ...] = ()
 
 
 class Calls:
@@ -44,6 +45,7 @@ class Calls:
         self.model = Model(TENANTS)
         self.minted: dict[str, list[RecordId]] = {name: [] for name in self.names}
         self.numbers = itertools.count(1)
+        self.traits = dict.fromkeys(self.names, frozenset[Trait]())
         self.trouble: list[BaseException] = []
         for name in self.names:
             cluster.processes[0].store.admin.tenants.ensure(self.spec(name, self.model.days(name)))
@@ -59,6 +61,7 @@ class Calls:
             agreements=[Dpa(signed=date(2026, 1, 5))],
             retention={c: days for c, days in kept.items() if days is not None},
             dedicated=terms.dedicated,
+            traits=self.traits[name],
         )
 
     @contextmanager
@@ -110,9 +113,11 @@ class Calls:
                 return self.killed(process)
             if self.trouble:
                 raise self.trouble[0] from error
-            if error.__cause__ is not None and not isinstance(error.__cause__, DomicileError):
+            reasons = error.reasons if isinstance(error, Refused) else ()
+            expected = reasons or isinstance(error.__cause__, DomicileError | None)
+            if not expected:
                 raise
-            return Answer(error.code)
+            return Answer(error.code, reasons=tuple(str(why) for why in reasons))
 
     def killed(self, process: Process) -> Answer:
         """Return the outcome ``killed`` once the process's other threads have ended."""

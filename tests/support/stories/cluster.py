@@ -234,10 +234,9 @@ class Cluster:
             return BorrowedCatalog(self._catalogs[region.name])
         return Catalog(region.name, url, connections=connections)
 
-    def _start(self, *, probing: bool = False) -> Process:
-        steps = Steps(busy=True)
-        stack = ExitStack()
-        dependencies = Dependencies(
+    def wiring(self, steps: Steps, *, probing: bool) -> Dependencies:
+        """Return what a process with these steps is made of."""
+        return Dependencies(
             catalog=self._catalog,
             clock=lambda _: self.clock,
             backend=lambda spec, _: SteppedBackend(self._backend(spec), steps, self._wrote),
@@ -248,6 +247,11 @@ class Cluster:
             probing=probing,
             entropy=self.entropy,
         )
+
+    def _start(self, *, probing: bool = False) -> Process:
+        steps = Steps(busy=True)
+        stack = ExitStack()
+        dependencies = self.wiring(steps, probing=probing)
         store = stack.enter_context(
             open_store(
                 self.settings,

@@ -83,7 +83,7 @@ class Holds(Calls):
     def hold(self, op: Hold, process: Process) -> None:
         """Place a hold, and compare the records that it reports."""
         name = self.busy_tenant(op.tenant)
-        found = self._held_scope(op, name)
+        found = self.scope_of(op.kind, op.number, name)
         if found is None:
             return
         scope, value = found
@@ -251,10 +251,11 @@ class Holds(Calls):
         allowed = _SILENT if down or not self.reads_anywhere(home) else {"killed"}
         assert answer.code in allowed, f"counsel cannot read {rec}: {answer.code}"
 
-    def _held_scope(self, op: Hold, name: str) -> tuple[Scope, str | bytes] | None:
-        who, which = ("ann", "ben")[op.number % 2], ("thread-1", "thread-2")[op.number % 2]
-        rec = self.record(name, op.number)
-        match op.kind:
+    def scope_of(self, kind: ScopeKind, number: int, name: str) -> tuple[Scope, str | bytes] | None:
+        """Return a scope by its kind and a number, and what it names; None: nothing is there."""
+        who, which = ("ann", "ben")[number % 2], ("thread-1", "thread-2")[number % 2]
+        rec = self.record(name, number)
+        match kind:
             case ScopeKind.SUBJECT:
                 return Scope.subject(who), who
             case ScopeKind.GROUP:

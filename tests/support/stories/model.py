@@ -222,6 +222,7 @@ class Model:
         }
         self.changing: list[tuple[str, Mapping[DataClass, Days]]] = []
         self.changes: list[tuple[str, DataClass, Days]] = []  # what was in force before each
+        self.renewed: dict[str, datetime] = {}  # when other terms of a tenant changed last
 
     # how long it is kept
 
@@ -303,6 +304,9 @@ class Model:
         own = [c for name, c in self.kept if name == wish.tenant]
         if any(len(self.days_at(wish.tenant, c, *about[2:])) > 1 for c in own):
             answers |= {"TermsChanged", "StaleId"} if wish.fresh else {"TermsChanged"}
+        renewed = self.renewed.get(wish.tenant)
+        if renewed is not None and renewed >= during.since - CACHED:
+            answers |= {"TermsChanged"}
         return answers
 
     def _allowed_by(self, days: Days, wish: PutRequest, during: During) -> set[str]:

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from regions.model import CONTENT_CLASSES
 from storage.model import DataClass, ScopeKind
+from tests.support.stories.staff_operations import Ask, Restore, Screen, StaffOp
 
 Size = Literal["none", "small", "own_pack", "chunks"]
 Naming = Literal["given", "none", "key", "minted", "taken", "same", "batch"]
@@ -211,6 +212,10 @@ Op = (
     | Retain
     | Say
     | Train
+    | StaffOp
+    | Ask
+    | Screen
+    | Restore
 )
 
 CLASSES = st.sampled_from(CONTENT_CLASSES)

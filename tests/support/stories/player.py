@@ -30,12 +30,24 @@ from tests.support.stories.operations import (
 )
 from tests.support.stories.processor_copies import ProcessorCopies
 from tests.support.stories.puts import Puts
-from tests.support.stories.reads import Reads
+from tests.support.stories.restores import Restores
 from tests.support.stories.retentions import Retentions
+from tests.support.stories.staff_operations import (
+    ApproveGrant,
+    Ask,
+    Enroll,
+    Look,
+    Pass,
+    RequestGrant,
+    Restore,
+    RevokeGrant,
+    Screen,
+    StaffOp,
+)
 from tests.support.stories.trainings import Trainings
 
 
-class Player(Puts, Reads, Erasures, Trainings, Corruption, ProcessorCopies, Retentions):
+class Player(Puts, Erasures, Trainings, Corruption, ProcessorCopies, Retentions, Restores):
     """Plays one operation and asserts its answer."""
 
     def play(self, op: Op, number: int, between: Sequence[tuple[int, Op]] = ()) -> None:
@@ -91,7 +103,20 @@ class Player(Puts, Reads, Erasures, Trainings, Corruption, ProcessorCopies, Rete
 
     def _run_more(
         self,
-        op: Hold | Release | Confirm | Narrow | Scrub | Corrupt | HandOver | Retain | Say | Train,
+        op: Hold
+        | Release
+        | Confirm
+        | Narrow
+        | Scrub
+        | Corrupt
+        | HandOver
+        | Retain
+        | Say
+        | Train
+        | StaffOp
+        | Ask
+        | Screen
+        | Restore,
         process: Process,
     ) -> None:
         match op:
@@ -112,7 +137,9 @@ class Player(Puts, Reads, Erasures, Trainings, Corruption, ProcessorCopies, Rete
             case _:
                 self._run_yet_more(op, process)
 
-    def _run_yet_more(self, op: Retain | Say | Train, process: Process) -> None:
+    def _run_yet_more(
+        self, op: Retain | Say | Train | StaffOp | Ask | Screen | Restore, process: Process
+    ) -> None:
         match op:
             case Retain():
                 self.retain(op, process)
@@ -120,6 +147,30 @@ class Player(Puts, Reads, Erasures, Trainings, Corruption, ProcessorCopies, Rete
                 self.say(op, process)
             case Train():
                 self.train(op, process)
+            case Ask():
+                self.ask_for(op, process)
+            case Screen():
+                self.screen(op, process)
+            case Restore():
+                self.restore(op, process)
+            case _:
+                self.play_within(op, process)
+
+    def play_within(self, op: StaffOp, process: Process) -> None:
+        """Play what people do, also while one of them has a record open."""
+        match op:
+            case RequestGrant():
+                self.request_grant(op, process)
+            case ApproveGrant():
+                self.approve_grant(op, process)
+            case RevokeGrant():
+                self.revoke_grant(op, process)
+            case Enroll():
+                self.enroll(op, process)
+            case Look():
+                self.look(op, process)
+            case Pass():
+                self.cluster.advance(timedelta(minutes=op.minutes), lands=True)
 
     def _work(self, op: Work, process: Process) -> None:
         chosen = process.duties()

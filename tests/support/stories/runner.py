@@ -62,6 +62,7 @@ class Runner:
         process = cluster.processes[self._turn % 2]
         player.look_at_held(process, everything=everything)
         player.look_at_runs(process, everything=everything)
+        player.look_at_grants(process, everything=everything)
         player.copies_are_known()
         for n, name in enumerate(player.names):
             turn = (n + self._turn) % len(player.names)

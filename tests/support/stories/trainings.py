@@ -5,14 +5,14 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from itertools import combinations
 
-from storage.model import ActorKind, Consent, ExclusionReason, TrainingRecord
-from tests.support.people import enter, person
+from storage.model import Consent, ExclusionReason, TrainingRecord
 from tests.support.screening import MILL
 from tests.support.stories.calls import COMPLETION, EU, PROMPT, TENANTS
 from tests.support.stories.cluster import Cluster, Process
 from tests.support.stories.holds import Holds
 from tests.support.stories.model import FILE, LATEST, STORED, ErasureModel, Name, RecordModel, ended
 from tests.support.stories.operations import Say, Train
+from tests.support.stories.screenings import Screenings
 from tests.support.training import PROMPTS, TRAIN
 
 _NAMED = (PROMPT, COMPLETION)  # by the wording
@@ -64,7 +64,7 @@ def _permits(said: Collection[Said], rec: RecordModel) -> bool:
     return mine is not False and _answer((x for x in said if x.subject is None), min(days)) is True
 
 
-class Trainings(Holds):
+class Trainings(Screenings, Holds):
     """Says yes and no, trains, and compares what runs must not use any more."""
 
     def __init__(self, cluster: Cluster) -> None:
@@ -114,9 +114,7 @@ class Trainings(Holds):
         name, run = self.busy_tenant(op.tenant), f"run-{op.run}"
         if TENANTS[name].home != EU:
             return
-        if not self.given:
-            mill = person(MILL.id, kind=ActorKind.MACHINE, login=None)
-            enter(self.cluster.settings, self.cluster.clock.now(), mill)
+        self.meet_machine()
         got: list[TrainingRecord] = []
         before, happened, sure = self._may_train(name), self._so_far(), self._all_read()
         with self.during(EU) as over:
@@ -167,7 +165,9 @@ class Trainings(Holds):
         by = any(h.id and not h.ending and rec.id.data_class not in h.let_go for h in holds)
         if rec.erased_by is not None or all(over) or by or rec.id.data_class not in _NAMED:
             return {False}
-        doubt = any(over) or holds or rec.covered(self.model.coming)
+        if rec in self.flagged:
+            return {False}
+        doubt = any(over) or holds or rec.covered(self.model.coming) or self.screening
         return self._consents(rec) | ({False} if doubt else set())
 
     def _consents(self, rec: RecordModel) -> set[bool]:
@@ -187,7 +187,8 @@ class Trainings(Holds):
         under_way = len(model.wishes), len(model.coming), len(model.changing)
         done = len(model.ever()), len(model.eras), len(model.changes), len(self.said)
         held = [(held.id, held.ending, tuple(held.let_go)) for held in self.holds]
-        return (*under_way, *done, self.cluster.clock.now().date(), *held)
+        flags = len(self.flagged), self.screening
+        return (*under_way, *done, *flags, self.cluster.clock.now().date(), *held)
 
     def look_at_runs(self, process: Process, *, everything: bool = False) -> None:
         """Compare what runs must not use any more."""
