@@ -69,7 +69,10 @@ class RegionSettings(_Part):
     kms: KmsKey | None = None
     """The KMS key that wraps day keys, without a key service."""
     approvers_file: Path | None = None
-    """The public keys of those who approve grants, without a key service. Unset: nobody opens."""
+    """The public keys of those who approve grants, without a key service.
+
+    Unset, or a file that cannot be used: people open nothing, all else goes on.
+    """
 
     @model_validator(mode="after")
     def _one_place(self) -> Self:
@@ -99,7 +102,10 @@ class KeyServiceSettings(_Part):
     kms: KmsKey | None = None
     """The KMS key that wraps new day keys. Those of the key file then open what they wrapped."""
     approvers_file: Path
-    """The public keys of those who approve grants. The service must not be able to write it."""
+    """The public keys of those who approve grants. The service must not be able to write it.
+
+    If it cannot be used, people open nothing, all else goes on.
+    """
 
     @model_validator(mode="after")
     def _complete(self) -> Self:
