@@ -30,6 +30,7 @@ from storage.keyservice.address import Address
 from storage.text import did_you_mean
 
 PREFIX = "DOMICILE_"
+LOGIN = r"[a-z][a-z0-9_]{0,62}"
 
 
 def _dashed(given: object) -> object:
@@ -147,6 +148,15 @@ class Settings(BaseSettings):
     """The credentials of S3 backends."""
     connections: int = Field(default=10, ge=2, le=100)
     """Connections to each catalog, 2 to 100."""
+    login: Annotated[str | None, Field(pattern=f"^{LOGIN}$")] = None
+    """Embedded: the login of a person to the catalogs. Unset: that of their owner."""
+
+    @model_validator(mode="after")
+    def _login_once(self) -> Self:
+        """Refuse a login beside the URLs that name one."""
+        if self.login is not None and self.regions:
+            raise ValueError("DOMICILE_LOGIN is for an embedded Domicile: catalog_url names it")
+        return self
 
     @property
     def embedded(self) -> bool:
@@ -270,7 +280,13 @@ def region_settings(
         raise SettingsError(
             f"DOMICILE_HOME {settings.home} has nothing yet.", advice="Run: domicile init"
         )
+    if create and settings.login is not None:
+        raise SettingsError(
+            "init works with the login of the owner.", advice="Unset DOMICILE_LOGIN."
+        )
     url, leave = embedded.start(settings.home / "postgres")
+    if settings.login is not None:
+        url = embedded.with_login(url, settings.login)
     try:
         yield {
             name: RegionSettings.model_validate(

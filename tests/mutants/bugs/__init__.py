@@ -35,6 +35,7 @@ from tests.mutants.bugs import (
     training,
     transparency,
     upgrades,
+    walked,
     witnesses,
     writes,
 )
@@ -78,5 +79,6 @@ BUGS: tuple[Bug, ...] = (
     *training.BUGS,
     *transparency.BUGS,
     *upgrades.BUGS,
+    *walked.BUGS,
     *witnesses.BUGS,
 )
