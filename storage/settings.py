@@ -151,13 +151,6 @@ class Settings(BaseSettings):
     login: Annotated[str | None, Field(pattern=f"^{LOGIN}$")] = None
     """Embedded: the login of a person to the catalogs. Unset: that of their owner."""
 
-    @model_validator(mode="after")
-    def _login_once(self) -> Self:
-        """Refuse a login beside the URLs that name one."""
-        if self.login is not None and self.regions:
-            raise ValueError("DOMICILE_LOGIN is for an embedded Domicile: catalog_url names it")
-        return self
-
     @property
     def embedded(self) -> bool:
         """Whether PostgreSQL and all data are under ``home``."""
@@ -274,6 +267,11 @@ def region_settings(
                 advice=f"Remove {PREFIX}BACKENDS__{name.upper().replace('-', '_')}__*.",
             )
     if not settings.embedded:
+        if settings.login is not None:
+            raise SettingsError(
+                "DOMICILE_LOGIN is for an embedded Domicile.",
+                advice="Unset it: catalog_url of each region names the login.",
+            )
         yield dict(settings.regions)
         return
     if not create and not (settings.home / "keys").exists():
