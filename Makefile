@@ -21,7 +21,7 @@ unexport PYTHONDONTWRITEBYTECODE
 .PHONY: help demo test test-servers check deep lint format check-migrations crashpoints wheel \
   check-wheel bench bench-publish bench-dedicated bench-keyservice bench-people bench-screening bench-training \
   simulate mutants mutation fuzz \
-  lateness docs changelog lock venv clean
+  lateness docs reference changelog lock venv clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-17s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -127,6 +127,9 @@ lateness: venv ## Simulate DAYS days of failures, and print how late each deleti
 docs: venv ## Build the documentation site into site/, without the network
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 	@echo 'To read it: $(BIN)/python -m http.server -d site, then open http://localhost:8000'
+
+reference: venv ## Write the generated pages that are checked in: errors and settings
+	@$(BIN)/python -m docs.hooks
 
 changelog: venv ## Print what is in the next release
 	@$(BIN)/python changelog/collect.py

@@ -1,6 +1,8 @@
-"""Pages that MkDocs generates from the code and from the files beside ``docs/``.
+"""Pages that are generated from the code and from the files beside ``docs/``.
 
-Nothing generated is checked in, so no page can disagree with the code that it describes.
+MkDocs makes them, so no page can disagree with the code that it describes. Two that other pages
+link to are checked in too, for those who read the repository: ``make reference`` writes them, and a
+test compares.
 """
 
 import re
@@ -35,6 +37,8 @@ _BESIDE = {
     "CHANGELOG.md": "changelog.md",
     "SECURITY.md": "security.md",
 }
+# Where the site shows what a file has.
+_SHOWN = {"storage/testing/__init__.py": "api/testing.md"}
 _LISTED = re.compile(r"^\* `(?P<command>[a-z]+)`: .*$", re.MULTILINE)
 _HEADING = re.compile(r"^##+ `(?P<command>[a-z ]+)`\n\n", re.MULTILINE)
 _LINK = re.compile(r"\[(?P<text>[^\]\n]+)\]\((?P<path>[^)#\s:]+)(?P<anchor>#[^)\s]*)?\)")
@@ -77,11 +81,14 @@ def pages() -> dict[str, Callable[[], str]]:
         "api/async.md": async_page,
         "api/values.md": values_page,
         "api/testing.md": testing_page,
-        "errors.md": errors_page,
-        "settings.md": settings_page,
         "cli.md": cli_page,
         "decisions/index.md": decisions_page,
     }
+
+
+def kept() -> dict[str, Callable[[], str]]:
+    """Return the generated pages that are checked in: path in ``docs/``, and what makes it."""
+    return {"errors.md": errors_page, "settings.md": settings_page}
 
 
 def relinked(markdown: str, source: str, repository: str | None) -> str:
@@ -93,7 +100,8 @@ def relinked(markdown: str, source: str, repository: str | None) -> str:
 
     def follow(found: re.Match[str]) -> str:
         target = normpath(f"{dirname(source)}/{found['path']}".lstrip("/"))
-        page = _BESIDE.get(target, target[5:] if target.startswith("docs/") else None)
+        known = _BESIDE | _SHOWN
+        page = known.get(target, target[5:] if target.startswith("docs/") else None)
         if page is not None and page.endswith(".md"):
             return f"[{found['text']}]({'../' * len(Path(at).parts)}{page}{found['anchor'] or ''})"
         if repository:
@@ -184,7 +192,7 @@ def _value(name: str) -> str:
 
 
 def errors_page() -> str:
-    """Return the page of errors: a section for each class, with its class name as anchor."""
+    """Return the page of errors: a section for each class, with its class name as heading."""
     head = (
         "# Errors\n\n"
         "Every error is a `DomicileError`. Its text says what happened and what to do; no text "
@@ -225,7 +233,7 @@ def _error(kind: type[DomicileError]) -> str:
     base = "" if kind is DomicileError else f"A kind of [{above}](#{above.lower()})."
     return "\n\n".join(
         [
-            f"## {kind.__name__} {{ #{kind.__name__.lower()} }}",
+            f"## {kind.__name__}",
             base,
             "\n".join(
                 [
@@ -334,3 +342,13 @@ def decisions_page() -> str:
         status = next(line for line in lines if line.startswith("Status: "))
         rows.append(f"| [{lines[0].lstrip('# ')}]({file.name}) | {status.split(': ', 1)[1]} |")
     return "\n".join(rows)
+
+
+def write_kept() -> None:
+    """Write the pages that are checked in."""
+    for path, page in kept().items():
+        (ROOT / "docs" / path).write_text(page().rstrip("\n") + "\n")
+
+
+if __name__ == "__main__":
+    write_kept()

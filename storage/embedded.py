@@ -100,6 +100,11 @@ def with_database(server_url: str, region: str) -> str:
     return server_url.replace("/postgres?", f"/{database_name(region)}?", 1)
 
 
+def with_login(server_url: str, login: str) -> str:
+    """Return the URL for another login than that of the owner."""
+    return server_url.replace("//postgres:@", f"//{login}:@", 1)
+
+
 def database_name(region: str) -> str:
     """Return ``domicile_eu_central_1`` and the like."""
     return f"domicile_{_NOT_IN_NAMES.sub('_', region)}"

@@ -1,10 +1,12 @@
 """The keys of a region, from settings: the key service, and the file with the other keys."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from datetime import timedelta
 from pathlib import Path
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from regions.errors import TopologyProblem
 from regions.load import load_locations
@@ -14,7 +16,7 @@ from storage.clock import steady
 from storage.crypto.approvers import load_approvers
 from storage.crypto.kms import KmsKey, open_kms
 from storage.crypto.root import OF_KEY_SERVICE, OF_SERVICE, SECTIONS, LocalRootKeys, Section
-from storage.errors import TopologyError
+from storage.errors import SettingsError, TopologyError
 from storage.keyservice.address import Address, client_tls
 from storage.keyservice.client import RemoteKeyService
 from storage.keyservice.local import LocalKeyService
@@ -113,6 +115,21 @@ def open_key_service(
     )
 
 
+def pinned_keys(
+    path: Path | None,
+) -> tuple[Mapping[str, Ed25519PublicKey], SettingsError | None]:
+    """Return the keys of those who may approve grants, and what is wrong with their file.
+
+    A file that cannot be used pins nobody: people open nothing, and customers' data is served.
+    """
+    if path is None:
+        return {}, None
+    try:
+        return load_approvers(path), None
+    except SettingsError as error:
+        return {}, error
+
+
 def _local(
     roots: RootKeys,
     approvers: Path | None,
@@ -126,7 +143,7 @@ def _local(
     return LocalKeyService(
         roots,
         register,
-        {} if approvers is None else load_approvers(approvers),
+        pinned_keys(approvers)[0],
         region=region.name,
         topology=topology,
         clock=clock,

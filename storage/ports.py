@@ -339,7 +339,8 @@ class KeyService(RootKeys, Protocol):
     """Holds the root keys of a region, and unwraps for a person the key of one record alone.
 
     ``unwrap`` is for what a service does itself: write, and open for the purposes of the tenant's
-    own service. It raises PurposeRefused for a hold key, which leaves the key service never.
+    own service. It raises PurposeRefused for a hold key, which leaves the key service never, and so
+    does ``wrap``: a hold key that somebody knows protects nothing.
 
     Safe to call from many threads. Every call takes a bounded time, and raises Unavailable if the
     key service does not answer; then nothing was opened.

@@ -30,6 +30,7 @@ from storage.keyservice.address import Address
 from storage.text import did_you_mean
 
 PREFIX = "DOMICILE_"
+LOGIN = r"[a-z][a-z0-9_]{0,62}"
 
 
 def _dashed(given: object) -> object:
@@ -69,7 +70,10 @@ class RegionSettings(_Part):
     kms: KmsKey | None = None
     """The KMS key that wraps day keys, without a key service."""
     approvers_file: Path | None = None
-    """The public keys of those who approve grants, without a key service. Unset: nobody opens."""
+    """The public keys of those who approve grants, without a key service.
+
+    Unset, or a file that cannot be used: people open nothing, all else goes on.
+    """
 
     @model_validator(mode="after")
     def _one_place(self) -> Self:
@@ -99,7 +103,10 @@ class KeyServiceSettings(_Part):
     kms: KmsKey | None = None
     """The KMS key that wraps new day keys. Those of the key file then open what they wrapped."""
     approvers_file: Path
-    """The public keys of those who approve grants. The service must not be able to write it."""
+    """The public keys of those who approve grants. The service must not be able to write it.
+
+    If it cannot be used, people open nothing, all else goes on.
+    """
 
     @model_validator(mode="after")
     def _complete(self) -> Self:
@@ -141,6 +148,8 @@ class Settings(BaseSettings):
     """The credentials of S3 backends."""
     connections: int = Field(default=10, ge=2, le=100)
     """Connections to each catalog, 2 to 100."""
+    login: Annotated[str | None, Field(pattern=f"^{LOGIN}$")] = None
+    """Embedded: the login of a person to the catalogs. Unset: that of their owner."""
 
     @property
     def embedded(self) -> bool:
@@ -258,13 +267,24 @@ def region_settings(
                 advice=f"Remove {PREFIX}BACKENDS__{name.upper().replace('-', '_')}__*.",
             )
     if not settings.embedded:
+        if settings.login is not None:
+            raise SettingsError(
+                "DOMICILE_LOGIN is for an embedded Domicile.",
+                advice="Unset it: catalog_url of each region names the login.",
+            )
         yield dict(settings.regions)
         return
     if not create and not (settings.home / "keys").exists():
         raise SettingsError(
             f"DOMICILE_HOME {settings.home} has nothing yet.", advice="Run: domicile init"
         )
+    if create and settings.login is not None:
+        raise SettingsError(
+            "init works with the login of the owner.", advice="Unset DOMICILE_LOGIN."
+        )
     url, leave = embedded.start(settings.home / "postgres")
+    if settings.login is not None:
+        url = embedded.with_login(url, settings.login)
     try:
         yield {
             name: RegionSettings.model_validate(

@@ -11,6 +11,16 @@ _MEMBER = text(
     "SELECT rolname FROM pg_catalog.pg_roles WHERE rolname = ANY (:roles) "
     "AND pg_catalog.pg_has_role(session_user, oid, 'MEMBER') ORDER BY rolname"
 )
+_THERE = text("SELECT EXISTS (SELECT FROM pg_catalog.pg_roles WHERE rolname = :login)")
+
+
+def make_person(connection: Connection, login: str) -> bool:
+    """Make a login for one person, with the rights of people. False: the server has that login."""
+    if connection.scalar(_THERE, {"login": login}):
+        return False
+    name = connection.dialect.identifier_preparer.quote_identifier(login)
+    connection.execute(text(f"CREATE ROLE {name} LOGIN IN ROLE domicile_admin"))
+    return True
 
 
 def check_looks_up_only(connection: Connection) -> None:

@@ -13,7 +13,7 @@ from sqlalchemy import Connection
 
 from regions.model import Region, Topology
 from storage import bootstrap
-from storage.catalog import checkpoints, days, server
+from storage.catalog import checkpoints, days, roster, server
 from storage.catalog.engine import OLDEST_SERVER, Catalog, revision
 from storage.checks import check_catalog, see_topology
 from storage.cli.findings import Finding, failed, tried
@@ -22,7 +22,7 @@ from storage.cli.reason_texts import reason_text
 from storage.dependencies import Dependencies, make_catalog
 from storage.errors import DomicileError, InvalidRequest
 from storage.initialize import init
-from storage.keys import load_keys, remote_keys
+from storage.keys import load_keys, pinned_keys, remote_keys
 from storage.objects.rights import try_rights
 from storage.policy import LOG_WAIT, Standing, horizon_alarm
 from storage.ports import KeyService
@@ -81,6 +81,8 @@ def _region(
         with bootstrap.open_regions(alone, Dependencies()) as opened:
             check_catalog(opened[0])
             see_topology(opened[0], noting=False)
+            if given.key_service is None:
+                yield from _approvers_here(opened[0], given)
             yield _log(opened[0])
             yield from _backends(opened[0])
     except DomicileError as error:
@@ -115,13 +117,34 @@ def _approvers(region: str, keys: KeyService) -> Finding:
         return Finding("approvers", region, "warn", says, "Restart it with this version.")
     if pinned:
         return Finding("approvers", region, "ok", f"{plural(pinned, 'key')} pinned.")
+    return _nobody_pinned(region, "the key service")
+
+
+def _approvers_here(region: OpenRegion, given: RegionSettings) -> Iterator[Finding]:
+    """Check the file of approvers, if there is one, or somebody whose grants nobody can sign."""
+    keys, problem = pinned_keys(given.approvers_file)
+    if problem is not None:
+        says = f"{problem.message} People open nothing."
+        yield Finding("approvers", region.name, "warn", says, problem.advice)
+    elif keys:
+        yield Finding("approvers", region.name, "ok", f"{plural(len(keys), 'key')} pinned.")
+    elif _has_people(region):
+        yield _nobody_pinned(region.name, "the region")
+
+
+def _has_people(region: OpenRegion) -> bool:
+    with region.catalog.begin() as connection:
+        return roster.staff_in_force(connection, region.clock.now().date()) > 0
+
+
+def _nobody_pinned(region: str, whose: str) -> Finding:
     return Finding(
         "approvers",
         region,
         "warn",
         "No approver's key is pinned: people open nothing.",
-        "Make keys (domicile grant keygen), put the public ones into the file of approvers of the "
-        "key service, and restart it.",
+        "Make keys (domicile grant keygen), put the public ones into the file of approvers of "
+        f"{whose}, and restart what reads it.",
     )
 
 

@@ -81,7 +81,7 @@ class Grants:
         region = served.region
         with region.catalog.begin() as connection:
             sealed = grants.sealed_justification(connection, found.id)
-        text = open_name(region.roots, sealed, _context(found.id))
+        text = open_name(region.roots, sealed, justification_context(found.id))
         if _digest(text) != found.justification_digest:
             raise Corrupt("The justification of the grant does not have its digest.")
         return text
@@ -141,7 +141,9 @@ def _request(region: OpenRegion, spec: GrantSpec) -> Grant:
             today=now.date(),
         ).demand()
         new = region.new_uuid(now)
-        sealed = seal_name(region.roots, region.entropy, spec.justification, _context(new))
+        sealed = seal_name(
+            region.roots, region.entropy, spec.justification, justification_context(new)
+        )
         sought = () if spec.scope is None else match_values(region, spec.tenant, spec.scope)
         digest = _digest(spec.justification)
         grants.request(connection, new, spec, sought=sought, digest=digest, sealed=sealed, now=now)
@@ -194,5 +196,6 @@ def _digest(justification: str) -> str:
     return hashlib.sha256(justification.encode()).hexdigest()
 
 
-def _context(grant: UUID) -> bytes:
+def justification_context(grant: UUID) -> bytes:
+    """Return what the sealed justification of a grant is bound to."""
     return b"domicile grant " + grant.bytes

@@ -65,6 +65,12 @@ class LocalKeyService:
         return {actor: key.public_bytes_raw() for actor, key in self._approvers.items()}
 
     def wrap(self, key: bytes, context: bytes) -> bytes:
+        if is_hold_key(context):
+            raise PurposeRefused(
+                "A hold key is made inside of the key service, and by nobody else.",
+                reasons=(PermitReason.NEEDED,),
+                advice="Let the worker place the hold: it asks for a new key.",
+            )
         return self._roots.wrap(key, context)
 
     def create(self, context: bytes) -> bytes:
@@ -123,12 +129,22 @@ class LocalKeyService:
         if not reasons and not self._used.add(permit, now):
             reasons = (PermitReason.REPLAYED,)
         if reasons or found.record is None:
-            raise PurposeRefused(
-                "The key service refused the permit.",
-                reasons=reasons,
-                advice="See: domicile grant show. A permit is for one use, minutes long.",
-            )
+            raise self._refusal(reasons)
         return found.record
+
+    def _refusal(self, reasons: Sequence[str]) -> PurposeRefused:
+        if PermitReason.APPROVER_NOT_PINNED in reasons and not self._approvers:
+            return PurposeRefused(
+                "No approver's key is pinned for the region, so people open nothing.",
+                reasons=reasons,
+                advice="Put the public key of an approver (domicile grant keygen) into the file "
+                "that APPROVERS_FILE names, and restart what reads it. See: domicile doctor",
+            )
+        return PurposeRefused(
+            "The key service refused the permit.",
+            reasons=reasons,
+            advice="See: domicile grant show. A permit is for one use, minutes long.",
+        )
 
 
 class _Used:

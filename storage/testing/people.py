@@ -13,6 +13,7 @@ from sqlalchemy import Connection, text
 
 from storage.catalog import grants, roster
 from storage.catalog.engine import Catalog
+from storage.client.grants import justification_context
 from storage.crypto.envelope import seal_name
 from storage.evidence.grants import statement
 from storage.ledger.fence import match_values
@@ -60,7 +61,7 @@ def _grant(region: OpenRegion, owner: Catalog, spec: GrantSpec, key: Ed25519Priv
     now, new = region.clock.now(), region.new_uuid(region.clock.now())
     sought = () if spec.scope is None else match_values(region, spec.tenant, spec.scope)
     digest = hashlib.sha256(spec.justification.encode()).hexdigest()
-    sealed = seal_name(region.roots, region.entropy, spec.justification, new.bytes)
+    sealed = seal_name(region.roots, region.entropy, spec.justification, justification_context(new))
     with _acting(owner, _REQUESTER) as connection:
         grants.request(connection, new, spec, sought=sought, digest=digest, sealed=sealed, now=now)
     with _acting(owner, _APPROVER) as connection:

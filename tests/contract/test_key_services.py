@@ -98,6 +98,17 @@ class TestHoldKeys:
         with pytest.raises(KeyUnavailable):
             case.keys.unwrap(sealed, CONTEXT)
 
+    def test_are_known_to_nobody(self, case: Case) -> None:
+        """Else whoever chose the key would open what is later held under it, without a permit."""
+        day = case.keys.wrap(DAY_KEY, CONTEXT)
+        with pytest.raises(PurposeRefused) as caught:
+            case.keys.wrap(b"known to the caller".ljust(32), HOLD)
+
+        assert caught.value.reasons == (R.NEEDED,)
+        assert "made inside" in caught.value.message
+        with pytest.raises(KeyUnavailable):  # nor does a key of another use become one
+            case.keys.rewrap(day, CONTEXT, [wrap_key(DAY_KEY, RECORD_KEY)], day, HOLD)
+
     def test_take_over_record_keys(self, case: Case) -> None:
         """All keys of a large pack move under a hold key, in their order."""
         day, hold = case.keys.wrap(DAY_KEY, CONTEXT), case.keys.create(HOLD)

@@ -2,7 +2,7 @@
 
 import re
 
-from docs.hooks import cli_page, settings_page
+from docs.hooks import ROOT, cli_page, kept, settings_page
 
 
 def test_every_command_in_a_list_has_a_whole_sentence() -> None:
@@ -20,3 +20,10 @@ def test_the_parts_of_a_setting_are_required_together() -> None:
 
     assert len(rows) == 10
     assert all("| required together |" in row for row in rows)
+
+
+def test_the_pages_that_are_checked_in_are_current() -> None:
+    """Those who read the repository find them, as the code is now."""
+    for path, page in kept().items():
+        there = (ROOT / "docs" / path).read_text()
+        assert there == page().rstrip("\n") + "\n", f"{path} is old. Run: make reference"

@@ -7,6 +7,8 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 _FOLDERS = ("benchmarks", "docs", "migrations", "regions", "storage", "tests")
 _NAMED = re.compile(r"(?<![\w/.-])(?:docs|migrations|storage|tests)/[\w./-]+\.(?:md|py|sql)\b")
+_LINK = re.compile(r"\]\(([^)#\s:]+)(?:#[^)]*)?\)")
+_PAGES = ("CONTRIBUTING.md", "README.md", "SECURITY.md")
 
 
 def _sources() -> Iterator[Path]:
@@ -28,3 +30,15 @@ def test_the_files_that_are_named_exist() -> None:
         if "NNNN" not in name and not (ROOT / name).exists()
     ]
     assert missing == []
+
+
+def test_no_link_is_dead() -> None:
+    """Also for those who read the repository, without the site."""
+    pages = [*(ROOT / "docs").rglob("*.md"), *(ROOT / name for name in _PAGES)]
+    dead = [
+        f"{page.relative_to(ROOT)}: {target}"
+        for page in pages
+        for target in _LINK.findall(page.read_text())
+        if not (page.parent / target).exists()
+    ]
+    assert dead == []

@@ -65,7 +65,6 @@ KMS_IN_AMERICA = "arn:aws:kms:us-east-1:123456789012:key/00000000-0000-0000-0000
         ({"KEYS_FILE": None}, Exit.CONFIGURATION, "KEYS_FILE or KMS is missing"),
         ({"KEYS_FILE": "/nowhere/keys"}, Exit.CONFIGURATION, "does not exist"),
         ({"APPROVERS_FILE": None}, Exit.CONFIGURATION, "APPROVERS_FILE: Field required"),
-        ({"APPROVERS_FILE": "/nowhere"}, Exit.CONFIGURATION, "/nowhere cannot be read"),
         ({"KMS__KEY": KMS_IN_AMERICA}, Exit.CONFIGURATION, "in US, not in EU"),
         (
             {"KMS__KEY": KMS_IN_AMERICA, "KMS__COLOUR": "red"},
@@ -93,6 +92,17 @@ def test_wrong_settings_are_one_clear_error(
     error = json.loads(result.stdout)["error"]
     assert says in error["message"] + error["advice"]
     assert SECRET not in result.output
+
+
+def test_without_its_file_of_approvers_it_starts(cli: CommandLine, tmp_path: Path) -> None:
+    """Services need no approver: it comes as far as the socket, and the log has the file."""
+    create(tmp_path / "root.json", os.urandom, region=HOME, sections=OF_KEY_SERVICE)
+    given = settings(tmp_path, APPROVERS_FILE="/nowhere", LISTEN="unix:/nowhere/keys.sock")
+    result = cli("keyservice", "serve", "--json", environment=given)
+
+    assert "cannot listen" in json.loads(result.stdout)["error"]["message"]
+    assert "key_service_without_approvers" in result.stderr
+    assert "/nowhere cannot be read" in result.stderr
 
 
 def test_without_settings_it_says_which(cli: CommandLine) -> None:

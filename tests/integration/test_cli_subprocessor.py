@@ -176,3 +176,12 @@ def test_a_topology_that_announces_for_yesterday_is_refused(
     assert "Neublick" not in listed.stdout
     assert "eu-central-1 has not opened with" in listed.stderr
     assert "us-east-1 has not opened with" not in listed.stderr
+
+
+def test_a_notice_does_not_replace_a_file(line: CommandLine, tmp_path: Path) -> None:
+    """A directory is made for it, unless the name is taken."""
+    taken = tmp_path / "taken"
+    taken.write_text("mine")
+
+    code, error = line.error("subprocessor", "notice", "klarblick", "--output", taken)
+    assert (code, taken.read_text()) == (Exit.INVALID, "mine"), error

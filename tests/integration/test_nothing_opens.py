@@ -1,223 +1,135 @@
-"""A walk over the whole interface: without a permit nothing gives content back."""
+"""A walk over the whole interface: without a permit nothing gives content back.
 
-import dataclasses
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import suppress
-from datetime import UTC, datetime, timedelta
-from functools import partial
-from io import BytesIO
-from typing import Any, cast
+What is public is found: a callable that is new and that no call is given for fails the tests.
+"""
+
+import asyncio
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
+from _pytest.fixtures import FixtureFunctionDefinition
 
-from storage.client.tenant import BoundTenant
-from storage.errors import DomicileError, PurposeRefused
-from storage.model import (
-    Actor,
-    ActorKind,
-    DataClass,
-    FineTuning,
-    NewRecord,
-    Purpose,
-    Reason,
-    RecordId,
-    Scope,
-)
-from storage.testing import INVESTIGATOR, Domicile
-from tests.support.async_helpers import run_async
+import storage
+import storage.testing
+from storage import open_async_store, open_store
+from storage.model import Actor, ActorKind
+from storage.testing import INVESTIGATOR, Domicile, Server
 from tests.support.cli_harness import CommandLine
-from tests.support.holds import place_hold
-from tests.support.screening import Watchful
+from tests.support.walk import api, commands, kit
+from tests.support.walk.walking import Never, Walk, shown_in, shows
 
-SECRET = b"a secret that nobody may see"
-NOW = datetime(2026, 3, 1, tzinfo=UTC)
-NO_ACTOR: set[str] = {"id"}
 STRANGERS = {
-    "a person": INVESTIGATOR,
     "a contractor": Actor("carl", ActorKind.CONTRACTOR, "reviewers", "EU"),
     "a machine": Actor("mill", ActorKind.MACHINE, "operator", "EU"),
 }
-TUNING = FineTuning("job-1", "model-1")
-READS = {"get", "open", "flags", "screen", "screen_batches", "hand_over"}
+ENTRIES = {"open_store": open_store, "open_async_store": open_async_store}
+WITH_A_PERMIT = {"OpenFile", "AsyncOpenFile"}  # what ``open`` returns
+PLAIN = (
+    *("regions.", "storage.errors", "storage.model", "storage.settings", "storage.backends.s3"),
+    *("typing", "collections.abc"),  # names of types
+)
 
 
-def pieces(value: object, depth: int = 0) -> Iterator[bytes]:
-    """Yield every text and every bytes in a value."""
-    if depth > 6:
-        return
-    if isinstance(value, bytes):
-        yield value
-    elif isinstance(value, str):
-        yield value.encode()
-    elif dataclasses.is_dataclass(value):
-        for field in dataclasses.fields(value):
-            yield from pieces(getattr(value, field.name), depth + 1)
-    elif isinstance(value, Mapping):
-        yield from pieces([*value.keys(), *value.values()], depth + 1)
-    elif isinstance(value, list | tuple | set | frozenset) or hasattr(value, "__next__"):
-        for one in cast("Iterable[object]", value):
-            yield from pieces(one, depth + 1)
-    else:
-        yield repr(value).encode()
+def check(walk: Walk) -> None:
+    """Check that all was called, ended as expected, and showed nothing."""
+    assert walk.unknown == [], "say in tests/support/walk what these are called with"
+    assert not walk.wrong, "\n".join(walk.wrong)
+    assert walk.found == []
 
 
-def shows(call: Callable[[], object]) -> bool:
-    """Return whether what a call returns, or the error that it raises, has the secret."""
-    try:
-        return any(SECRET in piece for piece in pieces(call()))
-    except DomicileError as error:
-        return SECRET in str(error).encode()
+@pytest.mark.parametrize("entry", ENTRIES)
+def test_the_interface(domicile: Domicile, tmp_path: Path, entry: str) -> None:
+    """From the function that opens a store to all that is reached from there, by a person."""
+    world = api.build(domicile, INVESTIGATOR, tmp_path)
+    walk = Walk(api.calls(world), "storage.client")
+    opening = ENTRIES[entry](
+        domicile.settings, dependencies=domicile.dependencies, log=domicile.log
+    )
+    asyncio.run(walk.look(entry, opening))
+
+    check(walk)
+    assert shown_in(tmp_path) == []
+    assert not shows(world.seen.shown)
+    walked = {kind.__name__ for kind in walk.classes}
+    kinds = {name for name, it in live().items() if isinstance(it, type)} - WITH_A_PERMIT
+    mine = {name for name in kinds if name.startswith("Async") == (entry == "open_async_store")}
+    assert mine <= walked
 
 
-def public(thing: object) -> set[str]:
-    """Return the public names of a thing."""
-    return {name for name in dir(thing) if not name.startswith("_")}
+def live() -> dict[str, object]:
+    """Return the public names of what may reach a store."""
+    public = {name: getattr(storage, name) for name in storage.__all__}
+    return {name: it for name, it in public.items() if not it.__module__.startswith(PLAIN)}
 
 
-def of_tenant(domicile: Domicile, record: RecordId) -> Mapping[str, Callable[[], object]]:
-    """Return a call of every public method of a tenant that is not bound."""
-    t = domicile.store.tenant("acme-eu")
-    prompt, reason = DataClass.PROMPT, Reason.SUBJECT_REQUEST
-    grant = "0199c9d3-0000-7000-8000-000000000000"
-    return {
-        "approve": lambda: t.approve(grant, by="chat"),
-        "bind": lambda: t.bind(INVESTIGATOR),
-        "capture": lambda: t.capture(prompt),
-        "erase": lambda: t.erase(Scope.subject("nobody"), reason=reason),
-        "explain": lambda: t.explain(record),
-        "explain_purpose": lambda: t.explain_purpose(record, purpose=Purpose.SERVE),
-        "list": t.list,
-        "models": t.models.list,
-        "new_id": lambda: t.new_id(prompt),
-        "object": lambda: t.object("nobody", by="x", ticket="y"),
-        "objections": t.objections,
-        "put": lambda: t.put(prompt, SECRET, id=record, subject="u"),  # the same again
-        "put_file": lambda: t.put_file(BytesIO(b"x")),
-        "put_many": lambda: t.put_many([NewRecord(prompt, SECRET, record, "u")]),
-        "submit": lambda: t.submit(NewRecord(prompt, b"x")).result(),
-        "window": t.window,
-        "withdraw": lambda: t.withdraw("nobody", by="x", ticket="y"),
-    }
-
-
-def of_admin(domicile: Domicile, record: RecordId, hold: object) -> Mapping[str, Any]:
-    """Return a call of every public method of ``store.admin`` that returns anything stored."""
-    admin, region, day = domicile.store.admin, "eu-central-1", timedelta(days=1)
-    return {
-        "access.report": lambda: admin.access.report(region, since=NOW - day, until=NOW + 9 * day),
-        "grants.list": lambda: admin.grants.list(region),
-        "holds.list": lambda: admin.holds.list(region),
-        "holds.records": lambda: admin.holds.records(hold),  # type: ignore[arg-type]
-        "holds.show": lambda: admin.holds.show(hold),  # type: ignore[arg-type]
-        "log.lines": lambda: admin.log.lines(region),
-        "processors.copies": lambda: admin.processors.copies(region),
-        "roster.list": lambda: admin.roster.list(region),
-        "tenants.get": lambda: admin.tenants.get("acme-eu"),
-        "tenants.list": lambda: admin.tenants.list(region),
-        "erasures": lambda: domicile.store.erasures(region),
-        "status": domicile.store.status,
-    }
-
-
-@pytest.fixture
-def record(domicile: Domicile) -> RecordId:
-    """Store the secret, and hold it."""
-    t = domicile.tenant()
-    t.models.add(TUNING.model, by="ops")
-    return t.put(DataClass.PROMPT, SECRET, subject="u").id
-
-
-def test_a_tenant_without_an_actor(
-    domicile: Domicile, record: RecordId, subtests: pytest.Subtests
-) -> None:
-    """Every public method is called, and none gives the content back."""
-    calls = of_tenant(domicile, record)
-
-    assert calls.keys() | NO_ACTOR == public(domicile.store.tenant("acme-eu"))
-    for name, call in calls.items():
-        with subtests.test(msg=name):
-            assert not shows(call)
-
-
-def test_what_operators_use(
-    domicile: Domicile, record: RecordId, subtests: pytest.Subtests
-) -> None:
-    """Also with a hold on the record."""
-    hold = place_hold(domicile).hold.id
-    for name, call in of_admin(domicile, record, hold).items():
-        with subtests.test(msg=name):
-            assert not shows(call)
-
-
-def reads(t: BoundTenant, record: RecordId) -> Mapping[str, Callable[[], object]]:
-    """Return each way to open the record, for every purpose."""
-    calls: dict[str, Callable[[], object]] = {
-        "hand_over": lambda: t.hand_over(record, "klarblick"),
-        "screen": lambda: list(t.screen(Watchful().as_classifier())),
-        "screen_batches": lambda: list(t.screen_batches(Watchful().as_classifier())),
-    }
-    for purpose in Purpose:
-        job = {"tuning": TUNING} if purpose is Purpose.FINE_TUNE else {}
-        calls |= {
-            f"get {purpose}": partial(t.get, record, purpose=purpose, **job),
-            f"open {purpose}": partial(t.open, record, purpose=purpose, **job),
-            f"flags {purpose}": lambda p=purpose: t.flags(record, purpose=p),  # type: ignore[misc]
-        }
-    return calls
+def test_every_public_function_is_an_entry() -> None:
+    """All other public names are classes, or values that reach no store."""
+    assert {name for name, it in live().items() if not isinstance(it, type)} == ENTRIES.keys()
 
 
 @pytest.mark.parametrize("who", STRANGERS)
-def test_who_has_no_grant(
-    domicile: Domicile, record: RecordId, who: str, subtests: pytest.Subtests
-) -> None:
-    """Every way to read is refused, for every purpose, also while the record is held."""
-    place_hold(domicile)
-    t = domicile.store.tenant("acme-eu").bind(STRANGERS[who])
+def test_a_tenant_that_is_bound(domicile: Domicile, tmp_path: Path, who: str) -> None:
+    """To somebody else than a person."""
+    world = api.build(domicile, STRANGERS[who], tmp_path)
+    walk = Walk(api.calls(world), "storage.client")
+    asyncio.run(walk.over(domicile.store.tenant("acme-eu").bind(STRANGERS[who])))
 
-    assert public(t) - public(domicile.store.tenant("acme-eu")) == READS | {"actor", "grant"}
-    for name, call in reads(t, record).items():
-        with subtests.test(msg=name):
-            assert not shows(call)
-            with pytest.raises(DomicileError) as caught:
-                call()
-            assert isinstance(caught.value, PurposeRefused)
+    check(walk)
+    assert "BoundTenant.get" in walk.walked
+    assert not shows(world.seen.shown)
 
 
-def test_asyncio_opens_no_more(domicile: Domicile, record: RecordId) -> None:
-    """The same classes, method by method; a person is refused there too."""
-
-    async def work(store: Any, t: Any) -> None:  # noqa: ANN401
-        unbound = await store.tenant("acme-eu")
-        assert public(unbound) <= public(domicile.store.tenant("acme-eu"))
-        assert public(t) <= public(domicile.tenant())
-        stranger = unbound.bind(INVESTIGATOR)
-        for purpose in Purpose:
-            with pytest.raises(PurposeRefused):
-                await stranger.get(record, purpose=purpose)
-            with pytest.raises(PurposeRefused):
-                async with stranger.open(record, purpose=purpose):
-                    pass
-
-    run_async(domicile, work)
+@pytest.fixture
+def tools(domicile: Domicile, domicile_server: Server, tmp_path: Path) -> Iterator[kit.Kit]:
+    """The kit for tests, with a record that nobody may open."""
+    api.build(domicile, INVESTIGATOR, tmp_path)
+    call = kit.reading_call(domicile.backends["eu-a"])
+    with domicile.catalog_faults() as faults, faults.other.connect() as connection:
+        yield kit.Kit(domicile, domicile_server, faults, connection, call)
 
 
-def test_the_command_line_opens_no_more(line: CommandLine) -> None:
-    """Only ``get`` shows content; for a person's purpose it is refused without a grant."""
-    put = line("put", "acme-eu", "-", "--class", "prompt", stdin=SECRET.decode()).stdout.strip()
-    quiet = [
-        ["list", "acme-eu"],
-        ["explain", "acme-eu", put],
-        ["policy", "explain", put, "--tenant", "acme-eu", "--purpose", "serve"],
-        ["status"],
-        ["log", "show"],
-        ["access", "report", "--from", "2000-01-01"],
-        ["hold", "list"],
-        ["grant", "list"],
-        ["roster", "list"],
-        ["get", "acme-eu", put, "--purpose", "serve"],
-    ]
-    others = sorted(set(Purpose) - {Purpose.SERVE})
-    quiet += [["get", "acme-eu", put, "--purpose", other, "--actor", "me"] for other in others]
-    for command in quiet:
-        with suppress(SystemExit):
-            assert SECRET.decode() not in line(*command).output, command
+def test_the_kit_for_tests(tools: kit.Kit, request: pytest.FixtureRequest) -> None:
+    """Every public name of ``storage.testing``: classes, functions, fixtures and values."""
+    walk = Walk(kit.calls(tools), "storage.testing")
+    asyncio.run(over_kit(walk, tools, request))
+
+    check(walk)
+    assert not shows([one.copies for one in tools.domicile.processors.values()])
+
+
+async def over_kit(walk: Walk, tools: kit.Kit, request: pytest.FixtureRequest) -> None:
+    """Walk over what each public name stands for."""
+    known = kit.functions(tools)
+    for thing in tools.things:
+        await walk.over(thing)
+    for name in storage.testing.__all__:
+        value = getattr(storage.testing, name)
+        if isinstance(value, type):
+            assert value in walk.classes, name
+        elif isinstance(value, FixtureFunctionDefinition):
+            await walk.look(name, request.getfixturevalue(name))
+        elif name in known:
+            await walk.call(name, *known[name])
+        elif callable(value) and name != "Fault":  # the type of the functions
+            walk.unknown.append(name)
+        else:
+            await walk.look(name, value)
+
+
+def test_the_command_line(line: CommandLine, tmp_path: Path) -> None:
+    """Every command, with its output and the files that it writes."""
+    place = commands.build(line, tmp_path)
+    known = commands.commands(place)
+    assert sorted(known) == sorted(commands.leaves()), "say in tests/support/walk what is new"
+    wrong, found = [], []
+    for name, given in known.items():
+        for one in () if isinstance(given, Never) else given:
+            result = line(*name.split(), *one.args, stdin=one.stdin)
+            if result.exit_code != one.ends:
+                wrong.append(f"{name}: {result.exit_code} {result.output} {result.exception}")
+            if shows(result.output) or shown_in(tmp_path):
+                found.append(name)
+
+    assert not wrong, "\n".join(wrong)
+    assert found == []

@@ -24,7 +24,10 @@ _END = "---- end of a block ----"
 
 @dataclass(frozen=True)
 class Block:
-    """A code block: ``sh`` is run, ``python`` is a file, ``text`` is what ``sh`` printed."""
+    """A code block: ``sh`` is run, ``python`` is a file, ``text`` is what ``sh`` printed.
+
+    ``sql`` is for a server that the reader of the page has, and is not run.
+    """
 
     kind: str
     file: str | None
@@ -75,7 +78,7 @@ def check_page(page: Path, directory: Path, binaries: Path) -> None:
 def _blocks(page: Path) -> list[Block]:
     found = [Block(m["kind"], m["file"], m["text"]) for m in _BLOCK.finditer(page.read_text())]
     for block in found:
-        assert block.kind in {"sh", "python", "text"}, block
+        assert block.kind in {"sh", "python", "text", "sql"}, block
         assert (block.file is not None) == (block.kind == "python"), block
     return found
 

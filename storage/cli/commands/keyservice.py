@@ -15,7 +15,7 @@ from storage.clock import CatalogClock, steady
 from storage.crypto import root
 from storage.dependencies import make_catalog
 from storage.errors import CatalogUnavailable, SettingsError, WrongRegion
-from storage.keys import open_key_service
+from storage.keys import open_key_service, pinned_keys
 from storage.keyservice.address import Address, server_tls
 from storage.keyservice.server import KeyServer, listening
 from storage.logs import make_logger
@@ -66,6 +66,9 @@ def serve(as_json: AsJson = False) -> None:
             topology=topology,
             directory=settings.topology,
         )
+        _, problem = pinned_keys(given.approvers_file)
+        if problem is not None:  # services go on: they need no approver
+            log.warning("key_service_without_approvers", reason=problem.message)
         address = Address.parse(given.listen)
         listener = stack.enter_context(listening(address))
         tls = None if address.path is not None or given.tls is None else server_tls(given.tls)

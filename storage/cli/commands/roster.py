@@ -1,15 +1,21 @@
-"""``roster enter`` and ``roster list``: who may have to do with content."""
+"""``roster login``, ``enter`` and ``list``: who may have to do with content."""
 
+import re
+from contextlib import closing
 from datetime import UTC, datetime
 from typing import Annotated, Literal
 
 from rich.text import Text
+from sqlalchemy import Connection
 from typer import Argument, Option
 
-from storage.cli.opening import opened
+from storage.catalog import logins
+from storage.cli.opening import catalog_of, opened
 from storage.cli.options import AsJson, Limit, check_digest, parse_date
 from storage.cli.output import bad, good, print_json, print_note, print_page
+from storage.errors import InvalidRequest
 from storage.model import KEEPER, ActorKind, RosterEntry, RosterSpec
+from storage.settings import LOGIN, load_settings, region_settings, topology_of
 
 _Region = Annotated[
     str, Argument(metavar="REGION", help="The region whose roster it is.", show_default=False)
@@ -41,6 +47,41 @@ _Agreement = Annotated[
 _Suspended = Annotated[bool, Option("--suspended", help="It may do nothing for now.")]
 
 
+def login(
+    names: Annotated[list[str], Argument(metavar="NAME...", help="One for each person.")],
+    as_json: AsJson = False,
+) -> None:
+    """Make logins for people to the catalogs of an embedded Domicile, each for one person.
+
+    Give one to nobody else, ever. Its person works with DOMICILE_LOGIN=NAME. On a server of your
+    own you make them yourself: CREATE ROLE NAME LOGIN PASSWORD '...' IN ROLE domicile_admin
+    """
+    if not all(re.fullmatch(LOGIN, name) for name in names):
+        raise InvalidRequest("A login has lower-case letters, digits and _, 63 at most.")
+    settings = load_settings()
+    if not settings.embedded:
+        raise InvalidRequest(
+            "Domicile makes no logins on a server of your own.",
+            advice="Run there: CREATE ROLE NAME LOGIN PASSWORD '...' IN ROLE domicile_admin",
+        )
+    with region_settings(settings, topology_of(settings)) as regions:
+        region, own = next(iter(regions.items()))
+        with closing(catalog_of(region, own)) as catalog, catalog.begin() as connection:
+            for name in names:
+                _make(connection, name)
+    if as_json:
+        print_json({"logins": names})
+    for name in () if as_json else names:
+        print_note(f"Whoever has it works with: export DOMICILE_LOGIN={name}")
+
+
+def _make(connection: Connection, name: str) -> None:
+    if not logins.make_person(connection, name):
+        raise InvalidRequest(
+            f"There is a login {name} already.", advice="Each person has one of its own."
+        )
+
+
 def enter(  # noqa: PLR0913 - one per option
     region: _Region,
     actor: _Actor,
@@ -59,7 +100,7 @@ def enter(  # noqa: PLR0913 - one per option
     """Make an entry in the roster of a region. From now on it counts, and no older one of ACTOR.
 
     State everything again: what you leave out is not taken from the entry before. You are known by
-    the login of catalog_url: that of a roster keeper, or of the owner of the catalog. Nobody makes
+    your login to the catalog: that of a roster keeper, or of the owner of the catalog. Nobody makes
     an entry about himself.
     """
     if agreement is not None:

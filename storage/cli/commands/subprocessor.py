@@ -122,7 +122,7 @@ def notice(
 def _write(output: Path, text: str, found: Sequence[tuple[str, str, str]], *, force: bool) -> None:
     lines = io.StringIO()
     csv.writer(lines, lineterminator="\n").writerows([("tenant", "account", "home"), *found])
-    output.mkdir(parents=True, exist_ok=True)
+    files.make_directory(output)
     for name, content in zip(_FILES, (text, lines.getvalue()), strict=True):
         files.write_new(output / name, [content.encode()], force=force)
 

@@ -36,6 +36,7 @@ from tests.mutants.bugs import (
     training,
     transparency,
     upgrades,
+    walked,
     witnesses,
     writes,
 )
@@ -80,5 +81,6 @@ BUGS: tuple[Bug, ...] = (
     *training.BUGS,
     *transparency.BUGS,
     *upgrades.BUGS,
+    *walked.BUGS,
     *witnesses.BUGS,
 )

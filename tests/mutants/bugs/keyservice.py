@@ -2,6 +2,7 @@
 
 from tests.mutants.bugs.bug import bug
 
+APPROVERS = "tests/integration/test_without_approvers.py"
 CONTRACT = "tests/contract/test_key_services.py"
 FAULTS = "tests/faults/test_key_service_faults.py"
 FILES = "tests/integration/test_cli_keyservice.py"
@@ -24,9 +25,40 @@ BUGS = (
     bug(
         "a hold key leaves the key service",
         "keyservice/local.py",
-        "        if is_hold_key(context):\n",
-        "        if False:\n",
+        "        if is_hold_key(context):\n            raise PurposeRefused(\n"
+        '                "A hold key does not leave',
+        "        if False:\n            raise PurposeRefused(\n"
+        '                "A hold key does not leave',
         LOCAL,
+    ),
+    bug(
+        "a key that the caller knows becomes a hold key",
+        "keyservice/local.py",
+        "        if is_hold_key(context):\n            raise PurposeRefused(\n"
+        '                "A hold key is made',
+        '        if False:\n            raise PurposeRefused(\n                "A hold key is made',
+        CONTRACT,
+    ),
+    bug(
+        "a broken file of approvers closes the region to customers",
+        "keys.py",
+        "        return {}, error\n",
+        "        raise\n",
+        APPROVERS,
+    ),
+    bug(
+        "an opening without any approver gives no advice",
+        "keyservice/local.py",
+        "if PermitReason.APPROVER_NOT_PINNED in reasons and not self._approvers:",
+        "if False:",
+        APPROVERS,
+    ),
+    bug(
+        "doctor does not tell a broken file of approvers from none",
+        "cli/examine.py",
+        "    if problem is not None:\n        says",
+        "    if False:\n        says",
+        APPROVERS,
     ),
     bug(
         "a record that is held opens with its day key",
