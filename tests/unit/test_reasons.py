@@ -37,8 +37,8 @@ from storage.policy import (
 CODES: dict[type[StrEnum], str] = {
     AbsenceReason: "absent left may_still_land",
     AccessReason: "allowed erased expired unknown_class purpose_not_allowed "
-    "service_not_allowed form_not_available screening_only actor_not_allowed not_held "
-    "unknown_actor actor_differs actor_not_in_force "
+    "service_not_allowed form_not_available screening_only actor_not_allowed login_of_person "
+    "not_held unknown_actor actor_differs actor_not_in_force "
     "actor_without_agreement outside_residency no_grant grant_for_another outside_grant "
     "grant_not_approved grant_expired grant_exhausted grant_revoked no_human_review "
     "customer_not_asked not_flagged for_return_alone no_run consent_stale company_objected_to held "

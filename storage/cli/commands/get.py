@@ -12,6 +12,7 @@ from storage.cli.opening import opened_homes
 from storage.cli.options import AsJson, RecordText, TenantId, one_of
 from storage.cli.terminal import deliver
 from storage.client.files import OpenFile
+from storage.client.lines import check_login
 from storage.client.recorded import RecordedRead
 from storage.client.regions import ServedRegion
 from storage.client.training import check_tuning
@@ -61,10 +62,12 @@ def get(  # noqa: PLR0913 - one per option
         served, terms = homes.find(tenant)
         wanted = as_id(record_id)
         by = _actor(served, terms, actor, purpose)
+        read = RecordedRead(served, tenant, by, purpose, number)
+        check_login(served.region, by, read.facts(wanted))
         if purpose is Purpose.FINE_TUNE and not by.staff:
             tuning = check_tuning(FineTuning(job, model) if job and model else None)
             note_tuning(served.region, by, tuning, tenant=tenant, record_id=wanted)
-        reader = RecordedRead(served, tenant, by, purpose, number).reader(wanted)
+        reader = read.reader(wanted)
         with OpenFile(reader, tenant, reader.metadata(tenant, wanted)) as file:
             deliver(file, output, force=force, as_json=as_json)
 
