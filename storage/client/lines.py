@@ -12,7 +12,7 @@ from sqlalchemy import Connection
 from storage.catalog import log, roster
 from storage.catalog.log import Facts
 from storage.errors import DomicileError, Refused
-from storage.model import Actor, Grant, LineKind
+from storage.model import Actor, Grant, LineKind, as_code
 from storage.policy import Access, for_login
 from storage.region import OpenRegion
 
@@ -27,10 +27,10 @@ def approvers(grant: Grant) -> list[str]:
 def facts_of(actor: Actor, tenant: str, purpose: str) -> Facts:
     """Return what a line says of who opens for what."""
     return {
-        "actor": actor.id,
+        "actor": as_code(actor.id),
         "actor_kind": actor.kind.value,
-        "employer": actor.employer,
-        "location": actor.location,
+        "employer": as_code(actor.employer),
+        "location": as_code(actor.location),
         "purpose": purpose,
         "tenant": tenant,
     }

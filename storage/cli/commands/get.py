@@ -16,7 +16,7 @@ from storage.client.lines import check_login
 from storage.client.recorded import RecordedRead
 from storage.client.regions import ServedRegion
 from storage.client.training import check_tuning
-from storage.client.validate import as_id, as_uuid, check_actor
+from storage.client.validate import as_id, as_uuid, check_actor, check_note
 from storage.model import Actor, ActorKind, FineTuning, Purpose
 from storage.policy import OPENERS
 from storage.training.tuning import note_tuning
@@ -74,10 +74,12 @@ def get(  # noqa: PLR0913 - one per option
 
 def _actor(served: ServedRegion, terms: TenantTerms, actor: str, purpose: Purpose) -> Actor:
     """Return who reads: what the roster says of an id, or else the tenant's own service."""
-    check_actor(actor)
+    check_note("actor", actor)
     home = served.region.region.jurisdiction
     with served.region.catalog.begin() as connection:
         entry = roster.entry(connection, actor)
+    if entry is None:
+        check_actor(actor)
     if ActorKind.CUSTOMER in OPENERS[purpose] and entry is None:
         return Actor(actor, ActorKind.CUSTOMER, employer=terms.spec.account, location=home)
     if entry is None:  # it is refused, on record

@@ -19,7 +19,7 @@ _GRANTED = (Purpose.ABUSE_INVESTIGATION, Purpose.SUBJECT_REQUEST, Purpose.LEGAL)
 _WHY: tuple[Purpose | Service, ...] = (*Purpose, *Service)
 _SHARED = 13
 """Dimensions that every family has. What a run rests on comes after them."""
-_LOGINS = Dimension((Value("", False), Value("the login of the process is a person's", True)))
+_LOGINS = Dimension((Value("", False),), (Value("the login of the process is a person's", True),))
 _PROPERTIES = frozenset({Property.GROUND, Property.PERMIT, Property.REASONS, Property.USABLE})
 
 
@@ -81,7 +81,7 @@ def _with_a_grant(
         people.traits(),
         _customer(now),
         Dimension((Value("", True),)),
-        Dimension(_LOGINS.values[:1], _LOGINS.values[1:]),
+        _LOGINS,
     )
     about = f"opening under a grant for {purpose}"
     opening = _Opening(topology, jurisdictions, now, purpose, with_flags=False)
