@@ -47,17 +47,6 @@ BUGS: tuple[Bug, ...] = (
         PERSON,
     ),
     bug(
-        "the login of a suspended person is a service's",
-        "catalog/roster.py",
-        "    row = connection.execute(select(person.scalar_subquery(), func.session_user())).one()\n",
-        "    row = connection.execute(\n"
-        "        select(person.where(~r.suspended).scalar_subquery(), func.session_user())\n"
-        "    ).one()\n"
-        "    if (entry := of_session(connection)) is not None and entry.suspended:\n"
-        "        return None, row[1]\n",
-        PERSON,
-    ),
-    bug(
         "the login of a machine is a person's",
         "catalog/roster.py",
         "select(r.actor).where(r.login == func.session_user(), r.kind.in_(STAFF)).limit(1)",
