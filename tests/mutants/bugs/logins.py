@@ -54,27 +54,6 @@ BUGS: tuple[Bug, ...] = (
         PERSON,
     ),
     bug(
-        "the widest place of a tile comes first",
-        "catalog/checkpoints.py",
-        ".order_by(tile.width, tile.object_id)",
-        ".order_by(tile.width.desc(), tile.object_id)",
-        FORGED,
-    ),
-    bug(
-        "a place with too few bytes is one of a tile",
-        "catalog/checkpoints.py",
-        "            tile.length == tile.width * length_of(wanted.level),\n",
-        "",
-        FORGED,
-    ),
-    bug(
-        "an object of any kind has tiles",
-        "catalog/checkpoints.py",
-        "            o.kind == ObjectKind.LOG_TILES,\n            o.state",
-        "            o.state",
-        FORGED,
-    ),
-    bug(
         "the first place of a tile counts, whatever is there",
         "tlog/tree.py",
         "    for chosen in islice(product(*found), _TRIED):\n",
