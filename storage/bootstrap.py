@@ -37,6 +37,7 @@ from storage.postures import Postures
 from storage.processors.registry import open_connector
 from storage.processors.signing import derive_key
 from storage.region import Backends, OpenRegion
+from storage.sessions import Session
 from storage.settings import (
     RegionSettings,
     Settings,
@@ -276,6 +277,7 @@ def _open(
         topology,
         region,
         catalog,
+        Session(steady),
         backends,
         postures,
         connectors,

@@ -22,6 +22,7 @@ from storage.policy import attested_from, weigh
 from storage.policy.standing import Standing, standing
 from storage.ports import Clock, Connector, ItemKind, KeyService, Witness
 from storage.postures import Postures
+from storage.sessions import Session
 from storage.tlog.checkpoints import Trust
 
 _KINDS = {
@@ -71,6 +72,7 @@ class OpenRegion:
     topology: Topology
     region: Region
     catalog: Catalog
+    session: Session
     backends: Backends
     postures: Postures
     connectors: Mapping[str, Connector]

@@ -10,6 +10,7 @@ states its size and its root; what does not is passed over, and stands beside th
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from uuid import UUID
 
 from sqlalchemy import (
@@ -34,12 +35,18 @@ from storage.errors import LogInvalid
 from storage.policy import Stage
 from storage.tlog.checkpoints import Trust, open_checkpoint
 from storage.tlog.notes import parse_note
-from storage.tlog.tiles import WIDTH, Level, Tile
+from storage.tlog.tiles import WIDTH, Level, Tile, length_of
 
 c, o, s, tile = t.log_checkpoint.c, t.object_.c, t.log_state.c, t.log_tile.c
 
 _BUNDLE = -1
-_PAGE = 10
+_PAGE, _LARGEST_PAGE = 10, 1000
+
+LONGEST_NOTE = 1024
+"""How many bytes the note of a row has at most."""
+PLACES = 10
+"""At how many places a tile is looked for."""
+
 LOOKED_AT = 100
 """How many of the newest rows are looked at for those that the region did not sign."""
 
@@ -110,6 +117,7 @@ def count_forged(connection: Connection, trust: Trust) -> int:
     return sum(not is_signed(SignedRoot(x[0], bytes(x[1]), x[2]), trust) for x in rows)
 
 
+@lru_cache(maxsize=2**16)  # rows do not change; thousands may be forged
 def is_signed(root: SignedRoot, trust: Trust) -> bool:
     """Return whether the region signed the note of a row, and nobody else, and for that row."""
     data = root.note.encode()
@@ -129,18 +137,26 @@ def _signed(
     connection: Connection, trust: Trust, *where: ColumnElement[bool]
 ) -> Iterator[SignedRoot]:
     """Yield the rows that count, the largest first."""
-    query, place = _rows().where(*where).limit(_PAGE), tuple_(c.size, c.root, c.note)
-    page = query
+    query, place = _rows().where(_says_so(trust), *where), tuple_(c.size, c.root, c.note)
+    page, limit = query, _PAGE
     while True:
-        rows = connection.execute(page).all()
+        rows = connection.execute(page.limit(limit)).all()
         for row in rows:
             root = SignedRoot(row[0], bytes(row[1]), row[2])
             if is_signed(root, trust):
                 yield root
-        if len(rows) < _PAGE:
+        if len(rows) < limit:
             return
+        limit = min(10 * limit, _LARGEST_PAGE)
         last = zip(rows[-1], (c.size, c.root, c.note), strict=True)
         page = query.where(place < tuple_(*(literal(x, column.type) for x, column in last)))
+
+
+def _says_so(trust: Trust) -> ColumnElement[bool]:
+    """SQL: the note begins as that of the row must, and is not longer than one can be."""
+    lines = trust.log[0].name, "\n", c.size, "\n", func.encode(c.root, "base64"), "\n\n"
+    short = func.octet_length(c.note) <= LONGEST_NOTE
+    return and_(short, func.starts_with(c.note, func.concat(*lines)))
 
 
 def to_seal(connection: Connection, trust: Trust, before: datetime) -> list[Select[UUID]]:
@@ -231,41 +247,52 @@ def last_cosigned(connection: Connection, witness: str) -> int:
     return connection.scalar(select(func.max(w.size)).where(w.witness == witness)) or 0
 
 
-def add_tiles(connection: Connection, ranges: Sequence[Range]) -> None:
-    """Note where tiles and bundles are."""
-    connection.execute(
-        insert(t.log_tile).on_conflict_do_nothing(),
-        [
-            {
-                "object_id": each.object_id,
-                "level": _stored(each.tile.level),
-                "index": each.tile.index,
-                "width": each.tile.width,
-                "start": each.start,
-                "length": each.length,
-            }
-            for each in ranges
-        ],
+def add_tiles(connection: Connection, ranges: Sequence[Range]) -> bool:
+    """Note where tiles and bundles are. False: a row of one of them is there, and is forged."""
+    added = connection.execute(
+        insert(t.log_tile)
+        .values(
+            [
+                {
+                    "object_id": each.object_id,
+                    "level": _stored(each.tile.level),
+                    "index": each.tile.index,
+                    "width": each.tile.width,
+                    "start": each.start,
+                    "length": each.length,
+                }
+                for each in ranges
+            ]
+        )
+        .on_conflict_do_nothing()
+        .returning(tile.level)
     )
+    return len(added.all()) == len(ranges)
 
 
-def where_is(connection: Connection, wanted: Tile) -> Range | None:
-    """Return where a tile is, or a wider one of its place: that begins with it."""
-    row = connection.execute(
+def where_is(connection: Connection, wanted: Tile) -> list[Range]:
+    """Return where a tile may be, or a wider one of its place, which begins with it.
+
+    The narrowest comes first: that is written with the checkpoint that needs it, and a forged row
+    that promises more counts after it. Rows that are none of a tile are passed over.
+    """
+    rows = connection.execute(
         select(tile.width, tile.object_id, tile.start, tile.length)
         .join(t.object_, o.id == tile.object_id)
         .where(
             tile.level == _stored(wanted.level),
             tile.index == wanted.index,
-            tile.width >= wanted.width,
+            tile.width.between(wanted.width, WIDTH),
+            tile.length == tile.width * length_of(wanted.level),
+            tile.start >= 0,
+            o.kind == ObjectKind.LOG_TILES,
             o.state == ObjectState.STORED,
         )
-        .order_by(tile.width.desc(), tile.object_id)
-        .limit(1)
-    ).one_or_none()
-    if row is None:
-        return None
-    return Range(Tile(wanted.level, wanted.index, row[0]), row[1], row[2], row[3])
+        .order_by(tile.width, tile.object_id)
+        .limit(PLACES)
+    )
+    place = wanted.level, wanted.index
+    return [Range(Tile(*place, row[0]), row[1], row[2], row[3]) for row in rows]
 
 
 def minimum(connection: Connection) -> int:

@@ -32,6 +32,7 @@ REASONS: Mapping[str, str] = {
     "purpose_not_allowed": "records of this class are not opened for that purpose",
     "screening_only": "for that purpose content goes to a classifier alone",
     "actor_not_allowed": "an actor of that kind opens nothing for that purpose",
+    "login_of_person": "the login to the catalog is a person's, who opens as nobody else",
     "not_held": "the hold is not in force, or does not cover the record",
     "unknown_actor": "the roster does not have the actor",
     "actor_differs": "the roster says something else of the actor",

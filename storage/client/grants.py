@@ -17,7 +17,7 @@ from storage.crypto.envelope import open_name, seal_name
 from storage.errors import Corrupt, NotFound
 from storage.evidence.grants import signatures
 from storage.ledger.fence import match_values
-from storage.model import Grant, GrantSpec
+from storage.model import Grant, GrantSpec, as_code
 from storage.policy import PermitReason, check_signatures, may_approve, may_request
 from storage.region import OpenRegion
 
@@ -149,7 +149,7 @@ def _request(region: OpenRegion, spec: GrantSpec) -> Grant:
         grants.request(connection, new, spec, sought=sought, digest=digest, sealed=sealed, now=now)
         return _show(region, connection, new)
 
-    facts = {"tenant": spec.tenant, "actor": spec.actor, "purpose": spec.purpose.value}
+    facts = {"tenant": spec.tenant, "actor": as_code(spec.actor), "purpose": spec.purpose.value}
     return deciding(region, "request", facts, work)
 
 

@@ -12,7 +12,8 @@ from sqlalchemy import Connection
 from storage.catalog import log, roster
 from storage.catalog.log import Facts
 from storage.errors import DomicileError, Refused
-from storage.model import Grant, LineKind
+from storage.model import Actor, Grant, LineKind, as_code
+from storage.policy import Access, for_login
 from storage.region import OpenRegion
 
 T = TypeVar("T")
@@ -21,6 +22,31 @@ T = TypeVar("T")
 def approvers(grant: Grant) -> list[str]:
     """Return who approved a grant, oldest first."""
     return [approval.actor for approval in grant.approvals]
+
+
+def facts_of(actor: Actor, tenant: str, purpose: str) -> Facts:
+    """Return what a line says of who opens for what."""
+    return {
+        "actor": as_code(actor.id),
+        "actor_kind": actor.kind.value,
+        "employer": as_code(actor.employer),
+        "location": as_code(actor.location),
+        "purpose": purpose,
+        "tenant": tenant,
+    }
+
+
+def check_login(region: OpenRegion, actor: Actor, facts: Facts) -> None:
+    """Refuse, on record, a service or a machine in a process that has the login of a person.
+
+    What opens asks again. This is here because what services open leaves no line.
+    """
+    if actor.staff:
+        return
+    reason = for_login(actor, login_of_person=region.session.is_persons(region.catalog))
+    if reason is not None:
+        with noting(region, facts):
+            Access(reason).demand()
 
 
 def deciding(region: OpenRegion, what: str, facts: Facts, work: Callable[[Connection], T]) -> T:

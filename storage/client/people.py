@@ -5,7 +5,7 @@ from uuid import UUID
 
 from regions.fields import DIGEST, JURISDICTION
 from storage.client.validate import (
-    check_actor,
+    check_code,
     check_note,
     check_purpose,
     check_scope,
@@ -35,7 +35,7 @@ def check_roster(spec: object) -> None:
         raise InvalidRequest(
             "An entry must be a RosterSpec.", advice="Pass RosterSpec(actor, ...)."
         )
-    check_actor(spec.actor)
+    check_note("actor", spec.actor)  # the catalog knows whether it was entered so before
     if not isinstance(spec.kind, ActorKind):
         raise InvalidRequest("Unknown kind of actor.", advice="Pass an ActorKind.")
     check_note("role of an actor", spec.role)
@@ -72,13 +72,13 @@ def check_grant(spec: object) -> None:
         raise InvalidRequest("A grant must be a GrantSpec.", advice="Pass one: GrantSpec(...).")
     check_tenant_id(spec.tenant)
     check_purpose(spec.purpose)
-    check_actor(spec.actor)
+    check_note("actor of a grant", spec.actor)
     _check_scope(spec.purpose, spec.scope)
     check_text("justification", spec.justification)
     _check_number("number of records", spec.records_max, MOST_RECORDS)
     _check_number("number of hours", spec.hours, LONGEST_GRANT_HOURS)
     if spec.case is not None:
-        check_note("case of a grant", spec.case)
+        check_code("case of a grant", spec.case)
     if spec.hold is not None and not isinstance(spec.hold, UUID):
         raise InvalidRequest("The hold of a grant must be the UUID of a hold.")
 

@@ -15,7 +15,7 @@ from sqlalchemy import Connection
 from storage.catalog import grants, holds, log, records, roster, tenants
 from storage.catalog.log import Facts
 from storage.catalog.records import Row
-from storage.client.lines import approvers, noting
+from storage.client.lines import approvers, facts_of, noting
 from storage.client.regions import ServedRegion
 from storage.errors import UnknownTenant
 from storage.model import Actor, ActorKind, Grant, LineKind, Purpose, RecordId
@@ -74,13 +74,8 @@ class RecordedRead:
     def facts(self, record_id: RecordId) -> Facts:
         """Return what a line says of the read."""
         return {
-            "actor": self.actor.id,
-            "actor_kind": self.actor.kind.value,
-            "employer": self.actor.employer,
-            "location": self.actor.location,
-            "purpose": self.purpose.value,
+            **facts_of(self.actor, self.tenant, self.purpose.value),
             "grant": None if self.grant is None else str(self.grant),
-            "tenant": self.tenant,
             "record": str(record_id),
             **({"part": "flags"} if self.flags else {}),
         }
@@ -99,6 +94,7 @@ class RecordedRead:
             self.actor,
             self.purpose,
             now=region.clock.now(),
+            login_of_person=region.session.of_person(connection),
             authority=authority,
         )
         return Permitted(row, access.demand(), term)

@@ -9,7 +9,7 @@ from storage.client.homes import Homes
 from storage.client.lines import deciding
 from storage.client.people import check_roster
 from storage.client.validate import check_limit, check_text
-from storage.model import RosterEntry, RosterSpec
+from storage.model import RosterEntry, RosterSpec, as_code
 from storage.policy import may_enter
 from storage.region import OpenRegion
 
@@ -56,4 +56,4 @@ def _enter(region: OpenRegion, spec: RosterSpec) -> RosterEntry:
         may_enter(spec, others=others, staff_max=staff_max, today=now.date()).demand()
         return roster.enter(connection, spec, now, staff_max)
 
-    return deciding(region, "enter", {"actor": spec.actor}, work)
+    return deciding(region, "enter", {"actor": as_code(spec.actor)}, work)

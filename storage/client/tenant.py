@@ -11,8 +11,10 @@ from storage.client.explaining import explain_purpose
 from storage.client.files import OpenFile
 from storage.client.grants import approve_for_customer
 from storage.client.homes import Homes
+from storage.client.lines import check_login, facts_of
 from storage.client.objections import history, object_to, withdraw
 from storage.client.recorded import RecordedRead
+from storage.client.regions import ServedRegion
 from storage.client.screening import check_flagged, check_screening, moments_of
 from storage.client.training import Models, check_tuning
 from storage.client.validate import (
@@ -321,6 +323,7 @@ class BoundTenant(Tenant):
         last = None if after is None else as_id(after)
         minted = None if day is None else moments_of(day)
         served = self._homes.find(self.id)[0]
+        self._check_login(served, None, Purpose.ABUSE_SCREENING)
         screening = Screening(self.actor, self.id, classifier, data_class, minted)
         return Screener(served.region, served.keys, screening).batches(last, limit)
 
@@ -333,6 +336,7 @@ class BoundTenant(Tenant):
         record_id = as_id(id)
         check_purpose(purpose)
         served = self._homes.find(self.id)[0]
+        self._check_login(served, record_id, purpose)
         if self.actor.staff:
             read = RecordedRead(served, self.id, self.actor, purpose, self.grant, flags=True)
             return read.reader(record_id).flags(self.id, record_id)
@@ -354,6 +358,7 @@ class BoundTenant(Tenant):
         record_id = as_id(id)
         check_processor(processor)
         served, terms = self._homes.find(self.id)
+        self._check_login(served, record_id, "hand_over")
         return hand_over(
             served.region,
             served.keys,
@@ -365,15 +370,20 @@ class BoundTenant(Tenant):
 
     def _reader(self, record_id: RecordId, purpose: Purpose, tuning: FineTuning | None) -> Reader:
         check_purpose(purpose)
+        served, _ = self._homes.find(self.id)
+        self._check_login(served, record_id, purpose)
         if purpose is Purpose.FINE_TUNE and not self.actor.staff:
             self._note(record_id, check_tuning(tuning))
         elif tuning is not None and purpose is not Purpose.FINE_TUNE:
             raise InvalidRequest("tuning is for fine_tune alone.", advice="Leave it out.")
-        served, _ = self._homes.find(self.id)
         if self.actor.staff:
             read = RecordedRead(served, self.id, self.actor, purpose, self.grant)
             return read.reader(record_id)
         return served.reader(self.actor, purpose)
+
+    def _check_login(self, served: ServedRegion, record_id: RecordId | None, why: str) -> None:
+        record = {} if record_id is None else {"record": str(record_id)}
+        check_login(served.region, self.actor, {**facts_of(self.actor, self.id, why), **record})
 
     def _note(self, record_id: RecordId, tuning: FineTuning) -> None:
         """Note for which job and model a file is read, if it may be."""

@@ -9,6 +9,7 @@ from typing import Self
 from storage.catalog import training
 from storage.client.hold_checks import check_digest
 from storage.client.homes import Homes
+from storage.client.lines import check_login, facts_of
 from storage.client.validate import (
     check_actor,
     check_bound,
@@ -114,6 +115,7 @@ def start_training(
         check_tenant_id(tenant)
         served, _ = homes.find(tenant)
         region = served.region
+        check_login(region, machine, facts_of(machine, tenant, Purpose.TRAIN))
         now = region.clock.now()
         reading = Reading(
             region.new_uuid(now),

@@ -11,6 +11,7 @@ from regions.model import CONTENT_CLASSES, RECORD_CLASSES, AgreementKind
 from storage.crypto.record import metadata_text
 from storage.errors import BodyTooLarge, InvalidRequest, MalformedId, UnknownClass
 from storage.model import (
+    CODE_ADVICE,
     REQUESTED,
     Actor,
     ActorKind,
@@ -25,6 +26,7 @@ from storage.model import (
     ScopeKind,
     TenantSpec,
     Trait,
+    is_code,
 )
 from storage.policy import well_formed
 
@@ -59,6 +61,8 @@ def check_bound(actor: object) -> Actor:
                 f"The {what} of an actor must be a string of 1 to {_NOTE} characters."
             )
         check_length(f"{what} of an actor", given)
+        if actor.kind is ActorKind.CUSTOMER:  # the roster knows what others are
+            check_code(f"{what} of an actor", given)
     return actor
 
 
@@ -335,13 +339,15 @@ def check_note(what: str, text: object) -> None:
         raise InvalidRequest(f"The {what} must have 1 to {_NOTE} printable characters.")
 
 
+def check_code(what: str, text: object) -> None:
+    """Check what is in a line of the log as it is given. Raises InvalidRequest."""
+    if not isinstance(text, str) or not is_code(text):
+        raise InvalidRequest(f"The {what} must be a code.", advice=CODE_ADVICE)
+
+
 def check_actor(actor: object) -> None:
     """Check the id of the person who reads or decides. Raises InvalidRequest."""
-    if not isinstance(actor, str) or not 1 <= len(actor) <= _NOTE or not actor.isprintable():
-        raise InvalidRequest(
-            f"An actor must have 1 to {_NOTE} printable characters.",
-            advice="Pass the id that your identity provider has for the person.",
-        )
+    check_code("id of an actor", actor)
 
 
 def check_spec(spec: object) -> None:

@@ -75,7 +75,15 @@ def access(
     record = openable(region, found.row, term, fenced=found.fenced, terms=terms)
     known = authority(region, connection, actor, terms)
     decide, now = may_open_flags if flags else may_open, region.clock.now()
-    return decide(region.topology, record, actor, purpose, now=now, authority=known)
+    return decide(
+        region.topology,
+        record,
+        actor,
+        purpose,
+        now=now,
+        login_of_person=region.session.of_person(connection),
+        authority=known,
+    )
 
 
 def authority(

@@ -128,6 +128,7 @@ class Screener:
             rows = rows[: max(1, fit)]
             terms = tenants.find(connection, wanted.tenant)
             known = authority(region, connection, wanted.actor, terms)
+            of_person = region.session.of_person(connection)
             stored = objects.replicas_of(
                 connection, {row.object_id for row in rows}, [ReplicaState.STORED]
             )
@@ -136,7 +137,13 @@ class Screener:
             term = term_now(region.topology, own, row.id, row.origin_date)
             record = openable(region, row, term, fenced=False, terms=terms)
             access = may_open_flags(
-                region.topology, record, wanted.actor, _PURPOSE, now=now, authority=known
+                region.topology,
+                record,
+                wanted.actor,
+                _PURPOSE,
+                now=now,
+                login_of_person=of_person,
+                authority=known,
             )
             permitted.append(Permitted(row, access.demand(), term))
         return _Batch(permitted, stored, now)

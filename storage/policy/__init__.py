@@ -10,6 +10,7 @@ from storage.policy.access import (
     Openable,
     Permit,
     for_actor,
+    for_login,
     may_open,
     may_open_flags,
 )
@@ -335,6 +336,7 @@ __all__ = [
     "expiry_lateness",
     "fence_until",
     "for_actor",
+    "for_login",
     "for_return_alone",
     "holds_phi",
     "horizon_alarm",

@@ -51,6 +51,7 @@ class AccessReason(StrEnum):
     FORM_NOT_AVAILABLE = "form_not_available"  # the service gets a form that nothing makes yet
     SCREENING_ONLY = "screening_only"  # the purpose gives flags: content goes to a classifier alone
     ACTOR_NOT_ALLOWED = "actor_not_allowed"  # for the purpose: it is of another kind
+    LOGIN_OF_PERSON = "login_of_person"  # the process has one: it opens as that person alone
     NOT_HELD = "not_held"  # the named hold is not in force, or does not cover the record
     UNKNOWN_ACTOR = "unknown_actor"  # the roster does not have it
     ACTOR_DIFFERS = "actor_differs"  # from what the roster says of it
@@ -162,6 +163,8 @@ _ADVICE: Final[Mapping[AccessReason, str]] = {
     AccessReason.FORM_NOT_AVAILABLE: _CLASSES,
     AccessReason.SCREENING_ONLY: "Use BoundTenant.screen: it hands content to a classifier.",
     AccessReason.ACTOR_NOT_ALLOWED: "Bind the tenant to an actor of the right kind.",
+    AccessReason.LOGIN_OF_PERSON: "A service connects with the login of the service (catalog_url). "
+    "A person opens under a grant: domicile grant request",
     AccessReason.UNKNOWN_ACTOR: _ROSTER,
     AccessReason.ACTOR_DIFFERS: _ROSTER,
     AccessReason.ACTOR_NOT_IN_FORCE: _ROSTER,
@@ -231,19 +234,29 @@ def may_open(
     purpose: Purpose | Service,
     *,
     now: datetime,
+    login_of_person: bool,
     authority: Authority | None = None,
     ground: Ground | None = None,
 ) -> Access:
     """Decide whether an actor may open a record now for that purpose.
 
     Give a service instead of a purpose to make a copy for a processor of that service. A person or
-    a machine needs an ``authority``. If several reasons apply, an erasure comes first, then expiry
+    a machine needs an ``authority``. ``login_of_person``: the login of the process is that of a
+    person of the roster. If several reasons apply, an erasure comes first, then expiry
     (neither counts for ``legal``, which needs a hold), then class and purpose, then the agreement
     to process data, then the actor, then the grant. ``train`` needs a ``ground``, and its permit
     ends when that is too old.
     """
     moment = utc(now)
-    reason = _refusal(topology, record, actor, purpose, now=moment, authority=authority)
+    reason = _refusal(
+        topology,
+        record,
+        actor,
+        purpose,
+        now=moment,
+        login_of_person=login_of_person,
+        authority=authority,
+    )
     if reason is None and purpose is Purpose.TRAIN:
         reason = _for_training(topology, record, actor, ground, now=moment)
     if reason is not None:
@@ -266,6 +279,7 @@ def may_open_flags(
     purpose: Purpose | Service,
     *,
     now: datetime,
+    login_of_person: bool,
     authority: Authority | None = None,
 ) -> Access:
     """Decide whether an actor may open the flags of a record now for that purpose.
@@ -273,7 +287,15 @@ def may_open_flags(
     The permit is for the record. Besides what ``may_open`` asks, the class ``flag`` must name the
     purpose. Nothing writes flags in a topology without that class.
     """
-    access = may_open(topology, record, actor, purpose, now=now, authority=authority)
+    access = may_open(
+        topology,
+        record,
+        actor,
+        purpose,
+        now=now,
+        login_of_person=login_of_person,
+        authority=authority,
+    )
     if not access.allowed:
         return access
     found = _for_class(topology, replace(record, data_class=DataClass.FLAG), purpose)
@@ -287,6 +309,7 @@ def _refusal(
     purpose: Purpose | Service,
     *,
     now: datetime,
+    login_of_person: bool,
     authority: Authority | None,
 ) -> AccessReason | None:
     found = (
@@ -299,8 +322,9 @@ def _refusal(
     kinds = _HANDERS if isinstance(purpose, Service) else OPENERS[purpose]
     if actor.kind not in kinds:
         return AccessReason.ACTOR_NOT_ALLOWED
-    if actor.kind is _CUSTOMER:
-        return None
+    found = for_login(actor, login_of_person=login_of_person)
+    if found is not None or actor.kind is _CUSTOMER:
+        return found
     if authority is None:
         return AccessReason.UNKNOWN_ACTOR
     found = for_actor(actor, authority.entry, authority.residency, now.date())
@@ -353,6 +377,14 @@ def _for_service(rule: ClassRule, record: Openable, service: Service) -> AccessR
     if given.only == "flagged" and not record.flagged:
         return AccessReason.NOT_FLAGGED
     return None
+
+
+def for_login(actor: Actor, *, login_of_person: bool) -> AccessReason | None:
+    """Return why a process with such a login may open nothing as an actor; None: it may.
+
+    Whose grant a person uses, the catalog checks.
+    """
+    return AccessReason.LOGIN_OF_PERSON if login_of_person and not actor.staff else None
 
 
 def for_actor(

@@ -13,6 +13,7 @@ from typing import Final
 from regions.model import Purpose, Topology
 from storage.errors import GrantRefused
 from storage.model import (
+    CODE_ADVICE,
     GRANT_PURPOSES,
     KEEPER,
     STAFF,
@@ -37,6 +38,7 @@ class GrantReason(StrEnum):
     OWN_ENTRY = "own_entry"
     LOGIN_TAKEN = "login_taken"
     NOT_FOR_CUSTOMERS = "not_for_customers"
+    NOT_A_CODE = "not_a_code"
     NO_AGREEMENT = "no_agreement"
     ROSTER_FULL = "roster_full"
     # requests
@@ -89,6 +91,10 @@ _TEXTS: Final[Mapping[GrantReason, tuple[str, str]]] = {  # what happened and wh
     GrantReason.NOT_FOR_CUSTOMERS: (
         "The service of a customer is not in the roster.",
         "Enter an employee, a contractor or a machine.",
+    ),
+    GrantReason.NOT_A_CODE: (
+        "What the log says of an actor or a case must be a code.",
+        CODE_ADVICE,
     ),
     GrantReason.NO_AGREEMENT: (
         "A contractor needs a confidentiality agreement.",

@@ -14,6 +14,9 @@ from storage.errors import InvalidRequest, LogInvalid
 SALT: Final = 32
 """How many bytes a salt has."""
 
+COMMITMENT: Final = 33
+"""How many bytes an entry has."""
+
 MOST_TEXT: Final = 64 * 1024
 """How many bytes of UTF-8 a text has at most."""
 

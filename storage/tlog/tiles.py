@@ -11,6 +11,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal, Self
 
+from storage.tlog.commitments import COMMITMENT
+
 WIDTH: Final = 256
 """How many hashes or entries a full tile or bundle holds."""
 
@@ -66,6 +68,11 @@ def width_of(level: Level, index: int, size: int) -> int:
     """Return how wide a tile is in a tree of ``size`` entries; 0 if it is not there."""
     row = size if level == "entries" else size // WIDTH**level
     return min(max(row - index * WIDTH, 0), WIDTH)
+
+
+def length_of(level: Level) -> int:
+    """Return how many bytes of a tile or bundle one hash or entry of a region's log takes."""
+    return 2 + COMMITMENT if level == "entries" else HASH
 
 
 def levels_of(size: int) -> range:

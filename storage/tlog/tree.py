@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
+from itertools import islice, product
 
 from storage.errors import LogInvalid
 from storage.tlog.merkle import Ranges, leaf_hash, node_hash, root_hash
@@ -18,6 +19,12 @@ from storage.tlog.tiles import (
 
 Read = Callable[[str], bytes]
 """Returns the bytes at a path of the log. Raises FileNotFoundError if there is nothing."""
+
+Several = Callable[[str], Sequence[bytes]]
+"""Returns what the bytes at a path may be, the likeliest first."""
+
+_TRIED = 1000
+"""How many combinations of what tiles may be are tried."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +128,25 @@ def read_edge(read: Read, size: int, root: bytes) -> Edge:
         return edge
     bundle = Tile("entries", size // WIDTH, size % WIDTH)
     return replace(edge, entries=tuple(read_entries(read, bundle, levels[0])))
+
+
+def find_edge(several: Several, size: int, root: bytes) -> Edge:
+    """Return the right edge of a tree from what its tiles may be: those that have its root.
+
+    Raises LogInvalid if none do.
+    """
+    edge = (_last(level, size) for level in levels_of(size))
+    paths = [tile.path for tile in edge if tile.width]
+    if size % WIDTH:
+        paths.append(Tile("entries", size // WIDTH, size % WIDTH).path)
+    found = [several(path) for path in paths]
+    last = LogInvalid(f"A tile at the right edge of the log, for {size} entries, is missing.")
+    for chosen in islice(product(*found), _TRIED):
+        try:
+            return read_edge(dict(zip(paths, chosen, strict=True)).__getitem__, size, root)
+        except LogInvalid as error:
+            last = error
+    raise last
 
 
 def stored_ranges(read: Read, size: int) -> Ranges:

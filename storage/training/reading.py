@@ -248,6 +248,7 @@ class Trainer:
         )
         held = training.held_among(connection, [x.row for x in found.values()])
         known = authority(self.region, connection, reading.actor, terms)
+        of_person = self.region.session.of_person(connection)
         now = self.region.clock.now()  # one moment for all: later ones are decided again
         decided, skipped = dict[bytes, _Decided](), Counter[str]()
         for record_id in ids:
@@ -255,7 +256,15 @@ class Trainer:
             if one is None:
                 skipped[AccessReason.ERASED.value] += 1
                 continue
-            access = self._access(one, terms, ground, known, now, held=record_id.unique in held)
+            access = self._access(
+                one,
+                terms,
+                ground,
+                known,
+                now,
+                held=record_id.unique in held,
+                of_person=of_person,
+            )
             if access.reason in OF_ONE_RECORD:
                 skipped[access.reason.value] += 1
                 continue
@@ -275,6 +284,7 @@ class Trainer:
         now: datetime,
         *,
         held: bool,
+        of_person: bool,
     ) -> Access:
         term = term_of_found(self.region, found)
         record = openable(self.region, found.row, term, fenced=found.fenced, terms=terms)
@@ -284,6 +294,7 @@ class Trainer:
             self.reading.actor,
             Purpose.TRAIN,
             now=now,
+            login_of_person=of_person,
             authority=known,
             ground=ground,
         )

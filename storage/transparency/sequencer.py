@@ -33,9 +33,9 @@ from storage.region import OpenRegion
 from storage.tlog.checkpoints import Checkpoint, sign_checkpoint
 from storage.tlog.commitments import Opening
 from storage.tlog.notes import parse_note
-from storage.tlog.tree import Edge, append, read_edge
+from storage.tlog.tree import Edge, append, find_edge
 from storage.transparency.packing import pack
-from storage.transparency.reading import reader
+from storage.transparency.reading import several
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -164,7 +164,8 @@ class Sequencer:
                 self._store(connection, sent)
                 if not checkpoints.add(connection, region.log_trust, root, region.clock.now()):
                     raise Abandoned("Another process has sealed this batch of the log.")
-                checkpoints.add_tiles(connection, places_of)
+                if not checkpoints.add_tiles(connection, places_of):
+                    raise Abandoned("Somebody else says where the tiles of this batch are.")
                 write = self._announce_note(connection, root, send_to)
         self._edge = edge
         return _Signed(root, lines, write)
@@ -210,7 +211,7 @@ class Sequencer:
             return Edge()
         if (self._edge.size, self._edge.root) == (before.size, before.root):
             return self._edge
-        return read_edge(reader(self._region), before.size, before.root)
+        return find_edge(several(self._region), before.size, before.root)
 
 
 def _targets(region: OpenRegion) -> Sequence[str]:

@@ -16,6 +16,7 @@ from storage.cli.approver_keys import public_key, read_key
 from storage.cli.exit_codes import Exit
 from storage.crypto.root import split
 from tests.support.catalogs.databases import HOME
+from tests.support.cli_harness import CommandLine
 from tests.support.people_cli import ENTRY, SINCE, Person, people
 
 __all__ = ["people"]
@@ -91,6 +92,34 @@ def test_from_the_request_to_the_revocation(
     assert (shown["grant"]["state"], shown["grant"]["revoked_by"]) == ("revoked", "alice")
     assert [one["actor"] for one in shown["grant"]["approvals"]] == ["bob"]
     assert "sought" not in shown["grant"]
+
+
+def test_a_person_reads_nothing_as_a_service(
+    line: CommandLine, people: Callable[[str], Person]
+) -> None:
+    """The error says what happened, why, and what to do. The owner of the example reads on."""
+    record = line.put("hello")
+    for more in (("serve",), ("fine_tune", "--job", "j", "--model", "m")):
+        get = ("get", "acme-eu", record, "--actor", "chat", "--purpose", *more)
+        code, error = people("alice").error(*get)
+        assert (code, error["reasons"]) == (Exit.REFUSED, ["login_of_person"])
+        told = " ".join(people("alice")(*get).stderr.split())
+        assert "the login to the catalog is a person's" in told
+        assert "domicile grant request" in told
+
+    serve = ("get", "acme-eu", record, "--actor", "chat", "--purpose", "serve")
+    assert line(*serve).stdout == "hello"
+
+
+def test_what_the_log_repeats_is_a_code(people: Callable[[str], Person]) -> None:
+    """Of an entry and of a grant: the error says what to take instead."""
+    enter = ("roster", "enter", HOME, "jane@example.com", *ENTRY, *SINCE)
+    code, error = people("kim").error(*enter)
+    assert (code, error["reasons"]) == (Exit.REFUSED, ["not_a_code"])
+    assert "opaque id" in error["advice"]
+    code, error = people("alice").error(*REQUEST, *WHY, "--case", "Jane Doe complained")
+    assert (code, error["code"]) == (Exit.INVALID, "InvalidRequest")
+    assert "opaque id" in error["advice"]
 
 
 def test_nobody_approves_his_own(people: Callable[[str], Person], key: Path) -> None:
@@ -225,7 +254,7 @@ def test_bad_input(people: Callable[[str], Person]) -> None:
         (kim.error(*enter, *SINCE, "--login", "x" * 64), "at most 63 bytes"),
         (kim.error("roster", "enter", "moon-1", "x", *ENTRY, *SINCE), "does not serve"),
         (alice.error(*REQUEST, *WHY, "--all"), "Exactly one scope"),
-        (alice.error(*REQUEST, *WHY, "--case", ""), "case of a grant must have"),
+        (alice.error(*REQUEST, *WHY, "--case", ""), "case of a grant must be a code"),
         (alice.error(*REQUEST, "--justification", ""), "justification must be"),
         (alice.error(*REQUEST, *WHY, "--hold", "x"), "Not the id of a hold"),
         (alice.error(*REQUEST, *WHY, "--records", "1000001"), "number of records must be from 1"),

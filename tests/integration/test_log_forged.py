@@ -1,9 +1,11 @@
 """Rows of the log that somebody with a login to the catalog has forged: they count for nothing."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from sqlalchemy import text
+from sqlalchemy.exc import IntegrityError
 
 from storage.catalog import checkpoints
 from storage.catalog.checkpoints import SignedRoot
@@ -15,6 +17,7 @@ from storage.region import OpenRegion
 from storage.testing import Domicile
 from storage.tlog.checkpoints import Checkpoint, sign_checkpoint
 from storage.tlog.notes import Note, parse_note, sign
+from storage.transparency.reading import reader
 from tests.support.actions import work
 from tests.support.catalogs.databases import as_role, catalog_of, with_urls
 from tests.support.inspect.stored import HOME, home
@@ -61,6 +64,16 @@ def forge(domicile: Domicile, size: int, root: bytes, note: str) -> None:
         connection.commit()
 
 
+def as_service(domicile: Domicile, statement: str) -> int:
+    """Execute a statement with nothing but the login of a service; return how many rows it adds."""
+    urls = {n: r.catalog_url.get_secret_value() for n, r in domicile.settings.regions.items()}
+    roles = {n: as_role(url, "domicile_service") for n, url in urls.items()}
+    with catalog_of(with_urls(domicile.settings, roles), HOME) as connection:
+        added = connection.execute(text(statement)).rowcount
+        connection.commit()
+        return added
+
+
 def status(domicile: Domicile) -> RegionStatus:
     """Return the status of the home region."""
     return next(s for s in domicile.store.status().regions if s.region == HOME)
@@ -88,6 +101,110 @@ def test_a_forged_checkpoint_does_not_stop_the_log(
         seen = verified(region, tmp_path, seen)
         assert seen[1:] == (signed.size, signed.root)
     assert seen[1] == true.size + 3
+
+
+TILE = "INSERT INTO log_tile SELECT id, {}, {}, {}, {}, {} FROM object WHERE kind = 'checkpoint'"
+TILES = {  # level, index, width, start and length
+    "wider": (0, 0, 200, 0, 6400),
+    "wider, and shorter than that": (0, 0, 200, 0, 20),
+    "full": (0, 0, 256, 0, 8192),
+    "wider than full": (0, 0, 300, 0, 9600),
+    "as wide": (0, 0, 3, 0, 96),
+    "from before the object": (0, 0, 200, -7, 6400),
+    "a bundle": (-1, 0, 200, 0, 7000),
+    "a bundle, and shorter than that": (-1, 0, 200, 0, 20),
+    "of no level": (-2, 0, 200, 0, 20),
+    "of no place": (0, -1, 200, 0, 6400),
+}
+NO_PLACES = TILES.keys() - {"wider", "full", "as wide", "a bundle"}
+
+
+@pytest.fixture
+def unchecked(domicile: Domicile) -> Iterator[None]:
+    """Let rows be as they could be before the catalog looked at new ones."""
+    change = "ALTER TABLE log_tile {} TRIGGER log_tile_place_is_one"
+    with home(domicile).catalog.begin() as connection:
+        connection.execute(text(change.format("DISABLE")))
+    yield
+    with home(domicile).catalog.begin() as connection:
+        connection.execute(text(change.format("ENABLE")))
+
+
+def test_a_row_that_is_no_place_of_a_tile_is_refused(domicile: Domicile) -> None:
+    """By the table itself."""
+    publisher(domicile).publish(note_lines(home(domicile))[-1])
+    for name in NO_PLACES:
+        with pytest.raises(IntegrityError, match="log_tile_place_is_one"):
+            as_service(domicile, TILE.format(*TILES[name]))
+
+
+@pytest.mark.usefixtures("unchecked")
+@pytest.mark.parametrize("forged", TILES.values(), ids=TILES)
+def test_a_forged_place_of_a_tile_does_not_stop_the_log(
+    domicile: Domicile, tmp_path: Path, forged: tuple[int, ...]
+) -> None:
+    """Also for a process that has read nothing yet, and for whoever exports it."""
+    region = home(domicile)
+    publisher(domicile).publish(note_lines(region, 3)[-1])
+    seen = verified(region, tmp_path)
+    assert as_service(domicile, TILE.format(*forged)) == 1
+
+    publisher(domicile).publish(note_lines(region)[-1])
+
+    assert verified(region, tmp_path, seen)[1] == seen[1] + 1
+
+
+def test_a_tile_that_is_another_one_does_not_stop_the_log(domicile: Domicile) -> None:
+    """Several rows name the edge of the log: those count that have the root of its checkpoint."""
+    region = home(domicile)
+    for _ in range(3):
+        publisher(domicile).publish(note_lines(region)[-1])
+    true = checkpoints_of(region)[-1]
+    places = text(
+        "UPDATE log_tile SET start = 0, length = 32 * :width, width = :width "
+        "WHERE level = 0 AND width < :width"
+    )
+    with region.catalog.begin() as connection:
+        connection.execute(text("SET LOCAL ROLE postgres"))
+        assert connection.execute(places, {"width": true.size}).rowcount > 1
+
+    assert publisher(domicile).publish(note_lines(region)[-1]).size == true.size + 1
+
+
+def test_a_tile_that_is_nowhere_is_an_error_of_the_log(domicile: Domicile) -> None:
+    """Not one of a computation with bytes that are something else."""
+    region = home(domicile)
+    root = publisher(domicile).publish(note_lines(region, 3)[-1])
+    with region.catalog.begin() as connection:
+        connection.execute(text("UPDATE log_tile SET start = 1 WHERE level = -1"))
+
+    with pytest.raises(LogInvalid, match="is no bundle"):
+        reader(region)(f"tile/entries/000.p/{root.size}")
+
+
+@pytest.mark.parametrize(("count", "signed"), [(50_000, False), (2_000, True)])
+def test_thousands_of_forged_checkpoints_do_not_stop_the_log(
+    domicile: Domicile, tmp_path: Path, count: int, *, signed: bool
+) -> None:
+    """They are passed over in a few queries."""
+    region = home(domicile)
+    true = publisher(domicile).publish(note_lines(region, 3)[-1])
+    seen = verified(region, tmp_path)
+    signature = true.note.split()[-1]
+    said = (
+        f"'{origin(region.name)}' || E'\\n' || n || E'\\n' || encode(root, 'base64') "
+        f"|| E'\\n\\n— {origin(region.name)} {signature}\\n'"
+    )
+    added = as_service(
+        domicile,
+        f"INSERT INTO log_checkpoint SELECT n, root, {said if signed else repr(chr(120))}, now() "  # noqa: S608
+        f"FROM generate_series({true.size}, {true.size + count - 1}) n, "
+        "decode(repeat('ff', 32), 'hex') root",
+    )
+    assert added == count
+
+    assert publisher(domicile).publish(note_lines(region)[-1]).size == true.size + 1
+    assert verified(region, tmp_path, seen)[1] == true.size + 1
 
 
 def test_a_checkpoint_that_is_published_is_signed(domicile: Domicile) -> None:

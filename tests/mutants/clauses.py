@@ -62,6 +62,7 @@ MODULES: dict[str, tuple[str, ...]] = {
         "_for_class",
         "_for_agreement",
         "_for_service",
+        "for_login",
         "for_actor",
         "_for_grant",
         "_in_scope",

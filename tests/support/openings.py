@@ -85,6 +85,16 @@ def ask(
     actor: Actor = SERVICE,
     purpose: Purpose | Service = Purpose.SERVE,
     known: Authority | None = None,
+    *,
+    login_of_person: bool = False,
 ) -> Access:
     """Ask the shipped topology at NOW."""
-    return may_open(SHIPPED, record, actor, purpose, now=NOW, authority=known)
+    return may_open(
+        SHIPPED,
+        record,
+        actor,
+        purpose,
+        now=NOW,
+        login_of_person=login_of_person,
+        authority=known,
+    )

@@ -79,7 +79,7 @@ def test_a_service_may_get_flagged_records_alone(*, flagged: bool) -> None:
     strict = SHIPPED.model_copy(update={"classes": {DataClass.PROMPT: rule}})
     record = replace(RECORD, flagged=flagged)
 
-    access = may_open(strict, record, SERVICE, Service.MODERATION, now=NOW)
+    access = may_open(strict, record, SERVICE, Service.MODERATION, now=NOW, login_of_person=False)
 
     assert access.allowed == flagged
     assert access.reason == ("allowed" if flagged else "not_flagged")
@@ -93,7 +93,9 @@ class TestFlags:
         grant = grant_of(actor, purpose) if actor.staff else None
         known = authority(grant, entry_of(actor))
         record = replace(RECORD, flagged=True, held_by=frozenset({HOLD}))
-        access = may_open_flags(topology, record, actor, purpose, now=NOW, authority=known)
+        access = may_open_flags(
+            topology, record, actor, purpose, now=NOW, login_of_person=False, authority=known
+        )
         assert access.allowed == (access.reason == "allowed")
         return access.reason
 
@@ -126,7 +128,9 @@ class TestFlags:
                 (ANNA, Purpose.SUBJECT_REQUEST),
             ):
                 known = authority(grant_of(actor, purpose), entry_of(actor))
-                flags = may_open_flags(SHIPPED, record, actor, purpose, now=NOW, authority=known)
+                flags = may_open_flags(
+                    SHIPPED, record, actor, purpose, now=NOW, login_of_person=False, authority=known
+                )
                 assert flags == ask(record, actor, purpose, known)
                 assert not flags.allowed
         assert self.ask(SERVICE, Purpose.ABUSE_SCREENING) == "actor_not_allowed"
@@ -140,7 +144,9 @@ def test_training_needs_a_run_whatever_the_topology_says() -> None:
 
     for actor in ACTORS.values():
         known = authority(grant_of(actor, Purpose.TRAIN), entry_of(actor))
-        access = may_open(eager, RECORD, actor, Purpose.TRAIN, now=NOW, authority=known)
+        access = may_open(
+            eager, RECORD, actor, Purpose.TRAIN, now=NOW, login_of_person=False, authority=known
+        )
 
         machine = actor.kind is ActorKind.MACHINE
         reason = AccessReason.NO_RUN if machine else AccessReason.ACTOR_NOT_ALLOWED
@@ -155,7 +161,7 @@ def test_a_class_may_keep_an_open_purpose_out() -> None:
 def test_a_class_that_left_the_topology_is_not_opened() -> None:
     """A class without a rule allows no purpose."""
     without = SHIPPED.model_copy(update={"classes": {}})
-    access = may_open(without, RECORD, SERVICE, Purpose.SERVE, now=NOW)
+    access = may_open(without, RECORD, SERVICE, Purpose.SERVE, now=NOW, login_of_person=False)
 
     assert access == Access(AccessReason.UNKNOWN_CLASS)
 

@@ -49,6 +49,7 @@ class Case:
     entry: str
     grant: str
     trait: str
+    login_of_person: bool
 
 
 CASES = [
@@ -70,6 +71,7 @@ CASES = [
             "one approver",
         ),
         ("-", "no_human_review", "customer_approved"),
+        (False, True),
     )
 ]
 
@@ -87,6 +89,7 @@ def expected(case: Case) -> bool:
     5. A customer without human review is never investigated, and asked before a subject's request;
        one that wants to be asked, is asked before both. Nobody was asked here.
     6. Nobody trains without a run.
+    7. With the login of a person a process is no service and no machine.
     """
     alive = case.state in ("alive", "held")
     fit = case.entry == "in force" or (case.entry == "no agreement" and case.actor != "carl")
@@ -94,11 +97,13 @@ def expected(case: Case) -> bool:
     file = case.data_class is DataClass.FINE_TUNING_FILE
     event = case.data_class is DataClass.EVENT
     staff = case.actor in ("anna", "carl")
+    service = case.actor == "chat" and not case.login_of_person
+    machine = case.actor == "mill" and not case.login_of_person
     return {
-        Purpose.SERVE: case.actor == "chat" and alive,
-        Purpose.FINE_TUNE: case.actor == "chat" and alive and file,
+        Purpose.SERVE: service and alive,
+        Purpose.FINE_TUNE: service and alive and file,
         Purpose.TRAIN: False,
-        Purpose.ABUSE_SCREENING: case.actor == "mill" and alive and fit and not event,
+        Purpose.ABUSE_SCREENING: machine and alive and fit and not event,
         Purpose.ABUSE_INVESTIGATION: staff
         and alive
         and granted
@@ -145,7 +150,8 @@ def answer(case: Case) -> Access:
     given = changed[case.grant]
     grant = None if given is None else grant_of(actor, case.purpose, **given)
     traits = frozenset() if case.trait == "-" else frozenset({Trait(case.trait)})
-    return ask(record, actor, case.purpose, authority(grant, entry, traits=traits))
+    known = authority(grant, entry, traits=traits)
+    return ask(record, actor, case.purpose, known, login_of_person=case.login_of_person)
 
 
 def test_the_table_of_actors_purposes_classes_states_flags_and_grants() -> None:
@@ -181,6 +187,8 @@ def refused_actors() -> Iterator[Refusal]:
     bare_access = ask(RECORD, CARL, PURPOSE, bare)
     yield "a contractor without agreement", r.ACTOR_WITHOUT_AGREEMENT, bare_access
     yield "a person serves", r.ACTOR_NOT_ALLOWED, ask(RECORD, ANNA, known=authority(GOOD, ENTRY))
+    as_person = ask(RECORD, SERVICE, login_of_person=True)
+    yield "a person serves as a service", r.LOGIN_OF_PERSON, as_person
     yield "a service looks", r.ACTOR_NOT_ALLOWED, ask(RECORD, SERVICE, PURPOSE)
 
 

@@ -142,7 +142,9 @@ def test_an_opening_does_not_read_what_is_not_varied(rich: Topology) -> None:
                 f"tenant-{number}", bytes([number]) * 16, data_class, None, fenced=False
             )
             actor = people.actor(kind, "EU")
-            access = may_open(rich, record, actor, why, now=NOON, authority=authority)
+            access = may_open(
+                rich, record, actor, why, now=NOON, login_of_person=False, authority=authority
+            )
             found.add((access.reason, access.permit and access.permit.until))
         assert len(found) == 1
 

@@ -82,7 +82,7 @@ def openable(record: Usable) -> Openable:
 def test_what_is_allowed_is_opened_and_nothing_else(record: Usable, purpose: Purpose) -> None:
     """By the tenant's own service, at the beginning of the day, for its own purposes."""
     found = may_use(SHIPPED, record, purpose, TODAY)
-    opened = may_open(SHIPPED, openable(record), CHAT, purpose, now=MIDNIGHT)
+    opened = may_open(SHIPPED, openable(record), CHAT, purpose, now=MIDNIGHT, login_of_person=False)
 
     if ActorKind.CUSTOMER in OPENERS[purpose]:
         assert (found == (AccessReason.ALLOWED,)) == opened.allowed
@@ -110,6 +110,7 @@ def test_what_is_allowed_for_training_is_opened_for_a_run_and_nothing_else(
         MILL,
         Purpose.TRAIN,
         now=MIDNIGHT,
+        login_of_person=False,
         authority=authority(None, entry_of(MILL)),
         ground=ground,
     )

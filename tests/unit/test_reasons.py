@@ -37,8 +37,8 @@ from storage.policy import (
 CODES: dict[type[StrEnum], str] = {
     AbsenceReason: "absent left may_still_land",
     AccessReason: "allowed erased expired unknown_class purpose_not_allowed "
-    "service_not_allowed form_not_available screening_only actor_not_allowed not_held "
-    "unknown_actor actor_differs actor_not_in_force "
+    "service_not_allowed form_not_available screening_only actor_not_allowed login_of_person "
+    "not_held unknown_actor actor_differs actor_not_in_force "
     "actor_without_agreement outside_residency no_grant grant_for_another outside_grant "
     "grant_not_approved grant_expired grant_exhausted grant_revoked no_human_review "
     "customer_not_asked not_flagged for_return_alone no_run consent_stale company_objected_to held "
@@ -60,7 +60,7 @@ CODES: dict[type[StrEnum], str] = {
     "notice_missing confirmer_requested_it day_ahead not_confirmed agreement_in_force recovering",
     Finding: "missing wrong_size corrupt leftover came_back wrong_place orphan foreign",
     GrantReason: "wrong_time login_not_in_force not_roster_keeper own_entry login_taken "
-    "not_for_customers no_agreement roster_full unknown_tenant purpose_not_granted "
+    "not_for_customers not_a_code no_agreement roster_full unknown_tenant purpose_not_granted "
     "no_human_review actor_not_in_force outside_residency employer_objected hold_missing "
     "hold_without_legal hold_not_in_force case_missing approver_is_requester approver_is_user "
     "not_the_customer revoked expired not_approved customer_has_not_approved exhausted "

@@ -100,6 +100,7 @@ def ask(
         who,
         Purpose.TRAIN,
         now=NOW,
+        login_of_person=False,
         authority=authority(None, entry_of(who)),
         ground=known,
     )

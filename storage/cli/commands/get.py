@@ -12,10 +12,11 @@ from storage.cli.opening import opened_homes
 from storage.cli.options import AsJson, RecordText, TenantId, one_of
 from storage.cli.terminal import deliver
 from storage.client.files import OpenFile
+from storage.client.lines import check_login
 from storage.client.recorded import RecordedRead
 from storage.client.regions import ServedRegion
 from storage.client.training import check_tuning
-from storage.client.validate import as_id, as_uuid, check_actor
+from storage.client.validate import as_id, as_uuid, check_actor, check_note
 from storage.model import Actor, ActorKind, FineTuning, Purpose
 from storage.policy import OPENERS
 from storage.training.tuning import note_tuning
@@ -61,20 +62,24 @@ def get(  # noqa: PLR0913 - one per option
         served, terms = homes.find(tenant)
         wanted = as_id(record_id)
         by = _actor(served, terms, actor, purpose)
+        read = RecordedRead(served, tenant, by, purpose, number)
+        check_login(served.region, by, read.facts(wanted))
         if purpose is Purpose.FINE_TUNE and not by.staff:
             tuning = check_tuning(FineTuning(job, model) if job and model else None)
             note_tuning(served.region, by, tuning, tenant=tenant, record_id=wanted)
-        reader = RecordedRead(served, tenant, by, purpose, number).reader(wanted)
+        reader = read.reader(wanted)
         with OpenFile(reader, tenant, reader.metadata(tenant, wanted)) as file:
             deliver(file, output, force=force, as_json=as_json)
 
 
 def _actor(served: ServedRegion, terms: TenantTerms, actor: str, purpose: Purpose) -> Actor:
     """Return who reads: what the roster says of an id, or else the tenant's own service."""
-    check_actor(actor)
+    check_note("actor", actor)
     home = served.region.region.jurisdiction
     with served.region.catalog.begin() as connection:
         entry = roster.entry(connection, actor)
+    if entry is None:
+        check_actor(actor)
     if ActorKind.CUSTOMER in OPENERS[purpose] and entry is None:
         return Actor(actor, ActorKind.CUSTOMER, employer=terms.spec.account, location=home)
     if entry is None:  # it is refused, on record

@@ -297,7 +297,10 @@ def _opened(
             held_by=frozenset({people.HOLD}),
             flagged=flagged,
         )
-        if may_open(topology, record, actor, why, now=now, authority=authority).allowed:
+        access = may_open(
+            topology, record, actor, why, now=now, login_of_person=False, authority=authority
+        )
+        if access.allowed:
             return True
     return False
 

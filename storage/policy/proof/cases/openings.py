@@ -17,8 +17,9 @@ from storage.policy.proof.properties.opening import Facts, Permitted, of_flags, 
 _TICK = timedelta(microseconds=1)
 _GRANTED = (Purpose.ABUSE_INVESTIGATION, Purpose.SUBJECT_REQUEST, Purpose.LEGAL)
 _WHY: tuple[Purpose | Service, ...] = (*Purpose, *Service)
-_SHARED = 12
+_SHARED = 13
 """Dimensions that every family has. What a run rests on comes after them."""
+_LOGINS = Dimension((Value("", False),), (Value("the login of the process is a person's", True),))
 _PROPERTIES = frozenset({Property.GROUND, Property.PERMIT, Property.REASONS, Property.USABLE})
 
 
@@ -51,6 +52,7 @@ def _who_and_what(
                 _first(people.traits()),
                 _first(_customer(now)),
                 Dimension((Value("", True), Value("nothing is known of the actor", False))),
+                _LOGINS,
             )
             where = ", ".join(sorted(jurisdictions))
             about = f"opening for {why} by a {kind} ({where})"
@@ -79,6 +81,7 @@ def _with_a_grant(
         people.traits(),
         _customer(now),
         Dimension((Value("", True),)),
+        _LOGINS,
     )
     about = f"opening under a grant for {purpose}"
     opening = _Opening(topology, jurisdictions, now, purpose, with_flags=False)
@@ -101,6 +104,7 @@ def _for_a_run(topology: Topology, jurisdictions: frozenset[str], now: datetime)
         _first(people.traits()),
         _first(_customer(now)),
         Dimension((Value("", True),)),
+        _LOGINS,
         runs.grounds(now),
         Dimension((Value("", False), Value("a hold keeps it", True))),
         runs.origins(topology, now.date()),
@@ -218,15 +222,18 @@ class _Opening:
                 facts.grant, facts.entry, facts.residency, facts.traits, facts.opened_before
             )
         asked = self._topology, record, facts.actor, facts.purpose
-        access = may_open(*asked, now=facts.now, authority=authority, ground=ground)
+        now, of_person = facts.now, facts.login_of_person
+        access = may_open(
+            *asked, now=now, login_of_person=of_person, authority=authority, ground=ground
+        )
         yield from of_opening(facts, _plain(access), access.reason)
         if self._with_flags:
-            flags = may_open_flags(*asked, now=facts.now, authority=authority)
+            flags = may_open_flags(*asked, now=now, login_of_person=of_person, authority=authority)
             yield from of_flags(facts, _plain(flags), flags.reason)
 
     def _facts(self, case: Case) -> Facts:
         data_class, fenced, ends, held_by, flagged, to_return, *others = (x.fact for x in case)
-        who, grant, scope, traits, customer, known = others
+        who, grant, scope, traits, customer, known, of_person = others
         actor, entry = who
         made, opened_before = grant
         _, _, subject, group = scope
@@ -252,6 +259,7 @@ class _Opening:
             residency=self._residency,
             traits=traits,
             opened_before=opened_before,
+            login_of_person=of_person,
         )
 
     def _grant(

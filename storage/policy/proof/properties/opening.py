@@ -34,7 +34,7 @@ class Facts:
     """A case: a record, who asks for it, and what that rests on.
 
     ``known``: whether there is an authority at all. ``flags``: the rule of the class flag.
-    ``training``: None: the reading is for no run.
+    ``login_of_person``: the process has one. ``training``: None: the reading is for no run.
     """
 
     rule: ClassRule | None
@@ -58,6 +58,7 @@ class Facts:
     residency: frozenset[str]
     traits: frozenset[Trait]
     opened_before: bool
+    login_of_person: bool = False
     training: Training | None = None
 
     @property
@@ -206,6 +207,8 @@ def _against_actor(facts: Facts) -> Iterator[tuple[str, str]]:
     either = {ActorKind.CUSTOMER, ActorKind.MACHINE}
     if facts.actor.kind not in kinds.get(facts.purpose, either):
         yield "actor_not_allowed", f"a {facts.actor.kind} opens nothing for that purpose"
+    if facts.login_of_person and facts.actor.kind not in _PEOPLE:
+        yield "login_of_person", "the login of the process is that of a person"
     if facts.actor.kind is ActorKind.CUSTOMER:
         return
     yield from _against_entry(facts)
