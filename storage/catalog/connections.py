@@ -145,6 +145,7 @@ def make_engine(address: Address, connections: int, **options: Any) -> Engine:  
         pool_timeout=30,
         pool_pre_ping=True,
         hide_parameters=True,
+        use_native_hstore=False,  # a request more for a type that no table has
         connect_args={"prepare_threshold": None, **address.parameters},
         **options,
     )

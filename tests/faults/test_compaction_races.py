@@ -271,6 +271,7 @@ def test_a_record_is_read_while_it_is_erased_and_purged(
 ) -> None:
     """The reader reports Erased, not Corrupt."""
     pack.domicile.backends["eu-a"].fail_before["get"] = once(gate)
+    pack.domicile.backends["eu-b"].fail_before["get"] = once(Gate(open=gate.open))  # its next try
     reading = aside.submit(get, pack.tenant, pack.ids["b"])
     assert gate.reached.wait(30)
     second = pack.erase("b")
