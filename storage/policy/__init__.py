@@ -90,7 +90,14 @@ from storage.policy.erasure import (
     may_destroy,
     plan_erasure,
 )
-from storage.policy.exits import Exiting, ExitReason, may_choose, may_confirm_exit, may_notify
+from storage.policy.exits import (
+    Exiting,
+    ExitReason,
+    may_carry_out,
+    may_choose,
+    may_confirm_exit,
+    may_notify,
+)
 from storage.policy.grants import (
     Granting,
     GrantReason,
@@ -353,6 +360,7 @@ __all__ = [
     "looked_into",
     "may_approve",
     "may_approve_change",
+    "may_carry_out",
     "may_change",
     "may_choose",
     "may_confirm",
