@@ -133,6 +133,7 @@ from storage.policy.lateness import (
     expiry_lateness,
     key_copies,
     retry_after,
+    shortened_lateness,
 )
 from storage.policy.listing import list_companies, union
 from storage.policy.notice import Notice, NoticeReason, carry, may_go_back, notice_faults
@@ -400,6 +401,7 @@ __all__ = [
     "rules_digest",
     "sampled",
     "settle",
+    "shortened_lateness",
     "spared_from",
     "standing",
     "stated_epochs",

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from datetime import date, timedelta
 
 from regions.model import Region, SubProcessor, Topology
-from storage.model import TenantSpec
+from storage.model import ObjectionEffect, TenantSpec
 from storage.policy.objection import may_object
 from storage.policy.proof.cases import companies, tenants
 from storage.policy.proof.dimensions import Case, Dimension, Value
@@ -38,9 +38,7 @@ def _of_company(topology: Topology, region: Region, name: str, today: date) -> F
         facts = Facts(known, region, tenant, phi, name, before, today)
         spec = TenantSpec(tenant, "any-account", region.name, residency, traits=traits)
         decided = may_object(known, spec, name, before, today)
-        effect = decided.effect
-        told = effect and Told(effect.places, effect.replicas, effect.due, effect.too_few_from)
-        return of_objection(facts, told, decided.reason)
+        return of_objection(facts, _told(decided.effect), decided.reason)
 
     hosts = tuple(dict.fromkeys(spec.sub_processor for spec in region.backends))
     others = [host for host in hosts if host != name]
@@ -53,6 +51,12 @@ def _of_company(topology: Topology, region: Region, name: str, today: date) -> F
         Dimension(tuple(_earlier(name, others))),
     )
     return Family(f"objections in {region.name} to {name}", dimensions, _PROPERTIES, judge)
+
+
+def _told(effect: ObjectionEffect | None) -> Told | None:
+    if effect is None:
+        return None
+    return Told(effect.places, effect.replicas, effect.due, effect.too_few_from)
 
 
 def _asking(topology: Topology) -> Dimension:

@@ -163,8 +163,8 @@ def _days(
     """Return the days that an id may have: around today, and around what the retention gives."""
     found = {now.date() + timedelta(days=n) for n in (0, 1, 2)}
     rules = topology.classes.values()
-    ceilings = (one.ceiling_days.get(data_class) for one in topology.epochs)
-    for kept in {days, *(rule.retention_days for rule in rules), *ceilings} - {None, 0}:
+    ceilings = {one.ceiling_days.get(data_class) for one in topology.epochs if days is None}
+    for kept in ({days} | ceilings | {rule.retention_days for rule in rules}) - {None, 0}:
         assert kept is not None
         end = (now + timedelta(days=kept) - topology.bounds.purge).date()
         found.update(end + timedelta(days=n) for n in (-1, 0, 1))
