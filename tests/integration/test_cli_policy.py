@@ -327,8 +327,8 @@ STORED = [
         "retention_days = 7\nceiling_days = 30",
         "narrower",
         (
-            f"{_ENDS.format('sets no retention', 5)}; before: for 28 days. What is older ends at once, "
-            "and its bytes are gone 96 hours after its end."
+            f"{_ENDS.format('sets no retention', 5)}; before: for 28 days. What is older ends at "
+            "once, and its bytes are gone 96 hours after its end."
         ),
     ),
     (
@@ -343,8 +343,8 @@ STORED = [
         "changed",
         (
             "A event that is stored, of a tenant that sets no retention, does not get longer: its "
-            "id has its day, so it is readable for 184 days. What is written from then on is readable "
-            "for 298 days."
+            "id has its day, so it is readable for 184 days. What is written from then on is "
+            "readable for 298 days."
         ),
     ),
     (

@@ -20,6 +20,7 @@ from storage.policy.retention import Term, accept_id, retain
 _TICK = timedelta(microseconds=1)
 _DAY = timedelta(days=1)
 _ERROR = timedelta(milliseconds=25)
+_LONG = 3000  # days
 
 
 def families(topology: Topology, today: date) -> Iterator[Family]:
@@ -73,14 +74,40 @@ def _of_class(topology: Topology, data_class: DataClass, today: date) -> Iterato
         origin = Dimension((Value("", None), *(Value(f"it is of {day}", day) for day in found)))
         dimensions = Dimension((Value("", days),)), written, origin
         yield Family(f"retention of {data_class}", dimensions, frozenset(kept), judge_term)
-    for days in settings if rule is not None else ():
+    for ids in _every_id(topology, data_class, midnight) if rule is not None else ():
+        yield Family(
+            f"ids of {data_class}",
+            ids,
+            frozenset({Property.IDS, Property.REASONS, Property.USABLE}),
+            judge_id,
+        )
+
+
+def _every_id(
+    topology: Topology, data_class: DataClass, midnight: datetime
+) -> Iterator[tuple[Dimension, ...]]:
+    if topology.epochs:
+        yield _older_ids(topology, data_class, midnight + timedelta(hours=12))
+    for days in settings_of(topology, data_class):
         for now in _moments_of_writes(topology, data_class, days, midnight):
-            yield Family(
-                f"ids of {data_class}",
-                _ids(topology, data_class, days, now),
-                frozenset({Property.IDS, Property.USABLE}),
-                judge_id,
-            )
+            yield _ids(topology, data_class, days, now)
+
+
+def _older_ids(topology: Topology, data_class: DataClass, now: datetime) -> tuple[Dimension, ...]:
+    """Return ids of data that came in during each epoch, of a tenant that keeps it for long."""
+    origins = [epoch.begins for epoch in topology.epochs if epoch.begins <= now.date()]
+    days = topology.classes[data_class].ceiling_days or _LONG
+    kept = timedelta(days=days) - topology.bounds.purge
+    ends = [(datetime.combine(day, time.min, UTC) + kept).date() for day in origins]
+    found = {now.date() + _DAY, *(end + timedelta(days=n) for end in ends for n in (-1, 0, 1))}
+    return (
+        Dimension((Value("", days),)),
+        Dimension((Value("", now),)),
+        Dimension((Value("", timedelta()),)),
+        Dimension(tuple(Value("", day) for day in sorted(found) if day > now.date())),
+        Dimension((Value("", _ERROR),)),
+        Dimension(tuple(Value(f"it is of {day}", day) for day in origins)),
+    )
 
 
 def _ids(

@@ -216,6 +216,10 @@ def of_id(facts: Facts, write: Write, kept: Kept | None) -> Iterator[Violation]:
         yield Violation(Property.IDS, f"{subject} would be kept until {kept.expiry_day}.")
     if day is not None and kept.readable_until != datetime.combine(day, time.min, UTC):
         yield Violation(Property.IDS, f"{subject} would be readable until {kept.readable_until}.")
+    last = min((end - facts.bounds.purge for end in _ends(facts, write)), default=None)
+    own = day is not None and (last is None or day < last.date())
+    if own is not (kept.reason == "record_retention"):
+        yield Violation(Property.REASONS, f"{subject} would be kept by {kept.reason}.")
 
 
 def _moment(write: Write) -> datetime:
