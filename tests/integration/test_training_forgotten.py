@@ -76,11 +76,14 @@ def test_a_use_goes_when_its_record_and_its_time_are_over(
     assert due(home(training))["prune"] == 0
 
 
-def test_a_use_stays_while_its_record_does(training: Domicile, tenant: BoundTenant) -> None:
-    """However old it is: the run may have to be asked for it."""
-    consent(training, wording=FILES, classes=(DataClass.FINE_TUNING_FILE,))
+@pytest.mark.parametrize("days", [None, 2000])
+def test_a_use_stays_while_its_record_does(training: Domicile, days: int | None) -> None:
+    """However old it is: the run may have to be asked for it. It may have a day, or none."""
+    own = {} if days is None else {DataClass.FINE_TUNING_FILE: days}
+    tenant = training.tenant("keeper", retention=own)
+    consent(training, "keeper", wording=FILES, classes=(DataClass.FINE_TUNING_FILE,))
     tenant.put(DataClass.FINE_TUNING_FILE, b"file", subject="u")
-    assert bodies(train(training, "run-1", "acme-eu", DataClass.FINE_TUNING_FILE)) == [b"file"]
+    assert bodies(train(training, "run-1", "keeper", DataClass.FINE_TUNING_FILE)) == [b"file"]
     training.pass_time(days=KEPT + 1)
 
     duty(training, "prune")
