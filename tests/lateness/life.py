@@ -169,11 +169,11 @@ class Life:
             self._change_retention()
 
     def _change_retention(self) -> None:
-        """Let the tenant that keeps its records for longest keep them for a week, or as before."""
+        """Let the tenant that keeps its prompts for longest keep them for a week, or as before."""
         tenants = self.domicile.store.admin.tenants
         known = tenants.get(LONGEST)
         days = SHORTENED if known.retention[DataClass.PROMPT] != SHORTENED else TENANTS[LONGEST]
-        own = dict.fromkeys(known.retention, days)
+        own = {**known.retention, DataClass.PROMPT: days}  # its packs have completions, too
         tenants.ensure(replace(known, retention=own))
         some = [kept for kept in self.kept if kept.tenant == LONGEST]
         if days == SHORTENED:

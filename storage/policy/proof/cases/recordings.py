@@ -88,6 +88,8 @@ def _pasts(ago: date, today: date) -> Iterator[Value]:
     yield Value("", ((), None))
     for kind in get_args(AgreementKind):
         yield Value(f"instead of a {kind}", ((entry(1, kind),), one))
+        others = (entry(2, other) for other in get_args(AgreementKind) if other != kind)
+        yield Value(f"instead of a {kind}, beside others", ((entry(1, kind), *others), one))
         replaced = entry(1, kind), entry(2, kind, today, over=1)
         yield Value(f"instead of a {kind} that was superseded", (replaced, one))
         yield Value(f"instead of what superseded a {kind}", (replaced, UUID(int=2)))
