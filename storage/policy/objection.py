@@ -93,15 +93,15 @@ def _places(
 
 
 def _changes(topology: Topology, home: Region, tenant: str, on: date) -> Iterator[date]:
-    """Yield the later days on which an agreement with a host of a tenant ends, or may not be used.
+    """Yield the later days from which on nothing new goes to a host of a tenant.
 
-    Before the end of its own nothing new goes there, for ``exit_days``.
+    It is ``exit_days`` before its agreement ends, or an agreement about health information ends.
     """
     for spec in home.places_of(tenant):
         company = topology.sub_processors[spec.sub_processor]
         days = [company.baa.until] if company.baa is not None else []
         if company.until is not None:
-            days += [company.until, company.until - timedelta(days=company.exit_days)]
+            days.append(company.until - timedelta(days=company.exit_days))
         yield from (day for day in days if day is not None and day > on)
 
 
