@@ -95,7 +95,20 @@ def _hosts(topology: Topology, names: list[str], today: date) -> Dimension:
         ending = {name: _ending(active[name], place, today) for place, name in enumerate(some)}
         values.append(but(f"{listed} have ended", ended))
         values.append(but(f"{listed} end one after another", ending))
+    for name in names:
+        began = {one: found.edges[0].fact for one, found in dimensions.items() if one != name}
+        values.append(
+            but(
+                f"{name} is leaving, others begin today",
+                began | {name: _leaving(active[name], today)},
+            )
+        )
     return Dimension(tuple(values), tuple(edges))
+
+
+def _leaving(company: SubProcessor, today: date) -> SubProcessor:
+    until = today + timedelta(days=5)
+    return company.model_copy(update={"until": until, "exit_days": 10})
 
 
 def _ending(company: SubProcessor, place: int, today: date) -> SubProcessor:
