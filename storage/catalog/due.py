@@ -30,6 +30,7 @@ from storage.catalog import (
     scrubs,
     shortening,
     sweeps,
+    training,
 )
 from storage.catalog.counting import count_up_to
 from storage.catalog.kinds import ObjectKind
@@ -113,6 +114,7 @@ def _queries(connection: Connection, at: Cutoffs) -> dict[str, list[Select[*tupl
             agreements.old(at.agreements.date()),
             objections.old(at.objections),
             roster.old(at.roster),
+            training.old(at.consents),
         ],
         "prune_ledger": [ledger.old(connection, at.entries)],
         "prune_log": [log.to_forget(at.log)],

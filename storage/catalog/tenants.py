@@ -159,6 +159,36 @@ def ensure(
     return known is None
 
 
+def keep(
+    connection: Connection,
+    tenant: str,
+    data_class: DataClass,
+    days: int,
+    *,
+    was: int | None,
+    now: datetime,
+    entropy: Entropy,
+) -> None:
+    """Set how long a tenant of this region keeps a class. Its other terms stay as they are by now.
+
+    ``was``: what the caller knows that the tenant has set, None: nothing. Raises UnknownTenant, and
+    TermsChanged if the tenant has set another number of days meanwhile.
+    """
+    own_tenant(connection, tenant)
+    known = find(connection, tenant)
+    if known is None:
+        raise UnknownTenant(reasons=("unknown_tenant",))
+    if known.spec.retention.get(data_class) != was:
+        raise TermsChanged(
+            f"The retention of a {data_class} was changed meanwhile. Nothing is changed.",
+            advice="Look at what is set now, and decide again: domicile tenant list",
+        )
+    spec = replace(known.spec, retention={**known.spec.retention, data_class: days})
+    if spec != known.spec:
+        _write(connection, spec, now)
+        log.append(connection, LineKind.AGREEMENT, _terms(spec), now, entropy)
+
+
 def _same_terms(known: TenantSpec, given: TenantSpec) -> bool:
     """Return whether two have the same terms, apart from agreements."""
     return replace(known, agreements=()) == replace(given, agreements=())

@@ -34,6 +34,7 @@ from storage.catalog import tables as t
 from storage.catalog.erasures import OpenErasure
 from storage.catalog.fences import FenceQuery
 from storage.catalog.records import Row, fenced, table_of
+from storage.catalog.tables import Moment
 from storage.events import NewUses
 from storage.model import RecordId, Use
 
@@ -268,6 +269,27 @@ def confirm(
         .where(u.read_id.in_(reads), gone)
         .values(subject=None, grp=None, ancestors=None)
     )
+
+
+def prune(connection: Connection, before: datetime, limit: int) -> int:
+    """Forget a batch of what was handed out before a moment; return the count.
+
+    No login may delete a use or a read itself.
+    """
+    given = literal(before, Moment)
+    return connection.scalar(select(func.forget_training(given, limit))) or 0
+
+
+def old(before: datetime) -> Select[bytes]:
+    """SQL: the uses that ``prune`` forgets."""
+    there = (
+        exists().where(table.c.tenant == u.tenant, table.c.uid == u.uid)
+        for table in (t.file, t.held, t.record)
+    )
+    confirmed = exists().where(k.read_id == x.read_id, k.listed >= x.at, k.confirmed < before)
+    listed = exists().where(x.read_id == u.read_id, x.uid == u.uid, ~confirmed)
+    open_one = exists().where(e.tenant == u.tenant, e.state != "complete")
+    return select(u.uid).where(u.at < before, *(~one for one in there), ~listed, ~open_one)
 
 
 def held_among(connection: Connection, rows: Sequence[Row]) -> set[bytes]:

@@ -91,7 +91,14 @@ from storage.policy.erasure import (
     may_destroy,
     plan_erasure,
 )
-from storage.policy.exits import Exiting, ExitReason, may_choose, may_confirm_exit, may_notify
+from storage.policy.exits import (
+    Exiting,
+    ExitReason,
+    may_carry_out,
+    may_choose,
+    may_confirm_exit,
+    may_notify,
+)
 from storage.policy.grants import (
     Granting,
     GrantReason,
@@ -127,6 +134,7 @@ from storage.policy.lateness import (
     expiry_lateness,
     key_copies,
     retry_after,
+    shortened_lateness,
 )
 from storage.policy.listing import list_companies, union
 from storage.policy.notice import Notice, NoticeReason, carry, may_go_back, notice_faults
@@ -355,6 +363,7 @@ __all__ = [
     "looked_into",
     "may_approve",
     "may_approve_change",
+    "may_carry_out",
     "may_change",
     "may_choose",
     "may_confirm",
@@ -394,6 +403,7 @@ __all__ = [
     "rules_digest",
     "sampled",
     "settle",
+    "shortened_lateness",
     "spared_from",
     "standing",
     "stated_epochs",

@@ -5,14 +5,15 @@ records that, and that the customer had notice; another person confirms both. Th
 all of it in SQL, and refuses with the same reasons.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
 from typing import Final
 
 from storage.errors import ExitRefused
-from storage.model import STAFF, ExitState, RosterEntry, TenantExit
+from storage.model import STAFF, Agreement, ExitState, RosterEntry, TenantExit
+from storage.policy.agreements import DPA
 
 
 class ExitReason(StrEnum):
@@ -129,6 +130,32 @@ def may_confirm_exit(
     if person is not None and person.actor == found.requested_by:
         return Exiting(ExitReason.CONFIRMER_REQUESTED_IT)
     return Exiting(ExitReason.ALLOWED)
+
+
+def may_carry_out(
+    found: TenantExit,
+    agreements: Iterable[Agreement],
+    today: date,
+    *,
+    newest: bool,
+    recovering: bool,
+) -> Exiting:
+    """Decide whether the erasure of a choice may be requested.
+
+    A worker lets the catalog decide it, in the transaction of the erasure. ``agreements``: those of
+    the tenant that nothing supersedes. ``recovering``: the catalog may lack some.
+    """
+    if not newest:
+        return Exiting(ExitReason.REPLACED)
+    if found.state is ExitState.CARRIED_OUT:
+        return Exiting(ExitReason.CARRIED_OUT)
+    if found.on > today:
+        return Exiting(ExitReason.DAY_AHEAD)
+    if found.state is not ExitState.CONFIRMED:
+        return Exiting(ExitReason.NOT_CONFIRMED)
+    if any(one.kind == DPA and not one.over(today) for one in agreements):
+        return Exiting(ExitReason.AGREEMENT_IN_FORCE)
+    return Exiting(ExitReason.RECOVERING if recovering else ExitReason.ALLOWED)
 
 
 def _against_step(

@@ -136,6 +136,27 @@ def erasure_lateness(
     return Lateness("an erasure is requested and reads end", steps, _MONTH, "GDPR, article 12(3)")
 
 
+def shortened_lateness(region: Region, bounds: Bounds, pace: Pace) -> Lateness:
+    """Return the bound from the end of reading by a shortened retention until the bytes are gone.
+
+    If the retention was shortened later, the bound counts from then. The erasure asks for copies at
+    processors back, and its receipt waits for them: see ``erasure_lateness``.
+    """
+    window = f"bounds.compaction_hours = {bounds.compaction_hours}"
+    steps = (
+        Step("a worker finds that something has ended", pace.round, "worker --pause"),
+        Step("a worker deletes rows and record keys", pace.round, "worker --pause"),
+        Step("a pack with survivors is rewritten", bounds.compaction, window),
+        Step("a worker begins to purge", pace.round, "worker --pause"),
+        Step("a worker replaces one that crashed", pace.lease, _FIXED),
+        *_writing(region, pace),
+        *_purging(region, pace),
+    )
+    begins = "a shortened retention ends reading"
+    limit = f"{window}, bounds.purge_hours = {bounds.purge_hours}"
+    return Lateness(begins, steps, bounds.compaction + bounds.purge, limit)
+
+
 def copy_lateness(company: SubProcessor, pace: Pace) -> Lateness:
     """Return the bound from the request to delete a copy until its processor confirms the deletion.
 

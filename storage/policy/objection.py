@@ -8,6 +8,7 @@ from enum import StrEnum
 from regions.model import Region, SubProcessor, Topology
 from storage.errors import ObjectionRefused
 from storage.model import Loss, ObjectionEffect, TenantSpec
+from storage.policy.agreements import holds_phi
 from storage.policy.placement import inactive, unavailable
 
 
@@ -54,7 +55,7 @@ def may_object(
         )
         advice = _elsewhere(topology, tenant, avoided, on)
         return Objecting(ObjectionReason.STEWARD, None, message, advice)
-    places = _places(topology, home, tenant.id, avoided, on)
+    places = _places(topology, home, tenant, avoided, on)
     if len(places) < home.required:
         message = (
             f"Without {company}, {home.name} has {len(places)} places for this tenant "
@@ -65,9 +66,7 @@ def may_object(
         advice += _elsewhere(topology, tenant, avoided, on)
         return Objecting(ObjectionReason.TOO_FEW_LEFT, None, message, advice)
     days = sorted(_changes(topology, home, tenant.id, on))
-    too_few = (
-        d for d in days if len(_places(topology, home, tenant.id, avoided, d)) < home.required
-    )
+    too_few = (d for d in days if len(_places(topology, home, tenant, avoided, d)) < home.required)
     effect = ObjectionEffect(
         company, places, home.replicas, objection_due(known, on), next(too_few, None)
     )
@@ -80,27 +79,30 @@ def objection_due(company: SubProcessor, since: date) -> date:
 
 
 def _places(
-    topology: Topology, region: Region, tenant: str, avoided: Collection[str], on: date
+    topology: Topology, region: Region, tenant: TenantSpec, avoided: Collection[str], on: date
 ) -> tuple[str, ...]:
     """Return a tenant's backends that are lawful on a day, without those of companies."""
+    phi, known = holds_phi(topology, tenant), topology.sub_processors
     return tuple(
         spec.name
-        for spec in region.places_of(tenant)
+        for spec in region.places_of(tenant.id)
         if spec.sub_processor not in avoided
-        and unavailable(spec, topology.sub_processors[spec.sub_processor], on) is None
+        and unavailable(spec, known[spec.sub_processor], on) is None
+        and not (phi and not known[spec.sub_processor].takes_phi(on))
     )
 
 
 def _changes(topology: Topology, home: Region, tenant: str, on: date) -> Iterator[date]:
-    """Yield the later days on which an agreement of a host of a tenant ends, or may not be used.
+    """Yield the later days from which on nothing new goes to a host of a tenant.
 
-    Before its end nothing new goes there, for ``exit_days``.
+    It is ``exit_days`` before its agreement ends, or an agreement about health information ends.
     """
     for spec in home.places_of(tenant):
         company = topology.sub_processors[spec.sub_processor]
+        days = [company.baa.until] if company.baa is not None else []
         if company.until is not None:
-            leaves = company.until - timedelta(days=company.exit_days)
-            yield from (day for day in (leaves, company.until) if day > on)
+            days.append(company.until - timedelta(days=company.exit_days))
+        yield from (day for day in days if day is not None and day > on)
 
 
 def _elsewhere(topology: Topology, tenant: TenantSpec, avoided: Collection[str], on: date) -> str:
@@ -113,7 +115,7 @@ def _elsewhere(topology: Topology, tenant: TenantSpec, avoided: Collection[str],
         if region.name != tenant.home
         and region.jurisdiction in permitted
         and _stewarded(topology, region, avoided, on)
-        and len(_places(topology, region, tenant.id, avoided, on)) >= region.required
+        and len(_places(topology, region, tenant, avoided, on)) >= region.required
     ]
     listed = ", ".join(names) or "none in this topology"
     return (

@@ -123,9 +123,10 @@ def accept_id(
     """Return the term of a record that is written now under that id.
 
     An id names one partition for ever, so the record expires on the id's own day. An id is accepted
-    from its minting, with the day that ``retain`` gives or an earlier one, until its write window
-    ends or its day begins. ``error``: how far the clock that minted the id may be ahead of the one
-    that gave ``now``. ``origin``: as for ``retain``.
+    from its minting, with the day that the retention of now gives or an earlier one, until its
+    write window ends or its day begins. The retention counts from the minting, as it does when the
+    record is read: what is accepted has not ended. ``error``: how far the clock that minted the id
+    may be ahead of the one that gave ``now``. ``origin``: as for ``retain``.
 
     Raises UnknownClass, OriginRefused, and StaleId if the id is older than the write window, comes
     from the future, or has a day that has begun or is later than the retention allows now.
@@ -140,20 +141,33 @@ def accept_id(
     term = retain(topology, tenant, record_id.data_class, moment, origin)
     if not term.stored:
         return term
+    last = _last_day(topology, tenant, record_id, term, origin)
     if record_id.day is None:
-        if term.expiry_day is None:
+        if last is None:
             return term
         raise StaleId("Retention was switched on after the id was minted.", advice=_MINT)
-    later = term.expiry_day is not None and record_id.day > term.expiry_day
+    later = last is not None and record_id.day > last
     if later and origin is not None:
         raise StaleId("The id was minted for a later origin date, or for none.", advice=_MINT)
     if later:
         raise StaleId("Retention was shortened after the id was minted.", advice=_MINT)
     if record_id.day <= moment.date():
         raise StaleId("The id's expiry day has begun.", advice=_MINT)
-    own = term.expiry_day is None or record_id.day < term.expiry_day
+    own = last is None or record_id.day < last
     reason = RetentionReason.RECORD_RETENTION if own else term.reason
     return until_day(record_id.day, topology.bounds, reason)
+
+
+def _last_day(
+    topology: Topology, tenant: TenantSpec, record_id: RecordId, term: Term, origin: date | None
+) -> date | None:
+    """Return the last day that an id may have, by its minting and by now; None: it needs none."""
+    if origin is not None:
+        return term.expiry_day
+    minted = utc(record_id.minted)
+    days, _ = within_ceilings(topology, tenant.retention, record_id.data_class, minted.date())
+    by_minting = None if days is None else expiry_day(minted, days, topology.bounds)
+    return min((day for day in (term.expiry_day, by_minting) if day is not None), default=None)
 
 
 def too_old(record_id: RecordId, now: datetime) -> bool:

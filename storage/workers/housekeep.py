@@ -14,6 +14,7 @@ from storage.catalog import (
     purges,
     reaping,
     roster,
+    training,
 )
 from storage.catalog.kinds import ObjectKind
 from storage.region import OpenRegion
@@ -87,6 +88,7 @@ def prune(region: OpenRegion, log: FilteringBoundLogger) -> int:
             "agreements": agreements.prune(connection, at.agreements.date(), _BATCH),
             "objections": objections.prune(connection, at.objections, _BATCH),
             "roster": roster.prune(connection, at.roster, _BATCH),
+            "training": training.prune(connection, at.consents, _BATCH),
         }
     if any(pruned.values()):
         log.debug("pruned", region=region.name, **pruned)

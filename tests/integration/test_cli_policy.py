@@ -120,6 +120,26 @@ def test_a_counterexample_is_told_in_words(small: Path, monkeypatch: pytest.Monk
     assert int(violated[1].replace(",", "")) > 100
 
 
+def test_explain_says_what_a_floor_and_a_shortened_retention_rest_on(changed: Path) -> None:
+    """Days of the floor, hours of compaction and purge: each with the key that sets it."""
+    edit(changed / CLASSES, "floor_days = 184", "floor_days = 100")
+    env = {"DOMICILE_TOPOLOGY": str(changed), "DOMICILE_REGIONS": None}
+    said = CliRunner(env=env).invoke(app, ["policy", "explain", "--region", "eu-central-1"])
+
+    assert said.exit_code == 0, said.output
+    text = " ".join(said.stdout.split())
+    assert "event 100 days; a tenant sets a retention of 102 days or more floor_days = 100" in text
+    bound = text.split("counted from when a shortened retention ends reading")[1]
+    promised = "Promised: 4 days (bounds.compaction_hours = 72, bounds.purge_hours = 24)"
+    assert promised in bound.split("counted from")[0]
+
+    told = json.loads(CliRunner(env=env).invoke(app, ["policy", "explain", "--json"]).stdout)
+    (event,) = [one for one in told["classes"] if one["class"] == "event"]
+    assert (event["floor_days"], event["least_days"]) == (100, 102)
+    (shortened,) = [one for one in told["regions"]["eu-central-1"] if "shortened" in one["begins"]]
+    assert shortened["limit"] == 96 * 3600
+
+
 def test_a_directory_that_does_not_load_is_named(changed: Path, tmp_path: Path) -> None:
     """The file and the key; or that it is no directory."""
     (changed / CLASSES).write_text("")
@@ -297,6 +317,56 @@ NUMBERS = [
         "The notice of meerspeicher is: 10 days; before: 30 days.",
     ),
 ]
+
+
+_DAYS = "retention_days = 30\nceiling_days = 30"
+_ENDS = "A prompt that is stored, of a tenant that {}, ends earlier: it is readable for {} days"
+STORED = [
+    (
+        _DAYS,
+        "retention_days = 7\nceiling_days = 30",
+        "narrower",
+        (
+            f"{_ENDS.format('sets no retention', 5)}; before: for 28 days. What is older ends at "
+            "once, and its bytes are gone 96 hours after its end."
+        ),
+    ),
+    (
+        _DAYS,
+        "retention_days = 7\nceiling_days = 14",
+        "narrower",
+        _ENDS.format("set 15 days or more", 12),
+    ),
+    (
+        "retention_days = 186",
+        "retention_days = 300",
+        "changed",
+        (
+            "A event that is stored, of a tenant that sets no retention, does not get longer: its "
+            "id has its day, so it is readable for 184 days. What is written from then on is "
+            "readable for 298 days."
+        ),
+    ),
+    (
+        "floor_days = 184",
+        "floor_days = 100",
+        "narrower",
+        (
+            "Of the events that are stored an erasure now leaves those of the last 100 days; "
+            "before: those of the last 184 days. None is kept longer for it: each ends by its day."
+        ),
+    ),
+]
+
+
+@pytest.mark.parametrize(("old", "new", "direction", "says"), STORED)
+def test_what_it_means_for_what_is_stored_is_said(
+    changed: Path, *, old: str, new: str, direction: str, says: str
+) -> None:
+    """What ends earlier, what does not get longer, and what an erasure leaves."""
+    edit(changed / CLASSES, old, new)
+
+    assert any(says in one for one in changes(SHIPPED, changed)[direction])
 
 
 @pytest.mark.parametrize(("file", "old", "new", "direction", "says"), NUMBERS)

@@ -1,5 +1,8 @@
 """``tenant retention`` and ``put --keep-days``: how long a class, or a record, is kept."""
 
+import pytest
+
+from storage.cli.commands import tenant_retention
 from storage.cli.exit_codes import Exit
 from tests.support.cli_harness import CommandLine, ensure_tenant
 
@@ -46,6 +49,41 @@ def test_a_class_is_kept_for_other_days_and_other_terms_stay(line: CommandLine) 
 
     assert retention_of(line, "keep-eu") == {"completion": 7, "prompt": 0}
     assert line.told("list", "keep-eu")["records"] == []
+
+
+@pytest.mark.parametrize(
+    ("meanwhile", "kept"),
+    [
+        (("completion", "7"), {"completion": 7, "prompt": 5}),
+        (("prompt", "9"), {"prompt": 9}),
+        (("prompt", "30"), {"prompt": 30}),
+    ],
+)
+def test_a_change_of_somebody_else_is_not_lost(
+    line: CommandLine,
+    monkeypatch: pytest.MonkeyPatch,
+    meanwhile: tuple[str, str],
+    kept: dict[str, int],
+) -> None:
+    """While one is asked, another changes it: another class stays, the same one is refused."""
+    tenant = f"two-{'-'.join(meanwhile)}"
+    ensure_tenant(line, tenant, "eu-central-1", "EU")
+    line("put", tenant, "--class", "prompt", stdin=b"mine")
+    first = ("tenant", "retention", tenant, "prompt", "5")
+
+    def other(_: str) -> None:
+        with monkeypatch.context() as undone:
+            undone.setattr(tenant_retention, "confirm", lambda _: None)
+            line.told("tenant", "retention", tenant, *meanwhile, "--yes")
+
+    monkeypatch.setattr(tenant_retention, "confirm", other)
+    if meanwhile[0] == "prompt":
+        ended, error = line.error(*first)
+        assert (ended, error["code"]) == (Exit.UNAVAILABLE, "TermsChanged")
+    else:
+        line.told(*first)
+
+    assert retention_of(line, tenant) == kept
 
 
 def test_what_a_tenant_may_not_set_is_refused(line: CommandLine) -> None:

@@ -6,7 +6,7 @@ from io import BytesIO
 import pytest
 
 from storage.client.tenant import BoundTenant
-from storage.errors import Expired, InvalidRequest, StaleId
+from storage.errors import Expired, InvalidRequest, NotFound, StaleId
 from storage.model import DataClass, GrantSpec, NewRecord, Purpose, PutFailure, PutResult, Scope
 from storage.testing import INVESTIGATOR, Domicile
 from tests.support.actions import get, put_file, put_prompt
@@ -49,6 +49,25 @@ def test_a_shortened_retention_ends_reading_everywhere(
     assert [one.id for one in machine(domicile).screen(seen.as_classifier())] == [new]
     assert [one.id for one in tenant.list()] == [new]
     assert get(tenant, new) == b"mine"
+
+
+@pytest.mark.parametrize("minted_for", [2, 3])
+def test_what_is_over_by_midnight_is_not_acknowledged(
+    domicile: Domicile, tenant: BoundTenant, minted_for: int
+) -> None:
+    """Its id is from just before, for days of which the retention of today leaves none."""
+    now = domicile.clock.now()
+    midnight = datetime.combine(now.date(), time(), UTC) + timedelta(days=1)
+    domicile.clock.advance(midnight - now - timedelta(seconds=1))
+    before = tenant.new_id(DataClass.PROMPT, keep_days=minted_for)
+    keep(domicile, tenant.id, prompt=2)
+    domicile.pass_time(seconds=1)
+
+    with pytest.raises(StaleId):
+        tenant.put(DataClass.PROMPT, b"mine", id=before)
+    with pytest.raises(NotFound):
+        get(tenant, before)
+    assert get(tenant, put_prompt(domicile, "u")) == b"mine"
 
 
 def test_another_process_refuses_at_once(domicile: Domicile, tenant: BoundTenant) -> None:

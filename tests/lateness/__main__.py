@@ -34,6 +34,7 @@ def report(life: Life, tally: Tally, days: int, seed: int) -> None:
         _line("bytes of a day, every backend up", tally.latest_expiry, life.expiry.at_most),
         _line("bytes of a day, from a return", tally.latest_return, life.expiry.at_most),
         _line("erasure, every backend up", tally.latest_erasure, life.erasure.at_most),
+        _line("bytes ended by a shorter retention", tally.latest_shortened, life.shortened.at_most),
         *(f"VIOLATION: {what}" for what in tally.violations),
         f"{len(tally.violations)} violations",
     ]

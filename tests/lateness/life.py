@@ -5,9 +5,9 @@ configuration promises, and some records are read.
 """
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, time, timedelta
 from io import StringIO
 from random import Random
@@ -33,13 +33,21 @@ from storage.model import (
     RecordId,
     Scope,
 )
-from storage.policy import Pace, erasure_lateness, expiry_lateness
+from storage.policy import (
+    Pace,
+    erasure_lateness,
+    expiry_lateness,
+    shortened_lateness,
+    term_now,
+)
 from storage.region import Limits
 from storage.testing import SERVICE, Domicile, FakeClock, FaultyBackend
 from storage.testing.harness import Server
+from tests.support.inspect.stored import ciphertexts, contents
 
 HOME = "eu-central-1"
 TENANTS = {"month": 30, "week": 7, "short": 2}  # days for which each keeps its records
+LONGEST, SHORTENED = "month", 7  # the tenant that sometimes keeps them for fewer
 SUBJECTS = 12
 _ROUND = timedelta(hours=2)
 _BOUND_OF_ROUND = _ROUND + timedelta(seconds=30)  # the clock moves a little by itself
@@ -79,6 +87,15 @@ class Kept:
 
 
 @dataclass(slots=True)
+class Early:
+    """What a shortened retention ends before the day of its id: its bytes, and when it ends."""
+
+    kept: Kept
+    sealed: bytes
+    ends: datetime
+
+
+@dataclass(slots=True)
 class Tally:
     """Counts what happened, and how late the latest was."""
 
@@ -86,6 +103,7 @@ class Tally:
     latest_expiry: timedelta = timedelta()  # with every backend up since the day began
     latest_return: timedelta = timedelta()  # after a backend came back
     latest_erasure: timedelta = timedelta()
+    latest_shortened: timedelta = timedelta()
     violations: list[str] = field(default_factory=list)
 
 
@@ -99,11 +117,14 @@ class Life:
         region, pauses = topology.regions[HOME], Pace.with_pause(_BOUND_OF_ROUND.total_seconds())
         self.expiry = expiry_lateness(region, topology.bounds, pauses)
         self.erasure = erasure_lateness(region, topology.bounds, pauses)
+        self.shortened = shortened_lateness(region, topology.bounds, pauses)
+        self.topology = topology
         self.backends = {spec.name: domicile.backends[spec.name] for spec in region.backends}
         self.since = dict.fromkeys(self.backends, self.now)  # up, with a worker that may destroy
         self.returns = dict.fromkeys(self.backends, self.now)
         self.stopped_until = self.now
         self.kept: list[Kept] = []
+        self.early: list[Early] = []
         self.erased: dict[str, datetime] = {}
         for tenant, days in TENANTS.items():
             retention = {DataClass.PROMPT: days, DataClass.COMPLETION: days}
@@ -135,6 +156,7 @@ class Life:
         self._work()
         self._look_at_bytes()
         self._look_at_erasures()
+        self._look_at_shortened()
         self._read()
 
     def _customers(self) -> None:
@@ -143,6 +165,37 @@ class Life:
                 self._write(tenant)
         if self.random.random() < 0.06:
             self._erase(self.random.choice(list(TENANTS)))
+        if self.random.random() < 0.02 and not any(b.down for b in self.backends.values()):
+            self._change_retention()
+
+    def _change_retention(self) -> None:
+        """Let the tenant that keeps its prompts for longest keep them for a week, or as before."""
+        tenants = self.domicile.store.admin.tenants
+        known = tenants.get(LONGEST)
+        days = SHORTENED if known.retention[DataClass.PROMPT] != SHORTENED else TENANTS[LONGEST]
+        own = {**known.retention, DataClass.PROMPT: days}  # its packs have completions, too
+        tenants.ensure(replace(known, retention=own))
+        some = [kept for kept in self.kept if kept.tenant == LONGEST]
+        if days == SHORTENED:
+            self.tally.counts["retentions shortened"] += 1
+            for kept in some:
+                self._end_earlier(kept, own)
+            return
+        # what has ended is there again if no worker has acted yet: nothing is asked of it
+        over = [early.kept for early in self.early if early.ends <= self.now]
+        self.kept = [kept for kept in self.kept if kept not in over]
+        self.early = []
+        for kept in some:
+            kept.readable_until = None if kept.id.day is None else midnight(kept.id.day)
+
+    def _end_earlier(self, kept: Kept, own: Mapping[DataClass, int]) -> None:
+        """Note when a record ends by the retention of now, and what its bytes are."""
+        term = term_now(self.topology, own, kept.id)
+        if term.readable_until is None or term.readable_until == kept.readable_until:
+            return
+        kept.readable_until = term.readable_until
+        (sealed,) = ciphertexts(self.domicile, kept.id)
+        self.early.append(Early(kept, sealed, max(term.readable_until, self.now)))
 
     def _write(self, tenant: str) -> None:
         t = self.domicile.store.tenant(tenant).bind(SERVICE)
@@ -246,6 +299,24 @@ class Life:
                 del self.erased[erasure]
             elif not trouble and self.now - max(asked, up_since) > self.erasure.at_most:
                 self._blame(f"erasure {erasure} is open {self.now - max(asked, up_since)} later")
+
+    def _look_at_shortened(self) -> None:
+        """Look for the bytes of what a shortened retention has ended."""
+        up_since = max(self.since.values())
+        trouble = any(b.down for b in self.backends.values()) or self.domicile.clock.machine_ahead
+        over = [early for early in self.early if early.ends <= self.now]
+        every = (contents(backend.inner) for backend in self.backends.values() if over)
+        held = b"".join(data for some in every for data in some)
+        for early in over:
+            took = self.now - max(early.ends, up_since)
+            if early.sealed not in held:
+                self.early.remove(early)
+                self.tally.counts["records that ended early"] += 1
+                if up_since <= early.ends:
+                    self.tally.latest_shortened = max(self.tally.latest_shortened, took)
+            elif not trouble and took > self.shortened.at_most:
+                self.early.remove(early)
+                self._blame(f"bytes of {early.kept.id} are there {took} after it had ended")
 
     def _all_complete(self) -> None:
         if self.erased:

@@ -73,14 +73,16 @@ def warm_up() -> None:
 class Trial:
     """A run of tests in a process of its own."""
 
-    def __init__(self, tree: Path, tests: Sequence[str], limit: float) -> None:
-        """Start it. ``limit``: after so many seconds it is ended."""
+    def __init__(
+        self, tree: Path, tests: Sequence[str], limit: float, *, slow: int = _SLOW_TEST
+    ) -> None:
+        """Start it. After ``limit`` seconds it is ended, and each test fails after ``slow``."""
         self.began, self._limit = time.monotonic(), limit
         self._notes = Path(tempfile.mkdtemp(prefix="dom-trial-"))
         sys.stdout.flush()
         self._pid = os.fork()
         if self._pid == 0:
-            _run(tree, tests, self._notes)
+            _run(tree, tests, self._notes, slow)
 
     def poll(self) -> Result | None:
         """Return the result if the trial has ended. Raise RuntimeError if the tests cannot run."""
@@ -154,7 +156,7 @@ class _Server:
             harness.Server.noted = True
 
 
-def _run(tree: Path, tests: Sequence[str], notes: Path) -> None:
+def _run(tree: Path, tests: Sequence[str], notes: Path, slow: int) -> None:
     """Run pytest on the tree; in the forked process, which ends here."""
     code = 3
     try:
@@ -171,7 +173,7 @@ def _run(tree: Path, tests: Sequence[str], notes: Path) -> None:
             del sys.modules[name]
         pytest = importlib.import_module("pytest")
         options = ["-q", "-x", "-p", "no:cacheprovider", "--hypothesis-seed=0"]
-        limit = ["-o", f"timeout={_SLOW_TEST}", "-W", "ignore::pytest.PytestAssertRewriteWarning"]
+        limit = ["-o", f"timeout={slow}", "-W", "ignore::pytest.PytestAssertRewriteWarning"]
         code = int(pytest.main([*options, *limit, *tests], plugins=[_Server(notes)]))
     except BaseException:  # noqa: BLE001 - this process must not go on in its parent's code
         traceback.print_exc()

@@ -90,7 +90,7 @@ _CLASSES = """
 [[classes]]
 name = "prompt"
 retention_days = 7
-ceiling_days = 90
+ceiling_days = 3000
 purposes = ["train", "abuse_screening", "abuse_investigation"]
 handed_to = [{ service = "moderation", form = "raw", only = "flagged" }]
 

@@ -16,6 +16,7 @@ from storage.policy import (
     expiry_lateness,
     key_copies,
     retry_after,
+    shortened_lateness,
 )
 
 HOUR = timedelta(hours=1)
@@ -36,7 +37,7 @@ def with_request(minutes: int) -> Region:
 @given(st.integers(0, 1440))
 def test_the_slowest_backend_counts(minutes: int) -> None:
     """Each minute that a request may take longer adds a minute to every bound."""
-    for bound in (expiry_lateness, erasure_lateness):
+    for bound in (expiry_lateness, erasure_lateness, shortened_lateness):
         fast, slow = (bound(with_request(m), BOUNDS, PACE) for m in (16, max(minutes, 16)))
 
         assert slow.at_most - fast.at_most == timedelta(minutes=max(minutes, 16) - 16)
@@ -49,6 +50,21 @@ def test_only_an_erasure_waits_for_a_compaction() -> None:
     assert expiry_lateness(REGION, longer, PACE) == expiry_lateness(REGION, BOUNDS, PACE)
     grown = erasure_lateness(REGION, longer, PACE).at_most
     assert grown == erasure_lateness(REGION, BOUNDS, PACE).at_most + 7 * HOUR
+
+
+@pytest.mark.parametrize(("minutes", "fits"), [(16, True), (1440, False)])
+def test_what_a_shortened_retention_ended_is_gone_after_compaction_and_purge(
+    minutes: int,
+    fits: bool,  # noqa: FBT001
+) -> None:
+    """The window to rewrite packs and the purge bound, and no more: else it is seen."""
+    bound = shortened_lateness(with_request(minutes), BOUNDS, PACE)
+
+    assert (bound.fits, bound.limit) == (fits, BOUNDS.compaction + BOUNDS.purge)
+    assert bound.at_most > BOUNDS.compaction
+    longer = BOUNDS.model_copy(update={"compaction_hours": BOUNDS.compaction_hours + 7})
+    grown = shortened_lateness(with_request(minutes), longer, PACE).at_most
+    assert grown == bound.at_most + 7 * HOUR
 
 
 @pytest.mark.parametrize(("minutes", "fits"), [(16, True), (1440, False)])
@@ -103,7 +119,7 @@ def test_a_bound_may_use_its_whole_limit() -> None:
 
 def test_each_step_names_what_sets_it() -> None:
     """It is a setting, a rule of the topology, or fixed."""
-    for bound in (expiry_lateness, erasure_lateness):
+    for bound in (expiry_lateness, erasure_lateness, shortened_lateness):
         steps = bound(REGION, BOUNDS, PACE).steps
 
         assert {step.set_by for step in steps if "=" not in step.set_by} == {

@@ -10,10 +10,16 @@ from hypothesis import strategies as st
 
 from regions.backends import MemorySpec
 from regions.load import load_topology
-from regions.model import CatalogSteward, DataClass, Region, Steward, SubProcessor, Topology
+from regions.model import Baa, CatalogSteward, DataClass, Region, Steward, SubProcessor, Topology
 from storage.errors import ObjectionRefused, PlacementUnsatisfied
-from storage.model import Dpa, TenantSpec
-from storage.policy import decide_placement, may_hand_over, may_object
+from storage.model import Dpa, TenantSpec, Trait
+from storage.policy import (
+    Objecting,
+    ObjectionReason,
+    decide_placement,
+    may_hand_over,
+    may_object,
+)
 
 SHIPPED = load_topology()
 DAY = date(2026, 3, 1)
@@ -101,6 +107,21 @@ def test_an_objection_to_a_company_without_a_part_changes_nothing() -> None:
     effect = may_object(SHIPPED, SPEC, "prairie-racks", (), DAY).demand()
 
     assert (effect.places, effect.fewer_replicas) == (("eu-a", "eu-b"), False)
+
+
+def test_places_that_may_not_have_health_information_do_not_count() -> None:
+    """Another place has no business associate agreement, or not for long."""
+    baa = Baa(document="0" * 64, since=date(2025, 1, 1))
+    health = replace(SPEC, traits=frozenset({Trait.PHI}))
+    until = DAY + timedelta(100)
+
+    def objecting(other: Baa | None) -> Objecting:
+        return may_object(changed("meerspeicher", baa=other), health, "lindenhost", (), DAY)
+
+    assert objecting(None).reason is ObjectionReason.TOO_FEW_LEFT
+    assert objecting(baa).demand().too_few_from is None
+    ending = objecting(baa.model_copy(update={"until": until}))
+    assert ending.demand().too_few_from == until
 
 
 @pytest.mark.parametrize(("name", "left"), [("acme-eu", ()), ("other", ("eu-b",))])

@@ -249,8 +249,8 @@ def test_an_id_of_a_clock_that_is_ahead_within_the_error_is_accepted(
 @given(now=moments, age=st.timedeltas(timedelta(0), timedelta(days=40)))
 def test_an_id_older_than_the_write_window_is_refused(now: datetime, age: timedelta) -> None:
     """After the window a fence may be pruned, so no id that it covered may be written."""
-    day = retain(SHIPPED, tenant(), DataClass.PROMPT, now).expiry_day
-    old = mint(now.astimezone(UTC) - age, day)
+    then = now.astimezone(UTC) - age
+    old = mint(then, retain(SHIPPED, tenant(), DataClass.PROMPT, then).expiry_day)
     past = old.minted < now.astimezone(UTC) - WRITE_WINDOW
 
     assert too_old(old, now) == past

@@ -3,7 +3,7 @@
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from regions.load import load_topology
@@ -24,6 +24,7 @@ from storage.policy import (
 SHIPPED = load_topology()
 ERROR = timedelta(seconds=2)
 NOW = datetime(2026, 3, 10, 15, tzinfo=UTC)
+_SECOND = timedelta(seconds=1)
 
 moments = st.datetimes(
     min_value=datetime(2025, 1, 1),  # noqa: DTZ001
@@ -122,6 +123,33 @@ def test_a_longer_retention_leaves_a_record_as_it_was_minted(
     assert now.deadline is not None
     assert fixed.deadline is not None
     assert now.deadline <= fixed.deadline
+
+
+@example(now=datetime(2026, 3, 11, tzinfo=UTC), age=_SECOND, left=1, days=2, hours=24)
+@given(
+    now=moments,
+    age=st.timedeltas(timedelta(), timedelta(days=1)),
+    left=st.none() | st.integers(-1, 61),
+    days=days_or_none,
+    hours=st.integers(1, 48),
+)
+def test_no_write_is_accepted_that_has_ended_already(
+    now: datetime, age: timedelta, left: int | None, days: int | None, hours: int
+) -> None:
+    """Though its id was minted before midnight, for more days. It ends when the answer says."""
+    rules = topology(days, hours)
+    day = None if left is None else (now + timedelta(days=left)).date()
+    known = minted(now - age, day)
+    try:
+        term = accept_id(rules, tenant(), known, now, ERROR)
+    except StaleId:
+        return
+    assume(term.stored)
+
+    end = term_now(rules, {}, known).readable_until
+
+    assert end == term.readable_until
+    assert end is None or now < end
 
 
 def test_what_was_kept_until_deleted_ends_once_a_retention_says_so() -> None:

@@ -50,6 +50,7 @@ training_use = Table(  # noted before it is handed out; its subject, until the r
     Column("consent_id", Uuid),
     Column("at", MOMENT, nullable=False),
     Index("training_use_record", "tenant", "uid"),
+    Index("training_use_at", "at"),
     Index(
         "training_use_subject",
         "tenant",

@@ -22,6 +22,7 @@ from storage.policy import (
     expiry_lateness,
     key_copies,
     processors_of,
+    shortened_lateness,
 )
 from storage.settings import load_settings, topology_of
 from storage.text import did_you_mean
@@ -73,10 +74,7 @@ def explain(
     chosen = [r for r in topology.regions.values() if region in (None, r.name)]
     found = {r.name: _bounds(topology, r, Pace.with_pause(pause)) for r in chosen}
     if as_json:
-        classes = [
-            {"class": rule.name, "retention_days": rule.retention_days}
-            for rule in topology.classes.values()
-        ]
+        classes = [_class(topology, rule) for rule in topology.classes.values()]
         rules = topology.jurisdictions.values()
         receipts = {rule.name: rule.receipts.model_dump() for rule in rules}
         holds = {rule.name: rule.holds.model_dump() for rule in rules}
@@ -89,13 +87,25 @@ def explain(
 
 
 def _bounds(topology: Topology, region: Region, given: Pace) -> tuple[Lateness, ...]:
-    """Return the bounds of an expiry, an erasure, and the copies at each processor."""
+    """Return the bounds of an expiry, an erasure, a shortening, and the copies at processors."""
     processors = processors_of(topology, region)
     return (
         expiry_lateness(region, topology.bounds, given, processors),
         erasure_lateness(region, topology.bounds, given, processors),
+        shortened_lateness(region, topology.bounds, given),
         *(copy_lateness(company, given) for company in processors),
     )
+
+
+def _class(topology: Topology, rule: ClassRule) -> dict[str, object]:
+    """Return how long a class is kept for JSON. ``least_days``: what a tenant may set, at least."""
+    floor = rule.floor_days
+    return {
+        "class": rule.name,
+        "retention_days": rule.retention_days,
+        "floor_days": floor,
+        "least_days": None if floor is None else topology.bounds.least(floor),
+    }
 
 
 def _bound(bound: Lateness) -> dict[str, object]:
@@ -117,6 +127,12 @@ def _show(topology: Topology, chosen: list[Region], found: dict[str, tuple[Laten
     print_text("When a record is deleted")
     rows = [_kept(topology, rule) for rule in topology.classes.values()]
     print_table(("class", "at most, after it was written", "set by"), rows, indent=2)
+    floors = [_floor(topology, rule) for rule in topology.classes.values() if rule.floor_days]
+    if floors:
+        print_blank()
+        print_text("What an erasure leaves")
+        print_table(("class", "until, after it was written", "set by"), floors, indent=2)
+        print_text("Nobody erases it earlier. Like all else, it ends by its retention.", indent=2)
     for region in chosen:
         for bound in found[region.name]:
             print_blank()
@@ -170,6 +186,16 @@ def _kept(topology: Topology, rule: ClassRule) -> tuple[str, str, str]:
         rule.name.value,
         f"{days} days; readable until {purge} to {purge + 24} h before",
         f"retention_days = {days}, purge_hours = {purge}",
+    )
+
+
+def _floor(topology: Topology, rule: ClassRule) -> tuple[str, str, str]:
+    assert rule.floor_days is not None
+    least, hours = topology.bounds.least(rule.floor_days), topology.bounds.purge_hours
+    return (
+        rule.name.value,
+        f"{rule.floor_days} days; a tenant sets a retention of {least} days or more",
+        f"floor_days = {rule.floor_days}, purge_hours = {hours}",
     )
 
 

@@ -1,6 +1,6 @@
 """``tenant retention``: keep a class of a tenant for other days, and say what that would end."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Annotated
 
 from typer import Argument, Option
@@ -13,7 +13,6 @@ from storage.cli.options import AsJson, TenantId, one_of
 from storage.cli.output import print_facts, print_json, print_note
 from storage.cli.terminal import confirm
 from storage.client.homes import Homes
-from storage.client.store import Store
 from storage.errors import InvalidRequest
 from storage.policy import suppose_kept
 from storage.text import did_you_mean, format_size, plural
@@ -28,8 +27,12 @@ _Yes = Annotated[bool, Option("--yes", "-y", help="Do not ask for confirmation."
 
 @dataclass(frozen=True, slots=True)
 class _Effect:
-    """How long the class is kept now, and would be; what would end earlier."""
+    """How long the class is kept now, and would be; what would end earlier.
 
+    ``own``: what the tenant has set for it, if anything.
+    """
+
+    own: int | None
     now: int | None
     days: int
     ends: EndsEarlier
@@ -74,7 +77,8 @@ def retention(
 
     A longer retention is for new records only. A shorter one ends reading of what is older at once,
     and workers destroy it: the bytes are gone after compaction_hours and purge_hours. What a legal
-    hold keeps stays. Other terms stay as they are.
+    hold keeps stays. Other terms stay as they are. If somebody else changes the class meanwhile,
+    nothing is changed.
 
     Ends with 9 if you do not confirm.
     """
@@ -86,9 +90,7 @@ def retention(
                 if not as_json:
                     print_facts(effect.facts())
                 confirm("Shorten the retention?")
-            known = Store(homes).admin.tenants
-            spec = known.get(tenant)
-            known.ensure(replace(spec, retention={**spec.retention, data_class: days}))
+            _keep(homes, tenant, data_class, days, effect.own)
     if as_json:
         told = {"tenant": tenant, "class": data_class, "dry_run": dry_run}
         print_json(told | effect.as_json())
@@ -103,6 +105,17 @@ def _known(name: str) -> DataClass:
         advice = f"{did_you_mean(name, RECORD_CLASSES)} {one_of(RECORD_CLASSES)}".strip()
         raise InvalidRequest("There is no such class of records.", advice=advice)
     return DataClass(name)
+
+
+def _keep(homes: Homes, tenant: str, data_class: DataClass, days: int, was: int | None) -> None:
+    """Set it, unless it is no longer what the effect was computed from."""
+    region = homes.find(tenant)[0].region
+    region.catalog.run(
+        lambda c: tenants.keep(
+            c, tenant, data_class, days, was=was, now=region.clock.now(), entropy=region.entropy
+        )
+    )
+    homes.invalidate(tenant)
 
 
 def _effect(homes: Homes, tenant: str, data_class: DataClass, days: int) -> _Effect:
@@ -123,4 +136,4 @@ def _effect(homes: Homes, tenant: str, data_class: DataClass, days: int) -> _Eff
                 before=change.before,
                 today=now.date(),
             )
-    return _Effect(change.now, change.days, ends)
+    return _Effect(own.get(data_class), change.now, change.days, ends)

@@ -7,10 +7,13 @@ from datetime import date
 from regions.model import Topology
 from storage.policy.proof.cases import (
     destructions,
+    exits,
     granting,
     handovers,
+    objections,
     openings,
     placements,
+    recordings,
     retentions,
     returns,
     trainings,
@@ -50,6 +53,9 @@ def families(topology: Topology, today: date) -> tuple[Family, ...]:
         *destructions.families(today),
         *trainings.families(topology, today),
         *returns.families(topology, today),
+        *recordings.families(topology, today),
+        *exits.families(today),
+        *objections.families(topology, today),
         *retentions.families(topology, today),
         *granting.families(topology, today),
         *handovers.families(topology, today),

@@ -1,13 +1,12 @@
 """What a change of a topology permits or forbids that was not before, as a list of sentences."""
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import date
-from enum import StrEnum
+from datetime import UTC, date, datetime, time
 from math import isinf
 from typing import Final
 
 from regions.model import Topology
+from storage.policy.proof.change import Change, Direction
 from storage.policy.proof.permissions import (
     STORED,
     Measure,
@@ -17,29 +16,18 @@ from storage.policy.proof.permissions import (
     permissions,
     scope_of,
 )
-
-
-class Direction(StrEnum):
-    """Which way a change goes."""
-
-    BROADER = "broader"  # something is permitted that was not
-    NARROWER = "narrower"  # something is not permitted that was
-    CHANGED = "changed"  # neither
-
-
-@dataclass(frozen=True, slots=True)
-class Change:
-    """One sentence about what differs."""
-
-    direction: Direction
-    topic: str
-    says: str
+from storage.policy.proof.stored import of_stored
 
 
 def compare(old: Topology, new: Topology, today: date) -> tuple[Change, ...]:
     """Return how what is permitted differs from a day on, broader before narrower."""
     scope = scope_of(old, new, today)
-    found = [*_permitted(old, new, scope), *_measured(old, new, scope)]
+    noon = datetime.combine(today, time(12), UTC)
+    found = [
+        *_permitted(old, new, scope),
+        *_measured(old, new, scope),
+        *of_stored(old, new, scope.settings, noon),
+    ]
     order = list(Direction)
     return tuple(sorted(found, key=lambda one: order.index(one.direction)))
 

@@ -137,7 +137,7 @@ BUGS = (
     bug(
         "places of others count when a tenant objects",
         "policy/objection.py",
-        "        for spec in region.places_of(tenant)\n",
+        "        for spec in region.places_of(tenant.id)\n",
         "        for spec in region.backends\n",
         "tests/unit/test_objection.py",
     ),

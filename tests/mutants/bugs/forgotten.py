@@ -9,7 +9,40 @@ def _sql(name: str, old: str, new: str) -> Bug:
     return Bug(name, "migrations/versions/0032_forgotten.sql", old, new, TESTS)
 
 
+def _training(name: str, old: str, new: str) -> Bug:
+    tests = ("tests/integration/test_training_forgotten.py",)
+    return Bug(name, "migrations/versions/0037_training_forgotten.sql", old, new, tests)
+
+
 BUGS: tuple[Bug, ...] = (
+    *(
+        _training(
+            f"a use is forgotten while its record is in {table}",
+            f"(SELECT FROM ours.{table} {table[0]} WHERE",
+            f"(SELECT FROM ours.{table} {table[0]} WHERE false AND",
+        )
+        for table in ("file", "held", "record")
+    ),
+    _training(
+        "a use is forgotten before an erasure has looked for it",
+        "AND e.state <> 'complete'",
+        "AND false",
+    ),
+    _training(
+        "a use is forgotten that its run has not confirmed to be gone",
+        "WHERE x.read_id = u.read_id AND x.uid = u.uid AND NOT EXISTS (",
+        "WHERE false AND NOT EXISTS (",
+    ),
+    _training(
+        "the evidence of a confirmation is forgotten with its record",
+        "AND k.listed >= x.at AND k.confirmed < cutoff",
+        "AND k.listed >= x.at",
+    ),
+    _training(
+        "a worker forgets a use of this month",
+        "least(before, ours.forgettable_before())",
+        "before",
+    ),
     _sql(
         "an objection in force is forgotten with an older one",
         "    WHERE o.tenant = e.tenant AND o.company = e.company AND o.number <= e.last",

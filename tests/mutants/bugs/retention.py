@@ -7,7 +7,30 @@ READS = "tests/integration/test_shortened_reads.py"
 SHORTENED = "tests/integration/test_shortened.py"
 FLOOR = "tests/integration/test_floor.py"
 
+RACES = "tests/faults/test_retention_races.py"
+
 BUGS = (
+    bug(
+        "a write is acknowledged that has ended by the retention of today",
+        "policy/retention.py",
+        "for day in (term.expiry_day, by_minting) if",
+        "for day in (term.expiry_day,) if",
+        SHORTENING,
+    ),
+    bug(
+        "a change of a retention undoes one of the same class that came between",
+        "catalog/tenants.py",
+        "    if known.spec.retention.get(data_class) != was:",
+        "    if False:",
+        RACES,
+    ),
+    bug(
+        "two changes of retentions are made at once",
+        "catalog/tenants.py",
+        "    own_tenant(connection, tenant)\n    known = find(connection, tenant)\n",
+        "    known = find(connection, tenant)\n",
+        RACES,
+    ),
     bug(
         "a read goes by the day of the id alone",
         "packs/openings.py",

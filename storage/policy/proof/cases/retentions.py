@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from datetime import UTC, date, datetime, time, timedelta
+from itertools import pairwise
 
 from regions.model import LONGEST_RETENTION_DAYS, RECORD_CLASSES, DataClass, Topology
 from storage.errors import DomicileError, OriginRefused, StaleId, UnknownClass
@@ -19,6 +20,7 @@ from storage.policy.retention import Term, accept_id, retain
 _TICK = timedelta(microseconds=1)
 _DAY = timedelta(days=1)
 _ERROR = timedelta(milliseconds=25)
+_LONG = 3000  # days
 
 
 def families(topology: Topology, today: date) -> Iterator[Family]:
@@ -72,23 +74,51 @@ def _of_class(topology: Topology, data_class: DataClass, today: date) -> Iterato
         origin = Dimension((Value("", None), *(Value(f"it is of {day}", day) for day in found)))
         dimensions = Dimension((Value("", days),)), written, origin
         yield Family(f"retention of {data_class}", dimensions, frozenset(kept), judge_term)
-    for days in settings if rule is not None else ():
-        for at in _MOMENTS_OF_WRITES:
-            yield Family(
-                f"ids of {data_class}",
-                _ids(topology, days, midnight + at),
-                frozenset({Property.IDS, Property.USABLE}),
-                judge_id,
-            )
+    for ids in _every_id(topology, data_class, midnight) if rule is not None else ():
+        yield Family(
+            f"ids of {data_class}",
+            ids,
+            frozenset({Property.IDS, Property.REASONS, Property.USABLE}),
+            judge_id,
+        )
 
 
-def _ids(topology: Topology, days: int | None, now: datetime) -> tuple[Dimension, ...]:
+def _every_id(
+    topology: Topology, data_class: DataClass, midnight: datetime
+) -> Iterator[tuple[Dimension, ...]]:
+    if topology.epochs:
+        yield _older_ids(topology, data_class, midnight + timedelta(hours=12))
+    for days in settings_of(topology, data_class):
+        for now in _moments_of_writes(topology, data_class, days, midnight):
+            yield _ids(topology, data_class, days, now)
+
+
+def _older_ids(topology: Topology, data_class: DataClass, now: datetime) -> tuple[Dimension, ...]:
+    """Return ids of data that came in during each epoch, of a tenant that keeps it for long."""
+    origins = [epoch.begins for epoch in topology.epochs if epoch.begins <= now.date()]
+    days = topology.classes[data_class].ceiling_days or _LONG
+    kept = timedelta(days=days) - topology.bounds.purge
+    ends = [(datetime.combine(day, time.min, UTC) + kept).date() for day in origins]
+    found = {now.date() + _DAY, *(end + timedelta(days=n) for end in ends for n in (-1, 0, 1))}
+    return (
+        Dimension((Value("", days),)),
+        Dimension((Value("", now),)),
+        Dimension((Value("", timedelta()),)),
+        Dimension(tuple(Value("", day) for day in sorted(found) if day > now.date())),
+        Dimension((Value("", _ERROR),)),
+        Dimension(tuple(Value(f"it is of {day}", day) for day in origins)),
+    )
+
+
+def _ids(
+    topology: Topology, data_class: DataClass, days: int | None, now: datetime
+) -> tuple[Dimension, ...]:
     """Return the ids of writes at a moment, by their minting and their day."""
     return (
         Dimension((Value("", days),)),
         Dimension((Value("", now),)),
         Dimension(tuple(Value("", since) for since in _MINTED)),
-        Dimension(tuple(Value("", on) for on in _days(topology, days, now))),
+        Dimension(tuple(Value("", on) for on in _days(topology, data_class, days, now))),
         Dimension((Value("", _ERROR), Value("", timedelta()))),
         Dimension((Value("", None), *(Value(f"it is of {on}", on) for on in _came_in(days, now)))),
     )
@@ -99,6 +129,18 @@ def _came_in(days: int | None, now: datetime) -> Iterable[date]:
     today = now.date()
     left = (timedelta(days=max((days or 0) - by, 1)) for by in (2, 4))
     return sorted({today + _DAY, today - _DAY, *(today - one for one in left)})
+
+
+def _moments_of_writes(
+    topology: Topology, data_class: DataClass, days: int | None, midnight: datetime
+) -> Iterable[datetime]:
+    """Return edges of today, and for the retention of the class those of epochs that change it."""
+    found = [midnight + at for at in _MOMENTS_OF_WRITES]
+    for before, epoch in pairwise(topology.epochs):
+        ceilings = [one.ceiling_days.get(data_class) for one in (before, epoch)]
+        if days is None and ceilings[0] != ceilings[1]:
+            found.append(datetime.combine(epoch.begins, time(12), UTC))
+    return found
 
 
 _MOMENTS_OF_WRITES = (timedelta(hours=12), timedelta(0), _DAY - _TICK, _DAY - _ERROR)
@@ -142,11 +184,14 @@ def settings_of(topology: Topology, data_class: DataClass) -> tuple[int | None, 
     return None, *sorted(days for days in found if 0 <= days <= LONGEST_RETENTION_DAYS)
 
 
-def _days(topology: Topology, days: int | None, now: datetime) -> Iterable[date | None]:
+def _days(
+    topology: Topology, data_class: DataClass, days: int | None, now: datetime
+) -> Iterable[date | None]:
     """Return the days that an id may have: around today, and around what the retention gives."""
     found = {now.date() + timedelta(days=n) for n in (0, 1, 2)}
     rules = topology.classes.values()
-    for kept in {days, *(rule.retention_days for rule in rules)} - {None, 0}:
+    ceilings = {one.ceiling_days.get(data_class) for one in topology.epochs if days is None}
+    for kept in ({days} | ceilings | {rule.retention_days for rule in rules}) - {None, 0}:
         assert kept is not None
         end = (now + timedelta(days=kept) - topology.bounds.purge).date()
         found.update(end + timedelta(days=n) for n in (-1, 0, 1))

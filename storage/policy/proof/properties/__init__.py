@@ -4,7 +4,7 @@ Nothing here calls a decision, nor anything that one calls. What a decision gave
 the facts of the case: the topology, the days, who asks.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
@@ -20,6 +20,9 @@ class Property(StrEnum):
     TERMS = "terms"
     ADMISSION = "admission"
     RETURN = "return"
+    AGREEMENT = "agreement"
+    EXIT = "exit"
+    OBJECTION = "objection"
     DEADLINE = "deadline"
     READABLE = "readable"
     IDS = "ids"
@@ -46,6 +49,11 @@ SENTENCES: Final[Mapping[Property, str]] = {
     Property.TERMS: "Nothing is stored without its class, service, home, residency and agreements.",
     Property.ADMISSION: "No tenant is admitted outside its residency, or with terms beyond limits.",
     Property.RETURN: "Without an agreement to process data it is read for return alone.",
+    Property.AGREEMENT: "No agreement is recorded that nobody signed, or that its history "
+    "rules out.",
+    Property.EXIT: "No exit is chosen, told, confirmed or carried out but in order, by two people, "
+    "and after the agreement.",
+    Property.OBJECTION: "No objection leaves a tenant fewer places than a write needs.",
     Property.DEADLINE: "No term exceeds the ceiling of class or epoch, and no byte outlives it.",
     Property.READABLE: "No record ends before its time.",
     Property.IDS: "No id is accepted outside its write window, or with a day beyond the retention.",
@@ -71,3 +79,38 @@ class Violation:
 
     violated: Property
     says: str
+
+
+Cause = tuple[str, str]
+"""A reason, and the end of a sentence that says it."""
+
+
+def of_every_reason(
+    of: Property, sentence: str, against: Collection[Cause], reasons: Collection[str]
+) -> Iterator[Violation]:
+    """Compare what was decided with all that is against it. Every cause must be named."""
+    true = dict(against)
+    for code in sorted(true.keys() - set(reasons)):
+        what = "not say" if reasons else "be allowed, although"
+        yield Violation(
+            of if not reasons else Property.REASONS, f"{sentence} would {what} {true[code]}."
+        )
+    yield from _of_untrue(sentence, true, reasons)
+
+
+def of_one_reason(
+    of: Property, sentence: str, against: Collection[Cause], reason: str | None
+) -> Iterator[Violation]:
+    """Compare what was decided with all that is against it, of which one is named; None: none."""
+    true = dict(against)
+    if reason is None and true:
+        yield Violation(of, f"{sentence} would be allowed, although {'; '.join(true.values())}.")
+    yield from _of_untrue(sentence, true, [] if reason is None else [reason])
+
+
+def _of_untrue(
+    sentence: str, true: Mapping[str, str], reasons: Collection[str]
+) -> Iterator[Violation]:
+    for code in sorted(set(reasons) - true.keys()):
+        kind = Property.REASONS if true else Property.USABLE
+        yield Violation(kind, f"{sentence} would be refused as {code}, which is not so.")

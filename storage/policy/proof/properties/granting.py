@@ -13,13 +13,10 @@ from storage.model import (
     RosterSpec,
     Trait,
 )
-from storage.policy.proof.properties import Property, Violation
+from storage.policy.proof.properties import Cause, Property, Violation, of_every_reason
 
 _PEOPLE = (ActorKind.EMPLOYEE, ActorKind.CONTRACTOR)
 _GRANTED = (Purpose.ABUSE_INVESTIGATION, Purpose.SUBJECT_REQUEST, Purpose.LEGAL)
-
-Cause = tuple[str, str]
-"""A reason, and the end of a sentence that says it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,33 +33,18 @@ class Request:
     today: date
 
 
-def _compared(
-    of: Property, sentence: str, against: Collection[Cause], reasons: Collection[str]
-) -> Iterator[Violation]:
-    """Compare what was decided with all that is against it. Every cause must be named."""
-    true = dict(against)
-    for code in sorted(true.keys() - set(reasons)):
-        what = "not say" if reasons else "be allowed, although"
-        yield Violation(
-            of if not reasons else Property.REASONS, f"{sentence} would {what} {true[code]}."
-        )
-    for code in sorted(set(reasons) - true.keys()):
-        kind = Property.REASONS if true else Property.USABLE
-        yield Violation(kind, f"{sentence} would be refused as {code}, which is not so.")
-
-
 def of_request(facts: Request, reasons: Collection[str]) -> Iterator[Violation]:
     """Yield each violation of a decision on a request."""
     sentence = f"The request of a grant for {facts.asked.purpose}"
     against = (*_against_people(facts), *_against_purpose(facts))
-    yield from _compared(Property.TWO_PEOPLE, sentence, against, reasons)
+    yield from of_every_reason(Property.TWO_PEOPLE, sentence, against, reasons)
 
 
 def _against_people(facts: Request) -> Iterator[Cause]:
-    if not _may_act(facts.requester, facts.today):
+    if not may_act(facts.requester, facts.today):
         yield "login_not_in_force", "its requester is nobody of the roster who may act"
     user = facts.user
-    if user is None or not _may_act(user, facts.today):
+    if user is None or not may_act(user, facts.today):
         yield "actor_not_in_force", "its user is nobody of the roster who may act"
         return
     if user.kind is ActorKind.CONTRACTOR and user.agreement is None:
@@ -98,11 +80,11 @@ def of_approval(
 ) -> Iterator[Violation]:
     """Yield each violation of a decision on an approval."""
     against = tuple(_against_approval(grant, approver, now))
-    yield from _compared(Property.TWO_PEOPLE, "The approval of a grant", against, reasons)
+    yield from of_every_reason(Property.TWO_PEOPLE, "The approval of a grant", against, reasons)
 
 
 def _against_approval(grant: Grant, approver: RosterEntry | None, now: datetime) -> Iterator[Cause]:
-    if approver is None or not _may_act(approver, now.date()):
+    if approver is None or not may_act(approver, now.date()):
         yield "login_not_in_force", "its approver is nobody of the roster who may act"
         return
     if approver.actor == grant.requester:
@@ -143,7 +125,7 @@ def of_entry(
     """Yield each violation of a decision on an entry in a roster."""
     sentence = f"The entry of a {new.kind} beside {others} people"
     against = tuple(_against_entry(new, others, staff_max, today))
-    yield from _compared(Property.ROSTER, sentence, against, reasons)
+    yield from of_every_reason(Property.ROSTER, sentence, against, reasons)
 
 
 def _against_entry(new: RosterSpec, others: int, staff_max: int, today: date) -> Iterator[Cause]:
@@ -156,7 +138,8 @@ def _against_entry(new: RosterSpec, others: int, staff_max: int, today: date) ->
         yield "roster_full", f"no more than {staff_max} may be in it"
 
 
-def _may_act(entry: RosterEntry | None, on: date) -> bool:
+def may_act(entry: RosterEntry | None, on: date) -> bool:
+    """Whether somebody of the roster is a person who may act on a day."""
     if entry is None or entry.kind not in _PEOPLE or entry.suspended:
         return False
     return entry.since <= on and (entry.until is None or on < entry.until)

@@ -1,7 +1,7 @@
 """What must hold of how long a record is kept."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
 
 from regions.model import WRITE_WINDOW, Bounds, ClassRule, Epoch
@@ -216,6 +216,10 @@ def of_id(facts: Facts, write: Write, kept: Kept | None) -> Iterator[Violation]:
         yield Violation(Property.IDS, f"{subject} would be kept until {kept.expiry_day}.")
     if day is not None and kept.readable_until != datetime.combine(day, time.min, UTC):
         yield Violation(Property.IDS, f"{subject} would be readable until {kept.readable_until}.")
+    last = min((end - facts.bounds.purge for end in _ends(facts, write)), default=None)
+    own = day is not None and (last is None or day < last.date())
+    if own is not (kept.reason == "record_retention"):
+        yield Violation(Property.REASONS, f"{subject} would be kept by {kept.reason}.")
 
 
 def _moment(write: Write) -> datetime:
@@ -225,18 +229,22 @@ def _moment(write: Write) -> datetime:
 
 def _lasts(facts: Facts, write: Write) -> bool:
     """Whether a record that is written now could be read at all."""
-    days = facts.days
+    days = replace(facts, written=_moment(write)).days
     if days is None:
         return True
     if days == 0:
         return False
-    last = _end(facts, write, days) - facts.bounds.purge
+    begins = _moment(write) if facts.origin is None else facts.begins
+    last = begins + timedelta(days=days) - facts.bounds.purge
     return last.date() > _moment(write).date()
 
 
-def _end(facts: Facts, write: Write, days: int) -> datetime:
-    """When its bytes must be gone."""
-    return (_moment(write) if facts.origin is None else facts.begins) + timedelta(days=days)
+def _ends(facts: Facts, write: Write) -> Iterator[datetime]:
+    """Yield by when its bytes must be gone: by its minting, and as if it were written now."""
+    for begins in (write.id.minted, _moment(write)):
+        counted = replace(facts, written=begins)
+        if counted.days is not None:
+            yield counted.begins + timedelta(days=counted.days)
 
 
 def _against_window(write: Write) -> Iterator[str]:
@@ -247,18 +255,18 @@ def _against_window(write: Write) -> Iterator[str]:
 
 
 def _against(facts: Facts, write: Write) -> Iterator[str]:
-    day, days = write.id.day, facts.days
+    day, ends = write.id.day, tuple(_ends(facts, write))
     yield from _against_window(write)
     if facts.origin is not None and facts.origin > _moment(write).date():
         yield "its origin is ahead"
-    if facts.origin is not None and days and not _lasts(facts, write):
+    if facts.origin is not None and facts.days and not _lasts(facts, write):
         yield "too little is left of its time"
     if day is None:
-        if days is not None:
+        if ends:
             yield "it has no day, but the retention of today ends"
         return
     midnight = datetime.combine(day, time.min, UTC)
     if midnight <= _moment(write):
         yield "its day has begun"
-    if days is not None and midnight + facts.bounds.purge > _end(facts, write, days):
-        yield "its day is later than today's retention allows"
+    if any(midnight + facts.bounds.purge > end for end in ends):
+        yield "its day is later than today's retention allows, counted from its minting"
