@@ -1,7 +1,7 @@
 """Let workers forget what was handed out for training when nothing needs it any more.
 
 Revision: 0037
-Follows: 0034
+Follows: 0036
 
 The function is in a file of SQL beside this one.
 """
@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision: str = "0037"
-down_revision: str | None = "0034"
+down_revision: str | None = "0036"
 branch_labels: str | Sequence[str] | None = None
 depends_on: str | Sequence[str] | None = None
 
