@@ -17,7 +17,8 @@ from storage.crypto.envelope import open_name, seal_name
 from storage.errors import Corrupt, NotFound
 from storage.evidence.grants import signatures
 from storage.ledger.fence import match_values
-from storage.model import Grant, GrantSpec, as_code
+from storage.model import Grant, GrantSpec
+from storage.model.codes import as_code
 from storage.policy import PermitReason, check_signatures, may_approve, may_request
 from storage.region import OpenRegion
 

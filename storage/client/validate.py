@@ -26,8 +26,8 @@ from storage.model import (
     ScopeKind,
     TenantSpec,
     Trait,
-    is_code,
 )
+from storage.model.codes import is_code
 from storage.policy import well_formed
 
 Id = RecordId | str

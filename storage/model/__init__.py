@@ -7,7 +7,7 @@ from regions.model import DataClass, Purpose
 from storage.model.access import AccessReport, Looked
 from storage.model.actors import KEEPER, STAFF, Actor, ActorKind, RosterEntry, RosterSpec
 from storage.model.agreements import ExitKind, ExitState, RecordedAgreement, TenantExit
-from storage.model.codes import CODE, CODE_ADVICE, as_code, is_code
+from storage.model.codes import CODE, CODE_ADVICE
 from storage.model.consents import Consent, ConsentKind
 from storage.model.copies import Copy, CopyState, HandedOver
 from storage.model.erasures import (
@@ -163,8 +163,6 @@ __all__ = [
     "Trait",
     "Use",
     "Verdict",
-    "as_code",
     "in_utc",
-    "is_code",
     "utc",
 ]

@@ -7,8 +7,10 @@ from datetime import timedelta
 
 import pytest
 
+from storage.catalog import log
+from storage.cli.opening import opened_homes
 from storage.errors import InvalidRequest, PurposeRefused
-from storage.model import GrantSpec, Purpose, Scope
+from storage.model import GrantSpec, LineKind, Purpose, Scope
 from storage.testing import INVESTIGATOR, Domicile
 from tests.integration.test_recorded_reads import LOOK, person, put
 from tests.support.cli_harness import CommandLine
@@ -41,10 +43,31 @@ def test_who_saw_what(domicile: Domicile) -> None:
         report("eu-central-1", since=end, until=end)
 
 
+def say(line: CommandLine, facts: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Add a line about an opening, as code of a version that took any text for an id."""
+    monkeypatch.setenv("DOMICILE_HOME", str(line.home))
+    with opened_homes() as homes:
+        region = homes.served("eu-central-1").region
+        with region.catalog.begin() as connection:
+            log.append(connection, LineKind.OPENING, facts, region.clock.now(), region.entropy)
+
+
+def test_a_formula_in_an_older_line_stays_a_text(
+    line: CommandLine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A spreadsheet that opens the CSV runs nothing that somebody chose as an id."""
+    facts = {"actor": "=chat", "actor_kind": "customer", "tenant": "acme-eu", "purpose": "serve"}
+    say(line, facts | {"employer": "acme", "location": "EU", "record": "r"}, monkeypatch)
+
+    told = line("access", "report", "--from", "2000-01-01", "--format", "csv").stdout
+
+    assert "'=chat" in [row["actor"] for row in csv.DictReader(io.StringIO(told))]
+
+
 def test_the_command(line: CommandLine) -> None:
-    """A read by the command line is in it, in each form; a formula stays a text."""
+    """A read by the command line is in it, in each form."""
     put_id = line("put", "acme-eu", "-", "--class", "prompt", stdin="hello").stdout.strip()
-    read = ["get", "acme-eu", put_id, "--purpose", "serve", "--actor", "=chat"]
+    read = ["get", "acme-eu", put_id, "--purpose", "serve", "--actor", "chat"]
     assert line(*read).stdout == "hello"
     wrong = ["get", "acme-eu", put_id, "--purpose", "abuse_investigation", "--actor", "me"]
     assert line.error(*wrong)[1]["reasons"] == ["unknown_actor"]
@@ -58,12 +81,12 @@ def test_the_command(line: CommandLine) -> None:
     )
     rows = list(csv.DictReader(io.StringIO(line(*span, "--format", "csv").stdout)))
 
-    assert "=chat (customer)" in table
+    assert "chat (customer)" in table
     assert "postgres" in table
     assert "1 unknown_actor" in table
     (report,) = told["reports"]
     assert report["looked"][0]["purpose"] == "serve"
-    assert (rows[0]["actor"], rows[0]["records"], rows[0]["case"]) == ("'=chat", "1", "")
+    assert ("chat", "1", "") in [(row["actor"], row["records"], row["case"]) for row in rows]
 
 
 def test_grants_for_other_purposes_are_rows_of_their_own(domicile: Domicile) -> None:

@@ -250,8 +250,9 @@ BUGS = (
     bug(
         "the justification is kept in the open",
         "client/grants.py",
-        "seal_name(region.roots, region.entropy, spec.justification, _context(new))",
-        "spec.justification.encode()",
+        "sealed = seal_name(\n            region.roots, region.entropy, spec.justification, "
+        "justification_context(new)\n        )",
+        "sealed = spec.justification.encode()",
         API,
     ),
     bug(
