@@ -17,6 +17,7 @@ from sqlalchemy import (
     LargeBinary,
     Select,
     Text,
+    Uuid,
     and_,
     any_,
     exists,
@@ -276,8 +277,15 @@ def prune(connection: Connection, before: datetime, limit: int) -> int:
 
     No login may delete a use or a read itself.
     """
-    given = literal(before, Moment)
-    return connection.scalar(select(func.forget_training(given, limit))) or 0
+    query = old(before).add_columns(u.read_id).order_by(u.at).limit(limit)
+    over = connection.execute(query).all()
+    forget = func.forget_training(
+        literal(before, Moment),
+        literal([row.read_id for row in over], ARRAY(Uuid)),
+        literal([row.uid for row in over], ARRAY(LargeBinary)),
+        limit,
+    )
+    return connection.scalar(select(forget)) or 0
 
 
 def old(before: datetime) -> Select[bytes]:
