@@ -223,7 +223,8 @@ def test_a_refusal_of_a_day_wins_over_a_consent_of_that_day(
     """At whatever time of the day the consent was given, and on whatever day it is recorded."""
     noon = START + timedelta(hours=12)
     refused = moment_of(kind, START.date(), noon + later)
-    for consented in (moment_of(OPT_IN, START.date(), noon), noon):
+    recorded_later = moment_of(OPT_IN, START.date(), noon + timedelta(days=4))
+    for consented in (recorded_later, noon):
         both = [replace(SAID, given=consented), replace(SAID, kind=kind, given=refused)]
         assert in_force(both).opted_out
     assert refused.date() == START.date()
