@@ -60,7 +60,8 @@ class Training:
         """The signed lines of the manifest, one for each tenant of which something was read.
 
         Each comes after the ``entry`` of the tenant's records in the text of the manifest. The last
-        one is there once everything was read, or the read was closed.
+        one is there once everything was read, or the read was closed. There is none if the read was
+        closed before anybody asked for its first record.
         """
         return tuple(self._manifests)
 

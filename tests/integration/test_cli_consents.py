@@ -57,3 +57,12 @@ def test_a_withdrawal_of_a_day_ends_a_consent_of_that_day(line: CommandLine) -> 
     early = ("--given", "2022-06-01", "--document", "c" * 64)
     said = line("consent", "opt-out", "acme-eu", *ABOUT, *early)
     assert "It counts from 2022-06-01 23:59 UTC on." in said.stderr
+
+
+def test_there_is_no_consent_for_a_flag(line: CommandLine) -> None:
+    """The topology has the class, and the error does not say otherwise."""
+    line.put("mine")
+    flags = ("--class", "flag", "--purpose", "train", "--by", "ann")
+    _, error = line.error("consent", "withdraw", "acme-eu", *flags)
+    assert error["message"] == "The class flag is not one of records."
+    assert "prompt" in error["advice"]

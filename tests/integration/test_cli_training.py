@@ -59,8 +59,8 @@ def test_a_run_or_a_model_that_nobody_knows_is_no_empty_list(line: CommandLine, 
             code, error = line.error("model", command[0], "acme-eu", model, *command[1:])
             assert (code, error["code"]) == (Exit.NOT_THERE, "NotFound"), file
             assert error["message"] == "The tenant has no model of that name."
-    for command in (("exclusions", "typo"), ("confirm", "typo", *given)):
-        code, error = line.error("training", *command)
+    for asked in (("exclusions", "typo"), ("confirm", "typo", *given)):
+        code, error = line.error("training", *asked)
         assert (code, error["code"]) == (Exit.NOT_THERE, "NotFound")
         assert "No run of that name" in error["message"]
 
