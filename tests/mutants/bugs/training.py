@@ -59,8 +59,8 @@ BUGS = (
     bug(
         "nobody looks for holds before training",
         "training/reading.py",
-        "held=record_id.unique in held)",
-        "held=False)",
+        "held=record_id.unique in held,",
+        "held=False,",
         TRAINING,
     ),
     bug(
