@@ -22,10 +22,11 @@ from storage.errors import BodyTooLarge
 from storage.model import DataClass, NewRecord, PutResult, RecordId
 from storage.objects.keyring import KeyRing
 from storage.packs.flush import write_packs
+from storage.packs.placing import place
 from storage.packs.queue import Lanes
 from storage.packs.sealed import LaneKey, Lineage, SealedRecord
 from storage.packs.stream import write_large
-from storage.policy import Placement, Term, accept_id, check_kept, decide_placement, retain_for
+from storage.policy import Placement, Term, accept_id, check_kept, retain_for
 from storage.region import OpenRegion
 
 
@@ -105,14 +106,7 @@ class Writer:
         check_kept(region.topology, record_id, new.keep_days, origin)
         now = region.clock.now()
         closed = region.postures.unfit()
-        placement = decide_placement(
-            region.topology,
-            spec,
-            new.data_class,
-            now.date(),
-            closed,
-            objections=terms.objections,
-        ).demand()
+        placement = place(region, terms, new.data_class, now.date(), closed)
         error = 2 * region.clock.error
         term = accept_id(region.topology, spec, record_id, now, error, origin=origin)
         if not term.stored:
@@ -120,7 +114,9 @@ class Writer:
         own_pack = own_pack or term.expiry_day is None
         lane = self._lane(terms, placement, term, own_pack=own_pack)
         record_key = new_key(region.entropy)
-        record = SealedRecord(terms, record_id, term.deadline, lane, record_key, own_pack)
+        record = SealedRecord(
+            terms, record_id, term.deadline, lane, record_key, own_pack, now.date()
+        )
         self._describe(record, new)
         if lane.day is not None:
             record.key_id, record.wrapped_key = self._keys.wrap_for_day(

@@ -34,6 +34,7 @@ from storage.policy.consent import (
     Statement,
     consent_in_force,
     may_state,
+    moment_of,
 )
 from storage.policy.copies import (
     ASK_AHEAD,
@@ -385,6 +386,7 @@ __all__ = [
     "may_state",
     "may_undeclare",
     "may_use",
+    "moment_of",
     "needs_attention",
     "needs_reading",
     "next_scrub",

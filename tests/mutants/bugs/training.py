@@ -8,6 +8,20 @@ TUNING = "tests/integration/test_fine_tuning.py"
 
 BUGS = (
     bug(
+        "a mistyped run or model has an empty list",
+        "client/training.py",
+        "    if any(is_known(region, run, purpose, tenant) for region in regions):",
+        "    if True:",
+        "tests/integration/test_cli_training.py",
+    ),
+    bug(
+        "the model of another tenant has an empty list",
+        "training/exclusions.py",
+        "training.owner_of(connection, run) == tenant",
+        "training.owner_of(connection, run) is not None",
+        "tests/integration/test_cli_training.py",
+    ),
+    bug(
         "training needs no consent",
         "policy/access.py",
         "    return None if against is None else AccessReason(against)\n",
