@@ -3,6 +3,7 @@
 from tests.mutants.bugs import (
     agreements,
     alembic,
+    bound,
     cells,
     connections,
     consents,
@@ -48,6 +49,7 @@ __all__ = ["BUGS", "Bug"]
 BUGS: tuple[Bug, ...] = (
     *agreements.BUGS,
     *alembic.BUGS,
+    *bound.BUGS,
     *cells.BUGS,
     *connections.BUGS,
     *consents.BUGS,
