@@ -27,6 +27,10 @@ DPAS: dict[str, tuple[int, int | None] | None] = {  # from and until which day, 
     "in force": (-30, None),
     "ends tomorrow": (-30, 1),
     "ended": (-30, 0),
+    "ended on the day of the exit": (-30, -20),
+    "ended on the day after it": (-30, -19),
+    "was renewed, and has ended": (-10, -5),
+    "was called off": (-10, -10),
     "begins later": (9, 90),
 }
 
@@ -54,7 +58,7 @@ def sign(region: OpenRegion, connection: Connection, dpa: tuple[int, int | None]
     agreements.add(connection, UUID(int=3), "leaver", new, supersedes=None)
 
 
-@pytest.mark.parametrize("state", ExitState)
+@pytest.mark.parametrize("state", STEPS)
 def test_the_catalog_carries_out_what_the_policy_would(
     domicile: Domicile, state: ExitState
 ) -> None:
@@ -63,7 +67,7 @@ def test_the_catalog_carries_out_what_the_policy_would(
     domicile.tenant("leaver", agreements=[])
     found = set()
     for days, dpa, newest, recovered, recovering in product(
-        (1, 0, -1), DPAS.values(), (True, False), (False, True), (False, True)
+        (1, 0, -1, -20), DPAS.values(), (True, False), (False, True), (False, True)
     ):
         with region.catalog.engine.connect() as connection, connection.begin() as undone:
             today = region.clock.now().date()
@@ -84,7 +88,7 @@ def test_the_catalog_carries_out_what_the_policy_would(
             if recovering:
                 connection.execute(update(t.catalog_info).values(unread=["eu-a"]))
 
-            known = exits.find(connection, CHOICE)
+            known = exits.find(connection, CHOICE, today)
             assert known is not None
             choice, is_newest = known
             history = current(agreements.of_tenant(connection, "leaver"))
@@ -96,9 +100,13 @@ def test_the_catalog_carries_out_what_the_policy_would(
                 recovering=recovering,
             )
 
+            due = CHOICE in connection.scalars(exits.due(today)).all()
+            # one that nobody signed an agreement with is not looked for
+            assert due is (decided.allowed and dpa is not None) or recovering
             assert exits.begin(connection, CHOICE, region.clock.now()) is decided.reason
             found.add(decided.reason)
             undone.rollback()
     whatever = {ExitReason.REPLACED, ExitReason.CARRIED_OUT}
     assert found >= (whatever if state is ExitState.CARRIED_OUT else {ExitReason.DAY_AHEAD})
+    assert (ExitReason.LAPSED in found) is (state is not ExitState.CARRIED_OUT)
     assert (ExitReason.ALLOWED in found) is (state is ExitState.CONFIRMED)
