@@ -24,9 +24,9 @@ class Exits:
     """Choices for the end of contracts, in the regions that this process serves. Thread-safe.
 
     On its day a worker erases the tenant, if the customer had notice, a second person has confirmed
-    it, and no data processing agreement was in force on it, has been since, or will be. Who chooses, notes and confirms is
-    known by the login with which the process connects to the catalog: that of a person of the
-    roster. A method that takes the id of a choice raises NotFound if there is none.
+    it, and no data processing agreement was in force on that day or since, or will be. Who chooses,
+    notes and confirms is known by the login with which the process connects to the catalog: that of
+    a person of the roster. A method that takes the id of a choice raises NotFound if there is none.
     """
 
     def __init__(self, homes: Homes) -> None:

@@ -1,5 +1,6 @@
 """What the catalog decides about an exit in SQL is what the policy says, in every case."""
 
+from dataclasses import replace
 from datetime import date, timedelta
 from itertools import product
 from uuid import UUID
@@ -55,7 +56,11 @@ def sign(region: OpenRegion, connection: Connection, dpa: tuple[int, int | None]
     today = region.clock.now().date()
     begins, ends = (None if n is None else today + timedelta(days=n) for n in dpa)
     new = Agreement("dpa", today - timedelta(days=60), ends, begins)
-    agreements.add(connection, UUID(int=3), "leaver", new, supersedes=None)
+    called_off = UUID(int=4) if begins == ends else None
+    if called_off is not None:
+        planned = replace(new, until=None)
+        agreements.add(connection, called_off, "leaver", planned, supersedes=None)
+    agreements.add(connection, UUID(int=3), "leaver", new, supersedes=called_off)
 
 
 @pytest.mark.parametrize("state", STEPS)
