@@ -95,6 +95,7 @@ from storage.policy.erasure import (
 from storage.policy.exits import (
     Exiting,
     ExitReason,
+    has_lapsed,
     may_carry_out,
     may_choose,
     may_confirm_exit,
@@ -347,6 +348,7 @@ __all__ = [
     "for_actor",
     "for_login",
     "for_return_alone",
+    "has_lapsed",
     "holds_phi",
     "horizon_alarm",
     "horizon_wanted",
