@@ -7,7 +7,7 @@ in the log, and the checkpoint that holds it, come later: see ``storage.transpar
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from uuid import UUID
 
 from sqlalchemy import (
@@ -32,6 +32,9 @@ c = t.log_line.c
 
 BATCH = 1000
 """How many lines a batch has at most."""
+
+EARLIEST, LATEST = datetime(1970, 1, 1, tzinfo=UTC), datetime(9999, 1, 1, tzinfo=UTC)
+"""From when, and before when, a line is: see the constraint ``log_line_moment``."""
 
 Facts = Mapping[str, str | int | list[str] | None]
 """What a line says: opaque ids, digests, dates and codes. No content, no name and no free text."""
@@ -133,6 +136,19 @@ def numbered(connection: Connection, start: int, limit: int | None = None) -> li
     return [_line(row) for row in connection.execute(query)]
 
 
+def entries(connection: Connection, start: int) -> dict[int, bytes]:
+    """Return the commitments of the lines from a number on, by their numbers."""
+    rows = connection.execute(select(c.number, c.commitment).where(c.number >= start))
+    return {row[0]: bytes(row[1]) for row in rows}
+
+
+def following(connection: Connection) -> int:
+    """Return the number that the next line would get: one more than the last one."""
+    last, minimum = select(func.max(c.number) + 1), select(t.log_state.c.minimum)
+    both = func.greatest(last.scalar_subquery(), minimum.scalar_subquery())
+    return connection.scalar(select(both)) or 0
+
+
 def waiting() -> Select[UUID]:
     """SQL: lines that have no number yet."""
     return select(c.id).where(c.number.is_(None))
@@ -149,7 +165,10 @@ def any_waiting(connection: Connection) -> bool:
 
 
 def restore(connection: Connection, line: LogLine) -> None:
-    """Put back a line that a restored catalog lacks, with its number."""
+    """Put back a line that a restored catalog lacks, with its number.
+
+    It gets another id if that is the one of another line: its text may be forged.
+    """
     given = line.id, line.kind, line.at, line.text, line.salt, line.commitment, line.number
     connection.execute(select(func.restore_log_line(*given)))
 

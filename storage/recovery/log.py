@@ -5,6 +5,7 @@ newest one that is found holds every line that anybody was shown. The log goes o
 not at all: what went on from an older one would be a fork.
 """
 
+import hashlib
 import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -17,7 +18,7 @@ from storage.catalog import checkpoints, log
 from storage.catalog.checkpoints import SignedRoot
 from storage.catalog.kinds import ObjectKind
 from storage.crypto.log import origin
-from storage.errors import LogInvalid, NaiveDatetime
+from storage.errors import InvalidRequest, LogInvalid
 from storage.model import LineKind, LogLine, utc
 from storage.recovery.log_objects import (
     Found,
@@ -106,19 +107,25 @@ def restore(
     for older in (known, *ahead.others):
         _check_continued(older, newest, read, checkpoints.minimum(connection))
     entries = _entries(read, newest, known.size)
-    for line in log.numbered(connection, known.size):
-        if entries[(line.number or 0) - known.size :][:1] != [line.commitment]:
+    expected = dict(enumerate(entries, known.size))
+    for number, entry in sorted(log.entries(connection, known.size).items()):
+        if expected.get(number) != entry:
             raise LogInvalid(
                 f"The log of {region.name} was forked: its catalog has another line "
-                f"{line.number} than the log on its backends.",
+                f"{number} than the log on its backends.",
                 advice=_KEEP,
             )
     texts = _texts(region, scan(region, ObjectKind.LOG_LINES, known.size, names, silent), silent)
     openings = _by_number(texts)
-    for number, entry in enumerate(entries, known.size):
+    for number, entry in expected.items():
         opening = openings.get(number)
         kept = opening if opening is not None and opening.entry == entry else None
         log.restore(connection, _line(kept, entry, number, region.clock.now()))
+    if log.entries(connection, known.size) != expected:
+        raise LogInvalid(
+            f"The log of {region.name} was not restored: its catalog lacks lines of it.",
+            advice="Keep the catalog and the backends as they are, and report this.",
+        )
     note = ahead.note.data.decode()
     signed = SignedRoot(newest.size, newest.root, note)
     checkpoints.add(connection, region.log_trust, signed, region.clock.now())
@@ -137,8 +144,11 @@ def _check_continued(older: Checkpoint, newer: Checkpoint, read: Read, minimum: 
 
 
 def _known(region: OpenRegion, connection: Connection) -> Checkpoint:
-    """Return the newest checkpoint of the catalog, that of an empty log if there is none."""
-    known = checkpoints.newest(connection, region.log_trust)
+    """Return the newest checkpoint whose lines the catalog has, that of an empty log if none is.
+
+    Any login may have added a later one, which the region did sign, to a restored catalog.
+    """
+    known = checkpoints.newest_whole(connection, region.log_trust)
     if known is None:
         return Checkpoint(origin(region.name), 0, EMPTY_ROOT)
     return Checkpoint(origin(region.name), known.size, known.root)
@@ -170,12 +180,25 @@ def _by_number(texts: Sequence[tuple[Loaded, list[Opening]]]) -> Mapping[int, Op
 def _line(opening: Opening | None, entry: bytes, number: int, now: datetime) -> LogLine:
     """Return a line as it was; without a text that says so only its place is known.
 
-    Any login of a process may have added a text that does not.
+    Any login of a process may have added a text that does not, and chosen the entry.
     """
     text, salt = (None, None) if opening is None else (opening.text, opening.salt)
+    line, kind, at = _said(text or "{}") or (_unnamed(entry, number), LineKind.LOST, now)
+    return LogLine(line, kind, at, text, salt, entry, number)
+
+
+def _said(text: str) -> tuple[UUID, LineKind, datetime] | None:
+    """Return the id, the kind and the time that a text says. None: it does not."""
     try:
-        said = json.loads(text or "{}")
-        at, kind = datetime.fromisoformat(said["at"]), LineKind(said["kind"])
-        return LogLine(UUID(said["line"]), kind, utc(at), text, salt, entry, number)
-    except (ValueError, TypeError, KeyError, AttributeError, NaiveDatetime):
-        return LogLine(UUID(bytes=entry[1:17]), LineKind.LOST, now, text, salt, entry, number)
+        said = json.loads(text)
+        at = utc(datetime.fromisoformat(said["at"]))
+        line, kind = UUID(said["line"]), LineKind(said["kind"])
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError, InvalidRequest):
+        return None
+    return (line, kind, at) if log.EARLIEST <= at < log.LATEST else None
+
+
+def _unnamed(entry: bytes, number: int) -> UUID:
+    """Return an id that nobody who chose the entry alone has chosen."""
+    digest = hashlib.sha256(b"domicile lost line\0" + number.to_bytes(8) + entry).digest()
+    return UUID(bytes=digest[:16])
