@@ -136,6 +136,7 @@ from storage.policy.lateness import (
     retry_after,
     shortened_lateness,
 )
+from storage.policy.lines import Fact, read_line
 from storage.policy.listing import list_companies, union
 from storage.policy.notice import Notice, NoticeReason, carry, may_go_back, notice_faults
 from storage.policy.objection import (
@@ -255,6 +256,7 @@ __all__ = [
     "ExitReason",
     "Exiting",
     "Expected",
+    "Fact",
     "Finding",
     "GrantReason",
     "Granting",
@@ -393,6 +395,7 @@ __all__ = [
     "peers",
     "plan_erasure",
     "processors_of",
+    "read_line",
     "reassign",
     "reassigned",
     "refused_since",

@@ -19,6 +19,7 @@ from storage.cli.output import (
     print_facts,
     print_json,
     print_text,
+    visible,
     warning,
 )
 from storage.errors import InvalidRequest, LogInvalid
@@ -144,7 +145,7 @@ def _verify_line(data: bytes, trust: Trust, *, as_json: bool) -> None:
         return
     print_text(good("The line is in the log."))
     print_blank()
-    _show(opened, [("line", str(proof.index)), ("text", _visible(text.text))])
+    _show(opened, [("line", str(proof.index)), ("text", visible(text.text))])
     _show_unchecked(unchecked)
 
 
@@ -216,10 +217,3 @@ def _times(opened: Opened) -> list[tuple[Verifier, datetime]]:
     return [
         (who, datetime.fromtimestamp(min(at, last), UTC)) for who, at in opened.cosigned.items()
     ]
-
-
-def _visible(text: str) -> str:
-    """Return a text that does nothing to a terminal."""
-    return "".join(
-        char if char.isprintable() else char.encode("unicode_escape").decode() for char in text
-    )
