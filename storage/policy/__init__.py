@@ -191,6 +191,7 @@ from storage.policy.staff_permits import (
     PermitReason,
     check_signatures,
     check_staff_permit,
+    counting,
 )
 from storage.policy.stages import (
     Stage,
@@ -332,6 +333,7 @@ __all__ = [
     "consent_in_force",
     "copy_lateness",
     "copy_term",
+    "counting",
     "current",
     "customer_must_approve",
     "cutoff",

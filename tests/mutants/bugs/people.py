@@ -178,6 +178,22 @@ BUGS: tuple[Bug, ...] = (
         "tests/unit/test_access_report.py",
     ),
     bug(
+        "a signature counts that no pinned key made",
+        "cli/commands/grant.py",
+        "    return one in checked.counting\n",
+        "    return bool(checked.counting)\n",
+        "tests/integration/test_cli_grants.py",
+    ),
+    bug(
+        "a later signature by another key takes away the one that counts",
+        "evidence/grants.py",
+        "    return {actor: actor in counted for actor in signers & pinned.keys()}\n",
+        "    good = signed_approvals(grant, pinned)\n"
+        "    last = {one.actor: one in good for one in grant.approvals}\n"
+        "    return {actor: last[actor] for actor in signers & pinned.keys()}\n",
+        "tests/integration/test_cli_grants.py",
+    ),
+    bug(
         "the report counts an opening twice as two records",
         "policy/access_report.py",
         "len(one.records)",
