@@ -90,6 +90,36 @@ def test_doctor_says_what_is_wrong_with_the_file(domicile: Domicile, content: st
     assert "[approvers]" in broken.advice
 
 
+@pytest.mark.parametrize(
+    ("file", "folder", "state", "who"),
+    [
+        (0o644, 0o755, "ok", None),
+        (0o664, 0o700, "warn", "its group"),
+        (0o666, 0o700, "fail", "everybody"),
+        (0o600, 0o770, "warn", "its group"),
+        (0o600, 0o777, "fail", "everybody"),
+        (0o600, 0o1777, "ok", None),
+        (0o666, 0o1777, "fail", "everybody"),
+    ],
+)
+def test_doctor_says_who_else_can_write_the_file(
+    domicile: Domicile, file: int, folder: int, state: str, who: str | None
+) -> None:
+    """Or replace it: whoever can pins a key of his own."""
+    pinned = file_of(domicile)
+    before = pinned.stat().st_mode, pinned.parent.stat().st_mode
+    pinned.chmod(file)
+    pinned.parent.chmod(folder)
+    (found,) = examined(domicile)
+    pinned.chmod(before[0])
+    pinned.parent.chmod(before[1])
+
+    assert found.state == state
+    assert (who is None) == ("proves nothing" not in found.says)
+    assert who is None or f"{pinned} can be written or replaced by {who}" in found.says
+    assert who is None or "chmod go-w" in found.advice
+
+
 def test_doctor_misses_approvers_once_there_are_people(domicile: Domicile) -> None:
     """Before, nobody has to approve anything."""
     with changed(file_of(domicile), "[approvers]\n"):

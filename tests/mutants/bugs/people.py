@@ -194,6 +194,27 @@ BUGS: tuple[Bug, ...] = (
         "tests/integration/test_cli_grants.py",
     ),
     bug(
+        "everybody may write the file of approvers",
+        "crypto/approvers.py",
+        "    if modes & stat.S_IWOTH:",
+        "    if modes & stat.S_IXOTH and modes & stat.S_IWOTH:",
+        "tests/integration/test_without_approvers.py",
+    ),
+    bug(
+        "everybody may replace the file of approvers",
+        "crypto/approvers.py",
+        "        modes |= 0 if mode & stat.S_ISVTX else mode ",
+        "        modes |= 0 ",
+        "tests/integration/test_without_approvers.py",
+    ),
+    bug(
+        "the key service is silent about a file of approvers that a group can write",
+        "cli/commands/keyservice.py",
+        "        elif (who := other_writers(given.approvers_file)) is not None:",
+        "        elif (who := other_writers(given.approvers_file)) == 'everybody':",
+        "tests/integration/test_cli_keyservice.py",
+    ),
+    bug(
         "the report counts an opening twice as two records",
         "policy/access_report.py",
         "len(one.records)",
