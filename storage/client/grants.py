@@ -123,7 +123,7 @@ class Grants:
 
         known = self._homes.first(ask)
         if known is None:
-            raise NotFound("No such grant in the regions of this process.")
+            raise NotFound("No such grant in the regions of this process.", advice="Check the id.")
         return known
 
 

@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from storage.errors import SettingsError
 
-_ADVICE = 'It has one table, [approvers], with lines like: alice = "<public key in base64>"'
+_ADVICE = 'It has one table, [approvers], with lines like: alice = "<public key in base64>".'
 
 
 def load_approvers(path: Path) -> dict[str, Ed25519PublicKey]:

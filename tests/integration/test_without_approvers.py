@@ -71,8 +71,12 @@ def test_customers_go_on_and_people_do_not(domicile: Domicile, content: str | No
     person = domicile.store.tenant("acme-eu").bind(INVESTIGATOR, grant=grant.id)
 
     assert caught.value.reasons == (PermitReason.APPROVER_NOT_PINNED,)
-    assert "No approver's key is pinned" in caught.value.message
+    broken = content != "[approvers]\n"
+    assert ("No approver's key is pinned" in caught.value.message) == (not broken)
+    assert ("The file of approvers cannot be used" in caught.value.message) == broken
+    assert (str(file_of(domicile)) in caught.value.message) == broken
     assert "APPROVERS_FILE" in caught.value.advice
+    assert ("Put the public key" in caught.value.advice) == (not broken)
     assert shown.unpinned
     assert person.get(old, purpose=ABUSE).body == b"old"
 

@@ -288,7 +288,8 @@ def _note_signatures(grant: Grant, checked: _Checked | None) -> None:
         print_note(bad(f"It opens nothing: {', '.join(map(reason_text, checked.against))}."))
         print_note(
             f"Pin the approver's key in the file of approvers of {grant.region}, and restart what "
-            "reads it: the key service or, without one, the processes that read for people."
+            "reads it: the key service or, without one, the processes that read for people. If it "
+            "is there, see why the file is not used: domicile doctor"
         )
 
 

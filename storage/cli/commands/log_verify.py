@@ -94,6 +94,11 @@ def _opened(old: Path | None, trust: Trust) -> Checkpoint | None:
         return None
     try:
         return open_checkpoint(files.content(str(old), most=MOST_NOTE), Trust(trust.log)).checkpoint
+    except InvalidRequest as error:
+        raise InvalidRequest(
+            f"The checkpoint of before (--from): {error.message}",
+            advice="Give the file of a checkpoint that you kept, or no --from.",
+        ) from error
     except LogInvalid as error:
         raise LogInvalid(
             f"The checkpoint of before: {error.message}", advice=error.advice

@@ -215,6 +215,13 @@ BUGS: tuple[Bug, ...] = (
         "tests/integration/test_cli_keyservice.py",
     ),
     bug(
+        "a person is not told that the file of approvers cannot be used",
+        "keys.py",
+        "        problem or pinned,\n",
+        "        pinned,\n",
+        "tests/integration/test_without_approvers.py",
+    ),
+    bug(
         "the report counts an opening twice as two records",
         "policy/access_report.py",
         "len(one.records)",
