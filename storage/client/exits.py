@@ -124,7 +124,7 @@ class Exits:
 
         known = self._homes.first(ask)
         if known is None:
-            raise NotFound("No such choice in the regions of this process.")
+            raise NotFound("No such choice in the regions of this process.", advice="Check the id.")
         return known
 
 

@@ -4,7 +4,7 @@ The ``repr`` of a value never shows content, metadata, a subject, a group or a f
 """
 
 from regions.model import DataClass, Purpose
-from storage.model.access import AccessReport, Looked
+from storage.model.access import AccessReport, Looked, UnreadableLine
 from storage.model.actors import KEEPER, STAFF, Actor, ActorKind, RosterEntry, RosterSpec
 from storage.model.agreements import ExitKind, ExitState, RecordedAgreement, TenantExit
 from storage.model.codes import CODE, CODE_ADVICE
@@ -161,6 +161,7 @@ __all__ = [
     "TenantSpec",
     "TrainingRecord",
     "Trait",
+    "UnreadableLine",
     "Use",
     "Verdict",
     "in_utc",

@@ -138,6 +138,7 @@ from storage.policy.lateness import (
     retry_after,
     shortened_lateness,
 )
+from storage.policy.lines import Fact, read_line
 from storage.policy.listing import list_companies, union
 from storage.policy.notice import Notice, NoticeReason, carry, may_go_back, notice_faults
 from storage.policy.objection import (
@@ -192,6 +193,7 @@ from storage.policy.staff_permits import (
     PermitReason,
     check_signatures,
     check_staff_permit,
+    counting,
 )
 from storage.policy.stages import (
     Stage,
@@ -257,6 +259,7 @@ __all__ = [
     "ExitReason",
     "Exiting",
     "Expected",
+    "Fact",
     "Finding",
     "GrantReason",
     "Granting",
@@ -332,6 +335,7 @@ __all__ = [
     "consent_in_force",
     "copy_lateness",
     "copy_term",
+    "counting",
     "current",
     "customer_must_approve",
     "cutoff",
@@ -397,6 +401,7 @@ __all__ = [
     "peers",
     "plan_erasure",
     "processors_of",
+    "read_line",
     "reassign",
     "reassigned",
     "refused_since",

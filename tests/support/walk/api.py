@@ -156,6 +156,7 @@ def _people(world: World) -> Some:
         "Access.report": [Given(HOME, since=world.now - DAY, until=world.now + DAY)],
         "Grants.approve": [Given(world.grant, signature=b"s" * 64, **nobody)],
         "Grants.check_signatures": grant,
+        "Grants.counting": grant,
         "Grants.justification": grant,
         "Grants.list": [Given(HOME)],
         "Grants.request": [Given(asked(world.who, Scope.subject("u")), **nobody)],
