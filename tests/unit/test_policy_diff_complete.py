@@ -187,7 +187,7 @@ COMPARED: Mapping[str, tuple[Where, object]] = {
     "ClassRule.floor_days": (("classes", EVENT, "floor_days"), 100),
     "ClassRule.purposes": (
         ("classes", PROMPT, "purposes"),
-        frozenset({Purpose.SERVE, Purpose.TRAIN}),
+        lambda purposes: purposes | {Purpose.TRAIN},
     ),
     "ClassRule.handed_to": (("classes", PROMPT, "handed_to"), ()),
     "HandedTo.service": (("classes", PROMPT, "handed_to", 0, "service"), Service.HUMAN_REVIEW),

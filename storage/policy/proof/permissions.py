@@ -5,7 +5,7 @@ that could be asked of it. So what is compared is what a topology means, not wha
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
 from itertools import product
 from math import inf
@@ -45,7 +45,7 @@ from storage.policy.posture import KnownPosture, closed
 from storage.policy.proof.cases import people
 from storage.policy.proof.cases.placements import edges_of
 from storage.policy.proof.cases.retentions import settings_of
-from storage.policy.retention import retain, term_of
+from storage.policy.retention import check_epoch, retain, term_of
 from storage.policy.training import Ground
 
 STORED: Final = "stored"
@@ -447,15 +447,21 @@ def _retentions(topology: Topology, scope: Scope) -> Iterator[tuple[Measure, flo
         may_set = [
             days
             for days in scope.settings[data_class]
-            if _admitted(topology, _with_retention(_tenant(fits[1], fits[0]), data_class, days))
+            if _may_set(topology, _tenant(fits[1], fits[0]), data_class, days, scope.days[0])
         ]
         yield Measure("ceiling", (data_class,), "days"), max(may_set, default=0)
 
 
-def _with_retention(tenant: TenantSpec, data_class: DataClass, days: int) -> TenantSpec:
-    return TenantSpec(
-        tenant.id, tenant.account, tenant.home, tenant.residency, retention={data_class: days}
-    )
+def _may_set(
+    topology: Topology, tenant: TenantSpec, data_class: DataClass, days: int, today: date
+) -> bool:
+    wanted = {data_class: days}
+    try:
+        admit(topology, replace(tenant, retention=wanted))
+        check_epoch(topology, wanted, {}, today)
+    except DomicileError:
+        return False
+    return True
 
 
 def _regions(topology: Topology, scope: Scope) -> Iterator[tuple[Measure, float]]:
