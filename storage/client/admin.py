@@ -56,13 +56,13 @@ class Tenants:
         Agreements are added to its history if they are not there; what is not in ``spec`` stays.
 
         Raises InvalidRequest for a retention that it may not set, Refused if the terms are not
-        allowed (AgreementRefused, ResidencyUnsatisfied, ConsumerTenant, ...), TenantConflict if the tenant exists with another account or home,
-        RegionNotRoutable if it is new and its home takes no new tenant, and WrongRegion if this
-        process does not serve the home. Every routable region of this process must answer: a tenant
-        has one home. Where the home has several cells, a new tenant is given one of those that this
-        process serves, and keeps it; a home that names a cell asks for that one. Raises
-        PlacementUnsatisfied if none has room. Whoever creates a tenant there, or in a region with
-        ``room``, serves the first cell.
+        allowed (AgreementRefused, ResidencyUnsatisfied, ConsumerTenant, ...), TenantConflict if the
+        tenant exists with another account or home, RegionNotRoutable if it is new and its home
+        takes no new tenant, and WrongRegion if this process does not serve the home. Every routable
+        region of this process must answer: a tenant has one home. Where the home has several cells,
+        a new tenant is given one of those that this process serves, and keeps it; a home that names
+        a cell asks for that one. Raises PlacementUnsatisfied if none has room. Whoever creates a
+        tenant there, or in a region with ``room``, serves the first cell.
         """
         check_spec(spec)
         spec = replace(spec, agreements=tuple(spec.agreements))
