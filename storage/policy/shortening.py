@@ -16,6 +16,7 @@ from storage.model import RecordId, TenantSpec, utc
 from storage.policy.retention import (
     RetentionReason,
     Term,
+    check_epoch,
     check_retention,
     expiry_day,
     midnight,
@@ -107,6 +108,7 @@ def suppose_kept(
     Raises UnknownClass, and InvalidRequest for days that a tenant may not set.
     """
     check_retention(topology, data_class, days)
+    check_epoch(topology, {data_class: days}, own, utc(now).date())
     after = {**own, data_class: days}
     kept, _ = retention_of(topology, after, data_class)
     assert kept is not None
