@@ -1,7 +1,7 @@
 """Let a choice for the end of a contract lapse with a renewal, and ask more of a later BAA.
 
 Revision: 0039
-Follows: 0037
+Follows: 0038
 
 The functions are in a file of SQL beside this one. They are those of 0027, repeated whole.
 """
@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision: str = "0039"
-down_revision: str | None = "0037"
+down_revision: str | None = "0038"
 branch_labels: str | Sequence[str] | None = None
 depends_on: str | Sequence[str] | None = None
 

@@ -1,7 +1,7 @@
 """Restore every line of the log, whatever it says, and number none that a checkpoint has already.
 
 Revision: 0040
-Follows: 0037
+Follows: 0039
 
 The functions are in a file of SQL beside this one.
 """
@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision: str = "0040"
-down_revision: str | None = "0037"
+down_revision: str | None = "0039"
 branch_labels: str | Sequence[str] | None = None
 depends_on: str | Sequence[str] | None = None
 
