@@ -46,7 +46,7 @@ def test_a_login_goes_with_no_url(line: CommandLine) -> None:
     assert both.exit_code == Exit.CONFIGURATION
     assert "DOMICILE_LOGIN is for an embedded Domicile" in both.output
     assert made.exit_code == Exit.INVALID
-    assert "CREATE ROLE NAME" in made.output
+    assert "howto/open-for-an-investigation" in made.output
 
 
 def test_a_login_that_is_unknown_is_refused(line: CommandLine) -> None:

@@ -239,10 +239,10 @@ def test_an_agreement_that_ends_is_narrower(changed: Path) -> None:
 NUMBERS = [
     (
         CLASSES,
-        "retention_days = 30\nceiling_days = 30",
-        "retention_days = 30\nceiling_days = 60",
+        "ceiling_days = 366",
+        "ceiling_days = 400",
         "broader",
-        "A tenant may set the retention of a prompt to at most: 60 days; before: 30 days.",
+        "A tenant may set the retention of a event to at most: 400 days; before: 366 days.",
     ),
     (
         CLASSES,

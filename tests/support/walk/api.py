@@ -119,7 +119,7 @@ def _store(world: World) -> Some:
         "Training.__aiter__": [Given(refused=PurposeRefused)],
         "Training.close": [Given()],
         "TrainingRuns.confirm": [Given("r", **later)],
-        "TrainingRuns.exclusions": [Given("r")],
+        "TrainingRuns.exclusions": [Given("r", refused=NotFound)],
         "ExclusionList.__aiter__": [Given()],
         "Models.add": [Given(TUNING.model, by="ops")],
         "Models.confirm": [Given(TUNING.model, **later)],
