@@ -17,8 +17,8 @@ BUGS = (
     bug(
         "the model of another tenant has an empty list",
         "training/exclusions.py",
-        "training.owner_of(connection, run) == tenant",
-        "training.owner_of(connection, run) is not None",
+        "training.is_own_model(connection, run, tenant):",
+        "training.is_own_model(connection, run, tenant) is not None:",
         "tests/integration/test_cli_training.py",
     ),
     bug(
