@@ -52,15 +52,34 @@ def append(
     """Add a line in the transaction of what it is about; return its id.
 
     ``line``: its id, if the same event may be noted again: then nothing changes. See ``line_of``.
+    If a line has it that says something else, which any login may have added, it gets another.
     """
     number = line or new_id(now, entropy(10))
-    text = text_of(number, kind, facts, now)
-    salt = entropy(SALT)
-    new = insert(t.log_line).values(
-        id=number, kind=kind, at=now, text=text, salt=salt, commitment=commit(salt, text)
-    )
-    connection.execute(new.on_conflict_do_nothing() if line is not None else new)
+    while not _add(connection, _new(number, kind, facts, now, entropy(SALT))):
+        number = new_id(now, hashlib.sha256(number.bytes).digest()[:10])
     return number
+
+
+def _new(line: UUID, kind: LineKind, facts: Facts, at: datetime, salt: bytes) -> LogLine:
+    text = text_of(line, kind, facts, at)
+    return LogLine(line, kind, at, text, salt, commit(salt, text), None)
+
+
+def _add(connection: Connection, line: LogLine) -> bool:
+    """Add a line, unless there is one with its id; tell whether there is one that says the same."""
+    new = insert(t.log_line).values(
+        id=line.id,
+        kind=line.kind,
+        at=line.at,
+        text=line.text,
+        salt=line.salt,
+        commitment=line.commitment,
+    )
+    if connection.scalar(new.on_conflict_do_nothing().returning(c.id)) is not None:
+        return True
+    query = select(c.text, c.salt, c.commitment).where(c.id == line.id)
+    text, salt, commitment = connection.execute(query).one()
+    return text == line.text and bytes(commitment) == commit(salt or b"", text)
 
 
 def note_keys(

@@ -7,7 +7,7 @@ not at all: what went on from an older one would be a fork.
 
 import hashlib
 import json
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -24,11 +24,12 @@ from storage.recovery.log_objects import (
     Found,
     Loaded,
     adopt,
+    contents,
     first_openings,
     first_tiles,
-    reader_with,
     replicas,
     scan,
+    several_with,
 )
 from storage.region import OpenRegion
 from storage.tlog.checkpoints import (
@@ -39,10 +40,10 @@ from storage.tlog.checkpoints import (
 )
 from storage.tlog.commitments import Opening
 from storage.tlog.merkle import EMPTY_ROOT, consistency_path
-from storage.tlog.tiles import WIDTH
-from storage.tlog.tree import Read, stored_ranges
+from storage.tlog.tiles import WIDTH, Tile, width_of
+from storage.tlog.tree import Read, rooted, stored_ranges
 from storage.tlog.verification import read_log
-from storage.transparency.reading import reader
+from storage.transparency.reading import narrowed, reader
 
 _KEEP = (
     "Keep every object on the backends and every backup of the catalog: together they prove it. "
@@ -103,7 +104,7 @@ def restore(
     known, newest = _known(region, connection), ahead.newest
     packs = scan(region, ObjectKind.LOG_TILES, known.size, names, silent)
     tiles = [each for pack in packs if (each := first_tiles(region, pack, silent)) is not None]
-    read = reader_with(region, tiles)
+    read = rooted(several_with(region, tiles), newest.size, newest.root)
     for older in (known, *ahead.others):
         _check_continued(older, newest, read, checkpoints.minimum(connection))
     entries = _entries(read, newest, known.size)
@@ -116,10 +117,10 @@ def restore(
                 advice=_KEEP,
             )
     texts = _texts(region, scan(region, ObjectKind.LOG_LINES, known.size, names, silent), silent)
-    openings = _by_number(texts)
+    # other lines may have had these numbers before the catalog was lost
+    openings = {(n, opening.entry): opening for each in texts for n, opening in _numbered(*each)}
     for number, entry in expected.items():
-        opening = openings.get(number)
-        kept = opening if opening is not None and opening.entry == entry else None
+        kept = openings.get((number, entry))
         log.restore(connection, _line(kept, entry, number, region.clock.now()))
     if log.entries(connection, known.size) != expected:
         raise LogInvalid(
@@ -129,9 +130,14 @@ def restore(
     note = ahead.note.data.decode()
     signed = SignedRoot(newest.size, newest.root, note)
     checkpoints.add(connection, region.log_trust, signed, region.clock.now())
-    for loaded in (*tiles, *(loaded for loaded, _ in texts), ahead.note):
-        if loaded.found.number <= newest.size:
-            adopt(region, connection, loaded)
+    tiles = [each for each in tiles if _are_tiles_of(read, newest.size, each)]
+    sealed = [
+        loaded
+        for loaded, openings in texts
+        if any(expected.get(n) == opening.entry for n, opening in _numbered(loaded, openings))
+    ]
+    for loaded in (*tiles, *sealed, ahead.note):
+        adopt(region, connection, loaded)
     return len(entries)
 
 
@@ -168,13 +174,20 @@ def _texts(
     return [each for each in read if each is not None]
 
 
-def _by_number(texts: Sequence[tuple[Loaded, list[Opening]]]) -> Mapping[int, Opening]:
-    """Return salts and texts by the numbers of their lines: the number of an object is its end."""
-    return {
-        number: opening
-        for loaded, openings in texts
-        for number, opening in enumerate(openings, loaded.found.number - len(openings))
-    }
+def _are_tiles_of(read: Read, size: int, loaded: Loaded) -> bool:
+    """Tell whether the tiles in an object are those of the log, as it was at the number of it."""
+    if loaded.found.number > size:
+        return False
+    for tile, data in contents(loaded):
+        now = Tile(tile.level, tile.index, width_of(tile.level, tile.index, size))
+        if now.width < tile.width or narrowed(read(now.path), now, tile) != data:
+            return False
+    return True
+
+
+def _numbered(loaded: Loaded, openings: Sequence[Opening]) -> list[tuple[int, Opening]]:
+    """Return salts and texts with the numbers of their lines: that of an object is its end."""
+    return list(enumerate(openings, loaded.found.number - len(openings)))
 
 
 def _line(opening: Opening | None, entry: bytes, number: int, now: datetime) -> LogLine:

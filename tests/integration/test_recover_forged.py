@@ -3,19 +3,22 @@
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
+from hashlib import sha256
 from pathlib import Path
 from uuid import UUID, uuid4
 
 import pytest
 from sqlalchemy import Connection, text
 
-from storage.catalog import log
-from storage.errors import LogInvalid
+from storage.catalog import checkpoints, log
+from storage.crypto.log import verifier
+from storage.errors import LogInvalid, Unavailable
 from storage.model import DataClass, LineKind, LogLine, PlacedHold, RecordId
 from storage.region import OpenRegion
 from storage.testing import Domicile
 from storage.tlog.commitments import commit
+from storage.tlog.tiles import Tile
 from tests.support.actions import erase, work
 from tests.support.catalogs.backups import Dump, recover_catalog
 from tests.support.catalogs.databases import as_role, catalog_of, with_urls
@@ -24,6 +27,7 @@ from tests.support.inspect.stored import home
 from tests.support.transparency import note_lines, publisher, verified
 
 SALT = b"s" * 32
+NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 ADD = text(
     "INSERT INTO log_line (id, kind, at, text, salt, commitment) "
     "VALUES (:id, 'policy', :at, :said, :salt, :entry)"
@@ -292,3 +296,97 @@ def test_no_line_gets_a_number_that_a_checkpoint_has(domicile: Domicile) -> None
         publisher(domicile).publish(late)
 
     assert len(numbered(region)) == 1
+
+
+def test_what_was_sent_before_a_catalog_was_lost_hides_no_line(
+    domicile: Domicile, tmp_path: Path
+) -> None:
+    """Its tiles and texts stay on the backends, with numbers that other lines got later."""
+    region = home(domicile)
+    publisher(domicile).publish(*note_lines(region))
+    dump = Dump.of(domicile)
+    for count in (258, 262, 258):
+        lost = note_lines(region, count)
+        with domicile.catalog_faults() as faults:
+            faults.drop_before_commit("INSERT INTO log_checkpoint")
+            with pytest.raises(Unavailable):
+                publisher(domicile).publish(lost[-1])
+        dump.restore(domicile)
+        recover_catalog(domicile)
+        region = home(domicile)
+    publisher(domicile).publish(note_lines(region, 260)[-1])
+    old, before = verified(region, tmp_path), numbered(region)
+
+    dump.restore(domicile)
+    recover_catalog(domicile)
+
+    region = home(domicile)
+    known = [line for line in numbered(region) if (line.number or 0) < old[1]]
+    assert [(line.text, line.commitment) for line in known] == [
+        (line.text, line.commitment) for line in before
+    ]
+    publisher(domicile).publish(*note_lines(region))
+    assert verified(region, tmp_path, old)[1] > old[1]
+    with region.catalog.begin() as connection:
+        assert len(checkpoints.where_is(connection, Tile(0, 0))) == 1
+
+
+def test_an_event_that_is_replayed_has_its_line_whatever_has_its_id(domicile: Domicile) -> None:
+    """The id follows from the event, so it can be foreseen between backup and recovery."""
+    tenant = domicile.tenant()
+    tenant.put(DataClass.PROMPT, b"mine", subject="u")
+    dump = Dump.of(domicile)
+    erase(tenant)
+    (before,) = (line for line in waiting(home(domicile)) if line.kind is LineKind.ERASURE)
+    dump.restore(domicile)
+    forge(domicile, claim(before.id), line=before.id)
+
+    for _ in range(2):
+        recover_catalog(domicile)
+        (after,) = (line for line in waiting(home(domicile)) if line.kind is LineKind.ERASURE)
+        assert facts(after) == facts(before)
+        with catalog_of(domicile.settings) as connection:
+            connection.execute(text("UPDATE catalog_info SET identity = NULL"))
+
+
+def test_an_event_that_is_noted_again_has_one_line(domicile: Domicile) -> None:
+    """A read for training notes itself with each page that it hands out."""
+    region = home(domicile)
+    forge(domicile, "{}", line=line_of_policy())
+    for _ in range(3):
+        with region.catalog.begin() as connection:
+            said = {"number": 1}
+            log.append(
+                connection, LineKind.POLICY, said, NOON, region.entropy, line=line_of_policy()
+            )
+
+    assert len([each for each in waiting(region) if "number" in facts(each)]) == 1
+
+
+def test_a_new_key_has_its_line_whatever_has_its_id(domicile: Domicile) -> None:
+    """It follows from the key, which is public before the key signs."""
+    region = home(domicile)
+    event = UUID(bytes=sha256(verifier(region.name, region.log_keys[0]).public).digest()[:16])
+    line = log.line_of(event, LineKind.KEY_ROTATION, datetime(1970, 1, 1, tzinfo=UTC))
+    forge(domicile, claim(line), line=line)
+    publisher(domicile).publish(*note_lines(region))
+
+    signing = [facts(each) for each in numbered(region) if each.kind is LineKind.KEY_ROTATION]
+    assert [each["section"] for each in signing if "verifier_key" in each] == ["signing"]
+
+
+def line_of_policy() -> UUID:
+    """Return the id of the line about an event."""
+    return log.line_of(UUID(int=1), LineKind.POLICY, NOON)
+
+
+def waiting(region: OpenRegion) -> list[LogLine]:
+    """Return all lines, those without a number too."""
+    with region.catalog.begin() as connection:
+        return log.page(connection, kind=None, since=None, after=None, limit=1000)
+
+
+def facts(line: LogLine) -> dict[str, object]:
+    """Return what a line says, but for its id."""
+    said: dict[str, object] = json.loads(line.text or "{}")
+    return {name: value for name, value in said.items() if name != "line"}

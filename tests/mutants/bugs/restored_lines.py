@@ -3,6 +3,7 @@
 from tests.mutants.bugs.bug import Bug, bug
 
 TESTS = "tests/integration/test_recover_forged.py"
+TREE = "tests/unit/test_tlog_tree.py"
 LOG = "recovery/log.py"
 
 
@@ -63,6 +64,48 @@ BUGS: tuple[Bug, ...] = (
         LOG,
         "UUID(bytes=digest[:16])",
         "UUID(bytes=entry[1:17])",
+        TESTS,
+    ),
+    bug(
+        "a line gets the text of one that was lost",
+        LOG,
+        "        kept = openings.get((number, entry))\n",
+        "        kept = {n: opening for (n, _), opening in openings.items()}.get(number)\n",
+        TESTS,
+    ),
+    bug(
+        "tiles of lines that were lost hide those of the log",
+        "tlog/tree.py",
+        "            if _hash_of(tile, data) == expected:\n",
+        "            if data:\n",
+        TREE,
+    ),
+    bug(
+        "only the first tile of a place is looked at",
+        "recovery/log_objects.py",
+        "        return list(dict.fromkeys(may_be))\n",
+        "        return may_be[:1]\n",
+        TESTS,
+    ),
+    bug(
+        "tiles of lines that were lost are taken over",
+        LOG,
+        "!= data:\n            return False\n",
+        "!= data:\n            return True\n",
+        TESTS,
+    ),
+    bug(
+        "a line with the id of an event stands for it",
+        "catalog/log.py",
+        "    return text == line.text and",
+        "    return True or",
+        TESTS,
+    ),
+    bug(
+        "an event that is noted again has two lines",
+        "catalog/log.py",
+        "    return text == line.text and",
+        "    return False and",
         TESTS,
     ),
 )
