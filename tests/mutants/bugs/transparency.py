@@ -43,12 +43,6 @@ BUGS: tuple[Bug, ...] = (
         "    if False:\n",
         FORGED,
     ),
-    in_function(
-        "numbers begin where a login says",
-        "  UPDATE ours.log_line l SET number = following + waiting",
-        "  UPDATE ours.log_line l SET number = signed + waiting",
-        FORGED,
-    ),
     bug(
         "a forged row is not shown",
         "client/status.py",
