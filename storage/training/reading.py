@@ -20,7 +20,7 @@ from storage.catalog import consents, objects, records, tenants, training
 from storage.catalog.objects import Replica
 from storage.catalog.records import Found, Narrow, Row
 from storage.catalog.tenants import TenantTerms
-from storage.errors import Corrupt, PurposeRefused, TermsChanged, UnknownTenant
+from storage.errors import Corrupt, KeyUnavailable, PurposeRefused, TermsChanged, UnknownTenant
 from storage.events import NewUse, NewUses
 from storage.evidence.manifests import MANIFEST, Manifest, entry_of
 from storage.evidence.receipts import sign_compact
@@ -57,6 +57,7 @@ from storage.policy import (
 )
 from storage.region import OpenRegion
 
+UNREADABLE: Final = "unreadable"  # why a record is not handed out that may be
 _MOST: Final = 256  # records of a page
 _TRIES: Final = 3  # to commit a page while something of it changes
 _FIRST, _LAST = datetime(1, 1, 1, tzinfo=UTC), datetime(9999, 12, 31, tzinfo=UTC)
@@ -98,8 +99,8 @@ class Trainer:
     def records(self) -> Generator[TrainingRecord, None, None]:
         """Yield the records that may be handed out, of one class after the other.
 
-        What may not is counted in ``skipped``, by reason. Raises PurposeRefused if that is so for
-        every record, and Unavailable.
+        What may not, or is lost, is counted in ``skipped``, by reason. Raises PurposeRefused if
+        nothing may be, and Unavailable and KeyUnavailable: the caller reads again.
         """
         for data_class in self.reading.classes:
             after: RecordId | None = None
@@ -156,8 +157,9 @@ class Trainer:
                 one = alone.get(record_id.unique)
             if one is None:
                 continue
-            record = self._open(one, stored, sealed.pop(record_id.unique, None))
-            yield self._handed_out(record, one)
+            record = self._open_if_left(one, stored, sealed.pop(record_id.unique, None))
+            if record is not None:
+                yield self._handed_out(record, one)
 
     def _is_over(self, one: _Decided) -> bool:
         return self.region.clock.now() >= one.permitted.permit.until
@@ -304,6 +306,25 @@ class Trainer:
         now = self.region.clock.now()
         consent = ground.consent(row.id.data_class, row.came_in, row.subject, now)
         return consent.statement if consent.opted_in else None
+
+    def _open_if_left(
+        self, one: _Decided, stored: Mapping[UUID, list[Replica]], sealed: bytes | None
+    ) -> Record | None:
+        """Return a record. None, and counted: no backend has it, or its key, as it was written.
+
+        So it stays until a person restores an object, and the others need not wait for that. What
+        may be back in a moment (a backend, the key service, the catalog) is raised: if that were
+        skipped, a run would lack a good part of its records, and be said to be complete.
+        """
+        try:
+            return self._open(one, stored, sealed)
+        except Corrupt:
+            pass
+        except KeyUnavailable as error:
+            if not error.lost:
+                raise
+        self.skipped[UNREADABLE] += 1
+        return None
 
     def _open(
         self, one: _Decided, stored: Mapping[UUID, list[Replica]], sealed: bytes | None

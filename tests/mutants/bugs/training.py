@@ -4,6 +4,7 @@ from tests.mutants.bugs.bug import bug
 
 POLICY = "tests/unit/test_training_policy.py"
 TRAINING = "tests/integration/test_training.py"
+UNREADABLE = "tests/integration/test_training_unreadable.py"
 TUNING = "tests/integration/test_fine_tuning.py"
 
 BUGS = (
@@ -118,6 +119,41 @@ BUGS = (
         "~training.is_waited_for(), ",
         "",
         TRAINING,
+    ),
+    bug(
+        "a record that is lost ends a training read",
+        "training/reading.py",
+        "        except Corrupt:\n            pass\n        except KeyUnavailable",
+        "        except KeyUnavailable",
+        UNREADABLE,
+    ),
+    bug(
+        "a key that is lost ends a training read",
+        "objects/keyring.py",
+        "        if all(isinstance(one, KeyAbsent) for one in failures):",
+        "        if False:",
+        UNREADABLE,
+    ),
+    bug(
+        "what has a key on a silent backend is not trained on",
+        "objects/keyring.py",
+        "        if all(isinstance(one, KeyAbsent) for one in failures):",
+        "        if any(isinstance(one, KeyAbsent) for one in failures):",
+        UNREADABLE,
+    ),
+    bug(
+        "what has a key that is silent is not trained on",
+        "training/reading.py",
+        "            if not error.lost:",
+        "            if False:",
+        UNREADABLE,
+    ),
+    bug(
+        "what is not trained on because it is lost is not counted",
+        "training/reading.py",
+        "        self.skipped[UNREADABLE] += 1\n",
+        "",
+        UNREADABLE,
     ),
     bug(
         "an old list counts as confirmed",
