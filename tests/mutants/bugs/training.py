@@ -5,6 +5,7 @@ from tests.mutants.bugs.bug import bug
 POLICY = "tests/unit/test_training_policy.py"
 TRAINING = "tests/integration/test_training.py"
 UNREADABLE = "tests/integration/test_training_unreadable.py"
+LARGE = "tests/integration/test_training_files.py"
 TUNING = "tests/integration/test_fine_tuning.py"
 
 BUGS = (
@@ -123,8 +124,8 @@ BUGS = (
     bug(
         "a record that is lost ends a training read",
         "training/reading.py",
-        "        except Corrupt:\n            pass\n        except KeyUnavailable",
-        "        except KeyUnavailable",
+        "        except Corrupt:\n            self.skipped[UNREADABLE] += 1\n",
+        "        except ZeroDivisionError:\n            pass\n",
         UNREADABLE,
     ),
     bug(
@@ -151,9 +152,47 @@ BUGS = (
     bug(
         "what is not trained on because it is lost is not counted",
         "training/reading.py",
-        "        self.skipped[UNREADABLE] += 1\n",
-        "",
+        "        except Corrupt:\n            self.skipped[UNREADABLE] += 1\n",
+        "        except Corrupt:\n            pass\n",
         UNREADABLE,
+    ),
+    bug(
+        "what is withdrawn while it is read ends a training read",
+        "training/reading.py",
+        "            if not OF_ONE_RECORD.issuperset(error.reasons):",
+        "            if True:",
+        LARGE,
+    ),
+    bug(
+        "what is withdrawn while it is read is not counted",
+        "training/reading.py",
+        "            self.skipped.update(error.reasons)\n",
+        "            pass\n",
+        LARGE,
+    ),
+    bug(
+        "a large file is one body in memory",
+        "training/reading.py",
+        "            if one.permitted.row.size > self.region.limits.body:\n",
+        "            if False:\n",
+        LARGE,
+    ),
+    bug(
+        "the digest of a large file takes all of it into memory",
+        "training/reading.py",
+        "range(0, row.size, TRAINING_CHUNK):\n"
+        "            digest.update(reader.read_range(row.tenant, row.id, start, start + "
+        "TRAINING_CHUNK))",
+        "range(0, 1):\n"
+        "            digest.update(reader.read_range(row.tenant, row.id, start, row.size))",
+        LARGE,
+    ),
+    bug(
+        "a large file is handed out on what was decided before its digest was taken",
+        "training/reading.py",
+        "        latest = again.get(row.id.unique)\n",
+        "        latest = one\n",
+        LARGE,
     ),
     bug(
         "an old list counts as confirmed",
