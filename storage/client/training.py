@@ -191,7 +191,8 @@ class Models:
     def exclusions(self, model: str) -> ExclusionList:
         """Return the files that were used for a model and are erased since.
 
-        Raises NotFound if the tenant has no such model.
+        Not those of a former tenant of the same id. Raises NotFound if the tenant has no such
+        model.
         """
         return list_excluded(self._homes, _model(model), Purpose.FINE_TUNE, self._tenant)
 
