@@ -23,6 +23,7 @@ from storage.model import (
     RegionStatus,
     TenantExit,
 )
+from storage.policy import ExitReason
 from storage.testing import SERVICE, Domicile
 from tests.support.actions import GONE, duty, work
 from tests.support.catalogs.databases import HOME
@@ -257,6 +258,9 @@ def test_an_end_in_the_past_revives_no_choice(
     with pytest.raises(ExitRefused) as caught:
         confirm(domicile, choice)
     assert caught.value.reasons == ("lapsed",)
+    with home(domicile).catalog.begin() as connection:
+        decided = exits.begin(connection, choice.id, domicile.clock.now())
+    assert decided is ExitReason.LAPSED
 
     settle(domicile, days=1)
     work(domicile, days=1)

@@ -217,7 +217,7 @@ BUGS: tuple[Bug, ...] = (
         ";",
     ),
     _stays(
-        "a choice that has lapsed is confirmed after an end in the past",
+        "raw SQL carries out a choice that has lapsed, after an end in the past",
         "  SELECT given.lapsed IS NOT NULL OR EXISTS (",
         "  SELECT EXISTS (",
     ),
