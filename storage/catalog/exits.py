@@ -1,5 +1,6 @@
 """What customers chose for the end of their data, and what was done about it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
@@ -120,7 +121,7 @@ def find(connection: Connection, choice: UUID, today: date) -> tuple[TenantExit,
     if row is None:
         return None
     made = _agreements(connection, row.tenant)
-    return _exit(connection, row, has_lapsed(row.exit_on, made, today)), row.newest
+    return _exit(connection, row, made, today), row.newest
 
 
 def of_tenant(connection: Connection, tenant: str, today: date, limit: int) -> list[TenantExit]:
@@ -128,7 +129,7 @@ def of_tenant(connection: Connection, tenant: str, today: date, limit: int) -> l
     made = _agreements(connection, tenant)
     query = select(t.exit_choice).where(c.tenant == tenant, _alive())
     rows = connection.execute(query.order_by(c.number.desc()).limit(limit)).all()
-    return [_exit(connection, row, has_lapsed(row.exit_on, made, today)) for row in rows]
+    return [_exit(connection, row, made, today) for row in rows]
 
 
 def _agreements(connection: Connection, tenant: str) -> list[Agreement]:
@@ -146,9 +147,10 @@ def _confirmed() -> tuple[Any, ...]:
 def _lapsed(today: date) -> Any:  # noqa: ANN401 - a condition
     """SQL: whether an agreement to process data was in force on a day from the exit's until today.
 
-    As ``storage.policy.has_lapsed``.
+    As ``storage.policy.has_lapsed``; or was by what was recorded before an entry replaced it.
     """
-    return and_(c.exit_on <= today, agreements.in_force_between(c.tenant, c.exit_on, today))
+    now = and_(c.exit_on <= today, agreements.in_force_between(c.tenant, c.exit_on, today))
+    return or_(c.lapsed.is_not(None), now)
 
 
 def _recovered() -> Any:  # noqa: ANN401 - a scalar subquery
@@ -169,7 +171,9 @@ def _has(step: str) -> Any:  # noqa: ANN401 - a condition
     return exists().where(s.choice_id == c.id, s.step == step)
 
 
-def _exit(connection: Connection, row: Row[Any], lapsed: bool) -> TenantExit:  # noqa: FBT001
+def _exit(
+    connection: Connection, row: Row[Any], made: Sequence[Agreement], today: date
+) -> TenantExit:
     steps = connection.execute(
         select(t.exit_step).where(s.choice_id == row.id).order_by(s.number)
     ).all()
@@ -181,7 +185,7 @@ def _exit(connection: Connection, row: Row[Any], lapsed: bool) -> TenantExit:  #
     state = ExitState.CHOSEN if notice is None else ExitState.NOTIFIED
     if confirmed is not None:
         state = ExitState.CONFIRMED
-    if lapsed:
+    if row.lapsed is not None or has_lapsed(row.exit_on, made, today):
         state = ExitState.LAPSED
     carried = "erasure" in newest
     return TenantExit(

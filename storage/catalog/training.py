@@ -204,10 +204,10 @@ def confirmations(connection: Connection, erasure: UUID) -> list[Deleted]:
 def reads_of(
     connection: Connection, run: str, purpose: Purpose, tenant: str | None = None
 ) -> list[UUID]:
-    """Return the reads of a run, or of a model."""
+    """Return the reads of a run, or of a tenant's own model: not those of a former tenant."""
     query = select(r.id).where(r.run == run, r.purpose == purpose.value)
     if tenant is not None:
-        query = query.where(r.tenant == tenant)
+        query = query.where(r.tenant == tenant, _since_created(tenant))
     return list(connection.scalars(query.order_by(r.id)))
 
 
@@ -335,10 +335,16 @@ def is_own_model(connection: Connection, name: str, tenant: str) -> bool | None:
     read for fine-tuning shows whose a model is, too: the ledger has it after a restore.
     """
     noted = select((m.tenant == tenant) & (m.added >= _created(tenant))).where(m.name == name)
-    read = select(r.tenant == tenant).where(r.run == name, r.purpose == Purpose.FINE_TUNE.value)
+    mine = (r.tenant == tenant) & _since_created(tenant)
+    read = select(mine).where(r.run == name, r.purpose == Purpose.FINE_TUNE.value)
     claims = noted.union(read).subquery()
     own: bool | None = connection.scalar(select(func.bool_and(claims.c[0])))
     return own
+
+
+def _since_created(tenant: str) -> ColumnElement[bool]:
+    """SQL: whether a read is not that of a former tenant of the same id; if there is none, any."""
+    return r.began >= func.coalesce(_created(tenant), r.began)
 
 
 def _created(tenant: str) -> ScalarSelect[datetime]:

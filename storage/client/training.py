@@ -39,10 +39,11 @@ class Training:
 
     Iterate over it once, in one thread, and close it, or use it as a context manager. Each record
     is decided when it is handed out: what is not consented to, erased, expired, flagged or under a
-    legal hold is left out, and counted in ``skipped``. What is handed out is noted first.
+    legal hold is left out, and counted in ``skipped``; so is what no backend has any more as it was
+    written (``unreadable``). What is handed out is noted first.
 
-    Iterating raises PurposeRefused if the machine may open nothing for training, and Unavailable:
-    what came before stays handed out.
+    Iterating raises PurposeRefused if the machine may open nothing for training, and Unavailable or
+    KeyUnavailable if something may answer again in a moment: what came before stays handed out.
     """
 
     def __init__(self, trainers: Sequence[Trainer]) -> None:
@@ -190,7 +191,8 @@ class Models:
     def exclusions(self, model: str) -> ExclusionList:
         """Return the files that were used for a model and are erased since.
 
-        Raises NotFound if the tenant has no such model.
+        Not those of a former tenant of the same id. Raises NotFound if the tenant has no such
+        model.
         """
         return list_excluded(self._homes, _model(model), Purpose.FINE_TUNE, self._tenant)
 

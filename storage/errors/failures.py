@@ -246,3 +246,10 @@ class KeyUnavailable(DomicileError):
 
     retryable = True
     usual_advice = "Try again when its backends respond. See: domicile doctor"
+
+    def __init__(self, message: str = "", *, advice: str = "", lost: bool = False) -> None:
+        """``lost``: no backend has it any more, so that nothing is gained by repeating."""
+        super().__init__(message, advice=advice)
+        self.lost = lost
+        if lost:
+            self.retryable = False

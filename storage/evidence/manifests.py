@@ -22,7 +22,7 @@ from pydantic import Field
 from regions.fields import Name
 from storage.errors import ReceiptInvalid
 from storage.evidence.receipts import Digest, Moment, PublicKeys, Signed, open_signed
-from storage.model import Record
+from storage.model import RecordId
 
 MANIFEST: Final = "domicile-training+jwt"
 
@@ -43,12 +43,14 @@ class Manifest(Signed):
     topology: Digest
 
 
-def entry_of(record: Record, *, at: datetime, statement: UUID | None, wording: str | None) -> str:
-    """Return the line about a record that is handed out."""
+def entry_of(
+    record: RecordId, sha256: str, *, at: datetime, statement: UUID | None, wording: str | None
+) -> str:
+    """Return the line about a record that is handed out. ``sha256``: of its body."""
     stated = {
-        "record": str(record.info.id),
-        "class": record.info.data_class.value,
-        "sha256": hashlib.sha256(record.body).hexdigest(),
+        "record": str(record),
+        "class": record.data_class.value,
+        "sha256": sha256,
         "at": at.isoformat(),
         "consent": None if statement is None else str(statement),
         "wording": wording,

@@ -59,6 +59,7 @@ from storage.model.status import (
 )
 from storage.model.tenants import Agreement, Dpa, TenantSpec, Trait
 from storage.model.training import (
+    TRAINING_CHUNK,
     Exclusion,
     ExclusionList,
     ExclusionReason,
@@ -77,6 +78,7 @@ __all__ = [
     "PERMIT_LASTS",
     "REQUESTED",
     "STAFF",
+    "TRAINING_CHUNK",
     "AccessReport",
     "AccountErasure",
     "Actor",

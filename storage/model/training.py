@@ -1,13 +1,17 @@
 """What was handed out for training and fine-tuning, and what must not be used any more."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from typing import Final
 from uuid import UUID
 
+from storage.errors import BodyTooLarge, InvalidRequest
 from storage.model.ids import RecordId
-from storage.model.records import Record
+from storage.model.records import Record, RecordInfo
+
+TRAINING_CHUNK: Final = 1024 * 1024  # bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,10 +34,35 @@ class TenantModel:
 
 @dataclass(frozen=True, slots=True)
 class TrainingRecord:
-    """A record that was handed out for training. ``entry``: its line in the manifest of the run."""
+    """A record that was handed out for training. ``entry``: its line in the manifest of the run.
 
-    record: Record
+    A body of up to 16 MiB is in memory; a larger one is read chunk by chunk.
+    """
+
+    info: RecordInfo
+    metadata: Mapping[str, object] = field(repr=False)
     entry: str = field(repr=False)
+    body: bytes | None = field(repr=False)  # None: it is larger
+    read_range: Callable[[int, int], bytes] = field(repr=False)
+
+    @property
+    def record(self) -> Record:
+        """The record with its body. Raises BodyTooLarge if that is larger than 16 MiB."""
+        if self.body is None:
+            raise BodyTooLarge("The file is larger than 16 MiB.", advice="Read it in chunks().")
+        return Record(self.info, self.body, self.metadata)
+
+    def chunks(self, size: int = TRAINING_CHUNK) -> Iterator[bytes]:
+        """Yield the body in chunks of ``size`` bytes.
+
+        Each of a large file is decided and fetched when you ask for it: PurposeRefused is raised if
+        it may not be trained on any more, and Corrupt if no backend has it any more. Delete what
+        came before, in both cases, and go on with the next record.
+        """
+        if type(size) is not int or size < 1:
+            raise InvalidRequest("A chunk has at least one byte.")
+        for start in range(0, self.info.size, size):
+            yield self.read_range(start, min(start + size, self.info.size))
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,7 +25,14 @@ from storage.catalog.records import Row
 from storage.catalog.tenants import TenantTerms
 from storage.crypto.keyobject import key_context
 from storage.crypto.record import fingerprint, unwrap_key, wrap_key
-from storage.errors import BackendError, Corrupt, DomicileError, KeyUnavailable, PurposeRefused
+from storage.errors import (
+    BackendError,
+    Corrupt,
+    DomicileError,
+    KeyAbsent,
+    KeyUnavailable,
+    PurposeRefused,
+)
 from storage.model import Purpose, ReplicaState, StaffPermit
 from storage.objects.keymaking import NewKey, make_keys
 from storage.objects.transfer import fetch, read_order
@@ -233,15 +240,20 @@ class KeyRing:
         """Return what is made of a key object, as a root key wrapped it. Raises KeyUnavailable."""
         with self._region.catalog.begin() as connection:
             found = objects.replicas_of(connection, [key_id], [ReplicaState.STORED])
-        last: BackendError | KeyUnavailable | None = None
+        failures: list[BackendError | KeyUnavailable] = []
         for replica, patience in read_order(self._region, found.get(key_id, [])):
             try:
                 return use(fetch(self._region, replica, patience, 0, None))
             except (BackendError, KeyUnavailable) as error:
-                last = error
+                failures.append(error)
+        cause = failures[-1] if failures else None
+        if all(isinstance(one, KeyAbsent) for one in failures):
+            raise KeyUnavailable(
+                "No backend has the key of that record.", advice=Corrupt.usual_advice, lost=True
+            ) from cause
         raise KeyUnavailable(
             "The key of that record is not available.", advice="Try again when its backends answer."
-        ) from last
+        ) from cause
 
 
 def _shown(region: OpenRegion, row: Row, permit: Permit) -> StaffPermit:

@@ -7,9 +7,10 @@ again for what is left of the page.
 
 import hashlib
 from collections import Counter
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from functools import partial
 from itertools import accumulate
 from typing import Final
 from uuid import UUID
@@ -20,12 +21,13 @@ from storage.catalog import consents, objects, records, tenants, training
 from storage.catalog.objects import Replica
 from storage.catalog.records import Found, Narrow, Row
 from storage.catalog.tenants import TenantTerms
-from storage.errors import Corrupt, PurposeRefused, TermsChanged, UnknownTenant
+from storage.errors import Corrupt, KeyUnavailable, PurposeRefused, TermsChanged, UnknownTenant
 from storage.events import NewUse, NewUses
 from storage.evidence.manifests import MANIFEST, Manifest, entry_of
 from storage.evidence.receipts import sign_compact
 from storage.ledger.journal import commit_event
 from storage.model import (
+    TRAINING_CHUNK,
     Actor,
     DataClass,
     Purpose,
@@ -57,6 +59,7 @@ from storage.policy import (
 )
 from storage.region import OpenRegion
 
+UNREADABLE: Final = "unreadable"  # why a record is not handed out that may be
 _MOST: Final = 256  # records of a page
 _TRIES: Final = 3  # to commit a page while something of it changes
 _FIRST, _LAST = datetime(1, 1, 1, tzinfo=UTC), datetime(9999, 12, 31, tzinfo=UTC)
@@ -98,8 +101,8 @@ class Trainer:
     def records(self) -> Generator[TrainingRecord, None, None]:
         """Yield the records that may be handed out, of one class after the other.
 
-        What may not is counted in ``skipped``, by reason. Raises PurposeRefused if that is so for
-        every record, and Unavailable.
+        What may not, or is lost, is counted in ``skipped``, by reason. Raises PurposeRefused if
+        nothing may be, and Unavailable and KeyUnavailable: the caller reads again.
         """
         for data_class in self.reading.classes:
             after: RecordId | None = None
@@ -156,8 +159,9 @@ class Trainer:
                 one = alone.get(record_id.unique)
             if one is None:
                 continue
-            record = self._open(one, stored, sealed.pop(record_id.unique, None))
-            yield self._handed_out(record, one)
+            handed = self._hand_out_if_left(one, stored, sealed.pop(record_id.unique, None))
+            if handed is not None:
+                yield handed
 
     def _is_over(self, one: _Decided) -> bool:
         return self.region.clock.now() >= one.permitted.permit.until
@@ -305,13 +309,58 @@ class Trainer:
         consent = ground.consent(row.id.data_class, row.came_in, row.subject, now)
         return consent.statement if consent.opted_in else None
 
+    def _hand_out_if_left(
+        self, one: _Decided, stored: Mapping[UUID, list[Replica]], sealed: bytes | None
+    ) -> TrainingRecord | None:
+        """Return a record. None, and counted: no backend has it, or its key, as it was written.
+
+        So it stays until a person restores an object, and the others need not wait for that. What
+        may be back in a moment (a backend, the key service, the catalog) is raised: if that were
+        skipped, a run would lack a good part of its records, and be said to be complete.
+        """
+        try:
+            if one.permitted.row.size > self.region.limits.body:
+                return self._large(one)
+            record = self._open(one, stored, sealed)
+            return self._handed_out(record, one, hashlib.sha256(record.body).hexdigest())
+        except Corrupt:
+            self.skipped[UNREADABLE] += 1
+        except KeyUnavailable as error:
+            if not error.lost:
+                raise
+            self.skipped[UNREADABLE] += 1
+        except PurposeRefused as error:  # it may not be trained on any more, by now
+            if not OF_ONE_RECORD.issuperset(error.reasons):
+                raise
+            self.skipped.update(error.reasons)
+        return None
+
+    def _large(self, one: _Decided) -> TrainingRecord | None:
+        """Return a file that is read in parts: once for its digest, then by who asks for them."""
+        row = one.permitted.row
+        reader, digest = Reader(self.region, self.keys, self._find), hashlib.sha256()
+        for start in range(0, row.size, TRAINING_CHUNK):
+            digest.update(reader.read_range(row.tenant, row.id, start, start + TRAINING_CHUNK))
+        again, _ = self._decided_again([row.id])  # that took its time
+        latest = again.get(row.id.unique)
+        if latest is None:
+            return None
+        opened = self._opened(latest, ())
+        record = Record(info(row, opened.term), b"", metadata_of(opened))
+        read = partial(reader.read_range, row.tenant, row.id)
+        return self._handed_out(record, latest, digest.hexdigest(), read)
+
+    def _opened(self, one: _Decided, replicas: Sequence[Replica]) -> Opened:
+        row = one.permitted.row
+        key = self.keys.record_key(row, one.permitted.permit)
+        return Opened(row, key, tuple(replicas), one.permitted.term)
+
     def _open(
         self, one: _Decided, stored: Mapping[UUID, list[Replica]], sealed: bytes | None
     ) -> Record:
         """Return a record. What was not gathered, or is corrupt, is read alone."""
-        row, permit = one.permitted.row, one.permitted.permit
-        key = self.keys.record_key(row, permit)
-        opened = Opened(row, key, tuple(stored.get(row.object_id, ())), one.permitted.term)
+        row = one.permitted.row
+        opened = self._opened(one, stored.get(row.object_id, ()))
         if sealed is not None:
             try:
                 body = decrypt(opened, sealed, 0, row.size)
@@ -326,17 +375,32 @@ class Trainer:
             raise PurposeRefused(reasons=tuple(skipped), advice="It may not be trained on now.")
         return decided[record_id.unique].permitted
 
-    def _handed_out(self, record: Record, one: _Decided) -> TrainingRecord:
+    def _handed_out(
+        self,
+        record: Record,
+        one: _Decided,
+        sha256: str,
+        read: Callable[[int, int], bytes] | None = None,
+    ) -> TrainingRecord:
+        """Return what is handed out, and add its line. ``read``: if it is read in parts."""
         statement = one.statement
         entry = entry_of(
-            record,
+            record.id,
+            sha256,
             at=self.region.clock.now(),
             statement=None if statement is None else statement.id,
             wording=None if statement is None else statement.wording,
         )
         self._entries.update(f"{entry}\n".encode())
         self.count += 1
-        return TrainingRecord(record, entry)
+        body = record.body if read is None else None
+        return TrainingRecord(
+            record.info, record.metadata, entry, body, read or partial(_part, record.body)
+        )
+
+
+def _part(body: bytes, start: int, stop: int) -> bytes:
+    return body[start:stop]
 
 
 class _Changed(PurposeRefused):

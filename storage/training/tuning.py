@@ -36,6 +36,7 @@ def note_tuning(
         )
         if read is not None and training.is_noted(connection, read, record_id):
             return
+        made = tenants.created(connection, [tenant])[tenant]
     now = region.clock.now()
     event = NewUses(
         id=region.new_uuid(now),
@@ -45,7 +46,7 @@ def note_tuning(
         run=tuning.model,
         job=tuning.job,
         actor=actor.id,
-        began=now,
+        began=max(now, made),  # what began before is a former tenant's
         at=now,
         uses=(use_of(row, None),),
     )

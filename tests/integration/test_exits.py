@@ -23,6 +23,7 @@ from storage.model import (
     RegionStatus,
     TenantExit,
 )
+from storage.policy import ExitReason
 from storage.testing import SERVICE, Domicile
 from tests.support.actions import GONE, duty, work
 from tests.support.catalogs.databases import HOME
@@ -218,6 +219,82 @@ def test_a_choice_does_not_outlive_a_renewal(domicile: Domicile) -> None:
     assert status(domicile).overdue_exits == 0
     work(domicile, days=1)
     assert len(erasures(domicile)) == 1
+
+
+def end_as_of(domicile: Domicile, until: date) -> None:
+    """Record that the newest agreement has ended on a day in the past."""
+    newest = domicile.store.admin.agreements.list("acme-eu")[-1]
+    domicile.store.admin.agreements.end(newest.id, until=until)
+
+
+def end_as_before(domicile: Domicile, until: date) -> None:
+    """As an older process does, which knows agreements as a table."""
+    newest = domicile.store.admin.agreements.list("acme-eu")[-1].agreement
+    said = "INSERT INTO agreement (tenant, kind, signed, until) VALUES ('acme-eu', 'dpa', :a, :b)"
+    with home(domicile).catalog.begin() as connection:
+        connection.execute(text(said), {"a": newest.begins, "b": until})
+
+
+@pytest.mark.parametrize("end", [end_as_of, end_as_before])
+def test_an_end_in_the_past_revives_no_choice(
+    domicile: Domicile, end: Callable[[Domicile, date], None]
+) -> None:
+    """Not back to the day of the exit: what was stored meanwhile stays, and is overdue."""
+    leaver(domicile)
+    choice = settle(domicile)
+    work(domicile, days=4)
+    renew(domicile)
+    work(domicile, days=9)
+    new = domicile.store.tenant("acme-eu").bind(SERVICE).put(DataClass.FINE_TUNING_FILE, b"new")
+    end(domicile, choice.on)
+    work(domicile, days=1)
+    work(domicile, hours=1)
+
+    assert erasures(domicile) == []
+    assert body(domicile, new.id) == b"new"
+    assert status(domicile).overdue_exits == 1
+    (found,) = domicile.store.admin.exits.list("acme-eu")
+    assert found.state is ExitState.LAPSED
+    with pytest.raises(ExitRefused) as caught:
+        confirm(domicile, choice)
+    assert caught.value.reasons == ("lapsed",)
+    with home(domicile).catalog.begin() as connection:
+        decided = exits.begin(connection, choice.id, domicile.clock.now())
+    assert decided is ExitReason.LAPSED
+
+    settle(domicile, days=1)
+    work(domicile, days=1)
+    assert len(erasures(domicile)) == 1
+
+
+def test_what_is_stored_under_a_renewal_that_is_called_off_later_is_overdue(
+    domicile: Domicile,
+) -> None:
+    """What was carried out for the contract before says nothing of it."""
+    leaver(domicile)
+    settle(domicile)
+    work(domicile, days=9)
+    renew(domicile)
+    since = today(domicile)
+    work(domicile, days=9)
+    new = domicile.store.tenant("acme-eu").bind(SERVICE).put(DataClass.FINE_TUNING_FILE, b"new")
+    end_as_of(domicile, since)
+    work(domicile, days=1)
+
+    assert body(domicile, new.id) == b"new"
+    assert status(domicile).overdue_exits == 1
+    (found,) = domicile.store.admin.exits.list("acme-eu")
+    assert found.state is ExitState.CARRIED_OUT
+
+
+def test_a_renewal_that_is_called_off_before_the_day_changes_nothing(domicile: Domicile) -> None:
+    """It was in force on no day of the exit's or later: the choice stands."""
+    leaver(domicile)
+    settle(domicile, days=365 * 100)  # the catalog knows the day of recording from its own clock
+    renew(domicile)
+    end_as_of(domicile, today(domicile))
+    (found,) = domicile.store.admin.exits.list("acme-eu")
+    assert found.state is ExitState.CONFIRMED
 
 
 def test_a_second_end_is_overdue_too(domicile: Domicile) -> None:

@@ -1,9 +1,10 @@
 """Fine-tuning: a file is read for a job and a model of the tenant's own, and that is kept."""
 
 import pytest
+from sqlalchemy import text
 
 from storage.client.tenant import BoundTenant
-from storage.errors import Erased, InvalidRequest, ModelRefused, PurposeRefused
+from storage.errors import Erased, InvalidRequest, ModelRefused, NotFound, PurposeRefused
 from storage.model import (
     DataClass,
     ErasureState,
@@ -17,6 +18,7 @@ from storage.testing import SERVICE, Domicile
 from tests.support.actions import erase, work
 from tests.support.catalogs.backups import Dump, recover_catalog
 from tests.support.inspect.rows import all_state
+from tests.support.inspect.stored import home
 
 TUNE = Purpose.FINE_TUNE
 JOB = FineTuning("job-1", "acme-summaries")
@@ -83,6 +85,66 @@ def test_a_tenant_that_is_made_again_has_no_models(domicile: Domicile, tenant: B
     assert again.get(put, purpose=TUNE, tuning=FineTuning("job-1", "acme-2")).body
     work(domicile, hours=1)
     again.models.add("acme-2", by="ann")
+
+
+def leave(domicile: Domicile, tenant: BoundTenant) -> None:
+    """Erase and remove the tenant, which has confirmed that nothing of its model is left."""
+    tenant.erase(Scope.tenant(), reason=Reason.CONTRACT_END)
+    for hours in (1, 73, 1, 25, 25, 1):
+        work(domicile, hours=hours)
+    listed = tenant.models.exclusions(JOB.model).listed
+    tenant.models.confirm(JOB.model, listed=listed, document="d" * 64, by="ben")
+    work(domicile, hours=1)
+    domicile.store.admin.tenants.remove("acme-eu")
+
+
+def test_a_tenant_that_is_made_again_is_not_shown_the_files_of_the_former(
+    domicile: Domicile, tenant: BoundTenant
+) -> None:
+    """Nor does it confirm anything about them. Until there is one of that id, the operator does."""
+    former = tenant.put_file([b"lines of the former"]).id
+    tenant.get(former, purpose=TUNE, tuning=JOB)
+    leave(domicile, tenant)
+    assert [x.record for x in tenant.models.exclusions(JOB.model).records] == [former]
+
+    again = domicile.tenant()
+    for use in (
+        lambda: again.models.exclusions(JOB.model),
+        lambda: again.models.confirm(
+            JOB.model, listed=domicile.clock.now(), document="d" * 64, by="ben"
+        ),
+    ):
+        with pytest.raises(NotFound):
+            use()
+
+
+def test_a_former_tenants_model_is_not_taken_after_a_restore(
+    domicile: Domicile, tenant: BoundTenant
+) -> None:
+    """The catalog has lost whose it is; that somebody of this id used it is no claim."""
+    former = tenant.put_file([b"lines of the former"]).id
+    tenant.get(former, purpose=TUNE, tuning=JOB)
+    leave(domicile, tenant)
+    again = domicile.tenant()
+    with home(domicile).catalog.begin() as connection:
+        connection.execute(text("DELETE FROM tenant_model"))
+    with pytest.raises(ModelRefused) as caught:
+        again.models.add(JOB.model, by="ann")
+    assert caught.value.reasons == ("another_tenants_model",)
+
+
+def test_a_use_is_the_tenants_own_whatever_the_clock_says(domicile: Domicile) -> None:
+    """That of another process may be behind the one that made the tenant."""
+    again = domicile.tenant()
+    again.models.add(JOB.model, by="ann")
+    put = again.put_file([b"lines"]).id
+    with home(domicile).catalog.begin() as connection:
+        connection.execute(text("UPDATE tenant SET created = created + interval '9 s'"))
+        connection.execute(text("UPDATE tenant_model SET added = added + interval '9 s'"))
+    again.get(put, purpose=TUNE, tuning=JOB)
+    erase(again, Scope.record(put))
+    assert [x.record for x in again.models.exclusions(JOB.model).records] == [put]
+    again.get(again.put_file([b"more"]).id, purpose=TUNE, tuning=JOB)
 
 
 def test_a_model_that_was_used_stays_its_tenants_after_a_restore(domicile: Domicile) -> None:

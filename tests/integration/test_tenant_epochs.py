@@ -14,6 +14,7 @@ from storage.errors import InvalidRequest
 from storage.model import TenantSpec, Trait
 from storage.policy import suppose_kept
 from storage.testing import Domicile
+from tests.support.inspect.rows import all_state
 from tests.support.topology_files import CLASSES, EPOCHS, SHIPPED, edit, use_topology
 
 PROMPT = DataClass.PROMPT
@@ -67,3 +68,21 @@ def test_what_a_tenant_had_set_before_stays(domicile: Domicile, announced: Path)
 
     tenants.ensure(replace(spec, retention={PROMPT: 7}))
     tenants.ensure(replace(spec, id="new-eu", retention={PROMPT: 7}))
+
+
+def test_a_tenant_that_an_epoch_refuses_leaves_no_home_anywhere(
+    domicile: Domicile, announced: Path
+) -> None:
+    """Its id is free: it is made with another home, once its retention is lawful."""
+    use_topology(domicile, announced)
+    domicile.pass_time(days=10)
+    before = all_state(domicile)
+    spec = TenantSpec("new-eu", "acme", "eu-central-1", "EU", retention={PROMPT: 14})
+
+    with pytest.raises(InvalidRequest, match="above the ceiling of the epoch of 2026-03-11"):
+        domicile.store.admin.tenants.ensure(spec)
+
+    assert all_state(domicile) == before
+    other = replace(spec, home="us-east-1", residency="US", retention={PROMPT: 7})
+    domicile.store.admin.tenants.ensure(other)
+    assert domicile.store.admin.tenants.get("new-eu").home == "us-east-1"

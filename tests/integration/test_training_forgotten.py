@@ -15,7 +15,14 @@ from tests.support.actions import duty, erase, work
 from tests.support.holds import place_hold
 from tests.support.inspect.stored import home
 from tests.support.screening import machine
-from tests.support.training import FILES, bodies, consent, permit_training, train
+from tests.support.training import (
+    FILES,
+    bodies,
+    consent,
+    permit_training,
+    train,
+    withdraw,
+)
 
 KEPT = 1096  # days, as the shipped topology says of consents in the EU
 
@@ -125,6 +132,23 @@ def test_a_use_stays_while_a_hold_keeps_its_record(training: Domicile, tenant: B
     forget(training)
 
     assert noted(training) == (1, 1, 0, 0)
+
+
+def test_a_withdrawal_that_no_run_has_confirmed_keeps_nothing(
+    training: Domicile, tenant: BoundTenant
+) -> None:
+    """It is on the list until its time is over and its record gone, and then forgotten."""
+    consent(training)
+    tenant.put(DataClass.PROMPT, b"mine", subject="u")
+    assert bodies(train(training)) == [b"mine"]
+    withdraw(training)
+    expire(training)
+    assert len(list(training.store.training_runs.exclusions("run-1").records)) == 1
+    training.pass_time(days=KEPT + 1)
+
+    forget(training)
+
+    assert noted(training) == (0, 0, 0, 0)
 
 
 def test_an_erasure_that_is_not_planned_yet_finds_every_use(

@@ -70,6 +70,7 @@ exit_choice = Table(  # the newest of a tenant counts
     Column("actor", Text, nullable=False),
     Column("login", Text, nullable=False),
     Column("at", MOMENT, nullable=False),
+    Column("lapsed", MOMENT),  # when an entry replaced the agreement that had let it lapse
     UniqueConstraint("id", name="exit_choice_id"),
     UniqueConstraint("erasure", name="exit_choice_erasure"),
     CheckConstraint("kind IN ('delete', 'return')", name="exit_choice_kind"),

@@ -1,13 +1,44 @@
 """``store.training``, ``store.training_runs`` and ``Tenant.models`` for asyncio."""
 
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping, Sequence
 from datetime import datetime
 from types import TracebackType
 from typing import Self
 
 from storage.client.aio.threads import Threads
 from storage.client.training import Models, Training, TrainingRuns
-from storage.model import Exclusion, ExclusionList, TenantModel, TrainingRecord
+from storage.model import (
+    TRAINING_CHUNK,
+    Exclusion,
+    ExclusionList,
+    Record,
+    RecordInfo,
+    TenantModel,
+    TrainingRecord,
+)
+
+
+class AsyncTrainingRecord:
+    """``TrainingRecord`` for asyncio: the same attributes."""
+
+    def __init__(self, one: TrainingRecord, threads: Threads) -> None:
+        """Iterate over ``AsyncTraining`` instead."""
+        self._one = one
+        self._threads = threads
+        self.info: RecordInfo = one.info
+        self.metadata: Mapping[str, object] = one.metadata
+        self.entry: str = one.entry
+
+    @property
+    def record(self) -> Record:
+        """See ``TrainingRecord.record``."""
+        return self._one.record
+
+    async def chunks(self, size: int = TRAINING_CHUNK) -> AsyncGenerator[bytes, None]:
+        """See ``TrainingRecord.chunks``."""
+        chunks = self._one.chunks(size)
+        while (chunk := await self._threads.call(next, chunks, None)) is not None:
+            yield chunk
 
 
 class AsyncTraining:
@@ -18,11 +49,11 @@ class AsyncTraining:
         self._training = training
         self._threads = threads
 
-    async def __aiter__(self) -> AsyncIterator[TrainingRecord]:
+    async def __aiter__(self) -> AsyncIterator[AsyncTrainingRecord]:
         """Yield the records, of one tenant after the other."""
         records = iter(self._training)
         while (record := await self._threads.call(next, records, None)) is not None:
-            yield record
+            yield AsyncTrainingRecord(record, self._threads)
 
     @property
     def manifests(self) -> Sequence[str]:

@@ -17,6 +17,10 @@ def _lapse(name: str, old: str, new: str, *tests: str) -> Bug:
     return Bug(name, "migrations/versions/0039_choices_lapse.sql", old, new, tests or (SQL,))
 
 
+def _stays(name: str, old: str, new: str) -> Bug:
+    return Bug(name, "migrations/versions/0042_lapsed_stays.sql", old, new, (EXITS,))
+
+
 BUGS: tuple[Bug, ...] = (
     bug(
         "a day that is asked about has the agreements of today",
@@ -202,6 +206,35 @@ BUGS: tuple[Bug, ...] = (
         "_confirmed(), over)",
         DECISIONS,
     ),
+    _stays(
+        "an end in the past revives a choice",
+        "WHEN (NEW.kind = 'dpa' AND NEW.supersedes IS NOT NULL)",
+        "WHEN (false)",
+    ),
+    _stays(
+        "each end lets a choice lapse",
+        "    AND ours.has_lapsed(c, (NEW.recorded AT TIME ZONE 'UTC')::date);",
+        ";",
+    ),
+    _stays(
+        "raw SQL carries out a choice that has lapsed, after an end in the past",
+        "  SELECT given.lapsed IS NOT NULL OR EXISTS (",
+        "  SELECT EXISTS (",
+    ),
+    bug(
+        "a choice that has lapsed is carried out after an end in the past",
+        "catalog/exits.py",
+        "    return or_(c.lapsed.is_not(None), now)\n",
+        "    return now\n",
+        EXITS,
+    ),
+    bug(
+        "a choice that has lapsed is shown as confirmed after an end in the past",
+        "catalog/exits.py",
+        "    if row.lapsed is not None or has_lapsed(",
+        "    if has_lapsed(",
+        EXITS,
+    ),
     bug(
         "the second end of a contract is not overdue",
         "catalog/exits.py",
@@ -212,7 +245,7 @@ BUGS: tuple[Bug, ...] = (
     bug(
         "a lapsed choice is shown as confirmed",
         "catalog/exits.py",
-        "    if lapsed:\n",
+        "    if row.lapsed is not None or has_lapsed(row.exit_on, made, today):\n",
         "    if False:\n",
         EXITS,
     ),

@@ -29,6 +29,13 @@ BUGS: tuple[Bug, ...] = (
         TENANTS,
     ),
     bug(
+        "a tenant that its epoch refuses has a home in other regions",
+        "client/admin.py",
+        "            self._cells.forget_unmade(spec.id, spec.home)\n",
+        "            pass\n",
+        TENANTS,
+    ),
+    bug(
         "a tenant may not be ensured again when an epoch has begun",
         "policy/retention.py",
         " or own.get(data_class) == days:",

@@ -4,6 +4,8 @@ from tests.mutants.bugs.bug import bug
 
 POLICY = "tests/unit/test_training_policy.py"
 TRAINING = "tests/integration/test_training.py"
+UNREADABLE = "tests/integration/test_training_unreadable.py"
+LARGE = "tests/integration/test_training_files.py"
 TUNING = "tests/integration/test_fine_tuning.py"
 
 BUGS = (
@@ -120,6 +122,79 @@ BUGS = (
         TRAINING,
     ),
     bug(
+        "a record that is lost ends a training read",
+        "training/reading.py",
+        "        except Corrupt:\n            self.skipped[UNREADABLE] += 1\n",
+        "        except ZeroDivisionError:\n            pass\n",
+        UNREADABLE,
+    ),
+    bug(
+        "a key that is lost ends a training read",
+        "objects/keyring.py",
+        "        if all(isinstance(one, KeyAbsent) for one in failures):",
+        "        if False:",
+        UNREADABLE,
+    ),
+    bug(
+        "what has a key on a silent backend is not trained on",
+        "objects/keyring.py",
+        "        if all(isinstance(one, KeyAbsent) for one in failures):",
+        "        if any(isinstance(one, KeyAbsent) for one in failures):",
+        UNREADABLE,
+    ),
+    bug(
+        "what has a key that is silent is not trained on",
+        "training/reading.py",
+        "            if not error.lost:",
+        "            if False:",
+        UNREADABLE,
+    ),
+    bug(
+        "what is not trained on because it is lost is not counted",
+        "training/reading.py",
+        "        except Corrupt:\n            self.skipped[UNREADABLE] += 1\n",
+        "        except Corrupt:\n            pass\n",
+        UNREADABLE,
+    ),
+    bug(
+        "what is withdrawn while it is read ends a training read",
+        "training/reading.py",
+        "            if not OF_ONE_RECORD.issuperset(error.reasons):",
+        "            if True:",
+        LARGE,
+    ),
+    bug(
+        "what is withdrawn while it is read is not counted",
+        "training/reading.py",
+        "            self.skipped.update(error.reasons)\n",
+        "            pass\n",
+        LARGE,
+    ),
+    bug(
+        "a large file is one body in memory",
+        "training/reading.py",
+        "            if one.permitted.row.size > self.region.limits.body:\n",
+        "            if False:\n",
+        LARGE,
+    ),
+    bug(
+        "the digest of a large file takes all of it into memory",
+        "training/reading.py",
+        "range(0, row.size, TRAINING_CHUNK):\n"
+        "            digest.update(reader.read_range(row.tenant, row.id, start, start + "
+        "TRAINING_CHUNK))",
+        "range(0, 1):\n"
+        "            digest.update(reader.read_range(row.tenant, row.id, start, row.size))",
+        LARGE,
+    ),
+    bug(
+        "a large file is handed out on what was decided before its digest was taken",
+        "training/reading.py",
+        "        latest = again.get(row.id.unique)\n",
+        "        latest = one\n",
+        LARGE,
+    ),
+    bug(
         "an old list counts as confirmed",
         "catalog/training.py",
         "k.read_id == read, k.listed >= since",
@@ -166,6 +241,34 @@ BUGS = (
         "catalog/training.py",
         "    mine = m.tenant == tenant, m.added >= _created(tenant)\n",
         "    mine = (m.tenant == tenant,)\n",
+        TUNING,
+    ),
+    bug(
+        "a tenant that is made again is shown the files of the former",
+        "catalog/training.py",
+        "query.where(r.tenant == tenant, _since_created(tenant))",
+        "query.where(r.tenant == tenant)",
+        TUNING,
+    ),
+    bug(
+        "nobody confirms for the model of a tenant that is gone",
+        "catalog/training.py",
+        "    return r.began >= func.coalesce(_created(tenant), r.began)",
+        "    return r.began >= _created(tenant)",
+        TUNING,
+    ),
+    bug(
+        "a read of a former tenant makes a model that of the new one",
+        "catalog/training.py",
+        "    mine = (r.tenant == tenant) & _since_created(tenant)\n",
+        "    mine = r.tenant == tenant\n",
+        TUNING,
+    ),
+    bug(
+        "a use begins before its tenant",
+        "training/tuning.py",
+        "began=max(now, made),",
+        "began=now,",
         TUNING,
     ),
     bug(
