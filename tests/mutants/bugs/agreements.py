@@ -18,7 +18,7 @@ def _lapse(name: str, old: str, new: str, *tests: str) -> Bug:
 
 
 def _stays(name: str, old: str, new: str) -> Bug:
-    return Bug(name, "migrations/versions/0042_lapsed_stays.sql", old, new, (EXITS,))
+    return Bug(name, "migrations/versions/0044_lapsed_stays.sql", old, new, (EXITS,))
 
 
 BUGS: tuple[Bug, ...] = (

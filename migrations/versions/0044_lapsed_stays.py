@@ -1,7 +1,7 @@
 """Let a choice for the end of a contract that has lapsed stay so.
 
-Revision: 0042
-Follows: 0040
+Revision: 0044
+Follows: 0043
 
 The functions are in a file of SQL beside this one.
 """
@@ -13,8 +13,8 @@ from pathlib import Path
 import sqlalchemy as sa
 from alembic import op
 
-revision: str = "0042"
-down_revision: str | None = "0040"
+revision: str = "0044"
+down_revision: str | None = "0043"
 branch_labels: str | Sequence[str] | None = None
 depends_on: str | Sequence[str] | None = None
 
@@ -23,7 +23,7 @@ kind: str = "pre"
 
 def upgrade() -> None:
     """Add a column, and the trigger that sets it."""
-    _run(Path(__file__).with_name("0042_lapsed_stays.sql").read_text())
+    _run(Path(__file__).with_name("0044_lapsed_stays.sql").read_text())
     op.execute("REVOKE ALL ON FUNCTION keep_lapsed() FROM PUBLIC")
 
 

@@ -1,4 +1,4 @@
--- A choice for the end of a contract that has lapsed stays so. 0042_lapsed_stays.py runs this file with the
+-- A choice for the end of a contract that has lapsed stays so. 0044_lapsed_stays.py runs this file with the
 -- quoted name of the catalog's schema as "ours".
 
 -- Since when it is known that it has lapsed, whatever is recorded of agreements later.
