@@ -186,8 +186,8 @@ _LINES = (
     bug(
         "a pipe is waited for",
         "cli/log_folder.py",
-        "            if not stat.S_ISREG(os.fstat(handle).st_mode):\n",
-        "            if False:\n",
+        "        if not stat.S_ISREG(os.fstat(handle).st_mode):\n",
+        "        if False:\n",
         STRANGER,
     ),
     bug(
