@@ -23,7 +23,6 @@ gc.disable()  # until all tests are imported, which makes no garbage
 def pytest_collection_finish() -> None:
     """Look no more at what was imported: it stays until the process ends."""
     gc.freeze()
-    gc.set_threshold(20_000)
     gc.enable()
 
 
