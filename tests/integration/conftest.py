@@ -4,10 +4,10 @@ import pytest
 
 from tests.support.backends.lies import summary_of
 from tests.support.catalogs.databases import alone
-from tests.support.cli_harness import line
+from tests.support.cli_harness import line, set_up
 from tests.support.leaks import seen
 
-__all__ = ["alone", "line", "seen"]
+__all__ = ["alone", "line", "seen", "set_up"]
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

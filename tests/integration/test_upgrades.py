@@ -13,6 +13,7 @@ from sqlalchemy import Connection, text
 from storage.bootstrap import open_store
 from storage.catalog import schema
 from storage.catalog.engine import Catalog, revision
+from storage.catalog.shipped import this_code
 from storage.cli.exit_codes import Exit
 from storage.errors import CatalogUnsupported, Erased, InvalidRequest, StaleId
 from storage.evidence.receipts import verify
@@ -67,15 +68,13 @@ def opens(domicile: Domicile) -> CatalogUnsupported | None:
     return None
 
 
-def checks(domicile: Domicile) -> CatalogUnsupported | None:
-    """Check the catalog alone, and return the error if it is refused."""
-    catalog = Catalog(HOME, domicile.settings.regions[HOME].catalog_url.get_secret_value())
+def checks(catalog: Catalog) -> CatalogUnsupported | None:
+    """Check the catalog alone, as the code that is installed, and return the error if refused."""
+    catalog.code = this_code()
     try:
         catalog.check()
     except CatalogUnsupported as error:
         return error
-    finally:
-        catalog.close()
     return None
 
 
@@ -94,11 +93,12 @@ def test_every_code_on_every_schema(new: Domicile, versions: Versions) -> None:
     """Shipped revisions, and later ones of each kind.
 
     All versions run the code of today. So where the schema is older than that needs, the check of
-    the catalog is all that can be tried.
+    the catalog is all that can be tried; and where the code is older, all that differs.
     """
     versions.install(LAST)
     with migrated(new) as connection:
         schema.downgrade(connection, ALL.migrations[0].revision)
+    catalog = Catalog(HOME, new.settings.regions[HOME].catalog_url.get_secret_value())
     for at_, code in product(ALL.migrations, ALL.migrations):
         pair = f"code {code.revision} on schema {at_.revision}"
         if at(new) != at_.revision:
@@ -106,8 +106,8 @@ def test_every_code_on_every_schema(new: Domicile, versions: Versions) -> None:
             with migrated(new) as connection:
                 schema.upgrade(connection, at_.revision)
         versions.install(code.revision)
-        real = at_.revision >= SHIPPED.needs
-        refused = opens(new) if real else checks(new)
+        real = min(at_.revision, code.revision) >= SHIPPED.needs
+        refused = opens(new) if real else checks(catalog)
         assert (refused is None) == works(code.revision, at_.revision), pair
         if refused is not None:
             assert HOME in refused.message, pair
@@ -115,6 +115,7 @@ def test_every_code_on_every_schema(new: Domicile, versions: Versions) -> None:
         elif real:
             use(new)
         new.stack.close()
+    catalog.close()
 
 
 class TestInit:

@@ -63,16 +63,27 @@ class CommandLine:
         return str(told["id"])
 
 
-@pytest.fixture(scope="module")
-def line() -> Iterator[CommandLine]:
-    """Return a command line whose Domicile is set up. The server stays up between commands."""
+@pytest.fixture(scope="session")
+def set_up() -> Iterator[Path]:
+    """Return the directory of a Domicile with a tenant, whose server is stopped. It is copied."""
     # not below pytest's folder: as root, PostgreSQL runs as another user
     home = Path(tempfile.mkdtemp(prefix="dom-cli-", dir=memory_directory()))
     _, leave = embedded.start(home / "postgres")
     made = CommandLine(home)
     assert made("init").exit_code == 0
     ensure_tenant(made, "acme-eu", "eu-central-1", "EU")
-    yield made
+    leave()
+    yield home
+    shutil.rmtree(home, ignore_errors=True)
+
+
+@pytest.fixture(scope="module")
+def line(set_up: Path) -> Iterator[CommandLine]:
+    """Return a command line whose Domicile is set up. The server stays up between commands."""
+    home = Path(tempfile.mkdtemp(prefix="dom-cli-", dir=memory_directory()))
+    subprocess.run(["/bin/cp", "-a", f"{set_up}/.", home], check=True)  # its owners too
+    _, leave = embedded.start(home / "postgres")
+    yield CommandLine(home)
     leave()
     shutil.rmtree(home, ignore_errors=True)
 

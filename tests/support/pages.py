@@ -43,14 +43,14 @@ def directory() -> Iterator[Path]:
     shutil.rmtree(made)
 
 
-def check_page(page: Path, directory: Path, binaries: Path) -> None:
+def check_page(page: Path, directory: Path, *binaries: Path) -> None:
     """Run a page's blocks with the commands of an environment: each succeeds, and prints its text.
 
-    The server stays up between them.
+    The server stays up between them. ``binaries``: where commands are searched for first.
     """
     page_blocks = _blocks(page)
     environment = {k: v for k, v in os.environ.items() if not k.startswith("DOMICILE_")}
-    environment["PATH"] = f"{binaries}:{environment['PATH']}"
+    environment["PATH"] = ":".join(map(str, (*binaries, environment["PATH"])))
     (directory / "data").mkdir(mode=0o700)
     _, leave = embedded.start(directory / "data/postgres")
     done = subprocess.run(

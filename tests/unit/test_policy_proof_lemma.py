@@ -7,6 +7,7 @@ these verdicts, one at a time, follows the placement in any combination.
 import random
 from collections.abc import Mapping
 from datetime import date
+from functools import cache
 from itertools import product
 
 import pytest
@@ -18,6 +19,7 @@ from storage.errors import Refused
 from storage.model import Dpa, PlacementReason, TenantSpec
 from storage.policy import Placement, decide_placement
 from storage.policy.proof.cases.companies import states
+from storage.policy.proof.dimensions import Dimension
 
 TODAY = date(2026, 11, 28)
 SHIPPED = load_topology()
@@ -74,7 +76,7 @@ class Case:
     def alone(self, company: str, name: str = "") -> Placement:
         """Decide it with one company, and one backend, as they are, and all others well."""
         well = {
-            other: self.companies[other] if other == company else states(one, TODAY).values[0].fact
+            other: one if other == company else states_of(other).values[0].fact
             for other, one in self.companies.items()
         }
         closed = {one: why for one, why in self.closed.items() if one == name}
@@ -116,6 +118,12 @@ def host(name: str) -> SubProcessor:
     return SHIPPED.sub_processors["lindenhost"].model_copy(update={"name": name})
 
 
+@cache
+def states_of(name: str) -> Dimension:
+    """The states of a company. The first, in which it is well, sets all that varies."""
+    return states(host(name), TODAY)
+
+
 def steward(name: str) -> dict[str, object]:
     """Make a company the steward of the region."""
     roles = {"catalog": HOME.catalog, "keys": HOME.keys, "backups": HOME.backups}
@@ -131,7 +139,7 @@ def test_every_case_of_a_small_region(required: int, runs_it: str) -> None:
         update={"backends": specs, "replicas": 2, "required": required} | steward(runs_it)
     )
     names = ("a", "b", "s")
-    every = [[one.fact for one in states(host(name), TODAY).values] for name in names]
+    every = [[one.fact for one in states_of(name).values] for name in names]
     tried = 0
     for found in product(*every):
         companies = dict(zip(names, found, strict=True))
@@ -152,7 +160,7 @@ def test_10_000_cases_of_large_regions() -> None:
     chance = random.Random(7)
     for _ in range(10_000):
         names = [f"c-{number}" for number in range(chance.randint(2, 8))]
-        dimensions = {name: states(host(name), TODAY) for name in names}
+        dimensions = {name: states_of(name) for name in names}
         companies = {
             name: chance.choice((*one.values[:1] * 9, *one.values, *one.edges)).fact
             for name, one in dimensions.items()
